@@ -1,0 +1,36 @@
+# Every target works on a fresh machine with nothing but Python 3.11+ and make.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: up setup test check bench lock
+up: setup  ## run every role in the foreground
+	$(BIN)/rollcall up
+
+setup: .venv/.runtime  ## the locked run-time dependencies and the `rollcall` command
+
+test: .venv/.dev  ## the whole suite; uses PostgreSQL and Redis from the system as well when they are there
+	$(BIN)/pytest -n auto
+
+check: .venv/.dev  ## format, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.dev  ## the benchmarks that the README quotes
+	$(BIN)/python -m bench.replay
+	$(BIN)/python -m bench.checks
+
+.venv/.runtime: requirements/runtime.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+.venv/.dev: .venv/.runtime requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	touch $@
+
+lock: .venv/.dev  ## resolve the dependencies anew, with hashes and without any index's name
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml requirements/runtime.in -o requirements/runtime.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements/dev.in -o requirements/dev.txt

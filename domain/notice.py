@@ -1,0 +1,76 @@
+"""One notification, the letter that tells of it, and what became of the letter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from domain.observation import Details
+from domain.section import SectionKey
+from domain.watch import Kind
+
+
+class NoticeState(StrEnum):
+    """Where a notification is on its way from detected to delivered."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    SUPPRESSED = "suppressed"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What one person is to be told: the facts as they were when the change was seen.
+
+    Shape: unique by (`watch_id`, `kind`, `episode`). `open_seats` and `capacity` are None where unknown.
+    """
+
+    id: int
+    watch_id: int
+    email: str
+    kind: Kind
+    key: SectionKey
+    episode: int
+    observed_at: datetime
+    open_seats: int | None
+    capacity: int | None
+    instructor: str | None
+    details: Details = Details()
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A rendered mail, complete: the same letter always leaves with the same bytes.
+
+    Shape: `headers` holds `Message-ID`, `List-Unsubscribe`, `List-Unsubscribe-Post` and `X-Rollcall-Event`.
+    """
+
+    sender: str
+    to: str
+    subject: str
+    text: str
+    html: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The transport took the letter; `provider_id` names it in later events."""
+
+    provider_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The transport will never take this letter, and why."""
+
+    reason: str
+
+
+Receipt = Accepted | Refused

@@ -1,0 +1,74 @@
+"""What a source can say of a section: seen, missing, or an error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.errors import RollcallError
+from domain.section import SectionKey
+
+UNASSIGNED = ""
+_PLACEHOLDERS = frozenset({"", "staff", "tba", "tbd", "to be announced", "to be determined", "unassigned"})
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a section is, for people. Empty text where the source does not say."""
+
+    course: str = ""
+    title: str = ""
+    location: str = ""
+    meeting_times: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A section as its source showed it at one moment.
+
+    Shape: `open_seats`, `capacity` and `instructor` are None where the source did not say: unknown is
+    not zero. `instructor` is `UNASSIGNED` when the source says that nobody is.
+    """
+
+    key: SectionKey
+    observed_at: datetime
+    open_seats: int | None
+    capacity: int | None
+    instructor: str | None
+    details: Details = Details()
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The source answered, and says that it has no such section."""
+
+    key: SectionKey
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The source could not say; `error` tells why and whether to ask again."""
+
+    key: SectionKey
+    error: RollcallError
+
+
+Outcome = Observation | Missing | Failure
+
+
+def seats(count: int | None) -> int | None:
+    """A count of seats as a source gave it: overdrawn sections (below zero) have none."""
+    return None if count is None else max(0, count)
+
+
+def instructor(name: str | None) -> str | None:
+    """One spelling for an instructor: placeholders such as "Staff" or "TBA" become `UNASSIGNED`."""
+    if name is None:
+        return None
+    named = [" ".join(person.split()) for person in name.split(";") if not _is_placeholder(person)]
+    return "; ".join(named) or UNASSIGNED
+
+
+def _is_placeholder(person: str) -> bool:
+    return all(" ".join(part.split()).casefold() in _PLACEHOLDERS for part in person.split(","))

@@ -1,0 +1,58 @@
+"""What the actors need from the world, as protocols; adapters live in the rooms above."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from domain.notice import Letter, Receipt
+from domain.observation import Outcome
+from domain.section import SectionKey
+
+
+class Clock(Protocol):
+    """Where the time comes from, so that tests can hold it."""
+
+    def now(self) -> datetime:
+        """The present, aware, in UTC."""
+
+
+class Source(Protocol):
+    """One catalog of sections. Adding one is adding a module in `sources/` that speaks this."""
+
+    @property
+    def name(self) -> str:
+        """The name in every `SectionKey.source`; also names its breaker."""
+
+    def plan(self, keys: Iterable[SectionKey]) -> Iterable[Sequence[SectionKey]]:
+        """The batches in which `keys` are best observed: what one upstream request answers, or a chunk."""
+
+    def observe(self, keys: Sequence[SectionKey]) -> list[Outcome]:
+        """What the catalog says of each of `keys` now, in the order in which the answers came.
+
+        Exactly one outcome a key; trouble with a section is its `Failure`, never an exception.
+        """
+
+    def close(self) -> None:
+        """Let go of connections and threads; the source is not used after it."""
+
+
+class Mailer(Protocol):
+    """One way to send mail."""
+
+    @property
+    def name(self) -> str:
+        """The transport, as in `MAIL_TRANSPORT`."""
+
+    @property
+    def batch_size(self) -> int:
+        """How many letters may go out under one key."""
+
+    def send(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:
+        """Send `letters`; one receipt each, in their order.
+
+        Repeating the call with the same letters and key is safe where the transport honours keys.
+
+        Raises: TransientError when it is unknown whether any letter was taken; PermanentError when none was.
+        """

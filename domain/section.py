@@ -1,0 +1,50 @@
+"""Which section: its identity, and the half of the hour in which it is checked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+_SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_TERM = re.compile(r"[A-Za-z0-9]{1,16}")
+_NUMBER = re.compile(r"[A-Za-z0-9-]{1,32}")
+
+
+class Stagger(StrEnum):
+    """Which sections a run covers, by the last digit of their number."""
+
+    EVEN = "even"
+    ODD = "odd"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SectionKey:
+    """(source, term, number): the identity of a section in every key, claim, row and mail."""
+
+    source: str
+    term: str
+    number: str
+
+    def __str__(self) -> str:
+        return f"{self.source}/{self.term}/{self.number}"
+
+    @property
+    def is_even(self) -> bool:
+        """Parity of the last digit; a number without any digit counts as even."""
+        digits = [character for character in self.number if character.isdecimal()]
+        return not digits or int(digits[-1]) % 2 == 0
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong with it, by the name of the field; empty when it is well formed."""
+        rules = {
+            "source": (_SOURCE, self.source, "lower-case letters, digits, - and _"),
+            "term": (_TERM, self.term, "1 to 16 letters or digits, such as 2261"),
+            "section": (_NUMBER, self.number, "1 to 32 letters, digits or -, such as 12431"),
+        }
+        return {
+            field: f"must be {wanted}"
+            for field, (pattern, value, wanted) in rules.items()
+            if not pattern.fullmatch(value)
+        }

@@ -1,0 +1,63 @@
+"""Who wants to know what of a section."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.changes import Change, InstructorAssigned, SeatsRose, SectionRetired
+from domain.section import SectionKey
+
+_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_DOMAIN = re.compile(
+    r"(?=.{4,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
+)
+MAX_SEATS = 10_000
+
+
+class Kind(StrEnum):
+    """What a mail can be about; the names are part of its `X-Rollcall-Event` header."""
+
+    SEAT_AVAILABLE = "seat_available"
+    INSTRUCTOR_ASSIGNED = "instructor_assigned"
+    SECTION_RETIRED = "section_retired"
+
+
+ALL_KINDS = tuple(Kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One person's interest in one section: the kinds of news, and how many seats make news."""
+
+    email: str
+    key: SectionKey
+    kinds: tuple[Kind, ...] = ALL_KINDS
+    min_seats: int = 1
+
+    def wants(self, change: Change) -> bool:
+        """Whether `change` is news to this watch: seats count when they rise past `min_seats`."""
+        if kind_of(change) not in self.kinds:
+            return False
+        return not isinstance(change, SeatsRose) or change.before < self.min_seats <= change.after
+
+
+def kind_of(change: Change) -> Kind:
+    """The kind of mail that tells of `change`."""
+    match change:
+        case SeatsRose():
+            return Kind.SEAT_AVAILABLE
+        case InstructorAssigned():
+            return Kind.INSTRUCTOR_ASSIGNED
+        case SectionRetired():
+            return Kind.SECTION_RETIRED
+
+
+def normal_address(address: str) -> str | None:
+    """The one spelling under which an address is kept and compared, or None when it is not one."""
+    address = address.strip()
+    local, at, domain = address.rpartition("@")
+    if not at or len(local) > 64 or not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain):
+        return None
+    return address.lower()

@@ -1,0 +1,1 @@
+"""Rendering letters, and the transports that send them."""

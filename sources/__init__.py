@@ -1,0 +1,1 @@
+"""One module a catalog contract: its client and its parser."""
