@@ -29,6 +29,7 @@ class SectionState:
     openings: int = 0
     assignments: int = 0
     misses: int = 0
+    retirements: int = 0
     retired: bool = False
 
 
@@ -51,7 +52,7 @@ class InstructorAssigned:
 
 @dataclass(frozen=True, slots=True)
 class SectionRetired:
-    """The source has confirmed often enough that the section is gone."""
+    """The source has confirmed often enough that the section is gone, for the `episode`-th time."""
 
     episode: int
 
@@ -74,6 +75,12 @@ def miss(state: SectionState, missing: Missing) -> SectionState:
     if not _is_newer(state, missing.observed_at):
         return state
     return replace(state, observed_at=missing.observed_at, misses=state.misses + 1)
+
+
+def retire(state: SectionState) -> tuple[SectionState, SectionRetired]:
+    """The state of a section that is no longer checked, and the change that tells of it."""
+    retirements = state.retirements + 1
+    return replace(state, retired=True, retirements=retirements), SectionRetired(retirements)
 
 
 def is_mass_missing(missing: int, tracked: int) -> bool:

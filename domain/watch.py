@@ -13,6 +13,7 @@ _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`
 _DOMAIN = re.compile(
     r"(?=.{4,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
 )
+MAX_LOCAL_LENGTH = 64  # RFC 5321, 4.5.3.1.1
 MAX_SEATS = 10_000
 
 
@@ -58,6 +59,5 @@ def normal_address(address: str) -> str | None:
     """The one spelling under which an address is kept and compared, or None when it is not one."""
     address = address.strip()
     local, at, domain = address.rpartition("@")
-    if not at or len(local) > 64 or not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain):
-        return None
-    return address.lower()
+    is_local = bool(at) and len(local) <= MAX_LOCAL_LENGTH and _LOCAL.fullmatch(local)
+    return address.lower() if is_local and _DOMAIN.fullmatch(domain) else None

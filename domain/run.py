@@ -1,0 +1,59 @@
+"""One round of section checks, from its trigger to its last answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from domain.section import SectionKey, Stagger
+
+
+class RunState(StrEnum):
+    """Where a run is; the last three are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen to the run."""
+        return self not in {RunState.QUEUED, RunState.RUNNING}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run and its counts: once finished, `sections` = `checked` + `failed` + `deferred`.
+
+    Shape: `slot` is the time for which the run was due; at most one unforced run exists for each
+    (`stagger`, `slot`). `deferred` sections were still being checked for an earlier run.
+    """
+
+    id: str
+    trigger: str
+    stagger: Stagger
+    slot: datetime
+    state: RunState
+    created_at: datetime
+    reason: str | None = None
+    sections: int = 0
+    checked: int = 0
+    failed: int = 0
+    deferred: int = 0
+    changed: int = 0
+    notifications: int = 0
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Sections of one run that are checked together; `pending` maps each to its failed attempts."""
+
+    id: int
+    run_id: str
+    source: str
+    pending: dict[SectionKey, int]

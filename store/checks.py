@@ -1,0 +1,133 @@
+"""One batch of checks becomes states, history, notifications and counts, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, select, update
+
+from domain.changes import Change, SectionState, advance, miss
+from domain.errors import RateLimitedError, is_retryable
+from domain.observation import Failure, Missing, Observation, Outcome
+from domain.run import Batch
+from domain.section import SectionKey
+from store import notices
+from store.database import Database
+from store.moments import to_ms
+from store.retirement import retire_missing
+from store.runs import batch_of, count, finish_if_done, pending_column
+from store.schema import check_batches
+from store.sections import load, save
+
+MAX_ATTEMPTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What one commit settled: the sections that need no more asking, and what it caused."""
+
+    keys: list[SectionKey] = field(default_factory=list)
+    changed: int = 0
+    notifications: int = 0
+    run_finished: bool = False
+
+
+class Checks:
+    """Pending batches, and the transaction that settles them."""
+
+    def __init__(self, database: Database, *, cooldown: timedelta) -> None:
+        self._database = database
+        self._cooldown = cooldown
+
+    def pending(self, batch_id: int) -> Batch | None:
+        """The batch with what is still to be asked, or None when nothing is."""
+        query = select(check_batches).where(check_batches.c.id == batch_id)
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else batch_of(row)
+
+    def park(self, batch_id: int, due_at: datetime) -> None:
+        """Leave the batch as it is until `due_at`; no attempt is counted."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(check_batches)
+                .where(check_batches.c.id == batch_id)
+                .values(due_at_ms=to_ms(due_at), published_at_ms=None)
+            )
+
+    def settle(
+        self, batch_id: int, outcomes: Sequence[Outcome], now: datetime, *, retry_at: datetime
+    ) -> Settled:
+        """Commit what the source said of the batch.
+
+        Outcomes of sections that are no longer pending count nothing: a message that came twice changes
+        nothing twice. Failures worth another attempt stay pending and are due at `retry_at`.
+        """
+        query = select(check_batches).where(check_batches.c.id == batch_id).with_for_update()
+        with self._database.write() as connection:
+            row = connection.execute(query).mappings().first()
+            if row is None:
+                return Settled()
+            batch = batch_of(row)
+            fresh = [outcome for outcome in outcomes if outcome.key in batch.pending]
+            changed, notified = self._apply(connection, fresh, now)
+            remaining, failed = _remaining(batch, fresh)
+            checked = len(batch.pending) - len(remaining) - failed
+            counts = {"checked": checked, "failed": failed, "changed": changed, "notifications": notified}
+            count(connection, batch.run_id, **counts)
+            _update_batch(connection, batch.id, remaining, retry_at)
+            finished = not remaining and finish_if_done(connection, batch.run_id, now)
+            if finished:
+                retired = retire_missing(connection, now)
+                count(connection, batch.run_id, notifications=retired)
+                notified += retired
+        keys = [key for key in batch.pending if key not in remaining]
+        return Settled(keys, changed, notified, finished)
+
+    def _apply(self, connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> tuple[int, int]:
+        told = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
+        if not told:
+            return 0, 0
+        rows = load(connection, [outcome.key for outcome in told])
+        before = dict(rows.values())
+        after: dict[int, SectionState] = {}
+        news: list[tuple[int, SectionState, Change]] = []
+        for outcome in told:
+            row_id, state = rows[outcome.key]
+            after[row_id], changes = _moved(state, outcome)
+            news += [(row_id, after[row_id], change) for change in changes]
+        save(connection, before, after)
+        return len({row_id for row_id, _, _ in news}), notices.add(connection, news, now, self._cooldown)
+
+
+def _moved(state: SectionState, outcome: Observation | Missing) -> tuple[SectionState, tuple[Change, ...]]:
+    return advance(state, outcome) if isinstance(outcome, Observation) else (miss(state, outcome), ())
+
+
+def _remaining(batch: Batch, outcomes: Sequence[Outcome]) -> tuple[dict[SectionKey, int], int]:
+    """What is still pending after `outcomes`, and how many sections are finally given up on."""
+    remaining, failed = dict(batch.pending), 0
+    for outcome in outcomes:
+        attempts = remaining.pop(outcome.key)
+        if not isinstance(outcome, Failure):
+            continue
+        # Asked to wait is not refused: it costs no attempt, and the run's deadline bounds it.
+        attempts += not isinstance(outcome.error, RateLimitedError)
+        if attempts < MAX_ATTEMPTS and is_retryable(outcome.error):
+            remaining[outcome.key] = attempts
+        else:
+            failed += 1
+    return remaining, failed
+
+
+def _update_batch(
+    connection: Connection, batch_id: int, remaining: dict[SectionKey, int], retry_at: datetime
+) -> None:
+    this = check_batches.c.id == batch_id
+    if not remaining:
+        connection.execute(delete(check_batches).where(this))
+        return
+    values = {"pending": pending_column(remaining), "due_at_ms": to_ms(retry_at), "published_at_ms": None}
+    connection.execute(update(check_batches).where(this).values(values))

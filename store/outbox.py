@@ -1,0 +1,259 @@
+"""The outbox: pending notifications become mail batches, each sent under one key.
+
+A batch is made in one transaction, its letters are frozen in a second, and what the transport said is
+written in a third. Whatever stops in between is taken up again under the same key (`claim`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
+
+from domain.notice import Accepted, Letter, Notice, NoticeState, Receipt
+from domain.watch import Kind
+from store.database import Database
+from store.moments import from_ms, to_ms
+from store.notices import notice_of
+from store.schema import mail_batches, notifications, sections, suppressions, watches
+
+
+class BatchState(StrEnum):
+    """Where a mail batch is; `unknown` means that nobody can say whether it was sent."""
+
+    SENDING = "sending"
+    DONE = "done"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class MailBatch:
+    """Letters that leave together under `key`; `letters` is None until they are frozen."""
+
+    id: int
+    key: str
+    notices: list[Notice]
+    letters: list[Letter] | None
+    attempts: int
+    first_attempt_at: datetime | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What the outbox still holds."""
+
+    pending: int
+    oldest_due_at: datetime | None
+    dead: int
+
+
+class Outbox:
+    """The rows of `mail_batches`, and the states of `notifications` on their way out."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, now: datetime, *, limit: int, lease: timedelta) -> MailBatch | None:
+        """A batch to send, for the time of `lease`: an unfinished one that is due, else a new one.
+
+        Whoever has opted out, bounced or seen the seat go during the cooldown is left out here, with the
+        reason.
+        """
+        with self._database.write() as connection:
+            batch_id = _due_batch(connection, now) or _new_batch(connection, now, limit)
+            if batch_id is None:
+                return None
+            due = to_ms(now + lease)
+            connection.execute(
+                update(mail_batches).where(mail_batches.c.id == batch_id).values(due_at_ms=due)
+            )
+            return _batch(connection, batch_id)
+
+    def freeze(self, batch_id: int, letters: Sequence[Letter]) -> None:
+        """Keep the letters exactly as they will leave; the first ones kept stay."""
+        rows = [asdict(letter) for letter in letters]
+        this = (mail_batches.c.id == batch_id) & mail_batches.c.letters.is_(None)
+        with self._database.write() as connection:
+            connection.execute(update(mail_batches).where(this).values(letters=rows))
+
+    def attempt(self, batch_id: int, now: datetime) -> None:
+        """Note that the batch is about to be handed to the transport."""
+        columns = mail_batches.c
+        first = func.coalesce(columns.first_attempt_at_ms, to_ms(now))
+        values = {"attempts": columns.attempts + 1, "first_attempt_at_ms": first}
+        with self._database.write() as connection:
+            connection.execute(update(mail_batches).where(columns.id == batch_id).values(values))
+
+    def settle(self, batch: MailBatch, receipts: Sequence[Receipt], now: datetime) -> None:
+        """Write what became of each letter; a batch that is settled already stays as it is."""
+        with self._database.write() as connection:
+            if not _close(connection, batch.id, BatchState.DONE, None):
+                return
+            for notice, receipt in zip(batch.notices, receipts, strict=True):
+                values = _settled(receipt, to_ms(now))
+                connection.execute(
+                    update(notifications).where(notifications.c.id == notice.id).values(values)
+                )
+
+    def postpone(self, batch_id: int, due_at: datetime, reason: str | None = None) -> None:
+        """Try the batch again at `due_at`, under the same key."""
+        this = (mail_batches.c.id == batch_id) & (mail_batches.c.state == BatchState.SENDING)
+        values = {"due_at_ms": to_ms(due_at), "reason": reason}
+        with self._database.write() as connection:
+            connection.execute(update(mail_batches).where(this).values(values))
+
+    def bury(self, batch: MailBatch, state: BatchState, reason: str, now: datetime) -> None:
+        """Give the whole batch up: its notifications are dead, for `reason`."""
+        with self._database.write() as connection:
+            if not _close(connection, batch.id, state, reason):
+                return
+            values = {"state": NoticeState.DEAD, "reason": reason, "settled_at_ms": to_ms(now)}
+            of_batch = notifications.c.mail_batch_id == batch.id
+            connection.execute(update(notifications).where(of_batch).values(values))
+
+    def drop(self, notice_id: int, reason: str, now: datetime) -> None:
+        """Take one notification out of its batch: it can never be sent, for `reason`."""
+        this = (notifications.c.id == notice_id) & (notifications.c.state == NoticeState.SENDING)
+        values = {
+            "state": NoticeState.DEAD,
+            "reason": reason,
+            "settled_at_ms": to_ms(now),
+            "mail_batch_id": None,
+        }
+        with self._database.write() as connection:
+            connection.execute(update(notifications).where(this).values(values))
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether there is anything to send."""
+        at = to_ms(now)
+        columns = notifications.c
+        batch = select(mail_batches.c.id).where(_is_due_batch(at)).limit(1)
+        notice = (
+            select(columns.id).where(columns.state == NoticeState.PENDING, columns.due_at_ms <= at).limit(1)
+        )
+        with self._database.read() as connection:
+            return any(connection.execute(query).first() is not None for query in (batch, notice))
+
+    def backlog(self) -> Backlog:
+        """How much waits, since when, and how much is dead."""
+        columns = notifications.c
+        waits = columns.state.in_([NoticeState.PENDING, NoticeState.SENDING])
+        waiting = select(func.count(), func.min(columns.due_at_ms)).where(waits)
+        dead = select(func.count()).where(columns.state == NoticeState.DEAD)
+        with self._database.read() as connection:
+            pending, oldest = connection.execute(waiting).one()
+            count = connection.execute(dead).scalar_one()
+        return Backlog(pending, None if oldest is None else from_ms(oldest), count)
+
+    def counts(self) -> dict[str, int]:
+        """How many notifications are in each state."""
+        columns = notifications.c
+        query = select(columns.state, func.count()).group_by(columns.state)
+        with self._database.read() as connection:
+            found = {state: count for state, count in connection.execute(query)}
+        return {state.value: found.get(state, 0) for state in NoticeState}
+
+
+def _is_due_batch(at_ms: int) -> Any:
+    return (mail_batches.c.state == BatchState.SENDING) & (mail_batches.c.due_at_ms <= at_ms)
+
+
+def _due_batch(connection: Connection, now: datetime) -> int | None:
+    query = (
+        select(mail_batches.c.id).where(_is_due_batch(to_ms(now))).order_by(mail_batches.c.due_at_ms).limit(1)
+    )
+    return connection.execute(query.with_for_update(skip_locked=True)).scalar()
+
+
+def _new_batch(connection: Connection, now: datetime, limit: int) -> int | None:
+    """Collect what may leave now; the loop goes on while all that it finds is suppressed."""
+    while rows := _pending(connection, now, limit):
+        suppressed = {row["id"]: reason for row in rows if (reason := _objection(row))}
+        for notice_id, reason in suppressed.items():
+            values = {"state": NoticeState.SUPPRESSED, "reason": reason, "settled_at_ms": to_ms(now)}
+            connection.execute(update(notifications).where(notifications.c.id == notice_id).values(values))
+        leaving = [row["id"] for row in rows if row["id"] not in suppressed]
+        if leaving:
+            return _make_batch(connection, leaving, now)
+    return None
+
+
+def _make_batch(connection: Connection, notice_ids: list[int], now: datetime) -> int:
+    row = {"key": f"rollcall-{uuid4().hex}", "state": BatchState.SENDING, "created_at_ms": to_ms(now)}
+    made = connection.execute(insert(mail_batches).values(row).returning(mail_batches.c.id))
+    batch_id = int(made.scalar_one())
+    values = {"state": NoticeState.SENDING, "mail_batch_id": batch_id}
+    connection.execute(update(notifications).where(notifications.c.id.in_(notice_ids)).values(values))
+    return batch_id
+
+
+def _pending(connection: Connection, now: datetime, limit: int) -> list[RowMapping]:
+    columns = notifications.c
+    query = (
+        select(
+            columns.id,
+            columns.kind,
+            columns.episode,
+            columns.created_at_ms,
+            columns.due_at_ms,
+            watches.c.ended_reason,
+            watches.c.ended_at_ms,
+            sections.c.open_seats,
+            sections.c.openings,
+            suppressions.c.reason.label("suppressed"),
+        )
+        .select_from(notifications.join(watches).join(sections))
+        .outerjoin(suppressions, suppressions.c.email == watches.c.email)
+        .where(columns.state == NoticeState.PENDING, columns.due_at_ms <= to_ms(now))
+        .order_by(columns.due_at_ms, columns.id)
+        .limit(limit)
+        .with_for_update(of=notifications, skip_locked=True)
+    )
+    return list(connection.execute(query).mappings())
+
+
+def _objection(row: RowMapping) -> str | None:
+    """Why this notification must not be sent any more, or None."""
+    if row["suppressed"] is not None:
+        return f"mail to the address is suppressed ({row['suppressed']})"
+    if row["ended_at_ms"] is not None:
+        return f"the watch has ended ({row['ended_reason']})"
+    waited = row["kind"] == Kind.SEAT_AVAILABLE and row["due_at_ms"] > row["created_at_ms"]
+    if waited and (row["open_seats"] == 0 or row["openings"] != row["episode"]):
+        return "the seats were gone again when the cooldown was over"
+    return None
+
+
+def _batch(connection: Connection, batch_id: int) -> MailBatch:
+    row = connection.execute(select(mail_batches).where(mail_batches.c.id == batch_id)).mappings().one()
+    joined = notifications.join(watches).join(sections)
+    query = (
+        select(notifications, watches.c.email, sections.c.source, sections.c.term, sections.c.number)
+        .select_from(joined)
+        .where(notifications.c.mail_batch_id == batch_id)
+        .order_by(notifications.c.id)
+    )
+    notices = [notice_of(notice) for notice in connection.execute(query).mappings()]
+    letters = None if row["letters"] is None else [Letter(**letter) for letter in row["letters"]]
+    first = row["first_attempt_at_ms"]
+    started = None if first is None else from_ms(first)
+    return MailBatch(row["id"], row["key"], notices, letters, row["attempts"], started, row["reason"])
+
+
+def _close(connection: Connection, batch_id: int, state: BatchState, reason: str | None) -> bool:
+    this = (mail_batches.c.id == batch_id) & (mail_batches.c.state == BatchState.SENDING)
+    values = {"state": state, "reason": reason, "letters": None, "due_at_ms": None}
+    return connection.execute(update(mail_batches).where(this).values(values)).rowcount > 0
+
+
+def _settled(receipt: Receipt, at_ms: int) -> dict[str, Any]:
+    if isinstance(receipt, Accepted):
+        return {"state": NoticeState.SENT, "sent_at_ms": at_ms, "provider_id": receipt.provider_id}
+    return {"state": NoticeState.DEAD, "reason": receipt.reason, "settled_at_ms": at_ms}

@@ -1,0 +1,200 @@
+"""The tables. Times are milliseconds since the epoch (`…_ms`); enumerations are their text.
+
+The migrations in `store/migrations/versions` build the same; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only where the key's type is INTEGER.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default="0")
+
+
+def _moment(name: str, *, nullable: bool = True) -> Column[int]:
+    return Column(name, BigInteger, nullable=nullable)
+
+
+sections = Table(
+    "sections",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("term", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("is_even", Boolean, nullable=False),
+    _moment("observed_at_ms"),
+    Column("open_seats", Integer),
+    Column("capacity", Integer),
+    Column("instructor", Text),
+    Column("course", Text, nullable=False, server_default=""),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("location", Text, nullable=False, server_default=""),
+    Column("meeting_times", Text, nullable=False, server_default=""),
+    _count("openings"),
+    _count("assignments"),
+    _count("misses"),
+    _count("retirements"),
+    Column("retired", Boolean, nullable=False, server_default=text("false")),
+    UniqueConstraint("source", "term", "number"),
+)
+
+section_history = Table(
+    "section_history",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("section_id", _Id, ForeignKey("sections.id"), nullable=False),
+    _moment("observed_at_ms", nullable=False),
+    Column("open_seats", Integer),
+    Column("capacity", Integer),
+    Column("instructor", Text),
+    Index(None, "section_id", "observed_at_ms"),
+)
+
+watches = Table(
+    "watches",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("section_id", _Id, ForeignKey("sections.id"), nullable=False),
+    Column("kinds", JSON, nullable=False),
+    Column("min_seats", Integer, nullable=False),
+    _moment("created_at_ms", nullable=False),
+    _moment("ended_at_ms"),
+    Column("ended_reason", Text),
+    # One living watch for a person and a section; the ended ones stay as history.
+    Index(
+        "uq_watches_living",
+        "section_id",
+        "email",
+        unique=True,
+        sqlite_where=text("ended_at_ms IS NULL"),
+        postgresql_where=text("ended_at_ms IS NULL"),
+    ),
+    Index(None, "email"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("number", _Id, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("trigger", Text, nullable=False),
+    Column("stagger", Text, nullable=False),
+    _moment("slot_ms", nullable=False),
+    Column("forced", Boolean, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    _count("sections"),
+    _count("checked"),
+    _count("failed"),
+    _count("deferred"),
+    _count("changed"),
+    _count("notifications"),
+    Column("fence", BigInteger),
+    _moment("created_at_ms", nullable=False),
+    _moment("started_at_ms"),
+    _moment("deadline_at_ms"),
+    _moment("finished_at_ms"),
+    Index(
+        "uq_runs_slot",
+        "stagger",
+        "slot_ms",
+        unique=True,
+        sqlite_where=text("NOT forced"),
+        postgresql_where=text("NOT forced"),
+    ),
+    Index(None, "state"),
+)
+
+check_batches = Table(
+    "check_batches",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("run_id", Text, ForeignKey("runs.id"), nullable=False, index=True),
+    Column("source", Text, nullable=False),
+    # [[term, number, failed attempts], …]; the row goes when nothing is pending.
+    Column("pending", JSON, nullable=False),
+    _moment("due_at_ms"),
+    _moment("published_at_ms"),
+)
+
+mail_batches = Table(
+    "mail_batches",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False),
+    # The letters exactly as they leave, so that a repetition under the key is the same request.
+    Column("letters", JSON(none_as_null=True)),
+    _count("attempts"),
+    Column("reason", Text),
+    _moment("created_at_ms", nullable=False),
+    _moment("first_attempt_at_ms"),
+    _moment("due_at_ms"),
+    Index(None, "state", "due_at_ms"),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("watch_id", _Id, ForeignKey("watches.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("episode", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    # What the letter tells, as it was when the change was seen.
+    Column("facts", JSON, nullable=False),
+    _moment("observed_at_ms", nullable=False),
+    _moment("created_at_ms", nullable=False),
+    _moment("due_at_ms", nullable=False),
+    _moment("sent_at_ms"),
+    _moment("settled_at_ms"),
+    Column("mail_batch_id", _Id, ForeignKey("mail_batches.id"), index=True),
+    Column("provider_id", Text, index=True),
+    UniqueConstraint("watch_id", "kind", "episode"),
+    Index(None, "state", "due_at_ms"),
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("email", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    _moment("created_at_ms", nullable=False),
+)
+
+mail_events = Table(
+    "mail_events",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    _moment("received_at_ms", nullable=False),
+)

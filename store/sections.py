@@ -1,0 +1,195 @@
+"""Sections: what is known of each, its history, and which are due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, bindparam, exists, func, insert, select, tuple_, update
+
+from domain.changes import SectionState
+from domain.observation import Details
+from domain.section import SectionKey, Stagger
+from store.database import Database, insert_new
+from store.moments import from_ms, from_ms_or_none, to_ms
+from store.schema import section_history, sections, watches
+
+_HISTORY_LIMIT = 500
+_IS_WATCHED = exists().where(watches.c.section_id == sections.c.id, watches.c.ended_at_ms.is_(None))
+_SAVED = (
+    "observed_at_ms",
+    "open_seats",
+    "capacity",
+    "instructor",
+    "course",
+    "title",
+    "location",
+    "meeting_times",
+    "openings",
+    "assignments",
+    "misses",
+    "retirements",
+    "retired",
+)
+_UPDATE = update(sections).where(sections.c.id == bindparam("row_id"))
+_SAVE = _UPDATE.values({name: bindparam(name) for name in _SAVED})
+_TOUCH = _UPDATE.values(observed_at_ms=bindparam("observed_at_ms"))
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One change in a section's history."""
+
+    observed_at: datetime
+    open_seats: int | None
+    capacity: int | None
+    instructor: str | None
+
+
+class Sections:
+    """Reading sections; what writes them is `store.checks`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def due(self, stagger: Stagger, sources: Iterable[str]) -> list[SectionKey]:
+        """The living sections that somebody watches, of `sources`, with the parity of `stagger`."""
+        query = select(sections.c.source, sections.c.term, sections.c.number).where(
+            _IS_WATCHED, sections.c.retired.is_(False), sections.c.source.in_(list(sources))
+        )
+        if stagger is not Stagger.ALL:
+            query = query.where(sections.c.is_even.is_(stagger is Stagger.EVEN))
+        with self._database.read() as connection:
+            return [SectionKey(*row) for row in connection.execute(query)]
+
+    def get(self, key: SectionKey) -> SectionState | None:
+        """What is known of `key`, or None when nobody ever watched it."""
+        with self._database.read() as connection:
+            return next((state for _, state in load(connection, [key], lock=False).values()), None)
+
+    def history(self, key: SectionKey) -> list[Sighting]:
+        """The latest changes of `key`, newest first."""
+        columns = section_history.c
+        query = (
+            select(columns.observed_at_ms, columns.open_seats, columns.capacity, columns.instructor)
+            .join(sections)
+            .where(_is(key))
+            .order_by(columns.observed_at_ms.desc(), columns.id.desc())
+            .limit(_HISTORY_LIMIT)
+        )
+        with self._database.read() as connection:
+            return [Sighting(from_ms(row[0]), *row[1:]) for row in connection.execute(query)]
+
+    def last_success(self) -> dict[str, datetime]:
+        """For each source, when it last said something of any section."""
+        query = select(sections.c.source, func.max(sections.c.observed_at_ms)).group_by(sections.c.source)
+        with self._database.read() as connection:
+            return {source: from_ms(at) for source, at in connection.execute(query) if at is not None}
+
+
+def load(
+    connection: Connection, keys: Sequence[SectionKey], *, lock: bool = True
+) -> dict[SectionKey, tuple[int, SectionState]]:
+    """The row id and state of each known section of `keys`; locked, in one order, until the commit."""
+    identity = tuple_(sections.c.source, sections.c.term, sections.c.number)
+    query = select(sections).where(identity.in_([(key.source, key.term, key.number) for key in keys]))
+    if lock:
+        query = query.order_by(sections.c.id).with_for_update()
+    rows = connection.execute(query).mappings()
+    return {state.key: (row["id"], state) for row in rows for state in [state_of(row)]}
+
+
+def ensure(connection: Connection, key: SectionKey) -> int:
+    """The row id of `key`, made when it is new and locked until the commit; a retired section lives again."""
+    found = load(connection, [key])
+    if not found:
+        row = {"source": key.source, "term": key.term, "number": key.number, "is_even": key.is_even}
+        insert_new(connection, sections, row)
+        found = load(connection, [key])
+    row_id, state = found[key]
+    if state.retired:
+        connection.execute(update(sections).where(sections.c.id == row_id).values(retired=False, misses=0))
+    return row_id
+
+
+def save(connection: Connection, before: dict[int, SectionState], after: dict[int, SectionState]) -> None:
+    """Write the states that moved from `before` to `after`; what changed for people goes to the history."""
+    moved = {row_id: state for row_id, state in after.items() if state != before[row_id]}
+    changed = {row_id: state for row_id, state in moved.items() if not _only_newer(before[row_id], state)}
+    touched = [
+        {"row_id": row_id, "observed_at_ms": _ms(state)}
+        for row_id, state in moved.items()
+        if row_id not in changed
+    ]
+    if touched:
+        connection.execute(_TOUCH, touched)
+    if changed:
+        connection.execute(
+            _SAVE, [{"row_id": row_id, **_columns(state)} for row_id, state in changed.items()]
+        )
+    seen = [_sighting(row_id, state) for row_id, state in changed.items() if _differs(before[row_id], state)]
+    if seen:
+        connection.execute(insert(section_history), seen)
+
+
+def state_of(row: RowMapping) -> SectionState:
+    """The state that a row of `sections` holds."""
+    return SectionState(
+        key=SectionKey(row["source"], row["term"], row["number"]),
+        observed_at=from_ms_or_none(row["observed_at_ms"]),
+        open_seats=row["open_seats"],
+        capacity=row["capacity"],
+        instructor=row["instructor"],
+        details=Details(row["course"], row["title"], row["location"], row["meeting_times"]),
+        openings=row["openings"],
+        assignments=row["assignments"],
+        misses=row["misses"],
+        retirements=row["retirements"],
+        retired=row["retired"],
+    )
+
+
+def _is(key: SectionKey) -> Any:
+    return (
+        (sections.c.source == key.source) & (sections.c.term == key.term) & (sections.c.number == key.number)
+    )
+
+
+def _ms(state: SectionState) -> int | None:
+    return None if state.observed_at is None else to_ms(state.observed_at)
+
+
+def _columns(state: SectionState) -> dict[str, Any]:
+    details = state.details
+    return {
+        "observed_at_ms": _ms(state),
+        "open_seats": state.open_seats,
+        "capacity": state.capacity,
+        "instructor": state.instructor,
+        "course": details.course,
+        "title": details.title,
+        "location": details.location,
+        "meeting_times": details.meeting_times,
+        "openings": state.openings,
+        "assignments": state.assignments,
+        "misses": state.misses,
+        "retirements": state.retirements,
+        "retired": state.retired,
+    }
+
+
+def _sighting(row_id: int, state: SectionState) -> dict[str, Any]:
+    columns = _columns(state)
+    shown = ("observed_at_ms", "open_seats", "capacity", "instructor")
+    return {"section_id": row_id, **{name: columns[name] for name in shown}}
+
+
+def _only_newer(before: SectionState, after: SectionState) -> bool:
+    return replace(before, observed_at=after.observed_at) == after
+
+
+def _differs(before: SectionState, after: SectionState) -> bool:
+    shown = (after.open_seats, after.capacity, after.instructor)
+    return shown != (before.open_seats, before.capacity, before.instructor)

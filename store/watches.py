@@ -1,0 +1,149 @@
+"""Watches: who wants to know what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select, insert, select, update
+
+from domain.changes import SectionState
+from domain.errors import InvalidInputError
+from domain.section import SectionKey
+from domain.watch import Kind, Watch
+from store.database import Database
+from store.moments import from_ms, from_ms_or_none, to_ms
+from store.schema import sections, suppressions, watches
+from store.sections import ensure, state_of
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWatch:
+    """A watch as it is kept, with what is known of its section."""
+
+    id: int
+    watch: Watch
+    created_at: datetime
+    ended_at: datetime | None
+    ended_reason: str | None
+    section: SectionState
+
+
+class Watches:
+    """The rows of `watches`. Ended ones stay: their notifications refer to them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, watch: Watch, now: datetime) -> tuple[StoredWatch, bool]:
+        """The watch and True when it is new; the living one, with its wishes brought up to date, and False.
+
+        Raises: InvalidInputError when mail to the address is suppressed.
+        """
+        with self._database.write() as connection:
+            watch_id, created = _add(connection, watch, now)
+            return _one(connection, watch_id), created
+
+    def add_all(self, wanted: Iterable[Watch], now: datetime) -> list[bool | InvalidInputError]:
+        """As `add`, for many in one transaction; for each whether it is new, or why it was refused."""
+        results: list[bool | InvalidInputError] = []
+        with self._database.write() as connection:
+            for watch in wanted:
+                try:
+                    results.append(_add(connection, watch, now)[1])
+                except InvalidInputError as error:
+                    results.append(error)
+        return results
+
+    def get(self, watch_id: int) -> StoredWatch | None:
+        """The watch, living or ended, or None."""
+        with self._database.read() as connection:
+            row = connection.execute(_select().where(watches.c.id == watch_id)).mappings().first()
+        return None if row is None else _stored(row)
+
+    def page(
+        self, *, email: str | None, section: str | None, after: int | None, limit: int
+    ) -> tuple[list[StoredWatch], int | None]:
+        """The living watches in the order they were made, and the next cursor."""
+        query = _select().where(watches.c.ended_at_ms.is_(None)).order_by(watches.c.id).limit(limit + 1)
+        conditions = {watches.c.email: email, sections.c.number: section}
+        for column, value in conditions.items():
+            query = query if value is None else query.where(column == value)
+        if after is not None:
+            query = query.where(watches.c.id > after)
+        with self._database.read() as connection:
+            rows = list(connection.execute(query).mappings())
+        return [_stored(row) for row in rows[:limit]], rows[limit - 1]["watch_id"] if len(
+            rows
+        ) > limit else None
+
+    def end(self, watch_id: int, reason: str, now: datetime) -> bool:
+        """End one watch; False when no such watch is living."""
+        return self._end(watches.c.id == watch_id, reason, now) > 0
+
+    def end_all(self, email: str, reason: str, now: datetime) -> int:
+        """End every watch of a person; how many."""
+        return self._end(watches.c.email == email, reason, now)
+
+    def any(self) -> bool:
+        """Whether there ever was a watch."""
+        with self._database.read() as connection:
+            return connection.execute(select(watches.c.id).limit(1)).first() is not None
+
+    def _end(self, condition: Any, reason: str, now: datetime) -> int:
+        ended = update(watches).where(condition, watches.c.ended_at_ms.is_(None))
+        with self._database.write() as connection:
+            return connection.execute(ended.values(ended_at_ms=to_ms(now), ended_reason=reason)).rowcount
+
+
+def _add(connection: Connection, watch: Watch, now: datetime) -> tuple[int, bool]:
+    suppressed = select(suppressions.c.reason).where(suppressions.c.email == watch.email)
+    reason = connection.execute(suppressed).scalar()
+    if reason is not None:
+        raise InvalidInputError({"email": f"mail to this address is suppressed ({reason})"})
+    section_id = ensure(connection, watch.key)
+    living = (
+        (watches.c.email == watch.email)
+        & (watches.c.section_id == section_id)
+        & watches.c.ended_at_ms.is_(None)
+    )
+    wishes = {"kinds": list(watch.kinds), "min_seats": watch.min_seats}
+    existing = connection.execute(
+        update(watches).where(living).values(wishes).returning(watches.c.id)
+    ).scalar()
+    if existing is not None:
+        return int(existing), False
+    row = wishes | {"email": watch.email, "section_id": section_id, "created_at_ms": to_ms(now)}
+    return int(connection.execute(insert(watches).values(row).returning(watches.c.id)).scalar_one()), True
+
+
+def _select() -> Select[Any]:
+    columns = watches.c
+    return select(
+        columns.id.label("watch_id"),
+        columns.email,
+        columns.kinds,
+        columns.min_seats,
+        columns.created_at_ms,
+        columns.ended_at_ms,
+        columns.ended_reason,
+        sections,
+    ).join(sections)
+
+
+def _one(connection: Connection, watch_id: int) -> StoredWatch:
+    return _stored(connection.execute(_select().where(watches.c.id == watch_id)).mappings().one())
+
+
+def _stored(row: RowMapping) -> StoredWatch:
+    key = SectionKey(row["source"], row["term"], row["number"])
+    return StoredWatch(
+        id=row["watch_id"],
+        watch=Watch(row["email"], key, tuple(map(Kind, row["kinds"])), row["min_seats"]),
+        created_at=from_ms(row["created_at_ms"]),
+        ended_at=from_ms_or_none(row["ended_at_ms"]),
+        ended_reason=row["ended_reason"],
+        section=state_of(row),
+    )
