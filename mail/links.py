@@ -1,0 +1,93 @@
+"""Signed links that stop mail, for whoever holds one: no login, no expiry, nothing stored."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from domain.errors import InvalidInputError, RejectedError
+
+_CONTEXT = b"rollcall unsubscribe\0"
+_WATCH = "1w"
+_EVERYTHING = "1e"
+_MAC_BYTES = 32
+_EMPTY = "must not be empty"
+
+
+@dataclass(frozen=True, slots=True)
+class StopWatch:
+    """The wish of `email` to hear no more of one watch."""
+
+    watch_id: int
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopEverything:
+    """The wish of `email` to hear nothing more at all."""
+
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Makes and reads unsubscribe links under `public_url`.
+
+    Shape: a token is base64url of `{version}{purpose}{watch id}:{address}` and its HMAC-SHA256, which covers
+    all of that; a token for one purpose is none for the other. Tokens never expire: a link in an old mail
+    must still work (RFC 8058).
+
+    Raises: InvalidInputError when `secret` is empty or `public_url` is no http(s) address.
+    """
+
+    public_url: str
+    secret: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        problems = {}
+        url = urlsplit(self.public_url)
+        if url.scheme not in ("http", "https") or not url.netloc:
+            problems["public_url"] = "must start with http:// or https:// and name a host"
+        if not self.secret:
+            problems["secret"] = _EMPTY
+        if problems:
+            raise InvalidInputError(problems)
+
+    def stop_watch(self, watch_id: int, email: str) -> str:
+        """The link that ends one watch."""
+        return self._url(f"{_WATCH}{watch_id}:{email}")
+
+    def stop_everything(self, email: str) -> str:
+        """The link that ends all mail to `email`."""
+        return self._url(f"{_EVERYTHING}:{email}")
+
+    def read(self, token: str) -> StopWatch | StopEverything:
+        """What the holder of `token` may stop.
+
+        Raises: RejectedError when the token is not, bit for bit, one that this secret has signed.
+        """
+        claim = _claim(token)
+        if not hmac.compare_digest(token.encode(), self._token(claim).encode()):
+            raise RejectedError("this unsubscribe link is not valid")
+        head, _, email = claim.decode().partition(":")
+        if head == _EVERYTHING:
+            return StopEverything(email)
+        return StopWatch(int(head.removeprefix(_WATCH)), email)
+
+    def _url(self, claim: str) -> str:
+        return f"{self.public_url.rstrip('/')}/unsubscribe?token={self._token(claim.encode())}"
+
+    def _token(self, claim: bytes) -> str:
+        mac = hmac.new(self.secret.encode(), _CONTEXT + claim, hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(claim + mac).decode().rstrip("=")
+
+
+def _claim(token: str) -> bytes:
+    try:
+        raw = base64.urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
+    except ValueError as error:
+        raise RejectedError("this unsubscribe link is not valid") from error
+    return raw[:-_MAC_BYTES]

@@ -1,0 +1,46 @@
+"""A letter as the bytes that travel by SMTP and rest in .eml files."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from email.header import Header
+from email.message import EmailMessage
+from email.policy import SMTP, EmailPolicy
+from email.utils import format_datetime
+
+from domain.notice import Letter
+
+_CRLF = "\r\n"
+_UNFOLDED = SMTP.clone(max_line_length=None)
+_OURS = ("list-", "x-", "message-id")
+
+
+class _Policy(EmailPolicy):
+    """Folds what people wrote (subject, names), never our machine-read headers.
+
+    Some receivers match `List-Unsubscribe` line by line and drop a folded one. The subject is encoded by
+    `email.header`: the policy's own encoder moves spaces where it cuts a text outside ASCII.
+    """
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        if name.lower() == "subject":
+            return f"{name}: {Header(str(value), header_name=name).encode(linesep=_CRLF)}{_CRLF}".encode()
+        policy = _UNFOLDED if name.lower().startswith(_OURS) else SMTP
+        return policy.fold_binary(name, value)
+
+
+_POLICY = _Policy(linesep=_CRLF)
+
+
+def message(letter: Letter, date: datetime) -> EmailMessage:
+    """`letter` as multipart/alternative, text first, dated `date`; equal arguments give equal bytes."""
+    mime = EmailMessage(policy=_POLICY)
+    mime["From"], mime["To"], mime["Subject"] = letter.sender, letter.to, letter.subject
+    mime["Date"] = format_datetime(date)
+    for name, value in letter.headers.items():
+        mime[name] = value
+    mime.set_content(letter.text, cte="quoted-printable")
+    mime.add_alternative(letter.html, subtype="html", cte="quoted-printable")
+    mime.set_boundary(f"=_{hashlib.sha256(letter.headers['Message-ID'].encode()).hexdigest()[:32]}")
+    return mime

@@ -1,0 +1,88 @@
+"""Mail that goes nowhere: one .eml file a letter, for looking at."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from domain.errors import TransientError
+from domain.notice import Accepted, Letter, Receipt
+from domain.ports import Clock
+from mail.mime import message
+
+_MARK_LENGTH = 16
+_EVENT = re.compile(r"(?P<kind>\w+);.*\bsection=(?P<section>[\w-]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Writes letters to `folder` (mode 0600) and keeps the newest `keep` of them.
+
+    Shape: files are `{time}-{kind}-{section}-{letter and key}.eml`, so names sort by time; the name is the
+    receipt's `provider_id`. A letter repeated under its key is not written again; under another key it is,
+    as a real transport would send it twice.
+    """
+
+    folder: Path
+    clock: Clock
+    keep: int = 1000
+
+    @property
+    def name(self) -> str:
+        """The transport, as in `MAIL_TRANSPORT`."""
+        return "preview"
+
+    @property
+    def batch_size(self) -> int:
+        """As many as any transport takes."""
+        return 100
+
+    def send(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:
+        """Write `letters`; every one is accepted.
+
+        Raises: TransientError when the folder cannot be written.
+        """
+        try:
+            return self._write_all(letters, idempotency_key)
+        except OSError as error:
+            raise TransientError(f"the preview folder cannot be written: {error}") from error
+
+    def _write_all(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        written = {path.stem[-_MARK_LENGTH:]: path.name for path in self.folder.glob("*.eml")}
+        receipts: list[Receipt] = []
+        for letter in letters:
+            mark = _mark(letter, idempotency_key)
+            receipts.append(Accepted(written.get(mark) or self._write(letter, mark)))
+        self._prune()
+        return receipts
+
+    def _write(self, letter: Letter, mark: str) -> str:
+        now = self.clock.now()
+        name = _file_name(letter, now, mark)
+        descriptor, unfinished = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(message(letter, now).as_bytes())
+        Path(unfinished).replace(self.folder / name)
+        return name
+
+    def _prune(self) -> None:
+        for path in sorted(self.folder.glob("*.eml"), reverse=True)[self.keep :]:
+            path.unlink(missing_ok=True)
+
+
+def _mark(letter: Letter, idempotency_key: str) -> str:
+    told = f"{letter.headers['Message-ID']}\0{idempotency_key}"
+    return hashlib.sha256(told.encode()).hexdigest()[:_MARK_LENGTH]
+
+
+def _file_name(letter: Letter, now: datetime, mark: str) -> str:
+    event = _EVENT.match(letter.headers.get("X-Rollcall-Event", ""))
+    about = f"{event['kind']}-{event['section']}" if event else "letter"
+    return f"{now:%Y%m%dT%H%M%S%fZ}-{about}-{mark}.eml"

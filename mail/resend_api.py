@@ -1,0 +1,158 @@
+"""Mail through Resend's batch endpoint, by its own SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from domain.errors import (
+    MalformedAnswerError,
+    PermanentError,
+    RateLimitedError,
+    RejectedError,
+    RollcallError,
+    TransientError,
+    UnauthorisedError,
+    UpstreamError,
+)
+from domain.notice import Accepted, Letter, Receipt, Refused
+from domain.ports import Clock
+
+if TYPE_CHECKING:
+    from resend import Batch, Emails
+    from resend.exceptions import ResendError
+    from resend.http_client import HTTPClient
+
+_API_URL = "https://api.resend.com"
+_REFUSALS: dict[int, type[PermanentError]] = {
+    401: UnauthorisedError,
+    403: UnauthorisedError,
+    400: RejectedError,
+    404: RejectedError,
+    409: RejectedError,
+    413: RejectedError,
+    422: RejectedError,
+}
+# What the SDK makes of an answer that is not JSON: a proxy's page rather than Resend's own refusal.
+_WITHOUT_REASON = "application_error"
+
+
+@dataclass(frozen=True)
+class Resend:
+    """Sends up to 100 letters a call; repeating a call within 24 hours with its key mails nobody twice.
+
+    The SDK keeps account, address and client in module globals, so a process speaks for one account.
+    `throttle` is called before each request: it waits for a turn, or raises RateLimitedError.
+
+    Source: https://resend.com/docs/api-reference/emails/send-batch-emails
+    """
+
+    api_key: str
+    clock: Clock
+    api_url: str | None = None
+    throttle: Callable[[], None] | None = None
+    timeout_seconds: float = 20.0
+
+    @property
+    def name(self) -> str:
+        """The transport, as in `MAIL_TRANSPORT`."""
+        return "resend"
+
+    @property
+    def batch_size(self) -> int:
+        """What Resend takes in one request."""
+        return 100
+
+    def send(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:
+        """Send `letters` under `idempotency_key` (at most 256 characters); one receipt each, in order.
+
+        Raises: TransientError when their fate is unknown or Resend is busy: repeat with the same letters
+        and key. PermanentError when none was taken.
+        """
+        if not letters:
+            return []
+        if self.throttle:
+            self.throttle()
+        return _receipts(self._post([_mail(letter) for letter in letters], idempotency_key), len(letters))
+
+    def _post(self, mails: list[Emails.SendParams], idempotency_key: str) -> Batch.SendResponse:
+        import resend  # noqa: PLC0415 - heavy
+        from resend.exceptions import NoContentError, ResendError  # noqa: PLC0415
+
+        resend.api_key, resend.api_url = self.api_key, (self.api_url or _API_URL).rstrip("/")
+        resend.default_http_client = self._client
+        try:
+            return resend.Batch.send(
+                mails, {"idempotency_key": idempotency_key, "batch_validation": "permissive"}
+            )
+        except ResendError as error:
+            raise self._translate(error) from error
+        except NoContentError as error:
+            raise MalformedAnswerError("Resend answered nothing") from error
+
+    @cached_property
+    def _client(self) -> HTTPClient:
+        from mail.resend_http import KeepAlive  # noqa: PLC0415 - heavy
+
+        return KeepAlive(self.timeout_seconds)
+
+    def _translate(self, error: ResendError) -> RollcallError:
+        # Our client raises domain errors; the SDK wraps them, and anything else that went wrong on the way.
+        if isinstance(error.__context__, RollcallError):
+            return error.__context__
+        told = f"Resend: {error.code} {error.error_type}: {error.message}"
+        match error.code:
+            case 429:
+                return RateLimitedError(told, retry_after_seconds=self._retry_after_seconds(error.headers))
+            case 409 if error.error_type == "concurrent_idempotent_requests":
+                return TransientError(told)
+            case int(code) if code in _REFUSALS and error.error_type != _WITHOUT_REASON:
+                return _REFUSALS[code](told)
+            case _:
+                return UpstreamError(told)
+
+    def _retry_after_seconds(self, headers: dict[str, str]) -> float | None:
+        lower = {name.lower(): value for name, value in headers.items()}
+        wait = lower.get("retry-after") or lower.get("ratelimit-reset") or ""
+        try:
+            return max(0.0, float(wait))
+        except ValueError:
+            return _seconds_until(wait, self.clock.now())
+
+
+def _mail(letter: Letter) -> Emails.SendParams:
+    return {
+        "from": letter.sender,
+        "to": [letter.to],
+        "subject": letter.subject,
+        "text": letter.text,
+        "html": letter.html,
+        "headers": dict(letter.headers),
+    }
+
+
+def _receipts(answer: Any, count: int) -> list[Receipt]:
+    """One receipt a letter: `errors` names the refused by index, `data` holds the others in order."""
+    try:
+        refused = {int(each["index"]): Refused(str(each["message"])) for each in answer.get("errors") or ()}
+        accepted = [Accepted(str(each["id"])) for each in answer["data"]]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise MalformedAnswerError("Resend's answer is not of the agreed shape") from error
+    if len(accepted) + len(refused) != count or not refused.keys() <= set(range(count)):
+        raise MalformedAnswerError(
+            f"Resend answered for {len(accepted)} + {len(refused)} letters instead of {count}"
+        )
+    taken = iter(accepted)
+    return [refused.get(index) or next(taken) for index in range(count)]
+
+
+def _seconds_until(http_date: str, now: datetime) -> float | None:
+    try:
+        at = parsedate_to_datetime(http_date)
+    except ValueError:
+        return None
+    return max(0.0, (at.astimezone(UTC) - now).total_seconds())

@@ -1,0 +1,175 @@
+"""Mail through any SMTP server, with the standard library."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from email.utils import parseaddr
+from functools import cached_property
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from domain.errors import (
+    InvalidInputError,
+    MalformedAnswerError,
+    RejectedError,
+    RollcallError,
+    UnauthorisedError,
+    UnreachableError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
+from domain.notice import Accepted, Letter, Receipt, Refused
+from domain.ports import Clock
+from mail.mime import message
+
+_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
+_PERMANENT = 500
+_UNAUTHORISED = (smtplib.SMTPAuthenticationError, smtplib.SMTPSenderRefused)
+
+
+class _Server(NamedTuple):
+    scheme: str
+    host: str
+    port: int
+    user: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Smtp:
+    """Sends one letter a call, on a connection of its own, through the server that `url` names.
+
+    Shape: `smtp://`, `smtps://` or `smtp+starttls://`, then `user:password@host:port`, percent-encoded, port
+    and user optional. Certificates are verified.
+
+    A weaker promise than a transport with idempotency keys: SMTP knows none. When the connection breaks
+    between the server's acceptance and our reading of it, or this process dies before the receipt is noted,
+    the letter goes out twice. Its `Message-ID` stays the same, so that many mailboxes show it once.
+
+    Raises: InvalidInputError when `url` is not of that shape.
+    """
+
+    url: str = field(repr=False)
+    clock: Clock
+    timeout_seconds: float = 20.0
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        _ = self._server
+
+    @property
+    def name(self) -> str:
+        """The transport, as in `MAIL_TRANSPORT`."""
+        return "smtp"
+
+    @property
+    def batch_size(self) -> int:
+        """One: of several, a failure could not say which were taken."""
+        return 1
+
+    def send(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:  # noqa: ARG002 - no keys
+        """Send the one letter.
+
+        Raises: TransientError when the server could not take it now, or may have taken it; PermanentError
+        when it takes no letter of ours.
+        """
+        if len(letters) > self.batch_size:
+            raise RejectedError("SMTP takes one letter at a time")
+        return [self._send(letter) for letter in letters]
+
+    def _send(self, letter: Letter) -> Receipt:
+        if not letter.to.isascii():
+            return Refused("the address has letters that plain SMTP cannot carry")
+        body = message(letter, self.clock.now()).as_bytes()
+        try:
+            with self._conversation() as server:
+                server.sendmail(parseaddr(letter.sender)[1], [letter.to], body)
+        except smtplib.SMTPRecipientsRefused as error:
+            return _refusal(*error.recipients[letter.to], error)
+        except smtplib.SMTPDataError as error:
+            return _refusal(error.smtp_code, error.smtp_error, error)
+        except OSError as error:  # smtplib's own errors are OSErrors too
+            raise _translate(error) from error
+        return Accepted(letter.headers["Message-ID"])
+
+    @contextmanager
+    def _conversation(self) -> Iterator[smtplib.SMTP]:
+        server = self._connect()
+        try:
+            if self._server.scheme == "smtp+starttls":
+                server.starttls(context=self._tls)
+            if self._server.user:
+                server.login(self._server.user, self._server.password)
+            yield server
+        finally:
+            # A letter accepted stays accepted, however the goodbye goes.
+            with suppress(OSError):
+                server.quit()
+            server.close()
+
+    def _connect(self) -> smtplib.SMTP:
+        _, host, port, _, _ = self._server
+        try:
+            if self._server.scheme == "smtps":
+                return smtplib.SMTP_SSL(host, port, timeout=self.timeout_seconds, context=self._tls)
+            return smtplib.SMTP(host, port, timeout=self.timeout_seconds)
+        except OSError as error:
+            raise UnreachableError(f"no connection to {host}:{port}: {error}") from error
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return self.tls or ssl.create_default_context()
+
+    @cached_property
+    def _server(self) -> _Server:
+        try:
+            parts = urlsplit(self.url)
+            port = parts.port or _PORTS[parts.scheme]
+        except (KeyError, ValueError) as error:
+            raise _malformed() from error
+        if not parts.hostname or parts.path.strip("/") or parts.query:
+            raise _malformed()
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        if not (user + password).isascii():
+            raise InvalidInputError({"url": "must have user and password in ASCII, as SMTP logins do"})
+        return _Server(parts.scheme, parts.hostname, port, user, password)
+
+
+def _malformed() -> InvalidInputError:
+    return InvalidInputError(
+        {"url": "must be smtp://, smtps:// or smtp+starttls:// and user:password@host:port"}
+    )
+
+
+def _refusal(code: int, reason: bytes | str, error: smtplib.SMTPException) -> Refused:
+    told = f"{code} {_text(reason)}"
+    if code < _PERMANENT:
+        raise UpstreamError(f"the mail server put the letter off: {told}") from error
+    return Refused(told)
+
+
+def _translate(error: OSError) -> RollcallError:
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return UpstreamError(f"the mail server does not offer what its address asks for: {error}")
+    if isinstance(error, smtplib.SMTPResponseException):
+        return _by_code(error)
+    if isinstance(error, ssl.SSLError):
+        return UnreachableError(f"no trusted connection to the mail server: {error}")
+    if isinstance(error, TimeoutError):
+        return UpstreamTimeoutError("the mail server did not answer in time; it may have taken the letter")
+    return MalformedAnswerError(f"the mail server hung up; it may have taken the letter: {error}")
+
+
+def _by_code(error: smtplib.SMTPResponseException) -> RollcallError:
+    told = f"the mail server answered {error.smtp_code} {_text(error.smtp_error)}"
+    if error.smtp_code < _PERMANENT:
+        return UpstreamError(told)
+    return UnauthorisedError(told) if isinstance(error, _UNAUTHORISED) else UpstreamError(told)
+
+
+def _text(reason: bytes | str) -> str:
+    return reason.decode(errors="replace") if isinstance(reason, bytes) else reason

@@ -1,0 +1,145 @@
+"""What a letter says, in words: one wording for its text and its HTML."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from domain.notice import Notice
+from domain.observation import UNASSIGNED
+from domain.watch import Kind
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_COURSE_LIMIT, _TITLE_LIMIT, _FACT_LIMIT = 32, 80, 200
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The sentences of one letter.
+
+    Shape: `subject` and `preheader` are single lines; `facts` are (label, value) with no empty value;
+    `action` is what the enrolment link offers, empty when there is nothing to enrol in.
+    """
+
+    subject: str
+    headline: str
+    lead: str
+    preheader: str
+    caution: str
+    facts: tuple[tuple[str, str], ...]
+    action: str
+
+
+def word(notice: Notice) -> Wording:
+    """The wording for `notice`; whatever the catalog wrote comes out as short, plain lines."""
+    match notice.kind:
+        case Kind.SEAT_AVAILABLE:
+            return _seat_available(notice)
+        case Kind.INSTRUCTOR_ASSIGNED:
+            return _instructor_assigned(notice)
+        case Kind.SECTION_RETIRED:
+            return _section_retired(notice)
+
+
+def plain(text: str, limit: int = _FACT_LIMIT) -> str:
+    """`text` as one line of at most `limit` characters, without control or invisible characters."""
+    visible = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
+    line = " ".join(visible.split())
+    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
+
+
+def moment(at: datetime) -> str:
+    """`at` for people anywhere, such as "15 Jan 2026, 09:30 UTC"; the same under every locale."""
+    at = at.astimezone(UTC)
+    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M} UTC"
+
+
+def _seat_available(notice: Notice) -> Wording:
+    seats, seen = notice.open_seats, moment(notice.observed_at)
+    several = seats is not None and seats > 1
+    headline = f"{seats} seats are open" if several else "A seat is open"
+    return Wording(
+        subject=f"{headline}: {_name(notice)}",
+        headline=headline,
+        lead=f"{_name(notice)} had {_room(notice)} when we looked.",
+        preheader=f"Seen {seen}. Open seats go fast.",
+        caution=f"Open seats go fast. This was true at {seen}; "
+        f"someone may have taken {'them' if several else 'it'} since.",
+        facts=_facts(notice),
+        action=f"Enrol in section {_number(notice)}",
+    )
+
+
+def _instructor_assigned(notice: Notice) -> Wording:
+    seen = moment(notice.observed_at)
+    person = plain(notice.instructor or "", _TITLE_LIMIT)
+    return Wording(
+        subject=f"{f'Now taught by {person}' if person else 'Instructor assigned'}: {_name(notice)}",
+        headline=f"Now taught by {person}" if person else "An instructor is assigned",
+        lead=f"{_name(notice)} had no named instructor. "
+        + (f"The catalog now lists {person}." if person else "The catalog now lists one."),
+        preheader=f"Seen {seen}.",
+        caution=f"This is what the catalog showed at {seen}; departments do change assignments.",
+        facts=_facts(notice),
+        action=f"See section {_number(notice)}",
+    )
+
+
+def _section_retired(notice: Notice) -> Wording:
+    seen = moment(notice.observed_at)
+    return Wording(
+        subject=f"No longer listed: {_name(notice)}",
+        headline="No longer listed",
+        lead=f"{_name(notice)} has disappeared from the catalog. "
+        "We looked several times before writing to you.",
+        preheader=f"Gone from the catalog, as of {seen}. It may have been cancelled or renumbered.",
+        caution="It may have been cancelled, merged or renumbered: if you hold a seat, ask the department.",
+        facts=_facts(notice),
+        action="",
+    )
+
+
+def _name(notice: Notice) -> str:
+    course = plain(notice.details.course, _COURSE_LIMIT)
+    title = plain(notice.details.title, _TITLE_LIMIT)
+    name = " — ".join(part for part in (course, title) if part)
+    return f"{name} (section {_number(notice)})" if name else f"Section {_number(notice)}"
+
+
+def _number(notice: Notice) -> str:
+    return plain(notice.key.number, _COURSE_LIMIT)
+
+
+def _seats(notice: Notice) -> str:
+    seats, capacity = notice.open_seats, notice.capacity
+    if seats is None:
+        return "" if capacity is None else f"{capacity} in all"
+    if capacity is None:
+        return f"{seats} open {'seat' if seats == 1 else 'seats'}"
+    return f"{seats} of {capacity} seats open"
+
+
+def _room(notice: Notice) -> str:
+    return "room" if notice.open_seats is None else _seats(notice)
+
+
+def _instructor(notice: Notice) -> str:
+    """Empty where the catalog never said: unknown is not "nobody"."""
+    return "Staff (not yet assigned)" if notice.instructor == UNASSIGNED else plain(notice.instructor or "")
+
+
+def _facts(notice: Notice) -> tuple[tuple[str, str], ...]:
+    details = notice.details
+    rows = (
+        ("Course", plain(details.course)),
+        ("Title", plain(details.title)),
+        ("Section", _number(notice)),
+        ("Term", plain(notice.key.term, _COURSE_LIMIT)),
+        ("Seats", "" if notice.kind is Kind.SECTION_RETIRED else _seats(notice)),
+        ("Instructor", _instructor(notice)),
+        ("Times", plain(details.meeting_times)),
+        ("Place", plain(details.location)),
+        ("Seen", moment(notice.observed_at)),
+    )
+    return tuple((label, value) for label, value in rows if value)

@@ -1,0 +1,44 @@
+"""One notice and what renders it, to vary from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.notice import Letter, Notice
+from domain.observation import Details
+from domain.section import SectionKey
+from domain.watch import Kind
+from mail.letters import Renderer
+from mail.links import Links
+
+LINKS = Links("https://rollcall.example.edu", "a secret of the test")
+RENDERER = Renderer(
+    "Rollcall <rollcall@example.edu>", LINKS, "https://enrol.example.edu/{source}/{term}?class={section}"
+)
+NOTICE = Notice(
+    id=41,
+    watch_id=7,
+    email="ada@example.edu",
+    kind=Kind.SEAT_AVAILABLE,
+    key=SectionKey("scraper", "2261", "12431"),
+    episode=2,
+    observed_at=datetime(2026, 1, 15, 9, 30, tzinfo=UTC),
+    open_seats=3,
+    capacity=30,
+    instructor="Grace Hopper",
+    details=Details("CSE 100", "Advanced Data Structures", "Center Hall 101", "MoWeFr 10:00-10:50"),
+)
+
+
+def notice(**changes: Any) -> Notice:
+    return replace(NOTICE, **changes)
+
+
+def letter(**changes: Any) -> Letter:
+    return RENDERER.render(notice(**changes))
+
+
+def letters(count: int) -> list[Letter]:
+    return [letter(id=number, email=f"student{number}@example.edu") for number in range(count)]

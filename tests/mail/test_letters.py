@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import InvalidInputError
+from domain.notice import Letter
+from domain.observation import Details
+from domain.section import SectionKey
+from domain.watch import Kind
+from mail.letters import Renderer
+from tests.mail.examples import LINKS, RENDERER, letter, notice
+
+HOSTILE = st.text(max_size=300) | st.sampled_from(
+    ["<script>alert(1)</script>", "Data\r\nBcc: all@example.edu", "{{ 7 * 7 }}", "a" * 5000, '"><img src=x>']
+)
+
+
+class Elements(HTMLParser):
+    """Every element of a page, and the text that people see."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.shown = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.shown += data
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_same_notice_always_makes_the_same_letter(kind: Kind) -> None:
+    other = Renderer(RENDERER.sender, RENDERER.links, RENDERER.enrol_url)
+    assert RENDERER.render(notice(kind=kind)) == other.render(notice(kind=kind))
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("part", ["text", "html"])
+def test_both_parts_carry_everything_a_student_needs(kind: Kind, part: str) -> None:
+    shown = getattr(letter(kind=kind), part)
+    wanted = ["CSE 100", "Advanced Data Structures", "12431", "2261", "Grace Hopper", "Center Hall 101"]
+    wanted += ["MoWeFr 10:00-10:50", "15 Jan 2026, 09:30 UTC"]
+    wanted += [LINKS.stop_watch(7, "ada@example.edu"), LINKS.stop_everything("ada@example.edu")]
+    assert [text for text in wanted if text not in shown] == []
+
+
+def test_the_enrolment_link_names_source_term_and_section() -> None:
+    url = "https://enrol.example.edu/scraper/2261?class=12431"
+    assert url in letter().text
+    assert url in [link["href"] for link in Elements(letter().html).named("a")]
+    assert url not in letter(kind=Kind.SECTION_RETIRED).text
+
+
+def test_without_an_enrolment_link_the_letter_says_what_to_look_for() -> None:
+    mail = Renderer(RENDERER.sender, LINKS).render(notice())
+    for part in (mail.text, Elements(mail.html).shown):
+        assert "section 12431 in term 2261" in " ".join(part.split())
+
+
+def test_what_is_not_known_leaves_no_trace() -> None:
+    mail = letter(details=Details(), open_seats=None, capacity=None, instructor=None)
+    for part in (mail.text, mail.html, mail.subject):
+        assert "None" not in part
+    assert not re.search(r"^\w+:\s*$", mail.text.partition("Enrol in")[0], re.MULTILINE)
+    assert not re.search(r"<td[^>]*>\s*</td>", mail.html)
+    assert "Place" not in mail.text
+
+
+def test_the_text_wraps_and_leaves_links_whole() -> None:
+    lines = letter().text.splitlines()
+    assert all(len(line) <= 72 or line.startswith("https://") for line in lines)
+
+
+def test_the_text_keeps_the_signature_mark() -> None:
+    assert "\n-- \n" in letter().text
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_page_is_accessible_and_loads_nothing(kind: Kind) -> None:
+    page = Elements(letter(kind=kind).html)
+    assert page.named("html") == [{"lang": "en", "dir": "ltr"}]
+    assert len(page.named("h1")) == 1
+    assert all(table["role"] == "presentation" for table in page.named("table"))
+    assert not [tag for tag, _ in page.found if tag in {"img", "script", "link", "iframe"}]
+    assert {"name": "color-scheme", "content": "light dark"} in page.named("meta")
+
+
+def test_the_headers_let_mailboxes_unsubscribe_with_one_click() -> None:
+    headers = letter().headers
+    assert headers["List-Unsubscribe"] == f"<{LINKS.stop_watch(7, 'ada@example.edu')}>"
+    assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_the_event_header_is_machine_readable() -> None:
+    wanted = "seat_available; source=scraper; term=2261; section=12431; episode=2"
+    assert letter().headers["X-Rollcall-Event"] == wanted
+
+
+def test_each_notice_has_a_message_id_of_its_own_at_the_senders_domain() -> None:
+    ids = {
+        mail.headers["Message-ID"] for mail in (letter(), letter(), letter(id=42), letter(email="b@c.edu"))
+    }
+    assert len(ids) == 3
+    assert all(re.fullmatch(r"<[0-9a-f]{32}@example\.edu>", each) for each in ids)
+
+
+@given(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+def test_hostile_catalog_text_changes_neither_structure_nor_headers(
+    course: str, title: str, place: str, times: str, instructor: str
+) -> None:
+    mail = letter(details=Details(course, title, place, times), instructor=instructor)
+    usual = [tag for tag, _ in Elements(letter().html).found if tag not in {"tr", "td", "br"}]
+    assert [tag for tag, _ in Elements(mail.html).found if tag not in {"tr", "td", "br"}] == usual
+    assert_sendable(mail)
+
+
+@given(HOSTILE, HOSTILE, HOSTILE)
+def test_a_hostile_identity_changes_no_headers(source: str, term: str, number: str) -> None:
+    assert_sendable(letter(key=SectionKey(source, term, number)))
+
+
+def assert_sendable(mail: Letter) -> None:
+    assert len(mail.subject) < 250
+    assert all(value.isprintable() for value in (mail.subject, *mail.headers.values()))
+    (mail.subject + mail.text + mail.html).encode()
+
+
+@pytest.mark.parametrize("sender", ["", "Rollcall", "Rollcall <rollcall>", "a@b.edu\r\nBcc: c@d.edu"])
+def test_a_sender_that_is_no_address_stops_the_start(sender: str) -> None:
+    with pytest.raises(InvalidInputError, match="sender"):
+        Renderer(sender, LINKS)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "enrol.example.edu", "javascript:alert({section})", "ftp://a.edu/{section}", "https://a.edu/{crn}"],
+)
+def test_an_enrolment_address_that_is_none_stops_the_start(url: str) -> None:
+    with pytest.raises(InvalidInputError, match="enrol_url"):
+        Renderer("rollcall@example.edu", LINKS, url)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import InvalidInputError, RejectedError
+from mail.links import Links, StopEverything, StopWatch
+
+LINKS = Links("https://rollcall.example.edu/", "a secret of the test")
+ADDRESSES = st.from_regex(r"[a-z0-9.:+-]{1,20}@[a-z]{1,10}\.edu", fullmatch=True)
+
+
+def token_of(url: str) -> str:
+    return parse_qs(urlsplit(url).query)["token"][0]
+
+
+@given(st.integers(min_value=0, max_value=2**63), ADDRESSES)
+def test_a_link_says_which_watch_to_stop(watch_id: int, email: str) -> None:
+    assert LINKS.read(token_of(LINKS.stop_watch(watch_id, email))) == StopWatch(watch_id, email)
+
+
+@given(ADDRESSES)
+def test_a_link_says_whose_mail_to_stop(email: str) -> None:
+    assert LINKS.read(token_of(LINKS.stop_everything(email))) == StopEverything(email)
+
+
+def test_a_link_is_one_plain_address_under_the_public_one() -> None:
+    url = LINKS.stop_watch(7, "ada@example.edu")
+    assert url.startswith("https://rollcall.example.edu/unsubscribe?token=")
+    assert token_of(url).replace("-", "").replace("_", "").isalnum()
+
+
+def test_the_same_wish_always_has_the_same_link() -> None:
+    assert LINKS.stop_watch(7, "ada@example.edu") == LINKS.stop_watch(7, "ada@example.edu")
+
+
+@given(st.text(max_size=120))
+def test_any_other_text_is_refused(token: str) -> None:
+    with pytest.raises(RejectedError):
+        LINKS.read(token)
+
+
+@given(st.data())
+def test_a_token_with_one_character_changed_is_refused(data: st.DataObject) -> None:
+    token = token_of(LINKS.stop_watch(7, "ada@example.edu"))
+    place = data.draw(st.integers(0, len(token) - 1))
+    other = data.draw(st.characters(codec="ascii").filter(lambda char: char != token[place]))
+    with pytest.raises(RejectedError):
+        LINKS.read(token[:place] + other + token[place + 1 :])
+
+
+@pytest.mark.parametrize(
+    "change", [str.swapcase, lambda token: token + "=", lambda token: token + "A", str.lower]
+)
+def test_a_token_that_only_decodes_alike_is_refused(change: object) -> None:
+    assert callable(change)
+    with pytest.raises(RejectedError):
+        LINKS.read(change(token_of(LINKS.stop_everything("ada@example.edu"))))
+
+
+def test_a_token_of_another_secret_is_refused() -> None:
+    foreign = Links("https://rollcall.example.edu", "another secret")
+    with pytest.raises(RejectedError):
+        LINKS.read(token_of(foreign.stop_watch(7, "ada@example.edu")))
+
+
+def test_an_empty_secret_stops_the_start() -> None:
+    with pytest.raises(InvalidInputError, match="secret"):
+        Links("https://rollcall.example.edu", "")
+
+
+@pytest.mark.parametrize("url", ["", "rollcall.example.edu", "javascript:alert(1)", "https://"])
+def test_a_public_address_that_is_none_stops_the_start(url: str) -> None:
+    with pytest.raises(InvalidInputError, match="public_url"):
+        Links(url, "secret")
+
+
+def test_the_secret_does_not_show_in_logs() -> None:
+    assert "a secret" not in repr(LINKS)

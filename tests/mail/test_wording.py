@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.observation import UNASSIGNED, Details
+from domain.watch import Kind
+from mail.wording import moment, plain, word
+from tests.mail.examples import notice
+
+
+@pytest.mark.parametrize(
+    ("changes", "subject"),
+    [
+        ({"open_seats": 1}, "A seat is open: CSE 100 — Advanced Data Structures (section 12431)"),
+        ({}, "3 seats are open: CSE 100 — Advanced Data Structures (section 12431)"),
+        ({"open_seats": None, "details": Details("CSE 100")}, "A seat is open: CSE 100 (section 12431)"),
+        ({"open_seats": 1, "details": Details()}, "A seat is open: Section 12431"),
+        (
+            {"kind": Kind.INSTRUCTOR_ASSIGNED},
+            "Now taught by Grace Hopper: CSE 100 — Advanced Data Structures (section 12431)",
+        ),
+        (
+            {"kind": Kind.SECTION_RETIRED},
+            "No longer listed: CSE 100 — Advanced Data Structures (section 12431)",
+        ),
+    ],
+)
+def test_the_subject_alone_tells_the_news(changes: dict[str, object], subject: str) -> None:
+    assert word(notice(**changes)).subject == subject
+
+
+@pytest.mark.parametrize(
+    ("seats", "capacity", "told"),
+    [
+        (3, 30, "3 of 30 seats open"),
+        (1, None, "1 open seat"),
+        (3, None, "3 open seats"),
+        (None, 30, "30 in all"),
+        (None, None, None),
+    ],
+)
+def test_seats_are_told_as_far_as_they_are_known(
+    seats: int | None, capacity: int | None, told: str | None
+) -> None:
+    assert dict(word(notice(open_seats=seats, capacity=capacity)).facts).get("Seats") == told
+
+
+def test_nobody_assigned_is_told_and_an_unknown_instructor_is_not() -> None:
+    assert dict(word(notice(instructor=UNASSIGNED)).facts)["Instructor"] == "Staff (not yet assigned)"
+    assert "Instructor" not in dict(word(notice(instructor=None)).facts)
+
+
+def test_only_a_listed_section_invites_to_enrol() -> None:
+    actions = [word(notice(kind=kind)).action for kind in Kind]
+    assert actions == ["Enrol in section 12431", "See section 12431", ""]
+
+
+def test_the_time_is_utc_and_says_so() -> None:
+    assert moment(datetime(2026, 1, 15, 9, 30, tzinfo=UTC)) == "15 Jan 2026, 09:30 UTC"
+    pacific = timezone(timedelta(hours=-8))
+    assert moment(datetime(2026, 1, 15, 20, 5, tzinfo=pacific)) == "16 Jan 2026, 04:05 UTC"
+
+
+def test_long_text_is_shortened_and_line_breaks_become_spaces() -> None:
+    assert plain("Data\r\nStructures\x00\u202e II") == "Data Structures II"
+    assert plain("A" * 500, 80) == "A" * 79 + "…"
+
+
+@given(st.text(), st.integers(min_value=1, max_value=50))
+def test_plain_text_is_one_short_visible_line(text: str, limit: int) -> None:
+    line = plain(text, limit)
+    assert len(line) <= limit
+    assert line.isprintable()
+    line.encode()
