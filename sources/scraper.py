@@ -1,0 +1,113 @@
+"""The scraper service as a source: one request a section, many at once, for synchronous callers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from domain.errors import InvalidInputError, RateLimitedError
+from domain.observation import Failure, Outcome
+from domain.ports import Clock
+from domain.section import SectionKey
+from sources.loop import LoopThread
+from sources.pacing import Pacer
+
+if TYPE_CHECKING:
+    from sources.scraper_exchange import Exchange
+
+PATIENCE_SECONDS = 20
+_VISIBLE = re.compile(r"[!-~]+")
+
+
+class Scraper:
+    """`domain.ports.Source` over the scraper service (`POST {url}/scrape`).
+
+    Any thread may call `observe`: all share one session and `max_concurrency` requests in flight, each
+    with `timeout_seconds` from when it is sent. `pacer` None means that the fleet has no limit.
+    Nothing connects, and aiohttp is not imported, before the first `observe`.
+
+    Raises: InvalidInputError when `url` or `token` cannot be used.
+    """
+
+    name = "scraper"
+
+    def __init__(  # noqa: PLR0913 - every one is a setting of its own, by keyword
+        self,
+        *,
+        url: str,
+        token: str,
+        clock: Clock,
+        timeout_seconds: float = 30,
+        max_concurrency: int = 10,
+        chunk_size: int = 25,
+        pacer: Pacer | None = None,
+    ) -> None:
+        _check(url, token)
+        self._endpoint = f"{url.rstrip('/')}/scrape"
+        self._token = token
+        self._clock = clock
+        self._timeout_seconds = timeout_seconds
+        self._max_concurrency = max_concurrency
+        self._chunk_size = chunk_size
+        self._pacer = pacer
+        self._loop = LoopThread("scraper", self._open)
+
+    def plan(self, keys: Iterable[SectionKey]) -> Iterator[Sequence[SectionKey]]:
+        """Chunks of `chunk_size`, the keys in order: the same keys always make the same batches."""
+        ordered = sorted(keys)
+        for start in range(0, len(ordered), self._chunk_size):
+            yield ordered[start : start + self._chunk_size]
+
+    def observe(self, keys: Sequence[SectionKey]) -> list[Outcome]:
+        """One outcome a key, in the order in which the answers came; blocks, and may be interrupted.
+
+        When no slot is free for long, as after a 429, nothing is asked: a thread is too dear to wait in.
+
+        Raises: RuntimeError after `close`.
+        """
+        if not keys:
+            return []
+        pace = self._pacer.reserve(len(keys)) if self._pacer else None
+        if pace is not None and pace.start_in_seconds > PATIENCE_SECONDS:
+            wait = RateLimitedError("the fleet must wait", retry_after_seconds=pace.start_in_seconds)
+            return [Failure(key, wait) for key in keys]
+        return self._loop.run(lambda exchange: exchange.observe(keys, pace))
+
+    def close(self) -> None:
+        """Drop what is in flight, the connections and the thread."""
+        self._loop.close()
+
+    def _open(self) -> AbstractAsyncContextManager[Exchange]:
+        # Web and CLI processes make a Scraper too, and never observe: they need not pay for aiohttp.
+        from sources.scraper_exchange import Exchange  # noqa: PLC0415
+
+        return Exchange(
+            self._endpoint,
+            self._token,
+            clock=self._clock,
+            timeout_seconds=self._timeout_seconds,
+            max_concurrency=self._max_concurrency,
+            hold=self._pacer.hold if self._pacer else lambda _seconds: None,
+        )
+
+
+def _check(url: str, token: str) -> None:
+    problems = {
+        "url": None if _is_endpoint(url) else "must be http:// or https://, a host and perhaps a path",
+        "token": None if _VISIBLE.fullmatch(token) else "must be printable ASCII without blanks",
+    }
+    if found := {field: problem for field, problem in problems.items() if problem}:
+        raise InvalidInputError(found)
+
+
+def _is_endpoint(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        is_address = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    is_plain = not (parts.username or parts.query or parts.fragment) and bool(_VISIBLE.fullmatch(url))
+    return parts.scheme in {"http", "https"} and is_address and is_plain

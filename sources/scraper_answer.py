@@ -1,0 +1,112 @@
+"""What the answers of the scraper service mean. Pure: an HTTP answer goes in, an outcome comes out.
+
+Source: the contract of `POST /scrape`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Final, NoReturn
+
+from domain.errors import (
+    MalformedAnswerError,
+    RateLimitedError,
+    RejectedError,
+    RollcallError,
+    UnauthorisedError,
+    UpstreamError,
+)
+from domain.observation import Failure, Missing, Outcome
+from domain.section import SectionKey
+from sources.foreign import quote, retry_after_seconds
+from sources.scraper_fields import observation
+
+MAX_BODY_BYTES: Final = 1 << 20
+DEFAULT_RETRY_AFTER_SECONDS: Final = 60.0
+_QUOTED_BYTES = 4_096
+_SUCCESSES, _REFUSALS = range(200, 300), range(400, 500)
+_DENIALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer: `body` holds what arrived, at most one byte more than `MAX_BODY_BYTES`."""
+
+    status: int
+    body: bytes
+    is_complete: bool = True
+    retry_after: str | None = None
+    location: str | None = None
+
+
+class Parser:
+    """Reads answers; what it quotes of them in errors never shows `secret`."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    def outcome(self, key: SectionKey, answer: Answer, observed_at: datetime) -> Outcome:
+        """What `answer` says of `key`; an answer that says nothing is a `Failure` with the reason."""
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return Missing(key, observed_at)
+        try:
+            if answer.status not in _SUCCESSES:
+                self._refuse(answer, observed_at)
+            return observation(key, self._data(answer), observed_at)
+        except RollcallError as error:
+            return Failure(key, error)
+
+    def _refuse(self, answer: Answer, now: datetime) -> NoReturn:
+        status, reason = answer.status, self._reason(answer)
+        after = retry_after_seconds(answer.retry_after, now)
+        if status in _DENIALS:
+            raise UnauthorisedError(reason)
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise RateLimitedError(
+                reason, retry_after_seconds=DEFAULT_RETRY_AFTER_SECONDS if after is None else after
+            )
+        if status in _REFUSALS:
+            raise RejectedError(reason)
+        raise UpstreamError(reason, retry_after_seconds=after)
+
+    def _reason(self, answer: Answer) -> str:
+        if answer.location is not None:
+            return f"HTTP {answer.status}: a redirect to {self._quote(answer.location)}, not followed"
+        text = self._start(answer)
+        return f"HTTP {answer.status}: {text}" if text else f"HTTP {answer.status}"
+
+    def _data(self, answer: Answer) -> dict[str, Any]:
+        document = self._document(answer)
+        success = document.get("success")
+        if success is False:
+            message = document.get("error") or document.get("message")
+            reason = self._quote(message) if isinstance(message, str) else self._start(answer)
+            raise UpstreamError(f"the scraper did not succeed: {reason}")
+        if success is not True:
+            raise MalformedAnswerError("success: must be true or false")
+        data = document.get("data")
+        if not isinstance(data, dict):
+            raise MalformedAnswerError("data: must be an object")
+        return data
+
+    def _document(self, answer: Answer) -> dict[str, Any]:
+        if len(answer.body) > MAX_BODY_BYTES:
+            raise MalformedAnswerError("the answer is larger than 1 MiB")
+        if not answer.is_complete:
+            raise MalformedAnswerError("the answer was cut off")
+        try:
+            document = json.loads(answer.body)
+        except (ValueError, RecursionError) as error:
+            raise MalformedAnswerError(f"the answer is not JSON: {self._start(answer)}") from error
+        if not isinstance(document, dict):
+            raise MalformedAnswerError("the answer is not a JSON object")
+        return document
+
+    def _start(self, answer: Answer) -> str:
+        return self._quote(answer.body[:_QUOTED_BYTES].decode(errors="replace"))
+
+    def _quote(self, text: str) -> str:
+        return quote(text, self._secret)

@@ -1,0 +1,215 @@
+"""Every way in which the service can answer, or not, over real HTTP."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from domain.errors import (
+    MalformedAnswerError,
+    RateLimitedError,
+    RejectedError,
+    RollcallError,
+    TransientError,
+    UnauthorisedError,
+    UnreachableError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
+from domain.observation import Failure, Missing, Observation
+from sources.scraper import Scraper
+from sources.scraper_exchange import USER_AGENT
+from tests.sources.conftest import keys
+from tests.standins.scraper import DATA, TOKEN, Reply, ScraperStandin
+from tests.support.clock import FakeClock
+
+(KEY,) = keys("12431")
+
+
+def failure(scraper: Scraper) -> RollcallError:
+    (outcome,) = scraper.observe([KEY])
+    assert isinstance(outcome, Failure), outcome
+    assert outcome.key == KEY
+    assert TOKEN not in str(outcome.error)
+    return outcome.error
+
+
+def test_a_section_is_observed_at_the_time_of_its_answer(scraper: Scraper, clock: FakeClock) -> None:
+    (outcome,) = scraper.observe([KEY])
+    assert isinstance(outcome, Observation)
+    assert (outcome.key, outcome.open_seats, outcome.observed_at) == (KEY, 3, clock.now())
+
+
+def test_the_request_is_what_the_contract_says(scraper: Scraper, service: ScraperStandin) -> None:
+    scraper.observe([KEY])
+    (seen,) = service.stats.seen
+    assert (seen.path, seen.section, seen.term) == ("/scrape", "12431", "2261")
+    assert seen.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert seen.headers["Content-Type"] == "application/json"
+    assert seen.headers["User-Agent"] == USER_AGENT
+
+
+def test_a_path_prefix_and_a_trailing_slash_are_kept_apart(
+    make_scraper: Callable[..., Scraper], service: ScraperStandin
+) -> None:
+    make_scraper(url=f"{service.url}/api/v1/").observe([KEY])
+    assert service.stats.seen[0].path == "/api/v1/scrape"
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (Reply("refused"), UpstreamError),
+        (Reply("status", status=401), UnauthorisedError),
+        (Reply("status", status=403), UnauthorisedError),
+        (Reply("status", status=400), RejectedError),
+        (Reply("status", status=422), RejectedError),
+        (Reply("status", status=429), RateLimitedError),
+        (Reply("status", status=500), UpstreamError),
+        (Reply("html", status=502), UpstreamError),
+        (Reply("html"), MalformedAnswerError),
+        (Reply("cut_off"), MalformedAnswerError),
+        (Reply("not_json"), MalformedAnswerError),
+        (Reply("raw", text=" " * (2 << 20)), MalformedAnswerError),
+        (Reply(fields={"seats_available": "4"}), MalformedAnswerError),
+        (Reply(without=("title",)), MalformedAnswerError),
+        (Reply("reset"), UnreachableError),
+    ],
+    ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Reply) else value.__name__,
+)
+def test_every_failure_has_its_type(
+    scraper: Scraper, service: ScraperStandin, reply: Reply, kind: type[RollcallError]
+) -> None:
+    service.set_default(reply)
+    assert type(failure(scraper)) is kind
+
+
+def test_a_section_is_observed_again_after_every_kind_of_trouble(
+    scraper: Scraper, service: ScraperStandin
+) -> None:
+    for reply in (Reply("cut_off"), Reply("reset"), Reply("html"), Reply("raw", text=" " * (2 << 20))):
+        service.set_section("12431", reply)
+        failure(scraper)
+        service.set_section("12431", Reply())
+        assert isinstance(scraper.observe([KEY])[0], Observation)
+
+
+def test_not_found_is_missing(scraper: Scraper, service: ScraperStandin, clock: FakeClock) -> None:
+    service.set_default(Reply("status", status=404))
+    assert scraper.observe([KEY]) == [Missing(KEY, clock.now())]
+
+
+def test_a_wrong_token_is_unauthorised(make_scraper: Callable[..., Scraper]) -> None:
+    assert isinstance(failure(make_scraper(token="stale")), UnauthorisedError)
+
+
+@pytest.mark.parametrize(("status", "seconds"), [(429, 7), (503, 7)])
+def test_the_seconds_of_retry_after_are_passed_on(
+    scraper: Scraper, service: ScraperStandin, status: int, seconds: float
+) -> None:
+    service.set_default(Reply("status", status=status, headers={"Retry-After": "7"}))
+    error = failure(scraper)
+    assert isinstance(error, TransientError)
+    assert error.retry_after_seconds == seconds
+
+
+def test_the_date_of_retry_after_is_passed_on(
+    scraper: Scraper, service: ScraperStandin, clock: FakeClock
+) -> None:
+    date = format_datetime(clock.now() + timedelta(seconds=45), usegmt=True)
+    service.set_default(Reply("status", status=429, headers={"Retry-After": date}))
+    error = failure(scraper)
+    assert isinstance(error, RateLimitedError)
+    assert error.retry_after_seconds == 45
+
+
+def test_a_redirect_is_named_and_not_followed(scraper: Scraper, service: ScraperStandin) -> None:
+    service.set_section(
+        "12431", Reply("status", status=307, headers={"Location": f"{service.url}/v2/scrape"})
+    )
+    error = failure(scraper)
+    assert isinstance(error, UpstreamError)
+    assert "/v2/scrape" in str(error)
+    assert service.stats.requests == 1
+
+
+def test_a_service_that_hangs_times_out(
+    make_scraper: Callable[..., Scraper], service: ScraperStandin
+) -> None:
+    service.set_default(Reply("hang"))
+    error = failure(make_scraper(timeout_seconds=0.1))
+    assert isinstance(error, UpstreamTimeoutError)
+    assert str(error) == "no answer in 0.1 s"
+
+
+def test_waiting_for_its_turn_does_not_count_against_a_requests_time(
+    make_scraper: Callable[..., Scraper], service: ScraperStandin
+) -> None:
+    service.latency_ms = 100
+    outcomes = make_scraper(timeout_seconds=0.3, max_concurrency=1).observe(keys("1", "2", "3", "4", "5"))
+    assert all(isinstance(outcome, Observation) for outcome in outcomes)
+
+
+def test_a_refused_connection_is_unreachable(make_scraper: Callable[..., Scraper]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        error = failure(make_scraper(url=f"http://127.0.0.1:{free.getsockname()[1]}"))
+    assert isinstance(error, UnreachableError)
+    assert "Cannot connect" in str(error)
+
+
+def test_an_unknown_host_is_unreachable(make_scraper: Callable[..., Scraper]) -> None:
+    assert isinstance(failure(make_scraper(url="http://scraper.invalid")), UnreachableError)
+
+
+def test_a_server_that_does_not_speak_http_is_malformed(make_scraper: Callable[..., Scraper]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"220 mail.example ESMTP\r\n\r\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        error = failure(make_scraper(url=f"http://127.0.0.1:{server.getsockname()[1]}"))
+        thread.join()
+    assert isinstance(error, MalformedAnswerError)
+
+
+def test_one_bad_section_does_not_spoil_its_batch(scraper: Scraper, service: ScraperStandin) -> None:
+    service.set_section("2", Reply("reset"))
+    service.set_section("3", Reply(fields=DATA | {"seats_capacity": None}))
+    outcomes = {outcome.key.number: outcome for outcome in scraper.observe(keys("1", "2", "3", "4"))}
+    assert sorted(outcomes) == ["1", "2", "3", "4"]
+    assert isinstance(outcomes["1"], Observation)
+    assert isinstance(outcomes["2"], Failure)
+    assert isinstance(outcomes["3"], Failure)
+    assert isinstance(outcomes["4"], Observation)
+
+
+def test_outcomes_come_in_the_order_of_the_answers(scraper: Scraper, service: ScraperStandin) -> None:
+    service.set_section("1", Reply(delay_ms=150))
+    service.set_section("2", Reply(delay_ms=75))
+    assert [outcome.key.number for outcome in scraper.observe(keys("1", "2", "3"))] == ["3", "2", "1"]
+
+
+def test_a_proxy_of_the_environment_is_not_used(scraper: Scraper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert isinstance(scraper.observe([KEY])[0], Observation)
+
+
+def test_connections_are_kept_between_requests(
+    make_scraper: Callable[..., Scraper], service: ScraperStandin
+) -> None:
+    service.set_section("2", Reply("status", status=404))
+    scraper = make_scraper(max_concurrency=1)
+    for _ in range(5):
+        scraper.observe(keys("1", "2"))
+    assert len({request.peer for request in service.stats.seen}) == 1
