@@ -1,0 +1,174 @@
+"""A circuit breaker for the whole fleet, in pybreaker's manner and in batches.
+
+`permit(n)` and `record(permit, outcomes)` guard a batch in two round trips; `call` and its kin guard one
+call. While Redis cannot be reached each process decides for itself, by the same rules.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import uuid4
+
+import pybreaker
+import redis
+
+from resilience.circuit import DEFAULT_POLICY, BreakerPolicy, Change, Circuit, Forced, Grant, Reading
+from resilience.fleet import FleetCircuit
+from resilience.guard import Exclusion, Guard
+from resilience.permit import BreakerSnapshot, BreakerState, Permit, Scope, pybreaker_name
+from resilience.scripts import UNREACHABLE, Clock, reaching
+
+T = TypeVar("T")
+
+PROBE_WAIT_SECONDS = 5.0
+"""How long to wait at most for the probes of others; they tend to report long before their leases end."""
+
+
+class CircuitBreaker(Guard):
+    """One named breaker, shared by every process that uses the same Redis, `prefix` and `name`.
+
+    `listeners` hear each transition once, in the process that caused it, and the change between the
+    fleet's state and the process' own in every process that notices. `exclude` names exception classes or
+    predicates that change nothing. Interrupts (every BaseException that is no Exception) never count.
+    Give it a client with short time-outs: an unreachable Redis costs one attempt at each operation.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        name: str,
+        client: redis.Redis,
+        policy: BreakerPolicy = DEFAULT_POLICY,
+        *,
+        listeners: Iterable[pybreaker.CircuitBreakerListener] = (),
+        exclude: Iterable[Exclusion] = (),
+        now_ms: Clock | None = None,
+        prefix: str = "rollcall",
+    ) -> None:
+        super().__init__(name, policy, listeners=listeners, exclude=exclude)
+        self._fleet = FleetCircuit(client, name, policy, prefix=prefix, now_ms=now_ms)
+        self._now_ms = now_ms or _system_ms
+        self._process: Circuit | None = None
+        self._seen = BreakerState(pybreaker.STATE_CLOSED, "fleet")
+        self._forced: Forced | None = None
+
+    def permit(self, n: int) -> Permit:
+        """Ask for `n` requests; while half open only free probe slots are granted, while open nothing.
+
+        Shape: in process scope the breaker starts closed, or as the operator last held it.
+        """
+        token = uuid4().hex
+        grant, scope = self._ask(
+            lambda fleet: fleet.permit(n, token), lambda process, now_ms: process.permit(n, token, now_ms)
+        )
+        if scope == "fleet":
+            self._forced = grant.forced
+        self._notice(grant.change, scope)
+        return Permit(grant.granted, _wait_seconds(grant), grant.generation, token, scope)
+
+    def record(self, permit: Permit, outcomes: Sequence[bool | None]) -> None:
+        """Tell how the granted requests ended, in order: True success, False failure, None excluded.
+
+        Requests without an outcome count as excluded. A permit of an older generation changes nothing,
+        nor does one whose scope is gone.
+        Raises: ValueError when there are more outcomes than were granted.
+        """
+        if len(outcomes) > permit.granted:
+            raise ValueError(f"{len(outcomes)} outcomes for {permit.granted} granted requests")
+        if not permit.granted:
+            return
+        told = [*outcomes, *[None] * (permit.granted - len(outcomes))]
+        if permit.scope == "process":
+            self._record_in_process(permit, told)
+            return
+        try:
+            change = self._fleet.record(permit.generation, permit.token, told)
+        except UNREACHABLE:
+            return
+        self._notice(change, "fleet")
+
+    def force_open(self, by: str) -> None:
+        """Hold it open until `reset`. Raises: UnreachableError, as do the other two."""
+        self._force("open", by)
+
+    def force_closed(self, by: str) -> None:
+        """Hold it closed until `reset`: everything is permitted; failures are still counted."""
+        self._force("closed", by)
+
+    def reset(self, by: str) -> None:
+        """Give it back to itself, closed, with all counts at zero."""
+        self._force(None, by)
+
+    def snapshot(self) -> BreakerSnapshot:
+        """What it is now; reading changes nothing."""
+        reading, scope = self._ask(lambda fleet: fleet.read(), lambda process, now_ms: process.read(now_ms))
+        self._notice(Change(reading.state, reading.state), scope)
+        return _snapshot(self.name, reading, scope)
+
+    def _ask(
+        self, fleet: Callable[[FleetCircuit], T], process: Callable[[Circuit, int], T]
+    ) -> tuple[T, Scope]:
+        """The fleet's answer, or this process' own while Redis cannot be reached."""
+        try:
+            answer = fleet(self._fleet)
+        except UNREACHABLE:
+            return self._ask_process(process), "process"
+        with self._lock:
+            self._process = None
+        return answer, "fleet"
+
+    def _ask_process(self, process: Callable[[Circuit, int], T]) -> T:
+        with self._lock:
+            if self._process is None:
+                self._process = Circuit(self.policy)
+                if self._forced:
+                    self._process.force(self._forced, "the fleet, last seen", self._now_ms())
+            return process(self._process, self._now_ms())
+
+    def _record_in_process(self, permit: Permit, told: Sequence[bool | None]) -> None:
+        with self._lock:
+            if self._process is None:
+                return
+            change = self._process.record(permit.generation, permit.token, told, self._now_ms())
+        self._notice(change, "process")
+
+    def _force(self, forced: Forced | None, by: str) -> None:
+        with reaching():
+            change = self._fleet.force(forced, by)
+        self._forced = forced
+        self._notice(change, "fleet")
+
+    def _notice(self, change: Change, scope: Scope) -> None:
+        before = BreakerState(pybreaker_name(change.before), scope)
+        after = BreakerState(pybreaker_name(change.after), scope)
+        with self._lock:
+            seen, self._seen = self._seen, after
+        if seen.scope != scope:
+            self._tell(seen, before)
+        if before != after:
+            self._tell(before, after)
+
+
+def _system_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _wait_seconds(grant: Grant) -> float:
+    seconds = grant.retry_after_ms / 1000
+    return min(seconds, PROBE_WAIT_SECONDS) if grant.change.after == "half_open" else seconds
+
+
+def _snapshot(name: str, reading: Reading, scope: Scope) -> BreakerSnapshot:
+    return BreakerSnapshot(
+        name=name,
+        state=reading.state,
+        failures=reading.failures,
+        successes=reading.successes,
+        retry_after_seconds=reading.retry_after_ms / 1000,
+        since=None if reading.since_ms is None else datetime.fromtimestamp(reading.since_ms / 1000, UTC),
+        forced=reading.forced,
+        scope=scope,
+        forced_by=reading.forced_by,
+    )

@@ -1,0 +1,188 @@
+"""The circuit breaker's rules as a pure state machine: no I/O, and the time comes in.
+
+It decides for one process while Redis cannot be reached, and it is the model that the Lua in
+`lua/breaker_*.lua`, which decides for the whole fleet, is tested against.
+
+    closed --failure_threshold failures in a row--> open
+    open --recovery_seconds, at the next request--> half open
+    half open --success_threshold successful probes--> closed
+    half open --one failure--> open
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+State = Literal["closed", "open", "half_open"]
+Forced = Literal["open", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerPolicy:
+    """When a breaker trips, waits, probes and closes.
+
+    Units: a probe that has not reported for `probe_seconds` loses its slot.
+    """
+
+    failure_threshold: int = 10
+    recovery_seconds: float = 120
+    success_threshold: int = 3
+    probe_seconds: float = 60
+
+    def __post_init__(self) -> None:
+        if min(self.failure_threshold, self.success_threshold) < 1 or self.recovery_seconds < 0:
+            raise ValueError(f"a breaker cannot work by {self}")
+
+    @property
+    def recovery_ms(self) -> int:
+        """How long it stays open."""
+        return round(self.recovery_seconds * 1000)
+
+    @property
+    def probe_ms(self) -> int:
+        """How long a probe may take."""
+        return round(self.probe_seconds * 1000)
+
+
+DEFAULT_POLICY = BreakerPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The state before and after one operation; the same when it changed nothing."""
+
+    before: State
+    after: State
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """How many requests may go out, or when to ask again."""
+
+    granted: int
+    retry_after_ms: int
+    generation: int
+    change: Change
+    forced: Forced | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A breaker at one moment. `since_ms` is None while it has never changed."""
+
+    state: State
+    failures: int
+    successes: int
+    since_ms: int | None
+    forced: Forced | None
+    forced_by: str | None
+    retry_after_ms: int
+
+
+@dataclass(slots=True)
+class Circuit:
+    """One breaker's state. `generation` counts transitions, `probes` maps probe to end of lease in ms."""
+
+    policy: BreakerPolicy
+    state: State = "closed"
+    failures: int = 0
+    successes: int = 0
+    generation: int = 0
+    since_ms: int | None = None
+    forced: Forced | None = None
+    forced_by: str | None = None
+    probes: dict[str, int] = field(default_factory=dict)
+
+    def permit(self, n: int, token: str, now_ms: int) -> Grant:
+        """As many of `n` requests as may go out now; `token` names their probes while half open."""
+        before = self.state
+        if before == "closed":
+            return self._grant(n, 0, before)
+        if self.forced == "open" or self._wait_ms(now_ms) > 0:
+            return self._grant(0, self._wait_ms(now_ms), before)
+        if before == "open":
+            self.successes = 0
+            self._move("half_open", now_ms)
+        self._expire(now_ms)
+        granted = max(0, min(n, self._free_slots()))
+        self.probes |= {f"{token}:{i}": now_ms + self.policy.probe_ms for i in range(granted)}
+        return self._grant(granted, min(self.probes.values()) - now_ms if granted < n else 0, before)
+
+    def record(self, generation: int, token: str, outcomes: Sequence[bool | None], now_ms: int) -> Change:
+        """Count the outcomes of a permit, in order: True success, False failure, None excluded.
+
+        Those of another generation change nothing, nor do those that follow a transition. A success
+        counts while its probe holds its lease; a failure always does.
+        """
+        before = self.state
+        if generation == self.generation:
+            self._expire(now_ms)
+            for i, outcome in enumerate(outcomes):
+                held = self.probes.pop(f"{token}:{i}", None) is not None
+                self._count(outcome, held=held, now_ms=now_ms)
+                if self.generation != generation:
+                    break
+        return Change(before, self.state)
+
+    def force(self, forced: Forced | None, by: str, now_ms: int) -> Change:
+        """Hold it open or closed; with None give it back to itself, closed and at zero."""
+        before = self.state
+        self.failures = self.successes = 0
+        self.forced, self.forced_by = forced, by if forced else None
+        self._move(forced or "closed", now_ms)
+        return Change(before, self.state)
+
+    def read(self, now_ms: int) -> Reading:
+        """What it is now; changes nothing: an open circuit whose recovery is over still reads open."""
+        return Reading(
+            self.state,
+            self.failures,
+            self.successes,
+            self.since_ms,
+            self.forced,
+            self.forced_by,
+            self._wait_ms(now_ms),
+        )
+
+    def _count(self, outcome: bool | None, *, held: bool, now_ms: int) -> None:  # noqa: FBT001
+        if outcome is False:
+            self.failures += 1
+            if self._is_tripped():
+                self._move("open", now_ms)
+        elif outcome and self.state == "closed":
+            self.failures = 0
+        elif outcome and held:
+            self.successes += 1
+            if self.successes >= self.policy.success_threshold:
+                self.failures = self.successes = 0
+                self._move("closed", now_ms)
+
+    def _is_tripped(self) -> bool:
+        if self.state == "half_open":
+            return True
+        return self.state == "closed" and not self.forced and self.failures >= self.policy.failure_threshold
+
+    def _free_slots(self) -> int:
+        # A threshold lowered by a new release must not leave the breaker half open without a slot.
+        threshold = self.policy.success_threshold
+        return threshold - min(self.successes, threshold - 1) - len(self.probes)
+
+    def _wait_ms(self, now_ms: int) -> int:
+        if self.forced == "open":
+            return self.policy.recovery_ms
+        if self.state != "open":
+            return 0
+        return max(0, (self.since_ms or 0) + self.policy.recovery_ms - now_ms)
+
+    def _expire(self, now_ms: int) -> None:
+        self.probes = {probe: ends_ms for probe, ends_ms in self.probes.items() if ends_ms > now_ms}
+
+    def _move(self, state: State, now_ms: int) -> None:
+        self.state, self.since_ms = state, now_ms
+        self.generation += 1
+        self.probes = {}
+
+    def _grant(self, granted: int, retry_after_ms: int, before: State) -> Grant:
+        return Grant(granted, retry_after_ms, self.generation, Change(before, self.state), self.forced)

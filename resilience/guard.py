@@ -1,0 +1,205 @@
+"""pybreaker's API, on top of a permit before each call and a record after it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, ParamSpec, TypeVar, cast
+
+import pybreaker
+
+from resilience.circuit import BreakerPolicy
+from resilience.permit import BreakerSnapshot, BreakerState, CircuitBreakerError, Permit, pybreaker_name
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Exclusion = type[Exception] | Callable[[Exception], bool]
+"""An exception class, or a predicate of an exception, whose calls count neither as failed nor as well."""
+
+
+class Guard(ABC):
+    """Guards calls; nothing is locked while the guarded call runs.
+
+    The call's own exception always comes through, also from the call that trips the breaker. Raises:
+    CircuitBreakerError, before the call, when it may not be made.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        policy: BreakerPolicy,
+        *,
+        listeners: Iterable[pybreaker.CircuitBreakerListener],
+        exclude: Iterable[Exclusion],
+    ) -> None:
+        self.name = name
+        self.policy = policy
+        self._listeners = tuple(listeners)
+        self._exclude = tuple(exclude)
+        self._lock = Lock()
+
+    @abstractmethod
+    def permit(self, n: int) -> Permit:
+        """Ask for `n` requests."""
+
+    @abstractmethod
+    def record(self, permit: Permit, outcomes: Sequence[bool | None]) -> None:
+        """Tell how they ended."""
+
+    @abstractmethod
+    def force_open(self, by: str) -> None:
+        """Hold it open."""
+
+    @abstractmethod
+    def reset(self, by: str) -> None:
+        """Give it back to itself, closed."""
+
+    @abstractmethod
+    def snapshot(self) -> BreakerSnapshot:
+        """What it is now."""
+
+    def call(self, func: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call `func`; a coroutine function gives its coroutine, guarded."""
+        if inspect.iscoroutinefunction(func):
+            return cast("R", self.call_async(func, *args, **kwargs))
+        with self._guarding(func, *args, **kwargs):
+            return func(*args, **kwargs)
+
+    async def call_async(self, func: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Await `func`'s coroutine; the event loop runs on while Redis is asked."""
+        permit = await asyncio.to_thread(self._admit, func, *args, **kwargs)
+        try:
+            result = await func(*args, **kwargs)
+        except BaseException as error:
+            await asyncio.to_thread(self._settle, permit, error)
+            raise
+        await asyncio.to_thread(self._settle, permit, None)
+        return result
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """Guard the body of a `with` statement."""
+        with self._guarding(self.calling):
+            yield
+
+    def __call__(self, func: Callable[P, R]) -> Callable[P, R]:
+        """Decorator: every call of `func`, plain or coroutine function, is guarded."""
+        if inspect.iscoroutinefunction(func):
+
+            @functools.wraps(func)
+            async def awaited(*args: P.args, **kwargs: P.kwargs) -> Any:
+                return await self.call_async(func, *args, **kwargs)
+
+            return cast("Callable[P, R]", awaited)
+
+        @functools.wraps(func)
+        def called(*args: P.args, **kwargs: P.kwargs) -> R:
+            return self.call(func, *args, **kwargs)
+
+        return called
+
+    def open(self) -> bool:
+        """Hold it open; unlike pybreaker's it stays open until `close`."""
+        self.force_open("open()")
+        return True
+
+    def close(self) -> None:
+        """Give it back to itself, closed."""
+        self.reset("close()")
+
+    @property
+    def current_state(self) -> str:
+        """The state by pybreaker's name: "closed", "open" or "half-open"."""
+        return pybreaker_name(self.snapshot().state)
+
+    @property
+    def fail_counter(self) -> int:
+        """Consecutive failures."""
+        return self.snapshot().failures
+
+    @property
+    def success_counter(self) -> int:
+        """Successful probes while half open."""
+        return self.snapshot().successes
+
+    @property
+    def fail_max(self) -> int:
+        """Consecutive failures that open it."""
+        return self.policy.failure_threshold
+
+    @property
+    def reset_timeout(self) -> float:
+        """Seconds that it stays open."""
+        return self.policy.recovery_seconds
+
+    @property
+    def success_threshold(self) -> int:
+        """Successful probes that close it."""
+        return self.policy.success_threshold
+
+    @property
+    def listeners(self) -> tuple[pybreaker.CircuitBreakerListener, ...]:
+        """Those who are told."""
+        return self._listeners
+
+    def add_listener(self, listener: pybreaker.CircuitBreakerListener) -> None:
+        """Tell `listener` from now on."""
+        self.add_listeners(listener)
+
+    def add_listeners(self, *listeners: pybreaker.CircuitBreakerListener) -> None:
+        """Tell all of `listeners` from now on."""
+        with self._lock:
+            self._listeners += listeners
+
+    def remove_listener(self, listener: pybreaker.CircuitBreakerListener) -> None:
+        """Tell `listener` no longer."""
+        with self._lock:
+            self._listeners = tuple(other for other in self._listeners if other is not listener)
+
+    def is_system_error(self, error: BaseException) -> bool:
+        """Whether `error` counts as a failure: an Exception that nothing excludes."""
+        return isinstance(error, Exception) and not any(_excludes(rule, error) for rule in self._exclude)
+
+    @contextmanager
+    def _guarding(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Iterator[None]:
+        permit = self._admit(func, *args, **kwargs)
+        try:
+            yield
+        except BaseException as error:
+            self._settle(permit, error)
+            raise
+        self._settle(permit, None)
+
+    def _admit(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Permit:
+        permit = self.permit(1)
+        if not permit.granted:
+            raise CircuitBreakerError(self.name, permit.retry_after_seconds)
+        for listener in self._listeners:
+            listener.before_call(cast("Any", self), func, *args, **kwargs)
+        return permit
+
+    def _settle(self, permit: Permit, error: BaseException | None) -> None:
+        if error is None:
+            self.record(permit, [True])
+            for listener in self._listeners:
+                listener.success(cast("Any", self))
+        elif self.is_system_error(error):
+            self.record(permit, [False])
+            for listener in self._listeners:
+                listener.failure(cast("Any", self), error)
+        else:
+            self.record(permit, [None])
+
+    def _tell(self, old: BreakerState, new: BreakerState) -> None:
+        for listener in self._listeners:
+            listener.state_change(cast("Any", self), cast("Any", old), cast("Any", new))
+
+
+def _excludes(rule: Exclusion, error: Exception) -> bool:
+    return isinstance(error, rule) if isinstance(rule, type) else rule(error)

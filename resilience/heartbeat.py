@@ -1,0 +1,72 @@
+"""Which processes are alive, by their own word."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import redis
+
+from resilience.scripts import Clock, Scripts, clock_argument, reaching, text
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """One live instance, what it says of itself, and how long ago it said so."""
+
+    role: str
+    instance_id: str
+    facts: Mapping[str, str]
+    age_seconds: float
+
+
+class Heartbeats:
+    """The instances of each role that have beaten within `ttl_seconds`, on Redis' own clock.
+
+    Shape: sorted set `{prefix}:heartbeats:{role}` and hash `{prefix}:heartbeats:{role}:facts`; both go
+    when nobody beats. Raises: UnreachableError from every method.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        ttl_seconds: float,
+        prefix: str = "rollcall",
+        *,
+        now_ms: Clock | None = None,
+    ) -> None:
+        self._client = client
+        self._scripts = Scripts(client)
+        self._ttl_ms = round(ttl_seconds * 1000)
+        self._prefix = prefix
+        self._now_ms = now_ms
+
+    def beat(self, role: str, instance_id: str, facts: Mapping[str, str]) -> None:
+        """Say that `instance_id` is alive; `facts` replace those of the beat before."""
+        args = [clock_argument(self._now_ms), instance_id, json.dumps(dict(facts)), self._ttl_ms]
+        with reaching():
+            self._scripts.heartbeat_beat(self._keys(role), args)
+
+    def alive(self, role: str) -> list[Heartbeat]:
+        """Those who live, the longest silent first."""
+        with reaching():
+            beats = self._scripts.heartbeat_read(
+                self._keys(role), [clock_argument(self._now_ms), self._ttl_ms]
+            )
+        return [
+            Heartbeat(role, text(instance_id), json.loads(facts), age_ms / 1000)
+            for instance_id, age_ms, facts in beats
+        ]
+
+    def leave(self, role: str, instance_id: str) -> None:
+        """Say good-bye: `instance_id` is not missed."""
+        beats, facts = self._keys(role)
+        with reaching(), self._client.pipeline() as pipeline:
+            pipeline.zrem(beats, instance_id)
+            pipeline.hdel(facts, instance_id)
+            pipeline.execute()
+
+    def _keys(self, role: str) -> list[str]:
+        key = f"{self._prefix}:heartbeats:{role}"
+        return [key, f"{key}:facts"]

@@ -1,0 +1,134 @@
+"""A lease with a fence: one holder at a time, for a limited time, decided in Redis."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import redis
+
+from domain.errors import TransientError, UnreachableError
+from resilience.scripts import Clock, Script, Scripts, clock_argument, reaching, text
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseHolder:
+    """Who holds a lease. `holder` is what they said of themselves, such as host and process."""
+
+    token: str
+    fence: int
+    since: datetime
+    expires_in_seconds: float
+    holder: Mapping[str, str]
+
+
+class LeaseHeldError(TransientError):
+    """Somebody else holds the lease; `holder` is who."""
+
+    def __init__(self, name: str, holder: LeaseHolder) -> None:
+        told = ", ".join(f"{key} {value}" for key, value in holder.holder.items()) or holder.token
+        super().__init__(
+            f"the lease {name!r} is held by {told} since {holder.since:%Y-%m-%d %H:%M:%S} UTC",
+            retry_after_seconds=holder.expires_in_seconds,
+        )
+        self.holder = holder
+
+
+class Lease:
+    """The lease `name`, on Redis' own clock unless `now_ms` is given.
+
+    A fence is higher than every fence before it, also after the lease expired or was broken: keep it
+    beside what the lease protects, and refuse a lower one. Shape: hash `{prefix}:lease:{name}`, counter
+    `{prefix}:lease:{name}:fence`. Raises: UnreachableError from every method; nothing is acquired then.
+    Source: Kleppmann, "How to do distributed locking" (a lease may run out during a pause).
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        name: str,
+        ttl_seconds: float,
+        *,
+        now_ms: Clock | None = None,
+        prefix: str = "rollcall",
+    ) -> None:
+        self.name = name
+        self._scripts = Scripts(client)
+        self._ttl_ms = round(ttl_seconds * 1000)
+        self._now_ms = now_ms
+        self._key = f"{prefix}:lease:{name}"
+        self._keys = [self._key, f"{self._key}:fence"]
+
+    def acquire(self, token: str, holder: Mapping[str, str]) -> int | None:
+        """The fence, or None while another token holds it.
+
+        The token that holds it acquires it again under a higher fence, for the whole time: a redelivered
+        message takes over from its dead twin, and the twin's fence is worth nothing any more.
+        """
+        taken = self._take(token, holder)
+        return taken if isinstance(taken, int) else None
+
+    def renew(self, token: str, fence: int) -> bool:
+        """Start the time anew; False when the lease is no longer held under this token and fence."""
+        return self._change(self._scripts.lease_renew, token, fence, self._ttl_ms)
+
+    def release(self, token: str, fence: int) -> bool:
+        """Give it back; False when it was no longer held under this token and fence."""
+        return self._change(self._scripts.lease_release, token, fence)
+
+    def held(self) -> LeaseHolder | None:
+        """Who holds it now, if anybody."""
+        with reaching():
+            return _holder(self._scripts.lease_read([self._key], [self._now()]))
+
+    def force_release(self, by: str) -> LeaseHolder | None:
+        """Take it away from whoever holds it, and tell who that was; `by` is kept beside the fence."""
+        with reaching():
+            return _holder(self._scripts.lease_break(self._keys, [self._now(), by]))
+
+    @contextmanager
+    def holding(self, token: str, holder: Mapping[str, str]) -> Iterator[int]:
+        """Hold it for the length of the block, which gets the fence.
+
+        A release that does not reach Redis is left to the expiry. Raises: LeaseHeldError.
+        """
+        taken = self._take(token, holder)
+        if isinstance(taken, LeaseHolder):
+            raise LeaseHeldError(self.name, taken)
+        try:
+            yield taken
+        finally:
+            with suppress(UnreachableError):
+                self.release(token, taken)
+
+    def _take(self, token: str, holder: Mapping[str, str]) -> int | LeaseHolder:
+        args = [self._now(), token, self._ttl_ms, json.dumps(dict(holder))]
+        with reaching():
+            fence, *other = self._scripts.lease_acquire(self._keys, args)
+        return int(fence) or _read_holder(other)
+
+    def _change(self, script: Script, token: str, fence: int, *args: int) -> bool:
+        with reaching():
+            return bool(script([self._key], [self._now(), token, fence, *args]))
+
+    def _now(self) -> int | str:
+        return clock_argument(self._now_ms)
+
+
+def _holder(reply: Sequence[Any]) -> LeaseHolder | None:
+    return _read_holder(reply) if reply else None
+
+
+def _read_holder(reply: Sequence[Any]) -> LeaseHolder:
+    token, fence, since_ms, expires_in_ms, holder = reply
+    return LeaseHolder(
+        token=text(token),
+        fence=fence,
+        since=datetime.fromtimestamp(since_ms / 1000, UTC),
+        expires_in_seconds=expires_in_ms / 1000,
+        holder=json.loads(holder),
+    )

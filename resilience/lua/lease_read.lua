@@ -1,0 +1,16 @@
+-- Read who holds the lease; changes nothing.
+--
+-- KEYS  1 lease hash
+-- ARGV  1 now_ms ("" = the server's clock)
+-- Returns {token, fence, since_ms, expires_in_ms, holder}, or {} when nobody holds it
+-- Hash  token, fence, since_ms, expires_ms, holder.
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local lease = redis.call('HMGET', KEYS[1], 'token', 'fence', 'since_ms', 'expires_ms', 'holder')
+if not lease[1] or now >= tonumber(lease[4]) then
+  return {}
+end
+return {lease[1], tonumber(lease[2]), tonumber(lease[3]), lease[4] - now, lease[5]}

@@ -1,0 +1,79 @@
+"""The Lua operations of this package, each bound to one client.
+
+Every time is the server's own unless a clock is given (`clock_argument`), so that hosts need not agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import redis
+
+from domain.errors import UnreachableError
+
+UNREACHABLE = (redis.ConnectionError, redis.TimeoutError)
+"""What redis-py raises when there is no server to speak with."""
+
+Script = Callable[[list[str], list[str | int]], Any]
+"""Runs one operation: KEYS, then ARGV."""
+
+Clock = Callable[[], int]
+"""The present in ms since the epoch."""
+
+
+class Scripts:
+    """One attribute for each file in `lua/`, whose header is its contract. Does no I/O until one is run."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.breaker_permit = _script(client, "breaker_permit")
+        self.breaker_record = _script(client, "breaker_record")
+        self.breaker_force = _script(client, "breaker_force")
+        self.breaker_read = _script(client, "breaker_read")
+        self.lease_acquire = _script(client, "lease_acquire")
+        self.lease_renew = _script(client, "lease_renew")
+        self.lease_release = _script(client, "lease_release")
+        self.lease_read = _script(client, "lease_read")
+        self.lease_break = _script(client, "lease_break")
+        self.claims_take = _script(client, "claims_take")
+        self.claims_release = _script(client, "claims_release")
+        self.throttle_reserve = _script(client, "throttle_reserve")
+        self.throttle_hold = _script(client, "throttle_hold")
+        self.heartbeat_beat = _script(client, "heartbeat_beat")
+        self.heartbeat_read = _script(client, "heartbeat_read")
+
+
+def clock_argument(now_ms: Clock | None) -> int | str:
+    """The first ARGV of an operation that needs the time: "" stands for the server's clock."""
+    return "" if now_ms is None else now_ms()
+
+
+def text(value: bytes | str) -> str:
+    """A reply as text, whether or not the client decodes."""
+    return value.decode() if isinstance(value, bytes) else value
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """Translates a server that cannot be reached to `UnreachableError`."""
+    try:
+        yield
+    except UNREACHABLE as error:
+        raise UnreachableError(f"Redis cannot be reached: {error}") from error
+
+
+def _script(client: redis.Redis, operation: str) -> Script:
+    registered = client.register_script(_source(operation))
+
+    def run(keys: list[str], args: list[str | int]) -> Any:
+        return registered(keys=keys, args=args)
+
+    return run
+
+
+@cache
+def _source(operation: str) -> str:
+    return files("resilience").joinpath("lua", f"{operation}.lua").read_text()

@@ -1,0 +1,105 @@
+"""One request rate for the whole fleet.
+
+Source: the generic cell rate algorithm, ITU-T I.371, with whole batches of evenly spaced cells.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from threading import Lock
+
+import redis
+
+from resilience.scripts import UNREACHABLE, Clock, Scripts, clock_argument
+
+_MINUTE_US = 60_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Request i may start at `start_in_seconds + i * interval_seconds` from now."""
+
+    start_in_seconds: float
+    interval_seconds: float
+
+
+class Throttle:
+    """No more than `per_minute + burst` slots in any 60 s, over every process; 0 a minute is no limit.
+
+    `burst` is how many slots an overlap of batches may be early; the slots of one batch are always evenly
+    spaced. Without a limit nothing is asked of Redis, and `hold` holds this process alone. While Redis
+    cannot be reached each process paces itself at the same rate. Shape: hash `{prefix}:throttle:{name}`.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        name: str,
+        per_minute: int,
+        *,
+        burst: int = 0,
+        now_ms: Clock | None = None,
+        prefix: str = "rollcall",
+    ) -> None:
+        self._scripts = Scripts(client)
+        self._keys = [f"{prefix}:throttle:{name}"]
+        self._now_ms = now_ms
+        self._interval_us = math.ceil(_MINUTE_US / per_minute) if per_minute else 0
+        self._burst_us = burst * self._interval_us
+        self._local = LocalSlots(self._interval_us, self._burst_us)
+
+    def reserve(self, n: int) -> Pace:
+        """Reserve `n` slots, in one round trip; they are spent whether or not they are used."""
+        return Pace(self._reserve_us(n) / 1e6, self._interval_us / 1e6)
+
+    def hold(self, seconds: float) -> None:
+        """Give nobody a slot before `seconds` from now, as a 429 asks; the moment only moves later."""
+        self._local.hold(math.ceil(seconds * 1e6), self._now_us())
+        if self._interval_us:
+            try:
+                self._scripts.throttle_hold(self._keys, [self._now(), math.ceil(seconds * 1000)])
+            except UNREACHABLE:
+                return
+
+    def _reserve_us(self, n: int) -> int:
+        if self._interval_us:
+            try:
+                return int(
+                    self._scripts.throttle_reserve(
+                        self._keys, [self._now(), n, self._interval_us, self._burst_us]
+                    )
+                )
+            except UNREACHABLE:
+                pass
+        return self._local.reserve(n, self._now_us())
+
+    def _now(self) -> int | str:
+        return clock_argument(self._now_ms)
+
+    def _now_us(self) -> int:
+        return self._now_ms() * 1000 if self._now_ms else time.time_ns() // 1000
+
+
+class LocalSlots:
+    """The slots of one process: what `lua/throttle_*.lua` do for the fleet. All times in microseconds."""
+
+    def __init__(self, interval_us: int, burst_us: int) -> None:
+        self._interval_us = interval_us
+        self._burst_us = burst_us
+        self._next_us = 0
+        self._hold_us = 0
+        self._lock = Lock()
+
+    def reserve(self, n: int, now_us: int) -> int:
+        """Reserve `n` slots; microseconds until the first."""
+        with self._lock:
+            start_us = max(now_us, self._hold_us, self._next_us - self._burst_us)
+            self._next_us = max(now_us, self._hold_us, self._next_us) + n * self._interval_us
+            return start_us - now_us
+
+    def hold(self, for_us: int, now_us: int) -> None:
+        """No slot before `for_us` from now."""
+        with self._lock:
+            self._hold_us = max(self._hold_us, now_us + for_us)

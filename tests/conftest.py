@@ -1,0 +1,29 @@
+"""What every test may ask for: a real server, a client of it, and keys of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+import redis
+
+from tests.support.redis_server import running, valkey_binary
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    with running(valkey_binary()) as server:
+        yield server.url
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Starts every key of one test; nothing is ever flushed."""
+    return f"test-{uuid4().hex[:12]}"

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import pytest
+
+from resilience.circuit import BreakerPolicy, Circuit
+
+POLICY = BreakerPolicy(failure_threshold=3, recovery_seconds=120, success_threshold=2, probe_seconds=60)
+
+
+def tripped(at_ms: int = 0) -> Circuit:
+    circuit = Circuit(POLICY)
+    circuit.record(0, "a", [False] * 3, at_ms)
+    return circuit
+
+
+def test_a_closed_circuit_permits_everything() -> None:
+    assert Circuit(POLICY).permit(1000, "a", 0).granted == 1000
+
+
+def test_a_success_resets_the_count_and_an_excluded_outcome_does_not() -> None:
+    circuit = Circuit(POLICY)
+    circuit.record(0, "a", [False, False, True, False, None, False], 0)
+    assert (circuit.state, circuit.failures) == ("closed", 2)
+    circuit.record(0, "a", [None, False], 0)
+    assert circuit.state == "open"
+
+
+def test_an_open_circuit_tells_how_long_it_will_last() -> None:
+    grant = tripped(at_ms=1000).permit(5, "b", 31_000)
+    assert (grant.granted, grant.retry_after_ms) == (0, 90_000)
+
+
+def test_half_open_leases_no_more_probes_than_it_needs_successes() -> None:
+    circuit = tripped()
+    assert circuit.permit(10, "b", 120_000).granted == 2
+    refused = circuit.permit(1, "c", 130_000)
+    assert (refused.granted, refused.retry_after_ms) == (0, 50_000)
+
+
+def test_the_slot_of_a_crashed_prober_comes_back_when_its_lease_ends() -> None:
+    circuit = tripped()
+    circuit.permit(2, "b", 120_000)
+    assert circuit.permit(2, "c", 180_000).granted == 2
+
+
+def test_a_success_that_comes_after_its_lease_does_not_count_but_a_failure_does() -> None:
+    circuit = tripped()
+    grant = circuit.permit(2, "b", 120_000)
+    circuit.record(grant.generation, "b", [True], 180_000)
+    assert circuit.successes == 0
+    circuit.record(grant.generation, "b", [None, False], 180_000)
+    assert circuit.state == "open"
+
+
+def test_an_excluded_outcome_gives_its_probe_slot_back() -> None:
+    circuit = tripped()
+    grant = circuit.permit(2, "b", 120_000)
+    circuit.record(grant.generation, "b", [None, True], 121_000)
+    assert circuit.permit(5, "c", 121_000).granted == 1
+
+
+def test_enough_successes_close_it_with_its_counts_at_zero() -> None:
+    circuit = tripped()
+    grant = circuit.permit(2, "b", 120_000)
+    circuit.record(grant.generation, "b", [True, True], 121_000)
+    assert (circuit.state, circuit.failures, circuit.successes) == ("closed", 0, 0)
+
+
+def test_one_failed_probe_opens_it_for_another_whole_recovery() -> None:
+    circuit = tripped()
+    grant = circuit.permit(2, "b", 120_000)
+    circuit.record(grant.generation, "b", [True, False], 125_000)
+    assert (circuit.state, circuit.read(125_000).retry_after_ms) == ("open", 120_000)
+
+
+def test_a_late_failure_of_a_request_from_before_does_not_disturb_half_open() -> None:
+    circuit = tripped()
+    circuit.permit(2, "b", 120_000)
+    circuit.record(0, "a", [False] * 10, 121_000)
+    assert circuit.state == "half_open"
+
+
+def test_held_closed_it_counts_failures_and_stays_closed() -> None:
+    circuit = Circuit(POLICY)
+    circuit.force("closed", "ops", 0)
+    grant = circuit.permit(50, "a", 0)
+    circuit.record(grant.generation, "a", [False] * 50, 0)
+    assert (grant.granted, circuit.state, circuit.failures) == (50, "closed", 50)
+
+
+@pytest.mark.parametrize("recovery_seconds", [0, 120])
+def test_held_open_it_outlasts_its_recovery_until_it_is_reset(recovery_seconds: float) -> None:
+    circuit = Circuit(BreakerPolicy(recovery_seconds=recovery_seconds))
+    circuit.force("open", "ops", 0)
+    assert circuit.permit(1, "a", 10**9).granted == 0
+    circuit.force(None, "ops", 10**9)
+    assert circuit.permit(1, "a", 10**9).granted == 1
+
+
+def test_reading_an_open_circuit_whose_recovery_is_over_leaves_it_open() -> None:
+    reading = tripped().read(500_000)
+    assert (reading.state, reading.retry_after_ms) == ("open", 0)
+
+
+def test_a_lowered_threshold_leaves_a_slot_while_half_open() -> None:
+    circuit = tripped()
+    grant = circuit.permit(1, "b", 120_000)
+    circuit.record(grant.generation, "b", [True], 120_000)
+    circuit.policy = BreakerPolicy(success_threshold=1)
+    assert circuit.permit(1, "c", 120_000).granted == 1
+
+
+def test_a_policy_that_could_never_work_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot work"):
+        BreakerPolicy(success_threshold=0)

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pybreaker
+import pytest
+import redis
+from dramatiq.middleware import Shutdown, TimeLimitExceeded
+
+from domain.errors import TransientError, is_retryable
+from resilience.breaker import CircuitBreaker
+from resilience.circuit import BreakerPolicy
+from resilience.permit import CircuitBreakerError
+
+POLICY = BreakerPolicy(failure_threshold=2, recovery_seconds=60, success_threshold=1)
+
+
+class Ear(pybreaker.CircuitBreakerListener):
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+
+    def before_call(self, cb: Any, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        self.heard.append(("before", func.__name__, args, kwargs))
+
+    def success(self, cb: Any) -> None:
+        self.heard.append("success")
+
+    def failure(self, cb: Any, exc: BaseException) -> None:
+        self.heard.append(("failure", type(exc)))
+
+    def state_change(self, cb: Any, old_state: Any, new_state: Any) -> None:
+        self.heard.append((cb.name, old_state.name, new_state.name))
+
+
+@pytest.fixture
+def ear() -> Ear:
+    return Ear()
+
+
+@pytest.fixture
+def breaker(redis_client: redis.Redis, prefix: str, ear: Ear) -> CircuitBreaker:
+    return CircuitBreaker(
+        "mail",
+        redis_client,
+        POLICY,
+        listeners=[ear],
+        exclude=[LookupError, lambda error: "ours" in str(error)],
+        prefix=prefix,
+    )
+
+
+def fail(error: BaseException) -> None:
+    raise error
+
+
+def call_and_fail(breaker: CircuitBreaker, *errors: BaseException) -> None:
+    for error in errors:
+        with pytest.raises(type(error)):
+            breaker.call(fail, error)
+
+
+def test_a_call_gives_what_the_function_gives(breaker: CircuitBreaker) -> None:
+    assert breaker.call(divmod, 7, 2) == (3, 1)
+
+
+def test_failures_come_through_and_open_it_and_then_the_call_is_refused(breaker: CircuitBreaker) -> None:
+    call_and_fail(breaker, OSError(), OSError())
+    with pytest.raises(CircuitBreakerError) as refused:
+        breaker.call(pytest.fail, "called while open")
+    assert 59 < refused.value.retry_after_seconds <= 60
+    assert refused.value.retry_after == refused.value.retry_after_seconds
+
+
+def test_a_refusal_is_pybreakers_error_and_a_transient_one() -> None:
+    error = CircuitBreakerError("mail", 9)
+    assert isinstance(error, pybreaker.CircuitBreakerError)
+    assert isinstance(error, TransientError)
+    assert is_retryable(error)
+
+
+@pytest.mark.parametrize(
+    "interrupt", [Shutdown, TimeLimitExceeded, KeyboardInterrupt, SystemExit, asyncio.CancelledError]
+)
+def test_interrupts_are_no_failures(breaker: CircuitBreaker, interrupt: type[BaseException]) -> None:
+    call_and_fail(breaker, *(interrupt() for _ in range(5)))
+    assert (breaker.current_state, breaker.fail_counter) == ("closed", 0)
+
+
+def test_excluded_errors_neither_count_nor_reset_the_count(breaker: CircuitBreaker) -> None:
+    call_and_fail(breaker, OSError(), KeyError(), ValueError("ours"))
+    assert breaker.fail_counter == 1
+    call_and_fail(breaker, ValueError("theirs"))
+    assert breaker.current_state == "open"
+
+
+def test_an_interrupted_probe_gives_its_slot_back(redis_client: redis.Redis, prefix: str) -> None:
+    now_ms = 0
+    breaker = CircuitBreaker("mail", redis_client, POLICY, now_ms=lambda: now_ms, prefix=prefix)
+    call_and_fail(breaker, OSError(), OSError())
+    now_ms = 60_000
+    call_and_fail(breaker, Shutdown())
+    assert breaker.current_state == "half-open"
+    assert breaker.call(int, "1") == 1
+    assert breaker.current_state == "closed"
+
+
+def test_no_lock_is_held_during_the_call(breaker: CircuitBreaker) -> None:
+    started = time.monotonic()
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: breaker.call(time.sleep, 0.2), range(8)))
+    assert time.monotonic() - started < 0.8
+
+
+def test_it_decorates_functions(breaker: CircuitBreaker) -> None:
+    @breaker
+    def double(number: int) -> int:
+        return 2 * number
+
+    assert (double(4), double.__name__) == (8, "double")
+
+
+def test_it_guards_coroutine_functions_however_they_are_given(breaker: CircuitBreaker) -> None:
+    @breaker
+    async def work(error: Exception | None = None) -> str:
+        if error:
+            raise error
+        return "done"
+
+    plain = inspect.unwrap(work)
+
+    async def scenario() -> None:
+        assert await work() == await breaker.call(plain) == await breaker.call_async(plain) == "done"
+        with pytest.raises(OSError, match="first"):
+            await work(OSError("first"))
+        with pytest.raises(OSError, match="second"):
+            await breaker.call(plain, OSError("second"))
+        with pytest.raises(CircuitBreakerError):
+            await breaker.call_async(plain)
+
+    assert inspect.iscoroutinefunction(work)
+    asyncio.run(scenario())
+
+
+def test_it_guards_a_block(breaker: CircuitBreaker) -> None:
+    with breaker.calling():
+        pass
+    for _ in range(2):
+        with pytest.raises(OSError, match="down"), breaker.calling():
+            raise OSError("down")
+    with pytest.raises(CircuitBreakerError), breaker.calling():
+        pytest.fail("entered while open")
+
+
+def test_listeners_hear_what_pybreakers_listeners_hear(breaker: CircuitBreaker, ear: Ear) -> None:
+    breaker.call(int, "7", base=8)
+    call_and_fail(breaker, OSError(), KeyError(), OSError())
+    assert [event for event in ear.heard if event[0] != "before"] == [
+        "success",
+        ("failure", OSError),
+        ("mail", "closed", "open"),
+        ("failure", OSError),
+    ]
+    assert ear.heard[0] == ("before", "int", ("7",), {"base": 8})
+
+
+def test_listeners_come_and_go(breaker: CircuitBreaker, ear: Ear) -> None:
+    late = Ear()
+    breaker.remove_listener(ear)
+    breaker.add_listener(late)
+    breaker.add_listeners(ear)
+    assert breaker.listeners == (late, ear)
+
+
+def test_pybreakers_names_tell_the_policy_and_the_counts(breaker: CircuitBreaker) -> None:
+    assert (breaker.name, breaker.fail_max, breaker.reset_timeout) == ("mail", 2, 60)
+    assert (breaker.success_threshold, breaker.success_counter, breaker.fail_counter) == (1, 0, 0)
+
+
+def test_open_and_close_hold_it_and_give_it_back(breaker: CircuitBreaker) -> None:
+    assert breaker.open()
+    assert (breaker.current_state, breaker.snapshot().forced) == ("open", "open")
+    breaker.close()
+    assert (breaker.current_state, breaker.snapshot().forced) == ("closed", None)
+
+
+def test_without_redis_calls_are_still_guarded(unreachable: redis.Redis, prefix: str) -> None:
+    breaker = CircuitBreaker("mail", unreachable, POLICY, prefix=prefix)
+    call_and_fail(breaker, OSError(), OSError(), CircuitBreakerError("mail", 0))

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+import redis
+
+from domain.errors import UnreachableError
+from resilience.heartbeat import Heartbeat, Heartbeats
+
+START_MS = 1_750_000_000_000
+
+
+def test_who_beats_is_alive_and_who_is_silent_is_not(redis_client: redis.Redis, prefix: str) -> None:
+    now_ms = START_MS
+    heartbeats = Heartbeats(redis_client, 15, prefix, now_ms=lambda: now_ms)
+    heartbeats.beat("worker", "a", {"queues": "check"})
+    now_ms += 10_000
+    heartbeats.beat("worker", "b", {})
+    heartbeats.beat("scheduler", "c", {})
+    assert heartbeats.alive("worker") == [
+        Heartbeat("worker", "a", {"queues": "check"}, 10),
+        Heartbeat("worker", "b", {}, 0),
+    ]
+    now_ms += 5_000
+    assert [beat.instance_id for beat in heartbeats.alive("worker")] == ["b"]
+
+
+def test_a_beat_replaces_the_facts_of_the_one_before(redis_client: redis.Redis, prefix: str) -> None:
+    heartbeats = Heartbeats(redis_client, 15, prefix)
+    heartbeats.beat("worker", "a", {"in_work": "3"})
+    heartbeats.beat("worker", "a", {"in_work": "0"})
+    (beat,) = heartbeats.alive("worker")
+    assert beat.facts == {"in_work": "0"}
+
+
+def test_who_says_good_bye_is_gone_at_once(redis_client: redis.Redis, prefix: str) -> None:
+    heartbeats = Heartbeats(redis_client, 15, prefix)
+    heartbeats.beat("worker", "a", {})
+    heartbeats.leave("worker", "a")
+    assert heartbeats.alive("worker") == []
+
+
+def test_nothing_is_left_of_the_silent(redis_client: redis.Redis, prefix: str) -> None:
+    now_ms = START_MS
+    heartbeats = Heartbeats(redis_client, 15, prefix, now_ms=lambda: now_ms)
+    heartbeats.beat("worker", "a", {})
+    now_ms += 15_000
+    heartbeats.beat("worker", "b", {})
+    assert redis_client.hkeys(f"{prefix}:heartbeats:worker:facts") == [b"b"]
+    assert 0 < redis_client.pttl(f"{prefix}:heartbeats:worker") <= 15_000
+
+
+def test_an_unreachable_redis_is_not_an_empty_fleet(unreachable: redis.Redis, prefix: str) -> None:
+    with pytest.raises(UnreachableError):
+        Heartbeats(unreachable, 15, prefix).alive("worker")

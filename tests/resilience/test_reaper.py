@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dramatiq
+import pytest
+import redis
+from dramatiq.brokers.redis import RedisBroker
+
+from domain.errors import UnreachableError
+from resilience.reaper import Reaper
+
+WAIT_SECONDS = 20
+
+
+@contextmanager
+def worker(url: str, namespace: str, manner: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "tests.resilience.worker_process", url, namespace, manner]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def enqueue(client: redis.Redis, namespace: str, *, delay_ms: int | None = None) -> None:
+    broker = RedisBroker(  # type: ignore[no-untyped-call]
+        client=client, namespace=namespace, maintenance_chance=0, middleware=[]
+    )
+    message: dramatiq.Message[None] = dramatiq.Message("check", "work", (), {}, {})
+    broker.enqueue(message, delay=delay_ms)
+
+
+def test_what_a_killed_worker_held_comes_back(redis_url: str, redis_client: redis.Redis, prefix: str) -> None:
+    def waiting(queue: str) -> int:
+        return int(redis_client.llen(f"{prefix}:{queue}"))
+
+    enqueue(redis_client, prefix)
+    enqueue(redis_client, prefix, delay_ms=3_600_000)
+    patient = Reaper(redis_client, ["check", "mail"], namespace=prefix)
+    reaper = Reaper(redis_client, ["check", "mail"], 1_000, namespace=prefix)
+
+    with worker(redis_url, prefix, "hang") as killed:
+        assert killed.stdout
+        assert killed.stdout.readline() == "started\n"
+        until(lambda: waiting("check.DQ") == 0)
+        assert patient.sweep() == patient.depths() == {"check": 2, "mail": 0}
+        killed.kill()
+        killed.wait()
+    assert (waiting("check"), waiting("check.DQ")) == (0, 0)
+
+    until(lambda: reaper.sweep() == {"check": 2, "mail": 0} and waiting("check") == 1)
+    assert waiting("check.DQ") == 1
+
+    with worker(redis_url, prefix, "finish") as heir:
+        assert heir.stdout
+        assert heir.stdout.readline() == "started\n"
+        until(lambda: reaper.depths() == {"check": 1, "mail": 0})
+
+
+def test_a_live_workers_message_stays_with_it(redis_url: str, redis_client: redis.Redis, prefix: str) -> None:
+    enqueue(redis_client, prefix)
+    reaper = Reaper(redis_client, ["check"], 2_500, namespace=prefix)
+    with worker(redis_url, prefix, "hang") as busy:
+        assert busy.stdout
+        assert busy.stdout.readline() == "started\n"
+        began = time.monotonic()
+        until(lambda: reaper.sweep() == {"check": 1} and time.monotonic() > began + 3)
+        assert redis_client.llen(f"{prefix}:check") == 0
+
+
+def test_an_unreachable_redis_is_not_an_empty_queue(unreachable: redis.Redis) -> None:
+    reaper = Reaper(unreachable, ["check"])
+    with pytest.raises(UnreachableError):
+        reaper.sweep()
+    with pytest.raises(UnreachableError):
+        reaper.depths()

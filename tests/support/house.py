@@ -1,0 +1,156 @@
+"""The real actors, store and resilience on a held clock, with messages in a list that the test works off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import redis
+from dramatiq import Message
+
+from actors import ACTORS, QUEUES
+from actors.deliver import MAIL
+from actors.reconcile import reconcile
+from actors.services import Services, Store
+from actors.triggers import trigger_run
+from domain.notice import NoticeState
+from domain.run import Run
+from domain.section import SectionKey, Stagger
+from domain.watch import ALL_KINDS, Kind, Watch
+from mail.letters import Renderer
+from mail.links import Links
+from resilience.breaker import CircuitBreaker
+from resilience.circuit import BreakerPolicy
+from resilience.claims import Claims
+from resilience.lease import Lease
+from scheduling.timetable import Timetable
+from store import migrate
+from store.checks import Checks
+from store.database import Database
+from store.deliveries import Deliveries
+from store.outbox import Outbox
+from store.runs import Runs
+from store.sections import Sections
+from store.watches import StoredWatch, Watches
+from tests.support.catalog import Catalog
+from tests.support.clock import FakeClock
+from tests.support.post import Post
+
+LINKS = Links("https://rollcall.example.edu", "a secret for tests only")
+
+
+@dataclass
+class House:
+    """One small system. `mailbox` holds what was published and not yet worked off."""
+
+    services: Services
+    clock: FakeClock
+    catalog: Catalog
+    post: Post
+    database: Database
+    mailbox: list[Message[Any]] = field(default_factory=list)
+
+    def watch(
+        self,
+        number: str = "12430",
+        email: str = "ada@example.edu",
+        kinds: tuple[Kind, ...] = ALL_KINDS,
+        min_seats: int = 1,
+    ) -> StoredWatch:
+        watch = Watch(email, self.catalog.key(number), kinds, min_seats)
+        return self.services.store.watches.add(watch, self.clock.now())[0]
+
+    def run(self, stagger: Stagger = Stagger.ALL) -> Run:
+        """Trigger a run and work until nothing is left to do at this moment."""
+        found, _ = trigger_run(self.services, "test", stagger, force=True)
+        self.work()
+        return self.reread(found)
+
+    def work(self) -> None:
+        """Carry out what was published, and what that publishes, in order."""
+        handlers = {spec.name: spec for spec in ACTORS}
+        while self.mailbox:
+            message = self.mailbox.pop(0)
+            handlers[message.actor_name](self.services, *message.args, **message.kwargs)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, then reconcile with empty queues and work."""
+        self.clock.advance(seconds)
+        reconcile(self.services, dict.fromkeys(QUEUES, 0))
+        self.work()
+
+    def reread(self, run: Run) -> Run:
+        found = self.services.store.runs.get(run.id)
+        assert found is not None
+        return found
+
+    def key(self, number: str = "12430") -> SectionKey:
+        return self.catalog.key(number)
+
+    def states(self) -> list[tuple[str, int, NoticeState]]:
+        """Every notification's kind, episode and state, oldest first."""
+        page, _ = self.services.store.deliveries.page(watch_id=None, state=None, before=None, limit=1000)
+        return [(stored.notice.kind.value, stored.notice.episode, stored.state) for stored in reversed(page)]
+
+    def events(self) -> list[tuple[str, str]]:
+        """Who was sent which event, in order."""
+        return [(letter.to, letter.headers["X-Rollcall-Event"]) for letter in self.post.sent]
+
+
+@contextmanager
+def house(
+    database_url: str,
+    client: redis.Redis,
+    prefix: str,
+    *,
+    cooldown_seconds: float = 0,
+    policy: BreakerPolicy | None = None,
+) -> Iterator[House]:
+    """A house over a migrated database and the given Redis; every key begins with `prefix`."""
+    clock = FakeClock()
+    catalog, post, mailbox = Catalog(clock), Post(), []  # type: ignore[var-annotated]
+    database = Database(database_url)
+    migrate.upgrade(database)
+
+    def now_ms() -> int:
+        return int(clock.now().timestamp() * 1000)
+
+    services = Services(
+        clock=clock,
+        timetable=Timetable(even="0 * * * *", odd="30 * * * *"),
+        store=open_store(database, timedelta(seconds=cooldown_seconds)),
+        sources={catalog.name: catalog},
+        mailer=post,
+        render=Renderer("Rollcall <rollcall@example.edu>", LINKS).render,
+        breakers={
+            name: CircuitBreaker(name, client, policy or BreakerPolicy(), now_ms=now_ms, prefix=prefix)
+            for name in (catalog.name, MAIL)
+        },
+        cron_lease=Lease(client, "section-checks", 1500, now_ms=now_ms, prefix=prefix),
+        claims=Claims(client, 1500, prefix),
+        publish=mailbox.append,
+        run_lifetime=timedelta(seconds=1500),
+    )
+    try:
+        yield House(services, clock, catalog, post, database, mailbox)
+    finally:
+        database.close()
+
+
+def open_store(database: Database, cooldown: timedelta) -> Store:
+    return Store(
+        sections=Sections(database),
+        watches=Watches(database),
+        runs=Runs(database),
+        checks=Checks(database, cooldown=cooldown),
+        outbox=Outbox(database),
+        deliveries=Deliveries(database),
+    )
+
+
+def sqlite_url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'rollcall.db'}"

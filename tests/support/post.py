@@ -1,0 +1,40 @@
+"""A mail transport in memory that honours idempotency keys, as the provider's contract says."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from domain.notice import Accepted, Letter, Receipt
+
+
+@dataclass(slots=True)
+class Post:
+    """`sent` holds each accepted letter once; `troubles` are raised in turn, one a call.
+
+    With `accepts_in_trouble` the letters of a call that raises were taken all the same: the answer was lost.
+    """
+
+    name: str = "post"
+    batch_size: int = 100
+    sent: list[Letter] = field(default_factory=list)
+    troubles: deque[Exception | None] = field(default_factory=deque)
+    accepts_in_trouble: bool = False
+    keys: dict[str, list[Receipt]] = field(default_factory=dict)
+    calls: int = 0
+
+    def send(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:
+        self.calls += 1
+        trouble = self.troubles.popleft() if self.troubles else None
+        if trouble is None or self.accepts_in_trouble:
+            receipts = self._accept(letters, idempotency_key)
+        if trouble is not None:
+            raise trouble
+        return receipts
+
+    def _accept(self, letters: Sequence[Letter], key: str) -> list[Receipt]:
+        if key not in self.keys:
+            self.keys[key] = [Accepted(f"{key}-{i}") for i in range(len(letters))]
+            self.sent += letters
+        return self.keys[key]

@@ -1,0 +1,109 @@
+"""The real system as processes: `rollcall` commands in a home of their own, steered over HTTP."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+CRON_SECRET = "a cron secret for tests"
+API_TOKEN = "an API token for tests!"
+DEADLINE_SECONDS = 60.0
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def environment(home: Path, **settings: str) -> dict[str, str]:
+    """An environment with nothing of the caller's but what a process needs, and `settings`."""
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "TMPDIR"}}
+    secrets = {"CRON_SECRET": CRON_SECRET, "API_TOKEN": API_TOKEN}
+    return kept | secrets | {"ROLLCALL_HOME": str(home), "HOME": str(home)} | settings
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = DEADLINE_SECONDS) -> None:
+    """Wait for `condition`, or fail and say that `what` did not happen."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} within {seconds} s"
+        time.sleep(0.05)
+
+
+class Stack:
+    """`rollcall up`, and how to speak to it."""
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        self.port = free_port()
+        self.home = home
+        self.log = home.parent / f"{home.name}.log"
+        self._environment = environment(home, PORT=str(self.port), **settings)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "rollcall", "up"]
+            self._process = subprocess.Popen(
+                command, env=self._environment, stdout=log, stderr=log, cwd=self.home.parent
+            )
+        wait_until(self.is_ready, f"ready; its log ends with {self.log.read_text()[-2000:]}")
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Stop it; its exit code."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(timeout=40)
+
+    def is_ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log.read_text()[-4000:]
+        try:
+            return self.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.url(path), headers={"Authorization": f"Bearer {API_TOKEN}"}, timeout=10)
+
+    def post(self, path: str, **kwargs: Any) -> httpx.Response:
+        secret = CRON_SECRET if path.startswith("/cron") else API_TOKEN
+        return httpx.post(self.url(path), headers={"Authorization": f"Bearer {secret}"}, timeout=10, **kwargs)
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def processes(self) -> dict[str, psutil.Process]:
+        """Every child by its role, as its title says."""
+        assert self._process is not None
+        children = psutil.Process(self._process.pid).children(recursive=True)
+        return {
+            " ".join(child.cmdline()): child for child in children if child.status() != psutil.STATUS_ZOMBIE
+        }
+
+    def role(self, name: str) -> psutil.Process:
+        return next(
+            process for title, process in self.processes().items() if title.startswith(f"rollcall: {name}")
+        )
+
+
+@contextmanager
+def stack(home: Path, settings: Mapping[str, str]) -> Iterator[Stack]:
+    """A running stack, stopped at the end."""
+    found = Stack(home, **settings)
+    found.start()
+    try:
+        yield found
+    finally:
+        if found._process is not None and found._process.poll() is None:
+            found.stop()
