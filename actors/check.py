@@ -1,0 +1,82 @@
+"""Queue `check`: a batch of sections is observed, and what changed is written with its notifications.
+
+The batch's row holds what is still pending, so a message that comes twice, late or never changes nothing
+twice and loses nothing. Batches that must wait (open breaker, failed attempt) lie in the database, not in
+a worker's memory; the reconciler publishes them when they are due.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from actors.deliver import deliver
+from actors.registry import actor
+from actors.services import Services
+from domain.errors import RateLimitedError, RejectedError, TransientError
+from domain.observation import Failure, Outcome
+from domain.run import Batch
+from domain.section import SectionKey
+
+_RETRY_SECONDS = (5, 20, 80)
+_SOON = timedelta(seconds=1)
+_log = logging.getLogger(__name__)
+
+
+# A worker that stops need not wait for slow answers: what is not settled stays pending.
+@actor(name="sections.check", queue="check", notify_shutdown=True)
+def check(services: Services, batch_id: int) -> None:
+    """Ask the breaker, observe what it grants, and settle what was observed."""
+    batch = services.store.checks.pending(batch_id)
+    if batch is None:
+        return
+    breaker = services.breakers[batch.source]
+    permit = breaker.permit(len(batch.pending))
+    if permit.granted == 0:
+        wait = timedelta(seconds=permit.retry_after_seconds)
+        services.store.checks.park(batch_id, services.clock.now() + wait)
+        return
+    asked = list(batch.pending)[: permit.granted]
+    try:
+        outcomes = services.sources[batch.source].observe(asked)
+    except BaseException:
+        breaker.record(permit, [None] * permit.granted)
+        raise
+    breaker.record(permit, [_verdict(outcome) for outcome in outcomes])
+    _settle(services, batch, outcomes)
+
+
+def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+    now = services.clock.now()
+    retry_at = now + _backoff(batch.pending, outcomes)
+    settled = services.store.checks.settle(batch.id, outcomes, now, retry_at=retry_at)
+    _log_failures(batch, outcomes)
+    services.claims.release([str(key) for key in settled.keys], batch.run_id)
+    if settled.notifications:
+        services.publish(deliver.message())
+
+
+def _verdict(outcome: Outcome) -> bool | None:
+    """What an outcome says of the source's health: a refusal of ours, or of too many, says nothing."""
+    if not isinstance(outcome, Failure):
+        return True
+    return None if isinstance(outcome.error, RateLimitedError | RejectedError) else False
+
+
+def _backoff(attempts: dict[SectionKey, int], outcomes: Sequence[Outcome]) -> timedelta:
+    """How long to wait before what failed is asked again; what was not asked yet goes on soon."""
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    if not failures:
+        return _SOON
+    named = [f.error.retry_after_seconds or 0 for f in failures if isinstance(f.error, TransientError)]
+    tries = max(attempts.get(failure.key, 0) for failure in failures)
+    return timedelta(seconds=max([_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)], *named]))
+
+
+def _log_failures(batch: Batch, outcomes: Sequence[Outcome]) -> None:
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            kind, error = type(outcome.error).__name__, str(outcome.error)
+            extra = {"run": batch.run_id, "section": str(outcome.key), "kind": kind, "error": error}
+            _log.warning("check failed", extra=extra)

@@ -1,0 +1,119 @@
+"""Queue `deliver`: pending notifications leave as mail.
+
+The message is only a hint: what is to be sent, and under which key, stands in the outbox. A batch whose
+fate is unknown is repeated with the same letters under the same key for as long as the provider honours
+it, and after that reported instead of sent blindly.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from actors.registry import actor
+from actors.services import Services
+from domain.errors import PermanentError, RateLimitedError, RollcallError, TransientError, UnauthorisedError
+from store.outbox import BatchState, MailBatch
+
+MAIL = "mail"
+LEASE = timedelta(minutes=2)
+KEY_LIFETIME = timedelta(hours=23)  # Resend keeps idempotency keys for 24 hours
+_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 5, 300
+_log = logging.getLogger(__name__)
+
+
+@actor(name="mail.deliver", queue="deliver")
+def deliver(services: Services) -> None:
+    """Send what is pending, batch by batch, until nothing is or the transport must be left alone."""
+    while _deliver_next(services):
+        pass
+
+
+def _deliver_next(services: Services) -> bool:
+    """Send one batch, if the breaker grants it; whether the next may follow at once.
+
+    The breaker is asked first: what is not collected yet can still be called off by its reader.
+    """
+    breaker = services.breakers[MAIL]
+    permit = breaker.permit(1)
+    if permit.granted == 0:
+        return False
+    verdict: bool | None = None
+    try:
+        batch = services.store.outbox.claim(
+            services.clock.now(), limit=services.mailer.batch_size, lease=LEASE
+        )
+        if batch is None:
+            return False
+        verdict, may_follow = _deliver(services, batch)
+        return may_follow
+    finally:
+        breaker.record(permit, [verdict])
+
+
+def _deliver(services: Services, batch: MailBatch) -> tuple[bool | None, bool]:
+    """What sending says of the transport's health, and whether the next batch may follow."""
+    now, outbox = services.clock.now(), services.store.outbox
+    if batch.first_attempt_at is not None and now - batch.first_attempt_at > KEY_LIFETIME:
+        outbox.bury(batch, BatchState.UNKNOWN, _unknown_fate(batch.first_attempt_at, batch.reason), now)
+        return None, True
+    batch = batch if batch.letters is not None else _freeze(services, batch)
+    if not batch.letters:
+        outbox.settle(batch, [], now)
+        return None, True
+    outbox.attempt(batch.id, now)
+    try:
+        receipts = services.mailer.send(batch.letters, batch.key)
+    except RollcallError as error:
+        return _verdict(error), _failed(services, batch, error)
+    outbox.settle(batch, receipts, services.clock.now())
+    _log.info("sent", extra={"batch": batch.id, "letters": len(receipts)})
+    return True, True
+
+
+def _unknown_fate(since: datetime, reason: str | None) -> str:
+    return f"unknown whether it was sent: no clear answer since {since:%Y-%m-%d %H:%M} UTC ({reason})"
+
+
+def _failed(services: Services, batch: MailBatch, error: RollcallError) -> bool:
+    """Put the batch where its failure belongs; whether the next may follow at once."""
+    now, outbox, reason = services.clock.now(), services.store.outbox, f"{type(error).__name__}: {error}"
+    _log.warning("not sent", extra={"batch": batch.id, "error": reason})
+    if _is_refusal(error):
+        outbox.bury(batch, BatchState.REFUSED, reason, now)
+        return True
+    outbox.postpone(batch.id, now + _backoff(batch, error), reason)
+    return False
+
+
+def _is_refusal(error: RollcallError) -> bool:
+    """Whether the letters were refused, not we: a wrong key is mended, and the letters then leave."""
+    return isinstance(error, PermanentError) and not isinstance(error, UnauthorisedError)
+
+
+def _verdict(error: RollcallError) -> bool | None:
+    return None if _is_refusal(error) or isinstance(error, RateLimitedError) else False
+
+
+def _backoff(batch: MailBatch, error: RollcallError) -> timedelta:
+    if isinstance(error, UnauthorisedError):
+        return timedelta(seconds=_LAST_RETRY_SECONDS)
+    seconds = min(_FIRST_RETRY_SECONDS * 2**batch.attempts, _LAST_RETRY_SECONDS)
+    named = error.retry_after_seconds if isinstance(error, TransientError) else None
+    return timedelta(seconds=max(seconds, named or 0))
+
+
+def _freeze(services: Services, batch: MailBatch) -> MailBatch:
+    """Render the letters and keep them; a notice that cannot be rendered must not hold up the others."""
+    notices, letters = [], []
+    for notice in batch.notices:
+        try:
+            letters.append(services.render(notice))
+        except Exception as error:  # noqa: BLE001 - it is told: logged, and the notification is dead
+            _log.exception("cannot render", extra={"notification": notice.id})
+            services.store.outbox.drop(notice.id, f"cannot be rendered: {error!r}", services.clock.now())
+            continue
+        notices.append(notice)
+    services.store.outbox.freeze(batch.id, letters)
+    return replace(batch, notices=notices, letters=letters)

@@ -1,0 +1,73 @@
+"""Queue `dispatch`: a run becomes batches of checks.
+
+Safe to repeat at every step: the run's row tells whether it is still queued, a repeated message takes
+over its own lease and claims, and batches that were written but not published are published by the
+reconciler.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from actors.check import check
+from actors.registry import actor
+from actors.services import Services
+from domain.run import Run, RunState
+from domain.section import SectionKey
+from resilience.lease import LeaseHeldError
+
+PATIENCE = timedelta(seconds=30)  # a dead holder's message is back after 20
+_log = logging.getLogger(__name__)
+
+
+@actor(name="sections.dispatch", queue="dispatch")
+def dispatch(services: Services, run_id: str) -> None:
+    """Find the due sections, claim those not in flight, and publish them in batches."""
+    run = services.store.runs.get(run_id)
+    if run is None or run.state is not RunState.QUEUED:
+        return
+    holder = {"run": run_id, "host": socket.gethostname(), "pid": str(os.getpid())}
+    try:
+        with services.cron_lease.holding(run_id, holder) as fence:
+            batch_ids = _start(services, run, fence)
+    except LeaseHeldError as held:
+        _wait_or_skip(services, run, held)
+        return
+    for batch_id in batch_ids:
+        services.publish(check.message(batch_id))
+
+
+def _start(services: Services, run: Run, fence: int) -> list[int]:
+    due = services.store.sections.due(run.stagger, services.sources)
+    claimed = set(services.claims.take([str(key) for key in due], run.id))
+    free = [key for key in due if str(key) in claimed]
+    _log.info("dispatching", extra={"run": run.id, "due": len(due), "claimed": len(free)})
+    return services.store.runs.start(
+        run.id,
+        _batches(services, free),
+        fence=fence,
+        deferred=len(due) - len(free),
+        lifetime=services.run_lifetime,
+        now=services.clock.now(),
+    )
+
+
+def _batches(services: Services, keys: Sequence[SectionKey]) -> Iterator[Sequence[SectionKey]]:
+    by_source: dict[str, list[SectionKey]] = defaultdict(list)
+    for key in keys:
+        by_source[key.source].append(key)
+    for source, its_keys in by_source.items():
+        yield from services.sources[source].plan(its_keys)
+
+
+def _wait_or_skip(services: Services, run: Run, held: LeaseHeldError) -> None:
+    """Another run is being dispatched, which takes a moment: the reconciler asks again, for a while."""
+    now = services.clock.now()
+    if now - run.created_at > PATIENCE:
+        services.store.runs.abandon(run.id, RunState.SKIPPED, str(held), now)
+        _log.warning("skipped", extra={"run": run.id, "reason": str(held)})

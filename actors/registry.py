@@ -1,0 +1,58 @@
+"""Our own `@actor`: it only records. `install` binds the recorded actors to a broker and to services.
+
+So nothing connects at import, and two brokers in one process share nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Concatenate, Generic, ParamSpec
+
+import dramatiq
+from dramatiq import Broker, Message
+
+from actors.services import Services
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, slots=True)
+class ActorSpec(Generic[P]):
+    """A recorded actor: its name (`noun.verb`), its queue, and the function that does the work."""
+
+    name: str
+    queue: str
+    handler: Callable[Concatenate[Services, P], None]
+    options: Mapping[str, Any]
+
+    def message(self, *args: P.args, **kwargs: P.kwargs) -> Message[None]:
+        """The message that asks for one call of this actor."""
+        return Message(queue_name=self.queue, actor_name=self.name, args=args, kwargs=kwargs, options={})
+
+    def __call__(self, services: Services, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Do the work here and now."""
+        self.handler(services, *args, **kwargs)
+
+
+def actor(
+    *, name: str, queue: str, **options: Any
+) -> Callable[[Callable[Concatenate[Services, P], None]], ActorSpec[P]]:
+    """Record a function as an actor; its first parameter is the services. `options` are Dramatiq's."""
+    return lambda handler: ActorSpec(name, queue, handler, options)
+
+
+def install(broker: Broker, services: Services, specs: Iterable[ActorSpec[Any]]) -> None:
+    """Make `broker` able to carry out `specs`. Called once, by the wiring of a worker."""
+    for spec in specs:
+        bound = partial(spec.handler, services)
+        dramatiq.actor(actor_name=spec.name, queue_name=spec.queue, broker=broker, **spec.options)(
+            _named(bound, spec)
+        )
+
+
+def _named(bound: Callable[..., None], spec: ActorSpec[Any]) -> Callable[..., None]:
+    # Dramatiq asks a function for its name and documentation; a partial has none.
+    bound.__name__, bound.__doc__ = spec.handler.__name__, spec.handler.__doc__
+    return bound

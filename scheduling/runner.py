@@ -1,0 +1,57 @@
+"""The schedule: timed checks, and the ticks of the reaper and the reconciler. It only publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from actors.services import Services
+from actors.triggers import trigger_run
+from domain.section import Stagger
+from scheduling.timetable import Timetable
+
+TICK = timedelta(seconds=2)
+DEMO_PERIOD = timedelta(seconds=15)
+_MISFIRE_GRACE_SECONDS = 600
+
+
+class Schedule:
+    """One process' schedule. Two of them do no harm: a slot has one run, whoever asks for it first."""
+
+    def __init__(self, services: Services, timetable: Timetable) -> None:
+        self._services = services
+        self._timetable = timetable
+        self._scheduler = BackgroundScheduler(
+            timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": _MISFIRE_GRACE_SECONDS}
+        )
+
+    def check_on_time(self) -> None:
+        """Check each half when it is due; a slot that passed while nobody was up is made good at once."""
+        for stagger, trigger in self._timetable.triggers.items():
+            self._scheduler.add_job(self._check, trigger, args=[stagger], id=f"check-{stagger}")
+            self._scheduler.add_job(self._check, args=[stagger], id=f"catch-up-{stagger}")
+
+    def check_demo(self) -> None:
+        """Check the demo campus all the time: its seats move within the minute."""
+        self.every(DEMO_PERIOD, self._check_everything, name="demo")
+
+    def every(self, period: timedelta, work: Callable[[], Any], *, name: str) -> None:
+        """Do `work` once each `period`; a tick that takes longer is not overtaken by the next."""
+        self._scheduler.add_job(work, "interval", seconds=period.total_seconds(), id=name)
+
+    def start(self) -> None:
+        """Start the schedule's thread."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Stop; a job that is running ends first."""
+        self._scheduler.shutdown()
+
+    def _check(self, stagger: Stagger) -> None:
+        trigger_run(self._services, "schedule", stagger, force=False)
+
+    def _check_everything(self) -> None:
+        trigger_run(self._services, "demo", Stagger.ALL, force=True)

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import pytest
+
+from domain.errors import RateLimitedError, RejectedError, UnauthorisedError, UpstreamError
+from domain.notice import NoticeState
+from domain.run import RunState
+from tests.support.catalog import Row
+from tests.support.house import House
+
+
+def test_the_first_observation_is_a_baseline_and_mails_nobody(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row(open_seats=3, instructor="Ada Lovelace")
+    run = rollcall.run()
+    assert (run.state, run.sections, run.checked, run.notifications) == (RunState.FINISHED, 1, 1, 0)
+    assert rollcall.events() == []
+
+
+def test_an_opening_mails_each_watcher_once(rollcall: House) -> None:
+    rollcall.watch(email="ada@example.edu")
+    rollcall.watch(email="grace@example.edu")
+    row = rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
+    rollcall.run()
+    row.open_seats = 2
+    for _ in range(3):
+        rollcall.clock.advance(60)
+        rollcall.run()
+    event = "seat_available; source=scraper; term=2261; section=12430; episode=1"
+    assert sorted(rollcall.events()) == [("ada@example.edu", event), ("grace@example.edu", event)]
+
+
+def test_a_second_opening_is_a_second_episode(rollcall: House) -> None:
+    rollcall.watch()
+    row = rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
+    for seats in (0, 1, 0, 1):
+        row.open_seats = seats
+        rollcall.clock.advance(60)
+        rollcall.run()
+    assert rollcall.states() == [
+        ("seat_available", 1, NoticeState.SENT),
+        ("seat_available", 2, NoticeState.SENT),
+    ]
+
+
+def test_an_instructor_in_place_of_staff_is_told(rollcall: House) -> None:
+    rollcall.watch()
+    row = rollcall.catalog.rows[rollcall.key()] = Row(instructor="Staff")
+    rollcall.run()
+    row.instructor = "Grace Hopper"
+    rollcall.clock.advance(60)
+    rollcall.run()
+    assert rollcall.states() == [("instructor_assigned", 1, NoticeState.SENT)]
+    assert "Grace Hopper" in rollcall.post.sent[0].text
+
+
+def test_a_failed_section_is_asked_again_and_costs_the_others_nothing(rollcall: House) -> None:
+    rollcall.watch("12430")
+    rollcall.watch("12432")
+    rollcall.catalog.rows = {rollcall.key("12430"): Row(), rollcall.key("12432"): Row()}
+    rollcall.catalog.errors[rollcall.key("12432")] = UpstreamError("500")
+    run = rollcall.run()
+    assert (run.state, run.checked, run.failed) == (RunState.RUNNING, 1, 0)
+    del rollcall.catalog.errors[rollcall.key("12432")]
+    rollcall.pass_time(5)
+    run = rollcall.reread(run)
+    assert (run.state, run.checked, run.failed) == (RunState.FINISHED, 2, 0)
+    assert rollcall.catalog.calls[1] == [rollcall.key("12432")]
+
+
+def test_a_section_that_fails_four_times_is_given_up_and_the_run_finishes(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.errors[rollcall.key()] = UpstreamError("500")
+    run = rollcall.run()
+    for _ in range(3):
+        rollcall.pass_time(81)
+    run = rollcall.reread(run)
+    assert (run.state, run.checked, run.failed) == (RunState.FINISHED, 0, 1)
+    assert len(rollcall.catalog.calls) == 4
+
+
+@pytest.mark.parametrize("error", [UnauthorisedError("401"), RejectedError("400")])
+def test_a_permanent_failure_is_not_asked_again(rollcall: House, error: Exception) -> None:
+    rollcall.watch()
+    rollcall.catalog.errors[rollcall.key()] = error  # type: ignore[assignment]
+    run = rollcall.run()
+    assert (run.state, run.failed) == (RunState.FINISHED, 1)
+
+
+def test_a_rate_limit_is_waited_out_and_costs_no_attempt(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.errors[rollcall.key()] = RateLimitedError("429", retry_after_seconds=90)
+    run = rollcall.run()
+    for _ in range(6):
+        rollcall.pass_time(60)
+        rollcall.pass_time(31)
+    assert rollcall.reread(run).state is RunState.RUNNING
+    assert len(rollcall.catalog.calls) == 7
+    del rollcall.catalog.errors[rollcall.key()]
+    rollcall.catalog.rows[rollcall.key()] = Row()
+    rollcall.pass_time(91)
+    assert rollcall.reread(run).checked == 1
+
+
+def test_while_the_breaker_is_open_nothing_is_asked_and_no_attempt_is_lost(rollcall: House) -> None:
+    for number in range(12430, 12450):
+        rollcall.watch(str(number))
+        rollcall.catalog.errors[rollcall.key(str(number))] = UpstreamError("500")
+    run = rollcall.run()
+    assert rollcall.services.breakers["scraper"].snapshot().state == "open"
+    asked = len(rollcall.catalog.calls)
+    for _ in range(5):
+        rollcall.pass_time(20)
+    assert len(rollcall.catalog.calls) == asked
+    rollcall.catalog.errors.clear()
+    rollcall.catalog.rows = {rollcall.key(str(number)): Row() for number in range(12430, 12450)}
+    rollcall.pass_time(21)
+    assert [len(call) for call in rollcall.catalog.calls[asked:]] == [3]
+    rollcall.pass_time(2)
+    run = rollcall.reread(run)
+    assert (run.state, run.checked, run.failed) == (RunState.FINISHED, 20, 0)
+
+
+def test_a_message_that_comes_twice_changes_nothing_twice(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
+    rollcall.run()
+    rollcall.catalog.rows[rollcall.key()] = Row(open_seats=1)
+    rollcall.clock.advance(60)
+    publish = rollcall.services.publish
+    run = rollcall.run()
+    from actors.check import check  # noqa: PLC0415
+
+    for batch_id in range(1, 4):
+        publish(check.message(batch_id))
+    rollcall.work()
+    assert rollcall.reread(run) == run
+    assert len(rollcall.post.sent) == 1

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from actors.deliver import deliver
+from domain.errors import RejectedError, UnauthorisedError, UnreachableError, UpstreamTimeoutError
+from domain.notice import Letter, Notice, NoticeState
+from tests.support.catalog import Row
+from tests.support.house import House
+
+
+def open_a_seat(rollcall: House, *, watchers: int = 1) -> None:
+    for i in range(watchers):
+        rollcall.watch(email=f"student{i}@example.edu")
+    row = rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
+    rollcall.run()
+    row.open_seats = 1
+    rollcall.clock.advance(60)
+    rollcall.run()
+
+
+def test_letters_leave_in_batches_of_what_the_transport_takes(rollcall: House) -> None:
+    rollcall.post.batch_size = 4
+    open_a_seat(rollcall, watchers=10)
+    assert rollcall.post.calls == 3
+    assert len({letter.to for letter in rollcall.post.sent}) == 10
+
+
+def test_a_lost_answer_is_repeated_under_the_same_key_and_mails_nobody_twice(rollcall: House) -> None:
+    rollcall.post.accepts_in_trouble = True
+    rollcall.post.troubles.append(UpstreamTimeoutError("no answer"))
+    open_a_seat(rollcall, watchers=2)
+    assert {state for _, _, state in rollcall.states()} == {NoticeState.SENDING}
+    rollcall.pass_time(6)
+    assert {state for _, _, state in rollcall.states()} == {NoticeState.SENT}
+    assert (rollcall.post.calls, len(rollcall.post.sent), len(rollcall.post.keys)) == (2, 2, 1)
+
+
+def test_a_provider_that_is_down_for_hours_loses_nothing(rollcall: House) -> None:
+    rollcall.post.troubles.extend([UnreachableError("refused")] * 8)
+    open_a_seat(rollcall)
+    for _ in range(40):
+        rollcall.pass_time(301)
+    assert [state for _, _, state in rollcall.states()] == [NoticeState.SENT]
+
+
+def test_a_batch_of_unknown_fate_is_reported_when_its_key_has_expired(rollcall: House) -> None:
+    rollcall.post.troubles.extend([UpstreamTimeoutError("no answer")] * 10_000)
+    open_a_seat(rollcall)
+    for _ in range(60):
+        rollcall.pass_time(1500)
+    assert [state for _, _, state in rollcall.states()] == [NoticeState.DEAD]
+    page, _ = rollcall.services.store.deliveries.page(watch_id=None, state=None, before=None, limit=1)
+    assert page[0].reason is not None
+    assert "unknown whether it was sent" in page[0].reason
+
+
+def test_a_refused_batch_is_dead_with_its_reason(rollcall: House) -> None:
+    rollcall.post.troubles.append(RejectedError("no such domain"))
+    open_a_seat(rollcall)
+    page, _ = rollcall.services.store.deliveries.page(watch_id=None, state=None, before=None, limit=1)
+    assert page[0].state is NoticeState.DEAD
+    assert page[0].reason == "RejectedError: no such domain"
+
+
+def test_a_wrong_key_keeps_the_letters_until_it_is_mended(rollcall: House) -> None:
+    rollcall.post.troubles.append(UnauthorisedError("bad key"))
+    open_a_seat(rollcall)
+    assert rollcall.states()[0][2] is NoticeState.SENDING
+    rollcall.pass_time(301)
+    assert rollcall.states()[0][2] is NoticeState.SENT
+
+
+def test_ten_failures_open_the_mail_breaker_and_waiting_letters_are_only_parked(rollcall: House) -> None:
+    rollcall.post.troubles.extend([UnreachableError("refused")] * 10)
+    open_a_seat(rollcall)
+    for _ in range(9):
+        rollcall.pass_time(301)
+    assert rollcall.services.breakers["mail"].snapshot().state == "open"
+    calls = rollcall.post.calls
+    rollcall.services.publish(deliver.message())
+    rollcall.pass_time(60)
+    assert rollcall.post.calls == calls
+    for _ in range(3):
+        rollcall.pass_time(301)
+    assert rollcall.states()[0][2] is NoticeState.SENT
+
+
+def test_a_watch_that_ended_before_the_letter_left_gets_none(rollcall: House) -> None:
+    stored = rollcall.watch()
+    row = rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
+    rollcall.run()
+    row.open_seats = 1
+    rollcall.clock.advance(60)
+    rollcall.services.breakers["mail"].force_open("test")
+    rollcall.run()
+    rollcall.services.store.watches.end(stored.id, "unsubscribed", rollcall.clock.now())
+    rollcall.services.breakers["mail"].reset("test")
+    rollcall.pass_time(130)
+    assert rollcall.post.sent == []
+
+
+def test_one_notice_that_cannot_be_rendered_does_not_hold_up_the_others(rollcall: House) -> None:
+    render = rollcall.services.render
+
+    def render_but_one(notice: Notice) -> Letter:
+        if notice.email == "student0@example.edu":
+            raise ValueError("cannot")
+        return render(notice)
+
+    broken = replace(rollcall, services=replace(rollcall.services, render=render_but_one))
+    open_a_seat(broken, watchers=3)
+    assert sorted(state for _, _, state in broken.states()) == [
+        NoticeState.DEAD,
+        NoticeState.SENT,
+        NoticeState.SENT,
+    ]

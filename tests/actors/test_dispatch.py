@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from actors.dispatch import dispatch
+from actors.triggers import trigger_run
+from domain.run import RunState
+from domain.section import Stagger
+from tests.support.catalog import Row
+from tests.support.house import House
+
+
+def test_even_and_odd_sections_are_checked_apart(rollcall: House) -> None:
+    for number in ("12430", "12431", "12432"):
+        rollcall.watch(number)
+        rollcall.catalog.rows[rollcall.key(number)] = Row()
+    assert rollcall.run(Stagger.EVEN).checked == 2
+    assert rollcall.run(Stagger.ODD).checked == 1
+    assert rollcall.catalog.calls[1] == [rollcall.key("12431")]
+
+
+def test_a_section_that_nobody_watches_any_more_is_not_checked(rollcall: House) -> None:
+    stored = rollcall.watch()
+    rollcall.services.store.watches.end(stored.id, "deleted", rollcall.clock.now())
+    run = rollcall.run()
+    assert (run.state, run.sections) == (RunState.FINISHED, 0)
+
+
+def test_sections_in_flight_for_another_run_are_deferred(rollcall: House) -> None:
+    for number in ("12430", "12432"):
+        rollcall.watch(number)
+        rollcall.catalog.rows[rollcall.key(number)] = Row()
+    rollcall.services.claims.take([str(rollcall.key("12430"))], "another run")
+    run = rollcall.run()
+    assert (run.state, run.sections, run.checked, run.deferred) == (RunState.FINISHED, 2, 1, 1)
+
+
+def test_claims_are_free_again_when_the_sections_are_settled(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row()
+    assert rollcall.run().checked == 1
+    assert rollcall.run().checked == 1
+
+
+def test_a_dispatch_that_comes_twice_starts_the_run_once(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row()
+    run, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
+    rollcall.services.publish(dispatch.message(run.id))
+    rollcall.work()
+    assert len(rollcall.catalog.calls) == 1
+
+
+def test_a_slot_has_one_run_unless_it_is_forced(rollcall: House) -> None:
+    first, created = trigger_run(rollcall.services, "test", None, force=False)
+    again, created_again = trigger_run(rollcall.services, "test", Stagger.EVEN, force=False)
+    forced, created_by_force = trigger_run(rollcall.services, "test", Stagger.EVEN, force=True)
+    assert (created, created_again, created_by_force) == (True, False, True)
+    assert again.id == first.id != forced.id
+
+
+def test_a_run_waits_while_the_lease_is_held_and_is_skipped_after_that(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.services.cron_lease.acquire("somebody else", {"run": "somebody else"})
+    run = rollcall.run()
+    rollcall.pass_time(20)
+    assert rollcall.reread(run).state is RunState.QUEUED
+    rollcall.pass_time(20)
+    run = rollcall.reread(run)
+    assert run.state is RunState.SKIPPED
+    assert run.reason is not None
+    assert "somebody else" in run.reason
+
+
+def test_a_run_that_waited_for_the_lease_goes_on_when_it_is_free(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row()
+    fence = rollcall.services.cron_lease.acquire("somebody else", {})
+    assert fence is not None
+    run = rollcall.run()
+    rollcall.services.cron_lease.release("somebody else", fence)
+    rollcall.pass_time(6)
+    assert rollcall.reread(run).state is RunState.FINISHED
+
+
+def test_a_dispatcher_that_died_after_its_lease_is_followed_by_its_own_message(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row()
+    run, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
+    rollcall.services.cron_lease.acquire(run.id, {"pid": "of the dead"})
+    rollcall.services.claims.take([str(rollcall.key())], run.id)
+    rollcall.work()
+    assert rollcall.reread(run).checked == 1
+
+
+def test_a_paused_dispatcher_whose_lease_has_passed_on_changes_nothing(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row()
+    paused, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
+    rollcall.mailbox.clear()
+    fence = rollcall.services.cron_lease.acquire(paused.id, {})
+    rollcall.clock.advance(1501)
+    rollcall.run()
+    assert fence is not None
+    store, now = rollcall.services.store, rollcall.clock.now()
+    ids = store.runs.start(
+        paused.id, [[rollcall.key()]], fence=fence, deferred=0, lifetime=timedelta(seconds=1500), now=now
+    )
+    assert ids == []
+    assert rollcall.reread(paused).state is RunState.QUEUED
