@@ -1,0 +1,62 @@
+"""Prometheus text from readings: one family a question, and nothing at all where nothing could be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import Metric
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+
+class Readings(Collector):
+    """Collects families by asking `readers`; a reader that fails is counted, not shown as zero."""
+
+    def __init__(self, readers: Iterable[Callable[[], Iterable[Metric]]]) -> None:
+        self._readers = tuple(readers)
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family that could be read, then how many readers could not."""
+        failures = 0
+        for read in self._readers:
+            try:
+                yield from list(read())
+            except Exception:  # noqa: BLE001 - whatever it is, the gauge below tells
+                failures += 1
+        unread = Metric("rollcall_unreadable_readings", "Readings that failed during this scrape", "gauge")
+        unread.add_sample(unread.name, {}, failures)
+        yield unread
+
+
+class Exposition:
+    """Renders `readings` beside the process' own figures."""
+
+    def __init__(self, readings: Readings) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        self._registry.register(readings)
+
+    def __call__(self) -> tuple[bytes, str]:
+        """The text and its content type."""
+        return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
+
+
+def gauge(name: str, help_text: str, samples: Iterable[tuple[dict[str, str], float]]) -> Metric:
+    """A family of gauges, from labels and values."""
+    return _family(name, help_text, "gauge", samples)
+
+
+def counter(name: str, help_text: str, samples: Iterable[tuple[dict[str, str], float]]) -> Metric:
+    """A family of counters; `name` is without its `_total`."""
+    return _family(name, help_text, "counter", samples, "_total")
+
+
+def _family(
+    name: str, help_text: str, kind: str, samples: Iterable[tuple[dict[str, str], float]], suffix: str = ""
+) -> Metric:
+    family = Metric(name, help_text, kind)
+    for labels, value in samples:
+        family.add_sample(name + suffix, labels, value)
+    return family

@@ -1,0 +1,54 @@
+"""The message broker, Redis or RabbitMQ, with the middleware in the order in which it acts."""
+
+from __future__ import annotations
+
+import redis
+from dramatiq import Broker, Middleware
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import AgeLimit, Retries, ShutdownNotifications, TimeLimit
+
+from domain.errors import is_retryable
+from rollcall.settings import Settings
+
+MAX_RETRIES = 5
+_MIN_BACKOFF_MS, _MAX_BACKOFF_MS = 1_000, 60_000
+
+
+def build(settings: Settings, client: redis.Redis) -> Broker:
+    """The broker that `settings` name; with Redis it shares `client` unless it has a URL of its own."""
+    if is_rabbitmq(settings):
+        return _rabbitmq(settings)
+    if settings.broker_url is not None:
+        client = redis.Redis.from_url(settings.broker_url, socket_timeout=5, socket_connect_timeout=2)
+    # The reaper alone does maintenance: by chance, as Dramatiq's default, it took 2 to 25 minutes.
+    return RedisBroker(client=client, middleware=_middleware(), maintenance_chance=0)  # type: ignore[no-untyped-call]
+
+
+def is_rabbitmq(settings: Settings) -> bool:
+    """Whether messages go through RabbitMQ, which gives a dead worker's messages back by itself."""
+    return settings.broker_url is not None and settings.broker_url.startswith("amqp")
+
+
+def client_of(broker: Broker) -> redis.Redis:
+    """The connection of a Redis broker."""
+    client: redis.Redis = broker.client  # type: ignore[attr-defined]
+    return client
+
+
+def _rabbitmq(settings: Settings) -> Broker:
+    from dramatiq.brokers.rabbitmq import RabbitmqBroker  # noqa: PLC0415 - needs pika, which is optional
+
+    return RabbitmqBroker(url=settings.broker_url, middleware=_middleware(), confirm_delivery=True)
+
+
+def _middleware() -> list[Middleware]:
+    return [
+        AgeLimit(),
+        TimeLimit(),
+        ShutdownNotifications(),
+        Retries(min_backoff=_MIN_BACKOFF_MS, max_backoff=_MAX_BACKOFF_MS, retry_when=_retry_when),
+    ]
+
+
+def _retry_when(retries: int, error: BaseException) -> bool:
+    return retries < MAX_RETRIES and is_retryable(error)

@@ -1,0 +1,13 @@
+"""The system's clock, as the port that everything takes its time from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+class SystemClock:
+    """The present by this host's clock."""
+
+    def now(self) -> datetime:
+        """The present, aware, in UTC."""
+        return datetime.now(UTC)

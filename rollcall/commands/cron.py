@@ -1,0 +1,66 @@
+"""`rollcall cron`: runs of section checks."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from actors.triggers import trigger_run
+from domain.errors import InvalidInputError
+from domain.section import Stagger
+from rollcall.output import json_option, show
+from rollcall.process import open_system
+
+
+@click.group()
+def cron() -> None:
+    """Trigger runs and look at them."""
+
+
+@cron.command()
+@click.option(
+    "--stagger",
+    type=click.Choice(["auto", *(half.value for half in Stagger)]),
+    default="auto",
+    show_default=True,
+)
+@click.option("--force", is_flag=True, help="Also when this slot has had its run.")
+@json_option
+def run(stagger: str, *, force: bool, as_json: bool) -> None:
+    """Ask for a run now."""
+    half = None if stagger == "auto" else Stagger(stagger)
+    with open_system() as system:
+        found, created = trigger_run(system.services, "cli", half, force=force)
+    if not created:
+        click.echo("this slot has had its run; --force asks for another", err=True)
+    show([asdict(found)], as_json=as_json)
+
+
+@cron.command("ls")
+@click.option("--limit", default=20, type=click.IntRange(1, 500), show_default=True)
+@json_option
+def list_(limit: int, *, as_json: bool) -> None:
+    """List the latest runs."""
+    with open_system() as system:
+        runs, _ = system.services.store.runs.page(None, limit)
+    hidden = ("reason", "created_at", "started_at")
+    rows = [asdict(found) for found in runs]
+    show(
+        rows if as_json else ({k: v for k, v in row.items() if k not in hidden} for row in rows),
+        as_json=as_json,
+        empty="there has been no run",
+    )
+
+
+@cron.command("show")
+@click.argument("run_id")
+@json_option
+def show_(run_id: str, *, as_json: bool) -> None:
+    """Show one run."""
+    with open_system() as system:
+        found = system.services.store.runs.get(run_id)
+    if found is None:
+        raise InvalidInputError({"run_id": "there is no such run"})
+    rows = [asdict(found)] if as_json else [{"field": k, "value": v} for k, v in asdict(found).items()]
+    show(rows, as_json=as_json)

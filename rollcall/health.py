@@ -1,0 +1,128 @@
+"""The probes of this system: what `/readyz`, `/health` and `/metrics` tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from actors import QUEUES
+from domain.errors import PermanentError
+from observability.health import Finding, HealthReport, Probe, Severity, examine
+from resilience.queues import QueueReader, QueueReading
+from rollcall import brokers
+from rollcall.wiring import System
+from store import migrate
+
+_SLOW_OUTBOX = timedelta(minutes=10)
+_SILENT_SOURCE = timedelta(hours=2)  # two cycles
+
+
+class Health:
+    """Reads a system's state; each method asks anew."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._store = system.services.store
+        is_redis = not brokers.is_rabbitmq(system.settings)
+        self._queues = QueueReader(brokers.client_of(system.broker), QUEUES) if is_redis else None
+
+    def ready(self) -> HealthReport:
+        """Whether what every request needs is there."""
+        return examine(self._dependencies())
+
+    def report(self) -> HealthReport:
+        """Everything an operator asks first."""
+        return examine(
+            self._dependencies()
+            | {
+                "queues": Probe(self._queue_depths, Severity.UNHEALTHY),
+                "breakers": Probe(self._breakers),
+                "cron": Probe(self._cron),
+                "workers": Probe(self._workers, Severity.UNHEALTHY),
+                "outbox": Probe(self._outbox),
+                "sources": Probe(self._sources),
+            }
+        )
+
+    def _dependencies(self) -> dict[str, Probe]:
+        return {
+            "database": Probe(self._database, Severity.UNHEALTHY),
+            "redis": Probe(self._redis, Severity.UNHEALTHY),
+            "broker": Probe(self._broker, Severity.UNHEALTHY),
+        }
+
+    def _database(self) -> Finding:
+        self._system.database.ping()
+        if not migrate.is_current(self._system.database):
+            raise PermanentError("its schema is not the newest: run `rollcall init`")
+        return Finding("ok")
+
+    def _redis(self) -> Finding:
+        self._system.redis.ping()
+        return Finding("ok")
+
+    def _broker(self) -> Finding:
+        self.queues()
+        return Finding("ok")
+
+    def queues(self) -> Mapping[str, QueueReading]:
+        """Each queue's reading. Raises when the broker does not answer."""
+        if self._queues is not None:
+            return self._queues.read()
+        counts = {queue: self._system.broker.get_queue_message_counts(queue) for queue in QUEUES}  # type: ignore[attr-defined]
+        return {
+            queue: QueueReading(ready + delayed, None, dead)
+            for queue, (ready, delayed, dead) in counts.items()
+        }
+
+    def _queue_depths(self) -> Finding:
+        return Finding({name: asdict(reading) for name, reading in self.queues().items()})
+
+    def _breakers(self) -> Finding:
+        snapshots = [breaker.snapshot() for breaker in self._system.services.breakers.values()]
+        is_well = all(snapshot.state == "closed" and snapshot.scope == "fleet" for snapshot in snapshots)
+        shown = {snapshot.name: _shown(asdict(snapshot)) for snapshot in snapshots}
+        return Finding(shown, Severity.HEALTHY if is_well else Severity.DEGRADED)
+
+    def _cron(self) -> Finding:
+        holder = self._system.services.cron_lease.held()
+        finished_at = self._store.runs.last_finished_at()
+        lock = None if holder is None else _shown(asdict(holder) | {"token": None})
+        return Finding({"last_finished_at": _text(finished_at), "lock": lock})
+
+    def _workers(self) -> Finding:
+        alive = self._system.heartbeats.alive("worker")
+        return Finding({"alive": len(alive)}, Severity.HEALTHY if alive else Severity.UNHEALTHY)
+
+    def _outbox(self) -> Finding:
+        backlog = self._store.outbox.backlog()
+        oldest = backlog.oldest_due_at
+        age = None if oldest is None else max(timedelta(0), self._system.services.clock.now() - oldest)
+        value = {
+            "pending": backlog.pending,
+            "oldest_age_seconds": None if age is None else age.total_seconds(),
+            "dead": backlog.dead,
+        }
+        return Finding(
+            value, Severity.DEGRADED if age is not None and age > _SLOW_OUTBOX else Severity.HEALTHY
+        )
+
+    def _sources(self) -> Finding:
+        seen, now = self._store.sections.last_success(), self._system.services.clock.now()
+        shown = {name: {"last_success_at": _text(seen.get(name))} for name in self._system.services.sources}
+        silent = any(now - at > _SILENT_SOURCE for name, at in seen.items() if name in shown)
+        return Finding(shown, Severity.DEGRADED if silent else Severity.HEALTHY)
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _shown(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _text(value) if isinstance(value, datetime) else value
+        for name, value in values.items()
+        if name not in {"name", "token"}
+    }

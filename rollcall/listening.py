@@ -1,0 +1,18 @@
+"""The socket that the web role listens on."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from domain.errors import InvalidInputError
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises: InvalidInputError when the port is in use or not allowed."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise InvalidInputError({"PORT": f"{host}:{port} cannot be listened on ({reason})"}) from error

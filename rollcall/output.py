@@ -1,0 +1,51 @@
+"""How listings are shown: aligned columns for people, `--json` for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def json_option(function: F) -> F:
+    """`--json`, which every listing takes."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def show(rows: Iterable[Mapping[str, object]], *, as_json: bool, empty: str = "nothing to show") -> None:
+    """Print `rows`, which all have the same columns."""
+    found = [{name: _plain(value) for name, value in row.items()} for row in rows]
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    elif not found:
+        click.echo(empty)
+    else:
+        _table(found)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _table(rows: list[dict[str, object]]) -> None:
+    names = list(rows[0])
+    lines = [
+        [name.replace("_", " ") for name in names],
+        *([_cell(row[name]) for name in names] for row in rows),
+    ]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

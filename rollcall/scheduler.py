@@ -1,0 +1,35 @@
+"""The scheduler role: timed checks, the reaper and the reconciler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from actors import QUEUES
+from actors.reconcile import reconcile
+from rollcall import demo
+from rollcall.process import quietly, role, stopping
+from rollcall.wiring import System
+from scheduling.runner import TICK, Schedule
+
+
+def run(overrides: Mapping[str, str] | None = None) -> None:
+    """Publish what is due until SIGTERM."""
+    with stopping() as stopped, role("scheduler", overrides) as system:
+        demo.seed(system)
+        schedule = Schedule(system.services, system.timetable)
+        schedule.every(TICK, lambda: quietly(lambda: _tick(system), "cannot reconcile"), name="reconcile")
+        if system.settings.scheduler == "on":
+            schedule.check_on_time()
+            if system.is_demo:
+                schedule.check_demo()
+        schedule.start()
+        stopped.wait()
+        schedule.stop()
+
+
+def _tick(system: System) -> None:
+    """Give back what dead workers held, then publish what is due or lost."""
+    depths: dict[str, int | None] = dict.fromkeys(QUEUES)
+    if system.reaper is not None:
+        depths |= system.reaper.sweep()
+    reconcile(system.services, depths)

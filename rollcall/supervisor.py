@@ -1,0 +1,130 @@
+"""One process that starts every role, restarts what dies with back-off, and stops all of it together.
+
+It imports as little as it can: it lives as long as the machine, and its memory is the students'.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+
+EX_CONFIG = 78
+STOP_SECONDS = 25.0  # all roles at once; then they are killed
+_TICK_SECONDS = 0.1
+_FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.5, 30.0
+_SETTLED_SECONDS = 30.0
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(slots=True)
+class Child:
+    """One supervised process, and when it may be started again."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    restart_at: float = 0.0
+    pause_seconds: float = _FIRST_PAUSE_SECONDS
+
+    def start(self) -> None:
+        """Start it; it is told to stop when its supervisor dies."""
+        self.started_at = time.monotonic()
+        self.process = subprocess.Popen(  # noqa: S603 - its own roles
+            self.command,
+            env=dict(self.environment),
+            start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops the rest in order
+            preexec_fn=_stop_with_parent,  # noqa: PLW1509 - the supervisor has one thread
+        )
+
+    def has_died(self) -> bool:
+        """Whether it ran, and does no more."""
+        return self.process is not None and self.process.poll() is not None
+
+    def bury(self) -> int:
+        """Plan its restart, later each time until one lasts; how it ended."""
+        process, now = self.process, time.monotonic()
+        if process is None:
+            raise RuntimeError(f"{self.name} has not been started")
+        if now - self.started_at > _SETTLED_SECONDS:
+            self.pause_seconds = _FIRST_PAUSE_SECONDS
+        self.restart_at = now + self.pause_seconds
+        self.pause_seconds = min(2 * self.pause_seconds, _LAST_PAUSE_SECONDS)
+        self.process = None
+        return int(process.returncode)
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Keeps `children` running until `stopped` is set, or one says that its configuration is wrong."""
+
+    children: list[Child]
+    stopped: Event = field(default_factory=Event)
+    say: Callable[[str], None] = print
+
+    def run(self, is_ready: Callable[[], bool], when_ready: Callable[[], None]) -> int:
+        """Run until asked to stop; the exit code. `when_ready` is called once, as soon as all is up."""
+        announced = False
+        code = 0
+        while not self.stopped.wait(_TICK_SECONDS) and code != EX_CONFIG:
+            code = max((self._tend(child) for child in self.children), default=0)
+            if not announced and is_ready():
+                when_ready()
+                announced = True
+        self.stop()
+        return EX_CONFIG if code == EX_CONFIG else 0
+
+    def stop(self) -> None:
+        """Stop every child within `STOP_SECONDS`, the last started first to hear of it."""
+        running = [child for child in reversed(self.children) if child.process is not None]
+        for child in running:
+            _signal(child, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        for child in running:
+            if not _ended(child, deadline):
+                self.say(f"{child.name} did not stop in time and was killed")
+                _signal(child, signal.SIGKILL)
+
+    def _tend(self, child: Child) -> int:
+        if child.has_died():
+            code = child.bury()
+            if code != EX_CONFIG:
+                self.say(f"{child.name} ended with {code} and starts again")
+            return code if code == EX_CONFIG else 0
+        if child.process is None and time.monotonic() >= child.restart_at:
+            child.start()
+        return 0
+
+
+def role_child(name: str, *arguments: str, environment: Mapping[str, str]) -> Child:
+    """The child that runs `rollcall name`."""
+    return Child(name, [sys.executable, "-m", "rollcall", name, *arguments], environment)
+
+
+def _signal(child: Child, number: int) -> None:
+    if child.process is not None and child.process.poll() is None:
+        child.process.send_signal(number)
+
+
+def _ended(child: Child, deadline: float) -> bool:
+    try:
+        if child.process is not None:
+            child.process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _stop_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() == 1:
+            os._exit(1)  # the parent was gone before the kernel was told

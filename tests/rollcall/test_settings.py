@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from domain.errors import InvalidInputError
+from rollcall.settings import Settings, parse
+
+RESEND = {"RESEND_API_KEY": "re_123", "NOTIFICATION_FROM_EMAIL": "Rollcall <rollcall@example.edu>"}
+
+
+def test_nothing_needs_to_be_set() -> None:
+    settings = parse({})
+    assert (settings.port, settings.transport, settings.base_url) == (
+        8000,
+        "preview",
+        "http://127.0.0.1:8000",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "0"),
+        ("PORT", "eighty"),
+        ("PORT", "\uff18\uff10"),
+        ("DATABASE_URL", "mysql://x/y"),
+        ("REDIS_URL", "127.0.0.1:6379"),
+        ("BROKER_URL", "kafka://x"),
+        ("CRON_SECRET", ""),
+        ("CRON_SECRET", "short"),
+        ("API_TOKEN", "   "),
+        ("UNSUBSCRIBE_SECRET", "dev"),
+        ("SCRAPER_TIMEOUT_SECONDS", "-1"),
+        ("SCRAPER_MAX_CONCURRENCY", "0"),
+        ("MAIL_TRANSPORT", "pigeon"),
+        ("NOTIFICATION_FROM_EMAIL", "nobody"),
+        ("CHECK_EVEN_CRON", "at noon"),
+        ("SCHEDULER", "maybe"),
+        ("RENOTIFY_COOLDOWN_SECONDS", "1.5"),
+        ("PUBLIC_URL", "rollcall.example.edu"),
+    ],
+)
+def test_an_invalid_value_is_named_and_not_shown(name: str, value: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        parse({name: value})
+    assert list(caught.value.problems) == [name]
+
+
+def test_every_invalid_value_is_named_at_once() -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        parse({"PORT": "x", "SCHEDULER": "x", "CRON_SECRET": "x"})
+    assert set(caught.value.problems) == {"PORT", "SCHEDULER", "CRON_SECRET"}
+
+
+def test_an_empty_value_counts_as_not_set_unless_it_is_a_secret() -> None:
+    assert parse({"REDIS_URL": "", "PORT": ""}).port == 8000
+
+
+@pytest.mark.parametrize(
+    ("values", "transport"),
+    [({}, "preview"), (RESEND, "resend"), (RESEND | {"MAIL_TRANSPORT": "preview"}, "preview")],
+)
+def test_the_transport_follows_from_what_is_configured(values: dict[str, str], transport: str) -> None:
+    assert parse(values).transport == transport
+
+
+@pytest.mark.parametrize(
+    ("values", "missing"),
+    [
+        ({"SCRAPER_URL": "https://scraper.example.edu"}, "SCRAPER_SECRET_TOKEN"),
+        ({"MAIL_TRANSPORT": "resend", "NOTIFICATION_FROM_EMAIL": "a@example.edu"}, "RESEND_API_KEY"),
+        ({"RESEND_API_KEY": "re_123"}, "NOTIFICATION_FROM_EMAIL"),
+        ({"MAIL_TRANSPORT": "smtp", "NOTIFICATION_FROM_EMAIL": "a@example.edu"}, "SMTP_URL"),
+    ],
+)
+def test_settings_that_need_each_other_are_asked_for(values: dict[str, str], missing: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        parse(values)
+    assert list(caught.value.problems) == [missing]
+
+
+def test_the_example_file_names_every_setting() -> None:
+    example = (Path(__file__).parents[2] / ".env.example").read_text()
+    named = {line.removeprefix("# ").partition("=")[0] for line in example.splitlines() if "=" in line}
+    assert named == {each.metadata["name"] for each in fields(Settings)}

@@ -1,0 +1,89 @@
+"""`rollcall up` as an operator meets it: real processes, real HTTP, real signals."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import Stack, environment, free_port, stack, wait_until
+
+
+def run_up(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "rollcall", "up"]
+    return subprocess.run(
+        command, env=environment(home, **settings), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_a_demo_seat_opens_and_its_mail_lies_in_the_outbox_and_in_the_list(tmp_path: Path) -> None:
+    with stack(tmp_path / "home", {"RENOTIFY_COOLDOWN_SECONDS": "0"}) as running:
+        outbox = tmp_path / "home" / "outbox"
+        wait_until(lambda: any(outbox.glob("*.eml")), "a mail in the outbox", seconds=90)
+        listed = running.get("/notifications?state=sent").json()["items"]
+        assert {notice["kind"] for notice in listed} <= {"seat_available", "instructor_assigned"}
+        assert listed
+        assert running.get("/health").json()["status"] == "healthy"
+
+
+def test_what_dies_is_started_again_and_all_stops_on_a_signal(tmp_path: Path) -> None:
+    with stack(tmp_path / "home", {"SCHEDULER": "off"}) as running:
+        for role in ("worker", "scheduler", "web"):
+            before = running.role(role)
+            before.kill()
+            wait_until(lambda role=role, pid=before.pid: is_replaced(running, role, pid), f"a new {role}")
+        wait_until(running.is_ready, "ready again")
+        children = list(running.processes().values())
+        begun = time.monotonic()
+        assert running.stop() == 0
+        assert time.monotonic() - begun < 30
+        assert not any(child.is_running() for child in children)
+
+
+def is_replaced(running: Stack, role: str, pid: int) -> bool:
+    titles = running.processes()
+    return any(title.startswith(f"rollcall: {role}") and child.pid != pid for title, child in titles.items())
+
+
+def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run_up(tmp_path / "home", PORT=str(port))
+    assert done.returncode == 78
+    assert done.stderr.splitlines() == [
+        f"rollcall: PORT 127.0.0.1:{port} cannot be listened on (Address already in use)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"PORT": "many"}, "rollcall: PORT must be a whole number from 1 to 65535"),
+        ({"CRON_SECRET": ""}, "rollcall: CRON_SECRET must be at least 16 printable ASCII characters"),
+        ({"SCHEDULER": "of"}, "rollcall: SCHEDULER must be one of on, off"),
+    ],
+)
+def test_a_bad_setting_is_one_clear_line(tmp_path: Path, settings: dict[str, str], line: str) -> None:
+    done = run_up(tmp_path / "home", **settings)
+    assert done.returncode == 78
+    assert done.stderr.splitlines() == [line]
+    assert done.stdout == ""
+
+
+def test_a_home_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run_up(tmp_path / "file" / "home")
+    assert done.returncode == 78
+    assert len(done.stderr.splitlines()) == 1
+    assert "ROLLCALL_HOME" in done.stderr
+
+
+def test_a_second_supervisor_on_one_home_is_refused(tmp_path: Path) -> None:
+    with stack(tmp_path / "home", {"SCHEDULER": "off"}):
+        done = run_up(tmp_path / "home", PORT=str(free_port()))
+    assert done.returncode == 78
+    assert "is running on" in done.stderr
