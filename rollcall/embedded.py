@@ -48,6 +48,7 @@ def command(home: Path) -> list[str]:
         "save": "",
         "maxmemory-policy": "noeviction",
         "loglevel": "warning",
+        "logfile": str(folder / "valkey.log"),
     }
     return [str(_binary()), *(part for name, value in options.items() for part in (f"--{name}", value))]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import setproctitle
 
@@ -39,17 +41,21 @@ def open_system(overrides: Mapping[str, str] | None = None) -> Iterator[System]:
     """The system that the environment and `overrides` describe, on a database with the newest schema."""
     system = build(environment.prepare_home(environment.load(overrides)))
     try:
-        ensure_schema(system.database)
+        ensure_schema(system.database, system.settings.home)
         yield system
     finally:
         system.close()
 
 
-def ensure_schema(database: Database) -> None:
+def ensure_schema(database: Database, home: Path) -> None:
     """Migrate when needed, in a process of its own: what that takes in memory ends with it."""
     if migrate.is_current(database):
         return
-    done = subprocess.run([sys.executable, "-m", "rollcall", "init", "--quiet"], check=False)
+    with (home / "migrate.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of the roles that start together, one migrates
+        if migrate.is_current(database):
+            return
+        done = subprocess.run([sys.executable, "-m", "rollcall", "init", "--quiet"], check=False)
     if done.returncode != 0:
         raise PermanentError("the database could not be migrated; see above")
 

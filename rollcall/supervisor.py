@@ -20,6 +20,7 @@ STOP_SECONDS = 25.0  # all roles at once; then they are killed
 _TICK_SECONDS = 0.1
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.5, 30.0
 _SETTLED_SECONDS = 30.0
+_LAST_WORD_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -30,6 +31,7 @@ class Child:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
+    outlives_others: bool = False  # the others need it until they have stopped
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     restart_at: float = 0.0
@@ -83,12 +85,15 @@ class Supervisor:
         return EX_CONFIG if code == EX_CONFIG else 0
 
     def stop(self) -> None:
-        """Stop every child within `STOP_SECONDS`, the last started first to hear of it."""
-        running = [child for child in reversed(self.children) if child.process is not None]
-        for child in running:
-            _signal(child, signal.SIGTERM)
+        """Stop every child within `STOP_SECONDS`; what outlives the others hears of it when they are gone."""
         deadline = time.monotonic() + STOP_SECONDS
-        for child in running:
+        for is_last in (False, True):
+            self._stop([child for child in self.children if child.outlives_others is is_last], deadline)
+
+    def _stop(self, children: Sequence[Child], deadline: float) -> None:
+        for child in children:
+            _signal(child, signal.SIGTERM)
+        for child in children:
             if not _ended(child, deadline):
                 self.say(f"{child.name} did not stop in time and was killed")
                 _signal(child, signal.SIGKILL)
@@ -117,7 +122,7 @@ def _signal(child: Child, number: int) -> None:
 def _ended(child: Child, deadline: float) -> bool:
     try:
         if child.process is not None:
-            child.process.wait(max(0.0, deadline - time.monotonic()))
+            child.process.wait(max(_LAST_WORD_SECONDS, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         return False
     return True

@@ -41,23 +41,20 @@ def run(overrides: Mapping[str, str]) -> int:
 
 
 def _supervise(settings: Settings, server: Child | None, roles: list[Child], stopped: Event) -> int:
-    if server is None:
-        return Supervisor(roles, stopped).run(lambda: _is_ready(settings), lambda: _announce(settings))
-    server.start()
-    keeper = Supervisor([server], stopped)
+    supervisor = Supervisor(roles if server is None else [server, *roles], stopped)
     try:
-        _await_server(settings, server)
-        return Supervisor([server, *roles], stopped).run(
-            lambda: _is_ready(settings), lambda: _announce(settings)
-        )
+        if server is not None:
+            server.start()
+            _await_server(settings, server)
+        return supervisor.run(lambda: _is_ready(settings), lambda: _announce(settings))
     finally:
-        keeper.stop()
+        supervisor.stop()
 
 
 def _server(settings: Settings) -> Child | None:
     if settings.redis_url is not None:
         return None
-    return Child("valkey", embedded.command(settings.home), os.environ)
+    return Child("valkey", embedded.command(settings.home), os.environ, outlives_others=True)
 
 
 def _await_server(settings: Settings, server: Child) -> None:
