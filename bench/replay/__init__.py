@@ -1,0 +1,1 @@
+"""A recorded season, played through the running system: whether each mail is sent, and at what cost."""

@@ -1,0 +1,96 @@
+"""Play days of a recorded season through the running system over HTTP, and judge every mail.
+
+Starts a catalog that replays the season, a stand-in for Resend and `rollcall up`, lets every section be
+checked as in production, and compares the mails sent with those that the recording calls for. Exits with 1
+when a mail is missing, unexpected or doubled, when a check fails, or when a run does not finish.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.programs import Programs, end_on_sigterm
+from bench.replay.mailbox import Mailbox
+from bench.replay.oracle import expected
+from bench.replay.outcome import Outcome, Played
+from bench.replay.play import assign_watchers, collect, play, register
+from bench.replay.season import DAY_MS, Check, Season, first_midnight_ms, load, schedule
+from bench.replay.server import ReplayServer
+from bench.report import show
+from bench.stack import ROOT, SCRAPER_TOKEN, Stack, start_stand_in, temporary_home
+from bench.usage import measure
+
+DATA = ROOT.parent / "shared" / "data" / "ucsd-summer1-2022.csv.gz"
+RESEND_KEY = "re_replayed_season"
+
+
+def main() -> int:
+    end_on_sigterm()
+    options = _options()
+    season = load(options.data)
+    start_ms = first_midnight_ms(season) + options.skip_days * DAY_MS
+    checks = schedule(start_ms, options.days, options.cadence)
+    watchers = assign_watchers(season, options.watchers)
+    played = _play(season, checks, watchers, options)
+    outcome = Outcome(checks, expected(season, checks, watchers), played)
+    show(outcome.report(), as_json=options.json)
+    print(*outcome.faults, sep="\n", end="", file=sys.stderr)
+    return 1 if outcome.faults else 0
+
+
+def _play(
+    season: Season, checks: Sequence[Check], watchers: dict[str, list[str]], options: argparse.Namespace
+) -> Played:
+    with (
+        temporary_home(keep=options.keep) as home,
+        ReplayServer(season, SCRAPER_TOKEN) as server,
+        Programs(home / "logs") as programs,
+    ):
+        resend_url = start_stand_in(programs, "resend", "/control/mails", "--api-key", RESEND_KEY)
+        stack = Stack(programs, home, _settings(server.url, resend_url, options))
+        stack.start("up")
+        stack.wait_until_ready("up")
+        stack.wait_for_worker()
+        register(stack.api, watchers)
+        before, start = measure(programs.processes("up")), time.perf_counter()
+        runs = play(stack.api, server, checks)
+        seconds = time.perf_counter() - start
+        sent = collect(stack.api, Mailbox(resend_url))
+        after = measure(programs.processes("up"))
+    refusals = server.answers.total() - server.answers[200]
+    return Played(runs, seconds, sent, before, after, server.answers.total(), refusals)
+
+
+def _settings(scraper_url: str, resend_url: str, options: argparse.Namespace) -> dict[str, str]:
+    return {
+        "SCRAPER_URL": scraper_url,
+        "WORKER_THREADS": str(options.threads),
+        "SCRAPER_MAX_CONCURRENCY": str(options.concurrency),
+        "MAIL_TRANSPORT": "resend",
+        "RESEND_API_URL": resend_url,
+        "RESEND_API_KEY": RESEND_KEY,
+        "NOTIFICATION_FROM_EMAIL": "Rollcall <rollcall@campus.test>",
+    }
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.replay", description=__doc__)
+    add = parser.add_argument
+    add("--data", type=Path, default=DATA, help="the recording, gzipped CSV")
+    add("--days", type=int, default=3, help="how many days to play")
+    add("--skip-days", type=int, default=42, help="how many days of the recording to leave out first")
+    add("--watchers", type=int, default=2, help="people who watch each section")
+    add("--cadence", type=int, default=60, help="minutes between two checks of one section")
+    add("--threads", type=int, default=4, help="threads of the worker process")
+    add("--concurrency", type=int, default=25, help="checks in flight in the worker process")
+    add("--json", action="store_true", help="figures for machines")
+    add("--keep", action="store_true", help="keep state and logs")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

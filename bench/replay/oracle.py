@@ -1,0 +1,117 @@
+"""Which mails a season must cause, worked out from the recording alone, and how those sent compare.
+
+Nothing here is shared with the system under test: it is the judge. The rules, for each section as the
+checks see it:
+
+- the first sighting is a baseline and mails nobody;
+- seats going from none (zero or overdrawn) to some are the next opening, and mail `seat_available`;
+- an instructor in place of "Staff" is the next assignment, and mails `instructor_assigned`;
+- the third miss in a row retires the section, whether it was ever seen or not: that mails `section_retired`
+  and ends its checks. While more than a fifth of the sections still checked are missing, nothing retires.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bench.replay.season import Check, Reading, Season
+
+MISSES = 3
+
+
+class Mail(NamedTuple):
+    """What makes two mails the same news: to whom, of which kind, of which section and episode."""
+
+    address: str
+    kind: str
+    section: str
+    episode: int
+
+
+Mails = Counter[Mail]
+
+
+def expected(season: Season, checks: Sequence[Check], watchers: Mapping[str, Sequence[str]]) -> Mails:
+    """The mails that `checks` must cause; `watchers` gives the addresses by section."""
+    return Counter(
+        Mail(address, kind, section, episode)
+        for section, kind, episode in _news(season, checks, watchers)
+        for address in watchers[section]
+    )
+
+
+def read_event(address: str, event: str) -> Mail:
+    """The mail to `address` whose `X-Rollcall-Event` is `event`.
+
+    Shape: `<kind>; source=<s>; term=<t>; section=<n>; episode=<k>`.
+    Raises: KeyError or ValueError for any other.
+    """
+    kind, *pairs = (part.strip() for part in event.split(";"))
+    fields = dict(pair.split("=", 1) for pair in pairs)
+    return Mail(address, kind, fields["section"], int(fields["episode"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the mails sent differ from those expected; all three are empty when every mail is right."""
+
+    missing: Mails
+    unexpected: Mails
+    doubled: Mails
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether each expected mail was sent once, and no other."""
+        return not (self.missing or self.unexpected or self.doubled)
+
+
+def judge(wanted: Mails, sent: Mails) -> Verdict:
+    """Compare as multisets: a mail that was wanted but came too often is doubled, not unexpected."""
+    surplus = sent - wanted
+    doubled = Counter({mail: times for mail, times in surplus.items() if mail in wanted})
+    return Verdict(missing=wanted - sent, unexpected=surplus - doubled, doubled=doubled)
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What the checks so far have seen of one section."""
+
+    last: Reading | None = None
+    openings: int = 0
+    assignments: int = 0
+    misses: int = 0
+
+    def see(self, reading: Reading) -> Iterator[tuple[str, int]]:
+        before, self.last, self.misses = self.last or reading, reading, 0
+        if before.seats_available <= 0 < reading.seats_available:
+            self.openings += 1
+            yield "seat_available", self.openings
+        if before.instructor == "Staff" != reading.instructor:
+            self.assignments += 1
+            yield "instructor_assigned", self.assignments
+
+
+def _news(
+    season: Season, checks: Sequence[Check], sections: Collection[str]
+) -> Iterator[tuple[str, str, int]]:
+    checked = {section: _Memory() for section in sections}
+    for check in checks:
+        for section in filter(check.covers, checked):
+            reading = season[section].at(check.time_ms)
+            if reading is None:
+                checked[section].misses += 1
+                continue
+            yield from ((section, kind, episode) for kind, episode in checked[section].see(reading))
+        for section in _retired(check, checked):
+            del checked[section]
+            yield section, "section_retired", 1
+
+
+def _retired(check: Check, checked: Mapping[str, _Memory]) -> list[str]:
+    missing = [section for section, memory in checked.items() if memory.misses]
+    if 5 * len(missing) > len(checked):
+        return []
+    return [section for section in missing if check.covers(section) and checked[section].misses >= MISSES]
