@@ -1,1 +1,1 @@
-"""The Starlette application: one module a surface. It only publishes."""
+"""HTTP: one module per surface. It reads, writes watches and publishes; it never does the work itself."""

@@ -110,7 +110,7 @@ class ResendEvents:
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
         parsed = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInputError({"body": "must be JSON"}) from error
     if not isinstance(parsed, dict):
         raise InvalidInputError({"body": "must be an object"})

@@ -9,5 +9,6 @@ class SystemClock:
     """The present by this host's clock."""
 
     def now(self) -> datetime:
-        """The present, aware, in UTC."""
-        return datetime.now(UTC)
+        """The present, aware, in UTC, in whole milliseconds as the tables hold it."""
+        now = datetime.now(UTC)
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -17,6 +17,7 @@ from store.moments import from_ms, from_ms_or_none, to_ms
 from store.schema import section_history, sections, watches
 
 _HISTORY_LIMIT = 500
+_CHUNK = 500  # databases bound the number of parameters
 _IS_WATCHED = exists().where(watches.c.section_id == sections.c.id, watches.c.ended_at_ms.is_(None))
 _SAVED = (
     "observed_at_ms",
@@ -103,15 +104,30 @@ def load(
 
 def ensure(connection: Connection, key: SectionKey) -> int:
     """The row id of `key`, made when it is new and locked until the commit; a retired section lives again."""
-    found = load(connection, [key])
-    if not found:
+    return ensure_all(connection, [key])[key]
+
+
+def ensure_all(connection: Connection, keys: Iterable[SectionKey]) -> dict[SectionKey, int]:
+    """As `ensure`, for many."""
+    wanted = sorted(set(keys))
+    found: dict[SectionKey, int] = {}
+    for start in range(0, len(wanted), _CHUNK):
+        found |= _ensure(connection, wanted[start : start + _CHUNK])
+    return found
+
+
+def _ensure(connection: Connection, keys: Sequence[SectionKey]) -> dict[SectionKey, int]:
+    found = load(connection, keys)
+    new = [key for key in keys if key not in found]
+    for key in new:
         row = {"source": key.source, "term": key.term, "number": key.number, "is_even": key.is_even}
         insert_new(connection, sections, row)
-        found = load(connection, [key])
-    row_id, state = found[key]
-    if state.retired:
-        connection.execute(update(sections).where(sections.c.id == row_id).values(retired=False, misses=0))
-    return row_id
+    if new:
+        found |= load(connection, new)
+    retired = [row_id for row_id, state in found.values() if state.retired]
+    if retired:
+        connection.execute(update(sections).where(sections.c.id.in_(retired)).values(retired=False, misses=0))
+    return {key: row_id for key, (row_id, _) in found.items()}
 
 
 def save(connection: Connection, before: dict[int, SectionState], after: dict[int, SectionState]) -> None:

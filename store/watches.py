@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, select, update
 
 from domain.changes import SectionState
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
 from domain.watch import Kind, Watch
 from store.database import Database
+from store.enrolment import Wish, enrol
 from store.moments import from_ms, from_ms_or_none, to_ms
-from store.schema import sections, suppressions, watches
-from store.sections import ensure, state_of
+from store.schema import sections, watches
+from store.sections import state_of
+
+__all__ = ["StoredWatch", "Watches", "Wish"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +40,21 @@ class Watches:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, watch: Watch, now: datetime) -> tuple[StoredWatch, bool]:
+    def add(self, watch: Watch | Wish, now: datetime) -> tuple[StoredWatch, bool]:
         """The watch and True when it is new; the living one, with its wishes brought up to date, and False.
 
         Raises: InvalidInputError when mail to the address is suppressed.
         """
         with self._database.write() as connection:
-            watch_id, created = _add(connection, watch, now)
-            return _one(connection, watch_id), created
+            result = enrol(connection, [watch], now)[0]
+            if isinstance(result, InvalidInputError):
+                raise result
+            return _living(connection, watch), result
 
-    def add_all(self, wanted: Iterable[Watch], now: datetime) -> list[bool | InvalidInputError]:
+    def add_all(self, wanted: Iterable[Watch | Wish], now: datetime) -> list[bool | InvalidInputError]:
         """As `add`, for many in one transaction; for each whether it is new, or why it was refused."""
-        results: list[bool | InvalidInputError] = []
         with self._database.write() as connection:
-            for watch in wanted:
-                try:
-                    results.append(_add(connection, watch, now)[1])
-                except InvalidInputError as error:
-                    results.append(error)
-        return results
+            return enrol(connection, list(wanted), now)
 
     def get(self, watch_id: int) -> StoredWatch | None:
         """The watch, living or ended, or None."""
@@ -98,27 +97,6 @@ class Watches:
             return connection.execute(ended.values(ended_at_ms=to_ms(now), ended_reason=reason)).rowcount
 
 
-def _add(connection: Connection, watch: Watch, now: datetime) -> tuple[int, bool]:
-    suppressed = select(suppressions.c.reason).where(suppressions.c.email == watch.email)
-    reason = connection.execute(suppressed).scalar()
-    if reason is not None:
-        raise InvalidInputError({"email": f"mail to this address is suppressed ({reason})"})
-    section_id = ensure(connection, watch.key)
-    living = (
-        (watches.c.email == watch.email)
-        & (watches.c.section_id == section_id)
-        & watches.c.ended_at_ms.is_(None)
-    )
-    wishes = {"kinds": list(watch.kinds), "min_seats": watch.min_seats}
-    existing = connection.execute(
-        update(watches).where(living).values(wishes).returning(watches.c.id)
-    ).scalar()
-    if existing is not None:
-        return int(existing), False
-    row = wishes | {"email": watch.email, "section_id": section_id, "created_at_ms": to_ms(now)}
-    return int(connection.execute(insert(watches).values(row).returning(watches.c.id)).scalar_one()), True
-
-
 def _select() -> Select[Any]:
     columns = watches.c
     return select(
@@ -133,8 +111,16 @@ def _select() -> Select[Any]:
     ).join(sections)
 
 
-def _one(connection: Connection, watch_id: int) -> StoredWatch:
-    return _stored(connection.execute(_select().where(watches.c.id == watch_id)).mappings().one())
+def _living(connection: Connection, watch: Watch | Wish) -> StoredWatch:
+    key = watch.key
+    query = _select().where(
+        watches.c.email == watch.email,
+        watches.c.ended_at_ms.is_(None),
+        sections.c.source == key.source,
+        sections.c.term == key.term,
+        sections.c.number == key.number,
+    )
+    return _stored(connection.execute(query).mappings().one())
 
 
 def _stored(row: RowMapping) -> StoredWatch:

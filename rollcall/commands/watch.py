@@ -8,10 +8,10 @@ import click
 
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
-from domain.watch import ALL_KINDS, MAX_SEATS, Kind, Watch, normal_address
+from domain.watch import ALL_KINDS, MAX_SEATS, Kind, normal_address
 from rollcall.output import json_option, show
 from rollcall.process import open_system
-from store.watches import StoredWatch
+from store.watches import StoredWatch, Wish
 
 _PAGE = 500
 
@@ -33,7 +33,9 @@ def watch() -> None:
     type=click.Choice([kind.value for kind in ALL_KINDS]),
     help="Repeatable; all by default.",
 )
-@click.option("--min-seats", default=1, type=click.IntRange(1, MAX_SEATS), show_default=True)
+@click.option(
+    "--min-seats", type=click.IntRange(1, MAX_SEATS), help="How many seats make news; 1 by default."
+)
 @json_option
 def add(  # noqa: PLR0913 - a watch has this many wishes
     email: str,
@@ -41,7 +43,7 @@ def add(  # noqa: PLR0913 - a watch has this many wishes
     section: str,
     source: str | None,
     kinds: tuple[str, ...],
-    min_seats: int,
+    min_seats: int | None,
     *,
     as_json: bool,
 ) -> None:
@@ -55,7 +57,7 @@ def add(  # noqa: PLR0913 - a watch has this many wishes
             problems["source"] = f"must be one of {', '.join(sources)}"
         if problems or address is None:
             raise InvalidInputError(problems)
-        wanted = Watch(address, key, tuple(map(Kind, kinds)) or ALL_KINDS, min_seats)
+        wanted = Wish(address, key, tuple(map(Kind, kinds)) or None, min_seats)
         stored, _ = system.services.store.watches.add(wanted, system.services.clock.now())
     show([_row(stored)], as_json=as_json)
 

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def test_what_dies_is_started_again_and_all_stops_on_a_signal(tmp_path: Path) ->
         for role in ("worker", "scheduler", "web"):
             before = running.role(role)
             before.kill()
-            wait_until(lambda role=role, pid=before.pid: is_replaced(running, role, pid), f"a new {role}")
+            wait_until(partial(is_replaced, running, role, before.pid), f"a new {role}")
         wait_until(running.is_ready, "ready again")
         children = list(running.processes().values())
         begun = time.monotonic()

@@ -1,0 +1,25 @@
+"""The HTTP application: the surfaces put together."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from ingress import cron, health, notifications, sections, unsubscribe, watches, webhooks
+from ingress.envelope import Envelope
+from ingress.problems import HANDLERS
+from ingress.surfaces import Surfaces
+
+_SURFACES = (cron, watches, sections, notifications, unsubscribe, webhooks, health)
+
+
+def create_app(surfaces: Surfaces) -> Starlette:
+    """The application over `surfaces`; nothing connects before the first request."""
+    app = Starlette(
+        routes=[route for surface in _SURFACES for route in surface.ROUTES],
+        middleware=[Middleware(Envelope)],
+        exception_handlers=HANDLERS,
+    )
+    app.router.redirect_slashes = False  # a redirect would send the bearer token to another address
+    app.state.surfaces = surfaces
+    return app

@@ -1,0 +1,65 @@
+"""What body an endpoint reads: of which type, and how much of it at most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
+from ingress.problems import ProblemError
+
+KIBIBYTE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A kind of body; without `media_type` any type will do, with a limit of 0 it is left unread."""
+
+    limit_bytes: int
+    media_type: str | None = None
+
+    async def read(self, request: Request) -> bytes:
+        """The whole body. Raises: ProblemError, 415 for another type, 413 for one too large."""
+        if self.media_type is not None:
+            _require_type(request.headers, self.media_type)
+        if not self.limit_bytes:
+            return b""
+        if _declared_bytes(request.headers) > self.limit_bytes:
+            raise self._too_large()
+        content = bytearray()
+        async for chunk in request.stream():
+            content += chunk
+            if len(content) > self.limit_bytes:
+                raise self._too_large()
+        return bytes(content)
+
+    def _too_large(self) -> ProblemError:
+        return ProblemError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"The body must have no more than {self.limit_bytes // KIBIBYTE} KiB.",
+        )
+
+
+NOTHING = Body(0)
+ANYTHING = Body(64 * KIBIBYTE)
+JSON = Body(64 * KIBIBYTE, "application/json")
+CSV = Body(5 * KIBIBYTE * KIBIBYTE, "text/csv")
+
+
+def _require_type(headers: Headers, media_type: str) -> None:
+    given, *options = (part.strip().lower() for part in headers.get("content-type", "").split(";"))
+    charset = dict(option.partition("=")[::2] for option in options).get("charset", "utf-8")
+    coding = headers.get("content-encoding", "identity").strip().lower()
+    if given != media_type or charset.strip('"') not in ("utf-8", "utf8") or coding != "identity":
+        raise ProblemError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"The body must be {media_type} in UTF-8, not compressed.",
+            headers={"Accept": media_type, "Accept-Encoding": "identity"},
+        )
+
+
+def _declared_bytes(headers: Headers) -> int:
+    declared = headers.get("content-length", "")
+    return int(declared) if declared.isascii() and declared.isdecimal() else 0

@@ -1,0 +1,74 @@
+"""`/cron`: triggering runs of section checks, and looking at them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated
+
+from starlette.responses import JSONResponse, Response
+
+from actors.triggers import trigger_run
+from domain.section import Stagger
+from ingress import representation
+from ingress.bearer import cron_secret, either
+from ingress.endpoint import Call, endpoint, readable, writable
+from ingress.fields import one_of
+from ingress.forms import Nothing, no_query, query
+from ingress.pages import DEFAULT_LIMIT, cursor_of, limit, page
+from ingress.problems import not_found
+
+_AUTO = "auto"
+_LISTING = "runs"
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerForm:
+    """Which half is to be checked, and whether again when its slot has had its run."""
+
+    stagger: Annotated[str, one_of((_AUTO, *Stagger))] = _AUTO
+    force: Annotated[str, one_of(("0", "1"))] = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class RunsForm:
+    """Which page of the runs."""
+
+    cursor: Annotated[int | None, cursor_of(_LISTING)] = None
+    limit: Annotated[int, limit] = DEFAULT_LIMIT
+
+
+@endpoint(query(TriggerForm), secrets=cron_secret)
+def trigger(call: Call[TriggerForm]) -> Response:
+    """202 with the new run, or 200 with the one that this slot has had."""
+    stagger = None if call.query.stagger == _AUTO else Stagger(call.query.stagger)
+    run, created = trigger_run(call.surfaces.services, "http", stagger, force=call.query.force == "1")
+    status = HTTPStatus.ACCEPTED if created else HTTPStatus.OK
+    return JSONResponse(representation.triggered(run, call.surfaces), status)
+
+
+@endpoint(query(RunsForm), secrets=either)
+def list_runs(call: Call[RunsForm]) -> Response:
+    """The runs, newest first."""
+    runs, following = call.surfaces.services.store.runs.page(call.query.cursor, call.query.limit)
+    return page(_LISTING, [representation.run(run, call.surfaces) for run in runs], following)
+
+
+@endpoint(no_query, secrets=either)
+def show_run(call: Call[Nothing]) -> Response:
+    """One run."""
+    run_id = call.path["id"]
+    run = call.surfaces.services.store.runs.get(run_id) if _RUN_ID.fullmatch(run_id) else None
+    if run is None:
+        raise not_found("run")
+    return JSONResponse(representation.run(run, call.surfaces))
+
+
+ROUTES = (
+    # GET acts here, for services that can do no better; HEAD, which link checkers send, does not.
+    writable("/cron/section-checks", GET=trigger, POST=trigger),
+    readable("/cron/runs", list_runs),
+    readable("/cron/runs/{id}", show_run),
+)

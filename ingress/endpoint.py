@@ -1,0 +1,102 @@
+"""How a request reaches a handler: checked, read to its end, and away from the event loop.
+
+A handler is a plain function from a `Call` to a response. `endpoint` declares who may call it and what body
+it reads; `Resource` puts the endpoints of one path together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Generic, TypeVar
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from ingress import bearer
+from ingress.bodies import NOTHING, Body
+from ingress.problems import ProblemError
+from ingress.surfaces import Surfaces
+
+Q = TypeVar("Q")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Q]):
+    """One request, complete and immutable; `path` holds the parameters of its path, `query` its form."""
+
+    surfaces: Surfaces
+    path: Mapping[str, str]
+    query: Q
+    headers: Headers
+    body: bytes
+    client: str
+
+
+Handler = Callable[[Call[Q]], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(Generic[Q]):
+    """A handler, with whom it answers (None: everybody) and what query and body it reads."""
+
+    handler: Handler[Q]
+    query: Callable[[bytes], Q]
+    secrets: bearer.Secrets | None
+    body: Body
+
+    async def answer(self, request: Request) -> Response:
+        """Let the caller in, read the body, then do the work, which blocks, on a thread."""
+        surfaces: Surfaces = request.app.state.surfaces
+        if self.secrets is not None:
+            bearer.require(request.headers, self.secrets(surfaces))
+        call = Call(
+            surfaces=surfaces,
+            path=request.path_params,
+            query=self.query(request.scope["query_string"]),
+            headers=request.headers,
+            body=await self.body.read(request),
+            client=request.client.host if request.client else "",
+        )
+        return await run_in_threadpool(self.handler, call)
+
+
+def endpoint(
+    query: Callable[[bytes], Q], *, secrets: bearer.Secrets | None = None, body: Body = NOTHING
+) -> Callable[[Handler[Q]], Endpoint[Q]]:
+    """Declare a handler as an endpoint; `query` reads the query string, `bytes` leaves it as it is."""
+    return lambda handler: Endpoint(handler, query, secrets, body)
+
+
+class Resource:
+    """One path: an endpoint for each method that it knows."""
+
+    def __init__(self, **endpoints: Endpoint[Any]) -> None:
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer by the request's method. Raises: ProblemError (405) for one that is not for this path."""
+        request = Request(scope, receive)
+        found = self._endpoints.get(request.method)
+        if found is None:
+            allowed = {"Allow": ", ".join(sorted(self._endpoints))}
+            raise ProblemError(
+                HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method} is not for this path.", headers=allowed
+            )
+        response = await found.answer(request)
+        await response(scope, receive, send)
+
+
+def readable(path: str, get: Endpoint[Any], **others: Endpoint[Any]) -> Route:
+    """The route of what can be read: HEAD is answered as GET is, without its body."""
+    return Route(path, Resource(GET=get, HEAD=get, **others))
+
+
+def writable(path: str, **endpoints: Endpoint[Any]) -> Route:
+    """The route of what acts: it knows only the methods that are named."""
+    return Route(path, Resource(**endpoints))

@@ -1,0 +1,41 @@
+"""`/notifications`: every notification, from detected to delivered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from starlette.responses import Response
+
+from domain.notice import NoticeState
+from ingress import representation
+from ingress.bearer import api_token
+from ingress.endpoint import Call, endpoint, readable
+from ingress.fields import digits, one_of, unless_blank
+from ingress.forms import query
+from ingress.pages import DEFAULT_LIMIT, cursor_of, limit, page
+
+_LISTING = "notifications"
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationsForm:
+    """Which of the notifications, and which page of them."""
+
+    watch_id: Annotated[int | None, unless_blank(digits(1))] = None
+    state: Annotated[NoticeState | None, unless_blank(one_of(NoticeState))] = None
+    cursor: Annotated[int | None, cursor_of(_LISTING)] = None
+    limit: Annotated[int, limit] = DEFAULT_LIMIT
+
+
+@endpoint(query(NotificationsForm), secrets=api_token)
+def list_all(call: Call[NotificationsForm]) -> Response:
+    """The notifications, newest first."""
+    form = call.query
+    found, following = call.surfaces.services.store.deliveries.page(
+        watch_id=form.watch_id, state=form.state, before=form.cursor, limit=form.limit
+    )
+    return page(_LISTING, map(representation.notification, found), following)
+
+
+ROUTES = (readable("/notifications", list_all),)

@@ -1,0 +1,47 @@
+"""Listings in pages: an opaque cursor in, the items and the next cursor out."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable
+
+from starlette.responses import JSONResponse, Response
+
+from ingress.fields import digits, text
+
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 500
+limit = digits(1, MAX_LIMIT)
+
+
+def cursor_of(listing: str) -> Callable[[object], int | None]:
+    """The rule that reads a cursor of `listing`, and of no other; an empty one is the first page."""
+
+    def rule(value: object) -> int | None:
+        return None if value == "" else _read(listing, text(value))
+
+    return rule
+
+
+def page(listing: str, items: Iterable[object], position: int | None) -> Response:
+    """One page, and the cursor of the next unless it was the last."""
+    following = None if position is None else _write(listing, position)
+    return JSONResponse({"items": list(items), "next_cursor": following})
+
+
+def _write(listing: str, position: int) -> str:
+    return base64.urlsafe_b64encode(f"{listing}:{position}".encode()).decode().rstrip("=")
+
+
+def _read(listing: str, cursor: str) -> int:
+    refusal = "must be a next_cursor of this listing"
+    try:
+        name, _, position = (
+            base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
+        )
+        found = digits(0)(position)
+    except ValueError as error:
+        raise ValueError(refusal) from error
+    if name != listing or _write(listing, found) != cursor:
+        raise ValueError(refusal)
+    return found

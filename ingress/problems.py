@@ -1,0 +1,107 @@
+"""Every error is an `application/problem+json` document.
+
+Source: RFC 9457. `errors` is our extension: what is wrong with which field, for statuses 400 and 422.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from math import ceil
+
+import redis
+import sqlalchemy.exc
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ExceptionHandler
+
+from domain.errors import InvalidInputError, TransientError
+
+RETRY_AFTER_SECONDS = 5
+# What a database or Redis that is away looks like; it passes, so it is no fault of the request or the code.
+OUTAGES: tuple[type[Exception], ...] = (
+    TransientError,
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.TimeoutError,
+    redis.ConnectionError,
+    redis.TimeoutError,
+)
+_SHOWN_LENGTH = 100
+_log = logging.getLogger(__name__)
+
+
+class ProblemError(Exception):
+    """Ends a request with a problem document: its status, and a sentence for the caller."""
+
+    def __init__(self, status: HTTPStatus, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.headers = headers
+
+
+def problem(
+    status: HTTPStatus,
+    detail: str,
+    *,
+    errors: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The document for `status`; `errors` maps each bad field to what is wrong with it."""
+    content: dict[str, object] = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+    }
+    if errors:
+        content["errors"] = [{"field": shown(field), "message": said} for field, said in errors.items()]
+    return Response(json.dumps(content), status, headers, "application/problem+json")
+
+
+def invalid(problems: Mapping[str, str], status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY) -> Response:
+    """The document that names each bad field."""
+    named = ", ".join(map(shown, problems))
+    return problem(status, f"Not as it should be: {named}.", errors=problems)
+
+
+def not_found(what: str) -> ProblemError:
+    """The error for something that is not there."""
+    return ProblemError(HTTPStatus.NOT_FOUND, f"There is no such {what}.")
+
+
+def shown(name: str) -> str:
+    """A name that came from outside, short and printable."""
+    return name.encode("utf-8", "backslashreplace").decode()[:_SHOWN_LENGTH]
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    """The document for an error that ends a request."""
+    match error:
+        case ProblemError():
+            return problem(error.status, str(error), headers=error.headers)
+        case HTTPException():
+            status = HTTPStatus(error.status_code)
+            return problem(status, f"{status.description or status.phrase}.", headers=error.headers)
+        case InvalidInputError():
+            return invalid(error.problems)
+        case _:
+            return _outage(request, error)
+
+
+def _outage(request: Request, error: Exception) -> Response:
+    where = {"request_id": request.scope.get("request_id"), "path": request.scope["path"]}
+    _log.warning("a dependency is away", extra=where | {"error": repr(error)})
+    wait_seconds = error.retry_after_seconds if isinstance(error, TransientError) else None
+    headers = {"Retry-After": str(ceil(wait_seconds or RETRY_AFTER_SECONDS))}
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE, "Something this needs is away; try again soon.", headers=headers
+    )
+
+
+HANDLERS: Mapping[type[Exception], ExceptionHandler] = dict.fromkeys(
+    (ProblemError, HTTPException, InvalidInputError, *OUTAGES), answer
+)

@@ -1,0 +1,123 @@
+"""What the API shows, as JSON: times are ISO 8601 in UTC with a Z, None is null, unknown is never zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from domain.changes import SectionState
+from domain.observation import Details
+from domain.run import Run
+from domain.section import SectionKey
+from ingress.surfaces import Surfaces
+from store.deliveries import StoredNotice
+from store.sections import Sighting
+from store.watches import StoredWatch
+
+Shown = dict[str, object]
+
+
+def moment(at: datetime | None) -> str | None:
+    """`at` such as 2026-01-15T09:30:00.000Z."""
+    return (
+        None
+        if at is None
+        else f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+    )
+
+
+def run(found: Run, surfaces: Surfaces) -> Shown:
+    """A run with its counts."""
+    times = {name: moment(getattr(found, name)) for name in ("created_at", "started_at", "finished_at")}
+    counts = ("sections", "checked", "failed", "deferred", "changed", "notifications")
+    return {
+        **triggered(found, surfaces),
+        "reason": found.reason,
+        **{name: getattr(found, name) for name in counts},
+        **times,
+    }
+
+
+def triggered(found: Run, surfaces: Surfaces) -> Shown:
+    """A run as its trigger is told of it."""
+    return {
+        "run_id": found.id,
+        "trigger": found.trigger,
+        "stagger": found.stagger,
+        "slot": moment(found.slot),
+        "state": found.state,
+        "status_url": surfaces.address(f"/cron/runs/{found.id}"),
+    }
+
+
+def watch(stored: StoredWatch) -> Shown:
+    """A watch; `current` is null until its section was first observed."""
+    wanted, state = stored.watch, stored.section
+    return {
+        "id": stored.id,
+        "email": wanted.email,
+        **_identity(wanted.key),
+        "kinds": wanted.kinds,
+        "min_seats": wanted.min_seats,
+        "created_at": moment(stored.created_at),
+        "current": None if state.observed_at is None else _current(state),
+    }
+
+
+def section(state: SectionState, history: Iterable[Sighting]) -> Shown:
+    """A section as it is known, and how it came to be so, newest first."""
+    counts = ("openings", "assignments", "misses", "retirements")
+    return {
+        **_identity(state.key),
+        **_current(state),
+        **{name: getattr(state, name) for name in counts},
+        "history": [_sighting(each) for each in history],
+    }
+
+
+def notification(stored: StoredNotice) -> Shown:
+    """A notification with the times of its way, and the facts that its letter tells."""
+    notice = stored.notice
+    times = {
+        name: moment(getattr(stored, name)) for name in ("created_at", "due_at", "sent_at", "settled_at")
+    }
+    return {
+        "id": notice.id,
+        "watch_id": notice.watch_id,
+        "kind": notice.kind,
+        "episode": notice.episode,
+        **_identity(notice.key),
+        "email": notice.email,
+        "state": stored.state,
+        "reason": stored.reason,
+        "observed_at": moment(notice.observed_at),
+        **times,
+        "provider_id": stored.provider_id,
+        "facts": _facts(notice.open_seats, notice.capacity, notice.instructor, notice.details),
+    }
+
+
+def _identity(key: SectionKey) -> Shown:
+    return {"source": key.source, "term": key.term, "section": key.number}
+
+
+def _current(state: SectionState) -> Shown:
+    return {
+        **_facts(state.open_seats, state.capacity, state.instructor, state.details),
+        "observed_at": moment(state.observed_at),
+        "retired": state.retired,
+    }
+
+
+def _facts(open_seats: int | None, capacity: int | None, instructor: str | None, details: Details) -> Shown:
+    return {"open_seats": open_seats, "capacity": capacity, "instructor": instructor, **asdict(details)}
+
+
+def _sighting(seen: Sighting) -> Shown:
+    return {
+        "observed_at": moment(seen.observed_at),
+        "open_seats": seen.open_seats,
+        "capacity": seen.capacity,
+        "instructor": seen.instructor,
+    }

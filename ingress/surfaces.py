@@ -1,0 +1,44 @@
+"""What the HTTP surfaces are given: the services they read, and the secrets they compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from actors.services import Services
+from domain.errors import InvalidInputError
+from mail.links import Links
+from mail.webhooks import ResendEvents
+from observability.health import HealthReport
+
+
+@dataclass(frozen=True, slots=True)
+class Surfaces:
+    """Everything that a request may touch.
+
+    Shape: `events` is None while no webhook secret is configured; `public_url` is what absolute addresses
+    start with, without a slash at its end; `metrics` gives a body and its content type.
+
+    Raises: InvalidInputError when a secret is empty, for it would let everybody in.
+    """
+
+    services: Services
+    links: Links
+    events: ResendEvents | None
+    cron_secret: str = field(repr=False)
+    api_token: str = field(repr=False)
+    public_url: str
+    default_source: str
+    health: Callable[[], HealthReport]
+    ready: Callable[[], HealthReport]
+    metrics: Callable[[], tuple[bytes, str]]
+
+    def __post_init__(self) -> None:
+        secrets = {"cron_secret": self.cron_secret, "api_token": self.api_token}
+        problems = {name: "must not be empty" for name, secret in secrets.items() if not secret}
+        if problems:
+            raise InvalidInputError(problems)
+
+    def address(self, path: str) -> str:
+        """The absolute address of `path`, as the world sees it."""
+        return self.public_url.rstrip("/") + path

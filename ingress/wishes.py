@@ -1,0 +1,32 @@
+"""From named values to the watch that somebody wants; JSON and CSV share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from domain.section import SectionKey
+from domain.watch import MAX_SEATS, Kind
+from ingress.fields import address, integer, kinds, one_of, section, term, text
+from ingress.forms import parse
+from store.enrolment import Wish
+
+
+@dataclass(frozen=True, slots=True)
+class WatchForm:
+    """A watch as somebody asks for it."""
+
+    email: Annotated[str, address]
+    term: Annotated[str, term]
+    section: Annotated[str, section]
+    source: Annotated[str | None, text] = None
+    kinds: Annotated[tuple[Kind, ...] | None, kinds] = None
+    min_seats: Annotated[int | None, integer(1, MAX_SEATS)] = None
+
+
+def wish_of(given: Mapping[str, object], sources: Iterable[str], default_source: str) -> Wish:
+    """The wish that `given` expresses. Raises: InvalidInputError naming each bad field."""
+    form = parse(WatchForm, given, source=one_of(sources))
+    key = SectionKey(form.source or default_source, form.term, form.section)
+    return Wish(form.email, key, form.kinds, form.min_seats)

@@ -1,0 +1,154 @@
+"""A real server on loopback around a `House`, and what to ask it with."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx
+import uvicorn
+from sqlalchemy import func, select
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
+
+from ingress.app import create_app
+from ingress.surfaces import Surfaces
+from mail.webhooks import ResendEvents
+from observability.health import HealthReport
+from store.schema import metadata
+from tests.support.house import LINKS, House
+
+CRON_SECRET = "a cron secret of the tests"
+API_TOKEN = "an api token of the tests"
+WEBHOOK_KEY = b"a webhook key of the tests"
+WEBHOOK_SECRET = "whsec_" + base64.b64encode(WEBHOOK_KEY).decode()
+PUBLIC_URL = "https://rollcall.example.edu"
+CRON = {"Authorization": f"Bearer {CRON_SECRET}"}
+API = {"Authorization": f"Bearer {API_TOKEN}"}
+CHECKS: dict[str, object] = {"database": "ok"}
+
+
+@dataclass
+class Reports:
+    """What the site's probes say; tests change it."""
+
+    health: HealthReport = field(default_factory=lambda: HealthReport("healthy", CHECKS))
+    ready: HealthReport = field(default_factory=lambda: HealthReport("healthy", CHECKS))
+
+
+@dataclass
+class Site:
+    house: House
+    client: httpx.Client
+    reports: Reports
+    url: str
+
+    def count(self, table: str) -> int:
+        with self.house.database.read() as connection:
+            return int(
+                connection.execute(select(func.count()).select_from(metadata.tables[table])).scalar_one()
+            )
+
+    def add(self, **fields: Any) -> httpx.Response:
+        wanted = {"email": "ada@example.edu", "term": "2261", "section": "12431"} | fields
+        return self.client.post("/watches", json=wanted, headers=API)
+
+    def upload(self, text: str | bytes, **headers: str) -> httpx.Response:
+        content = text if isinstance(text, bytes) else text.encode()
+        return self.client.post(
+            "/watches/import", content=content, headers=API | {"Content-Type": "text/csv"} | headers
+        )
+
+    def event(self, event_id: str, event: dict[str, Any] | bytes, **headers: str) -> httpx.Response:
+        body = event if isinstance(event, bytes) else json.dumps(event).encode()
+        at = str(int(self.house.clock.now().timestamp()))
+        mac = hmac.new(WEBHOOK_KEY, f"{event_id}.{at}.".encode() + body, hashlib.sha256).digest()
+        signed = {
+            "svix-id": event_id,
+            "svix-timestamp": at,
+            "svix-signature": "v1," + base64.b64encode(mac).decode(),
+            "Content-Type": "application/json",
+        }
+        return self.client.post("/webhooks/resend", content=body, headers=signed | headers)
+
+
+def fields_of(response: httpx.Response) -> set[str]:
+    """The fields that a problem document names; it must be one."""
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    problem = response.json()
+    assert problem["status"] == response.status_code
+    assert {"type", "title", "detail"} <= problem.keys()
+    return {error["field"] for error in problem.get("errors", [])}
+
+
+def surfaces_of(house: House, reports: Reports) -> Surfaces:
+    return Surfaces(
+        services=house.services,
+        links=LINKS,
+        events=ResendEvents(WEBHOOK_SECRET, house.clock),
+        cron_secret=CRON_SECRET,
+        api_token=API_TOKEN,
+        public_url=PUBLIC_URL,
+        default_source=house.catalog.name,
+        health=lambda: reports.health,
+        ready=lambda: reports.ready,
+        metrics=lambda: (b"rollcall_up 1\n", "text/plain; version=0.0.4; charset=utf-8"),
+    )
+
+
+class Stage:
+    """An ASGI application that hands every request to `app`, which each test sets for itself."""
+
+    def __init__(self) -> None:
+        self.app: Starlette | None = None
+        self.url = ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.app is not None
+        await self.app(scope, receive, send)
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """A real server, up for the length of the block."""
+    found = Stage()
+    config = uvicorn.Config(found, log_config=None, access_log=False, lifespan="off", server_header=False)
+    server = uvicorn.Server(config)
+    listening = socket.create_server(("127.0.0.1", 0))
+    # asyncio does this only for sockets that name TCP as their protocol, which `create_server` leaves open.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    found.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        _wait_until_started(server)
+        yield found
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
+@contextmanager
+def site(stage: Stage, house: House, **changes: Any) -> Iterator[Site]:
+    """The application over `house` on `stage`; `changes` are of its `Surfaces`."""
+    reports = Reports()
+    stage.app = create_app(replace(surfaces_of(house, reports), **changes))
+    with httpx.Client(base_url=stage.url, timeout=20) as client:
+        yield Site(house, client, reports, stage.url)
+
+
+def _wait_until_started(server: uvicorn.Server) -> None:
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert time.monotonic() < deadline, "the server did not start"
+        time.sleep(0.002)
