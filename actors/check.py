@@ -50,9 +50,12 @@ def check(services: Services, batch_id: int) -> None:
 def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome]) -> None:
     now = services.clock.now()
     retry_at = now + _backoff(batch.pending, outcomes)
+    # Before the commit that may finish the run: whoever sees it finished finds its sections free.
+    told = [outcome.key for outcome in outcomes if not isinstance(outcome, Failure)]
+    services.claims.release([str(key) for key in told], batch.run_id)
     settled = services.store.checks.settle(batch.id, outcomes, now, retry_at=retry_at)
     _log_failures(batch, outcomes)
-    services.claims.release([str(key) for key in settled.keys], batch.run_id)
+    services.claims.release([str(key) for key in settled.keys if key not in told], batch.run_id)
     if settled.notifications:
         services.publish(deliver.message())
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from actors.registry import actor
 from actors.services import Services
 from domain.errors import PermanentError, RateLimitedError, RollcallError, TransientError, UnauthorisedError
-from store.outbox import BatchState, MailBatch
+from store.outbox import BatchState, LostBatchError, MailBatch
 
 MAIL = "mail"
 LEASE = timedelta(minutes=2)
@@ -62,7 +62,10 @@ def _deliver(services: Services, batch: MailBatch) -> tuple[bool | None, bool]:
     if not batch.letters:
         outbox.settle(batch, [], now)
         return None, True
-    outbox.attempt(batch.id, now)
+    try:
+        outbox.attempt(batch.id, now)
+    except LostBatchError:
+        return None, True
     try:
         receipts = services.mailer.send(batch.letters, batch.key)
     except RollcallError as error:

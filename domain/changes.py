@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from domain.observation import UNASSIGNED, Details, Missing, Observation
 from domain.section import SectionKey
+
+T = TypeVar("T")
 
 MISSES_TO_RETIRE = 3
 MASS_MISSING_RATIO = 0.2
@@ -64,10 +67,21 @@ def advance(state: SectionState, seen: Observation) -> tuple[SectionState, tuple
     """The state after `seen`, and the changes that it makes, in the order they are told."""
     if not _is_newer(state, seen.observed_at):
         return state, ()
-    state, rises = _with_seats(state, seen)
-    state, assignments = _with_instructor(state, seen)
-    state = replace(state, observed_at=seen.observed_at, details=seen.details, misses=0, retired=False)
-    return state, rises + assignments
+    openings, rises = _opened(state, seen.open_seats)
+    assignments, named = _assigned(state, seen.instructor)
+    moved = replace(
+        state,
+        observed_at=seen.observed_at,
+        open_seats=_latest(seen.open_seats, state.open_seats),
+        capacity=_latest(seen.capacity, state.capacity),
+        instructor=_latest(seen.instructor, state.instructor),
+        details=seen.details,
+        openings=openings,
+        assignments=assignments,
+        misses=0,
+        retired=False,
+    )
+    return moved, rises + named
 
 
 def miss(state: SectionState, missing: Missing) -> SectionState:
@@ -92,23 +106,23 @@ def _is_newer(state: SectionState, observed_at: datetime) -> bool:
     return state.observed_at is None or observed_at > state.observed_at
 
 
-def _with_seats(state: SectionState, seen: Observation) -> tuple[SectionState, tuple[Change, ...]]:
-    before, after = state.open_seats, seen.open_seats
-    capacity = state.capacity if seen.capacity is None else seen.capacity
-    if after is None:
-        return replace(state, capacity=capacity), ()
-    openings = state.openings + (before == 0 and after > 0)
-    rises = (SeatsRose(before, after, openings),) if before is not None and after > before else ()
-    return replace(state, open_seats=after, capacity=capacity, openings=openings), rises
+def _latest(said: T | None, known: T | None) -> T | None:
+    """What the source says now; where it does not say, what is known stays."""
+    return known if said is None else said
 
 
-def _with_instructor(state: SectionState, seen: Observation) -> tuple[SectionState, tuple[Change, ...]]:
-    before, after = state.instructor, seen.instructor
-    if after is None:
-        return state, ()
-    if before != UNASSIGNED or after == UNASSIGNED:
-        return replace(state, instructor=after), ()
+def _opened(state: SectionState, after: int | None) -> tuple[int, tuple[Change, ...]]:
+    """The count of openings with `after` open seats, and the rise that it is."""
+    before = state.open_seats
+    if before is None or after is None or after <= before:
+        return state.openings, ()
+    openings = state.openings + (before == 0)
+    return openings, (SeatsRose(before, after, openings),)
+
+
+def _assigned(state: SectionState, after: str | None) -> tuple[int, tuple[Change, ...]]:
+    """The count of assignments with the instructor `after`, and the assignment that it is."""
+    if state.instructor != UNASSIGNED or not after:
+        return state.assignments, ()
     assignments = state.assignments + 1
-    return replace(state, instructor=after, assignments=assignments), (
-        InstructorAssigned(after, assignments),
-    )
+    return assignments, (InstructorAssigned(after, assignments),)

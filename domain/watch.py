@@ -14,6 +14,7 @@ _DOMAIN = re.compile(
     r"(?=.{4,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
 )
 MAX_LOCAL_LENGTH = 64  # RFC 5321, 4.5.3.1.1
+MAX_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path of 256 with its angle brackets
 MAX_SEATS = 10_000
 
 
@@ -59,5 +60,5 @@ def normal_address(address: str) -> str | None:
     """The one spelling under which an address is kept and compared, or None when it is not one."""
     address = address.strip()
     local, at, domain = address.rpartition("@")
-    is_local = bool(at) and len(local) <= MAX_LOCAL_LENGTH and _LOCAL.fullmatch(local)
-    return address.lower() if is_local and _DOMAIN.fullmatch(domain) else None
+    fits = bool(at) and len(local) <= MAX_LOCAL_LENGTH and len(address) <= MAX_LENGTH
+    return address.lower() if fits and _LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, select, update
@@ -15,7 +15,7 @@ from domain.run import Batch
 from domain.section import SectionKey
 from store import notices
 from store.database import Database
-from store.moments import to_ms
+from store.moments import from_ms, to_ms
 from store.retirement import retire_missing
 from store.runs import batch_of, count, finish_if_done, pending_column
 from store.schema import check_batches
@@ -103,6 +103,9 @@ class Checks:
 
 
 def _moved(state: SectionState, outcome: Observation | Missing) -> tuple[SectionState, tuple[Change, ...]]:
+    # States are kept to the millisecond: more precise times would make an older observation look newer.
+    if outcome.observed_at.microsecond % 1000:
+        outcome = replace(outcome, observed_at=from_ms(to_ms(outcome.observed_at)))
     return advance(state, outcome) if isinstance(outcome, Observation) else (miss(state, outcome), ())
 
 

@@ -6,6 +6,8 @@ and so a mail is never sent for a change that could be forgotten (docs/adr/0003)
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -54,18 +56,34 @@ class Database:
 def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
     """Insert `row` unless one with its unique key is there; whether it was inserted."""
     dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return connection.execute(dialect.insert(table).values(row).on_conflict_do_nothing()).rowcount > 0
+    inserted = dialect.insert(table).values(row).on_conflict_do_nothing().returning(*table.primary_key)
+    return connection.execute(inserted).first() is not None  # a row count is not known to every driver
 
 
 def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
     dbapi_connection.isolation_level = None  # transactions begin where `_begin_sqlite` says
     for pragma in (
         f"busy_timeout = {BUSY_TIMEOUT_MS}",
-        "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
     ):
         dbapi_connection.execute(f"PRAGMA {pragma}")
+    _write_ahead(dbapi_connection)
+
+
+def _write_ahead(dbapi_connection: Any) -> None:
+    """Switch the file to a write-ahead log; SQLite makes no rival wait who opens a new file as well."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            dbapi_connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

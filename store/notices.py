@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, case, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, case, func, insert, select, tuple_, update
 
 from domain.changes import Change, SectionState
 from domain.notice import Notice, NoticeState
@@ -22,10 +22,10 @@ News = tuple[int, SectionState, Change]
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What a watch was last told of one kind: the episode, and when a letter last left or will leave."""
+    """What a watch was last told of one kind: the newest episode, and when a letter last left."""
 
     episode: int = -1
-    due_ms: int | None = None
+    left_ms: int | None = None
 
 
 def add(connection: Connection, news: Sequence[News], now: datetime, cooldown: timedelta) -> int:
@@ -50,7 +50,8 @@ def add(connection: Connection, news: Sequence[News], now: datetime, cooldown: t
         if change.episode > last.episode
     ]
     if rows:
-        _supersede(connection, rows, now)
+        if cooldown:
+            _supersede(connection, rows, now)
         connection.execute(insert(notifications), rows)
     return len(rows)
 
@@ -99,14 +100,9 @@ def _watch(row: RowMapping) -> Watch:
 
 def _already_told(connection: Connection, watch_ids: list[int], now_ms: int) -> dict[tuple[int, Kind], _Told]:
     columns = notifications.c
-    is_letter = and_(columns.state != NoticeState.SUPPRESSED, columns.due_at_ms <= now_ms)
+    left_ms = case((columns.state == NoticeState.SENDING, now_ms), else_=columns.sent_at_ms)
     query = (
-        select(
-            columns.watch_id,
-            columns.kind,
-            func.max(columns.episode),
-            func.max(case((is_letter, columns.due_at_ms))),
-        )
+        select(columns.watch_id, columns.kind, func.max(columns.episode), func.max(left_ms))
         .where(columns.watch_id.in_(watch_ids))
         .group_by(columns.watch_id, columns.kind)
     )
@@ -117,7 +113,7 @@ def _row(
     watch_id: int, state: SectionState, change: Change, now: datetime, cooldown: timedelta, last: _Told
 ) -> dict[str, Any]:
     assert state.observed_at is not None, "a state that changed was observed"  # noqa: S101
-    quiet_until = 0 if last.due_ms is None else last.due_ms + cooldown // timedelta(milliseconds=1)
+    quiet_until = 0 if last.left_ms is None else last.left_ms + cooldown // timedelta(milliseconds=1)
     facts = {
         "open_seats": state.open_seats,
         "capacity": state.capacity,
@@ -137,18 +133,16 @@ def _row(
 
 
 def _supersede(connection: Connection, rows: Sequence[dict[str, Any]], now: datetime) -> None:
-    """A newer episode takes the place of one whose letter still waits for the cooldown."""
+    """A newer episode takes the place of one whose letter has not left, so that two never leave together."""
     columns = notifications.c
-    watch_ids = {row["watch_id"] for row in rows if row["kind"] == Kind.SEAT_AVAILABLE}
+    newer = [(row["watch_id"], row["kind"]) for row in rows]
+    replaced = {
+        "state": NoticeState.SUPPRESSED,
+        "reason": "a newer change took its place",
+        "settled_at_ms": to_ms(now),
+    }
     connection.execute(
         update(notifications)
-        .where(
-            columns.watch_id.in_(watch_ids),
-            columns.kind == Kind.SEAT_AVAILABLE,
-            columns.state == NoticeState.PENDING,
-            columns.due_at_ms > to_ms(now),
-        )
-        .values(
-            state=NoticeState.SUPPRESSED, reason="a newer opening took its place", settled_at_ms=to_ms(now)
-        )
+        .where(tuple_(columns.watch_id, columns.kind).in_(newer), columns.state == NoticeState.PENDING)
+        .values(replaced)
     )

@@ -13,14 +13,19 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
+from domain.errors import TransientError
 from domain.notice import Accepted, Letter, Notice, NoticeState, Receipt
 from domain.watch import Kind
 from store.database import Database
 from store.moments import from_ms, to_ms
 from store.notices import notice_of
 from store.schema import mail_batches, notifications, sections, suppressions, watches
+
+
+class LostBatchError(TransientError):
+    """The lease ran out before the batch was handed over, and another sender has its letters now."""
 
 
 class BatchState(StrEnum):
@@ -67,6 +72,7 @@ class Outbox:
         reason.
         """
         with self._database.write() as connection:
+            _dissolve_unsent(connection, now)
             batch_id = _due_batch(connection, now) or _new_batch(connection, now, limit)
             if batch_id is None:
                 return None
@@ -84,12 +90,17 @@ class Outbox:
             connection.execute(update(mail_batches).where(this).values(letters=rows))
 
     def attempt(self, batch_id: int, now: datetime) -> None:
-        """Note that the batch is about to be handed to the transport."""
+        """Note that the batch is about to be handed to the transport.
+
+        Raises: LostBatchError when it must not be: its letters went back to the outbox, or were settled.
+        """
         columns = mail_batches.c
+        this = (columns.id == batch_id) & (columns.state == BatchState.SENDING)
         first = func.coalesce(columns.first_attempt_at_ms, to_ms(now))
         values = {"attempts": columns.attempts + 1, "first_attempt_at_ms": first}
         with self._database.write() as connection:
-            connection.execute(update(mail_batches).where(columns.id == batch_id).values(values))
+            if connection.execute(update(mail_batches).where(this).values(values)).rowcount == 0:
+                raise LostBatchError(f"mail batch {batch_id} was taken over while its sender was held up")
 
     def settle(self, batch: MailBatch, receipts: Sequence[Receipt], now: datetime) -> None:
         """Write what became of each letter; a batch that is settled already stays as it is."""
@@ -157,12 +168,24 @@ class Outbox:
         columns = notifications.c
         query = select(columns.state, func.count()).group_by(columns.state)
         with self._database.read() as connection:
-            found = {state: count for state, count in connection.execute(query)}
+            found = {row[0]: row[1] for row in connection.execute(query)}
         return {state.value: found.get(state, 0) for state in NoticeState}
 
 
 def _is_due_batch(at_ms: int) -> Any:
     return (mail_batches.c.state == BatchState.SENDING) & (mail_batches.c.due_at_ms <= at_ms)
+
+
+def _dissolve_unsent(connection: Connection, now: datetime) -> None:
+    """Batches whose sender died before it handed them over: their letters may still be called off."""
+    unsent = select(mail_batches.c.id).where(_is_due_batch(to_ms(now)), mail_batches.c.attempts == 0)
+    ids = list(connection.execute(unsent.with_for_update(skip_locked=True)).scalars())
+    if not ids:
+        return
+    of_batches = notifications.c.mail_batch_id.in_(ids)
+    pending = {"state": NoticeState.PENDING, "mail_batch_id": None}
+    connection.execute(update(notifications).where(of_batches).values(pending))
+    connection.execute(delete(mail_batches).where(mail_batches.c.id.in_(ids)))
 
 
 def _due_batch(connection: Connection, now: datetime) -> int | None:
@@ -203,6 +226,7 @@ def _pending(connection: Connection, now: datetime, limit: int) -> list[RowMappi
             columns.episode,
             columns.created_at_ms,
             columns.due_at_ms,
+            watches.c.min_seats,
             watches.c.ended_reason,
             watches.c.ended_at_ms,
             sections.c.open_seats,
@@ -226,7 +250,7 @@ def _objection(row: RowMapping) -> str | None:
     if row["ended_at_ms"] is not None:
         return f"the watch has ended ({row['ended_reason']})"
     waited = row["kind"] == Kind.SEAT_AVAILABLE and row["due_at_ms"] > row["created_at_ms"]
-    if waited and (row["open_seats"] == 0 or row["openings"] != row["episode"]):
+    if waited and (row["open_seats"] < row["min_seats"] or row["openings"] != row["episode"]):
         return "the seats were gone again when the cooldown was over"
     return None
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, or_, select, update
 
 from domain.changes import MISSES_TO_RETIRE, is_mass_missing, retire
 from store import notices
 from store.schema import sections, watches
 from store.sections import save, state_of
 
+# What the source never showed (a wrong number, or a section that is yet to come) cannot be gone: it is asked on.
+_IS_KNOWN = or_(*(sections.c[name].is_not(None) for name in ("open_seats", "capacity", "instructor")))
 _IS_WATCHED = exists().where(watches.c.section_id == sections.c.id, watches.c.ended_at_ms.is_(None))
 
 
@@ -20,7 +22,7 @@ def retire_missing(connection: Connection, now: datetime) -> int:
     Where too many of a source's tracked sections are missing at once, the source is doubted instead:
     nothing is retired, and one more miss is asked of each.
     """
-    is_gone = sections.c.retired.is_(False) & (sections.c.misses >= MISSES_TO_RETIRE)
+    is_gone = _IS_KNOWN & sections.c.retired.is_(False) & (sections.c.misses >= MISSES_TO_RETIRE)
     sources = connection.execute(select(sections.c.source).where(is_gone).distinct()).scalars()
     return sum(
         _retire(connection, is_gone & (sections.c.source == source), source, now) for source in list(sources)
@@ -40,7 +42,7 @@ def _retire(connection: Connection, is_gone: ColumnElement[bool], source: str, n
 
 
 def _is_doubtful(connection: Connection, source: str) -> bool:
-    is_tracked = (sections.c.source == source) & sections.c.retired.is_(False) & _IS_WATCHED
+    is_tracked = _IS_KNOWN & (sections.c.source == source) & sections.c.retired.is_(False) & _IS_WATCHED
     counts = select(func.count().filter(sections.c.misses > 0), func.count()).where(is_tracked)
     missing, tracked = connection.execute(counts).one()
     return is_mass_missing(missing, tracked)

@@ -16,7 +16,6 @@ from store.database import Database
 from store.moments import from_ms, from_ms_or_none, to_ms
 from store.schema import check_batches, runs
 
-
 _COUNTS = ("sections", "checked", "failed", "deferred", "changed", "notifications")
 
 
