@@ -6,8 +6,7 @@ checks see it:
 - the first sighting is a baseline and mails nobody;
 - seats going from none (zero or overdrawn) to some are the next opening, and mail `seat_available`;
 - an instructor in place of "Staff" is the next assignment, and mails `instructor_assigned`;
-- the third miss in a row retires the section, whether it was ever seen or not: that mails `section_retired`
-  and ends its checks. While more than a fifth of the sections still checked are missing, nothing retires.
+- a section that is yet to come is missing until then, and mails nobody. None goes again in a recorded season.
 """
 
 from __future__ import annotations
@@ -18,8 +17,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bench.replay.season import Check, Reading, Season
-
-MISSES = 3
 
 
 class Mail(NamedTuple):
@@ -82,10 +79,9 @@ class _Memory:
     last: Reading | None = None
     openings: int = 0
     assignments: int = 0
-    misses: int = 0
 
     def see(self, reading: Reading) -> Iterator[tuple[str, int]]:
-        before, self.last, self.misses = self.last or reading, reading, 0
+        before, self.last = self.last or reading, reading
         if before.seats_available <= 0 < reading.seats_available:
             self.openings += 1
             yield "seat_available", self.openings
@@ -97,21 +93,9 @@ class _Memory:
 def _news(
     season: Season, checks: Sequence[Check], sections: Collection[str]
 ) -> Iterator[tuple[str, str, int]]:
-    checked = {section: _Memory() for section in sections}
+    memories = {section: _Memory() for section in sections}
     for check in checks:
-        for section in filter(check.covers, checked):
+        for section in filter(check.covers, memories):
             reading = season[section].at(check.time_ms)
-            if reading is None:
-                checked[section].misses += 1
-                continue
-            yield from ((section, kind, episode) for kind, episode in checked[section].see(reading))
-        for section in _retired(check, checked):
-            del checked[section]
-            yield section, "section_retired", 1
-
-
-def _retired(check: Check, checked: Mapping[str, _Memory]) -> list[str]:
-    missing = [section for section, memory in checked.items() if memory.misses]
-    if 5 * len(missing) > len(checked):
-        return []
-    return [section for section in missing if check.covers(section) and checked[section].misses >= MISSES]
+            if reading is not None:
+                yield from ((section, kind, episode) for kind, episode in memories[section].see(reading))

@@ -62,48 +62,6 @@ def test_a_section_that_appears_late_starts_with_a_baseline() -> None:
     assert expected(season, checks, {"12": [ADA]}) == Counter()
 
 
-def campus(sections: int, missing: int, until_ms: int) -> dict[str, Timeline]:
-    """Even sections, of which the first `missing` are in the catalog from `until_ms` only."""
-    reading = Reading("CSE 1", "A01", "Staff", 0, 40)
-    return {
-        f"{index}0": Timeline((until_ms if index < missing else 0,), (reading,)) for index in range(sections)
-    }
-
-
-def retired(season: dict[str, Timeline], checks: int, stagger: str = "even") -> list[str]:
-    found = expected(
-        season,
-        [Check(time_ms, stagger) for time_ms in range(checks)],
-        {section: [ADA] for section in season},
-    )
-    assert {mail.kind for mail in found} <= {"section_retired"}
-    return sorted(mail.section for mail in found.elements())
-
-
-def test_the_third_miss_in_a_row_retires_a_section_once() -> None:
-    assert retired(campus(10, missing=2, until_ms=99), checks=2) == []
-    assert retired(campus(10, missing=2, until_ms=99), checks=3) == ["00", "10"]
-    assert retired(campus(10, missing=2, until_ms=99), checks=9) == ["00", "10"]
-
-
-def test_a_sighting_starts_the_misses_anew() -> None:
-    assert retired(campus(10, missing=2, until_ms=2), checks=9) == []
-
-
-def test_nothing_retires_while_more_than_a_fifth_is_missing() -> None:
-    assert retired(campus(10, missing=3, until_ms=99), checks=9) == []
-
-
-def test_checks_of_the_other_parity_are_no_misses() -> None:
-    assert retired(campus(10, missing=2, until_ms=99), checks=9, stagger="odd") == []
-
-
-def test_a_retired_section_is_not_checked_any_more() -> None:
-    season = campus(10, missing=0, until_ms=0)
-    season["00"] = Timeline((5, 6), timeline((0, "Staff"), (1, "Staff")).readings)
-    assert retired(season, checks=9) == ["00"]
-
-
 def test_every_watcher_is_mailed() -> None:
     assert mails((0, "Staff"), (1, "Staff"), watchers=(ADA, BO)) == Counter(
         [FIRST, FIRST._replace(address=BO)]
