@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,6 +21,7 @@ from domain.errors import (
 )
 from domain.notice import Accepted, Letter, Receipt, Refused
 from domain.ports import Clock
+from mail.turns import Turns
 
 if TYPE_CHECKING:
     from resend import Batch, Emails
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from resend.http_client import HTTPClient
 
 _API_URL = "https://api.resend.com"
+_TOO_MANY = 429
 _REFUSALS: dict[int, type[PermanentError]] = {
     401: UnauthorisedError,
     403: UnauthorisedError,
@@ -46,7 +48,7 @@ class Resend:
     """Sends up to 100 letters a call; repeating a call within 24 hours with its key mails nobody twice.
 
     The SDK keeps account, address and client in module globals, so a process speaks for one account.
-    `throttle` is called before each request: it waits for a turn, or raises RateLimitedError.
+    `turns` spaces the requests of the whole fleet, and is held when Resend says that its rate is spent.
 
     Source: https://resend.com/docs/api-reference/emails/send-batch-emails
     """
@@ -54,7 +56,7 @@ class Resend:
     api_key: str
     clock: Clock
     api_url: str | None = None
-    throttle: Callable[[], None] | None = None
+    turns: Turns | None = None
     timeout_seconds: float = 20.0
 
     @property
@@ -75,8 +77,8 @@ class Resend:
         """
         if not letters:
             return []
-        if self.throttle:
-            self.throttle()
+        if self.turns:
+            self.turns.wait()
         return _receipts(self._post([_mail(letter) for letter in letters], idempotency_key), len(letters))
 
     def _post(self, mails: list[Emails.SendParams], idempotency_key: str) -> Batch.SendResponse:
@@ -98,7 +100,7 @@ class Resend:
     def _client(self) -> HTTPClient:
         from mail.resend_http import KeepAlive  # noqa: PLC0415 - heavy
 
-        return KeepAlive(self.timeout_seconds)
+        return KeepAlive(self.timeout_seconds, self._heed)
 
     def _translate(self, error: ResendError) -> RollcallError:
         # Our client raises domain errors; the SDK wraps them, and anything else that went wrong on the way.
@@ -106,7 +108,7 @@ class Resend:
             return error.__context__
         told = f"Resend: {error.code} {error.error_type}: {error.message}"
         match error.code:
-            case 429:
+            case int(code) if code == _TOO_MANY:
                 return RateLimitedError(told, retry_after_seconds=self._retry_after_seconds(error.headers))
             case 409 if error.error_type == "concurrent_idempotent_requests":
                 return TransientError(told)
@@ -115,7 +117,14 @@ class Resend:
             case _:
                 return UpstreamError(told)
 
-    def _retry_after_seconds(self, headers: dict[str, str]) -> float | None:
+    def _heed(self, status: int, headers: Mapping[str, str]) -> None:
+        """Hold the fleet when the provider refuses more, or says that nothing is left of its rate."""
+        is_spent = status == _TOO_MANY or headers.get("ratelimit-remaining") == "0"
+        seconds = self._retry_after_seconds(headers) if is_spent else None
+        if self.turns and seconds:
+            self.turns.hold(seconds)
+
+    def _retry_after_seconds(self, headers: Mapping[str, str]) -> float | None:
         lower = {name.lower(): value for name, value in headers.items()}
         wait = lower.get("retry-after") or lower.get("ratelimit-reset") or ""
         try:

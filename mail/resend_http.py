@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import requests
@@ -21,9 +21,13 @@ class KeepAlive(HTTPClient):
 
     Unlike the SDK's own, it tells a connection never made from an answer that was lost, and takes nothing
     from the environment: neither a proxy nor a `.netrc`, whose password would replace the API key.
+    `heed` hears the status and headers of every answer.
     """
 
-    def __init__(self, timeout_seconds: float) -> None:
+    def __init__(
+        self, timeout_seconds: float, heed: Callable[[int, Mapping[str, str]], None] | None = None
+    ) -> None:
+        self._heed = heed
         self._timeout = (min(_CONNECT_SECONDS, timeout_seconds), timeout_seconds)
         self._session = requests.Session()
         self._session.trust_env = False
@@ -54,6 +58,8 @@ class KeepAlive(HTTPClient):
             )
         except requests.RequestException as error:
             raise _translate(error) from error
+        if self._heed:
+            self._heed(answer.status_code, answer.headers)
         if answer.status_code < _FAILED:
             _require_json(answer)
         return answer.content, answer.status_code, answer.headers

@@ -12,6 +12,7 @@ from typing import Any
 import redis
 
 from domain.errors import TransientError, UnreachableError
+from resilience.renewal import renewing
 from resilience.scripts import Clock, Script, Scripts, clock_argument, reaching, text
 
 
@@ -92,7 +93,7 @@ class Lease:
 
     @contextmanager
     def holding(self, token: str, holder: Mapping[str, str]) -> Iterator[int]:
-        """Hold it for the length of the block, which gets the fence.
+        """Hold it for the length of the block, which gets the fence; renewed at a third of its time.
 
         A release that does not reach Redis is left to the expiry. Raises: LeaseHeldError.
         """
@@ -100,7 +101,8 @@ class Lease:
         if isinstance(taken, LeaseHolder):
             raise LeaseHeldError(self.name, taken)
         try:
-            yield taken
+            with renewing(lambda: self.renew(token, taken), self._ttl_ms / 3000):
+                yield taken
         finally:
             with suppress(UnreachableError):
                 self.release(token, taken)

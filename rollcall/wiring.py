@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +15,7 @@ from dramatiq.errors import ConnectionError as BrokerConnectionError
 from actors import QUEUES
 from actors.deliver import MAIL
 from actors.services import Services, Store
-from domain.errors import RateLimitedError, UnreachableError
+from domain.errors import UnreachableError
 from domain.ports import Mailer, Source
 from mail.letters import Renderer
 from mail.links import Links
@@ -27,6 +26,7 @@ from resilience.heartbeat import Heartbeats
 from resilience.lease import Lease
 from resilience.reaper import Reaper
 from resilience.throttle import Throttle
+from resilience.turnstile import Turnstile
 from rollcall import brokers
 from rollcall.clock import SystemClock
 from rollcall.embedded import redis_url
@@ -46,7 +46,6 @@ CRON_LEASE = "section-checks"
 HEARTBEAT_TTL_SECONDS = 30
 _MIN_CHUNK = 25
 _BURST = 25
-_PATIENCE_SECONDS = 10
 _RESEND_REQUESTS_PER_MINUTE = 240  # of the 300 that Resend grants a team
 
 
@@ -181,23 +180,14 @@ def _preview(settings: Settings, clock: SystemClock) -> Mailer:
 def _resend(settings: Settings, client: redis.Redis, clock: SystemClock) -> Mailer:
     from mail.resend_api import Resend  # noqa: PLC0415
 
-    throttle = Throttle(client, "resend", _RESEND_REQUESTS_PER_MINUTE)
-    return Resend(
-        _known(settings.resend_api_key), clock, settings.resend_api_url, partial(_wait_for_turn, throttle)
-    )
+    turns = Turnstile(Throttle(client, "resend", _RESEND_REQUESTS_PER_MINUTE))
+    return Resend(_known(settings.resend_api_key), clock, settings.resend_api_url, turns)
 
 
 def _smtp(settings: Settings, clock: SystemClock) -> Mailer:
     from mail.smtp import Smtp  # noqa: PLC0415
 
     return Smtp(_known(settings.smtp_url), clock)
-
-
-def _wait_for_turn(throttle: Throttle) -> None:
-    wait_seconds = throttle.reserve(1).start_in_seconds
-    if wait_seconds > _PATIENCE_SECONDS:
-        raise RateLimitedError("the fleet's mail rate is spent", retry_after_seconds=wait_seconds)
-    time.sleep(wait_seconds)
 
 
 def _publish(broker: Broker, message: Message[Any]) -> None:

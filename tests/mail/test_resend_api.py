@@ -188,12 +188,43 @@ def test_a_service_that_is_down_is_unreachable() -> None:
             Resend("re_test", FakeClock(), url).send([letter()], "key")
 
 
+class RecordedTurns:
+    """A `mail.turns.Turns` that lets everybody through and remembers."""
+
+    def __init__(self, standin: ResendStandIn) -> None:
+        self._standin = standin
+        self.taken: list[int] = []
+        self.held: list[float] = []
+
+    def wait(self) -> None:
+        self.taken.append(len(self._standin.mails))
+
+    def hold(self, seconds: float) -> None:
+        self.held.append(seconds)
+
+
 def test_every_request_waits_for_its_turn(standin: ResendStandIn) -> None:
-    turns: list[int] = []
-    patient = Resend("re_test", FakeClock(), standin.url, throttle=lambda: turns.append(len(standin.mails)))
+    turns = RecordedTurns(standin)
+    patient = Resend("re_test", FakeClock(), standin.url, turns)
     patient.send([letter()], "one")
     patient.send([letter(id=2)], "two")
-    assert turns == [0, 1]
+    assert turns.taken == [0, 1]
+
+
+def test_a_refusal_for_too_many_requests_holds_the_fleet(standin: ResendStandIn) -> None:
+    turns = RecordedTurns(standin)
+    standin.fault({"kind": "rate_limit", "times": 1, "retry_after": 7})
+    with pytest.raises(RateLimitedError):
+        Resend("re_test", FakeClock(), standin.url, turns).send([letter()], "key")
+    assert turns.held == [7.0]
+
+
+def test_a_spent_rate_holds_the_fleet_before_anything_is_refused() -> None:
+    with ResendStandIn(requests_per_second=1) as slow:
+        turns = RecordedTurns(slow)
+        Resend("re_test", FakeClock(), slow.url, turns).send([letter()], "key")
+        assert len(slow.mails) == 1
+        assert turns.held == [1.0]
 
 
 def test_threads_may_share_a_mailer(standin: ResendStandIn, mailer: Resend) -> None:

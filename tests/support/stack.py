@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
@@ -76,9 +75,10 @@ class Stack:
     def get(self, path: str) -> httpx.Response:
         return httpx.get(self.url(path), headers={"Authorization": f"Bearer {API_TOKEN}"}, timeout=10)
 
-    def post(self, path: str, **kwargs: Any) -> httpx.Response:
+    def post(self, path: str, content: bytes = b"", type: str | None = None) -> httpx.Response:  # noqa: A002
         secret = CRON_SECRET if path.startswith("/cron") else API_TOKEN
-        return httpx.post(self.url(path), headers={"Authorization": f"Bearer {secret}"}, timeout=10, **kwargs)
+        headers = {"Authorization": f"Bearer {secret}"} | ({} if type is None else {"Content-Type": type})
+        return httpx.post(self.url(path), headers=headers, content=content, timeout=10)
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+import redis
+
+from domain.errors import RateLimitedError
+from resilience.throttle import Throttle
+from resilience.turnstile import Turnstile
+
+
+def turnstile(client: redis.Redis, prefix: str, waits: list[float]) -> Turnstile:
+    throttle = Throttle(client, "mail", 60, now_ms=lambda: 1_000_000, prefix=prefix)
+    return Turnstile(throttle, patience_seconds=3, wait_seconds=waits.append)
+
+
+def test_turns_are_spaced_over_every_process(redis_client: redis.Redis, prefix: str) -> None:
+    waits: list[float] = []
+    here, there = turnstile(redis_client, prefix, waits), turnstile(redis_client, prefix, waits)
+    here.wait()
+    there.wait()
+    here.wait()
+    assert waits == [1.0, 2.0]
+
+
+def test_a_long_wait_is_refused_with_the_time_left(redis_client: redis.Redis, prefix: str) -> None:
+    held = turnstile(redis_client, prefix, [])
+    held.hold(40)
+    with pytest.raises(RateLimitedError) as caught:
+        held.wait()
+    assert caught.value.retry_after_seconds == 40
