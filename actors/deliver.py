@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from actors.registry import actor
 from actors.services import Services
 from domain.errors import PermanentError, RateLimitedError, RollcallError, TransientError, UnauthorisedError
-from store.outbox import BatchState, LostBatchError, MailBatch
+from store.departures import BatchState
+from store.outbox import LostBatchError, MailBatch
 
 MAIL = "mail"
 LEASE = timedelta(minutes=2)

@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 from dramatiq import Broker, Message
-from dramatiq.errors import ConnectionError as BrokerConnectionError
+from dramatiq.errors import BrokerConnectionError
 
 from actors import QUEUES
 from actors.deliver import MAIL
@@ -121,7 +121,7 @@ def _services(
     return Services(
         clock=clock,
         timetable=timetable,
-        store=open_store(database, cooldown),
+        store=open_store(database, cooldown, settings.mail_daily_cap),
         sources=sources,
         mailer=_mailer(settings, client, clock),
         render=Renderer(settings.notification_from_email, links, settings.enrol_url).render,
@@ -133,14 +133,14 @@ def _services(
     )
 
 
-def open_store(database: Database, cooldown: timedelta) -> Store:
+def open_store(database: Database, cooldown: timedelta, daily_cap: int = 0) -> Store:
     """The repositories of `database`."""
     return Store(
         sections=Sections(database),
         watches=Watches(database),
         runs=Runs(database),
         checks=Checks(database, cooldown=cooldown),
-        outbox=Outbox(database),
+        outbox=Outbox(database, daily_cap=daily_cap),
         deliveries=Deliveries(database),
     )
 

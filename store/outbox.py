@@ -9,32 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
-from uuid import uuid4
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 
 from domain.errors import TransientError
 from domain.notice import Accepted, Letter, Notice, NoticeState, Receipt
-from domain.watch import Kind
 from store.database import Database
+from store.departures import BatchState, Rules, is_due_batch, next_batch
 from store.moments import from_ms, to_ms
 from store.notices import notice_of
-from store.schema import mail_batches, notifications, sections, suppressions, watches
+from store.schema import mail_batches, notifications, sections, watches
 
 
 class LostBatchError(TransientError):
     """The lease ran out before the batch was handed over, and another sender has its letters now."""
-
-
-class BatchState(StrEnum):
-    """Where a mail batch is; `unknown` means that nobody can say whether it was sent."""
-
-    SENDING = "sending"
-    DONE = "done"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +51,17 @@ class Backlog:
 class Outbox:
     """The rows of `mail_batches`, and the states of `notifications` on their way out."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, daily_cap: int = 0) -> None:
         self._database = database
+        self._daily_cap = daily_cap
 
     def claim(self, now: datetime, *, limit: int, lease: timedelta) -> MailBatch | None:
         """A batch to send, for the time of `lease`: an unfinished one that is due, else a new one.
 
-        Whoever has opted out, bounced or seen the seat go during the cooldown is left out here, with the
-        reason.
+        What must not be sent any more is left out here, with the reason (`store.departures`).
         """
         with self._database.write() as connection:
-            _dissolve_unsent(connection, now)
-            batch_id = _due_batch(connection, now) or _new_batch(connection, now, limit)
+            batch_id = next_batch(connection, now, Rules(limit, self._daily_cap))
             if batch_id is None:
                 return None
             due = to_ms(now + lease)
@@ -145,7 +133,7 @@ class Outbox:
         """Whether there is anything to send."""
         at = to_ms(now)
         columns = notifications.c
-        batch = select(mail_batches.c.id).where(_is_due_batch(at)).limit(1)
+        batch = select(mail_batches.c.id).where(is_due_batch(at)).limit(1)
         notice = (
             select(columns.id).where(columns.state == NoticeState.PENDING, columns.due_at_ms <= at).limit(1)
         )
@@ -170,89 +158,6 @@ class Outbox:
         with self._database.read() as connection:
             found = {row[0]: row[1] for row in connection.execute(query)}
         return {state.value: found.get(state, 0) for state in NoticeState}
-
-
-def _is_due_batch(at_ms: int) -> Any:
-    return (mail_batches.c.state == BatchState.SENDING) & (mail_batches.c.due_at_ms <= at_ms)
-
-
-def _dissolve_unsent(connection: Connection, now: datetime) -> None:
-    """Batches whose sender died before it handed them over: their letters may still be called off."""
-    unsent = select(mail_batches.c.id).where(_is_due_batch(to_ms(now)), mail_batches.c.attempts == 0)
-    ids = list(connection.execute(unsent.with_for_update(skip_locked=True)).scalars())
-    if not ids:
-        return
-    of_batches = notifications.c.mail_batch_id.in_(ids)
-    pending = {"state": NoticeState.PENDING, "mail_batch_id": None}
-    connection.execute(update(notifications).where(of_batches).values(pending))
-    connection.execute(delete(mail_batches).where(mail_batches.c.id.in_(ids)))
-
-
-def _due_batch(connection: Connection, now: datetime) -> int | None:
-    query = (
-        select(mail_batches.c.id).where(_is_due_batch(to_ms(now))).order_by(mail_batches.c.due_at_ms).limit(1)
-    )
-    return connection.execute(query.with_for_update(skip_locked=True)).scalar()
-
-
-def _new_batch(connection: Connection, now: datetime, limit: int) -> int | None:
-    """Collect what may leave now; the loop goes on while all that it finds is suppressed."""
-    while rows := _pending(connection, now, limit):
-        suppressed = {row["id"]: reason for row in rows if (reason := _objection(row))}
-        for notice_id, reason in suppressed.items():
-            values = {"state": NoticeState.SUPPRESSED, "reason": reason, "settled_at_ms": to_ms(now)}
-            connection.execute(update(notifications).where(notifications.c.id == notice_id).values(values))
-        leaving = [row["id"] for row in rows if row["id"] not in suppressed]
-        if leaving:
-            return _make_batch(connection, leaving, now)
-    return None
-
-
-def _make_batch(connection: Connection, notice_ids: list[int], now: datetime) -> int:
-    row = {"key": f"rollcall-{uuid4().hex}", "state": BatchState.SENDING, "created_at_ms": to_ms(now)}
-    made = connection.execute(insert(mail_batches).values(row).returning(mail_batches.c.id))
-    batch_id = int(made.scalar_one())
-    values = {"state": NoticeState.SENDING, "mail_batch_id": batch_id}
-    connection.execute(update(notifications).where(notifications.c.id.in_(notice_ids)).values(values))
-    return batch_id
-
-
-def _pending(connection: Connection, now: datetime, limit: int) -> list[RowMapping]:
-    columns = notifications.c
-    query = (
-        select(
-            columns.id,
-            columns.kind,
-            columns.episode,
-            columns.created_at_ms,
-            columns.due_at_ms,
-            watches.c.min_seats,
-            watches.c.ended_reason,
-            watches.c.ended_at_ms,
-            sections.c.open_seats,
-            sections.c.openings,
-            suppressions.c.reason.label("suppressed"),
-        )
-        .select_from(notifications.join(watches).join(sections))
-        .outerjoin(suppressions, suppressions.c.email == watches.c.email)
-        .where(columns.state == NoticeState.PENDING, columns.due_at_ms <= to_ms(now))
-        .order_by(columns.due_at_ms, columns.id)
-        .limit(limit)
-        .with_for_update(of=notifications, skip_locked=True)
-    )
-    return list(connection.execute(query).mappings())
-
-
-def _objection(row: RowMapping) -> str | None:
-    """Why this notification must not be sent any more, or None."""
-    if row["suppressed"] is not None:
-        return f"mail to the address is suppressed ({row['suppressed']})"
-    if row["ended_at_ms"] is not None:
-        return f"the watch has ended ({row['ended_reason']})"
-    waited = row["kind"] == Kind.SEAT_AVAILABLE and row["due_at_ms"] > row["created_at_ms"]
-    if waited and (row["open_seats"] < row["min_seats"] or row["openings"] != row["episode"]):
-        return "the seats were gone again when the cooldown was over"
-    return None
 
 
 def _batch(connection: Connection, batch_id: int) -> MailBatch:

@@ -11,7 +11,7 @@ from store import notices
 from store.schema import sections, watches
 from store.sections import save, state_of
 
-# What the source never showed (a wrong number, or a section that is yet to come) cannot be gone: it is asked on.
+# What the source never showed (a wrong number, a section yet to come) cannot be gone: it is asked on.
 _IS_KNOWN = or_(*(sections.c[name].is_not(None) for name in ("open_seats", "capacity", "instructor")))
 _IS_WATCHED = exists().where(watches.c.section_id == sections.c.id, watches.c.ended_at_ms.is_(None))
 

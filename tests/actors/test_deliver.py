@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+
+import redis
 
 from actors.deliver import deliver
 from domain.errors import RejectedError, UnauthorisedError, UnreachableError, UpstreamTimeoutError
 from domain.notice import Letter, Notice, NoticeState
 from tests.support.catalog import Row
-from tests.support.house import House
+from tests.support.house import House, house, sqlite_url
 
 
 def open_a_seat(rollcall: House, *, watchers: int = 1) -> None:
@@ -98,6 +101,31 @@ def test_a_watch_that_ended_before_the_letter_left_gets_none(rollcall: House) ->
     rollcall.services.breakers["mail"].reset("test")
     rollcall.pass_time(130)
     assert rollcall.post.sent == []
+
+
+def test_an_address_gets_no_more_mails_a_day_than_its_cap(
+    tmp_path: Path, redis_client: redis.Redis, prefix: str
+) -> None:
+    with house(sqlite_url(tmp_path), redis_client, prefix, daily_cap=2) as rollcall:
+        for number in ("12430", "12432", "12434"):
+            rollcall.watch(number)
+            rollcall.catalog.rows[rollcall.key(number)] = Row(open_seats=0)
+        rollcall.run()
+        for row in rollcall.catalog.rows.values():
+            row.open_seats = 1
+        rollcall.clock.advance(60)
+        rollcall.run()
+        assert len(rollcall.post.sent) == 2
+        assert sorted(state for _, _, state in rollcall.states()) == ["sent", "sent", "suppressed"]
+        for row in rollcall.catalog.rows.values():
+            row.open_seats = 0
+        rollcall.clock.advance(86_401)
+        rollcall.run()
+        for row in rollcall.catalog.rows.values():
+            row.open_seats = 1
+        rollcall.clock.advance(60)
+        rollcall.run()
+        assert len(rollcall.post.sent) == 4
 
 
 def test_one_notice_that_cannot_be_rendered_does_not_hold_up_the_others(rollcall: House) -> None:

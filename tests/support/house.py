@@ -15,7 +15,7 @@ from dramatiq import Message
 from actors import ACTORS, QUEUES
 from actors.deliver import MAIL
 from actors.reconcile import reconcile
-from actors.services import Services, Store
+from actors.services import Services
 from actors.triggers import trigger_run
 from domain.notice import NoticeState
 from domain.run import Run
@@ -27,15 +27,11 @@ from resilience.breaker import CircuitBreaker
 from resilience.circuit import BreakerPolicy
 from resilience.claims import Claims
 from resilience.lease import Lease
+from rollcall.wiring import open_store
 from scheduling.timetable import Timetable
 from store import migrate
-from store.checks import Checks
 from store.database import Database
-from store.deliveries import Deliveries
-from store.outbox import Outbox
-from store.runs import Runs
-from store.sections import Sections
-from store.watches import StoredWatch, Watches
+from store.watches import StoredWatch
 from tests.support.catalog import Catalog
 from tests.support.clock import FakeClock
 from tests.support.post import Post
@@ -108,6 +104,7 @@ def house(
     prefix: str,
     *,
     cooldown_seconds: float = 0,
+    daily_cap: int = 0,
     policy: BreakerPolicy | None = None,
 ) -> Iterator[House]:
     """A house over a migrated database and the given Redis; every key begins with `prefix`."""
@@ -122,7 +119,7 @@ def house(
     services = Services(
         clock=clock,
         timetable=Timetable(even="0 * * * *", odd="30 * * * *"),
-        store=open_store(database, timedelta(seconds=cooldown_seconds)),
+        store=open_store(database, timedelta(seconds=cooldown_seconds), daily_cap),
         sources={catalog.name: catalog},
         mailer=post,
         render=Renderer("Rollcall <rollcall@example.edu>", LINKS).render,
@@ -139,17 +136,6 @@ def house(
         yield House(services, clock, catalog, post, database, mailbox)
     finally:
         database.close()
-
-
-def open_store(database: Database, cooldown: timedelta) -> Store:
-    return Store(
-        sections=Sections(database),
-        watches=Watches(database),
-        runs=Runs(database),
-        checks=Checks(database, cooldown=cooldown),
-        outbox=Outbox(database),
-        deliveries=Deliveries(database),
-    )
 
 
 def sqlite_url(folder: Path) -> str:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +48,14 @@ class PostgresServer:
         """The SQLAlchemy URL of the database `name`."""
         return f"postgresql+psycopg://{_USER}@/{name}?host={self.folder}"
 
-    def create(self, name: str, *, template: str = "template0") -> None:
-        """Make the database `name`; nobody may be connected to `template`."""
-        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    def create(self, name: str) -> None:
+        """Make the database `name`, without any table."""
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+
+    def empty(self, name: str, tables: Iterable[str]) -> None:
+        """Remove every row of `tables`; fails where somebody left a transaction open."""
+        listed = ", ".join(f'"{table}"' for table in tables)
+        self._execute(f"SET lock_timeout = '5s'; TRUNCATE {listed} RESTART IDENTITY CASCADE", database=name)
 
     def drop(self, name: str) -> None:
         """Remove the database `name`, whoever is still connected to it."""
@@ -59,8 +64,8 @@ class PostgresServer:
     def ping(self) -> None:
         self._execute("SELECT 1")
 
-    def _execute(self, statement: str) -> None:
-        with psycopg.connect(host=str(self.folder), user=_USER, dbname="postgres", autocommit=True) as admin:
+    def _execute(self, statement: str, database: str = "postgres") -> None:
+        with psycopg.connect(host=str(self.folder), user=_USER, dbname=database, autocommit=True) as admin:
             admin.execute(statement.encode())
 
 

@@ -1,0 +1,49 @@
+"""Observations of one section, and a reader's view of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import strategies as st
+
+from domain.changes import Change, SectionState, advance
+from domain.observation import UNASSIGNED, Observation
+from domain.section import SectionKey
+from domain.watch import Kind, Watch, kind_of
+
+KEY = SectionKey("scraper", "2261", "12430")
+START = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
+
+
+def at(minute: int) -> datetime:
+    return START + timedelta(minutes=minute)
+
+
+def seen(minute: int, open_seats: int | None = None, instructor: str | None = None) -> Observation:
+    return Observation(KEY, at(minute), open_seats, None, instructor)
+
+
+def fold(
+    observations: Iterable[Observation], state: SectionState | None = None
+) -> tuple[SectionState, list[Change]]:
+    """The state after all of `observations` in the order in which they came, and all their changes."""
+    state, changes = state or SectionState(KEY), list[Change]()
+    for observation in observations:
+        state, made = advance(state, observation)
+        changes += made
+    return state, changes
+
+
+def told(watch: Watch, changes: Iterable[Change]) -> list[tuple[Kind, int]]:
+    """What `watch` is told of, each kind and episode once, in order: the table's unique key keeps it so."""
+    return list(dict.fromkeys((kind_of(change), change.episode) for change in changes if watch.wants(change)))
+
+
+OBSERVATIONS = st.builds(
+    seen,
+    st.integers(min_value=0, max_value=12),
+    st.one_of(st.none(), st.integers(min_value=0, max_value=4)),
+    st.sampled_from([None, UNASSIGNED, "Ada Lovelace", "Grace Hopper"]),
+)
+TIMELINES = st.lists(OBSERVATIONS, max_size=14)

@@ -1,0 +1,171 @@
+"""The repositories over one database, and the steps with which most tests of them begin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+from sqlalchemy import select
+
+from domain.notice import Accepted, Letter, NoticeState
+from domain.observation import Details, Missing, Observation, Outcome
+from domain.run import Run
+from domain.section import SectionKey, Stagger
+from domain.watch import ALL_KINDS, Kind, Watch
+from store.checks import Checks, Settled
+from store.database import Database
+from store.deliveries import Deliveries, StoredNotice
+from store.outbox import MailBatch, Outbox
+from store.runs import Runs
+from store.schema import metadata
+from store.sections import Sections
+from store.watches import StoredWatch, Watches
+from tests.support.clock import FakeClock
+
+ADA, GRACE, ALAN = "ada@example.edu", "grace@example.edu", "alan@example.edu"
+LEASE = timedelta(minutes=2)
+LIFETIME = timedelta(minutes=25)
+DETAILS = Details("CSE 100", "Advanced Data Structures", "WLH 2001", "MWF 10:00-10:50")
+
+
+def key(number: str = "12430", *, source: str = "scraper", term: str = "2261") -> SectionKey:
+    return SectionKey(source, term, number)
+
+
+def letter(to: str = ADA, subject: str = "A seat is open") -> Letter:
+    return Letter("rollcall@example.edu", to, subject, "text", "<p>html</p>", {"Message-ID": f"<{to}>"})
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything a test needs of the store; `clock` stands until it is moved."""
+
+    database: Database
+    cooldown: timedelta = timedelta(0)
+    clock: FakeClock = field(default_factory=FakeClock)
+    fences: Iterator[int] = field(default_factory=lambda: count(1))
+
+    @property
+    def checks(self) -> Checks:
+        return Checks(self.database, cooldown=self.cooldown)
+
+    @property
+    def runs(self) -> Runs:
+        return Runs(self.database)
+
+    @property
+    def sections(self) -> Sections:
+        return Sections(self.database)
+
+    @property
+    def watches(self) -> Watches:
+        return Watches(self.database)
+
+    @property
+    def outbox(self) -> Outbox:
+        return Outbox(self.database)
+
+    @property
+    def deliveries(self) -> Deliveries:
+        return Deliveries(self.database)
+
+    def watch(
+        self,
+        number: str = "12430",
+        email: str = ADA,
+        kinds: tuple[Kind, ...] = ALL_KINDS,
+        min_seats: int = 1,
+        *,
+        source: str = "scraper",
+    ) -> StoredWatch:
+        wanted = Watch(email, key(number, source=source), kinds, min_seats)
+        return self.watches.add(wanted, self.clock.now())[0]
+
+    def open(self) -> Run:
+        now = self.clock.now()
+        return self.runs.open("test", Stagger.ALL, now, now, force=True)[0]
+
+    def start(self, *batches: Sequence[SectionKey]) -> tuple[Run, list[int]]:
+        """A running run with `batches`, and their ids."""
+        run = self.open()
+        ids = self.runs.start(
+            run.id, batches, fence=next(self.fences), deferred=0, lifetime=LIFETIME, now=self.clock.now()
+        )
+        return self.reread(run), ids
+
+    def reread(self, run: Run) -> Run:
+        found = self.runs.get(run.id)
+        assert found is not None
+        return found
+
+    def settle(self, batch_id: int, *outcomes: Outcome, retry_seconds: float = 5) -> Settled:
+        now = self.clock.now()
+        return self.checks.settle(batch_id, outcomes, now, retry_at=now + timedelta(seconds=retry_seconds))
+
+    def check(self, *outcomes: Outcome) -> Settled:
+        """A run of one batch, settled with `outcomes`."""
+        _, (batch_id,) = self.start([outcome.key for outcome in outcomes])
+        return self.settle(batch_id, *outcomes)
+
+    def seen(
+        self, open_seats: int | None = None, instructor: str | None = None, number: str = "12430"
+    ) -> Observation:
+        return Observation(key(number), self.clock.now(), open_seats, 30, instructor, DETAILS)
+
+    def missing(self, number: str = "12430") -> Missing:
+        return Missing(key(number), self.clock.now())
+
+    def show(self, *counts: int | None, number: str = "12430", seconds: float = 1) -> Settled:
+        """The section is seen with each of `counts` in turn, `seconds` apart; what the last one settled."""
+        settled = Settled()
+        for open_seats in counts:
+            self.clock.advance(seconds)
+            settled = self.check(self.seen(open_seats, number=number))
+        return settled
+
+    def notices(self) -> list[StoredNotice]:
+        """Every notification, oldest first."""
+        page, _ = self.deliveries.page(watch_id=None, state=None, before=None, limit=10_000)
+        return page[::-1]
+
+    def states(self) -> list[tuple[int, NoticeState]]:
+        return [(stored.notice.episode, stored.state) for stored in self.notices()]
+
+    def claim(self, limit: int = 100) -> MailBatch | None:
+        return self.outbox.claim(self.clock.now(), limit=limit, lease=LEASE)
+
+    def claimed(self, limit: int = 100) -> MailBatch:
+        batch = self.claim(limit)
+        assert batch is not None
+        return batch
+
+    def attempted(self) -> MailBatch:
+        """A batch that was frozen and handed over; nobody knows what became of it."""
+        batch = self.claimed()
+        self.outbox.freeze(batch.id, [letter(notice.email) for notice in batch.notices])
+        self.outbox.attempt(batch.id, self.clock.now())
+        return batch
+
+    def send(self) -> list[str]:
+        """Send everything that may leave now; who got a letter, in order."""
+        sent: list[str] = []
+        while batch := self.claim():
+            self.outbox.freeze(batch.id, [letter(notice.email) for notice in batch.notices])
+            self.outbox.attempt(batch.id, self.clock.now())
+            receipts = [Accepted(f"mail-{notice.id}") for notice in batch.notices]
+            self.outbox.settle(batch, receipts, self.clock.now())
+            sent += [notice.email for notice in batch.notices]
+        return sent
+
+    def dump(self) -> dict[str, list[Any]]:
+        """Every row of every table."""
+        with self.database.read() as connection:
+            return {
+                table.name: [
+                    tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))
+                ]
+                for table in metadata.sorted_tables
+            }

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import pytest
+
+from domain.notice import NoticeState
+from store.deliveries import StoredNotice
+from tests.store.desk import ADA, GRACE, Desk
+from tests.store.rivals import together
+
+
+def _sent(desk: Desk) -> StoredNotice:
+    desk.watch()
+    desk.show(0, 1)
+    desk.send()
+    (stored,) = desk.notices()
+    return stored
+
+
+def _record(
+    desk: Desk, kind: str, *, event: str | None = None, address: str | None = ADA, reason: str = ""
+) -> bool:
+    provider_id = next((stored.provider_id for stored in desk.notices()), None)
+    return desk.deliveries.record(
+        event or f"event of {kind}",
+        kind,
+        provider_id=provider_id,
+        address=address,
+        reason=reason,
+        now=desk.clock.now(),
+    )
+
+
+def _state(desk: Desk) -> NoticeState:
+    (stored,) = desk.notices()
+    return stored.state
+
+
+def test_a_delivery_settles_the_notification_and_suppresses_nobody(desk: Desk) -> None:
+    _sent(desk)
+    now = desk.clock.advance(3)
+    assert _record(desk, "delivered")
+    (stored,) = desk.notices()
+    assert (stored.state, stored.settled_at, stored.reason) == (NoticeState.DELIVERED, now, None)
+    assert desk.deliveries.suppression(ADA) is None
+
+
+@pytest.mark.parametrize("kind", ["bounced", "complained"])
+def test_a_bounce_or_complaint_settles_the_notification_and_suppresses_the_address(
+    desk: Desk, kind: str
+) -> None:
+    _sent(desk)
+    assert _record(desk, kind, reason="mailbox full")
+    assert _state(desk).value == kind
+    assert desk.notices()[0].reason == "mailbox full"
+    assert desk.deliveries.suppression(ADA) == "mailbox full"
+
+
+def test_a_suppression_without_a_reason_names_its_kind(desk: Desk) -> None:
+    _sent(desk)
+    _record(desk, "bounced")
+    assert desk.deliveries.suppression(ADA) == "bounced"
+
+
+def test_an_event_that_comes_again_changes_nothing(desk: Desk) -> None:
+    _sent(desk)
+    assert _record(desk, "bounced", event="evt-1")
+    desk.deliveries.lift(ADA)
+    before = desk.dump()
+    assert not _record(desk, "bounced", event="evt-1")
+    assert desk.dump() == before
+
+
+def test_rivals_record_the_same_event_once(desk: Desk) -> None:
+    _sent(desk)
+    recorded = together(*[lambda: _record(desk, "complained", event="evt-1")] * 5)
+    assert sorted(recorded) == [False] * 4 + [True]
+    assert desk.deliveries.suppression(ADA) == "complained"
+
+
+@pytest.mark.parametrize("kind", ["bounced", "complained"])
+def test_a_late_delivery_does_not_hide_what_came_after_it(desk: Desk, kind: str) -> None:
+    _sent(desk)
+    _record(desk, kind)
+    _record(desk, "delivered")
+    assert _state(desk).value == kind
+
+
+@pytest.mark.parametrize("kind", ["bounced", "complained"])
+def test_what_comes_after_a_delivery_is_kept(desk: Desk, kind: str) -> None:
+    _sent(desk)
+    _record(desk, "delivered")
+    _record(desk, kind)
+    assert _state(desk).value == kind
+
+
+def test_an_event_of_another_letter_touches_no_notification(desk: Desk) -> None:
+    _sent(desk)
+    arguments = {"provider_id": "somebody-else", "address": GRACE, "reason": ""}
+    assert desk.deliveries.record("evt-1", "bounced", **arguments, now=desk.clock.now())
+    assert _state(desk) is NoticeState.SENT
+    assert desk.deliveries.suppression(GRACE) == "bounced"
+
+
+def test_an_event_without_address_or_letter_is_only_recorded(desk: Desk) -> None:
+    _sent(desk)
+    nothing = {"provider_id": None, "address": None}
+    assert desk.deliveries.record("evt-1", "bounced", **nothing, reason="", now=desk.clock.now())
+    assert _state(desk) is NoticeState.SENT
+
+
+def test_an_event_of_an_unknown_kind_is_only_recorded(desk: Desk) -> None:
+    _sent(desk)
+    assert _record(desk, "opened")
+    assert _state(desk) is NoticeState.SENT
+    assert desk.deliveries.suppression(ADA) is None
+
+
+def test_a_first_suppression_keeps_its_reason(desk: Desk) -> None:
+    _sent(desk)
+    _record(desk, "bounced", event="1", reason="no such mailbox")
+    _record(desk, "complained", event="2", reason="spam")
+    assert desk.deliveries.suppression(ADA) == "no such mailbox"
+
+
+def test_a_suppression_can_be_lifted_once_and_mail_leaves_again(desk: Desk) -> None:
+    _sent(desk)
+    _record(desk, "bounced")
+    desk.show(0, 1)
+    assert desk.send() == []
+    assert desk.deliveries.lift(ADA)
+    assert not desk.deliveries.lift(ADA)
+    assert desk.deliveries.suppression(ADA) is None
+    desk.show(0, 1)
+    assert desk.send() == [ADA]
+
+
+def test_pages_go_from_the_newest_to_the_oldest_without_gaps(desk: Desk) -> None:
+    desk.watch()
+    desk.show(*[0, 1] * 5)
+    found, cursor = desk.deliveries.page(watch_id=None, state=None, before=None, limit=2)
+    while cursor is not None:
+        page, cursor = desk.deliveries.page(watch_id=None, state=None, before=cursor, limit=2)
+        found += page
+    assert [stored.notice.episode for stored in found] == [5, 4, 3, 2, 1]
+
+
+def test_a_page_can_be_narrowed_to_a_watch_and_a_state(desk: Desk) -> None:
+    ada, grace = desk.watch(), desk.watch(email=GRACE)
+    desk.show(0, 1)
+    desk.watches.end(ada.id, "unsubscribed", desk.clock.now())
+    desk.send()
+    (of_grace,), _ = desk.deliveries.page(watch_id=grace.id, state=None, before=None, limit=9)
+    (suppressed,), _ = desk.deliveries.page(watch_id=None, state=NoticeState.SUPPRESSED, before=None, limit=9)
+    assert (of_grace.notice.email, suppressed.notice.email) == (GRACE, ADA)
+    none, cursor = desk.deliveries.page(watch_id=ada.id, state=NoticeState.SENT, before=None, limit=9)
+    assert (none, cursor) == ([], None)

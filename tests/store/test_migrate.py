@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+
+from store import migrate
+from store.database import Database
+from store.migrate import UnknownSchemaError, head, is_current, revision, upgrade
+from store.schema import metadata
+from tests.store.rivals import DEADLINE_SECONDS, together
+
+ROOT = Path(__file__).resolve().parents[2]
+_PROCESS = """
+import sys
+from store import database, migrate
+found = database.Database(sys.argv[1])
+migrate.upgrade(found)
+found.close()
+"""
+
+
+def _tables(database: Database) -> set[str]:
+    with database.read() as connection:
+        return set(inspect(connection).get_table_names())
+
+
+def _downgrade(database: Database) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+
+
+def _indexes(connection: Connection) -> dict[str, str]:
+    """How the database itself writes each index: Alembic does not compare their conditions."""
+    query = {
+        "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
+        "postgresql": "SELECT indexname, indexdef FROM pg_indexes"
+        " WHERE schemaname = 'public' AND tablename <> 'alembic_version'",
+    }[connection.dialect.name]
+    return {name: " ".join(sql.split()) for name, sql in connection.execute(text(query))}
+
+
+def _columns(connection: Connection) -> dict[str, list[tuple[str, str, bool, str]]]:
+    inspector = inspect(connection)
+    return {
+        table: [
+            (column["name"], str(column["type"]), column["nullable"], str(column["default"]).strip("()"))
+            for column in inspector.get_columns(table)
+        ]
+        for table in metadata.tables
+    }
+
+
+def test_an_empty_database_is_brought_to_the_newest_schema(empty: Database) -> None:
+    assert not is_current(empty)
+    with empty.read() as connection:
+        assert revision(connection) is None
+    upgrade(empty)
+    assert is_current(empty)
+    assert _tables(empty) == {*metadata.tables, "alembic_version"}
+
+
+def test_bringing_it_there_again_changes_nothing(database: Database) -> None:
+    upgrade(database)
+    with database.read() as connection:
+        assert revision(connection) == head()
+
+
+def test_the_migrations_build_what_the_tables_say(database: Database) -> None:
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_migrations_build_the_same_defaults_and_conditions_as_the_tables(empty: Database) -> None:
+    upgrade(empty)
+    with empty.read() as connection:
+        migrated = _indexes(connection), _columns(connection)
+    _downgrade(empty)
+    with empty.write() as connection:
+        metadata.create_all(connection)
+        assert (_indexes(connection), _columns(connection)) == migrated
+    assert any("ended_at_ms IS NULL" in sql for sql in migrated[0].values())
+
+
+def test_a_downgrade_leaves_an_empty_database_that_can_be_upgraded_again(empty: Database) -> None:
+    upgrade(empty)
+    _downgrade(empty)
+    assert _tables(empty) == {"alembic_version"}
+    upgrade(empty)
+    assert is_current(empty)
+    assert _tables(empty) == {*metadata.tables, "alembic_version"}
+
+
+def test_rival_threads_migrate_once(empty_url: str) -> None:
+    databases = [Database(empty_url) for _ in range(4)]
+    together(*[partial(upgrade, database) for database in databases])
+    assert all(is_current(database) for database in databases)
+    for database in databases:
+        database.close()
+
+
+def test_rival_processes_migrate_once(empty_url: str) -> None:
+    command_line = [sys.executable, "-W", "error", "-c", _PROCESS, empty_url]
+    rivals = [subprocess.Popen(command_line, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    errors = [rival.communicate(timeout=DEADLINE_SECONDS)[1] for rival in rivals]
+    assert [(rival.returncode, error) for rival, error in zip(rivals, errors, strict=True)] == [(0, "")] * 3
+    database = Database(empty_url)
+    assert is_current(database)
+    database.close()
+
+
+def test_a_newer_schema_is_refused_and_left_as_it_is(empty: Database) -> None:
+    upgrade(empty)
+    with empty.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    before = _tables(empty)
+    with pytest.raises(UnknownSchemaError, match="9999"):
+        upgrade(empty)
+    with empty.read() as connection:
+        assert revision(connection) == "9999"
+    assert _tables(empty) == before
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(empty: Database) -> None:
+    with empty.write() as connection:
+        connection.execute(text("CREATE TABLE notifications (in_the_way INTEGER)"))
+    with pytest.raises(Exception, match="notifications"):
+        upgrade(empty)
+    assert _tables(empty) == {"notifications"}

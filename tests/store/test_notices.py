@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.notice import NoticeState
+from domain.observation import UNASSIGNED
+from domain.watch import Kind
+from store.database import Database
+from tests.store.desk import ADA, DETAILS, GRACE, Desk, key
+
+COOLDOWN = timedelta(seconds=600)
+PENDING, SENT, SUPPRESSED = NoticeState.PENDING, NoticeState.SENT, NoticeState.SUPPRESSED
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    """Here with a cooldown of ten minutes."""
+    return Desk(database, COOLDOWN)
+
+
+def _due(desk: Desk) -> list[datetime]:
+    return [stored.due_at for stored in desk.notices() if stored.state is PENDING]
+
+
+def test_a_notification_holds_what_was_seen_when_it_was_seen(desk: Desk) -> None:
+    watch = desk.watch()
+    desk.check(desk.seen(0, "Ada Lovelace"))
+    opened_at = desk.clock.advance(1)
+    desk.check(desk.seen(2, "Ada Lovelace"))
+    desk.show(9)
+    (stored,) = desk.notices()
+    notice = stored.notice
+    assert (notice.watch_id, notice.email, notice.key) == (watch.id, ADA, key())
+    assert (notice.kind, notice.episode, notice.observed_at) == (Kind.SEAT_AVAILABLE, 1, opened_at)
+    assert (notice.open_seats, notice.capacity, notice.instructor) == (2, 30, "Ada Lovelace")
+    assert notice.details == DETAILS
+    assert (stored.state, stored.created_at, stored.due_at) == (PENDING, opened_at, opened_at)
+
+
+def test_a_first_letter_leaves_at_once(desk: Desk) -> None:
+    desk.watch()
+    desk.show(0, 1)
+    assert desk.send() == [ADA]
+
+
+def test_within_the_cooldown_a_notification_waits_for_the_rest_of_it(desk: Desk) -> None:
+    desk.watch()
+    desk.show(0, 1)
+    left_at = desk.clock.now()
+    desk.send()
+    desk.show(0, 1)
+    assert desk.send() == []
+    assert _due(desk) == [left_at + COOLDOWN]
+    desk.clock.advance(COOLDOWN.total_seconds())
+    assert desk.send() == [ADA]
+    assert desk.states() == [(1, SENT), (2, SENT)]
+
+
+def test_after_the_cooldown_a_letter_leaves_at_once(desk: Desk) -> None:
+    desk.watch()
+    desk.show(0, 1)
+    desk.send()
+    desk.clock.advance(COOLDOWN.total_seconds())
+    desk.show(0, 1)
+    assert desk.send() == [ADA]
+
+
+def test_a_newer_opening_takes_the_place_of_one_that_waits(desk: Desk) -> None:
+    desk.watch()
+    desk.show(0, 1)
+    left_at = desk.clock.now()
+    desk.send()
+    desk.show(0, 1, 0, 5)
+    assert desk.states() == [(1, SENT), (2, SUPPRESSED), (3, PENDING)]
+    assert _due(desk) == [left_at + COOLDOWN]
+    desk.clock.advance(COOLDOWN.total_seconds())
+    assert desk.send() == [ADA]
+    assert desk.notices()[-1].notice.open_seats == 5
+
+
+def test_seats_that_are_gone_when_the_cooldown_is_over_are_not_told(desk: Desk) -> None:
+    desk.watch()
+    desk.show(0, 1)
+    desk.send()
+    desk.show(0, 1, 0)
+    desk.clock.advance(COOLDOWN.total_seconds())
+    assert desk.send() == []
+    assert desk.states() == [(1, SENT), (2, SUPPRESSED)]
+    assert desk.notices()[-1].reason == "the seats were gone again when the cooldown was over"
+
+
+def test_too_few_seats_when_the_cooldown_is_over_are_not_told(desk: Desk) -> None:
+    desk.watch(min_seats=3)
+    desk.show(0, 3)
+    desk.send()
+    desk.show(0, 3, 2)
+    desk.clock.advance(COOLDOWN.total_seconds())
+    assert desk.send() == []
+
+
+def test_seats_that_are_gone_before_a_letter_without_cooldown_left_are_told_all_the_same(desk: Desk) -> None:
+    desk.watch()
+    desk.show(0, 1, 0)
+    assert desk.send() == [ADA]
+
+
+def test_the_cooldown_begins_when_the_letter_left_and_not_when_it_was_due(desk: Desk) -> None:
+    desk.watch()
+    desk.show(0, 1)
+    left_at = desk.clock.advance(540)  # no letter could leave until now
+    desk.send()
+    desk.show(0, 1)
+    assert _due(desk) == [left_at + COOLDOWN]
+
+
+def test_openings_while_no_letter_can_leave_become_one_letter(desk: Desk) -> None:
+    desk.watch()
+    desk.show(0, 1, 0, 2, 0, 3, seconds=300)
+    assert desk.states() == [(1, SUPPRESSED), (2, SUPPRESSED), (3, PENDING)]
+    assert desk.send() == [ADA]
+
+
+def test_a_letter_that_is_on_its_way_counts_as_leaving_now(desk: Desk) -> None:
+    desk.watch()
+    desk.show(0, 1)
+    desk.attempted()
+    desk.show(0, 1)
+    assert _due(desk) == [desk.clock.now() + COOLDOWN]
+
+
+def test_instructors_that_come_and_go_become_one_letter_after_the_cooldown(desk: Desk) -> None:
+    desk.watch()
+
+    def teach(*names: str) -> None:
+        for name in names:
+            desk.clock.advance(1)
+            desk.check(desk.seen(0, name))
+
+    teach(UNASSIGNED, "Ada Lovelace")
+    assert desk.send() == [ADA]
+    teach(UNASSIGNED, "Ada Lovelace", UNASSIGNED, "Grace Hopper")
+    desk.clock.advance(COOLDOWN.total_seconds())
+    assert desk.send() == [ADA]
+    assert desk.states() == [(1, SENT), (2, SUPPRESSED), (3, SENT)]
+
+
+def test_each_kind_and_each_watch_cools_down_by_itself(desk: Desk) -> None:
+    desk.watch()
+    desk.check(desk.seen(0, UNASSIGNED))
+    desk.clock.advance(1)
+    desk.check(desk.seen(1, UNASSIGNED))
+    assert desk.send() == [ADA]
+    desk.watch(email=GRACE)
+    for seats in (0, 1):
+        desk.clock.advance(1)
+        desk.check(desk.seen(seats, "Ada Lovelace" if seats else UNASSIGNED))
+    assert sorted(desk.send()) == [ADA, GRACE, GRACE]
+
+
+def test_without_a_cooldown_every_episode_is_told_at_once(desk: Desk) -> None:
+    eager = replace(desk, cooldown=timedelta(0))
+    eager.watch()
+    eager.show(0, 1, 0, 1)
+    assert eager.states() == [(1, PENDING), (2, PENDING)]
+    assert eager.send() == [ADA, ADA]
+
+
+def test_somebody_who_opts_out_and_in_again_is_a_new_watch_without_a_past(desk: Desk) -> None:
+    first = desk.watch()
+    desk.show(0, 1)
+    desk.send()
+    desk.watches.end(first.id, "unsubscribed", desk.clock.now())
+    second = desk.watch()
+    desk.show(0, 1)
+    assert desk.send() == [ADA]
+    assert [stored.notice.watch_id for stored in desk.notices()] == [first.id, second.id]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(min_value=1, max_value=400), st.sampled_from([0, 0, 1, 2, None]), st.booleans()
+        ),
+        max_size=14,
+    )
+)
+def test_two_letters_never_leave_within_the_cooldown(
+    desk: Desk, story: list[tuple[int, int | None, bool]]
+) -> None:
+    number = f"9{len(desk.watches.page(email=ADA, section=None, after=None, limit=1000)[0])}"
+    watch = desk.watch(number)
+    for seconds, open_seats, can_send in story:
+        desk.show(open_seats, number=number, seconds=seconds)
+        if can_send:
+            desk.send()
+    desk.clock.advance(COOLDOWN.total_seconds())
+    desk.send()
+    page, _ = desk.deliveries.page(watch_id=watch.id, state=None, before=None, limit=100)
+    left = sorted(stored.sent_at for stored in page if stored.sent_at is not None)
+    assert all(later - earlier >= COOLDOWN for earlier, later in pairwise(left))
+    assert {stored.state for stored in page} <= {SENT, SUPPRESSED}

@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from domain.notice import Accepted, NoticeState, Refused
+from store.departures import BatchState
+from store.outbox import Backlog, LostBatchError
+from store.schema import mail_batches
+from tests.store.desk import ADA, ALAN, GRACE, LEASE, Desk, letter
+from tests.store.rivals import together
+
+EVERYBODY = [f"student-{number}@example.edu" for number in range(20)]
+
+
+def _notify(desk: Desk, *emails: str) -> None:
+    for email in emails:
+        desk.watch(email=email)
+    desk.show(0, 1)
+
+
+def _suppress(desk: Desk, email: str) -> None:
+    desk.deliveries.record(
+        f"bounce of {email}", "bounced", provider_id=None, address=email, reason="", now=desk.clock.now()
+    )
+
+
+def _batch_states(desk: Desk) -> list[str]:
+    with desk.database.read() as connection:
+        return list(connection.execute(select(mail_batches.c.state).order_by(mail_batches.c.id)).scalars())
+
+
+def test_an_empty_outbox_has_nothing_to_claim(desk: Desk) -> None:
+    assert not desk.outbox.is_due(desk.clock.now())
+    assert desk.claim() is None
+    assert desk.outbox.backlog() == Backlog(0, None, 0)
+    assert set(desk.outbox.counts().values()) == {0}
+
+
+def test_a_claim_takes_the_oldest_up_to_its_limit(desk: Desk) -> None:
+    _notify(desk, ADA, GRACE, ALAN)
+    assert desk.outbox.is_due(desk.clock.now())
+    first, second = desk.claimed(2), desk.claimed(2)
+    assert [notice.email for notice in first.notices] == [ADA, GRACE]
+    assert [notice.email for notice in second.notices] == [ALAN]
+    assert first.key != second.key
+    assert (first.letters, first.attempts, first.first_attempt_at) == (None, 0, None)
+    assert desk.claim() is None
+    assert not desk.outbox.is_due(desk.clock.now())
+
+
+def test_what_is_not_due_stays(desk: Desk) -> None:
+    _notify(desk, ADA)
+    assert desk.outbox.claim(desk.clock.now() - timedelta(seconds=1), limit=10, lease=LEASE) is None
+
+
+def test_a_batch_that_was_handed_over_comes_back_after_its_lease_with_key_and_letters(desk: Desk) -> None:
+    _notify(desk, ADA, GRACE)
+    batch = desk.attempted()
+    attempted_at = desk.clock.now()
+    assert desk.outbox.claim(attempted_at + LEASE - timedelta(seconds=1), limit=9, lease=LEASE) is None
+    desk.clock.advance(LEASE.total_seconds())
+    assert desk.outbox.is_due(desk.clock.now())
+    again = desk.claimed()
+    assert (again.id, again.key, again.notices) == (batch.id, batch.key, batch.notices)
+    assert again.letters == [letter(ADA), letter(GRACE)]
+    assert (again.attempts, again.first_attempt_at) == (1, attempted_at)
+    assert desk.claim() is None
+
+
+def test_a_batch_that_was_never_handed_over_goes_back_to_the_outbox(desk: Desk) -> None:
+    ada = desk.watch(email=ADA)
+    _notify(desk, GRACE)
+    batch = desk.claimed()
+    desk.outbox.freeze(batch.id, [letter(ADA), letter(GRACE)])
+    desk.watches.end(ada.id, "unsubscribed", desk.clock.now())
+    desk.clock.advance(LEASE.total_seconds())
+    again = desk.claimed()
+    assert again.key != batch.key
+    assert again.letters is None
+    assert [notice.email for notice in again.notices] == [GRACE]
+
+
+def test_a_sender_that_was_held_up_until_its_letters_went_back_must_not_hand_them_over(desk: Desk) -> None:
+    _notify(desk, ADA)
+    late = desk.claimed()
+    desk.outbox.freeze(late.id, [letter()])
+    desk.clock.advance(LEASE.total_seconds())
+    assert desk.send() == [ADA]
+    with pytest.raises(LostBatchError):
+        desk.outbox.attempt(late.id, desk.clock.now())
+    desk.outbox.settle(late, [Refused("too late")], desk.clock.now())
+    assert desk.states() == [(1, NoticeState.SENT)]
+
+
+def test_a_settled_batch_must_not_be_handed_over_again(desk: Desk) -> None:
+    _notify(desk, ADA)
+    batch = desk.attempted()
+    desk.outbox.settle(batch, [Accepted("mail-1")], desk.clock.now())
+    with pytest.raises(LostBatchError):
+        desk.outbox.attempt(batch.id, desk.clock.now())
+
+
+def test_the_first_letters_that_are_frozen_stay(desk: Desk) -> None:
+    _notify(desk, ADA)
+    batch = desk.attempted()
+    desk.outbox.freeze(batch.id, [letter(subject="Other words")])
+    desk.clock.advance(LEASE.total_seconds())
+    assert desk.claimed().letters == [letter()]
+
+
+def test_the_first_attempt_is_remembered_and_every_one_counted(desk: Desk) -> None:
+    _notify(desk, ADA)
+    batch = desk.attempted()
+    first = desk.clock.now()
+    desk.outbox.attempt(batch.id, desk.clock.advance(30))
+    desk.clock.advance(LEASE.total_seconds())
+    again = desk.claimed()
+    assert (again.attempts, again.first_attempt_at) == (2, first)
+
+
+def test_each_letter_is_settled_with_its_own_receipt(desk: Desk) -> None:
+    _notify(desk, ADA, GRACE)
+    batch = desk.attempted()
+    now = desk.clock.advance(1)
+    desk.outbox.settle(batch, [Accepted("mail-1"), Refused("no such mailbox")], now)
+    sent, refused = desk.notices()
+    assert (sent.state, sent.provider_id, sent.sent_at) == (NoticeState.SENT, "mail-1", now)
+    assert (refused.state, refused.reason) == (NoticeState.DEAD, "no such mailbox")
+    assert refused.settled_at == now
+    assert _batch_states(desk) == [BatchState.DONE]
+
+
+def test_a_batch_is_settled_once(desk: Desk) -> None:
+    _notify(desk, ADA)
+    batch = desk.attempted()
+    desk.outbox.settle(batch, [Accepted("mail-1")], desk.clock.now())
+    before = desk.dump()
+    now = desk.clock.advance(1)
+    desk.outbox.settle(batch, [Refused("again")], now)
+    desk.outbox.bury(batch, BatchState.REFUSED, "again", now)
+    desk.outbox.postpone(batch.id, now, "again")
+    desk.outbox.drop(batch.notices[0].id, "again", now)
+    assert desk.dump() == before
+    desk.clock.advance(LEASE.total_seconds())
+    assert desk.claim() is None
+
+
+def test_rivals_settle_a_batch_once(desk: Desk) -> None:
+    _notify(desk, ADA)
+    batch, now = desk.attempted(), desk.clock.now()
+    together(
+        lambda: desk.outbox.settle(batch, [Accepted("mail-1")], now),
+        lambda: desk.outbox.settle(batch, [Accepted("mail-1")], now),
+        lambda: desk.outbox.settle(batch, [Accepted("mail-1")], now),
+    )
+    assert desk.outbox.counts()["sent"] == 1
+
+
+def test_too_few_receipts_settle_nothing(desk: Desk) -> None:
+    _notify(desk, ADA, GRACE)
+    batch = desk.attempted()
+    before = desk.dump()
+    with pytest.raises(ValueError, match="zip"):
+        desk.outbox.settle(batch, [Accepted("mail-1")], desk.clock.now())
+    assert desk.dump() == before
+
+
+def test_a_postponed_batch_comes_back_at_its_time_with_the_reason(desk: Desk) -> None:
+    _notify(desk, ADA)
+    batch = desk.attempted()
+    desk.outbox.postpone(batch.id, desk.clock.now() + timedelta(seconds=40), "503")
+    desk.clock.advance(39)
+    assert desk.claim() is None
+    desk.clock.advance(1)
+    again = desk.claimed()
+    assert (again.id, again.key, again.reason) == (batch.id, batch.key, "503")
+
+
+@pytest.mark.parametrize("state", [BatchState.REFUSED, BatchState.UNKNOWN])
+def test_a_buried_batch_is_dead_with_all_its_notifications(desk: Desk, state: BatchState) -> None:
+    _notify(desk, ADA, GRACE)
+    desk.outbox.bury(desk.attempted(), state, "nobody can say", desk.clock.now())
+    assert {(stored.state, stored.reason) for stored in desk.notices()} == {
+        (NoticeState.DEAD, "nobody can say")
+    }
+    assert _batch_states(desk) == [state]
+    assert desk.outbox.backlog() == Backlog(0, None, 2)
+    desk.clock.advance(LEASE.total_seconds())
+    assert desk.claim() is None
+
+
+def test_a_dropped_notification_leaves_its_batch_and_the_others_stay(desk: Desk) -> None:
+    _notify(desk, ADA, GRACE)
+    batch = desk.claimed()
+    desk.outbox.drop(batch.notices[0].id, "cannot be rendered", desk.clock.now())
+    desk.outbox.freeze(batch.id, [letter(GRACE)])
+    desk.outbox.attempt(batch.id, desk.clock.now())
+    desk.clock.advance(LEASE.total_seconds())
+    again = desk.claimed()
+    assert [notice.email for notice in again.notices] == [GRACE]
+    assert again.letters == [letter(GRACE)]
+    assert [stored.state for stored in desk.notices()] == [NoticeState.DEAD, NoticeState.SENDING]
+
+
+def test_who_opted_out_before_the_claim_gets_no_letter(desk: Desk) -> None:
+    ada = desk.watch(email=ADA)
+    _notify(desk, GRACE)
+    desk.watches.end(ada.id, "unsubscribed", desk.clock.now())
+    assert desk.send() == [GRACE]
+    assert desk.notices()[0].reason == "the watch has ended (unsubscribed)"
+    assert desk.notices()[0].state is NoticeState.SUPPRESSED
+
+
+def test_who_bounced_before_the_claim_gets_no_letter(desk: Desk) -> None:
+    _notify(desk, ADA, GRACE)
+    _suppress(desk, ADA)
+    assert desk.send() == [GRACE]
+    assert desk.notices()[0].reason == "mail to the address is suppressed (bounced)"
+
+
+def test_a_claim_looks_past_any_number_of_suppressed_notifications(desk: Desk) -> None:
+    _notify(desk, *EVERYBODY)
+    for email in EVERYBODY[:-1]:
+        _suppress(desk, email)
+    assert [notice.email for notice in desk.claimed(2).notices] == EVERYBODY[-1:]
+
+
+def test_a_claim_that_finds_only_suppressed_notifications_is_empty(desk: Desk) -> None:
+    _notify(desk, ADA)
+    _suppress(desk, ADA)
+    assert desk.claim() is None
+    assert not desk.outbox.is_due(desk.clock.now())
+    assert desk.outbox.counts()["suppressed"] == 1
+
+
+def test_rival_claimers_never_share_a_notification(desk: Desk) -> None:
+    _notify(desk, *EVERYBODY)
+
+    def collect() -> list[str]:
+        found = []
+        while batch := desk.claim(limit=3):
+            found += [notice.email for notice in batch.notices]
+        return found
+
+    found = [email for share in together(*[collect] * 4) for email in share]
+    # A claimer may pass over what a rival holds at that moment, and then find nothing: ask once more.
+    assert sorted(found + collect()) == sorted(EVERYBODY)
+
+
+def test_a_batch_that_comes_back_goes_to_one_claimer(desk: Desk) -> None:
+    _notify(desk, ADA)
+    batch = desk.attempted()
+    desk.clock.advance(LEASE.total_seconds())
+    claimed = together(*[desk.claim] * 5)
+    assert [each.id for each in claimed if each is not None] == [batch.id]
+
+
+def test_rivals_put_an_abandoned_batch_back_once(desk: Desk) -> None:
+    _notify(desk, ADA, GRACE)
+    desk.claimed()
+    desk.clock.advance(LEASE.total_seconds())
+    claimed = [batch for batch in [*together(*[desk.claim] * 4), desk.claim()] if batch is not None]
+    assert [notice.email for batch in claimed for notice in batch.notices] == [ADA, GRACE]
+
+
+def test_the_backlog_counts_what_waits_and_what_is_under_way(desk: Desk) -> None:
+    _notify(desk, ADA, GRACE, ALAN)
+    due_at = desk.clock.now()
+    desk.claimed(1)
+    assert desk.outbox.backlog() == Backlog(3, due_at, 0)
+    assert desk.outbox.counts() | {"pending": 2, "sending": 1} == desk.outbox.counts()
+    desk.send()
+    assert desk.outbox.backlog() == Backlog(1, due_at, 0)
+
+
+def test_the_names_of_the_counts_are_those_of_the_states(desk: Desk) -> None:
+    assert list(desk.outbox.counts()) == [state.value for state in NoticeState]
