@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, exists, func, insert, select, tuple_, update
+from sqlalchemy import Connection, RowMapping, bindparam, exists, func, insert, select, update
 
 from domain.changes import SectionState
 from domain.observation import Details
@@ -34,6 +35,7 @@ _SAVED = (
     "retirements",
     "retired",
 )
+_beside_time = attrgetter(*(each.name for each in fields(SectionState) if each.name != "observed_at"))
 _UPDATE = update(sections).where(sections.c.id == bindparam("row_id"))
 _SAVE = _UPDATE.values({name: bindparam(name) for name in _SAVED})
 _TOUCH = _UPDATE.values(observed_at_ms=bindparam("observed_at_ms"))
@@ -94,12 +96,25 @@ def load(
     connection: Connection, keys: Sequence[SectionKey], *, lock: bool = True
 ) -> dict[SectionKey, tuple[int, SectionState]]:
     """The row id and state of each known section of `keys`; locked, in one order, until the commit."""
-    identity = tuple_(sections.c.source, sections.c.term, sections.c.number)
-    query = select(sections).where(identity.in_([(key.source, key.term, key.number) for key in keys]))
-    if lock:
-        query = query.order_by(sections.c.id).with_for_update()
-    rows = connection.execute(query).mappings()
-    return {state.key: (row["id"], state) for row in rows for state in [state_of(row)]}
+    found: dict[SectionKey, tuple[int, SectionState]] = {}
+    for (source, term), numbers in _by_term(keys).items():
+        query = select(sections).where(
+            sections.c.source == source, sections.c.term == term, sections.c.number.in_(numbers)
+        )
+        if lock:
+            query = query.order_by(sections.c.id).with_for_update()
+        for row in connection.execute(query).mappings():
+            state = state_of(row)
+            found[state.key] = row["id"], state
+    return found
+
+
+def _by_term(keys: Iterable[SectionKey]) -> dict[tuple[str, str], list[str]]:
+    """The numbers of each source and term, in one order, so that rivals lock rows one after another."""
+    numbers: dict[tuple[str, str], list[str]] = {}
+    for key in sorted(keys):
+        numbers.setdefault((key.source, key.term), []).append(key.number)
+    return numbers
 
 
 def ensure(connection: Connection, key: SectionKey) -> int:
@@ -133,7 +148,11 @@ def _ensure(connection: Connection, keys: Sequence[SectionKey]) -> dict[SectionK
 def save(connection: Connection, before: dict[int, SectionState], after: dict[int, SectionState]) -> None:
     """Write the states that moved from `before` to `after`; what changed for people goes to the history."""
     moved = {row_id: state for row_id, state in after.items() if state != before[row_id]}
-    changed = {row_id: state for row_id, state in moved.items() if not _only_newer(before[row_id], state)}
+    changed = {
+        row_id: state
+        for row_id, state in moved.items()
+        if _beside_time(before[row_id]) != _beside_time(state)
+    }
     touched = [
         {"row_id": row_id, "observed_at_ms": _ms(state)}
         for row_id, state in moved.items()
@@ -200,10 +219,6 @@ def _sighting(row_id: int, state: SectionState) -> dict[str, Any]:
     columns = _columns(state)
     shown = ("observed_at_ms", "open_seats", "capacity", "instructor")
     return {"section_id": row_id, **{name: columns[name] for name in shown}}
-
-
-def _only_newer(before: SectionState, after: SectionState) -> bool:
-    return replace(before, observed_at=after.observed_at) == after
 
 
 def _differs(before: SectionState, after: SectionState) -> bool:
