@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,11 +12,12 @@ from domain.errors import InvalidInputError, RateLimitedError
 from domain.observation import Failure, Outcome
 from domain.ports import Clock
 from domain.section import SectionKey
-from sources.loop import LoopThread
-from sources.pacing import Pacer
+from sources.pacing import Pace, Pacer
+from sources.scraper_answer import Parser
+from sources.slots import Slots
 
 if TYPE_CHECKING:
-    from sources.scraper_exchange import Exchange
+    from sources.wire import Wire
 
 PATIENCE_SECONDS = 20
 _VISIBLE = re.compile(r"[!-~]+")
@@ -25,9 +26,9 @@ _VISIBLE = re.compile(r"[!-~]+")
 class Scraper:
     """`domain.ports.Source` over the scraper service (`POST {url}/scrape`).
 
-    Any thread may call `observe`: all share one session and `max_concurrency` requests in flight, each
-    with `timeout_seconds` from when it is sent. `pacer` None means that the fleet has no limit.
-    Nothing connects, and aiohttp is not imported, before the first `observe`.
+    Any thread may call `observe`: all share `max_concurrency` requests in flight, each with
+    `timeout_seconds` from when it is sent. `pacer` None means that the fleet has no limit.
+    Nothing connects, and libcurl is not loaded, before the first `observe`.
 
     Raises: InvalidInputError when `url` or `token` cannot be used.
     """
@@ -51,9 +52,11 @@ class Scraper:
         self._clock = clock
         self._timeout_seconds = timeout_seconds
         self._max_concurrency = max_concurrency
+        self._slots = Slots(max_concurrency)
+        self._parser = Parser(token)
+        self._idle: list[Wire[SectionKey]] = []
         self._chunk_size = chunk_size
         self._pacer = pacer
-        self._loop = LoopThread("scraper", self._open)
 
     def plan(self, keys: Iterable[SectionKey]) -> Iterator[Sequence[SectionKey]]:
         """Chunks of `chunk_size`, the keys in order: the same keys always make the same batches."""
@@ -74,24 +77,45 @@ class Scraper:
         if pace is not None and pace.start_in_seconds > PATIENCE_SECONDS:
             wait = RateLimitedError("the fleet must wait", retry_after_seconds=pace.start_in_seconds)
             return [Failure(key, wait) for key in keys]
-        return self._loop.run(lambda exchange: exchange.observe(keys, pace))
+        return self._exchange(keys, pace)
 
     def close(self) -> None:
-        """Drop what is in flight, the connections and the thread."""
-        self._loop.close()
+        """Drop the connections, at once; calls of `observe` that are under way raise within 0.2 s."""
+        self._slots.close()
+        with suppress(IndexError):  # a list's `pop` is atomic: threads that end now may do the same
+            while True:
+                self._idle.pop().close()
 
-    def _open(self) -> AbstractAsyncContextManager[Exchange]:
-        # Web and CLI processes make a Scraper too, and never observe: they need not pay for aiohttp.
-        from sources.scraper_exchange import Exchange  # noqa: PLC0415
+    def _exchange(self, keys: Sequence[SectionKey], pace: Pace | None) -> list[Outcome]:
+        # Web and CLI processes make a Scraper too, and never observe: they need not pay for libcurl.
+        from sources.scraper_batch import Batch  # noqa: PLC0415
 
-        return Exchange(
-            self._endpoint,
-            self._token,
-            clock=self._clock,
-            timeout_seconds=self._timeout_seconds,
-            max_concurrency=self._max_concurrency,
-            hold=self._pacer.hold if self._pacer else lambda _seconds: None,
-        )
+        wire = self._wire()
+        try:
+            hold = self._pacer.hold if self._pacer else lambda _seconds: None
+            batch = Batch(wire, self._slots, parser=self._parser, clock=self._clock, hold=hold)
+            outcomes = batch.run(keys, pace)
+        except BaseException:
+            wire.close()
+            raise
+        self._idle.append(wire)
+        if self._slots.is_closed:
+            self.close()
+        return outcomes
+
+    def _wire(self) -> Wire[SectionKey]:
+        """The wire that was used last, for its connections are the freshest; or a new one."""
+        from sources.wire import Wire  # noqa: PLC0415
+
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return Wire(
+                self._endpoint,
+                self._token,
+                timeout_seconds=self._timeout_seconds,
+                max_connections=self._max_concurrency,
+            )
 
 
 def _check(url: str, token: str) -> None:

@@ -6,7 +6,6 @@ Source: the contract of `POST /scrape`.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, NoReturn
@@ -21,25 +20,14 @@ from domain.errors import (
 )
 from domain.observation import Failure, Missing, Outcome
 from domain.section import SectionKey
+from sources.answer import Answer
 from sources.foreign import quote, retry_after_seconds
 from sources.scraper_fields import observation
 
-MAX_BODY_BYTES: Final = 1 << 20
 DEFAULT_RETRY_AFTER_SECONDS: Final = 60.0
 _QUOTED_BYTES = 4_096
 _SUCCESSES, _REFUSALS = range(200, 300), range(400, 500)
 _DENIALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One HTTP answer: `body` holds what arrived, at most one byte more than `MAX_BODY_BYTES`."""
-
-    status: int
-    body: bytes
-    is_complete: bool = True
-    retry_after: str | None = None
-    location: str | None = None
 
 
 class Parser:
@@ -93,10 +81,8 @@ class Parser:
         return data
 
     def _document(self, answer: Answer) -> dict[str, Any]:
-        if len(answer.body) > MAX_BODY_BYTES:
-            raise MalformedAnswerError("the answer is larger than 1 MiB")
-        if not answer.is_complete:
-            raise MalformedAnswerError("the answer was cut off")
+        if answer.flaw is not None:
+            raise MalformedAnswerError(answer.flaw)
         try:
             document = json.loads(answer.body)
         except (ValueError, RecursionError) as error:

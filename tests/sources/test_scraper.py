@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import pytest
 from dramatiq.middleware import Interrupt
 from dramatiq.middleware.threading import raise_thread_exception
 
 from domain.errors import InvalidInputError, RateLimitedError
-from domain.observation import Failure, Observation
+from domain.observation import Failure, Observation, Outcome
 from domain.ports import Source
 from sources.scraper import Scraper
 from tests.sources.conftest import keys, wait_until
@@ -38,6 +39,14 @@ class RecordingPacer:
 
     def hold(self, seconds: float) -> None:
         self.held.append(seconds)
+
+
+class CountingClock(FakeClock):
+    reads = 0
+
+    def now(self) -> datetime:
+        self.reads += 1
+        return super().now()
 
 
 def test_it_is_a_source(scraper: Scraper) -> None:
@@ -182,6 +191,64 @@ def test_a_closed_scraper_refuses_to_observe(make_scraper: Callable[..., Scraper
         scraper.observe(keys("1"))
 
 
+def test_a_call_that_is_under_way_when_the_scraper_is_closed_ends_soon(
+    make_scraper: Callable[..., Scraper], service: ScraperStandin
+) -> None:
+    service.set_default(Reply("hang"))
+    scraper = make_scraper(max_concurrency=1)
+    ended: list[str] = []
+
+    def observe(number: str) -> None:
+        with pytest.raises(RuntimeError, match="closed"):
+            scraper.observe(keys(number))
+        ended.append(number)
+
+    threads = [threading.Thread(target=observe, args=(number,)) for number in "12"]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: service.stats.in_flight == 1)
+    scraper.close()
+    for thread in threads:
+        thread.join(timeout=2)
+    assert sorted(ended) == ["1", "2"]
+    wait_until(lambda: service.stats.in_flight == 0)
+
+
+def test_an_interrupt_reaches_a_thread_that_waits_for_its_slot(
+    make_scraper: Callable[..., Scraper], service: ScraperStandin
+) -> None:
+    pacer = RecordingPacer(RecordedPace(start_in_seconds=15))
+    scraper = make_scraper(pacer=pacer)
+    ended: list[type[BaseException]] = []
+
+    def observe() -> None:
+        try:
+            scraper.observe(keys("1"))
+        except BaseException as error:  # noqa: BLE001 - an interrupt is the point
+            ended.append(type(error))
+
+    thread = threading.Thread(target=observe)
+    thread.start()
+    assert thread.ident
+    wait_until(lambda: bool(pacer.reserved))
+    raise_thread_exception(thread.ident, Interrupt)  # type: ignore[no-untyped-call]
+    thread.join(timeout=2)
+    assert (ended, service.stats.requests) == ([Interrupt], 0)
+
+
+def test_answers_are_read_while_others_wait_for_their_slot(make_scraper: Callable[..., Scraper]) -> None:
+    clock = CountingClock()
+    scraper = make_scraper(clock=clock, pacer=RecordingPacer(RecordedPace(interval_seconds=1)))
+    outcomes: list[Outcome] = []
+    thread = threading.Thread(target=lambda: outcomes.extend(scraper.observe(keys("1", "2"))))
+    thread.start()
+    wait_until(lambda: clock.reads == 1)
+    later = clock.advance(30)
+    thread.join()
+    seen = [outcome.observed_at for outcome in outcomes if isinstance(outcome, Observation)]
+    assert [later - at for at in seen] == [timedelta(seconds=30), timedelta(0)]
+
+
 def test_the_clock_is_read_when_the_answer_is_in(
     make_scraper: Callable[..., Scraper], service: ScraperStandin, clock: FakeClock
 ) -> None:
@@ -196,11 +263,11 @@ def test_the_clock_is_read_when_the_answer_is_in(
     assert outcomes[0].observed_at == later
 
 
-def test_a_process_that_never_observes_never_imports_aiohttp() -> None:
+def test_a_process_that_never_observes_never_loads_libcurl() -> None:
     program = (
         "import sys; from sources.scraper import Scraper; from sources.campus import Campus\n"
         "scraper = Scraper(url='http://127.0.0.1:9', token='secret', clock=None)\n"
         "list(scraper.plan([])); scraper.close()\n"
-        "sys.exit('aiohttp' in sys.modules)"
+        "sys.exit('pycurl' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,9 +1,9 @@
-"""Every way in which the service can answer, or not, over real HTTP."""
+"""Every way in which the service can answer, or not, over real HTTP and TLS."""
 
 from __future__ import annotations
 
+import json
 import socket
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from email.utils import format_datetime
@@ -23,12 +23,14 @@ from domain.errors import (
 )
 from domain.observation import Failure, Missing, Observation
 from sources.scraper import Scraper
-from sources.scraper_exchange import USER_AGENT
+from sources.wire_options import USER_AGENT
 from tests.sources.conftest import keys
+from tests.sources.raw import CERTIFICATE, Raw
 from tests.standins.scraper import DATA, TOKEN, Reply, ScraperStandin
 from tests.support.clock import FakeClock
 
 (KEY,) = keys("12431")
+OK = b"HTTP/1.1 200 OK\r\n"
 
 
 def failure(scraper: Scraper) -> RollcallError:
@@ -160,27 +162,72 @@ def test_a_refused_connection_is_unreachable(make_scraper: Callable[..., Scraper
         free.bind(("127.0.0.1", 0))
         error = failure(make_scraper(url=f"http://127.0.0.1:{free.getsockname()[1]}"))
     assert isinstance(error, UnreachableError)
-    assert "Cannot connect" in str(error)
+    assert "Failed to connect" in str(error)
 
 
 def test_an_unknown_host_is_unreachable(make_scraper: Callable[..., Scraper]) -> None:
     assert isinstance(failure(make_scraper(url="http://scraper.invalid")), UnreachableError)
 
 
-def test_a_server_that_does_not_speak_http_is_malformed(make_scraper: Callable[..., Scraper]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        (b"220 mail.example ESMTP\r\n\r\n", MalformedAnswerError),
+        (b"HTTP/9.9 200 OK\r\n\r\n", MalformedAnswerError),
+        (OK + b"X: " + b"x" * 400_000 + b"\r\n\r\n", MalformedAnswerError),
+        (OK + b"Content-Length: 2000000\r\n\r\n{", MalformedAnswerError),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n200000\r\n" + b" " * 0x200000, MalformedAnswerError),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n40\r\n{", MalformedAnswerError),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n{}", MalformedAnswerError),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 2000000\r\n\r\n{", UpstreamError),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", UpstreamError),
+        (OK, UnreachableError),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Le", UnreachableError),
+        (b"", UnreachableError),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else value[:60].decode(),
+)
+def test_answers_that_are_not_as_http_wants_them_have_their_type_too(
+    make_scraper: Callable[..., Scraper], said: bytes, kind: type[RollcallError]
+) -> None:
+    with Raw(said) as server:
+        assert type(failure(make_scraper(url=server.url))) is kind
 
-        def greet() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(4096)
-                connection.sendall(b"220 mail.example ESMTP\r\n\r\n")
 
-        thread = threading.Thread(target=greet)
-        thread.start()
-        error = failure(make_scraper(url=f"http://127.0.0.1:{server.getsockname()[1]}"))
-        thread.join()
-    assert isinstance(error, MalformedAnswerError)
+def test_the_headers_of_an_interim_answer_do_not_count(make_scraper: Callable[..., Scraper]) -> None:
+    interim = b"HTTP/1.1 103 Early Hints\r\nRetry-After: 3\r\n\r\n"
+    with Raw(interim + b"HTTP/1.1 429 No\r\nretry-after:  7 \r\nContent-Length: 0\r\n\r\n") as server:
+        error = failure(make_scraper(url=server.url))
+    assert isinstance(error, RateLimitedError)
+    assert error.retry_after_seconds == 7
+
+
+def test_a_kept_connection_that_closes_under_a_request_is_replaced(
+    make_scraper: Callable[..., Scraper],
+) -> None:
+    body = json.dumps({"success": True, "data": DATA}).encode()
+    whole = OK + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+    with Raw([whole, b""], [whole]) as server:
+        scraper = make_scraper(url=server.url)
+        outcomes = scraper.observe([KEY]) + scraper.observe([KEY])
+    assert [type(outcome) for outcome in outcomes] == [Observation, Observation]
+    assert server.requests == 3
+
+
+def test_a_certificate_of_nobody_known_is_unreachable(make_scraper: Callable[..., Scraper]) -> None:
+    with Raw(b"", is_tls=True) as server:
+        error = failure(make_scraper(url=server.url))
+    assert isinstance(error, UnreachableError)
+    assert "certificate" in str(error)
+    assert server.requests == 0
+
+
+def test_a_certificate_of_the_systems_authorities_is_believed(
+    make_scraper: Callable[..., Scraper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    with Raw(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", is_tls=True) as server:
+        assert isinstance(make_scraper(url=server.url).observe([KEY])[0], Missing)
 
 
 def test_one_bad_section_does_not_spoil_its_batch(scraper: Scraper, service: ScraperStandin) -> None:

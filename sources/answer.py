@@ -1,0 +1,22 @@
+"""One HTTP answer, whatever it says: what a client hands to a parser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+MAX_BODY_BYTES: Final = 1 << 20
+
+
+@dataclass(slots=True)
+class Answer:
+    """One HTTP answer; `flaw` tells why `body` is not all of it, None when it is.
+
+    Shape: `location` is where a redirect leads, None when the answer is none.
+    """
+
+    status: int
+    body: bytes
+    flaw: str | None = None
+    retry_after: str | None = None
+    location: str | None = None

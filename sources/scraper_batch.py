@@ -1,0 +1,138 @@
+"""One batch of sections on the wire: when each is asked, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+
+from domain.errors import RateLimitedError, RollcallError
+from domain.observation import Failure, Outcome
+from domain.ports import Clock
+from domain.section import SectionKey
+from sources.answer import Answer
+from sources.pacing import Pace
+from sources.scraper_answer import DEFAULT_RETRY_AFTER_SECONDS, Parser
+from sources.slots import Slots
+from sources.wire import Wire
+
+# An exception raised asynchronously in a thread, as Dramatiq interrupts its workers, arrives only between
+# two bytecodes: a thread that waits must come back to Python this often.
+_INTERRUPTIBLE_SECONDS = 0.2
+# A thread that listens to its own requests looks this soon for slots that others have left, then ever later.
+_STARVED_SECONDS = 0.005
+
+
+class Batch:
+    """Asks about sections as soon as pace and `slots` allow; calls `hold` once when told to slow down.
+
+    It is run once, by the thread that has `wire`.
+    """
+
+    def __init__(
+        self,
+        wire: Wire[SectionKey],
+        slots: Slots,
+        *,
+        parser: Parser,
+        clock: Clock,
+        hold: Callable[[float], None],
+    ) -> None:
+        self._wire = wire
+        self._slots = slots
+        self._parser = parser
+        self._clock = clock
+        self._hold = hold
+        self._unasked: list[SectionKey] = []
+        self._asked = 0
+        self._granted = 0
+        self._starved_seconds = _STARVED_SECONDS
+        self._outcomes: list[Outcome] = []
+        self._is_held = False
+        self._starts_at = self._interval_seconds = 0.0
+
+    def run(self, keys: Sequence[SectionKey], pace: Pace | None) -> list[Outcome]:
+        """One outcome a key, in the order in which they came; request i waits for slot i of `pace`.
+
+        Once the service has asked for fewer requests, the rest of the batch fails in the same way unasked.
+        After an exception the wire may have requests in flight.
+
+        Raises: RuntimeError when `slots` are closed.
+        """
+        self._unasked = list(reversed(keys))
+        self._starts_at = time.monotonic()
+        if pace is not None:
+            self._starts_at += pace.start_in_seconds
+            self._interval_seconds = pace.interval_seconds
+        try:
+            while self._unasked or len(self._wire):
+                self._ask()
+                self._wait()
+                self._read()
+        finally:
+            self._slots.release()
+        return self._outcomes
+
+    def _ask(self) -> None:
+        flying = len(self._wire)
+        granted = self._slots.claim(flying + self._due())
+        if granted > self._granted:
+            self._starved_seconds = _STARVED_SECONDS
+        self._granted = granted
+        for _ in range(granted - flying):
+            key = self._unasked.pop()
+            self._asked += 1
+            self._wire.post(key, json.dumps({"sectionNumber": key.number, "term": key.term}).encode())
+
+    def _wait(self) -> None:
+        until_due_seconds = self._until_due_seconds() if self._unasked else _INTERRUPTIBLE_SECONDS
+        is_starved = until_due_seconds <= 0
+        if len(self._wire):
+            self._wire.wait(self._patience_seconds() if is_starved else _step(until_due_seconds))
+        elif is_starved:
+            self._slots.wait(_INTERRUPTIBLE_SECONDS)
+        else:
+            time.sleep(_step(until_due_seconds))
+
+    def _patience_seconds(self) -> float:
+        patience_seconds = self._starved_seconds
+        self._starved_seconds = _step(2 * patience_seconds)
+        return patience_seconds
+
+    def _read(self) -> None:
+        for key, answer in self._wire.read():
+            outcome = self._outcome(key, answer)
+            self._outcomes.append(outcome)
+            if isinstance(outcome, Failure) and isinstance(outcome.error, RateLimitedError):
+                self._slow_down(outcome.error)
+
+    def _outcome(self, key: SectionKey, answer: Answer | RollcallError) -> Outcome:
+        if isinstance(answer, RollcallError):
+            return Failure(key, answer)
+        return self._parser.outcome(key, answer, self._clock.now())
+
+    def _slow_down(self, error: RateLimitedError) -> None:
+        if self._is_held:
+            return
+        self._is_held = True
+        self._outcomes.extend(Failure(key, error) for key in reversed(self._unasked))
+        self._unasked.clear()
+        seconds = error.retry_after_seconds
+        self._hold(DEFAULT_RETRY_AFTER_SECONDS if seconds is None else seconds)
+
+    def _due(self) -> int:
+        """How many more requests may start by now."""
+        passed_seconds = time.monotonic() - self._starts_at
+        if passed_seconds < 0:
+            return 0
+        if not self._interval_seconds:
+            return len(self._unasked)
+        started = int(passed_seconds / self._interval_seconds) + 1
+        return min(len(self._unasked), max(0, started - self._asked))
+
+    def _until_due_seconds(self) -> float:
+        return self._starts_at + self._asked * self._interval_seconds - time.monotonic()
+
+
+def _step(seconds: float) -> float:
+    return min(seconds, _INTERRUPTIBLE_SECONDS)

@@ -1,0 +1,64 @@
+"""A server that says exactly the bytes it is given, for what no well-behaved server says."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+CERTIFICATE = Path(__file__).with_name("certificate.pem")
+
+
+class Raw:
+    """One list of answers a connection, each said after a request; after the last one it closes."""
+
+    def __init__(self, *connections: bytes | list[bytes], is_tls: bool = False) -> None:
+        self._connections = [said if isinstance(said, list) else [said] for said in connections]
+        self._is_tls = is_tls
+        self.requests = 0
+        self.url = ""
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Self:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server.settimeout(5)
+        self.url = f"http{'s' * self._is_tls}://127.0.0.1:{self._server.getsockname()[1]}"
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._thread.join()
+        self._server.close()
+
+    def _serve(self) -> None:
+        for answers in self._connections:
+            connection, _ = self._server.accept()
+            connection.settimeout(5)
+            with connection, suppress(OSError):
+                self._answer(self._wrap(connection), answers)
+
+    def _wrap(self, connection: socket.socket) -> socket.socket:
+        if not self._is_tls:
+            return connection
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATE)
+        return context.wrap_socket(connection, server_side=True)
+
+    def _answer(self, connection: socket.socket, answers: list[bytes]) -> None:
+        with connection:
+            for answer in answers:
+                if not _request(connection):
+                    return
+                self.requests += 1
+                connection.sendall(answer)
+
+
+def _request(connection: socket.socket) -> bytes:
+    """One JSON request, or what came before the other side left."""
+    request = b""
+    while not request.endswith(b"}") and (more := connection.recv(4096)):
+        request += more
+    return request
