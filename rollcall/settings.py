@@ -143,7 +143,7 @@ class Settings:
         help="sender of the mails",
     )
     mail_daily_cap: int = _setting(
-        "MAIL_DAILY_CAP", _integer(0, 100_000), "100", help="mails to one address in 24 hours; 0 for no limit"
+        "MAIL_DAILY_CAP", _integer(0, 100_000), "0", help="mails to one address in 24 hours; 0 for no limit"
     )
     enrol_url: str | None = _setting(
         "ENROL_URL", _url("http", "https"), help="where to enrol, with {term} and {section}"
