@@ -17,8 +17,8 @@ import redis
 
 from resilience.circuit import DEFAULT_POLICY, BreakerPolicy, Change, Circuit, Forced, Grant, Reading
 from resilience.fleet import FleetCircuit
-from resilience.guard import Exclusion, Guard
-from resilience.permit import BreakerSnapshot, BreakerState, Permit, Scope, pybreaker_name
+from resilience.guard import Exclusion, Guard, Stopwatch
+from resilience.permit import BreakerEvent, BreakerSnapshot, BreakerState, Permit, Scope, pybreaker_name
 from resilience.scripts import UNREACHABLE, Clock, reaching
 
 T = TypeVar("T")
@@ -45,9 +45,10 @@ class CircuitBreaker(Guard):
         listeners: Iterable[pybreaker.CircuitBreakerListener] = (),
         exclude: Iterable[Exclusion] = (),
         now_ms: Clock | None = None,
+        monotonic: Stopwatch = time.monotonic,
         prefix: str = "rollcall",
     ) -> None:
-        super().__init__(name, policy, listeners=listeners, exclude=exclude)
+        super().__init__(name, policy, listeners=listeners, exclude=exclude, monotonic=monotonic)
         self._fleet = FleetCircuit(client, name, policy, prefix=prefix, now_ms=now_ms)
         self._now_ms = now_ms or _system_ms
         self._process: Circuit | None = None
@@ -57,6 +58,8 @@ class CircuitBreaker(Guard):
     def permit(self, n: int) -> Permit:
         """Ask for `n` requests; while half open only free probe slots are granted, while open nothing.
 
+        For `policy.ramp_seconds` after its probes have closed it, what each step has left is granted, and
+        the rest refused until the next step begins. A refusal costs nothing.
         Shape: in process scope the breaker starts closed, or as the operator last held it.
         """
         token = uuid4().hex
@@ -68,18 +71,25 @@ class CircuitBreaker(Guard):
         self._notice(grant.change, scope)
         return Permit(grant.granted, _wait_seconds(grant), grant.generation, token, scope)
 
-    def record(self, permit: Permit, outcomes: Sequence[bool | None]) -> None:
+    def record(
+        self,
+        permit: Permit,
+        outcomes: Sequence[bool | None],
+        durations_seconds: Sequence[float] | None = None,
+    ) -> None:
         """Tell how the granted requests ended, in order: True success, False failure, None excluded.
 
-        Requests without an outcome count as excluded. A permit of an older generation changes nothing,
-        nor does one whose scope is gone.
-        Raises: ValueError when there are more outcomes than were granted.
+        Requests without an outcome count as excluded. A success that took longer than
+        `policy.slow_call_seconds` counts as a failure, where durations are given: one for each outcome.
+        A permit of an older generation changes nothing, nor does one whose scope is gone.
+        Raises: ValueError when there are more outcomes than were granted, or not as many durations.
         """
+        judged = self.policy.judge(outcomes, durations_seconds)
         if len(outcomes) > permit.granted:
             raise ValueError(f"{len(outcomes)} outcomes for {permit.granted} granted requests")
         if not permit.granted:
             return
-        told = [*outcomes, *[None] * (permit.granted - len(outcomes))]
+        told = [*judged, *[None] * (permit.granted - len(outcomes))]
         if permit.scope == "process":
             self._record_in_process(permit, told)
             return
@@ -90,7 +100,11 @@ class CircuitBreaker(Guard):
         self._notice(change, "fleet")
 
     def force_open(self, by: str) -> None:
-        """Hold it open until `reset`. Raises: UnreachableError, as do the other two."""
+        """Hold it open until `reset`, whichever processes come and go.
+
+        It outlasts a restart of Redis if Redis keeps an append-only file, as does `history`.
+        Raises: UnreachableError, as do `force_closed`, `reset` and `history`.
+        """
         self._force("open", by)
 
     def force_closed(self, by: str) -> None:
@@ -100,6 +114,11 @@ class CircuitBreaker(Guard):
     def reset(self, by: str) -> None:
         """Give it back to itself, closed, with all counts at zero."""
         self._force(None, by)
+
+    def history(self) -> list[BreakerEvent]:
+        """Who forced and reset it: the last 100 events, the newest first."""
+        with reaching():
+            return self._fleet.history()
 
     def snapshot(self) -> BreakerSnapshot:
         """What it is now; reading changes nothing."""

@@ -3,7 +3,7 @@
 It decides for one process while Redis cannot be reached, and it is the model that the Lua in
 `lua/breaker_*.lua`, which decides for the whole fleet, is tested against.
 
-    closed --failure_threshold failures in a row--> open
+    closed --failure_threshold failures in a row, or failure_ratio of the window's calls--> open
     open --recovery_seconds, at the next request--> half open
     half open --success_threshold successful probes--> closed
     half open --one failure--> open
@@ -15,38 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from resilience.breaker_policy import DEFAULT_POLICY, BreakerPolicy
+from resilience.breaker_ramp import Ramp
+from resilience.breaker_window import Window
+
+__all__ = ["DEFAULT_POLICY", "BreakerPolicy", "Change", "Circuit", "Forced", "Grant", "Reading", "State"]
+
 State = Literal["closed", "open", "half_open"]
 Forced = Literal["open", "closed"]
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerPolicy:
-    """When a breaker trips, waits, probes and closes.
-
-    Units: a probe that has not reported for `probe_seconds` loses its slot.
-    """
-
-    failure_threshold: int = 10
-    recovery_seconds: float = 120
-    success_threshold: int = 3
-    probe_seconds: float = 60
-
-    def __post_init__(self) -> None:
-        if min(self.failure_threshold, self.success_threshold) < 1 or self.recovery_seconds < 0:
-            raise ValueError(f"a breaker cannot work by {self}")
-
-    @property
-    def recovery_ms(self) -> int:
-        """How long it stays open."""
-        return round(self.recovery_seconds * 1000)
-
-    @property
-    def probe_ms(self) -> int:
-        """How long a probe may take."""
-        return round(self.probe_seconds * 1000)
-
-
-DEFAULT_POLICY = BreakerPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +59,10 @@ class Reading:
 
 @dataclass(slots=True)
 class Circuit:
-    """One breaker's state. `generation` counts transitions, `probes` maps probe to end of lease in ms."""
+    """One breaker's state. `generation` counts transitions, `probes` maps probe to end of lease in ms.
+
+    `ramp` is there only since its probes closed it: what an operator closes does not ramp.
+    """
 
     policy: BreakerPolicy
     state: State = "closed"
@@ -94,12 +73,14 @@ class Circuit:
     forced: Forced | None = None
     forced_by: str | None = None
     probes: dict[str, int] = field(default_factory=dict)
+    window: Window = field(default_factory=Window)
+    ramp: Ramp | None = None
 
     def permit(self, n: int, token: str, now_ms: int) -> Grant:
         """As many of `n` requests as may go out now; `token` names their probes while half open."""
         before = self.state
         if before == "closed":
-            return self._grant(n, 0, before)
+            return self._grant(*self._ramped(n, now_ms), before)
         if self.forced == "open" or self._wait_ms(now_ms) > 0:
             return self._grant(0, self._wait_ms(now_ms), before)
         if before == "open":
@@ -147,22 +128,39 @@ class Circuit:
         )
 
     def _count(self, outcome: bool | None, *, held: bool, now_ms: int) -> None:  # noqa: FBT001
-        if outcome is False:
-            self.failures += 1
-            if self._is_tripped():
-                self._move("open", now_ms)
-        elif outcome and self.state == "closed":
-            self.failures = 0
-        elif outcome and held:
-            self.successes += 1
-            if self.successes >= self.policy.success_threshold:
-                self.failures = self.successes = 0
-                self._move("closed", now_ms)
+        if outcome is None:
+            return
+        self._tally(has_failed=not outcome, held=held, now_ms=now_ms)
+        if self._is_tripped(has_failed=not outcome):
+            self._move("open", now_ms)
+        elif outcome and held and self.successes >= self.policy.success_threshold:
+            self.failures = self.successes = 0
+            self._move("closed", now_ms)
+            self.ramp = Ramp(now_ms)
 
-    def _is_tripped(self) -> bool:
-        if self.state == "half_open":
-            return True
-        return self.state == "closed" and not self.forced and self.failures >= self.policy.failure_threshold
+    def _tally(self, *, has_failed: bool, held: bool, now_ms: int) -> None:
+        if self.state == "closed" and self.policy.failure_ratio is not None:
+            self.window.observe(has_failed=has_failed, now_ms=now_ms, window_ms=self.policy.window_ms)
+        if has_failed:
+            self.failures += 1
+        elif self.state == "closed":
+            self.failures = 0
+        elif held:
+            self.successes += 1
+
+    def _is_tripped(self, *, has_failed: bool) -> bool:
+        if self.state != "closed":
+            return self.state == "half_open" and has_failed
+        return not self.forced and (self.failures >= self.policy.failure_threshold or self._exceeds_ratio())
+
+    def _exceeds_ratio(self) -> bool:
+        ratio = self.policy.failure_ratio
+        return ratio is not None and self.window.exceeds(ratio, self.policy.minimum_calls)
+
+    def _ramped(self, n: int, now_ms: int) -> tuple[int, int]:
+        if self.ramp is None:
+            return n, 0
+        return self.ramp.grant(n, self.policy.success_threshold, self.policy.ramp_ms, now_ms)
 
     def _free_slots(self) -> int:
         # A threshold lowered by a new release must not leave the breaker half open without a slot.
@@ -182,7 +180,7 @@ class Circuit:
     def _move(self, state: State, now_ms: int) -> None:
         self.state, self.since_ms = state, now_ms
         self.generation += 1
-        self.probes = {}
+        self.probes, self.window, self.ramp = {}, Window(), None
 
     def _grant(self, granted: int, retry_after_ms: int, before: State) -> Grant:
         return Grant(granted, retry_after_ms, self.generation, Change(before, self.state), self.forced)

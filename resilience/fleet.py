@@ -2,53 +2,67 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import redis
 
 from resilience.circuit import BreakerPolicy, Change, Forced, Grant, Reading
+from resilience.permit import BreakerAction, BreakerEvent
 from resilience.scripts import Clock, Scripts, clock_argument, text
 
 _OUTCOMES = {True: "1", False: "0", None: "-"}
+_ACTIONS: dict[Forced | None, BreakerAction] = {"open": "force_open", "closed": "force_closed", None: "reset"}
 
 
 class FleetCircuit:
     """`Circuit` in Redis, one round trip an operation, on the server's clock unless `now_ms` is given.
 
-    Shape: hash `{prefix}:breaker:{name}` and sorted set `{prefix}:breaker:{name}:probes`.
-    Raises: redis-py's errors as they are.
+    Shape: hash `{prefix}:breaker:{name}`, sorted set `{prefix}:breaker:{name}:probes` and list
+    `{prefix}:breaker:{name}:audit`, none of which expires. Raises: redis-py's errors as they are.
     """
 
     def __init__(
         self, client: redis.Redis, name: str, policy: BreakerPolicy, *, prefix: str, now_ms: Clock | None
     ) -> None:
+        self._client = client
         self._scripts = Scripts(client)
         self._policy = policy
         self._now_ms = now_ms
         self._key = f"{prefix}:breaker:{name}"
         self._keys = [self._key, f"{self._key}:probes"]
+        self._audit = f"{self._key}:audit"
 
     def permit(self, n: int, token: str) -> Grant:
         """See `Circuit.permit`."""
         policy = self._policy
+        limits = [policy.recovery_ms, policy.success_threshold, policy.probe_ms, policy.ramp_ms]
         granted, retry_after_ms, generation, before, after, forced = self._scripts.breaker_permit(
-            self._keys,
-            [self._now(), n, token, policy.recovery_ms, policy.success_threshold, policy.probe_ms],
+            self._keys, [self._now(), n, token, *limits]
         )
         return Grant(granted, retry_after_ms, generation, _change([before, after]), _forced(forced))
 
     def record(self, generation: int, token: str, outcomes: Sequence[bool | None]) -> Change:
         """See `Circuit.record`."""
         told = "".join(_OUTCOMES[outcome] for outcome in outcomes)
-        thresholds: list[str | int] = [self._policy.failure_threshold, self._policy.success_threshold]
         return _change(
-            self._scripts.breaker_record(self._keys, [self._now(), generation, token, told, *thresholds])
+            self._scripts.breaker_record(
+                self._keys, [self._now(), generation, token, told, *_thresholds(self._policy)]
+            )
         )
 
     def force(self, forced: Forced | None, by: str) -> Change:
-        """See `Circuit.force`."""
-        return _change(self._scripts.breaker_force([self._key], [self._now(), forced or "", by]))
+        """See `Circuit.force`; it is written down who said so."""
+        return _change(
+            self._scripts.breaker_force([self._key, self._audit], [self._now(), _ACTIONS[forced], by])
+        )
+
+    def history(self) -> list[BreakerEvent]:
+        """The last 100 words of operators, the newest first."""
+        kept: Any = self._client.lrange(self._audit, 0, -1)
+        return [_event(json.loads(entry)) for entry in kept]
 
     def read(self) -> Reading:
         """See `Circuit.read`."""
@@ -67,6 +81,17 @@ class FleetCircuit:
 
     def _now(self) -> int | str:
         return clock_argument(self._now_ms)
+
+
+def _thresholds(policy: BreakerPolicy) -> list[str | int]:
+    ratio = "" if policy.failure_ratio is None else repr(float(policy.failure_ratio))
+    counts = [policy.failure_threshold, policy.success_threshold]
+    return [*counts, ratio, policy.window_ms, policy.minimum_calls]
+
+
+def _event(entry: dict[str, Any]) -> BreakerEvent:
+    at = datetime.fromtimestamp(entry["at_ms"] / 1000, UTC)
+    return BreakerEvent(at, entry["by"], entry["action"], entry["before"])
 
 
 def _state(reply: bytes | str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,12 +23,17 @@ R = TypeVar("R")
 Exclusion = type[Exception] | Callable[[Exception], bool]
 """An exception class, or a predicate of an exception, whose calls count neither as failed nor as well."""
 
+Stopwatch = Callable[[], float]
+"""Seconds from some moment; it never goes back."""
+
 
 class Guard(ABC):
     """Guards calls; nothing is locked while the guarded call runs.
 
-    The call's own exception always comes through, also from the call that trips the breaker. Raises:
-    CircuitBreakerError, before the call, when it may not be made.
+    The call's own exception always comes through, also from the call that trips the breaker. A call that
+    returns too slowly counts as a failure, but listeners hear its `success`: its caller has the answer,
+    and there is no exception to tell of. What is measured is the call alone, without the round trips.
+    Raises: CircuitBreakerError, before the call, when it may not be made.
     """
 
     def __init__(
@@ -37,11 +43,13 @@ class Guard(ABC):
         *,
         listeners: Iterable[pybreaker.CircuitBreakerListener],
         exclude: Iterable[Exclusion],
+        monotonic: Stopwatch = time.monotonic,
     ) -> None:
         self.name = name
         self.policy = policy
         self._listeners = tuple(listeners)
         self._exclude = tuple(exclude)
+        self._monotonic = monotonic
         self._lock = Lock()
 
     @abstractmethod
@@ -49,8 +57,13 @@ class Guard(ABC):
         """Ask for `n` requests."""
 
     @abstractmethod
-    def record(self, permit: Permit, outcomes: Sequence[bool | None]) -> None:
-        """Tell how they ended."""
+    def record(
+        self,
+        permit: Permit,
+        outcomes: Sequence[bool | None],
+        durations_seconds: Sequence[float] | None = None,
+    ) -> None:
+        """Tell how they ended, and how long they took."""
 
     @abstractmethod
     def force_open(self, by: str) -> None:
@@ -74,12 +87,13 @@ class Guard(ABC):
     async def call_async(self, func: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """Await `func`'s coroutine; the event loop runs on while Redis is asked."""
         permit = await asyncio.to_thread(self._admit, func, *args, **kwargs)
+        started = self._monotonic()
         try:
             result = await func(*args, **kwargs)
         except BaseException as error:
-            await asyncio.to_thread(self._settle, permit, error)
+            await asyncio.to_thread(self._settle_failed, permit, error)
             raise
-        await asyncio.to_thread(self._settle, permit, None)
+        await asyncio.to_thread(self._settle_returned, permit, self._monotonic() - started)
         return result
 
     @contextmanager
@@ -169,12 +183,13 @@ class Guard(ABC):
     @contextmanager
     def _guarding(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Iterator[None]:
         permit = self._admit(func, *args, **kwargs)
+        started = self._monotonic()
         try:
             yield
         except BaseException as error:
-            self._settle(permit, error)
+            self._settle_failed(permit, error)
             raise
-        self._settle(permit, None)
+        self._settle_returned(permit, self._monotonic() - started)
 
     def _admit(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Permit:
         permit = self.permit(1)
@@ -184,17 +199,18 @@ class Guard(ABC):
             listener.before_call(cast("Any", self), func, *args, **kwargs)
         return permit
 
-    def _settle(self, permit: Permit, error: BaseException | None) -> None:
-        if error is None:
-            self.record(permit, [True])
-            for listener in self._listeners:
-                listener.success(cast("Any", self))
-        elif self.is_system_error(error):
-            self.record(permit, [False])
-            for listener in self._listeners:
-                listener.failure(cast("Any", self), error)
-        else:
+    def _settle_returned(self, permit: Permit, seconds: float) -> None:
+        self.record(permit, [True], [seconds])
+        for listener in self._listeners:
+            listener.success(cast("Any", self))
+
+    def _settle_failed(self, permit: Permit, error: BaseException) -> None:
+        if not self.is_system_error(error):
             self.record(permit, [None])
+            return
+        self.record(permit, [False])
+        for listener in self._listeners:
+            listener.failure(cast("Any", self), error)
 
     def _tell(self, old: BreakerState, new: BreakerState) -> None:
         for listener in self._listeners:

@@ -14,6 +14,9 @@ from resilience.circuit import Forced, State
 Scope = Literal["fleet", "process"]
 """Who is of one mind: every process, through Redis, or this one alone while Redis cannot be reached."""
 
+BreakerAction = Literal["force_open", "force_closed", "reset"]
+"""What an operator may tell a breaker."""
+
 
 @dataclass(frozen=True, slots=True)
 class Permit:
@@ -54,6 +57,16 @@ class BreakerSnapshot:
     forced: Forced | None
     scope: Scope
     forced_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerEvent:
+    """What an operator told a breaker, and the state it was in `before`."""
+
+    at: datetime
+    by: str
+    action: BreakerAction
+    before: State
 
 
 class CircuitBreakerError(pybreaker.CircuitBreakerError, TransientError):

@@ -26,13 +26,17 @@ Clock = Callable[[], int]
 
 
 class Scripts:
-    """One attribute for each file in `lua/`, whose header is its contract. Does no I/O until one is run."""
+    """One attribute for each operation in `lua/`; the header of its file is its contract.
+
+    Lua on the server has no `include`: what operations share stands in a file of its own, and is put
+    before each of them. Does no I/O until one is run.
+    """
 
     def __init__(self, client: redis.Redis) -> None:
-        self.breaker_permit = _script(client, "breaker_permit")
-        self.breaker_record = _script(client, "breaker_record")
-        self.breaker_force = _script(client, "breaker_force")
-        self.breaker_read = _script(client, "breaker_read")
+        self.breaker_permit = _script(client, "breaker_shared", "breaker_permit")
+        self.breaker_record = _script(client, "breaker_shared", "breaker_window", "breaker_record")
+        self.breaker_force = _script(client, "breaker_shared", "breaker_force")
+        self.breaker_read = _script(client, "breaker_shared", "breaker_read")
         self.lease_acquire = _script(client, "lease_acquire")
         self.lease_renew = _script(client, "lease_renew")
         self.lease_release = _script(client, "lease_release")
@@ -44,6 +48,10 @@ class Scripts:
         self.throttle_hold = _script(client, "throttle_hold")
         self.heartbeat_beat = _script(client, "heartbeat_beat")
         self.heartbeat_read = _script(client, "heartbeat_read")
+        self.quarantine_start = _script(client, "quarantine_start")
+        self.dead_letters_explain = _script(client, "dead_letters_explain")
+        self.dead_letters_retry = _script(client, "dead_letters_retry")
+        self.dead_letters_purge = _script(client, "dead_letters_purge")
 
 
 def clock_argument(now_ms: Clock | None) -> int | str:
@@ -65,8 +73,8 @@ def reaching() -> Iterator[None]:
         raise UnreachableError(f"Redis cannot be reached: {error}") from error
 
 
-def _script(client: redis.Redis, operation: str) -> Script:
-    registered = client.register_script(_source(operation))
+def _script(client: redis.Redis, *parts: str) -> Script:
+    registered = client.register_script("".join(_source(part) for part in parts))
 
     def run(keys: list[str], args: list[str | int]) -> Any:
         return registered(keys=keys, args=args)
@@ -75,5 +83,5 @@ def _script(client: redis.Redis, operation: str) -> Script:
 
 
 @cache
-def _source(operation: str) -> str:
-    return files("resilience").joinpath("lua", f"{operation}.lua").read_text()
+def _source(part: str) -> str:
+    return files("resilience").joinpath("lua", f"{part}.lua").read_text()

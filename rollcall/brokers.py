@@ -7,21 +7,28 @@ from dramatiq import Broker, Middleware
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, Retries, ShutdownNotifications, TimeLimit
 
-from domain.errors import is_retryable
+from actors import QUEUES
+from domain.errors import PermanentError, is_retryable
+from resilience.dead_letters import DeadLetters
+from resilience.obituary import Obituary
+from resilience.quarantine import Quarantine
 from rollcall.settings import Settings
 
 MAX_RETRIES = 5
 _MIN_BACKOFF_MS, _MAX_BACKOFF_MS = 1_000, 60_000
+_PACKAGES = ("actors", "domain", "mail", "observability", "resilience", "rollcall", "sources", "store")
 
 
 def build(settings: Settings, client: redis.Redis) -> Broker:
     """The broker that `settings` name; with Redis it shares `client` unless it has a URL of its own."""
+    middleware = _middleware(client)
     if is_rabbitmq(settings):
-        return _rabbitmq(settings)
+        return _rabbitmq(settings, middleware)
     if settings.broker_url is not None:
         client = redis.Redis.from_url(settings.broker_url, socket_timeout=5, socket_connect_timeout=2)
+    middleware.append(Obituary(client, _PACKAGES))
     # The reaper alone does maintenance: by chance, as Dramatiq's default, it took 2 to 25 minutes.
-    return RedisBroker(client=client, middleware=_middleware(), maintenance_chance=0)  # type: ignore[no-untyped-call]
+    return RedisBroker(client=client, middleware=middleware, maintenance_chance=0)  # type: ignore[no-untyped-call]
 
 
 def is_rabbitmq(settings: Settings) -> bool:
@@ -35,15 +42,26 @@ def client_of(broker: Broker) -> redis.Redis:
     return client
 
 
-def _rabbitmq(settings: Settings) -> Broker:
+def dead_letters(settings: Settings, broker: Broker) -> DeadLetters:
+    """The dead letters of `broker`. Raises: PermanentError with RabbitMQ."""
+    if is_rabbitmq(settings):
+        raise PermanentError(
+            "dead letters can be listed with a Redis broker only: RabbitMQ keeps them in its queues *.XQ"
+        )
+    return DeadLetters(client_of(broker), QUEUES)
+
+
+def _rabbitmq(settings: Settings, middleware: list[Middleware]) -> Broker:
     from dramatiq.brokers.rabbitmq import RabbitmqBroker  # noqa: PLC0415 - needs pika, which is optional
 
-    return RabbitmqBroker(url=settings.broker_url, middleware=_middleware(), confirm_delivery=True)
+    return RabbitmqBroker(url=settings.broker_url, middleware=middleware, confirm_delivery=True)
 
 
-def _middleware() -> list[Middleware]:
+def _middleware(client: redis.Redis) -> list[Middleware]:
+    # Before a message in this order, after it in the opposite one.
     return [
-        AgeLimit(),
+        AgeLimit(),  # first: what has expired did not start
+        Quarantine(client),  # around those that interrupt, so that they never interrupt it
         TimeLimit(),
         ShutdownNotifications(),
         Retries(min_backoff=_MIN_BACKOFF_MS, max_backoff=_MAX_BACKOFF_MS, retry_when=_retry_when),

@@ -21,7 +21,7 @@ def show(rows: Iterable[Mapping[str, object]], *, as_json: bool, empty: str = "n
     """Print `rows`, which all have the same columns."""
     found = [{name: _plain(value) for name, value in row.items()} for row in rows]
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps(found, indent=2, default=_plain))
     elif not found:
         click.echo(empty)
     else:

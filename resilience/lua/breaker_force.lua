@@ -1,21 +1,20 @@
--- Hold the breaker open or closed on an operator's word, or give it back to itself, closed and at zero.
+-- Hold the breaker open or closed on an operator's word, or give it back to itself, closed and at zero;
+-- writes down who said so.
 --
--- KEYS  1 breaker hash
--- ARGV  1 now_ms ("" = the server's clock), 2 "open", "closed" or "" (automatic again), 3 by whom
+-- After breaker_shared.lua, which names the fields of the hash and ARGV 1.
+-- KEYS  1 breaker hash, 2 audit (list of the last 100, the newest first: JSON of at_ms, by, action, before)
+-- ARGV  2 action: "force_open", "force_closed" or "reset" (automatic again), 3 by whom
 -- Returns {state before, state after}
--- Hash  state, failures, successes, generation, since_ms, forced, forced_by. TTL: none.
-local now = tonumber(ARGV[1])
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
-local before = redis.call('HGET', KEYS[1], 'state') or 'closed'
-local after = ARGV[2] == 'open' and 'open' or 'closed'
-redis.call('HINCRBY', KEYS[1], 'generation', 1)
-redis.call('HSET', KEYS[1], 'state', after, 'failures', 0, 'successes', 0, 'since_ms', now)
-if ARGV[2] == '' then
+-- TTL   none, on either key
+local action, by = ARGV[2], ARGV[3]
+local after = action == 'force_open' and 'open' or 'closed'
+failures, successes = 0, 0
+move(after)
+if action == 'reset' then
   redis.call('HDEL', KEYS[1], 'forced', 'forced_by')
 else
-  redis.call('HSET', KEYS[1], 'forced', ARGV[2], 'forced_by', ARGV[3])
+  redis.call('HSET', KEYS[1], 'forced', after, 'forced_by', by)
 end
+redis.call('LPUSH', KEYS[2], cjson.encode({at_ms = now, by = by, action = action, before = before}))
+redis.call('LTRIM', KEYS[2], 0, 99)
 return {before, after}

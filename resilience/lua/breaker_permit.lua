@@ -1,26 +1,31 @@
 -- Ask how many of n requests may go out now; turns an open breaker whose recovery is over half open.
 --
+-- After breaker_shared.lua, which names the fields of the hash and ARGV 1.
 -- KEYS  1 breaker hash, 2 probes (sorted set: probe -> end of its lease in ms)
--- ARGV  1 now_ms ("" = the server's clock), 2 n, 3 token, 4 recovery_ms, 5 success_threshold, 6 probe_ms
+-- ARGV  2 n, 3 token, 4 recovery_ms, 5 success_threshold, 6 probe_ms, 7 ramp_ms (0 = off)
 -- Returns {granted, retry_after_ms, generation, state before, state after, forced or ""}
--- Hash  state, failures, successes, generation, since_ms, forced, forced_by. TTL: none.
 -- Probe i of this permit is the member "<token>:<i>", counted from 0; its lease frees the slot of a
 -- prober that never reports.
-local now = tonumber(ARGV[1])
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
 local n, token = tonumber(ARGV[2]), ARGV[3]
 local recovery, threshold, lease = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local ramp_ms = tonumber(ARGV[7])
 
-local hash = redis.call('HMGET', KEYS[1], 'state', 'successes', 'generation', 'since_ms', 'forced')
-local before = hash[1] or 'closed'
-local successes, generation = tonumber(hash[2] or 0), tonumber(hash[3] or 0)
-local since, forced = tonumber(hash[4] or 0), hash[5] or ''
+-- Step k of the ten of the ramp, counted from 0, grants threshold * 2^k; a refusal is not counted.
+local function permit_closed()
+  local elapsed, step, spent = now - since, string.match(ramp, '(%d+):(%d+)')
+  if not step or elapsed < 0 or elapsed >= ramp_ms then
+    return {n, 0, generation, before, before, forced}
+  end
+  local running = math.floor(elapsed * 10 / ramp_ms)
+  spent = tonumber(step) == running and tonumber(spent) or 0
+  local granted = math.max(0, math.min(n, threshold * 2 ^ running - spent))
+  local retry_after = granted < n and math.ceil((running + 1) * ramp_ms / 10) - elapsed or 0
+  redis.call('HSET', KEYS[1], 'ramp', running .. ':' .. (spent + granted))
+  return {granted, retry_after, generation, before, before, forced}
+end
 
 if before == 'closed' then
-  return {n, 0, generation, before, before, forced}
+  return permit_closed()
 end
 if forced == 'open' then
   return {0, recovery, generation, before, before, forced}
@@ -29,8 +34,8 @@ if before == 'open' then
   if now < since + recovery then
     return {0, since + recovery - now, generation, before, before, forced}
   end
-  successes, generation = 0, generation + 1
-  redis.call('HSET', KEYS[1], 'state', 'half_open', 'successes', 0, 'generation', generation, 'since_ms', now)
+  successes = 0
+  move('half_open')
   redis.call('DEL', KEYS[2])
 end
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import click
 
+from rollcall.commands.dead import dead
 from rollcall.health import Health
 from rollcall.output import json_option, show
 from rollcall.process import open_system
@@ -13,7 +14,10 @@ from rollcall.process import open_system
 
 @click.group()
 def queue() -> None:
-    """Look at the queues."""
+    """Look at the queues, and at what died in them."""
+
+
+queue.add_command(dead)
 
 
 @queue.command("ls")

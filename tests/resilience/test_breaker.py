@@ -19,6 +19,7 @@ from redis.retry import Retry
 from domain.errors import UnreachableError
 from resilience.breaker import PROBE_WAIT_SECONDS, CircuitBreaker
 from resilience.circuit import BreakerPolicy
+from resilience.permit import BreakerEvent
 from tests.support.redis_server import RedisServer, running
 
 START_MS = 1_750_000_000_000
@@ -136,6 +137,37 @@ def test_operators_hold_it_for_the_whole_fleet_and_sign_for_it(
     breaker.reset("ann")
     seen = other.snapshot()
     assert (seen.state, seen.failures, seen.forced, seen.forced_by) == ("closed", 0, None, None)
+
+
+def test_who_held_it_and_gave_it_back_is_kept_the_newest_first(
+    redis_client: redis.Redis, prefix: str, breaker: CircuitBreaker, clock: Milliseconds
+) -> None:
+    other = CircuitBreaker("scraper", redis_client, now_ms=clock, prefix=prefix)
+    assert breaker.history() == []
+    breaker.force_open("ann")
+    clock.advance(60)
+    other.force_closed("bob")
+    clock.advance(60)
+    breaker.reset("cleo")
+    at = [datetime.fromtimestamp(START_MS / 1000 + seconds, UTC) for seconds in (120, 60, 0)]
+    assert other.history() == [
+        BreakerEvent(at[0], "cleo", "reset", "closed"),
+        BreakerEvent(at[1], "bob", "force_closed", "open"),
+        BreakerEvent(at[2], "ann", "force_open", "closed"),
+    ]
+
+
+@pytest.mark.parametrize(("word", "granted"), [("force_open", 0), ("force_closed", 50)])
+def test_what_an_operator_said_outlives_every_client(
+    redis_url: str, prefix: str, word: str, granted: int
+) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        getattr(CircuitBreaker("scraper", client, prefix=prefix), word)("ann")
+    with redis.Redis.from_url(redis_url) as client:
+        later = CircuitBreaker("scraper", client, prefix=prefix)
+        later.record(later.permit(50), [False] * granted)
+        assert later.permit(50).granted == granted
+        assert (later.snapshot().forced_by, later.history()[0].action) == ("ann", word)
 
 
 def test_reading_does_not_move_an_open_breaker_on(breaker: CircuitBreaker, clock: Milliseconds) -> None:
@@ -275,3 +307,9 @@ def test_an_operators_word_that_reaches_nobody_is_an_error(unreachable: redis.Re
     breaker = CircuitBreaker("scraper", unreachable, prefix=prefix)
     with pytest.raises(UnreachableError):
         breaker.force_open("ann")
+
+
+def test_a_history_that_cannot_be_read_is_an_error(unreachable: redis.Redis, prefix: str) -> None:
+    breaker = CircuitBreaker("scraper", unreachable, prefix=prefix)
+    with pytest.raises(UnreachableError):
+        breaker.history()

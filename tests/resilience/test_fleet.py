@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from copy import deepcopy
+from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import redis
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     initialize,
+    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -18,8 +27,25 @@ from hypothesis.stateful import (
 
 from resilience.circuit import BreakerPolicy, Circuit, Forced, Grant
 from resilience.fleet import FleetCircuit
+from resilience.permit import BreakerAction, BreakerEvent
 
 START_MS = 1_750_000_000_000
+ACTIONS: dict[Forced | None, BreakerAction] = {
+    "open": "force_open",
+    "closed": "force_closed",
+    None: "reset",
+}
+POLICIES = st.builds(
+    BreakerPolicy,
+    failure_threshold=st.sampled_from([1, 2, 3, 4, 100]),
+    recovery_seconds=st.sampled_from([0, 0.5, 120]),
+    success_threshold=st.integers(1, 3),
+    probe_seconds=st.sampled_from([0.5, 60]),
+    failure_ratio=st.sampled_from([None, 0.07, 1 / 3, 0.5, 1]),
+    window_seconds=st.sampled_from([1, 60]),
+    minimum_calls=st.integers(1, 8),
+    ramp_seconds=st.sampled_from([0, 0.007, 0.5, 60]),
+)
 Issued = tuple[Grant, str]
 
 
@@ -36,22 +62,12 @@ class Agreement(RuleBasedStateMachine):
         self.latest: Issued | None = None
         self.tokens = 0
 
-    @initialize(
-        failure_threshold=st.integers(1, 4),
-        recovery_seconds=st.sampled_from([0, 0.5, 120]),
-        success_threshold=st.integers(1, 3),
-        probe_seconds=st.sampled_from([0.5, 60]),
-    )
-    def begin(
-        self,
-        failure_threshold: int,
-        recovery_seconds: float,
-        success_threshold: int,
-        probe_seconds: float,
-    ) -> None:
-        policy = BreakerPolicy(failure_threshold, recovery_seconds, success_threshold, probe_seconds)
+    @initialize(policy=POLICIES)
+    def begin(self, policy: BreakerPolicy) -> None:
         prefix = uuid4().hex
+        self.key = f"{prefix}:breaker:b"
         self.model = Circuit(policy)
+        self.events: list[BreakerEvent] = []
         self.fleet = [
             FleetCircuit(self.client, "b", policy, prefix=prefix, now_ms=lambda: self.now_ms)
             for _ in range(3)
@@ -72,6 +88,19 @@ class Agreement(RuleBasedStateMachine):
         expected = self.model.record(grant.generation, token, outcomes, self.now_ms)
         assert self.fleet[process].record(grant.generation, token, outcomes) == expected
 
+    @rule(process=st.integers(0, 2), outcomes=st.lists(st.sampled_from([True, False]), max_size=9))
+    def work(self, process: int, outcomes: list[bool | None]) -> None:
+        """A batch as it should be: asked for, and told at once."""
+        permit = self._permit(process, len(outcomes))
+        self.record(permit, process, outcomes[: permit[0].granted])
+
+    @rule(process=st.integers(0, 2))
+    def recover(self, process: int) -> None:
+        self.trip(process)
+        self.now_ms += self.model.policy.recovery_ms
+        permit = self._permit(process, self.model.policy.success_threshold)
+        self.record(permit, process, [True] * permit[0].granted)
+
     @rule(target=permits, process=st.integers(0, 2))
     def trip(self, process: int) -> Issued:
         permit = self._permit(process, self.model.policy.failure_threshold)
@@ -90,20 +119,51 @@ class Agreement(RuleBasedStateMachine):
         assert self.latest
         self.record(self.latest, process, outcomes)
 
-    @rule(steps=st.sampled_from(["probe", "recovery", "neither"]), offset_ms=st.integers(-1, 1))
-    def wait(self, steps: str, offset_ms: int) -> None:
-        """To the very edge of a lease's end or of the recovery, or just before or after it."""
+    @rule(
+        step=st.sampled_from(
+            ["probe", "recovery", "bucket", "window", "window edge", "ramp step", "ramp", "neither"]
+        ),
+        offset_ms=st.integers(-1, 1),
+    )
+    def wait(self, step: str, offset_ms: int) -> None:
+        """To the very edge of something that ends, or just before or after it."""
         policy = self.model.policy
-        step_ms = {"probe": policy.probe_ms, "recovery": policy.recovery_ms, "neither": 1}[steps]
-        self.now_ms += max(0, step_ms + offset_ms)
+        steps_ms = {
+            "probe": policy.probe_ms,
+            "recovery": policy.recovery_ms,
+            "bucket": policy.window_ms // 10,
+            "window": policy.window_ms,
+            "window edge": policy.window_ms + -self.now_ms % (policy.window_ms // 10),
+            "ramp step": policy.ramp_ms // 10,
+            "ramp": policy.ramp_ms,
+            "neither": 1,
+        }
+        self.now_ms += max(0, steps_ms[step] + offset_ms)
+
+    @rule(back_ms=st.integers(1, 70_000))
+    def set_the_clock_back(self, back_ms: int) -> None:
+        """As a server may that takes over from another."""
+        self.now_ms -= back_ms
 
     @rule(process=st.integers(0, 2), forced=st.sampled_from(["open", "closed", None, None]))
     def force(self, process: int, forced: Forced | None) -> None:
-        assert self.fleet[process].force(forced, "ops") == self.model.force(forced, "ops", self.now_ms)
+        change = self.model.force(forced, "ops", self.now_ms)
+        assert self.fleet[process].force(forced, "ops") == change
+        at = datetime.fromtimestamp(self.now_ms / 1000, UTC)
+        self.events.insert(0, BreakerEvent(at, "ops", ACTIONS[forced], change.before))
 
     @rule(process=st.integers(0, 2))
     def read(self, process: int) -> None:
         assert self.fleet[process].read() == self.model.read(self.now_ms)
+        assert self.fleet[process].history() == self.events
+
+    @invariant()
+    def keeps_the_same_counts(self) -> None:
+        buckets, ramp = self.model.window.buckets, self.model.ramp
+        window = " ".join(f"{ms}:{calls}:{failures}" for ms, (calls, failures) in sorted(buckets.items()))
+        step = f"{ramp.step}:{ramp.granted}" if ramp else ""
+        kept: Any = self.client.hmget(self.key, "window", "ramp")
+        assert [(field or b"").decode() for field in kept] == [window, step]
 
     def _permit(self, process: int, n: int) -> Issued:
         self.tokens += 1
@@ -124,6 +184,136 @@ def test_the_fleet_and_the_model_agree_whatever_happens(redis_client: redis.Redi
     run_state_machine_as_test(
         OnThisServer, settings=settings(max_examples=100, stateful_step_count=40, deadline=None)
     )
+
+
+Operation = tuple[str, Any]
+OPERATIONS = st.one_of(
+    st.tuples(st.just("permit"), st.integers(1, 5)),
+    st.tuples(st.just("record"), st.lists(st.sampled_from([True, False, None]), min_size=1, max_size=4)),
+    st.tuples(st.just("force"), st.sampled_from(["open", "closed", None])),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    policy=POLICIES,
+    begun=st.sampled_from(["closed", "half_open", "ramping"]),
+    programs=st.lists(st.lists(OPERATIONS, min_size=1, max_size=2), min_size=2, max_size=3),
+)
+def test_what_clients_do_at_once_happens_in_some_order(
+    redis_url: str, policy: BreakerPolicy, begun: str, programs: list[list[Operation]]
+) -> None:
+    model, prefix = Circuit(policy), uuid4().hex
+    with ExitStack() as stack:
+        clients = [stack.enter_context(redis.Redis.from_url(redis_url)) for _ in programs]
+        fleet = [
+            FleetCircuit(client, "b", policy, prefix=prefix, now_ms=lambda: START_MS) for client in clients
+        ]
+        lead(model, fleet[0], begun)
+        generation, together = model.generation, threading.Barrier(len(programs))
+
+        def run(client: int) -> list[Any]:
+            together.wait()
+            return [do(fleet[client], each, generation, f"t{client}") for each in programs[client]]
+
+        with ThreadPoolExecutor(len(programs)) as threads:
+            replies = list(threads.map(run, range(len(programs))))
+        final = fleet[0].read()
+    assert any(
+        explains(deepcopy(model), programs, replies, generation, order) == final
+        for order in orders([len(program) for program in programs])
+    )
+
+
+def lead(model: Circuit, fleet: FleetCircuit, begun: str) -> None:
+    """Both to where the clients begin, so that everything that follows happens at `START_MS`."""
+    if begun == "closed":
+        return
+    earlier_ms, threshold = START_MS - model.policy.recovery_ms, model.policy.success_threshold
+    fleet._now_ms = lambda: earlier_ms
+    failures = [False] * model.policy.failure_threshold
+    assert fleet.record(0, "a", failures) == model.record(0, "a", failures, earlier_ms)
+    fleet._now_ms = lambda: START_MS
+    n = threshold if begun == "ramping" else 1
+    grant = model.permit(n, "b", START_MS)
+    assert fleet.permit(n, "b") == grant
+    if begun == "ramping":
+        fleet.record(grant.generation, "b", [True] * n)
+        model.record(grant.generation, "b", [True] * n, START_MS)
+
+
+def do(fleet: FleetCircuit, operation: Operation, generation: int, token: str) -> Any:
+    name, argument = operation
+    if name == "permit":
+        return fleet.permit(argument, token)
+    return fleet.record(generation, token, argument) if name == "record" else fleet.force(argument, token)
+
+
+def explains(
+    model: Circuit,
+    programs: Sequence[Sequence[Operation]],
+    replies: Sequence[Sequence[Any]],
+    generation: int,
+    order: Sequence[int],
+) -> Any:
+    """What is read after that order of clients, or None when one of them was told something else."""
+    done = [0] * len(programs)
+    for client in order:
+        name, argument = programs[client][done[client]]
+        token = f"t{client}"
+        if name == "permit":
+            reply: Any = model.permit(argument, token, START_MS)
+        elif name == "record":
+            reply = model.record(generation, token, argument, START_MS)
+        else:
+            reply = model.force(argument, token, START_MS)
+        if reply != replies[client][done[client]]:
+            return None
+        done[client] += 1
+    return model.read(START_MS)
+
+
+def orders(left: Sequence[int]) -> Iterator[list[int]]:
+    """Each order in which clients with so many operations left may get their turns."""
+    if not any(left):
+        yield []
+    for client, count in enumerate(left):
+        if count:
+            for rest in orders([*left[:client], count - 1, *left[client + 1 :]]):
+                yield [client, *rest]
+
+
+def test_an_audit_of_a_hundred_is_kept(redis_client: redis.Redis, prefix: str) -> None:
+    circuit = FleetCircuit(redis_client, "b", BreakerPolicy(), prefix=prefix, now_ms=lambda: START_MS)
+    for i in range(103):
+        circuit.force(None, f"ops {i}")
+    assert [event.by for event in circuit.history()] == [f"ops {i}" for i in range(102, 2, -1)]
+
+
+def test_who_said_it_is_kept_as_it_was_written(redis_client: redis.Redis, prefix: str) -> None:
+    circuit = FleetCircuit(redis_client, "b", BreakerPolicy(), prefix=prefix, now_ms=lambda: START_MS)
+    by = 'Zoë "/\\" 你\n'
+    circuit.force("open", by)
+    assert (circuit.history()[0].by, circuit.read().forced_by) == (by, by)
+    entry: Any = redis_client.lindex(f"{prefix}:breaker:b:audit", 0)
+    assert json.loads(entry) == {"at_ms": START_MS, "by": by, "action": "force_open", "before": "closed"}
+
+
+def test_a_long_time_costs_no_more_memory_than_a_window(redis_client: redis.Redis, prefix: str) -> None:
+    now_ms = START_MS
+    policy = BreakerPolicy(failure_threshold=10**9, failure_ratio=1, window_seconds=10)
+    circuit = FleetCircuit(redis_client, "b", policy, prefix=prefix, now_ms=lambda: now_ms)
+    for _ in range(300):
+        circuit.record(0, "a", [True, False])
+        now_ms += 250
+    window: Any = redis_client.hget(f"{prefix}:breaker:b", "window")
+    assert len(window.split()) == 10
+
+
+def test_without_a_ratio_nothing_is_kept_of_the_window(redis_client: redis.Redis, prefix: str) -> None:
+    circuit = FleetCircuit(redis_client, "b", BreakerPolicy(), prefix=prefix, now_ms=lambda: START_MS)
+    circuit.record(0, "a", [True, False])
+    assert redis_client.hkeys(f"{prefix}:breaker:b") == [b"failures", b"successes"]
 
 
 def test_without_a_clock_of_its_own_it_goes_by_the_servers(redis_client: redis.Redis, prefix: str) -> None:

@@ -191,3 +191,71 @@ def test_open_and_close_hold_it_and_give_it_back(breaker: CircuitBreaker) -> Non
 def test_without_redis_calls_are_still_guarded(unreachable: redis.Redis, prefix: str) -> None:
     breaker = CircuitBreaker("mail", unreachable, POLICY, prefix=prefix)
     call_and_fail(breaker, OSError(), OSError(), CircuitBreakerError("mail", 0))
+
+
+class Stopwatch:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def take(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture
+def stopwatch() -> Stopwatch:
+    return Stopwatch()
+
+
+@pytest.fixture
+def impatient(redis_client: redis.Redis, prefix: str, ear: Ear, stopwatch: Stopwatch) -> CircuitBreaker:
+    policy = BreakerPolicy(failure_threshold=2, slow_call_seconds=5)
+    return CircuitBreaker("mail", redis_client, policy, listeners=[ear], monotonic=stopwatch, prefix=prefix)
+
+
+def test_slow_calls_count_as_failures_however_they_are_guarded(
+    impatient: CircuitBreaker, stopwatch: Stopwatch
+) -> None:
+    async def work() -> None:
+        stopwatch.take(6)
+
+    impatient.call(stopwatch.take, 6)
+    assert impatient.fail_counter == 1
+    impatient.call(stopwatch.take, 5)
+    assert impatient.fail_counter == 0
+    with impatient.calling():
+        stopwatch.take(6)
+    assert impatient.fail_counter == 1
+    asyncio.run(impatient.call_async(work))
+    assert impatient.current_state == "open"
+
+
+def test_listeners_hear_the_success_of_a_slow_call(
+    impatient: CircuitBreaker, ear: Ear, stopwatch: Stopwatch
+) -> None:
+    impatient.call(stopwatch.take, 6)
+    impatient.call(stopwatch.take, 6)
+    assert [event for event in ear.heard if event[0] != "before"] == [
+        "success",
+        ("mail", "closed", "open"),
+        "success",
+    ]
+
+
+def test_what_listeners_do_before_a_call_is_no_part_of_it(
+    impatient: CircuitBreaker, stopwatch: Stopwatch
+) -> None:
+    class Slow(pybreaker.CircuitBreakerListener):
+        def before_call(self, cb: Any, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+            stopwatch.take(100)
+
+    impatient.add_listener(Slow())
+    impatient.call(stopwatch.take, 5)
+    assert impatient.fail_counter == 0
+
+
+def test_an_excluded_outcome_may_take_its_time(impatient: CircuitBreaker) -> None:
+    impatient.record(impatient.permit(2), [None, None], [100, 100])
+    assert impatient.fail_counter == 0

@@ -1,0 +1,148 @@
+"""The dead letters of Dramatiq's Redis broker: found, given another life, or deleted.
+
+They stay where Dramatiq puts them, and no second copy is made: sorted set `{namespace}:{queue}.XQ` and
+hash `{namespace}:{queue}.XQ.msgs`. Source: the key schema atop dramatiq/brokers/redis/dispatch.lua.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+import redis
+from dramatiq import Message
+from dramatiq.brokers.redis import DEFAULT_DEAD_MESSAGE_TTL
+from dramatiq.common import xq_name
+
+from resilience.audit import Audit
+from resilience.dead_letter import DeadLetter
+from resilience.scripts import Clock, Scripts, reaching, text
+from resilience.selection import ALL, Selection
+
+CHUNK = 200
+"""Letters in one script call: long enough to be cheap, short enough not to hold Redis up."""
+
+Act = Callable[[str, Sequence[DeadLetter]], int]
+T = TypeVar("T")
+
+
+class DeadLetters:
+    """The dead letters of `queues`. Raises: UnreachableError from every method.
+
+    Both operations act on everything that is meant when they begin, in chunks, no faster than `per_second`,
+    and leave one record in `audit`, even when they are broken off. `wait` sleeps between the chunks.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        queues: Iterable[str],
+        *,
+        namespace: str = "dramatiq",
+        prefix: str = "rollcall",
+        now_ms: Clock | None = None,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client = client
+        self._scripts = Scripts(client)
+        self._queues = tuple(queues)
+        self._namespace = namespace
+        self.audit = Audit(client, "dead-letters", prefix)
+        self._now_ms = now_ms or self._server_ms
+        self._wait = wait
+
+    def find(self, wanted: Selection = ALL) -> Iterator[DeadLetter]:
+        """Those that `wanted` means, the oldest first; read as they are asked for."""
+        found = (self._find(queue, wanted) for queue in self._chosen(wanted))
+        return heapq.merge(*found, key=lambda letter: letter.died_ms)
+
+    def count(self, wanted: Selection = ALL) -> int:
+        """How many `wanted` means: the dry run of both operations."""
+        return sum(1 for _ in self.find(wanted))
+
+    def retry(self, wanted: Selection, by: str, *, per_second: float | None = None) -> int:
+        """Put them back to the end of their queues, as new; how many. None is ever in both places."""
+        return self._for_each("retry", self._retry, wanted, by, per_second)
+
+    def purge(self, wanted: Selection, by: str, *, per_second: float | None = None) -> int:
+        """Delete them; how many."""
+        return self._for_each("purge", self._purge, wanted, by, per_second)
+
+    def _find(self, queue: str, wanted: Selection) -> Iterator[DeadLetter]:
+        # The ids are read at once: what dies while this goes on is not found, or a retry might never end.
+        with reaching():
+            ids: list[Any] = self._client.zrangebyscore(
+                self._keys(queue)[0], "-inf", self._latest(wanted), withscores=True
+            )
+        for chunk in _chunks(ids, CHUNK):
+            yield from (letter for letter in self._read(queue, chunk) if wanted.matches(letter))
+
+    def _read(self, queue: str, ids: Sequence[tuple[bytes | str, float]]) -> list[DeadLetter]:
+        with reaching():
+            bodies: list[Any] = self._client.hmget(self._keys(queue)[1], [key for key, _ in ids])
+        return [
+            DeadLetter(text(key), queue, Message.decode(body), int(died_ms), _expiry(died_ms))
+            for (key, died_ms), body in zip(ids, bodies, strict=True)
+            if body is not None
+        ]
+
+    def _for_each(self, action: str, act: Act, wanted: Selection, by: str, per_second: float | None) -> int:
+        count, pause_seconds = 0, 0.0
+        size = min(CHUNK, max(1, int(per_second))) if per_second else CHUNK
+        try:
+            for queue in self._chosen(wanted):
+                for letters in _chunks(self._find(queue, wanted), size):
+                    self._wait(pause_seconds)
+                    count += act(queue, letters)
+                    pause_seconds = len(letters) / per_second if per_second else 0.0
+        finally:
+            self.audit.write(self._now_ms(), by, action, wanted.said, count)
+        return count
+
+    def _retry(self, queue: str, letters: Sequence[DeadLetter]) -> int:
+        now_ms = self._now_ms()
+        revived = [(letter.key, letter.revived(now_ms)) for letter in letters]
+        args = [
+            part
+            for key, message in revived
+            for part in (key, message.options["redis_message_id"], text(message.encode()))
+        ]
+        name = f"{self._namespace}:{queue}"
+        with reaching():
+            return int(self._scripts.dead_letters_retry([*self._keys(queue), name, f"{name}.msgs"], args))
+
+    def _purge(self, queue: str, letters: Sequence[DeadLetter]) -> int:
+        with reaching():
+            keys: list[str | int] = [letter.key for letter in letters]
+            return int(self._scripts.dead_letters_purge(self._keys(queue), keys))
+
+    def _chosen(self, wanted: Selection) -> Iterable[str]:
+        return self._queues if wanted.queue is None else [wanted.queue]
+
+    def _latest(self, wanted: Selection) -> int | str:
+        if wanted.older_than is None:
+            return "+inf"
+        return self._now_ms() - round(wanted.older_than.total_seconds() * 1000)
+
+    def _keys(self, queue: str) -> list[str]:
+        dead = f"{self._namespace}:{xq_name(queue)}"
+        return [dead, f"{dead}.msgs"]
+
+    def _server_ms(self) -> int:
+        with reaching():
+            seconds, microseconds = self._client.time()
+        return int(seconds * 1000 + microseconds // 1000)
+
+
+def _expiry(died_ms: float) -> datetime:
+    return datetime.fromtimestamp((died_ms + DEFAULT_DEAD_MESSAGE_TTL) / 1000, UTC)
+
+
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk

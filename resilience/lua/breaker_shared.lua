@@ -1,0 +1,27 @@
+-- What the breaker's operations share: it stands before each of them, in one chunk, so its locals are theirs.
+--
+-- KEYS  1 breaker hash
+-- ARGV  1 now_ms ("" = the server's clock)
+-- Hash  state, since_ms: the state and when it began; generation: counts transitions;
+--       failures in a row, successes of probes; forced, forced_by: an operator's word;
+--       window: "start_ms:calls:failures" for each bucket (breaker_window.lua);
+--       ramp: "step:granted", only after half open -> closed (breaker_permit.lua). TTL: none.
+-- Gives now, the fields of the hash as they were, and move(state)
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local hash = redis.call('HMGET', KEYS[1], 'state', 'failures', 'successes', 'generation', 'since_ms',
+  'forced', 'forced_by', 'window', 'ramp')
+local before, since, generation = hash[1] or 'closed', tonumber(hash[5] or 0), tonumber(hash[4] or 0)
+local failures, successes = tonumber(hash[2] or 0), tonumber(hash[3] or 0)
+local forced, forced_by, window, ramp = hash[6] or '', hash[7] or '', hash[8] or '', hash[9] or ''
+
+-- Every transition raises the generation, and ends what was counted in the window and the ramp.
+local function move(state)
+  generation = generation + 1
+  redis.call('HSET', KEYS[1], 'state', state, 'failures', failures, 'successes', successes,
+    'generation', generation, 'since_ms', now)
+  redis.call('HDEL', KEYS[1], 'window', 'ramp')
+end

@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import dramatiq
+import pytest
+import redis
+from dramatiq import Broker
+
+from actors import ACTORS, QUEUES
+from actors.reconcile import reconcile
+from actors.registry import install
+from actors.triggers import trigger_run
+from domain.errors import PermanentError, UnreachableError
+from domain.notice import NoticeState
+from domain.section import Stagger
+from resilience.dead_letter import UNTOLD
+from resilience.dead_letters import DeadLetters
+from resilience.obituary import EXPIRED
+from resilience.selection import ALL, Selection, grouped
+from tests.support.catalog import Row
+from tests.support.house import House, house, sqlite_url
+from tests.support.workbench import (
+    RETRIES,
+    bury,
+    counts,
+    is_idle,
+    message,
+    open_broker,
+    open_letters,
+    waiting,
+    work_off,
+)
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def letters(redis_client: redis.Redis, prefix: str) -> DeadLetters:
+    return open_letters(redis_client, prefix)
+
+
+@pytest.fixture
+def broker(redis_client: redis.Redis, prefix: str) -> Broker:
+    return open_broker(redis_client, prefix)
+
+
+def test_what_used_up_its_retries_is_found_with_its_cause_and_history(
+    broker: Broker, letters: DeadLetters, redis_client: redis.Redis, prefix: str
+) -> None:
+    @dramatiq.actor(broker=broker, queue_name="check", actor_name="work.do")
+    def do(_number: int) -> None:
+        raise UnreachableError("no route")
+
+    sent = do.send(7)
+    work_off(broker, redis_client, prefix)
+    (letter,) = letters.find()
+    assert (letter.message_id, letter.queue, str(letter.message)) == (sent.message_id, "check", "work.do(7)")
+    assert letter.cause == "UnreachableError in tests.resilience.test_dead_letters:do"
+    assert (letter.failures, letter.retried, letter.deaths) == (RETRIES + 1, 0, [])
+    assert letter.traceback[-1] == "domain.errors.UnreachableError: no route"
+    assert letter.enqueued_at == sent.message_datetime < letter.died_at
+    assert letter.expires_at - letter.died_at == timedelta(days=7)
+
+
+def test_every_way_to_die_has_its_cause(
+    broker: Broker, letters: DeadLetters, redis_client: redis.Redis, prefix: str
+) -> None:
+    def fail() -> None:
+        raise PermanentError("wrong key")
+
+    @dramatiq.actor(broker=broker, queue_name="check", actor_name="work.fail")
+    def once() -> None:
+        fail()
+
+    @dramatiq.actor(broker=broker, queue_name="check", actor_name="work.throw", throws=KeyError)
+    def expected() -> None:
+        raise KeyError("known")
+
+    once.send()
+    expected.send()
+    once.send_with_options(max_age=1, delay=5)
+    broker.enqueue(message("nobody.knows"))
+    work_off(broker, redis_client, prefix)
+    assert counts(letters) == {
+        "PermanentError in tests.resilience.test_dead_letters:fail": 1,
+        "KeyError in tests.resilience.test_dead_letters:expected": 1,
+        EXPIRED: 1,
+        "unknown actor nobody.knows": 1,
+    }
+    ends = {letter.cause.partition(" ")[0]: letter.traceback[-1:] for letter in letters.find()}
+    assert ends == {
+        "PermanentError": ["domain.errors.PermanentError: wrong key"],
+        "KeyError": ["KeyError: 'known'"],
+        "expired": [],
+        "unknown": [],
+    }
+
+
+def test_a_death_without_a_word_is_told_from_its_last_traceback(
+    letters: DeadLetters, redis_client: redis.Redis, prefix: str
+) -> None:
+    bury(redis_client, prefix, message(traceback="Traceback\n  File\nValueError: no\n"))
+    bury(redis_client, prefix, message())
+    assert counts(letters) == {"ValueError": 1, UNTOLD: 1}
+
+
+def test_the_last_word_does_not_bring_back_what_another_worker_has_finished(
+    broker: Broker, redis_client: redis.Redis, prefix: str
+) -> None:
+    gone = dramatiq.MessageProxy(message(redis_message_id="gone"))
+    gone.stuff_exception(ValueError("late"))
+    broker.emit_before("nack", gone)
+    assert is_idle(redis_client, prefix)
+
+
+def test_filters_say_what_is_meant_and_causes_come_with_their_counts(
+    redis_client: redis.Redis, prefix: str
+) -> None:
+    letters = open_letters(redis_client, prefix, now_ms=lambda: 10 * DAY_MS)
+    for day in range(5):
+        bury(redis_client, prefix, message("work.a", day, rollcall_cause="ValueError in a:b"), day * DAY_MS)
+    last = message("work.b", queue="deliver", rollcall_cause="expired")
+    bury(redis_client, prefix, last, 9 * DAY_MS)
+
+    first, second = grouped(letters.find(), limit=2)
+    assert (first.cause, first.count, [g.message.args for g in first.letters]) == (
+        "ValueError in a:b",
+        5,
+        [(4,), (3,)],
+    )
+    assert (second.cause, second.count) == ("expired", 1)
+    for wanted, count in {
+        Selection(queue="deliver"): 1,
+        Selection(actor="work.a"): 5,
+        Selection(cause="valueerror"): 5,
+        Selection(older_than=timedelta(days=8)): 3,
+        Selection(older_than=timedelta(days=8), actor="work.b"): 0,
+        Selection(message_ids=(last.message_id,)): 1,
+        ALL: 6,
+    }.items():
+        assert letters.count(wanted) == count
+
+
+def test_what_is_retried_starts_as_new_keeps_its_history_and_moves_once(
+    letters: DeadLetters, redis_client: redis.Redis, prefix: str
+) -> None:
+    old = message("work.do", 1, retries=6, traceback="x\nE: y", rollcall_cause="E in a:b", max_age=1000)
+    old = replace(old, message_timestamp=4 * DAY_MS)
+    key = bury(redis_client, prefix, old, 5 * DAY_MS)
+    (letter,) = letters.find()
+    assert letters.retry(ALL, "ada") == 1
+    assert letters.retry(ALL, "ada") == letters.count() == letters._retry("check", [letter]) == 0
+
+    (found,) = waiting(redis_client, prefix)
+    assert (found.message_id, found.args, found.options["max_age"]) == (old.message_id, (1,), 1000)
+    assert found.options.keys().isdisjoint({"retries", "traceback", "rollcall_cause"})
+    assert found.options["redis_message_id"] != key
+    assert found.message_timestamp > 1000 * DAY_MS  # or it would expire again
+
+    bury(redis_client, prefix, found, 6 * DAY_MS)
+    (again,) = letters.find()
+    assert (again.retried, again.enqueued_at) == (1, old.message_datetime)
+    assert [(death["cause"], death["failures"]) for death in again.deaths] == [("E in a:b", 6)]
+    assert again.deaths[0]["at"] == letter.died_at
+
+
+def test_what_nobody_knew_runs_once_its_actor_is_there(
+    broker: Broker, letters: DeadLetters, redis_client: redis.Redis, prefix: str
+) -> None:
+    broker.declare_queue("check")
+    broker.enqueue(message("work.late", 3))
+    work_off(broker, redis_client, prefix)
+    assert counts(letters) == {"unknown actor work.late": 1}
+
+    ran: list[int] = []
+    dramatiq.actor(broker=broker, queue_name="check", actor_name="work.late")(ran.append)
+    assert letters.retry(ALL, "ada") == 1
+    work_off(broker, redis_client, prefix)
+    assert (ran, letters.count()) == ([3], 0)
+
+
+def test_operators_in_each_others_way_move_every_letter_exactly_once(
+    letters: DeadLetters, redis_client: redis.Redis, prefix: str
+) -> None:
+    numbers = range(450)
+    for number in numbers:
+        bury(redis_client, prefix, message("work.do", number))
+    start = threading.Barrier(4)
+
+    def act(who: int) -> int:
+        start.wait()
+        return letters.retry(ALL, "ada") if who % 2 else letters.purge(Selection(actor="work.do"), "bob")
+
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(act, range(4)))
+    moved = waiting(redis_client, prefix)
+    assert sum(done) == len(numbers)
+    assert len({found.message_id for found in moved}) == len(moved) == done[1] + done[3]
+    assert (letters.count(), redis_client.hlen(f"{prefix}:check.XQ.msgs")) == (0, 0)
+    assert redis_client.hlen(f"{prefix}:check.msgs") == len(moved)
+
+
+def test_a_rate_paces_the_chunks_and_what_dies_meanwhile_is_left_alone(
+    redis_client: redis.Redis, prefix: str
+) -> None:
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        bury(redis_client, prefix, message())
+
+    letters = open_letters(redis_client, prefix, wait=wait)
+    for _ in range(5):
+        bury(redis_client, prefix, message())
+    assert letters.retry(ALL, "ada", per_second=2.5) == 5
+    assert waits == [0, 0.8, 0.8]
+    assert letters.count() == 3
+
+
+def test_every_operation_is_written_down_even_when_it_is_broken_off(
+    redis_client: redis.Redis, prefix: str
+) -> None:
+    def wait(seconds: float) -> None:
+        if seconds:
+            raise KeyboardInterrupt
+
+    letters = open_letters(redis_client, prefix, wait=wait, now_ms=lambda: 10 * DAY_MS)
+    for _ in range(3):
+        bury(redis_client, prefix, message(), 0)
+    with pytest.raises(KeyboardInterrupt):
+        letters.retry(Selection(queue="check"), "ada", per_second=1)
+    assert letters.purge(Selection(older_than=timedelta(days=1)), "bob") == 2
+    told = [(record.by, record.action, dict(record.filter), record.count) for record in letters.audit.read()]
+    assert told == [
+        ("bob", "purge", {"older_than_seconds": 86_400.0}, 2),
+        ("ada", "retry", {"queue": "check"}, 1),
+    ]
+
+
+def test_an_unreachable_redis_has_no_empty_list(unreachable: redis.Redis, prefix: str) -> None:
+    letters = open_letters(unreachable, prefix)
+    with pytest.raises(UnreachableError):
+        letters.count()
+    with pytest.raises(UnreachableError):
+        letters.purge(ALL, "ada")
+    with pytest.raises(UnreachableError):
+        letters.audit.read()
+
+
+def test_letters_retried_after_the_reconciler_did_their_work_change_nothing(
+    tmp_path: Path, letters: DeadLetters, redis_client: redis.Redis, prefix: str
+) -> None:
+    broker = open_broker(redis_client, prefix, retries=0)
+    with house(sqlite_url(tmp_path), redis_client, prefix) as rollcall:
+        install(broker, rollcall.services, ACTORS)
+
+        def carry_out() -> None:
+            while rollcall.mailbox:
+                broker.enqueue(rollcall.mailbox.pop(0))
+            work_off(broker, redis_client, prefix)
+
+        open_a_seat_in_trouble(rollcall, carry_out)
+        assert counts(letters) == {
+            "AttributeError in tests.support.catalog:_outcome": 1,
+            "RuntimeError in tests.support.post:send": 1,
+        }
+        before = whole_state(rollcall)
+        assert before[:2] == (["seat_available"], [("seat_available", 1, NoticeState.SENT)])
+
+        assert letters.retry(ALL, "ada") == 2
+        work_off(broker, redis_client, prefix)
+        assert (whole_state(rollcall), letters.count(), rollcall.mailbox) == (before, 0, [])
+
+
+def open_a_seat_in_trouble(rollcall: House, carry_out: Callable[[], None]) -> None:
+    """A seat opens; its check and its delivery die in their worker, and the reconciler has both made good."""
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
+    rollcall.run()
+    rollcall.clock.advance(60)
+    trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
+    carry_out()
+    rollcall.catalog.rows[rollcall.key()] = "no row"  # type: ignore[assignment]
+    carry_out()
+
+    rollcall.catalog.rows[rollcall.key()] = Row(open_seats=1)
+    rollcall.clock.advance(6)
+    reconcile(rollcall.services, dict.fromkeys(QUEUES, 0))
+    carry_out()
+    rollcall.post.accepts_in_trouble = True
+    rollcall.post.troubles.append(RuntimeError("after the letters were taken"))
+    carry_out()
+    rollcall.pass_time(130)
+
+
+def whole_state(rollcall: House) -> tuple[object, ...]:
+    """Who was mailed what, what is noted, and how often the outside world was asked."""
+    kinds = [event.partition(";")[0] for _, event in rollcall.events()]
+    return kinds, rollcall.states(), rollcall.post.calls, len(rollcall.catalog.calls)

@@ -1,0 +1,145 @@
+"""`rollcall queue dead`, on the broker and the middleware that the wiring makes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dramatiq
+import pytest
+import redis
+from click.testing import CliRunner, Result
+from dramatiq.brokers.stub import StubBroker
+
+from domain.errors import InvalidInputError, PermanentError
+from rollcall import brokers
+from rollcall.cli import rollcall
+from rollcall.settings import parse
+from tests.support.redis_server import running, valkey_binary
+from tests.support.workbench import message, waiting, work_off
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def client() -> Iterator[redis.Redis]:
+    """A server of its own: the command knows one namespace."""
+    with running(valkey_binary()) as server, redis.Redis.from_url(server.url) as found:
+        yield found
+
+
+@pytest.fixture
+def settings(client: redis.Redis, home: Path) -> dict[str, str]:
+    path = client.connection_pool.connection_kwargs["path"]
+    return {"ROLLCALL_HOME": str(home), "REDIS_URL": f"unix://{path}"}
+
+
+@pytest.fixture
+def run(settings: dict[str, str]) -> Command:
+    def invoke(*words: str, answer: str | None = None) -> Result:
+        return CliRunner().invoke(rollcall, ["queue", "dead", *words], answer, env=settings)
+
+    return invoke
+
+
+@pytest.fixture
+def dead(client: redis.Redis, settings: dict[str, str]) -> list[str]:
+    """The message ids of two letters for an unknown actor, and then one of a wrong key."""
+    broker = brokers.build(parse(settings), client)
+
+    @dramatiq.actor(broker=broker, queue_name="deliver", actor_name="mail.deliver")
+    def deliver() -> None:
+        raise PermanentError("wrong key")
+
+    broker.declare_queue("check")
+    sent = [broker.enqueue(message("nobody.knows", number)) for number in (1, 2)]
+    work_off(broker, client, "dramatiq")
+    sent.append(deliver.send())
+    work_off(broker, client, "dramatiq")
+    return [one.message_id for one in sent]
+
+
+def told(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_they_are_listed_by_cause_with_their_number_first(run: Command, dead: list[str]) -> None:
+    listed = run("ls", "--limit", "1").output.splitlines()
+    assert listed[0] == "3 dead letters, 2 causes"
+    assert listed[2] == "2 x unknown actor nobody.knows"
+    assert listed[3].split("  ")[0] == "died at"
+    assert [dead[1] in line for line in listed[4:6]] == [True, False]
+    assert "nobody.knows(2)" in listed[4]
+    assert listed[6] == "1 x PermanentError in tests.rollcall.test_dead_command:deliver"
+
+    unknown, wrong = told(run("ls", "--json"))
+    assert (unknown["cause"], unknown["count"], len(unknown["letters"])) == (
+        "unknown actor nobody.knows",
+        2,
+        2,
+    )
+    (letter,) = wrong["letters"]
+    assert (letter["queue"], letter["actor"], letter["args"], letter["failures"]) == (
+        "deliver",
+        "mail.deliver",
+        [],
+        1,
+    )
+    assert letter["died_at"] < letter["expires_at"]
+
+
+def test_one_is_shown_with_the_end_of_its_traceback(run: Command, dead: list[str]) -> None:
+    shown = run("show", dead[2]).output
+    assert "mail.deliver" in shown
+    assert "earlier deaths\nnone\n" in shown
+    assert shown.endswith("domain.errors.PermanentError: wrong key\n")
+    assert told(run("show", dead[0], "--json"))[0]["traceback"] == []
+    assert isinstance(run("show", "nobody").exception, InvalidInputError)
+
+
+def test_a_dry_run_and_a_no_change_nothing(run: Command, dead: list[str]) -> None:
+    assert run("purge", "--dry-run").output == "3 dead letters match\npurge: 0 (dry run)\n"
+    refused = run("retry", "--queue", "check", answer="n\n")
+    assert refused.exit_code == 1
+    assert refused.output.startswith("2 dead letters match\nretry them?")
+    assert told(run("ls", "--json", "--older-than", "1h")) == []
+    assert len(told(run("ls", "--json"))) == 2
+    assert run("audit").output == "nothing was retried or purged\n"
+
+
+def test_retry_and_purge_act_on_what_the_filters_mean_and_are_written_down(
+    run: Command, dead: list[str], client: redis.Redis
+) -> None:
+    asked = run("retry", "--cause", "UNKNOWN", "--rate", "1000", answer="y\n")
+    assert asked.output.endswith("retry: 2\n")
+    assert [found.message_id for found in waiting(client, "dramatiq")] == dead[:2]
+    assert told(run("purge", dead[2], "--yes", "--json")) == [
+        {"action": "purge", "matched": 1, "done": 1, "dry_run": False}
+    ]
+    assert run("ls").output == "0 dead letters, 0 causes\n"
+    records = told(run("audit", "--json"))
+    assert [(each["action"], each["filter"], each["count"]) for each in records] == [
+        ("purge", {"message_ids": [dead[2]]}, 1),
+        ("retry", {"cause": "UNKNOWN"}, 2),
+    ]
+
+
+@pytest.mark.parametrize("duration", ["5", "1w", "-1h", "1.5h"])
+def test_a_duration_without_a_sense_is_refused(run: Command, duration: str) -> None:
+    refused = run("ls", f"--older-than={duration}")
+    assert refused.exit_code == 2
+    assert "is no duration" in refused.output
+
+
+def test_rabbitmq_keeps_its_own() -> None:
+    settings = parse({"BROKER_URL": "amqp://127.0.0.1/"})
+    with pytest.raises(PermanentError, match="with a Redis broker only"):
+        brokers.dead_letters(settings, StubBroker())

@@ -1,0 +1,95 @@
+"""A real Redis broker with the middleware of dead letters, a real worker, and messages dead at will."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import redis
+from dramatiq import Broker, Message, Worker
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import AgeLimit, Retries, ShutdownNotifications, TimeLimit
+
+from actors import QUEUES
+from domain.errors import is_retryable
+from resilience.dead_letters import DeadLetters
+from resilience.obituary import Obituary
+from resilience.quarantine import Quarantine
+from tests.support.stack import wait_until
+
+RETRIES = 2
+PACKAGES = ("actors", "domain", "mail", "resilience", "sources", "store", "tests")
+
+
+def open_broker(
+    client: redis.Redis, prefix: str, *, retries: int = RETRIES, quarantine: Quarantine | None = None
+) -> Broker:
+    """A broker whose every key begins with `prefix`; it retries at once."""
+    middleware = [
+        AgeLimit(),
+        quarantine or Quarantine(client, prefix=prefix),
+        TimeLimit(),
+        ShutdownNotifications(),
+        Retries(
+            min_backoff=1,
+            max_backoff=2,
+            retry_when=lambda made, error: made < retries and is_retryable(error),
+        ),
+        Obituary(client, PACKAGES, namespace=prefix),
+    ]
+    return RedisBroker(client=client, namespace=prefix, middleware=middleware, maintenance_chance=0)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def working(broker: Broker, threads: int = 2) -> Iterator[Worker]:
+    """A worker on every queue of `broker`, stopped at the end."""
+    worker = Worker(broker, worker_threads=threads, worker_timeout=20)
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop(timeout=5_000)
+
+
+def message(actor: str = "work.do", *args: object, queue: str = "check", **options: object) -> Message[Any]:
+    return Message(queue_name=queue, actor_name=actor, args=args, kwargs={}, options=dict(options))
+
+
+def bury(client: redis.Redis, prefix: str, dead: Message[Any], died_ms: int | None = None) -> str:
+    """Put `dead` where Dramatiq's dispatch.lua puts what was rejected; its id there."""
+    key = str(uuid4())
+    body = dead.copy(options={"redis_message_id": key}).encode()
+    name = f"{prefix}:{dead.queue_name}.XQ"
+    client.zadd(name, {key: time.time_ns() // 1_000_000 if died_ms is None else died_ms})
+    client.hset(f"{name}.msgs", key, body)
+    return key
+
+
+def waiting(client: redis.Redis, prefix: str, queue: str = "check") -> list[Message[Any]]:
+    """What lies in `queue`, in order."""
+    ids = client.lrange(f"{prefix}:{queue}", 0, -1)
+    return [Message.decode(client.hget(f"{prefix}:{queue}.msgs", key)) for key in ids]  # type: ignore[arg-type]
+
+
+def work_off(broker: Broker, client: redis.Redis, prefix: str) -> None:
+    """Let a worker carry out everything that was enqueued, and its retries."""
+    with working(broker):
+        wait_until(lambda: is_idle(client, prefix), "empty queues", seconds=20)
+
+
+def is_idle(client: redis.Redis, prefix: str) -> bool:
+    """Whether nothing waits, is delayed or in work."""
+    return not any(client.hlen(f"{prefix}:{queue}{kind}.msgs") for queue in QUEUES for kind in ("", ".DQ"))
+
+
+def open_letters(client: redis.Redis, prefix: str, **options: Any) -> DeadLetters:
+    return DeadLetters(client, QUEUES, namespace=prefix, prefix=prefix, **options)
+
+
+def counts(letters: DeadLetters) -> Mapping[str, int]:
+    """How many died of what."""
+    causes = [letter.cause for letter in letters.find()]
+    return {cause: causes.count(cause) for cause in causes}
