@@ -5,12 +5,12 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from ingress import cron, health, notifications, sections, unsubscribe, watches, webhooks
+from ingress import openapi
 from ingress.envelope import Envelope
 from ingress.problems import HANDLERS
 from ingress.surfaces import Surfaces
 
-_SURFACES = (cron, watches, sections, notifications, unsubscribe, webhooks, health)
+_SURFACES = (*openapi.DESCRIBED, openapi)
 
 
 def create_app(surfaces: Surfaces) -> Starlette:

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
+from typing import Self
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from ingress.problems import ProblemError
+from ingress.rules import Schema
 
 KIBIBYTE = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A kind of body; without `media_type` any type will do, with a limit of 0 it is left unread."""
+    """A kind of body; without `media_type` any type will do, with a limit of 0 it is left unread.
+
+    Shape: `schema` describes what is in it.
+    """
 
     limit_bytes: int
     media_type: str | None = None
+    schema: Schema | None = None
+
+    def of(self, schema: Schema) -> Self:
+        """The same kind of body, with what `schema` describes in it."""
+        return replace(self, schema=schema)
 
     async def read(self, request: Request) -> bytes:
         """The whole body. Raises: ProblemError, 415 for another type, 413 for one too large."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
@@ -14,14 +13,16 @@ from domain.section import Stagger
 from ingress import representation
 from ingress.bearer import cron_secret, either
 from ingress.endpoint import Call, endpoint, readable, writable
-from ingress.fields import one_of
+from ingress.fields import one_of, run_id
 from ingress.forms import Nothing, no_query, query
+from ingress.manual import Answer, Manual
 from ingress.pages import DEFAULT_LIMIT, cursor_of, limit, page
 from ingress.problems import not_found
+from ingress.shapes import page_of, ref
 
 _AUTO = "auto"
 _LISTING = "runs"
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
+_FOLLOW = {"get_cron_runs_id": ("id", "run_id")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +41,40 @@ class RunsForm:
     limit: Annotated[int, limit] = DEFAULT_LIMIT
 
 
-@endpoint(query(TriggerForm), secrets=cron_secret)
+@endpoint(
+    query(TriggerForm),
+    Manual(
+        {
+            HTTPStatus.ACCEPTED: Answer("The new run.", ref("TriggeredRun"), follow=_FOLLOW),
+            HTTPStatus.OK: Answer("The run that this slot has had.", ref("TriggeredRun"), follow=_FOLLOW),
+        }
+    ),
+    secrets=cron_secret,
+)
 def trigger(call: Call[TriggerForm]) -> Response:
-    """202 with the new run, or 200 with the one that this slot has had."""
+    """Check sections, unless this slot has had its run."""
     stagger = None if call.query.stagger == _AUTO else Stagger(call.query.stagger)
     run, created = trigger_run(call.surfaces.services, "http", stagger, force=call.query.force == "1")
     status = HTTPStatus.ACCEPTED if created else HTTPStatus.OK
     return JSONResponse(representation.triggered(run, call.surfaces), status)
 
 
-@endpoint(query(RunsForm), secrets=either)
+@endpoint(query(RunsForm), Manual({HTTPStatus.OK: Answer("One page.", page_of("Run"))}), secrets=either)
 def list_runs(call: Call[RunsForm]) -> Response:
     """The runs, newest first."""
     runs, following = call.surfaces.services.store.runs.page(call.query.cursor, call.query.limit)
     return page(_LISTING, [representation.run(run, call.surfaces) for run in runs], following)
 
 
-@endpoint(no_query, secrets=either)
+@endpoint(
+    no_query,
+    Manual({HTTPStatus.OK: Answer("The run.", ref("Run"))}),
+    secrets=either,
+    path={"id": run_id},
+)
 def show_run(call: Call[Nothing]) -> Response:
     """One run."""
-    run_id = call.path["id"]
-    run = call.surfaces.services.store.runs.get(run_id) if _RUN_ID.fullmatch(run_id) else None
+    run = call.surfaces.services.store.runs.get(call.path["id"])
     if run is None:
         raise not_found("run")
     return JSONResponse(representation.run(run, call.surfaces))

@@ -1,7 +1,7 @@
 """How a request reaches a handler: checked, read to its end, and away from the event loop.
 
-A handler is a plain function from a `Call` to a response. `endpoint` declares who may call it and what body
-it reads; `Resource` puts the endpoints of one path together.
+A handler is a plain function from a `Call` to a response. `endpoint` declares who may call it, what it reads
+and what it answers; `Resource` puts the endpoints of one path together.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from starlette.types import Receive, Scope, Send
 
 from ingress import bearer
 from ingress.bodies import NOTHING, Body
+from ingress.forms import Query
+from ingress.manual import Manual
 from ingress.problems import ProblemError
+from ingress.rules import Rule
 from ingress.surfaces import Surfaces
 
 Q = TypeVar("Q")
@@ -28,10 +31,10 @@ Q = TypeVar("Q")
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Q]):
-    """One request, complete and immutable; `path` holds the parameters of its path, `query` its form."""
+    """One request, complete and immutable; `path` holds the values of its path, `query` its form."""
 
     surfaces: Surfaces
-    path: Mapping[str, str]
+    path: Mapping[str, Any]
     query: Q
     headers: Headers
     body: bytes
@@ -43,48 +46,66 @@ Handler = Callable[[Call[Q]], Response]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint(Generic[Q]):
-    """A handler, with whom it answers (None: everybody) and what query and body it reads."""
+    """A handler, with what it reads and to whom it answers (None: everybody).
+
+    Shape: a handler that `blocks` works on a thread, another on the event loop.
+    """
 
     handler: Handler[Q]
-    query: Callable[[bytes], Q]
+    query: Query[Q]
+    manual: Manual
     secrets: bearer.Secrets | None
     body: Body
+    path: Mapping[str, Rule[Any]]
+    blocks: bool
 
     async def answer(self, request: Request) -> Response:
-        """Let the caller in, read the body, then do the work, which blocks, on a thread."""
+        """Let the caller in, read the body, then do the work."""
         surfaces: Surfaces = request.app.state.surfaces
         if self.secrets is not None:
             bearer.require(request.headers, self.secrets(surfaces))
         call = Call(
             surfaces=surfaces,
-            path=request.path_params,
-            query=self.query(request.scope["query_string"]),
+            path=self._path(request.path_params),
+            query=self.query.read(request.scope["query_string"]),
             headers=request.headers,
             body=await self.body.read(request),
             client=request.client.host if request.client else "",
         )
-        return await run_in_threadpool(self.handler, call)
+        return await run_in_threadpool(self.handler, call) if self.blocks else self.handler(call)
+
+    def _path(self, given: Mapping[str, object]) -> dict[str, Any]:
+        try:
+            return {name: rule(given[name]) for name, rule in self.path.items()}
+        except ValueError as error:
+            raise ProblemError(HTTPStatus.NOT_FOUND, "There can be nothing at this address.") from error
 
 
 def endpoint(
-    query: Callable[[bytes], Q], *, secrets: bearer.Secrets | None = None, body: Body = NOTHING
+    query: Query[Q],
+    manual: Manual,
+    *,
+    secrets: bearer.Secrets | None = None,
+    body: Body = NOTHING,
+    path: Mapping[str, Rule[Any]] | None = None,
+    blocks: bool = True,
 ) -> Callable[[Handler[Q]], Endpoint[Q]]:
-    """Declare a handler as an endpoint; `query` reads the query string, `bytes` leaves it as it is."""
-    return lambda handler: Endpoint(handler, query, secrets, body)
+    """Declare a handler as an endpoint; its docstring is the summary that the world reads."""
+    return lambda handler: Endpoint(handler, query, manual, secrets, body, path or {}, blocks)
 
 
 class Resource:
     """One path: an endpoint for each method that it knows."""
 
     def __init__(self, **endpoints: Endpoint[Any]) -> None:
-        self._endpoints = endpoints
+        self.endpoints = endpoints
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by the request's method. Raises: ProblemError (405) for one that is not for this path."""
         request = Request(scope, receive)
-        found = self._endpoints.get(request.method)
+        found = self.endpoints.get(request.method)
         if found is None:
-            allowed = {"Allow": ", ".join(sorted(self._endpoints))}
+            allowed = {"Allow": ", ".join(sorted(self.endpoints))}
             raise ProblemError(
                 HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method} is not for this path.", headers=allowed
             )

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeVar
 
 from domain.section import SectionKey
+from domain.watch import MAX_LENGTH as MAX_ADDRESS_LENGTH
 from domain.watch import Kind, normal_address
+from ingress.rules import Rule, rule
 from ingress.syntax import INT64_MAX
 
 T = TypeVar("T")
 MAX_LENGTH = 1024
 _SOUND_KEY = SectionKey("source", "1", "1")
 _UNSOUND = {"Cc", "Cs"}  # control characters such as NUL, and lone surrogates
+_ATOM, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_RUN_ID = "[0-9a-f]{32}"
+_TOP = "[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
 
 
+@rule(type="string", minLength=1, maxLength=MAX_LENGTH)
 def text(value: object) -> str:
     """A text of 1 to 1024 characters without control characters or lone surrogates."""
     if not isinstance(value, str) or not 0 < len(value) <= MAX_LENGTH:
@@ -26,6 +33,12 @@ def text(value: object) -> str:
     return value
 
 
+@rule(
+    type="string",
+    maxLength=MAX_ADDRESS_LENGTH,
+    pattern=rf"^{_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_TOP}$",
+    examples=["ada@example.edu"],
+)
 def address(value: object) -> str:
     """An e-mail address, in the spelling under which it is kept."""
     found = normal_address(text(value))
@@ -34,16 +47,39 @@ def address(value: object) -> str:
     return found
 
 
+@rule(type="string", pattern="^[a-z][a-z0-9_-]{0,31}$", examples=["scraper"])
+def source(value: object) -> str:
+    """The name of a catalog, such as scraper."""
+    return _sound("source", replace(_SOUND_KEY, source=text(value))).source
+
+
+@rule(type="string", pattern="^[A-Za-z0-9]{1,16}$", examples=["2261"])
 def term(value: object) -> str:
     """A term, such as 2261."""
     return _sound("term", replace(_SOUND_KEY, term=text(value))).term
 
 
+@rule(type="string", pattern="^[A-Za-z0-9-]{1,32}$", examples=["12431"])
 def section(value: object) -> str:
     """The number of a section, such as 12431."""
     return _sound("section", replace(_SOUND_KEY, number=text(value))).number
 
 
+@rule(type="string", pattern=f"^{_RUN_ID}$", examples=["0d4b3c6f1f6a4f0c9d0e5a7b8c9d0e1f"])
+def run_id(value: object) -> str:
+    """The run_id of a run."""
+    if not isinstance(value, str) or not re.fullmatch(_RUN_ID, value):
+        raise ValueError("must be a run_id")
+    return value
+
+
+@rule(
+    type="array",
+    items={"type": "string", "enum": list(Kind)},
+    minItems=1,
+    uniqueItems=True,
+    examples=[[Kind.SEAT_AVAILABLE]],
+)
 def kinds(value: object) -> tuple[Kind, ...]:
     """Some of the kinds of news, each once."""
     if not isinstance(value, list) or not value or len(value) != len({*map(str, value)}):
@@ -51,43 +87,47 @@ def kinds(value: object) -> tuple[Kind, ...]:
     return tuple(map(one_of(Kind), value))
 
 
-def integer(low: int, high: int = INT64_MAX) -> Callable[[object], int]:
+def integer(low: int, high: int = INT64_MAX) -> Rule[int]:
     """A whole number from `low` to `high`."""
 
-    def rule(value: object) -> int:
+    @rule(type="integer", minimum=low, maximum=high)
+    def read(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise ValueError(f"must be a whole number from {low} to {high}")
         return value
 
-    return rule
+    return read
 
 
-def digits(low: int, high: int = INT64_MAX) -> Callable[[object], int]:
+def digits(low: int, high: int = INT64_MAX) -> Rule[int]:
     """As `integer`, from a text."""
+    number = integer(low, high)
 
-    def rule(value: object) -> int:
+    def read(value: object) -> int:
         written = text(value)
         is_number = written.isascii() and written.isdecimal() and len(written) <= len(str(INT64_MAX))
-        return integer(low, high)(int(written) if is_number else None)
+        return number(int(written) if is_number else None)
 
-    return rule
+    return Rule(read, number.schema)
 
 
-def one_of(choices: Iterable[T]) -> Callable[[object], T]:
+def one_of(choices: Iterable[T]) -> Rule[T]:
     """One of `choices`, by its text."""
     named = {str(choice): choice for choice in choices}
 
-    def rule(value: object) -> T:
+    @rule(type="string", enum=list(named))
+    def read(value: object) -> T:
         if not isinstance(value, str) or value not in named:
             raise ValueError(f"must be one of {', '.join(named)}")
         return named[value]
 
-    return rule
+    return read
 
 
-def unless_blank(rule: Callable[[object], T]) -> Callable[[object], T | None]:
-    """As `rule`; an empty text stands for "not given", as in `?email=&section=`."""
-    return lambda value: None if value == "" else rule(value)
+def unless_blank(given: Rule[T]) -> Rule[T | None]:
+    """As `given`; an empty text stands for "not given", as in `?email=&section=`."""
+    schema = {"anyOf": [given.schema, {"type": "string", "const": ""}]}
+    return Rule(lambda value: None if value == "" else given(value), schema)
 
 
 def _sound(field: str, key: SectionKey) -> SectionKey:

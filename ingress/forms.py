@@ -4,8 +4,7 @@
         email: Annotated[str, address]
         min_seats: Annotated[int | None, integer(1, MAX_SEATS)] = None
 
-A rule (`ingress.fields`) takes what was given and returns the field's value, or raises ValueError with what
-is wrong. A field without a default must be given.
+A rule (`ingress.fields`) reads what was given. A field without a default must be given.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Generic, TypeVar, get_type_hints
 
 from domain.errors import InvalidInputError
+from ingress.rules import Rule
 from ingress.syntax import parameters
 
-Rule = Callable[[Any], Any]
 T = TypeVar("T")
 
 
@@ -27,7 +26,7 @@ class Nothing:
     """The form without fields."""
 
 
-def parse(form: Callable[..., T], given: Mapping[str, object], **rules: Rule) -> T:
+def parse(form: Callable[..., T], given: Mapping[str, object], **rules: Rule[Any]) -> T:
     """`given` as a `form`; `rules` take the place of the form's own where they depend on the occasion.
 
     Raises: InvalidInputError naming every unknown, missing and bad field at once.
@@ -47,16 +46,46 @@ def parse(form: Callable[..., T], given: Mapping[str, object], **rules: Rule) ->
     return form(**values)
 
 
-def query(form: Callable[..., T]) -> Callable[[bytes], T]:
+@dataclass(frozen=True, slots=True)
+class Query(Generic[T]):
+    """Reads a query string; `form` names the parameters that matter in it, and `is_strict` refuses others."""
+
+    form: Callable[..., object]
+    read: Callable[[bytes], T]
+    is_strict: bool
+
+
+def query(form: Callable[..., T]) -> Query[T]:
     """Reads a query string as `form`; unknown and repeated parameters are refused by name."""
-    return lambda raw: parse(form, parameters(raw))
+    return Query(form, lambda raw: parse(form, parameters(raw)), is_strict=True)
+
+
+def unread(form: Callable[..., object] = Nothing) -> Query[bytes]:
+    """Leaves a query string as it is; what is there beside `form` does not matter."""
+    return Query(form, bytes, is_strict=False)
 
 
 no_query = query(Nothing)
 
 
+def schema_of(form: Callable[..., object]) -> dict[str, Any]:
+    """The JSON Schema of what `parse` takes for `form`, its defaults included."""
+    rules_by_name, required = _read(form)
+    return {
+        "type": "object",
+        "properties": {name: {**rule.schema, **_default(form, name)} for name, rule in rules_by_name.items()},
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def _default(form: Any, name: str) -> dict[str, object]:
+    (found,) = (field.default for field in fields(form) if field.name == name)
+    return {} if found is MISSING or found is None else {"default": found}
+
+
 @functools.cache
-def _read(form: Any) -> tuple[dict[str, Rule], tuple[str, ...]]:
+def _read(form: Any) -> tuple[dict[str, Rule[Any]], tuple[str, ...]]:
     """The rules of a form, and its fields that must be given."""
     hints = get_type_hints(form, include_extras=True)
     rules = {name: hint.__metadata__[0] for name, hint in hints.items()}

@@ -5,28 +5,47 @@ from __future__ import annotations
 from http import HTTPStatus
 from ipaddress import ip_address
 
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from ingress import bearer
 from ingress.endpoint import Call, endpoint, readable
+from ingress.forms import unread
+from ingress.manual import Answer, Manual
+from ingress.shapes import ref, status
 
 
-async def live(_request: Request) -> Response:
+@endpoint(unread(), Manual({HTTPStatus.OK: Answer("It does.", status("alive"))}), blocks=False)
+def live(_call: Call[bytes]) -> Response:
     """The process answers; it asks nothing of any thread, disk or network."""
     return JSONResponse({"status": "alive"})
 
 
-@endpoint(bytes)
+@endpoint(
+    unread(),
+    Manual(
+        {
+            HTTPStatus.OK: Answer("It is ready.", status("healthy")),
+            HTTPStatus.SERVICE_UNAVAILABLE: Answer("It is not.", status("degraded", "unhealthy")),
+        }
+    ),
+)
 def ready(call: Call[bytes]) -> Response:
     """200 when what every request needs is there, else 503."""
-    status = call.surfaces.ready().status
-    is_ready = status == "healthy"
-    return JSONResponse({"status": status}, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)
+    found = call.surfaces.ready().status
+    is_ready = found == "healthy"
+    return JSONResponse({"status": found}, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-@endpoint(bytes)
+@endpoint(
+    unread(),
+    Manual(
+        {
+            HTTPStatus.OK: Answer("It works, perhaps not all of it.", ref("Health")),
+            HTTPStatus.SERVICE_UNAVAILABLE: Answer("It does not work.", ref("Health")),
+        },
+        eases=bearer.either,
+    ),
+)
 def health(call: Call[bytes]) -> Response:
     """The status for everybody, the checks for whoever holds a token; 503 only when unhealthy."""
     is_known = bearer.is_given(call.headers)
@@ -38,7 +57,10 @@ def health(call: Call[bytes]) -> Response:
     return JSONResponse(content, HTTPStatus.SERVICE_UNAVAILABLE if is_unhealthy else HTTPStatus.OK)
 
 
-@endpoint(bytes)
+@endpoint(
+    unread(),
+    Manual({HTTPStatus.OK: Answer("The metrics.", {"type": "string"}, "text/plain")}, eases=bearer.either),
+)
 def metrics(call: Call[bytes]) -> Response:
     """Prometheus text, for this machine; from elsewhere it takes a token."""
     if not _is_loopback(call.client):
@@ -56,7 +78,7 @@ def _is_loopback(client: str) -> bool:
 
 
 ROUTES = (
-    Route("/livez", live),
+    readable("/livez", live),
     readable("/readyz", ready),
     readable("/health", health),
     readable("/metrics", metrics),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated
 
 from starlette.responses import Response
@@ -13,7 +14,9 @@ from ingress.bearer import api_token
 from ingress.endpoint import Call, endpoint, readable
 from ingress.fields import digits, one_of, unless_blank
 from ingress.forms import query
+from ingress.manual import Answer, Manual
 from ingress.pages import DEFAULT_LIMIT, cursor_of, limit, page
+from ingress.shapes import page_of
 
 _LISTING = "notifications"
 
@@ -28,7 +31,11 @@ class NotificationsForm:
     limit: Annotated[int, limit] = DEFAULT_LIMIT
 
 
-@endpoint(query(NotificationsForm), secrets=api_token)
+@endpoint(
+    query(NotificationsForm),
+    Manual({HTTPStatus.OK: Answer("One page.", page_of("Notification"))}),
+    secrets=api_token,
+)
 def list_all(call: Call[NotificationsForm]) -> Response:
     """The notifications, newest first."""
     form = call.query

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from starlette.responses import JSONResponse, Response
 
 from ingress.fields import digits, text
+from ingress.rules import Rule
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
 limit = digits(1, MAX_LIMIT)
 
 
-def cursor_of(listing: str) -> Callable[[object], int | None]:
+def cursor_of(listing: str) -> Rule[int | None]:
     """The rule that reads a cursor of `listing`, and of no other; an empty one is the first page."""
-
-    def rule(value: object) -> int | None:
-        return None if value == "" else _read(listing, text(value))
-
-    return rule
+    schema = {
+        "description": "The next_cursor of the page before.",
+        "type": "string",
+        "pattern": "^[A-Za-z0-9_-]*$",
+    }
+    return Rule(lambda value: None if value == "" else _read(listing, text(value)), schema)
 
 
 def page(listing: str, items: Iterable[object], position: int | None) -> Response:

@@ -6,7 +6,9 @@ programs add to the link are ignored: a link in a mail must work.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from starlette.responses import Response
@@ -16,6 +18,8 @@ from ingress import bodies, farewells
 from ingress.endpoint import Call, endpoint, readable
 from ingress.farewells import Farewell
 from ingress.fields import text
+from ingress.forms import unread
+from ingress.manual import HTML, Answer, Manual
 from ingress.problems import invalid
 from ingress.screens import screen
 from ingress.syntax import parameters
@@ -27,7 +31,20 @@ _TEMPLATE = "unsubscribe.html.j2"
 _FEW = 20
 
 
-@endpoint(bytes)
+@dataclass(frozen=True, slots=True)
+class LinkForm:
+    """What a link in a mail carries."""
+
+    token: Annotated[str, text]
+
+
+_MANUAL = Manual(
+    {HTTPStatus.OK: Answer("A page for people.", {"type": "string"}, HTML)},
+    problems=(HTTPStatus.BAD_REQUEST,),
+)
+
+
+@endpoint(unread(LinkForm), _MANUAL)
 def ask(call: Call[bytes]) -> Response:
     """A page that says what its button would stop."""
     claim = _claim(call)
@@ -43,7 +60,7 @@ def ask(call: Call[bytes]) -> Response:
     return _page(farewells.ask_watch(stored, this, everything))
 
 
-@endpoint(bytes, body=bodies.ANYTHING)
+@endpoint(unread(LinkForm), _MANUAL, body=bodies.ANYTHING.of({}))
 def stop(call: Call[bytes]) -> Response:
     """Stop it, and say what was stopped; once more changes nothing more."""
     claim = _claim(call)

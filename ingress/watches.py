@@ -12,16 +12,25 @@ from ingress import bodies, representation
 from ingress.bearer import api_token
 from ingress.endpoint import Call, endpoint, readable, writable
 from ingress.fields import address, digits, section, unless_blank
-from ingress.forms import Nothing, no_query, query
+from ingress.forms import Nothing, no_query, query, schema_of
 from ingress.imports import import_csv
+from ingress.manual import Answer, Manual
 from ingress.pages import DEFAULT_LIMIT, cursor_of, limit, page
 from ingress.problems import not_found
+from ingress.shapes import page_of, ref
 from ingress.syntax import json_object
-from ingress.wishes import wish_of
+from ingress.wishes import WatchForm, wish_of
 
 _LISTING = "watches"
 _ENDED = "ended by the API"
-_as_id = digits(1)
+_PATH = {"id": digits(1)}
+_FOLLOW = {"get_watches_id": ("id", "id"), "delete_watches_id": ("id", "id")}
+_LOCATION = {"Location": {"type": "string", "format": "uri"}}
+_SHEET = {
+    "type": "string",
+    "description": "A header line and at most 10,000 lines under it; kinds are parted by | or spaces.",
+    "examples": ["email,source,term,section,kinds,min_seats\nada@example.edu,,2261,12431,seat_available,2\n"],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +43,24 @@ class WatchesForm:
     limit: Annotated[int, limit] = DEFAULT_LIMIT
 
 
-@endpoint(no_query, secrets=api_token, body=bodies.JSON)
+@endpoint(
+    no_query,
+    Manual(
+        {
+            HTTPStatus.CREATED: Answer("The new watch.", ref("Watch"), headers=_LOCATION, follow=_FOLLOW),
+            HTTPStatus.OK: Answer(
+                "The watch that there is, brought up to date.",
+                ref("Watch"),
+                headers=_LOCATION,
+                follow=_FOLLOW,
+            ),
+        }
+    ),
+    secrets=api_token,
+    body=bodies.JSON.of(schema_of(WatchForm)),
+)
 def add(call: Call[Nothing]) -> Response:
-    """201 with the new watch, or 200 with the one that there is, brought up to date."""
+    """Watch a section, or bring up to date the watch that there is."""
     services = call.surfaces.services
     wish = wish_of(json_object(call.body), services.sources, call.surfaces.default_source)
     stored, created = services.store.watches.add(wish, services.clock.now())
@@ -45,16 +69,23 @@ def add(call: Call[Nothing]) -> Response:
     return JSONResponse(representation.watch(stored), status, location)
 
 
-@endpoint(no_query, secrets=api_token, body=bodies.CSV)
+@endpoint(
+    no_query,
+    Manual({HTTPStatus.OK: Answer("What became of each line.", ref("Imported"))}),
+    secrets=api_token,
+    body=bodies.CSV.of(_SHEET),
+)
 def add_many(call: Call[Nothing]) -> Response:
-    """What became of each line of a CSV file."""
+    """Make the watches that a CSV file names."""
     surfaces = call.surfaces
     done = import_csv(surfaces.services, call.body, default_source=surfaces.default_source)
     rejected = [{"line": line, "error": error} for line, error in done.rejected]
     return JSONResponse({"created": done.created, "existing": done.existing, "rejected": rejected})
 
 
-@endpoint(query(WatchesForm), secrets=api_token)
+@endpoint(
+    query(WatchesForm), Manual({HTTPStatus.OK: Answer("One page.", page_of("Watch"))}), secrets=api_token
+)
 def list_living(call: Call[WatchesForm]) -> Response:
     """The living watches, in the order in which they were made."""
     form = call.query
@@ -64,29 +95,24 @@ def list_living(call: Call[WatchesForm]) -> Response:
     return page(_LISTING, map(representation.watch, found), following)
 
 
-@endpoint(no_query, secrets=api_token)
+@endpoint(
+    no_query, Manual({HTTPStatus.OK: Answer("The watch.", ref("Watch"))}), secrets=api_token, path=_PATH
+)
 def show(call: Call[Nothing]) -> Response:
     """One living watch."""
-    stored = call.surfaces.services.store.watches.get(_id(call))
+    stored = call.surfaces.services.store.watches.get(call.path["id"])
     if stored is None or stored.ended_at is not None:
         raise not_found("watch")
     return JSONResponse(representation.watch(stored))
 
 
-@endpoint(no_query, secrets=api_token)
+@endpoint(no_query, Manual({HTTPStatus.NO_CONTENT: Answer("It has ended.")}), secrets=api_token, path=_PATH)
 def end(call: Call[Nothing]) -> Response:
-    """204 once the watch has ended."""
+    """End a watch."""
     services = call.surfaces.services
-    if not services.store.watches.end(_id(call), _ENDED, services.clock.now()):
+    if not services.store.watches.end(call.path["id"], _ENDED, services.clock.now()):
         raise not_found("living watch")
     return Response(status_code=HTTPStatus.NO_CONTENT)
-
-
-def _id(call: Call[Nothing]) -> int:
-    try:
-        return _as_id(call.path["id"])
-    except ValueError as error:
-        raise not_found("watch") from error
 
 
 ROUTES = (

@@ -11,12 +11,30 @@ from domain.errors import UnauthorisedError
 from domain.watch import normal_address
 from ingress import bodies
 from ingress.endpoint import Call, endpoint, writable
+from ingress.forms import unread
+from ingress.manual import Answer, Manual
 from ingress.problems import ProblemError
+from ingress.shapes import ref
 from mail.webhooks import MailEvent, ResendEvents
 from mail.wording import plain
 
+_SIGNED = {name: {"type": "string"} for name in ("svix-id", "svix-timestamp", "svix-signature")}
+_RECORDED = {
+    "type": "object",
+    "properties": {"recorded": {"type": "boolean", "description": "false for a replay."}},
+    "required": ["recorded"],
+}
 
-@endpoint(bytes, body=bodies.JSON)
+
+@endpoint(
+    unread(),
+    Manual(
+        {HTTPStatus.OK: Answer("It is taken.", _RECORDED)},
+        headers=_SIGNED,
+        problems=(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND),
+    ),
+    body=bodies.JSON.of(ref("Event")),
+)
 def receive(call: Call[bytes]) -> Response:
     """Record a signed event once, with its effect; a replay changes nothing."""
     event = _event(_events(call), call)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from domain.section import SectionKey
 from domain.watch import MAX_SEATS, Kind
-from ingress.fields import address, integer, kinds, one_of, section, term, text
+from ingress.fields import address, integer, kinds, one_of, section, source, term
 from ingress.forms import parse
 from store.enrolment import Wish
 
@@ -20,7 +20,7 @@ class WatchForm:
     email: Annotated[str, address]
     term: Annotated[str, term]
     section: Annotated[str, section]
-    source: Annotated[str | None, text] = None
+    source: Annotated[str | None, source] = None
     kinds: Annotated[tuple[Kind, ...] | None, kinds] = None
     min_seats: Annotated[int | None, integer(1, MAX_SEATS)] = None
 

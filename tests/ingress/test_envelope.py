@@ -8,10 +8,11 @@ import pytest
 
 from domain.errors import InvalidInputError, RateLimitedError
 from ingress.surfaces import Surfaces
+from rollcall.wiring import open_store
 from store.database import Database
 from tests.ingress.site import API, Reports, Site, Stage, fields_of, surfaces_of
 from tests.ingress.site import site as on
-from tests.support.house import House, open_store
+from tests.support.house import House
 
 
 @pytest.mark.parametrize("path", ["/livez", "/watches", "/nowhere", "/unsubscribe", "/health"])

@@ -36,6 +36,13 @@ BODIES = (
     ("/unsubscribe", "multipart/form-data"),
     ("/webhooks/resend", "application/json"),
 )
+KINDS = st.sampled_from(["email.bounced", "email.delivered", "email.complained", "contact.created"])
+MOMENTS = st.datetimes(timezones=st.timezones()).map(lambda at: at.isoformat()) | TEXTS
+DATA = st.fixed_dictionaries(
+    {"email_id": TEXTS, "to": st.lists(TEXTS, max_size=2) | VALUES},
+    optional={"bounce": VALUES, "complained": VALUES},
+)
+EVENTS = st.fixed_dictionaries({"type": KINDS | TEXTS, "created_at": MOMENTS, "data": DATA | VALUES})
 quick = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -78,6 +85,12 @@ def test_no_bytes_break_it(steady_site: Site, body: bytes, target: tuple[str, st
     path, kind = target
     answer = steady_site.client.post(path, content=body, headers=API | {"Content-Type": kind})
     assert answer.status_code < 500, answer.text
+
+
+@quick
+@given(event_id=st.text(alphabet="abc", min_size=1, max_size=3), event=EVENTS)
+def test_no_signed_event_breaks_it(steady_site: Site, event_id: str, event: dict[str, object]) -> None:
+    assert steady_site.event(event_id, event).status_code in (200, 422)
 
 
 @quick
