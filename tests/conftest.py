@@ -7,8 +7,13 @@ from uuid import uuid4
 
 import pytest
 import redis
+from hypothesis import settings
 
 from tests.support.redis_server import running, valkey_binary
+
+# A test never fails for being slow: machines are shared, and speed is measured in bench/.
+settings.register_profile("rollcall", deadline=None)
+settings.load_profile("rollcall")
 
 
 @pytest.fixture(scope="session")
