@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from actors.alert import announce_finish
 from actors.deliver import deliver
 from actors.registry import actor
 from actors.services import Services
-from domain.errors import RateLimitedError, RejectedError, TransientError
+from domain.errors import RateLimitedError, RejectedError, TransientError, UnauthorisedError
 from domain.observation import Failure, Outcome
 from domain.run import Batch
 from domain.section import SectionKey
+from store.pauses import ROLLCALL
 
 _RETRY_SECONDS = (5, 20, 80)
 _SOON = timedelta(seconds=1)
+UNAUTHORISED_PAUSE = timedelta(minutes=15)
+_SAYS_NOTHING = (RateLimitedError, RejectedError, UnauthorisedError)
 _log = logging.getLogger(__name__)
 
 
@@ -29,7 +33,7 @@ _log = logging.getLogger(__name__)
 def check(services: Services, batch_id: int) -> None:
     """Ask the breaker, observe what it grants, and settle what was observed."""
     batch = services.store.checks.pending(batch_id)
-    if batch is None:
+    if batch is None or _is_parked(services, batch):
         return
     breaker = services.breakers[batch.source]
     permit = breaker.permit(len(batch.pending))
@@ -47,24 +51,54 @@ def check(services: Services, batch_id: int) -> None:
     _settle(services, batch, outcomes)
 
 
+def _is_parked(services: Services, batch: Batch) -> bool:
+    """Whether the source is paused, and the batch therefore waits for the pause's end."""
+    pause = services.store.pauses.paused(batch.source, services.clock.now())
+    if pause is not None:
+        services.store.checks.park(batch.id, pause.until)
+    return pause is not None
+
+
 def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome]) -> None:
     now = services.clock.now()
-    retry_at = now + _backoff(batch.pending, outcomes)
+    retry_at = max(now + _backoff(batch.pending, outcomes), _pause_or_resume(services, batch, outcomes, now))
     # Before the commit that may finish the run: whoever sees it finished finds its sections free.
     told = [outcome.key for outcome in outcomes if not isinstance(outcome, Failure)]
     services.claims.release([str(key) for key in told], batch.run_id)
     settled = services.store.checks.settle(batch.id, outcomes, now, retry_at=retry_at)
     _log_failures(batch, outcomes)
     services.claims.release([str(key) for key in settled.keys if key not in told], batch.run_id)
+    if settled.run_finished:
+        announce_finish(services, batch.run_id)
     if settled.notifications:
         services.publish(deliver.message())
+
+
+def _pause_or_resume(
+    services: Services, batch: Batch, outcomes: Sequence[Outcome], now: datetime
+) -> datetime:
+    """Leave a source alone that refuses our credentials, until the time returned; one success ends that."""
+    pauses, until = services.store.pauses, now
+    errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failure)]
+    refusal = next((error for error in errors if isinstance(error, UnauthorisedError)), None)
+    if refusal is not None:
+        reason = f"it refuses our credentials: {refusal}"
+        until = pauses.pause(batch.source, now + UNAUTHORISED_PAUSE, reason, ROLLCALL, now).until
+        _log.error("paused", extra={"source": batch.source, "until": until, "reason": reason})
+    elif len(errors) < len(outcomes) and pauses.relent(batch.source, _last_seen(outcomes)):
+        _log.info("resumed", extra={"source": batch.source})
+    return until
+
+
+def _last_seen(outcomes: Sequence[Outcome]) -> datetime:
+    return max(outcome.observed_at for outcome in outcomes if not isinstance(outcome, Failure))
 
 
 def _verdict(outcome: Outcome) -> bool | None:
     """What an outcome says of the source's health: a refusal of ours, or of too many, says nothing."""
     if not isinstance(outcome, Failure):
         return True
-    return None if isinstance(outcome.error, RateLimitedError | RejectedError) else False
+    return None if isinstance(outcome.error, _SAYS_NOTHING) else False
 
 
 def _backoff(attempts: dict[SectionKey, int], outcomes: Sequence[Outcome]) -> timedelta:

@@ -32,10 +32,12 @@ def deliver(services: Services) -> None:
 
 
 def _deliver_next(services: Services) -> bool:
-    """Send one batch, if the breaker grants it; whether the next may follow at once.
+    """Send one batch, unless mail is paused or the breaker refuses; whether the next may follow at once.
 
     The breaker is asked first: what is not collected yet can still be called off by its reader.
     """
+    if services.store.pauses.paused(MAIL, services.clock.now()) is not None:
+        return False
     breaker = services.breakers[MAIL]
     permit = breaker.permit(1)
     if permit.granted == 0:
@@ -70,7 +72,7 @@ def _deliver(services: Services, batch: MailBatch) -> tuple[bool | None, bool]:
     try:
         receipts = services.mailer.send(batch.letters, batch.key)
     except RollcallError as error:
-        return _verdict(error), _failed(services, batch, error)
+        return verdict_on(error), _failed(services, batch, error)
     outbox.settle(batch, receipts, services.clock.now())
     _log.info("sent", extra={"batch": batch.id, "letters": len(receipts)})
     return True, True
@@ -96,7 +98,8 @@ def _is_refusal(error: RollcallError) -> bool:
     return isinstance(error, PermanentError) and not isinstance(error, UnauthorisedError)
 
 
-def _verdict(error: RollcallError) -> bool | None:
+def verdict_on(error: RollcallError) -> bool | None:
+    """What a failure to send says of the transport's health."""
     return None if _is_refusal(error) or isinstance(error, RateLimitedError) else False
 
 

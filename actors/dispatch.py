@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from actors.alert import announce_finish
 from actors.check import check
 from actors.registry import actor
 from actors.services import Services
@@ -38,6 +39,8 @@ def dispatch(services: Services, run_id: str) -> None:
     except LeaseHeldError as held:
         _wait_or_skip(services, run, held)
         return
+    if not batch_ids:
+        announce_finish(services, run.id)
     for batch_id in batch_ids:
         services.publish(check.message(batch_id))
 
@@ -47,7 +50,7 @@ def _start(services: Services, run: Run, fence: int) -> list[int]:
     claimed = set(services.claims.take([str(key) for key in due], run.id))
     free = [key for key in due if str(key) in claimed]
     _log.info("dispatching", extra={"run": run.id, "due": len(due), "claimed": len(free)})
-    return services.store.runs.start(
+    batch_ids = services.store.runs.start(
         run.id,
         _batches(services, free),
         fence=fence,
@@ -55,6 +58,9 @@ def _start(services: Services, run: Run, fence: int) -> list[int]:
         lifetime=services.run_lifetime,
         now=services.clock.now(),
     )
+    if not batch_ids:  # the run was started or ended by another, who may never release what was taken now
+        services.claims.release([str(key) for key in free], run.id)
+    return batch_ids
 
 
 def _batches(services: Services, keys: Sequence[SectionKey]) -> Iterator[Sequence[SectionKey]]:

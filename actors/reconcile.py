@@ -10,8 +10,9 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from actors.alert import announce_finish
 from actors.check import check
-from actors.deliver import deliver
+from actors.deliver import MAIL, deliver
 from actors.dispatch import dispatch
 from actors.services import Services
 
@@ -31,8 +32,12 @@ def reconcile(services: Services, depths: Mapping[str, int | None]) -> None:
     _publish_batches(services, now, _lost_before(now, depths.get(check.queue)))
     for run_id in services.store.runs.queued(_lost_before(now, depths.get(dispatch.queue))):
         services.publish(dispatch.message(run_id))
-    if depths.get(deliver.queue) in {0, None} and services.store.outbox.is_due(now):
+    if depths.get(deliver.queue) in {0, None} and _is_mail_due(services, now):
         services.publish(deliver.message())
+
+
+def _is_mail_due(services: Services, now: datetime) -> bool:
+    return services.store.outbox.is_due(now) and services.store.pauses.paused(MAIL, now) is None
 
 
 def _lost_before(now: datetime, depth: int | None) -> datetime:
@@ -47,6 +52,9 @@ def _publish_batches(services: Services, now: datetime, lost_before: datetime) -
 
 def _expire(services: Services, now: datetime) -> None:
     """Give up what no upstream answered within the run's lifetime, so that the next run can ask anew."""
-    for batch in services.store.runs.expire(now, services.run_lifetime):
+    expired = services.store.runs.expire(now, services.run_lifetime)
+    for batch in expired:
         _log.warning("gave up", extra={"run": batch.run_id, "sections": len(batch.pending)})
         services.claims.release([str(key) for key in batch.pending], batch.run_id)
+    for run_id in dict.fromkeys(batch.run_id for batch in expired):
+        announce_finish(services, run_id)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from dramatiq import Message
 
+from domain.alert import Bulletin
 from domain.notice import Letter, Notice
 from domain.ports import Clock, Mailer, Source
 from domain.section import Stagger
 from resilience.breaker import CircuitBreaker
 from resilience.claims import Claims
 from resilience.lease import Lease
+from store.alerts import Alerts
 from store.checks import Checks
 from store.deliveries import Deliveries
 from store.outbox import Outbox
+from store.pauses import Pauses
 from store.runs import Runs
 from store.sections import Sections
 from store.watches import Watches
@@ -43,6 +46,21 @@ class Store:
     checks: Checks
     outbox: Outbox
     deliveries: Deliveries
+    alerts: Alerts
+    pauses: Pauses
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """How a person is reached.
+
+    Shape: `channels` has one entry a way, by the name that the store's bulletins bear; each tells one and
+    raises RollcallError when it could not. `ping` says elsewhere that a run has finished, or is None where
+    nobody listens; it raises RollcallError.
+    """
+
+    channels: Mapping[str, Callable[[Bulletin], None]] = field(default_factory=dict)
+    ping: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +82,4 @@ class Services:
     claims: Claims
     publish: Callable[[Message[Any]], None]
     run_lifetime: timedelta
+    operator: Operator = Operator()

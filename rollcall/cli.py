@@ -24,6 +24,7 @@ _COMMANDS = {
     "breaker": "breaker",
     "lock": "lock",
     "mail": "mail",
+    "source": "source",
 }
 
 

@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from actors import QUEUES
+from actors.deliver import MAIL
 from domain.errors import PermanentError
 from observability.health import Finding, HealthReport, Probe, Severity, examine
 from resilience.queues import QueueReader, QueueReading
 from rollcall import brokers
+from rollcall.conditions import SLOW_DELIVERY
+from rollcall.instruments import sources
 from rollcall.wiring import System
 from store import migrate
-
-_SLOW_OUTBOX = timedelta(minutes=10)
-_SILENT_SOURCE = timedelta(hours=2)  # two cycles
 
 
 class Health:
@@ -42,6 +42,7 @@ class Health:
                 "cron": Probe(self._cron),
                 "workers": Probe(self._workers, Severity.UNHEALTHY),
                 "outbox": Probe(self._outbox),
+                "mail": Probe(self._mail),
                 "sources": Probe(self._sources),
             }
         )
@@ -106,14 +107,31 @@ class Health:
             "dead": backlog.dead,
         }
         return Finding(
-            value, Severity.DEGRADED if age is not None and age > _SLOW_OUTBOX else Severity.HEALTHY
+            value, Severity.DEGRADED if age is not None and age > SLOW_DELIVERY else Severity.HEALTHY
         )
 
     def _sources(self) -> Finding:
-        seen, now = self._store.sections.last_success(), self._system.services.clock.now()
-        shown = {name: {"last_success_at": _text(seen.get(name))} for name in self._system.services.sources}
-        silent = any(now - at > _SILENT_SOURCE for name, at in seen.items() if name in shown)
-        return Finding(shown, Severity.DEGRADED if silent else Severity.HEALTHY)
+        found = sources(self._system)
+        shown = {
+            name: {
+                "last_success_at": _text(reading.last_success_at),
+                "paused_until": self._paused_until(name),
+            }
+            for name, reading in found.items()
+        }
+        is_well = not any(
+            found[name].silent_since or values["paused_until"] for name, values in shown.items()
+        )
+        return Finding(shown, Severity.HEALTHY if is_well else Severity.DEGRADED)
+
+    def _mail(self) -> Finding:
+        paused_until = self._paused_until(MAIL)
+        value = {"transport": self._system.services.mailer.name, "paused_until": paused_until}
+        return Finding(value, Severity.DEGRADED if paused_until else Severity.HEALTHY)
+
+    def _paused_until(self, name: str) -> str | None:
+        pause = self._store.pauses.paused(name, self._system.services.clock.now())
+        return None if pause is None else _text(pause.until)
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The scheduler role: timed checks, the reaper and the reconciler."""
+"""The scheduler role: timed checks, the reaper, the reconciler and the lookout."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from actors import QUEUES
 from actors.reconcile import reconcile
-from rollcall import demo
+from rollcall import demo, lookout
+from rollcall.health import Health
 from rollcall.process import quietly, role, stopping
 from rollcall.wiring import System
 from scheduling.runner import TICK, Schedule
@@ -18,6 +19,8 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
         demo.seed(system)
         schedule = Schedule(system.services, system.timetable)
         schedule.every(TICK, lambda: quietly(lambda: _tick(system), "cannot reconcile"), name="reconcile")
+        queues = Health(system).queues
+        schedule.every(lookout.PERIOD, lambda: lookout.look(system, queues), name="look")
         if system.settings.scheduler == "on":
             schedule.check_on_time()
             if system.is_demo:

@@ -79,6 +79,13 @@ def _address(text: str) -> str:
     return text
 
 
+def _mailbox(text: str) -> str:
+    address = normal_address(text)
+    if address is None:
+        raise ValueError("must be an address, such as operator@example.edu")
+    return address
+
+
 def _setting(name: str, parse: Callable[[str], Any], default: str | None = None, *, help: str) -> Any:  # noqa: A002
     return field(metadata={"name": name, "parse": parse, "default": default, "help": help})
 
@@ -174,6 +181,15 @@ class Settings:
         _integer(0, 604_800),
         "600",
         help="between two mails of a kind; 0 turns it off",
+    )
+    operator_email: str | None = _setting(
+        "OPERATOR_EMAIL", _mailbox, help="who is told what needs a person, and never a student"
+    )
+    operator_webhook_url: str | None = _setting(
+        "OPERATOR_WEBHOOK_URL", _url("http", "https"), help="where the same is posted as JSON"
+    )
+    heartbeat_url: str | None = _setting(
+        "HEARTBEAT_URL", _url("http", "https"), help="asked for after each finished run: a dead man's switch"
     )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -13,6 +13,7 @@ from dramatiq import Broker, Message
 from dramatiq.errors import BrokerConnectionError
 
 from actors import QUEUES
+from actors.alert import LOG
 from actors.deliver import MAIL
 from actors.services import Services, Store
 from domain.errors import UnreachableError
@@ -28,16 +29,19 @@ from resilience.reaper import Reaper
 from resilience.throttle import Throttle
 from resilience.turnstile import Turnstile
 from rollcall import brokers
+from rollcall.channels import operator_of
 from rollcall.clock import SystemClock
 from rollcall.embedded import redis_url
 from rollcall.settings import Settings
 from scheduling.timetable import Timetable
 from sources.campus import Campus
 from sources.scraper import Scraper
+from store.alerts import Alerts
 from store.checks import Checks
 from store.database import Database
 from store.deliveries import Deliveries
 from store.outbox import Outbox
+from store.pauses import Pauses
 from store.runs import Runs
 from store.sections import Sections
 from store.watches import Watches
@@ -118,23 +122,28 @@ def _services(
         success_threshold=settings.breaker_success_threshold,
     )
     cooldown = timedelta(seconds=settings.renotify_cooldown_seconds)
+    mailer = _mailer(settings, client, clock)
+    operator = operator_of(settings, mailer)
     return Services(
         clock=clock,
         timetable=timetable,
-        store=open_store(database, cooldown, settings.mail_daily_cap),
+        store=open_store(database, cooldown, settings.mail_daily_cap, tuple(operator.channels)),
         sources=sources,
-        mailer=_mailer(settings, client, clock),
+        mailer=mailer,
         render=Renderer(settings.notification_from_email, links, settings.enrol_url).render,
         breakers={name: CircuitBreaker(name, client, policy) for name in (*sources, MAIL)},
         cron_lease=Lease(client, CRON_LEASE, settings.cron_lock_ttl_seconds),
         claims=Claims(client, settings.cron_lock_ttl_seconds),
         publish=partial(_publish, broker),
         run_lifetime=timedelta(seconds=settings.cron_lock_ttl_seconds),
+        operator=operator,
     )
 
 
-def open_store(database: Database, cooldown: timedelta, daily_cap: int = 0) -> Store:
-    """The repositories of `database`."""
+def open_store(
+    database: Database, cooldown: timedelta, daily_cap: int = 0, channels: Sequence[str] = ()
+) -> Store:
+    """The repositories of `database`; where the operator gave no `channels`, alerts are for the log."""
     return Store(
         sections=Sections(database),
         watches=Watches(database),
@@ -142,6 +151,8 @@ def open_store(database: Database, cooldown: timedelta, daily_cap: int = 0) -> S
         checks=Checks(database, cooldown=cooldown),
         outbox=Outbox(database, daily_cap=daily_cap),
         deliveries=Deliveries(database),
+        alerts=Alerts(database, channels or (LOG,)),
+        pauses=Pauses(database),
     )
 
 

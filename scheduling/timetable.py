@@ -31,6 +31,13 @@ class Timetable:
         halves = self.triggers if stagger is Stagger.ALL else [stagger]
         return max(_previous(self.triggers[half], now) for half in halves)
 
+    def slot_before(self, stagger: Stagger, now: datetime, intervals: int) -> datetime:
+        """As `slot`, that many slots earlier: `intervals` whole ones have passed since."""
+        slot = self.slot(stagger, now)
+        for _ in range(intervals):
+            slot = self.slot(stagger, slot - timedelta(milliseconds=1))
+        return slot
+
     def current(self, now: datetime) -> Stagger:
         """The half that was due last; all sections when both were due at once."""
         even, odd = self.slot(Stagger.EVEN, now), self.slot(Stagger.ODD, now)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, select, update
 
 from domain.changes import Change, SectionState, advance, miss
-from domain.errors import RateLimitedError, is_retryable
+from domain.errors import RateLimitedError, UnauthorisedError, is_retryable
 from domain.observation import Failure, Missing, Observation, Outcome
 from domain.run import Batch
 from domain.section import SectionKey
@@ -22,6 +22,9 @@ from store.schema import check_batches
 from store.sections import load, save
 
 MAX_ATTEMPTS = 4
+# These speak of us, not of the section: they cost it no attempt, and the run's deadline bounds them. Whoever
+# has to wait longer for new credentials pauses the source (`store.pauses`).
+_WAITED_OUT = (RateLimitedError, UnauthorisedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +119,9 @@ def _remaining(batch: Batch, outcomes: Sequence[Outcome]) -> tuple[dict[SectionK
         attempts = remaining.pop(outcome.key)
         if not isinstance(outcome, Failure):
             continue
-        # Asked to wait is not refused: it costs no attempt, and the run's deadline bounds it.
-        attempts += not isinstance(outcome.error, RateLimitedError)
-        if attempts < MAX_ATTEMPTS and is_retryable(outcome.error):
+        waits = isinstance(outcome.error, _WAITED_OUT)
+        attempts += not waits
+        if attempts < MAX_ATTEMPTS and (waits or is_retryable(outcome.error)):
             remaining[outcome.key] = attempts
         else:
             failed += 1

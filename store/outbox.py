@@ -48,6 +48,14 @@ class Backlog:
     dead: int
 
 
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Notifications that will never be sent, and how many people miss them."""
+
+    notifications: int
+    people: int
+
+
 class Outbox:
     """The rows of `mail_batches`, and the states of `notifications` on their way out."""
 
@@ -150,6 +158,17 @@ class Outbox:
             pending, oldest = connection.execute(waiting).one()
             count = connection.execute(dead).scalar_one()
         return Backlog(pending, None if oldest is None else from_ms(oldest), count)
+
+    def losses(self, since: datetime) -> Losses:
+        """What was given up after `since`."""
+        columns = notifications.c
+        query = (
+            select(func.count(), func.count(watches.c.email.distinct()))
+            .select_from(notifications.join(watches))
+            .where(columns.state == NoticeState.DEAD, columns.settled_at_ms > to_ms(since))
+        )
+        with self._database.read() as connection:
+            return Losses(*connection.execute(query).one())
 
     def counts(self) -> dict[str, int]:
         """How many notifications are in each state."""

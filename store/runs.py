@@ -67,6 +67,21 @@ class Runs:
         with self._database.read() as connection:
             return from_ms_or_none(connection.execute(query).scalar())
 
+    def first_opened_at(self, trigger: str | None = None) -> datetime | None:
+        """When the first run, or the first by `trigger`, was asked for; None when none ever was."""
+        query = select(func.min(runs.c.created_at_ms))
+        if trigger is not None:
+            query = query.where(runs.c.trigger == trigger)
+        with self._database.read() as connection:
+            return from_ms_or_none(connection.execute(query).scalar())
+
+    def take_ping(self, run_id: str, now: datetime) -> bool:
+        """Whether the caller shall tell the world that the run has finished: True once a finished run."""
+        is_untold = runs.c.pinged_at_ms.is_(None) & (runs.c.state == RunState.FINISHED)
+        taken = update(runs).where(runs.c.id == run_id, is_untold).values(pinged_at_ms=to_ms(now))
+        with self._database.write() as connection:
+            return connection.execute(taken).rowcount > 0
+
     def totals(self) -> dict[str, int]:
         """The sum of each count over all runs."""
         columns = [func.coalesce(func.sum(runs.c[name]), 0).label(name) for name in _COUNTS]

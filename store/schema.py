@@ -122,6 +122,7 @@ runs = Table(
     _moment("started_at_ms"),
     _moment("deadline_at_ms"),
     _moment("finished_at_ms"),
+    _moment("pinged_at_ms"),
     Index(
         "uq_runs_slot",
         "stagger",
@@ -197,4 +198,49 @@ mail_events = Table(
     Column("id", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     _moment("received_at_ms", nullable=False),
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _moment("until_ms", nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    _moment("created_at_ms", nullable=False),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    _count("episode"),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    _moment("since_ms", nullable=False),
+    # Since when what was seen contradicts the state; NULL while it agrees.
+    _moment("doubted_since_ms"),
+)
+
+bulletins = Table(
+    "bulletins",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("alert", Text, ForeignKey("alerts.name"), nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("episode", Integer, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    _moment("since_ms", nullable=False),
+    _moment("at_ms", nullable=False),
+    _count("attempts"),
+    Column("reason", Text),
+    _moment("due_at_ms"),
+    _moment("told_at_ms"),
+    UniqueConstraint("alert", "channel", "episode", "state"),
+    Index(None, "due_at_ms"),
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, select, update
+from sqlalchemy import Connection, RowMapping, Select, func, select, update
 
 from domain.changes import SectionState
 from domain.errors import InvalidInputError
@@ -19,7 +19,7 @@ from store.moments import from_ms, from_ms_or_none, to_ms
 from store.schema import sections, watches
 from store.sections import state_of
 
-__all__ = ["StoredWatch", "Watches", "Wish"]
+__all__ = ["Audience", "StoredWatch", "Watches", "Wish"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,14 @@ class StoredWatch:
     ended_at: datetime | None
     ended_reason: str | None
     section: SectionState
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """How many people watch a source, and since when the first of them has."""
+
+    people: int
+    since: datetime
 
 
 class Watches:
@@ -85,6 +93,19 @@ class Watches:
     def end_all(self, email: str, reason: str, now: datetime) -> int:
         """End every watch of a person; how many."""
         return self._end(watches.c.email == email, reason, now)
+
+    def audiences(self) -> dict[str, Audience]:
+        """Who is waiting for news of each source that anybody watches."""
+        columns = watches.c
+        people = func.count(columns.email.distinct())
+        query = (
+            select(sections.c.source, people, func.min(columns.created_at_ms))
+            .select_from(watches.join(sections))
+            .where(columns.ended_at_ms.is_(None), sections.c.retired.is_(False))
+            .group_by(sections.c.source)
+        )
+        with self._database.read() as connection:
+            return {row[0]: Audience(row[1], from_ms(row[2])) for row in connection.execute(query)}
 
     def any(self) -> bool:
         """Whether there ever was a watch."""

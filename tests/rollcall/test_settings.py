@@ -41,6 +41,10 @@ def test_nothing_needs_to_be_set() -> None:
         ("SCHEDULER", "maybe"),
         ("RENOTIFY_COOLDOWN_SECONDS", "1.5"),
         ("PUBLIC_URL", "rollcall.example.edu"),
+        ("OPERATOR_EMAIL", "nobody"),
+        ("OPERATOR_EMAIL", "Operator <operator@example.edu>"),
+        ("OPERATOR_WEBHOOK_URL", "file:///etc/passwd"),
+        ("HEARTBEAT_URL", "hc-ping.com/uuid"),
     ],
 )
 def test_an_invalid_value_is_named_and_not_shown(name: str, value: str) -> None:

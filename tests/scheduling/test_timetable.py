@@ -59,3 +59,10 @@ def test_a_slot_is_the_last_time_not_after_now(now: datetime, expression: str) -
     slot = table.slot(Stagger.EVEN, now)
     following = table.triggers[Stagger.EVEN].get_next_fire_time(slot, slot + timedelta(seconds=1))
     assert slot <= now < following
+
+
+def test_whole_intervals_are_counted_back_from_the_current_slot() -> None:
+    assert HALF_HOURS.slot_before(Stagger.ALL, at("2026-01-15 09:31"), 2) == at("2026-01-15 08:30")
+    assert HALF_HOURS.slot_before(Stagger.EVEN, at("2026-01-15 09:31"), 2) == at("2026-01-15 07:00")
+    weekdays = Timetable(even="0 8 * * 1-5", odd="0 8 * * 1-5")
+    assert weekdays.slot_before(Stagger.ALL, at("2026-01-19 09:00"), 1) == at("2026-01-16 08:00")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,9 +15,10 @@ from dramatiq import Message
 from actors import ACTORS, QUEUES
 from actors.deliver import MAIL
 from actors.reconcile import reconcile
-from actors.services import Services
+from actors.services import Operator, Services
 from actors.triggers import trigger_run
 from domain.notice import NoticeState
+from domain.ports import Mailer
 from domain.run import Run
 from domain.section import SectionKey, Stagger
 from domain.watch import ALL_KINDS, Kind, Watch
@@ -98,7 +99,7 @@ class House:
 
 
 @contextmanager
-def house(
+def house(  # noqa: PLR0913 - each is one way in which houses differ
     database_url: str,
     client: redis.Redis,
     prefix: str,
@@ -106,6 +107,7 @@ def house(
     cooldown_seconds: float = 0,
     daily_cap: int = 0,
     policy: BreakerPolicy | None = None,
+    operator: Callable[[Mailer], Operator] = lambda _: Operator(),
 ) -> Iterator[House]:
     """A house over a migrated database and the given Redis; every key begins with `prefix`."""
     clock = FakeClock()
@@ -113,13 +115,15 @@ def house(
     database = Database(database_url)
     migrate.upgrade(database)
 
+    told = operator(post)
+
     def now_ms() -> int:
         return int(clock.now().timestamp() * 1000)
 
     services = Services(
         clock=clock,
         timetable=Timetable(even="0 * * * *", odd="30 * * * *"),
-        store=open_store(database, timedelta(seconds=cooldown_seconds), daily_cap),
+        store=open_store(database, timedelta(seconds=cooldown_seconds), daily_cap, tuple(told.channels)),
         sources={catalog.name: catalog},
         mailer=post,
         render=Renderer("Rollcall <rollcall@example.edu>", LINKS).render,
@@ -131,6 +135,7 @@ def house(
         claims=Claims(client, 1500, prefix),
         publish=mailbox.append,
         run_lifetime=timedelta(seconds=1500),
+        operator=told,
     )
     try:
         yield House(services, clock, catalog, post, database, mailbox)

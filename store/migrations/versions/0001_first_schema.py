@@ -11,6 +11,18 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "alerts",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("episode", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("command", sa.Text(), nullable=False),
+        sa.Column("since_ms", sa.BigInteger(), nullable=False),
+        sa.Column("doubted_since_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_alerts")),
+    )
+    op.create_table(
         "mail_batches",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -37,6 +49,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_events")),
     )
     op.create_table(
+        "pauses",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("until_ms", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_pauses")),
+    )
+    op.create_table(
         "runs",
         sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
@@ -57,6 +78,7 @@ def upgrade() -> None:
         sa.Column("started_at_ms", sa.BigInteger(), nullable=True),
         sa.Column("deadline_at_ms", sa.BigInteger(), nullable=True),
         sa.Column("finished_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("pinged_at_ms", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_runs")),
         sa.UniqueConstraint("id", name=op.f("uq_runs_id")),
     )
@@ -100,6 +122,31 @@ def upgrade() -> None:
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("email", name=op.f("pk_suppressions")),
     )
+    op.create_table(
+        "bulletins",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("alert", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("episode", sa.Integer(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("command", sa.Text(), nullable=False),
+        sa.Column("since_ms", sa.BigInteger(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("due_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("told_at_ms", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["alert"], ["alerts.name"], name=op.f("fk_bulletins_alert")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_bulletins")),
+        sa.UniqueConstraint(
+            "alert", "channel", "episode", "state", name=op.f("uq_bulletins_alert_channel_episode_state")
+        ),
+    )
+    with op.batch_alter_table("bulletins", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_bulletins_due_at_ms"), ["due_at_ms"], unique=False)
+
     op.create_table(
         "check_batches",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -212,6 +259,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_check_batches_run_id"))
 
     op.drop_table("check_batches")
+    with op.batch_alter_table("bulletins", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_bulletins_due_at_ms"))
+
+    op.drop_table("bulletins")
     op.drop_table("suppressions")
     op.drop_table("sections")
     with op.batch_alter_table("runs", schema=None) as batch_op:
@@ -221,8 +272,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_runs_state"))
 
     op.drop_table("runs")
+    op.drop_table("pauses")
     op.drop_table("mail_events")
     with op.batch_alter_table("mail_batches", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_mail_batches_state_due_at_ms"))
 
     op.drop_table("mail_batches")
+    op.drop_table("alerts")

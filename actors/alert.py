@@ -1,0 +1,107 @@
+"""Queue `deliver`: the operator is told what needs a person, and the world that a run has finished.
+
+What is to be told stands in the database (`store.alerts`), for each channel by itself: one that is down
+holds up no other, and what has been told over one is not repeated because of another.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from actors.deliver import verdict_on
+from actors.registry import actor
+from actors.services import Services
+from domain.alert import Bulletin
+from domain.errors import RollcallError, TransientError, UnreachableError
+
+LOG = "log"  # the channel of bulletins that nobody gave an address for
+LEASE = timedelta(minutes=2)
+_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 30, 600
+_log = logging.getLogger(__name__)
+
+
+@actor(name="operator.tell", queue="deliver")
+def tell(services: Services) -> None:
+    """Tell what is untold, until nothing is or what is left must wait."""
+    while found := services.store.alerts.untold(services.clock.now(), lease=LEASE):
+        for bulletin in found:
+            _tell(services, bulletin)
+
+
+@actor(name="operator.ping", queue="deliver")
+def ping(services: Services, run_id: str) -> None:
+    """Say, once a run, that it has finished; that nobody hears it is logged and nothing more."""
+    if services.operator.ping is None or not services.store.runs.take_ping(run_id, services.clock.now()):
+        return
+    try:
+        services.operator.ping()
+    except RollcallError as error:
+        _log.warning("not pinged", extra={"run": run_id, "error": f"{type(error).__name__}: {error}"})
+
+
+def announce_finish(services: Services, run_id: str) -> None:
+    """Have the end of a run told, if anybody wants to hear of it; it never disturbs the caller."""
+    if services.operator.ping is None:
+        return
+    try:
+        services.publish(ping.message(run_id))
+    except UnreachableError as error:
+        _log.warning("broker unreachable, no ping", extra={"run": run_id, "error": str(error)})
+
+
+def _tell(services: Services, bulletin: Bulletin) -> None:
+    alerts, error = services.store.alerts, _attempt(services, bulletin)
+    if error is None:
+        alerts.told(bulletin.id, services.clock.now())
+        return
+    reason = f"{type(error).__name__}: {error}"
+    alerts.postpone(bulletin.id, services.clock.now() + _backoff(bulletin, error), reason)
+    _log.warning("operator not told", extra=_facts(bulletin) | {"error": reason})
+
+
+def _attempt(services: Services, bulletin: Bulletin) -> RollcallError | None:
+    """Tell it, if the breaker of its channel grants that; why it could not be told, or None."""
+    channel = services.operator.channels.get(bulletin.channel)
+    if channel is None:
+        _log.warning("nobody to tell: no OPERATOR_EMAIL or OPERATOR_WEBHOOK_URL", extra=_facts(bulletin))
+        return None
+    breaker = services.breakers.get(bulletin.channel)
+    if breaker is None:
+        return _failure(channel, bulletin)
+    permit = breaker.permit(1)
+    if permit.granted == 0:
+        wait = permit.retry_after_seconds
+        return UnreachableError(f"the breaker {breaker.name} is open", retry_after_seconds=wait)
+    verdict: bool | None = None
+    try:
+        error = _failure(channel, bulletin)
+        verdict = True if error is None else verdict_on(error)
+        return error
+    finally:
+        breaker.record(permit, [verdict])
+
+
+def _failure(channel: Callable[[Bulletin], None], bulletin: Bulletin) -> RollcallError | None:
+    try:
+        channel(bulletin)
+    except RollcallError as error:
+        return error
+    return None
+
+
+def _backoff(bulletin: Bulletin, error: RollcallError) -> timedelta:
+    seconds = min(_FIRST_RETRY_SECONDS * 2 ** min(bulletin.attempts, 10), _LAST_RETRY_SECONDS)
+    named = error.retry_after_seconds if isinstance(error, TransientError) else None
+    return timedelta(seconds=min(max(seconds, named or 0), _LAST_RETRY_SECONDS))
+
+
+def _facts(bulletin: Bulletin) -> dict[str, str]:
+    alert = bulletin.alert
+    return {
+        "alert": alert.name,
+        "state": alert.state,
+        "subject": alert.subject,
+        "channel": bulletin.channel,
+    }

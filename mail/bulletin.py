@@ -1,0 +1,75 @@
+"""Bulletins as mail to the operator: the symptom first, then what to type."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from dataclasses import dataclass
+from email.utils import parseaddr
+
+from domain.alert import AlertState, Bulletin
+from domain.errors import RejectedError
+from domain.notice import Letter, Refused
+from domain.ports import Mailer
+
+_MINUTE = "%Y-%m-%d %H:%M UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorMail:
+    """Mails each bulletin to `to` through `mailer`. `health_url` is where everything can be looked at.
+
+    The same bulletin makes the same letter, and the key is the letter's: a repetition mails nobody twice
+    where the transport honours keys, and what a new address or sender changes is a new letter.
+    """
+
+    mailer: Mailer
+    sender: str
+    to: str
+    health_url: str
+
+    def tell(self, bulletin: Bulletin) -> None:
+        """Send it. Raises: TransientError, PermanentError, as the transport does."""
+        letter = self.letter(bulletin)
+        (receipt,) = self.mailer.send([letter], f"rollcall-alert-{_digest(letter)}")
+        if isinstance(receipt, Refused):
+            raise RejectedError(receipt.reason)
+
+    def letter(self, bulletin: Bulletin) -> Letter:
+        """The letter that tells `bulletin`; `Letter`'s headers about watches do not apply."""
+        alert, text = bulletin.alert, self._text(bulletin)
+        identity = f"{alert.name} {alert.state} {alert.episode} {bulletin.at.isoformat()}"
+        domain = parseaddr(self.sender)[1].rpartition("@")[2]
+        return Letter(
+            sender=self.sender,
+            to=self.to,
+            subject=subject(bulletin),
+            text=text,
+            html=f"<pre>{html.escape(text)}</pre>",
+            headers={
+                "Message-ID": f"<{hashlib.sha256(identity.encode()).hexdigest()[:32]}@{domain}>",
+                "Auto-Submitted": "auto-generated",
+                "X-Rollcall-Alert": f"{alert.name}; {alert.state}; episode={alert.episode}",
+            },
+        )
+
+    def _text(self, bulletin: Bulletin) -> str:
+        alert = bulletin.alert
+        lines = [alert.subject, "", f"Since:    {alert.since.strftime(_MINUTE)}"]
+        if alert.state is AlertState.CLEARED:
+            lines += [f"Over:     {bulletin.at.strftime(_MINUTE)}", "", "Nothing needs to be done."]
+        else:
+            lines += [f"Raised:   {bulletin.at.strftime(_MINUTE)}", "", alert.detail, "", "First look:"]
+            lines += [f"    {alert.command}"]
+        return "\n".join([*lines, "", f"Health: {self.health_url}", ""])
+
+
+def subject(bulletin: Bulletin) -> str:
+    """`bulletin` in one line."""
+    is_over = bulletin.alert.state is AlertState.CLEARED
+    return f"Over: {bulletin.alert.subject}" if is_over else bulletin.alert.subject
+
+
+def _digest(letter: Letter) -> str:
+    parts = (letter.headers["Message-ID"], letter.sender, letter.to, letter.subject, letter.text)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

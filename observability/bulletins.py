@@ -1,0 +1,65 @@
+"""Where the operator hears of alerts besides mail: a webhook; and who hears that all is well."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from domain.alert import Bulletin
+from domain.errors import RollcallError
+from observability import outcall
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Posts each bulletin as JSON to `url`, which may hold a secret.
+
+    Shape: `{"name", "state", "episode", "subject", "detail", "command", "since", "at", "health_url"}`, and
+    `text`, which chat services show. A repetition has the same `name`, `state` and `episode`.
+    """
+
+    url: str = field(repr=False)
+    health_url: str
+    timeout_seconds: float = 10.0
+
+    def tell(self, bulletin: Bulletin) -> None:
+        """Post it. Raises: RollcallError unless the answer is 2xx."""
+        alert = bulletin.alert
+        said = {
+            "text": f"[{alert.state}] {alert.subject}",
+            "name": alert.name,
+            "state": alert.state,
+            "episode": alert.episode,
+            "subject": alert.subject,
+            "detail": alert.detail,
+            "command": alert.command,
+            "since": alert.since.isoformat(),
+            "at": bulletin.at.isoformat(),
+            "health_url": self.health_url,
+        }
+        outcall.post(self.url, json.dumps(said).encode(), self.timeout_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadMansSwitch:
+    """Somebody outside who raises the alarm when `url` is not asked for in time, as healthchecks.io does."""
+
+    url: str = field(repr=False)
+    timeout_seconds: float = 5.0
+    pauses_seconds: Sequence[float] = (1.0, 4.0)
+    wait: Callable[[float], None] = time.sleep
+
+    def ping(self) -> None:
+        """Say that all is well; tried again after each of `pauses_seconds`. Raises: RollcallError."""
+        for pause_seconds in self.pauses_seconds:
+            try:
+                return outcall.get(self.url, self.timeout_seconds)
+            except RollcallError as error:
+                _log.info("pinging again", extra={"error": str(error), "in_seconds": pause_seconds})
+            self.wait(pause_seconds)
+        return outcall.get(self.url, self.timeout_seconds)

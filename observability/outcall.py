@@ -1,0 +1,86 @@
+"""One HTTP request to an address that the operator gave: nothing is followed, nothing waited for long."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from pathlib import Path
+
+import pycurl
+
+from domain.errors import (
+    RollcallError,
+    UnauthorisedError,
+    UnreachableError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
+
+_USER_AGENT = "Rollcall/0.1"
+_DEBIAN_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+_MAX_ANSWER_BYTES = 1_048_576
+_REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+
+
+def get(url: str, timeout_seconds: float) -> None:
+    """Ask for `url`; its answer must be 2xx. Raises: RollcallError, which never shows the address."""
+    _perform(_options(url, timeout_seconds))
+
+
+def post(url: str, body: bytes, timeout_seconds: float) -> None:
+    """Post `body`, which is JSON, to `url`. As `get`."""
+    headers = ["Content-Type: application/json", "Expect:"]
+    said = {pycurl.POST: 1, pycurl.POSTFIELDS: body, pycurl.HTTPHEADER: headers}
+    _perform(_options(url, timeout_seconds) | said)
+
+
+def _perform(options: dict[int, object]) -> None:
+    curl = pycurl.Curl()
+    try:
+        for option, value in options.items():
+            curl.setopt(option, value)
+        curl.perform()
+        status = curl.getinfo(pycurl.RESPONSE_CODE)
+    except pycurl.error as error:
+        raise _translate(
+            int(error.args[0])
+        ) from None  # its message would show the address, which is a secret
+    finally:
+        curl.close()
+    if status not in range(200, 300):
+        kind = UnauthorisedError if status in _REFUSED else UpstreamError
+        raise kind(f"the answer was {status}")
+
+
+def _translate(code: int) -> RollcallError:
+    if code == pycurl.E_OPERATION_TIMEDOUT:
+        return UpstreamTimeoutError("no answer in time")
+    return UnreachableError(f"no answer (libcurl's error {code})")
+
+
+def _options(url: str, timeout_seconds: float) -> dict[int, object]:
+    """Source: https://curl.se/libcurl/c/curl_easy_setopt.html."""
+    found: dict[int, object] = {
+        pycurl.URL: url,
+        pycurl.USERAGENT: _USER_AGENT,
+        pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
+        pycurl.FOLLOWLOCATION: 0,
+        pycurl.PROXY: "",
+        pycurl.NOPROXY: "*",
+        pycurl.NETRC: pycurl.NETRC_IGNORED,
+        pycurl.NOSIGNAL: 1,
+        pycurl.TIMEOUT_MS: round(timeout_seconds * 1000),
+        pycurl.MAXFILESIZE: _MAX_ANSWER_BYTES,
+        pycurl.WRITEFUNCTION: len,
+    }
+    return found | _trust() if url.startswith("https:") else found
+
+
+def _trust() -> dict[int, object]:
+    """The system's authorities, else certifi's; the wheel's own OpenSSL finds neither."""
+    import ssl  # noqa: PLC0415 - plain HTTP need not pay for it
+
+    import certifi  # noqa: PLC0415
+
+    system = ssl.get_default_verify_paths().cafile
+    bundle = system or (str(_DEBIAN_BUNDLE) if _DEBIAN_BUNDLE.exists() else certifi.where())
+    return {pycurl.CAINFO: bundle, pycurl.SSL_VERIFYPEER: 1, pycurl.SSL_VERIFYHOST: 2}

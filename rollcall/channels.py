@@ -1,0 +1,36 @@
+"""The ways in which the operator is reached, by what is set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from actors.deliver import MAIL
+from actors.services import Operator
+from domain.alert import Bulletin
+from domain.ports import Mailer
+from mail.bulletin import OperatorMail
+from rollcall.settings import Settings
+
+
+def operator_of(settings: Settings, mailer: Mailer) -> Operator:
+    """Who is to be told what needs a person, and of finished runs."""
+    health_url = f"{settings.base_url}/health"
+    channels: dict[str, Callable[[Bulletin], None]] = {}
+    if settings.operator_email is not None:
+        sender = settings.notification_from_email
+        channels[MAIL] = OperatorMail(mailer, sender, settings.operator_email, health_url).tell
+    if settings.operator_webhook_url is not None:
+        channels["webhook"] = _webhook(settings.operator_webhook_url, health_url)
+    return Operator(channels, None if settings.heartbeat_url is None else _ping(settings.heartbeat_url))
+
+
+def _webhook(url: str, health_url: str) -> Callable[[Bulletin], None]:
+    from observability.bulletins import Webhook  # noqa: PLC0415 - needs libcurl
+
+    return Webhook(url, health_url).tell
+
+
+def _ping(url: str) -> Callable[[], None]:
+    from observability.bulletins import DeadMansSwitch  # noqa: PLC0415
+
+    return DeadMansSwitch(url).ping

@@ -1,0 +1,89 @@
+"""Bulletins: what each channel must tell of each alert, in order, until it has been told.
+
+What nobody has tried to tell yet can still be spared: an alert that returns before its recovery left was,
+for whoever hears of it, never over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, exists, insert, select, update
+
+from domain.alert import Alert, AlertState, Bulletin
+from store.moments import from_ms
+from store.schema import bulletins
+
+_COPIED = ("state", "episode", "subject", "detail", "command", "since_ms")
+
+
+def write(connection: Connection, alert: Mapping[str, Any], channels: Iterable[str], now_ms: int) -> None:
+    """Have each of `channels` tell the turn that `alert` has just taken."""
+    row = {name: alert[name] for name in _COPIED} | {"alert": alert["name"], "at_ms": now_ms}
+    for channel in channels:
+        if alert["state"] == AlertState.CLEARED or not _spare_recovery(connection, alert["name"], channel):
+            connection.execute(insert(bulletins).values(row | {"channel": channel, "due_at_ms": now_ms}))
+
+
+def claim(connection: Connection, now_ms: int, until_ms: int) -> list[Bulletin]:
+    """The earliest of each alert and channel that is due, held until `until_ms`."""
+    query = select(bulletins).where(_is_next(now_ms)).order_by(bulletins.c.id)
+    rows = list(connection.execute(query.with_for_update(skip_locked=True)).mappings())
+    values = {"due_at_ms": until_ms, "attempts": bulletins.c.attempts + 1}
+    ids = bulletins.c.id.in_([row["id"] for row in rows])
+    if rows:
+        connection.execute(update(bulletins).where(ids).values(values))
+    return [_bulletin(row) for row in rows]
+
+
+def are_due(connection: Connection, now_ms: int) -> bool:
+    """Whether `claim` would find any."""
+    return connection.execute(select(bulletins.c.id).where(_is_next(now_ms)).limit(1)).first() is not None
+
+
+def settle(connection: Connection, bulletin_id: int, now_ms: int) -> None:
+    """It was told."""
+    values = {"told_at_ms": now_ms, "due_at_ms": None, "reason": None}
+    connection.execute(update(bulletins).where(_is_untold(bulletin_id)).values(values))
+
+
+def postpone(connection: Connection, bulletin_id: int, due_at_ms: int, reason: str) -> None:
+    """It could not be told, for `reason`."""
+    values = {"due_at_ms": due_at_ms, "reason": reason}
+    connection.execute(update(bulletins).where(_is_untold(bulletin_id)).values(values))
+
+
+def _is_untold(bulletin_id: int) -> ColumnElement[bool]:
+    return (bulletins.c.id == bulletin_id) & bulletins.c.told_at_ms.is_(None)
+
+
+def _is_next(now_ms: int) -> ColumnElement[bool]:
+    columns, earlier = bulletins.c, bulletins.alias().c
+    waits_for = exists().where(
+        earlier.alert == columns.alert,
+        earlier.channel == columns.channel,
+        earlier.id < columns.id,
+        earlier.told_at_ms.is_(None),
+    )
+    return columns.told_at_ms.is_(None) & (columns.due_at_ms <= now_ms) & ~waits_for
+
+
+def _spare_recovery(connection: Connection, alert: str, channel: str) -> bool:
+    columns = bulletins.c
+    untried = columns.told_at_ms.is_(None) & (columns.attempts == 0)
+    recovery = (columns.alert == alert) & (columns.channel == channel) & (columns.state == AlertState.CLEARED)
+    return connection.execute(delete(bulletins).where(recovery, untried)).rowcount > 0
+
+
+def _bulletin(row: RowMapping) -> Bulletin:
+    alert = Alert(
+        name=row["alert"],
+        state=AlertState(row["state"]),
+        episode=row["episode"],
+        subject=row["subject"],
+        detail=row["detail"],
+        command=row["command"],
+        since=from_ms(row["since_ms"]),
+    )
+    return Bulletin(row["id"], alert, row["channel"], from_ms(row["at_ms"]), row["attempts"])

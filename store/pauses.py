@@ -1,0 +1,124 @@
+"""Pauses: sources, or mail, that are left alone until a time. They survive every restart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
+
+from store.database import Database
+from store.moments import from_ms, to_ms
+from store.schema import check_batches, pauses
+
+ROLLCALL = "rollcall"
+_AT_ONCE_MS = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """What is paused, until when, why and by whom: `ROLLCALL`, or the operator's name."""
+
+    name: str
+    until: datetime
+    reason: str
+    by: str
+    created_at: datetime
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether Rollcall set it itself; such a pause is settled by a success, not by its time."""
+        return self.by == ROLLCALL
+
+    def is_in_force(self, now: datetime) -> bool:
+        """Whether its time is not over."""
+        return now < self.until
+
+
+class Pauses:
+    """The rows of `pauses`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def pause(self, name: str, until: datetime, reason: str, by: str, now: datetime) -> Pause:
+        """Leave `name` alone until `until`; the pause that then holds.
+
+        A person's word replaces what held before. Rollcall's only makes it longer, and a person's pause that
+        it makes longer stays that person's.
+        """
+        row = {
+            "name": name,
+            "until_ms": to_ms(until),
+            "reason": reason,
+            "by": by,
+            "created_at_ms": to_ms(now),
+        }
+        with self._database.write() as connection:
+            before = _row(connection, name)
+            if before is not None and by == ROLLCALL:
+                row = _lengthened(before, row, to_ms(now))
+            if before is None:
+                connection.execute(insert(pauses).values(row))
+            else:
+                connection.execute(update(pauses).where(pauses.c.name == name).values(row))
+        return _pause(row)
+
+    def resume(self, name: str) -> bool:
+        """End the pause of `name`; whether there was one. What it held is due at once."""
+        return self._end(pauses.c.name == name)
+
+    def relent(self, name: str, seen_at: datetime) -> bool:
+        """End a pause of Rollcall's own, because `name` was seen to work after it was set; whether it did."""
+        is_outlived = (pauses.c.by == ROLLCALL) & (pauses.c.created_at_ms < to_ms(seen_at))
+        this = (pauses.c.name == name) & is_outlived
+        with self._database.read() as connection:  # most often there is none, and nobody need wait to write
+            if connection.execute(select(pauses.c.name).where(this)).first() is None:
+                return False
+        return self._end(this)
+
+    def _end(self, this: ColumnElement[bool]) -> bool:
+        with self._database.write() as connection:
+            found = connection.execute(delete(pauses).where(this).returning(*pauses.c)).mappings().first()
+            if found is None:
+                return False
+            held = (check_batches.c.source == found["name"]) & (
+                check_batches.c.due_at_ms == found["until_ms"]
+            )
+            connection.execute(update(check_batches).where(held).values(due_at_ms=_AT_ONCE_MS))
+        return True
+
+    def paused(self, name: str, now: datetime) -> Pause | None:
+        """The pause of `name` that is in force, or None."""
+        query = select(pauses).where(pauses.c.name == name, pauses.c.until_ms > to_ms(now))
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else _pause(row)
+
+    def kept(self) -> dict[str, Pause]:
+        """Every pause that nobody has ended, by its name; also those whose time is over."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(pauses).order_by(pauses.c.name)).mappings()
+            return {row["name"]: _pause(row) for row in rows}
+
+
+def _row(connection: Connection, name: str) -> RowMapping | None:
+    query = select(pauses).where(pauses.c.name == name).with_for_update()
+    return connection.execute(query).mappings().first()
+
+
+def _lengthened(before: RowMapping, wanted: dict[str, Any], now_ms: int) -> dict[str, Any]:
+    is_over = before["until_ms"] <= now_ms
+    if is_over and before["by"] != ROLLCALL:
+        return wanted
+    until_ms = max(before["until_ms"], wanted["until_ms"])
+    if before["by"] != ROLLCALL:
+        return {**before, "until_ms": until_ms}
+    return wanted | {"until_ms": until_ms}
+
+
+def _pause(row: RowMapping | dict[str, Any]) -> Pause:
+    return Pause(
+        row["name"], from_ms(row["until_ms"]), row["reason"], row["by"], from_ms(row["created_at_ms"])
+    )

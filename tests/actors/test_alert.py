@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from dramatiq import Message
+
+from actors.alert import ping, tell
+from actors.services import Operator
+from domain.alert import Symptom
+from domain.errors import RejectedError, UnauthorisedError, UnreachableError, UpstreamTimeoutError
+from domain.notice import NoticeState
+from domain.ports import Mailer
+from domain.run import RunState
+from mail.bulletin import OperatorMail
+from observability.bulletins import DeadMansSwitch, Webhook
+from tests.support.catalog import Row
+from tests.support.house import House, house, sqlite_url
+from tests.support.receiver import Receiver, receiver
+
+HEALTH = "https://rollcall.example.edu/health"
+SILENT = Symptom("The source scraper is silent", "People who watch its sections: 41.", "rollcall source ls")
+
+
+@dataclass
+class Watched:
+    """A house with an operator, whose webhook and dead man's switch are real servers."""
+
+    house: House
+    hook: Receiver
+    switch: Receiver
+    waits: list[float]
+
+    def see(self, symptom: Symptom | None, seconds: float = 0) -> None:
+        """It is so now and after `seconds`; then what is to be told is told."""
+        for pause in (0, seconds):
+            self.house.clock.advance(pause)
+            self.house.services.store.alerts.observe({"sources/scraper": symptom}, self.house.clock.now())
+        self.tell()
+
+    def tell(self) -> None:
+        self.house.services.publish(tell.message())
+        self.house.work()
+
+    @property
+    def subjects(self) -> list[str]:
+        return [letter.subject for letter in self.house.post.sent if letter.to == "operator@example.edu"]
+
+    @property
+    def hooked(self) -> list[tuple[str, int]]:
+        said = [json.loads(body) for _, _, body in self.hook.requests]
+        return [(each["state"], each["episode"]) for each in said]
+
+
+Found = Callable[..., AbstractContextManager[Watched]]
+
+
+@pytest.fixture
+def found(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Found:
+    @contextmanager
+    def make(*, email: bool = True, webhook: bool = True) -> Iterator[Watched]:
+        waits: list[float] = []
+        with receiver() as hook, receiver() as switch:
+
+            def operator(mailer: Mailer) -> Operator:
+                mail = OperatorMail(mailer, "Rollcall <rollcall@example.edu>", "operator@example.edu", HEALTH)
+                channels: dict[str, Any] = {"mail": mail.tell} if email else {}
+                channels |= {"webhook": Webhook(f"{hook.url}/hook", HEALTH).tell} if webhook else {}
+                return Operator(channels, DeadMansSwitch(f"{switch.url}/uuid", wait=waits.append).ping)
+
+            with house(sqlite_url(tmp_path), redis_client, prefix, operator=operator) as built:
+                yield Watched(built, hook, switch, waits)
+
+    return make
+
+
+@pytest.fixture
+def watched(found: Found) -> Iterator[Watched]:
+    with found() as built:
+        yield built
+
+
+def test_an_alert_reaches_the_operator_once_over_each_channel_and_so_does_its_end(watched: Watched) -> None:
+    for _ in range(5):
+        watched.see(SILENT, 30)
+    assert watched.subjects == ["The source scraper is silent"]
+    for _ in range(5):
+        watched.see(None, 60)
+    assert watched.subjects == ["The source scraper is silent", "Over: The source scraper is silent"]
+    assert watched.hooked == [("raised", 1), ("cleared", 1)]
+
+
+def test_the_mail_names_who_is_affected_what_to_type_and_where_to_look(watched: Watched) -> None:
+    watched.see(SILENT)
+    (letter,) = watched.house.post.sent
+    for said in ("2026-01-15 09:00 UTC", "sections: 41", "    rollcall source ls", HEALTH):
+        assert said in letter.text
+    assert "List-Unsubscribe" not in letter.headers
+
+
+def test_no_student_hears_of_it(watched: Watched) -> None:
+    watched.house.watch(email="ada@example.edu")
+    watched.see(SILENT)
+    assert {letter.to for letter in watched.house.post.sent} == {"operator@example.edu"}
+
+
+def test_a_transport_that_is_down_loses_no_alert_and_the_webhook_does_not_wait_for_it(
+    watched: Watched,
+) -> None:
+    watched.house.post.troubles.extend([UnreachableError("refused")] * 5)
+    watched.see(SILENT)
+    assert (watched.subjects, watched.hooked) == ([], [("raised", 1)])
+    for _ in range(6):
+        watched.see(SILENT, 600)
+    assert (watched.subjects, watched.hooked) == ([SILENT.subject], [("raised", 1)])
+
+
+def test_a_webhook_that_fails_is_tried_again_and_the_mail_is_not_repeated(watched: Watched) -> None:
+    watched.hook.statuses.extend([500, 401, 302])
+    watched.see(SILENT)
+    for _ in range(4):
+        watched.see(SILENT, 600)
+    assert (watched.house.post.calls, len(watched.hook.requests)) == (1, 4)
+
+
+def test_an_answer_that_was_lost_is_repeated_with_the_same_letter_under_the_same_key(
+    watched: Watched,
+) -> None:
+    watched.house.post.accepts_in_trouble = True
+    watched.house.post.troubles.append(UpstreamTimeoutError("no answer"))
+    watched.see(SILENT)
+    watched.see(replace(SILENT, detail="Now it is 42 people."), 600)
+    assert (watched.house.post.calls, watched.subjects) == (2, [SILENT.subject])
+
+
+def test_a_refused_letter_is_tried_again_for_the_address_can_be_mended(watched: Watched) -> None:
+    watched.house.post.troubles.append(RejectedError("no such domain"))
+    watched.see(SILENT)
+    watched.see(SILENT, 600)
+    assert watched.subjects == [SILENT.subject]
+
+
+def test_a_breaker_that_is_held_open_keeps_the_mail_back_until_it_is_reset(watched: Watched) -> None:
+    watched.house.services.breakers["mail"].force_open("test")
+    watched.see(SILENT)
+    watched.see(SILENT, 600)
+    assert (watched.house.post.calls, watched.hooked) == (0, [("raised", 1)])
+    watched.house.services.breakers["mail"].reset("test")
+    watched.see(SILENT, 600)
+    assert watched.subjects == [SILENT.subject]
+
+
+def test_paused_mail_holds_the_students_letters_back_and_not_the_operators(watched: Watched) -> None:
+    services, clock = watched.house.services, watched.house.clock
+    services.store.pauses.pause("mail", clock.now() + timedelta(hours=2), "a flood", "ada", clock.now())
+    open_a_seat(watched.house)
+    watched.see(SILENT)
+    assert [letter.to for letter in watched.house.post.sent] == ["operator@example.edu"]
+    assert [state for _, _, state in watched.house.states()] == [NoticeState.PENDING]
+    services.store.pauses.resume("mail")
+    watched.house.pass_time(2)
+    assert [state for _, _, state in watched.house.states()] == [NoticeState.SENT]
+
+
+def test_without_addresses_nothing_is_sent_the_alert_stands_and_the_log_says_so(
+    found: Found, caplog: pytest.LogCaptureFixture
+) -> None:
+    with found(email=False, webhook=False) as watched, caplog.at_level(logging.WARNING):
+        watched.see(SILENT)
+        assert (watched.house.post.calls, watched.hook.requests) == (0, [])
+        assert [alert.name for alert in watched.house.services.store.alerts.all()] == ["sources/scraper"]
+        (said,) = [record for record in caplog.records if "OPERATOR_EMAIL" in record.getMessage()]
+        assert vars(said)["subject"] == SILENT.subject
+
+
+def test_a_finished_run_pings_once_even_if_its_message_comes_twice(watched: Watched) -> None:
+    watched.house.watch()
+    watched.house.catalog.rows[watched.house.key()] = Row()
+    run = watched.house.run()
+    assert watched.switch.requests == [("GET", "/uuid", b"")]
+    watched.house.services.publish(ping.message(run.id))
+    watched.house.work()
+    assert len(watched.switch.requests) == 1
+
+
+def test_a_run_with_nothing_to_check_pings_too(watched: Watched) -> None:
+    assert watched.house.run().state is RunState.FINISHED
+    assert len(watched.switch.requests) == 1
+
+
+def test_a_run_that_is_given_up_pings_when_it_ends(watched: Watched) -> None:
+    watched.house.watch()
+    watched.house.services.breakers["scraper"].force_open("test")
+    watched.house.run()
+    assert watched.switch.requests == []
+    watched.house.pass_time(1501)
+    assert len(watched.switch.requests) == 1
+    watched.house.pass_time(1501)
+    assert len(watched.switch.requests) == 1
+
+
+def test_a_run_that_is_under_way_does_not_ping(watched: Watched) -> None:
+    watched.house.watch()
+    watched.house.services.breakers["scraper"].force_open("test")
+    run = watched.house.run()
+    watched.house.services.publish(ping.message(run.id))
+    watched.house.work()
+    assert watched.switch.requests == []
+
+
+def test_a_ping_that_fails_is_tried_twice_more_and_the_run_does_not_mind(watched: Watched) -> None:
+    watched.switch.statuses.extend([500, 503, 404])
+    run = watched.house.run()
+    assert (run.state, len(watched.switch.requests)) == (RunState.FINISHED, 3)
+    assert watched.waits == [1.0, 4.0]
+
+
+def test_a_broker_that_is_gone_when_the_run_ends_costs_the_ping_alone(watched: Watched) -> None:
+    services = watched.house.services
+
+    def publish(message: Message[Any]) -> None:
+        if message.actor_name == ping.name:
+            raise UnreachableError("the broker is gone")
+        services.publish(message)
+
+    broken = replace(watched.house, services=replace(services, publish=publish))
+    assert broken.run().state is RunState.FINISHED
+    assert watched.switch.requests == []
+
+
+def test_refused_credentials_pause_the_source_and_cost_its_sections_nothing(watched: Watched) -> None:
+    rollcall = watched.house
+    rollcall.watch()
+    rollcall.catalog.errors[rollcall.key()] = UnauthorisedError("401")
+    run = rollcall.run()
+    pause = rollcall.services.store.pauses.paused("scraper", rollcall.clock.now())
+    assert pause is not None
+    assert pause.until == rollcall.clock.now() + timedelta(minutes=15)
+    assert "refuses our credentials: 401" in pause.reason
+    for _ in range(10):
+        rollcall.pass_time(60)
+    assert len(rollcall.catalog.calls) == 1
+    rollcall.catalog.errors.clear()
+    rollcall.catalog.rows[rollcall.key()] = Row()
+    rollcall.pass_time(301)
+    run = rollcall.reread(run)
+    assert (run.state, run.checked, run.failed) == (RunState.FINISHED, 1, 0)
+    assert rollcall.services.store.pauses.kept() == {}
+
+
+def open_a_seat(rollcall: House) -> None:
+    rollcall.watch()
+    row = rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
+    rollcall.run()
+    row.open_seats = 1
+    rollcall.clock.advance(60)
+    rollcall.run()

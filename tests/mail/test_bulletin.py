@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from domain.alert import Alert, AlertState, Bulletin
+from domain.errors import RejectedError
+from domain.notice import Letter, Receipt, Refused
+from mail.bulletin import OperatorMail
+from mail.mime import message
+from tests.support.post import Post
+
+AT = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
+ALERT = Alert("sources/scraper", AlertState.RAISED, 1, "It is silent", "5 < 6 & more", "rollcall cron ls", AT)
+RAISED = Bulletin(7, ALERT, "mail", AT)
+OVER = replace(RAISED, id=8, alert=replace(ALERT, state=AlertState.CLEARED))
+
+
+def operator_mail(post: Post, to: str = "operator@example.edu") -> OperatorMail:
+    return OperatorMail(post, "Rollcall <rollcall@example.edu>", to, "https://example.edu/health")
+
+
+class RefusingPost(Post):
+    def _accept(self, letters: Sequence[Letter], key: str) -> list[Receipt]:
+        return [Refused("no such user") for _ in letters]
+
+
+def test_the_subject_is_the_symptom_and_says_when_it_is_over() -> None:
+    mail = operator_mail(Post())
+    assert mail.letter(RAISED).subject == "It is silent"
+    assert mail.letter(OVER).subject == "Over: It is silent"
+    assert "Nothing needs to be done." in mail.letter(OVER).text
+
+
+def test_it_has_a_text_and_an_html_part_that_say_the_same() -> None:
+    parts = message(operator_mail(Post()).letter(RAISED), AT).iter_parts()
+    text, html = (part.get_content() for part in parts)
+    assert "5 < 6 & more" in text
+    assert "5 &lt; 6 &amp; more" in html
+
+
+def test_the_same_bulletin_is_sent_once_and_another_one_or_another_address_anew() -> None:
+    post = Post()
+    for _ in range(2):
+        operator_mail(post).tell(RAISED)
+    assert len(post.sent) == 1
+    operator_mail(post).tell(OVER)
+    operator_mail(post, "another@example.edu").tell(RAISED)
+    assert len(post.sent) == 3
+    assert all(key.startswith("rollcall-alert-") for key in post.keys)
+
+
+def test_a_letter_that_is_refused_is_an_error() -> None:
+    with pytest.raises(RejectedError, match="no such user"):
+        operator_mail(RefusingPost()).tell(RAISED)

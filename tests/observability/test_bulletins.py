@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from domain.alert import Alert, AlertState, Bulletin
+from domain.errors import (
+    RollcallError,
+    UnauthorisedError,
+    UnreachableError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
+from observability import outcall
+from observability.bulletins import DeadMansSwitch, Webhook
+from tests.support.receiver import Receiver, receiver
+from tests.support.stack import free_port
+
+AT = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
+ALERT = Alert("disk/home", AlertState.RAISED, 2, "The disk is nearly full", "1 MiB is free.", "df -h", AT)
+BULLETIN = Bulletin(7, ALERT, "webhook", AT)
+
+
+@pytest.fixture
+def found() -> Iterator[Receiver]:
+    with receiver() as made:
+        yield made
+
+
+def test_a_webhook_posts_the_whole_bulletin_as_json(found: Receiver) -> None:
+    Webhook(f"{found.url}/hook?key=secret", "https://example.edu/health").tell(BULLETIN)
+    ((method, path, body),) = found.requests
+    assert (method, path) == ("POST", "/hook?key=secret")
+    assert json.loads(body) == {
+        "text": "[raised] The disk is nearly full",
+        "name": "disk/home",
+        "state": "raised",
+        "episode": 2,
+        "subject": "The disk is nearly full",
+        "detail": "1 MiB is free.",
+        "command": "df -h",
+        "since": "2026-01-15T09:00:00+00:00",
+        "at": "2026-01-15T09:00:00+00:00",
+        "health_url": "https://example.edu/health",
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(500, UpstreamError), (404, UpstreamError), (401, UnauthorisedError), (403, UnauthorisedError)],
+)
+def test_an_answer_that_is_no_success_is_an_error(
+    found: Receiver, status: int, error: type[RollcallError]
+) -> None:
+    found.statuses.append(status)
+    with pytest.raises(error, match=str(status)):
+        outcall.get(found.url, 5)
+
+
+def test_a_redirect_is_not_followed(found: Receiver) -> None:
+    found.headers["Location"] = f"{found.url}/elsewhere"
+    found.statuses.append(302)
+    with pytest.raises(UpstreamError, match="302"):
+        outcall.post(f"{found.url}/hook", b"{}", 5)
+    assert [path for _, path, _ in found.requests] == ["/hook"]
+
+
+def test_silence_ends_in_time(found: Receiver) -> None:
+    found.silence = threading.Event()
+    with pytest.raises(UpstreamTimeoutError):
+        outcall.get(found.url, 0.2)
+
+
+def test_nobody_there_is_unreachable_and_the_address_stays_secret() -> None:
+    with pytest.raises(UnreachableError) as caught:
+        outcall.get(f"http://127.0.0.1:{free_port()}/secret", 5)
+    assert "secret" not in str(caught.value)
+    assert "secret" not in repr(Webhook("https://example.edu/secret", ""))
+
+
+def test_a_ping_is_tried_three_times_with_a_pause_between(found: Receiver) -> None:
+    waits: list[float] = []
+    switch = DeadMansSwitch(f"{found.url}/uuid", wait=waits.append)
+    found.statuses.extend([500, 500])
+    switch.ping()
+    assert (len(found.requests), waits) == (3, [1.0, 4.0])
+    found.statuses.extend([500, 500, 500])
+    with pytest.raises(UpstreamError):
+        switch.ping()
+    assert len(found.requests) == 6
