@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -30,13 +30,17 @@ class Run:
     failed: int
     started_at: str | None
     finished_at: str | None
+    deferred: int = 0
+    stagger: str = ""
 
 
 class Rollcall:
     """The system under test. Every method raises `httpx.HTTPError` when it is not answered as agreed."""
 
-    def __init__(self, url: str, *, api_token: str, cron_secret: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=60)
+    def __init__(
+        self, url: str, *, api_token: str, cron_secret: str, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self._client = httpx.Client(base_url=url, timeout=60, transport=transport)
         self._api = {"Authorization": f"Bearer {api_token}"}
         self._cron = {"Authorization": f"Bearer {cron_secret}"}
 
@@ -56,7 +60,12 @@ class Rollcall:
     def run(self, run_id: str) -> Run:
         """The run as it stands."""
         shown = self._client.get(f"/cron/runs/{run_id}", headers=self._cron).raise_for_status().json()
-        return Run(**{field: shown.get(field) for field in Run.__slots__})
+        return _run(shown)
+
+    def newest_run(self, stagger: str) -> Run | None:
+        """The latest run of `stagger`, among the last few of all."""
+        shown = self._client.get("/cron/runs", headers=self._cron).raise_for_status().json()
+        return next((run for run in map(_run, shown["items"]) if run.stagger == stagger), None)
 
     def finish(self, run_id: str, *, seconds: float, pause_seconds: float) -> Run:
         """The run once it is over, or as it stands after `seconds`."""
@@ -91,6 +100,11 @@ class Rollcall:
     def _over(self, run_id: str) -> Run | None:
         run = self.run(run_id)
         return run if run.state in OVER else None
+
+
+def _run(shown: Mapping[str, Any]) -> Run:
+    fields: dict[str, Any] = {field: shown.get(field) for field in Run.__slots__}
+    return Run(**fields)
 
 
 def _chunks(rows: Iterable[Row], size: int) -> Iterator[Sequence[Row]]:

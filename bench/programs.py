@@ -82,6 +82,12 @@ class Programs:
         except TimeoutError as error:
             raise ProgramError(f"{error}\n{self.tail(name)}") from error
 
+    def kill(self, name: str) -> None:
+        """End the program `name` with SIGKILL; it may be started again."""
+        program = self._running.pop(name)
+        program.kill()
+        program.wait()
+
     def require_running(self) -> None:
         """Raises: ProgramError for a program that has ended."""
         for name, program in self._running.items():

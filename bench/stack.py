@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
 from bench.api import Rollcall
 from bench.deadline import poll
 from bench.programs import START_SECONDS, Programs, free_port
@@ -53,13 +55,20 @@ def start_stand_in(programs: Programs, name: str, ready_path: str, *options: str
 class Stack:
     """Rollcall on a free port with secrets of its own, SQLite in `home` and no timed checks.
 
-    Shape: `api` is a client of it; `settings` are environment variables on top of the benchmark's own.
+    Shape: `api` is a client of it, over `transport`; `settings` are environment variables on top of the
+    benchmark's own.
     """
 
-    def __init__(self, programs: Programs, home: Path, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        programs: Programs,
+        home: Path,
+        settings: Mapping[str, str],
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
         port, api_token, cron_secret = free_port(), secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         self.url = f"http://127.0.0.1:{port}"
-        self.api = Rollcall(self.url, api_token=api_token, cron_secret=cron_secret)
+        self.api = Rollcall(self.url, api_token=api_token, cron_secret=cron_secret, transport=transport)
         self._programs = programs
         self._home = home
         self._environment = {

@@ -9,10 +9,10 @@ from datetime import datetime
 from pathlib import Path
 
 from bench.api import Run
-from bench.checks.valkey import Traffic, Valkey
 from bench.programs import Programs
 from bench.stack import SCRAPER_TOKEN, Stack, start_stand_in
 from bench.usage import Usage, measure
+from bench.valkey import Traffic, Valkey
 
 TERM = "2261"
 RUN_SECONDS = 180.0

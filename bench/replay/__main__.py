@@ -14,18 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.programs import Programs, end_on_sigterm
-from bench.replay.mailbox import Mailbox
 from bench.replay.oracle import expected
 from bench.replay.outcome import Outcome, Played
 from bench.replay.play import assign_watchers, collect, play, register
+from bench.replay.scene import DATA, Scene
 from bench.replay.season import DAY_MS, Check, Season, first_midnight_ms, load, schedule
 from bench.replay.server import ReplayServer
 from bench.report import show
-from bench.stack import ROOT, SCRAPER_TOKEN, Stack, start_stand_in, temporary_home
+from bench.stack import SCRAPER_TOKEN, temporary_home
 from bench.usage import measure
-
-DATA = ROOT.parent / "shared" / "data" / "ucsd-summer1-2022.csv.gz"
-RESEND_KEY = "re_replayed_season"
 
 
 def main() -> int:
@@ -50,30 +47,24 @@ def _play(
         ReplayServer(season, SCRAPER_TOKEN) as server,
         Programs(home / "logs") as programs,
     ):
-        resend_url = start_stand_in(programs, "resend", "/control/mails", "--api-key", RESEND_KEY)
-        stack = Stack(programs, home, _settings(server.url, resend_url, options))
-        stack.start("up")
-        stack.wait_until_ready("up")
-        stack.wait_for_worker()
-        register(stack.api, watchers)
+        scene = Scene(programs, home, _settings(server.url, options))
+        scene.start()
+        api = scene.stack.api
+        register(api, watchers)
         before, start = measure(programs.processes("up")), time.perf_counter()
-        runs = play(stack.api, server, checks)
+        runs = play(api, server, checks)
         seconds = time.perf_counter() - start
-        sent = collect(stack.api, Mailbox(resend_url))
+        sent = collect(api, scene.mailbox)
         after = measure(programs.processes("up"))
     refusals = server.answers.total() - server.answers[200]
     return Played(runs, seconds, sent, before, after, server.answers.total(), refusals)
 
 
-def _settings(scraper_url: str, resend_url: str, options: argparse.Namespace) -> dict[str, str]:
+def _settings(scraper_url: str, options: argparse.Namespace) -> dict[str, str]:
     return {
         "SCRAPER_URL": scraper_url,
         "WORKER_THREADS": str(options.threads),
         "SCRAPER_MAX_CONCURRENCY": str(options.concurrency),
-        "MAIL_TRANSPORT": "resend",
-        "RESEND_API_URL": resend_url,
-        "RESEND_API_KEY": RESEND_KEY,
-        "NOTIFICATION_FROM_EMAIL": "Rollcall <rollcall@campus.test>",
     }
 
 

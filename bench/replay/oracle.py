@@ -12,7 +12,7 @@ checks see it:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,11 +31,31 @@ class Mail(NamedTuple):
 Mails = Counter[Mail]
 
 
-def expected(season: Season, checks: Sequence[Check], watchers: Mapping[str, Sequence[str]]) -> Mails:
-    """The mails that `checks` must cause; `watchers` gives the addresses by section."""
+Sight = tuple[str, int]
+"""A section, and the moment of the season at which it was seen."""
+
+
+class _Everything(Container[Sight]):
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+EVERYTHING = _Everything()
+
+
+def expected(
+    season: Season,
+    checks: Sequence[Check],
+    watchers: Mapping[str, Sequence[str]],
+    seen: Container[Sight] = EVERYTHING,
+) -> Mails:
+    """The mails that `checks` must cause; `watchers` gives the addresses by section.
+
+    Only what `seen` holds was seen: where the catalog did not answer, the next check tells the difference.
+    """
     return Counter(
         Mail(address, kind, section, episode)
-        for section, kind, episode in _news(season, checks, watchers)
+        for section, kind, episode in _news(season, checks, watchers, seen)
         for address in watchers[section]
     )
 
@@ -91,11 +111,11 @@ class _Memory:
 
 
 def _news(
-    season: Season, checks: Sequence[Check], sections: Collection[str]
+    season: Season, checks: Sequence[Check], sections: Collection[str], seen: Container[Sight]
 ) -> Iterator[tuple[str, str, int]]:
     memories = {section: _Memory() for section in sections}
     for check in checks:
         for section in filter(check.covers, memories):
             reading = season[section].at(check.time_ms)
-            if reading is not None:
+            if reading is not None and (section, check.time_ms) in seen:
                 yield from ((section, kind, episode) for kind, episode in memories[section].see(reading))

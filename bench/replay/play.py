@@ -45,7 +45,7 @@ def play(api: Rollcall, server: ReplayServer, checks: Sequence[Check]) -> list[R
     """
     runs: list[Run] = []
     for check in checks:
-        server.time_ms = check.time_ms
+        server.show(check)
         run = api.finish(api.check(check.stagger), seconds=RUN_SECONDS, pause_seconds=RUN_PAUSE_SECONDS)
         runs.append(run)
         if run.state != "finished":
@@ -53,10 +53,10 @@ def play(api: Rollcall, server: ReplayServer, checks: Sequence[Check]) -> list[R
     return runs
 
 
-def collect(api: Rollcall, mailbox: Mailbox) -> Mails:
+def collect(api: Rollcall, mailbox: Mailbox, seconds: float = MAIL_SECONDS) -> Mails:
     """The mails accepted, once none is pending and no more has come for `QUIET_SECONDS` (or time is up)."""
     try:
-        return poll(lambda: _settled(api, mailbox), seconds=MAIL_SECONDS, what="the outbox")
+        return poll(lambda: _settled(api, mailbox), seconds=seconds, what="the outbox")
     except TimeoutError:
         return mailbox.mails()
 

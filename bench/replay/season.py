@@ -52,7 +52,12 @@ class Check:
 
     def covers(self, section: str) -> bool:
         """Whether the last digit of `section` puts it in this round."""
-        return (int(section[-1]) % 2 == 0) == (self.stagger == "even")
+        return is_even(section) == (self.stagger == "even")
+
+
+def is_even(section: str) -> bool:
+    """Whether the last digit of `section` is even."""
+    return int(section[-1]) % 2 == 0
 
 
 def load(path: Path) -> Season:
@@ -72,10 +77,10 @@ def first_midnight_ms(season: Season) -> int:
     return first_ms - first_ms % DAY_MS
 
 
-def schedule(start_ms: int, days: int, cadence_minutes: int) -> list[Check]:
+def schedule(start_ms: int, days: float, cadence_minutes: int) -> list[Check]:
     """The checks of `days` days: even sections first, odd ones half a cadence later, and so on."""
     cadence_ms = cadence_minutes * MINUTE_MS
-    starts = range(start_ms, start_ms + days * DAY_MS, cadence_ms)
+    starts = range(start_ms, start_ms + round(days * DAY_MS), cadence_ms)
     return [check for start in starts for check in _pair(start, cadence_ms)]
 
 

@@ -1,4 +1,4 @@
-"""The recorded catalog in the scraper service's contract, at a time that stands until it is set."""
+"""The recorded catalog in the scraper service's contract, at times that stand until they are set."""
 
 from __future__ import annotations
 
@@ -11,24 +11,39 @@ from typing import Self
 
 from aiohttp import web
 
-from bench.replay.season import TERM, Reading, Season
+from bench.replay.answers import cut_off, refusal, told
+from bench.replay.faults import Fault, Faults
+from bench.replay.oracle import Sight
+from bench.replay.season import TERM, Check, Season, is_even
 
 
 class ReplayServer:
     """A scraper on loopback, in a thread of its own, while the `with` block lasts.
 
-    Shape: `time_ms` is the moment of the season that every answer shows; `answers` counts by HTTP status.
+    Shape: `answers` counts by HTTP status what was answered as the season has it, `failures` by kind what
+    was not; `told` holds the status that each section had at each moment, `refused` how often it failed then.
     """
 
-    def __init__(self, season: Season, token: str) -> None:
-        self.time_ms = 0
+    def __init__(
+        self, season: Season, token: str, faults: Faults | None = None, latency_seconds: float = 0
+    ) -> None:
         self.answers: Counter[int] = Counter()
+        self.failures: Counter[Fault] = Counter()
+        self.told: dict[Sight, int] = {}
+        self.refused: Counter[Sight] = Counter()
         self.url = ""
+        self._times_ms = {True: 0, False: 0}
+        self._faults = faults or Faults()
+        self._latency_seconds = latency_seconds
         self._season = season
         self._authorisation = f"Bearer {token}"
         self._loop = asyncio.new_event_loop()
         self._listening = Event()
         self._thread = Thread(target=self._serve, name="replay-server", daemon=True)
+
+    def show(self, check: Check) -> None:
+        """Answer for the sections of `check` as at its moment, from now on."""
+        self._times_ms[check.stagger == "even"] = check.time_ms
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -59,39 +74,35 @@ class ReplayServer:
         application.router.add_post("/scrape", self._scrape)
         return application
 
-    async def _scrape(self, request: web.Request) -> web.Response:
-        response = await self._answer(request)
+    async def _scrape(self, request: web.Request) -> web.StreamResponse:
+        if not hmac.compare_digest(request.headers.get("Authorization", ""), self._authorisation):
+            return self._count(refusal(401, "unauthorised"))
+        wanted = await request.json()
+        if wanted["term"] != TERM:
+            return self._count(refusal(404, "no such term"))
+        await asyncio.sleep(self._latency_seconds)
+        section = wanted["sectionNumber"]
+        sight = (section, self._times_ms[is_even(section)])
+        if fault := self._faults.draw():
+            return await self._fail(request, sight, fault)
+        return self._count(self._answer(sight))
+
+    def _count(self, response: web.Response) -> web.Response:
         self.answers[response.status] += 1
         return response
 
-    async def _answer(self, request: web.Request) -> web.Response:
-        if not hmac.compare_digest(request.headers.get("Authorization", ""), self._authorisation):
-            return _refusal(401, "unauthorised")
-        wanted = await request.json()
-        reading = self._reading(wanted["sectionNumber"]) if wanted["term"] == TERM else None
-        if reading is None:
-            return _refusal(404, "section not found")
-        return web.json_response({"success": True, "data": _data(reading)})
-
-    def _reading(self, section: str) -> Reading | None:
+    def _answer(self, sight: Sight) -> web.Response:
+        section, time_ms = sight
         timeline = self._season.get(section)
-        return timeline.at(self.time_ms) if timeline else None
+        reading = timeline.at(time_ms) if timeline else None
+        self.told[sight] = 404 if reading is None else 200
+        return refusal(404, "section not found") if reading is None else told(reading)
 
-
-def _refusal(status: int, error: str) -> web.Response:
-    return web.json_response({"success": False, "error": error}, status=status)
-
-
-def _data(reading: Reading) -> dict[str, str | int | None]:
-    subject, _, catalog_nbr = reading.course.partition(" ")
-    return {
-        "subject": subject,
-        "catalog_nbr": catalog_nbr,
-        "title": f"{reading.course} {reading.code}",
-        "instructor": reading.instructor,
-        "seats_available": reading.seats_available,
-        "seats_capacity": reading.seats_capacity,
-        "non_reserved_seats": None,
-        "location": "",
-        "meeting_times": "",
-    }
+    async def _fail(self, request: web.Request, sight: Sight, fault: Fault) -> web.StreamResponse:
+        self.failures[fault] += 1
+        self.refused[sight] += 1
+        if fault == "error":
+            return refusal(500, "the scrape failed")
+        if fault == "hang":
+            await asyncio.sleep(self._faults.hang_seconds)
+        return await cut_off(request)

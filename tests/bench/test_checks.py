@@ -9,10 +9,10 @@ from bench.api import Run
 from bench.checks.figures import add_up, missed_goals
 from bench.checks.rival import Rival, race
 from bench.checks.stage import Measured, start_scraper
-from bench.checks.valkey import Traffic, Valkey
 from bench.programs import Programs
 from bench.stack import SCRAPER_TOKEN
 from bench.usage import Usage
+from bench.valkey import Traffic, Valkey
 
 START, END = "2026-01-15T09:00:00.000000Z", "2026-01-15T09:00:10.000000+00:00"
 

@@ -62,6 +62,14 @@ def test_a_section_that_appears_late_starts_with_a_baseline() -> None:
     assert expected(season, checks, {"12": [ADA]}) == Counter()
 
 
+def test_what_was_not_seen_is_no_news_until_the_next_check() -> None:
+    season = {"12": timeline((0, "Staff"), (1, "Staff"), (1, "Staff"))}
+    checks = [Check(time_ms, "even") for time_ms in range(3)]
+    seen = {("12", 0), ("12", 2)}
+    assert expected(season, checks, {"12": [ADA]}, seen) == Counter([FIRST])
+    assert expected(season, checks, {"12": [ADA]}, {("12", 0)}) == Counter()
+
+
 def test_every_watcher_is_mailed() -> None:
     assert mails((0, "Staff"), (1, "Staff"), watchers=(ADA, BO)) == Counter(
         [FIRST, FIRST._replace(address=BO)]

@@ -35,6 +35,17 @@ def test_a_program_is_stopped_at_the_end(tmp_path: Path) -> None:
     assert not process.is_running()
 
 
+def test_a_program_may_be_killed_and_started_again(tmp_path: Path) -> None:
+    with Programs(tmp_path / "logs") as programs:
+        serve(programs, tmp_path)
+        (first,) = programs.processes("files")
+        programs.kill("files")
+        serve(programs, tmp_path)
+        (second,) = programs.processes("files")
+        assert not first.is_running()
+        assert second.is_running()
+
+
 def test_a_program_that_ends_early_is_shown_with_the_tail_of_its_log(tmp_path: Path) -> None:
     with Programs(tmp_path / "logs") as programs:
         start(programs, "broken", tmp_path, "-c", "import sys; sys.exit('PORT must be a number')")

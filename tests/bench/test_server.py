@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from bench.replay.season import TERM, Reading, Timeline
+from bench.replay.faults import Fault, Faults
+from bench.replay.season import TERM, Check, Reading, Timeline
 from bench.replay.server import ReplayServer
 
 TOKEN = "token-of-the-scraper"
@@ -35,7 +36,7 @@ def scrape(
 
 
 def test_it_answers_in_the_scrapers_contract(server: ReplayServer) -> None:
-    server.time_ms = 100
+    server.show(Check(100, "even"))
     assert scrape(server).json() == {
         "success": True,
         "data": {
@@ -56,20 +57,20 @@ def test_its_time_stands_until_it_is_set(server: ReplayServer) -> None:
     def seats() -> Any:
         return scrape(server).json()["data"]["seats_available"]
 
-    server.time_ms = 199
+    server.show(Check(199, "even"))
     assert (seats(), seats()) == (-1, -1)
-    server.time_ms = 200
+    server.show(Check(200, "even"))
     assert seats() == 2
 
 
 def test_a_section_not_yet_in_the_catalog_is_not_found(server: ReplayServer) -> None:
-    server.time_ms = 99
+    server.show(Check(99, "even"))
     assert scrape(server).status_code == 404
 
 
 @pytest.mark.parametrize("wrong", [{"section": "13"}, {"term": "FA22"}])
 def test_an_unknown_section_or_term_is_not_found(server: ReplayServer, wrong: dict[str, str]) -> None:
-    server.time_ms = 200
+    server.show(Check(200, "even"))
     assert scrape(server, **wrong).status_code == 404
 
 
@@ -78,7 +79,40 @@ def test_a_wrong_token_is_refused(server: ReplayServer) -> None:
 
 
 def test_it_counts_its_answers_by_status(server: ReplayServer) -> None:
-    server.time_ms = 100
+    server.show(Check(100, "even"))
     for section in ("12", "12", "13"):
         scrape(server, section=section)
     assert server.answers == {200: 2, 404: 1}
+
+
+def test_it_holds_what_each_section_was_told_at_each_moment(server: ReplayServer) -> None:
+    for time_ms in (99, 100):
+        server.show(Check(time_ms, "even"))
+        server.show(Check(200, "odd"))
+        scrape(server)
+    assert server.told == {("12", 99): 404, ("12", 100): 200}
+
+
+class Always(Faults):
+    """Fails in one way."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(hang_seconds=0.5)
+        self.fault = fault
+
+    def draw(self) -> Fault | None:
+        return self.fault
+
+
+def test_a_failure_tells_nothing() -> None:
+    with ReplayServer(SEASON, TOKEN, Always("error")) as server:
+        server.show(Check(100, "even"))
+        assert scrape(server).status_code == 500
+    assert (server.told, server.refused) == ({}, {("12", 100): 1})
+    assert (server.answers, server.failures) == ({}, {"error": 1})
+
+
+@pytest.mark.parametrize("fault", ["cut_off", "hang"])
+def test_an_answer_may_be_cut_off_at_once_or_late(fault: Fault) -> None:
+    with ReplayServer(SEASON, TOKEN, Always(fault)) as server, pytest.raises(httpx.RemoteProtocolError):
+        scrape(server)

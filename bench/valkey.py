@@ -1,4 +1,4 @@
-"""The embedded Valkey, served for a benchmark alone, and what was asked of it."""
+"""The embedded Valkey, served for a benchmark alone: what was asked of it, its restarts, its emptying."""
 
 from __future__ import annotations
 
@@ -28,14 +28,32 @@ class Traffic:
 
 
 class Valkey:
-    """The server that `rollcall up` embeds, as durable as there, as a program named `valkey`."""
+    """The server that `rollcall up` embeds, as durable as there, as a program of its own.
 
-    def __init__(self, programs: Programs, home: Path) -> None:
+    Shape: `url` stays the same over restarts.
+    """
+
+    def __init__(self, programs: Programs, home: Path, name: str = "valkey") -> None:
         self.url = embedded.redis_url(home)
-        command = embedded.command(home)
-        programs.start("valkey", command, folder=home, environment=clean_environment(home))
-        poll(lambda: embedded.is_answering(home) or None, seconds=START_SECONDS, what="Valkey's start")
+        self._programs = programs
+        self._home = home
+        self._name = name
         self._client: redis.Redis = redis.Redis.from_url(self.url)
+        self.start()
+
+    def start(self) -> None:
+        """Serve what the append-only file holds."""
+        command, environment = embedded.command(self._home), clean_environment(self._home)
+        self._programs.start(self._name, command, folder=self._home, environment=environment)
+        poll(lambda: embedded.is_answering(self._home) or None, seconds=START_SECONDS, what="Valkey's start")
+
+    def kill(self) -> None:
+        """End it with SIGKILL, and with it what it has not written yet."""
+        self._programs.kill(self._name)
+
+    def empty(self) -> None:
+        """Lose everything."""
+        self._client.flushall()
 
     def traffic(self) -> Traffic:
         """What was asked until now."""

@@ -1,0 +1,1 @@
+"""A recorded season under fire: roles and Redis are killed, answers are lost, and every mail is judged."""

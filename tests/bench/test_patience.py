@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from bench.chaos.patience import PatientTransport
+
+
+class Flaky(httpx.BaseTransport):
+    """Answers what it is told to, in turn; None drops the connection."""
+
+    def __init__(self, *statuses: int | None) -> None:
+        self.statuses = list(statuses)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        status = self.statuses.pop(0)
+        if status is None:
+            raise httpx.ConnectError("refused", request=request)
+        return httpx.Response(status, request=request)
+
+
+def ask(method: str, inner: Flaky, seconds: float = 30) -> int:
+    with httpx.Client(transport=PatientTransport(seconds, inner)) as client:
+        return client.request(method, "http://rollcall.test/").status_code
+
+
+def test_a_get_is_repeated_until_it_is_answered_well() -> None:
+    assert ask("GET", Flaky(None, 503, 200)) == 200
+
+
+def test_a_refusal_is_an_answer() -> None:
+    assert ask("GET", Flaky(404)) == 404
+
+
+def test_after_its_time_the_last_answer_stands() -> None:
+    assert ask("GET", Flaky(503), seconds=0) == 503
+
+
+def test_a_post_is_never_repeated() -> None:
+    with pytest.raises(httpx.ConnectError):
+        ask("POST", Flaky(None, 202))
