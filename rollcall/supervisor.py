@@ -13,15 +13,17 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event
 
 EX_CONFIG = 78
 STOP_SECONDS = 25.0  # all roles at once; then they are killed
 _TICK_SECONDS = 0.1
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.5, 30.0
-_SETTLED_SECONDS = 30.0
+_SETTLED_SECONDS = 5.0  # whoever lived that long is not failing at its start
 _LAST_WORD_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1
+_say = partial(print, flush=True)  # at once, also where the output is a file
 
 
 @dataclass(slots=True)
@@ -70,7 +72,7 @@ class Supervisor:
 
     children: list[Child]
     stopped: Event = field(default_factory=Event)
-    say: Callable[[str], None] = print
+    say: Callable[[str], None] = _say
 
     def run(self, is_ready: Callable[[], bool], when_ready: Callable[[], None]) -> int:
         """Run until asked to stop; the exit code. `when_ready` is called once, as soon as all is up."""

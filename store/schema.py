@@ -144,6 +144,7 @@ check_batches = Table(
     Column("pending", JSON, nullable=False),
     _moment("due_at_ms"),
     _moment("published_at_ms"),
+    sqlite_autoincrement=True,  # a late message must not meet a later batch under its number
 )
 
 mail_batches = Table(
@@ -160,6 +161,7 @@ mail_batches = Table(
     _moment("first_attempt_at_ms"),
     _moment("due_at_ms"),
     Index(None, "state", "due_at_ms"),
+    sqlite_autoincrement=True,  # nor a late sender
 )
 
 notifications = Table(

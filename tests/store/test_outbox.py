@@ -95,6 +95,17 @@ def test_a_sender_that_was_held_up_until_its_letters_went_back_must_not_hand_the
     assert desk.states() == [(1, NoticeState.SENT)]
 
 
+def test_a_late_sender_does_not_meet_the_batch_that_followed_its_own(desk: Desk) -> None:
+    _notify(desk, ADA)
+    late = desk.claimed()
+    desk.outbox.freeze(late.id, [letter()])
+    desk.clock.advance(LEASE.total_seconds())
+    following = desk.claimed()
+    assert following.id != late.id
+    with pytest.raises(LostBatchError):
+        desk.outbox.attempt(late.id, desk.clock.now())
+
+
 def test_a_settled_batch_must_not_be_handed_over_again(desk: Desk) -> None:
     _notify(desk, ADA)
     batch = desk.attempted()

@@ -237,3 +237,15 @@ def test_the_start_of_a_run_is_whole_or_nothing(desk: Desk) -> None:
     with desk.database.read() as connection:
         assert connection.execute(select(func.count()).select_from(check_batches)).scalar() == 0
         assert connection.execute(select(runs.c.fence)).scalar() is None
+
+
+def test_a_batch_never_gets_the_number_of_one_that_is_settled(desk: Desk) -> None:
+    desk.watch("12430")
+    numbers = []
+    for _ in range(2):
+        run, _ = _open(desk, force=True)
+        [batch_id] = _start(desk, run)
+        desk.checks.settle(batch_id, [desk.seen(0)], desk.clock.now(), retry_at=desk.clock.now())
+        numbers.append(batch_id)
+        desk.clock.advance(60)
+    assert numbers[0] != numbers[1]

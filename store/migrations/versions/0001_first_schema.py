@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("due_at_ms", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_batches")),
         sa.UniqueConstraint("key", name=op.f("uq_mail_batches_key")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("mail_batches", schema=None) as batch_op:
         batch_op.create_index(
@@ -157,6 +158,7 @@ def upgrade() -> None:
         sa.Column("published_at_ms", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_check_batches_run_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_check_batches")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("check_batches", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_check_batches_run_id"), ["run_id"], unique=False)
