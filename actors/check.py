@@ -19,7 +19,7 @@ from domain.errors import RateLimitedError, RejectedError, TransientError, Unaut
 from domain.observation import Failure, Outcome
 from domain.run import Batch
 from domain.section import SectionKey
-from store.pauses import ROLLCALL
+from store.pauses import ROLLCALL, Pause
 
 _RETRY_SECONDS = (5, 20, 80)
 _SOON = timedelta(seconds=1)
@@ -33,7 +33,11 @@ _log = logging.getLogger(__name__)
 def check(services: Services, batch_id: int) -> None:
     """Ask the breaker, observe what it grants, and settle what was observed."""
     batch = services.store.checks.pending(batch_id)
-    if batch is None or _is_parked(services, batch):
+    if batch is None:
+        return
+    pause = services.store.pauses.find(batch.source)
+    if pause is not None and pause.is_in_force(services.clock.now()):
+        services.store.checks.park(batch_id, pause.until)
         return
     breaker = services.breakers[batch.source]
     permit = breaker.permit(len(batch.pending))
@@ -48,20 +52,12 @@ def check(services: Services, batch_id: int) -> None:
         breaker.record(permit, [None] * permit.granted)
         raise
     breaker.record(permit, [_verdict(outcome) for outcome in outcomes])
-    _settle(services, batch, outcomes)
+    _settle(services, batch, outcomes, _pause_or_resume(services, batch.source, outcomes, pause))
 
 
-def _is_parked(services: Services, batch: Batch) -> bool:
-    """Whether the source is paused, and the batch therefore waits for the pause's end."""
-    pause = services.store.pauses.paused(batch.source, services.clock.now())
-    if pause is not None:
-        services.store.checks.park(batch.id, pause.until)
-    return pause is not None
-
-
-def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome], paused_until: datetime) -> None:
     now = services.clock.now()
-    retry_at = max(now + _backoff(batch.pending, outcomes), _pause_or_resume(services, batch, outcomes, now))
+    retry_at = max(now + _backoff(batch.pending, outcomes), paused_until)
     # Before the commit that may finish the run: whoever sees it finished finds its sections free.
     told = [outcome.key for outcome in outcomes if not isinstance(outcome, Failure)]
     services.claims.release([str(key) for key in told], batch.run_id)
@@ -75,23 +71,23 @@ def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome]) -> No
 
 
 def _pause_or_resume(
-    services: Services, batch: Batch, outcomes: Sequence[Outcome], now: datetime
+    services: Services, source: str, outcomes: Sequence[Outcome], before: Pause | None
 ) -> datetime:
-    """Leave a source alone that refuses our credentials, until the time returned; one success ends that."""
-    pauses, until = services.store.pauses, now
+    """Leave a source alone that refuses our credentials, until the time returned; one success ends that.
+
+    The pause that it ends is the one that was over `before` the source was asked.
+    """
+    pauses, now = services.store.pauses, services.clock.now()
     errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failure)]
     refusal = next((error for error in errors if isinstance(error, UnauthorisedError)), None)
     if refusal is not None:
         reason = f"it refuses our credentials: {refusal}"
-        until = pauses.pause(batch.source, now + UNAUTHORISED_PAUSE, reason, ROLLCALL, now).until
-        _log.error("paused", extra={"source": batch.source, "until": until, "reason": reason})
-    elif len(errors) < len(outcomes) and pauses.relent(batch.source, _last_seen(outcomes)):
-        _log.info("resumed", extra={"source": batch.source})
-    return until
-
-
-def _last_seen(outcomes: Sequence[Outcome]) -> datetime:
-    return max(outcome.observed_at for outcome in outcomes if not isinstance(outcome, Failure))
+        until = pauses.pause(source, now + UNAUTHORISED_PAUSE, reason, ROLLCALL, now).until
+        _log.error("paused", extra={"source": source, "until": until, "reason": reason})
+        return until
+    if before is not None and len(errors) < len(outcomes) and pauses.relent(before):
+        _log.info("resumed", extra={"source": source})
+    return now
 
 
 def _verdict(outcome: Outcome) -> bool | None:

@@ -69,14 +69,13 @@ class Pauses:
         """End the pause of `name`; whether there was one. What it held is due at once."""
         return self._end(pauses.c.name == name)
 
-    def relent(self, name: str, seen_at: datetime) -> bool:
-        """End a pause of Rollcall's own, because `name` was seen to work after it was set; whether it did."""
-        is_outlived = (pauses.c.by == ROLLCALL) & (pauses.c.created_at_ms < to_ms(seen_at))
-        this = (pauses.c.name == name) & is_outlived
-        with self._database.read() as connection:  # most often there is none, and nobody need wait to write
-            if connection.execute(select(pauses.c.name).where(this)).first() is None:
-                return False
-        return self._end(this)
+    def relent(self, pause: Pause) -> bool:
+        """End `pause`, because what it paused was seen to work since; whether that ended one.
+
+        A person's pause stays, and so does one that was set meanwhile.
+        """
+        is_it = (pauses.c.name == pause.name) & (pauses.c.created_at_ms == to_ms(pause.created_at))
+        return pause.is_ours and self._end(is_it & (pauses.c.by == ROLLCALL))
 
     def _end(self, this: ColumnElement[bool]) -> bool:
         with self._database.write() as connection:
@@ -91,9 +90,13 @@ class Pauses:
 
     def paused(self, name: str, now: datetime) -> Pause | None:
         """The pause of `name` that is in force, or None."""
-        query = select(pauses).where(pauses.c.name == name, pauses.c.until_ms > to_ms(now))
+        found = self.find(name)
+        return found if found is not None and found.is_in_force(now) else None
+
+    def find(self, name: str) -> Pause | None:
+        """The pause of `name` that nobody has ended; also one whose time is over."""
         with self._database.read() as connection:
-            row = connection.execute(query).mappings().first()
+            row = connection.execute(select(pauses).where(pauses.c.name == name)).mappings().first()
         return None if row is None else _pause(row)
 
     def kept(self) -> dict[str, Pause]:
