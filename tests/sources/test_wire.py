@@ -153,7 +153,8 @@ def test_waiting_for_its_turn_does_not_count_against_a_requests_time(
     make_scraper: Callable[..., Scraper], service: ScraperStandin
 ) -> None:
     service.latency_ms = 100
-    outcomes = make_scraper(timeout_seconds=0.3, max_concurrency=1).observe(keys("1", "2", "3", "4", "5"))
+    numbers = [str(number) for number in range(20)]
+    outcomes = make_scraper(timeout_seconds=1.5, max_concurrency=1).observe(keys(*numbers))
     assert all(isinstance(outcome, Observation) for outcome in outcomes)
 
 
