@@ -166,8 +166,8 @@ def _sources(settings: Settings, client: redis.Redis, clock: SystemClock) -> dic
         clock=clock,
         timeout_seconds=settings.scraper_timeout_seconds,
         max_concurrency=settings.scraper_max_concurrency,
-        # Four threads' chunks together keep twice the concurrency waiting, so that it never runs dry.
-        chunk_size=max(_MIN_CHUNK, settings.scraper_max_concurrency // 2),
+        # One thread's chunk fills every slot, so that none runs dry while another thread settles its own.
+        chunk_size=max(_MIN_CHUNK, settings.scraper_max_concurrency),
         pacer=Throttle(client, Scraper.name, rate, burst=_BURST),
     )
     return {Scraper.name: scraper}
