@@ -20,6 +20,9 @@ check: .venv/.dev  ## format, lint, types, import rules
 bench: .venv/.dev  ## the benchmarks that the README quotes
 	$(BIN)/python -m bench.replay
 	$(BIN)/python -m bench.checks
+	$(BIN)/python -m bench.fuzz
+	$(BIN)/python -m bench.simulate --seeds 5000
+	$(BIN)/python -m bench.chaos
 
 .venv/.runtime: requirements/runtime.txt pyproject.toml
 	$(PYTHON) -m venv .venv

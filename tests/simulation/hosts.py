@@ -1,0 +1,131 @@
+"""Two hosts whose clocks disagree, each with processes that hold the real services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from actors.deliver import MAIL
+from actors.services import Services, Store
+from mail.letters import Renderer
+from resilience.breaker import CircuitBreaker
+from resilience.claims import Claims
+from resilience.lease import Lease
+from rollcall.wiring import open_store
+from scheduling.timetable import Timetable
+from tests.simulation.ports import ServerNow
+from tests.simulation.tasks import Task
+from tests.simulation.timeline import Timeline
+from tests.support.house import LINKS
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+TIMETABLE = Timetable(even="0 * * * *", odd="30 * * * *")
+RENDERER = Renderer("Rollcall <rollcall@example.edu>", LINKS)
+TTL_SECONDS = 1500
+THREADS = 2
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the services are made of; a broken build takes another class for one of them."""
+
+    store: Callable[[Store, World], Store] = lambda store, _: store
+    breaker: type[CircuitBreaker] = CircuitBreaker
+    lease: type[Lease] = Lease
+
+
+@dataclass(frozen=True)
+class HostClock:
+    """The time as one host believes it to be."""
+
+    timeline: Timeline
+    skew_ms: int
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp((self.timeline.now_ms + self.skew_ms) / 1000, UTC)
+
+
+class Process:
+    """One process: a crash ends all its tasks at once, and what it kept in memory is gone."""
+
+    def __init__(self, host: Host, role: str) -> None:
+        self.host = host
+        self.role = role
+        self.tasks: dict[Task, Callable[[Task], None]] = {}
+
+    @cached_property
+    def services(self) -> Services:
+        return self.host.world.services(self.host)
+
+    def crash(self) -> None:
+        world = self.host.world
+        world.turns.tell(f"{self.host.name} {self.role}", "crashed")
+        tasks, self.tasks = list(self.tasks), {}
+        self.__dict__.pop("services", None)
+        for task in tasks:
+            world.turns.kill(task)
+        world.broker.give_back(tasks)
+
+
+class Host:
+    """A machine: while it is paused, nothing of it goes on, and others take it for dead."""
+
+    def __init__(self, world: World, name: str, skew_ms: int) -> None:
+        self.world = world
+        self.name = name
+        self.skew_ms = skew_ms
+        self.clock = HostClock(world.timeline, skew_ms)
+        self.paused_until_ms = 0
+        self.worker = Process(self, "worker")
+        self.scheduler = Process(self, "scheduler")
+        self.web = Process(self, "web")
+
+    @property
+    def is_paused(self) -> bool:
+        return self.paused_until_ms > self.world.timeline.now_ms
+
+    @property
+    def free_threads(self) -> int:
+        return 0 if self.is_paused else THREADS - len(self.worker.tasks)
+
+    def pause(self) -> None:
+        """Stop for a moment, for longer than the reaper waits, or for longer than any lease lasts."""
+        if self.is_paused:
+            return
+        chance, timeline = self.world.chance, self.world.timeline
+        seconds = chance.choice([chance.uniform(1, 15), chance.uniform(20, 200), chance.uniform(1400, 2500)])
+        self.paused_until_ms = timeline.now_ms + round(1000 * seconds)
+        self.world.turns.tell(self.name, f"paused for {seconds:.0f} s")
+        self.world.broker.give_back(list(self.worker.tasks), unless=lambda: not self.is_paused)
+        timeline.at(self.paused_until_ms, self.world.broker.hand_out)
+
+
+def make_services(world: World, host: Host) -> Services:
+    """The real graph, over the ports of the world."""
+    stage, parts, client = world.stage, world.parts, world.stage.redis
+    database, prefix = stage.database, stage.prefix
+
+    def now_ms() -> int:
+        return ServerNow(world.timeline.now_ms)
+
+    return Services(
+        clock=host.clock,
+        timetable=TIMETABLE,
+        store=parts.store(open_store(database, world.cooldown, world.daily_cap), world),
+        sources={world.catalog.name: world.catalog.seen_from(host)},
+        mailer=world.provider,
+        render=RENDERER.render,
+        breakers={
+            name: parts.breaker(name, client, world.policy, now_ms=now_ms, prefix=prefix)
+            for name in (world.catalog.name, MAIL)
+        },
+        cron_lease=parts.lease(client, "section-checks", TTL_SECONDS, now_ms=now_ms, prefix=prefix),
+        claims=Claims(client, TTL_SECONDS, prefix),
+        publish=world.broker.publish,
+        run_lifetime=timedelta(seconds=TTL_SECONDS),
+    )

@@ -1,0 +1,132 @@
+"""Broken builds: each takes one safeguard away, and the simulation has to notice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, update
+
+from actors.services import Store
+from domain.notice import Accepted
+from domain.observation import Outcome
+from resilience.breaker import CircuitBreaker
+from resilience.lease import Lease
+from resilience.permit import Permit
+from store.checks import Checks
+from store.outbox import MailBatch, Outbox
+from store.runs import Runs
+from store.schema import notifications
+from tests.simulation.hosts import Parts
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_ANY_FENCE = 10**18
+
+
+class MarksFirst(Outbox):
+    """Marks notifications sent, and then sends them."""
+
+    _claimed: MailBatch | None = None
+
+    def claim(self, now: datetime, *, limit: int, lease: timedelta) -> MailBatch | None:
+        self._claimed = super().claim(now, limit=limit, lease=lease)
+        return self._claimed
+
+    def attempt(self, batch_id: int, now: datetime) -> None:
+        super().attempt(batch_id, now)
+        assert self._claimed is not None
+        self.settle(self._claimed, [Accepted("early")] * len(self._claimed.notices), now)
+
+
+class ForgetsKeys(Outbox):
+    """Sends every attempt under a key of its own."""
+
+    def claim(self, now: datetime, *, limit: int, lease: timedelta) -> MailBatch | None:
+        batch = super().claim(now, limit=limit, lease=lease)
+        return None if batch is None else replace(batch, key=uuid4().hex)
+
+
+class IgnoresFences(Runs):
+    """Starts a run for whoever once held the lease."""
+
+    def start(
+        self,
+        run_id: str,
+        batches: Any,
+        *,
+        fence: int,
+        deferred: int,
+        lifetime: timedelta,
+        now: datetime,
+    ) -> list[int]:
+        return super().start(run_id, batches, fence=_ANY_FENCE, deferred=deferred, lifetime=lifetime, now=now)
+
+
+class ReleasesAnyLease(Lease):
+    """Releases the lease, whoever holds it."""
+
+    def release(self, token: str, fence: int) -> bool:
+        return super().force_release(f"{token} {fence}") is not None
+
+
+class ProbesWithoutLease(CircuitBreaker):
+    """Lets everybody probe at once."""
+
+    def permit(self, n: int) -> Permit:
+        permit = super().permit(n)
+        if permit.granted == n or self.snapshot().state != "half_open":
+            return permit
+        return replace(permit, granted=n)
+
+
+class TellsEveryRise(Checks):
+    """Forgets which episodes have been told."""
+
+    def _apply(self, connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> tuple[int, int]:
+        columns = notifications.c
+        told = update(notifications).where(columns.state == "sent", columns.episode >= 0)
+        connection.execute(told.values(episode=-1 - columns.id))
+        return super()._apply(connection, outcomes, now)
+
+
+def _outbox(kind: type[Outbox]) -> Parts:
+    return Parts(
+        store=lambda store, world: replace(
+            store, outbox=kind(world.stage.database, daily_cap=world.daily_cap)
+        )
+    )
+
+
+def _checks(kind: type[Checks]) -> Parts:
+    def put(store: Store, world: World) -> Store:
+        return replace(store, checks=kind(world.stage.database, cooldown=world.cooldown))
+
+    return Parts(store=put)
+
+
+def _runs(kind: type[Runs]) -> Parts:
+    return Parts(store=lambda store, world: replace(store, runs=kind(world.stage.database)))
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A broken build, what is broken in it, and how the simulation complains of it."""
+
+    flaw: str
+    parts: Parts
+    complaint: str
+
+
+MUTANTS = (
+    Mutant("it marks notifications sent before it sends them", _outbox(MarksFirst), "was mailed 0 times"),
+    Mutant("it sends each attempt under a new key", _outbox(ForgetsKeys), "was mailed 2 times"),
+    Mutant("it starts a run under a stale fence", _runs(IgnoresFences), "was started under the fence"),
+    Mutant("it releases the lease of another", Parts(lease=ReleasesAnyLease), "while somebody held it"),
+    Mutant("it lets every half-open request out", Parts(breaker=ProbesWithoutLease), "probes at once"),
+    Mutant("it tells an episode as often as seats rise", _checks(TellsEveryRise), "was mailed 2 times"),
+)

@@ -1,0 +1,78 @@
+"""What the people must be told, worked out anew from nothing but the committed history of the sections."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.simulation.journal import Commit
+
+Told = tuple[int, str, int]
+"""Watch, kind, episode."""
+
+
+@dataclass
+class Section:
+    """What its history has said so far; None is unknown."""
+
+    open_seats: int | None = None
+    instructor: str | None = None
+    openings: int = 0
+    assignments: int = 0
+
+
+@dataclass
+class Oracle:
+    """Follows the commits in their order; `told` is everything that was to be told."""
+
+    told: set[Told] = field(default_factory=set)
+    _sections: dict[int, Section] = field(default_factory=lambda: defaultdict(Section))
+    _watches: dict[int, list[Any]] = field(default_factory=dict)
+
+    def problems(self, commit: Commit) -> Iterator[str]:
+        """How the notifications of one commit differ from those that its changes call for."""
+        for watch in commit.of("watches"):
+            self._watches[watch[0]] = watch
+        due = {told for told in self._due(commit) if told not in self.told}
+        made = [(line[1], line[2], line[3]) for line in commit.of("notifications") if line[4] is None]
+        if sorted(made) != sorted(due):
+            yield f"{commit.at_ms}: notifications {sorted(made)} instead of {sorted(due)}"
+        self.told |= due
+
+    def _due(self, commit: Commit) -> Iterator[Told]:
+        for section, seats, instructor in commit.of("section_history"):
+            yield from self._seen(section, seats, instructor)
+        for facts in commit.of("sections"):
+            if facts[8] > facts[7]:
+                yield from self._tell(facts[0], "section_retired", facts[8], lambda _: True)
+
+    def _seen(self, row_id: int, seats: int | None, instructor: str | None) -> Iterator[Told]:
+        section = self._sections[row_id]
+        before, section.open_seats = section.open_seats, seats
+        if before is not None and seats is not None and seats > before:
+            section.openings += before == 0
+            yield from self._tell(
+                row_id, "seat_available", section.openings, lambda wanted: before < wanted <= seats
+            )
+        nobody, section.instructor = section.instructor == "", instructor
+        if nobody and instructor:
+            section.assignments += 1
+            yield from self._tell(row_id, "instructor_assigned", section.assignments, lambda _: True)
+
+    def _tell(self, row_id: int, kind: str, episode: int, is_enough: Any) -> Iterator[Told]:
+        for watch_id, section, kinds, min_seats, ended in self._watches.values():
+            if section == row_id and ended is None and kind in _listed(kinds) and is_enough(min_seats):
+                yield watch_id, kind, episode
+
+
+def follow(commits: Iterable[Commit]) -> tuple[Oracle, list[str]]:
+    """The oracle after all commits, and what was wrong with them."""
+    oracle = Oracle()
+    return oracle, [problem for commit in commits for problem in oracle.problems(commit)]
+
+
+def _listed(kinds: Any) -> list[str]:
+    return list(json.loads(kinds) if isinstance(kinds, str) else kinds)

@@ -1,0 +1,81 @@
+"""The people: who watches what, who changes their mind, and what the provider reports of their mailboxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from actors.deliver import MAIL
+from domain.section import SectionKey
+from domain.watch import ALL_KINDS, Watch
+
+if TYPE_CHECKING:
+    from actors.services import Services
+    from tests.simulation.hosts import Host
+    from tests.simulation.world import World
+
+Act = Callable[["Services"], object]
+
+
+class People:
+    """Watchers of a small campus. Their wishes go through the same store as everybody's."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._emails = [f"student{i}@example.edu" for i in range(world.chance.randint(2, 4))]
+
+    def enrol(self, services: Services) -> None:
+        """The watches from the beginning: everybody wants something, and everything is wanted."""
+        chance = self._world.chance
+        wanted = [
+            self._watch(email, key)
+            for key in self._world.catalog.truth
+            for email in chance.sample(self._emails, 2)
+        ]
+        services.store.watches.add_all(wanted, self._world.hosts[0].clock.now())
+
+    def act(self, host: Host) -> tuple[str, Act]:
+        """Something that somebody does, by chance: its name, and how it is done."""
+        chance, clock = self._world.chance, host.clock
+        email, key = chance.choice(self._emails), chance.choice(list(self._world.catalog.truth))
+        watch, watch_id = self._watch(email, key), chance.randint(1, 8)
+        acts: list[tuple[str, Act]] = [
+            ("add", lambda services: services.store.watches.add(watch, clock.now())),
+            ("end", lambda services: services.store.watches.end(watch_id, "deleted", clock.now())),
+            ("opt out", lambda services: services.store.watches.end_all(email, "unsubscribed", clock.now())),
+            ("webhook", self._report(host)),
+            ("pause", self._pause(host)),
+        ]
+        return chance.choice(acts)
+
+    def _watch(self, email: str, key: SectionKey) -> Watch:
+        chance = self._world.chance
+        kinds = tuple(kind for kind in ALL_KINDS if chance.random() < 0.85) or ALL_KINDS
+        return Watch(email, key, kinds, chance.choice((1, 1, 1, 2, 3)))
+
+    def _pause(self, host: Host) -> Act:
+        """An operator leaves the source, or mail, alone for a while."""
+        chance, now = self._world.chance, host.clock.now()
+        name, until = chance.choice(("scraper", MAIL)), now + timedelta(seconds=chance.choice((5, 60, 900)))
+        return lambda services: services.store.pauses.pause(name, until, "works", "operator", now)
+
+    def _report(self, host: Host) -> Act:
+        """What became of a letter, told by the provider, perhaps twice."""
+        chance, book = self._world.chance, self._world.provider.book
+        taken = [entry for entry in book if entry.is_accepted]
+        if not taken:
+            return lambda _: None
+        entry, kind = chance.choice(taken), chance.choice(("delivered", "delivered", "bounced", "complained"))
+
+        def report(services: Services) -> None:
+            services.store.deliveries.record(
+                f"{kind}-{entry.provider_id}",
+                kind,
+                provider_id=entry.provider_id,
+                address=entry.to,
+                reason="",
+                now=host.clock.now(),
+            )
+
+        return report

@@ -1,0 +1,197 @@
+"""The real database and the real Redis, with a place before and after each use where anything may happen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import redis
+from redis.commands.core import Script
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import OperationalError
+
+from store.database import _WRITES, Database
+from tests.simulation.faults import Fault, Outage
+from tests.simulation.tasks import Task, current
+from tests.simulation.timeline import Timeline
+from tests.simulation.turns import Turns
+
+_AGE = """
+for _, key in ipairs(KEYS) do
+  local left = redis.call('PTTL', key)
+  if left >= 0 then redis.call('PEXPIRE', key, left - ARGV[1]) end
+end
+"""
+_AGED_EVERY_MS = 20_000
+
+
+class LostDatabaseError(OperationalError):
+    """The database could not be reached, or its answer was lost."""
+
+    def __init__(self, told: str) -> None:
+        super().__init__(told, None, Exception(told))
+
+
+class FaultyDatabase(Database):
+    """A database whose transactions are indivisible for the tasks, as the lock of a writer makes them."""
+
+    turns: Turns | None = None
+    transaction = 0
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        event.listen(self._engine, "connect", self._prepare)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        self._before("read")
+        try:
+            yield self._reader
+        finally:
+            self._reader.rollback()
+        self._after("read", lost=False)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        self._before("write")
+        self.transaction += 1
+        with self._writer.begin():
+            yield self._writer
+        self._after("committed", lost=True)
+
+    @cached_property
+    def _reader(self) -> Connection:
+        return self._engine.connect()
+
+    @cached_property
+    def _writer(self) -> Connection:
+        return self._engine.connect().execution_options(**{_WRITES: True})
+
+    def close(self) -> None:
+        self._reader.close()
+        self._writer.close()
+        super().close()
+
+    def _before(self, label: str) -> None:
+        turns = self.turns
+        if turns is not None and current():
+            turns.pause(label)
+            if turns.weather.lasts(Outage.DATABASE) or turns.weather.strikes(Fault.DATABASE_ERROR):
+                raise LostDatabaseError("the database cannot be reached")
+
+    def _after(self, label: str, *, lost: bool) -> None:
+        turns = self.turns
+        if turns is not None and current():
+            turns.pause(label)
+            if lost and turns.weather.strikes(Fault.DATABASE_ANSWER_LOST):
+                raise LostDatabaseError("the answer to the commit was lost")
+
+    def stamp(self) -> tuple[int, int, int | None]:
+        """Which transaction it is, at what time, and under which fence its task believes to write."""
+        task = current()
+        now_ms = 0 if self.turns is None else self.turns.timeline.now_ms
+        return self.transaction, now_ms, None if task is None else task.fence
+
+    def _prepare(self, dbapi_connection: Any, _record: object) -> None:
+        dbapi_connection.execute("PRAGMA synchronous = OFF")  # processes die here, machines do not
+        for at, name in enumerate(("sim_transaction", "sim_now", "sim_fence")):
+            dbapi_connection.create_function(name, 0, lambda at=at: self.stamp()[at])
+
+
+class ServerNow(int):
+    """The time by the server's clock: read when the command arrives, however late that is."""
+
+    __slots__ = ()
+
+
+class FaultyRedis(redis.Redis):
+    """A client whose server lives in virtual time: what has a time to live ages with the timeline."""
+
+    turns: Turns | None = None
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, single_connection_client=True)
+        self._known: dict[str, Script] = {}
+        self._keys: set[str] = set()
+        self._aged_ms = 0
+        self.wipes = 0
+        self._holder: tuple[str, int] | None = None
+
+    def register_script(self, script: Any) -> Script:
+        if script not in self._known:
+            self._known[script] = super().register_script(script)
+            self._execute("SCRIPT LOAD", script)  # so that no seed is the first
+        return self._known[script]
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        task, turns = current(), self.turns
+        if turns is None or task is None:
+            return self._execute(*self._timed(args), **options)
+        turns.pause("redis")
+        if turns.weather.lasts(Outage.REDIS) or turns.weather.strikes(Fault.REDIS_ERROR):
+            task.permit = None
+            raise redis.ConnectionError("no server")
+        self._age(turns.timeline)
+        permit_ms = turns.timeline.now_ms
+        reply = self._execute(*self._timed(args), **options)
+        if args[0] == "EVALSHA":
+            self._keys.update(args[3 : 3 + args[2]])
+            self._note(args[3:], reply, permit_ms)
+        turns.pause(f"{args[3] if args[0] == 'EVALSHA' else args[0]} -> {reply}")
+        if turns.weather.strikes(Fault.REDIS_ANSWER_LOST):
+            task.permit = None
+            raise redis.TimeoutError("no answer")
+        return reply
+
+    def _execute(self, *args: Any, **options: Any) -> Any:
+        return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+    def wipe(self) -> None:
+        """Forget everything, as a server without its file does."""
+        if self._keys:
+            self._execute("DEL", *sorted(self._keys))
+        self._keys.clear()
+        self._holder = None
+        self.wipes += 1
+
+    def _timed(self, args: tuple[Any, ...]) -> list[Any]:
+        now_ms = 0 if self.turns is None else self.turns.timeline.now_ms
+        return [now_ms if isinstance(arg, ServerNow) else arg for arg in args]
+
+    def _age(self, timeline: Timeline) -> None:
+        passed_ms = timeline.now_ms - self._aged_ms
+        if passed_ms < _AGED_EVERY_MS:
+            return
+        if self._keys and self._aged_ms:
+            self._execute("EVAL", _AGE, len(self._keys), *sorted(self._keys), passed_ms)
+        self._aged_ms = timeline.now_ms
+
+    def begin(self, turns: Turns) -> None:
+        """Serve another world."""
+        self.wipe()
+        self.turns, self.wipes, self._aged_ms = turns, 0, turns.timeline.now_ms
+
+    def _note(self, args: tuple[Any, ...], reply: Any, at_ms: int) -> None:
+        """What a task was granted, for those who judge what it does with it."""
+        key, task = args[0], current()
+        assert task is not None
+        if ":breaker:" in key and isinstance(reply, list) and len(reply) == 6:
+            task.permit = (reply[4].decode(), (self.wipes, reply[2]), at_ms)
+        elif ":lease:" in key and isinstance(reply, list) and len(reply) == 1:
+            task.fence = int(reply[0])
+            self._judge_lease(args[3], at_ms, at_ms + int(args[4]))
+        elif ":lease:" in key and (reply == 1 or (isinstance(reply, list) and _may_break(task, reply))):
+            self._holder = None
+
+    def _judge_lease(self, token: str, now_ms: int, until_ms: int) -> None:
+        """Two different holders at once would be one too many."""
+        holder, self._holder = self._holder, (token, until_ms)
+        if holder is not None and holder[0] != token and now_ms < holder[1] and self.turns is not None:
+            self.turns.violate("the lease was given away while somebody held it")
+
+
+def _may_break(task: Task, reply: list[Any]) -> bool:
+    """Whether the lease that a task took away was its own, or the task is an operator's."""
+    return bool(reply) and task.fence in (None, reply[1])

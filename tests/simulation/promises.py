@@ -1,0 +1,154 @@
+"""What must hold of every world, whatever happened in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from domain.observation import Missing
+from domain.run import Run, RunState
+from tests.simulation import attempts, journal
+from tests.simulation.journal import Commit
+from tests.simulation.oracle import Told, follow
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_FINAL = {"finished", "skipped", "failed"}
+_MISSES = 3
+
+
+def problems(world: World, last: Run) -> list[str]:
+    """Every broken promise of a world that has come to rest."""
+    commits = journal.read(world.stage.raw)
+    oracle, found = follow(commits)
+    found += _states(commits)
+    found += _fences(commits)
+    found += attempts.problems(world, commits)
+    found += _retirements(world, commits)
+    found += _runs(world)
+    found += _letters(world, oracle.told)
+    found += _last_run(world, last)
+    return found
+
+
+def _states(commits: list[Commit]) -> Iterator[str]:
+    """States never go back in time, episodes are consecutive, what is final stays."""
+    for commit in commits:
+        for section, before, after, *counts in commit.of("sections"):
+            if before is not None and after < before:
+                yield f"{commit.at_ms}: section {section} went back from {before} to {after}"
+            if any(new - old not in (0, 1) for old, new in zip(counts[::2], counts[1::2], strict=True)):
+                yield f"{commit.at_ms}: section {section} left an episode out: {counts}"
+        for number, before, after, *_ in commit.of("runs"):
+            if before in _FINAL and after != before:
+                yield f"{commit.at_ms}: run {number} went from {before} to {after}"
+
+
+def _fences(commits: list[Commit]) -> Iterator[str]:
+    """A dispatcher whose lease has passed to another starts nothing."""
+    newest = 0
+    for commit in commits:
+        for number, before, after, *_ in commit.of("runs"):
+            if before == "queued" and after in ("running", "finished") and commit.fence is not None:
+                if commit.fence < newest:
+                    stale = f"{commit.fence} < {newest}"
+                    yield f"{commit.at_ms}: run {number} was started under the fence {stale}"
+                newest = max(newest, commit.fence)
+
+
+def _retirements(world: World, commits: list[Commit]) -> Iterator[str]:
+    """A section retires after its source has said at least three times that it is gone."""
+    names = dict(world.stage.rows("SELECT id, number FROM sections"))
+    for commit in commits:
+        for facts in commit.of("sections"):
+            if facts[8] > facts[7]:
+                said = [
+                    ask
+                    for ask in world.catalog.asks
+                    if ask.key.number == names[facts[0]]
+                    and ask.at_ms <= commit.at_ms
+                    and isinstance(ask.outcome, Missing)
+                ]
+                if len(said) < _MISSES * facts[8]:
+                    yield f"{commit.at_ms}: section {names[facts[0]]} retired after {len(said)} misses"
+
+
+def _runs(world: World) -> Iterator[str]:
+    """Every run ends, its counts add up, and nothing of it is left."""
+    columns = "number, state, reason, sections, checked, failed, deferred, finished_at_ms"
+    for number, state, reason, sections, *counts, finished in world.stage.rows(f"SELECT {columns} FROM runs"):  # noqa: S608
+        if state not in _FINAL or finished is None or (state != "finished" and not reason):
+            yield f"run {number} is {state}, for {reason}"
+        if sections != sum(counts):
+            yield f"run {number} has {sections} sections, but {counts}"
+    for table, condition in (("check_batches", "true"), ("mail_batches", "state = 'sending'")):
+        left = world.stage.rows(f"SELECT * FROM {table} WHERE {condition}")  # noqa: S608
+        if left:
+            yield f"{table} still holds {left}"
+
+
+_NOTICES = """
+SELECT n.watch_id, n.kind, n.episode, n.state, n.reason, w.email, w.ended_at_ms, s.number,
+  (SELECT max(episode) FROM notifications o WHERE o.watch_id = n.watch_id AND o.kind = n.kind),
+  (SELECT count(*) FROM suppressions p WHERE p.email = w.email)
+FROM notifications n JOIN watches w ON w.id = n.watch_id JOIN sections s ON s.id = w.section_id
+"""
+
+
+def _letters(world: World, told: set[Told]) -> Iterator[str]:
+    """By the provider's own book: everybody was told once what they had to be told, and nothing else."""
+    book = world.provider.book
+    taken = Counter((entry.watch_id, entry.kind, entry.episode) for entry in book if entry.is_accepted)
+    refused = {(entry.watch_id, entry.kind, entry.episode) for entry in book if not entry.is_accepted}
+    addresses = {(entry.watch_id, entry.to, entry.number) for entry in book}
+    rows = world.stage.rows(_NOTICES)
+    for one, count in taken.items():
+        if count > 1:
+            yield f"{one} was mailed {count} times"
+        if one not in told:
+            yield f"{one} was mailed for no change"
+    if {row[:3] for row in rows} != told:
+        yield f"there are notifications of {sorted({row[:3] for row in rows} ^ told)} too many or too few"
+    if not addresses <= {(row[0], row[5], row[7]) for row in rows}:
+        yield f"letters went to {addresses}"
+    for row in rows:
+        one = row[:3]
+        if not _is_settled(row, taken[one], is_refused=one in refused, world=world):
+            yield f"{one} is {row[3]} for {row[4]!r}, and was mailed {taken[one]} times"
+
+
+def _is_settled(row: tuple[Any, ...], mailed: int, *, is_refused: bool, world: World) -> bool:
+    _, _, episode, state, reason, _, ended_at_ms, _, newest, suppressions = row
+    match state:
+        case "sent" | "delivered" | "bounced" | "complained":
+            return mailed == 1
+        case "dead":
+            return (is_refused and mailed == 0) or "unknown whether" in reason
+        case "suppressed":
+            cooldown = bool(world.cooldown)
+            excuses = {
+                "the watch has ended": ended_at_ms is not None,
+                "mail to the address is suppressed": suppressions > 0,
+                "a newer change took its place": cooldown and newest > episode,
+                "the seats were gone again": cooldown,
+                f"the address has had its {world.daily_cap} mails": world.daily_cap > 0,
+            }
+            return mailed == 0 and any(reason.startswith(told) and is_so for told, is_so in excuses.items())
+    return False
+
+
+def _last_run(world: World, run: Run) -> Iterator[str]:
+    """After the faults nothing is skipped: every watched section is checked, and known as it is."""
+    if run.state is not RunState.FINISHED or run.deferred or run.failed:
+        yield f"after the faults: {run}"
+    query = """
+        SELECT number, open_seats FROM sections s WHERE NOT retired AND misses = 0
+        AND EXISTS (SELECT 1 FROM watches w WHERE w.section_id = s.id AND w.ended_at_ms IS NULL)
+    """
+    truth = {key.number: section for key, section in world.catalog.truth.items()}
+    for number, open_seats in world.stage.rows(query):
+        real = truth[number].open_seats
+        if not truth[number].exists or (real is not None and open_seats != max(0, real)):
+            yield f"after the faults {number} is known with {open_seats} seats, and is {truth[number]}"

@@ -1,0 +1,108 @@
+"""The mail provider, with a book of what it accepted; it keeps idempotency keys as Resend's contract says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from domain.errors import (
+    RateLimitedError,
+    RejectedError,
+    UnauthorisedError,
+    UnreachableError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
+from domain.notice import Accepted, Letter, Receipt, Refused
+from mail.links import StopWatch
+from tests.simulation.faults import Fault, Outage
+from tests.support.house import LINKS
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+KEY_LIFETIME_MS = 24 * 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One letter in the book, by what it says of itself; not `is_accepted` when it was refused."""
+
+    watch_id: int
+    to: str
+    kind: str
+    number: str
+    episode: int
+    provider_id: str
+    at_ms: int
+    is_accepted: bool
+
+
+@dataclass
+class Provider:
+    """A `domain.ports.Mailer`."""
+
+    world: World
+    name: str = "resend"
+    batch_size: int = 100
+    book: list[Entry] = field(default_factory=list)
+    _keys: dict[str, tuple[int, list[Letter], list[Receipt]]] = field(default_factory=dict)
+
+    def send(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:
+        weather, turns = self.world.weather, self.world.turns
+        turns.pause(f"mail {len(letters)}")
+        self._trouble()
+        receipts = self._accept(list(letters), idempotency_key)
+        turns.pause(f"mailed {', '.join(type(receipt).__name__ for receipt in receipts)}")
+        if weather.strikes(Fault.MAIL_ANSWER_LOST):
+            raise UpstreamTimeoutError("no answer")
+        return receipts
+
+    def _trouble(self) -> None:
+        weather, chance = self.world.weather, self.world.chance
+        if weather.lasts(Outage.MAIL_KEY):
+            raise UnauthorisedError("401")
+        if weather.lasts(Outage.MAIL):
+            raise UnreachableError("refused")
+        if weather.strikes(Fault.MAIL_ERROR):
+            raise chance.choice((UpstreamError("500"), UnreachableError("refused")))
+        if weather.strikes(Fault.MAIL_LIMITED):
+            raise RateLimitedError("429", retry_after_seconds=chance.choice((None, 2.0, 60.0, 900.0)))
+
+    def _accept(self, letters: list[Letter], key: str) -> list[Receipt]:
+        now_ms = self.world.timeline.now_ms
+        known = self._keys.get(key)
+        if known is not None and now_ms - known[0] < KEY_LIFETIME_MS:
+            if known[1] != letters:
+                self.world.turns.violate(f"the key {key} came again with other letters")
+            return known[2]
+        if self.world.weather.strikes(Fault.MAIL_REJECTED):
+            self.book += [self._entry(letter, "", is_accepted=False) for letter in letters]
+            raise RejectedError("422")
+        receipts = [self._receipt(letter) for letter in letters]
+        self._keys[key] = (now_ms, letters, receipts)
+        return receipts
+
+    def _receipt(self, letter: Letter) -> Receipt:
+        refused = self.world.weather.strikes(Fault.MAIL_LETTER_REFUSED)
+        provider_id = f"re_{len(self.book)}"
+        self.book.append(self._entry(letter, provider_id, is_accepted=not refused))
+        return Refused("no such mailbox") if refused else Accepted(provider_id)
+
+    def _entry(self, letter: Letter, provider_id: str, *, is_accepted: bool) -> Entry:
+        kind, *rest = letter.headers["X-Rollcall-Event"].split("; ")
+        facts = dict(part.split("=") for part in rest)
+        link = letter.headers["List-Unsubscribe"].strip("<>")
+        stop = LINKS.read(link.partition("token=")[2])
+        assert isinstance(stop, StopWatch)
+        return Entry(
+            watch_id=stop.watch_id,
+            to=letter.to,
+            kind=kind,
+            number=facts["section"],
+            episode=int(facts["episode"]),
+            provider_id=provider_id,
+            at_ms=self.world.timeline.now_ms,
+            is_accepted=is_accepted,
+        )

@@ -1,0 +1,103 @@
+"""What a seed has in store: a campus, cycles of checks, moves between them, and the faults' times."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from domain.section import SectionKey, Stagger
+from tests.simulation.catalog import PEOPLE, Truth
+from tests.simulation.faults import Outage
+from tests.simulation.timeline import START_MS
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_HALF_HOUR_MS = 1_800_000
+
+
+def write(world: World) -> None:
+    """Plan everything on the world's timeline."""
+    chance = world.chance
+    is_one_gone = chance.random() < 0.08  # which takes many sections and many cycles to be believed
+    for number in range(12430, 12430 + chance.choice((5, 6) if is_one_gone else (3, 3, 3, 4, 5))):
+        truth = Truth(chance.choice((0, 0, 0, 0, 1, 2, None)), chance.choice(PEOPLE))
+        truth.is_roomy = chance.random() < 0.3
+        world.catalog.truth[SectionKey("scraper", "2261", str(number))] = truth
+    at_ms, cycles = START_MS - 60_000, []
+    world.is_known = chance.random() < 0.7
+    count = 4 if is_one_gone else chance.choice((1, 2, 2) if world.is_known else (2, 3))
+    for cycle in range(count):
+        before_ms = at_ms
+        is_slot = cycle > 0 and chance.random() < 0.3
+        at_ms = _plan_slot(world, at_ms) if is_slot else _plan_forced(world, at_ms)
+        if cycle > 0 or world.is_known:
+            _plan_moves(world, before_ms, at_ms)
+        if is_one_gone and cycle == 1:
+            world.timeline.at(
+                at_ms - 1, partial(world.catalog.doom, chance.choice(list(world.catalog.truth)))
+            )
+        cycles.append(at_ms)
+    world.calm_at_ms = at_ms + chance.choice((1_000, 30_000, 300_000, 900_000))
+    _plan_troubles(world, cycles)
+
+
+def _plan_slot(world: World, after_ms: int) -> int:
+    """The next slot: both schedulers trigger it by their own clocks, and perhaps somebody by HTTP."""
+    chance, timeline = world.chance, world.timeline
+    at_ms = (after_ms // _HALF_HOUR_MS + 1) * _HALF_HOUR_MS
+    stagger = Stagger.ODD if at_ms // _HALF_HOUR_MS % 2 else Stagger.EVEN
+    for host in world.hosts:
+        fire = partial(world.trigger, host.scheduler, "schedule", stagger, force=False)
+        timeline.at(at_ms - host.skew_ms + chance.randint(0, 20), fire)
+    if chance.random() < 0.4:
+        process = chance.choice(world.hosts).web
+        again = partial(world.trigger, process, "http", chance.choice((None, stagger)), force=False)
+        timeline.at(at_ms + chance.randint(0, 5_000), again)
+    _perhaps_tick(world, at_ms)
+    return at_ms + 3_000
+
+
+def _plan_forced(world: World, after_ms: int) -> int:
+    """A run that somebody forces at any time, perhaps twice at once."""
+    chance = world.chance
+    at_ms = after_ms + round(1000 * float(3_600 ** chance.uniform(0.5, 1)))
+    for _ in range(chance.choice((1, 1, 1, 1, 2))):
+        stagger = chance.choice((Stagger.ALL, Stagger.ALL, Stagger.ALL, Stagger.EVEN, Stagger.ODD))
+        fire = partial(world.trigger, chance.choice(world.hosts).web, "http", stagger, force=True)
+        world.timeline.at(at_ms + chance.randint(0, 200), fire)
+    _perhaps_tick(world, at_ms)
+    return at_ms
+
+
+def _perhaps_tick(world: World, at_ms: int) -> None:
+    if world.chance.random() < 0.3:
+        host = world.chance.choice(world.hosts)
+        world.timeline.at(at_ms + world.chance.randint(0, 8_000), partial(world.tick, host))
+
+
+def _plan_moves(world: World, from_ms: int, to_ms: int) -> None:
+    chance = world.chance
+    for key in world.catalog.truth:
+        if chance.random() < 0.9:
+            world.timeline.at(chance.randint(from_ms, to_ms), partial(world.catalog.move, key))
+    if chance.random() < 0.35:
+        world.timeline.at(chance.randint(from_ms, to_ms + 60_000), world.act)
+
+
+def _plan_troubles(world: World, cycles: list[int]) -> None:
+    """Most troubles begin about when something happens: at other times nobody would notice them."""
+    chance, timeline = world.chance, world.timeline
+    for outage in world.weather.outages:
+        at_ms = chance.choice(cycles) + chance.randint(-30_000, 60_000)
+        timeline.at(at_ms, partial(_begin, world, outage))
+    if chance.random() < 0.12:
+        world.ambush_dispatcher()
+    for act, probability in ((world.wipe_redis, 0.15), (world.break_lease, 0.1)):
+        if chance.random() < probability:
+            timeline.at(chance.choice(cycles) + round(60_000 ** chance.random()), act)
+
+
+def _begin(world: World, outage: Outage) -> None:
+    lasts_ms = world.weather.begin(outage)
+    world.turns.tell(outage, f"is away for {lasts_ms / 1000:.0f} s")

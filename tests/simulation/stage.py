@@ -1,0 +1,84 @@
+"""What all worlds of one process share, since it is dear to make: a database file and a Redis client."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from store import migrate
+from store.schema import metadata
+from tests.simulation import journal
+from tests.simulation.ports import FaultyDatabase, FaultyRedis
+from tests.simulation.turns import Turns
+
+_TABLES = [table.name for table in reversed(metadata.sorted_tables)]
+_GRACE_MS, _LOST_MS, _LIFETIME_MS = 5_000, 600_000, 1_500_000
+_NEEDS = """
+SELECT min(at) FROM (
+  SELECT min(due_at_ms) AS at FROM check_batches
+  UNION ALL SELECT min(published_at_ms) + :check FROM check_batches WHERE due_at_ms IS NULL
+  UNION ALL SELECT min(deadline_at_ms) FROM runs WHERE state = 'running'
+  UNION ALL SELECT min(created_at_ms) + :dispatch FROM runs WHERE state = 'queued'
+  UNION ALL SELECT min(due_at_ms) FROM mail_batches WHERE state = 'sending'
+  UNION ALL SELECT min(due_at_ms) FROM notifications WHERE state = 'pending'
+)
+"""
+
+
+@dataclass
+class Stage:
+    """The real database and Redis; `raw` looks at the file from outside, past every fault."""
+
+    database: FaultyDatabase
+    redis: FaultyRedis
+    raw: sqlite3.Connection
+    prefix: str
+
+    def begin(self, turns: Turns) -> None:
+        """Empty everything for another world."""
+        self.database.turns = None
+        for table in _TABLES:
+            self.raw.execute(f"DELETE FROM {table}")  # noqa: S608 - names from the schema
+        self.raw.execute("DELETE FROM sim_journal")
+        if self.rows("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'"):
+            self.raw.execute("DELETE FROM sqlite_sequence")
+        self.redis.turns = None
+        self.redis.begin(turns)
+        self.database.turns = turns
+        self.database.transaction = 0
+
+    def need_ms(self, depths: dict[str, int | None]) -> int | None:
+        """When the reconciler will find something to do, or None when nothing is pending at all."""
+        waits = {queue: _LOST_MS if depths[queue] else _GRACE_MS for queue in ("check", "dispatch")}
+        found = self.raw.execute(_NEEDS, waits).fetchone()[0]
+        return None if found is None else int(found)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        return self.raw.execute(query).fetchall()
+
+
+@contextmanager
+def stage(folder: Path, redis_url: str) -> Iterator[Stage]:
+    """A stage whose file lies in `folder`."""
+    path = folder / "simulation.db"
+    database = FaultyDatabase(f"sqlite:///{path}")
+    migrate.upgrade(database)
+    raw = sqlite3.connect(path, isolation_level=None)
+    for name in ("sim_transaction", "sim_now", "sim_fence"):
+        raw.create_function(name, 0, lambda: 0)
+    raw.execute("PRAGMA synchronous = OFF")
+    journal.install(raw)
+    client = FaultyRedis(unix_socket_path=redis_url.removeprefix("unix://"))
+    try:
+        yield Stage(database, client, raw, f"sim-{uuid4().hex[:12]}")
+    finally:
+        client.turns = None
+        client.wipe()
+        client.close()
+        raw.close()
+        database.close()
