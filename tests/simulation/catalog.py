@@ -88,7 +88,7 @@ class Catalog:
         self.world.turns.tell(key, f"is {section}")
 
     def make_known(self) -> None:
-        """Let everything be in the database as it is, as if a first run were over: that saves every seed one."""
+        """Let everything be in the database as it is, as if a first run were over; it saves a run a seed."""
         raw = self.world.stage.raw
         for key, section in self.truth.items():
             facts = (self.world.timeline.now_ms - 3_600_000, section.open_seats, 30)
