@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from ingress.surfaces import Surfaces
 from prometheus_client.metrics_core import Metric
 
+from ingress.surfaces import Surfaces
 from mail.webhooks import ResendEvents
 from observability.metrics import Exposition, Readings, counter, gauge
 from rollcall.health import Health
