@@ -115,18 +115,29 @@ def _runs(kind: type[Runs]) -> Parts:
 
 @dataclass(frozen=True)
 class Mutant:
-    """A broken build, what is broken in it, and how the simulation complains of it."""
+    """A broken build: what is broken in it, how the simulation complains, and seeds that have shown it."""
 
     flaw: str
     parts: Parts
     complaint: str
+    seeds: tuple[int, ...]
 
 
 MUTANTS = (
-    Mutant("it marks notifications sent before it sends them", _outbox(MarksFirst), "was mailed 0 times"),
-    Mutant("it sends each attempt under a new key", _outbox(ForgetsKeys), "was mailed 2 times"),
-    Mutant("it starts a run under a stale fence", _runs(IgnoresFences), "was started under the fence"),
-    Mutant("it releases the lease of another", Parts(lease=ReleasesAnyLease), "while somebody held it"),
-    Mutant("it lets every half-open request out", Parts(breaker=ProbesWithoutLease), "probes at once"),
-    Mutant("it tells an episode as often as seats rise", _checks(TellsEveryRise), "was mailed 2 times"),
+    Mutant("marks mail sent before it sends it", _outbox(MarksFirst), "was mailed 0 times", (19, 20, 27)),
+    Mutant("sends each attempt under a new key", _outbox(ForgetsKeys), "was mailed 2 times", (45, 65, 71)),
+    Mutant("starts a run under a stale fence", _runs(IgnoresFences), "under the fence", (124, 155, 348)),
+    Mutant(
+        "releases the lease of another",
+        Parts(lease=ReleasesAnyLease),
+        "while somebody held it",
+        (74, 190, 201, 364),
+    ),
+    Mutant(
+        "lets every half-open request out",
+        Parts(breaker=ProbesWithoutLease),
+        "probes at once",
+        (58, 186, 225, 347),
+    ),
+    Mutant("tells an episode again", _checks(TellsEveryRise), "was mailed 2 times", (77, 218, 251, 271)),
 )

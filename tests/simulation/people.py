@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -25,15 +26,21 @@ class People:
         self._world = world
         self._emails = [f"student{i}@example.edu" for i in range(world.chance.randint(2, 4))]
 
-    def enrol(self, services: Services) -> None:
-        """The watches from the beginning: everybody wants something, and everything is wanted."""
-        chance = self._world.chance
-        wanted = [
-            self._watch(email, key)
-            for key in self._world.catalog.truth
-            for email in chance.sample(self._emails, 2)
-        ]
-        services.store.watches.add_all(wanted, self._world.hosts[0].clock.now())
+    def enrol(self) -> None:
+        """The watches from the beginning, two for each section; written by hand, which is faster."""
+        chance, raw, now_ms = self._world.chance, self._world.stage.raw, self._world.timeline.now_ms
+        for row_id, key in enumerate(self._world.catalog.truth, 1):
+            raw.execute(
+                "INSERT INTO sections (id, source, term, number, is_even) VALUES (?, ?, ?, ?, ?)",
+                (row_id, key.source, key.term, key.number, key.is_even),
+            )
+            for email in chance.sample(self._emails, 2):
+                watch = self._watch(email, key)
+                raw.execute(
+                    "INSERT INTO watches (email, section_id, kinds, min_seats, created_at_ms)"
+                    " VALUES (?, ?, ?, ?, ?)",
+                    (email, row_id, json.dumps(watch.kinds), watch.min_seats, now_ms),
+                )
 
     def act(self, host: Host) -> tuple[str, Act]:
         """Something that somebody does, by chance: its name, and how it is done."""

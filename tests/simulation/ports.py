@@ -133,7 +133,8 @@ class FaultyRedis(redis.Redis):
         if turns.weather.lasts(Outage.REDIS) or turns.weather.strikes(Fault.REDIS_ERROR):
             task.permit = None
             raise redis.ConnectionError("no server")
-        self._age(turns.timeline)
+        if args[0] == "EVALSHA" and ":breaker:" not in args[3]:  # breakers do not expire
+            self._age(turns.timeline)
         permit_ms = turns.timeline.now_ms
         reply = self._execute(*self._timed(args), **options)
         if args[0] == "EVALSHA":

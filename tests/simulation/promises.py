@@ -19,7 +19,7 @@ _FINAL = {"finished", "skipped", "failed"}
 _MISSES = 3
 
 
-def problems(world: World, last: Run) -> list[str]:
+def problems(world: World, last: Run | None) -> list[str]:
     """Every broken promise of a world that has come to rest."""
     commits = journal.read(world.stage.raw)
     oracle, found = follow(commits)
@@ -29,7 +29,7 @@ def problems(world: World, last: Run) -> list[str]:
     found += _retirements(world, commits)
     found += _runs(world)
     found += _letters(world, oracle.told)
-    found += _last_run(world, last)
+    found += [] if last is None else _last_run(world, last)
     return found
 
 

@@ -22,11 +22,14 @@ def write(world: World) -> None:
     is_one_gone = chance.random() < 0.08  # which takes many sections and many cycles to be believed
     for number in range(12430, 12430 + chance.choice((5, 6) if is_one_gone else (3, 3, 3, 4, 5))):
         truth = Truth(chance.choice((0, 0, 0, 0, 1, 2, None)), chance.choice(PEOPLE))
-        truth.is_roomy = chance.random() < 0.3
+        if chance.random() < 0.3:
+            truth.is_roomy, truth.open_seats = True, 1
         world.catalog.truth[SectionKey("scraper", "2261", str(number))] = truth
     at_ms, cycles = START_MS - 60_000, []
-    world.is_known = chance.random() < 0.7
-    count = 4 if is_one_gone else chance.choice((1, 2, 2) if world.is_known else (2, 3))
+    world.is_known = chance.random() < 0.8
+    count = (
+        4 if is_one_gone or chance.random() < 0.08 else chance.choice((1, 2, 2) if world.is_known else (2, 3))
+    )
     for cycle in range(count):
         before_ms = at_ms
         is_slot = cycle > 0 and chance.random() < 0.3

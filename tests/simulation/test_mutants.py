@@ -1,6 +1,8 @@
-"""The simulation can fail: each broken build is noticed, in a seed that is known to do it."""
+"""The simulation must be able to fail: broken builds, none of which gets past it."""
 
 from __future__ import annotations
+
+from itertools import chain
 
 import pytest
 
@@ -8,12 +10,16 @@ from tests.simulation.life import live
 from tests.simulation.mutants import MUTANTS, Mutant
 from tests.simulation.stage import Stage
 
-CAUGHT_BY = (2, 48, 106, 21, 74, 215)
+# The seeds that have shown a flaw come first; after a change of the code their schedules are others, and the
+# flaw is looked for anew.
+MOST_SEEDS = 1000
 
 
-@pytest.mark.parametrize(
-    ("mutant", "seed"), list(zip(MUTANTS, CAUGHT_BY, strict=True)), ids=[mutant.flaw for mutant in MUTANTS]
-)
-def test_a_broken_build_is_noticed(mutant: Mutant, seed: int, scene: Stage) -> None:
-    problems = live(seed, scene, mutant.parts).problems
-    assert any(mutant.complaint in problem for problem in problems), problems
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.flaw)
+def test_a_build_that_is_broken_on_purpose_is_caught(mutant: Mutant, scene: Stage) -> None:
+    seeds = chain(mutant.seeds, range(MOST_SEEDS))
+    assert any(_is_caught(seed, mutant, scene) for seed in seeds), f"nobody noticed that it {mutant.flaw}"
+
+
+def _is_caught(seed: int, mutant: Mutant, scene: Stage) -> bool:
+    return any(mutant.complaint in problem for problem in live(seed, scene, mutant.parts).problems)
