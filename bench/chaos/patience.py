@@ -24,6 +24,7 @@ class PatientTransport(httpx.BaseTransport):
             is_last = time.monotonic() >= end
             try:
                 response = self._inner.handle_request(request)
+                response.read()  # the server may die in the middle of its answer
             except httpx.TransportError:
                 if is_last:
                     raise

@@ -1,13 +1,23 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import httpx
 import pytest
 
 from bench.chaos.patience import PatientTransport
 
 
+class Cut(httpx.SyncByteStream):
+    """An answer whose server dies in the middle of it."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"{"
+        raise httpx.RemoteProtocolError("peer closed connection")
+
+
 class Flaky(httpx.BaseTransport):
-    """Answers what it is told to, in turn; None drops the connection."""
+    """Answers what it is told to, in turn; None drops the connection, 0 does so in mid-answer."""
 
     def __init__(self, *statuses: int | None) -> None:
         self.statuses = list(statuses)
@@ -16,7 +26,7 @@ class Flaky(httpx.BaseTransport):
         status = self.statuses.pop(0)
         if status is None:
             raise httpx.ConnectError("refused", request=request)
-        return httpx.Response(status, request=request)
+        return httpx.Response(status or 200, stream=None if status else Cut(), request=request)
 
 
 def ask(method: str, inner: Flaky, seconds: float = 30) -> int:
@@ -26,6 +36,10 @@ def ask(method: str, inner: Flaky, seconds: float = 30) -> int:
 
 def test_a_get_is_repeated_until_it_is_answered_well() -> None:
     assert ask("GET", Flaky(None, 503, 200)) == 200
+
+
+def test_a_get_whose_answer_is_cut_off_is_repeated() -> None:
+    assert ask("GET", Flaky(0, 200)) == 200
 
 
 def test_a_refusal_is_an_answer() -> None:
