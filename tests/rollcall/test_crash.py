@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.standins.resend import ResendStandIn
 from tests.standins.scraper import TOKEN, Reply, ScraperStandin
+from tests.support import rabbitmq
 from tests.support.stack import Stack, stack, wait_until
 
 SECTIONS = [str(number) for number in range(20_000, 20_120)]
@@ -48,9 +49,18 @@ def state(running: Stack, run_id: str) -> dict[str, object]:
 
 
 def test_a_worker_killed_in_the_middle_of_a_run_is_made_good_within_seconds(tmp_path: Path) -> None:
+    kill_in_mid_run(tmp_path)
+
+
+def test_with_rabbitmq_as_well(tmp_path: Path) -> None:
+    with rabbitmq.running(rabbitmq.require_server()) as url:
+        kill_in_mid_run(tmp_path, BROKER_URL=url)
+
+
+def kill_in_mid_run(tmp_path: Path, **more: str) -> None:
     with ScraperStandin() as scraper, ResendStandIn() as resend:
         scraper.set_default(FULL)
-        with stack(tmp_path / "home", settings(scraper, resend)) as running:
+        with stack(tmp_path / "home", settings(scraper, resend) | more) as running:
             lines = ["email,source,term,section", *(f"ada@example.edu,,2261,{number}" for number in SECTIONS)]
             content = "\n".join(lines).encode()
             imported = running.post("/watches/import", content=content, type="text/csv")
