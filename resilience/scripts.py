@@ -44,10 +44,12 @@ class Scripts:
         self.lease_break = _script(client, "lease_break")
         self.claims_take = _script(client, "claims_take")
         self.claims_release = _script(client, "claims_release")
+        self.attempts_take = _script(client, "attempts_take")
         self.throttle_reserve = _script(client, "throttle_reserve")
         self.throttle_hold = _script(client, "throttle_hold")
         self.heartbeat_beat = _script(client, "heartbeat_beat")
         self.heartbeat_read = _script(client, "heartbeat_read")
+        self.ledger_add = _script(client, "ledger_add")
         self.quarantine_start = _script(client, "quarantine_start")
         self.dead_letters_explain = _script(client, "dead_letters_explain")
         self.dead_letters_retry = _script(client, "dead_letters_retry")
@@ -74,7 +76,7 @@ def reaching() -> Iterator[None]:
 
 
 def _script(client: redis.Redis, *parts: str) -> Script:
-    registered = client.register_script("".join(_source(part) for part in parts))
+    registered = client.register_script(_source(*parts))
 
     def run(keys: list[str], args: list[str | int]) -> Any:
         return registered(keys=keys, args=args)
@@ -83,5 +85,5 @@ def _script(client: redis.Redis, *parts: str) -> Script:
 
 
 @cache
-def _source(part: str) -> str:
-    return files("resilience").joinpath("lua", f"{part}.lua").read_text()
+def _source(*parts: str) -> str:
+    return "".join(files("resilience").joinpath("lua", f"{part}.lua").read_text() for part in parts)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from domain.changes import Change, SectionState, advance, miss
 from domain.errors import RateLimitedError, UnauthorisedError, is_retryable
@@ -25,6 +25,13 @@ MAX_ATTEMPTS = 4
 # These speak of us, not of the section: they cost it no attempt, and the run's deadline bounds them. Whoever
 # has to wait longer for new credentials pauses the source (`store.pauses`).
 _WAITED_OUT = (RateLimitedError, UnauthorisedError)
+
+_IS_BATCH = check_batches.c.id == bindparam("batch_id")
+_FIND = select(check_batches).where(_IS_BATCH)
+_LOCK = _FIND.with_for_update()
+_DELETE = delete(check_batches).where(_IS_BATCH)
+_PARK = update(check_batches).where(_IS_BATCH).values(due_at_ms=bindparam("due_at_ms"), published_at_ms=None)
+_RETRY = _PARK.values(pending=bindparam("pending"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +53,14 @@ class Checks:
 
     def pending(self, batch_id: int) -> Batch | None:
         """The batch with what is still to be asked, or None when nothing is."""
-        query = select(check_batches).where(check_batches.c.id == batch_id)
         with self._database.read() as connection:
-            row = connection.execute(query).mappings().first()
+            row = connection.execute(_FIND, {"batch_id": batch_id}).mappings().first()
         return None if row is None else batch_of(row)
 
     def park(self, batch_id: int, due_at: datetime) -> None:
         """Leave the batch as it is until `due_at`; no attempt is counted."""
         with self._database.write() as connection:
-            connection.execute(
-                update(check_batches)
-                .where(check_batches.c.id == batch_id)
-                .values(due_at_ms=to_ms(due_at), published_at_ms=None)
-            )
+            connection.execute(_PARK, {"batch_id": batch_id, "due_at_ms": to_ms(due_at)})
 
     def settle(
         self, batch_id: int, outcomes: Sequence[Outcome], now: datetime, *, retry_at: datetime
@@ -68,9 +70,8 @@ class Checks:
         Outcomes of sections that are no longer pending count nothing: a message that came twice changes
         nothing twice. Failures worth another attempt stay pending and are due at `retry_at`.
         """
-        query = select(check_batches).where(check_batches.c.id == batch_id).with_for_update()
         with self._database.write() as connection:
-            row = connection.execute(query).mappings().first()
+            row = connection.execute(_LOCK, {"batch_id": batch_id}).mappings().first()
             if row is None:
                 return Settled()
             batch = batch_of(row)
@@ -82,8 +83,7 @@ class Checks:
             count(connection, batch.run_id, **counts)
             _update_batch(connection, batch.id, remaining, retry_at)
             finished = not remaining and finish_if_done(connection, batch.run_id, now)
-            if finished:
-                retired = retire_missing(connection, now)
+            if finished and (retired := retire_missing(connection, now)):
                 count(connection, batch.run_id, notifications=retired)
                 notified += retired
         keys = [key for key in batch.pending if key not in remaining]
@@ -131,9 +131,8 @@ def _remaining(batch: Batch, outcomes: Sequence[Outcome]) -> tuple[dict[SectionK
 def _update_batch(
     connection: Connection, batch_id: int, remaining: dict[SectionKey, int], retry_at: datetime
 ) -> None:
-    this = check_batches.c.id == batch_id
     if not remaining:
-        connection.execute(delete(check_batches).where(this))
+        connection.execute(_DELETE, {"batch_id": batch_id})
         return
-    values = {"pending": pending_column(remaining), "due_at_ms": to_ms(retry_at), "published_at_ms": None}
-    connection.execute(update(check_batches).where(this).values(values))
+    values = {"pending": pending_column(remaining), "due_at_ms": to_ms(retry_at)}
+    connection.execute(_RETRY, {"batch_id": batch_id} | values)

@@ -7,7 +7,18 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, case, func, insert, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    RowMapping,
+    bindparam,
+    case,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from domain.changes import Change, SectionState
 from domain.notice import Notice, NoticeState
@@ -18,6 +29,44 @@ from store.moments import from_ms, to_ms
 from store.schema import notifications, sections, watches
 
 News = tuple[int, SectionState, Change]
+
+_is_paused = func.coalesce(watches.c.paused_until_ms, 0) > bindparam("now_ms")
+# The watches of sections that have neither ended nor are paused.
+_LISTENING = (
+    select(
+        watches.c.id.label("watch_id"),
+        watches.c.section_id,
+        watches.c.email,
+        watches.c.kinds,
+        watches.c.min_seats,
+        sections.c.source,
+        sections.c.term,
+        sections.c.number,
+    )
+    .join(sections)
+    .where(watches.c.section_id.in_(bindparam("section_ids")), watches.c.ended_at_ms.is_(None), ~_is_paused)
+    .order_by(watches.c.id)
+)
+_notice = notifications.c
+_left_ms = case(
+    (_notice.state == NoticeState.SENDING, bindparam("now_ms", type_=BigInteger)), else_=_notice.sent_at_ms
+)
+_TOLD = (
+    select(_notice.watch_id, _notice.kind, func.max(_notice.episode), func.max(_left_ms))
+    .where(_notice.watch_id.in_(bindparam("watch_ids")))
+    .group_by(_notice.watch_id, _notice.kind)
+)
+_SUPERSEDE = (
+    update(notifications)
+    .where(
+        tuple_(_notice.watch_id, _notice.kind).in_(bindparam("newer")), _notice.state == NoticeState.PENDING
+    )
+    .values(
+        state=NoticeState.SUPPRESSED,
+        reason="a newer change took its place",
+        settled_at_ms=bindparam("settled_at_ms"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +80,16 @@ class _Told:
 def add(connection: Connection, news: Sequence[News], now: datetime, cooldown: timedelta) -> int:
     """Write the notifications that `news` (section row id, its state, what changed) is to its watches.
 
-    Each watch is notified once per kind and episode. Within `cooldown` of the last letter of its kind a
-    notification waits for the rest of it, in place of any that still waits; how many were written.
+    Each watch is notified once per kind and episode, and not at all while it is paused. Within `cooldown` of
+    the last letter of its kind a notification waits for the rest of it, in place of any that still waits;
+    how many were written.
     """
     if not news:
         return 0
     told_of: dict[int, list[News]] = {}
     for item in news:
         told_of.setdefault(item[0], []).append(item)
-    found = _living(connection, told_of)
+    found = _listening(connection, told_of, to_ms(now))
     told = _already_told(connection, [row["watch_id"] for row in found], to_ms(now))
     rows = [
         _row(watch["watch_id"], state, change, now, cooldown, last)
@@ -74,23 +124,9 @@ def notice_of(row: RowMapping) -> Notice:
     )
 
 
-def _living(connection: Connection, section_ids: Any) -> list[RowMapping]:
-    query = (
-        select(
-            watches.c.id.label("watch_id"),
-            watches.c.section_id,
-            watches.c.email,
-            watches.c.kinds,
-            watches.c.min_seats,
-            sections.c.source,
-            sections.c.term,
-            sections.c.number,
-        )
-        .join(sections)
-        .where(watches.c.section_id.in_(list(section_ids)), watches.c.ended_at_ms.is_(None))
-        .order_by(watches.c.id)
-    )
-    return list(connection.execute(query).mappings())
+def _listening(connection: Connection, section_ids: Any, now_ms: int) -> list[RowMapping]:
+    of_sections = {"section_ids": list(section_ids), "now_ms": now_ms}
+    return list(connection.execute(_LISTENING, of_sections).mappings())
 
 
 def _watch(row: RowMapping) -> Watch:
@@ -99,14 +135,8 @@ def _watch(row: RowMapping) -> Watch:
 
 
 def _already_told(connection: Connection, watch_ids: list[int], now_ms: int) -> dict[tuple[int, Kind], _Told]:
-    columns = notifications.c
-    left_ms = case((columns.state == NoticeState.SENDING, now_ms), else_=columns.sent_at_ms)
-    query = (
-        select(columns.watch_id, columns.kind, func.max(columns.episode), func.max(left_ms))
-        .where(columns.watch_id.in_(watch_ids))
-        .group_by(columns.watch_id, columns.kind)
-    )
-    return {(row[0], Kind(row[1])): _Told(row[2], row[3]) for row in connection.execute(query)}
+    rows = connection.execute(_TOLD, {"watch_ids": watch_ids, "now_ms": now_ms})
+    return {(row[0], Kind(row[1])): _Told(row[2], row[3]) for row in rows}
 
 
 def _row(
@@ -134,15 +164,5 @@ def _row(
 
 def _supersede(connection: Connection, rows: Sequence[dict[str, Any]], now: datetime) -> None:
     """A newer episode takes the place of one whose letter has not left, so that two never leave together."""
-    columns = notifications.c
     newer = [(row["watch_id"], row["kind"]) for row in rows]
-    replaced = {
-        "state": NoticeState.SUPPRESSED,
-        "reason": "a newer change took its place",
-        "settled_at_ms": to_ms(now),
-    }
-    connection.execute(
-        update(notifications)
-        .where(tuple_(columns.watch_id, columns.kind).in_(newer), columns.state == NoticeState.PENDING)
-        .values(replaced)
-    )
+    connection.execute(_SUPERSEDE, {"newer": newer, "settled_at_ms": to_ms(now)})

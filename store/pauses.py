@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, delete, insert, select, update
 
+from store import audit
+from store.audit import Entry
 from store.database import Database
 from store.moments import from_ms, to_ms
 from store.schema import check_batches, pauses
 
 ROLLCALL = "rollcall"
 _AT_ONCE_MS = 0
+_FIND = select(pauses).where(pauses.c.name == bindparam("name"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,15 @@ class Pauses:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def pause(self, name: str, until: datetime, reason: str, by: str, now: datetime) -> Pause:
+    def pause(
+        self,
+        name: str,
+        until: datetime,
+        reason: str,
+        by: str,
+        now: datetime,
+        entry: Entry | None = None,
+    ) -> Pause:
         """Leave `name` alone until `until`; the pause that then holds.
 
         A person's word replaces what held before. Rollcall's only makes it longer, and a person's pause that
@@ -63,11 +74,12 @@ class Pauses:
                 connection.execute(insert(pauses).values(row))
             else:
                 connection.execute(update(pauses).where(pauses.c.name == name).values(row))
+            audit.write(connection, entry)
         return _pause(row)
 
-    def resume(self, name: str) -> bool:
+    def resume(self, name: str, entry: Entry | None = None) -> bool:
         """End the pause of `name`; whether there was one. What it held is due at once."""
-        return self._end(pauses.c.name == name)
+        return self._end(pauses.c.name == name, entry)
 
     def relent(self, pause: Pause) -> bool:
         """End `pause`, because what it paused was seen to work since; whether that ended one.
@@ -77,7 +89,7 @@ class Pauses:
         is_it = (pauses.c.name == pause.name) & (pauses.c.created_at_ms == to_ms(pause.created_at))
         return pause.is_ours and self._end(is_it & (pauses.c.by == ROLLCALL))
 
-    def _end(self, this: ColumnElement[bool]) -> bool:
+    def _end(self, this: ColumnElement[bool], entry: Entry | None = None) -> bool:
         with self._database.write() as connection:
             found = connection.execute(delete(pauses).where(this).returning(*pauses.c)).mappings().first()
             if found is None:
@@ -86,6 +98,7 @@ class Pauses:
                 check_batches.c.due_at_ms == found["until_ms"]
             )
             connection.execute(update(check_batches).where(held).values(due_at_ms=_AT_ONCE_MS))
+            audit.write(connection, entry)
         return True
 
     def paused(self, name: str, now: datetime) -> Pause | None:
@@ -96,7 +109,7 @@ class Pauses:
     def find(self, name: str) -> Pause | None:
         """The pause of `name` that nobody has ended; also one whose time is over."""
         with self._database.read() as connection:
-            row = connection.execute(select(pauses).where(pauses.c.name == name)).mappings().first()
+            row = connection.execute(_FIND, {"name": name}).mappings().first()
         return None if row is None else _pause(row)
 
     def kept(self) -> dict[str, Pause]:
@@ -107,8 +120,7 @@ class Pauses:
 
 
 def _row(connection: Connection, name: str) -> RowMapping | None:
-    query = select(pauses).where(pauses.c.name == name).with_for_update()
-    return connection.execute(query).mappings().first()
+    return connection.execute(_FIND.with_for_update(), {"name": name}).mappings().first()
 
 
 def _lengthened(before: RowMapping, wanted: dict[str, Any], now_ms: int) -> dict[str, Any]:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    bindparam,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from domain.changes import SectionState
+from domain.history import Sighting
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
 from store.database import Database, insert_new
@@ -39,16 +50,15 @@ _beside_time = attrgetter(*(each.name for each in fields(SectionState) if each.n
 _UPDATE = update(sections).where(sections.c.id == bindparam("row_id"))
 _SAVE = _UPDATE.values({name: bindparam(name) for name in _SAVED})
 _TOUCH = _UPDATE.values(observed_at_ms=bindparam("observed_at_ms"))
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """One change in a section's history."""
-
-    observed_at: datetime
-    open_seats: int | None
-    capacity: int | None
-    instructor: str | None
+_DUE = select(sections.c.source, sections.c.term, sections.c.number).where(
+    _IS_WATCHED, sections.c.retired.is_(False), sections.c.source.in_(bindparam("sources"))
+)
+_LOAD = select(sections).where(
+    sections.c.source == bindparam("source"),
+    sections.c.term == bindparam("term"),
+    sections.c.number.in_(bindparam("numbers")),
+)
+_LOCK = _LOAD.order_by(sections.c.id).with_for_update()
 
 
 class Sections:
@@ -59,13 +69,11 @@ class Sections:
 
     def due(self, stagger: Stagger, sources: Iterable[str]) -> list[SectionKey]:
         """The living sections that somebody watches, of `sources`, with the parity of `stagger`."""
-        query = select(sections.c.source, sections.c.term, sections.c.number).where(
-            _IS_WATCHED, sections.c.retired.is_(False), sections.c.source.in_(list(sources))
-        )
+        query = _DUE
         if stagger is not Stagger.ALL:
             query = query.where(sections.c.is_even.is_(stagger is Stagger.EVEN))
         with self._database.read() as connection:
-            return [SectionKey(*row) for row in connection.execute(query)]
+            return [SectionKey(*row) for row in connection.execute(query, {"sources": list(sources)})]
 
     def get(self, key: SectionKey) -> SectionState | None:
         """What is known of `key`, or None when nobody ever watched it."""
@@ -78,7 +86,7 @@ class Sections:
         query = (
             select(columns.observed_at_ms, columns.open_seats, columns.capacity, columns.instructor)
             .join(sections)
-            .where(_is(key))
+            .where(is_section(key))
             .order_by(columns.observed_at_ms.desc(), columns.id.desc())
             .limit(_HISTORY_LIMIT)
         )
@@ -98,12 +106,8 @@ def load(
     """The row id and state of each known section of `keys`; locked, in one order, until the commit."""
     found: dict[SectionKey, tuple[int, SectionState]] = {}
     for (source, term), numbers in _by_term(keys).items():
-        query = select(sections).where(
-            sections.c.source == source, sections.c.term == term, sections.c.number.in_(numbers)
-        )
-        if lock:
-            query = query.order_by(sections.c.id).with_for_update()
-        for row in connection.execute(query).mappings():
+        names = {"source": source, "term": term, "numbers": numbers}
+        for row in connection.execute(_LOCK if lock else _LOAD, names).mappings():
             state = state_of(row)
             found[state.key] = row["id"], state
     return found
@@ -186,7 +190,8 @@ def state_of(row: RowMapping) -> SectionState:
     )
 
 
-def _is(key: SectionKey) -> Any:
+def is_section(key: SectionKey) -> ColumnElement[bool]:
+    """The condition of the row of `key`."""
     return (
         (sections.c.source == key.source) & (sections.c.term == key.term) & (sections.c.number == key.number)
     )

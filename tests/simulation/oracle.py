@@ -37,7 +37,7 @@ class Oracle:
         for watch in commit.of("watches"):
             self._watches[watch[0]] = watch
         due = {told for told in self._due(commit) if told not in self.told}
-        made = [(line[1], line[2], line[3]) for line in commit.of("notifications") if line[4] is None]
+        made = [(line[1], line[2], line[3]) for line in commit.of("notices") if line[4] is None]
         if sorted(made) != sorted(due):
             yield f"{commit.at_ms}: notifications {sorted(made)} instead of {sorted(due)}"
         self.told |= due

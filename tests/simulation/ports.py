@@ -125,10 +125,10 @@ class FaultyRedis(redis.Redis):
             self._execute("SCRIPT LOAD", script)  # so that no seed is the first
         return self._known[script]
 
-    def execute_command(self, *args: Any, **options: Any) -> Any:
+    def execute_command(self, *args: Any, **_options: Any) -> Any:
         task, turns = current(), self.turns
         if turns is None or task is None:
-            return self._execute(*self._timed(args), **options)
+            return self._execute(*self._timed(args))
         turns.pause("redis")
         if turns.weather.lasts(Outage.REDIS) or turns.weather.strikes(Fault.REDIS_ERROR):
             task.permit = None
@@ -136,7 +136,7 @@ class FaultyRedis(redis.Redis):
         if args[0] == "EVALSHA" and ":breaker:" not in args[3]:  # breakers do not expire
             self._age(turns.timeline)
         permit_ms = turns.timeline.now_ms
-        reply = self._execute(*self._timed(args), **options)
+        reply = self._execute(*self._timed(args))
         if args[0] == "EVALSHA":
             self._keys.update(args[3 : 3 + args[2]])
             self._note(args[3:], reply, permit_ms)
@@ -146,8 +146,12 @@ class FaultyRedis(redis.Redis):
             raise redis.TimeoutError("no answer")
         return reply
 
-    def _execute(self, *args: Any, **options: Any) -> Any:
-        return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+    def _execute(self, *args: Any) -> Any:
+        """Straight through the one connection: the client's own retries have nothing to do here."""
+        connection = self.connection
+        assert connection is not None
+        connection.send_command(*args)  # type: ignore[no-untyped-call]
+        return connection.read_response()
 
     def wipe(self) -> None:
         """Forget everything, as a server without its file does."""

@@ -91,9 +91,9 @@ def _runs(world: World) -> Iterator[str]:
 
 _NOTICES = """
 SELECT n.watch_id, n.kind, n.episode, n.state, n.reason, w.email, w.ended_at_ms, s.number,
-  (SELECT max(episode) FROM notifications o WHERE o.watch_id = n.watch_id AND o.kind = n.kind),
+  (SELECT max(episode) FROM notices o WHERE o.watch_id = n.watch_id AND o.kind = n.kind),
   (SELECT count(*) FROM suppressions p WHERE p.email = w.email)
-FROM notifications n JOIN watches w ON w.id = n.watch_id JOIN sections s ON s.id = w.section_id
+FROM notices n JOIN watches w ON w.id = n.watch_id JOIN sections s ON s.id = w.section_id
 """
 
 
@@ -125,7 +125,8 @@ def _is_settled(row: tuple[Any, ...], mailed: int, *, is_refused: bool, world: W
         case "sent" | "delivered" | "bounced" | "complained":
             return mailed == 1
         case "dead":
-            return (is_refused and mailed == 0) or "unknown whether" in reason
+            is_unsent = is_refused or reason.startswith("crashed its worker")
+            return (is_unsent and mailed == 0) or "unknown whether" in reason
         case "suppressed":
             cooldown = bool(world.cooldown)
             excuses = {

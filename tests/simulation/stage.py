@@ -16,7 +16,8 @@ from tests.simulation import journal
 from tests.simulation.ports import FaultyDatabase, FaultyRedis
 from tests.simulation.turns import Turns
 
-_TABLES = [table.name for table in reversed(metadata.sorted_tables)]
+_TABLES = [*(table.name for table in reversed(metadata.sorted_tables)), "sim_journal", "sqlite_sequence"]
+_EMPTY = "".join(["BEGIN;", *(f"DELETE FROM {table};" for table in _TABLES), "COMMIT;"])  # noqa: S608 - ours
 _GRACE_MS, _LOST_MS, _LIFETIME_MS = 5_000, 600_000, 1_500_000
 _NEEDS = """
 SELECT min(at) FROM (
@@ -25,7 +26,7 @@ SELECT min(at) FROM (
   UNION ALL SELECT min(deadline_at_ms) FROM runs WHERE state = 'running'
   UNION ALL SELECT min(created_at_ms) + :dispatch FROM runs WHERE state = 'queued'
   UNION ALL SELECT min(due_at_ms) FROM mail_batches WHERE state = 'sending'
-  UNION ALL SELECT min(due_at_ms) FROM notifications WHERE state = 'pending'
+  UNION ALL SELECT min(due_at_ms) FROM notices WHERE state = 'pending'
 )
 """
 
@@ -42,11 +43,7 @@ class Stage:
     def begin(self, turns: Turns) -> None:
         """Empty everything for another world."""
         self.database.turns = None
-        for table in _TABLES:
-            self.raw.execute(f"DELETE FROM {table}")  # noqa: S608 - names from the schema
-        self.raw.execute("DELETE FROM sim_journal")
-        if self.rows("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'"):
-            self.raw.execute("DELETE FROM sqlite_sequence")
+        self.raw.executescript(_EMPTY)
         self.redis.turns = None
         self.redis.begin(turns)
         self.database.turns = turns

@@ -13,7 +13,7 @@ import pytest
 from tests.simulation.life import live
 from tests.simulation.stage import Stage
 
-SEEDS = int(os.environ.get("ROLLCALL_TEST_SEEDS", "1000"))
+SEEDS = int(os.environ.get("ROLLCALL_TEST_SEEDS", "5000"))
 BLOCK = 100
 
 

@@ -39,7 +39,7 @@ def _execute(desk: Desk, statement: str) -> None:
 @contextmanager
 def _one_notification_a_kind(desk: Desk) -> Iterator[None]:
     """A constraint that the second watcher's notification violates."""
-    _execute(desk, "CREATE UNIQUE INDEX one_a_kind ON notifications (kind)")
+    _execute(desk, "CREATE UNIQUE INDEX one_a_kind ON notices (kind)")
     try:
         yield
     finally:

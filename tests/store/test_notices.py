@@ -206,3 +206,14 @@ def test_two_letters_never_leave_within_the_cooldown(
     left = sorted(stored.sent_at for stored in page if stored.sent_at is not None)
     assert all(later - earlier >= COOLDOWN for earlier, later in pairwise(left))
     assert {stored.state for stored in page} <= {SENT, SUPPRESSED}
+
+
+def test_a_paused_watch_is_not_notified_and_the_next_opening_after_it_is(desk: Desk) -> None:
+    stored = desk.watch()
+    desk.show(0)
+    desk.watches.pause(stored.id, desk.clock.now() + timedelta(hours=1))
+    assert desk.show(2).notifications == 0
+    desk.clock.advance(3600)
+    assert desk.show(3).notifications == 0
+    assert desk.show(0, 1).notifications == 1
+    assert [stored.notice.episode for stored in desk.notices()] == [2]

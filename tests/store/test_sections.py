@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from domain.history import Sighting
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
-from store.sections import Sighting, ensure, load
+from store.sections import ensure, load
 from tests.store.desk import DETAILS, GRACE, Desk, key
 from tests.store.rivals import together
 
