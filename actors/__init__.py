@@ -8,9 +8,19 @@ from actors.alert import ping, tell
 from actors.check import check
 from actors.deliver import deliver
 from actors.dispatch import dispatch
+from actors.jobs import START, cancel_job, tell_caller
 from actors.registry import ActorSpec
 
-ACTORS: tuple[ActorSpec[Any], ...] = (dispatch, check, deliver, tell, ping)
-QUEUES: tuple[str, ...] = tuple(dict.fromkeys(spec.queue for spec in ACTORS))
+WORKER_ACTORS: tuple[ActorSpec[Any], ...] = (dispatch, check, deliver, tell, ping)
+ACTORS = (*WORKER_ACTORS, *START.values(), cancel_job, tell_caller)
 
-__all__ = ["ACTORS", "QUEUES"]
+
+def queues_of(*actors: ActorSpec[Any]) -> tuple[str, ...]:
+    """The queues that `actors` work off."""
+    return tuple(dict.fromkeys(spec.queue for spec in actors))
+
+
+QUEUES = queues_of(*ACTORS)
+WORKER_QUEUES = queues_of(*WORKER_ACTORS)
+
+__all__ = ["ACTORS", "QUEUES", "WORKER_ACTORS", "WORKER_QUEUES"]

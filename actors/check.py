@@ -15,10 +15,14 @@ from actors.alert import announce_finish
 from actors.deliver import deliver
 from actors.registry import actor
 from actors.services import Services
+from actors.surrender import let_go
 from domain.errors import RateLimitedError, RejectedError, TransientError, UnauthorisedError
 from domain.observation import Failure, Outcome
 from domain.run import Batch
 from domain.section import SectionKey
+from observability.census import count_checks
+from observability.trace import bound
+from store.checks import Settled
 from store.pauses import ROLLCALL, Pause
 
 _RETRY_SECONDS = (5, 20, 80)
@@ -28,8 +32,17 @@ _SAYS_NOTHING = (RateLimitedError, RejectedError, UnauthorisedError)
 _log = logging.getLogger(__name__)
 
 
+def _give_up(services: Services, reason: str, batch_id: int) -> str:
+    """Count what is pending as failed: another message would kill another worker."""
+    batch = services.store.runs.give_up(batch_id, reason, services.clock.now())
+    if batch is None:
+        return "nothing: it was settled already"
+    let_go(services, [batch])
+    return f"{len(batch.pending)} sections of run {batch.run_id}"
+
+
 # A worker that stops need not wait for slow answers: what is not settled stays pending.
-@actor(name="sections.check", queue="check", notify_shutdown=True)
+@actor(name="sections.check", queue="check", give_up=_give_up, notify_shutdown=True)
 def check(services: Services, batch_id: int) -> None:
     """Ask the breaker, observe what it grants, and settle what was observed."""
     batch = services.store.checks.pending(batch_id)
@@ -39,11 +52,16 @@ def check(services: Services, batch_id: int) -> None:
     if pause is not None and pause.is_in_force(services.clock.now()):
         services.store.checks.park(batch_id, pause.until)
         return
+    with bound(run=batch.run_id, batch=batch.id):
+        _ask(services, batch, pause)
+
+
+def _ask(services: Services, batch: Batch, pause: Pause | None) -> None:
     breaker = services.breakers[batch.source]
     permit = breaker.permit(len(batch.pending))
     if permit.granted == 0:
         wait = timedelta(seconds=permit.retry_after_seconds)
-        services.store.checks.park(batch_id, services.clock.now() + wait)
+        services.store.checks.park(batch.id, services.clock.now() + wait)
         return
     asked = list(batch.pending)[: permit.granted]
     try:
@@ -51,7 +69,8 @@ def check(services: Services, batch_id: int) -> None:
     except BaseException:
         breaker.record(permit, [None] * permit.granted)
         raise
-    breaker.record(permit, [_verdict(outcome) for outcome in outcomes])
+    durations_seconds = [_took_seconds(outcome) for outcome in outcomes]
+    breaker.record(permit, [verdict_on(outcome) for outcome in outcomes], durations_seconds)
     _settle(services, batch, outcomes, _pause_or_resume(services, batch.source, outcomes, pause))
 
 
@@ -62,7 +81,7 @@ def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome], pause
     told = [outcome.key for outcome in outcomes if not isinstance(outcome, Failure)]
     services.claims.release([str(key) for key in told], batch.run_id)
     settled = services.store.checks.settle(batch.id, outcomes, now, retry_at=retry_at)
-    _log_failures(batch, outcomes)
+    _tell(services, batch, outcomes, settled)
     services.claims.release([str(key) for key in settled.keys if key not in told], batch.run_id)
     if settled.run_finished:
         announce_finish(services, batch.run_id)
@@ -90,11 +109,16 @@ def _pause_or_resume(
     return now
 
 
-def _verdict(outcome: Outcome) -> bool | None:
+def verdict_on(outcome: Outcome) -> bool | None:
     """What an outcome says of the source's health: a refusal of ours, or of too many, says nothing."""
     if not isinstance(outcome, Failure):
         return True
     return None if isinstance(outcome.error, _SAYS_NOTHING) else False
+
+
+def _took_seconds(outcome: Outcome) -> float:
+    """How long an answer took; a failure is one however quick it came."""
+    return 0 if isinstance(outcome, Failure) else outcome.took_seconds or 0
 
 
 def _backoff(attempts: dict[SectionKey, int], outcomes: Sequence[Outcome]) -> timedelta:
@@ -105,6 +129,14 @@ def _backoff(attempts: dict[SectionKey, int], outcomes: Sequence[Outcome]) -> ti
     named = [f.error.retry_after_seconds or 0 for f in failures if isinstance(f.error, TransientError)]
     tries = max(attempts.get(failure.key, 0) for failure in failures)
     return timedelta(seconds=max([_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)], *named]))
+
+
+def _tell(services: Services, batch: Batch, outcomes: Sequence[Outcome], settled: Settled) -> None:
+    """Count and log what came of the batch."""
+    count_checks(services.tally, batch.source, outcomes, settled.changed)
+    caused = {"changed": settled.changed, "notifications": settled.notifications}
+    _log.info("checked", extra={"source": batch.source, "sections": len(outcomes), **caused})
+    _log_failures(batch, outcomes)
 
 
 def _log_failures(batch: Batch, outcomes: Sequence[Outcome]) -> None:

@@ -2,7 +2,7 @@
 
 The message is only a hint: what is to be sent, and under which key, stands in the outbox. A batch whose
 fate is unknown is repeated with the same letters under the same key for as long as the provider honours
-it, and after that reported instead of sent blindly.
+it, and after that reported instead of sent blindly; so is one that took its worker with it three times.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from actors.registry import actor
 from actors.services import Services
 from domain.errors import PermanentError, RateLimitedError, RollcallError, TransientError, UnauthorisedError
+from observability.census import count_dead, count_mails
+from resilience.quarantine import CRASH_BUDGET
 from store.departures import BatchState
 from store.outbox import LostBatchError, MailBatch
 
@@ -49,17 +51,29 @@ def _deliver_next(services: Services) -> bool:
         )
         if batch is None:
             return False
-        verdict, may_follow = _deliver(services, batch)
+        verdict, may_follow = _deliver_or_leave(services, batch)
         return may_follow
     finally:
         breaker.record(permit, [verdict])
 
 
+def _deliver_or_leave(services: Services, batch: MailBatch) -> tuple[bool | None, bool]:
+    """`_deliver`; what ends in a way that nobody foresaw has ended all the same, and counts as no crash."""
+    try:
+        return _deliver(services, batch)
+    except BaseException as error:
+        services.store.outbox.postpone(batch.id, services.clock.now() + LEASE, repr(error))
+        raise
+
+
 def _deliver(services: Services, batch: MailBatch) -> tuple[bool | None, bool]:
     """What sending says of the transport's health, and whether the next batch may follow."""
     now, outbox = services.clock.now(), services.store.outbox
+    if batch.starts > CRASH_BUDGET:
+        _bury(services, batch, BatchState.CRASHED, _crashed(batch))
+        return None, True
     if batch.first_attempt_at is not None and now - batch.first_attempt_at > KEY_LIFETIME:
-        outbox.bury(batch, BatchState.UNKNOWN, _unknown_fate(batch.first_attempt_at, batch.reason), now)
+        _bury(services, batch, BatchState.UNKNOWN, _unknown_fate(batch.first_attempt_at, batch.reason))
         return None, True
     batch = batch if batch.letters is not None else _freeze(services, batch)
     if not batch.letters:
@@ -74,8 +88,20 @@ def _deliver(services: Services, batch: MailBatch) -> tuple[bool | None, bool]:
     except RollcallError as error:
         return verdict_on(error), _failed(services, batch, error)
     outbox.settle(batch, receipts, services.clock.now())
-    _log.info("sent", extra={"batch": batch.id, "letters": len(receipts)})
+    count_mails(services.tally, batch.notices, receipts, services.clock.now())
+    _log.info("sent", extra={"batch": batch.id, "notifications": [notice.id for notice in batch.notices]})
     return True, True
+
+
+def _bury(services: Services, batch: MailBatch, state: BatchState, reason: str) -> None:
+    services.store.outbox.bury(batch, state, reason, services.clock.now())
+    count_dead(services.tally, len(batch.notices))
+
+
+def _crashed(batch: MailBatch) -> str:
+    """Why a batch is given up that was begun too often without an end."""
+    told = f"crashed its worker {CRASH_BUDGET} times"
+    return told if batch.first_attempt_at is None else f"{told}: unknown whether it was sent"
 
 
 def _unknown_fate(since: datetime, reason: str | None) -> str:
@@ -87,7 +113,7 @@ def _failed(services: Services, batch: MailBatch, error: RollcallError) -> bool:
     now, outbox, reason = services.clock.now(), services.store.outbox, f"{type(error).__name__}: {error}"
     _log.warning("not sent", extra={"batch": batch.id, "error": reason})
     if _is_refusal(error):
-        outbox.bury(batch, BatchState.REFUSED, reason, now)
+        _bury(services, batch, BatchState.REFUSED, reason)
         return True
     outbox.postpone(batch.id, now + _backoff(batch, error), reason)
     return False
@@ -120,6 +146,7 @@ def _freeze(services: Services, batch: MailBatch) -> MailBatch:
         except Exception as error:  # noqa: BLE001 - it is told: logged, and the notification is dead
             _log.exception("cannot render", extra={"notification": notice.id})
             services.store.outbox.drop(notice.id, f"cannot be rendered: {error!r}", services.clock.now())
+            count_dead(services.tally, 1)
             continue
         notices.append(notice)
     services.store.outbox.freeze(batch.id, letters)

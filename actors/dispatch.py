@@ -20,21 +20,33 @@ from actors.registry import actor
 from actors.services import Services
 from domain.run import Run, RunState
 from domain.section import SectionKey
+from observability.trace import bound
 from resilience.lease import LeaseHeldError
 
 PATIENCE = timedelta(seconds=30)  # a dead holder's message is back after 20
 _log = logging.getLogger(__name__)
 
 
-@actor(name="sections.dispatch", queue="dispatch")
+def _give_up(services: Services, reason: str, run_id: str) -> str:
+    """End the run as failed, if it is still to be started."""
+    services.store.runs.abandon(run_id, RunState.FAILED, reason, services.clock.now())
+    return f"run {run_id}"
+
+
+@actor(name="sections.dispatch", queue="dispatch", give_up=_give_up)
 def dispatch(services: Services, run_id: str) -> None:
     """Find the due sections, claim those not in flight, and publish them in batches."""
     run = services.store.runs.get(run_id)
     if run is None or run.state is not RunState.QUEUED:
         return
-    holder = {"run": run_id, "host": socket.gethostname(), "pid": str(os.getpid())}
+    with bound(run=run.id):
+        _dispatch(services, run)
+
+
+def _dispatch(services: Services, run: Run) -> None:
+    holder = {"run": run.id, "host": socket.gethostname(), "pid": str(os.getpid())}
     try:
-        with services.cron_lease.holding(run_id, holder) as fence:
+        with services.cron_lease.holding(run.id, holder) as fence:
             batch_ids = _start(services, run, fence)
     except LeaseHeldError as held:
         _wait_or_skip(services, run, held)

@@ -1,24 +1,24 @@
 """What a lost message, a parked batch or a dead process left pending is set going again.
 
 It reads the database and publishes; it is run every few seconds by the scheduler, and needs no message
-itself. Publishing something that is already under way is harmless: every actor finds the work done.
+itself. Publishing something that is already under way is harmless: every actor finds the work done. What
+no upstream answered within a run's lifetime is given up, so that the next run can ask anew.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from actors.alert import announce_finish
 from actors.check import check
 from actors.deliver import MAIL, deliver
 from actors.dispatch import dispatch
+from actors.jobs import START, cancel_job, tell_caller
 from actors.services import Services
+from actors.surrender import let_go
 
 GRACE = timedelta(seconds=5)  # between a commit and the message that follows it
 LOST_AFTER = timedelta(minutes=10)  # where nobody can say whether a message still waits
-_log = logging.getLogger(__name__)
 
 
 def reconcile(services: Services, depths: Mapping[str, int | None]) -> None:
@@ -28,12 +28,13 @@ def reconcile(services: Services, depths: Mapping[str, int | None]) -> None:
     queue proves that what is still pending in the database has no message any more.
     """
     now = services.clock.now()
-    _expire(services, now)
+    let_go(services, services.store.runs.expire(now, services.run_lifetime))
     _publish_batches(services, now, _lost_before(now, depths.get(check.queue)))
     for run_id in services.store.runs.queued(_lost_before(now, depths.get(dispatch.queue))):
         services.publish(dispatch.message(run_id))
     if depths.get(deliver.queue) in {0, None} and _is_mail_due(services, now):
         services.publish(deliver.message())
+    _publish_jobs(services, now, depths)
 
 
 def _is_mail_due(services: Services, now: datetime) -> bool:
@@ -50,11 +51,13 @@ def _publish_batches(services: Services, now: datetime, lost_before: datetime) -
         services.publish(check.message(batch_id))
 
 
-def _expire(services: Services, now: datetime) -> None:
-    """Give up what no upstream answered within the run's lifetime, so that the next run can ask anew."""
-    expired = services.store.runs.expire(now, services.run_lifetime)
-    for batch in expired:
-        _log.warning("gave up", extra={"run": batch.run_id, "sections": len(batch.pending)})
-        services.claims.release([str(key) for key in batch.pending], batch.run_id)
-    for run_id in dict.fromkeys(batch.run_id for batch in expired):
-        announce_finish(services, run_id)
+def _publish_jobs(services: Services, now: datetime, depths: Mapping[str, int | None]) -> None:
+    jobs = services.store.jobs
+    for profile, start in START.items():
+        for job_id in jobs.take_lost(profile, _lost_before(now, depths.get(start.queue)), now):
+            services.publish(start.message(job_id))
+    if depths.get(cancel_job.queue) in {0, None}:
+        for job_id in jobs.cancelled_in_queue(now - GRACE):
+            services.publish(cancel_job.message(job_id))
+    if depths.get(tell_caller.queue) in {0, None} and services.store.job_calls.is_due(now):
+        services.publish(tell_caller.message())

@@ -20,12 +20,17 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True, slots=True)
 class ActorSpec(Generic[P]):
-    """A recorded actor: its name (`noun.verb`), its queue, and the function that does the work."""
+    """A recorded actor: its name (`noun.verb`), its queue, and the function that does the work.
+
+    `give_up` ends work that has spent its crash budget: it takes the services, the reason and the arguments
+    of the work, and says what it gave up.
+    """
 
     name: str
     queue: str
     handler: Callable[Concatenate[Services, P], None]
     options: Mapping[str, Any]
+    give_up: Callable[..., str] | None = None
 
     def message(self, *args: P.args, **kwargs: P.kwargs) -> Message[None]:
         """The message that asks for one call of this actor."""
@@ -37,17 +42,23 @@ class ActorSpec(Generic[P]):
 
 
 def actor(
-    *, name: str, queue: str, **options: Any
+    *,
+    name: str,
+    queue: str,
+    give_up: Callable[..., str] | None = None,
+    **options: Any,
 ) -> Callable[[Callable[Concatenate[Services, P], None]], ActorSpec[P]]:
     """Record a function as an actor; its first parameter is the services. `options` are Dramatiq's."""
-    return lambda handler: ActorSpec(name, queue, handler, options)
+    return lambda handler: ActorSpec(name, queue, handler, options, give_up)
 
 
 def install(broker: Broker, services: Services, specs: Iterable[ActorSpec[Any]]) -> None:
     """Make `broker` able to carry out `specs`. Called once, by the wiring of a worker."""
     for spec in specs:
-        bound = partial(spec.handler, services)
-        dramatiq.actor(actor_name=spec.name, queue_name=spec.queue, broker=broker, **spec.options)(
+        bound, options = partial(spec.handler, services), dict(spec.options)
+        if spec.give_up is not None:
+            options["give_up"] = partial(spec.give_up, services)
+        dramatiq.actor(actor_name=spec.name, queue_name=spec.queue, broker=broker, **options)(
             _named(bound, spec)
         )
 

@@ -10,20 +10,31 @@ from typing import Any, Protocol
 from dramatiq import Message
 
 from domain.alert import Bulletin
+from domain.job import JobRecord
 from domain.notice import Letter, Notice
 from domain.ports import Clock, Mailer, Source
 from domain.section import Stagger
+from observability.tally import Tally
 from resilience.breaker import CircuitBreaker
 from resilience.claims import Claims
 from resilience.lease import Lease
 from store.alerts import Alerts
+from store.audit import Audit
 from store.checks import Checks
 from store.deliveries import Deliveries
+from store.job_calls import JobCalls
+from store.jobs import Jobs
+from store.ledger import CreditLedger
 from store.outbox import Outbox
 from store.pauses import Pauses
+from store.payments import Payments
 from store.runs import Runs
+from store.search import Search
 from store.sections import Sections
+from store.statistics import Statistics
+from store.timelines import Timelines
 from store.watches import Watches
+from workflows.catalog import CATALOG, Catalog
 
 
 class Timetable(Protocol):
@@ -31,6 +42,12 @@ class Timetable(Protocol):
 
     def slot(self, stagger: Stagger, now: datetime) -> datetime:
         """The latest time, not after `now`, at which `stagger` was due."""
+
+    def slot_before(self, stagger: Stagger, now: datetime, intervals: int) -> datetime:
+        """As `slot`, that many slots earlier."""
+
+    def next_slot(self, now: datetime) -> datetime:
+        """The first time after `now` at which either half is due."""
 
     def current(self, now: datetime) -> Stagger:
         """The half that was due last."""
@@ -48,6 +65,14 @@ class Store:
     deliveries: Deliveries
     alerts: Alerts
     pauses: Pauses
+    audit: Audit
+    statistics: Statistics
+    search: Search
+    timelines: Timelines
+    jobs: Jobs
+    job_calls: JobCalls
+    payments: Payments
+    credits: CreditLedger
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +88,36 @@ class Operator:
     ping: Callable[[], None] | None = None
 
 
+class JobEngine(Protocol):
+    """What carries jobs out, in the role `rollcall jobs`."""
+
+    def start(self, job: JobRecord, number: int) -> None:
+        """Have the job carried out when its turn comes, in the order of `number`. Safe to repeat."""
+
+    def hasten(self, job_id: str) -> None:
+        """Carry it out now, if it still waits for its turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobPorts:
+    """What jobs need besides the store.
+
+    Shape: `engine` and `post` are None where no jobs are carried out; `post` tells an address (url, job's id,
+    body) that a job has ended, and raises RollcallError.
+    """
+
+    catalog: Catalog = field(default_factory=lambda: CATALOG)
+    engine: JobEngine | None = None
+    post: Callable[[str, str, str], None] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The ports and policies of every actor.
 
     Shape: `breakers` has one entry a source, by its name, and "mail". `run_lifetime` bounds how long a run
-    may hold its sections. `publish` raises UnreachableError when the broker cannot be reached.
+    may hold its sections. `publish` raises UnreachableError when the broker cannot be reached. `tally`
+    counts what happens, for Prometheus.
     """
 
     clock: Clock
@@ -83,3 +132,5 @@ class Services:
     publish: Callable[[Message[Any]], None]
     run_lifetime: timedelta
     operator: Operator = Operator()
+    tally: Tally = field(default_factory=Tally)
+    jobs: JobPorts = field(default_factory=JobPorts)

@@ -51,6 +51,14 @@ class RejectedError(PermanentError):
     """The other side understood the request and will never accept it."""
 
 
+class NotStoredError(PermanentError):
+    """Nothing is stored under this key."""
+
+
+class StorageFullError(TransientError):
+    """There is no room left for what was to be stored."""
+
+
 class InvalidInputError(PermanentError):
     """Input that a person must correct; `problems` maps each bad field to what is wrong with it."""
 

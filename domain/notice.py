@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -45,10 +45,20 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that a letter carries."""
+
+    name: str
+    content_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """A rendered mail, complete: the same letter always leaves with the same bytes.
 
-    Shape: `headers` holds `Message-ID`, `List-Unsubscribe`, `List-Unsubscribe-Post` and `X-Rollcall-Event`.
+    Shape: `headers` holds `Message-ID`; of a notice also `List-Unsubscribe`, `List-Unsubscribe-Post` and
+    `X-Rollcall-Event`.
     """
 
     sender: str
@@ -57,6 +67,7 @@ class Letter:
     text: str
     html: str
     headers: dict[str, str]
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ class Run:
     """A run and its counts: once finished, `sections` = `checked` + `failed` + `deferred`.
 
     Shape: `slot` is the time for which the run was due; at most one unforced run exists for each
-    (`stagger`, `slot`). `deferred` sections were still being checked for an earlier run.
+    (`stagger`, `slot`). `deferred` sections were still being checked for an earlier run, or are left to a
+    later one; `reason` then tells why, as it tells why sections were given up.
     """
 
     id: str

@@ -10,10 +10,11 @@ from uuid import uuid4
 from dramatiq import Message
 
 from resilience.obituary import CAUSE
+from resilience.quarantine import GIVEN_UP
 
 UNTOLD = "unknown cause"
 _RETRIED, _DEATHS, _ENQUEUED_MS = "rollcall_retried", "rollcall_deaths", "rollcall_enqueued_ms"
-_OF_THIS_LIFE = {CAUSE, "traceback", "retries", "requeue_timestamp"}
+_OF_THIS_LIFE = {CAUSE, GIVEN_UP, "traceback", "retries", "requeue_timestamp"}
 _DEATHS_KEPT = 5
 _LINES_SHOWN = 6
 
@@ -51,6 +52,12 @@ class DeadLetter:
         """Why it died: `resilience.obituary.cause_of`, or what its last traceback tells without it."""
         lines = self.traceback
         return str(self.message.options.get(CAUSE) or (lines[-1].partition(":")[0] if lines else UNTOLD))
+
+    @property
+    def given_up(self) -> str | None:
+        """What was given up with it when it had spent its crash budget; None for every other death."""
+        told: str | None = self.message.options.get(GIVEN_UP)
+        return told
 
     @property
     def traceback(self) -> list[str]:

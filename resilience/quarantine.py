@@ -1,4 +1,4 @@
-"""A crash budget: a message that keeps killing its worker is put with the dead letters.
+"""A crash budget: work that keeps killing its worker is given up, and its message put with the dead letters.
 
 A crash is no failed attempt: Dramatiq gives the message back as it was, and for ever. Nothing is left of
 the crash but that the message started and never ended, so that is what is counted.
@@ -6,7 +6,9 @@ the crash but that the message started and never ended, so that is what is count
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
+from threading import Lock
 
 import redis
 from dramatiq import Broker, MessageProxy, Middleware, Worker
@@ -15,7 +17,9 @@ from dramatiq.middleware import SkipMessage
 from resilience.scripts import UNREACHABLE, Scripts
 
 CRASH_BUDGET = 3
+GIVEN_UP = "rollcall_given_up"
 _TTL_SECONDS = 86_400  # far above the time from one start to the next: time limit and recovery, minutes
+_log = logging.getLogger(__name__)
 
 
 class CrashBudgetSpentError(SkipMessage):
@@ -26,9 +30,14 @@ class Quarantine(Middleware):
     """Lets a message start `budget` times without ever having ended, and then rejects it unrun.
 
     Every end counts, a failure and an interrupt as well; each enqueueing, and so each retry, has a budget
-    of its own. What a stopping worker could not wait for is no crash. One round trip before a message, one
-    after it; while Redis cannot be reached nothing is counted and the message runs. Put it before the
-    middleware that interrupts: then no interrupt can hit its own round trips.
+    of its own. What a stopping worker could not wait for is no crash. What was in hand at a crash runs apart
+    from others of its kind in its process, so that the next crash is its own. One round trip before a
+    message, one after it; while Redis cannot be reached nothing is counted and the message runs. Put it
+    before the middleware that interrupts: then no interrupt can hit its own round trips.
+
+    The actor's option `give_up` is called with the reason and the message's arguments when the budget is
+    spent: the work itself must be given up, or it would come back under another message. What it says it
+    gave up is told by the dead letter. Its own failure is told there instead, and the message dies as well.
     Shape: string `{prefix}:starts:{id}`, which is gone when the message ends.
     """
 
@@ -38,12 +47,25 @@ class Quarantine(Middleware):
         self._budget = budget
         self._prefix = f"{prefix}:starts:"
         self._in_hand: set[str] = set()
+        self._cell = Lock()
+        self._apart: str | None = None
 
-    def before_process_message(self, _broker: Broker, message: MessageProxy) -> None:
+    @property
+    def actor_options(self) -> set[str]:
+        """What an actor may say to this middleware."""
+        return {"give_up"}
+
+    def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
         """Count the start. Raises: CrashBudgetSpentError, for which Dramatiq rejects the failed message."""
-        if self._start(self._key(message)) > self._budget:
+        key = self._key(message)
+        starts = self._start(key)
+        if starts > 1:
+            starts = self._set_apart(key, starts)
+        if starts > self._budget:
             message.fail()
-            raise CrashBudgetSpentError(f"crashed its worker {self._budget} times")
+            reason = f"crashed its worker {self._budget} times"
+            message.options[GIVEN_UP] = _give_up(broker, message, reason)
+            raise CrashBudgetSpentError(reason)
 
     def after_process_message(
         self,
@@ -54,11 +76,11 @@ class Quarantine(Middleware):
         exception: BaseException | None = None,  # noqa: ARG002
     ) -> None:
         """Forget the starts: it ended, somehow."""
-        self._forget(self._key(message))
+        self._end(self._key(message))
 
     def after_skip_message(self, _broker: Broker, message: MessageProxy) -> None:
         """Forget the starts: it ended unrun."""
-        self._forget(self._key(message))
+        self._end(self._key(message))
 
     def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
         """Forget the starts of what is still in hand: this process ends by its own will."""
@@ -72,6 +94,22 @@ class Quarantine(Middleware):
         self._in_hand.add(key)
         return starts
 
+    def _set_apart(self, key: str, starts: int) -> int:
+        """Wait until no other suspect runs in this process; how often it has started then."""
+        if not self._cell.acquire(blocking=False):
+            with suppress(*UNREACHABLE):
+                self._client.decr(key)  # a crash while it waits is not its own
+            self._cell.acquire()
+            starts = self._start(key)
+        self._apart = key
+        return starts
+
+    def _end(self, key: str) -> None:
+        self._forget(key)
+        if self._apart == key:
+            self._apart = None
+            self._cell.release()
+
     def _forget(self, *keys: str) -> None:
         counted = self._in_hand.intersection(keys)
         self._in_hand.difference_update(counted)
@@ -82,3 +120,16 @@ class Quarantine(Middleware):
     def _key(self, message: MessageProxy) -> str:
         # Redis gives each enqueueing an id; with RabbitMQ a redelivered message is known by its own.
         return self._prefix + str(message.options.get("redis_message_id", message.message_id))
+
+
+def _give_up(broker: Broker, message: MessageProxy, reason: str) -> str:
+    """Have the actor give the work up; what it says it gave up."""
+    actor = broker.actors.get(message.actor_name)
+    give_up = None if actor is None else actor.options.get("give_up")
+    if give_up is None:
+        return "the message alone"
+    try:
+        return str(give_up(reason, *message.args, **message.kwargs))
+    except Exception as error:  # noqa: BLE001 - it is told: logged, and by the dead letter
+        _log.exception("cannot give up", extra={"actor": message.actor_name})
+        return f"not the work: {error!r}"

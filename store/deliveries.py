@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, select, update
+from sqlalchemy import RowMapping, Select, delete, select
 
 from domain.notice import Notice, NoticeState
+from store import audit, reports
+from store.audit import Entry
 from store.database import Database, insert_new
 from store.moments import from_ms, from_ms_or_none, to_ms
 from store.notices import notice_of
 from store.schema import mail_events, notifications, sections, suppressions, watches
 
-SUPPRESSING = {"bounced": NoticeState.BOUNCED, "complained": NoticeState.COMPLAINED}
+_SUPPRESSING = ("bounced", "complained")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,15 @@ class StoredNotice:
     provider_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """An address to which nothing leaves, why, and since when."""
+
+    email: str
+    reason: str
+    created_at: datetime
+
+
 class Deliveries:
     """Reading notifications, and recording what the mail provider reports of them."""
 
@@ -41,19 +53,23 @@ class Deliveries:
     ) -> tuple[list[StoredNotice], int | None]:
         """The notifications, newest first, and the next cursor."""
         columns = notifications.c
-        query = (
-            select(notifications, watches.c.email, sections.c.source, sections.c.term, sections.c.number)
-            .select_from(notifications.join(watches).join(sections))
-            .order_by(columns.id.desc())
-            .limit(limit + 1)
-        )
+        query = select_notices().order_by(columns.id.desc()).limit(limit + 1)
         for column, value in ((columns.watch_id, watch_id), (columns.state, state)):
             query = query if value is None else query.where(column == value)
         if before is not None:
             query = query.where(columns.id < before)
         with self._database.read() as connection:
             rows = list(connection.execute(query).mappings())
-        return [_stored(row) for row in rows[:limit]], rows[limit - 1]["id"] if len(rows) > limit else None
+        return [stored_notice(row) for row in rows[:limit]], rows[limit - 1]["id"] if len(
+            rows
+        ) > limit else None
+
+    def get(self, notification_id: int) -> StoredNotice | None:
+        """The notification, or None when there is no such notification."""
+        with self._database.read() as connection:
+            found = connection.execute(select_notices().where(notifications.c.id == notification_id))
+            row = found.mappings().first()
+        return None if row is None else stored_notice(row)
 
     def record(
         self,
@@ -67,18 +83,23 @@ class Deliveries:
     ) -> bool:
         """Record a provider's event once, with its effect; False when it was recorded before.
 
-        A bounce or complaint suppresses the address; a delivery settles the notification.
+        A bounce or complaint suppresses the address; all three settle the notification, be it that its
+        letter is known to have left only later.
         """
         with self._database.write() as connection:
-            row = {"id": event_id, "kind": kind, "received_at_ms": to_ms(now)}
-            if not insert_new(connection, mail_events, row):
+            event = {
+                "id": event_id,
+                "kind": kind,
+                "received_at_ms": to_ms(now),
+                "provider_id": provider_id,
+                "reason": reason or None,
+            }
+            if not insert_new(connection, mail_events, event):
                 return False
-            if kind in SUPPRESSING and address is not None:
+            if kind in _SUPPRESSING and address is not None:
                 suppression = {"email": address, "reason": reason or kind, "created_at_ms": to_ms(now)}
                 insert_new(connection, suppressions, suppression)
-            state = SUPPRESSING.get(kind) or (NoticeState.DELIVERED if kind == "delivered" else None)
-            if state is not None and provider_id is not None:
-                _settle(connection, provider_id, state, reason or None, to_ms(now))
+            reports.apply(connection, event)
         return True
 
     def suppression(self, email: str) -> str | None:
@@ -87,28 +108,34 @@ class Deliveries:
         with self._database.read() as connection:
             return connection.execute(query).scalar()
 
-    def lift(self, email: str) -> bool:
+    def suppressed(self, after: str | None, limit: int) -> tuple[list[Suppression], str | None]:
+        """The suppressed addresses in their order, after the cursor `after`, and the next cursor."""
+        query = select(suppressions).order_by(suppressions.c.email).limit(limit + 1)
+        if after is not None:
+            query = query.where(suppressions.c.email > after)
+        with self._database.read() as connection:
+            rows = list(connection.execute(query).mappings())
+        found = [Suppression(row["email"], row["reason"], from_ms(row["created_at_ms"])) for row in rows]
+        return found[:limit], found[limit - 1].email if len(found) > limit else None
+
+    def lift(self, email: str, entry: Entry | None = None) -> bool:
         """Let mail to `email` leave again; False when nothing held it."""
+        lifted = delete(suppressions).where(suppressions.c.email == email)
         with self._database.write() as connection:
-            return connection.execute(delete(suppressions).where(suppressions.c.email == email)).rowcount > 0
+            was_held = connection.execute(lifted).rowcount > 0
+            if was_held:
+                audit.write(connection, entry)
+        return was_held
 
 
-def _settle(
-    connection: Connection, provider_id: str, state: NoticeState, reason: str | None, at_ms: int
-) -> None:
-    # Events may come in any order: a late "delivered" does not hide a bounce or a complaint.
-    earlier = [NoticeState.SENDING, NoticeState.SENT]
-    if state is not NoticeState.DELIVERED:
-        earlier.append(NoticeState.DELIVERED)
-    columns = notifications.c
-    connection.execute(
-        update(notifications)
-        .where(columns.provider_id == provider_id, columns.state.in_(earlier))
-        .values(state=state, reason=reason, settled_at_ms=at_ms)
-    )
+def select_notices() -> Select[Any]:
+    """The rows that `stored_notice` reads."""
+    columns = (watches.c.email, sections.c.source, sections.c.term, sections.c.number)
+    return select(notifications, *columns).select_from(notifications.join(watches).join(sections))
 
 
-def _stored(row: RowMapping) -> StoredNotice:
+def stored_notice(row: RowMapping) -> StoredNotice:
+    """The notification that a row of `select_notices` holds."""
     return StoredNotice(
         notice=notice_of(row),
         state=NoticeState(row["state"]),

@@ -1,7 +1,7 @@
 """Which notifications leave next: an unfinished batch that is due, else a new one of what is pending.
 
-Everything that can call a letter off is looked at once more here: an ended watch, a suppressed address,
-seats that are gone again after the cooldown, the daily cap of an address.
+Everything that can call a letter off is looked at once more here: an ended or paused watch, a suppressed
+address, seats that are gone again after the cooldown, the daily cap of an address.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from domain.notice import NoticeState
 from domain.watch import Kind
@@ -24,12 +24,57 @@ _DAY = timedelta(days=1)
 
 
 class BatchState(StrEnum):
-    """Where a mail batch is; `unknown` means that nobody can say whether it was sent."""
+    """Where a mail batch is.
+
+    `unknown` means that nobody can say whether it was sent, `crashed` that it took its workers with it.
+    """
 
     SENDING = "sending"
     DONE = "done"
     REFUSED = "refused"
     UNKNOWN = "unknown"
+    CRASHED = "crashed"
+
+
+IS_DUE_BATCH = (mail_batches.c.state == BatchState.SENDING) & (
+    mail_batches.c.due_at_ms <= bindparam("now_ms")
+)
+"""The condition of an unfinished batch that may be sent again, at the time `now_ms`."""
+
+_notice = notifications.c
+_UNSENT = select(mail_batches.c.id).where(IS_DUE_BATCH, mail_batches.c.attempts == 0)
+_LOCK_UNSENT = _UNSENT.with_for_update(skip_locked=True)
+_DUE = select(mail_batches.c.id).where(IS_DUE_BATCH).order_by(mail_batches.c.due_at_ms).limit(1)
+_LOCK_DUE = _DUE.with_for_update(skip_locked=True)
+_LOCK_PENDING = (
+    select(
+        _notice.id,
+        watches.c.email,
+        _notice.kind,
+        _notice.episode,
+        _notice.created_at_ms,
+        _notice.due_at_ms,
+        _notice.starts,
+        watches.c.min_seats,
+        watches.c.ended_reason,
+        watches.c.ended_at_ms,
+        watches.c.paused_until_ms,
+        sections.c.open_seats,
+        sections.c.openings,
+        suppressions.c.reason.label("suppressed"),
+    )
+    .select_from(notifications.join(watches).join(sections))
+    .outerjoin(suppressions, suppressions.c.email == watches.c.email)
+    .where(_notice.state == NoticeState.PENDING, _notice.due_at_ms <= bindparam("now_ms"))
+    .order_by(_notice.due_at_ms, _notice.id)
+    .limit(bindparam("most"))
+    .with_for_update(of=notifications, skip_locked=True)
+)
+_CALL_OFF = (
+    update(notifications).where(_notice.id == bindparam("notice_id")).values(state=NoticeState.SUPPRESSED)
+)
+_MAKE = insert(mail_batches).values(state=BatchState.SENDING).returning(mail_batches.c.id)
+_LEAVE = update(notifications).where(_notice.id.in_(bindparam("ids"))).values(state=NoticeState.SENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,41 +91,41 @@ def next_batch(connection: Connection, now: datetime, rules: Rules) -> int | Non
     return _due_batch(connection, now) or _new_batch(connection, now, rules)
 
 
-def is_due_batch(at_ms: int) -> ColumnElement[bool]:
-    """The condition of an unfinished batch that may be sent again."""
-    return (mail_batches.c.state == BatchState.SENDING) & (mail_batches.c.due_at_ms <= at_ms)
-
-
 def _dissolve_unsent(connection: Connection, now: datetime) -> None:
     """Batches whose sender died before it handed them over: their letters may still be called off."""
-    unsent = select(mail_batches.c.id).where(is_due_batch(to_ms(now)), mail_batches.c.attempts == 0)
-    ids = list(connection.execute(unsent.with_for_update(skip_locked=True)).scalars())
+    ids = list(connection.execute(_LOCK_UNSENT, {"now_ms": to_ms(now)}).scalars())
     if not ids:
         return
     of_batches = notifications.c.mail_batch_id.in_(ids)
-    pending = {"state": NoticeState.PENDING, "mail_batch_id": None}
+    starts = select(mail_batches.c.starts).where(mail_batches.c.id == notifications.c.mail_batch_id)
+    pending = {"state": NoticeState.PENDING, "mail_batch_id": None, "starts": starts.scalar_subquery()}
     connection.execute(update(notifications).where(of_batches).values(pending))
     connection.execute(delete(mail_batches).where(mail_batches.c.id.in_(ids)))
 
 
 def _due_batch(connection: Connection, now: datetime) -> int | None:
-    query = (
-        select(mail_batches.c.id).where(is_due_batch(to_ms(now))).order_by(mail_batches.c.due_at_ms).limit(1)
-    )
-    return connection.execute(query.with_for_update(skip_locked=True)).scalar()
+    return connection.execute(_LOCK_DUE, {"now_ms": to_ms(now)}).scalar()
 
 
 def _new_batch(connection: Connection, now: datetime, rules: Rules) -> int | None:
     """Collect what may leave now; the loop goes on while all that it finds is called off."""
-    while rows := _pending(connection, now, rules.batch_size):
+    while rows := _company(_pending(connection, now, rules.batch_size)):
         objections = _objections(connection, rows, now, rules.daily_cap)
-        for notice_id, reason in objections.items():
-            values = {"state": NoticeState.SUPPRESSED, "reason": reason, "settled_at_ms": to_ms(now)}
-            connection.execute(update(notifications).where(notifications.c.id == notice_id).values(values))
+        if objections:
+            called_off = [
+                {"notice_id": notice_id, "reason": reason, "settled_at_ms": to_ms(now)}
+                for notice_id, reason in objections.items()
+            ]
+            connection.execute(_CALL_OFF, called_off)
         leaving = [row["id"] for row in rows if row["id"] not in objections]
         if leaving:
-            return _make_batch(connection, leaving, now)
+            return _make_batch(connection, leaving, rows[0]["starts"], now)
     return None
+
+
+def _company(rows: list[RowMapping]) -> list[RowMapping]:
+    """Which of `rows` leave together: what a sender died with leaves alone, and no other shares the blame."""
+    return rows[:1] if rows and rows[0]["starts"] else [row for row in rows if not row["starts"]]
 
 
 def _objections(
@@ -90,7 +135,7 @@ def _objections(
     rows, found = list(rows), {}
     sent = _sent_lately(connection, {row["email"] for row in rows}, now) if daily_cap else Counter()
     for row in rows:
-        reason = _objection(row)
+        reason = _objection(row, to_ms(now))
         if reason is None and daily_cap and sent[row["email"]] >= daily_cap:
             reason = f"the address has had its {daily_cap} mails of the day"
         if reason is None:
@@ -112,48 +157,25 @@ def _sent_lately(connection: Connection, emails: Iterable[str], now: datetime) -
     return Counter({row[0]: row[1] for row in connection.execute(query)})
 
 
-def _make_batch(connection: Connection, notice_ids: list[int], now: datetime) -> int:
-    row = {"key": f"rollcall-{uuid4().hex}", "state": BatchState.SENDING, "created_at_ms": to_ms(now)}
-    made = connection.execute(insert(mail_batches).values(row).returning(mail_batches.c.id))
-    batch_id = int(made.scalar_one())
-    values = {"state": NoticeState.SENDING, "mail_batch_id": batch_id}
-    connection.execute(update(notifications).where(notifications.c.id.in_(notice_ids)).values(values))
+def _make_batch(connection: Connection, notice_ids: list[int], starts: int, now: datetime) -> int:
+    row = {"key": f"rollcall-{uuid4().hex}", "created_at_ms": to_ms(now), "starts": starts}
+    batch_id = int(connection.execute(_MAKE, row).scalar_one())
+    connection.execute(_LEAVE, {"ids": notice_ids, "mail_batch_id": batch_id})
     return batch_id
 
 
 def _pending(connection: Connection, now: datetime, limit: int) -> list[RowMapping]:
-    columns = notifications.c
-    query = (
-        select(
-            columns.id,
-            watches.c.email,
-            columns.kind,
-            columns.episode,
-            columns.created_at_ms,
-            columns.due_at_ms,
-            watches.c.min_seats,
-            watches.c.ended_reason,
-            watches.c.ended_at_ms,
-            sections.c.open_seats,
-            sections.c.openings,
-            suppressions.c.reason.label("suppressed"),
-        )
-        .select_from(notifications.join(watches).join(sections))
-        .outerjoin(suppressions, suppressions.c.email == watches.c.email)
-        .where(columns.state == NoticeState.PENDING, columns.due_at_ms <= to_ms(now))
-        .order_by(columns.due_at_ms, columns.id)
-        .limit(limit)
-        .with_for_update(of=notifications, skip_locked=True)
-    )
-    return list(connection.execute(query).mappings())
+    return list(connection.execute(_LOCK_PENDING, {"now_ms": to_ms(now), "most": limit}).mappings())
 
 
-def _objection(row: RowMapping) -> str | None:
+def _objection(row: RowMapping, now_ms: int) -> str | None:
     """Why this notification must not be sent any more, or None."""
     if row["suppressed"] is not None:
         return f"mail to the address is suppressed ({row['suppressed']})"
     if row["ended_at_ms"] is not None:
         return f"the watch has ended ({row['ended_reason']})"
+    if (row["paused_until_ms"] or 0) > now_ms:
+        return "the watch is paused"
     waited = row["kind"] == Kind.SEAT_AVAILABLE and row["due_at_ms"] > row["created_at_ms"]
     if waited and (row["open_seats"] < row["min_seats"] or row["openings"] != row["episode"]):
         return "the seats were gone again when the cooldown was over"

@@ -11,15 +11,41 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, func, select, update
 
 from domain.errors import TransientError
 from domain.notice import Accepted, Letter, Notice, NoticeState, Receipt
 from store.database import Database
-from store.departures import BatchState, Rules, is_due_batch, next_batch
+from store.departures import IS_DUE_BATCH, BatchState, Rules, next_batch
 from store.moments import from_ms, to_ms
 from store.notices import notice_of
+from store.reports import apply_early
 from store.schema import mail_batches, notifications, sections, watches
+
+_batch = mail_batches.c
+_IS_BATCH = _batch.id == bindparam("batch_id")
+_FIND = select(mail_batches).where(_IS_BATCH)
+_NOTICES = (
+    select(notifications, watches.c.email, sections.c.source, sections.c.term, sections.c.number)
+    .select_from(notifications.join(watches).join(sections))
+    .where(notifications.c.mail_batch_id == bindparam("batch_id"))
+    .order_by(notifications.c.id)
+)
+_BEGIN = update(mail_batches).where(_IS_BATCH).values(starts=_batch.starts + 1)
+_FREEZE = update(mail_batches).where(_IS_BATCH, _batch.letters.is_(None))
+_CHANGE = update(mail_batches).where(_IS_BATCH, _batch.state == BatchState.SENDING)
+_ATTEMPT = _CHANGE.values(
+    attempts=_batch.attempts + 1,
+    first_attempt_at_ms=func.coalesce(_batch.first_attempt_at_ms, bindparam("now_ms", type_=BigInteger)),
+)
+_CLOSE = _CHANGE.values(letters=None, due_at_ms=None)
+_SETTLE = update(notifications).where(notifications.c.id == bindparam("notice_id"))
+_DUE_BATCH = select(_batch.id).where(IS_DUE_BATCH).limit(1)
+_DUE_NOTICE = (
+    select(notifications.c.id)
+    .where(notifications.c.state == NoticeState.PENDING, notifications.c.due_at_ms <= bindparam("now_ms"))
+    .limit(1)
+)
 
 
 class LostBatchError(TransientError):
@@ -28,7 +54,11 @@ class LostBatchError(TransientError):
 
 @dataclass(frozen=True, slots=True)
 class MailBatch:
-    """Letters that leave together under `key`; `letters` is None until they are frozen."""
+    """Letters that leave together under `key`; `letters` is None until they are frozen.
+
+    Shape: `starts` counts the claims since it last ended in any way, this one included: with each more than
+    one, a sender died with it, or was held up for longer than its lease.
+    """
 
     id: int
     key: str
@@ -37,6 +67,7 @@ class MailBatch:
     attempts: int
     first_attempt_at: datetime | None
     reason: str | None
+    starts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,30 +103,22 @@ class Outbox:
             batch_id = next_batch(connection, now, Rules(limit, self._daily_cap))
             if batch_id is None:
                 return None
-            due = to_ms(now + lease)
-            connection.execute(
-                update(mail_batches).where(mail_batches.c.id == batch_id).values(due_at_ms=due)
-            )
-            return _batch(connection, batch_id)
+            connection.execute(_BEGIN, {"batch_id": batch_id, "due_at_ms": to_ms(now + lease)})
+            return _read(connection, batch_id)
 
     def freeze(self, batch_id: int, letters: Sequence[Letter]) -> None:
         """Keep the letters exactly as they will leave; the first ones kept stay."""
-        rows = [asdict(letter) for letter in letters]
-        this = (mail_batches.c.id == batch_id) & mail_batches.c.letters.is_(None)
+        rows = [_row_of(letter) for letter in letters]
         with self._database.write() as connection:
-            connection.execute(update(mail_batches).where(this).values(letters=rows))
+            connection.execute(_FREEZE, {"batch_id": batch_id, "letters": rows})
 
     def attempt(self, batch_id: int, now: datetime) -> None:
         """Note that the batch is about to be handed to the transport.
 
         Raises: LostBatchError when it must not be: its letters went back to the outbox, or were settled.
         """
-        columns = mail_batches.c
-        this = (columns.id == batch_id) & (columns.state == BatchState.SENDING)
-        first = func.coalesce(columns.first_attempt_at_ms, to_ms(now))
-        values = {"attempts": columns.attempts + 1, "first_attempt_at_ms": first}
         with self._database.write() as connection:
-            if connection.execute(update(mail_batches).where(this).values(values)).rowcount == 0:
+            if connection.execute(_ATTEMPT, {"batch_id": batch_id, "now_ms": to_ms(now)}).rowcount == 0:
                 raise LostBatchError(f"mail batch {batch_id} was taken over while its sender was held up")
 
     def settle(self, batch: MailBatch, receipts: Sequence[Receipt], now: datetime) -> None:
@@ -104,17 +127,14 @@ class Outbox:
             if not _close(connection, batch.id, BatchState.DONE, None):
                 return
             for notice, receipt in zip(batch.notices, receipts, strict=True):
-                values = _settled(receipt, to_ms(now))
-                connection.execute(
-                    update(notifications).where(notifications.c.id == notice.id).values(values)
-                )
+                connection.execute(_SETTLE, {"notice_id": notice.id} | _settled(receipt, to_ms(now)))
+            apply_early(connection, [each.provider_id for each in receipts if isinstance(each, Accepted)])
 
     def postpone(self, batch_id: int, due_at: datetime, reason: str | None = None) -> None:
-        """Try the batch again at `due_at`, under the same key."""
-        this = (mail_batches.c.id == batch_id) & (mail_batches.c.state == BatchState.SENDING)
-        values = {"due_at_ms": to_ms(due_at), "reason": reason}
+        """Try the batch again at `due_at`, under the same key; its sender has come to an end with it."""
+        values = {"due_at_ms": to_ms(due_at), "reason": reason, "starts": 0}
         with self._database.write() as connection:
-            connection.execute(update(mail_batches).where(this).values(values))
+            connection.execute(_CHANGE, {"batch_id": batch_id} | values)
 
     def bury(self, batch: MailBatch, state: BatchState, reason: str, now: datetime) -> None:
         """Give the whole batch up: its notifications are dead, for `reason`."""
@@ -139,14 +159,9 @@ class Outbox:
 
     def is_due(self, now: datetime) -> bool:
         """Whether there is anything to send."""
-        at = to_ms(now)
-        columns = notifications.c
-        batch = select(mail_batches.c.id).where(is_due_batch(at)).limit(1)
-        notice = (
-            select(columns.id).where(columns.state == NoticeState.PENDING, columns.due_at_ms <= at).limit(1)
-        )
+        at = {"now_ms": to_ms(now)}
         with self._database.read() as connection:
-            return any(connection.execute(query).first() is not None for query in (batch, notice))
+            return any(connection.execute(query, at).first() for query in (_DUE_BATCH, _DUE_NOTICE))
 
     def backlog(self) -> Backlog:
         """How much waits, since when, and how much is dead."""
@@ -179,29 +194,29 @@ class Outbox:
         return {state.value: found.get(state, 0) for state in NoticeState}
 
 
-def _batch(connection: Connection, batch_id: int) -> MailBatch:
-    row = connection.execute(select(mail_batches).where(mail_batches.c.id == batch_id)).mappings().one()
-    joined = notifications.join(watches).join(sections)
-    query = (
-        select(notifications, watches.c.email, sections.c.source, sections.c.term, sections.c.number)
-        .select_from(joined)
-        .where(notifications.c.mail_batch_id == batch_id)
-        .order_by(notifications.c.id)
-    )
-    notices = [notice_of(notice) for notice in connection.execute(query).mappings()]
+def _read(connection: Connection, batch_id: int) -> MailBatch:
+    row = connection.execute(_FIND, {"batch_id": batch_id}).mappings().one()
+    found = connection.execute(_NOTICES, {"batch_id": batch_id}).mappings()
+    notices = [notice_of(notice) for notice in found]
     letters = None if row["letters"] is None else [Letter(**letter) for letter in row["letters"]]
     first = row["first_attempt_at_ms"]
     started = None if first is None else from_ms(first)
-    return MailBatch(row["id"], row["key"], notices, letters, row["attempts"], started, row["reason"])
+    return MailBatch(
+        row["id"], row["key"], notices, letters, row["attempts"], started, row["reason"], row["starts"]
+    )
 
 
 def _close(connection: Connection, batch_id: int, state: BatchState, reason: str | None) -> bool:
-    this = (mail_batches.c.id == batch_id) & (mail_batches.c.state == BatchState.SENDING)
-    values = {"state": state, "reason": reason, "letters": None, "due_at_ms": None}
-    return connection.execute(update(mail_batches).where(this).values(values)).rowcount > 0
+    values = {"state": state, "reason": reason}
+    return connection.execute(_CLOSE, {"batch_id": batch_id} | values).rowcount > 0
 
 
 def _settled(receipt: Receipt, at_ms: int) -> dict[str, Any]:
     if isinstance(receipt, Accepted):
         return {"state": NoticeState.SENT, "sent_at_ms": at_ms, "provider_id": receipt.provider_id}
     return {"state": NoticeState.DEAD, "reason": receipt.reason, "settled_at_ms": at_ms}
+
+
+def _row_of(letter: Letter) -> dict[str, Any]:
+    """What is kept of `letter`; those of the outbox carry no attachments."""
+    return {name: value for name, value in asdict(letter).items() if value != ()}

@@ -4,19 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, RowMapping, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from domain.run import Batch, Run, RunState
 from domain.section import SectionKey, Stagger
+from store import audit
+from store.audit import Entry
 from store.database import Database
 from store.moments import from_ms, from_ms_or_none, to_ms
-from store.schema import check_batches, runs
+from store.schema import check_batches, pauses, runs
 
 _COUNTS = ("sections", "checked", "failed", "deferred", "changed", "notifications")
+
+_IS_RUN = runs.c.id == bindparam("run_id")
+_IS_QUEUED = runs.c.state == RunState.QUEUED
+_IS_WAITING = _IS_QUEUED & (runs.c.created_at_ms <= bindparam("before_ms"))
+_OPEN = insert(runs).returning(*runs.c)
+_GET = select(runs).where(_IS_RUN)
+_LEAVE_QUEUE = update(runs).where(_IS_RUN, _IS_QUEUED)
+_WAITING = select(runs.c.id).where(_IS_WAITING).order_by(runs.c.number)
+_FORGET = update(runs).where(_IS_WAITING).values(state=RunState.FAILED, reason="was never dispatched")
+_NEWEST_FENCE = select(func.max(runs.c.fence))
+_COUNT = (
+    update(runs).where(_IS_RUN).values({name: runs.c[name] + bindparam(f"more_{name}") for name in _COUNTS})
+)
+_IS_DONE = (runs.c.state == RunState.RUNNING) & ~exists().where(check_batches.c.run_id == runs.c.id)
+_FINISH = update(runs).where(_IS_RUN, _IS_DONE).values(state=RunState.FINISHED)
+_INSERT_BATCH = insert(check_batches).returning(check_batches.c.id)
+_TAKE = update(check_batches).values(due_at_ms=None, published_at_ms=bindparam("now_ms"))
+_TAKE_DUE = _TAKE.where(check_batches.c.due_at_ms <= bindparam("now_ms")).returning(check_batches.c.id)
+_TAKE_LOST = _TAKE.where(
+    check_batches.c.due_at_ms.is_(None), check_batches.c.published_at_ms <= bindparam("before_ms")
+).returning(check_batches.c.id)
+# The batches whose run is past its deadline, or will be when they are due, with what paused them.
+_HOPELESS = (
+    select(check_batches, runs.c.deadline_at_ms, pauses.c.reason.label("pause"))
+    .join(runs, runs.c.id == check_batches.c.run_id)
+    .outerjoin(
+        pauses, (pauses.c.name == check_batches.c.source) & (pauses.c.until_ms == check_batches.c.due_at_ms)
+    )
+    .where(
+        (runs.c.deadline_at_ms <= bindparam("now_ms")) | (check_batches.c.due_at_ms >= runs.c.deadline_at_ms)
+    )
+    .with_for_update(of=check_batches)
+)
 
 
 class Runs:
@@ -26,7 +60,14 @@ class Runs:
         self._database = database
 
     def open(
-        self, trigger: str, stagger: Stagger, slot: datetime, now: datetime, *, force: bool
+        self,
+        trigger: str,
+        stagger: Stagger,
+        slot: datetime,
+        now: datetime,
+        *,
+        force: bool,
+        entry: Entry | None = None,
     ) -> tuple[Run, bool]:
         """A queued run and True, or the run that this slot already has and False."""
         row = {
@@ -40,17 +81,17 @@ class Runs:
         }
         try:
             with self._database.write() as connection:
-                connection.execute(insert(runs).values(row))
+                opened = run_of(connection.execute(_OPEN, row).mappings().one())
+                audit.write(connection, entry, subject=f"run/{opened.id}")
         except IntegrityError:
-            same_slot = (runs.c.stagger == stagger) & (runs.c.slot_ms == to_ms(slot)) & ~runs.c.forced
-            return self._one(same_slot), False
-        return self._one(runs.c.id == row["id"]), True
+            return self._of_slot(stagger, slot), False
+        return opened, True
 
     def get(self, run_id: str) -> Run | None:
         """The run, or None when there is no such run."""
         with self._database.read() as connection:
-            row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().first()
-        return None if row is None else _run(row)
+            row = connection.execute(_GET, {"run_id": run_id}).mappings().first()
+        return None if row is None else run_of(row)
 
     def page(self, before: int | None, limit: int) -> tuple[list[Run], int | None]:
         """The newest runs, older than the cursor `before`, and the next cursor."""
@@ -59,7 +100,7 @@ class Runs:
             query = query.where(runs.c.number < before)
         with self._database.read() as connection:
             rows = list(connection.execute(query).mappings())
-        return [_run(row) for row in rows[:limit]], rows[limit - 1]["number"] if len(rows) > limit else None
+        return [run_of(row) for row in rows[:limit]], rows[limit - 1]["number"] if len(rows) > limit else None
 
     def last_finished_at(self) -> datetime | None:
         """When a run last finished, or None when none ever has."""
@@ -103,109 +144,102 @@ class Runs:
 
         A dispatcher whose lease has passed to another (a higher `fence`) changes nothing.
         """
-        started, planned = to_ms(now), [list(batch) for batch in batches]
-        is_ours = (runs.c.id == run_id) & (runs.c.state == RunState.QUEUED)
-        total = sum(map(len, planned)) + deferred
+        planned = [list(batch) for batch in batches]
+        started = {
+            "state": RunState.RUNNING,
+            "started_at_ms": to_ms(now),
+            "deadline_at_ms": to_ms(now + lifetime),
+            "fence": fence,
+            "sections": sum(map(len, planned)) + deferred,
+            "deferred": deferred,
+        }
         with self._database.write() as connection:
-            newest = connection.execute(select(func.max(runs.c.fence))).scalar()
+            newest = connection.execute(_NEWEST_FENCE).scalar()
             if newest is not None and newest > fence:
                 return []
-            values = {"state": RunState.RUNNING, "started_at_ms": started, "fence": fence, "sections": total}
-            deadline = to_ms(now + lifetime)
-            found = connection.execute(
-                update(runs)
-                .where(is_ours)
-                .values(values | {"deferred": deferred, "deadline_at_ms": deadline})
-            )
-            if found.rowcount == 0:
+            if connection.execute(_LEAVE_QUEUE, {"run_id": run_id} | started).rowcount == 0:
                 return []
-            ids = [_insert_batch(connection, run_id, batch, started) for batch in planned]
+            ids = [_insert_batch(connection, run_id, batch, to_ms(now)) for batch in planned]
             finish_if_done(connection, run_id, now)
             return ids
 
     def abandon(self, run_id: str, state: RunState, reason: str, now: datetime) -> None:
         """End a queued run as skipped or failed, and say why."""
+        ended = {"state": state, "reason": reason, "finished_at_ms": to_ms(now)}
         with self._database.write() as connection:
-            connection.execute(
-                update(runs)
-                .where(runs.c.id == run_id, runs.c.state == RunState.QUEUED)
-                .values(state=state, reason=reason, finished_at_ms=to_ms(now))
-            )
+            connection.execute(_LEAVE_QUEUE, {"run_id": run_id} | ended)
 
     def queued(self, before: datetime) -> list[str]:
         """The runs that have been waiting since `before` or longer."""
-        query = select(runs.c.id).where(
-            runs.c.state == RunState.QUEUED, runs.c.created_at_ms <= to_ms(before)
-        )
         with self._database.read() as connection:
-            return list(connection.execute(query.order_by(runs.c.number)).scalars())
+            return list(connection.execute(_WAITING, {"before_ms": to_ms(before)}).scalars())
 
     def take_due_batches(self, now: datetime) -> list[int]:
         """The parked batches whose time has come; the caller publishes them."""
-        columns, at = check_batches.c, to_ms(now)
         with self._database.write() as connection:
-            due = connection.execute(
-                update(check_batches)
-                .where(columns.due_at_ms <= at)
-                .values(due_at_ms=None, published_at_ms=at)
-                .returning(columns.id)
-            )
-            return list(due.scalars())
+            return list(connection.execute(_TAKE_DUE, {"now_ms": to_ms(now)}).scalars())
 
     def take_lost_batches(self, published_before: datetime, now: datetime) -> list[int]:
         """The batches published before a time and still pending; the caller publishes them again."""
-        columns = check_batches.c
-        lost = columns.due_at_ms.is_(None) & (columns.published_at_ms <= to_ms(published_before))
+        times = {"before_ms": to_ms(published_before), "now_ms": to_ms(now)}
         with self._database.write() as connection:
-            taken = update(check_batches).where(lost).values(published_at_ms=to_ms(now)).returning(columns.id)
-            return list(connection.execute(taken).scalars())
+            return list(connection.execute(_TAKE_LOST, times).scalars())
 
     def expire(self, now: datetime, lifetime: timedelta) -> list[Batch]:
         """Give up what is pending of runs past their deadline, and runs that were never dispatched.
 
-        Returns the batches given up.
+        What is not due before the deadline is left to the next run at once: it counts as deferred, not as
+        failed. Returns the batches given up.
         """
-        overdue = (
-            select(check_batches)
-            .join(runs, runs.c.id == check_batches.c.run_id)
-            .where(runs.c.deadline_at_ms <= to_ms(now))
-            .with_for_update(of=check_batches)
-        )
-        forgotten = (runs.c.state == RunState.QUEUED) & (runs.c.created_at_ms <= to_ms(now - lifetime))
-        failed = {"state": RunState.FAILED, "reason": "was never dispatched", "finished_at_ms": to_ms(now)}
+        times = {"before_ms": to_ms(now - lifetime), "finished_at_ms": to_ms(now)}
         with self._database.write() as connection:
-            connection.execute(update(runs).where(forgotten).values(failed))
-            batches = [batch_of(row) for row in connection.execute(overdue).mappings()]
-            for batch in batches:
-                connection.execute(delete(check_batches).where(check_batches.c.id == batch.id))
-                count(connection, batch.run_id, failed=len(batch.pending))
-                finish_if_done(connection, batch.run_id, now)
-        return batches
+            connection.execute(_FORGET, times)
+            rows = list(connection.execute(_HOPELESS, {"now_ms": to_ms(now)}).mappings())
+            for row in rows:
+                is_over = row["deadline_at_ms"] <= to_ms(now)
+                reason = "not all was answered before the deadline" if is_over else _why_deferred(row)
+                _give_up(connection, batch_of(row), "failed" if is_over else "deferred", reason, now)
+        return [batch_of(row) for row in rows]
 
-    def _one(self, condition: Any) -> Run:
+    def give_up(self, batch_id: int, reason: str, now: datetime) -> Batch | None:
+        """Count what is pending of a batch as failed; the batch, or None when nothing was."""
+        query = select(check_batches).where(check_batches.c.id == batch_id).with_for_update()
+        with self._database.write() as connection:
+            row = connection.execute(query).mappings().first()
+            if row is None:
+                return None
+            _give_up(connection, batch_of(row), "failed", reason, now)
+        return batch_of(row)
+
+    def _of_slot(self, stagger: Stagger, slot: datetime) -> Run:
+        is_it = (runs.c.stagger == stagger) & (runs.c.slot_ms == to_ms(slot)) & ~runs.c.forced
         with self._database.read() as connection:
-            return _run(connection.execute(select(runs).where(condition)).mappings().one())
+            return run_of(connection.execute(select(runs).where(is_it)).mappings().one())
 
 
 def count(connection: Connection, run_id: str, **counts: int) -> None:
     """Add `counts` to the run's; it also locks the run's row until the commit."""
-    columns = runs.c
-    connection.execute(
-        update(runs)
-        .where(columns.id == run_id)
-        .values({name: columns[name] + n for name, n in counts.items()})
-    )
+    more = {f"more_{name}": counts.get(name, 0) for name in _COUNTS}
+    connection.execute(_COUNT, {"run_id": run_id} | more)
 
 
 def finish_if_done(connection: Connection, run_id: str, now: datetime) -> bool:
     """Finish the run when nothing of it is pending. Call it after `count`, which orders rival commits."""
-    is_pending = exists().where(check_batches.c.run_id == run_id)
-    finished = connection.execute(
-        update(runs)
-        .where(runs.c.id == run_id, runs.c.state == RunState.RUNNING, ~is_pending)
-        .values(state=RunState.FINISHED, finished_at_ms=to_ms(now))
-    )
-    return finished.rowcount > 0
+    return connection.execute(_FINISH, {"run_id": run_id, "finished_at_ms": to_ms(now)}).rowcount > 0
+
+
+def _why_deferred(row: RowMapping) -> str:
+    if row["pause"] is None:
+        return f"{row['source']} could not be asked again before the deadline"
+    return f"{row['source']} is paused until after the deadline: {row['pause']}"
+
+
+def _give_up(connection: Connection, batch: Batch, counted_as: str, reason: str, now: datetime) -> None:
+    """End a batch as it is, and its run with it if it was the last, for `reason`."""
+    connection.execute(delete(check_batches).where(check_batches.c.id == batch.id))
+    count(connection, batch.run_id, **{counted_as: len(batch.pending)})
+    connection.execute(update(runs).where(runs.c.id == batch.run_id).values(reason=reason))
+    finish_if_done(connection, batch.run_id, now)
 
 
 def batch_of(row: RowMapping) -> Batch:
@@ -222,12 +256,11 @@ def pending_column(pending: dict[SectionKey, int]) -> list[list[str | int]]:
 def _insert_batch(connection: Connection, run_id: str, keys: Sequence[SectionKey], published_ms: int) -> int:
     pending = pending_column(dict.fromkeys(keys, 0))
     row = {"run_id": run_id, "source": keys[0].source, "pending": pending, "published_at_ms": published_ms}
-    return int(
-        connection.execute(insert(check_batches).values(row).returning(check_batches.c.id)).scalar_one()
-    )
+    return int(connection.execute(_INSERT_BATCH, row).scalar_one())
 
 
-def _run(row: RowMapping) -> Run:
+def run_of(row: RowMapping) -> Run:
+    """The run that a row of `runs` holds."""
     return Run(
         id=row["id"],
         trigger=row["trigger"],

@@ -9,6 +9,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     ForeignKey,
     Index,
@@ -75,6 +76,7 @@ section_history = Table(
     Column("capacity", Integer),
     Column("instructor", Text),
     Index(None, "section_id", "observed_at_ms"),
+    Index(None, "observed_at_ms"),
 )
 
 watches = Table(
@@ -88,6 +90,7 @@ watches = Table(
     _moment("created_at_ms", nullable=False),
     _moment("ended_at_ms"),
     Column("ended_reason", Text),
+    _moment("paused_until_ms"),
     # One living watch for a person and a section; the ended ones stay as history.
     Index(
         "uq_watches_living",
@@ -98,6 +101,7 @@ watches = Table(
         postgresql_where=text("ended_at_ms IS NULL"),
     ),
     Index(None, "email"),
+    Index(None, "section_id"),
 )
 
 runs = Table(
@@ -160,12 +164,13 @@ mail_batches = Table(
     _moment("created_at_ms", nullable=False),
     _moment("first_attempt_at_ms"),
     _moment("due_at_ms"),
+    _count("starts"),  # since it last ended: more than one means that a sender died with it
     Index(None, "state", "due_at_ms"),
     sqlite_autoincrement=True,  # nor a late sender
 )
 
 notifications = Table(
-    "notifications",
+    "notices",  # DBOS keeps a table `notifications` of its own in the same file
     metadata,
     Column("id", _Id, primary_key=True),
     Column("watch_id", _Id, ForeignKey("watches.id"), nullable=False),
@@ -182,8 +187,10 @@ notifications = Table(
     _moment("settled_at_ms"),
     Column("mail_batch_id", _Id, ForeignKey("mail_batches.id"), index=True),
     Column("provider_id", Text, index=True),
+    _count("starts"),  # of the batch that dissolved
     UniqueConstraint("watch_id", "kind", "episode"),
     Index(None, "state", "due_at_ms"),
+    Index(None, "sent_at_ms"),
 )
 
 suppressions = Table(
@@ -200,6 +207,8 @@ mail_events = Table(
     Column("id", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     _moment("received_at_ms", nullable=False),
+    Column("provider_id", Text, index=True),
+    Column("reason", Text),
 )
 
 pauses = Table(
@@ -245,4 +254,153 @@ bulletins = Table(
     _moment("told_at_ms"),
     UniqueConstraint("alert", "channel", "episode", "state"),
     Index(None, "due_at_ms"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    _moment("at_ms", nullable=False),
+    Column("by", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("count", Integer, nullable=False),
+    Index(None, "subject"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("number", _Id, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("given", JSON, nullable=False),
+    Column("idempotency_key", Text, unique=True),
+    Column("webhook_url", Text),
+    Column("retry_of", Text, unique=True),
+    _count("done"),
+    _count("total"),
+    Column("message", Text, nullable=False, server_default=""),
+    Column("result", JSON(none_as_null=True)),
+    Column("error", Text),
+    # Whoever took the job up last, under which number; an earlier one changes nothing any more.
+    Column("executor", Text),
+    _count("fence"),
+    _count("starts"),  # since a step was last settled
+    _moment("created_at_ms", nullable=False),
+    _moment("published_at_ms", nullable=False),
+    _moment("accepted_at_ms"),  # when DBOS had it: from then on no message is needed
+    _moment("started_at_ms"),
+    _moment("cancel_asked_at_ms"),
+    _moment("finished_at_ms"),
+    Index(None, "state", "profile"),
+    Index(None, "kind", "state"),
+    Index(None, "finished_at_ms"),
+    sqlite_autoincrement=True,  # they are worked off by number, also after the first were forgotten
+)
+
+job_steps = Table(
+    "job_steps",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("job_id", Text, ForeignKey("jobs.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    _count("attempts"),
+    _count("failures"),  # an attempt that died with its process is none
+    Column("error", Text),
+    _moment("started_at_ms", nullable=False),
+    _moment("due_at_ms"),
+    _moment("finished_at_ms"),
+    UniqueConstraint("job_id", "name"),
+)
+
+job_calls = Table(
+    "job_calls",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id"), primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("body", Text, nullable=False),  # as it leaves, so that a repetition says the same
+    _count("attempts"),
+    Column("error", Text),
+    _moment("due_at_ms"),
+    _moment("ended_at_ms"),
+    Index(None, "due_at_ms"),
+)
+
+payment_events = Table(
+    "payment_events",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("session_id", Text, index=True),
+    Column("verdict", Text, nullable=False),
+    Column("reason", Text),
+    _moment("received_at_ms", nullable=False),
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("payment", Text),  # what a refund gives back
+    Column("job_id", Text),  # no reference: jobs are forgotten, payments are not
+    _moment("created_at_ms", nullable=False),
+    Column("trouble", Text),
+    _moment("troubled_at_ms"),
+    Column("refund_id", Text),
+    _moment("refunded_at_ms"),
+    Index(None, "troubled_at_ms"),
+)
+
+section_days = Table(
+    "section_days",
+    metadata,
+    Column("section_id", _Id, ForeignKey("sections.id"), primary_key=True),
+    Column("day", Integer, primary_key=True),  # since the epoch, UTC
+    Column("openings", Integer, nullable=False),
+    Column("open_ms", BigInteger, nullable=False),
+    Column("looked_at_ms", BigInteger, nullable=False),
+    Index(None, "day"),
+)
+
+credit_accounts = Table(
+    "credit_accounts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _moment("created_at_ms", nullable=False),
+)
+
+# Triggers of the migration let nothing but new rows into these two.
+credit_transfers = Table(
+    "credit_transfers",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("account", Text, ForeignKey("credit_accounts.name"), nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("credits", BigInteger, nullable=False),
+    Column("job_id", Text),  # no reference: jobs are forgotten, the ledger is not
+    Column("idempotency_key", Text),
+    Column("reason", Text),
+    _moment("at_ms", nullable=False),
+    UniqueConstraint("account", "idempotency_key"),
+    UniqueConstraint("job_id", "purpose"),
+    Index(None, "account", "id"),
+)
+
+credit_entries = Table(
+    "credit_entries",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("transfer_id", _Id, ForeignKey("credit_transfers.id"), nullable=False),
+    Column("account", Text, nullable=False),
+    Column("pot", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("balance", BigInteger, nullable=False),  # of the pot, after this entry
+    UniqueConstraint("transfer_id", "pot"),
+    Index(None, "account", "pot", "id"),
+    CheckConstraint("balance >= 0 OR pot = 'issued'", name="ck_credit_entries_balance"),
 )

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import redis
+
+from actors.check import check
+from actors.triggers import trigger_run
 from domain.errors import RateLimitedError, RejectedError, UpstreamError
 from domain.notice import NoticeState
 from domain.run import RunState
+from domain.section import Stagger
+from resilience.circuit import BreakerPolicy
+from tests.actors.test_reconcile import work_once
 from tests.support.catalog import Row
-from tests.support.house import House
+from tests.support.house import House, house, sqlite_url
 
 
 def test_the_first_observation_is_a_baseline_and_mails_nobody(rollcall: House) -> None:
@@ -126,10 +135,40 @@ def test_a_message_that_comes_twice_changes_nothing_twice(rollcall: House) -> No
     rollcall.clock.advance(60)
     publish = rollcall.services.publish
     run = rollcall.run()
-    from actors.check import check  # noqa: PLC0415
-
     for batch_id in range(1, 4):
         publish(check.message(batch_id))
     rollcall.work()
     assert rollcall.reread(run) == run
     assert len(rollcall.post.sent) == 1
+
+
+def test_a_batch_that_spent_its_crash_budget_is_given_up_with_its_reason(rollcall: House) -> None:
+    for number in ("12430", "12432", "12434"):
+        rollcall.watch(number)
+        rollcall.catalog.rows[rollcall.key(number)] = Row()
+    rollcall.catalog.chunk = 2
+    run, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
+    work_once(rollcall)
+    (batch_id,) = rollcall.mailbox.pop(0).args
+    assert check.give_up is not None
+    told = check.give_up(rollcall.services, "crashed its worker 3 times", batch_id)
+    assert told == f"2 sections of run {run.id}"
+    rollcall.work()
+    ended = rollcall.reread(run)
+    assert (ended.state, ended.checked, ended.failed) == (RunState.FINISHED, 1, 2)
+    assert ended.reason == "crashed its worker 3 times"
+    again = check.give_up(rollcall.services, "crashed its worker 3 times", batch_id)
+    assert again == "nothing: it was settled already"
+    assert rollcall.run().checked == 3
+
+
+def test_answers_that_took_too_long_open_the_breaker_and_are_kept(
+    tmp_path: Path, redis_client: redis.Redis, prefix: str
+) -> None:
+    policy = BreakerPolicy(failure_threshold=2, slow_call_seconds=5)
+    with house(sqlite_url(tmp_path), redis_client, prefix, policy=policy) as rollcall:
+        for number, took_seconds in (("12430", 5.0), ("12432", 5.1), ("12434", 6.0)):
+            rollcall.watch(number)
+            rollcall.catalog.rows[rollcall.key(number)] = Row(took_seconds=took_seconds)
+        assert rollcall.run().checked == 3
+        assert rollcall.services.breakers["scraper"].snapshot().state == "open"

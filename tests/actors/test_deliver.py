@@ -3,9 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import redis
 
-from actors.deliver import deliver
+from actors.deliver import LEASE, deliver
 from domain.errors import RejectedError, UnauthorisedError, UnreachableError, UpstreamTimeoutError
 from domain.notice import Letter, Notice, NoticeState
 from tests.support.catalog import Row
@@ -143,3 +144,65 @@ def test_one_notice_that_cannot_be_rendered_does_not_hold_up_the_others(rollcall
         NoticeState.SENT,
         NoticeState.SENT,
     ]
+
+
+def crash(rollcall: House, *, is_handed_over: bool = False) -> None:
+    """A sender takes the next batch and dies with it; its lease runs out."""
+    outbox, now = rollcall.services.store.outbox, rollcall.clock.now()
+    batch = outbox.claim(now, limit=100, lease=LEASE)
+    assert batch is not None
+    if is_handed_over:
+        outbox.freeze(batch.id, [rollcall.services.render(notice) for notice in batch.notices])
+        outbox.attempt(batch.id, now)
+    rollcall.clock.advance(LEASE.total_seconds())
+
+
+def open_a_seat_while_mail_waits(rollcall: House, *, watchers: int) -> None:
+    rollcall.services.breakers["mail"].force_open("test")
+    open_a_seat(rollcall, watchers=watchers)
+    rollcall.services.breakers["mail"].reset("test")
+
+
+def reasons(rollcall: House) -> list[tuple[NoticeState, str | None]]:
+    page, _ = rollcall.services.store.deliveries.page(watch_id=None, state=None, before=None, limit=100)
+    return [(stored.state, stored.reason) for stored in reversed(page)]
+
+
+def test_a_letter_that_killed_three_workers_is_dead_and_those_beside_it_leave(rollcall: House) -> None:
+    open_a_seat_while_mail_waits(rollcall, watchers=3)
+    for _ in range(3):
+        crash(rollcall)
+    rollcall.pass_time(1)
+    sent = (NoticeState.SENT, None)
+    assert reasons(rollcall) == [(NoticeState.DEAD, "crashed its worker 3 times"), sent, sent]
+    assert [letter.to for letter in rollcall.post.sent] == ["student1@example.edu", "student2@example.edu"]
+
+
+def test_a_batch_that_killed_three_workers_while_it_was_sent_is_never_sent_blindly(rollcall: House) -> None:
+    open_a_seat_while_mail_waits(rollcall, watchers=1)
+    for _ in range(3):
+        crash(rollcall, is_handed_over=True)
+    rollcall.pass_time(1)
+    told = "crashed its worker 3 times: unknown whether it was sent"
+    assert reasons(rollcall) == [(NoticeState.DEAD, told)]
+    assert rollcall.post.calls == 0
+
+
+def test_two_crashes_of_a_batch_cost_it_nothing(rollcall: House) -> None:
+    open_a_seat_while_mail_waits(rollcall, watchers=1)
+    for _ in range(2):
+        crash(rollcall, is_handed_over=True)
+    rollcall.pass_time(1)
+    assert reasons(rollcall) == [(NoticeState.SENT, None)]
+
+
+def test_failures_that_nobody_foresaw_are_no_crashes(rollcall: House) -> None:
+    rollcall.post.troubles.extend([RuntimeError("unforeseen")] * 6)
+    open_a_seat_while_mail_waits(rollcall, watchers=1)
+    for _ in range(6):
+        rollcall.services.publish(deliver.message())
+        with pytest.raises(RuntimeError):
+            rollcall.work()
+        rollcall.clock.advance(LEASE.total_seconds())
+    rollcall.pass_time(1)
+    assert reasons(rollcall) == [(NoticeState.SENT, None)]

@@ -108,3 +108,25 @@ def test_a_paused_dispatcher_whose_lease_has_passed_on_changes_nothing(rollcall:
     )
     assert ids == []
     assert rollcall.reread(paused).state is RunState.QUEUED
+
+
+def test_a_dispatch_that_started_nothing_leaves_no_section_claimed(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row()
+    run, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
+    newer, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
+    store, lifetime = rollcall.services.store, rollcall.services.run_lifetime
+    now = rollcall.clock.now()
+    store.runs.start(newer.id, [], fence=10**18, deferred=0, lifetime=lifetime, now=now)
+    dispatch(rollcall.services, run.id)
+    assert rollcall.reread(run).state is RunState.QUEUED
+    key = str(rollcall.key())
+    assert rollcall.services.claims.take([key], "the next run") == [key]
+
+
+def test_a_run_whose_dispatch_spent_its_crash_budget_has_failed(rollcall: House) -> None:
+    run, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
+    assert dispatch.give_up is not None
+    assert dispatch.give_up(rollcall.services, "crashed its worker 3 times", run.id) == f"run {run.id}"
+    run = rollcall.reread(run)
+    assert (run.state, run.reason) == (RunState.FAILED, "crashed its worker 3 times")

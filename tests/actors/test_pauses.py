@@ -41,19 +41,34 @@ def test_a_pause_that_is_ended_early_lets_its_batches_go_on_at_once(rollcall: Ho
     assert rollcall.reread(run).checked == 1
 
 
-def test_a_pause_longer_than_a_run_ends_it_and_the_next_one_waits_again(rollcall: House) -> None:
+def test_a_pause_longer_than_a_run_ends_it_at_once_and_leaves_its_sections_to_the_next(
+    rollcall: House,
+) -> None:
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row()
     pause(rollcall, 60)
-    run = rollcall.run()
-    rollcall.pass_time(1501)
-    run = rollcall.reread(run)
-    assert (run.state, run.failed, rollcall.catalog.calls) == (RunState.FINISHED, 1, [])
-    later = rollcall.run()
-    rollcall.pass_time(1500)
-    rollcall.pass_time(700)
-    assert rollcall.reread(later).failed == 1
+    for _ in range(2):
+        run = rollcall.run()
+        rollcall.pass_time(2)
+        run = rollcall.reread(run)
+        assert (run.state, run.deferred, rollcall.catalog.calls) == (RunState.FINISHED, 1, [])
+        assert run.reason == "scraper is paused until after the deadline: a reason"
+    rollcall.pass_time(3600)
     assert rollcall.run().checked == 1
+
+
+def test_a_run_ends_when_its_source_refuses_our_credentials_again(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.errors[rollcall.key()] = UnauthorisedError("401")
+    run = rollcall.run()
+    rollcall.pass_time(2)
+    assert rollcall.reread(run).state is RunState.RUNNING
+    rollcall.pass_time(900)
+    rollcall.pass_time(2)
+    run = rollcall.reread(run)
+    assert (run.state, run.deferred, run.failed) == (RunState.FINISHED, 1, 0)
+    assert run.reason is not None
+    assert "refuses our credentials" in run.reason
 
 
 def test_credentials_that_stay_wrong_are_tried_once_in_fifteen_minutes(rollcall: House) -> None:

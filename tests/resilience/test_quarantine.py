@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +95,60 @@ def test_a_retry_by_hand_has_a_budget_of_its_own(
     work_off(broker, redis_client, prefix)
     assert (ran, counts(letters)) == ([], {CRASHED: 1})
 
-    letters.retry(ALL, "ada")
+    assert sum(letters.retry(ALL)) == 1
     work_off(broker, redis_client, prefix)
     assert (ran, letters.count()) == ([1], 0)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [("3 sections", "3 sections"), (ValueError("no"), "not the work: ValueError('no')")],
+)
+def test_the_work_is_given_up_with_its_message_and_the_dead_letter_tells_what(
+    letters: DeadLetters,
+    redis_client: redis.Redis,
+    prefix: str,
+    outcome: str | ValueError,
+    told: str,
+) -> None:
+    ran: list[int] = []
+    given_up: list[tuple[str, int]] = []
+
+    def give_up(reason: str, number: int) -> str:
+        given_up.append((reason, number))
+        if isinstance(outcome, ValueError):
+            raise outcome
+        return outcome
+
+    broker = open_broker(redis_client, prefix)
+    dramatiq.actor(broker=broker, queue_name="check", actor_name="work.do", give_up=give_up)(ran.append)
+    sent = broker.enqueue(message("work.do", 7))
+    redis_client.set(f"{prefix}:starts:{sent.options['redis_message_id']}", 3)
+    work_off(broker, redis_client, prefix)
+    assert (ran, given_up) == ([], [(CRASHED, 7)])
+    (letter,) = letters.find()
+    assert (letter.cause, letter.given_up) == (CRASHED, told)
+
+
+def test_what_was_in_hand_at_a_crash_runs_apart_so_that_the_next_crash_is_its_own(
+    redis_client: redis.Redis, prefix: str
+) -> None:
+    meeting, seen = threading.Barrier(2), []
+
+    def meet(_: int) -> None:
+        with suppress(threading.BrokenBarrierError):
+            meeting.wait(0.3)
+            seen.append([-1])
+        seen.append(sorted(starts(redis_client, prefix)))
+
+    broker = open_broker(redis_client, prefix)
+    dramatiq.actor(broker=broker, queue_name="check", actor_name="work.do")(meet)
+    for number in range(2):
+        sent = broker.enqueue(message("work.do", number))
+        redis_client.set(f"{prefix}:starts:{sent.options['redis_message_id']}", 1)
+    work_off(broker, redis_client, prefix)
+    assert seen == [[1, 2], [2]]
+    assert starts(redis_client, prefix) == []
 
 
 def test_failed_attempts_do_not_spend_the_budget(

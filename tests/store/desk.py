@@ -19,6 +19,7 @@ from store.checks import Checks, Settled
 from store.database import Database
 from store.deliveries import Deliveries, StoredNotice
 from store.outbox import MailBatch, Outbox
+from store.pauses import Pauses
 from store.runs import Runs
 from store.schema import metadata
 from store.sections import Sections
@@ -67,6 +68,10 @@ class Desk:
     @property
     def outbox(self) -> Outbox:
         return Outbox(self.database)
+
+    @property
+    def pauses(self) -> Pauses:
+        return Pauses(self.database)
 
     @property
     def deliveries(self) -> Deliveries:

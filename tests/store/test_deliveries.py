@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from domain.notice import NoticeState
+from domain.notice import Accepted, NoticeState
 from store.deliveries import StoredNotice
+from store.outbox import MailBatch
 from tests.store.desk import ADA, GRACE, Desk
 from tests.store.rivals import together
 
@@ -91,6 +94,64 @@ def test_what_comes_after_a_delivery_is_kept(desk: Desk, kind: str) -> None:
     _record(desk, "delivered")
     _record(desk, kind)
     assert _state(desk).value == kind
+
+
+def _sent_with(desk: Desk, batch: MailBatch) -> StoredNotice:
+    receipts = [Accepted(f"mail-{notice.id}") for notice in batch.notices]
+    desk.outbox.settle(batch, receipts, desk.clock.advance(3))
+    return desk.notices()[0]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "state"),
+    [
+        (["delivered"], NoticeState.DELIVERED),
+        (["bounced", "delivered"], NoticeState.BOUNCED),
+        (["delivered", "complained"], NoticeState.COMPLAINED),
+        (["opened"], NoticeState.SENT),
+    ],
+)
+def test_what_came_before_the_letter_was_known_to_have_left_settles_it_then(
+    desk: Desk, kinds: list[str], state: NoticeState
+) -> None:
+    desk.watch()
+    desk.show(0, 1)
+    batch = desk.attempted()
+    early: dict[str, Any] = {
+        "provider_id": f"mail-{batch.notices[0].id}",
+        "address": None,
+        "reason": "said so",
+    }
+    for kind in kinds:
+        assert desk.deliveries.record(f"evt-{kind}", kind, **early, now=desk.clock.advance(1))
+    assert _state(desk) is NoticeState.SENDING
+    told_at = desk.clock.now()
+    stored = _sent_with(desk, batch)
+    assert (stored.state, stored.sent_at) == (state, desk.clock.now())
+    if state is not NoticeState.SENT:
+        assert stored.reason == "said so"
+        assert stored.settled_at is not None
+        assert stored.settled_at <= told_at
+
+
+def test_rivals_that_settle_a_letter_and_tell_what_became_of_it_both_count(desk: Desk) -> None:
+    desk.watch()
+    for _ in range(5):
+        desk.show(0, 1)
+        batch = desk.attempted()
+        provider_id = f"mail-{batch.notices[0].id}"
+        together(
+            lambda: _sent_with(desk, batch),  # noqa: B023
+            lambda: desk.deliveries.record(
+                provider_id,  # noqa: B023
+                "delivered",
+                provider_id=provider_id,  # noqa: B023
+                address=None,
+                reason="",
+                now=desk.clock.now(),
+            ),
+        )
+    assert {stored.state for stored in desk.notices()} == {NoticeState.DELIVERED}
 
 
 def test_an_event_of_another_letter_touches_no_notification(desk: Desk) -> None:

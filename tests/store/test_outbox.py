@@ -274,7 +274,35 @@ def test_rivals_put_an_abandoned_batch_back_once(desk: Desk) -> None:
     desk.claimed()
     desk.clock.advance(LEASE.total_seconds())
     claimed = [batch for batch in [*together(*[desk.claim] * 4), desk.claim()] if batch is not None]
-    assert [notice.email for batch in claimed for notice in batch.notices] == [ADA, GRACE]
+    assert sorted(notice.email for batch in claimed for notice in batch.notices) == [ADA, GRACE]
+
+
+def test_what_a_sender_died_with_leaves_alone(desk: Desk) -> None:
+    _notify(desk, ADA, GRACE)
+    assert desk.claimed().starts == 1
+    _notify(desk, ALAN)
+    desk.clock.advance(LEASE.total_seconds())
+    claimed = [desk.claimed() for _ in range(3)]
+    emails = [[notice.email for notice in batch.notices] for batch in claimed]
+    assert emails == [[ADA], [GRACE], [ADA, GRACE, ALAN]]
+    assert [batch.starts for batch in claimed] == [2, 2, 1]
+
+
+def test_a_batch_that_was_put_off_has_come_to_an_end(desk: Desk) -> None:
+    _notify(desk, ADA)
+    batch = desk.attempted()
+    for starts in (2, 3):
+        desk.clock.advance(LEASE.total_seconds())
+        assert desk.claimed().starts == starts
+    desk.outbox.postpone(batch.id, desk.clock.now())
+    assert desk.claimed().starts == 1
+
+
+def test_a_batch_that_was_put_off_before_it_was_handed_over_leaves_in_company(desk: Desk) -> None:
+    _notify(desk, ADA, GRACE)
+    desk.outbox.postpone(desk.claimed().id, desk.clock.now())
+    batch = desk.claimed()
+    assert ([notice.email for notice in batch.notices], batch.starts) == ([ADA, GRACE], 1)
 
 
 def test_the_backlog_counts_what_waits_and_what_is_under_way(desk: Desk) -> None:
@@ -289,3 +317,12 @@ def test_the_backlog_counts_what_waits_and_what_is_under_way(desk: Desk) -> None
 
 def test_the_names_of_the_counts_are_those_of_the_states(desk: Desk) -> None:
     assert list(desk.outbox.counts()) == [state.value for state in NoticeState]
+
+
+def test_what_waits_when_its_watch_is_paused_is_called_off(desk: Desk) -> None:
+    stored = desk.watch()
+    desk.show(0, 1)
+    desk.watches.pause(stored.id, desk.clock.now() + timedelta(hours=1))
+    assert desk.send() == []
+    (notice,) = desk.notices()
+    assert (notice.state, notice.reason) == (NoticeState.SUPPRESSED, "the watch is paused")

@@ -197,6 +197,37 @@ def test_what_is_pending_at_the_deadline_is_given_up_and_the_run_finishes(desk: 
     assert desk.checks.pending(first) is None
 
 
+def test_what_is_not_due_before_the_deadline_is_left_to_the_next_run_at_once(desk: Desk) -> None:
+    run, (late, paused, early) = desk.start([EVEN], [key("1", source="campus")], [ODD, key("3")])
+    now = desk.clock.now()
+    until = now + timedelta(hours=1)
+    desk.pauses.pause("campus", until, "a flood", "ada", now)
+    desk.checks.park(late, now + LIFETIME)
+    desk.checks.park(early, now + LIFETIME - timedelta(seconds=1))
+    assert {batch.id for batch in desk.runs.expire(now, LIFETIME)} == {late}
+    assert desk.reread(run).reason == "scraper could not be asked again before the deadline"
+    desk.checks.park(paused, until)
+    assert {batch.id for batch in desk.runs.expire(now, LIFETIME)} == {paused}
+    found = desk.reread(run)
+    assert found.reason == "campus is paused until after the deadline: a flood"
+    assert (found.state, found.deferred, found.failed) == (RunState.RUNNING, 2, 0)
+    assert {batch.id for batch in desk.runs.expire(now + LIFETIME, LIFETIME)} == {early}
+    found = desk.reread(run)
+    assert (found.state, found.deferred, found.failed) == (RunState.FINISHED, 2, 2)
+
+
+def test_a_batch_that_is_given_up_counts_as_failed_once(desk: Desk) -> None:
+    run, (first, second) = desk.start([EVEN, ODD], [key("1")])
+    given_up = desk.runs.give_up(first, "a reason", desk.clock.now())
+    assert given_up is not None
+    assert set(given_up.pending) == {EVEN, ODD}
+    assert desk.runs.give_up(first, "again", desk.clock.now()) is None
+    assert desk.reread(run).state is RunState.RUNNING
+    desk.runs.give_up(second, "a reason", desk.clock.now())
+    ended = desk.reread(run)
+    assert (ended.state, ended.failed, ended.reason) == (RunState.FINISHED, 3, "a reason")
+
+
 def test_rivals_give_up_the_same_batch_once(desk: Desk) -> None:
     run, _ = desk.start([EVEN], [ODD])
     later = desk.clock.advance(LIFETIME.total_seconds())

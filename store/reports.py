@@ -1,0 +1,48 @@
+"""What the mail provider reports of a letter, before or after its notification is known to have left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from domain.notice import NoticeState
+from store.departures import BatchState
+from store.schema import mail_batches, mail_events, notifications
+
+_STATES = {
+    "delivered": NoticeState.DELIVERED,
+    "bounced": NoticeState.BOUNCED,
+    "complained": NoticeState.COMPLAINED,
+}
+
+
+def apply(connection: Connection, event: dict[str, Any]) -> None:
+    """Let a row of `mail_events` settle its notification, if that has left; else `apply_early` will."""
+    if event["kind"] in _STATES and event["provider_id"] is not None:
+        # Whoever writes at this moment which letters have left sees either this event, or is seen here.
+        sending = select(mail_batches.c.id).where(mail_batches.c.state == BatchState.SENDING)
+        connection.execute(sending.with_for_update(read=True)).all()
+        _settle(connection, event)
+
+
+def apply_early(connection: Connection, provider_ids: Sequence[str]) -> None:
+    """Let the events that came before their letters were known to have left settle them, in their order."""
+    columns = mail_events.c
+    came = select(mail_events).where(columns.provider_id.in_(provider_ids), columns.kind.in_(_STATES))
+    for event in connection.execute(came.order_by(columns.received_at_ms)).mappings().all():
+        _settle(connection, dict(event))
+
+
+def _settle(connection: Connection, event: dict[str, Any]) -> None:
+    # Events may come in any order: a late "delivered" does not hide a bounce or a complaint.
+    state, columns = _STATES[event["kind"]], notifications.c
+    earlier = [NoticeState.SENDING, NoticeState.SENT]
+    if state is not NoticeState.DELIVERED:
+        earlier.append(NoticeState.DELIVERED)
+    connection.execute(
+        update(notifications)
+        .where(columns.provider_id == event["provider_id"], columns.state.in_(earlier))
+        .values(state=state, reason=event["reason"], settled_at_ms=event["received_at_ms"])
+    )

@@ -1,0 +1,61 @@
+"""What the actors count of their work."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.errors import RejectedError, UpstreamTimeoutError
+from observability.families import CHANGES, CHECKS, DETECT_TO_MAIL, MAILS
+from tests.support.catalog import Row
+from tests.support.house import House
+
+
+def counted(rollcall: House) -> dict[str, float]:
+    """What was counted since the last time, by check outcome, mail outcome, and changes."""
+    counts = rollcall.services.tally.take()
+    checks = {name: CHECKS.value(counts, "scraper", name) for name in ("observed", "missing", "timeout")}
+    mails = {name: MAILS.value(counts, name) for name in ("sent", "dead")}
+    found = checks | mails | {"changes": CHANGES.value(counts, "scraper")}
+    slow_mails, quick_mails = DETECT_TO_MAIL.buckets(counts)[-1][1], DETECT_TO_MAIL.buckets(counts)[0][1]
+    assert slow_mails == found["sent"]
+    return {name: n for name, n in (found | {"quick mails": quick_mails}).items() if n}
+
+
+@pytest.fixture
+def opened(rollcall: House) -> House:
+    """A watched section whose seat has opened since it was seen; nothing is counted yet."""
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
+    rollcall.run()
+    rollcall.clock.advance(3600)
+    rollcall.catalog.rows[rollcall.key()] = Row(open_seats=2)
+    counted(rollcall)
+    return rollcall
+
+
+def test_an_opening_is_a_check_a_change_and_a_mail(opened: House) -> None:
+    opened.run()
+    assert counted(opened) == {"observed": 1, "changes": 1, "sent": 1, "quick mails": 1}
+
+
+def test_what_the_source_says_is_counted_by_its_kind(opened: House) -> None:
+    for number in ("12440", "12450"):
+        opened.watch(number)
+    opened.catalog.errors[opened.key("12450")] = UpstreamTimeoutError("no answer")
+    opened.catalog.rows[opened.key()] = Row(open_seats=0)
+    opened.run()
+    assert counted(opened) == {"observed": 1, "missing": 1, "timeout": 1}
+
+
+def test_a_mail_that_must_wait_counts_once_it_is_sent_and_by_its_whole_age(opened: House) -> None:
+    opened.post.troubles.append(UpstreamTimeoutError("no answer"))
+    opened.run()
+    assert counted(opened) == {"observed": 1, "changes": 1}
+    opened.pass_time(30)
+    assert counted(opened) == {"sent": 1}
+
+
+def test_a_mail_that_is_refused_is_dead(opened: House) -> None:
+    opened.post.troubles.append(RejectedError("never"))
+    opened.run()
+    assert counted(opened) == {"observed": 1, "changes": 1, "dead": 1}

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from actors import QUEUES
+from actors.jobs import AHEAD, MAX_CALLS, START
+from actors.reconcile import LOST_AFTER, reconcile
+from actors.submission import cancel, publish_job, retry, submit
+from domain.errors import InvalidInputError, RejectedError, UnreachableError, UpstreamError
+from domain.job import JobRecord, JobState, Profile
+from tests.support.house import House
+from tests.support.job_catalog import lines
+
+URL = "https://caller.example.edu/ended"
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+def ask(house: House, journal: Path, kind: str = "errand", **given: object) -> JobRecord:
+    return submit(house.services, kind, {"journal": str(journal), **given})[0]  # type: ignore[dict-item]
+
+
+def reread(house: House, job: JobRecord) -> JobRecord:
+    found = house.services.store.jobs.get(job.id)
+    assert found is not None
+    return found
+
+
+def test_a_job_is_carried_out_by_its_message(rollcall: House, journal: Path) -> None:
+    job = ask(rollcall, journal)
+    assert (job.state, [message.queue_name for message in rollcall.mailbox]) == (
+        JobState.QUEUED,
+        ["realtime"],
+    )
+    rollcall.work()
+    assert reread(rollcall, job).state is JobState.SUCCEEDED
+
+
+def test_a_message_that_comes_twice_changes_nothing(rollcall: House, journal: Path) -> None:
+    job = ask(rollcall, journal)
+    publish_job(rollcall.services, job)
+    rollcall.work()
+    assert lines(journal, job.id).count("send:done") == 1
+
+
+def test_a_repeated_key_gives_the_first_job(rollcall: House, journal: Path) -> None:
+    given = {"journal": str(journal)}
+    first, created = submit(rollcall.services, "errand", given, idempotency_key="k")
+    again, anew = submit(rollcall.services, "errand", given, idempotency_key="k")
+    assert (created, anew, first.id) == (True, False, again.id)
+    assert len(rollcall.mailbox) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "field"), [("errand", {}, "input.journal"), ("dance", {"journal": "x"}, "kind")]
+)
+def test_a_bad_request_names_its_field(rollcall: House, kind: str, given: dict[str, str], field: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        submit(rollcall.services, kind, given)
+    assert list(caught.value.problems) == [field]
+    assert rollcall.mailbox == []
+
+
+def test_a_lost_message_is_published_again(rollcall: House, journal: Path) -> None:
+    job = ask(rollcall, journal)
+    rollcall.mailbox.clear()
+    rollcall.pass_time(6)
+    assert reread(rollcall, job).state is JobState.SUCCEEDED
+
+
+def test_a_message_that_may_still_wait_is_given_time(rollcall: House, journal: Path) -> None:
+    ask(rollcall, journal)
+    rollcall.mailbox.clear()
+    rollcall.clock.advance(60)
+    reconcile(rollcall.services, dict.fromkeys(QUEUES, 3))
+    assert rollcall.mailbox == []
+    rollcall.clock.advance(LOST_AFTER.total_seconds())
+    reconcile(rollcall.services, dict.fromkeys(QUEUES, 3))
+    assert [message.actor_name for message in rollcall.mailbox] == ["jobs.start"]
+
+
+def test_a_job_survives_an_unreachable_broker(rollcall: House, journal: Path) -> None:
+    def unreachable(_: object) -> None:
+        raise UnreachableError("no broker")
+
+    job = submit(replace(rollcall.services, publish=unreachable), "errand", {"journal": str(journal)})[0]
+    rollcall.pass_time(6)
+    assert reread(rollcall, job).state is JobState.SUCCEEDED
+
+
+def test_the_engine_has_no_more_than_some_jobs_ahead_of_their_turn(rollcall: House, journal: Path) -> None:
+    jobs = [ask(rollcall, journal, "chore") for _ in range(AHEAD + 3)]
+    for message in rollcall.mailbox:
+        START[Profile.BATCH](rollcall.services, *message.args)
+    rollcall.mailbox.clear()
+    assert rollcall.engine.waiting == [job.id for job in jobs[:AHEAD]]
+
+    for job in jobs[:3]:
+        rollcall.engine.run(job.id)
+    START[Profile.BATCH](rollcall.services, jobs[0].id)
+
+    assert rollcall.engine.waiting == [job.id for job in jobs[3:]]
+
+
+def test_a_queued_job_is_cancelled_out_of_turn_and_made_good(rollcall: House, journal: Path) -> None:
+    job = ask(rollcall, journal)
+    asked = cancel(rollcall.services, job.id)
+    assert asked is not None
+    assert (asked.state, asked.cancel_asked_at) == (JobState.QUEUED, rollcall.clock.now())
+    rollcall.work()
+    assert reread(rollcall, job).state is JobState.CANCELLED
+    assert lines(journal, job.id) == ["refund:True"]
+
+
+def test_a_lost_cancellation_is_published_again(rollcall: House, journal: Path) -> None:
+    job = ask(rollcall, journal)
+    cancel(rollcall.services, job.id)
+    rollcall.mailbox.clear()
+    rollcall.clock.advance(6)
+    depths = dict.fromkeys(QUEUES, 0) | {"realtime": 1}
+    reconcile(rollcall.services, depths)
+    rollcall.work()
+    assert reread(rollcall, job).state is JobState.CANCELLED
+
+
+def test_a_job_that_waits_is_cancelled(rollcall: House, journal: Path) -> None:
+    job = ask(rollcall, journal, fails="make", how="always")
+    rollcall.engine.on_pause = lambda: cancel(rollcall.services, job.id)
+    rollcall.work()
+    assert reread(rollcall, job).state is JobState.CANCELLED
+    assert "refund:True" in lines(journal, job.id)
+
+
+def test_what_has_ended_stays_as_it_ended(rollcall: House, journal: Path) -> None:
+    job = ask(rollcall, journal)
+    rollcall.work()
+    asked = cancel(rollcall.services, job.id)
+    assert asked is not None
+    assert (asked.state, asked.cancel_asked_at) == (JobState.SUCCEEDED, None)
+    assert cancel(rollcall.services, "0" * 32) is None
+
+
+def test_a_failed_job_is_tried_again_as_a_new_one_and_once(rollcall: House, journal: Path) -> None:
+    job = ask(rollcall, journal, fails="send", how="for-good")
+    rollcall.work()
+    failed = reread(rollcall, job)
+    assert (failed.state, failed.error) == (JobState.FAILED, "send cannot be done")
+    assert lines(journal, job.id)[-1] == "refund:False"
+
+    again, created = retry(rollcall.services, job.id)
+    twice, anew = retry(rollcall.services, job.id)
+
+    assert (created, anew, twice.id) == (True, False, again.id)
+    assert (again.retry_of, again.given) == (job.id, job.given)
+    rollcall.work()
+    assert lines(journal, again.id)[0] == "fetch:begun"
+
+
+def test_only_what_failed_or_was_cancelled_is_tried_again(rollcall: House, journal: Path) -> None:
+    job = ask(rollcall, journal)
+    for unknown in (job.id, "0" * 32):
+        with pytest.raises(InvalidInputError, match="job_id"):
+            retry(rollcall.services, unknown)
+
+
+def told(house: House, journal: Path, **given: object) -> JobRecord:
+    values = {"journal": str(journal), **given}
+    return submit(house.services, "errand", values, webhook_url=URL)[0]  # type: ignore[arg-type]
+
+
+def test_the_caller_is_told_of_the_end_once(rollcall: House, journal: Path) -> None:
+    job = told(rollcall, journal)
+    rollcall.work()
+    rollcall.pass_time(6)
+    rollcall.pass_time(6)
+    ((url, said),) = rollcall.callers.told
+    assert (url, said["type"], said["job"]["state"]) == (URL, "job.succeeded", "succeeded")
+    assert said["job"]["result"] == reread(rollcall, job).result
+
+
+def test_a_caller_who_is_away_is_told_later(rollcall: House, journal: Path) -> None:
+    told(rollcall, journal, fails="make", how="for-good")
+    rollcall.callers.error = UpstreamError("503")
+    rollcall.pass_time(6)
+    rollcall.pass_time(5)
+    assert (rollcall.callers.refused, rollcall.callers.told) == (1, [])
+    rollcall.callers.error = None
+    rollcall.pass_time(6)
+    rollcall.pass_time(6)
+    ((_, said),) = rollcall.callers.told
+    assert (said["type"], said["job"]["error"]) == ("job.failed", "make cannot be done")
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"), [(UpstreamError("503"), MAX_CALLS), (RejectedError("not public"), 1)]
+)
+def test_a_caller_who_cannot_be_told_is_given_up(
+    rollcall: House, journal: Path, error: UpstreamError | RejectedError, tries: int
+) -> None:
+    told(rollcall, journal)
+    rollcall.callers.error = error
+    for _ in range(MAX_CALLS + 2):
+        rollcall.pass_time(3700)
+    assert rollcall.callers.refused == tries
