@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.errors import RollcallError
@@ -27,7 +27,8 @@ class Observation:
     """A section as its source showed it at one moment.
 
     Shape: `open_seats`, `capacity` and `instructor` are None where the source did not say: unknown is
-    not zero. `instructor` is `UNASSIGNED` when the source says that nobody is.
+    not zero. `instructor` is `UNASSIGNED` when the source says that nobody is. `took_seconds` is how long
+    the source took to answer, None where nobody measured; it tells nothing of the section.
     """
 
     key: SectionKey
@@ -36,6 +37,7 @@ class Observation:
     capacity: int | None
     instructor: str | None
     details: Details = Details()
+    took_seconds: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Missing:
 
     key: SectionKey
     observed_at: datetime
+    took_seconds: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -50,9 +50,35 @@ class Mailer(Protocol):
         """How many letters may go out under one key."""
 
     def send(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:
-        """Send `letters`; one receipt each, in their order.
+        """Send `letters`; one receipt each, in their order. A letter with attachments goes alone.
 
         Repeating the call with the same letters and key is safe where the transport honours keys.
 
         Raises: TransientError when it is unknown whether any letter was taken; PermanentError when none was.
         """
+
+
+class Storage(Protocol):
+    """Where assets and results lie. A key is a path of plain names, such as `jobs/{id}/report.pdf`.
+
+    Raises: NotStoredError where there is nothing under the key; StorageFullError; TransientError when the
+    storage cannot be reached.
+    """
+
+    def put(self, key: str, content: bytes, content_type: str) -> None:
+        """Keep `content` under `key`, in the place of what was there; whole or not at all."""
+
+    def get(self, key: str) -> bytes:
+        """What is kept under `key`."""
+
+    def size(self, key: str) -> int:
+        """How many bytes that has."""
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        """The same in chunks."""
+
+    def address(self, key: str) -> str | None:
+        """Where everybody who is told can get it for a while; None where only `stream` gives it."""
+
+    def delete(self, prefix: str) -> None:
+        """Forget everything under `prefix`, which ends in a slash."""

@@ -16,7 +16,7 @@ from domain.errors import InvalidInputError
 from domain.watch import normal_address
 
 MIN_SECRET_LENGTH = 16
-TRANSPORTS = ("preview", "resend", "smtp")
+TRANSPORTS = ("preview", "resend", "postmark", "smtp")
 
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
@@ -24,6 +24,15 @@ def _integer(low: int, high: int) -> Callable[[str], int]:
         if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
             raise ValueError(f"must be a whole number from {low} to {high}")
         return int(text)
+
+    return parse
+
+
+def _decimal(above: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or not above < float(text) <= high:
+            raise ValueError(f"must be a number above {above:g} and at most {high:g}")
+        return float(text)
 
     return parse
 
@@ -57,6 +66,26 @@ def secret(text: str) -> str:
 def _token(text: str) -> str:
     if not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("must be printable ASCII without spaces")
+    return text
+
+
+def _model(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text):
+        raise ValueError("must be the name of a model, such as gemini-2.5-flash-image")
+    return text
+
+
+def _storage(text: str) -> str:
+    parts = urlsplit(text)
+    is_folder = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
+    if not is_folder and not (parts.scheme == "s3" and parts.netloc):
+        raise ValueError("must be file:///folder or s3://bucket/prefix")
+    return text.rstrip("/")
+
+
+def _label(text: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,23}", text):
+        raise ValueError("must be a short word of lower-case letters, digits and -, such as staging")
     return text
 
 
@@ -113,9 +142,15 @@ class Settings:
     public_url: str | None = _setting(
         "PUBLIC_URL", _url("http", "https"), help="what links in mails start with"
     )
+    named_environment: str | None = _setting(
+        "ENVIRONMENT", _label, help="what the console calls this installation; production or demo"
+    )
     cron_secret: str | None = _setting("CRON_SECRET", secret, help="bearer for /cron; generated")
     api_token: str | None = _setting("API_TOKEN", secret, help="bearer for the API; generated")
     unsubscribe_secret: str | None = _setting("UNSUBSCRIBE_SECRET", secret, help="signs links; generated")
+    previous_unsubscribe_secret: str | None = _setting(
+        "PREVIOUS_UNSUBSCRIBE_SECRET", secret, help="what signed the links of older mails"
+    )
     scraper_url: str | None = _setting("SCRAPER_URL", _url("http", "https"), help="the scraper service")
     scraper_secret_token: str | None = _setting("SCRAPER_SECRET_TOKEN", _token, help="its bearer token")
     scraper_timeout_seconds: int = _setting(
@@ -131,7 +166,9 @@ class Settings:
         help="for the whole fleet; 0 for no limit",
     )
     mail_transport: str | None = _setting(
-        "MAIL_TRANSPORT", _choice(*TRANSPORTS), help="preview, resend or smtp; by what is configured"
+        "MAIL_TRANSPORT",
+        _choice(*TRANSPORTS),
+        help="preview, resend, postmark or smtp; by what is configured",
     )
     resend_api_key: str | None = _setting("RESEND_API_KEY", _token, help="Resend's API key")
     resend_api_url: str | None = _setting(
@@ -139,6 +176,12 @@ class Settings:
     )
     resend_webhook_secret: str | None = _setting(
         "RESEND_WEBHOOK_SECRET", _token, help="whsec_… of the webhook"
+    )
+    postmark_server_token: str | None = _setting(
+        "POSTMARK_SERVER_TOKEN", _token, help="the token of Postmark's server"
+    )
+    postmark_api_url: str | None = _setting(
+        "POSTMARK_API_URL", _url("http", "https"), help="Postmark's API, elsewhere"
     )
     smtp_url: str | None = _setting(
         "SMTP_URL", _url("smtp", "smtps", "smtp+starttls"), help="smtp[s]://user:password@host:port"
@@ -163,6 +206,21 @@ class Settings:
     )
     breaker_success_threshold: int = _setting(
         "BREAKER_SUCCESS_THRESHOLD", _integer(1, 1000), "3", help="probes that close it"
+    )
+    breaker_failure_ratio: float | None = _setting(
+        "BREAKER_FAILURE_RATIO", _decimal(0, 1), help="share of failures in the window that opens it too"
+    )
+    breaker_window_seconds: int = _setting(
+        "BREAKER_WINDOW_SECONDS", _integer(1, 3600), "60", help="how far back the ratio looks"
+    )
+    breaker_minimum_calls: int = _setting(
+        "BREAKER_MINIMUM_CALLS", _integer(1, 100_000), "20", help="calls in the window that make a ratio"
+    )
+    breaker_slow_seconds: float | None = _setting(
+        "BREAKER_SLOW_SECONDS", _decimal(0, 300), help="an answer to a check that took longer is a failure"
+    )
+    breaker_ramp_seconds: int = _setting(
+        "BREAKER_RAMP_SECONDS", _integer(0, 86_400), "0", help="time in which load comes back; 0 for at once"
     )
     cron_lock_ttl_seconds: int = _setting(
         "CRON_LOCK_TTL_SECONDS", _integer(10, 86_400), "1500", help="how long a run may hold its sections"
@@ -192,12 +250,72 @@ class Settings:
         "HEARTBEAT_URL", _url("http", "https"), help="asked for after each finished run: a dead man's switch"
     )
 
+    stripe_webhook_secret: str | None = _setting(
+        "STRIPE_WEBHOOK_SECRET", _token, help="whsec_… of the webhook that tells of payments"
+    )
+    stripe_secret_key: str | None = _setting(
+        "STRIPE_SECRET_KEY", _token, help="may refund what cannot be delivered"
+    )
+    stripe_api_url: str | None = _setting(
+        "STRIPE_API_URL", _url("http", "https"), help="Stripe's API, elsewhere"
+    )
+    docraptor_api_key: str | None = _setting(
+        "DOCRAPTOR_API_KEY", _token, help="makes the PDFs of reports; made on this machine without"
+    )
+    docraptor_api_url: str | None = _setting(
+        "DOCRAPTOR_API_URL", _url("http", "https"), help="DocRaptor's API, elsewhere"
+    )
+    gemini_api_key: str | None = _setting("GEMINI_API_KEY", _token, help="makes pictures; none without")
+    gemini_api_url: str | None = _setting(
+        "GEMINI_API_URL", _url("http", "https"), help="Gemini's API, elsewhere"
+    )
+    gemini_model: str = _setting(
+        "GEMINI_MODEL", _model, "gemini-2.5-flash-image", help="the model that makes them"
+    )
+    generation_concurrency: int = _setting(
+        "GENERATION_CONCURRENCY", _integer(1, 100), "4", help="pictures made at a time"
+    )
+    report_aggregate_cron: str = _setting(
+        "REPORT_AGGREGATE_CRON", _cron, "20 3 * * *", help="when the days' history is condensed, UTC"
+    )
+    job_retention_days: int = _setting(
+        "JOB_RETENTION_DAYS", _integer(1, 3650), "7", help="how long jobs that have ended are kept"
+    )
+    job_webhook_secret: str | None = _setting(
+        "JOB_WEBHOOK_SECRET", secret, help="signs what callers are told of their jobs; generated"
+    )
+    webhook_allow_private: str = _setting(
+        "WEBHOOK_ALLOW_PRIVATE", _choice("0", "1"), "0", help="1 tells callers at private addresses too"
+    )
+    storage_url: str | None = _setting(
+        "STORAGE_URL", _storage, help="file:///folder or s3://bucket/prefix; a folder in the home by default"
+    )
+    storage_endpoint_url: str | None = _setting(
+        "STORAGE_ENDPOINT_URL", _url("http", "https"), help="an S3-compatible service, elsewhere"
+    )
+    storage_region: str | None = _setting("STORAGE_REGION", _token, help="the bucket's region")
+    storage_access_key_id: str | None = _setting(
+        "STORAGE_ACCESS_KEY_ID", _token, help="who may use the bucket"
+    )
+    storage_secret_access_key: str | None = _setting(
+        "STORAGE_SECRET_ACCESS_KEY", _token, help="and what proves it"
+    )
+
     @property
     def transport(self) -> str:
         """The mail transport in force."""
-        return self.mail_transport or (
-            "resend" if self.resend_api_key else "smtp" if self.smtp_url else "preview"
-        )
+        by_what_is_set = {
+            "resend": self.resend_api_key,
+            "postmark": self.postmark_server_token,
+            "smtp": self.smtp_url,
+            "preview": "always",
+        }
+        return self.mail_transport or next(name for name, given in by_what_is_set.items() if given)
+
+    @property
+    def environment(self) -> str:
+        """What this installation is called."""
+        return self.named_environment or ("production" if self.scraper_url else "demo")
 
     @property
     def base_url(self) -> str:
@@ -210,6 +328,14 @@ def parse(values: Mapping[str, str]) -> Settings:
 
     Raises: InvalidInputError that names every bad setting and what is wrong with it, without its value.
     """
+    settings, problems = read(values)
+    if problems:
+        raise InvalidInputError(problems)
+    return settings
+
+
+def read(values: Mapping[str, str]) -> tuple[Settings, dict[str, str]]:
+    """The settings that `values` hold, bad ones at their defaults, and what is wrong with each bad one."""
     parsed: dict[str, Any] = {}
     problems: dict[str, str] = {}
     for each in fields(Settings):
@@ -221,22 +347,24 @@ def parse(values: Mapping[str, str]) -> Settings:
             parsed[each.name] = None if text is None else each.metadata["parse"](text.strip())
         except ValueError as error:
             problems[name] = str(error)
-    if not problems:
-        settings = Settings(**parsed)
-        problems = _contradictions(settings, values)
-    if problems:
-        raise InvalidInputError(problems)
-    return settings
+            parsed[each.name] = None if default is None else each.metadata["parse"](default)
+    settings = Settings(**parsed)
+    return settings, problems or _contradictions(settings, values)
 
 
 def _contradictions(settings: Settings, values: Mapping[str, str]) -> dict[str, str]:
-    needed = {
+    is_wrong = {
         "SCRAPER_SECRET_TOKEN": settings.scraper_url and not settings.scraper_secret_token,
         "RESEND_API_KEY": settings.transport == "resend" and not settings.resend_api_key,
+        "POSTMARK_SERVER_TOKEN": settings.transport == "postmark" and not settings.postmark_server_token,
         "SMTP_URL": settings.transport == "smtp" and not settings.smtp_url,
         "NOTIFICATION_FROM_EMAIL": settings.transport != "preview"
         and not values.get("NOTIFICATION_FROM_EMAIL"),
+        "BREAKER_SLOW_SECONDS": (settings.breaker_slow_seconds or 0) >= settings.scraper_timeout_seconds,
     }
-    reasons = {"SCRAPER_SECRET_TOKEN": "must be set beside SCRAPER_URL"}
+    reasons = {
+        "SCRAPER_SECRET_TOKEN": "must be set beside SCRAPER_URL",
+        "BREAKER_SLOW_SECONDS": "must be below SCRAPER_TIMEOUT_SECONDS",
+    }
     because = f"must be set for mail by {settings.transport}"
-    return {name: reasons.get(name, because) for name, is_missing in needed.items() if is_missing}
+    return {name: reasons.get(name, because) for name, wrong in is_wrong.items() if wrong}

@@ -12,7 +12,8 @@ MAX_BODY_BYTES: Final = 1 << 20
 class Answer:
     """One HTTP answer; `flaw` tells why `body` is not all of it, None when it is.
 
-    Shape: `location` is where a redirect leads, None when the answer is none.
+    Shape: `location` is where a redirect leads, None when the answer is none. `took_seconds` is from the
+    start of the request to its last byte.
     """
 
     status: int
@@ -20,3 +21,4 @@ class Answer:
     flaw: str | None = None
     retry_after: str | None = None
     location: str | None = None
+    took_seconds: float = 0

@@ -39,11 +39,11 @@ class Parser:
     def outcome(self, key: SectionKey, answer: Answer, observed_at: datetime) -> Outcome:
         """What `answer` says of `key`; an answer that says nothing is a `Failure` with the reason."""
         if answer.status == HTTPStatus.NOT_FOUND:
-            return Missing(key, observed_at)
+            return Missing(key, observed_at, answer.took_seconds)
         try:
             if answer.status not in _SUCCESSES:
                 self._refuse(answer, observed_at)
-            return observation(key, self._data(answer), observed_at)
+            return observation(key, self._data(answer), observed_at, answer.took_seconds)
         except RollcallError as error:
             return Failure(key, error)
 

@@ -18,7 +18,9 @@ _MAX_SEATS = 100_000
 _MAX_TEXT = 1_000
 
 
-def observation(key: SectionKey, data: dict[str, Any], observed_at: datetime) -> Observation:
+def observation(
+    key: SectionKey, data: dict[str, Any], observed_at: datetime, took_seconds: float | None = None
+) -> Observation:
     """What `data` shows of `key`; open seats are the non-reserved ones where they are told.
 
     Raises: MalformedAnswerError, naming the first field that is not as agreed.
@@ -36,6 +38,7 @@ def observation(key: SectionKey, data: dict[str, Any], observed_at: datetime) ->
             location=_text_or_null(data, "location") or "",
             meeting_times=_text_or_null(data, "meeting_times") or "",
         ),
+        took_seconds=took_seconds,
     )
 
 

@@ -65,10 +65,11 @@ class Call:
 
     def _answer(self, flaw: str | None = None) -> Answer:
         status, body = self.curl.getinfo(pycurl.RESPONSE_CODE), self._body.getvalue()
+        took_seconds = self.curl.getinfo(pycurl.TOTAL_TIME)
         if status == HTTPStatus.OK:  # the common answer, whose headers nobody reads
-            return Answer(status, body, flaw)
+            return Answer(status, body, flaw, took_seconds=took_seconds)
         location = (self._header(b"location") or "nowhere") if status in _REDIRECTS else None
-        return Answer(status, body, flaw, self._header(b"retry-after"), location)
+        return Answer(status, body, flaw, self._header(b"retry-after"), location, took_seconds)
 
     def _has_head(self) -> bool:
         """Whether the headers of the last answer, not only of interim ones (1xx), are complete."""

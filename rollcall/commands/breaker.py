@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
 from dataclasses import asdict
 
 import click
 
-from domain.errors import InvalidInputError
-from resilience.breaker import CircuitBreaker
+from operations import breakers
+from rollcall.commands.person import shell_user
 from rollcall.output import json_option, show
 from rollcall.process import open_system
-from rollcall.wiring import System
 
 
 @click.group()
@@ -28,12 +26,25 @@ def list_(*, as_json: bool) -> None:
     show(rows, as_json=as_json)
 
 
+@breaker.command()
+@click.argument("name", required=False)
+@json_option
+def history(name: str | None, *, as_json: bool) -> None:
+    """List who held or reset the breaker NAME, or any: the latest first."""
+    with open_system() as system:
+        names = list(system.services.breakers) if name is None else [name]
+        told = [(each, event) for each in names for event in breakers.named(system.services, each).history()]
+    told.sort(key=lambda one: one[1].at, reverse=True)
+    rows = [{"name": each, **asdict(event)} for each, event in told]
+    show(rows, as_json=as_json, empty="nobody held or reset a breaker")
+
+
 @breaker.command("open")
 @click.argument("name")
 def open_(name: str) -> None:
     """Hold the breaker NAME open: no request is made until it is reset."""
     with open_system() as system:
-        _named(system, name).force_open(getpass.getuser())
+        breakers.force_open(system.services, name, shell_user())
     click.echo(f"{name} is held open")
 
 
@@ -42,7 +53,7 @@ def open_(name: str) -> None:
 def close(name: str) -> None:
     """Hold the breaker NAME closed: every request is made, whatever fails."""
     with open_system() as system:
-        _named(system, name).force_closed(getpass.getuser())
+        breakers.force_closed(system.services, name, shell_user())
     click.echo(f"{name} is held closed")
 
 
@@ -51,12 +62,5 @@ def close(name: str) -> None:
 def reset(name: str) -> None:
     """Close the breaker NAME, and let it decide by itself again."""
     with open_system() as system:
-        _named(system, name).reset(getpass.getuser())
+        breakers.reset(system.services, name, shell_user())
     click.echo(f"{name} is closed and decides by itself")
-
-
-def _named(system: System, name: str) -> CircuitBreaker:
-    breakers = system.services.breakers
-    if name not in breakers:
-        raise InvalidInputError({"name": f"must be one of {', '.join(breakers)}"})
-    return breakers[name]

@@ -3,7 +3,6 @@ from __future__ import annotations
 import email
 import socket
 import ssl
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from email.policy import default
@@ -25,6 +24,7 @@ from domain.notice import Accepted, Refused
 from mail.smtp import Smtp
 from tests.mail.examples import letter, letters
 from tests.standins.smtp import SmtpStandIn
+from tests.support.certificate import self_signed
 from tests.support.clock import FakeClock
 
 LOGIN = ("ada@example.edu", "p:a/s@s")
@@ -44,27 +44,7 @@ def mailer(server: SmtpStandIn) -> Smtp:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    request = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=standin",
-    ]
-    request += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path), "-out", "-"]
-    try:
-        made = subprocess.run(request, check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed, so there is no certificate to test with")
-    with path.open("ab") as file:
-        file.write(made.stdout)
-    return path
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 def server_tls(certificate: Path) -> ssl.SSLContext:

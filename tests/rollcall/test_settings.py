@@ -45,6 +45,15 @@ def test_nothing_needs_to_be_set() -> None:
         ("OPERATOR_EMAIL", "Operator <operator@example.edu>"),
         ("OPERATOR_WEBHOOK_URL", "file:///etc/passwd"),
         ("HEARTBEAT_URL", "hc-ping.com/uuid"),
+        ("BREAKER_FAILURE_RATIO", "0"),
+        ("BREAKER_FAILURE_RATIO", "1.01"),
+        ("BREAKER_FAILURE_RATIO", "50%"),
+        ("BREAKER_WINDOW_SECONDS", "0"),
+        ("BREAKER_MINIMUM_CALLS", "0"),
+        ("BREAKER_SLOW_SECONDS", "0.0"),
+        ("BREAKER_SLOW_SECONDS", "nan"),
+        ("BREAKER_SLOW_SECONDS", "30"),
+        ("BREAKER_RAMP_SECONDS", "-1"),
     ],
 )
 def test_an_invalid_value_is_named_and_not_shown(name: str, value: str) -> None:
@@ -63,27 +72,37 @@ def test_an_empty_value_counts_as_not_set_unless_it_is_a_secret() -> None:
     assert parse({"REDIS_URL": "", "PORT": ""}).port == 8000
 
 
+POSTMARK = {"POSTMARK_SERVER_TOKEN": "pm_1", "NOTIFICATION_FROM_EMAIL": "a@example.edu"}
+
+
 @pytest.mark.parametrize(
     ("values", "transport"),
-    [({}, "preview"), (RESEND, "resend"), (RESEND | {"MAIL_TRANSPORT": "preview"}, "preview")],
+    [
+        ({}, "preview"),
+        (RESEND, "resend"),
+        (RESEND | {"MAIL_TRANSPORT": "preview"}, "preview"),
+        (POSTMARK, "postmark"),
+    ],
 )
 def test_the_transport_follows_from_what_is_configured(values: dict[str, str], transport: str) -> None:
     assert parse(values).transport == transport
 
 
 @pytest.mark.parametrize(
-    ("values", "missing"),
+    ("values", "wrong"),
     [
         ({"SCRAPER_URL": "https://scraper.example.edu"}, "SCRAPER_SECRET_TOKEN"),
         ({"MAIL_TRANSPORT": "resend", "NOTIFICATION_FROM_EMAIL": "a@example.edu"}, "RESEND_API_KEY"),
         ({"RESEND_API_KEY": "re_123"}, "NOTIFICATION_FROM_EMAIL"),
+        ({"BREAKER_SLOW_SECONDS": "5", "SCRAPER_TIMEOUT_SECONDS": "5"}, "BREAKER_SLOW_SECONDS"),
+        ({"MAIL_TRANSPORT": "postmark", "NOTIFICATION_FROM_EMAIL": "a@example.edu"}, "POSTMARK_SERVER_TOKEN"),
         ({"MAIL_TRANSPORT": "smtp", "NOTIFICATION_FROM_EMAIL": "a@example.edu"}, "SMTP_URL"),
     ],
 )
-def test_settings_that_need_each_other_are_asked_for(values: dict[str, str], missing: str) -> None:
+def test_settings_that_contradict_each_other_are_named(values: dict[str, str], wrong: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         parse(values)
-    assert list(caught.value.problems) == [missing]
+    assert list(caught.value.problems) == [wrong]
 
 
 def test_the_example_file_names_every_setting() -> None:

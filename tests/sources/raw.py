@@ -9,15 +9,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-CERTIFICATE = Path(__file__).with_name("certificate.pem")
-
 
 class Raw:
-    """One list of answers a connection, each said after a request; after the last one it closes."""
+    """One list of answers a connection, each said after a request; after the last one it closes.
 
-    def __init__(self, *connections: bytes | list[bytes], is_tls: bool = False) -> None:
+    With a `certificate` and its key in one file it speaks TLS.
+    """
+
+    def __init__(self, *connections: bytes | list[bytes], certificate: Path | None = None) -> None:
         self._connections = [said if isinstance(said, list) else [said] for said in connections]
-        self._is_tls = is_tls
+        self._certificate = certificate
         self.requests = 0
         self.url = ""
         self._thread = threading.Thread(target=self._serve)
@@ -25,7 +26,8 @@ class Raw:
     def __enter__(self) -> Self:
         self._server = socket.create_server(("127.0.0.1", 0))
         self._server.settimeout(5)
-        self.url = f"http{'s' * self._is_tls}://127.0.0.1:{self._server.getsockname()[1]}"
+        scheme = "https" if self._certificate else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._server.getsockname()[1]}"
         self._thread.start()
         return self
 
@@ -41,10 +43,10 @@ class Raw:
                 self._answer(self._wrap(connection), answers)
 
     def _wrap(self, connection: socket.socket) -> socket.socket:
-        if not self._is_tls:
+        if self._certificate is None:
             return connection
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(CERTIFICATE)
+        context.load_cert_chain(self._certificate)
         return context.wrap_socket(connection, server_side=True)
 
     def _answer(self, connection: socket.socket, answers: list[bytes]) -> None:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from datetime import timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,7 @@ from domain.observation import Failure, Missing, Observation
 from sources.scraper import Scraper
 from sources.wire_options import USER_AGENT
 from tests.sources.conftest import keys
-from tests.sources.raw import CERTIFICATE, Raw
+from tests.sources.raw import Raw
 from tests.standins.scraper import DATA, TOKEN, Reply, ScraperStandin
 from tests.support.clock import FakeClock
 
@@ -215,8 +216,10 @@ def test_a_kept_connection_that_closes_under_a_request_is_replaced(
     assert server.requests == 3
 
 
-def test_a_certificate_of_nobody_known_is_unreachable(make_scraper: Callable[..., Scraper]) -> None:
-    with Raw(b"", is_tls=True) as server:
+def test_a_certificate_of_nobody_known_is_unreachable(
+    make_scraper: Callable[..., Scraper], certificate: Path
+) -> None:
+    with Raw(b"", certificate=certificate) as server:
         error = failure(make_scraper(url=server.url))
     assert isinstance(error, UnreachableError)
     assert "certificate" in str(error)
@@ -224,11 +227,22 @@ def test_a_certificate_of_nobody_known_is_unreachable(make_scraper: Callable[...
 
 
 def test_a_certificate_of_the_systems_authorities_is_believed(
-    make_scraper: Callable[..., Scraper], monkeypatch: pytest.MonkeyPatch
+    make_scraper: Callable[..., Scraper], monkeypatch: pytest.MonkeyPatch, certificate: Path
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
-    with Raw(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", is_tls=True) as server:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with Raw(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", certificate=certificate) as server:
         assert isinstance(make_scraper(url=server.url).observe([KEY])[0], Missing)
+
+
+def test_an_answer_bears_how_long_it_took(scraper: Scraper, service: ScraperStandin) -> None:
+    service.latency_ms = 50
+    service.set_section("2", Reply("status", status=404))
+    observed, missing = sorted(scraper.observe(keys("1", "2")), key=lambda outcome: outcome.key)
+    assert isinstance(observed, Observation)
+    assert isinstance(missing, Missing)
+    for outcome in (observed, missing):
+        assert outcome.took_seconds is not None
+        assert 0.05 <= outcome.took_seconds < 5
 
 
 def test_one_bad_section_does_not_spoil_its_batch(scraper: Scraper, service: ScraperStandin) -> None:

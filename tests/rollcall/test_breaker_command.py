@@ -1,0 +1,54 @@
+"""`rollcall breaker`, on a server of its own: the command knows one namespace."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from domain.errors import InvalidInputError
+from rollcall.cli import rollcall
+from tests.support.redis_server import running, valkey_binary
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Command]:
+    with running(valkey_binary()) as server:
+        environment = {"ROLLCALL_HOME": str(tmp_path), "REDIS_URL": server.url}
+
+        def invoke(*words: str) -> Result:
+            return CliRunner().invoke(rollcall, ["breaker", *words], env=environment)
+
+        yield invoke
+
+
+def test_the_history_tells_who_did_what_the_latest_first(run: Command) -> None:
+    for words in (("open", "mail"), ("close", "campus"), ("reset", "mail")):
+        assert run(*words).exit_code == 0
+    told = json.loads(run("history", "--json").stdout)
+    assert [(row["name"], row["action"], row["before"]) for row in told] == [
+        ("mail", "reset", "open"),
+        ("campus", "force_closed", "closed"),
+        ("mail", "force_open", "closed"),
+    ]
+    assert {row["by"] for row in told} == {getpass.getuser()}
+    of_mail = json.loads(run("history", "mail", "--json").stdout)
+    assert of_mail == [row for row in told if row["name"] == "mail"]
+    assert run("history", "campus").stdout.splitlines()[1].split()[0] == "campus"
+
+
+def test_a_breaker_that_nobody_touched_has_no_history(run: Command) -> None:
+    assert run("history").stdout == "nobody held or reset a breaker\n"
+    assert json.loads(run("history", "--json").stdout) == []
+
+
+def test_a_breaker_that_does_not_exist_is_named(run: Command) -> None:
+    error = run("history", "nowhere").exception
+    assert isinstance(error, InvalidInputError)
+    assert set(error.problems) == {"name"}
