@@ -27,7 +27,7 @@ class Reaper:
         self,
         client: redis.Redis,
         queues: Iterable[str],
-        heartbeat_timeout_ms: int = 15_000,
+        heartbeat_timeout_ms: int = 12_000,
         *,
         namespace: str = "dramatiq",
     ) -> None:
