@@ -9,12 +9,19 @@ from actors.services import Services
 from domain.errors import UnreachableError
 from domain.run import Run
 from domain.section import Stagger
+from observability.trace import bound
+from store.audit import Entry
 
 _log = logging.getLogger(__name__)
 
 
 def trigger_run(
-    services: Services, trigger: str, stagger: Stagger | None, *, force: bool
+    services: Services,
+    trigger: str,
+    stagger: Stagger | None,
+    *,
+    force: bool,
+    entry: Entry | None = None,
 ) -> tuple[Run, bool]:
     """A queued run and True, or this slot's first run and False; None means the half that was due last.
 
@@ -23,9 +30,11 @@ def trigger_run(
     now = services.clock.now()
     stagger = stagger or services.timetable.current(now)
     slot = services.timetable.slot(stagger, now)
-    run, created = services.store.runs.open(trigger, stagger, slot, now, force=force)
+    run, created = services.store.runs.open(trigger, stagger, slot, now, force=force, entry=entry)
     if created:
-        publish_run(services, run)
+        with bound(run=run.id):
+            _log.info("triggered", extra={"trigger": trigger, "stagger": stagger, "slot": slot})
+            publish_run(services, run)
     return run, created
 
 

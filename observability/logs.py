@@ -1,6 +1,7 @@
 """Logs: one JSON object a line for machines, or aligned text where a person looks at a terminal.
 
-Shape: `at`, `level`, `logger`, `message`, and whatever a record carries as `extra`.
+Shape: `at`, `level`, `logger`, `message`, the ids that are bound where it is said (`observability.trace`),
+and whatever a record carries as `extra`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 from typing import Any
+
+from observability.trace import ids
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
@@ -52,4 +55,5 @@ def configure(level: int = logging.INFO) -> None:
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:
-    return {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    said = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    return {**ids(), **said}

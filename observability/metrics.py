@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
+
+from observability.tally import Counter, Histogram
 
 
 class Readings(Collector):
@@ -45,18 +47,29 @@ class Exposition:
 
 def gauge(name: str, help_text: str, samples: Iterable[tuple[dict[str, str], float]]) -> Metric:
     """A family of gauges, from labels and values."""
-    return _family(name, help_text, "gauge", samples)
-
-
-def counter(name: str, help_text: str, samples: Iterable[tuple[dict[str, str], float]]) -> Metric:
-    """A family of counters; `name` is without its `_total`."""
-    return _family(name, help_text, "counter", samples, "_total")
-
-
-def _family(
-    name: str, help_text: str, kind: str, samples: Iterable[tuple[dict[str, str], float]], suffix: str = ""
-) -> Metric:
-    family = Metric(name, help_text, kind)
+    family = Metric(name, help_text, "gauge")
     for labels, value in samples:
-        family.add_sample(name + suffix, labels, value)
+        family.add_sample(name, labels, value)
+    return family
+
+
+def counted(counter: Counter, counts: Mapping[str, int], known: Iterable[Sequence[str]]) -> Metric:
+    """What `counts` holds of the family, a series for each of the labels' `known` values."""
+    family = Metric(counter.name, counter.help, "counter")
+    for values in known:
+        labels = dict(zip(counter.labels, values, strict=True))
+        family.add_sample(f"{counter.name}_total", labels, counter.value(counts, *values))
+    return family
+
+
+def distributed(histogram: Histogram, counts: Mapping[str, int], known: Iterable[Sequence[str]]) -> Metric:
+    """As `counted`, with the buckets, the sum and the count of each."""
+    family = Metric(histogram.name, histogram.help, "histogram")
+    for values in known:
+        labels = dict(zip(histogram.labels, values, strict=True))
+        buckets = histogram.buckets(counts, *values)
+        for end, count in buckets:
+            family.add_sample(f"{histogram.name}_bucket", {**labels, "le": end}, count)
+        family.add_sample(f"{histogram.name}_count", labels, buckets[-1][1])
+        family.add_sample(f"{histogram.name}_sum", labels, histogram.sum_seconds(counts, *values))
     return family

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import redis
 
 from resilience.scripts import Scripts, reaching
 
+Key = TypeVar("Key", str, bytes)
 CHUNK = 500
 """Claims in one script call: long enough to be cheap, short enough not to hold Redis up."""
 
@@ -15,10 +17,11 @@ CHUNK = 500
 class Claims:
     """Claims that end by themselves after `ttl_seconds`, should their owner die.
 
-    Shape: string `{prefix}:claim:{key}` holding the owner. Raises: UnreachableError from both methods.
+    Shape: string `{prefix}:claim:{key}` holding the owner. Raises: UnreachableError from every method.
     """
 
     def __init__(self, client: redis.Redis, ttl_seconds: float, prefix: str = "rollcall") -> None:
+        self._client = client
         self._scripts = Scripts(client)
         self._ttl_ms = round(ttl_seconds * 1000)
         self._prefix = f"{prefix}:claim:"
@@ -38,10 +41,16 @@ class Claims:
             with reaching():
                 self._scripts.claims_release(self._names(chunk), [owner])
 
+    def clear(self) -> int:
+        """End every claim, whoever holds it: for when nobody can be at work; how many there were."""
+        with reaching():
+            names = list(self._client.scan_iter(f"{self._prefix}*", CHUNK))
+            return sum(self._client.delete(*chunk) for chunk in _chunks(names))
+
     def _names(self, keys: Sequence[str]) -> list[str]:
         return [self._prefix + key for key in keys]
 
 
-def _chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+def _chunks(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
     for start in range(0, len(keys), CHUNK):
         yield keys[start : start + CHUNK]

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass
+from typing import Any
 
 import redis
 
 from resilience.scripts import Clock, Scripts, clock_argument, reaching, text
+from resilience.slots import Slot, Task
+
+_SLOTS = "slots"  # beside the facts, in the same JSON
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """One live instance, what it says of itself, and how long ago it said so."""
+    """One live instance, what it says of itself, and how long ago it said so.
+
+    Shape: `slots` has one entry a thread of a worker, by number; other roles have none.
+    """
 
     role: str
     instance_id: str
     facts: Mapping[str, str]
     age_seconds: float
+    slots: tuple[Slot, ...] = ()
 
 
 class Heartbeats:
@@ -42,9 +50,10 @@ class Heartbeats:
         self._prefix = prefix
         self._now_ms = now_ms
 
-    def beat(self, role: str, instance_id: str, facts: Mapping[str, str]) -> None:
-        """Say that `instance_id` is alive; `facts` replace those of the beat before."""
-        args = [clock_argument(self._now_ms), instance_id, json.dumps(dict(facts)), self._ttl_ms]
+    def beat(self, role: str, instance_id: str, facts: Mapping[str, str], slots: Iterable[Slot] = ()) -> None:
+        """Say that `instance_id` is alive; `facts` and `slots` replace those of the beat before."""
+        told = json.dumps({**facts, _SLOTS: [_row(slot) for slot in slots]})
+        args = [clock_argument(self._now_ms), instance_id, told, self._ttl_ms]
         with reaching():
             self._scripts.heartbeat_beat(self._keys(role), args)
 
@@ -55,8 +64,8 @@ class Heartbeats:
                 self._keys(role), [clock_argument(self._now_ms), self._ttl_ms]
             )
         return [
-            Heartbeat(role, text(instance_id), json.loads(facts), age_ms / 1000)
-            for instance_id, age_ms, facts in beats
+            _heartbeat(role, text(instance_id), json.loads(told), age_ms / 1000)
+            for instance_id, age_ms, told in beats
         ]
 
     def leave(self, role: str, instance_id: str) -> None:
@@ -70,3 +79,16 @@ class Heartbeats:
     def _keys(self, role: str) -> list[str]:
         key = f"{self._prefix}:heartbeats:{role}"
         return [key, f"{key}:facts"]
+
+
+def _heartbeat(role: str, instance_id: str, told: dict[str, Any], age_seconds: float) -> Heartbeat:
+    slots = tuple(_slot(*row) for row in told.pop(_SLOTS, ()))
+    return Heartbeat(role, instance_id, told, age_seconds, slots)
+
+
+def _row(slot: Slot) -> list[Any]:
+    return [slot.number] if slot.task is None else [slot.number, *astuple(slot.task)]
+
+
+def _slot(number: int, *task: Any) -> Slot:
+    return Slot(number, Task(*task) if task else None)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import redis
 from dramatiq import Broker, Middleware
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, Retries, ShutdownNotifications, TimeLimit
 
 from actors import QUEUES
-from domain.errors import PermanentError, is_retryable
+from domain.errors import is_retryable
+from observability.trace import Trace
 from resilience.dead_letters import DeadLetters
 from resilience.obituary import Obituary
 from resilience.quarantine import Quarantine
@@ -19,9 +22,12 @@ _MIN_BACKOFF_MS, _MAX_BACKOFF_MS = 1_000, 60_000
 _PACKAGES = ("actors", "domain", "mail", "observability", "resilience", "rollcall", "sources", "store")
 
 
-def build(settings: Settings, client: redis.Redis) -> Broker:
-    """The broker that `settings` name; with Redis it shares `client` unless it has a URL of its own."""
-    middleware = _middleware(client)
+def build(settings: Settings, client: redis.Redis, observers: Sequence[Middleware] = ()) -> Broker:
+    """The broker that `settings` name; with Redis it shares `client` unless it has a URL of its own.
+
+    `observers` are told of what is begun, and of each end.
+    """
+    middleware = _middleware(client, observers)
     if is_rabbitmq(settings):
         return _rabbitmq(settings, middleware)
     if settings.broker_url is not None:
@@ -42,13 +48,9 @@ def client_of(broker: Broker) -> redis.Redis:
     return client
 
 
-def dead_letters(settings: Settings, broker: Broker) -> DeadLetters:
-    """The dead letters of `broker`. Raises: PermanentError with RabbitMQ."""
-    if is_rabbitmq(settings):
-        raise PermanentError(
-            "dead letters can be listed with a Redis broker only: RabbitMQ keeps them in its queues *.XQ"
-        )
-    return DeadLetters(client_of(broker), QUEUES)
+def dead_letters(settings: Settings, broker: Broker) -> DeadLetters | None:
+    """The dead letters of `broker`; None with RabbitMQ, which keeps them to itself."""
+    return None if is_rabbitmq(settings) else DeadLetters(client_of(broker), QUEUES)
 
 
 def _rabbitmq(settings: Settings, middleware: list[Middleware]) -> Broker:
@@ -57,11 +59,13 @@ def _rabbitmq(settings: Settings, middleware: list[Middleware]) -> Broker:
     return RabbitmqBroker(url=settings.broker_url, middleware=middleware, confirm_delivery=True)
 
 
-def _middleware(client: redis.Redis) -> list[Middleware]:
+def _middleware(client: redis.Redis, observers: Sequence[Middleware]) -> list[Middleware]:
     # Before a message in this order, after it in the opposite one.
     return [
-        AgeLimit(),  # first: what has expired did not start
+        Trace(),  # first: what the others log bears the message's ids
+        AgeLimit(),  # before those that count: what has expired did not start
         Quarantine(client),  # around those that interrupt, so that they never interrupt it
+        *observers,  # nor these
         TimeLimit(),
         ShutdownNotifications(),
         Retries(min_backoff=_MIN_BACKOFF_MS, max_backoff=_MAX_BACKOFF_MS, retry_when=_retry_when),

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import fcntl
-import logging
-import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import setproctitle
 
-from domain.errors import PermanentError, UnreachableError
+from domain.errors import PermanentError
 from observability import logs
 from rollcall import environment
+from rollcall.pulse import beating
 from rollcall.wiring import System, build
 from store import migrate
 from store.database import Database
-
-BEAT_SECONDS = 5.0
-_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -32,7 +27,7 @@ def role(name: str, overrides: Mapping[str, str] | None = None) -> Iterator[Syst
     """The system for a long-lived role, with its heart beating; closed at the end."""
     setproctitle.setproctitle(f"rollcall: {name}")
     logs.configure()
-    with open_system(overrides) as system, beating(system, name):
+    with open_system(overrides) as system, beating(system.pulse, name):
         yield system
 
 
@@ -67,36 +62,3 @@ def stopping() -> Iterator[threading.Event]:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: event.set())
     yield event
-
-
-@contextmanager
-def beating(system: System, name: str) -> Iterator[None]:
-    """Say in Redis that this process is alive, every few seconds, until the end of the block."""
-    done = threading.Event()
-    instance = f"{socket.gethostname()}:{os.getpid()}"
-    thread = threading.Thread(
-        target=_beat, args=(system, name, instance, done), name="heartbeat", daemon=True
-    )
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join(timeout=BEAT_SECONDS)
-
-
-def _beat(system: System, name: str, instance: str, done: threading.Event) -> None:
-    facts = {"host": socket.gethostname(), "pid": str(os.getpid())}
-    while True:
-        quietly(lambda: system.heartbeats.beat(name, instance, facts), "cannot tell that it is alive")
-        if done.wait(BEAT_SECONDS):
-            break
-    quietly(lambda: system.heartbeats.leave(name, instance), "cannot tell that it leaves")
-
-
-def quietly(work: Callable[[], object], complaint: str) -> None:
-    """Do `work`; that Redis cannot be reached is logged, for it will be tried again."""
-    try:
-        work()
-    except UnreachableError as error:
-        _log.warning(complaint, extra={"error": str(error)})

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 
 from actors import QUEUES
 from actors.reconcile import reconcile
-from rollcall import demo, lookout
+from rollcall import demo, lookout, systemd
 from rollcall.health import Health
-from rollcall.process import quietly, role, stopping
+from rollcall.process import role, stopping
+from rollcall.pulse import TICKED_AT
+from rollcall.quiet import quietly
 from rollcall.wiring import System
 from scheduling.runner import TICK, Schedule
+from scheduling.timetable import trigger_of
 
 
 def run(overrides: Mapping[str, str] | None = None) -> None:
@@ -23,16 +26,18 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
         schedule.every(lookout.PERIOD, lambda: lookout.look(system, queues), name="look")
         if system.settings.scheduler == "on":
             schedule.check_on_time()
+            schedule.condense_history(trigger_of(system.settings.report_aggregate_cron))
             if system.is_demo:
                 schedule.check_demo()
         schedule.start()
-        stopped.wait()
+        systemd.wait(stopped)
         schedule.stop()
 
 
 def _tick(system: System) -> None:
-    """Give back what dead workers held, then publish what is due or lost."""
+    """Give back what dead workers held, publish what is due or lost, and tell that it was done."""
     depths: dict[str, int | None] = dict.fromkeys(QUEUES)
     if system.reaper is not None:
         depths |= system.reaper.sweep()
     reconcile(system.services, depths)
+    system.pulse.note(TICKED_AT, str(system.services.clock.now().timestamp()))

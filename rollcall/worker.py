@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from actors import ACTORS, QUEUES
+from actors import WORKER_ACTORS, WORKER_QUEUES
 from actors.registry import install
 from domain.errors import InvalidInputError
+from rollcall import systemd
 from rollcall.process import role, stopping
 
 THREADS = 4
@@ -19,18 +20,19 @@ def run(
     queues: Sequence[str] = (), threads: int = THREADS, overrides: Mapping[str, str] | None = None
 ) -> None:
     """Work off `queues` (all when none is named) until SIGTERM; what is in hand then is finished or kept."""
-    unknown = [queue for queue in queues if queue not in QUEUES]
+    unknown = [queue for queue in queues if queue not in WORKER_QUEUES]
     if unknown:
-        raise InvalidInputError({"--queues": f"unknown {', '.join(unknown)}; there are {', '.join(QUEUES)}"})
+        known = f"there are {', '.join(WORKER_QUEUES)}; or realtime and batch, by themselves"
+        raise InvalidInputError({"--queues": f"unknown {', '.join(unknown)}; {known}"})
     # Dramatiq reads it at import. More than a thread can take up at once would only keep it from others.
     os.environ.setdefault("dramatiq_queue_prefetch", str(threads))
     from dramatiq import Worker  # noqa: PLC0415 - after the line above
 
     with stopping() as stopped, role("worker", overrides) as system:
-        install(system.broker, system.services, ACTORS)
+        install(system.broker, system.services, WORKER_ACTORS)
         worker = Worker(
             system.broker, queues=set(queues) or None, worker_threads=threads, worker_timeout=_POLL_MS
         )
         worker.start()
-        stopped.wait()
+        systemd.wait(stopped)
         worker.stop(timeout=STOP_MS)

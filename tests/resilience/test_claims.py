@@ -46,6 +46,19 @@ def test_any_number_of_keys_is_taken_in_order(redis_client: redis.Redis, prefix:
     assert claims.take(keys, "bob") == keys
 
 
+@pytest.mark.parametrize("count", [0, 1, CHUNK + 1])
+def test_clearing_ends_every_claim_and_nobody_elses(
+    redis_client: redis.Redis, prefix: str, count: int
+) -> None:
+    claims, others = Claims(redis_client, 60, prefix), Claims(redis_client, 60, f"{prefix}-other")
+    keys = [f"scraper/2261/{i}" for i in range(count)]
+    claims.take(keys, "ann")
+    others.take(["1"], "ann")
+    assert claims.clear() == count
+    assert claims.take(keys, "bob") == keys
+    assert others.take(["1"], "bob") == []
+
+
 def test_an_unreachable_redis_is_a_passing_trouble(unreachable: redis.Redis, prefix: str) -> None:
     with pytest.raises(UnreachableError):
         Claims(unreachable, 60, prefix).take(["1"], "ann")

@@ -1,0 +1,39 @@
+"""Counts what checks and mails came to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from domain.notice import Accepted, Notice, Receipt
+from domain.observation import Failure, Outcome
+from observability.families import ANSWER, CHANGES, CHECKS, DETECT_TO_MAIL, MAILS
+from observability.outcomes import DEAD, SENT, of_check
+from observability.tally import Tally
+
+
+def count_checks(tally: Tally, source: str, outcomes: Sequence[Outcome], changed: int) -> None:
+    """What `source` said, how long it took, and how many sections that changed."""
+    for what, n in Counter(map(of_check, outcomes)).items():
+        tally.add(CHECKS, source, what, n=n)
+    answers = [outcome.took_seconds for outcome in outcomes if not isinstance(outcome, Failure)]
+    measured = [seconds for seconds in answers if seconds is not None]
+    tally.observe_all(ANSWER, source, seconds=measured)
+    tally.add(CHANGES, source, n=changed)
+
+
+def count_mails(tally: Tally, notices: Sequence[Notice], receipts: Sequence[Receipt], now: datetime) -> None:
+    """What the transport said of the letters of `notices`, in their order."""
+    taken = [
+        notice for notice, receipt in zip(notices, receipts, strict=True) if isinstance(receipt, Accepted)
+    ]
+    ages_seconds = [(now - notice.observed_at).total_seconds() for notice in taken]
+    tally.observe_all(DETECT_TO_MAIL, seconds=ages_seconds)
+    tally.add(MAILS, SENT, n=len(taken))
+    count_dead(tally, len(notices) - len(taken))
+
+
+def count_dead(tally: Tally, notices: int) -> None:
+    """Notifications that were given up."""
+    tally.add(MAILS, DEAD, n=notices)

@@ -1,0 +1,43 @@
+"""What all processes have counted, summed in Redis, so that no restart of theirs loses it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+import redis
+
+from resilience.scripts import Scripts, reaching, text
+
+_ENTRY_TTL_MS = 86_400_000  # far longer than anybody repeats an entry
+
+
+class Ledger:
+    """The fleet's counts; one object a process enters what that process has counted.
+
+    Shape: hash `{prefix}:ledger`, which never expires, and string `{prefix}:ledger:{process}`, a day after
+    its last entry. Raises: UnreachableError from both methods.
+    """
+
+    def __init__(self, client: redis.Redis, prefix: str = "rollcall") -> None:
+        self._client: Any = client
+        self._scripts = Scripts(client)
+        self._key = f"{prefix}:ledger"
+        self._keys = [self._key, f"{self._key}:{uuid4().hex}"]
+
+    def add(self, number: int, increments: Mapping[str, int]) -> None:
+        """Add the entry `number` of this process, one round trip.
+
+        Repeat an entry that failed with the same number and increments before the next one is made: then it
+        counts once, also where only the answer was lost. Calls must follow one another.
+        """
+        flat = [part for increment in increments.items() for part in increment]
+        with reaching():
+            self._scripts.ledger_add(self._keys, [number, _ENTRY_TTL_MS, *flat])
+
+    def read(self) -> dict[str, int]:
+        """Every count by its name; empty where nothing was ever counted."""
+        with reaching():
+            found = self._client.hgetall(self._key)
+        return {text(name): int(value) for name, value in found.items()}

@@ -1,0 +1,132 @@
+"""What Prometheus is told of the whole fleet; docs/metrics.md explains each family.
+
+Gauges are read at each scrape; what processes count comes from the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from importlib.metadata import version
+
+from prometheus_client.metrics_core import Metric
+
+from actors import ACTORS, QUEUES
+from observability import families
+from observability.metrics import Readings, counted, distributed, gauge
+from observability.outcomes import CHECK_OUTCOMES, MAIL_OUTCOMES
+from rollcall import brokers, instruments
+from rollcall.health import Health
+from rollcall.job_readings import job_metrics
+from rollcall.manning import ROLES, manning
+from rollcall.wiring import System
+
+
+def readings(system: System, health: Health) -> Readings:
+    """Everything that Prometheus may ask of the fleet."""
+    of_system = (_breakers, _runs, _lease, _mail, _sources, _pauses, _disk, job_metrics, manning, _counts)
+    return Readings(
+        [_build, partial(_queues, system, health), *(partial(read, system) for read in of_system)]
+    )
+
+
+def _build() -> Iterator[Metric]:
+    yield gauge("rollcall_build_info", "The running version", [({"version": version("rollcall")}, 1)])
+
+
+def _queues(system: System, health: Health) -> Iterator[Metric]:
+    queues = health.queues().items()
+    yield gauge("rollcall_queue_depth", "Unfinished messages", [({"queue": n}, q.depth) for n, q in queues])
+    yield gauge(
+        "rollcall_dead_letters", "Dead letters in the broker", [({"queue": n}, q.dead) for n, q in queues]
+    )
+    if not brokers.is_rabbitmq(system.settings):  # which does not say
+        ages = [({"queue": name}, q.oldest_age_seconds or 0) for name, q in queues]
+        yield gauge("rollcall_queue_oldest_age_seconds", "Age of the oldest message that waits", ages)
+
+
+def _breakers(system: System) -> Iterator[Metric]:
+    snapshots = instruments.breakers(system)
+    states = [
+        ({"breaker": snapshot.name, "state": state}, float(snapshot.state == state))
+        for snapshot in snapshots
+        for state in families.BREAKER_STATES
+    ]
+    yield gauge("rollcall_breaker_state", "1 for the state that the breaker is in", states)
+    forced = [({"breaker": snapshot.name}, float(snapshot.forced is not None)) for snapshot in snapshots]
+    yield gauge("rollcall_breaker_forced", "1 while an operator holds the breaker", forced)
+
+
+def _runs(system: System) -> Iterator[Metric]:
+    times = instruments.run_times(system)
+    yield gauge("rollcall_runs_late", "1 when no run has finished in two intervals", [({}, times.is_late)])
+    finished = [] if times.finished_at is None else [times.finished_at.timestamp()]
+    yield gauge(
+        "rollcall_last_finished_run_timestamp_seconds",
+        "When a run last finished",
+        [({}, at) for at in finished],
+    )
+
+
+def _lease(system: System) -> Iterator[Metric]:
+    is_held = system.services.cron_lease.held() is not None
+    yield gauge("rollcall_cron_lease_held", "1 while a run is being dispatched", [({}, is_held)])
+
+
+def _mail(system: System) -> Iterator[Metric]:
+    outbox, now = system.services.store.outbox, system.services.clock.now()
+    states = [({"state": state}, float(count)) for state, count in outbox.counts().items()]
+    yield gauge("rollcall_notifications", "Notifications by state", states)
+    oldest = outbox.backlog().oldest_due_at
+    age = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
+    yield gauge(
+        "rollcall_notifications_oldest_age_seconds", "How long the oldest unsent one is due", [({}, age)]
+    )
+
+
+def _sources(system: System) -> Iterator[Metric]:
+    found = instruments.sources(system)
+    times = {name: reading.last_success_at for name, reading in found.items()}
+    seen = [({"source": name}, at.timestamp()) for name, at in times.items() if at is not None]
+    yield gauge("rollcall_source_last_success_timestamp_seconds", "When a source last answered", seen)
+    silent = [({"source": name}, reading.silent_since is not None) for name, reading in found.items()]
+    yield gauge(
+        "rollcall_source_silent", "1 when a source that is watched said nothing in two intervals", silent
+    )
+
+
+def _pauses(system: System) -> Iterator[Metric]:
+    pauses, now = system.services.store.pauses, system.services.clock.now()
+    samples = [({"name": name}, pauses.paused(name, now) is not None) for name in system.services.breakers]
+    yield gauge("rollcall_paused", "1 while a source, or mail, is left alone", samples)
+
+
+def _disk(system: System) -> Iterator[Metric]:
+    disk = instruments.disk(system.settings.home)
+    yield gauge("rollcall_disk_free_bytes", "Room on the file system of the home", [({}, disk.free)])
+    yield gauge("rollcall_disk_size_bytes", "Size of the file system of the home", [({}, disk.total)])
+
+
+def _counts(system: System) -> Iterator[Metric]:
+    counts, known = system.pulse.ledger.read(), _known(system)
+    for counter in families.COUNTERS:
+        yield counted(counter, counts, known[counter.labels])
+    for histogram in families.HISTOGRAMS:
+        yield distributed(histogram, counts, known[histogram.labels])
+
+
+def _known(system: System) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
+    """Every series that there may be, so that each is there, at zero, before its first event."""
+    services = system.services
+    return {
+        (): [()],
+        ("actor",): [*((spec.name,) for spec in ACTORS), (families.UNKNOWN_ACTOR,)],
+        ("queue",): [(queue,) for queue in QUEUES],
+        ("source",): [(source,) for source in services.sources],
+        ("source", "outcome"): [
+            (source, outcome) for source in services.sources for outcome in CHECK_OUTCOMES
+        ],
+        ("outcome",): [(outcome,) for outcome in MAIL_OUTCOMES],
+        ("breaker", "to"): [(name, to) for name in services.breakers for to in families.BREAKER_STATES],
+        ("role",): [(role,) for role in ROLES],
+    }

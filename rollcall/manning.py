@@ -1,0 +1,45 @@
+"""Who is at work, for Prometheus: processes, their threads, and what these have in hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from prometheus_client.metrics_core import Metric
+
+from actors import ACTORS
+from observability.metrics import gauge
+from resilience.heartbeat import Heartbeat
+from rollcall.pulse import MEMORY, TICKED_AT
+from rollcall.wiring import System
+
+ROLES = ("worker", "scheduler", "web", "jobs")
+
+
+def manning(system: System) -> Iterator[Metric]:
+    """The families of all processes, from one look at who is alive."""
+    crews = {role: system.heartbeats.alive(role) for role in ROLES}
+    alive = [({"role": role}, float(len(crew))) for role, crew in crews.items()]
+    yield gauge("rollcall_processes_alive", "Processes whose heart beats", alive)
+    memory = [({"role": role}, sum(_facts(crew, MEMORY))) for role, crew in crews.items()]
+    yield gauge("rollcall_process_resident_memory_bytes", "Memory of all processes of a role", memory)
+    ticks = _facts(crews["scheduler"], TICKED_AT)
+    last = [max(ticks)] if ticks else []
+    yield gauge(
+        "rollcall_scheduler_last_tick_timestamp_seconds",
+        "When the scheduler last gave back and published what was due",
+        [({}, at) for at in last],
+    )
+    yield from _slots([member for crew in crews.values() for member in crew])
+
+
+def _slots(everybody: Sequence[Heartbeat]) -> Iterator[Metric]:
+    slots = [slot for member in everybody for slot in member.slots]
+    in_hand = Counter(slot.task.actor for slot in slots if slot.task is not None)
+    flying = [({"actor": spec.name}, float(in_hand[spec.name])) for spec in ACTORS]
+    yield gauge("rollcall_messages_in_flight", "Messages in the hands of workers", flying)
+    yield gauge("rollcall_worker_slots", "Threads that work on messages", [({}, float(len(slots)))])
+
+
+def _facts(crew: Sequence[Heartbeat], name: str) -> list[float]:
+    return [float(member.facts[name]) for member in crew if name in member.facts]

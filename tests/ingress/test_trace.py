@@ -1,0 +1,86 @@
+"""One request's id, and its run's, in every log line that they cause: from the trigger to the mail."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+import redis
+from dramatiq import Broker, Message
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import ShutdownNotifications
+
+from actors import ACTORS
+from actors.registry import install
+from observability.logs import JsonLines
+from observability.trace import Trace
+from resilience.quarantine import Quarantine
+from tests.ingress.site import CRON, Stage
+from tests.ingress.site import site as on
+from tests.support.catalog import Row
+from tests.support.house import House
+from tests.support.workbench import work_off
+
+ADDRESS = "ada@example.edu"
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    """What the processes would write to standard error."""
+    stream, root = io.StringIO(), logging.getLogger()
+    handler, level = logging.StreamHandler(stream), root.level
+    handler.setFormatter(JsonLines())
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield stream
+    root.setLevel(level)
+    root.removeHandler(handler)
+
+
+def lines(written: io.StringIO) -> list[dict[str, Any]]:
+    """Those of our own actors, in order."""
+    found = [json.loads(line) for line in written.getvalue().splitlines()]
+    return [line for line in found if line["logger"].startswith("actors.")]
+
+
+def _enqueue(broker: Broker, message: Message[Any]) -> None:
+    broker.enqueue(message)
+
+
+def test_every_line_that_a_request_causes_bears_its_id_and_its_run(
+    stage: Stage, a_house: House, redis_client: redis.Redis, prefix: str, written: io.StringIO
+) -> None:
+    middleware = [Trace(), Quarantine(redis_client, prefix=prefix), ShutdownNotifications()]
+    broker = RedisBroker(client=redis_client, namespace=prefix, middleware=middleware)  # type: ignore[no-untyped-call]
+    a_house.watch(email=ADDRESS)
+    a_house.catalog.rows[a_house.key()] = Row(open_seats=0)
+    a_house.run()
+    a_house.clock.advance(60)
+    a_house.catalog.rows[a_house.key()] = Row(open_seats=2)
+    services = replace(a_house.services, publish=partial(_enqueue, broker))
+    install(broker, services, ACTORS)
+    already = len(lines(written))
+    with on(stage, a_house, services=services) as site:
+        asked = "/cron/section-checks?stagger=all&force=1"
+        answer = site.client.post(asked, headers=CRON | {"X-Request-ID": "job-7"})
+    work_off(broker, redis_client, prefix)
+
+    told = lines(written)[already:]
+    assert [line["message"] for line in told] == ["triggered", "dispatching", "checked", "sent"]
+    assert {(line["request_id"], line["run"]) for line in told} == {("job-7", answer.json()["run_id"])}
+    assert [line.get("actor") for line in told] == [
+        None,
+        "sections.dispatch",
+        "sections.check",
+        "mail.deliver",
+    ]
+    assert len({line["message_id"] for line in told[1:]}) == 3
+    assert told[-1]["notifications"] == [1]
+    assert len(a_house.post.sent) == 1
+    assert ADDRESS not in written.getvalue()

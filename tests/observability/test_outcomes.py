@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from domain import errors
+from domain.observation import Failure
+from domain.section import SectionKey
+from mail.webhooks import EventKind
+from observability.outcomes import CHECK_OUTCOMES, REPORTED, of_check
+
+KEY = SectionKey("scraper", "2261", "12431")
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (errors.UpstreamTimeoutError("why"), "timeout"),
+        (errors.UnreachableError("why"), "unreachable"),
+        (errors.UpstreamError("why"), "upstream"),
+        (errors.MalformedAnswerError("why"), "malformed"),
+        (errors.RateLimitedError("why"), "rate_limited"),
+        (errors.UnauthorisedError("why"), "unauthorised"),
+        (errors.RejectedError("why"), "rejected"),
+        (errors.PermanentError("why"), "other"),
+    ],
+)
+def test_a_failure_has_a_word_that_is_known(error: errors.RollcallError, word: str) -> None:
+    assert of_check(Failure(KEY, error)) == word
+    assert word in CHECK_OUTCOMES
+
+
+def test_what_the_provider_reports_is_what_its_webhooks_tell() -> None:
+    # "sent" is counted when the transport takes the mail, and "other" says nothing of one.
+    assert set(REPORTED) == set(get_args(EventKind)) - {"sent", "other"}
