@@ -81,6 +81,14 @@ class Smtp:
             raise RejectedError("SMTP takes one letter at a time")
         return [self._send(letter) for letter in letters]
 
+    def log_in(self) -> None:
+        """Connect, log in and leave. Raises: as `send`."""
+        try:
+            with self._conversation() as server:
+                server.noop()
+        except OSError as error:
+            raise _translate(error) from error
+
     def _send(self, letter: Letter) -> Receipt:
         if not letter.to.isascii():
             return Refused("the address has letters that plain SMTP cannot carry")

@@ -7,12 +7,13 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from domain.errors import InvalidInputError
 from rollcall.settings import Settings, parse, secret
 
-_GENERATED = ("cron_secret", "api_token", "unsubscribe_secret")
+GENERATED = ("cron_secret", "api_token", "unsubscribe_secret", "job_webhook_secret")
 
 
 def load(overrides: Mapping[str, str] | None = None) -> Settings:
@@ -20,7 +21,20 @@ def load(overrides: Mapping[str, str] | None = None) -> Settings:
 
     Raises: InvalidInputError that names each bad setting.
     """
-    return parse({**_dotenv(), **_credentials(), **os.environ, **(overrides or {})})
+    return parse(values(overrides))
+
+
+def values(overrides: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What is set, unparsed; `overrides` come first.
+
+    Raises: InvalidInputError when a file that holds settings cannot be read.
+    """
+    try:
+        return {**_dotenv(), **_credentials(), **os.environ, **(overrides or {})}
+    except UnicodeDecodeError as error:
+        raise InvalidInputError({".env": "or a credential must be UTF-8"}) from error
+    except OSError as error:
+        raise InvalidInputError({str(error.filename): f"cannot be read ({error.strerror})"}) from error
 
 
 def prepare_home(settings: Settings) -> Settings:
@@ -34,13 +48,33 @@ def prepare_home(settings: Settings) -> Settings:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         generated: dict[str, Any] = {
             name: _secret_file(home / "secrets" / name.upper())
-            for name in _GENERATED
+            for name in GENERATED
             if getattr(settings, name) is None
         }
     except OSError as error:
         reason = f"the state folder {home} cannot be written ({error.strerror})"
         raise InvalidInputError({"ROLLCALL_HOME": reason}) from error
     return replace(settings, home=home, **generated)
+
+
+def kept_secrets(home: Path) -> dict[str, str]:
+    """The generated secrets that `home` holds."""
+    paths = [home / "secrets" / name.upper() for name in GENERATED]
+    return {path.name: _checked(path) for path in paths if path.is_file()}
+
+
+def keep_secret(home: Path, name: str, value: str) -> None:
+    """Put `value` in the place of a generated secret, at once and 0600. Raises: InvalidInputError."""
+    if name.lower() not in GENERATED:
+        raise InvalidInputError({name: "is not a secret that Rollcall generates"})
+    try:
+        secret(value)
+    except ValueError as error:
+        raise InvalidInputError({name: str(error)}) from error
+    path = home / "secrets" / name
+    with NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False) as file:  # mode 0600
+        file.write(value)
+    Path(file.name).replace(path)
 
 
 def _secret_file(path: Path) -> str:
@@ -76,5 +110,7 @@ def _credentials() -> dict[str, str]:
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if folder is None:
         return {}
-    paths = {each.metadata["name"]: Path(folder) / each.metadata["name"] for each in fields(Settings)}
-    return {name: path.read_text().strip() for name, path in paths.items() if path.is_file()}
+    names = [each.metadata["name"] for each in fields(Settings)]
+    # LoadCredential=rollcall:FOLDER names each file of the folder rollcall_NAME.
+    found = [(name, Path(folder) / f"{prefix}{name}") for prefix in ("rollcall_", "") for name in names]
+    return {name: path.read_text().strip() for name, path in found if path.is_file()}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import InvalidInputError
-from rollcall.environment import prepare_home
+from rollcall.environment import keep_secret, kept_secrets, load, prepare_home
 from rollcall.settings import parse
 
 
@@ -39,3 +39,35 @@ def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidInputError, match="ROLLCALL_HOME"):
         prepare_home(parse({"ROLLCALL_HOME": str(tmp_path / "file" / "home")}))
+
+
+def test_a_secret_that_comes_back_takes_the_place_of_the_one_that_was_made(tmp_path: Path) -> None:
+    settings = parse({"ROLLCALL_HOME": str(tmp_path)})
+    made = prepare_home(settings)
+    keep_secret(tmp_path, "API_TOKEN", "from before the fire")
+    assert kept_secrets(tmp_path)["API_TOKEN"] == "from before the fire"
+    assert prepare_home(settings).cron_secret == made.cron_secret
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "secrets").iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("../API_TOKEN", "long enough to be one"), ("API_TOKEN", "short")]
+)
+def test_what_is_no_secret_of_ours_is_not_kept(tmp_path: Path, name: str, value: str) -> None:
+    prepare_home(parse({"ROLLCALL_HOME": str(tmp_path)}))
+    before = kept_secrets(tmp_path)
+    with pytest.raises(InvalidInputError):
+        keep_secret(tmp_path, name, value)
+    assert kept_secrets(tmp_path) == before
+    assert not (tmp_path / "API_TOKEN").exists()
+
+
+def test_credentials_of_systemd_are_read_one_by_one_and_as_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rollcall_CRON_SECRET").write_text("from a folder of credentials\n")
+    (tmp_path / "API_TOKEN").write_text("from a credential of its own\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    found = load()
+    assert found.cron_secret == "from a folder of credentials"
+    assert found.api_token == "from a credential of its own"

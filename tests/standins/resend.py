@@ -91,6 +91,7 @@ class ResendStandIn:
         now: Callable[[], float] = time.time,
     ) -> None:
         self.port, self.api_key, self._now = port, api_key, now
+        self.domains, self.may_only_send = {"example.edu": "verified"}, False
         self._per_second = requests_per_second
         self.reset()
 
@@ -117,6 +118,7 @@ class ResendStandIn:
         app = web.Application(client_max_size=64 * 1024**2)
         app.router.add_post("/emails/batch", self._batch)
         app.router.add_post("/emails", self._single)
+        app.router.add_get("/domains", self._domains)
         app.router.add_get("/control/mails", self._show_mails)
         app.router.add_get("/control/stats", self._show_stats)
         app.router.add_put("/control/faults", self._set_faults)
@@ -159,6 +161,17 @@ class ResendStandIn:
     async def _single(self, request: web.Request) -> web.StreamResponse:
         return await self._answer(request, batch=False)
 
+    async def _domains(self, request: web.Request) -> web.Response:
+        try:
+            self._admit(request, needs_full_access=True)
+        except Refusal as refusal:
+            return _refused(refusal, self._limits())
+        found = [
+            {"id": str(uuid.uuid4()), "name": name, "status": status, "region": "us-east-1"}
+            for name, status in self.domains.items()
+        ]
+        return web.json_response({"object": "list", "has_more": False, "data": found})
+
     async def _answer(self, request: web.Request, *, batch: bool) -> web.StreamResponse:
         self.stats["requests"] += 1
         fired = {rule.kind: rule for rule in self._rules if rule.fires(self._dice)}
@@ -169,9 +182,7 @@ class ResendStandIn:
             answer = await self._once(request, mails, fired, batch=batch)
             response = web.json_response(answer, headers=self._limits())
         except Refusal as refusal:
-            body = {"statusCode": refusal.status, "name": refusal.name, "message": refusal.message}
-            headers = {**self._limits(), **refusal.headers}
-            response = web.json_response(body, status=refusal.status, headers=headers)
+            response = _refused(refusal, self._limits())
         if "garble" in fired:
             response = web.Response(text="<!DOCTYPE html><title>One moment</title>", content_type="text/html")
         if "lose_answer" in fired and request.transport:
@@ -179,7 +190,7 @@ class ResendStandIn:
         self.answers[str(response.status)] += 1
         return response
 
-    def _admit(self, request: web.Request) -> None:
+    def _admit(self, request: web.Request, *, needs_full_access: bool = False) -> None:
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         if not request.headers.get("User-Agent"):
             raise Refusal(403, "1010", "error code: 1010")
@@ -187,6 +198,8 @@ class ResendStandIn:
             raise Refusal(401, "missing_api_key", "Missing API key in the authorization header.")
         if key != self.api_key:
             raise Refusal(403, "invalid_api_key", "API key is invalid.")
+        if needs_full_access and self.may_only_send:
+            raise Refusal(401, "restricted_api_key", "This API key is restricted to only send emails.")
         second = int(self._now())
         self._window = (second, self._window[1] + 1 if self._window[0] == second else 1)
         if self._per_second and self._window[1] > self._per_second:
@@ -285,6 +298,11 @@ def signed(
     mac = hmac.new(base64.b64decode(secret.removeprefix("whsec_")), content, hashlib.sha256).digest()
     signature = f"v1,{base64.b64encode(mac).decode()}"
     return body, {"svix-id": event_id, "svix-timestamp": str(int(at)), "svix-signature": signature}
+
+
+def _refused(refusal: Refusal, limits: dict[str, str]) -> web.Response:
+    body = {"statusCode": refusal.status, "name": refusal.name, "message": refusal.message}
+    return web.json_response(body, status=refusal.status, headers={**limits, **refusal.headers})
 
 
 def _mails(body: bytes, *, batch: bool) -> list[dict[str, Any]]:

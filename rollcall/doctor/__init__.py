@@ -1,0 +1,1 @@
+"""What `rollcall doctor` looks at: one module a group of checks."""

@@ -1,0 +1,54 @@
+"""The settings themselves, and the file that may hold them: known without asking anybody."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from rollcall.doctor.case import Case
+from rollcall.doctor.examination import Check
+from rollcall.doctor.finding import Finding, Status, Verdict, ok, warning
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def findings(case: Case) -> list[Finding]:
+    """One for all settings when they are valid, else one for each that is not."""
+    if not case.problems:
+        return [Finding("settings", Status.OK, "every setting is valid", "")]
+    return [
+        Finding(f"settings.{name}", Status.FAILURE, f"{name} {problem}", f"correct {name}")
+        for name, problem in case.problems.items()
+    ]
+
+
+def _dotenv(_case: Case) -> Verdict:
+    path = Path(".env").absolute()
+    if not path.exists():
+        return ok("there is none: settings come from the environment alone")
+    if path.stat().st_mode & _OTHERS:
+        return warning(f"{path} can be read by others, and may hold secrets", f"chmod 600 {path}")
+    return ok(f"{path} is its owner's alone")
+
+
+def _public_url(case: Case) -> Verdict:
+    settings = case.settings
+    if settings.transport == "preview":
+        return ok(f"links in mails start with {settings.base_url}, and no mail leaves")
+    if settings.public_url is None:
+        return warning(
+            f"links in mails start with {settings.base_url}, which nobody else can open",
+            "set PUBLIC_URL to the https:// address that students can reach",
+        )
+    if not settings.public_url.startswith("https://"):
+        return warning(
+            f"{settings.public_url} is not https, and one-click unsubscription needs it (RFC 8058)",
+            "serve HTTPS (deploy/Caddyfile), and set PUBLIC_URL to the https:// address",
+        )
+    return ok(settings.public_url)
+
+
+CHECKS = (
+    Check("dotenv", _dotenv, "make .env readable for the user that runs Rollcall"),
+    Check("public-url", _public_url, "correct PUBLIC_URL", needs=("settings.PUBLIC_URL",)),
+)

@@ -1,0 +1,121 @@
+"""The database: reachable, sound, and with the schema of this release. It is opened for reading only."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import URL, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from rollcall.doctor.case import Case
+from rollcall.doctor.examination import Check
+from rollcall.doctor.finding import Verdict, failure, ok, warning
+from rollcall.wiring import database_url
+from store import migrate
+from store.database import Database
+
+_PATIENCE_SECONDS = 8.0
+_STEPS = 100_000  # of SQLite's machine between two looks at the clock
+
+
+@contextmanager
+def reading(case: Case) -> Iterator[Database]:
+    """The database, which is not made where there is none."""
+    url = _url(case)
+    if _is_sqlite(url):
+        file = f"file:{quote(str(Path(url.database or '').absolute()))}"
+        url = url.set(database=file).update_query_dict({"mode": "ro", "uri": "true"})
+    database = Database(url.render_as_string(hide_password=False))
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _url(case: Case) -> URL:
+    return make_url(database_url(case.settings))
+
+
+def _is_sqlite(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite"
+
+
+def _database(case: Case) -> Verdict:
+    url = _url(case)
+    if Database(database_url(case.settings)).is_missing:
+        return failure(f"there is no {url.database}", "rollcall init")
+    try:
+        with reading(case) as database:
+            return ok(f"{_version(database)}, {_place(url)}")
+    except DBAPIError as error:
+        return failure(f"{_place(url)}: {error.orig}", _remedy(url))
+
+
+def _version(database: Database) -> str:
+    asked = "SELECT sqlite_version()" if database.is_sqlite else "SHOW server_version"
+    with database.read() as connection:
+        version = connection.execute(text(asked)).scalar_one()
+    return f"{'SQLite' if database.is_sqlite else 'PostgreSQL'} {version}"
+
+
+def _place(url: URL) -> str:
+    if _is_sqlite(url):
+        return str(url.database)
+    return f"{url.host or url.query.get('host') or 'localhost'}:{url.port or 5432}/{url.database}"
+
+
+def _remedy(url: URL) -> str:
+    if _is_sqlite(url):
+        return f"make {url.database} readable for this user, or: rollcall restore FILE --replace"
+    return f"start PostgreSQL at {_place(url)}, or correct DATABASE_URL"
+
+
+def _migrations(case: Case) -> Verdict:
+    newest = migrate.head()
+    with reading(case) as database, database.read() as connection:
+        found = migrate.revision(connection)
+    if found == newest:
+        return ok(f"schema {newest}, the newest")
+    if found is not None and found > newest:
+        return warning(
+            f"schema {found} is newer than {newest} of this Rollcall",
+            "once what failed is mended, upgrade again",
+        )
+    return failure(f"schema {found or 'none'}, not {newest}", "rollcall init")
+
+
+def _integrity(case: Case) -> Verdict:
+    url = _url(case)
+    if not _is_sqlite(url):
+        return ok("PostgreSQL looks after it")
+    try:
+        told = _quick_check(case)
+    except OperationalError as error:
+        if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
+            raise
+        hint = f"sqlite3 {url.database} 'PRAGMA quick_check'"
+        return warning(f"not checked to the end within {_PATIENCE_SECONDS:g} s", hint)
+    return ok("sound") if told == "ok" else failure(told, "rollcall restore FILE --replace")
+
+
+def _quick_check(case: Case) -> str:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    with reading(case) as database, database.read() as connection:
+        handle: Any = connection.connection.driver_connection
+        handle.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+        return str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
+
+
+_NEEDS = ("settings.DATABASE_URL", "settings.ROLLCALL_HOME")
+CHECKS = (
+    Check("database", _database, "correct DATABASE_URL", _NEEDS),
+    Check("database.migrations", _migrations, "rollcall init", (*_NEEDS, "database")),
+    Check("database.integrity", _integrity, "rollcall restore FILE --replace", (*_NEEDS, "database")),
+)

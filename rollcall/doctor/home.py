@@ -1,0 +1,105 @@
+"""The state folder: there, ours alone, writable, and with room left."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rollcall import backups, environment
+from rollcall.clock import SystemClock
+from rollcall.doctor.case import Case
+from rollcall.doctor.examination import Check
+from rollcall.doctor.finding import Verdict, failure, ok, warning
+from rollcall.instruments import disk
+from rollcall.settings import secret
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_FULL_BYTES = 50_000_000
+
+
+def _home(case: Case) -> Verdict:
+    home = case.settings.home
+    if not home.is_dir():
+        return failure(f"{home} is not there", "rollcall init")
+    try:
+        with tempfile.TemporaryFile(dir=home) as file:  # it has no name, and nobody ever sees it
+            file.write(b"rollcall")
+    except OSError as error:
+        return failure(f"{home} cannot be written ({error.strerror})", f"chown -R {_user()} {home}")
+    if home.stat().st_mode & _OTHERS:
+        return warning(f"{home} is open to others", f"chmod 700 {home}")
+    return ok(f"{home} can be written")
+
+
+def _user() -> str:
+    import pwd  # noqa: PLC0415 - one hint needs it
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def _secrets(case: Case) -> Verdict:
+    folder = case.settings.home / "secrets"
+    names = [name.upper() for name in environment.GENERATED if getattr(case.settings, name) is None]
+    paths = [folder / name for name in names]
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing:
+        return failure(f"{', '.join(missing)} not there", "rollcall init")
+    loose = [path for path in paths if path.stat().st_mode & _OTHERS]
+    if loose:
+        return failure(f"{loose[0]} can be read by others", f"chmod 600 {folder}/*")
+    unusable = [path for path in paths if not _is_secret(path)]
+    if unusable:
+        return failure(f"{unusable[0]} is too short to guard anything", f"rm {unusable[0]} && rollcall init")
+    return ok(f"{folder}: {len(paths)} files, their owner's alone" if paths else "all are set")
+
+
+def _is_secret(path: Path) -> bool:
+    try:
+        secret(path.read_text().strip())
+    except ValueError:
+        return False
+    return True
+
+
+def _backup(case: Case) -> Verdict:
+    home, now = case.settings.home, SystemClock().now()
+    found = backups.last(home)
+    since = _made_at(home, now) if found is None else found.at
+    seen = "none was made yet" if found is None else f"{found.file}, {_hours(now - since)} ago"
+    if now - since > backups.OVERDUE_AFTER:
+        return warning(seen, "rollcall backup FILE, once a day, to another disk")
+    return ok(seen)
+
+
+def _made_at(home: Path, now: datetime) -> datetime:
+    """When the first secret was made; a home that keeps none tells nothing of its age."""
+    made = [path.stat().st_mtime for path in (home / "secrets").glob("*")]
+    return datetime.fromtimestamp(min(made, default=now.timestamp()), UTC)
+
+
+def _hours(age: timedelta) -> str:
+    return f"{age.total_seconds() / 3600:.1f} hours"
+
+
+def _disk(case: Case) -> Verdict:
+    found = disk(case.settings.home)
+    seen = f"{found.free / 1e9:.1f} GB free of {found.total / 1e9:.1f} GB"
+    hint = f"make room on the disk of {found.path}"
+    if found.free < _FULL_BYTES:
+        return failure(seen, hint)
+    return warning(seen, hint) if found.is_nearly_full else ok(seen)
+
+
+_NEEDS = ("settings.ROLLCALL_HOME",)
+CHECKS = (
+    Check("home", _home, "correct ROLLCALL_HOME", _NEEDS),
+    Check("home.secrets", _secrets, "rollcall init", (*_NEEDS, "home")),
+    Check("backup", _backup, "rollcall backup FILE", (*_NEEDS, "home")),
+    Check("disk", _disk, "correct ROLLCALL_HOME", (*_NEEDS, "home")),
+)

@@ -1,0 +1,102 @@
+"""Mail: the provider knows us, and letters can be written. Nothing is sent."""
+
+from __future__ import annotations
+
+from email.utils import parseaddr
+
+from domain.errors import InvalidInputError, RollcallError, UnauthorisedError
+from domain.notice import Notice
+from domain.section import SectionKey
+from domain.watch import Kind
+from mail.letters import Renderer
+from mail.links import Links
+from mail.mime import message
+from rollcall.clock import SystemClock
+from rollcall.doctor.case import Case
+from rollcall.doctor.examination import Check
+from rollcall.doctor.finding import Verdict, failure, ok
+from rollcall.settings import Settings
+
+_TIMEOUT_SECONDS = 8.0
+_VERIFIED = "verified"
+
+
+def _login(case: Case) -> Verdict:
+    settings = case.settings
+    if settings.transport == "preview":
+        return ok(f"mail goes to the preview outbox, {settings.home / 'outbox'}")
+    name, log_in = _LOGINS[settings.transport]
+    try:
+        return log_in(settings)
+    except (InvalidInputError, UnauthorisedError) as error:
+        return failure(str(error), f"correct {name}")
+    except RollcallError as error:
+        return failure(str(error), f"make the provider reachable from here, or correct {name}")
+
+
+def _resend(settings: Settings) -> Verdict:
+    from mail.resend_login import sending_domains  # noqa: PLC0415 - heavy, and one transport is enough
+
+    domains = sending_domains(settings.resend_api_key or "", settings.resend_api_url, _TIMEOUT_SECONDS)
+    if domains is None:
+        return ok("Resend knows the key, which may send and nothing else")
+    sender = parseaddr(settings.notification_from_email)[1].rpartition("@")[2]
+    state = domains.get(sender, "not a domain of this account")
+    if state != _VERIFIED:
+        hint = f"verify {sender} in Resend's dashboard, or correct NOTIFICATION_FROM_EMAIL"
+        return failure(f"Resend knows the key, but {sender} is {state}", hint)
+    return ok(f"Resend knows the key, and {sender} is verified")
+
+
+def _postmark(settings: Settings) -> Verdict:
+    from mail.postmark import Postmark  # noqa: PLC0415
+
+    Postmark(settings.postmark_server_token or "", settings.postmark_api_url, _TIMEOUT_SECONDS).log_in()
+    return ok("Postmark knows the token")
+
+
+def _smtp(settings: Settings) -> Verdict:
+    from mail.smtp import Smtp  # noqa: PLC0415
+
+    Smtp(settings.smtp_url or "", SystemClock(), _TIMEOUT_SECONDS).log_in()
+    return ok("the mail server lets us in")
+
+
+_LOGINS = {
+    "resend": ("RESEND_API_KEY", _resend),
+    "postmark": ("POSTMARK_SERVER_TOKEN", _postmark),
+    "smtp": ("SMTP_URL", _smtp),
+}
+
+
+def _dry_run(case: Case) -> Verdict:
+    settings, now = case.settings, SystemClock().now()
+    links = Links(settings.base_url, "signs a letter that nobody gets")
+    render = Renderer(settings.notification_from_email, links, settings.enrol_url).render
+    key = SectionKey("dry-run", "2261", "12431")
+    notice = Notice(1, 1, "ada@example.edu", Kind.SEAT_AVAILABLE, key, 1, now, 1, 30, None)
+    written = message(render(notice), now).as_bytes()
+    return ok(f"a letter of {len(written)} bytes can be written")
+
+
+_OURS = ("NOTIFICATION_FROM_EMAIL", "ENROL_URL", "PUBLIC_URL", "HOST", "PORT")
+_THEIRS = (
+    "MAIL_TRANSPORT",
+    "RESEND_API_KEY",
+    "RESEND_API_URL",
+    "POSTMARK_SERVER_TOKEN",
+    "POSTMARK_API_URL",
+    "SMTP_URL",
+    "NOTIFICATION_FROM_EMAIL",
+)
+CHECKS = (
+    Check(
+        "mail.login", _login, "make the provider reachable from here", tuple(f"settings.{x}" for x in _THEIRS)
+    ),
+    Check(
+        "mail.dry-run",
+        _dry_run,
+        "correct NOTIFICATION_FROM_EMAIL or ENROL_URL",
+        tuple(f"settings.{name}" for name in _OURS),
+    ),
+)

@@ -1,0 +1,79 @@
+"""The catalogs: each is asked about one section, as a worker would."""
+
+from __future__ import annotations
+
+from sqlalchemy.exc import DBAPIError
+
+from domain.errors import RateLimitedError, UnauthorisedError, UnreachableError, UpstreamTimeoutError
+from domain.observation import Failure, Missing, Outcome
+from domain.section import SectionKey, Stagger
+from rollcall.clock import SystemClock
+from rollcall.doctor.case import Case
+from rollcall.doctor.database import reading
+from rollcall.doctor.examination import Check
+from rollcall.doctor.finding import Verdict, failure, ok, warning
+from sources.campus import Campus
+from sources.scraper import Scraper
+from store.sections import Sections
+
+_MOST_SECONDS = 30
+_MARGIN_SECONDS = 2.0
+
+
+def checks(case: Case) -> tuple[Check, ...]:
+    """One for each source in use."""
+    if case.settings.scraper_url is None and "SCRAPER_URL" not in case.problems:
+        return (Check(f"source.{Campus.name}", _campus, "set SCRAPER_URL"),)
+    needs = ("settings.SCRAPER_URL", "settings.SCRAPER_SECRET_TOKEN", "settings.SCRAPER_TIMEOUT_SECONDS")
+    limit_seconds = _patience_seconds(case) + _MARGIN_SECONDS
+    return (Check(f"source.{Scraper.name}", _scraper, "correct SCRAPER_URL", needs, limit_seconds),)
+
+
+def _campus(_case: Case) -> Verdict:
+    asked = Campus.sections()
+    return ok(f"demo campus, {len(Campus(SystemClock()).observe(asked))} sections")
+
+
+def _scraper(case: Case) -> Verdict:
+    settings = case.settings
+    scraper = Scraper(
+        url=settings.scraper_url or "",
+        token=settings.scraper_secret_token or "",
+        clock=SystemClock(),
+        timeout_seconds=_patience_seconds(case),
+    )
+    key = _watched(case) or SectionKey(Scraper.name, "0", "0")
+    try:
+        (outcome,) = scraper.observe([key])
+    finally:
+        scraper.close()
+    return _verdict(outcome, settings.scraper_url or "")
+
+
+def _patience_seconds(case: Case) -> int:
+    return min(case.settings.scraper_timeout_seconds, _MOST_SECONDS)
+
+
+def _watched(case: Case) -> SectionKey | None:
+    """A section that somebody watches, which the catalog should know; None where nobody can say."""
+    try:
+        with reading(case) as database:
+            return next(iter(Sections(database).due(Stagger.ALL, [Scraper.name])), None)
+    except DBAPIError:
+        return None
+
+
+def _verdict(outcome: Outcome, url: str) -> Verdict:
+    if not isinstance(outcome, Failure):
+        known = "is not known to it" if isinstance(outcome, Missing) else "was read"
+        return ok(f"{url} takes our token; {outcome.key} {known}")
+    error = outcome.error
+    if isinstance(error, UnauthorisedError):
+        return failure(f"{url} refuses our token: {error}", "correct SCRAPER_SECRET_TOKEN")
+    if isinstance(error, RateLimitedError):
+        return warning(f"{url}: {error}", "lower SCRAPER_REQUESTS_PER_MINUTE")
+    if isinstance(error, (UnreachableError, UpstreamTimeoutError)):
+        return failure(f"{url}: {error}", f"start the scraper at {url}, or correct SCRAPER_URL")
+    return warning(
+        f"{url} answers, but not as agreed: {error}", "look at the scraper's own log, or correct SCRAPER_URL"
+    )

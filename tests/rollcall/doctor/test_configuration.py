@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rollcall.doctor.case import Case, load
+from rollcall.doctor.configuration import CHECKS, findings
+from rollcall.doctor.examination import examine
+from rollcall.doctor.finding import Status
+from rollcall.settings import parse
+
+RESEND = {"RESEND_API_KEY": "re_1", "NOTIFICATION_FROM_EMAIL": "rollcall@example.edu"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        ({}, Status.OK),
+        (RESEND, Status.WARNING),
+        (RESEND | {"PUBLIC_URL": "http://rollcall.example.edu"}, Status.WARNING),
+        (RESEND | {"PUBLIC_URL": "https://rollcall.example.edu"}, Status.OK),
+    ],
+)
+def test_mail_that_leaves_needs_links_that_others_can_open(settings: dict[str, str], status: Status) -> None:
+    (found,) = examine(CHECKS[1:], Case(parse(settings)))
+    assert found.status is status
+    assert ("PUBLIC_URL" in found.hint) is (status is not Status.OK)
+
+
+def test_settings_that_others_can_read_are_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / ".env"
+    file.write_text("PORT=8001\n")
+    file.chmod(0o640)
+    (found,) = examine(CHECKS[:1], load())
+    assert (found.status, found.hint) == (Status.WARNING, f"chmod 600 {file}")
+    file.chmod(0o600)
+    assert examine(CHECKS[:1], load())[0].status is Status.OK
+
+
+def test_a_file_that_is_no_text_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(b"PORT=\xff\xfe\n")
+    (found,) = findings(load())
+    assert (found.id, found.status) == ("settings..env", Status.FAILURE)
