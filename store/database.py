@@ -10,10 +10,11 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Table, create_engine, event, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
 BUSY_TIMEOUT_MS = 15_000
@@ -31,10 +32,22 @@ class Database:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether it is a file that is not there yet; whoever connects makes it."""
+        return self.is_sqlite and not Path(self.url.database or "").is_file()
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A snapshot to read from; it commits nothing."""
         with self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """As `read`, of one moment, however many queries and however long they take."""
+        options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self._engine.connect().execution_options(**options) as connection:
             yield connection
 
     @contextmanager
@@ -55,7 +68,7 @@ class Database:
 
 def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
     """Insert `row` unless one with its unique key is there; whether it was inserted."""
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+    dialect: Any = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")  # the other costs 2 MB
     inserted = dialect.insert(table).values(row).on_conflict_do_nothing().returning(*table.primary_key)
     return connection.execute(inserted).first() is not None  # a row count is not known to every driver
 

@@ -1,0 +1,124 @@
+"""`rollcall backup` and `rollcall restore`: everything in one file, and back."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from domain.errors import InvalidInputError, PermanentError, UnreachableError
+from resilience.claims import Claims
+from rollcall import backups, environment
+from rollcall.clock import SystemClock
+from rollcall.idle import alone
+from rollcall.output import progress
+from rollcall.settings import Settings
+from rollcall.storage import folder_of, storage_of
+from rollcall.wiring import database_url, redis_client
+from store import restore as restoring
+from store.archive import Manifest, Reader
+from store.audit import Entry
+from store.backup import back_up
+from store.database import Database
+
+_without_secrets = click.option(
+    "--without-secrets", is_flag=True, help="Leave out the generated secrets of the home."
+)
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_without_secrets
+def backup(file: Path, *, without_secrets: bool) -> None:
+    """Write everything to FILE (a zip, mode 0600), while everything runs.
+
+    It holds the database, the folder of stored files and the generated secrets: with another
+    UNSUBSCRIBE_SECRET the links in mails already sent would stop working. Keep it as safe as the home. What
+    lies in the environment, in .env or in a bucket is not in it. It can be restored into SQLite and
+    PostgreSQL, whichever it came from.
+    """
+    settings = environment.load()
+    settings = replace(settings, home=settings.home.absolute())
+    secrets = {} if without_secrets else environment.kept_secrets(settings.home)
+    now = SystemClock().now()
+    try:
+        manifest = _write(settings, file.absolute(), secrets)
+        rows = sum(contents.rows for contents in manifest.tables.values())
+        size = file.stat().st_size
+        backups.note(settings.home, backups.Noted(now, str(file.absolute()), size, rows))
+    except OSError as error:
+        raise InvalidInputError({"FILE": f"{error.filename} cannot be written ({error.strerror})"}) from error
+    click.echo(f"{file}: {rows} rows of schema {manifest.schema}, {size} bytes, {_listed(secrets)}")
+
+
+def _write(settings: Settings, file: Path, secrets: Mapping[str, str]) -> Manifest:
+    with closing(Database(database_url(settings))) as database, progress("backing up") as bar:
+        if database.is_missing:
+            raise PermanentError(f"there is no {database.url.database}: run `rollcall init`")
+        return back_up(
+            database,
+            file,
+            release=version("rollcall"),
+            secrets=secrets,
+            files=folder_of(settings),
+            now=SystemClock().now(),
+            progress=bar,
+        )
+
+
+@click.command()
+@click.argument("file", type=click.File("rb"))
+@click.option("--replace", "may_replace", is_flag=True, help="Delete what the database holds.")
+@_without_secrets
+def restore(file: BinaryIO, *, may_replace: bool, without_secrets: bool) -> None:
+    """Make the database what it was when FILE was written, and put its secrets into the home.
+
+    All of it or nothing, and only while no role runs. An older schema is brought to the newest. Mail whose
+    batch was under way keeps its key, and is not sent twice within the provider's 24 hours; what was first
+    sent after the backup was made is not known to it, and may be sent again.
+    """
+    archive = Reader(file)
+    settings = environment.prepare_home(environment.load())
+    secrets = {} if without_secrets else archive.secrets()
+    with alone(settings):
+        _read(settings, archive, file.name, may_replace=may_replace)
+        _store(settings, archive)
+        for name, value in secrets.items():
+            environment.keep_secret(settings.home, name, value)
+        _end_claims(settings)
+    rows = sum(contents.rows for contents in archive.manifest.tables.values())
+    click.echo(f"{rows} rows as of {archive.manifest.created_at}, {_listed(secrets)}; next: rollcall up")
+
+
+def _read(settings: Settings, archive: Reader, name: str, *, may_replace: bool) -> None:
+    manifest = archive.manifest
+    rows = sum(contents.rows for contents in manifest.tables.values())
+    told = {"file": name, "created_at": manifest.created_at, "schema": manifest.schema}
+    entry = Entry(SystemClock().now(), getpass.getuser(), "backup.restore", "database", told, rows)
+    with closing(Database(database_url(settings))) as database, progress("restoring") as bar:
+        restoring.restore(database, archive, replace=may_replace, progress=bar, entry=entry)
+
+
+def _store(settings: Settings, archive: Reader) -> None:
+    storage = storage_of(settings)
+    for key, content in archive.files():
+        storage.put(key, content, "application/octet-stream")
+
+
+def _end_claims(settings: Settings) -> None:
+    """Claims of the time before would only make sections wait. Where Redis is down they end by themselves."""
+    with redis_client(settings) as client:
+        try:
+            Claims(client, settings.cron_lock_ttl_seconds).clear()
+        except UnreachableError as error:
+            click.echo(f"claims in flight were not ended, and expire: {error}", err=True)
+
+
+def _listed(secrets: Mapping[str, str]) -> str:
+    return f"secrets {', '.join(secrets)}" if secrets else "no secrets"

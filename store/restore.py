@@ -1,0 +1,76 @@
+"""A backup back into a database, whatever kind of database it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from sqlalchemy import Connection, Table, insert
+
+from domain.errors import PermanentError
+from store import audit, migrate
+from store.archive import Reader, Row, UnusableArchiveError
+from store.audit import Entry
+from store.backup import Progress
+from store.database import Database
+from store.tables import count_rows, drop, go_on_from, numbers, tables_of
+
+_ROWS_AT_ONCE = 1000
+
+
+class NotEmptyError(PermanentError):
+    """The database holds something, and nobody said that it may go."""
+
+
+def restore(
+    database: Database, archive: Reader, *, replace: bool, progress: Progress, entry: Entry | None = None
+) -> None:
+    """Make `database` what `archive` holds, in one transaction, and bring its schema to the newest.
+
+    Rows keep their numbers, and no number that the backup or the replaced database ever gave is given anew.
+
+    Raises: NotEmptyError unless `replace`; UnusableArchiveError, UnknownSchemaError.
+    """
+    schema = archive.manifest.schema
+    if not migrate.is_known(schema):
+        raise migrate.UnknownSchemaError(
+            f"the backup has schema {schema}, and this Rollcall knows those up to {migrate.head()}:"
+            f" restore it with release {archive.manifest.release} or a newer one"
+        )
+    with database.write() as connection:
+        migrate.lock(connection)
+        before = tables_of(connection)
+        if not replace and count_rows(connection, before):
+            raise NotEmptyError("the database is not empty; --replace deletes what it holds")
+        given = numbers(connection, before)
+        drop(connection, before)
+        migrate.bring(connection, schema)
+        after = tables_of(connection)
+        _fill(connection, after, archive, progress)
+        highest = {name: max(last, given.get(name, 0)) for name, last in archive.manifest.numbers.items()}
+        go_on_from(connection, after, given | highest)
+        migrate.bring(connection, "head")
+        audit.write(connection, entry)
+
+
+def _fill(connection: Connection, tables: list[Table], archive: Reader, progress: Progress) -> None:
+    contents = archive.manifest.tables
+    total, done = sum(each.rows for each in contents.values()), 0
+    unknown = contents.keys() - {table.name for table in tables}
+    if unknown:
+        raise UnusableArchiveError(f"its schema has no table {', '.join(sorted(unknown))}")
+    for table in tables:
+        if table.name not in contents:
+            continue
+        columns = contents[table.name].columns
+        if strange := set(columns) - set(table.columns.keys()):
+            raise UnusableArchiveError(f"its table {table.name} has no column {', '.join(sorted(strange))}")
+        for rows in _batches(archive.rows(table.name)):
+            connection.execute(insert(table), [dict(zip(columns, row, strict=True)) for row in rows])
+            done += len(rows)
+            progress(done, total)
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while batch := list(islice(rows, _ROWS_AT_ONCE)):
+        yield batch

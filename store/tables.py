@@ -1,0 +1,94 @@
+"""The tables as a database has them, which need not be those of this release; and the numbers they give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import JSON, BigInteger, Connection, Integer, MetaData, Table, func, inspect, select, text
+
+from store.schema import metadata as ours
+
+VERSIONS = "alembic_version"
+
+
+def tables_of(connection: Connection) -> list[Table]:
+    """Rollcall's tables in `connection`'s database, the referred ones first; nobody else's."""
+    names = [name for name in inspect(connection).get_table_names() if name in ours.tables]
+    found = MetaData()
+    found.reflect(connection, only=names)
+    for table in found.sorted_tables:
+        for column in table.columns:
+            if isinstance(column.type, JSON):
+                column.type.none_as_null = True  # nothing is NULL, not JSON's null
+    return [table for table in found.sorted_tables if table.name in names]
+
+
+def count_rows(connection: Connection, tables: list[Table]) -> int:
+    """How many rows `tables` have together."""
+    return sum(connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables)
+
+
+def drop(connection: Connection, tables: list[Table]) -> None:
+    """Remove `tables` and what they hold, and the note of their schema."""
+    for table in reversed(tables):
+        table.drop(connection)
+    connection.execute(text(f"DROP TABLE IF EXISTS {VERSIONS}"))
+
+
+def numbers(connection: Connection, tables: list[Table]) -> dict[str, int]:
+    """The last number that each of `tables` has given to a row, whether or not that row still exists."""
+    found = {table.name: _last(connection, table) for table in tables if _key(table) is not None}
+    for name, given in _given(connection, tables).items():
+        found[name] = max(found.get(name, 0), given)
+    return found
+
+
+def go_on_from(connection: Connection, tables: list[Table], given: Mapping[str, int]) -> None:
+    """Let every row to come have a higher number than those that were `given`."""
+    for table in tables:
+        key, last = _key(table), max(given.get(table.name, 0), _last(connection, table))
+        if key is None or last == 0:
+            continue
+        if connection.dialect.name == "sqlite":
+            _note_sqlite(connection, table.name, last)
+        else:
+            sequence = func.pg_get_serial_sequence(table.name, key)
+            connection.execute(select(func.setval(sequence, last)))
+
+
+def _key(table: Table) -> str | None:
+    """The column that the database numbers, or None."""
+    keys = [column for column in table.primary_key if isinstance(column.type, (Integer, BigInteger))]
+    return keys[0].name if len(keys) == 1 else None
+
+
+def _last(connection: Connection, table: Table) -> int:
+    key = _key(table)
+    if key is None:
+        return 0
+    return int(connection.execute(select(func.coalesce(func.max(table.c[key]), 0))).scalar_one())
+
+
+def _given(connection: Connection, tables: list[Table]) -> dict[str, int]:
+    names = {table.name for table in tables}
+    if connection.dialect.name == "sqlite":
+        rows = connection.execute(text("SELECT name, seq FROM sqlite_sequence")) if names else ()
+        return {name: int(last) for name, last in rows if name in names}
+    query = text(
+        "SELECT last_value FROM pg_sequences WHERE format('%I.%I', schemaname, sequencename) = :name"
+    )
+    found = {}
+    for table in tables:
+        key = _key(table)
+        if key is None:
+            continue
+        sequence = connection.execute(select(func.pg_get_serial_sequence(table.name, key))).scalar()
+        found[table.name] = connection.execute(query, {"name": sequence}).scalar() or 0
+    return found
+
+
+def _note_sqlite(connection: Connection, name: str, last: int) -> None:
+    """SQLite heeds the note for the tables that never give a number twice, and for no other."""
+    connection.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), {"name": name})
+    note = text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :last)")
+    connection.execute(note, {"name": name, "last": last})

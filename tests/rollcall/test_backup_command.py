@@ -1,0 +1,186 @@
+"""`rollcall backup` and `restore`, with everything running and after everything was lost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from resilience.heartbeat import Heartbeats
+from rollcall import backups
+from tests.standins.resend import ResendStandIn
+from tests.standins.scraper import TOKEN, Reply, ScraperStandin
+from tests.support.commands import run
+from tests.support.redis_server import running, valkey_binary
+from tests.support.stack import Stack, wait_until
+
+FULL = Reply(fields={"seats_available": 0, "non_reserved_seats": None})
+OPEN = Reply(fields={"seats_available": 2, "non_reserved_seats": None})
+LOST, PENDING, QUIET = "12430", "12431", "12432"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "rollcall.backup"
+
+
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    """A server of its own: heartbeats have one name."""
+    with running(valkey_binary()) as server:
+        yield server.url
+
+
+def listed(home: Path, *command: str, **settings: str) -> list[dict[str, Any]]:
+    done = run(home, *command, "--json", **settings)
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def held(stack: Stack) -> list[list[dict[str, Any]]]:
+    """The watches with their sections' states, and the notifications."""
+    return [stack.get(path).json()["items"] for path in ("/watches", "/notifications")]
+
+
+def finish(stack: Stack) -> None:
+    run_id = stack.post("/cron/section-checks?stagger=all&force=1").json()["run_id"]
+    wait_until(lambda: stack.get(f"/cron/runs/{run_id}").json()["state"] == "finished", "a finished run")
+
+
+def test_what_was_backed_up_while_it_ran_goes_on_after_all_was_lost_and_mails_nobody_twice(
+    home: Path, file: Path
+) -> None:
+    with ScraperStandin() as scraper, ResendStandIn() as resend:
+        scraper.set_default(FULL)
+        settings = {
+            "SCRAPER_URL": scraper.url,
+            "SCRAPER_SECRET_TOKEN": TOKEN,
+            "RESEND_API_URL": resend.url,
+            "RESEND_API_KEY": "re_test",
+            "NOTIFICATION_FROM_EMAIL": "Rollcall <rollcall@example.edu>",
+            "SCHEDULER": "off",
+        }
+        stack = Stack(home, **settings)
+        stack.start()
+        lines = [f"ada@example.edu,,2261,{number}" for number in (LOST, PENDING, QUIET)]
+        sheet = "\n".join(["email,source,term,section", *lines]).encode()
+        assert stack.post("/watches/import", content=sheet, type="text/csv").json()["created"] == len(lines)
+        finish(stack)
+        resend.fault({"kind": "lose_answer"})
+        scraper.set_section(LOST, OPEN)
+        finish(stack)
+        wait_until(lambda: len(resend.mails) == 1, "a letter whose answer is lost")
+        pause = ("source", "pause", "mail", "--for", "2h", "--reason", "the backup is tested")
+        assert run(home, *pause, **settings).returncode == 0
+        scraper.set_section(PENDING, OPEN)
+        finish(stack)
+
+        done = run(home, "backup", str(file), **settings)
+        assert done.returncode == 0, done.stderr
+        refused = run(home, "restore", str(file), "--replace", **settings)
+        assert (refused.returncode, "stop every role first" in refused.stderr) == (78, True)
+        before = held(stack)
+        assert {notice["state"] for notice in before[1]} == {"sending", "pending"}
+        secret = (home / "secrets" / "UNSUBSCRIBE_SECRET").read_text()
+        assert stack.stop() == 0
+        shutil.rmtree(home)
+
+        done = run(home, "restore", str(file), **settings)
+        assert done.returncode == 0, done.stderr
+        assert (home / "secrets" / "UNSUBSCRIBE_SECRET").read_text() == secret
+
+        stack.start()
+        assert held(stack) == before
+        resend.fault()
+        assert run(home, "source", "resume", "mail", **settings).stdout == "mail goes on\n"
+        wait_until(lambda: {notice["state"] for notice in held(stack)[1]} == {"sent"}, "all mail")
+        finish(stack)
+        assert stack.stop() == 0
+    told = Counter(mail["headers"]["X-Rollcall-Event"] for mail in resend.mails)
+    assert sorted(told.values()) == [1, 1]
+    assert resend.stats["replayed"] >= 1
+
+
+def test_a_backup_is_noted_and_its_file_is_its_owners_alone(home: Path, file: Path) -> None:
+    assert run(home, "init").returncode == 0
+    assert backups.last(home) is None
+    begun = datetime.now(UTC) - timedelta(seconds=1)
+    done = run(home, "backup", str(file))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""  # no bar where nobody looks
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    noted = backups.last(home)
+    assert noted is not None
+    assert (noted.file, noted.bytes) == (str(file), file.stat().st_size)
+    assert begun < noted.at < begun + timedelta(minutes=2)
+
+
+def test_a_database_that_is_not_empty_is_replaced_only_on_demand(home: Path, file: Path) -> None:
+    watch = ("watch", "add", "ada@example.edu", "2261", "12401")
+    assert run(home, "init").returncode == 0
+    assert run(home, "backup", str(file), "--without-secrets").returncode == 0
+    assert run(home, *watch).returncode == 0
+    secret = (home / "secrets" / "UNSUBSCRIBE_SECRET").read_text()
+    refused = run(home, "restore", str(file))
+    assert refused.returncode == 78
+    assert refused.stderr == "rollcall: the database is not empty; --replace deletes what it holds\n"
+    assert len(listed(home, "watch", "ls")) == 1
+    assert run(home, "restore", str(file), "--replace").returncode == 0
+    assert listed(home, "watch", "ls") == []
+    assert (home / "secrets" / "UNSUBSCRIBE_SECRET").read_text() == secret
+
+
+def test_stored_files_come_back(home: Path, file: Path) -> None:
+    assert run(home, "init").returncode == 0
+    report = home / "storage" / "jobs" / "1" / "report.pdf"
+    report.parent.mkdir(parents=True)
+    report.write_bytes(b"a report")
+    (report.parent / ".unfinished").write_bytes(b"half a rep")
+    assert run(home, "backup", str(file)).returncode == 0
+    shutil.rmtree(home)
+    assert run(home, "restore", str(file)).returncode == 0
+    assert report.read_bytes() == b"a report"
+    assert [path.name for path in report.parent.iterdir()] == ["report.pdf"]
+
+
+def test_a_restore_waits_for_nobody_who_may_be_at_work(home: Path, file: Path, redis_url: str) -> None:
+    assert run(home, "init").returncode == 0
+    assert run(home, "backup", str(file)).returncode == 0
+    down = run(home, "restore", str(file), REDIS_URL="redis://127.0.0.1:1/0")
+    assert down.returncode == 75
+    assert "nobody can say whether roles are running" in down.stderr
+    with redis.Redis.from_url(redis_url) as client:
+        client.set("rollcall:claim:scraper/2261/12430", "a run")
+        Heartbeats(client, 30).beat("worker", "elsewhere:7", {})
+        refused = run(home, "restore", str(file), REDIS_URL=redis_url)
+        assert (refused.returncode, "worker elsewhere:7" in refused.stderr) == (78, True)
+        Heartbeats(client, 30).leave("worker", "elsewhere:7")
+        assert run(home, "restore", str(file), REDIS_URL=redis_url).returncode == 0
+        assert client.keys("rollcall:claim:*") == []
+
+
+def test_what_cannot_be_done_is_one_line(home: Path, file: Path, tmp_path: Path) -> None:
+    missing = run(home, "backup", str(file))
+    assert (missing.returncode, missing.stderr.count("\n")) == (78, 1)
+    assert not home.exists()
+    assert run(home, "init").returncode == 0
+    nowhere = run(home, "backup", str(tmp_path / "nowhere" / "file"))
+    assert (nowhere.returncode, "cannot be written" in nowhere.stderr) == (78, True)
+    file.write_text("no backup")
+    damaged = run(home, "restore", str(file))
+    assert (damaged.returncode, damaged.stderr.count("\n")) == (78, 1)
+    assert "it is no backup" in damaged.stderr
