@@ -6,6 +6,9 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from ingress import openapi
+from ingress.console.live import Live
+from ingress.console.now import Drawing
+from ingress.console.routing import console
 from ingress.envelope import Envelope
 from ingress.problems import HANDLERS
 from ingress.surfaces import Surfaces
@@ -16,10 +19,11 @@ _SURFACES = (*openapi.DESCRIBED, openapi)
 def create_app(surfaces: Surfaces) -> Starlette:
     """The application over `surfaces`; nothing connects before the first request."""
     app = Starlette(
-        routes=[route for surface in _SURFACES for route in surface.ROUTES],
+        routes=[*(route for surface in _SURFACES for route in surface.ROUTES), *console()],
         middleware=[Middleware(Envelope)],
         exception_handlers=HANDLERS,
     )
     app.router.redirect_slashes = False  # a redirect would send the bearer token to another address
     app.state.surfaces = surfaces
+    app.state.live = Live(Drawing(surfaces))
     return app

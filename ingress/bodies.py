@@ -55,6 +55,7 @@ class Body:
 NOTHING = Body(0)
 ANYTHING = Body(64 * KIBIBYTE)
 JSON = Body(64 * KIBIBYTE, "application/json")
+FORM = Body(64 * KIBIBYTE, "application/x-www-form-urlencoded")
 CSV = Body(5 * KIBIBYTE * KIBIBYTE, "text/csv")
 
 

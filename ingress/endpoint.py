@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
+from starlette.datastructures import URL, Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -34,6 +34,7 @@ class Call(Generic[Q]):
     """One request, complete and immutable; `path` holds the values of its path, `query` its form."""
 
     surfaces: Surfaces
+    url: URL
     path: Mapping[str, Any]
     query: Q
     headers: Headers
@@ -66,6 +67,7 @@ class Endpoint(Generic[Q]):
             bearer.require(request.headers, self.secrets(surfaces))
         call = Call(
             surfaces=surfaces,
+            url=request.url,
             path=self._path(request.path_params),
             query=self.query.read(request.scope["query_string"]),
             headers=request.headers,

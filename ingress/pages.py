@@ -27,23 +27,25 @@ def cursor_of(listing: str) -> Rule[int | None]:
 
 def page(listing: str, items: Iterable[object], position: int | None) -> Response:
     """One page, and the cursor of the next unless it was the last."""
-    following = None if position is None else _write(listing, position)
-    return JSONResponse({"items": list(items), "next_cursor": following})
+    return JSONResponse({"items": list(items), "next_cursor": cursor(listing, position)})
+
+
+def cursor(listing: str, position: int | None) -> str | None:
+    """The cursor for the page after `position`; None after the last."""
+    return None if position is None else _write(listing, position)
 
 
 def _write(listing: str, position: int) -> str:
     return base64.urlsafe_b64encode(f"{listing}:{position}".encode()).decode().rstrip("=")
 
 
-def _read(listing: str, cursor: str) -> int:
+def _read(listing: str, given: str) -> int:
     refusal = "must be a next_cursor of this listing"
     try:
-        name, _, position = (
-            base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
-        )
+        name, _, position = base64.urlsafe_b64decode(given + "=" * (-len(given) % 4)).decode().partition(":")
         found = digits(0)(position)
     except ValueError as error:
         raise ValueError(refusal) from error
-    if name != listing or _write(listing, found) != cursor:
+    if name != listing or _write(listing, found) != given:
         raise ValueError(refusal)
     return found

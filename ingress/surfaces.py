@@ -7,28 +7,39 @@ from dataclasses import dataclass, field
 
 from actors.services import Services
 from domain.errors import InvalidInputError
+from domain.ports import Storage
 from mail.links import Links
 from mail.webhooks import ResendEvents
 from observability.health import HealthReport
+from operations.room import ControlRoom
+from payments.events import StripeEvents
+from resilience.attempts import Attempts
 
 
 @dataclass(frozen=True, slots=True)
 class Surfaces:
     """Everything that a request may touch.
 
-    Shape: `events` is None while no webhook secret is configured; `public_url` is what absolute addresses
-    start with, without a slash at its end; `metrics` gives a body and its content type.
+    Shape: `events` and `payment_events` are None while their webhook secret is not configured; `public_url` is
+    what absolute addresses start with, without a slash at its end; `environment` names this installation to
+    people, and `sign_ins` bounds how often they may try to enter the console; `metrics` gives a body and its
+    content type.
 
     Raises: InvalidInputError when a secret is empty, for it would let everybody in.
     """
 
     services: Services
+    storage: Storage
+    room: ControlRoom
     links: Links
     events: ResendEvents | None
+    payment_events: StripeEvents | None
     cron_secret: str = field(repr=False)
     api_token: str = field(repr=False)
     public_url: str
     default_source: str
+    environment: str
+    sign_ins: Attempts
     health: Callable[[], HealthReport]
     ready: Callable[[], HealthReport]
     metrics: Callable[[], tuple[bytes, str]]

@@ -2,29 +2,67 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import Mapping
+from threading import Event
 
 import uvicorn
 
 from ingress.app import create_app
+from ingress.console.live import Live
+from rollcall import systemd
 from rollcall.health import Health
 from rollcall.listening import listen
-from rollcall.process import role
+from rollcall.process import role, stopping
 from rollcall.surfaces import surfaces
 
 STOP_SECONDS = 15
+_FIRST_REQUEST_SECONDS = 0.2
 
 
 def run(overrides: Mapping[str, str] | None = None) -> None:
     """Serve until SIGTERM, then finish the requests in hand."""
-    with role("web", overrides) as system:
-        listening = listen(system.settings.host, system.settings.port)
+    with stopping() as stopped, role("web", overrides) as system:
+        listening = systemd.inherited_socket() or listen(system.settings.host, system.settings.port)
+        app = create_app(surfaces(system, Health(system)))
         config = uvicorn.Config(
-            create_app(surfaces(system, Health(system))),
+            app,
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=STOP_SECONDS,
             forwarded_allow_ips="127.0.0.1",
+            callback_notify=_alive,
+            timeout_notify=int(systemd.ALIVE_SECONDS),
         )
-        uvicorn.Server(config).run(sockets=[listening])
+        _Server(config, stopped, app.state.live).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Tells systemd when it serves, and drops no request when it stops."""
+
+    def __init__(self, config: uvicorn.Config, stopped: Event, live: Live) -> None:
+        super().__init__(config)
+        self._stopped = stopped
+        self._live = live
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to stop; uvicorn by itself would not hear of a signal that came before it ran."""
+        return await super().on_tick(counter) or self._stopped.is_set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        systemd.ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections; those that were just taken may still ask before they are closed."""
+        for listening in sockets or ():
+            asyncio.get_running_loop().remove_reader(listening)
+        await asyncio.sleep(_FIRST_REQUEST_SECONDS)
+        self._live.close()  # its streams end only when told
+        await super().shutdown(sockets)
+
+
+async def _alive() -> None:
+    systemd.alive()

@@ -24,6 +24,7 @@ from ingress.app import create_app
 from ingress.surfaces import Surfaces
 from mail.webhooks import ResendEvents
 from observability.health import HealthReport
+from payments.events import StripeEvents
 from store.schema import metadata
 from tests.support.house import LINKS, House
 
@@ -31,6 +32,7 @@ CRON_SECRET = "a cron secret of the tests"
 API_TOKEN = "an api token of the tests"
 WEBHOOK_KEY = b"a webhook key of the tests"
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(WEBHOOK_KEY).decode()
+STRIPE_SECRET = "whsec_of_the_tests"
 PUBLIC_URL = "https://rollcall.example.edu"
 CRON = {"Authorization": f"Bearer {CRON_SECRET}"}
 API = {"Authorization": f"Bearer {API_TOKEN}"}
@@ -93,12 +95,17 @@ def fields_of(response: httpx.Response) -> set[str]:
 def surfaces_of(house: House, reports: Reports) -> Surfaces:
     return Surfaces(
         services=house.services,
+        storage=house.storage,
+        room=house.room,
         links=LINKS,
         events=ResendEvents(WEBHOOK_SECRET, house.clock),
+        payment_events=StripeEvents(STRIPE_SECRET),
         cron_secret=CRON_SECRET,
         api_token=API_TOKEN,
         public_url=PUBLIC_URL,
         default_source=house.catalog.name,
+        environment="demo",
+        sign_ins=house.sign_ins,
         health=lambda: reports.health,
         ready=lambda: reports.ready,
         metrics=lambda: (b"rollcall_up 1\n", "text/plain; version=0.0.4; charset=utf-8"),

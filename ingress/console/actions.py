@@ -1,0 +1,73 @@
+"""What an operator may do from a page: asked first, done once, and told after.
+
+A page's form posts an action's fields. The answer is a page that says what will happen and to how much;
+its form posts the same with `confirm`, which does it and leads back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Generic, TypeVar
+
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from ingress import bodies
+from ingress.console import flash
+from ingress.console.door import HOME, own_path
+from ingress.console.page import page
+from ingress.console.plan import Plan
+from ingress.console.session import signed_in
+from ingress.endpoint import Call, Endpoint, endpoint, writable
+from ingress.fields import text
+from ingress.forms import Nothing, no_query, parse
+from ingress.manual import Manual
+from ingress.syntax import parameters
+from operations.room import ControlRoom
+
+F = TypeVar("F")
+_CONFIRM, _BACK = "confirm", "back"
+
+
+@dataclass(frozen=True, slots=True)
+class Action(Generic[F]):
+    """One thing to do, at `/console/do/{name}`.
+
+    Shape: `plan` only reads; `carry_out` is told by whom it is asked, records that, and returns a sentence
+    of what was done.
+    """
+
+    name: str
+    form: Callable[..., F]
+    plan: Callable[[ControlRoom, F], Plan]
+    carry_out: Callable[[ControlRoom, F, str], str]
+
+
+def routes(actions: Iterable[Action[Any]]) -> list[Route]:
+    """The route of each action."""
+    return [writable(f"/do/{action.name}", POST=_endpoint(action)) for action in actions]
+
+
+def _endpoint(action: Action[Any]) -> Endpoint[Nothing]:
+    def act(call: Call[Nothing]) -> Response:
+        """Ask, or do it."""
+        given = parameters(call.body)
+        is_confirmed = given.pop(_CONFIRM, "") == "yes"
+        back = own_path(text(given.pop(_BACK, HOME)))
+        wanted = parse(action.form, given)
+        if is_confirmed:
+            return _done(call, action.carry_out(call.surfaces.room, wanted, signed_in(call).by), back)
+        plan = action.plan(call.surfaces.room, wanted)
+        asked = {question.name for question in plan.questions}
+        kept = {name: value for name, value in given.items() if name not in asked}
+        return page(call, "confirm.html", plan=plan, fields=kept, back=back, here=back)
+
+    return endpoint(no_query, Manual({}), body=bodies.FORM)(act)
+
+
+def _done(call: Call[Nothing], sentence: str, back: str) -> Response:
+    response = RedirectResponse(back, HTTPStatus.SEE_OTHER)
+    flash.leave(call, response, sentence)
+    return response

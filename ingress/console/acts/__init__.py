@@ -1,0 +1,11 @@
+"""What can be done from the console: one module a subject, each with its `ACTIONS`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ingress.console.actions import Action
+from ingress.console.acts import breakers, dead, lease, mail, pauses, runs, sections, sheets, watches
+
+_MODULES = (runs, pauses, breakers, lease, sections, watches, sheets, mail, dead)
+ACTIONS: tuple[Action[Any], ...] = tuple(action for module in _MODULES for action in module.ACTIONS)

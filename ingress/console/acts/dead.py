@@ -1,0 +1,52 @@
+"""Giving dead letters another life, or deleting them: a thousand at once at most, and at a pace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ingress.console.actions import Action
+from ingress.console.plan import Plan
+from ingress.console.selection import SelectionForm
+from ingress.console.wording import plural
+from operations import dead_letters
+from operations.room import ControlRoom
+
+_AT_ONCE, _PER_SECOND = 1000, 100.0
+
+
+def _action(
+    path: str, verb: str, outcome: str, effect: str, act: Callable[..., int]
+) -> Action[SelectionForm]:
+    def plan(room: ControlRoom, form: SelectionForm) -> Plan:
+        count = dead_letters.count(room, form.selection)
+        title = f"{verb} {plural(min(count, _AT_ONCE), 'dead letter')}?"
+        if not count:
+            return Plan(f"{verb} dead letters?", "", ("No dead letter matches; there is nothing to do.",))
+        told = [f"{plural(count, 'dead letter matches', 'dead letters match')} the filter."]
+        if count > _AT_ONCE:
+            told.append(f"The oldest {_AT_ONCE} are taken, {_PER_SECOND:.0f} a second; do it again for more.")
+        return Plan(title, verb, (*told, effect), is_grave=act is dead_letters.purge)
+
+    def carry_out(room: ControlRoom, form: SelectionForm, by: str) -> str:
+        done = act(room, form.selection, by, per_second=_PER_SECOND, limit=_AT_ONCE)
+        return f"{plural(done, 'dead letter is', 'dead letters are')} {outcome}."
+
+    return Action(path, SelectionForm, plan, carry_out)
+
+
+ACTIONS = (
+    _action(
+        "dead-retry",
+        "Retry",
+        "back in the queues",
+        "They go back to their queues as new. No mail leaves twice: the database knows what was sent.",
+        dead_letters.retry,
+    ),
+    _action(
+        "dead-purge",
+        "Delete",
+        "deleted",
+        "What the database holds as pending stays pending; only the messages go.",
+        dead_letters.purge,
+    ),
+)

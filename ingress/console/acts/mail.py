@@ -1,0 +1,72 @@
+"""Sending a test, and lifting suppressions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from domain.errors import RejectedError
+from domain.notice import Accepted
+from domain.watch import Kind
+from ingress.console.actions import Action
+from ingress.console.plan import Plan, Question
+from ingress.fields import address, one_of, text
+from operations import mail
+from operations.room import ControlRoom
+
+_KINDS = tuple((kind.value, kind.value.replace("_", " ")) for kind in Kind)
+
+
+@dataclass(frozen=True, slots=True)
+class SendForm:
+    """To whom, and which letter; without an address it is asked for."""
+
+    to: Annotated[str, text] = ""
+    kind: Annotated[Kind, one_of(Kind)] = Kind.SEAT_AVAILABLE
+
+
+@dataclass(frozen=True, slots=True)
+class LiftForm:
+    """Whose."""
+
+    email: Annotated[str, address]
+
+
+def _plan_test(room: ControlRoom, form: SendForm) -> Plan:
+    questions = (Question("to", "To", form.to), Question("kind", "Letter", form.kind.value, _KINDS))
+    effects = (
+        f"One sample letter leaves now, through {room.services.mailer.name}, even where mail is paused.",
+        "Its links stop nothing.",
+    )
+    return Plan("Send a test?", "Send", effects, questions)
+
+
+def _send_test(room: ControlRoom, form: SendForm, by: str) -> str:
+    receipt = mail.send_test(room.services, form.to, by, form.kind)
+    transport = room.services.mailer.name
+    if not isinstance(receipt, Accepted):
+        raise RejectedError(f"{transport} refused the letter: {receipt.reason}")
+    return f"{transport} took the letter to {form.to} as {receipt.provider_id}."
+
+
+def _plan_lift(room: ControlRoom, form: LiftForm) -> Plan:
+    title, reason = (
+        f"Let mail to {form.email} leave again?",
+        room.services.store.deliveries.suppression(form.email),
+    )
+    if reason is None:
+        return Plan(title, "", ("Nothing holds mail to this address; there is nothing to do.",))
+    living = sum(stored.ended_at is None for stored in room.services.store.watches.all_of(form.email))
+    effects = (f"It was stopped: {reason}.", f"{living} of its watches are living and may send again.")
+    return Plan(title, "Lift", effects)
+
+
+def _lift(room: ControlRoom, form: LiftForm, by: str) -> str:
+    mail.lift(room.services, form.email, by)
+    return f"Mail to {form.email} may leave again."
+
+
+ACTIONS = (
+    Action("mail-test", SendForm, _plan_test, _send_test),
+    Action("mail-lift", LiftForm, _plan_lift, _lift),
+)

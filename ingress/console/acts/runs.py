@@ -1,0 +1,50 @@
+"""Checking sections now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from domain.section import Stagger
+from ingress.console.actions import Action
+from ingress.console.plan import Plan, Question
+from ingress.console.wording import plural
+from ingress.fields import one_of
+from operations import runs
+from operations.room import ControlRoom
+
+_AUTO = "auto"
+_HALVES = (
+    (_AUTO, "the half that was due last"),
+    (Stagger.ALL.value, "all sections"),
+    (Stagger.EVEN.value, "even sections"),
+    (Stagger.ODD.value, "odd sections"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunForm:
+    """Which sections."""
+
+    stagger: Annotated[str, one_of((_AUTO, *Stagger))] = _AUTO
+
+
+def _plan(room: ControlRoom, form: RunForm) -> Plan:
+    services = room.services
+    due = len(services.store.sections.due(Stagger.ALL, services.sources))
+    effects = (
+        f"{plural(due, 'section is', 'sections are')} watched; a half is about half of them.",
+        "What an earlier run still checks is left to it. Watchers hear of every change that is found.",
+    )
+    return Plan(
+        "Check sections now?", "Check now", effects, (Question("stagger", "Check", form.stagger, _HALVES),)
+    )
+
+
+def _carry_out(room: ControlRoom, form: RunForm, by: str) -> str:
+    half = None if form.stagger == _AUTO else Stagger(form.stagger)
+    run, _ = runs.trigger(room.services, half, by, origin="console", force=True)
+    return f"Run {run.id[:8]} ({run.stagger}) is queued."
+
+
+ACTIONS = (Action("run", RunForm, _plan, _carry_out),)

@@ -1,0 +1,43 @@
+"""Checking one section now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from domain.section import SectionKey
+from ingress import fields
+from ingress.console.actions import Action
+from ingress.console.plan import Plan
+from operations import checks
+from operations.room import ControlRoom
+
+
+@dataclass(frozen=True, slots=True)
+class SectionForm:
+    """Which section."""
+
+    source: Annotated[str, fields.source]
+    term: Annotated[str, fields.term]
+    section: Annotated[str, fields.section]
+
+    @property
+    def key(self) -> SectionKey:
+        """Its identity."""
+        return SectionKey(self.source, self.term, self.section)
+
+
+def _plan(_: ControlRoom, form: SectionForm) -> Plan:
+    effects = (
+        f"{form.source} is asked for this section once, through its breaker, even where it is paused.",
+        "The answer is stored as a run would store it: a change is news to whoever waits for it.",
+    )
+    return Plan(f"Check {form.key} now?", "Check now", effects)
+
+
+def _check(room: ControlRoom, form: SectionForm, by: str) -> str:
+    told = checks.check(room.services, form.key, by, origin="console")
+    return f"{form.key}: {checks.words(told)}."
+
+
+ACTIONS = (Action("section-check", SectionForm, _plan, _check),)

@@ -1,0 +1,134 @@
+"""Adding, pausing and ending watches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from domain.errors import InvalidInputError
+from domain.section import SectionKey
+from domain.watch import MAX_SEATS, Kind
+from ingress import fields
+from ingress.console.actions import Action
+from ingress.console.plan import Plan, Question
+from ingress.console.wording import moment
+from ingress.fields import address, digits, one_of
+from operations import watches
+from operations.durations import duration
+from operations.room import ControlRoom
+from store.enrolment import Wish
+from store.watches import StoredWatch
+
+_ALL = "all"
+_LENGTHS = {"1d": "1 day", "7d": "7 days", "30d": "30 days", "180d": "180 days"}
+
+
+@dataclass(frozen=True, slots=True)
+class AddForm:
+    """Who wants to know what of which section."""
+
+    email: Annotated[str, address]
+    source: Annotated[str, fields.source]
+    term: Annotated[str, fields.term]
+    section: Annotated[str, fields.section]
+    kind: Annotated[str, one_of((_ALL, *Kind))] = _ALL
+    min_seats: Annotated[int, digits(1, MAX_SEATS)] = 1
+
+    @property
+    def wish(self) -> Wish:
+        """As a watch."""
+        kinds = tuple(Kind) if self.kind == _ALL else (Kind(self.kind),)
+        key = SectionKey(self.source, self.term, self.section)
+        return Wish(self.email, key, kinds, self.min_seats)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchForm:
+    """Which watch."""
+
+    id: Annotated[int, digits(1)]
+
+
+@dataclass(frozen=True, slots=True)
+class PauseForm:
+    """Which watch, and for how long."""
+
+    id: Annotated[int, digits(1)]
+    length: Annotated[str, one_of(_LENGTHS)] = "7d"
+
+
+def _plan_add(room: ControlRoom, form: AddForm) -> Plan:
+    key = form.wish.key
+    _require_source(room, key)
+    state = room.services.store.sections.get(key)
+    known = "It was never seen: the first sighting is a baseline, and mails nobody."
+    if state is not None and state.observed_at is not None:
+        seats = "unknown" if state.open_seats is None else state.open_seats
+        known = f"{seats} seats are open, as of {moment(state.observed_at)} UTC."
+    effects = (f"{form.email} is mailed when it has news.", known)
+    return Plan(f"Watch {key}?", "Add the watch", effects)
+
+
+def _add(room: ControlRoom, form: AddForm, by: str) -> str:
+    _require_source(room, form.wish.key)
+    stored, created = watches.add(room.services, form.wish, by)
+    return f"Watch {stored.id} {'is added' if created else 'was there, and is brought up to date'}."
+
+
+def _plan_pause(room: ControlRoom, form: PauseForm) -> Plan:
+    stored = _living(room, form.id)
+    effects = (
+        f"{stored.watch.email} hears nothing of {stored.watch.key} until then.",
+        "What opens meanwhile is not told later; the next opening after it is.",
+    )
+    question = Question("length", "For", form.length, tuple(_LENGTHS.items()))
+    return Plan(f"Pause watch {form.id}?", "Pause", effects, (question,))
+
+
+def _pause(room: ControlRoom, form: PauseForm, by: str) -> str:
+    stored = watches.pause(room.services, form.id, duration(form.length), by)
+    until = "" if stored.paused_until is None else f" until {moment(stored.paused_until)} UTC"
+    return f"Watch {form.id} is paused{until}."
+
+
+def _plan_resume(room: ControlRoom, form: WatchForm) -> Plan:
+    stored = _living(room, form.id)
+    if not stored.is_paused(room.services.clock.now()):
+        return Plan(f"Resume watch {form.id}?", "", ("It is not paused; there is nothing to do.",))
+    return Plan(f"Resume watch {form.id}?", "Resume", ("The next opening is news to it again.",))
+
+
+def _resume(room: ControlRoom, form: WatchForm, by: str) -> str:
+    watches.resume(room.services, form.id, by)
+    return f"Watch {form.id} goes on."
+
+
+def _plan_end(room: ControlRoom, form: WatchForm) -> Plan:
+    stored = _living(room, form.id)
+    effects = (f"{stored.watch.email} hears nothing more of {stored.watch.key}; its history stays.",)
+    return Plan(f"Delete watch {form.id}?", "Delete", effects, is_grave=True)
+
+
+def _end(room: ControlRoom, form: WatchForm, by: str) -> str:
+    watches.end(room.services, form.id, by)
+    return f"Watch {form.id} has ended."
+
+
+def _living(room: ControlRoom, watch_id: int) -> StoredWatch:
+    stored = room.services.store.watches.get(watch_id)
+    if stored is None or stored.ended_at is not None:
+        raise InvalidInputError({"id": f"no living watch has the number {watch_id}"})
+    return stored
+
+
+def _require_source(room: ControlRoom, key: SectionKey) -> None:
+    if key.source not in room.services.sources:
+        raise InvalidInputError({"source": f"must be one of {', '.join(room.services.sources)}"})
+
+
+ACTIONS = (
+    Action("watch-add", AddForm, _plan_add, _add),
+    Action("watch-pause", PauseForm, _plan_pause, _pause),
+    Action("watch-resume", WatchForm, _plan_resume, _resume),
+    Action("watch-end", WatchForm, _plan_end, _end),
+)

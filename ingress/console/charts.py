@@ -1,0 +1,79 @@
+"""The geometry of the console's charts; templates draw it as SVG, and nothing else knows a pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from store.statistics import Hour
+
+_STEP, _WIDTH = 10.0, 7.0
+_CHECKS_HEIGHT, _GAP, _OPENINGS_HEIGHT = 100.0, 14.0, 36.0
+_TICK_HOURS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle; y counts downwards."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class HourColumn:
+    """One hour: what was checked, on top of it what failed, and beneath both what opened."""
+
+    hour: Hour
+    hover: Box
+    checked: Box
+    failed: Box
+    openings: Box
+
+
+@dataclass(frozen=True, slots=True)
+class HoursChart:
+    """A column for each hour, both scales and their baselines; `ticks` are the hours to write beneath."""
+
+    width: float
+    height: float
+    columns: tuple[HourColumn, ...]
+    baselines: tuple[float, float]
+    most_checks: int
+    most_openings: int
+    ticks: tuple[Hour, ...]
+
+
+def hours_chart(hours: Sequence[Hour]) -> HoursChart:
+    """The chart of `hours`, the oldest on the left; each scale ends at its own highest value."""
+    most_checks = max((hour.checks + hour.failed for hour in hours), default=0)
+    most_openings = max((hour.openings for hour in hours), default=0)
+    height = _CHECKS_HEIGHT + _GAP + _OPENINGS_HEIGHT
+    return HoursChart(
+        width=_STEP * len(hours),
+        height=height,
+        columns=tuple(_column(place, hour, most_checks, most_openings) for place, hour in enumerate(hours)),
+        baselines=(_CHECKS_HEIGHT, height),
+        most_checks=most_checks,
+        most_openings=most_openings,
+        ticks=tuple(hours[::_TICK_HOURS]),
+    )
+
+
+def _column(place: int, hour: Hour, most_checks: int, most_openings: int) -> HourColumn:
+    left, floor = place * _STEP, _CHECKS_HEIGHT + _GAP + _OPENINGS_HEIGHT
+    checked = _bar(left, _CHECKS_HEIGHT, _CHECKS_HEIGHT, hour.checks, most_checks)
+    return HourColumn(
+        hour=hour,
+        hover=Box(left, 0, _STEP, floor),
+        checked=checked,
+        failed=_bar(left, checked.y, _CHECKS_HEIGHT, hour.failed, most_checks),
+        openings=_bar(left, floor, _OPENINGS_HEIGHT, hour.openings, most_openings),
+    )
+
+
+def _bar(left: float, floor: float, room: float, count: int, most: int) -> Box:
+    height = round(room * count / most, 2) if most else 0.0
+    return Box(left + (_STEP - _WIDTH) / 2, round(floor - height, 2), _WIDTH, height)

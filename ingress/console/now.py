@@ -1,0 +1,78 @@
+"""`/console/`: is it polling, sending and draining, and what does everything stand at."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from starlette.responses import Response
+
+from ingress.console.charts import hours_chart
+from ingress.console.door import HOME
+from ingress.console.live import Fragments
+from ingress.console.page import page, render
+from ingress.endpoint import Call, endpoint, readable
+from ingress.forms import Nothing, no_query
+from ingress.manual import Manual
+from ingress.surfaces import Surfaces
+from operations import status, trends, verdicts
+from operations.status import Status
+from operations.trends import Trends
+from operations.unread import Unread
+
+TRENDS_EVERY = timedelta(seconds=30)
+_FRAGMENTS = (
+    "announcement",
+    "verdict",
+    "alerts",
+    "trend",
+    "runs",
+    "mail",
+    "sources",
+    "breakers",
+    "queues",
+    "workers",
+    "lease",
+)
+
+
+@endpoint(no_query, Manual({}))
+def show(call: Call[Nothing]) -> Response:
+    """Everything at this moment."""
+    services = call.surfaces.services
+    drawn = fragments(status.read(call.surfaces.room), trends.read(services))
+    return page(call, "now.html", fragments=drawn)
+
+
+def fragments(found: Status, going: Trends) -> Fragments:
+    """The parts of the page, each by the id of its element."""
+    chart = None if isinstance(going.hours, Unread) else hours_chart(going.hours)
+    facts = {
+        "status": found,
+        "verdicts": verdicts.judge(found),
+        "trends": going,
+        "chart": chart,
+        "here": HOME,
+    }
+    return {name: render(f"now/{name}.html", **facts) for name in _FRAGMENTS}
+
+
+class Drawing:
+    """Draws the parts of the page anew at each call; the trends, which cost more, twice a minute."""
+
+    def __init__(self, surfaces: Surfaces) -> None:
+        self._surfaces = surfaces
+        self._trends: tuple[datetime, Trends] | None = None
+
+    def __call__(self) -> Fragments:
+        """The parts as they are now."""
+        return fragments(status.read(self._surfaces.room), self._going())
+
+    def _going(self) -> Trends:
+        services = self._surfaces.services
+        now = services.clock.now()
+        if self._trends is None or now - self._trends[0] >= TRENDS_EVERY:
+            self._trends = (now, trends.read(services))
+        return self._trends[1]
+
+
+ROUTES = (readable("/", show),)

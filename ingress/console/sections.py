@@ -1,0 +1,86 @@
+"""`/console/sections`: what is watched, what was seen of it, and by whom it is waited for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from domain.section import SectionKey
+from domain.watch import Kind
+from ingress import fields
+from ingress.console.page import page
+from ingress.console.seats import seats_chart
+from ingress.endpoint import Call, endpoint, readable
+from ingress.fields import one_of, text, unless_blank
+from ingress.forms import Nothing, no_query, query
+from ingress.manual import Manual
+from ingress.pages import cursor, cursor_of
+from ingress.problems import not_found
+from store.search import Look
+
+_LISTING = "sections"
+_SHOWN, _SIGHTINGS, _WATCHES = 50, 50, 200
+
+
+@dataclass(frozen=True, slots=True)
+class SectionsForm:
+    """What to look for, and which page of what is found."""
+
+    q: Annotated[str | None, unless_blank(text)] = None
+    state: Annotated[Look | None, unless_blank(one_of(Look))] = None
+    cursor: Annotated[int | None, cursor_of(_LISTING)] = None
+
+
+@endpoint(query(SectionsForm), Manual({}))
+def show_all(call: Call[SectionsForm]) -> Response:
+    """The sections that were found."""
+    form = call.query
+    found, following = call.surfaces.services.store.search.sections(
+        (form.q or "").strip(), form.state, after=form.cursor, limit=_SHOWN
+    )
+    return page(
+        call,
+        "sections.html",
+        found=found,
+        form=form,
+        looks=Look,
+        filters=urlencode({"q": form.q or "", "state": form.state or ""}),
+        older=cursor(_LISTING, following),
+    )
+
+
+@endpoint(
+    no_query,
+    Manual({}),
+    path={"source": fields.source, "term": fields.term, "number": fields.section},
+)
+def show_one(call: Call[Nothing]) -> Response:
+    """One section: its seats over time, and its living watches."""
+    key = SectionKey(**call.path)
+    services = call.surfaces.services
+    state = services.store.sections.get(key)
+    if state is None:
+        raise not_found("section")
+    history = services.store.sections.history(key)
+    watches, more = services.store.watches.page(key=key, after=None, limit=_WATCHES)
+    return page(
+        call,
+        "section.html",
+        key=key,
+        state=state,
+        history=history[:_SIGHTINGS],
+        chart=seats_chart(history, services.clock.now()),
+        watches=watches,
+        has_more=more is not None,
+        now=services.clock.now(),
+        kinds=Kind,
+    )
+
+
+ROUTES = (
+    readable("/sections", show_all),
+    readable("/sections/{source}/{term}/{number}", show_one),
+)

@@ -1,0 +1,45 @@
+"""Which dead letters are meant, as a form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated
+
+from actors import QUEUES
+from ingress.fields import one_of, text, unless_blank
+from ingress.rules import rule
+from operations.durations import duration
+from resilience.selection import Selection
+
+
+@rule(type="string", examples=["2h"])
+def length(value: object) -> str:
+    """A length of time such as 90s, 15m, 2h or 3d, as it is written."""
+    written = text(value)
+    duration(written)
+    return written
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionForm:
+    """The filters; a blank one is none."""
+
+    queue: Annotated[str | None, unless_blank(one_of(QUEUES))] = None
+    actor: Annotated[str | None, unless_blank(text)] = None
+    cause: Annotated[str | None, unless_blank(text)] = None
+    older_than: Annotated[str | None, unless_blank(length)] = None
+    message_id: Annotated[str | None, unless_blank(text)] = None
+
+    @property
+    def selection(self) -> Selection:
+        """What the filters mean together."""
+        age: timedelta | None = None if self.older_than is None else duration(self.older_than)
+        ids = () if self.message_id is None else (self.message_id,)
+        return Selection(self.queue, self.actor, self.cause, age, ids)
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The filters as fields of a form, blank ones too."""
+        names = ("queue", "actor", "cause", "older_than", "message_id")
+        return {name: getattr(self, name) or "" for name in names}

@@ -1,0 +1,79 @@
+"""`/console/sign-in` and `/console/sign-out`: the API token for a session."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated
+
+from starlette.responses import RedirectResponse, Response
+
+from ingress import bodies
+from ingress.bearer import api_token, matches
+from ingress.console import cookies, session
+from ingress.console.door import HOME, SIGN_IN, own_path
+from ingress.console.page import page
+from ingress.console.wording import plural
+from ingress.endpoint import Call, endpoint, readable, writable
+from ingress.fields import text
+from ingress.forms import Nothing, no_query, parse, query
+from ingress.manual import Manual
+from ingress.syntax import parameters
+from operations.record import record
+
+_TEMPLATE = "sign_in.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The page to go to once signed in."""
+
+    next: Annotated[str, text] = HOME
+
+
+@dataclass(frozen=True, slots=True)
+class SignInForm:
+    """What the page sends; `username` is for password managers alone."""
+
+    token: Annotated[str, text]
+    next: Annotated[str, text] = HOME
+    username: Annotated[str, text] = ""
+
+
+@endpoint(query(Wanted), Manual({}))
+def ask(call: Call[Wanted]) -> Response:
+    """The page that asks for the token."""
+    return page(call, _TEMPLATE, next=own_path(call.query.next), problem=None)
+
+
+@endpoint(no_query, Manual({}), body=bodies.FORM)
+def enter(call: Call[Nothing]) -> Response:
+    """Begin a session for who knows the token. Raises: UnreachableError where nobody can count attempts."""
+    form = parse(SignInForm, parameters(call.body))
+    wait_seconds = call.surfaces.sign_ins.take(call.client)
+    if wait_seconds:
+        wait = plural(math.ceil(wait_seconds / 60), "minute")
+        return _again(call, form, HTTPStatus.TOO_MANY_REQUESTS, f"Too many attempts. Wait {wait}.")
+    if not matches(form.token.strip().encode(), api_token(call.surfaces)):
+        return _again(call, form, HTTPStatus.FORBIDDEN, "This is not the token.")
+    call.surfaces.sign_ins.forgive(call.client)
+    response = RedirectResponse(own_path(form.next), HTTPStatus.SEE_OTHER)
+    begun = session.begin(call, response)
+    record(call.surfaces.services, begun.by, "session.begin", f"session/{begun.name}", client=call.client)
+    return response
+
+
+@endpoint(no_query, Manual({}), body=bodies.ANYTHING)
+def leave(call: Call[Nothing]) -> Response:
+    """Have the browser forget the session."""
+    response = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
+    cookies.drop(call, response, session.COOKIE)
+    return response
+
+
+def _again(call: Call[Nothing], form: SignInForm, status: HTTPStatus, problem: str) -> Response:
+    return page(call, _TEMPLATE, status, next=own_path(form.next), problem=problem)
+
+
+ROUTES = (readable("/sign-in", ask, POST=enter), writable("/sign-out", POST=leave))

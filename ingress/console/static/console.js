@@ -1,0 +1,113 @@
+// The console without a script works; with it, pages stay current and questions come as dialogs.
+"use strict";
+
+const RETRY_MS = 30_000;
+
+// Times as "3 min ago", counted on.
+function words(seconds) {
+  const size = Math.abs(seconds);
+  const [count, unit] =
+    size < 60 ? [size, "s"] : size < 3600 ? [size / 60, "min"] : size < 86400 ? [size / 3600, "h"] : [size / 86400, "d"];
+  const text = `${Math.floor(count)} ${unit}`;
+  return size < 1 ? "now" : seconds > 0 ? `${text} ago` : `in ${text}`;
+}
+
+function tick(root = document) {
+  for (const time of root.querySelectorAll("time[data-ago]")) {
+    const seconds = Math.round((Date.now() - Date.parse(time.dateTime)) / 1000);
+    const text = words(seconds);
+    if (!time.title) time.title = `${time.textContent} UTC`;
+    if (time.textContent !== text) time.textContent = text;
+  }
+}
+
+// Fragments from the server take the place of those on the page, unless somebody works in one.
+function isInUse(element) {
+  const active = document.activeElement;
+  return element.contains(active) && active.matches("input, select, textarea");
+}
+
+function put(id, html) {
+  const element = document.getElementById(id);
+  if (!element || element.dataset.html === html || isInUse(element)) return;
+  const key = element.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  const open = [...element.querySelectorAll("details[open]")].map((details) => details.id);
+  element.dataset.html = html;
+  element.innerHTML = html;
+  for (const name of open) document.getElementById(name)?.setAttribute("open", "");
+  if (key) element.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
+  tick(element);
+}
+
+let source = null;
+
+function say(text) {
+  const place = document.querySelector("[data-connection]");
+  if (place && place.textContent !== text) place.textContent = text;
+}
+
+function listen() {
+  const ids = [...document.querySelectorAll("[data-live]")].map((element) => element.id);
+  if (!ids.length || source || document.hidden) return;
+  source = new EventSource(`/console/events?show=${ids.join(",")}`);
+  source.onopen = () => say("Live.");
+  source.onmessage = (event) => {
+    for (const [id, html] of Object.entries(JSON.parse(event.data))) put(id, html);
+  };
+  source.onerror = () => {
+    say("Not live: connecting again.");
+    if (source.readyState === EventSource.CLOSED) {
+      source = null;
+      setTimeout(listen, RETRY_MS);
+    }
+  };
+}
+
+function rest() {
+  source?.close();
+  source = null;
+}
+
+// A question is fetched and shown over the page; its answer is an ordinary form.
+async function ask(form, submitter) {
+  const response = await fetch(form.action, {
+    method: "POST",
+    body: new URLSearchParams(new FormData(form, submitter)),
+    headers: { Accept: "text/html" },
+  });
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const question = page.getElementById("question");
+  if (!question) return location.assign("/console/");
+  const answers = question.querySelector("form");
+  if (answers) answers.action = form.action;
+  const dialog = document.createElement("dialog");
+  question.querySelector("h1").id = "asked";
+  dialog.setAttribute("aria-labelledby", "asked");
+  dialog.append(question);
+  dialog.querySelector("[data-cancel]").addEventListener("click", (event) => {
+    event.preventDefault();
+    dialog.close();
+  });
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    submitter?.isConnected && submitter.focus();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.matches("[data-ask]")) {
+    event.preventDefault();
+    ask(form, event.submitter).catch(() => form.submit());
+  } else if (form.method === "post") {
+    setTimeout(() => event.submitter && (event.submitter.disabled = true)); // one click is enough
+  }
+});
+document.addEventListener("visibilitychange", () => (document.hidden ? rest() : listen()));
+addEventListener("pagehide", rest);
+addEventListener("pageshow", listen);
+tick();
+setInterval(tick, 1000);
+listen();

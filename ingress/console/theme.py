@@ -1,0 +1,50 @@
+"""Light or dark, as the visitor wants it; without a wish, as the visitor's system has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Annotated
+
+from starlette.datastructures import Headers
+from starlette.responses import RedirectResponse, Response
+
+from ingress import bodies
+from ingress.console import cookies
+from ingress.console.door import own_path
+from ingress.endpoint import Call, endpoint, writable
+from ingress.fields import one_of, text
+from ingress.forms import Nothing, no_query, parse
+from ingress.manual import Manual
+from ingress.syntax import parameters
+
+COOKIE = "rollcall_theme"
+THEMES = ("auto", "light", "dark")
+_LIFETIME = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True)
+class ThemeForm:
+    """Which theme, and the page to return to."""
+
+    theme: Annotated[str, one_of(THEMES)]
+    back: Annotated[str, text]
+
+
+def chosen(headers: Headers) -> str:
+    """The theme that was chosen."""
+    found = cookies.get(headers, COOKIE)
+    return found if found in THEMES else THEMES[0]
+
+
+@endpoint(no_query, Manual({}), body=bodies.FORM, blocks=False)
+def choose(call: Call[Nothing]) -> Response:
+    """Keep the choice."""
+    form = parse(ThemeForm, parameters(call.body))
+    response = RedirectResponse(own_path(form.back), HTTPStatus.SEE_OTHER)
+    cookies.put(call, response, COOKIE, form.theme, _LIFETIME)
+    return response
+
+
+ROUTES = (writable("/theme", POST=choose),)

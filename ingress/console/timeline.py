@@ -1,0 +1,101 @@
+"""`/console/timeline`: what happened, and why nothing did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated
+from urllib.parse import quote
+
+from starlette.responses import RedirectResponse, Response
+
+from domain.section import SectionKey
+from ingress import fields
+from ingress.console.page import page
+from ingress.endpoint import Call, endpoint, readable
+from ingress.fields import address, digits, one_of, text
+from ingress.forms import Nothing, no_query, query
+from ingress.manual import Manual
+from ingress.problems import not_found
+from operations.timeline import views
+from operations.timeline.event import Timeline
+
+_PATH = "/console/timeline"
+_THINGS = {
+    "address": "the address",
+    "section": "the section (source/term/number)",
+    "watch": "the watch number",
+    "notification": "the notification number",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FindForm:
+    """Of what the timeline is wanted."""
+
+    of: Annotated[str, one_of(_THINGS)] = "address"
+    q: Annotated[str | None, text] = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddressForm:
+    """Whose."""
+
+    email: Annotated[str, address]
+
+
+@endpoint(query(FindForm), Manual({}))
+def find(call: Call[FindForm]) -> Response:
+    """Where to look for one, or the way to it."""
+    form = call.query
+    if form.q is None:
+        return page(call, "timeline_find.html", things=_THINGS)
+    wanted = quote(form.q.strip(), safe="/@")
+    at = f"{_PATH}/address?email={quote(form.q.strip(), safe='@')}" if form.of == "address" else ""
+    return RedirectResponse(at or f"{_PATH}/{form.of}/{wanted}", HTTPStatus.SEE_OTHER)
+
+
+@endpoint(no_query, Manual({}), path={"id": digits(1)})
+def of_watch(call: Call[Nothing]) -> Response:
+    """Of one watch."""
+    services = call.surfaces.services
+    if services.store.watches.get(call.path["id"]) is None:
+        raise not_found("watch")
+    return _show(call, views.of_watch(services, call.path["id"]))
+
+
+@endpoint(no_query, Manual({}), path={"id": digits(1)})
+def of_notification(call: Call[Nothing]) -> Response:
+    """Of one notification."""
+    services = call.surfaces.services
+    if services.store.deliveries.get(call.path["id"]) is None:
+        raise not_found("notification")
+    return _show(call, views.of_notification(services, call.path["id"]))
+
+
+@endpoint(no_query, Manual({}), path={"source": fields.source, "term": fields.term, "number": fields.section})
+def of_section(call: Call[Nothing]) -> Response:
+    """Of one section."""
+    services, key = call.surfaces.services, SectionKey(**call.path)
+    if services.store.sections.get(key) is None:
+        raise not_found("section")
+    return _show(call, views.of_section(services, key))
+
+
+@endpoint(query(AddressForm), Manual({}))
+def of_address(call: Call[AddressForm]) -> Response:
+    """Of one person."""
+    return _show(call, views.of_address(call.surfaces.services, call.query.email))
+
+
+def _show(call: Call[Nothing] | Call[AddressForm], found: Timeline) -> Response:
+    return page(call, "timeline.html", timeline=found)
+
+
+ROUTES = (
+    readable("/timeline", find),
+    readable("/timeline/watch/{id}", of_watch),
+    readable("/timeline/notification/{id}", of_notification),
+    readable("/timeline/section/{source}/{term}/{number}", of_section),
+    readable("/timeline/address", of_address),
+)

@@ -1,0 +1,66 @@
+"""`/console/watches`: one person's watches, and sheets of everybody's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from ingress.console.page import page
+from ingress.endpoint import Call, endpoint, readable
+from ingress.fields import address, unless_blank
+from ingress.forms import Nothing, no_query, query
+from ingress.manual import Manual
+from ingress.pages import cursor, cursor_of
+from operations.watches import COLUMNS, export
+
+_LISTING = "watches"
+_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class WatchesForm:
+    """Whose, and which page of them."""
+
+    email: Annotated[str | None, unless_blank(address)] = None
+    cursor: Annotated[int | None, cursor_of(_LISTING)] = None
+
+
+@endpoint(query(WatchesForm), Manual({}))
+def show_all(call: Call[WatchesForm]) -> Response:
+    """The living watches, in the order in which they were made."""
+    form, services = call.query, call.surfaces.services
+    watches, following = services.store.watches.page(email=form.email, after=form.cursor, limit=_SHOWN)
+    return page(
+        call,
+        "watches.html",
+        watches=watches,
+        form=form,
+        default_source=call.surfaces.default_source,
+        now=services.clock.now(),
+        filters=urlencode({"email": form.email or ""}),
+        older=cursor(_LISTING, following),
+    )
+
+
+@endpoint(no_query, Manual({}))
+def download(call: Call[Nothing]) -> Response:
+    """Every living watch as CSV."""
+    content = "".join(export(call.surfaces.services))
+    headers = {"Content-Disposition": 'attachment; filename="watches.csv"', "Cache-Control": "no-store"}
+    return Response(content, media_type="text/csv", headers=headers)
+
+
+@endpoint(no_query, Manual({}))
+def ask_for_sheet(call: Call[Nothing]) -> Response:
+    """Where a sheet of watches is pasted or chosen."""
+    return page(call, "import.html", columns=COLUMNS)
+
+
+ROUTES = (
+    readable("/watches", show_all),
+    readable("/watches.csv", download),
+    readable("/watches/import", ask_for_sheet),
+)

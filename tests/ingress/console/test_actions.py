@@ -1,0 +1,154 @@
+"""Every action goes the same way: asked, confirmed, done, told, recorded."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import httpx
+import pytest
+
+from ingress.console.acts import ACTIONS
+from tests.ingress.console.visitor import said, words
+from tests.ingress.site import Site
+
+
+def ask(guest: httpx.Client, action: str, **fields: str) -> httpx.Response:
+    return guest.post(f"/console/do/{action}", data={"back": "/console/"} | fields)
+
+
+def confirm(guest: httpx.Client, asked: httpx.Response, **answers: str) -> httpx.Response:
+    """Send the form of the question, as its button does."""
+    question = asked.text.partition("<main")[2].partition("</main")[0]
+    names = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', question)
+    fields = {name: unescape(value) for name, value in names} | answers
+    return guest.post(asked.url.path, data=fields)
+
+
+def test_nothing_happens_before_it_is_confirmed(site: Site, guest: httpx.Client) -> None:
+    asked = ask(guest, "run", back="/console/runs")
+    assert asked.status_code == 200
+    assert "Check sections now?" in words(asked)
+    assert site.count("runs") == 0
+
+    done = confirm(guest, asked, stagger="all")
+    assert (done.status_code, done.headers["location"]) == (303, "/console/runs")
+    assert site.count("runs") == 1
+
+
+def test_what_was_done_is_said_once_and_recorded_with_who_did_it(site: Site, guest: httpx.Client) -> None:
+    confirm(guest, ask(guest, "run"), stagger="odd")
+    assert re.fullmatch(r"Run [0-9a-f]{8} \(odd\) is queued\.", said(guest))
+    assert said(guest) == ""
+
+    records, _ = site.house.services.store.audit.page(None, 10)
+    begun, ran = reversed(records)
+    assert ran.entry.action == "run.trigger"
+    assert ran.entry.by == begun.entry.by
+
+
+def test_the_question_says_how_much_is_touched(site: Site, guest: httpx.Client) -> None:
+    site.house.watch("12430")
+    site.house.watch("12431", "bob@example.edu")
+    assert "2 sections are watched" in words(ask(guest, "run"))
+    name = site.house.catalog.name
+    assert "2 people watch its sections" in words(ask(guest, "pause", name=name))
+
+
+def test_a_source_is_paused_and_resumed(site: Site, guest: httpx.Client) -> None:
+    name, pauses = site.house.catalog.name, site.house.services.store.pauses
+    confirm(guest, ask(guest, "pause", name=name), length="4h", reason="maintenance <there>")
+    kept = pauses.find(name)
+    assert kept is not None
+    assert (kept.until - site.house.clock.now()).total_seconds() == 4 * 3600
+    assert kept.reason == "maintenance <there>"
+
+    asked = ask(guest, "resume", name=name)
+    assert "maintenance <there>" in words(asked)
+    confirm(guest, asked)
+    assert pauses.find(name) is None
+
+
+def test_all_mail_is_paused_with_the_number_of_letters_that_wait(site: Site, guest: httpx.Client) -> None:
+    asked = ask(guest, "pause", name="mail")
+    assert "0 notifications wait at this moment" in words(asked)
+    confirm(guest, asked, length="15m", reason="a bounce storm")
+    assert said(guest).startswith("Paused: all mail, until ")
+
+
+def test_where_there_is_nothing_to_do_there_is_nothing_to_press(guest: httpx.Client) -> None:
+    for action, fields in (("resume", {"name": "mail"}), ("lease-release", {})):
+        asked = ask(guest, action, **fields)
+        assert "there is nothing to do" in words(asked)
+        assert 'name="confirm"' not in asked.text
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "outcome"),
+    [("breaker-open", "open", "held open"), ("breaker-close", "closed", "held closed")],
+)
+def test_a_breaker_is_held_and_reset(
+    site: Site, guest: httpx.Client, action: str, state: str, outcome: str
+) -> None:
+    breaker = site.house.services.breakers["mail"]
+    confirm(guest, ask(guest, action, name="mail"))
+    assert said(guest) == f"The breaker mail is {outcome}."
+    snapshot = breaker.snapshot()
+    assert (snapshot.state, snapshot.forced) == (state, state)
+    assert snapshot.forced_by is not None
+
+    asked = ask(guest, "breaker-reset", name="mail")
+    assert f"held by {snapshot.forced_by}" in words(asked)
+    confirm(guest, asked)
+    assert breaker.snapshot().forced is None
+
+
+def test_the_lease_is_taken_from_its_holder(site: Site, guest: httpx.Client) -> None:
+    lease = site.house.services.cron_lease
+    lease.acquire("a token", {"host": "a-machine", "run": "abc"})
+    asked = ask(guest, "lease-release")
+    assert "host a-machine, run abc has held it" in words(asked)
+    assert "cannot be taken back" in words(asked)
+    confirm(guest, asked)
+    assert lease.held() is None
+
+
+@pytest.mark.parametrize(
+    ("action", "fields", "problem"),
+    [
+        ("run", {"stagger": "half"}, "stagger"),
+        ("run", {"half": "even"}, "half"),
+        ("pause", {}, "name"),
+        ("pause", {"name": "mail", "length": "2y"}, "length"),
+        ("pause", {"name": "mail", "reason": ""}, "reason"),
+        ("pause", {"name": "nowhere"}, "name"),
+        ("resume", {"name": "nowhere"}, "name"),
+        ("breaker-open", {"name": "nowhere"}, "name"),
+    ],
+)
+@pytest.mark.parametrize("confirmed", [{}, {"confirm": "yes"}])
+def test_a_bad_field_is_named_and_nothing_is_done(
+    site: Site,
+    guest: httpx.Client,
+    action: str,
+    fields: dict[str, str],
+    problem: str,
+    confirmed: dict[str, str],
+) -> None:
+    recorded = site.count("audit")
+    refused = ask(guest, action, **fields, **confirmed)
+    assert refused.status_code == 422
+    assert f"<code>{problem}</code>" in refused.text
+    assert (site.count("audit"), site.count("runs"), site.count("pauses")) == (recorded, 0, 0)
+
+
+def test_nobody_is_led_elsewhere_by_an_action(guest: httpx.Client) -> None:
+    done = confirm(guest, ask(guest, "run", back="https://evil.example/"))
+    assert done.headers["location"] == "/console/"
+
+
+def test_every_action_has_a_name_of_its_own_and_answers_only_to_post(guest: httpx.Client) -> None:
+    names = [action.name for action in ACTIONS]
+    assert len(names) == len(set(names))
+    for name in names:
+        assert guest.get(f"/console/do/{name}").status_code == 405

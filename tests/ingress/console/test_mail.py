@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from html import escape
+
+import httpx
+import pytest
+
+from domain.errors import UpstreamError
+from domain.notice import Letter, Receipt, Refused
+from tests.ingress.console.visitor import said, visitor, words
+from tests.ingress.site import Site, Stage
+from tests.ingress.site import site as serving
+from tests.operations.journal import entries
+from tests.support.catalog import Row
+from tests.support.house import House
+
+
+class Refusing:
+    """A transport that takes no letter."""
+
+    name = "refusing"
+    batch_size = 1
+
+    def send(self, letters: Sequence[Letter], _idempotency_key: str) -> list[Receipt]:
+        return [Refused("no such domain") for _ in letters]
+
+
+@pytest.fixture
+def told(site: Site) -> Site:
+    """Ada was told of an opening."""
+    site.house.watch()
+    for open_seats in (0, 2):
+        site.house.catalog.rows[site.house.key()] = Row(open_seats)
+        site.house.run()
+        site.house.clock.advance(60)
+    return site
+
+
+def suppress(site: Site, email: str) -> None:
+    site.house.services.store.deliveries.record(
+        email, "bounced", provider_id=None, address=email, reason="<no> such user",
+        now=site.house.clock.now(),
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("told")
+def test_notifications_are_listed_by_their_state(guest: httpx.Client) -> None:
+    assert "1 ada@example.edu seat available scraper/2261/12430 sent" in words(guest.get("/console/mail"))
+    assert "There are no such notifications." in words(guest.get("/console/mail?state=dead"))
+
+
+def test_a_letter_is_shown_as_it_left(told: Site, guest: httpx.Client) -> None:
+    (letter,) = told.house.post.sent
+    answer = guest.get("/console/mail/1")
+    assert letter.subject in words(answer)
+    assert str(escape(letter.headers["Message-ID"])) in answer.text
+    assert (
+        '<iframe class="letter" title="The letter\'s HTML" sandbox src="/console/mail/1/html">' in answer.text
+    )
+    assert "frame-src 'self'" in answer.headers["content-security-policy"]
+
+
+def test_its_html_can_do_nothing(told: Site, guest: httpx.Client) -> None:
+    answer = guest.get("/console/mail/1/html")
+    assert answer.text == told.house.post.sent[0].html
+    policy = answer.headers["content-security-policy"]
+    assert {"default-src 'none'", "sandbox", "frame-ancestors 'self'"} <= set(policy.split("; "))
+    assert "script-src" not in policy
+    assert answer.headers.get("x-frame-options", "SAMEORIGIN") == "SAMEORIGIN"
+
+
+@pytest.mark.parametrize("path", ["7", "7/html", "x"])
+def test_a_letter_that_does_not_exist_is_not_found(guest: httpx.Client, path: str) -> None:
+    assert guest.get(f"/console/mail/{path}").status_code == 404
+
+
+def test_a_test_is_sent_to_whom_is_asked_for(site: Site, guest: httpx.Client) -> None:
+    asked = guest.post("/console/do/mail-test", data={"back": "/console/mail"})
+    assert 'name="to"' in asked.text
+    assert site.house.post.sent == []
+    wanted = {"to": "me@example.edu", "kind": "section_retired", "confirm": "yes"}
+    assert guest.post("/console/do/mail-test", data=wanted).status_code == 303
+    assert said(guest).startswith("post took the letter to me@example.edu as ")
+    (letter,) = site.house.post.sent
+    assert (letter.to, letter.subject[:5]) == ("me@example.edu", "Test:")
+    assert entries(site.house)[-1].action == "mail.test"
+
+
+def test_what_keeps_a_test_from_leaving_is_said(site: Site, guest: httpx.Client) -> None:
+    wanted = {"to": "me@example.edu", "confirm": "yes"}
+    site.house.post.troubles.append(UpstreamError("HTTP 500"))
+    assert guest.post("/console/do/mail-test", data=wanted).status_code == 503
+    assert guest.post("/console/do/mail-test", data=wanted | {"to": "nobody"}).status_code == 422
+
+
+def test_a_refusal_is_said(stage: Stage, a_house: House) -> None:
+    services = replace(a_house.services, mailer=Refusing())
+    with (
+        serving(stage, a_house, room=replace(a_house.room, services=services)) as found,
+        visitor(found) as client,
+    ):
+        wanted = {"to": "me@example.edu", "confirm": "yes"}
+        refused = client.post("/console/do/mail-test", data=wanted)
+    assert refused.status_code == 409
+    assert "refusing refused the letter: no such domain" in words(refused)
+
+
+def test_suppressed_addresses_are_listed_and_lifted(site: Site, guest: httpx.Client) -> None:
+    suppress(site, "eve@example.edu")
+    listed = guest.get("/console/mail/suppressions")
+    assert "eve@example.edu <no> such user" in words(listed)
+    wanted = {"email": "eve@example.edu"}
+    assert "It was stopped: <no> such user." in words(guest.post("/console/do/mail-lift", data=wanted))
+    guest.post("/console/do/mail-lift", data=wanted | {"confirm": "yes"})
+    assert said(guest) == "Mail to eve@example.edu may leave again."
+    assert "Mail may leave to every address." in words(guest.get("/console/mail/suppressions"))
+    nothing = guest.post("/console/do/mail-lift", data=wanted)
+    assert 'name="confirm"' not in nothing.text
+
+
+def test_more_suppressed_addresses_are_a_page_away(site: Site, guest: httpx.Client) -> None:
+    for number in range(51):
+        suppress(site, f"person{number:02}@example.edu")
+    first = guest.get("/console/mail/suppressions")
+    assert "person50@" not in first.text
+    assert "person50@" in guest.get("/console/mail/suppressions?after=person49%40example.edu").text
+    assert "after=person49%40example.edu" in first.text

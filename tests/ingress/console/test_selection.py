@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from domain.errors import InvalidInputError
+from ingress.console.selection import SelectionForm
+from ingress.forms import parse
+from resilience.selection import ALL, Selection
+
+
+def test_blank_filters_mean_everything() -> None:
+    given = dict.fromkeys(("queue", "actor", "cause", "older_than", "message_id"), "")
+    form = parse(SelectionForm, given)
+    assert form.selection == ALL
+    assert form.given == given
+
+
+def test_filters_mean_what_meets_them_all() -> None:
+    given = {"queue": "check", "actor": "a.b", "cause": "Timeout", "older_than": "2h", "message_id": "7"}
+    form = parse(SelectionForm, given)
+    assert form.selection == Selection("check", "a.b", "Timeout", timedelta(hours=2), ("7",))
+    assert form.given == given
+
+
+@pytest.mark.parametrize("given", [{"queue": "nowhere"}, {"older_than": "soon"}, {"colour": "red"}])
+def test_what_is_no_filter_is_named(given: dict[str, str]) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        parse(SelectionForm, given)
+    assert set(caught.value.problems) == set(given)

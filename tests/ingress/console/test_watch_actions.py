@@ -1,0 +1,113 @@
+"""What is done to watches and sections from their pages."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from domain.errors import UpstreamError
+from ingress.console.acts import ACTIONS
+from tests.ingress.console.visitor import said, stranger, words
+from tests.ingress.site import Site
+from tests.operations.journal import recorded
+from tests.support.catalog import Row
+
+SECTION = {"source": "scraper", "term": "2261", "section": "12430"}
+ADA = {"email": "ada@example.edu"} | SECTION
+YES = {"confirm": "yes"}
+
+
+def test_a_section_is_checked_and_the_answer_is_said(site: Site, guest: httpx.Client) -> None:
+    site.house.watch()
+    site.house.catalog.rows[site.house.key()] = Row(3)
+    asked = guest.post("/console/do/section-check", data=SECTION)
+    assert "Check scraper/2261/12430 now?" in words(asked)
+    assert site.house.catalog.calls == []
+    guest.post("/console/do/section-check", data=SECTION | YES)
+    assert said(guest) == "scraper/2261/12430: 3 of 30 seats open."
+    assert recorded(site.house)[-1][1:] == ("section.check", "section/scraper/2261/12430", 1)
+
+
+def test_what_keeps_a_catalog_from_answering_is_said(site: Site, guest: httpx.Client) -> None:
+    site.house.watch()
+    site.house.catalog.errors[site.house.key()] = UpstreamError("HTTP 502 from the catalog")
+    answer = guest.post("/console/do/section-check", data=SECTION | YES)
+    assert answer.status_code == 503
+    assert recorded(site.house)[-1][1] == "session.begin"
+
+
+def test_a_watch_is_added_with_its_wishes(site: Site, guest: httpx.Client) -> None:
+    wishes = ADA | {"kind": "seat_available", "min_seats": "2"}
+    asked = words(guest.post("/console/do/watch-add", data=wishes))
+    assert "ada@example.edu is mailed when it has news. It was never seen" in asked
+    assert site.count("watches") == 0
+    guest.post("/console/do/watch-add", data=wishes | YES)
+    assert said(guest) == "Watch 1 is added."
+    stored = site.house.services.store.watches.get(1)
+    assert stored is not None
+    assert (stored.watch.kinds, stored.watch.min_seats) == (("seat_available",), 2)
+    assert recorded(site.house)[-1][1:] == ("watch.add", "watch/1", 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"email": "nobody"}, "email"),
+        ({"source": "nowhere"}, "source"),
+        ({"section": "'"}, "section"),
+        ({"min_seats": "0"}, "min_seats"),
+        ({"kind": "everything"}, "kind"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+@pytest.mark.parametrize("answer", [{}, YES])
+def test_what_is_wrong_with_a_wish_is_named(
+    site: Site, guest: httpx.Client, changes: dict[str, str], field: str, answer: dict[str, str]
+) -> None:
+    refused = guest.post("/console/do/watch-add", data=ADA | changes | answer)
+    assert (refused.status_code, site.count("watches")) == (422, 0)
+    assert field in words(refused)
+
+
+def test_a_watch_is_paused_for_a_time_and_resumed(site: Site, guest: httpx.Client) -> None:
+    site.house.watch()
+    asked = guest.post("/console/do/watch-pause", data={"id": "1"})
+    assert "What opens meanwhile is not told later" in words(asked)
+    guest.post("/console/do/watch-pause", data={"id": "1", "length": "1d"} | YES)
+    assert said(guest) == "Watch 1 is paused until 16 Jan 09:00:00 UTC."
+    assert "paused until 16 Jan" in words(guest.get("/console/sections/scraper/2261/12430"))
+    guest.post("/console/do/watch-resume", data={"id": "1"} | YES)
+    assert said(guest) == "Watch 1 goes on."
+    nothing = guest.post("/console/do/watch-resume", data={"id": "1"})
+    assert 'name="confirm"' not in nothing.text
+    assert [action for _, action, _, _ in recorded(site.house)][1:] == ["watch.pause", "watch.resume"]
+
+
+def test_a_watch_is_deleted_and_its_history_stays(site: Site, guest: httpx.Client) -> None:
+    site.house.watch()
+    assert "This cannot be taken back." in words(guest.post("/console/do/watch-end", data={"id": "1"}))
+    guest.post("/console/do/watch-end", data={"id": "1"} | YES)
+    assert said(guest) == "Watch 1 has ended."
+    assert "Nobody watches it" in words(guest.get("/console/sections/scraper/2261/12430"))
+    assert guest.get("/console/timeline/watch/1").status_code == 200
+
+
+@pytest.mark.parametrize("action", ["watch-pause", "watch-resume", "watch-end"])
+@pytest.mark.parametrize("answer", [{}, YES])
+def test_a_watch_that_does_not_live_is_named(
+    guest: httpx.Client, action: str, answer: dict[str, str]
+) -> None:
+    refused = guest.post(f"/console/do/{action}", data={"id": "7"} | answer)
+    assert refused.status_code == 422
+    assert "no living watch has the number 7" in words(refused)
+
+
+@pytest.mark.parametrize("action", [action.name for action in ACTIONS])
+def test_no_action_is_for_strangers_or_for_other_sites(site: Site, guest: httpx.Client, action: str) -> None:
+    path = f"/console/do/{action}"
+    with stranger(site) as client:
+        unsigned = client.post(path, data=ADA | YES)
+    assert (unsigned.status_code, unsigned.headers["location"][:16]) == (303, "/console/sign-in")
+    crossed = guest.post(path, data=ADA | YES, headers={"Sec-Fetch-Site": "cross-site"})
+    assert crossed.status_code == 403
+    assert [entry[1] for entry in recorded(site.house)] == ["session.begin"]
