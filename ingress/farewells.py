@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.changes import SectionState
-from mail.wording import plain
+from domain.words import plain
 from store.watches import StoredWatch
 
 _STOP_ALL = "Stop all mail from Rollcall"

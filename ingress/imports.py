@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.services import Services
 from domain.errors import InvalidInputError
 from ingress.sheets import Record, Sheet
 from ingress.wishes import wish_of
+from operations.watches import COLUMNS, add_all
 from store.enrolment import Wish
 
 _REQUIRED = ("email", "source", "term", "section")
-_COLUMNS = (*_REQUIRED, "kinds", "min_seats")
 _BETWEEN_KINDS = re.compile(r"[|\s]+")
 _NUMBER = re.compile(r"[0-9]{1,9}")
+
+
+Rejected = Sequence[tuple[int, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a file asks for: its watches, each with the number of its line; and what is wrong elsewhere."""
+
+    wishes: list[tuple[int, Wish]]
+    rejected: list[tuple[int, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,28 +38,34 @@ class Imported:
     rejected: list[tuple[int, str]]
 
 
-def import_csv(services: Services, content: bytes, *, default_source: str) -> Imported:
-    """Store the watches that `content` names, in one transaction.
+def read_csv(services: Services, content: bytes, *, default_source: str) -> Read:
+    """The watches that `content` names; nothing is stored.
 
     Shape: the columns email, source, term, section and perhaps kinds (parted by | or spaces) and min_seats,
     in any order. An empty source is `default_source`; empty kinds and min_seats count as not given.
 
-    Raises: InvalidInputError when it is no such sheet (see `Sheet`); nothing is stored then.
+    Raises: InvalidInputError when it is no such sheet (see `Sheet`).
     """
     wishes: list[tuple[int, Wish]] = []
     rejected: list[tuple[int, str]] = []
-    for line, record in Sheet(content, _COLUMNS, _REQUIRED):
+    for line, record in Sheet(content, COLUMNS, _REQUIRED):
         try:
             wishes.append((line, wish_of(_given(record), services.sources, default_source)))
         except InvalidInputError as error:
             rejected.append((line, str(error)))
-    results = services.store.watches.add_all([wish for _, wish in wishes], services.clock.now())
-    rejected += [
+    return Read(wishes, rejected)
+
+
+def import_csv(services: Services, content: bytes, *, default_source: str, by: str) -> Imported:
+    """Store what `read_csv` reads, in one transaction, on behalf of `by`. Raises: as that."""
+    read = read_csv(services, content, default_source=default_source)
+    results = add_all(services, [wish for _, wish in read.wishes], by)
+    refused = [
         (line, str(result))
-        for (line, _), result in zip(wishes, results, strict=True)
+        for (line, _), result in zip(read.wishes, results, strict=True)
         if isinstance(result, InvalidInputError)
     ]
-    return Imported(results.count(True), results.count(False), sorted(rejected))
+    return Imported(results.count(True), results.count(False), sorted(read.rejected + refused))
 
 
 def _given(record: Record | InvalidInputError) -> dict[str, object]:

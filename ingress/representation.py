@@ -7,12 +7,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from domain.changes import SectionState
+from domain.credit import Balance, Transfer
+from domain.history import Sighting
+from domain.job import JobRecord, StepRecord
 from domain.observation import Details
 from domain.run import Run
 from domain.section import SectionKey
 from ingress.surfaces import Surfaces
 from store.deliveries import StoredNotice
-from store.sections import Sighting
 from store.watches import StoredWatch
 
 Shown = dict[str, object]
@@ -61,6 +63,7 @@ def watch(stored: StoredWatch) -> Shown:
         "kinds": wanted.kinds,
         "min_seats": wanted.min_seats,
         "created_at": moment(stored.created_at),
+        "paused_until": moment(stored.paused_until),
         "current": None if state.observed_at is None else _current(state),
     }
 
@@ -95,6 +98,53 @@ def notification(stored: StoredNotice) -> Shown:
         **times,
         "provider_id": stored.provider_id,
         "facts": _facts(notice.open_seats, notice.capacity, notice.instructor, notice.details),
+    }
+
+
+def job(found: JobRecord, surfaces: Surfaces) -> Shown:
+    """A job with its input and its steps."""
+    steps = [_step(step) for step in found.steps]
+    return {**job_summary(found, surfaces), "input": found.given, "steps": steps}
+
+
+def job_summary(found: JobRecord, surfaces: Surfaces) -> Shown:
+    """A job as listings show it."""
+    times = ("created_at", "started_at", "cancel_asked_at", "finished_at")
+    has_artifact = found.result is not None and "artifact" in found.result
+    address = surfaces.address(f"/jobs/{found.id}")
+    return {
+        "id": found.id,
+        "kind": found.kind,
+        "queue": found.profile,
+        "state": found.state,
+        "progress": asdict(found.progress),
+        "result": found.result,
+        "error": found.error,
+        "retry_of": found.retry_of,
+        **{name: moment(getattr(found, name)) for name in times},
+        "status_url": address,
+        "artifact_url": f"{address}/artifact" if has_artifact else None,
+    }
+
+
+def credit_account(name: str, balance: Balance, ledger: Iterable[Transfer]) -> Shown:
+    """What an account has, and a part of its ledger."""
+    return {"account": name, "balance": asdict(balance), "items": [credit_transfer(each) for each in ledger]}
+
+
+def credit_transfer(found: Transfer) -> Shown:
+    """One movement of credits."""
+    return {**asdict(found), "at": moment(found.at)}
+
+
+def _step(step: StepRecord) -> Shown:
+    times = {name: moment(getattr(step, name)) for name in ("started_at", "due_at", "finished_at")}
+    return {
+        "name": step.name,
+        "state": step.state,
+        "attempts": step.attempts,
+        **times,
+        "error": step.error,
     }
 
 

@@ -5,6 +5,10 @@ Every member is always there; clients are to ignore members that they do not kno
 
 from __future__ import annotations
 
+from enum import StrEnum
+
+from domain.credit import Purpose
+from domain.job import JobState, Profile, StepState
 from domain.notice import NoticeState
 from domain.run import RunState
 from domain.section import Stagger
@@ -43,7 +47,7 @@ def _or_null(schema: Schema, description: str = "null where unknown.") -> Schema
     return {**schema, "type": [schema["type"], "null"], "description": description}
 
 
-def _named(choices: type[RunState | Stagger | Kind | NoticeState]) -> Schema:
+def _named(choices: type[StrEnum]) -> Schema:
     return {"type": "string", "enum": list(choices)}
 
 
@@ -67,11 +71,63 @@ _TRIGGERED = {
         "examples": [f"https://rollcall.example.edu/cron/runs/{_RUN_ID}"],
     },
 }
+_JOB = {
+    "id": {"type": "string", "pattern": "^[0-9a-f]{32}$", "examples": [_RUN_ID]},
+    "kind": fields.job_kind.schema,
+    "queue": _named(Profile),
+    "state": _named(JobState),
+    "progress": _with(done=_NUMBER, total=_NUMBER, message=_TEXT),
+    "result": {"type": ["object", "null"], "description": "null unless it has succeeded."},
+    "error": _or_null(_TEXT, "Why it failed or was cancelled, for people."),
+    "retry_of": _or_null(_TEXT, "The job that this one tries again."),
+    "created_at": _MOMENT,
+    "started_at": _or_null(_MOMENT, "null until it starts."),
+    "cancel_asked_at": _or_null(_MOMENT, "null unless somebody asked for its end."),
+    "finished_at": _or_null(_MOMENT, "null until it has ended."),
+    "status_url": {"type": "string", "format": "uri"},
+    "artifact_url": {
+        "type": ["string", "null"],
+        "format": "uri",
+        "description": "null where the result has no artifact.",
+    },
+}
+_STEP = _with(
+    name=_TEXT,
+    state=_named(StepState),
+    attempts=_NUMBER,
+    started_at=_MOMENT,
+    due_at=_or_null(_MOMENT, "When it goes on, while it waits."),
+    finished_at=_or_null(_MOMENT, "null until it has ended."),
+    error=_or_null(_TEXT, "Why its last attempt failed, or why it waits."),
+)
+_TRANSFER = _with(
+    id=_NUMBER,
+    account=fields.account.schema,
+    purpose=_named(Purpose),
+    credits=_NUMBER,
+    at=_MOMENT,
+    job_id=_or_null(_TEXT, "The job that moved them; null for grants."),
+    idempotency_key=_or_null(_TEXT, "The key of a grant; null for what jobs do."),
+    reason=_or_null(_TEXT, "Why, where somebody said so."),
+)
 SCHEMAS: dict[str, Schema] = {
+    "JobSummary": _with(**_JOB),
+    "Job": _with(
+        **_JOB,
+        input={"type": "object", "description": "As it was given."},
+        steps={"type": "array", "items": _STEP},
+    ),
+    "CreditTransfer": _TRANSFER,
+    "CreditAccount": _with(
+        account=fields.account.schema,
+        balance=_with(available=_NUMBER, held=_NUMBER, spent=_NUMBER),
+        items={"type": "array", "items": ref("CreditTransfer")},
+        next_cursor=_or_null(_TEXT, "What to give as cursor for the next page; null on the last."),
+    ),
     "TriggeredRun": _with(**_TRIGGERED),
     "Run": _with(
         **_TRIGGERED,
-        reason=_or_null(_TEXT, "Why it was skipped or failed."),
+        reason=_or_null(_TEXT, "Why it was skipped or failed, or could not check all sections."),
         **dict.fromkeys(("sections", "checked", "failed", "deferred", "changed", "notifications"), _NUMBER),
         created_at=_MOMENT,
         started_at=_or_null(_MOMENT, "null until it starts."),
@@ -84,6 +140,7 @@ SCHEMAS: dict[str, Schema] = {
         kinds={"type": "array", "items": _named(Kind)},
         min_seats={"type": "integer", "minimum": 1, "maximum": MAX_SEATS},
         created_at=_MOMENT,
+        paused_until=_or_null(_MOMENT, "No mail leaves for it before; null where it was never paused."),
         current={
             "description": "null until the section was first observed.",
             "anyOf": [_with(**_CURRENT), {"type": "null"}],

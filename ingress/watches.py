@@ -23,6 +23,7 @@ from ingress.wishes import WatchForm, wish_of
 
 _LISTING = "watches"
 _ENDED = "ended by the API"
+_API = "the API"
 _PATH = {"id": digits(1)}
 _FOLLOW = {"get_watches_id": ("id", "id"), "delete_watches_id": ("id", "id")}
 _LOCATION = {"Location": {"type": "string", "format": "uri"}}
@@ -78,7 +79,7 @@ def add(call: Call[Nothing]) -> Response:
 def add_many(call: Call[Nothing]) -> Response:
     """Make the watches that a CSV file names."""
     surfaces = call.surfaces
-    done = import_csv(surfaces.services, call.body, default_source=surfaces.default_source)
+    done = import_csv(surfaces.services, call.body, default_source=surfaces.default_source, by=_API)
     rejected = [{"line": line, "error": error} for line, error in done.rejected]
     return JSONResponse({"created": done.created, "existing": done.existing, "rejected": rejected})
 

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from domain.errors import UnauthorisedError
 from domain.watch import normal_address
+from domain.words import plain
 from ingress import bodies
 from ingress.endpoint import Call, endpoint, writable
 from ingress.forms import unread
@@ -16,7 +17,8 @@ from ingress.manual import Answer, Manual
 from ingress.problems import ProblemError
 from ingress.shapes import ref
 from mail.webhooks import MailEvent, ResendEvents
-from mail.wording import plain
+from observability.families import MAILS
+from observability.outcomes import REPORTED
 
 _SIGNED = {name: {"type": "string"} for name in ("svix-id", "svix-timestamp", "svix-signature")}
 _RECORDED = {
@@ -47,6 +49,8 @@ def receive(call: Call[bytes]) -> Response:
         reason=plain(event.reason),
         now=services.clock.now(),
     )
+    if is_new and event.kind in REPORTED:
+        services.tally.add(MAILS, event.kind)
     return JSONResponse({"recorded": is_new})
 
 

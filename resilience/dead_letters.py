@@ -18,7 +18,6 @@ from dramatiq import Message
 from dramatiq.brokers.redis import DEFAULT_DEAD_MESSAGE_TTL
 from dramatiq.common import xq_name
 
-from resilience.audit import Audit
 from resilience.dead_letter import DeadLetter
 from resilience.scripts import Clock, Scripts, reaching, text
 from resilience.selection import ALL, Selection
@@ -33,8 +32,9 @@ T = TypeVar("T")
 class DeadLetters:
     """The dead letters of `queues`. Raises: UnreachableError from every method.
 
-    Both operations act on everything that is meant when they begin, in chunks, no faster than `per_second`,
-    and leave one record in `audit`, even when they are broken off. `wait` sleeps between the chunks.
+    Both operations act on everything that is meant when they begin, at most `limit`, in chunks, no faster
+    than `per_second`; each chunk that is done is told, so that what was broken off is known as well. `wait`
+    sleeps between the chunks.
     """
 
     def __init__(
@@ -43,7 +43,6 @@ class DeadLetters:
         queues: Iterable[str],
         *,
         namespace: str = "dramatiq",
-        prefix: str = "rollcall",
         now_ms: Clock | None = None,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -51,7 +50,6 @@ class DeadLetters:
         self._scripts = Scripts(client)
         self._queues = tuple(queues)
         self._namespace = namespace
-        self.audit = Audit(client, "dead-letters", prefix)
         self._now_ms = now_ms or self._server_ms
         self._wait = wait
 
@@ -64,13 +62,17 @@ class DeadLetters:
         """How many `wanted` means: the dry run of both operations."""
         return sum(1 for _ in self.find(wanted))
 
-    def retry(self, wanted: Selection, by: str, *, per_second: float | None = None) -> int:
-        """Put them back to the end of their queues, as new; how many. None is ever in both places."""
-        return self._for_each("retry", self._retry, wanted, by, per_second)
+    def retry(
+        self, wanted: Selection, *, per_second: float | None = None, limit: int | None = None
+    ) -> Iterator[int]:
+        """Put them back to the end of their queues, as new: how many each chunk. None is in both places."""
+        return self._for_each(self._retry, wanted, per_second, limit)
 
-    def purge(self, wanted: Selection, by: str, *, per_second: float | None = None) -> int:
-        """Delete them; how many."""
-        return self._for_each("purge", self._purge, wanted, by, per_second)
+    def purge(
+        self, wanted: Selection, *, per_second: float | None = None, limit: int | None = None
+    ) -> Iterator[int]:
+        """Delete them: how many each chunk."""
+        return self._for_each(self._purge, wanted, per_second, limit)
 
     def _find(self, queue: str, wanted: Selection) -> Iterator[DeadLetter]:
         # The ids are read at once: what dies while this goes on is not found, or a retry might never end.
@@ -90,18 +92,17 @@ class DeadLetters:
             if body is not None
         ]
 
-    def _for_each(self, action: str, act: Act, wanted: Selection, by: str, per_second: float | None) -> int:
-        count, pause_seconds = 0, 0.0
+    def _for_each(
+        self, act: Act, wanted: Selection, per_second: float | None, limit: int | None
+    ) -> Iterator[int]:
+        pause_seconds, left = 0.0, limit
         size = min(CHUNK, max(1, int(per_second))) if per_second else CHUNK
-        try:
-            for queue in self._chosen(wanted):
-                for letters in _chunks(self._find(queue, wanted), size):
-                    self._wait(pause_seconds)
-                    count += act(queue, letters)
-                    pause_seconds = len(letters) / per_second if per_second else 0.0
-        finally:
-            self.audit.write(self._now_ms(), by, action, wanted.said, count)
-        return count
+        for queue in self._chosen(wanted):
+            for letters in _chunks(islice(self._find(queue, wanted), left), size):
+                self._wait(pause_seconds)
+                yield act(queue, letters)
+                pause_seconds = len(letters) / per_second if per_second else 0.0
+                left = None if left is None else left - len(letters)
 
     def _retry(self, queue: str, letters: Sequence[DeadLetter]) -> int:
         now_ms = self._now_ms()

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
-from datetime import timedelta
 from typing import Any
 
 from actors.deliver import MAIL
 from domain.alert import Symptom
+from domain.payment import Payment
+from operations.expectations import RunTimes, SourceReading
+from operations.unread import Unread
+from operations.verdicts import SLOW_DELIVERY
 from resilience.permit import BreakerSnapshot
 from resilience.queues import QueueReading
 from rollcall import symptoms
-from rollcall.readings import Disk, Readings, RunTimes, SourceReading, Unread
+from rollcall.readings import Disk, Readings
 from store.outbox import Backlog, Losses
 from store.pauses import Pause
 
 UNREADABLE = "unreadable"
-SLOW_DELIVERY = timedelta(minutes=10)
-_MIN_FREE_RATIO, _MIN_FREE_BYTES = 0.10, 200_000_000
 Named = tuple[str, Symptom | None]
 
 
@@ -77,12 +78,16 @@ def _sources(sources: Mapping[str, SourceReading], readings: Readings) -> Iterat
 
 
 def _disk(disk: Disk, _: Readings) -> Iterator[Named]:
-    is_full = disk.free < _MIN_FREE_BYTES or disk.free < disk.total * _MIN_FREE_RATIO
-    yield "home", symptoms.full_disk(disk) if is_full else None
+    yield "home", symptoms.full_disk(disk) if disk.is_nearly_full else None
 
 
 def _workers(alive: int, _: Readings) -> Iterator[Named]:
     yield "none", None if alive else symptoms.no_worker()
+
+
+def _payments(troubled: list[Payment], _: Readings) -> Iterator[Named]:
+    for payment in troubled:
+        yield payment.session_id, symptoms.undelivered(payment)
 
 
 _JUDGES: dict[str, Callable[[Any, Readings], Iterator[Named]]] = {
@@ -95,4 +100,5 @@ _JUDGES: dict[str, Callable[[Any, Readings], Iterator[Named]]] = {
     "sources": _sources,
     "disk": _disk,
     "workers": _workers,
+    "payments": _payments,
 }

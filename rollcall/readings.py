@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
+from domain.payment import Payment
+from operations.expectations import RunTimes, SourceReading
+from operations.unread import Unread
 from resilience.permit import BreakerSnapshot
 from resilience.queues import QueueReading
 from store.outbox import Backlog, Losses
 from store.pauses import Pause
-from store.watches import Audience
 
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """What came in place of a reading."""
-
-    error: str
+_MIN_FREE_RATIO, _MIN_FREE_BYTES = 0.10, 200_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,36 +26,10 @@ class Disk:
     free: int
     total: int
 
-
-@dataclass(frozen=True, slots=True)
-class RunTimes:
-    """When runs should have come since (None: nobody asks for any), and when one last finished.
-
-    `two_ago` is when the last two whole intervals began.
-    """
-
-    expected_since: datetime | None
-    finished_at: datetime | None
-    two_ago: datetime
-
     @property
-    def is_late(self) -> bool:
-        """Whether none has finished in two intervals."""
-        last = [at for at in (self.expected_since, self.finished_at) if at is not None]
-        return self.expected_since is not None and max(last) < self.two_ago
-
-
-@dataclass(frozen=True, slots=True)
-class SourceReading:
-    """When a source last said anything, who waits for it, and since when it is silent (None: it is not).
-
-    `patience` is one interval: what was paused is asked again within it.
-    """
-
-    last_success_at: datetime | None
-    audience: Audience | None
-    silent_since: datetime | None
-    patience: timedelta
+    def is_nearly_full(self) -> bool:
+        """Whether somebody should make room."""
+        return self.free < _MIN_FREE_BYTES or self.free < self.total * _MIN_FREE_RATIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +46,7 @@ class Readings:
     sources: Mapping[str, SourceReading] | Unread
     disk: Disk | Unread
     workers: int | Unread
+    payments: list[Payment] | Unread = field(default_factory=list)
 
     def pause(self, name: str) -> Pause | None:
         """The pause of `name` of which there is something to tell, or None."""

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 
 from actors.deliver import MAIL
 from domain.alert import Symptom
+from domain.payment import Payment
+from operations.expectations import SourceReading
 from resilience.permit import BreakerSnapshot
-from rollcall.readings import Disk, SourceReading
+from rollcall.readings import Disk
 from store.outbox import Backlog, Losses
 from store.pauses import Pause
 
@@ -26,6 +28,7 @@ _LOOK = {
     "outbox": "rollcall mail ls",
     "sources": "rollcall source ls",
     "disk": "df -h",
+    "payments": "rollcall job ls --kind report",
     "workers": 'pgrep -af "rollcall: worker"',
 }
 
@@ -102,6 +105,13 @@ def no_worker() -> Symptom:
     """Nobody carries messages out."""
     detail = "Nothing is checked and nothing is sent."
     return Symptom("No worker is alive", detail, _LOOK["workers"], _AWAY_FOR)
+
+
+def undelivered(payment: Payment) -> Symptom:
+    """Somebody has paid and got nothing."""
+    refund = "The payment was refunded." if payment.refund_id else "The payment is not refunded."
+    detail = f"{payment.trouble} {refund}"
+    return Symptom("A paid report was not delivered", detail, f"rollcall job show {payment.job_id}")
 
 
 def _clock(moment: datetime) -> str:

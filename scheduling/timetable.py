@@ -38,6 +38,12 @@ class Timetable:
             slot = self.slot(stagger, slot - timedelta(milliseconds=1))
         return slot
 
+    def next_slot(self, now: datetime) -> datetime:
+        """The first time after `now` at which either half is due."""
+        after = now + timedelta(microseconds=1)
+        found: datetime = min(trigger.get_next_fire_time(None, after) for trigger in self.triggers.values())
+        return found
+
     def current(self, now: datetime) -> Stagger:
         """The half that was due last; all sections when both were due at once."""
         even, odd = self.slot(Stagger.EVEN, now), self.slot(Stagger.ODD, now)

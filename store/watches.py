@@ -7,24 +7,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select, update
 
 from domain.changes import SectionState
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
 from domain.watch import Kind, Watch
+from store import audit
+from store.audit import Entry
 from store.database import Database
 from store.enrolment import Wish, enrol
 from store.moments import from_ms, from_ms_or_none, to_ms
 from store.schema import sections, watches
-from store.sections import state_of
+from store.sections import is_section, state_of
 
 __all__ = ["Audience", "StoredWatch", "Watches", "Wish"]
+
+_LIMIT = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class StoredWatch:
-    """A watch as it is kept, with what is known of its section."""
+    """A watch as it is kept, with what is known of its section; `paused_until` may be over."""
 
     id: int
     watch: Watch
@@ -32,6 +36,11 @@ class StoredWatch:
     ended_at: datetime | None
     ended_reason: str | None
     section: SectionState
+    paused_until: datetime | None = None
+
+    def is_paused(self, now: datetime) -> bool:
+        """Whether no letter leaves for it."""
+        return self.paused_until is not None and now < self.paused_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,7 @@ class Watches:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, watch: Watch | Wish, now: datetime) -> tuple[StoredWatch, bool]:
+    def add(self, watch: Watch | Wish, now: datetime, entry: Entry | None = None) -> tuple[StoredWatch, bool]:
         """The watch and True when it is new; the living one, with its wishes brought up to date, and False.
 
         Raises: InvalidInputError when mail to the address is suppressed.
@@ -57,12 +66,18 @@ class Watches:
             result = enrol(connection, [watch], now)[0]
             if isinstance(result, InvalidInputError):
                 raise result
-            return _living(connection, watch), result
+            stored = _living(connection, watch)
+            audit.write(connection, entry, subject=f"watch/{stored.id}")
+            return stored, result
 
-    def add_all(self, wanted: Iterable[Watch | Wish], now: datetime) -> list[bool | InvalidInputError]:
+    def add_all(
+        self, wanted: Iterable[Watch | Wish], now: datetime, entry: Entry | None = None
+    ) -> list[bool | InvalidInputError]:
         """As `add`, for many in one transaction; for each whether it is new, or why it was refused."""
         with self._database.write() as connection:
-            return enrol(connection, list(wanted), now)
+            results = enrol(connection, list(wanted), now)
+            audit.write(connection, entry, count=sum(isinstance(result, bool) for result in results))
+            return results
 
     def get(self, watch_id: int) -> StoredWatch | None:
         """The watch, living or ended, or None."""
@@ -71,11 +86,22 @@ class Watches:
         return None if row is None else _stored(row)
 
     def page(
-        self, *, email: str | None, section: str | None, after: int | None, limit: int
+        self,
+        *,
+        email: str | None = None,
+        section: str | None = None,
+        key: SectionKey | None = None,
+        after: int | None,
+        limit: int,
     ) -> tuple[list[StoredWatch], int | None]:
-        """The living watches in the order they were made, and the next cursor."""
+        """The living watches in the order they were made, and the next cursor.
+
+        Shape: `section` is a number in any source and term, `key` one section.
+        """
         query = _select().where(watches.c.ended_at_ms.is_(None)).order_by(watches.c.id).limit(limit + 1)
         conditions = {watches.c.email: email, sections.c.number: section}
+        if key is not None:
+            query = query.where(is_section(key))
         for column, value in conditions.items():
             query = query if value is None else query.where(column == value)
         if after is not None:
@@ -86,9 +112,27 @@ class Watches:
             rows
         ) > limit else None
 
-    def end(self, watch_id: int, reason: str, now: datetime) -> bool:
+    def all_of(self, email: str) -> list[StoredWatch]:
+        """The watches that a person ever made, living or ended, the newest 1,000 first."""
+        return self._all(watches.c.email == email)
+
+    def all_on(self, key: SectionKey) -> list[StoredWatch]:
+        """The watches that a section ever had, living or ended, the newest 1,000 first."""
+        return self._all(is_section(key))
+
+    def pause(self, watch_id: int, until: datetime | None, entry: Entry | None = None) -> bool:
+        """Let no letter leave for one watch until `until` (None: let them leave); False when none lives."""
+        paused = update(watches).where(watches.c.id == watch_id, watches.c.ended_at_ms.is_(None))
+        until_ms = None if until is None else to_ms(until)
+        with self._database.write() as connection:
+            is_living = connection.execute(paused.values(paused_until_ms=until_ms)).rowcount > 0
+            if is_living:
+                audit.write(connection, entry)
+        return is_living
+
+    def end(self, watch_id: int, reason: str, now: datetime, entry: Entry | None = None) -> bool:
         """End one watch; False when no such watch is living."""
-        return self._end(watches.c.id == watch_id, reason, now) > 0
+        return self._end(watches.c.id == watch_id, reason, now, entry) > 0
 
     def end_all(self, email: str, reason: str, now: datetime) -> int:
         """End every watch of a person; how many."""
@@ -112,10 +156,18 @@ class Watches:
         with self._database.read() as connection:
             return connection.execute(select(watches.c.id).limit(1)).first() is not None
 
-    def _end(self, condition: Any, reason: str, now: datetime) -> int:
+    def _all(self, condition: ColumnElement[bool]) -> list[StoredWatch]:
+        query = _select().where(condition).order_by(watches.c.id.desc()).limit(_LIMIT)
+        with self._database.read() as connection:
+            return [_stored(row) for row in connection.execute(query).mappings()]
+
+    def _end(self, condition: Any, reason: str, now: datetime, entry: Entry | None = None) -> int:
         ended = update(watches).where(condition, watches.c.ended_at_ms.is_(None))
         with self._database.write() as connection:
-            return connection.execute(ended.values(ended_at_ms=to_ms(now), ended_reason=reason)).rowcount
+            count = connection.execute(ended.values(ended_at_ms=to_ms(now), ended_reason=reason)).rowcount
+            if count:
+                audit.write(connection, entry, count=count)
+            return count
 
 
 def _select() -> Select[Any]:
@@ -128,6 +180,7 @@ def _select() -> Select[Any]:
         columns.created_at_ms,
         columns.ended_at_ms,
         columns.ended_reason,
+        columns.paused_until_ms,
         sections,
     ).join(sections)
 
@@ -137,9 +190,7 @@ def _living(connection: Connection, watch: Watch | Wish) -> StoredWatch:
     query = _select().where(
         watches.c.email == watch.email,
         watches.c.ended_at_ms.is_(None),
-        sections.c.source == key.source,
-        sections.c.term == key.term,
-        sections.c.number == key.number,
+        is_section(key),
     )
     return _stored(connection.execute(query).mappings().one())
 
@@ -153,4 +204,5 @@ def _stored(row: RowMapping) -> StoredWatch:
         ended_at=from_ms_or_none(row["ended_at_ms"]),
         ended_reason=row["ended_reason"],
         section=state_of(row),
+        paused_until=from_ms_or_none(row["paused_until_ms"]),
     )

@@ -27,6 +27,7 @@ def test_a_new_watch_is_created(site: Site) -> None:
         "kinds": ["seat_available"],
         "min_seats": 2,
         "created_at": "2026-01-15T09:00:00.000Z",
+        "paused_until": None,
         "current": None,
     }
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from observability.families import MAILS
 from tests.ingress.site import API, Site, Stage, fields_of
 from tests.ingress.site import site as on
 from tests.support.catalog import Row
@@ -108,3 +109,11 @@ def test_without_a_secret_the_surface_says_so(stage: Stage, a_house: House) -> N
 
 def test_a_large_event_is_refused(site: Site) -> None:
     assert site.event("msg_1", b"x" * 70_000).status_code == 413
+
+
+def test_what_is_reported_counts_once_and_what_says_nothing_new_not_at_all(site: Site) -> None:
+    for event_id in ("msg_1", "msg_1", "msg_2"):
+        site.event(event_id, BOUNCE)
+    site.event("msg_3", _event("email.sent", to=["bob@example.edu"]))
+    counts = site.house.services.tally.take()
+    assert counts == {MAILS.key("bounced"): 2}

@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from tests.support.redis_server import redis_binary, running, valkey_binary
 
@@ -30,10 +27,3 @@ def server_binary(request: pytest.FixtureRequest) -> Path:
 def redis_url(server_binary: Path) -> Iterator[str]:
     with running(server_binary) as server:
         yield server.url
-
-
-@pytest.fixture
-def unreachable(tmp_path: Path) -> Iterator[redis.Redis]:
-    """A client of a server that is not there."""
-    with redis.Redis(unix_socket_path=str(tmp_path / "nobody"), retry=Retry(NoBackoff(), 0)) as client:
-        yield client

@@ -18,6 +18,7 @@ from actors.registry import install
 from actors.triggers import trigger_run
 from domain.errors import PermanentError, UnreachableError
 from domain.notice import NoticeState
+from domain.run import RunState
 from domain.section import Stagger
 from resilience.dead_letter import UNTOLD
 from resilience.dead_letters import DeadLetters
@@ -154,8 +155,8 @@ def test_what_is_retried_starts_as_new_keeps_its_history_and_moves_once(
     old = replace(old, message_timestamp=4 * DAY_MS)
     key = bury(redis_client, prefix, old, 5 * DAY_MS)
     (letter,) = letters.find()
-    assert letters.retry(ALL, "ada") == 1
-    assert letters.retry(ALL, "ada") == letters.count() == letters._retry("check", [letter]) == 0
+    assert sum(letters.retry(ALL)) == 1
+    assert sum(letters.retry(ALL)) == letters.count() == letters._retry("check", [letter]) == 0
 
     (found,) = waiting(redis_client, prefix)
     assert (found.message_id, found.args, found.options["max_age"]) == (old.message_id, (1,), 1000)
@@ -180,7 +181,7 @@ def test_what_nobody_knew_runs_once_its_actor_is_there(
 
     ran: list[int] = []
     dramatiq.actor(broker=broker, queue_name="check", actor_name="work.late")(ran.append)
-    assert letters.retry(ALL, "ada") == 1
+    assert sum(letters.retry(ALL)) == 1
     work_off(broker, redis_client, prefix)
     assert (ran, letters.count()) == ([3], 0)
 
@@ -195,7 +196,7 @@ def test_operators_in_each_others_way_move_every_letter_exactly_once(
 
     def act(who: int) -> int:
         start.wait()
-        return letters.retry(ALL, "ada") if who % 2 else letters.purge(Selection(actor="work.do"), "bob")
+        return sum(letters.retry(ALL)) if who % 2 else sum(letters.purge(Selection(actor="work.do")))
 
     with ThreadPoolExecutor(4) as pool:
         done = list(pool.map(act, range(4)))
@@ -218,29 +219,32 @@ def test_a_rate_paces_the_chunks_and_what_dies_meanwhile_is_left_alone(
     letters = open_letters(redis_client, prefix, wait=wait)
     for _ in range(5):
         bury(redis_client, prefix, message())
-    assert letters.retry(ALL, "ada", per_second=2.5) == 5
+    assert sum(letters.retry(ALL, per_second=2.5)) == 5
     assert waits == [0, 0.8, 0.8]
     assert letters.count() == 3
 
 
-def test_every_operation_is_written_down_even_when_it_is_broken_off(
-    redis_client: redis.Redis, prefix: str
+def test_no_more_than_the_limit_is_moved_the_oldest_first(
+    letters: DeadLetters, redis_client: redis.Redis, prefix: str
 ) -> None:
+    for number in range(5):
+        bury(redis_client, prefix, message("work.do", number), number * DAY_MS)
+    assert sum(letters.retry(ALL, limit=3)) == 3
+    assert [found.args for found in waiting(redis_client, prefix)] == [(0,), (1,), (2,)]
+
+
+def test_what_is_done_is_told_chunk_by_chunk(redis_client: redis.Redis, prefix: str) -> None:
     def wait(seconds: float) -> None:
         if seconds:
             raise KeyboardInterrupt
 
-    letters = open_letters(redis_client, prefix, wait=wait, now_ms=lambda: 10 * DAY_MS)
+    letters = open_letters(redis_client, prefix, wait=wait)
     for _ in range(3):
         bury(redis_client, prefix, message(), 0)
+    chunks = letters.retry(Selection(queue="check"), per_second=1)
+    assert next(chunks) == 1
     with pytest.raises(KeyboardInterrupt):
-        letters.retry(Selection(queue="check"), "ada", per_second=1)
-    assert letters.purge(Selection(older_than=timedelta(days=1)), "bob") == 2
-    told = [(record.by, record.action, dict(record.filter), record.count) for record in letters.audit.read()]
-    assert told == [
-        ("bob", "purge", {"older_than_seconds": 86_400.0}, 2),
-        ("ada", "retry", {"queue": "check"}, 1),
-    ]
+        next(chunks)
 
 
 def test_an_unreachable_redis_has_no_empty_list(unreachable: redis.Redis, prefix: str) -> None:
@@ -248,9 +252,7 @@ def test_an_unreachable_redis_has_no_empty_list(unreachable: redis.Redis, prefix
     with pytest.raises(UnreachableError):
         letters.count()
     with pytest.raises(UnreachableError):
-        letters.purge(ALL, "ada")
-    with pytest.raises(UnreachableError):
-        letters.audit.read()
+        sum(letters.purge(ALL))
 
 
 def test_letters_retried_after_the_reconciler_did_their_work_change_nothing(
@@ -273,9 +275,34 @@ def test_letters_retried_after_the_reconciler_did_their_work_change_nothing(
         before = whole_state(rollcall)
         assert before[:2] == (["seat_available"], [("seat_available", 1, NoticeState.SENT)])
 
-        assert letters.retry(ALL, "ada") == 2
+        assert sum(letters.retry(ALL)) == 2
         work_off(broker, redis_client, prefix)
         assert (whole_state(rollcall), letters.count(), rollcall.mailbox) == (before, 0, [])
+
+
+def test_a_check_that_spent_its_crash_budget_is_given_up_and_comes_back_under_no_other_message(
+    tmp_path: Path, letters: DeadLetters, redis_client: redis.Redis, prefix: str
+) -> None:
+    broker = open_broker(redis_client, prefix)
+    with house(sqlite_url(tmp_path), redis_client, prefix) as rollcall:
+        install(broker, rollcall.services, ACTORS)
+        rollcall.watch()
+        run, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
+        broker.enqueue(rollcall.mailbox.pop())
+        work_off(broker, redis_client, prefix)
+        sent = broker.enqueue(rollcall.mailbox.pop())
+        redis_client.set(f"{prefix}:starts:{sent.options['redis_message_id']}", 3)
+        work_off(broker, redis_client, prefix)
+        ended = rollcall.reread(run)
+        assert (ended.state, ended.failed, ended.reason) == (
+            RunState.FINISHED,
+            1,
+            "crashed its worker 3 times",
+        )
+        (letter,) = letters.find()
+        assert letter.given_up == f"1 sections of run {run.id}"
+        rollcall.pass_time(60)
+        assert (rollcall.catalog.calls, rollcall.mailbox) == ([], [])
 
 
 def open_a_seat_in_trouble(rollcall: House, carry_out: Callable[[], None]) -> None:

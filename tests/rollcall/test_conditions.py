@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from domain.alert import Symptom
+from domain.payment import Payment
+from operations.expectations import RunTimes, SourceReading
+from operations.unread import Unread
 from resilience.permit import BreakerSnapshot
 from resilience.queues import QueueReading
 from rollcall.conditions import conditions
-from rollcall.readings import Disk, Readings, RunTimes, SourceReading, Unread
+from rollcall.readings import Disk, Readings
 from store.outbox import Backlog, Losses
 from store.pauses import ROLLCALL, Pause
 from store.watches import Audience
@@ -53,6 +56,17 @@ def test_where_all_is_well_every_condition_is_named_and_none_holds() -> None:
     assert set(found.values()) == {None}
     judged = {name.partition("/")[0] for name in found} - {"unreadable", "pauses"}
     assert judged == {"breakers", "queues", "losses", "runs", "outbox", "sources", "disk", "workers"}
+
+
+def test_who_paid_and_got_nothing_is_told_of_with_what_became_of_the_money() -> None:
+    payment = Payment("cs_1", "pi_1", "job-1", "No history.", None, None)
+    refunded = replace(payment, session_id="cs_2", refund_id="re_1")
+    found = holding(payments=[payment, refunded])
+
+    assert found.keys() == {"payments/cs_1", "payments/cs_2"}
+    assert found["payments/cs_1"].detail == "No history. The payment is not refunded."
+    assert found["payments/cs_2"].detail == "No history. The payment was refunded."
+    assert found["payments/cs_1"].command == "rollcall job show job-1"
 
 
 @pytest.mark.parametrize("state", ["open", "half_open"])

@@ -18,11 +18,15 @@ from domain.errors import UnauthorisedError, UnreachableError
 from domain.ports import Mailer
 from domain.section import Stagger
 from mail.bulletin import OperatorMail
+from observability.tally import Tally
 from resilience.heartbeat import Heartbeats
+from resilience.ledger import Ledger
 from resilience.queues import QueueReading
+from resilience.slots import Slots
 from rollcall.health import Health
 from rollcall.instruments import sources
 from rollcall.lookout import look
+from rollcall.pulse import Pulse
 from rollcall.settings import parse
 from rollcall.wiring import System
 from scheduling.timetable import Timetable
@@ -80,6 +84,7 @@ def make(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Made:
     @contextmanager
     def made(**settings: str) -> Iterator[Lookout]:
         with house(sqlite_url(tmp_path), redis_client, prefix, operator=operator) as built:
+            heartbeats = Heartbeats(redis_client, 30, prefix, now_ms=lambda: to_ms(built))
             system = System(
                 settings=parse({"ROLLCALL_HOME": str(tmp_path)} | settings),
                 database=built.database,
@@ -88,7 +93,8 @@ def make(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Made:
                 services=built.services,
                 links=LINKS,
                 timetable=Timetable(even="0 * * * *", odd="30 * * * *"),
-                heartbeats=Heartbeats(redis_client, 30, prefix, now_ms=lambda: to_ms(built)),
+                heartbeats=heartbeats,
+                pulse=Pulse(heartbeats, Ledger(redis_client, prefix), Tally(), Slots()),
                 reaper=None,
                 is_demo=False,
             )

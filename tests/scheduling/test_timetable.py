@@ -66,3 +66,8 @@ def test_whole_intervals_are_counted_back_from_the_current_slot() -> None:
     assert HALF_HOURS.slot_before(Stagger.EVEN, at("2026-01-15 09:31"), 2) == at("2026-01-15 07:00")
     weekdays = Timetable(even="0 8 * * 1-5", odd="0 8 * * 1-5")
     assert weekdays.slot_before(Stagger.ALL, at("2026-01-19 09:00"), 1) == at("2026-01-16 08:00")
+
+
+def test_the_next_slot_is_the_earlier_of_both_halves_and_never_now() -> None:
+    assert HALF_HOURS.next_slot(at("2026-01-15 09:10")) == at("2026-01-15 09:30")
+    assert HALF_HOURS.next_slot(at("2026-01-15 09:30")) == at("2026-01-15 10:00")

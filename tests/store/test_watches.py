@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from domain.errors import InvalidInputError
@@ -161,3 +163,32 @@ def test_imports_in_opposite_orders_do_not_block_each_other(desk: Desk) -> None:
             lambda: desk.watches.add_all(wanted[::-1], desk.clock.now()),  # noqa: B023
         )
         assert sum(map(bool, forth)) + sum(map(bool, back)) == 60
+
+
+def test_a_watch_is_paused_until_a_time_and_resumed(desk: Desk) -> None:
+    stored = desk.watch()
+    until = desk.clock.now() + timedelta(hours=1)
+    assert desk.watches.pause(stored.id, until)
+    paused = desk.watches.get(stored.id)
+    assert paused is not None
+    assert paused.is_paused(desk.clock.now())
+    assert not paused.is_paused(until)
+    assert desk.watches.pause(stored.id, None)
+    resumed = desk.watches.get(stored.id)
+    assert resumed is not None
+    assert not resumed.is_paused(desk.clock.now())
+
+
+def test_an_ended_watch_cannot_be_paused(desk: Desk) -> None:
+    stored = desk.watch()
+    desk.watches.end(stored.id, "stopped", desk.clock.now())
+    assert not desk.watches.pause(stored.id, desk.clock.now() + timedelta(hours=1))
+
+
+def test_the_watches_of_a_person_and_of_a_section_are_found_ended_ones_too(desk: Desk) -> None:
+    first, second, other = desk.watch(), desk.watch("12431"), desk.watch("12431", GRACE)
+    desk.watches.end(second.id, "stopped", desk.clock.now())
+    assert [stored.id for stored in desk.watches.all_of(ADA)] == [second.id, first.id]
+    assert [stored.id for stored in desk.watches.all_on(key("12431"))] == [other.id, second.id]
+    living, _ = desk.watches.page(key=key("12431"), after=None, limit=10)
+    assert [stored.id for stored in living] == [other.id]

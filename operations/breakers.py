@@ -1,0 +1,51 @@
+"""Holding a circuit breaker open or closed, and letting it decide again."""
+
+from __future__ import annotations
+
+from actors.services import Services
+from domain.errors import InvalidInputError, UnreachableError
+from operations.record import record
+from resilience.breaker import CircuitBreaker
+from resilience.permit import BreakerSnapshot
+
+
+def read(services: Services) -> list[BreakerSnapshot]:
+    """Every breaker as the fleet sees it. Raises: UnreachableError where only this process' could be read."""
+    snapshots = [breaker.snapshot() for breaker in services.breakers.values()]
+    if any(snapshot.scope != "fleet" for snapshot in snapshots):
+        raise UnreachableError("Redis cannot be reached, and each process decides for itself")
+    return snapshots
+
+
+def force_open(services: Services, name: str, by: str) -> BreakerSnapshot:
+    """Hold it open until it is reset: no request is made."""
+    breaker = named(services, name)
+    breaker.force_open(by)
+    return _told(services, breaker, "breaker.open", by)
+
+
+def force_closed(services: Services, name: str, by: str) -> BreakerSnapshot:
+    """Hold it closed until it is reset: every request is made, whatever fails."""
+    breaker = named(services, name)
+    breaker.force_closed(by)
+    return _told(services, breaker, "breaker.close", by)
+
+
+def reset(services: Services, name: str, by: str) -> BreakerSnapshot:
+    """Close it, and let it decide by itself again."""
+    breaker = named(services, name)
+    breaker.reset(by)
+    return _told(services, breaker, "breaker.reset", by)
+
+
+def _told(services: Services, breaker: CircuitBreaker, action: str, by: str) -> BreakerSnapshot:
+    record(services, by, action, f"breaker/{breaker.name}")
+    return breaker.snapshot()
+
+
+def named(services: Services, name: str) -> CircuitBreaker:
+    """The breaker `name`. Raises: InvalidInputError for an unknown one, as does everything here."""
+    """The breaker `name`. Raises: InvalidInputError for an unknown name."""
+    if name not in services.breakers:
+        raise InvalidInputError({"name": f"must be one of {', '.join(services.breakers)}"})
+    return services.breakers[name]

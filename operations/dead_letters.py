@@ -1,0 +1,60 @@
+"""Dead letters: counted, given another life, or deleted, and it is recorded how many were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from operations.record import entry
+from operations.room import ControlRoom
+from resilience.selection import CauseGroup, Selection, grouped
+
+_SUBJECT = "dead letters"
+
+
+def groups(room: ControlRoom, wanted: Selection, limit: int) -> list[CauseGroup]:
+    """What `wanted` means by its cause: the most frequent first, the last `limit` of each."""
+    return grouped(room.letters().find(wanted), limit)
+
+
+def count(room: ControlRoom, wanted: Selection) -> int:
+    """How many `wanted` means."""
+    return room.letters().count(wanted)
+
+
+def retry(
+    room: ControlRoom,
+    wanted: Selection,
+    by: str,
+    *,
+    per_second: float | None = None,
+    limit: int | None = None,
+) -> int:
+    """Put them back to their queues, as new, the oldest first; how many."""
+    chunks = room.letters().retry(wanted, per_second=per_second, limit=limit)
+    return _recorded(room, "dead.retry", wanted, by, chunks)
+
+
+def purge(
+    room: ControlRoom,
+    wanted: Selection,
+    by: str,
+    *,
+    per_second: float | None = None,
+    limit: int | None = None,
+) -> int:
+    """Delete them, the oldest first; how many."""
+    chunks = room.letters().purge(wanted, per_second=per_second, limit=limit)
+    return _recorded(room, "dead.purge", wanted, by, chunks)
+
+
+def _recorded(room: ControlRoom, action: str, wanted: Selection, by: str, chunks: Iterator[int]) -> int:
+    """Carry out `chunks`; also what was done before it was broken off is recorded."""
+    done = 0
+    try:
+        for n in chunks:
+            done += n
+    finally:
+        told = entry(room.services, by, action, _SUBJECT, **wanted.said)
+        room.services.store.audit.record(replace(told, count=done))
+    return done

@@ -1,0 +1,76 @@
+"""When runs and news should have come, and when they did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from actors.services import Services
+from domain.section import Stagger
+from store.watches import Audience
+
+
+@dataclass(frozen=True, slots=True)
+class RunTimes:
+    """When runs should have come since (None: nobody asks for any), and when one last finished.
+
+    `two_ago` is when the last two whole intervals began.
+    """
+
+    expected_since: datetime | None
+    finished_at: datetime | None
+    two_ago: datetime
+
+    @property
+    def is_late(self) -> bool:
+        """Whether none has finished in two intervals."""
+        last = [at for at in (self.expected_since, self.finished_at) if at is not None]
+        return self.expected_since is not None and max(last) < self.two_ago
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReading:
+    """When a source last said anything, who waits for it, and since when it is silent (None: it is not).
+
+    `patience` is one interval: what was paused is asked again within it.
+    """
+
+    last_success_at: datetime | None
+    audience: Audience | None
+    silent_since: datetime | None
+    patience: timedelta
+
+
+def run_times(services: Services, *, is_scheduled: bool) -> RunTimes:
+    """When runs were expected and finished. Without the scheduler they are, once one came over HTTP."""
+    runs, now = services.store.runs, services.clock.now()
+    return RunTimes(
+        expected_since=runs.first_opened_at(None if is_scheduled else "http"),
+        finished_at=runs.last_finished_at(),
+        two_ago=services.timetable.slot_before(Stagger.ALL, now, 2),
+    )
+
+
+def sources(services: Services, *, is_scheduled: bool) -> dict[str, SourceReading]:
+    """Each source's reading. One may watch but even sections: two intervals of the slower half count."""
+    store, timetable, now = services.store, services.timetable, services.clock.now()
+    seen, audiences = store.sections.last_success(), store.watches.audiences()
+    expected_since = run_times(services, is_scheduled=is_scheduled).expected_since
+    two_ago = min(timetable.slot_before(half, now, 2) for half in (Stagger.EVEN, Stagger.ODD))
+    interval = timetable.slot(Stagger.ALL, now) - timetable.slot_before(Stagger.ALL, now, 1)
+    found = {}
+    for name in services.sources:
+        audience = audiences.get(name)
+        since = _heard(seen.get(name), audience, expected_since)
+        is_silent = since is not None and since < two_ago
+        found[name] = SourceReading(seen.get(name), audience, since if is_silent else None, interval)
+    return found
+
+
+def _heard(
+    seen_at: datetime | None, audience: Audience | None, expected_since: datetime | None
+) -> datetime | None:
+    """Since when there should have been news of a source; None while nobody waits for any."""
+    if audience is None or expected_since is None:
+        return None
+    return max(at for at in (seen_at, audience.since, expected_since) if at is not None)

@@ -1,0 +1,59 @@
+"""Letters as they would leave, a test of the transport, and suppressed addresses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import uuid4
+
+from actors.services import Services
+from domain.errors import InvalidInputError
+from domain.notice import Accepted, Letter, Notice, Receipt
+from domain.observation import Details
+from domain.section import SectionKey
+from domain.watch import Kind, normal_address
+from operations.record import entry, record
+
+_NOBODYS = 0  # no watch and no notification has this number: the links of a sample stop nothing
+_DETAILS = Details("CSE 100", "Advanced Data Structures", "Center Hall 101", "MWF 10:00 to 10:50")
+
+
+def preview(services: Services, notification_id: int) -> Letter:
+    """The letter of a notification. Raises: InvalidInputError when there is no such notification."""
+    stored = services.store.deliveries.get(notification_id)
+    if stored is None:
+        raise InvalidInputError({"notification_id": f"there is no notification {notification_id}"})
+    return services.render(stored.notice)
+
+
+def send_test(services: Services, to: str, by: str, kind: Kind = Kind.SEAT_AVAILABLE) -> Receipt:
+    """Send a sample to `to` at once, whatever is paused; what the transport said of it.
+
+    Raises: InvalidInputError when `to` is no address, or is suppressed; RollcallError from the transport.
+    """
+    address = normal_address(to)
+    if address is None:
+        raise InvalidInputError({"to": "must be an e-mail address"})
+    suppressed = services.store.deliveries.suppression(address)
+    if suppressed is not None:
+        raise InvalidInputError({"to": f"mail to this address is suppressed ({suppressed})"})
+    letter = _sample(services, kind, address)
+    letter = replace(letter, subject=f"Test: {letter.subject}")
+    (receipt,) = services.mailer.send([letter], f"rollcall-test-{uuid4().hex}")
+    is_accepted = isinstance(receipt, Accepted)
+    record(services, by, "mail.test", f"address/{address}", is_accepted=is_accepted)
+    return receipt
+
+
+def lift(services: Services, email: str, by: str) -> None:
+    """Let mail to `email` leave again. Raises: InvalidInputError when nothing holds it."""
+    address = normal_address(email)
+    told = entry(services, by, "mail.lift", f"address/{address}")
+    if address is None or not services.store.deliveries.lift(address, told):
+        raise InvalidInputError({"email": "mail to this address is not suppressed"})
+
+
+def _sample(services: Services, kind: Kind, to: str) -> Letter:
+    """A letter of `kind` about a section that does not exist."""
+    key = SectionKey(next(iter(services.sources)), "2261", "12431")
+    seen, teacher = services.clock.now(), "Ada Lovelace"
+    return services.render(Notice(_NOBODYS, _NOBODYS, to, kind, key, 1, seen, 3, 30, teacher, _DETAILS))

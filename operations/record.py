@@ -1,0 +1,18 @@
+"""How an operation is recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actors.services import Services
+from store.audit import Entry
+
+
+def entry(services: Services, by: str, action: str, subject: str, **detail: Any) -> Entry:
+    """The entry of an operation that is done now; its effect and its record share a transaction."""
+    return Entry(services.clock.now(), by, action, subject, detail)
+
+
+def record(services: Services, by: str, action: str, subject: str, **detail: Any) -> None:
+    """Record an operation whose effect lies outside the database, and has just come."""
+    services.store.audit.record(entry(services, by, action, subject, **detail))

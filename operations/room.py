@@ -1,0 +1,35 @@
+"""What an operator's work needs beside the actors' services: the processes and the broker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from actors.services import Services
+from domain.errors import PermanentError
+from resilience.dead_letters import DeadLetters
+from resilience.heartbeat import Heartbeats
+from resilience.queues import QueueReading
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRoom:
+    """Everything that an operator sees and touches.
+
+    Shape: `queues` reads every queue, and raises when the broker does not answer; `dead_letters` is None
+    where the broker keeps them to itself (RabbitMQ); `is_scheduled` tells whether runs come by themselves.
+    """
+
+    services: Services
+    heartbeats: Heartbeats
+    queues: Callable[[], Mapping[str, QueueReading]]
+    dead_letters: DeadLetters | None
+    is_scheduled: bool
+
+    def letters(self) -> DeadLetters:
+        """The dead letters. Raises: PermanentError where they cannot be read."""
+        if self.dead_letters is None:
+            raise PermanentError(
+                "dead letters can be listed with a Redis broker only: RabbitMQ keeps them in its queues *.XQ"
+            )
+        return self.dead_letters

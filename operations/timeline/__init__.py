@@ -1,0 +1,1 @@
+"""What happened to a watch, a section, an address or a notification, and why nothing did."""

@@ -1,0 +1,80 @@
+"""What a section's history meant for its watches: which change was news to whom, and why it was not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from domain.changes import Change, InstructorAssigned, SeatsRose
+from domain.history import Sighting
+from domain.observation import UNASSIGNED
+from domain.watch import kind_of
+from store.audit import Entry
+from store.watches import StoredWatch
+
+_NO_EPISODE = 0  # the history does not count them
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What changed between two sightings, as `domain.changes` sees it; it may be nothing that is told."""
+
+    before: Sighting
+    after: Sighting
+    changes: tuple[Change, ...]
+
+
+def turns(history: Sequence[Sighting]) -> Iterator[Turn]:
+    """The turns of `history`, both the newest first."""
+    for after, before in pairwise(history):
+        yield Turn(before, after, (*_rise(before, after), *_assignment(before, after)))
+
+
+def describe(seen: Sighting) -> str:
+    """A sighting in words."""
+    seats = "seats unknown" if seen.open_seats is None else f"{seen.open_seats} open"
+    capacity = "" if seen.capacity is None else f" of {seen.capacity}"
+    if seen.instructor is None:
+        return seats + capacity
+    return f"{seats}{capacity}, taught by {seen.instructor or 'nobody yet'}"
+
+
+def silence(stored: StoredWatch, change: Change, at: datetime, operated: Collection[Entry]) -> str | None:
+    """Why `change`, seen at `at`, was not told to a watch that has no notification of it.
+
+    None where the watch was not there to be told. Its wishes are taken as they are now; `operated` is what
+    operators did to it.
+    """
+    if at < stored.created_at or (stored.ended_at is not None and at >= stored.ended_at):
+        return None
+    watch = stored.watch
+    if kind_of(change) not in watch.kinds:
+        return f"it does not want {kind_of(change)}"
+    if isinstance(change, SeatsRose) and change.after < watch.min_seats:
+        return f"it waits for {watch.min_seats} seats"
+    if isinstance(change, SeatsRose) and change.before >= watch.min_seats:
+        return "seats enough were open before"
+    return "it was paused" if _was_paused(at, operated) else "it was told of this opening before"
+
+
+def _rise(before: Sighting, after: Sighting) -> tuple[Change, ...]:
+    if before.open_seats is None or after.open_seats is None or after.open_seats <= before.open_seats:
+        return ()
+    return (SeatsRose(before.open_seats, after.open_seats, _NO_EPISODE),)
+
+
+def _assignment(before: Sighting, after: Sighting) -> tuple[Change, ...]:
+    if before.instructor != UNASSIGNED or not after.instructor:
+        return ()
+    return (InstructorAssigned(after.instructor, _NO_EPISODE),)
+
+
+def _was_paused(at: datetime, operated: Collection[Entry]) -> bool:
+    """Whether the last word before `at` was a pause that held then."""
+    words = [each for each in operated if each.action in {"watch.pause", "watch.resume"} and each.at <= at]
+    last = max(words, key=lambda entry: entry.at, default=None)
+    if last is None or last.action == "watch.resume":
+        return False
+    return at < last.at + timedelta(seconds=last.detail["seconds"])

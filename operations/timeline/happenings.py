@@ -1,0 +1,96 @@
+"""What happened, as events: to watches, to sections, by operators, and what did not happen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from actors.services import Services
+from domain.changes import Change
+from domain.history import Sighting
+from domain.run import Run, RunState
+from domain.section import SectionKey, Stagger
+from domain.watch import kind_of
+from operations.timeline.changes import describe, silence, turns
+from operations.timeline.event import Event, What
+from store.audit import Entry
+from store.deliveries import StoredNotice
+from store.watches import StoredWatch
+
+History = Sequence[Sighting]
+
+
+def life(stored: StoredWatch) -> Iterator[Event]:
+    """That a watch was made, and that it ended."""
+    watch = stored.watch
+    wishes = f"{', '.join(watch.kinds)}, from {watch.min_seats} seats"
+    text = f"{watch.email} watches {watch.key}: {wishes}"
+    yield Event(stored.created_at, What.WATCHED, text, watch.key, stored.id)
+    if stored.ended_at is not None:
+        text = f"the watch of {watch.email} ended: {stored.ended_reason}"
+        yield Event(stored.ended_at, What.ENDED, text, watch.key, stored.id)
+
+
+def sightings(key: SectionKey, history: History) -> Iterator[Event]:
+    """What was seen of a section, each time that it was another than before."""
+    for turn in turns(history):
+        what = What.CHANGED if turn.changes else What.SEEN
+        yield Event(turn.after.observed_at, what, f"{describe(turn.before)} → {describe(turn.after)}", key)
+    if history:
+        first = history[-1]
+        yield Event(first.observed_at, What.SEEN, f"first seen: {describe(first)}", key)
+
+
+def silences(
+    stored: StoredWatch, history: History, notices: Sequence[StoredNotice], operated: Sequence[Entry]
+) -> Iterator[Event]:
+    """The changes that a watch was not told of, and why."""
+    for change, seen in _untold(history, notices):
+        why = silence(stored, change, seen.observed_at, operated)
+        if why is not None:
+            text = f"{kind_of(change)} not told to {stored.watch.email}: {why}"
+            yield Event(seen.observed_at, What.SILENT, text, stored.watch.key, stored.id)
+
+
+def unheard(
+    key: SectionKey, watches: Sequence[StoredWatch], history: History, notices: Sequence[StoredNotice]
+) -> Iterator[Event]:
+    """The changes that nobody was told of, and why."""
+    for change, seen in _untold(history, notices):
+        reasons = {silence(stored, change, seen.observed_at, ()) for stored in watches} - {None}
+        text = "; ".join(sorted(map(str, reasons))) or "nobody watched it"
+        yield Event(seen.observed_at, What.SILENT, f"{kind_of(change)} told to nobody: {text}", key)
+
+
+def operations(entries: Sequence[Entry]) -> Iterator[Event]:
+    """What operators did."""
+    for entry in entries:
+        yield Event(entry.at, What.OPERATOR, f"{entry.action} by {entry.by}")
+
+
+def recorded(services: Services, *subjects: str) -> list[Entry]:
+    """What operators did to `subjects`, the newest first."""
+    return [record.entry for record in services.store.audit.on(subjects)]
+
+
+def gaps(services: Services, key: SectionKey, history: History) -> Iterator[Event]:
+    """The runs that may have left it out, as far back as its history goes."""
+    if history:
+        half = Stagger.EVEN if key.is_even else Stagger.ODD
+        since = history[-1].observed_at
+        for run in services.store.timelines.incomplete([half, Stagger.ALL], since):
+            yield Event(run.finished_at or run.created_at, What.RUN, _incomplete(run), run_id=run.id)
+
+
+def _untold(history: History, notices: Sequence[StoredNotice]) -> Iterator[tuple[Change, Sighting]]:
+    told = {(stored.notice.kind, stored.notice.observed_at) for stored in notices}
+    for turn in turns(history):
+        for change in turn.changes:
+            if (kind_of(change), turn.after.observed_at) not in told:
+                yield change, turn.after
+
+
+def _incomplete(run: Run) -> str:
+    reason = f": {run.reason}" if run.reason else ""
+    if run.state in {RunState.SKIPPED, RunState.FAILED}:
+        return f"run {run.state}{reason}"
+    return f"run left out {run.failed + run.deferred} of {run.sections} sections{reason}"

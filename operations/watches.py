@@ -1,0 +1,98 @@
+"""Adding, pausing, ending and exporting watches."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+from actors.services import Services
+from domain.errors import InvalidInputError
+from operations.record import entry
+from store.enrolment import Wish
+from store.watches import StoredWatch
+
+COLUMNS = ("email", "source", "term", "section", "kinds", "min_seats")
+"""The columns of a sheet of watches; kinds are parted by |."""
+
+_PAGE = 500
+_ENDED = "stopped by the operator"
+
+
+def add(services: Services, wish: Wish, by: str) -> tuple[StoredWatch, bool]:
+    """The watch and True when it is new; the living one, brought up to date, and False.
+
+    Raises: InvalidInputError when mail to the address is suppressed.
+    """
+    told = entry(services, by, "watch.add", "watch", email=wish.email, section=str(wish.key))
+    return services.store.watches.add(wish, services.clock.now(), told)
+
+
+def add_all(services: Services, wishes: Iterable[Wish], by: str) -> list[bool | InvalidInputError]:
+    """As `add`, for a whole sheet in one transaction; for each whether it is new, or why it was refused."""
+    told = entry(services, by, "watch.import", "watches")
+    return services.store.watches.add_all(wishes, services.clock.now(), told)
+
+
+def end(services: Services, watch_id: int, by: str) -> None:
+    """End one watch. Raises: InvalidInputError when no such watch is living."""
+    told = entry(services, by, "watch.end", f"watch/{watch_id}")
+    _require(services.store.watches.end(watch_id, _ENDED, services.clock.now(), told), watch_id)
+
+
+def pause(services: Services, watch_id: int, length: timedelta, by: str) -> StoredWatch:
+    """Let no letter leave for one watch for `length`; it misses what happens meanwhile, for good.
+
+    Raises: InvalidInputError when no such watch is living.
+    """
+    until = services.clock.now() + length
+    told = entry(services, by, "watch.pause", f"watch/{watch_id}", seconds=length.total_seconds())
+    _require(services.store.watches.pause(watch_id, until, told), watch_id)
+    return _stored(services, watch_id)
+
+
+def resume(services: Services, watch_id: int, by: str) -> StoredWatch:
+    """Let letters leave for it again: of what comes from now on. Raises: as `pause`."""
+    told = entry(services, by, "watch.resume", f"watch/{watch_id}")
+    _require(services.store.watches.pause(watch_id, None, told), watch_id)
+    return _stored(services, watch_id)
+
+
+def living(
+    services: Services, *, email: str | None = None, section: str | None = None
+) -> Iterator[StoredWatch]:
+    """The living watches in the order they were made, page by page."""
+    after: int | None = None
+    while True:
+        page, after = services.store.watches.page(email=email, section=section, after=after, limit=_PAGE)
+        yield from page
+        if after is None:
+            return
+
+
+def export(services: Services) -> Iterator[str]:
+    """The living watches as a sheet that the import takes, line by line, the header first."""
+    yield _line(COLUMNS)
+    for stored in living(services):
+        watch = stored.watch
+        key = watch.key
+        cells = [watch.email, key.source, key.term, key.number, "|".join(watch.kinds), str(watch.min_seats)]
+        yield _line(cells)
+
+
+def _line(cells: Iterable[str]) -> str:
+    written = io.StringIO()
+    csv.writer(written).writerow(cells)
+    return written.getvalue()
+
+
+def _require(is_living: bool, watch_id: int) -> None:  # noqa: FBT001 - what the store has just said
+    if not is_living:
+        raise InvalidInputError({"watch_id": f"no living watch has the number {watch_id}"})
+
+
+def _stored(services: Services, watch_id: int) -> StoredWatch:
+    stored = services.store.watches.get(watch_id)
+    assert stored is not None, "watches stay, also when they have ended"  # noqa: S101
+    return stored

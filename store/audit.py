@@ -1,0 +1,87 @@
+"""Audit: what operators did, when, to what and to how much of it. Rows are only ever added."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, insert, select
+
+from store.database import Database
+from store.moments import from_ms, to_ms
+from store.schema import audit
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One operation as it is to be recorded.
+
+    Shape: `action` is `thing.verb`, `subject` names what it was done to, such as "watch/12"; `detail` is
+    what JSON can hold; `count` is how much it touched.
+    """
+
+    at: datetime
+    by: str
+    action: str
+    subject: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An entry under its number."""
+
+    id: int
+    entry: Entry
+
+
+class Audit:
+    """The rows of `audit`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, entry: Entry) -> None:
+        """Record what was done outside this database; what is done inside it records itself (`write`)."""
+        with self._database.write() as connection:
+            write(connection, entry)
+
+    def page(self, before: int | None, limit: int, **wanted: str | None) -> tuple[list[Record], int | None]:
+        """The newest records, older than the cursor `before`, and the next cursor.
+
+        Shape: `wanted` are `by`, `action` and `subject`; None stands for any.
+        """
+        query = select(audit).order_by(audit.c.id.desc()).limit(limit + 1)
+        for name, value in wanted.items():
+            query = query if value is None else query.where(audit.c[name] == value)
+        if before is not None:
+            query = query.where(audit.c.id < before)
+        with self._database.read() as connection:
+            rows = list(connection.execute(query).mappings())
+        return [_record(row) for row in rows[:limit]], rows[limit - 1]["id"] if len(rows) > limit else None
+
+    def on(self, subjects: Collection[str], limit: int = 500) -> list[Record]:
+        """The newest records of what was done to `subjects`."""
+        query = select(audit).where(audit.c.subject.in_(list(subjects))).order_by(audit.c.id.desc())
+        with self._database.read() as connection:
+            return [_record(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+
+def write(connection: Connection, entry: Entry | None, **learnt: Any) -> None:
+    """Record `entry` in the transaction that has its effect; None stands for what no operator did.
+
+    `learnt` takes the place of what the entry could not know before.
+    """
+    if entry is not None:
+        entry = replace(entry, **learnt)
+        row = {"at_ms": to_ms(entry.at), "by": entry.by, "action": entry.action, "subject": entry.subject}
+        row |= {"detail": dict(entry.detail), "count": entry.count}
+        connection.execute(insert(audit).values(row))
+
+
+def _record(row: RowMapping) -> Record:
+    at, detail = from_ms(row["at_ms"]), row["detail"]
+    return Record(row["id"], Entry(at, row["by"], row["action"], row["subject"], detail, row["count"]))

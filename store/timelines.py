@@ -1,0 +1,68 @@
+"""What a timeline is made of beside the tables' own listings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import or_, select
+
+from domain.run import Run, RunState
+from domain.section import Stagger
+from store.database import Database
+from store.deliveries import StoredNotice, select_notices, stored_notice
+from store.moments import from_ms, to_ms
+from store.runs import run_of
+from store.schema import mail_events, notifications, runs
+
+_LIMIT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the mail provider reported of a letter, and when."""
+
+    at: datetime
+    kind: str
+    provider_id: str
+    reason: str | None
+
+
+class Timelines:
+    """Reads what came of watches; the newest 500 of each kind."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def notices(self, watch_ids: Collection[int]) -> list[StoredNotice]:
+        """The notifications of these watches, the newest first."""
+        query = select_notices().where(notifications.c.watch_id.in_(list(watch_ids)))
+        with self._database.read() as connection:
+            found = connection.execute(query.order_by(notifications.c.id.desc()).limit(_LIMIT)).mappings()
+            return [stored_notice(row) for row in found]
+
+    def reports(self, provider_ids: Collection[str]) -> list[Report]:
+        """What was reported of these letters, in the order in which it came."""
+        columns = mail_events.c
+        query = select(mail_events).where(columns.provider_id.in_(list(provider_ids)))
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(columns.received_at_ms)).mappings()
+            return [
+                Report(from_ms(row["received_at_ms"]), row["kind"], row["provider_id"], row["reason"])
+                for row in rows
+            ]
+
+    def incomplete(self, staggers: Collection[Stagger], since: datetime) -> list[Run]:
+        """The runs since then that did not check everything, the newest first."""
+        columns = runs.c
+        did_not_run = columns.state.in_([RunState.SKIPPED, RunState.FAILED])
+        query = (
+            select(runs)
+            .where(columns.stagger.in_(list(staggers)), columns.created_at_ms >= to_ms(since))
+            .where(or_(did_not_run, columns.failed > 0, columns.deferred > 0))
+            .order_by(columns.number.desc())
+            .limit(_LIMIT)
+        )
+        with self._database.read() as connection:
+            return [run_of(row) for row in connection.execute(query).mappings()]

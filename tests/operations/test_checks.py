@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+
+from domain.errors import InvalidInputError, UpstreamError
+from domain.observation import Missing, Observation
+from domain.run import RunState
+from domain.section import SectionKey
+from operations import checks
+from resilience.permit import CircuitBreakerError
+from tests.operations.journal import recorded
+from tests.support.catalog import Row
+from tests.support.house import House
+
+
+def test_a_look_shows_the_answer_and_stores_nothing(rollcall: House) -> None:
+    rollcall.catalog.rows[rollcall.key()] = Row(3)
+    told = checks.look(rollcall.services, rollcall.key(), "ada")
+    assert isinstance(told, Observation)
+    assert checks.words(told) == "3 of 30 seats open"
+    assert rollcall.services.store.sections.get(rollcall.key()) is None
+    assert recorded(rollcall) == [("ada", "section.look", f"section/{rollcall.key()}", 1)]
+
+
+def test_a_check_is_stored_and_its_change_is_news(rollcall: House) -> None:
+    rollcall.watch()
+    for open_seats in (0, 2):
+        rollcall.catalog.rows[rollcall.key()] = Row(open_seats)
+        checks.check(rollcall.services, rollcall.key(), "ada", origin="console")
+        rollcall.clock.advance(1)
+    rollcall.work()
+    assert [letter.to for letter in rollcall.post.sent] == ["ada@example.edu"]
+    runs, _ = rollcall.services.store.runs.page(None, 10)
+    assert [(run.state, run.trigger) for run in runs] == [(RunState.FINISHED, "console")] * 2
+    assert recorded(rollcall) == [("ada", "section.check", f"section/{rollcall.key()}", 1)] * 2
+
+
+def test_a_section_that_the_catalog_does_not_have_is_said_to_be_missing(rollcall: House) -> None:
+    told = checks.look(rollcall.services, rollcall.key(), "ada")
+    assert isinstance(told, Missing)
+    assert checks.words(told) == "the catalog has no such section"
+
+
+def test_seats_that_nobody_knows_are_not_none(rollcall: House) -> None:
+    rollcall.catalog.rows[rollcall.key()] = Row(None, None)
+    told = checks.look(rollcall.services, rollcall.key(), "ada")
+    assert checks.words(told) == "the catalog does not say how many seats are open"
+
+
+def test_a_failure_is_raised_counts_for_the_breaker_and_is_not_recorded(rollcall: House) -> None:
+    rollcall.catalog.errors[rollcall.key()] = UpstreamError("HTTP 503")
+    with pytest.raises(UpstreamError):
+        checks.look(rollcall.services, rollcall.key(), "ada")
+    assert rollcall.services.breakers["scraper"].snapshot().failures == 1
+    assert recorded(rollcall) == []
+
+
+def test_an_open_breaker_lets_no_question_out(rollcall: House) -> None:
+    rollcall.services.breakers["scraper"].force_open("ada")
+    with pytest.raises(CircuitBreakerError):
+        checks.look(rollcall.services, rollcall.key(), "ada")
+    assert rollcall.catalog.calls == []
+
+
+@pytest.mark.parametrize(
+    ("key", "fields"),
+    [
+        (SectionKey("nowhere", "2261", "12430"), {"source"}),
+        (SectionKey("scraper", "", "'"), {"term", "section"}),
+    ],
+)
+def test_what_cannot_be_asked_for_is_named(rollcall: House, key: SectionKey, fields: set[str]) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        checks.look(rollcall.services, key, "ada")
+    assert set(caught.value.problems) == fields
+
+
+def test_what_nobody_ever_watched_is_not_stored(rollcall: House) -> None:
+    with pytest.raises(InvalidInputError, match="can be looked at without storing"):
+        checks.check(rollcall.services, rollcall.key(), "ada", origin="cli")

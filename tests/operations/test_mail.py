@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+
+from domain.errors import InvalidInputError, UpstreamError
+from domain.notice import Accepted
+from domain.watch import Kind
+from operations import mail
+from tests.operations.journal import recorded
+from tests.support.catalog import Row
+from tests.support.house import House
+
+EVE = "eve@example.edu"
+
+
+def suppress(rollcall: House, email: str) -> None:
+    rollcall.services.store.deliveries.record(
+        email, "bounced", provider_id=None, address=email, reason="no such user", now=rollcall.clock.now()
+    )
+
+
+def test_a_preview_is_the_letter_as_it_left(rollcall: House) -> None:
+    rollcall.watch()
+    for open_seats in (0, 2):
+        rollcall.catalog.rows[rollcall.key()] = Row(open_seats)
+        rollcall.run()
+        rollcall.clock.advance(1)
+    assert [mail.preview(rollcall.services, 1)] == rollcall.post.sent
+
+
+def test_a_notification_that_does_not_exist_has_no_preview(rollcall: House) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        mail.preview(rollcall.services, 1)
+    assert set(caught.value.problems) == {"notification_id"}
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_test_leaves_at_once_and_says_that_it_is_one(rollcall: House, kind: Kind) -> None:
+    receipt = mail.send_test(rollcall.services, "Ada@Example.edu", "bob", kind)
+    assert isinstance(receipt, Accepted)
+    (letter,) = rollcall.post.sent
+    assert (letter.to, letter.subject[:6]) == ("ada@example.edu", "Test: ")
+    assert letter.headers["X-Rollcall-Event"].startswith(f"{kind}; ")
+    assert recorded(rollcall) == [("bob", "mail.test", "address/ada@example.edu", 1)]
+
+
+def test_each_test_is_a_letter_of_its_own(rollcall: House) -> None:
+    for _ in range(2):
+        mail.send_test(rollcall.services, EVE, "bob")
+    assert len(rollcall.post.sent) == 2
+
+
+@pytest.mark.parametrize("to", ["", "nobody", EVE])
+def test_nothing_is_sent_to_what_is_no_address_or_suppressed(rollcall: House, to: str) -> None:
+    suppress(rollcall, EVE)
+    with pytest.raises(InvalidInputError) as caught:
+        mail.send_test(rollcall.services, to, "bob")
+    assert set(caught.value.problems) == {"to"}
+    assert (rollcall.post.sent, recorded(rollcall)) == ([], [])
+
+
+def test_what_the_transport_says_is_raised_as_it_is(rollcall: House) -> None:
+    rollcall.post.troubles.append(UpstreamError("HTTP 500"))
+    with pytest.raises(UpstreamError):
+        mail.send_test(rollcall.services, EVE, "bob")
+    assert recorded(rollcall) == []
+
+
+def test_a_suppression_is_lifted_once_and_that_is_recorded(rollcall: House) -> None:
+    suppress(rollcall, EVE)
+    mail.lift(rollcall.services, "EVE@example.edu", "bob")
+    assert rollcall.services.store.deliveries.suppression(EVE) is None
+    assert recorded(rollcall) == [("bob", "mail.lift", f"address/{EVE}", 1)]
+    for email in (EVE, "nobody"):
+        with pytest.raises(InvalidInputError, match="is not suppressed"):
+            mail.lift(rollcall.services, email, "bob")

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import redis
+
+from domain.run import RunState
+from domain.section import Stagger
+from operations import runs, status
+from operations.unread import Unread
+from tests.support.catalog import Row
+from tests.support.house import House, house, sqlite_url
+
+
+def test_everything_is_read_at_once(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row(0)
+    rollcall.run()
+    rollcall.room.heartbeats.beat("worker", "a:1", {})
+    rollcall.services.cron_lease.acquire("run 1", {"host": "a"})
+    found = status.read(rollcall.room)
+    unread = [name for name in status.Status.__slots__ if isinstance(getattr(found, name), Unread)]
+    assert unread == []
+    assert not isinstance(found.runs, Unread)
+    assert found.runs.current is None
+    assert found.runs.last is not None
+    assert found.runs.last.state is RunState.FINISHED
+    assert found.runs.next_at == datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
+    assert isinstance(found.workers, list)
+    assert [worker.instance_id for worker in found.workers] == ["a:1"]
+    assert not isinstance(found.lease, Unread)
+    assert found.lease is not None
+    assert not isinstance(found.sources, Unread)
+    assert found.sources["scraper"].last_success_at == rollcall.clock.now()
+
+
+def test_the_run_under_way_is_told_from_the_last_that_ended(rollcall: House) -> None:
+    ended = rollcall.run()
+    rollcall.clock.advance(60)
+    begun, _ = runs.trigger(rollcall.services, Stagger.ALL, "ada", origin="console", force=True)
+    found = status.read(rollcall.room).runs
+    assert not isinstance(found, Unread)
+    assert found.current is not None
+    assert found.last is not None
+    assert (found.current.id, found.last.id) == (begun.id, ended.id)
+
+
+def test_where_nobody_times_runs_none_is_next(rollcall: House) -> None:
+    found = status.read(replace(rollcall.room, is_scheduled=False)).runs
+    assert not isinstance(found, Unread)
+    assert found.next_at is None
+
+
+def test_only_the_pauses_in_force_are_shown(rollcall: House) -> None:
+    now = rollcall.clock.now()
+    rollcall.services.store.pauses.pause("mail", now + timedelta(minutes=5), "a flood", "ada", now)
+    held = status.read(rollcall.room)
+    assert held.pause("mail") is not None
+    assert held.pause("scraper") is None
+    rollcall.clock.advance(300)
+    assert status.read(rollcall.room).pauses == {}
+
+
+def test_without_redis_the_rest_is_read(tmp_path: Path, unreachable: redis.Redis, prefix: str) -> None:
+    with house(sqlite_url(tmp_path), unreachable, prefix) as away:
+        found = status.read(away.room)
+    unread = {name for name in status.Status.__slots__ if isinstance(getattr(found, name), Unread)}
+    assert unread == {"workers", "schedulers", "queues", "breakers", "lease"}
+
+
+def test_what_the_database_cannot_say_hides_nothing_else(rollcall: House) -> None:
+    with rollcall.database.write() as connection:
+        for table in ("runs", "alerts", "pauses"):
+            connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {table}_away")
+    found = status.read(rollcall.room)
+    unread = {name for name in status.Status.__slots__ if isinstance(getattr(found, name), Unread)}
+    assert unread == {"runs", "sources", "pauses", "alerts"}

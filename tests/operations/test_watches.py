@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from domain.errors import InvalidInputError
+from domain.watch import Kind
+from ingress.imports import import_csv
+from operations import watches
+from store.enrolment import Wish
+from tests.operations.journal import recorded
+from tests.support.catalog import Row
+from tests.support.house import House
+
+HOUR = timedelta(hours=1)
+
+
+def test_a_watch_is_added_paused_resumed_and_ended_and_all_is_recorded(rollcall: House) -> None:
+    services = rollcall.services
+    stored, created = watches.add(services, Wish("ada@example.edu", rollcall.key()), "ada")
+    assert created
+    assert not watches.add(services, Wish("ada@example.edu", rollcall.key(), min_seats=2), "ada")[1]
+    assert watches.pause(services, stored.id, HOUR, "bob").paused_until == rollcall.clock.now() + HOUR
+    assert watches.resume(services, stored.id, "bob").paused_until is None
+    watches.end(services, stored.id, "ada")
+    subject = f"watch/{stored.id}"
+    assert recorded(rollcall) == [
+        ("ada", "watch.add", subject, 1),
+        ("ada", "watch.add", subject, 1),
+        ("bob", "watch.pause", subject, 1),
+        ("bob", "watch.resume", subject, 1),
+        ("ada", "watch.end", subject, 1),
+    ]
+
+
+def test_a_paused_watch_gets_no_letter_and_the_next_opening_after_it_does(rollcall: House) -> None:
+    stored = rollcall.watch()
+    watches.pause(rollcall.services, stored.id, HOUR, "ada")
+    for open_seats in (0, 2):
+        rollcall.catalog.rows[rollcall.key()] = Row(open_seats)
+        rollcall.run()
+        rollcall.clock.advance(60)
+    assert rollcall.post.sent == []
+    watches.resume(rollcall.services, stored.id, "ada")
+    for open_seats in (0, 1):
+        rollcall.catalog.rows[rollcall.key()] = Row(open_seats)
+        rollcall.run()
+        rollcall.clock.advance(60)
+    assert len(rollcall.post.sent) == 1
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda services: watches.end(services, 7, "ada"),
+        lambda services: watches.pause(services, 7, HOUR, "ada"),
+        lambda services: watches.resume(services, 7, "ada"),
+    ],
+)
+def test_a_watch_that_does_not_live_is_named(rollcall: House, act: Callable[[object], object]) -> None:
+    with pytest.raises(InvalidInputError, match="no living watch has the number 7") as caught:
+        act(rollcall.services)
+    assert set(caught.value.problems) == {"watch_id"}
+    assert recorded(rollcall) == []
+
+
+def test_what_is_exported_can_be_imported_and_changes_nothing(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.watch("12431", "bob@example.edu", (Kind.SEAT_AVAILABLE, Kind.SECTION_RETIRED), 3)
+    sheet = "".join(watches.export(rollcall.services))
+    assert sheet.splitlines() == [
+        "email,source,term,section,kinds,min_seats",
+        "ada@example.edu,scraper,2261,12430,seat_available|instructor_assigned|section_retired,1",
+        "bob@example.edu,scraper,2261,12431,seat_available|section_retired,3",
+    ]
+    before = [stored.watch for stored in watches.living(rollcall.services)]
+    done = import_csv(rollcall.services, sheet.encode(), default_source="scraper", by="ada")
+    assert (done.created, done.existing, done.rejected) == (0, 2, [])
+    assert [stored.watch for stored in watches.living(rollcall.services)] == before
+    assert recorded(rollcall) == [("ada", "watch.import", "watches", 2)]

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from domain.errors import InvalidInputError
+from domain.run import RunState
+from domain.watch import Kind
+from operations import sources, watches
+from operations.runs import trigger
+from operations.timeline import views
+from operations.timeline.event import Timeline, What
+from tests.support.catalog import Row
+from tests.support.house import House
+
+HOUR = timedelta(hours=1)
+
+
+def see(rollcall: House, *counts: int, number: str = "12430") -> None:
+    """The section is seen with each of `counts` in turn, a minute apart."""
+    for open_seats in counts:
+        rollcall.clock.advance(60)
+        rollcall.catalog.rows[rollcall.key(number)] = Row(open_seats)
+        rollcall.run()
+
+
+def whats(timeline: Timeline) -> list[str]:
+    """The events, the oldest first."""
+    return [event.what.value for event in reversed(timeline.events)]
+
+
+def said(timeline: Timeline, what: What) -> list[str]:
+    return [event.text for event in reversed(timeline.events) if event.what is what]
+
+
+def report(rollcall: House, kind: str) -> None:
+    page, _ = rollcall.services.store.deliveries.page(watch_id=None, state=None, before=None, limit=1)
+    rollcall.services.store.deliveries.record(
+        kind, kind, provider_id=page[0].provider_id, address=page[0].notice.email, reason="no such user",
+        now=rollcall.clock.advance(1),
+    )  # fmt: skip
+
+
+def test_a_watch_is_followed_from_seen_to_bounced(rollcall: House) -> None:
+    stored = rollcall.watch()
+    see(rollcall, 0, 2)
+    report(rollcall, "bounced")
+    found = views.of_watch(rollcall.services, stored.id)
+    assert whats(found) == ["watched", "seen", "changed", "queued", "sent", "reported"]
+    assert "0 open of 30" in said(found, What.CHANGED)[0]
+    assert said(found, What.REPORTED) == ["bounced: seat_available to ada@example.edu (no such user)"]
+    assert "Mail to ada@example.edu is suppressed: no such user." in found.standing
+    assert {event.notification_id for event in found.events} == {None, 1}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "min_seats", "counts", "why"),
+    [
+        ((Kind.SECTION_RETIRED,), 1, (0, 1), "it does not want seat_available"),
+        (tuple(Kind), 3, (0, 2), "it waits for 3 seats"),
+        (tuple(Kind), 1, (1, 2), "seats enough were open before"),
+    ],
+)
+def test_why_nothing_was_told_is_said(
+    rollcall: House, kinds: tuple[Kind, ...], min_seats: int, counts: tuple[int, int], why: str
+) -> None:
+    stored = rollcall.watch(kinds=kinds, min_seats=min_seats)
+    see(rollcall, *counts)
+    found = views.of_watch(rollcall.services, stored.id)
+    assert said(found, What.SILENT) == [f"seat_available not told to ada@example.edu: {why}"]
+    assert said(views.of_section(rollcall.services, rollcall.key()), What.SILENT) == [
+        f"seat_available told to nobody: {why}"
+    ]
+
+
+def test_what_opened_during_a_pause_is_said_to_have(rollcall: House) -> None:
+    stored = rollcall.watch()
+    see(rollcall, 0)
+    watches.pause(rollcall.services, stored.id, HOUR, "bob")
+    see(rollcall, 1)
+    found = views.of_watch(rollcall.services, stored.id)
+    assert said(found, What.SILENT) == ["seat_available not told to ada@example.edu: it was paused"]
+    assert said(found, What.OPERATOR) == ["watch.pause by bob"]
+    assert any("The watch is paused until" in reason for reason in found.standing)
+    watches.resume(rollcall.services, stored.id, "bob")
+    see(rollcall, 0, 1)
+    assert len(said(views.of_watch(rollcall.services, stored.id), What.SILENT)) == 1
+
+
+def test_an_opening_is_told_once_however_it_grows(rollcall: House) -> None:
+    stored = rollcall.watch(min_seats=2)
+    see(rollcall, 0, 2, 1, 2)
+    found = views.of_watch(rollcall.services, stored.id)
+    assert said(found, What.SILENT) == [
+        "seat_available not told to ada@example.edu: it was told of this opening before"
+    ]
+
+
+def test_what_holds_news_back_now_is_said(rollcall: House) -> None:
+    stored = rollcall.watch()
+    rollcall.services.breakers["scraper"].force_open("bob")
+    sources.pause(rollcall.services, "mail", HOUR, "a flood", "bob")
+    standing = views.of_watch(rollcall.services, stored.id).standing
+    assert standing == [
+        "It was never seen: its first sighting will be a baseline, and mails nobody.",
+        "It is not checked: the breaker of scraper is open.",
+        "No mail leaves: mail is paused until 2026-01-15 10:00 UTC (a flood).",
+    ]
+
+
+def test_an_ended_watch_says_so_and_nothing_else(rollcall: House) -> None:
+    stored = rollcall.watch()
+    rollcall.services.store.watches.end(stored.id, "unsubscribed", rollcall.clock.advance(1))
+    found = views.of_watch(rollcall.services, stored.id)
+    assert "The watch has ended: unsubscribed." in found.standing
+    assert whats(found) == ["watched", "ended"]
+
+
+def test_a_section_shows_the_runs_that_left_it_out(rollcall: House) -> None:
+    rollcall.watch()
+    see(rollcall, 0)
+    skipped, _ = trigger(rollcall.services, None, "bob", origin="cli", force=True)
+    rollcall.services.store.runs.abandon(
+        skipped.id, RunState.SKIPPED, "the lease is held", rollcall.clock.advance(1)
+    )
+    found = views.of_section(rollcall.services, rollcall.key())
+    assert said(found, What.RUN) == ["run skipped: the lease is held"]
+    assert [event.run_id for event in found.events if event.run_id] == [skipped.id]
+
+
+def test_an_address_has_all_its_watches_and_letters(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.watch("12431")
+    rollcall.watch("12432", "bob@example.edu")
+    see(rollcall, 0, 1)
+    found = views.of_address(rollcall.services, "ADA@example.edu")
+    assert whats(found) == ["watched", "watched", "queued", "sent"]
+    assert found.standing == []
+
+
+def test_a_letter_that_waits_tells_what_it_waits_for(rollcall: House) -> None:
+    rollcall.watch()
+    sources.pause(rollcall.services, "mail", HOUR, "a flood", "bob")
+    see(rollcall, 0, 1)
+    found = views.of_notification(rollcall.services, 1)
+    assert whats(found) == ["seen", "queued"]
+    assert found.standing == ["No mail leaves: mail is paused until 2026-01-15 10:00 UTC (a flood)."]
+    rollcall.pass_time(2 * 3600)
+    assert views.of_notification(rollcall.services, 1).standing == []
+
+
+@pytest.mark.parametrize(
+    ("view", "field"),
+    [
+        (lambda house: views.of_watch(house.services, 7), "watch_id"),
+        (lambda house: views.of_section(house.services, house.key("99")), "section"),
+        (lambda house: views.of_address(house.services, "nobody"), "email"),
+        (lambda house: views.of_notification(house.services, 7), "notification_id"),
+    ],
+)
+def test_what_does_not_exist_is_named(rollcall: House, view: Callable[[House], Timeline], field: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        view(rollcall)
+    assert set(caught.value.problems) == {field}
