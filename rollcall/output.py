@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
@@ -28,9 +30,24 @@ def show(rows: Iterable[Mapping[str, object]], *, as_json: bool, empty: str = "n
         _table(found)
 
 
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error, where that is a terminal; it hears how much of how much is done."""
+    bar = click.progressbar(length=1, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
+    with bar as shown:
+
+        def advance(done: int, total: int) -> None:
+            shown.length = max(1, total)
+            shown.update(done - shown.pos)
+
+        yield advance
+
+
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds").replace("+00:00", "Z")
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -6,9 +6,10 @@ from dataclasses import asdict
 
 import click
 
-from actors.triggers import trigger_run
 from domain.errors import InvalidInputError
 from domain.section import Stagger
+from operations import runs
+from rollcall.commands.person import shell_user
 from rollcall.output import json_option, show
 from rollcall.process import open_system
 
@@ -24,6 +25,7 @@ def cron() -> None:
     type=click.Choice(["auto", *(half.value for half in Stagger)]),
     default="auto",
     show_default=True,
+    help="Which sections, by their last digit; auto is the half that is due.",
 )
 @click.option("--force", is_flag=True, help="Also when this slot has had its run.")
 @json_option
@@ -31,21 +33,21 @@ def run(stagger: str, *, force: bool, as_json: bool) -> None:
     """Ask for a run now."""
     half = None if stagger == "auto" else Stagger(stagger)
     with open_system() as system:
-        found, created = trigger_run(system.services, "cli", half, force=force)
+        found, created = runs.trigger(system.services, half, shell_user(), origin="cli", force=force)
     if not created:
         click.echo("this slot has had its run; --force asks for another", err=True)
     show([asdict(found)], as_json=as_json)
 
 
 @cron.command("ls")
-@click.option("--limit", default=20, type=click.IntRange(1, 500), show_default=True)
+@click.option("--limit", default=20, type=click.IntRange(1, 500), show_default=True, help="At most so many.")
 @json_option
 def list_(limit: int, *, as_json: bool) -> None:
     """List the latest runs."""
     with open_system() as system:
-        runs, _ = system.services.store.runs.page(None, limit)
+        latest, _ = system.services.store.runs.page(None, limit)
     hidden = ("reason", "created_at", "started_at")
-    rows = [asdict(found) for found in runs]
+    rows = [asdict(found) for found in latest]
     show(
         rows if as_json else ({k: v for k, v in row.items() if k not in hidden} for row in rows),
         as_json=as_json,

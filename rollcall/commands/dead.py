@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 
 import click
 
 from domain.errors import InvalidInputError
-from resilience.dead_letters import DeadLetters
-from resilience.selection import Selection, grouped
-from rollcall import brokers
+from operations import dead_letters
+from operations.room import ControlRoom
+from resilience.selection import Selection
 from rollcall.commands.dead_options import bulk_options, selecting
 from rollcall.commands.dead_rows import brief_row, full_row
+from rollcall.commands.person import shell_user
+from rollcall.control import control_room
 from rollcall.output import json_option, show
 from rollcall.process import open_system
 
@@ -32,8 +32,8 @@ def dead() -> None:
 @json_option
 def list_(wanted: Selection, limit: int, *, as_json: bool) -> None:
     """List dead letters by their cause: the most frequent first, the last letters of each."""
-    with _opened() as letters:
-        groups = grouped(letters.find(wanted), limit)
+    with _opened() as room:
+        groups = dead_letters.groups(room, wanted, limit)
     if as_json:
         told = (
             {"cause": g.cause, "count": g.count, "letters": list(map(full_row, g.letters))} for g in groups
@@ -51,8 +51,8 @@ def list_(wanted: Selection, limit: int, *, as_json: bool) -> None:
 @json_option
 def show_(message_id: str, *, as_json: bool) -> None:
     """Show one dead letter, with its earlier deaths and the end of its traceback."""
-    with _opened() as letters:
-        found = [full_row(letter) for letter in letters.find(Selection(message_ids=(message_id,)))]
+    with _opened() as room:
+        found = [full_row(letter) for letter in room.letters().find(Selection(message_ids=(message_id,)))]
     if not found:
         raise InvalidInputError({"message_id": "there is no such dead letter"})
     if as_json:
@@ -70,43 +70,35 @@ def show_(message_id: str, *, as_json: bool) -> None:
 @bulk_options
 def retry(wanted: Selection, rate: float | None, **how: bool) -> None:
     """Put everything that the filters and MESSAGE_IDS mean back to its queue, as new."""
-    _bulk("retry", wanted, lambda letters, by: letters.retry(wanted, by, per_second=rate), **how)
+    _bulk("retry", wanted, rate, dead_letters.retry, **how)
 
 
 @dead.command()
 @bulk_options
 def purge(wanted: Selection, rate: float | None, **how: bool) -> None:
     """Delete everything that the filters and MESSAGE_IDS mean."""
-    _bulk("purge", wanted, lambda letters, by: letters.purge(wanted, by, per_second=rate), **how)
+    _bulk("purge", wanted, rate, dead_letters.purge, **how)
 
 
-@dead.command()
-@json_option
-def audit(*, as_json: bool) -> None:
-    """List who retried and purged what, the latest first."""
-    with _opened() as letters:
-        records = [asdict(record) for record in letters.audit.read()]
-    show(records, as_json=as_json, empty="nothing was retried or purged")
-
-
-def _bulk(
+def _bulk(  # noqa: PLR0913 - what is meant, and how
     action: str,
     wanted: Selection,
-    act: Callable[[DeadLetters, str], int],
+    rate: float | None,
+    act: Callable[..., int],
     *,
     dry_run: bool,
     is_sure: bool,
     as_json: bool,
 ) -> None:
     """Say how many are meant, ask, act. With JSON everything but the outcome goes to standard error."""
-    with _opened() as letters:
-        matched = letters.count(wanted)
+    with _opened() as room:
+        matched = dead_letters.count(room, wanted)
         click.echo(f"{matched} dead letters match", err=as_json)
         done = 0
         if matched and not dry_run:
             if not is_sure:
                 click.confirm(f"{action} them?", abort=True, err=as_json)
-            done = act(letters, getpass.getuser())
+            done = act(room, wanted, shell_user(), per_second=rate)
     if as_json:
         show([{"action": action, "matched": matched, "done": done, "dry_run": dry_run}], as_json=True)
     else:
@@ -114,6 +106,6 @@ def _bulk(
 
 
 @contextmanager
-def _opened() -> Iterator[DeadLetters]:
+def _opened() -> Iterator[ControlRoom]:
     with open_system() as system:
-        yield brokers.dead_letters(system.settings, system.broker)
+        yield control_room(system)

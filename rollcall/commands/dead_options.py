@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from datetime import timedelta
 from functools import wraps
 from typing import Any
 
@@ -12,25 +10,10 @@ import click
 
 from actors import QUEUES
 from resilience.selection import Selection
+from rollcall.commands.duration import Duration
 from rollcall.output import json_option
 
 Command = Callable[..., None]
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-class Duration(click.ParamType[timedelta]):
-    """A whole number with its unit: `90s`, `30m`, `12h`, `7d`."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """The duration that `value` writes."""
-        if isinstance(value, timedelta):
-            return value
-        found = re.fullmatch(r"(\d{1,6})([smhd])", value)
-        if found is None:
-            self.fail(f"{value!r} is no duration such as 90s, 30m, 12h or 7d", param, ctx)
-        return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def selecting(command: Command) -> Command:

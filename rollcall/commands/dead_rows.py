@@ -17,6 +17,7 @@ def full_row(letter: DeadLetter) -> dict[str, Any]:
         "args": list(message.args),
         "kwargs": message.kwargs,
         "cause": letter.cause,
+        "given_up": letter.given_up,
         "failures": letter.failures,
         "retried": letter.retried,
         "enqueued_at": letter.enqueued_at,

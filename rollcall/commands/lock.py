@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from dataclasses import asdict
 
 import click
 
+from operations import lease
+from rollcall.commands.person import shell_user
 from rollcall.output import json_option, show
 from rollcall.process import open_system
 
@@ -29,5 +30,5 @@ def list_(*, as_json: bool) -> None:
 def release() -> None:
     """Take the cron lease from whoever holds it; a dispatcher that still runs changes nothing any more."""
     with open_system() as system:
-        holder = system.services.cron_lease.force_release(getpass.getuser())
+        holder = lease.release(system.services, shell_user())
     click.echo("nobody held the cron lease" if holder is None else f"released; it was held by {holder.token}")

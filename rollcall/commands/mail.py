@@ -1,25 +1,32 @@
-"""`rollcall mail`: notifications on their way, and suppressed addresses."""
+"""`rollcall mail`: notifications on their way, letters, pauses and suppressed addresses."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import timedelta
+
 import click
 
-from domain.errors import InvalidInputError
-from domain.notice import NoticeState
-from domain.watch import normal_address
+from actors.deliver import MAIL
+from domain.notice import Accepted, NoticeState
+from domain.watch import ALL_KINDS, Kind
+from operations import mail as letters
+from operations import sources
+from rollcall.commands.duration import for_option
+from rollcall.commands.person import shell_user
 from rollcall.output import json_option, show
 from rollcall.process import open_system
 
 
 @click.group()
 def mail() -> None:
-    """Look at notifications, and lift suppressions."""
+    """Look at notifications and letters, pause mail, and lift suppressions."""
 
 
 @mail.command("ls")
-@click.option("--state", type=click.Choice([state.value for state in NoticeState]))
-@click.option("--watch", "watch_id", type=int)
-@click.option("--limit", default=20, type=click.IntRange(1, 500), show_default=True)
+@click.option("--state", type=click.Choice([state.value for state in NoticeState]), help="In this state.")
+@click.option("--watch", "watch_id", type=int, help="Of the watch with this number.")
+@click.option("--limit", default=20, type=click.IntRange(1, 500), show_default=True, help="At most so many.")
 @json_option
 def list_(state: str | None, watch_id: int | None, limit: int, *, as_json: bool) -> None:
     """List the latest notifications."""
@@ -46,11 +53,75 @@ def list_(state: str | None, watch_id: int | None, limit: int, *, as_json: bool)
 
 
 @mail.command()
+@for_option
+@click.option("--reason", required=True, help="Why; whoever is alerted reads it.")
+def pause(length: timedelta, reason: str) -> None:
+    """Send nothing for a while: what is due waits."""
+    with open_system() as system:
+        found = sources.pause(system.services, MAIL, length, reason, shell_user())
+    click.echo(f"mail is paused until {found.until:%Y-%m-%d %H:%M:%S} UTC")
+
+
+@mail.command()
+def resume() -> None:
+    """Send again, whoever paused it."""
+    with open_system() as system:
+        was_paused = sources.resume(system.services, MAIL, shell_user())
+    click.echo("mail goes on" if was_paused else "mail was not paused")
+
+
+@mail.command()
+@click.argument("notification_id", type=int)
+@click.option("--html", "is_html", is_flag=True, help="The HTML part instead of the text.")
+@json_option
+def preview(notification_id: int, *, is_html: bool, as_json: bool) -> None:
+    """Show the letter of the notification NOTIFICATION_ID, with its headers."""
+    with open_system() as system:
+        letter = letters.preview(system.services, notification_id)
+    if as_json:
+        show([asdict(letter)], as_json=True)
+        return
+    named = {"From": letter.sender, "To": letter.to, "Subject": letter.subject, **letter.headers}
+    for name, value in named.items():
+        click.echo(f"{name}: {value}")
+    click.echo("\n" + (letter.html if is_html else letter.text))
+
+
+@mail.command("send-test")
+@click.argument("email")
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in ALL_KINDS]),
+    default=Kind.SEAT_AVAILABLE.value,
+    show_default=True,
+    help="What the letter tells.",
+)
+def send_test(email: str, kind: str) -> None:
+    """Send EMAIL a sample letter now, and show what the transport said."""
+    with open_system() as system:
+        receipt = letters.send_test(system.services, email, shell_user(), Kind(kind))
+        transport = system.services.mailer.name
+    if isinstance(receipt, Accepted):
+        click.echo(f"{transport} took it as {receipt.provider_id}")
+    else:
+        raise click.ClickException(f"{transport} refused it: {receipt.reason}")
+
+
+@mail.command()
+@click.option("--after", help="Those after this address.")
+@click.option("--limit", default=50, type=click.IntRange(1, 500), show_default=True, help="At most so many.")
+@json_option
+def suppressions(after: str | None, limit: int, *, as_json: bool) -> None:
+    """List the addresses to which nothing leaves, and why."""
+    with open_system() as system:
+        found, _ = system.services.store.deliveries.suppressed(after, limit)
+    show(map(asdict, found), as_json=as_json, empty="mail to no address is suppressed")
+
+
+@mail.command()
 @click.argument("email")
 def lift(email: str) -> None:
     """Let mail to EMAIL leave again after a bounce or a complaint."""
-    address = normal_address(email)
     with open_system() as system:
-        if address is None or not system.services.store.deliveries.lift(address):
-            raise InvalidInputError({"email": "mail to this address is not suppressed"})
-    click.echo(f"mail to {address} may leave again")
+        letters.lift(system.services, email, shell_user())
+    click.echo(f"mail to {email} may leave again")

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import getpass
-import re
 from datetime import datetime, timedelta
 
 import click
 
-from actors.deliver import MAIL
-from domain.errors import InvalidInputError
+from operations import sources
+from rollcall.commands.duration import for_option
+from rollcall.commands.person import shell_user
 from rollcall.output import json_option, show
 from rollcall.process import open_system
-from rollcall.wiring import System
 from store.pauses import Pause
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_LONGEST = timedelta(days=366)
 
 
 @click.group()
@@ -31,21 +26,18 @@ def list_(*, as_json: bool) -> None:
     with open_system() as system:
         store, now = system.services.store, system.services.clock.now()
         seen, kept = store.sections.last_success(), store.pauses.kept()
-        rows = [_row(name, seen.get(name), kept.get(name), now) for name in _names(system)]
+        rows = [_row(name, seen.get(name), kept.get(name), now) for name in sources.names(system.services)]
     show(rows, as_json=as_json)
 
 
 @source.command()
 @click.argument("name")
-@click.option("--for", "length", required=True, help="How long: 90s, 15m, 2h or 3d.")
+@for_option
 @click.option("--reason", required=True, help="Why; whoever is alerted reads it.")
-def pause(name: str, length: str, reason: str) -> None:
+def pause(name: str, length: timedelta, reason: str) -> None:
     """Leave NAME alone (mail: send nothing): what is due waits, and nothing is lost but time."""
-    duration = _duration(length)
     with open_system() as system:
-        _require(system, name)
-        now = system.services.clock.now()
-        found = system.services.store.pauses.pause(name, now + duration, reason, getpass.getuser(), now)
+        found = sources.pause(system.services, name, length, reason, shell_user())
     click.echo(f"{name} is paused until {found.until:%Y-%m-%d %H:%M:%S} UTC")
 
 
@@ -54,8 +46,7 @@ def pause(name: str, length: str, reason: str) -> None:
 def resume(name: str) -> None:
     """End the pause of NAME, whoever set it."""
     with open_system() as system:
-        _require(system, name)
-        was_paused = system.services.store.pauses.resume(name)
+        was_paused = sources.resume(system.services, name, shell_user())
     click.echo(f"{name} goes on" if was_paused else f"{name} was not paused")
 
 
@@ -68,20 +59,3 @@ def _row(name: str, seen_at: datetime | None, pause: Pause | None, now: datetime
         "by": held and held.by,
         "reason": held and held.reason,
     }
-
-
-def _names(system: System) -> list[str]:
-    return [*system.services.sources, MAIL]
-
-
-def _require(system: System, name: str) -> None:
-    if name not in _names(system):
-        raise InvalidInputError({"name": f"must be one of {', '.join(_names(system))}"})
-
-
-def _duration(text: str) -> timedelta:
-    matched = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
-    duration = timedelta(**{_UNITS[matched[2]]: int(matched[1])}) if matched else timedelta(0)
-    if not timedelta(0) < duration <= _LONGEST:
-        raise InvalidInputError({"--for": "must be a time such as 90s, 15m, 2h or 3d, a year at most"})
-    return duration

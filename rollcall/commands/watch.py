@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import IO
 
 import click
@@ -9,16 +10,21 @@ import click
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
 from domain.watch import ALL_KINDS, MAX_SEATS, Kind, normal_address
+from operations import watches
+from rollcall.commands.duration import for_option
+from rollcall.commands.person import shell_user
+from rollcall.commands.watch_check import check
 from rollcall.output import json_option, show
 from rollcall.process import open_system
 from store.watches import StoredWatch, Wish
 
-_PAGE = 500
-
 
 @click.group()
 def watch() -> None:
-    """Add, list, import and stop watches."""
+    """Add, list, import, export, pause and stop watches."""
+
+
+watch.add_command(check)
 
 
 @watch.command()
@@ -58,26 +64,18 @@ def add(  # noqa: PLR0913 - a watch has this many wishes
         if problems or address is None:
             raise InvalidInputError(problems)
         wanted = Wish(address, key, tuple(map(Kind, kinds)) or None, min_seats)
-        stored, _ = system.services.store.watches.add(wanted, system.services.clock.now())
+        stored, _ = watches.add(system.services, wanted, shell_user())
     show([_row(stored)], as_json=as_json)
 
 
 @watch.command("ls")
-@click.option("--email")
-@click.option("--section")
+@click.option("--email", help="Of this address.")
+@click.option("--section", help="Of the sections with this number.")
 @json_option
 def list_(email: str | None, section: str | None, *, as_json: bool) -> None:
     """List the living watches."""
-    rows: list[dict[str, object]] = []
-    after: int | None = None
     with open_system() as system:
-        while True:
-            page, after = system.services.store.watches.page(
-                email=email, section=section, after=after, limit=_PAGE
-            )
-            rows += map(_row, page)
-            if after is None:
-                break
+        rows = [_row(stored) for stored in watches.living(system.services, email=email, section=section)]
     show(rows, as_json=as_json, empty="nobody watches anything")
 
 
@@ -86,11 +84,35 @@ def list_(email: str | None, section: str | None, *, as_json: bool) -> None:
 def rm(watch_id: int) -> None:
     """Stop the watch WATCH_ID."""
     with open_system() as system:
-        if not system.services.store.watches.end(
-            watch_id, "stopped by the operator", system.services.clock.now()
-        ):
-            raise InvalidInputError({"watch_id": f"no living watch has the number {watch_id}"})
+        watches.end(system.services, watch_id, shell_user())
     click.echo(f"watch {watch_id} has ended")
+
+
+@watch.command()
+@click.argument("watch_id", type=int)
+@for_option
+def pause(watch_id: int, length: timedelta) -> None:
+    """Send nothing for the watch WATCH_ID for a while; what opens meanwhile is not told later."""
+    with open_system() as system:
+        stored = watches.pause(system.services, watch_id, length, shell_user())
+    click.echo(f"watch {watch_id} is paused until {stored.paused_until:%Y-%m-%d %H:%M:%S} UTC")
+
+
+@watch.command()
+@click.argument("watch_id", type=int)
+def resume(watch_id: int) -> None:
+    """Let the next opening be news to the watch WATCH_ID again."""
+    with open_system() as system:
+        watches.resume(system.services, watch_id, shell_user())
+    click.echo(f"watch {watch_id} goes on")
+
+
+@watch.command()
+@click.argument("file", type=click.File("w", lazy=True), default="-")
+def export(file: IO[str]) -> None:
+    """Write the living watches to FILE (- for standard output) as CSV that `import` takes."""
+    with open_system() as system:
+        file.writelines(watches.export(system.services))
 
 
 @watch.command("import")
@@ -101,7 +123,8 @@ def import_(file: IO[bytes], *, as_json: bool) -> None:
     from ingress.imports import import_csv  # noqa: PLC0415 - the HTTP import, from here
 
     with open_system() as system:
-        result = import_csv(system.services, file.read(), default_source=next(iter(system.services.sources)))
+        default_source = next(iter(system.services.sources))
+        result = import_csv(system.services, file.read(), default_source=default_source, by=shell_user())
     click.echo(
         f"{result.created} created, {result.existing} existed, {len(result.rejected)} rejected", err=True
     )
@@ -120,6 +143,7 @@ def _row(stored: StoredWatch) -> dict[str, object]:
         "section": str(wanted.key),
         "kinds": wanted.kinds,
         "min_seats": wanted.min_seats,
+        "paused_until": stored.paused_until,
         "open_seats": section.open_seats,
         "capacity": section.capacity,
         "observed_at": section.observed_at,

@@ -23,9 +23,9 @@ from tests.support.workbench import message, waiting, work_off
 Command = Callable[..., Result]
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path
 
 
 @pytest.fixture
@@ -64,6 +64,12 @@ def dead(client: redis.Redis, settings: dict[str, str]) -> list[str]:
     sent.append(deliver.send())
     work_off(broker, client, "dramatiq")
     return [one.message_id for one in sent]
+
+
+def audited(settings: dict[str, str]) -> Any:
+    """What was recorded, the latest first."""
+    words = ["audit", "ls", "--subject", "dead letters", "--json"]
+    return told(CliRunner().invoke(rollcall, words, env=settings))
 
 
 def told(result: Result) -> Any:
@@ -105,18 +111,18 @@ def test_one_is_shown_with_the_end_of_its_traceback(run: Command, dead: list[str
     assert isinstance(run("show", "nobody").exception, InvalidInputError)
 
 
-def test_a_dry_run_and_a_no_change_nothing(run: Command, dead: list[str]) -> None:
+def test_a_dry_run_and_a_no_change_nothing(run: Command, dead: list[str], settings: dict[str, str]) -> None:
     assert run("purge", "--dry-run").output == "3 dead letters match\npurge: 0 (dry run)\n"
     refused = run("retry", "--queue", "check", answer="n\n")
     assert refused.exit_code == 1
     assert refused.output.startswith("2 dead letters match\nretry them?")
     assert told(run("ls", "--json", "--older-than", "1h")) == []
     assert len(told(run("ls", "--json"))) == 2
-    assert run("audit").output == "nothing was retried or purged\n"
+    assert audited(settings) == []
 
 
 def test_retry_and_purge_act_on_what_the_filters_mean_and_are_written_down(
-    run: Command, dead: list[str], client: redis.Redis
+    run: Command, dead: list[str], client: redis.Redis, settings: dict[str, str]
 ) -> None:
     asked = run("retry", "--cause", "UNKNOWN", "--rate", "1000", answer="y\n")
     assert asked.output.endswith("retry: 2\n")
@@ -125,21 +131,19 @@ def test_retry_and_purge_act_on_what_the_filters_mean_and_are_written_down(
         {"action": "purge", "matched": 1, "done": 1, "dry_run": False}
     ]
     assert run("ls").output == "0 dead letters, 0 causes\n"
-    records = told(run("audit", "--json"))
-    assert [(each["action"], each["filter"], each["count"]) for each in records] == [
-        ("purge", {"message_ids": [dead[2]]}, 1),
-        ("retry", {"cause": "UNKNOWN"}, 2),
+    assert [(each["action"], each["detail"], each["count"]) for each in audited(settings)] == [
+        ("dead.purge", {"message_ids": [dead[2]]}, 1),
+        ("dead.retry", {"cause": "UNKNOWN"}, 2),
     ]
 
 
 @pytest.mark.parametrize("duration", ["5", "1w", "-1h", "1.5h"])
 def test_a_duration_without_a_sense_is_refused(run: Command, duration: str) -> None:
     refused = run("ls", f"--older-than={duration}")
-    assert refused.exit_code == 2
-    assert "is no duration" in refused.output
+    assert isinstance(refused.exception, InvalidInputError)
+    assert set(refused.exception.problems) == {"--older-than"}
 
 
 def test_rabbitmq_keeps_its_own() -> None:
     settings = parse({"BROKER_URL": "amqp://127.0.0.1/"})
-    with pytest.raises(PermanentError, match="with a Redis broker only"):
-        brokers.dead_letters(settings, StubBroker())
+    assert brokers.dead_letters(settings, StubBroker()) is None

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from domain.errors import InvalidInputError
+from tests.rollcall.commands.conftest import Command
+
+Rows = Callable[..., Any]
+
+
+def test_mail_is_paused_and_resumed_and_both_is_recorded(run: Command, rows: Rows) -> None:
+    assert run("mail", "pause", "--for", "2h", "--reason", "a flood").stdout.startswith(
+        "mail is paused until "
+    )
+    assert run("mail", "resume").stdout == "mail goes on\n"
+    assert run("mail", "resume").stdout == "mail was not paused\n"
+    found = rows("audit", "ls", "--subject", "mail")
+    assert [(row["action"], row["count"]) for row in found] == [("source.resume", 1), ("source.pause", 1)]
+    assert found[1]["detail"] == {"seconds": 7200.0, "reason": "a flood"}
+
+
+def test_a_length_of_time_without_a_sense_is_named(run: Command) -> None:
+    error = run("mail", "pause", "--for", "soon", "--reason", "x").exception
+    assert isinstance(error, InvalidInputError)
+    assert set(error.problems) == {"--for"}
+
+
+def test_a_test_is_sent_and_the_transports_answer_shown(run: Command, rows: Rows) -> None:
+    told = run("mail", "send-test", "Ada@example.edu", "--kind", "section_retired")
+    assert told.exit_code == 0
+    assert told.stdout.startswith("preview took it as ")
+    assert "section_retired" in told.stdout
+    (found,) = rows("audit", "ls", "--action", "mail.test")
+    assert found["subject"] == "address/ada@example.edu"
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (("send-test", "nobody"), "to"),
+        (("preview", "7"), "notification_id"),
+        (("lift", "ada@example.edu"), "email"),
+    ],
+)
+def test_what_is_wrong_is_named(run: Command, words: tuple[str, ...], field: str) -> None:
+    error = run("mail", *words).exception
+    assert isinstance(error, InvalidInputError)
+    assert set(error.problems) == {field}
+
+
+def test_without_suppressions_that_is_said(run: Command) -> None:
+    assert run("mail", "suppressions").stdout == "mail to no address is suppressed\n"

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import json
+import socket
+
+import redis
+
+from resilience.heartbeat import Heartbeats
+from tests.rollcall.commands.conftest import Command
+
+
+def test_the_status_is_a_sentence_and_an_exit_code(run: Command) -> None:
+    down = run("status")
+    assert down.exit_code == 2
+    assert down.stdout.startswith("unhealthy: not polling: no worker is alive; ")
+    told = json.loads(run("status", "--json").stdout)[0]
+    assert (told["health"], told["polling"]["light"]) == ("unhealthy", "down")
+    assert told["outbox"] == {"pending": 0, "oldest_due_at": None, "dead": 0}
+    assert len(told["hours"]) == 24
+
+
+def test_it_is_healthy_while_somebody_works_and_degraded_while_mail_is_paused(
+    run: Command, client: redis.Redis
+) -> None:
+    for role in ("worker", "scheduler"):
+        Heartbeats(client, 30).beat(role, f"{socket.gethostname()}:1", {})
+    assert run("status").exit_code == 0
+    assert run("status").stdout.splitlines()[0] == "healthy: Polling; sending; draining."
+    run("mail", "pause", "--for", "1h", "--reason", "a flood")
+    assert run("status").exit_code == 1
