@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import platform
 import socket
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO, NoReturn
 
-from domain.errors import PermanentError
+from domain.errors import InvalidInputError, PermanentError
 
 _MAX_SOCKET_PATH = 100  # the kernel's limit is 108 bytes
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -51,6 +54,28 @@ def command(home: Path) -> list[str]:
         "logfile": str(folder / "valkey.log"),
     }
     return [str(_binary()), *(part for name, value in options.items() for part in (f"--{name}", value))]
+
+
+def serve(home: Path) -> NoReturn:
+    """Become the server of `home`. Raises: InvalidInputError when it has one."""
+    lock = claim(home)
+    os.set_inheritable(lock.fileno(), True)  # the server holds it as long as it lives
+    arguments = command(home)
+    os.execv(arguments[0], arguments)  # noqa: S606 - its own server
+
+
+def claim(home: Path) -> IO[str]:
+    """Hold `home` for this process: two servers would write one log.
+
+    Raises: InvalidInputError when another process holds it.
+    """
+    lock = (home / "up.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        reason = f"`rollcall up` or `rollcall valkey` is running on {home} already"
+        raise InvalidInputError({"ROLLCALL_HOME": reason}) from error
+    return lock
 
 
 def is_answering(home: Path) -> bool:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
-import http.client
 import os
 import signal
+import socket
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from threading import Event
-from typing import IO
 
-from domain.errors import InvalidInputError, PermanentError
+from domain.errors import PermanentError
 from rollcall import embedded, environment
 from rollcall.listening import listen
 from rollcall.settings import Settings
@@ -24,7 +21,7 @@ _SERVER_START_SECONDS = 10.0
 def run(overrides: Mapping[str, str]) -> int:
     """Run every role until SIGTERM or Ctrl-C; the exit code."""
     settings = environment.prepare_home(environment.load(overrides))
-    lock = _only_one(settings.home)
+    lock = embedded.claim(settings.home)
     listen(settings.host, settings.port).close()
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -33,7 +30,7 @@ def run(overrides: Mapping[str, str]) -> int:
     try:
         roles = [
             role_child(name, environment={**os.environ, **overrides})
-            for name in ("worker", "scheduler", "web")
+            for name in ("worker", "scheduler", "web", "jobs")
         ]
         return _supervise(settings, server, roles, stopped)
     finally:
@@ -67,25 +64,14 @@ def _await_server(settings: Settings, server: Child) -> None:
         time.sleep(0.02)
 
 
-def _only_one(home: Path) -> IO[str]:
-    """Hold the home for this process: two supervisors would start two servers on one log."""
-    lock = (home / "up.lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise InvalidInputError({"ROLLCALL_HOME": f"`rollcall up` is running on {home} already"}) from error
-    return lock
-
-
 def _is_ready(settings: Settings) -> bool:
-    connection = http.client.HTTPConnection(settings.host, settings.port, timeout=2)
+    """Whether `/readyz` says so; asked without an HTTP library, which the supervisor spares."""
     try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
+        with socket.create_connection((settings.host, settings.port), timeout=2) as connection:
+            connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return connection.recv(12) == b"HTTP/1.1 200"
+    except OSError:
         return False
-    finally:
-        connection.close()
 
 
 def _announce(settings: Settings) -> None:
@@ -93,6 +79,7 @@ def _announce(settings: Settings) -> None:
         "",
         f"  Rollcall is up at {settings.base_url}",
         "",
+        f"  console     {settings.base_url}/console",
         f"  API token   {_where(settings, 'api_token')}",
         f"  cron secret {_where(settings, 'cron_secret')}",
         f"  mail        {_mail(settings)}",

@@ -3,50 +3,30 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any
 
 import click
 
-_SERVING = {
-    "host": "Address to listen on.",
-    "port": "Port to listen on.",
-    "public_url": "What links in mails start with.",
-}
+from rollcall.commands.options import overrides, setting_options
 
-
-def _settings(**described: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Options that stand for settings of the same name in capitals."""
-
-    def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        for name, text in reversed(described.items()):
-            option = f"--{name.replace('_', '-')}"
-            function = click.option(option, name, envvar=name.upper(), show_envvar=True, help=text)(function)
-        return function
-
-    return decorate
-
-
-def _overrides(options: dict[str, Any]) -> dict[str, str]:
-    return {name.upper(): value for name, value in options.items() if value is not None}
+_serving = setting_options("HOST", "PORT", "PUBLIC_URL")
 
 
 @click.command()
-@_settings(**_SERVING)
+@_serving
 def up(**options: str | None) -> None:
     """Run every role in the foreground, with an embedded Valkey unless REDIS_URL is set."""
     from rollcall import up as everything  # noqa: PLC0415 - each role imports its own
 
-    sys.exit(everything.run(_overrides(options)))
+    sys.exit(everything.run(overrides(options)))
 
 
 @click.command()
-@_settings(**_SERVING)
+@_serving
 def web(**options: str | None) -> None:
     """Serve the HTTP interface."""
     from rollcall import web as serving  # noqa: PLC0415
 
-    serving.run(_overrides(options))
+    serving.run(overrides(options))
 
 
 @click.command()
@@ -58,6 +38,7 @@ def web(**options: str | None) -> None:
     envvar="WORKER_PROCESSES",
     show_envvar=True,
     show_default=True,
+    help="Worker processes under one supervisor.",
 )
 @click.option(
     "--threads",
@@ -66,10 +47,16 @@ def web(**options: str | None) -> None:
     envvar="WORKER_THREADS",
     show_envvar=True,
     show_default=True,
+    help="Messages at once in each process.",
 )
 def worker(queues: str | None, processes: int, threads: int) -> None:
-    """Carry out messages."""
-    names = [name.strip() for name in (queues or "").split(",") if name.strip()]
+    """Carry out messages; with `--queues realtime` or `batch`, durable jobs, as `rollcall jobs` does."""
+    names = _names(queues)
+    if names and set(names) <= {"realtime", "batch"}:
+        from rollcall import jobs as carrying_out  # noqa: PLC0415
+
+        carrying_out.run(names)
+        return
     if processes > 1:
         from rollcall import crew  # noqa: PLC0415
 
@@ -77,6 +64,15 @@ def worker(queues: str | None, processes: int, threads: int) -> None:
     from rollcall import worker as working  # noqa: PLC0415
 
     working.run(names, threads)
+
+
+@click.command()
+@click.option("--queues", envvar="JOB_QUEUES", show_envvar=True, help="realtime or batch; both by default.")
+def jobs(queues: str | None) -> None:
+    """Carry out durable jobs."""
+    from rollcall import jobs as working  # noqa: PLC0415
+
+    working.run(_names(queues))
 
 
 @click.command()
@@ -88,18 +84,12 @@ def scheduler() -> None:
 
 
 @click.command()
-@click.option("--quiet", is_flag=True, help="Say nothing when all is well.")
-def init(*, quiet: bool) -> None:
-    """Make the state folder, its secrets and the newest database schema. Safe to repeat."""
-    from rollcall import environment, wiring  # noqa: PLC0415
-    from store import migrate  # noqa: PLC0415
-    from store.database import Database  # noqa: PLC0415
+def valkey() -> None:
+    """Serve the embedded Valkey, for roles that run one by one without REDIS_URL."""
+    from rollcall import embedded, environment  # noqa: PLC0415
 
-    settings = environment.prepare_home(environment.load())
-    database = Database(wiring.database_url(settings))
-    migrate.upgrade(database)
-    database.close()
-    if not quiet:
-        click.echo(
-            f"{settings.home} is ready: secrets in {settings.home / 'secrets'}, schema {migrate.head()}"
-        )
+    embedded.serve(environment.prepare_home(environment.load()).home)
+
+
+def _names(listed: str | None) -> list[str]:
+    return [name.strip() for name in (listed or "").split(",") if name.strip()]

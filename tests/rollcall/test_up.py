@@ -33,7 +33,7 @@ def test_a_demo_seat_opens_and_its_mail_lies_in_the_outbox_and_in_the_list(tmp_p
 
 def test_what_dies_is_started_again_and_all_stops_on_a_signal(tmp_path: Path) -> None:
     with stack(tmp_path / "home", {"SCHEDULER": "off"}) as running:
-        for role in ("worker", "scheduler", "web"):
+        for role in ("worker", "scheduler", "web", "jobs"):
             before = running.role(role)
             before.kill()
             wait_until(partial(is_replaced, running, role, before.pid), f"a new {role}")

@@ -50,9 +50,10 @@ class Stack:
         self._environment = environment(home, PORT=str(self.port), **settings)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *wrapper: str) -> None:
+        """Start it, by the command `wrapper` if there is one; return when it is ready."""
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "rollcall", "up"]
+            command = [*wrapper, sys.executable, "-m", "rollcall", "up"]
             self._process = subprocess.Popen(
                 command, env=self._environment, stdout=log, stderr=log, cwd=self.home.parent
             )
@@ -101,8 +102,8 @@ class Stack:
 def stack(home: Path, settings: Mapping[str, str]) -> Iterator[Stack]:
     """A running stack, stopped at the end."""
     found = Stack(home, **settings)
-    found.start()
     try:
+        found.start()
         yield found
     finally:
         if found._process is not None and found._process.poll() is None:
