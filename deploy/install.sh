@@ -1,0 +1,198 @@
+#!/usr/bin/env bash
+# Installs or upgrades Rollcall on Debian or Ubuntu, from the folder of a release. Safe to repeat: what an
+# operator wrote stays as it is. docs/operations.md says what happens, and how to go back.
+#
+#   sudo deploy/install.sh [--domain NAME] [--no-start] [--root DIR]
+#   sudo deploy/install.sh rollback
+#
+# --domain NAME  have Caddy serve https://NAME
+# --no-start     install everything, enable and start nothing
+# --root DIR     install below DIR, without systemd; implies --no-start
+set -euo pipefail
+umask 022
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+root="" domain="" is_started=yes action=install
+while [ $# -gt 0 ]; do
+    case $1 in
+        --domain) domain=${2:?--domain needs a name} && shift ;;
+        --root) root=$(realpath -m "${2:?--root needs a folder}") is_started=no && shift ;;
+        --no-start) is_started=no ;;
+        rollback) action=rollback ;;
+        *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" && exit 64 ;;
+    esac
+    shift
+done
+prefix=$root/opt/rollcall
+config=$root/etc/rollcall
+lib=$root/usr/local/lib
+share=$root/usr/local/share
+units=(rollcall-web.socket rollcall-web.service rollcall-worker@all.service rollcall-scheduler.service
+    rollcall-jobs.service rollcall-valkey.service rollcall-backup.timer rollcall.target)
+known="" # those of them that the machine had before
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+say() { printf 'install: %s\n' "$*"; }
+
+need_packages() {
+    local needed=()
+    python3 -c 'import ensurepip' 2>/dev/null || needed+=(python3-venv)
+    [ -z "$domain" ] || command -v caddy >/dev/null || needed+=(caddy)
+    if [ ${#needed[@]} -gt 0 ]; then
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${needed[@]}"
+    fi
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { say "Python 3.11 is needed" && exit 69; }
+}
+
+# The release is named for what is in it, so that the same source is the same release.
+build_release() {
+    tar -C "$here" --exclude='./.*' --exclude=./var --exclude=./tests --exclude=./bench --exclude=./docs \
+        --exclude=./build --exclude='*.egg-info' --exclude=__pycache__ --sort=name --mtime=@0 \
+        --owner=0 --group=0 --numeric-owner --mode=go=rX,u+w -cf "$scratch/source.tar" .
+    release=releases/$(sha256sum "$scratch/source.tar" | cut -c1-12)
+    if [ -e "$prefix/$release/.complete" ]; then return; fi
+    say "building $prefix/$release"
+    mkdir "$scratch/source" && tar -C "$scratch/source" -xf "$scratch/source.tar"
+    rm -rf "${prefix:?}/$release"
+    python3 -m venv "$prefix/$release"
+    local pip=("$prefix/$release/bin/pip" --quiet --disable-pip-version-check install)
+    "${pip[@]}" --require-hashes -r "$scratch/source/requirements/runtime.txt"
+    "${pip[@]}" --no-deps --no-build-isolation "$scratch/source"
+    touch "$prefix/$release/.complete"
+}
+
+# Everything outside /etc that belongs to the release and not to the operator.
+install_units() {
+    "$prefix/$release/bin/rollcall" systemd --output "$scratch/units" >/dev/null
+    mkdir -p "$lib/systemd/system" "$lib/sysusers.d" "$lib/tmpfiles.d"
+    local unit
+    for unit in "${units[@]}"; do
+        [ ! -e "$lib/systemd/system/${unit/@all/@}" ] || known+=" $unit"
+    done
+    rm -rf "$lib"/systemd/system/rollcall*
+    mv "$scratch/units/sysusers.conf" "$lib/sysusers.d/rollcall.conf"
+    mv "$scratch/units/tmpfiles.conf" "$lib/tmpfiles.d/rollcall.conf"
+    mv "$scratch/units"/* "$lib/systemd/system/"
+    rmdir "$scratch/units"
+}
+
+install_command() {
+    install -D -m 0755 "$here/deploy/etc/rollcall.sh" "$root/usr/local/bin/rollcall"
+    install -D -m 0644 "$here/deploy/completions/rollcall.bash" "$share/bash-completion/completions/rollcall"
+    install -D -m 0644 "$here/deploy/completions/_rollcall" "$share/zsh/site-functions/_rollcall"
+    install -D -m 0644 "$here/deploy/completions/rollcall.fish" "$share/fish/vendor_completions.d/rollcall.fish"
+}
+
+# What the operator owns: written where it is missing, and never again.
+install_config() {
+    mkdir -p "$config/credentials"
+    chmod 0700 "$config/credentials"
+    systemd-sysusers --root="${root:-/}" "$lib/sysusers.d/rollcall.conf"
+    local name
+    for name in rollcall.env worker-all.env; do
+        [ -e "$config/$name" ] || install -m 0640 "$here/deploy/etc/$name" "$config/$name"
+    done
+    [ -z "$domain" ] || install_caddy
+    systemd-tmpfiles --root="${root:-/}" --create "$lib/tmpfiles.d/rollcall.conf"
+}
+
+install_caddy() {
+    local caddyfile=$root/etc/caddy/Caddyfile
+    printf 'ROLLCALL_DOMAIN=%s\n' "$domain" >"$config/caddy.env"
+    grep -q '^PUBLIC_URL=' "$config/rollcall.env" || printf 'PUBLIC_URL=https://%s\n' "$domain" >>"$config/rollcall.env"
+    install -D -m 0644 "$here/deploy/etc/caddy.conf" "$lib/systemd/system/caddy.service.d/rollcall.conf"
+    if ! grep -qs '^# HTTPS in front of Rollcall' "$caddyfile"; then
+        [ ! -e "$caddyfile" ] || mv "$caddyfile" "$caddyfile.before-rollcall"
+        install -D -m 0644 "$here/deploy/Caddyfile" "$caddyfile"
+    fi
+}
+
+switch() { ln -sfn "$1" "$prefix/$2.new" && mv -T "$prefix/$2.new" "$prefix/$2"; }
+
+target_of() { readlink "$prefix/$1" || true; }
+
+remove_old_releases() {
+    local folder
+    for folder in "$prefix"/releases/*; do
+        case releases/${folder##*/} in
+            "$(target_of current)" | "$(target_of previous)") ;;
+            *) rm -rf "$folder" ;;
+        esac
+    done
+}
+
+# What this release brings anew as well, but never what an operator has disabled.
+enable_units() {
+    local unit chosen=()
+    for unit in "${units[@]}"; do
+        if systemctl --quiet is-enabled rollcall.target && [[ " $known " == *" $unit "* ]]; then continue; fi
+        if [ "$unit" = rollcall-valkey.service ] && has_redis; then continue; fi
+        chosen+=("$unit")
+    done
+    [ ${#chosen[@]} -eq 0 ] || systemctl --quiet enable "${chosen[@]}"
+}
+
+has_redis() { grep -q '^REDIS_URL=.' "$config/rollcall.env" || [ -e "$config/credentials/REDIS_URL" ]; }
+
+# Each role ends what it has in hand before the next one is asked to; systemd waits until it is ready again.
+restart_roles() {
+    local unit
+    systemctl daemon-reload
+    systemctl restart rollcall-init.service || return
+    for unit in $(running 'rollcall-scheduler.service' 'rollcall-worker@*.service' 'rollcall-jobs.service' \
+        'rollcall-web.service'); do
+        say "restarting $unit"
+        systemctl restart "$unit" || return
+    done
+}
+
+running() { systemctl list-units --plain --no-legend --state=active,activating "$@" | cut -d' ' -f1; }
+
+change_release() {
+    local before
+    before=$(target_of current)
+    switch "$release" current
+    [ -z "$before" ] || [ "$before" = "$release" ] || switch "$before" previous
+}
+
+install_release() {
+    need_packages
+    build_release
+    local before
+    before=$(target_of current)
+    install_units
+    install_config
+    if [ "$is_started" = yes ] && [ -n "$before" ] && [ "$before" != "$release" ]; then
+        say "backing up"
+        systemctl daemon-reload
+        systemctl start rollcall-backup.service
+    fi
+    change_release
+    install_command
+    remove_old_releases
+    [ "$is_started" = yes ] || return 0
+    systemctl daemon-reload
+    enable_units
+    if [ -n "$before" ] && [ "$before" != "$release" ] && ! restart_roles; then
+        say "$release does not start; going back to $before"
+        roll_back
+        exit 70
+    fi
+    systemctl start rollcall.target
+    [ -z "$domain" ] || systemctl restart caddy.service
+    say "done; now the examination"
+    "$root/usr/local/bin/rollcall" doctor || say "rollcall doctor names above what is left to do"
+}
+
+roll_back() {
+    release=$(target_of previous)
+    [ -n "$release" ] || { say "there is no previous release" && exit 66; }
+    install_units
+    change_release
+    restart_roles
+    say "back on $release"
+}
+
+if [ "$action" = rollback ]; then roll_back; else install_release; fi

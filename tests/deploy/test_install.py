@@ -1,0 +1,122 @@
+"""deploy/install.sh, run as root into a folder, without systemd running there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from tests.support.tools import require
+
+ROOT = Path(__file__).resolve().parents[2]
+UNITS = ROOT / "deploy" / "systemd"
+LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "tests", "bench", "docs", "var", "build")
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the installation is root's")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release as it is unpacked, which a test may change."""
+    folder = tmp_path_factory.mktemp("release") / "rollcall"
+    return shutil.copytree(ROOT, folder, symlinks=True, ignore=LEFT_OUT)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory, source: Path) -> Path:
+    """A machine's root after the first installation."""
+    machine = tmp_path_factory.mktemp("machine")
+    (machine / "etc" / "caddy").mkdir(parents=True)
+    (machine / "etc" / "caddy" / "Caddyfile").write_text(":80\n")
+    install(source, machine)
+    return machine
+
+
+def install(source: Path, machine: Path) -> None:
+    """Install; the dependencies are those of the tests, so that none is fetched."""
+    for tool in ("systemd-sysusers", "systemd-tmpfiles"):
+        require(tool, "systemd")
+    command = ["deploy/install.sh", "--root", str(machine), "--domain", "rollcall.example.edu"]
+    environment = os.environ | {"PYTHONPATH": sysconfig.get_path("purelib"), "PIP_NO_COMPILE": "1"}
+    done = subprocess.run(
+        command, cwd=source, env=environment, capture_output=True, text=True, check=False, umask=0o077
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def state(machine: Path) -> dict[str, tuple[str, int, int, str]]:
+    """Everything there: kind and permissions, owner, group, content; without the inside of the releases."""
+    found = {}
+    for path in sorted(machine.rglob("*")):
+        name = str(path.relative_to(machine))
+        if name.startswith("opt/rollcall/releases/") and name.count("/") > 3:
+            continue
+        about = path.lstat()
+        content = str(path.readlink()) if path.is_symlink() else path.read_text() if path.is_file() else ""
+        found[name] = (stat.filemode(about.st_mode), about.st_uid, about.st_gid, content)
+    return found
+
+
+def test_a_machine_has_all_that_the_units_need(machine: Path) -> None:
+    found = state(machine)
+    passwd = (machine / "etc/passwd").read_text()
+    uid, gid = map(int, passwd.split("rollcall:x:")[1].split(":")[:2])
+    assert found["etc/rollcall/rollcall.env"][:3] == ("-rw-r-----", 0, gid)
+    assert found["etc/rollcall/worker-all.env"][:3] == ("-rw-r-----", 0, gid)
+    assert found["etc/rollcall/credentials"][:3] == ("drwx------", 0, 0)
+    assert found["var/lib/rollcall"][:3] == ("drwx------", uid, gid)
+    assert found["var/backups/rollcall"][:3] == ("drwx------", uid, gid)
+    assert found["usr/local/bin/rollcall"][0] == "-rwxr-xr-x"
+    assert "PUBLIC_URL=https://rollcall.example.edu" in found["etc/rollcall/rollcall.env"][3]
+    assert (machine / "opt/rollcall/current/bin/rollcall").is_file()
+    assert "_ROLLCALL_COMPLETE" in found["usr/local/share/bash-completion/completions/rollcall"][3]
+
+
+def test_the_installed_release_brings_these_units(machine: Path) -> None:
+    installed = machine / "usr/local/lib/systemd/system"
+    for path in UNITS.rglob("rollcall*.*"):
+        if path.is_file():
+            assert (installed / path.relative_to(UNITS)).read_text() == path.read_text()
+    assert (machine / "usr/local/lib/tmpfiles.d/rollcall.conf").read_text() == (
+        UNITS / "tmpfiles.conf"
+    ).read_text()
+
+
+def test_a_caddyfile_that_was_there_is_kept_beside_ours(machine: Path) -> None:
+    assert (machine / "etc/caddy/Caddyfile").read_text() == (ROOT / "deploy/Caddyfile").read_text()
+    assert (machine / "etc/caddy/Caddyfile.before-rollcall").read_text() == ":80\n"
+
+
+def test_a_second_run_changes_nothing_and_keeps_what_an_operator_wrote(source: Path, machine: Path) -> None:
+    settings = machine / "etc/rollcall/rollcall.env"
+    settings.write_text(settings.read_text() + "MAIL_DAILY_CAP=20\n")
+    (machine / "etc/caddy/Caddyfile").write_text("# HTTPS in front of Rollcall, changed\n")
+    before = state(machine)
+    install(source, machine)
+    assert state(machine) == before
+
+
+def test_another_release_stands_beside_the_one_before(source: Path, machine: Path) -> None:
+    before = (machine / "opt/rollcall/current").readlink()
+    (source / "README.md").write_text("another release\n")
+    install(source, machine)
+    assert (machine / "opt/rollcall/previous").readlink() == before
+    assert (machine / "opt/rollcall/current").readlink() != before
+    assert len(list((machine / "opt/rollcall/releases").iterdir())) == 2
+
+
+def test_what_is_not_understood_changes_nothing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [ROOT / "deploy/install.sh", "--rot", str(tmp_path / "machine")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 64
+    assert "--root DIR" in done.stdout
+    assert not (tmp_path / "machine").exists()
