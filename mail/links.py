@@ -38,13 +38,14 @@ class Links:
 
     Shape: a token is base64url of `{version}{purpose}{watch id}:{address}` and its HMAC-SHA256, which covers
     all of that; a token for one purpose is none for the other. Tokens never expire: a link in an old mail
-    must still work (RFC 8058).
+    must still work (RFC 8058), also one that `previous_secret` has signed.
 
     Raises: InvalidInputError when `secret` is empty or `public_url` is no http(s) address.
     """
 
     public_url: str
     secret: str = field(repr=False)
+    previous_secret: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         problems = {}
@@ -67,10 +68,11 @@ class Links:
     def read(self, token: str) -> StopWatch | StopEverything:
         """What the holder of `token` may stop.
 
-        Raises: RejectedError when the token is not, bit for bit, one that this secret has signed.
+        Raises: RejectedError when the token is not, bit for bit, one that one of the secrets has signed.
         """
         claim = _claim(token)
-        if not hmac.compare_digest(token.encode(), self._token(claim).encode()):
+        secrets = (self.secret, self.previous_secret or self.secret)
+        if not any([hmac.compare_digest(token.encode(), _token(claim, each).encode()) for each in secrets]):
             raise RejectedError("this unsubscribe link is not valid")
         head, _, email = claim.decode().partition(":")
         if head == _EVERYTHING:
@@ -78,11 +80,12 @@ class Links:
         return StopWatch(int(head.removeprefix(_WATCH)), email)
 
     def _url(self, claim: str) -> str:
-        return f"{self.public_url.rstrip('/')}/unsubscribe?token={self._token(claim.encode())}"
+        return f"{self.public_url.rstrip('/')}/unsubscribe?token={_token(claim.encode(), self.secret)}"
 
-    def _token(self, claim: bytes) -> str:
-        mac = hmac.new(self.secret.encode(), _CONTEXT + claim, hashlib.sha256).digest()
-        return base64.urlsafe_b64encode(claim + mac).decode().rstrip("=")
+
+def _token(claim: bytes, secret: str) -> str:
+    mac = hmac.new(secret.encode(), _CONTEXT + claim, hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(claim + mac).decode().rstrip("=")
 
 
 def _claim(token: str) -> bytes:

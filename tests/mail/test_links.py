@@ -67,6 +67,16 @@ def test_a_token_of_another_secret_is_refused() -> None:
         LINKS.read(token_of(foreign.stop_watch(7, "ada@example.edu")))
 
 
+def test_links_of_older_mails_work_after_the_secret_has_changed() -> None:
+    before = Links("https://rollcall.example.edu", "the secret before")
+    after = Links("https://rollcall.example.edu", "the secret of today", previous_secret="the secret before")
+    token = token_of(before.stop_everything("ada@example.edu"))
+    assert after.read(token) == StopEverything("ada@example.edu")
+    assert after.stop_everything("ada@example.edu") != before.stop_everything("ada@example.edu")
+    with pytest.raises(RejectedError):
+        before.read(token_of(after.stop_everything("ada@example.edu")))
+
+
 def test_an_empty_secret_stops_the_start() -> None:
     with pytest.raises(InvalidInputError, match="secret"):
         Links("https://rollcall.example.edu", "")
