@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -68,9 +68,18 @@ class Database:
 
 def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
     """Insert `row` unless one with its unique key is there; whether it was inserted."""
-    dialect: Any = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")  # the other costs 2 MB
-    inserted = dialect.insert(table).values(row).on_conflict_do_nothing().returning(*table.primary_key)
+    inserted = _insert_new(connection, table).values(row).returning(*table.primary_key)
     return connection.execute(inserted).first() is not None  # a row count is not known to every driver
+
+
+def insert_all_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """As `insert_new`, for many."""
+    connection.execute(_insert_new(connection, table), rows)
+
+
+def _insert_new(connection: Connection, table: Table) -> Any:
+    dialect: Any = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")  # the other costs 2 MB
+    return dialect.insert(table).on_conflict_do_nothing()
 
 
 def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:

@@ -1,0 +1,82 @@
+"""docs/operations.md says nothing that is not so: its commands exist, and every alert has its paragraph."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+
+from rollcall.cli import rollcall
+from rollcall.conditions import UNREADABLE
+from rollcall.readings import Readings
+
+ROOT = Path(__file__).resolve().parents[2]
+MANUAL = (ROOT / "docs/operations.md").read_text()
+RULES = (ROOT / "deploy/prometheus/rollcall.rules.yml").read_text()
+TOLD_BY_ROLLCALL_ALONE = {"paused", "report-undelivered"}
+_SPANS = re.compile(r"`((?:sudo )?rollcall\s[^`]+)`")
+_LINES = re.compile(r"^\s*((?:sudo )?rollcall .+)$", re.MULTILINE)
+
+
+def code() -> str:
+    return "\n".join(re.findall(r"^ *```\n(.*?)^ *```", MANUAL, re.MULTILINE | re.DOTALL))
+
+
+def commands() -> list[str]:
+    """Every command line of ours, from blocks and from running text."""
+    found = _SPANS.findall(MANUAL.replace("```", "")) + _LINES.findall(code())
+    return sorted({" ".join(line.removeprefix("sudo ").split()) for line in found})
+
+
+def resolve(line: str) -> None:
+    """Raises: click.ClickException when there is no such command, or it has no such option."""
+    arguments = shlex.split(line)
+    context = click.Context(rollcall, info_name=arguments.pop(0))
+    command: click.Command = rollcall
+    while isinstance(command, click.Group):
+        _, found, arguments = command.resolve_command(context, arguments)
+        assert found is not None, line
+        command = found
+        context = click.Context(command, parent=context)
+    known = {name for option in command.params for name in option.opts}
+    for each in arguments:
+        if each.startswith("-") and each not in known:
+            raise click.NoSuchOption(each, ctx=context)
+
+
+def paragraphs() -> dict[str, str]:
+    """Each alert's paragraph, by its anchor."""
+    _, *parts = re.split(r"^### ", MANUAL, flags=re.MULTILINE)
+    return {part.partition("\n")[0]: part for part in parts}
+
+
+@pytest.mark.parametrize("line", commands())
+def test_every_command_exists_with_its_options(line: str) -> None:
+    resolve(line)
+
+
+def test_a_command_that_does_not_exist_would_be_noticed() -> None:
+    for line in ("rollcall mail stop", "rollcall cron ls --verbose", "rollcall alerts"):
+        with pytest.raises(click.ClickException):
+            resolve(line)
+    assert len(commands()) > 20
+
+
+def test_every_alert_leads_to_its_paragraph() -> None:
+    anchors = re.findall(r"runbook: docs/operations\.md#(\S+)", RULES)
+    assert len(anchors) == len(re.findall(r"- alert:", RULES))
+    assert set(anchors) == set(paragraphs()) - TOLD_BY_ROLLCALL_ALONE
+
+
+@pytest.mark.parametrize("anchor", sorted(set(paragraphs()) - {"watchdog"}))
+def test_a_paragraph_tells_symptom_people_and_first_command(anchor: str) -> None:
+    assert all(f"**{word}:**" in paragraphs()[anchor] for word in ("Symptom", "Affected", "First"))
+
+
+def test_every_condition_that_rollcall_tells_of_has_its_paragraph() -> None:
+    told = set(re.findall(r"`([a-z]+)/[a-z…]+`", "".join(paragraphs().values())))
+    assert told == {UNREADABLE, *(field.name for field in fields(Readings) if field.name != "now")}
