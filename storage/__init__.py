@@ -1,0 +1,1 @@
+"""Where assets and results lie: a folder, or a bucket of an S3-compatible service."""

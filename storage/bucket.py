@@ -1,0 +1,89 @@
+"""A bucket of an S3-compatible service, through obstore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import obstore
+from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import S3Store
+
+from domain.errors import NotStoredError, TransientError, UnauthorisedError
+from storage.keys import checked, checked_prefix
+
+_ADDRESS_LIFETIME = timedelta(minutes=5)
+_TIMEOUT = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a bucket is reached; None leaves it to the service's own conventions."""
+
+    endpoint: str | None = None
+    region: str | None = None
+    key_id: str | None = None
+    secret: str | None = None
+
+
+class Bucket:
+    """Storage in `bucket`, under `prefix`."""
+
+    def __init__(self, bucket: str, prefix: str | None, access: Access) -> None:
+        given = {
+            "endpoint": access.endpoint,
+            "region": access.region,
+            "access_key_id": access.key_id,
+            "secret_access_key": access.secret,
+        }
+        options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        is_plain = access.endpoint is not None and access.endpoint.startswith("http:")
+        client: Any = {"timeout": _TIMEOUT, "allow_http": is_plain}
+        self._store = S3Store(bucket, prefix=prefix, client_options=client, **options)
+
+    def put(self, key: str, content: bytes, content_type: str) -> None:
+        """Keep `content`."""
+        with _translated(key):
+            obstore.put(self._store, checked(key), content, attributes={"Content-Type": content_type})
+
+    def get(self, key: str) -> bytes:
+        """What is kept."""
+        with _translated(key):
+            return bytes(obstore.get(self._store, checked(key)).bytes())
+
+    def size(self, key: str) -> int:
+        """How many bytes that has."""
+        with _translated(key):
+            return obstore.head(self._store, checked(key))["size"]
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        """The same in chunks."""
+        with _translated(key):
+            for chunk in obstore.get(self._store, checked(key)).stream():
+                yield bytes(chunk)
+
+    def address(self, key: str) -> str | None:
+        """An address that gives it to everybody who knows it, for five minutes."""
+        with _translated(key):
+            return obstore.sign(self._store, "GET", checked(key), _ADDRESS_LIFETIME)
+
+    def delete(self, prefix: str) -> None:
+        """Forget everything under `prefix`."""
+        with _translated(prefix):
+            for found in obstore.list(self._store, checked_prefix(prefix)):
+                obstore.delete(self._store, [each["path"] for each in found])
+
+
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    try:
+        yield
+    except (NotFoundError, FileNotFoundError) as error:
+        raise NotStoredError(f"nothing is stored under {key}") from error
+    except (UnauthenticatedError, PermissionDeniedError) as error:
+        raise UnauthorisedError("the storage refuses our credentials") from error
+    except (BaseError, OSError) as error:
+        raise TransientError(f"the storage cannot be used ({type(error).__name__})") from error

@@ -1,0 +1,88 @@
+"""A folder on this machine. What is stored is whole and on the disk before `put` returns."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from domain.errors import NotStoredError, StorageFullError, TransientError
+from storage.keys import checked, checked_prefix
+
+_CHUNK_BYTES = 65_536
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class Folder:
+    """Storage in `root`, which is made when something is first stored."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def put(self, key: str, content: bytes, content_type: str) -> None:  # noqa: ARG002 - files have none
+        """Keep `content`: beside its place first, so that nobody ever reads half of it."""
+        path = self._root / checked(key)
+        with _translated(key):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write(path, content)
+
+    def get(self, key: str) -> bytes:
+        """What is kept."""
+        with _translated(key):
+            return (self._root / checked(key)).read_bytes()
+
+    def size(self, key: str) -> int:
+        """How many bytes that has."""
+        with _translated(key):
+            return (self._root / checked(key)).stat().st_size
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        """The same in chunks."""
+        with _translated(key), (self._root / checked(key)).open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                yield chunk
+
+    def address(self, key: str) -> str | None:
+        """None: whoever wants it gets it through Rollcall."""
+        checked(key)
+        return None
+
+    def delete(self, prefix: str) -> None:
+        """Forget everything under `prefix`."""
+        path = self._root / checked_prefix(prefix)
+        with _translated(prefix):
+            if path.is_dir():
+                shutil.rmtree(path)
+
+
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise NotStoredError(f"nothing is stored under {key}") from error
+    except OSError as error:
+        kind = StorageFullError if error.errno in _NO_ROOM else TransientError
+        raise kind(f"the storage folder cannot be used ({error.strerror})") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+        beside = Path(file.name)
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            beside.unlink()
+            raise
+    beside.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)  # the rename too
+    finally:
+        os.close(folder)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+import pytest
+
+from domain.errors import NotStoredError, PermanentError, StorageFullError, TransientError
+from storage.folder import Folder
+
+KEY = "jobs/0d4b/report.pdf"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "storage")
+
+
+def test_what_is_put_can_be_had_again(folder: Folder) -> None:
+    folder.put(KEY, b"first", "application/pdf")
+    folder.put(KEY, b"second" * 50_000, "application/pdf")
+    assert folder.get(KEY) == b"second" * 50_000
+    assert folder.size(KEY) == 300_000
+    assert b"".join(folder.stream(KEY)) == folder.get(KEY)
+    assert folder.address(KEY) is None
+
+
+def test_what_is_not_there_is_said_to_be_so(folder: Folder) -> None:
+    folder.put(KEY, b"x", "text/plain")
+    for key in ("jobs/0d4b/other", "jobs/0d4b", f"{KEY}/below"):
+        with pytest.raises(NotStoredError):
+            folder.get(key)
+        with pytest.raises(NotStoredError):
+            list(folder.stream(key))
+    with pytest.raises(NotStoredError):
+        folder.size("jobs/0d4b/other")
+
+
+def test_everything_under_a_prefix_is_forgotten_and_nothing_else(folder: Folder) -> None:
+    folder.put("jobs/1/a", b"a", "text/plain")
+    folder.put("jobs/1/deep/b", b"b", "text/plain")
+    folder.put("jobs/10/c", b"c", "text/plain")
+    folder.delete("jobs/1/")
+    folder.delete("jobs/1/")
+    with pytest.raises(NotStoredError):
+        folder.get("jobs/1/a")
+    assert folder.get("jobs/10/c") == b"c"
+
+
+@pytest.mark.parametrize(
+    "key", ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/.hidden", "a/", "a\\b", "a\n"]
+)
+def test_a_key_cannot_lead_elsewhere(folder: Folder, key: str) -> None:
+    with pytest.raises(PermanentError, match="is no key"):
+        folder.put(key, b"x", "text/plain")
+
+
+@pytest.mark.parametrize("prefix", ["jobs", "/", "../"])
+def test_only_a_prefix_is_forgotten(folder: Folder, prefix: str) -> None:
+    with pytest.raises(PermanentError):
+        folder.delete(prefix)
+
+
+def test_a_full_disk_leaves_what_was_there_and_no_litter(folder: Folder, tmp_path: Path) -> None:
+    folder.put(KEY, b"whole", "text/plain")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(StorageFullError, match="cannot be used"):
+            folder.put(KEY, b"x" * 5000, "text/plain")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert folder.get(KEY) == b"whole"
+    assert [path.name for path in (tmp_path / "storage" / "jobs" / "0d4b").iterdir()] == ["report.pdf"]
+
+
+def test_a_folder_that_cannot_be_used_may_be_mended(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises((TransientError, NotStoredError)):
+        Folder(tmp_path / "file" / "storage").put(KEY, b"x", "text/plain")
