@@ -1,0 +1,103 @@
+"""Durable jobs: multi-step work that survives a crash at any instruction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+JsonObject: TypeAlias = Mapping[str, Json]
+
+
+class JobState(StrEnum):
+    """Where a job is; the last three are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"  # for a breaker, or for the next attempt at a step
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen to the job."""
+        return self in FINAL
+
+
+FINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+
+
+class Profile(StrEnum):
+    """Which workers carry a kind of job out; neither ever waits for the other."""
+
+    REALTIME = "realtime"
+    BATCH = "batch"
+
+
+class StepState(StrEnum):
+    """Where a step is."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job as it is asked for. A second one of the same `idempotency_key` is the first."""
+
+    kind: str
+    profile: Profile
+    given: JsonObject
+    idempotency_key: str | None = None
+    webhook_url: str | None = None
+    retry_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is, for people: `done` of `total`."""
+
+    done: int = 0
+    total: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One step as it stands; `error` is that of its last attempt, if that failed."""
+
+    name: str
+    state: StepState
+    attempts: int
+    started_at: datetime
+    finished_at: datetime | None = None
+    due_at: datetime | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One job as it stands. `error` is why it failed or was cancelled, in words for a person."""
+
+    id: str
+    kind: str
+    profile: Profile
+    state: JobState
+    given: JsonObject
+    created_at: datetime
+    progress: Progress = Progress()
+    steps: Sequence[StepRecord] = field(default_factory=tuple)
+    result: JsonObject | None = None
+    error: str | None = None
+    retry_of: str | None = None
+    webhook_url: str | None = None
+    started_at: datetime | None = None
+    cancel_asked_at: datetime | None = None
+    finished_at: datetime | None = None

@@ -1,0 +1,61 @@
+"""What callers are still to be told of the end of their jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+
+from store.database import Database
+from store.moments import to_ms
+from store.schema import job_calls
+
+_AT_ONCE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class JobCall:
+    """One end that is to be told; `attempts` were made before."""
+
+    job_id: str
+    url: str
+    body: str
+    attempts: int
+
+
+class JobCalls:
+    """The rows of `job_calls`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, now: datetime, *, lease: timedelta) -> list[JobCall]:
+        """Some of what is due, nobody else's for the time of `lease`."""
+        columns = job_calls.c
+        query = select(job_calls).where(columns.due_at_ms <= to_ms(now)).order_by(columns.due_at_ms)
+        with self._database.write() as connection:
+            due = query.limit(_AT_ONCE).with_for_update(skip_locked=True)
+            rows = list(connection.execute(due).mappings())
+            ids = [row["job_id"] for row in rows]
+            values = {"due_at_ms": to_ms(now + lease), "attempts": columns.attempts + 1}
+            connection.execute(update(job_calls).where(columns.job_id.in_(ids)).values(values))
+        return [JobCall(row["job_id"], row["url"], row["body"], row["attempts"]) for row in rows]
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether `claim` would find any."""
+        query = select(job_calls.c.job_id).where(job_calls.c.due_at_ms <= to_ms(now)).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
+
+    def postpone(self, call: JobCall, due_at: datetime, error: str) -> None:
+        """Tell it at `due_at`; `error` says why it could not be told now."""
+        self._update(call, due_at_ms=to_ms(due_at), error=error)
+
+    def end(self, call: JobCall, now: datetime, error: str | None = None) -> None:
+        """It was told; or, with an `error`, it never will be."""
+        self._update(call, due_at_ms=None, ended_at_ms=to_ms(now), error=error)
+
+    def _update(self, call: JobCall, **values: int | str | None) -> None:
+        with self._database.write() as connection:
+            connection.execute(update(job_calls).where(job_calls.c.job_id == call.job_id).values(values))

@@ -1,0 +1,151 @@
+"""What the process that carries out a job writes of it.
+
+Whoever takes a job up raises its fence; every write names the fence it was given and changes nothing under a
+higher one. So a process that was taken for dead and wakes up again cannot disturb the one that took over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, insert, select, update
+
+from domain.errors import RollcallError
+from domain.job import FINAL, JobRecord, JobState, JsonObject, Progress, StepState
+from store.database import Database
+from store.jobs import record_of
+from store.moments import to_ms
+from store.schema import job_calls, job_steps, jobs
+
+
+class JobLostError(RollcallError):
+    """Another process has taken the job up, or it has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A job in hand, under the fence of whoever took it up."""
+
+    job: JobRecord
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a job stands before an attempt at a step, which has had its `failures`.
+
+    Shape: `starts` counts how often the job was taken up since a step of it was last settled.
+    """
+
+    starts: int
+    failures: int
+    is_cancel_asked: bool
+
+
+class JobRuns:
+    """Writes of one process. Raises: JobLostError from every method that takes a hold."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, job_id: str, executor: str, now: datetime) -> Hold | None:
+        """Take the job up; None when it has ended."""
+        columns, at = jobs.c, to_ms(now)
+        values = {
+            columns.state: JobState.RUNNING,
+            columns.executor: executor,
+            columns.fence: columns.fence + 1,
+            columns.starts: columns.starts + 1,
+        }
+        is_living = (columns.id == job_id) & columns.state.not_in(sorted(FINAL))
+        with self._database.write() as connection:
+            taken = connection.execute(update(jobs).where(is_living).values(values).returning(jobs))
+            row = taken.mappings().first()
+            if row is not None and row["started_at_ms"] is None:
+                connection.execute(update(jobs).where(columns.id == job_id).values(started_at_ms=at))
+        return None if row is None else Hold(record_of(row), row["fence"])
+
+    def stand(self, hold: Hold, step: str) -> Standing:
+        """Where the job stands before an attempt at `step`."""
+        with self._database.read() as connection:
+            row = connection.execute(select(jobs).where(_is_held(hold))).mappings().first()
+            found = connection.execute(select(job_steps.c.failures).where(_is_step(hold, step))).scalar()
+        if row is None:
+            raise _lost(hold)
+        return Standing(row["starts"], found or 0, row["cancel_asked_at_ms"] is not None)
+
+    def attempt(self, hold: Hold, step: str, now: datetime) -> None:
+        """Note that an attempt at `step` begins."""
+        values = {"state": StepState.RUNNING, "due_at_ms": None, "finished_at_ms": None}
+        with self._database.write() as connection:
+            _change(connection, hold, state=JobState.RUNNING)
+            made = job_steps.c.attempts + 1
+            known = update(job_steps).where(_is_step(hold, step)).values(values | {"attempts": made})
+            if connection.execute(known).rowcount == 0:
+                row = {"job_id": hold.job.id, "name": step, "attempts": 1, "started_at_ms": to_ms(now)}
+                connection.execute(insert(job_steps).values(values | row))
+
+    def wait(
+        self, hold: Hold, step: str, due_at: datetime, error: str, now: datetime, *, failed: bool
+    ) -> None:
+        """Note that `step` goes on at `due_at`, and why not at once; `failed` counts a failure."""
+        values: dict[str, Any] = {"state": StepState.WAITING, "due_at_ms": to_ms(due_at), "error": error}
+        failures = {"failures": job_steps.c.failures + 1} if failed else {}
+        with self._database.write() as connection:
+            _change(connection, hold, state=JobState.WAITING)
+            known = update(job_steps).where(_is_step(hold, step)).values(values | failures)
+            if connection.execute(known).rowcount == 0:
+                row = {"job_id": hold.job.id, "name": step, "started_at_ms": to_ms(now)}
+                connection.execute(insert(job_steps).values(values | row))
+
+    def settle(
+        self, hold: Hold, step: str, state: StepState, now: datetime, error: str | None = None
+    ) -> None:
+        """Note how `step` ended."""
+        values = {"state": state, "error": error, "due_at_ms": None, "finished_at_ms": to_ms(now)}
+        with self._database.write() as connection:
+            _change(connection, hold, state=JobState.RUNNING, starts=0)
+            connection.execute(update(job_steps).where(_is_step(hold, step)).values(values))
+
+    def tell(self, hold: Hold, progress: Progress) -> None:
+        """Note how far the job is."""
+        told = {"done": progress.done, "total": progress.total, "message": progress.message}
+        with self._database.write() as connection:
+            _change(connection, hold, **told)
+
+    def end(
+        self,
+        hold: Hold,
+        state: JobState,
+        now: datetime,
+        *,
+        result: JsonObject | None = None,
+        error: str | None = None,
+        call: str | None = None,
+    ) -> None:
+        """End the job; `call` is what its caller is told, if there is an address for that."""
+        with self._database.write() as connection:
+            _change(connection, hold, state=state, result=result, error=error, finished_at_ms=to_ms(now))
+            if call is not None:
+                row = {"job_id": hold.job.id, "url": hold.job.webhook_url, "body": call}
+                connection.execute(insert(job_calls).values(row | {"due_at_ms": to_ms(now)}))
+
+
+def _change(connection: Connection, hold: Hold, **values: Any) -> None:
+    if connection.execute(update(jobs).where(_is_held(hold)).values(values)).rowcount == 0:
+        raise _lost(hold)
+
+
+def _lost(hold: Hold) -> JobLostError:
+    return JobLostError(f"the job {hold.job.id} was taken up by another process, or has ended")
+
+
+def _is_held(hold: Hold) -> ColumnElement[bool]:
+    columns = jobs.c
+    return (columns.id == hold.job.id) & (columns.fence == hold.fence) & columns.state.not_in(sorted(FINAL))
+
+
+def _is_step(hold: Hold, step: str) -> ColumnElement[bool]:
+    return (job_steps.c.job_id == hold.job.id) & (job_steps.c.name == step)

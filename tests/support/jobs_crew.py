@@ -1,0 +1,94 @@
+"""Real jobs processes over one database and one Redis, and the test's own hand on both."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from actors.services import JobPorts, Services
+from actors.submission import submit
+from domain.job import JobRecord
+from rollcall import environment, wiring
+from rollcall.settings import parse
+from rollcall.wiring import System
+from store import migrate
+from tests.support import stack
+from tests.support.job_catalog import CATALOG, lines
+from tests.support.stack import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class JobsCrew:
+    """Jobs processes, each with a home of its own (a machine), and one system to look at them with."""
+
+    folder: Path
+    settings: dict[str, str]
+    system: System
+    services: Services
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal"
+
+    def start(self, home: str = "home", *arguments: str) -> subprocess.Popen[bytes]:
+        """A jobs process on the machine that `home` stands for."""
+        command = [sys.executable, "-m", "tests.support.jobs_process", *arguments]
+        given = stack.environment(self.folder / home, **self.settings)
+        with (self.folder / "log").open("ab") as log:
+            process = subprocess.Popen(command, env=given, cwd=ROOT, stdout=log, stderr=log)
+        self.processes.append(process)
+        return process
+
+    def submit(self, kind: str = "errand", **given: Any) -> JobRecord:
+        return submit(self.services, kind, {"journal": str(self.journal)} | given)[0]
+
+    def reread(self, job: JobRecord) -> JobRecord:
+        found = self.services.store.jobs.get(job.id)
+        assert found is not None
+        return found
+
+    def await_end(self, job: JobRecord, seconds: float = 60) -> JobRecord:
+        wait_until(lambda: self.reread(job).state.is_final, f"the end of {job.kind}", seconds)
+        return self.reread(job)
+
+    def await_line(self, job: JobRecord, word: str) -> None:
+        wait_until(lambda: word in self.lines(job), f"{word} in {self.lines(job)}")
+
+    def lines(self, job: JobRecord) -> list[str]:
+        return lines(self.journal, job.id)
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes:
+            process.wait(timeout=40)
+
+
+@contextmanager
+def jobs_crew(folder: Path, redis_url: str, **settings: str) -> Iterator[JobsCrew]:
+    """Nobody at work yet; whoever was started is stopped at the end."""
+    given = {"REDIS_URL": redis_url} | settings
+    found = environment.prepare_home(parse(given | {"ROLLCALL_HOME": str(folder / "home")}))
+    system = wiring.build(found)
+    migrate.upgrade(system.database)
+    services = replace(system.services, jobs=JobPorts(CATALOG))
+    crew = JobsCrew(folder, given | {"DATABASE_URL": wiring.database_url(found)}, system, services)
+    try:
+        yield crew
+    finally:
+        crew.stop()
+        system.close()

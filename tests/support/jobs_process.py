@@ -1,0 +1,11 @@
+"""`rollcall jobs` with the jobs of tests: `python -m tests.support.jobs_process [realtime,batch]`."""
+
+from __future__ import annotations
+
+import sys
+
+from rollcall import jobs
+from tests.support.job_catalog import CATALOG
+
+if __name__ == "__main__":
+    jobs.run([name for name in "".join(sys.argv[1:]).split(",") if name], catalog=CATALOG)

@@ -1,0 +1,1 @@
+"""Durable workflows: jobs of several steps, carried out by DBOS in the role `rollcall jobs`."""

@@ -1,0 +1,61 @@
+"""The kinds of jobs that there are, by name: adding one is adding an entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from domain.job import JsonObject, Profile
+from workflows import condense, generation, order, refund, report
+from workflows.job import Job, JobFailure
+
+G = TypeVar("G")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[G]):
+    """One kind of job.
+
+    Shape: `read` makes the workflow's input of what the caller gave; it raises InvalidInputError that names
+    each bad field. `run` is the workflow; its result is kept in the job's row, so big things go to
+    `services.storage` under `jobs/{job.id}/{name}` and the result names them: `{"artifact": key,
+    "content_type": …, "bytes": n}`. `on_failure` makes good what a job that failed or was cancelled has
+    done (refund, tell the operator), in steps of the same job; it may find that none of it was done.
+    `at_once` bounds how many jobs of the kind run at a time in the whole fleet. Jobs of one `lane` run one
+    after another, in the order in which they came.
+
+    The functions import what is heavy when they are called: the web role reads this catalog too.
+    """
+
+    name: str
+    profile: Profile
+    read: Callable[[JsonObject], G]
+    run: Callable[[Job, G], JsonObject]
+    on_failure: Callable[[Job, G, JobFailure], None] | None = None
+    at_once: int = 4
+    lane: Callable[[G], str] | None = None
+
+
+Catalog: TypeAlias = Mapping[str, Kind[Any]]
+
+
+def catalog_of(*kinds: Kind[Any]) -> Catalog:
+    """The catalog that has `kinds`."""
+    return {kind.name: kind for kind in kinds}
+
+
+CATALOG: Catalog = catalog_of(
+    Kind("report", Profile.REALTIME, order.read, report.run, report.make_good, at_once=4),
+    Kind("refund", Profile.REALTIME, refund.read, refund.run),
+    Kind(
+        "generation",
+        Profile.REALTIME,
+        generation.read,
+        generation.run,
+        generation.make_good,
+        at_once=4,
+        lane=lambda wish: wish.account,
+    ),
+    Kind("condense", Profile.BATCH, condense.read, condense.run, at_once=1),
+)

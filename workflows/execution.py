@@ -1,0 +1,108 @@
+"""From a job's id to its end: taken up, worked through, made good where it failed, and ended."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from domain.errors import InvalidInputError, RollcallError
+from domain.job import JobRecord, JobState, JsonObject
+from observability.trace import bound
+from store.job_runs import Hold, JobRuns
+from workflows.catalog import Catalog, Kind
+from workflows.job import CancelledError, JobFailure
+from workflows.persistence import Pause, persistently
+from workflows.services import JobServices
+from workflows.steps import Keep, Steps
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How this process carries out jobs.
+
+    Shape: `executor` is its name; `announce` is told the id of each job that has ended, and never raises.
+    """
+
+    executor: str
+    catalog: Catalog
+    services: JobServices
+    runs: JobRuns
+    keep: Keep
+    pause: Pause
+    announce: Callable[[JobRecord], None]
+
+    def run(self, job_id: str) -> None:
+        """Carry out the job from where it is, unless it has ended. Raises: InterruptedJobError."""
+        with bound(job=job_id):
+            hold = self._note(lambda: self.runs.begin(job_id, self.executor, self.services.clock.now()))
+            if hold is None:
+                return
+            _log.info("job begun", extra={"kind": hold.job.kind, "fence": hold.fence})
+            steps = Steps(hold, self.runs, self.services, self.keep, self.pause)
+            self._end(hold, *self._outcome(hold.job, steps))
+
+    def _outcome(self, job: JobRecord, steps: Steps) -> tuple[JsonObject | None, JobFailure | None]:
+        kind = self.catalog.get(job.kind)
+        if kind is None:
+            return None, JobFailure(f"this version of Rollcall knows no job {job.kind!r}")
+        try:
+            given = kind.read(job.given)
+        except InvalidInputError as error:
+            return None, JobFailure(str(error))
+        try:
+            return json.loads(json.dumps(kind.run(steps, given), allow_nan=False)), None
+        except CancelledError as error:
+            failure = JobFailure(str(error), is_cancelled=True)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job's row tells it
+            failure = JobFailure(_reason(error))
+        return None, _made_good(kind, steps, given, failure)
+
+    def _end(self, hold: Hold, result: JsonObject | None, failure: JobFailure | None) -> None:
+        state, error = _ending(failure)
+        call = None
+        if hold.job.webhook_url is not None:
+            call = _call(hold.job, state, result, error)
+        now = self.services.clock.now()
+        self._note(lambda: self.runs.end(hold, state, now, result=result, error=error, call=call))
+        _log.info("job ended", extra={"kind": hold.job.kind, "state": state, "error": error})
+        self.announce(hold.job)
+
+    def _note(self, access: Callable[[], Any]) -> Any:
+        return persistently(access, self.pause)
+
+
+def _made_good(kind: Kind[Any], steps: Steps, given: Any, failure: JobFailure) -> JobFailure:
+    """`failure`, once what the job has done so far is made good; it says so where that failed too."""
+    if kind.on_failure is None:
+        return failure
+    steps.begin_ending()
+    try:
+        kind.on_failure(steps, given, failure)
+    except Exception as error:  # noqa: BLE001
+        reason = f"{failure.reason}; and what was done could not be made good: {_reason(error)}"
+        return JobFailure(reason)
+    return failure
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RollcallError):
+        return str(error) or type(error).__name__
+    _log.error("a workflow broke", exc_info=error)
+    return f"an error in Rollcall itself ({type(error).__name__}: {error})"
+
+
+def _ending(failure: JobFailure | None) -> tuple[JobState, str | None]:
+    if failure is None:
+        return JobState.SUCCEEDED, None
+    return JobState.CANCELLED if failure.is_cancelled else JobState.FAILED, failure.reason
+
+
+def _call(job: JobRecord, state: JobState, result: JsonObject | None, error: str | None) -> str:
+    """What the address that the caller gave is told."""
+    told = {"id": job.id, "kind": job.kind, "state": state, "result": result, "error": error}
+    return json.dumps({"type": f"job.{state}", "job": told})

@@ -1,0 +1,98 @@
+"""Work that a dead process left behind is put back into the queues, by one of those who live.
+
+A process that starts again under its own name takes up its own work by itself; this is for machines that do
+not come back. Who is wrongly taken for dead does no harm: whoever takes a job up raises its fence.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from resilience.heartbeat import Heartbeats
+from resilience.lease import Lease, LeaseHeldError
+from store.jobs import Jobs
+
+MISSED_SECONDS = 15.0  # beyond the heartbeat's own time: Redis itself may just have come back, empty
+_log = logging.getLogger(__name__)
+
+
+_AT_ONCE = 500
+
+
+class Knowing(Protocol):
+    """What knows which jobs it was given."""
+
+    def unknown(self, ids: Sequence[str]) -> list[str]:
+        """Which of these jobs it was never given."""
+
+
+def take_back(jobs: Jobs, engine: Knowing) -> None:
+    """Queue again the jobs that the engine should have and has not, as after a restore from a backup.
+
+    They begin anew: what their steps did before is known to no engine any more.
+    """
+    after = 0
+    while page := jobs.accepted(after, _AT_ONCE):
+        after = max(page)
+        lost = engine.unknown(list(page.values()))
+        if lost:
+            _log.warning("jobs taken back", extra={"jobs": lost})
+            jobs.take_back(lost)
+
+
+class Recoverable(Protocol):
+    """What knows who has work in hand."""
+
+    def executors(self) -> set[str]:
+        """Those who have work in hand, alive or dead."""
+
+    def recover(self, executor: str) -> int:
+        """Put what a dead one had in hand back into the queues; how much that was."""
+
+
+class Recovery:
+    """Looks after the dead for `executor`; `role` and `fact` are where the living say their names."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        work: Recoverable,
+        heartbeats: Heartbeats,
+        lease: Lease,
+        executor: str,
+        *,
+        role: str,
+        fact: str,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._work = work
+        self._heartbeats = heartbeats
+        self._lease = lease
+        self._executor = executor
+        self._role, self._fact = role, fact
+        self._monotonic = monotonic
+        self._missed_since: dict[str, float] = {}
+
+    def look(self) -> None:
+        """Recover what those had in hand who have been missed for long enough. Raises: UnreachableError."""
+        missed = self._work.executors() - self._alive()
+        now = self._monotonic()
+        self._missed_since = {name: self._missed_since.get(name, now) for name in missed}
+        dead = [name for name, since in self._missed_since.items() if now - since >= MISSED_SECONDS]
+        if dead:
+            self._recover(dead)
+
+    def _alive(self) -> set[str]:
+        beats = self._heartbeats.alive(self._role)
+        return {self._executor, *(beat.facts[self._fact] for beat in beats if self._fact in beat.facts)}
+
+    def _recover(self, dead: list[str]) -> None:
+        try:
+            with self._lease.holding(self._executor, {"executor": self._executor}) as fence:
+                for name in dead:
+                    jobs = self._work.recover(name)
+                    _log.warning("recovered", extra={"executor": name, "jobs": jobs, "fence": fence})
+        except LeaseHeldError:
+            return  # another sees to it

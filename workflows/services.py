@@ -1,0 +1,72 @@
+"""What workflows work with: one frozen graph of ports, built by the wiring of the role `rollcall jobs`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from domain.ports import Clock, Mailer, Storage
+from generation.picture import Picture
+from mail.report import ReportLetter
+from resilience.breaker import CircuitBreaker
+from store.histories import Histories
+from store.ledger import CreditLedger
+from store.pauses import Pauses
+from store.payments import Payments
+from store.section_days import SectionDays
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPorts:
+    """What reports need.
+
+    Shape: `printer` makes a PDF of an HTML document and raises RollcallError; `printer_breaker` guards it
+    where it is somebody else's.
+    """
+
+    histories: Histories
+    days: SectionDays
+    pauses: Pauses
+    printer: Callable[[str], bytes]
+    letters: ReportLetter
+    mailer: Mailer
+    printer_breaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentPorts:
+    """What money needs.
+
+    Shape: `refund` takes a payment and an idempotency key, returns the refund's id and raises RollcallError;
+    None where Rollcall may give nothing back.
+    """
+
+    payments: Payments
+    refund: Callable[[str, str], str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationPorts:
+    """What generation needs.
+
+    Shape: `draw` makes a picture of a prompt and perhaps another picture, and raises RollcallError; None
+    where no provider is set up.
+    """
+
+    ledger: CreditLedger
+    draw: Callable[[str, Picture | None], Picture] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobServices:
+    """The ports of every workflow.
+
+    Shape: `breakers` has one entry an upstream, by the name that steps give as `breaker`.
+    """
+
+    clock: Clock
+    storage: Storage
+    breakers: Mapping[str, CircuitBreaker] = field(default_factory=dict)
+    reports: ReportPorts | None = None
+    payments: PaymentPorts | None = None
+    generation: GenerationPorts | None = None

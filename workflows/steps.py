@@ -1,0 +1,168 @@
+"""The job in hand: each step durable, tried again after what may pass, and stopped when somebody cancels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol, TypeVar, cast
+
+from domain.errors import PermanentError, TransientError
+from domain.job import Progress, StepState
+from resilience.breaker import CircuitBreaker
+from store.job_runs import Hold, JobRuns, Standing
+from workflows.attempt import BreakerRefusedError, attempted
+from workflows.job import MAX_ATTEMPTS, CancelledError, StepFailedError
+from workflows.persistence import InterruptedJobError, Pause, persistently
+from workflows.services import JobServices
+
+CRASH_BUDGET = 25
+_FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 2.0, 300.0
+_ASK_AGAIN_SECONDS = 15.0  # a breaker: an operator may have closed it meanwhile
+_LOOK_SECONDS = 1.0  # how soon a job that waits hears that it is cancelled
+T = TypeVar("T")
+Outcome = dict[str, Any]
+"""How a step ended: {"value": …}, {"failed": reason, "spent": bool} or {"cancelled": True}."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    name: str
+    work: Callable[[], object]
+    guard: CircuitBreaker | None
+    attempts: int
+
+
+class Keep(Protocol):
+    """What makes a step durable."""
+
+    def __call__(self, name: str, work: Callable[[], Outcome]) -> Outcome:
+        """The outcome that was kept for the step, or else that of `work`, which is kept first."""
+
+    def is_changed(self, change: str) -> bool:
+        """Whether the new code is to be taken; the answer is kept."""
+
+
+class Steps:
+    """The `Job` that a workflow is given."""
+
+    def __init__(self, hold: Hold, runs: JobRuns, services: JobServices, keep: Keep, pause: Pause) -> None:
+        self._hold = hold
+        self._runs = runs
+        self._services = services
+        self._keep = keep
+        self._pause = pause
+        self._is_ending = False
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        return self._hold.job.id
+
+    @property
+    def services(self) -> JobServices:
+        """The ports to the world."""
+        return self._services
+
+    def step(
+        self, name: str, work: Callable[[], T], *, breaker: str | None = None, attempts: int = MAX_ATTEMPTS
+    ) -> T:
+        """What `work` returns, durably: see `workflows.job.Job`."""
+        guard = None if breaker is None else self._services.breakers[breaker]
+        outcome = self._keep(name, lambda: self._try(_Step(name, work, guard, attempts)))
+        if "value" in outcome:
+            return cast("T", outcome["value"])
+        if "cancelled" in outcome:
+            raise CancelledError("it was cancelled")
+        raise (
+            StepFailedError(name, outcome["failed"])
+            if outcome["spent"]
+            else PermanentError(outcome["failed"])
+        )
+
+    def tell(self, done: int, total: int, message: str) -> None:
+        """Say how far the job is, for people."""
+        self._note(lambda: self._runs.tell(self._hold, Progress(done, total, message)))
+
+    def is_changed(self, change: str) -> bool:
+        """Whether the new code is to be taken: see `workflows.job.Job`."""
+        return self._keep.is_changed(change)
+
+    def begin_ending(self) -> None:
+        """What follows makes good what was done before: it cannot be cancelled."""
+        self._is_ending = True
+
+    def _try(self, step: _Step) -> Outcome:
+        while True:
+            standing = self._stand(step.name)
+            outcome = self._forestalled(step.name, standing) or self._attempt(step, standing.failures)
+            if outcome is not None:
+                return outcome
+
+    def _forestalled(self, name: str, standing: Standing) -> Outcome | None:
+        """How the step ends without another attempt, if it does."""
+        if self._is_cancelled(standing):
+            return self._settled(name, StepState.CANCELLED, {"cancelled": True})
+        if standing.starts > CRASH_BUDGET:
+            return self._failed(name, f"its process died {CRASH_BUDGET} times while at this step")
+        return None
+
+    def _attempt(self, step: _Step, failures: int) -> Outcome | None:
+        """How the step ended; None where the time has come to try again."""
+        name = step.name
+        try:
+            value = attempted(step.work, step.guard, lambda: self._begin(name))
+        except BreakerRefusedError as refusal:
+            self._wait(
+                name, str(refusal), min(refusal.retry_after_seconds or _LOOK_SECONDS, _ASK_AGAIN_SECONDS)
+            )
+        except TransientError as error:
+            if failures + 1 >= step.attempts:
+                return self._failed(name, _words(error))
+            self._wait(name, _words(error), _pause_seconds(failures, error), is_failure=True)
+        except PermanentError as error:
+            return self._failed(name, _words(error), spent=False)
+        else:
+            return self._settled(name, StepState.SUCCEEDED, {"value": value})
+        return None
+
+    def _stand(self, name: str) -> Standing:
+        return self._note(lambda: self._runs.stand(self._hold, name))
+
+    def _is_cancelled(self, standing: Standing) -> bool:
+        return standing.is_cancel_asked and not self._is_ending
+
+    def _begin(self, name: str) -> None:
+        self._note(lambda: self._runs.attempt(self._hold, name, self._services.clock.now()))
+
+    def _failed(self, name: str, reason: str, *, spent: bool = True) -> Outcome:
+        return self._settled(name, StepState.FAILED, {"failed": reason, "spent": spent})
+
+    def _settled(self, name: str, state: StepState, outcome: Outcome) -> Outcome:
+        now, error = self._services.clock.now(), outcome.get("failed")
+        self._note(lambda: self._runs.settle(self._hold, name, state, now, error))
+        return outcome
+
+    def _wait(self, name: str, reason: str, seconds: float, *, is_failure: bool = False) -> None:
+        """Leave the job alone for a while, or until it is to be cancelled."""
+        clock = self._services.clock
+        now = clock.now()
+        due_at = now + timedelta(seconds=seconds)
+        self._note(lambda: self._runs.wait(self._hold, name, due_at, reason, now, failed=is_failure))
+        while (left := (due_at - clock.now()).total_seconds()) > 0:
+            if self._pause(min(left, _LOOK_SECONDS)):
+                raise InterruptedJobError
+            if self._is_cancelled(self._stand(name)):
+                return
+
+    def _note(self, access: Callable[[], T]) -> T:
+        return persistently(access, self._pause)
+
+
+def _pause_seconds(failures: int, error: TransientError) -> float:
+    seconds = min(_FIRST_PAUSE_SECONDS * 2.0**failures, _LAST_PAUSE_SECONDS)
+    return max(seconds, error.retry_after_seconds or 0.0)
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
