@@ -29,7 +29,7 @@ _BEARERS: Mapping[bearer.Secrets, tuple[str, ...]] = {
     bearer.either: ("cron_secret", "api_token"),
 }
 _PROBLEMS = {
-    HTTPStatus.BAD_REQUEST: "A token in the address is not one that Rollcall has signed.",
+    HTTPStatus.BAD_REQUEST: "What should carry a signature does not carry a valid one.",
     HTTPStatus.UNAUTHORIZED: "The request lacks what proves who sent it, or that is not accepted here.",
     HTTPStatus.NOT_FOUND: "There is no such thing.",
     HTTPStatus.METHOD_NOT_ALLOWED: "The answer of this path to any other method; Allow names its own.",

@@ -7,7 +7,9 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeVar
+from urllib.parse import urlsplit
 
+from domain.credit import ACCOUNT, is_account
 from domain.section import SectionKey
 from domain.watch import MAX_LENGTH as MAX_ADDRESS_LENGTH
 from domain.watch import Kind, normal_address
@@ -19,7 +21,7 @@ MAX_LENGTH = 1024
 _SOUND_KEY = SectionKey("source", "1", "1")
 _UNSOUND = {"Cc", "Cs"}  # control characters such as NUL, and lone surrogates
 _ATOM, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_RUN_ID = "[0-9a-f]{32}"
+_RUN_ID, _JOB_KIND = "[0-9a-f]{32}", "[a-z][a-z0-9_]{0,31}"
 _TOP = "[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
 
 
@@ -71,6 +73,53 @@ def run_id(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(_RUN_ID, value):
         raise ValueError("must be a run_id")
     return value
+
+
+@rule(type="string", pattern=f"^{_RUN_ID}$", examples=["0d4b3c6f1f6a4f0c9d0e5a7b8c9d0e1f"])
+def job_id(value: object) -> str:
+    """The id of a job."""
+    if not isinstance(value, str) or not re.fullmatch(_RUN_ID, value):
+        raise ValueError("must be the id of a job")
+    return value
+
+
+@rule(type="string", pattern=f"^{_JOB_KIND}$", examples=["section_history"])
+def job_kind(value: object) -> str:
+    """The name of a kind of jobs, such as section_history."""
+    if not isinstance(value, str) or not re.fullmatch(_JOB_KIND, value):
+        raise ValueError("must be the name of a kind of jobs")
+    return value
+
+
+@rule(type="string", pattern=f"^{ACCOUNT}$", examples=["ada-7"])
+def account(value: object) -> str:
+    """The name of an account that has credits."""
+    if not isinstance(value, str) or not is_account(value):
+        raise ValueError("must be the name of an account")
+    return value
+
+
+@rule(type="object", examples=[{}])
+def json_members(value: object) -> dict[str, object]:
+    """A JSON object; what it must hold depends on the kind."""
+    if not isinstance(value, dict):
+        raise ValueError("must be a JSON object")  # noqa: TRY004 - a rule says what is wrong by ValueError
+    return value
+
+
+@rule(type="string", format="uri", maxLength=MAX_LENGTH, examples=["https://example.edu/jobs/ended"])
+def web_address(value: object) -> str:
+    """An http or https URL, without credentials."""
+    url = text(value)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 1
+    except ValueError as error:
+        raise ValueError("must be an http or https URL") from error
+    is_plain = url.isascii() and not re.search(r"[\s\\]", url) and port > 0
+    if not is_plain or parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("must be an http or https URL without credentials")
+    return url
 
 
 @rule(

@@ -8,13 +8,24 @@ from http import HTTPStatus
 
 from starlette.responses import Response
 
-from ingress import cron, health, notifications, sections, unsubscribe, watches, webhooks
+from ingress import (
+    credits,  # noqa: A004 - a room, and what it is about
+    cron,
+    health,
+    jobs,
+    notifications,
+    sections,
+    stripe,
+    unsubscribe,
+    watches,
+    webhooks,
+)
 from ingress.description import Part, describe
 from ingress.endpoint import Call, endpoint, readable
 from ingress.forms import unread
 from ingress.manual import JSON, Answer, Manual
 
-DESCRIBED = (cron, watches, sections, notifications, unsubscribe, webhooks, health)
+DESCRIBED = (cron, watches, sections, notifications, jobs, credits, unsubscribe, webhooks, stripe, health)
 _INFO = {
     "title": "Rollcall",
     "version": "1",

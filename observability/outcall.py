@@ -1,7 +1,8 @@
-"""One HTTP request to an address that the operator gave: nothing is followed, nothing waited for long."""
+"""One HTTP request to an address that somebody gave us: nothing is followed, nothing waited for long."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 
@@ -26,10 +27,22 @@ def get(url: str, timeout_seconds: float) -> None:
     _perform(_options(url, timeout_seconds))
 
 
-def post(url: str, body: bytes, timeout_seconds: float) -> None:
-    """Post `body`, which is JSON, to `url`. As `get`."""
-    headers = ["Content-Type: application/json", "Expect:"]
-    said = {pycurl.POST: 1, pycurl.POSTFIELDS: body, pycurl.HTTPHEADER: headers}
+def post(
+    url: str,
+    body: bytes,
+    timeout_seconds: float,
+    *,
+    headers: Mapping[str, str] | None = None,
+    connect_to: tuple[str, int] | None = None,
+) -> None:
+    """Post `body`, which is JSON, to `url`. As `get`; `connect_to` is the only address that is spoken to."""
+    lines = ["Content-Type: application/json", "Expect:"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    said: dict[int, object] = {pycurl.POST: 1, pycurl.POSTFIELDS: body, pycurl.HTTPHEADER: lines}
+    if connect_to is not None:
+        address, port = connect_to
+        # For any host and port: libcurl may spell the URL's host in another way than we do.
+        said[pycurl.CONNECT_TO] = [f"::{f'[{address}]' if ':' in address else address}:{port}"]
     _perform(_options(url, timeout_seconds) | said)
 
 

@@ -11,10 +11,11 @@ from actors import QUEUES
 from actors.deliver import MAIL
 from domain.errors import PermanentError
 from observability.health import Finding, HealthReport, Probe, Severity, examine
+from operations.verdicts import SLOW_DELIVERY
 from resilience.queues import QueueReader, QueueReading
 from rollcall import brokers
-from rollcall.conditions import SLOW_DELIVERY
 from rollcall.instruments import sources
+from rollcall.job_readings import jobs_finding
 from rollcall.wiring import System
 from store import migrate
 
@@ -44,6 +45,7 @@ class Health:
                 "outbox": Probe(self._outbox),
                 "mail": Probe(self._mail),
                 "sources": Probe(self._sources),
+                "jobs": Probe(lambda: jobs_finding(self._system)),
             }
         )
 

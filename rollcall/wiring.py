@@ -20,31 +20,47 @@ from domain.errors import UnreachableError
 from domain.ports import Mailer, Source
 from mail.letters import Renderer
 from mail.links import Links
+from observability.counting import Counting, TransitionCount
+from observability.tally import Tally
 from resilience.breaker import CircuitBreaker
 from resilience.circuit import BreakerPolicy
 from resilience.claims import Claims
 from resilience.heartbeat import Heartbeats
 from resilience.lease import Lease
+from resilience.ledger import Ledger
 from resilience.reaper import Reaper
+from resilience.slots import Slots
 from resilience.throttle import Throttle
 from resilience.turnstile import Turnstile
 from rollcall import brokers
 from rollcall.channels import operator_of
 from rollcall.clock import SystemClock
 from rollcall.embedded import redis_url
+from rollcall.pulse import Pulse
 from rollcall.settings import Settings
 from scheduling.timetable import Timetable
 from sources.campus import Campus
 from sources.scraper import Scraper
 from store.alerts import Alerts
+from store.audit import Audit
 from store.checks import Checks
 from store.database import Database
 from store.deliveries import Deliveries
+from store.job_calls import JobCalls
+from store.jobs import Jobs
+from store.ledger import CreditLedger
 from store.outbox import Outbox
 from store.pauses import Pauses
+from store.payments import Payments
 from store.runs import Runs
+from store.search import Search
 from store.sections import Sections
+from store.statistics import Statistics
+from store.timelines import Timelines
 from store.watches import Watches
+from workflows.easel import GEMINI
+from workflows.refund import STRIPE
+from workflows.report import DOCRAPTOR
 
 CRON_LEASE = "section-checks"
 HEARTBEAT_TTL_SECONDS = 30
@@ -65,11 +81,13 @@ class System:
     links: Links
     timetable: Timetable
     heartbeats: Heartbeats
+    pulse: Pulse
     reaper: Reaper | None
     is_demo: bool
 
     def close(self) -> None:
-        """Close what is open, the outermost first."""
+        """Tell what was counted last, and close what is open, the outermost first."""
+        self.pulse.flush()
         for source in self.services.sources.values():
             source.close()
         self.broker.close()
@@ -80,13 +98,15 @@ class System:
 def build(settings: Settings) -> System:
     """The system that `settings` (with its home prepared) describe. Nothing connects yet."""
     database = Database(database_url(settings))
-    client = redis.Redis.from_url(
-        settings.redis_url or redis_url(settings.home), socket_timeout=5, socket_connect_timeout=2
+    client = redis_client(settings)
+    tally, slots = Tally(), Slots()
+    broker = brokers.build(settings, client, observers=(Counting(tally), slots))
+    links = Links(
+        settings.base_url, _known(settings.unsubscribe_secret), settings.previous_unsubscribe_secret
     )
-    broker = brokers.build(settings, client)
-    links = Links(settings.base_url, _known(settings.unsubscribe_secret))
     timetable = Timetable(even=settings.check_even_cron, odd=settings.check_odd_cron)
-    services = _services(settings, database, client, broker, links, timetable)
+    heartbeats = Heartbeats(client, HEARTBEAT_TTL_SECONDS)
+    services = _services(settings, database, client, broker, links=links, timetable=timetable, tally=tally)
     return System(
         settings=settings,
         database=database,
@@ -95,10 +115,17 @@ def build(settings: Settings) -> System:
         services=services,
         links=links,
         timetable=timetable,
-        heartbeats=Heartbeats(client, HEARTBEAT_TTL_SECONDS),
+        heartbeats=heartbeats,
+        pulse=Pulse(heartbeats, Ledger(client), tally, slots),
         reaper=None if brokers.is_rabbitmq(settings) else Reaper(brokers.client_of(broker), QUEUES),
         is_demo=settings.scraper_url is None,
     )
+
+
+def redis_client(settings: Settings) -> redis.Redis:
+    """The connection to Redis, made when first used."""
+    url = settings.redis_url or redis_url(settings.home)
+    return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2)
 
 
 def database_url(settings: Settings) -> str:
@@ -106,13 +133,15 @@ def database_url(settings: Settings) -> str:
     return settings.database_url or f"sqlite:///{settings.home / 'rollcall.db'}"
 
 
-def _services(
+def _services(  # noqa: PLR0913 - what the services and the system share
     settings: Settings,
     database: Database,
     client: redis.Redis,
     broker: Broker,
+    *,
     links: Links,
     timetable: Timetable,
+    tally: Tally,
 ) -> Services:
     clock = SystemClock()
     sources = _sources(settings, client, clock)
@@ -120,7 +149,14 @@ def _services(
         failure_threshold=settings.breaker_failure_threshold,
         recovery_seconds=settings.breaker_recovery_seconds,
         success_threshold=settings.breaker_success_threshold,
+        failure_ratio=settings.breaker_failure_ratio,
+        window_seconds=settings.breaker_window_seconds,
+        minimum_calls=settings.breaker_minimum_calls,
+        slow_call_seconds=settings.breaker_slow_seconds,
+        ramp_seconds=settings.breaker_ramp_seconds,
     )
+    heard = [TransitionCount(tally)]
+    names = (*sources, MAIL, *_upstreams(settings))
     cooldown = timedelta(seconds=settings.renotify_cooldown_seconds)
     mailer = _mailer(settings, client, clock)
     operator = operator_of(settings, mailer)
@@ -131,12 +167,13 @@ def _services(
         sources=sources,
         mailer=mailer,
         render=Renderer(settings.notification_from_email, links, settings.enrol_url).render,
-        breakers={name: CircuitBreaker(name, client, policy) for name in (*sources, MAIL)},
+        breakers={name: CircuitBreaker(name, client, policy, listeners=heard) for name in names},
         cron_lease=Lease(client, CRON_LEASE, settings.cron_lock_ttl_seconds),
         claims=Claims(client, settings.cron_lock_ttl_seconds),
         publish=partial(_publish, broker),
         run_lifetime=timedelta(seconds=settings.cron_lock_ttl_seconds),
         operator=operator,
+        tally=tally,
     )
 
 
@@ -153,7 +190,25 @@ def open_store(
         deliveries=Deliveries(database),
         alerts=Alerts(database, channels or (LOG,)),
         pauses=Pauses(database),
+        audit=Audit(database),
+        statistics=Statistics(database),
+        search=Search(database),
+        timelines=Timelines(database),
+        jobs=Jobs(database),
+        job_calls=JobCalls(database),
+        payments=Payments(database),
+        credits=CreditLedger(database),
     )
+
+
+def _upstreams(settings: Settings) -> list[str]:
+    """The services that jobs ask, as far as they are set up."""
+    keys = {
+        STRIPE: settings.stripe_secret_key,
+        DOCRAPTOR: settings.docraptor_api_key,
+        GEMINI: settings.gemini_api_key,
+    }
+    return [name for name, key in keys.items() if key is not None]
 
 
 def _sources(settings: Settings, client: redis.Redis, clock: SystemClock) -> dict[str, Source]:
@@ -177,6 +232,7 @@ def _mailer(settings: Settings, client: redis.Redis, clock: SystemClock) -> Mail
     makers: dict[str, Callable[[], Mailer]] = {
         "preview": lambda: _preview(settings, clock),
         "resend": lambda: _resend(settings, client, clock),
+        "postmark": lambda: _postmark(settings),
         "smtp": lambda: _smtp(settings, clock),
     }
     return makers[settings.transport]()
@@ -193,6 +249,12 @@ def _resend(settings: Settings, client: redis.Redis, clock: SystemClock) -> Mail
 
     turns = Turnstile(Throttle(client, "resend", _RESEND_REQUESTS_PER_MINUTE))
     return Resend(_known(settings.resend_api_key), clock, settings.resend_api_url, turns)
+
+
+def _postmark(settings: Settings) -> Mailer:
+    from mail.postmark import Postmark  # noqa: PLC0415
+
+    return Postmark(_known(settings.postmark_server_token), settings.postmark_api_url)
 
 
 def _smtp(settings: Settings, clock: SystemClock) -> Mailer:

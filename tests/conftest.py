@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import redis
 from hypothesis import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.support.redis_server import running, valkey_binary
 
@@ -32,3 +35,10 @@ def redis_client(redis_url: str) -> Iterator[redis.Redis]:
 def prefix() -> str:
     """Starts every key of one test; nothing is ever flushed."""
     return f"test-{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def unreachable(tmp_path: Path) -> Iterator[redis.Redis]:
+    """A client of a server that is not there."""
+    with redis.Redis(unix_socket_path=str(tmp_path / "nobody"), retry=Retry(NoBackoff(), 0)) as client:
+        yield client

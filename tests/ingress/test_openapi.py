@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from domain.watch import Kind
 from ingress import fields
@@ -23,6 +23,7 @@ from tests.ingress.site import API, API_TOKEN, CRON, CRON_SECRET, WEBHOOK_SECRET
 from tests.support.catalog import Row
 from tests.support.house import House
 
+CONSOLE = "/console"
 NO_RUN = "/cron/runs/" + "0" * 32
 EVENT = {"type": "contact.created", "created_at": "2026-01-15T09:00:00Z"}
 
@@ -49,23 +50,30 @@ def test_it_is_valid() -> None:
     assert list(OpenAPIV31SpecValidator(_document()).iter_errors()) == []
 
 
-def test_it_describes_what_there_is_and_nothing_else(a_house: House) -> None:
+def _routes(house: House) -> Iterator[tuple[str, Resource]]:
+    """Every route that is for programs: the console is for people."""
+    for route in create_app(surfaces_of(house, Reports())).routes:
+        if isinstance(route, Mount) or (isinstance(route, Route) and route.path == CONSOLE):
+            assert route.path == CONSOLE
+            continue
+        assert isinstance(route, Route)
+        assert isinstance(route.endpoint, Resource), f"{route.path} does not say what it takes"
+        yield route.path, route.endpoint
+
+
+def test_it_describes_what_there_is_but_the_console_and_nothing_else(a_house: House) -> None:
     there_is = {
-        (method, route.path)
-        for route in create_app(surfaces_of(a_house, Reports())).routes
-        if isinstance(route, Route) and isinstance(route.endpoint, Resource)
-        for method in route.endpoint.endpoints.keys() - {"HEAD"}
+        (method, path)
+        for path, resource in _routes(a_house)
+        for method in resource.endpoints.keys() - {"HEAD"}
     }
 
     assert {(method, path) for method, path, _ in _described()} == there_is
 
 
 def test_head_is_get_wherever_it_is_known(a_house: House) -> None:
-    for route in create_app(surfaces_of(a_house, Reports())).routes:
-        assert isinstance(route, Route)
-        assert isinstance(route.endpoint, Resource), f"{route.path} does not say what it takes"
-        known = route.endpoint.endpoints
-        assert known.get("HEAD") in (None, known.get("GET"))
+    for _, resource in _routes(a_house):
+        assert resource.endpoints.get("HEAD") in (None, resource.endpoints.get("GET"))
 
 
 def test_it_names_every_parameter_of_a_path() -> None:

@@ -20,6 +20,7 @@ class Row:
     open_seats: int | None = 0
     capacity: int | None = 30
     instructor: str | None = "Staff"
+    took_seconds: float | None = None
 
 
 @dataclass(slots=True)
@@ -53,4 +54,12 @@ class Catalog:
         now, row = self.clock.now(), self.rows.get(key)
         if row is None:
             return Missing(key, now)
-        return Observation(key, now, seats(row.open_seats), row.capacity, instructor(row.instructor), DETAILS)
+        return Observation(
+            key,
+            now,
+            seats(row.open_seats),
+            row.capacity,
+            instructor(row.instructor),
+            DETAILS,
+            row.took_seconds,
+        )

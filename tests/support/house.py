@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from dramatiq import Message
 from actors import ACTORS, QUEUES
 from actors.deliver import MAIL
 from actors.reconcile import reconcile
-from actors.services import Operator, Services
+from actors.services import JobPorts, Operator, Services
 from actors.triggers import trigger_run
 from domain.notice import NoticeState
 from domain.ports import Mailer
@@ -24,18 +25,29 @@ from domain.section import SectionKey, Stagger
 from domain.watch import ALL_KINDS, Kind, Watch
 from mail.letters import Renderer
 from mail.links import Links
+from operations.room import ControlRoom
+from resilience.attempts import Attempts
 from resilience.breaker import CircuitBreaker
 from resilience.circuit import BreakerPolicy
 from resilience.claims import Claims
+from resilience.dead_letters import DeadLetters
+from resilience.heartbeat import Heartbeats
 from resilience.lease import Lease
+from resilience.queues import QueueReader
 from rollcall.wiring import open_store
 from scheduling.timetable import Timetable
+from storage.folder import Folder
 from store import migrate
 from store.database import Database
+from store.job_runs import JobRuns
 from store.watches import StoredWatch
+from tests.support.callers import Callers
 from tests.support.catalog import Catalog
 from tests.support.clock import FakeClock
+from tests.support.job_catalog import CATALOG as JOBS
+from tests.support.memory_engine import MemoryEngine
 from tests.support.post import Post
+from workflows.services import JobServices
 
 LINKS = Links("https://rollcall.example.edu", "a secret for tests only")
 
@@ -49,6 +61,11 @@ class House:
     catalog: Catalog
     post: Post
     database: Database
+    room: ControlRoom
+    sign_ins: Attempts
+    storage: Folder
+    engine: MemoryEngine
+    callers: Callers
     mailbox: list[Message[Any]] = field(default_factory=list)
 
     def watch(
@@ -70,9 +87,11 @@ class House:
     def work(self) -> None:
         """Carry out what was published, and what that publishes, in order."""
         handlers = {spec.name: spec for spec in ACTORS}
-        while self.mailbox:
-            message = self.mailbox.pop(0)
-            handlers[message.actor_name](self.services, *message.args, **message.kwargs)
+        while self.mailbox or self.engine.waiting:
+            self.engine.work()
+            if self.mailbox:
+                message = self.mailbox.pop(0)
+                handlers[message.actor_name](self.services, *message.args, **message.kwargs)
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass, then reconcile with empty queues and work."""
@@ -120,6 +139,13 @@ def house(  # noqa: PLR0913 - each is one way in which houses differ
     def now_ms() -> int:
         return int(clock.now().timestamp() * 1000)
 
+    folder = tempfile.TemporaryDirectory(prefix="rollcall-storage-")
+    storage, callers = Folder(Path(folder.name)), Callers()
+    breakers = {
+        name: CircuitBreaker(name, client, policy or BreakerPolicy(), now_ms=now_ms, prefix=prefix)
+        for name in (catalog.name, MAIL)
+    }
+    engine = MemoryEngine(JOBS, JobServices(clock, storage, breakers), JobRuns(database), clock)
     services = Services(
         clock=clock,
         timetable=Timetable(even="0 * * * *", odd="30 * * * *"),
@@ -127,20 +153,29 @@ def house(  # noqa: PLR0913 - each is one way in which houses differ
         sources={catalog.name: catalog},
         mailer=post,
         render=Renderer("Rollcall <rollcall@example.edu>", LINKS).render,
-        breakers={
-            name: CircuitBreaker(name, client, policy or BreakerPolicy(), now_ms=now_ms, prefix=prefix)
-            for name in (catalog.name, MAIL)
-        },
+        breakers=breakers,
         cron_lease=Lease(client, "section-checks", 1500, now_ms=now_ms, prefix=prefix),
         claims=Claims(client, 1500, prefix),
         publish=mailbox.append,
         run_lifetime=timedelta(seconds=1500),
         operator=told,
+        jobs=JobPorts(JOBS, engine, callers.post),
+    )
+    room = ControlRoom(
+        services=services,
+        heartbeats=Heartbeats(client, 30, prefix, now_ms=now_ms),
+        queues=QueueReader(client, QUEUES, namespace=prefix).read,
+        dead_letters=DeadLetters(client, QUEUES, namespace=prefix, now_ms=now_ms),
+        is_scheduled=True,
     )
     try:
-        yield House(services, clock, catalog, post, database, mailbox)
+        sign_ins = Attempts(client, "sign-in", each=3, overall=5, window_seconds=60, prefix=prefix)
+        yield House(
+            services, clock, catalog, post, database, room, sign_ins, storage, engine, callers, mailbox
+        )
     finally:
         database.close()
+        folder.cleanup()
 
 
 def sqlite_url(folder: Path) -> str:

@@ -12,10 +12,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Receiver:
-    """`requests` holds method, path and body of each; `statuses` are answered in turn, then 200."""
+    """`requests` holds method, path and body of each, and `heads` its headers.
+
+    Shape: `statuses` are answered in turn, then 200, with `headers`.
+    """
 
     url: str = ""
     requests: list[tuple[str, str, bytes]] = field(default_factory=list)
+    heads: list[dict[str, str]] = field(default_factory=list)
     statuses: deque[int] = field(default_factory=deque)
     headers: dict[str, str] = field(default_factory=dict)
     silence: threading.Event | None = None
@@ -38,6 +42,7 @@ def receiver() -> Iterator[Receiver]:
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             found.requests.append((self.command, self.path, body))
+            found.heads.append(dict(self.headers))
             if found.silence is not None:
                 found.silence.wait(10)
             self.send_response(found.statuses.popleft() if found.statuses else 200)

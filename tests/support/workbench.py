@@ -86,7 +86,7 @@ def is_idle(client: redis.Redis, prefix: str) -> bool:
 
 
 def open_letters(client: redis.Redis, prefix: str, **options: Any) -> DeadLetters:
-    return DeadLetters(client, QUEUES, namespace=prefix, prefix=prefix, **options)
+    return DeadLetters(client, QUEUES, namespace=prefix, **options)
 
 
 def counts(letters: DeadLetters) -> Mapping[str, int]:

@@ -1,0 +1,83 @@
+"""What becomes of a payment: the order is delivered, or the money goes back. HTTP only asks for it."""
+
+from __future__ import annotations
+
+import re
+
+from actors.services import Services
+from actors.submission import publish_job
+from domain.errors import InvalidInputError
+from domain.job import JsonObject, NewJob
+from domain.payment import Checkout, PaymentEvent, Verdict
+from domain.words import plain
+from payments.events import COMPLETED, NOT_PAID, PAID_LATER
+from workflows.catalog import CATALOG
+
+REPORT, REFUND = "report", "refund"
+_PRODUCT = "section_history"
+
+
+def take(services: Services, event: PaymentEvent, default_source: str) -> bool:
+    """Record the event with the job that it causes, in one transaction; False when it is known already.
+
+    That the broker cannot be reached is no reason to refuse the event: its job is written, and the reconciler
+    publishes the message. Were it refused, its repetition would find it recorded and do no more.
+    """
+    verdict = verdict_on(event)
+    job, trouble = None, None
+    if verdict is Verdict.TAKEN and event.checkout is not None:
+        job, trouble = _job(services, event.checkout, default_source)
+        verdict = Verdict.TAKEN if trouble is None else Verdict.REFUSED
+    payments, now = services.store.payments, services.clock.now()
+    is_new, job_id = payments.record(event, verdict, now, job=job, trouble=trouble)
+    found = None if job_id is None else services.store.jobs.get(job_id)
+    if found is not None:
+        publish_job(services, found)
+    return is_new
+
+
+def verdict_on(event: PaymentEvent) -> Verdict:
+    """What the event asks for, before the order itself is read."""
+    checkout = event.checkout
+    if checkout is None or "report" not in checkout.metadata:
+        return Verdict.IGNORED
+    if event.kind == NOT_PAID:
+        return Verdict.UNPAID
+    if event.kind in {COMPLETED, PAID_LATER}:
+        return Verdict.TAKEN if checkout.is_paid else Verdict.WAITS
+    return Verdict.IGNORED
+
+
+def _job(services: Services, checkout: Checkout, default_source: str) -> tuple[NewJob, str | None]:
+    """The job that delivers what was paid for; or that which gives the money back, and why."""
+    given = _given(checkout, default_source)
+    try:
+        _require_known(services, checkout)
+        CATALOG[REPORT].read(given)
+    except InvalidInputError as error:
+        trouble = plain(f"The order cannot be delivered as it is: {error}")
+        back: JsonObject = {"payment": checkout.session_id, "reason": trouble}
+        return NewJob(REFUND, CATALOG[REFUND].profile, back), trouble
+    return NewJob(REPORT, CATALOG[REPORT].profile, given), None
+
+
+def _require_known(services: Services, checkout: Checkout) -> None:
+    ordered, source = checkout.metadata["report"], checkout.metadata.get("source")
+    problems = {}
+    if ordered != _PRODUCT:
+        problems["report"] = f"must be {_PRODUCT}"
+    if source is not None and source not in services.sources:
+        problems["source"] = f"must be one of {', '.join(services.sources)}"
+    if problems:
+        raise InvalidInputError(problems)
+
+
+def _given(checkout: Checkout, default_source: str) -> JsonObject:
+    metadata = checkout.metadata
+    return {
+        "email": checkout.email or "",
+        "source": metadata.get("source", default_source),
+        "term": metadata.get("term", "").strip(),
+        "sections": re.findall(r"[^\s,;]+", metadata.get("sections", "")),
+        "payment": checkout.session_id,
+    }

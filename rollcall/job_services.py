@@ -1,0 +1,67 @@
+"""What workflows work with, as the settings say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from generation.gemini import Gemini
+from mail.report import ReportLetter
+from payments.refunds import StripeRefunds
+from reports.docraptor import DocRaptor
+from reports.pdf import LocalPrinter
+from rollcall.settings import Settings
+from rollcall.storage import storage_of
+from rollcall.wiring import System
+from store.histories import Histories
+from store.section_days import SectionDays
+from workflows.report import DOCRAPTOR
+from workflows.services import GenerationPorts, JobServices, PaymentPorts, ReportPorts
+
+
+def job_services(system: System) -> JobServices:
+    """The ports of every workflow."""
+    services = system.services
+    return JobServices(
+        services.clock,
+        storage_of(system.settings),
+        services.breakers,
+        reports=report_ports(system),
+        payments=PaymentPorts(services.store.payments, _refunds(system.settings)),
+        generation=GenerationPorts(services.store.credits, _gemini(system.settings)),
+    )
+
+
+def report_ports(system: System) -> ReportPorts:
+    """What makes reports and sends them."""
+    settings, services = system.settings, system.services
+    printer, breaker = _printer(settings)
+    return ReportPorts(
+        histories=Histories(system.database),
+        days=SectionDays(system.database),
+        pauses=services.store.pauses,
+        printer=printer,
+        printer_breaker=breaker,
+        letters=ReportLetter(settings.notification_from_email),
+        mailer=services.mailer,
+    )
+
+
+def at_once(settings: Settings) -> Mapping[str, int]:
+    """How many jobs of a kind this process carries out at a time, where a setting says so."""
+    return {"generation": settings.generation_concurrency}
+
+
+def _printer(settings: Settings) -> tuple[Callable[[str], bytes], str | None]:
+    if settings.docraptor_api_key is None:
+        return LocalPrinter(), None
+    return DocRaptor(settings.docraptor_api_key, settings.docraptor_api_url), DOCRAPTOR
+
+
+def _gemini(settings: Settings) -> Gemini | None:
+    key = settings.gemini_api_key
+    return None if key is None else Gemini(key, settings.gemini_model, settings.gemini_api_url)
+
+
+def _refunds(settings: Settings) -> StripeRefunds | None:
+    key = settings.stripe_secret_key
+    return None if key is None else StripeRefunds(key, settings.stripe_api_url)

@@ -1,0 +1,117 @@
+"""The jobs role: DBOS carries out durable jobs, beside the messages that start, cancel and tell of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from threading import Event
+from typing import TYPE_CHECKING
+
+from actors.jobs import START, tell_caller
+from domain.errors import InvalidInputError
+from domain.job import JobRecord, Profile
+from resilience.lease import Lease
+from rollcall import systemd
+from rollcall.executor import EXECUTOR, executor_name
+from rollcall.job_messages import messages
+from rollcall.job_services import at_once, job_services
+from rollcall.process import role, stopping
+from rollcall.quiet import quietly
+from rollcall.wiring import System
+from store.job_runs import JobRuns
+from workflows.catalog import CATALOG, Catalog
+from workflows.execution import Execution
+from workflows.recovery import Recovery, take_back
+from workflows.retention import forget_old
+
+if TYPE_CHECKING:
+    from workflows.engine import Engine
+
+ROLE = "jobs"
+_LOOK_SECONDS, _FORGET_SECONDS = 5.0, 3600.0
+_LEASE_SECONDS = 60
+_STOP_SECONDS = 8  # besides as long for messages: below the supervisor's patience
+
+
+def run(
+    queues: Sequence[str] = (), overrides: Mapping[str, str] | None = None, catalog: Catalog = CATALOG
+) -> None:
+    """Carry out the jobs of `queues` (all when none is named) until SIGTERM; what is in hand then is kept."""
+    profiles = _profiles(queues)
+    os.environ.setdefault("dramatiq_queue_prefetch", "2")  # read when Dramatiq is imported
+    with stopping() as stopped, role(ROLE, overrides) as system, executor_name(system.settings.home) as name:
+        system.pulse.note(EXECUTOR, name)
+        with (
+            _engine(system, name, profiles, catalog, stopped) as engine,
+            messages(system, engine, catalog, profiles),
+        ):
+            _keep_up(system, engine, name, stopped)
+
+
+def _profiles(queues: Sequence[str]) -> list[Profile]:
+    unknown = [queue for queue in queues if queue not in set(Profile)]
+    if unknown:
+        known = " and ".join(Profile)
+        raise InvalidInputError({"--queues": f"unknown {', '.join(unknown)}; there are {known}"})
+    return [profile for profile in Profile if not queues or profile in queues]
+
+
+@contextmanager
+def _engine(
+    system: System, executor: str, profiles: Collection[Profile], catalog: Catalog, stopped: Event
+) -> Iterator[Engine]:
+    from workflows.engine import Durable, Engine  # noqa: PLC0415 - DBOS, 50 MB
+
+    execution = Execution(
+        executor=executor,
+        catalog=catalog,
+        services=job_services(system),
+        runs=JobRuns(system.database),
+        keep=Durable(),
+        pause=stopped.wait,
+        announce=lambda job: _announce(system, job),
+    )
+    engine = Engine(execution, system.database.url.render_as_string(hide_password=False), profiles)
+    engine.launch(at_once(system.settings))
+    take_back(system.services.store.jobs, engine)
+    try:
+        yield engine
+    finally:
+        stopped.set()  # also after a failure: what waits must not hold up the end
+        engine.close(_STOP_SECONDS)
+
+
+def _announce(system: System, job: JobRecord) -> None:
+    """Have the next of the kind started, and the caller told; the reconciler makes good what is lost."""
+    messages = [START[job.profile].message(job.id)]
+    if job.webhook_url is not None:
+        messages.append(tell_caller.message())
+    for message in messages:
+        quietly(partial(system.services.publish, message), "cannot publish what follows a job")
+
+
+def _keep_up(system: System, engine: Engine, executor: str, stopped: Event) -> None:
+    """Recover what the dead left and forget what is old, until `stopped`."""
+    lease = Lease(system.redis, "job-recovery", _LEASE_SECONDS)
+    recovery = Recovery(engine, system.heartbeats, lease, executor, role=ROLE, fact=EXECUTOR)
+    forget_at = time.monotonic()
+    systemd.ready()
+    while not stopped.wait(_LOOK_SECONDS):
+        systemd.alive()
+        quietly(recovery.look, "cannot look after dead executors")
+        if time.monotonic() >= forget_at:
+            _forget(system, engine)
+            forget_at = time.monotonic() + _FORGET_SECONDS
+
+
+def _forget(system: System, engine: Engine) -> None:
+    services, lifetime = system.services, timedelta(days=system.settings.job_retention_days)
+    storage = job_services(system).storage
+    quietly(
+        lambda: forget_old(services.store.jobs, storage, engine, now=services.clock.now(), lifetime=lifetime),
+        "cannot forget old jobs",
+    )

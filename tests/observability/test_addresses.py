@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from domain.errors import RejectedError, UnreachableError
+from observability.addresses import public_address
+
+PRIVATE = (
+    *("127.0.0.1", "127.1", "2130706433", "0x7f000001", "0", "10.1.2.3", "172.16.0.1", "192.168.1.1"),
+    *("169.254.169.254", "100.64.0.1", "100.100.100.200", "168.63.129.16", "224.0.0.1", "255.255.255.255"),
+    *("[::1]", "[::]", "[fe80::1]", "[fd00:ec2::254]", "[::ffff:127.0.0.1]", "[::7f00:1]", "[ff02::1]"),
+    *("[64:ff9b::a9fe:a9fe]", "[2002:7f00:1::]", "localhost"),
+)
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_what_is_not_the_open_internet_is_refused(host: str) -> None:
+    with pytest.raises(RejectedError, match="not public"):
+        public_address(f"http://{host}:8080/hook")
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("https://8.8.8.8/hook", ("8.8.8.8", 443)),
+        ("http://8.8.8.8/hook", ("8.8.8.8", 80)),
+        ("http://[2606:4700:4700::1111]:8443/", ("2606:4700:4700::1111", 8443)),
+    ],
+)
+def test_the_open_internet_is_let_through_by_its_address(url: str, found: tuple[str, int]) -> None:
+    assert public_address(url) == found
+
+
+def test_a_name_that_nobody_knows_may_be_known_later() -> None:
+    with pytest.raises(UnreachableError):
+        public_address("https://no-such-host.invalid/")

@@ -1,0 +1,96 @@
+"""Generation on a real database, a real folder and a held clock, with a provider that stands in."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from domain.credit import Balance
+from domain.job import JobRecord, JobState, NewJob, Profile
+from generation.gemini import Gemini
+from resilience.breaker import CircuitBreaker
+from resilience.circuit import BreakerPolicy
+from storage.folder import Folder
+from store.database import Database
+from store.job_runs import JobRuns
+from store.jobs import Jobs
+from store.ledger import CreditLedger
+from tests.standins.gemini import MODEL, GeminiStandIn
+from tests.support.clock import FakeClock
+from tests.support.memory_engine import MemoryEngine
+from workflows.catalog import CATALOG
+from workflows.easel import GEMINI
+from workflows.services import GenerationPorts, JobServices
+
+ADA = "ada"
+STEPS = ("reserve", "fetch", "make", "store", "capture")
+MOMENTS = [f"{step}:{moment}" for step in STEPS for moment in ("before", "unkept", "kept")]
+POLICY = BreakerPolicy(failure_threshold=3, recovery_seconds=120, success_threshold=1)
+
+
+class CrashError(BaseException):
+    """The process dies."""
+
+
+class Studio:
+    """Everything that a job of generation touches; `granted` is what ada has had."""
+
+    def __init__(
+        self, database: Database, client: redis.Redis, prefix: str, folder: Path, standin: GeminiStandIn
+    ) -> None:
+        self.clock, self.jobs, self.ledger = FakeClock(), Jobs(database), CreditLedger(database)
+        self.gemini, self.folder, self.storage = standin, folder, Folder(folder)
+        self.granted = 0
+        self.breaker = CircuitBreaker(GEMINI, client, POLICY, now_ms=self._now_ms, prefix=prefix)
+        ports = GenerationPorts(self.ledger, Gemini(standin.api_key, MODEL, standin.url))
+        services = JobServices(self.clock, self.storage, {GEMINI: self.breaker}, generation=ports)
+        self.engine = MemoryEngine(CATALOG, services, JobRuns(database), self.clock)
+
+    def grant(self, amount: int = 1) -> None:
+        self.ledger.grant(ADA, amount, f"grant-{self.granted}", self.clock.now())
+        self.granted += amount
+
+    def order(self, **given: Any) -> str:
+        """A job that waits; its id."""
+        wish = {"account": ADA, "prompt": "an owl at dawn"} | given
+        job, _ = self.jobs.add(NewJob("generation", Profile.REALTIME, wish), self.clock.now())
+        self.engine.start(job, 1)
+        return job.id
+
+    def finish(self, job_id: str) -> JobRecord:
+        """Carry it out to its end, however often the process dies meanwhile."""
+        while not self.look(job_id).state.is_final:
+            with suppress(CrashError):
+                self.engine.run(job_id)
+        return self.look(job_id)
+
+    def look(self, job_id: str) -> JobRecord:
+        found = self.jobs.get(job_id)
+        assert found is not None
+        return found
+
+    def balance(self) -> Balance:
+        return self.ledger.balance(ADA) or Balance()
+
+    def stored(self, job_id: str) -> list[Path]:
+        return [path for path in (self.folder / "jobs" / job_id).rglob("*") if path.is_file()]
+
+    def _now_ms(self) -> int:
+        return int(self.clock.now().timestamp() * 1000)
+
+    def require_fair(self, *ids: str) -> None:
+        """Each job that succeeded cost a credit and left a picture, once; nothing else cost anything."""
+        ended = [self.look(job_id) for job_id in ids]
+        delivered = [job for job in ended if job.state is JobState.SUCCEEDED]
+        spent = len(delivered)
+        assert self.balance() == Balance(available=self.granted - spent, held=0, spent=spent)
+        for job in delivered:
+            (path,) = self.stored(job.id)
+            assert job.result is not None
+            assert (job.result["bytes"], job.result["credits"]) == (path.stat().st_size, 1)
+            assert self.storage.get(str(job.result["artifact"])) == path.read_bytes()
+        for job in ended:
+            assert (job.error is None) == (job.state is JobState.SUCCEEDED)
