@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from domain.notice import Notice
 from domain.observation import UNASSIGNED
 from domain.watch import Kind
+from domain.words import moment, plain
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_COURSE_LIMIT, _TITLE_LIMIT, _FACT_LIMIT = 32, 80, 200
+_COURSE_LIMIT, _TITLE_LIMIT = 32, 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +38,6 @@ def word(notice: Notice) -> Wording:
             return _instructor_assigned(notice)
         case Kind.SECTION_RETIRED:
             return _section_retired(notice)
-
-
-def plain(text: str, limit: int = _FACT_LIMIT) -> str:
-    """`text` as one line of at most `limit` characters, without control or invisible characters."""
-    visible = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
-    line = " ".join(visible.split())
-    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
-
-
-def moment(at: datetime) -> str:
-    """`at` for people anywhere, such as "15 Jan 2026, 09:30 UTC"; the same under every locale."""
-    at = at.astimezone(UTC)
-    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M} UTC"
 
 
 def _seat_available(notice: Notice) -> Wording:

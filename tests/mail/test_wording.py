@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from domain.observation import UNASSIGNED, Details
 from domain.watch import Kind
-from mail.wording import moment, plain, word
+from domain.words import moment, plain
+from mail.wording import word
 from tests.mail.examples import notice
 
 

@@ -1,0 +1,174 @@
+"""What was seen of a section over time, and what follows from it: openings, and for how long.
+
+A sighting holds until the next one, but only while somebody looked: in a blind span nobody knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby, pairwise
+
+from domain.observation import Details
+from domain.section import SectionKey
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One change in a section's history."""
+
+    observed_at: datetime
+    open_seats: int | None
+    capacity: int | None
+    instructor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From `start` until `end`, which is not part of it."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def length(self) -> timedelta:
+        """How long it is."""
+        return self.end - self.start
+
+    def overlap(self, other: Span) -> timedelta:
+        """For how long both last."""
+        return max(min(self.end, other.end) - max(self.start, other.start), timedelta(0))
+
+
+@dataclass(frozen=True, slots=True)
+class SectionHistory:
+    """What is known of `key` in a time.
+
+    Shape: `sightings` are its changes, oldest first; the first one is what was known at the beginning.
+    `looked_until` is when it was last looked at, None when it never was; `blind` are the spans before that,
+    in their order, in which nobody looked for long.
+    """
+
+    key: SectionKey
+    details: Details = Details()
+    sightings: Sequence[Sighting] = ()
+    looked_until: datetime | None = None
+    blind: Sequence[Span] = ()
+
+    @property
+    def seen(self) -> Span | None:
+        """From the first sighting to the last look, blind spans included; None when it was never seen."""
+        if not self.sightings or self.looked_until is None:
+            return None
+        return Span(self.sightings[0].observed_at, max(self.looked_until, self.sightings[-1].observed_at))
+
+    @property
+    def looked_at(self) -> timedelta:
+        """For how long somebody looked."""
+        return timedelta(0) if self.seen is None else self.known(self.seen)
+
+    def known(self, span: Span) -> timedelta:
+        """How much of `span` is not blind."""
+        return span.length - sum((span.overlap(each) for each in self.blind), timedelta(0))
+
+    def held(self) -> Iterator[tuple[Sighting, Span]]:
+        """Each sighting, and how long it held; the last one until the last look."""
+        if self.seen is None:
+            return
+        for sighting, following in pairwise(self.sightings):
+            yield sighting, Span(sighting.observed_at, following.observed_at)
+        last = self.sightings[-1]
+        yield last, Span(last.observed_at, self.seen.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A time with open seats, as far as it was seen.
+
+    Shape: `is_new` unless seats were open when the section was first seen; `has_ended` unless they were open
+    at the last look. `is_certain` when nobody looked away for long meanwhile. `most` is the most seats open.
+    """
+
+    span: Span
+    most: int
+    is_new: bool
+    has_ended: bool
+    is_certain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InstructorChange:
+    """Another instructor than before; "" is nobody yet."""
+
+    at: datetime
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What one day (UTC, `number` of it since the epoch) came to: openings that began, and times."""
+
+    number: int
+    openings: int
+    open: timedelta
+    looked_at: timedelta
+
+
+def openings(history: SectionHistory) -> list[Opening]:
+    """Every opening, oldest first. Seats that nobody told of are no news: what was known stays."""
+    told = [(seen.open_seats, span) for seen, span in history.held() if seen.open_seats is not None]
+    stretches = [list(group) for _, group in groupby(told, key=lambda each: each[0] > 0)]
+    found = []
+    for place, stretch in enumerate(stretches):
+        span = Span(stretch[0][1].start, stretch[-1][1].end)
+        most = max(seats for seats, _ in stretch)
+        if most > 0:
+            is_certain = history.known(span) == span.length
+            has_ended = place < len(stretches) - 1
+            found.append(Opening(span, most, place > 0, has_ended, is_certain))
+    return found
+
+
+def instructor_changes(history: SectionHistory) -> list[InstructorChange]:
+    """Who followed whom, oldest first; the first name that was seen is no change."""
+    told = [(seen.observed_at, seen.instructor) for seen in history.sightings if seen.instructor is not None]
+    return [
+        InstructorChange(at, before, after) for (_, before), (at, after) in pairwise(told) if before != after
+    ]
+
+
+def days(history: SectionHistory) -> Iterator[Day]:
+    """Each day on which somebody looked, oldest first."""
+    if history.seen is None:
+        return
+    found, first, last = openings(history), day_of(history.seen.start), day_of(history.seen.end)
+    for number in range(first, last + 1):
+        today = Span(midnight(number), midnight(number + 1))
+        looked_at = history.known(_within(history.seen, today))
+        if looked_at:
+            began = sum(each.is_new and today.start <= each.span.start < today.end for each in found)
+            stood = sum((_known_within(history, each.span, today) for each in found), timedelta(0))
+            yield Day(number, began, stood, looked_at)
+
+
+def day_of(at: datetime) -> int:
+    """The number of the day of `at`."""
+    return (at - _EPOCH) // _DAY
+
+
+def midnight(number: int) -> datetime:
+    """When the day of that number begins."""
+    return _EPOCH + number * _DAY
+
+
+def _known_within(history: SectionHistory, span: Span, limits: Span) -> timedelta:
+    return history.known(_within(span, limits)) if span.overlap(limits) else timedelta(0)
+
+
+def _within(span: Span, limits: Span) -> Span:
+    return Span(max(span.start, limits.start), min(span.end, limits.end))

@@ -1,0 +1,27 @@
+"""Texts and times for people, the same in every letter and report."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_LIMIT = 200
+
+
+def plain(text: str, limit: int = _LIMIT) -> str:
+    """`text` as one line of at most `limit` characters, without control or invisible characters."""
+    visible = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
+    line = " ".join(visible.split())
+    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
+
+
+def day(at: datetime) -> str:
+    """The day of `at`, such as "15 Jan 2026", in UTC; the same under every locale."""
+    at = at.astimezone(UTC)
+    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}"
+
+
+def moment(at: datetime) -> str:
+    """`at` for people anywhere, such as "15 Jan 2026, 09:30 UTC"."""
+    return f"{day(at)}, {at.astimezone(UTC):%H:%M} UTC"

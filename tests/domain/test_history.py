@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from domain.history import (
+    InstructorChange,
+    SectionHistory,
+    Sighting,
+    Span,
+    day_of,
+    days,
+    instructor_changes,
+    openings,
+)
+from domain.section import SectionKey
+
+KEY = SectionKey("scraper", "2261", "12430")
+START = datetime(2026, 1, 15, 0, 0, tzinfo=UTC)
+
+
+def at(hours: float) -> datetime:
+    return START + timedelta(hours=hours)
+
+
+def history(
+    *seats: tuple[float, int | None], until: float = 24, blind: tuple[tuple[float, float], ...] = ()
+) -> SectionHistory:
+    """Seats from an hour on, looked at until another, apart from the blind hours."""
+    sightings = [Sighting(at(hour), count, 30, None) for hour, count in seats]
+    spans = [Span(at(start), at(end)) for start, end in blind]
+    return SectionHistory(KEY, sightings=sightings, looked_until=at(until), blind=spans)
+
+
+def told(found: SectionHistory) -> list[tuple[Span, int, bool, bool, bool]]:
+    return [(o.span, o.most, o.is_new, o.has_ended, o.is_certain) for o in openings(found)]
+
+
+def test_an_opening_lasts_from_the_first_open_seat_to_the_last() -> None:
+    found = history((0, 0), (2, 1), (3, 5), (5, 0))
+    assert told(found) == [(Span(at(2), at(5)), 5, True, True, True)]
+
+
+def test_seats_that_were_open_from_the_beginning_are_no_new_opening() -> None:
+    assert told(history((0, 3), (5, 0))) == [(Span(at(0), at(5)), 3, False, True, True)]
+
+
+def test_seats_that_are_open_at_the_last_look_have_not_ended() -> None:
+    assert told(history((0, 0), (5, 2), until=9)) == [(Span(at(5), at(9)), 2, True, False, True)]
+
+
+def test_an_opening_is_uncertain_when_nobody_looked_all_the_time() -> None:
+    assert told(history((0, 0), (2, 1), (8, 0), blind=((3, 7),))) == [
+        (Span(at(2), at(8)), 1, True, True, False)
+    ]
+
+
+def test_seats_that_nobody_told_of_are_neither_open_nor_closed() -> None:
+    assert told(history((0, None), (2, 1), (8, 0))) == [(Span(at(2), at(8)), 1, False, True, True)]
+    assert openings(history((0, None))) == []
+
+
+def test_what_was_never_seen_has_no_openings_and_no_days() -> None:
+    nothing = SectionHistory(KEY)
+    assert (openings(nothing), list(days(nothing)), nothing.seen, nothing.looked_at) == (
+        [],
+        [],
+        None,
+        timedelta(0),
+    )
+
+
+def test_what_was_looked_at_leaves_out_what_is_blind() -> None:
+    assert history((0, 0), blind=((3, 7), (10, 12))).looked_at == timedelta(hours=18)
+
+
+def test_a_day_counts_the_openings_that_began_on_it_and_the_time_of_all() -> None:
+    found = history((0, 0), (20, 1), (30, 0), (40, 1), until=44)
+    first = day_of(START)
+    assert [(d.number - first, d.openings, d.open, d.looked_at) for d in days(found)] == [
+        (0, 1, timedelta(hours=4), timedelta(hours=24)),
+        (1, 1, timedelta(hours=10), timedelta(hours=20)),
+    ]
+
+
+def test_a_day_on_which_nobody_looked_is_left_out() -> None:
+    found = history((0, 1), until=60, blind=((24, 48),))
+    assert [day.number - day_of(START) for day in days(found)] == [0, 2]
+
+
+def test_an_instructor_change_needs_two_names() -> None:
+    names = [None, "", "Ann", "Ann", None, "Bob"]
+    sightings = [Sighting(at(hour), 0, 30, name) for hour, name in enumerate(names)]
+    assert instructor_changes(SectionHistory(KEY, sightings=sightings, looked_until=at(9))) == [
+        InstructorChange(at(2), "", "Ann"),
+        InstructorChange(at(5), "Ann", "Bob"),
+    ]
