@@ -14,8 +14,9 @@ from urllib.parse import quote, urlsplit
 from domain.errors import InvalidInputError
 from domain.notice import Letter, Notice
 from domain.section import SectionKey
+from domain.words import plain
 from mail.links import Links
-from mail.wording import plain, word
+from mail.wording import word
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -34,7 +34,7 @@ _POLICY = _Policy(linesep=_CRLF)
 
 
 def message(letter: Letter, date: datetime) -> EmailMessage:
-    """`letter` as multipart/alternative, text first, dated `date`; equal arguments give equal bytes."""
+    """`letter` dated `date`, text before HTML before attachments; equal arguments give equal bytes."""
     mime = EmailMessage(policy=_POLICY)
     mime["From"], mime["To"], mime["Subject"] = letter.sender, letter.to, letter.subject
     mime["Date"] = format_datetime(date)
@@ -42,5 +42,15 @@ def message(letter: Letter, date: datetime) -> EmailMessage:
         mime[name] = value
     mime.set_content(letter.text, cte="quoted-printable")
     mime.add_alternative(letter.html, subtype="html", cte="quoted-printable")
-    mime.set_boundary(f"=_{hashlib.sha256(letter.headers['Message-ID'].encode()).hexdigest()[:32]}")
+    for each in letter.attachments:
+        kind, _, subtype = each.content_type.partition("/")
+        mime.add_attachment(each.content, maintype=kind, subtype=subtype, filename=each.name)
+    multiparts = (part for part in mime.walk() if part.is_multipart())
+    for depth, part in enumerate(multiparts):
+        part.set_boundary(_boundary(letter, depth))
     return mime
+
+
+def _boundary(letter: Letter, depth: int) -> str:
+    told = letter.headers["Message-ID"] + "+" * depth
+    return f"=_{hashlib.sha256(told.encode()).hexdigest()[:32]}"

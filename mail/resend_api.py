@@ -1,13 +1,14 @@
-"""Mail through Resend's batch endpoint, by its own SDK."""
+"""Mail through Resend, by its own SDK: notices in batches, a letter with attachments by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from domain.errors import (
     MalformedAnswerError,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from resend.exceptions import ResendError
     from resend.http_client import HTTPClient
 
+T = TypeVar("T")
 _API_URL = "https://api.resend.com"
 _TOO_MANY = 429
 _REFUSALS: dict[int, type[PermanentError]] = {
@@ -79,18 +81,33 @@ class Resend:
             return []
         if self.turns:
             self.turns.wait()
-        return _receipts(self._post([_mail(letter) for letter in letters], idempotency_key), len(letters))
+        mails = [_mail(letter) for letter in letters]
+        if any(letter.attachments for letter in letters):
+            return [_receipt(self._post_alone(mails, idempotency_key))]
+        return _receipts(self._post_batch(mails, idempotency_key), len(letters))
 
-    def _post(self, mails: list[Emails.SendParams], idempotency_key: str) -> Batch.SendResponse:
+    def _post_batch(self, mails: list[Emails.SendParams], idempotency_key: str) -> Batch.SendResponse:
+        import resend  # noqa: PLC0415 - heavy
+
+        options: Batch.SendOptions = {"idempotency_key": idempotency_key, "batch_validation": "permissive"}
+        return self._post(lambda: resend.Batch.send(mails, options))
+
+    def _post_alone(self, mails: list[Emails.SendParams], idempotency_key: str) -> Emails.SendResponse:
+        """The batch endpoint takes no attachments. Source: api-reference/emails/send-email, beside ours."""
+        import resend  # noqa: PLC0415
+
+        if len(mails) != 1:
+            raise RejectedError("Resend takes one letter with attachments at a time")
+        return self._post(lambda: resend.Emails.send(mails[0], {"idempotency_key": idempotency_key}))
+
+    def _post(self, call: Callable[[], T]) -> T:
         import resend  # noqa: PLC0415 - heavy
         from resend.exceptions import NoContentError, ResendError  # noqa: PLC0415
 
         resend.api_key, resend.api_url = self.api_key, (self.api_url or _API_URL).rstrip("/")
         resend.default_http_client = self._client
         try:
-            return resend.Batch.send(
-                mails, {"idempotency_key": idempotency_key, "batch_validation": "permissive"}
-            )
+            return call()
         except ResendError as error:
             raise self._translate(error) from error
         except NoContentError as error:
@@ -134,7 +151,7 @@ class Resend:
 
 
 def _mail(letter: Letter) -> Emails.SendParams:
-    return {
+    mail: Emails.SendParams = {
         "from": letter.sender,
         "to": [letter.to],
         "subject": letter.subject,
@@ -142,6 +159,23 @@ def _mail(letter: Letter) -> Emails.SendParams:
         "html": letter.html,
         "headers": dict(letter.headers),
     }
+    if letter.attachments:
+        mail["attachments"] = [
+            {
+                "filename": each.name,
+                "content": base64.b64encode(each.content).decode(),
+                "content_type": each.content_type,
+            }
+            for each in letter.attachments
+        ]
+    return mail
+
+
+def _receipt(answer: Any) -> Receipt:
+    try:
+        return Accepted(str(answer["id"]))
+    except (KeyError, TypeError) as error:
+        raise MalformedAnswerError("Resend's answer is not of the agreed shape") from error
 
 
 def _receipts(answer: Any, count: int) -> list[Receipt]:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import email
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.policy import default
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.notice import Attachment
 from domain.observation import Details
 from mail.letters import Renderer
 from mail.links import Links
@@ -42,6 +44,20 @@ def test_everything_else_keeps_to_the_line_length_that_smtp_asks_for() -> None:
     lines = message(letter(details=Details("CSE 100", "Ünïcode " * 40)), DATE).as_bytes().split(b"\r\n")
     assert all(len(line) <= 78 or line.startswith((b"List-", b"X-")) for line in lines)
     assert all(line.isascii() and b"\n" not in line for line in lines)
+
+
+def test_an_attachment_comes_after_the_text_and_leaves_the_bytes_equal() -> None:
+    carried = replace(letter(), attachments=(Attachment("a.pdf", "application/pdf", b"%PDF-\x00\xff"),))
+    sent = message(carried, DATE).as_bytes()
+    read = email.message_from_bytes(sent, policy=default)
+
+    assert [part.get_content_type() for part in read.iter_parts()] == [
+        "multipart/alternative",
+        "application/pdf",
+    ]
+    (attached,) = read.iter_attachments()
+    assert (attached.get_filename(), attached.get_content()) == ("a.pdf", b"%PDF-\x00\xff")
+    assert message(carried, DATE).as_bytes() == sent
 
 
 @given(st.text(max_size=200))

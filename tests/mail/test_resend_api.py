@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import socket
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.notice import Accepted, Receipt, Refused
+from domain.notice import Accepted, Attachment, Receipt, Refused
 from mail.resend_api import Resend
 from tests.mail.examples import letter, letters
 from tests.standins.resend import ResendStandIn
@@ -239,9 +240,30 @@ def test_threads_may_share_a_mailer(standin: ResendStandIn, mailer: Resend) -> N
     assert {mail["key"] for mail in standin.mails} == {f"key {number}" for number in range(8)}
 
 
+def test_a_letter_with_an_attachment_goes_alone_and_once(standin: ResendStandIn, mailer: Resend) -> None:
+    carried = replace(letter(), attachments=(Attachment("a.pdf", "application/pdf", b"%PDF-\x00\xff"),))
+    first, second = mailer.send([carried], "key"), mailer.send([carried], "key")
+
+    [mail] = standin.mails
+    assert ids(first) == ids(second) == [mail["id"]]
+    assert mail["key"] == "key"
+    assert mail["headers"] == carried.headers
+    [attached] = mail["attachments"]
+    assert (attached["filename"], attached["content_type"]) == ("a.pdf", "application/pdf")
+    assert base64.b64decode(attached["content"]) == b"%PDF-\x00\xff"
+    with pytest.raises(RejectedError):
+        mailer.send([carried, letter()], "another key")
+
+
+def test_an_address_that_resend_refuses_alone_is_refused(mailer: Resend) -> None:
+    carried = replace(letter(), to="nobody", attachments=(Attachment("a", "text/plain", b"a"),))
+    with pytest.raises(RejectedError):
+        mailer.send([carried], "key")
+
+
 def test_nothing_heavy_is_imported_before_the_first_letter() -> None:
     program = (
-        "import sys, mail.letters, mail.mime, mail.preview, mail.resend_api, mail.smtp, mail.webhooks\n"
+        "import sys, mail.letters, mail.postmark, mail.preview, mail.report, mail.resend_api, mail.smtp\n"
         "print({'resend', 'requests', 'jinja2'} & sys.modules.keys())"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

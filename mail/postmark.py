@@ -1,0 +1,118 @@
+"""Mail through Postmark's HTTP API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from domain.errors import (
+    MalformedAnswerError,
+    RejectedError,
+    TransientError,
+    UnreachableError,
+    UpstreamTimeoutError,
+)
+from domain.notice import Letter, Receipt
+from mail.postmark_wire import mail_of, receipt_of, refusal_of
+
+if TYPE_CHECKING:
+    import requests
+
+API_URL = "https://api.postmarkapp.com"
+_CONNECT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Postmark:
+    """Sends one letter a call.
+
+    A weaker promise than a transport with idempotency keys: Postmark knows none. When its answer is lost, or
+    this process dies before the receipt is noted, the letter goes out twice. Its `Message-ID` stays the same,
+    so that many mailboxes show it once.
+
+    Source: https://postmarkapp.com/developer/api/email-api
+    """
+
+    server_token: str = field(repr=False)
+    api_url: str | None = None
+    timeout_seconds: float = 20.0
+
+    @property
+    def name(self) -> str:
+        """The transport, as in `MAIL_TRANSPORT`."""
+        return "postmark"
+
+    @property
+    def batch_size(self) -> int:
+        """One: of several, a lost answer could not say which were taken."""
+        return 1
+
+    def send(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:  # noqa: ARG002 - no keys
+        """Send the one letter.
+
+        Raises: TransientError when Postmark could not take it now, or may have taken it; PermanentError when
+        it takes no letter of ours.
+        """
+        if len(letters) > self.batch_size:
+            raise RejectedError("Postmark is given one letter at a time")
+        return [self._send(letter) for letter in letters]
+
+    def log_in(self) -> None:
+        """Ask whether Postmark knows the token; nothing is sent. Raises: as `send`."""
+        status, answer = self._ask("GET", "/server")
+        if status != HTTPStatus.OK:
+            raise refusal_of(status, answer)
+
+    def _send(self, letter: Letter) -> Receipt:
+        return receipt_of(*self._ask("POST", "/email", json.dumps(mail_of(letter)).encode()))
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, dict[str, Any]]:
+        import requests  # noqa: PLC0415 - heavy
+
+        try:
+            answer = self._session.request(
+                method,
+                f"{self.api_url or API_URL}{path}",
+                data=body,
+                headers={"X-Postmark-Server-Token": self.server_token} | _JSON,
+                timeout=(min(_CONNECT_SECONDS, self.timeout_seconds), self.timeout_seconds),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise _lost(error) from error
+        return answer.status_code, _document(answer)
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        import requests  # noqa: PLC0415
+
+        session = requests.Session()
+        session.trust_env = False  # neither a proxy nor a `.netrc`
+        return session
+
+
+_JSON = {"Accept": "application/json", "Content-Type": "application/json"}
+
+
+def _document(answer: requests.Response) -> dict[str, Any]:
+    try:
+        found = answer.json()
+    except ValueError as error:
+        raise MalformedAnswerError(f"Postmark answered {answer.status_code} without JSON") from error
+    if not isinstance(found, dict):
+        raise MalformedAnswerError("Postmark's answer is not of the agreed shape")
+    return found
+
+
+def _lost(error: requests.RequestException) -> TransientError:
+    import requests  # noqa: PLC0415
+
+    if isinstance(error, requests.ConnectTimeout):
+        return UnreachableError("no connection to Postmark")
+    if isinstance(error, requests.Timeout):
+        return UpstreamTimeoutError("Postmark did not answer in time; it may have taken the letter")
+    return UnreachableError(f"Postmark cannot be reached ({type(error).__name__}); it may have the letter")

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from domain.errors import (
+    MalformedAnswerError,
+    RateLimitedError,
+    RejectedError,
+    RollcallError,
+    UnauthorisedError,
+    UnreachableError,
+    UpstreamError,
+)
+from domain.notice import Accepted, Attachment, Refused
+from mail.postmark import Postmark
+from tests.mail.examples import letter, letters
+from tests.standins.postmark import PostmarkStandIn, error
+from tests.standins.server import Answer
+
+
+@pytest.fixture
+def standin() -> Iterator[PostmarkStandIn]:
+    with PostmarkStandIn() as running:
+        yield running
+
+
+@pytest.fixture
+def mailer(standin: PostmarkStandIn) -> Postmark:
+    return Postmark(standin.server_token, standin.url)
+
+
+def test_a_letter_arrives_whole(standin: PostmarkStandIn, mailer: Postmark) -> None:
+    sent = replace(letter(), attachments=(Attachment("a.pdf", "application/pdf", b"%PDF-\x00\xff"),))
+    (receipt,) = mailer.send([sent], "key")
+
+    (mail,) = standin.mails
+    assert isinstance(receipt, Accepted)
+    assert (mail["From"], mail["To"], mail["Subject"]) == (sent.sender, sent.to, sent.subject)
+    assert (mail["TextBody"], mail["HtmlBody"]) == (sent.text, sent.html)
+    headers = {each["Name"]: each["Value"] for each in mail["Headers"]}
+    assert headers == sent.headers | {"X-PM-KeepID": "true"}
+    (attached,) = mail["Attachments"]
+    assert (attached["Name"], attached["ContentType"]) == ("a.pdf", "application/pdf")
+    assert base64.b64decode(attached["Content"]) == b"%PDF-\x00\xff"
+
+
+def test_an_address_that_takes_no_mail_is_refused_alone(standin: PostmarkStandIn, mailer: Postmark) -> None:
+    standin.inactive.add(letter().to)
+    (receipt,) = mailer.send([letter()], "key")
+    assert isinstance(receipt, Refused)
+    assert "inactive" in receipt.reason
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (error(500, 0, "Internal Server Error"), UpstreamError),
+        (error(503, 100, "Maintenance"), UpstreamError),
+        (error(429, 0, "Rate limit exceeded"), RateLimitedError),
+        (error(422, 405, "Not allowed to send."), UnauthorisedError),
+        (error(422, 400, "Sender signature not found."), RejectedError),
+        (Answer(200, b"<html>One moment</html>", "text/html"), MalformedAnswerError),
+        (Answer(200, b"[]"), MalformedAnswerError),
+        (Answer(200, b"{}"), MalformedAnswerError),
+        (None, UnreachableError),
+    ],
+)
+def test_a_failure_says_whether_to_try_again(
+    standin: PostmarkStandIn, mailer: Postmark, answer: Answer | None, kind: type[RollcallError]
+) -> None:
+    standin.answers.append(answer)
+    with pytest.raises(kind):
+        mailer.send([letter()], "key")
+
+
+def test_a_wrong_token_is_refused_and_never_told(standin: PostmarkStandIn) -> None:
+    mailer = Postmark("pm_wrong_token", standin.url)
+    with pytest.raises(UnauthorisedError) as refused:
+        mailer.send([letter()], "key")
+    assert "pm_wrong_token" not in f"{refused.value} {mailer!r}"
+
+
+def test_one_letter_a_call(mailer: Postmark) -> None:
+    with pytest.raises(RejectedError):
+        mailer.send(letters(2), "key")
+
+
+def test_a_login_sends_nothing(standin: PostmarkStandIn, mailer: Postmark) -> None:
+    mailer.log_in()
+    assert standin.mails == []
+    with pytest.raises(UnauthorisedError):
+        Postmark("pm_wrong_token", standin.url).log_in()
