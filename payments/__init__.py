@@ -1,0 +1,1 @@
+"""Money: what the payment provider tells, and giving it back."""

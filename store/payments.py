@@ -1,0 +1,109 @@
+"""Payments: every event once, and of each paid order one job, in the transaction of its event."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, select, update
+
+from domain.job import NewJob
+from domain.payment import Checkout, Payment, PaymentEvent, Verdict
+from store import jobs
+from store.database import Database, insert_new
+from store.moments import from_ms_or_none, to_ms
+from store.schema import payment_events, payments
+
+
+class Payments:
+    """The rows of `payment_events` and `payments`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(
+        self,
+        event: PaymentEvent,
+        verdict: Verdict,
+        now: datetime,
+        *,
+        job: NewJob | None = None,
+        trouble: str | None = None,
+    ) -> tuple[bool, str | None]:
+        """Whether the event is new, and the id of the job that it caused.
+
+        Two events of one session (paid at once, paid later) cause one job. `trouble` says why the order
+        cannot be delivered. The caller publishes the job's message afterwards.
+        """
+        checkout = event.checkout
+        with self._database.write() as connection:
+            if not insert_new(connection, payment_events, _event_row(event, verdict, trouble, now)):
+                return False, None
+            if job is None or checkout is None:
+                return True, None
+            if not insert_new(connection, payments, _payment_row(checkout, trouble, now)):
+                return True, None
+            job_id, _ = jobs.write(connection, job, now)
+            mine = update(payments).where(payments.c.session_id == checkout.session_id)
+            connection.execute(mine.values(job_id=job_id))
+        return True, job_id
+
+    def get(self, session_id: str) -> Payment | None:
+        """The payment, or None when there is no such session."""
+        query = select(payments).where(payments.c.session_id == session_id)
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else _payment(row)
+
+    def note_trouble(self, session_id: str, reason: str, now: datetime) -> None:
+        """The order was not delivered. The first reason stays."""
+        mine = (payments.c.session_id == session_id) & payments.c.trouble.is_(None)
+        with self._database.write() as connection:
+            values = {"trouble": reason, "troubled_at_ms": to_ms(now)}
+            connection.execute(update(payments).where(mine).values(values))
+
+    def note_refund(self, session_id: str, refund_id: str, now: datetime) -> None:
+        """The money was given back."""
+        mine = (payments.c.session_id == session_id) & payments.c.refund_id.is_(None)
+        with self._database.write() as connection:
+            values = {"refund_id": refund_id, "refunded_at_ms": to_ms(now)}
+            connection.execute(update(payments).where(mine).values(values))
+
+    def troubled_since(self, moment: datetime) -> list[Payment]:
+        """The orders that since then were found not to be deliverable, oldest first."""
+        query = select(payments).where(payments.c.troubled_at_ms >= to_ms(moment))
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(payments.c.troubled_at_ms)).mappings()
+            return [_payment(row) for row in rows]
+
+
+def _payment(row: RowMapping) -> Payment:
+    return Payment(
+        session_id=row["session_id"],
+        payment=row["payment"],
+        job_id=row["job_id"] or "",
+        trouble=row["trouble"],
+        refund_id=row["refund_id"],
+        refunded_at=from_ms_or_none(row["refunded_at_ms"]),
+    )
+
+
+def _event_row(event: PaymentEvent, verdict: Verdict, reason: str | None, now: datetime) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "kind": event.kind,
+        "session_id": None if event.checkout is None else event.checkout.session_id,
+        "verdict": verdict,
+        "reason": reason,
+        "received_at_ms": to_ms(now),
+    }
+
+
+def _payment_row(checkout: Checkout, trouble: str | None, now: datetime) -> dict[str, Any]:
+    return {
+        "session_id": checkout.session_id,
+        "payment": checkout.payment,
+        "created_at_ms": to_ms(now),
+        "trouble": trouble,
+        "troubled_at_ms": None if trouble is None else to_ms(now),
+    }

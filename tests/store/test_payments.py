@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from domain.job import NewJob, Profile
+from domain.payment import Checkout, Payment, PaymentEvent, Verdict
+from store.database import Database
+from store.jobs import Jobs
+from store.payments import Payments
+from tests.store.rivals import together
+from tests.support.clock import FakeClock
+
+CHECKOUT = Checkout("cs_1", is_paid=True, payment="pi_1", email="ada@example.edu")
+EVENT = PaymentEvent("evt_1", "checkout.session.completed", CHECKOUT)
+JOB = NewJob("report", Profile.REALTIME, {"sections": ["1"]})
+NOW = FakeClock().now()
+
+
+def test_an_event_is_recorded_once_with_its_job(database: Database) -> None:
+    payments = Payments(database)
+    is_new, job_id = payments.record(EVENT, Verdict.TAKEN, NOW, job=JOB)
+    assert (is_new, payments.record(EVENT, Verdict.TAKEN, NOW, job=JOB)) == (True, (False, None))
+    assert job_id is not None
+    assert payments.get("cs_1") == Payment("cs_1", "pi_1", job_id)
+    assert [job.id for job in Jobs(database).page(None, 10)[0]] == [job_id]
+
+
+def test_the_same_event_at_the_same_time_makes_one_job(database: Database) -> None:
+    payments = Payments(database)
+    found = together(*[lambda: payments.record(EVENT, Verdict.TAKEN, NOW, job=JOB)] * 3)
+    assert sorted(is_new for is_new, _ in found) == [False, False, True]
+    assert len(Jobs(database).page(None, 10)[0]) == 1
+
+
+def test_two_events_of_one_session_make_one_job(database: Database) -> None:
+    payments = Payments(database)
+    first = payments.record(EVENT, Verdict.TAKEN, NOW, job=JOB)
+    second = payments.record(replace(EVENT, id="evt_2"), Verdict.TAKEN, NOW, job=JOB)
+    assert (first[0], second) == (True, (True, None))
+    assert len(Jobs(database).page(None, 10)[0]) == 1
+
+
+def test_an_event_without_a_job_is_recorded_and_no_payment(database: Database) -> None:
+    payments = Payments(database)
+    assert payments.record(EVENT, Verdict.WAITS, NOW) == (True, None)
+    assert payments.record(EVENT, Verdict.WAITS, NOW) == (False, None)
+    assert payments.get("cs_1") is None
+
+
+def test_the_first_trouble_and_the_first_refund_stay(database: Database) -> None:
+    payments, later = Payments(database), NOW + timedelta(hours=1)
+    payments.record(EVENT, Verdict.TAKEN, NOW, job=JOB)
+    for reason, moment in (("no history", NOW), ("another", later)):
+        payments.note_trouble("cs_1", reason, moment)
+    for refund, moment in (("re_1", NOW), ("re_2", later)):
+        payments.note_refund("cs_1", refund, moment)
+    found = payments.get("cs_1")
+    assert found is not None
+    assert (found.trouble, found.refund_id, found.refunded_at) == ("no history", "re_1", NOW)
+
+
+def test_troubles_are_told_for_a_time(database: Database) -> None:
+    payments = Payments(database)
+    payments.record(EVENT, Verdict.REFUSED, NOW, job=JOB, trouble="no such term")
+    assert [each.trouble for each in payments.troubled_since(NOW)] == ["no such term"]
+    assert payments.troubled_since(NOW + timedelta(seconds=1)) == []
