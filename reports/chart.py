@@ -1,0 +1,140 @@
+"""Seats over time as a drawing: the geometry only, which the template makes SVG of.
+
+A line stands for what was seen and stops where nobody looked: there it is unknown, not zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from domain.history import SectionHistory, Sighting, Span, openings
+from reports.scale import CountScale, Tick, TimeScale
+
+WIDTH, HEIGHT = 690, 200
+_LEFT, _RIGHT, _TOP, _BOTTOM = 34, WIDTH - 6, 14, HEIGHT - 34
+_HEADROOM = 1.06
+Stretch = tuple[float, float, int]
+"""A level line: from x, to x, the count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A part of the time axis, in pixels."""
+
+    left: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One drawing, in pixels.
+
+    Shape: `seats`, `area` and `capacity` are SVG path data, empty where there is nothing to draw. `dot` is
+    the one place (x, y) of what was looked at only once.
+    """
+
+    times: Sequence[Tick]
+    counts: Sequence[Tick]
+    seats: str
+    area: str
+    capacity: str
+    openings: Sequence[Bar]
+    blind: Sequence[Bar]
+    dot: tuple[float, float] | None
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = _LEFT
+    right: int = _RIGHT
+    top: int = _TOP
+    bottom: int = _BOTTOM
+
+
+def chart_of(history: SectionHistory) -> Chart | None:
+    """The drawing of `history`; None where nothing was seen."""
+    if history.seen is None:
+        return None
+    x = TimeScale(history.seen.start, history.seen.end, _LEFT, _RIGHT)
+    known = [count for seen in history.sightings for count in (seen.open_seats, seen.capacity) if count]
+    most = max(known, default=1)
+    y = CountScale(round(most * _HEADROOM + 0.5), _BOTTOM, _TOP)
+    seats = list(_lines(history, x, lambda seen: seen.open_seats))
+    return Chart(
+        times=list(x.ticks()),
+        counts=list(y.ticks()),
+        seats="".join(_path(line, y) for line in seats),
+        area="".join(_area(line, y) for line in seats),
+        capacity="".join(_path(line, y) for line in _lines(history, x, lambda seen: seen.capacity)),
+        openings=[_bar(each.span, x, least=1.5) for each in openings(history)],
+        blind=[_bar(each, x) for each in history.blind],
+        dot=_dot(seats, y),
+    )
+
+
+def _lines(
+    history: SectionHistory, x: TimeScale, count_of: Callable[[Sighting], int | None]
+) -> Iterator[list[Stretch]]:
+    """Unbroken lines: a new one begins after each blind span, and where the count was not told."""
+    line: list[Stretch] = []
+    for sighting, span in history.held():
+        count = count_of(sighting)
+        for part, is_broken in _looked_at(span, history.blind):
+            if line and (count is None or is_broken):
+                yield _thinned(line)
+                line = []
+            if count is not None:
+                line.append((x(part.start), x(part.end), count))
+    if line:
+        yield _thinned(line)
+
+
+def _looked_at(span: Span, blind: Iterable[Span]) -> Iterator[tuple[Span, bool]]:
+    """The parts of `span` that are not blind, and whether a blind span lies before each."""
+    start, is_broken = span.start, False
+    for each in blind:
+        if each.end <= span.start or each.start >= span.end:
+            continue
+        if each.start > start:
+            yield Span(start, each.start), is_broken
+        start, is_broken = max(each.end, start), True
+    if start < span.end or start == span.start:
+        yield Span(start, span.end), is_broken
+
+
+def _thinned(line: Sequence[Stretch]) -> list[Stretch]:
+    """Of what falls on one pixel only what shows: its extremes, and how it ends."""
+    thin: list[Stretch] = []
+    for _, group in groupby(line, key=lambda each: (int(each[0]), int(each[1]))):
+        found = list(group)
+        low, high = min(found, key=_count), max(found, key=_count)
+        thin += sorted({found[0], low, high, found[-1]}, key=found.index)
+    return thin
+
+
+def _count(stretch: Stretch) -> int:
+    return stretch[2]
+
+
+def _path(line: Sequence[Stretch], y: CountScale) -> str:
+    (first, _, count), *_ = line
+    return f"M{first:.1f} {y(count):.1f}" + "".join(
+        f"V{y(count):.1f}H{right:.1f}" for _, right, count in line
+    )
+
+
+def _area(line: Sequence[Stretch], y: CountScale) -> str:
+    return f"M{line[0][0]:.1f} {y(0):.1f}{_path(line, y).replace('M', 'L', 1)}V{y(0):.1f}Z"
+
+
+def _dot(lines: Sequence[Sequence[Stretch]], y: CountScale) -> tuple[float, float] | None:
+    match lines:
+        case [[(left, right, count)]] if left == right:
+            return left, y(count)
+        case _:
+            return None
+
+
+def _bar(span: Span, x: Callable[[datetime], float], least: float = 0.0) -> Bar:
+    return Bar(x(span.start), max(x(span.end) - x(span.start), least))

@@ -1,0 +1,158 @@
+"""What a report tells, in words and numbers: the template only arranges it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+
+from domain.history import Opening, SectionHistory, Span, instructor_changes, openings
+from domain.words import moment, plain
+from reports.chart import Chart, chart_of
+from reports.wording import NAME_LIMIT, between, change_row, duration, opening_row, person
+
+MOST_ROWS = 40  # of one section's openings, changes or gaps
+UNKNOWN = "—"
+_TITLE_LIMIT = 90
+
+
+@dataclass(frozen=True, slots=True)
+class TermFigures:
+    """What the sections of a term came to that anybody watched, until the day before `until`."""
+
+    sections: int
+    openings_median: float
+    open_share_median: float
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The newest rows of a table, and how many older ones are left out."""
+
+    shown: Sequence[tuple[str, ...]]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class SectionPage:
+    """One section. Texts are plain; `UNKNOWN` where nobody knows."""
+
+    number: str
+    course: str
+    title: str
+    place: str
+    instructor: str
+    seats: str
+    observed: str
+    looked_at: str
+    openings: str
+    open_share: str
+    typical: str
+    longest: str
+    chart: Chart | None
+    opening_rows: Rows
+    change_rows: Rows
+    blind_rows: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The whole report."""
+
+    term: str
+    made_at: str
+    collected: str
+    pages: Sequence[SectionPage]
+    never_observed: str
+    term_note: str
+
+
+def contents_of(
+    term: str, histories: Sequence[SectionHistory], figures: TermFigures | None, made_at: datetime
+) -> Contents:
+    """The report on `histories`, which are of one term."""
+    spans = [history.seen for history in histories if history.seen is not None]
+    return Contents(
+        term=plain(term),
+        made_at=moment(made_at),
+        collected=between(Span(min(s.start for s in spans), max(s.end for s in spans))) if spans else UNKNOWN,
+        pages=[_page(history) for history in histories],
+        never_observed=_never_observed(histories),
+        term_note="" if figures is None else _term_note(figures),
+    )
+
+
+def _page(history: SectionHistory) -> SectionPage:
+    found = openings(history)
+    ended = [each.span.length for each in found if each.is_new and each.has_ended and each.is_certain]
+    details, seen = history.details, history.seen
+    return SectionPage(
+        number=plain(history.key.number),
+        course=plain(details.course, NAME_LIMIT),
+        title=plain(details.title, _TITLE_LIMIT),
+        place=" · ".join(plain(part) for part in (details.meeting_times, details.location) if part),
+        instructor=_last_instructor(history),
+        seats=_last_seats(history),
+        observed=UNKNOWN if seen is None else between(seen),
+        looked_at=UNKNOWN if seen is None else duration(history.looked_at),
+        openings=_count(history, found),
+        open_share=_open_share(history, found),
+        typical=duration(_median(ended)) if ended else UNKNOWN,
+        longest=duration(max(ended)) if ended else UNKNOWN,
+        chart=chart_of(history),
+        opening_rows=_rows([opening_row(each) for each in found]),
+        change_rows=_rows([change_row(each) for each in instructor_changes(history)]),
+        blind_rows=_rows([(between(each), duration(each.length)) for each in history.blind]),
+    )
+
+
+def _median(lengths: Sequence[timedelta]) -> timedelta:
+    return timedelta(seconds=median(length.total_seconds() for length in lengths))
+
+
+def _rows(rows: Sequence[tuple[str, ...]]) -> Rows:
+    return Rows(list(reversed(rows[-MOST_ROWS:])), max(len(rows) - MOST_ROWS, 0))
+
+
+def _last_instructor(history: SectionHistory) -> str:
+    named = [seen.instructor for seen in history.sightings if seen.instructor is not None]
+    return person(named[-1]) if named else UNKNOWN
+
+
+def _last_seats(history: SectionHistory) -> str:
+    if history.seen is None:
+        return UNKNOWN
+    last = history.sightings[-1]
+    if last.open_seats is None:
+        return UNKNOWN
+    return str(last.open_seats) if last.capacity is None else f"{last.open_seats} of {last.capacity}"
+
+
+def _count(history: SectionHistory, found: Sequence[Opening]) -> str:
+    """How many openings began; who looked once cannot know."""
+    return str(sum(each.is_new for each in found)) if history.looked_at else UNKNOWN
+
+
+def _open_share(history: SectionHistory, found: Sequence[Opening]) -> str:
+    """The share of the observed time with open seats."""
+    if not history.looked_at or all(seen.open_seats is None for seen in history.sightings):
+        return UNKNOWN
+    stood = sum((history.known(each.span) for each in found), timedelta(0))
+    return f"{stood / history.looked_at:.0%}"
+
+
+def _never_observed(histories: Sequence[SectionHistory]) -> str:
+    numbers = [plain(history.key.number) for history in histories if history.seen is None]
+    if len(numbers) < 2:  # noqa: PLR2004 - one, or several
+        return "".join(f"section {number}" for number in numbers)
+    return f"sections {', '.join(numbers[:-1])} and {numbers[-1]}"
+
+
+def _term_note(figures: TermFigures) -> str:
+    return (
+        f"Of the {figures.sections} sections of this term that Rollcall observed until "
+        f"{moment(figures.until)}, the one in the middle opened {figures.openings_median:g} times and had "
+        f"open seats for {figures.open_share_median:.0%} of the time."
+    )

@@ -1,0 +1,130 @@
+"""What was seen of sections over time, and when nobody looked.
+
+A run that checked something looked at every section of its parity that somebody watched at the time; which
+single sections it could not read is not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, select
+
+from domain.history import SectionHistory, Sighting, Span
+from domain.observation import Details
+from domain.section import SectionKey, Stagger
+from store.database import Database
+from store.moments import from_ms, to_ms
+from store.schema import runs, section_history, sections, watches
+
+HOUR_MS = 3_600_000
+BLIND_AFTER_HOURS = 3  # without a look: shorter ones are how checks go
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """The hours, since the epoch, in which runs of each half looked."""
+
+    hours: Mapping[Stagger, Collection[int]] = field(default_factory=dict)
+
+    def at(self, row: RowMapping) -> set[int]:
+        """The hours in which the section of `row` was in such a run."""
+        half = Stagger.EVEN if row["is_even"] else Stagger.ODD
+        return {*self.hours.get(half, ()), *self.hours.get(Stagger.ALL, ())}
+
+
+class Histories:
+    """Reads histories whole, for reports and statistics."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, keys: Sequence[SectionKey], until: datetime) -> list[SectionHistory]:
+        """The history of each of `keys` until then; an empty one where nothing was ever seen."""
+        with self._database.snapshot() as connection:
+            rows = [_row(connection, key) for key in keys]
+            looks = read_looks(connection, 0, to_ms(until))
+            return [
+                SectionHistory(key) if row is None else read(connection, row, looks, to_ms(until))
+                for key, row in zip(keys, rows, strict=True)
+            ]
+
+
+def read(
+    connection: Connection, row: RowMapping, looks: Looks, until_ms: int, since_ms: int = 0
+) -> SectionHistory:
+    """The history of the section whose row of `sections` that is."""
+    seen = _sightings(connection, row["id"], since_ms, until_ms)
+    details = Details(row["course"], row["title"], row["location"], row["meeting_times"])
+    key = SectionKey(row["source"], row["term"], row["number"])
+    if not seen or row["observed_at_ms"] is None:
+        return SectionHistory(key, details)
+    span = (seen[0]["observed_at_ms"], max(seen[-1]["observed_at_ms"], min(row["observed_at_ms"], until_ms)))
+    looked = looks.at(row) & _watched_hours(connection, row["id"], span)
+    looked |= {each["observed_at_ms"] // HOUR_MS for each in seen} | {at_ms // HOUR_MS for at_ms in span}
+    return SectionHistory(key, details, [_sighting(each) for each in seen], from_ms(span[1]), _blind(looked))
+
+
+def read_looks(connection: Connection, since_ms: int, until_ms: int) -> Looks:
+    """When runs looked, by the hour."""
+    columns = runs.c
+    hour = columns.started_at_ms - columns.started_at_ms % HOUR_MS
+    query = (
+        select(columns.stagger, hour)
+        .where(columns.checked > 0, columns.started_at_ms >= since_ms, columns.started_at_ms < until_ms)
+        .distinct()
+    )
+    hours: dict[Stagger, set[int]] = {}
+    for stagger, at_ms in connection.execute(query):
+        hours.setdefault(Stagger(stagger), set()).add(at_ms // HOUR_MS)
+    return Looks(hours)
+
+
+def _row(connection: Connection, key: SectionKey) -> RowMapping | None:
+    columns = sections.c
+    is_it = (columns.source == key.source) & (columns.term == key.term) & (columns.number == key.number)
+    return connection.execute(select(sections).where(is_it)).mappings().first()
+
+
+def _sightings(connection: Connection, section_id: int, since_ms: int, until_ms: int) -> list[RowMapping]:
+    """The changes in that time, and before them what was known at its beginning."""
+    columns = section_history.c
+    is_its = (columns.section_id == section_id) & (columns.observed_at_ms < until_ms)
+    query = select(section_history).where(is_its)
+    order = (columns.observed_at_ms, columns.id)
+    found = list(
+        connection.execute(query.where(columns.observed_at_ms >= since_ms).order_by(*order)).mappings()
+    )
+    if since_ms == 0:
+        return found
+    before = (
+        query.where(columns.observed_at_ms < since_ms).order_by(*(each.desc() for each in order)).limit(1)
+    )
+    return [*connection.execute(before).mappings(), *found]
+
+
+def _watched_hours(connection: Connection, section_id: int, span: tuple[int, int]) -> set[int]:
+    columns = watches.c
+    query = select(columns.created_at_ms, columns.ended_at_ms).where(columns.section_id == section_id)
+    hours: set[int] = set()
+    for start_ms, end_ms in connection.execute(query):
+        first, last = max(start_ms, span[0]), min(end_ms or span[1], span[1])
+        hours.update(range(first // HOUR_MS, last // HOUR_MS + 1))
+    return hours
+
+
+def _blind(looked: set[int]) -> list[Span]:
+    """From the end of an hour with a look to the beginning of the next one, where that is long."""
+    return [
+        Span(from_ms((before + 1) * HOUR_MS), from_ms(after * HOUR_MS))
+        for before, after in pairwise(sorted(looked))
+        if after - before > BLIND_AFTER_HOURS
+    ]
+
+
+def _sighting(row: Mapping[Any, Any]) -> Sighting:
+    return Sighting(from_ms(row["observed_at_ms"]), row["open_seats"], row["capacity"], row["instructor"])
