@@ -7,9 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
 
 from actors.services import Services
+from actors.submission import submit
 from actors.triggers import trigger_run
+from domain.history import day_of
 from domain.section import Stagger
 from scheduling.timetable import Timetable
 
@@ -38,6 +41,11 @@ class Schedule:
         """Check the demo campus all the time: its seats move within the minute."""
         self.every(DEMO_PERIOD, self._check_everything, name="demo")
 
+    def condense_history(self, trigger: CronTrigger) -> None:
+        """Have each day's history condensed in the night after it, or as soon as somebody is up."""
+        self._scheduler.add_job(condense_history, trigger, args=[self._services], id="condense")
+        self._scheduler.add_job(condense_history, args=[self._services], id="catch-up-condense")
+
     def every(self, period: timedelta, work: Callable[[], Any], *, name: str) -> None:
         """Do `work` once each `period`; a tick that takes longer is not overtaken by the next."""
         self._scheduler.add_job(work, "interval", seconds=period.total_seconds(), id=name)
@@ -55,3 +63,9 @@ class Schedule:
 
     def _check_everything(self) -> None:
         trigger_run(self._services, "demo", Stagger.ALL, force=True)
+
+
+def condense_history(services: Services) -> None:
+    """Ask for the job that condenses the history, once a day."""
+    day = day_of(services.clock.now())
+    submit(services, "condense", {}, idempotency_key=f"condense/{day}")

@@ -20,7 +20,7 @@ def test_the_history_is_condensed_once_a_day_however_often_a_scheduler_asks(
         for _ in range(2):
             condense_history(services)
         (job,) = services.store.jobs.page(None, 10)[0]
-        assert (job.kind, job.profile, job.given) == ("history.condense", Profile.BATCH, {})
+        assert (job.kind, job.profile, job.given) == ("condense", Profile.BATCH, {})
 
         found.clock.advance(86_400)
         condense_history(services)

@@ -1,0 +1,231 @@
+"""DBOS itself, in this process: one engine at a time, as in a jobs process."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from domain.job import JobRecord, JobState, JsonObject, NewJob, Profile
+from storage.folder import Folder
+from store import migrate
+from store.database import Database
+from store.job_runs import JobRuns
+from store.jobs import Jobs
+from tests.support.clock import FakeClock
+from tests.support.house import sqlite_url
+from tests.support.stack import wait_until
+from workflows.catalog import Kind, catalog_of
+from workflows.engine import Durable, Engine
+from workflows.execution import Execution
+from workflows.job import Job
+from workflows.persistence import InterruptedJobError
+from workflows.recovery import take_back
+from workflows.retention import forget_old
+from workflows.services import JobServices
+
+Workflow = Callable[[Job], JsonObject]
+
+
+class Works:
+    """A database, and engines over it that begin and end as the test says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "rollcall.db"
+        self.database, self.clock = Database(sqlite_url(folder)), FakeClock()
+        migrate.upgrade(self.database)
+        self.jobs, self.storage = Jobs(self.database), Folder(folder / "storage")
+
+    @contextmanager
+    def engine(self, workflow: Workflow, executor: str = "here-0") -> Iterator[Engine]:
+        stopped = Event()
+        kind = Kind("task", Profile.REALTIME, lambda given: given, lambda job, _: workflow(job))
+        execution = Execution(
+            executor=executor,
+            catalog=catalog_of(kind),
+            services=JobServices(self.clock, self.storage),
+            runs=JobRuns(self.database),
+            keep=Durable(),
+            pause=stopped.wait,
+            announce=lambda _: None,
+        )
+        engine = Engine(execution, str(self.database.url), set(Profile))
+        engine.launch({})
+        try:
+            yield engine
+        finally:
+            stopped.set()
+            engine.close(0)
+
+    def submit(self, engine: Engine) -> JobRecord:
+        job, _ = self.jobs.add(NewJob("task", Profile.REALTIME, {"say": "Grüße"}), self.clock.now())
+        number = self.jobs.number(job.id)
+        assert number is not None
+        engine.start(job, number)
+        engine.start(job, number)
+        return job
+
+    def look(self, job: JobRecord) -> JobRecord:
+        found = self.jobs.get(job.id)
+        assert found is not None
+        return found
+
+    def await_end(self, job: JobRecord) -> JobRecord:
+        wait_until(lambda: self.look(job).state.is_final, "the end")
+        return self.look(job)
+
+
+@pytest.fixture
+def works(tmp_path: Path) -> Iterator[Works]:
+    found = Works(tmp_path)
+    yield found
+    found.database.close()
+
+
+class Halt:
+    """Work that interrupts the process the first time."""
+
+    def __init__(self) -> None:
+        self.reached = Event()
+
+    def __call__(self) -> str:
+        if not self.reached.is_set():
+            self.reached.set()
+            raise InterruptedJobError
+        return "done"
+
+
+class TwoSteps:
+    """A workflow whose second step interrupts the process the first time; `firsts` counts the first."""
+
+    def __init__(self) -> None:
+        self.firsts = 0
+        self.halt = Halt()
+
+    def __call__(self, job: Job) -> JsonObject:
+        return {"first": job.step("first", self._first), "second": job.step("second", self.halt)}
+
+    def _first(self) -> int:
+        self.firsts += 1
+        return self.firsts
+
+
+def test_the_next_process_of_an_executor_takes_up_what_the_last_one_left(works: Works) -> None:
+    workflow = TwoSteps()
+    with works.engine(workflow) as engine:
+        job = works.submit(engine)
+        assert workflow.halt.reached.wait(20)
+    assert works.look(job).state is JobState.RUNNING
+    with works.engine(workflow):
+        ended = works.await_end(job)
+    assert (ended.result, workflow.firsts) == ({"first": 1, "second": "done"}, 1)
+
+
+def test_another_executor_leaves_it_alone_until_it_recovers_it(works: Works) -> None:
+    workflow = TwoSteps()
+    with works.engine(workflow) as engine:
+        job = works.submit(engine)
+        assert workflow.halt.reached.wait(20)
+    with works.engine(workflow, "there-0") as engine:
+        assert engine.executors() == {"here-0"}
+        assert engine.recover("here-0") == 1
+        ended = works.await_end(job)
+        wait_until(lambda: engine.executors() == set(), "nobody with work in hand")
+        assert engine.recover("here-0") == 0
+    assert (ended.state, workflow.firsts) == (JobState.SUCCEEDED, 1)
+
+
+def test_a_changed_workflow_keeps_running_jobs_on_their_way(works: Works) -> None:
+    halt = Halt()
+
+    def before(job: Job) -> JsonObject:
+        return {
+            "is": [
+                job.step("write", lambda: "letter"),
+                job.step("send", lambda: "sent"),
+                job.step("file", halt),
+            ]
+        }
+
+    def after(job: Job) -> JsonObject:
+        done = [job.step("write", lambda: "letter")]
+        if job.is_changed("sign the letter"):
+            done.append(job.step("sign", lambda: "signed"))
+        return {"is": [*done, job.step("send", lambda: "sent"), job.step("file", lambda: "filed")]}
+
+    with works.engine(before) as engine:
+        old = works.submit(engine)
+        assert halt.reached.wait(20)
+    with works.engine(after) as engine:
+        new = works.submit(engine)
+        assert works.await_end(old).result == {"is": ["letter", "sent", "filed"]}
+        assert works.await_end(new).result == {"is": ["letter", "signed", "sent", "filed"]}
+
+
+def test_everything_is_kept_as_json(works: Works) -> None:
+    with works.engine(lambda job: {"said": job.step("say", lambda: ["Grüße", 1, None])}) as engine:
+        works.await_end(works.submit(engine))
+    with sqlite3.connect(works.path) as connection:
+        (kept,) = connection.execute("SELECT output, serialization FROM operation_outputs").fetchall()
+    assert kept == ('{"value": ["Gr\\u00fc\\u00dfe", 1, null]}', "rollcall_json")
+
+
+def test_old_jobs_are_forgotten_everywhere(works: Works) -> None:
+    def workflow(job: Job) -> JsonObject:
+        job.step("write", lambda: job.services.storage.put(f"jobs/{job.id}/a", b"a", "text/plain"))
+        return {}
+
+    with works.engine(workflow) as engine:
+        old = works.submit(engine)
+        works.await_end(old)
+        wait_until(lambda: engine.executors() == set(), "an engine that is done")
+        works.clock.advance(7 * 86_400 + 1)
+        young = works.submit(engine)
+        works.await_end(young)
+        wait_until(lambda: engine.executors() == set(), "an engine that is done")
+        times = {"now": works.clock.now(), "lifetime": timedelta(days=7)}
+        assert forget_old(works.jobs, works.storage, engine, **times) == 1  # type: ignore[arg-type]
+        assert forget_old(works.jobs, works.storage, engine, **times) == 0  # type: ignore[arg-type]
+    assert works.jobs.get(old.id) is None
+    assert works.look(young).state is JobState.SUCCEEDED
+    assert works.storage.get(f"jobs/{young.id}/a") == b"a"
+    with sqlite3.connect(works.path) as connection:
+        kept = connection.execute("SELECT workflow_uuid FROM workflow_status").fetchall()
+        steps = connection.execute("SELECT DISTINCT job_id FROM job_steps").fetchall()
+    assert kept == steps == [(young.id,)]
+
+
+def test_jobs_that_the_engine_has_lost_are_queued_again(works: Works) -> None:
+    workflow = TwoSteps()
+    with works.engine(workflow) as engine:
+        job = works.submit(engine)
+        assert workflow.halt.reached.wait(20)
+        works.jobs.accept(job.id, works.clock.now())
+        take_back(works.jobs, engine)
+        assert works.look(job).state is JobState.RUNNING
+        engine.forget([job.id])
+        take_back(works.jobs, engine)
+    assert works.look(job).state is JobState.QUEUED
+    assert works.jobs.accepted(0, 10) == {}
+
+
+def test_a_job_that_waits_for_its_turn_can_be_hastened(works: Works) -> None:
+    with works.engine(lambda _: {}) as engine:
+        job, _ = works.jobs.add(NewJob("task", Profile.BATCH, {}), works.clock.now())
+        engine.hasten(job.id)
+        engine.start(job, 1)
+        engine.hasten(job.id)
+        assert works.await_end(job).state is JobState.SUCCEEDED
+
+
+def test_a_kind_that_this_version_does_not_know_fails(works: Works) -> None:
+    with works.engine(lambda _: {}) as engine:
+        job, _ = works.jobs.add(NewJob("dance", Profile.REALTIME, {}), works.clock.now())
+        engine.start(job, 1)
+        ended = works.await_end(job)
+    assert (ended.state, ended.error) == (JobState.FAILED, "this version of Rollcall knows no job 'dance'")

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from pypdf import PdfReader
+
+from domain.errors import (
+    InvalidInputError,
+    RejectedError,
+    StorageFullError,
+    UnreachableError,
+    UpstreamError,
+)
+from domain.job import JobState, NewJob, Profile
+from reports.pdf import LocalPrinter
+from resilience.breaker import CircuitBreaker
+from resilience.circuit import BreakerPolicy
+from storage.folder import Folder
+from store import migrate
+from store.database import Database
+from tests.store.desk import Desk
+from tests.support.house import sqlite_url
+from tests.workflows.shop import ORDER, PDF, Shop
+from workflows import order
+
+
+class FullFolder(Folder):
+    def put(self, key: str, content: bytes, content_type: str) -> None:
+        raise StorageFullError("no room is left")
+
+
+class CrashError(BaseException):
+    """The process died."""
+
+
+@pytest.fixture
+def shop(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Iterator[Shop]:
+    database = Database(sqlite_url(tmp_path))
+    migrate.upgrade(database)
+    desk = Desk(database)
+
+    def now_ms() -> int:
+        return int(desk.clock.now().timestamp() * 1000)
+
+    breakers = {
+        name: CircuitBreaker(name, redis_client, BreakerPolicy(), now_ms=now_ms, prefix=prefix)
+        for name in ("mail", "stripe")
+    }
+    yield Shop(desk, tmp_path / "storage", breakers)
+    database.close()
+
+
+def test_an_order_is_delivered_as_a_pdf_by_mail(shop: Shop) -> None:
+    shop.printer = LocalPrinter()
+    job = shop.carry_out(shop.order())
+
+    (letter,) = shop.post.sent
+    (attached,) = letter.attachments
+    assert (letter.to, attached.name, attached.content_type) == (
+        "ada@example.edu",
+        "seat-history-2261.pdf",
+        "application/pdf",
+    )
+    text = PdfReader(BytesIO(attached.content)).pages[1].extract_text()
+    assert "section 12430" in text
+    assert job.state is JobState.SUCCEEDED
+    assert job.result == {
+        "artifact": f"jobs/{job.id}/report.pdf",
+        "content_type": "application/pdf",
+        "bytes": len(attached.content),
+        "mail_id": shop.post.keys[f"report-{job.id}-deliver"][0].provider_id,  # type: ignore[union-attr]
+        "sections": 2,
+    }
+    assert shop.storage.get(f"jobs/{job.id}/report.pdf") == attached.content
+    assert (shop.bank.calls, shop.payment().trouble) == (0, None)
+
+
+@pytest.mark.parametrize("step", ["collect", "print", "deliver"])
+@pytest.mark.parametrize("moment", ["before", "unkept", "kept"])
+def test_a_crash_at_any_step_delivers_one_letter(shop: Shop, step: str, moment: str) -> None:
+    job, engine = shop.order(), shop.engine
+    engine.start(job, 1)
+    memory = engine.memories[job.id]
+
+    def crash(place: str) -> None:
+        if place == f"{step}:{moment}":
+            memory.crash = lambda _: None
+            raise CrashError
+
+    memory.crash = crash
+    with pytest.raises(CrashError):
+        engine.run(job.id)
+    engine.run(job.id)
+
+    assert shop.look(job.id).state is JobState.SUCCEEDED
+    assert [letter.attachments[0].content for letter in shop.post.sent] == [PDF]
+    assert shop.bank.calls == 0
+
+
+def test_sections_that_nobody_ever_saw_are_paid_back(shop: Shop) -> None:
+    job = shop.carry_out(shop.order(sections=["99999"]))
+
+    assert job.state is JobState.FAILED
+    assert job.error == "nothing was ever observed of these sections in term 2261"
+    assert shop.bank.refunds == {"refund-cs_1": "re_pi_1"}
+    assert shop.payment().refund_id == "re_pi_1"
+    assert shop.payment().trouble == (
+        "The report was not delivered: nothing was ever observed of these sections in term 2261"
+    )
+    assert shop.post.sent == []
+
+
+def test_an_address_that_takes_no_mail_is_paid_back(shop: Shop) -> None:
+    shop.post.troubles.append(RejectedError("no such address"))
+    job = shop.carry_out(shop.order())
+    assert (job.state, job.error, len(shop.bank.refunds)) == (JobState.FAILED, "no such address", 1)
+
+
+def test_a_letter_whose_answer_is_lost_is_sent_once(shop: Shop) -> None:
+    shop.post.troubles += [UnreachableError("lost"), None]
+    shop.post.accepts_in_trouble = True
+    job = shop.carry_out(shop.order())
+    assert (job.state, len(shop.post.sent), shop.post.calls) == (JobState.SUCCEEDED, 1, 2)
+
+
+def test_a_pause_of_mail_only_delays_the_letter(shop: Shop) -> None:
+    start = shop.desk.clock.now()
+    shop.desk.pauses.pause("mail", start + timedelta(hours=1), "moving house", "ada", start)
+    job = shop.carry_out(shop.order())
+
+    assert (job.state, len(shop.post.sent), shop.post.calls) == (JobState.SUCCEEDED, 1, 1)
+    assert job.finished_at is not None
+    assert job.finished_at - start >= timedelta(hours=1)
+
+
+def test_a_cancelled_order_is_paid_back_and_not_sent(shop: Shop) -> None:
+    job = shop.order()
+    shop.jobs.ask_cancel(job.id, shop.desk.clock.now())
+    job = shop.carry_out(job)
+    assert (job.state, len(shop.bank.refunds), shop.post.sent) == (JobState.CANCELLED, 1, [])
+
+
+def test_without_a_key_nothing_is_paid_back_and_the_operator_hears_of_it(shop: Shop) -> None:
+    shop.refunds = False
+    shop.carry_out(shop.order(sections=["99999"]))
+    assert (shop.bank.calls, shop.payment().refund_id) == (0, None)
+    assert shop.payments.troubled_since(shop.desk.clock.now() - timedelta(hours=1)) == [shop.payment()]
+
+
+def test_a_refund_is_tried_again_and_made_once(shop: Shop) -> None:
+    shop.bank.troubles += [UpstreamError("down"), UpstreamError("down")]
+    shop.carry_out(shop.order(sections=["99999"]))
+    assert (shop.bank.calls, shop.payment().refund_id) == (3, "re_pi_1")
+
+
+def test_a_report_that_is_tried_again_and_fails_again_is_paid_back_once(shop: Shop) -> None:
+    first = shop.carry_out(shop.order(sections=["99999"]))
+    retry = NewJob("report", Profile.REALTIME, first.given, retry_of=first.id)
+    again, _ = shop.jobs.add(retry, shop.desk.clock.now())
+    shop.carry_out(again)
+    assert shop.bank.calls == 1
+
+
+def test_an_order_without_a_payment_is_only_ended(shop: Shop) -> None:
+    given = {name: value for name, value in ORDER.items() if name != "payment"}
+    job, _ = shop.jobs.add(
+        NewJob("report", Profile.REALTIME, given | {"sections": ["1"]}), shop.desk.clock.now()
+    )
+    assert shop.carry_out(job).state is JobState.FAILED
+    assert shop.bank.calls == 0
+
+
+def test_a_full_disk_ends_the_order_with_a_reason(shop: Shop) -> None:
+    shop.storage = FullFolder(shop.folder)
+    job = shop.carry_out(shop.order())
+    assert job.state is JobState.FAILED
+    assert job.error == "no room is left"
+    assert len(shop.bank.refunds) == 1
+
+
+def test_the_term_is_told_once_its_days_are_condensed(shop: Shop) -> None:
+    shop.carry_out(shop.order())
+    shop.desk.show(*[0] * 24, seconds=3600)
+    condensing, _ = shop.jobs.add(NewJob("condense", Profile.BATCH, {}), shop.desk.clock.now())
+    assert shop.carry_out(condensing).result == {"sections": 1, "days": 1}
+    second, _ = shop.jobs.add(
+        NewJob("report", Profile.REALTIME, ORDER | {"payment": None}), shop.desk.clock.now()
+    )
+    shop.carry_out(second)
+
+    assert ["sections of this term" in html for html in shop.printed] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"email": "nobody"}, {"email"}),
+        ({"email": None, "term": None}, {"email", "term"}),
+        ({"sections": []}, {"sections"}),
+        ({"sections": "12430"}, {"sections"}),
+        ({"sections": [str(number) for number in range(21)]}, {"sections"}),
+        ({"sections": ["1;2"]}, {"sections"}),
+        ({"source": "No Source"}, {"source"}),
+        ({"term": "22/61"}, {"term"}),
+        ({"payment": 1}, {"payment"}),
+        ({"colour": "red"}, {"colour"}),
+    ],
+)
+def test_bad_input_is_named_by_field(changes: dict[str, Any], fields: set[str]) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        order.read(ORDER | changes)
+    assert refused.value.problems.keys() == fields
+
+
+def test_a_section_that_is_named_twice_is_told_of_once() -> None:
+    assert order.read(ORDER | {"sections": ["2", "1", "2"]}).sections == ("2", "1")

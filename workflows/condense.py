@@ -1,0 +1,48 @@
+"""Jobs of kind `condense`: each night, what the days of every section came to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.errors import InvalidInputError, PermanentError
+from domain.history import day_of
+from domain.job import JsonObject
+from store.section_days import SectionDays
+from workflows.job import Job
+
+_AT_ONCE = 200  # sections, in one step
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """It takes no input."""
+
+
+def read(given: JsonObject) -> Nothing:
+    """Raises: InvalidInputError that names each field."""
+    if given:
+        raise InvalidInputError(dict.fromkeys(given, "is not a known field"))
+    return Nothing()
+
+
+def run(job: Job, _: Nothing) -> JsonObject:
+    """Condense the days before today, some sections at a time; what is condensed already is left alone."""
+    today = job.step("begin", lambda: day_of(job.services.clock.now()))
+    sections = job.step("list", lambda: _days(job).unfinished(today))
+    condensed = 0
+    for start in range(0, len(sections), _AT_ONCE):
+        part = sections[start : start + _AT_ONCE]
+        condensed += _condense(job, start, part, today)
+        job.tell(start + len(part), len(sections), "condensing the sections' days")
+    return {"sections": len(sections), "days": condensed}
+
+
+def _condense(job: Job, start: int, sections: Sequence[int], before_day: int) -> int:
+    return job.step(f"sections {start + 1} on", lambda: _days(job).condense(sections, before_day))
+
+
+def _days(job: Job) -> SectionDays:
+    if job.services.reports is None:
+        raise PermanentError("this process makes no reports")
+    return job.services.reports.days

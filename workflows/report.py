@@ -1,0 +1,94 @@
+"""Jobs of kind `report`: what was seen of sections, as a PDF, by mail to whoever ordered it."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Any
+
+from domain.errors import PermanentError, RejectedError
+from domain.history import midnight
+from domain.job import JsonObject
+from domain.notice import Refused
+from reports.contents import TermFigures, contents_of
+from reports.document import html_of
+from store.section_days import SectionDays
+from workflows.attempt import BreakerRefusedError
+from workflows.job import Job, JobFailure
+from workflows.order import Order
+from workflows.refund import give_back
+from workflows.services import ReportPorts
+
+MAIL, DOCRAPTOR = "mail", "docraptor"
+_STEPS = 3
+_HTML, _PDF = "text/html", "application/pdf"
+
+
+def run(job: Job, order: Order) -> JsonObject:
+    """Collect and draw, print, deliver; what was made is kept with the job."""
+    job.tell(0, _STEPS, "collecting the history")
+    document = job.step("collect", lambda: _collect(job, order))
+    job.tell(1, _STEPS, "making the PDF")
+    ports = _ports(job)
+    artifact = job.step("print", lambda: _print(job, document), breaker=ports.printer_breaker)
+    job.tell(2, _STEPS, "sending it")
+    mail_id = job.step("deliver", lambda: _deliver(job, order, str(artifact["artifact"])), breaker=MAIL)
+    job.tell(_STEPS, _STEPS, "delivered")
+    return artifact | {"mail_id": mail_id, "sections": len(order.sections)}
+
+
+def make_good(job: Job, order: Order, failure: JobFailure) -> None:
+    """Tell the operator, and give the money back."""
+    if order.payment is not None:
+        give_back(job, order.payment, f"The report was not delivered: {failure.reason}")
+
+
+def _collect(job: Job, order: Order) -> str:
+    """Where the document is kept. Raises: PermanentError when there is nothing to tell."""
+    ports, now = _ports(job), job.services.clock.now()
+    histories = ports.histories.of(order.keys(), now)
+    if all(history.seen is None for history in histories):
+        raise PermanentError(f"nothing was ever observed of these sections in term {order.term}")
+    contents = contents_of(order.term, histories, _term_figures(ports.days, order), now)
+    key = f"jobs/{job.id}/report.html"
+    job.services.storage.put(key, html_of(contents).encode(), _HTML)
+    return key
+
+
+def _term_figures(days: SectionDays, order: Order) -> TermFigures | None:
+    """What the term came to, as far as it is condensed; None where nothing is yet."""
+    totals = [total for total in days.totals(order.source, order.term) if total.looked_at]
+    if not totals:
+        return None
+    return TermFigures(
+        sections=len(totals),
+        openings_median=median(total.openings for total in totals),
+        open_share_median=median(total.open / total.looked_at for total in totals),
+        until=midnight(max(total.last_day for total in totals) + 1),
+    )
+
+
+def _print(job: Job, document: str) -> dict[str, Any]:
+    storage, key = job.services.storage, f"jobs/{job.id}/report.pdf"
+    pdf = _ports(job).printer(storage.get(document).decode())
+    storage.put(key, pdf, _PDF)
+    return {"artifact": key, "content_type": _PDF, "bytes": len(pdf)}
+
+
+def _deliver(job: Job, order: Order, artifact: str) -> str:
+    """The provider's id of the letter. A pause of mail costs no attempt."""
+    ports, now = _ports(job), job.services.clock.now()
+    pause = ports.pauses.paused(MAIL, now)
+    if pause is not None:
+        raise BreakerRefusedError(f"mail is paused: {pause.reason}", retry_after_seconds=60)
+    pdf = job.services.storage.get(artifact)
+    letter = ports.letters.write(order.email, order.term, order.sections, pdf, job.id)
+    (receipt,) = ports.mailer.send([letter], f"report-{job.id}-deliver")
+    if isinstance(receipt, Refused):
+        raise RejectedError(f"the letter was refused: {receipt.reason}")
+    return receipt.provider_id
+
+
+def _ports(job: Job) -> ReportPorts:
+    if job.services.reports is None:
+        raise PermanentError("this process makes no reports")
+    return job.services.reports
