@@ -34,7 +34,9 @@ def upgrade() -> None:
             ["account"], ["credit_accounts.name"], name=op.f("fk_credit_transfers_account")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_credit_transfers")),
-        sa.UniqueConstraint("account", "idempotency_key", name=op.f("uq_credit_transfers_account_idempotency_key")),
+        sa.UniqueConstraint(
+            "account", "idempotency_key", name=op.f("uq_credit_transfers_account_idempotency_key")
+        ),
         sa.UniqueConstraint("job_id", "purpose", name=op.f("uq_credit_transfers_job_id_purpose")),
     )
     op.create_table(
@@ -52,7 +54,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_credit_entries")),
         sa.UniqueConstraint("transfer_id", "pot", name=op.f("uq_credit_entries_transfer_id_pot")),
     )
-    op.create_index(op.f("ix_credit_transfers_account_id"), "credit_transfers", ["account", "id"], unique=False)
+    op.create_index(
+        op.f("ix_credit_transfers_account_id"), "credit_transfers", ["account", "id"], unique=False
+    )
     op.create_index(
         op.f("ix_credit_entries_account_pot_id"), "credit_entries", ["account", "pot", "id"], unique=False
     )
