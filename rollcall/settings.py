@@ -273,7 +273,7 @@ class Settings:
         "GEMINI_MODEL", _model, "gemini-2.5-flash-image", help="the model that makes them"
     )
     generation_concurrency: int = _setting(
-        "GENERATION_CONCURRENCY", _integer(1, 100), "4", help="pictures made at a time"
+        "GENERATION_CONCURRENCY", _integer(1, 100), "4", help="pictures made at a time, in the whole fleet"
     )
     report_aggregate_cron: str = _setting(
         "REPORT_AGGREGATE_CRON", _cron, "20 3 * * *", help="when the days' history is condensed, UTC"

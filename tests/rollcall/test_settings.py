@@ -20,11 +20,23 @@ def test_nothing_needs_to_be_set() -> None:
     )
 
 
+def test_an_installation_is_a_demo_until_it_has_a_catalog_or_a_name() -> None:
+    catalog = {"SCRAPER_URL": "https://scraper.example.edu", "SCRAPER_SECRET_TOKEN": "a-token"}
+    named = {"ENVIRONMENT": "staging"}
+    assert [parse(values).environment for values in ({}, catalog, named, catalog | named)] == [
+        "demo",
+        "production",
+        "staging",
+        "staging",
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("PORT", "0"),
         ("PORT", "eighty"),
+        ("ENVIRONMENT", "The Real One"),
         ("PORT", "\uff18\uff10"),
         ("DATABASE_URL", "mysql://x/y"),
         ("REDIS_URL", "127.0.0.1:6379"),

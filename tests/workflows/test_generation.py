@@ -127,6 +127,17 @@ def test_at_whichever_moment_it_happens_the_account_is_treated_fairly(studio: St
         studio.require_fair(*ids)
 
 
+@pytest.mark.parametrize(("moment", "asked"), [("make:kept", 2), ("store:unkept", 1), ("store:kept", 1)])
+def test_a_picture_is_made_again_only_where_a_crash_took_it_away(
+    studio: Studio, moment: str, asked: int
+) -> None:
+    job_id = studio.order()
+    at(studio, job_id, {moment: "crash"})
+    assert studio.finish(job_id).state is JobState.SUCCEEDED
+    assert len(studio.gemini.requests) == asked
+    studio.require_fair(job_id)
+
+
 def test_a_capture_that_a_crash_and_a_cancellation_overtake_is_given_back(studio: Studio) -> None:
     job_id = studio.order()
     at(studio, job_id, {"capture:unkept": "cancel and crash"})

@@ -1,0 +1,115 @@
+"""What Gemini answers: a picture, or a failure and what to do about it.
+
+Source: https://ai.google.dev/api/generate-content and https://cloud.google.com/apis/design/errors.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from domain.errors import (
+    MalformedAnswerError,
+    RateLimitedError,
+    RejectedError,
+    RollcallError,
+    UnauthorisedError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
+from domain.words import plain
+from generation.picture import Picture, picture_of
+
+_REFUSALS: dict[int, type[RollcallError]] = {
+    400: RejectedError,
+    401: UnauthorisedError,
+    403: UnauthorisedError,
+    404: RejectedError,  # the model
+    408: UpstreamTimeoutError,
+    413: RejectedError,
+    504: UpstreamTimeoutError,
+}
+_BUSY, _SERVER_ERROR = 429, 500
+_BAD_KEY = "API_KEY_INVALID"  # comes with status 400
+_DELAY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
+
+
+def document_of(body: bytes) -> dict[str, Any]:
+    """The JSON object that `body` holds. Raises: MalformedAnswerError."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedAnswerError("Gemini answered without JSON") from error
+    if not isinstance(found, dict):
+        raise MalformedAnswerError("Gemini's answer is not of the agreed shape")
+    return found
+
+
+def picture_in(answer: dict[str, Any]) -> Picture:
+    """The first picture of `answer`.
+
+    Raises: RejectedError, with Gemini's reason, when it made none; MalformedAnswerError.
+    """
+    blocked = _member(answer, "promptFeedback").get("blockReason")
+    if blocked:
+        raise RejectedError(f"Gemini refuses the prompt ({plain(str(blocked))})")
+    candidate = next(_objects(answer.get("candidates")), {})
+    parts = list(_objects(_member(candidate, "content").get("parts")))
+    for part in parts:
+        data = _member(part, "inlineData").get("data")
+        if isinstance(data, str):
+            return _decoded(data)
+    raise _without_picture(candidate, parts)
+
+
+def failure_of(status: int, answer: dict[str, Any]) -> RollcallError:
+    """The failure that an answer with another status than 200 stands for."""
+    error = _member(answer, "error")
+    told = f"Gemini: {status} {plain(str(error.get('message', '')))}".rstrip()
+    details = list(_objects(error.get("details")))
+    if status == _BUSY:
+        return RateLimitedError(told, retry_after_seconds=_delay_seconds(details))
+    if any(detail.get("reason") == _BAD_KEY for detail in details):
+        return UnauthorisedError(told)
+    if status >= _SERVER_ERROR:
+        return _REFUSALS.get(status, UpstreamError)(told)
+    return _REFUSALS.get(status, RejectedError)(told)
+
+
+def _without_picture(candidate: dict[str, Any], parts: list[dict[str, Any]]) -> RollcallError:
+    reason = candidate.get("finishReason")
+    if reason is None:
+        return MalformedAnswerError("Gemini's answer has no end and no picture")
+    if reason != "STOP":
+        return RejectedError(f"Gemini made no picture ({plain(str(reason))})")
+    said = plain(" ".join(str(part["text"]) for part in parts if "text" in part))
+    return RejectedError(f"Gemini made no picture, but wrote: {said}" if said else "Gemini made no picture")
+
+
+def _decoded(data: str) -> Picture:
+    try:
+        return picture_of(base64.b64decode(data, validate=True))
+    except (binascii.Error, ValueError, RejectedError) as error:
+        raise MalformedAnswerError("Gemini's picture cannot be read") from error
+
+
+def _delay_seconds(details: list[dict[str, Any]]) -> float | None:
+    """How long `google.rpc.RetryInfo` asks to wait, such as "37s" or "1.5s"."""
+    for detail in details:
+        found = _DELAY.fullmatch(str(detail.get("retryDelay", "")))
+        if found:
+            return float(found.group(1))
+    return None
+
+
+def _member(found: dict[str, Any], name: str) -> dict[str, Any]:
+    value = found.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: object) -> Iterator[dict[str, Any]]:
+    yield from (each for each in value if isinstance(each, dict)) if isinstance(value, list) else ()
