@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from domain.errors import MalformedAnswerError, TransientError, UnreachableError, UpstreamTimeoutError
+from domain.errors import MalformedAnswerError
 from generation.answer import document_of, failure_of, picture_in
 from generation.picture import Picture
-
-if TYPE_CHECKING:
-    import requests
+from outbound.service import Service
 
 API_URL = "https://generativelanguage.googleapis.com"
-_MAX_BYTES = 32 * 1024 * 1024
-_CHUNK_BYTES = 65_536
-_CONNECT_SECONDS = 5.0
 _OK = 200
 
 
@@ -42,7 +36,11 @@ class Gemini:
 
         Raises: TransientError, PermanentError, with a reason for people.
         """
-        status, body = self._ask(json.dumps(_request(prompt, asset)).encode())
+        status, body = self._service.post(
+            f"{self.api_url or API_URL}/v1beta/models/{self.model}:generateContent",
+            json.dumps(_request(prompt, asset)).encode(),
+            {"x-goog-api-key": self.api_key},
+        )
         if status == _OK:
             return picture_in(document_of(body))
         try:
@@ -51,29 +49,9 @@ class Gemini:
             answer = {}  # a proxy's page: the status says enough
         raise failure_of(status, answer)
 
-    def _ask(self, request: bytes) -> tuple[int, bytes]:
-        import requests  # noqa: PLC0415 - heavy
-
-        try:
-            with self._session.post(
-                f"{self.api_url or API_URL}/v1beta/models/{self.model}:generateContent",
-                data=request,
-                headers={"Content-Type": "application/json", "x-goog-api-key": self.api_key},
-                timeout=(_CONNECT_SECONDS, self.timeout_seconds),
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                return answer.status_code, _read(answer, time.monotonic() + self.timeout_seconds)
-        except requests.RequestException as error:
-            raise _lost(error) from error
-
     @cached_property
-    def _session(self) -> requests.Session:
-        import requests  # noqa: PLC0415
-
-        session = requests.Session()
-        session.trust_env = False  # neither a proxy nor a `.netrc`
-        return session
+    def _service(self) -> Service:
+        return Service("Gemini", self.timeout_seconds, max_mib=32)
 
 
 def _request(prompt: str, asset: Picture | None) -> dict[str, Any]:
@@ -85,24 +63,3 @@ def _request(prompt: str, asset: Picture | None) -> dict[str, Any]:
         "contents": [{"role": "user", "parts": parts}],
         "generationConfig": {"responseModalities": ["TEXT", "IMAGE"]},
     }
-
-
-def _read(answer: requests.Response, deadline: float) -> bytes:
-    content = bytearray()
-    for chunk in answer.iter_content(_CHUNK_BYTES):
-        content += chunk
-        if len(content) > _MAX_BYTES:
-            raise MalformedAnswerError("Gemini's answer is larger than 32 MiB")
-        if time.monotonic() > deadline:
-            raise UpstreamTimeoutError("Gemini did not answer in time")
-    return bytes(content)
-
-
-def _lost(error: requests.RequestException) -> TransientError:
-    import requests  # noqa: PLC0415
-
-    if isinstance(error, requests.ConnectTimeout):
-        return UnreachableError("no connection to Gemini")
-    if isinstance(error, requests.Timeout):
-        return UpstreamTimeoutError("Gemini did not answer in time")
-    return UnreachableError(f"Gemini cannot be reached ({type(error).__name__})")

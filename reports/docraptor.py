@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from domain.errors import (
     MalformedAnswerError,
@@ -15,21 +13,13 @@ from domain.errors import (
     RateLimitedError,
     RejectedError,
     RollcallError,
-    TransientError,
     UnauthorisedError,
-    UnreachableError,
     UpstreamError,
-    UpstreamTimeoutError,
 )
-
-if TYPE_CHECKING:
-    import requests
+from outbound.service import Service
 
 API_URL = "https://api.docraptor.com"
 _MARK = b"%PDF-"
-_MAX_BYTES = 20 * 1024 * 1024
-_CHUNK_BYTES = 65_536
-_CONNECT_SECONDS = 5.0
 _OK, _BUSY = 200, 429
 _REFUSALS: dict[int, type[PermanentError]] = {400: RejectedError, 401: UnauthorisedError, 422: RejectedError}
 # DocRaptor answers 403 to too many documents at a time as well as to a key that may not.
@@ -52,23 +42,10 @@ class DocRaptor:
 
     def __call__(self, html: str) -> bytes:
         """The PDF of `html`. Raises: TransientError, PermanentError."""
-        import requests  # noqa: PLC0415 - heavy
-
         document = {"type": "pdf", "document_content": html, "name": "report.pdf", "javascript": False}
-        try:
-            with self._session.post(
-                f"{self.api_url or API_URL}/docs",
-                data=json.dumps(document).encode(),
-                headers={"Content-Type": "application/json"},
-                auth=(self.api_key, ""),
-                timeout=(_CONNECT_SECONDS, self.timeout_seconds),
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                content = _read(answer, time.monotonic() + self.timeout_seconds)
-                status = answer.status_code
-        except requests.RequestException as error:
-            raise _lost(error) from error
+        status, content = self._service.post(
+            f"{self.api_url or API_URL}/docs", json.dumps(document).encode(), {}, auth=(self.api_key, "")
+        )
         if status != _OK:
             raise _refusal(status, _words(content))
         if not content.startswith(_MARK):
@@ -76,33 +53,8 @@ class DocRaptor:
         return content
 
     @cached_property
-    def _session(self) -> requests.Session:
-        import requests  # noqa: PLC0415
-
-        session = requests.Session()
-        session.trust_env = False  # neither a proxy nor a `.netrc`
-        return session
-
-
-def _read(answer: requests.Response, deadline: float) -> bytes:
-    content = bytearray()
-    for chunk in answer.iter_content(_CHUNK_BYTES):
-        content += chunk
-        if len(content) > _MAX_BYTES:
-            raise RejectedError("DocRaptor's answer is larger than 20 MiB")
-        if time.monotonic() > deadline:
-            raise UpstreamTimeoutError("DocRaptor did not answer in time")
-    return bytes(content)
-
-
-def _lost(error: requests.RequestException) -> TransientError:
-    import requests  # noqa: PLC0415
-
-    if isinstance(error, requests.ConnectTimeout):
-        return UnreachableError("no connection to DocRaptor")
-    if isinstance(error, requests.Timeout):
-        return UpstreamTimeoutError("DocRaptor did not answer in time")
-    return UnreachableError(f"DocRaptor cannot be reached ({type(error).__name__})")
+    def _service(self) -> Service:
+        return Service("DocRaptor", self.timeout_seconds, max_mib=20)
 
 
 def _refusal(status: int, told: str) -> RollcallError:

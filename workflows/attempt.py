@@ -42,7 +42,8 @@ def attempted(work: Callable[[], object], guard: CircuitBreaker | None, begin: C
         value = _result(work)
         verdict = True
     except TransientError as error:
-        verdict = None if isinstance(error, RateLimitedError) else False
+        is_away = not isinstance(error, RateLimitedError | BreakerRefusedError)
+        verdict = False if is_away else None
         raise
     else:
         return value

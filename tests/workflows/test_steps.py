@@ -20,6 +20,7 @@ from store.jobs import Jobs
 from tests.support.clock import FakeClock
 from tests.support.house import sqlite_url
 from tests.support.memory_engine import MemoryEngine
+from workflows.attempt import BreakerRefusedError
 from workflows.catalog import Kind, catalog_of
 from workflows.job import CancelledError, Job, JobFailure, StepFailedError
 from workflows.persistence import InterruptedJobError
@@ -209,7 +210,15 @@ def test_failures_open_the_breaker_and_are_waited_out(bench: Bench) -> None:
     assert bench.breaker.snapshot().state == "closed"
 
 
-@pytest.mark.parametrize("error", [RateLimitedError("429"), PermanentError("400"), ZeroDivisionError()])
+@pytest.mark.parametrize(
+    "error",
+    [
+        RateLimitedError("429"),
+        BreakerRefusedError("mail is paused", retry_after_seconds=1),
+        PermanentError("400"),
+        ZeroDivisionError(),
+    ],
+)
 def test_what_says_nothing_of_the_upstream_leaves_its_breaker_alone(bench: Bench, error: Exception) -> None:
     bench.run(lambda job: {"is": job.step("ask", Flaky(error), breaker="upstream")})
     assert bench.breaker.snapshot().failures == 0

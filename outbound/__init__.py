@@ -1,0 +1,1 @@
+"""Requests to services of other companies that answer late and at length."""
