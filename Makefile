@@ -23,6 +23,8 @@ bench: .venv/.dev  ## the benchmarks that the README quotes
 	$(BIN)/python -m bench.fuzz
 	$(BIN)/python -m bench.simulate --seeds 5000
 	$(BIN)/python -m bench.chaos
+	$(BIN)/python -m bench.realtime
+	$(BIN)/python -m bench.idle
 
 .venv/.runtime: requirements/runtime.txt pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -20,10 +20,10 @@ from resilience.attempts import Attempts
 class Surfaces:
     """Everything that a request may touch.
 
-    Shape: `events` and `payment_events` are None while their webhook secret is not configured; `public_url` is
-    what absolute addresses start with, without a slash at its end; `environment` names this installation to
-    people, and `sign_ins` bounds how often they may try to enter the console; `metrics` gives a body and its
-    content type.
+    Shape: `events` and `payment_events` are None while their webhook secret is not configured;
+    `public_url` is what absolute addresses start with, without a slash at its end; `environment` names
+    this installation to people, and `sign_ins` bounds how often they may try to enter the console;
+    `metrics` gives a body and its content type.
 
     Raises: InvalidInputError when a secret is empty, for it would let everybody in.
     """

@@ -81,6 +81,7 @@ class Supervisor:
         while not self.stopped.wait(_TICK_SECONDS) and code != EX_CONFIG:
             code = max((self._tend(child) for child in self.children), default=0)
             if not announced and is_ready():
+                self._start_the_rest()
                 when_ready()
                 announced = True
         self.stop()
@@ -99,6 +100,12 @@ class Supervisor:
             if not _ended(child, deadline):
                 self.say(f"{child.name} did not stop in time and was killed")
                 _signal(child, signal.SIGKILL)
+
+    def _start_the_rest(self) -> None:
+        """Nobody needs a head start any more."""
+        for child in self.children:
+            if child.process is None and not child.started_at:
+                child.start()
 
     def _tend(self, child: Child) -> int:
         if child.has_died():

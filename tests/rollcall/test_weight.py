@@ -1,0 +1,20 @@
+"""What is heavy stays out of the roles that do not need it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("dbos", "obstore", "plutoprint", "stripe")
+_LOADED = "import sys, {role}; print([name for name in {heavy} if name in sys.modules])"
+
+
+@pytest.mark.parametrize("role", ["rollcall.web", "rollcall.worker", "rollcall.scheduler", "rollcall.jobs"])
+def test_no_role_begins_with_what_only_some_jobs_need(role: str) -> None:
+    code = _LOADED.format(role=role, heavy=HEAVY)
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "[]\n"
+    )
