@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from domain.section import SectionKey, Stagger
 
+ONE_SECTION = "-check"  # how the trigger ends of a run that a person asked for, of one section
+
 
 class RunState(StrEnum):
     """Where a run is; the last three are final."""

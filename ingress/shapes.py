@@ -61,7 +61,8 @@ _DETAILS = dict.fromkeys(("course", "title", "location", "meeting_times"), _TEXT
 _CURRENT = _SEEN | _DETAILS | {"observed_at": _or_null(_MOMENT), "retired": {"type": "boolean"}}
 _TRIGGERED = {
     "run_id": {"type": "string", "pattern": "^[0-9a-f]{32}$", "examples": [_RUN_ID]},
-    "trigger": _TEXT | {"description": "What asked for the run.", "examples": ["http"]},
+    "trigger": _TEXT
+    | {"description": "What asked for the run; `…-check` is of one section, by hand.", "examples": ["http"]},
     "stagger": _named(Stagger),
     "slot": _MOMENT | {"description": "The time for which the run was due."},
     "state": _named(RunState),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+from uuid import uuid4
 
 from actors.check import verdict_on
 from actors.deliver import deliver
 from actors.services import Services
-from domain.errors import InvalidInputError
+from domain.errors import InvalidInputError, TransientError
 from domain.observation import Failure, Missing, Observation
+from domain.run import ONE_SECTION, RunState
 from domain.section import SectionKey, Stagger
 from operations.record import record
 from resilience.permit import CircuitBreakerError
@@ -32,15 +34,18 @@ def look(services: Services, key: SectionKey, by: str) -> Told:
 def check(services: Services, key: SectionKey, by: str, *, origin: str) -> Told:
     """As `look`, and stored as a run would: a change is news to whoever waits for it.
 
-    Shape: `origin` is where it was asked for, as the run's `trigger` shows it.
-    Raises: as `look`; InvalidInputError also for a section that nobody ever watched.
+    That the catalog has no such section is not stored: a person who asks again and again retires nothing.
+    Shape: `origin` is where it was asked for; the run's `trigger` is that, and ends in `ONE_SECTION`.
+    Raises: as `look`; InvalidInputError also for a section that nobody ever watched; LeaseHeldError while a
+    run begins.
     """
     problems = _problems(services, key)
     if not problems and services.store.sections.get(key) is None:
         problems["section"] = "has never been watched: it can be looked at without storing"
     _require(problems)
     told = _ask(services, key)
-    _store(services, told, origin)
+    if isinstance(told, Observation):
+        _store(services, told, origin)
     record(services, by, "section.check", f"section/{key}", answer=words(told))
     return told
 
@@ -81,15 +86,28 @@ def _ask(services: Services, key: SectionKey) -> Told:
     return outcome
 
 
-def _store(services: Services, told: Told, origin: str) -> None:
-    """Settle a run of this one section with what was told."""
-    store, now = services.store, services.clock.now()
-    half = Stagger.EVEN if told.key.is_even else Stagger.ODD
-    run, _ = store.runs.open(origin, half, services.timetable.slot(half, now), now, force=True)
-    holder = {"run": run.id, "host": socket.gethostname(), "pid": str(os.getpid())}
-    with services.cron_lease.holding(run.id, holder) as fence:
-        (batch_id,) = store.runs.start(
-            run.id, [[told.key]], fence=fence, deferred=0, lifetime=services.run_lifetime, now=now
-        )
-    if store.checks.settle(batch_id, [told], services.clock.now(), retry_at=now).notifications:
+def _store(services: Services, seen: Observation, origin: str) -> None:
+    """Settle a run of this one section with what was seen."""
+    batch_id = _begin(services, seen.key, origin)
+    now = services.clock.now()
+    if services.store.checks.settle(batch_id, [seen], now, retry_at=now).notifications:
         services.publish(deliver.message())
+
+
+def _begin(services: Services, key: SectionKey, origin: str) -> int:
+    """The batch of a new run of this one section.
+
+    The lease comes first, and no run stays queued: it would be dispatched as one of the whole half.
+    """
+    runs, now = services.store.runs, services.clock.now()
+    half = Stagger.EVEN if key.is_even else Stagger.ODD
+    slot, lifetime = services.timetable.slot(half, now), services.run_lifetime
+    holder = {"check": str(key), "host": socket.gethostname(), "pid": str(os.getpid())}
+    with services.cron_lease.holding(uuid4().hex, holder) as fence:
+        run, _ = runs.open(f"{origin}{ONE_SECTION}", half, slot, now, force=True)
+        batch_ids = runs.start(run.id, [[key]], fence=fence, deferred=0, lifetime=lifetime, now=now)
+        if not batch_ids:
+            reason = "its lease had passed to another"
+            runs.abandon(run.id, RunState.FAILED, reason, now)
+            raise TransientError(f"run {run.id} was not started: {reason}")
+    return batch_ids[0]

@@ -9,7 +9,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, RowMapping, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from domain.run import Batch, Run, RunState
+from domain.run import ONE_SECTION, Batch, Run, RunState
 from domain.section import SectionKey, Stagger
 from store import audit
 from store.audit import Entry
@@ -20,6 +20,7 @@ from store.schema import check_batches, pauses, runs
 _COUNTS = ("sections", "checked", "failed", "deferred", "changed", "notifications")
 
 _IS_RUN = runs.c.id == bindparam("run_id")
+_IS_OF_MANY = ~runs.c.trigger.endswith(ONE_SECTION)
 _IS_QUEUED = runs.c.state == RunState.QUEUED
 _IS_WAITING = _IS_QUEUED & (runs.c.created_at_ms <= bindparam("before_ms"))
 _OPEN = insert(runs).returning(*runs.c)
@@ -103,32 +104,31 @@ class Runs:
         return [run_of(row) for row in rows[:limit]], rows[limit - 1]["number"] if len(rows) > limit else None
 
     def last_finished_at(self) -> datetime | None:
-        """When a run last finished, or None when none ever has."""
-        query = select(func.max(runs.c.finished_at_ms)).where(runs.c.state == RunState.FINISHED)
+        """When a run last finished, or None when none ever has; a check of one section by hand is none."""
+        is_it = _IS_OF_MANY & (runs.c.state == RunState.FINISHED)
+        query = select(func.max(runs.c.finished_at_ms)).where(is_it)
         with self._database.read() as connection:
             return from_ms_or_none(connection.execute(query).scalar())
 
     def first_opened_at(self, trigger: str | None = None) -> datetime | None:
-        """When the first run, or the first by `trigger`, was asked for; None when none ever was."""
-        query = select(func.min(runs.c.created_at_ms))
-        if trigger is not None:
-            query = query.where(runs.c.trigger == trigger)
+        """When the first run, or the first by `trigger`, was asked for; None when none ever was.
+
+        A check of one section by hand counts under its own `trigger` only.
+        """
+        is_it = _IS_OF_MANY if trigger is None else runs.c.trigger == trigger
+        query = select(func.min(runs.c.created_at_ms)).where(is_it)
         with self._database.read() as connection:
             return from_ms_or_none(connection.execute(query).scalar())
 
     def take_ping(self, run_id: str, now: datetime) -> bool:
-        """Whether the caller shall tell the world that the run has finished: True once a finished run."""
-        is_untold = runs.c.pinged_at_ms.is_(None) & (runs.c.state == RunState.FINISHED)
+        """Whether the caller shall tell the world that the run has finished: True once a finished run.
+
+        A check of one section by hand does not count as one.
+        """
+        is_untold = _IS_OF_MANY & runs.c.pinged_at_ms.is_(None) & (runs.c.state == RunState.FINISHED)
         taken = update(runs).where(runs.c.id == run_id, is_untold).values(pinged_at_ms=to_ms(now))
         with self._database.write() as connection:
             return connection.execute(taken).rowcount > 0
-
-    def totals(self) -> dict[str, int]:
-        """The sum of each count over all runs."""
-        columns = [func.coalesce(func.sum(runs.c[name]), 0).label(name) for name in _COUNTS]
-        with self._database.read() as connection:
-            row = connection.execute(select(*columns)).mappings().one()
-        return {name: int(row[name]) for name in _COUNTS}
 
     def start(
         self,

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from domain.observation import Missing
+from domain.observation import Missing, Observation
 from domain.section import SectionKey
 from operations import checks
 from operations.checks import Told
@@ -24,7 +24,7 @@ from rollcall.process import open_system
 def check(source: str, term: str, number: str, *, dry_run: bool, as_json: bool) -> None:
     """Ask SOURCE about the section NUMBER of TERM now, through its breaker, and show the answer.
 
-    Without --dry-run the answer is stored, as a run would, and whoever waits for it is notified.
+    Without --dry-run what is found is stored, as a run would, and whoever waits for it is notified.
     """
     key = SectionKey(source, term, number)
     with open_system() as system:
@@ -32,7 +32,7 @@ def check(source: str, term: str, number: str, *, dry_run: bool, as_json: bool) 
             told = checks.look(system.services, key, shell_user())
         else:
             told = checks.check(system.services, key, shell_user(), origin="cli")
-    row = _row(told) | {"stored": not dry_run}
+    row = _row(told) | {"stored": isinstance(told, Observation) and not dry_run}
     show([row] if as_json else [{"field": k, "value": v} for k, v in row.items()], as_json=as_json)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from domain.errors import UnreachableError
 from domain.section import Stagger
+from operations.checks import check
 from tests.ingress.site import API, CRON, PUBLIC_URL, Site, Stage, fields_of
 from tests.ingress.site import site as on
 from tests.support.catalog import Row
@@ -122,6 +123,22 @@ def test_a_run_shows_its_counts(site: Site, headers: dict[str, str]) -> None:
     }
     assert run["finished_at"] == "2026-01-15T09:00:00.000Z"
     assert {"trigger", "slot", "reason", "changed", "notifications", "started_at"} <= run.keys()
+
+
+def test_a_check_by_hand_is_listed_as_one(site: Site) -> None:
+    site.house.watch("12430")
+    site.house.catalog.rows[site.house.key("12430")] = Row(open_seats=3)
+    check(site.house.services, site.house.key("12430"), "ada", origin="console")
+    (run,) = site.client.get("/cron/runs", headers=API).json()["items"]
+    shown = {name: run[name] for name in ("trigger", "stagger", "state", "sections", "checked")}
+    expected = {
+        "trigger": "console-check",
+        "stagger": "even",
+        "state": "finished",
+        "sections": 1,
+        "checked": 1,
+    }
+    assert shown == expected
 
 
 def test_runs_come_in_pages_newest_first(site: Site) -> None:

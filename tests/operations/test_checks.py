@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from domain.errors import InvalidInputError, UpstreamError
+from domain.changes import MISSES_TO_RETIRE
+from domain.errors import InvalidInputError, TransientError, UpstreamError
 from domain.observation import Missing, Observation
 from domain.run import RunState
-from domain.section import SectionKey
+from domain.section import SectionKey, Stagger
 from operations import checks
+from resilience.lease import LeaseHeldError
 from resilience.permit import CircuitBreakerError
 from tests.operations.journal import recorded
 from tests.support.catalog import Row
@@ -31,7 +33,7 @@ def test_a_check_is_stored_and_its_change_is_news(rollcall: House) -> None:
     rollcall.work()
     assert [letter.to for letter in rollcall.post.sent] == ["ada@example.edu"]
     runs, _ = rollcall.services.store.runs.page(None, 10)
-    assert [(run.state, run.trigger) for run in runs] == [(RunState.FINISHED, "console")] * 2
+    assert [(run.state, run.trigger) for run in runs] == [(RunState.FINISHED, "console-check")] * 2
     assert recorded(rollcall) == [("ada", "section.check", f"section/{rollcall.key()}", 1)] * 2
 
 
@@ -39,6 +41,43 @@ def test_a_section_that_the_catalog_does_not_have_is_said_to_be_missing(rollcall
     told = checks.look(rollcall.services, rollcall.key(), "ada")
     assert isinstance(told, Missing)
     assert checks.words(told) == "the catalog has no such section"
+
+
+def test_asking_again_and_again_for_what_is_missing_stores_nothing_and_retires_nothing(
+    rollcall: House,
+) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row(1)
+    rollcall.run()
+    before = rollcall.services.store.sections.get(rollcall.key())
+    del rollcall.catalog.rows[rollcall.key()]
+    for _ in range(MISSES_TO_RETIRE + 1):
+        rollcall.clock.advance(1)
+        told = checks.check(rollcall.services, rollcall.key(), "ada", origin="console")
+        assert isinstance(told, Missing)
+    assert rollcall.services.store.sections.get(rollcall.key()) == before
+    assert len(recorded(rollcall)) == MISSES_TO_RETIRE + 1
+
+
+def test_while_a_run_begins_nothing_is_stored_and_no_run_is_left_behind(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row(1)
+    rollcall.services.cron_lease.acquire("a run", {"run": "a run"})
+    with pytest.raises(LeaseHeldError):
+        checks.check(rollcall.services, rollcall.key(), "ada", origin="console")
+    assert rollcall.services.store.runs.page(None, 10) == ([], None)
+
+
+def test_a_check_that_is_overtaken_leaves_no_run_in_the_queue(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row(1)
+    runs, now = rollcall.services.store.runs, rollcall.clock.now()
+    newer, _ = runs.open("test", Stagger.ALL, now, now, force=True)
+    lifetime = rollcall.services.run_lifetime
+    runs.start(newer.id, [], fence=10**18, deferred=0, lifetime=lifetime, now=now)
+    with pytest.raises(TransientError, match="had passed to another"):
+        checks.check(rollcall.services, rollcall.key(), "ada", origin="console")
+    assert [run.state for run in runs.page(None, 10)[0]] == [RunState.FAILED, RunState.FINISHED]
 
 
 def test_seats_that_nobody_knows_are_not_none(rollcall: House) -> None:

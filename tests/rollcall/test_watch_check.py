@@ -89,7 +89,10 @@ def test_a_section_that_the_catalog_does_not_know_is_not_found(
     home: Path, scraper: ScraperStandin, settings: dict[str, str]
 ) -> None:
     scraper.set_default(Reply(kind="status", status=404))
-    assert checked(home, "--dry-run", **settings)["answer"] == "not found"
+    assert run(home, "watch", "add", "ada@example.edu", *SECTION[1:], **settings).returncode == 0
+    found = checked(home, **settings)
+    assert (found["answer"], found["stored"]) == ("not found", False)
+    assert listed(home, "cron", "ls", **settings) == []
 
 
 def test_a_failure_is_one_line_and_an_open_breaker_is_heeded(

@@ -7,6 +7,7 @@ from functools import partial
 
 from domain.errors import UnauthorisedError
 from domain.observation import Failure
+from domain.run import RunState
 from domain.section import Stagger
 from store.departures import BatchState
 from store.outbox import Losses
@@ -51,6 +52,17 @@ def test_the_first_run_is_known_for_each_trigger(desk: Desk) -> None:
     assert desk.runs.first_opened_at() == began
     assert desk.runs.first_opened_at("http") == later
     assert desk.runs.first_opened_at("schedule") is None
+
+
+def test_a_check_of_one_section_by_hand_is_no_sign_that_runs_come(desk: Desk) -> None:
+    now = desk.clock.now()
+    checked, _ = desk.runs.open("console-check", Stagger.EVEN, now, now, force=True)
+    desk.runs.start(checked.id, [], fence=1, deferred=0, lifetime=HOUR, now=now)
+    assert desk.reread(checked).state is RunState.FINISHED
+    assert desk.runs.last_finished_at() is None
+    assert not desk.runs.take_ping(checked.id, now)
+    assert desk.runs.first_opened_at() is None
+    assert desk.runs.first_opened_at("console-check") == now
 
 
 def test_of_rivals_one_may_ping_for_a_run_once_it_has_finished(desk: Desk) -> None:

@@ -149,14 +149,6 @@ def test_nothing_has_finished_before_the_first_run_did(desk: Desk) -> None:
     assert desk.runs.last_finished_at() is None
 
 
-def test_totals_are_zero_without_runs_and_sums_with_them(desk: Desk) -> None:
-    assert set(desk.runs.totals().values()) == {0}
-    desk.watch()
-    desk.show(0, 1)
-    totals = {"sections": 2, "checked": 2, "failed": 0, "deferred": 0, "changed": 1, "notifications": 1}
-    assert desk.runs.totals() == totals
-
-
 def test_a_parked_batch_is_taken_when_it_is_due_and_by_one_only(desk: Desk) -> None:
     _, (batch_id,) = desk.start([EVEN])
     now = desk.clock.now()

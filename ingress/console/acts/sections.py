@@ -30,7 +30,8 @@ class SectionForm:
 def _plan(_: ControlRoom, form: SectionForm) -> Plan:
     effects = (
         f"{form.source} is asked for this section once, through its breaker, even where it is paused.",
-        "The answer is stored as a run would store it: a change is news to whoever waits for it.",
+        "What it shows is stored as a run would store it: a change is news to whoever waits for it.",
+        "That it has no such section is told here, and not stored.",
     )
     return Plan(f"Check {form.key} now?", "Check now", effects)
 
