@@ -63,8 +63,8 @@ class Audit:
             rows = list(connection.execute(query).mappings())
         return [_record(row) for row in rows[:limit]], rows[limit - 1]["id"] if len(rows) > limit else None
 
-    def on(self, subjects: Collection[str], limit: int = 500) -> list[Record]:
-        """The newest records of what was done to `subjects`."""
+    def on(self, subjects: Collection[str], limit: int | None = 500) -> list[Record]:
+        """The newest records of what was done to `subjects`; a `limit` of None stands for all."""
         query = select(audit).where(audit.c.subject.in_(list(subjects))).order_by(audit.c.id.desc())
         with self._database.read() as connection:
             return [_record(row) for row in connection.execute(query.limit(limit)).mappings()]

@@ -6,15 +6,17 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 
 from domain.run import Run, RunState
-from domain.section import Stagger
+from domain.section import SectionKey, Stagger
+from domain.watch import Kind
 from store.database import Database
 from store.deliveries import StoredNotice, select_notices, stored_notice
-from store.moments import from_ms, to_ms
+from store.moments import from_ms, from_ms_or_none, to_ms
 from store.runs import run_of
-from store.schema import mail_events, notifications, runs
+from store.schema import mail_events, notifications, runs, section_history, sections
+from store.sections import is_section
 
 _LIMIT = 500
 
@@ -30,7 +32,7 @@ class Report:
 
 
 class Timelines:
-    """Reads what came of watches; the newest 500 of each kind."""
+    """Reads what came of watches; of what is listed the newest 500."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -41,6 +43,19 @@ class Timelines:
         with self._database.read() as connection:
             found = connection.execute(query.order_by(notifications.c.id.desc()).limit(_LIMIT)).mappings()
             return [stored_notice(row) for row in found]
+
+    def told(self, watch_ids: Collection[int]) -> set[tuple[Kind, datetime]]:
+        """All that any of these watches has a notification of: what it was, and when it was seen."""
+        columns = notifications.c
+        query = select(columns.kind, columns.observed_at_ms).where(columns.watch_id.in_(list(watch_ids)))
+        with self._database.read() as connection:
+            return {(Kind(kind), from_ms(at)) for kind, at in connection.execute(query.distinct())}
+
+    def first_seen_at(self, key: SectionKey) -> datetime | None:
+        """When the history of `key` begins; None when it was never seen."""
+        query = select(func.min(section_history.c.observed_at_ms)).join(sections).where(is_section(key))
+        with self._database.read() as connection:
+            return from_ms_or_none(connection.execute(query).scalar())
 
     def reports(self, provider_ids: Collection[str]) -> list[Report]:
         """What was reported of these letters, in the order in which it came."""

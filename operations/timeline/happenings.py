@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime
 
 from actors.services import Services
 from domain.changes import Change
 from domain.history import Sighting
 from domain.run import Run, RunState
 from domain.section import SectionKey, Stagger
-from domain.watch import kind_of
+from domain.watch import Kind, kind_of
 from operations.timeline.changes import describe, silence, turns
 from operations.timeline.event import Event, What
 from store.audit import Entry
-from store.deliveries import StoredNotice
 from store.watches import StoredWatch
 
 History = Sequence[Sighting]
+Told = AbstractSet[tuple[Kind, datetime]]
 
 
 def life(stored: StoredWatch) -> Iterator[Event]:
@@ -30,21 +33,21 @@ def life(stored: StoredWatch) -> Iterator[Event]:
         yield Event(stored.ended_at, What.ENDED, text, watch.key, stored.id)
 
 
-def sightings(key: SectionKey, history: History) -> Iterator[Event]:
-    """What was seen of a section, each time that it was another than before."""
+def sightings(key: SectionKey, history: History, first_seen_at: datetime | None) -> Iterator[Event]:
+    """What was seen of a section, each time that it was another than before, as far back as is shown."""
     for turn in turns(history):
         what = What.CHANGED if turn.changes else What.SEEN
         yield Event(turn.after.observed_at, what, f"{describe(turn.before)} → {describe(turn.after)}", key)
     if history:
-        first = history[-1]
-        yield Event(first.observed_at, What.SEEN, f"first seen: {describe(first)}", key)
+        oldest = history[-1]
+        is_first = oldest.observed_at == first_seen_at
+        before = "first seen" if is_first else "older sightings are not shown, then"
+        yield Event(oldest.observed_at, What.SEEN, f"{before}: {describe(oldest)}", key)
 
 
-def silences(
-    stored: StoredWatch, history: History, notices: Sequence[StoredNotice], operated: Sequence[Entry]
-) -> Iterator[Event]:
+def silences(stored: StoredWatch, history: History, told: Told, operated: Sequence[Entry]) -> Iterator[Event]:
     """The changes that a watch was not told of, and why."""
-    for change, seen in _untold(history, notices):
+    for change, seen in _untold(history, told):
         why = silence(stored, change, seen.observed_at, operated)
         if why is not None:
             text = f"{kind_of(change)} not told to {stored.watch.email}: {why}"
@@ -52,13 +55,18 @@ def silences(
 
 
 def unheard(
-    key: SectionKey, watches: Sequence[StoredWatch], history: History, notices: Sequence[StoredNotice]
+    key: SectionKey,
+    watches: Sequence[StoredWatch],
+    history: History,
+    told: Told,
+    operated: Mapping[int, Sequence[Entry]],
 ) -> Iterator[Event]:
-    """The changes that nobody was told of, and why."""
-    for change, seen in _untold(history, notices):
-        reasons = {silence(stored, change, seen.observed_at, ()) for stored in watches} - {None}
+    """The changes that nobody was told of, and why; `operated` is what operators did to each watch."""
+    for change, seen in _untold(history, told):
+        at = seen.observed_at
+        reasons = {silence(each, change, at, operated.get(each.id, ())) for each in watches} - {None}
         text = "; ".join(sorted(map(str, reasons))) or "nobody watched it"
-        yield Event(seen.observed_at, What.SILENT, f"{kind_of(change)} told to nobody: {text}", key)
+        yield Event(at, What.SILENT, f"{kind_of(change)} told to nobody: {text}", key)
 
 
 def operations(entries: Sequence[Entry]) -> Iterator[Event]:
@@ -72,6 +80,15 @@ def recorded(services: Services, *subjects: str) -> list[Entry]:
     return [record.entry for record in services.store.audit.on(subjects)]
 
 
+def recorded_of_each(services: Services, watches: Sequence[StoredWatch]) -> dict[int, list[Entry]]:
+    """All that operators did to each of `watches`."""
+    ids = {f"watch/{stored.id}": stored.id for stored in watches}
+    found: dict[int, list[Entry]] = defaultdict(list)
+    for record in services.store.audit.on(ids, limit=None):
+        found[ids[record.entry.subject]].append(record.entry)
+    return found
+
+
 def gaps(services: Services, key: SectionKey, history: History) -> Iterator[Event]:
     """The runs that may have left it out, as far back as its history goes."""
     if history:
@@ -81,8 +98,7 @@ def gaps(services: Services, key: SectionKey, history: History) -> Iterator[Even
             yield Event(run.finished_at or run.created_at, What.RUN, _incomplete(run), run_id=run.id)
 
 
-def _untold(history: History, notices: Sequence[StoredNotice]) -> Iterator[tuple[Change, Sighting]]:
-    told = {(stored.notice.kind, stored.notice.observed_at) for stored in notices}
+def _untold(history: History, told: Told) -> Iterator[tuple[Change, Sighting]]:
     for turn in turns(history):
         for change in turn.changes:
             if (kind_of(change), turn.after.observed_at) not in told:

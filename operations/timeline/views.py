@@ -23,15 +23,15 @@ def of_watch(services: Services, watch_id: int) -> Timeline:
     if stored is None:
         raise InvalidInputError({"watch_id": f"there is no watch {watch_id}"})
     key = stored.watch.key
-    history = services.store.sections.history(key)
-    notices = services.store.timelines.notices([watch_id])
+    history, timelines = services.store.sections.history(key), services.store.timelines
     operated = happenings.recorded(services, f"watch/{watch_id}")
-    of_its_section = chain(happenings.sightings(key, history), happenings.gaps(services, key, history))
+    seen = happenings.sightings(key, history, timelines.first_seen_at(key))
+    of_its_section = chain(seen, happenings.gaps(services, key, history))
     events = [
         *happenings.life(stored),
-        *letters.events(services, notices),
+        *letters.events(services, timelines.notices([watch_id])),
         *(event for event in of_its_section if event.at >= stored.created_at),
-        *happenings.silences(stored, history, notices, operated),
+        *happenings.silences(stored, history, timelines.told([watch_id]), operated),
         *happenings.operations(operated),
     ]
     holds = [*standing.of_section(services, stored.section, 1), *standing.of_watch(services, stored)]
@@ -44,12 +44,12 @@ def of_section(services: Services, key: SectionKey) -> Timeline:
     if state is None:
         raise InvalidInputError({"section": f"nobody ever watched {key}"})
     watches = services.store.watches.all_on(key)
-    history = services.store.sections.history(key)
-    notices = services.store.timelines.notices([stored.id for stored in watches])
+    history, timelines = services.store.sections.history(key), services.store.timelines
+    ids, operated = [stored.id for stored in watches], happenings.recorded_of_each(services, watches)
     events = [
-        *happenings.sightings(key, history),
-        *letters.events(services, notices),
-        *happenings.unheard(key, watches, history, notices),
+        *happenings.sightings(key, history, timelines.first_seen_at(key)),
+        *letters.events(services, timelines.notices(ids)),
+        *happenings.unheard(key, watches, history, timelines.told(ids), operated),
         *happenings.operations(happenings.recorded(services, f"section/{key}")),
         *happenings.gaps(services, key, history),
         *chain.from_iterable(map(happenings.life, watches)),

@@ -52,6 +52,8 @@ def test_what_was_done_to_several_things_is_found_at_once(audit: Audit, desk: De
     for subject in ("watch/1", "watch/2", "watch/3"):
         audit.record(entry(desk, subject=subject))
     assert [record.entry.subject for record in audit.on(["watch/1", "watch/3"])] == ["watch/3", "watch/1"]
+    assert [record.entry.subject for record in audit.on(["watch/1", "watch/3"], 1)] == ["watch/3"]
+    assert len(audit.on(["watch/1", "watch/3"], None)) == 2
 
 
 def test_an_effect_that_fails_leaves_no_record(audit: Audit, desk: Desk, database: Database) -> None:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import insert, select
 
 from domain.run import RunState
 from domain.section import Stagger
+from domain.watch import Kind
 from store.database import Database
+from store.schema import notifications
 from store.timelines import Timelines
-from tests.store.desk import ADA, Desk
+from tests.store.desk import ADA, GRACE, Desk, key
 
 
 @pytest.fixture
@@ -22,6 +25,33 @@ def test_the_notifications_of_watches_come_newest_first(desk: Desk, timelines: T
     assert [stored.notice.watch_id for stored in found] == [second.id, first.id]
     assert timelines.notices([]) == []
     assert [stored.notice.watch_id for stored in timelines.notices([other.id])] == [other.id]
+
+
+def test_all_that_was_told_is_known_however_much_it_is(desk: Desk, timelines: Timelines) -> None:
+    watches = [desk.watch().id, desk.watch(email=GRACE).id]
+    desk.show(0, 1)
+    (first, _) = desk.notices()
+    with desk.database.write() as connection:
+        row = dict(connection.execute(select(notifications)).mappings().first() or {})
+        later = [
+            row | {"id": 10 + n, "episode": 10 + n, "observed_at_ms": row["observed_at_ms"] + 1 + n}
+            for n in range(500)
+        ]
+        connection.execute(insert(notifications), later)
+    assert first.notice.id not in {stored.notice.id for stored in timelines.notices(watches)}
+    told = timelines.told(watches)
+    assert len(told) == 501
+    assert (Kind.SEAT_AVAILABLE, first.notice.observed_at) in told
+    assert timelines.told([]) == set()
+
+
+def test_a_history_begins_with_its_first_sighting(desk: Desk, timelines: Timelines) -> None:
+    desk.watch()
+    assert timelines.first_seen_at(key()) is None
+    desk.show(0)
+    began = desk.clock.now()
+    desk.show(1, 2)
+    assert timelines.first_seen_at(key()) == began
 
 
 def test_the_reports_of_letters_come_in_their_order(desk: Desk, timelines: Timelines) -> None:

@@ -83,6 +83,9 @@ def test_what_opened_during_a_pause_is_said_to_have(rollcall: House) -> None:
     found = views.of_watch(rollcall.services, stored.id)
     assert said(found, What.SILENT) == ["seat_available not told to ada@example.edu: it was paused"]
     assert said(found, What.OPERATOR) == ["watch.pause by bob"]
+    assert said(views.of_section(rollcall.services, rollcall.key()), What.SILENT) == [
+        "seat_available told to nobody: it was paused"
+    ]
     assert any("The watch is paused until" in reason for reason in found.standing)
     watches.resume(rollcall.services, stored.id, "bob")
     see(rollcall, 0, 1)
