@@ -112,7 +112,9 @@ def _draining(status: Status) -> Iterator[Verdict]:
     dead = sum(reading.dead for reading in status.queues.values())
     if dead:
         yield Verdict(Light.TROUBLE, f"{dead} dead letters wait for a person")
-    yield Verdict(Light.OK, "draining")
+    unknown = [name for name, reading in status.queues.items() if not reading.is_age_known]
+    since = f" (nobody knows how long {', '.join(unknown)} has waited)" if unknown else ""
+    yield Verdict(Light.OK, f"draining{since}")
 
 
 def _crew(status: Status, consequence: str) -> Iterator[Verdict]:

@@ -14,11 +14,16 @@ from resilience.scripts import reaching
 
 @dataclass(frozen=True, slots=True)
 class QueueReading:
-    """One queue: unfinished messages, the age of the oldest that waits (None: none waits), dead letters."""
+    """One queue: unfinished messages, the age of the oldest that waits, dead letters.
+
+    Shape: `oldest_age_seconds` is None when none waits, and when the broker does not tell since when one
+    does: then `is_age_known` is false.
+    """
 
     depth: int
     oldest_age_seconds: float | None
     dead: int
+    is_age_known: bool = True
 
 
 class QueueReader:

@@ -76,7 +76,7 @@ class Health:
             return self._queues.read()
         counts = {queue: self._system.broker.get_queue_message_counts(queue) for queue in QUEUES}  # type: ignore[attr-defined]
         return {
-            queue: QueueReading(ready + delayed, None, dead)
+            queue: QueueReading(ready + delayed, None, dead, is_age_known=not ready)
             for queue, (ready, delayed, dead) in counts.items()
         }
 

@@ -16,6 +16,7 @@ from operations.status import RunReading, Status
 from operations.trends import Trends
 from operations.unread import Unread
 from resilience.lease import LeaseHolder
+from resilience.queues import QueueReading
 from rollcall.control import control_room
 from rollcall.output import json_option, show
 from rollcall.process import open_system
@@ -51,7 +52,7 @@ def _lines(found: Status, lately: Trends) -> Iterator[tuple[str, str]]:
         "queues",
         _told(
             found.queues,
-            lambda all_: _listed(f"{name} {q.depth} ({q.dead} dead)" for name, q in all_.items()),
+            lambda all_: _listed(f"{name} {_queue(reading)}" for name, reading in all_.items()),
         ),
     )
     yield "breakers", _told(found.breakers, lambda all_: _listed(f"{b.name} {b.state}" for b in all_))
@@ -81,6 +82,14 @@ def _told(reading: T | Unread, words: Callable[[T], str]) -> str:
 def _runs(reading: RunReading) -> str:
     now = "none under way" if reading.current is None else f"{reading.current.id} under way"
     return f"{now}; last finished {_moment(reading.times.finished_at)}; next {_moment(reading.next_at)}"
+
+
+def _queue(reading: QueueReading) -> str:
+    if not reading.is_age_known:
+        oldest = ", oldest unknown"
+    else:
+        oldest = "" if reading.oldest_age_seconds is None else f", oldest {reading.oldest_age_seconds:.0f} s"
+    return f"{reading.depth}{oldest} ({reading.dead} dead)"
 
 
 def _holder(holder: LeaseHolder) -> str:

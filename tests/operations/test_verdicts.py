@@ -85,6 +85,12 @@ def test_when_all_is_well_it_is_said_in_a_few_words() -> None:
         ({"queues": UNREAD}, "draining", Light.DOWN, "cannot be read"),
         ({"queues": {"check": QueueReading(5, 61.0, 0)}}, "draining", Light.TROUBLE, "check has waited"),
         ({"queues": {"check": QueueReading(0, None, 3)}}, "draining", Light.TROUBLE, "3 dead letters"),
+        (
+            {"queues": {"check": QueueReading(5, None, 0, is_age_known=False)}},
+            "draining",
+            Light.OK,
+            "nobody knows how long check has waited",
+        ),
     ],
 )
 def test_what_is_wrong_speaks_for_it(changes: dict[str, Any], which: str, light: Light, word: str) -> None:

@@ -11,6 +11,7 @@ from ingress.console.now import Drawing, fragments
 from operations import status, trends
 from operations.trends import Trends
 from operations.unread import Unread
+from resilience.queues import QueueReading
 from resilience.slots import Slot, Task
 from tests.ingress.site import Reports, Site, surfaces_of
 
@@ -40,6 +41,14 @@ def test_no_worker_is_the_first_thing_to_read(site: Site) -> None:
     assert "no worker is alive" in parts["verdict"]
     assert parts["announcement"] in parts["verdict"]
     assert "no worker is alive" in parts["workers"]
+
+
+def test_an_age_that_the_broker_does_not_tell_is_unknown(site: Site) -> None:
+    room = site.house.room
+    queues = {"check": QueueReading(5, None, 0, is_age_known=False), "deliver": QueueReading(0, None, 0)}
+    drawn = fragments(status.read(replace(room, queues=lambda: queues)), trends.read(room.services))
+    assert "check 5 unknown 0 deliver 0" in _words(drawn["queues"])
+    assert _words(drawn["queues"]).count("unknown") == 1
 
 
 def test_every_slot_is_shown_with_what_it_does(site: Site) -> None:

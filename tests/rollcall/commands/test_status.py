@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 
 import redis
@@ -28,3 +29,13 @@ def test_it_is_healthy_while_somebody_works_and_degraded_while_mail_is_paused(
     assert run("status").stdout.splitlines()[0] == "healthy: Polling; sending; draining."
     run("mail", "pause", "--for", "1h", "--reason", "a flood")
     assert run("status").exit_code == 1
+
+
+def test_each_queue_tells_how_much_waits_and_since_when(run: Command, client: redis.Redis) -> None:
+    long_ago = {"message_timestamp": 1}
+    client.rpush("dramatiq:check", "1")
+    client.hset("dramatiq:check.msgs", "1", json.dumps(long_ago))
+    line = next(line for line in run("status").stdout.splitlines() if line.startswith("queues"))
+    assert re.search(r"check 1, oldest \d+ s \(0 dead\)", line)
+    assert "deliver 0 (0 dead)" in line
+    client.delete("dramatiq:check", "dramatiq:check.msgs")
