@@ -45,7 +45,6 @@ def _told(services: Services, breaker: CircuitBreaker, action: str, by: str) -> 
 
 def named(services: Services, name: str) -> CircuitBreaker:
     """The breaker `name`. Raises: InvalidInputError for an unknown one, as does everything here."""
-    """The breaker `name`. Raises: InvalidInputError for an unknown name."""
     if name not in services.breakers:
         raise InvalidInputError({"name": f"must be one of {', '.join(services.breakers)}"})
     return services.breakers[name]

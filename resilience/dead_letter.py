@@ -51,7 +51,8 @@ class DeadLetter:
     def cause(self) -> str:
         """Why it died: `resilience.obituary.cause_of`, or what its last traceback tells without it."""
         lines = self.traceback
-        return str(self.message.options.get(CAUSE) or (lines[-1].partition(":")[0] if lines else UNTOLD))
+        told = self.message.options.get(CAUSE) or (lines[-1].partition(":")[0] if lines else "")
+        return str(told or UNTOLD)
 
     @property
     def given_up(self) -> str | None:

@@ -15,7 +15,8 @@ from resilience.dead_letter import DeadLetter
 class Selection:
     """Which dead letters are meant: those that meet everything that is said.
 
-    Shape: `cause` is a part of the cause, in any case of letters; `older_than` is the time since death.
+    Shape: `cause` is a part of the cause, in any case of letters, and `exact_cause` all of it as it is;
+    `older_than` is the time since death.
     """
 
     queue: str | None = None
@@ -23,6 +24,7 @@ class Selection:
     cause: str | None = None
     older_than: timedelta | None = None
     message_ids: tuple[str, ...] = ()
+    exact_cause: str | None = None
 
     @property
     def said(self) -> dict[str, Any]:
@@ -38,6 +40,7 @@ class Selection:
             (self.queue is None or letter.queue == self.queue)
             and (self.actor is None or letter.message.actor_name == self.actor)
             and (self.cause is None or self.cause.casefold() in letter.cause.casefold())
+            and (self.exact_cause is None or self.exact_cause == letter.cause)
             and (not self.message_ids or letter.message_id in self.message_ids)
         )
 

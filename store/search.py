@@ -14,7 +14,7 @@ from store.sections import state_of
 
 
 class Look(StrEnum):
-    """How a section looks; what was never seen is unknown."""
+    """How a section looks: each in one way only. What was never seen is unknown."""
 
     OPEN = "open"
     FULL = "full"
@@ -23,10 +23,11 @@ class Look(StrEnum):
     RETIRED = "retired"
 
 
+_IS_THERE = (sections.c.misses == 0) & sections.c.retired.is_(False)
 _LOOKS = {
-    Look.OPEN: sections.c.open_seats > 0,
-    Look.FULL: sections.c.open_seats == 0,
-    Look.UNKNOWN: sections.c.open_seats.is_(None),
+    Look.OPEN: _IS_THERE & (sections.c.open_seats > 0),
+    Look.FULL: _IS_THERE & (sections.c.open_seats == 0),
+    Look.UNKNOWN: _IS_THERE & sections.c.open_seats.is_(None),
     Look.MISSING: (sections.c.misses > 0) & sections.c.retired.is_(False),
     Look.RETIRED: sections.c.retired,
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
@@ -55,7 +55,7 @@ class Door:
 
 def own_path(given: str) -> str:
     """`given` where it is an address within the console, else the console's first page."""
-    return given if _OWN.fullmatch(given) and ".." not in given else HOME
+    return given if _OWN.fullmatch(given) and ".." not in unquote(given) else HOME
 
 
 def _sign_in(request: Request) -> str:

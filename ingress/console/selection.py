@@ -30,16 +30,17 @@ class SelectionForm:
     cause: Annotated[str | None, unless_blank(text)] = None
     older_than: Annotated[str | None, unless_blank(length)] = None
     message_id: Annotated[str | None, unless_blank(text)] = None
+    exact_cause: Annotated[str | None, unless_blank(text)] = None
 
     @property
     def selection(self) -> Selection:
         """What the filters mean together."""
         age: timedelta | None = None if self.older_than is None else duration(self.older_than)
         ids = () if self.message_id is None else (self.message_id,)
-        return Selection(self.queue, self.actor, self.cause, age, ids)
+        return Selection(self.queue, self.actor, self.cause, age, ids, self.exact_cause)
 
     @property
     def given(self) -> dict[str, str]:
         """The filters as fields of a form, blank ones too."""
-        names = ("queue", "actor", "cause", "older_than", "message_id")
+        names = ("queue", "actor", "cause", "older_than", "message_id", "exact_cause")
         return {name: getattr(self, name) or "" for name in names}

@@ -108,7 +108,8 @@ def test_a_death_without_a_word_is_told_from_its_last_traceback(
 ) -> None:
     bury(redis_client, prefix, message(traceback="Traceback\n  File\nValueError: no\n"))
     bury(redis_client, prefix, message())
-    assert counts(letters) == {"ValueError": 1, UNTOLD: 1}
+    bury(redis_client, prefix, message(traceback="Traceback\n: no"))
+    assert counts(letters) == {"ValueError": 1, UNTOLD: 2}
 
 
 def test_the_last_word_does_not_bring_back_what_another_worker_has_finished(
@@ -140,6 +141,8 @@ def test_filters_say_what_is_meant_and_causes_come_with_their_counts(
         Selection(queue="deliver"): 1,
         Selection(actor="work.a"): 5,
         Selection(cause="valueerror"): 5,
+        Selection(exact_cause="ValueError in a:b"): 5,
+        Selection(exact_cause="ValueError"): 0,
         Selection(older_than=timedelta(days=8)): 3,
         Selection(older_than=timedelta(days=8), actor="work.b"): 0,
         Selection(message_ids=(last.message_id,)): 1,

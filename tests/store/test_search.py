@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
 from domain.observation import Details
 from store.database import Database
+from store.schema import sections
 from store.search import Look, Search
 from tests.store.desk import Desk
 
@@ -46,9 +48,12 @@ def test_each_comes_with_its_living_watches(desk: Desk, find: Find) -> None:
 
 
 def test_they_are_told_apart_by_their_looks(desk: Desk, find: Find) -> None:
-    for number in ("1", "2", "3", "4"):
+    for number in ("1", "2", "3", "4", "5"):
         desk.watch(number)
     desk.check(desk.seen(2, number="1"))
+    desk.check(desk.seen(2, number="5"))
+    with desk.database.write() as connection:
+        connection.execute(update(sections).where(sections.c.number == "5").values(retired=True))
     desk.check(desk.seen(0, number="2"))
     desk.clock.advance(1)
     desk.check(desk.missing(number="2"))
@@ -56,10 +61,10 @@ def test_they_are_told_apart_by_their_looks(desk: Desk, find: Find) -> None:
     looks = {look: [number for number, _ in find("", look)] for look in Look}
     assert looks == {
         Look.OPEN: ["1"],
-        Look.FULL: ["2"],
+        Look.FULL: [],
         Look.UNKNOWN: ["3", "4"],
         Look.MISSING: ["2"],
-        Look.RETIRED: [],
+        Look.RETIRED: ["5"],
     }
 
 

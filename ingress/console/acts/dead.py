@@ -23,6 +23,8 @@ def _action(
         if not count:
             return Plan(f"{verb} dead letters?", "", ("No dead letter matches; there is nothing to do.",))
         told = [f"{plural(count, 'dead letter matches', 'dead letters match')} the filter."]
+        if form.exact_cause is not None:
+            told.append(f"They died of this cause alone: {form.exact_cause}.")
         if count > _AT_ONCE:
             told.append(f"The oldest {_AT_ONCE} are taken, {_PER_SECOND:.0f} a second; do it again for more.")
         return Plan(title, verb, (*told, effect), is_grave=act is dead_letters.purge)

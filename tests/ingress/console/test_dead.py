@@ -68,6 +68,19 @@ def test_one_is_deleted_and_that_cannot_be_taken_back(
     assert redis_client.zcard(f"{prefix}:check.XQ") == 6
 
 
+def test_a_group_is_its_cause_alone(
+    guest: httpx.Client, buried: list[str], redis_client: redis.Redis, prefix: str
+) -> None:
+    bury(redis_client, prefix, message("work.do", rollcall_cause="Timeout of the catalog"), DIED_MS)
+    page = guest.get("/console/dead").text
+    assert '<input type="hidden" name="exact_cause" value="Timeout">' in page
+    asked = words(guest.post("/console/do/dead-purge", data={"exact_cause": "Timeout"}))
+    assert "Delete 6 dead letters?" in asked
+    assert "They died of this cause alone: Timeout." in asked
+    guest.post("/console/do/dead-purge", data={"exact_cause": "Timeout", "confirm": "yes"})
+    assert redis_client.zcard(f"{prefix}:check.XQ") == len(buried) - 6 + 1
+
+
 def test_where_nothing_matches_nothing_is_offered(guest: httpx.Client) -> None:
     assert "There are no dead letters." in words(guest.get("/console/dead"))
     asked = guest.post("/console/do/dead-purge", data={"cause": "none"})

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from starlette.routing import BaseRoute, Mount, Route
 
-from ingress.console.door import own_path
+from ingress.console.door import HOME, own_path
 from ingress.console.routing import console
 from tests.ingress.console.visitor import BROWSER, stranger, visitor
 from tests.ingress.site import API, Site
@@ -93,3 +93,19 @@ def test_reading_needs_no_origin(site: Site, guest: httpx.Client) -> None:
 )
 def test_own_addresses_are_known(path: str) -> None:
     assert own_path(path) == path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "/watches",
+        "/console//evil.example",
+        "/console/../watches",
+        "/console/%2e%2e/watches",
+        "/console/%2E./watches",
+    ],
+)
+def test_other_addresses_lead_to_the_first_page(path: str) -> None:
+    assert own_path(path) == HOME

@@ -11,7 +11,7 @@ from resilience.selection import ALL, Selection
 
 
 def test_blank_filters_mean_everything() -> None:
-    given = dict.fromkeys(("queue", "actor", "cause", "older_than", "message_id"), "")
+    given = dict.fromkeys(("queue", "actor", "cause", "older_than", "message_id", "exact_cause"), "")
     form = parse(SelectionForm, given)
     assert form.selection == ALL
     assert form.given == given
@@ -19,8 +19,11 @@ def test_blank_filters_mean_everything() -> None:
 
 def test_filters_mean_what_meets_them_all() -> None:
     given = {"queue": "check", "actor": "a.b", "cause": "Timeout", "older_than": "2h", "message_id": "7"}
+    given["exact_cause"] = "Timeout in a:b"
     form = parse(SelectionForm, given)
-    assert form.selection == Selection("check", "a.b", "Timeout", timedelta(hours=2), ("7",))
+    assert form.selection == Selection(
+        "check", "a.b", "Timeout", timedelta(hours=2), ("7",), "Timeout in a:b"
+    )
     assert form.given == given
 
 
