@@ -72,6 +72,7 @@ def keep_secret(home: Path, name: str, value: str) -> None:
     except ValueError as error:
         raise InvalidInputError({name: str(error)}) from error
     path = home / "secrets" / name
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False) as file:  # mode 0600
         file.write(value)
     Path(file.name).replace(path)

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from domain.errors import NotStoredError, StorageFullError, TransientError
-from storage.keys import checked, checked_prefix
+from domain.errors import NotStoredError, PermanentError, StorageFullError, TransientError
+from storage.keys import checked, checked_prefix, is_key
 
 _CHUNK_BYTES = 65_536
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -57,6 +57,32 @@ class Folder:
         with _translated(prefix):
             if path.is_dir():
                 shutil.rmtree(path)
+
+
+def files_in(root: Path) -> Iterator[tuple[str, Path]]:
+    """Each file that is stored in `root`, with its key; what is deleted meanwhile may be missing.
+
+    What no key can name is left out: it was not stored by us, or is not whole yet, and `put` would refuse it.
+
+    Raises: PermanentError when a part of it cannot be read.
+    """
+    try:
+        for folder, below, names in os.walk(root, onerror=_raise_unless_deleted):
+            above = Path(folder)
+            below[:] = sorted(name for name in below if is_key(_key(root, above / name)))
+            paths = {_key(root, path): path for path in map(above.joinpath, sorted(names))}
+            yield from ((key, path) for key, path in paths.items() if is_key(key) and path.is_file())
+    except OSError as error:
+        raise PermanentError(f"{error.filename} cannot be read ({error.strerror})") from error
+
+
+def _key(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _raise_unless_deleted(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 @contextmanager

@@ -10,9 +10,14 @@ _NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
 _KEY = re.compile(rf"{_NAME}(/{_NAME}){{0,7}}")
 
 
+def is_key(key: str) -> bool:
+    """Whether `key` is a path of one to eight plain names."""
+    return _KEY.fullmatch(key) is not None
+
+
 def checked(key: str) -> str:
-    """`key`, when it is a path of one to eight plain names. Raises: PermanentError."""
-    if not _KEY.fullmatch(key):
+    """`key`, when it is one. Raises: PermanentError."""
+    if not is_key(key):
         raise PermanentError(
             f"{key[:100]!r} is no key: names of letters, digits, '.', '_' and '-', parted by '/'"
         )

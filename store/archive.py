@@ -14,7 +14,7 @@ import os
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -92,8 +92,17 @@ class Writer:
         self.manifest.tables[name] = Contents(columns, count)
 
     def add_file(self, key: str, path: Path) -> None:
-        """Write what `path` holds under `key`; what was deleted meanwhile is left out."""
-        with suppress(FileNotFoundError), path.open("rb") as file:
+        """Write what `path` holds under `key`; what was deleted meanwhile is left out.
+
+        Raises: PermanentError when it cannot be opened.
+        """
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise PermanentError(f"{path} cannot be read ({error.strerror})") from error
+        with file:
             self._add(f"{_FILES}{key}", iter(partial(file.read, _CHUNK_BYTES), b""))
 
     def add_secret(self, name: str, value: str) -> None:

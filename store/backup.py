@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,14 @@ def back_up(  # noqa: PLR0913 - what goes in, by keyword
     *,
     release: str,
     secrets: Mapping[str, str],
-    files: Path | None = None,
+    files: Iterable[tuple[str, Path]] = (),
     now: datetime,
     progress: Progress,
 ) -> Manifest:
-    """Write what `database` holds at one moment, `secrets` and the folder `files` to `path`, or no file.
+    """Write what `database` holds at one moment, `secrets` and `files` to `path`, or no file.
 
     Nobody waits: readers and writers go on. An older schema is written as it is.
+    Shape: `files` has each one's key and where it lies, and is asked for when the rows are written.
 
     Raises: PermanentError when the database has no schema.
     """
@@ -43,7 +44,8 @@ def back_up(  # noqa: PLR0913 - what goes in, by keyword
         manifest = Manifest(release, schema, now.isoformat())
         with new_file(path) as file, writing(file, manifest) as writer:
             _write_tables(connection, writer, progress)
-            _write_files(files, writer)  # later than the rows: whatever these name is there
+            for key, place in files:  # later than the rows: whatever these name is there
+                writer.add_file(key, place)
             for name, value in secrets.items():
                 writer.add_secret(name, value)
     return manifest
@@ -58,13 +60,6 @@ def _write_tables(connection: Connection, writer: Writer, progress: Progress) ->
         done += writer.manifest.tables[table.name].rows
     progress(done, total)
     writer.manifest.numbers |= numbers(connection, tables)
-
-
-def _write_files(folder: Path | None, writer: Writer) -> None:
-    found = () if folder is None else sorted(folder.rglob("*"))
-    for path in found:
-        if path.is_file() and not path.name.startswith("."):  # those are not whole yet
-            writer.add_file(path.relative_to(folder or path).as_posix(), path)
 
 
 def _rows(connection: Connection, table: Table) -> Iterator[Row]:

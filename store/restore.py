@@ -22,35 +22,55 @@ class NotEmptyError(PermanentError):
     """The database holds something, and nobody said that it may go."""
 
 
+def check(database: Database, archive: Reader, *, replace: bool) -> None:
+    """Raise what `restore` would refuse `archive` or `database` for, before anything is written.
+
+    Raises: NotEmptyError unless `replace`; UnknownSchemaError.
+    """
+    _check_schema(archive)
+    with database.read() as connection:
+        _check_room(connection, tables_of(connection), replace=replace)
+
+
 def restore(
     database: Database, archive: Reader, *, replace: bool, progress: Progress, entry: Entry | None = None
 ) -> None:
     """Make `database` what `archive` holds, in one transaction, and bring its schema to the newest.
 
     Rows keep their numbers, and no number that the backup or the replaced database ever gave is given anew.
+    What the engine of jobs kept of them goes: it is of another time, and would hold the jobs that come back
+    for ended ones. Those begin anew.
 
     Raises: NotEmptyError unless `replace`; UnusableArchiveError, UnknownSchemaError.
     """
-    schema = archive.manifest.schema
-    if not migrate.is_known(schema):
-        raise migrate.UnknownSchemaError(
-            f"the backup has schema {schema}, and this Rollcall knows those up to {migrate.head()}:"
-            f" restore it with release {archive.manifest.release} or a newer one"
-        )
+    _check_schema(archive)
     with database.write() as connection:
         migrate.lock(connection)
         before = tables_of(connection)
-        if not replace and count_rows(connection, before):
-            raise NotEmptyError("the database is not empty; --replace deletes what it holds")
+        _check_room(connection, before, replace=replace)
         given = numbers(connection, before)
         drop(connection, before)
-        migrate.bring(connection, schema)
+        migrate.bring(connection, archive.manifest.schema)
         after = tables_of(connection)
         _fill(connection, after, archive, progress)
         highest = {name: max(last, given.get(name, 0)) for name, last in archive.manifest.numbers.items()}
         go_on_from(connection, after, given | highest)
         migrate.bring(connection, "head")
         audit.write(connection, entry)
+
+
+def _check_schema(archive: Reader) -> None:
+    schema = archive.manifest.schema
+    if not migrate.is_known(schema):
+        raise migrate.UnknownSchemaError(
+            f"the backup has schema {schema}, and this Rollcall knows those up to {migrate.head()}:"
+            f" restore it with release {archive.manifest.release} or a newer one"
+        )
+
+
+def _check_room(connection: Connection, tables: list[Table], *, replace: bool) -> None:
+    if not replace and count_rows(connection, tables):
+        raise NotEmptyError("the database is not empty; --replace deletes what it holds")
 
 
 def _fill(connection: Connection, tables: list[Table], archive: Reader, progress: Progress) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sqlalchemy import JSON, BigInteger, Connection, Integer, MetaData, Table, func, inspect, select, text
+from sqlalchemy.schema import DropSchema
 
 from store.schema import metadata as ours
 
@@ -29,10 +30,21 @@ def count_rows(connection: Connection, tables: list[Table]) -> int:
 
 
 def drop(connection: Connection, tables: list[Table]) -> None:
-    """Remove `tables` and what they hold, and the note of their schema."""
+    """Remove `tables` and what they hold, the note of their schema, and what DBOS keeps of jobs."""
     for table in reversed(tables):
         table.drop(connection)
     connection.execute(text(f"DROP TABLE IF EXISTS {VERSIONS}"))
+    _drop_workflows(connection)
+
+
+def _drop_workflows(connection: Connection) -> None:
+    """DBOS makes its tables anew when it starts. One has the name of a table of our first revisions."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(DropSchema("dbos", cascade=True, if_exists=True))
+        return
+    rest = MetaData()  # of the file, which nobody else shares
+    rest.reflect(connection)
+    rest.drop_all(connection)
 
 
 def numbers(connection: Connection, tables: list[Table]) -> dict[str, int]:

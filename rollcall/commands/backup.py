@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import version
+from mimetypes import guess_type
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +22,7 @@ from rollcall.output import progress
 from rollcall.settings import Settings
 from rollcall.storage import folder_of, storage_of
 from rollcall.wiring import database_url, redis_client
+from storage.folder import files_in
 from store import restore as restoring
 from store.archive import Manifest, Reader
 from store.audit import Entry
@@ -40,8 +42,8 @@ def backup(file: Path, *, without_secrets: bool) -> None:
 
     It holds the database, the folder of stored files and the generated secrets: with another
     UNSUBSCRIBE_SECRET the links in mails already sent would stop working. Keep it as safe as the home. What
-    lies in the environment, in .env or in a bucket is not in it. It can be restored into SQLite and
-    PostgreSQL, whichever it came from.
+    lies in the environment, in .env or in a bucket is not in it, nor what others put into the folder under
+    names that Rollcall never gives. It can be restored into SQLite and PostgreSQL, whichever it came from.
     """
     settings = environment.load()
     settings = replace(settings, home=settings.home.absolute())
@@ -53,11 +55,13 @@ def backup(file: Path, *, without_secrets: bool) -> None:
         size = file.stat().st_size
         backups.note(settings.home, backups.Noted(now, str(file.absolute()), size, rows))
     except OSError as error:
-        raise InvalidInputError({"FILE": f"{error.filename} cannot be written ({error.strerror})"}) from error
+        reason = f"{error.filename or file} cannot be written ({error.strerror})"
+        raise InvalidInputError({"FILE": reason}) from error
     click.echo(f"{file}: {rows} rows of schema {manifest.schema}, {size} bytes, {_listed(secrets)}")
 
 
 def _write(settings: Settings, file: Path, secrets: Mapping[str, str]) -> Manifest:
+    folder = folder_of(settings)
     with closing(Database(database_url(settings))) as database, progress("backing up") as bar:
         if database.is_missing:
             raise PermanentError(f"there is no {database.url.database}: run `rollcall init`")
@@ -66,7 +70,7 @@ def _write(settings: Settings, file: Path, secrets: Mapping[str, str]) -> Manife
             file,
             release=version("rollcall"),
             secrets=secrets,
-            files=folder_of(settings),
+            files=() if folder is None else files_in(folder),
             now=SystemClock().now(),
             progress=bar,
         )
@@ -79,36 +83,40 @@ def _write(settings: Settings, file: Path, secrets: Mapping[str, str]) -> Manife
 def restore(file: BinaryIO, *, may_replace: bool, without_secrets: bool) -> None:
     """Make the database what it was when FILE was written, and put its secrets into the home.
 
-    All of it or nothing, and only while no role runs. An older schema is brought to the newest. Mail whose
+    Only while no role runs. What would be refused is looked for before anything is written; then come the
+    files, the secrets and last the database, all of it or nothing: a restore that failed can be repeated.
+    Jobs that were under way begin anew. An older schema is brought to the newest. Mail whose
     batch was under way keeps its key, and is not sent twice within the provider's 24 hours; what was first
     sent after the backup was made is not known to it, and may be sent again.
     """
     archive = Reader(file)
     settings = environment.prepare_home(environment.load())
     secrets = {} if without_secrets else archive.secrets()
-    with alone(settings):
-        _read(settings, archive, file.name, may_replace=may_replace)
+    with alone(settings), closing(Database(database_url(settings))) as database:
+        restoring.check(database, archive, replace=may_replace)
         _store(settings, archive)
         for name, value in secrets.items():
             environment.keep_secret(settings.home, name, value)
+        _read(database, archive, file.name, may_replace=may_replace)
         _end_claims(settings)
     rows = sum(contents.rows for contents in archive.manifest.tables.values())
     click.echo(f"{rows} rows as of {archive.manifest.created_at}, {_listed(secrets)}; next: rollcall up")
 
 
-def _read(settings: Settings, archive: Reader, name: str, *, may_replace: bool) -> None:
+def _read(database: Database, archive: Reader, name: str, *, may_replace: bool) -> None:
     manifest = archive.manifest
     rows = sum(contents.rows for contents in manifest.tables.values())
     told = {"file": name, "created_at": manifest.created_at, "schema": manifest.schema}
     entry = Entry(SystemClock().now(), getpass.getuser(), "backup.restore", "database", told, rows)
-    with closing(Database(database_url(settings))) as database, progress("restoring") as bar:
+    with progress("restoring") as bar:
         restoring.restore(database, archive, replace=may_replace, progress=bar, entry=entry)
 
 
 def _store(settings: Settings, archive: Reader) -> None:
     storage = storage_of(settings)
     for key, content in archive.files():
-        storage.put(key, content, "application/octet-stream")
+        kind, _ = guess_type(key, strict=False)  # a folder knows none, a bucket tells it
+        storage.put(key, content, kind or "application/octet-stream")
 
 
 def _end_claims(settings: Settings) -> None:

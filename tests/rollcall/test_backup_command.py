@@ -16,6 +16,8 @@ import redis
 
 from resilience.heartbeat import Heartbeats
 from rollcall import backups
+from storage.folder import Folder
+from tests.standins.bucket import bucket_standin
 from tests.standins.resend import ResendStandIn
 from tests.standins.scraper import TOKEN, Reply, ScraperStandin
 from tests.support.commands import run
@@ -184,3 +186,51 @@ def test_what_cannot_be_done_is_one_line(home: Path, file: Path, tmp_path: Path)
     damaged = run(home, "restore", str(file))
     assert (damaged.returncode, damaged.stderr.count("\n")) == (78, 1)
     assert "it is no backup" in damaged.stderr
+
+
+def test_a_restore_that_fails_halfway_leaves_the_database_and_can_be_repeated(home: Path, file: Path) -> None:
+    assert run(home, "init").returncode == 0
+    Folder(home / "storage").put("jobs/1/report.pdf", b"a report", "application/pdf")
+    assert run(home, "backup", str(file)).returncode == 0
+    assert run(home, "watch", "add", "ada@example.edu", "2261", "12401").returncode == 0
+    shutil.rmtree(home / "storage")
+    (home / "storage").write_text("in the way")
+    failed = run(home, "restore", str(file), "--replace")
+    assert failed.returncode != 0
+    assert len(listed(home, "watch", "ls")) == 1
+    (home / "storage").unlink()
+    assert run(home, "restore", str(file), "--replace").returncode == 0
+    assert listed(home, "watch", "ls") == []
+
+
+def test_a_restore_that_is_refused_writes_nothing(home: Path, file: Path) -> None:
+    assert run(home, "init").returncode == 0
+    Folder(home / "storage").put("jobs/1/report.pdf", b"a report", "application/pdf")
+    assert run(home, "backup", str(file)).returncode == 0
+    assert run(home, "watch", "add", "ada@example.edu", "2261", "12401").returncode == 0
+    shutil.rmtree(home / "storage")
+    (home / "secrets" / "API_TOKEN").write_text("another one, since the backup")
+    assert run(home, "restore", str(file)).returncode == 78
+    assert not (home / "storage").exists()
+    assert (home / "secrets" / "API_TOKEN").read_text() == "another one, since the backup"
+
+
+def test_files_of_a_folder_get_their_types_in_a_bucket(home: Path, file: Path) -> None:
+    assert run(home, "init").returncode == 0
+    for name in ("report.pdf", "unknown"):
+        Folder(home / "storage").put(f"jobs/1/{name}", b"x", "of no use")
+    assert run(home, "backup", str(file)).returncode == 0
+    with bucket_standin() as service:
+        settings = {
+            "STORAGE_URL": "s3://assets",
+            "STORAGE_ENDPOINT_URL": service.url,
+            "STORAGE_REGION": "eu-central-1",
+            "STORAGE_ACCESS_KEY_ID": "a-key",
+            "STORAGE_SECRET_ACCESS_KEY": "a-secret-of-the-tests",
+        }
+        done = run(home, "restore", str(file), **settings)
+        assert done.returncode == 0, done.stderr
+    assert {key: kind for key, (_, kind) in service.objects.items()} == {
+        "assets/jobs/1/report.pdf": "application/pdf",
+        "assets/jobs/1/unknown": "application/octet-stream",
+    }

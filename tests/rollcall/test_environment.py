@@ -71,3 +71,9 @@ def test_credentials_of_systemd_are_read_one_by_one_and_as_a_folder(
     found = load()
     assert found.cron_secret == "from a folder of credentials"
     assert found.api_token == "from a credential of its own"
+
+
+def test_a_secret_that_comes_back_into_a_home_without_any_makes_their_folder(tmp_path: Path) -> None:
+    keep_secret(tmp_path / "home", "API_TOKEN", "from before the fire")
+    assert kept_secrets(tmp_path / "home") == {"API_TOKEN": "from before the fire"}
+    assert stat.S_IMODE((tmp_path / "home" / "secrets").stat().st_mode) == 0o700

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from observability.families import CHECKS, DETECT_TO_MAIL
 from observability.metrics import Exposition
 from resilience.slots import Slot, Task
-from rollcall import environment
+from rollcall import backups, environment
 from rollcall.exposition import readings
 from rollcall.health import Health
 from rollcall.pulse import MEMORY, TICKED_AT
@@ -122,3 +122,9 @@ def test_while_redis_is_away_what_it_holds_is_absent_and_the_rest_is_told(
     assert "rollcall_runs_late{}" in found
     assert "rollcall_notifications{pending}" in found
     assert "rollcall_disk_free_bytes{}" in found
+
+
+def test_the_last_backup_is_told_by_its_time(system: System, scrape: Scrape) -> None:
+    at = datetime(2026, 1, 15, 3, 10, tzinfo=UTC)
+    backups.note(system.settings.home, backups.Noted(at, "file", 1, 1))
+    assert scrape()["rollcall_last_backup_timestamp_seconds{}"] == at.timestamp()

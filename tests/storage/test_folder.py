@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import resource
+import shutil
 from pathlib import Path
 
 import pytest
 
 from domain.errors import NotStoredError, PermanentError, StorageFullError, TransientError
-from storage.folder import Folder
+from storage.folder import Folder, files_in
 
 KEY = "jobs/0d4b/report.pdf"
 
@@ -78,3 +79,31 @@ def test_a_folder_that_cannot_be_used_may_be_mended(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises((TransientError, NotStoredError)):
         Folder(tmp_path / "file" / "storage").put(KEY, b"x", "text/plain")
+
+
+def test_the_files_of_a_folder_are_told_with_their_keys_and_what_no_key_names_is_not(tmp_path: Path) -> None:
+    assert list(files_in(tmp_path / "nothing")) == []
+    for name in ("jobs/2/b.pdf", "jobs/2/.unfinished", "jobs/1/a.pdf", "lost+found/c", "with space", "top"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    found = dict(files_in(tmp_path))
+    assert list(found) == ["top", "jobs/1/a.pdf", "jobs/2/b.pdf"]
+    assert found["jobs/1/a.pdf"] == tmp_path / "jobs/1/a.pdf"
+
+
+def test_a_folder_that_is_deleted_meanwhile_ends_no_walk(tmp_path: Path) -> None:
+    for name in ("1", "2", "3"):
+        Folder(tmp_path).put(f"jobs/{name}/a", b"x", "text/plain")
+    found = files_in(tmp_path)
+    assert next(found)[0] == "jobs/1/a"
+    shutil.rmtree(tmp_path / "jobs" / "2")
+    assert [key for key, _ in found] == ["jobs/3/a"]
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "jobs").symlink_to("jobs")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(PermanentError, match=r"file cannot be read \(Not a directory\)"):
+        list(files_in(tmp_path / "file"))
+    assert [key for key, _ in files_in(tmp_path)] == ["file"]

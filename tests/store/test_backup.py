@@ -13,7 +13,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from dbos import run_dbos_database_migrations
+from sqlalchemy import inspect, text
 
 from domain.errors import PermanentError
 from store import migrate
@@ -21,8 +22,9 @@ from store.archive import Manifest, Reader, UnusableArchiveError
 from store.backup import back_up
 from store.database import Database
 from store.migrate import UnknownSchemaError
-from store.restore import NotEmptyError, restore
+from store.restore import NotEmptyError, check, restore
 from store.schema import metadata
+from store.tables import VERSIONS
 from store.watches import StoredWatch
 from tests.store.desk import ADA, ALAN, GRACE, Desk
 from tests.support.clock import FakeClock
@@ -155,6 +157,35 @@ def test_a_backup_of_a_newer_schema_is_refused(desk: Desk, file: Path) -> None:
         load(desk.database, file)
 
 
+def test_what_a_restore_would_refuse_can_be_known_before(desk: Desk, file: Path) -> None:
+    save(desk, file)
+    with file.open("rb") as opened:
+        check(desk.database, Reader(opened), replace=False)
+        fill(desk)
+        with pytest.raises(NotEmptyError):
+            check(desk.database, Reader(opened), replace=False)
+        check(desk.database, Reader(opened), replace=True)
+    rewrite(file, schema="9999")
+    with file.open("rb") as opened, pytest.raises(UnknownSchemaError):
+        check(desk.database, Reader(opened), replace=True)
+
+
+def test_what_the_engine_of_jobs_kept_goes_with_a_restore(empty: Database, file: Path) -> None:
+    migrate.upgrade(empty)
+    save(Desk(empty), file)
+    run_dbos_database_migrations(system_database_url=empty.url.render_as_string(hide_password=False))
+    schema = None if empty.is_sqlite else "dbos"
+
+    def kept() -> set[str]:
+        with empty.read() as connection:
+            return {*inspect(connection).get_table_names(schema)} - metadata.tables.keys() - {VERSIONS}
+
+    assert "workflow_status" in kept()
+    load(empty, file)
+    assert kept() == set()
+    assert migrate.is_current(empty)
+
+
 def test_what_a_database_holds_is_not_lost_by_mistake(desk: Desk, file: Path) -> None:
     save(desk, file)
     fill(desk)
@@ -195,6 +226,29 @@ def test_the_file_is_its_owners_alone_and_replaces_the_last_one_at_once(desk: De
     assert [path.name for path in file.parent.iterdir() if "backup" in path.name] == [file.name]
     save(desk, file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_file_that_cannot_be_read_is_named_and_one_that_is_gone_is_left_out(
+    desk: Desk, file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+
+    def save_with(**files: Path) -> Manifest:
+        return back_up(
+            desk.database,
+            file,
+            release="1",
+            secrets={},
+            files=files.items(),
+            now=desk.clock.now(),
+            progress=lambda *_: None,
+        )
+
+    (tmp_path / "b").mkdir()
+    with pytest.raises(PermanentError, match=r"b cannot be read \(Is a directory\)"):
+        save_with(a=tmp_path / "a", b=tmp_path / "b")
+    assert not file.exists()
+    assert save_with(a=tmp_path / "a", b=tmp_path / "c").parts.keys() >= {"files/a"}
 
 
 def test_secrets_come_back(desk: Desk, file: Path) -> None:

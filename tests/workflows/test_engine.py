@@ -14,9 +14,12 @@ import pytest
 from domain.job import JobRecord, JobState, JsonObject, NewJob, Profile
 from storage.folder import Folder
 from store import migrate
+from store.archive import Reader
+from store.backup import back_up
 from store.database import Database
 from store.job_runs import JobRuns
 from store.jobs import Jobs
+from store.restore import restore
 from tests.support.clock import FakeClock
 from tests.support.house import sqlite_url
 from tests.support.stack import wait_until
@@ -212,6 +215,31 @@ def test_jobs_that_the_engine_has_lost_are_queued_again(works: Works) -> None:
         take_back(works.jobs, engine)
     assert works.look(job).state is JobState.QUEUED
     assert works.jobs.accepted(0, 10) == {}
+
+
+def test_a_job_that_has_ended_since_the_backup_begins_anew_after_the_restore(
+    works: Works, tmp_path: Path
+) -> None:
+    workflow, file = TwoSteps(), tmp_path / "backup.zip"
+
+    def nobody(*_: int) -> None:
+        """Looks at the progress."""
+
+    with works.engine(workflow) as engine:
+        job = works.submit(engine)
+        assert workflow.halt.reached.wait(20)
+        works.jobs.accept(job.id, works.clock.now())
+        back_up(works.database, file, release="1", secrets={}, now=works.clock.now(), progress=nobody)
+    with works.engine(workflow):
+        works.await_end(job)
+    with file.open("rb") as opened:
+        restore(works.database, Reader(opened), replace=True, progress=nobody)
+    assert works.look(job).state is JobState.RUNNING
+    with works.engine(workflow) as engine:
+        take_back(works.jobs, engine)
+        assert works.look(job).state is JobState.QUEUED
+        engine.start(works.look(job), 1)
+        assert works.await_end(job).result == {"first": 2, "second": "done"}
 
 
 def test_a_job_that_waits_for_its_turn_can_be_hastened(works: Works) -> None:
