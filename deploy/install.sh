@@ -103,10 +103,20 @@ install_caddy() {
     printf 'ROLLCALL_DOMAIN=%s\n' "$domain" >"$config/caddy.env"
     grep -q '^PUBLIC_URL=' "$config/rollcall.env" || printf 'PUBLIC_URL=https://%s\n' "$domain" >>"$config/rollcall.env"
     install -D -m 0644 "$here/deploy/etc/caddy.conf" "$lib/systemd/system/caddy.service.d/rollcall.conf"
-    if ! grep -qs '^# HTTPS in front of Rollcall' "$caddyfile"; then
-        [ ! -e "$caddyfile" ] || mv "$caddyfile" "$caddyfile.before-rollcall"
+    if [ ! -e "$caddyfile" ] || is_packaged "$caddyfile"; then
         install -D -m 0644 "$here/deploy/Caddyfile" "$caddyfile"
+    elif ! grep -q '^# HTTPS in front of Rollcall' "$caddyfile"; then
+        say "$caddyfile is your own and stays: take what $here/deploy/Caddyfile says into it, and reload Caddy"
     fi
+}
+
+# Whether it is still as the package caddy brought it.
+is_packaged() {
+    local sum
+    # shellcheck disable=SC2016 # the variable is dpkg's
+    sum=$(dpkg-query --admindir="$root/var/lib/dpkg" --showformat='${Conffiles}\n' --show caddy 2>/dev/null |
+        awk '$1 == "/etc/caddy/Caddyfile" { print $2 }') || return
+    [ "$(md5sum <"$1")" = "$sum  -" ]
 }
 
 switch() { ln -sfn "$1" "$prefix/$2.new" && mv -T "$prefix/$2.new" "$prefix/$2"; }
@@ -162,13 +172,12 @@ install_release() {
     build_release
     local before
     before=$(target_of current)
-    install_units
-    install_config
     if [ "$is_started" = yes ] && [ -n "$before" ] && [ "$before" != "$release" ]; then
-        say "backing up"
-        systemctl daemon-reload
+        say "backing up" # by the units of the release that runs
         systemctl start rollcall-backup.service
     fi
+    install_units
+    install_config
     change_release
     install_command
     remove_old_releases

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import stat
@@ -17,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "deploy" / "systemd"
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "tests", "bench", "docs", "var", "build")
 
+PACKAGED = ":80 {\n}\n"
+
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the installation is root's")
 
 
@@ -31,14 +34,25 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def machine(tmp_path_factory: pytest.TempPathFactory, source: Path) -> Path:
     """A machine's root after the first installation."""
     machine = tmp_path_factory.mktemp("machine")
-    (machine / "etc" / "caddy").mkdir(parents=True)
-    (machine / "etc" / "caddy" / "Caddyfile").write_text(":80\n")
+    bring_caddy(machine)
     install(source, machine)
     return machine
 
 
-def install(source: Path, machine: Path) -> None:
-    """Install; the dependencies are those of the tests, so that none is fetched."""
+def bring_caddy(machine: Path) -> None:
+    """What the package caddy leaves behind: its Caddyfile, and the sum by which dpkg knows it."""
+    for folder in ("etc/caddy", "var/lib/dpkg"):
+        (machine / folder).mkdir(parents=True)
+    (machine / "etc/caddy/Caddyfile").write_text(PACKAGED)
+    digest = hashlib.md5(PACKAGED.encode(), usedforsecurity=False).hexdigest()
+    (machine / "var/lib/dpkg/status").write_text(
+        "Package: caddy\nStatus: install ok installed\nMaintainer: nobody\nArchitecture: all\nVersion: 2.6\n"
+        f"Conffiles:\n /etc/caddy/Caddyfile {digest}\nDescription: a web server\n\n"
+    )
+
+
+def install(source: Path, machine: Path) -> str:
+    """Install; what it says. The dependencies are those of the tests, so that none is fetched."""
     for tool in ("systemd-sysusers", "systemd-tmpfiles"):
         require(tool, "systemd")
     command = ["deploy/install.sh", "--root", str(machine), "--domain", "rollcall.example.edu"]
@@ -47,6 +61,7 @@ def install(source: Path, machine: Path) -> None:
         command, cwd=source, env=environment, capture_output=True, text=True, check=False, umask=0o077
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def state(machine: Path) -> dict[str, tuple[str, int, int, str]]:
@@ -87,9 +102,41 @@ def test_the_installed_release_brings_these_units(machine: Path) -> None:
     ).read_text()
 
 
-def test_a_caddyfile_that_was_there_is_kept_beside_ours(machine: Path) -> None:
+def test_the_packages_caddyfile_gives_way_to_ours(machine: Path) -> None:
     assert (machine / "etc/caddy/Caddyfile").read_text() == (ROOT / "deploy/Caddyfile").read_text()
-    assert (machine / "etc/caddy/Caddyfile.before-rollcall").read_text() == ":80\n"
+
+
+def test_a_caddyfile_that_an_operator_wrote_stays_and_is_named(source: Path, machine: Path) -> None:
+    caddyfile = machine / "etc/caddy/Caddyfile"
+    ours = caddyfile.read_text()
+    caddyfile.write_text(f"{PACKAGED}shop.example.edu {{\n}}\n")
+    before = state(machine)
+    assert f"{caddyfile} is your own and stays" in install(source, machine)
+    assert state(machine) == before
+    caddyfile.write_text(ours)
+
+
+def test_the_release_that_runs_is_backed_up_by_its_own_units(tmp_path: Path) -> None:
+    steps = ("need_packages", "build_release", "install_units", "install_config", "systemctl")
+    told = "".join(f'{name}() {{ echo "{name} $*"; }}\n' for name in steps)
+    script, _, _ = (ROOT / "deploy/install.sh").read_text().rpartition("\nif [")
+    program = tmp_path / "deploy" / "install.sh"
+    program.parent.mkdir()
+    program.write_text(
+        f"{script}\n{told}target_of() {{ echo releases/old; }}\nchange_release() {{ exit; }}\n"
+        "is_started=yes release=releases/new\ninstall_release\n"
+    )
+    done = subprocess.run(
+        ["bash", program, "--root", tmp_path / "machine"], capture_output=True, text=True, check=True
+    )
+    assert [line.strip() for line in done.stdout.splitlines()] == [
+        "need_packages",
+        "build_release",
+        "install: backing up",
+        "systemctl start rollcall-backup.service",
+        "install_units",
+        "install_config",
+    ]
 
 
 def test_a_second_run_changes_nothing_and_keeps_what_an_operator_wrote(source: Path, machine: Path) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import configparser
 import ctypes
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -120,3 +123,26 @@ number, flag = map(int, sys.argv[1:3])
 assert ctypes.CDLL(None).prctl(number, flag, 0, 0, 0) == 0
 os.execv(sys.argv[3], sys.argv[3:])
 """
+
+
+def test_old_backups_go_only_after_a_new_one_and_only_those_of_the_timer(tmp_path: Path) -> None:
+    assert re.search(
+        r"^d /var/backups/rollcall \S+ \S+ \S+ -$", (UNITS / "tmpfiles.conf").read_text(), re.MULTILINE
+    )
+    service = read(UNITS / "rollcall-backup.service")
+    assert service["Type"] == "oneshot"  # what is to be done after it waits for its success
+    folder = "/var/backups/rollcall"
+    assert service["ReadWritePaths"] == folder
+    names = (
+        "rollcall-20260101T031000Z.zip",
+        "by-hand.zip",
+        "rollcall-before-move.zip",
+        "rollcall-20260114T031000Z.zip",
+    )
+    for name, days in zip(names, (14.1, 14.1, 14.1, 13.9), strict=True):
+        (tmp_path / name).write_bytes(b"")
+        then = time.time() - days * 86_400
+        os.utime(tmp_path / name, (then, then))
+    command = [word.replace(folder, str(tmp_path)) for word in shlex.split(service["ExecStartPost"])]
+    subprocess.run(command, check=True)
+    assert {path.name for path in tmp_path.iterdir()} == set(names[1:])
