@@ -15,7 +15,7 @@ from actors import ACTORS, QUEUES
 from observability import families
 from observability.metrics import Readings, counted, distributed, gauge
 from observability.outcomes import CHECK_OUTCOMES, MAIL_OUTCOMES
-from rollcall import brokers, instruments
+from rollcall import backups, brokers, instruments
 from rollcall.health import Health
 from rollcall.job_readings import job_metrics
 from rollcall.manning import ROLES, manning
@@ -24,7 +24,10 @@ from rollcall.wiring import System
 
 def readings(system: System, health: Health) -> Readings:
     """Everything that Prometheus may ask of the fleet."""
-    of_system = (_breakers, _runs, _lease, _mail, _sources, _pauses, _disk, job_metrics, manning, _counts)
+    of_system = (
+        *(_breakers, _runs, _lease, _mail, _sources, _pauses, _disk, _backup),
+        *(job_metrics, manning, _counts),
+    )
     return Readings(
         [_build, partial(_queues, system, health), *(partial(read, system) for read in of_system)]
     )
@@ -105,6 +108,14 @@ def _disk(system: System) -> Iterator[Metric]:
     disk = instruments.disk(system.settings.home)
     yield gauge("rollcall_disk_free_bytes", "Room on the file system of the home", [({}, disk.free)])
     yield gauge("rollcall_disk_size_bytes", "Size of the file system of the home", [({}, disk.total)])
+
+
+def _backup(system: System) -> Iterator[Metric]:
+    noted = backups.last(system.settings.home)
+    made = [] if noted is None else [noted.at.timestamp()]
+    yield gauge(
+        "rollcall_last_backup_timestamp_seconds", "When a backup was last made", [({}, at) for at in made]
+    )
 
 
 def _counts(system: System) -> Iterator[Metric]:

@@ -80,3 +80,14 @@ def test_a_paragraph_tells_symptom_people_and_first_command(anchor: str) -> None
 def test_every_condition_that_rollcall_tells_of_has_its_paragraph() -> None:
     told = set(re.findall(r"`([a-z]+)/[a-z…]+`", "".join(paragraphs().values())))
     assert told == {UNREADABLE, *(field.name for field in fields(Readings) if field.name != "now")}
+
+
+def test_whatever_writes_is_stopped_before_a_backup_or_a_restore_that_must_have_the_last_word() -> None:
+    stops = re.findall(r"^systemctl stop (.+)$", code(), re.MULTILINE)
+    assert len(stops) == 2
+    for stop in stops:
+        writers = {"rollcall-web.socket", "rollcall-web", "rollcall-scheduler", "rollcall-jobs"}
+        assert set(shlex.split(stop)) == writers | {"rollcall.target", "rollcall-worker@*"}
+        assert "'rollcall-worker@*'" in stop  # else the shell may make something else of it
+    move = MANUAL.partition("## Move to PostgreSQL")[2]
+    assert move.index("systemctl stop") < move.index("rollcall backup") < move.index("rollcall restore")

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.commands import run
 from tests.support.prometheus import DEPLOY, RULES, Prometheus, prometheus, require
 from tests.support.stack import Stack, stack, wait_until
 
@@ -54,6 +55,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     require("prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
     with stack(folder / "home", {}) as running, prometheus(folder, running.port) as server:
+        assert run(folder / "home", "backup", str(folder / "backup.zip")).returncode == 0
         # The last to come are the times of the first run and of the scheduler's first tick.
         wait_until(lambda: all(family.samples for family in families(running)), "a sample of every metric")
         yield Watched(server, running.get("/metrics").text)
