@@ -72,7 +72,9 @@ class Links:
         """
         claim = _claim(token)
         secrets = (self.secret, self.previous_secret or self.secret)
-        if not any([hmac.compare_digest(token.encode(), _token(claim, each).encode()) for each in secrets]):
+        # Every secret is compared, whichever fits.
+        matches = [hmac.compare_digest(token.encode(), _token(claim, each).encode()) for each in secrets]
+        if not any(matches):
             raise RejectedError("this unsubscribe link is not valid")
         head, _, email = claim.decode().partition(":")
         if head == _EVERYTHING:
