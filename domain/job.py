@@ -97,6 +97,7 @@ class JobRecord:
     result: JsonObject | None = None
     error: str | None = None
     retry_of: str | None = None
+    idempotency_key: str | None = None
     webhook_url: str | None = None
     started_at: datetime | None = None
     cancel_asked_at: datetime | None = None

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 
 from store.database import Database
-from store.moments import to_ms
+from store.moments import from_ms_or_none, to_ms
 from store.schema import job_calls
 
 _AT_ONCE = 5
@@ -24,11 +24,30 @@ class JobCall:
     attempts: int
 
 
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """How one telling stands: tried next at `due_at`, or over since `ended_at`; with an `error`, in vain."""
+
+    attempts: int
+    error: str | None
+    due_at: datetime | None
+    ended_at: datetime | None
+
+
 class JobCalls:
     """The rows of `job_calls`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def get(self, job_id: str) -> CallRecord | None:
+        """How the telling of a job's end stands, or None where there is nothing to tell, or not yet."""
+        with self._database.read() as connection:
+            row = connection.execute(select(job_calls).where(job_calls.c.job_id == job_id)).first()
+        if row is None:
+            return None
+        due_at, ended_at = from_ms_or_none(row.due_at_ms), from_ms_or_none(row.ended_at_ms)
+        return CallRecord(row.attempts, row.error, due_at, ended_at)
 
     def claim(self, now: datetime, *, lease: timedelta) -> list[JobCall]:
         """Some of what is due, nobody else's for the time of `lease`."""

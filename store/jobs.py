@@ -135,6 +135,13 @@ class Jobs:
         with self._database.read() as connection:
             return {(kind, JobState(state)): n for kind, state, n in connection.execute(query)}
 
+    def attempts(self, ids: Sequence[str]) -> Mapping[str, int]:
+        """How many attempts at steps each of some jobs has made; without those that have begun none."""
+        query = select(job_steps.c.job_id, func.sum(job_steps.c.attempts)).where(job_steps.c.job_id.in_(ids))
+        with self._database.read() as connection:
+            rows = connection.execute(query.group_by(job_steps.c.job_id))
+            return {job_id: int(attempts) for job_id, attempts in rows}
+
     def oldest_queued_at(self) -> Mapping[Profile, datetime]:
         """Since when the oldest job of each profile waits for its turn; without one that has none."""
         query = select(jobs.c.profile, func.min(jobs.c.created_at_ms)).where(jobs.c.state == JobState.QUEUED)
@@ -192,9 +199,8 @@ def _is_same(new: NewJob) -> ColumnElement[bool]:
 
 def record_of(row: RowMapping, steps: Sequence[RowMapping] = ()) -> JobRecord:
     """The job that a row of `jobs` and its rows of `job_steps` hold."""
-    copied: dict[str, Any] = {
-        name: row[name] for name in ("id", "kind", "given", "result", "error", "retry_of", "webhook_url")
-    }
+    texts = ("error", "retry_of", "idempotency_key", "webhook_url")
+    copied: dict[str, Any] = {name: row[name] for name in ("id", "kind", "given", "result", *texts)}
     return JobRecord(
         **copied,
         profile=Profile(row["profile"]),

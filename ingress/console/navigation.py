@@ -19,6 +19,7 @@ NAVIGATION = (
     Place("Watches", "/console/watches"),
     Place("Timeline", "/console/timeline"),
     Place("Runs", "/console/runs"),
+    Place("Jobs", "/console/jobs"),
     Place("Mail", "/console/mail"),
     Place("Dead letters", "/console/dead"),
     Place("Audit", "/console/audit"),

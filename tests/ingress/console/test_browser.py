@@ -33,6 +33,7 @@ PATHS = (
     "/console/timeline",
     "/console/timeline/watch/1",
     "/console/runs",
+    "/console/jobs",
     "/console/mail",
     "/console/mail/1",
     "/console/mail/suppressions",

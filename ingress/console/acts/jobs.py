@@ -1,0 +1,73 @@
+"""Ending durable jobs, and having them done again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from domain.errors import InvalidInputError
+from domain.job import JobRecord, JobState
+from ingress import fields
+from ingress.console.actions import Action
+from ingress.console.plan import Plan
+from ingress.console.wording import moment, plural
+from operations import jobs
+from operations.room import ControlRoom
+
+
+@dataclass(frozen=True, slots=True)
+class JobForm:
+    """Which job."""
+
+    job_id: Annotated[str, fields.job_id]
+
+
+def _plan_cancel(room: ControlRoom, form: JobForm) -> Plan:
+    job = _job(room, form)
+    title = f"Cancel the {job.kind} {job.id[:8]}?"
+    if job.state.is_final:
+        return Plan(title, "", (f"It is {job.state} already; there is nothing to do.",))
+    if job.cancel_asked_at is not None:
+        since = f"It is being cancelled since {moment(job.cancel_asked_at)} UTC; there is nothing to do."
+        return Plan(title, "", (since,))
+    effects = (
+        f"{plural(len(job.steps), 'step has', 'steps have')} begun; one at work is finished first.",
+        "What it has done is made good where that is possible.",
+    )
+    return Plan(title, "Cancel the job", effects, is_grave=True)
+
+
+def _cancel(room: ControlRoom, form: JobForm, by: str) -> str:
+    job = jobs.cancel(room.services, form.job_id, by)
+    outcome = f"is {job.state} already" if job.state.is_final else "will end soon"
+    return f"The {job.kind} {job.id[:8]} {outcome}."
+
+
+def _plan_retry(room: ControlRoom, form: JobForm) -> Plan:
+    job = _job(room, form)
+    title = f"Retry the {job.kind} {job.id[:8]}?"
+    if job.state not in {JobState.FAILED, JobState.CANCELLED}:
+        return Plan(title, "", (f"It is {job.state}: only what failed or was cancelled is tried again.",))
+    effects = (
+        "1 new job of the same input begins from the first step.",
+        "A job that was retried already is not begun once more.",
+    )
+    return Plan(title, "Retry", effects)
+
+
+def _retry(room: ControlRoom, form: JobForm, by: str) -> str:
+    job, is_new = jobs.retry(room.services, form.job_id, by)
+    return f"The {job.kind} {job.id[:8]} does it again{'' if is_new else ' already'}."
+
+
+def _job(room: ControlRoom, form: JobForm) -> JobRecord:
+    job = room.services.store.jobs.get(form.job_id)
+    if job is None:
+        raise InvalidInputError({"job_id": "there is no such job"})
+    return job
+
+
+ACTIONS = (
+    Action("job-cancel", JobForm, _plan_cancel, _cancel),
+    Action("job-retry", JobForm, _plan_retry, _retry),
+)

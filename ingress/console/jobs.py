@@ -1,0 +1,92 @@
+"""`/console/jobs`: durable jobs, how far they are, and what came of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlencode, urlsplit
+
+from starlette.responses import Response
+
+from domain.job import JobState, JsonObject
+from ingress import jobs
+from ingress.console.page import page
+from ingress.endpoint import Call, endpoint, readable
+from ingress.fields import job_id, job_kind, one_of, unless_blank
+from ingress.forms import Nothing, no_query, query
+from ingress.manual import Manual
+from ingress.pages import cursor, cursor_of
+from ingress.problems import not_found
+
+_LISTING = "jobs"
+_SHOWN = 50
+_PATH = {"id": job_id}
+
+
+@dataclass(frozen=True, slots=True)
+class JobsForm:
+    """Which of the jobs, and which page of them."""
+
+    kind: Annotated[str | None, unless_blank(job_kind)] = None
+    state: Annotated[JobState | None, unless_blank(one_of(JobState))] = None
+    cursor: Annotated[int | None, cursor_of(_LISTING)] = None
+
+
+@endpoint(query(JobsForm), Manual({}))
+def show_all(call: Call[JobsForm]) -> Response:
+    """The jobs, newest first, and how many are in each state."""
+    form, services = call.query, call.surfaces.services
+    found, following = services.store.jobs.page(form.cursor, _SHOWN, kind=form.kind, state=form.state)
+    counts = services.store.jobs.counts()
+    return page(
+        call,
+        "jobs.html",
+        found=found,
+        attempts=services.store.jobs.attempts([job.id for job in found]),
+        form=form,
+        kinds=sorted({*services.jobs.catalog, *(kind for kind, _ in counts)}),
+        counts=_by_state(counts, form.kind),
+        filters=urlencode({"kind": form.kind or "", "state": form.state or ""}),
+        older=cursor(_LISTING, following),
+    )
+
+
+@endpoint(no_query, Manual({}), path=_PATH)
+def show_one(call: Call[Nothing]) -> Response:
+    """One job with its steps, and whether its caller was told."""
+    store = call.surfaces.services.store
+    job = store.jobs.get(call.path["id"])
+    if job is None:
+        raise not_found("job")
+    return page(
+        call,
+        "job.html",
+        job=job,
+        given=_written(job.given),
+        result=None if job.result is None else _written(job.result),
+        has_artifact=job.result is not None and "artifact" in job.result,
+        # The rest of the address may be a secret.
+        caller=job.webhook_url and urlsplit(job.webhook_url).hostname,
+        told=store.job_calls.get(job.id),
+    )
+
+
+def _by_state(counts: Mapping[tuple[str, JobState], int], kind: str | None) -> dict[JobState, int]:
+    return {
+        state: sum(n for (of, each), n in counts.items() if each == state and kind in {None, of})
+        for state in JobState
+    }
+
+
+def _written(value: JsonObject) -> str:
+    # In ASCII: what a caller sent may hold lone surrogates and marks that turn the writing round.
+    return json.dumps(value, indent=2)
+
+
+ROUTES = (
+    readable("/jobs", show_all),
+    readable("/jobs/{id}", show_one),
+    readable("/jobs/{id}/artifact", endpoint(no_query, Manual({}), path=_PATH)(jobs.artifact.handler)),
+)
