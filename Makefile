@@ -9,7 +9,7 @@ up: setup  ## run every role in the foreground
 setup: .venv/.runtime  ## the locked run-time dependencies and the `rollcall` command
 
 test: .venv/.dev  ## the whole suite; uses PostgreSQL and Redis from the system as well when they are there
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 check: .venv/.dev  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

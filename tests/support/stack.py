@@ -93,9 +93,16 @@ class Stack:
         }
 
     def role(self, name: str) -> psutil.Process:
-        return next(
-            process for title, process in self.processes().items() if title.startswith(f"rollcall: {name}")
-        )
+        """The process of a role, as soon as it bears its title: the web role starts before the others."""
+        found: list[psutil.Process] = []
+
+        def has_begun() -> bool:
+            titles = self.processes().items()
+            found.extend(process for title, process in titles if title.startswith(f"rollcall: {name}"))
+            return bool(found)
+
+        wait_until(has_begun, f"a {name}")
+        return found[0]
 
 
 @contextmanager
