@@ -30,6 +30,8 @@ def submit(
     The row is what counts: when the broker cannot be reached, the reconciler publishes the message later.
     """
     found = _kind(services, kind)
+    if not found.is_offered:
+        raise InvalidInputError({"kind": "is not for callers to start"})
     try:
         found.read(given)
     except InvalidInputError as error:

@@ -17,7 +17,9 @@ from domain.errors import RejectedError, UnreachableError
 _Address = IPv4Address | IPv6Address
 _EMBEDDING = ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16")  # IPv4 in other clothes
 _AZURE = "168.63.129.16/32"  # a cloud's metadata, at a public address
-_SPECIAL = tuple(map(ip_network, (*_EMBEDDING, _AZURE)))
+_RELAY = "192.88.99.0/24"  # to IPv6 in other clothes
+_SPECIAL = tuple(map(ip_network, (*_EMBEDDING, _AZURE, _RELAY)))
+_GIVEN_OUT = ip_network("2000::/3")  # of IPv6; the rest is special or nobody's
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -45,5 +47,7 @@ def _resolved(host: str, port: int) -> list[str]:
 def _is_public(address: _Address) -> bool:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
+    if isinstance(address, IPv6Address) and address not in _GIVEN_OUT:
+        return False
     is_special = any(address in network for network in _SPECIAL if network.version == address.version)
     return address.is_global and not address.is_multicast and not is_special

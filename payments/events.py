@@ -48,6 +48,8 @@ class StripeEvents:
     def _require_signed(self, body: bytes, signature: str) -> None:
         from stripe import SignatureVerificationError, WebhookSignature  # noqa: PLC0415 - heavy
 
+        if not signature.isascii():  # the library compares texts, and has no answer to others
+            raise UnauthorisedError("the webhook's signature does not hold")
         try:
             WebhookSignature.verify_header(body, signature, self.secret, TOLERANCE_SECONDS)
         except (SignatureVerificationError, UnicodeDecodeError):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _ALREADY = "charge_already_refunded"
 _FIRST_SERVER_ERROR = 500
+_FAILED = frozenset({"failed", "canceled"})
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class StripeRefunds:
             if error.code == _ALREADY:
                 return _ALREADY
             raise _translate(error) from error
+        if refund.status in _FAILED:
+            raise RejectedError(f"Stripe: the refund {refund.id} is {refund.status}")
         return str(refund.id)
 
     @cached_property

@@ -36,12 +36,14 @@ class Hold:
 class Standing:
     """Where a job stands before an attempt at a step, which has had its `failures`.
 
-    Shape: `starts` counts how often the job was taken up since a step of it was last settled.
+    Shape: `starts` counts how often the job was taken up since a step of it was last settled; a step that
+    `is_done` succeeded, and its process died before the engine had kept that.
     """
 
     starts: int
     failures: int
     is_cancel_asked: bool
+    is_done: bool = False
 
 
 class JobRuns:
@@ -71,10 +73,12 @@ class JobRuns:
         """Where the job stands before an attempt at `step`."""
         with self._database.read() as connection:
             row = connection.execute(select(jobs).where(_is_held(hold))).mappings().first()
-            found = connection.execute(select(job_steps.c.failures).where(_is_step(hold, step))).scalar()
+            columns = select(job_steps.c.failures, job_steps.c.state).where(_is_step(hold, step))
+            failures, state = connection.execute(columns).first() or (0, None)
         if row is None:
             raise _lost(hold)
-        return Standing(row["starts"], found or 0, row["cancel_asked_at_ms"] is not None)
+        is_cancel_asked = row["cancel_asked_at_ms"] is not None
+        return Standing(row["starts"], failures, is_cancel_asked, state == StepState.SUCCEEDED)
 
     def attempt(self, hold: Hold, step: str, now: datetime) -> None:
         """Note that an attempt at `step` begins."""
@@ -127,10 +131,18 @@ class JobRuns:
     ) -> None:
         """End the job; `call` is what its caller is told, if there is an address for that."""
         with self._database.write() as connection:
+            if _is_ended_by(connection, hold):
+                return  # our own commit, whose answer was lost
             _change(connection, hold, state=state, result=result, error=error, finished_at_ms=to_ms(now))
             if call is not None:
                 row = {"job_id": hold.job.id, "url": hold.job.webhook_url, "body": call}
                 connection.execute(insert(job_calls).values(row | {"due_at_ms": to_ms(now)}))
+
+
+def _is_ended_by(connection: Connection, hold: Hold) -> bool:
+    """Whether the job has ended under this hold; nobody else could have ended it."""
+    is_ours = (jobs.c.id == hold.job.id) & (jobs.c.fence == hold.fence) & jobs.c.state.in_(sorted(FINAL))
+    return connection.execute(select(jobs.c.id).where(is_ours)).first() is not None
 
 
 def _change(connection: Connection, hold: Hold, **values: Any) -> None:

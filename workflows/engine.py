@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
 
+from domain.errors import InvalidInputError
 from domain.job import JobRecord, Profile
 from workflows.execution import Execution
 from workflows.plain_json import PlainJson
@@ -73,10 +74,13 @@ class Engine:
         """Have the job carried out when its turn comes: by `number`, alone in its lane. Safe to repeat."""
         kind = self._catalog.get(job.kind)
         with SetWorkflowID(job.id):
+            try:
+                lane = None if kind is None or kind.lane is None else kind.lane(kind.read(job.given))
+            except InvalidInputError:  # another release took it in
+                kind = None
             if kind is None:
                 DBOS.start_workflow(self._run, job.id)  # which ends it, and says why
                 return
-            lane = None if kind.lane is None else kind.lane(kind.read(job.given))
             with SetEnqueueOptions(priority=number, queue_partition_key=lane):
                 DBOS.enqueue_workflow(kind.name, self._run, job.id)
 

@@ -13,7 +13,12 @@ from store.job_runs import JobLostError
 Pause = Callable[[float], bool]
 """Waits for some seconds; True when the process is to stop, at once."""
 
-OUTAGES = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, sqlalchemy.exc.TimeoutError)
+OUTAGES = (
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.InternalError,  # PostgreSQL that is read-only for a while
+    sqlalchemy.exc.TimeoutError,
+)
 _RETRY_SECONDS = 1.0
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

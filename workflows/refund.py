@@ -60,8 +60,8 @@ def _refund(job: Job, session_id: str) -> str | None:
         raise PermanentError(f"no payment is known of the checkout session {session_id}")
     if payment.refund_id is not None or payment.payment is None or ports.refund is None:
         return payment.refund_id
-    # The payment's key, not the job's: a report that was tried twice is paid for once.
-    refund_id = ports.refund(payment.payment, f"refund-{session_id}")
+    # A key a job, for Stripe repeats what it once refused; it gives a payment back once, whatever the key.
+    refund_id = ports.refund(payment.payment, f"refund-{session_id}-{job.id}")
     ports.payments.note_refund(session_id, refund_id, job.services.clock.now())
     return refund_id
 

@@ -101,7 +101,7 @@ class Steps:
 
     def _forestalled(self, name: str, standing: Standing) -> Outcome | None:
         """How the step ends without another attempt, if it does."""
-        if self._is_cancelled(standing):
+        if self._is_cancelled(standing) and not standing.is_done:
             return self._settled(name, StepState.CANCELLED, {"cancelled": True})
         if standing.starts > CRASH_BUDGET:
             return self._failed(name, f"its process died {CRASH_BUDGET} times while at this step")

@@ -38,6 +38,12 @@ def test_what_was_refunded_under_another_key_is_done(stripe: StripeStandIn, refu
     assert len(stripe.refunds) == 1
 
 
+def test_a_refund_that_failed_at_once_gave_nothing_back(stripe: StripeStandIn, refund: StripeRefunds) -> None:
+    stripe.refund_status = "failed"
+    with pytest.raises(RejectedError, match="the refund re_pi_1 is failed"):
+        refund("pi_1", "key")
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [

@@ -77,6 +77,7 @@ class StripeStandIn(StandIn):
         self.troubles: deque[int | None] = deque()
         self.takes_in_trouble = False
         self._answers: dict[str, Answer] = {}
+        self.refund_status = "succeeded"
 
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer | None:
         if headers.get("authorization") != f"Bearer {self.secret_key}":
@@ -101,7 +102,8 @@ class StripeStandIn(StandIn):
                 "Charge has already been refunded.",
                 code="charge_already_refunded",
             )
-        refund = {"id": f"re_{payment}", "object": "refund", "payment_intent": payment, "status": "succeeded"}
+        refund = {"id": f"re_{payment}", "object": "refund", "payment_intent": payment}
+        refund["status"] = self.refund_status
         self.refunds.append(refund)
         self._answers[key] = Answer(200, json.dumps(refund).encode())
         return self._answers[key]

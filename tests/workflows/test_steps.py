@@ -243,6 +243,24 @@ def test_a_job_is_cancelled_between_two_steps(bench: Bench) -> None:
     assert [step.state for step in job.steps] == [StepState.SUCCEEDED]
 
 
+def test_a_step_that_had_its_effect_is_not_cancelled_afterwards(bench: Bench) -> None:
+    work = Flaky()
+
+    def die(moment: str) -> None:
+        if moment == "ask:unkept":
+            raise KeyboardInterrupt
+
+    bench.engine.memories[bench.job.id].crash = die
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(lambda job: {"is": job.step("ask", work)})
+    bench.engine.memories[bench.job.id].crash = lambda _: None
+    bench.jobs.ask_cancel(bench.job.id, bench.clock.now())
+
+    job = bench.run()
+
+    assert (job.state, job.steps[0].state, work.calls) == (JobState.SUCCEEDED, StepState.SUCCEEDED, 2)
+
+
 def test_a_job_that_waits_hears_within_a_second_that_it_is_cancelled(bench: Bench) -> None:
     bench.engine.on_pause = lambda: bench.jobs.ask_cancel(bench.job.id, bench.clock.now())
     work = Flaky(RateLimitedError("slow down", retry_after_seconds=3600), value=1)
