@@ -85,5 +85,6 @@ CATALOG = catalog_of(
     Kind("errand", Profile.REALTIME, read, run, make_good),
     Kind("chore", Profile.BATCH, read, run, at_once=2),
     Kind("paper", Profile.REALTIME, read, write),
+    Kind("favour", Profile.REALTIME, read, run, is_offered=False),
     Kind("turn", Profile.REALTIME, read, run, at_once=3, lane=lambda errand: errand.lane),
 )
