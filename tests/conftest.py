@@ -18,6 +18,13 @@ from tests.support.redis_server import running, valkey_binary
 settings.register_profile("rollcall", deadline=None)
 settings.load_profile("rollcall")
 
+_LONGEST = "test_report_crash.py"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest, so that in the end no core works alone at it."""
+    items.sort(key=lambda item: item.path.name != _LONGEST)
+
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
