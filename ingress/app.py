@@ -10,6 +10,7 @@ from ingress.console.live import Live
 from ingress.console.now import Drawing
 from ingress.console.routing import console
 from ingress.envelope import Envelope
+from ingress.leftovers import Leftovers
 from ingress.problems import HANDLERS
 from ingress.surfaces import Surfaces
 
@@ -20,7 +21,7 @@ def create_app(surfaces: Surfaces) -> Starlette:
     """The application over `surfaces`; nothing connects before the first request."""
     app = Starlette(
         routes=[*(route for surface in _SURFACES for route in surface.ROUTES), *console()],
-        middleware=[Middleware(Envelope)],
+        middleware=[Middleware(Leftovers), Middleware(Envelope)],
         exception_handlers=HANDLERS,
     )
     app.router.redirect_slashes = False  # a redirect would send the bearer token to another address

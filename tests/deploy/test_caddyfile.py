@@ -19,6 +19,8 @@ from tests.support.tools import require
 BEARER = {"Authorization": f"Bearer {API_TOKEN}"}
 WATCH = {"email": "ada@example.edu", "term": "2261", "section": "12431"}
 TOKEN = "a-token-that-nobody-may-read-in-a-log"
+LARGEST = 5 * 1024 * 1024
+LARGE = 6_000_000
 TOO_LARGE = bytes(7_000_000)
 CLIENTS = 4
 SETTLED = 20
@@ -71,11 +73,19 @@ def test_every_answer_carries_each_security_header_once(front: Caddy, path: str)
     assert "Server" not in headers
 
 
-def test_a_body_that_is_too_large_is_413(front: Caddy) -> None:
+@pytest.mark.parametrize("size_bytes", [LARGEST + 1, LARGE - 1, LARGE, 10 * LARGE])
+def test_a_body_that_is_too_large_is_413_whoever_refuses_it(front: Caddy, size_bytes: int) -> None:
     headers = {**BEARER, "Content-Type": "text/csv"}
-    answer = httpx.post(f"{front.url}/watches/import", headers=headers, content=TOO_LARGE)
+    answer = httpx.post(f"{front.url}/watches/import", headers=headers, content=bytes(size_bytes))
     assert answer.status_code == 413
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert (answer.headers["Content-Type"] == "application/problem+json") == (size_bytes < LARGE)
+
+
+def test_a_body_of_the_largest_size_reaches_the_web_role(front: Caddy) -> None:
+    headers = {**BEARER, "Content-Type": "text/csv"}
+    answer = httpx.post(f"{front.url}/watches/import", headers=headers, content=b"x\n" * (LARGEST // 2))
+    assert answer.status_code == 422
 
 
 def test_the_request_id_is_the_fronts_own(front: Caddy) -> None:
