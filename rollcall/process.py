@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 
 import setproctitle
+from sqlalchemy import URL
 
 from domain.errors import PermanentError
 from observability import logs
@@ -43,16 +43,28 @@ def open_system(overrides: Mapping[str, str] | None = None) -> Iterator[System]:
 
 
 def ensure_schema(database: Database, home: Path) -> None:
-    """Migrate when needed, in a process of its own: what that takes in memory ends with it."""
+    """Migrate when needed, in a process of its own: what that takes in memory ends with it.
+
+    It is a copy of this one, which has no second thread yet, so that nothing is imported a second time.
+    """
     if migrate.is_current(database):
         return
     with (home / "migrate.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of the roles that start together, one migrates
         if migrate.is_current(database):
             return
-        done = subprocess.run([sys.executable, "-m", "rollcall", "init", "--quiet"], check=False)
-    if done.returncode != 0:
+        migration = get_context("fork").Process(target=_migrate, args=(database.url,))
+        migration.start()
+        migration.join()
+    if migration.exitcode != 0:
         raise PermanentError("the database could not be migrated; see above")
+
+
+def _migrate(url: URL) -> None:
+    """Over connections of its own: those of the process that it is a copy of are not to be touched."""
+    database = Database(url)
+    migrate.upgrade(database)
+    database.close()
 
 
 @contextmanager

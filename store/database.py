@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, create_engine, event, text
+from sqlalchemy import URL, Connection, Table, create_engine, event, text
 from sqlalchemy.engine import make_url
 
 BUSY_TIMEOUT_MS = 15_000
@@ -24,7 +24,7 @@ _WRITES = "rollcall_writes"
 class Database:
     """One database, SQLite or PostgreSQL, by its SQLAlchemy URL. Connects when first used."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = create_engine(self.url, pool_pre_ping=not self.is_sqlite)

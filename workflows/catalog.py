@@ -23,7 +23,8 @@ class Kind(Generic[G]):
     "content_type": …, "bytes": n}`. `on_failure` makes good what a job that failed or was cancelled has
     done (refund, tell the operator), in steps of the same job; it may find that none of it was done.
     `at_once` bounds how many jobs of the kind run at a time in the whole fleet. Jobs of one `lane` run one
-    after another, in the order in which they came. What is not `is_offered` only Rollcall itself may start.
+    after another, in the order in which they came. Each process looks for the next job every `look_seconds`;
+    a look costs 3 ms of processor. What is not `is_offered` only Rollcall itself may start.
 
     The functions import what is heavy when they are called: the web role reads this catalog too.
     """
@@ -35,6 +36,7 @@ class Kind(Generic[G]):
     on_failure: Callable[[Job, G, JobFailure], None] | None = None
     at_once: int = 4
     lane: Callable[[G], str] | None = None
+    look_seconds: float = 1.0
     is_offered: bool = True
 
 
@@ -47,8 +49,8 @@ def catalog_of(*kinds: Kind[Any]) -> Catalog:
 
 
 CATALOG: Catalog = catalog_of(
-    Kind("report", Profile.REALTIME, order.read, report.run, report.make_good, at_once=4),
-    Kind("refund", Profile.REALTIME, refund.read, refund.run, is_offered=False),
+    Kind("report", Profile.REALTIME, order.read, report.run, report.make_good, at_once=4, look_seconds=0.4),
+    Kind("refund", Profile.REALTIME, refund.read, refund.run, look_seconds=5.0, is_offered=False),
     Kind(
         "generation",
         Profile.REALTIME,
@@ -58,5 +60,5 @@ CATALOG: Catalog = catalog_of(
         at_once=4,
         lane=lambda wish: wish.account,
     ),
-    Kind("condense", Profile.BATCH, condense.read, condense.run, at_once=1),
+    Kind("condense", Profile.BATCH, condense.read, condense.run, at_once=1, look_seconds=5.0),
 )

@@ -18,7 +18,6 @@ from workflows.steps import Outcome
 
 # Fixed, so that whoever comes after takes up every job, whichever code it began with (docs/jobs.md).
 _VERSION = "rollcall"
-_POLL_SECONDS = {Profile.REALTIME: 0.25, Profile.BATCH: 1.0}
 _LISTEN_SECONDS = 1.0  # for messages between workflows, of which there are none
 _CONNECTIONS, _MORE_CONNECTIONS = 2, 14
 _ENQUEUED, _PENDING = "ENQUEUED", "PENDING"
@@ -66,7 +65,7 @@ class Engine:
                 worker_concurrency=at_once.get(kind.name, kind.at_once),
                 global_concurrency=at_once.get(kind.name),
                 partition_concurrency=None if kind.lane is None else 1,
-                polling_interval_sec=_POLL_SECONDS[kind.profile],
+                polling_interval_sec=kind.look_seconds,
                 on_conflict="always_update",
             )
 
