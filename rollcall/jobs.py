@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from threading import Event
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from workflows.engine import Engine
 
 ROLE = "jobs"
-_LOOK_SECONDS, _FORGET_SECONDS = 5.0, 3600.0
+_LOOK_SECONDS, _TAKE_BACK_SECONDS, _FORGET_SECONDS = 5.0, 60.0, 3600.0
 _LEASE_SECONDS = 60
 _STOP_SECONDS = 8  # besides as long for messages: below the supervisor's patience
 
@@ -77,7 +78,6 @@ def _engine(
     )
     engine = Engine(execution, system.database.url.render_as_string(hide_password=False), profiles)
     engine.launch(at_once(system.settings))
-    take_back(system.services.store.jobs, engine)
     try:
         yield engine
     finally:
@@ -95,23 +95,39 @@ def _announce(system: System, job: JobRecord) -> None:
 
 
 def _keep_up(system: System, engine: Engine, executor: str, stopped: Event) -> None:
-    """Recover what the dead left and forget what is old, until `stopped`."""
+    """Recover what the dead left, take back what was lost and forget what is old, until `stopped`."""
     lease = Lease(system.redis, "job-recovery", _LEASE_SECONDS)
+    jobs = system.services.store.jobs
     recovery = Recovery(engine, system.heartbeats, lease, executor, role=ROLE, fact=EXECUTOR)
-    forget_at = time.monotonic()
+    chores = [
+        Chore(_LOOK_SECONDS, recovery.look, "cannot look after dead executors"),
+        Chore(_TAKE_BACK_SECONDS, lambda: take_back(jobs, engine), "cannot take back jobs"),
+        Chore(_FORGET_SECONDS, lambda: _forget(system, engine), "cannot forget old jobs"),
+    ]
     systemd.ready()
     while not stopped.wait(_LOOK_SECONDS):
         systemd.alive()
-        quietly(recovery.look, "cannot look after dead executors")
-        if time.monotonic() >= forget_at:
-            _forget(system, engine)
-            forget_at = time.monotonic() + _FORGET_SECONDS
+        for chore in chores:
+            chore.do(time.monotonic())
+
+
+@dataclass(slots=True)
+class Chore:
+    """Something to do every `every_seconds`, at once at first; a failure is logged as `trouble`."""
+
+    every_seconds: float
+    work: Callable[[], object]
+    trouble: str
+    due_at: float = 0.0
+
+    def do(self, now: float) -> None:
+        """Do it when it is due."""
+        if now >= self.due_at:
+            self.due_at = now + self.every_seconds
+            quietly(self.work, self.trouble)
 
 
 def _forget(system: System, engine: Engine) -> None:
     services, lifetime = system.services, timedelta(days=system.settings.job_retention_days)
     storage = job_services(system).storage
-    quietly(
-        lambda: forget_old(services.store.jobs, storage, engine, now=services.clock.now(), lifetime=lifetime),
-        "cannot forget old jobs",
-    )
+    forget_old(services.store.jobs, storage, engine, now=services.clock.now(), lifetime=lifetime)

@@ -21,6 +21,7 @@ _VERSION = "rollcall"
 _LISTEN_SECONDS = 1.0  # for messages between workflows, of which there are none
 _CONNECTIONS, _MORE_CONNECTIONS = 2, 14
 _ENQUEUED, _PENDING = "ENQUEUED", "PENDING"
+_GIVEN_UP = {"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"}
 
 
 class Durable:
@@ -89,11 +90,11 @@ class Engine:
         if status is not None and status.status == _ENQUEUED:
             DBOS.resume_workflow(job_id)
 
-    def unknown(self, ids: Sequence[str]) -> list[str]:
-        """Which of these jobs were never given to this engine's database."""
+    def missing(self, ids: Sequence[str]) -> list[str]:
+        """Which of these jobs were never given to this engine's database, or were given up by DBOS itself."""
         found = DBOS.list_workflows(workflow_ids=list(ids), load_input=False, load_output=False)
-        known = {workflow.workflow_id for workflow in found}
-        return [job_id for job_id in ids if job_id not in known]
+        in_hand = {workflow.workflow_id for workflow in found if workflow.status not in _GIVEN_UP}
+        return [job_id for job_id in ids if job_id not in in_hand]
 
     def executors(self) -> set[str]:
         """Those who have work in hand, alive or dead."""
@@ -106,7 +107,7 @@ class Engine:
         return len(DBOS._recover_pending_workflows([executor]))  # noqa: SLF001
 
     def forget(self, ids: Sequence[str]) -> None:
-        """Remove what is kept of jobs that have ended."""
+        """Remove what is kept of jobs, as of those that have ended. Safe to repeat."""
         DBOS.delete_workflows(list(ids))
 
     def close(self, patience_seconds: int) -> None:

@@ -23,23 +23,28 @@ _AT_ONCE = 500
 
 
 class Knowing(Protocol):
-    """What knows which jobs it was given."""
+    """What knows which jobs it has in hand."""
 
-    def unknown(self, ids: Sequence[str]) -> list[str]:
-        """Which of these jobs it was never given."""
+    def missing(self, ids: Sequence[str]) -> list[str]:
+        """Which of these jobs it was never given, or has given up by itself."""
+
+    def forget(self, ids: Sequence[str]) -> None:
+        """Remove what it keeps of jobs. Safe to repeat."""
 
 
 def take_back(jobs: Jobs, engine: Knowing) -> None:
-    """Queue again the jobs that the engine should have and has not, as after a restore from a backup.
+    """Queue again the living jobs that the engine should have in hand and has not.
 
-    They begin anew: what their steps did before is known to no engine any more.
+    It was never given them, as after a restore from a backup, or an error outside of their steps ended them.
+    They begin anew, and repeat their steps under the same names.
     """
     after = 0
     while page := jobs.accepted(after, _AT_ONCE):
         after = max(page)
-        lost = engine.unknown(list(page.values()))
+        lost = engine.missing(list(page.values()))
         if lost:
             _log.warning("jobs taken back", extra={"jobs": lost})
+            engine.forget(lost)
             jobs.take_back(lost)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
 
 import pytest
 
 from domain.job import JobRecord, JobState, JsonObject, NewJob, Profile
+from domain.ports import Clock
 from storage.folder import Folder
 from store import migrate
 from store.archive import Reader
@@ -45,13 +46,15 @@ class Works:
         self.jobs, self.storage = Jobs(self.database), Folder(folder / "storage")
 
     @contextmanager
-    def engine(self, workflow: Workflow, executor: str = "here-0") -> Iterator[Engine]:
+    def engine(
+        self, workflow: Workflow, executor: str = "here-0", clock: Clock | None = None
+    ) -> Iterator[Engine]:
         stopped = Event()
         kind = Kind("task", Profile.REALTIME, lambda given: given, lambda job, _: workflow(job))
         execution = Execution(
             executor=executor,
             catalog=catalog_of(kind),
-            services=JobServices(self.clock, self.storage),
+            services=JobServices(clock or self.clock, self.storage),
             runs=JobRuns(self.database),
             keep=Durable(),
             pause=stopped.wait,
@@ -215,6 +218,38 @@ def test_jobs_that_the_engine_has_lost_are_queued_again(works: Works) -> None:
         take_back(works.jobs, engine)
     assert works.look(job).state is JobState.QUEUED
     assert works.jobs.accepted(0, 10) == {}
+
+
+class FailingClock(FakeClock):
+    """A clock that fails once, when it is asked after `is_to_fail` was set."""
+
+    is_to_fail = False
+
+    def now(self) -> datetime:
+        if self.is_to_fail:
+            self.is_to_fail = False
+            raise ZeroDivisionError
+        return super().now()
+
+
+def test_a_job_that_an_error_outside_of_its_steps_ended_begins_anew(works: Works) -> None:
+    clock, taken = FailingClock(), list[int]()
+
+    def workflow(job: Job) -> JsonObject:
+        job.step("first", lambda: taken.append(1))
+        clock.is_to_fail = len(taken) == 1
+        return {}
+
+    with works.engine(workflow, clock=clock) as engine:
+        job = works.submit(engine)
+        works.jobs.accept(job.id, works.clock.now())
+        wait_until(lambda: engine.missing([job.id]) == [job.id], "an engine that gave up")
+        assert works.look(job).state is JobState.RUNNING
+        take_back(works.jobs, engine)
+        assert works.look(job).state is JobState.QUEUED
+        engine.start(works.look(job), 1)
+        assert works.await_end(job).state is JobState.SUCCEEDED
+    assert taken == [1, 1]
 
 
 def test_a_job_that_has_ended_since_the_backup_begins_anew_after_the_restore(
