@@ -46,7 +46,7 @@ class Child:
             self.command,
             env=dict(self.environment),
             start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops the rest in order
-            preexec_fn=_stop_with_parent,  # noqa: PLW1509 - the supervisor has one thread
+            preexec_fn=partial(_stop_with_parent, os.getpid()),  # noqa: PLW1509 - the supervisor has one thread
         )
 
     def has_died(self) -> bool:
@@ -137,8 +137,8 @@ def _ended(child: Child, deadline: float) -> bool:
     return True
 
 
-def _stop_with_parent() -> None:
+def _stop_with_parent(parent: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() == 1:
-            os._exit(1)  # the parent was gone before the kernel was told
+        if os.getppid() != parent:
+            os._exit(1)  # it was gone before the kernel was told

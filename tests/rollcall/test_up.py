@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.stack import Stack, environment, free_port, stack, wait_until
+from tests.support.tools import require
 
 
 def run_up(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -48,6 +49,23 @@ def test_what_dies_is_started_again_and_all_stops_on_a_signal(tmp_path: Path) ->
 def is_replaced(running: Stack, role: str, pid: int) -> bool:
     titles = running.processes()
     return any(title.startswith(f"rollcall: {role}") and child.pid != pid for title, child in titles.items())
+
+
+def test_it_serves_as_the_first_process_of_a_container(tmp_path: Path) -> None:
+    log, port = tmp_path / "log", free_port()
+    contain = [require("unshare", "util-linux"), "--pid", "--fork", "--kill-child", "--mount-proc"]
+    with log.open("w") as opened:
+        process = subprocess.Popen(
+            [*contain, sys.executable, "-m", "rollcall", "up"],
+            env=environment(tmp_path / "home", PORT=str(port)),
+            stdout=opened,
+            stderr=opened,
+        )
+    try:
+        wait_until(lambda: "Rollcall is up" in log.read_text(), "its address")
+    finally:
+        process.kill()  # and all in it
+        process.wait(timeout=30)
 
 
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
