@@ -16,7 +16,7 @@ from actors.deliver import deliver
 from actors.registry import actor
 from actors.services import Services
 from actors.surrender import let_go
-from domain.errors import RateLimitedError, RejectedError, TransientError, UnauthorisedError
+from domain.errors import RateLimitedError, RejectedError, TransientError, UnauthorisedError, UnreachableError
 from domain.observation import Failure, Outcome
 from domain.run import Batch
 from domain.section import SectionKey
@@ -79,14 +79,22 @@ def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome], pause
     retry_at = max(now + _backoff(batch.pending, outcomes), paused_until)
     # Before the commit that may finish the run: whoever sees it finished finds its sections free.
     told = [outcome.key for outcome in outcomes if not isinstance(outcome, Failure)]
-    services.claims.release([str(key) for key in told], batch.run_id)
+    _release(services, batch, told)
     settled = services.store.checks.settle(batch.id, outcomes, now, retry_at=retry_at)
     _tell(services, batch, outcomes, settled)
-    services.claims.release([str(key) for key in settled.keys if key not in told], batch.run_id)
+    _release(services, batch, [key for key in settled.keys if key not in told])
     if settled.run_finished:
         announce_finish(services, batch.run_id)
     if settled.notifications:
         services.publish(deliver.message())
+
+
+def _release(services: Services, batch: Batch, keys: Sequence[SectionKey]) -> None:
+    """Free sections; without Redis their claims run out by themselves, and the answers are not lost."""
+    try:
+        services.claims.release([str(key) for key in keys], batch.run_id)
+    except UnreachableError as error:
+        _log.warning("claims are left to run out", extra={"batch": batch.id, "error": str(error)})
 
 
 def _pause_or_resume(

@@ -22,15 +22,22 @@ from store.outbox import LostBatchError, MailBatch
 MAIL = "mail"
 LEASE = timedelta(minutes=2)
 KEY_LIFETIME = timedelta(hours=23)  # Resend keeps idempotency keys for 24 hours
+_SPELL = timedelta(seconds=10)  # below what a worker has to stop, and far below a message's time limit
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 5, 300
 _log = logging.getLogger(__name__)
 
 
 @actor(name="mail.deliver", queue="deliver")
 def deliver(services: Services) -> None:
-    """Send what is pending, batch by batch, until nothing is or the transport must be left alone."""
+    """Send what is pending, batch by batch, until nothing is or the transport must be left alone.
+
+    After a while another message goes on, so that nothing ends this one between a letter and its receipt.
+    """
+    until = services.clock.now() + _SPELL
     while _deliver_next(services):
-        pass
+        if services.clock.now() >= until:
+            services.publish(deliver.message())
+            return
 
 
 def _deliver_next(services: Services) -> bool:
@@ -115,7 +122,11 @@ def _failed(services: Services, batch: MailBatch, error: RollcallError) -> bool:
     if _is_refusal(error):
         _bury(services, batch, BatchState.REFUSED, reason)
         return True
-    outbox.postpone(batch.id, now + _backoff(batch, error), reason)
+    due_at = now + _backoff(batch, error)
+    if isinstance(error, RateLimitedError):
+        outbox.hold(batch, due_at, reason)
+    else:
+        outbox.postpone(batch.id, due_at, reason)
     return False
 
 

@@ -84,8 +84,11 @@ def _batches(services: Services, keys: Sequence[SectionKey]) -> Iterator[Sequenc
 
 
 def _wait_or_skip(services: Services, run: Run, held: LeaseHeldError) -> None:
-    """Another run is being dispatched, which takes a moment: the reconciler asks again, for a while."""
+    """Another run is being dispatched, which takes a moment: the reconciler asks again, for a while.
+
+    The holder's time counts, not the run's alone: runs that queued up while no worker lived meet here.
+    """
     now = services.clock.now()
-    if now - run.created_at > PATIENCE:
+    if now - max(run.created_at, held.holder.since) > PATIENCE:
         services.store.runs.abandon(run.id, RunState.SKIPPED, str(held), now)
         _log.warning("skipped", extra={"run": run.id, "reason": str(held)})

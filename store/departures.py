@@ -18,6 +18,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, 
 from domain.notice import NoticeState
 from domain.watch import Kind
 from store.moments import to_ms
+from store.notices import GONE_AGAIN
 from store.schema import mail_batches, notifications, sections, suppressions, watches
 
 _DAY = timedelta(days=1)
@@ -178,5 +179,5 @@ def _objection(row: RowMapping, now_ms: int) -> str | None:
         return "the watch is paused"
     waited = row["kind"] == Kind.SEAT_AVAILABLE and row["due_at_ms"] > row["created_at_ms"]
     if waited and (row["open_seats"] < row["min_seats"] or row["openings"] != row["episode"]):
-        return "the seats were gone again when the cooldown was over"
+        return GONE_AGAIN
     return None

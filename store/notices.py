@@ -47,12 +47,17 @@ _LISTENING = (
     .where(watches.c.section_id.in_(bindparam("section_ids")), watches.c.ended_at_ms.is_(None), ~_is_paused)
     .order_by(watches.c.id)
 )
+GONE_AGAIN = "the seats were gone again when the cooldown was over"
+"""Why a notification was called off that its own opening may bring back."""
+
 _notice = notifications.c
 _left_ms = case(
     (_notice.state == NoticeState.SENDING, bindparam("now_ms", type_=BigInteger)), else_=_notice.sent_at_ms
 )
+_is_gone = (_notice.state == NoticeState.SUPPRESSED) & (_notice.reason == GONE_AGAIN)
+_gone = func.max(case((_is_gone, _notice.episode), else_=-1))
 _TOLD = (
-    select(_notice.watch_id, _notice.kind, func.max(_notice.episode), func.max(_left_ms))
+    select(_notice.watch_id, _notice.kind, func.max(_notice.episode), func.max(_left_ms), _gone)
     .where(_notice.watch_id.in_(bindparam("watch_ids")))
     .group_by(_notice.watch_id, _notice.kind)
 )
@@ -69,20 +74,38 @@ _SUPERSEDE = (
 )
 
 
+_BRING_BACK = update(notifications).where(
+    _notice.watch_id == bindparam("of_watch"),
+    _notice.kind == bindparam("of_kind"),
+    _notice.episode == bindparam("of_episode"),
+    _is_gone,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What a watch was last told of one kind: the newest episode, and when a letter last left."""
+    """What a watch was last told of one kind: the newest episode, when a letter last left, what was gone."""
 
     episode: int = -1
     left_ms: int | None = None
+    gone_episode: int = -1
+
+    def is_behind(self, episode: int) -> bool:
+        """Whether `episode` is news."""
+        return episode > self.episode or self.is_back(episode)
+
+    def is_back(self, episode: int) -> bool:
+        """Whether `episode` was called off because its seats were gone, and is news once more."""
+        return episode == self.episode == self.gone_episode
 
 
 def add(connection: Connection, news: Sequence[News], now: datetime, cooldown: timedelta) -> int:
     """Write the notifications that `news` (section row id, its state, what changed) is to its watches.
 
     Each watch is notified once per kind and episode, and not at all while it is paused. Within `cooldown` of
-    the last letter of its kind a notification waits for the rest of it, in place of any that still waits;
-    how many were written.
+    the last letter of its kind a notification waits for the rest of it, in place of any that still waits; one
+    that was called off as `GONE_AGAIN` waits anew when its opening has enough seats again. How many were
+    written.
     """
     if not news:
         return 0
@@ -97,12 +120,11 @@ def add(connection: Connection, news: Sequence[News], now: datetime, cooldown: t
         for _, state, change in told_of[watch["section_id"]]
         if _watch(watch).wants(change)
         for last in [told.get((watch["watch_id"], kind_of(change)), _Told())]
-        if change.episode > last.episode
+        if last.is_behind(change.episode)
     ]
-    if rows:
-        if cooldown:
-            _supersede(connection, rows, now)
-        connection.execute(insert(notifications), rows)
+    if rows and cooldown:
+        _supersede(connection, rows, now)
+    _write(connection, rows, told)
     return len(rows)
 
 
@@ -136,7 +158,7 @@ def _watch(row: RowMapping) -> Watch:
 
 def _already_told(connection: Connection, watch_ids: list[int], now_ms: int) -> dict[tuple[int, Kind], _Told]:
     rows = connection.execute(_TOLD, {"watch_ids": watch_ids, "now_ms": now_ms})
-    return {(row[0], Kind(row[1])): _Told(row[2], row[3]) for row in rows}
+    return {(row[0], Kind(row[1])): _Told(*row[2:]) for row in rows}
 
 
 def _row(
@@ -162,7 +184,27 @@ def _row(
     }
 
 
+def _write(
+    connection: Connection, rows: Sequence[dict[str, Any]], told: dict[tuple[int, Kind], _Told]
+) -> None:
+    back = [row for row in rows if told.get(_line(row), _Told()).is_back(row["episode"])]
+    new = [row for row in rows if row not in back]
+    if new:
+        connection.execute(insert(notifications), new)
+    if back:
+        again = {"reason": None, "settled_at_ms": None}
+        connection.execute(_BRING_BACK, [row | _identity(row) | again for row in back])
+
+
+def _line(row: dict[str, Any]) -> tuple[int, Kind]:
+    return row["watch_id"], row["kind"]
+
+
+def _identity(row: dict[str, Any]) -> dict[str, Any]:
+    return {f"of_{name}": row[name] for name in ("episode", "kind")} | {"of_watch": row["watch_id"]}
+
+
 def _supersede(connection: Connection, rows: Sequence[dict[str, Any]], now: datetime) -> None:
     """A newer episode takes the place of one whose letter has not left, so that two never leave together."""
-    newer = [(row["watch_id"], row["kind"]) for row in rows]
+    newer = [_line(row) for row in rows]
     connection.execute(_SUPERSEDE, {"newer": newer, "settled_at_ms": to_ms(now)})

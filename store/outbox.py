@@ -136,6 +136,17 @@ class Outbox:
         with self._database.write() as connection:
             connection.execute(_CHANGE, {"batch_id": batch_id} | values)
 
+    def hold(self, batch: MailBatch, due_at: datetime, reason: str) -> None:
+        """As `postpone`, where the transport took nothing: what was noted of this attempt is taken back.
+
+        So a batch that was never handed over dissolves, and its letters can still be called off.
+        """
+        first = batch.first_attempt_at
+        values: dict[str, Any] = {"attempts": batch.attempts, "due_at_ms": to_ms(due_at), "reason": reason}
+        values |= {"first_attempt_at_ms": None if first is None else to_ms(first), "starts": 0}
+        with self._database.write() as connection:
+            connection.execute(_CHANGE, {"batch_id": batch.id} | values)
+
     def bury(self, batch: MailBatch, state: BatchState, reason: str, now: datetime) -> None:
         """Give the whole batch up: its notifications are dead, for `reason`."""
         with self._database.write() as connection:

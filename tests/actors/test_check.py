@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import redis
@@ -11,6 +12,7 @@ from domain.notice import NoticeState
 from domain.run import RunState
 from domain.section import Stagger
 from resilience.circuit import BreakerPolicy
+from resilience.claims import Claims
 from tests.actors.test_reconcile import work_once
 from tests.support.catalog import Row
 from tests.support.house import House, house, sqlite_url
@@ -172,3 +174,15 @@ def test_answers_that_took_too_long_open_the_breaker_and_are_kept(
             rollcall.catalog.rows[rollcall.key(number)] = Row(took_seconds=took_seconds)
         assert rollcall.run().checked == 3
         assert rollcall.services.breakers["scraper"].snapshot().state == "open"
+
+
+def test_answers_are_kept_though_redis_goes_away_before_their_claims_are_released(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row(open_seats=4)
+    run, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
+    work_once(rollcall)
+    (batch_id,) = rollcall.mailbox.pop(0).args
+    nowhere = redis.Redis(port=1)
+    check(replace(rollcall.services, claims=Claims(nowhere, 1500, "nowhere")), batch_id)
+    ended = rollcall.reread(run)
+    assert (ended.state, ended.checked, ended.failed) == (RunState.FINISHED, 1, 0)

@@ -1,16 +1,26 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import redis
 
 from actors.deliver import LEASE, deliver
-from domain.errors import RejectedError, UnauthorisedError, UnreachableError, UpstreamTimeoutError
-from domain.notice import Letter, Notice, NoticeState
+from domain.errors import (
+    RateLimitedError,
+    RejectedError,
+    UnauthorisedError,
+    UnreachableError,
+    UpstreamTimeoutError,
+)
+from domain.notice import Letter, Notice, NoticeState, Receipt
 from tests.support.catalog import Row
+from tests.support.clock import FakeClock
 from tests.support.house import House, house, sqlite_url
+from tests.support.post import Post
 
 
 def open_a_seat(rollcall: House, *, watchers: int = 1) -> None:
@@ -73,6 +83,52 @@ def test_a_wrong_key_keeps_the_letters_until_it_is_mended(rollcall: House) -> No
     assert rollcall.states()[0][2] is NoticeState.SENDING
     rollcall.pass_time(301)
     assert rollcall.states()[0][2] is NoticeState.SENT
+
+
+def test_letters_that_the_provider_is_too_busy_for_can_still_be_called_off(rollcall: House) -> None:
+    rollcall.post.troubles.append(RateLimitedError("later", retry_after_seconds=600))
+    open_a_seat(rollcall)
+    rollcall.services.store.watches.end(1, "deleted", rollcall.clock.now())
+    rollcall.pass_time(601)
+    assert [state for _, _, state in rollcall.states()] == [NoticeState.SUPPRESSED]
+    assert rollcall.post.calls == 1
+
+
+def test_letters_of_unknown_fate_keep_their_key_though_the_provider_is_busy_then(rollcall: House) -> None:
+    rollcall.post.accepts_in_trouble = True
+    rollcall.post.troubles.append(UpstreamTimeoutError("no answer"))
+    open_a_seat(rollcall)
+    rollcall.post.accepts_in_trouble = False
+    rollcall.post.troubles.append(RateLimitedError("later", retry_after_seconds=60))
+    rollcall.pass_time(6)
+    rollcall.pass_time(61)
+    assert [state for _, _, state in rollcall.states()] == [NoticeState.SENT]
+    assert (rollcall.post.calls, len(rollcall.post.keys)) == (3, 1)
+
+
+@dataclass
+class SlowPost(Post):
+    """A transport that takes six seconds for each letter."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def send(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:
+        self.clock.advance(6)
+        return Post.send(self, letters, idempotency_key)
+
+
+def test_a_long_backlog_is_sent_in_spells(rollcall: House) -> None:
+    patient = replace(rollcall.services, mailer=(post := SlowPost(batch_size=1, clock=rollcall.clock)))
+    now = rollcall.clock.now()
+    rollcall.services.store.pauses.pause("mail", now + timedelta(days=1), "works", "operator", now)
+    open_a_seat(rollcall, watchers=5)
+    rollcall.services.store.pauses.resume("mail")
+    sent = list[int]()
+    while not sent or rollcall.mailbox:
+        rollcall.mailbox.clear()
+        deliver(patient)
+        sent.append(len(post.sent))
+    assert sent == [2, 4, 5]
 
 
 def test_ten_failures_open_the_mail_breaker_and_waiting_letters_are_only_parked(rollcall: House) -> None:

@@ -72,6 +72,22 @@ def test_a_run_waits_while_the_lease_is_held_and_is_skipped_after_that(rollcall:
     assert "somebody else" in run.reason
 
 
+def test_a_run_that_nobody_dispatched_for_long_still_waits_for_a_lease_that_was_just_taken(
+    rollcall: House,
+) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row()
+    run, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
+    rollcall.clock.advance(120)
+    fence = rollcall.services.cron_lease.acquire("somebody else", {})
+    rollcall.work()
+    assert rollcall.reread(run).state is RunState.QUEUED
+    assert fence is not None
+    rollcall.services.cron_lease.release("somebody else", fence)
+    rollcall.pass_time(6)
+    assert rollcall.reread(run).state is RunState.FINISHED
+
+
 def test_a_run_that_waited_for_the_lease_goes_on_when_it_is_free(rollcall: House) -> None:
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row()

@@ -26,9 +26,16 @@ class Section:
 
 @dataclass
 class Oracle:
-    """Follows the commits in their order; `told` is everything that was to be told."""
+    """Follows the commits in their order; `told` is everything that was to be told.
+
+    Shape: `_news` and `_ends` count the commits until that which last had news for a notification, and until
+    that which last called it off.
+    """
 
     told: set[Told] = field(default_factory=set)
+    _news: dict[Told, int] = field(default_factory=dict)
+    _ends: dict[Told, int] = field(default_factory=dict)
+    _commits: int = 0
     _sections: dict[int, Section] = field(default_factory=lambda: defaultdict(Section))
     _watches: dict[int, list[Any]] = field(default_factory=dict)
 
@@ -36,11 +43,21 @@ class Oracle:
         """How the notifications of one commit differ from those that its changes call for."""
         for watch in commit.of("watches"):
             self._watches[watch[0]] = watch
-        due = {told for told in self._due(commit) if told not in self.told}
+        self._commits += 1
+        news = set(self._due(commit))
+        self._news |= dict.fromkeys(news, self._commits)
+        for _, *told, _, state in commit.of("notices"):
+            if state == "suppressed":
+                self._ends[told[0], told[1], told[2]] = self._commits
+        due = news - self.told
         made = [(line[1], line[2], line[3]) for line in commit.of("notices") if line[4] is None]
         if sorted(made) != sorted(due):
             yield f"{commit.at_ms}: notifications {sorted(made)} instead of {sorted(due)}"
         self.told |= due
+
+    def is_news_again(self, told: Told) -> bool:
+        """Whether there was news for a notification after it was called off."""
+        return self._news[told] > self._ends[told]
 
     def _due(self, commit: Commit) -> Iterator[Told]:
         for section, seats, instructor in commit.of("section_history"):

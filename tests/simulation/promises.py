@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from domain.observation import Missing
 from domain.run import Run, RunState
+from store.notices import GONE_AGAIN
 from tests.simulation import attempts, journal
 from tests.simulation.journal import Commit
-from tests.simulation.oracle import Told, follow
+from tests.simulation.oracle import Oracle, follow
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -28,7 +29,8 @@ def problems(world: World, last: Run | None) -> list[str]:
     found += attempts.problems(world, commits)
     found += _retirements(world, commits)
     found += _runs(world)
-    found += _letters(world, oracle.told)
+    found += _letters(world, oracle)
+    found += _gone(world, oracle)
     found += [] if last is None else _last_run(world, last)
     return found
 
@@ -97,9 +99,9 @@ FROM notices n JOIN watches w ON w.id = n.watch_id JOIN sections s ON s.id = w.s
 """
 
 
-def _letters(world: World, told: set[Told]) -> Iterator[str]:
+def _letters(world: World, oracle: Oracle) -> Iterator[str]:
     """By the provider's own book: everybody was told once what they had to be told, and nothing else."""
-    book = world.provider.book
+    book, told = world.provider.book, oracle.told
     taken = Counter((entry.watch_id, entry.kind, entry.episode) for entry in book if entry.is_accepted)
     refused = {(entry.watch_id, entry.kind, entry.episode) for entry in book if not entry.is_accepted}
     addresses = {(entry.watch_id, entry.to, entry.number) for entry in book}
@@ -117,6 +119,13 @@ def _letters(world: World, told: set[Told]) -> Iterator[str]:
         one = row[:3]
         if not _is_settled(row, taken[one], is_refused=one in refused, world=world):
             yield f"{one} is {row[3]} for {row[4]!r}, and was mailed {taken[one]} times"
+
+
+def _gone(world: World, oracle: Oracle) -> Iterator[str]:
+    """What was called off because its seats were gone is told once its opening has enough of them again."""
+    for row in world.stage.rows(_NOTICES):
+        if row[4] == GONE_AGAIN and oracle.is_news_again(row[:3]):
+            yield f"{row[:3]} was called off, and not brought back by its own opening"
 
 
 def _is_settled(row: tuple[Any, ...], mailed: int, *, is_refused: bool, world: World) -> bool:

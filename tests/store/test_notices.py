@@ -104,6 +104,27 @@ def test_too_few_seats_when_the_cooldown_is_over_are_not_told(desk: Desk) -> Non
     assert desk.send() == []
 
 
+def test_an_opening_whose_seats_were_too_few_for_a_while_is_told_when_they_are_enough_again(
+    desk: Desk,
+) -> None:
+    desk.watch(min_seats=2)
+    desk.show(0, 2)
+    desk.send()
+    desk.show(0, 2, 1)
+    desk.clock.advance(COOLDOWN.total_seconds())
+    assert desk.send() == []
+    assert desk.states() == [(1, SENT), (2, SUPPRESSED)]
+
+    desk.show(5)
+
+    assert desk.states() == [(1, SENT), (2, PENDING)]
+    assert desk.send() == [ADA]
+    told = desk.notices()[-1]
+    assert (told.notice.open_seats, told.reason) == (5, None)
+    desk.show(1, 9)
+    assert desk.send() == []
+
+
 def test_seats_that_are_gone_before_a_letter_without_cooldown_left_are_told_all_the_same(desk: Desk) -> None:
     desk.watch()
     desk.show(0, 1, 0)
