@@ -32,11 +32,7 @@ def submit(
     found = _kind(services, kind)
     if not found.is_offered:
         raise InvalidInputError({"kind": "is not for callers to start"})
-    try:
-        found.read(given)
-    except InvalidInputError as error:
-        problems = {f"input.{field}": problem for field, problem in error.problems.items()}
-        raise InvalidInputError(problems) from error
+    _read(found, given)
     new = NewJob(kind, found.profile, given, idempotency_key, webhook_url)
     job, created = services.store.jobs.add(new, services.clock.now())
     if created:
@@ -75,6 +71,16 @@ def retry(services: Services, job_id: str, entry: Entry | None = None) -> tuple[
 def publish_job(services: Services, job: JobRecord) -> None:
     """Publish the job's message, or leave that to the reconciler."""
     _publish(services, START[job.profile].message(job.id), job.id)
+
+
+def _read(kind: Kind[Any], given: JsonObject) -> None:
+    try:
+        kind.read(given)
+    except InvalidInputError as error:
+        problems = {f"input.{field}": problem for field, problem in error.problems.items()}
+        raise InvalidInputError(problems) from error
+    if kept := kind.kept & given.keys():
+        raise InvalidInputError({f"input.{field}": "is not for callers to give" for field in sorted(kept)})
 
 
 def _publish(services: Services, message: Message[Any], job_id: str) -> None:

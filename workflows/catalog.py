@@ -24,7 +24,8 @@ class Kind(Generic[G]):
     done (refund, tell the operator), in steps of the same job; it may find that none of it was done.
     `at_once` bounds how many jobs of the kind run at a time in the whole fleet. Jobs of one `lane` run one
     after another, in the order in which they came. Each process looks for the next job every `look_seconds`;
-    a look costs 3 ms of processor. What is not `is_offered` only Rollcall itself may start.
+    a look costs 3 ms of processor. What is not `is_offered` only Rollcall itself may start, and only Rollcall
+    itself fills in the fields that are `kept` from callers.
 
     The functions import what is heavy when they are called: the web role reads this catalog too.
     """
@@ -38,6 +39,7 @@ class Kind(Generic[G]):
     lane: Callable[[G], str] | None = None
     look_seconds: float = 1.0
     is_offered: bool = True
+    kept: frozenset[str] = frozenset()
 
 
 Catalog: TypeAlias = Mapping[str, Kind[Any]]
@@ -49,7 +51,16 @@ def catalog_of(*kinds: Kind[Any]) -> Catalog:
 
 
 CATALOG: Catalog = catalog_of(
-    Kind("report", Profile.REALTIME, order.read, report.run, report.make_good, at_once=4, look_seconds=0.4),
+    Kind(
+        "report",
+        Profile.REALTIME,
+        order.read,
+        report.run,
+        report.make_good,
+        at_once=4,
+        look_seconds=0.4,
+        kept=frozenset({"payment"}),
+    ),
     Kind("refund", Profile.REALTIME, refund.read, refund.run, look_seconds=5.0, is_offered=False),
     Kind(
         "generation",

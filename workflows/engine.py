@@ -9,27 +9,58 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
+from dbos._error import (
+    DBOSException,
+    DBOSPatchNondeterminismError,
+    DBOSStepNondeterminismError,
+    DBOSUnexpectedStepError,
+)
+from sqlalchemy import Engine as Connections
+from sqlalchemy.exc import SQLAlchemyError
 
 from domain.errors import InvalidInputError
 from domain.job import JobRecord, Profile
+from workflows.engine_database import engine_for
 from workflows.execution import Execution
+from workflows.persistence import InterruptedJobError
 from workflows.plain_json import PlainJson
 from workflows.steps import Outcome
 
 # Fixed, so that whoever comes after takes up every job, whichever code it began with (docs/jobs.md).
 _VERSION = "rollcall"
 _LISTEN_SECONDS = 1.0  # for messages between workflows, of which there are none
-_CONNECTIONS, _MORE_CONNECTIONS = 2, 14
 _ENQUEUED, _PENDING = "ENQUEUED", "PENDING"
-_GIVEN_UP = {"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"}
+_GIVEN_UP = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+_FAULTS_OF_OURS = (DBOSUnexpectedStepError, DBOSStepNondeterminismError, DBOSPatchNondeterminismError)
+
+_log = logging.getLogger(__name__)
 
 
 class Durable:
     """Steps as DBOS keeps them."""
 
     def __call__(self, name: str, work: Callable[[], Outcome]) -> Outcome:
-        """The outcome that was kept for the step, or else that of `work`, which is kept first."""
-        return DBOS.run_step({"name": name}, work)
+        """The outcome that was kept for the step, or else that of `work`, which is kept first.
+
+        Raises: InterruptedJobError when it cannot be kept, as after the engine was closed: that is no failure
+        of the step, which is taken up again as it is known.
+        """
+        failures = list[Exception]()
+
+        def watched() -> Outcome:
+            try:
+                return work()
+            except Exception as error:
+                failures.append(error)
+                raise
+
+        try:
+            return DBOS.run_step({"name": name}, watched)
+        except (DBOSException, SQLAlchemyError) as error:
+            if error in failures or isinstance(error, _FAULTS_OF_OURS):
+                raise
+            _log.error("a step cannot be kept", extra={"step": name}, exc_info=error)
+            raise InterruptedJobError from error
 
     def is_changed(self, change: str) -> bool:
         """Whether the workflow in hand comes to this place for the first time with the new code."""
@@ -43,7 +74,8 @@ class Engine:
         self._catalog = execution.catalog
         self._profiles = profiles
         logging.getLogger("dbos").addHandler(logging.NullHandler())  # else it brings one of its own
-        DBOS(config=_config(database_url, execution.executor))
+        self._connections = engine_for(database_url)
+        DBOS(config=_config(database_url, self._connections, execution.executor))
 
         @DBOS.workflow(name="job", max_recovery_attempts=None)
         def run(job_id: str) -> None:
@@ -90,11 +122,23 @@ class Engine:
         if status is not None and status.status == _ENQUEUED:
             DBOS.resume_workflow(job_id)
 
-    def missing(self, ids: Sequence[str]) -> list[str]:
-        """Which of these jobs were never given to this engine's database, or were given up by DBOS itself."""
+    def unknown(self, ids: Sequence[str]) -> list[str]:
+        """Which of these jobs were never given to this engine's database."""
         found = DBOS.list_workflows(workflow_ids=list(ids), load_input=False, load_output=False)
-        in_hand = {workflow.workflow_id for workflow in found if workflow.status not in _GIVEN_UP}
-        return [job_id for job_id in ids if job_id not in in_hand]
+        known = {workflow.workflow_id for workflow in found}
+        return [job_id for job_id in ids if job_id not in known]
+
+    def given_up(self, ids: Sequence[str]) -> list[str]:
+        """Which of these jobs DBOS itself ended, as after an error outside of their steps."""
+        found = DBOS.list_workflows(
+            workflow_ids=list(ids), status=_GIVEN_UP, load_input=False, load_output=False
+        )
+        return [workflow.workflow_id for workflow in found]
+
+    def go_on(self, job_id: str) -> None:
+        """Carry such a job on after the last step that was kept."""
+        kept = [step["function_id"] for step in DBOS.list_workflow_steps(job_id, load_output=False)]
+        DBOS.rewind_workflow(job_id, start_step=max(kept, default=0) + 1)
 
     def executors(self) -> set[str]:
         """Those who have work in hand, alive or dead."""
@@ -113,17 +157,17 @@ class Engine:
     def close(self, patience_seconds: int) -> None:
         """Take up nothing new, wait for what is in hand, and stop; what is not done then is left behind."""
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=patience_seconds)
+        self._connections.dispose()
 
 
-def _config(database_url: str, executor: str) -> DBOSConfig:
+def _config(database_url: str, connections: Connections, executor: str) -> DBOSConfig:
     return {
         "name": "rollcall",
         "system_database_url": database_url,
         "executor_id": executor,
         "application_version": _VERSION,
         "serializer": PlainJson(),
-        "sys_db_pool_size": _CONNECTIONS,
-        "db_engine_kwargs": {"pool_size": _CONNECTIONS, "max_overflow": _MORE_CONNECTIONS},
+        "system_database_engine": connections,
         "use_listen_notify": False,
         "notification_listener_polling_interval_sec": _LISTEN_SECONDS,
         "scheduler_polling_interval_sec": 3600.0,

@@ -23,29 +23,34 @@ _AT_ONCE = 500
 
 
 class Knowing(Protocol):
-    """What knows which jobs it has in hand."""
+    """What knows which jobs it was given, and what became of them."""
 
-    def missing(self, ids: Sequence[str]) -> list[str]:
-        """Which of these jobs it was never given, or has given up by itself."""
+    def unknown(self, ids: Sequence[str]) -> list[str]:
+        """Which of these jobs it was never given."""
 
-    def forget(self, ids: Sequence[str]) -> None:
-        """Remove what it keeps of jobs. Safe to repeat."""
+    def given_up(self, ids: Sequence[str]) -> list[str]:
+        """Which of these jobs it ended by itself."""
+
+    def go_on(self, job_id: str) -> None:
+        """Carry such a job on after the last step that was kept."""
 
 
 def take_back(jobs: Jobs, engine: Knowing) -> None:
-    """Queue again the living jobs that the engine should have in hand and has not.
+    """See to the living jobs that the engine should have in hand and has not.
 
-    It was never given them, as after a restore from a backup, or an error outside of their steps ended them.
-    They begin anew, and repeat their steps under the same names.
+    What it was never given, as after a restore from a backup, is queued again and begins anew: what the steps
+    did before is known to no engine any more. What it ended by itself goes on: a job ends by its row alone.
     """
     after = 0
     while page := jobs.accepted(after, _AT_ONCE):
         after = max(page)
-        lost = engine.missing(list(page.values()))
-        if lost:
+        ids = list(page.values())
+        if lost := engine.unknown(ids):
             _log.warning("jobs taken back", extra={"jobs": lost})
-            engine.forget(lost)
             jobs.take_back(lost)
+        for job_id in engine.given_up(ids):
+            _log.error("a job goes on that the engine had given up", extra={"job": job_id})
+            engine.go_on(job_id)
 
 
 class Recoverable(Protocol):

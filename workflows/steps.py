@@ -18,6 +18,7 @@ from workflows.services import JobServices
 
 CRASH_BUDGET = 25
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 2.0, 300.0
+_LONGEST_WAIT_SECONDS = 3600.0  # whatever an upstream names: a job holds its place meanwhile
 _ASK_AGAIN_SECONDS = 15.0  # a breaker: an operator may have closed it meanwhile
 _LOOK_SECONDS = 1.0  # how soon a job that waits hears that it is cancelled
 T = TypeVar("T")
@@ -161,7 +162,7 @@ class Steps:
 
 def _pause_seconds(failures: int, error: TransientError) -> float:
     seconds = min(_FIRST_PAUSE_SECONDS * 2.0**failures, _LAST_PAUSE_SECONDS)
-    return max(seconds, error.retry_after_seconds or 0.0)
+    return min(max(seconds, error.retry_after_seconds or 0.0), _LONGEST_WAIT_SECONDS)
 
 
 def _words(error: Exception) -> str:

@@ -13,6 +13,7 @@ from domain.errors import InvalidInputError, RejectedError, UnreachableError, Up
 from domain.job import JobRecord, JobState, Profile
 from tests.support.house import House
 from tests.support.job_catalog import lines
+from workflows.catalog import CATALOG
 
 URL = "https://caller.example.edu/ended"
 
@@ -208,3 +209,12 @@ def test_a_caller_who_cannot_be_told_is_given_up(
     for _ in range(MAX_CALLS + 2):
         rollcall.pass_time(3700)
     assert rollcall.callers.refused == tries
+
+
+def test_callers_cannot_name_the_payment_that_a_failure_gives_back(rollcall: House) -> None:
+    services = replace(rollcall.services, jobs=replace(rollcall.services.jobs, catalog=CATALOG))
+    given = {"email": "ada@example.edu", "source": "scraper", "term": "2261", "sections": ["12431"]}
+    with pytest.raises(InvalidInputError) as refused:
+        submit(services, "report", given | {"payment": "cs_of_somebody"})
+    assert refused.value.problems == {"input.payment": "is not for callers to give"}
+    assert submit(services, "report", given)[1]

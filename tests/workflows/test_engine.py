@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from domain.job import JobRecord, JobState, JsonObject, NewJob, Profile
 from domain.ports import Clock
@@ -26,6 +27,7 @@ from tests.support.house import sqlite_url
 from tests.support.stack import wait_until
 from workflows.catalog import Kind, catalog_of
 from workflows.engine import Durable, Engine
+from workflows.engine_database import engine_for
 from workflows.execution import Execution
 from workflows.job import Job
 from workflows.persistence import InterruptedJobError
@@ -232,24 +234,65 @@ class FailingClock(FakeClock):
         return super().now()
 
 
-def test_a_job_that_an_error_outside_of_its_steps_ended_begins_anew(works: Works) -> None:
-    clock, taken = FailingClock(), list[int]()
+def test_a_job_that_an_error_outside_of_its_steps_ended_goes_on_after_them(works: Works) -> None:
+    clock, taken = FailingClock(), list[str]()
 
     def workflow(job: Job) -> JsonObject:
-        job.step("first", lambda: taken.append(1))
-        clock.is_to_fail = len(taken) == 1
+        job.step("first", lambda: taken.append("first"))
+        job.step("second", lambda: taken.append("second"))
+        clock.is_to_fail = "end" not in taken
+        taken.append("end")
         return {}
 
     with works.engine(workflow, clock=clock) as engine:
         job = works.submit(engine)
         works.jobs.accept(job.id, works.clock.now())
-        wait_until(lambda: engine.missing([job.id]) == [job.id], "an engine that gave up")
+        wait_until(lambda: engine.given_up([job.id]) == [job.id], "an engine that gave up")
         assert works.look(job).state is JobState.RUNNING
         take_back(works.jobs, engine)
-        assert works.look(job).state is JobState.QUEUED
-        engine.start(works.look(job), 1)
         assert works.await_end(job).state is JobState.SUCCEEDED
-    assert taken == [1, 1]
+        assert engine.given_up([job.id]) == []
+    assert taken == ["first", "second", "end", "end"]
+
+
+def test_a_step_that_outlives_the_engine_is_no_failure_and_is_taken_up_again(works: Works) -> None:
+    begun, released, ended = Event(), Event(), list[str]()
+
+    def work() -> str:
+        begun.set()
+        released.wait(20)
+        return "done"
+
+    def workflow(job: Job) -> JsonObject:
+        try:
+            return {"step": job.step("long", work)}
+        except Exception as error:
+            ended.append(repr(error))
+            raise
+        finally:
+            released.clear()
+
+    with works.engine(workflow) as engine:
+        job = works.submit(engine)
+        assert begun.wait(20)
+    released.set()
+    wait_until(lambda: not released.is_set(), "the end of the step")
+    assert works.look(job).state is JobState.RUNNING
+    released.set()
+    with works.engine(workflow):
+        assert works.await_end(job).result == {"step": "done"}
+    assert ended == []
+
+
+def test_a_full_disk_is_a_lost_connection_to_the_engine(works: Works) -> None:
+    connections = engine_for(str(works.database.url))
+    with connections.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(OperationalError, match="disk is full") as full:
+            connection.exec_driver_sql("INSERT INTO credit_accounts VALUES (?, 0)", ("x" * 1_000_000,))
+    assert full.value.connection_invalidated
+    connections.dispose()
 
 
 def test_a_job_that_has_ended_since_the_backup_begins_anew_after_the_restore(
