@@ -18,7 +18,7 @@ from store.job_calls import JobCall
 AHEAD = 32  # of a kind the engine has no more than that waiting: its own queues are not for thousands
 LANED_AHEAD = 500  # at a time; but one account's many jobs must not keep those of others out
 LEASE = timedelta(minutes=2)
-MAX_CALLS = 12  # over about seven hours
+MAX_CALLS = 12  # over about three and a half hours
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 10, 3600
 _log = logging.getLogger(__name__)
 

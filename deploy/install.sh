@@ -30,6 +30,7 @@ share=$root/usr/local/share
 units=(rollcall-web.socket rollcall-web.service rollcall-worker@all.service rollcall-scheduler.service
     rollcall-jobs.service rollcall-valkey.service rollcall-backup.timer rollcall.target)
 known="" # those of them that the machine had before
+due=$prefix/restart-due # while it is there, what runs is not what is installed
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
@@ -85,7 +86,7 @@ install_command() {
     install -D -m 0644 "$here/deploy/completions/rollcall.fish" "$share/fish/vendor_completions.d/rollcall.fish"
 }
 
-# What the operator owns: written where it is missing, and never again.
+# What the operator owns: written where it is missing, and changed only where it is still as we wrote it.
 install_config() {
     mkdir -p "$config/credentials"
     chmod 0700 "$config/credentials"
@@ -94,19 +95,35 @@ install_config() {
     for name in rollcall.env worker-all.env; do
         [ -e "$config/$name" ] || install -m 0640 "$here/deploy/etc/$name" "$config/$name"
     done
-    [ -z "$domain" ] || install_caddy
+    [ -z "$domain" ] || name_domain
+    [ ! -e "$config/caddy.env" ] || install_caddyfile
     systemd-tmpfiles --root="${root:-/}" --create "$lib/tmpfiles.d/rollcall.conf"
 }
 
-install_caddy() {
-    local caddyfile=$root/etc/caddy/Caddyfile
+name_domain() {
+    local settings=$config/rollcall.env url=PUBLIC_URL=https://$domain before
+    before=$(sed -n 's/^ROLLCALL_DOMAIN=//p' "$config/caddy.env" 2>/dev/null || true)
+    if ! grep -qxF "$url" "$settings"; then
+        sed -i "s|^PUBLIC_URL=https://$before\$|$url|" "$settings"
+        grep -q '^PUBLIC_URL=' "$settings" || printf '%s\n' "$url" >>"$settings"
+        if grep -qxF "$url" "$settings"; then
+            touch "$due"
+        else
+            say "PUBLIC_URL in $settings is your own and stays: it is not https://$domain"
+        fi
+    fi
     printf 'ROLLCALL_DOMAIN=%s\n' "$domain" >"$config/caddy.env"
-    grep -q '^PUBLIC_URL=' "$config/rollcall.env" || printf 'PUBLIC_URL=https://%s\n' "$domain" >>"$config/rollcall.env"
     install -D -m 0644 "$here/deploy/etc/caddy.conf" "$lib/systemd/system/caddy.service.d/rollcall.conf"
-    if [ ! -e "$caddyfile" ] || is_packaged "$caddyfile"; then
-        install -D -m 0644 "$here/deploy/Caddyfile" "$caddyfile"
-    elif ! grep -q '^# HTTPS in front of Rollcall' "$caddyfile"; then
-        say "$caddyfile is your own and stays: take what $here/deploy/Caddyfile says into it, and reload Caddy"
+}
+
+install_caddyfile() {
+    local ours=$here/deploy/Caddyfile caddyfile=$root/etc/caddy/Caddyfile installed=$prefix/Caddyfile.sha256
+    if [ ! -e "$caddyfile" ] || is_packaged "$caddyfile" || cmp -s "$ours" "$caddyfile" ||
+        sha256sum --status -c "$installed" <"$caddyfile" 2>/dev/null; then
+        install -D -m 0644 "$ours" "$caddyfile"
+        sha256sum <"$ours" >"$installed"
+    else
+        say "$caddyfile is your own and stays: compare it with $ours, and reload Caddy"
     fi
 }
 
@@ -163,6 +180,7 @@ running() { systemctl list-units --plain --no-legend --state=active,activating "
 change_release() {
     local before
     before=$(target_of current)
+    [ "$before" = "$release" ] || touch "$due"
     switch "$release" current
     [ -z "$before" ] || [ "$before" = "$release" ] || switch "$before" previous
 }
@@ -184,13 +202,18 @@ install_release() {
     [ "$is_started" = yes ] || return 0
     systemctl daemon-reload
     enable_units
-    if [ -n "$before" ] && [ "$before" != "$release" ] && ! restart_roles; then
-        say "$release does not start; going back to $before"
+    if [ -n "$before" ] && [ -e "$due" ] && ! restart_roles; then
+        say "$release does not start; going back"
         roll_back
         exit 70
     fi
     systemctl start rollcall.target
-    [ -z "$domain" ] || systemctl restart caddy.service
+    rm -f "$due"
+    if [ -n "$domain" ]; then
+        systemctl restart caddy.service
+    elif [ -e "$config/caddy.env" ]; then
+        systemctl try-reload-or-restart caddy.service || say "Caddy refuses its Caddyfile: journalctl -u caddy"
+    fi
     say "done; now the examination"
     "$root/usr/local/bin/rollcall" doctor || say "rollcall doctor names above what is left to do"
 }
@@ -201,6 +224,7 @@ roll_back() {
     install_units
     change_release
     restart_roles
+    rm -f "$due"
     say "back on $release"
 }
 

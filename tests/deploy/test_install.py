@@ -19,6 +19,7 @@ UNITS = ROOT / "deploy" / "systemd"
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "tests", "bench", "docs", "var", "build")
 
 PACKAGED = ":80 {\n}\n"
+NAMED = "\nPUBLIC_URL=https://rollcall.example.edu"
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the installation is root's")
 
@@ -51,11 +52,12 @@ def bring_caddy(machine: Path) -> None:
     )
 
 
-def install(source: Path, machine: Path) -> str:
+def install(source: Path, machine: Path, *named: str) -> str:
     """Install; what it says. The dependencies are those of the tests, so that none is fetched."""
     for tool in ("systemd-sysusers", "systemd-tmpfiles"):
         require(tool, "systemd")
-    command = ["deploy/install.sh", "--root", str(machine), "--domain", "rollcall.example.edu"]
+    options = named or ("--domain", "rollcall.example.edu")
+    command = ["deploy/install.sh", "--root", str(machine), *options]
     environment = os.environ | {"PYTHONPATH": sysconfig.get_path("purelib"), "PIP_NO_COMPILE": "1"}
     done = subprocess.run(
         command, cwd=source, env=environment, capture_output=True, text=True, check=False, umask=0o077
@@ -114,6 +116,93 @@ def test_a_caddyfile_that_an_operator_wrote_stays_and_is_named(source: Path, mac
     assert f"{caddyfile} is your own and stays" in install(source, machine)
     assert state(machine) == before
     caddyfile.write_text(ours)
+
+
+def test_a_caddyfile_that_is_still_as_installed_is_replaced_by_the_next_one(
+    source: Path, machine: Path
+) -> None:
+    ours, caddyfile = source / "deploy/Caddyfile", machine / "etc/caddy/Caddyfile"
+    ours.write_text(ours.read_text() + "# a mend\n")
+    assert "Caddyfile" not in install(source, machine, "--no-start")  # nor need it be told the domain again
+    assert caddyfile.read_text().endswith("# a mend\n")
+    caddyfile.write_text(caddyfile.read_text() + "# an operator's\n")
+    ours.write_text(ours.read_text() + "# another mend\n")
+    told = install(source, machine, "--no-start")
+    assert f"{caddyfile} is your own and stays: compare it with {ours}" in told
+    assert caddyfile.read_text().endswith("# a mend\n# an operator's\n")
+    shutil.copy(ROOT / "deploy/Caddyfile", ours)
+    shutil.copy(ours, caddyfile)
+    install(source, machine)
+
+
+def test_another_domain_renames_what_the_installer_named_and_nothing_else(
+    source: Path, machine: Path
+) -> None:
+    settings = machine / "etc/rollcall/rollcall.env"
+    before, mode = settings.read_text(), settings.stat().st_mode
+    assert "PUBLIC_URL" not in install(source, machine, "--domain", "seats.example.edu")
+    assert settings.read_text() == before.replace(NAMED, "\nPUBLIC_URL=https://seats.example.edu")
+    assert settings.stat().st_mode == mode
+    own = before.replace(NAMED, "\nPUBLIC_URL=https://www.example.edu")
+    settings.write_text(own)
+    assert f"PUBLIC_URL in {settings} is your own and stays" in install(source, machine)
+    assert settings.read_text() == own
+    settings.write_text(before)
+
+
+CUT_OFF, NO_START = "CUT_OFF=yes", "is_started=no"
+
+
+@pytest.mark.parametrize("how", [CUT_OFF, NO_START])
+def test_what_was_cut_off_or_put_off_is_finished_by_the_next_run_and_by_no_other(
+    tmp_path: Path, how: str
+) -> None:
+    assert upgrade(tmp_path, "old")[-1] == START
+    upgrade(tmp_path, "new", how)
+    assert upgrade(tmp_path, "new")[-3:] == [RESTART_INIT, RESTART_WORKER, START]
+    assert upgrade(tmp_path, "new")[-2:] == ["systemctl daemon-reload", START]
+
+
+def test_a_release_that_does_not_start_is_taken_back_also_when_it_was_cut_off_before(tmp_path: Path) -> None:
+    upgrade(tmp_path, "old")
+    upgrade(tmp_path, "new", CUT_OFF)
+    upgrade(tmp_path, "new", "BROKEN=new")
+    assert (tmp_path / "machine/opt/rollcall/current").readlink() == Path("releases/old")
+    assert upgrade(tmp_path, "old")[-2:] == ["systemctl daemon-reload", START]
+
+
+RESTART_INIT = "systemctl restart rollcall-init.service"
+RESTART_WORKER = "systemctl restart rollcall-worker@all.service"
+START = "systemctl start rollcall.target"
+
+_STANDINS = """
+for name in need_packages install_units install_config install_command enable_units; do
+    eval "$name() { :; }"
+done
+build_release() { mkdir -p "$prefix/$release"; }
+systemctl() {
+    case $* in
+        list-units*) echo "rollcall-worker@all.service loaded" && return ;;
+    esac
+    echo "systemctl $*"
+    case "$* ${CUT_OFF-}" in
+        "restart rollcall-worker@all.service yes") kill -HUP $$ ;;
+        "restart rollcall-worker@all.service ") [ "$(target_of current)" != "releases/${BROKEN-}" ] ;;
+    esac
+}
+"""
+
+
+def upgrade(folder: Path, release: str, how: str = "") -> list[str]:
+    """What an upgrade to `release` asks of systemd; `how` is set before it begins."""
+    script, _, _ = (ROOT / "deploy/install.sh").read_text().rpartition("\nif [")
+    program = folder / "deploy" / "install.sh"
+    program.parent.mkdir(exist_ok=True)
+    setting = f"is_started=yes release=releases/{release} {how}"
+    program.write_text(f"{script}\n{_STANDINS}\n{setting}\ninstall_release\n")
+    command = ["bash", str(program), "--root", str(folder / "machine")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return [line for line in done.stdout.splitlines() if line.startswith("systemctl")]
 
 
 def test_the_release_that_runs_is_backed_up_by_its_own_units(tmp_path: Path) -> None:

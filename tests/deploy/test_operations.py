@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import fields
+from fnmatch import filter as matching
 from pathlib import Path
 
 import click
@@ -91,3 +92,25 @@ def test_whatever_writes_is_stopped_before_a_backup_or_a_restore_that_must_have_
         assert "'rollcall-worker@*'" in stop  # else the shell may make something else of it
     move = MANUAL.partition("## Move to PostgreSQL")[2]
     assert move.index("systemctl stop") < move.index("rollcall backup") < move.index("rollcall restore")
+
+
+def test_what_is_started_anew_are_the_roles_and_neither_a_backup_nor_the_server() -> None:
+    units = [path.name for path in (ROOT / "deploy/systemd").glob("rollcall*.*")]
+    patterns = re.findall(
+        r"systemctl restart '([^']+)'", MANUAL + (ROOT / "deploy/etc/rollcall.env").read_text()
+    )
+    assert len(patterns) >= 4
+    for pattern in patterns:
+        roles = {f"rollcall-{role}.service" for role in ("web", "worker@", "scheduler", "jobs")}
+        assert set(matching(units, pattern)) == roles
+
+
+def test_a_secret_that_was_rotated_is_left_with_no_role() -> None:
+    section = MANUAL.partition("## Rotate a secret")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", section, re.MULTILINE))
+    alone = {name for name, steps in rows.items() if re.search(r"restart `rollcall-", steps)}
+    assert alone == {"RESEND_WEBHOOK_SECRET"}  # the web role alone reads it
+    assert all(
+        "restart the roles" in rows[name]
+        for name in ("CRON_SECRET", "RESEND_API_KEY", "SCRAPER_SECRET_TOKEN")
+    )

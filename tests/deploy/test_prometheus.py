@@ -50,11 +50,17 @@ def families(running: Stack) -> list[Metric]:
     return list(text_string_to_metric_families(running.get("/metrics").text))
 
 
+def is_manned(running: Stack) -> bool:
+    found = [family for family in families(running) if family.name == "rollcall_processes_alive"]
+    return bool(found) and all(sample.value for sample in found[0].samples)
+
+
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     require("prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
     with stack(folder / "home", {}) as running, prometheus(folder, running.port) as server:
+        wait_until(lambda: is_manned(running), "a process of every role")
         assert run(folder / "home", "backup", str(folder / "backup.zip")).returncode == 0
         # The last to come are the times of the first run and of the scheduler's first tick.
         wait_until(lambda: all(family.samples for family in families(running)), "a sample of every metric")
