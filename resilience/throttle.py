@@ -50,9 +50,13 @@ class Throttle:
         self._burst_us = burst * self._interval_us
         self._local = LocalSlots(self._interval_us, self._burst_us)
 
-    def reserve(self, n: int) -> Pace:
-        """Reserve `n` slots, in one round trip; they are spent whether or not they are used."""
-        return Pace(self._reserve_us(n) / 1e6, self._interval_us / 1e6)
+    def reserve(self, n: int, *, patience_seconds: float) -> Pace:
+        """Reserve `n` slots, in one round trip; they are spent whether or not they are used.
+
+        When the first is more than `patience_seconds` away, none is reserved: the pace tells the wait alone.
+        """
+        start_us = self._reserve_us(n, round(patience_seconds * 1e6))
+        return Pace(start_us / 1e6, self._interval_us / 1e6)
 
     def hold(self, seconds: float) -> None:
         """Give nobody a slot before `seconds` from now, as a 429 asks; the moment only moves later."""
@@ -63,17 +67,17 @@ class Throttle:
             except UNREACHABLE:
                 return
 
-    def _reserve_us(self, n: int) -> int:
+    def _reserve_us(self, n: int, patience_us: int) -> int:
         if self._interval_us:
             try:
                 return int(
                     self._scripts.throttle_reserve(
-                        self._keys, [self._now(), n, self._interval_us, self._burst_us]
+                        self._keys, [self._now(), n, self._interval_us, self._burst_us, patience_us]
                     )
                 )
             except UNREACHABLE:
                 pass
-        return self._local.reserve(n, self._now_us())
+        return self._local.reserve(n, self._now_us(), patience_us)
 
     def _now(self) -> int | str:
         return clock_argument(self._now_ms)
@@ -92,11 +96,12 @@ class LocalSlots:
         self._hold_us = 0
         self._lock = Lock()
 
-    def reserve(self, n: int, now_us: int) -> int:
-        """Reserve `n` slots; microseconds until the first."""
+    def reserve(self, n: int, now_us: int, patience_us: int) -> int:
+        """Reserve `n` slots, unless the first is over `patience_us` away; microseconds until the first."""
         with self._lock:
             start_us = max(now_us, self._hold_us, self._next_us - self._burst_us)
-            self._next_us = max(now_us, self._hold_us, self._next_us) + n * self._interval_us
+            if start_us - now_us <= patience_us:
+                self._next_us = max(now_us, self._hold_us, self._next_us) + n * self._interval_us
             return start_us - now_us
 
     def hold(self, for_us: int, now_us: int) -> None:

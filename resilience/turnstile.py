@@ -25,7 +25,7 @@ class Turnstile:
 
     def wait(self) -> None:
         """Wait for a turn. Raises: RateLimitedError, with the time left, when none comes soon enough."""
-        seconds = self._throttle.reserve(1).start_in_seconds
+        seconds = self._throttle.reserve(1, patience_seconds=self._patience_seconds).start_in_seconds
         if seconds > self._patience_seconds:
             raise RateLimitedError("the fleet's rate is spent", retry_after_seconds=seconds)
         if seconds > 0:

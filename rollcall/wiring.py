@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -40,7 +41,7 @@ from rollcall.pulse import Pulse
 from rollcall.settings import Settings
 from scheduling.timetable import Timetable
 from sources.campus import Campus
-from sources.scraper import Scraper
+from sources.scraper import PATIENCE_SECONDS, Scraper
 from store.alerts import Alerts
 from store.audit import Audit
 from store.checks import Checks
@@ -66,6 +67,7 @@ CRON_LEASE = "section-checks"
 HEARTBEAT_TTL_SECONDS = 30
 _MIN_CHUNK = 25
 _BURST = 25
+_PROBE_MARGIN_SECONDS = 10
 _RESEND_REQUESTS_PER_MINUTE = 240  # of the 300 that Resend grants a team
 
 
@@ -155,8 +157,9 @@ def _services(  # noqa: PLR0913 - what the services and the system share
         slow_call_seconds=settings.breaker_slow_seconds,
         ramp_seconds=settings.breaker_ramp_seconds,
     )
+    policies = dict.fromkeys(sources, replace(policy, probe_seconds=_probe_seconds(settings)))
+    policies |= dict.fromkeys((MAIL, *_upstreams(settings)), policy)
     heard = [TransitionCount(tally)]
-    names = (*sources, MAIL, *_upstreams(settings))
     cooldown = timedelta(seconds=settings.renotify_cooldown_seconds)
     mailer = _mailer(settings, client, clock)
     operator = operator_of(settings, mailer)
@@ -167,7 +170,9 @@ def _services(  # noqa: PLR0913 - what the services and the system share
         sources=sources,
         mailer=mailer,
         render=Renderer(settings.notification_from_email, links, settings.enrol_url).render,
-        breakers={name: CircuitBreaker(name, client, policy, listeners=heard) for name in names},
+        breakers={
+            name: CircuitBreaker(name, client, each, listeners=heard) for name, each in policies.items()
+        },
         cron_lease=Lease(client, CRON_LEASE, settings.cron_lock_ttl_seconds),
         claims=Claims(client, settings.cron_lock_ttl_seconds),
         publish=partial(_publish, broker),
@@ -199,6 +204,15 @@ def open_store(
         payments=Payments(database),
         credits=CreditLedger(database),
     )
+
+
+def _probe_seconds(settings: Settings) -> float:
+    """How long a source's probes may take: they wait for the fleet's pace, and for each other's slots."""
+    probes, per_minute = settings.breaker_success_threshold, settings.scraper_requests_per_minute
+    paced_seconds = (probes - 1) * 60 / per_minute if per_minute else 0
+    rounds = math.ceil(probes / settings.scraper_max_concurrency)
+    asked_seconds = rounds * settings.scraper_timeout_seconds
+    return PATIENCE_SECONDS + paced_seconds + asked_seconds + _PROBE_MARGIN_SECONDS
 
 
 def _upstreams(settings: Settings) -> list[str]:

@@ -20,8 +20,8 @@ class Pace(Protocol):
 class Pacer(Protocol):
     """Hands out slots for the whole fleet. Neither call raises: one that lost its store has a fallback."""
 
-    def reserve(self, n: int) -> Pace:
-        """The slots of the next `n` requests."""
+    def reserve(self, n: int, *, patience_seconds: float) -> Pace:
+        """The slots of the next `n` requests; none is spent when the first is more than that away."""
 
     def hold(self, seconds: float) -> None:
         """Give out no slot for `seconds`: the other side asked for fewer requests."""

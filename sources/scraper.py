@@ -73,7 +73,7 @@ class Scraper:
         """
         if not keys:
             return []
-        pace = self._pacer.reserve(len(keys)) if self._pacer else None
+        pace = self._pacer.reserve(len(keys), patience_seconds=PATIENCE_SECONDS) if self._pacer else None
         if pace is not None and pace.start_in_seconds > PATIENCE_SECONDS:
             wait = RateLimitedError("the fleet must wait", retry_after_seconds=pace.start_in_seconds)
             return [Failure(key, wait) for key in keys]

@@ -26,7 +26,9 @@ from sources.scraper_fields import observation
 
 DEFAULT_RETRY_AFTER_SECONDS: Final = 60.0
 _QUOTED_BYTES = 4_096
-_SUCCESSES, _REFUSALS = range(200, 300), range(400, 500)
+_SUCCESSES = range(200, 300)
+# RFC 9110, 15.5.9, and RFC 8470, 5.2: these two invite the same request again.
+_REFUSALS = frozenset(range(400, 500)) - {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
 _DENIALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 

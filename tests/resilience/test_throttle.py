@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+from heapq import heappop, heappush
 from uuid import uuid4
 
 import redis
@@ -10,6 +12,8 @@ from resilience.throttle import LocalSlots, Throttle
 
 START_MS = 1_750_000_000_000
 MINUTE_US = 60_000_000
+HOUR_SECONDS = 3600
+PATIENCE_SECONDS = 20
 
 
 class FakeMilliseconds:
@@ -28,8 +32,10 @@ def most_in_any_minute(slots_us: list[int]) -> int:
     )
 
 
-def slots_us(throttle: Throttle, clock: FakeMilliseconds, n: int) -> list[int]:
-    pace = throttle.reserve(n)
+def slots_us(
+    throttle: Throttle, clock: FakeMilliseconds, n: int, patience_seconds: float = HOUR_SECONDS
+) -> list[int]:
+    pace = throttle.reserve(n, patience_seconds=patience_seconds)
     start_us = clock.now_ms * 1000 + round(pace.start_in_seconds * 1e6)
     return [start_us + i * round(pace.interval_seconds * 1e6) for i in range(n)]
 
@@ -37,7 +43,7 @@ def slots_us(throttle: Throttle, clock: FakeMilliseconds, n: int) -> list[int]:
 def test_no_window_ever_holds_more_than_the_rate_and_the_burst(redis_client: redis.Redis) -> None:
     steps = st.lists(
         st.tuples(
-            st.sampled_from(["reserve", "reserve", "reserve", "wait", "hold"]),
+            st.sampled_from(["reserve", "reserve", "try", "wait", "hold"]),
             st.integers(1, 25),
             st.integers(0, 20_000),
         ),
@@ -64,10 +70,12 @@ def test_no_window_ever_holds_more_than_the_rate_and_the_burst(redis_client: red
                 model.hold(milliseconds * 1000, clock.now_ms * 1000)
                 held_until_ms = max(held_until_ms, clock.now_ms + milliseconds)
             else:
-                new = slots_us(throttles[i % 2], clock, n)
-                assert new[0] == clock.now_ms * 1000 + model.reserve(n, clock.now_ms * 1000)
+                now_us = clock.now_ms * 1000
+                patience_us = milliseconds * 1000 if action == "try" else HOUR_SECONDS * 1_000_000
+                new = slots_us(throttles[i % 2], clock, n, patience_us / 1e6)
+                assert new[0] == now_us + model.reserve(n, now_us, patience_us)
                 assert new[0] >= held_until_ms * 1000
-                taken += new
+                taken += new if new[0] - now_us <= patience_us else []
         assert most_in_any_minute(taken) <= per_minute + burst
 
     check()
@@ -76,9 +84,12 @@ def test_no_window_ever_holds_more_than_the_rate_and_the_burst(redis_client: red
 def test_batches_of_several_processes_follow_each_other(redis_client: redis.Redis, prefix: str) -> None:
     clock = FakeMilliseconds()
     first, second = (Throttle(redis_client, "t", 600, now_ms=clock, prefix=prefix) for _ in range(2))
-    assert (first.reserve(25).start_in_seconds, first.reserve(0).interval_seconds) == (0, 0.1)
-    assert second.reserve(10).start_in_seconds == 2.5
-    assert first.reserve(1).start_in_seconds == 3.5
+    assert (
+        first.reserve(25, patience_seconds=HOUR_SECONDS).start_in_seconds,
+        first.reserve(0, patience_seconds=HOUR_SECONDS).interval_seconds,
+    ) == (0, 0.1)
+    assert second.reserve(10, patience_seconds=HOUR_SECONDS).start_in_seconds == 2.5
+    assert first.reserve(1, patience_seconds=HOUR_SECONDS).start_in_seconds == 3.5
 
 
 def test_a_hold_only_ever_moves_later(redis_client: redis.Redis, prefix: str) -> None:
@@ -86,7 +97,54 @@ def test_a_hold_only_ever_moves_later(redis_client: redis.Redis, prefix: str) ->
     throttle = Throttle(redis_client, "t", 600, now_ms=clock, prefix=prefix)
     throttle.hold(30)
     throttle.hold(5)
-    assert throttle.reserve(1).start_in_seconds == 30
+    assert throttle.reserve(1, patience_seconds=HOUR_SECONDS).start_in_seconds == 30
+
+
+def finished_seconds(throttle: Throttle, clock: FakeMilliseconds) -> float:
+    """When the last of 24 batches of 25 is out: four threads, a 60 s hold at 5 s, refused batches parked."""
+    parked_ms, free_ms = [0] * 24, [0] * 4
+    hold_at_ms, finished_ms = 5_000, 0
+    while parked_ms:
+        now_ms = max(heappop(parked_ms), heappop(free_ms))
+        assert now_ms < HOUR_SECONDS * 1000, f"{len(parked_ms) + 1} batches never get through"
+        if clock.now_ms - START_MS < hold_at_ms <= now_ms:
+            clock.now_ms = START_MS + hold_at_ms
+            throttle.hold(60)
+        clock.now_ms = START_MS + now_ms
+        pace = throttle.reserve(25, patience_seconds=PATIENCE_SECONDS)
+        start_ms = now_ms + math.ceil(pace.start_in_seconds * 1000)
+        if pace.start_in_seconds > PATIENCE_SECONDS:
+            heappush(parked_ms, start_ms)
+            heappush(free_ms, now_ms)
+        else:
+            finished_ms = start_ms + math.ceil(24 * pace.interval_seconds * 1000)
+            heappush(free_ms, finished_ms)
+    return finished_ms / 1000
+
+
+def test_after_a_hold_every_batch_gets_through_at_the_full_rate(
+    redis_client: redis.Redis, prefix: str
+) -> None:
+    clock = FakeMilliseconds()
+    throttle = Throttle(redis_client, "t", 900, burst=25, now_ms=clock, prefix=prefix)
+    assert 65 < finished_seconds(throttle, clock) <= 65 + 24 * 25 * 60 / 900
+
+
+def test_without_redis_too_every_batch_gets_through_after_a_hold(
+    unreachable: redis.Redis, prefix: str
+) -> None:
+    clock = FakeMilliseconds()
+    throttle = Throttle(unreachable, "t", 900, burst=25, now_ms=clock, prefix=prefix)
+    assert 65 < finished_seconds(throttle, clock) <= 65 + 24 * 25 * 60 / 900
+
+
+def test_a_refused_batch_spends_nothing(redis_client: redis.Redis, prefix: str) -> None:
+    throttle = Throttle(redis_client, "t", 600, now_ms=FakeMilliseconds(), prefix=prefix)
+    throttle.reserve(10, patience_seconds=0)
+    waits = [throttle.reserve(10, patience_seconds=0.999).start_in_seconds for _ in range(3)]
+    assert waits == [1, 1, 1]
+    assert throttle.reserve(10, patience_seconds=1).start_in_seconds == 1
+    assert throttle.reserve(10, patience_seconds=1).start_in_seconds == 2
 
 
 def test_the_full_rate_is_reached(redis_client: redis.Redis, prefix: str) -> None:
@@ -99,9 +157,9 @@ def test_the_full_rate_is_reached(redis_client: redis.Redis, prefix: str) -> Non
 def test_without_a_limit_redis_is_not_asked(unreachable: redis.Redis, prefix: str) -> None:
     clock = FakeMilliseconds()
     throttle = Throttle(unreachable, "t", 0, now_ms=clock, prefix=prefix)
-    assert throttle.reserve(1000).start_in_seconds == 0
+    assert throttle.reserve(1000, patience_seconds=HOUR_SECONDS).start_in_seconds == 0
     throttle.hold(9)
-    assert throttle.reserve(1).start_in_seconds == 9
+    assert throttle.reserve(1, patience_seconds=HOUR_SECONDS).start_in_seconds == 9
 
 
 def test_without_redis_each_process_keeps_the_rate_and_the_hold(
@@ -110,12 +168,12 @@ def test_without_redis_each_process_keeps_the_rate_and_the_hold(
     clock = FakeMilliseconds()
     throttle = Throttle(unreachable, "t", 600, now_ms=clock, prefix=prefix)
     throttle.hold(1)
-    assert throttle.reserve(10).start_in_seconds == 1
-    assert throttle.reserve(10).start_in_seconds == 2
+    assert throttle.reserve(10, patience_seconds=HOUR_SECONDS).start_in_seconds == 1
+    assert throttle.reserve(10, patience_seconds=HOUR_SECONDS).start_in_seconds == 2
 
 
 def test_the_key_goes_when_it_no_longer_matters(redis_client: redis.Redis, prefix: str) -> None:
     throttle = Throttle(redis_client, "t", 60, prefix=prefix)
-    throttle.reserve(10)
+    throttle.reserve(10, patience_seconds=HOUR_SECONDS)
     throttle.hold(30)
     assert 29_000 < redis_client.pttl(f"{prefix}:throttle:t") <= 31_000

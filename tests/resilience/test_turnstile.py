@@ -28,3 +28,12 @@ def test_a_long_wait_is_refused_with_the_time_left(redis_client: redis.Redis, pr
     with pytest.raises(RateLimitedError) as caught:
         held.wait()
     assert caught.value.retry_after_seconds == 40
+
+
+def test_refused_turns_keep_nobody_waiting_longer(redis_client: redis.Redis, prefix: str) -> None:
+    held = turnstile(redis_client, prefix, [])
+    held.hold(40)
+    for _ in range(5):
+        with pytest.raises(RateLimitedError) as caught:
+            held.wait()
+        assert caught.value.retry_after_seconds == 40

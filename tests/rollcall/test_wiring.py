@@ -1,24 +1,29 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from resilience.circuit import BreakerPolicy
+import pytest
+
+from resilience.circuit import BreakerPolicy, Circuit
 from rollcall.settings import parse
 from rollcall.wiring import build
 
 SECRETS = dict.fromkeys(("CRON_SECRET", "API_TOKEN", "UNSUBSCRIBE_SECRET"), "0123456789abcdef")
 
 
-def policies(home: Path, **values: str) -> set[BreakerPolicy]:
+def policies(home: Path, **values: str) -> dict[str, BreakerPolicy]:
     system = build(parse({"ROLLCALL_HOME": str(home), **SECRETS, **values}))
     try:
-        return {breaker.policy for breaker in system.services.breakers.values()}
+        return {name: breaker.policy for name, breaker in system.services.breakers.items()}
     finally:
         system.close()
 
 
 def test_the_breakers_go_by_the_default_policy_unless_it_is_set(tmp_path: Path) -> None:
-    assert policies(tmp_path) == {BreakerPolicy()}
+    found = policies(tmp_path)
+    assert list(found) == ["campus", "mail"]
+    assert {replace(policy, probe_seconds=60) for policy in found.values()} == {BreakerPolicy()}
 
 
 def test_every_setting_of_the_breakers_reaches_them(tmp_path: Path) -> None:
@@ -33,4 +38,31 @@ def test_every_setting_of_the_breakers_reaches_them(tmp_path: Path) -> None:
         BREAKER_SLOW_SECONDS="2.5",
         BREAKER_RAMP_SECONDS="90",
     )
-    assert found == {BreakerPolicy(5, 60, 2, 60, 0.5, 30, 40, 2.5, 90)}
+    expected = BreakerPolicy(5, 60, 2, 60, 0.5, 30, 40, 2.5, 90)
+    assert {replace(policy, probe_seconds=60) for policy in found.values()} == {expected}
+
+
+@pytest.mark.parametrize(
+    ("values", "longest_seconds"),
+    [
+        ({}, 20 + 30),
+        ({"SCRAPER_TIMEOUT_SECONDS": "300"}, 20 + 300),
+        ({"SCRAPER_TIMEOUT_SECONDS": "300", "SCRAPER_MAX_CONCURRENCY": "2"}, 20 + 2 * 300),
+        ({"SCRAPER_REQUESTS_PER_MINUTE": "1"}, 20 + 2 * 60 + 30),
+        ({"SCRAPER_REQUESTS_PER_MINUTE": "0"}, 20 + 30),
+    ],
+)
+def test_the_slowest_healthy_answers_close_the_breaker_of_a_source(
+    tmp_path: Path, values: dict[str, str], longest_seconds: int
+) -> None:
+    service = {"SCRAPER_URL": "http://127.0.0.1:9", "SCRAPER_SECRET_TOKEN": "secret"}
+    circuit = Circuit(policies(tmp_path, **service, **values)["scraper"])
+    failing = circuit.permit(10, "failing", 0)
+    circuit.record(failing.generation, "failing", [False] * 10, 0)
+    probing = circuit.permit(3, "probing", 120_000)
+    circuit.record(probing.generation, "probing", [True] * 3, 120_000 + longest_seconds * 1000)
+    assert circuit.state == "closed"
+
+
+def test_the_breakers_of_what_is_no_source_keep_their_own_time_for_probes(tmp_path: Path) -> None:
+    assert policies(tmp_path, SCRAPER_TIMEOUT_SECONDS="300")["mail"].probe_seconds == 60

@@ -32,8 +32,10 @@ class RecordingPacer:
     pace: RecordedPace = field(default_factory=RecordedPace)
     reserved: list[int] = field(default_factory=list)
     held: list[float] = field(default_factory=list)
+    patience_seconds: float = 0
 
-    def reserve(self, n: int) -> RecordedPace:
+    def reserve(self, n: int, *, patience_seconds: float) -> RecordedPace:
+        self.patience_seconds = patience_seconds
         self.reserved.append(n)
         return self.pace
 
@@ -126,6 +128,19 @@ def test_each_request_waits_for_its_slot(
     assert pacer.reserved == [4]
     assert [request.section for request in service.stats.seen] == ["1", "2", "3", "4"]
     assert all(wait >= 0.045 + 0.03 * position for position, wait in enumerate(waited))
+
+
+def test_a_batch_that_would_wait_long_is_not_asked_and_its_pacer_knew(
+    make_scraper: Callable[..., Scraper], service: ScraperStandin
+) -> None:
+    pacer = RecordingPacer(RecordedPace(start_in_seconds=20.5))
+    outcomes = make_scraper(pacer=pacer).observe(keys("1", "2"))
+    waits = [
+        outcome.error.retry_after_seconds
+        for outcome in outcomes
+        if isinstance(outcome, Failure) and isinstance(outcome.error, RateLimitedError)
+    ]
+    assert (waits, pacer.patience_seconds, service.stats.requests) == ([20.5, 20.5], 20, 0)
 
 
 @pytest.mark.parametrize(("headers", "seconds"), [({"Retry-After": "7"}, 7.0), ({}, 60.0)])

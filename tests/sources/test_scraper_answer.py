@@ -96,6 +96,8 @@ def test_an_unsuccessful_scrape_may_have_any_reason(reason: object) -> None:
         (403, UnauthorisedError),
         (400, RejectedError),
         (422, RejectedError),
+        (408, UpstreamError),
+        (425, UpstreamError),
         (429, RateLimitedError),
         (500, UpstreamError),
         (503, UpstreamError),
