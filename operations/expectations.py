@@ -14,17 +14,19 @@ from store.watches import Audience
 class RunTimes:
     """When runs should have come since (None: nobody asks for any), and when one last finished.
 
-    `two_ago` is when the last two whole intervals began.
+    `succeeded_at` leaves out those in which everything failed; `two_ago` is when the last two whole intervals
+    began.
     """
 
     expected_since: datetime | None
     finished_at: datetime | None
+    succeeded_at: datetime | None
     two_ago: datetime
 
     @property
     def is_late(self) -> bool:
-        """Whether none has finished in two intervals."""
-        last = [at for at in (self.expected_since, self.finished_at) if at is not None]
+        """Whether none has succeeded in two intervals."""
+        last = [at for at in (self.expected_since, self.succeeded_at) if at is not None]
         return self.expected_since is not None and max(last) < self.two_ago
 
 
@@ -47,6 +49,7 @@ def run_times(services: Services, *, is_scheduled: bool) -> RunTimes:
     return RunTimes(
         expected_since=runs.first_opened_at(None if is_scheduled else "http"),
         finished_at=runs.last_finished_at(),
+        succeeded_at=runs.last_succeeded_at(),
         two_ago=services.timetable.slot_before(Stagger.ALL, now, 2),
     )
 

@@ -39,13 +39,15 @@ class RunReading:
 class Status:
     """One look at everything; what could not be read is `Unread`, and hides nothing else.
 
-    Shape: `pauses` are those in force, by the source's name or "mail"; `alerts` those that are raised.
+    Shape: `schedulers` and `jobs` count live processes; `pauses` are those in force, by the source's name or
+    "mail"; `alerts` those that are raised.
     """
 
     now: datetime
     runs: RunReading | Unread
     workers: list[Heartbeat] | Unread
     schedulers: int | Unread
+    jobs: int | Unread
     queues: Mapping[str, QueueReading] | Unread
     breakers: list[BreakerSnapshot] | Unread
     lease: LeaseHolder | Unread | None
@@ -75,6 +77,7 @@ def read(room: ControlRoom) -> Status:
         runs=tried(lambda: _runs(room, now)),
         workers=tried(lambda: room.heartbeats.alive("worker")),
         schedulers=tried(lambda: len(room.heartbeats.alive("scheduler"))),
+        jobs=tried(lambda: len(room.heartbeats.alive("jobs"))),
         queues=tried(room.queues),
         breakers=tried(lambda: breakers.read(services)),
         lease=tried(services.cron_lease.held),

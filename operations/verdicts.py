@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import inf
 
+from actors.check import check
 from actors.deliver import MAIL
 from operations.status import Status
 from operations.unread import Unread
 
 SLOW_DELIVERY = timedelta(minutes=10)
 SLOW_QUEUE_SECONDS = 60.0
+SLOW_CHECKS = timedelta(minutes=5)
 
 
 class Light(StrEnum):
@@ -81,7 +84,7 @@ def _polling(status: Status) -> Iterator[Verdict]:
         if reading.silent_since is not None and status.pause(name) is None:
             yield Verdict(Light.TROUBLE, f"{name} has been silent since {_time(reading.silent_since)}")
     if status.runs.times.is_late:
-        yield Verdict(Light.TROUBLE, "no run has finished in two intervals")
+        yield Verdict(Light.TROUBLE, "no run has succeeded in two intervals")
     if status.is_scheduled and status.schedulers == 0:
         yield Verdict(Light.DOWN, "not polling: no scheduler is alive")
     yield Verdict(Light.OK, "Polling")
@@ -106,15 +109,28 @@ def _draining(status: Status) -> Iterator[Verdict]:
         yield Verdict(Light.DOWN, "the queues cannot be read")
         return
     ages = {name: reading.oldest_age_seconds or 0.0 for name, reading in status.queues.items()}
-    slowest = max(ages, key=lambda name: ages[name])
-    if ages[slowest] > SLOW_QUEUE_SECONDS:
-        yield Verdict(Light.TROUBLE, f"{slowest} has waited for {ages[slowest]:.0f} s")
+    slow = {name: age for name, age in ages.items() if age > _patience_seconds(status, name)}
+    if slow:
+        slowest = max(slow, key=lambda name: slow[name])
+        yield Verdict(Light.TROUBLE, f"{slowest} has waited for {slow[slowest]:.0f} s")
     dead = sum(reading.dead for reading in status.queues.values())
     if dead:
         yield Verdict(Light.TROUBLE, f"{dead} dead letters wait for a person")
+    if status.jobs == 0:
+        yield Verdict(Light.TROUBLE, "jobs are not carried out: no jobs process is alive")
     unknown = [name for name, reading in status.queues.items() if not reading.is_age_known]
     since = f" (nobody knows how long {', '.join(unknown)} has waited)" if unknown else ""
     yield Verdict(Light.OK, f"draining{since}")
+
+
+def _patience_seconds(status: Status, queue: str) -> float:
+    """How long a message may wait; a run's checks are published at once, and wait while sources answer."""
+    if queue != check.queue:
+        return SLOW_QUEUE_SECONDS
+    sources = {} if isinstance(status.sources, Unread) else status.sources
+    heard = [reading.last_success_at for reading in sources.values() if reading.last_success_at is not None]
+    is_answered = any(status.now - at < SLOW_CHECKS for at in heard)
+    return inf if is_answered else SLOW_CHECKS.total_seconds()
 
 
 def _crew(status: Status, consequence: str) -> Iterator[Verdict]:

@@ -62,7 +62,7 @@ def _losses(losses: Losses, _: Readings) -> Iterator[Named]:
 
 
 def _runs(times: RunTimes, _: Readings) -> Iterator[Named]:
-    yield "late", symptoms.late(times.finished_at) if times.is_late else None
+    yield "late", symptoms.late(times.succeeded_at) if times.is_late else None
 
 
 def _outbox(backlog: Backlog, readings: Readings) -> Iterator[Named]:
@@ -85,6 +85,10 @@ def _workers(alive: int, _: Readings) -> Iterator[Named]:
     yield "none", None if alive else symptoms.no_worker()
 
 
+def _jobs(alive: int, _: Readings) -> Iterator[Named]:
+    yield "none", None if alive else symptoms.no_jobs_process()
+
+
 def _payments(troubled: list[Payment], _: Readings) -> Iterator[Named]:
     for payment in troubled:
         yield payment.session_id, symptoms.undelivered(payment)
@@ -100,5 +104,6 @@ _JUDGES: dict[str, Callable[[Any, Readings], Iterator[Named]]] = {
     "sources": _sources,
     "disk": _disk,
     "workers": _workers,
+    "jobs": _jobs,
     "payments": _payments,
 }

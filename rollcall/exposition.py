@@ -62,7 +62,7 @@ def _breakers(system: System) -> Iterator[Metric]:
 
 def _runs(system: System) -> Iterator[Metric]:
     times = instruments.run_times(system)
-    yield gauge("rollcall_runs_late", "1 when no run has finished in two intervals", [({}, times.is_late)])
+    yield gauge("rollcall_runs_late", "1 when no run has succeeded in two intervals", [({}, times.is_late)])
     finished = [] if times.finished_at is None else [times.finished_at.timestamp()]
     yield gauge(
         "rollcall_last_finished_run_timestamp_seconds",

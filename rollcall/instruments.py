@@ -34,6 +34,7 @@ def read(system: System, queues: Callable[[], Mapping[str, QueueReading]]) -> Re
         sources=tried(lambda: sources(system)),
         disk=tried(lambda: disk(system.settings.home)),
         workers=tried(lambda: len(system.heartbeats.alive("worker"))),
+        jobs=tried(lambda: len(system.heartbeats.alive("jobs"))),
         payments=tried(lambda: store.payments.troubled_since(now - TROUBLES_WINDOW)),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from prometheus_client.metrics_core import Metric
 
 from domain.job import JobState, Profile
-from observability.health import Finding
+from observability.health import Finding, Severity
 from observability.metrics import gauge
 from rollcall.wiring import System
 
@@ -34,8 +34,8 @@ def jobs_finding(system: System) -> Finding:
         state.value: sum(n for (_, its), n in counts.items() if its is state) for state in JobState
     }
     shown["oldest_queued_age_seconds"] = _oldest_age_seconds(system)
-    shown["alive"] = len(system.heartbeats.alive("jobs"))
-    return Finding(shown)
+    alive = shown["alive"] = len(system.heartbeats.alive("jobs"))
+    return Finding(shown, Severity.HEALTHY if alive else Severity.DEGRADED)
 
 
 def _oldest_age_seconds(system: System) -> dict[str, float | None]:

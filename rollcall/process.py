@@ -6,7 +6,7 @@ import fcntl
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from sqlalchemy import URL
 from domain.errors import PermanentError
 from observability import logs
 from rollcall import environment
+from rollcall.outage import outage_told
 from rollcall.pulse import beating
 from rollcall.wiring import System, build
 from store import migrate
@@ -33,13 +34,14 @@ def role(name: str, overrides: Mapping[str, str] | None = None) -> Iterator[Syst
 
 @contextmanager
 def open_system(overrides: Mapping[str, str] | None = None) -> Iterator[System]:
-    """The system that the environment and `overrides` describe, on a database with the newest schema."""
-    system = build(environment.prepare_home(environment.load(overrides)))
-    try:
+    """The system that the environment and `overrides` describe, on a database with the newest schema.
+
+    Raises: UnreachableError when the database is away.
+    """
+    settings = environment.prepare_home(environment.load(overrides))
+    with outage_told(settings), closing(build(settings)) as system:
         ensure_schema(system.database, system.settings.home)
         yield system
-    finally:
-        system.close()
 
 
 def ensure_schema(database: Database, home: Path) -> None:

@@ -46,6 +46,7 @@ class Readings:
     sources: Mapping[str, SourceReading] | Unread
     disk: Disk | Unread
     workers: int | Unread
+    jobs: int | Unread
     payments: list[Payment] | Unread = field(default_factory=list)
 
     def pause(self, name: str) -> Pause | None:

@@ -30,6 +30,7 @@ _LOOK = {
     "disk": "df -h",
     "payments": "rollcall job ls --kind report",
     "workers": 'pgrep -af "rollcall: worker"',
+    "jobs": 'pgrep -af "rollcall: jobs"',
 }
 
 
@@ -73,10 +74,10 @@ def lost(losses: Losses) -> Symptom:
     return Symptom("Notifications could not be sent", detail, _LOOK["losses"])
 
 
-def late(finished_at: datetime | None) -> Symptom:
-    """Runs do not finish."""
-    detail = "None ever has." if finished_at is None else f"The last one did at {_clock(finished_at)}."
-    return Symptom("No run has finished in two intervals", detail, _LOOK["runs"], _CATCHING_UP)
+def late(succeeded_at: datetime | None) -> Symptom:
+    """Runs do not finish, or check nothing."""
+    detail = "None ever has." if succeeded_at is None else f"The last one did at {_clock(succeeded_at)}."
+    return Symptom("No run has succeeded in two intervals", detail, _LOOK["runs"], _CATCHING_UP)
 
 
 def stuck(backlog: Backlog) -> Symptom:
@@ -105,6 +106,12 @@ def no_worker() -> Symptom:
     """Nobody carries messages out."""
     detail = "Nothing is checked and nothing is sent."
     return Symptom("No worker is alive", detail, _LOOK["workers"], _AWAY_FOR)
+
+
+def no_jobs_process() -> Symptom:
+    """Nobody carries durable jobs out."""
+    detail = "Durable jobs wait: nothing that was ordered is made."
+    return Symptom("No jobs process is alive", detail, _LOOK["jobs"], _AWAY_FOR)
 
 
 def undelivered(payment: Payment) -> Symptom:

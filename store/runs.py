@@ -6,7 +6,18 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from domain.run import ONE_SECTION, Batch, Run, RunState
@@ -105,10 +116,15 @@ class Runs:
 
     def last_finished_at(self) -> datetime | None:
         """When a run last finished, or None when none ever has; a check of one section by hand is none."""
-        is_it = _IS_OF_MANY & (runs.c.state == RunState.FINISHED)
-        query = select(func.max(runs.c.finished_at_ms)).where(is_it)
-        with self._database.read() as connection:
-            return from_ms_or_none(connection.execute(query).scalar())
+        return self._last_finished_at(_IS_OF_MANY)
+
+    def last_succeeded_at(self) -> datetime | None:
+        """As `last_finished_at`, without the runs in which everything failed.
+
+        One that had nothing to check has succeeded, and so has one that left all to the next, as it does
+        while its source is paused: that is told as what it is.
+        """
+        return self._last_finished_at(_IS_OF_MANY & ((runs.c.checked > 0) | (runs.c.failed == 0)))
 
     def first_opened_at(self, trigger: str | None = None) -> datetime | None:
         """When the first run, or the first by `trigger`, was asked for; None when none ever was.
@@ -210,6 +226,12 @@ class Runs:
                 return None
             _give_up(connection, batch_of(row), "failed", reason, now)
         return batch_of(row)
+
+    def _last_finished_at(self, is_it: ColumnElement[bool]) -> datetime | None:
+        is_it &= runs.c.state == RunState.FINISHED
+        query = select(func.max(runs.c.finished_at_ms)).where(is_it)
+        with self._database.read() as connection:
+            return from_ms_or_none(connection.execute(query).scalar())
 
     def _of_slot(self, stagger: Stagger, slot: datetime) -> Run:
         is_it = (runs.c.stagger == stagger) & (runs.c.slot_ms == to_ms(slot)) & ~runs.c.forced

@@ -18,6 +18,7 @@ from resilience.claims import Claims
 from rollcall import backups, environment
 from rollcall.clock import SystemClock
 from rollcall.idle import alone
+from rollcall.outage import outage_told
 from rollcall.output import progress
 from rollcall.settings import Settings
 from rollcall.storage import folder_of, storage_of
@@ -62,7 +63,11 @@ def backup(file: Path, *, without_secrets: bool) -> None:
 
 def _write(settings: Settings, file: Path, secrets: Mapping[str, str]) -> Manifest:
     folder = folder_of(settings)
-    with closing(Database(database_url(settings))) as database, progress("backing up") as bar:
+    with (
+        outage_told(settings),
+        closing(Database(database_url(settings))) as database,
+        progress("backing up") as bar,
+    ):
         if database.is_missing:
             raise PermanentError(f"there is no {database.url.database}: run `rollcall init`")
         return back_up(
@@ -92,7 +97,7 @@ def restore(file: BinaryIO, *, may_replace: bool, without_secrets: bool) -> None
     archive = Reader(file)
     settings = environment.prepare_home(environment.load())
     secrets = {} if without_secrets else archive.secrets()
-    with alone(settings), closing(Database(database_url(settings))) as database:
+    with alone(settings), outage_told(settings), closing(Database(database_url(settings))) as database:
         restoring.check(database, archive, replace=may_replace)
         _store(settings, archive)
         for name, value in secrets.items():

@@ -22,7 +22,7 @@ def breaker() -> None:
 def list_(*, as_json: bool) -> None:
     """List the breakers."""
     with open_system() as system:
-        rows = [asdict(found.snapshot()) for found in system.services.breakers.values()]
+        rows = [asdict(snapshot) for snapshot in breakers.read(system.services)]
     show(rows, as_json=as_json)
 
 

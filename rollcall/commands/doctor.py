@@ -42,7 +42,7 @@ def _examined(case: Case) -> list[Finding]:
         *messages.checks(case),
         *mail.CHECKS,
         *sources.checks(case),
-        *roles.CHECKS,
+        *roles.checks(case),
     )
     return examine(checks, case, configuration.findings(case))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from click.core import ParameterSource
 from domain.errors import InvalidInputError
 from rollcall import dotenv, environment, interview, wiring
 from rollcall.commands.options import setting_options
+from rollcall.outage import outage_told
 from rollcall.settings import Settings, parse
 from store import migrate
 from store.database import Database
@@ -73,13 +75,10 @@ def _files(settings: Settings) -> list[Path]:
 
 
 def _schema(settings: Settings) -> str:
-    database = Database(wiring.database_url(settings))
-    try:
+    with outage_told(settings), closing(Database(wiring.database_url(settings))) as database:
         with database.read() as connection:
             before = migrate.revision(connection)
         migrate.upgrade(database)
-    finally:
-        database.close()
     after = max(before or "", migrate.head())
     return f"database: schema {after}, " + (
         "the newest" if before == after else f"from {before or 'nothing'}"

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import click
 
+from domain.errors import UnreachableError
 from operations import status as statuses
 from operations import trends, verdicts
 from operations.status import RunReading, Status
@@ -30,9 +31,13 @@ _EXIT = {"healthy": 0, "degraded": 1, "unhealthy": 2}
 @json_option
 def status(*, as_json: bool) -> None:
     """Is it polling, sending, draining? Exit code: 0 healthy, 1 degraded, 2 unhealthy."""
-    with open_system() as system:
-        room = control_room(system)
-        found, lately = statuses.read(room), trends.read(room.services)
+    try:
+        with open_system() as system:
+            room = control_room(system)
+            found, lately = statuses.read(room), trends.read(room.services)
+    except UnreachableError as error:
+        _tell_outage(str(error), as_json=as_json)
+        sys.exit(_EXIT["unhealthy"])
     judged = verdicts.judge(found)
     if as_json:
         health = {"health": judged.health, "sentence": judged.sentence, **asdict(judged)}
@@ -43,10 +48,19 @@ def status(*, as_json: bool) -> None:
     sys.exit(_EXIT[judged.health])
 
 
+def _tell_outage(sentence: str, *, as_json: bool) -> None:
+    """Nothing can be read, and so nothing is well."""
+    if as_json:
+        show([{"health": "unhealthy", "sentence": sentence}], as_json=True)
+    else:
+        click.echo(f"unhealthy: {sentence}")
+
+
 def _lines(found: Status, lately: Trends) -> Iterator[tuple[str, str]]:
     yield "runs", _told(found.runs, _runs)
     yield "workers", _told(found.workers, lambda alive: str(len(alive)))
     yield "schedulers", _told(found.schedulers, str)
+    yield "jobs", _told(found.jobs, str)
     yield "cron lease", "free" if found.lease is None else _told(found.lease, _holder)
     yield (
         "queues",
@@ -81,7 +95,7 @@ def _told(reading: T | Unread, words: Callable[[T], str]) -> str:
 
 def _runs(reading: RunReading) -> str:
     now = "none under way" if reading.current is None else f"{reading.current.id} under way"
-    return f"{now}; last finished {_moment(reading.times.finished_at)}; next {_moment(reading.next_at)}"
+    return f"{now}; last success {_moment(reading.times.succeeded_at)}; next {_moment(reading.next_at)}"
 
 
 def _queue(reading: QueueReading) -> str:

@@ -74,9 +74,13 @@ def add(  # noqa: PLR0913 - a watch has this many wishes
 @json_option
 def list_(email: str | None, section: str | None, *, as_json: bool) -> None:
     """List the living watches."""
+    address = None if email is None else normal_address(email)
+    if email is not None and address is None:
+        raise InvalidInputError({"email": "must be an e-mail address"})
     with open_system() as system:
-        rows = [_row(stored) for stored in watches.living(system.services, email=email, section=section)]
-    show(rows, as_json=as_json, empty="nobody watches anything")
+        rows = [_row(stored) for stored in watches.living(system.services, email=address, section=section)]
+    is_filtered = email is not None or section is not None
+    show(rows, as_json=as_json, empty="no watch matches" if is_filtered else "nobody watches anything")
 
 
 @watch.command()

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from domain.errors import InvalidInputError
 from rollcall import environment
+from rollcall.doctor.starting import is_managed
 from rollcall.settings import Settings, read
 
 _SECRET = re.compile(
@@ -18,10 +19,14 @@ _SECRET = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Settings, the bad ones at their defaults; `problems` says what is wrong with each of these."""
+    """Settings, the bad ones at their defaults; `problems` says what is wrong with each of these.
+
+    `is_managed` tells whether systemd starts the roles here.
+    """
 
     settings: Settings
     problems: Mapping[str, str] = field(default_factory=dict)
+    is_managed: bool = False
 
     def redact(self, text: str) -> str:
         """One line of `text` without any secret of ours: errors of libraries quote what they were given."""
@@ -46,4 +51,4 @@ def load() -> Case:
         settings, problems = read(environment.values())
     except InvalidInputError as error:
         settings, problems = read({})[0], error.problems
-    return Case(replace(settings, home=settings.home.absolute()), problems)
+    return Case(replace(settings, home=settings.home.absolute()), problems, is_managed())

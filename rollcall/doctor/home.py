@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -28,19 +29,35 @@ def _home(case: Case) -> Verdict:
         with tempfile.TemporaryFile(dir=home) as file:  # it has no name, and nobody ever sees it
             file.write(b"rollcall")
     except OSError as error:
-        return failure(f"{home} cannot be written ({error.strerror})", f"chown -R {_user()} {home}")
+        return failure(f"{home} cannot be written ({error.strerror})", remedy(home, error))
     if home.stat().st_mode & _OTHERS:
         return warning(f"{home} is open to others", f"chmod 700 {home}")
     return ok(f"{home} can be written")
 
 
-def _user() -> str:
+def remedy(home: Path, error: OSError, user_id: int | None = None) -> str:
+    """What lets the user (this process' own by default) write into `home`, where `error` came of trying."""
+    user_id = os.geteuid() if user_id is None else user_id
+    if error.errno == errno.EROFS:
+        return f"mount -o remount,rw {_mount(home)}"
+    if error.errno == errno.ENOSPC:
+        return f"make room on the disk of {home}"
+    if home.stat().st_uid == user_id:
+        return f"chmod u+w {home}"
+    return f"chown -R {_name(user_id)} {home}"
+
+
+def _mount(home: Path) -> Path:
+    return next(path for path in (home, *home.parents) if path.is_mount())
+
+
+def _name(user_id: int) -> str:
     import pwd  # noqa: PLC0415 - one hint needs it
 
     try:
-        return pwd.getpwuid(os.geteuid()).pw_name
+        return pwd.getpwuid(user_id).pw_name
     except KeyError:
-        return str(os.geteuid())
+        return str(user_id)
 
 
 def _secrets(case: Case) -> Verdict:

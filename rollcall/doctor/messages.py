@@ -14,6 +14,7 @@ from rollcall import brokers
 from rollcall.doctor.case import Case
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
+from rollcall.doctor.starting import start_command
 from rollcall.embedded import socket_path
 from rollcall.wiring import redis_client
 
@@ -25,10 +26,10 @@ _SKEW_SECONDS, _MOST_SKEW_SECONDS = 5.0, 12.0  # beyond it, live workers are tak
 def _redis(case: Case) -> Verdict:
     url = case.settings.redis_url
     if url is None:
-        return _answering(
-            lambda: redis_client(case.settings), str(socket_path(case.settings.home)), "rollcall up"
-        )
-    return _answering(lambda: redis_client(case.settings), _place(url), _remedy(url, "REDIS_URL"))
+        place, remedy = str(socket_path(case.settings.home)), start_command("valkey", managed=case.is_managed)
+    else:
+        place, remedy = _place(url), _remedy(url, "REDIS_URL")
+    return _answering(lambda: redis_client(case.settings), place, remedy)
 
 
 def _answering(connect: Callable[[], redis.Redis], place: str, remedy: str) -> Verdict:

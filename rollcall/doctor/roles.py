@@ -10,6 +10,7 @@ from resilience.heartbeat import Heartbeats
 from rollcall.doctor.case import Case
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
+from rollcall.doctor.starting import start_command
 from rollcall.wiring import HEARTBEAT_TTL_SECONDS, redis_client
 
 _TIMEOUT_SECONDS = 5
@@ -21,7 +22,7 @@ def _alive(role: str) -> Callable[[Case], Verdict]:
         with redis_client(case.settings) as client:
             found = Heartbeats(client, HEARTBEAT_TTL_SECONDS).alive(role)
         if not found:
-            return failure(f"no {role} is alive", f"rollcall {role}")
+            return failure(f"no {role} is alive", start_command(role, managed=case.is_managed))
         return ok(f"{len(found)} alive: {', '.join(beat.instance_id for beat in found)}")
 
     return look
@@ -34,7 +35,9 @@ def _web(case: Case) -> Verdict:
         connection.request("GET", "/readyz")
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        return failure(f"nothing answers on {host}:{port} ({error})", "rollcall web")
+        return failure(
+            f"nothing answers on {host}:{port} ({error})", start_command("web", managed=case.is_managed)
+        )
     finally:
         connection.close()
     if status == HTTPStatus.OK:
@@ -45,9 +48,16 @@ def _web(case: Case) -> Verdict:
 
 
 _REDIS = ("settings.REDIS_URL", "settings.ROLLCALL_HOME", "redis")
-CHECKS = (
-    Check("worker", _alive("worker"), "rollcall worker", _REDIS),
-    Check("scheduler", _alive("scheduler"), "rollcall scheduler", _REDIS),
-    Check("jobs", _alive("jobs"), "rollcall jobs", _REDIS),
-    Check("web", _web, "rollcall web", ("settings.HOST", "settings.PORT")),
+_LOOKS = (
+    ("worker", _alive("worker"), _REDIS),
+    ("scheduler", _alive("scheduler"), _REDIS),
+    ("jobs", _alive("jobs"), _REDIS),
+    ("web", _web, ("settings.HOST", "settings.PORT")),
 )
+
+
+def checks(case: Case) -> tuple[Check, ...]:
+    """One for each role."""
+    return tuple(
+        Check(role, look, start_command(role, managed=case.is_managed), needs) for role, look, needs in _LOOKS
+    )

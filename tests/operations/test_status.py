@@ -19,6 +19,7 @@ def test_everything_is_read_at_once(rollcall: House) -> None:
     rollcall.catalog.rows[rollcall.key()] = Row(0)
     rollcall.run()
     rollcall.room.heartbeats.beat("worker", "a:1", {})
+    rollcall.room.heartbeats.beat("jobs", "a:2", {})
     rollcall.services.cron_lease.acquire("run 1", {"host": "a"})
     found = status.read(rollcall.room)
     unread = [name for name in status.Status.__slots__ if isinstance(getattr(found, name), Unread)]
@@ -30,6 +31,7 @@ def test_everything_is_read_at_once(rollcall: House) -> None:
     assert found.runs.next_at == datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
     assert isinstance(found.workers, list)
     assert [worker.instance_id for worker in found.workers] == ["a:1"]
+    assert (found.schedulers, found.jobs) == (0, 1)
     assert not isinstance(found.lease, Unread)
     assert found.lease is not None
     assert not isinstance(found.sources, Unread)
@@ -67,7 +69,7 @@ def test_without_redis_the_rest_is_read(tmp_path: Path, unreachable: redis.Redis
     with house(sqlite_url(tmp_path), unreachable, prefix) as away:
         found = status.read(away.room)
     unread = {name for name in status.Status.__slots__ if isinstance(getattr(found, name), Unread)}
-    assert unread == {"workers", "schedulers", "queues", "breakers", "lease"}
+    assert unread == {"workers", "schedulers", "jobs", "queues", "breakers", "lease"}
 
 
 def test_what_the_database_cannot_say_hides_nothing_else(rollcall: House) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from domain.errors import InvalidInputError
+from domain.errors import InvalidInputError, UnreachableError
 from rollcall.cli import rollcall
 from tests.support.redis_server import running, valkey_binary
+from tests.support.stack import free_port
 
 Command = Callable[..., Result]
 
@@ -46,6 +47,23 @@ def test_the_history_tells_who_did_what_the_latest_first(run: Command) -> None:
 def test_a_breaker_that_nobody_touched_has_no_history(run: Command) -> None:
     assert run("history").stdout == "nobody held or reset a breaker\n"
     assert json.loads(run("history", "--json").stdout) == []
+
+
+def test_the_listing_tells_what_the_fleet_sees(run: Command) -> None:
+    assert run("open", "mail").exit_code == 0
+    listed = json.loads(run("ls", "--json").stdout)
+    assert {(row["name"], row["state"], row["scope"]) for row in listed} == {
+        ("campus", "closed", "fleet"),
+        ("mail", "open", "fleet"),
+    }
+
+
+def test_without_redis_no_breaker_is_called_closed(tmp_path: Path) -> None:
+    environment = {"ROLLCALL_HOME": str(tmp_path), "REDIS_URL": f"redis://127.0.0.1:{free_port()}"}
+    done = CliRunner().invoke(rollcall, ["breaker", "ls"], env=environment)
+    assert isinstance(done.exception, UnreachableError)
+    assert "Redis cannot be reached" in str(done.exception)
+    assert done.stdout == ""
 
 
 def test_a_breaker_that_does_not_exist_is_named(run: Command) -> None:

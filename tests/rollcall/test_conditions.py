@@ -33,11 +33,12 @@ WELL = Readings(
     pauses={},
     queues={"check": QueueReading(3, 0.1, 0), "deliver": QueueReading(0, None, 0)},
     losses=Losses(0, 0),
-    runs=RunTimes(NOW - 9 * HOUR, NOW - 10 * MINUTE, NOW - HOUR),
+    runs=RunTimes(NOW - 9 * HOUR, NOW - MINUTE, NOW - 10 * MINUTE, NOW - HOUR),
     outbox=Backlog(3, NOW - 9 * MINUTE, 5),
     sources={"scraper": HEARD},
     disk=Disk(Path("/var/lib/rollcall"), 3 * GIB, 20 * GIB),
     workers=1,
+    jobs=1,
 )
 
 
@@ -55,7 +56,7 @@ def test_where_all_is_well_every_condition_is_named_and_none_holds() -> None:
     found = conditions(WELL)
     assert set(found.values()) == {None}
     judged = {name.partition("/")[0] for name in found} - {"unreadable", "pauses"}
-    assert judged == {"breakers", "queues", "losses", "runs", "outbox", "sources", "disk", "workers"}
+    assert judged == {"breakers", "queues", "losses", "runs", "outbox", "sources", "disk", "workers", "jobs"}
 
 
 def test_who_paid_and_got_nothing_is_told_of_with_what_became_of_the_money() -> None:
@@ -114,7 +115,7 @@ def test_notifications_that_died_lately_tell_how_many_people_miss_them() -> None
     )
 
 
-@pytest.mark.parametrize(("expected_since", "finished_at", "holds"), [
+@pytest.mark.parametrize(("expected_since", "succeeded_at", "holds"), [
     (NOW - 9 * HOUR, NOW - 61 * MINUTE, True),
     (NOW - 9 * HOUR, NOW - 60 * MINUTE, False),
     (NOW - 9 * HOUR, None, True),
@@ -123,12 +124,12 @@ def test_notifications_that_died_lately_tell_how_many_people_miss_them() -> None
     (None, None, False),  # SCHEDULER=off, and nobody has ever asked over HTTP
     (None, NOW - 9 * HOUR, False),
 ])  # fmt: skip
-def test_no_finished_run_in_two_intervals(
+def test_no_run_that_succeeded_in_two_intervals_however_many_finished(
     expected_since: datetime | None,
-    finished_at: datetime | None,
+    succeeded_at: datetime | None,
     holds: bool,  # noqa: FBT001
 ) -> None:
-    found = holding(runs=RunTimes(expected_since, finished_at, NOW - HOUR))
+    found = holding(runs=RunTimes(expected_since, NOW, succeeded_at, NOW - HOUR))
     assert (list(found) == ["runs/late"]) is holds
 
 
@@ -158,9 +159,13 @@ def test_no_worker_must_be_missed_for_two_minutes() -> None:
     assert holding(workers=0)["workers/none"].hold_off == 2 * MINUTE
 
 
+def test_no_jobs_process_must_be_missed_for_two_minutes() -> None:
+    assert holding(jobs=0)["jobs/none"].hold_off == 2 * MINUTE
+
+
 @pytest.mark.parametrize(
     "reading",
-    ["breakers", "pauses", "queues", "losses", "runs", "outbox", "sources", "disk", "workers"],
+    ["breakers", "pauses", "queues", "losses", "runs", "outbox", "sources", "disk", "workers", "jobs"],
 )
 def test_what_cannot_be_read_is_its_own_condition_and_is_judged_neither_well_nor_ill(reading: str) -> None:
     changes: dict[str, Any] = {reading: Unread("ConnectionError: refused")}

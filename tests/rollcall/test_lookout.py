@@ -46,6 +46,7 @@ class Lookout:
     system: System
     queues: Mapping[str, QueueReading] | None = field(default_factory=lambda: dict(EMPTY))
     works: bool = True
+    has_jobs_process: bool = True
 
     def look(self, minutes: float = 0) -> None:
         """Look now, and every half minute for `minutes`; a worker, if there is one, works meanwhile."""
@@ -64,6 +65,8 @@ class Lookout:
     def _look(self) -> None:
         if self.works:
             self.system.heartbeats.beat("worker", "here", {})
+        if self.has_jobs_process:
+            self.system.heartbeats.beat("jobs", "there", {})
         look(self.system, self._queues)
         self.house.work()
 
@@ -217,6 +220,15 @@ def test_where_no_worker_lives_the_scheduler_tells_it_itself(lookout: Lookout) -
     lookout.works = True
     lookout.look(2)
     assert lookout.subjects() == ["No worker is alive", "Over: No worker is alive"]
+
+
+def test_where_no_jobs_process_lives_it_is_told_and_its_return_too(lookout: Lookout) -> None:
+    lookout.has_jobs_process = False
+    lookout.look(2)
+    assert lookout.subjects() == ["No jobs process is alive"]
+    lookout.has_jobs_process = True
+    lookout.look(2)
+    assert lookout.subjects() == ["No jobs process is alive", "Over: No jobs process is alive"]
 
 
 def test_a_source_that_was_taken_out_is_no_alert_any_more(lookout: Lookout) -> None:

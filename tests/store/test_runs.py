@@ -149,6 +149,25 @@ def test_nothing_has_finished_before_the_first_run_did(desk: Desk) -> None:
     assert desk.runs.last_finished_at() is None
 
 
+def test_a_run_in_which_everything_failed_has_finished_and_is_no_success(desk: Desk) -> None:
+    assert desk.runs.last_succeeded_at() is None
+    _, (batch_id,) = desk.start([EVEN])
+    desk.runs.give_up(batch_id, "nobody answered", desk.clock.now())
+    assert desk.runs.last_finished_at() == desk.clock.now()
+    assert desk.runs.last_succeeded_at() is None
+
+
+def test_a_run_that_checked_something_or_had_nothing_to_check_is_a_success(desk: Desk) -> None:
+    desk.watch()
+    _, (seen, unanswered) = desk.start([key()], [ODD])
+    desk.settle(seen, desk.seen(1))
+    desk.runs.give_up(unanswered, "nobody answered", desk.clock.now())
+    assert desk.runs.last_succeeded_at() == desk.clock.now()
+    later = desk.clock.advance(60)
+    desk.start()
+    assert desk.runs.last_succeeded_at() == later
+
+
 def test_a_parked_batch_is_taken_when_it_is_due_and_by_one_only(desk: Desk) -> None:
     _, (batch_id,) = desk.start([EVEN])
     now = desk.clock.now()

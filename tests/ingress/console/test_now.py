@@ -31,6 +31,7 @@ def _parts(site: Site) -> dict[str, str]:
 def test_the_page_answers_the_three_questions_first(site: Site, guest: httpx.Client) -> None:
     site.house.room.heartbeats.beat("worker", "host:1", {})
     site.house.room.heartbeats.beat("scheduler", "host:2", {})
+    site.house.room.heartbeats.beat("jobs", "host:3", {})
     text = guest.get("/console/").text
     assert "<h1>Polling; sending; draining.</h1>" in text
     assert text.index("<h1>") < text.index("<h2")

@@ -27,6 +27,23 @@ def test_a_watch_is_paused_and_resumed(run: Command, rows: Rows) -> None:
     assert actions == ["watch.resume", "watch.pause", "watch.add"]
 
 
+def test_watches_are_found_by_an_address_however_it_is_spelled(run: Command, rows: Rows) -> None:
+    assert [row["id"] for row in rows("watch", "ls", "--email", " Ada@Example.EDU")] == [1]
+
+
+@pytest.mark.parametrize("words", [("--email", "bob@example.edu"), ("--section", "99999")])
+def test_where_no_watch_matches_it_is_not_said_that_nobody_watches(
+    run: Command, words: tuple[str, ...]
+) -> None:
+    assert run("watch", "ls", *words).stdout == "no watch matches\n"
+
+
+def test_what_is_no_address_is_named(run: Command) -> None:
+    error = run("watch", "ls", "--email", "ada").exception
+    assert isinstance(error, InvalidInputError)
+    assert set(error.problems) == {"email"}
+
+
 @pytest.mark.parametrize("words", [("pause", "7", "--for", "1d"), ("resume", "7"), ("rm", "7")])
 def test_a_watch_that_does_not_live_is_named(run: Command, words: tuple[str, ...]) -> None:
     error = run("watch", *words).exception

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import redis
 
@@ -47,6 +49,19 @@ def test_a_server_that_throws_away_what_does_not_fit_is_a_warning(
         redis_client.config_set("appendonly", "no")
     assert found["redis.persistence"].status is Status.WARNING
     assert found["redis.persistence"].hint == "redis-cli CONFIG SET maxmemory-policy noeviction"
+
+
+@pytest.mark.parametrize(
+    ("is_managed", "hint"), [(True, "systemctl start rollcall-valkey"), (False, "rollcall up")]
+)
+def test_our_own_server_is_started_as_it_is_on_this_machine(
+    is_managed: bool,  # noqa: FBT001
+    hint: str,
+    tmp_path: Path,
+) -> None:
+    case = Case(parse({"ROLLCALL_HOME": str(tmp_path)}), is_managed=is_managed)
+    found = {finding.id: finding for finding in examine(checks(case), case)}["redis"]
+    assert (found.status, found.hint) == (Status.FAILURE, hint)
 
 
 def test_a_broker_of_its_own_is_asked_for_itself(redis_url: str) -> None:
