@@ -18,7 +18,18 @@ from domain.notice import Accepted, Letter, Receipt, Refused
 
 _MESSAGE_STREAM = "outbound"
 _INVALID_ADDRESS, _INACTIVE_RECIPIENT = 300, 406  # Postmark's own codes, in answers with status 422
+# Refusals of us, not of the letter: it can leave once a person has mended the account.
 _NO_TOKEN, _NOT_ALLOWED = 10, 405
+_SENDER_NOT_FOUND, _SENDER_NOT_CONFIRMED = 400, 401
+_ACCOUNT_PENDING, _ACCOUNT_MAY_NOT_SEND = 412, 413
+_UNAUTHORISED = {
+    _NO_TOKEN,
+    _NOT_ALLOWED,
+    _SENDER_NOT_FOUND,
+    _SENDER_NOT_CONFIRMED,
+    _ACCOUNT_PENDING,
+    _ACCOUNT_MAY_NOT_SEND,
+}
 
 
 def mail_of(letter: Letter) -> dict[str, Any]:
@@ -60,7 +71,7 @@ def _words(answer: dict[str, Any]) -> str:
 def refusal_of(status: int, answer: dict[str, Any]) -> RollcallError:
     """The error that an answer stands for."""
     code, told = answer.get("ErrorCode"), _words(answer)
-    if status == HTTPStatus.UNAUTHORIZED or code in {_NO_TOKEN, _NOT_ALLOWED}:
+    if status == HTTPStatus.UNAUTHORIZED or code in _UNAUTHORISED:
         return UnauthorisedError(told)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return RateLimitedError(told)

@@ -17,16 +17,16 @@ from scheduling.timetable import trigger_of
 
 
 def run(overrides: Mapping[str, str] | None = None) -> None:
-    """Publish what is due until SIGTERM."""
+    """Publish what is due until SIGTERM; `SCHEDULER=off` stops the timed checks alone."""
     with stopping() as stopped, role("scheduler", overrides) as system:
         demo.seed(system)
-        schedule = Schedule(system.services, system.timetable)
+        schedule = Schedule(system.services)
         schedule.every(TICK, lambda: quietly(lambda: _tick(system), "cannot reconcile"), name="reconcile")
         queues = Health(system).queues
         schedule.every(lookout.PERIOD, lambda: lookout.look(system, queues), name="look")
+        schedule.condense_history(trigger_of(system.settings.report_aggregate_cron))
         if system.settings.scheduler == "on":
             schedule.check_on_time()
-            schedule.condense_history(trigger_of(system.settings.report_aggregate_cron))
             if system.is_demo:
                 schedule.check_demo()
         schedule.start()

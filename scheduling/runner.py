@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 
 from actors.services import Services
@@ -14,28 +15,41 @@ from actors.submission import submit
 from actors.triggers import trigger_run
 from domain.history import day_of
 from domain.section import Stagger
-from scheduling.timetable import Timetable
+from scheduling.timetable import trigger_of
 
 TICK = timedelta(seconds=2)
 DEMO_PERIOD = timedelta(seconds=15)
-_MISFIRE_GRACE_SECONDS = 600
+EVERY_MINUTE = trigger_of("* * * * *")  # a crontab expression names no finer time
 
 
 class Schedule:
     """One process' schedule. Two of them do no harm: a slot has one run, whoever asks for it first."""
 
-    def __init__(self, services: Services, timetable: Timetable) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
-        self._timetable = timetable
+        self._asked: dict[Stagger, datetime] = {}
+        # However late it is (the machine slept), what was due is done, and once.
         self._scheduler = BackgroundScheduler(
-            timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": _MISFIRE_GRACE_SECONDS}
+            timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None}
         )
 
-    def check_on_time(self) -> None:
-        """Check each half when it is due; a slot that passed while nobody was up is made good at once."""
-        for stagger, trigger in self._timetable.triggers.items():
-            self._scheduler.add_job(self._check, trigger, args=[stagger], id=f"check-{stagger}")
-            self._scheduler.add_job(self._check, args=[stagger], id=f"catch-up-{stagger}")
+    def check_on_time(self, looks: BaseTrigger = EVERY_MINUTE) -> None:
+        """Check each half when it is due.
+
+        A look now, and at each of `looks`, asks for the run of the half's latest slot until it has one: what
+        passed while nobody was up, the machine slept or the database was busy is made good at the next look.
+        Slots before the latest are not.
+        """
+        for stagger in (Stagger.EVEN, Stagger.ODD):
+            self._scheduler.add_job(self.check, looks, args=[stagger], id=f"check-{stagger}")
+            self._scheduler.add_job(self.check, args=[stagger], id=f"catch-up-{stagger}")
+
+    def check(self, stagger: Stagger) -> None:
+        """Ask for the latest slot's run, unless this process has: a look at nothing new costs no query."""
+        slot = self._services.timetable.slot(stagger, self._services.clock.now())
+        if self._asked.get(stagger) != slot:
+            run, _ = trigger_run(self._services, "schedule", stagger, force=False)
+            self._asked[stagger] = run.slot
 
     def check_demo(self) -> None:
         """Check the demo campus all the time: its seats move within the minute."""
@@ -57,9 +71,6 @@ class Schedule:
     def stop(self) -> None:
         """Stop; a job that is running ends first."""
         self._scheduler.shutdown()
-
-    def _check(self, stagger: Stagger) -> None:
-        trigger_run(self._services, "schedule", stagger, force=False)
 
     def _check_everything(self) -> None:
         trigger_run(self._services, "demo", Stagger.ALL, force=True)

@@ -17,6 +17,7 @@ from store.schema import suppressions, watches
 from store.sections import ensure_all
 
 _CHUNK = 500  # databases bound the number of parameters
+_NEAR = 100  # places a query: it looks up every section of theirs with every address
 _UPDATE = update(watches).where(watches.c.id == bindparam("row_id"))
 _SAVE = _UPDATE.values(kinds=bindparam("kinds"), min_seats=bindparam("min_seats"))
 
@@ -40,7 +41,8 @@ def enrol(
     """Write `wanted` in their order; for each whether it is new, or why it was refused."""
     refused = _suppressed(connection, {wish.email for wish in wanted})
     section_ids = ensure_all(connection, (wish.key for wish in wanted if wish.email not in refused))
-    rows = _living(connection, section_ids.values())
+    places = {(section_ids[wish.key], wish.email) for wish in wanted if wish.email not in refused}
+    rows = _living(connection, places)
     created: dict[Place, Row] = {}
     changed: dict[Place, Row] = {}
     results: list[bool | InvalidInputError] = []
@@ -88,18 +90,22 @@ def _suppressed(connection: Connection, emails: Iterable[str]) -> dict[str, str]
     return found
 
 
-def _living(connection: Connection, section_ids: Iterable[int]) -> dict[Place, Row]:
+def _living(connection: Connection, places: Iterable[Place]) -> dict[Place, Row]:
+    """The living watches of `places`, and a few nearby; never all of a section, which has thousands."""
     columns = watches.c
     living = select(columns.id, columns.section_id, columns.email, columns.kinds, columns.min_seats)
     found: dict[Place, Row] = {}
-    for chunk in _chunks(section_ids):
-        query = living.where(columns.section_id.in_(chunk), columns.ended_at_ms.is_(None))
+    for chunk in _chunks(sorted(places), _NEAR):
+        section_ids, emails = (set(each) for each in zip(*chunk, strict=True))
+        query = living.where(
+            columns.section_id.in_(section_ids), columns.email.in_(emails), columns.ended_at_ms.is_(None)
+        )
         for row in connection.execute(query):
             wishes = {"kinds": row.kinds, "min_seats": row.min_seats}
             found[row.section_id, row.email] = {"row_id": row.id} | wishes
     return found
 
 
-def _chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
+def _chunks(values: Iterable[Any], size: int = _CHUNK) -> Iterator[list[Any]]:
     listed = list(values)
-    return (listed[start : start + _CHUNK] for start in range(0, len(listed), _CHUNK))
+    return (listed[start : start + size] for start in range(0, len(listed), size))

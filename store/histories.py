@@ -20,6 +20,7 @@ from domain.section import SectionKey, Stagger
 from store.database import Database
 from store.moments import from_ms, to_ms
 from store.schema import runs, section_history, sections, watches
+from store.sections import is_section
 
 HOUR_MS = 3_600_000
 BLIND_AFTER_HOURS = 3  # without a look: shorter ones are how checks go
@@ -85,9 +86,7 @@ def read_looks(connection: Connection, since_ms: int, until_ms: int) -> Looks:
 
 
 def _row(connection: Connection, key: SectionKey) -> RowMapping | None:
-    columns = sections.c
-    is_it = (columns.source == key.source) & (columns.term == key.term) & (columns.number == key.number)
-    return connection.execute(select(sections).where(is_it)).mappings().first()
+    return connection.execute(select(sections).where(is_section(key))).mappings().first()
 
 
 def _sightings(connection: Connection, section_id: int, since_ms: int, until_ms: int) -> list[RowMapping]:

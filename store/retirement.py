@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, exists, func, or_, select, update
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from domain.changes import MISSES_TO_RETIRE, is_mass_missing, retire
 from store import notices
-from store.schema import sections, watches
-from store.sections import save, state_of
+from store.schema import sections
+from store.sections import IS_WATCHED, save, state_of
 
 # What the source never showed (a wrong number, a section yet to come) cannot be gone: it is asked on.
 _IS_KNOWN = or_(*(sections.c[name].is_not(None) for name in ("open_seats", "capacity", "instructor")))
-_IS_WATCHED = exists().where(watches.c.section_id == sections.c.id, watches.c.ended_at_ms.is_(None))
 _IS_GONE = _IS_KNOWN & sections.c.retired.is_(False) & (sections.c.misses >= MISSES_TO_RETIRE)
 _IS_OF_SOURCE = sections.c.source == bindparam("of_source")
 _SOURCES = select(sections.c.source).where(_IS_GONE).distinct()
 _GONE = select(sections).where(_IS_GONE, _IS_OF_SOURCE).with_for_update()
 _DOUBT = update(sections).where(_IS_GONE, _IS_OF_SOURCE).values(misses=MISSES_TO_RETIRE - 1)
 _TRACKED = select(func.count().filter(sections.c.misses > 0), func.count()).where(
-    _IS_KNOWN, _IS_OF_SOURCE, sections.c.retired.is_(False), _IS_WATCHED
+    _IS_KNOWN, _IS_OF_SOURCE, sections.c.retired.is_(False), IS_WATCHED
 )
 
 

@@ -30,7 +30,7 @@ from store.schema import section_history, sections, watches
 
 _HISTORY_LIMIT = 500
 _CHUNK = 500  # databases bound the number of parameters
-_IS_WATCHED = exists().where(watches.c.section_id == sections.c.id, watches.c.ended_at_ms.is_(None))
+IS_WATCHED = exists().where(watches.c.section_id == sections.c.id, watches.c.ended_at_ms.is_(None))
 _SAVED = (
     "observed_at_ms",
     "open_seats",
@@ -51,7 +51,7 @@ _UPDATE = update(sections).where(sections.c.id == bindparam("row_id"))
 _SAVE = _UPDATE.values({name: bindparam(name) for name in _SAVED})
 _TOUCH = _UPDATE.values(observed_at_ms=bindparam("observed_at_ms"))
 _DUE = select(sections.c.source, sections.c.term, sections.c.number).where(
-    _IS_WATCHED, sections.c.retired.is_(False), sections.c.source.in_(bindparam("sources"))
+    IS_WATCHED, sections.c.retired.is_(False), sections.c.source.in_(bindparam("sources"))
 )
 _LOAD = select(sections).where(
     sections.c.source == bindparam("source"),

@@ -144,6 +144,16 @@ def test_an_import_tells_of_each_line_whether_it_is_new_known_or_refused(desk: D
     assert len(desk.watches.page(email=None, section=None, after=None, limit=9)[0]) == 2
 
 
+def test_an_import_across_many_sections_knows_each_living_watch_again(desk: Desk) -> None:
+    numbers = range(90)
+    wanted = [Watch(f"s{n % 7}@example.edu", key(str(n // 3))) for n in numbers for _ in (1, 2)]
+    wanted += [Watch(f"s{n}@example.edu", key("0")) for n in range(300)]
+    first = desk.watches.add_all(wanted, desk.clock.now())
+    places = {(watch.email, watch.key) for watch in wanted}
+    assert sum(map(bool, first)) == len(places)
+    assert not any(desk.watches.add_all(wanted, desk.clock.now()))
+
+
 def test_an_import_of_nothing_is_fine(desk: Desk) -> None:
     assert desk.watches.add_all([], desk.clock.now()) == []
 
