@@ -9,7 +9,8 @@ from enum import StrEnum
 from domain.changes import Change, InstructorAssigned, SeatsRose, SectionRetired
 from domain.section import SectionKey
 
-_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+# A spreadsheet takes what begins with =, +, - or @ for a formula, and addresses go out in sheets.
+_LOCAL = re.compile(r"(?![=+-])[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN = re.compile(
     r"(?=.{4,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
 )

@@ -57,6 +57,7 @@ ANYTHING = Body(64 * KIBIBYTE)
 JSON = Body(64 * KIBIBYTE, "application/json")
 FORM = Body(64 * KIBIBYTE, "application/x-www-form-urlencoded")
 CSV = Body(5 * KIBIBYTE * KIBIBYTE, "text/csv")
+SHEET_FORM = replace(FORM, limit_bytes=CSV.limit_bytes)
 
 
 def _require_type(headers: Headers, media_type: str) -> None:

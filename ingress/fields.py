@@ -20,7 +20,8 @@ T = TypeVar("T")
 MAX_LENGTH = 1024
 _SOUND_KEY = SectionKey("source", "1", "1")
 _UNSOUND = {"Cc", "Cs"}  # control characters such as NUL, and lone surrogates
-_ATOM, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_FIRST, _ATOM = "[A-Za-z0-9!#$%&'*/?^_`{|}~]", r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _RUN_ID, _JOB_KIND = "[0-9a-f]{32}", "[a-z][a-z0-9_]{0,31}"
 _TOP = "[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
 
@@ -38,14 +39,14 @@ def text(value: object) -> str:
 @rule(
     type="string",
     maxLength=MAX_ADDRESS_LENGTH,
-    pattern=rf"^{_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_TOP}$",
+    pattern=rf"^(?={_FIRST}){_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_TOP}$",
     examples=["ada@example.edu"],
 )
 def address(value: object) -> str:
     """An e-mail address, in the spelling under which it is kept."""
     found = normal_address(text(value))
     if found is None:
-        raise ValueError("must be an e-mail address")
+        raise ValueError("must be an e-mail address that does not begin with =, +, - or @")
     return found
 
 

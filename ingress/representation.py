@@ -14,6 +14,7 @@ from domain.observation import Details
 from domain.run import Run
 from domain.section import SectionKey
 from ingress.surfaces import Surfaces
+from operations.watches import seen_at
 from store.deliveries import StoredNotice
 from store.watches import StoredWatch
 
@@ -54,7 +55,7 @@ def triggered(found: Run, surfaces: Surfaces) -> Shown:
 
 
 def watch(stored: StoredWatch) -> Shown:
-    """A watch; `current` is null until its section was first observed."""
+    """A watch; `current` is null until its section was first seen."""
     wanted, state = stored.watch, stored.section
     return {
         "id": stored.id,
@@ -64,7 +65,7 @@ def watch(stored: StoredWatch) -> Shown:
         "min_seats": wanted.min_seats,
         "created_at": moment(stored.created_at),
         "paused_until": moment(stored.paused_until),
-        "current": None if state.observed_at is None else _current(state),
+        "current": None if seen_at(state) is None else _current(state),
     }
 
 
@@ -155,7 +156,7 @@ def _identity(key: SectionKey) -> Shown:
 def _current(state: SectionState) -> Shown:
     return {
         **_facts(state.open_seats, state.capacity, state.instructor, state.details),
-        "observed_at": moment(state.observed_at),
+        "observed_at": moment(seen_at(state)),
         "retired": state.retired,
     }
 

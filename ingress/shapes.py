@@ -58,7 +58,7 @@ _SEEN = {
     "instructor": _or_null(_TEXT, "null where unknown, empty where nobody is assigned."),
 }
 _DETAILS = dict.fromkeys(("course", "title", "location", "meeting_times"), _TEXT)
-_CURRENT = _SEEN | _DETAILS | {"observed_at": _or_null(_MOMENT), "retired": {"type": "boolean"}}
+_CURRENT = _SEEN | _DETAILS | {"observed_at": _MOMENT, "retired": {"type": "boolean"}}
 _TRIGGERED = {
     "run_id": {"type": "string", "pattern": "^[0-9a-f]{32}$", "examples": [_RUN_ID]},
     "trigger": _TEXT
@@ -143,7 +143,7 @@ SCHEMAS: dict[str, Schema] = {
         created_at=_MOMENT,
         paused_until=_or_null(_MOMENT, "No mail leaves for it before; null where it was never paused."),
         current={
-            "description": "null until the section was first observed.",
+            "description": "null until the section was first seen; a catalog without it shows nothing.",
             "anyOf": [_with(**_CURRENT), {"type": "null"}],
         },
     ),
@@ -154,7 +154,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Section": _with(
         **_IDENTITY,
-        **_CURRENT,
+        **_CURRENT | {"observed_at": _or_null(_MOMENT, "null until it was first seen.")},
         **dict.fromkeys(("openings", "assignments", "misses", "retirements"), _NUMBER),
         history={"type": "array", "items": _with(observed_at=_MOMENT, **_SEEN)},
     ),

@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from actors.services import Services
+from domain.changes import SectionState
 from domain.errors import InvalidInputError
+from domain.observation import Details
+from domain.section import SectionKey, Stagger
 from operations.record import entry
+from operations.room import ControlRoom
 from store.enrolment import Wish
 from store.watches import StoredWatch
 
@@ -69,6 +73,27 @@ def living(
         yield from page
         if after is None:
             return
+
+
+def seen_at(state: SectionState) -> datetime | None:
+    """When its source last spoke of a section, or None while all it ever said is that it has no such section.
+
+    A miss moves `observed_at`, which orders what comes in, but shows nothing.
+    """
+    said = (state.open_seats, state.capacity, state.instructor)
+    is_seen = any(value is not None for value in said) or state.details != Details()
+    return state.observed_at if is_seen else None
+
+
+def next_check_at(room: ControlRoom, key: SectionKey) -> datetime | None:
+    """When the half of the sections to which `key` belongs is next due; None where nobody times that."""
+    if not room.is_scheduled:
+        return None
+    timetable, half = room.services.timetable, Stagger.EVEN if key.is_even else Stagger.ODD
+    at = timetable.next_slot(room.services.clock.now())
+    while timetable.slot(half, at) != at:
+        at = timetable.next_slot(at)
+    return at
 
 
 def export(services: Services) -> Iterator[str]:

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from ingress import bodies
+from ingress.bodies import Body
 from ingress.console import flash
 from ingress.console.door import HOME, own_path
 from ingress.console.page import page
@@ -43,6 +44,7 @@ class Action(Generic[F]):
     form: Callable[..., F]
     plan: Callable[[ControlRoom, F], Plan]
     carry_out: Callable[[ControlRoom, F, str], str]
+    body: Body = bodies.FORM
 
 
 def routes(actions: Iterable[Action[Any]]) -> list[Route]:
@@ -64,7 +66,7 @@ def _endpoint(action: Action[Any]) -> Endpoint[Nothing]:
         kept = {name: value for name, value in given.items() if name not in asked}
         return page(call, "confirm.html", plan=plan, fields=kept, back=back, here=back)
 
-    return endpoint(no_query, Manual({}), body=bodies.FORM)(act)
+    return endpoint(no_query, Manual({}), body=action.body)(act)
 
 
 def _done(call: Call[Nothing], sentence: str, back: str) -> Response:

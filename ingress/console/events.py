@@ -1,7 +1,7 @@
 """`/console/events`: what changes on a page, as server-sent events.
 
-Source: the HTML standard, 9.2. A comment goes out when nothing has changed for a while, so that whoever
-stands between does not take the stream for dead, and we notice when nobody listens any more.
+Source: the HTML standard, 9.2. An empty event goes out when nothing has changed for a while: whoever stands
+between does not take the stream for dead, the page knows that it hears us, and we notice when nobody listens.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ async def _events(request: Request, found: Session, wanted: list[str]) -> AsyncI
 
 
 def _event(fragments: Fragments) -> str:
-    return f"data: {json.dumps(dict(fragments))}\n\n" if fragments else ": still here\n\n"
+    return f"data: {json.dumps(dict(fragments))}\n\n"
 
 
 ROUTES = (Route("/events", listen),)

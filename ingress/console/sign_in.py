@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -23,6 +24,7 @@ from ingress.syntax import parameters
 from operations.record import record
 
 _TEMPLATE = "sign_in.html"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ def leave(call: Call[Nothing]) -> Response:
 
 
 def _again(call: Call[Nothing], form: SignInForm, status: HTTPStatus, problem: str) -> Response:
+    _log.warning("sign-in refused", extra={"client": call.client, "status": status.value})
     return page(call, _TEMPLATE, status, next=own_path(form.next), problem=problem)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from starlette.responses import RedirectResponse, Response
 
 from domain.section import SectionKey
 from ingress import fields
+from ingress.console import flash
 from ingress.console.page import page
 from ingress.endpoint import Call, endpoint, readable
 from ingress.fields import address, digits, one_of, text
@@ -27,6 +28,10 @@ _THINGS = {
     "watch": "the watch number",
     "notification": "the notification number",
 }
+_PARTS = 3  # source, term and number
+_FORM_OF_SECTION = (
+    "A timeline is asked for by source/term/number, such as scraper/2261/12431. These sections may be meant."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ def find(call: Call[FindForm]) -> Response:
     form = call.query
     if form.q is None:
         return page(call, "timeline_find.html", things=_THINGS)
+    if form.of == "section" and not _is_section(form.q.strip()):
+        return _search(call, form.q.strip())
     wanted = quote(form.q.strip(), safe="/@")
     at = f"{_PATH}/address?email={quote(form.q.strip(), safe='@')}" if form.of == "address" else ""
     return RedirectResponse(at or f"{_PATH}/{form.of}/{wanted}", HTTPStatus.SEE_OTHER)
@@ -86,6 +93,18 @@ def of_section(call: Call[Nothing]) -> Response:
 def of_address(call: Call[AddressForm]) -> Response:
     """Of one person."""
     return _show(call, views.of_address(call.surfaces.services, call.query.email))
+
+
+def _is_section(wanted: str) -> bool:
+    parts = wanted.split("/")
+    return len(parts) == _PARTS and not SectionKey(*parts).problems()
+
+
+def _search(call: Call[FindForm], wanted: str) -> Response:
+    """The sections that may be meant."""
+    response = RedirectResponse(f"/console/sections?{urlencode({'q': wanted})}", HTTPStatus.SEE_OTHER)
+    flash.leave(call, response, _FORM_OF_SECTION)
+    return response
 
 
 def _show(call: Call[Nothing] | Call[AddressForm], found: Timeline) -> Response:

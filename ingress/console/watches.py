@@ -8,12 +8,14 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from ingress.bodies import KIBIBYTE, SHEET_FORM
 from ingress.console.page import page
 from ingress.endpoint import Call, endpoint, readable
 from ingress.fields import address, unless_blank
 from ingress.forms import Nothing, no_query, query
 from ingress.manual import Manual
 from ingress.pages import cursor, cursor_of
+from ingress.sheets import MAX_RECORDS
 from operations.watches import COLUMNS, export
 
 _LISTING = "watches"
@@ -56,7 +58,13 @@ def download(call: Call[Nothing]) -> Response:
 @endpoint(no_query, Manual({}))
 def ask_for_sheet(call: Call[Nothing]) -> Response:
     """Where a sheet of watches is pasted or chosen."""
-    return page(call, "import.html", columns=COLUMNS)
+    return page(
+        call,
+        "import.html",
+        columns=COLUMNS,
+        most_lines=MAX_RECORDS,
+        most_mebibytes=SHEET_FORM.limit_bytes // KIBIBYTE**2,
+    )
 
 
 ROUTES = (

@@ -8,6 +8,7 @@ import click
 
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
+from operations.watches import seen_at
 from rollcall.output import json_option, show
 from rollcall.process import open_system
 from store.search import FoundSection, Look
@@ -59,6 +60,6 @@ def _row(found: FoundSection) -> dict[str, object]:
         "capacity": state.capacity,
         "instructor": state.instructor,
         "watches": found.watches,
-        "observed_at": state.observed_at,
+        "observed_at": seen_at(state),
         "retired": state.retired,
     }

@@ -150,5 +150,5 @@ def _row(stored: StoredWatch) -> dict[str, object]:
         "paused_until": stored.paused_until,
         "open_seats": section.open_seats,
         "capacity": section.capacity,
-        "observed_at": section.observed_at,
+        "observed_at": watches.seen_at(section),
     }

@@ -158,7 +158,16 @@ def test_letters_that_only_look_like_others_are_refused(address: str) -> None:
     assert normal_address(address) is None
 
 
-_PLAIN = st.text(string.ascii_letters + string.digits + "!#$%&'*+/=?^_`{|}~-", min_size=1, max_size=20)
+@pytest.mark.parametrize(
+    "address", ["=cmd|'/ccalc'!a0+@b.co", "=1+1@b.co", "+ada@example.edu", "-ada@example.edu", " =a@b.co"]
+)
+def test_what_a_spreadsheet_takes_for_a_formula_is_refused(address: str) -> None:
+    assert normal_address(address) is None
+
+
+_PLAIN = st.text(
+    string.ascii_letters + string.digits + "!#$%&'*+/=?^_`{|}~-", min_size=1, max_size=20
+).filter(lambda local: local[0] not in "=+-")
 
 
 @given(_PLAIN, st.from_regex(r"[A-Za-z0-9]{1,20}\.[A-Za-z]{2,10}", fullmatch=True))
@@ -176,6 +185,7 @@ def test_whatever_is_accepted_is_plain_text_without_space_or_separator(text: str
         assert normal.isprintable()
         assert normal == normal.lower()
         assert normal.count("@") == 1
+        assert normal[0] not in "=+-@"
         assert not set(normal) & set(' ",;:<>()[]\\')
 
 

@@ -93,6 +93,13 @@ def test_odd_characters_are_rejected_by_line(site: Site, cells: str) -> None:
     assert site.count("watches") == 0
 
 
+def test_a_line_that_a_spreadsheet_would_run_is_rejected_by_its_number(site: Site) -> None:
+    answer = site.upload(f"{HEADER}\n=cmd|'/ccalc'!a0+@b.co,,2261,1\n").json()
+
+    assert (answer["created"], [rejected["line"] for rejected in answer["rejected"]]) == (0, [2])
+    assert "email: must be an e-mail address that does not begin with" in answer["rejected"][0]["error"]
+
+
 @pytest.mark.parametrize("number", ["0", "10001", "1.5", "9" * 5000, "٣"])
 def test_odd_numbers_are_rejected_by_line(site: Site, number: str) -> None:
     answer = site.upload(f"{HEADER},min_seats\nada@example.edu,,2261,1,{number}\n")

@@ -54,6 +54,36 @@ def test_a_repetition_brings_up_to_date_what_it_names(site: Site) -> None:
     assert site.add(kinds=["section_retired"]).json()["min_seats"] == 5
 
 
+def test_current_is_null_while_the_catalog_says_only_that_it_has_no_such_section(site: Site) -> None:
+    watch_id = site.add().json()["id"]
+    site.house.run()
+
+    assert site.client.get(f"/watches/{watch_id}", headers=API).json()["current"] is None
+    assert site.add().json()["current"] is None
+    assert site.client.get("/watches", headers=API).json()["items"][0]["current"] is None
+    section = site.client.get("/sections/scraper/2261/12431", headers=API).json()
+    assert (section["observed_at"], section["misses"]) == (None, 1)
+
+
+def test_what_was_seen_stays_current_when_the_catalog_loses_the_section(site: Site) -> None:
+    site.add()
+    site.house.catalog.rows[site.house.key("12431")] = Row(open_seats=2)
+    site.house.run()
+    site.house.catalog.rows.clear()
+    site.house.clock.advance(60)
+    site.house.run()
+
+    assert site.add().json()["current"]["open_seats"] == 2
+
+
+def test_an_address_that_a_spreadsheet_would_run_is_refused_by_name(site: Site) -> None:
+    for email in ("=cmd|'/ccalc'!a0+@b.co", "+ada@example.edu", "-ada@example.edu", "@ada@example.edu"):
+        answer = site.add(email=email)
+        assert (answer.status_code, fields_of(answer)) == (422, {"email"})
+        assert "does not begin with =, +, - or @" in answer.text
+    assert site.count("watches") == 0
+
+
 def test_current_tells_what_was_last_seen(site: Site) -> None:
     watch_id = site.add().json()["id"]
     site.house.catalog.rows[site.house.key("12431")] = Row(open_seats=2, capacity=30, instructor="Hopper, G")

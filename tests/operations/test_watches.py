@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from domain.changes import SectionState, miss
 from domain.errors import InvalidInputError
+from domain.observation import Details, Missing
 from domain.watch import Kind
 from ingress.imports import import_csv
 from operations import watches
@@ -80,3 +83,25 @@ def test_what_is_exported_can_be_imported_and_changes_nothing(rollcall: House) -
     assert (done.created, done.existing, done.rejected) == (0, 2, [])
     assert [stored.watch for stored in watches.living(rollcall.services)] == before
     assert recorded(rollcall) == [("ada", "watch.import", "watches", 2)]
+
+
+def test_a_section_that_its_source_never_had_was_never_seen(rollcall: House) -> None:
+    now, key = rollcall.clock.now(), rollcall.key()
+    unseen = SectionState(key)
+    assert watches.seen_at(unseen) is None
+    assert watches.seen_at(miss(unseen, Missing(key, now))) is None
+    for said in ({"open_seats": 0}, {"capacity": 0}, {"instructor": ""}, {"details": Details("CSE 100")}):
+        assert watches.seen_at(replace(unseen, observed_at=now, **said)) == now
+
+
+@pytest.mark.parametrize(("number", "hour", "minute"), [("12430", 10, 0), ("12431", 9, 30)])
+def test_a_section_is_next_checked_with_its_half(
+    rollcall: House, number: str, hour: int, minute: int
+) -> None:
+    at = watches.next_check_at(rollcall.room, rollcall.key(number))
+    assert at == datetime(2026, 1, 15, hour, minute, tzinfo=UTC)
+
+
+def test_nobody_knows_the_next_check_where_nothing_is_scheduled(rollcall: House) -> None:
+    room = replace(rollcall.room, is_scheduled=False)
+    assert watches.next_check_at(room, rollcall.key()) is None

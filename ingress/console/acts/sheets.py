@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from ingress.bodies import FORM
+from ingress.bodies import SHEET_FORM
 from ingress.console.actions import Action
 from ingress.console.plan import Plan
 from ingress.console.wording import plural
@@ -16,9 +16,9 @@ from operations.room import ControlRoom
 _NAMED = 5
 
 
-@rule(type="string", maxLength=FORM.limit_bytes)
+@rule(type="string", maxLength=SHEET_FORM.limit_bytes)
 def sheet(value: object) -> str:
-    """A sheet as it was pasted."""
+    """A sheet as it was pasted, or read from a file by the page."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError("must not be empty")
     return value
@@ -57,4 +57,4 @@ def _default(room: ControlRoom) -> str:
     return next(iter(room.services.sources))
 
 
-ACTIONS = (Action("watch-import", ImportForm, _plan, _import),)
+ACTIONS = (Action("watch-import", ImportForm, _plan, _import, SHEET_FORM),)

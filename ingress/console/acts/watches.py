@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from domain.changes import SectionState
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
 from domain.watch import MAX_SEATS, Kind
 from ingress import fields
 from ingress.console.actions import Action
 from ingress.console.plan import Plan, Question
-from ingress.console.wording import moment
+from ingress.console.wording import moment, plural
 from ingress.fields import address, digits, one_of
 from operations import watches
 from operations.durations import duration
@@ -60,11 +61,10 @@ class PauseForm:
 def _plan_add(room: ControlRoom, form: AddForm) -> Plan:
     key = form.wish.key
     _require_source(room, key)
-    state = room.services.store.sections.get(key)
-    known = "It was never seen: the first sighting is a baseline, and mails nobody."
-    if state is not None and state.observed_at is not None:
-        seats = "unknown" if state.open_seats is None else state.open_seats
-        known = f"{seats} seats are open, as of {moment(state.observed_at)} UTC."
+    state = room.services.store.sections.get(key) or SectionState(key)
+    known = _known(room, state)
+    if watches.seen_at(state) is None:
+        known += " The first sighting is a baseline, and mails nobody."
     effects = (f"{form.email} is mailed when it has news.", known)
     return Plan(f"Watch {key}?", "Add the watch", effects)
 
@@ -72,7 +72,19 @@ def _plan_add(room: ControlRoom, form: AddForm) -> Plan:
 def _add(room: ControlRoom, form: AddForm, by: str) -> str:
     _require_source(room, form.wish.key)
     stored, created = watches.add(room.services, form.wish, by)
-    return f"Watch {stored.id} {'is added' if created else 'was there, and is brought up to date'}."
+    done = "is added" if created else "was there, and is brought up to date"
+    return f"Watch {stored.id} {done}. {_known(room, stored.section)}"
+
+
+def _known(room: ControlRoom, state: SectionState) -> str:
+    """How the section stands, or when somebody will look."""
+    seen_at, next_at = watches.seen_at(state), watches.next_check_at(room, state.key)
+    if seen_at is not None and not state.misses:
+        count = state.open_seats
+        are_open = "Seats are unknown" if count is None else plural(count, "seat is open", "seats are open")
+        return f"{are_open}, as of {moment(seen_at)} UTC."
+    known = "Its source does not have it" if state.misses else "It was not looked at yet"
+    return f"{known}; the next check is at {moment(next_at)} UTC." if next_at else f"{known}."
 
 
 def _plan_pause(room: ControlRoom, form: PauseForm) -> Plan:

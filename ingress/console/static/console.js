@@ -2,6 +2,7 @@
 "use strict";
 
 const RETRY_MS = 30_000;
+const SILENCE_MS = 45_000; // the server says something every 15 s
 
 // Times as "3 min ago", counted on.
 function words(seconds) {
@@ -40,6 +41,7 @@ function put(id, html) {
 }
 
 let source = null;
+let heardAt = 0;
 
 function say(text) {
   const place = document.querySelector("[data-connection]");
@@ -50,17 +52,41 @@ function listen() {
   const ids = [...document.querySelectorAll("[data-live]")].map((element) => element.id);
   if (!ids.length || source || document.hidden) return;
   source = new EventSource(`/console/events?show=${ids.join(",")}`);
+  heardAt = Date.now();
   source.onopen = () => say("Live.");
   source.onmessage = (event) => {
+    heardAt = Date.now();
+    document.body.classList.remove("stale");
     for (const [id, html] of Object.entries(JSON.parse(event.data))) put(id, html);
   };
-  source.onerror = () => {
-    say("Not live: connecting again.");
-    if (source.readyState === EventSource.CLOSED) {
-      source = null;
-      setTimeout(listen, RETRY_MS);
-    }
+  source.onerror = async () => {
+    doubt();
+    if (source?.readyState !== EventSource.CLOSED) return; // it connects again by itself
+    source = null;
+    if (await isSignedOut()) location.reload(); // which leads to the sign-in, and back here
+    else setTimeout(listen, RETRY_MS);
   };
+}
+
+// What was true when the server last spoke says nothing of now; its next word takes the place of this.
+function doubt() {
+  say("Not live: connecting again.");
+  document.body.classList.add("stale");
+  for (const template of document.querySelectorAll("template[data-doubt]")) put(template.dataset.doubt, template.innerHTML);
+}
+
+// An EventSource does not tell why it was refused; the page itself does: it leads strangers elsewhere.
+async function isSignedOut() {
+  const asked = { method: "HEAD", redirect: "manual", headers: { Accept: "text/html" } };
+  const answer = await fetch(location.href, asked).catch(() => null);
+  return answer?.type === "opaqueredirect";
+}
+
+function listenAgainAfterSilence() {
+  if (!source || Date.now() - heardAt < SILENCE_MS) return;
+  doubt();
+  rest();
+  listen();
 }
 
 function rest() {
@@ -77,7 +103,7 @@ async function ask(form, submitter) {
   });
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const question = page.getElementById("question");
-  if (!question) return location.assign("/console/");
+  if (!question) return location.assign("/console/"); // the session has ended
   const answers = question.querySelector("form");
   if (answers) answers.action = form.action;
   const dialog = document.createElement("dialog");
@@ -105,9 +131,16 @@ document.addEventListener("submit", (event) => {
     setTimeout(() => event.submitter && (event.submitter.disabled = true)); // one click is enough
   }
 });
+// A chosen file fills a field, which is what is sent.
+document.addEventListener("change", async (event) => {
+  const field = document.getElementById(event.target.dataset.fills);
+  if (field && event.target.files.length) field.value = await event.target.files[0].text();
+});
+for (const element of document.querySelectorAll("[data-scripted]")) element.hidden = false;
 document.addEventListener("visibilitychange", () => (document.hidden ? rest() : listen()));
 addEventListener("pagehide", rest);
 addEventListener("pageshow", listen);
 tick();
 setInterval(tick, 1000);
+setInterval(listenAgainAfterSilence, 5000);
 listen();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,6 +143,60 @@ def test_an_opening_shows_on_the_open_page_by_itself(scene: Scene, desk: Tab) ->
     expect(runs.get_by_text("2 checked, 1 changed")).to_be_visible()
     expect(runs.locator(f'a[href$="{found["run_id"]}"]')).to_be_visible()
     assert desk.page.evaluate("window.isSamePage") is True
+
+
+def test_a_page_that_lost_the_server_says_so_and_goes_on_when_it_is_back(scene: Scene) -> None:
+    with browsers.tab(scene.browser, scene.url, cookies=scene.cookies) as found:
+        page = found.page
+        found.open("/console/")
+        expect(page.get_by_text("Live.")).to_be_visible()
+        said = page.locator("h1").inner_text()
+        scene.running.role("web").kill()
+        expect(page.locator("h1")).to_contain_text("Unknown: this page has lost the server.")
+        expect(page.locator("#verdict li.unknown")).to_have_count(3)
+        expect(page.get_by_role("status")).to_contain_text("Unknown: this page has lost the server.")
+        assert found.violations() == []
+        expect(page.locator("h1")).to_have_text(said)
+        expect(page.locator("body")).not_to_have_class("stale")
+
+
+def test_a_page_does_not_trust_a_server_that_has_fallen_silent(scene: Scene) -> None:
+    with browsers.tab(scene.browser, scene.url, cookies=scene.cookies) as found:
+        page = found.page
+        page.clock.install()
+        found.open("/console/")
+        expect(page.get_by_text("Live.")).to_be_visible()
+        web = scene.running.role("web")
+        web.suspend()
+        try:
+            page.clock.fast_forward(60_000)
+            expect(page.locator("h1")).to_contain_text("Unknown: this page has lost the server.")
+        finally:
+            web.resume()
+        expect(page.locator("h1")).not_to_contain_text("Unknown: this page")
+
+
+def test_a_page_whose_session_has_ended_leads_to_the_sign_in_and_back(scene: Scene) -> None:
+    with browsers.tab(scene.browser, scene.url, cookies=scene.cookies) as found:
+        page = found.page
+        found.open("/console/#content")
+        expect(page.get_by_text("Live.")).to_be_visible()
+        page.context.clear_cookies()
+        scene.running.role(
+            "web"
+        ).kill()  # its streams end with it, and another is asked for without a session
+        expect(page).to_have_url(re.compile(r"/console/sign-in\?next=/console/"))
+
+
+def test_a_chosen_file_fills_the_sheet(desk: Tab, tmp_path: Path) -> None:
+    sheet = tmp_path / "watches.csv"
+    lines = (f"somebody-{number}@example.edu,,2261,{OTHER}" for number in range(2000))
+    sheet.write_text("\n".join(("\ufeffemail,source,term,section", *lines)), encoding="utf-8")
+    desk.open("/console/watches/import")
+    desk.page.get_by_label("A file").set_input_files(sheet)
+    expect(desk.page.get_by_label("Sheet")).to_have_value(re.compile("somebody-1999"))
+    desk.page.get_by_role("button", name="Look at it…").click()
+    expect(desk.page.get_by_role("dialog")).to_contain_text(re.compile("2.000 lines are watches"))
 
 
 def test_a_breaker_is_held_open_and_reset_with_the_keyboard_alone(desk: Tab) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import httpx
 
+from ingress.console.events import _event
 from ingress.console.session import LIFETIME
 from tests.ingress.console.visitor import stranger
 from tests.ingress.site import Site
@@ -27,6 +28,10 @@ def test_a_page_hears_of_what_changes_on_it(site: Site, guest: httpx.Client) -> 
         changed = _fragments(lines)
     assert changed.keys() == {"breakers"}
     assert "held by a test" in changed["breakers"]
+
+
+def test_a_page_hears_that_the_server_is_there_when_nothing_changes() -> None:
+    assert _event({}) == "data: {}\n\n"
 
 
 def test_nobody_hears_anything_without_a_session(site: Site) -> None:

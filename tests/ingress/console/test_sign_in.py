@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import logging
+
 import httpx
 import pytest
 import redis
 
 from ingress.console.session import LIFETIME
+from observability.logs import JsonLines
 from resilience.attempts import Attempts
 from tests.ingress.console.visitor import BROWSER, sign_in, stranger, visitor, words
 from tests.ingress.site import API_TOKEN, Site, Stage
@@ -34,6 +37,31 @@ def test_a_wrong_token_opens_nothing_and_says_so(site: Site) -> None:
         assert "This is not the token." in words(refused)
         assert "set-cookie" not in refused.headers
         assert client.get("/console/").status_code == 303
+
+
+def test_who_was_refused_is_logged_by_address_and_without_what_they_tried(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    with stranger(site) as client:
+        for _ in range(4):
+            sign_in(client, "a wrong guess")
+        client.post("/console/sign-in", data={"token": API_TOKEN})
+    records = [record for record in caplog.records if record.name == "ingress.console.sign_in"]
+    assert [(record.levelno, record.getMessage()) for record in records] == [
+        (logging.WARNING, "sign-in refused")
+    ] * 5
+    assert [(record.__dict__["client"], record.__dict__["status"]) for record in records] == [
+        ("127.0.0.1", status) for status in (403, 403, 403, 429, 429)
+    ]
+    written = "".join(JsonLines().format(record) for record in records)
+    assert "guess" not in written
+    assert API_TOKEN not in written
+
+
+def test_whoever_gets_in_leaves_no_warning(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    with stranger(site) as client:
+        sign_in(client)
+    assert not [record for record in caplog.records if record.name == "ingress.console.sign_in"]
 
 
 def test_a_client_may_not_guess_for_ever_and_the_right_token_does_not_help_it_then(site: Site) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import httpx
 import pytest
 
@@ -53,6 +55,19 @@ def test_what_does_not_exist_is_not_found(guest: httpx.Client, path: str) -> Non
 def test_one_is_looked_for_by_what_it_is(guest: httpx.Client, of: str, q: str, path: str) -> None:
     answer = guest.get("/console/timeline", params={"of": of, "q": q})
     assert (answer.status_code, answer.headers["location"]) == (303, path)
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("q", [" 12430 ", "2261/12430", "a/b/c/d", "scraper/2261/", "//evil.example"])
+def test_what_names_no_section_is_searched_for_among_them(guest: httpx.Client, q: str) -> None:
+    answer = guest.get("/console/timeline", params={"of": "section", "q": q})
+    assert (answer.status_code, answer.headers["location"]) == (
+        303,
+        f"/console/sections?{urlencode({'q': q.strip()})}",
+    )
+    found = words(guest.get(answer.headers["location"]))
+    assert "A timeline is asked for by source/term/number, such as scraper/2261/12431." in found
+    assert ("scraper/2261/12430" in found) is (q.strip() == "12430")
 
 
 def test_without_a_question_there_is_a_form(guest: httpx.Client) -> None:

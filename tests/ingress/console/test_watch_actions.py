@@ -39,14 +39,38 @@ def test_what_keeps_a_catalog_from_answering_is_said(site: Site, guest: httpx.Cl
 def test_a_watch_is_added_with_its_wishes(site: Site, guest: httpx.Client) -> None:
     wishes = ADA | {"kind": "seat_available", "min_seats": "2"}
     asked = words(guest.post("/console/do/watch-add", data=wishes))
-    assert "ada@example.edu is mailed when it has news. It was never seen" in asked
+    assert "ada@example.edu is mailed when it has news. It was not looked at yet; the next check" in asked
     assert site.count("watches") == 0
     guest.post("/console/do/watch-add", data=wishes | YES)
-    assert said(guest) == "Watch 1 is added."
+    assert (
+        said(guest) == "Watch 1 is added. It was not looked at yet; the next check is at 15 Jan 10:00:00 UTC."
+    )
     stored = site.house.services.store.watches.get(1)
     assert stored is not None
     assert (stored.watch.kinds, stored.watch.min_seats) == (("seat_available",), 2)
     assert recorded(site.house)[-1][1:] == ("watch.add", "watch/1", 1)
+
+
+@pytest.mark.parametrize(
+    ("row", "known"),
+    [
+        (Row(3), "3 seats are open, as of 15 Jan 09:00:00 UTC."),
+        (Row(1), "1 seat is open, as of 15 Jan 09:00:00 UTC."),
+        (Row(None), "Seats are unknown, as of 15 Jan 09:00:00 UTC."),
+        (None, "Its source does not have it; the next check is at 15 Jan 10:00:00 UTC."),
+    ],
+)
+def test_whoever_adds_a_watch_is_told_how_the_section_stands(
+    site: Site, guest: httpx.Client, row: Row | None, known: str
+) -> None:
+    site.house.watch()
+    if row is not None:
+        site.house.catalog.rows[site.house.key()] = row
+    site.house.run()
+    bob = ADA | {"email": "bob@example.edu"}
+    assert f"when it has news. {known}" in words(guest.post("/console/do/watch-add", data=bob))
+    guest.post("/console/do/watch-add", data=bob | YES)
+    assert said(guest) == f"Watch 2 is added. {known}"
 
 
 @pytest.mark.parametrize(

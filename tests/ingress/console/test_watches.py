@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import httpx
 
-from tests.ingress.console.visitor import words
+from domain.watch import Watch
+from ingress.console.wording import NARROW_SPACE
+from ingress.sheets import MAX_RECORDS
+from tests.ingress.console.test_actions import confirm
+from tests.ingress.console.visitor import said, words
 from tests.ingress.site import Site
 
 
@@ -37,6 +41,27 @@ def test_a_sheet_without_a_watch_offers_nothing(guest: httpx.Client) -> None:
     asked = guest.post("/console/do/watch-import", data={"csv": "email,source,term,section\n"})
     assert "No line of the sheet is a watch." in words(asked)
     assert 'name="confirm"' not in asked.text
+
+
+def test_a_full_export_can_be_imported_again_and_the_page_says_how_much_that_is(
+    site: Site, guest: httpx.Client
+) -> None:
+    assert f"Up to 10{NARROW_SPACE}000 lines and 5 MiB" in guest.get("/console/watches/import").text
+    keys = (site.house.key(str(number)) for number in range(10_000, 10_000 + MAX_RECORDS))
+    site.house.services.store.watches.add_all(
+        [Watch("somebody@example.edu", key) for key in keys], site.house.clock.now()
+    )
+    sheet = guest.get("/console/watches.csv").text
+    asked = guest.post("/console/do/watch-import", data={"csv": sheet})
+    assert f"10{NARROW_SPACE}000 lines are watches" in asked.text
+    assert confirm(guest, asked).status_code == 303
+    assert said(guest) == f"0 watches added, {MAX_RECORDS} brought up to date."
+
+
+def test_more_than_the_page_says_is_refused(guest: httpx.Client) -> None:
+    refused = guest.post("/console/do/watch-import", data={"csv": "\n" * (5 * 1024 * 1024 // 3 + 1)})
+    assert (refused.status_code, "5120 KiB" in words(refused)) == (413, True)
+    assert guest.post("/console/do/watch-add", data={"email": "a" * 64 * 1024}).status_code == 413
 
 
 def test_what_is_no_sheet_is_named(guest: httpx.Client) -> None:

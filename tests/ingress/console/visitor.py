@@ -42,5 +42,5 @@ def said(client: httpx.Client, path: str = "/console/runs") -> str:
 
 def words(response: httpx.Response) -> str:
     """What a person reads of a page, with single spaces."""
-    visible = re.sub(r"(?s)<(head|svg|script)\b.*?</\1>|<[^>]+>", " ", response.text)
+    visible = re.sub(r"(?s)<(head|svg|script|template)\b.*?</\1>|<[^>]+>", " ", response.text)
     return " ".join(unescape(visible).split())
