@@ -81,8 +81,12 @@ def work_off(broker: Broker, client: redis.Redis, prefix: str) -> None:
 
 
 def is_idle(client: redis.Redis, prefix: str) -> bool:
-    """Whether nothing waits, is delayed or in work."""
-    return not any(client.hlen(f"{prefix}:{queue}{kind}.msgs") for queue in QUEUES for kind in ("", ".DQ"))
+    """Whether nothing waits, is delayed or in work: all read at one moment, for messages move between queues."""
+    with client.pipeline(transaction=True) as pipe:
+        for queue in QUEUES:
+            pipe.hlen(f"{prefix}:{queue}.msgs")
+            pipe.hlen(f"{prefix}:{queue}.DQ.msgs")
+        return not any(pipe.execute())
 
 
 def open_letters(client: redis.Redis, prefix: str, **options: Any) -> DeadLetters:
