@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -19,6 +20,11 @@ settings.register_profile("rollcall", deadline=None)
 settings.load_profile("rollcall")
 
 _LONGEST = "test_report_crash.py"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: tests of whole processes wait much of their time."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

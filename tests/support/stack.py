@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -72,6 +73,11 @@ class Stack:
             return self.get("/readyz").status_code == 200
         except httpx.TransportError:
             return False
+
+    def is_manned(self) -> bool:
+        """Whether a process of every role has told that it lives: some begin after it is ready."""
+        alive = re.findall(r"^rollcall_processes_alive\{.*\} (\S+)$", self.get("/metrics").text, re.MULTILINE)
+        return bool(alive) and all(map(float, alive))
 
     def get(self, path: str) -> httpx.Response:
         return httpx.get(self.url(path), headers={"Authorization": f"Bearer {API_TOKEN}"}, timeout=10)

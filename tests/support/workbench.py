@@ -81,7 +81,7 @@ def work_off(broker: Broker, client: redis.Redis, prefix: str) -> None:
 
 
 def is_idle(client: redis.Redis, prefix: str) -> bool:
-    """Whether nothing waits, is delayed or in work: all read at one moment, for messages move between queues."""
+    """Whether nothing waits, is delayed or in work, all at one moment: messages move between queues."""
     with client.pipeline(transaction=True) as pipe:
         for queue in QUEUES:
             pipe.hlen(f"{prefix}:{queue}.msgs")
