@@ -6,43 +6,45 @@ import sys
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from domain.errors import PermanentError, RollcallError
 from rollcall.supervisor import EX_CONFIG
 
 EX_TEMPFAIL = 75  # sysexits.h: it may work later
 
+# Each with its module in `rollcall/commands`, and the line by which the others tell it apart.
 _COMMANDS = {
-    "up": "roles",
-    "web": "roles",
-    "worker": "roles",
-    "scheduler": "roles",
-    "jobs": "roles",
-    "valkey": "roles",
-    "init": "init",
-    "doctor": "doctor",
-    "backup": "backup",
-    "restore": "backup",
-    "completion": "completion",
-    "status": "status",
-    "timeline": "timeline",
-    "watch": "watch",
-    "section": "section",
-    "cron": "cron",
-    "queue": "queue",
-    "breaker": "breaker",
-    "lock": "lock",
-    "mail": "mail",
-    "source": "source",
-    "job": "job",
-    "credit": "credit",
-    "audit": "audit",
-    "systemd": "systemd",
+    "up": ("roles", "Run every role in the foreground."),
+    "web": ("roles", "Serve the HTTP interface and the console."),
+    "worker": ("roles", "Carry out messages: check sections, deliver mail."),
+    "scheduler": ("roles", "Publish timed checks, and what got lost."),
+    "jobs": ("roles", "Carry out durable jobs: reports and generation."),
+    "valkey": ("roles", "Serve the embedded Valkey, for roles run one by one."),
+    "init": ("init", "Make the state folder, its secrets and its database."),
+    "doctor": ("doctor", "Examine everything, and name the fix of what is wrong."),
+    "backup": ("backup", "Write everything to one file, while it runs."),
+    "restore": ("backup", "Make the database what it was at a backup."),
+    "completion": ("completion", "Print the completion script of a shell."),
+    "status": ("status", "Tell whether it is polling, sending and draining."),
+    "timeline": ("timeline", "Follow a watch, section, address or notification."),
+    "watch": ("watch", "Add, list, import, export, pause and stop watches."),
+    "section": ("section", "Find sections, and look at what was seen of them."),
+    "cron": ("cron", "Trigger runs and look at them."),
+    "queue": ("queue", "Look at the queues, and at what died in them."),
+    "breaker": ("breaker", "Look at breakers, hold them open or closed, reset them."),
+    "lock": ("lock", "Look at the cron lease, or release it."),
+    "mail": ("mail", "Look at mail, pause it, and lift suppressions."),
+    "source": ("source", "Look at the sources; pause and resume them."),
+    "job": ("job", "Look at durable jobs; cancel and retry them."),
+    "credit": ("credit", "Grant credits, and look at what became of them."),
+    "audit": ("audit", "Look at what operators did, here and in the console."),
+    "systemd": ("systemd", "Print the systemd units, or write them."),
 }
 
 
 class _Lazy(click.Group):
-    """Finds a subcommand by its name, so that one command does not pay for the others."""
+    """Finds a subcommand by its name: no command, nor the help, nor a shell's Tab pays for the others."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -50,9 +52,21 @@ class _Lazy(click.Group):
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = import_module(f"rollcall.commands.{_COMMANDS[cmd_name]}")
+        module = import_module(f"rollcall.commands.{_COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, cmd_name)
         return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        named = (
+            CompletionItem(name, help=line)
+            for name, (_, line) in _COMMANDS.items()
+            if name.startswith(incomplete)
+        )
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})

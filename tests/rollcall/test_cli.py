@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
 
@@ -13,6 +15,14 @@ from rollcall.cli import rollcall
 from rollcall.settings import Settings
 
 _LISTINGS = {"ls", "show", "audit", "history", "doctor"}
+_HELP = """
+import sys
+from rollcall.cli import main
+try:
+    main()
+finally:
+    print({"sqlalchemy", "redis", "dramatiq"} & set(sys.modules))
+"""
 _SETTINGS = {each.metadata["name"] for each in fields(Settings)}
 
 
@@ -52,3 +62,13 @@ def test_an_option_that_stands_for_a_setting_shows_its_environment_variable(name
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name.split()[-1] in _LISTINGS])
 def test_every_listing_takes_json(name: str) -> None:
     assert "--json" in {opt for parameter in COMMANDS[name].params for opt in parameter.opts}
+
+
+def test_the_help_has_a_whole_line_for_every_command_and_pays_for_none() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _HELP, "--help"], capture_output=True, text=True, check=True, timeout=30
+    )
+    *lines, loaded = done.stdout.split("Commands:\n")[1].splitlines()
+    assert [line.split()[0] for line in lines] == rollcall.list_commands(click.Context(rollcall))
+    assert all(line.endswith(".") and not line.endswith("...") for line in lines)
+    assert loaded == "set()"
