@@ -3,7 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,8 +14,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from domain.errors import UnreachableError
 from resilience.reaper import Reaper
-
-WAIT_SECONDS = 20
+from tests.support.stack import wait_until
 
 
 @contextmanager
@@ -28,13 +27,6 @@ def worker(url: str, namespace: str, manner: str) -> Iterator[subprocess.Popen[s
             yield process
         finally:
             process.kill()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def enqueue(client: redis.Redis, namespace: str, *, delay_ms: int | None = None) -> None:
@@ -57,18 +49,21 @@ def test_what_a_killed_worker_held_comes_back(redis_url: str, redis_client: redi
     with worker(redis_url, prefix, "hang") as killed:
         assert killed.stdout
         assert killed.stdout.readline() == "started\n"
-        until(lambda: waiting("check.DQ") == 0)
+        wait_until(lambda: waiting("check.DQ") == 0, "the worker holds both")
         assert patient.sweep() == patient.depths() == {"check": 2, "mail": 0}
         killed.kill()
         killed.wait()
     assert (waiting("check"), waiting("check.DQ")) == (0, 0)
 
-    until(lambda: reaper.sweep() == {"check": 2, "mail": 0} and waiting("check") == waiting("check.DQ") == 1)
+    wait_until(
+        lambda: reaper.sweep() == {"check": 2, "mail": 0} and waiting("check") == waiting("check.DQ") == 1,
+        "both come back",
+    )
 
     with worker(redis_url, prefix, "finish") as heir:
         assert heir.stdout
         assert heir.stdout.readline() == "started\n"
-        until(lambda: reaper.depths() == {"check": 1, "mail": 0})
+        wait_until(lambda: reaper.depths() == {"check": 1, "mail": 0}, "one is done")
 
 
 def test_a_live_workers_message_stays_with_it(redis_url: str, redis_client: redis.Redis, prefix: str) -> None:
@@ -78,7 +73,7 @@ def test_a_live_workers_message_stays_with_it(redis_url: str, redis_client: redi
         assert busy.stdout
         assert busy.stdout.readline() == "started\n"
         began = time.monotonic()
-        until(lambda: reaper.sweep() == {"check": 1} and time.monotonic() > began + 5)
+        wait_until(lambda: reaper.sweep() == {"check": 1} and time.monotonic() > began + 5, "some sweeps")
         assert redis_client.llen(f"{prefix}:check") == 0
 
 

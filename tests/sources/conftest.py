@@ -18,7 +18,7 @@ def keys(*numbers: str) -> list[SectionKey]:
     return [SectionKey("scraper", "2261", number) for number in numbers]
 
 
-def wait_until(condition: Callable[[], bool], deadline_seconds: float = 5) -> None:
+def wait_until(condition: Callable[[], bool], deadline_seconds: float = 30) -> None:
     give_up_at = time.monotonic() + deadline_seconds
     while not condition():
         assert time.monotonic() < give_up_at, "it never came true"

@@ -191,7 +191,7 @@ def test_an_interrupted_thread_drops_its_requests_and_the_others_go_on(
     wait_until(lambda: service.stats.in_flight == 2)
     assert thread.ident
     raise_thread_exception(thread.ident, Interrupt)  # type: ignore[no-untyped-call]
-    thread.join(timeout=2)
+    thread.join(timeout=20)
     assert ended == [Interrupt]
     wait_until(lambda: service.stats.in_flight == 0)
     assert isinstance(scraper.observe(keys("9"))[0], Observation)
@@ -224,7 +224,7 @@ def test_a_call_that_is_under_way_when_the_scraper_is_closed_ends_soon(
     wait_until(lambda: service.stats.in_flight == 1)
     scraper.close()
     for thread in threads:
-        thread.join(timeout=2)
+        thread.join(timeout=20)
     assert sorted(ended) == ["1", "2"]
     wait_until(lambda: service.stats.in_flight == 0)
 
@@ -247,7 +247,7 @@ def test_an_interrupt_reaches_a_thread_that_waits_for_its_slot(
     assert thread.ident
     wait_until(lambda: bool(pacer.reserved))
     raise_thread_exception(thread.ident, Interrupt)  # type: ignore[no-untyped-call]
-    thread.join(timeout=2)
+    thread.join(timeout=20)
     assert (ended, service.stats.requests) == ([Interrupt], 0)
 
 
