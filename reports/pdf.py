@@ -5,31 +5,50 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGXCPU
+from subprocess import CompletedProcess
+from threading import Lock
 
 from domain.errors import PermanentError, TransientError
 
 _MARK = b"%PDF-"
 _SHOWN = 300
+_FROM_OUTSIDE = {-SIGHUP, -SIGINT, -SIGKILL, -SIGTERM}
+_OUT_OF_MEMORY = (b"MemoryError", b"bad_alloc", b"cannot allocate memory")
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class LocalPrinter:
-    """Prints with PlutoPrint. The library's memory goes with the process, and so does what breaks it."""
+    """Prints with PlutoPrint, one document at a time: the role's memory has room for one.
+
+    The library's memory goes with the process, and so does what breaks it.
+    """
 
     timeout_seconds: float = 90.0
+    _turn: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     def __call__(self, html: str) -> bytes:
         """The PDF of `html`.
 
         Raises: TransientError when it was not done in time or the process was killed; PermanentError when
-        the document cannot be printed.
+        the document cannot be printed, or not with the memory and time that it may take.
         """
+        with self._turn:
+            done = self._printed(html)
+        if done.returncode in _FROM_OUTSIDE:
+            raise TransientError(f"printing was ended by signal {-done.returncode}")
+        if done.returncode or not done.stdout.startswith(_MARK):
+            _log.error("cannot print", extra={"error": done.stderr.decode(errors="replace")[-_SHOWN:]})
+            raise PermanentError(f"the PDF cannot be made{_reason(done)}")
+        return done.stdout
+
+    def _printed(self, html: str) -> CompletedProcess[bytes]:
         # Nothing of our environment, which holds secrets, is needed for it.
         command = [sys.executable, "-m", "reports.printing"]
         try:
-            done = subprocess.run(  # noqa: S603 - our own module
+            return subprocess.run(  # noqa: S603 - our own module
                 command,
                 input=html.encode(),
                 capture_output=True,
@@ -39,9 +58,9 @@ class LocalPrinter:
             )
         except subprocess.TimeoutExpired as error:
             raise TransientError(f"the PDF was not made in {self.timeout_seconds:g} s") from error
-        if done.returncode < 0:
-            raise TransientError(f"printing was ended by signal {-done.returncode}")
-        if done.returncode or not done.stdout.startswith(_MARK):
-            _log.error("cannot print", extra={"error": done.stderr.decode(errors="replace")[-_SHOWN:]})
-            raise PermanentError("the PDF cannot be made")
-        return done.stdout
+
+
+def _reason(done: CompletedProcess[bytes]) -> str:
+    if done.returncode == -SIGXCPU:
+        return ": it takes too much time"
+    return ": it takes too much memory" if any(said in done.stderr for said in _OUT_OF_MEMORY) else ""

@@ -1,7 +1,8 @@
 """The process that makes one PDF: HTML on its standard input, the PDF on its standard output.
 
-It is bounded by the kernel: too much memory or time ends this process and nothing else. It fetches nothing
-but its own fonts, which come with it: a server without fonts would print empty pages.
+It is bounded by the kernel: too much memory or time ends this process and nothing else. What it may take fits
+beside its role into MemoryMax of `deploy/systemd/rollcall-jobs.service`. It fetches nothing but its own
+fonts, which come with it: a server without fonts would print empty pages.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from io import BytesIO
 
 import plutoprint
 
-MEMORY_BYTES = 768 * 1024 * 1024
+MEMORY_BYTES = 96 * 1024 * 1024  # of its data: the pages of libraries are given back when memory is short
 CPU_SECONDS = 60
 _FONTS = {400: "SourceSansPro-Regular.ttf", 600: "SourceSansPro-Semibold.ttf"}
 _SCHEME = "font:"
@@ -48,8 +49,9 @@ def pdf_of(html: str) -> bytes:
 
 def main() -> None:
     """Print what comes in."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    # At the hard limit the kernel sends SIGKILL, which says nothing of the reason.
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
     sys.stdout.buffer.write(pdf_of(sys.stdin.buffer.read().decode()))
 
 

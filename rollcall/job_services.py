@@ -39,6 +39,7 @@ def report_ports(system: System) -> ReportPorts:
         histories=Histories(system.database),
         days=SectionDays(system.database),
         pauses=services.store.pauses,
+        deliveries=services.store.deliveries,
         printer=printer,
         printer_breaker=breaker,
         letters=ReportLetter(settings.notification_from_email),

@@ -91,18 +91,14 @@ class JobRuns:
                 row = {"job_id": hold.job.id, "name": step, "attempts": 1, "started_at_ms": to_ms(now)}
                 connection.execute(insert(job_steps).values(values | row))
 
-    def wait(
-        self, hold: Hold, step: str, due_at: datetime, error: str, now: datetime, *, failed: bool
-    ) -> None:
-        """Note that `step` goes on at `due_at`, and why not at once; `failed` counts a failure."""
+    def wait(self, hold: Hold, step: str, due_at: datetime, error: str, *, failed: bool) -> None:
+        """Note that `step` goes on at `due_at`, and why not at once: its attempt failed, or was not made."""
+        columns = job_steps.c
+        counts = {"failures": columns.failures + 1} if failed else {"attempts": columns.attempts - 1}
         values: dict[str, Any] = {"state": StepState.WAITING, "due_at_ms": to_ms(due_at), "error": error}
-        failures = {"failures": job_steps.c.failures + 1} if failed else {}
         with self._database.write() as connection:
             _change(connection, hold, state=JobState.WAITING)
-            known = update(job_steps).where(_is_step(hold, step)).values(values | failures)
-            if connection.execute(known).rowcount == 0:
-                row = {"job_id": hold.job.id, "name": step, "started_at_ms": to_ms(now)}
-                connection.execute(insert(job_steps).values(values | row))
+            connection.execute(update(job_steps).where(_is_step(hold, step)).values(values | counts))
 
     def settle(
         self, hold: Hold, step: str, state: StepState, now: datetime, error: str | None = None

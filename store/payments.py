@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, select, update
 
-from domain.job import NewJob
+from domain.job import JobState, NewJob
 from domain.payment import Checkout, Payment, PaymentEvent, Verdict
 from store import jobs
 from store.database import Database, insert_new
 from store.moments import from_ms_or_none, to_ms
-from store.schema import payment_events, payments
+from store.schema import jobs as job_rows
+from store.schema import mail_events, payment_events, payments
+
+_LOST = ("bounced", "soft_bounced", "failed", "suppressed")  # what the customer did not get
 
 
 class Payments:
@@ -70,11 +75,34 @@ class Payments:
             connection.execute(update(payments).where(mine).values(values))
 
     def troubled_since(self, moment: datetime) -> list[Payment]:
-        """The orders that since then were found not to be deliverable, oldest first."""
+        """The orders that since then were found not to be deliverable, or whose letter came back."""
         query = select(payments).where(payments.c.troubled_at_ms >= to_ms(moment))
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(payments.c.troubled_at_ms)).mappings()
-            return [_payment(row) for row in rows]
+            found = [_payment(row) for row in rows]
+            found += _returned(connection, to_ms(moment))
+        return list({payment.session_id: payment for payment in found}.values())
+
+
+def _returned(connection: Connection, since_ms: int) -> Iterator[Payment]:
+    """The orders whose letter left, and was reported lost, by the jobs that sent them.
+
+    Only found when somebody asks: the provider may report it before the job that sent the letter has ended.
+    """
+    sent, events = job_rows.c, mail_events.c
+    is_its_letter = events.provider_id == sent.result["mail_id"].as_string()
+    is_its_payment = payments.c.session_id == sent.given["payment"].as_string()
+    query = (
+        select(payments, sent.id.label("sent_by"), events.kind, events.reason)
+        .select_from(job_rows.join(mail_events, is_its_letter).join(payments, is_its_payment))
+        .where(sent.kind == "report", sent.state == JobState.SUCCEEDED)
+        .where(events.kind.in_(_LOST), events.received_at_ms >= since_ms)
+        .order_by(events.received_at_ms)
+    )
+    for row in connection.execute(query).mappings():
+        why = ": ".join(filter(None, (row["kind"], row["reason"])))
+        trouble = f"The letter with the report that {row['session_id']} paid for did not arrive ({why})."
+        yield replace(_payment(row), job_id=row["sent_by"], trouble=trouble)
 
 
 def _payment(row: RowMapping) -> Payment:

@@ -1,17 +1,17 @@
-"""One attempt at a step: what it returned, or which kind of failure it was; and the breaker is told."""
+"""One attempt at a step: what it returned or how it failed, and the part of it that a breaker guards."""
 
 from __future__ import annotations
 
 import json
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from domain.errors import PermanentError, RateLimitedError, RollcallError, TransientError
 from resilience.breaker import CircuitBreaker
-from resilience.permit import CircuitBreakerError
 from workflows.persistence import OUTAGES
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -23,14 +23,11 @@ class BrokenStepError(PermanentError):
     """The step failed in a way that nobody foresaw: the fault is Rollcall's."""
 
 
-def attempted(work: Callable[[], object], guard: CircuitBreaker | None, begin: Callable[[], None]) -> Any:
-    """What `work` returns, as JSON gives it back; `begin` is called when the attempt may be made.
+def guarded(guard: CircuitBreaker, call: Callable[[], T]) -> T:
+    """What `call` returns, which asks an upstream and does nothing else: `guard` judges by it.
 
-    Raises: BreakerRefusedError before `begin`; TransientError; PermanentError for everything else.
+    Raises: BreakerRefusedError before the call; what the call raises.
     """
-    if guard is None:
-        begin()
-        return _result(work)
     permit = guard.permit(1)
     if permit.granted == 0:
         raise BreakerRefusedError(
@@ -38,26 +35,24 @@ def attempted(work: Callable[[], object], guard: CircuitBreaker | None, begin: C
         )
     verdict: bool | None = None
     try:
-        begin()
-        value = _result(work)
+        answer = call()
         verdict = True
     except TransientError as error:
-        is_away = not isinstance(error, RateLimitedError | BreakerRefusedError)
-        verdict = False if is_away else None
+        verdict = None if isinstance(error, RateLimitedError) else False
         raise
     else:
-        return value
+        return answer
     finally:
         guard.record(permit, [verdict])
 
 
-def _result(work: Callable[[], object]) -> Any:
-    """The same value that a repetition would be given: what has been through JSON."""
+def attempted(work: Callable[[], object]) -> Any:
+    """What `work` returns, as a repetition would be given it: it has been through JSON.
+
+    Raises: TransientError; PermanentError for everything else.
+    """
     try:
         return json.loads(json.dumps(work(), allow_nan=False))
-    except CircuitBreakerError as error:
-        wait = error.retry_after_seconds
-        raise BreakerRefusedError(str(error), retry_after_seconds=wait) from error
     except RollcallError:
         raise
     except OUTAGES as error:

@@ -11,6 +11,7 @@ from workflows import condense, generation, order, refund, report
 from workflows.job import Job, JobFailure
 
 G = TypeVar("G")
+OnFailure: TypeAlias = Callable[[Job, JsonObject, JobFailure], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class Kind(Generic[G]):
     each bad field. `run` is the workflow; its result is kept in the job's row, so big things go to
     `services.storage` under `jobs/{job.id}/{name}` and the result names them: `{"artifact": key,
     "content_type": …, "bytes": n}`. `on_failure` makes good what a job that failed or was cancelled has
-    done (refund, tell the operator), in steps of the same job; it may find that none of it was done.
+    done (refund, tell the operator), in steps of the same job; it may find that none of it was done. It takes
+    the input as it was given, for this release may not be able to read it.
     `at_once` bounds how many jobs of the kind run at a time in the whole fleet. Jobs of one `lane` run one
     after another, in the order in which they came. Each process looks for the next job every `look_seconds`;
     a look costs 3 ms of processor. What is not `is_offered` only Rollcall itself may start, and only Rollcall
@@ -34,7 +36,7 @@ class Kind(Generic[G]):
     profile: Profile
     read: Callable[[JsonObject], G]
     run: Callable[[Job, G], JsonObject]
-    on_failure: Callable[[Job, G, JobFailure], None] | None = None
+    on_failure: OnFailure | None = None
     at_once: int = 4
     lane: Callable[[G], str] | None = None
     look_seconds: float = 1.0
@@ -73,3 +75,9 @@ CATALOG: Catalog = catalog_of(
     ),
     Kind("condense", Profile.BATCH, condense.read, condense.run, at_once=1, look_seconds=5.0),
 )
+
+
+def make_unknown_good(job: Job, given: JsonObject, failure: JobFailure) -> None:
+    """Give back what a job of a kind that is in no catalog took: each of these sees whether it has to."""
+    report.make_good(job, given, failure)
+    generation.make_good(job, given, failure)

@@ -6,7 +6,7 @@ from typing import Any
 
 from domain.errors import NotStoredError, PermanentError, RejectedError
 from generation.picture import EXTENSIONS, MAX_ASSET_BYTES, Picture, picture_of
-from workflows.attempt import attempted
+from workflows.attempt import guarded
 from workflows.job import Job
 from workflows.services import GenerationPorts
 
@@ -36,11 +36,13 @@ class Easel:
 
     def make(self) -> str:
         """Have the picture made; its content type."""
-        if self._ports.draw is None:
+        draw = self._ports.draw
+        if draw is None:
             raise PermanentError("no pictures can be made: GEMINI_API_KEY is not set")
         if self._asset is None:
             self.fetch()
-        self._picture = self._ports.draw(self._prompt, self._asset)
+        guard = self._job.services.breakers[GEMINI]
+        self._picture = guarded(guard, lambda: draw(self._prompt, self._asset))
         return self._picture.content_type
 
     def store(self, content_type: str) -> dict[str, Any]:
@@ -49,7 +51,7 @@ class Easel:
             stored = self._stored_before(content_type)
             if stored is not None:
                 return stored
-            attempted(self.make, self._job.services.breakers.get(GEMINI), lambda: None)
+            self.make()
         return self._put()
 
     def _put(self) -> dict[str, Any]:

@@ -9,12 +9,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
-from dbos._error import (
-    DBOSException,
-    DBOSPatchNondeterminismError,
-    DBOSStepNondeterminismError,
-    DBOSUnexpectedStepError,
-)
+from dbos import error as dbos_errors
 from sqlalchemy import Engine as Connections
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -31,7 +26,11 @@ _VERSION = "rollcall"
 _LISTEN_SECONDS = 1.0  # for messages between workflows, of which there are none
 _ENQUEUED, _PENDING = "ENQUEUED", "PENDING"
 _GIVEN_UP = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
-_FAULTS_OF_OURS = (DBOSUnexpectedStepError, DBOSStepNondeterminismError, DBOSPatchNondeterminismError)
+_FAULTS_OF_OURS = (
+    dbos_errors.DBOSUnexpectedStepError,
+    dbos_errors.DBOSStepNondeterminismError,
+    dbos_errors.DBOSPatchNondeterminismError,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ class Durable:
 
         try:
             return DBOS.run_step({"name": name}, watched)
-        except (DBOSException, SQLAlchemyError) as error:
+        except (dbos_errors.DBOSException, SQLAlchemyError) as error:
             if error in failures or isinstance(error, _FAULTS_OF_OURS):
                 raise
             _log.error("a step cannot be kept", extra={"step": name}, exc_info=error)

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from domain.errors import InvalidInputError, RollcallError
+from domain.errors import RollcallError
 from domain.job import JobRecord, JobState, JsonObject
 from observability.trace import bound
 from store.job_runs import Hold, JobRuns
-from workflows.catalog import Catalog, Kind
+from workflows.catalog import Catalog, OnFailure, make_unknown_good
 from workflows.job import CancelledError, JobFailure
 from workflows.persistence import Pause, persistently
 from workflows.services import JobServices
-from workflows.steps import Keep, Steps
+from workflows.steps import Keep, Steps, Unkept
 
 _log = logging.getLogger(__name__)
 
@@ -43,24 +43,29 @@ class Execution:
             if hold is None:
                 return
             _log.info("job begun", extra={"kind": hold.job.kind, "fence": hold.fence})
-            steps = Steps(hold, self.runs, self.services, self.keep, self.pause)
-            self._end(hold, *self._outcome(hold.job, steps))
+            self._end(hold, *self._outcome(hold))
 
-    def _outcome(self, job: JobRecord, steps: Steps) -> tuple[JsonObject | None, JobFailure | None]:
-        kind = self.catalog.get(job.kind)
+    def _outcome(self, hold: Hold) -> tuple[JsonObject | None, JobFailure | None]:
+        job, kind = hold.job, self.catalog.get(hold.job.kind)
         if kind is None:
-            return None, JobFailure(f"this version of Rollcall knows no job {job.kind!r}")
+            failure = JobFailure(f"this version of Rollcall knows no job {job.kind!r}")
+            return None, _made_good(make_unknown_good, self._steps(hold, Unkept()), job.given, failure)
         try:
             given = kind.read(job.given)
-        except InvalidInputError as error:
-            return None, JobFailure(str(error))
+        except Exception as error:  # noqa: BLE001 - another release took it in
+            failure = JobFailure(_reason(error))
+            return None, _made_good(kind.on_failure, self._steps(hold, Unkept()), job.given, failure)
+        steps = self._steps(hold, self.keep)
         try:
             return json.loads(json.dumps(kind.run(steps, given), allow_nan=False)), None
         except CancelledError as error:
             failure = JobFailure(str(error), is_cancelled=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, the job's row tells it
             failure = JobFailure(_reason(error))
-        return None, _made_good(kind, steps, given, failure)
+        return None, _made_good(kind.on_failure, steps, job.given, failure)
+
+    def _steps(self, hold: Hold, keep: Keep) -> Steps:
+        return Steps(hold, self.runs, self.services, keep, self.pause)
 
     def _end(self, hold: Hold, result: JsonObject | None, failure: JobFailure | None) -> None:
         state, error = _ending(failure)
@@ -76,13 +81,15 @@ class Execution:
         return persistently(access, self.pause)
 
 
-def _made_good(kind: Kind[Any], steps: Steps, given: Any, failure: JobFailure) -> JobFailure:
+def _made_good(
+    on_failure: OnFailure | None, steps: Steps, given: JsonObject, failure: JobFailure
+) -> JobFailure:
     """`failure`, once what the job has done so far is made good; it says so where that failed too."""
-    if kind.on_failure is None:
+    if on_failure is None:
         return failure
     steps.begin_ending()
     try:
-        kind.on_failure(steps, given, failure)
+        on_failure(steps, given, failure)
     except Exception as error:  # noqa: BLE001
         reason = f"{failure.reason}; and what was done could not be made good: {_reason(error)}"
         return JobFailure(reason)

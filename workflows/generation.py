@@ -12,7 +12,7 @@ from domain.credit import is_account
 from domain.errors import InvalidInputError, PermanentError
 from domain.job import JsonObject
 from storage.keys import checked
-from workflows.easel import GEMINI, Easel
+from workflows.easel import Easel
 from workflows.job import Job, JobFailure
 from workflows.services import GenerationPorts
 
@@ -58,8 +58,7 @@ def run(job: Job, wish: Wish) -> JsonObject:
     job.tell(1, _STEPS, "fetching the asset")
     job.step("fetch", easel.fetch)
     job.tell(2, _STEPS, "making the picture")
-    guard = None if ports.draw is None else GEMINI
-    content_type = job.step("make", easel.make, breaker=guard, attempts=_MAKE_ATTEMPTS)
+    content_type = job.step("make", easel.make, attempts=_MAKE_ATTEMPTS)
     job.tell(3, _STEPS, "storing it")
     artifact = job.step("store", lambda: easel.store(content_type), attempts=_STORE_ATTEMPTS)
     job.tell(4, _STEPS, "spending the credit")
@@ -68,9 +67,11 @@ def run(job: Job, wish: Wish) -> JsonObject:
     return artifact | {"credits": COST}
 
 
-def make_good(job: Job, wish: Wish, _: JobFailure) -> None:
+def make_good(job: Job, given: JsonObject, _: JobFailure) -> None:
     """Give the credit back."""
-    job.step("refund", lambda: _refund(job, wish), attempts=_LEDGER_ATTEMPTS)
+    account = given.get("account")
+    if isinstance(account, str) and is_account(account):
+        job.step("refund", lambda: _refund(job, account), attempts=_LEDGER_ATTEMPTS)
 
 
 def _reserve(job: Job, wish: Wish) -> None:
@@ -84,8 +85,8 @@ def _capture(job: Job, wish: Wish) -> None:
     _ports(job).ledger.capture(wish.account, job.id, job.services.clock.now())
 
 
-def _refund(job: Job, wish: Wish) -> int:
-    return _ports(job).ledger.refund(wish.account, job.id, job.services.clock.now())
+def _refund(job: Job, account: str) -> int:
+    return _ports(job).ledger.refund(account, job.id, job.services.clock.now())
 
 
 def _ports(job: Job) -> GenerationPorts:

@@ -49,16 +49,14 @@ class Job(Protocol):
     def services(self) -> JobServices:
         """The ports to the world."""
 
-    def step(
-        self, name: str, work: Callable[[], T], *, breaker: str | None = None, attempts: int = MAX_ATTEMPTS
-    ) -> T:
+    def step(self, name: str, work: Callable[[], T], *, attempts: int = MAX_ATTEMPTS) -> T:
         """What `work` returns, durably: it is kept, and a repetition takes what was kept.
 
         Shape: `name` is unique within the job; the result is None, bool, int, float, str, list or dict of
         these. `work` may run more than once, but never after its result was kept: make it idempotent under
         `job.id` and the step's name. A TransientError is tried again, `attempts` times at most, after the
-        time that it names or a growing pause; a refusal by `breaker` (a name in `services.breakers`) costs
-        no attempt, and meanwhile the job is `waiting`.
+        time that it names or a growing pause; meanwhile the job is `waiting`. What
+        `workflows.attempt.guarded` refuses while an upstream's breaker is open costs no attempt.
 
         Raises: PermanentError of the work at once; StepFailedError when the attempts are spent;
         CancelledError between attempts and before the step begins.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from domain.errors import InvalidInputError, PermanentError
 from domain.job import JsonObject
+from workflows.attempt import guarded
 from workflows.job import Job
 from workflows.services import PaymentPorts
 
@@ -43,10 +44,10 @@ def give_back(job: Job, session_id: str, reason: str) -> str | None:
 
     The reason is noted first: from there the operator is told, whatever becomes of the refund.
     """
-    job.step("note", lambda: _note(job, session_id, reason))
+    job.step("note", lambda: _note(job, session_id, reason), attempts=_ATTEMPTS)
     if _ports(job).refund is None:
         return None
-    return job.step("refund", lambda: _refund(job, session_id), breaker=STRIPE, attempts=_ATTEMPTS)
+    return job.step("refund", lambda: _refund(job, session_id), attempts=_ATTEMPTS)
 
 
 def _note(job: Job, session_id: str, reason: str) -> None:
@@ -54,15 +55,17 @@ def _note(job: Job, session_id: str, reason: str) -> None:
 
 
 def _refund(job: Job, session_id: str) -> str | None:
-    ports = _ports(job)
-    payment = ports.payments.get(session_id)
-    if payment is None:
+    payments, refund = _ports(job).payments, _ports(job).refund
+    found = payments.get(session_id)
+    if found is None:
         raise PermanentError(f"no payment is known of the checkout session {session_id}")
-    if payment.refund_id is not None or payment.payment is None or ports.refund is None:
-        return payment.refund_id
+    payment = found.payment
+    if found.refund_id is not None or payment is None or refund is None:
+        return found.refund_id
     # A key a job, for Stripe repeats what it once refused; it gives a payment back once, whatever the key.
-    refund_id = ports.refund(payment.payment, f"refund-{session_id}-{job.id}")
-    ports.payments.note_refund(session_id, refund_id, job.services.clock.now())
+    key = f"refund-{session_id}-{job.id}"
+    refund_id = guarded(job.services.breakers[STRIPE], lambda: refund(payment, key))
+    payments.note_refund(session_id, refund_id, job.services.clock.now())
     return refund_id
 
 

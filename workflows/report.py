@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from statistics import median
 from typing import Any
 
@@ -12,7 +13,7 @@ from domain.notice import Refused
 from reports.contents import TermFigures, contents_of
 from reports.document import html_of
 from store.section_days import SectionDays
-from workflows.attempt import BreakerRefusedError
+from workflows.attempt import BreakerRefusedError, guarded
 from workflows.job import Job, JobFailure
 from workflows.order import Order
 from workflows.refund import give_back
@@ -20,26 +21,29 @@ from workflows.services import ReportPorts
 
 MAIL, DOCRAPTOR = "mail", "docraptor"
 _STEPS = 3
+_ATTEMPTS = 12  # over about 24 minutes, beside what an upstream's breaker makes them wait
 _HTML, _PDF = "text/html", "application/pdf"
 
 
 def run(job: Job, order: Order) -> JsonObject:
     """Collect and draw, print, deliver; what was made is kept with the job."""
     job.tell(0, _STEPS, "collecting the history")
-    document = job.step("collect", lambda: _collect(job, order))
+    document = job.step("collect", lambda: _collect(job, order), attempts=_ATTEMPTS)
     job.tell(1, _STEPS, "making the PDF")
-    ports = _ports(job)
-    artifact = job.step("print", lambda: _print(job, document), breaker=ports.printer_breaker)
+    pdf = cache(lambda: _print(job, document))  # not made, and paid for, anew because there is no room for it
+    artifact = job.step("print", lambda: _store(job, pdf()), attempts=_ATTEMPTS)
     job.tell(2, _STEPS, "sending it")
-    mail_id = job.step("deliver", lambda: _deliver(job, order, str(artifact["artifact"])), breaker=MAIL)
+    key = str(artifact["artifact"])
+    mail_id = job.step("deliver", lambda: _deliver(job, order, key), attempts=_ATTEMPTS)
     job.tell(_STEPS, _STEPS, "delivered")
     return artifact | {"mail_id": mail_id, "sections": len(order.sections)}
 
 
-def make_good(job: Job, order: Order, failure: JobFailure) -> None:
+def make_good(job: Job, given: JsonObject, failure: JobFailure) -> None:
     """Tell the operator, and give the money back."""
-    if order.payment is not None:
-        give_back(job, order.payment, f"The report was not delivered: {failure.reason}")
+    payment = given.get("payment")
+    if isinstance(payment, str):
+        give_back(job, payment, f"The report was not delivered: {failure.reason}")
 
 
 def _collect(job: Job, order: Order) -> str:
@@ -67,25 +71,44 @@ def _term_figures(days: SectionDays, order: Order) -> TermFigures | None:
     )
 
 
-def _print(job: Job, document: str) -> dict[str, Any]:
-    storage, key = job.services.storage, f"jobs/{job.id}/report.pdf"
-    pdf = _ports(job).printer(storage.get(document).decode())
-    storage.put(key, pdf, _PDF)
+def _print(job: Job, document: str) -> bytes:
+    ports, html = _ports(job), job.services.storage.get(document).decode()
+    if ports.printer_breaker is None:
+        return ports.printer(html)
+    return guarded(job.services.breakers[ports.printer_breaker], lambda: ports.printer(html))
+
+
+def _store(job: Job, pdf: bytes) -> dict[str, Any]:
+    key = f"jobs/{job.id}/report.pdf"
+    job.services.storage.put(key, pdf, _PDF)
     return {"artifact": key, "content_type": _PDF, "bytes": len(pdf)}
 
 
 def _deliver(job: Job, order: Order, artifact: str) -> str:
     """The provider's id of the letter. A pause of mail costs no attempt."""
+    ports = _ports(job)
+    _require_reachable(job, order.email)
+    pdf = job.services.storage.get(artifact)
+    letter = ports.letters.write(order.email, order.term, order.sections, pdf, job.id)
+    guard, key = job.services.breakers[MAIL], f"report-{job.id}-deliver"
+    (receipt,) = guarded(guard, lambda: ports.mailer.send([letter], key))
+    if isinstance(receipt, Refused):
+        raise RejectedError(f"the letter was refused: {receipt.reason}")
+    return receipt.provider_id
+
+
+def _require_reachable(job: Job, email: str) -> None:
+    """Raises: BreakerRefusedError while mail is paused; RejectedError for who bounced or complained.
+
+    Who has only unsubscribed from watches bought this all the same, and is on no such list.
+    """
     ports, now = _ports(job), job.services.clock.now()
     pause = ports.pauses.paused(MAIL, now)
     if pause is not None:
         raise BreakerRefusedError(f"mail is paused: {pause.reason}", retry_after_seconds=60)
-    pdf = job.services.storage.get(artifact)
-    letter = ports.letters.write(order.email, order.term, order.sections, pdf, job.id)
-    (receipt,) = ports.mailer.send([letter], f"report-{job.id}-deliver")
-    if isinstance(receipt, Refused):
-        raise RejectedError(f"the letter was refused: {receipt.reason}")
-    return receipt.provider_id
+    reason = ports.deliveries.suppression(email)
+    if reason is not None:
+        raise RejectedError(f"mail to the address is suppressed ({reason})")
 
 
 def _ports(job: Job) -> ReportPorts:

@@ -9,6 +9,7 @@ from domain.ports import Clock, Mailer, Storage
 from generation.picture import Picture
 from mail.report import ReportLetter
 from resilience.breaker import CircuitBreaker
+from store.deliveries import Deliveries
 from store.histories import Histories
 from store.ledger import CreditLedger
 from store.pauses import Pauses
@@ -27,6 +28,7 @@ class ReportPorts:
     histories: Histories
     days: SectionDays
     pauses: Pauses
+    deliveries: Deliveries
     printer: Callable[[str], bytes]
     letters: ReportLetter
     mailer: Mailer
@@ -61,7 +63,7 @@ class GenerationPorts:
 class JobServices:
     """The ports of every workflow.
 
-    Shape: `breakers` has one entry an upstream, by the name that steps give as `breaker`.
+    Shape: `breakers` has one entry an upstream, by its name.
     """
 
     clock: Clock

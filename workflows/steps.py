@@ -9,7 +9,6 @@ from typing import Any, Protocol, TypeVar, cast
 
 from domain.errors import PermanentError, TransientError
 from domain.job import Progress, StepState
-from resilience.breaker import CircuitBreaker
 from store.job_runs import Hold, JobRuns, Standing
 from workflows.attempt import BreakerRefusedError, attempted
 from workflows.job import MAX_ATTEMPTS, CancelledError, StepFailedError
@@ -30,7 +29,6 @@ Outcome = dict[str, Any]
 class _Step:
     name: str
     work: Callable[[], object]
-    guard: CircuitBreaker | None
     attempts: int
 
 
@@ -42,6 +40,21 @@ class Keep(Protocol):
 
     def is_changed(self, change: str) -> bool:
         """Whether the new code is to be taken; the answer is kept."""
+
+
+class Unkept:
+    """Keeps nothing, so that a crash repeats every step.
+
+    For a job that this release cannot read: what is kept of it are the steps of another workflow.
+    """
+
+    def __call__(self, name: str, work: Callable[[], Outcome]) -> Outcome:  # noqa: ARG002
+        """The outcome of `work`."""
+        return work()
+
+    def is_changed(self, change: str) -> bool:  # noqa: ARG002
+        """Yes: nothing was done the old way."""
+        return True
 
 
 class Steps:
@@ -65,12 +78,9 @@ class Steps:
         """The ports to the world."""
         return self._services
 
-    def step(
-        self, name: str, work: Callable[[], T], *, breaker: str | None = None, attempts: int = MAX_ATTEMPTS
-    ) -> T:
+    def step(self, name: str, work: Callable[[], T], *, attempts: int = MAX_ATTEMPTS) -> T:
         """What `work` returns, durably: see `workflows.job.Job`."""
-        guard = None if breaker is None else self._services.breakers[breaker]
-        outcome = self._keep(name, lambda: self._try(_Step(name, work, guard, attempts)))
+        outcome = self._keep(name, lambda: self._try(_Step(name, work, attempts)))
         if "value" in outcome:
             return cast("T", outcome["value"])
         if "cancelled" in outcome:
@@ -112,7 +122,8 @@ class Steps:
         """How the step ended; None where the time has come to try again."""
         name = step.name
         try:
-            value = attempted(step.work, step.guard, lambda: self._begin(name))
+            self._begin(name)
+            value = attempted(step.work)
         except BreakerRefusedError as refusal:
             self._wait(
                 name, str(refusal), min(refusal.retry_after_seconds or _LOOK_SECONDS, _ASK_AGAIN_SECONDS)
@@ -147,9 +158,8 @@ class Steps:
     def _wait(self, name: str, reason: str, seconds: float, *, is_failure: bool = False) -> None:
         """Leave the job alone for a while, or until it is to be cancelled."""
         clock = self._services.clock
-        now = clock.now()
-        due_at = now + timedelta(seconds=seconds)
-        self._note(lambda: self._runs.wait(self._hold, name, due_at, reason, now, failed=is_failure))
+        due_at = clock.now() + timedelta(seconds=seconds)
+        self._note(lambda: self._runs.wait(self._hold, name, due_at, reason, failed=is_failure))
         while (left := (due_at - clock.now()).total_seconds()) > 0:
             if self._pause(min(left, _LOOK_SECONDS)):
                 raise InterruptedJobError

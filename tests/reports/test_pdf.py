@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
+from psutil import Process
 from pypdf import PdfReader
 
 from bench.replay.season import load
@@ -17,7 +20,9 @@ from domain.observation import Details
 from reports.contents import TermFigures, contents_of
 from reports.document import html_of
 from reports.pdf import LocalPrinter
-from tests.reports.examples import DATA, at, history, recorded
+from reports.printing import MEMORY_BYTES
+from tests.reports.examples import DATA, ROOT, at, history, recorded
+from workflows.order import MAX_SECTIONS
 
 PRINT = LocalPrinter()
 
@@ -94,6 +99,30 @@ def test_a_document_that_takes_too_long_is_given_up() -> None:
         LocalPrinter(timeout_seconds=0.001)(html(history((0, 3))))
 
 
-def test_a_document_that_takes_too_much_memory_ends_only_its_own_process() -> None:
-    with pytest.raises((TransientError, PermanentError)):
+def test_a_document_that_takes_too_much_memory_ends_only_its_own_process_and_says_so() -> None:
+    with pytest.raises(PermanentError, match="it takes too much memory"):
         PRINT("<p>" + "<table><tr><td>" * 400_000)
+
+
+def test_twice_what_can_be_ordered_is_printed_though_it_changes_each_hour_of_a_season() -> None:
+    seats = [(float(hour), hour % 5) for hour in range(80 * 24)]
+    sections = (history(*seats, number=str(10_000 + each), until=80 * 24) for each in range(2 * MAX_SECTIONS))
+    assert len(PdfReader(BytesIO(PRINT(html(*sections)))).pages) > 2 * MAX_SECTIONS
+
+
+def test_the_role_and_the_one_document_that_it_prints_fit_into_the_memory_of_its_unit() -> None:
+    unit = (ROOT / "deploy" / "systemd" / "rollcall-jobs.service").read_text()
+    (limit_mib,) = re.findall(r"^MemoryMax=(\d+)M$", unit, re.MULTILINE)
+    role_mib = 160  # 95 at rest
+    assert role_mib + MEMORY_BYTES // 1024**2 <= int(limit_mib)
+
+
+def test_documents_are_printed_one_at_a_time() -> None:
+    printer, document, others = LocalPrinter(), html(history((0, 3))), len(Process().children())
+    most = 0
+    threads = [Thread(target=printer, args=(document,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        most = max(most, len(Process().children()) - others)
+    assert most == 1

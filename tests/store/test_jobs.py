@@ -55,7 +55,7 @@ def test_rivals_take_a_job_up_one_after_another_and_the_last_one_has_it(database
     for disturb in (
         lambda: runs.stand(first, "ask"),
         lambda: runs.attempt(first, "ask", NOW),
-        lambda: runs.wait(first, "ask", NOW, "no", NOW, failed=True),
+        lambda: runs.wait(first, "ask", NOW, "no", failed=True),
         lambda: runs.settle(first, "ask", StepState.SUCCEEDED, NOW),
         lambda: runs.tell(first, Progress(1, 1, "mine")),
         lambda: runs.end(first, JobState.FAILED, NOW),

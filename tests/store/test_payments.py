@@ -3,9 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from domain.job import NewJob, Profile
+import pytest
+
+from domain.job import JobState, NewJob, Profile
 from domain.payment import Checkout, Payment, PaymentEvent, Verdict
 from store.database import Database
+from store.deliveries import Deliveries
+from store.job_runs import JobRuns
 from store.jobs import Jobs
 from store.payments import Payments
 from tests.store.rivals import together
@@ -64,4 +68,33 @@ def test_troubles_are_told_for_a_time(database: Database) -> None:
     payments = Payments(database)
     payments.record(EVENT, Verdict.REFUSED, NOW, job=JOB, trouble="no such term")
     assert [each.trouble for each in payments.troubled_since(NOW)] == ["no such term"]
+    assert payments.troubled_since(NOW + timedelta(seconds=1)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "why"),
+    [
+        ("bounced", "no such user", "bounced: no such user"),
+        ("soft_bounced", "", "soft_bounced"),
+        ("failed", "quota", "failed: quota"),
+        ("suppressed", "", "suppressed"),
+        ("delivered", "", None),
+        ("complained", "", None),
+    ],
+)
+def test_a_letter_that_is_lost_troubles_the_order_of_the_job_that_sent_it_for_a_time(
+    database: Database, kind: str, reason: str, why: str | None
+) -> None:
+    payments, runs, deliveries = Payments(database), JobRuns(database), Deliveries(database)
+    payments.record(EVENT, Verdict.TAKEN, NOW, job=JOB)
+    retried, _ = Jobs(database).add(replace(JOB, given={"payment": "cs_1"}), NOW)
+    hold = runs.begin(retried.id, "here", NOW)
+    assert hold is not None
+    runs.end(hold, JobState.SUCCEEDED, NOW, result={"mail_id": "letter-1"})
+    for event_id, letter in (("msg_1", "letter-1"), ("msg_2", "letter-1"), ("msg_3", "letter-2")):
+        deliveries.record(event_id, kind, provider_id=letter, address=None, reason=reason, now=NOW)
+
+    trouble = f"The letter with the report that cs_1 paid for did not arrive ({why})."
+    found = [(each.session_id, each.job_id, each.trouble) for each in payments.troubled_since(NOW)]
+    assert found == ([] if why is None else [("cs_1", retried.id, trouble)])
     assert payments.troubled_since(NOW + timedelta(seconds=1)) == []

@@ -47,8 +47,8 @@ def write(job: Job, _: Errand) -> JsonObject:
     return {"artifact": key, "content_type": "application/pdf", "bytes": 17}
 
 
-def make_good(job: Job, errand: Errand, failure: JobFailure) -> None:
-    job.step("refund", lambda: note(errand, job.id, f"refund:{failure.is_cancelled}"))
+def make_good(job: Job, given: JsonObject, failure: JobFailure) -> None:
+    job.step("refund", lambda: note(read(given), job.id, f"refund:{failure.is_cancelled}"))
 
 
 def _do(job: Job, errand: Errand, name: str) -> str:

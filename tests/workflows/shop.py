@@ -59,6 +59,7 @@ class Shop:
     bank: Bank = field(default_factory=Bank)
     printed: list[str] = field(default_factory=list)
     printer: Callable[[str], bytes] | None = None
+    printer_breaker: str | None = None
     refunds: bool = True
 
     def __post_init__(self) -> None:
@@ -78,20 +79,22 @@ class Shop:
                 Histories(database),
                 SectionDays(database),
                 self.desk.pauses,
+                self.desk.deliveries,
                 self.printer or self._print,
                 ReportLetter("Rollcall <rollcall@example.edu>"),
                 self.post,
+                self.printer_breaker,
             ),
             PaymentPorts(self.payments, self.bank if self.refunds else None),
         )
         return MemoryEngine(CATALOG, services, JobRuns(database), clock)
 
-    def order(self, **changes: Any) -> JobRecord:
+    def order(self, kind: str = "report", **changes: Any) -> JobRecord:
         """A paid order, queued."""
         given = ORDER | changes
         checkout = Checkout("cs_1", is_paid=True, payment="pi_1")
         event = PaymentEvent("evt_1", "checkout.session.completed", checkout)
-        new = NewJob("report", Profile.REALTIME, given)
+        new = NewJob(kind, Profile.REALTIME, given)
         _, job_id = self.payments.record(event, Verdict.TAKEN, self.desk.clock.now(), job=new)
         return self.look(str(job_id))
 
@@ -105,6 +108,13 @@ class Shop:
         engine.start(job, 1)
         engine.work()
         return self.look(job.id)
+
+    def report(self, kind: str, mail_id: str, reason: str) -> None:
+        """The provider of letters tells of one to ada."""
+        now = self.desk.clock.now()
+        self.desk.deliveries.record(
+            f"evt_{mail_id}", kind, provider_id=mail_id, address="ada@example.edu", reason=reason, now=now
+        )
 
     def payment(self) -> Payment:
         found = self.payments.get("cs_1")

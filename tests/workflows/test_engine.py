@@ -12,6 +12,7 @@ from threading import Event
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from domain.errors import InvalidInputError
 from domain.job import JobRecord, JobState, JsonObject, NewJob, Profile
 from domain.ports import Clock
 from storage.folder import Folder
@@ -25,11 +26,11 @@ from store.restore import restore
 from tests.support.clock import FakeClock
 from tests.support.house import sqlite_url
 from tests.support.stack import wait_until
-from workflows.catalog import Kind, catalog_of
+from workflows.catalog import Kind, OnFailure, catalog_of
 from workflows.engine import Durable, Engine
 from workflows.engine_database import engine_for
 from workflows.execution import Execution
-from workflows.job import Job
+from workflows.job import Job, JobFailure
 from workflows.persistence import InterruptedJobError
 from workflows.recovery import take_back
 from workflows.retention import forget_old
@@ -49,10 +50,16 @@ class Works:
 
     @contextmanager
     def engine(
-        self, workflow: Workflow, executor: str = "here-0", clock: Clock | None = None
+        self,
+        workflow: Workflow,
+        executor: str = "here-0",
+        clock: Clock | None = None,
+        *,
+        read: Callable[[JsonObject], JsonObject] = dict,
+        on_failure: OnFailure | None = None,
     ) -> Iterator[Engine]:
         stopped = Event()
-        kind = Kind("task", Profile.REALTIME, lambda given: given, lambda job, _: workflow(job))
+        kind = Kind("task", Profile.REALTIME, read, lambda job, _: workflow(job), on_failure)
         execution = Execution(
             executor=executor,
             catalog=catalog_of(kind),
@@ -173,6 +180,24 @@ def test_a_changed_workflow_keeps_running_jobs_on_their_way(works: Works) -> Non
         new = works.submit(engine)
         assert works.await_end(old).result == {"is": ["letter", "sent", "filed"]}
         assert works.await_end(new).result == {"is": ["letter", "signed", "sent", "filed"]}
+
+
+def test_a_job_under_way_that_the_next_release_cannot_read_is_made_good(works: Works) -> None:
+    workflow, refunds = TwoSteps(), list[str]()
+
+    def unread(given: JsonObject) -> JsonObject:
+        raise InvalidInputError(dict.fromkeys(given, "is not a known field"))
+
+    def refund(job: Job, given: JsonObject, _: JobFailure) -> None:
+        job.step("refund", lambda: refunds.append(str(given["say"])))
+
+    with works.engine(workflow) as engine:
+        job = works.submit(engine)
+        assert workflow.halt.reached.wait(20)
+    with works.engine(workflow, read=unread, on_failure=refund):
+        ended = works.await_end(job)
+    assert (ended.state, ended.error) == (JobState.FAILED, "say: is not a known field")
+    assert refunds == ["Grüße"]
 
 
 def test_everything_is_kept_as_json(works: Works) -> None:

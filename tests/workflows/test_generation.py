@@ -206,6 +206,14 @@ def test_credits_in_are_captured_refunded_held_or_there_whatever_happens(
         assert plan.granted or job.state is not JobState.SUCCEEDED
 
 
+def test_the_credit_of_a_job_that_this_release_cannot_read_comes_back(studio: Studio) -> None:
+    job_id = studio.order(style="of another release")
+    studio.ledger.reserve("ada", job_id, 1, studio.clock.now())
+    job = studio.finish(job_id)
+    assert (job.state, job.error) == (JobState.FAILED, "style: is not a known field")
+    studio.require_fair(job_id)
+
+
 def test_without_a_credit_nothing_is_held_and_nobody_is_asked(studio: Studio) -> None:
     first, second = studio.order(), studio.order()
     assert studio.finish(first).state is JobState.SUCCEEDED

@@ -35,8 +35,40 @@ class FullFolder(Folder):
         raise StorageFullError("no room is left")
 
 
+class FolderAway(Folder):
+    """It cannot do `what` with the PDF the first few times."""
+
+    def __init__(self, root: Path, what: str) -> None:
+        super().__init__(root)
+        self.what, self.left = what, 5
+
+    def put(self, key: str, content: bytes, content_type: str) -> None:
+        self._fail("put", key)
+        super().put(key, content, content_type)
+
+    def get(self, key: str) -> bytes:
+        self._fail("get", key)
+        return super().get(key)
+
+    def _fail(self, what: str, key: str) -> None:
+        if (what, key.rpartition(".")[2]) == (self.what, "pdf") and self.left:
+            self.left -= 1
+            raise StorageFullError("no room is left")
+
+
 class CrashError(BaseException):
     """The process died."""
+
+
+class Crash:
+    """It happens once."""
+
+    is_over = False
+
+    def __call__(self) -> None:
+        if not self.is_over:
+            self.is_over = True
+            raise CrashError
 
 
 @pytest.fixture
@@ -50,7 +82,7 @@ def shop(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Iterator[Sho
 
     breakers = {
         name: CircuitBreaker(name, redis_client, BreakerPolicy(), now_ms=now_ms, prefix=prefix)
-        for name in ("mail", "stripe")
+        for name in ("mail", "stripe", "docraptor")
     }
     yield Shop(desk, tmp_path / "storage", breakers)
     database.close()
@@ -129,12 +161,130 @@ def test_a_letter_whose_answer_is_lost_is_sent_once(shop: Shop) -> None:
     assert (job.state, len(shop.post.sent), shop.post.calls) == (JobState.SUCCEEDED, 1, 2)
 
 
+def test_a_letter_outlives_an_outage_of_its_provider(shop: Shop) -> None:
+    shop.post.troubles += [UpstreamError("503")] * 11
+    start = shop.desk.clock.now()
+    job = shop.carry_out(shop.order())
+
+    assert (job.state, len(shop.post.sent), shop.bank.calls) == (JobState.SUCCEEDED, 1, 0)
+    assert job.finished_at is not None
+    assert job.finished_at - start > timedelta(minutes=23)
+    assert [step.attempts for step in job.steps] == [1, 1, 12]
+
+
+def test_a_breaker_that_stays_open_for_hours_costs_no_attempt(shop: Shop) -> None:
+    breaker, start = shop.breakers["mail"], shop.desk.clock.now()
+    breaker.force_open("ada")
+
+    def close() -> None:
+        if shop.desk.clock.now() - start > timedelta(hours=3):
+            breaker.reset("ada")
+
+    job, engine = shop.order(), shop.engine
+    engine.on_pause = close
+    engine.start(job, 1)
+    engine.work()
+
+    ended = shop.look(job.id)
+    assert (ended.state, len(shop.post.sent)) == (JobState.SUCCEEDED, 1)
+    assert [step.attempts for step in ended.steps] == [1, 1, 1]
+
+
+def test_a_provider_of_letters_that_does_not_come_back_ends_the_order(shop: Shop) -> None:
+    shop.post.troubles += [UpstreamError("503")] * 12
+    job = shop.carry_out(shop.order())
+    assert (job.state, job.error, len(shop.bank.refunds)) == (JobState.FAILED, "503", 1)
+
+
+@pytest.mark.parametrize("what", ["put", "get"])
+def test_a_storage_that_fails_is_held_against_nobody_else_and_what_was_printed_is_kept(
+    shop: Shop, what: str
+) -> None:
+    shop.storage, shop.printer_breaker = FolderAway(shop.folder, what), "docraptor"
+    failures: set[int] = set()
+    engine = shop.engine
+    engine.on_pause = lambda: failures.update(each.snapshot().failures for each in shop.breakers.values())
+    job = shop.order()
+    engine.start(job, 1)
+    engine.work()
+
+    assert (shop.look(job.id).state, len(shop.printed), len(shop.post.sent)) == (JobState.SUCCEEDED, 1, 1)
+    assert failures == {0}
+
+
+def test_a_printer_that_is_away_is_held_against_it(shop: Shop) -> None:
+    def away(_: str) -> bytes:
+        raise UpstreamError("503")
+
+    shop.printer, shop.printer_breaker = away, "docraptor"
+    shop.carry_out(shop.order())
+    assert shop.breakers["docraptor"].snapshot().state == "open"
+    assert shop.breakers["mail"].snapshot().failures == 0
+
+
+def test_a_report_for_an_address_that_bounced_or_complained_is_paid_back_and_not_sent(shop: Shop) -> None:
+    shop.report("bounced", "another letter", "no such user")
+    job = shop.carry_out(shop.order())
+    error = "mail to the address is suppressed (no such user)"
+    assert (job.state, job.error, shop.post.calls) == (JobState.FAILED, error, 0)
+    assert len(shop.bank.refunds) == 1
+    assert shop.payment().trouble == f"The report was not delivered: {error}"
+
+
+def test_who_unsubscribed_gets_the_report_that_they_bought(shop: Shop) -> None:
+    assert shop.desk.watches.end_all("ada@example.edu", "unsubscribed", shop.desk.clock.now())
+    job = shop.carry_out(shop.order())
+    assert (job.state, len(shop.post.sent)) == (JobState.SUCCEEDED, 1)
+
+
+def test_a_letter_that_comes_back_is_told_even_before_its_job_has_ended(shop: Shop) -> None:
+    job, engine = shop.order(), shop.engine
+    engine.start(job, 1)
+    mail_id = f"report-{job.id}-deliver-0"
+
+    def bounce(place: str) -> None:
+        if place == "deliver:unkept":
+            shop.report("bounced", mail_id, "no such user")
+
+    engine.memories[job.id].crash = bounce
+    engine.work()
+
+    assert (shop.look(job.id).result or {})["mail_id"] == mail_id
+    (told,) = shop.payments.troubled_since(shop.desk.clock.now() - timedelta(hours=1))
+    assert (told.session_id, told.job_id) == ("cs_1", job.id)
+    assert told.trouble == (
+        "The letter with the report that cs_1 paid for did not arrive (bounced: no such user)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("report", "sections: must be"), ("dance", "knows no job 'dance'")]
+)
+def test_an_order_that_this_release_cannot_read_is_paid_back_though_its_process_dies(
+    shop: Shop, kind: str, reason: str
+) -> None:
+    job, engine = shop.order(kind, sections=[]), shop.engine
+    engine.start(job, 1)
+    engine.on_pause = Crash()
+    shop.bank.troubles.append(UpstreamError("503"))
+    with pytest.raises(CrashError):
+        engine.run(job.id)
+    engine.run(job.id)
+
+    ended = shop.look(job.id)
+    assert ended.state is JobState.FAILED
+    assert reason in str(ended.error)
+    assert shop.payment().refund_id == "re_pi_1"
+    assert reason in str(shop.payment().trouble)
+
+
 def test_a_pause_of_mail_only_delays_the_letter(shop: Shop) -> None:
     start = shop.desk.clock.now()
     shop.desk.pauses.pause("mail", start + timedelta(hours=1), "moving house", "ada", start)
     job = shop.carry_out(shop.order())
 
     assert (job.state, len(shop.post.sent), shop.post.calls) == (JobState.SUCCEEDED, 1, 1)
+    assert job.steps[-1].attempts == 1
     assert job.finished_at is not None
     assert job.finished_at - start >= timedelta(hours=1)
 
