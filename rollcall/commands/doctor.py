@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import click
 
-from rollcall.doctor import configuration, database, home, mail, messages, roles, sources
+from rollcall.doctor import configuration, database, home, mail, messages, outside, roles, sources
 from rollcall.doctor.case import Case, load
 from rollcall.doctor.examination import examine
 from rollcall.doctor.finding import Finding, Status
@@ -43,6 +43,7 @@ def _examined(case: Case) -> list[Finding]:
         *mail.CHECKS,
         *sources.checks(case),
         *roles.checks(case),
+        *outside.CHECKS,
     )
     return examine(checks, case, configuration.findings(case))
 

@@ -18,7 +18,7 @@ from tests.standins.resend import ResendStandIn
 from tests.standins.scraper import TOKEN, Reply, ScraperStandin
 from tests.support.commands import examine, read, run, run_after, statuses
 from tests.support.redis_server import running, valkey_binary
-from tests.support.stack import environment, free_port, stack
+from tests.support.stack import environment, free_port, stack, wait_until
 
 _PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE = 24, 1
 
@@ -41,8 +41,11 @@ def redis_url() -> Iterator[str]:
 def test_all_is_well_with_the_embedded_default(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with stack(home, {}) as running_stack:
+        wait_until(running_stack.is_manned, "a process of every role")
         done = run(home, "doctor", PORT=str(running_stack.port))
-        findings = examine(home, PORT=str(running_stack.port))
+        port = str(running_stack.port)
+        findings = examine(home, PORT=port, PUBLIC_URL=f"http://127.0.0.1:{port}")
+    assert findings["public-url.reachable"]["seen"].endswith("/livez is answered by Rollcall")
     assert done.returncode == 0, done.stdout
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1] == f"{len(findings)} ok, 0 warnings, 0 failures"
@@ -51,6 +54,7 @@ def test_all_is_well_with_the_embedded_default(tmp_path: Path) -> None:
         *("settings", "dotenv", "public-url", "home", "home.secrets", "backup", "disk", "database"),
         *("database.migrations", "database.integrity", "redis", "redis.persistence", "broker", "clock"),
         *("mail.login", "mail.dry-run", "source.campus", "worker", "scheduler", "jobs", "web"),
+        "public-url.reachable",
     }
 
 
