@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import redis
@@ -38,20 +38,41 @@ class QueueReader:
         self._namespace = namespace
 
     def read(self) -> dict[str, QueueReading]:
-        """Every queue's reading, by its name."""
+        """Every queue's reading, by its name; in one round trip, and a second where messages wait."""
         with reaching():
-            seconds, microseconds = self._client.time()
-            now_ms = seconds * 1000 + microseconds / 1000
-            return {queue: self._read(queue, now_ms) for queue in self._queues}
+            now_ms, counts = self._counts()
+            oldest = self._oldest({queue: first for queue, (*_, first) in counts.items() if first})
+        return {
+            queue: QueueReading(ready + delayed, _age_seconds(oldest.get(queue), now_ms), dead)
+            for queue, (ready, delayed, dead, _) in counts.items()
+        }
 
-    def _read(self, queue: str, now_ms: float) -> QueueReading:
-        name = f"{self._namespace}:{queue}"
+    def _counts(self) -> tuple[float, dict[str, tuple[int, int, int, bytes | None]]]:
+        """The server's time, and of each queue the ready, delayed and dead, and the id of the first."""
         with self._client.pipeline() as pipeline:
-            pipeline.hlen(f"{name}.msgs")
-            pipeline.hlen(f"{self._namespace}:{dq_name(queue)}.msgs")
-            pipeline.zcard(f"{self._namespace}:{xq_name(queue)}")
-            pipeline.lindex(name, 0)
-            ready, delayed, dead, oldest_id = pipeline.execute()
-        oldest = None if oldest_id is None else self._client.hget(f"{name}.msgs", oldest_id)
-        age = None if oldest is None else max(0.0, now_ms - json.loads(oldest)["message_timestamp"]) / 1000
-        return QueueReading(ready + delayed, age, dead)
+            pipeline.time()
+            for queue in self._queues:
+                pipeline.hlen(f"{self._key(queue)}.msgs")
+                pipeline.hlen(f"{self._key(dq_name(queue))}.msgs")
+                pipeline.zcard(self._key(xq_name(queue)))
+                pipeline.lindex(self._key(queue), 0)
+            (seconds, microseconds), *found = pipeline.execute()
+        each = zip(found[::4], found[1::4], found[2::4], found[3::4], strict=True)
+        return seconds * 1000 + microseconds / 1000, dict(zip(self._queues, each, strict=True))
+
+    def _oldest(self, ids: Mapping[str, bytes]) -> dict[str, bytes | None]:
+        """The message that waits first in each queue; None for one that was taken in between."""
+        with self._client.pipeline() as pipeline:
+            for queue, message_id in ids.items():
+                pipeline.hget(f"{self._key(queue)}.msgs", message_id)
+            return dict(zip(ids, pipeline.execute(), strict=True))
+
+    def _key(self, name: str) -> str:
+        return f"{self._namespace}:{name}"
+
+
+def _age_seconds(message: bytes | None, now_ms: float) -> float | None:
+    if message is None:
+        return None
+    waited_ms: float = now_ms - json.loads(message)["message_timestamp"]
+    return max(0.0, waited_ms) / 1000

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from actors import QUEUES
@@ -31,14 +32,19 @@ class Health:
 
     def ready(self) -> HealthReport:
         """Whether what every request needs is there."""
-        return examine(self._dependencies())
+        needed = self._servers()
+        if self._system.settings.broker_url not in {None, self._system.settings.redis_url}:
+            needed["broker"] = Probe(self._broker, Severity.UNHEALTHY)
+        return examine(needed)
 
     def report(self) -> HealthReport:
         """Everything an operator asks first."""
+        queues = cache(self.queues)  # two probes, one reading
         return examine(
-            self._dependencies()
+            self._servers()
             | {
-                "queues": Probe(self._queue_depths, Severity.UNHEALTHY),
+                "broker": Probe(lambda: _answering(queues), Severity.UNHEALTHY),
+                "queues": Probe(lambda: _depths(queues()), Severity.UNHEALTHY),
                 "breakers": Probe(self._breakers),
                 "cron": Probe(self._cron),
                 "workers": Probe(self._workers, Severity.UNHEALTHY),
@@ -49,11 +55,10 @@ class Health:
             }
         )
 
-    def _dependencies(self) -> dict[str, Probe]:
+    def _servers(self) -> dict[str, Probe]:
         return {
             "database": Probe(self._database, Severity.UNHEALTHY),
-            "redis": Probe(self._redis, Severity.UNHEALTHY),
-            "broker": Probe(self._broker, Severity.UNHEALTHY),
+            "redis": Probe(lambda: _answering(self._system.redis.ping), Severity.UNHEALTHY),
         }
 
     def _database(self) -> Finding:
@@ -62,13 +67,9 @@ class Health:
             raise PermanentError("its schema is not the newest: run `rollcall init`")
         return Finding("ok")
 
-    def _redis(self) -> Finding:
-        self._system.redis.ping()
-        return Finding("ok")
-
     def _broker(self) -> Finding:
-        self.queues()
-        return Finding("ok")
+        is_redis = self._queues is not None
+        return _answering(brokers.client_of(self._system.broker).ping if is_redis else self.queues)
 
     def queues(self) -> Mapping[str, QueueReading]:
         """Each queue's reading. Raises when the broker does not answer."""
@@ -79,9 +80,6 @@ class Health:
             queue: QueueReading(ready + delayed, None, dead, is_age_known=not ready)
             for queue, (ready, delayed, dead) in counts.items()
         }
-
-    def _queue_depths(self) -> Finding:
-        return Finding({name: asdict(reading) for name, reading in self.queues().items()})
 
     def _breakers(self) -> Finding:
         snapshots = [breaker.snapshot() for breaker in self._system.services.breakers.values()]
@@ -134,6 +132,15 @@ class Health:
     def _paused_until(self, name: str) -> str | None:
         pause = self._store.pauses.paused(name, self._system.services.clock.now())
         return None if pause is None else _text(pause.until)
+
+
+def _answering(read: Callable[[], object]) -> Finding:
+    read()
+    return Finding("ok")
+
+
+def _depths(queues: Mapping[str, QueueReading]) -> Finding:
+    return Finding({name: asdict(reading) for name, reading in queues.items()})
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,11 +9,14 @@ import pytest
 from dramatiq.brokers.stub import StubBroker
 
 from actors import QUEUES
+from actors.alert import tell
 from resilience.queues import QueueReading
 from rollcall import environment
 from rollcall.health import Health
 from rollcall.settings import parse
 from rollcall.wiring import System, build
+from store import migrate
+from tests.support.redis_server import running, valkey_binary
 
 
 class CountingBroker(StubBroker):
@@ -36,3 +40,69 @@ def test_rabbitmq_does_not_tell_since_when_a_message_waits(system: System) -> No
     assert health.queues() == dict.fromkeys(QUEUES, nothing) | {
         "check": QueueReading(4, None, 2, is_age_known=False)
     }
+
+
+def test_readiness_is_one_round_trip_to_redis_however_many_queues_there_are(
+    home_on: Callable[..., System],
+) -> None:
+    system = home_on()
+    assert trips(system, Health(system).ready) == 1
+
+
+def test_all_queues_are_read_in_one_round_trip_and_a_second_where_messages_wait(
+    home_on: Callable[..., System],
+) -> None:
+    system = home_on()
+    health = Health(system)
+    assert trips(system, health.queues) == 1
+    system.services.publish(tell.message())
+    assert trips(system, health.queues) == 2
+    assert (health.queues()["deliver"].depth, health.queues()["check"].depth) == (1, 0)
+    assert health.queues()["deliver"].oldest_age_seconds is not None
+
+
+def test_a_broker_that_is_another_server_is_asked_too(home_on: Callable[..., System]) -> None:
+    with running(valkey_binary()) as other:
+        system = home_on(BROKER_URL=other.url)
+        assert Health(system).ready().status == "healthy"
+    assert Health(system).ready().status == "unhealthy"
+    assert Health(system).report().checks.keys() >= {"redis", "broker", "queues"}
+
+
+def test_a_broker_that_is_redis_itself_is_not_asked_twice(home_on: Callable[..., System], alone: str) -> None:
+    system = home_on(BROKER_URL=alone)
+    assert trips(system, Health(system).ready) == 1
+    assert Health(system).report().checks["broker"] == "ok"
+
+
+@pytest.fixture
+def alone() -> Iterator[str]:
+    """A server that nobody else asks."""
+    with running(valkey_binary()) as server:
+        yield server.url
+
+
+@pytest.fixture
+def home_on(tmp_path: Path, alone: str) -> Iterator[Callable[..., System]]:
+    """Builds a ready system on that server."""
+    with ExitStack() as opened:
+
+        def make(**settings: str) -> System:
+            values = {"ROLLCALL_HOME": str(tmp_path), "REDIS_URL": alone} | settings
+            found = opened.enter_context(closing(build(environment.prepare_home(parse(values)))))
+            migrate.upgrade(found.database)
+            return found
+
+        yield make
+
+
+def trips(system: System, ask: Callable[[], object]) -> int:
+    """How often the server had to read while `ask` asked: once for each round trip."""
+    ask()  # connect, and teach it what it keeps
+    before = reads(system)
+    ask()
+    return reads(system) - before - 1
+
+
+def reads(system: System) -> int:
+    return int(system.redis.info("stats")["total_reads_processed"])
