@@ -29,8 +29,9 @@ lib=$root/usr/local/lib
 share=$root/usr/local/share
 units=(rollcall-web.socket rollcall-web.service rollcall-worker@all.service rollcall-scheduler.service
     rollcall-jobs.service rollcall-valkey.service rollcall-backup.timer rollcall.target)
-known="" # those of them that the machine had before
+new=$prefix/enable-due # those of them that an upgrade has brought and nobody has enabled yet
 due=$prefix/restart-due # while it is there, what runs is not what is installed
+goal=rollback-due # while it is there, a rollback to where it points is not finished
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
@@ -49,7 +50,8 @@ need_packages() {
 
 # The release is named for what is in it, so that the same source is the same release.
 build_release() {
-    tar -C "$here" --exclude='./.*' --exclude=./var --exclude=./tests --exclude=./bench --exclude=./docs \
+    tar -C "$here" --exclude='./.*' --exclude=./var --exclude=./tests --exclude=./bench --exclude=./docs/adr \
+        --exclude=./docs/screenshots \
         --exclude=./build --exclude='*.egg-info' --exclude=__pycache__ --sort=name --mtime=@0 \
         --owner=0 --group=0 --numeric-owner --mode=go=rX,u+w -cf "$scratch/source.tar" .
     release=releases/$(sha256sum "$scratch/source.tar" | cut -c1-12)
@@ -64,19 +66,29 @@ build_release() {
     touch "$prefix/$release/.complete"
 }
 
-# Everything outside /etc that belongs to the release and not to the operator.
+# Of a machine's first release all units are enabled; of a later one, those that it did not have before.
+note_new_units() {
+    [ -n "$(target_of current)" ] || return 0
+    local unit
+    for unit in "${units[@]}"; do
+        [ -e "$lib/systemd/system/${unit/@all/@}" ] || printf '%s\n' "$unit" >>"$new"
+    done
+}
+
+# Everything outside /etc that belongs to the release and not to the operator. What stays is at no time away: a
+# run that is cut off here would take it for new when it is repeated.
 install_units() {
     "$prefix/$release/bin/rollcall" systemd --output "$scratch/units" >/dev/null
     mkdir -p "$lib/systemd/system" "$lib/sysusers.d" "$lib/tmpfiles.d"
-    local unit
-    for unit in "${units[@]}"; do
-        [ ! -e "$lib/systemd/system/${unit/@all/@}" ] || known+=" $unit"
-    done
-    rm -rf "$lib"/systemd/system/rollcall*
     mv "$scratch/units/sysusers.conf" "$lib/sysusers.d/rollcall.conf"
     mv "$scratch/units/tmpfiles.conf" "$lib/tmpfiles.d/rollcall.conf"
-    mv "$scratch/units"/* "$lib/systemd/system/"
-    rmdir "$scratch/units"
+    cp -R "$scratch/units/." "$lib/systemd/system/"
+    local file
+    (cd "$lib/systemd/system" && find . -path './rollcall*' ! -type d) | while read -r file; do
+        [ -e "$scratch/units/$file" ] || rm "$lib/systemd/system/$file"
+    done
+    find "$lib/systemd/system" -path '*/system/rollcall*' -type d -empty -delete
+    rm -rf "$scratch/units"
 }
 
 install_command() {
@@ -154,11 +166,12 @@ remove_old_releases() {
 enable_units() {
     local unit chosen=()
     for unit in "${units[@]}"; do
-        if systemctl --quiet is-enabled rollcall.target && [[ " $known " == *" $unit "* ]]; then continue; fi
+        if systemctl --quiet is-enabled rollcall.target && ! grep -qxF "$unit" "$new" 2>/dev/null; then continue; fi
         if [ "$unit" = rollcall-valkey.service ] && has_redis; then continue; fi
         chosen+=("$unit")
     done
     [ ${#chosen[@]} -eq 0 ] || systemctl --quiet enable "${chosen[@]}"
+    rm -f "$new"
 }
 
 has_redis() { grep -q '^REDIS_URL=.' "$config/rollcall.env" || [ -e "$config/credentials/REDIS_URL" ]; }
@@ -181,8 +194,9 @@ change_release() {
     local before
     before=$(target_of current)
     [ "$before" = "$release" ] || touch "$due"
-    switch "$release" current
+    # In this order a run that is cut off in between and repeated ends as it would have.
     [ -z "$before" ] || [ "$before" = "$release" ] || switch "$before" previous
+    switch "$release" current
 }
 
 install_release() {
@@ -194,6 +208,8 @@ install_release() {
         say "backing up" # by the units of the release that runs
         systemctl start rollcall-backup.service
     fi
+    rm -f "$prefix/$goal"
+    note_new_units
     install_units
     install_config
     change_release
@@ -219,12 +235,14 @@ install_release() {
 }
 
 roll_back() {
-    release=$(target_of previous)
+    release=$(target_of "$goal")
+    [ -n "$release" ] || release=$(target_of previous)
     [ -n "$release" ] || { say "there is no previous release" && exit 66; }
+    switch "$release" "$goal"
     install_units
     change_release
     restart_roles
-    rm -f "$due"
+    rm -f "$due" "$prefix/$goal"
     say "back on $release"
 }
 

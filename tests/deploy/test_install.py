@@ -16,7 +16,7 @@ from tests.support.tools import require
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "deploy" / "systemd"
-LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "tests", "bench", "docs", "var", "build")
+LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "tests", "bench", "var", "build")
 
 PACKAGED = ":80 {\n}\n"
 NAMED = "\nPUBLIC_URL=https://rollcall.example.edu"
@@ -91,6 +91,10 @@ def test_a_machine_has_all_that_the_units_need(machine: Path) -> None:
     assert found["usr/local/bin/rollcall"][0] == "-rwxr-xr-x"
     assert "PUBLIC_URL=https://rollcall.example.edu" in found["etc/rollcall/rollcall.env"][3]
     assert (machine / "opt/rollcall/current/bin/rollcall").is_file()
+    (runbook,) = machine.glob(
+        "opt/rollcall/releases/*/lib/python*/site-packages/ingress/templates/operations.md"
+    )
+    assert runbook.read_text() == (ROOT / "docs/operations.md").read_text()
     assert "_ROLLCALL_COMPLETE" in found["usr/local/share/bash-completion/completions/rollcall"][3]
 
 
@@ -150,7 +154,8 @@ def test_another_domain_renames_what_the_installer_named_and_nothing_else(
     settings.write_text(before)
 
 
-CUT_OFF, NO_START = "CUT_OFF=yes", "is_started=no"
+CUT_OFF, NO_START, BEFORE_ENABLING = "CUT_OFF=yes", "is_started=no", "CUT_OFF=early"
+LINKS = ("rollback-due", "previous", "current")
 
 
 @pytest.mark.parametrize("how", [CUT_OFF, NO_START])
@@ -171,42 +176,140 @@ def test_a_release_that_does_not_start_is_taken_back_also_when_it_was_cut_off_be
     assert upgrade(tmp_path, "old")[-2:] == ["systemctl daemon-reload", START]
 
 
+AFTER_SWITCH = """
+eval "$(declare -f switch | sed '1s/switch/really_switch/')"
+switch() {{ really_switch "$@" && [ "$2" != {link} ] || kill -HUP $$; }}
+"""
+
+
+@pytest.mark.parametrize("how", [CUT_OFF, *(AFTER_SWITCH.format(link=link) for link in LINKS)])
+def test_a_rollback_that_was_cut_off_is_finished_when_it_is_repeated(tmp_path: Path, how: str) -> None:
+    upgrade(tmp_path, "old")
+    upgrade(tmp_path, "new")
+    roll_back(tmp_path, how)
+    assert roll_back(tmp_path)[-2:] == [RESTART_INIT, RESTART_WORKER]
+    assert releases(tmp_path) == ("old", "new")
+    roll_back(tmp_path)
+    assert releases(tmp_path) == ("new", "old")
+
+
+def test_an_upgrade_puts_an_unfinished_rollback_out_of_force(tmp_path: Path) -> None:
+    upgrade(tmp_path, "old")
+    upgrade(tmp_path, "new")
+    roll_back(tmp_path, CUT_OFF)
+    upgrade(tmp_path, "newer")
+    roll_back(tmp_path)
+    assert releases(tmp_path) == ("old", "newer")
+
+
+@pytest.mark.parametrize("link", ["previous", "current"])
+def test_an_upgrade_that_was_cut_off_leaves_the_release_before_to_go_back_to(
+    tmp_path: Path, link: str
+) -> None:
+    for release in ("older", "old"):
+        upgrade(tmp_path, release)
+    upgrade(tmp_path, "new", AFTER_SWITCH.format(link=link))
+    upgrade(tmp_path, "new")
+    assert releases(tmp_path) == ("new", "old")
+
+
+def releases(folder: Path) -> tuple[str, str]:
+    """The current release, and the one before."""
+    prefix = folder / "machine/opt/rollcall"
+    current, previous = ((prefix / link).readlink().name for link in ("current", "previous"))
+    return current, previous
+
+
+@pytest.mark.parametrize("how", [BEFORE_ENABLING, NO_START])
+def test_units_that_an_upgrade_brings_are_enabled_also_by_the_run_that_finishes_it(
+    tmp_path: Path, how: str
+) -> None:
+    brought = {path.name for path in UNITS.glob("rollcall*.*") if path.is_file()}
+    install_with_units(tmp_path, "old", brought - {"rollcall-jobs.service"})
+    assert enabled(install_with_units(tmp_path, "new", brought, how)) == []
+    assert enabled(install_with_units(tmp_path, "new", brought)) == ["rollcall-jobs.service"]
+    assert enabled(install_with_units(tmp_path, "new", brought)) == []
+
+
+def test_a_unit_that_a_release_no_longer_has_goes_with_its_drop_ins(tmp_path: Path) -> None:
+    install_with_units(tmp_path, "old", {"rollcall.target", "rollcall-old.service.d/limits.conf"})
+    install_with_units(tmp_path, "new", {"rollcall.target"})
+    installed = tmp_path / "machine/usr/local/lib/systemd/system"
+    assert [path.name for path in installed.iterdir()] == ["rollcall.target"]
+
+
+def enabled(asked: list[str]) -> list[str]:
+    return [line.removeprefix(ENABLE) for line in asked if line.startswith(ENABLE)]
+
+
+def install_with_units(folder: Path, release: str, names: set[str], how: str = "") -> list[str]:
+    """As `upgrade`, with the real steps for units and a release that brings `names`."""
+    units = folder / "units" / release
+    for name in {*names, "sysusers.conf", "tmpfiles.conf"}:
+        (units / name).parent.mkdir(parents=True, exist_ok=True)
+        (units / name).touch()
+    return upgrade(folder, release, how, stood_in="")
+
+
 RESTART_INIT = "systemctl restart rollcall-init.service"
 RESTART_WORKER = "systemctl restart rollcall-worker@all.service"
 START = "systemctl start rollcall.target"
+ENABLE = "systemctl --quiet enable "
 
 _STANDINS = """
-for name in need_packages install_units install_config install_command enable_units; do
+for name in need_packages install_config install_command $STOOD_IN; do
     eval "$name() { :; }"
 done
-build_release() { mkdir -p "$prefix/$release"; }
+build_release() {
+    mkdir -p "$prefix/$release/bin"
+    printf '#!/bin/sh\\ncp -R "%s/." "$3"\\n' "$here/units/${release##*/}" >"$prefix/$release/bin/rollcall"
+    chmod +x "$prefix/$release/bin/rollcall"
+}
 systemctl() {
     case $* in
         list-units*) echo "rollcall-worker@all.service loaded" && return ;;
+        *is-enabled*) [ -e "$prefix/enabled" ] && return || return ;;
+        *" enable "*) touch "$prefix/enabled" ;;
     esac
     echo "systemctl $*"
     case "$* ${CUT_OFF-}" in
-        "restart rollcall-worker@all.service yes") kill -HUP $$ ;;
+        "restart rollcall-worker@all.service yes" | "daemon-reload early") kill -HUP $$ ;;
         "restart rollcall-worker@all.service ") [ "$(target_of current)" != "releases/${BROKEN-}" ] ;;
     esac
 }
 """
 
 
-def upgrade(folder: Path, release: str, how: str = "") -> list[str]:
+def upgrade(
+    folder: Path, release: str, how: str = "", *, stood_in: str = "install_units enable_units"
+) -> list[str]:
     """What an upgrade to `release` asks of systemd; `how` is set before it begins."""
+    return carry_out(folder, "install_release", f"release=releases/{release} {how}", stood_in)
+
+
+def roll_back(folder: Path, how: str = "") -> list[str]:
+    return carry_out(folder, "roll_back", how, "install_units enable_units")
+
+
+def carry_out(folder: Path, step: str, how: str, stood_in: str) -> list[str]:
     script, _, _ = (ROOT / "deploy/install.sh").read_text().rpartition("\nif [")
     program = folder / "deploy" / "install.sh"
     program.parent.mkdir(exist_ok=True)
-    setting = f"is_started=yes release=releases/{release} {how}"
-    program.write_text(f"{script}\n{_STANDINS}\n{setting}\ninstall_release\n")
+    program.write_text(f"{script}\nSTOOD_IN='{stood_in}'\n{_STANDINS}\nis_started=yes {how}\n{step}\n")
     command = ["bash", str(program), "--root", str(folder / "machine")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return [line for line in done.stdout.splitlines() if line.startswith("systemctl")]
 
 
 def test_the_release_that_runs_is_backed_up_by_its_own_units(tmp_path: Path) -> None:
-    steps = ("need_packages", "build_release", "install_units", "install_config", "systemctl")
+    steps = (
+        "need_packages",
+        "build_release",
+        "note_new_units",
+        "install_units",
+        "install_config",
+        "systemctl",
+    )
     told = "".join(f'{name}() {{ echo "{name} $*"; }}\n' for name in steps)
     script, _, _ = (ROOT / "deploy/install.sh").read_text().rpartition("\nif [")
     program = tmp_path / "deploy" / "install.sh"
@@ -223,6 +326,7 @@ def test_the_release_that_runs_is_backed_up_by_its_own_units(tmp_path: Path) -> 
         "build_release",
         "install: backing up",
         "systemctl start rollcall-backup.service",
+        "note_new_units",
         "install_units",
         "install_config",
     ]
