@@ -14,6 +14,7 @@ from observability.health import HealthReport
 from operations.room import ControlRoom
 from payments.events import StripeEvents
 from resilience.attempts import Attempts
+from resilience.tickets import Tickets
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class Surfaces:
 
     Shape: `events` and `payment_events` are None while their webhook secret is not configured;
     `public_url` is what absolute addresses start with, without a slash at its end; `environment` names
-    this installation to people, and `sign_ins` bounds how often they may try to enter the console;
+    this installation to people, `sign_ins` bounds how often they may try to enter the console, and
+    `invitations` let them in once each;
     `metrics` gives a body and its content type.
 
     Raises: InvalidInputError when a secret is empty, for it would let everybody in.
@@ -40,6 +42,7 @@ class Surfaces:
     default_source: str
     environment: str
     sign_ins: Attempts
+    invitations: Tickets
     health: Callable[[], HealthReport]
     ready: Callable[[], HealthReport]
     metrics: Callable[[], tuple[bytes, str]]

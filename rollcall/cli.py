@@ -21,6 +21,7 @@ _COMMANDS = {
     "scheduler": ("roles", "Publish timed checks, and what got lost."),
     "jobs": ("roles", "Carry out durable jobs: reports and generation."),
     "valkey": ("roles", "Serve the embedded Valkey, for roles run one by one."),
+    "console": ("console", "Print a link that signs in to the console, once."),
     "init": ("init", "Make the state folder, its secrets and its database."),
     "doctor": ("doctor", "Examine everything, and name the fix of what is wrong."),
     "backup": ("backup", "Write everything to one file, while it runs."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ingress.console import invitation
 from ingress.surfaces import Surfaces
 from mail.webhooks import ResendEvents
 from observability.metrics import Exposition
@@ -41,6 +42,7 @@ def surfaces(system: System, health: Health) -> Surfaces:
             overall=_SIGN_INS_OVERALL,
             window_seconds=_SIGN_IN_WINDOW_SECONDS,
         ),
+        invitations=invitation.tickets(system.redis),
         health=health.report,
         ready=health.ready,
         metrics=Exposition(readings(system, health)),

@@ -83,6 +83,7 @@ def _announce(settings: Settings) -> None:
         f"  Rollcall is up at {settings.base_url}",
         "",
         f"  console     {settings.base_url}/console",
+        "  sign in     rollcall console prints a link for it",
         f"  API token   {_where(settings, 'api_token')}",
         f"  cron secret {_where(settings, 'cron_secret')}",
         f"  mail        {_mail(settings)}",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from starlette.responses import RedirectResponse, Response
 
@@ -53,17 +54,9 @@ def ask(call: Call[Wanted]) -> Response:
 def enter(call: Call[Nothing]) -> Response:
     """Begin a session for who knows the token. Raises: UnreachableError where nobody can count attempts."""
     form = parse(SignInForm, parameters(call.body))
-    wait_seconds = call.surfaces.sign_ins.take(call.client)
-    if wait_seconds:
-        wait = plural(math.ceil(wait_seconds / 60), "minute")
-        return _again(call, form, HTTPStatus.TOO_MANY_REQUESTS, f"Too many attempts. Wait {wait}.")
-    if not matches(form.token.strip().encode(), api_token(call.surfaces)):
-        return _again(call, form, HTTPStatus.FORBIDDEN, "This is not the token.")
-    call.surfaces.sign_ins.forgive(call.client)
-    response = RedirectResponse(own_path(form.next), HTTPStatus.SEE_OTHER)
-    begun = session.begin(call, response)
-    record(call.surfaces.services, begun.by, "session.begin", f"session/{begun.name}", client=call.client)
-    return response
+    token, to = form.token.strip().encode(), own_path(form.next)
+    refusal = attempt(call, lambda: matches(token, api_token(call.surfaces)), "This is not the token.")
+    return begin(call, to) if refusal is None else again(call, to, *refusal)
 
 
 @endpoint(no_query, Manual({}), body=bodies.ANYTHING)
@@ -74,9 +67,30 @@ def leave(call: Call[Nothing]) -> Response:
     return response
 
 
-def _again(call: Call[Nothing], form: SignInForm, status: HTTPStatus, problem: str) -> Response:
+def attempt(call: Call[Any], is_known: Callable[[], bool], otherwise: str) -> tuple[HTTPStatus, str] | None:
+    """Why the caller stays out, in words that are `otherwise` unless they must wait; None for `is_known`."""
+    wait_seconds = call.surfaces.sign_ins.take(call.client)
+    if wait_seconds:
+        wait = plural(math.ceil(wait_seconds / 60), "minute")
+        return HTTPStatus.TOO_MANY_REQUESTS, f"Too many attempts. Wait {wait}."
+    if not is_known():
+        return HTTPStatus.FORBIDDEN, otherwise
+    call.surfaces.sign_ins.forgive(call.client)
+    return None
+
+
+def begin(call: Call[Any], to: str) -> Response:
+    """A session, recorded, and the way to the page `to`."""
+    response = RedirectResponse(to, HTTPStatus.SEE_OTHER)
+    begun = session.begin(call, response)
+    record(call.surfaces.services, begun.by, "session.begin", f"session/{begun.name}", client=call.client)
+    return response
+
+
+def again(call: Call[Any], to: str, status: HTTPStatus, problem: str) -> Response:
+    """The page that asks for the token, with the reason why the caller stays out."""
     _log.warning("sign-in refused", extra={"client": call.client, "status": status.value})
-    return page(call, _TEMPLATE, status, next=own_path(form.next), problem=problem)
+    return page(call, _TEMPLATE, status, next=to, problem=problem)
 
 
 ROUTES = (readable("/sign-in", ask, POST=enter), writable("/sign-out", POST=leave))

@@ -106,6 +106,7 @@ def surfaces_of(house: House, reports: Reports) -> Surfaces:
         default_source=house.catalog.name,
         environment="demo",
         sign_ins=house.sign_ins,
+        invitations=house.invitations,
         health=lambda: reports.health,
         ready=lambda: reports.ready,
         metrics=lambda: (b"rollcall_up 1\n", "text/plain; version=0.0.4; charset=utf-8"),

@@ -1,0 +1,45 @@
+"""`rollcall console`: a link that signs in to the console."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from domain.errors import PermanentError
+from ingress.console import invitation
+from operations.record import record
+from rollcall.commands.options import overrides, setting_options
+from rollcall.commands.person import shell_user
+from rollcall.process import open_system
+from rollcall.wiring import System
+
+
+@click.command()
+@setting_options("HOST", "PORT", "PUBLIC_URL")
+def console(**options: str | None) -> None:
+    """Print a link that signs one browser in to the console, once, within ten minutes.
+
+    Only at a terminal: whoever can read it can use it, and files and logs are read by many.
+    """
+    if not sys.stdout.isatty():
+        raise PermanentError("console prints its link at a terminal only, where nobody else reads it")
+    with open_system(overrides(options)) as system:
+        path = _invite(system)
+        settings = system.settings
+    minutes = invitation.LIFETIME.total_seconds() / 60
+    click.echo(f"Signs one browser in, once, within {minutes:g} minutes:\n\n  {settings.base_url}{path}\n")
+    if settings.public_url is not None:
+        click.echo(
+            f"On this machine, or through ssh -L {settings.port}:127.0.0.1:{settings.port}:\n\n"
+            f"  http://127.0.0.1:{settings.port}{path}\n"
+        )
+
+
+def _invite(system: System) -> str:
+    services, token = system.services, system.settings.api_token
+    if token is None:
+        raise AssertionError("filled in by rollcall.environment")
+    path = invitation.invite(invitation.tickets(system.redis), token, services.clock.now())
+    record(services, shell_user(), "session.invite", "console")
+    return path
