@@ -42,6 +42,15 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Signpost:
+    """Where a person reads on about an alert: absolute addresses, the same for its whole life."""
+
+    health: str
+    console: str
+    runbook: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bulletin:
     """One thing to tell over one channel: that an alert was raised, or that it is over.
 

@@ -72,9 +72,16 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The transport took the letter; `provider_id` names it in later events."""
+    """The transport took the letter; `provider_id` names it in later events.
+
+    Shape: `answer` is what a transport said that gives no id of its own; for people to read.
+    """
 
     provider_id: str
+    answer: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.provider_id} ({self.answer})" if self.answer else self.provider_id
 
 
 @dataclass(frozen=True, slots=True)

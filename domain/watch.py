@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.changes import Change, InstructorAssigned, SeatsRose, SectionRetired
+from domain.errors import InvalidInputError
 from domain.section import SectionKey
 
 # A spreadsheet takes what begins with =, +, - or @ for a formula, and addresses go out in sheets.
@@ -17,6 +18,8 @@ _DOMAIN = re.compile(
 MAX_LOCAL_LENGTH = 64  # RFC 5321, 4.5.3.1.1
 MAX_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path of 256 with its angle brackets
 MAX_SEATS = 10_000
+NO_ADDRESS = "must be an e-mail address that does not begin with =, +, - or @"
+"""What is wrong with a field in which `normal_address` finds no address."""
 
 
 class Kind(StrEnum):
@@ -55,6 +58,14 @@ def kind_of(change: Change) -> Kind:
             return Kind.INSTRUCTOR_ASSIGNED
         case SectionRetired():
             return Kind.SECTION_RETIRED
+
+
+def checked_address(field: str, given: str) -> str:
+    """As `normal_address`. Raises: InvalidInputError that names `field` when `given` is no address."""
+    address = normal_address(given)
+    if address is None:
+        raise InvalidInputError({field: NO_ADDRESS})
+    return address
 
 
 def normal_address(address: str) -> str | None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from domain.credit import ACCOUNT, is_account
 from domain.section import SectionKey
 from domain.watch import MAX_LENGTH as MAX_ADDRESS_LENGTH
-from domain.watch import Kind, normal_address
+from domain.watch import NO_ADDRESS, Kind, normal_address
 from ingress.rules import Rule, rule
 from ingress.syntax import INT64_MAX
 
@@ -46,7 +46,7 @@ def address(value: object) -> str:
     """An e-mail address, in the spelling under which it is kept."""
     found = normal_address(text(value))
     if found is None:
-        raise ValueError("must be an e-mail address that does not begin with =, +, - or @")
+        raise ValueError(NO_ADDRESS)
     return found
 
 

@@ -14,6 +14,7 @@ from ingress import (
     health,
     jobs,
     notifications,
+    runbook,
     sections,
     stripe,
     unsubscribe,
@@ -25,7 +26,10 @@ from ingress.endpoint import Call, endpoint, readable
 from ingress.forms import unread
 from ingress.manual import JSON, Answer, Manual
 
-DESCRIBED = (cron, watches, sections, notifications, jobs, credits, unsubscribe, webhooks, stripe, health)
+DESCRIBED = (
+    *(cron, watches, sections, notifications, jobs, credits),
+    *(unsubscribe, webhooks, stripe, health, runbook),
+)
 _INFO = {
     "title": "Rollcall",
     "version": "1",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import html
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parseaddr
 
-from domain.alert import AlertState, Bulletin
+from domain.alert import AlertState, Bulletin, Signpost
 from domain.errors import RejectedError
 from domain.notice import Letter, Refused
 from domain.ports import Mailer
@@ -17,7 +18,7 @@ _MINUTE = "%Y-%m-%d %H:%M UTC"
 
 @dataclass(frozen=True, slots=True)
 class OperatorMail:
-    """Mails each bulletin to `to` through `mailer`. `health_url` is where everything can be looked at.
+    """Mails each bulletin to `to` through `mailer`. `signpost` tells, by its name, where to read on.
 
     The same bulletin makes the same letter, and the key is the letter's: a repetition mails nobody twice
     where the transport honours keys, and what a new address or sender changes is a new letter.
@@ -26,7 +27,7 @@ class OperatorMail:
     mailer: Mailer
     sender: str
     to: str
-    health_url: str
+    signpost: Callable[[str], Signpost]
 
     def tell(self, bulletin: Bulletin) -> None:
         """Send it. Raises: TransientError, PermanentError, as the transport does."""
@@ -37,15 +38,15 @@ class OperatorMail:
 
     def letter(self, bulletin: Bulletin) -> Letter:
         """The letter that tells `bulletin`; `Letter`'s headers about watches do not apply."""
-        alert, text = bulletin.alert, self._text(bulletin)
+        alert, text, links = bulletin.alert, _text(bulletin), self._links(bulletin)
         identity = f"{alert.name} {alert.state} {alert.episode} {bulletin.at.isoformat()}"
         domain = parseaddr(self.sender)[1].rpartition("@")[2]
         return Letter(
             sender=self.sender,
             to=self.to,
             subject=subject(bulletin),
-            text=text,
-            html=f"<pre>{html.escape(text)}</pre>",
+            text=text + "".join(f"{name}: {url}\n" for name, url in links),
+            html=f"<pre>{html.escape(text)}{''.join(_anchor(*link) for link in links)}</pre>",
             headers={
                 "Message-ID": f"<{hashlib.sha256(identity.encode()).hexdigest()[:32]}@{domain}>",
                 "Auto-Submitted": "auto-generated",
@@ -53,15 +54,25 @@ class OperatorMail:
             },
         )
 
-    def _text(self, bulletin: Bulletin) -> str:
-        alert = bulletin.alert
-        lines = [alert.subject, "", f"Since:    {alert.since.strftime(_MINUTE)}"]
-        if alert.state is AlertState.CLEARED:
-            lines += [f"Over:     {bulletin.at.strftime(_MINUTE)}", "", "Nothing needs to be done."]
-        else:
-            lines += [f"Raised:   {bulletin.at.strftime(_MINUTE)}", "", alert.detail, "", "First look:"]
-            lines += [f"    {alert.command}"]
-        return "\n".join([*lines, "", f"Health: {self.health_url}", ""])
+    def _links(self, bulletin: Bulletin) -> list[tuple[str, str]]:
+        post = self.signpost(bulletin.alert.name)
+        return [("Console", post.console), ("Runbook", post.runbook)]
+
+
+def _text(bulletin: Bulletin) -> str:
+    alert = bulletin.alert
+    lines = [alert.subject, "", f"Since:    {alert.since.strftime(_MINUTE)}"]
+    if alert.state is AlertState.CLEARED:
+        lines += [f"Over:     {bulletin.at.strftime(_MINUTE)}", "", "Nothing needs to be done."]
+    else:
+        lines += [f"Raised:   {bulletin.at.strftime(_MINUTE)}", "", alert.detail, "", "First look:"]
+        lines += [f"    {alert.command}"]
+    return "\n".join([*lines, "", ""])
+
+
+def _anchor(name: str, url: str) -> str:
+    escaped = html.escape(url)
+    return f'{name}: <a href="{escaped}">{escaped}</a>\n'
 
 
 def subject(bulletin: Bulletin) -> str:

@@ -27,6 +27,7 @@ from domain.ports import Clock
 from mail.mime import message
 
 _PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
+_DONE, _RECIPIENT_TAKEN = 250, {250, 251}
 _PERMANENT = 500
 _UNAUTHORISED = (smtplib.SMTPAuthenticationError, smtplib.SMTPSenderRefused)
 
@@ -95,14 +96,14 @@ class Smtp:
         body = message(letter, self.clock.now()).as_bytes()
         try:
             with self._conversation() as server:
-                server.sendmail(parseaddr(letter.sender)[1], [letter.to], body)
+                answer = _transmit(server, parseaddr(letter.sender)[1], letter.to, body)
         except smtplib.SMTPRecipientsRefused as error:
             return _refusal(*error.recipients[letter.to], error)
         except smtplib.SMTPDataError as error:
             return _refusal(error.smtp_code, error.smtp_error, error)
         except OSError as error:  # smtplib's own errors are OSErrors too
             raise _translate(error) from error
-        return Accepted(letter.headers["Message-ID"])
+        return Accepted(letter.headers["Message-ID"], answer)
 
     @contextmanager
     def _conversation(self) -> Iterator[smtplib.SMTP]:
@@ -151,6 +152,21 @@ def _malformed() -> InvalidInputError:
     return InvalidInputError(
         {"url": "must be smtp://, smtps:// or smtp+starttls:// and user:password@host:port"}
     )
+
+
+def _transmit(server: smtplib.SMTP, sender: str, to: str, body: bytes) -> str:
+    """What the server said of the letter that it took, which `sendmail` keeps to itself; raises as that."""
+    server.ehlo_or_helo_if_needed()
+    code, said = server.mail(sender, [f"size={len(body)}"] if server.has_extn("size") else [])
+    if code != _DONE:
+        raise smtplib.SMTPSenderRefused(code, said, sender)
+    code, said = server.rcpt(to)
+    if code not in _RECIPIENT_TAKEN:
+        raise smtplib.SMTPRecipientsRefused({to: (code, said)})
+    code, said = server.data(body)
+    if code != _DONE:
+        raise smtplib.SMTPDataError(code, said)
+    return " ".join(f"{code} {_text(said)}".split())
 
 
 def _refusal(code: int, reason: bytes | str, error: smtplib.SMTPException) -> Refused:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from domain.alert import Bulletin
+from domain.alert import Bulletin, Signpost
 from domain.errors import RollcallError
 from observability import outcall
 
@@ -19,19 +19,20 @@ _log = logging.getLogger(__name__)
 class Webhook:
     """Posts each bulletin as JSON to `url`, which may hold a secret.
 
-    Shape: `{"name", "state", "episode", "subject", "detail", "command", "since", "at", "health_url"}`, and
-    `text`, which chat services show. A repetition has the same `name`, `state` and `episode`.
+    Shape: `{"name", "state", "episode", "subject", "detail", "command", "since", "at", "health_url",
+    "console_url", "runbook_url"}`, and `text`, which chat services show. A repetition has the same `name`,
+    `state` and `episode`.
     """
 
     url: str = field(repr=False)
-    health_url: str
+    signpost: Callable[[str], Signpost]
     timeout_seconds: float = 10.0
 
     def tell(self, bulletin: Bulletin) -> None:
         """Post it. Raises: RollcallError unless the answer is 2xx."""
-        alert = bulletin.alert
+        alert, post = bulletin.alert, self.signpost(bulletin.alert.name)
         said = {
-            "text": f"[{alert.state}] {alert.subject}",
+            "text": f"[{alert.state}] {alert.subject}\n{post.console}\n{post.runbook}",
             "name": alert.name,
             "state": alert.state,
             "episode": alert.episode,
@@ -40,7 +41,9 @@ class Webhook:
             "command": alert.command,
             "since": alert.since.isoformat(),
             "at": bulletin.at.isoformat(),
-            "health_url": self.health_url,
+            "health_url": post.health,
+            "console_url": post.console,
+            "runbook_url": post.runbook,
         }
         outcall.post(self.url, json.dumps(said).encode(), self.timeout_seconds)
 

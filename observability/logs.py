@@ -50,7 +50,7 @@ def configure(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Text() if sys.stderr.isatty() else JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in ("apscheduler", "uvicorn", "dramatiq"):
+    for name in ("apscheduler", "uvicorn", "dramatiq", "alembic.runtime.plugins"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -10,7 +10,7 @@ from domain.errors import InvalidInputError
 from domain.notice import Accepted, Letter, Notice, Receipt
 from domain.observation import Details
 from domain.section import SectionKey
-from domain.watch import Kind, normal_address
+from domain.watch import Kind, checked_address
 from operations.record import entry, record
 
 _NOBODYS = 0  # no watch and no notification has this number: the links of a sample stop nothing
@@ -30,9 +30,7 @@ def send_test(services: Services, to: str, by: str, kind: Kind = Kind.SEAT_AVAIL
 
     Raises: InvalidInputError when `to` is no address, or is suppressed; RollcallError from the transport.
     """
-    address = normal_address(to)
-    if address is None:
-        raise InvalidInputError({"to": "must be an e-mail address"})
+    address = checked_address("to", to)
     suppressed = services.store.deliveries.suppression(address)
     if suppressed is not None:
         raise InvalidInputError({"to": f"mail to this address is suppressed ({suppressed})"})
@@ -45,10 +43,10 @@ def send_test(services: Services, to: str, by: str, kind: Kind = Kind.SEAT_AVAIL
 
 
 def lift(services: Services, email: str, by: str) -> None:
-    """Let mail to `email` leave again. Raises: InvalidInputError when nothing holds it."""
-    address = normal_address(email)
+    """Let mail to `email` leave again. Raises: InvalidInputError when nothing holds it, or it is none."""
+    address = checked_address("email", email)
     told = entry(services, by, "mail.lift", f"address/{address}")
-    if address is None or not services.store.deliveries.lift(address, told):
+    if not services.store.deliveries.lift(address, told):
         raise InvalidInputError({"email": "mail to this address is not suppressed"})
 
 

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from actors.deliver import MAIL
 from actors.services import Operator
-from domain.alert import Bulletin
+from domain.alert import Bulletin, Signpost
 from domain.ports import Mailer
+from ingress.console.signposts import signpost
 from mail.bulletin import OperatorMail
 from rollcall.settings import Settings
 
 
 def operator_of(settings: Settings, mailer: Mailer) -> Operator:
     """Who is to be told what needs a person, and of finished runs."""
-    health_url = f"{settings.base_url}/health"
+    about = partial(signpost, settings.base_url)
     channels: dict[str, Callable[[Bulletin], None]] = {}
     if settings.operator_email is not None:
         sender = settings.notification_from_email
-        channels[MAIL] = OperatorMail(mailer, sender, settings.operator_email, health_url).tell
+        channels[MAIL] = OperatorMail(mailer, sender, settings.operator_email, about).tell
     if settings.operator_webhook_url is not None:
-        channels["webhook"] = _webhook(settings.operator_webhook_url, health_url)
+        channels["webhook"] = _webhook(settings.operator_webhook_url, about)
     return Operator(channels, None if settings.heartbeat_url is None else _ping(settings.heartbeat_url))
 
 
-def _webhook(url: str, health_url: str) -> Callable[[Bulletin], None]:
+def _webhook(url: str, about: Callable[[str], Signpost]) -> Callable[[Bulletin], None]:
     from observability.bulletins import Webhook  # noqa: PLC0415 - needs libcurl
 
-    return Webhook(url, health_url).tell
+    return Webhook(url, about).tell
 
 
 def _ping(url: str) -> Callable[[], None]:

@@ -15,6 +15,7 @@ from ingress.console import (
     dead,
     events,
     failures,
+    invitation,
     jobs,
     mail,
     now,
@@ -32,7 +33,7 @@ from ingress.endpoint import Call, endpoint, readable
 from ingress.forms import unread
 from ingress.manual import Manual
 
-_OPEN: tuple[BaseRoute, ...] = (*assets.ROUTES, *sign_in.ROUTES)
+_OPEN: tuple[BaseRoute, ...] = (*assets.ROUTES, *sign_in.ROUTES, *invitation.ROUTES)
 _GUARDED: tuple[BaseRoute, ...] = (
     *now.ROUTES,
     *sections.ROUTES,

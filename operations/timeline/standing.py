@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from actors.deliver import MAIL
 from actors.services import Services
 from domain.changes import SectionState
+from operations.watches import seen_at
 from store.watches import StoredWatch
 
 
@@ -16,10 +17,12 @@ def of_section(services: Services, state: SectionState, watchers: int) -> Iterat
         yield "The catalog no longer has it: it is not checked any more."
     elif not watchers:
         yield "Nobody watches it: it is not checked."
-    elif state.observed_at is None:
-        yield "It was never seen: its first sighting will be a baseline, and mails nobody."
-    elif state.misses:
-        yield f"The catalog did not have it the last {state.misses} times."
+    else:
+        if seen_at(state) is None:
+            yield "It was never seen: its first sighting will be a baseline, and mails nobody."
+        if state.misses:
+            last = "time" if state.misses == 1 else f"{state.misses} times"
+            yield f"The catalog did not have it the last {last}."
     yield from _held(services, state.key.source, "It is not checked")
 
 

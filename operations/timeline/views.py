@@ -11,7 +11,7 @@ from actors.services import Services
 from domain.errors import InvalidInputError
 from domain.history import Sighting
 from domain.section import SectionKey
-from domain.watch import normal_address
+from domain.watch import checked_address
 from operations.timeline import happenings, letters, standing
 from operations.timeline.changes import describe
 from operations.timeline.event import Event, Timeline, What, newest_first
@@ -61,9 +61,7 @@ def of_section(services: Services, key: SectionKey) -> Timeline:
 
 def of_address(services: Services, email: str) -> Timeline:
     """One person: every watch, and everything that they were sent."""
-    address = normal_address(email)
-    if address is None:
-        raise InvalidInputError({"email": "must be an e-mail address"})
+    address = checked_address("email", email)
     watches = services.store.watches.all_of(address)
     notices = services.store.timelines.notices([stored.id for stored in watches])
     subjects = [f"address/{address}", *(f"watch/{stored.id}" for stored in watches)]

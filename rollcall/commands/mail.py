@@ -102,7 +102,7 @@ def send_test(email: str, kind: str) -> None:
         receipt = letters.send_test(system.services, email, shell_user(), Kind(kind))
         transport = system.services.mailer.name
     if isinstance(receipt, Accepted):
-        click.echo(f"{transport} took it as {receipt.provider_id}")
+        click.echo(f"{transport} took it as {receipt}")
     else:
         raise click.ClickException(f"{transport} refused it: {receipt.reason}")
 

@@ -9,7 +9,7 @@ import click
 
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
-from domain.watch import ALL_KINDS, MAX_SEATS, Kind, normal_address
+from domain.watch import ALL_KINDS, MAX_SEATS, NO_ADDRESS, Kind, checked_address, normal_address
 from operations import watches
 from rollcall.commands.duration import for_option
 from rollcall.commands.person import shell_user
@@ -58,7 +58,7 @@ def add(  # noqa: PLR0913 - a watch has this many wishes
         sources = list(system.services.sources)
         key = SectionKey(source or sources[0], term, section)
         address = normal_address(email)
-        problems = key.problems() | ({} if address else {"email": "must be an e-mail address"})
+        problems = key.problems() | ({} if address else {"email": NO_ADDRESS})
         if key.source not in sources:
             problems["source"] = f"must be one of {', '.join(sources)}"
         if problems or address is None:
@@ -74,9 +74,7 @@ def add(  # noqa: PLR0913 - a watch has this many wishes
 @json_option
 def list_(email: str | None, section: str | None, *, as_json: bool) -> None:
     """List the living watches."""
-    address = None if email is None else normal_address(email)
-    if email is not None and address is None:
-        raise InvalidInputError({"email": "must be an e-mail address"})
+    address = None if email is None else checked_address("email", email)
     with open_system() as system:
         rows = [_row(stored) for stored in watches.living(system.services, email=address, section=section)]
     is_filtered = email is not None or section is not None

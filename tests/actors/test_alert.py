@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,15 @@ from domain.errors import RejectedError, UnauthorisedError, UnreachableError, Up
 from domain.notice import NoticeState
 from domain.ports import Mailer
 from domain.run import RunState
+from ingress.console.signposts import signpost
 from mail.bulletin import OperatorMail
 from observability.bulletins import DeadMansSwitch, Webhook
 from tests.support.catalog import Row
 from tests.support.house import House, house, sqlite_url
 from tests.support.receiver import Receiver, receiver
 
-HEALTH = "https://rollcall.example.edu/health"
+SIGNPOST = partial(signpost, "https://rollcall.example.edu")
+SOURCES = "https://rollcall.example.edu/console/#sources"
 SILENT = Symptom("The source scraper is silent", "People who watch its sections: 41.", "rollcall source ls")
 
 
@@ -71,9 +74,11 @@ def found(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Found:
         with receiver() as hook, receiver() as switch:
 
             def operator(mailer: Mailer) -> Operator:
-                mail = OperatorMail(mailer, "Rollcall <rollcall@example.edu>", "operator@example.edu", HEALTH)
+                mail = OperatorMail(
+                    mailer, "Rollcall <rollcall@example.edu>", "operator@example.edu", SIGNPOST
+                )
                 channels: dict[str, Any] = {"mail": mail.tell} if email else {}
-                channels |= {"webhook": Webhook(f"{hook.url}/hook", HEALTH).tell} if webhook else {}
+                channels |= {"webhook": Webhook(f"{hook.url}/hook", SIGNPOST).tell} if webhook else {}
                 return Operator(channels, DeadMansSwitch(f"{switch.url}/uuid", wait=waits.append).ping)
 
             with house(sqlite_url(tmp_path), redis_client, prefix, operator=operator) as built:
@@ -101,7 +106,7 @@ def test_an_alert_reaches_the_operator_once_over_each_channel_and_so_does_its_en
 def test_the_mail_names_who_is_affected_what_to_type_and_where_to_look(watched: Watched) -> None:
     watched.see(SILENT)
     (letter,) = watched.house.post.sent
-    for said in ("2026-01-15 09:00 UTC", "sections: 41", "    rollcall source ls", HEALTH):
+    for said in ("2026-01-15 09:00 UTC", "sections: 41", "    rollcall source ls", SOURCES):
         assert said in letter.text
     assert "List-Unsubscribe" not in letter.headers
 

@@ -63,6 +63,12 @@ def test_metrics_and_the_console_are_not_public_even_with_a_token(front: Caddy, 
     assert httpx.get(front.url + path, headers=BEARER).status_code == 404
 
 
+def test_what_to_do_for_an_alert_is_for_everybody(front: Caddy) -> None:
+    answer = httpx.get(f"{front.url}/runbook/no-worker")
+    assert answer.status_code == 200
+    assert "<h1>no-worker</h1>" in answer.text
+
+
 @pytest.mark.parametrize("path", ["/livez", "/metrics", "/watches"])
 def test_every_answer_carries_each_security_header_once(front: Caddy, path: str) -> None:
     headers = httpx.get(front.url + path).headers

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from ingress.runbook import chapters
 from tests.support.commands import run
 from tests.support.prometheus import DEPLOY, RULES, Prometheus, prometheus, require
 from tests.support.stack import Stack, stack, wait_until
@@ -50,17 +51,12 @@ def families(running: Stack) -> list[Metric]:
     return list(text_string_to_metric_families(running.get("/metrics").text))
 
 
-def is_manned(running: Stack) -> bool:
-    found = [family for family in families(running) if family.name == "rollcall_processes_alive"]
-    return bool(found) and all(sample.value for sample in found[0].samples)
-
-
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     require("prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
     with stack(folder / "home", {}) as running, prometheus(folder, running.port) as server:
-        wait_until(lambda: is_manned(running), "a process of every role")
+        wait_until(running.is_manned, "a process of every role")
         assert run(folder / "home", "backup", str(folder / "backup.zip")).returncode == 0
         # The last to come are the times of the first run and of the scheduler's first tick.
         wait_until(lambda: all(family.samples for family in families(running)), "a sample of every metric")
@@ -98,9 +94,9 @@ def test_every_alert_has_a_case_in_which_it_fires() -> None:
 
 
 def test_every_alert_has_its_place_in_the_operations_guide() -> None:
-    runbooks = set(re.findall(r"runbook: docs/operations.md#([a-z-]+)", RULES.read_text()))
-    headings = re.findall(r"^### ([a-z-]+)$", (DOCS / "operations.md").read_text(), re.MULTILINE)
-    assert runbooks <= set(headings)
+    runbooks = set(re.findall(r"/runbook/([a-z-]+)", RULES.read_text()))
+    assert runbooks <= set(chapters())
+    assert len(runbooks) > 15
 
 
 def test_every_target_is_up(watched: Watched) -> None:
@@ -124,7 +120,7 @@ def test_every_alert_says_what_it_is_and_what_to_do(watched: Watched) -> None:
         words = rule["annotations"]
         anchor = re.sub(r"(?<!^)(?=[A-Z])", "-", rule["name"]).lower()
         assert rule["labels"]["severity"] in {"critical", "warning", "none"}
-        assert words["runbook"] == f"docs/operations.md#{anchor}"
+        assert words["runbook_url"] == f"{{{{ $externalLabels.rollcall_url }}}}/runbook/{anchor}"
         assert "First: " in words["description"]
         assert words["summary"]
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.changes import Change, InstructorAssigned, SeatsRose, SectionRetired
+from domain.errors import InvalidInputError
 from domain.observation import UNASSIGNED, Observation
-from domain.watch import ALL_KINDS, Kind, Watch, kind_of, normal_address
+from domain.watch import ALL_KINDS, NO_ADDRESS, Kind, Watch, checked_address, kind_of, normal_address
 from tests.domain.timeline import KEY, TIMELINES, fold, seen, told
 
 ADA = "ada@example.edu"
@@ -191,3 +192,11 @@ def test_whatever_is_accepted_is_plain_text_without_space_or_separator(text: str
 
 def test_the_names_of_the_kinds_are_those_of_the_header() -> None:
     assert [kind.value for kind in ALL_KINDS] == ["seat_available", "instructor_assigned", "section_retired"]
+
+
+def test_what_is_no_address_is_refused_by_the_name_of_its_field() -> None:
+    assert checked_address("to", " Ada@Example.edu ") == "ada@example.edu"
+    for wrong in ("", "nobody", "=cmd@example.edu", "ada@localhost"):
+        with pytest.raises(InvalidInputError) as caught:
+            checked_address("to", wrong)
+        assert caught.value.problems == {"to": NO_ADDRESS}

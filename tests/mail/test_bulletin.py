@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.alert import Alert, AlertState, Bulletin
+from domain.alert import Alert, AlertState, Bulletin, Signpost
 from domain.errors import RejectedError
 from domain.notice import Letter, Receipt, Refused
 from mail.bulletin import OperatorMail
@@ -19,8 +19,13 @@ RAISED = Bulletin(7, ALERT, "mail", AT)
 OVER = replace(RAISED, id=8, alert=replace(ALERT, state=AlertState.CLEARED))
 
 
+def signpost(name: str) -> Signpost:
+    url = "https://example.edu"
+    return Signpost(f"{url}/health", f"{url}/console/?about={name}&now=1", f"{url}/runbook/silent")
+
+
 def operator_mail(post: Post, to: str = "operator@example.edu") -> OperatorMail:
-    return OperatorMail(post, "Rollcall <rollcall@example.edu>", to, "https://example.edu/health")
+    return OperatorMail(post, "Rollcall <rollcall@example.edu>", to, signpost)
 
 
 class RefusingPost(Post):
@@ -40,6 +45,14 @@ def test_it_has_a_text_and_an_html_part_that_say_the_same() -> None:
     text, html = (part.get_content() for part in parts)
     assert "5 < 6 & more" in text
     assert "5 &lt; 6 &amp; more" in html
+
+
+def test_both_parts_link_to_where_it_shows_and_to_what_to_do() -> None:
+    letter = operator_mail(Post()).letter(RAISED)
+    post = signpost("sources/scraper")
+    assert letter.text.endswith(f"Console: {post.console}\nRunbook: {post.runbook}\n")
+    assert f'href="{post.console.replace("&", "&amp;")}"' in letter.html
+    assert f'href="{post.runbook}"' in letter.html
 
 
 def test_the_same_bulletin_is_sent_once_and_another_one_or_another_address_anew() -> None:

@@ -64,6 +64,14 @@ def test_a_letter_arrives_whole(server: SmtpStandIn, mailer: Smtp) -> None:
     assert f"List-Unsubscribe: {sent.headers['List-Unsubscribe']}\r\n".encode() in mail.body
 
 
+def test_what_the_server_says_of_a_letter_is_told(server: SmtpStandIn, mailer: Smtp) -> None:
+    server.replies["END"] = "250-2.0.0 Ok:\r\n250 queued as 4F2B"
+    (receipt,) = mailer.send([letter()], "key")
+    assert isinstance(receipt, Accepted)
+    assert receipt.answer == "250 2.0.0 Ok: queued as 4F2B"
+    assert str(receipt) == f"{letter().headers['Message-ID']} (250 2.0.0 Ok: queued as 4F2B)"
+
+
 @pytest.mark.parametrize("scheme", ["smtp+starttls", "smtps"])
 def test_a_login_travels_encrypted(certificate: Path, scheme: str) -> None:
     trusting = ssl.create_default_context(cafile=str(certificate))

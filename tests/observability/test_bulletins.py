@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.alert import Alert, AlertState, Bulletin
+from domain.alert import Alert, AlertState, Bulletin, Signpost
 from domain.errors import (
     RollcallError,
     UnauthorisedError,
@@ -22,7 +22,12 @@ from tests.support.stack import free_port
 
 AT = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 ALERT = Alert("disk/home", AlertState.RAISED, 2, "The disk is nearly full", "1 MiB is free.", "df -h", AT)
+POST = Signpost("https://example.edu/health", "https://example.edu/console/", "https://example.edu/runbook")
 BULLETIN = Bulletin(7, ALERT, "webhook", AT)
+
+
+def signpost(_: str) -> Signpost:
+    return POST
 
 
 @pytest.fixture
@@ -32,11 +37,11 @@ def found() -> Iterator[Receiver]:
 
 
 def test_a_webhook_posts_the_whole_bulletin_as_json(found: Receiver) -> None:
-    Webhook(f"{found.url}/hook?key=secret", "https://example.edu/health").tell(BULLETIN)
+    Webhook(f"{found.url}/hook?key=secret", signpost).tell(BULLETIN)
     ((method, path, body),) = found.requests
     assert (method, path) == ("POST", "/hook?key=secret")
     assert json.loads(body) == {
-        "text": "[raised] The disk is nearly full",
+        "text": "[raised] The disk is nearly full\nhttps://example.edu/console/\nhttps://example.edu/runbook",
         "name": "disk/home",
         "state": "raised",
         "episode": 2,
@@ -46,6 +51,8 @@ def test_a_webhook_posts_the_whole_bulletin_as_json(found: Receiver) -> None:
         "since": "2026-01-15T09:00:00+00:00",
         "at": "2026-01-15T09:00:00+00:00",
         "health_url": "https://example.edu/health",
+        "console_url": "https://example.edu/console/",
+        "runbook_url": "https://example.edu/runbook",
     }
 
 
@@ -79,7 +86,7 @@ def test_nobody_there_is_unreachable_and_the_address_stays_secret() -> None:
     with pytest.raises(UnreachableError) as caught:
         outcall.get(f"http://127.0.0.1:{free_port()}/secret", 5)
     assert "secret" not in str(caught.value)
-    assert "secret" not in repr(Webhook("https://example.edu/secret", ""))
+    assert "secret" not in repr(Webhook("https://example.edu/secret", signpost))
 
 
 def test_a_ping_is_tried_three_times_with_a_pause_between(found: Receiver) -> None:

@@ -71,6 +71,6 @@ def test_a_suppression_is_lifted_once_and_that_is_recorded(rollcall: House) -> N
     mail.lift(rollcall.services, "EVE@example.edu", "bob")
     assert rollcall.services.store.deliveries.suppression(EVE) is None
     assert recorded(rollcall) == [("bob", "mail.lift", f"address/{EVE}", 1)]
-    for email in (EVE, "nobody"):
-        with pytest.raises(InvalidInputError, match="is not suppressed"):
+    for email, wrong in ((EVE, "is not suppressed"), ("nobody", "must be an e-mail address")):
+        with pytest.raises(InvalidInputError, match=wrong):
             mail.lift(rollcall.services, email, "bob")

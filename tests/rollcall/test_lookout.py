@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from domain.alert import AlertState, Symptom
 from domain.errors import UnauthorisedError, UnreachableError
 from domain.ports import Mailer
 from domain.section import Stagger
+from ingress.console.signposts import signpost
 from mail.bulletin import OperatorMail
 from observability.tally import Tally
 from resilience.heartbeat import Heartbeats
@@ -82,7 +84,8 @@ Made = Callable[..., Any]
 @pytest.fixture
 def make(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Made:
     def operator(mailer: Mailer) -> Operator:
-        return Operator({"mail": OperatorMail(mailer, SENDER, OPERATOR, "https://example.edu/health").tell})
+        about = partial(signpost, "https://example.edu")
+        return Operator({"mail": OperatorMail(mailer, SENDER, OPERATOR, about).tell})
 
     @contextmanager
     def made(**settings: str) -> Iterator[Lookout]:

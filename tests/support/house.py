@@ -34,6 +34,7 @@ from resilience.dead_letters import DeadLetters
 from resilience.heartbeat import Heartbeats
 from resilience.lease import Lease
 from resilience.queues import QueueReader
+from resilience.tickets import Tickets
 from rollcall.wiring import open_store
 from scheduling.timetable import Timetable
 from storage.folder import Folder
@@ -63,6 +64,7 @@ class House:
     database: Database
     room: ControlRoom
     sign_ins: Attempts
+    invitations: Tickets
     storage: Folder
     engine: MemoryEngine
     callers: Callers
@@ -171,8 +173,10 @@ def house(  # noqa: PLR0913 - each is one way in which houses differ
     try:
         sign_ins = Attempts(client, "sign-in", each=3, overall=5, window_seconds=60, prefix=prefix)
         yield House(
-            services, clock, catalog, post, database, room, sign_ins, storage, engine, callers, mailbox
-        )
+            services=services, clock=clock, catalog=catalog, post=post, database=database, room=room,
+            sign_ins=sign_ins, invitations=Tickets(client, "invitation", prefix=prefix),
+            storage=storage, engine=engine, callers=callers, mailbox=mailbox,
+        )  # fmt: skip
     finally:
         database.close()
         folder.cleanup()

@@ -46,7 +46,7 @@ def _send_test(room: ControlRoom, form: SendForm, by: str) -> str:
     transport = room.services.mailer.name
     if not isinstance(receipt, Accepted):
         raise RejectedError(f"{transport} refused the letter: {receipt.reason}")
-    return f"{transport} took the letter to {form.to} as {receipt.provider_id}."
+    return f"{transport} took the letter to {form.to} as {receipt}."
 
 
 def _plan_lift(room: ControlRoom, form: LiftForm) -> Plan:

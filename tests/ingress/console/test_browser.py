@@ -40,6 +40,7 @@ PATHS = (
     "/console/mail/suppressions",
     "/console/dead",
     "/console/audit",
+    "/runbook/no-worker",
     "/console/nowhere",
 )
 

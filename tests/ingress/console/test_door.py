@@ -9,7 +9,13 @@ from ingress.console.routing import console
 from tests.ingress.console.visitor import BROWSER, stranger, visitor
 from tests.ingress.site import API, Site
 
-OPEN = {"/console", "/console/sign-in", "/console/sign-out", "/console/static/{name}"}
+OPEN = {
+    "/console",
+    "/console/sign-in",
+    "/console/sign-out",
+    "/console/static/{name}",
+    "/console/sign-in/link",
+}
 
 
 def _paths(routes: list[BaseRoute], above: str = "") -> set[str]:

@@ -113,6 +113,15 @@ def test_what_holds_news_back_now_is_said(rollcall: House) -> None:
     ]
 
 
+def test_a_section_that_was_only_missed_was_never_seen(rollcall: House) -> None:
+    stored = rollcall.watch()
+    rollcall.run()
+    assert views.of_watch(rollcall.services, stored.id).standing == [
+        "It was never seen: its first sighting will be a baseline, and mails nobody.",
+        "The catalog did not have it the last time.",
+    ]
+
+
 def test_an_ended_watch_says_so_and_nothing_else(rollcall: House) -> None:
     stored = rollcall.watch()
     rollcall.services.store.watches.end(stored.id, "unsubscribed", rollcall.clock.advance(1))

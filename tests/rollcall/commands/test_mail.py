@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from domain.errors import InvalidInputError
+from domain.watch import NO_ADDRESS
 from tests.rollcall.commands.conftest import Command
+from tests.standins.smtp import SmtpStandIn
+from tests.support.commands import run as a_process
 
 Rows = Callable[..., Any]
 
@@ -35,6 +39,33 @@ def test_a_test_is_sent_and_the_transports_answer_shown(run: Command, rows: Rows
     assert "section_retired" in told.stdout
     (found,) = rows("audit", "ls", "--action", "mail.test")
     assert found["subject"] == "address/ada@example.edu"
+
+
+def test_a_mail_servers_own_words_are_shown(tmp_path: Path, redis_url: str) -> None:
+    with SmtpStandIn() as server:
+        server.replies["END"] = "250 2.0.0 Ok: queued as 4F2B"
+        smtp = {"SMTP_URL": f"smtp://127.0.0.1:{server.port}", "NOTIFICATION_FROM_EMAIL": "r@example.edu"}
+        told = a_process(tmp_path / "home", "mail", "send-test", "a@example.edu", REDIS_URL=redis_url, **smtp)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.startswith("smtp took it as <")
+    assert told.stdout.endswith("> (250 2.0.0 Ok: queued as 4F2B)\n")
+
+
+def test_what_is_no_address_is_refused_in_the_same_words_everywhere(run: Command) -> None:
+    commands = {
+        "to": (("mail", "send-test", "nobody"),),
+        "email": (
+            ("mail", "lift", "nobody"),
+            ("timeline", "address", "nobody"),
+            ("watch", "ls", "--email", "nobody"),
+            ("watch", "add", "nobody", "2261", "12431"),
+        ),
+    }
+    for field, all_words in commands.items():
+        for words in all_words:
+            error = run(*words).exception
+            assert isinstance(error, InvalidInputError), words
+            assert error.problems == {field: NO_ADDRESS}
 
 
 @pytest.mark.parametrize(
