@@ -117,26 +117,23 @@ def test_a_caddyfile_that_an_operator_wrote_stays_and_is_named(source: Path, mac
     ours = caddyfile.read_text()
     caddyfile.write_text(f"{PACKAGED}shop.example.edu {{\n}}\n")
     before = state(machine)
-    assert f"{caddyfile} is your own and stays" in install(source, machine)
+    told = install(source, machine, "--no-start")  # nor need it be told the domain again
+    assert f"{caddyfile} is your own and stays" in told
     assert state(machine) == before
     caddyfile.write_text(ours)
 
 
-def test_a_caddyfile_that_is_still_as_installed_is_replaced_by_the_next_one(
-    source: Path, machine: Path
-) -> None:
-    ours, caddyfile = source / "deploy/Caddyfile", machine / "etc/caddy/Caddyfile"
-    ours.write_text(ours.read_text() + "# a mend\n")
-    assert "Caddyfile" not in install(source, machine, "--no-start")  # nor need it be told the domain again
-    assert caddyfile.read_text().endswith("# a mend\n")
-    caddyfile.write_text(caddyfile.read_text() + "# an operator's\n")
-    ours.write_text(ours.read_text() + "# another mend\n")
-    told = install(source, machine, "--no-start")
+def test_a_caddyfile_that_is_still_as_installed_is_replaced_by_the_next_one(tmp_path: Path) -> None:
+    ours, caddyfile = tmp_path / "deploy/Caddyfile", tmp_path / "machine/etc/caddy/Caddyfile"
+    bring_caddy(tmp_path / "machine")
+    (tmp_path / "machine/opt/rollcall").mkdir(parents=True)
+    for text in ("ours\n", "ours\n# a mend\n"):
+        assert carry_out(tmp_path, f"printf '{text}' >'{ours}' && install_caddyfile") == []
+        assert caddyfile.read_text() == text
+    caddyfile.write_text(f"{text}# an operator's\n")
+    (told,) = carry_out(tmp_path, f"echo '# another mend' >>'{ours}' && install_caddyfile")
     assert f"{caddyfile} is your own and stays: compare it with {ours}" in told
-    assert caddyfile.read_text().endswith("# a mend\n# an operator's\n")
-    shutil.copy(ROOT / "deploy/Caddyfile", ours)
-    shutil.copy(ours, caddyfile)
-    install(source, machine)
+    assert caddyfile.read_text() == f"{text}# an operator's\n"
 
 
 def test_another_domain_renames_what_the_installer_named_and_nothing_else(
@@ -238,8 +235,8 @@ def test_a_unit_that_a_release_no_longer_has_goes_with_its_drop_ins(tmp_path: Pa
     assert [path.name for path in installed.iterdir()] == ["rollcall.target"]
 
 
-def enabled(asked: list[str]) -> list[str]:
-    return [line.removeprefix(ENABLE) for line in asked if line.startswith(ENABLE)]
+def enabled(told: list[str]) -> list[str]:
+    return [line.removeprefix(ENABLE) for line in told if line.startswith(ENABLE)]
 
 
 def install_with_units(folder: Path, release: str, names: set[str], how: str = "") -> list[str]:
@@ -284,21 +281,25 @@ def upgrade(
     folder: Path, release: str, how: str = "", *, stood_in: str = "install_units enable_units"
 ) -> list[str]:
     """What an upgrade to `release` asks of systemd; `how` is set before it begins."""
-    return carry_out(folder, "install_release", f"release=releases/{release} {how}", stood_in)
+    return asked(carry_out(folder, "install_release", f"release=releases/{release} {how}", stood_in))
 
 
 def roll_back(folder: Path, how: str = "") -> list[str]:
-    return carry_out(folder, "roll_back", how, "install_units enable_units")
+    return asked(carry_out(folder, "roll_back", how, "install_units enable_units"))
 
 
-def carry_out(folder: Path, step: str, how: str, stood_in: str) -> list[str]:
+def asked(told: list[str]) -> list[str]:
+    return [line for line in told if line.startswith("systemctl")]
+
+
+def carry_out(folder: Path, step: str, how: str = "", stood_in: str = "") -> list[str]:
+    """What `step` of the installer says, and asks of systemd."""
     script, _, _ = (ROOT / "deploy/install.sh").read_text().rpartition("\nif [")
     program = folder / "deploy" / "install.sh"
     program.parent.mkdir(exist_ok=True)
     program.write_text(f"{script}\nSTOOD_IN='{stood_in}'\n{_STANDINS}\nis_started=yes {how}\n{step}\n")
     command = ["bash", str(program), "--root", str(folder / "machine")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return [line for line in done.stdout.splitlines() if line.startswith("systemctl")]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
 
 
 def test_the_release_that_runs_is_backed_up_by_its_own_units(tmp_path: Path) -> None:
