@@ -120,7 +120,7 @@ def to_ms(built: House) -> int:
 
 
 def test_a_new_installation_has_nothing_to_tell(lookout: Lookout) -> None:
-    lookout.look(60 * 6)
+    lookout.look(150)
     assert lookout.raised() == set()
 
 
