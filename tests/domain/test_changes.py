@@ -183,7 +183,7 @@ def test_each_retirement_is_an_episode_of_its_own() -> None:
 def test_more_than_a_fifth_missing_is_doubted_and_exactly_a_fifth_is_not(
     missing: int,
     tracked: int,
-    is_doubted: bool,  # noqa: FBT001
+    is_doubted: bool,
 ) -> None:
     assert is_mass_missing(missing, tracked) is is_doubted
 

@@ -15,7 +15,7 @@ GOOD = SectionKey("scraper", "2261", "12431")
     ("number", "is_even"),
     [("12430", True), ("12431", False), ("0", True), ("9", False), ("100A", True), ("1B", False)],
 )
-def test_parity_is_that_of_the_last_digit(number: str, is_even: bool) -> None:  # noqa: FBT001
+def test_parity_is_that_of_the_last_digit(number: str, is_even: bool) -> None:
     assert SectionKey("scraper", "2261", number).is_even is is_even
 
 

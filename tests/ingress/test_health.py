@@ -64,7 +64,7 @@ def test_metrics_from_elsewhere_take_a_token(site: Site) -> None:
     [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("::ffff:127.0.0.1", True),
      ("10.0.0.1", False), ("2001:db8::1", False), ("", False), ("localhost", False)],
 )  # fmt: skip
-def test_loopback_is_told_by_address(client: str, is_loopback: bool) -> None:  # noqa: FBT001
+def test_loopback_is_told_by_address(client: str, is_loopback: bool) -> None:
     assert _is_loopback(client) is is_loopback
 
 

@@ -225,7 +225,7 @@ def test_a_charset_may_be_named(site: Site) -> None:
 
 
 @pytest.mark.parametrize("is_chunked", [False, True])
-def test_a_body_over_the_limit_is_refused(site: Site, is_chunked: bool) -> None:  # noqa: FBT001
+def test_a_body_over_the_limit_is_refused(site: Site, is_chunked: bool) -> None:
     body = json.dumps(GOOD | {"x": "x" * 65_536}).encode()
     content = iter([body[:50_000], body[50_000:]]) if is_chunked else body
 

@@ -91,7 +91,7 @@ def test_a_breaker_that_is_held_open_says_by_whom_and_how_to_let_it_go() -> None
 def test_a_pause_is_told_while_it_holds_and_rollcalls_own_until_a_success(
     by: str,
     minutes: float,
-    holds: bool,  # noqa: FBT001
+    holds: bool,
 ) -> None:
     assert ("pauses/scraper" in holding(pauses=pause(by=by, minutes=minutes))) is holds
 
@@ -127,7 +127,7 @@ def test_notifications_that_died_lately_tell_how_many_people_miss_them() -> None
 def test_no_run_that_succeeded_in_two_intervals_however_many_finished(
     expected_since: datetime | None,
     succeeded_at: datetime | None,
-    holds: bool,  # noqa: FBT001
+    holds: bool,
 ) -> None:
     found = holding(runs=RunTimes(expected_since, NOW, succeeded_at, NOW - HOUR))
     assert (list(found) == ["runs/late"]) is holds
@@ -136,7 +136,7 @@ def test_no_run_that_succeeded_in_two_intervals_however_many_finished(
 @pytest.mark.parametrize(("age", "holds"), [(None, False), (10, False), (10.5, True)])
 def test_delivery_is_stuck_when_the_oldest_has_been_due_for_ten_minutes(
     age: float | None,
-    holds: bool,  # noqa: FBT001
+    holds: bool,
 ) -> None:
     oldest = None if age is None else NOW - age * MINUTE
     assert ("outbox/stuck" in holding(outbox=Backlog(7, oldest, 0))) is holds
@@ -151,7 +151,7 @@ def test_a_silent_source_says_whom_it_leaves_waiting() -> None:
 @pytest.mark.parametrize(("free", "total", "holds"), [
     (2 * GIB, 20 * GIB, False), (GIB, 20 * GIB, True), (190_000_000, GIB, True), (210_000_000, GIB, False),
 ])  # fmt: skip
-def test_a_disk_is_nearly_full_below_a_tenth_or_200_megabytes(free: int, total: int, holds: bool) -> None:  # noqa: FBT001
+def test_a_disk_is_nearly_full_below_a_tenth_or_200_megabytes(free: int, total: int, holds: bool) -> None:
     assert ("disk/home" in holding(disk=Disk(Path("/var/lib/a home"), free, total))) is holds
 
 

@@ -55,7 +55,7 @@ def test_a_server_that_throws_away_what_does_not_fit_is_a_warning(
     ("is_managed", "hint"), [(True, "systemctl start rollcall-valkey"), (False, "rollcall up")]
 )
 def test_our_own_server_is_started_as_it_is_on_this_machine(
-    is_managed: bool,  # noqa: FBT001
+    is_managed: bool,
     hint: str,
     tmp_path: Path,
 ) -> None:
