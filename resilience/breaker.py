@@ -1,7 +1,8 @@
 """A circuit breaker for the whole fleet, in pybreaker's manner and in batches.
 
 `permit(n)` and `record(permit, outcomes)` guard a batch in two round trips; `call` and its kin guard one
-call. While Redis cannot be reached each process decides for itself, by the same rules.
+call. While Redis cannot be reached each process decides for itself, by the same rules; while it can be read
+and takes nothing (a full disk, a failover), what it last knew holds.
 """
 
 from __future__ import annotations

@@ -12,17 +12,24 @@ from importlib.resources import files
 from typing import Any
 
 import redis
+from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
 from domain.errors import UnreachableError
 
 UNREACHABLE = (redis.ConnectionError, redis.TimeoutError)
 """What redis-py raises when there is no server to speak with."""
 
+_REFUSALS = ("MISCONF", "NOREPLICAS", "BUSY")
+
 Script = Callable[[list[str], list[str | int]], Any]
 """Runs one operation: KEYS, then ARGV."""
 
 Clock = Callable[[], int]
 """The present in ms since the epoch."""
+
+
+class RefusedError(redis.ConnectionError):
+    """The server answers, but takes nothing now: its disk or memory is full, or it only follows another."""
 
 
 class Scripts:
@@ -68,18 +75,31 @@ def text(value: bytes | str) -> str:
 
 @contextmanager
 def reaching() -> Iterator[None]:
-    """Translates a server that cannot be reached to `UnreachableError`."""
+    """Translates a server that cannot be reached, or takes nothing, to `UnreachableError`."""
     try:
-        yield
+        with _serving():
+            yield
     except UNREACHABLE as error:
         raise UnreachableError(f"Redis cannot be reached: {error}") from error
+
+
+@contextmanager
+def _serving() -> Iterator[None]:
+    """Raises: RefusedError, so that a server that takes nothing is met like one that is not there."""
+    try:
+        yield
+    except redis.ResponseError as error:
+        if isinstance(error, ReadOnlyError | OutOfMemoryError) or str(error).startswith(_REFUSALS):
+            raise RefusedError(str(error)) from error
+        raise
 
 
 def _script(client: redis.Redis, *parts: str) -> Script:
     registered = client.register_script(_source(*parts))
 
     def run(keys: list[str], args: list[str | int]) -> Any:
-        return registered(keys=keys, args=args)
+        with _serving():
+            return registered(keys=keys, args=args)
 
     return run
 

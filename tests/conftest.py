@@ -55,3 +55,11 @@ def unreachable(tmp_path: Path) -> Iterator[redis.Redis]:
     """A client of a server that is not there."""
     with redis.Redis(unix_socket_path=str(tmp_path / "nobody"), retry=Retry(NoBackoff(), 0)) as client:
         yield client
+
+
+@pytest.fixture
+def refusing() -> Iterator[redis.Redis]:
+    """A client of a server that answers and takes nothing, as after a failover or on a full disk."""
+    with running(valkey_binary()) as server, redis.Redis.from_url(server.url) as client:
+        client.replicaof("127.0.0.1", "1")
+        yield client

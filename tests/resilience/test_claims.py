@@ -56,6 +56,10 @@ def test_clearing_ends_every_claim_and_nobody_elses(
     assert others.take(["1"], "bob") == []
 
 
-def test_an_unreachable_redis_is_a_passing_trouble(unreachable: redis.Redis, prefix: str) -> None:
+@pytest.mark.parametrize("server", ["unreachable", "refusing"])
+def test_a_redis_that_is_away_or_takes_nothing_is_a_passing_trouble(
+    server: str, request: pytest.FixtureRequest, prefix: str
+) -> None:
+    client = request.getfixturevalue(server)
     with pytest.raises(UnreachableError):
-        Claims(unreachable, 60, prefix).take(["1"], "ann")
+        Claims(client, 60, prefix).take(["1"], "ann")

@@ -187,6 +187,13 @@ def test_open_and_close_hold_it_and_give_it_back(breaker: CircuitBreaker) -> Non
     assert (breaker.current_state, breaker.snapshot().forced) == ("closed", None)
 
 
+def test_a_server_that_takes_nothing_replaces_no_answer(refusing: redis.Redis, prefix: str) -> None:
+    breaker = CircuitBreaker("mail", refusing, POLICY, prefix=prefix)
+    assert breaker.call(int, "1") == 1
+    with pytest.raises(ValueError, match="invalid literal"):
+        breaker.call(int, "one")
+
+
 def test_without_redis_calls_are_still_guarded(unreachable: redis.Redis, prefix: str) -> None:
     breaker = CircuitBreaker("mail", unreachable, POLICY, prefix=prefix)
     call_and_fail(breaker, OSError(), OSError(), CircuitBreakerError("mail", 0))
