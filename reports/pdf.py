@@ -15,7 +15,7 @@ from domain.errors import PermanentError, TransientError
 _MARK = b"%PDF-"
 _SHOWN = 300
 _FROM_OUTSIDE = {-SIGHUP, -SIGINT, -SIGKILL, -SIGTERM}
-_OUT_OF_MEMORY = (b"MemoryError", b"bad_alloc", b"cannot allocate memory")
+_OUT_OF_MEMORY = (b"memoryerror", b"bad_alloc", b"cannot allocate memory", b"out of memory")
 _log = logging.getLogger(__name__)
 
 
@@ -58,9 +58,11 @@ class LocalPrinter:
             )
         except subprocess.TimeoutExpired as error:
             raise TransientError(f"the PDF was not made in {self.timeout_seconds:g} s") from error
+        except OSError as error:
+            raise TransientError(f"printing cannot be started ({error.strerror})") from error
 
 
 def _reason(done: CompletedProcess[bytes]) -> str:
     if done.returncode == -SIGXCPU:
         return ": it takes too much time"
-    return ": it takes too much memory" if any(said in done.stderr for said in _OUT_OF_MEMORY) else ""
+    return ": it takes too much memory" if any(said in done.stderr.lower() for said in _OUT_OF_MEMORY) else ""

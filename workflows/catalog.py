@@ -79,5 +79,7 @@ CATALOG: Catalog = catalog_of(
 
 def make_unknown_good(job: Job, given: JsonObject, failure: JobFailure) -> None:
     """Give back what a job of a kind that is in no catalog took: each of these sees whether it has to."""
-    report.make_good(job, given, failure)
-    generation.make_good(job, given, failure)
+    try:
+        report.make_good(job, given, failure)
+    finally:
+        generation.make_good(job, given, failure)

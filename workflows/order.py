@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from domain.errors import InvalidInputError
 from domain.job import Json, JsonObject
 from domain.section import SectionKey
-from domain.watch import normal_address
+from domain.watch import NO_ADDRESS, normal_address
 
 MAX_SECTIONS = 20
 
@@ -33,7 +33,7 @@ def read(given: JsonObject) -> Order:
     texts = {name: _text(given, name, problems) for name in ("email", "source", "term")}
     address = normal_address(texts["email"])
     if address is None:
-        problems.setdefault("email", "must be an e-mail address")
+        problems.setdefault("email", NO_ADDRESS)
     sections = _sections(given.get("sections"), problems)
     payment = given.get("payment")
     if payment is not None and not isinstance(payment, str):

@@ -126,3 +126,9 @@ def test_documents_are_printed_one_at_a_time() -> None:
     while any(thread.is_alive() for thread in threads):
         most = max(most, len(Process().children()) - others)
     assert most == 1
+
+
+def test_a_process_that_cannot_be_started_is_a_passing_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nobody/here")
+    with pytest.raises(TransientError, match="printing cannot be started"):
+        PRINT("<p>")
