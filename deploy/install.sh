@@ -241,7 +241,11 @@ roll_back() {
     switch "$release" "$goal"
     install_units
     change_release
-    restart_roles
+    restart_roles || {
+        rm -f "$prefix/$goal" # or nobody could go forward again
+        say "$release does not start (journalctl -u 'rollcall-*'); another rollback goes forward again"
+        exit 70
+    }
     rm -f "$due" "$prefix/$goal"
     say "back on $release"
 }

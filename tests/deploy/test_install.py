@@ -190,6 +190,15 @@ def test_a_rollback_that_was_cut_off_is_finished_when_it_is_repeated(tmp_path: P
     assert releases(tmp_path) == ("new", "old")
 
 
+def test_a_rollback_to_a_release_that_does_not_start_can_be_undone(tmp_path: Path) -> None:
+    upgrade(tmp_path, "old")
+    upgrade(tmp_path, "new")
+    roll_back(tmp_path, "BROKEN=old")
+    assert releases(tmp_path) == ("old", "new")
+    roll_back(tmp_path)
+    assert releases(tmp_path) == ("new", "old")
+
+
 def test_an_upgrade_puts_an_unfinished_rollback_out_of_force(tmp_path: Path) -> None:
     upgrade(tmp_path, "old")
     upgrade(tmp_path, "new")
