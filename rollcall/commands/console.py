@@ -28,12 +28,13 @@ def console(**options: str | None) -> None:
         path = _invite(system)
         settings = system.settings
     minutes = invitation.LIFETIME.total_seconds() / 60
-    click.echo(f"Signs one browser in, once, within {minutes:g} minutes:\n\n  {settings.base_url}{path}\n")
+    port = settings.port
+    click.echo(
+        f"Signs one browser in, once, within {minutes:g} minutes, on this machine or through\n"
+        f"ssh -L {port}:127.0.0.1:{port}:\n\n  http://127.0.0.1:{port}{path}\n"
+    )
     if settings.public_url is not None:
-        click.echo(
-            f"On this machine, or through ssh -L {settings.port}:127.0.0.1:{settings.port}:\n\n"
-            f"  http://127.0.0.1:{settings.port}{path}\n"
-        )
+        click.echo(f"Where the console is published:\n\n  {settings.public_url}{path}\n")
 
 
 def _invite(system: System) -> str:

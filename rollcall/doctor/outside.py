@@ -14,9 +14,12 @@ from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
 from rollcall.doctor.starting import start_command
 
-_TIMEOUT_SECONDS = 5
+_TIMEOUT_SECONDS = 5  # for each address of the name
+_LIMIT_SECONDS = 40
 _PROBE = "/livez"
 _PORTS = {"http": 80, "https": 443}
+_UNKNOWN_NAME = {socket.EAI_NONAME, socket.EAI_NODATA}
+_SOON = "; a first one takes a minute"
 _CLOSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _NOBODY_BEHIND = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 
@@ -59,22 +62,29 @@ def _silence(error: Exception, parts: SplitResult, *, managed: bool) -> Verdict:
     place, correct = f"{host}:{port}", "or correct PUBLIC_URL"
     match error:
         case socket.gaierror():
-            hint = f"let the DNS record of {host} name this machine, {correct}"
-            return failure(f"DNS does not know {host} ({error.strerror})", hint)
+            return _unresolved(error, host)
         case ConnectionRefusedError():
             front = "systemctl restart caddy" if managed else f"start what serves {place} (deploy/Caddyfile)"
             return failure(f"nothing listens on {place}", f"{front}, {correct}")
         case ssl.SSLCertVerificationError():
             seen = f"browsers refuse the certificate of {host}: {error.verify_message}"
-            return failure(seen, f"journalctl -u caddy tells why it has no certificate for {host}")
+            return failure(seen, f"journalctl -u caddy tells why it has no certificate for {host}{_SOON}")
         case ssl.SSLError():
             seen = f"{place} cannot agree on TLS ({error.reason or error})"
-            return failure(seen, f"let Caddy serve {host} (journalctl -u caddy), {correct}")
-        case TimeoutError():  # many a router lets nobody reach their own address from inside
-            seen = f"{place} does not answer this machine within {_TIMEOUT_SECONDS} s"
+            return failure(seen, f"let Caddy serve {host} (journalctl -u caddy{_SOON}), {correct}")
+        case OSError():  # many a router lets nobody reach their own address from inside
+            seen = f"{place} cannot be reached from this machine ({error.strerror or error})"
             hint = f"let port {port} through to this machine, or open {parts.geturl()}{_PROBE} on a phone"
             return warning(seen, hint)
     return failure(f"{place} does not speak HTTP ({error})", "correct PUBLIC_URL")
+
+
+def _unresolved(error: socket.gaierror, host: str) -> Verdict:
+    if error.errno in _UNKNOWN_NAME:
+        hint = f"let the DNS record of {host} name this machine, or correct PUBLIC_URL"
+        return failure(f"DNS does not know {host} ({error.strerror})", hint)
+    hint = "mend the machine's resolver (/etc/resolv.conf), and ask again"
+    return warning(f"this machine cannot ask DNS for {host} ({error.strerror})", hint)
 
 
 def _stranger(url: str, status: int, location: str, start: str) -> Verdict:
@@ -91,4 +101,12 @@ def _stranger(url: str, status: int, location: str, start: str) -> Verdict:
     return failure(f"{seen}, and not by Rollcall", hint)
 
 
-CHECKS = (Check("public-url.reachable", _reachable, "correct PUBLIC_URL", needs=("settings.PUBLIC_URL",)),)
+CHECKS = (
+    Check(
+        "public-url.reachable",
+        _reachable,
+        "correct PUBLIC_URL",
+        needs=("settings.PUBLIC_URL",),
+        limit_seconds=_LIMIT_SECONDS,
+    ),
+)

@@ -52,12 +52,12 @@ def test_its_link_lets_one_browser_in_and_stands_in_no_log(tmp_path: Path) -> No
     assert found[1] not in log
 
 
-def test_with_a_public_address_there_is_a_link_for_a_tunnel_too(tmp_path: Path, redis_url: str) -> None:
+def test_with_a_public_address_there_is_a_link_for_it_too(tmp_path: Path, redis_url: str) -> None:
     public = ("--public-url", "https://rollcall.example.edu")
     told = at_a_terminal(tmp_path / "home", *public, REDIS_URL=redis_url)
     first, second = _LINK.finditer(told)
-    assert first[0].startswith("https://rollcall.example.edu/console/")
-    assert second[0].startswith("http://127.0.0.1:8000/console/")
+    assert first[0].startswith("http://127.0.0.1:8000/console/")
+    assert second[0].startswith("https://rollcall.example.edu/console/")
     assert first[1] == second[1]
 
 

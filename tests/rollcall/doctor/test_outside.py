@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Iterator
+from errno import EHOSTUNREACH
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,17 +14,23 @@ import pytest
 from rollcall.doctor import outside
 from rollcall.doctor.case import Case
 from rollcall.doctor.examination import examine
-from rollcall.doctor.finding import Finding, Status
+from rollcall.doctor.finding import Finding, Status, Verdict
 from rollcall.settings import parse
 from tests.standins.smtp import SmtpStandIn
 from tests.support.certificate import self_signed
 from tests.support.receiver import Receiver, receiver
 from tests.support.stack import free_port
 
+PARTS = urlsplit("https://rollcall.example.edu")
+
 
 def found(url: str, *, is_managed: bool = False) -> Finding:
     (finding,) = examine(outside.CHECKS, Case(parse({"PUBLIC_URL": url}), is_managed=is_managed))
     return finding
+
+
+def silence(error: OSError) -> Verdict:
+    return outside._silence(error, PARTS, managed=True)
 
 
 @pytest.fixture
@@ -37,10 +45,16 @@ def test_without_an_address_there_is_nothing_to_ask() -> None:
 
 
 def test_a_name_that_dns_does_not_know_is_to_be_entered_there() -> None:
-    finding = found("https://rollcall.invalid")
-    assert finding.status is Status.FAILURE
-    assert finding.seen.startswith("DNS does not know rollcall.invalid")
-    assert finding.hint == "let the DNS record of rollcall.invalid name this machine, or correct PUBLIC_URL"
+    verdict = silence(socket.gaierror(socket.EAI_NONAME, "Name or service not known"))
+    assert verdict.status is Status.FAILURE
+    assert verdict.seen == f"DNS does not know {PARTS.hostname} (Name or service not known)"
+    assert verdict.hint == f"let the DNS record of {PARTS.hostname} name this machine, or correct PUBLIC_URL"
+
+
+def test_a_resolver_that_is_away_says_nothing_of_the_name() -> None:
+    verdict = silence(socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"))
+    assert verdict.status is Status.WARNING
+    assert verdict.hint.startswith("mend the machine's resolver")
 
 
 def test_where_nothing_listens_the_front_is_to_be_started() -> None:
@@ -57,7 +71,7 @@ def test_a_certificate_that_nobody_vouches_for_leads_to_the_log_of_caddy(tmp_pat
     with SmtpStandIn(tls, implicit_tls=True) as server:
         finding = found(f"https://127.0.0.1:{server.port}")
     assert finding.seen.startswith("browsers refuse the certificate of 127.0.0.1: self")
-    assert finding.hint == "journalctl -u caddy tells why it has no certificate for 127.0.0.1"
+    assert finding.hint.startswith("journalctl -u caddy tells why it has no certificate for 127.0.0.1")
 
 
 def test_a_server_without_tls_is_told_from_one_with_a_bad_certificate(server: Receiver) -> None:
@@ -73,10 +87,11 @@ def test_what_does_not_speak_http_is_the_wrong_server() -> None:
     assert finding.hint == "correct PUBLIC_URL"
 
 
-def test_a_machine_that_cannot_ask_itself_is_only_a_warning() -> None:
-    parts = urlsplit("https://rollcall.example.edu")
-    verdict = outside._silence(TimeoutError(), parts, managed=True)
+@pytest.mark.parametrize("error", [TimeoutError("timed out"), OSError(EHOSTUNREACH, "No route to host")])
+def test_a_machine_that_cannot_reach_itself_is_only_a_warning(error: OSError) -> None:
+    verdict = silence(error)
     assert verdict.status is Status.WARNING
+    assert str(error.strerror or error) in verdict.seen
     assert verdict.hint.endswith("or open https://rollcall.example.edu/livez on a phone")
 
 
