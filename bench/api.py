@@ -74,6 +74,13 @@ class Rollcall:
         except TimeoutError:
             return self.run(run_id)
 
+    def seen_at(self, source: str, term: str, section: str) -> str | None:
+        """When the section was seen last, ISO 8601; None when it never was."""
+        answer = self._client.get(f"/sections/{source}/{term}/{section}", headers=self._api)
+        shown: dict[str, Any] = answer.raise_for_status().json()
+        seen: str | None = shown["observed_at"]
+        return seen
+
     def pending_mails(self) -> int | None:
         """How many notifications are not sent yet; None when the system cannot tell."""
         return self._health("outbox", "pending")

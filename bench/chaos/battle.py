@@ -131,7 +131,7 @@ class Battle:
         recoveries: Recoveries,
     ) -> Fought:
         sent = collect(scene.stack.api, scene.mailbox, MAIL_SECONDS)
-        answers = Answers(dict(self.server.told), dict(self.server.refused))
+        answers = Answers(dict(self.server.told))
         lost = httpx.get(f"{scene.resend_url}/control/stats").json()["faults"]
         faults = {f"scraper_{kind}": n for kind, n in self.server.failures.items()}
         faults |= {f"mail_{kind}": n for kind, n in lost.items()}

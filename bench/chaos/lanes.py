@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http.client import OK
 
 import httpx
 
 from bench.api import OVER, Rollcall, Run
 from bench.chaos.patience import PAUSE_SECONDS
-from bench.replay.season import Check
+from bench.replay.season import TERM, Check
 from bench.replay.server import ReplayServer
 
 TRIGGER_SECONDS = 120.0
@@ -23,11 +24,15 @@ LANES = ("even", "odd")
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A check of the season and the run that carried it out, over or not, with how long it took."""
+    """A check of the season and the run that carried it out, over or not, with how long it took.
+
+    Shape: `given_up` are the sections of which the scraper told, and the run kept nothing.
+    """
 
     check: Check
     run: Run
     seconds: float
+    given_up: frozenset[str] = frozenset()
 
     @property
     def is_over(self) -> bool:
@@ -65,7 +70,18 @@ class Lane:
         run_id = self._trigger(check.stagger)
         self._when_started()
         run = self._api.finish(run_id, seconds=self._run_seconds, pause_seconds=PAUSE_SECONDS)
-        return Round(check, run, time.monotonic() - start)
+        seconds = time.monotonic() - start
+        return Round(check, run, seconds, self._given_up(check, run) if run.failed else frozenset())
+
+    def _given_up(self, check: Check, run: Run) -> frozenset[str]:
+        """Sections that were answered, each time for a worker that died, until they were given up."""
+        told = dict(self._server.told)  # the other lane goes on
+        shown = [section for (section, at), status in told.items() if (at, status) == (check.time_ms, OK)]
+        return frozenset(each for each in shown if check.covers(each) and not self._is_kept(each, run))
+
+    def _is_kept(self, section: str, run: Run) -> bool:
+        seen, started = self._api.seen_at("scraper", TERM, section), run.started_at
+        return seen is not None and started is not None and seen >= started  # all of one form, in UTC
 
     def _trigger(self, stagger: str) -> str:
         """Trigger a run once: when the answer is lost, the run may be there all the same."""

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from bench.chaos.lanes import Round
 from bench.replay.oracle import Mails, Sight, Verdict, expected, judge
 from bench.replay.season import Season
 
-MAX_ATTEMPTS = 4
 SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the scraper answered: the status that each section had at each moment, and how often it failed."""
+    """What the scraper answered: the status that each section had at each moment."""
 
     told: Mapping[Sight, int]
-    refused: Mapping[Sight, int]
 
     def of(self, played: Round) -> set[Sight]:
         """What was told to the run of `played`."""
@@ -31,9 +30,10 @@ class Account:
     """Which answers the runs must have committed.
 
     The clock stands during a run, so a section has one reading at a check, however often it was answered;
-    what a run counts as checked was answered. So when as many were checked as were answered, each answer was
-    committed. When fewer were, the answer of some was lost with its worker, and the run gave the section up
-    after `MAX_ATTEMPTS` failures: sections of which that may be true are `doubtful`, and not judged.
+    what a run counts as checked was answered. Each answer was committed, but for the sections that the run
+    gave up when the workers that had them died, one after another. Of a section that the catalog does not
+    know yet nothing tells whether it was among them: when fewer were checked than that leaves, those are
+    `doubtful`, and not judged.
     """
 
     seen: set[Sight]
@@ -46,13 +46,16 @@ def account(rounds: Sequence[Round], answers: Answers) -> Account:
     result = Account(set(), set(), [])
     for each in rounds:
         told, run = answers.of(each), each.run
-        result.seen.update(told)
-        if run.checked == len(told):
+        kept = {sight for sight in told if sight[0] not in each.given_up}
+        result.seen.update(kept)
+        if run.checked == len(kept):
             continue
-        given_up = {sight[0] for sight in told if answers.refused.get(sight, 0) >= MAX_ATTEMPTS}
-        result.doubtful.update(given_up)
-        if not 0 < len(told) - run.checked <= len(given_up):
-            result.faults.append(f"run {run.run_id}: {run.checked} checked, but {len(told)} answered")
+        unknown = {section for section, time_ms in kept if answers.told[section, time_ms] != HTTPStatus.OK}
+        result.doubtful.update(unknown)
+        if not 0 < len(kept) - run.checked <= len(unknown):
+            result.faults.append(
+                f"run {run.run_id}: {run.checked} checked, but {len(kept)} answered and kept"
+            )
     return result
 
 

@@ -21,7 +21,7 @@ class ReplayServer:
     """A scraper on loopback, in a thread of its own, while the `with` block lasts.
 
     Shape: `answers` counts by HTTP status what was answered as the season has it, `failures` by kind what
-    was not; `told` holds the status that each section had at each moment, `refused` how often it failed then.
+    was not; `told` holds the status that each section had at each moment.
     """
 
     def __init__(
@@ -30,7 +30,6 @@ class ReplayServer:
         self.answers: Counter[int] = Counter()
         self.failures: Counter[Fault] = Counter()
         self.told: dict[Sight, int] = {}
-        self.refused: Counter[Sight] = Counter()
         self.url = ""
         self._times_ms = {True: 0, False: 0}
         self._faults = faults or Faults()
@@ -84,7 +83,7 @@ class ReplayServer:
         section = wanted["sectionNumber"]
         sight = (section, self._times_ms[is_even(section)])
         if fault := self._faults.draw():
-            return await self._fail(request, sight, fault)
+            return await self._fail(request, fault)
         return self._count(self._answer(sight))
 
     def _count(self, response: web.Response) -> web.Response:
@@ -98,9 +97,8 @@ class ReplayServer:
         self.told[sight] = 404 if reading is None else 200
         return refusal(404, "section not found") if reading is None else told(reading)
 
-    async def _fail(self, request: web.Request, sight: Sight, fault: Fault) -> web.StreamResponse:
+    async def _fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
         self.failures[fault] += 1
-        self.refused[sight] += 1
         if fault == "error":
             return refusal(500, "the scrape failed")
         if fault == "hang":

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,13 +12,16 @@ from bench.chaos.lanes import Lane, Round, play
 from bench.replay.season import Check
 from bench.replay.server import ReplayServer
 
+BEFORE, STARTED, LATER = (f"2026-01-15T09:0{minute}:00.000Z" for minute in (0, 1, 2))
+
 
 class House(httpx.BaseTransport):
-    """`/cron` as the lanes see it; `losses` names what happens to the first triggers."""
+    """What the lanes see; `losses` names what happens to the first triggers, `seen` when sections were."""
 
-    def __init__(self, *losses: str, state: str = "finished") -> None:
+    def __init__(self, *losses: str, state: str = "finished", seen: Mapping[str, str | None] = {}) -> None:
         self.losses = list(losses)
         self.state = state
+        self.seen = seen
         self.runs: list[dict[str, Any]] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -27,6 +30,8 @@ class House(httpx.BaseTransport):
             return self._trigger(request)
         if path == "/cron/runs":
             return httpx.Response(200, json={"items": self.runs[::-1]}, request=request)
+        if path.startswith("/sections/"):
+            return httpx.Response(200, json={"observed_at": self.seen[path[-2:]]}, request=request)
         found = next(run for run in self.runs if path.endswith(run["run_id"]))
         return httpx.Response(200, json=found, request=request)
 
@@ -35,7 +40,8 @@ class House(httpx.BaseTransport):
         if loss == "before":
             raise httpx.ConnectError("refused", request=request)
         stagger = request.url.params["stagger"]
-        run = {"run_id": f"r{len(self.runs)}", "state": self.state, "stagger": stagger}
+        run: dict[str, Any] = {"run_id": f"r{len(self.runs)}", "state": self.state, "stagger": stagger}
+        run |= {"started_at": STARTED, "failed": len(self.seen)}
         self.runs.append(run)
         if loss == "after":
             raise httpx.ReadError("reset", request=request)
@@ -73,6 +79,15 @@ def test_a_run_whose_answer_was_lost_is_followed_and_not_triggered_again(earlier
     house = House(*["none"] * earlier, "after")
     played = rounds(house, *(Check(time_ms, "even") for time_ms in range(earlier + 1)))
     assert [each.run.run_id for each in played] == [run["run_id"] for run in house.runs]
+
+
+def test_what_was_answered_and_not_kept_was_given_up() -> None:
+    house = House(seen={"12": LATER, "14": BEFORE, "16": None})
+    with lane(house) as its_lane:
+        its_lane._server.told.update({(section, 0): 200 for section in house.seen})
+        its_lane._server.told.update({("18", 0): 404, ("12", 7): 200})
+        (played,) = its_lane.play([Check(0, "even")])
+    assert played.given_up == {"14", "16"}
 
 
 def test_a_lane_stops_at_a_run_that_does_not_end() -> None:
