@@ -74,7 +74,7 @@ class Lane:
         return Round(check, run, seconds, self._given_up(check, run) if run.failed else frozenset())
 
     def _given_up(self, check: Check, run: Run) -> frozenset[str]:
-        """Sections that were answered, each time for a worker that died, until they were given up."""
+        """Sections that were answered too late, or to workers that died, until they were given up."""
         told = dict(self._server.told)  # the other lane goes on
         shown = [section for (section, at), status in told.items() if (at, status) == (check.time_ms, OK)]
         return frozenset(each for each in shown if check.covers(each) and not self._is_kept(each, run))

@@ -31,7 +31,7 @@ class Account:
 
     The clock stands during a run, so a section has one reading at a check, however often it was answered;
     what a run counts as checked was answered. Each answer was committed, but for the sections that the run
-    gave up when the workers that had them died, one after another. Of a section that the catalog does not
+    gave up: what was answered came too late, or to a worker that died. Of a section that the catalog does not
     know yet nothing tells whether it was among them: when fewer were checked than that leaves, those are
     `doubtful`, and not judged.
     """
