@@ -45,6 +45,7 @@ def _serve(programs: Programs, home: Path) -> tuple[str, Keys]:
         "API_TOKEN": api,
         "UNSUBSCRIBE_SECRET": signing,
         "RESEND_WEBHOOK_SECRET": "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode(),
+        "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_urlsafe(24)}",
     }
     stack = Stack(programs, home, settings)
     stack.start("web")
