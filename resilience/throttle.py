@@ -60,10 +60,11 @@ class Throttle:
 
     def hold(self, seconds: float) -> None:
         """Give nobody a slot before `seconds` from now, as a 429 asks; the moment only moves later."""
-        self._local.hold(math.ceil(seconds * 1e6), self._now_us())
+        for_us = round(seconds * 1e6)
+        self._local.hold(for_us, self._now_us())
         if self._interval_us:
             try:
-                self._scripts.throttle_hold(self._keys, [self._now(), math.ceil(seconds * 1000)])
+                self._scripts.throttle_hold(self._keys, [self._now(), -(-for_us // 1000)])
             except UNREACHABLE:
                 return
 

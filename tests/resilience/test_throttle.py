@@ -5,7 +5,7 @@ from heapq import heappop, heappush
 from uuid import uuid4
 
 import redis
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from resilience.throttle import LocalSlots, Throttle
@@ -52,6 +52,7 @@ def test_no_window_ever_holds_more_than_the_rate_and_the_burst(redis_client: red
 
     @settings(max_examples=60, deadline=None)
     @given(per_minute=st.integers(1, 70), burst=st.integers(0, 30), steps=steps)
+    @example(per_minute=1, burst=0, steps=[("hold", 1, 8037), ("reserve", 1, 0)])  # 8.037 * 1000 > 8037
     def check(per_minute: int, burst: int, steps: list[tuple[str, int, int]]) -> None:
         clock = FakeMilliseconds()
         prefix = uuid4().hex
