@@ -12,7 +12,7 @@ from actors.services import JobEngine, JobPorts
 from domain.job import Profile
 from observability.job_webhook import JobWebhook
 from rollcall import brokers
-from rollcall.wiring import System
+from rollcall.wiring import System, known
 from workflows.catalog import Catalog
 
 _POLL_MS, _SLOW_POLL_MS = 200, 1000
@@ -47,10 +47,8 @@ def messages(
 
 def _ports(system: System, engine: JobEngine, catalog: Catalog) -> JobPorts:
     settings = system.settings
-    if settings.job_webhook_secret is None:
-        raise AssertionError("filled in by rollcall.environment")
     webhook = JobWebhook(
-        settings.job_webhook_secret,
+        known(settings.job_webhook_secret),
         system.services.clock,
         allows_private=settings.webhook_allow_private == "1",
     )

@@ -12,7 +12,7 @@ from rollcall.control import control_room
 from rollcall.exposition import readings
 from rollcall.health import Health
 from rollcall.storage import storage_of
-from rollcall.wiring import System
+from rollcall.wiring import System, known
 
 _SIGN_INS, _SIGN_INS_OVERALL, _SIGN_IN_WINDOW_SECONDS = 10, 100, 900
 
@@ -21,8 +21,6 @@ def surfaces(system: System, health: Health) -> Surfaces:
     """The ingress' surfaces over `system`."""
     settings = system.settings
     secret = settings.resend_webhook_secret
-    if settings.cron_secret is None or settings.api_token is None:
-        raise AssertionError("filled in by rollcall.environment")
     return Surfaces(
         services=system.services,
         storage=storage_of(settings),
@@ -30,8 +28,8 @@ def surfaces(system: System, health: Health) -> Surfaces:
         links=system.links,
         events=None if secret is None else ResendEvents(secret, system.services.clock),
         payment_events=_payment_events(settings.stripe_webhook_secret),
-        cron_secret=settings.cron_secret,
-        api_token=settings.api_token,
+        cron_secret=known(settings.cron_secret),
+        api_token=known(settings.api_token),
         public_url=settings.base_url,
         default_source=next(iter(system.services.sources)),
         environment=settings.environment,

@@ -103,9 +103,7 @@ def build(settings: Settings) -> System:
     client = redis_client(settings)
     tally, slots = Tally(), Slots()
     broker = brokers.build(settings, client, observers=(Counting(tally), slots))
-    links = Links(
-        settings.base_url, _known(settings.unsubscribe_secret), settings.previous_unsubscribe_secret
-    )
+    links = Links(settings.base_url, known(settings.unsubscribe_secret), settings.previous_unsubscribe_secret)
     timetable = Timetable(even=settings.check_even_cron, odd=settings.check_odd_cron)
     heartbeats = Heartbeats(client, HEARTBEAT_TTL_SECONDS)
     services = _services(settings, database, client, broker, links=links, timetable=timetable, tally=tally)
@@ -231,7 +229,7 @@ def _sources(settings: Settings, client: redis.Redis, clock: SystemClock) -> dic
     rate = settings.scraper_requests_per_minute
     scraper = Scraper(
         url=settings.scraper_url,
-        token=_known(settings.scraper_secret_token),
+        token=known(settings.scraper_secret_token),
         clock=clock,
         timeout_seconds=settings.scraper_timeout_seconds,
         max_concurrency=settings.scraper_max_concurrency,
@@ -262,19 +260,19 @@ def _resend(settings: Settings, client: redis.Redis, clock: SystemClock) -> Mail
     from mail.resend_api import Resend  # noqa: PLC0415
 
     turns = Turnstile(Throttle(client, "resend", _RESEND_REQUESTS_PER_MINUTE))
-    return Resend(_known(settings.resend_api_key), clock, settings.resend_api_url, turns)
+    return Resend(known(settings.resend_api_key), clock, settings.resend_api_url, turns)
 
 
 def _postmark(settings: Settings) -> Mailer:
     from mail.postmark import Postmark  # noqa: PLC0415
 
-    return Postmark(_known(settings.postmark_server_token), settings.postmark_api_url)
+    return Postmark(known(settings.postmark_server_token), settings.postmark_api_url)
 
 
 def _smtp(settings: Settings, clock: SystemClock) -> Mailer:
     from mail.smtp import Smtp  # noqa: PLC0415
 
-    return Smtp(_known(settings.smtp_url), clock)
+    return Smtp(known(settings.smtp_url), clock)
 
 
 def _publish(broker: Broker, message: Message[Any]) -> None:
@@ -284,7 +282,8 @@ def _publish(broker: Broker, message: Message[Any]) -> None:
         raise UnreachableError(f"the broker cannot be reached: {error}") from error
 
 
-def _known(value: str | None) -> str:
+def known(value: str | None) -> str:
+    """A setting that `rollcall.settings` has checked or `rollcall.environment` has filled in."""
     if value is None:
-        raise AssertionError("checked by rollcall.settings or filled in by rollcall.environment")
+        raise AssertionError("a setting was neither checked nor filled in")
     return value

@@ -12,7 +12,7 @@ from operations.record import record
 from rollcall.commands.options import overrides, setting_options
 from rollcall.commands.person import shell_user
 from rollcall.process import open_system
-from rollcall.wiring import System
+from rollcall.wiring import System, known
 
 
 @click.command()
@@ -38,9 +38,7 @@ def console(**options: str | None) -> None:
 
 
 def _invite(system: System) -> str:
-    services, token = system.services, system.settings.api_token
-    if token is None:
-        raise AssertionError("filled in by rollcall.environment")
+    services, token = system.services, known(system.settings.api_token)
     path = invitation.invite(invitation.tickets(system.redis), token, services.clock.now())
     record(services, shell_user(), "session.invite", "console")
     return path
