@@ -51,8 +51,8 @@ need_packages() {
 # The release is named for what is in it, so that the same source is the same release.
 build_release() {
     tar -C "$here" --exclude='./.*' --exclude=./var --exclude=./tests --exclude=./bench --exclude=./docs/adr \
-        --exclude=./docs/screenshots \
-        --exclude=./build --exclude='*.egg-info' --exclude=__pycache__ --sort=name --mtime=@0 \
+        --exclude=./docs/screenshots --exclude=./build --exclude='*.egg-info' --exclude=__pycache__ \
+        --sort=name --mtime=@0 \
         --owner=0 --group=0 --numeric-owner --mode=go=rX,u+w -cf "$scratch/source.tar" .
     release=releases/$(sha256sum "$scratch/source.tar" | cut -c1-12)
     if [ -e "$prefix/$release/.complete" ]; then return; fi

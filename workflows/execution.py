@@ -90,7 +90,7 @@ def _made_good(
     steps.begin_ending()
     try:
         on_failure(steps, given, failure)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - whatever it is, the job's row tells it
         reason = f"{failure.reason}; and what was done could not be made good: {_reason(error)}"
         return JobFailure(reason)
     return failure

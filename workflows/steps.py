@@ -48,11 +48,11 @@ class Unkept:
     For a job that this release cannot read: what is kept of it are the steps of another workflow.
     """
 
-    def __call__(self, name: str, work: Callable[[], Outcome]) -> Outcome:  # noqa: ARG002
+    def __call__(self, name: str, work: Callable[[], Outcome]) -> Outcome:  # noqa: ARG002 - as `Keep` has it
         """The outcome of `work`."""
         return work()
 
-    def is_changed(self, change: str) -> bool:  # noqa: ARG002
+    def is_changed(self, change: str) -> bool:  # noqa: ARG002 - as `Keep` has it
         """Yes: nothing was done the old way."""
         return True
 

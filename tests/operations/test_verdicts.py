@@ -65,7 +65,7 @@ def test_when_all_is_well_it_is_said_in_a_few_words() -> None:
         ({"schedulers": 0}, "polling", Light.DOWN, "no scheduler is alive"),
         ({"sources": UNREAD}, "polling", Light.UNKNOWN, "database"),
         ({"runs": UNREAD}, "polling", Light.UNKNOWN, "database"),
-        (
+        (  # `WELL.runs` might be `Unread` for its type, and is not
             {"runs": replace(WELL.runs, times=replace(TIMES, succeeded_at=NOW - 5 * HOUR))},  # type: ignore[arg-type]
             "polling",
             Light.TROUBLE,
