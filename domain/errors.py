@@ -67,6 +67,10 @@ class InvalidInputError(PermanentError):
         self.problems = problems
 
 
+class ConfigurationError(InvalidInputError):
+    """The settings, or the machine they describe, keep a process from starting."""
+
+
 def is_retryable(error: BaseException) -> bool:
     """Whether the work that raised `error` should be tried again."""
     return not isinstance(error, PermanentError)

@@ -10,7 +10,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, Retries, ShutdownNotifications, TimeLimit
 
 from actors import QUEUES
-from domain.errors import is_retryable
+from domain.errors import ConfigurationError, is_retryable
 from observability.trace import Trace
 from resilience.dead_letters import DeadLetters
 from resilience.obituary import Obituary
@@ -54,8 +54,10 @@ def dead_letters(settings: Settings, broker: Broker) -> DeadLetters | None:
 
 
 def _rabbitmq(settings: Settings, middleware: list[Middleware]) -> Broker:
-    from dramatiq.brokers.rabbitmq import RabbitmqBroker  # noqa: PLC0415 - needs pika, which is optional
-
+    try:
+        from dramatiq.brokers.rabbitmq import RabbitmqBroker  # noqa: PLC0415 - only where it is the broker
+    except ImportError as error:
+        raise ConfigurationError({"BROKER_URL": f"needs {error.name}: run `make setup`"}) from error
     return RabbitmqBroker(url=settings.broker_url, middleware=middleware, confirm_delivery=True)
 
 

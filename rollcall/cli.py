@@ -8,9 +8,10 @@ from importlib import import_module
 import click
 from click.shell_completion import CompletionItem
 
-from domain.errors import PermanentError, RollcallError
+from domain.errors import ConfigurationError, RollcallError, TransientError
 from rollcall.supervisor import EX_CONFIG
 
+EX_REFUSED = 1  # not found, or not possible as asked
 EX_TEMPFAIL = 75  # sysexits.h: it may work later
 
 # Each with its module in `rollcall/commands`, and the line by which the others tell it apart.
@@ -79,14 +80,24 @@ def rollcall() -> None:
 def main() -> None:
     """Run the command line; what a person must correct is said in one line each.
 
-    Exit codes: 78 for what only a person can correct, 75 for what may pass.
+    Exit codes: 78 when the configuration must be corrected first, 75 when it may work later, else 1.
     """
     try:
         rollcall(prog_name="rollcall")
     except RollcallError as error:
         for line in _lines(error):
             click.echo(f"rollcall: {line}", err=True)
-        sys.exit(EX_CONFIG if isinstance(error, PermanentError) else EX_TEMPFAIL)
+        sys.exit(_exit_code(error))
+
+
+def _exit_code(error: RollcallError) -> int:
+    match error:
+        case ConfigurationError():
+            return EX_CONFIG
+        case TransientError():
+            return EX_TEMPFAIL
+        case _:
+            return EX_REFUSED
 
 
 def _lines(error: RollcallError) -> list[str]:

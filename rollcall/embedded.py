@@ -12,13 +12,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, NoReturn
 
-from domain.errors import InvalidInputError, PermanentError
+from domain.errors import ConfigurationError
 
 _MAX_SOCKET_PATH = 100  # the kernel's limit is 108 bytes
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
-class NoEmbeddedServerError(PermanentError):
+class NoEmbeddedServerError(ConfigurationError):
     """There is no embedded Valkey for this machine: set REDIS_URL."""
 
 
@@ -57,7 +57,7 @@ def command(home: Path) -> list[str]:
 
 
 def serve(home: Path) -> NoReturn:
-    """Become the server of `home`. Raises: InvalidInputError when it has one."""
+    """Become the server of `home`. Raises: ConfigurationError when it has one."""
     lock = claim(home)
     os.set_inheritable(lock.fileno(), True)  # the server holds it as long as it lives
     arguments = command(home)
@@ -67,14 +67,14 @@ def serve(home: Path) -> NoReturn:
 def claim(home: Path) -> IO[str]:
     """Hold `home` for this process: two servers would write one log.
 
-    Raises: InvalidInputError when another process holds it.
+    Raises: ConfigurationError when another process holds it.
     """
     lock = (home / "up.lock").open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         reason = f"`rollcall up` or `rollcall valkey` is running on {home} already"
-        raise InvalidInputError({"ROLLCALL_HOME": reason}) from error
+        raise ConfigurationError({"ROLLCALL_HOME": reason}) from error
     return lock
 
 
@@ -98,4 +98,4 @@ def _binary() -> Path:
         path = Path(spec.origin).parent / "_binaries" / folder / "valkey-server"
         if path.is_file():
             return path
-    raise NoEmbeddedServerError(f"there is no embedded Valkey for {folder}: set REDIS_URL")
+    raise NoEmbeddedServerError({"REDIS_URL": f"must be set: there is no embedded Valkey for {folder}"})

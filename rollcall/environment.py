@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from domain.errors import InvalidInputError
+from domain.errors import ConfigurationError
 from rollcall.settings import Settings, parse, secret
 
 GENERATED = ("cron_secret", "api_token", "unsubscribe_secret", "job_webhook_secret")
@@ -19,7 +19,7 @@ GENERATED = ("cron_secret", "api_token", "unsubscribe_secret", "job_webhook_secr
 def load(overrides: Mapping[str, str] | None = None) -> Settings:
     """The settings of this process; `overrides` (from the command line) come first.
 
-    Raises: InvalidInputError that names each bad setting.
+    Raises: ConfigurationError that names each bad setting.
     """
     return parse(values(overrides))
 
@@ -27,20 +27,20 @@ def load(overrides: Mapping[str, str] | None = None) -> Settings:
 def values(overrides: Mapping[str, str] | None = None) -> dict[str, str]:
     """What is set, unparsed; `overrides` come first.
 
-    Raises: InvalidInputError when a file that holds settings cannot be read.
+    Raises: ConfigurationError when a file that holds settings cannot be read.
     """
     try:
         return {**_dotenv(), **_credentials(), **os.environ, **(overrides or {})}
     except UnicodeDecodeError as error:
-        raise InvalidInputError({".env": "or a credential must be UTF-8"}) from error
+        raise ConfigurationError({".env": "or a credential must be UTF-8"}) from error
     except OSError as error:
-        raise InvalidInputError({str(error.filename): f"cannot be read ({error.strerror})"}) from error
+        raise ConfigurationError({str(error.filename): f"cannot be read ({error.strerror})"}) from error
 
 
 def prepare_home(settings: Settings) -> Settings:
     """The settings with every secret filled in; the state folder is made, and its secrets once, 0600.
 
-    Raises: InvalidInputError when the folder cannot be made or written.
+    Raises: ConfigurationError when the folder cannot be made or written.
     """
     os.umask(0o077)  # the state is the operator's alone
     home = settings.home.absolute()
@@ -53,7 +53,7 @@ def prepare_home(settings: Settings) -> Settings:
         }
     except OSError as error:
         reason = f"the state folder {home} cannot be written ({error.strerror})"
-        raise InvalidInputError({"ROLLCALL_HOME": reason}) from error
+        raise ConfigurationError({"ROLLCALL_HOME": reason}) from error
     return replace(settings, home=home, **generated)
 
 
@@ -64,13 +64,13 @@ def kept_secrets(home: Path) -> dict[str, str]:
 
 
 def keep_secret(home: Path, name: str, value: str) -> None:
-    """Put `value` in the place of a generated secret, at once and 0600. Raises: InvalidInputError."""
+    """Put `value` in the place of a generated secret, at once and 0600. Raises: ConfigurationError."""
     if name.lower() not in GENERATED:
-        raise InvalidInputError({name: "is not a secret that Rollcall generates"})
+        raise ConfigurationError({name: "is not a secret that Rollcall generates"})
     try:
         secret(value)
     except ValueError as error:
-        raise InvalidInputError({name: str(error)}) from error
+        raise ConfigurationError({name: str(error)}) from error
     path = home / "secrets" / name
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False) as file:  # mode 0600
@@ -93,7 +93,7 @@ def _checked(path: Path) -> str:
     try:
         return secret(path.read_text().strip())
     except ValueError as error:
-        raise InvalidInputError({path.name: f"{path} {error}; delete it to have it made anew"}) from error
+        raise ConfigurationError({path.name: f"{path} {error}; delete it to have it made anew"}) from error
 
 
 def _dotenv() -> dict[str, str]:

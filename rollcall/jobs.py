@@ -13,7 +13,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from actors.jobs import START, tell_caller
-from domain.errors import InvalidInputError
+from domain.errors import ConfigurationError
 from domain.job import JobRecord, Profile
 from resilience.lease import Lease
 from rollcall import systemd
@@ -57,7 +57,7 @@ def _profiles(queues: Sequence[str]) -> list[Profile]:
     unknown = [queue for queue in queues if queue not in set(Profile)]
     if unknown:
         known = " and ".join(Profile)
-        raise InvalidInputError({"--queues": f"unknown {', '.join(unknown)}; there are {known}"})
+        raise ConfigurationError({"--queues": f"unknown {', '.join(unknown)}; there are {known}"})
     return [profile for profile in Profile if not queues or profile in queues]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import setproctitle
 from sqlalchemy import URL
 
-from domain.errors import PermanentError
+from domain.errors import ConfigurationError, InvalidInputError, PermanentError
 from observability import logs
 from rollcall import environment
 from rollcall.outage import outage_told
@@ -39,9 +39,20 @@ def open_system(overrides: Mapping[str, str] | None = None) -> Iterator[System]:
     Raises: UnreachableError when the database is away.
     """
     settings = environment.prepare_home(environment.load(overrides))
-    with outage_told(settings), closing(build(settings)) as system:
+    with configuring():
+        built = build(settings)
+    with outage_told(settings), closing(built) as system:
         ensure_schema(system.database, system.settings.home)
         yield system
+
+
+@contextmanager
+def configuring() -> Iterator[None]:
+    """Build parts from settings. Raises: ConfigurationError for input that a part refuses."""
+    try:
+        yield
+    except InvalidInputError as error:
+        raise ConfigurationError(error.problems) from error
 
 
 def ensure_schema(database: Database, home: Path) -> None:

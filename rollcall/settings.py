@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from domain.errors import InvalidInputError
+from domain.errors import ConfigurationError
 from domain.watch import normal_address
 
 MIN_SECRET_LENGTH = 16
@@ -326,11 +326,11 @@ class Settings:
 def parse(values: Mapping[str, str]) -> Settings:
     """The settings that `values` hold.
 
-    Raises: InvalidInputError that names every bad setting and what is wrong with it, without its value.
+    Raises: ConfigurationError that names every bad setting and what is wrong with it, without its value.
     """
     settings, problems = read(values)
     if problems:
-        raise InvalidInputError(problems)
+        raise ConfigurationError(problems)
     return settings
 
 

@@ -6,7 +6,7 @@ import os
 import socket
 from threading import Event
 
-from domain.errors import InvalidInputError
+from domain.errors import ConfigurationError
 
 ALIVE_SECONDS = 20.0  # a third of the units' WatchdogSec
 _FIRST_SOCKET = 3  # sd_listen_fds(3)
@@ -15,12 +15,12 @@ _FIRST_SOCKET = 3  # sd_listen_fds(3)
 def inherited_socket() -> socket.socket | None:
     """The listening socket of our socket unit, which goes on listening while we restart; None without one.
 
-    Raises: InvalidInputError when there are several.
+    Raises: ConfigurationError when there are several.
     """
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return None
     if os.environ.get("LISTEN_FDS") != "1":
-        raise InvalidInputError({"LISTEN_FDS": "must be 1: the web role serves one socket"})
+        raise ConfigurationError({"LISTEN_FDS": "must be 1: the web role serves one socket"})
     os.set_inheritable(_FIRST_SOCKET, False)
     return socket.socket(fileno=_FIRST_SOCKET)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from actors import WORKER_ACTORS, WORKER_QUEUES
 from actors.registry import install
-from domain.errors import InvalidInputError
+from domain.errors import ConfigurationError
 from rollcall import systemd
 from rollcall.process import role, stopping
 
@@ -23,7 +23,7 @@ def run(
     unknown = [queue for queue in queues if queue not in WORKER_QUEUES]
     if unknown:
         known = f"there are {', '.join(WORKER_QUEUES)}; or realtime and batch, by themselves"
-        raise InvalidInputError({"--queues": f"unknown {', '.join(unknown)}; {known}"})
+        raise ConfigurationError({"--queues": f"unknown {', '.join(unknown)}; {known}"})
     # Dramatiq reads it at import. More than a thread can take up at once would only keep it from others.
     os.environ.setdefault("dramatiq_queue_prefetch", str(threads))
     from dramatiq import Worker  # noqa: PLC0415 - after the line above

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from domain.errors import InvalidInputError
+from domain.errors import ConfigurationError
 from rollcall import dotenv, environment, interview, wiring
 from rollcall.commands.options import setting_options
 from rollcall.outage import outage_told
@@ -54,7 +54,7 @@ def _settings_file(given: dict[str, str], *, can_ask: bool) -> list[str]:
     try:
         dotenv.write(path, chosen)
     except OSError as error:
-        raise InvalidInputError({".env": f"{path} cannot be written ({error.strerror})"}) from error
+        raise ConfigurationError({".env": f"{path} cannot be written ({error.strerror})"}) from error
     return [f"{path} is written, for its owner alone: {', '.join(chosen)}"]
 
 

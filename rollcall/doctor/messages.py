@@ -104,9 +104,9 @@ def _client(url: str) -> redis.Redis:
 
 def _rabbitmq(url: str) -> Verdict:
     try:
-        import pika  # noqa: PLC0415 - optional
+        import pika  # noqa: PLC0415 - only where it is the broker
     except ImportError:
-        return failure("pika, which speaks to RabbitMQ, is not installed", "pip install 'rollcall[rabbitmq]'")
+        return failure("pika, which speaks to RabbitMQ, is not installed", "make setup")
     parts = urlsplit(url)
     parameters = pika.URLParameters(url)
     parameters.socket_timeout = parameters.blocked_connection_timeout = 5

@@ -94,7 +94,7 @@ def test_what_was_backed_up_while_it_ran_goes_on_after_all_was_lost_and_mails_no
         done = run(home, "backup", str(file), **settings)
         assert done.returncode == 0, done.stderr
         refused = run(home, "restore", str(file), "--replace", **settings)
-        assert (refused.returncode, "stop every role first" in refused.stderr) == (78, True)
+        assert (refused.returncode, "stop every role first" in refused.stderr) == (1, True)
         before = held(stack)
         assert {notice["state"] for notice in before[1]} == {"sending", "pending"}
         secret = (home / "secrets" / "UNSUBSCRIBE_SECRET").read_text()
@@ -138,7 +138,7 @@ def test_a_database_that_is_not_empty_is_replaced_only_on_demand(home: Path, fil
     assert run(home, *watch).returncode == 0
     secret = (home / "secrets" / "UNSUBSCRIBE_SECRET").read_text()
     refused = run(home, "restore", str(file))
-    assert refused.returncode == 78
+    assert refused.returncode == 1
     assert refused.stderr == "rollcall: the database is not empty; --replace deletes what it holds\n"
     assert len(listed(home, "watch", "ls")) == 1
     assert run(home, "restore", str(file), "--replace").returncode == 0
@@ -169,7 +169,7 @@ def test_a_restore_waits_for_nobody_who_may_be_at_work(home: Path, file: Path, r
         client.set("rollcall:claim:scraper/2261/12430", "a run")
         Heartbeats(client, 30).beat("worker", "elsewhere:7", {})
         refused = run(home, "restore", str(file), REDIS_URL=redis_url)
-        assert (refused.returncode, "worker elsewhere:7" in refused.stderr) == (78, True)
+        assert (refused.returncode, "worker elsewhere:7" in refused.stderr) == (1, True)
         Heartbeats(client, 30).leave("worker", "elsewhere:7")
         assert run(home, "restore", str(file), REDIS_URL=redis_url).returncode == 0
         assert client.keys("rollcall:claim:*") == []
@@ -177,14 +177,14 @@ def test_a_restore_waits_for_nobody_who_may_be_at_work(home: Path, file: Path, r
 
 def test_what_cannot_be_done_is_one_line(home: Path, file: Path, tmp_path: Path) -> None:
     missing = run(home, "backup", str(file))
-    assert (missing.returncode, missing.stderr.count("\n")) == (78, 1)
+    assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
     assert not home.exists()
     assert run(home, "init").returncode == 0
     nowhere = run(home, "backup", str(tmp_path / "nowhere" / "file"))
-    assert (nowhere.returncode, "cannot be written" in nowhere.stderr) == (78, True)
+    assert (nowhere.returncode, "cannot be written" in nowhere.stderr) == (1, True)
     file.write_text("no backup")
     damaged = run(home, "restore", str(file))
-    assert (damaged.returncode, damaged.stderr.count("\n")) == (78, 1)
+    assert (damaged.returncode, damaged.stderr.count("\n")) == (1, 1)
     assert "it is no backup" in damaged.stderr
 
 
@@ -210,7 +210,7 @@ def test_a_restore_that_is_refused_writes_nothing(home: Path, file: Path) -> Non
     assert run(home, "watch", "add", "ada@example.edu", "2261", "12401").returncode == 0
     shutil.rmtree(home / "storage")
     (home / "secrets" / "API_TOKEN").write_text("another one, since the backup")
-    assert run(home, "restore", str(file)).returncode == 78
+    assert run(home, "restore", str(file)).returncode == 1
     assert not (home / "storage").exists()
     assert (home / "secrets" / "API_TOKEN").read_text() == "another one, since the backup"
 

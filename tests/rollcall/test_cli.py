@@ -6,13 +6,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from rollcall.cli import rollcall
+from rollcall.cli import EX_REFUSED, EX_TEMPFAIL, rollcall
 from rollcall.settings import Settings
+from rollcall.supervisor import EX_CONFIG
+from tests.support.commands import run
 
 _LISTINGS = {"ls", "show", "audit", "history", "doctor"}
 _HELP = """
@@ -72,3 +75,27 @@ def test_the_help_has_a_whole_line_for_every_command_and_pays_for_none() -> None
     assert [line.split()[0] for line in lines] == rollcall.list_commands(click.Context(rollcall))
     assert all(line.endswith(".") and not line.endswith("...") for line in lines)
     assert loaded == "set()"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "code"),
+    [
+        (("job", "show", "0" * 32), {}, EX_REFUSED),
+        (("cron", "show", "0" * 32), {}, EX_REFUSED),
+        (("watch", "rm", "7"), {}, EX_REFUSED),
+        (("section", "show", "campus", "2261", "99999"), {}, EX_REFUSED),
+        (("timeline", "watch", "7"), {}, EX_REFUSED),
+        (("credit", "show", "nobody"), {}, EX_REFUSED),
+        (("watch", "add", "no address", "2261", "12401"), {}, EX_REFUSED),
+        (("watch", "ls"), {"PORT": "none"}, EX_CONFIG),
+        (("watch", "ls"), {"DATABASE_URL": "postgresql+psycopg://u:p@127.0.0.1:1/none"}, EX_TEMPFAIL),
+    ],
+)
+def test_the_exit_code_says_who_must_act(
+    tmp_path: Path, arguments: tuple[str, ...], settings: dict[str, str], code: int
+) -> None:
+    assert run(tmp_path / "home", "init", "--quiet").returncode == 0
+
+    done = run(tmp_path / "home", *arguments, **settings)
+
+    assert (done.returncode, done.stderr.count("\n")) == (code, 1), done.stderr

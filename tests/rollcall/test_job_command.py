@@ -47,10 +47,10 @@ def test_jobs_are_listed_shown_and_cancelled_and_that_is_recorded(crew: JobsCrew
 @pytest.mark.parametrize("verb", ["show", "cancel", "retry"])
 def test_a_job_that_is_not_there_is_said_to_be_so(crew: JobsCrew, verb: str) -> None:
     answer = job(crew, verb, "0" * 32)
-    assert (answer.returncode, answer.stderr) == (78, "rollcall: job_id there is no such job\n")
+    assert (answer.returncode, answer.stderr) == (1, "rollcall: job_id there is no such job\n")
 
 
 def test_what_still_lives_is_not_tried_again(crew: JobsCrew) -> None:
     answer = job(crew, "retry", crew.submit().id)
-    assert answer.returncode == 78
+    assert answer.returncode == 1
     assert "is queued: only what failed or was cancelled is tried again" in answer.stderr

@@ -52,5 +52,5 @@ def test_a_source_and_mail_are_paused_and_resumed(home: Path) -> None:
 )
 def test_what_a_person_must_correct_is_said(home: Path, arguments: tuple[str, ...], said: str) -> None:
     answer = source(home, *arguments)
-    assert answer.returncode == 78
+    assert answer.returncode == 1
     assert said in answer.stderr

@@ -63,7 +63,7 @@ def test_with_a_public_address_there_is_a_link_for_it_too(tmp_path: Path, redis_
 
 def test_where_there_is_no_terminal_it_makes_no_link(tmp_path: Path) -> None:
     done = run(tmp_path / "home", "console")
-    assert (done.returncode, done.stdout) == (78, "")
+    assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("rollcall: console prints its link at a terminal only")
     assert not (tmp_path / "home").exists()
 
