@@ -12,8 +12,8 @@ from rollcall.process import role, stopping
 from rollcall.pulse import TICKED_AT
 from rollcall.quiet import quietly
 from rollcall.wiring import System
+from scheduling.crontab import CrontabTrigger
 from scheduling.runner import TICK, Schedule
-from scheduling.timetable import trigger_of
 
 
 def run(overrides: Mapping[str, str] | None = None) -> None:
@@ -24,7 +24,7 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
         schedule.every(TICK, lambda: quietly(lambda: _tick(system), "cannot reconcile"), name="reconcile")
         queues = Health(system).queues
         schedule.every(lookout.PERIOD, lambda: lookout.look(system, queues), name="look")
-        schedule.condense_history(trigger_of(system.settings.report_aggregate_cron))
+        schedule.condense_history(CrontabTrigger(system.settings.report_aggregate_cron))
         if system.settings.scheduler == "on":
             schedule.check_on_time()
             if system.is_demo:

@@ -90,10 +90,10 @@ def _label(text: str) -> str:
 
 
 def _cron(text: str) -> str:
-    from scheduling.timetable import trigger_of  # noqa: PLC0415 - not every command needs APScheduler
+    from scheduling.crontab import CrontabTrigger  # noqa: PLC0415 - not every command needs APScheduler
 
     try:
-        trigger_of(text)
+        CrontabTrigger(text)
     except ValueError as error:
         raise ValueError(
             f"must be a crontab expression of five fields, such as 0 * * * * ({error})"

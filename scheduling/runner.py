@@ -8,18 +8,17 @@ from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.cron import CronTrigger
 
 from actors.services import Services
 from actors.submission import submit
 from actors.triggers import trigger_run
 from domain.history import day_of
 from domain.section import Stagger
-from scheduling.timetable import trigger_of
+from scheduling.crontab import CrontabTrigger
 
 TICK = timedelta(seconds=2)
 DEMO_PERIOD = timedelta(seconds=15)
-EVERY_MINUTE = trigger_of("* * * * *")  # a crontab expression names no finer time
+EVERY_MINUTE = CrontabTrigger("* * * * *")  # a crontab expression names no finer time
 
 
 class Schedule:
@@ -55,7 +54,7 @@ class Schedule:
         """Check the demo campus all the time: its seats move within the minute."""
         self.every(DEMO_PERIOD, self._check_everything, name="demo")
 
-    def condense_history(self, trigger: CronTrigger) -> None:
+    def condense_history(self, trigger: CrontabTrigger) -> None:
         """Have each day's history condensed in the night after it, or as soon as somebody is up."""
         self._scheduler.add_job(condense_history, trigger, args=[self._services], id="condense")
         self._scheduler.add_job(condense_history, args=[self._services], id="catch-up-condense")

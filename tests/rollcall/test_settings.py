@@ -50,6 +50,8 @@ def test_an_installation_is_a_demo_until_it_has_a_catalog_or_a_name() -> None:
         ("MAIL_TRANSPORT", "pigeon"),
         ("NOTIFICATION_FROM_EMAIL", "nobody"),
         ("CHECK_EVEN_CRON", "at noon"),
+        ("CHECK_ODD_CRON", "0 0 * * 8"),
+        ("REPORT_AGGREGATE_CRON", "0 0 31 2 *"),
         ("SCHEDULER", "maybe"),
         ("RENOTIFY_COOLDOWN_SECONDS", "1.5"),
         ("PUBLIC_URL", "rollcall.example.edu"),

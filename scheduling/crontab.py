@@ -1,0 +1,48 @@
+"""Crontab expressions as Debian's cron understands them, in UTC. Every cron setting is read here.
+
+Five fields; 0 and 7 are Sunday; names, ranges and steps. Where day of month and day of week are both
+restricted, either is enough. APScheduler's own parser counts weekdays from Monday and demands both.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.triggers.base import BaseTrigger
+from cronsim import CronSim, CronSimError
+
+_FIELDS = 5
+_ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+_INSTANT = timedelta(microseconds=1)
+
+
+class CrontabTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler ships no types
+    """Fires at the times that `expression` names. Raises: ValueError when it is invalid or never fires."""
+
+    def __init__(self, expression: str) -> None:
+        self.expression = expression
+        if len(expression.split()) != _FIELDS:
+            raise ValueError(f"it has {len(expression.split())} fields")
+        try:
+            next(CronSim(expression, _ANY_TIME))
+        except CronSimError as error:
+            raise ValueError(str(error).lower()) from error
+        except StopIteration as error:
+            raise ValueError("it never fires") from error
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """The first time after `previous_fire_time`, or from `now` on where there is none.
+
+        A previous time that lies ahead of `now` comes from a clock that was set back: it does not count.
+        """
+        if previous_fire_time is None or previous_fire_time > now:
+            return self.next(now - _INSTANT)
+        return self.next(previous_fire_time)
+
+    def next(self, after: datetime) -> datetime:
+        """The first time after `after`."""
+        return next(CronSim(self.expression, after.astimezone(UTC)))
+
+    def latest(self, now: datetime) -> datetime:
+        """The last time not after `now`."""
+        return next(CronSim(self.expression, now.astimezone(UTC) + _INSTANT, reverse=True))
