@@ -25,6 +25,7 @@ from store.deliveries import Deliveries
 from store.job_calls import JobCalls
 from store.jobs import Jobs
 from store.ledger import CreditLedger
+from store.opt_outs import OptOuts
 from store.outbox import Outbox
 from store.pauses import Pauses
 from store.payments import Payments
@@ -63,6 +64,7 @@ class Store:
     checks: Checks
     outbox: Outbox
     deliveries: Deliveries
+    opt_outs: OptOuts
     alerts: Alerts
     pauses: Pauses
     audit: Audit

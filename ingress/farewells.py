@@ -10,6 +10,7 @@ from domain.words import plain
 from store.watches import StoredWatch
 
 _STOP_ALL = "Stop all mail from Rollcall"
+_ALLOW_ALL = "Allow mail again"
 _SHOWN_SECTIONS = 6
 
 
@@ -43,13 +44,20 @@ def ask_watch(stored: StoredWatch, this: str, everything: str) -> Farewell:
     )
 
 
-def watch_stopped(stored: StoredWatch, others: int, everything: str) -> Farewell:
+def watch_stopped(stored: StoredWatch, others: int, everything: str, undo: str) -> Farewell:
     """Once one watch was stopped; `others` of the same person go on."""
     lead = f"Rollcall will not write to {stored.watch.email} about this section any more."
     if others:
         lead += " Your other watches go on."
-    offers = (Offer(_STOP_ALL, everything),) if others else ()
+    offers = _after_stop(others, everything, undo)
     return Farewell("This watch is stopped", lead, _facts(stored.section), offers, is_done=True)
+
+
+def section_stopped(email: str, others: int, everything: str, undo: str) -> Farewell:
+    """When mail about a section was stopped before."""
+    lead = f"Rollcall does not write to {email} about that section, and no new watch changes that."
+    offers = _after_stop(others, everything, undo)
+    return Farewell("This watch has already ended", lead, (), offers, is_done=True)
 
 
 def watch_gone(email: str, others: int, everything: str) -> Farewell:
@@ -62,7 +70,10 @@ def watch_gone(email: str, others: int, everything: str) -> Farewell:
 def ask_everything(email: str, watches: Sequence[StoredWatch], this: str) -> Farewell:
     """Before everything is stopped."""
     if not watches:
-        return everything_stopped(email, 0)
+        lead = (
+            f"Rollcall watches nothing for {email} at present. Stop all mail, and no new watch writes to it."
+        )
+        return Farewell("Stop all mail?", lead, offers=(Offer(_STOP_ALL, this, is_main=True),))
     listed = [_row(stored.section) for stored in watches[:_SHOWN_SECTIONS]]
     more = [("…", "and others")] if len(watches) > _SHOWN_SECTIONS else []
     return Farewell(
@@ -73,14 +84,31 @@ def ask_everything(email: str, watches: Sequence[StoredWatch], this: str) -> Far
     )
 
 
-def everything_stopped(email: str, ended: int) -> Farewell:
+def everything_stopped(email: str, ended: int, undo: str) -> Farewell:
     """Once everything was stopped."""
-    if ended == 0:
-        return Farewell("All mail is stopped", f"Rollcall watches nothing for {email}.", is_done=True)
-    watches = "One watch has ended" if ended == 1 else f"{ended} watches have ended"
-    return Farewell(
-        "All mail is stopped", f"{watches}. Rollcall will not write to {email} any more.", is_done=True
-    )
+    lead = f"Rollcall will not write to {email} any more, and no new watch changes that."
+    if ended:
+        watches = "One watch has ended" if ended == 1 else f"{ended} watches have ended"
+        lead = f"{watches}. {lead}"
+    return Farewell("All mail is stopped", lead, offers=(Offer(_ALLOW_ALL, undo),), is_done=True)
+
+
+def ask_to_allow(email: str, this: str) -> Farewell:
+    """Before mail is allowed again."""
+    lead = f"You have stopped mail to {email}. Rollcall writes to you again only if you allow it."
+    return Farewell("Allow mail again?", lead, offers=(Offer("Allow it again", this, is_main=True),))
+
+
+def allowed(email: str, restored: int) -> Farewell:
+    """Once mail is allowed again."""
+    watches = {0: "No watch is active", 1: "One watch is active again"}
+    active = watches.get(restored, f"{restored} watches are active again")
+    return Farewell("Mail is allowed again", f"Rollcall may write to {email}. {active}.", is_done=True)
+
+
+def _after_stop(others: int, everything: str, undo: str) -> tuple[Offer, ...]:
+    again = Offer("Watch it again", undo)
+    return (Offer(_STOP_ALL, everything), again) if others else (again,)
 
 
 REFUSAL = Farewell(

@@ -1,4 +1,4 @@
-"""Signed links that stop mail, for whoever holds one: no login, no expiry, nothing stored."""
+"""Signed links that stop mail or allow it again, for the holder: no login, no expiry, nothing stored."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from domain.errors import InvalidInputError, RejectedError
 _CONTEXT = b"rollcall unsubscribe\0"
 _WATCH = "1w"
 _EVERYTHING = "1e"
+_ALLOW_WATCH = "1r"
+_ALLOW_EVERYTHING = "1a"
 _MAC_BYTES = 32
 _EMPTY = "must not be empty"
 
@@ -30,6 +32,24 @@ class StopEverything:
     """The wish of `email` to hear nothing more at all."""
 
     email: str
+
+
+@dataclass(frozen=True, slots=True)
+class AllowWatch:
+    """The wish of `email` to hear again of the section of one watch."""
+
+    watch_id: int
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class AllowEverything:
+    """The wish of `email` to be written to again."""
+
+    email: str
+
+
+Claim = StopWatch | StopEverything | AllowWatch | AllowEverything
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +85,16 @@ class Links:
         """The link that ends all mail to `email`."""
         return self._url(f"{_EVERYTHING}:{email}")
 
-    def read(self, token: str) -> StopWatch | StopEverything:
-        """What the holder of `token` may stop.
+    def allow_watch(self, watch_id: int, email: str) -> str:
+        """The link that takes `stop_watch` back."""
+        return self._url(f"{_ALLOW_WATCH}{watch_id}:{email}")
+
+    def allow_everything(self, email: str) -> str:
+        """The link that takes `stop_everything` back."""
+        return self._url(f"{_ALLOW_EVERYTHING}:{email}")
+
+    def read(self, token: str) -> Claim:
+        """What the holder of `token` may do.
 
         Raises: RejectedError when the token is not, bit for bit, one that one of the secrets has signed.
         """
@@ -77,12 +105,20 @@ class Links:
         if not any(matches):
             raise RejectedError("this unsubscribe link is not valid")
         head, _, email = claim.decode().partition(":")
-        if head == _EVERYTHING:
-            return StopEverything(email)
-        return StopWatch(int(head.removeprefix(_WATCH)), email)
+        return _meaning(head, email)
 
     def _url(self, claim: str) -> str:
         return f"{self.public_url.rstrip('/')}/unsubscribe?token={_token(claim.encode(), self.secret)}"
+
+
+def _meaning(head: str, email: str) -> Claim:
+    if head == _EVERYTHING:
+        return StopEverything(email)
+    if head == _ALLOW_EVERYTHING:
+        return AllowEverything(email)
+    if head.startswith(_ALLOW_WATCH):
+        return AllowWatch(int(head.removeprefix(_ALLOW_WATCH)), email)
+    return StopWatch(int(head.removeprefix(_WATCH)), email)
 
 
 def _token(claim: bytes, secret: str) -> str:

@@ -12,6 +12,7 @@ from domain.observation import Details
 from domain.section import SectionKey
 from domain.watch import Kind, checked_address
 from operations.record import entry, record
+from store.refusals import ALL_MAIL
 
 _NOBODYS = 0  # no watch and no notification has this number: the links of a sample stop nothing
 _DETAILS = Details("CSE 100", "Advanced Data Structures", "Center Hall 101", "MWF 10:00 to 10:50")
@@ -43,10 +44,18 @@ def send_test(services: Services, to: str, by: str, kind: Kind = Kind.SEAT_AVAIL
 
 
 def lift(services: Services, email: str, by: str) -> None:
-    """Let mail to `email` leave again. Raises: InvalidInputError when nothing holds it, or it is none."""
+    """Let mail to `email` leave again after a bounce or a complaint.
+
+    Raises: InvalidInputError when none holds it, or it is no address; also when its person has stopped all
+    mail, which only they take back.
+    """
     address = checked_address("email", email)
     told = entry(services, by, "mail.lift", f"address/{address}")
-    if not services.store.deliveries.lift(address, told):
+    is_lifted = services.store.deliveries.lift(address, told)
+    if services.store.opt_outs.has_stopped_all(address):
+        also = "the report of the provider is lifted, but " if is_lifted else ""
+        raise InvalidInputError({"email": f"{also}{ALL_MAIL}"})
+    if not is_lifted:
         raise InvalidInputError({"email": "mail to this address is not suppressed"})
 
 

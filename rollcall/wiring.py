@@ -50,6 +50,7 @@ from store.deliveries import Deliveries
 from store.job_calls import JobCalls
 from store.jobs import Jobs
 from store.ledger import CreditLedger
+from store.opt_outs import OptOuts
 from store.outbox import Outbox
 from store.pauses import Pauses
 from store.payments import Payments
@@ -191,6 +192,7 @@ def open_store(
         checks=Checks(database, cooldown=cooldown),
         outbox=Outbox(database, daily_cap=daily_cap),
         deliveries=Deliveries(database),
+        opt_outs=OptOuts(database),
         alerts=Alerts(database, channels or (LOG,)),
         pauses=Pauses(database),
         audit=Audit(database),

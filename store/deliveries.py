@@ -14,6 +14,7 @@ from store.audit import Entry
 from store.database import Database, insert_new
 from store.moments import from_ms, from_ms_or_none, to_ms
 from store.notices import notice_of
+from store.refusals import refusals_of_all_mail
 from store.schema import mail_events, notifications, sections, suppressions, watches
 
 _SUPPRESSING = ("bounced", "complained")
@@ -35,11 +36,15 @@ class StoredNotice:
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """An address to which nothing leaves, why, and since when."""
+    """An address to which nothing leaves, why, and since when.
+
+    Shape: `is_own` where its person stopped all mail, which no operator lifts.
+    """
 
     email: str
     reason: str
     created_at: datetime
+    is_own: bool = False
 
 
 class Deliveries:
@@ -104,22 +109,27 @@ class Deliveries:
 
     def suppression(self, email: str) -> str | None:
         """Why mail to `email` is suppressed, or None when it is not."""
-        query = select(suppressions.c.reason).where(suppressions.c.email == email)
+        found = refusals_of_all_mail()
+        query = select(found.c.reason).where(found.c.email == email)
         with self._database.read() as connection:
             return connection.execute(query).scalar()
 
     def suppressed(self, after: str | None, limit: int) -> tuple[list[Suppression], str | None]:
         """The suppressed addresses in their order, after the cursor `after`, and the next cursor."""
-        query = select(suppressions).order_by(suppressions.c.email).limit(limit + 1)
+        refusals = refusals_of_all_mail()
+        query = select(refusals).order_by(refusals.c.email).limit(limit + 1)
         if after is not None:
-            query = query.where(suppressions.c.email > after)
+            query = query.where(refusals.c.email > after)
         with self._database.read() as connection:
             rows = list(connection.execute(query).mappings())
-        found = [Suppression(row["email"], row["reason"], from_ms(row["created_at_ms"])) for row in rows]
+        found = [
+            Suppression(row["email"], row["reason"], from_ms(row["created_at_ms"]), bool(row["is_own"]))
+            for row in rows
+        ]
         return found[:limit], found[limit - 1].email if len(found) > limit else None
 
     def lift(self, email: str, entry: Entry | None = None) -> bool:
-        """Let mail to `email` leave again; False when nothing held it."""
+        """End what a provider's report holds; False where there is none. An opt-out of the person stays."""
         lifted = delete(suppressions).where(suppressions.c.email == email)
         with self._database.write() as connection:
             was_held = connection.execute(lifted).rowcount > 0

@@ -19,6 +19,7 @@ from domain.notice import NoticeState
 from domain.watch import Kind
 from store.moments import to_ms
 from store.notices import GONE_AGAIN
+from store.refusals import OPTED_OUT, opted_out
 from store.schema import mail_batches, notifications, sections, suppressions, watches
 
 _DAY = timedelta(days=1)
@@ -63,6 +64,7 @@ _LOCK_PENDING = (
         sections.c.open_seats,
         sections.c.openings,
         suppressions.c.reason.label("suppressed"),
+        opted_out(watches.c.email, watches.c.section_id).label("is_opted_out"),
     )
     .select_from(notifications.join(watches).join(sections))
     .outerjoin(suppressions, suppressions.c.email == watches.c.email)
@@ -171,6 +173,8 @@ def _pending(connection: Connection, now: datetime, limit: int) -> list[RowMappi
 
 def _objection(row: RowMapping, now_ms: int) -> str | None:
     """Why this notification must not be sent any more, or None."""
+    if row["is_opted_out"]:
+        return OPTED_OUT
     if row["suppressed"] is not None:
         return f"mail to the address is suppressed ({row['suppressed']})"
     if row["ended_at_ms"] is not None:

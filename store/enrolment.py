@@ -13,7 +13,8 @@ from domain.errors import InvalidInputError
 from domain.section import SectionKey
 from domain.watch import ALL_KINDS, Kind, Watch
 from store.moments import to_ms
-from store.schema import suppressions, watches
+from store.refusals import find_refusals
+from store.schema import watches
 from store.sections import ensure_all
 
 _CHUNK = 500  # databases bound the number of parameters
@@ -39,17 +40,18 @@ def enrol(
     connection: Connection, wanted: Sequence[Watch | Wish], now: datetime
 ) -> list[bool | InvalidInputError]:
     """Write `wanted` in their order; for each whether it is new, or why it was refused."""
-    refused = _suppressed(connection, {wish.email for wish in wanted})
-    section_ids = ensure_all(connection, (wish.key for wish in wanted if wish.email not in refused))
-    places = {(section_ids[wish.key], wish.email) for wish in wanted if wish.email not in refused}
+    refusals = find_refusals(connection, {wish.email for wish in wanted})
+    welcome = [wish for wish in wanted if refusals.of(wish.email, wish.key) is None]
+    section_ids = ensure_all(connection, (wish.key for wish in welcome))
+    places = {(section_ids[wish.key], wish.email) for wish in welcome}
     rows = _living(connection, places)
     created: dict[Place, Row] = {}
     changed: dict[Place, Row] = {}
     results: list[bool | InvalidInputError] = []
     for wish in wanted:
-        if wish.email in refused:
-            reason = f"mail to this address is suppressed ({refused[wish.email]})"
-            results.append(InvalidInputError({"email": reason}))
+        refusal = refusals.of(wish.email, wish.key)
+        if refusal is not None:
+            results.append(InvalidInputError({"email": f"mail to this address is suppressed ({refusal})"}))
             continue
         place = (section_ids[wish.key], wish.email)
         is_new = place not in rows
@@ -80,14 +82,6 @@ def _said(wish: Watch | Wish) -> Row:
     """What the wish says itself; the rest stays as it is."""
     said = {"kinds": None if wish.kinds is None else list(wish.kinds), "min_seats": wish.min_seats}
     return {name: value for name, value in said.items() if value is not None}
-
-
-def _suppressed(connection: Connection, emails: Iterable[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for chunk in _chunks(emails):
-        query = select(suppressions.c.email, suppressions.c.reason).where(suppressions.c.email.in_(chunk))
-        found |= {row.email: row.reason for row in connection.execute(query)}
-    return found
 
 
 def _living(connection: Connection, places: Iterable[Place]) -> dict[Place, Row]:

@@ -8,7 +8,7 @@ from itertools import islice
 from sqlalchemy import Connection, Table, insert
 
 from domain.errors import PermanentError
-from store import audit, migrate
+from store import audit, migrate, opt_outs
 from store.archive import Reader, Row, UnusableArchiveError
 from store.audit import Entry
 from store.backup import Progress
@@ -38,6 +38,7 @@ def restore(
     """Make `database` what `archive` holds, in one transaction, and bring its schema to the newest.
 
     Rows keep their numbers, and no number that the backup or the replaced database ever gave is given anew.
+    Opt-outs and suppressions of the database that is replaced are kept beside those of the backup.
     What the engine of jobs kept of them goes: it is of another time, and would hold the jobs that come back
     for ended ones. Those begin anew.
 
@@ -47,6 +48,7 @@ def restore(
     with database.write() as connection:
         migrate.lock(connection)
         before = tables_of(connection)
+        said = opt_outs.statements(connection, [table.name for table in before])
         _check_room(connection, before, replace=replace)
         given = numbers(connection, before)
         drop(connection, before)
@@ -56,6 +58,7 @@ def restore(
         highest = {name: max(last, given.get(name, 0)) for name, last in archive.manifest.numbers.items()}
         go_on_from(connection, after, given | highest)
         migrate.bring(connection, "head")
+        opt_outs.keep(connection, said)
         audit.write(connection, entry)
 
 

@@ -201,6 +201,31 @@ suppressions = Table(
     _moment("created_at_ms", nullable=False),
 )
 
+# What a person said about mail to their own address; only they can take it back.
+opt_outs = Table(
+    "opt_outs",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("section_id", _Id, ForeignKey("sections.id")),  # NULL: all mail
+    _moment("created_at_ms", nullable=False),
+    Index(
+        "uq_opt_outs_all",
+        "email",
+        unique=True,
+        sqlite_where=text("section_id IS NULL"),
+        postgresql_where=text("section_id IS NULL"),
+    ),
+    Index(
+        "uq_opt_outs_section",
+        "email",
+        "section_id",
+        unique=True,
+        sqlite_where=text("section_id IS NOT NULL"),
+        postgresql_where=text("section_id IS NOT NULL"),
+    ),
+)
+
 mail_events = Table(
     "mail_events",
     metadata,

@@ -135,7 +135,10 @@ def ensure_all(connection: Connection, keys: Iterable[SectionKey]) -> dict[Secti
     return found
 
 
-def _ensure(connection: Connection, keys: Sequence[SectionKey]) -> dict[SectionKey, int]:
+def find_or_add(
+    connection: Connection, keys: Sequence[SectionKey]
+) -> dict[SectionKey, tuple[int, SectionState]]:
+    """As `load`, with those that are new made; a retired section stays so."""
     found = load(connection, keys)
     new = [key for key in keys if key not in found]
     for key in new:
@@ -143,6 +146,11 @@ def _ensure(connection: Connection, keys: Sequence[SectionKey]) -> dict[SectionK
         insert_new(connection, sections, row)
     if new:
         found |= load(connection, new)
+    return found
+
+
+def _ensure(connection: Connection, keys: Sequence[SectionKey]) -> dict[SectionKey, int]:
+    found = find_or_add(connection, keys)
     retired = [row_id for row_id, state in found.values() if state.retired]
     if retired:
         connection.execute(update(sections).where(sections.c.id.in_(retired)).values(retired=False, misses=0))

@@ -18,6 +18,7 @@ from store.audit import Entry
 from store.database import Database
 from store.enrolment import Wish, enrol
 from store.moments import from_ms, from_ms_or_none, to_ms
+from store.refusals import opted_out
 from store.schema import sections, watches
 from store.sections import is_section, state_of
 
@@ -121,8 +122,13 @@ class Watches:
         return self._all(is_section(key))
 
     def pause(self, watch_id: int, until: datetime | None, entry: Entry | None = None) -> bool:
-        """Let no letter leave for one watch until `until` (None: let them leave); False when none lives."""
+        """Let no letter leave for one watch until `until` (None: let them leave).
+
+        False when no such watch is active, or when it was to go on and its person has opted out.
+        """
         paused = update(watches).where(watches.c.id == watch_id, watches.c.ended_at_ms.is_(None))
+        if until is None:
+            paused = paused.where(~opted_out(watches.c.email, watches.c.section_id))
         until_ms = None if until is None else to_ms(until)
         with self._database.write() as connection:
             is_living = connection.execute(paused.values(paused_until_ms=until_ms)).rowcount > 0
@@ -133,10 +139,6 @@ class Watches:
     def end(self, watch_id: int, reason: str, now: datetime, entry: Entry | None = None) -> bool:
         """End one watch; False when no such watch is living."""
         return self._end(watches.c.id == watch_id, reason, now, entry) > 0
-
-    def end_all(self, email: str, reason: str, now: datetime) -> int:
-        """End every watch of a person; how many."""
-        return self._end(watches.c.email == email, reason, now)
 
     def audiences(self) -> dict[str, Audience]:
         """Who is waiting for news of each source that anybody watches."""

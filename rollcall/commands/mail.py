@@ -121,7 +121,10 @@ def suppressions(after: str | None, limit: int, *, as_json: bool) -> None:
 @mail.command()
 @click.argument("email")
 def lift(email: str) -> None:
-    """Let mail to EMAIL leave again after a bounce or a complaint."""
+    """Let mail to EMAIL leave again after a bounce or a complaint.
+
+    Where the person has stopped all mail, only they can allow it again: with a link in any mail they had.
+    """
     with open_system() as system:
         letters.lift(system.services, email, shell_user())
     click.echo(f"mail to {email} may leave again")

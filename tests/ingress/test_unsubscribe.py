@@ -22,6 +22,10 @@ def _path(link: str) -> str:
     return f"{parts.path}?{parts.query}"
 
 
+def _forms(html: str) -> list[str]:
+    return [unescape(found) for found in re.findall(r'action="([^"]+)"', html)]
+
+
 def _living(site: Site) -> list[str]:
     found, _ = site.house.services.store.watches.page(email=None, section=None, after=None, limit=99)
     return [f"{stored.watch.email} {stored.watch.key.number}" for stored in found]
@@ -80,21 +84,71 @@ def test_one_click_may_come_as_multipart_or_without_a_body(site: Site) -> None:
 def test_a_second_click_changes_nothing_more(site: Site) -> None:
     watch = site.house.watch("12430")
     path = _path(LINKS.stop_watch(watch.id, "ada@example.edu"))
-    site.client.post(path, data=ONE_CLICK)
-    renewed = site.house.watch("12430")
 
-    for _ in range(2):
+    for _ in range(3):
         assert site.client.post(path, data=ONE_CLICK).status_code == 200
     assert "already ended" in site.client.get(path).text
-    assert renewed.id != watch.id
-    assert _living(site) == ["ada@example.edu 12430"]
+    assert (site.count("opt_outs"), _living(site)) == (1, [])
+
+
+def test_mail_stays_stopped_whichever_way_the_watch_comes_again(site: Site) -> None:
+    site.house.watch("12430")
+    site.client.post(_path(LINKS.stop_everything("ada@example.edu")), data=ONE_CLICK)
+
+    added = site.add(section="12430")
+    assert (added.status_code, fields_of(added)) == (422, {"email"})
+    imported = site.upload(
+        "email,source,term,section\nada@example.edu,,2261,12430\nbob@example.edu,,2261,12430\n"
+    )
+    (rejected,) = imported.json()["rejected"]
+    assert rejected["line"] == 2
+    assert "the person stopped all mail; only they can allow it again" in rejected["error"]
+    assert _living(site) == ["bob@example.edu 12430"]
+
+
+def test_the_person_can_undo_what_they_stopped(site: Site) -> None:
+    watch = site.house.watch("12430")
+    site.house.watch("12431")
+    page = site.client.post(_path(LINKS.stop_watch(watch.id, "ada@example.edu")))
+    everything, again = _forms(page.text)
+    assert _living(site) == ["ada@example.edu 12431"]
+
+    assert "One watch is active again" in site.client.post("/unsubscribe" + again).text
+    assert sorted(_living(site)) == ["ada@example.edu 12430", "ada@example.edu 12431"]
+
+    (allow,) = _forms(site.client.post("/unsubscribe" + everything).text)
+    assert _living(site) == []
+    asked = site.client.get("/unsubscribe" + allow)
+    assert "Allow mail again?" in asked.text
+    assert _living(site) == []
+    assert _forms(asked.text) == [allow]
+    assert "2 watches are active again" in site.client.post("/unsubscribe" + allow).text
+    assert sorted(_living(site)) == ["ada@example.edu 12430", "ada@example.edu 12431"]
+
+
+def test_every_link_says_that_all_mail_is_stopped_and_offers_to_undo_that(site: Site) -> None:
+    watch = site.house.watch("12430")
+    site.client.post(_path(LINKS.stop_everything("ada@example.edu")))
+    for link in (LINKS.stop_watch(watch.id, "ada@example.edu"), LINKS.stop_everything("ada@example.edu")):
+        page = site.client.get(_path(link))
+        assert "All mail is stopped" in page.text
+        assert "Allow mail again" in page.text
+    undone = site.client.post(_path(LINKS.allow_watch(watch.id, "ada@example.edu")))
+    assert "All mail is stopped" in undone.text
+
+
+def test_all_mail_can_be_stopped_where_nothing_is_watched(site: Site) -> None:
+    path = _path(LINKS.stop_everything("new@example.edu"))
+    (form,) = _forms(site.client.get(path).text)
+    assert "All mail is stopped" in site.client.post("/unsubscribe" + form).text
+    assert site.add(email="new@example.edu").status_code == 422
 
 
 def test_the_forms_of_the_page_do_what_they_say(site: Site) -> None:
     watch = site.house.watch("12430")
     site.house.watch("12431")
     page = site.client.get(_path(LINKS.stop_watch(watch.id, "ada@example.edu")))
-    this, everything = (unescape(found) for found in re.findall(r'action="([^"]+)"', page.text))
+    this, everything = _forms(page.text)
 
     assert site.client.post("/unsubscribe" + this).status_code == 200
     assert _living(site) == ["ada@example.edu 12431"]
@@ -131,7 +185,9 @@ def test_what_mail_programs_add_to_the_link_is_ignored(site: Site) -> None:
     watch = site.house.watch("12430")
     path = _path(LINKS.stop_watch(watch.id, "ada@example.edu"))
 
-    assert site.client.post(f"{path}&utm_source=mail", data=ONE_CLICK).status_code == 200
+    for added in ("&utm_source=mail", "&a=1&a=2&%ff=%ff", "&=&&x"):
+        assert site.client.get(f"{path}{added}").status_code == 200
+        assert site.client.post(f"{path}{added}", data=ONE_CLICK).status_code == 200
     assert _living(site) == []
 
 

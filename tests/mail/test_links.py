@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInputError, RejectedError
-from mail.links import Links, StopEverything, StopWatch
+from mail.links import AllowEverything, AllowWatch, Links, StopEverything, StopWatch
 
 LINKS = Links("https://rollcall.example.edu/", "a secret of the test")
 ADDRESSES = st.from_regex(r"[a-z0-9.:+-]{1,20}@[a-z]{1,10}\.edu", fullmatch=True)
@@ -25,6 +25,12 @@ def test_a_link_says_which_watch_to_stop(watch_id: int, email: str) -> None:
 @given(ADDRESSES)
 def test_a_link_says_whose_mail_to_stop(email: str) -> None:
     assert LINKS.read(token_of(LINKS.stop_everything(email))) == StopEverything(email)
+
+
+@given(st.integers(min_value=0, max_value=2**63), ADDRESSES)
+def test_a_link_says_what_to_allow_again(watch_id: int, email: str) -> None:
+    assert LINKS.read(token_of(LINKS.allow_watch(watch_id, email))) == AllowWatch(watch_id, email)
+    assert LINKS.read(token_of(LINKS.allow_everything(email))) == AllowEverything(email)
 
 
 def test_a_link_is_one_plain_address_under_the_public_one() -> None:

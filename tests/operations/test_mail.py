@@ -74,3 +74,17 @@ def test_a_suppression_is_lifted_once_and_that_is_recorded(rollcall: House) -> N
     for email, wrong in ((EVE, "is not suppressed"), ("nobody", "must be an e-mail address")):
         with pytest.raises(InvalidInputError, match=wrong):
             mail.lift(rollcall.services, email, "bob")
+
+
+def test_the_opt_out_of_a_person_is_not_lifted(rollcall: House) -> None:
+    services = rollcall.services
+    services.store.opt_outs.stop_all(EVE, services.clock.now())
+    for _ in range(2):
+        with pytest.raises(InvalidInputError, match="only they can allow it again"):
+            mail.lift(services, EVE, "ada")
+    suppress(rollcall, EVE)
+    with pytest.raises(InvalidInputError, match="report of the provider is lifted, but the person stopped"):
+        mail.lift(services, EVE, "ada")
+    assert services.store.opt_outs.has_stopped_all(EVE)
+    with pytest.raises(InvalidInputError, match="the person stopped all mail"):
+        mail.send_test(services, EVE, "ada")

@@ -185,7 +185,7 @@ def test_a_source_that_falls_silent_is_told_and_degrades_health(lookout: Lookout
     lookout.look(31)
     assert "sources/scraper" in lookout.raised()
     assert report().status != "healthy"
-    rollcall.services.store.watches.end_all("ada@example.edu", "unsubscribed", rollcall.clock.now())
+    rollcall.services.store.opt_outs.stop_all("ada@example.edu", rollcall.clock.now())
     lookout.look(2)
     assert "sources/scraper" not in lookout.raised()
 

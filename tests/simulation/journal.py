@@ -21,6 +21,7 @@ _WATCHED = {
     "watches": dict.fromkeys(
         ("INSERT", "UPDATE"), "n.id, n.section_id, json(n.kinds), n.min_seats, n.ended_at_ms"
     ),
+    "opt_outs": {"INSERT": "n.email, 1", "DELETE": "o.email, 0"},
     "runs": {"UPDATE": "n.number, o.state, n.state, n.failed - o.failed, n.deadline_at_ms"},
     "check_batches": {
         "INSERT": "n.id, (SELECT number FROM runs WHERE id = n.run_id), NULL, json(n.pending)",

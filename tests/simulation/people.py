@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from actors.deliver import MAIL
@@ -13,6 +13,7 @@ from domain.watch import ALL_KINDS, Watch
 
 if TYPE_CHECKING:
     from actors.services import Services
+    from store.opt_outs import OptOuts
     from tests.simulation.hosts import Host
     from tests.simulation.world import World
 
@@ -50,7 +51,7 @@ class People:
         acts: list[tuple[str, Act]] = [
             ("add", lambda services: services.store.watches.add(watch, clock.now())),
             ("end", lambda services: services.store.watches.end(watch_id, "deleted", clock.now())),
-            ("opt out", lambda services: services.store.watches.end_all(email, "unsubscribed", clock.now())),
+            ("opt out or in", lambda services: _change_mind(services.store.opt_outs, email, clock.now())),
             ("webhook", self._report(host)),
             ("pause", self._pause(host)),
         ]
@@ -86,3 +87,10 @@ class People:
             )
 
         return report
+
+
+def _change_mind(opt_outs: OptOuts, email: str, now: datetime) -> int:
+    """Stop all mail, or allow it again where it was stopped."""
+    if opt_outs.has_stopped_all(email):
+        return opt_outs.allow_all(email, now)
+    return opt_outs.stop_all(email, now)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from domain.observation import Missing
 from domain.run import Run, RunState
 from store.notices import GONE_AGAIN
+from store.refusals import OPTED_OUT
 from tests.simulation import attempts, journal
 from tests.simulation.journal import Commit
 from tests.simulation.oracle import Oracle, follow
@@ -28,6 +29,7 @@ def problems(world: World, last: Run | None) -> list[str]:
     found += _fences(commits)
     found += attempts.problems(world, commits)
     found += _retirements(world, commits)
+    found += _opt_outs(world, commits)
     found += _runs(world)
     found += _letters(world, oracle)
     found += _gone(world, oracle)
@@ -91,10 +93,26 @@ def _runs(world: World) -> Iterator[str]:
             yield f"{table} still holds {left}"
 
 
+def _opt_outs(world: World, commits: list[Commit]) -> Iterator[str]:
+    """Nobody who has stopped all mail is mailed, or watched again, until they allow it."""
+    emails = dict(world.stage.rows("SELECT id, email FROM watches"))
+    stopped: set[str] = set()
+    for commit in commits:
+        for email, is_stopped in commit.of("opt_outs"):
+            (stopped.add if is_stopped else stopped.discard)(email)
+        for watch_id, *_, ended_at_ms in commit.of("watches"):
+            if ended_at_ms is None and emails[watch_id] in stopped:
+                yield f"{commit.at_ms}: watch {watch_id} is active, and its person has opted out"
+        for _, watch_id, *_, state in commit.of("notices"):
+            if state == "sending" and emails[watch_id] in stopped:
+                yield f"{commit.at_ms}: watch {watch_id} is mailed, and its person has opted out"
+
+
 _NOTICES = """
 SELECT n.watch_id, n.kind, n.episode, n.state, n.reason, w.email, w.ended_at_ms, s.number,
   (SELECT max(episode) FROM notices o WHERE o.watch_id = n.watch_id AND o.kind = n.kind),
-  (SELECT count(*) FROM suppressions p WHERE p.email = w.email)
+  (SELECT count(*) FROM suppressions p WHERE p.email = w.email),
+  (SELECT count(*) FROM sim_journal j WHERE j.name = 'opt_outs' AND json_extract(j.facts, '$[0]') = w.email)
 FROM notices n JOIN watches w ON w.id = n.watch_id JOIN sections s ON s.id = w.section_id
 """
 
@@ -129,7 +147,7 @@ def _gone(world: World, oracle: Oracle) -> Iterator[str]:
 
 
 def _is_settled(row: tuple[Any, ...], mailed: int, *, is_refused: bool, world: World) -> bool:
-    _, _, episode, state, reason, _, ended_at_ms, _, newest, suppressions = row
+    _, _, episode, state, reason, _, ended_at_ms, _, newest, suppressions, opt_outs = row
     match state:
         case "sent" | "delivered" | "bounced" | "complained":
             return mailed == 1
@@ -141,6 +159,7 @@ def _is_settled(row: tuple[Any, ...], mailed: int, *, is_refused: bool, world: W
             excuses = {
                 "the watch has ended": ended_at_ms is not None,
                 "mail to the address is suppressed": suppressions > 0,
+                OPTED_OUT: opt_outs > 0,
                 "a newer change took its place": cooldown and newest > episode,
                 "the seats were gone again": cooldown,
                 f"the address has had its {world.daily_cap} mails": world.daily_cap > 0,

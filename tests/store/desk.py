@@ -18,6 +18,7 @@ from domain.watch import ALL_KINDS, Kind, Watch
 from store.checks import Checks, Settled
 from store.database import Database
 from store.deliveries import Deliveries, StoredNotice
+from store.opt_outs import OptOuts
 from store.outbox import MailBatch, Outbox
 from store.pauses import Pauses
 from store.runs import Runs
@@ -76,6 +77,10 @@ class Desk:
     @property
     def deliveries(self) -> Deliveries:
         return Deliveries(self.database)
+
+    @property
+    def opt_outs(self) -> OptOuts:
+        return OptOuts(self.database)
 
     def watch(
         self,

@@ -16,17 +16,18 @@ import pytest
 from dbos import run_dbos_database_migrations
 from sqlalchemy import inspect, text
 
-from domain.errors import PermanentError
+from domain.errors import InvalidInputError, PermanentError
 from store import migrate
 from store.archive import Manifest, Reader, UnusableArchiveError
 from store.backup import back_up
 from store.database import Database
+from store.enrolment import Wish
 from store.migrate import UnknownSchemaError
 from store.restore import NotEmptyError, check, restore
 from store.schema import metadata
 from store.tables import VERSIONS
 from store.watches import StoredWatch
-from tests.store.desk import ADA, ALAN, GRACE, Desk
+from tests.store.desk import ADA, ALAN, GRACE, Desk, key
 from tests.support.clock import FakeClock
 from tests.support.house import sqlite_url
 
@@ -135,6 +136,36 @@ def test_a_backup_is_of_one_moment_while_others_write(desk: Desk, target: Databa
     assert desk.dump() != before
     load(target, file)
     assert Desk(target).dump() == before
+
+
+def test_what_people_said_after_the_backup_stays_said(desk: Desk, file: Path) -> None:
+    stopped = desk.watch()
+    desk.watch("12431", ALAN)
+    desk.watch("12431", GRACE)
+    save(desk, file)
+    now = desk.clock.advance(60)
+    desk.watch("12499", ADA)
+    desk.opt_outs.stop_section(stopped.id, ADA, now)
+    desk.opt_outs.stop_section(living(desk)[-1].id, ADA, now)  # of a section that the backup does not know
+    desk.opt_outs.stop_all(ALAN, now)
+    desk.deliveries.record("evt", "complained", provider_id=None, address=GRACE, reason="", now=now)
+    load(desk.database, file, replace=True)
+    assert [stored.watch.email for stored in living(desk)] == [GRACE]
+    assert desk.deliveries.suppression(GRACE) == "complained"
+    assert desk.opt_outs.has_stopped_all(ALAN)
+    assert desk.opt_outs.allow_section(stopped.id, ADA, desk.clock.advance(1)) == 1
+    results = desk.watches.add_all([Wish(ADA, key("12499")), Wish(ALAN, key())], desk.clock.now())
+    assert [type(result) for result in results] == [InvalidInputError, InvalidInputError]
+
+
+def test_opt_outs_come_back_from_a_backup(desk: Desk, target: Database, file: Path) -> None:
+    desk.watch()
+    desk.opt_outs.stop_all(ADA, desk.clock.now())
+    save(desk, file)
+    load(target, file)
+    restored = Desk(target, clock=desk.clock)
+    assert restored.opt_outs.has_stopped_all(ADA)
+    assert restored.opt_outs.allow_all(ADA, desk.clock.advance(1)) == 1
 
 
 def test_a_backup_of_an_older_schema_is_brought_to_the_newest(empty: Database, file: Path) -> None:

@@ -29,7 +29,7 @@ def test_an_audience_is_the_people_with_living_watches_of_a_source(desk: Desk) -
         "scraper": Audience(2, began),
         "campus": Audience(1, desk.clock.now()),
     }
-    desk.watches.end_all(ADA, "unsubscribed", desk.clock.now())
+    desk.opt_outs.stop_all(ADA, desk.clock.now())
     assert desk.watches.audiences() == {"scraper": Audience(1, desk.clock.now())}
 
 

@@ -133,6 +133,45 @@ def test_a_newer_schema_suffices_and_is_left_as_it_is(empty: Database) -> None:
     assert _tables(empty) == before
 
 
+def test_opt_outs_are_derived_from_the_watches_that_people_ended(empty: Database) -> None:
+    rows = (  # id, email, section, ended, reason
+        (1, "all", 1, 50, "unsubscribed"),
+        (2, "all", 2, 50, "unsubscribed"),
+        (3, "all", 3, None, None),  # imported again later
+        (4, "one", 1, 60, "unsubscribed"),
+        (5, "one", 1, None, None),  # imported again later
+        (6, "one", 2, None, None),
+        (7, "operator", 1, 70, "stopped by the operator"),
+        (8, "operator", 2, None, None),
+    )
+    with empty.write() as connection:
+        migrate.bring(connection, "0006")
+        for number in (1, 2, 3):
+            insert = (
+                "INSERT INTO sections (id, source, term, number, is_even) VALUES (:i, 's', 't', :n, false)"
+            )
+            connection.execute(text(insert), {"i": number, "n": str(number)})
+        for watch_id, email, section, ended, reason in rows:
+            values = {"i": watch_id, "e": email, "s": section, "at": ended, "why": reason}
+            connection.execute(
+                text(
+                    "INSERT INTO watches (id, email, section_id, kinds, min_seats, created_at_ms,"
+                    " ended_at_ms, ended_reason) VALUES (:i, :e, :s, '[]', 1, 55, :at, :why)"
+                ),
+                values,
+            )
+    upgrade(empty)
+    with empty.read() as connection:
+        found = connection.execute(
+            text("SELECT email, section_id, created_at_ms FROM opt_outs ORDER BY email, section_id")
+        )
+        assert [tuple(row) for row in found] == [("all", None, 50), ("one", 1, 60)]
+        found = connection.execute(
+            text("SELECT id, ended_at_ms FROM watches WHERE id IN (3, 5, 6, 8) ORDER BY id")
+        )
+        assert [tuple(row) for row in found] == [(3, 55), (5, 60), (6, None), (8, None)]
+
+
 def test_a_migration_that_fails_leaves_the_database_as_it_was(empty: Database) -> None:
     with empty.write() as connection:
         connection.execute(text("CREATE TABLE notifications (in_the_way INTEGER)"))

@@ -86,16 +86,6 @@ def test_a_watch_ends_once(desk: Desk) -> None:
     assert desk.dump() == before
 
 
-def test_ending_all_of_a_person_leaves_the_others(desk: Desk) -> None:
-    desk.watch()
-    desk.watch("12431")
-    grace = desk.watch(email=GRACE)
-    assert desk.watches.end_all(ADA, "unsubscribed", desk.clock.now()) == 2
-    assert desk.watches.end_all(ADA, "unsubscribed", desk.clock.now()) == 0
-    page, _ = desk.watches.page(email=None, section=None, after=None, limit=10)
-    assert page == [grace]
-
-
 def test_an_unknown_watch_is_none(desk: Desk) -> None:
     assert desk.watches.get(404) is None
 

@@ -231,10 +231,19 @@ def test_a_report_for_an_address_that_bounced_or_complained_is_paid_back_and_not
     assert shop.payment().trouble == f"The report was not delivered: {error}"
 
 
-def test_who_unsubscribed_gets_the_report_that_they_bought(shop: Shop) -> None:
-    assert shop.desk.watches.end_all("ada@example.edu", "unsubscribed", shop.desk.clock.now())
+def test_a_person_who_stopped_one_watch_gets_the_report_that_they_bought(shop: Shop) -> None:
+    (stored,) = shop.desk.watches.all_of("ada@example.edu")
+    assert shop.desk.opt_outs.stop_section(stored.id, "ada@example.edu", shop.desk.clock.now())
     job = shop.carry_out(shop.order())
     assert (job.state, len(shop.post.sent)) == (JobState.SUCCEEDED, 1)
+
+
+def test_a_report_for_a_person_who_stopped_all_mail_is_paid_back_and_not_sent(shop: Shop) -> None:
+    shop.desk.opt_outs.stop_all("ada@example.edu", shop.desk.clock.now())
+    job = shop.carry_out(shop.order())
+    assert (job.state, shop.post.calls, len(shop.bank.refunds)) == (JobState.FAILED, 0, 1)
+    assert job.error is not None
+    assert "the person stopped all mail" in job.error
 
 
 def test_a_letter_that_comes_back_is_told_even_before_its_job_has_ended(shop: Shop) -> None:

@@ -1,0 +1,169 @@
+"""Opt-outs: what people said about mail to their own address, for one section or for all of it.
+
+An opt-out outlives the watches that it ends, and refuses every later one. Only its person takes it back, with
+a signed link: no operator, no import and no restore does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, select, update
+
+from domain.section import SectionKey
+from domain.watch import Kind
+from store import audit
+from store.audit import Entry
+from store.database import Database, insert_new
+from store.enrolment import Wish, enrol
+from store.moments import to_ms
+from store.refusals import is_refused
+from store.schema import opt_outs, sections, suppressions, watches
+from store.sections import find_or_add
+
+UNSUBSCRIBED = "unsubscribed"
+"""Why a watch ended that its person stopped."""
+
+_PERSON = "the person"
+_columns = opt_outs.c
+
+
+class OptOuts:
+    """The rows of `opt_outs`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def has_stopped_all(self, email: str) -> bool:
+        """Whether all mail to `email` is stopped."""
+        with self._database.read() as connection:
+            return _is_stopped(connection, email, None)
+
+    def has_stopped_section(self, watch_id: int, email: str) -> bool:
+        """Whether mail to `email` about the section of its watch is stopped, and not just all mail."""
+        with self._database.read() as connection:
+            section_id = _section_of(connection, watch_id, email)
+            return section_id is not None and _is_stopped(connection, email, section_id)
+
+    def stop_all(self, email: str, now: datetime) -> int:
+        """Mail nothing to `email` any more, and end its watches; how many ended."""
+        with self._database.write() as connection:
+            return _stop(connection, email, None, now)
+
+    def stop_section(self, watch_id: int, email: str, now: datetime) -> int:
+        """Mail nothing to `email` about the section of its watch; how many watches ended.
+
+        A watch that has ended stops its section all the same; a number of another person stops nothing.
+        """
+        with self._database.write() as connection:
+            section_id = _section_of(connection, watch_id, email)
+            return 0 if section_id is None else _stop(connection, email, section_id, now)
+
+    def allow_all(self, email: str, now: datetime) -> int:
+        """Take back `stop_all`; how many of the watches that it ended go on."""
+        with self._database.write() as connection:
+            return _allow(connection, email, None, now)
+
+    def allow_section(self, watch_id: int, email: str, now: datetime) -> int:
+        """Take back `stop_section`; how many watches go on: none while all mail is stopped."""
+        with self._database.write() as connection:
+            section_id = _section_of(connection, watch_id, email)
+            return 0 if section_id is None else _allow(connection, email, section_id, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """What people and providers said about addresses: rows of `opt_outs` by key, and of `suppressions`."""
+
+    opt_outs: Collection[tuple[str, SectionKey | None, int]] = ()
+    suppressions: Collection[dict[str, Any]] = ()
+
+
+def statements(connection: Connection, tables: Collection[str]) -> Statements:
+    """All that the database holds, as far as it has these `tables`."""
+    said: list[tuple[str, SectionKey | None, int]] = []
+    if opt_outs.name in tables:
+        columns = (sections.c.source, sections.c.term, sections.c.number)
+        rows = connection.execute(
+            select(_columns.email, _columns.created_at_ms, *columns).select_from(opt_outs.outerjoin(sections))
+        )
+        said = [(row[0], None if row[2] is None else SectionKey(*row[2:]), row[1]) for row in rows]
+    held = connection.execute(select(suppressions)).mappings() if suppressions.name in tables else ()
+    return Statements(said, [dict(row) for row in held])
+
+
+def keep(connection: Connection, said: Statements) -> None:
+    """Add `said` to what the database holds, and end the watches that it refuses."""
+    places = find_or_add(connection, [key for _, key, _ in said.opt_outs if key is not None])
+    for email, key, created_at_ms in said.opt_outs:
+        section_id = None if key is None else places[key][0]
+        row = {"email": email, "section_id": section_id, "created_at_ms": created_at_ms}
+        insert_new(connection, opt_outs, row)
+    for row in said.suppressions:
+        insert_new(connection, suppressions, row)
+    is_mine = is_refused(watches.c.email, watches.c.section_id)
+    since = select(func.max(_columns.created_at_ms)).where(is_mine).scalar_subquery()
+    refused = update(watches).where(watches.c.ended_at_ms.is_(None), exists().where(is_mine))
+    connection.execute(refused.values(ended_at_ms=since, ended_reason=UNSUBSCRIBED))
+
+
+def _stop(connection: Connection, email: str, section_id: int | None, now: datetime) -> int:
+    row = {"email": email, "section_id": section_id, "created_at_ms": to_ms(now)}
+    is_new = insert_new(connection, opt_outs, row)
+    is_living = and_(watches.c.email == email, watches.c.ended_at_ms.is_(None), *_about(section_id))
+    ended = {"ended_at_ms": to_ms(now), "ended_reason": UNSUBSCRIBED}
+    count = connection.execute(update(watches).where(is_living).values(ended)).rowcount
+    if is_new:
+        audit.write(connection, _entry("mail.opt-out", email, now, count))
+    return count
+
+
+def _allow(connection: Connection, email: str, section_id: int | None, now: datetime) -> int:
+    taken_back = delete(opt_outs).where(_is_of(email, section_id)).returning(_columns.created_at_ms)
+    since_ms = connection.execute(taken_back).scalar()
+    if since_ms is None:
+        return 0
+    wishes = _stopped(connection, email, section_id, since_ms)
+    restored = [result for result in enrol(connection, wishes, now) if result is True]
+    audit.write(connection, _entry("mail.opt-in", email, now, len(restored)))
+    return len(restored)
+
+
+def _stopped(connection: Connection, email: str, section_id: int | None, since_ms: int) -> list[Wish]:
+    """The watches that the opt-out of `since_ms` ended, as they were."""
+    columns = watches.c
+    query = (
+        select(sections.c.source, sections.c.term, sections.c.number, columns.kinds, columns.min_seats)
+        .select_from(watches.join(sections))
+        .where(columns.email == email, columns.ended_reason == UNSUBSCRIBED, *_about(section_id))
+        .where(columns.ended_at_ms >= since_ms)
+        .order_by(columns.id)
+    )
+    rows = connection.execute(query)
+    return [Wish(email, SectionKey(*row[:3]), tuple(map(Kind, row[3])), row[4]) for row in rows]
+
+
+def _is_stopped(connection: Connection, email: str, section_id: int | None) -> bool:
+    found = connection.execute(select(_columns.id).where(_is_of(email, section_id)))
+    return found.first() is not None
+
+
+def _is_of(email: str, section_id: int | None) -> ColumnElement[bool]:
+    mine = _columns.section_id.is_(None) if section_id is None else _columns.section_id == section_id
+    return (_columns.email == email) & mine
+
+
+def _about(section_id: int | None) -> Iterable[ColumnElement[bool]]:
+    return () if section_id is None else (watches.c.section_id == section_id,)
+
+
+def _section_of(connection: Connection, watch_id: int, email: str) -> int | None:
+    query = select(watches.c.section_id).where(watches.c.id == watch_id, watches.c.email == email)
+    return connection.execute(query).scalar()
+
+
+def _entry(action: str, email: str, now: datetime, count: int) -> Entry:
+    return Entry(now, _PERSON, action, f"address/{email}", count=count)
