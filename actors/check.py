@@ -18,7 +18,7 @@ from actors.services import Services
 from actors.surrender import let_go
 from domain.errors import RateLimitedError, RejectedError, TransientError, UnauthorisedError, UnreachableError
 from domain.observation import Failure, Outcome
-from domain.run import Batch
+from domain.run import Batch, WaitReason
 from domain.section import SectionKey
 from observability.census import count_checks
 from observability.trace import bound
@@ -50,7 +50,7 @@ def check(services: Services, batch_id: int) -> None:
         return
     pause = services.store.pauses.find(batch.source)
     if pause is not None and pause.is_in_force(services.clock.now()):
-        services.store.checks.park(batch_id, pause.until)
+        services.store.checks.park(batch_id, pause.until, WaitReason.PAUSE)
         return
     with bound(run=batch.run_id, batch=batch.id):
         _ask(services, batch, pause)
@@ -61,7 +61,7 @@ def _ask(services: Services, batch: Batch, pause: Pause | None) -> None:
     permit = breaker.permit(len(batch.pending))
     if permit.granted == 0:
         wait = timedelta(seconds=permit.retry_after_seconds)
-        services.store.checks.park(batch.id, services.clock.now() + wait)
+        services.store.checks.park(batch.id, services.clock.now() + wait, WaitReason.BREAKER)
         return
     asked = list(batch.pending)[: permit.granted]
     try:
@@ -77,10 +77,11 @@ def _ask(services: Services, batch: Batch, pause: Pause | None) -> None:
 def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome], paused_until: datetime) -> None:
     now = services.clock.now()
     retry_at = max(now + _backoff(batch.pending, outcomes), paused_until)
+    waits_for = _wait_reason(outcomes, is_paused=paused_until > now)
     # Before the commit that may finish the run: whoever sees it finished finds its sections free.
     told = [outcome.key for outcome in outcomes if not isinstance(outcome, Failure)]
     _release(services, batch, told)
-    settled = services.store.checks.settle(batch.id, outcomes, now, retry_at=retry_at)
+    settled = services.store.checks.settle(batch.id, outcomes, now, retry_at=retry_at, waits_for=waits_for)
     _tell(services, batch, outcomes, settled)
     _release(services, batch, [key for key in settled.keys if key not in told])
     if settled.run_finished:
@@ -137,6 +138,15 @@ def _backoff(attempts: dict[SectionKey, int], outcomes: Sequence[Outcome]) -> ti
     named = [f.error.retry_after_seconds or 0 for f in failures if isinstance(f.error, TransientError)]
     tries = max(attempts.get(failure.key, 0) for failure in failures)
     return timedelta(seconds=max([_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)], *named]))
+
+
+def _wait_reason(outcomes: Sequence[Outcome], *, is_paused: bool) -> WaitReason | None:
+    """What the rest of a batch waits for, beside its back-off."""
+    if is_paused:
+        return WaitReason.PAUSE
+    errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failure)]
+    is_limited = any(isinstance(error, RateLimitedError) for error in errors)
+    return WaitReason.RATE_LIMIT if is_limited else None
 
 
 def _tell(services: Services, batch: Batch, outcomes: Sequence[Outcome], settled: Settled) -> None:

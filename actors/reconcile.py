@@ -14,6 +14,7 @@ from actors.check import check
 from actors.deliver import MAIL, deliver
 from actors.dispatch import dispatch
 from actors.jobs import START, cancel_job, tell_caller
+from actors.resumption import resume_ended_waits
 from actors.services import Services
 from actors.surrender import let_go
 
@@ -29,6 +30,7 @@ def reconcile(services: Services, depths: Mapping[str, int | None]) -> None:
     """
     now = services.clock.now()
     let_go(services, services.store.runs.expire(now, services.run_lifetime))
+    resume_ended_waits(services, now)
     _publish_batches(services, now, _lost_before(now, depths.get(check.queue)))
     for run_id in services.store.runs.queued(_lost_before(now, depths.get(dispatch.queue))):
         services.publish(dispatch.message(run_id))

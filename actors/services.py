@@ -34,6 +34,7 @@ from store.search import Search
 from store.sections import Sections
 from store.statistics import Statistics
 from store.timelines import Timelines
+from store.waits import Waits
 from store.watches import Watches
 from workflows.catalog import CATALOG, Catalog
 
@@ -62,6 +63,7 @@ class Store:
     watches: Watches
     runs: Runs
     checks: Checks
+    waits: Waits
     outbox: Outbox
     deliveries: Deliveries
     opt_outs: OptOuts

@@ -26,13 +26,22 @@ class RunState(StrEnum):
         return self not in {RunState.QUEUED, RunState.RUNNING}
 
 
+class WaitReason(StrEnum):
+    """What a parked batch waits for; it is due at once when that has ended, whatever time was named."""
+
+    BREAKER = "breaker"
+    PAUSE = "pause"
+    RATE_LIMIT = "rate_limit"
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run and its counts: once finished, `sections` = `checked` + `failed` + `deferred`.
 
-    Shape: `slot` is the time for which the run was due; at most one unforced run exists for each
-    (`stagger`, `slot`). `deferred` sections were still being checked for an earlier run, or are left to a
-    later one; `reason` then tells why, as it tells why sections were given up.
+    Shape: `slot` is the time for which the run was due; at most one unforced run holds each
+    (`stagger`, `slot`), and one that ended before it could ask anything holds it no longer. `deferred`
+    sections were still being checked for an earlier run, or are left to a later one; `reason` then tells
+    why, as it tells why sections were given up.
     """
 
     id: str

@@ -59,6 +59,7 @@ from store.search import Search
 from store.sections import Sections
 from store.statistics import Statistics
 from store.timelines import Timelines
+from store.waits import Waits
 from store.watches import Watches
 from workflows.easel import GEMINI
 from workflows.refund import STRIPE
@@ -190,6 +191,7 @@ def open_store(
         watches=Watches(database),
         runs=Runs(database),
         checks=Checks(database, cooldown=cooldown),
+        waits=Waits(database),
         outbox=Outbox(database, daily_cap=daily_cap),
         deliveries=Deliveries(database),
         opt_outs=OptOuts(database),

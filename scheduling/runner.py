@@ -9,12 +9,15 @@ from typing import Any
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from actors.resumption import can_check
 from actors.services import Services
 from actors.submission import submit
 from actors.triggers import trigger_run
 from domain.history import day_of
+from domain.run import RunState
 from domain.section import Stagger
 from scheduling.crontab import CrontabTrigger
+from scheduling.ticker import Ticker
 
 TICK = timedelta(seconds=2)
 DEMO_PERIOD = timedelta(seconds=15)
@@ -27,6 +30,8 @@ class Schedule:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._asked: dict[Stagger, datetime] = {}
+        self._worked: dict[Stagger, datetime] = {}
+        self._tickers: list[Ticker] = []
         # However late it is (the machine slept), what was due is done, and once.
         self._scheduler = BackgroundScheduler(
             timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None}
@@ -35,19 +40,29 @@ class Schedule:
     def check_on_time(self, looks: BaseTrigger = EVERY_MINUTE) -> None:
         """Check each half when it is due.
 
-        A look now, and at each of `looks`, asks for the run of the half's latest slot until it has one: what
-        passed while nobody was up, the machine slept or the database was busy is made good at the next look.
-        Slots before the latest are not.
+        A look now, and at each of `looks`, asks for the run of the half's latest slot until one has done its
+        work: what passed while the machine slept, the database was busy, or no worker or no source answered
+        is made up for at the next look. Slots before the latest are not.
         """
         for stagger in (Stagger.EVEN, Stagger.ODD):
             self._scheduler.add_job(self.check, looks, args=[stagger], id=f"check-{stagger}")
             self._scheduler.add_job(self.check, args=[stagger], id=f"catch-up-{stagger}")
 
     def check(self, stagger: Stagger) -> None:
-        """Ask for the latest slot's run, unless this process has: a look at nothing new costs no query."""
-        slot = self._services.timetable.slot(stagger, self._services.clock.now())
-        if self._asked.get(stagger) != slot:
-            run, _ = trigger_run(self._services, "schedule", stagger, force=False)
+        """Ask for a run of the latest slot unless one is under way or has done its work.
+
+        A run that could ask nothing gives its slot back; the next is opened when a source can be asked again.
+        Once the slot's run has worked, a look costs no query.
+        """
+        services, now = self._services, self._services.clock.now()
+        slot = services.timetable.slot(stagger, now)
+        if self._worked.get(stagger) == slot:
+            return
+        run = services.store.runs.of_slot(stagger, slot)
+        if run is not None and run.state is RunState.FINISHED:
+            self._worked[stagger] = slot
+        elif run is None and (self._asked.get(stagger) != slot or can_check(services, now)):
+            run, _ = trigger_run(services, "schedule", stagger, force=False)
             self._asked[stagger] = run.slot
 
     def check_demo(self) -> None:
@@ -61,15 +76,32 @@ class Schedule:
 
     def every(self, period: timedelta, work: Callable[[], Any], *, name: str) -> None:
         """Do `work` once each `period`; a tick that takes longer is not overtaken by the next."""
-        self._scheduler.add_job(work, "interval", seconds=period.total_seconds(), id=name)
+        self._tickers.append(Ticker(period, work, name))
 
     def start(self) -> None:
-        """Start the schedule's thread."""
+        """Start the schedule's threads."""
         self._scheduler.start()
+        self.every(TICK, self.follow_clock, name="clock")
+        for ticker in self._tickers:
+            ticker.start()
 
     def stop(self) -> None:
         """Stop; a job that is running ends first."""
+        for ticker in self._tickers:
+            ticker.stop()
         self._scheduler.shutdown()
+
+    def follow_clock(self) -> None:
+        """Bring forward what is planned for later than its trigger says by the clock of now.
+
+        APScheduler computes a job's next time once. When the clock is set back afterwards, a job of every
+        minute would wait for as long as the clock was wrong.
+        """
+        now = self._services.clock.now()
+        for job in self._scheduler.get_jobs():
+            planned = job.trigger.get_next_fire_time(None, now)
+            if planned is not None and job.next_run_time is not None and planned < job.next_run_time:
+                job.modify(next_run_time=planned)
 
     def _check_everything(self) -> None:
         trigger_run(self._services, "demo", Stagger.ALL, force=True)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from domain.changes import Change, SectionState, advance, miss
 from domain.errors import RateLimitedError, UnauthorisedError, is_retryable
 from domain.observation import Failure, Missing, Observation, Outcome
-from domain.run import Batch
+from domain.run import Batch, WaitReason
 from domain.section import SectionKey
 from store import notices
 from store.database import Database
@@ -30,7 +30,11 @@ _IS_BATCH = check_batches.c.id == bindparam("batch_id")
 _FIND = select(check_batches).where(_IS_BATCH)
 _LOCK = _FIND.with_for_update()
 _DELETE = delete(check_batches).where(_IS_BATCH)
-_PARK = update(check_batches).where(_IS_BATCH).values(due_at_ms=bindparam("due_at_ms"), published_at_ms=None)
+_PARK = (
+    update(check_batches)
+    .where(_IS_BATCH)
+    .values(due_at_ms=bindparam("due_at_ms"), waits_for=bindparam("waits_for"), published_at_ms=None)
+)
 _RETRY = _PARK.values(pending=bindparam("pending"))
 
 
@@ -57,18 +61,26 @@ class Checks:
             row = connection.execute(_FIND, {"batch_id": batch_id}).mappings().first()
         return None if row is None else batch_of(row)
 
-    def park(self, batch_id: int, due_at: datetime) -> None:
-        """Leave the batch as it is until `due_at`; no attempt is counted."""
+    def park(self, batch_id: int, due_at: datetime, waits_for: WaitReason) -> None:
+        """Leave the batch as it is until `due_at`, or until what it waits for has ended; costs no attempt."""
+        values = {"batch_id": batch_id, "due_at_ms": to_ms(due_at), "waits_for": waits_for}
         with self._database.write() as connection:
-            connection.execute(_PARK, {"batch_id": batch_id, "due_at_ms": to_ms(due_at)})
+            connection.execute(_PARK, values)
 
     def settle(
-        self, batch_id: int, outcomes: Sequence[Outcome], now: datetime, *, retry_at: datetime
+        self,
+        batch_id: int,
+        outcomes: Sequence[Outcome],
+        now: datetime,
+        *,
+        retry_at: datetime,
+        waits_for: WaitReason | None = None,
     ) -> Settled:
         """Commit what the source said of the batch.
 
         Outcomes of sections that are no longer pending count nothing: a message that came twice changes
-        nothing twice. Failures worth another attempt stay pending and are due at `retry_at`.
+        nothing twice. Failures worth another attempt stay pending and are due at `retry_at`, or when what
+        they wait for has ended.
         """
         with self._database.write() as connection:
             row = connection.execute(_LOCK, {"batch_id": batch_id}).mappings().first()
@@ -81,7 +93,7 @@ class Checks:
             checked = len(batch.pending) - len(remaining) - failed
             counts = {"checked": checked, "failed": failed, "changed": changed, "notifications": notified}
             count(connection, batch.run_id, **counts)
-            _update_batch(connection, batch.id, remaining, retry_at)
+            _update_batch(connection, batch.id, remaining, retry_at, waits_for)
             finished = not remaining and finish_if_done(connection, batch.run_id, now)
             if finished and (retired := retire_missing(connection, now)):
                 count(connection, batch.run_id, notifications=retired)
@@ -129,10 +141,18 @@ def _remaining(batch: Batch, outcomes: Sequence[Outcome]) -> tuple[dict[SectionK
 
 
 def _update_batch(
-    connection: Connection, batch_id: int, remaining: dict[SectionKey, int], retry_at: datetime
+    connection: Connection,
+    batch_id: int,
+    remaining: dict[SectionKey, int],
+    retry_at: datetime,
+    waits_for: WaitReason | None,
 ) -> None:
     if not remaining:
         connection.execute(_DELETE, {"batch_id": batch_id})
         return
-    values = {"pending": pending_column(remaining), "due_at_ms": to_ms(retry_at)}
+    values = {
+        "pending": pending_column(remaining),
+        "due_at_ms": to_ms(retry_at),
+        "waits_for": waits_for,
+    }
     connection.execute(_RETRY, {"batch_id": batch_id} | values)

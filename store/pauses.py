@@ -8,14 +8,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, delete, insert, select, update
 
-from store import audit
+from domain.run import WaitReason
+from store import audit, waits
 from store.audit import Entry
 from store.database import Database
 from store.moments import from_ms, to_ms
-from store.schema import check_batches, pauses
+from store.schema import pauses
 
 ROLLCALL = "rollcall"
-_AT_ONCE_MS = 0
 _FIND = select(pauses).where(pauses.c.name == bindparam("name"))
 
 
@@ -94,10 +94,7 @@ class Pauses:
             found = connection.execute(delete(pauses).where(this).returning(*pauses.c)).mappings().first()
             if found is None:
                 return False
-            held = (check_batches.c.source == found["name"]) & (
-                check_batches.c.due_at_ms == found["until_ms"]
-            )
-            connection.execute(update(check_batches).where(held).values(due_at_ms=_AT_ONCE_MS))
+            waits.resume(connection, found["name"], [WaitReason.PAUSE])
             audit.write(connection, entry)
         return True
 

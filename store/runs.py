@@ -20,9 +20,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from domain.run import ONE_SECTION, Batch, Run, RunState
+from domain.run import ONE_SECTION, Batch, Run, RunState, WaitReason
 from domain.section import SectionKey, Stagger
-from store import audit
+from store import audit, slots
 from store.audit import Entry
 from store.database import Database
 from store.moments import from_ms, from_ms_or_none, to_ms
@@ -38,7 +38,11 @@ _OPEN = insert(runs).returning(*runs.c)
 _GET = select(runs).where(_IS_RUN)
 _LEAVE_QUEUE = update(runs).where(_IS_RUN, _IS_QUEUED)
 _WAITING = select(runs.c.id).where(_IS_WAITING).order_by(runs.c.number)
-_FORGET = update(runs).where(_IS_WAITING).values(state=RunState.FAILED, reason="was never dispatched")
+_FORGET = (
+    update(runs)
+    .where(_IS_WAITING)
+    .values(state=RunState.FAILED, reason="was never dispatched", holds_slot=False)
+)
 _NEWEST_FENCE = select(func.max(runs.c.fence))
 _COUNT = (
     update(runs).where(_IS_RUN).values({name: runs.c[name] + bindparam(f"more_{name}") for name in _COUNTS})
@@ -56,7 +60,8 @@ _HOPELESS = (
     select(check_batches, runs.c.deadline_at_ms, pauses.c.reason.label("pause"))
     .join(runs, runs.c.id == check_batches.c.run_id)
     .outerjoin(
-        pauses, (pauses.c.name == check_batches.c.source) & (pauses.c.until_ms == check_batches.c.due_at_ms)
+        pauses,
+        (pauses.c.name == check_batches.c.source) & (check_batches.c.waits_for == WaitReason.PAUSE),
     )
     .where(
         (runs.c.deadline_at_ms <= bindparam("now_ms")) | (check_batches.c.due_at_ms >= runs.c.deadline_at_ms)
@@ -81,23 +86,38 @@ class Runs:
         force: bool,
         entry: Entry | None = None,
     ) -> tuple[Run, bool]:
-        """A queued run and True, or the run that this slot already has and False."""
+        """A queued run and True, or the run that already holds this slot and False.
+
+        Runs of earlier slots that still wait for a dispatcher are skipped in its favour.
+        """
         row = {
             "id": uuid4().hex,
             "trigger": trigger,
             "stagger": stagger,
             "slot_ms": to_ms(slot),
             "forced": force,
+            "holds_slot": not force,
             "state": RunState.QUEUED,
             "created_at_ms": to_ms(now),
         }
         try:
             with self._database.write() as connection:
+                if not force:
+                    slots.supersede(connection, row)
                 opened = run_of(connection.execute(_OPEN, row).mappings().one())
                 audit.write(connection, entry, subject=f"run/{opened.id}")
         except IntegrityError:
-            return self._of_slot(stagger, slot), False
+            holder = self.of_slot(stagger, slot)
+            if holder is None:  # it gave the slot back meanwhile
+                return self.open(trigger, stagger, slot, now, force=force, entry=entry)
+            return holder, False
         return opened, True
+
+    def of_slot(self, stagger: Stagger, slot: datetime) -> Run | None:
+        """The run that holds a slot, or None while none does."""
+        with self._database.read() as connection:
+            row = connection.execute(select(runs).where(slots.holds(stagger, slot))).mappings().first()
+        return None if row is None else run_of(row)
 
     def get(self, run_id: str) -> Run | None:
         """The run, or None when there is no such run."""
@@ -180,8 +200,8 @@ class Runs:
             return ids
 
     def abandon(self, run_id: str, state: RunState, reason: str, now: datetime) -> None:
-        """End a queued run as skipped or failed, and say why."""
-        ended = {"state": state, "reason": reason, "finished_at_ms": to_ms(now)}
+        """End a queued run as skipped or failed, and say why; its slot is free again."""
+        ended = {"state": state, "reason": reason, "finished_at_ms": to_ms(now), "holds_slot": False}
         with self._database.write() as connection:
             connection.execute(_LEAVE_QUEUE, {"run_id": run_id} | ended)
 
@@ -205,7 +225,7 @@ class Runs:
         """Give up what is pending of runs past their deadline, and runs that were never dispatched.
 
         What is not due before the deadline is left to the next run at once: it counts as deferred, not as
-        failed. Returns the batches given up.
+        failed. A run that could check nothing gives its slot back. Returns the batches given up.
         """
         times = {"before_ms": to_ms(now - lifetime), "finished_at_ms": to_ms(now)}
         with self._database.write() as connection:
@@ -215,6 +235,7 @@ class Runs:
                 is_over = row["deadline_at_ms"] <= to_ms(now)
                 reason = "not all was answered before the deadline" if is_over else _why_deferred(row)
                 _give_up(connection, batch_of(row), "failed" if is_over else "deferred", reason, now)
+            slots.free_unworked(connection, {row["run_id"] for row in rows})
         return [batch_of(row) for row in rows]
 
     def give_up(self, batch_id: int, reason: str, now: datetime) -> Batch | None:
@@ -232,11 +253,6 @@ class Runs:
         query = select(func.max(runs.c.finished_at_ms)).where(is_it)
         with self._database.read() as connection:
             return from_ms_or_none(connection.execute(query).scalar())
-
-    def _of_slot(self, stagger: Stagger, slot: datetime) -> Run:
-        is_it = (runs.c.stagger == stagger) & (runs.c.slot_ms == to_ms(slot)) & ~runs.c.forced
-        with self._database.read() as connection:
-            return run_of(connection.execute(select(runs).where(is_it)).mappings().one())
 
 
 def count(connection: Connection, run_id: str, **counts: int) -> None:

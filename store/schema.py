@@ -127,13 +127,15 @@ runs = Table(
     _moment("deadline_at_ms"),
     _moment("finished_at_ms"),
     _moment("pinged_at_ms"),
+    # Whether it stands for its slot: unforced, and not ended before it could ask anything (store/slots.py).
+    Column("holds_slot", Boolean, nullable=False, server_default=text("false")),
     Index(
         "uq_runs_slot",
         "stagger",
         "slot_ms",
         unique=True,
-        sqlite_where=text("NOT forced"),
-        postgresql_where=text("NOT forced"),
+        sqlite_where=text("holds_slot"),
+        postgresql_where=text("holds_slot"),
     ),
     Index(None, "state"),
 )
@@ -148,6 +150,7 @@ check_batches = Table(
     Column("pending", JSON, nullable=False),
     _moment("due_at_ms"),
     _moment("published_at_ms"),
+    Column("waits_for", Text),  # a `WaitReason`; NULL for the back-off after a failure
     sqlite_autoincrement=True,  # a late message must not meet a later batch under its number
 )
 

@@ -8,14 +8,20 @@ from pathlib import Path
 
 import pytest
 import redis
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import text
 
+from actors import QUEUES
+from actors.reconcile import reconcile
 from actors.services import JobPorts
 from domain.job import Profile
+from domain.run import RunState
 from domain.section import Stagger
+from rollcall.clock import SystemClock
 from scheduling.runner import EVERY_MINUTE, Schedule, condense_history
 from store.database import Database
+from tests.support.catalog import Row
 from tests.support.house import House, house, sqlite_url
 from tests.support.stack import wait_until
 from workflows.catalog import CATALOG
@@ -92,8 +98,10 @@ def test_another_process_makes_no_slot_good_that_has_its_run(rollcall: House) ->
     assert slots(rollcall) == BEFORE
 
 
-def test_a_look_at_a_slot_that_was_asked_for_costs_no_query(rollcall: House) -> None:
+def test_a_look_at_a_slot_whose_run_has_worked_costs_no_query(rollcall: House) -> None:
     schedule = Schedule(rollcall.services)
+    schedule.check(Stagger.EVEN)
+    rollcall.work()
     schedule.check(Stagger.EVEN)
     rollcall.clock.advance(60)
     with out_of_order(rollcall.database):
@@ -115,3 +123,93 @@ def test_the_history_is_condensed_once_a_day_however_often_a_scheduler_asks(roll
     rollcall.clock.advance(86_400)
     condense_history(services)
     assert len(services.store.jobs.page(None, 10)[0]) == 2
+
+
+def states(rollcall: House) -> list[tuple[str, RunState]]:
+    runs, _ = rollcall.services.store.runs.page(None, 100)
+    return [(f"{run.slot:%H:%M}", run.state) for run in reversed(runs)]
+
+
+def look(rollcall: House, schedule: Schedule, seconds: float = 60) -> None:
+    """Let time pass, with a tick of the reconciler and a look at each half, and lose every message."""
+    rollcall.clock.advance(seconds)
+    reconcile(rollcall.services, dict.fromkeys(QUEUES, 0))
+    for half in (Stagger.EVEN, Stagger.ODD):
+        schedule.check(half)
+
+
+def test_a_slot_that_no_worker_took_up_in_time_has_its_run_soon_after_they_return(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row()
+    schedule = Schedule(rollcall.services)
+    schedule.check(Stagger.EVEN)
+    for _ in range(26):
+        look(rollcall, schedule)
+    assert states(rollcall)[0] == ("09:00", RunState.FAILED)
+    rollcall.work()
+    assert ("09:00", RunState.FINISHED) in states(rollcall)
+    assert len(rollcall.catalog.calls) == 1
+    for _ in range(3):
+        look(rollcall, schedule)
+        rollcall.work()
+    assert len(rollcall.catalog.calls) == 1
+
+
+def test_after_hours_without_workers_each_half_has_one_run_of_its_latest_slot(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row()
+    schedule = Schedule(rollcall.services)
+    for _ in range(5 * 60 + 10):
+        look(rollcall, schedule)
+    rollcall.work()
+    finished = [slot for slot, state in states(rollcall) if state is RunState.FINISHED]
+    assert sorted(finished) == ["13:30", "14:00"]
+    assert len(rollcall.catalog.calls) == 1
+
+
+def test_a_slot_whose_run_was_skipped_has_another_at_the_next_look(rollcall: House) -> None:
+    schedule, runs = Schedule(rollcall.services), rollcall.services.store.runs
+    schedule.check(Stagger.EVEN)
+    (run,), _ = runs.page(None, 1)
+    runs.abandon(run.id, RunState.SKIPPED, "the lease is held", rollcall.clock.now())
+    schedule.check(Stagger.EVEN)
+    rollcall.work()
+    assert states(rollcall) == [("09:00", RunState.SKIPPED), ("09:00", RunState.FINISHED)]
+
+
+def test_a_slot_that_a_pause_has_cost_is_made_up_for_when_the_pause_ends(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row()
+    schedule, pauses, now = Schedule(rollcall.services), rollcall.services.store.pauses, rollcall.clock.now()
+    pauses.pause("scraper", now + timedelta(hours=3), "works", "ada", now)
+    schedule.check(Stagger.EVEN)
+    for _ in range(5):
+        rollcall.work()
+        look(rollcall, schedule)
+    assert [slot for slot, _ in states(rollcall)] == ["09:00", "08:30"]  # one each, not one a look
+    pauses.resume("scraper")
+    look(rollcall, schedule)
+    rollcall.work()
+    assert len(rollcall.catalog.calls) == 1
+
+
+class Ahead(BaseTrigger):  # type: ignore[misc] # APScheduler ships no types
+    """A trigger that is first asked by a clock a day ahead, for each half, and then by the right one."""
+
+    asked = 0
+
+    def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
+        self.asked += 1
+        return now + (timedelta(days=1) if self.asked <= 2 else timedelta(seconds=0.05))
+
+
+def test_a_clock_that_is_set_back_does_not_delay_the_looks(rollcall: House) -> None:
+    trigger, schedule = Ahead(), Schedule(replace(rollcall.services, clock=SystemClock()))
+    schedule.check_on_time(trigger)
+    schedule.start()
+    try:
+        assert trigger.asked == 2
+        schedule.follow_clock()
+        wait_until(lambda: trigger.asked >= 8, "looks after the clock was set back")
+    finally:
+        schedule.stop()

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from domain.run import Run, RunState
+from domain.run import Run, RunState, WaitReason
 from domain.section import Stagger
 from store.runs import Runs
 from store.schema import check_batches, runs
@@ -171,7 +171,7 @@ def test_a_run_that_checked_something_or_had_nothing_to_check_is_a_success(desk:
 def test_a_parked_batch_is_taken_when_it_is_due_and_by_one_only(desk: Desk) -> None:
     _, (batch_id,) = desk.start([EVEN])
     now = desk.clock.now()
-    desk.checks.park(batch_id, now + timedelta(seconds=60))
+    desk.checks.park(batch_id, now + timedelta(seconds=60), WaitReason.BREAKER)
     assert desk.runs.take_due_batches(now + timedelta(seconds=59)) == []
     later = now + timedelta(seconds=60)
     taken = together(*[lambda: desk.runs.take_due_batches(later)] * 6)
@@ -191,7 +191,7 @@ def test_a_published_batch_that_stays_pending_is_lost_after_a_while_and_taken_on
 def test_a_parked_batch_is_not_lost(desk: Desk) -> None:
     _, (batch_id,) = desk.start([EVEN])
     now = desk.clock.now()
-    desk.checks.park(batch_id, now + timedelta(hours=1))
+    desk.checks.park(batch_id, now + timedelta(hours=1), WaitReason.BREAKER)
     assert desk.runs.take_lost_batches(now + timedelta(hours=2), now) == []
 
 
@@ -213,11 +213,11 @@ def test_what_is_not_due_before_the_deadline_is_left_to_the_next_run_at_once(des
     now = desk.clock.now()
     until = now + timedelta(hours=1)
     desk.pauses.pause("campus", until, "a flood", "ada", now)
-    desk.checks.park(late, now + LIFETIME)
-    desk.checks.park(early, now + LIFETIME - timedelta(seconds=1))
+    desk.checks.park(late, now + LIFETIME, WaitReason.BREAKER)
+    desk.checks.park(early, now + LIFETIME - timedelta(seconds=1), WaitReason.BREAKER)
     assert {batch.id for batch in desk.runs.expire(now, LIFETIME)} == {late}
     assert desk.reread(run).reason == "scraper could not be asked again before the deadline"
-    desk.checks.park(paused, until)
+    desk.checks.park(paused, until, WaitReason.PAUSE)
     assert {batch.id for batch in desk.runs.expire(now, LIFETIME)} == {paused}
     found = desk.reread(run)
     assert found.reason == "campus is paused until after the deadline: a flood"
@@ -291,3 +291,91 @@ def test_a_batch_never_gets_the_number_of_one_that_is_settled(desk: Desk) -> Non
         numbers.append(batch_id)
         desk.clock.advance(60)
     assert numbers[0] != numbers[1]
+
+
+def _of_slot(desk: Desk) -> Run | None:
+    return desk.runs.of_slot(Stagger.EVEN, desk.clock.now())
+
+
+@pytest.mark.parametrize("state", [RunState.SKIPPED, RunState.FAILED])
+def test_a_run_that_was_abandoned_gives_its_slot_back(desk: Desk, state: RunState) -> None:
+    first, _ = _open(desk)
+    assert _of_slot(desk) == first
+    desk.runs.abandon(first.id, state, "the lease is held", desk.clock.now())
+    assert _of_slot(desk) is None
+    second, is_new = _open(desk)
+    assert is_new
+    assert _of_slot(desk) == second != first
+    assert _open(desk) == (second, False)
+
+
+def test_a_run_that_was_never_dispatched_gives_its_slot_back(desk: Desk) -> None:
+    slot = desk.clock.now()
+    desk.runs.open("cron", Stagger.EVEN, slot, slot, force=False)
+    later = desk.clock.advance(LIFETIME.total_seconds())
+    desk.runs.expire(later, LIFETIME)
+    _, is_new = desk.runs.open("cron", Stagger.EVEN, slot, later, force=False)
+    assert is_new
+
+
+def test_a_run_that_checked_nothing_until_its_deadline_gives_its_slot_back(desk: Desk) -> None:
+    desk.watch()
+    slot, (first, second) = desk.clock.now(), _start_all(desk)
+    desk.settle(first, desk.seen(1))
+    desk.runs.expire(desk.clock.advance(LIFETIME.total_seconds()), LIFETIME)
+    assert desk.checks.pending(second) is None
+    assert desk.runs.of_slot(Stagger.EVEN, slot) is not None  # one section was checked
+
+    slot, _ = desk.clock.now(), _start_all(desk)
+    desk.runs.expire(desk.clock.advance(LIFETIME.total_seconds()), LIFETIME)
+    assert desk.runs.of_slot(Stagger.EVEN, slot) is None
+
+
+def _start_all(desk: Desk) -> list[int]:
+    run, now = _open(desk)[0], desk.clock.now()
+    batches = [[EVEN], [ODD]]
+    return desk.runs.start(run.id, batches, fence=next(desk.fences), deferred=0, lifetime=LIFETIME, now=now)
+
+
+def test_a_run_whose_every_answer_was_a_failure_keeps_its_slot(desk: Desk) -> None:
+    run, _ = _open(desk)
+    [batch_id] = _start(desk, run)
+    desk.runs.give_up(batch_id, "crashed its worker 3 times", desk.clock.now())
+    assert desk.reread(run).checked == 0
+    assert _open(desk)[0].id == run.id
+
+
+def test_rivals_for_a_slot_that_was_given_back_open_one_run(desk: Desk) -> None:
+    first, _ = _open(desk)
+    now = desk.clock.now()
+
+    def give_back() -> tuple[Run, bool]:
+        desk.runs.abandon(first.id, RunState.SKIPPED, "held", now)
+        return first, False
+
+    found = together(give_back, *[lambda: _open(desk)] * 6)
+    opened = [run for run, is_new in found if is_new]
+    assert len(opened) <= 1
+    assert _open(desk)[0] != first
+    ids = {run.id for run in desk.runs.page(None, 10)[0]}
+    assert len(ids) == 2
+
+
+def test_a_later_slot_takes_the_place_of_one_that_was_never_dispatched(desk: Desk) -> None:
+    missed, _ = _open(desk)
+    odd, _ = _open(desk, Stagger.ODD)
+    forced, _ = _open(desk, force=True)
+    desk.clock.advance(3600)
+    latest, _ = _open(desk)
+    assert desk.runs.queued(desk.clock.now()) == [odd.id, forced.id, latest.id]
+    ended = desk.reread(missed)
+    assert (ended.state, ended.reason) == (RunState.SKIPPED, "the run of a later slot took its place")
+    assert ended.finished_at == desk.clock.now()
+
+
+def test_a_run_under_way_is_not_superseded(desk: Desk) -> None:
+    run, _ = _open(desk)
+    _start(desk, run)
+    desk.clock.advance(3600)
+    _open(desk)
+    assert desk.reread(run).state is RunState.RUNNING

@@ -1,0 +1,47 @@
+"""What ends the reason for waiting ends the wait, whatever time was named when the wait began."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from actors.services import Services
+from domain.run import WaitReason
+
+_log = logging.getLogger(__name__)
+
+
+def resume_ended_waits(services: Services, now: datetime) -> None:
+    """Make batches due whose breaker has closed or whose pause is over; the rate limit paces what follows.
+
+    It compares states instead of listening for transitions, so an operator's reset, a natural recovery, a
+    Redis that has lost everything and a crash in between all end the wait.
+    """
+    for source, reason in services.store.waits.reasons():
+        if _has_ended(services, source, reason, now):
+            count = services.store.waits.resume(source, [reason])
+            _log.info("resumed", extra={"source": source, "after": reason, "batches": count})
+
+
+def can_check(services: Services, now: datetime) -> bool:
+    """Whether any source may be asked: it is not paused, and its breaker lets requests out."""
+    return any(
+        services.store.pauses.paused(source, now) is None and _lets_out(services, source)
+        for source in services.sources
+    )
+
+
+def _has_ended(services: Services, source: str, reason: WaitReason, now: datetime) -> bool:
+    if source not in services.sources:
+        return False
+    match reason:
+        case WaitReason.BREAKER:
+            return services.breakers[source].snapshot().state == "closed"
+        case WaitReason.PAUSE:
+            return services.store.pauses.paused(source, now) is None
+    return False
+
+
+def _lets_out(services: Services, source: str) -> bool:
+    snapshot = services.breakers[source].snapshot()
+    return snapshot.state != "open" or snapshot.retry_after_seconds == 0

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import redis
+
+from actors.resumption import can_check
+from domain.errors import RateLimitedError, UpstreamError
+from domain.run import Run, RunState
+from tests.support.catalog import Row
+from tests.support.house import House
+
+
+def open_breaker(rollcall: House) -> Run:
+    """A run that waits for the breaker of its source, which 10 failures have opened."""
+    for number in range(12400, 12420, 2):
+        rollcall.watch(str(number))
+        rollcall.catalog.errors[rollcall.key(str(number))] = UpstreamError("503")
+    run = rollcall.run()
+    rollcall.pass_time(6)
+    assert rollcall.services.breakers["scraper"].snapshot().state == "open"
+    rollcall.catalog.errors.clear()
+    for number in range(12400, 12420, 2):
+        rollcall.catalog.rows[rollcall.key(str(number))] = Row()
+    return rollcall.reread(run)
+
+
+def pause(rollcall: House, *, minutes: float) -> None:
+    now = rollcall.clock.now()
+    rollcall.services.store.pauses.pause("scraper", now + timedelta(minutes=minutes), "works", "ada", now)
+
+
+def test_a_reset_breaker_lets_its_batches_go_on_at_once(rollcall: House) -> None:
+    run = open_breaker(rollcall)
+    assert (run.state, run.checked) == (RunState.RUNNING, 0)
+    rollcall.services.breakers["scraper"].reset("ada")
+    rollcall.pass_time(2)
+    assert rollcall.reread(run).checked == 10
+
+
+def test_a_breaker_that_is_held_closed_lets_its_batches_go_on_at_once(rollcall: House) -> None:
+    run = open_breaker(rollcall)
+    rollcall.services.breakers["scraper"].force_closed("ada")
+    rollcall.pass_time(2)
+    assert rollcall.reread(run).checked == 10
+
+
+def test_probes_that_close_the_breaker_let_the_rest_go_on_at_once(rollcall: House) -> None:
+    run = open_breaker(rollcall)
+    rollcall.pass_time(121)
+    assert rollcall.services.breakers["scraper"].snapshot().state == "closed"
+    rollcall.pass_time(2)
+    assert rollcall.reread(run).checked == 10
+
+
+def test_a_breaker_that_redis_has_forgotten_holds_nothing_back(
+    rollcall: House, redis_client: redis.Redis, prefix: str
+) -> None:
+    run = open_breaker(rollcall)
+    redis_client.delete(f"{prefix}:breaker:scraper")
+    rollcall.pass_time(2)
+    assert rollcall.reread(run).checked == 10
+
+
+def test_while_the_breaker_is_open_nothing_is_asked(rollcall: House) -> None:
+    open_breaker(rollcall)
+    asked = len(rollcall.catalog.calls)
+    rollcall.pass_time(30)
+    assert len(rollcall.catalog.calls) == asked
+
+
+def test_a_pause_that_a_person_makes_shorter_lets_its_batches_go_on_when_it_is_over(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row()
+    pause(rollcall, minutes=20)
+    run = rollcall.run()
+    pause(rollcall, minutes=5)
+    rollcall.pass_time(301)
+    assert rollcall.reread(run).checked == 1
+
+
+def test_the_rate_limit_of_a_source_is_waited_out(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.errors[rollcall.key()] = RateLimitedError("429", retry_after_seconds=600)
+    rollcall.run()
+    rollcall.catalog.errors.clear()
+    rollcall.pass_time(300)
+    assert len(rollcall.catalog.calls) == 1
+    assert rollcall.services.store.waits.resume("scraper") == 1
+
+
+def test_a_source_that_is_paused_or_whose_breaker_is_open_cannot_be_checked(rollcall: House) -> None:
+    services, now = rollcall.services, rollcall.clock.now()
+    assert can_check(services, now)
+    pause(rollcall, minutes=5)
+    assert not can_check(services, now)
+    services.store.pauses.resume("scraper")
+    services.breakers["scraper"].force_open("ada")
+    assert not can_check(services, now)
