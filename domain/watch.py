@@ -42,12 +42,6 @@ class Watch:
     kinds: tuple[Kind, ...] = ALL_KINDS
     min_seats: int = 1
 
-    def wants(self, change: Change) -> bool:
-        """Whether `change` is news to this watch: seats count when they rise past `min_seats`."""
-        if kind_of(change) not in self.kinds:
-            return False
-        return not isinstance(change, SeatsRose) or change.before < self.min_seats <= change.after
-
 
 def kind_of(change: Change) -> Kind:
     """The kind of mail that tells of `change`."""

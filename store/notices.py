@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,12 +21,13 @@ from sqlalchemy import (
     update,
 )
 
-from domain.changes import Change, SectionState
+from domain.changes import Change, InstructorAssigned, SectionState
 from domain.notice import Notice, NoticeState
+from domain.notification_policy import NEVER, Notified, due_at, objection
 from domain.observation import Details
 from domain.section import SectionKey
 from domain.watch import Kind, Watch, kind_of
-from store.moments import from_ms, to_ms
+from store.moments import from_ms, from_ms_or_none, to_ms
 from store.schema import notifications, sections, watches
 
 News = tuple[int, SectionState, Change]
@@ -56,7 +58,7 @@ _left_ms = case(
 )
 _is_gone = (_notice.state == NoticeState.SUPPRESSED) & (_notice.reason == GONE_AGAIN)
 _gone = func.max(case((_is_gone, _notice.episode), else_=-1))
-_TOLD = (
+_NOTIFIED = (
     select(_notice.watch_id, _notice.kind, func.max(_notice.episode), func.max(_left_ms), _gone)
     .where(_notice.watch_id.in_(bindparam("watch_ids")))
     .group_by(_notice.watch_id, _notice.kind)
@@ -72,31 +74,24 @@ _SUPERSEDE = (
         settled_at_ms=bindparam("settled_at_ms"),
     )
 )
-
-
 _BRING_BACK = update(notifications).where(
     _notice.watch_id == bindparam("of_watch"),
     _notice.kind == bindparam("of_kind"),
     _notice.episode == bindparam("of_episode"),
     _is_gone,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What a watch was last told of one kind: the newest episode, when a letter last left, what was gone."""
-
-    episode: int = -1
-    left_ms: int | None = None
-    gone_episode: int = -1
-
-    def is_behind(self, episode: int) -> bool:
-        """Whether `episode` is news."""
-        return episode > self.episode or self.is_back(episode)
-
-    def is_back(self, episode: int) -> bool:
-        """Whether `episode` was called off because its seats were gone, and is news once more."""
-        return episode == self.episode == self.gone_episode
+# The instructors that each watch was told of, the latest last.
+_NAMED = (
+    select(_notice.watch_id, _notice.facts["instructor"].as_string())
+    .where(
+        _notice.watch_id.in_(bindparam("watch_ids")),
+        _notice.kind == Kind.INSTRUCTOR_ASSIGNED,
+        _notice.state.not_in([NoticeState.SUPPRESSED, NoticeState.DEAD]),
+    )
+    .order_by(_notice.episode)
+)
+_Line = tuple[int, Kind]
+"""What notifications follow each other in: a watch, and a kind."""
 
 
 def add(connection: Connection, news: Sequence[News], now: datetime, cooldown: timedelta) -> int:
@@ -109,22 +104,22 @@ def add(connection: Connection, news: Sequence[News], now: datetime, cooldown: t
     """
     if not news:
         return 0
-    told_of: dict[int, list[News]] = {}
+    changes: dict[int, list[News]] = defaultdict(list)
     for item in news:
-        told_of.setdefault(item[0], []).append(item)
-    found = _listening(connection, told_of, to_ms(now))
-    told = _already_told(connection, [row["watch_id"] for row in found], to_ms(now))
+        changes[item[0]].append(item)
+    found = _listening(connection, changes, to_ms(now))
+    names = any(isinstance(change, InstructorAssigned) for _, _, change in news)
+    notified = _notified(connection, [row["watch_id"] for row in found], to_ms(now), names=names)
     rows = [
-        _row(watch["watch_id"], state, change, now, cooldown, last)
+        _row(watch["watch_id"], state, change, now, due_at(last, now, cooldown))
         for watch in found
-        for _, state, change in told_of[watch["section_id"]]
-        if _watch(watch).wants(change)
-        for last in [told.get((watch["watch_id"], kind_of(change)), _Told())]
-        if last.is_behind(change.episode)
+        for _, state, change in changes[watch["section_id"]]
+        for last in [notified.get((watch["watch_id"], kind_of(change)), NEVER)]
+        if objection(_watch(watch), change, last) is None
     ]
     if rows and cooldown:
         _supersede(connection, rows, now)
-    _write(connection, rows, told)
+    _write(connection, rows, notified)
     return len(rows)
 
 
@@ -156,16 +151,29 @@ def _watch(row: RowMapping) -> Watch:
     return Watch(row["email"], key, tuple(map(Kind, row["kinds"])), row["min_seats"])
 
 
-def _already_told(connection: Connection, watch_ids: list[int], now_ms: int) -> dict[tuple[int, Kind], _Told]:
-    rows = connection.execute(_TOLD, {"watch_ids": watch_ids, "now_ms": now_ms})
-    return {(row[0], Kind(row[1])): _Told(*row[2:]) for row in rows}
+def _notified(
+    connection: Connection, watch_ids: list[int], now_ms: int, *, names: bool
+) -> dict[_Line, Notified]:
+    """What each watch has been notified of; with `names`, also the instructor last named to it."""
+    these = {"watch_ids": watch_ids}
+    named: dict[int, str] = {}
+    if names:
+        named = {row[0]: row[1] for row in connection.execute(_NAMED, these)}
+    return {
+        (watch_id, Kind(kind)): Notified(
+            episode,
+            withdrawn,
+            from_ms_or_none(left_ms),
+            named.get(watch_id) if kind == Kind.INSTRUCTOR_ASSIGNED else None,
+        )
+        for watch_id, kind, episode, left_ms, withdrawn in connection.execute(
+            _NOTIFIED, these | {"now_ms": now_ms}
+        )
+    }
 
 
-def _row(
-    watch_id: int, state: SectionState, change: Change, now: datetime, cooldown: timedelta, last: _Told
-) -> dict[str, Any]:
+def _row(watch_id: int, state: SectionState, change: Change, now: datetime, due: datetime) -> dict[str, Any]:
     assert state.observed_at is not None, "a state that changed was observed"  # noqa: S101
-    quiet_until = 0 if last.left_ms is None else last.left_ms + cooldown // timedelta(milliseconds=1)
     facts = {
         "open_seats": state.open_seats,
         "capacity": state.capacity,
@@ -180,14 +188,12 @@ def _row(
         "facts": facts,
         "observed_at_ms": to_ms(state.observed_at),
         "created_at_ms": to_ms(now),
-        "due_at_ms": max(to_ms(now), quiet_until),
+        "due_at_ms": to_ms(due),
     }
 
 
-def _write(
-    connection: Connection, rows: Sequence[dict[str, Any]], told: dict[tuple[int, Kind], _Told]
-) -> None:
-    back = [row for row in rows if told.get(_line(row), _Told()).is_back(row["episode"])]
+def _write(connection: Connection, rows: Sequence[dict[str, Any]], notified: dict[_Line, Notified]) -> None:
+    back = [row for row in rows if notified.get(_line(row), NEVER).is_withdrawn(row["episode"])]
     new = [row for row in rows if row not in back]
     if new:
         connection.execute(insert(notifications), new)
@@ -196,7 +202,7 @@ def _write(
         connection.execute(_BRING_BACK, [row | _identity(row) | again for row in back])
 
 
-def _line(row: dict[str, Any]) -> tuple[int, Kind]:
+def _line(row: dict[str, Any]) -> _Line:
     return row["watch_id"], row["kind"]
 
 

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from domain.changes import Change, InstructorAssigned, SeatsRose
 from domain.history import Sighting
+from domain.notification_policy import SAME_INSTRUCTOR, SAME_OPENING, unwanted
 from domain.observation import UNASSIGNED
-from domain.watch import kind_of
 from store.audit import Entry
 from store.watches import StoredWatch
 
@@ -49,14 +49,12 @@ def silence(stored: StoredWatch, change: Change, at: datetime, operated: Collect
     """
     if at < stored.created_at or (stored.ended_at is not None and at >= stored.ended_at):
         return None
-    watch = stored.watch
-    if kind_of(change) not in watch.kinds:
-        return f"it does not want {kind_of(change)}"
-    if isinstance(change, SeatsRose) and change.after < watch.min_seats:
-        return f"it waits for {watch.min_seats} seats"
-    if isinstance(change, SeatsRose) and change.before >= watch.min_seats:
-        return "seats enough were open before"
-    return "it was paused" if _was_paused(at, operated) else "it was told of this opening before"
+    reason = unwanted(stored.watch, change)
+    if reason is not None:
+        return reason
+    if _was_paused(at, operated):
+        return "it was paused"
+    return SAME_INSTRUCTOR if isinstance(change, InstructorAssigned) else SAME_OPENING
 
 
 def _rise(before: Sighting, after: Sighting) -> tuple[Change, ...]:

@@ -12,7 +12,7 @@ from domain.changes import Change, InstructorAssigned, SeatsRose, SectionRetired
 from domain.errors import InvalidInputError
 from domain.observation import UNASSIGNED, Observation
 from domain.watch import ALL_KINDS, NO_ADDRESS, Kind, Watch, checked_address, kind_of, normal_address
-from tests.domain.timeline import KEY, TIMELINES, fold, seen, told
+from tests.domain.timeline import KEY, TIMELINES, fold, seen, told, wants
 
 ADA = "ada@example.edu"
 CHANGES = [
@@ -25,9 +25,9 @@ CHANGES = [
 @pytest.mark.parametrize(("change", "kind"), CHANGES)
 def test_a_watch_wants_only_the_kinds_it_asked_for(change: Change, kind: Kind) -> None:
     assert kind_of(change) is kind
-    assert Watch(ADA, KEY).wants(change)
-    assert Watch(ADA, KEY, (kind,)).wants(change)
-    assert not Watch(ADA, KEY, tuple(other for other in ALL_KINDS if other is not kind)).wants(change)
+    assert wants(Watch(ADA, KEY), change)
+    assert wants(Watch(ADA, KEY, (kind,)), change)
+    assert not wants(Watch(ADA, KEY, tuple(other for other in ALL_KINDS if other is not kind)), change)
 
 
 @pytest.mark.parametrize(("before", "after", "min_seats"), list(product(range(5), range(5), range(1, 5))))
@@ -36,13 +36,13 @@ def test_seats_are_news_exactly_when_they_rise_to_what_was_asked_for(
 ) -> None:
     watch = Watch(ADA, KEY, min_seats=min_seats)
     crosses = before < min_seats and after >= min_seats
-    assert watch.wants(SeatsRose(before, after, 1)) is crosses
+    assert wants(watch, SeatsRose(before, after, 1)) is crosses
 
 
 def test_somebody_who_needs_three_seats_is_told_when_the_third_comes() -> None:
     changes = fold(seen(minute, count) for minute, count in enumerate([0, 1, 2, 3, 4]))[1]
     assert told(Watch(ADA, KEY, min_seats=3), changes) == [(Kind.SEAT_AVAILABLE, 1)]
-    assert [change for change in changes if Watch(ADA, KEY, min_seats=3).wants(change)] == [
+    assert [change for change in changes if wants(Watch(ADA, KEY, min_seats=3), change)] == [
         SeatsRose(2, 3, 1)
     ]
 
@@ -56,7 +56,7 @@ def test_seats_that_fall_short_and_come_back_are_one_episode_until_none_is_left(
 @given(TIMELINES)
 def test_however_observations_come_a_reader_is_told_once_of_each_episode(timeline: list[Observation]) -> None:
     state, changes = fold(timeline)
-    wanted = [change for change in changes if Watch(ADA, KEY).wants(change)]
+    wanted = [change for change in changes if wants(Watch(ADA, KEY), change)]
     episodes = Counter((kind_of(change), change.episode) for change in wanted)
     assert all(times == 1 for times in episodes.values())
     assert sorted(episode for kind, episode in episodes if kind is Kind.SEAT_AVAILABLE) == list(
@@ -80,7 +80,7 @@ def test_every_order_and_repetition_of_a_short_story_tells_no_episode_twice() ->
     repeated = (chain(order, order[::-1]) for order in permutations(story))
     for order in chain(permutations(story), repeated):
         changes = fold(order)[1]
-        kinds = [(kind_of(change), change.episode) for change in changes if Watch(ADA, KEY).wants(change)]
+        kinds = [(kind_of(change), change.episode) for change in changes if wants(Watch(ADA, KEY), change)]
         assert len(kinds) == len(set(kinds))
         assert len([kind for kind, _ in kinds if kind is Kind.SEAT_AVAILABLE]) <= 2
 

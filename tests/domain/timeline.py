@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from domain.changes import Change, SectionState, advance
+from domain.notification_policy import unwanted
 from domain.observation import UNASSIGNED, Observation
 from domain.section import SectionKey
 from domain.watch import Kind, Watch, kind_of
@@ -35,9 +36,15 @@ def fold(
     return state, changes
 
 
+def wants(watch: Watch, change: Change) -> bool:
+    return unwanted(watch, change) is None
+
+
 def told(watch: Watch, changes: Iterable[Change]) -> list[tuple[Kind, int]]:
     """What `watch` is told of, each kind and episode once, in order: the table's unique key keeps it so."""
-    return list(dict.fromkeys((kind_of(change), change.episode) for change in changes if watch.wants(change)))
+    return list(
+        dict.fromkeys((kind_of(change), change.episode) for change in changes if wants(watch, change))
+    )
 
 
 OBSERVATIONS = st.builds(

@@ -38,6 +38,8 @@ class Oracle:
     _commits: int = 0
     _sections: dict[int, Section] = field(default_factory=lambda: defaultdict(Section))
     _watches: dict[int, list[Any]] = field(default_factory=dict)
+    _named: dict[Told, str] = field(default_factory=dict)
+    _withdrawn: set[Told] = field(default_factory=set)
 
     def problems(self, commit: Commit) -> Iterator[str]:
         """How the notifications of one commit differ from those that its changes call for."""
@@ -47,8 +49,9 @@ class Oracle:
         news = set(self._due(commit))
         self._news |= dict.fromkeys(news, self._commits)
         for _, *told, _, state in commit.of("notices"):
-            if state == "suppressed":
+            if state in {"suppressed", "dead"}:
                 self._ends[told[0], told[1], told[2]] = self._commits
+                self._withdrawn.add((told[0], told[1], told[2]))
         due = news - self.told
         made = [(line[1], line[2], line[3]) for line in commit.of("notices") if line[4] is None]
         if sorted(made) != sorted(due):
@@ -77,7 +80,15 @@ class Oracle:
         nobody, section.instructor = section.instructor == "", instructor
         if nobody and instructor:
             section.assignments += 1
-            yield from self._tell(row_id, "instructor_assigned", section.assignments, lambda _: True)
+            for told in self._tell(row_id, "instructor_assigned", section.assignments, lambda _: True):
+                if self._last_named(told[0]) != instructor:
+                    self._named[told] = instructor
+                    yield told
+
+    def _last_named(self, watch_id: int) -> str | None:
+        """Whom the newest notification of an assignment named that was not withdrawn."""
+        told = [each for each in self._named if each[0] == watch_id and each not in self._withdrawn]
+        return self._named[max(told)] if told else None
 
     def _tell(self, row_id: int, kind: str, episode: int, is_enough: Any) -> Iterator[Told]:
         for watch_id, section, kinds, min_seats, ended in self._watches.values():

@@ -18,6 +18,7 @@ from domain.run import RunState, WaitReason
 from domain.watch import Watch
 from store.checks import MAX_ATTEMPTS, Settled
 from store.schema import notifications
+from tests.domain.timeline import wants
 from tests.store.desk import ADA, ALAN, GRACE, Desk, key
 from tests.store.rivals import together
 
@@ -311,7 +312,7 @@ def test_the_store_tells_what_the_domain_tells(
         observed_at = start + timedelta(minutes=minute)
         observation = Observation(key(number), observed_at, open_seats, None, None)
         state, changes = advance(state, observation)
-        told |= {change.episode for change in changes if watch.wants(change)}
+        told |= {change.episode for change in changes if wants(watch, change)}
         desk.check(observation)
     assert desk.sections.get(key(number)) == state
     page, _ = desk.deliveries.page(watch_id=stored.id, state=None, before=None, limit=100)

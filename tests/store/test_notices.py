@@ -7,11 +7,13 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from domain.notice import NoticeState
 from domain.observation import UNASSIGNED
 from domain.watch import Kind
 from store.database import Database
+from store.schema import sections
 from tests.store.desk import ADA, DETAILS, GRACE, Desk, key
 
 COOLDOWN = timedelta(seconds=600)
@@ -165,7 +167,7 @@ def test_instructors_that_come_and_go_become_one_letter_after_the_cooldown(desk:
 
     teach(UNASSIGNED, "Ada Lovelace")
     assert desk.send() == [ADA]
-    teach(UNASSIGNED, "Ada Lovelace", UNASSIGNED, "Grace Hopper")
+    teach(UNASSIGNED, "Alan Turing", UNASSIGNED, "Grace Hopper")
     desk.clock.advance(COOLDOWN.total_seconds())
     assert desk.send() == [ADA]
     assert desk.states() == [(1, SENT), (2, SUPPRESSED), (3, SENT)]
@@ -238,3 +240,49 @@ def test_a_paused_watch_is_not_notified_and_the_next_opening_after_it_is(desk: D
     assert desk.show(3).notifications == 0
     assert desk.show(0, 1).notifications == 1
     assert [stored.notice.episode for stored in desk.notices()] == [2]
+
+
+def test_an_instructor_who_is_assigned_again_is_told_once(desk: Desk) -> None:
+    desk.watch()
+    for name in (UNASSIGNED, "Ada Lovelace", UNASSIGNED, "Ada Lovelace", UNASSIGNED, "Ada Lovelace"):
+        desk.clock.advance(3600)
+        desk.check(desk.seen(1, name))
+        desk.send()
+    assert [(each.notice.episode, each.notice.instructor) for each in desk.notices()] == [(1, "Ada Lovelace")]
+
+
+def test_another_instructor_is_told_and_then_the_first_one_again(desk: Desk) -> None:
+    desk.watch()
+    for name in (UNASSIGNED, "Ada Lovelace", UNASSIGNED, "Grace Hopper", UNASSIGNED, "Ada Lovelace"):
+        desk.clock.advance(3600)
+        desk.check(desk.seen(1, name))
+        desk.send()
+    named = [each.notice.instructor for each in desk.notices()]
+    assert named == ["Ada Lovelace", "Grace Hopper", "Ada Lovelace"]
+
+
+def test_an_instructor_whose_notification_was_withdrawn_is_told_again(desk: Desk) -> None:
+    watch = desk.watch()
+    desk.check(desk.seen(1, UNASSIGNED))
+    desk.clock.advance(1)
+    desk.check(desk.seen(1, "Ada Lovelace"))
+    desk.watches.pause(watch.id, desk.clock.now() + timedelta(seconds=30))
+    assert desk.send() == []
+    desk.watches.pause(watch.id, None)
+    for name in (UNASSIGNED, "Ada Lovelace"):
+        desk.clock.advance(60)
+        desk.check(desk.seen(1, name))
+    assert desk.send() == [ADA]
+    assert desk.states() == [(1, SUPPRESSED), (2, SENT)]
+
+
+def test_a_letter_that_claims_to_have_left_tomorrow_silences_for_one_cooldown(desk: Desk) -> None:
+    desk.watch()
+    desk.clock.advance(86_400)
+    desk.show(0, 1)
+    desk.send()
+    desk.clock.advance(-86_400)
+    with desk.database.write() as connection:  # as if observations were in order all the same
+        connection.execute(update(sections).values(observed_at_ms=None))
+    desk.show(0, 1)
+    assert _due(desk) == [desk.clock.now() + COOLDOWN]

@@ -18,6 +18,14 @@ from tests.support.house import House
 HOUR = timedelta(hours=1)
 
 
+def teach(rollcall: House, *names: str) -> None:
+    """The section is taught by each of `names` in turn, a minute apart."""
+    for name in names:
+        rollcall.clock.advance(60)
+        rollcall.catalog.rows[rollcall.key()] = Row(instructor=name)
+        rollcall.run()
+
+
 def see(rollcall: House, *counts: int, number: str = "12430") -> None:
     """The section is seen with each of `counts` in turn, a minute apart."""
     for open_seats in counts:
@@ -98,6 +106,15 @@ def test_an_opening_is_told_once_however_it_grows(rollcall: House) -> None:
     found = views.of_watch(rollcall.services, stored.id)
     assert said(found, What.SILENT) == [
         "seat_available not told to ada@example.edu: it was told of this opening before"
+    ]
+
+
+def test_an_instructor_who_was_named_before_is_said_to_have_been(rollcall: House) -> None:
+    stored = rollcall.watch()
+    teach(rollcall, "Staff", "Ada Lovelace", "Staff", "Ada Lovelace")
+    found = views.of_watch(rollcall.services, stored.id)
+    assert said(found, What.SILENT) == [
+        "instructor_assigned not told to ada@example.edu: the last notification named the same instructor"
     ]
 
 

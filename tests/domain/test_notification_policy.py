@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.changes import InstructorAssigned, SeatsRose
+from domain.notification_policy import (
+    NEVER,
+    SAME_INSTRUCTOR,
+    SAME_OPENING,
+    Notified,
+    due_at,
+    objection,
+    repeated,
+    unwanted,
+)
+from domain.watch import Kind, Watch
+from tests.domain.timeline import KEY, START
+
+WATCH = Watch("ada@example.edu", KEY, min_seats=2)
+COOLDOWN = timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(
+    ("watch", "change", "why"),
+    [
+        (WATCH, SeatsRose(0, 2, 1), None),
+        (WATCH, SeatsRose(0, 1, 1), "it waits for 2 seats"),
+        (WATCH, SeatsRose(2, 3, 1), "seats enough were open before"),
+        (
+            Watch(WATCH.email, KEY, (Kind.SECTION_RETIRED,)),
+            SeatsRose(0, 2, 1),
+            "it does not want seat_available",
+        ),
+    ],
+)
+def test_why_a_watch_does_not_want_a_change_is_said(watch: Watch, change: SeatsRose, why: str | None) -> None:
+    assert unwanted(watch, change) == objection(watch, change, NEVER) == why
+
+
+def test_each_opening_is_news_once() -> None:
+    notified = Notified(episode=2)
+    assert repeated(SeatsRose(0, 1, 3), notified) is None
+    assert repeated(SeatsRose(0, 1, 2), notified) == SAME_OPENING
+
+
+def test_a_withdrawn_opening_is_news_again_until_a_newer_one_has_come() -> None:
+    assert repeated(SeatsRose(0, 1, 2), Notified(2, withdrawn_episode=2)) is None
+    assert repeated(SeatsRose(0, 1, 2), Notified(3, withdrawn_episode=2)) == SAME_OPENING
+
+
+def test_an_assignment_is_news_unless_it_names_who_was_named_last() -> None:
+    notified = Notified(episode=1, instructor="Ada Lovelace")
+    assert repeated(InstructorAssigned("Ada Lovelace", 2), notified) == SAME_INSTRUCTOR
+    assert repeated(InstructorAssigned("Grace Hopper", 2), notified) is None
+    assert repeated(InstructorAssigned("Ada Lovelace", 2), NEVER) is None
+
+
+@given(st.integers(min_value=-100_000, max_value=100_000))
+def test_nobody_waits_longer_than_the_cooldown_whatever_time_the_last_message_bears(
+    ago: int,
+) -> None:
+    left_at = START - timedelta(seconds=ago)
+    due = due_at(Notified(1, left_at=left_at), START, COOLDOWN)
+    assert START <= due <= START + COOLDOWN
+    if ago >= 0:
+        assert due == max(START, left_at + COOLDOWN)
+
+
+def test_a_first_notification_is_due_at_once() -> None:
+    assert due_at(NEVER, START, COOLDOWN) == START
