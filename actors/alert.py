@@ -10,8 +10,8 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
-from actors.deliver import verdict_on
 from actors.registry import actor
+from actors.sending import verdict_on
 from actors.services import Services
 from domain.alert import Bulletin
 from domain.errors import RollcallError, TransientError, UnreachableError

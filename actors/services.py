@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -121,7 +122,7 @@ class Services:
 
     Shape: `breakers` has one entry a source, by its name, and "mail". `run_lifetime` bounds how long a run
     may hold its sections. `publish` raises UnreachableError when the broker cannot be reached. `tally`
-    counts what happens, for Prometheus.
+    counts what happens, for Prometheus. `wait` lets some seconds pass, between attempts to write.
     """
 
     clock: Clock
@@ -138,3 +139,4 @@ class Services:
     operator: Operator = Operator()
     tally: Tally = field(default_factory=Tally)
     jobs: JobPorts = field(default_factory=JobPorts)
+    wait: Callable[[float], object] = time.sleep

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -38,6 +38,10 @@ class Source(Protocol):
         """Let go of connections and threads; the source is not used after it."""
 
 
+def unconditionally() -> None:
+    """A hand-over of which nobody keeps account."""
+
+
 class Mailer(Protocol):
     """One way to send mail."""
 
@@ -49,12 +53,28 @@ class Mailer(Protocol):
     def batch_size(self) -> int:
         """How many letters may go out under one key."""
 
-    def send(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether a call may be repeated with the same letters and key, and mails nobody twice."""
+
+    @property
+    def longest_send_seconds(self) -> float:
+        """The bound of one `send`: the sum of the transport's own time-outs."""
+
+    def send(
+        self,
+        letters: Sequence[Letter],
+        idempotency_key: str,
+        before_handover: Callable[[], None] = unconditionally,
+    ) -> list[Receipt]:
         """Send `letters`; one receipt each, in their order. A letter with attachments goes alone.
 
-        Repeating the call with the same letters and key is safe where the transport honours keys.
+        `before_handover` is called at the last moment at which the letters can still be kept, before every
+        hand-over; what it raises ends the call, and nothing was handed over.
 
         Raises: TransientError when it is unknown whether any letter was taken; PermanentError when none was.
+        After the hand-over UnreachableError, RateLimitedError and UnauthorisedError say that none was taken,
+        and from a transport without keys UpstreamError too.
         """
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
@@ -17,6 +17,7 @@ from domain.errors import (
     UpstreamTimeoutError,
 )
 from domain.notice import Letter, Receipt
+from domain.ports import unconditionally
 from mail.postmark_wire import mail_of, receipt_of, refusal_of
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ class Postmark:
     """Sends one letter a call.
 
     A weaker promise than a transport with idempotency keys: Postmark knows none. When its answer is lost, or
-    this process dies before the receipt is noted, the letter goes out twice. Its `Message-ID` stays the same,
-    so that many mailboxes show it once.
+    this process dies before the receipt is noted, it stays unknown whether the letter was sent.
 
     Source: https://postmarkapp.com/developer/api/email-api
     """
@@ -51,7 +51,22 @@ class Postmark:
         """One: of several, a lost answer could not say which were taken."""
         return 1
 
-    def send(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:  # noqa: ARG002 - no keys
+    @property
+    def is_idempotent(self) -> bool:
+        """Postmark knows no keys."""
+        return False
+
+    @property
+    def longest_send_seconds(self) -> float:
+        """The connection, the request and the answer."""
+        return _CONNECT_SECONDS + 2 * self.timeout_seconds
+
+    def send(
+        self,
+        letters: Sequence[Letter],
+        idempotency_key: str,  # noqa: ARG002 - no keys
+        before_handover: Callable[[], None] = unconditionally,
+    ) -> list[Receipt]:
         """Send the one letter.
 
         Raises: TransientError when Postmark could not take it now, or may have taken it; PermanentError when
@@ -59,7 +74,7 @@ class Postmark:
         """
         if len(letters) > self.batch_size:
             raise RejectedError("Postmark is given one letter at a time")
-        return [self._send(letter) for letter in letters]
+        return [self._send(letter, before_handover) for letter in letters]
 
     def log_in(self) -> None:
         """Ask whether Postmark knows the token; nothing is sent. Raises: as `send`."""
@@ -67,8 +82,10 @@ class Postmark:
         if status != HTTPStatus.OK:
             raise refusal_of(status, answer)
 
-    def _send(self, letter: Letter) -> Receipt:
-        return receipt_of(*self._ask("POST", "/email", json.dumps(mail_of(letter)).encode()))
+    def _send(self, letter: Letter, before_handover: Callable[[], None]) -> Receipt:
+        body = json.dumps(mail_of(letter)).encode()
+        before_handover()
+        return receipt_of(*self._ask("POST", "/email", body))
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, dict[str, Any]]:
         import requests  # noqa: PLC0415 - heavy
@@ -111,8 +128,17 @@ def _document(answer: requests.Response) -> dict[str, Any]:
 def _lost(error: requests.RequestException) -> TransientError:
     import requests  # noqa: PLC0415
 
-    if isinstance(error, requests.ConnectTimeout):
+    if isinstance(error, requests.ConnectTimeout) or _never_connected(error):
         return UnreachableError("no connection to Postmark")
     if isinstance(error, requests.Timeout):
         return UpstreamTimeoutError("Postmark did not answer in time; it may have taken the letter")
-    return UnreachableError(f"Postmark cannot be reached ({type(error).__name__}); it may have the letter")
+    return MalformedAnswerError(
+        f"Postmark's answer was lost ({type(error).__name__}); it may have the letter"
+    )
+
+
+def _never_connected(error: requests.RequestException) -> bool:
+    import requests  # noqa: PLC0415
+    from urllib3.exceptions import MaxRetryError  # noqa: PLC0415
+
+    return isinstance(error, requests.ConnectionError) and isinstance(error.args[0], MaxRetryError)

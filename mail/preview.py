@@ -6,14 +6,14 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from domain.errors import TransientError
 from domain.notice import Accepted, Letter, Receipt
-from domain.ports import Clock
+from domain.ports import Clock, unconditionally
 from mail.mime import message
 
 _MARK_LENGTH = 16
@@ -43,11 +43,27 @@ class Preview:
         """As many as any transport takes."""
         return 100
 
-    def send(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:
+    @property
+    def is_idempotent(self) -> bool:
+        """A letter repeated under its key is not written again."""
+        return True
+
+    @property
+    def longest_send_seconds(self) -> float:
+        """A disk has no time-out; this is far above what a hundred small files take."""
+        return 30.0
+
+    def send(
+        self,
+        letters: Sequence[Letter],
+        idempotency_key: str,
+        before_handover: Callable[[], None] = unconditionally,
+    ) -> list[Receipt]:
         """Write `letters`; every one is accepted.
 
         Raises: TransientError when the folder cannot be written.
         """
+        before_handover()
         try:
             return self._write_all(letters, idempotency_key)
         except OSError as error:

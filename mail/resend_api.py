@@ -21,7 +21,7 @@ from domain.errors import (
     UpstreamError,
 )
 from domain.notice import Accepted, Letter, Receipt, Refused
-from domain.ports import Clock
+from domain.ports import Clock, unconditionally
 from mail.turns import Turns
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _API_URL = "https://api.resend.com"
 _TOO_MANY = 429
+CONNECT_SECONDS = 5.0
 _REFUSALS: dict[int, type[PermanentError]] = {
     401: UnauthorisedError,
     403: UnauthorisedError,
@@ -71,7 +72,22 @@ class Resend:
         """What Resend takes in one request."""
         return 100
 
-    def send(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:
+    @property
+    def is_idempotent(self) -> bool:
+        """Resend honours a key for 24 hours."""
+        return True
+
+    @property
+    def longest_send_seconds(self) -> float:
+        """The connection, the request and the answer."""
+        return CONNECT_SECONDS + 2 * self.timeout_seconds
+
+    def send(
+        self,
+        letters: Sequence[Letter],
+        idempotency_key: str,
+        before_handover: Callable[[], None] = unconditionally,
+    ) -> list[Receipt]:
         """Send `letters` under `idempotency_key` (at most 256 characters); one receipt each, in order.
 
         Raises: TransientError when their fate is unknown or Resend is busy: repeat with the same letters
@@ -82,6 +98,7 @@ class Resend:
         if self.turns:
             self.turns.wait()
         mails = [_mail(letter) for letter in letters]
+        before_handover()
         if any(letter.attachments for letter in letters):
             return [_receipt(self._post_alone(mails, idempotency_key))]
         return _receipts(self._post_batch(mails, idempotency_key), len(letters))

@@ -11,8 +11,8 @@ from resend.http_client import HTTPClient
 from urllib3.exceptions import MaxRetryError
 
 from domain.errors import MalformedAnswerError, TransientError, UnreachableError, UpstreamTimeoutError
+from mail.resend_api import CONNECT_SECONDS
 
-_CONNECT_SECONDS = 5.0
 _FAILED = 400
 
 
@@ -28,7 +28,7 @@ class KeepAlive(HTTPClient):
         self, timeout_seconds: float, heed: Callable[[int, Mapping[str, str]], None] | None = None
     ) -> None:
         self._heed = heed
-        self._timeout = (min(_CONNECT_SECONDS, timeout_seconds), timeout_seconds)
+        self._timeout = (min(CONNECT_SECONDS, timeout_seconds), timeout_seconds)
         self._session = requests.Session()
         self._session.trust_env = False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import parseaddr
@@ -23,12 +23,14 @@ from domain.errors import (
     UpstreamTimeoutError,
 )
 from domain.notice import Accepted, Letter, Receipt, Refused
-from domain.ports import Clock
+from domain.ports import Clock, unconditionally
 from mail.mime import message
 
 _PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 _DONE, _RECIPIENT_TAKEN = 250, {250, 251}
 _PERMANENT = 500
+# Connection, greeting, EHLO, STARTTLS, TLS, EHLO, AUTH (3), MAIL, RCPT, DATA, the letter, QUIT.
+_REPLIES = 14
 _UNAUTHORISED = (smtplib.SMTPAuthenticationError, smtplib.SMTPSenderRefused)
 
 
@@ -48,8 +50,8 @@ class Smtp:
     and user optional. Certificates are verified.
 
     A weaker promise than a transport with idempotency keys: SMTP knows none. When the connection breaks
-    between the server's acceptance and our reading of it, or this process dies before the receipt is noted,
-    the letter goes out twice. Its `Message-ID` stays the same, so that many mailboxes show it once.
+    between the letter and the server's reply, or this process dies before the receipt is noted, it stays
+    unknown whether the letter was sent. Whatever fails before DATA is certain: nothing was handed over.
 
     Raises: InvalidInputError when `url` is not of that shape.
     """
@@ -72,7 +74,22 @@ class Smtp:
         """One: of several, a failure could not say which were taken."""
         return 1
 
-    def send(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:  # noqa: ARG002 - no keys
+    @property
+    def is_idempotent(self) -> bool:
+        """SMTP knows no keys."""
+        return False
+
+    @property
+    def longest_send_seconds(self) -> float:
+        """Every reply that one letter waits for."""
+        return _REPLIES * self.timeout_seconds
+
+    def send(
+        self,
+        letters: Sequence[Letter],
+        idempotency_key: str,  # noqa: ARG002 - no keys
+        before_handover: Callable[[], None] = unconditionally,
+    ) -> list[Receipt]:
         """Send the one letter.
 
         Raises: TransientError when the server could not take it now, or may have taken it; PermanentError
@@ -80,7 +97,7 @@ class Smtp:
         """
         if len(letters) > self.batch_size:
             raise RejectedError("SMTP takes one letter at a time")
-        return [self._send(letter) for letter in letters]
+        return [self._send(letter, before_handover) for letter in letters]
 
     def log_in(self) -> None:
         """Connect, log in and leave. Raises: as `send`."""
@@ -90,13 +107,15 @@ class Smtp:
         except OSError as error:
             raise _translate(error) from error
 
-    def _send(self, letter: Letter) -> Receipt:
+    def _send(self, letter: Letter, before_handover: Callable[[], None]) -> Receipt:
         if not letter.to.isascii():
             return Refused("the address has letters that plain SMTP cannot carry")
         body = message(letter, self.clock.now()).as_bytes()
         try:
             with self._conversation() as server:
-                answer = _transmit(server, parseaddr(letter.sender)[1], letter.to, body)
+                _address(server, parseaddr(letter.sender)[1], letter.to, len(body))
+                before_handover()
+                answer = _transmit(server, body)
         except smtplib.SMTPRecipientsRefused as error:
             return _refusal(*error.recipients[letter.to], error)
         except smtplib.SMTPDataError as error:
@@ -154,16 +173,23 @@ def _malformed() -> InvalidInputError:
     )
 
 
-def _transmit(server: smtplib.SMTP, sender: str, to: str, body: bytes) -> str:
-    """What the server said of the letter that it took, which `sendmail` keeps to itself; raises as that."""
+def _address(server: smtplib.SMTP, sender: str, to: str, size: int) -> None:
+    """Name sender and recipient; raises as `sendmail`."""
     server.ehlo_or_helo_if_needed()
-    code, said = server.mail(sender, [f"size={len(body)}"] if server.has_extn("size") else [])
+    code, said = server.mail(sender, [f"size={size}"] if server.has_extn("size") else [])
     if code != _DONE:
         raise smtplib.SMTPSenderRefused(code, said, sender)
     code, said = server.rcpt(to)
     if code not in _RECIPIENT_TAKEN:
         raise smtplib.SMTPRecipientsRefused({to: (code, said)})
-    code, said = server.data(body)
+
+
+def _transmit(server: smtplib.SMTP, body: bytes) -> str:
+    """What the server said of the letter that it took, which `sendmail` keeps to itself; raises as that."""
+    try:
+        code, said = server.data(body)
+    except ssl.SSLError as error:
+        raise smtplib.SMTPServerDisconnected(f"the encrypted connection broke: {error}") from error
     if code != _DONE:
         raise smtplib.SMTPDataError(code, said)
     return " ".join(f"{code} {_text(said)}".split())

@@ -1,7 +1,8 @@
 """The outbox: pending notifications become mail batches, each sent under one key.
 
-A batch is made in one transaction, its letters are frozen in a second, and what the transport said is
-written in a third. Whatever stops in between is taken up again under the same key (`claim`).
+A batch is made in one transaction, its letters are frozen in a second, the hand-over is noted in a third, and
+what the transport said is written in the last. A claim is a lease with a fence: every later write names the
+fence, and a sender whose claim has passed to another changes nothing (docs/adr/0006).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, func, select, update
+from sqlalchemy import BigInteger, Connection, Update, bindparam, func, select, update
 
 from domain.errors import TransientError
 from domain.notice import Accepted, Letter, Notice, NoticeState, Receipt
@@ -31,15 +32,25 @@ _NOTICES = (
     .where(notifications.c.mail_batch_id == bindparam("batch_id"))
     .order_by(notifications.c.id)
 )
-_BEGIN = update(mail_batches).where(_IS_BATCH).values(starts=_batch.starts + 1)
-_FREEZE = update(mail_batches).where(_IS_BATCH, _batch.letters.is_(None))
-_CHANGE = update(mail_batches).where(_IS_BATCH, _batch.state == BatchState.SENDING)
-_ATTEMPT = _CHANGE.values(
-    attempts=_batch.attempts + 1,
+_BEGIN = update(mail_batches).where(_IS_BATCH).values(starts=_batch.starts + 1, fence=_batch.fence + 1)
+_IS_HELD = (_batch.state == BatchState.SENDING) & (_batch.fence == bindparam("held_fence"))
+_HOLD = select(_batch.id).where(_IS_BATCH, _IS_HELD).with_for_update()
+_CHANGE = update(mail_batches).where(_IS_BATCH, _IS_HELD)
+_FREEZE = _CHANGE.where(_batch.attempts == 0)
+_HAND_OVER = _CHANGE.where(_batch.due_at_ms > bindparam("now_ms")).values(
     first_attempt_at_ms=func.coalesce(_batch.first_attempt_at_ms, bindparam("now_ms", type_=BigInteger)),
 )
-_CLOSE = _CHANGE.values(letters=None, due_at_ms=None)
-_SETTLE = update(notifications).where(notifications.c.id == bindparam("notice_id"))
+_ENDED = {"letters": None, "due_at_ms": None}
+_CLOSE = _CHANGE.values(_ENDED)
+# An acceptance is a fact, whoever heard it: it also ends a batch that has passed to another sender.
+_ACCEPT = (
+    update(mail_batches)
+    .where(_IS_BATCH, _batch.state.in_([BatchState.SENDING, BatchState.UNKNOWN]))
+    .values(_ENDED)
+)
+_SETTLE = update(notifications).where(
+    notifications.c.id == bindparam("notice_id"), notifications.c.mail_batch_id == bindparam("of_batch")
+)
 _DUE_BATCH = select(_batch.id).where(IS_DUE_BATCH).limit(1)
 _DUE_NOTICE = (
     select(notifications.c.id)
@@ -49,15 +60,16 @@ _DUE_NOTICE = (
 
 
 class LostBatchError(TransientError):
-    """The lease ran out before the batch was handed over, and another sender has its letters now."""
+    """The claim on the batch has run out: its letters are another sender's now, or are settled."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailBatch:
     """Letters that leave together under `key`; `letters` is None until they are frozen.
 
-    Shape: `starts` counts the claims since it last ended in any way, this one included: with each more than
-    one, a sender died with it, or was held up for longer than its lease.
+    Shape: `fence` rises with each claim, and the newest alone may write. `starts` counts the claims since it
+    last ended in any way, this one included: with each more than one, a sender died with it, or was paused
+    for longer than its lease.
     """
 
     id: int
@@ -67,6 +79,7 @@ class MailBatch:
     attempts: int
     first_attempt_at: datetime | None
     reason: str | None
+    fence: int
     starts: int = 1
 
 
@@ -106,67 +119,71 @@ class Outbox:
             connection.execute(_BEGIN, {"batch_id": batch_id, "due_at_ms": to_ms(now + lease)})
             return _read(connection, batch_id)
 
-    def freeze(self, batch_id: int, letters: Sequence[Letter]) -> None:
-        """Keep the letters exactly as they will leave; the first ones kept stay."""
+    def freeze(self, batch: MailBatch, letters: Sequence[Letter]) -> None:
+        """Keep the letters exactly as they will leave. Raises: LostBatchError, also after a hand-over."""
         rows = [_row_of(letter) for letter in letters]
         with self._database.write() as connection:
-            connection.execute(_FREEZE, {"batch_id": batch_id, "letters": rows})
+            _change(connection, _FREEZE, batch, {"letters": rows})
 
-    def attempt(self, batch_id: int, now: datetime) -> None:
-        """Note that the batch is about to be handed to the transport.
+    def hand_over(self, batch: MailBatch, now: datetime, *, lease: timedelta) -> None:
+        """Note that the letters leave now, and renew the claim for the time that this may take.
 
-        Raises: LostBatchError when it must not be: its letters went back to the outbox, or were settled.
+        Safe to repeat. Raises: LostBatchError when they must not leave: the claim has run out.
         """
+        values = {"now_ms": to_ms(now), "attempts": batch.attempts + 1, "due_at_ms": to_ms(now + lease)}
         with self._database.write() as connection:
-            if connection.execute(_ATTEMPT, {"batch_id": batch_id, "now_ms": to_ms(now)}).rowcount == 0:
-                raise LostBatchError(f"mail batch {batch_id} was taken over while its sender was held up")
+            _change(connection, _HAND_OVER, batch, values)
 
     def settle(self, batch: MailBatch, receipts: Sequence[Receipt], now: datetime) -> None:
-        """Write what became of each letter; a batch that is settled already stays as it is."""
+        """Write the outcome of each letter. Safe to repeat: a batch that is settled already stays as it is.
+
+        An acceptance is written even when the claim has run out. Raises: LostBatchError for refusals then.
+        """
+        accepted = [each.provider_id for each in receipts if isinstance(each, Accepted)]
         with self._database.write() as connection:
-            if not _close(connection, batch.id, BatchState.DONE, None):
+            values = {"state": BatchState.DONE, "reason": None}
+            if not _execute(connection, _ACCEPT if accepted else _CLOSE, batch, values):
+                _require_settled(connection, batch)
                 return
             for notice, receipt in zip(batch.notices, receipts, strict=True):
-                connection.execute(_SETTLE, {"notice_id": notice.id} | _settled(receipt, to_ms(now)))
-            apply_early(connection, [each.provider_id for each in receipts if isinstance(each, Accepted)])
+                letter = {"notice_id": notice.id, "of_batch": batch.id}
+                connection.execute(_SETTLE, letter | _settled(receipt, to_ms(now)))
+            apply_early(connection, accepted)
 
-    def postpone(self, batch_id: int, due_at: datetime, reason: str | None = None) -> None:
-        """Try the batch again at `due_at`, under the same key; its sender has come to an end with it."""
+    def postpone(self, batch: MailBatch, due_at: datetime, reason: str | None = None) -> None:
+        """Try the batch again at `due_at`, with the same letters and key. Raises: LostBatchError."""
         values = {"due_at_ms": to_ms(due_at), "reason": reason, "starts": 0}
         with self._database.write() as connection:
-            connection.execute(_CHANGE, {"batch_id": batch_id} | values)
+            _change(connection, _CHANGE, batch, values)
 
     def hold(self, batch: MailBatch, due_at: datetime, reason: str) -> None:
-        """As `postpone`, where the transport took nothing: what was noted of this attempt is taken back.
+        """As `postpone`, where the transport took nothing: the hand-over that was noted is taken back.
 
-        So a batch that was never handed over dissolves, and its letters can still be called off.
+        A batch that was never handed over dissolves at `due_at`, and its letters are judged again.
         """
         first = batch.first_attempt_at
         values: dict[str, Any] = {"attempts": batch.attempts, "due_at_ms": to_ms(due_at), "reason": reason}
         values |= {"first_attempt_at_ms": None if first is None else to_ms(first), "starts": 0}
         with self._database.write() as connection:
-            connection.execute(_CHANGE, {"batch_id": batch.id} | values)
+            _change(connection, _CHANGE, batch, values)
 
     def bury(self, batch: MailBatch, state: BatchState, reason: str, now: datetime) -> None:
-        """Give the whole batch up: its notifications are dead, for `reason`."""
+        """Give the whole batch up: its notifications are dead, for `reason`. Raises: LostBatchError."""
         with self._database.write() as connection:
-            if not _close(connection, batch.id, state, reason):
+            if not _execute(connection, _CLOSE, batch, {"state": state, "reason": reason}):
+                _require_settled(connection, batch)
                 return
-            values = {"state": NoticeState.DEAD, "reason": reason, "settled_at_ms": to_ms(now)}
             of_batch = notifications.c.mail_batch_id == batch.id
-            connection.execute(update(notifications).where(of_batch).values(values))
+            connection.execute(update(notifications).where(of_batch).values(_dead(reason, now)))
 
-    def drop(self, notice_id: int, reason: str, now: datetime) -> None:
-        """Take one notification out of its batch: it can never be sent, for `reason`."""
-        this = (notifications.c.id == notice_id) & (notifications.c.state == NoticeState.SENDING)
-        values = {
-            "state": NoticeState.DEAD,
-            "reason": reason,
-            "settled_at_ms": to_ms(now),
-            "mail_batch_id": None,
-        }
+    def drop(self, batch: MailBatch, notice_id: int, reason: str, now: datetime) -> None:
+        """Take a notification that can never be sent out of its batch. Raises: LostBatchError."""
+        is_this = (notifications.c.id == notice_id) & (notifications.c.mail_batch_id == batch.id)
+        values = _dead(reason, now) | {"mail_batch_id": None}
         with self._database.write() as connection:
-            connection.execute(update(notifications).where(this).values(values))
+            if connection.execute(_HOLD, _claim_of(batch)).first() is None:
+                raise _lost(batch)
+            connection.execute(update(notifications).where(is_this).values(values))
 
     def is_due(self, now: datetime) -> bool:
         """Whether there is anything to send."""
@@ -213,19 +230,53 @@ def _read(connection: Connection, batch_id: int) -> MailBatch:
     first = row["first_attempt_at_ms"]
     started = None if first is None else from_ms(first)
     return MailBatch(
-        row["id"], row["key"], notices, letters, row["attempts"], started, row["reason"], row["starts"]
+        id=row["id"],
+        key=row["key"],
+        notices=notices,
+        letters=letters,
+        attempts=row["attempts"],
+        first_attempt_at=started,
+        reason=row["reason"],
+        fence=row["fence"],
+        starts=row["starts"],
     )
 
 
-def _close(connection: Connection, batch_id: int, state: BatchState, reason: str | None) -> bool:
-    values = {"state": state, "reason": reason}
-    return connection.execute(_CLOSE, {"batch_id": batch_id} | values).rowcount > 0
+def _claim_of(batch: MailBatch) -> dict[str, Any]:
+    return {"batch_id": batch.id, "held_fence": batch.fence}
+
+
+def _execute(connection: Connection, change: Update, batch: MailBatch, values: dict[str, Any]) -> bool:
+    """Whether `change` found the batch as it must be."""
+    claim = _claim_of(batch) if change is not _ACCEPT else {"batch_id": batch.id}
+    return connection.execute(change, claim | values).rowcount > 0
+
+
+def _change(connection: Connection, change: Update, batch: MailBatch, values: dict[str, Any]) -> None:
+    if not _execute(connection, change, batch, values):
+        raise _lost(batch)
+
+
+def _require_settled(connection: Connection, batch: MailBatch) -> None:
+    """Raises: LostBatchError while another sender has the batch."""
+    row = connection.execute(_FIND, {"batch_id": batch.id}).mappings().first()
+    if row is None or row["state"] == BatchState.SENDING:
+        raise _lost(batch)
+
+
+def _lost(batch: MailBatch) -> LostBatchError:
+    return LostBatchError(f"the claim on mail batch {batch.id} has run out (fence {batch.fence})")
 
 
 def _settled(receipt: Receipt, at_ms: int) -> dict[str, Any]:
     if isinstance(receipt, Accepted):
-        return {"state": NoticeState.SENT, "sent_at_ms": at_ms, "provider_id": receipt.provider_id}
+        sent = {"state": NoticeState.SENT, "sent_at_ms": at_ms, "provider_id": receipt.provider_id}
+        return sent | {"reason": None, "settled_at_ms": None}
     return {"state": NoticeState.DEAD, "reason": receipt.reason, "settled_at_ms": at_ms}
+
+
+def _dead(reason: str, now: datetime) -> dict[str, Any]:
+    return {"state": NoticeState.DEAD, "reason": reason, "settled_at_ms": to_ms(now)}
 
 
 def _row_of(letter: Letter) -> dict[str, Any]:

@@ -168,6 +168,7 @@ mail_batches = Table(
     _moment("first_attempt_at_ms"),
     _moment("due_at_ms"),
     _count("starts"),  # since it last ended: more than one means that a sender died with it
+    _count("fence"),  # of the newest claim: an earlier one changes nothing any more
     Index(None, "state", "due_at_ms"),
     sqlite_autoincrement=True,  # nor a late sender
 )

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from domain.errors import PermanentError, RateLimitedError, RollcallError, TransientError
 from resilience.breaker import CircuitBreaker
-from workflows.persistence import OUTAGES
+from store.persistence import OUTAGES
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

@@ -12,9 +12,10 @@ from domain.errors import RollcallError
 from domain.job import JobRecord, JobState, JsonObject
 from observability.trace import bound
 from store.job_runs import Hold, JobRuns
+from store.persistence import Pause
 from workflows.catalog import Catalog, OnFailure, make_unknown_good
 from workflows.job import CancelledError, JobFailure
-from workflows.persistence import Pause, persistently
+from workflows.persistence import persistently
 from workflows.services import JobServices
 from workflows.steps import Keep, Steps, Unkept
 

@@ -6,20 +6,10 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-import sqlalchemy.exc
-
 from store.job_runs import JobLostError
+from store.persistence import OUTAGES, Pause
+from store.persistence import persistently as repeated
 
-Pause = Callable[[float], bool]
-"""Waits for some seconds; True when the process is to stop, at once."""
-
-OUTAGES = (
-    sqlalchemy.exc.OperationalError,
-    sqlalchemy.exc.InterfaceError,
-    sqlalchemy.exc.InternalError,  # PostgreSQL that is read-only for a while
-    sqlalchemy.exc.TimeoutError,
-)
-_RETRY_SECONDS = 1.0
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -36,13 +26,10 @@ def persistently(access: Callable[[], T], pause: Pause) -> T:
 
     Raises: InterruptedJobError when the process stops before, or another has the job now.
     """
-    while True:
-        try:
-            return access()
-        except JobLostError as lost:
-            _log.warning("lost", extra={"error": str(lost)})
-            raise InterruptedJobError from lost
-        except OUTAGES as error:
-            _log.warning("the database is away", extra={"error": str(error)})
-            if pause(_RETRY_SECONDS):
-                raise InterruptedJobError from error
+    try:
+        return repeated(access, pause)
+    except JobLostError as lost:
+        _log.warning("lost", extra={"error": str(lost)})
+        raise InterruptedJobError from lost
+    except OUTAGES as error:
+        raise InterruptedJobError from error

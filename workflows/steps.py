@@ -10,9 +10,10 @@ from typing import Any, Protocol, TypeVar, cast
 from domain.errors import PermanentError, TransientError
 from domain.job import Progress, StepState
 from store.job_runs import Hold, JobRuns, Standing
+from store.persistence import Pause
 from workflows.attempt import BreakerRefusedError, attempted
 from workflows.job import MAX_ATTEMPTS, CancelledError, StepFailedError
-from workflows.persistence import InterruptedJobError, Pause, persistently
+from workflows.persistence import InterruptedJobError, persistently
 from workflows.services import JobServices
 
 CRASH_BUDGET = 25

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from actors.deliver import LEASE, deliver
+from actors.deliver import deliver
+from actors.sending import lease_of
 from domain.errors import (
     RateLimitedError,
     RejectedError,
@@ -17,10 +18,13 @@ from domain.errors import (
     UpstreamTimeoutError,
 )
 from domain.notice import Letter, Notice, NoticeState, Receipt
+from domain.ports import unconditionally
 from tests.support.catalog import Row
 from tests.support.clock import FakeClock
 from tests.support.house import House, house, sqlite_url
 from tests.support.post import Post
+
+LEASE = lease_of(Post())
 
 
 def open_a_seat(rollcall: House, *, watchers: int = 1) -> None:
@@ -112,9 +116,14 @@ class SlowPost(Post):
 
     clock: FakeClock = field(default_factory=FakeClock)
 
-    def send(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:
+    def send(
+        self,
+        letters: Sequence[Letter],
+        idempotency_key: str,
+        before_handover: Callable[[], None] = unconditionally,
+    ) -> list[Receipt]:
         self.clock.advance(6)
-        return Post.send(self, letters, idempotency_key)
+        return Post.send(self, letters, idempotency_key, before_handover)
 
 
 def test_a_long_backlog_is_sent_in_spells(rollcall: House) -> None:
@@ -208,8 +217,9 @@ def crash(rollcall: House, *, is_handed_over: bool = False) -> None:
     batch = outbox.claim(now, limit=100, lease=LEASE)
     assert batch is not None
     if is_handed_over:
-        outbox.freeze(batch.id, [rollcall.services.render(notice) for notice in batch.notices])
-        outbox.attempt(batch.id, now)
+        if batch.letters is None:
+            outbox.freeze(batch, [rollcall.services.render(notice) for notice in batch.notices])
+        outbox.hand_over(batch, now, lease=LEASE)
     rollcall.clock.advance(LEASE.total_seconds())
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -70,7 +71,7 @@ def test_an_address_that_takes_no_mail_is_refused_alone(standin: PostmarkStandIn
         (Answer(200, b"<html>One moment</html>", "text/html"), MalformedAnswerError),
         (Answer(200, b"[]"), MalformedAnswerError),
         (Answer(200, b"{}"), MalformedAnswerError),
-        (None, UnreachableError),
+        (None, MalformedAnswerError),
     ],
 )
 def test_a_failure_says_whether_to_try_again(
@@ -98,3 +99,21 @@ def test_a_login_sends_nothing(standin: PostmarkStandIn, mailer: Postmark) -> No
     assert standin.mails == []
     with pytest.raises(UnauthorisedError):
         Postmark("pm_wrong_token", standin.url).log_in()
+
+
+def test_a_letter_that_must_not_leave_is_kept_at_the_last_moment(
+    standin: PostmarkStandIn, mailer: Postmark
+) -> None:
+    def refuse() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        mailer.send([letter()], "key", refuse)
+    assert standin.mails == []
+
+
+def test_a_connection_that_was_never_made_took_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(UnreachableError):
+        Postmark("pm_test", f"http://127.0.0.1:{port}").send([letter()], "key")

@@ -268,3 +268,14 @@ def test_nothing_heavy_is_imported_before_the_first_letter() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"
+
+
+def test_letters_that_must_not_leave_are_kept_at_the_last_moment(
+    standin: ResendStandIn, mailer: Resend
+) -> None:
+    def refuse() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        mailer.send([letter()], "key", refuse)
+    assert standin.mails == []

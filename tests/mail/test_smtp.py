@@ -185,3 +185,29 @@ def test_the_password_does_not_show_in_logs() -> None:
 def test_a_login_outside_ascii_stops_the_start() -> None:
     with pytest.raises(InvalidInputError, match="ASCII"):
         Smtp("smtps://ada:p%C3%A4ss@mail.example.edu", FakeClock())
+
+
+class AskedError(Exception):
+    pass
+
+
+def test_a_letter_that_must_not_leave_is_kept_at_the_last_moment(server: SmtpStandIn, mailer: Smtp) -> None:
+    def refuse() -> None:
+        raise AskedError
+
+    with pytest.raises(AskedError):
+        mailer.send([letter()], "key", refuse)
+    assert server.received == []
+
+
+@pytest.mark.parametrize("verb", ["GREETING", "MAIL", "RCPT"])
+def test_a_failure_before_the_letter_is_no_hand_over(server: SmtpStandIn, mailer: Smtp, verb: str) -> None:
+    server.replies[verb] = None
+    asked = list[bool]()
+    with pytest.raises(TransientError):
+        mailer.send([letter()], "key", lambda: asked.append(True))
+    assert asked == []
+
+
+def test_the_bound_of_a_send_covers_every_reply(mailer: Smtp) -> None:
+    assert mailer.longest_send_seconds == 14 * mailer.timeout_seconds

@@ -127,5 +127,6 @@ def make_services(world: World, host: Host) -> Services:
         cron_lease=parts.lease(client, "section-checks", TTL_SECONDS, now_ms=now_ms, prefix=prefix),
         claims=Claims(client, TTL_SECONDS, prefix),
         publish=world.broker.publish,
+        wait=lambda seconds: world.turns.pause("wait", 1000 * seconds),
         run_lifetime=timedelta(seconds=TTL_SECONDS),
     )

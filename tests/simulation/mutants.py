@@ -37,8 +37,8 @@ class MarksFirst(Outbox):
         self._claimed = super().claim(now, limit=limit, lease=lease)
         return self._claimed
 
-    def attempt(self, batch_id: int, now: datetime) -> None:
-        super().attempt(batch_id, now)
+    def hand_over(self, batch: MailBatch, now: datetime, *, lease: timedelta) -> None:
+        super().hand_over(batch, now, lease=lease)
         assert self._claimed is not None
         self.settle(self._claimed, [Accepted("early")] * len(self._claimed.notices), now)
 

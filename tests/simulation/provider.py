@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from domain.errors import (
     UpstreamTimeoutError,
 )
 from domain.notice import Accepted, Letter, Receipt, Refused
+from domain.ports import unconditionally
 from mail.links import StopWatch
 from tests.simulation.faults import Fault, Outage
 from tests.support.house import LINKS
@@ -46,11 +47,19 @@ class Provider:
     world: World
     name: str = "resend"
     batch_size: int = 100
+    is_idempotent: bool = True
+    longest_send_seconds: float = 60.0
     book: list[Entry] = field(default_factory=list)
     _keys: dict[str, tuple[int, list[Letter], list[Receipt]]] = field(default_factory=dict)
 
-    def send(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:
+    def send(
+        self,
+        letters: Sequence[Letter],
+        idempotency_key: str,
+        before_handover: Callable[[], None] = unconditionally,
+    ) -> list[Receipt]:
         weather, turns = self.world.weather, self.world.turns
+        before_handover()
         turns.pause(f"mail {len(letters)}")
         self._trouble()
         receipts = self._accept(list(letters), idempotency_key)

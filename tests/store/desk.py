@@ -155,16 +155,16 @@ class Desk:
     def attempted(self) -> MailBatch:
         """A batch that was frozen and handed over; nobody knows what became of it."""
         batch = self.claimed()
-        self.outbox.freeze(batch.id, [letter(notice.email) for notice in batch.notices])
-        self.outbox.attempt(batch.id, self.clock.now())
+        self.outbox.freeze(batch, [letter(notice.email) for notice in batch.notices])
+        self.outbox.hand_over(batch, self.clock.now(), lease=LEASE)
         return batch
 
     def send(self) -> list[str]:
         """Send everything that may leave now; who got a letter, in order."""
         sent: list[str] = []
         while batch := self.claim():
-            self.outbox.freeze(batch.id, [letter(notice.email) for notice in batch.notices])
-            self.outbox.attempt(batch.id, self.clock.now())
+            self.outbox.freeze(batch, [letter(notice.email) for notice in batch.notices])
+            self.outbox.hand_over(batch, self.clock.now(), lease=LEASE)
             receipts = [Accepted(f"mail-{notice.id}") for notice in batch.notices]
             self.outbox.settle(batch, receipts, self.clock.now())
             sent += [notice.email for notice in batch.notices]

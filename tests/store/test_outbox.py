@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from sqlalchemy import select
 
 from domain.notice import Accepted, NoticeState, Refused
 from store.departures import BatchState
-from store.outbox import Backlog, LostBatchError
+from store.outbox import Backlog, LostBatchError, MailBatch
 from store.schema import mail_batches
 from tests.store.desk import ADA, ALAN, GRACE, LEASE, Desk, letter
 from tests.store.rivals import together
@@ -74,7 +75,7 @@ def test_a_batch_that_was_never_handed_over_goes_back_to_the_outbox(desk: Desk) 
     ada = desk.watch(email=ADA)
     _notify(desk, GRACE)
     batch = desk.claimed()
-    desk.outbox.freeze(batch.id, [letter(ADA), letter(GRACE)])
+    desk.outbox.freeze(batch, [letter(ADA), letter(GRACE)])
     desk.watches.end(ada.id, "unsubscribed", desk.clock.now())
     desk.clock.advance(LEASE.total_seconds())
     again = desk.claimed()
@@ -86,24 +87,25 @@ def test_a_batch_that_was_never_handed_over_goes_back_to_the_outbox(desk: Desk) 
 def test_a_sender_that_was_held_up_until_its_letters_went_back_must_not_hand_them_over(desk: Desk) -> None:
     _notify(desk, ADA)
     late = desk.claimed()
-    desk.outbox.freeze(late.id, [letter()])
+    desk.outbox.freeze(late, [letter()])
     desk.clock.advance(LEASE.total_seconds())
     assert desk.send() == [ADA]
     with pytest.raises(LostBatchError):
-        desk.outbox.attempt(late.id, desk.clock.now())
-    desk.outbox.settle(late, [Refused("too late")], desk.clock.now())
+        desk.outbox.hand_over(late, desk.clock.now(), lease=LEASE)
+    with pytest.raises(LostBatchError):
+        desk.outbox.settle(late, [Refused("too late")], desk.clock.now())
     assert desk.states() == [(1, NoticeState.SENT)]
 
 
 def test_a_late_sender_does_not_meet_the_batch_that_followed_its_own(desk: Desk) -> None:
     _notify(desk, ADA)
     late = desk.claimed()
-    desk.outbox.freeze(late.id, [letter()])
+    desk.outbox.freeze(late, [letter()])
     desk.clock.advance(LEASE.total_seconds())
     following = desk.claimed()
     assert following.id != late.id
     with pytest.raises(LostBatchError):
-        desk.outbox.attempt(late.id, desk.clock.now())
+        desk.outbox.hand_over(late, desk.clock.now(), lease=LEASE)
 
 
 def test_a_settled_batch_must_not_be_handed_over_again(desk: Desk) -> None:
@@ -111,22 +113,116 @@ def test_a_settled_batch_must_not_be_handed_over_again(desk: Desk) -> None:
     batch = desk.attempted()
     desk.outbox.settle(batch, [Accepted("mail-1")], desk.clock.now())
     with pytest.raises(LostBatchError):
-        desk.outbox.attempt(batch.id, desk.clock.now())
+        desk.outbox.hand_over(batch, desk.clock.now(), lease=LEASE)
 
 
-def test_the_first_letters_that_are_frozen_stay(desk: Desk) -> None:
+def test_a_sender_that_was_paused_past_its_lease_stops_though_no_other_came(desk: Desk) -> None:
+    _notify(desk, ADA)
+    batch = desk.claimed()
+    desk.outbox.freeze(batch, [letter()])
+    with pytest.raises(LostBatchError):
+        desk.outbox.hand_over(batch, desk.clock.advance(LEASE.total_seconds()), lease=LEASE)
+
+
+def test_the_hand_over_renews_the_claim(desk: Desk) -> None:
+    _notify(desk, ADA)
+    batch = desk.claimed()
+    desk.outbox.freeze(batch, [letter()])
+    desk.clock.advance(LEASE.total_seconds() - 1)
+    desk.outbox.hand_over(batch, desk.clock.now(), lease=LEASE)
+    desk.clock.advance(LEASE.total_seconds() - 1)
+    assert desk.claim() is None
+    desk.clock.advance(1)
+    assert desk.claimed().id == batch.id
+
+
+def test_a_hand_over_that_is_noted_twice_counts_once(desk: Desk) -> None:
     _notify(desk, ADA)
     batch = desk.attempted()
-    desk.outbox.freeze(batch.id, [letter(subject="Other words")])
+    desk.outbox.hand_over(batch, desk.clock.now(), lease=LEASE)
+    desk.clock.advance(LEASE.total_seconds())
+    assert desk.claimed().attempts == 1
+
+
+def _freeze(desk: Desk, batch: MailBatch) -> None:
+    desk.outbox.freeze(batch, [letter()])
+
+
+def _hand_over(desk: Desk, batch: MailBatch) -> None:
+    desk.outbox.hand_over(batch, desk.clock.now(), lease=LEASE)
+
+
+def _refuse(desk: Desk, batch: MailBatch) -> None:
+    desk.outbox.settle(batch, [Refused("no such mailbox")], desk.clock.now())
+
+
+def _postpone(desk: Desk, batch: MailBatch) -> None:
+    desk.outbox.postpone(batch, desk.clock.now(), "503")
+
+
+def _hold(desk: Desk, batch: MailBatch) -> None:
+    desk.outbox.hold(batch, desk.clock.now(), "429")
+
+
+def _bury(desk: Desk, batch: MailBatch) -> None:
+    desk.outbox.bury(batch, BatchState.REFUSED, "no", desk.clock.now())
+
+
+def _drop(desk: Desk, batch: MailBatch) -> None:
+    desk.outbox.drop(batch, batch.notices[0].id, "cannot be rendered", desk.clock.now())
+
+
+@pytest.mark.parametrize("write", [_freeze, _hand_over, _refuse, _postpone, _hold, _bury, _drop])
+def test_a_sender_whose_claim_has_passed_to_another_writes_nothing(
+    desk: Desk, write: Callable[[Desk, MailBatch], None]
+) -> None:
+    _notify(desk, ADA)
+    late = desk.attempted()
+    desk.clock.advance(LEASE.total_seconds())
+    assert desk.claimed().fence == late.fence + 1
+    before = desk.dump()
+    with pytest.raises(LostBatchError):
+        write(desk, late)
+    assert desk.dump() == before
+
+
+def test_an_acceptance_is_written_though_the_claim_has_passed_to_another(desk: Desk) -> None:
+    _notify(desk, ADA)
+    late = desk.attempted()
+    desk.clock.advance(LEASE.total_seconds())
+    following = desk.claimed()
+    desk.outbox.settle(late, [Accepted("mail-1")], desk.clock.now())
+    assert desk.states() == [(1, NoticeState.SENT)]
+    with pytest.raises(LostBatchError):
+        desk.outbox.hand_over(following, desk.clock.now(), lease=LEASE)
+
+
+def test_an_acceptance_that_is_heard_late_ends_the_doubt(desk: Desk) -> None:
+    _notify(desk, ADA)
+    late = desk.attempted()
+    desk.clock.advance(LEASE.total_seconds())
+    desk.outbox.bury(desk.claimed(), BatchState.UNKNOWN, "nobody can say", desk.clock.now())
+    desk.outbox.settle(late, [Accepted("mail-1")], desk.clock.now())
+    (stored,) = desk.notices()
+    assert (stored.state, stored.reason, stored.settled_at) == (NoticeState.SENT, None, None)
+    assert _batch_states(desk) == [BatchState.DONE]
+
+
+def test_letters_that_were_handed_over_stay_as_they_are(desk: Desk) -> None:
+    _notify(desk, ADA)
+    batch = desk.attempted()
+    with pytest.raises(LostBatchError):
+        desk.outbox.freeze(batch, [letter(subject="Other words")])
     desk.clock.advance(LEASE.total_seconds())
     assert desk.claimed().letters == [letter()]
 
 
 def test_the_first_attempt_is_remembered_and_every_one_counted(desk: Desk) -> None:
     _notify(desk, ADA)
-    batch = desk.attempted()
+    desk.attempted()
     first = desk.clock.now()
-    desk.outbox.attempt(batch.id, desk.clock.advance(30))
+    desk.clock.advance(LEASE.total_seconds())
+    desk.outbox.hand_over(desk.claimed(), desk.clock.now(), lease=LEASE)
     desk.clock.advance(LEASE.total_seconds())
     again = desk.claimed()
     assert (again.attempts, again.first_attempt_at) == (2, first)
@@ -150,10 +246,12 @@ def test_a_batch_is_settled_once(desk: Desk) -> None:
     desk.outbox.settle(batch, [Accepted("mail-1")], desk.clock.now())
     before = desk.dump()
     now = desk.clock.advance(1)
+    desk.outbox.settle(batch, [Accepted("again")], now)
     desk.outbox.settle(batch, [Refused("again")], now)
-    desk.outbox.bury(batch, BatchState.REFUSED, "again", now)
-    desk.outbox.postpone(batch.id, now, "again")
-    desk.outbox.drop(batch.notices[0].id, "again", now)
+    _bury(desk, batch)
+    for write in (_postpone, _drop):
+        with pytest.raises(LostBatchError):
+            write(desk, batch)
     assert desk.dump() == before
     desk.clock.advance(LEASE.total_seconds())
     assert desk.claim() is None
@@ -182,7 +280,7 @@ def test_too_few_receipts_settle_nothing(desk: Desk) -> None:
 def test_a_postponed_batch_comes_back_at_its_time_with_the_reason(desk: Desk) -> None:
     _notify(desk, ADA)
     batch = desk.attempted()
-    desk.outbox.postpone(batch.id, desk.clock.now() + timedelta(seconds=40), "503")
+    desk.outbox.postpone(batch, desk.clock.now() + timedelta(seconds=40), "503")
     desk.clock.advance(39)
     assert desk.claim() is None
     desk.clock.advance(1)
@@ -206,9 +304,9 @@ def test_a_buried_batch_is_dead_with_all_its_notifications(desk: Desk, state: Ba
 def test_a_dropped_notification_leaves_its_batch_and_the_others_stay(desk: Desk) -> None:
     _notify(desk, ADA, GRACE)
     batch = desk.claimed()
-    desk.outbox.drop(batch.notices[0].id, "cannot be rendered", desk.clock.now())
-    desk.outbox.freeze(batch.id, [letter(GRACE)])
-    desk.outbox.attempt(batch.id, desk.clock.now())
+    desk.outbox.drop(batch, batch.notices[0].id, "cannot be rendered", desk.clock.now())
+    desk.outbox.freeze(batch, [letter(GRACE)])
+    desk.outbox.hand_over(batch, desk.clock.now(), lease=LEASE)
     desk.clock.advance(LEASE.total_seconds())
     again = desk.claimed()
     assert [notice.email for notice in again.notices] == [GRACE]
@@ -290,17 +388,18 @@ def test_what_a_sender_died_with_leaves_alone(desk: Desk) -> None:
 
 def test_a_batch_that_was_put_off_has_come_to_an_end(desk: Desk) -> None:
     _notify(desk, ADA)
-    batch = desk.attempted()
+    desk.attempted()
     for starts in (2, 3):
         desk.clock.advance(LEASE.total_seconds())
-        assert desk.claimed().starts == starts
-    desk.outbox.postpone(batch.id, desk.clock.now())
+        batch = desk.claimed()
+        assert batch.starts == starts
+    desk.outbox.postpone(batch, desk.clock.now())
     assert desk.claimed().starts == 1
 
 
 def test_a_batch_that_was_put_off_before_it_was_handed_over_leaves_in_company(desk: Desk) -> None:
     _notify(desk, ADA, GRACE)
-    desk.outbox.postpone(desk.claimed().id, desk.clock.now())
+    desk.outbox.postpone(desk.claimed(), desk.clock.now())
     batch = desk.claimed()
     assert ([notice.email for notice in batch.notices], batch.starts) == ([ADA, GRACE], 1)
 

@@ -162,6 +162,7 @@ def house(  # noqa: PLR0913 - each is one way in which houses differ
         run_lifetime=timedelta(seconds=1500),
         operator=told,
         jobs=JobPorts(JOBS, engine, callers.post),
+        wait=clock.advance,
     )
     room = ControlRoom(
         services=services,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from domain.notice import Accepted, Letter, Receipt
+from domain.ports import unconditionally
 
 
 @dataclass(slots=True)
@@ -14,18 +15,27 @@ class Post:
     """`sent` holds each accepted letter once; `troubles` are raised in turn, one a call.
 
     With `accepts_in_trouble` the letters of a call that raises were taken all the same: the answer was lost.
+    One that is not `is_idempotent` takes a repeated letter again, under whatever key.
     """
 
     name: str = "post"
     batch_size: int = 100
+    is_idempotent: bool = True
+    longest_send_seconds: float = 60.0
     sent: list[Letter] = field(default_factory=list)
     troubles: deque[Exception | None] = field(default_factory=deque)
     accepts_in_trouble: bool = False
     keys: dict[str, list[Receipt]] = field(default_factory=dict)
     calls: int = 0
 
-    def send(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:
+    def send(
+        self,
+        letters: Sequence[Letter],
+        idempotency_key: str,
+        before_handover: Callable[[], None] = unconditionally,
+    ) -> list[Receipt]:
         self.calls += 1
+        before_handover()
         trouble = self.troubles.popleft() if self.troubles else None
         if trouble is None or self.accepts_in_trouble:
             receipts = self._accept(letters, idempotency_key)
@@ -34,7 +44,7 @@ class Post:
         return receipts
 
     def _accept(self, letters: Sequence[Letter], key: str) -> list[Receipt]:
-        if key not in self.keys:
+        if key not in self.keys or not self.is_idempotent:
             self.keys[key] = [Accepted(f"{key}-{i}") for i in range(len(letters))]
             self.sent += letters
         return self.keys[key]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from html import escape
 
@@ -9,6 +9,7 @@ import pytest
 
 from domain.errors import UpstreamError
 from domain.notice import Letter, Receipt, Refused
+from domain.ports import unconditionally
 from tests.ingress.console.visitor import said, visitor, words
 from tests.ingress.site import Site, Stage
 from tests.ingress.site import site as serving
@@ -22,8 +23,15 @@ class Refusing:
 
     name = "refusing"
     batch_size = 1
+    is_idempotent = True
+    longest_send_seconds = 1.0
 
-    def send(self, letters: Sequence[Letter], _idempotency_key: str) -> list[Receipt]:
+    def send(
+        self,
+        letters: Sequence[Letter],
+        idempotency_key: str,
+        before_handover: Callable[[], None] = unconditionally,
+    ) -> list[Receipt]:
         return [Refused("no such domain") for _ in letters]
 
 

@@ -1,0 +1,210 @@
+"""One claimed mail batch on its way out: frozen, handed over, and what became of it.
+
+What may have been taken is repeated only where the transport honours keys, with the same letters under the
+same key and for as long as the key lives; else it is reported, never sent blindly.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from actors.services import Services
+from domain.errors import (
+    PermanentError,
+    RateLimitedError,
+    RollcallError,
+    TransientError,
+    UnauthorisedError,
+    UnreachableError,
+    UpstreamError,
+)
+from domain.notice import Accepted, Receipt
+from domain.ports import Mailer
+from observability.census import count_dead, count_mails
+from resilience.quarantine import CRASH_BUDGET
+from store.departures import BatchState
+from store.outbox import LostBatchError, MailBatch
+from store.persistence import OUTAGES, persistently
+
+KEY_LIFETIME = timedelta(hours=23)  # Resend keeps idempotency keys for 24 hours
+_WRITES = timedelta(minutes=1)  # what the writes beside a send may take: SQLite waits up to 15 s for its lock
+_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 5, 300
+_UNFORESEEN_WAIT = timedelta(minutes=2)
+_NEVER_TAKEN = (RateLimitedError, UnauthorisedError, UnreachableError)
+_UNKNOWN = "unknown whether it was sent"
+_log = logging.getLogger(__name__)
+
+
+def lease_of(mailer: Mailer) -> timedelta:
+    """How long a claim on a batch lasts: the bound of what `mailer` takes to send it, and of our writes."""
+    return timedelta(seconds=mailer.longest_send_seconds) + _WRITES
+
+
+@dataclass(slots=True)
+class Sending:
+    """One claim on a batch.
+
+    Shape: `is_handed_over` once the letters may have left under this claim; `until` is when the claim ends.
+    """
+
+    services: Services
+    batch: MailBatch
+    is_handed_over: bool = field(default=False, init=False)
+    until: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.until = self.services.clock.now() + lease_of(self.services.mailer)
+
+    def deliver(self) -> tuple[bool | None, bool]:
+        """What sending says of the transport's health, and whether the next batch may follow at once."""
+        try:
+            return self._deliver()
+        except LostBatchError as lost:
+            _log.warning("lost", extra={"batch": self.batch.id, "error": str(lost)})
+            return None, True
+
+    def _deliver(self) -> tuple[bool | None, bool]:
+        try:
+            if self._is_given_up() or not self._freeze():
+                return None, True
+            receipts = self.services.mailer.send(self.batch.letters or [], self.batch.key, self._hand_over)
+        except LostBatchError:
+            raise
+        except RollcallError as error:
+            return verdict_on(error), self._failed(error)
+        except BaseException as error:
+            self._put_back(repr(error), _wait_after(error), is_kept=not self.is_handed_over)
+            raise
+        self._settle(receipts)
+        return True, True
+
+    def _is_given_up(self) -> bool:
+        """Whether the batch can only be reported."""
+        batch, first, now = self.batch, self.batch.first_attempt_at, self.services.clock.now()
+        if batch.starts > CRASH_BUDGET:
+            self._bury(BatchState.CRASHED, _crashed(batch))
+        elif first is not None and not self.services.mailer.is_idempotent:
+            self._bury(BatchState.UNKNOWN, f"{_UNKNOWN}: its sender died while it was handed over")
+        elif first is not None and now - first > KEY_LIFETIME:
+            self._bury(BatchState.UNKNOWN, _unknown_fate(first, batch.reason))
+        else:
+            return False
+        return True
+
+    def _freeze(self) -> bool:
+        """Render the letters and keep them; whether there are any.
+
+        A notice that cannot be rendered must not hold up the others.
+        """
+        if self.batch.letters is not None:
+            return True
+        outbox, notices, letters = self.services.store.outbox, [], []
+        for notice in self.batch.notices:
+            try:
+                letters.append(self.services.render(notice))
+            except Exception as error:  # noqa: BLE001 - it is told: logged, and the notification is dead
+                _log.exception("cannot render", extra={"notification": notice.id})
+                outbox.drop(
+                    self.batch, notice.id, f"cannot be rendered: {error!r}", self.services.clock.now()
+                )
+                count_dead(self.services.tally, 1)
+                continue
+            notices.append(notice)
+        outbox.freeze(self.batch, letters)
+        self.batch = replace(self.batch, notices=notices, letters=letters)
+        if not letters:
+            outbox.settle(self.batch, [], self.services.clock.now())
+        return bool(letters)
+
+    def _hand_over(self) -> None:
+        """The transport's last question before the letters leave. Raises: LostBatchError."""
+        now, lease = self.services.clock.now(), lease_of(self.services.mailer)
+        self.services.store.outbox.hand_over(self.batch, now, lease=lease)
+        self.until, self.is_handed_over = now + lease, True
+
+    def _settle(self, receipts: Sequence[Receipt]) -> None:
+        """Write what was heard, through an outage of the database too: it cannot be asked for again."""
+        batch, services, now = self.batch, self.services, self.services.clock.now()
+        try:
+            self._persist(lambda: services.store.outbox.settle(batch, receipts, now))
+        except OUTAGES:
+            heard = [str(each) for each in receipts if isinstance(each, Accepted)]
+            _log.exception("accepted, and not recorded", extra={"batch": batch.id, "accepted": heard})
+            raise
+        count_mails(services.tally, batch.notices, receipts, now)
+        _log.info("sent", extra={"batch": batch.id, "notifications": [each.id for each in batch.notices]})
+
+    def _failed(self, error: RollcallError) -> bool:
+        """Put the batch where its failure belongs; whether the next may follow at once."""
+        reason = f"{type(error).__name__}: {error}"
+        _log.warning("not sent", extra={"batch": self.batch.id, "error": reason})
+        if _is_refusal(error):
+            self._bury(BatchState.REFUSED, reason)
+            return True
+        self._put_back(reason, _backoff(self.batch, error), is_kept=self._is_kept(error))
+        return False
+
+    def _is_kept(self, error: RollcallError) -> bool:
+        """Whether it is certain that the transport took nothing.
+
+        Where a repetition is safe an upstream's own failure is not believed so far.
+        """
+        says_so = _NEVER_TAKEN if self.services.mailer.is_idempotent else (*_NEVER_TAKEN, UpstreamError)
+        return not self.is_handed_over or isinstance(error, says_so)
+
+    def _put_back(self, reason: str, wait: timedelta, *, is_kept: bool) -> None:
+        batch, outbox, due_at = self.batch, self.services.store.outbox, self.services.clock.now() + wait
+        if is_kept:
+            self._persist(lambda: outbox.hold(batch, due_at, reason))
+        elif self.services.mailer.is_idempotent:
+            self._persist(lambda: outbox.postpone(batch, due_at, reason))
+        else:
+            self._bury(BatchState.UNKNOWN, f"{_UNKNOWN}: {reason}")
+
+    def _bury(self, state: BatchState, reason: str) -> None:
+        now = self.services.clock.now()
+        self._persist(lambda: self.services.store.outbox.bury(self.batch, state, reason, now))
+        count_dead(self.services.tally, len(self.batch.notices))
+
+    def _persist(self, write: Callable[[], None]) -> None:
+        """Write as soon as the database answers. Raises: its last outage, when the claim ends before."""
+        persistently(write, self._pause)
+
+    def _pause(self, seconds: float) -> bool:
+        self.services.wait(seconds)
+        return self.services.clock.now() >= self.until
+
+
+def verdict_on(error: RollcallError) -> bool | None:
+    """What a failure to send says of the transport's health."""
+    return None if _is_refusal(error) or isinstance(error, RateLimitedError) else False
+
+
+def _is_refusal(error: RollcallError) -> bool:
+    """Whether the letters were refused, not we: a wrong key is mended, and the letters then leave."""
+    return isinstance(error, PermanentError) and not isinstance(error, UnauthorisedError)
+
+
+def _backoff(batch: MailBatch, error: RollcallError) -> timedelta:
+    if isinstance(error, UnauthorisedError):
+        return timedelta(seconds=_LAST_RETRY_SECONDS)
+    seconds = min(_FIRST_RETRY_SECONDS * 2**batch.attempts, _LAST_RETRY_SECONDS)
+    named = error.retry_after_seconds if isinstance(error, TransientError) else None
+    return timedelta(seconds=max(seconds, named or 0))
+
+
+def _wait_after(error: BaseException) -> timedelta:
+    return timedelta(seconds=_FIRST_RETRY_SECONDS) if isinstance(error, OUTAGES) else _UNFORESEEN_WAIT
+
+
+def _crashed(batch: MailBatch) -> str:
+    """Why a batch is given up that was begun too often without an end."""
+    told = f"crashed its worker {CRASH_BUDGET} times"
+    return told if batch.first_attempt_at is None else f"{told}: {_UNKNOWN}"
+
+
+def _unknown_fate(since: datetime, reason: str | None) -> str:
+    return f"{_UNKNOWN}: no clear answer since {since:%Y-%m-%d %H:%M} UTC ({reason})"

@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from actors.deliver import deliver
+from actors.sending import lease_of
+from domain.errors import (
+    MalformedAnswerError,
+    RateLimitedError,
+    RollcallError,
+    UnauthorisedError,
+    UnreachableError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
+from domain.notice import Accepted, Letter, NoticeState, Receipt, Refused
+from domain.ports import unconditionally
+from store.outbox import Outbox
+from tests.actors.test_deliver import open_a_seat_while_mail_waits, reasons
+from tests.support.house import House
+from tests.support.locked_database import LockedDatabase
+from tests.support.post import Post
+
+SENT = (NoticeState.SENT, None)
+
+
+@dataclass
+class Scripted(Post):
+    """A transport without keys, whose server does `before` or `after` the hand-over what a test says."""
+
+    is_idempotent: bool = False
+    batch_size: int = 1
+    before: Callable[[], None] = unconditionally
+    after: Callable[[], None] = unconditionally
+    asked: list[str] = field(default_factory=list)
+
+    def send(
+        self,
+        letters: Sequence[Letter],
+        idempotency_key: str,
+        before_handover: Callable[[], None] = unconditionally,
+    ) -> list[Receipt]:
+        def handing_over() -> None:
+            self.before()
+            before_handover()
+
+        receipts = Post.send(self, letters, idempotency_key, handing_over)
+        self.after()
+        return receipts
+
+
+def waiting(rollcall: House, post: Post, *, watchers: int = 1) -> House:
+    """A house whose letters wait, and leave through `post` from now on."""
+    open_a_seat_while_mail_waits(rollcall, watchers=watchers)
+    return replace(rollcall, services=replace(rollcall.services, mailer=post), post=post)
+
+
+@pytest.fixture
+def locked(rollcall: House) -> Iterator[LockedDatabase]:
+    database = LockedDatabase(rollcall.database.url)
+    yield database
+    database.close()
+
+
+def over(rollcall: House, database: LockedDatabase) -> House:
+    """The house whose outbox lies in `database`."""
+    store = replace(rollcall.services.store, outbox=Outbox(database))
+    return replace(rollcall, services=replace(rollcall.services, store=store))
+
+
+def test_a_claim_lasts_as_long_as_the_send_that_it_covers() -> None:
+    assert lease_of(Post(longest_send_seconds=280)) == timedelta(seconds=280 + 60)
+
+
+@pytest.mark.parametrize("error", [UpstreamTimeoutError("no answer"), MalformedAnswerError("hung up")])
+def test_a_letter_that_may_have_been_taken_is_never_repeated_without_a_key(
+    rollcall: House, error: RollcallError
+) -> None:
+    here = waiting(rollcall, post := Scripted(accepts_in_trouble=True))
+    post.troubles.append(error)
+    here.pass_time(1)
+    here.pass_time(86_400)
+    reason = f"unknown whether it was sent: {type(error).__name__}: {error}"
+    assert reasons(here) == [(NoticeState.DEAD, reason)]
+    assert len(post.sent) == 1
+
+
+def test_a_sender_that_died_with_a_letter_in_hand_leaves_it_unknown_without_a_key(rollcall: House) -> None:
+    here = waiting(rollcall, post := Scripted())
+    outbox, now = here.services.store.outbox, here.clock.now()
+    batch = outbox.claim(now, limit=1, lease=lease_of(post))
+    assert batch is not None
+    outbox.freeze(batch, [here.services.render(notice) for notice in batch.notices])
+    outbox.hand_over(batch, now, lease=lease_of(post))
+    here.pass_time(lease_of(post).total_seconds())
+    assert reasons(here) == [
+        (NoticeState.DEAD, "unknown whether it was sent: its sender died while it was handed over")
+    ]
+    assert post.sent == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [UpstreamError("451"), RateLimitedError("later"), UnreachableError("no"), UnauthorisedError("535")],
+)
+def test_a_letter_that_was_not_taken_is_tried_again_and_can_be_called_off(
+    rollcall: House, error: RollcallError
+) -> None:
+    here = waiting(rollcall, post := Scripted(), watchers=2)
+    post.troubles.append(error)
+    here.pass_time(1)
+    here.services.store.watches.end(1, "deleted", here.clock.now())
+    here.pass_time(301)
+    assert [state for _, _, state in here.states()] == [NoticeState.SUPPRESSED, NoticeState.SENT]
+
+
+def test_a_failure_before_the_hand_over_is_tried_again_without_a_key(rollcall: House) -> None:
+    here = waiting(rollcall, post := Scripted())
+
+    def hang_up() -> None:
+        post.before = unconditionally
+        raise MalformedAnswerError("hung up after EHLO")
+
+    post.before = hang_up
+    here.pass_time(1)
+    assert post.sent == []
+    here.pass_time(6)
+    assert (reasons(here), len(post.sent)) == ([SENT], 1)
+
+
+def test_a_sender_that_is_paused_past_its_lease_stops_before_the_letter(rollcall: House) -> None:
+    """The other host takes the letter meanwhile, and sends it; then the first one wakes up."""
+    here = waiting(rollcall, post := Scripted())
+
+    def sleep_through_the_lease() -> None:
+        post.before = unconditionally
+        here.clock.advance(lease_of(post).total_seconds())
+        deliver(here.services)
+
+    post.before = sleep_through_the_lease
+    here.pass_time(1)
+    assert (reasons(here), len(post.sent)) == ([SENT], 1)
+
+
+def test_a_sender_that_is_paused_with_a_letter_in_hand_lets_no_other_repeat_it(rollcall: House) -> None:
+    here = waiting(rollcall, post := Scripted())
+
+    def sleep_through_the_lease() -> None:
+        post.after = unconditionally
+        here.clock.advance(lease_of(post).total_seconds())
+        deliver(here.services)
+
+    post.after = sleep_through_the_lease
+    here.pass_time(1)
+    assert (reasons(here), len(post.sent)) == ([SENT], 1)
+
+
+def test_a_rate_limit_that_is_heard_too_late_frees_nothing_of_the_sender_that_followed(
+    rollcall: House,
+) -> None:
+    """The first sender may not dissolve the batch that the second has sent meanwhile under its key."""
+    here = waiting(rollcall, post := Post())
+    outbox = here.services.store.outbox
+    first = outbox.claim(here.clock.now(), limit=100, lease=lease_of(post))
+    assert first is not None
+    outbox.freeze(first, [here.services.render(notice) for notice in first.notices])
+    outbox.hand_over(first, here.clock.now(), lease=lease_of(post))
+    here.clock.advance(lease_of(post).total_seconds())
+    post.troubles.append(UpstreamTimeoutError("no answer"))
+    post.accepts_in_trouble = True
+    deliver(here.services)
+    with pytest.raises(RollcallError, match="has run out"):
+        outbox.hold(first, here.clock.now(), "429")
+    here.pass_time(301)
+    assert (reasons(here), len(post.sent), len(post.keys)) == ([SENT], 1, 1)
+
+
+def test_what_was_accepted_is_written_once_the_database_answers(
+    rollcall: House, locked: LockedDatabase
+) -> None:
+    here = over(waiting(rollcall, post := Scripted()), locked)
+
+    def lock() -> None:
+        locked.refusals = 5
+
+    post.after = lock
+    here.pass_time(1)
+    assert (reasons(here), len(post.sent), locked.refusals) == ([SENT], 1, 0)
+
+
+def test_a_receipt_whose_commit_was_not_heard_of_is_written_once(
+    rollcall: House, locked: LockedDatabase
+) -> None:
+    here = over(waiting(rollcall, post := Scripted()), locked)
+
+    def lose() -> None:
+        locked.lost = 1
+
+    post.after = lose
+    here.pass_time(1)
+    assert (reasons(here), len(post.sent), locked.lost) == ([SENT], 1, 0)
+
+
+def test_a_refusal_whose_commit_was_not_heard_of_is_written_once(
+    rollcall: House, locked: LockedDatabase
+) -> None:
+    here = over(waiting(rollcall, post := Scripted()), locked)
+    post.keys = {}
+
+    class Refusing(Scripted):
+        def send(
+            self,
+            letters: Sequence[Letter],
+            idempotency_key: str,
+            before_handover: Callable[[], None] = unconditionally,
+        ) -> list[Receipt]:
+            before_handover()
+            locked.lost = 1
+            return [Refused("no such mailbox") for _ in letters]
+
+    here = replace(here, services=replace(here.services, mailer=Refusing()))
+    here.pass_time(1)
+    assert reasons(here) == [(NoticeState.DEAD, "no such mailbox")]
+
+
+def test_a_hand_over_that_cannot_be_noted_hands_nothing_over(rollcall: House, locked: LockedDatabase) -> None:
+    here = over(waiting(rollcall, post := Scripted()), locked)
+
+    def lock() -> None:
+        post.before = unconditionally
+        locked.refusals = 3
+
+    post.before = lock
+    with pytest.raises(OperationalError):
+        deliver(here.services)
+    assert post.sent == []
+    here.pass_time(6)
+    assert (reasons(here), len(post.sent)) == ([SENT], 1)
+
+
+def test_an_outage_that_outlasts_the_claim_is_told_with_what_was_accepted(
+    rollcall: House, locked: LockedDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    here = over(waiting(rollcall, post := Scripted()), locked)
+
+    def lock() -> None:
+        locked.refusals = 10_000
+
+    post.after = lock
+    with pytest.raises(OperationalError):
+        deliver(here.services)
+    (record,) = [each for each in caplog.records if each.message == "accepted, and not recorded"]
+    (receipt,) = next(iter(post.keys.values()))
+    assert isinstance(receipt, Accepted)
+    assert record.__dict__["accepted"] == [receipt.provider_id]
