@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 from actors.services import Services
@@ -15,6 +16,7 @@ from workflows.catalog import CATALOG
 
 REPORT, REFUND = "report", "refund"
 _PRODUCT = "section_history"
+_log = logging.getLogger(__name__)
 
 
 def take(services: Services, event: PaymentEvent, default_source: str) -> bool:
@@ -23,12 +25,14 @@ def take(services: Services, event: PaymentEvent, default_source: str) -> bool:
     That the broker cannot be reached is no reason to refuse the event: its job is written, and the reconciler
     publishes the message. Were it refused, its repetition would find it recorded and do no more.
     """
+    payments, now = services.store.payments, services.clock.now()
     verdict = verdict_on(event)
+    if event.refunded is not None and payments.has(event.refunded):
+        verdict = Verdict.FOLLOWED
     job, trouble = None, None
     if verdict is Verdict.TAKEN and event.checkout is not None:
         job, trouble = _job(services, event.checkout, default_source)
         verdict = Verdict.TAKEN if trouble is None else Verdict.REFUSED
-    payments, now = services.store.payments, services.clock.now()
     is_new, job_id = payments.record(event, verdict, now, job=job, trouble=trouble)
     found = None if job_id is None else services.store.jobs.get(job_id)
     if found is not None:
@@ -37,15 +41,30 @@ def take(services: Services, event: PaymentEvent, default_source: str) -> bool:
 
 
 def verdict_on(event: PaymentEvent) -> Verdict:
-    """What the event asks for, before the order itself is read."""
+    """What the event asks for, before the order itself is read.
+
+    Only the metadata `report` = `section_history` marks a session as an order of Rollcall's. Every other
+    session of the account belongs to another product: nothing of it is delivered, and nothing refunded.
+    """
     checkout = event.checkout
-    if checkout is None or "report" not in checkout.metadata:
+    if checkout is None or checkout.metadata.get("report") != _PRODUCT:
+        _warn_of_near_miss(checkout)
         return Verdict.IGNORED
     if event.kind == NOT_PAID:
         return Verdict.UNPAID
     if event.kind in {COMPLETED, PAID_LATER}:
         return Verdict.TAKEN if checkout.is_paid else Verdict.WAITS
     return Verdict.IGNORED
+
+
+def _warn_of_near_miss(checkout: Checkout | None) -> None:
+    """A session that names a term and sections may be an order whose marker is misspelt."""
+    if checkout is not None and {"report", "term", "sections"} <= checkout.metadata.keys():
+        _log.warning(
+            "a checkout session is ignored: its metadata `report` is not %s",
+            _PRODUCT,
+            extra={"session": checkout.session_id, "report": plain(checkout.metadata["report"])},
+        )
 
 
 def _job(services: Services, checkout: Checkout, default_source: str) -> tuple[NewJob, str | None]:
@@ -62,10 +81,11 @@ def _job(services: Services, checkout: Checkout, default_source: str) -> tuple[N
 
 
 def _require_known(services: Services, checkout: Checkout) -> None:
-    ordered, source = checkout.metadata["report"], checkout.metadata.get("source")
+    source = checkout.metadata.get("source")
     problems = {}
-    if ordered != _PRODUCT:
-        problems["report"] = f"must be {_PRODUCT}"
+    price = None if services.prices is None else services.prices.objection(checkout)
+    if price is not None:
+        problems["amount"] = price
     if source is not None and source not in services.sources:
         problems["source"] = f"must be one of {', '.join(services.sources)}"
     if problems:

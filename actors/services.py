@@ -13,6 +13,7 @@ from dramatiq import Message
 from domain.alert import Bulletin
 from domain.job import JobRecord
 from domain.notice import Letter, Notice
+from domain.payment import Prices
 from domain.ports import Clock, Mailer, Source
 from domain.section import Stagger
 from observability.tally import Tally
@@ -30,6 +31,7 @@ from store.opt_outs import OptOuts
 from store.outbox import Outbox
 from store.pauses import Pauses
 from store.payments import Payments
+from store.refunds import Refunds
 from store.runs import Runs
 from store.search import Search
 from store.sections import Sections
@@ -77,6 +79,7 @@ class Store:
     jobs: Jobs
     job_calls: JobCalls
     payments: Payments
+    refunds: Refunds
     credits: CreditLedger
 
 
@@ -123,6 +126,7 @@ class Services:
     Shape: `breakers` has one entry a source, by its name, and "mail". `run_lifetime` bounds how long a run
     may hold its sections. `publish` raises UnreachableError when the broker cannot be reached. `tally`
     counts what happens, for Prometheus. `wait` lets some seconds pass, between attempts to write.
+    counts what happens, for Prometheus. What a report may cost is checked where there are `prices`.
     """
 
     clock: Clock
@@ -140,3 +144,4 @@ class Services:
     tally: Tally = field(default_factory=Tally)
     jobs: JobPorts = field(default_factory=JobPorts)
     wait: Callable[[float], object] = time.sleep
+    prices: Prices | None = None

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from domain.errors import InvalidInputError, UnauthorisedError
-from domain.payment import Checkout, PaymentEvent
+from domain.payment import Checkout, PaymentEvent, Refund, RefundState
 
 TOLERANCE_SECONDS = 300
+MARK = "rollcall_session"
+"""The metadata of Rollcall's own refunds: the checkout session."""
 COMPLETED = "checkout.session.completed"
 PAID_LATER = "checkout.session.async_payment_succeeded"
 NOT_PAID = "checkout.session.async_payment_failed"
+REFUND_EVENTS = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
+CHARGE_REFUNDED = "charge.refunded"
 _ABOUT_CHECKOUT = {COMPLETED, PAID_LATER, NOT_PAID}
 _PAID = {"paid", "no_payment_required"}
 
@@ -40,10 +45,15 @@ class StripeEvents:
         self._require_signed(body, signature)
         event = _object(_parsed(body), "body")
         kind = _text(event, "type")
-        checkout = None
+        event_id = _text(event, "id")
         if kind in _ABOUT_CHECKOUT:
-            checkout = _checkout(_object(_object(event.get("data"), "data").get("object"), "data.object"))
-        return PaymentEvent(_text(event, "id"), kind, checkout)
+            return PaymentEvent(event_id, kind, _checkout(_subject(event)))
+        if kind in REFUND_EVENTS or kind == CHARGE_REFUNDED:
+            about = _subject(event)
+            payment = _optional(about.get("payment_intent"), "data.object.payment_intent")
+            refund = None if kind == CHARGE_REFUNDED else refund_of(about)
+            return PaymentEvent(event_id, kind, refunded=payment, refund=refund)
+        return PaymentEvent(event_id, kind)
 
     def _require_signed(self, body: bytes, signature: str) -> None:
         from stripe import SignatureVerificationError, WebhookSignature  # noqa: PLC0415 - heavy
@@ -55,6 +65,26 @@ class StripeEvents:
         except (SignatureVerificationError, UnicodeDecodeError):
             # Without its cause: that holds the body, which is a customer's business.
             raise UnauthorisedError("the webhook's signature does not hold") from None
+
+
+def refund_of(told: Mapping[str, Any]) -> Refund:
+    """The refund that an object of Stripe's API describes. A state that is unknown here is not done yet.
+
+    Raises: InvalidInputError.
+    """
+    fields = dict(told)
+    status, amount = fields.get("status"), fields.get("amount")
+    return Refund(
+        id=_text(fields, "id"),
+        state=RefundState(status) if status in set(RefundState) else RefundState.PENDING,
+        amount=amount if isinstance(amount, int) else None,
+        reason=_optional(fields.get("failure_reason") or fields.get("pending_reason"), "failure_reason"),
+        is_ours=MARK in (fields.get("metadata") or {}),
+    )
+
+
+def _subject(event: dict[str, Any]) -> dict[str, Any]:
+    return _object(_object(event.get("data"), "data").get("object"), "data.object")
 
 
 def _parsed(body: bytes) -> object:
@@ -76,7 +106,16 @@ def _checkout(session: dict[str, Any]) -> Checkout:
             "data.object.customer_details.email",
         ),
         metadata={name: str(value) for name, value in _object(metadata, "data.object.metadata").items()},
+        amount=_amount(session.get("amount_total")),
+        currency=_optional(session.get("currency"), "data.object.currency"),
     )
+
+
+def _amount(value: object) -> int | None:
+    """An amount in the currency's smallest unit."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise InvalidInputError({"data.object.amount_total": "must be a whole number"})
 
 
 def _object(value: object, field: str) -> dict[str, Any]:

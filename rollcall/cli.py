@@ -39,6 +39,7 @@ _COMMANDS = {
     "mail": ("mail", "Look at mail, pause it, and lift suppressions."),
     "source": ("source", "Look at the sources; pause and resume them."),
     "job": ("job", "Look at durable jobs; cancel and retry them."),
+    "payment": ("payment", "Look at payments and what became of their refunds."),
     "credit": ("credit", "Grant credits, and look at what became of them."),
     "audit": ("audit", "Look at what operators did, here and in the console."),
     "systemd": ("systemd", "Print the systemd units, or write them."),

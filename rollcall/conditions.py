@@ -12,7 +12,7 @@ from typing import Any
 
 from actors.deliver import MAIL
 from domain.alert import Symptom
-from domain.payment import Payment
+from domain.payment import PaymentTroubles
 from operations.expectations import RunTimes, SourceReading
 from operations.unread import Unread
 from operations.verdicts import SLOW_DELIVERY
@@ -89,9 +89,11 @@ def _jobs(alive: int, _: Readings) -> Iterator[Named]:
     yield "none", None if alive else symptoms.no_jobs_process()
 
 
-def _payments(troubled: list[Payment], _: Readings) -> Iterator[Named]:
-    for payment in troubled:
+def _payments(troubles: PaymentTroubles, _: Readings) -> Iterator[Named]:
+    for payment in troubles.undelivered:
         yield payment.session_id, symptoms.undelivered(payment)
+    for payment in troubles.unsettled:
+        yield f"refund/{payment.session_id}", symptoms.unsettled_refund(payment)
 
 
 _JUDGES: dict[str, Callable[[Any, Readings], Iterator[Named]]] = {

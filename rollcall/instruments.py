@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from actors.services import Store
+from domain.payment import PaymentTroubles
 from operations import expectations
 from operations.breakers import read as read_breakers
 from operations.expectations import RunTimes, SourceReading
@@ -18,6 +20,7 @@ from rollcall.wiring import System
 
 LOSSES_WINDOW = timedelta(hours=1)
 TROUBLES_WINDOW = timedelta(days=1)
+SLOW_REFUND = timedelta(days=5)
 
 
 def read(system: System, queues: Callable[[], Mapping[str, QueueReading]]) -> Readings:
@@ -35,7 +38,15 @@ def read(system: System, queues: Callable[[], Mapping[str, QueueReading]]) -> Re
         disk=tried(lambda: disk(system.settings.home)),
         workers=tried(lambda: len(system.heartbeats.alive("worker"))),
         jobs=tried(lambda: len(system.heartbeats.alive("jobs"))),
-        payments=tried(lambda: store.payments.troubled_since(now - TROUBLES_WINDOW)),
+        payments=tried(lambda: payment_troubles(store, now)),
+    )
+
+
+def payment_troubles(store: Store, now: datetime) -> PaymentTroubles:
+    """The orders that need a person."""
+    return PaymentTroubles(
+        store.payments.troubled_since(now - TROUBLES_WINDOW),
+        store.refunds.unsettled(now - SLOW_REFUND),
     )
 
 

@@ -26,7 +26,7 @@ def job_services(system: System) -> JobServices:
         storage_of(system.settings),
         services.breakers,
         reports=report_ports(system),
-        payments=PaymentPorts(services.store.payments, _refunds(system.settings)),
+        payments=PaymentPorts(services.store.payments, services.store.refunds, _refunds(system.settings)),
         generation=GenerationPorts(services.store.credits, _gemini(system.settings)),
     )
 

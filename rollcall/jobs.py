@@ -27,13 +27,14 @@ from store.job_runs import JobRuns
 from workflows.catalog import CATALOG, Catalog
 from workflows.execution import Execution
 from workflows.recovery import Recovery, take_back
+from workflows.refund_polling import poll_refunds
 from workflows.retention import forget_old
 
 if TYPE_CHECKING:
     from workflows.engine import Engine
 
 ROLE = "jobs"
-_LOOK_SECONDS, _TAKE_BACK_SECONDS, _FORGET_SECONDS = 5.0, 60.0, 3600.0
+_LOOK_SECONDS, _TAKE_BACK_SECONDS, _FORGET_SECONDS, _REFUND_SECONDS = 5.0, 60.0, 3600.0, 60.0
 _LEASE_SECONDS = 60
 _STOP_SECONDS = 8  # besides as long for messages: below the supervisor's patience
 
@@ -104,6 +105,8 @@ def _keep_up(system: System, engine: Engine, executor: str, stopped: Event) -> N
         Chore(_TAKE_BACK_SECONDS, lambda: take_back(jobs, engine), "cannot take back jobs"),
         Chore(_FORGET_SECONDS, lambda: _forget(system, engine), "cannot forget old jobs"),
     ]
+    services = job_services(system)
+    chores.append(Chore(_REFUND_SECONDS, lambda: poll_refunds(services), "cannot follow refunds"))
     systemd.ready()
     while not stopped.wait(_LOOK_SECONDS):
         systemd.alive()

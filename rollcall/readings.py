@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from domain.payment import Payment
+from domain.payment import PaymentTroubles
 from operations.expectations import RunTimes, SourceReading
 from operations.unread import Unread
 from resilience.permit import BreakerSnapshot
@@ -47,7 +47,7 @@ class Readings:
     disk: Disk | Unread
     workers: int | Unread
     jobs: int | Unread
-    payments: list[Payment] | Unread = field(default_factory=list)
+    payments: PaymentTroubles | Unread = field(default_factory=PaymentTroubles)
 
     def pause(self, name: str) -> Pause | None:
         """The pause of `name` of which there is something to tell, or None."""

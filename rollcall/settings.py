@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from domain.errors import ConfigurationError
+from domain.payment import Prices
 from domain.watch import normal_address
 
 MIN_SECRET_LENGTH = 16
@@ -113,6 +114,18 @@ def _mailbox(text: str) -> str:
     if address is None:
         raise ValueError("must be an address, such as operator@example.edu")
     return address
+
+
+def _prices(text: str) -> Prices:
+    found: dict[str, set[int]] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"([a-z]{3}):([0-9]{1,12})", part.strip().lower())
+        if match is None:
+            raise ValueError(
+                "must be currency:amount, … in the smallest unit, as Stripe has it, such as usd:900,eur:850"
+            )
+        found.setdefault(match[1], set()).add(int(match[2]))
+    return Prices({currency: frozenset(amounts) for currency, amounts in found.items()})
 
 
 def _setting(name: str, parse: Callable[[str], Any], default: str | None = None, *, help: str) -> Any:  # noqa: A002
@@ -258,6 +271,11 @@ class Settings:
     )
     stripe_api_url: str | None = _setting(
         "STRIPE_API_URL", _url("http", "https"), help="Stripe's API, elsewhere"
+    )
+    report_prices: Prices | None = _setting(
+        "REPORT_PRICES",
+        _prices,
+        help="what a report may cost, such as usd:900,eur:850 in cents; not checked without",
     )
     docraptor_api_key: str | None = _setting(
         "DOCRAPTOR_API_KEY", _token, help="makes the PDFs of reports; made on this machine without"

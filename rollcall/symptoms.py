@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from actors.deliver import MAIL
 from domain.alert import Symptom
-from domain.payment import Payment
+from domain.payment import LOST_REFUND, Payment, RefundState
 from operations.expectations import SourceReading
 from resilience.permit import BreakerSnapshot
 from rollcall.readings import Disk
@@ -116,9 +116,27 @@ def no_jobs_process() -> Symptom:
 
 def undelivered(payment: Payment) -> Symptom:
     """Somebody has paid and got nothing."""
-    refund = "The payment was refunded." if payment.refund_id else "The payment is not refunded."
-    detail = f"{payment.trouble} {refund}"
+    detail = f"{payment.trouble} {_money(payment)}"
     return Symptom("A paid report was not delivered", detail, f"rollcall job show {payment.job_id}")
+
+
+def unsettled_refund(payment: Payment) -> Symptom:
+    """A refund failed, or does not arrive."""
+    detail = f"{_money(payment)} Checkout session: {payment.session_id}."
+    command = "rollcall payment ls --unsettled"
+    is_lost = payment.refund is not None and payment.refund.state in LOST_REFUND
+    return Symptom("A refund failed" if is_lost else "A refund has not arrived", detail, command)
+
+
+def _money(payment: Payment) -> str:
+    refund = payment.refund
+    if refund is None:
+        return "The payment is not refunded."
+    if refund.state is RefundState.SUCCEEDED:
+        return "The payment was refunded."
+    reason = f": {refund.reason}" if refund.reason else ""
+    is_lost = refund.state in LOST_REFUND
+    return f"The refund {refund.id} {'is' if is_lost else 'is still'} {refund.state}{reason}."
 
 
 def _clock(moment: datetime) -> str:

@@ -54,6 +54,7 @@ from store.opt_outs import OptOuts
 from store.outbox import Outbox
 from store.pauses import Pauses
 from store.payments import Payments
+from store.refunds import Refunds
 from store.runs import Runs
 from store.search import Search
 from store.sections import Sections
@@ -179,6 +180,7 @@ def _services(  # noqa: PLR0913 - what the services and the system share
         run_lifetime=timedelta(seconds=settings.cron_lock_ttl_seconds),
         operator=operator,
         tally=tally,
+        prices=settings.report_prices,
     )
 
 
@@ -204,6 +206,7 @@ def open_store(
         jobs=Jobs(database),
         job_calls=JobCalls(database),
         payments=Payments(database),
+        refunds=Refunds(database),
         credits=CreditLedger(database),
     )
 

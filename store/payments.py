@@ -7,13 +7,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, select, update
 
 from domain.job import JobState, NewJob
 from domain.payment import Checkout, Payment, PaymentEvent, Verdict
-from store import jobs
+from store import jobs, refunds
 from store.database import Database, insert_new
-from store.moments import from_ms_or_none, to_ms
+from store.moments import to_ms
+from store.refunds import covers_whole, payment_of
 from store.schema import jobs as job_rows
 from store.schema import mail_events, payment_events, payments
 
@@ -44,6 +45,8 @@ class Payments:
         with self._database.write() as connection:
             if not insert_new(connection, payment_events, _event_row(event, verdict, trouble, now)):
                 return False, None
+            if event.refunded is not None:
+                _follow_refund(connection, event, now)
             if job is None or checkout is None:
                 return True, None
             if not insert_new(connection, payments, _payment_row(checkout, trouble, now)):
@@ -58,7 +61,19 @@ class Payments:
         query = select(payments).where(payments.c.session_id == session_id)
         with self._database.read() as connection:
             row = connection.execute(query).mappings().first()
-        return None if row is None else _payment(row)
+        return None if row is None else payment_of(row)
+
+    def latest(self, limit: int) -> list[Payment]:
+        """The newest payments."""
+        query = select(payments).order_by(payments.c.created_at_ms.desc()).limit(limit)
+        with self._database.read() as connection:
+            return [payment_of(row) for row in connection.execute(query).mappings()]
+
+    def has(self, payment: str) -> bool:
+        """Whether `payment`, as the provider calls it, paid for an order."""
+        with self._database.read() as connection:
+            query = select(payments.c.session_id).where(payments.c.payment == payment)
+            return connection.execute(query).first() is not None
 
     def note_trouble(self, session_id: str, reason: str, now: datetime) -> None:
         """The order was not delivered. The first reason stays."""
@@ -67,19 +82,12 @@ class Payments:
             values = {"trouble": reason, "troubled_at_ms": to_ms(now)}
             connection.execute(update(payments).where(mine).values(values))
 
-    def note_refund(self, session_id: str, refund_id: str, now: datetime) -> None:
-        """The money was given back."""
-        mine = (payments.c.session_id == session_id) & payments.c.refund_id.is_(None)
-        with self._database.write() as connection:
-            values = {"refund_id": refund_id, "refunded_at_ms": to_ms(now)}
-            connection.execute(update(payments).where(mine).values(values))
-
     def troubled_since(self, moment: datetime) -> list[Payment]:
         """The orders that since then were found not to be deliverable, or whose letter came back."""
         query = select(payments).where(payments.c.troubled_at_ms >= to_ms(moment))
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(payments.c.troubled_at_ms)).mappings()
-            found = [_payment(row) for row in rows]
+            found = [payment_of(row) for row in rows]
             found += _returned(connection, to_ms(moment))
         return list({payment.session_id: payment for payment in found}.values())
 
@@ -102,18 +110,16 @@ def _returned(connection: Connection, since_ms: int) -> Iterator[Payment]:
     for row in connection.execute(query).mappings():
         why = ": ".join(filter(None, (row["kind"], row["reason"])))
         trouble = f"The letter with the report that {row['session_id']} paid for did not arrive ({why})."
-        yield replace(_payment(row), job_id=row["sent_by"], trouble=trouble)
+        yield replace(payment_of(row), job_id=row["sent_by"], trouble=trouble)
 
 
-def _payment(row: RowMapping) -> Payment:
-    return Payment(
-        session_id=row["session_id"],
-        payment=row["payment"],
-        job_id=row["job_id"] or "",
-        trouble=row["trouble"],
-        refund_id=row["refund_id"],
-        refunded_at=from_ms_or_none(row["refunded_at_ms"]),
-    )
+def _follow_refund(connection: Connection, event: PaymentEvent, now: datetime) -> None:
+    """Record the refund that an event describes; ask the provider at once about one that it only names."""
+    is_its = payments.c.payment == event.refunded
+    if event.refund is not None:
+        refunds.apply(connection, is_its & covers_whole(event.refund), event.refund, now)
+    else:
+        connection.execute(update(payments).where(is_its).values(refund_due_at_ms=to_ms(now)))
 
 
 def _event_row(event: PaymentEvent, verdict: Verdict, reason: str | None, now: datetime) -> dict[str, Any]:
@@ -131,6 +137,8 @@ def _payment_row(checkout: Checkout, trouble: str | None, now: datetime) -> dict
     return {
         "session_id": checkout.session_id,
         "payment": checkout.payment,
+        "amount": checkout.amount,
+        "currency": checkout.currency,
         "created_at_ms": to_ms(now),
         "trouble": trouble,
         "troubled_at_ms": None if trouble is None else to_ms(now),

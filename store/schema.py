@@ -382,7 +382,18 @@ payments = Table(
     _moment("troubled_at_ms"),
     Column("refund_id", Text),
     _moment("refunded_at_ms"),
+    Column("amount", BigInteger),  # in the currency's smallest unit
+    Column("currency", Text),
+    Column("refund_state", Text),
+    Column("refund_reason", Text),  # why it failed
+    _moment("refund_made_at_ms"),
+    _moment("refund_due_at_ms"),  # when the provider is asked next what became of it
+    _moment("resolved_at_ms"),  # an operator has seen to a refund that failed
+    _count("refund_keys_spent"),
+    Index(None, "payment"),
     Index(None, "troubled_at_ms"),
+    Index(None, "refund_due_at_ms"),
+    Index(None, "refund_state"),
 )
 
 section_days = Table(

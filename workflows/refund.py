@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from domain.errors import InvalidInputError, PermanentError
+from domain.errors import InvalidInputError, PermanentError, RejectedError
 from domain.job import JsonObject
+from domain.payment import LOST_REFUND, Payment, Refund
+from payments.refunds import KeySpentError
 from workflows.attempt import guarded
 from workflows.job import Job
 from workflows.services import PaymentPorts
@@ -45,7 +47,7 @@ def give_back(job: Job, session_id: str, reason: str) -> str | None:
     The reason is noted first: from there the operator is told, whatever becomes of the refund.
     """
     job.step("note", lambda: _note(job, session_id, reason), attempts=_ATTEMPTS)
-    if _ports(job).refund is None:
+    if _ports(job).provider is None:
         return None
     return job.step("refund", lambda: _refund(job, session_id), attempts=_ATTEMPTS)
 
@@ -55,18 +57,40 @@ def _note(job: Job, session_id: str, reason: str) -> None:
 
 
 def _refund(job: Job, session_id: str) -> str | None:
-    payments, refund = _ports(job).payments, _ports(job).refund
-    found = payments.get(session_id)
+    """The id of the refund, which may still be pending: `refund_polling` and webhooks follow it."""
+    found = _ports(job).payments.get(session_id)
     if found is None:
         raise PermanentError(f"no payment is known of the checkout session {session_id}")
-    payment = found.payment
-    if found.refund_id is not None or payment is None or refund is None:
-        return found.refund_id
-    # A key a job, for Stripe repeats what it once refused; it gives a payment back once, whatever the key.
-    key = f"refund-{session_id}-{job.id}"
-    refund_id = guarded(job.services.breakers[STRIPE], lambda: refund(payment, key))
-    payments.note_refund(session_id, refund_id, job.services.clock.now())
-    return refund_id
+    if found.payment is None:
+        return None
+    if found.refund is not None and found.refund.state not in LOST_REFUND:
+        return found.refund.id
+    return _given_back(job, found).id
+
+
+def _given_back(job: Job, payment: Payment) -> Refund:
+    """The refund as the provider made it. Raises: RejectedError when it failed at once."""
+    ports, now = _ports(job), job.services.clock.now()
+    provider = ports.provider
+    if provider is None:
+        raise PermanentError("this process may give nothing back")
+    try:
+        refund = guarded(job.services.breakers[STRIPE], lambda: provider.create(payment, _key(job, payment)))
+    except KeySpentError:
+        ports.refunds.spend_key(payment.session_id)
+        raise
+    ports.refunds.note(payment.session_id, refund, now)
+    if refund.state in LOST_REFUND:
+        raise RejectedError(
+            f"the refund {refund.id} is {refund.state} ({refund.reason or 'no reason given'})"
+        )
+    return refund
+
+
+def _key(job: Job, payment: Payment) -> str:
+    """A key for each job, since the provider repeats what it refused; another one once a key is spent."""
+    key = f"refund-{payment.session_id}-{job.id}"
+    return f"{key}-{payment.keys_spent}" if payment.keys_spent else key
 
 
 def _ports(job: Job) -> PaymentPorts:

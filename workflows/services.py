@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from domain.payment import Payment, Refund
 from domain.ports import Clock, Mailer, Storage
 from generation.picture import Picture
 from mail.report import ReportLetter
@@ -14,6 +16,7 @@ from store.histories import Histories
 from store.ledger import CreditLedger
 from store.pauses import Pauses
 from store.payments import Payments
+from store.refunds import Refunds
 from store.section_days import SectionDays
 
 
@@ -35,16 +38,23 @@ class ReportPorts:
     printer_breaker: str | None = None
 
 
+class RefundProvider(Protocol):
+    """Who gives money back. Raises: RollcallError."""
+
+    def create(self, payment: Payment, idempotency_key: str) -> Refund:
+        """The refund of `payment`, made once a key. Raises: KeySpentError when the key is of no more use."""
+
+    def find(self, payment: Payment) -> Refund | None:
+        """The refund of `payment` that exists, if any."""
+
+
 @dataclass(frozen=True, slots=True)
 class PaymentPorts:
-    """What money needs.
-
-    Shape: `refund` takes a payment and an idempotency key, returns the refund's id and raises RollcallError;
-    None where Rollcall may give nothing back.
-    """
+    """What money needs. `provider` is None where Rollcall may give nothing back."""
 
     payments: Payments
-    refund: Callable[[str, str], str] | None = None
+    refunds: Refunds
+    provider: RefundProvider | None = None
 
 
 @dataclass(frozen=True, slots=True)

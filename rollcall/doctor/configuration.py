@@ -48,7 +48,20 @@ def _public_url(case: Case) -> Verdict:
     return ok(settings.public_url)
 
 
+def _report_prices(case: Case) -> Verdict:
+    settings = case.settings
+    if settings.stripe_webhook_secret is None:
+        return ok("no reports are sold")
+    if settings.report_prices is None:
+        return warning(
+            "what customers pay for a report is not checked",
+            "set REPORT_PRICES, such as REPORT_PRICES=usd:900,eur:850",
+        )
+    return ok("what customers pay for a report is checked")
+
+
 CHECKS = (
     Check("dotenv", _dotenv, "make .env readable for the user that runs Rollcall"),
     Check("public-url", _public_url, "correct PUBLIC_URL", needs=("settings.PUBLIC_URL",)),
+    Check("report-prices", _report_prices, "correct REPORT_PRICES", needs=("settings.REPORT_PRICES",)),
 )

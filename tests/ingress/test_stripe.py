@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +13,10 @@ from actors.jobs import START
 from actors.reconcile import reconcile
 from domain.errors import UnreachableError
 from domain.job import JobRecord, JobState, Profile
+from domain.payment import Prices, Refund, RefundState
 from tests.ingress.site import STRIPE_SECRET, Site, Stage, fields_of
 from tests.ingress.site import site as on
-from tests.standins.stripe import event, posted
+from tests.standins.stripe import charge_refunded, event, posted, refund_event
 from tests.store.rivals import together
 from tests.support.house import House
 
@@ -82,6 +84,13 @@ def test_a_session_that_is_told_of_twice_causes_one_job(site: Site) -> None:
         event(kind=NOT_PAID, payment_status="unpaid"),
         event(metadata={}),
         event(metadata={"order": "a mug"}),
+        event(metadata={"report": "monthly"}),
+        event(metadata={"report": ""}),
+        event(metadata={"report": "seat_map", "term": "2261", "sections": "1"}),
+        event(metadata={"report": "monthly"}, customer_details=None, mode="subscription"),
+        refund_event(),
+        refund_event("refund.failed", payment_intent=None),
+        charge_refunded(payment_intent="pi_of_another_product"),
     ],
 )
 def test_what_asks_for_nothing_is_recorded_and_left(site: Site, told: dict[str, Any]) -> None:
@@ -92,7 +101,6 @@ def test_what_asks_for_nothing_is_recorded_and_left(site: Site, told: dict[str, 
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"metadata": {"report": "seat_map", "term": "2261", "sections": "1"}}, "report"),
         ({"metadata": {"report": "section_history", "sections": "1"}}, "term"),
         ({"metadata": {"report": "section_history", "term": "2261"}}, "sections"),
         ({"metadata": {"report": "section_history", "term": "2261", "sections": "a'b"}}, "sections"),
@@ -123,6 +131,78 @@ def test_an_order_that_cannot_be_delivered_is_told_and_its_money_goes_back(
     assert job.given["payment"] == "cs_test_1"
     (trouble,) = site.house.services.store.payments.troubled_since(site.house.clock.now())
     assert f"{field}: " in str(trouble.trouble)
+
+
+def priced(stage: Stage, house: House) -> AbstractContextManager[Site]:
+    prices = Prices({"usd": frozenset({900, 450}), "eur": frozenset({850})})
+    return on(stage, house, services=replace(house.services, prices=prices))
+
+
+@pytest.mark.parametrize(
+    "paid",
+    [
+        {"amount_total": 900, "currency": "usd"},
+        {"amount_total": 450, "currency": "usd"},
+        {"amount_total": 850, "currency": "EUR"},
+    ],
+)
+def test_an_order_at_a_listed_price_is_delivered(stage: Stage, a_house: House, paid: dict[str, Any]) -> None:
+    with priced(stage, a_house) as site:
+        post(site, event(**paid))
+    (job,) = jobs(site)
+    assert job.kind == "report"
+    found = site.house.services.store.payments.get("cs_test_1")
+    assert found is not None
+    assert (found.amount, found.currency) == (paid["amount_total"], paid["currency"])
+
+
+@pytest.mark.parametrize(
+    "paid",
+    [
+        {"amount_total": 1, "currency": "usd"},
+        {"amount_total": 901, "currency": "usd"},
+        {"amount_total": 900, "currency": "eur"},
+        {"amount_total": 900, "currency": "jpy"},
+        {"amount_total": 0, "currency": "usd", "payment_status": "no_payment_required"},
+        {"amount_total": None, "currency": "usd"},
+        {"amount_total": 900, "currency": None},
+    ],
+)
+def test_an_order_at_another_price_is_told_and_its_money_goes_back(
+    stage: Stage, a_house: House, paid: dict[str, Any]
+) -> None:
+    with priced(stage, a_house) as site:
+        assert post(site, event(**paid)).status_code == 200
+    (job,) = jobs(site)
+    assert job.kind == "refund"
+    (trouble,) = site.house.services.store.payments.troubled_since(site.house.clock.now())
+    assert "REPORT_PRICES is eur:850, usd:450, usd:900" in str(trouble.trouble)
+
+
+def refund(site: Site) -> Refund | None:
+    found = site.house.services.store.payments.get("cs_test_1")
+    assert found is not None
+    return found.refund
+
+
+def test_a_refund_is_followed_by_its_events(site: Site) -> None:
+    post(site, event())
+    post(site, refund_event("refund.created", "evt_2", status="pending"))
+    assert refund(site) == Refund("re_1", RefundState.PENDING)
+    post(site, refund_event("refund.updated", "evt_3", status="succeeded"))
+    assert refund(site) == Refund("re_1", RefundState.SUCCEEDED)
+    failed = refund_event("refund.failed", "evt_4", status="failed", failure_reason="declined")
+    assert [post(site, failed).json()["recorded"] for _ in range(2)] == [True, False]
+    assert refund(site) == Refund("re_1", RefundState.FAILED, reason="declined")
+    assert [job.kind for job in jobs(site)] == ["report"]
+
+
+def test_a_charge_that_was_refunded_is_asked_about(site: Site) -> None:
+    post(site, event())
+    post(site, charge_refunded())
+    now = site.house.clock.now()
+    (due,) = site.house.services.store.refunds.claim_due(now, 10)
+    assert due.session_id == "cs_test_1"
 
 
 def test_sections_may_be_parted_in_any_way_and_named_twice(site: Site) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from domain.errors import InvalidInputError, UnauthorisedError
-from domain.payment import Checkout, PaymentEvent
+from domain.payment import Checkout, PaymentEvent, Refund, RefundState
 from payments.events import StripeEvents
-from tests.standins.stripe import event, posted, signed
+from tests.standins.stripe import charge_refunded, event, posted, refund_event, signed
 
 SECRET = "whsec_test"
 EVENTS = StripeEvents(SECRET)
@@ -29,8 +29,33 @@ def test_a_paid_session_is_read_with_what_a_report_needs() -> None:
             payment="pi_cs_test_1",
             email="ada@example.edu",
             metadata={"report": "section_history", "term": "2261", "sections": "12430, 12431"},
+            amount=900,
+            currency="usd",
         ),
     )
+
+
+@pytest.mark.parametrize(
+    "kind", ["refund.created", "refund.updated", "refund.failed", "charge.refund.updated"]
+)
+def test_an_event_about_a_refund_says_of_which_payment_and_where_it_is(kind: str) -> None:
+    told = refund_event(kind, status="failed", failure_reason="lost_or_stolen_card")
+    assert read(told) == PaymentEvent(
+        "evt_r",
+        kind,
+        refunded="pi_cs_test_1",
+        refund=Refund("re_1", RefundState.FAILED, 900, "lost_or_stolen_card"),
+    )
+
+
+def test_a_refund_of_ours_is_known_by_its_metadata() -> None:
+    found = read(refund_event(metadata={"rollcall_session": "cs_1"})).refund
+    assert found is not None
+    assert found.is_ours
+
+
+def test_a_charge_that_was_refunded_names_its_payment_alone() -> None:
+    assert read(charge_refunded()) == PaymentEvent("evt_c", "charge.refunded", refunded="pi_cs_test_1")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +69,7 @@ def test_a_session_is_paid_when_stripe_says_so(status: str, *, is_paid: bool) ->
 
 def test_a_session_may_lack_what_is_optional() -> None:
     found = read(event(customer_details=None, metadata=None, payment_intent=None)).checkout
-    assert found == Checkout("cs_test_1", is_paid=True)
+    assert found == Checkout("cs_test_1", is_paid=True, amount=900, currency="usd")
 
 
 def test_an_event_about_something_else_has_no_checkout() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -12,8 +13,12 @@ from domain.errors import (
     UnreachableError,
     UpstreamError,
 )
-from payments.refunds import StripeRefunds
+from domain.payment import Payment, Refund, RefundState
+from payments.refunds import KeySpentError, StripeRefunds
 from tests.standins.stripe import StripeStandIn
+
+PAID = Payment("cs_1", "pi_1", "job", amount=900, currency="usd")
+MADE = Refund("re_pi_1", RefundState.SUCCEEDED, 900, is_ours=True)
 
 
 @pytest.fixture
@@ -23,31 +28,54 @@ def stripe() -> Iterator[StripeStandIn]:
 
 
 @pytest.fixture
-def refund(stripe: StripeStandIn) -> StripeRefunds:
+def refunds(stripe: StripeStandIn) -> StripeRefunds:
     return StripeRefunds(stripe.secret_key, stripe.url)
 
 
-def test_one_key_refunds_once(stripe: StripeStandIn, refund: StripeRefunds) -> None:
-    assert [refund("pi_1", "key"), refund("pi_1", "key")] == ["re_pi_1", "re_pi_1"]
+def by_hand(status: str = "succeeded", amount: int = 900, refund_id: str = "re_hand") -> dict[str, object]:
+    return {
+        "id": refund_id,
+        "object": "refund",
+        "amount": amount,
+        "payment_intent": "pi_1",
+        "metadata": {},
+        "status": status,
+    }
+
+
+def test_one_key_refunds_once(stripe: StripeStandIn, refunds: StripeRefunds) -> None:
+    assert [refunds.create(PAID, "key"), refunds.create(PAID, "key")] == [MADE, MADE]
     assert [made["payment_intent"] for made in stripe.refunds] == ["pi_1"]
 
 
-def test_what_was_refunded_under_another_key_is_done(stripe: StripeStandIn, refund: StripeRefunds) -> None:
-    refund("pi_1", "key")
-    assert refund("pi_1", "another") == "charge_already_refunded"
-    assert len(stripe.refunds) == 1
+def test_what_was_refunded_under_another_key_is_the_refund_that_exists(
+    stripe: StripeStandIn, refunds: StripeRefunds
+) -> None:
+    stripe.refund_status = "pending"
+    refunds.create(PAID, "key")
+    found = refunds.create(PAID, "another")
+    assert (found.id, found.state, len(stripe.refunds)) == ("re_pi_1", RefundState.PENDING, 1)
 
 
-def test_a_refund_that_failed_at_once_gave_nothing_back(stripe: StripeStandIn, refund: StripeRefunds) -> None:
-    stripe.refund_status = "failed"
-    with pytest.raises(RejectedError, match="the refund re_pi_1 is failed"):
-        refund("pi_1", "key")
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [(state.value, state) for state in RefundState] + [("reversed", RefundState.PENDING)],
+)
+def test_the_state_of_a_refund_is_stripes_and_an_unknown_one_is_not_done(
+    stripe: StripeStandIn, refunds: StripeRefunds, status: str, state: RefundState
+) -> None:
+    stripe.refund_status = status
+    assert refunds.create(PAID, "key").state is state
+    found = refunds.find(PAID)
+    assert found is not None
+    assert found.state is state
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (500, UpstreamError),
+        (500, KeySpentError),
+        (503, KeySpentError),
         (409, UpstreamError),
         (429, RateLimitedError),
         (403, UnauthorisedError),
@@ -56,25 +84,96 @@ def test_a_refund_that_failed_at_once_gave_nothing_back(stripe: StripeStandIn, r
     ],
 )
 def test_a_failure_says_whether_to_try_again(
-    stripe: StripeStandIn, refund: StripeRefunds, status: int | None, kind: type[RollcallError]
+    stripe: StripeStandIn, refunds: StripeRefunds, status: int | None, kind: type[RollcallError]
 ) -> None:
     stripe.troubles.append(status)
-    with pytest.raises(kind):
-        refund("pi_1", "key")
-    assert refund("pi_1", "key") == "re_pi_1"
+    with pytest.raises(kind) as raised:
+        refunds.create(PAID, "key")
+    assert type(raised.value) is kind
+    assert refunds.create(PAID, "key" if kind is not KeySpentError else "another") == MADE
+
+
+def test_a_stored_failure_is_repeated_with_its_key_and_asks_for_another(
+    stripe: StripeStandIn, refunds: StripeRefunds
+) -> None:
+    stripe.troubles.append(500)
+    for _ in range(2):
+        with pytest.raises(KeySpentError):
+            refunds.create(PAID, "key")
+    assert refunds.create(PAID, "another") == MADE
+
+
+def test_a_failure_whose_refund_was_made_is_the_refund(stripe: StripeStandIn, refunds: StripeRefunds) -> None:
+    stripe.troubles.append(500)
+    stripe.takes_in_trouble = True
+    assert refunds.create(PAID, "key") == MADE
+    assert len(stripe.refunds) == 1
+
+
+def test_while_stripe_cannot_be_asked_the_key_is_not_spent(
+    stripe: StripeStandIn, refunds: StripeRefunds
+) -> None:
+    stripe.troubles.append(500)
+    stripe.is_listing_away = True
+    with pytest.raises(UpstreamError) as raised:
+        refunds.create(PAID, "key")
+    assert type(raised.value) is UpstreamError
+
+
+def test_a_key_that_another_release_used_with_other_fields_is_the_refund_that_it_made(
+    stripe: StripeStandIn, refunds: StripeRefunds
+) -> None:
+    refunds.create(replace(PAID, session_id="cs_of_before"), "key")
+    assert refunds.create(PAID, "key") == MADE
+    assert len(stripe.refunds) == 1
+
+
+def test_a_key_that_was_used_with_other_fields_in_vain_is_spent(
+    stripe: StripeStandIn, refunds: StripeRefunds
+) -> None:
+    refunds.create(replace(PAID, payment="pi_2"), "key")
+    with pytest.raises(KeySpentError, match="idempotent"):
+        refunds.create(PAID, "key")
+
+
+@pytest.mark.parametrize(
+    ("existing", "found"),
+    [
+        ([], None),
+        ([by_hand()], "re_hand"),
+        ([by_hand(amount=100)], None),
+        ([by_hand(amount=100), by_hand(amount=800, refund_id="re_rest")], "re_rest"),
+        ([by_hand("failed")], None),
+        ([by_hand("failed"), by_hand("pending", refund_id="re_again")], "re_again"),
+    ],
+)
+def test_what_gives_the_whole_payment_back_is_its_refund(
+    stripe: StripeStandIn, refunds: StripeRefunds, existing: list[dict[str, object]], found: str | None
+) -> None:
+    stripe.refunds += existing
+    refund = refunds.find(PAID)
+    assert (None if refund is None else refund.id) == found
+
+
+def test_a_refund_that_is_known_is_found_when_it_has_failed(
+    stripe: StripeStandIn, refunds: StripeRefunds
+) -> None:
+    stripe.refunds.append(by_hand("failed") | {"failure_reason": "expired_or_canceled_card"})
+    known = replace(PAID, refund=Refund("re_hand", RefundState.PENDING))
+    assert refunds.find(known) == Refund("re_hand", RefundState.FAILED, 900, "expired_or_canceled_card")
 
 
 def test_a_wrong_key_is_refused_and_never_told(stripe: StripeStandIn) -> None:
-    refund = StripeRefunds("sk_wrong_key", stripe.url)
+    refunds = StripeRefunds("sk_wrong_key", stripe.url)
     with pytest.raises(UnauthorisedError) as refused:
-        refund("pi_1", "key")
-    assert "sk_wrong_key" not in f"{refused.value} {refund!r}"
+        refunds.create(PAID, "key")
+    assert "sk_wrong_key" not in f"{refused.value} {refunds!r}"
 
 
-def test_a_refund_whose_answer_is_lost_is_made_once(stripe: StripeStandIn, refund: StripeRefunds) -> None:
+def test_a_refund_whose_answer_is_lost_is_made_once(stripe: StripeStandIn, refunds: StripeRefunds) -> None:
     stripe.troubles.append(None)
     stripe.takes_in_trouble = True
     with pytest.raises(UnreachableError):
-        refund("pi_1", "key")
-    assert refund("pi_1", "key") == "re_pi_1"
+        refunds.create(PAID, "key")
+    assert refunds.create(PAID, "key") == MADE
     assert len(stripe.refunds) == 1

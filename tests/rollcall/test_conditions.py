@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domain.alert import Symptom
-from domain.payment import Payment
+from domain.payment import Payment, PaymentTroubles, Refund, RefundState
 from operations.expectations import RunTimes, SourceReading
 from operations.unread import Unread
 from resilience.permit import BreakerSnapshot
@@ -59,15 +59,41 @@ def test_where_all_is_well_every_condition_is_named_and_none_holds() -> None:
     assert judged == {"breakers", "queues", "losses", "runs", "outbox", "sources", "disk", "workers", "jobs"}
 
 
-def test_who_paid_and_got_nothing_is_told_of_with_what_became_of_the_money() -> None:
-    payment = Payment("cs_1", "pi_1", "job-1", "No history.", None, None)
-    refunded = replace(payment, session_id="cs_2", refund_id="re_1")
-    found = holding(payments=[payment, refunded])
+@pytest.mark.parametrize(
+    ("refund", "told"),
+    [
+        (None, "The payment is not refunded."),
+        (Refund("re_1", RefundState.SUCCEEDED), "The payment was refunded."),
+        (Refund("re_1", RefundState.PENDING), "The refund re_1 is still pending."),
+        (Refund("re_1", RefundState.FAILED, reason="declined"), "The refund re_1 is failed: declined."),
+    ],
+)
+def test_who_paid_and_got_nothing_is_told_of_with_what_became_of_the_money(
+    refund: Refund | None, told: str
+) -> None:
+    payment = Payment("cs_1", "pi_1", "job-1", "No history.", refund)
+    found = holding(payments=PaymentTroubles(undelivered=[payment]))
 
-    assert found.keys() == {"payments/cs_1", "payments/cs_2"}
-    assert found["payments/cs_1"].detail == "No history. The payment is not refunded."
-    assert found["payments/cs_2"].detail == "No history. The payment was refunded."
+    assert found.keys() == {"payments/cs_1"}
+    assert found["payments/cs_1"].detail == f"No history. {told}"
     assert found["payments/cs_1"].command == "rollcall job show job-1"
+
+
+@pytest.mark.parametrize(
+    ("state", "subject"),
+    [
+        (RefundState.FAILED, "A refund failed"),
+        (RefundState.CANCELED, "A refund failed"),
+        (RefundState.PENDING, "A refund has not arrived"),
+    ],
+)
+def test_a_refund_that_did_not_arrive_is_told_of_beside_the_order(state: RefundState, subject: str) -> None:
+    payment = Payment("cs_1", "pi_1", "job-1", "No history.", Refund("re_1", state))
+    found = holding(payments=PaymentTroubles(undelivered=[payment], unsettled=[payment]))
+
+    assert found.keys() == {"payments/cs_1", "payments/refund/cs_1"}
+    assert found["payments/refund/cs_1"].subject == subject
+    assert "cs_1" in found["payments/refund/cs_1"].detail
 
 
 @pytest.mark.parametrize("state", ["open", "half_open"])

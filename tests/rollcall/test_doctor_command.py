@@ -51,7 +51,17 @@ def test_all_is_well_with_the_embedded_default(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == f"{len(findings)} ok, 0 warnings, 0 failures"
     assert "\x1b" not in done.stdout
     assert set(findings) == {
-        *("settings", "dotenv", "public-url", "home", "home.secrets", "backup", "disk", "database"),
+        *(
+            "settings",
+            "dotenv",
+            "public-url",
+            "report-prices",
+            "home",
+            "home.secrets",
+            "backup",
+            "disk",
+            "database",
+        ),
         *("database.migrations", "database.integrity", "redis", "redis.persistence", "broker", "clock"),
         *("mail.login", "mail.dry-run", "source.campus", "worker", "scheduler", "jobs", "web"),
         "public-url.reachable",

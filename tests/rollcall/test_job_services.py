@@ -36,8 +36,8 @@ def test_reports_and_refunds_are_made_by_what_is_set_up(
 
     assert services.reports is not None
     assert services.payments is not None
-    assert (type(services.reports.printer), type(services.payments.refund)) == (printer, refund)
+    assert (type(services.reports.printer), type(services.payments.provider)) == (printer, refund)
     guard = services.reports.printer_breaker
     assert guard is None or guard in services.breakers
     assert services.breakers.keys() >= breakers
-    assert ("stripe" in services.breakers) == (services.payments.refund is not None)
+    assert ("stripe" in services.breakers) == (services.payments.provider is not None)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import InvalidInputError
+from domain.payment import Prices
 from rollcall.settings import Settings, parse
 
 RESEND = {"RESEND_API_KEY": "re_123", "NOTIFICATION_FROM_EMAIL": "Rollcall <rollcall@example.edu>"}
@@ -68,12 +69,23 @@ def test_an_installation_is_a_demo_until_it_has_a_catalog_or_a_name() -> None:
         ("BREAKER_SLOW_SECONDS", "nan"),
         ("BREAKER_SLOW_SECONDS", "30"),
         ("BREAKER_RAMP_SECONDS", "-1"),
+        ("REPORT_PRICES", "900"),
+        ("REPORT_PRICES", "usd:9.00"),
+        ("REPORT_PRICES", "usd:900;eur:850"),
+        ("REPORT_PRICES", "dollars:900"),
     ],
 )
 def test_an_invalid_value_is_named_and_not_shown(name: str, value: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         parse({name: value})
     assert list(caught.value.problems) == [name]
+
+
+def test_prices_are_amounts_by_currency() -> None:
+    assert parse({}).report_prices is None
+    assert parse({"REPORT_PRICES": "usd:900, EUR:850,usd:450"}).report_prices == Prices(
+        {"usd": frozenset({900, 450}), "eur": frozenset({850})}
+    )
 
 
 def test_every_invalid_value_is_named_at_once() -> None:

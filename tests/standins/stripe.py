@@ -1,6 +1,7 @@
-"""A stand-in for Stripe: signed events as it posts them, and the refunds endpoint of its API.
+"""A stand-in for Stripe: signed events as it posts them, and the refunds of its API.
 
-Wire format: https://docs.stripe.com/webhooks#verify-manually, https://docs.stripe.com/api/refunds/create.
+Wire format: https://docs.stripe.com/webhooks#verify-manually, https://docs.stripe.com/api/refunds,
+https://docs.stripe.com/api/idempotent_requests.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from tests.standins.server import Answer, StandIn
 
@@ -64,10 +65,40 @@ def posted(secret: str, told: dict[str, Any], at: float | None = None) -> tuple[
     return body, signed(secret, body, at)
 
 
+def refund_event(kind: str = "refund.updated", event_id: str = "evt_r", **about: Any) -> dict[str, Any]:
+    """An event about a refund of the session `cs_test_1`."""
+    told = {
+        "id": "re_1",
+        "object": "refund",
+        "amount": 900,
+        "currency": "usd",
+        "charge": "ch_1",
+        "payment_intent": "pi_cs_test_1",
+        "metadata": {},
+        "status": "succeeded",
+    } | about
+    return event(event_id, kind) | {"data": {"object": told}}
+
+
+def charge_refunded(event_id: str = "evt_c", **about: Any) -> dict[str, Any]:
+    """An event about a charge of the session `cs_test_1` that was refunded."""
+    told = {
+        "id": "ch_1",
+        "object": "charge",
+        "amount": 900,
+        "amount_refunded": 900,
+        "payment_intent": "pi_cs_test_1",
+        "refunded": True,
+    } | about
+    return event(event_id, "charge.refunded") | {"data": {"object": told}}
+
+
 class StripeStandIn(StandIn):
     """`refunds` holds each refund that was made; `troubles` are answered in turn, None hangs up.
 
-    With `takes_in_trouble` the refund of such a request is made all the same.
+    With `takes_in_trouble` the refund of such a request is made all the same. An answer, a 500 as well, is
+    kept under the request's key and repeated; other fields under a known key are an `idempotency_error`.
+    What is answered 409 or 429, or not at all before the request began, is not kept.
     """
 
     def __init__(self) -> None:
@@ -76,37 +107,73 @@ class StripeStandIn(StandIn):
         self.refunds: list[dict[str, Any]] = []
         self.troubles: deque[int | None] = deque()
         self.takes_in_trouble = False
-        self._answers: dict[str, Answer] = {}
+        self.keys: list[str] = []
+        self._answers: dict[str, tuple[bytes, Answer]] = {}
         self.refund_status = "succeeded"
+        self.is_listing_away = False
 
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer | None:
         if headers.get("authorization") != f"Bearer {self.secret_key}":
             return _error(401, "invalid_request_error", "Invalid API Key provided")
+        where = urlsplit(path)
+        if (method, where.path) == ("GET", "/v1/refunds"):
+            return self._list(parse_qs(where.query)["payment_intent"][0])
         if (method, path) != ("POST", "/v1/refunds"):
             return _error(404, "invalid_request_error", "Unrecognized request URL")
+        return self._create(headers.get("idempotency-key", ""), body)
+
+    def _create(self, key: str, body: bytes) -> Answer | None:
+        self.keys.append(key)
+        if key in self._answers:
+            first, kept = self._answers[key]
+            return (
+                kept if first == body else _error(400, "idempotency_error", "Keys for idempotent requests …")
+            )
         trouble = self.troubles.popleft() if self.troubles else 200
         if trouble == 200 or self.takes_in_trouble:
-            found = self._refund(headers.get("idempotency-key", ""), parse_qs(body.decode()))
-        if trouble != 200:
-            return None if trouble is None else _error(trouble, "api_error", "Something went wrong")
-        return found
+            found = self._refund(parse_qs(body.decode()))
+        if trouble not in {200, None}:
+            found = _error(int(trouble or 0), "api_error", "Something went wrong")
+        if trouble in {200, 500} or self.takes_in_trouble:
+            self._answers[key] = (body, found)
+        return None if trouble is None else found
 
-    def _refund(self, key: str, form: dict[str, list[str]]) -> Answer:
-        if key and key in self._answers:
-            return self._answers[key]
+    def _refund(self, form: dict[str, list[str]]) -> Answer:
         payment = form["payment_intent"][0]
-        if any(refund["payment_intent"] == payment for refund in self.refunds):
+        if any(self._is_alive(refund) and refund["payment_intent"] == payment for refund in self.refunds):
             return _error(
                 400,
                 "invalid_request_error",
                 "Charge has already been refunded.",
                 code="charge_already_refunded",
             )
-        refund = {"id": f"re_{payment}", "object": "refund", "payment_intent": payment}
-        refund["status"] = self.refund_status
+        number = sum(refund["payment_intent"] == payment for refund in self.refunds)
+        refund = {
+            "id": f"re_{payment}" + (f"_{number}" if number else ""),
+            "object": "refund",
+            "amount": 900,
+            "currency": "usd",
+            "payment_intent": payment,
+            "metadata": {
+                name.removeprefix("metadata[").removesuffix("]"): value
+                for name, (value,) in form.items()
+                if name.startswith("metadata[")
+            },
+            "status": self.refund_status,
+        }
         self.refunds.append(refund)
-        self._answers[key] = Answer(200, json.dumps(refund).encode())
-        return self._answers[key]
+        return Answer(200, json.dumps(refund).encode())
+
+    def _list(self, payment: str) -> Answer:
+        if self.is_listing_away:
+            return _error(503, "api_error", "Something went wrong")
+        found = [refund for refund in reversed(self.refunds) if refund["payment_intent"] == payment]
+        page = {"object": "list", "url": "/v1/refunds", "has_more": False, "data": found}
+        return Answer(200, json.dumps(page).encode())
+
+    @staticmethod
+    def _is_alive(refund: Mapping[str, Any]) -> bool:
+        return refund["status"] not in {"failed", "canceled"}
 
 
 def _error(status: int, kind: str, message: str, **more: str) -> Answer:

@@ -52,16 +52,14 @@ def test_an_event_without_a_job_is_recorded_and_no_payment(database: Database) -
     assert payments.get("cs_1") is None
 
 
-def test_the_first_trouble_and_the_first_refund_stay(database: Database) -> None:
+def test_the_first_trouble_stays(database: Database) -> None:
     payments, later = Payments(database), NOW + timedelta(hours=1)
     payments.record(EVENT, Verdict.TAKEN, NOW, job=JOB)
     for reason, moment in (("no history", NOW), ("another", later)):
         payments.note_trouble("cs_1", reason, moment)
-    for refund, moment in (("re_1", NOW), ("re_2", later)):
-        payments.note_refund("cs_1", refund, moment)
     found = payments.get("cs_1")
     assert found is not None
-    assert (found.trouble, found.refund_id, found.refunded_at) == ("no history", "re_1", NOW)
+    assert found.trouble == "no history"
 
 
 def test_troubles_are_told_for_a_time(database: Database) -> None:

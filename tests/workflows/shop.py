@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.job import JobRecord, NewJob, Profile
-from domain.payment import Checkout, Payment, PaymentEvent, Verdict
+from domain.payment import Checkout, Payment, PaymentEvent, Refund, RefundState, Verdict
 from mail.report import ReportLetter
 from resilience.breaker import CircuitBreaker
 from storage.folder import Folder
@@ -16,12 +16,13 @@ from store.histories import Histories
 from store.job_runs import JobRuns
 from store.jobs import Jobs
 from store.payments import Payments
+from store.refunds import Refunds
 from store.section_days import SectionDays
 from tests.store.desk import Desk
 from tests.support.memory_engine import MemoryEngine
 from tests.support.post import Post
 from workflows.catalog import CATALOG
-from workflows.services import JobServices, PaymentPorts, ReportPorts
+from workflows.services import JobServices, PaymentPorts, RefundProvider, ReportPorts
 
 ORDER: dict[str, Any] = {
     "email": "ada@example.edu",
@@ -37,15 +38,28 @@ PDF = b"%PDF-1.4 made by the test"
 class Bank:
     """Refunds once a key, as Stripe does; `troubles` are raised in turn."""
 
-    refunds: dict[str, str] = field(default_factory=dict)
+    refunds: dict[str, Refund] = field(default_factory=dict)
     troubles: list[Exception] = field(default_factory=list)
-    calls: int = 0
+    keys: list[str] = field(default_factory=list)
+    state: RefundState = RefundState.SUCCEEDED
+    found: Refund | None = None
 
-    def __call__(self, payment: str, key: str) -> str:
-        self.calls += 1
+    @property
+    def calls(self) -> int:
+        return len(self.keys)
+
+    def create(self, payment: Payment, key: str) -> Refund:
+        self.keys.append(key)
+        self._fail()
+        return self.refunds.setdefault(key, Refund(f"re_{payment.payment}", self.state))
+
+    def find(self, payment: Payment) -> Refund | None:
+        self._fail()
+        return self.found
+
+    def _fail(self) -> None:
         if self.troubles:
             raise self.troubles.pop(0)
-        return self.refunds.setdefault(key, f"re_{payment}")
 
 
 @dataclass
@@ -60,18 +74,25 @@ class Shop:
     printed: list[str] = field(default_factory=list)
     printer: Callable[[str], bytes] | None = None
     printer_breaker: str | None = None
-    refunds: bool = True
+    may_refund: bool = True
+    provider: RefundProvider | None = None
 
     def __post_init__(self) -> None:
         self.desk.watch()
         self.desk.show(0, 3, 0, seconds=3600)
-        self.payments, self.jobs = Payments(self.desk.database), Jobs(self.desk.database)
+        database = self.desk.database
+        self.payments, self.refunds, self.jobs = Payments(database), Refunds(database), Jobs(database)
         self.storage = Folder(self.folder)
 
     @property
     def engine(self) -> MemoryEngine:
         database, clock = self.desk.database, self.desk.clock
-        services = JobServices(
+        return MemoryEngine(CATALOG, self.services, JobRuns(database), clock)
+
+    @property
+    def services(self) -> JobServices:
+        database, clock = self.desk.database, self.desk.clock
+        return JobServices(
             clock,
             self.storage,
             self.breakers,
@@ -85,9 +106,10 @@ class Shop:
                 self.post,
                 self.printer_breaker,
             ),
-            PaymentPorts(self.payments, self.bank if self.refunds else None),
+            PaymentPorts(
+                self.payments, self.refunds, (self.provider or self.bank) if self.may_refund else None
+            ),
         )
-        return MemoryEngine(CATALOG, services, JobRuns(database), clock)
 
     def order(self, kind: str = "report", **changes: Any) -> JobRecord:
         """A paid order, queued."""

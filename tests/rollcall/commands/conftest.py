@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,9 +30,14 @@ def client(server_url: str) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, server_url: str) -> Command:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def run(home: Path, server_url: str) -> Command:
     """Runs `rollcall` with some words."""
-    environment = {"ROLLCALL_HOME": str(tmp_path_factory.mktemp("home")), "REDIS_URL": server_url}
+    environment = {"ROLLCALL_HOME": str(home), "REDIS_URL": server_url}
     return lambda *words: CliRunner().invoke(rollcall, list(words), env=environment)
 
 

@@ -23,7 +23,7 @@ RESEND = {"RESEND_API_KEY": "re_1", "NOTIFICATION_FROM_EMAIL": "rollcall@example
     ],
 )
 def test_mail_that_leaves_needs_links_that_others_can_open(settings: dict[str, str], status: Status) -> None:
-    (found,) = examine(CHECKS[1:], Case(parse(settings)))
+    (found,) = examine(CHECKS[1:2], Case(parse(settings)))
     assert found.status is status
     assert ("PUBLIC_URL" in found.hint) is (status is not Status.OK)
 
@@ -44,3 +44,18 @@ def test_a_file_that_is_no_text_is_a_finding(tmp_path: Path, monkeypatch: pytest
     (tmp_path / ".env").write_bytes(b"PORT=\xff\xfe\n")
     (found,) = findings(load())
     assert (found.id, found.status) == ("settings..env", Status.FAILURE)
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        ({}, Status.OK),
+        ({"REPORT_PRICES": "usd:900"}, Status.OK),
+        ({"STRIPE_WEBHOOK_SECRET": "whsec_1"}, Status.WARNING),
+        ({"STRIPE_WEBHOOK_SECRET": "whsec_1", "REPORT_PRICES": "usd:900"}, Status.OK),
+    ],
+)
+def test_who_sells_reports_says_what_they_cost(settings: dict[str, str], status: Status) -> None:
+    (found,) = examine(CHECKS[2:], Case(parse(settings)))
+    assert found.status is status
+    assert ("REPORT_PRICES" in found.hint) is (status is Status.WARNING)

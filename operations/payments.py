@@ -1,0 +1,14 @@
+"""What operators do to payments."""
+
+from __future__ import annotations
+
+from actors.services import Services
+from domain.errors import InvalidInputError
+from operations.record import entry
+
+
+def resolve(services: Services, session_id: str, reason: str, by: str) -> None:
+    """Take note that an operator has seen to a refund that failed. Raises: InvalidInputError."""
+    asked = entry(services, by, "payment.resolve", f"payment/{session_id}", reason=reason)
+    if not services.store.refunds.resolve(session_id, services.clock.now(), asked):
+        raise InvalidInputError({"session_id": "there is no such payment, or it has no refund"})

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from domain.errors import InvalidInputError
+from domain.job import NewJob, Profile
+from domain.payment import Checkout, PaymentEvent, Refund, RefundState, Verdict
+from operations import payments
+from tests.operations.journal import entries, recorded
+from tests.support.house import House
+
+CHECKOUT = Checkout("cs_1", is_paid=True, payment="pi_1", amount=900, currency="usd")
+
+
+def test_who_settled_a_failed_refund_is_recorded_with_how(rollcall: House) -> None:
+    store, now = rollcall.services.store, rollcall.clock.now()
+    job = NewJob("report", Profile.REALTIME, {})
+    event = PaymentEvent("evt_1", "checkout.session.completed", CHECKOUT)
+    store.payments.record(event, Verdict.TAKEN, now, job=job)
+    store.refunds.note("cs_1", Refund("re_1", RefundState.FAILED), now)
+
+    payments.resolve(rollcall.services, "cs_1", "paid by bank transfer", "eve")
+
+    assert store.refunds.unsettled(now) == []
+    assert recorded(rollcall) == [("eve", "payment.resolve", "payment/cs_1", 1)]
+    assert entries(rollcall)[0].detail == {"reason": "paid by bank transfer"}
+
+
+def test_a_payment_that_is_not_known_is_named(rollcall: House) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        payments.resolve(rollcall.services, "cs_1", "by hand", "eve")
+    assert set(refused.value.problems) == {"session_id"}
+    assert recorded(rollcall) == []

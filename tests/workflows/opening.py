@@ -1,0 +1,35 @@
+"""A shop on a database of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+
+from resilience.breaker import CircuitBreaker
+from resilience.circuit import BreakerPolicy
+from store import migrate
+from store.database import Database
+from tests.store.desk import Desk
+from tests.support.house import sqlite_url
+from tests.workflows.shop import Shop
+
+
+@contextmanager
+def a_shop(folder: Path, client: redis.Redis, prefix: str) -> Iterator[Shop]:
+    """Its state is in `folder`, its breakers under `prefix`."""
+    database = Database(sqlite_url(folder))
+    migrate.upgrade(database)
+    desk = Desk(database)
+
+    def now_ms() -> int:
+        return int(desk.clock.now().timestamp() * 1000)
+
+    breakers = {
+        name: CircuitBreaker(name, client, BreakerPolicy(), now_ms=now_ms, prefix=prefix)
+        for name in ("mail", "stripe", "docraptor")
+    }
+    yield Shop(desk, folder / "storage", breakers)
+    database.close()
