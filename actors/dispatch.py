@@ -46,7 +46,8 @@ def dispatch(services: Services, run_id: str) -> None:
 def _dispatch(services: Services, run: Run) -> None:
     holder = {"run": run.id, "host": socket.gethostname(), "pid": str(os.getpid())}
     try:
-        with services.cron_lease.holding(run.id, holder) as fence:
+        above = services.store.runs.newest_fence()
+        with services.cron_lease.holding(run.id, holder, above=above) as fence:
             batch_ids = _start(services, run, fence)
     except LeaseHeldError as held:
         _wait_or_skip(services, run, held)
@@ -86,9 +87,10 @@ def _batches(services: Services, keys: Sequence[SectionKey]) -> Iterator[Sequenc
 def _wait_or_skip(services: Services, run: Run, held: LeaseHeldError) -> None:
     """Another run is being dispatched, which takes a moment: the reconciler asks again, for a while.
 
-    The holder's time counts, not the run's alone: runs that queued up while no worker lived meet here.
+    The holder's time counts, not the run's alone: runs that queued up while no worker lived meet here. Each
+    is measured by the clock that stamped it.
     """
     now = services.clock.now()
-    if now - max(run.created_at, held.holder.since) > PATIENCE:
+    if now - run.created_at > PATIENCE and held.holder.held_seconds > PATIENCE.total_seconds():
         services.store.runs.abandon(run.id, RunState.SKIPPED, str(held), now)
         _log.warning("skipped", extra={"run": run.id, "reason": str(held)})

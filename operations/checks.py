@@ -103,7 +103,7 @@ def _begin(services: Services, key: SectionKey, origin: str) -> int:
     half = Stagger.EVEN if key.is_even else Stagger.ODD
     slot, lifetime = services.timetable.slot(half, now), services.run_lifetime
     holder = {"check": str(key), "host": socket.gethostname(), "pid": str(os.getpid())}
-    with services.cron_lease.holding(uuid4().hex, holder) as fence:
+    with services.cron_lease.holding(uuid4().hex, holder, above=runs.newest_fence()) as fence:
         run, _ = runs.open(f"{origin}{ONE_SECTION}", half, slot, now, force=True)
         batch_ids = runs.start(run.id, [[key]], fence=fence, deferred=0, lifetime=lifetime, now=now)
         if not batch_ids:

@@ -22,8 +22,9 @@ class Ramp:
 
     def grant(self, n: int, first: int, ramp_ms: int, now_ms: int) -> tuple[int, int]:
         """How many of `n` requests may go out, and in how many ms the next step begins if not all."""
+        self.since_ms = min(self.since_ms, now_ms)  # it began ahead of a clock that was set back since
         elapsed_ms = now_ms - self.since_ms
-        if not 0 <= elapsed_ms < ramp_ms:
+        if elapsed_ms >= ramp_ms:
             return n, 0
         step = elapsed_ms * STEPS // ramp_ms
         if step != self.step:

@@ -79,6 +79,7 @@ class Circuit:
     def permit(self, n: int, token: str, now_ms: int) -> Grant:
         """As many of `n` requests as may go out now; `token` names their probes while half open."""
         before = self.state
+        self._follow(now_ms)
         if before == "closed":
             return self._grant(*self._ramped(n, now_ms), before)
         if self.forced == "open" or self._wait_ms(now_ms) > 0:
@@ -121,7 +122,7 @@ class Circuit:
             self.state,
             self.failures,
             self.successes,
-            self.since_ms,
+            None if self.since_ms is None else min(self.since_ms, now_ms),
             self.forced,
             self.forced_by,
             self._wait_ms(now_ms),
@@ -172,7 +173,14 @@ class Circuit:
             return self.policy.recovery_ms
         if self.state != "open":
             return 0
-        return max(0, (self.since_ms or 0) + self.policy.recovery_ms - now_ms)
+        return max(0, min(self.since_ms or 0, now_ms) + self.policy.recovery_ms - now_ms)
+
+    def _follow(self, now_ms: int) -> None:
+        """What was stamped ahead of now, before the clock was set back, lasts no longer than it may."""
+        if self.since_ms is not None:
+            self.since_ms = min(self.since_ms, now_ms)
+        longest_ms = now_ms + self.policy.probe_ms
+        self.probes = {probe: min(ends_ms, longest_ms) for probe, ends_ms in self.probes.items()}
 
     def _expire(self, now_ms: int) -> None:
         self.probes = {probe: ends_ms for probe, ends_ms in self.probes.items() if ends_ms > now_ms}

@@ -18,13 +18,17 @@ from resilience.scripts import Clock, Script, Scripts, clock_argument, reaching,
 
 @dataclass(frozen=True, slots=True)
 class LeaseHolder:
-    """Who holds a lease. `holder` is what they said of themselves, such as host and process."""
+    """Who holds a lease. `holder` is what they said of themselves, such as host and process.
+
+    Shape: `held_seconds` is how long they have, by Redis' clock: `since` is not to be compared with another.
+    """
 
     token: str
     fence: int
     since: datetime
     expires_in_seconds: float
     holder: Mapping[str, str]
+    held_seconds: float
 
 
 class LeaseHeldError(TransientError):
@@ -64,13 +68,13 @@ class Lease:
         self._key = f"{prefix}:lease:{name}"
         self._keys = [self._key, f"{self._key}:fence"]
 
-    def acquire(self, token: str, holder: Mapping[str, str]) -> int | None:
-        """The fence, or None while another token holds it.
+    def acquire(self, token: str, holder: Mapping[str, str], *, above: int = 0) -> int | None:
+        """The fence, higher than `above`, or None while another token holds it.
 
         The token that holds it acquires it again under a higher fence, for the whole time: a redelivered
         message takes over from its dead twin, and the twin's fence is worth nothing any more.
         """
-        taken = self._take(token, holder)
+        taken = self._take(token, holder, above)
         return taken if isinstance(taken, int) else None
 
     def renew(self, token: str, fence: int) -> bool:
@@ -84,20 +88,23 @@ class Lease:
     def held(self) -> LeaseHolder | None:
         """Who holds it now, if anybody."""
         with reaching():
-            return _holder(self._scripts.lease_read([self._key], [self._now()]))
+            return _holder(self._scripts.lease_read([self._key], [self._now(), self._ttl_ms]))
 
     def force_release(self, by: str) -> LeaseHolder | None:
         """Take it away from whoever holds it, and tell who that was; `by` is kept beside the fence."""
         with reaching():
-            return _holder(self._scripts.lease_break(self._keys, [self._now(), by]))
+            return _holder(self._scripts.lease_break(self._keys, [self._now(), by, self._ttl_ms]))
 
     @contextmanager
-    def holding(self, token: str, holder: Mapping[str, str]) -> Iterator[int]:
+    def holding(self, token: str, holder: Mapping[str, str], *, above: int = 0) -> Iterator[int]:
         """Hold it for the length of the block, which gets the fence; renewed at a third of its time.
+
+        `above` is the newest fence that what the lease protects has seen: without it, a Redis that lost its
+        fences while a clock ran ahead would hand out fences that are refused until that time has come.
 
         A release that does not reach Redis is left to the expiry. Raises: LeaseHeldError.
         """
-        taken = self._take(token, holder)
+        taken = self._take(token, holder, above)
         if isinstance(taken, LeaseHolder):
             raise LeaseHeldError(self.name, taken)
         try:
@@ -107,8 +114,8 @@ class Lease:
             with suppress(UnreachableError):
                 self.release(token, taken)
 
-    def _take(self, token: str, holder: Mapping[str, str]) -> int | LeaseHolder:
-        args = [self._now(), token, self._ttl_ms, json.dumps(dict(holder))]
+    def _take(self, token: str, holder: Mapping[str, str], above: int) -> int | LeaseHolder:
+        args = [self._now(), token, self._ttl_ms, json.dumps(dict(holder)), above]
         with reaching():
             fence, *other = self._scripts.lease_acquire(self._keys, args)
         return int(fence) or _read_holder(other)
@@ -126,11 +133,12 @@ def _holder(reply: Sequence[Any]) -> LeaseHolder | None:
 
 
 def _read_holder(reply: Sequence[Any]) -> LeaseHolder:
-    token, fence, since_ms, expires_in_ms, holder = reply
+    token, fence, since_ms, expires_in_ms, holder, held_ms = reply
     return LeaseHolder(
         token=text(token),
         fence=fence,
         since=datetime.fromtimestamp(since_ms / 1000, UTC),
         expires_in_seconds=expires_in_ms / 1000,
         holder=json.loads(holder),
+        held_seconds=held_ms / 1000,
     )

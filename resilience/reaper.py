@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import redis
-from dramatiq.brokers.redis import MAINTENANCE_SCALE, RedisBroker
+from dramatiq.brokers.redis import MAINTENANCE_SCALE
 from dramatiq.common import dq_name
 
+from resilience.broker import FleetBroker
 from resilience.scripts import reaching
 
 
 class Reaper:
     """Sweeps `queues`; a worker that was silent for `heartbeat_timeout_ms` counts as dead.
 
-    Workers beat about once a second, by their own clocks: the hosts' clocks must agree within the
-    time-out. Raises: UnreachableError from both methods.
+    Workers beat about once a second, by Redis' clock. Raises: UnreachableError from both methods.
     Source: dramatiq/brokers/redis/dispatch.lua, whose maintenance runs for the command's queue alone.
     """
 
@@ -34,7 +34,7 @@ class Reaper:
         self._client = client
         self._queues = tuple(queues)
         self._namespace = namespace
-        self._broker = RedisBroker(  # type: ignore[no-untyped-call]
+        self._broker = FleetBroker(
             client=client,
             middleware=[],
             namespace=namespace,

@@ -84,7 +84,7 @@ class Throttle:
         return clock_argument(self._now_ms)
 
     def _now_us(self) -> int:
-        return self._now_ms() * 1000 if self._now_ms else time.time_ns() // 1000
+        return self._now_ms() * 1000 if self._now_ms else time.monotonic_ns() // 1000
 
 
 class LocalSlots:

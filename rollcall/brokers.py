@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import redis
 from dramatiq import Broker, Middleware
-from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, Retries, ShutdownNotifications, TimeLimit
 
 from actors import QUEUES
 from domain.errors import ConfigurationError, is_retryable
 from observability.trace import Trace
+from resilience.broker import FleetBroker
 from resilience.dead_letters import DeadLetters
 from resilience.obituary import Obituary
 from resilience.quarantine import Quarantine
@@ -34,7 +34,7 @@ def build(settings: Settings, client: redis.Redis, observers: Sequence[Middlewar
         client = redis.Redis.from_url(settings.broker_url, socket_timeout=5, socket_connect_timeout=2)
     middleware.append(Obituary(client, _PACKAGES))
     # The reaper alone does maintenance: by chance, as Dramatiq's default, it took 2 to 25 minutes.
-    return RedisBroker(client=client, middleware=middleware, maintenance_chance=0)  # type: ignore[no-untyped-call]
+    return FleetBroker(client=client, middleware=middleware, maintenance_chance=0)
 
 
 def is_rabbitmq(settings: Settings) -> bool:

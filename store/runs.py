@@ -199,6 +199,11 @@ class Runs:
             finish_if_done(connection, run_id, now)
             return ids
 
+    def newest_fence(self) -> int:
+        """The highest fence that has started a run, 0 before the first."""
+        with self._database.read() as connection:
+            return connection.execute(_NEWEST_FENCE).scalar() or 0
+
     def abandon(self, run_id: str, state: RunState, reason: str, now: datetime) -> None:
         """End a queued run as skipped or failed, and say why; its slot is free again."""
         ended = {"state": state, "reason": reason, "finished_at_ms": to_ms(now), "holds_slot": False}

@@ -6,7 +6,12 @@
 -- TTL   window_ms from the first attempt
 for i, key in ipairs(KEYS) do
   if tonumber(redis.call('GET', key) or 0) >= tonumber(ARGV[i + 1]) then
-    return math.max(1, redis.call('PTTL', key))
+    local left = redis.call('PTTL', key)
+    if left > tonumber(ARGV[1]) then  -- its window began before the clock was set back
+      redis.call('PEXPIRE', key, ARGV[1])
+      left = tonumber(ARGV[1])
+    end
+    return math.max(1, left)
   end
 end
 for _, key in ipairs(KEYS) do

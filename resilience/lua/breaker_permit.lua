@@ -10,10 +10,14 @@ local n, token = tonumber(ARGV[2]), ARGV[3]
 local recovery, threshold, lease = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local ramp_ms = tonumber(ARGV[7])
 
+if since < stamped then
+  redis.call('HSET', KEYS[1], 'since_ms', since)
+end
+
 -- Step k of the ten of the ramp, counted from 0, grants threshold * 2^k; a refusal is not counted.
 local function permit_closed()
   local elapsed, step, spent = now - since, string.match(ramp, '(%d+):(%d+)')
-  if not step or elapsed < 0 or elapsed >= ramp_ms then
+  if not step or elapsed >= ramp_ms then
     return {n, 0, generation, before, before, forced}
   end
   local running = math.floor(elapsed * 10 / ramp_ms)
@@ -40,6 +44,10 @@ if before == 'open' then
 end
 
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+local longest = now + lease  -- a probe that ends later was granted before the clock was set back
+for _, probe in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], string.format('(%.0f', longest), '+inf')) do
+  redis.call('ZADD', KEYS[2], longest, probe)
+end
 -- A threshold lowered by a new release must not leave the breaker half open without a slot.
 local free = threshold - math.min(successes, threshold - 1) - redis.call('ZCARD', KEYS[2])
 local granted = math.max(0, math.min(n, free))

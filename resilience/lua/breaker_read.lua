@@ -10,4 +10,4 @@ if forced == 'open' then
 elseif before == 'open' then
   retry_after = math.max(0, since + recovery - now)
 end
-return {before, failures, successes, hash[5] or '', forced, forced_by, retry_after}
+return {before, failures, successes, hash[5] and since or '', forced, forced_by, retry_after}

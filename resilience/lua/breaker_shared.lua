@@ -6,7 +6,8 @@
 --       failures in a row, successes of probes; forced, forced_by: an operator's word;
 --       window: "start_ms:calls:failures" for each bucket (breaker_window.lua);
 --       ramp: "step:granted", only after half open -> closed (breaker_permit.lua). TTL: none.
--- Gives now, the fields of the hash as they were, and move(state)
+-- Gives now, the fields of the hash as they were, and move(state). A state that began ahead of now was
+-- stamped before the clock was set back: it counts as begun now, so that it lasts no longer than it may.
 local now = tonumber(ARGV[1])
 if not now then
   local time = redis.call('TIME')
@@ -14,7 +15,9 @@ if not now then
 end
 local hash = redis.call('HMGET', KEYS[1], 'state', 'failures', 'successes', 'generation', 'since_ms',
   'forced', 'forced_by', 'window', 'ramp')
-local before, since, generation = hash[1] or 'closed', tonumber(hash[5] or 0), tonumber(hash[4] or 0)
+local before, generation = hash[1] or 'closed', tonumber(hash[4] or 0)
+local stamped = tonumber(hash[5] or 0)
+local since = math.min(stamped, now)
 local failures, successes = tonumber(hash[2] or 0), tonumber(hash[3] or 0)
 local forced, forced_by, window, ramp = hash[6] or '', hash[7] or '', hash[8] or '', hash[9] or ''
 

@@ -1,4 +1,5 @@
--- Read which instances have beaten within ttl_ms, the longest silent first; changes nothing.
+-- Read which instances have beaten within ttl_ms, the longest silent first; changes nothing. A beat ahead of
+-- now came before the clock was set back and says nothing.
 --
 -- KEYS  1 beats (sorted set: instance -> last beat in ms), 2 facts (hash: instance -> JSON)
 -- ARGV  1 now_ms ("" = the server's clock), 2 ttl_ms
@@ -9,8 +10,8 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 local alive = {}
-local beats = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now - tonumber(ARGV[2])), '+inf', 'WITHSCORES')
+local beats = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now - tonumber(ARGV[2])), now, 'WITHSCORES')
 for i = 1, #beats, 2 do
-  alive[#alive + 1] = {beats[i], math.max(0, now - beats[i + 1]), redis.call('HGET', KEYS[2], beats[i])}
+  alive[#alive + 1] = {beats[i], now - beats[i + 1], redis.call('HGET', KEYS[2], beats[i])}
 end
 return alive

@@ -1,8 +1,8 @@
 -- Take the lease away from whoever holds it, on an operator's word, and write down who said so.
 --
 -- KEYS  1 lease hash, 2 fence hash
--- ARGV  1 now_ms ("" = the server's clock), 2 by whom
--- Returns {token, fence, since_ms, expires_in_ms, holder} of the former holder, or {} when nobody held it
+-- ARGV  1 now_ms ("" = the server's clock), 2 by whom, 3 ttl_ms
+-- Returns {token, fence, since_ms, expires_in_ms, holder, held_ms} of the former holder, or {} when nobody held it
 -- Hash  lease: token, fence, since_ms, expires_ms, holder.
 --       fence: fence (never goes down), released_by, released_ms; no TTL.
 local now = tonumber(ARGV[1])
@@ -16,4 +16,6 @@ if not lease[1] or now >= tonumber(lease[4]) then
 end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[2], 'released_by', ARGV[2], 'released_ms', now)
-return {lease[1], tonumber(lease[2]), tonumber(lease[3]), lease[4] - now, lease[5]}
+local since = math.min(tonumber(lease[3]), now)
+local left = math.min(lease[4] - now, tonumber(ARGV[3]))
+return {lease[1], tonumber(lease[2]), since, left, lease[5], now - since}

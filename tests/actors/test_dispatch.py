@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import redis
+
 from actors.dispatch import dispatch
 from actors.triggers import trigger_run
 from domain.run import RunState
 from domain.section import Stagger
 from tests.support.catalog import Row
 from tests.support.house import House
+from tests.support.overtaken import overtaken
 
 
 def test_even_and_odd_sections_are_checked_apart(rollcall: House) -> None:
@@ -130,11 +133,7 @@ def test_a_dispatch_that_started_nothing_leaves_no_section_claimed(rollcall: Hou
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row()
     run, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
-    newer, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
-    store, lifetime = rollcall.services.store, rollcall.services.run_lifetime
-    now = rollcall.clock.now()
-    store.runs.start(newer.id, [], fence=10**18, deferred=0, lifetime=lifetime, now=now)
-    dispatch(rollcall.services, run.id)
+    dispatch(overtaken(rollcall.services), run.id)
     assert rollcall.reread(run).state is RunState.QUEUED
     key = str(rollcall.key())
     assert rollcall.services.claims.take([key], "the next run") == [key]
@@ -146,3 +145,15 @@ def test_a_run_whose_dispatch_spent_its_crash_budget_has_failed(rollcall: House)
     assert dispatch.give_up(rollcall.services, "crashed its worker 3 times", run.id) == f"run {run.id}"
     run = rollcall.reread(run)
     assert (run.state, run.reason) == (RunState.FAILED, "crashed its worker 3 times")
+
+
+def test_a_redis_that_lost_a_fence_of_a_clock_that_ran_ahead_does_not_stop_the_runs(
+    rollcall: House, redis_client: redis.Redis, prefix: str
+) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row()
+    rollcall.clock.advance(86_400)
+    assert rollcall.run().checked == 1
+    rollcall.clock.advance(-86_400)
+    redis_client.delete(f"{prefix}:lease:section-checks", f"{prefix}:lease:section-checks:fence")
+    assert rollcall.run().checked == 1

@@ -6,13 +6,14 @@ from domain.changes import MISSES_TO_RETIRE
 from domain.errors import InvalidInputError, TransientError, UpstreamError
 from domain.observation import Missing, Observation
 from domain.run import RunState
-from domain.section import SectionKey, Stagger
+from domain.section import SectionKey
 from operations import checks
 from resilience.lease import LeaseHeldError
 from resilience.permit import CircuitBreakerError
 from tests.operations.journal import recorded
 from tests.support.catalog import Row
 from tests.support.house import House
+from tests.support.overtaken import overtaken
 
 
 def test_a_look_shows_the_answer_and_stores_nothing(rollcall: House) -> None:
@@ -71,13 +72,10 @@ def test_while_a_run_begins_nothing_is_stored_and_no_run_is_left_behind(rollcall
 def test_a_check_that_is_overtaken_leaves_no_run_in_the_queue(rollcall: House) -> None:
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row(1)
-    runs, now = rollcall.services.store.runs, rollcall.clock.now()
-    newer, _ = runs.open("test", Stagger.ALL, now, now, force=True)
-    lifetime = rollcall.services.run_lifetime
-    runs.start(newer.id, [], fence=10**18, deferred=0, lifetime=lifetime, now=now)
     with pytest.raises(TransientError, match="had passed to another"):
-        checks.check(rollcall.services, rollcall.key(), "ada", origin="console")
-    assert [run.state for run in runs.page(None, 10)[0]] == [RunState.FAILED, RunState.FINISHED]
+        checks.check(overtaken(rollcall.services), rollcall.key(), "ada", origin="console")
+    runs, _ = rollcall.services.store.runs.page(None, 10)
+    assert [run.state for run in runs] == [RunState.FAILED, RunState.FINISHED]
 
 
 def test_seats_that_nobody_knows_are_not_none(rollcall: House) -> None:

@@ -54,3 +54,16 @@ def test_where_redis_is_away_it_says_so() -> None:
         lost.take("ada")
     with pytest.raises(UnreachableError):
         lost.forgive("ada")
+
+
+def test_a_window_from_before_the_clock_was_set_back_ends_within_its_time(
+    redis_client: redis.Redis, prefix: str
+) -> None:
+    def attempts(window_seconds: float) -> Attempts:
+        return Attempts(
+            redis_client, "login", each=1, overall=9, window_seconds=window_seconds, prefix=prefix
+        )
+
+    attempts(86_400).take("ann")
+    assert 0 < attempts(60).take("ann") <= 60
+    assert redis_client.pttl(f"{prefix}:attempts:login:ann") <= 60_000

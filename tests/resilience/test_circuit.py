@@ -113,3 +113,21 @@ def test_a_lowered_threshold_leaves_a_slot_while_half_open() -> None:
 def test_a_policy_that_could_never_work_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot work"):
         BreakerPolicy(success_threshold=0)
+
+
+DAY_MS = 86_400_000
+
+
+def test_a_clock_that_is_set_back_by_a_day_keeps_it_open_no_longer_than_its_recovery() -> None:
+    circuit = tripped(at_ms=DAY_MS)
+    assert circuit.read(0).retry_after_ms == 120_000
+    assert circuit.permit(1, "b", 0).retry_after_ms == 120_000
+    assert circuit.permit(1, "c", 60_000).retry_after_ms == 60_000
+    assert circuit.permit(1, "d", 120_000).granted == 1
+
+
+def test_probes_from_before_the_clock_was_set_back_give_their_slots_back_in_time() -> None:
+    circuit = tripped(at_ms=DAY_MS)
+    circuit.permit(2, "b", DAY_MS + 120_000)
+    assert circuit.permit(2, "c", 0).retry_after_ms == 60_000
+    assert circuit.permit(2, "d", 60_000).granted == 2

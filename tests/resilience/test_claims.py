@@ -63,3 +63,12 @@ def test_a_redis_that_is_away_or_takes_nothing_is_a_passing_trouble(
     client = request.getfixturevalue(server)
     with pytest.raises(UnreachableError):
         Claims(client, 60, prefix).take(["1"], "ann")
+
+
+def test_a_claim_from_before_the_clock_was_set_back_runs_out_within_its_time(
+    redis_client: redis.Redis, prefix: str
+) -> None:
+    Claims(redis_client, 86_400, prefix).take(["1"], "ann")
+    claims = Claims(redis_client, 0.05, prefix)
+    assert claims.take(["1"], "bob") == []
+    wait_until(lambda: claims.take(["1"], "bob") == ["1"], "the end of a claim")

@@ -52,3 +52,17 @@ def test_nothing_is_left_of_the_silent(redis_client: redis.Redis, prefix: str) -
 def test_an_unreachable_redis_is_not_an_empty_fleet(unreachable: redis.Redis, prefix: str) -> None:
     with pytest.raises(UnreachableError):
         Heartbeats(unreachable, 15, prefix).alive("worker")
+
+
+def test_a_beat_from_before_the_clock_was_set_back_keeps_nobody_alive(
+    redis_client: redis.Redis, prefix: str
+) -> None:
+    now_ms = START_MS + 86_400_000
+    heartbeats = Heartbeats(redis_client, 15, prefix, now_ms=lambda: now_ms)
+    heartbeats.beat("worker", "dead", {})
+    heartbeats.beat("worker", "alive", {})
+    now_ms = START_MS
+    assert heartbeats.alive("worker") == []
+    heartbeats.beat("worker", "alive", {})
+    assert heartbeats.alive("worker") == [Heartbeat("worker", "alive", {}, 0)]
+    assert redis_client.hkeys(f"{prefix}:heartbeats:worker:facts") == [b"alive"]

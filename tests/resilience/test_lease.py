@@ -175,3 +175,50 @@ def _fail_while_holding(lease: Lease) -> None:
     with lease.holding("a", {"host": "vps"}) as fence:
         assert fence > 0
         raise ZeroDivisionError
+
+
+DAY_MS = 86_400_000
+
+
+def test_a_lease_from_before_the_clock_was_set_back_runs_out_within_its_time(
+    redis_client: redis.Redis, prefix: str
+) -> None:
+    now_ms = START_MS + DAY_MS
+    lease = Lease(redis_client, "cron", TTL_SECONDS, now_ms=lambda: now_ms, prefix=prefix)
+    lease.acquire("a", {})
+    now_ms = START_MS
+    assert lease.acquire("b", {}) is None
+    held = lease.held()
+    assert held is not None
+    assert (held.expires_in_seconds, held.held_seconds) == (TTL_SECONDS, 0)
+    assert redis_client.pttl(f"{prefix}:lease:cron") <= TTL_SECONDS * 1000
+    now_ms += TTL_SECONDS * 1000
+    assert lease.acquire("b", {}) is not None
+
+
+def test_its_holder_renews_a_lease_over_a_clock_that_is_set_back(
+    redis_client: redis.Redis, prefix: str
+) -> None:
+    now_ms = START_MS + DAY_MS
+    lease = Lease(redis_client, "cron", TTL_SECONDS, now_ms=lambda: now_ms, prefix=prefix)
+    fence = lease.acquire("a", {})
+    assert fence is not None
+    now_ms = START_MS
+    assert lease.renew("a", fence)
+    held = lease.held()
+    assert held is not None
+    assert held.expires_in_seconds == TTL_SECONDS
+
+
+def test_a_fence_rises_above_what_the_protected_has_seen_also_when_redis_has_lost_it(
+    redis_client: redis.Redis, prefix: str
+) -> None:
+    now_ms = START_MS + DAY_MS
+    lease = Lease(redis_client, "cron", TTL_SECONDS, now_ms=lambda: now_ms, prefix=prefix)
+    seen = lease.acquire("a", {})
+    assert seen is not None
+    redis_client.delete(f"{prefix}:lease:cron", f"{prefix}:lease:cron:fence")
+    now_ms = START_MS
+    fence = lease.acquire("b", {}, above=seen)
+    assert fence is not None
+    assert fence > seen

@@ -83,3 +83,16 @@ def test_an_unreachable_redis_is_not_an_empty_queue(unreachable: redis.Redis) ->
         reaper.sweep()
     with pytest.raises(UnreachableError):
         reaper.depths()
+
+
+def test_what_a_worker_held_comes_back_also_when_it_beat_before_the_clock_was_set_back(
+    redis_client: redis.Redis, prefix: str
+) -> None:
+    enqueue(redis_client, prefix)
+    message_id = redis_client.lpop(f"{prefix}:check")
+    assert isinstance(message_id, bytes)
+    redis_client.sadd(f"{prefix}:__acks__.ghost.check", message_id)
+    tomorrow_ms = (time.time() + 86_400) * 1000
+    redis_client.zadd(f"{prefix}:__heartbeats__", {"ghost": tomorrow_ms})
+    reaper = Reaper(redis_client, ["check"], 100, namespace=prefix)
+    wait_until(lambda: bool(reaper.sweep()) and redis_client.llen(f"{prefix}:check") == 1, "the message")

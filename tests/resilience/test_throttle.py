@@ -178,3 +178,18 @@ def test_the_key_goes_when_it_no_longer_matters(redis_client: redis.Redis, prefi
     throttle.reserve(10, patience_seconds=HOUR_SECONDS)
     throttle.hold(30)
     assert 29_000 < redis_client.pttl(f"{prefix}:throttle:t") <= 31_000
+
+
+def test_a_clock_that_is_set_back_by_a_day_makes_nobody_wait_longer(
+    redis_client: redis.Redis, prefix: str
+) -> None:
+    clock = FakeMilliseconds()
+    clock.now_ms += 86_400_000
+    throttle = Throttle(redis_client, "t", 600, now_ms=clock, prefix=prefix)
+    throttle.reserve(25, patience_seconds=PATIENCE_SECONDS)
+    throttle.hold(30)
+    clock.now_ms = START_MS
+    assert throttle.reserve(1, patience_seconds=PATIENCE_SECONDS).start_in_seconds == 30
+    clock.now_ms += 12_000
+    assert throttle.reserve(1, patience_seconds=PATIENCE_SECONDS).start_in_seconds == 18
+    assert redis_client.pttl(f"{prefix}:throttle:t") <= 60_000
