@@ -2,51 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from actors.services import Services
 from domain.section import Stagger
+from observability.checks.snapshot import RunSchedule, SourceStatus
 from store.watches import Audience
 
 
-@dataclass(frozen=True, slots=True)
-class RunTimes:
-    """When runs should have come since (None: nobody asks for any), and when one last finished.
-
-    `succeeded_at` leaves out those in which everything failed; `two_ago` is when the last two whole intervals
-    began.
-    """
-
-    expected_since: datetime | None
-    finished_at: datetime | None
-    succeeded_at: datetime | None
-    two_ago: datetime
-
-    @property
-    def is_late(self) -> bool:
-        """Whether none has succeeded in two intervals."""
-        last = [at for at in (self.expected_since, self.succeeded_at) if at is not None]
-        return self.expected_since is not None and max(last) < self.two_ago
-
-
-@dataclass(frozen=True, slots=True)
-class SourceReading:
-    """When a source last said anything, who waits for it, and since when it is silent (None: it is not).
-
-    `patience` is one interval: what was paused is asked again within it.
-    """
-
-    last_success_at: datetime | None
-    audience: Audience | None
-    silent_since: datetime | None
-    patience: timedelta
-
-
-def run_times(services: Services, *, is_scheduled: bool) -> RunTimes:
+def run_times(services: Services, *, is_scheduled: bool) -> RunSchedule:
     """When runs were expected and finished. Without the scheduler they are, once one came over HTTP."""
     runs, now = services.store.runs, services.clock.now()
-    return RunTimes(
+    return RunSchedule(
         expected_since=runs.first_opened_at(None if is_scheduled else "http"),
         finished_at=runs.last_finished_at(),
         succeeded_at=runs.last_succeeded_at(),
@@ -54,7 +21,7 @@ def run_times(services: Services, *, is_scheduled: bool) -> RunTimes:
     )
 
 
-def sources(services: Services, *, is_scheduled: bool) -> dict[str, SourceReading]:
+def sources(services: Services, *, is_scheduled: bool) -> dict[str, SourceStatus]:
     """Each source's reading. One may watch but even sections: two intervals of the slower half count."""
     store, timetable, now = services.store, services.timetable, services.clock.now()
     seen, audiences = store.sections.last_success(), store.watches.audiences()
@@ -66,7 +33,7 @@ def sources(services: Services, *, is_scheduled: bool) -> dict[str, SourceReadin
         audience = audiences.get(name)
         since = _heard(seen.get(name), audience, expected_since)
         is_silent = since is not None and since < two_ago
-        found[name] = SourceReading(seen.get(name), audience, since if is_silent else None, interval)
+        found[name] = SourceStatus(seen.get(name), audience, since if is_silent else None, interval)
     return found
 
 

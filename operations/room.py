@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from actors.services import Services
 from domain.errors import PermanentError
@@ -18,6 +19,8 @@ class ControlRoom:
 
     Shape: `queues` reads every queue, and raises when the broker does not answer; `dead_letters` is None
     where the broker keeps them to itself (RabbitMQ); `is_scheduled` tells whether runs come by themselves.
+    `probes` has "database", "redis" and "broker": each raises unless the server takes what the product sends
+    it, writes too. `home` is where the installation's files are.
     """
 
     services: Services
@@ -25,6 +28,8 @@ class ControlRoom:
     queues: Callable[[], Mapping[str, QueueReading]]
     dead_letters: DeadLetters | None
     is_scheduled: bool
+    probes: Mapping[str, Callable[[], object]]
+    home: Path | None
 
     def letters(self) -> DeadLetters:
         """The dead letters. Raises: PermanentError where they cannot be read."""

@@ -1,99 +1,99 @@
-"""The state of everything at one moment: what an operator looks at first.
+"""Reads the state of everything at one moment, for the checks and for every page that shows it.
 
 A handful of statements and round trips; what costs more is in `operations.trends`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 
-from domain.alert import Alert, AlertState
-from domain.run import Run
+from actors.services import Store
+from domain.alert import AlertState
+from domain.payment import PaymentTroubles
+from observability.checks.host import read_disk
+from observability.checks.snapshot import DatabaseErrors, RunStatus, SystemSnapshot
+from observability.checks.unavailable import Unavailable, read_or_unavailable, required
 from operations import breakers, expectations
-from operations.expectations import RunTimes, SourceReading
 from operations.room import ControlRoom
-from operations.unread import Unread, tried
-from resilience.heartbeat import Heartbeat
-from resilience.lease import LeaseHolder
-from resilience.permit import BreakerSnapshot
-from resilience.queues import QueueReading
-from store.outbox import Backlog
+from resilience.heartbeat import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT, Heartbeat
 from store.pauses import Pause
 
+ROLES = ("worker", "scheduler", "web", "jobs")
+LOSSES_WINDOW = timedelta(hours=1)
+TROUBLES_WINDOW = timedelta(days=1)
+SLOW_REFUND = timedelta(days=5)
 _LATEST = 20
 
-
-@dataclass(frozen=True, slots=True)
-class RunReading:
-    """The run under way, the last that ended, and when the next is due (None: nobody has timed any)."""
-
-    current: Run | None
-    last: Run | None
-    next_at: datetime | None
-    times: RunTimes
+Processes = Mapping[str, Sequence[Heartbeat]]
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """One look at everything; what could not be read is `Unread`, and hides nothing else.
-
-    Shape: `schedulers` and `jobs` count live processes; `pauses` are those in force, by the source's name or
-    "mail"; `alerts` those that are raised.
-    """
-
-    now: datetime
-    runs: RunReading | Unread
-    workers: list[Heartbeat] | Unread
-    schedulers: int | Unread
-    jobs: int | Unread
-    queues: Mapping[str, QueueReading] | Unread
-    breakers: list[BreakerSnapshot] | Unread
-    lease: LeaseHolder | Unread | None
-    sources: Mapping[str, SourceReading] | Unread
-    pauses: Mapping[str, Pause] | Unread
-    outbox: Backlog | Unread
-    alerts: list[Alert] | Unread
-    transport: str
-    is_scheduled: bool
-
-    def breaker(self, name: str) -> BreakerSnapshot | None:
-        """The breaker `name`, or None where it is unknown."""
-        known = [] if isinstance(self.breakers, Unread) else self.breakers
-        return next((snapshot for snapshot in known if snapshot.name == name), None)
-
-    def pause(self, name: str) -> Pause | None:
-        """The pause of `name` that is in force, or None."""
-        return None if isinstance(self.pauses, Unread) else self.pauses.get(name)
-
-
-def read(room: ControlRoom) -> Status:
+def read(room: ControlRoom) -> SystemSnapshot:
     """Read everything once."""
     services = room.services
     store, now = services.store, services.clock.now()
-    return Status(
+    processes = read_or_unavailable(lambda: {role: room.heartbeats.alive(role) for role in ROLES})
+    return SystemSnapshot(
         now=now,
-        runs=tried(lambda: _runs(room, now)),
-        workers=tried(lambda: room.heartbeats.alive("worker")),
-        schedulers=tried(lambda: len(room.heartbeats.alive("scheduler"))),
-        jobs=tried(lambda: len(room.heartbeats.alive("jobs"))),
-        queues=tried(room.queues),
-        breakers=tried(lambda: breakers.read(services)),
-        lease=tried(services.cron_lease.held),
-        sources=tried(lambda: expectations.sources(services, is_scheduled=room.is_scheduled)),
-        pauses=tried(lambda: _in_force(store.pauses.kept(), now)),
-        outbox=tried(store.outbox.backlog),
-        alerts=tried(lambda: [found for found in store.alerts.all() if found.state is AlertState.RAISED]),
+        database=_probe(room, "database"),
+        redis=_probe(room, "redis"),
+        broker=_probe(room, "broker"),
+        database_errors=read_or_unavailable(lambda: _database_errors(required(processes))),
+        runs=read_or_unavailable(lambda: _runs(room, now)),
+        workers=read_or_unavailable(lambda: list(required(processes)["worker"])),
+        schedulers=read_or_unavailable(lambda: len(required(processes)["scheduler"])),
+        last_tick_at=read_or_unavailable(lambda: _last_tick_at(required(processes))),
+        jobs=read_or_unavailable(lambda: len(required(processes)["jobs"])),
+        queues=read_or_unavailable(room.queues),
+        breakers=read_or_unavailable(lambda: breakers.read(services)),
+        lease=read_or_unavailable(services.cron_lease.held),
+        sources=read_or_unavailable(lambda: expectations.sources(services, is_scheduled=room.is_scheduled)),
+        pauses=read_or_unavailable(lambda: _unresolved(store.pauses.kept(), now)),
+        outbox=read_or_unavailable(store.outbox.backlog),
+        losses=read_or_unavailable(lambda: store.outbox.losses(now - LOSSES_WINDOW)),
+        payments=read_or_unavailable(lambda: payment_troubles(store, now)),
+        disk=read_or_unavailable(lambda: None if room.home is None else read_disk(room.home)),
+        alerts=read_or_unavailable(
+            lambda: [found for found in store.alerts.all() if found.state is AlertState.RAISED]
+        ),
         transport=services.mailer.name,
         is_scheduled=room.is_scheduled,
     )
 
 
-def _runs(room: ControlRoom, now: datetime) -> RunReading:
+def payment_troubles(store: Store, now: datetime) -> PaymentTroubles:
+    """The orders that need a person."""
+    return PaymentTroubles(
+        store.payments.troubled_since(now - TROUBLES_WINDOW),
+        store.refunds.unsettled(now - SLOW_REFUND),
+    )
+
+
+def _probe(room: ControlRoom, name: str) -> str | Unavailable:
+    def ask() -> str:
+        room.probes[name]()
+        return "ok"
+
+    return read_or_unavailable(ask)
+
+
+def _database_errors(processes: Processes) -> DatabaseErrors:
+    """What the live processes have met, each within its own window (`store.error_window`)."""
+    found = [beat.facts for beat in chain.from_iterable(processes.values()) if DATABASE_ERRORS in beat.facts]
+    texts = [facts[DATABASE_ERROR] for facts in found if facts.get(DATABASE_ERROR)]
+    return DatabaseErrors(sum(int(facts[DATABASE_ERRORS]) for facts in found), texts[-1] if texts else "")
+
+
+def _last_tick_at(processes: Processes) -> datetime | None:
+    ticks = [float(beat.facts[TICKED_AT]) for beat in processes["scheduler"] if TICKED_AT in beat.facts]
+    return datetime.fromtimestamp(max(ticks), UTC) if ticks else None
+
+
+def _runs(room: ControlRoom, now: datetime) -> RunStatus:
     services = room.services
     latest, _ = services.store.runs.page(None, _LATEST)
-    return RunReading(
+    return RunStatus(
         current=next((run for run in latest if not run.state.is_final), None),
         last=next((run for run in latest if run.state.is_final), None),
         next_at=services.timetable.next_slot(now) if room.is_scheduled else None,
@@ -101,5 +101,5 @@ def _runs(room: ControlRoom, now: datetime) -> RunReading:
     )
 
 
-def _in_force(kept: Mapping[str, Pause], now: datetime) -> dict[str, Pause]:
-    return {name: pause for name, pause in kept.items() if pause.is_in_force(now)}
+def _unresolved(kept: Mapping[str, Pause], now: datetime) -> dict[str, Pause]:
+    return {name: pause for name, pause in kept.items() if pause.is_ours or pause.is_in_force(now)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from actors.services import Services
-from operations.unread import Unread, tried
+from observability.checks.unavailable import Unavailable, read_or_unavailable
 from store.statistics import Hour, Latency
 
 
@@ -13,11 +13,14 @@ from store.statistics import Hour, Latency
 class Trends:
     """The last 24 hours by the clock, the oldest first; and how fast mail left in the last day."""
 
-    hours: list[Hour] | Unread
-    latency: Latency | Unread
+    hours: list[Hour] | Unavailable
+    latency: Latency | Unavailable
 
 
 def read(services: Services) -> Trends:
     """Sum it up anew."""
     statistics, now = services.store.statistics, services.clock.now()
-    return Trends(tried(lambda: statistics.hours(now)), tried(lambda: statistics.latency(now)))
+    return Trends(
+        read_or_unavailable(lambda: statistics.hours(now)),
+        read_or_unavailable(lambda: statistics.latency(now)),
+    )

@@ -12,6 +12,12 @@ import redis
 from resilience.scripts import Clock, Scripts, clock_argument, reaching, text
 from resilience.slots import Slot, Task
 
+TICKED_AT = "ticked_at"
+"""A fact of schedulers: when the last tick ended, in seconds since the epoch."""
+
+DATABASE_ERRORS, DATABASE_ERROR = "database_errors", "database_error"
+"""Facts of every process: how many database errors it has met lately, and the text of the last."""
+
 _SLOTS = "slots"  # beside the facts, in the same JSON
 
 

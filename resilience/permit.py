@@ -45,7 +45,8 @@ class BreakerSnapshot:
     """A breaker at one moment, for people.
 
     Shape: `since` is None while the state has never changed. An open breaker whose recovery is over
-    stays "open" with `retry_after_seconds` 0 until a request comes.
+    stays "open" with `retry_after_seconds` 0 until a request comes. `last_error` is why a request
+    failed last, one line without secrets; it stays when the breaker closes.
     """
 
     name: str
@@ -57,6 +58,8 @@ class BreakerSnapshot:
     forced: Forced | None
     scope: Scope
     forced_by: str | None = None
+    last_error: str | None = None
+    last_error_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ UNREACHABLE = (redis.ConnectionError, redis.TimeoutError)
 """What redis-py raises when there is no server to speak with."""
 
 _REFUSALS = ("MISCONF", "NOREPLICAS", "BUSY")
+_PROBE_KEY, _PROBE_TTL_MS = "rollcall:probe", 60_000
 
 Script = Callable[[list[str], list[str | int]], Any]
 """Runs one operation: KEYS, then ARGV."""
@@ -81,6 +82,15 @@ def reaching() -> Iterator[None]:
             yield
     except UNREACHABLE as error:
         raise UnreachableError(f"Redis cannot be reached: {error}") from error
+
+
+def check_writable(client: redis.Redis) -> None:
+    """Write a key that expires by itself, in one round trip.
+
+    Raises: UnreachableError when the server is away, or takes no writes: a replica, a full disk or memory.
+    """
+    with reaching():
+        client.set(_PROBE_KEY, 1, px=_PROBE_TTL_MS)
 
 
 @contextmanager

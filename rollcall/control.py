@@ -1,20 +1,68 @@
-"""The control room of this system."""
+"""The control room of this system, and the probes of its servers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from actors import QUEUES
+from domain.errors import PermanentError
 from operations.room import ControlRoom
+from resilience.queues import QueueReader, QueueReading
+from resilience.scripts import check_writable
 from rollcall import brokers
-from rollcall.health import Health
-from rollcall.instruments import is_scheduled
 from rollcall.wiring import System
+from store import migrate
 
 
-def control_room(system: System, health: Health | None = None) -> ControlRoom:
-    """What an operator sees and touches; `health` reads the queues."""
+def control_room(system: System) -> ControlRoom:
+    """What an operator sees and operates."""
+    queues = queue_reader(system)
     return ControlRoom(
         services=system.services,
         heartbeats=system.heartbeats,
-        queues=(health or Health(system)).queues,
+        queues=queues,
         dead_letters=brokers.dead_letters(system.settings, system.broker),
-        is_scheduled=is_scheduled(system),
+        is_scheduled=system.settings.scheduler == "on",
+        probes=probes(system, queues),
+        home=system.settings.home,
     )
+
+
+def queue_reader(system: System) -> Callable[[], Mapping[str, QueueReading]]:
+    """Reads every queue; raises when the broker does not answer."""
+    if not brokers.is_rabbitmq(system.settings):
+        return QueueReader(brokers.client_of(system.broker), QUEUES).read
+    return partial(_rabbitmq_queues, system)
+
+
+def probes(
+    system: System, queues: Callable[[], Mapping[str, QueueReading]]
+) -> dict[str, Callable[[], object]]:
+    """What raises unless a server takes what the product sends it, by the server's name."""
+    found: dict[str, Callable[[], object]] = {
+        "database": partial(_check_database, system),
+        "redis": partial(check_writable, system.redis),
+    }
+    if brokers.is_rabbitmq(system.settings):
+        return found | {"broker": queues}
+    return found | {"broker": partial(check_writable, brokers.client_of(system.broker))}
+
+
+def has_own_broker(system: System) -> bool:
+    """Whether the broker is another server than Redis."""
+    return system.settings.broker_url not in {None, system.settings.redis_url}
+
+
+def _check_database(system: System) -> None:
+    system.database.check_writable()
+    if not migrate.is_current(system.database):
+        raise PermanentError("its schema is not the newest: run `rollcall init`")
+
+
+def _rabbitmq_queues(system: System) -> Mapping[str, QueueReading]:
+    counts = {queue: system.broker.get_queue_message_counts(queue) for queue in QUEUES}  # type: ignore[attr-defined]  # RabbitMQ's alone
+    return {
+        queue: QueueReading(ready + delayed, None, dead, is_age_known=not ready)
+        for queue, (ready, delayed, dead) in counts.items()
+    }

@@ -12,24 +12,34 @@ from importlib.metadata import version
 from prometheus_client.metrics_core import Metric
 
 from actors import ACTORS, QUEUES
+from domain.check import Severity
 from observability import families
+from observability.checks import CHECKS, findings
+from observability.checks.host import read_disk
 from observability.metrics import Readings, counted, distributed, gauge
 from observability.outcomes import CHECK_OUTCOMES, MAIL_OUTCOMES
-from rollcall import backups, brokers, instruments
-from rollcall.health import Health
+from operations import breakers, expectations, status
+from operations.room import ControlRoom
+from operations.status import ROLES
+from rollcall import backups, brokers
+from rollcall.control import control_room
 from rollcall.job_readings import job_metrics
-from rollcall.manning import ROLES, manning
+from rollcall.manning import manning
 from rollcall.wiring import System
 
 
-def readings(system: System, health: Health) -> Readings:
+def readings(system: System) -> Readings:
     """Everything that Prometheus may ask of the fleet."""
-    of_system = (
-        *(_breakers, _runs, _lease, _mail, _sources, _pauses, _disk, _backup),
-        *(job_metrics, manning, _counts),
-    )
+    room = control_room(system)
+    of_room = (_checks, _breakers, _runs, _sources)
+    of_system = (_lease, _mail, _pauses, _disk, _backup, job_metrics, manning, _counts)
     return Readings(
-        [_build, partial(_queues, system, health), *(partial(read, system) for read in of_system)]
+        [
+            _build,
+            partial(_queues, system, room),
+            *(partial(read, room) for read in of_room),
+            *(partial(read, system) for read in of_system),
+        ]
     )
 
 
@@ -37,8 +47,26 @@ def _build() -> Iterator[Metric]:
     yield gauge("rollcall_build_info", "The running version", [({"version": version("rollcall")}, 1)])
 
 
-def _queues(system: System, health: Health) -> Iterator[Metric]:
-    queues = health.queues().items()
+def _checks(room: ControlRoom) -> Iterator[Metric]:
+    found = findings(status.read(room))
+    severities = {check.name: Severity.HEALTHY for check in CHECKS}
+    for finding in found:
+        severities[finding.check.name] = max(severities[finding.check.name], finding.severity)
+    yield gauge(
+        "rollcall_check_severity",
+        "What /health says of each check: 0 healthy, 1 degraded, 2 unhealthy",
+        [({"check": name}, float(severity)) for name, severity in severities.items()],
+    )
+    late = [finding.failure is not None for finding in found if finding.name == "runs/late"]
+    yield gauge(
+        "rollcall_runs_late",
+        "1 when no run has succeeded in two intervals",
+        [({}, is_late) for is_late in late],
+    )
+
+
+def _queues(system: System, room: ControlRoom) -> Iterator[Metric]:
+    queues = room.queues().items()
     yield gauge("rollcall_queue_depth", "Unfinished messages", [({"queue": n}, q.depth) for n, q in queues])
     yield gauge(
         "rollcall_dead_letters", "Dead letters in the broker", [({"queue": n}, q.dead) for n, q in queues]
@@ -48,8 +76,8 @@ def _queues(system: System, health: Health) -> Iterator[Metric]:
         yield gauge("rollcall_queue_oldest_age_seconds", "Age of the oldest message that waits", ages)
 
 
-def _breakers(system: System) -> Iterator[Metric]:
-    snapshots = instruments.breakers(system)
+def _breakers(room: ControlRoom) -> Iterator[Metric]:
+    snapshots = breakers.read(room.services)
     states = [
         ({"breaker": snapshot.name, "state": state}, float(snapshot.state == state))
         for snapshot in snapshots
@@ -60,15 +88,16 @@ def _breakers(system: System) -> Iterator[Metric]:
     yield gauge("rollcall_breaker_forced", "1 while an operator holds the breaker", forced)
 
 
-def _runs(system: System) -> Iterator[Metric]:
-    times = instruments.run_times(system)
-    yield gauge("rollcall_runs_late", "1 when no run has succeeded in two intervals", [({}, times.is_late)])
-    finished = [] if times.finished_at is None else [times.finished_at.timestamp()]
-    yield gauge(
-        "rollcall_last_finished_run_timestamp_seconds",
-        "When a run last finished",
-        [({}, at) for at in finished],
-    )
+def _runs(room: ControlRoom) -> Iterator[Metric]:
+    times = expectations.run_times(room.services, is_scheduled=room.is_scheduled)
+    ends = {"finished": times.finished_at, "successful": times.succeeded_at}
+    for name, at in ends.items():
+        known = [] if at is None else [at.timestamp()]
+        yield gauge(
+            f"rollcall_last_{name}_run_timestamp_seconds",
+            f"When the last {name} run ended",
+            [({}, seconds) for seconds in known],
+        )
 
 
 def _lease(system: System) -> Iterator[Metric]:
@@ -87,8 +116,8 @@ def _mail(system: System) -> Iterator[Metric]:
     )
 
 
-def _sources(system: System) -> Iterator[Metric]:
-    found = instruments.sources(system)
+def _sources(room: ControlRoom) -> Iterator[Metric]:
+    found = expectations.sources(room.services, is_scheduled=room.is_scheduled)
     times = {name: reading.last_success_at for name, reading in found.items()}
     seen = [({"source": name}, at.timestamp()) for name, at in times.items() if at is not None]
     yield gauge("rollcall_source_last_success_timestamp_seconds", "When a source last answered", seen)
@@ -105,7 +134,7 @@ def _pauses(system: System) -> Iterator[Metric]:
 
 
 def _disk(system: System) -> Iterator[Metric]:
-    disk = instruments.disk(system.settings.home)
+    disk = read_disk(system.settings.home)
     yield gauge("rollcall_disk_free_bytes", "Room on the file system of the home", [({}, disk.free)])
     yield gauge("rollcall_disk_size_bytes", "Size of the file system of the home", [({}, disk.total)])
 

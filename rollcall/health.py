@@ -1,24 +1,24 @@
-"""The probes of this system: what `/readyz`, `/health` and `/metrics` tell."""
+"""What `/readyz` and `/health` answer: views of the one evaluation of `observability.checks`."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from datetime import datetime, timedelta
-from functools import cache
+from datetime import datetime
 from typing import Any
 
-from actors import QUEUES
-from actors.deliver import MAIL
-from domain.errors import PermanentError
-from observability.health import Finding, HealthReport, Probe, Severity, examine
-from operations.verdicts import SLOW_DELIVERY
-from resilience.queues import QueueReader, QueueReading
-from rollcall import brokers
-from rollcall.instruments import sources
-from rollcall.job_readings import jobs_finding
+from domain.check import Severity, worst
+from domain.job import JobState
+from observability.checks import findings
+from observability.checks.pipeline import MAIL
+from observability.checks.snapshot import SystemSnapshot
+from observability.checks.unavailable import Unavailable, read_or_unavailable, required
+from observability.health import HealthReport
+from operations import status
+from rollcall.control import control_room, has_own_broker
+from rollcall.job_readings import oldest_age_seconds
 from rollcall.wiring import System
-from store import migrate
 
 
 class Health:
@@ -26,128 +26,132 @@ class Health:
 
     def __init__(self, system: System) -> None:
         self._system = system
-        self._store = system.services.store
-        is_redis = not brokers.is_rabbitmq(system.settings)
-        self._queues = QueueReader(brokers.client_of(system.broker), QUEUES) if is_redis else None
+        self._room = control_room(system)
 
     def ready(self) -> HealthReport:
         """Whether what every request needs is there."""
-        needed = self._servers()
-        if self._system.settings.broker_url not in {None, self._system.settings.redis_url}:
-            needed["broker"] = Probe(self._broker, Severity.UNHEALTHY)
-        return examine(needed)
+        needed = ("database", "redis", "broker") if has_own_broker(self._system) else ("database", "redis")
+        found = {name: read_or_unavailable(self._room.probes[name]) for name in needed}
+        checks: dict[str, object] = {
+            name: _error(value) if isinstance(value, Unavailable) else "ok" for name, value in found.items()
+        }
+        is_ready = all(value == "ok" for value in checks.values())
+        return HealthReport((Severity.HEALTHY if is_ready else Severity.UNHEALTHY).name.lower(), checks)
 
     def report(self) -> HealthReport:
         """Everything an operator asks first."""
-        queues = cache(self.queues)  # two probes, one reading
-        return examine(
-            self._servers()
-            | {
-                "broker": Probe(lambda: _answering(queues), Severity.UNHEALTHY),
-                "queues": Probe(lambda: _depths(queues()), Severity.UNHEALTHY),
-                "breakers": Probe(self._breakers),
-                "cron": Probe(self._cron),
-                "workers": Probe(self._workers, Severity.UNHEALTHY),
-                "outbox": Probe(self._outbox),
-                "mail": Probe(self._mail),
-                "sources": Probe(self._sources),
-                "jobs": Probe(lambda: jobs_finding(self._system)),
-            }
-        )
+        state = status.read(self._room)
+        found = findings(state)
+        failing: dict[str, list[str]] = {}
+        for finding in found:
+            if finding.failure is not None:
+                failing.setdefault(finding.check.name, []).append(finding.failure.subject)
+        checks = {name: _shown(value, state) for name, value in _VALUES.items()}
+        checks["jobs"] = _shown(lambda _: self._jobs(state), state)
+        return HealthReport(worst(found).name.lower(), checks | {"failing": failing})
 
-    def _servers(self) -> dict[str, Probe]:
-        return {
-            "database": Probe(self._database, Severity.UNHEALTHY),
-            "redis": Probe(lambda: _answering(self._system.redis.ping), Severity.UNHEALTHY),
+    def _jobs(self, state: SystemSnapshot) -> dict[str, object]:
+        """Jobs by state, how long the oldest ones wait, and how many processes carry jobs out."""
+        counts = Counter(self._system.services.store.jobs.counts())
+        by_state = {each.value: sum(n for (_, its), n in counts.items() if its is each) for each in JobState}
+        return by_state | {
+            "oldest_queued_age_seconds": oldest_age_seconds(self._system),
+            "alive": required(state.jobs),
         }
 
-    def _database(self) -> Finding:
-        self._system.database.ping()
-        if not migrate.is_current(self._system.database):
-            raise PermanentError("its schema is not the newest: run `rollcall init`")
-        return Finding("ok")
 
-    def _broker(self) -> Finding:
-        is_redis = self._queues is not None
-        return _answering(brokers.client_of(self._system.broker).ping if is_redis else self.queues)
-
-    def queues(self) -> Mapping[str, QueueReading]:
-        """Each queue's reading. Raises when the broker does not answer."""
-        if self._queues is not None:
-            return self._queues.read()
-        counts = {queue: self._system.broker.get_queue_message_counts(queue) for queue in QUEUES}  # type: ignore[attr-defined]
-        return {
-            queue: QueueReading(ready + delayed, None, dead, is_age_known=not ready)
-            for queue, (ready, delayed, dead) in counts.items()
-        }
-
-    def _breakers(self) -> Finding:
-        snapshots = [breaker.snapshot() for breaker in self._system.services.breakers.values()]
-        is_well = all(snapshot.state == "closed" and snapshot.scope == "fleet" for snapshot in snapshots)
-        shown = {snapshot.name: _shown(asdict(snapshot)) for snapshot in snapshots}
-        return Finding(shown, Severity.HEALTHY if is_well else Severity.DEGRADED)
-
-    def _cron(self) -> Finding:
-        holder = self._system.services.cron_lease.held()
-        finished_at = self._store.runs.last_finished_at()
-        lock = None if holder is None else _shown(asdict(holder) | {"token": None})
-        return Finding({"last_finished_at": _text(finished_at), "lock": lock})
-
-    def _workers(self) -> Finding:
-        alive = self._system.heartbeats.alive("worker")
-        return Finding({"alive": len(alive)}, Severity.HEALTHY if alive else Severity.UNHEALTHY)
-
-    def _outbox(self) -> Finding:
-        backlog = self._store.outbox.backlog()
-        oldest = backlog.oldest_due_at
-        age = None if oldest is None else max(timedelta(0), self._system.services.clock.now() - oldest)
-        value = {
-            "pending": backlog.pending,
-            "oldest_age_seconds": None if age is None else age.total_seconds(),
-            "dead": backlog.dead,
-        }
-        return Finding(
-            value, Severity.DEGRADED if age is not None and age > SLOW_DELIVERY else Severity.HEALTHY
-        )
-
-    def _sources(self) -> Finding:
-        found = sources(self._system)
-        shown = {
-            name: {
-                "last_success_at": _text(reading.last_success_at),
-                "paused_until": self._paused_until(name),
-            }
-            for name, reading in found.items()
-        }
-        is_well = not any(
-            found[name].silent_since or values["paused_until"] for name, values in shown.items()
-        )
-        return Finding(shown, Severity.HEALTHY if is_well else Severity.DEGRADED)
-
-    def _mail(self) -> Finding:
-        paused_until = self._paused_until(MAIL)
-        value = {"transport": self._system.services.mailer.name, "paused_until": paused_until}
-        return Finding(value, Severity.DEGRADED if paused_until else Severity.HEALTHY)
-
-    def _paused_until(self, name: str) -> str | None:
-        pause = self._store.pauses.paused(name, self._system.services.clock.now())
-        return None if pause is None else _text(pause.until)
+def _shown(value: Callable[[SystemSnapshot], object], state: SystemSnapshot) -> object:
+    """`value` of `state`, or why it is unknown: never zero, never healthy."""
+    found = read_or_unavailable(lambda: value(state))
+    return _error(found) if isinstance(found, Unavailable) else found
 
 
-def _answering(read: Callable[[], object]) -> Finding:
-    read()
-    return Finding("ok")
+def _error(unavailable: Unavailable) -> dict[str, str]:
+    return {"error": unavailable.error.removeprefix("UnavailableError: ")}
 
 
-def _depths(queues: Mapping[str, QueueReading]) -> Finding:
-    return Finding({name: asdict(reading) for name, reading in queues.items()})
+def _queues(state: SystemSnapshot) -> object:
+    return {name: asdict(reading) for name, reading in required(state.queues).items()}
+
+
+def _breakers(state: SystemSnapshot) -> object:
+    return {breaker.name: _fields(asdict(breaker)) for breaker in required(state.breakers)}
+
+
+def _cron(state: SystemSnapshot) -> object:
+    holder, times = required(state.lease), required(state.runs).times
+    return {
+        "last_finished_at": _text(times.finished_at),
+        "last_success_at": _text(times.succeeded_at),
+        "lock": None if holder is None else _fields(asdict(holder)),
+    }
+
+
+def _scheduler(state: SystemSnapshot) -> object:
+    return {"alive": required(state.schedulers), "last_tick_at": _text(required(state.last_tick_at))}
+
+
+def _outbox(state: SystemSnapshot) -> object:
+    backlog = required(state.outbox)
+    oldest = backlog.oldest_due_at
+    age_seconds = None if oldest is None else max(0.0, (state.now - oldest).total_seconds())
+    return {"pending": backlog.pending, "oldest_age_seconds": age_seconds, "dead": backlog.dead}
+
+
+def _mail(state: SystemSnapshot) -> object:
+    return {"transport": state.transport, "paused_until": _paused_until(state, MAIL)} | _last_error(
+        state, MAIL
+    )
+
+
+def _sources(state: SystemSnapshot) -> object:
+    return {
+        name: {"last_success_at": _text(source.last_success_at), "paused_until": _paused_until(state, name)}
+        | _last_error(state, name)
+        for name, source in required(state.sources).items()
+    }
+
+
+def _paused_until(state: SystemSnapshot, name: str) -> str | None:
+    required(state.pauses)
+    pause = state.pause(name)
+    return None if pause is None else _text(pause.until)
+
+
+def _last_error(state: SystemSnapshot, name: str) -> dict[str, str | None]:
+    breaker = state.breaker(name)
+    if breaker is None:
+        return {"last_error": None, "last_error_at": None}
+    return {"last_error": breaker.last_error, "last_error_at": _text(breaker.last_error_at)}
+
+
+def _disk(state: SystemSnapshot) -> object:
+    disk = required(state.disk)
+    return None if disk is None else {"free_bytes": disk.free, "size_bytes": disk.total}
+
+
+_VALUES: Mapping[str, Callable[[SystemSnapshot], object]] = {
+    "database": lambda state: required(state.database),
+    "database_errors": lambda state: asdict(required(state.database_errors)),
+    "redis": lambda state: required(state.redis),
+    "broker": lambda state: required(state.broker),
+    "queues": _queues,
+    "breakers": _breakers,
+    "cron": _cron,
+    "workers": lambda state: {"alive": len(required(state.workers))},
+    "scheduler": _scheduler,
+    "outbox": _outbox,
+    "mail": _mail,
+    "sources": _sources,
+    "disk": _disk,
+}
 
 
 def _text(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _shown(values: dict[str, Any]) -> dict[str, Any]:
+def _fields(values: dict[str, Any]) -> dict[str, Any]:
     return {
         name: _text(value) if isinstance(value, datetime) else value
         for name, value in values.items()

@@ -1,44 +1,82 @@
-"""Every half minute somebody looks whether a person is needed."""
+"""Every half minute the checks are evaluated for alerts."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
+from threading import Event, Thread
+
+from sqlalchemy.exc import DBAPIError
 
 from actors.alert import tell
 from domain.alert import AlertState, Symptom
+from domain.check import Finding, alerts
 from domain.errors import UnreachableError
-from resilience.queues import QueueReading
-from rollcall.conditions import UNREADABLE, conditions
-from rollcall.instruments import read
+from observability.checks import findings
+from operations import status
+from operations.room import ControlRoom
+from rollcall.control import control_room
 from rollcall.wiring import System
 
 PERIOD = timedelta(seconds=30)
+_STOP_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
-def look(system: System, queues: Callable[[], Mapping[str, QueueReading]]) -> None:
-    """Read, judge, take note, and have told what is new."""
-    alerts, found = system.services.store.alerts, conditions(read(system, queues))
-    alerts.observe(found | _vanished(system, found), system.services.clock.now())
-    if alerts.is_due(system.services.clock.now()):
-        _have_told(system)
+def look(room: ControlRoom) -> None:
+    """Evaluate the checks, record what changed, and have the operator notified of it."""
+    store, found = room.services.store.alerts, findings(status.read(room))
+    store.observe(alerts(found) | _vanished(room, found), room.services.clock.now())
+    if store.is_due(room.services.clock.now()):
+        _notify(room)
 
 
-def _vanished(system: System, found: Mapping[str, Symptom | None]) -> dict[str, Symptom | None]:
-    """Alerts of what is no more (a pause that was ended, a source that was taken out): they are over."""
-    raised = [alert.name for alert in system.services.store.alerts.all() if alert.state is AlertState.RAISED]
-    gone = [name for name in raised if name not in found]
-    return {name: None for name in gone if found.get(f"{UNREADABLE}/{name.partition('/')[0]}") is None}
+def look_for_the_scheduler(room: ControlRoom) -> None:
+    """As `look`, while no scheduler is alive to do it; its own death is what it cannot report.
 
-
-def _have_told(system: System) -> None:
-    """Leave it to a worker; where none is known to live, or none can be reached, tell it here."""
+    Several processes may do so at the same time: an alert is raised once, whichever of them sees it first.
+    """
     try:
-        if system.heartbeats.alive("worker"):
-            system.services.publish(tell.message())
+        if not room.heartbeats.alive("scheduler"):
+            look(room)
+    except (UnreachableError, DBAPIError) as error:
+        _log.warning("cannot look for the scheduler", extra={"error": str(error)})
+
+
+@contextmanager
+def standing_in(system: System) -> Iterator[None]:
+    """Stand in for the scheduler's lookout from a thread until the end of the block."""
+    done, room = Event(), control_room(system)
+    thread = Thread(target=_stand_in, args=(room, done), name="lookout", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(timeout=_STOP_SECONDS)
+
+
+def _stand_in(room: ControlRoom, done: Event) -> None:
+    while not done.wait(PERIOD.total_seconds()):
+        look_for_the_scheduler(room)
+
+
+def _vanished(room: ControlRoom, found: Sequence[Finding]) -> dict[str, Symptom | None]:
+    """Alerts whose subject no longer exists (an ended pause, a removed source): they are over."""
+    known = {finding.name for finding in found}
+    unreadable = {finding.check.name for finding in found if finding.is_unreadable}
+    raised = [alert.name for alert in room.services.store.alerts.all() if alert.state is AlertState.RAISED]
+    return {name: None for name in raised if name not in known and name.partition("/")[0] not in unreadable}
+
+
+def _notify(room: ControlRoom) -> None:
+    """Leave it to a worker; where none is known to live, or none can be reached, do it here."""
+    try:
+        if room.heartbeats.alive("worker"):
+            room.services.publish(tell.message())
             return
     except UnreachableError as error:
         _log.warning("no worker can be reached", extra={"error": str(error)})
-    tell(system.services)
+    tell(room.services)

@@ -9,11 +9,10 @@ from prometheus_client.metrics_core import Metric
 
 from actors import ACTORS
 from observability.metrics import gauge
-from resilience.heartbeat import Heartbeat
-from rollcall.pulse import MEMORY, TICKED_AT
+from operations.status import ROLES
+from resilience.heartbeat import TICKED_AT, Heartbeat
+from rollcall.pulse import MEMORY
 from rollcall.wiring import System
-
-ROLES = ("worker", "scheduler", "web", "jobs")
 
 
 def manning(system: System) -> Iterator[Metric]:

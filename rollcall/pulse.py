@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
 from observability.families import CPU, STARTS
 from observability.tally import Entries, Tally
-from resilience.heartbeat import Heartbeats
+from resilience.heartbeat import DATABASE_ERROR, DATABASE_ERRORS, Heartbeats
 from resilience.ledger import Ledger
 from resilience.slots import Slots
 from rollcall.quiet import quietly
 
 BEAT_SECONDS = 1.0
-MEMORY, TICKED_AT = "resident_bytes", "ticked_at"
+MEMORY = "resident_bytes"
 _STOP_SECONDS = 5.0
 _STATM = Path("/proc/self/statm")
 
@@ -26,11 +26,19 @@ _STATM = Path("/proc/self/statm")
 class Pulse:
     """The word of this process in Redis. `ledger` holds what the whole fleet has counted."""
 
-    def __init__(self, heartbeats: Heartbeats, ledger: Ledger, tally: Tally, slots: Slots) -> None:
+    def __init__(
+        self,
+        heartbeats: Heartbeats,
+        ledger: Ledger,
+        tally: Tally,
+        slots: Slots,
+        database_errors: Callable[[], tuple[int, str]] = lambda: (0, ""),
+    ) -> None:
         self.ledger = ledger
         self._heartbeats = heartbeats
         self._tally = tally
         self._slots = slots
+        self._database_errors = database_errors
         self._entries = Entries(tally, ledger.add)
         self._instance = f"{socket.gethostname()}:{os.getpid()}"
         self._facts = {"host": socket.gethostname(), "pid": str(os.getpid())}
@@ -49,7 +57,7 @@ class Pulse:
         spent_seconds = time.process_time()
         self._tally.add_seconds(CPU, role, seconds=spent_seconds - self._cpu_seconds)
         self._cpu_seconds = spent_seconds
-        facts = self._facts | _memory()
+        facts = self._facts | _memory() | self._errors()
         quietly(
             lambda: self._heartbeats.beat(role, self._instance, facts, self._slots.read()),
             "cannot tell that it is alive",
@@ -63,6 +71,10 @@ class Pulse:
     def flush(self) -> None:
         """Tell what was counted since the last time, if anything was."""
         quietly(self._entries.flush, "cannot tell what it has counted")
+
+    def _errors(self) -> dict[str, str]:
+        count, last = self._database_errors()
+        return {DATABASE_ERRORS: str(count), DATABASE_ERROR: last} if count else {}
 
 
 @contextmanager

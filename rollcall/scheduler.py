@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from actors import QUEUES
 from actors.reconcile import reconcile
+from resilience.heartbeat import TICKED_AT
 from rollcall import demo, lookout, systemd
-from rollcall.health import Health
+from rollcall.control import control_room
 from rollcall.process import role, stopping
-from rollcall.pulse import TICKED_AT
 from rollcall.quiet import quietly
 from rollcall.wiring import System
 from scheduling.crontab import CrontabTrigger
@@ -22,8 +22,8 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
         demo.seed(system)
         schedule = Schedule(system.services)
         schedule.every(TICK, lambda: quietly(lambda: _tick(system), "cannot reconcile"), name="reconcile")
-        queues = Health(system).queues
-        schedule.every(lookout.PERIOD, lambda: lookout.look(system, queues), name="look")
+        room = control_room(system)
+        schedule.every(lookout.PERIOD, lambda: lookout.look(room), name="look")
         schedule.condense_history(CrontabTrigger(system.settings.report_aggregate_cron))
         if system.settings.scheduler == "on":
             schedule.check_on_time()

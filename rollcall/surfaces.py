@@ -24,7 +24,7 @@ def surfaces(system: System, health: Health) -> Surfaces:
     return Surfaces(
         services=system.services,
         storage=storage_of(settings),
-        room=control_room(system, health),
+        room=control_room(system),
         links=system.links,
         events=None if secret is None else ResendEvents(secret, system.services.clock),
         payment_events=_payment_events(settings.stripe_webhook_secret),
@@ -43,7 +43,7 @@ def surfaces(system: System, health: Health) -> Surfaces:
         invitations=invitation.tickets(system.redis),
         health=health.report,
         ready=health.ready,
-        metrics=Exposition(readings(system, health)),
+        metrics=Exposition(readings(system)),
     )
 
 

@@ -14,6 +14,7 @@ from ingress.console.live import Live
 from rollcall import systemd
 from rollcall.health import Health
 from rollcall.listening import listen
+from rollcall.lookout import standing_in
 from rollcall.process import role, stopping
 from rollcall.surfaces import surfaces
 
@@ -23,7 +24,7 @@ _FIRST_REQUEST_SECONDS = 0.2
 
 def run(overrides: Mapping[str, str] | None = None) -> None:
     """Serve until SIGTERM, then finish the requests in hand."""
-    with stopping() as stopped, role("web", overrides) as system:
+    with stopping() as stopped, role("web", overrides) as system, standing_in(system):
         listening = systemd.inherited_socket() or listen(system.settings.host, system.settings.port)
         app = create_app(surfaces(system, Health(system)))
         config = uvicorn.Config(

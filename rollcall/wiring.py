@@ -30,6 +30,7 @@ from resilience.heartbeat import Heartbeats
 from resilience.lease import Lease
 from resilience.ledger import Ledger
 from resilience.reaper import Reaper
+from resilience.scripts import reaching
 from resilience.slots import Slots
 from resilience.throttle import Throttle
 from resilience.turnstile import Turnstile
@@ -119,7 +120,7 @@ def build(settings: Settings) -> System:
         links=links,
         timetable=timetable,
         heartbeats=heartbeats,
-        pulse=Pulse(heartbeats, Ledger(client), tally, slots),
+        pulse=Pulse(heartbeats, Ledger(client), tally, slots, database.errors.read),
         reaper=None if brokers.is_rabbitmq(settings) else Reaper(brokers.client_of(broker), QUEUES),
         is_demo=settings.scraper_url is None,
     )
@@ -284,8 +285,9 @@ def _smtp(settings: Settings, clock: SystemClock) -> Mailer:
 
 def _publish(broker: Broker, message: Message[Any]) -> None:
     try:
-        broker.enqueue(message)
-    except (redis.ConnectionError, redis.TimeoutError, BrokerConnectionError) as error:
+        with reaching():
+            broker.enqueue(message)
+    except BrokerConnectionError as error:
         raise UnreachableError(f"the broker cannot be reached: {error}") from error
 
 

@@ -9,6 +9,7 @@ from actors import WORKER_ACTORS, WORKER_QUEUES
 from actors.registry import install
 from domain.errors import ConfigurationError
 from rollcall import systemd
+from rollcall.lookout import standing_in
 from rollcall.process import role, stopping
 
 THREADS = 4
@@ -28,7 +29,7 @@ def run(
     os.environ.setdefault("dramatiq_queue_prefetch", str(threads))
     from dramatiq import Worker  # noqa: PLC0415 - after the line above
 
-    with stopping() as stopped, role("worker", overrides) as system:
+    with stopping() as stopped, role("worker", overrides) as system, standing_in(system):
         install(system.broker, system.services, WORKER_ACTORS)
         worker = Worker(
             system.broker, queues=set(queues) or None, worker_threads=threads, worker_timeout=_POLL_MS

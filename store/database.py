@@ -15,10 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Table, create_engine, event, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.exc import IntegrityError
+
+from store.error_window import ErrorWindow
 
 BUSY_TIMEOUT_MS = 15_000
 _WRITES = "rollcall_writes"
+# It names no row: a read-only server refuses it all the same, and no lock is waited for but SQLite's own.
+_PROBE = text("UPDATE alembic_version SET version_num = version_num WHERE 1 = 0")
 
 
 class Database:
@@ -27,7 +32,9 @@ class Database:
     def __init__(self, url: str | URL) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.errors = ErrorWindow()
         self._engine = create_engine(self.url, pool_pre_ping=not self.is_sqlite)
+        event.listen(self._engine, "handle_error", self._note_error)
         if self.is_sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
@@ -56,14 +63,21 @@ class Database:
         with self._engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
             yield connection
 
-    def ping(self) -> None:
-        """Raise what is wrong when the database does not answer."""
-        with self.read() as connection:
-            connection.execute(text("SELECT 1"))
+    def check_writable(self) -> None:
+        """Raise what is wrong when the database does not answer, or takes no writes; it changes nothing."""
+        with self._engine.connect().execution_options(**{_WRITES: True}) as connection:
+            connection.execute(_PROBE)
+            connection.rollback()
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    def _note_error(self, context: ExceptionContext) -> None:
+        """Count what a caller meets: neither a constraint that decides a race nor a stale connection."""
+        if context.is_pre_ping or isinstance(context.sqlalchemy_exception, IntegrityError):
+            return
+        self.errors.add(context.original_exception)
 
 
 def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:

@@ -32,6 +32,9 @@ _COUNTS = ("sections", "checked", "failed", "deferred", "changed", "notification
 
 _IS_RUN = runs.c.id == bindparam("run_id")
 _IS_OF_MANY = ~runs.c.trigger.endswith(ONE_SECTION)
+_IS_FINISHED = runs.c.state == RunState.FINISHED
+# As `domain.run.Run.is_success`.
+_IS_SUCCESS = _IS_FINISHED & ((runs.c.checked > 0) | (runs.c.sections == 0))
 _IS_QUEUED = runs.c.state == RunState.QUEUED
 _IS_WAITING = _IS_QUEUED & (runs.c.created_at_ms <= bindparam("before_ms"))
 _OPEN = insert(runs).returning(*runs.c)
@@ -139,12 +142,8 @@ class Runs:
         return self._last_finished_at(_IS_OF_MANY)
 
     def last_succeeded_at(self) -> datetime | None:
-        """As `last_finished_at`, without the runs in which everything failed.
-
-        One that had nothing to check has succeeded, and so has one that left all to the next, as it does
-        while its source is paused: that is told as what it is.
-        """
-        return self._last_finished_at(_IS_OF_MANY & ((runs.c.checked > 0) | (runs.c.failed == 0)))
+        """As `last_finished_at`, of the runs that succeeded (`domain.run.Run.is_success`)."""
+        return self._last_finished_at(_IS_OF_MANY & _IS_SUCCESS)
 
     def first_opened_at(self, trigger: str | None = None) -> datetime | None:
         """When the first run, or the first by `trigger`, was asked for; None when none ever was.
@@ -157,11 +156,11 @@ class Runs:
             return from_ms_or_none(connection.execute(query).scalar())
 
     def take_ping(self, run_id: str, now: datetime) -> bool:
-        """Whether the caller shall tell the world that the run has finished: True once a finished run.
+        """Whether the caller sends the ping of this run: True once for a run that succeeded.
 
         A check of one section by hand does not count as one.
         """
-        is_untold = _IS_OF_MANY & runs.c.pinged_at_ms.is_(None) & (runs.c.state == RunState.FINISHED)
+        is_untold = _IS_OF_MANY & runs.c.pinged_at_ms.is_(None) & _IS_SUCCESS
         taken = update(runs).where(runs.c.id == run_id, is_untold).values(pinged_at_ms=to_ms(now))
         with self._database.write() as connection:
             return connection.execute(taken).rowcount > 0
@@ -254,7 +253,7 @@ class Runs:
         return batch_of(row)
 
     def _last_finished_at(self, is_it: ColumnElement[bool]) -> datetime | None:
-        is_it &= runs.c.state == RunState.FINISHED
+        is_it &= _IS_FINISHED
         query = select(func.max(runs.c.finished_at_ms)).where(is_it)
         with self._database.read() as connection:
             return from_ms_or_none(connection.execute(query).scalar())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from starlette.responses import Response
 
+from domain.check import Finding
 from ingress.console.charts import hours_chart
 from ingress.console.door import HOME
 from ingress.console.live import Fragments
@@ -14,10 +16,12 @@ from ingress.endpoint import Call, endpoint, readable
 from ingress.forms import Nothing, no_query
 from ingress.manual import Manual
 from ingress.surfaces import Surfaces
-from operations import status, trends, verdicts
-from operations.status import Status
+from observability.checks import findings
+from observability.checks.snapshot import SystemSnapshot
+from observability.checks.summary import summarize
+from observability.checks.unavailable import Unavailable
+from operations import status, trends
 from operations.trends import Trends
-from operations.unread import Unread
 
 TRENDS_EVERY = timedelta(seconds=30)
 _FRAGMENTS = (
@@ -43,17 +47,25 @@ def show(call: Call[Nothing]) -> Response:
     return page(call, "now.html", fragments=drawn)
 
 
-def fragments(found: Status, going: Trends) -> Fragments:
+def fragments(found: SystemSnapshot, going: Trends) -> Fragments:
     """The parts of the page, each by the id of its element."""
-    chart = None if isinstance(going.hours, Unread) else hours_chart(going.hours)
+    chart = None if isinstance(going.hours, Unavailable) else hours_chart(going.hours)
+    judged = findings(found)
     facts = {
         "status": found,
-        "verdicts": verdicts.judge(found),
+        "verdicts": summarize(judged),
+        "pending": _pending(judged, found),
         "trends": going,
         "chart": chart,
         "here": HOME,
     }
     return {name: render(f"now/{name}.html", **facts) for name in _FRAGMENTS}
+
+
+def _pending(judged: Sequence[Finding], found: SystemSnapshot) -> list[Finding]:
+    """What fails and is no alert yet: it has not lasted long enough, or was not seen by the lookout."""
+    raised = set() if isinstance(found.alerts, Unavailable) else {alert.name for alert in found.alerts}
+    return [finding for finding in judged if finding.failure is not None and finding.name not in raised]
 
 
 class Drawing:

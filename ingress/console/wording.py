@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from operations.unread import Unread
+from observability.checks.unavailable import Unavailable
 from resilience.lease import LeaseHolder
 from store.moments import from_ms
 
@@ -68,7 +68,7 @@ def holder(found: LeaseHolder) -> str:
 
 def is_unread(value: Any) -> bool:
     """Whether `value` is what came in place of a reading."""
-    return isinstance(value, Unread)
+    return isinstance(value, Unavailable)
 
 
 FILTERS: Mapping[str, Callable[..., object]] = {

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from rollcall.commands.dead import dead
-from rollcall.health import Health
+from rollcall.control import queue_reader
 from rollcall.output import json_option, show
 from rollcall.process import open_system
 
@@ -25,5 +25,5 @@ queue.add_command(dead)
 def list_(*, as_json: bool) -> None:
     """List the queues: unfinished messages, the age of the oldest that waits, dead letters."""
     with open_system() as system:
-        readings = Health(system).queues()
+        readings = queue_reader(system)()
     show(({"queue": name, **asdict(reading)} for name, reading in readings.items()), as_json=as_json)

@@ -11,11 +11,13 @@ from typing import TypeVar
 import click
 
 from domain.errors import UnreachableError
+from observability.checks import findings
+from observability.checks.snapshot import RunStatus, SystemSnapshot
+from observability.checks.summary import summarize
+from observability.checks.unavailable import Unavailable
 from operations import status as statuses
-from operations import trends, verdicts
-from operations.status import RunReading, Status
+from operations import trends
 from operations.trends import Trends
-from operations.unread import Unread
 from resilience.lease import LeaseHolder
 from resilience.queues import QueueReading
 from rollcall.control import control_room
@@ -38,12 +40,14 @@ def status(*, as_json: bool) -> None:
     except UnreachableError as error:
         _tell_outage(str(error), as_json=as_json)
         sys.exit(_EXIT["unhealthy"])
-    judged = verdicts.judge(found)
+    judged = summarize(findings(found))
     if as_json:
         health = {"health": judged.health, "sentence": judged.sentence, **asdict(judged)}
         show([health | asdict(found) | asdict(lately)], as_json=True)
     else:
         click.echo(f"{judged.health}: {judged.sentence}")
+        for failure in judged.failures:
+            click.echo(f"- {failure.subject}. {failure.detail} First: {failure.command}")
         show(({"what": what, "how": how} for what, how in _lines(found, lately)), as_json=False)
     sys.exit(_EXIT[judged.health])
 
@@ -56,7 +60,7 @@ def _tell_outage(sentence: str, *, as_json: bool) -> None:
         click.echo(f"unhealthy: {sentence}")
 
 
-def _lines(found: Status, lately: Trends) -> Iterator[tuple[str, str]]:
+def _lines(found: SystemSnapshot, lately: Trends) -> Iterator[tuple[str, str]]:
     yield "runs", _told(found.runs, _runs)
     yield "workers", _told(found.workers, lambda alive: str(len(alive)))
     yield "schedulers", _told(found.schedulers, str)
@@ -89,11 +93,11 @@ def _lines(found: Status, lately: Trends) -> Iterator[tuple[str, str]]:
     yield "seen to mailed", _told(lately.latency, _latency)
 
 
-def _told(reading: T | Unread, words: Callable[[T], str]) -> str:
-    return f"unknown: {reading.error}" if isinstance(reading, Unread) else words(reading)
+def _told(reading: T | Unavailable, words: Callable[[T], str]) -> str:
+    return f"unknown: {reading.error}" if isinstance(reading, Unavailable) else words(reading)
 
 
-def _runs(reading: RunReading) -> str:
+def _runs(reading: RunStatus) -> str:
     now = "none under way" if reading.current is None else f"{reading.current.id} under way"
     return f"{now}; last success {_moment(reading.times.succeeded_at)}; next {_moment(reading.next_at)}"
 

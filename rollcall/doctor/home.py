@@ -9,12 +9,12 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from observability.checks.host import read_disk
 from rollcall import backups, environment
 from rollcall.clock import SystemClock
 from rollcall.doctor.case import Case
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
-from rollcall.instruments import disk
 from rollcall.settings import secret
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -105,7 +105,7 @@ def _hours(age: timedelta) -> str:
 
 
 def _disk(case: Case) -> Verdict:
-    found = disk(case.settings.home)
+    found = read_disk(case.settings.home)
     seen = f"{found.free / 1e9:.1f} GB free of {found.total / 1e9:.1f} GB"
     hint = f"make room on the disk of {found.path}"
     if found.free < _FULL_BYTES:

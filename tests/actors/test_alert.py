@@ -201,15 +201,16 @@ def test_a_run_with_nothing_to_check_pings_too(watched: Watched) -> None:
     assert len(watched.switch.requests) == 1
 
 
-def test_a_run_that_is_given_up_pings_when_it_ends(watched: Watched) -> None:
+def test_a_run_that_checked_nothing_sends_no_ping_and_says_why(watched: Watched) -> None:
     watched.house.watch()
     watched.house.services.breakers["scraper"].force_open("test")
-    watched.house.run()
+    run = watched.house.run()
+    watched.house.pass_time(1501)
+    ended = watched.house.reread(run)
+    assert (ended.state, ended.checked, ended.is_success) == (RunState.FINISHED, 0, False)
+    assert ended.reason
     assert watched.switch.requests == []
-    watched.house.pass_time(1501)
-    assert len(watched.switch.requests) == 1
-    watched.house.pass_time(1501)
-    assert len(watched.switch.requests) == 1
+    assert watched.house.services.store.runs.last_succeeded_at() is None
 
 
 def test_a_run_that_is_under_way_does_not_ping(watched: Watched) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import fields
 from fnmatch import filter as matching
 from pathlib import Path
 
 import click
 import pytest
 
+from domain.check import UNREADABLE
+from observability.checks import CHECKS
 from rollcall.cli import rollcall
-from rollcall.conditions import UNREADABLE
-from rollcall.readings import Readings
 
 ROOT = Path(__file__).resolve().parents[2]
 MANUAL = (ROOT / "docs/operations.md").read_text()
@@ -71,6 +70,7 @@ def test_every_alert_leads_to_its_paragraph() -> None:
     anchors = re.findall(r"/runbook/([a-z-]+)", RULES)
     assert len(anchors) == len(re.findall(r"- alert:", RULES))
     assert set(anchors) == set(paragraphs()) - TOLD_BY_ROLLCALL_ALONE
+    assert {check.runbook for check in CHECKS} <= set(anchors) | TOLD_BY_ROLLCALL_ALONE
 
 
 @pytest.mark.parametrize("anchor", sorted(set(paragraphs()) - {"watchdog"}))
@@ -79,8 +79,8 @@ def test_a_paragraph_tells_symptom_people_and_first_command(anchor: str) -> None
 
 
 def test_every_condition_that_rollcall_tells_of_has_its_paragraph() -> None:
-    told = set(re.findall(r"`([a-z]+)/[a-z…]+`", "".join(paragraphs().values())))
-    assert told == {UNREADABLE, *(field.name for field in fields(Readings) if field.name != "now")}
+    told = set(re.findall(r"`([a-z_]+)/[a-z…]+`", "".join(paragraphs().values())))
+    assert told == {UNREADABLE, *(check.name for check in CHECKS)}
 
 
 def test_whatever_writes_is_stopped_before_a_backup_or_a_restore_that_must_have_the_last_word() -> None:

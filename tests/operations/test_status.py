@@ -8,8 +8,9 @@ import redis
 
 from domain.run import RunState
 from domain.section import Stagger
+from observability.checks.snapshot import SystemSnapshot
+from observability.checks.unavailable import Unavailable
 from operations import runs, status
-from operations.unread import Unread
 from tests.support.catalog import Row
 from tests.support.house import House, house, sqlite_url
 
@@ -22,9 +23,9 @@ def test_everything_is_read_at_once(rollcall: House) -> None:
     rollcall.room.heartbeats.beat("jobs", "a:2", {})
     rollcall.services.cron_lease.acquire("run 1", {"host": "a"})
     found = status.read(rollcall.room)
-    unread = [name for name in status.Status.__slots__ if isinstance(getattr(found, name), Unread)]
+    unread = [name for name in SystemSnapshot.__slots__ if isinstance(getattr(found, name), Unavailable)]
     assert unread == []
-    assert not isinstance(found.runs, Unread)
+    assert not isinstance(found.runs, Unavailable)
     assert found.runs.current is None
     assert found.runs.last is not None
     assert found.runs.last.state is RunState.FINISHED
@@ -32,9 +33,9 @@ def test_everything_is_read_at_once(rollcall: House) -> None:
     assert isinstance(found.workers, list)
     assert [worker.instance_id for worker in found.workers] == ["a:1"]
     assert (found.schedulers, found.jobs) == (0, 1)
-    assert not isinstance(found.lease, Unread)
+    assert not isinstance(found.lease, Unavailable)
     assert found.lease is not None
-    assert not isinstance(found.sources, Unread)
+    assert not isinstance(found.sources, Unavailable)
     assert found.sources["scraper"].last_success_at == rollcall.clock.now()
 
 
@@ -43,7 +44,7 @@ def test_the_run_under_way_is_told_from_the_last_that_ended(rollcall: House) -> 
     rollcall.clock.advance(60)
     begun, _ = runs.trigger(rollcall.services, Stagger.ALL, "ada", origin="console", force=True)
     found = status.read(rollcall.room).runs
-    assert not isinstance(found, Unread)
+    assert not isinstance(found, Unavailable)
     assert found.current is not None
     assert found.last is not None
     assert (found.current.id, found.last.id) == (begun.id, ended.id)
@@ -51,7 +52,7 @@ def test_the_run_under_way_is_told_from_the_last_that_ended(rollcall: House) -> 
 
 def test_where_nobody_times_runs_none_is_next(rollcall: House) -> None:
     found = status.read(replace(rollcall.room, is_scheduled=False)).runs
-    assert not isinstance(found, Unread)
+    assert not isinstance(found, Unavailable)
     assert found.next_at is None
 
 
@@ -68,8 +69,9 @@ def test_only_the_pauses_in_force_are_shown(rollcall: House) -> None:
 def test_without_redis_the_rest_is_read(tmp_path: Path, unreachable: redis.Redis, prefix: str) -> None:
     with house(sqlite_url(tmp_path), unreachable, prefix) as away:
         found = status.read(away.room)
-    unread = {name for name in status.Status.__slots__ if isinstance(getattr(found, name), Unread)}
-    assert unread == {"workers", "schedulers", "jobs", "queues", "breakers", "lease"}
+    unread = {name for name in SystemSnapshot.__slots__ if isinstance(getattr(found, name), Unavailable)}
+    of_redis = {"redis", "broker", "workers", "schedulers", "last_tick_at", "jobs", "database_errors"}
+    assert unread == of_redis | {"queues", "breakers", "lease"}
 
 
 def test_what_the_database_cannot_say_hides_nothing_else(rollcall: House) -> None:
@@ -77,5 +79,5 @@ def test_what_the_database_cannot_say_hides_nothing_else(rollcall: House) -> Non
         for table in ("runs", "alerts", "pauses"):
             connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {table}_away")
     found = status.read(rollcall.room)
-    unread = {name for name in status.Status.__slots__ if isinstance(getattr(found, name), Unread)}
+    unread = {name for name in SystemSnapshot.__slots__ if isinstance(getattr(found, name), Unavailable)}
     assert unread == {"runs", "sources", "pauses", "alerts"}

@@ -11,11 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from observability.families import CHECKS, DETECT_TO_MAIL
 from observability.metrics import Exposition
+from resilience.heartbeat import TICKED_AT
 from resilience.slots import Slot, Task
 from rollcall import backups, environment
 from rollcall.exposition import readings
-from rollcall.health import Health
-from rollcall.pulse import MEMORY, TICKED_AT
+from rollcall.pulse import MEMORY
 from rollcall.settings import parse
 from rollcall.wiring import System, build
 from store import migrate
@@ -42,7 +42,7 @@ def system(tmp_path: Path, server: RedisServer) -> Iterator[System]:
 @pytest.fixture
 def scrape(system: System) -> Scrape:
     """Asks for everything; the values by name and labels, as Prometheus shows them."""
-    exposition = Exposition(readings(system, Health(system)))
+    exposition = Exposition(readings(system))
 
     def ask() -> dict[str, float]:
         families = text_string_to_metric_families(exposition()[0].decode())

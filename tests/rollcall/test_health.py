@@ -12,6 +12,7 @@ from actors import QUEUES
 from actors.alert import tell
 from resilience.queues import QueueReading
 from rollcall import environment
+from rollcall.control import queue_reader
 from rollcall.health import Health
 from rollcall.settings import parse
 from rollcall.wiring import System, build
@@ -35,9 +36,9 @@ def system(tmp_path: Path) -> Iterator[System]:
 
 def test_rabbitmq_does_not_tell_since_when_a_message_waits(system: System) -> None:
     settings = replace(system.settings, broker_url="amqp://127.0.0.1/")
-    health = Health(replace(system, settings=settings, broker=CountingBroker()))
+    queues = queue_reader(replace(system, settings=settings, broker=CountingBroker()))
     nothing = QueueReading(1, None, 0)
-    assert health.queues() == dict.fromkeys(QUEUES, nothing) | {
+    assert queues() == dict.fromkeys(QUEUES, nothing) | {
         "check": QueueReading(4, None, 2, is_age_known=False)
     }
 
@@ -53,12 +54,12 @@ def test_all_queues_are_read_in_one_round_trip_and_a_second_where_messages_wait(
     home_on: Callable[..., System],
 ) -> None:
     system = home_on()
-    health = Health(system)
-    assert trips(system, health.queues) == 1
+    queues = queue_reader(system)
+    assert trips(system, queues) == 1
     system.services.publish(tell.message())
-    assert trips(system, health.queues) == 2
-    assert (health.queues()["deliver"].depth, health.queues()["check"].depth) == (1, 0)
-    assert health.queues()["deliver"].oldest_age_seconds is not None
+    assert trips(system, queues) == 2
+    assert (queues()["deliver"].depth, queues()["check"].depth) == (1, 0)
+    assert queues()["deliver"].oldest_age_seconds is not None
 
 
 def test_a_broker_that_is_another_server_is_asked_too(home_on: Callable[..., System]) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -21,13 +21,14 @@ from domain.section import Stagger
 from ingress.console.signposts import signpost
 from mail.bulletin import OperatorMail
 from observability.tally import Tally
+from operations.expectations import sources
+from operations.room import ControlRoom
 from resilience.heartbeat import Heartbeats
 from resilience.ledger import Ledger
 from resilience.queues import QueueReading
 from resilience.slots import Slots
 from rollcall.health import Health
-from rollcall.instruments import sources
-from rollcall.lookout import look
+from rollcall.lookout import look, look_for_the_scheduler
 from rollcall.pulse import Pulse
 from rollcall.settings import parse
 from rollcall.wiring import System
@@ -49,6 +50,7 @@ class Lookout:
     queues: Mapping[str, QueueReading] | None = field(default_factory=lambda: dict(EMPTY))
     works: bool = True
     has_jobs_process: bool = True
+    has_scheduler: bool = True
 
     def look(self, minutes: float = 0) -> None:
         """Look now, and every half minute for `minutes`; a worker, if there is one, works meanwhile."""
@@ -64,12 +66,19 @@ class Lookout:
     def subjects(self) -> list[str]:
         return [letter.subject for letter in self.house.post.sent if letter.to == OPERATOR]
 
+    @property
+    def room(self) -> ControlRoom:
+        is_scheduled = self.system.settings.scheduler == "on"
+        return replace(self.house.room, queues=self._queues, is_scheduled=is_scheduled)
+
     def _look(self) -> None:
         if self.works:
             self.system.heartbeats.beat("worker", "here", {})
+        if self.has_scheduler:
+            self.system.heartbeats.beat("scheduler", "elsewhere", {})
         if self.has_jobs_process:
             self.system.heartbeats.beat("jobs", "there", {})
-        look(self.system, self._queues)
+        look(self.room)
         self.house.work()
 
     def _queues(self) -> Mapping[str, QueueReading]:
@@ -191,13 +200,14 @@ def test_a_source_that_falls_silent_is_told_and_degrades_health(lookout: Lookout
 
 
 def silent_since(lookout: Lookout) -> object:
-    return sources(lookout.system)["scraper"].silent_since
+    return sources(lookout.house.services, is_scheduled=True)["scraper"].silent_since
 
 
 def test_health_shows_until_when_a_source_and_mail_are_paused(lookout: Lookout) -> None:
     pauses, now = lookout.house.services.store.pauses, lookout.house.clock.now()
     health = Health(lookout.system)
-    assert health.report().checks["mail"] == {"transport": "post", "paused_until": None}
+    unpaused: Any = health.report().checks["mail"]
+    assert (unpaused["transport"], unpaused["paused_until"]) == ("post", None)
     for name in ("scraper", "mail"):
         pauses.pause(name, now + timedelta(hours=2), "a reason", "ada", now)
     checks: dict[str, Any] = health.report().checks
@@ -239,4 +249,25 @@ def test_a_source_that_was_taken_out_is_no_alert_any_more(lookout: Lookout) -> N
     lookout.house.services.store.alerts.observe(gone, lookout.house.clock.now())
     assert lookout.raised() == {"sources/gone"}
     lookout.look(2)
+    assert lookout.raised() == set()
+
+
+def test_a_scheduler_that_died_is_told_by_a_process_that_stands_in_for_it(lookout: Lookout) -> None:
+    lookout.has_scheduler = False
+    for _ in range(6):
+        lookout.house.clock.advance(30)
+        lookout.system.heartbeats.beat("worker", "here", {})
+        lookout.system.heartbeats.beat("jobs", "there", {})
+        look_for_the_scheduler(lookout.room)
+        lookout.house.work()
+    assert lookout.subjects() == ["No scheduler is alive"]
+    lookout.has_scheduler = True
+    lookout.look(2)
+    assert lookout.subjects() == ["No scheduler is alive", "Over: No scheduler is alive"]
+
+
+def test_nobody_stands_in_for_a_scheduler_that_is_alive(lookout: Lookout) -> None:
+    lookout.look()
+    lookout.queues = {"check": QueueReading(0, None, 3)}
+    look_for_the_scheduler(lookout.room)
     assert lookout.raised() == set()

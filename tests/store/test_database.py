@@ -123,13 +123,13 @@ def test_a_commit_in_sqlite_is_on_the_disk_when_it_returns(database: Database) -
     assert found == ["wal", 2, 1, BUSY_TIMEOUT_MS]
 
 
-def test_an_answer_is_what_a_ping_asks_for(database: Database, tmp_path: Path) -> None:
-    database.ping()
+def test_the_probe_asks_for_an_answer_and_for_a_write(database: Database, tmp_path: Path) -> None:
+    database.check_writable()
     nowhere = Database(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder' / 'rollcall.db'}")
     with pytest.raises(OperationalError):
-        nowhere.ping()
+        nowhere.check_writable()
 
 
 def test_a_closed_database_connects_again_when_it_is_used(database: Database) -> None:
     database.close()
-    database.ping()
+    database.check_writable()

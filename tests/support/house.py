@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from resilience.dead_letters import DeadLetters
 from resilience.heartbeat import Heartbeats
 from resilience.lease import Lease
 from resilience.queues import QueueReader
+from resilience.scripts import check_writable
 from resilience.tickets import Tickets
 from rollcall.wiring import open_store
 from scheduling.timetable import Timetable
@@ -170,6 +172,12 @@ def house(  # noqa: PLR0913 - each is one way in which houses differ
         queues=QueueReader(client, QUEUES, namespace=prefix).read,
         dead_letters=DeadLetters(client, QUEUES, namespace=prefix, now_ms=now_ms),
         is_scheduled=True,
+        probes={
+            "database": database.check_writable,
+            "redis": partial(check_writable, client),
+            "broker": partial(check_writable, client),
+        },
+        home=None,
     )
     try:
         sign_ins = Attempts(client, "sign-in", each=3, overall=5, window_seconds=60, prefix=prefix)

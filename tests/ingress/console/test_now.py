@@ -8,14 +8,14 @@ import httpx
 import pytest
 
 from ingress.console.now import Drawing, fragments
+from observability.checks.unavailable import Unavailable
 from operations import status, trends
 from operations.trends import Trends
-from operations.unread import Unread
 from resilience.queues import QueueReading
 from resilience.slots import Slot, Task
 from tests.ingress.site import Reports, Site, surfaces_of
 
-DARK = Unread("UnreachableError: no lamp")
+DARK = Unavailable("UnreachableError: no lamp")
 
 
 def _words(html: str) -> str:

@@ -1,19 +1,18 @@
 from __future__ import annotations
 
-from dataclasses import fields
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from domain.alert import Symptom
+from domain.check import UNREADABLE
 from ingress.console.signposts import signpost
 from ingress.runbook import chapters
-from rollcall.conditions import UNREADABLE
-from rollcall.readings import Readings
+from observability.checks import CHECKS
 from tests.ingress.site import Site
 
-CONDITIONS = [UNREADABLE, *(field.name for field in fields(Readings) if field.name != "now")]
+CONDITIONS = [UNREADABLE, *(check.name for check in CHECKS)]
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)

@@ -13,7 +13,7 @@ from tests.rollcall.commands.conftest import Command
 def test_the_status_is_a_sentence_and_an_exit_code(run: Command) -> None:
     down = run("status")
     assert down.exit_code == 2
-    assert down.stdout.startswith("unhealthy: not polling: no worker is alive; ")
+    assert down.stdout.startswith("unhealthy: Not polling: no worker is alive; ")
     told = json.loads(run("status", "--json").stdout)[0]
     assert (told["health"], told["polling"]["light"]) == ("unhealthy", "down")
     assert told["outbox"] == {"pending": 0, "oldest_due_at": None, "dead": 0}
@@ -38,7 +38,7 @@ def test_it_is_degraded_while_nobody_carries_out_jobs(run: Command, client: redi
     Heartbeats(client, 30).leave("jobs", f"{socket.gethostname()}:1")
     found = run("status")
     assert found.exit_code == 1
-    assert found.stdout.splitlines()[0].endswith("; jobs are not carried out: no jobs process is alive.")
+    assert found.stdout.splitlines()[0].endswith("; draining in trouble: no jobs process is alive.")
     assert json.loads(run("status", "--json").stdout)[0]["jobs"] == 0
 
 

@@ -1,0 +1,38 @@
+"""The checks of the machine."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from domain.alert import Symptom
+from domain.check import Check, Part, Result, Severity
+from observability.checks.snapshot import Disk, SystemSnapshot
+from observability.checks.unavailable import required
+
+_MIB = 1_048_576
+_PENDING = timedelta(minutes=2)
+
+
+def read_disk(home: Path) -> Disk:
+    """The room left where `home` lies."""
+    usage = shutil.disk_usage(home)
+    return Disk(home, usage.free, usage.total)
+
+
+def _disk(state: SystemSnapshot) -> Iterator[Result]:
+    disk = required(state.disk)
+    if disk is not None:
+        yield Result("home", _full(disk) if disk.is_nearly_full else None)
+
+
+def _full(disk: Disk) -> Symptom:
+    detail = f"{disk.free // _MIB} MiB of {disk.total // _MIB} MiB are free."
+    command = f"du -xh {shlex.quote(str(disk.path))} | sort -h | tail"
+    return Symptom("The disk is nearly full", detail, command, _PENDING)
+
+
+CHECKS = (Check("disk", _disk, Severity.DEGRADED, (Part.DRAINING,), "df -h", "disk-nearly-full"),)

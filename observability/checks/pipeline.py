@@ -1,0 +1,178 @@
+"""The checks of the pipeline: runs, catalogs, breakers, mail, payments.
+
+A cause silences its consequences: a paused source has neither an open breaker nor a silence of its own, and
+runs are not late while every catalog is paused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from domain.alert import Symptom
+from domain.check import Check, Part, Result, Severity
+from domain.payment import LOST_REFUND, Payment, RefundState
+from domain.run import Run
+from observability.checks.snapshot import SystemSnapshot
+from observability.checks.unavailable import Unavailable, required
+from resilience.permit import BreakerSnapshot
+from store.pauses import Pause
+
+MAIL = "mail"  # how the pause and the breaker of mail are called
+SLOW_DELIVERY = timedelta(minutes=10)
+_BREAKER_PENDING = timedelta(minutes=10)  # it may close in between for as long as probes take
+_CATCHING_UP = timedelta(minutes=10)  # runs that were missed while the system was down are caught up at once
+
+
+def _runs(state: SystemSnapshot) -> Iterator[Result]:
+    runs, sources = required(state.runs), required(state.sources)
+    is_paused = bool(sources) and all(state.unresolved_pause(name) is not None for name in sources)
+    failure = None
+    if runs.times.is_late and not is_paused:
+        failure = Symptom(
+            "No run has succeeded in two intervals",
+            _last_success(runs.times.succeeded_at) + _why(runs.last),
+            "rollcall cron ls",
+            _CATCHING_UP,
+        )
+    yield Result("late", failure)
+
+
+def _last_success(at: datetime | None) -> str:
+    return "None ever has." if at is None else f"The last one did at {clock(at)}."
+
+
+def _why(last: Run | None) -> str:
+    if last is None or last.is_success or not last.reason:
+        return ""
+    return f" The latest run: {last.reason}."
+
+
+def _sources(state: SystemSnapshot) -> Iterator[Result]:
+    for name, status in required(state.sources).items():
+        since, failure = status.silent_since, None
+        if since is not None and state.unresolved_pause(name) is None:
+            detail = f"No answer about any of its sections since {clock(since)}.{last_error(state, name)}"
+            failure = Symptom(
+                f"The source {name} is silent",
+                detail + state.affected(name),
+                "rollcall source ls",
+                status.patience,  # it may have been paused until now: its next run has its chance
+            )
+        yield Result(name, failure)
+
+
+def _pauses(state: SystemSnapshot) -> Iterator[Result]:
+    for name, pause in required(state.pauses).items():
+        affects = (Part.SENDING,) if name == MAIL else (Part.POLLING,)
+        yield Result(name, _paused(pause, state.affected(name)), affects)
+
+
+def _paused(pause: Pause, affected: str) -> Symptom:
+    who = "Rollcall" if pause.is_ours else pause.by
+    detail = f"{who} paused it until {clock(pause.until)}: {pause.reason}.{affected}"
+    if pause.is_ours:
+        detail += " Correct the cause, then resume it; otherwise it is tried again at that time."
+    subject = "Mail is paused" if pause.name == MAIL else f"The source {pause.name} is paused"
+    command = f"rollcall source resume {pause.name}" if pause.is_ours else "rollcall source ls"
+    return Symptom(subject, detail, command)
+
+
+def _breakers(state: SystemSnapshot) -> Iterator[Result]:
+    sources = {} if isinstance(state.sources, Unavailable) else state.sources
+    for breaker in required(state.breakers):
+        is_well = breaker.state == "closed" or state.unresolved_pause(breaker.name) is not None
+        part = Part.SENDING if breaker.name == MAIL else Part.POLLING
+        affects = (part,) if breaker.name == MAIL or breaker.name in sources else ()
+        yield Result(breaker.name, None if is_well else _open_breaker(breaker, state), affects)
+
+
+def _open_breaker(breaker: BreakerSnapshot, state: SystemSnapshot) -> Symptom:
+    name, affected = breaker.name, state.affected(breaker.name)
+    if breaker.forced == "open":
+        detail = f"{breaker.forced_by} holds it open; no request is made.{affected}"
+        command = f"rollcall breaker reset {name}"
+        return Symptom(f"The breaker of {name} is held open", detail, command, _BREAKER_PENDING)
+    detail = f"Requests failed, and it lets a few through to try again.{last_error(state, name)}{affected}"
+    return Symptom(f"The breaker of {name} is open", detail, "rollcall breaker ls", _BREAKER_PENDING)
+
+
+def _outbox(state: SystemSnapshot) -> Iterator[Result]:
+    backlog = required(state.outbox)
+    oldest, failure = backlog.oldest_due_at, None
+    is_stuck = oldest is not None and state.now - oldest > SLOW_DELIVERY
+    if oldest is not None and is_stuck and state.unresolved_pause(MAIL) is None:
+        detail = f"Notifications that wait: {backlog.pending}, the oldest since {clock(oldest)}."
+        failure = Symptom("Delivery is stuck", detail + last_error(state, MAIL), "rollcall mail ls")
+    yield Result("stuck", failure)
+
+
+def _losses(state: SystemSnapshot) -> Iterator[Result]:
+    losses, failure = required(state.losses), None
+    if losses.notifications:
+        detail = f"{losses.notifications} in the last hour. People who miss them: {losses.people}."
+        failure = Symptom("Notifications could not be sent", detail, "rollcall mail ls --state dead")
+    yield Result("notifications", failure)
+
+
+def _payments(state: SystemSnapshot) -> Iterator[Result]:
+    troubles = required(state.payments)
+    for payment in troubles.undelivered:
+        yield Result(payment.session_id, _undelivered(payment))
+    for payment in troubles.unsettled:
+        yield Result(f"refund/{payment.session_id}", _unsettled_refund(payment))
+
+
+def _undelivered(payment: Payment) -> Symptom:
+    detail = f"{payment.trouble} {_money(payment)}"
+    return Symptom("A paid report was not delivered", detail, f"rollcall job show {payment.job_id}")
+
+
+def _unsettled_refund(payment: Payment) -> Symptom:
+    detail = f"{_money(payment)} Checkout session: {payment.session_id}."
+    is_lost = payment.refund is not None and payment.refund.state in LOST_REFUND
+    subject = "A refund failed" if is_lost else "A refund has not arrived"
+    return Symptom(subject, detail, "rollcall payment ls --unsettled")
+
+
+def _money(payment: Payment) -> str:
+    refund = payment.refund
+    if refund is None:
+        return "The payment is not refunded."
+    if refund.state is RefundState.SUCCEEDED:
+        return "The payment was refunded."
+    reason = f": {refund.reason}" if refund.reason else ""
+    is_lost = refund.state in LOST_REFUND
+    return f"The refund {refund.id} {'is' if is_lost else 'is still'} {refund.state}{reason}."
+
+
+def last_error(state: SystemSnapshot, name: str) -> str:
+    """The last error that requests to `name` ended with, as a sentence; empty where there was none."""
+    breaker = state.breaker(name)
+    if breaker is None or breaker.last_error is None:
+        return ""
+    at = "" if breaker.last_error_at is None else f" at {clock(breaker.last_error_at)}"
+    return f" The last error{at}: {breaker.last_error}."
+
+
+def clock(moment: datetime) -> str:
+    """A moment in an alert, such as "2026-01-15 09:00 UTC"."""
+    return moment.strftime("%Y-%m-%d %H:%M UTC")
+
+
+CHECKS = (
+    Check("runs", _runs, Severity.DEGRADED, (Part.POLLING,),
+          "rollcall cron ls", "no-finished-run", "runs", needs="database"),
+    Check("sources", _sources, Severity.DEGRADED, (Part.POLLING,),
+          "rollcall source ls", "source-silent", "#sources", needs="database"),
+    Check("pauses", _pauses, Severity.DEGRADED, (Part.POLLING, Part.SENDING),
+          "rollcall source ls", "paused", "#sources", needs="database", is_deliberate=True),
+    Check("breakers", _breakers, Severity.DEGRADED, (Part.DRAINING,),
+          "rollcall breaker ls", "breaker-open", "#breakers", needs="redis"),
+    Check("outbox", _outbox, Severity.DEGRADED, (Part.SENDING,),
+          "rollcall mail ls", "delivery-stuck", "mail?state=pending", needs="database"),
+    Check("losses", _losses, Severity.DEGRADED, (Part.SENDING,),
+          "rollcall mail ls --state dead", "mail-lost", "mail?state=dead", needs="database"),
+    Check("payments", _payments, Severity.DEGRADED, (Part.DRAINING,),
+          "rollcall job ls --kind report", "report-undelivered", "jobs?kind=report", needs="database"),
+)  # fmt: skip

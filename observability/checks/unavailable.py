@@ -1,0 +1,39 @@
+"""Values that may be unreadable: each part of a snapshot fails alone, and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from domain.words import plain
+
+T = TypeVar("T")
+
+_ERROR_LIMIT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Stands in place of a value that could not be read."""
+
+    error: str
+
+
+class UnavailableError(Exception):
+    """A check needs a value that could not be read."""
+
+
+def read_or_unavailable(read: Callable[[], T]) -> T | Unavailable:
+    """What `read` returns, or why it could not be read."""
+    try:
+        return read()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the snapshot reports it
+        return Unavailable(plain(f"{type(error).__name__}: {error}", _ERROR_LIMIT))
+
+
+def required(value: T | Unavailable) -> T:
+    """`value`. Raises: UnavailableError when it could not be read."""
+    if isinstance(value, Unavailable):
+        raise UnavailableError(value.error)
+    return value

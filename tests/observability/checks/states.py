@@ -1,0 +1,55 @@
+"""A snapshot of a system where all is well, to be changed by tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from domain.payment import PaymentTroubles
+from observability.checks.snapshot import (
+    DatabaseErrors,
+    Disk,
+    RunSchedule,
+    RunStatus,
+    SourceStatus,
+    SystemSnapshot,
+)
+from resilience.heartbeat import Heartbeat
+from resilience.permit import BreakerSnapshot
+from resilience.queues import QueueReading
+from store.outbox import Backlog, Losses
+from store.watches import Audience
+
+NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+GIB = 1 << 30
+CLOSED = BreakerSnapshot(
+    name="scraper", state="closed", failures=0, successes=0, retry_after_seconds=0, since=None, forced=None,
+    forced_by=None, scope="fleet",
+)  # fmt: skip
+HEARD = SourceStatus(NOW, Audience(41, NOW - 9 * HOUR), None, 30 * MINUTE)
+TIMES = RunSchedule(NOW - 9 * HOUR, NOW - MINUTE, NOW - 10 * MINUTE, NOW - HOUR)
+WELL = SystemSnapshot(
+    now=NOW,
+    database="ok",
+    redis="ok",
+    broker="ok",
+    database_errors=DatabaseErrors(0),
+    runs=RunStatus(None, None, NOW + HOUR, TIMES),
+    workers=[Heartbeat("worker", "a:1", {}, 0.1)],
+    schedulers=1,
+    last_tick_at=NOW,
+    jobs=1,
+    queues={"check": QueueReading(3, 0.1, 0), "deliver": QueueReading(0, None, 0)},
+    breakers=[CLOSED, BreakerSnapshot("mail", "closed", 0, 0, 0, None, None, "fleet")],
+    lease=None,
+    sources={"scraper": HEARD},
+    pauses={},
+    outbox=Backlog(3, NOW - 9 * MINUTE, 5),
+    losses=Losses(0, 0),
+    payments=PaymentTroubles(),
+    disk=Disk(Path("/var/lib/rollcall"), 3 * GIB, 20 * GIB),
+    alerts=[],
+    transport="preview",
+    is_scheduled=True,
+)

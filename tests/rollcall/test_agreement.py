@@ -1,0 +1,233 @@
+"""Every view of the system's state says the same: whatever fails is shown by each of them."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import insert
+
+from domain.alert import AlertState
+from domain.run import RunState
+from domain.section import SectionKey, Stagger
+from domain.watch import ALL_KINDS, Watch
+from ingress.console.now import fragments
+from observability.checks import CHECKS
+from observability.metrics import Exposition
+from operations import status, trends
+from operations.room import ControlRoom
+from resilience.heartbeat import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT
+from rollcall import environment
+from rollcall.cli import rollcall
+from rollcall.control import control_room
+from rollcall.exposition import readings
+from rollcall.health import Health
+from rollcall.lookout import look
+from rollcall.settings import parse
+from rollcall.wiring import System, build
+from store import migrate
+from store.schema import notifications, payments
+from tests.support.clock import FakeClock
+from tests.support.redis_server import running, valkey_binary
+
+HOUR = timedelta(hours=1)
+LONGEST_PENDING = timedelta(minutes=31)
+
+
+@dataclass
+class Place:
+    """A whole system with a process of each role; its clock is the test's."""
+
+    system: System
+    clock: FakeClock
+    url: str
+
+    @property
+    def room(self) -> ControlRoom:
+        return control_room(self.system)
+
+    def beat(self, role: str, **facts: str) -> None:
+        self.system.heartbeats.beat(role, f"{socket.gethostname()}:1", facts)
+
+    def views(self, *, has_command: bool) -> dict[str, str]:
+        """What the console says, and the command, without markup."""
+        drawn = fragments(status.read(self.room), trends.read(self.system.services))
+        console = {"console": " ".join(re.sub(r"<[^>]+>", " ", " ".join(drawn.values())).split())}
+        if not has_command:
+            return console
+        settings = {"ROLLCALL_HOME": str(self.system.settings.home), "REDIS_URL": self.url}
+        command = CliRunner().invoke(rollcall, ["status"], env=settings)
+        return console | {"status": command.output if command.exit_code else ""}
+
+    def raised(self) -> dict[str, str]:
+        """The alerts that are raised once what fails has lasted long enough."""
+        look(self.room)
+        self.clock.advance(LONGEST_PENDING.total_seconds())
+        look(self.room)
+        found = self.system.services.store.alerts.all()
+        return {alert.name: alert.subject for alert in found if alert.state is AlertState.RAISED}
+
+    def severities(self) -> dict[str, float]:
+        families = text_string_to_metric_families(Exposition(readings(self.system))()[0].decode())
+        return {
+            sample.labels["check"]: sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == "rollcall_check_severity"
+        }
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with running(valkey_binary()) as server:
+        settings = parse({"ROLLCALL_HOME": str(tmp_path), "REDIS_URL": server.url})
+        system = build(environment.prepare_home(settings))
+        migrate.upgrade(system.database)
+        clock = FakeClock(datetime.now(UTC))
+        system = replace(system, services=replace(system.services, clock=clock))
+        found = Place(system, clock, server.url)
+        for role in ("worker", "web", "jobs", "scheduler"):
+            found.beat(role)
+        yield found
+        system.close()
+
+
+def read_only(place: Place) -> None:
+    place.system.redis.replicaof("127.0.0.1", "1")
+
+
+def full_memory(place: Place) -> None:
+    place.system.redis.config_set("maxmemory-policy", "noeviction")
+    place.system.redis.config_set("maxmemory", "1")
+
+
+def old_schema(place: Place) -> None:
+    with place.system.database.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+
+
+def broken_requests(place: Place) -> None:
+    place.beat("web", **{DATABASE_ERRORS: "3", DATABASE_ERROR: "prepared statement does not exist"})
+
+
+def leave(role: str) -> Callable[[Place], None]:
+    return lambda place: place.system.heartbeats.leave(role, f"{socket.gethostname()}:1")
+
+
+def stuck_scheduler(place: Place) -> None:
+    place.beat("scheduler", **{TICKED_AT: str((place.clock.now() - HOUR).timestamp())})
+
+
+def dead_letter(place: Place) -> None:
+    place.system.redis.zadd("dramatiq:check.XQ", {"1": datetime.now(UTC).timestamp() * 1000})
+
+
+def old_message(place: Place) -> None:
+    place.system.redis.rpush("dramatiq:deliver", "1")
+    place.system.redis.hset("dramatiq:deliver.msgs", "1", '{"message_timestamp": 1}')
+
+
+def late_runs(place: Place) -> None:
+    long_ago = place.clock.now() - 9 * HOUR
+    run, _ = place.system.services.store.runs.open("schedule", Stagger.ALL, long_ago, long_ago, force=True)
+    place.system.services.store.runs.abandon(run.id, RunState.FAILED, "never dispatched", long_ago)
+
+
+def silent_source(place: Place) -> None:
+    late_runs(place)
+    watch = Watch("ada@example.edu", SectionKey("campus", "2261", "12431"), ALL_KINDS, 1)
+    place.system.services.store.watches.add(watch, place.clock.now() - 9 * HOUR)
+
+
+def pause(place: Place) -> None:
+    now = place.clock.now()
+    place.system.services.store.pauses.pause("mail", now + 9 * HOUR, "a flood", "ada", now)
+
+
+def open_breaker(place: Place) -> None:
+    place.system.services.breakers["campus"].force_open("ada")
+
+
+def notice(place: Place, **changes: object) -> None:
+    now = place.clock.now()
+    watch = Watch("ada@example.edu", SectionKey("campus", "2261", "12431"), ALL_KINDS, 1)
+    stored, _ = place.system.services.store.watches.add(watch, now)
+    at_ms = int((now - HOUR / 2).timestamp() * 1000)
+    row = {
+        "watch_id": stored.id, "kind": "seat_available", "episode": 1, "state": "pending", "facts": {},
+        "observed_at_ms": at_ms, "created_at_ms": at_ms, "due_at_ms": at_ms,
+    }  # fmt: skip
+    with place.system.database.write() as connection:
+        connection.execute(insert(notifications).values(row | changes))
+
+
+def lost_mail(place: Place) -> None:
+    now_ms = int(place.clock.now().timestamp() * 1000)
+    notice(place, state="dead", reason="refused", settled_at_ms=now_ms)
+
+
+def failed_payment(place: Place) -> None:
+    now_ms = int(place.clock.now().timestamp() * 1000)
+    row = {"session_id": "cs_1", "payment": "pi_1", "job_id": "job-1", "created_at_ms": now_ms}
+    with place.system.database.write() as connection:
+        failed = {"trouble": "No history.", "troubled_at_ms": now_ms}
+        connection.execute(insert(payments).values(row | failed))
+
+
+FAILING = [
+    ("database", "database/server", old_schema),
+    ("database_errors", "database_errors/many", broken_requests),
+    ("redis", "redis/server", read_only),
+    ("redis", "redis/server", full_memory),
+    ("broker", "broker/server", read_only),
+    ("queues", "queues/dead", dead_letter),
+    ("queues", "queues/stuck", old_message),
+    ("workers", "workers/none", leave("worker")),
+    ("scheduler", "scheduler/none", leave("scheduler")),
+    ("scheduler", "scheduler/stuck", stuck_scheduler),
+    ("jobs", "jobs/none", leave("jobs")),
+    ("runs", "runs/late", late_runs),
+    ("sources", "sources/campus", silent_source),
+    ("pauses", "pauses/mail", pause),
+    ("breakers", "breakers/campus", open_breaker),
+    ("outbox", "outbox/stuck", notice),
+    ("losses", "losses/notifications", lost_mail),
+    ("payments", "payments/cs_1", failed_payment),
+]
+
+
+def test_where_all_is_well_every_view_says_so(place: Place) -> None:
+    report = Health(place.system).report()
+    assert (report.status, report.checks["failing"]) == ("healthy", {})
+    assert set(place.severities().values()) == {0.0}
+    assert place.raised() == {}
+
+
+@pytest.mark.parametrize(
+    ("check", "name", "fail"), FAILING, ids=[f"{name}-{fail.__name__}" for _, name, fail in FAILING]
+)
+def test_what_fails_is_said_by_every_view(
+    place: Place, check: str, name: str, fail: Callable[[Place], None]
+) -> None:
+    fail(place)
+    report = Health(place.system).report()
+    assert report.status != "healthy"
+    failing: Any = report.checks["failing"]
+    assert place.severities()[check] > 0
+    views = place.views(has_command=fail is not old_schema)  # a command upgrades the schema first
+    alert = place.raised()[name]
+    assert alert in failing[check]
+    for view, text in views.items():
+        assert alert in text, view
+
+
+def test_every_check_is_made_to_fail_here_but_the_disk() -> None:
+    assert {check for check, _, _ in FAILING} == {check.name for check in CHECKS} - {"disk"}
