@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from rollcall.process import role, stopping
 from rollcall.quiet import quietly
 from rollcall.wiring import System
 from store.job_runs import JobRuns
+from store.persistence import OUTAGES
 from workflows.catalog import CATALOG, Catalog
 from workflows.execution import Execution
 from workflows.recovery import Recovery, take_back
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 ROLE = "jobs"
 _LOOK_SECONDS, _TAKE_BACK_SECONDS, _FORGET_SECONDS, _REFUND_SECONDS = 5.0, 60.0, 3600.0, 60.0
 _LEASE_SECONDS = 60
+_log = logging.getLogger(__name__)
 _STOP_SECONDS = 8  # besides as long for messages: below the supervisor's patience
 
 
@@ -84,6 +87,15 @@ def _engine(
     finally:
         stopped.set()  # also after a failure: what waits must not hold up the end
         engine.close(_STOP_SECONDS)
+        _release(execution)
+
+
+def _release(execution: Execution) -> None:
+    """That this process stopped while a job was at work is no crash of the job."""
+    try:
+        execution.runs.release(execution.executor)
+    except OUTAGES as error:
+        _log.warning("the database is away: an interrupted job counts a crash", extra={"error": str(error)})
 
 
 def _announce(system: System, job: JobRecord) -> None:

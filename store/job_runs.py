@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, insert, select, update
 
 from domain.errors import RollcallError
 from domain.job import FINAL, JobRecord, JobState, JsonObject, Progress, StepState
@@ -36,13 +36,15 @@ class Hold:
 class Standing:
     """Where a job stands before an attempt at a step, which has had its `failures`.
 
-    Shape: `starts` counts how often the job was taken up since a step of it was last settled; a step that
+    Shape: `crashes` counts how often the job's process died at work since a step of it was last settled; a
+    step that `is_tried` has had an attempt that a breaker let through, and may have had its effect; one that
     `is_done` succeeded, and its process died before the engine had kept that.
     """
 
-    starts: int
+    crashes: int
     failures: int
     is_cancel_asked: bool
+    is_tried: bool = False
     is_done: bool = False
 
 
@@ -53,13 +55,18 @@ class JobRuns:
         self._database = database
 
     def begin(self, job_id: str, executor: str, now: datetime) -> Hold | None:
-        """Take the job up; None when it has ended."""
+        """Take the job up; None when it has ended.
+
+        A job that is found at work lost its process there. One that waits, or was released, did not.
+        """
         columns, at = jobs.c, to_ms(now)
         values = {
             columns.state: JobState.RUNNING,
             columns.executor: executor,
             columns.fence: columns.fence + 1,
-            columns.starts: columns.starts + 1,
+            columns.starts: case(
+                (columns.state == JobState.RUNNING, columns.starts + 1), else_=columns.starts
+            ),
         }
         is_living = (columns.id == job_id) & columns.state.not_in(sorted(FINAL))
         with self._database.write() as connection:
@@ -69,16 +76,24 @@ class JobRuns:
                 connection.execute(update(jobs).where(columns.id == job_id).values(started_at_ms=at))
         return None if row is None else Hold(record_of(row), row["fence"])
 
+    def release(self, executor: str) -> None:
+        """Let go of what `executor` has in hand as it stops: that it was interrupted is no crash."""
+        in_hand = (jobs.c.executor == executor) & (jobs.c.state == JobState.RUNNING)
+        with self._database.write() as connection:
+            connection.execute(update(jobs).where(in_hand).values(state=JobState.WAITING))
+
     def stand(self, hold: Hold, step: str) -> Standing:
         """Where the job stands before an attempt at `step`."""
         with self._database.read() as connection:
             row = connection.execute(select(jobs).where(_is_held(hold))).mappings().first()
-            columns = select(job_steps.c.failures, job_steps.c.state).where(_is_step(hold, step))
-            failures, state = connection.execute(columns).first() or (0, None)
+            step_columns = job_steps.c.failures, job_steps.c.state, job_steps.c.attempts
+            found = connection.execute(select(*step_columns).where(_is_step(hold, step))).first()
         if row is None:
             raise _lost(hold)
         is_cancel_asked = row["cancel_asked_at_ms"] is not None
-        return Standing(row["starts"], failures, is_cancel_asked, state == StepState.SUCCEEDED)
+        failures, state, attempts = found or (0, None, 0)
+        is_done = state == StepState.SUCCEEDED
+        return Standing(row["starts"], failures, is_cancel_asked, attempts > 0, is_done)
 
     def attempt(self, hold: Hold, step: str, now: datetime) -> None:
         """Note that an attempt at `step` begins."""

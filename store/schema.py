@@ -318,7 +318,7 @@ jobs = Table(
     # Whoever took the job up last, under which number; an earlier one changes nothing any more.
     Column("executor", Text),
     _count("fence"),
-    _count("starts"),  # since a step was last settled
+    _count("starts"),  # after its process died at work, since a step was last settled
     _moment("created_at_ms", nullable=False),
     _moment("published_at_ms", nullable=False),
     _moment("accepted_at_ms"),  # when DBOS had it: from then on no message is needed

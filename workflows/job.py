@@ -49,7 +49,14 @@ class Job(Protocol):
     def services(self) -> JobServices:
         """The ports to the world."""
 
-    def step(self, name: str, work: Callable[[], T], *, attempts: int = MAX_ATTEMPTS) -> T:
+    def step(
+        self,
+        name: str,
+        work: Callable[[], T],
+        *,
+        attempts: int = MAX_ATTEMPTS,
+        must_finish: bool = False,
+    ) -> T:
         """What `work` returns, durably: it is kept, and a repetition takes what was kept.
 
         Shape: `name` is unique within the job; the result is None, bool, int, float, str, list or dict of
@@ -57,6 +64,8 @@ class Job(Protocol):
         `job.id` and the step's name. A TransientError is tried again, `attempts` times at most, after the
         time that it names or a growing pause; meanwhile the job is `waiting`. What
         `workflows.attempt.guarded` refuses while an upstream's breaker is open costs no attempt.
+        A step that `must_finish` is not cancelled once it was attempted: an attempt whose answer is lost may
+        have had its effect.
 
         Raises: PermanentError of the work at once; StepFailedError when the attempts are spent;
         CancelledError between attempts and before the step begins.

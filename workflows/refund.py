@@ -49,7 +49,7 @@ def give_back(job: Job, session_id: str, reason: str) -> str | None:
     job.step("note", lambda: _note(job, session_id, reason), attempts=_ATTEMPTS)
     if _ports(job).provider is None:
         return None
-    return job.step("refund", lambda: _refund(job, session_id), attempts=_ATTEMPTS)
+    return job.step("refund", lambda: _refund(job, session_id), attempts=_ATTEMPTS, must_finish=True)
 
 
 def _note(job: Job, session_id: str, reason: str) -> None:

@@ -34,7 +34,7 @@ def run(job: Job, order: Order) -> JsonObject:
     artifact = job.step("print", lambda: _store(job, pdf()), attempts=_ATTEMPTS)
     job.tell(2, _STEPS, "sending it")
     key = str(artifact["artifact"])
-    mail_id = job.step("deliver", lambda: _deliver(job, order, key), attempts=_ATTEMPTS)
+    mail_id = job.step("deliver", lambda: _deliver(job, order, key), attempts=_ATTEMPTS, must_finish=True)
     job.tell(_STEPS, _STEPS, "delivered")
     return artifact | {"mail_id": mail_id, "sections": len(order.sections)}
 

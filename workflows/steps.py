@@ -31,6 +31,7 @@ class _Step:
     name: str
     work: Callable[[], object]
     attempts: int
+    must_finish: bool = False
 
 
 class Keep(Protocol):
@@ -79,9 +80,16 @@ class Steps:
         """The ports to the world."""
         return self._services
 
-    def step(self, name: str, work: Callable[[], T], *, attempts: int = MAX_ATTEMPTS) -> T:
+    def step(
+        self,
+        name: str,
+        work: Callable[[], T],
+        *,
+        attempts: int = MAX_ATTEMPTS,
+        must_finish: bool = False,
+    ) -> T:
         """What `work` returns, durably: see `workflows.job.Job`."""
-        outcome = self._keep(name, lambda: self._try(_Step(name, work, attempts)))
+        outcome = self._keep(name, lambda: self._try(_Step(name, work, attempts, must_finish)))
         if "value" in outcome:
             return cast("T", outcome["value"])
         if "cancelled" in outcome:
@@ -107,15 +115,16 @@ class Steps:
     def _try(self, step: _Step) -> Outcome:
         while True:
             standing = self._stand(step.name)
-            outcome = self._forestalled(step.name, standing) or self._attempt(step, standing.failures)
+            outcome = self._forestalled(step, standing) or self._attempt(step, standing.failures)
             if outcome is not None:
                 return outcome
 
-    def _forestalled(self, name: str, standing: Standing) -> Outcome | None:
+    def _forestalled(self, step: _Step, standing: Standing) -> Outcome | None:
         """How the step ends without another attempt, if it does."""
-        if self._is_cancelled(standing) and not standing.is_done:
+        name = step.name
+        if self._is_cancelled(step, standing) and not standing.is_done:
             return self._settled(name, StepState.CANCELLED, {"cancelled": True})
-        if standing.starts > CRASH_BUDGET:
+        if standing.crashes >= CRASH_BUDGET:
             return self._failed(name, f"its process died {CRASH_BUDGET} times while at this step")
         return None
 
@@ -127,12 +136,12 @@ class Steps:
             value = attempted(step.work)
         except BreakerRefusedError as refusal:
             self._wait(
-                name, str(refusal), min(refusal.retry_after_seconds or _LOOK_SECONDS, _ASK_AGAIN_SECONDS)
+                step, str(refusal), min(refusal.retry_after_seconds or _LOOK_SECONDS, _ASK_AGAIN_SECONDS)
             )
         except TransientError as error:
             if failures + 1 >= step.attempts:
                 return self._failed(name, _words(error))
-            self._wait(name, _words(error), _pause_seconds(failures, error), is_failure=True)
+            self._wait(step, _words(error), _pause_seconds(failures, error), is_failure=True)
         except PermanentError as error:
             return self._failed(name, _words(error), spent=False)
         else:
@@ -142,8 +151,9 @@ class Steps:
     def _stand(self, name: str) -> Standing:
         return self._note(lambda: self._runs.stand(self._hold, name))
 
-    def _is_cancelled(self, standing: Standing) -> bool:
-        return standing.is_cancel_asked and not self._is_ending
+    def _is_cancelled(self, step: _Step, standing: Standing) -> bool:
+        is_too_late = self._is_ending or (step.must_finish and standing.is_tried)
+        return standing.is_cancel_asked and not is_too_late
 
     def _begin(self, name: str) -> None:
         self._note(lambda: self._runs.attempt(self._hold, name, self._services.clock.now()))
@@ -156,15 +166,15 @@ class Steps:
         self._note(lambda: self._runs.settle(self._hold, name, state, now, error))
         return outcome
 
-    def _wait(self, name: str, reason: str, seconds: float, *, is_failure: bool = False) -> None:
+    def _wait(self, step: _Step, reason: str, seconds: float, *, is_failure: bool = False) -> None:
         """Leave the job alone for a while, or until it is to be cancelled."""
         clock = self._services.clock
         due_at = clock.now() + timedelta(seconds=seconds)
-        self._note(lambda: self._runs.wait(self._hold, name, due_at, reason, failed=is_failure))
+        self._note(lambda: self._runs.wait(self._hold, step.name, due_at, reason, failed=is_failure))
         while (left := (due_at - clock.now()).total_seconds()) > 0:
             if self._pause(min(left, _LOOK_SECONDS)):
                 raise InterruptedJobError
-            if self._is_cancelled(self._stand(name)):
+            if self._is_cancelled(step, self._stand(step.name)):
                 return
 
     def _note(self, access: Callable[[], T]) -> T:

@@ -60,6 +60,17 @@ def test_a_process_that_is_asked_to_stop_leaves_its_jobs_to_the_next(crew: JobsC
     assert crew.lines(job).count("fetch:begun") == 1
 
 
+def test_a_process_that_stops_in_the_middle_of_a_step_says_that_it_is_no_crash(crew: JobsCrew) -> None:
+    process = crew.start()
+    job = crew.submit(seconds=40)
+    crew.await_line(job, "fetch:begun")
+
+    process.send_signal(signal.SIGTERM)
+
+    wait_until(lambda: crew.reread(job).state is JobState.WAITING, "the job to be let go", 40)
+    crew.kill(process)
+
+
 def test_jobs_of_one_lane_run_one_after_another_in_their_order(crew: JobsCrew) -> None:
     crew.start()
     turns = [crew.submit("turn", seconds=0.1, lane=lane) for lane in ("ada", "ada", "bob", "ada")]

@@ -42,6 +42,7 @@ class MemoryEngine:
         self.waiting: list[str] = []
         self.ended: list[str] = []
         self.on_pause: Callable[[], object] = lambda: None
+        self.is_stopping = False
         self._clock = clock
         self._execution = Execution(
             executor="test",
@@ -74,4 +75,4 @@ class MemoryEngine:
     def _pause(self, seconds: float) -> bool:
         self._clock.advance(seconds)
         self.on_pause()
-        return False
+        return self.is_stopping

@@ -27,6 +27,7 @@ class Post:
     accepts_in_trouble: bool = False
     keys: dict[str, list[Receipt]] = field(default_factory=dict)
     calls: int = 0
+    after_send: Callable[[], object] = unconditionally
 
     def send(
         self,
@@ -39,6 +40,7 @@ class Post:
         trouble = self.troubles.popleft() if self.troubles else None
         if trouble is None or self.accepts_in_trouble:
             receipts = self._accept(letters, idempotency_key)
+            self.after_send()
         if trouble is not None:
             raise trouble
         return receipts

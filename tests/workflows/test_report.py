@@ -289,6 +289,33 @@ def test_a_cancelled_order_is_paid_back_and_not_sent(shop: Shop) -> None:
     assert (job.state, len(shop.bank.refunds), shop.post.sent) == (JobState.CANCELLED, 1, [])
 
 
+def test_an_order_that_is_cancelled_while_the_answer_to_its_letter_is_lost_is_not_paid_back(
+    shop: Shop,
+) -> None:
+    shop.post.troubles += [UnreachableError("lost"), None]
+    shop.post.accepts_in_trouble = True
+    job, engine = shop.order(), shop.engine
+    engine.on_pause = lambda: shop.jobs.ask_cancel(job.id, shop.desk.clock.now())
+    engine.start(job, 1)
+    engine.work()
+
+    ended = shop.look(job.id)
+    assert (ended.state, len(shop.post.sent), shop.bank.calls) == (JobState.SUCCEEDED, 1, 0)
+
+
+def test_an_order_that_is_cancelled_after_a_crash_behind_its_letter_is_not_paid_back(shop: Shop) -> None:
+    job, engine = shop.order(), shop.engine
+    engine.start(job, 1)
+    shop.post.after_send = Crash()
+    with pytest.raises(CrashError):
+        engine.run(job.id)
+    shop.jobs.ask_cancel(job.id, shop.desk.clock.now())
+    engine.run(job.id)
+
+    ended = shop.look(job.id)
+    assert (ended.state, len(shop.post.sent), shop.bank.calls) == (JobState.SUCCEEDED, 1, 0)
+
+
 def test_without_a_key_nothing_is_paid_back_and_the_operator_hears_of_it(shop: Shop) -> None:
     shop.may_refund = False
     shop.carry_out(shop.order(sections=["99999"]))

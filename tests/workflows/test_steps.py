@@ -45,7 +45,8 @@ class Bench:
             on_failure=self._make_good,
         )
         services = JobServices(clock, Folder(folder), {breaker.name: breaker})
-        self.engine = MemoryEngine(catalog_of(kind), services, JobRuns(database), clock)
+        self.runs = JobRuns(database)
+        self.engine = MemoryEngine(catalog_of(kind), services, self.runs, clock)
         self.job, _ = self.jobs.add(NewJob("task", Profile.REALTIME, {}), clock.now())
         self.engine.start(self.job, 1)
 
@@ -363,6 +364,101 @@ def test_a_step_that_kills_its_process_every_time_is_given_up(bench: Bench) -> N
             bench.run()
     job = bench.run()
     assert (job.state, job.error) == (JobState.FAILED, "its process died 25 times while at this step")
+
+
+def test_restarts_while_a_job_waits_are_no_crashes_of_it(bench: Bench) -> None:
+    bench.breaker.force_open("ada")
+    work = Flaky()
+    bench.workflow = lambda job: {"is": job.step("ask", bench.guarding(work))}
+    bench.engine.is_stopping = True
+    for _ in range(2 * CRASH_BUDGET):
+        with pytest.raises(InterruptedJobError):
+            bench.run()
+    bench.engine.is_stopping = False
+    bench.breaker.reset("ada")
+
+    job = bench.run()
+
+    assert (job.state, job.steps[0].attempts, work.calls) == (JobState.SUCCEEDED, 1, 1)
+
+
+def test_a_process_that_dies_while_its_job_waits_costs_it_nothing(bench: Bench) -> None:
+    def die() -> None:
+        raise CrashError
+
+    bench.breaker.force_open("ada")
+    bench.workflow = lambda job: {"is": job.step("ask", bench.guarding(lambda: 1))}
+    bench.engine.on_pause = die
+    for _ in range(2 * CRASH_BUDGET):
+        with pytest.raises(CrashError):
+            bench.run()
+    bench.engine.on_pause = lambda: None
+    bench.breaker.reset("ada")
+    assert bench.run().state is JobState.SUCCEEDED
+
+
+def test_a_process_that_stops_in_the_middle_of_a_step_lets_go_of_the_job(bench: Bench) -> None:
+    left = [CrashError() for _ in range(2 * CRASH_BUDGET)]
+
+    def is_cut_short() -> str:
+        if left:
+            raise left.pop()
+        return "at last"
+
+    bench.workflow = lambda job: {"is": job.step("ask", is_cut_short)}
+    while left:
+        with pytest.raises(CrashError):
+            bench.run()
+        bench.runs.release("test")
+        assert bench.look().state is JobState.WAITING
+    assert bench.run().result == {"is": "at last"}
+
+
+def test_what_another_process_has_in_hand_is_not_let_go(bench: Bench) -> None:
+    def dies() -> None:
+        raise CrashError
+
+    with pytest.raises(CrashError):
+        bench.run(lambda job: job.step("ask", dies) or {})
+    bench.runs.release("another")
+    assert bench.look().state is JobState.RUNNING
+
+
+def test_a_step_that_must_finish_is_cancelled_only_before_its_first_attempt(bench: Bench) -> None:
+    bench.jobs.ask_cancel(bench.job.id, bench.clock.now())
+    work = Flaky()
+    job = bench.run(lambda job: {"is": job.step("ask", work, must_finish=True)})
+    assert (work.calls, job.state) == (0, JobState.CANCELLED)
+
+
+def test_a_step_that_must_finish_is_not_cancelled_while_its_effect_is_unknown(bench: Bench) -> None:
+    bench.engine.on_pause = lambda: bench.jobs.ask_cancel(bench.job.id, bench.clock.now())
+    work = Flaky(UpstreamError("503"), UpstreamError("503"))
+    job = bench.run(lambda job: {"is": job.step("ask", work, must_finish=True)})
+    assert (work.calls, job.state, job.result) == (3, JobState.SUCCEEDED, {"is": "done"})
+
+
+def test_a_step_that_must_finish_is_cancelled_while_a_breaker_holds_it_back(bench: Bench) -> None:
+    bench.breaker.force_open("ada")
+    bench.engine.on_pause = lambda: bench.jobs.ask_cancel(bench.job.id, bench.clock.now())
+    work = Flaky()
+    job = bench.run(lambda job: {"is": job.step("ask", bench.guarding(work), must_finish=True)})
+    assert (work.calls, job.state) == (0, JobState.CANCELLED)
+
+
+def test_a_step_that_must_finish_is_finished_after_a_crash_though_it_is_cancelled(bench: Bench) -> None:
+    deaths = [CrashError()]
+
+    def dies_once() -> str:
+        if deaths:
+            raise deaths.pop()
+        return "at last"
+
+    bench.workflow = lambda job: {"is": job.step("ask", dies_once, must_finish=True)}
+    with pytest.raises(CrashError):
+        bench.run()
+    bench.jobs.ask_cancel(bench.job.id, bench.clock.now())
+    assert bench.run().result == {"is": "at last"}
 
 
 def test_whoever_was_taken_for_dead_can_change_nothing_any_more(bench: Bench) -> None:
