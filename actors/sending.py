@@ -104,7 +104,7 @@ class Sending:
         outbox, notices, letters = self.services.store.outbox, [], []
         for notice in self.batch.notices:
             try:
-                letters.append(self.services.render(notice))
+                letters.append(self.services.render(notice, self.services.clock.now()))
             except Exception as error:  # noqa: BLE001 - it is told: logged, and the notification is dead
                 _log.exception("cannot render", extra={"notification": notice.id})
                 outbox.drop(

@@ -134,7 +134,7 @@ class Services:
     store: Store
     sources: Mapping[str, Source]
     mailer: Mailer
-    render: Callable[[Notice], Letter]
+    render: Callable[[Notice, datetime], Letter]
     breakers: Mapping[str, CircuitBreaker]
     cron_lease: Lease
     claims: Claims

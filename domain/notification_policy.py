@@ -1,7 +1,7 @@
 """Who is notified of a change, and why not. Pure.
 
-The store asks `objection` before it writes a notification; the timeline asks it afterwards, to explain why
-there is none.
+The store asks `objection` before it writes a notification, and `outdated` before its message first leaves.
+The timeline asks `objection` afterwards, to explain why there is none.
 """
 
 from __future__ import annotations
@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.changes import Change, InstructorAssigned, SeatsRose
-from domain.watch import Watch, kind_of
+from domain.watch import Kind, Watch, kind_of
 
+GONE_AGAIN = "the seats were gone again before the mail left"
+"""Why a notification was withdrawn that its own opening may bring back."""
+
+NOT_LISTED = "the section was no longer listed before the mail left"
+LISTED_AGAIN = "the section was listed again before the mail left"
+UNASSIGNED_AGAIN = "the instructor was removed again before the mail left"
 SAME_OPENING = "it was told of this opening before"
 SAME_INSTRUCTOR = "the last notification named the same instructor"
 
@@ -65,6 +71,53 @@ def repeated(change: Change, notified: Notified) -> str | None:
     if change.episode > notified.episode or notified.is_withdrawn(change.episode):
         return None
     return SAME_OPENING
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a section at present, as far as a notification of it depends on that."""
+
+    open_seats: int | None
+    openings: int
+    instructor: str | None
+    assignments: int
+    retired: bool
+    retirements: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A notification that has not left yet: of which episode, and what it is to say."""
+
+    kind: Kind
+    episode: int
+    min_seats: int
+    instructor: str | None
+
+
+def outdated(unsent: Unsent, now: Standing) -> str | None:
+    """Why `unsent` is true no longer, or None while it is.
+
+    However long it waited, and for whatever reason: the section as it is known `now` decides.
+    """
+    match unsent.kind:
+        case Kind.SEAT_AVAILABLE if now.retired:
+            return NOT_LISTED
+        case Kind.SEAT_AVAILABLE:
+            is_open = now.openings == unsent.episode and (now.open_seats or 0) >= unsent.min_seats
+            return None if is_open else GONE_AGAIN
+        case Kind.INSTRUCTOR_ASSIGNED:
+            return None if _is_still_assigned(unsent, now) else UNASSIGNED_AGAIN
+        case Kind.SECTION_RETIRED:
+            is_retired = now.retired and now.retirements == unsent.episode
+            return None if is_retired else LISTED_AGAIN
+
+
+def _is_still_assigned(unsent: Unsent, now: Standing) -> bool:
+    """A later assignment is another notification's, unless it names the same instructor."""
+    if unsent.episode == now.assignments:
+        return bool(now.instructor)
+    return now.instructor == unsent.instructor
 
 
 def due_at(notified: Notified, now: datetime, cooldown: timedelta) -> datetime:

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import textwrap
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import parseaddr
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ _LABEL_WIDTH = 12
 
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """Renders notices; deterministic, so that a retry carries the same bytes.
+    """Renders notices; the outbox freezes what it makes, so that a retry carries the same bytes.
 
     Shape: `sender` is an address with or without a name; `enrol_url` is where people enrol, http(s), with
     the placeholders `{source}`, `{term}` and `{section}`, or None when no such address is known.
@@ -50,9 +51,9 @@ class Renderer:
         if problems:
             raise InvalidInputError(problems)
 
-    def render(self, notice: Notice) -> Letter:
-        """The letter that tells `notice`, with the headers that `Letter` promises."""
-        wording = word(notice)
+    def render(self, notice: Notice, now: datetime) -> Letter:
+        """The letter that tells `notice`, written `now`, with the headers that `Letter` promises."""
+        wording = word(notice, now)
         facts = {
             "wording": wording,
             "section": plain(notice.key.number),

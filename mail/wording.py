@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from domain.notice import Notice
 from domain.observation import UNASSIGNED
@@ -10,6 +11,8 @@ from domain.watch import Kind
 from domain.words import moment, plain
 
 _COURSE_LIMIT, _TITLE_LIMIT = 32, 80
+_OLD = timedelta(minutes=5)
+_TWO_HOURS_MINUTES = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +32,23 @@ class Wording:
     action: str
 
 
-def word(notice: Notice) -> Wording:
-    """The wording for `notice`; whatever the catalog wrote comes out as short, plain lines."""
+def word(notice: Notice, now: datetime) -> Wording:
+    """The wording for `notice`, written `now`: an observation that is old by then says how old.
+
+    Whatever the catalog wrote comes out as short, plain lines.
+    """
+    seen = moment(notice.observed_at) + _age(now - notice.observed_at)
     match notice.kind:
         case Kind.SEAT_AVAILABLE:
-            return _seat_available(notice)
+            return _seat_available(notice, seen)
         case Kind.INSTRUCTOR_ASSIGNED:
-            return _instructor_assigned(notice)
+            return _instructor_assigned(notice, seen)
         case Kind.SECTION_RETIRED:
-            return _section_retired(notice)
+            return _section_retired(notice, seen)
 
 
-def _seat_available(notice: Notice) -> Wording:
-    seats, seen = notice.open_seats, moment(notice.observed_at)
+def _seat_available(notice: Notice, seen: str) -> Wording:
+    seats = notice.open_seats
     several = seats is not None and seats > 1
     headline = f"{seats} seats are open" if several else "A seat is open"
     return Wording(
@@ -51,13 +58,12 @@ def _seat_available(notice: Notice) -> Wording:
         preheader=f"Seen {seen}. Open seats go fast.",
         caution=f"Open seats go fast. This was true at {seen}; "
         f"someone may have taken {'them' if several else 'it'} since.",
-        facts=_facts(notice),
+        facts=_facts(notice, seen),
         action=f"Enrol in section {_number(notice)}",
     )
 
 
-def _instructor_assigned(notice: Notice) -> Wording:
-    seen = moment(notice.observed_at)
+def _instructor_assigned(notice: Notice, seen: str) -> Wording:
     person = plain(notice.instructor or "", _TITLE_LIMIT)
     return Wording(
         subject=f"{f'Now taught by {person}' if person else 'Instructor assigned'}: {_name(notice)}",
@@ -66,13 +72,12 @@ def _instructor_assigned(notice: Notice) -> Wording:
         + (f"The catalog now lists {person}." if person else "The catalog now lists one."),
         preheader=f"Seen {seen}.",
         caution=f"This is what the catalog showed at {seen}; departments do change assignments.",
-        facts=_facts(notice),
+        facts=_facts(notice, seen),
         action=f"See section {_number(notice)}",
     )
 
 
-def _section_retired(notice: Notice) -> Wording:
-    seen = moment(notice.observed_at)
+def _section_retired(notice: Notice, seen: str) -> Wording:
     return Wording(
         subject=f"No longer listed: {_name(notice)}",
         headline="No longer listed",
@@ -80,9 +85,19 @@ def _section_retired(notice: Notice) -> Wording:
         "We looked several times before writing to you.",
         preheader=f"Gone from the catalog, as of {seen}. It may have been cancelled or renumbered.",
         caution="It may have been cancelled, merged or renumbered: if you hold a seat, ask the department.",
-        facts=_facts(notice),
+        facts=_facts(notice, seen),
         action="",
     )
+
+
+def _age(age: timedelta) -> str:
+    """How long before the mail something was seen, where that is long enough to matter; else nothing."""
+    if age < _OLD:
+        return ""
+    minutes = age // timedelta(minutes=1)
+    if minutes < _TWO_HOURS_MINUTES:
+        return f" ({minutes} minutes before this mail was written)"
+    return f" ({minutes // 60} hours before this mail was written)"
 
 
 def _name(notice: Notice) -> str:
@@ -114,7 +129,7 @@ def _instructor(notice: Notice) -> str:
     return "Staff (not yet assigned)" if notice.instructor == UNASSIGNED else plain(notice.instructor or "")
 
 
-def _facts(notice: Notice) -> tuple[tuple[str, str], ...]:
+def _facts(notice: Notice, seen: str) -> tuple[tuple[str, str], ...]:
     details = notice.details
     rows = (
         ("Course", plain(details.course)),
@@ -125,6 +140,6 @@ def _facts(notice: Notice) -> tuple[tuple[str, str], ...]:
         ("Instructor", _instructor(notice)),
         ("Times", plain(details.meeting_times)),
         ("Place", plain(details.location)),
-        ("Seen", moment(notice.observed_at)),
+        ("Seen", seen),
     )
     return tuple((label, value) for label, value in rows if value)

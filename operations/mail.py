@@ -23,7 +23,7 @@ def preview(services: Services, notification_id: int) -> Letter:
     stored = services.store.deliveries.get(notification_id)
     if stored is None:
         raise InvalidInputError({"notification_id": f"there is no notification {notification_id}"})
-    return services.render(stored.notice)
+    return services.render(stored.notice, services.clock.now())
 
 
 def send_test(services: Services, to: str, by: str, kind: Kind = Kind.SEAT_AVAILABLE) -> Receipt:
@@ -63,4 +63,5 @@ def _sample(services: Services, kind: Kind, to: str) -> Letter:
     """A letter of `kind` about a section that does not exist."""
     key = SectionKey(next(iter(services.sources)), "2261", "12431")
     seen, teacher = services.clock.now(), "Ada Lovelace"
-    return services.render(Notice(_NOBODYS, _NOBODYS, to, kind, key, 1, seen, 3, 30, teacher, _DETAILS))
+    notice = Notice(_NOBODYS, _NOBODYS, to, kind, key, 1, seen, 3, 30, teacher, _DETAILS)
+    return services.render(notice, seen)

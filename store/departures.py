@@ -1,14 +1,15 @@
 """Which notifications leave next: an unfinished batch that is due, else a new one of what is pending.
 
-Everything that can call a letter off is looked at once more here: an ended or paused watch, a suppressed
-address, seats that are gone again after the cooldown, the daily cap of an address.
+Everything that can withdraw a notification is looked at once more here, whatever it waited for: an ended or
+paused watch, an opt-out, a suppressed address, a section that is no longer as it was, the daily cap of an
+address.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import uuid4
@@ -16,9 +17,9 @@ from uuid import uuid4
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from domain.notice import NoticeState
+from domain.notification_policy import Standing, Unsent, outdated
 from domain.watch import Kind
 from store.moments import to_ms
-from store.notices import GONE_AGAIN
 from store.refusals import OPTED_OUT, opted_out
 from store.schema import mail_batches, notifications, sections, suppressions, watches
 
@@ -54,15 +55,19 @@ _LOCK_PENDING = (
         watches.c.email,
         _notice.kind,
         _notice.episode,
-        _notice.created_at_ms,
-        _notice.due_at_ms,
+        _notice.facts,
         _notice.starts,
         watches.c.min_seats,
         watches.c.ended_reason,
         watches.c.ended_at_ms,
         watches.c.paused_until_ms,
+        sections.c.observed_at_ms,
         sections.c.open_seats,
         sections.c.openings,
+        sections.c.instructor,
+        sections.c.assignments,
+        sections.c.retired,
+        sections.c.retirements,
         suppressions.c.reason.label("suppressed"),
         opted_out(watches.c.email, watches.c.section_id).label("is_opted_out"),
     )
@@ -76,6 +81,8 @@ _LOCK_PENDING = (
 _CALL_OFF = (
     update(notifications).where(_notice.id == bindparam("notice_id")).values(state=NoticeState.SUPPRESSED)
 )
+_RENAME = update(notifications).where(_notice.id == bindparam("notice_id"))
+_STANDING = tuple(each.name for each in fields(Standing))
 _MAKE = insert(mail_batches).values(state=BatchState.SENDING).returning(mail_batches.c.id)
 _LEAVE = update(notifications).where(_notice.id.in_(bindparam("ids"))).values(state=NoticeState.SENDING)
 
@@ -120,9 +127,10 @@ def _new_batch(connection: Connection, now: datetime, rules: Rules) -> int | Non
                 for notice_id, reason in objections.items()
             ]
             connection.execute(_CALL_OFF, called_off)
-        leaving = [row["id"] for row in rows if row["id"] not in objections]
+        leaving = [row for row in rows if row["id"] not in objections]
         if leaving:
-            return _make_batch(connection, leaving, rows[0]["starts"], now)
+            _rename(connection, leaving)
+            return _make_batch(connection, [row["id"] for row in leaving], rows[0]["starts"], now)
     return None
 
 
@@ -181,7 +189,15 @@ def _objection(row: RowMapping, now_ms: int) -> str | None:
         return f"the watch has ended ({row['ended_reason']})"
     if (row["paused_until_ms"] or 0) > now_ms:
         return "the watch is paused"
-    waited = row["kind"] == Kind.SEAT_AVAILABLE and row["due_at_ms"] > row["created_at_ms"]
-    if waited and (row["open_seats"] < row["min_seats"] or row["openings"] != row["episode"]):
-        return GONE_AGAIN
-    return None
+    unsent = Unsent(Kind(row["kind"]), row["episode"], row["min_seats"], row["facts"]["instructor"])
+    return outdated(unsent, Standing(**{name: row[name] for name in _STANDING}))
+
+
+def _rename(connection: Connection, rows: Iterable[RowMapping]) -> None:
+    """Name the present instructor where another has followed the one that was assigned."""
+    for row in rows:
+        if row["kind"] == Kind.INSTRUCTOR_ASSIGNED and row["facts"]["instructor"] != row["instructor"]:
+            facts = row["facts"] | {"instructor": row["instructor"]}
+            connection.execute(
+                _RENAME, {"notice_id": row["id"], "facts": facts, "observed_at_ms": row["observed_at_ms"]}
+            )

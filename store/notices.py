@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from domain.changes import Change, InstructorAssigned, SectionState
 from domain.notice import Notice, NoticeState
-from domain.notification_policy import NEVER, Notified, due_at, objection
+from domain.notification_policy import GONE_AGAIN, NEVER, Notified, due_at, objection
 from domain.observation import Details
 from domain.section import SectionKey
 from domain.watch import Kind, Watch, kind_of
@@ -49,9 +49,6 @@ _LISTENING = (
     .where(watches.c.section_id.in_(bindparam("section_ids")), watches.c.ended_at_ms.is_(None), ~_is_paused)
     .order_by(watches.c.id)
 )
-GONE_AGAIN = "the seats were gone again when the cooldown was over"
-"""Why a notification was called off that its own opening may bring back."""
-
 _notice = notifications.c
 _left_ms = case(
     (_notice.state == NoticeState.SENDING, bindparam("now_ms", type_=BigInteger)), else_=_notice.sent_at_ms

@@ -75,7 +75,7 @@ def _dry_run(case: Case) -> Verdict:
     render = Renderer(settings.notification_from_email, links, settings.enrol_url).render
     key = SectionKey("dry-run", "2261", "12431")
     notice = Notice(1, 1, "ada@example.edu", Kind.SEAT_AVAILABLE, key, 1, now, 1, 30, None)
-    written = message(render(notice), now).as_bytes()
+    written = message(render(notice, now), now).as_bytes()
     return ok(f"a letter of {len(written)} bytes can be written")
 
 

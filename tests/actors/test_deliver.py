@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from domain.errors import (
     UpstreamTimeoutError,
 )
 from domain.notice import Letter, Notice, NoticeState, Receipt
+from domain.notification_policy import GONE_AGAIN
 from domain.ports import unconditionally
 from tests.support.catalog import Row
 from tests.support.clock import FakeClock
@@ -197,10 +198,10 @@ def test_an_address_gets_no_more_mails_a_day_than_its_cap(
 def test_one_notice_that_cannot_be_rendered_does_not_hold_up_the_others(rollcall: House) -> None:
     render = rollcall.services.render
 
-    def render_but_one(notice: Notice) -> Letter:
+    def render_but_one(notice: Notice, now: datetime) -> Letter:
         if notice.email == "student0@example.edu":
             raise ValueError("cannot")
-        return render(notice)
+        return render(notice, now)
 
     broken = replace(rollcall, services=replace(rollcall.services, render=render_but_one))
     open_a_seat(broken, watchers=3)
@@ -218,7 +219,9 @@ def crash(rollcall: House, *, is_handed_over: bool = False) -> None:
     assert batch is not None
     if is_handed_over:
         if batch.letters is None:
-            outbox.freeze(batch, [rollcall.services.render(notice) for notice in batch.notices])
+            outbox.freeze(
+                batch, [rollcall.services.render(notice, rollcall.clock.now()) for notice in batch.notices]
+            )
         outbox.hand_over(batch, now, lease=LEASE)
     rollcall.clock.advance(LEASE.total_seconds())
 
@@ -272,3 +275,65 @@ def test_failures_that_nobody_foresaw_are_no_crashes(rollcall: House) -> None:
         rollcall.clock.advance(LEASE.total_seconds())
     rollcall.pass_time(1)
     assert reasons(rollcall) == [(NoticeState.SENT, None)]
+
+
+def mail_is_paused(rollcall: House) -> None:
+    now = rollcall.clock.now()
+    rollcall.services.store.pauses.pause("mail", now + timedelta(minutes=25), "works", "operator", now)
+
+
+def the_breaker_is_open(rollcall: House) -> None:
+    rollcall.services.breakers["mail"].force_open("test")
+
+
+def the_provider_is_busy(rollcall: House) -> None:
+    rollcall.post.troubles.append(RateLimitedError("later", retry_after_seconds=1500))
+
+
+def the_provider_is_away(rollcall: House) -> None:
+    rollcall.post.troubles.extend([UnreachableError("refused")] * 5)
+
+
+WAYS_TO_WAIT = (mail_is_paused, the_breaker_is_open, the_provider_is_busy, the_provider_is_away)
+
+
+def wait_with_an_opening(rollcall: House, hinder: Callable[[House], None], seen_last: int) -> None:
+    """A seat opens, its letter has to wait for 25 minutes, and `seen_last` are open by then."""
+    rollcall.watch()
+    row = rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
+    rollcall.run()
+    rollcall.clock.advance(60)
+    hinder(rollcall)
+    for row.open_seats in (2, seen_last):
+        rollcall.run()
+        rollcall.clock.advance(1500)
+    rollcall.services.breakers["mail"].reset("test")
+    rollcall.post.troubles.clear()
+    rollcall.pass_time(301)
+
+
+@pytest.mark.parametrize("hinder", WAYS_TO_WAIT)
+def test_an_opening_that_ended_while_its_mail_waited_is_not_told(
+    rollcall: House, hinder: Callable[[House], None]
+) -> None:
+    wait_with_an_opening(rollcall, hinder, seen_last=0)
+    assert reasons(rollcall) == [(NoticeState.SUPPRESSED, GONE_AGAIN)]
+    assert rollcall.post.sent == []
+
+
+@pytest.mark.parametrize("hinder", WAYS_TO_WAIT)
+def test_an_opening_that_lasted_is_told_with_the_age_of_what_was_seen(
+    rollcall: House, hinder: Callable[[House], None]
+) -> None:
+    wait_with_an_opening(rollcall, hinder, seen_last=2)
+    (letter,) = rollcall.post.sent
+    assert "15 Jan 2026, 09:01 UTC (55 minutes before this mail was written)" in " ".join(letter.text.split())
+
+
+def test_an_opening_that_ended_while_its_sender_was_dead_is_not_told(rollcall: House) -> None:
+    open_a_seat_while_mail_waits(rollcall, watchers=1)
+    crash(rollcall)
+    rollcall.catalog.rows[rollcall.key()].open_seats = 0
+    rollcall.run()
+    rollcall.pass_time(1)
+    assert reasons(rollcall) == [(NoticeState.SUPPRESSED, GONE_AGAIN)]

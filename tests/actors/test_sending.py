@@ -95,7 +95,7 @@ def test_a_sender_that_died_with_a_letter_in_hand_leaves_it_unknown_without_a_ke
     outbox, now = here.services.store.outbox, here.clock.now()
     batch = outbox.claim(now, limit=1, lease=lease_of(post))
     assert batch is not None
-    outbox.freeze(batch, [here.services.render(notice) for notice in batch.notices])
+    outbox.freeze(batch, [here.services.render(notice, here.clock.now()) for notice in batch.notices])
     outbox.hand_over(batch, now, lease=lease_of(post))
     here.pass_time(lease_of(post).total_seconds())
     assert reasons(here) == [
@@ -168,7 +168,7 @@ def test_a_rate_limit_that_is_heard_too_late_frees_nothing_of_the_sender_that_fo
     outbox = here.services.store.outbox
     first = outbox.claim(here.clock.now(), limit=100, lease=lease_of(post))
     assert first is not None
-    outbox.freeze(first, [here.services.render(notice) for notice in first.notices])
+    outbox.freeze(first, [here.services.render(notice, here.clock.now()) for notice in first.notices])
     outbox.hand_over(first, here.clock.now(), lease=lease_of(post))
     here.clock.advance(lease_of(post).total_seconds())
     post.troubles.append(UpstreamTimeoutError("no answer"))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,12 +10,19 @@ from hypothesis import strategies as st
 
 from domain.changes import InstructorAssigned, SeatsRose
 from domain.notification_policy import (
+    GONE_AGAIN,
+    LISTED_AGAIN,
     NEVER,
+    NOT_LISTED,
     SAME_INSTRUCTOR,
     SAME_OPENING,
+    UNASSIGNED_AGAIN,
     Notified,
+    Standing,
+    Unsent,
     due_at,
     objection,
+    outdated,
     repeated,
     unwanted,
 )
@@ -72,3 +81,55 @@ def test_nobody_waits_longer_than_the_cooldown_whatever_time_the_last_message_be
 
 def test_a_first_notification_is_due_at_once() -> None:
     assert due_at(NEVER, START, COOLDOWN) == START
+
+
+STANDING = Standing(
+    open_seats=2, openings=3, instructor="Ada Lovelace", assignments=1, retired=False, retirements=1
+)
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        ({}, None),
+        ({"open_seats": 9}, None),
+        ({"open_seats": 1}, GONE_AGAIN),
+        ({"open_seats": 0}, GONE_AGAIN),
+        ({"open_seats": None}, GONE_AGAIN),
+        ({"openings": 4}, GONE_AGAIN),
+        ({"retired": True}, NOT_LISTED),
+        ({"instructor": ""}, None),
+    ],
+)
+def test_an_opening_is_outdated_once_its_seats_are_gone(known: dict[str, Any], why: str | None) -> None:
+    unsent = Unsent(Kind.SEAT_AVAILABLE, 3, 2, "Ada Lovelace")
+    assert outdated(unsent, replace(STANDING, **known)) == why
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        ({}, None),
+        ({"instructor": "Grace Hopper"}, None),  # who followed: the message names her
+        ({"instructor": ""}, UNASSIGNED_AGAIN),
+        ({"assignments": 2}, None),  # the same again: no other notification tells it
+        ({"assignments": 2, "instructor": "Grace Hopper"}, UNASSIGNED_AGAIN),
+        ({"open_seats": 0}, None),
+    ],
+)
+def test_an_assignment_is_outdated_once_nobody_is_assigned(known: dict[str, Any], why: str | None) -> None:
+    unsent = Unsent(Kind.INSTRUCTOR_ASSIGNED, 1, 1, "Ada Lovelace")
+    assert outdated(unsent, replace(STANDING, **known)) == why
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        ({"retired": True}, None),
+        ({"retired": False}, LISTED_AGAIN),
+        ({"retired": True, "retirements": 2}, LISTED_AGAIN),
+    ],
+)
+def test_a_retirement_is_outdated_once_the_section_is_listed(known: dict[str, Any], why: str | None) -> None:
+    unsent = Unsent(Kind.SECTION_RETIRED, 1, 1, None)
+    assert outdated(unsent, replace(STANDING, **known)) == why

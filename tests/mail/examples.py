@@ -37,7 +37,7 @@ def notice(**changes: Any) -> Notice:
 
 
 def letter(**changes: Any) -> Letter:
-    return RENDERER.render(notice(**changes))
+    return RENDERER.render(notice(**changes), NOTICE.observed_at)
 
 
 def letters(count: int) -> list[Letter]:

@@ -13,7 +13,9 @@ from domain.observation import Details
 from domain.section import SectionKey
 from domain.watch import Kind
 from mail.letters import Renderer
-from tests.mail.examples import LINKS, RENDERER, letter, notice
+from tests.mail.examples import LINKS, NOTICE, RENDERER, letter, notice
+
+NOW = NOTICE.observed_at
 
 HOSTILE = st.text(max_size=300) | st.sampled_from(
     ["<script>alert(1)</script>", "Data\r\nBcc: all@example.edu", "{{ 7 * 7 }}", "a" * 5000, '"><img src=x>']
@@ -42,7 +44,7 @@ class Elements(HTMLParser):
 @pytest.mark.parametrize("kind", Kind)
 def test_the_same_notice_always_makes_the_same_letter(kind: Kind) -> None:
     other = Renderer(RENDERER.sender, RENDERER.links, RENDERER.enrol_url)
-    assert RENDERER.render(notice(kind=kind)) == other.render(notice(kind=kind))
+    assert RENDERER.render(notice(kind=kind), NOW) == other.render(notice(kind=kind), NOW)
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -63,7 +65,7 @@ def test_the_enrolment_link_names_source_term_and_section() -> None:
 
 
 def test_without_an_enrolment_link_the_letter_says_what_to_look_for() -> None:
-    mail = Renderer(RENDERER.sender, LINKS).render(notice())
+    mail = Renderer(RENDERER.sender, LINKS).render(notice(), NOW)
     for part in (mail.text, Elements(mail.html).shown):
         assert "section 12431 in term 2261" in " ".join(part.split())
 

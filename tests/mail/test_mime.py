@@ -13,7 +13,7 @@ from domain.observation import Details
 from mail.letters import Renderer
 from mail.links import Links
 from mail.mime import message
-from tests.mail.examples import RENDERER, letter, notice
+from tests.mail.examples import NOTICE, RENDERER, letter, notice
 
 DATE = datetime(2026, 1, 15, 9, 31, tzinfo=UTC)
 
@@ -33,7 +33,9 @@ def test_equal_letters_make_equal_bytes() -> None:
 
 def test_machine_read_headers_stay_on_one_line_however_long() -> None:
     links = Links(f"https://rollcall.{'very-' * 20}long.example.edu", "secret")
-    mail = Renderer(RENDERER.sender, links).render(notice(email=f"{'a' * 60}@{'b' * 60}.edu"))
+    mail = Renderer(RENDERER.sender, links).render(
+        notice(email=f"{'a' * 60}@{'b' * 60}.edu"), NOTICE.observed_at
+    )
     lines = message(mail, DATE).as_bytes().decode().split("\r\n")
     assert f"List-Unsubscribe: {mail.headers['List-Unsubscribe']}" in lines
     assert f"X-Rollcall-Event: {mail.headers['X-Rollcall-Event']}" in lines

@@ -10,7 +10,9 @@ from domain.observation import UNASSIGNED, Details
 from domain.watch import Kind
 from domain.words import moment, plain
 from mail.wording import word
-from tests.mail.examples import notice
+from tests.mail.examples import NOTICE, notice
+
+NOW = NOTICE.observed_at
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,7 @@ from tests.mail.examples import notice
     ],
 )
 def test_the_subject_alone_tells_the_news(changes: dict[str, object], subject: str) -> None:
-    assert word(notice(**changes)).subject == subject
+    assert word(notice(**changes), NOW).subject == subject
 
 
 @pytest.mark.parametrize(
@@ -47,16 +49,16 @@ def test_the_subject_alone_tells_the_news(changes: dict[str, object], subject: s
 def test_seats_are_told_as_far_as_they_are_known(
     seats: int | None, capacity: int | None, told: str | None
 ) -> None:
-    assert dict(word(notice(open_seats=seats, capacity=capacity)).facts).get("Seats") == told
+    assert dict(word(notice(open_seats=seats, capacity=capacity), NOW).facts).get("Seats") == told
 
 
 def test_nobody_assigned_is_told_and_an_unknown_instructor_is_not() -> None:
-    assert dict(word(notice(instructor=UNASSIGNED)).facts)["Instructor"] == "Staff (not yet assigned)"
-    assert "Instructor" not in dict(word(notice(instructor=None)).facts)
+    assert dict(word(notice(instructor=UNASSIGNED), NOW).facts)["Instructor"] == "Staff (not yet assigned)"
+    assert "Instructor" not in dict(word(notice(instructor=None), NOW).facts)
 
 
 def test_only_a_listed_section_invites_to_enrol() -> None:
-    actions = [word(notice(kind=kind)).action for kind in Kind]
+    actions = [word(notice(kind=kind), NOW).action for kind in Kind]
     assert actions == ["Enrol in section 12431", "See section 12431", ""]
 
 
@@ -77,3 +79,20 @@ def test_plain_text_is_one_short_visible_line(text: str, limit: int) -> None:
     assert len(line) <= limit
     assert line.isprintable()
     line.encode()
+
+
+@pytest.mark.parametrize(
+    ("age", "told"),
+    [
+        (timedelta(seconds=-30), ""),
+        (timedelta(minutes=4, seconds=59), ""),
+        (timedelta(minutes=25), " (25 minutes before this mail was written)"),
+        (timedelta(minutes=119), " (119 minutes before this mail was written)"),
+        (timedelta(hours=5, minutes=59), " (5 hours before this mail was written)"),
+    ],
+)
+@pytest.mark.parametrize("kind", Kind)
+def test_an_old_observation_says_how_old_it_is(kind: Kind, age: timedelta, told: str) -> None:
+    wording = word(notice(kind=kind), NOW + age)
+    assert dict(wording.facts)["Seen"] == f"15 Jan 2026, 09:30 UTC{told}"
+    assert f"15 Jan 2026, 09:30 UTC{told}." in wording.preheader

@@ -22,6 +22,7 @@ class Section:
     instructor: str | None = None
     openings: int = 0
     assignments: int = 0
+    retirements: int = 0
 
 
 @dataclass
@@ -52,6 +53,8 @@ class Oracle:
             if state in {"suppressed", "dead"}:
                 self._ends[told[0], told[1], told[2]] = self._commits
                 self._withdrawn.add((told[0], told[1], told[2]))
+            if state == "sending":
+                yield from self._outdated(commit.at_ms, told[0], told[1], told[2])
         due = news - self.told
         made = [(line[1], line[2], line[3]) for line in commit.of("notices") if line[4] is None]
         if sorted(made) != sorted(due):
@@ -62,10 +65,25 @@ class Oracle:
         """Whether there was news for a notification after it was called off."""
         return self._news[told] > self._ends[told]
 
+    def _outdated(self, at_ms: int, watch_id: int, kind: str, episode: int) -> Iterator[str]:
+        """Whether a notification is about to leave that is true no longer."""
+        _, row_id, _, min_seats, _ = self._watches[watch_id]
+        section, told = self._sections[row_id], (watch_id, kind, episode)
+        if kind == "instructor_assigned" and section.instructor:
+            self._named[told] = section.instructor
+        is_true = {
+            "seat_available": section.openings == episode and (section.open_seats or 0) >= min_seats,
+            "instructor_assigned": bool(section.instructor),
+            "section_retired": section.retirements == episode,
+        }
+        if not is_true[kind]:
+            yield f"{at_ms}: {told} is about to leave, and is true no longer: {section}"
+
     def _due(self, commit: Commit) -> Iterator[Told]:
         for section, seats, instructor in commit.of("section_history"):
             yield from self._seen(section, seats, instructor)
         for facts in commit.of("sections"):
+            self._sections[facts[0]].retirements = facts[8]
             if facts[8] > facts[7]:
                 yield from self._tell(facts[0], "section_retired", facts[8], lambda _: True)
 

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from domain.notification_policy import GONE_AGAIN
 from domain.observation import Missing
 from domain.run import Run, RunState
-from store.notices import GONE_AGAIN
 from store.refusals import OPTED_OUT
 from tests.simulation import attempts, journal
 from tests.simulation.journal import Commit
@@ -161,7 +161,9 @@ def _is_settled(row: tuple[Any, ...], mailed: int, *, is_refused: bool, world: W
                 "mail to the address is suppressed": suppressions > 0,
                 OPTED_OUT: opt_outs > 0,
                 "a newer change took its place": cooldown and newest > episode,
-                "the seats were gone again": cooldown,
+                "the seats were gone again": True,  # `_gone` looks whether they were
+                "the instructor was removed again": True,
+                "the section was": True,
                 f"the address has had its {world.daily_cap} mails": world.daily_cap > 0,
             }
             return mailed == 0 and any(reason.startswith(told) and is_so for told, is_so in excuses.items())

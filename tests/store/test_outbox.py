@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from domain.notice import Accepted, NoticeState, Refused
+from domain.notification_policy import GONE_AGAIN, UNASSIGNED_AGAIN
+from domain.observation import UNASSIGNED
 from store.departures import BatchState
 from store.outbox import Backlog, LostBatchError, MailBatch
 from store.schema import mail_batches
@@ -378,11 +380,12 @@ def test_rivals_put_an_abandoned_batch_back_once(desk: Desk) -> None:
 def test_what_a_sender_died_with_leaves_alone(desk: Desk) -> None:
     _notify(desk, ADA, GRACE)
     assert desk.claimed().starts == 1
-    _notify(desk, ALAN)
+    desk.watch("12432", ALAN)
+    desk.show(0, 1, number="12432")
     desk.clock.advance(LEASE.total_seconds())
     claimed = [desk.claimed() for _ in range(3)]
     emails = [[notice.email for notice in batch.notices] for batch in claimed]
-    assert emails == [[ADA], [GRACE], [ADA, GRACE, ALAN]]
+    assert emails == [[ADA], [GRACE], [ALAN]]
     assert [batch.starts for batch in claimed] == [2, 2, 1]
 
 
@@ -425,3 +428,86 @@ def test_what_waits_when_its_watch_is_paused_is_called_off(desk: Desk) -> None:
     assert desk.send() == []
     (notice,) = desk.notices()
     assert (notice.state, notice.reason) == (NoticeState.SUPPRESSED, "the watch is paused")
+
+
+def _reasons(desk: Desk) -> list[str | None]:
+    return [stored.reason for stored in desk.notices()]
+
+
+def test_an_opening_that_ended_before_the_mail_left_is_withdrawn(desk: Desk) -> None:
+    desk.watch()
+    desk.show(0, 2, 0)
+    assert desk.send() == []
+    assert _reasons(desk) == [GONE_AGAIN]
+
+
+def test_of_two_openings_that_waited_the_newer_one_is_told(desk: Desk) -> None:
+    desk.watch()
+    desk.show(0, 2, 0, 1)
+    assert desk.send() == [ADA]
+    assert desk.states() == [(1, NoticeState.SUPPRESSED), (2, NoticeState.SENT)]
+
+
+def test_an_opening_that_was_withdrawn_comes_back_with_enough_seats(desk: Desk) -> None:
+    desk.watch(min_seats=2)
+    desk.show(0, 2, 1)
+    assert desk.send() == []
+    desk.show(3)
+    assert desk.send() == [ADA]
+    assert desk.notices()[0].notice.open_seats == 3
+
+
+def _teach(desk: Desk, *instructors: str) -> None:
+    for instructor in instructors:
+        desk.clock.advance(1)
+        desk.check(desk.seen(0, instructor))
+
+
+def test_an_instructor_who_was_removed_before_the_mail_left_is_not_told(desk: Desk) -> None:
+    desk.watch()
+    _teach(desk, UNASSIGNED, "Ada Lovelace", UNASSIGNED)
+    assert desk.send() == []
+    assert _reasons(desk) == [UNASSIGNED_AGAIN]
+    _teach(desk, "Ada Lovelace")
+    assert desk.send() == [ADA]
+
+
+def test_a_letter_names_the_instructor_who_followed(desk: Desk) -> None:
+    desk.watch()
+    _teach(desk, UNASSIGNED, "Ada Lovelace", "Grace Hopper")
+    (notice,) = desk.claimed().notices
+    assert (notice.instructor, notice.observed_at) == ("Grace Hopper", desk.clock.now())
+
+
+def test_an_instructor_who_came_back_before_the_mail_left_is_told_once(desk: Desk) -> None:
+    desk.watch()
+    _teach(desk, UNASSIGNED, "Ada Lovelace", UNASSIGNED, "Ada Lovelace")
+    assert desk.send() == [ADA]
+    assert desk.states() == [(1, NoticeState.SENT)]
+
+
+def test_what_was_frozen_and_not_handed_over_is_judged_again(desk: Desk) -> None:
+    _notify(desk, ADA)
+    desk.outbox.freeze(desk.claimed(), [letter()])
+    desk.show(0)
+    desk.clock.advance(LEASE.total_seconds())
+    assert desk.send() == []
+    assert _reasons(desk) == [GONE_AGAIN]
+
+
+def test_what_the_transport_did_not_take_is_judged_again(desk: Desk) -> None:
+    _notify(desk, ADA)
+    desk.outbox.hold(desk.attempted(), desk.clock.now() + timedelta(seconds=60), "429")
+    desk.show(0)
+    desk.clock.advance(60)
+    assert desk.send() == []
+    assert _reasons(desk) == [GONE_AGAIN]
+
+
+def test_what_may_have_been_taken_is_repeated_whatever_is_known_by_then(desk: Desk) -> None:
+    _notify(desk, ADA)
+    batch = desk.attempted()
+    desk.show(0)
+    desk.clock.advance(LEASE.total_seconds())
+    again = desk.claimed()
+    assert (again.id, again.key, again.letters) == (batch.id, batch.key, [letter()])
