@@ -17,7 +17,7 @@ from domain.alert import Bulletin
 from domain.errors import RollcallError, TransientError, UnreachableError
 
 LOG = "log"  # the channel of bulletins that nobody gave an address for
-LEASE = timedelta(minutes=2)
+_WRITES = timedelta(seconds=30)  # what a lease leaves for the writes around a delivery
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 30, 600
 _log = logging.getLogger(__name__)
 
@@ -25,9 +25,9 @@ _log = logging.getLogger(__name__)
 @actor(name="operator.tell", queue="deliver")
 def tell(services: Services) -> None:
     """Tell what is untold, until nothing is or what is left must wait."""
-    while found := services.store.alerts.untold(services.clock.now(), lease=LEASE):
-        for bulletin in found:
-            _tell(services, bulletin)
+    lease = timedelta(seconds=services.operator.longest_tell_seconds) + _WRITES
+    while bulletin := services.store.alerts.claim(services.clock.now(), lease=lease):
+        _tell(services, bulletin)
 
 
 @actor(name="operator.ping", queue="deliver")
@@ -54,10 +54,10 @@ def announce_finish(services: Services, run_id: str) -> None:
 def _tell(services: Services, bulletin: Bulletin) -> None:
     alerts, error = services.store.alerts, _attempt(services, bulletin)
     if error is None:
-        alerts.told(bulletin.id, services.clock.now())
+        alerts.told(bulletin, services.clock.now())
         return
     reason = f"{type(error).__name__}: {error}"
-    alerts.postpone(bulletin.id, services.clock.now() + _backoff(bulletin, error), reason)
+    alerts.postpone(bulletin, services.clock.now() + _backoff(bulletin, error), reason)
     _log.warning("operator not told", extra=_facts(bulletin) | {"error": reason})
 
 

@@ -17,7 +17,7 @@ from store.job_calls import JobCall
 
 AHEAD = 32  # of a kind the engine has no more than that waiting: its own queues are not for thousands
 LANED_AHEAD = 500  # at a time; but one account's many jobs must not keep those of others out
-LEASE = timedelta(minutes=2)
+LEASE = timedelta(minutes=2)  # above the bound of one call: 10 s, and what a name server takes
 MAX_CALLS = 12  # over about three and a half hours
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 10, 3600
 _log = logging.getLogger(__name__)
@@ -61,9 +61,8 @@ def cancel_job(services: Services, job_id: str) -> None:
 @actor(name="jobs.tell", queue="callbacks")
 def tell_caller(services: Services) -> None:
     """Tell callers of the ends that are due, until there are none."""
-    while due := services.store.job_calls.claim(services.clock.now(), lease=LEASE):
-        for call in due:
-            _call(services, call)
+    while call := services.store.job_calls.claim(services.clock.now(), lease=LEASE):
+        _call(services, call)
 
 
 def _call(services: Services, call: JobCall) -> None:

@@ -87,13 +87,14 @@ class Store:
 class Operator:
     """How a person is reached.
 
-    Shape: `channels` has one entry a way, by the name that the store's bulletins bear; each tells one and
-    raises RollcallError when it could not. `ping` says elsewhere that a run has finished, or is None where
-    nobody listens; it raises RollcallError.
+    Shape: `channels` has one entry a way, by the name that the store's bulletins bear; each tells one,
+    within `longest_tell_seconds`, and raises RollcallError when it could not. `ping` says elsewhere that a
+    run has finished, or is None where nobody listens; it raises RollcallError.
     """
 
     channels: Mapping[str, Callable[[Bulletin], None]] = field(default_factory=dict)
     ping: Callable[[], None] | None = None
+    longest_tell_seconds: float = 60.0
 
 
 class JobEngine(Protocol):

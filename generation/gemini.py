@@ -11,10 +11,12 @@ from typing import Any
 from domain.errors import MalformedAnswerError
 from generation.answer import document_of, failure_of, picture_in
 from generation.picture import Picture
-from outbound.service import Service
+from outbound.service import Service, longest_call_seconds
 
 API_URL = "https://generativelanguage.googleapis.com"
 _OK = 200
+_TIMEOUT_SECONDS = 90.0
+LONGEST_SECONDS = longest_call_seconds(_TIMEOUT_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Gemini:
     api_key: str = field(repr=False)
     model: str
     api_url: str | None = None
-    timeout_seconds: float = 90.0
+    timeout_seconds: float = _TIMEOUT_SECONDS
 
     def __call__(self, prompt: str, asset: Picture | None = None) -> Picture:
         """The picture that `prompt` asks for, made from `asset` where there is one.

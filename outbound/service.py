@@ -18,9 +18,17 @@ _CONNECT_SECONDS = 5.0
 _MIB = 1_048_576
 
 
+def longest_call_seconds(timeout_seconds: float) -> float:
+    """The bound of one call: the connection, the headers' own time-out, and that of a last read."""
+    return _CONNECT_SECONDS + 2 * timeout_seconds
+
+
 @dataclass(frozen=True)
 class Service:
-    """The service that people know as `name`; it has `timeout_seconds` for its whole answer."""
+    """The service that people know as `name`; it has `timeout_seconds` for its whole answer.
+
+    A call ends within `longest_call_seconds(timeout_seconds)`.
+    """
 
     name: str
     timeout_seconds: float
@@ -35,6 +43,7 @@ class Service:
         """
         import requests  # noqa: PLC0415 - heavy
 
+        deadline = time.monotonic() + self.timeout_seconds
         try:
             with self._session.post(
                 url,
@@ -45,7 +54,7 @@ class Service:
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                return answer.status_code, self._read(answer, time.monotonic() + self.timeout_seconds)
+                return answer.status_code, self._read(answer, deadline)
         except requests.RequestException as error:
             raise self._lost(error) from error
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _ALREADY, _IN_USE = "charge_already_refunded", "idempotency_key_in_use"
 _FIRST_SERVER_ERROR, _CONFLICT = 500, 409
 _MOST = 100  # refunds of one payment
+_TIMEOUT_SECONDS = 20.0
+LONGEST_SECONDS = 4 * _TIMEOUT_SECONDS  # to connect and to read, for the refund and for asking which there is
 
 
 class KeySpentError(UpstreamError):
@@ -42,7 +44,7 @@ class StripeRefunds:
 
     secret_key: str = field(repr=False)
     api_url: str | None = None
-    timeout_seconds: float = 20.0
+    timeout_seconds: float = _TIMEOUT_SECONDS
 
     def create(self, payment: Payment, idempotency_key: str) -> Refund:
         """The refund of `payment`, which may still be pending, or have failed.

@@ -16,11 +16,13 @@ from domain.errors import (
     UnauthorisedError,
     UpstreamError,
 )
-from outbound.service import Service
+from outbound.service import Service, longest_call_seconds
 
 API_URL = "https://api.docraptor.com"
 _MARK = b"%PDF-"
 _OK, _BUSY = 200, 429
+_TIMEOUT_SECONDS = 75.0
+LONGEST_SECONDS = longest_call_seconds(_TIMEOUT_SECONDS)
 _REFUSALS: dict[int, type[PermanentError]] = {400: RejectedError, 401: UnauthorisedError, 422: RejectedError}
 # DocRaptor answers 403 to too many documents at a time as well as to a key that may not.
 _TOO_MANY = re.compile(r"simultaneous|too many|limit", re.IGNORECASE)
@@ -38,7 +40,7 @@ class DocRaptor:
 
     api_key: str = field(repr=False)
     api_url: str | None = None
-    timeout_seconds: float = 75.0
+    timeout_seconds: float = _TIMEOUT_SECONDS
 
     def __call__(self, html: str) -> bytes:
         """The PDF of `html`. Raises: TransientError, PermanentError."""

@@ -13,6 +13,8 @@ from ingress.console.signposts import signpost
 from mail.bulletin import OperatorMail
 from rollcall.settings import Settings
 
+_WEBHOOK_SECONDS = 10.0
+
 
 def operator_of(settings: Settings, mailer: Mailer) -> Operator:
     """Who is to be told what needs a person, and of finished runs."""
@@ -23,13 +25,14 @@ def operator_of(settings: Settings, mailer: Mailer) -> Operator:
         channels[MAIL] = OperatorMail(mailer, sender, settings.operator_email, about).tell
     if settings.operator_webhook_url is not None:
         channels["webhook"] = _webhook(settings.operator_webhook_url, about)
-    return Operator(channels, None if settings.heartbeat_url is None else _ping(settings.heartbeat_url))
+    ping = None if settings.heartbeat_url is None else _ping(settings.heartbeat_url)
+    return Operator(channels, ping, max(_WEBHOOK_SECONDS, mailer.longest_send_seconds))
 
 
 def _webhook(url: str, about: Callable[[str], Signpost]) -> Callable[[Bulletin], None]:
     from observability.bulletins import Webhook  # noqa: PLC0415 - needs libcurl
 
-    return Webhook(url, about).tell
+    return Webhook(url, about, _WEBHOOK_SECONDS).tell
 
 
 def _ping(url: str) -> Callable[[], None]:

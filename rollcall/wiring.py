@@ -19,10 +19,13 @@ from actors.deliver import MAIL
 from actors.services import Services, Store
 from domain.errors import UnreachableError
 from domain.ports import Mailer, Source
+from generation import gemini
 from mail.letters import Renderer
 from mail.links import Links
 from observability.counting import Counting, TransitionCount
 from observability.tally import Tally
+from payments import refunds
+from reports import docraptor
 from resilience.breaker import CircuitBreaker
 from resilience.circuit import BreakerPolicy
 from resilience.claims import Claims
@@ -71,7 +74,7 @@ CRON_LEASE = "section-checks"
 HEARTBEAT_TTL_SECONDS = 30
 _MIN_CHUNK = 25
 _BURST = 25
-_PROBE_MARGIN_SECONDS = 10
+_PROBE_MARGIN_SECONDS = 20  # a turn at the provider, 10 s, and the writes around the call
 _RESEND_REQUESTS_PER_MINUTE = 240  # of the 300 that Resend grants a team
 
 
@@ -159,11 +162,11 @@ def _services(  # noqa: PLR0913 - what the services and the system share
         slow_call_seconds=settings.breaker_slow_seconds,
         ramp_seconds=settings.breaker_ramp_seconds,
     )
-    policies = dict.fromkeys(sources, replace(policy, probe_seconds=_probe_seconds(settings)))
-    policies |= dict.fromkeys((MAIL, *_upstreams(settings)), policy)
+    mailer = _mailer(settings, client, clock)
+    longest_seconds = dict.fromkeys(sources, _longest_probe_seconds(settings))
+    longest_seconds |= {MAIL: mailer.longest_send_seconds, **_upstreams(settings)}
     heard = [TransitionCount(tally)]
     cooldown = timedelta(seconds=settings.renotify_cooldown_seconds)
-    mailer = _mailer(settings, client, clock)
     operator = operator_of(settings, mailer)
     return Services(
         clock=clock,
@@ -173,7 +176,8 @@ def _services(  # noqa: PLR0913 - what the services and the system share
         mailer=mailer,
         render=Renderer(settings.notification_from_email, links, settings.enrol_url).render,
         breakers={
-            name: CircuitBreaker(name, client, each, listeners=heard) for name, each in policies.items()
+            name: CircuitBreaker(name, client, _probing(policy, seconds), listeners=heard)
+            for name, seconds in longest_seconds.items()
         },
         cron_lease=Lease(client, CRON_LEASE, settings.cron_lock_ttl_seconds),
         claims=Claims(client, settings.cron_lock_ttl_seconds),
@@ -212,23 +216,28 @@ def open_store(
     )
 
 
-def _probe_seconds(settings: Settings) -> float:
+def _probing(policy: BreakerPolicy, longest_seconds: float) -> BreakerPolicy:
+    """`policy` with leases of probes that outlast the call, its turn and its writes."""
+    return replace(policy, probe_seconds=longest_seconds + _PROBE_MARGIN_SECONDS)
+
+
+def _longest_probe_seconds(settings: Settings) -> float:
     """How long a source's probes may take: they wait for the fleet's pace, and for each other's slots."""
     probes, per_minute = settings.breaker_success_threshold, settings.scraper_requests_per_minute
     paced_seconds = (probes - 1) * 60 / per_minute if per_minute else 0
     rounds = math.ceil(probes / settings.scraper_max_concurrency)
     asked_seconds = rounds * settings.scraper_timeout_seconds
-    return PATIENCE_SECONDS + paced_seconds + asked_seconds + _PROBE_MARGIN_SECONDS
+    return PATIENCE_SECONDS + paced_seconds + asked_seconds
 
 
-def _upstreams(settings: Settings) -> list[str]:
-    """The services that jobs ask, as far as they are set up."""
-    keys = {
-        STRIPE: settings.stripe_secret_key,
-        DOCRAPTOR: settings.docraptor_api_key,
-        GEMINI: settings.gemini_api_key,
+def _upstreams(settings: Settings) -> dict[str, float]:
+    """The services that jobs ask, as far as they are set up, with the bound of a call in seconds."""
+    found = {
+        STRIPE: (settings.stripe_secret_key, refunds.LONGEST_SECONDS),
+        DOCRAPTOR: (settings.docraptor_api_key, docraptor.LONGEST_SECONDS),
+        GEMINI: (settings.gemini_api_key, gemini.LONGEST_SECONDS),
     }
-    return [name for name, key in keys.items() if key is not None]
+    return {name: seconds for name, (key, seconds) in found.items() if key is not None}
 
 
 def _sources(settings: Settings, client: redis.Redis, clock: SystemClock) -> dict[str, Source]:

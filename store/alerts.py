@@ -40,10 +40,11 @@ class Alerts:
                     row = _rows(connection, [name])[name]
                     self._look(connection, row, symptom, to_ms(now))
 
-    def untold(self, now: datetime, *, lease: timedelta) -> list[Bulletin]:
-        """What must be told now, for the time of `lease`: of each alert and channel the earliest.
+    def claim(self, now: datetime, *, lease: timedelta) -> Bulletin | None:
+        """The next bulletin to deliver, nobody else's for the time of `lease`, or None.
 
-        Its recovery follows once it has been told that the alert was raised.
+        One at a time, so that the lease covers one delivery and no queue of them. The recovery of an alert
+        follows once it has been told that it was raised.
         """
         with self._database.write() as connection:
             return bulletins.claim(connection, to_ms(now), to_ms(now + lease))
@@ -53,15 +54,15 @@ class Alerts:
         with self._database.read() as connection:
             return bulletins.are_due(connection, to_ms(now))
 
-    def told(self, bulletin_id: int, now: datetime) -> None:
-        """Note that the operator has it."""
+    def told(self, bulletin: Bulletin, now: datetime) -> None:
+        """Note that the operator has it, unless its lease has passed to another."""
         with self._database.write() as connection:
-            bulletins.settle(connection, bulletin_id, to_ms(now))
+            bulletins.settle(connection, bulletin, to_ms(now))
 
-    def postpone(self, bulletin_id: int, due_at: datetime, reason: str) -> None:
-        """Tell it at `due_at`; `reason` says why it could not be told now."""
+    def postpone(self, bulletin: Bulletin, due_at: datetime, reason: str) -> None:
+        """Deliver it at `due_at`, unless its lease has passed to another; `reason` says why not now."""
         with self._database.write() as connection:
-            bulletins.postpone(connection, bulletin_id, to_ms(due_at), reason)
+            bulletins.postpone(connection, bulletin, to_ms(due_at), reason)
 
     def all(self) -> list[Alert]:
         """Every alert that was ever raised, by its name."""

@@ -26,15 +26,15 @@ def write(connection: Connection, alert: Mapping[str, Any], channels: Iterable[s
             connection.execute(insert(bulletins).values(row | {"channel": channel, "due_at_ms": now_ms}))
 
 
-def claim(connection: Connection, now_ms: int, until_ms: int) -> list[Bulletin]:
-    """The earliest of each alert and channel that is due, held until `until_ms`."""
-    query = select(bulletins).where(_is_next(now_ms)).order_by(bulletins.c.id)
-    rows = list(connection.execute(query.with_for_update(skip_locked=True)).mappings())
+def claim(connection: Connection, now_ms: int, until_ms: int) -> Bulletin | None:
+    """The earliest that is due, held until `until_ms`; the attempts are the fence of whoever holds it."""
+    query = select(bulletins).where(_is_next(now_ms)).order_by(bulletins.c.id).limit(1)
+    row = connection.execute(query.with_for_update(skip_locked=True)).mappings().first()
+    if row is None:
+        return None
     values = {"due_at_ms": until_ms, "attempts": bulletins.c.attempts + 1}
-    ids = bulletins.c.id.in_([row["id"] for row in rows])
-    if rows:
-        connection.execute(update(bulletins).where(ids).values(values))
-    return [_bulletin(row) for row in rows]
+    connection.execute(update(bulletins).where(bulletins.c.id == row["id"]).values(values))
+    return _bulletin(row)
 
 
 def are_due(connection: Connection, now_ms: int) -> bool:
@@ -42,20 +42,22 @@ def are_due(connection: Connection, now_ms: int) -> bool:
     return connection.execute(select(bulletins.c.id).where(_is_next(now_ms)).limit(1)).first() is not None
 
 
-def settle(connection: Connection, bulletin_id: int, now_ms: int) -> None:
-    """It was told."""
+def settle(connection: Connection, bulletin: Bulletin, now_ms: int) -> None:
+    """It was delivered; changes nothing once another holds it."""
     values = {"told_at_ms": now_ms, "due_at_ms": None, "reason": None}
-    connection.execute(update(bulletins).where(_is_untold(bulletin_id)).values(values))
+    connection.execute(update(bulletins).where(_is_held(bulletin)).values(values))
 
 
-def postpone(connection: Connection, bulletin_id: int, due_at_ms: int, reason: str) -> None:
-    """It could not be told, for `reason`."""
+def postpone(connection: Connection, bulletin: Bulletin, due_at_ms: int, reason: str) -> None:
+    """It could not be delivered, for `reason`; changes nothing once another holds it."""
     values = {"due_at_ms": due_at_ms, "reason": reason}
-    connection.execute(update(bulletins).where(_is_untold(bulletin_id)).values(values))
+    connection.execute(update(bulletins).where(_is_held(bulletin)).values(values))
 
 
-def _is_untold(bulletin_id: int) -> ColumnElement[bool]:
-    return (bulletins.c.id == bulletin_id) & bulletins.c.told_at_ms.is_(None)
+def _is_held(bulletin: Bulletin) -> ColumnElement[bool]:
+    columns = bulletins.c
+    is_ours = (columns.id == bulletin.id) & (columns.attempts == bulletin.attempts + 1)
+    return is_ours & columns.told_at_ms.is_(None)
 
 
 def _is_next(now_ms: int) -> ColumnElement[bool]:

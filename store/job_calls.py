@@ -11,12 +11,10 @@ from store.database import Database
 from store.moments import from_ms_or_none, to_ms
 from store.schema import job_calls
 
-_AT_ONCE = 5
-
 
 @dataclass(frozen=True, slots=True)
 class JobCall:
-    """One end that is to be told; `attempts` were made before."""
+    """One end that is to be told; `attempts` were made before, and are the fence of whoever holds it."""
 
     job_id: str
     url: str
@@ -49,17 +47,21 @@ class JobCalls:
         due_at, ended_at = from_ms_or_none(row.due_at_ms), from_ms_or_none(row.ended_at_ms)
         return CallRecord(row.attempts, row.error, due_at, ended_at)
 
-    def claim(self, now: datetime, *, lease: timedelta) -> list[JobCall]:
-        """Some of what is due, nobody else's for the time of `lease`."""
+    def claim(self, now: datetime, *, lease: timedelta) -> JobCall | None:
+        """What is due first, nobody else's for the time of `lease`, or None.
+
+        One at a time, so that the lease covers one call and no queue of them.
+        """
         columns = job_calls.c
         query = select(job_calls).where(columns.due_at_ms <= to_ms(now)).order_by(columns.due_at_ms)
         with self._database.write() as connection:
-            due = query.limit(_AT_ONCE).with_for_update(skip_locked=True)
-            rows = list(connection.execute(due).mappings())
-            ids = [row["job_id"] for row in rows]
+            due = query.limit(1).with_for_update(skip_locked=True)
+            row = connection.execute(due).mappings().first()
+            if row is None:
+                return None
             values = {"due_at_ms": to_ms(now + lease), "attempts": columns.attempts + 1}
-            connection.execute(update(job_calls).where(columns.job_id.in_(ids)).values(values))
-        return [JobCall(row["job_id"], row["url"], row["body"], row["attempts"]) for row in rows]
+            connection.execute(update(job_calls).where(columns.job_id == row["job_id"]).values(values))
+        return JobCall(row["job_id"], row["url"], row["body"], row["attempts"])
 
     def is_due(self, now: datetime) -> bool:
         """Whether `claim` would find any."""
@@ -68,13 +70,14 @@ class JobCalls:
             return connection.execute(query).first() is not None
 
     def postpone(self, call: JobCall, due_at: datetime, error: str) -> None:
-        """Tell it at `due_at`; `error` says why it could not be told now."""
+        """Tell it at `due_at`, unless its lease has passed to another; `error` says why not now."""
         self._update(call, due_at_ms=to_ms(due_at), error=error)
 
     def end(self, call: JobCall, now: datetime, error: str | None = None) -> None:
-        """It was told; or, with an `error`, it never will be."""
+        """It was told; or, with an `error`, it never will be. Changes nothing once another holds it."""
         self._update(call, due_at_ms=None, ended_at_ms=to_ms(now), error=error)
 
     def _update(self, call: JobCall, **values: int | str | None) -> None:
+        is_held = (job_calls.c.job_id == call.job_id) & (job_calls.c.attempts == call.attempts + 1)
         with self._database.write() as connection:
-            connection.execute(update(job_calls).where(job_calls.c.job_id == call.job_id).values(values))
+            connection.execute(update(job_calls).where(is_held).values(values))

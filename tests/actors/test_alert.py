@@ -16,7 +16,7 @@ from dramatiq import Message
 
 from actors.alert import ping, tell
 from actors.services import Operator
-from domain.alert import Symptom
+from domain.alert import Bulletin, Symptom
 from domain.errors import RejectedError, UnauthorisedError, UnreachableError, UpstreamTimeoutError
 from domain.notice import NoticeState
 from domain.ports import Mailer
@@ -269,3 +269,23 @@ def open_a_seat(rollcall: House) -> None:
     row.open_seats = 1
     rollcall.clock.advance(60)
     rollcall.run()
+
+
+def test_many_bulletins_over_a_slow_channel_are_told_once_each(watched: Watched) -> None:
+    """A second teller comes while the first is at work, as a repeated message does."""
+    services, told = watched.house.services, []
+
+    def slow(bulletin: Bulletin) -> None:
+        told.append(bulletin.alert.name)
+        watched.house.clock.advance(10)
+        if len(told) % 4 == 0:
+            tell(replace(services, operator=Operator({"mail": quick, "webhook": quick})))
+
+    def quick(bulletin: Bulletin) -> None:
+        told.append(bulletin.alert.name)
+
+    symptoms = {f"sources/{i}": SILENT for i in range(20)}
+    services.store.alerts.observe(symptoms, watched.house.clock.now())
+    slow_operator = Operator({"mail": slow, "webhook": slow}, longest_tell_seconds=10)
+    tell(replace(services, operator=slow_operator))
+    assert sorted(told) == sorted([*symptoms, *symptoms])

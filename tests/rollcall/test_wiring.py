@@ -64,5 +64,16 @@ def test_the_slowest_healthy_answers_close_the_breaker_of_a_source(
     assert circuit.state == "closed"
 
 
-def test_the_breakers_of_what_is_no_source_keep_their_own_time_for_probes(tmp_path: Path) -> None:
-    assert policies(tmp_path, SCRAPER_TIMEOUT_SECONDS="300")["mail"].probe_seconds == 60
+@pytest.mark.parametrize(
+    ("name", "settings", "longest_seconds"),
+    [
+        ("mail", {"SMTP_URL": "smtp://127.0.0.1", "NOTIFICATION_FROM_EMAIL": "a@example.edu"}, 7 * 20),
+        ("stripe", {"STRIPE_SECRET_KEY": "sk_test"}, 4 * 20),
+        ("docraptor", {"DOCRAPTOR_API_KEY": "key"}, 5 + 2 * 75),
+        ("gemini", {"GEMINI_API_KEY": "key"}, 5 + 2 * 90),
+    ],
+)
+def test_a_probe_keeps_its_lease_for_as_long_as_its_call_may_last(
+    tmp_path: Path, name: str, settings: dict[str, str], longest_seconds: float
+) -> None:
+    assert policies(tmp_path, **settings)[name].probe_seconds > longest_seconds

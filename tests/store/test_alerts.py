@@ -30,14 +30,18 @@ class Desk:
             self.alerts.observe({NAME: symptom}, self.clock.now())
 
     def claim(self) -> list[Bulletin]:
-        return self.alerts.untold(self.clock.now(), lease=LEASE)
+        """Everything that is due."""
+        found = []
+        while bulletin := self.alerts.claim(self.clock.now(), lease=LEASE):
+            found.append(bulletin)
+        return found
 
     def tell(self) -> list[tuple[str, str]]:
         """Tell everything; channel and state of each, in order."""
         found = []
         while bulletins := self.claim():
             for bulletin in bulletins:
-                self.alerts.told(bulletin.id, self.clock.now())
+                self.alerts.told(bulletin, self.clock.now())
                 found.append((bulletin.channel, bulletin.alert.state.value))
         return found
 
@@ -103,7 +107,7 @@ def test_what_came_and_went_before_it_was_told_is_told_in_order(desk: Desk) -> N
     (first,) = desk.claim()
     assert first.alert.state is AlertState.RAISED
     assert desk.claim() == []
-    desk.alerts.told(first.id, desk.clock.now())
+    desk.alerts.told(first, desk.clock.now())
     assert desk.tell() == [("mail", "cleared")]
 
 
@@ -124,7 +128,7 @@ def test_a_recovery_that_may_have_left_is_followed_by_the_next_episode(desk: Des
     desk.see(None, 60)
     (recovery,) = desk.claim()
     desk.see(FULL)
-    desk.alerts.postpone(recovery.id, desk.clock.now(), "no answer")
+    desk.alerts.postpone(recovery, desk.clock.now(), "no answer")
     assert desk.tell() == [("mail", "cleared"), ("mail", "raised")]
     assert desk.alerts.all()[0].episode == 2
 
@@ -133,7 +137,7 @@ def test_an_outage_of_the_channel_keeps_a_few_bulletins_however_long_it_flaps(de
     for _ in range(50):
         desk.see(FULL)
         for bulletin in desk.claim():
-            desk.alerts.postpone(bulletin.id, desk.clock.now(), "refused")
+            desk.alerts.postpone(bulletin, desk.clock.now(), "refused")
         desk.see(None, 60)
     assert desk.tell() == [("mail", "raised"), ("mail", "cleared")]
 
@@ -149,12 +153,25 @@ def test_a_claim_comes_back_with_the_same_words_when_its_lease_is_over(desk: Des
     assert desk.alerts.all()[0].detail == "0 MiB are free."
 
 
+def test_whoever_lost_the_lease_of_a_bulletin_writes_nothing_of_it(desk: Desk) -> None:
+    desk.see(FULL)
+    (slow,) = desk.claim()
+    desk.clock.advance(121)
+    (again,) = desk.claim()
+    desk.alerts.told(slow, desk.clock.now())
+    desk.alerts.postpone(slow, desk.clock.now(), "no answer")
+    assert desk.claim() == []  # it is still the other's
+    desk.alerts.told(again, desk.clock.now())
+    desk.clock.advance(121)
+    assert desk.claim() == []
+
+
 def test_each_channel_is_told_by_itself(database: Database) -> None:
     desk = Desk(Alerts(database, ("mail", "webhook")))
     desk.see(FULL)
     bulletins = {bulletin.channel: bulletin for bulletin in desk.claim()}
-    desk.alerts.told(bulletins["mail"].id, desk.clock.now())
-    desk.alerts.postpone(bulletins["webhook"].id, desk.clock.now() + timedelta(seconds=30), "refused")
+    desk.alerts.told(bulletins["mail"], desk.clock.now())
+    desk.alerts.postpone(bulletins["webhook"], desk.clock.now() + timedelta(seconds=30), "refused")
     desk.clock.advance(30)
     assert desk.tell() == [("webhook", "raised")]
 

@@ -80,9 +80,13 @@ def test_what_has_ended_is_not_taken_up_again_and_is_told_of_once(database: Data
 
     lease = timedelta(minutes=2)
     assert calls.is_due(NOW)
-    (call,) = calls.claim(NOW, lease=lease)
-    assert calls.claim(NOW, lease=lease) == []
-    (again,) = calls.claim(NOW + lease, lease=lease)
+    call = calls.claim(NOW, lease=lease)
+    assert calls.claim(NOW, lease=lease) is None
+    again = calls.claim(NOW + lease, lease=lease)
+    assert call is not None
+    assert again is not None
+    calls.end(call, NOW)  # as one whose lease has passed to another
+    assert calls.is_due(NOW + 2 * lease)
     assert (call.url, call.attempts, again.attempts) == (NEW.webhook_url, 0, 1)
     calls.postpone(again, NOW + timedelta(hours=1), "503")
     assert not calls.is_due(NOW + timedelta(minutes=59))
