@@ -56,7 +56,7 @@ class NewJob:
     profile: Profile
     given: JsonObject
     idempotency_key: str | None = None
-    webhook_url: str | None = None
+    webhook_url: str | None = field(default=None, repr=False)  # may hold a caller's secret
     retry_of: str | None = None
 
 
@@ -98,7 +98,7 @@ class JobRecord:
     error: str | None = None
     retry_of: str | None = None
     idempotency_key: str | None = None
-    webhook_url: str | None = None
+    webhook_url: str | None = field(default=None, repr=False)  # may hold a caller's secret
     started_at: datetime | None = None
     cancel_asked_at: datetime | None = None
     finished_at: datetime | None = None

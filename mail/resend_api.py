@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -56,7 +56,7 @@ class Resend:
     Source: https://resend.com/docs/api-reference/emails/send-batch-emails
     """
 
-    api_key: str
+    api_key: str = field(repr=False)
     clock: Clock
     api_url: str | None = None
     turns: Turns | None = None

@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import parseaddr
 from functools import cached_property
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from domain.errors import (
@@ -34,12 +33,13 @@ _REPLIES = 14
 _UNAUTHORISED = (smtplib.SMTPAuthenticationError, smtplib.SMTPSenderRefused)
 
 
-class _Server(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Server:
     scheme: str
     host: str
     port: int
     user: str
-    password: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class Smtp:
             server.close()
 
     def _connect(self) -> smtplib.SMTP:
-        _, host, port, _, _ = self._server
+        host, port = self._server.host, self._server.port
         try:
             if self._server.scheme == "smtps":
                 return smtplib.SMTP_SSL(host, port, timeout=self.timeout_seconds, context=self._tls)

@@ -1,7 +1,8 @@
 """Which addresses a caller may have us connect to: those of the open Internet.
 
 A caller's URL could else reach what trusts this machine: its own ports, the network behind it, the cloud's
-metadata. A name is resolved once, every address it has is judged, and the connection goes to one of these.
+metadata. A name is resolved once, every address it has is judged, and the connection goes to one of these; a
+redirect is not followed (`outcall`). So a name that changes its address in between changes nothing.
 Source: OWASP, "Server-Side Request Forgery Prevention".
 """
 
@@ -14,12 +15,51 @@ from urllib.parse import urlsplit
 
 from domain.errors import RejectedError, UnreachableError
 
-_Address = IPv4Address | IPv6Address
-_EMBEDDING = ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16")  # IPv4 in other clothes
-_AZURE = "168.63.129.16/32"  # a cloud's metadata, at a public address
-_RELAY = "192.88.99.0/24"  # to IPv6 in other clothes
-_SPECIAL = tuple(map(ip_network, (*_EMBEDDING, _AZURE, _RELAY)))
-_GIVEN_OUT = ip_network("2000::/3")  # of IPv6; the rest is special or nobody's
+# The interpreter's own table is as old as the interpreter, and takes parts of 192.0.0.0/24 for public.
+# Source: https://www.iana.org/assignments/iana-ipv4-special-registry, with what is routed there as well.
+_SPECIAL_IPV4 = (
+    "0.0.0.0/8",  # this network
+    "10.0.0.0/8",  # private use
+    "100.64.0.0/10",  # carriers' own
+    "127.0.0.0/8",  # loopback
+    "168.63.129.16/32",  # Azure's metadata, at a public address
+    "169.254.0.0/16",  # link-local, most clouds' metadata
+    "172.16.0.0/12",  # private use
+    "192.0.0.0/24",  # protocol assignments; 192.0.0.192 is Oracle's metadata
+    "192.0.2.0/24",  # documentation
+    "192.31.196.0/24",  # AS112
+    "192.52.193.0/24",  # multicast tunnels
+    "192.88.99.0/24",  # relays to 6to4
+    "192.168.0.0/16",  # private use
+    "192.175.48.0/24",  # AS112
+    "198.18.0.0/15",  # benchmarks
+    "198.51.100.0/24",  # documentation
+    "203.0.113.0/24",  # documentation
+    "224.0.0.0/4",  # multicast
+    "240.0.0.0/4",  # reserved, and broadcast
+)
+# Source: https://www.iana.org/assignments/iana-ipv6-special-registry. What lies outside 2000::/3 is listed
+# for the reader: nothing of it is given out.
+_SPECIAL_IPV6 = (
+    "::/96",  # unspecified, loopback, IPv4-compatible
+    "::ffff:0:0/96",  # IPv4-mapped
+    "64:ff9b::/96",  # translated IPv4
+    "64:ff9b:1::/48",  # translated IPv4, local use
+    "100::/64",  # discard
+    "100:0:0:1::/64",  # dummy prefix
+    "2001::/23",  # protocol assignments: Teredo, ORCHID, benchmarks
+    "2001:db8::/32",  # documentation
+    "2002::/16",  # 6to4
+    "2620:4f:8000::/48",  # AS112
+    "3fff::/20",  # documentation
+    "5f00::/16",  # segment routing
+    "fc00::/7",  # private use
+    "fe80::/10",  # link-local
+    "fec0::/10",  # site-local, deprecated
+    "ff00::/8",  # multicast
+)
+_SPECIAL = tuple(map(ip_network, (*_SPECIAL_IPV4, *_SPECIAL_IPV6)))
+_GIVEN_OUT = ip_network("2000::/3")  # of IPv6; the rest is special or unassigned
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -31,9 +71,16 @@ def public_address(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
     found = _resolved(host, port)
-    if not all(map(_is_public, map(ip_address, found))):
+    if not all(is_public(ip_address(each)) for each in found):
         raise RejectedError("the address is not public (WEBHOOK_ALLOW_PRIVATE=1 lets it be)")
     return found[0], port
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether `address` belongs to the open Internet, and leads to no IPv4 address in disguise."""
+    if isinstance(address, IPv6Address) and address not in _GIVEN_OUT:
+        return False
+    return not any(network.version == address.version and address in network for network in _SPECIAL)
 
 
 def _resolved(host: str, port: int) -> list[str]:
@@ -42,12 +89,3 @@ def _resolved(host: str, port: int) -> list[str]:
     except (OSError, UnicodeError) as error:
         raise UnreachableError("the host's name is not known") from error
     return [str(entry[4][0]).partition("%")[0] for entry in found]  # type: ignore[index]
-
-
-def _is_public(address: _Address) -> bool:
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    if isinstance(address, IPv6Address) and address not in _GIVEN_OUT:
-        return False
-    is_special = any(address in network for network in _SPECIAL if network.version == address.version)
-    return address.is_global and not address.is_multicast and not is_special

@@ -26,7 +26,8 @@ LONGEST_SECONDS = longest_call_seconds(_TIMEOUT_SECONDS)
 _REFUSALS: dict[int, type[PermanentError]] = {400: RejectedError, 401: UnauthorisedError, 422: RejectedError}
 # DocRaptor answers 403 to too many documents at a time as well as to a key that may not.
 _TOO_MANY = re.compile(r"simultaneous|too many|limit", re.IGNORECASE)
-_TAGS = re.compile(r"<[^>]*>")
+_TAGS = re.compile(r"<[^<>]*>")  # stops at the next "<", so that a text of them is read once
+_MOST_WORDS = 65_536  # characters of an error that are looked at
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ def _refusal(status: int, told: str) -> RollcallError:
 
 def _words(body: bytes) -> str:
     """What an error says, in XML or JSON, as one short line."""
-    text = body.decode(errors="replace")
+    text = body[:_MOST_WORDS].decode(errors="replace")
     try:
         found = json.loads(text)
         text = "; ".join(map(str, found.values())) if isinstance(found, dict) else text
-    except ValueError:
+    except (ValueError, RecursionError):
         text = _TAGS.sub(" ", text)
     return " ".join(text.split())[:200]

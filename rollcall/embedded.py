@@ -7,10 +7,13 @@ import hashlib
 import os
 import platform
 import socket
+import stat
 import tempfile
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, NoReturn
+from urllib.parse import quote
 
 from domain.errors import ConfigurationError
 
@@ -23,13 +26,16 @@ class NoEmbeddedServerError(ConfigurationError):
 
 
 def redis_url(home: Path) -> str:
-    """Where the embedded server of `home` listens."""
-    return f"unix://{socket_path(home)}"
+    """Where the embedded server of `home` listens. Raises: ConfigurationError where others could listen."""
+    path = socket_path(home)
+    if path.parent != _folder(home):
+        _require_own(path.parent)
+    return f"unix://{quote(str(path))}"
 
 
 def socket_path(home: Path) -> Path:
     """The socket of `home`; in the temporary folder where the home's own path is too long for one."""
-    path = home.absolute() / "valkey" / "valkey.sock"
+    path = _folder(home) / "valkey.sock"
     if len(str(path)) <= _MAX_SOCKET_PATH:
         return path
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:16]
@@ -38,9 +44,10 @@ def socket_path(home: Path) -> Path:
 
 def command(home: Path) -> list[str]:
     """The command that serves `home`, durable: each second its appended operations reach the disk."""
-    folder = home / "valkey"
-    for needed in (folder, socket_path(home).parent):
-        needed.mkdir(mode=0o700, exist_ok=True)
+    folder, socket_folder = home / "valkey", socket_path(home).parent
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if socket_folder != _folder(home):
+        _require_own(socket_folder)
     options = {
         "port": "0",
         "unixsocket": str(socket_path(home)),
@@ -54,6 +61,24 @@ def command(home: Path) -> list[str]:
         "logfile": str(folder / "valkey.log"),
     }
     return [str(_binary()), *(part for name, value in options.items() for part in (f"--{name}", value))]
+
+
+def _folder(home: Path) -> Path:
+    return home.absolute() / "valkey"
+
+
+def _require_own(folder: Path) -> None:
+    """Make `folder`, which lies where everybody may write, unless it is this user's alone already.
+
+    Raises: ConfigurationError for a link, for another owner's, and for one that others may enter.
+    """
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    if not is_own or stat.S_IMODE(found.st_mode) & 0o077:
+        reason = f"{folder}, for the socket of the embedded Valkey, must be a folder of this user alone"
+        raise ConfigurationError({"ROLLCALL_HOME": f"{reason}: remove it, or choose a shorter path"})
 
 
 def serve(home: Path) -> NoReturn:

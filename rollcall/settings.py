@@ -38,6 +38,17 @@ def _decimal(above: float, high: float) -> Callable[[str], float]:
     return parse
 
 
+def _host(text: str) -> str:
+    return _token(text).removeprefix("[").removesuffix("]")
+
+
+def _base_url(text: str) -> str:
+    """What paths are appended to."""
+    if "?" in text or "#" in text:
+        raise ValueError("must be a URL without a query or fragment")
+    return _url("http", "https")(text)
+
+
 def _url(*schemes: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         parts = urlsplit(text)
@@ -79,6 +90,8 @@ def _model(text: str) -> str:
 def _storage(text: str) -> str:
     parts = urlsplit(text)
     is_folder = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
+    if parts.query or parts.fragment:
+        raise ValueError("must write ? and # in a path as %3F and %23")
     if not is_folder and not (parts.scheme == "s3" and parts.netloc):
         raise ValueError("must be file:///folder or s3://bucket/prefix")
     return text.rstrip("/")
@@ -129,7 +142,8 @@ def _prices(text: str) -> Prices:
 
 
 def _setting(name: str, parse: Callable[[str], Any], default: str | None = None, *, help: str) -> Any:  # noqa: A002
-    return field(metadata={"name": name, "parse": parse, "default": default, "help": help})
+    # No value is ever shown: a URL holds a password as easily as a key does.
+    return field(repr=False, metadata={"name": name, "parse": parse, "default": default, "help": help})
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +164,9 @@ class Settings:
         _url("redis", "rediss", "unix", "amqp", "amqps"),
         help="message broker; REDIS_URL by default",
     )
-    host: str = _setting("HOST", _token, "127.0.0.1", help="address to listen on")
+    host: str = _setting("HOST", _host, "127.0.0.1", help="address to listen on")
     port: int = _setting("PORT", _integer(1, 65535), "8000", help="port to listen on")
-    public_url: str | None = _setting(
-        "PUBLIC_URL", _url("http", "https"), help="what links in mails start with"
-    )
+    public_url: str | None = _setting("PUBLIC_URL", _base_url, help="what links in mails start with")
     named_environment: str | None = _setting(
         "ENVIRONMENT", _label, help="what the console calls this installation; production or demo"
     )
@@ -164,7 +176,7 @@ class Settings:
     previous_unsubscribe_secret: str | None = _setting(
         "PREVIOUS_UNSUBSCRIBE_SECRET", secret, help="what signed the links of older mails"
     )
-    scraper_url: str | None = _setting("SCRAPER_URL", _url("http", "https"), help="the scraper service")
+    scraper_url: str | None = _setting("SCRAPER_URL", _base_url, help="the scraper service")
     scraper_secret_token: str | None = _setting("SCRAPER_SECRET_TOKEN", _token, help="its bearer token")
     scraper_timeout_seconds: int = _setting(
         "SCRAPER_TIMEOUT_SECONDS", _integer(1, 300), "30", help="per request"
@@ -184,18 +196,14 @@ class Settings:
         help="preview, resend, postmark or smtp; by what is configured",
     )
     resend_api_key: str | None = _setting("RESEND_API_KEY", _token, help="Resend's API key")
-    resend_api_url: str | None = _setting(
-        "RESEND_API_URL", _url("http", "https"), help="Resend's API, elsewhere"
-    )
+    resend_api_url: str | None = _setting("RESEND_API_URL", _base_url, help="Resend's API, elsewhere")
     resend_webhook_secret: str | None = _setting(
         "RESEND_WEBHOOK_SECRET", _token, help="whsec_… of the webhook"
     )
     postmark_server_token: str | None = _setting(
         "POSTMARK_SERVER_TOKEN", _token, help="the token of Postmark's server"
     )
-    postmark_api_url: str | None = _setting(
-        "POSTMARK_API_URL", _url("http", "https"), help="Postmark's API, elsewhere"
-    )
+    postmark_api_url: str | None = _setting("POSTMARK_API_URL", _base_url, help="Postmark's API, elsewhere")
     smtp_url: str | None = _setting(
         "SMTP_URL", _url("smtp", "smtps", "smtp+starttls"), help="smtp[s]://user:password@host:port"
     )
@@ -269,9 +277,7 @@ class Settings:
     stripe_secret_key: str | None = _setting(
         "STRIPE_SECRET_KEY", _token, help="may refund what cannot be delivered"
     )
-    stripe_api_url: str | None = _setting(
-        "STRIPE_API_URL", _url("http", "https"), help="Stripe's API, elsewhere"
-    )
+    stripe_api_url: str | None = _setting("STRIPE_API_URL", _base_url, help="Stripe's API, elsewhere")
     report_prices: Prices | None = _setting(
         "REPORT_PRICES",
         _prices,
@@ -281,12 +287,10 @@ class Settings:
         "DOCRAPTOR_API_KEY", _token, help="makes the PDFs of reports; made on this machine without"
     )
     docraptor_api_url: str | None = _setting(
-        "DOCRAPTOR_API_URL", _url("http", "https"), help="DocRaptor's API, elsewhere"
+        "DOCRAPTOR_API_URL", _base_url, help="DocRaptor's API, elsewhere"
     )
     gemini_api_key: str | None = _setting("GEMINI_API_KEY", _token, help="makes pictures; none without")
-    gemini_api_url: str | None = _setting(
-        "GEMINI_API_URL", _url("http", "https"), help="Gemini's API, elsewhere"
-    )
+    gemini_api_url: str | None = _setting("GEMINI_API_URL", _base_url, help="Gemini's API, elsewhere")
     gemini_model: str = _setting(
         "GEMINI_MODEL", _model, "gemini-2.5-flash-image", help="the model that makes them"
     )
@@ -309,7 +313,7 @@ class Settings:
         "STORAGE_URL", _storage, help="file:///folder or s3://bucket/prefix; a folder in the home by default"
     )
     storage_endpoint_url: str | None = _setting(
-        "STORAGE_ENDPOINT_URL", _url("http", "https"), help="an S3-compatible service, elsewhere"
+        "STORAGE_ENDPOINT_URL", _base_url, help="an S3-compatible service, elsewhere"
     )
     storage_region: str | None = _setting("STORAGE_REGION", _token, help="the bucket's region")
     storage_access_key_id: str | None = _setting(
@@ -338,7 +342,13 @@ class Settings:
     @property
     def base_url(self) -> str:
         """What absolute links start with."""
-        return self.public_url or f"http://{self.host}:{self.port}"
+        return self.public_url or f"http://{_in_url(self.host)}:{self.port}"
+
+
+def _in_url(host: str) -> str:
+    """`host` as a URL has it; where the web role listens everywhere, it is found on this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
+    return f"[{host}]" if ":" in host else host
 
 
 def parse(values: Mapping[str, str]) -> Settings:

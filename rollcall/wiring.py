@@ -49,7 +49,7 @@ from sources.scraper import PATIENCE_SECONDS, Scraper
 from store.alerts import Alerts
 from store.audit import Audit
 from store.checks import Checks
-from store.database import Database
+from store.database import Database, sqlite_url
 from store.deliveries import Deliveries
 from store.job_calls import JobCalls
 from store.jobs import Jobs
@@ -137,7 +137,7 @@ def redis_client(settings: Settings) -> redis.Redis:
 
 def database_url(settings: Settings) -> str:
     """Where the state is kept."""
-    return settings.database_url or f"sqlite:///{settings.home / 'rollcall.db'}"
+    return settings.database_url or sqlite_url(settings.home / "rollcall.db")
 
 
 def _services(  # noqa: PLR0913 - what the services and the system share

@@ -26,6 +26,11 @@ _WRITES = "rollcall_writes"
 _PROBE = text("UPDATE alembic_version SET version_num = version_num WHERE 1 = 0")
 
 
+def sqlite_url(path: Path) -> str:
+    """The SQLAlchemy URL of the file at `path`, whatever characters that has."""
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
 class Database:
     """One database, SQLite or PostgreSQL, by its SQLAlchemy URL. Connects when first used."""
 

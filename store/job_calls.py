@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
@@ -17,7 +17,7 @@ class JobCall:
     """One end that is to be told; `attempts` were made before, and are the fence of whoever holds it."""
 
     job_id: str
-    url: str
+    url: str = field(repr=False)
     body: str
     attempts: int
 

@@ -69,3 +69,15 @@ def test_a_wrong_key_is_refused_and_never_told(docraptor: DocRaptorStandIn) -> N
     with pytest.raises(UnauthorisedError) as refused:
         printer("<p>Seats</p>")
     assert "dr_wrong_key" not in f"{refused.value} {printer!r}"
+
+
+@pytest.mark.parametrize(
+    "body", [b"<" * 15_000_000, b"<a" * 7_000_000, b"[" * 15_000_000, b"\xff<" * 7_000_000]
+)
+def test_an_error_of_any_shape_is_read_in_one_pass(
+    docraptor: DocRaptorStandIn, printer: DocRaptor, body: bytes
+) -> None:
+    docraptor.answers.append(Answer(422, body))
+    with pytest.raises(RejectedError) as refused:
+        printer("<p>Seats</p>")
+    assert len(str(refused.value)) < 300

@@ -70,6 +70,11 @@ def test_an_installation_is_a_demo_until_it_has_a_catalog_or_a_name() -> None:
         ("BREAKER_SLOW_SECONDS", "30"),
         ("BREAKER_RAMP_SECONDS", "-1"),
         ("REPORT_PRICES", "900"),
+        ("PUBLIC_URL", "https://rollcall.example.edu/?a=b"),
+        ("PUBLIC_URL", "https://rollcall.example.edu/#top"),
+        ("STRIPE_API_URL", "https://stripe.example.edu/?v=1"),
+        ("STORAGE_URL", "file:///srv/a#b"),
+        ("STORAGE_URL", "file:///srv/a?b"),
         ("REPORT_PRICES", "usd:9.00"),
         ("REPORT_PRICES", "usd:900;eur:850"),
         ("REPORT_PRICES", "dollars:900"),
@@ -79,6 +84,20 @@ def test_an_invalid_value_is_named_and_not_shown(name: str, value: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         parse({name: value})
     assert list(caught.value.problems) == [name]
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("::1", "http://[::1]:8000"),
+        ("[::1]", "http://[::1]:8000"),
+        ("::", "http://[::1]:8000"),
+        ("0.0.0.0", "http://127.0.0.1:8000"),  # noqa: S104 - only parsed
+        ("rollcall.lan", "http://rollcall.lan:8000"),
+    ],
+)
+def test_links_lead_to_where_the_web_role_listens(host: str, url: str) -> None:
+    assert parse({"HOST": host}).base_url == url
 
 
 def test_prices_are_amounts_by_currency() -> None:

@@ -8,6 +8,7 @@ import pytest
 from resilience.circuit import BreakerPolicy, Circuit
 from rollcall.settings import parse
 from rollcall.wiring import build
+from store import migrate
 
 SECRETS = dict.fromkeys(("CRON_SECRET", "API_TOKEN", "UNSUBSCRIBE_SECRET"), "0123456789abcdef")
 
@@ -77,3 +78,16 @@ def test_a_probe_keeps_its_lease_for_as_long_as_its_call_may_last(
     tmp_path: Path, name: str, settings: dict[str, str], longest_seconds: float
 ) -> None:
     assert policies(tmp_path, **settings)[name].probe_seconds > longest_seconds
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?b=c", "a%41b", "a b", "ä"])
+def test_the_database_lies_in_the_home_whatever_that_is_called(tmp_path: Path, name: str) -> None:
+    home = tmp_path / name
+    home.mkdir()
+    system = build(parse({"ROLLCALL_HOME": str(home), **SECRETS}))
+    try:
+        migrate.upgrade(system.database)
+    finally:
+        system.close()
+    assert (home / "rollcall.db").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [name]

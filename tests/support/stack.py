@@ -46,6 +46,7 @@ class Stack:
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.port = free_port()
+        self.host = settings.get("HOST", "127.0.0.1")
         self.home = home
         self.log = home.parent / f"{home.name}.log"
         self._environment = environment(home, PORT=str(self.port), **settings)
@@ -88,7 +89,7 @@ class Stack:
         return httpx.post(self.url(path), headers=headers, content=content, timeout=10)
 
     def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}{path}"
 
     def processes(self) -> dict[str, psutil.Process]:
         """Every child by its role, as its title says."""
