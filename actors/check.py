@@ -81,7 +81,9 @@ def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome], pause
     # Before the commit that may finish the run: whoever sees it finished finds its sections free.
     told = [outcome.key for outcome in outcomes if not isinstance(outcome, Failure)]
     _release(services, batch, told)
-    settled = services.store.checks.settle(batch.id, outcomes, now, retry_at=retry_at, waits_for=waits_for)
+    settled = services.store.checks.settle(
+        batch.id, outcomes, now, revisions=batch.revisions, retry_at=retry_at, waits_for=waits_for
+    )
     _tell(services, batch, outcomes, settled)
     _release(services, batch, [key for key in settled.keys if key not in told])
     if settled.run_finished:

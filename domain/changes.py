@@ -1,7 +1,11 @@
 """How one observation moves a section's state, and which changes it makes.
 
 Episodes: a section counts its openings and its instructor assignments. The first known value is a
-baseline and no change; an observation that is not newer than the state changes nothing.
+baseline and no change.
+
+Order: each answer that counts raises the state's revision. Whoever asks a source notes the revision first;
+the answer counts if the state still has it (`is_current`). So what was asked for before something newer was
+stored never replaces it, and no clock has a say.
 """
 
 from __future__ import annotations
@@ -21,11 +25,18 @@ MASS_MISSING_RATIO = 0.2
 
 @dataclass(frozen=True, slots=True)
 class SectionState:
-    """What is known of a section. None stands for "never said"; `observed_at` orders everything."""
+    """What is known of a section. None stands for "never said".
+
+    Shape: `revision` counts the answers that counted, and orders them. `observed_at` is the time of the last
+    one, by the clock of whoever asked: it is for people, and orders nothing. `unreserved_seats` is what the
+    source last said of them; since then it bounds `open_seats`.
+    """
 
     key: SectionKey
+    revision: int = 0
     observed_at: datetime | None = None
     open_seats: int | None = None
+    unreserved_seats: int | None = None
     capacity: int | None = None
     instructor: str | None = None
     details: Details = Details()
@@ -63,19 +74,25 @@ class SectionRetired:
 Change = SeatsRose | InstructorAssigned | SectionRetired
 
 
+def is_current(state: SectionState, asked_revision: int | None) -> bool:
+    """Whether an answer counts that was asked for when the state had `asked_revision`."""
+    return state.revision == asked_revision
+
+
 def advance(state: SectionState, seen: Observation) -> tuple[SectionState, tuple[Change, ...]]:
     """The state after `seen`, and the changes that it makes, in the order they are told."""
-    if not _is_newer(state, seen.observed_at):
-        return state, ()
-    openings, rises = _opened(state, seen.open_seats)
+    open_seats = _open_seats(state, seen)
+    openings, rises = _opened(state, open_seats)
     assignments, named = _assigned(state, seen.instructor)
     moved = replace(
         state,
+        revision=state.revision + 1,
         observed_at=seen.observed_at,
-        open_seats=_latest(seen.open_seats, state.open_seats),
+        open_seats=_latest(open_seats, state.open_seats),
+        unreserved_seats=_latest(seen.unreserved_seats, state.unreserved_seats),
         capacity=_latest(seen.capacity, state.capacity),
         instructor=_latest(seen.instructor, state.instructor),
-        details=seen.details,
+        details=seen.details.over(state.details),
         openings=openings,
         assignments=assignments,
         misses=0,
@@ -86,9 +103,9 @@ def advance(state: SectionState, seen: Observation) -> tuple[SectionState, tuple
 
 def miss(state: SectionState, missing: Missing) -> SectionState:
     """The state after the source said that it has no such section; never "closed"."""
-    if not _is_newer(state, missing.observed_at):
-        return state
-    return replace(state, observed_at=missing.observed_at, misses=state.misses + 1)
+    return replace(
+        state, revision=state.revision + 1, observed_at=missing.observed_at, misses=state.misses + 1
+    )
 
 
 def retire(state: SectionState) -> tuple[SectionState, SectionRetired]:
@@ -102,13 +119,19 @@ def is_mass_missing(missing: int, tracked: int) -> bool:
     return missing > MASS_MISSING_RATIO * tracked
 
 
-def _is_newer(state: SectionState, observed_at: datetime) -> bool:
-    return state.observed_at is None or observed_at > state.observed_at
-
-
 def _latest(said: T | None, known: T | None) -> T | None:
     """What the source says now; where it does not say, what is known stays."""
     return known if said is None else said
+
+
+def _open_seats(state: SectionState, seen: Observation) -> int | None:
+    """The open seats that `seen` shows; where it does not say how many are unreserved, no more than before.
+
+    Source: DESIGN, 1.3: once a section has told its unreserved seats, null means untold.
+    """
+    if seen.open_seats is None or seen.unreserved_seats is not None or state.unreserved_seats is None:
+        return seen.open_seats
+    return min(seen.open_seats, state.unreserved_seats)
 
 
 def _opened(state: SectionState, after: int | None) -> tuple[int, tuple[Change, ...]]:

@@ -5,8 +5,9 @@ A sighting holds until the next one, but only while somebody looked: in a blind 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
 
@@ -19,12 +20,22 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One change in a section's history."""
+    """One change in a section's history.
+
+    Shape: `stamped_at` is the time that was written down, where others contradict it; None where it is
+    `observed_at`.
+    """
 
     observed_at: datetime
     open_seats: int | None
     capacity: int | None
     instructor: str | None
+    stamped_at: datetime | None = None
+
+    @property
+    def stamp(self) -> datetime:
+        """The time that was written down, here and in what it caused."""
+        return self.stamped_at or self.observed_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +128,44 @@ class Day:
     openings: int
     open: timedelta
     looked_at: timedelta
+
+
+def in_sequence(sightings: Sequence[Sighting], until: datetime | None) -> list[Sighting]:
+    """`sightings`, which come in the order in which they were made, with times in that order too.
+
+    Clocks jump, and a wrong one stamps times that the others contradict. Believed are as many as agree with
+    each other and with `until`, the time of the last look; the rest took place at the next believed time.
+    """
+    believed = _longest_rise([each.observed_at for each in sightings], until)
+    ordered: list[Sighting] = []
+    at = until
+    for index in reversed(range(len(sightings))):
+        each = sightings[index]
+        if index in believed or at is None:
+            at = each.observed_at
+            ordered.append(each)
+        else:
+            ordered.append(replace(each, observed_at=at, stamped_at=each.observed_at))
+    return ordered[::-1]
+
+
+def _longest_rise(times: Sequence[datetime], until: datetime | None) -> set[int]:
+    """The places of as many of `times` as never fall and are not after `until`."""
+    ends: list[datetime] = []  # the lowest end of a rise of each length, and below it where that is
+    places: list[int] = []
+    before: dict[int, int | None] = {}
+    for place, at in enumerate(times):
+        if until is not None and at > until:
+            continue
+        length = bisect_right(ends, at)
+        before[place] = places[length - 1] if length else None
+        ends[length:], places[length:] = [at, *ends[length + 1 :]], [place, *places[length + 1 :]]
+    found: set[int] = set()
+    last = places[-1] if places else None
+    while last is not None:
+        found.add(last)
+        last = before[last]
+    return found
 
 
 def openings(history: SectionHistory) -> list[Opening]:

@@ -21,14 +21,27 @@ class Details:
     location: str = ""
     meeting_times: str = ""
 
+    def over(self, known: Details) -> Details:
+        """These details; where they do not say, what is `known`."""
+        if self.course and self.title and self.location and self.meeting_times:
+            return self
+        return Details(
+            self.course or known.course,
+            self.title or known.title,
+            self.location or known.location,
+            self.meeting_times or known.meeting_times,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """A section as its source showed it at one moment.
 
     Shape: `open_seats`, `capacity` and `instructor` are None where the source did not say: unknown is
-    not zero. `instructor` is `UNASSIGNED` when the source says that nobody is. `took_seconds` is how long
-    the source took to answer, None where nobody measured; it tells nothing of the section.
+    not zero. `instructor` is `UNASSIGNED` when the source says that nobody is. `unreserved_seats` is told by
+    sources that keep some seats for groups: `open_seats` equals it then, and where it is None, may count
+    reserved ones. `took_seconds` is how long the source took to answer, None where nobody measured; it tells
+    nothing of the section.
     """
 
     key: SectionKey
@@ -38,6 +51,7 @@ class Observation:
     instructor: str | None
     details: Details = Details()
     took_seconds: float | None = field(default=None, compare=False)
+    unreserved_seats: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -71,9 +71,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Sections of one run that are checked together; `pending` maps each to its failed attempts."""
+    """Sections of one run that are checked together.
+
+    Shape: `pending` maps each to its failed attempts, `revisions` to the revision of its state when the batch
+    was read (`domain.changes.is_current`).
+    """
 
     id: int
     run_id: str
     source: str
     pending: dict[SectionKey, int]
+    revisions: dict[SectionKey, int] = field(default_factory=dict)

@@ -40,12 +40,13 @@ def check(services: Services, key: SectionKey, by: str, *, origin: str) -> Told:
     run begins.
     """
     problems = _problems(services, key)
-    if not problems and services.store.sections.get(key) is None:
+    state = None if problems else services.store.sections.get(key)
+    if not problems and state is None:
         problems["section"] = "has never been watched: it can be looked at without storing"
     _require(problems)
     told = _ask(services, key)
-    if isinstance(told, Observation):
-        _store(services, told, origin)
+    if isinstance(told, Observation) and state is not None:
+        _store(services, told, state.revision, origin)
     record(services, by, "section.check", f"section/{key}", answer=words(told))
     return told
 
@@ -86,11 +87,12 @@ def _ask(services: Services, key: SectionKey) -> Told:
     return outcome
 
 
-def _store(services: Services, seen: Observation, origin: str) -> None:
-    """Settle a run of this one section with what was seen."""
+def _store(services: Services, seen: Observation, revision: int, origin: str) -> None:
+    """Settle a run of this one section with what was seen; if a run overtook it, a worker asks once more."""
     batch_id = _begin(services, seen.key, origin)
-    now = services.clock.now()
-    if services.store.checks.settle(batch_id, [seen], now, retry_at=now).notifications:
+    now, revisions = services.clock.now(), {seen.key: revision}
+    settled = services.store.checks.settle(batch_id, [seen], now, revisions=revisions, retry_at=now)
+    if settled.notifications:
         services.publish(deliver.message())
 
 

@@ -39,6 +39,7 @@ def observation(
             meeting_times=_text_or_null(data, "meeting_times") or "",
         ),
         took_seconds=took_seconds,
+        unreserved_seats=seats(unreserved),
     )
 
 

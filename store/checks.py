@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from domain.changes import Change, SectionState, advance, miss
 from domain.errors import RateLimitedError, UnauthorisedError, is_retryable
-from domain.observation import Failure, Missing, Observation, Outcome
+from domain.observation import Failure, Outcome
 from domain.run import Batch, WaitReason
 from domain.section import SectionKey
-from store import notices
 from store.database import Database
-from store.moments import from_ms, to_ms
+from store.moments import to_ms
+from store.observations import Recorded, record
 from store.retirement import retire_missing
 from store.runs import batch_of, count, finish_if_done, pending_column
 from store.schema import check_batches
-from store.sections import load, save
+from store.sections import revisions
 
 MAX_ATTEMPTS = 4
 # These speak of us, not of the section: they cost it no attempt, and the run's deadline bounds them. Whoever
@@ -59,7 +58,10 @@ class Checks:
         """The batch with what is still to be asked, or None when nothing is."""
         with self._database.read() as connection:
             row = connection.execute(_FIND, {"batch_id": batch_id}).mappings().first()
-        return None if row is None else batch_of(row)
+            if row is None:
+                return None
+            batch = batch_of(row)
+            return replace(batch, revisions=revisions(connection, batch.pending))
 
     def park(self, batch_id: int, due_at: datetime, waits_for: WaitReason) -> None:
         """Leave the batch as it is until `due_at`, or until what it waits for has ended; costs no attempt."""
@@ -73,14 +75,16 @@ class Checks:
         outcomes: Sequence[Outcome],
         now: datetime,
         *,
+        revisions: Mapping[SectionKey, int],
         retry_at: datetime,
         waits_for: WaitReason | None = None,
     ) -> Settled:
-        """Commit what the source said of the batch.
+        """Commit what the source said of the batch; `revisions` are those of the batch when it was read.
 
         Outcomes of sections that are no longer pending count nothing: a message that came twice changes
         nothing twice. Failures worth another attempt stay pending and are due at `retry_at`, or when what
-        they wait for has ended.
+        they wait for has ended. What is to be asked again (`store.observations`) stays pending without
+        having cost an attempt.
         """
         with self._database.write() as connection:
             row = connection.execute(_LOCK, {"batch_id": batch_id}).mappings().first()
@@ -88,10 +92,11 @@ class Checks:
                 return Settled()
             batch = batch_of(row)
             fresh = [outcome for outcome in outcomes if outcome.key in batch.pending]
-            changed, notified = self._apply(connection, fresh, now)
-            remaining, failed = _remaining(batch, fresh)
+            recorded = self._record(connection, fresh, revisions, now)
+            remaining, failed = _remaining(batch, [each for each in fresh if each.key not in recorded.again])
             checked = len(batch.pending) - len(remaining) - failed
-            counts = {"checked": checked, "failed": failed, "changed": changed, "notifications": notified}
+            counts = {"checked": checked, "failed": failed, "changed": recorded.changed}
+            notified = counts["notifications"] = recorded.notifications
             count(connection, batch.run_id, **counts)
             _update_batch(connection, batch.id, remaining, retry_at, waits_for)
             finished = not remaining and finish_if_done(connection, batch.run_id, now)
@@ -99,29 +104,17 @@ class Checks:
                 count(connection, batch.run_id, notifications=retired)
                 notified += retired
         keys = [key for key in batch.pending if key not in remaining]
-        return Settled(keys, changed, notified, finished)
+        return Settled(keys, recorded.changed, notified, finished)
 
-    def _apply(self, connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> tuple[int, int]:
-        told = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
-        if not told:
-            return 0, 0
-        rows = load(connection, [outcome.key for outcome in told])
-        before = dict(rows.values())
-        after: dict[int, SectionState] = {}
-        news: list[tuple[int, SectionState, Change]] = []
-        for outcome in told:
-            row_id, state = rows[outcome.key]
-            after[row_id], changes = _moved(state, outcome)
-            news += [(row_id, after[row_id], change) for change in changes]
-        save(connection, before, after)
-        return len({row_id for row_id, _, _ in news}), notices.add(connection, news, now, self._cooldown)
-
-
-def _moved(state: SectionState, outcome: Observation | Missing) -> tuple[SectionState, tuple[Change, ...]]:
-    # States are kept to the millisecond: more precise times would make an older observation look newer.
-    if outcome.observed_at.microsecond % 1000:
-        outcome = replace(outcome, observed_at=from_ms(to_ms(outcome.observed_at)))
-    return advance(state, outcome) if isinstance(outcome, Observation) else (miss(state, outcome), ())
+    def _record(
+        self,
+        connection: Connection,
+        outcomes: Sequence[Outcome],
+        revisions: Mapping[SectionKey, int],
+        now: datetime,
+    ) -> Recorded:
+        answers = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
+        return record(connection, answers, revisions, now, self._cooldown)
 
 
 def _remaining(batch: Batch, outcomes: Sequence[Outcome]) -> tuple[dict[SectionKey, int], int]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
-from domain.history import SectionHistory, Sighting, Span
+from domain.history import SectionHistory, Sighting, Span, in_sequence
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
 from store.database import Database
@@ -59,15 +59,18 @@ def read(
     connection: Connection, row: RowMapping, looks: Looks, until_ms: int, since_ms: int = 0
 ) -> SectionHistory:
     """The history of the section whose row of `sections` that is."""
-    seen = _sightings(connection, row["id"], since_ms, until_ms)
+    found = _sightings(connection, row["id"], since_ms, until_ms)
     details = Details(row["course"], row["title"], row["location"], row["meeting_times"])
     key = SectionKey(row["source"], row["term"], row["number"])
-    if not seen or row["observed_at_ms"] is None:
+    if not found or row["observed_at_ms"] is None:
         return SectionHistory(key, details)
-    span = (seen[0]["observed_at_ms"], max(seen[-1]["observed_at_ms"], min(row["observed_at_ms"], until_ms)))
+    until_ms = min(row["observed_at_ms"], until_ms)
+    seen = in_sequence([_sighting(each) for each in found], from_ms(until_ms))
+    times_ms = [to_ms(each.observed_at) for each in seen]
+    span = (times_ms[0], max(times_ms[-1], until_ms))
     looked = looks.at(row) & _watched_hours(connection, row["id"], span)
-    looked |= {each["observed_at_ms"] // HOUR_MS for each in seen} | {at_ms // HOUR_MS for at_ms in span}
-    return SectionHistory(key, details, [_sighting(each) for each in seen], from_ms(span[1]), _blind(looked))
+    looked |= {at_ms // HOUR_MS for at_ms in (*times_ms, *span)}
+    return SectionHistory(key, details, seen, from_ms(span[1]), _blind(looked))
 
 
 def read_looks(connection: Connection, since_ms: int, until_ms: int) -> Looks:
@@ -90,19 +93,17 @@ def _row(connection: Connection, key: SectionKey) -> RowMapping | None:
 
 
 def _sightings(connection: Connection, section_id: int, since_ms: int, until_ms: int) -> list[RowMapping]:
-    """The changes in that time, and before them what was known at its beginning."""
+    """The changes in that time as they were made, and before them what was known at its beginning."""
     columns = section_history.c
     is_its = (columns.section_id == section_id) & (columns.observed_at_ms < until_ms)
     query = select(section_history).where(is_its)
-    order = (columns.observed_at_ms, columns.id)
-    found = list(
-        connection.execute(query.where(columns.observed_at_ms >= since_ms).order_by(*order)).mappings()
-    )
+    is_within = columns.observed_at_ms >= since_ms
+    found = list(connection.execute(query.where(is_within).order_by(columns.id)).mappings())
     if since_ms == 0:
         return found
-    before = (
-        query.where(columns.observed_at_ms < since_ms).order_by(*(each.desc() for each in order)).limit(1)
-    )
+    first_id = found[0]["id"] if found else None
+    is_before = ~is_within if first_id is None else columns.id < first_id
+    before = query.where(is_before).order_by(columns.id.desc()).limit(1)
     return [*connection.execute(before).mappings(), *found]
 
 

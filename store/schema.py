@@ -50,8 +50,10 @@ sections = Table(
     Column("term", Text, nullable=False),
     Column("number", Text, nullable=False),
     Column("is_even", Boolean, nullable=False),
+    _count("revision"),  # orders what was asked; times do not
     _moment("observed_at_ms"),
     Column("open_seats", Integer),
+    Column("unreserved_seats", Integer),
     Column("capacity", Integer),
     Column("instructor", Text),
     Column("course", Text, nullable=False, server_default=""),
@@ -75,7 +77,7 @@ section_history = Table(
     Column("open_seats", Integer),
     Column("capacity", Integer),
     Column("instructor", Text),
-    Index(None, "section_id", "observed_at_ms"),
+    Index(None, "section_id", "id"),  # in the order in which it was written: clocks may jump
     Index(None, "observed_at_ms"),
 )
 

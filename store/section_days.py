@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, RowMapping, ScalarSelect, and_, cast, func, select
+from sqlalchemy import BigInteger, Connection, RowMapping, ScalarSelect, and_, cast, delete, func, or_, select
 
 from domain import history
 from store.database import Database, insert_all_new
@@ -38,15 +38,21 @@ class SectionDays:
         self._database = database
 
     def unfinished(self, before_day: int) -> list[int]:
-        """The sections with days before that which are not condensed yet."""
+        """The sections with days before that which are not condensed yet, or days that are yet to end."""
         newest = func.coalesce(_newest_day(), -1)
         is_behind = and_(newest < before_day - 1, sections.c.observed_at_ms >= (newest + 1) * _DAY_MS)
+        is_ahead = newest >= before_day
         with self._database.read() as connection:
-            found = connection.execute(select(sections.c.id).where(is_behind).order_by(sections.c.id))
+            query = select(sections.c.id).where(or_(is_behind, is_ahead)).order_by(sections.c.id)
+            found = connection.execute(query)
             return list(found.scalars())
 
     def condense(self, section_ids: Sequence[int], before_day: int) -> int:
-        """Write the missing days before that of these sections; how many. Safe to repeat."""
+        """Write the missing days before that of these sections; how many. Safe to repeat.
+
+        Days that are yet to end were written by a clock that ran ahead, and are written again when they have.
+        """
+        self._forget(section_ids, before_day)
         query = select(sections, func.coalesce(_newest_day() + 1, 0).label("first_day"))
         with self._database.snapshot() as connection:
             found = list(connection.execute(query.where(sections.c.id.in_(section_ids))).mappings())
@@ -57,6 +63,15 @@ class SectionDays:
             with self._database.write() as connection:
                 insert_all_new(connection, section_days, rows[start : start + _ROWS_AT_ONCE])
         return len(rows)
+
+    def _forget(self, section_ids: Sequence[int], from_day: int) -> None:
+        days = section_days.c
+        is_ahead = (days.section_id.in_(section_ids)) & (days.day >= from_day)
+        with self._database.read() as connection:
+            if connection.execute(select(days.day).where(is_ahead).limit(1)).first() is None:
+                return
+        with self._database.write() as connection:
+            connection.execute(delete(section_days).where(is_ahead))
 
     def totals(self, source: str, term: str) -> list[Total]:
         """What the days of each section of a term came to."""

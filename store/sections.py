@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from domain.changes import SectionState
-from domain.history import Sighting
+from domain.history import Sighting, in_sequence
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
 from store.database import Database, insert_new
@@ -32,8 +32,10 @@ _HISTORY_LIMIT = 500
 _CHUNK = 500  # databases bound the number of parameters
 IS_WATCHED = exists().where(watches.c.section_id == sections.c.id, watches.c.ended_at_ms.is_(None))
 _SAVED = (
+    "revision",
     "observed_at_ms",
     "open_seats",
+    "unreserved_seats",
     "capacity",
     "instructor",
     "course",
@@ -46,10 +48,11 @@ _SAVED = (
     "retirements",
     "retired",
 )
-_beside_time = attrgetter(*(each.name for each in fields(SectionState) if each.name != "observed_at"))
+_TOUCHED = ("revision", "observed_at")  # by every answer
+_facts = attrgetter(*(each.name for each in fields(SectionState) if each.name not in _TOUCHED))
 _UPDATE = update(sections).where(sections.c.id == bindparam("row_id"))
 _SAVE = _UPDATE.values({name: bindparam(name) for name in _SAVED})
-_TOUCH = _UPDATE.values(observed_at_ms=bindparam("observed_at_ms"))
+_TOUCH = _UPDATE.values(revision=bindparam("revision"), observed_at_ms=bindparam("observed_at_ms"))
 _DUE = select(sections.c.source, sections.c.term, sections.c.number).where(
     IS_WATCHED, sections.c.retired.is_(False), sections.c.source.in_(bindparam("sources"))
 )
@@ -59,6 +62,7 @@ _LOAD = select(sections).where(
     sections.c.number.in_(bindparam("numbers")),
 )
 _LOCK = _LOAD.order_by(sections.c.id).with_for_update()
+_REVISIONS = _LOAD.with_only_columns(sections.c.number, sections.c.revision)
 
 
 class Sections:
@@ -84,14 +88,23 @@ class Sections:
         """The latest changes of `key`, newest first."""
         columns = section_history.c
         query = (
-            select(columns.observed_at_ms, columns.open_seats, columns.capacity, columns.instructor)
+            select(
+                columns.observed_at_ms,
+                columns.open_seats,
+                columns.capacity,
+                columns.instructor,
+                sections.c.observed_at_ms.label("until_ms"),
+            )
             .join(sections)
             .where(is_section(key))
-            .order_by(columns.observed_at_ms.desc(), columns.id.desc())
+            .order_by(columns.id.desc())
             .limit(_HISTORY_LIMIT)
         )
         with self._database.read() as connection:
-            return [Sighting(from_ms(row[0]), *row[1:]) for row in connection.execute(query)]
+            rows = connection.execute(query).all()
+        until = from_ms_or_none(rows[0].until_ms) if rows else None
+        found = [Sighting(from_ms(row[0]), *row[1:-1]) for row in reversed(rows)]
+        return in_sequence(found, until)[::-1]
 
     def last_success(self) -> dict[str, datetime]:
         """For each source, when it last said something of any section."""
@@ -111,6 +124,17 @@ def load(
             state = state_of(row)
             found[state.key] = row["id"], state
     return found
+
+
+def revisions(connection: Connection, keys: Iterable[SectionKey]) -> dict[SectionKey, int]:
+    """The revision of each known section of `keys`."""
+    return {
+        SectionKey(source, term, number): revision
+        for (source, term), numbers in _by_term(keys).items()
+        for number, revision in connection.execute(
+            _REVISIONS, {"source": source, "term": term, "numbers": numbers}
+        )
+    }
 
 
 def _by_term(keys: Iterable[SectionKey]) -> dict[tuple[str, str], list[str]]:
@@ -160,13 +184,9 @@ def _ensure(connection: Connection, keys: Sequence[SectionKey]) -> dict[SectionK
 def save(connection: Connection, before: dict[int, SectionState], after: dict[int, SectionState]) -> None:
     """Write the states that moved from `before` to `after`; what changed for people goes to the history."""
     moved = {row_id: state for row_id, state in after.items() if state != before[row_id]}
-    changed = {
-        row_id: state
-        for row_id, state in moved.items()
-        if _beside_time(before[row_id]) != _beside_time(state)
-    }
+    changed = {row_id: state for row_id, state in moved.items() if _facts(before[row_id]) != _facts(state)}
     touched = [
-        {"row_id": row_id, "observed_at_ms": _ms(state)}
+        {"row_id": row_id, "revision": state.revision, "observed_at_ms": _ms(state)}
         for row_id, state in moved.items()
         if row_id not in changed
     ]
@@ -185,8 +205,10 @@ def state_of(row: RowMapping) -> SectionState:
     """The state that a row of `sections` holds."""
     return SectionState(
         key=SectionKey(row["source"], row["term"], row["number"]),
+        revision=row["revision"],
         observed_at=from_ms_or_none(row["observed_at_ms"]),
         open_seats=row["open_seats"],
+        unreserved_seats=row["unreserved_seats"],
         capacity=row["capacity"],
         instructor=row["instructor"],
         details=Details(row["course"], row["title"], row["location"], row["meeting_times"]),
@@ -212,8 +234,10 @@ def _ms(state: SectionState) -> int | None:
 def _columns(state: SectionState) -> dict[str, Any]:
     details = state.details
     return {
+        "revision": state.revision,
         "observed_at_ms": _ms(state),
         "open_seats": state.open_seats,
+        "unreserved_seats": state.unreserved_seats,
         "capacity": state.capacity,
         "instructor": state.instructor,
         "course": details.course,

@@ -80,8 +80,8 @@ def _openings(connection: Connection, first_hour: int) -> Counter[int]:
     columns, earlier = section_history.c, section_history.alias().c
     before = (
         select(earlier.open_seats)
-        .where(earlier.section_id == columns.section_id, earlier.observed_at_ms < columns.observed_at_ms)
-        .order_by(earlier.observed_at_ms.desc())
+        .where(earlier.section_id == columns.section_id, earlier.id < columns.id)
+        .order_by(earlier.id.desc())
         .limit(1)
         .scalar_subquery()
     )

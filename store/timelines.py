@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 
 from domain.run import Run, RunState
 from domain.section import SectionKey, Stagger
@@ -53,9 +53,10 @@ class Timelines:
 
     def first_seen_at(self, key: SectionKey) -> datetime | None:
         """When the history of `key` begins; None when it was never seen."""
-        query = select(func.min(section_history.c.observed_at_ms)).join(sections).where(is_section(key))
+        columns = section_history.c
+        query = select(columns.observed_at_ms).join(sections).where(is_section(key)).order_by(columns.id)
         with self._database.read() as connection:
-            return from_ms_or_none(connection.execute(query).scalar())
+            return from_ms_or_none(connection.execute(query.limit(1)).scalar())
 
     def reports(self, provider_ids: Collection[str]) -> list[Report]:
         """What was reported of these letters, in the order in which it came."""

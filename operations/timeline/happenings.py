@@ -40,7 +40,7 @@ def sightings(key: SectionKey, history: History, first_seen_at: datetime | None)
         yield Event(turn.after.observed_at, what, f"{describe(turn.before)} → {describe(turn.after)}", key)
     if history:
         oldest = history[-1]
-        is_first = oldest.observed_at == first_seen_at
+        is_first = oldest.stamp == first_seen_at
         before = "first seen" if is_first else "older sightings are not shown, then"
         yield Event(oldest.observed_at, What.SEEN, f"{before}: {describe(oldest)}", key)
 
@@ -101,7 +101,7 @@ def gaps(services: Services, key: SectionKey, history: History) -> Iterator[Even
 def _untold(history: History, told: Told) -> Iterator[tuple[Change, Sighting]]:
     for turn in turns(history):
         for change in turn.changes:
-            if (kind_of(change), turn.after.observed_at) not in told:
+            if (kind_of(change), turn.after.stamp) not in told:
                 yield change, turn.after
 
 

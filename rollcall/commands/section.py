@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
 
 from domain.errors import InvalidInputError
+from domain.history import Sighting
 from domain.section import SectionKey
 from operations.watches import seen_at
 from rollcall.output import json_option, show
@@ -47,7 +46,16 @@ def show_(source: str, term: str, number: str, *, as_json: bool) -> None:
         state = system.services.store.sections.get(key)
     if state is None:
         raise InvalidInputError({"section": f"nobody ever watched {key}"})
-    show(map(asdict, history), as_json=as_json, empty=f"{key} was never seen")
+    show(map(_sighting, history), as_json=as_json, empty=f"{key} was never seen")
+
+
+def _sighting(seen: Sighting) -> dict[str, object]:
+    return {
+        "observed_at": seen.observed_at,
+        "open_seats": seen.open_seats,
+        "capacity": seen.capacity,
+        "instructor": seen.instructor,
+    }
 
 
 def _row(found: FoundSection) -> dict[str, object]:

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from domain.history import (
     InstructorChange,
     SectionHistory,
@@ -9,6 +13,7 @@ from domain.history import (
     Span,
     day_of,
     days,
+    in_sequence,
     instructor_changes,
     openings,
 )
@@ -94,3 +99,39 @@ def test_an_instructor_change_needs_two_names() -> None:
         InstructorChange(at(2), "", "Ann"),
         InstructorChange(at(5), "Ann", "Bob"),
     ]
+
+
+def sightings(*hours: float) -> list[Sighting]:
+    return [Sighting(at(hour), number, 30, None) for number, hour in enumerate(hours)]
+
+
+@pytest.mark.parametrize(
+    ("hours", "until", "shown"),
+    [
+        ((1, 2, 3), 4, (1, 2, 3)),
+        ((1, 26, 3), 4, (1, 3, 3)),  # a clock ran a day ahead
+        ((1, 2, 27), 4, (1, 2, 4)),
+        ((25, 2, 26), 27, (25, 26, 26)),  # a clock ran a day behind
+        ((25, 26, 3), 27, (25, 26, 27)),
+        ((26, 27), 4, (4, 4)),
+        ((1, 1), 1, (1, 1)),
+        ((), 4, ()),
+    ],
+)
+def test_times_that_the_others_contradict_become_those_of_the_next(
+    hours: tuple[float, ...], until: float, shown: tuple[float, ...]
+) -> None:
+    found = in_sequence(sightings(*hours), at(until))
+    assert [each.observed_at for each in found] == [at(hour) for hour in shown]
+    assert [each.stamp for each in found] == [at(hour) for hour in hours]
+
+
+@given(st.lists(st.integers(-50, 50), max_size=12), st.integers(-50, 50))
+def test_a_history_never_goes_back_in_time_nor_beyond_the_last_look(hours: list[int], until: int) -> None:
+    found = in_sequence(sightings(*hours), at(until))
+    times = [each.observed_at for each in found]
+    assert times == sorted(times)
+    assert all(time <= at(until) for time in times)
+    assert [each.open_seats for each in found] == list(range(len(hours)))
+    if hours == sorted(hours) and all(hour <= until for hour in hours):
+        assert times == [at(hour) for hour in hours]

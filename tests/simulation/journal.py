@@ -15,7 +15,7 @@ from typing import Any
 _WATCHED = {
     "section_history": {"INSERT": "n.section_id, n.open_seats, n.instructor"},
     "sections": {
-        "UPDATE": "n.id, o.observed_at_ms, n.observed_at_ms, o.openings, n.openings,"
+        "UPDATE": "n.id, o.revision, n.revision, o.openings, n.openings,"
         " o.assignments, n.assignments, o.retirements, n.retirements"
     },
     "watches": dict.fromkeys(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,12 @@ from sqlalchemy import Connection, update
 from actors.services import Store
 from domain.notice import Accepted
 from domain.observation import Outcome
+from domain.section import SectionKey
 from resilience.breaker import CircuitBreaker
 from resilience.lease import Lease
 from resilience.permit import Permit
 from store.checks import Checks
+from store.observations import Recorded
 from store.outbox import MailBatch, Outbox
 from store.runs import Runs
 from store.schema import notifications
@@ -87,11 +89,17 @@ class ProbesWithoutLease(CircuitBreaker):
 class TellsEveryRise(Checks):
     """Forgets which episodes have been told."""
 
-    def _apply(self, connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> tuple[int, int]:
+    def _record(
+        self,
+        connection: Connection,
+        outcomes: Sequence[Outcome],
+        revisions: Mapping[SectionKey, int],
+        now: datetime,
+    ) -> Recorded:
         columns = notifications.c
         told = update(notifications).where(columns.state == "sent", columns.episode >= 0)
         connection.execute(told.values(episode=-1 - columns.id))
-        return super()._apply(connection, outcomes, now)
+        return super()._record(connection, outcomes, revisions, now)
 
 
 def _outbox(kind: type[Outbox]) -> Parts:

@@ -38,10 +38,10 @@ def problems(world: World, last: Run | None) -> list[str]:
 
 
 def _states(commits: list[Commit]) -> Iterator[str]:
-    """States never go back in time, episodes are consecutive, what is final stays."""
+    """Revisions only rise, episodes are consecutive, what is final stays."""
     for commit in commits:
         for section, before, after, *counts in commit.of("sections"):
-            if before is not None and after < before:
+            if after < before:
                 yield f"{commit.at_ms}: section {section} went back from {before} to {after}"
             if any(new - old not in (0, 1) for old, new in zip(counts[::2], counts[1::2], strict=True)):
                 yield f"{commit.at_ms}: section {section} left an episode out: {counts}"

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from domain.notice import Accepted, Letter, NoticeState
 from domain.observation import Details, Missing, Observation, Outcome
-from domain.run import Run
+from domain.run import Batch, Run
 from domain.section import SectionKey, Stagger
 from domain.watch import ALL_KINDS, Kind, Watch
 from store.checks import Checks, Settled
@@ -111,9 +111,21 @@ class Desk:
         assert found is not None
         return found
 
-    def settle(self, batch_id: int, *outcomes: Outcome, retry_seconds: float = 5) -> Settled:
-        now = self.clock.now()
-        return self.checks.settle(batch_id, outcomes, now, retry_at=now + timedelta(seconds=retry_seconds))
+    def settle(
+        self, batch_id: int, *outcomes: Outcome, retry_seconds: float = 5, asked: Batch | None = None
+    ) -> Settled:
+        """As if the batch had been read just now; `asked` is a batch that was read before."""
+        now, batch = self.clock.now(), asked or self.checks.pending(batch_id)
+        revisions = {} if batch is None else batch.revisions
+        retry_at = now + timedelta(seconds=retry_seconds)
+        return self.checks.settle(batch_id, outcomes, now, revisions=revisions, retry_at=retry_at)
+
+    def ask(self, *keys: SectionKey) -> Batch:
+        """A run of one batch that was read, and asked, before anything else happened."""
+        _, (batch_id,) = self.start(keys)
+        batch = self.checks.pending(batch_id)
+        assert batch is not None
+        return batch
 
     def check(self, *outcomes: Outcome) -> Settled:
         """A run of one batch, settled with `outcomes`."""
