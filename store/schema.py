@@ -50,10 +50,8 @@ sections = Table(
     Column("term", Text, nullable=False),
     Column("number", Text, nullable=False),
     Column("is_even", Boolean, nullable=False),
-    _count("revision"),  # orders what was asked; times do not
     _moment("observed_at_ms"),
     Column("open_seats", Integer),
-    Column("unreserved_seats", Integer),
     Column("capacity", Integer),
     Column("instructor", Text),
     Column("course", Text, nullable=False, server_default=""),
@@ -65,6 +63,8 @@ sections = Table(
     _count("misses"),
     _count("retirements"),
     Column("retired", Boolean, nullable=False, server_default=text("false")),
+    _count("revision"),  # orders what was asked; times do not
+    Column("unreserved_seats", Integer),
     UniqueConstraint("source", "term", "number"),
 )
 

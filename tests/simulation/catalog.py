@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.simulation.hosts import Host
     from tests.simulation.world import World
 
-DETAILS = Details("CSE 100", "Advanced Data Structures", "WLH 2001", "MWF 10:00-10:50")
+RESERVED = 2
 PEOPLE = ("Staff", "Curie, Marie", "Noether, Emmy")
 
 
@@ -38,6 +38,7 @@ class Truth:
     exists: bool = True
     is_doomed: bool = False
     is_roomy: bool = False
+    is_reserving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,10 @@ class Scraper:
         section = self.catalog.truth[key]
         if error is not None:
             return Failure(key, error)
-        return Missing(key, now) if not section.exists else _seen(key, section, now)
+        if not section.exists:
+            return Missing(key, now)
+        is_untold = self.catalog.world.weather.strikes(Fault.SOURCE_UNTOLD)
+        return _seen(key, section, now, self.catalog.world.timeline.now_ms, is_untold=is_untold)
 
     def _error(self) -> RollcallError | None:
         weather, chance = self.catalog.world.weather, self.catalog.world.chance
@@ -195,8 +199,14 @@ def _seats_after(section: Truth) -> tuple[int, ...]:
     return (0, 0, 0, 2, 3, -1) if section.open_seats else (1, 2, 3)
 
 
-def _seen(key: SectionKey, section: Truth, now: datetime) -> Observation:
-    return Observation(key, now, seats(section.open_seats), 30, instructor(section.instructor), DETAILS)
+def _seen(key: SectionKey, section: Truth, now: datetime, true_ms: int, *, is_untold: bool) -> Observation:
+    """The section as it is; its place tells when that was. Some keep seats, and do not always tell."""
+    open_seats, named = seats(section.open_seats), instructor(section.instructor)
+    unreserved = open_seats if section.is_reserving and not is_untold else None
+    if section.is_reserving and is_untold and open_seats is not None:
+        open_seats += RESERVED
+    details = Details("CSE 100", "" if is_untold else "Advanced Data Structures", str(true_ms))
+    return Observation(key, now, open_seats, 30, named, details, unreserved_seats=unreserved)
 
 
 def _told(outcome: Outcome) -> str:

@@ -36,6 +36,7 @@ class Fault(StrEnum):
     SOURCE_UNAUTHORISED = auto()
     SOURCE_REJECTS = auto()
     SOURCE_SLOW = auto()
+    SOURCE_UNTOLD = auto()
 
 
 class Outage(StrEnum):
@@ -74,6 +75,7 @@ HIGHEST_RATE = {
     Fault.SOURCE_UNAUTHORISED: 0.1,
     Fault.SOURCE_REJECTS: 0.2,
     Fault.SOURCE_SLOW: 0.5,
+    Fault.SOURCE_UNTOLD: 0.7,
 }
 LONGEST_SECONDS = {
     Outage.DATABASE: 400,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ def problems(world: World, last: Run | None) -> list[str]:
     commits = journal.read(world.stage.raw)
     oracle, found = follow(commits)
     found += _states(commits)
+    found += _observations(commits)
     found += _fences(commits)
     found += attempts.problems(world, commits)
     found += _retirements(world, commits)
@@ -40,7 +41,7 @@ def problems(world: World, last: Run | None) -> list[str]:
 def _states(commits: list[Commit]) -> Iterator[str]:
     """Revisions only rise, episodes are consecutive, what is final stays."""
     for commit in commits:
-        for section, before, after, *counts in commit.of("sections"):
+        for section, before, after, *counts, _, _ in commit.of("sections"):
             if after < before:
                 yield f"{commit.at_ms}: section {section} went back from {before} to {after}"
             if any(new - old not in (0, 1) for old, new in zip(counts[::2], counts[1::2], strict=True)):
@@ -48,6 +49,21 @@ def _states(commits: list[Commit]) -> Iterator[str]:
         for number, before, after, *_ in commit.of("runs"):
             if before in _FINAL and after != before:
                 yield f"{commit.at_ms}: run {number} went from {before} to {after}"
+
+
+def _observations(commits: list[Commit]) -> Iterator[str]:
+    """What was seen later is never replaced by what was seen earlier; no reserved seat is open."""
+    newest_ms: dict[int, int] = defaultdict(int)
+    unreserved: dict[int, int | None] = {}
+    for commit in commits:
+        for section, *_, unreserved[section], seen_ms in commit.of("sections"):
+            if int(seen_ms or 0) < newest_ms[section]:
+                yield f"{commit.at_ms}: section {section} went back in time to {seen_ms}"
+            newest_ms[section] = int(seen_ms or 0)
+        for section, seats, _ in commit.of("section_history"):
+            most = unreserved.get(section)
+            if most is not None and seats > most:
+                yield f"{commit.at_ms}: section {section} has {seats} seats, of {most} unreserved"
 
 
 def _fences(commits: list[Commit]) -> Iterator[str]:

@@ -24,6 +24,7 @@ def write(world: World) -> None:
         truth = Truth(chance.choice((0, 0, 0, 0, 1, 2, None)), chance.choice(PEOPLE))
         if chance.random() < 0.3:
             truth.is_roomy, truth.open_seats = True, 1
+        truth.is_reserving = chance.random() < 0.3
         world.catalog.truth[SectionKey("scraper", "2261", str(number))] = truth
     at_ms, cycles = START_MS - 60_000, []
     world.is_known = chance.random() < 0.8

@@ -159,7 +159,7 @@ def test_after_a_run_under_a_wrong_clock_the_next_one_sees_openings_at_the_right
     desk: Desk, days: int
 ) -> None:
     desk.watch()
-    desk.show(0)
+    desk.show(0, 1, 0)
     desk.clock.advance(days * 86_400)
     desk.show(2, 0)
     desk.clock.advance(-days * 86_400)
@@ -168,7 +168,7 @@ def test_after_a_run_under_a_wrong_clock_the_next_one_sees_openings_at_the_right
     assert state is not None
     assert (state.open_seats, state.observed_at) == (1, now)
     history = desk.sections.history(key())
-    assert [each.open_seats for each in history] == [1, 0, 2, 0]
+    assert [each.open_seats for each in history] == [1, 0, 2, 0, 1, 0]
     times = [each.observed_at for each in history]
     assert times == sorted(times, reverse=True)
     assert now - timedelta(minutes=1) <= min(times) <= max(times) <= now
