@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.words import invisible
+
 _SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _TERM = re.compile(r"[A-Za-z0-9]{1,16}")
 _NUMBER = re.compile(r"[A-Za-z0-9-]{1,32}")
@@ -44,7 +46,7 @@ class SectionKey:
             "section": (_NUMBER, self.number, "1 to 32 letters, digits or -, such as 12431"),
         }
         return {
-            field: f"must be {wanted}"
+            field: invisible(value) or f"must be {wanted}"
             for field, (pattern, value, wanted) in rules.items()
             if not pattern.fullmatch(value)
         }

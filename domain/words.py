@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LIMIT = 200
+_UNSEEN = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 
 
 def plain(text: str, limit: int = _LIMIT) -> str:
@@ -14,6 +15,17 @@ def plain(text: str, limit: int = _LIMIT) -> str:
     visible = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
     line = " ".join(visible.split())
     return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
+
+
+def invisible(text: str) -> str | None:
+    """What is wrong with a field that holds a character which is not seen; None where it holds none.
+
+    Controls, format characters such as a zero-width space, and spaces other than the plain one.
+    """
+    for character in text:
+        if character != " " and unicodedata.category(character) in _UNSEEN:
+            return f"contains an invisible character (U+{ord(character):04X})"
+    return None
 
 
 def day(at: datetime) -> str:

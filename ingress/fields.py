@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from domain.address import MAX_LENGTH as MAX_ADDRESS_LENGTH
+from domain.address import read_address
 from domain.credit import ACCOUNT, is_account
 from domain.section import SectionKey
-from domain.watch import MAX_LENGTH as MAX_ADDRESS_LENGTH
-from domain.watch import NO_ADDRESS, Kind, normal_address
+from domain.watch import Kind
 from ingress.rules import Rule, rule
 from ingress.syntax import INT64_MAX
 
@@ -43,11 +44,8 @@ def text(value: object) -> str:
     examples=["ada@example.edu"],
 )
 def address(value: object) -> str:
-    """An e-mail address, in the spelling under which it is kept."""
-    found = normal_address(text(value))
-    if found is None:
-        raise ValueError(NO_ADDRESS)
-    return found
+    """An e-mail address; it is kept in lower case, its domain in ASCII (punycode)."""
+    return read_address(text(value))
 
 
 @rule(type="string", pattern="^[a-z][a-z0-9_-]{0,31}$", examples=["scraper"])

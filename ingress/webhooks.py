@@ -7,8 +7,8 @@ from http import HTTPStatus
 
 from starlette.responses import JSONResponse, Response
 
+from domain.address import normal_address
 from domain.errors import UnauthorisedError
-from domain.watch import normal_address
 from domain.words import plain
 from ingress import bodies
 from ingress.endpoint import Call, endpoint, writable

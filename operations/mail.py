@@ -6,11 +6,12 @@ from dataclasses import replace
 from uuid import uuid4
 
 from actors.services import Services
+from domain.address import checked_address
 from domain.errors import InvalidInputError
 from domain.notice import Accepted, Letter, Notice, Receipt
 from domain.observation import Details
 from domain.section import SectionKey
-from domain.watch import Kind, checked_address
+from domain.watch import Kind
 from operations.record import entry, record
 from store.refusals import ALL_MAIL
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from domain.address import normal_address
 from domain.errors import ConfigurationError
 from domain.payment import Prices
-from domain.watch import normal_address
 
 MIN_SECRET_LENGTH = 16
 TRANSPORTS = ("preview", "resend", "postmark", "smtp")
@@ -116,10 +116,13 @@ def _cron(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    bare = text.rpartition("<")[2].rstrip(">") if text.endswith(">") else text
-    if normal_address(bare) is None or "\n" in text or "\r" in text:
+    name, bracket, bare = text.rpartition("<") if text.endswith(">") else ("", "", text)
+    address = normal_address(bare.rstrip(">"))
+    if address is None or "\n" in text or "\r" in text:
         raise ValueError("must be an address, such as Rollcall <rollcall@example.edu>")
-    return text
+    if bare.isascii():
+        return text
+    return f"{name}<{address}>" if bracket else address
 
 
 def _mailbox(text: str) -> str:

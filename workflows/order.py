@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from domain.address import read_address
 from domain.errors import InvalidInputError
 from domain.job import Json, JsonObject
 from domain.section import SectionKey
-from domain.watch import NO_ADDRESS, normal_address
 
 MAX_SECTIONS = 20
 
@@ -31,9 +31,11 @@ def read(given: JsonObject) -> Order:
     """The order that `given` holds. Raises: InvalidInputError that names each bad field."""
     problems = {name: "is not a known field" for name in given if name not in Order.__slots__}
     texts = {name: _text(given, name, problems) for name in ("email", "source", "term")}
-    address = normal_address(texts["email"])
-    if address is None:
-        problems.setdefault("email", NO_ADDRESS)
+    address = None
+    try:
+        address = read_address(texts["email"])
+    except ValueError as error:
+        problems.setdefault("email", str(error))
     sections = _sections(given.get("sections"), problems)
     payment = given.get("payment")
     if payment is not None and not isinstance(payment, str):

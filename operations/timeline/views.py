@@ -8,10 +8,10 @@ from __future__ import annotations
 from itertools import chain
 
 from actors.services import Services
+from domain.address import checked_address
 from domain.errors import InvalidInputError
 from domain.history import Sighting
 from domain.section import SectionKey
-from domain.watch import checked_address
 from operations.timeline import happenings, letters, standing
 from operations.timeline.changes import describe
 from operations.timeline.event import Event, Timeline, What, newest_first

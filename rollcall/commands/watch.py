@@ -7,9 +7,10 @@ from typing import IO
 
 import click
 
+from domain.address import checked_address, read_address
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
-from domain.watch import ALL_KINDS, MAX_SEATS, NO_ADDRESS, Kind, checked_address, normal_address
+from domain.watch import ALL_KINDS, MAX_SEATS, Kind
 from operations import watches
 from rollcall.commands.duration import for_option
 from rollcall.commands.person import shell_user
@@ -57,11 +58,14 @@ def add(  # noqa: PLR0913 - a watch has this many wishes
     with open_system() as system:
         sources = list(system.services.sources)
         key = SectionKey(source or sources[0], term, section)
-        address = normal_address(email)
-        problems = key.problems() | ({} if address else {"email": NO_ADDRESS})
+        address, problems = "", key.problems()
+        try:
+            address = read_address(email)
+        except ValueError as error:
+            problems["email"] = str(error)
         if key.source not in sources:
             problems["source"] = f"must be one of {', '.join(sources)}"
-        if problems or address is None:
+        if problems:
             raise InvalidInputError(problems)
         wanted = Wish(address, key, tuple(map(Kind, kinds)) or None, min_seats)
         stored, _ = watches.add(system.services, wanted, shell_user())

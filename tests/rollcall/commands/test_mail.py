@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from domain.address import NO_ADDRESS
 from domain.errors import InvalidInputError
-from domain.watch import NO_ADDRESS
 from tests.rollcall.commands.conftest import Command
 from tests.standins.smtp import SmtpStandIn
 from tests.support.commands import run as a_process

@@ -1,0 +1,69 @@
+"""E-mail addresses: the one spelling of each, and what is wrong with what is none."""
+
+from __future__ import annotations
+
+import re
+
+from domain.errors import InvalidInputError
+from domain.words import invisible
+
+# A spreadsheet takes what begins with =, +, - or @ for a formula, and addresses go out in sheets.
+_LOCAL = re.compile(r"(?![=+-])[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_DOMAIN = re.compile(
+    r"(?=.{4,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
+)
+_MAX_LOCAL_LENGTH = 64  # RFC 5321, 4.5.3.1.1
+MAX_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path of 256 with its angle brackets
+NO_ADDRESS = "must be an e-mail address that does not begin with =, +, - or @"
+"""What is wrong with most of what is no address."""
+
+
+def read_address(given: str) -> str:
+    """The one spelling under which an address is kept and compared: lower case, its domain in ASCII.
+
+    A domain in other letters becomes punycode (IDNA 2008 with the mapping of UTS 46).
+    Raises: ValueError with what is wrong.
+    """
+    address = given.strip()
+    unseen = invisible(address)
+    if unseen is not None:
+        raise ValueError(unseen)
+    local, _, domain = address.rpartition("@")
+    if not local.isascii():
+        raise ValueError(f"{NO_ADDRESS}, with ASCII letters before its @ (not {_first_other(local)})")
+    domain = domain if domain.isascii() else _punycode(domain)
+    is_sound = _LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain)
+    address = f"{local}@{domain}".lower()
+    if not is_sound or len(local) > _MAX_LOCAL_LENGTH or len(address) > MAX_LENGTH:
+        raise ValueError(NO_ADDRESS)
+    return address
+
+
+def normal_address(given: str) -> str | None:
+    """As `read_address`; None where `given` is no address."""
+    try:
+        return read_address(given)
+    except ValueError:
+        return None
+
+
+def checked_address(field: str, given: str) -> str:
+    """As `read_address`. Raises: InvalidInputError that names `field` when `given` is no address."""
+    try:
+        return read_address(given)
+    except ValueError as error:
+        raise InvalidInputError({field: str(error)}) from error
+
+
+def _punycode(domain: str) -> str:
+    import idna  # noqa: PLC0415 - its tables take 3 MB, and few domains need them
+
+    try:
+        return idna.encode(domain, uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        raise ValueError(f"has a domain that IDNA does not allow ({error})") from error
+
+
+def _first_other(text: str) -> str:
+    other = next(character for character in text if not character.isascii())
+    return f"{other}, U+{ord(other):04X}"
