@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Self
@@ -19,12 +20,13 @@ KIBIBYTE = 1024
 class Body:
     """A kind of body; without `media_type` any type will do, with a limit of 0 it is left unread.
 
-    Shape: `schema` describes what is in it.
+    Shape: `schema` describes what is in it; `charsets` are those that its type may name.
     """
 
     limit_bytes: int
     media_type: str | None = None
     schema: Schema | None = None
+    charsets: tuple[str, ...] = ("utf-8", "utf8")
 
     def of(self, schema: Schema) -> Self:
         """The same kind of body, with what `schema` describes in it."""
@@ -33,7 +35,7 @@ class Body:
     async def read(self, request: Request) -> bytes:
         """The whole body. Raises: ProblemError, 415 for another type, 413 for one too large."""
         if self.media_type is not None:
-            _require_type(request.headers, self.media_type)
+            _require_type(request.headers, self.media_type, self.charsets)
         if not self.limit_bytes:
             return b""
         if _declared_bytes(request.headers) > self.limit_bytes:
@@ -56,18 +58,23 @@ NOTHING = Body(0)
 ANYTHING = Body(64 * KIBIBYTE)
 JSON = Body(64 * KIBIBYTE, "application/json")
 FORM = Body(64 * KIBIBYTE, "application/x-www-form-urlencoded")
-CSV = Body(5 * KIBIBYTE * KIBIBYTE, "text/csv")
+# What is in the file decides (`ingress.csv_text`): few clients know the encoding of a spreadsheet's file.
+_SPREADSHEET_CHARSETS = (
+    *("utf-8", "utf8", "us-ascii", "utf-16", "utf-16le", "utf-16be"),
+    *("iso-8859-1", "latin1", "windows-1252", "cp1252"),
+)
+CSV = Body(5 * KIBIBYTE * KIBIBYTE, "text/csv", charsets=_SPREADSHEET_CHARSETS)
 SHEET_FORM = replace(FORM, limit_bytes=CSV.limit_bytes)
 
 
-def _require_type(headers: Headers, media_type: str) -> None:
+def _require_type(headers: Headers, media_type: str, charsets: Sequence[str]) -> None:
     given, *options = (part.strip().lower() for part in headers.get("content-type", "").split(";"))
     charset = dict(option.partition("=")[::2] for option in options).get("charset", "utf-8")
     coding = headers.get("content-encoding", "identity").strip().lower()
-    if given != media_type or charset.strip('"') not in ("utf-8", "utf8") or coding != "identity":
+    if given != media_type or charset.strip('"') not in charsets or coding != "identity":
         raise ProblemError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"The body must be {media_type} in UTF-8, not compressed.",
+            f"The body must be {media_type} in {charsets[0].upper()}, not compressed.",
             headers={"Accept": media_type, "Accept-Encoding": "identity"},
         )
 

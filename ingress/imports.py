@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from actors.services import Services
 from domain.errors import InvalidInputError
-from ingress.sheets import Record, Sheet
+from ingress.sheets import CsvReader, Record
 from ingress.wishes import wish_of
 from operations.watches import COLUMNS, add_all
 from store.enrolment import Wish
 
-_REQUIRED = ("email", "source", "term", "section")
-_BETWEEN_KINDS = re.compile(r"[|\s]+")
+_REQUIRED = ("email", "term", "section")
+_BETWEEN_KINDS = re.compile(r"[|,;\s]+")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
@@ -42,13 +42,15 @@ def read_csv(services: Services, content: bytes, *, default_source: str) -> Read
     """The watches that `content` names; nothing is stored.
 
     Shape: the columns email, source, term, section and perhaps kinds (parted by | or spaces) and min_seats,
-    in any order. An empty source is `default_source`; empty kinds and min_seats count as not given.
+    in any order; source only where several are configured. An empty source is `default_source`; empty kinds
+    and min_seats count as not given.
 
-    Raises: InvalidInputError when it is no such sheet (see `Sheet`).
+    Raises: InvalidInputError when it is no such file (see `CsvReader`).
     """
     wishes: list[tuple[int, Wish]] = []
     rejected: list[tuple[int, str]] = []
-    for line, record in Sheet(content, COLUMNS, _REQUIRED):
+    required = _REQUIRED if len(services.sources) == 1 else (*_REQUIRED, "source")
+    for line, record in CsvReader(content, COLUMNS, required):
         try:
             wishes.append((line, wish_of(_given(record), services.sources, default_source)))
         except InvalidInputError as error:

@@ -29,7 +29,11 @@ _FOLLOW = {"get_watches_id": ("id", "id"), "delete_watches_id": ("id", "id")}
 _LOCATION = {"Location": {"type": "string", "format": "uri"}}
 _SHEET = {
     "type": "string",
-    "description": "A header line and at most 10,000 lines under it; kinds are parted by | or spaces.",
+    "description": (
+        "A header line and at most 10,000 lines under it, parted by commas, semicolons or tabs, in UTF-8,"
+        " UTF-16 or Windows-1252; kinds are parted by | or spaces. Where one source is configured, the column"
+        " source may be missing."
+    ),
     "examples": ["email,source,term,section,kinds,min_seats\nada@example.edu,,2261,12431,seat_available,2\n"],
 }
 

@@ -125,7 +125,11 @@ def export(file: IO[str]) -> None:
 @click.argument("file", type=click.File("rb"))
 @json_option
 def import_(file: IO[bytes], *, as_json: bool) -> None:
-    """Import FILE (CSV: email,source,term,section[,kinds,min_seats]; - for standard input)."""
+    """Import FILE (CSV: email,source,term,section[,kinds,min_seats]; - for standard input).
+
+    As spreadsheets write it: with commas, semicolons or tabs; in UTF-8, UTF-16 or Windows-1252. Where one
+    source is configured its column may be missing. Exits with 1 when a line is rejected; the others are in.
+    """
     from ingress.imports import import_csv  # noqa: PLC0415 - the HTTP import, from here
 
     with open_system() as system:
@@ -139,6 +143,8 @@ def import_(file: IO[bytes], *, as_json: bool) -> None:
         as_json=as_json,
         empty="no line was rejected",
     )
+    if result.rejected:
+        raise SystemExit(1)
 
 
 def _row(stored: StoredWatch) -> dict[str, object]:

@@ -56,23 +56,26 @@ def test_lines_are_counted_as_in_the_file(site: Site) -> None:
 
 def test_a_quote_that_never_closes_is_rejected_where_it_opens(site: Site) -> None:
     answer = site.upload(
-        f'{HEADER}\nada@example.edu,,2261,1\n"bob@example.edu,,2261,2\nx@example.edu,,2261,3'
+        f'{HEADER}\nada@example.edu,,2261,1\nbob@example.edu,,"2261,2\nx@example.edu,,2261,3'
     )
 
-    assert answer.json()["created"] == 1
-    assert [rejected["line"] for rejected in answer.json()["rejected"]] == [3]
+    error = "line: the quote that opens in line 3, column 3, is never closed; nothing after it was read"
+    assert answer.json() == {"created": 1, "existing": 0, "rejected": [{"line": 3, "error": error}]}
 
 
 @pytest.mark.parametrize(
     ("text", "fields"),
     [
-        ("", {"email", "source", "term", "section"}),
-        ("email,term,section\n", {"source"}),
-        (f"{HEADER},color,\n", {"color", ""}),
+        ("", {"email", "term", "section"}),
+        ("email,section\n", {"term"}),
+        (f"{HEADER},color,\n", {"color"}),
+        (f"{HEADER},,kinds\n", {"column 5"}),
         (f"{HEADER},term\n", {"term"}),
         ('"email\n', {"header"}),
-        (b"email,source,term,section\n\xff\n", {"body"}),
-        (HEADER.encode("utf-16"), {"body"}),
+        ("2261,ada@example.edu,12431\n", {"header"}),
+        ("sep=x\n" + HEADER, {"sep"}),
+        (b"PK\x03\x04 a workbook", {"body"}),
+        (HEADER.encode() + b"\n\x81", {"body"}),
         (HEADER + "\n" + "ada@example.edu,,2261,1\n" * 10_001, {"body"}),
     ],
 )
@@ -84,13 +87,50 @@ def test_another_sheet_is_refused_as_a_whole(site: Site, text: str | bytes, fiel
 
 
 @pytest.mark.parametrize(
-    "cells", ["ada@example.edu,,2261,1\x00", "ада@example.edu,,2261,1", "a@example.edu,,2261,\uff11"]
+    "cells",
+    [
+        "ada@example.edu,,2261,1\x00",
+        "ада@example.edu,,2261,1",
+        "a@example.edu,,2261,\uff11",
+        "ada@example.edu,,2261\u200b,1",
+    ],
 )
 def test_odd_characters_are_rejected_by_line(site: Site, cells: str) -> None:
     answer = site.upload(f"{HEADER}\n{cells}\n")
 
     assert [rejected["line"] for rejected in answer.json()["rejected"]] == [2]
     assert site.count("watches") == 0
+
+
+def test_an_invisible_character_is_named_with_its_line_and_column(site: Site) -> None:
+    answer = site.upload(f"{HEADER}\nada@example.edu,,2261\u200b,1\u00ad\n").json()
+
+    error = (
+        "term: contains an invisible character (U+200B); section: contains an invisible character (U+00AD)"
+    )
+    assert answer["rejected"] == [{"line": 2, "error": error}]
+
+
+EXCEL = (
+    "\ufeffsep=;\r\nE-Mail;Term;Section;Kinds;Min seats;;\r\nada@example.edu;2261;12431;;2;;\r\n;;;;;;\r\n"
+)
+
+
+@pytest.mark.parametrize("charset", ["", "; charset=utf-16le", "; charset=windows-1252", '; charset="UTF-8"'])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+def test_a_file_is_read_as_a_spreadsheet_writes_it(site: Site, encoding: str, charset: str) -> None:
+    answer = site.upload(EXCEL.encode(encoding), **{"Content-Type": f"text/csv{charset}"})
+
+    assert answer.json() == {"created": 1, "existing": 0, "rejected": []}
+    (watch,) = site.client.get("/watches", headers=API).json()["items"]
+    assert (watch["email"], watch["source"], watch["min_seats"]) == ("ada@example.edu", "scraper", 2)
+
+
+def test_a_file_without_header_is_read_where_its_meaning_is_clear(site: Site) -> None:
+    assert site.upload("ada@example.edu,2261,12431\n").json()["created"] == 1
+    assert site.upload("bob@example.edu,scraper,2261,12431\n").json()["created"] == 1
+    answer = site.upload("eve@example.edu,elsewhere,2261,12431\n").json()
+    assert answer["rejected"] == [{"line": 1, "error": "source: must be one of scraper"}]
 
 
 def test_a_line_that_a_spreadsheet_would_run_is_rejected_by_its_number(site: Site) -> None:

@@ -131,10 +131,25 @@ document.addEventListener("submit", (event) => {
     setTimeout(() => event.submitter && (event.submitter.disabled = true)); // one click is enough
   }
 });
+// A file's text in the encodings that the server reads (ingress/csv_text.py).
+const decoded = async (file) => {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const zeros = [0, 0];
+  bytes.subarray(0, 256).forEach((byte, at) => (zeros[at % 2] += byte === 0));
+  const isUtf16 = Math.max(...zeros) > 1 && Math.max(...zeros) * 4 >= Math.min(bytes.length, 256);
+  const starts = (first, second) => bytes[0] === first && bytes[1] === second;
+  if (starts(0xff, 0xfe) || (isUtf16 && zeros[1] > zeros[0])) return new TextDecoder("utf-16le").decode(bytes);
+  if (starts(0xfe, 0xff) || isUtf16) return new TextDecoder("utf-16be").decode(bytes);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return new TextDecoder("windows-1252").decode(bytes);
+  }
+};
 // A chosen file fills a field, which is what is sent.
 document.addEventListener("change", async (event) => {
   const field = document.getElementById(event.target.dataset.fills);
-  if (field && event.target.files.length) field.value = await event.target.files[0].text();
+  if (field && event.target.files.length) field.value = await decoded(event.target.files[0]);
 });
 for (const element of document.querySelectorAll("[data-scripted]")) element.hidden = false;
 document.addEventListener("visibilitychange", () => (document.hidden ? rest() : listen()));

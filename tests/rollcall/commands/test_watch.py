@@ -57,3 +57,14 @@ def test_what_is_exported_is_imported_again(run: Command, rows: Rows, tmp_path: 
     assert run("watch", "export").stdout_bytes == sheet.read_bytes()
     assert run("watch", "import", str(sheet)).stderr == "0 created, 1 existed, 0 rejected\n"
     assert rows("audit", "ls", "--action", "watch.import")[0]["count"] == 1
+
+
+def test_an_import_with_rejected_lines_exits_with_1_and_imports_the_others(
+    run: Command, rows: Rows, tmp_path: Path
+) -> None:
+    sheet = tmp_path / "watches.csv"
+    sheet.write_bytes("Email;Term;Section\nzoe@example.edu;2261;12431\nnobody;2261;12431\n".encode("utf-16"))
+    done = run("watch", "import", str(sheet))
+    assert (done.exit_code, done.stderr) == (1, "1 created, 0 existed, 1 rejected\n")
+    assert "email: must be an e-mail address" in done.stdout
+    assert [row["email"] for row in rows("watch", "ls", "--email", "zoe@example.edu")] == ["zoe@example.edu"]
