@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from domain.section import SectionKey
 from domain.watch import Kind
 from ingress.rules import Rule, rule
 from ingress.syntax import INT64_MAX
+from operations.durations import duration
 
 T = TypeVar("T")
 MAX_LENGTH = 1024
@@ -64,6 +66,12 @@ def term(value: object) -> str:
 def section(value: object) -> str:
     """The number of a section, such as 12431."""
     return _sound("section", replace(_SOUND_KEY, number=text(value))).number
+
+
+@rule(type="string", pattern="^[0-9]{1,8}[smhd]$", examples=["7d"])
+def length(value: object) -> timedelta:
+    """How long, such as 90s, 15m, 2h or 7d; a year at most."""
+    return duration(text(value))
 
 
 @rule(type="string", pattern=f"^{_RUN_ID}$", examples=["0d4b3c6f1f6a4f0c9d0e5a7b8c9d0e1f"])

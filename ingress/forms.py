@@ -4,12 +4,14 @@
         email: Annotated[str, address]
         min_seats: Annotated[int | None, integer(1, MAX_SEATS)] = None
 
-A rule (`ingress.fields`) reads what was given. A field without a default must be given.
+A rule (`ingress.fields`) reads what was given. A field without a default must be given. A name that Python
+keeps for itself has a `_` at its end that the world does not see, as in `for_`.
 """
 
 from __future__ import annotations
 
 import functools
+import keyword
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Generic, TypeVar, get_type_hints
@@ -36,14 +38,14 @@ def parse(form: Callable[..., T], given: Mapping[str, object], **rules: Rule[Any
     problems = {name: "is not a known field" for name in given if name not in known}
     problems |= {name: "is missing" for name in required if name not in given}
     values: dict[str, Any] = {}
-    for name in known.keys() & given.keys():
+    for name in (name for name in known if name in given):
         try:
             values[name] = known[name](given[name])
         except ValueError as error:
             problems[name] = str(error)
     if problems:
         raise InvalidInputError(problems)
-    return form(**values)
+    return form(**{_attribute(name): value for name, value in values.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def schema_of(form: Callable[..., object]) -> dict[str, Any]:
 
 
 def _default(form: Any, name: str) -> dict[str, object]:
-    (found,) = (field.default for field in fields(form) if field.name == name)
+    (found,) = (field.default for field in fields(form) if field.name == _attribute(name))
     return {} if found is MISSING or found is None else {"default": found}
 
 
@@ -88,5 +90,10 @@ def _default(form: Any, name: str) -> dict[str, object]:
 def _read(form: Any) -> tuple[dict[str, Rule[Any]], tuple[str, ...]]:
     """The rules of a form, and its fields that must be given."""
     hints = get_type_hints(form, include_extras=True)
-    rules = {name: hint.__metadata__[0] for name, hint in hints.items()}
-    return rules, tuple(field.name for field in fields(form) if field.default is MISSING)
+    rules = {name.removesuffix("_"): hint.__metadata__[0] for name, hint in hints.items()}
+    required = (field.name for field in fields(form) if field.default is MISSING)
+    return rules, tuple(name.removesuffix("_") for name in required)
+
+
+def _attribute(name: str) -> str:
+    return f"{name}_" if keyword.iskeyword(name) else name

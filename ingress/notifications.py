@@ -12,7 +12,7 @@ from domain.notice import NoticeState
 from ingress import representation
 from ingress.bearer import api_token
 from ingress.endpoint import Call, endpoint, readable
-from ingress.fields import digits, one_of, unless_blank
+from ingress.fields import address, digits, one_of, unless_blank
 from ingress.forms import query
 from ingress.manual import Answer, Manual
 from ingress.pages import DEFAULT_LIMIT, cursor_of, limit, page
@@ -26,6 +26,7 @@ class NotificationsForm:
     """Which of the notifications, and which page of them."""
 
     watch_id: Annotated[int | None, unless_blank(digits(1))] = None
+    email: Annotated[str | None, unless_blank(address)] = None
     state: Annotated[NoticeState | None, unless_blank(one_of(NoticeState))] = None
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
     limit: Annotated[int, limit] = DEFAULT_LIMIT
@@ -40,7 +41,11 @@ def list_all(call: Call[NotificationsForm]) -> Response:
     """The notifications, newest first."""
     form = call.query
     found, following = call.surfaces.services.store.deliveries.page(
-        watch_id=form.watch_id, state=form.state, before=form.cursor, limit=form.limit
+        watch_id=form.watch_id,
+        state=form.state,
+        email=form.email,
+        before=form.cursor,
+        limit=form.limit,
     )
     return page(_LISTING, map(representation.notification, found), following)
 

@@ -9,8 +9,10 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from ingress import (
+    api_docs,
     credits,  # noqa: A004 - a room, and what it is about
     cron,
+    front,
     health,
     jobs,
     notifications,
@@ -28,7 +30,7 @@ from ingress.manual import JSON, Answer, Manual
 
 DESCRIBED = (
     *(cron, watches, sections, notifications, jobs, credits),
-    *(unsubscribe, webhooks, stripe, health, runbook),
+    *(unsubscribe, webhooks, stripe, health, runbook, front, api_docs),
 )
 _INFO = {
     "title": "Rollcall",

@@ -16,6 +16,7 @@ from domain.section import SectionKey
 from ingress.surfaces import Surfaces
 from operations.watches import seen_at
 from store.deliveries import StoredNotice
+from store.search import FoundSection
 from store.watches import StoredWatch
 
 Shown = dict[str, object]
@@ -69,13 +70,22 @@ def watch(stored: StoredWatch) -> Shown:
     }
 
 
+def section_summary(found: FoundSection) -> Shown:
+    """A section as listings show it, with the number of its active watches."""
+    return {
+        **_identity(found.state.key),
+        **_current(found.state),
+        **_counts(found.state),
+        "watches": found.watches,
+    }
+
+
 def section(state: SectionState, history: Iterable[Sighting]) -> Shown:
     """A section as it is known, and how it came to be so, newest first."""
-    counts = ("openings", "assignments", "misses", "retirements")
     return {
         **_identity(state.key),
         **_current(state),
-        **{name: getattr(state, name) for name in counts},
+        **_counts(state),
         "history": [_sighting(each) for each in history],
     }
 
@@ -151,6 +161,10 @@ def _step(step: StepRecord) -> Shown:
 
 def _identity(key: SectionKey) -> Shown:
     return {"source": key.source, "term": key.term, "section": key.number}
+
+
+def _counts(state: SectionState) -> Shown:
+    return {name: getattr(state, name) for name in ("openings", "assignments", "misses", "retirements")}
 
 
 def _current(state: SectionState) -> Shown:

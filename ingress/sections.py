@@ -1,8 +1,10 @@
-"""`/sections`: what is known of a section, and how it came to be so."""
+"""`/sections`: what is known of each section, and how it came to be so."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Annotated
 
 from starlette.responses import JSONResponse, Response
 
@@ -10,10 +12,39 @@ from domain.section import SectionKey
 from ingress import fields, representation
 from ingress.bearer import api_token
 from ingress.endpoint import Call, endpoint, readable
-from ingress.forms import Nothing, no_query
+from ingress.fields import text, unless_blank
+from ingress.forms import Nothing, no_query, query
 from ingress.manual import Answer, Manual
+from ingress.pages import DEFAULT_LIMIT, cursor_of, limit, page
 from ingress.problems import not_found
-from ingress.shapes import ref
+from ingress.shapes import page_of, ref
+
+_LISTING = "sections"
+
+
+@dataclass(frozen=True, slots=True)
+class SectionsForm:
+    """Which of the sections, and which page of them."""
+
+    source: Annotated[str | None, unless_blank(fields.source)] = None
+    term: Annotated[str | None, unless_blank(fields.term)] = None
+    q: Annotated[str | None, unless_blank(text)] = None
+    cursor: Annotated[int | None, cursor_of(_LISTING)] = None
+    limit: Annotated[int, limit] = DEFAULT_LIMIT
+
+
+@endpoint(
+    query(SectionsForm),
+    Manual({HTTPStatus.OK: Answer("One page.", page_of("SectionSummary"))}),
+    secrets=api_token,
+)
+def list_all(call: Call[SectionsForm]) -> Response:
+    """The sections that were ever watched; `q` is how a number begins, or a part of a course or title."""
+    form = call.query
+    found, following = call.surfaces.services.store.search.sections(
+        (form.q or "").strip(), source=form.source, term=form.term, after=form.cursor, limit=form.limit
+    )
+    return page(_LISTING, map(representation.section_summary, found), following)
 
 
 @endpoint(
@@ -32,4 +63,7 @@ def show(call: Call[Nothing]) -> Response:
     return JSONResponse(representation.section(state, sections.history(key)))
 
 
-ROUTES = (readable("/sections/{source}/{term}/{number}", show),)
+ROUTES = (
+    readable("/sections", list_all),
+    readable("/sections/{source}/{term}/{number}", show),
+)

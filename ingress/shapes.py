@@ -59,6 +59,12 @@ _SEEN = {
 }
 _DETAILS = dict.fromkeys(("course", "title", "location", "meeting_times"), _TEXT)
 _CURRENT = _SEEN | _DETAILS | {"observed_at": _MOMENT, "retired": {"type": "boolean"}}
+_SECTION = {
+    **_IDENTITY,
+    **_CURRENT,
+    "observed_at": _or_null(_MOMENT, "null until it was first seen."),
+    **dict.fromkeys(("openings", "assignments", "misses", "retirements"), _NUMBER),
+}
 _TRIGGERED = {
     "run_id": {"type": "string", "pattern": "^[0-9a-f]{32}$", "examples": [_RUN_ID]},
     "trigger": _TEXT
@@ -152,10 +158,9 @@ SCHEMAS: dict[str, Schema] = {
         existing=_NUMBER,
         rejected={"type": "array", "items": _with(line=_NUMBER, error=_TEXT)},
     ),
+    "SectionSummary": _with(**_SECTION, watches=_NUMBER),
     "Section": _with(
-        **_IDENTITY,
-        **_CURRENT | {"observed_at": _or_null(_MOMENT, "null until it was first seen.")},
-        **dict.fromkeys(("openings", "assignments", "misses", "retirements"), _NUMBER),
+        **_SECTION,
         history={"type": "array", "items": _with(observed_at=_MOMENT, **_SEEN)},
     ),
     "Notification": _with(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated
 
@@ -11,8 +12,8 @@ from starlette.responses import JSONResponse, Response
 from ingress import bodies, representation
 from ingress.bearer import api_token
 from ingress.endpoint import Call, endpoint, readable, writable
-from ingress.fields import address, digits, section, unless_blank
-from ingress.forms import Nothing, no_query, query, schema_of
+from ingress.fields import address, digits, length, section, unless_blank
+from ingress.forms import Nothing, no_query, parse, query, schema_of
 from ingress.imports import import_csv
 from ingress.manual import Answer, Manual
 from ingress.pages import DEFAULT_LIMIT, cursor_of, limit, page
@@ -20,12 +21,15 @@ from ingress.problems import not_found
 from ingress.shapes import page_of, ref
 from ingress.syntax import json_object
 from ingress.wishes import WatchForm, wish_of
+from operations import watches as operations
+from store.watches import StoredWatch
 
 _LISTING = "watches"
 _ENDED = "ended by the API"
 _API = "the API"
 _PATH = {"id": digits(1)}
-_FOLLOW = {"get_watches_id": ("id", "id"), "delete_watches_id": ("id", "id")}
+_OPERATIONS = ("get_watches_id", "delete_watches_id", "post_watches_id_pause", "post_watches_id_resume")
+_FOLLOW = dict.fromkeys(_OPERATIONS, ("id", "id"))
 _LOCATION = {"Location": {"type": "string", "format": "uri"}}
 _SHEET = {
     "type": "string",
@@ -46,6 +50,13 @@ class WatchesForm:
     section: Annotated[str | None, unless_blank(section)] = None
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
     limit: Annotated[int, limit] = DEFAULT_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class PauseForm:
+    """For how long."""
+
+    for_: Annotated[timedelta, length]
 
 
 @endpoint(
@@ -105,10 +116,7 @@ def list_living(call: Call[WatchesForm]) -> Response:
 )
 def show(call: Call[Nothing]) -> Response:
     """One living watch."""
-    stored = call.surfaces.services.store.watches.get(call.path["id"])
-    if stored is None or stored.ended_at is not None:
-        raise not_found("watch")
-    return JSONResponse(representation.watch(stored))
+    return JSONResponse(representation.watch(_require_active(call)))
 
 
 @endpoint(no_query, Manual({HTTPStatus.NO_CONTENT: Answer("It has ended.")}), secrets=api_token, path=_PATH)
@@ -120,8 +128,46 @@ def end(call: Call[Nothing]) -> Response:
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
+@endpoint(
+    no_query,
+    Manual({HTTPStatus.OK: Answer("The watch, paused.", ref("Watch"))}),
+    secrets=api_token,
+    body=bodies.JSON.of(schema_of(PauseForm)),
+    path=_PATH,
+)
+def pause(call: Call[Nothing]) -> Response:
+    """Send nothing for a watch for a while; what opens meanwhile is not sent later."""
+    form, services = parse(PauseForm, json_object(call.body)), call.surfaces.services
+    _require_active(call)
+    return JSONResponse(representation.watch(operations.pause(services, call.path["id"], form.for_, _API)))
+
+
+@endpoint(
+    no_query,
+    Manual({HTTPStatus.OK: Answer("The watch.", ref("Watch"))}),
+    secrets=api_token,
+    body=bodies.ANYTHING.of({}),
+    path=_PATH,
+)
+def resume(call: Call[Nothing]) -> Response:
+    """Send for a watch again, from now on."""
+    _require_active(call)
+    return JSONResponse(
+        representation.watch(operations.resume(call.surfaces.services, call.path["id"], _API))
+    )
+
+
+def _require_active(call: Call[Nothing]) -> StoredWatch:
+    stored = call.surfaces.services.store.watches.get(call.path["id"])
+    if stored is None or stored.ended_at is not None:
+        raise not_found("active watch")
+    return stored
+
+
 ROUTES = (
     readable("/watches", list_living, POST=add),
     writable("/watches/import", POST=add_many),
     readable("/watches/{id}", show, DELETE=end),
+    writable("/watches/{id}/pause", POST=pause),
+    writable("/watches/{id}/resume", POST=resume),
 )

@@ -54,12 +54,19 @@ class Deliveries:
         self._database = database
 
     def page(
-        self, *, watch_id: int | None, state: NoticeState | None, before: int | None, limit: int
+        self,
+        *,
+        watch_id: int | None,
+        state: NoticeState | None,
+        email: str | None = None,
+        before: int | None,
+        limit: int,
     ) -> tuple[list[StoredNotice], int | None]:
         """The notifications, newest first, and the next cursor."""
         columns = notifications.c
         query = select_notices().order_by(columns.id.desc()).limit(limit + 1)
-        for column, value in ((columns.watch_id, watch_id), (columns.state, state)):
+        wanted = {columns.watch_id: watch_id, columns.state: state, watches.c.email: email}
+        for column, value in wanted.items():
             query = query if value is None else query.where(column == value)
         if before is not None:
             query = query.where(columns.id < before)

@@ -53,13 +53,24 @@ class Search:
         self._database = database
 
     def sections(
-        self, text: str = "", look: Look | None = None, *, after: int | None = None, limit: int
+        self,
+        text: str = "",
+        look: Look | None = None,
+        *,
+        source: str | None = None,
+        term: str | None = None,
+        after: int | None = None,
+        limit: int,
     ) -> tuple[list[FoundSection], int | None]:
         """In the order in which they were first watched, and the next cursor.
 
         Shape: `text` is how the number begins, or a part of the course or title in any case of letters.
         """
-        query = select(sections, _LIVING.label("watches")).where(_matches(text)).order_by(sections.c.id)
+        query = select(sections, _LIVING.label("watches")).order_by(sections.c.id)
+        if text:
+            query = query.where(_matches(text))
+        for column, value in ((sections.c.source, source), (sections.c.term, term)):
+            query = query if value is None else query.where(column == value)
         if look is not None:
             query = query.where(_LOOKS[look])
         if after is not None:

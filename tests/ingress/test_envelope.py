@@ -39,7 +39,7 @@ def test_an_odd_request_id_is_replaced(site: Site, given: str) -> None:
     assert len(site.client.get("/livez", headers={"X-Request-ID": given}).headers["x-request-id"]) == 32
 
 
-@pytest.mark.parametrize("path", ["/", "/nowhere", "/watches/", "/watches/1/2", "/%00", "/%ff", "//livez"])
+@pytest.mark.parametrize("path", ["/nowhere", "/watches/", "/watches/1/2", "/%00", "/%ff", "/livez//"])
 def test_an_unknown_path_is_a_problem(site: Site, path: str) -> None:
     answer = site.client.get(path, headers=API)
 

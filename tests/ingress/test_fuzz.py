@@ -28,11 +28,14 @@ CELLS = st.sampled_from(['"', ",", "\n", "\r", "email", "term", "\0", "\ufeff", 
 LINES = st.lists(CELLS, max_size=12).map("".join)
 PATHS = (
     *("/watches", "/notifications", "/cron/section-checks", "/cron/runs", "/sections/scraper/2261/1"),
+    *("/sections", "/", "/docs"),
     *("/unsubscribe", "/health", "/metrics"),
 )
 BODIES = (
     ("/watches", "application/json"),
     ("/watches/import", "text/csv"),
+    ("/watches/1/pause", "application/json"),
+    ("/watches/1/resume", "application/json"),
     ("/unsubscribe", "multipart/form-data"),
     ("/webhooks/resend", "application/json"),
 )

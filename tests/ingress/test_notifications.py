@@ -70,6 +70,18 @@ def test_notifications_come_in_pages_and_by_filter(site: Site) -> None:
     assert [shown["section"] for shown in mine] == ["2"]
 
 
+def test_notifications_of_one_address_are_listed(site: Site) -> None:
+    everybody = ["ada@example.edu", "bob@example.edu"]
+    for email in everybody:
+        site.add(email=email)
+    _open_seats(site, "12431")
+    for email, found in (("Bob@Example.edu", everybody[1:]), ("eve@example.edu", []), ("", everybody)):
+        items = site.client.get("/notifications", headers=API, params={"email": email}).json()["items"]
+        assert sorted(each["email"] for each in items) == found
+    bad = site.client.get("/notifications?email=nobody", headers=API)
+    assert (bad.status_code, fields_of(bad)) == (422, {"email"})
+
+
 @pytest.mark.parametrize("state", list(NoticeState))
 def test_each_state_can_be_asked_for(site: Site, state: NoticeState) -> None:
     answer = site.client.get("/notifications", headers=API, params={"state": state})

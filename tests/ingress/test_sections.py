@@ -49,3 +49,45 @@ def test_an_unknown_parameter_is_named(site: Site) -> None:
     answer = site.client.get("/sections/scraper/2261/12431?full=1", headers=API)
 
     assert (answer.status_code, fields_of(answer)) == (422, {"full"})
+
+
+def test_sections_are_listed_in_pages_and_by_filter(site: Site) -> None:
+    for number, term in (("12431", "2261"), ("12430", "2261"), ("77", "2262")):
+        site.add(section=number, term=term)
+    site.add(email="bob@example.edu")
+    site.house.catalog.rows[site.house.key("12431")] = Row(open_seats=2)
+    site.house.run()
+    seen: list[str] = []
+    cursor = ""
+    while cursor is not None:
+        query = {"cursor": cursor, "limit": "2", "term": "", "source": "scraper"}
+        page = site.client.get("/sections", headers=API, params=query).json()
+        seen += [each["section"] for each in page["items"]]
+        cursor = page["next_cursor"]
+    assert seen == ["12431", "12430", "77"]
+
+    for query, found in (
+        ({"term": "2262"}, ["77"]),
+        ({"source": "elsewhere"}, []),
+        ({"q": "1243"}, ["12431", "12430"]),
+        ({"q": "cse 1"}, ["12431"]),
+        ({"q": "1243", "term": "2262"}, []),
+    ):
+        items = site.client.get("/sections", headers=API, params=query).json()["items"]
+        assert [each["section"] for each in items] == found, query
+    (shown,) = site.client.get("/sections?q=12431", headers=API).json()["items"]
+    assert (shown["open_seats"], shown["watches"], shown["course"]) == (2, 2, "CSE 100")
+    assert "history" not in shown
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [("source=X&term=%20&limit=0", {"source", "term", "limit"}), ("number=1", {"number"})],
+)
+def test_a_bad_filter_of_sections_is_named(site: Site, query: str, fields: set[str]) -> None:
+    answer = site.client.get(f"/sections?{query}", headers=API)
+    assert (answer.status_code, fields_of(answer)) == (422, fields)
+
+
+def test_sections_are_listed_for_the_token_alone(site: Site) -> None:
+    assert site.client.get("/sections").status_code == 401

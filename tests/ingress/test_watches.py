@@ -316,3 +316,43 @@ def test_the_api_is_not_for_strangers(site: Site, method: str, path: str, header
     answer = site.client.request(method, path, headers=headers)
 
     assert (answer.status_code, fields_of(answer)) == (401, set())
+
+
+def test_a_watch_is_paused_and_resumed(site: Site) -> None:
+    watch_id = site.add().json()["id"]
+    paused = site.client.post(f"/watches/{watch_id}/pause", headers=API, json={"for": "7d"})
+    assert (paused.status_code, paused.json()["paused_until"]) == (200, "2026-01-22T09:00:00.000Z")
+    resumed = site.client.post(f"/watches/{watch_id}/resume", headers=API)
+    assert (resumed.status_code, resumed.json()["paused_until"]) == (200, None)
+    assert resumed.json() == site.client.get(f"/watches/{watch_id}", headers=API).json()
+    records, _ = site.house.services.store.audit.page(None, 9)
+    assert [(each.entry.by, each.entry.action) for each in records] == [
+        ("the API", "watch.resume"),
+        ("the API", "watch.pause"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, {"for"}),
+        ({"for": "7"}, {"for"}),
+        ({"for": "400d"}, {"for"}),
+        ({"for": 7}, {"for"}),
+        ({"for": "1d", "for_": "1d", "until": "x"}, {"for_", "until"}),
+    ],
+)
+def test_a_pause_of_a_bad_length_is_named(site: Site, body: dict[str, object], fields: set[str]) -> None:
+    watch_id = site.add().json()["id"]
+    answer = site.client.post(f"/watches/{watch_id}/pause", headers=API, json=body)
+    assert (answer.status_code, fields_of(answer)) == (422, fields)
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_a_watch_that_has_ended_is_neither_paused_nor_resumed(site: Site, verb: str) -> None:
+    watch_id = site.add().json()["id"]
+    site.client.delete(f"/watches/{watch_id}", headers=API)
+    for number in (watch_id, 404):
+        answer = site.client.post(f"/watches/{number}/{verb}", headers=API, json={"for": "1d"})
+        assert answer.status_code == 404
+    assert site.client.post(f"/watches/{watch_id}/{verb}", json={"for": "1d"}).status_code == 401
