@@ -15,7 +15,7 @@ from domain.section import SectionKey, Stagger
 from operations.record import entry
 from operations.room import ControlRoom
 from store.enrolment import Wish
-from store.watches import StoredWatch
+from store.watches import StoredWatch, WatchFilter
 
 COLUMNS = ("email", "source", "term", "section", "kinds", "min_seats")
 """The columns of a sheet of watches; kinds are parted by |."""
@@ -61,6 +61,27 @@ def resume(services: Services, watch_id: int, by: str) -> StoredWatch:
     told = entry(services, by, "watch.resume", f"watch/{watch_id}")
     _require(services.store.watches.pause(watch_id, None, told), watch_id)
     return _stored(services, watch_id)
+
+
+def pause_all(services: Services, wanted: WatchFilter, length: timedelta, by: str) -> int:
+    """As `pause`, for every watch that is meant, in one transaction; how many."""
+    until = services.clock.now() + length
+    said = wanted.said | {"seconds": length.total_seconds()}
+    return services.store.watches.pause_all(
+        wanted, until, entry(services, by, "watch.pause", "watches", **said)
+    )
+
+
+def resume_all(services: Services, wanted: WatchFilter, by: str) -> int:
+    """As `resume`, for every watch that is meant, in one transaction; how many."""
+    told = entry(services, by, "watch.resume", "watches", **wanted.said)
+    return services.store.watches.pause_all(wanted, None, told)
+
+
+def end_all(services: Services, wanted: WatchFilter, by: str) -> int:
+    """As `end`, for every watch that is meant, in one transaction; how many."""
+    told = entry(services, by, "watch.end", "watches", **wanted.said)
+    return services.store.watches.end_all(wanted, _ENDED, services.clock.now(), told)
 
 
 def living(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, select, update
 
 from domain.changes import SectionState
 from domain.errors import InvalidInputError
@@ -22,7 +22,7 @@ from store.refusals import opted_out
 from store.schema import sections, watches
 from store.sections import is_section, state_of
 
-__all__ = ["Audience", "StoredWatch", "Watches", "Wish"]
+__all__ = ["Audience", "StoredWatch", "WatchFilter", "Watches", "Wish"]
 
 _LIMIT = 1000
 
@@ -50,6 +50,33 @@ class Audience:
 
     people: int
     since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WatchFilter:
+    """Which active watches are meant; None stands for any. `section` is a number in any source and term."""
+
+    email: str | None = None
+    source: str | None = None
+    term: str | None = None
+    section: str | None = None
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What is given, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """The condition on rows of `watches`."""
+        wanted = {sections.c.source: self.source, sections.c.term: self.term, sections.c.number: self.section}
+        conditions = [column == value for column, value in wanted.items() if value is not None]
+        meant: list[ColumnElement[bool]] = [watches.c.ended_at_ms.is_(None)]
+        if self.email is not None:
+            meant.append(watches.c.email == self.email)
+        if conditions:
+            meant.append(watches.c.section_id.in_(select(sections.c.id).where(*conditions)))
+        return and_(*meant)
 
 
 class Watches:
@@ -95,16 +122,17 @@ class Watches:
         after: int | None,
         limit: int,
     ) -> tuple[list[StoredWatch], int | None]:
-        """The living watches in the order they were made, and the next cursor.
-
-        Shape: `section` is a number in any source and term, `key` one section.
-        """
-        query = _select().where(watches.c.ended_at_ms.is_(None)).order_by(watches.c.id).limit(limit + 1)
-        conditions = {watches.c.email: email, sections.c.number: section}
+        """As `matching`; `section` is a number in any source and term, `key` one section."""
+        wanted = WatchFilter(email, section=section)
         if key is not None:
-            query = query.where(is_section(key))
-        for column, value in conditions.items():
-            query = query if value is None else query.where(column == value)
+            wanted = WatchFilter(email, key.source, key.term, key.number)
+        return self.matching(wanted, after=after, limit=limit)
+
+    def matching(
+        self, wanted: WatchFilter, *, after: int | None, limit: int
+    ) -> tuple[list[StoredWatch], int | None]:
+        """The active watches in the order they were made, and the next cursor."""
+        query = _select().where(wanted.condition).order_by(watches.c.id).limit(limit + 1)
         if after is not None:
             query = query.where(watches.c.id > after)
         with self._database.read() as connection:
@@ -135,6 +163,29 @@ class Watches:
             if is_living:
                 audit.write(connection, entry)
         return is_living
+
+    def count(self, wanted: WatchFilter) -> tuple[int, int]:
+        """How many active watches are meant, and of how many addresses."""
+        counts = (func.count(), func.count(watches.c.email.distinct()))
+        with self._database.read() as connection:
+            found, people = connection.execute(select(*counts).where(wanted.condition)).one()
+        return int(found), int(people)
+
+    def pause_all(self, wanted: WatchFilter, until: datetime | None, entry: Entry | None = None) -> int:
+        """As `pause`, for every watch that is meant; how many."""
+        paused = update(watches).where(wanted.condition)
+        if until is None:
+            paused = paused.where(~opted_out(watches.c.email, watches.c.section_id))
+        until_ms = None if until is None else to_ms(until)
+        with self._database.write() as connection:
+            count = connection.execute(paused.values(paused_until_ms=until_ms)).rowcount
+            if count:
+                audit.write(connection, entry, count=count)
+        return count
+
+    def end_all(self, wanted: WatchFilter, reason: str, now: datetime, entry: Entry | None = None) -> int:
+        """End every watch that is meant; how many."""
+        return self._end(wanted.condition, reason, now, entry)
 
     def end(self, watch_id: int, reason: str, now: datetime, entry: Entry | None = None) -> bool:
         """End one watch; False when no such watch is living."""

@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from ingress.bodies import KIBIBYTE, SHEET_FORM
 from ingress.console.page import page
+from ingress.console.watch_filter import WatchFilterForm
 from ingress.endpoint import Call, endpoint, readable
-from ingress.fields import address, unless_blank
 from ingress.forms import Nothing, no_query, query
 from ingress.manual import Manual
 from ingress.pages import cursor, cursor_of
@@ -23,10 +23,9 @@ _SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
-class WatchesForm:
-    """Whose, and which page of them."""
+class WatchesForm(WatchFilterForm):
+    """Which watches, and which page of them."""
 
-    email: Annotated[str | None, unless_blank(address)] = None
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
 
 
@@ -34,15 +33,18 @@ class WatchesForm:
 def show_all(call: Call[WatchesForm]) -> Response:
     """The living watches, in the order in which they were made."""
     form, services = call.query, call.surfaces.services
-    watches, following = services.store.watches.page(email=form.email, after=form.cursor, limit=_SHOWN)
+    watches, following = services.store.watches.matching(form.filter, after=form.cursor, limit=_SHOWN)
+    count, people = services.store.watches.count(form.filter)
     return page(
         call,
         "watches.html",
         watches=watches,
         form=form,
+        count=count,
+        people=people,
         default_source=call.surfaces.default_source,
         now=services.clock.now(),
-        filters=urlencode({"email": form.email or ""}),
+        filters=urlencode(form.given),
         older=cursor(_LISTING, following),
     )
 

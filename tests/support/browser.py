@@ -13,6 +13,21 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 Scheme = Literal["light", "dark"]
 DESK, PHONE = (1280, 900), (380, 800)
+_CLIPPED = """() => {
+  const isOutside = (inner, left, right) => inner.right > right + 1 || inner.left < left - 1;
+  const isClipped = (element) => {
+    const place = element.getBoundingClientRect();
+    if (!place.width) return false;
+    for (let outer = element.parentElement; outer; outer = outer.parentElement) {
+      const around = outer.getBoundingClientRect();
+      const hides = getComputedStyle(outer).overflowX !== "visible";
+      if (hides && isOutside(place, around.left, around.right)) return true;
+    }
+    return isOutside(place, 0, innerWidth);
+  };
+  const found = document.querySelectorAll("button, a.button, input:not([type=hidden]), select, textarea");
+  return [...found].filter(isClipped).map((element) => element.textContent || element.name);
+}"""
 _GRAVE = {"serious", "critical"}
 
 
@@ -60,6 +75,10 @@ class Tab:
             if each["impact"] in _GRAVE
             for node in each["nodes"]
         ]
+
+    def clipped(self) -> list[str]:
+        """What can be pressed or filled in and lies, in part, outside the window or what scrolls in it."""
+        return list(self.page.evaluate(_CLIPPED))
 
     def overflow_px(self) -> int:
         """By how much the page is wider than its window."""

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from ingress.console.actions import Action
-from ingress.console.acts import breakers, dead, jobs, lease, mail, pauses, runs, sections, sheets, watches
+from ingress.console.acts import (
+    breakers,
+    dead,
+    jobs,
+    lease,
+    mail,
+    pauses,
+    runs,
+    sections,
+    sheets,
+    watch_batches,
+    watches,
+)
 
-_MODULES = (runs, jobs, pauses, breakers, lease, sections, watches, sheets, mail, dead)
+_MODULES = (runs, jobs, pauses, breakers, lease, sections, watches, watch_batches, sheets, mail, dead)
 ACTIONS: tuple[Action[Any], ...] = tuple(action for module in _MODULES for action in module.ACTIONS)

@@ -21,7 +21,7 @@ from store.enrolment import Wish
 from store.watches import StoredWatch
 
 _ALL = "all"
-_LENGTHS = {"1d": "1 day", "7d": "7 days", "30d": "30 days", "180d": "180 days"}
+LENGTHS = {"1d": "1 day", "7d": "7 days", "30d": "30 days", "180d": "180 days"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class PauseForm:
     """Which watch, and for how long."""
 
     id: Annotated[int, digits(1)]
-    length: Annotated[str, one_of(_LENGTHS)] = "7d"
+    length: Annotated[str, one_of(LENGTHS)] = "7d"
 
 
 def _plan_add(room: ControlRoom, form: AddForm) -> Plan:
@@ -93,7 +93,7 @@ def _plan_pause(room: ControlRoom, form: PauseForm) -> Plan:
         f"{stored.watch.email} hears nothing of {stored.watch.key} until then.",
         "What opens meanwhile is not told later; the next opening after it is.",
     )
-    question = Question("length", "For", form.length, tuple(_LENGTHS.items()))
+    question = Question("length", "For", form.length, tuple(LENGTHS.items()))
     return Plan(f"Pause watch {form.id}?", "Pause", effects, (question,))
 
 

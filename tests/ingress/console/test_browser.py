@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from actors.dispatch import dispatch
 from rollcall.embedded import redis_url
 from tests.standins.scraper import TOKEN, Reply, ScraperStandin
 from tests.support import browser as browsers
-from tests.support.browser import PHONE, Scheme, Tab
+from tests.support.browser import DESK, PHONE, Scheme, Tab
 from tests.support.stack import API_TOKEN, Stack, stack, wait_until
 from tests.support.workbench import bury
 
@@ -319,6 +320,25 @@ def test_every_page_fits_a_phone(scene: Scene) -> None:
             phone.open(path)
             overflow[path] = phone.overflow_px()
     assert {path: px for path, px in overflow.items() if px > 0} == {}
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE])
+def test_no_button_is_clipped_beside_a_long_address(scene: Scene, size: tuple[int, int]) -> None:
+    address = "a.rather.long.address.of.a.student@students.example-university.edu"
+    watch = {
+        "email": address,
+        "term": "2261",
+        "section": OTHER,
+        "kinds": ["seat_available", "section_retired"],
+    }
+    found = scene.running.post("/watches", json.dumps(watch).encode(), "application/json").json()
+    scene.running.post(f"/watches/{found['id']}/pause", b'{"for":"7d"}', "application/json")
+    with browsers.tab(scene.browser, scene.url, size=size, cookies=scene.cookies) as window:
+        clipped = {}
+        for path in PATHS[:-1]:
+            window.open(path)
+            clipped[path] = window.clipped()
+    assert {path: buttons for path, buttons in clipped.items() if buttons} == {}
 
 
 def test_no_page_asks_for_what_its_policy_forbids(desk: Tab) -> None:

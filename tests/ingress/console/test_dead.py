@@ -100,3 +100,18 @@ def test_where_the_broker_keeps_them_that_is_said(stage: Stage, a_house: House) 
         answer = client.get("/console/dead")
     assert answer.status_code == 409
     assert "with a Redis broker only" in words(answer)
+
+
+def test_all_of_one_cause_are_shown_in_pages(
+    guest: httpx.Client, redis_client: redis.Redis, prefix: str
+) -> None:
+    for number in range(53):
+        bury(redis_client, prefix, message("work.do", number, rollcall_cause="Timeout"), DIED_MS + number)
+    assert 'href="/console/dead?' in guest.get("/console/dead").text
+    first = guest.get("/console/dead?exact_cause=Timeout")
+    second = guest.get("/console/dead?exact_cause=Timeout&page=2")
+    assert first.text.count("work.do(") == 50
+    assert second.text.count("work.do(") == 3
+    assert "Older" in words(first)
+    assert "Newer" in words(second)
+    assert "Older" not in words(second)

@@ -55,7 +55,9 @@ def suppress(site: Site, email: str) -> None:
 
 @pytest.mark.usefixtures("told")
 def test_notifications_are_listed_by_their_state(guest: httpx.Client) -> None:
-    assert "1 ada@example.edu seat available scraper/2261/12430 sent" in words(guest.get("/console/mail"))
+    assert "1 ada@example.edu seat available scraper/2261/12430 CSE 100 sent" in words(
+        guest.get("/console/mail")
+    )
     assert "There are no such notifications." in words(guest.get("/console/mail?state=dead"))
 
 

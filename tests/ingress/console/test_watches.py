@@ -8,6 +8,7 @@ from ingress.sheets import MAX_RECORDS
 from tests.ingress.console.test_actions import confirm
 from tests.ingress.console.visitor import said, words
 from tests.ingress.site import Site
+from tests.support.catalog import Row
 
 
 def test_the_watches_of_an_address_are_found(site: Site, guest: httpx.Client) -> None:
@@ -17,6 +18,31 @@ def test_the_watches_of_an_address_are_found(site: Site, guest: httpx.Client) ->
     bobs = words(guest.get("/console/watches?email=Bob@example.edu"))
     assert "Watch 2 bob@example.edu" in bobs
     assert "ada@example.edu" not in bobs
+
+
+def test_watches_are_found_by_section_and_term_with_the_name_of_their_course(
+    site: Site, guest: httpx.Client
+) -> None:
+    site.house.watch()
+    site.house.watch("12431", "bob@example.edu")
+    site.house.catalog.rows[site.house.key()] = Row(3)
+    site.house.run()
+    found = words(guest.get("/console/watches?section=12430&term=2261&source=&email="))
+    assert "1 active watch of 1 address" in found
+    assert "scraper/2261/12430 CSE 100" in found
+    assert "bob@example.edu" not in found
+    assert "No active watch matches." in words(guest.get("/console/watches?term=2262"))
+
+
+def test_the_form_that_adds_a_watch_is_above_the_list(site: Site, guest: httpx.Client) -> None:
+    watch = site.house.watch()
+    for path in ("/console/watches", "/console/sections/scraper/2261/12430"):
+        page = guest.get(path).text
+        assert (
+            0
+            < page.index('action="/console/do/watch-add"')
+            < page.index(f"/console/timeline/watch/{watch.id}")
+        )
 
 
 def test_every_watch_can_be_taken_away_as_a_sheet(site: Site, guest: httpx.Client) -> None:

@@ -1,0 +1,82 @@
+"""Pausing, resuming and ending every watch that a filter matches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from domain.words import moment
+from ingress.console.actions import Action
+from ingress.console.acts.watches import LENGTHS
+from ingress.console.plan import Plan, Question
+from ingress.console.watch_filter import WatchFilterForm
+from ingress.console.wording import plural
+from ingress.fields import one_of
+from operations import watches
+from operations.durations import duration
+from operations.room import ControlRoom
+
+
+@dataclass(frozen=True, slots=True)
+class PauseForm(WatchFilterForm):
+    """Which watches, and for how long."""
+
+    length: Annotated[str, one_of(LENGTHS)] = "7d"
+
+
+def _plan_pause(room: ControlRoom, form: PauseForm) -> Plan:
+    question = Question("length", "For", form.length, tuple(LENGTHS.items()))
+    lost = "What opens meanwhile is not sent later; the next opening after it is."
+    return _plan(room, form, "Pause", (lost,), (question,))
+
+
+def _pause(room: ControlRoom, form: PauseForm, by: str) -> str:
+    length = duration(form.length)
+    done = watches.pause_all(room.services, form.filter, length, by)
+    until = moment(room.services.clock.now() + length)
+    return f"{plural(done, 'watch is', 'watches are')} paused until {until}."
+
+
+def _plan_resume(room: ControlRoom, form: WatchFilterForm) -> Plan:
+    return _plan(room, form, "Resume", ("The next opening is news to them again.",))
+
+
+def _resume(room: ControlRoom, form: WatchFilterForm, by: str) -> str:
+    done = watches.resume_all(room.services, form.filter, by)
+    return f"{plural(done, 'watch is', 'watches are')} on."
+
+
+def _plan_end(room: ControlRoom, form: WatchFilterForm) -> Plan:
+    return _plan(room, form, "Delete", ("Their history stays.",), is_grave=True)
+
+
+def _end(room: ControlRoom, form: WatchFilterForm, by: str) -> str:
+    done = watches.end_all(room.services, form.filter, by)
+    return f"{plural(done, 'watch has', 'watches have')} ended."
+
+
+def _plan(
+    room: ControlRoom,
+    form: WatchFilterForm,
+    verb: str,
+    effects: tuple[str, ...],
+    questions: tuple[Question, ...] = (),
+    *,
+    is_grave: bool = False,
+) -> Plan:
+    count, people = room.services.store.watches.count(form.filter)
+    if not count:
+        return Plan(f"{verb} watches?", "", ("No active watch matches; there is nothing to do.",))
+    given = ", ".join(f"{name} {value}" for name, value in form.filter.said.items())
+    said = given or "no filter: every watch"
+    matches = plural(count, "active watch matches", "active watches match")
+    found = f"{matches} ({said}), of {plural(people, 'address', 'addresses')}."
+    title = f"{verb} {plural(count, 'watch', 'watches')}?"
+    return Plan(title, verb, (found, *effects), questions, is_grave=is_grave)
+
+
+ACTIONS = (
+    Action("watches-pause", PauseForm, _plan_pause, _pause),
+    Action("watches-resume", WatchFilterForm, _plan_resume, _resume),
+    Action("watches-end", WatchFilterForm, _plan_end, _end),
+)
