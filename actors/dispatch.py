@@ -71,9 +71,18 @@ def _start(services: Services, run: Run, fence: int) -> list[int]:
         lifetime=services.run_lifetime,
         now=services.clock.now(),
     )
-    if not batch_ids:  # the run was started or ended by another, who may never release what was taken now
-        services.claims.release([str(key) for key in free], run.id)
+    if not batch_ids:
+        _release_unneeded(services, run, free)
     return batch_ids
+
+
+def _release_unneeded(services: Services, run: Run, taken: Sequence[SectionKey]) -> None:
+    """Give back what was claimed for a run that another has started or ended meanwhile.
+
+    A claim is the run's, whoever dispatches it: what the run still has to check stays claimed.
+    """
+    pending = services.store.runs.pending(run.id)
+    services.claims.release([str(key) for key in taken if key not in pending], run.id)
 
 
 def _batches(services: Services, keys: Sequence[SectionKey]) -> Iterator[Sequence[SectionKey]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -22,6 +23,7 @@ from store.error_window import ErrorWindow
 
 BUSY_TIMEOUT_MS = 15_000
 _WRITES = "rollcall_writes"
+_SERIALISE = text("SELECT pg_advisory_xact_lock(:key)")  # of the transaction, so that PgBouncer keeps it
 # It names no row: a read-only server refuses it all the same, and no lock is waited for but SQLite's own.
 _PROBE = text("UPDATE alembic_version SET version_num = version_num WHERE 1 = 0")
 
@@ -83,6 +85,15 @@ class Database:
         if context.is_pre_ping or isinstance(context.sqlalchemy_exception, IntegrityError):
             return
         self.errors.add(context.original_exception)
+
+
+def serialise(connection: Connection, name: str) -> None:
+    """Let one transaction at a time pass here under `name`, and the next one once it has committed.
+
+    For decisions on many rows, which no lock of a row covers. SQLite has one writer as it is.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_SERIALISE, {"key": zlib.crc32(name.encode())})
 
 
 def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, 
 from domain.notice import NoticeState
 from domain.notification_policy import Standing, Unsent, outdated
 from domain.watch import Kind
+from store.database import serialise
 from store.moments import to_ms
 from store.refusals import OPTED_OUT, opted_out
 from store.schema import mail_batches, notifications, sections, suppressions, watches
@@ -119,6 +120,8 @@ def _due_batch(connection: Connection, now: datetime) -> int | None:
 
 def _new_batch(connection: Connection, now: datetime, rules: Rules) -> int | None:
     """Collect what may leave now; the loop goes on while all that it finds is called off."""
+    if rules.daily_cap:
+        serialise(connection, "daily cap")
     while rows := _company(_pending(connection, now, rules.batch_size)):
         objections = _objections(connection, rows, now, rules.daily_cap)
         if objections:

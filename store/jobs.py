@@ -116,11 +116,11 @@ class Jobs:
         )
         with self._database.read() as connection:
             ids = list(connection.execute(select(jobs.c.id).where(is_lost)).scalars())
-        if ids:
-            taken = update(jobs).where(jobs.c.id.in_(ids)).values(published_at_ms=to_ms(now))
-            with self._database.write() as connection:
-                connection.execute(taken)
-        return ids
+        if not ids:
+            return []
+        taken = update(jobs).where(jobs.c.id.in_(ids), is_lost).values(published_at_ms=to_ms(now))
+        with self._database.write() as connection:
+            return list(connection.execute(taken.returning(jobs.c.id)).scalars())
 
     def cancelled_in_queue(self, asked_before: datetime) -> list[str]:
         """The jobs that were to be cancelled before a time and have not begun to end."""

@@ -60,6 +60,13 @@ _NOTIFIED = (
     .where(_notice.watch_id.in_(bindparam("watch_ids")))
     .group_by(_notice.watch_id, _notice.kind)
 )
+# What is collected for sending at this moment is waited for: else its departure would not be seen below.
+_LOCK_PENDING = (
+    select(_notice.id)
+    .where(_notice.watch_id.in_(bindparam("watch_ids")), _notice.state == NoticeState.PENDING)
+    .order_by(_notice.id)
+    .with_for_update()
+)
 _SUPERSEDE = (
     update(notifications)
     .where(
@@ -153,6 +160,8 @@ def _notified(
 ) -> dict[_Line, Notified]:
     """What each watch has been notified of; with `names`, also the instructor last named to it."""
     these = {"watch_ids": watch_ids}
+    if connection.dialect.name != "sqlite":  # which has one writer as it is
+        connection.execute(_LOCK_PENDING, these).all()
     named: dict[int, str] = {}
     if names:
         named = {row[0]: row[1] for row in connection.execute(_NAMED, these)}

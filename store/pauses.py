@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, bindparam, delete, select, update
 
 from domain.run import WaitReason
 from store import audit, waits
 from store.audit import Entry
-from store.database import Database
+from store.database import Database, insert_new
 from store.moments import from_ms, to_ms
 from store.schema import pauses
 
 ROLLCALL = "rollcall"
 _FIND = select(pauses).where(pauses.c.name == bindparam("name"))
+_LOCK = _FIND.with_for_update()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,10 @@ class Pauses:
             "created_at_ms": to_ms(now),
         }
         with self._database.write() as connection:
-            before = _row(connection, name)
-            if before is not None and by == ROLLCALL:
-                row = _lengthened(before, row, to_ms(now))
-            if before is None:
-                connection.execute(insert(pauses).values(row))
-            else:
+            if not insert_new(connection, pauses, row):
+                before = connection.execute(_LOCK, {"name": name}).mappings().one()
+                if by == ROLLCALL:
+                    row = _lengthened(before, row, to_ms(now))
                 connection.execute(update(pauses).where(pauses.c.name == name).values(row))
             audit.write(connection, entry)
         return _pause(row)
@@ -114,10 +113,6 @@ class Pauses:
         with self._database.read() as connection:
             rows = connection.execute(select(pauses).order_by(pauses.c.name)).mappings()
             return {row["name"]: _pause(row) for row in rows}
-
-
-def _row(connection: Connection, name: str) -> RowMapping | None:
-    return connection.execute(_FIND.with_for_update(), {"name": name}).mappings().first()
 
 
 def _lengthened(before: RowMapping, wanted: dict[str, Any], now_ms: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from domain.run import ONE_SECTION, Batch, Run, RunState, WaitReason
 from domain.section import SectionKey, Stagger
 from store import audit, slots
 from store.audit import Entry
-from store.database import Database
+from store.database import Database, serialise
 from store.moments import from_ms, from_ms_or_none, to_ms
 from store.schema import check_batches, pauses, runs
 
@@ -189,6 +189,7 @@ class Runs:
             "deferred": deferred,
         }
         with self._database.write() as connection:
+            serialise(connection, "start of a run")  # else two could pass that do not see each other
             newest = connection.execute(_NEWEST_FENCE).scalar()
             if newest is not None and newest > fence:
                 return []
@@ -213,6 +214,13 @@ class Runs:
         """The runs that have been waiting since `before` or longer."""
         with self._database.read() as connection:
             return list(connection.execute(_WAITING, {"before_ms": to_ms(before)}).scalars())
+
+    def pending(self, run_id: str) -> set[SectionKey]:
+        """The sections of a run that are neither checked nor given up on."""
+        batches = select(check_batches).where(check_batches.c.run_id == run_id)
+        with self._database.read() as connection:
+            rows = connection.execute(batches).mappings()
+            return {key for row in rows for key in batch_of(row).pending}
 
     def take_due_batches(self, now: datetime) -> list[int]:
         """The parked batches whose time has come; the caller publishes them."""

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import redis
 
 from actors.dispatch import dispatch
+from actors.services import Services
 from actors.triggers import trigger_run
-from domain.run import RunState
+from domain.run import Run, RunState
 from domain.section import Stagger
+from store.runs import Runs
 from tests.support.catalog import Row
 from tests.support.house import House
 from tests.support.overtaken import overtaken
@@ -52,6 +55,46 @@ def test_a_dispatch_that_comes_twice_starts_the_run_once(rollcall: House) -> Non
     rollcall.services.publish(dispatch.message(run.id))
     rollcall.work()
     assert len(rollcall.catalog.calls) == 1
+
+
+def test_a_late_second_dispatch_frees_nothing_that_its_run_still_checks(
+    rollcall: House,
+) -> None:
+    for number in ("12430", "12432"):
+        rollcall.watch(number)
+        rollcall.catalog.rows[rollcall.key(number)] = Row()
+    run, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
+    dispatched_twice = [queued(rollcall, run), queued(rollcall, run)]
+    for services in dispatched_twice:
+        dispatch(services, run.id)
+    names = [str(rollcall.key(number)) for number in ("12430", "12432")]
+    assert rollcall.services.claims.take(names, "another run") == []
+
+
+def test_a_late_second_dispatch_keeps_nothing_that_its_run_has_checked(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row()
+    run, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
+    late = queued(rollcall, run)
+    rollcall.work()
+    dispatch(late, run.id)
+    assert rollcall.services.claims.take([str(rollcall.key())], "another run") != []
+
+
+class ReadBefore(Runs):
+    """The runs as a dispatcher knows them that read its own before another started it."""
+
+    known: Run | None = None
+
+    def get(self, run_id: str) -> Run | None:
+        return self.known if self.known is not None and self.known.id == run_id else super().get(run_id)
+
+
+def queued(rollcall: House, run: Run) -> Services:
+    """The services of a dispatcher that believes `run` to be queued still."""
+    runs = ReadBefore(rollcall.database)
+    runs.known = run
+    return replace(rollcall.services, store=replace(rollcall.services.store, runs=runs))
 
 
 def test_a_slot_has_one_run_unless_it_is_forced(rollcall: House) -> None:
