@@ -34,13 +34,15 @@ def reconcile(services: Services, depths: Mapping[str, int | None]) -> None:
     _publish_batches(services, now, _lost_before(now, depths.get(check.queue)))
     for run_id in services.store.runs.queued(_lost_before(now, depths.get(dispatch.queue))):
         services.publish(dispatch.message(run_id))
-    if depths.get(deliver.queue) in {0, None} and _is_mail_due(services, now):
+    if _is_mail_due(services, now, depths.get(deliver.queue)):
         services.publish(deliver.message())
     _publish_jobs(services, now, depths)
 
 
-def _is_mail_due(services: Services, now: datetime) -> bool:
-    return services.store.outbox.is_due(now) and services.store.pauses.paused(MAIL, now) is None
+def _is_mail_due(services: Services, now: datetime, depth: int | None) -> bool:
+    """A message in the queue may be a retry that waits in a worker's memory, by a clock that was set back."""
+    due_before = now - LOST_AFTER if depth else now
+    return services.store.outbox.is_due(due_before) and services.store.pauses.paused(MAIL, now) is None
 
 
 def _lost_before(now: datetime, depth: int | None) -> datetime:

@@ -23,6 +23,7 @@ from resilience.lease import Lease
 from store.alerts import Alerts
 from store.audit import Audit
 from store.checks import Checks
+from store.clock_bounds import ClockBounds
 from store.deliveries import Deliveries
 from store.job_calls import JobCalls
 from store.jobs import Jobs
@@ -67,6 +68,7 @@ class Store:
     runs: Runs
     checks: Checks
     waits: Waits
+    clock_bounds: ClockBounds
     outbox: Outbox
     deliveries: Deliveries
     opt_outs: OptOuts
@@ -126,8 +128,8 @@ class Services:
 
     Shape: `breakers` has one entry a source, by its name, and "mail". `run_lifetime` bounds how long a run
     may hold its sections. `publish` raises UnreachableError when the broker cannot be reached. `tally`
-    counts what happens, for Prometheus. `wait` lets some seconds pass, between attempts to write.
-    counts what happens, for Prometheus. What a report may cost is checked where there are `prices`.
+    counts what happens, for Prometheus. `wait` lets some seconds pass, between attempts to write. What a
+    report may cost is checked where there are `prices`.
     """
 
     clock: Clock

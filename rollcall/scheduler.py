@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from actors import QUEUES
+from actors import QUEUES, clock
 from actors.reconcile import reconcile
 from resilience.heartbeat import TICKED_AT
 from rollcall import demo, lookout, systemd
@@ -22,6 +22,7 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
         demo.seed(system)
         schedule = Schedule(system.services)
         schedule.every(TICK, lambda: quietly(lambda: _tick(system), "cannot reconcile"), name="reconcile")
+        schedule.every(clock.PERIOD, lambda: clock.bound_stored_times(system.services), name="bounds")
         room = control_room(system)
         schedule.every(lookout.PERIOD, lambda: lookout.look(room), name="look")
         schedule.condense_history(CrontabTrigger(system.settings.report_aggregate_cron))

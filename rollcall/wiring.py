@@ -49,6 +49,7 @@ from sources.scraper import PATIENCE_SECONDS, Scraper
 from store.alerts import Alerts
 from store.audit import Audit
 from store.checks import Checks
+from store.clock_bounds import ClockBounds
 from store.database import Database, sqlite_url
 from store.deliveries import Deliveries
 from store.job_calls import JobCalls
@@ -199,6 +200,7 @@ def open_store(
         runs=Runs(database),
         checks=Checks(database, cooldown=cooldown),
         waits=Waits(database),
+        clock_bounds=ClockBounds(database, cooldown=cooldown),
         outbox=Outbox(database, daily_cap=daily_cap),
         deliveries=Deliveries(database),
         opt_outs=OptOuts(database),

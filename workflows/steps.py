@@ -171,9 +171,12 @@ class Steps:
         clock = self._services.clock
         due_at = clock.now() + timedelta(seconds=seconds)
         self._note(lambda: self._runs.wait(self._hold, step.name, due_at, reason, failed=is_failure))
-        while (left := (due_at - clock.now()).total_seconds()) > 0:
-            if self._pause(min(left, _LOOK_SECONDS)):
+        waited = 0.0  # a clock that is set back meanwhile makes it no longer
+        while waited < seconds and (left := (due_at - clock.now()).total_seconds()) > 0:
+            look_seconds = min(left, _LOOK_SECONDS)
+            if self._pause(look_seconds):
                 raise InterruptedJobError
+            waited += look_seconds
             if self._is_cancelled(step, self._stand(step.name)):
                 return
 

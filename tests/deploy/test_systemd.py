@@ -77,6 +77,13 @@ def test_systemd_finds_no_fault(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_every_service_starts_after_the_clock_is_set() -> None:
+    parser = configparser.RawConfigParser()
+    parser.read(UNITS / "rollcall-.service.d" / "time.conf")
+    assert dict(parser["Unit"]) == {"wants": "time-sync.target", "after": "time-sync.target"}
+    assert all(path.name.startswith("rollcall-") for path in SERVICES)
+
+
 def test_metrics_of_processes_are_not_hidden() -> None:
     assert not any(re.search(r"^ProcSubset", text, re.MULTILINE) for text in files(UNITS).values())
 

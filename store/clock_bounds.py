@@ -1,0 +1,109 @@
+"""Stored times that lie further ahead of now than they legally can: the host's clock was set back since.
+
+A time that is compared with now would otherwise hold work back for as long as the clock ran ahead. Each such
+column has a bound here, and what lies beyond it is stamped again. Times that people name (a watch paused
+until a date) and times that order what was seen have their own rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Column, ColumnElement, Update, true, update
+
+from domain.job import JobState
+from domain.notice import NoticeState
+from domain.payment import RefundState
+from domain.run import RunState
+from store.database import Database
+from store.departures import BatchState
+from store.moments import to_ms
+from store.schema import (
+    alerts,
+    bulletins,
+    check_batches,
+    job_calls,
+    jobs,
+    mail_batches,
+    notifications,
+    pauses,
+    payments,
+    runs,
+)
+
+TOLERANCE = timedelta(minutes=1)
+"""What the clocks of two hosts may differ by without anything being stamped again."""
+
+_NOW = timedelta(0)
+_LONGEST_RETRY = timedelta(
+    hours=1
+)  # of mail, alerts, job webhooks and refunds, also when an upstream names it
+_OPEN_REFUNDS = (RefundState.PENDING, RefundState.REQUIRES_ACTION)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """`column` of the rows where `applies` lies no further ahead of now than `longest`."""
+
+    column: Column[int]
+    longest: timedelta
+    applies: ColumnElement[bool]
+
+    def enforce(self, now: datetime) -> Update:
+        """Stamp again what lies beyond."""
+        latest = now + self.longest
+        is_beyond = self.column > to_ms(latest + TOLERANCE)
+        values = {self.column.name: to_ms(latest)}
+        return update(self.column.table).where(self.applies, is_beyond).values(values)
+
+
+class ClockBounds:
+    """Keeps stored times within their bounds; `cooldown` is the one between two mails of a kind."""
+
+    def __init__(self, database: Database, *, cooldown: timedelta) -> None:
+        self._database = database
+        self._cooldown = cooldown
+
+    def enforce(self, now: datetime, *, run_lifetime: timedelta) -> dict[str, int]:
+        """Stamp again whatever lies too far ahead of `now`; how many rows of each table.
+
+        A run of a slot that lies ahead of now gives it back, so that the slot has its run when it comes. A
+        pause keeps its length.
+        """
+        found: dict[str, int] = {}
+        with self._database.write() as connection:
+            for name, statement in _statements(now, run_lifetime, self._cooldown):
+                count = connection.execute(statement).rowcount
+                if count:
+                    found[name] = found.get(name, 0) + count
+        return found
+
+
+def _statements(now: datetime, run_lifetime: timedelta, cooldown: timedelta) -> Iterator[tuple[str, Update]]:
+    latest_ms = to_ms(now + TOLERANCE)
+    is_ahead = runs.c.holds_slot & (runs.c.slot_ms > latest_ms)
+    yield runs.name, update(runs).where(is_ahead).values(holds_slot=False)
+    until_ms = pauses.c.until_ms - pauses.c.created_at_ms + to_ms(now)
+    shifted = {"until_ms": until_ms, "created_at_ms": to_ms(now)}
+    yield pauses.name, update(pauses).where(pauses.c.created_at_ms > latest_ms).values(shifted)
+    for bound in _bounds(run_lifetime, cooldown):
+        yield bound.column.table.name, bound.enforce(now)
+
+
+def _bounds(run_lifetime: timedelta, cooldown: timedelta) -> Iterator[Bound]:
+    is_queued_job = jobs.c.state == JobState.QUEUED
+    yield Bound(runs.c.created_at_ms, _NOW, runs.c.state == RunState.QUEUED)
+    yield Bound(runs.c.deadline_at_ms, run_lifetime, runs.c.state == RunState.RUNNING)
+    yield Bound(runs.c.finished_at_ms, _NOW, true())
+    yield Bound(check_batches.c.published_at_ms, _NOW, true())
+    yield Bound(mail_batches.c.due_at_ms, _LONGEST_RETRY, mail_batches.c.state == BatchState.SENDING)
+    waits_longest = max(cooldown, _LONGEST_RETRY)
+    yield Bound(notifications.c.due_at_ms, waits_longest, notifications.c.state == NoticeState.PENDING)
+    yield Bound(alerts.c.doubted_since_ms, _NOW, true())
+    yield Bound(bulletins.c.due_at_ms, _LONGEST_RETRY, bulletins.c.told_at_ms.is_(None))
+    yield Bound(jobs.c.published_at_ms, _NOW, is_queued_job)
+    yield Bound(jobs.c.cancel_asked_at_ms, _NOW, is_queued_job)
+    yield Bound(job_calls.c.due_at_ms, _LONGEST_RETRY, true())
+    yield Bound(payments.c.refund_due_at_ms, _LONGEST_RETRY, payments.c.refund_state.in_(_OPEN_REFUNDS))

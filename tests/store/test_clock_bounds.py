@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from domain.alert import Symptom
+from domain.job import JobState, NewJob, Profile
+from domain.run import RunState, WaitReason
+from domain.section import Stagger
+from store.alerts import Alerts
+from store.clock_bounds import ClockBounds
+from store.job_calls import JobCalls
+from store.job_runs import JobRuns
+from store.jobs import Jobs
+from store.moments import from_ms
+from store.schema import notifications
+from tests.store.desk import LEASE, LIFETIME, Desk, key
+
+DAY = timedelta(days=1)
+COOLDOWN = timedelta(minutes=10)
+
+
+def enforce(desk: Desk) -> dict[str, int]:
+    bounds = ClockBounds(desk.database, cooldown=COOLDOWN)
+    return bounds.enforce(desk.clock.now(), run_lifetime=LIFETIME)
+
+
+def set_back(desk: Desk) -> datetime:
+    """The clock ran a day ahead and is right again."""
+    return desk.clock.advance(-DAY.total_seconds())
+
+
+@pytest.fixture
+def ahead(desk: Desk) -> Desk:
+    """A desk whose clock runs a day ahead."""
+    desk.clock.advance(DAY.total_seconds())
+    return desk
+
+
+def test_a_clock_that_only_went_forward_changes_nothing(desk: Desk) -> None:
+    desk.watch()
+    desk.start([key()])
+    desk.pauses.pause("scraper", desk.clock.now() + DAY, "works", "ada", desk.clock.now())
+    before = desk.dump()
+    desk.clock.advance(3600)
+    assert enforce(desk) == {}
+    assert desk.dump() == before
+
+
+def test_the_clocks_of_two_hosts_may_differ_by_seconds(desk: Desk) -> None:
+    desk.open()
+    desk.clock.advance(-30)
+    assert enforce(desk) == {}
+
+
+def test_a_run_that_waits_for_its_dispatch_is_lost_or_given_up_in_time(ahead: Desk) -> None:
+    run = ahead.open()
+    now = set_back(ahead)
+    assert ahead.runs.queued(now) == []
+    assert enforce(ahead)["runs"] > 0
+    assert ahead.runs.queued(now) == [run.id]
+    ahead.runs.expire(ahead.clock.advance(LIFETIME.total_seconds()), LIFETIME)
+    assert ahead.reread(run).state is RunState.FAILED
+
+
+def test_a_run_under_way_ends_within_its_lifetime(ahead: Desk) -> None:
+    run, (parked, published) = ahead.start([key("1")], [key("2")])
+    ahead.checks.park(parked, ahead.clock.now() + timedelta(minutes=2), WaitReason.BREAKER)
+    now = set_back(ahead)
+    enforce(ahead)
+    assert ahead.runs.take_lost_batches(now, now) == [published]
+    assert {batch.id for batch in ahead.runs.expire(now, LIFETIME)} == {parked}  # left to the next run
+    ahead.runs.expire(ahead.clock.advance(LIFETIME.total_seconds()), LIFETIME)
+    assert ahead.reread(run).state is RunState.FINISHED
+
+
+def test_a_slot_ahead_of_now_is_free_when_it_comes(ahead: Desk) -> None:
+    slot = ahead.clock.now()
+    ahead.runs.open("schedule", Stagger.EVEN, slot, slot, force=False)
+    set_back(ahead)
+    enforce(ahead)
+    assert ahead.runs.of_slot(Stagger.EVEN, slot) is None
+
+
+def test_a_success_ahead_of_now_hides_no_run_that_is_late(ahead: Desk) -> None:
+    ahead.watch()
+    ahead.show(1)
+    now = set_back(ahead)
+    enforce(ahead)
+    assert ahead.runs.last_succeeded_at() == ahead.runs.last_finished_at() == now
+
+
+def test_a_pause_keeps_its_length(ahead: Desk) -> None:
+    began = ahead.clock.now()
+    ahead.pauses.pause("scraper", began + timedelta(minutes=15), "401", "rollcall", began)
+    now = set_back(ahead)
+    enforce(ahead)
+    pause = ahead.pauses.kept()["scraper"]
+    assert (pause.created_at, pause.until) == (now, now + timedelta(minutes=15))
+
+
+def test_a_notification_waits_no_longer_than_it_may(ahead: Desk) -> None:
+    ahead.watch()
+    ahead.show(0)
+    ahead.clock.advance(60)
+    ahead.show(1)
+    now = set_back(ahead)
+    enforce(ahead)
+    with ahead.database.read() as connection:
+        (due_at_ms,) = connection.execute(select(notifications.c.due_at_ms)).scalars()
+    assert from_ms(due_at_ms) <= now + timedelta(hours=1)
+
+
+def test_a_mail_batch_in_hand_or_put_off_is_due_within_an_hour(ahead: Desk) -> None:
+    ahead.watch()
+    ahead.show(0)
+    ahead.clock.advance(60)
+    ahead.show(1)
+    assert ahead.outbox.claim(ahead.clock.now(), limit=10, lease=LEASE) is not None
+    set_back(ahead)
+    enforce(ahead)
+    assert ahead.outbox.is_due(ahead.clock.advance(3600))
+
+
+def test_an_alert_is_raised_after_its_own_time_and_told_again_within_an_hour(ahead: Desk) -> None:
+    alerts = Alerts(ahead.database, ("mail",))
+    open_breaker = Symptom("The breaker is open", "", "", timedelta(minutes=10))
+    full = Symptom("The disk is full", "", "")
+    alerts.observe({"breakers/scraper": open_breaker, "disk/home": full}, ahead.clock.now())
+    bulletin = alerts.claim(ahead.clock.now(), lease=LEASE)
+    assert bulletin is not None
+    set_back(ahead)
+    enforce(ahead)
+    alerts.observe({"breakers/scraper": open_breaker}, ahead.clock.advance(600))
+    names = {alert.name for alert in alerts.all()}
+    assert names == {"breakers/scraper", "disk/home"}
+    again = alerts.claim(ahead.clock.advance(3000), lease=LEASE)
+    assert again is not None
+    assert again.alert == bulletin.alert
+
+
+def test_a_job_whose_message_or_cancellation_was_lost_is_found(ahead: Desk) -> None:
+    jobs = Jobs(ahead.database)
+    job, _ = jobs.add(NewJob("task", Profile.REALTIME, {}), ahead.clock.now())
+    jobs.ask_cancel(job.id, ahead.clock.now())
+    now = set_back(ahead)
+    assert jobs.take_lost(Profile.REALTIME, now, now) == jobs.cancelled_in_queue(now) == []
+    enforce(ahead)
+    assert jobs.take_lost(Profile.REALTIME, now, now) == jobs.cancelled_in_queue(now) == [job.id]
+
+
+def test_a_caller_is_told_within_an_hour(ahead: Desk) -> None:
+    jobs, runs, calls = Jobs(ahead.database), JobRuns(ahead.database), JobCalls(ahead.database)
+    new = NewJob("task", Profile.REALTIME, {}, webhook_url="https://example.edu")
+    job, _ = jobs.add(new, ahead.clock.now())
+    hold = runs.begin(job.id, "one", ahead.clock.now())
+    assert hold is not None
+    runs.end(hold, JobState.SUCCEEDED, ahead.clock.now(), result={}, call="{}")
+    set_back(ahead)
+    enforce(ahead)
+    assert calls.is_due(ahead.clock.advance(3600))
