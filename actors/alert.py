@@ -7,18 +7,17 @@ holds up no other, and what has been told over one is not repeated because of an
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 
 from actors.registry import actor
-from actors.sending import verdict_on
 from actors.services import Services
 from domain.alert import Bulletin
-from domain.errors import RollcallError, TransientError, UnreachableError
+from domain.errors import RollcallError, UnreachableError
+from domain.retry import Backoff
 
 LOG = "log"  # the channel of bulletins that nobody gave an address for
 _WRITES = timedelta(seconds=30)  # what a lease leaves for the writes around a delivery
-_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 30, 600
+_BACKOFF = Backoff(first_seconds=30, last_seconds=600, longest_named=timedelta(minutes=10))
 _log = logging.getLogger(__name__)
 
 
@@ -57,44 +56,25 @@ def _tell(services: Services, bulletin: Bulletin) -> None:
         alerts.told(bulletin, services.clock.now())
         return
     reason = f"{type(error).__name__}: {error}"
-    alerts.postpone(bulletin, services.clock.now() + _backoff(bulletin, error), reason)
+    alerts.postpone(bulletin, services.clock.now() + _BACKOFF.wait(bulletin.attempts, error), reason)
     _log.warning("operator not told", extra=_facts(bulletin) | {"error": reason})
 
 
 def _attempt(services: Services, bulletin: Bulletin) -> RollcallError | None:
-    """Tell it, if the breaker of its channel grants that; why it could not be told, or None."""
+    """Tell it; why it could not be told, or None.
+
+    No breaker is asked: students' mail that fails must not silence what the operator hears of it. Bulletins
+    are few, and have a back-off of their own.
+    """
     channel = services.operator.channels.get(bulletin.channel)
     if channel is None:
         _log.warning("nobody to tell: no OPERATOR_EMAIL or OPERATOR_WEBHOOK_URL", extra=_facts(bulletin))
         return None
-    breaker = services.breakers.get(bulletin.channel)
-    if breaker is None:
-        return _failure(channel, bulletin)
-    permit = breaker.permit(1)
-    if permit.granted == 0:
-        wait = permit.retry_after_seconds
-        return UnreachableError(f"the breaker {breaker.name} is open", retry_after_seconds=wait)
-    verdict: bool | None = None
-    try:
-        error = _failure(channel, bulletin)
-        verdict = True if error is None else verdict_on(error)
-        return error
-    finally:
-        breaker.record(permit, [verdict])
-
-
-def _failure(channel: Callable[[Bulletin], None], bulletin: Bulletin) -> RollcallError | None:
     try:
         channel(bulletin)
     except RollcallError as error:
         return error
     return None
-
-
-def _backoff(bulletin: Bulletin, error: RollcallError) -> timedelta:
-    seconds = min(_FIRST_RETRY_SECONDS * 2 ** min(bulletin.attempts, 10), _LAST_RETRY_SECONDS)
-    named = error.retry_after_seconds if isinstance(error, TransientError) else None
-    return timedelta(seconds=min(max(seconds, named or 0), _LAST_RETRY_SECONDS))
 
 
 def _facts(bulletin: Bulletin) -> dict[str, str]:

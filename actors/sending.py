@@ -13,27 +13,29 @@ from datetime import datetime, timedelta
 
 from actors.services import Services
 from domain.errors import (
-    PermanentError,
+    AccountRefusedError,
+    IdempotencyKeyUsedError,
     RateLimitedError,
     RollcallError,
-    TransientError,
-    UnauthorisedError,
     UnreachableError,
     UpstreamError,
 )
-from domain.notice import Accepted, Receipt
+from domain.notice import MAIL, Accepted, Receipt
 from domain.ports import Mailer
+from domain.retry import ACCOUNT_RECHECK, Backoff, Subject, subject_of, verdict_on
 from observability.census import count_dead, count_mails
 from resilience.quarantine import CRASH_BUDGET
 from store.departures import BatchState
 from store.outbox import LostBatchError, MailBatch
+from store.pauses import ROLLCALL
 from store.persistence import OUTAGES, persistently
 
 KEY_LIFETIME = timedelta(hours=23)  # Resend keeps idempotency keys for 24 hours
 _WRITES = timedelta(minutes=1)  # what the writes beside a send may take: SQLite waits up to 15 s for its lock
-_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 5, 300
+_BACKOFF = Backoff(first_seconds=5, last_seconds=300)
 _UNFORESEEN_WAIT = timedelta(minutes=2)
-_NEVER_TAKEN = (RateLimitedError, UnauthorisedError, UnreachableError)
+_LONGEST_HIDDEN_WAIT = timedelta(minutes=1)  # a longer one is a pause, which is shown and can be ended
+_NEVER_TAKEN = (RateLimitedError, AccountRefusedError, UnreachableError)
 _UNKNOWN = "unknown whether it was sent"
 _log = logging.getLogger(__name__)
 
@@ -141,11 +143,40 @@ class Sending:
         """Put the batch where its failure belongs; whether the next may follow at once."""
         reason = f"{type(error).__name__}: {error}"
         _log.warning("not sent", extra={"batch": self.batch.id, "error": reason})
-        if _is_refusal(error):
-            self._bury(BatchState.REFUSED, reason)
-            return True
-        self._put_back(reason, _backoff(self.batch, error), is_kept=self._is_kept(error))
+        match subject_of(error):
+            case Subject.ITEM:
+                self._refuse(error, reason)
+                return True
+            case Subject.ACCOUNT | Subject.RATE:
+                self._wait_for_provider(error, reason)
+            case Subject.TRANSPORT:
+                wait = _BACKOFF.wait(self.batch.attempts, error)
+                self._put_back(reason, wait, is_kept=self._is_kept(error))
         return False
+
+    def _refuse(self, error: RollcallError, reason: str) -> None:
+        """End a letter that was refused; of several, sending each alone shows which are at fault."""
+        if isinstance(error, IdempotencyKeyUsedError):
+            self._bury(BatchState.UNKNOWN, f"{_UNKNOWN}: {reason}")
+        elif len(self.batch.notices) > 1:
+            self._persist(lambda: self.services.store.outbox.split(self.batch, reason))
+        else:
+            self._bury(BatchState.REFUSED, reason)
+
+    def _wait_for_provider(self, error: RollcallError, reason: str) -> None:
+        """Nothing was taken. A wait that an operator should see, and may end, is a pause of mail."""
+        is_refused = subject_of(error) is Subject.ACCOUNT
+        wait = ACCOUNT_RECHECK if is_refused else _BACKOFF.wait(self.batch.attempts, error)
+        if wait > _LONGEST_HIDDEN_WAIT:
+            self._pause_mail(
+                wait, "refuses the account or the sender" if is_refused else "asks for a wait", error
+            )
+            wait = timedelta(0)
+        self._put_back(reason, wait, is_kept=True)
+
+    def _pause_mail(self, wait: timedelta, why: str, error: RollcallError) -> None:
+        now, pauses = self.services.clock.now(), self.services.store.pauses
+        pauses.pause(MAIL, now + wait, f"the provider {why}: {error}", ROLLCALL, now)
 
     def _is_kept(self, error: RollcallError) -> bool:
         """Whether it is certain that the transport took nothing.
@@ -178,26 +209,8 @@ class Sending:
         return self.services.clock.now() >= self.until
 
 
-def verdict_on(error: RollcallError) -> bool | None:
-    """What a failure to send says of the transport's health."""
-    return None if _is_refusal(error) or isinstance(error, RateLimitedError) else False
-
-
-def _is_refusal(error: RollcallError) -> bool:
-    """Whether the letters were refused, not we: a wrong key is mended, and the letters then leave."""
-    return isinstance(error, PermanentError) and not isinstance(error, UnauthorisedError)
-
-
-def _backoff(batch: MailBatch, error: RollcallError) -> timedelta:
-    if isinstance(error, UnauthorisedError):
-        return timedelta(seconds=_LAST_RETRY_SECONDS)
-    seconds = min(_FIRST_RETRY_SECONDS * 2**batch.attempts, _LAST_RETRY_SECONDS)
-    named = error.retry_after_seconds if isinstance(error, TransientError) else None
-    return timedelta(seconds=max(seconds, named or 0))
-
-
 def _wait_after(error: BaseException) -> timedelta:
-    return timedelta(seconds=_FIRST_RETRY_SECONDS) if isinstance(error, OUTAGES) else _UNFORESEEN_WAIT
+    return _BACKOFF.wait(0) if isinstance(error, OUTAGES) else _UNFORESEEN_WAIT
 
 
 def _crashed(batch: MailBatch) -> str:

@@ -43,12 +43,24 @@ class RateLimitedError(TransientError):
     """The other side asked for fewer requests."""
 
 
-class UnauthorisedError(PermanentError):
+class AccountRefusedError(PermanentError):
+    """The other side refuses the account or the sender, whatever the request.
+
+    An exhausted quota, an unverified sender, a suspended account: nothing is wrong with the item, which waits
+    until a person has repaired the account.
+    """
+
+
+class UnauthorisedError(AccountRefusedError):
     """The other side refused the credentials."""
 
 
 class RejectedError(PermanentError):
     """The other side understood the request and will never accept it."""
+
+
+class IdempotencyKeyUsedError(PermanentError):
+    """The key was used before for another request, whose outcome this answer does not tell."""
 
 
 class NotStoredError(PermanentError):

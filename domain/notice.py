@@ -10,6 +10,9 @@ from domain.observation import Details
 from domain.section import SectionKey
 from domain.watch import Kind
 
+MAIL = "mail"
+"""The name of mail as a channel: of its breaker and its pause."""
+
 
 class NoticeState(StrEnum):
     """Where a notification is on its way from detected to delivered."""
@@ -91,4 +94,12 @@ class Refused:
     reason: str
 
 
-Receipt = Accepted | Refused
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The transport works and did not take this letter; it may later. Why, and the wait that it named."""
+
+    reason: str
+    retry_after_seconds: float | None = None
+
+
+Receipt = Accepted | Refused | Deferred

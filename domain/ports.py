@@ -72,9 +72,11 @@ class Mailer(Protocol):
         `before_handover` is called at the last moment at which the letters can still be kept, before every
         hand-over; what it raises ends the call, and nothing was handed over.
 
-        Raises: TransientError when it is unknown whether any letter was taken; PermanentError when none was.
-        After the hand-over UnreachableError, RateLimitedError and UnauthorisedError say that none was taken,
-        and from a transport without keys UpstreamError too.
+        Raises: TransientError when it is unknown whether any letter was taken; PermanentError when none was:
+        AccountRefusedError where no letter of ours would be, RejectedError where these were refused and a
+        split batch may leave in part; IdempotencyKeyUsedError when the key has sent other letters.
+        After the hand-over UnreachableError, RateLimitedError and AccountRefusedError say that none was
+        taken, and from a transport without keys UpstreamError too.
         """
 
 

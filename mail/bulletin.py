@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from email.utils import parseaddr
 
 from domain.alert import AlertState, Bulletin, Signpost
-from domain.errors import RejectedError
-from domain.notice import Letter, Refused
+from domain.errors import RejectedError, TransientError
+from domain.notice import Deferred, Letter, Refused
 from domain.ports import Mailer
 
 _MINUTE = "%Y-%m-%d %H:%M UTC"
@@ -35,6 +35,8 @@ class OperatorMail:
         (receipt,) = self.mailer.send([letter], f"rollcall-alert-{_digest(letter)}")
         if isinstance(receipt, Refused):
             raise RejectedError(receipt.reason)
+        if isinstance(receipt, Deferred):
+            raise TransientError(receipt.reason, retry_after_seconds=receipt.retry_after_seconds)
 
     def letter(self, bulletin: Bulletin) -> Letter:
         """The letter that tells `bulletin`; `Letter`'s headers about watches do not apply."""

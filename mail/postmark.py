@@ -14,11 +14,12 @@ from domain.errors import (
     RejectedError,
     TransientError,
     UnreachableError,
+    UpstreamError,
     UpstreamTimeoutError,
 )
 from domain.notice import Letter, Receipt
 from domain.ports import unconditionally
-from mail.postmark_wire import mail_of, receipt_of, refusal_of
+from mail.postmark_wire import failure, mail_of, receipt_of
 
 if TYPE_CHECKING:
     import requests
@@ -69,8 +70,8 @@ class Postmark:
     ) -> list[Receipt]:
         """Send the one letter.
 
-        Raises: TransientError when Postmark could not take it now, or may have taken it; PermanentError when
-        it takes no letter of ours.
+        Raises: TransientError when Postmark could not take it now, or may have taken it; AccountRefusedError
+        when it takes no letter of ours.
         """
         if len(letters) > self.batch_size:
             raise RejectedError("Postmark is given one letter at a time")
@@ -80,7 +81,7 @@ class Postmark:
         """Ask whether Postmark knows the token; nothing is sent. Raises: as `send`."""
         status, answer = self._ask("GET", "/server")
         if status != HTTPStatus.OK:
-            raise refusal_of(status, answer)
+            raise failure(status, answer) or UpstreamError(f"Postmark answered {status}")
 
     def _send(self, letter: Letter, before_handover: Callable[[], None]) -> Receipt:
         body = json.dumps(mail_of(letter)).encode()

@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import base64
+import re
 from http import HTTPStatus
 from typing import Any
 
 from domain.errors import (
+    AccountRefusedError,
     MalformedAnswerError,
     RateLimitedError,
-    RejectedError,
     RollcallError,
     UnauthorisedError,
     UpstreamError,
 )
-from domain.notice import Accepted, Letter, Receipt, Refused
+from domain.notice import Accepted, Deferred, Letter, Receipt, Refused
 
 _MESSAGE_STREAM = "outbound"
-_INVALID_ADDRESS, _INACTIVE_RECIPIENT = 300, 406  # Postmark's own codes, in answers with status 422
-# Refusals of us, not of the letter: it can leave once a person has mended the account.
-_NO_TOKEN, _NOT_ALLOWED = 10, 405
-_SENDER_NOT_FOUND, _SENDER_NOT_CONFIRMED = 400, 401
-_ACCOUNT_PENDING, _ACCOUNT_MAY_NOT_SEND = 412, 413
-_UNAUTHORISED = {
-    _NO_TOKEN,
-    _NOT_ALLOWED,
-    _SENDER_NOT_FOUND,
-    _SENDER_NOT_CONFIRMED,
-    _ACCOUNT_PENDING,
-    _ACCOUNT_MAY_NOT_SEND,
-}
+# Postmark's own codes, in answers with status 422. Source: https://postmarkapp.com/developer/api/overview
+_NO_TOKEN, _MAINTENANCE, _INVALID_REQUEST = 10, 100, 300
+_OF_THE_LETTER = frozenset({406, 411})  # inactive recipient, forbidden attachment
+_OF_THE_ACCOUNT = frozenset(
+    {
+        400,  # sender signature not found
+        401,  # sender signature not confirmed
+        405,  # not allowed to send: out of credits
+        412,  # account is pending
+        413,  # account may not send
+        *range(500, 600),  # sender signatures and domains
+        *range(600, 800),  # servers, domains
+        *range(1220, 1240),  # message streams
+    }
+)
+_ABOUT_SENDER = re.compile(
+    r"'?From'?\b.*(?:address|field)|\bsender\b|signature|\bdomain\b.*(?:verif|confirm)|message ?stream",
+    re.IGNORECASE,
+)
+_ACCOUNT_STATUSES = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 
 
 def mail_of(letter: Letter) -> dict[str, Any]:
@@ -59,22 +67,31 @@ def receipt_of(status: int, answer: dict[str, Any]) -> Receipt:
     code = answer.get("ErrorCode")
     if status == HTTPStatus.OK and code == 0 and answer.get("MessageID"):
         return Accepted(str(answer["MessageID"]))
-    if code in {_INVALID_ADDRESS, _INACTIVE_RECIPIENT}:
-        return Refused(_words(answer))
-    raise refusal_of(status, answer)
+    error = failure(status, answer)
+    if error is not None:
+        raise error
+    is_invalid = (
+        code in _OF_THE_LETTER or code == _INVALID_REQUEST or status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    )
+    return (Refused if is_invalid else Deferred)(_words(answer))
+
+
+def failure(status: int, answer: dict[str, Any]) -> RollcallError | None:
+    """The error that an answer stands for; None where it is about the letter, or may be."""
+    code, told = answer.get("ErrorCode"), _words(answer)
+    if status == HTTPStatus.UNAUTHORIZED or code == _NO_TOKEN:
+        return UnauthorisedError(told)
+    if HTTPStatus.TOO_MANY_REQUESTS in {status, code}:
+        return RateLimitedError(told)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or code == _MAINTENANCE:
+        return UpstreamError(told)
+    if status == HTTPStatus.OK:
+        return MalformedAnswerError("Postmark's answer is not of the agreed shape")
+    is_about_sender = code == _INVALID_REQUEST and _ABOUT_SENDER.search(told)
+    if code in _OF_THE_ACCOUNT or status in _ACCOUNT_STATUSES or is_about_sender:
+        return AccountRefusedError(told)
+    return None
 
 
 def _words(answer: dict[str, Any]) -> str:
     return f"Postmark: {answer.get('ErrorCode')} {answer.get('Message')}"
-
-
-def refusal_of(status: int, answer: dict[str, Any]) -> RollcallError:
-    """The error that an answer stands for."""
-    code, told = answer.get("ErrorCode"), _words(answer)
-    if status == HTTPStatus.UNAUTHORIZED or code in _UNAUTHORISED:
-        return UnauthorisedError(told)
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return RateLimitedError(told)
-    if status == HTTPStatus.OK:
-        return MalformedAnswerError("Postmark's answer is not of the agreed shape")
-    return UpstreamError(told) if status >= HTTPStatus.INTERNAL_SERVER_ERROR else RejectedError(told)

@@ -10,18 +10,10 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from domain.errors import (
-    MalformedAnswerError,
-    PermanentError,
-    RateLimitedError,
-    RejectedError,
-    RollcallError,
-    TransientError,
-    UnauthorisedError,
-    UpstreamError,
-)
+from domain.errors import AccountRefusedError, MalformedAnswerError, RejectedError, RollcallError
 from domain.notice import Accepted, Letter, Receipt, Refused
 from domain.ports import Clock, unconditionally
+from mail.resend_replies import TOO_MANY, failure, is_about_sender
 from mail.turns import Turns
 
 if TYPE_CHECKING:
@@ -31,19 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _API_URL = "https://api.resend.com"
-_TOO_MANY = 429
 CONNECT_SECONDS = 5.0
-_REFUSALS: dict[int, type[PermanentError]] = {
-    401: UnauthorisedError,
-    403: UnauthorisedError,
-    400: RejectedError,
-    404: RejectedError,
-    409: RejectedError,
-    413: RejectedError,
-    422: RejectedError,
-}
-# What the SDK makes of an answer that is not JSON: a proxy's page rather than Resend's own refusal.
-_WITHOUT_REASON = "application_error"
 
 
 @dataclass(frozen=True)
@@ -90,8 +70,7 @@ class Resend:
     ) -> list[Receipt]:
         """Send `letters` under `idempotency_key` (at most 256 characters); one receipt each, in order.
 
-        Raises: TransientError when their fate is unknown or Resend is busy: repeat with the same letters
-        and key. PermanentError when none was taken.
+        Raises: as `domain.ports.Mailer` has it; after a TransientError repeat with the same letters and key.
         """
         if not letters:
             return []
@@ -140,20 +119,13 @@ class Resend:
         # Our client raises domain errors; the SDK wraps them, and anything else that went wrong on the way.
         if isinstance(error.__context__, RollcallError):
             return error.__context__
-        told = f"Resend: {error.code} {error.error_type}: {error.message}"
-        match error.code:
-            case int(code) if code == _TOO_MANY:
-                return RateLimitedError(told, retry_after_seconds=self._retry_after_seconds(error.headers))
-            case 409 if error.error_type == "concurrent_idempotent_requests":
-                return TransientError(told)
-            case int(code) if code in _REFUSALS and error.error_type != _WITHOUT_REASON:
-                return _REFUSALS[code](told)
-            case _:
-                return UpstreamError(told)
+        status = error.code if isinstance(error.code, int) else 500
+        wait = self._retry_after_seconds(error.headers) if status == TOO_MANY else None
+        return failure(status, str(error.error_type), str(error.message), wait)
 
     def _heed(self, status: int, headers: Mapping[str, str]) -> None:
         """Hold the fleet when the provider refuses more, or says that nothing is left of its rate."""
-        is_spent = status == _TOO_MANY or headers.get("ratelimit-remaining") == "0"
+        is_spent = status == TOO_MANY or headers.get("ratelimit-remaining") == "0"
         seconds = self._retry_after_seconds(headers) if is_spent else None
         if self.turns and seconds:
             self.turns.hold(seconds)
@@ -196,7 +168,10 @@ def _receipt(answer: Any) -> Receipt:
 
 
 def _receipts(answer: Any, count: int) -> list[Receipt]:
-    """One receipt a letter: `errors` names the refused by index, `data` holds the others in order."""
+    """One receipt a letter: `errors` names the refused by index, `data` holds the others in order.
+
+    Raises: AccountRefusedError where all were refused for the sender that they share; MalformedAnswerError.
+    """
     try:
         refused = {int(each["index"]): Refused(str(each["message"])) for each in answer.get("errors") or ()}
         accepted = [Accepted(str(each["id"])) for each in answer["data"]]
@@ -206,6 +181,8 @@ def _receipts(answer: Any, count: int) -> list[Receipt]:
         raise MalformedAnswerError(
             f"Resend answered for {len(accepted)} + {len(refused)} letters instead of {count}"
         )
+    if refused and not accepted and all(is_about_sender(each.reason) for each in refused.values()):
+        raise AccountRefusedError(f"Resend: {next(iter(refused.values())).reason}")
     taken = iter(accepted)
     return [refused.get(index) or next(taken) for index in range(count)]
 

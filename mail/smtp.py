@@ -16,7 +16,6 @@ from domain.errors import (
     MalformedAnswerError,
     RejectedError,
     RollcallError,
-    UnauthorisedError,
     UnreachableError,
     UpstreamError,
     UpstreamTimeoutError,
@@ -24,13 +23,12 @@ from domain.errors import (
 from domain.notice import Accepted, Letter, Receipt, Refused
 from domain.ports import Clock, unconditionally
 from mail.mime import message
+from mail.smtp_replies import Stage, refusal
 
 _PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 _DONE, _RECIPIENT_TAKEN = 250, {250, 251}
-_PERMANENT = 500
 # Connection, greeting, EHLO, STARTTLS, TLS, EHLO, AUTH (3), MAIL, RCPT, DATA, the letter, QUIT.
 _REPLIES = 14
-_UNAUTHORISED = (smtplib.SMTPAuthenticationError, smtplib.SMTPSenderRefused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +90,8 @@ class Smtp:
     ) -> list[Receipt]:
         """Send the one letter.
 
-        Raises: TransientError when the server could not take it now, or may have taken it; PermanentError
-        when it takes no letter of ours.
+        Raises: TransientError when the server could not take it now, or may have taken it;
+        AccountRefusedError when it takes no letter of ours.
         """
         if len(letters) > self.batch_size:
             raise RejectedError("SMTP takes one letter at a time")
@@ -117,9 +115,11 @@ class Smtp:
                 before_handover()
                 answer = _transmit(server, body)
         except smtplib.SMTPRecipientsRefused as error:
-            return _refusal(*error.recipients[letter.to], error)
+            return _refused(Stage.RECIPIENT, *error.recipients[letter.to], error)
+        except smtplib.SMTPSenderRefused as error:
+            return _refused(Stage.SENDER, error.smtp_code, error.smtp_error, error)
         except smtplib.SMTPDataError as error:
-            return _refusal(error.smtp_code, error.smtp_error, error)
+            return _refused(Stage.CONTENT, error.smtp_code, error.smtp_error, error)
         except OSError as error:  # smtplib's own errors are OSErrors too
             raise _translate(error) from error
         return Accepted(letter.headers["Message-ID"], answer)
@@ -145,6 +145,8 @@ class Smtp:
             if self._server.scheme == "smtps":
                 return smtplib.SMTP_SSL(host, port, timeout=self.timeout_seconds, context=self._tls)
             return smtplib.SMTP(host, port, timeout=self.timeout_seconds)
+        except smtplib.SMTPResponseException:
+            raise  # it answered, and refuses us
         except OSError as error:
             raise UnreachableError(f"no connection to {host}:{port}: {error}") from error
 
@@ -195,11 +197,12 @@ def _transmit(server: smtplib.SMTP, body: bytes) -> str:
     return " ".join(f"{code} {_text(said)}".split())
 
 
-def _refusal(code: int, reason: bytes | str, error: smtplib.SMTPException) -> Refused:
-    told = f"{code} {_text(reason)}"
-    if code < _PERMANENT:
-        raise UpstreamError(f"the mail server put the letter off: {told}") from error
-    return Refused(told)
+def _refused(stage: Stage, code: int, reason: bytes | str, error: smtplib.SMTPException) -> Receipt:
+    """The receipt of a letter that was not taken. Raises: RollcallError where it is not about the letter."""
+    found = refusal(stage, code, _text(reason))
+    if isinstance(found, RollcallError):
+        raise found from error
+    return found
 
 
 def _translate(error: OSError) -> RollcallError:
@@ -215,11 +218,17 @@ def _translate(error: OSError) -> RollcallError:
 
 
 def _by_code(error: smtplib.SMTPResponseException) -> RollcallError:
-    told = f"the mail server answered {error.smtp_code} {_text(error.smtp_error)}"
-    if error.smtp_code < _PERMANENT:
-        return UpstreamError(told)
-    return UnauthorisedError(told) if isinstance(error, _UNAUTHORISED) else UpstreamError(told)
+    stage = Stage.LOGIN if isinstance(error, smtplib.SMTPAuthenticationError) else Stage.GREETING
+    found = refusal(stage, error.smtp_code, _text(error.smtp_error))
+    if isinstance(found, RollcallError):
+        return found
+    return UpstreamError(f"the mail server answered {found.reason}")
 
 
 def _text(reason: bytes | str) -> str:
-    return reason.decode(errors="replace") if isinstance(reason, bytes) else reason
+    """The reply on one line; the enhanced code that each of its lines repeats stays once."""
+    said = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    first = lines[0] if lines else ""
+    code = first.split(" ", 1)[0]
+    return " ".join([first, *(line.removeprefix(f"{code} ") for line in lines[1:])])

@@ -70,7 +70,8 @@ class CircuitBreaker(Guard):
         if scope == "fleet":
             self._forced = grant.forced
         self._notice(grant.change, scope)
-        return Permit(grant.granted, _wait_seconds(grant), grant.generation, token, scope)
+        is_probe = grant.change.after == "half_open"
+        return Permit(grant.granted, _wait_seconds(grant), grant.generation, token, scope, is_probe)
 
     def record(
         self,

@@ -22,7 +22,8 @@ BreakerAction = Literal["force_open", "force_closed", "reset"]
 class Permit:
     """`granted` requests may go out; each is owed an outcome in `CircuitBreaker.record`.
 
-    Shape: `retry_after_seconds` is when to ask again for the rest, 0 when all were granted.
+    Shape: `retry_after_seconds` is when to ask again for the rest, 0 when all were granted; `is_probe` while
+    the breaker is half open.
     """
 
     granted: int
@@ -30,6 +31,7 @@ class Permit:
     generation: int
     token: str
     scope: Scope = "fleet"
+    is_probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)

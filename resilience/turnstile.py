@@ -32,5 +32,8 @@ class Turnstile:
             self._wait_seconds(seconds)
 
     def hold(self, seconds: float) -> None:
-        """Give nobody a turn before `seconds` from now."""
-        self._throttle.hold(seconds)
+        """Give nobody a turn before `seconds` from now, at most the patience of one request.
+
+        A longer wait is a pause: it is visible, bounded, and an operator can end it.
+        """
+        self._throttle.hold(min(seconds, self._patience_seconds))

@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, insert, select, update
 
 from domain.notice import NoticeState
 from domain.notification_policy import Standing, Unsent, outdated
@@ -48,8 +49,9 @@ IS_DUE_BATCH = (mail_batches.c.state == BatchState.SENDING) & (
 _notice = notifications.c
 _UNSENT = select(mail_batches.c.id).where(IS_DUE_BATCH, mail_batches.c.attempts == 0)
 _LOCK_UNSENT = _UNSENT.with_for_update(skip_locked=True)
-_DUE = select(mail_batches.c.id).where(IS_DUE_BATCH).order_by(mail_batches.c.due_at_ms).limit(1)
-_LOCK_DUE = _DUE.with_for_update(skip_locked=True)
+_DUE = select(mail_batches.c.id).where(IS_DUE_BATCH).limit(1).with_for_update(skip_locked=True)
+_LOCK_DUE = _DUE.order_by(mail_batches.c.due_at_ms)
+_LOCK_LEAST_TRIED = _DUE.order_by(mail_batches.c.attempts, mail_batches.c.due_at_ms)
 _LOCK_PENDING = (
     select(
         _notice.id,
@@ -58,6 +60,7 @@ _LOCK_PENDING = (
         _notice.episode,
         _notice.facts,
         _notice.starts,
+        _notice.deferrals,
         watches.c.min_seats,
         watches.c.ended_reason,
         watches.c.ended_at_ms,
@@ -79,6 +82,7 @@ _LOCK_PENDING = (
     .limit(bindparam("most"))
     .with_for_update(of=notifications, skip_locked=True)
 )
+_LOCK_FRESH = _LOCK_PENDING.where(_notice.reason.is_(None), _notice.starts == 0)
 _CALL_OFF = (
     update(notifications).where(_notice.id == bindparam("notice_id")).values(state=NoticeState.SUPPRESSED)
 )
@@ -90,16 +94,25 @@ _LEAVE = update(notifications).where(_notice.id.in_(bindparam("ids"))).values(st
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How many letters a batch holds, and how many an address gets in 24 hours (0: any number)."""
+    """How many letters a batch holds, and how many an address gets in 24 hours (0: any number).
+
+    A probe of the transport (`is_probe`) is drawn from what has not failed yet, as long as there is any.
+    """
 
     batch_size: int
     daily_cap: int = 0
+    is_probe: bool = False
 
 
 def next_batch(connection: Connection, now: datetime, rules: Rules) -> int | None:
     """The id of the batch to send now, or None when nothing is due."""
     _dissolve_unsent(connection, now)
-    return _due_batch(connection, now) or _new_batch(connection, now, rules)
+    if rules.is_probe:
+        fresh = _new_batch(connection, now, rules, _LOCK_FRESH)
+        due = fresh or _due_batch(connection, now, _LOCK_LEAST_TRIED)
+    else:
+        due = _due_batch(connection, now, _LOCK_DUE)
+    return due or _new_batch(connection, now, rules, _LOCK_PENDING)
 
 
 def _dissolve_unsent(connection: Connection, now: datetime) -> None:
@@ -108,21 +121,26 @@ def _dissolve_unsent(connection: Connection, now: datetime) -> None:
     if not ids:
         return
     of_batches = notifications.c.mail_batch_id.in_(ids)
-    starts = select(mail_batches.c.starts).where(mail_batches.c.id == notifications.c.mail_batch_id)
-    pending = {"state": NoticeState.PENDING, "mail_batch_id": None, "starts": starts.scalar_subquery()}
+    of_notice = mail_batches.c.id == notifications.c.mail_batch_id
+    pending = {
+        "state": NoticeState.PENDING,
+        "mail_batch_id": None,
+        "starts": select(mail_batches.c.starts).where(of_notice).scalar_subquery(),
+        "reason": select(mail_batches.c.reason).where(of_notice).scalar_subquery(),
+    }
     connection.execute(update(notifications).where(of_batches).values(pending))
     connection.execute(delete(mail_batches).where(mail_batches.c.id.in_(ids)))
 
 
-def _due_batch(connection: Connection, now: datetime) -> int | None:
-    return connection.execute(_LOCK_DUE, {"now_ms": to_ms(now)}).scalar()
+def _due_batch(connection: Connection, now: datetime, query: Select[Any]) -> int | None:
+    return connection.execute(query, {"now_ms": to_ms(now)}).scalar()
 
 
-def _new_batch(connection: Connection, now: datetime, rules: Rules) -> int | None:
+def _new_batch(connection: Connection, now: datetime, rules: Rules, query: Select[Any]) -> int | None:
     """Collect what may leave now; the loop goes on while all that it finds is called off."""
     if rules.daily_cap:
         serialise(connection, "daily cap")
-    while rows := _company(_pending(connection, now, rules.batch_size)):
+    while rows := _company(_pending(connection, now, rules.batch_size, query)):
         objections = _objections(connection, rows, now, rules.daily_cap)
         if objections:
             called_off = [
@@ -138,8 +156,12 @@ def _new_batch(connection: Connection, now: datetime, rules: Rules) -> int | Non
 
 
 def _company(rows: list[RowMapping]) -> list[RowMapping]:
-    """Which of `rows` leave together: what a sender died with leaves alone, and no other shares the blame."""
-    return rows[:1] if rows and rows[0]["starts"] else [row for row in rows if not row["starts"]]
+    """Which of `rows` leave together: what a sender died with, or what was put off, leaves alone."""
+    return rows[:1] if rows and _leaves_alone(rows[0]) else [row for row in rows if not _leaves_alone(row)]
+
+
+def _leaves_alone(row: RowMapping) -> bool:
+    return bool(row["starts"] or row["deferrals"])
 
 
 def _objections(
@@ -178,8 +200,8 @@ def _make_batch(connection: Connection, notice_ids: list[int], starts: int, now:
     return batch_id
 
 
-def _pending(connection: Connection, now: datetime, limit: int) -> list[RowMapping]:
-    return list(connection.execute(_LOCK_PENDING, {"now_ms": to_ms(now), "most": limit}).mappings())
+def _pending(connection: Connection, now: datetime, limit: int, query: Select[Any]) -> list[RowMapping]:
+    return list(connection.execute(query, {"now_ms": to_ms(now), "most": limit}).mappings())
 
 
 def _objection(row: RowMapping, now_ms: int) -> str | None:

@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Update, bindparam, func, select, update
 
 from domain.errors import TransientError
-from domain.notice import Accepted, Letter, Notice, NoticeState, Receipt
+from domain.notice import Accepted, Deferred, Letter, Notice, NoticeState, Receipt, Refused
+from domain.retry import ITEM_BACKOFF, MAX_DEFERRALS, bounded_wait
 from store.database import Database
 from store.departures import IS_DUE_BATCH, BatchState, Rules, next_batch
 from store.moments import from_ms, to_ms
@@ -107,13 +108,16 @@ class Outbox:
         self._database = database
         self._daily_cap = daily_cap
 
-    def claim(self, now: datetime, *, limit: int, lease: timedelta) -> MailBatch | None:
+    def claim(
+        self, now: datetime, *, limit: int, lease: timedelta, is_probe: bool = False
+    ) -> MailBatch | None:
         """A batch to send, for the time of `lease`: an unfinished one that is due, else a new one.
 
-        What must not be sent any more is left out here, with the reason (`store.departures`).
+        What must not be sent any more is left out here, with the reason (`store.departures`). A probe is
+        drawn from what has not failed yet, where there is any.
         """
         with self._database.write() as connection:
-            batch_id = next_batch(connection, now, Rules(limit, self._daily_cap))
+            batch_id = next_batch(connection, now, Rules(limit, self._daily_cap, is_probe))
             if batch_id is None:
                 return None
             connection.execute(_BEGIN, {"batch_id": batch_id, "due_at_ms": to_ms(now + lease)})
@@ -146,6 +150,9 @@ class Outbox:
                 _require_settled(connection, batch)
                 return
             for notice, receipt in zip(batch.notices, receipts, strict=True):
+                if isinstance(receipt, Deferred):
+                    _defer(connection, notice.id, batch.id, receipt, now)
+                    continue
                 letter = {"notice_id": notice.id, "of_batch": batch.id}
                 connection.execute(_SETTLE, letter | _settled(receipt, to_ms(now)))
             apply_early(connection, accepted)
@@ -166,6 +173,24 @@ class Outbox:
         values |= {"first_attempt_at_ms": None if first is None else to_ms(first), "starts": 0}
         with self._database.write() as connection:
             _change(connection, _CHANGE, batch, values)
+
+    def split(self, batch: MailBatch, reason: str) -> None:
+        """Give the letters back, none of which was taken: each leaves alone, under a key of its own.
+
+        Raises: LostBatchError.
+        """
+        of_batch = notifications.c.mail_batch_id == batch.id
+        values = {
+            "state": NoticeState.PENDING,
+            "reason": reason,
+            "mail_batch_id": None,
+            "deferrals": notifications.c.deferrals + 1,
+        }
+        with self._database.write() as connection:
+            if not _execute(connection, _CLOSE, batch, {"state": BatchState.REFUSED, "reason": reason}):
+                _require_settled(connection, batch)
+                return
+            connection.execute(update(notifications).where(of_batch).values(values))
 
     def bury(self, batch: MailBatch, state: BatchState, reason: str, now: datetime) -> None:
         """Give the whole batch up: its notifications are dead, for `reason`. Raises: LostBatchError."""
@@ -268,7 +293,22 @@ def _lost(batch: MailBatch) -> LostBatchError:
     return LostBatchError(f"the claim on mail batch {batch.id} has run out (fence {batch.fence})")
 
 
-def _settled(receipt: Receipt, at_ms: int) -> dict[str, Any]:
+def _defer(connection: Connection, notice_id: int, batch_id: int, receipt: Deferred, now: datetime) -> None:
+    """Put one letter off by its own back-off, or end it after `MAX_DEFERRALS`."""
+    this = (notifications.c.id == notice_id) & (notifications.c.mail_batch_id == batch_id)
+    before = connection.execute(select(notifications.c.deferrals).where(this)).scalar()
+    if before is None:
+        return  # it was settled by whoever has it now
+    values: dict[str, Any] = {"deferrals": before + 1, "reason": receipt.reason, "mail_batch_id": None}
+    if before + 1 >= MAX_DEFERRALS:
+        values |= _dead(f"put off {before + 1} times: {receipt.reason}", now)
+    else:
+        wait = max(ITEM_BACKOFF.wait(before), bounded_wait(receipt.retry_after_seconds))
+        values |= {"state": NoticeState.PENDING, "due_at_ms": to_ms(now + wait)}
+    connection.execute(update(notifications).where(this).values(values))
+
+
+def _settled(receipt: Accepted | Refused, at_ms: int) -> dict[str, Any]:
     if isinstance(receipt, Accepted):
         sent = {"state": NoticeState.SENT, "sent_at_ms": at_ms, "provider_id": receipt.provider_id}
         return sent | {"reason": None, "settled_at_ms": None}

@@ -194,6 +194,7 @@ notifications = Table(
     Column("mail_batch_id", _Id, ForeignKey("mail_batches.id"), index=True),
     Column("provider_id", Text, index=True),
     _count("starts"),  # of the batch that dissolved
+    _count("deferrals"),  # by the transport, of this letter alone: it leaves alone, with its own back-off
     UniqueConstraint("watch_id", "kind", "episode"),
     Index(None, "state", "due_at_ms"),
     Index(None, "sent_at_ms"),

@@ -7,7 +7,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from domain.errors import PermanentError, RateLimitedError, RollcallError, TransientError
+from domain.errors import PermanentError, RollcallError, TransientError
+from domain.retry import verdict_on
 from resilience.breaker import CircuitBreaker
 from store.persistence import OUTAGES
 
@@ -37,8 +38,8 @@ def guarded(guard: CircuitBreaker, call: Callable[[], T]) -> T:
     try:
         answer = call()
         verdict = True
-    except TransientError as error:
-        verdict = None if isinstance(error, RateLimitedError) else False
+    except RollcallError as error:
+        verdict = verdict_on(error)
         raise
     else:
         return answer

@@ -6,12 +6,14 @@ from functools import cache
 from statistics import median
 from typing import Any
 
-from domain.errors import PermanentError, RejectedError
+from domain.errors import AccountRefusedError, PermanentError, RejectedError, TransientError
 from domain.history import midnight
 from domain.job import JsonObject
-from domain.notice import Refused
+from domain.notice import Deferred, Refused
+from domain.retry import ACCOUNT_RECHECK
 from reports.contents import TermFigures, contents_of
 from reports.document import html_of
+from store.pauses import ROLLCALL
 from store.section_days import SectionDays
 from workflows.attempt import BreakerRefusedError, guarded
 from workflows.job import Job, JobFailure
@@ -91,10 +93,23 @@ def _deliver(job: Job, order: Order, artifact: str) -> str:
     pdf = job.services.storage.get(artifact)
     letter = ports.letters.write(order.email, order.term, order.sections, pdf, job.id)
     guard, key = job.services.breakers[MAIL], f"report-{job.id}-deliver"
-    (receipt,) = guarded(guard, lambda: ports.mailer.send([letter], key))
+    try:
+        (receipt,) = guarded(guard, lambda: ports.mailer.send([letter], key))
+    except AccountRefusedError as error:
+        raise _paused(job, error) from error
     if isinstance(receipt, Refused):
         raise RejectedError(f"the letter was refused: {receipt.reason}")
+    if isinstance(receipt, Deferred):
+        raise TransientError(receipt.reason, retry_after_seconds=receipt.retry_after_seconds)
     return receipt.provider_id
+
+
+def _paused(job: Job, error: AccountRefusedError) -> BreakerRefusedError:
+    """Pause mail until a person has repaired the account: the letter waits, and costs no attempt."""
+    now = job.services.clock.now()
+    reason = f"the provider refuses the account or the sender: {error}"
+    _ports(job).pauses.pause(MAIL, now + ACCOUNT_RECHECK, reason, ROLLCALL, now)
+    return BreakerRefusedError(f"mail is paused: {reason}")
 
 
 def _require_reachable(job: Job, email: str) -> None:

@@ -74,7 +74,8 @@ def _paused(pause: Pause, affected: str) -> Symptom:
     if pause.is_ours:
         detail += " Correct the cause, then resume it; otherwise it is tried again at that time."
     subject = "Mail is paused" if pause.name == MAIL else f"The source {pause.name} is paused"
-    command = f"rollcall source resume {pause.name}" if pause.is_ours else "rollcall source ls"
+    resume = "rollcall mail resume" if pause.name == MAIL else f"rollcall source resume {pause.name}"
+    command = resume if pause.is_ours else "rollcall source ls"
     return Symptom(subject, detail, command)
 
 

@@ -153,14 +153,18 @@ def test_a_refused_letter_is_tried_again_for_the_address_can_be_mended(watched: 
     assert watched.subjects == [SILENT.subject]
 
 
-def test_a_breaker_that_is_held_open_keeps_the_mail_back_until_it_is_reset(watched: Watched) -> None:
+def test_an_open_breaker_of_mail_does_not_silence_the_operator(watched: Watched) -> None:
     watched.house.services.breakers["mail"].force_open("test")
     watched.see(SILENT)
-    watched.see(SILENT, 600)
-    assert (watched.house.post.calls, watched.hooked) == (0, [("raised", 1)])
-    watched.house.services.breakers["mail"].reset("test")
-    watched.see(SILENT, 600)
-    assert watched.subjects == [SILENT.subject]
+    assert (watched.subjects, watched.hooked) == ([SILENT.subject], [("raised", 1)])
+
+
+def test_alerts_that_fail_do_not_open_the_breaker_of_mail(watched: Watched) -> None:
+    watched.house.post.troubles.extend([UnreachableError("refused")] * 12)
+    watched.see(SILENT)
+    for _ in range(11):
+        watched.see(SILENT, 600)
+    assert watched.house.services.breakers["mail"].snapshot().state == "closed"
 
 
 def test_paused_mail_holds_the_students_letters_back_and_not_the_operators(watched: Watched) -> None:

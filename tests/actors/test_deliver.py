@@ -11,13 +11,15 @@ import redis
 from actors.deliver import deliver
 from actors.sending import lease_of
 from domain.errors import (
+    AccountRefusedError,
+    IdempotencyKeyUsedError,
     RateLimitedError,
     RejectedError,
     UnauthorisedError,
     UnreachableError,
     UpstreamTimeoutError,
 )
-from domain.notice import Letter, Notice, NoticeState, Receipt
+from domain.notice import Deferred, Letter, Notice, NoticeState, Receipt, Refused
 from domain.notification_policy import GONE_AGAIN
 from domain.ports import unconditionally
 from tests.support.catalog import Row
@@ -82,12 +84,172 @@ def test_a_refused_batch_is_dead_with_its_reason(rollcall: House) -> None:
     assert page[0].reason == "RejectedError: no such domain"
 
 
-def test_a_wrong_key_keeps_the_letters_until_it_is_mended(rollcall: House) -> None:
-    rollcall.post.troubles.append(UnauthorisedError("bad key"))
-    open_a_seat(rollcall)
-    assert rollcall.states()[0][2] is NoticeState.SENDING
+@pytest.mark.parametrize("error", [UnauthorisedError("bad key"), AccountRefusedError("daily quota")])
+def test_a_refusal_of_the_account_pauses_mail_until_it_is_repaired(
+    rollcall: House, error: AccountRefusedError
+) -> None:
+    rollcall.post.troubles.append(error)
+    open_a_seat(rollcall, watchers=3)
+    pause = rollcall.services.store.pauses.find("mail")
+    assert pause is not None
+    assert (pause.by, str(error) in pause.reason) == ("rollcall", True)
     rollcall.pass_time(301)
+    assert rollcall.post.calls == 1
+    rollcall.pass_time(601)
+    assert {state for _, _, state in rollcall.states()} == {NoticeState.SENT}
+    assert rollcall.services.store.pauses.find("mail") is None
+    assert rollcall.services.breakers["mail"].snapshot().failures == 0
+
+
+def test_an_account_that_stays_refused_costs_one_letter_a_try_and_no_letter_dies(rollcall: House) -> None:
+    rollcall.post.troubles.extend([AccountRefusedError("550 5.4.5 daily limit")] * 200)
+    open_a_seat(rollcall, watchers=5)
+    for _ in range(100):
+        rollcall.pass_time(901)
+    assert {state for _, _, state in rollcall.states()} <= {NoticeState.SENDING, NoticeState.PENDING}
+    assert 90 < rollcall.post.calls <= 101
+    rollcall.post.troubles.clear()
+    rollcall.pass_time(901)
+    assert {state for _, _, state in rollcall.states()} == {NoticeState.SENT}
+
+
+def test_an_operator_ends_a_wait_that_the_provider_named_and_it_is_bounded(rollcall: House) -> None:
+    rollcall.post.troubles.append(RateLimitedError("429", retry_after_seconds=1_209_600))
+    open_a_seat(rollcall)
+    pause = rollcall.services.store.pauses.find("mail")
+    assert pause is not None
+    assert pause.until - rollcall.clock.now() == timedelta(hours=1)
+    rollcall.services.store.pauses.resume("mail")
+    rollcall.pass_time(1)
     assert rollcall.states()[0][2] is NoticeState.SENT
+
+
+def test_a_wait_that_is_over_is_followed_by_one_letter_alone(rollcall: House) -> None:
+    rollcall.post.troubles.extend([RateLimitedError("429", retry_after_seconds=1_209_600)] * 2)
+    open_a_seat(rollcall, watchers=3)
+    rollcall.pass_time(3601)
+    pause = rollcall.services.store.pauses.find("mail")
+    assert pause is not None
+    assert (rollcall.post.calls, pause.is_in_force(rollcall.clock.now())) == (2, True)
+    rollcall.pass_time(3601)
+    assert rollcall.post.calls == 4
+    assert {state for _, _, state in rollcall.states()} == {NoticeState.SENT}
+
+
+@dataclass
+class Picky(Post):
+    """A transport that takes no letter to some addresses: for good, for now, or not with the others."""
+
+    refused: frozenset[str] = frozenset()
+    deferred: frozenset[str] = frozenset()
+    spoiling: frozenset[str] = frozenset()
+
+    def send(
+        self,
+        letters: Sequence[Letter],
+        idempotency_key: str,
+        before_handover: Callable[[], None] = unconditionally,
+    ) -> list[Receipt]:
+        if any(letter.to in self.spoiling for letter in letters):
+            self.calls += 1
+            before_handover()
+            raise RejectedError("422 validation_error")
+        taken = [letter for letter in letters if self._takes(letter)]
+        receipts = iter(Post.send(self, taken, idempotency_key, before_handover))
+        return [next(receipts) if self._takes(letter) else self._refusal(letter) for letter in letters]
+
+    def _takes(self, letter: Letter) -> bool:
+        return letter.to not in self.refused | self.deferred
+
+    def _refusal(self, letter: Letter) -> Receipt:
+        return Refused("550 5.1.1") if letter.to in self.refused else Deferred("450 4.2.1 busy")
+
+
+def taking(rollcall: House, post: Post) -> House:
+    return replace(rollcall, post=post, services=replace(rollcall.services, mailer=post))
+
+
+def test_recipients_that_are_put_off_cost_the_others_nothing_and_end_dead_after_a_day(
+    rollcall: House,
+) -> None:
+    found = taking(rollcall, Picky(deferred=frozenset(f"student{i}@example.edu" for i in range(3))))
+    open_a_seat(found, watchers=5)
+    assert {letter.to for letter in found.post.sent} == {"student3@example.edu", "student4@example.edu"}
+    for hour in range(23):
+        found.pass_time(3600)
+        assert [state for _, _, state in found.states()].count(NoticeState.PENDING) == 3, hour
+    for _ in range(12):
+        found.pass_time(3600)
+    dead = [(state, reason) for state, reason in reasons(found) if state is NoticeState.DEAD]
+    assert dead == [(NoticeState.DEAD, "put off 30 times: 450 4.2.1 busy")] * 3
+    assert found.services.breakers["mail"].snapshot().failures == 0
+
+
+def test_a_letter_that_was_put_off_leaves_when_it_is_taken(rollcall: House) -> None:
+    found = taking(rollcall, Picky(deferred=frozenset({"student0@example.edu"})))
+    open_a_seat(found)
+    found.pass_time(59)
+    assert found.states()[0][2] is NoticeState.PENDING
+    found.services = replace(found.services, mailer=rollcall.post)
+    found.pass_time(2)
+    assert reasons(found) == [(NoticeState.SENT, None)]
+
+
+def test_a_batch_refused_for_one_letter_is_split_and_the_others_leave_once(rollcall: House) -> None:
+    found = taking(rollcall, Picky(spoiling=frozenset({"student2@example.edu"})))
+    open_a_seat(found, watchers=5)
+    assert sorted(letter.to for letter in found.post.sent) == [
+        f"student{i}@example.edu" for i in (0, 1, 3, 4)
+    ]
+    assert [state for _, _, state in found.states()].count(NoticeState.DEAD) == 1
+    assert len(found.post.keys) == 4
+
+
+def test_a_key_that_sent_other_letters_is_never_sent_blindly(rollcall: House) -> None:
+    rollcall.post.troubles.append(IdempotencyKeyUsedError("409"))
+    open_a_seat(rollcall, watchers=2)
+    assert {state for _, _, state in rollcall.states()} == {NoticeState.DEAD}
+    assert all("unknown whether it was sent" in str(reason) for _, reason in reasons(rollcall))
+    assert rollcall.post.calls == 1
+
+
+@dataclass
+class Poisoned(Post):
+    """A transport that hangs up on letters to some addresses."""
+
+    poison: str = ""
+
+    def send(
+        self,
+        letters: Sequence[Letter],
+        idempotency_key: str,
+        before_handover: Callable[[], None] = unconditionally,
+    ) -> list[Receipt]:
+        if any(letter.to == self.poison for letter in letters):
+            self.calls += 1
+            before_handover()
+            raise UpstreamTimeoutError("no answer in time")
+        return Post.send(self, letters, idempotency_key, before_handover)
+
+
+def test_probes_are_drawn_from_what_has_not_failed(rollcall: House) -> None:
+    post = Poisoned(poison="student0@example.edu", batch_size=1)
+    found = taking(rollcall, post)
+    open_a_seat(found)
+    for _ in range(10):
+        found.pass_time(301)
+    assert found.services.breakers["mail"].snapshot().state == "open"
+    for i in range(1, 4):
+        found.watch(email=f"student{i}@example.edu")
+    row = found.catalog.rows[found.key()]
+    for seats in (0, 1):
+        row.open_seats = seats
+        found.clock.advance(10)
+        found.run()
+    for _ in range(2):  # the newer letter to the same address is as fresh as the others, once
+        found.pass_time(121)
+    assert len(post.sent) == 3
+    assert found.services.breakers["mail"].snapshot().state == "closed"
 
 
 def test_letters_that_the_provider_is_too_busy_for_can_still_be_called_off(rollcall: House) -> None:

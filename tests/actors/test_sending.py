@@ -115,7 +115,7 @@ def test_a_letter_that_was_not_taken_is_tried_again_and_can_be_called_off(
     post.troubles.append(error)
     here.pass_time(1)
     here.services.store.watches.end(1, "deleted", here.clock.now())
-    here.pass_time(301)
+    here.pass_time(901)
     assert [state for _, _, state in here.states()] == [NoticeState.SUPPRESSED, NoticeState.SENT]
 
 

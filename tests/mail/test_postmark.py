@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from domain.errors import (
+    AccountRefusedError,
     MalformedAnswerError,
     RateLimitedError,
     RejectedError,
@@ -62,12 +63,11 @@ def test_an_address_that_takes_no_mail_is_refused_alone(standin: PostmarkStandIn
         (error(500, 0, "Internal Server Error"), UpstreamError),
         (error(503, 100, "Maintenance"), UpstreamError),
         (error(429, 0, "Rate limit exceeded"), RateLimitedError),
-        (error(422, 405, "Not allowed to send."), UnauthorisedError),
-        (error(422, 400, "Sender signature not found."), UnauthorisedError),
-        (error(422, 401, "Sender signature not confirmed."), UnauthorisedError),
-        (error(422, 412, "Account is pending."), UnauthorisedError),
-        (error(422, 413, "Account may not send."), UnauthorisedError),
-        (error(422, 402, "Invalid JSON."), RejectedError),
+        (error(422, 405, "Not allowed to send."), AccountRefusedError),
+        (error(422, 400, "Sender signature not found."), AccountRefusedError),
+        (error(422, 401, "Sender signature not confirmed."), AccountRefusedError),
+        (error(422, 412, "Account is pending."), AccountRefusedError),
+        (error(422, 413, "Account may not send."), AccountRefusedError),
         (Answer(200, b"<html>One moment</html>", "text/html"), MalformedAnswerError),
         (Answer(200, b"[]"), MalformedAnswerError),
         (Answer(200, b"{}"), MalformedAnswerError),

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from domain.errors import (
+    AccountRefusedError,
+    IdempotencyKeyUsedError,
     MalformedAnswerError,
     RateLimitedError,
     RejectedError,
@@ -123,10 +125,10 @@ def test_an_answer_that_is_too_slow_is_of_unknown_fate(standin: ResendStandIn) -
     [
         ({"kind": "error"}, UpstreamError),
         ({"kind": "error", "status": 503, "name": "service_unavailable"}, UpstreamError),
-        ({"kind": "error", "status": 403, "name": "validation_error"}, UnauthorisedError),
+        ({"kind": "error", "status": 403, "name": "validation_error"}, AccountRefusedError),
         ({"kind": "error", "status": 401, "name": "restricted_api_key"}, UnauthorisedError),
         ({"kind": "error", "status": 422, "name": "validation_error"}, RejectedError),
-        ({"kind": "error", "status": 400, "name": "invalid_idempotency_key"}, RejectedError),
+        ({"kind": "error", "status": 400, "name": "invalid_idempotency_key"}, AccountRefusedError),
         ({"kind": "garble"}, MalformedAnswerError),
     ],
 )
@@ -169,9 +171,11 @@ def test_a_wrong_key_is_no_reason_to_try_again(standin: ResendStandIn) -> None:
         Resend("re_wrong", FakeClock(), standin.url).send([letter()], "key")
 
 
-def test_a_key_used_for_other_letters_is_rejected(standin: ResendStandIn, mailer: Resend) -> None:
+def test_a_key_used_for_other_letters_does_not_tell_their_fate(
+    standin: ResendStandIn, mailer: Resend
+) -> None:
     mailer.send(letters(2), "key")
-    with pytest.raises(RejectedError, match="invalid_idempotent_request"):
+    with pytest.raises(IdempotencyKeyUsedError, match="invalid_idempotent_request"):
         mailer.send(letters(3), "key")
     assert len(standin.mails) == 2
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import (
+    AccountRefusedError,
     InvalidInputError,
     MalformedAnswerError,
     RejectedError,
@@ -20,7 +21,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.notice import Accepted, Refused
+from domain.notice import Accepted, Deferred, Refused
 from mail.smtp import Smtp
 from tests.mail.examples import letter, letters
 from tests.standins.smtp import SmtpStandIn
@@ -103,11 +104,19 @@ def test_a_letter_refused_for_good_is_refused_alone(server: SmtpStandIn, mailer:
     assert mailer.send([letter()], "key") == [Refused("550 5.1.1 no such user")]
 
 
+def taken(mailer: Smtp) -> bool:
+    """Whether what was put off is the letter; else it is the server, or the way to it."""
+    try:
+        (receipt,) = mailer.send([letter()], "key")
+    except TransientError:
+        return False
+    return receipt == Deferred("451 4.7.1 greylisted")
+
+
 @pytest.mark.parametrize("verb", ["GREETING", "MAIL", "RCPT", "DATA", "END"])
 def test_a_letter_put_off_is_tried_again(server: SmtpStandIn, mailer: Smtp, verb: str) -> None:
     server.replies[verb] = "451 4.7.1 greylisted"
-    with pytest.raises(TransientError):
-        mailer.send([letter()], "key")
+    assert taken(mailer) == (verb in {"RCPT", "DATA", "END"})
     del server.replies[verb]
     assert mailer.send([letter()], "key") == [Accepted(letter().headers["Message-ID"])]
 
@@ -129,7 +138,7 @@ def test_a_server_that_refuses_the_sender_asks_for_other_settings(
     server: SmtpStandIn, mailer: Smtp, reply: str
 ) -> None:
     server.replies["MAIL"] = reply
-    with pytest.raises(UnauthorisedError):
+    with pytest.raises(AccountRefusedError):
         mailer.send([letter()], "key")
 
 

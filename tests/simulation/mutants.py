@@ -35,8 +35,10 @@ class MarksFirst(Outbox):
 
     _claimed: MailBatch | None = None
 
-    def claim(self, now: datetime, *, limit: int, lease: timedelta) -> MailBatch | None:
-        self._claimed = super().claim(now, limit=limit, lease=lease)
+    def claim(
+        self, now: datetime, *, limit: int, lease: timedelta, is_probe: bool = False
+    ) -> MailBatch | None:
+        self._claimed = super().claim(now, limit=limit, lease=lease, is_probe=is_probe)
         return self._claimed
 
     def hand_over(self, batch: MailBatch, now: datetime, *, lease: timedelta) -> None:
@@ -48,8 +50,10 @@ class MarksFirst(Outbox):
 class ForgetsKeys(Outbox):
     """Sends every attempt under a key of its own."""
 
-    def claim(self, now: datetime, *, limit: int, lease: timedelta) -> MailBatch | None:
-        batch = super().claim(now, limit=limit, lease=lease)
+    def claim(
+        self, now: datetime, *, limit: int, lease: timedelta, is_probe: bool = False
+    ) -> MailBatch | None:
+        batch = super().claim(now, limit=limit, lease=lease, is_probe=is_probe)
         return None if batch is None else replace(batch, key=uuid4().hex)
 
 

@@ -11,7 +11,7 @@ Control, without a key:
 
 A rule fires on a request to /emails or /emails/batch with its probability (default 1), until it has fired
 `times` times (default: for ever). Kinds:
-    "error"        answer `status` (500) with `name` (application_error), before anything is taken
+    "error"        answer `status` (500) with `name` (application_error) and `message`, and take nothing
     "rate_limit"   429, with `retry_after` seconds (1)
     "garble"       200 and HTML, before anything is taken
     "lose_answer"  take the mails, then drop the connection
@@ -60,6 +60,7 @@ class Rule:
     probability: float = 1.0
     status: int = 500
     name: str = "application_error"
+    message: str = "Something went wrong."
     retry_after: float = 1
     indexes: list[int] = field(default_factory=lambda: [0])
     seconds: float = 60
@@ -320,7 +321,7 @@ def _mails(body: bytes, *, batch: bool) -> list[dict[str, Any]]:
 
 def _fail(fired: dict[str, Rule]) -> None:
     if rule := fired.get("error"):
-        raise Refusal(rule.status, rule.name, "Something went wrong.")
+        raise Refusal(rule.status, rule.name, rule.message)
     if rule := fired.get("rate_limit"):
         wait = f"{rule.retry_after:g}"
         raise Refusal(
