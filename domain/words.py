@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LIMIT = 200
@@ -28,12 +28,16 @@ def invisible(text: str) -> str | None:
     return None
 
 
-def day(at: datetime) -> str:
-    """The day of `at`, such as "15 Jan 2026", in UTC; the same under every locale."""
-    at = at.astimezone(UTC)
+def day(at: datetime, zone: tzinfo = UTC) -> str:
+    """The day of `at` in `zone`, such as "15 Jan 2026"; the same under every locale."""
+    at = at.astimezone(zone)
     return f"{at.day} {_MONTHS[at.month - 1]} {at.year}"
 
 
-def moment(at: datetime) -> str:
-    """`at` for people anywhere, such as "15 Jan 2026, 09:30 UTC"."""
-    return f"{day(at)}, {at.astimezone(UTC):%H:%M} UTC"
+def moment(at: datetime, zone: tzinfo = UTC) -> str:
+    """`at` with its zone, such as "15 Jan 2026, 09:30 UTC", or its offset where that has no name."""
+    at = at.astimezone(zone)
+    name = at.tzname() or ""
+    offset = f"{at:%z}"
+    named = name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"
+    return f"{day(at, zone)}, {at:%H:%M} {named}"

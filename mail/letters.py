@@ -6,7 +6,7 @@ import functools
 import hashlib
 import textwrap
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from email.utils import parseaddr
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +33,8 @@ class Renderer:
     """Renders notices; the outbox freezes what it makes, so that a retry carries the same bytes.
 
     Shape: `sender` is an address with or without a name; `enrol_url` is where people enrol, http(s), with
-    the placeholders `{source}`, `{term}` and `{section}`, or None when no such address is known.
+    the placeholders `{source}`, `{term}` and `{section}`, or None when no such address is known; `zone` is
+    that of the times in every letter.
 
     Raises: InvalidInputError when the sender has no domain or `enrol_url` does not make an address.
     """
@@ -41,6 +42,7 @@ class Renderer:
     sender: str
     links: Links
     enrol_url: str | None = None
+    zone: tzinfo = UTC
 
     def __post_init__(self) -> None:
         problems = {}
@@ -53,7 +55,7 @@ class Renderer:
 
     def render(self, notice: Notice, now: datetime) -> Letter:
         """The letter that tells `notice`, written `now`, with the headers that `Letter` promises."""
-        wording = word(notice, now)
+        wording = word(notice, now, self.zone)
         facts = {
             "wording": wording,
             "section": plain(notice.key.number),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from domain.notice import Notice
 from domain.observation import UNASSIGNED
@@ -32,12 +32,12 @@ class Wording:
     action: str
 
 
-def word(notice: Notice, now: datetime) -> Wording:
-    """The wording for `notice`, written `now`: an observation that is old by then says how old.
+def word(notice: Notice, now: datetime, zone: tzinfo = UTC) -> Wording:
+    """The wording for `notice`, written `now` with times in `zone`: an old observation says how old it is.
 
     Whatever the catalog wrote comes out as short, plain lines.
     """
-    seen = moment(notice.observed_at) + _age(now - notice.observed_at)
+    seen = moment(notice.observed_at, zone) + _age(now - notice.observed_at)
     match notice.kind:
         case Kind.SEAT_AVAILABLE:
             return _seat_available(notice, seen)

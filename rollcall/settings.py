@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from domain.address import normal_address
 from domain.errors import ConfigurationError
@@ -125,6 +127,15 @@ def _address(text: str) -> str:
     return f"{name}<{address}>" if bracket else address
 
 
+def _timezone(text: str) -> tzinfo:
+    if text == "UTC":  # also where the machine has no table of zones
+        return UTC
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("must be a time zone of this machine, such as America/Los_Angeles") from error
+
+
 def _mailbox(text: str) -> str:
     address = normal_address(text)
     if address is None:
@@ -221,6 +232,9 @@ class Settings:
     )
     enrol_url: str | None = _setting(
         "ENROL_URL", _url("http", "https"), help="where to enrol, with {term} and {section}"
+    )
+    timezone: tzinfo = _setting(
+        "TIMEZONE", _timezone, "UTC", help="of the times in mails, such as America/Los_Angeles"
     )
     breaker_failure_threshold: int = _setting(
         "BREAKER_FAILURE_THRESHOLD", _integer(1, 10_000), "10", help="failures that open it"

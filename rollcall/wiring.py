@@ -175,7 +175,9 @@ def _services(  # noqa: PLR0913 - what the services and the system share
         store=open_store(database, cooldown, settings.mail_daily_cap, tuple(operator.channels)),
         sources=sources,
         mailer=mailer,
-        render=Renderer(settings.notification_from_email, links, settings.enrol_url).render,
+        render=Renderer(
+            settings.notification_from_email, links, settings.enrol_url, settings.timezone
+        ).render,
         breakers={
             name: CircuitBreaker(name, client, _probing(policy, seconds), listeners=heard)
             for name, seconds in longest_seconds.items()

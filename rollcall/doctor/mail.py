@@ -72,7 +72,7 @@ _LOGINS = {
 def _dry_run(case: Case) -> Verdict:
     settings, now = case.settings, SystemClock().now()
     links = Links(settings.base_url, "signs a letter that nobody gets")
-    render = Renderer(settings.notification_from_email, links, settings.enrol_url).render
+    render = Renderer(settings.notification_from_email, links, settings.enrol_url, settings.timezone).render
     key = SectionKey("dry-run", "2261", "12431")
     notice = Notice(1, 1, "ada@example.edu", Kind.SEAT_AVAILABLE, key, 1, now, 1, 30, None)
     written = message(render(notice, now), now).as_bytes()

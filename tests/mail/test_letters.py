@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -151,3 +152,12 @@ def test_a_sender_that_is_no_address_stops_the_start(sender: str) -> None:
 def test_an_enrolment_address_that_is_none_stops_the_start(url: str) -> None:
     with pytest.raises(InvalidInputError, match="enrol_url"):
         Renderer("rollcall@example.edu", LINKS, url)
+
+
+def test_times_are_told_in_the_zone_of_the_setting() -> None:
+    zoned = Renderer(RENDERER.sender, RENDERER.links, RENDERER.enrol_url, ZoneInfo("America/Los_Angeles"))
+    mail = zoned.render(notice(), NOW)
+    for part in (mail.text, mail.html):
+        assert "15 Jan 2026, 01:30 PST" in " ".join(part.split())
+        assert "UTC" not in part
+    assert mail.headers == RENDERER.render(notice(), NOW).headers

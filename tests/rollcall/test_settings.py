@@ -38,6 +38,9 @@ def test_an_installation_is_a_demo_until_it_has_a_catalog_or_a_name() -> None:
         ("PORT", "0"),
         ("PORT", "eighty"),
         ("ENVIRONMENT", "The Real One"),
+        ("TIMEZONE", "PST"),
+        ("TIMEZONE", "Mars/Olympus"),
+        ("TIMEZONE", "../../etc/passwd"),
         ("PORT", "\uff18\uff10"),
         ("DATABASE_URL", "mysql://x/y"),
         ("REDIS_URL", "127.0.0.1:6379"),
@@ -154,3 +157,14 @@ def test_the_example_file_names_every_setting() -> None:
     example = (Path(__file__).parents[2] / ".env.example").read_text()
     named = {line.removeprefix("# ").partition("=")[0] for line in example.splitlines() if "=" in line}
     assert named == {each.metadata["name"] for each in fields(Settings)}
+
+
+@pytest.mark.parametrize("name", ["UTC", "America/Los_Angeles"])
+def test_the_time_zone_of_mails_is_read(name: str) -> None:
+    assert str(parse({"TIMEZONE": name}).timezone) == name
+    assert str(parse({}).timezone) == "UTC"
+
+
+def test_the_domain_of_the_sender_becomes_punycode() -> None:
+    given = {"NOTIFICATION_FROM_EMAIL": "Rollcall <rollcall@b\u00fccher.example>"}
+    assert parse(given).notification_from_email == "Rollcall <rollcall@xn--bcher-kva.example>"
