@@ -88,7 +88,13 @@ def test_a_thread_that_is_done_with_a_message_is_bound_to_nothing_of_it(
 
 def record(**extra: object) -> logging.LogRecord:
     made = logging.makeLogRecord(
-        {"name": "actors.check", "levelname": "INFO", "msg": "checked %d", "args": (3,)}
+        {
+            "name": "actors.check",
+            "levelno": logging.INFO,
+            "levelname": "INFO",
+            "msg": "checked %d",
+            "args": (3,),
+        }
     )
     vars(made).update(extra)
     return made
@@ -100,4 +106,4 @@ def test_a_line_bears_the_ids_and_then_what_it_says_itself() -> None:
         text = Text().format(record(sections=3))
     assert line["message"] == "checked 3"
     assert (line["request_id"], line["run"], line["sections"]) == ("r", "2", 3)
-    assert text.endswith("actors.check: checked 3 request_id=r run=1 sections=3")
+    assert text.endswith("  checked 3  run=1 sections=3")
