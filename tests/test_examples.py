@@ -1,0 +1,42 @@
+"""The examples of the documents, which are to work as they stand with the demo campus."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from domain.section import SectionKey
+from ingress.wishes import wish_of
+from sources.campus import Campus
+from workflows import order
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+CAMPUS = set(Campus.sections())
+_BODY = re.compile(r"-d '(\{.*\})'")
+_ADD = re.compile(r"rollcall watch add \S+ (\w+) (\w+)")
+
+
+def _texts() -> list[tuple[str, str]]:
+    return [(document.name, document.read_text()) for document in DOCUMENTS]
+
+
+def test_every_section_that_an_example_watches_is_of_the_demo_campus() -> None:
+    found = [(name, *each) for name, text in _texts() for each in _ADD.findall(text)]
+    assert found
+    for name, term, number in found:
+        assert SectionKey(Campus.name, term, number) in CAMPUS, name
+
+
+@pytest.mark.parametrize("name", ["README.md", "reports.md"])
+def test_every_request_of_an_example_is_taken_and_of_the_demo_campus(name: str) -> None:
+    bodies = [json.loads(body) for each, text in _texts() if each == name for body in _BODY.findall(text)]
+    assert bodies
+    for body in bodies:
+        if "kind" in body:
+            assert set(order.read(body["input"]).keys()) <= CAMPUS
+        else:
+            assert wish_of(body, [Campus.name], Campus.name).key in CAMPUS
