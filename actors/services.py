@@ -25,6 +25,7 @@ from store.audit import Audit
 from store.checks import Checks
 from store.clock_bounds import ClockBounds
 from store.deliveries import Deliveries
+from store.ended_sessions import EndedSessions
 from store.job_calls import JobCalls
 from store.jobs import Jobs
 from store.ledger import CreditLedger
@@ -82,6 +83,7 @@ class Store:
     job_calls: JobCalls
     payments: Payments
     refunds: Refunds
+    ended_sessions: EndedSessions
     credits: CreditLedger
 
 

@@ -108,7 +108,7 @@ install_config() {
         [ -e "$config/$name" ] || install -m 0640 "$here/deploy/etc/$name" "$config/$name"
     done
     [ -z "$domain" ] || name_domain
-    [ ! -e "$config/caddy.env" ] || install_caddyfile
+    [ ! -e "$config/caddy.env" ] || { share_proxy_secret && install_caddyfile; }
     systemd-tmpfiles --root="${root:-/}" --create "$lib/tmpfiles.d/rollcall.conf"
 }
 
@@ -124,8 +124,26 @@ name_domain() {
             say "PUBLIC_URL in $settings is your own and stays: it is not https://$domain"
         fi
     fi
-    printf 'ROLLCALL_DOMAIN=%s\n' "$domain" >"$config/caddy.env"
+    touch "$config/caddy.env"
+    sed -i '/^ROLLCALL_DOMAIN=/d' "$config/caddy.env"
+    printf 'ROLLCALL_DOMAIN=%s\n' "$domain" >>"$config/caddy.env"
     install -D -m 0644 "$here/deploy/etc/caddy.conf" "$lib/systemd/system/caddy.service.d/rollcall.conf"
+}
+
+# What the web role knows Caddy by, in a file for each of the two.
+share_proxy_secret() {
+    local secret=$config/credentials/PROXY_SECRET line
+    if [ ! -s "$secret" ]; then
+        (umask 077 && od -An -v -N32 -tx1 /dev/urandom | tr -d ' \n' >"$secret")
+        touch "$due"
+    fi
+    line=ROLLCALL_PROXY_SECRET=$(cat "$secret")
+    if ! grep -qxF "$line" "$config/caddy.env"; then
+        sed -i '/^ROLLCALL_PROXY_SECRET=/d' "$config/caddy.env"
+        printf '%s\n' "$line" >>"$config/caddy.env"
+        is_caddy_due=yes # it reads its environment only when it starts
+    fi
+    chmod 0640 "$config/caddy.env"
 }
 
 install_caddyfile() {
@@ -225,7 +243,7 @@ install_release() {
     fi
     systemctl start rollcall.target
     rm -f "$due"
-    if [ -n "$domain" ]; then
+    if [ -n "$domain" ] || [ -n "${is_caddy_due:-}" ]; then
         systemctl restart caddy.service
     elif [ -e "$config/caddy.env" ]; then
         systemctl try-reload-or-restart caddy.service || say "Caddy refuses its Caddyfile: journalctl -u caddy"

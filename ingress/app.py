@@ -6,6 +6,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from ingress import openapi
+from ingress.clients import Forwarded
 from ingress.console.live import Live
 from ingress.console.now import Drawing
 from ingress.console.routing import console
@@ -21,7 +22,11 @@ def create_app(surfaces: Surfaces) -> Starlette:
     """The application over `surfaces`; nothing connects before the first request."""
     app = Starlette(
         routes=[*(route for surface in _SURFACES for route in surface.ROUTES), *console()],
-        middleware=[Middleware(Leftovers), Middleware(Envelope)],
+        middleware=[
+            Middleware(Forwarded, secret=surfaces.proxy_secret),
+            Middleware(Leftovers),
+            Middleware(Envelope),
+        ],
         exception_handlers=HANDLERS,
     )
     app.router.redirect_slashes = False  # a redirect would send the bearer token to another address

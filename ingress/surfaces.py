@@ -25,7 +25,7 @@ class Surfaces:
     `public_url` is what absolute addresses start with, without a slash at its end; `environment` names
     this installation to people, `sign_ins` bounds how often they may try to enter the console, and
     `invitations` let them in once each;
-    `metrics` gives a body and its content type.
+    `metrics` gives a body and its content type; `proxy_secret` is what the reverse proxy is known by.
 
     Raises: InvalidInputError when a secret is empty, for it would let everybody in.
     """
@@ -46,6 +46,7 @@ class Surfaces:
     health: Callable[[], HealthReport]
     ready: Callable[[], HealthReport]
     metrics: Callable[[], tuple[bytes, str]]
+    proxy_secret: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         secrets = {"cron_secret": self.cron_secret, "api_token": self.api_token}

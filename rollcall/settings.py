@@ -181,6 +181,11 @@ class Settings:
     host: str = _setting("HOST", _host, "127.0.0.1", help="address to listen on")
     port: int = _setting("PORT", _integer(1, 65535), "8000", help="port to listen on")
     public_url: str | None = _setting("PUBLIC_URL", _base_url, help="what links in mails start with")
+    proxy_secret: str | None = _setting(
+        "PROXY_SECRET",
+        secret,
+        help="what the reverse proxy sends as X-Rollcall-Proxy; only then its X-Forwarded-For counts",
+    )
     named_environment: str | None = _setting(
         "ENVIRONMENT", _label, help="what the console calls this installation; production or demo"
     )

@@ -44,6 +44,7 @@ def surfaces(system: System, health: Health) -> Surfaces:
         health=health.report,
         ready=health.ready,
         metrics=Exposition(readings(system)),
+        proxy_secret=settings.proxy_secret,
     )
 
 

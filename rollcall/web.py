@@ -33,7 +33,7 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=STOP_SECONDS,
-            forwarded_allow_ips="127.0.0.1",
+            proxy_headers=False,  # `ingress.clients` believes the proxy alone, and not every local process
             callback_notify=_alive,
             timeout_notify=int(systemd.ALIVE_SECONDS),
         )

@@ -52,6 +52,7 @@ from store.checks import Checks
 from store.clock_bounds import ClockBounds
 from store.database import Database, sqlite_url
 from store.deliveries import Deliveries
+from store.ended_sessions import EndedSessions
 from store.job_calls import JobCalls
 from store.jobs import Jobs
 from store.ledger import CreditLedger
@@ -216,6 +217,7 @@ def open_store(
         job_calls=JobCalls(database),
         payments=Payments(database),
         refunds=Refunds(database),
+        ended_sessions=EndedSessions(database),
         credits=CreditLedger(database),
     )
 

@@ -447,3 +447,10 @@ credit_entries = Table(
     Index(None, "account", "pot", "id"),
     CheckConstraint("balance >= 0 OR pot = 'issued'", name="ck_credit_entries_balance"),
 )
+
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _moment("expires_at_ms", nullable=False),
+)

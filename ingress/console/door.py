@@ -9,6 +9,7 @@ import re
 from http import HTTPStatus
 from urllib.parse import quote, unquote
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -45,7 +46,7 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on. Raises: ProblemError (401) for a script's request by a stranger."""
         request = Request(scope)
-        if session.of(request.app.state.surfaces, request.headers) is not None:
+        if await run_in_threadpool(session.of, request.app.state.surfaces, request.headers) is not None:
             await self._app(scope, receive, send)
             return
         if "text/html" not in request.headers.get("accept", "text/html"):

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from http import HTTPStatus
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
@@ -30,21 +31,23 @@ async def listen(request: Request) -> StreamingResponse:
     Raises: ProblemError (401) for a stranger, (503) when too many listen.
     """
     live: Live = request.app.state.live
-    found = session.of(request.app.state.surfaces, request.headers)
-    if found is None:
+    if await _session(request) is None:
         raise ProblemError(HTTPStatus.UNAUTHORIZED, "Sign in to the console first.")
     if live.is_full:
         wait = {"Retry-After": str(_BUSY_SECONDS)}
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages listen already.", headers=wait)
     wanted = request.query_params.get("show", "").split(",")[:_MAX_WANTED]
-    return StreamingResponse(_events(request, found, wanted), media_type="text/event-stream")
+    return StreamingResponse(_events(request, wanted), media_type="text/event-stream")
 
 
-async def _events(request: Request, found: Session, wanted: list[str]) -> AsyncIterator[str]:
-    clock = request.app.state.surfaces.services.clock
+async def _session(request: Request) -> Session | None:
+    return await run_in_threadpool(session.of, request.app.state.surfaces, request.headers)
+
+
+async def _events(request: Request, wanted: list[str]) -> AsyncIterator[str]:
     async with aclosing(request.app.state.live.changes(wanted)) as changes:
         async for fragments in changes:
-            if clock.now() >= found.expires_at:
+            if await _session(request) is None:
                 return
             yield _event(fragments)
 

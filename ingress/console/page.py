@@ -49,7 +49,7 @@ def _frame(call: Call[Any]) -> dict[str, object]:
         "here": call.url.path + (f"?{call.url.query}" if call.url.query else ""),
         "navigation": NAVIGATION,
         "current": current(call.url.path),
-        "session": session.of(call.surfaces, call.headers),
+        "session": session.sealed(call.surfaces, call.headers),
         "environment": call.surfaces.environment,
         "is_production": call.surfaces.environment == PRODUCTION,
         "theme": theme.chosen(call.headers),

@@ -1,6 +1,7 @@
-"""Who is signed in: a sealed cookie, and nothing kept on the server.
+"""Who is signed in: a sealed cookie, which ends with its time, with the API token or by signing out.
 
-The seal is made with the API token, so that a new token ends every session.
+The seal is made with the API token, so that a new token ends every session. The server keeps only which
+sessions were signed out, in the database: what cannot be looked up there lets nobody in.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from ingress.console import cookies
 from ingress.console.seal import seal, unseal
 from ingress.endpoint import Call
 from ingress.surfaces import Surfaces
+from operations.record import entry
 
 LIFETIME = timedelta(hours=12)
 COOKIE = "rollcall_session"
 _PURPOSE = "session"
-_NAME_BYTES = 4
+_NAME_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,26 @@ def begin(call: Call[Any], response: Response) -> Session:
 
 
 def of(surfaces: Surfaces, headers: Headers) -> Session | None:
-    """The session of whoever sent `headers`, or None for a stranger."""
+    """The session of whoever sent `headers`, or None for a stranger.
+
+    It asks the database: call it on a thread.
+    """
+    session = sealed(surfaces, headers)
+    ended = surfaces.services.store.ended_sessions
+    return None if session is None or ended.has(session.name) else session
+
+
+def end(call: Call[Any]) -> None:
+    """End the session of whoever calls, if there is one, wherever else its cookie is kept."""
+    session, services = sealed(call.surfaces, call.headers), call.surfaces.services
+    if session is None:
+        return
+    asked = entry(services, session.by, "session.end", f"session/{session.name}", client=call.client)
+    services.store.ended_sessions.end(session.name, session.expires_at, services.clock.now(), asked)
+
+
+def sealed(surfaces: Surfaces, headers: Headers) -> Session | None:
+    """The session that `headers` show, which may have been signed out."""
     found = unseal(surfaces.api_token, _PURPOSE, cookies.get(headers, COOKIE))
     if found is None:
         return None
@@ -58,7 +79,7 @@ def of(surfaces: Surfaces, headers: Headers) -> Session | None:
 
 def signed_in(call: Call[Any]) -> Session:
     """The session of whoever calls; the door lets nobody else in."""
-    session = of(call.surfaces, call.headers)
+    session = sealed(call.surfaces, call.headers)
     if session is None:
         raise AssertionError("the door lets nobody in without a session")
     return session

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from starlette.responses import RedirectResponse, Response
 
-from ingress import bodies
+from ingress import bodies, clients
 from ingress.bearer import api_token, matches
 from ingress.console import cookies, session
 from ingress.console.door import HOME, SIGN_IN, own_path
@@ -61,7 +61,8 @@ def enter(call: Call[Nothing]) -> Response:
 
 @endpoint(no_query, Manual({}), body=bodies.ANYTHING)
 def leave(call: Call[Nothing]) -> Response:
-    """Have the browser forget the session."""
+    """End the session on the server, and have the browser forget it."""
+    session.end(call)
     response = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
     cookies.drop(call, response, session.COOKIE)
     return response
@@ -69,13 +70,13 @@ def leave(call: Call[Nothing]) -> Response:
 
 def attempt(call: Call[Any], is_known: Callable[[], bool], otherwise: str) -> tuple[HTTPStatus, str] | None:
     """Why the caller stays out, in words that are `otherwise` unless they must wait; None for `is_known`."""
-    wait_seconds = call.surfaces.sign_ins.take(call.client)
+    wait_seconds = call.surfaces.sign_ins.take(clients.network_of(call.client))
     if wait_seconds:
         wait = plural(math.ceil(wait_seconds / 60), "minute")
         return HTTPStatus.TOO_MANY_REQUESTS, f"Too many attempts. Wait {wait}."
     if not is_known():
         return HTTPStatus.FORBIDDEN, otherwise
-    call.surfaces.sign_ins.forgive(call.client)
+    call.surfaces.sign_ins.forgive(clients.network_of(call.client))
     return None
 
 

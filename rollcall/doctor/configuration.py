@@ -60,8 +60,21 @@ def _report_prices(case: Case) -> Verdict:
     return ok("what customers pay for a report is checked")
 
 
+def _proxy(case: Case) -> Verdict:
+    settings = case.settings
+    if settings.proxy_secret is not None:
+        return ok("the reverse proxy is known by PROXY_SECRET")
+    if settings.public_url is None:
+        return ok("there is none")
+    return warning(
+        "who calls is unknown behind the reverse proxy: all share one limit for sign-ins",
+        "set PROXY_SECRET, and have the proxy send it as X-Rollcall-Proxy (deploy/Caddyfile)",
+    )
+
+
 CHECKS = (
     Check("dotenv", _dotenv, "make .env readable for the user that runs Rollcall"),
     Check("public-url", _public_url, "correct PUBLIC_URL", needs=("settings.PUBLIC_URL",)),
+    Check("proxy", _proxy, "correct PROXY_SECRET", needs=("settings.PROXY_SECRET", "settings.PUBLIC_URL")),
     Check("report-prices", _report_prices, "correct REPORT_PRICES", needs=("settings.REPORT_PRICES",)),
 )

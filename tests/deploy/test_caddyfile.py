@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Mapping, Sized
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from threading import Event
 
 import httpx
 import pytest
 
+from tests.standins.server import Answer, StandIn
 from tests.support.activated import ActivatedWeb, activated_web
-from tests.support.caddy import CADDYFILE, Caddy, caddy
+from tests.support.caddy import CADDYFILE, PROXY_SECRET, Caddy, caddy
+from tests.support.event_source import event_source
 from tests.support.stack import API_TOKEN, wait_until
 from tests.support.tools import require
 
@@ -28,7 +31,8 @@ SETTLED = 20
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[ActivatedWeb]:
-    with activated_web(tmp_path_factory.mktemp("web"), REDIS_URL=redis_url) as running:
+    settings = {"REDIS_URL": redis_url, "PROXY_SECRET": PROXY_SECRET}
+    with activated_web(tmp_path_factory.mktemp("web"), **settings) as running:
         yield running
 
 
@@ -104,15 +108,61 @@ def test_tokens_and_addresses_do_not_reach_the_log_and_probes_are_not_in_it(fron
     httpx.post(f"{front.url}/unsubscribe?token={TOKEN}")
     httpx.get(f"{front.url}/watches?email=ada%40example.edu", headers=BEARER)
     httpx.post(f"{front.url}/unsubscribe?token={TOKEN}", content=TOO_LARGE)  # what Caddy says of an error
+    for query in (f"Token={TOKEN}", f"TOKEN={TOKEN}", f"%74oken={TOKEN}", f"a=b;token={TOKEN}"):
+        httpx.get(f"{front.url}/unsubscribe?{query}")
+    httpx.get(
+        f"{front.url}/watches?EMAIL=ada%40example.edu", headers=BEARER | {"referer": f"https://x/{TOKEN}"}
+    )
+    httpx.get(f"{front.url}/watches?email=ada%40example.edu&last=one", headers=BEARER)
     httpx.get(f"{front.url}/livez")
-    wait_until(lambda: "/watches?email=REDACTED" in front.log.read_text(), "the last request in the log")
+    wait_until(lambda: "&last=REDACTED" in front.log.read_text(), "the last request in the log")
     told = front.log.read_text()
     assert "/unsubscribe?token=REDACTED" in told
+    assert "/watches?email=REDACTED" in told
     assert TOKEN not in told
+    assert PROXY_SECRET not in told
     assert API_TOKEN not in told
     assert "ada%40example.edu" not in told
     assert "/livez" not in told
     assert "127.0.0.0" in told
+
+
+class Upstream(StandIn):
+    """Keeps the headers of each request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads: list[dict[str, str]] = []
+
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer | None:
+        self.heads.append(dict(headers))
+        return Answer(200, b"x" * 2000, "text/plain" if path == "/livez" else "text/html; charset=utf-8")
+
+
+def test_it_tells_who_calls_and_that_it_is_itself_whatever_the_client_says(tmp_path: Path) -> None:
+    with Upstream() as upstream, caddy(tmp_path, upstream.url) as front:
+        forged = {
+            "X-Rollcall-Proxy": "a guess",
+            "X-Forwarded-For": "192.0.2.7",
+            "X-Forwarded-Host": "evil.test",
+        }
+        answer = httpx.get(f"{front.url}/unsubscribe", headers=forged)
+    head = upstream.heads[-1]
+    assert head["x-rollcall-proxy"] == PROXY_SECRET
+    assert head["x-forwarded-for"] == "127.0.0.1"
+    assert "x-forwarded-host" not in head
+    assert answer.headers["Content-Encoding"] == "gzip"
+
+
+def test_events_come_through_one_by_one(tmp_path: Path) -> None:
+    with event_source() as stream, caddy(tmp_path, stream.url) as front:
+        headers = {"Accept-Encoding": "gzip", "Accept": "text/event-stream"}
+        with httpx.stream("GET", f"{front.url}/events", headers=headers, timeout=20) as answer:
+            assert "Content-Encoding" not in answer.headers
+            chunks = answer.iter_text()
+            for number in range(3):
+                stream.next_event.set()
+                assert next(chunks) == f"data: {number}\n\n"
 
 
 def has_more_than(answers: Sized, count: int) -> bool:

@@ -98,6 +98,18 @@ def test_a_machine_has_all_that_the_units_need(machine: Path) -> None:
     assert "_ROLLCALL_COMPLETE" in found["usr/local/share/bash-completion/completions/rollcall"][3]
 
 
+def test_caddy_and_the_web_role_share_a_secret_that_nobody_else_can_read(source: Path, machine: Path) -> None:
+    found = state(machine)
+    mode, owner, _, secret = found["etc/rollcall/credentials/PROXY_SECRET"]
+    assert (mode, owner, len(secret)) == ("-rw-------", 0, 64)
+    lines = ["ROLLCALL_DOMAIN=rollcall.example.edu", f"ROLLCALL_PROXY_SECRET={secret}"]
+    assert found["etc/rollcall/caddy.env"][:2] == ("-rw-r-----", 0)  # its group is that of the roles
+    assert sorted(found["etc/rollcall/caddy.env"][3].splitlines()) == lines
+    install(source, machine, "--domain", "rollcall.example.edu")
+    assert state(machine)["etc/rollcall/credentials/PROXY_SECRET"] == (mode, owner, 0, secret)
+    assert sorted((machine / "etc/rollcall/caddy.env").read_text().splitlines()) == lines
+
+
 def test_the_installed_release_brings_these_units(machine: Path) -> None:
     installed = machine / "usr/local/lib/systemd/system"
     for path in UNITS.rglob("rollcall*.*"):

@@ -34,6 +34,7 @@ WEBHOOK_KEY = b"a webhook key of the tests"
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(WEBHOOK_KEY).decode()
 STRIPE_SECRET = "whsec_of_the_tests"
 PUBLIC_URL = "https://rollcall.example.edu"
+PROXY_SECRET = "a proxy secret of the tests"
 CRON = {"Authorization": f"Bearer {CRON_SECRET}"}
 API = {"Authorization": f"Bearer {API_TOKEN}"}
 CHECKS: dict[str, object] = {"database": "ok"}
@@ -109,6 +110,7 @@ def surfaces_of(house: House, reports: Reports) -> Surfaces:
         invitations=house.invitations,
         health=lambda: reports.health,
         ready=lambda: reports.ready,
+        proxy_secret=PROXY_SECRET,
         metrics=lambda: (b"rollcall_up 1\n", "text/plain; version=0.0.4; charset=utf-8"),
     )
 
@@ -129,7 +131,9 @@ class Stage:
 def stage() -> Iterator[Stage]:
     """A real server, up for the length of the block."""
     found = Stage()
-    config = uvicorn.Config(found, log_config=None, access_log=False, lifespan="off", server_header=False)
+    config = uvicorn.Config(
+        found, log_config=None, access_log=False, lifespan="off", server_header=False, proxy_headers=False
+    )
     server = uvicorn.Server(config)
     listening = socket.create_server(("127.0.0.1", 0))
     # asyncio does this only for sockets that name TCP as their protocol, which `create_server` leaves open.

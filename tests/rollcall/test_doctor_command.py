@@ -55,6 +55,7 @@ def test_all_is_well_with_the_embedded_default(tmp_path: Path) -> None:
             "settings",
             "dotenv",
             "public-url",
+            "proxy",
             "report-prices",
             "home",
             "home.secrets",

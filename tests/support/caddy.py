@@ -14,6 +14,7 @@ import httpx
 from tests.support.stack import free_port, wait_until
 from tests.support.tools import require
 
+PROXY_SECRET = "a proxy secret for tests"
 CADDYFILE = Path(__file__).resolve().parents[2] / "deploy" / "Caddyfile"
 
 
@@ -28,6 +29,7 @@ class Caddy:
             "HOME": str(folder),
             "ROLLCALL_DOMAIN": self.url,
             "ROLLCALL_UPSTREAM": urlsplit(upstream).netloc,
+            "ROLLCALL_PROXY_SECRET": PROXY_SECRET,
             "CADDY_ADMIN": f"unix/{folder / 'admin.sock'}",
         }
 

@@ -10,7 +10,7 @@ from ingress.console.session import LIFETIME
 from observability.logs import JsonLines
 from resilience.attempts import Attempts
 from tests.ingress.console.visitor import BROWSER, sign_in, stranger, visitor, words
-from tests.ingress.site import API_TOKEN, Site, Stage
+from tests.ingress.site import API_TOKEN, PROXY_SECRET, Site, Stage
 from tests.ingress.site import site as serving
 from tests.support.house import House
 from tests.support.stack import free_port
@@ -99,7 +99,7 @@ def test_the_cookie_is_for_the_console_alone_and_out_of_reach_of_scripts_and_oth
 def test_the_cookie_is_for_https_except_at_the_end_of_a_tunnel(
     site: Site, host: str, scheme: str, *, is_secure: bool
 ) -> None:
-    headers = {"Host": host, "X-Forwarded-Proto": scheme}
+    headers = {"Host": host, "X-Forwarded-Proto": scheme, "X-Rollcall-Proxy": PROXY_SECRET}
     with stranger(site) as client:
         entered = client.post("/console/sign-in", data={"token": API_TOKEN}, headers=headers)
     assert ("secure" in entered.headers["set-cookie"].lower()) is is_secure
@@ -138,6 +138,39 @@ def test_a_new_token_ends_every_session(stage: Stage, a_house: House) -> None:
 def test_signing_out_ends_the_session_in_the_browser(guest: httpx.Client) -> None:
     assert guest.post("/console/sign-out").headers["location"] == "/console/sign-in"
     assert guest.get("/console/runs").status_code == 303
+
+
+def test_signing_out_ends_the_session_wherever_its_cookie_is_kept(site: Site, guest: httpx.Client) -> None:
+    cookie = {"Cookie": f"rollcall_session={guest.cookies['rollcall_session']}"}
+    with stranger(site) as thief, visitor(site) as another:
+        assert thief.get("/console/runs", headers=cookie).status_code == 200
+        guest.post("/console/sign-out")
+        assert thief.get("/console/runs", headers=cookie).status_code == 303
+        listening = thief.get("/console/events?show=now", headers=cookie | {"Accept": "text/event-stream"})
+        assert listening.status_code == 401
+        assert thief.post("/console/sources/pause", headers=cookie).status_code == 303
+        assert another.get("/console/runs").status_code == 200
+
+
+def test_signing_out_is_recorded_once_and_a_stranger_may_do_it_too(site: Site, guest: httpx.Client) -> None:
+    cookie = {"Cookie": f"rollcall_session={guest.cookies['rollcall_session']}"}
+    with stranger(site) as client:
+        for headers in (cookie, cookie, {}):
+            assert client.post("/console/sign-out", headers=headers).status_code == 303
+    records, _ = site.house.services.store.audit.page(None, 10)
+    assert [record.entry.action for record in records] == ["session.end", "session.begin"]
+    assert len({record.entry.subject for record in records}) == 1
+
+
+def test_sessions_that_were_signed_out_are_forgotten_once_they_have_expired(
+    site: Site, guest: httpx.Client
+) -> None:
+    guest.post("/console/sign-out")
+    assert site.count("ended_sessions") == 1
+    site.house.clock.advance(LIFETIME.total_seconds())
+    with visitor(site) as client:
+        client.post("/console/sign-out")
+    assert site.count("ended_sessions") == 1
 
 
 def test_a_session_that_was_tampered_with_is_none(site: Site, guest: httpx.Client) -> None:

@@ -56,6 +56,21 @@ def test_a_file_that_is_no_text_is_a_finding(tmp_path: Path, monkeypatch: pytest
     ],
 )
 def test_who_sells_reports_says_what_they_cost(settings: dict[str, str], status: Status) -> None:
-    (found,) = examine(CHECKS[2:], Case(parse(settings)))
+    (found,) = examine(CHECKS[3:], Case(parse(settings)))
     assert found.status is status
     assert ("REPORT_PRICES" in found.hint) is (status is Status.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        ({}, Status.OK),
+        ({"PROXY_SECRET": "0123456789abcdef"}, Status.OK),
+        ({"PUBLIC_URL": "https://rollcall.example.edu"}, Status.WARNING),
+        ({"PUBLIC_URL": "https://rollcall.example.edu", "PROXY_SECRET": "0123456789abcdef"}, Status.OK),
+    ],
+)
+def test_a_proxy_that_is_not_known_is_a_warning(settings: dict[str, str], status: Status) -> None:
+    (found,) = examine(CHECKS[2:3], Case(parse(settings)))
+    assert found.status is status
+    assert ("PROXY_SECRET" in found.hint) is (status is Status.WARNING)
