@@ -9,6 +9,8 @@ from starlette.responses import JSONResponse, Response
 
 from domain.address import normal_address
 from domain.errors import UnauthorisedError
+from domain.notice import MAIL
+from domain.retry import ACCOUNT_RECHECK
 from domain.words import plain
 from ingress import bodies
 from ingress.endpoint import Call, endpoint, writable
@@ -19,6 +21,8 @@ from ingress.shapes import ref
 from mail.webhooks import MailEvent, ResendEvents
 from observability.families import MAILS
 from observability.outcomes import REPORTED
+from store.pauses import ROLLCALL
+from store.reports import UNSENT
 
 _SIGNED = {name: {"type": "string"} for name in ("svix-id", "svix-timestamp", "svix-signature")}
 _RECORDED = {
@@ -49,6 +53,10 @@ def receive(call: Call[bytes]) -> Response:
         reason=plain(event.reason),
         now=services.clock.now(),
     )
+    if is_new and event.kind == UNSENT:
+        now = services.clock.now()
+        reason = f"the provider accepts mail and does not send it: {plain(event.reason)}"
+        services.store.pauses.pause(MAIL, now + ACCOUNT_RECHECK, reason, ROLLCALL, now)
     if is_new and event.kind in REPORTED:
         services.tally.add(MAILS, event.kind)
     return JSONResponse({"recorded": is_new})

@@ -1,4 +1,4 @@
-"""What Resend tells afterwards: delivered, bounced, complained.
+"""What Resend reports afterwards: delivered, bounced, complained, failed, suppressed.
 
 The signature check is our own: the SDK's is sound (constant time, five minutes), yet it reads the system's
 clock, answers a forged signature and a body that is no JSON with the same ValueError, and would bring
@@ -25,7 +25,16 @@ TOLERANCE_SECONDS = 300
 _SECONDS = re.compile(r"[0-9]{1,12}")
 
 EventKind = Literal[
-    "sent", "delivered", "delayed", "bounced", "soft_bounced", "complained", "failed", "suppressed", "other"
+    "sent",
+    "delivered",
+    "delayed",
+    "bounced",
+    "soft_bounced",
+    "complained",
+    "failed",
+    "unsent",
+    "suppressed",
+    "other",
 ]
 _KINDS: dict[str, EventKind] = {
     "email.sent": "sent",
@@ -35,7 +44,20 @@ _KINDS: dict[str, EventKind] = {
     "email.complained": "complained",
     "email.failed": "failed",
     "email.suppressed": "suppressed",
+    # Nothing follows from these: we neither schedule nor track mail, and receive none.
+    "email.scheduled": "other",
+    "email.opened": "other",
+    "email.clicked": "other",
+    "email.received": "other",
+    "contact.created": "other",
+    "contact.updated": "other",
+    "contact.deleted": "other",
+    "domain.created": "other",
+    "domain.updated": "other",
+    "domain.deleted": "other",
 }
+_OF_THE_ACCOUNT = re.compile(r"quota|limit|api.?key|domain|verif|sender|suspend", re.IGNORECASE)
+_OF_THE_ADDRESS = re.compile(r"recipient|mailbox|invalid.?(?:to|address)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +66,9 @@ class MailEvent:
 
     Shape: `id` is the delivery's, the same when it is replayed; `provider_id` is that of `Accepted`. Both it
     and `address` are empty when `kind` is "other". "bounced" means that the address does not work,
-    "soft_bounced" that only this letter did not get through (a full mailbox, say).
+    "soft_bounced" that only this letter did not get through (a full mailbox, say). Of what Resend failed to
+    send after it had accepted it, "unsent" is the account's fault (a quota, a domain) and can be sent again;
+    "failed" is this letter's. "suppressed" means that Resend sends nothing to the address.
     """
 
     id: str
@@ -129,7 +153,15 @@ def _event(event_id: str, event: dict[str, Any]) -> MailEvent:
     if kind == "bounced" and told.get("type", "Permanent") != "Permanent":
         kind = "soft_bounced"
     reason = str(told.get("message") or told.get("reason") or "")
+    if kind == "failed":
+        kind = _failure(reason)
     return MailEvent(event_id, kind, _text(data, "email_id", "data."), _address(data), reason, at)
+
+
+def _failure(reason: str) -> EventKind:
+    if _OF_THE_ADDRESS.search(reason):
+        return "bounced"
+    return "unsent" if _OF_THE_ACCOUNT.search(reason) else "failed"
 
 
 def _told(kind: EventKind, data: dict[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,16 @@ _FAILURES: dict[type[RollcallError], str] = {
 CHECK_OUTCOMES = (_OBSERVED, _MISSING, *_FAILURES.values(), _OTHER)
 
 SENT, DEAD = "sent", "dead"
-REPORTED = ("delivered", "delayed", "bounced", "soft_bounced", "complained", "failed", "suppressed")
+REPORTED = (
+    "delivered",
+    "delayed",
+    "bounced",
+    "soft_bounced",
+    "complained",
+    "failed",
+    "unsent",
+    "suppressed",
+)
 """What the mail provider reports afterwards, by its events' kinds."""
 
 MAIL_OUTCOMES = (SENT, DEAD, *REPORTED)

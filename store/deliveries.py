@@ -17,7 +17,7 @@ from store.notices import notice_of
 from store.refusals import refusals_of_all_mail
 from store.schema import mail_events, notifications, sections, suppressions, watches
 
-_SUPPRESSING = ("bounced", "complained")
+_SUPPRESSING = ("bounced", "complained", "suppressed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,8 @@ class Deliveries:
     ) -> bool:
         """Record a provider's event once, with its effect; False when it was recorded before.
 
-        A bounce or complaint suppresses the address; all three settle the notification, be it that its
-        letter is known to have left only later.
+        A bounce, a complaint or the provider's own suppression suppresses the address. What settles the
+        notification does so also when its letter is known to have left only later (`store.reports`).
         """
         with self._database.write() as connection:
             event = {

@@ -16,8 +16,9 @@ from sqlalchemy import BigInteger, Connection, Update, bindparam, func, select, 
 
 from domain.errors import TransientError
 from domain.notice import Accepted, Deferred, Letter, Notice, NoticeState, Receipt, Refused
-from domain.retry import ITEM_BACKOFF, MAX_DEFERRALS, bounded_wait
+from domain.retry import bounded_wait
 from store.database import Database
+from store.deferrals import defer
 from store.departures import IS_DUE_BATCH, BatchState, Rules, next_batch
 from store.moments import from_ms, to_ms
 from store.notices import notice_of
@@ -151,7 +152,8 @@ class Outbox:
                 return
             for notice, receipt in zip(batch.notices, receipts, strict=True):
                 if isinstance(receipt, Deferred):
-                    _defer(connection, notice.id, batch.id, receipt, now)
+                    its = (notifications.c.id == notice.id) & (notifications.c.mail_batch_id == batch.id)
+                    defer(connection, its, receipt.reason, now, bounded_wait(receipt.retry_after_seconds))
                     continue
                 letter = {"notice_id": notice.id, "of_batch": batch.id}
                 connection.execute(_SETTLE, letter | _settled(receipt, to_ms(now)))
@@ -228,12 +230,15 @@ class Outbox:
         return Backlog(pending, None if oldest is None else from_ms(oldest), count)
 
     def losses(self, since: datetime) -> Losses:
-        """What was given up after `since`."""
+        """What was given up after `since`, also by the provider that had accepted it."""
         columns = notifications.c
+        is_lost = (columns.state == NoticeState.DEAD) | (
+            (columns.state == NoticeState.SUPPRESSED) & columns.provider_id.is_not(None)
+        )
         query = (
             select(func.count(), func.count(watches.c.email.distinct()))
             .select_from(notifications.join(watches))
-            .where(columns.state == NoticeState.DEAD, columns.settled_at_ms > to_ms(since))
+            .where(is_lost, columns.settled_at_ms > to_ms(since))
         )
         with self._database.read() as connection:
             return Losses(*connection.execute(query).one())
@@ -291,21 +296,6 @@ def _require_settled(connection: Connection, batch: MailBatch) -> None:
 
 def _lost(batch: MailBatch) -> LostBatchError:
     return LostBatchError(f"the claim on mail batch {batch.id} has run out (fence {batch.fence})")
-
-
-def _defer(connection: Connection, notice_id: int, batch_id: int, receipt: Deferred, now: datetime) -> None:
-    """Put one letter off by its own back-off, or end it after `MAX_DEFERRALS`."""
-    this = (notifications.c.id == notice_id) & (notifications.c.mail_batch_id == batch_id)
-    before = connection.execute(select(notifications.c.deferrals).where(this)).scalar()
-    if before is None:
-        return  # it was settled by whoever has it now
-    values: dict[str, Any] = {"deferrals": before + 1, "reason": receipt.reason, "mail_batch_id": None}
-    if before + 1 >= MAX_DEFERRALS:
-        values |= _dead(f"put off {before + 1} times: {receipt.reason}", now)
-    else:
-        wait = max(ITEM_BACKOFF.wait(before), bounded_wait(receipt.retry_after_seconds))
-        values |= {"state": NoticeState.PENDING, "due_at_ms": to_ms(now + wait)}
-    connection.execute(update(notifications).where(this).values(values))
 
 
 def _settled(receipt: Accepted | Refused, at_ms: int) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from store.refunds import covers_whole, payment_of
 from store.schema import jobs as job_rows
 from store.schema import mail_events, payment_events, payments
 
-_LOST = ("bounced", "soft_bounced", "failed", "suppressed")  # what the customer did not get
+_LOST = ("bounced", "soft_bounced", "failed", "unsent", "suppressed")  # what the customer did not get
 
 
 class Payments:

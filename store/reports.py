@@ -8,14 +8,28 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from domain.notice import NoticeState
+from store.deferrals import defer
 from store.departures import BatchState
+from store.moments import from_ms
 from store.schema import mail_batches, mail_events, notifications
+
+UNSENT = "unsent"
+"""The kind of event in which the provider did not send what it had accepted, for the account's sake."""
 
 _STATES = {
     "delivered": NoticeState.DELIVERED,
     "bounced": NoticeState.BOUNCED,
+    "soft_bounced": NoticeState.BOUNCED,
     "complained": NoticeState.COMPLAINED,
+    "failed": NoticeState.DEAD,
+    "suppressed": NoticeState.SUPPRESSED,
+    UNSENT: NoticeState.PENDING,
 }
+_WORDS = {
+    NoticeState.DEAD: "the provider failed to send it",
+    NoticeState.SUPPRESSED: "the provider sends nothing to the address",
+}
+_AFTER_DELIVERY = {NoticeState.BOUNCED, NoticeState.COMPLAINED}
 
 
 def apply(connection: Connection, event: dict[str, Any]) -> None:
@@ -39,10 +53,19 @@ def _settle(connection: Connection, event: dict[str, Any]) -> None:
     # Events may come in any order: a late "delivered" does not hide a bounce or a complaint.
     state, columns = _STATES[event["kind"]], notifications.c
     earlier = [NoticeState.SENDING, NoticeState.SENT]
-    if state is not NoticeState.DELIVERED:
+    if state in _AFTER_DELIVERY:
         earlier.append(NoticeState.DELIVERED)
-    connection.execute(
-        update(notifications)
-        .where(columns.provider_id == event["provider_id"], columns.state.in_(earlier))
-        .values(state=state, reason=event["reason"], settled_at_ms=event["received_at_ms"])
-    )
+    its = (columns.provider_id == event["provider_id"]) & columns.state.in_(earlier)
+    if event["kind"] == UNSENT:
+        defer(
+            connection,
+            its,
+            f"the provider did not send it: {event['reason']}",
+            from_ms(event["received_at_ms"]),
+        )
+        return
+    reason = event["reason"]
+    if state in {NoticeState.DEAD, NoticeState.SUPPRESSED}:
+        reason = f"{_WORDS[state]}: {reason or event['kind']}"
+    values = {"state": state, "reason": reason, "settled_at_ms": event["received_at_ms"]}
+    connection.execute(update(notifications).where(its).values(values))

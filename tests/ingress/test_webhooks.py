@@ -43,6 +43,19 @@ def test_a_complaint_suppresses_and_a_full_mailbox_does_not(site: Site) -> None:
     assert deliveries.suppression("ada@example.edu") is None
 
 
+def test_mail_that_is_accepted_and_not_sent_for_the_accounts_sake_pauses_mail(site: Site) -> None:
+    site.event("msg_1", _event("email.failed", failed={"reason": "reached_daily_quota"}))
+    pause = site.house.services.store.pauses.find("mail")
+    assert pause is not None
+    assert (pause.by, "reached_daily_quota" in pause.reason) == ("rollcall", True)
+
+
+def test_an_address_that_the_provider_suppresses_is_not_mailed_again(site: Site) -> None:
+    site.event("msg_1", _event("email.suppressed", suppressed={"message": "bounced before"}))
+    assert site.house.services.store.deliveries.suppression("ada@example.edu") == "bounced before"
+    assert fields_of(site.add()) == {"email"}
+
+
 def test_a_delivery_settles_its_notification(site: Site) -> None:
     site.add(kinds=["seat_available"])
     for seats in (0, 1):

@@ -49,7 +49,9 @@ def test_a_signed_event_is_read() -> None:
         ),
         (event("email.bounced", bounce={"type": "Transient", "message": "full"}), "soft_bounced", "full"),
         (event("email.bounced"), "bounced", ""),
-        (event("email.failed", failed={"reason": "reached_daily_quota"}), "failed", "reached_daily_quota"),
+        (event("email.failed", failed={"reason": "reached_daily_quota"}), "unsent", "reached_daily_quota"),
+        (event("email.failed", failed={"reason": "invalid_recipient"}), "bounced", "invalid_recipient"),
+        (event("email.failed", failed={"reason": "internal error"}), "failed", "internal error"),
         (event("email.suppressed", suppressed={"message": "bounced before"}), "suppressed", "bounced before"),
     ],
 )

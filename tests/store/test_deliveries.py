@@ -64,6 +64,46 @@ def test_a_suppression_without_a_reason_names_its_kind(desk: Desk) -> None:
     assert desk.deliveries.suppression(ADA) == "bounced"
 
 
+@pytest.mark.parametrize(
+    ("kind", "state", "reason"),
+    [
+        ("failed", NoticeState.DEAD, "the provider failed to send it: broken"),
+        ("suppressed", NoticeState.SUPPRESSED, "the provider sends nothing to the address: broken"),
+        ("soft_bounced", NoticeState.BOUNCED, "broken"),
+        ("delayed", NoticeState.SENT, None),
+    ],
+)
+def test_what_the_provider_does_not_deliver_changes_the_state(
+    desk: Desk, kind: str, state: NoticeState, reason: str | None
+) -> None:
+    _sent(desk)
+    _record(desk, kind, reason="broken")
+    (stored,) = desk.notices()
+    assert (stored.state, stored.reason) == (state, reason)
+    assert (desk.deliveries.suppression(ADA) is not None) == (kind == "suppressed")
+
+
+@pytest.mark.parametrize("kind", ["failed", "suppressed"])
+def test_what_was_lost_after_its_acceptance_is_a_loss_to_the_operator(desk: Desk, kind: str) -> None:
+    _sent(desk)
+    since = desk.clock.now()
+    desk.clock.advance(60)
+    _record(desk, kind)
+    assert desk.outbox.losses(since).notifications == 1
+
+
+def test_what_the_provider_did_not_send_for_the_accounts_sake_is_sent_again(desk: Desk) -> None:
+    first = _sent(desk)
+    _record(desk, "unsent", reason="reached_daily_quota")
+    (waiting,) = desk.notices()
+    assert (waiting.state, waiting.sent_at) == (NoticeState.PENDING, None)
+    assert desk.claim() is None
+    desk.clock.advance(61)
+    batch = desk.claim()
+    assert batch is not None
+    assert [notice.id for notice in batch.notices] == [first.notice.id]
+
+
 def test_an_event_that_comes_again_changes_nothing(desk: Desk) -> None:
     _sent(desk)
     assert _record(desk, "bounced", event="evt-1")
