@@ -71,7 +71,7 @@ class Stack:
         self.api = Rollcall(self.url, api_token=api_token, cron_secret=cron_secret, transport=transport)
         self._programs = programs
         self._home = home
-        self._environment = {
+        self.environment = {
             **clean_environment(home),
             "ROLLCALL_HOME": str(home / "var"),
             "HOST": "127.0.0.1",
@@ -90,7 +90,7 @@ class Stack:
     def start(self, role: str, *options: str) -> None:
         """Start `rollcall <role> <options>` as the program `role`, away from any `.env` of a checkout."""
         command: list[str | Path] = [BIN / "rollcall", role, *options]
-        self._programs.start(role, command, folder=self._home, environment=self._environment)
+        self._programs.start(role, command, folder=self._home, environment=self.environment)
 
     def wait_until_ready(self, role: str) -> None:
         """Return once the program `role` serves a `/readyz` that says so."""

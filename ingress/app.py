@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from ingress import openapi
+from ingress.admission import Admission
 from ingress.clients import Forwarded
 from ingress.console.live import Live
 from ingress.console.now import Drawing
@@ -14,6 +17,7 @@ from ingress.envelope import Envelope
 from ingress.leftovers import Leftovers
 from ingress.problems import HANDLERS
 from ingress.surfaces import Surfaces
+from observability.families import REFUSED
 
 _SURFACES = (*openapi.DESCRIBED, openapi)
 
@@ -31,5 +35,6 @@ def create_app(surfaces: Surfaces) -> Starlette:
     )
     app.router.redirect_slashes = False  # a redirect would send the bearer token to another address
     app.state.surfaces = surfaces
+    app.state.admission = Admission(partial(surfaces.services.tally.add, REFUSED))
     app.state.live = Live(Drawing(surfaces))
     return app

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import URL, Headers
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ingress import bearer
+from ingress.admission import Admission
 from ingress.bodies import NOTHING, Body
 from ingress.forms import Query
 from ingress.manual import Manual
@@ -61,8 +62,13 @@ class Endpoint(Generic[Q]):
     blocks: bool
 
     async def answer(self, request: Request) -> Response:
-        """Let the caller in, read the body, then do the work."""
+        """Let the caller in, read the body, then do the work, within the limits of its class.
+
+        Raises: ProblemError (503) when too many such requests are in hand.
+        """
         surfaces: Surfaces = request.app.state.surfaces
+        admission: Admission = request.app.state.admission
+        lane = admission.lane(request.scope["path"])
         if self.secrets is not None:
             bearer.require(request.headers, self.secrets(surfaces))
         call = Call(
@@ -71,10 +77,10 @@ class Endpoint(Generic[Q]):
             path=self._path(request.path_params),
             query=self.query.read(request.scope["query_string"]),
             headers=request.headers,
-            body=await self.body.read(request),
+            body=await lane.read(partial(self.body.read, request)) if self.body.limit_bytes else b"",
             client=request.client.host if request.client else "",
         )
-        return await run_in_threadpool(self.handler, call) if self.blocks else self.handler(call)
+        return await lane.work(partial(self.handler, call)) if self.blocks else self.handler(call)
 
     def _path(self, given: Mapping[str, object]) -> dict[str, Any]:
         try:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from ipaddress import ip_address
 
 from starlette.responses import JSONResponse, Response
 
+from domain.errors import UnreachableError
 from ingress import bearer
 from ingress.endpoint import Call, endpoint, readable
 from ingress.forms import unread
 from ingress.manual import Answer, Manual
 from ingress.shapes import ref, status
+from observability.health import HealthReport
 
 
 @endpoint(unread(), Manual({HTTPStatus.OK: Answer("It does.", status("alive"))}), blocks=False)
@@ -31,7 +34,7 @@ def live(_call: Call[bytes]) -> Response:
 )
 def ready(call: Call[bytes]) -> Response:
     """200 when what every request needs is there, else 503."""
-    found = call.surfaces.ready().status
+    found = _answered(call.surfaces.ready).status
     is_ready = found == "healthy"
     return JSONResponse({"status": found}, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -51,7 +54,7 @@ def health(call: Call[bytes]) -> Response:
     is_known = bearer.is_given(call.headers)
     if is_known:
         bearer.require(call.headers, bearer.either(call.surfaces))
-    report = call.surfaces.health()
+    report = _answered(call.surfaces.health if is_known else call.surfaces.latest_health)
     content = {"status": report.status, "checks": report.checks if is_known else {}}
     is_unhealthy = report.status == "unhealthy"
     return JSONResponse(content, HTTPStatus.SERVICE_UNAVAILABLE if is_unhealthy else HTTPStatus.OK)
@@ -67,6 +70,14 @@ def metrics(call: Call[bytes]) -> Response:
         bearer.require(call.headers, bearer.either(call.surfaces))
     content, content_type = call.surfaces.metrics()
     return Response(content, headers={"Content-Type": content_type})
+
+
+def _answered(read: Callable[[], HealthReport]) -> HealthReport:
+    """What `read` gives; what has not answered in time is not healthy."""
+    try:
+        return read()
+    except UnreachableError as error:
+        return HealthReport("unhealthy", {"health": {"error": str(error)}})
 
 
 def _is_loopback(client: str) -> bool:

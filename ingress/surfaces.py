@@ -25,7 +25,9 @@ class Surfaces:
     `public_url` is what absolute addresses start with, without a slash at its end; `environment` names
     this installation to people, `sign_ins` bounds how often they may try to enter the console, and
     `invitations` let them in once each;
-    `metrics` gives a body and its content type; `proxy_secret` is what the reverse proxy is known by.
+    `health` reads everything anew, `latest_health` and `ready` share what was read moments ago (the first two
+    raise UnreachableError when there is no answer in time); `metrics` gives a body and its content type.
+    `proxy_secret` is what the reverse proxy is known by.
 
     Raises: InvalidInputError when a secret is empty, for it would let everybody in.
     """
@@ -44,6 +46,7 @@ class Surfaces:
     sign_ins: Attempts
     invitations: Tickets
     health: Callable[[], HealthReport]
+    latest_health: Callable[[], HealthReport]
     ready: Callable[[], HealthReport]
     metrics: Callable[[], tuple[bytes, str]]
     proxy_secret: str | None = field(default=None, repr=False)

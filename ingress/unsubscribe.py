@@ -57,7 +57,7 @@ def ask(call: Call[bytes]) -> Response:
             return _page(farewells.ask_to_allow(claim.email, _query(_link(call, claim))))
 
 
-@endpoint(unread(LinkForm), _MANUAL, body=bodies.ANYTHING.of({}))
+@endpoint(unread(LinkForm), _MANUAL, body=bodies.NOTHING.of({}))
 def act(call: Call[bytes]) -> Response:
     """Stop it, or allow it again, and say what was done; once more changes nothing more."""
     claim = _claim(call)

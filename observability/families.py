@@ -39,6 +39,11 @@ DETECT_TO_MAIL = Histogram(
     _MAIL_SECONDS,
 )
 TRANSITIONS = Counter("rollcall_breaker_transitions", "Changes of a breaker's state", ("breaker", "to"))
+REFUSED = Counter(
+    "rollcall_requests_refused",
+    "HTTP requests refused because too many of their class were in hand",
+    ("class",),
+)
 STARTS = Counter("rollcall_process_starts", "Processes that were started", ("role",))
 CPU = Counter(
     "rollcall_process_cpu_seconds", "CPU time of all processes of a role", ("role",), is_seconds=True
@@ -46,7 +51,7 @@ CPU = Counter(
 
 BREAKER_STATES = ("closed", "half_open", "open")
 
-COUNTERS = (MESSAGES, ERRORS, RETRIES, REJECTED, CHECKS, CHANGES, MAILS, TRANSITIONS, STARTS, CPU)
+COUNTERS = (MESSAGES, ERRORS, RETRIES, REJECTED, CHECKS, CHANGES, MAILS, TRANSITIONS, REFUSED, STARTS, CPU)
 HISTOGRAMS = (DURATION, WAIT, ANSWER, DETECT_TO_MAIL)
 BREAKER_STATES = ("closed", "half_open", "open")
 UNKNOWN_ACTOR = "unknown"  # one that this release does not have: anybody's text must not become a label

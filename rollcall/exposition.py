@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import Metric
 
 from actors import ACTORS, QUEUES
 from domain.check import Severity
+from ingress import admission
 from observability import families
 from observability.checks import CHECKS, findings
 from observability.checks.host import read_disk
@@ -168,5 +169,6 @@ def _known(system: System) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
         ],
         ("outcome",): [(outcome,) for outcome in MAIL_OUTCOMES],
         ("breaker", "to"): [(name, to) for name in services.breakers for to in families.BREAKER_STATES],
+        ("class",): [(name,) for name in admission.NAMES],
         ("role",): [(role,) for role in ROLES],
     }

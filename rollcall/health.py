@@ -15,23 +15,35 @@ from observability.checks.pipeline import MAIL
 from observability.checks.snapshot import SystemSnapshot
 from observability.checks.unavailable import Unavailable, read_or_unavailable, required
 from observability.health import HealthReport
+from observability.shared_reading import SharedReading
 from operations import status
 from rollcall.control import control_room, has_own_broker
 from rollcall.job_readings import oldest_age_seconds
 from rollcall.wiring import System
 
+_FRESH_SECONDS, _SILENT_SECONDS = 1.0, 0.75
+_BUSY_SECONDS = 5.0  # for the database: one that writes something large is no reason to call us away
+
 
 class Health:
-    """Reads a system's state; each method asks anew."""
+    """Reads a system's state: what `/readyz` needs at most once a second, the report at each call."""
 
     def __init__(self, system: System) -> None:
         self._system = system
         self._room = control_room(system)
+        needed = ("database", "redis", "broker") if has_own_broker(system) else ("database", "redis")
+        self._needed = {
+            name: SharedReading(
+                self._room.probes[name],
+                limit_seconds=_BUSY_SECONDS if name == "database" else _SILENT_SECONDS,
+                fresh_seconds=_FRESH_SECONDS,
+            )
+            for name in needed
+        }
 
     def ready(self) -> HealthReport:
         """Whether what every request needs is there."""
-        needed = ("database", "redis", "broker") if has_own_broker(self._system) else ("database", "redis")
-        found = {name: read_or_unavailable(self._room.probes[name]) for name in needed}
+        found = {name: read_or_unavailable(reading.latest) for name, reading in self._needed.items()}
         checks: dict[str, object] = {
             name: _error(value) if isinstance(value, Unavailable) else "ok" for name, value in found.items()
         }

@@ -6,6 +6,7 @@ from ingress.console import invitation
 from ingress.surfaces import Surfaces
 from mail.webhooks import ResendEvents
 from observability.metrics import Exposition
+from observability.shared_reading import SharedReading
 from payments.events import StripeEvents
 from resilience.attempts import Attempts
 from rollcall.control import control_room
@@ -21,6 +22,7 @@ def surfaces(system: System, health: Health) -> Surfaces:
     """The ingress' surfaces over `system`."""
     settings = system.settings
     secret = settings.resend_webhook_secret
+    report = SharedReading(health.report, limit_seconds=8.0, fresh_seconds=3.0)
     return Surfaces(
         services=system.services,
         storage=storage_of(settings),
@@ -41,7 +43,8 @@ def surfaces(system: System, health: Health) -> Surfaces:
             window_seconds=_SIGN_IN_WINDOW_SECONDS,
         ),
         invitations=invitation.tickets(system.redis),
-        health=health.report,
+        health=report.new,
+        latest_health=report.latest,
         ready=health.ready,
         metrics=Exposition(readings(system)),
         proxy_secret=settings.proxy_secret,

@@ -12,10 +12,11 @@ import uvicorn
 from ingress.app import create_app
 from ingress.console.live import Live
 from rollcall import systemd
+from rollcall.connections import BoundedProtocol, allow_descriptors
 from rollcall.health import Health
 from rollcall.listening import listen
 from rollcall.lookout import standing_in
-from rollcall.process import role, stopping
+from rollcall.process import configuring, role, stopping
 from rollcall.surfaces import surfaces
 
 STOP_SECONDS = 15
@@ -24,11 +25,15 @@ _FIRST_REQUEST_SECONDS = 0.2
 
 def run(overrides: Mapping[str, str] | None = None) -> None:
     """Serve until SIGTERM, then finish the requests in hand."""
+    allow_descriptors()
     with stopping() as stopped, role("web", overrides) as system, standing_in(system):
         listening = systemd.inherited_socket() or listen(system.settings.host, system.settings.port)
-        app = create_app(surfaces(system, Health(system)))
+        with configuring():
+            served = surfaces(system, Health(system))
+        app = create_app(served)
         config = uvicorn.Config(
             app,
+            http=BoundedProtocol,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -146,5 +146,5 @@ def test_the_guide_names_every_metric_with_its_type_and_labels(watched: Watched)
 def test_no_label_holds_a_person_or_a_section(watched: Watched) -> None:
     assert "@" not in watched.text
     labels = {label for _, labels in watched.described().values() for label in labels}
-    things = {"actor", "breaker", "check", "kind", "name", "queue", "role", "source", "version"}
+    things = {"actor", "breaker", "check", "class", "kind", "name", "queue", "role", "source", "version"}
     assert labels <= things | {"outcome", "state", "to"}

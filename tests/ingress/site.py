@@ -109,6 +109,7 @@ def surfaces_of(house: House, reports: Reports) -> Surfaces:
         sign_ins=house.sign_ins,
         invitations=house.invitations,
         health=lambda: reports.health,
+        latest_health=lambda: reports.health,
         ready=lambda: reports.ready,
         proxy_secret=PROXY_SECRET,
         metrics=lambda: (b"rollcall_up 1\n", "text/plain; version=0.0.4; charset=utf-8"),

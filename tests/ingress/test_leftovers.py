@@ -59,6 +59,7 @@ class Caller:
     def __init__(self, *pieces: bytes) -> None:
         self.pieces = list(pieces)
         self.heard: list[str] = []
+        self.headers: list[tuple[bytes, bytes]] = []
 
     async def receive(self) -> Message:
         if not self.pieces:
@@ -67,10 +68,11 @@ class Caller:
 
     async def send(self, message: Message) -> None:
         self.heard.append(message["type"])
+        self.headers += message.get("headers", [])
 
-    def ask(self, patience_seconds: float) -> list[str]:
+    def ask(self, patience_seconds: float, most_at_once: int = 1) -> list[str]:
         scope = {"type": "http", "headers": [(b"content-length", b"1000000000")]}
-        asyncio.run(Leftovers(refuse, patience_seconds)(scope, self.receive, self.send))
+        asyncio.run(Leftovers(refuse, patience_seconds, most_at_once)(scope, self.receive, self.send))
         return self.heard
 
 
@@ -88,3 +90,20 @@ def test_it_reads_no_more_than_its_limit() -> None:
 
 def test_a_caller_that_stops_sending_is_answered_all_the_same() -> None:
     assert Caller(CHUNK).ask(patience_seconds=0) == ["http.response.start", "http.response.body"]
+
+
+def test_a_caller_that_has_not_sent_all_is_told_that_the_connection_ends() -> None:
+    caller = Caller(CHUNK)
+
+    caller.ask(patience_seconds=0)
+
+    assert (b"connection", b"close") in caller.headers
+
+
+def test_no_more_are_waited_for_than_there_are_places() -> None:
+    caller = Caller(CHUNK, CHUNK)
+
+    caller.ask(patience_seconds=60, most_at_once=0)
+
+    assert len(caller.pieces) == 2
+    assert (b"connection", b"close") in caller.headers

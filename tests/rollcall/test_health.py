@@ -47,7 +47,7 @@ def test_readiness_is_one_round_trip_to_redis_however_many_queues_there_are(
     home_on: Callable[..., System],
 ) -> None:
     system = home_on()
-    assert trips(system, Health(system).ready) == 1
+    assert trips(system, lambda: Health(system).ready()) == 1
 
 
 def test_all_queues_are_read_in_one_round_trip_and_a_second_where_messages_wait(
@@ -70,9 +70,14 @@ def test_a_broker_that_is_another_server_is_asked_too(home_on: Callable[..., Sys
     assert Health(system).report().checks.keys() >= {"redis", "broker", "queues"}
 
 
+def test_whoever_asks_again_within_a_second_costs_nothing(home_on: Callable[..., System]) -> None:
+    system = home_on()
+    assert trips(system, Health(system).ready) == 0
+
+
 def test_a_broker_that_is_redis_itself_is_not_asked_twice(home_on: Callable[..., System], alone: str) -> None:
     system = home_on(BROKER_URL=alone)
-    assert trips(system, Health(system).ready) == 1
+    assert trips(system, lambda: Health(system).ready()) == 1
     assert Health(system).report().checks["broker"] == "ok"
 
 

@@ -1,0 +1,129 @@
+"""Admission: how many requests of each kind are in hand at once, so that none starves the others.
+
+A request beyond the limits of its class is refused at once with 503 and `Retry-After`. A body counts while it
+is read, and has a total time: a slow sender holds a place among the bodies, and never a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import TypeVar
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+
+from ingress.problems import ProblemError
+
+T = TypeVar("T")
+
+RETRY_AFTER_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one class of requests may take.
+
+    Shape: `bodies` are read at once, each within `body_seconds`; `threads` work at once, and `waiting` more
+    requests wait for one. The threads that use the database are no more than its pool has connections, 15.
+    """
+
+    name: str
+    bodies: int
+    body_seconds: float
+    threads: int
+    waiting: int
+
+
+_PROBES = Limits("probes", bodies=1, body_seconds=2, threads=2, waiting=500)
+_HEALTH = Limits("health", bodies=1, body_seconds=2, threads=2, waiting=500)  # mostly of what was just read
+_METRICS = Limits("metrics", bodies=1, body_seconds=2, threads=1, waiting=8)
+_STUDENTS = Limits("students", bodies=8, body_seconds=5, threads=3, waiting=200)
+_WEBHOOKS = Limits("webhooks", bodies=32, body_seconds=5, threads=2, waiting=64)
+_CONSOLE = Limits("console", bodies=8, body_seconds=30, threads=3, waiting=32)
+_API = Limits(
+    "api", bodies=16, body_seconds=60, threads=3, waiting=128
+)  # callers with a token, and what is left
+
+CLASSES = {
+    "/livez": _PROBES,
+    "/readyz": _PROBES,
+    "/health": _HEALTH,
+    "/metrics": _METRICS,
+    "/unsubscribe": _STUDENTS,
+    "/webhooks": _WEBHOOKS,
+    "/console": _CONSOLE,
+}
+"""The limits of a request, by the first part of its path."""
+
+NAMES = sorted({limits.name for limits in (*CLASSES.values(), _API)})
+
+
+class Admission:
+    """The places of every class, for one application; `refused` hears the class of each refused request."""
+
+    def __init__(self, refused: Callable[[str], object]) -> None:
+        self._lanes = {limits: Lane(limits, refused) for limits in (*CLASSES.values(), _API)}
+
+    def lane(self, path: str) -> Lane:
+        """The places of the class to which a request for `path` belongs."""
+        first = "/" + path[1:].partition("/")[0]
+        return self._lanes[CLASSES.get(first, _API)]
+
+
+class Lane:
+    """The places of one class of requests. Used on the event loop alone."""
+
+    def __init__(self, limits: Limits, refused: Callable[[str], object]) -> None:
+        self.name = limits.name
+        self._body_seconds = limits.body_seconds
+        busy = partial(_busy, limits.name, refused)
+        self._bodies = _Places(limits.bodies, busy)
+        self._requests = _Places(limits.threads + limits.waiting, busy)
+        self._threads = CapacityLimiter(limits.threads)
+
+    async def read(self, body: Callable[[], Awaitable[bytes]]) -> bytes:
+        """What `body` gives. Raises: ProblemError (503) when too many are read, (408) for a slow one."""
+        with self._bodies.one():
+            try:
+                async with asyncio.timeout(self._body_seconds):
+                    return await body()
+            except TimeoutError as error:
+                detail = f"The body must arrive within {self._body_seconds:g} s."
+                raise ProblemError(HTTPStatus.REQUEST_TIMEOUT, detail) from error
+
+    async def work(self, handler: Callable[[], T]) -> T:
+        """What `handler` returns, on a thread of this class. Raises: ProblemError (503) when many wait."""
+        with self._requests.one():
+            return await run_sync(handler, limiter=self._threads)
+
+
+class _Places:
+    """So many at a time, and not one more."""
+
+    def __init__(self, most: int, busy: Callable[[], ProblemError]) -> None:
+        self._free = most
+        self._busy = busy
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        if not self._free:
+            raise self._busy()
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+
+def _busy(name: str, refused: Callable[[str], object]) -> ProblemError:
+    refused(name)
+    return ProblemError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Too many such requests are in hand; try again soon.",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )

@@ -1,0 +1,72 @@
+"""The connections of the web role: so many at a time, and none that waits for the head of a request for ever.
+
+uvicorn bounds neither: whoever opens connections and sends nothing takes every descriptor of the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import resource
+from contextlib import suppress
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+DESCRIPTORS = 8_192
+
+
+def allow_descriptors() -> None:
+    """Let this process open as many files as it needs, where the system lets it decide."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < DESCRIPTORS:
+        wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+        with suppress(ValueError, OSError):  # a sandbox may forbid it, and has set the limit that it wants
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+class BoundedProtocol(H11Protocol):
+    """One HTTP connection. It is closed when a head takes `head_seconds`, and when more than `most` are open.
+
+    Of too many the one goes that has waited longest for a head: slow senders push each other out.
+    """
+
+    head_seconds = 10.0
+    most = 2_000
+
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+        """Take the connection."""
+        super().connection_made(transport)
+        self._expect_head()
+        if len(self.connections) > self.most:
+            waiting = (other for other in self.connections if isinstance(other, BoundedProtocol))
+            min(waiting, key=lambda other: other.head_due_at).transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        super().connection_lost(exc)
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request of this connection."""
+        super().on_response_complete()
+        self._expect_head()
+
+    @property
+    def head_due_at(self) -> float:
+        """When the head must be in, by the event loop's clock; infinity while a request is worked on."""
+        if self._head_timer is None or self.conn.their_state is not h11.IDLE:
+            return math.inf
+        return self._head_timer.when()
+
+    def _expect_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+        self._head_timer = self.loop.call_later(self.head_seconds, self._close_without_head)
+
+    def _close_without_head(self) -> None:
+        if self.conn.their_state is h11.IDLE:
+            self.transport.abort()
