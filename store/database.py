@@ -19,10 +19,14 @@ from sqlalchemy import URL, Connection, Table, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import IntegrityError
 
+from domain.errors import ConfigurationError
 from store.error_window import ErrorWindow
 
 BUSY_TIMEOUT_MS = 15_000
 _WRITES = "rollcall_writes"
+IS_POOLED = "rollcall_is_pooled"
+"""In the facts of a connection: whether a pooler is between us and PostgreSQL."""
+_NO_TRANSACTIONS = "leads to a pooler in statement mode: set its pool_mode to transaction or session"
 _SERIALISE = text("SELECT pg_advisory_xact_lock(:key)")  # of the transaction, so that PgBouncer keeps it
 # It names no row: a read-only server refuses it all the same, and no lock is waited for but SQLite's own.
 _PROBE = text("UPDATE alembic_version SET version_num = version_num WHERE 1 = 0")
@@ -45,6 +49,8 @@ class Database:
         if self.is_sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self._engine, "connect", prepare_postgresql, insert=True)  # before SQLAlchemy asks
 
     @property
     def is_missing(self) -> bool:
@@ -110,6 +116,26 @@ def insert_all_new(connection: Connection, table: Table, rows: Sequence[dict[str
 def _insert_new(connection: Connection, table: Table) -> Any:
     dialect: Any = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")  # the other costs 2 MB
     return dialect.insert(table).on_conflict_do_nothing()
+
+
+def prepare_postgresql(dbapi_connection: Any, record: Any) -> None:
+    """Keep nothing in the session where a pooler may give each transaction to another one.
+
+    PgBouncer invents the process id that it gives a client, so the server knows another one. Prepared
+    statements are of the session: without a pooler they save time, with one they are not there.
+
+    Raises: ConfigurationError for a pooler that does not even keep a transaction together.
+    """
+    try:
+        (server_pid,) = dbapi_connection.execute("SELECT pg_backend_pid()").fetchone()
+        dbapi_connection.rollback()
+    except dbapi_connection.DatabaseError as error:
+        if "statement pooling" in str(error):
+            raise ConfigurationError({"DATABASE_URL": _NO_TRANSACTIONS}) from error
+        raise
+    record.info[IS_POOLED] = server_pid != dbapi_connection.info.backend_pid
+    if record.info[IS_POOLED]:
+        dbapi_connection.prepare_threshold = None
 
 
 def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 START_SECONDS = 30
 STOP_SECONDS = 20
-_USER = "postgres"
+USER = "postgres"
 # A crash of the machine may cost this server its data, and nobody minds.
 _SETTINGS = {
     "listen_addresses": "",
@@ -38,6 +38,10 @@ class _Identity(TypedDict, total=False):
     extra_groups: list[str]
 
 
+# PostgreSQL and PgBouncer refuse to run as root.
+IDENTITY: _Identity = {"user": USER, "group": USER, "extra_groups": []} if os.geteuid() == 0 else {}
+
+
 @dataclass(frozen=True, slots=True)
 class PostgresServer:
     """A running server. Its superuser is `postgres` and needs no password: only its folder leads to it."""
@@ -46,7 +50,7 @@ class PostgresServer:
 
     def url(self, name: str) -> str:
         """The SQLAlchemy URL of the database `name`."""
-        return f"postgresql+psycopg://{_USER}@/{name}?host={self.folder}"
+        return f"postgresql+psycopg://{USER}@/{name}?host={self.folder}"
 
     def create(self, name: str) -> None:
         """Make the database `name`, without any table."""
@@ -65,7 +69,7 @@ class PostgresServer:
         self._execute("SELECT 1")
 
     def _execute(self, statement: str, database: str = "postgres") -> None:
-        with psycopg.connect(host=str(self.folder), user=_USER, dbname=database, autocommit=True) as admin:
+        with psycopg.connect(host=str(self.folder), user=USER, dbname=database, autocommit=True) as admin:
             admin.execute(statement.encode())
 
 
@@ -96,7 +100,7 @@ def running(folder_of_binaries: Path) -> Iterator[PostgresServer]:
     with tempfile.TemporaryDirectory(prefix="rollcall-pg-", dir="/tmp") as name:
         folder = Path(name)
         if os.geteuid() == 0:
-            shutil.chown(folder, _USER, _USER)
+            shutil.chown(folder, USER, USER)
         _make_cluster(folder_of_binaries, folder)
         process = _start(folder_of_binaries, folder)
         try:
@@ -108,14 +112,14 @@ def running(folder_of_binaries: Path) -> Iterator[PostgresServer]:
 
 
 def _make_cluster(folder_of_binaries: Path, folder: Path) -> None:
-    options = ["--no-sync", "--no-locale", "--encoding=UTF8", "--auth=trust", f"--username={_USER}"]
+    options = ["--no-sync", "--no-locale", "--encoding=UTF8", "--auth=trust", f"--username={USER}"]
     made = subprocess.run(
         [str(folder_of_binaries / "initdb"), *options, "-D", str(folder / "data")],
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
-        **_identity(),
+        **IDENTITY,
     )
     if made.returncode != 0:
         raise RuntimeError(f"initdb failed: {made.stderr}")
@@ -126,7 +130,7 @@ def _start(folder_of_binaries: Path, folder: Path) -> subprocess.Popen[bytes]:
     command = [str(folder_of_binaries / "postgres"), "-D", str(folder / "data"), "-k", str(folder), *settings]
     log = (folder / "log").open("wb")
     with log:
-        return subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, **_identity())
+        return subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, **IDENTITY)
 
 
 def _wait_until_ready(server: PostgresServer, process: subprocess.Popen[bytes]) -> None:
@@ -148,11 +152,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _identity() -> _Identity:
-    """PostgreSQL refuses to run as root."""
-    return {"user": _USER, "group": _USER, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 def _version(initdb: Path) -> tuple[int, ...]:
