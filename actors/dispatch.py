@@ -59,7 +59,7 @@ def _dispatch(services: Services, run: Run) -> None:
 
 
 def _start(services: Services, run: Run, fence: int) -> list[int]:
-    due = services.store.sections.due(run.stagger, services.sources)
+    due = services.store.sections.due(run.stagger, services.sources, services.clock.now())
     claimed = set(services.claims.take([str(key) for key in due], run.id))
     free = [key for key in due if str(key) in claimed]
     _log.info("dispatching", extra={"run": run.id, "due": len(due), "claimed": len(free)})

@@ -10,8 +10,10 @@ stored never replaces it, and no clock has a say.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import TypeVar
 
 from domain.observation import UNASSIGNED, Details, Missing, Observation
@@ -23,13 +25,23 @@ MISSES_TO_RETIRE = 3
 MASS_MISSING_RATIO = 0.2
 
 
+class Doubt(StrEnum):
+    """What a source may show of many sections at once that is not true (`domain.plausibility`)."""
+
+    CAPACITY = "capacity"  # less than half of it is left
+    FULL = "full"
+    OPEN = "open"
+    UNASSIGNED = "unassigned"
+
+
 @dataclass(frozen=True, slots=True)
 class SectionState:
     """What is known of a section. None stands for "never said".
 
     Shape: `revision` counts the answers that counted, and orders them. `observed_at` is the time of the last
     one, by the clock of whoever asked: it is for people, and orders nothing. `unreserved_seats` is what the
-    source last said of them; since then it bounds `open_seats`.
+    source last said of them; since then it bounds `open_seats`. `doubts` counts the looks that showed each
+    change that is not believed yet. `missing_since` is when the source first said that it has no such one.
     """
 
     key: SectionKey
@@ -45,6 +57,8 @@ class SectionState:
     misses: int = 0
     retirements: int = 0
     retired: bool = False
+    doubts: Mapping[Doubt, int] = field(default_factory=dict)
+    missing_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +95,7 @@ def is_current(state: SectionState, asked_revision: int | None) -> bool:
 
 def advance(state: SectionState, seen: Observation) -> tuple[SectionState, tuple[Change, ...]]:
     """The state after `seen`, and the changes that it makes, in the order they are told."""
-    open_seats = _open_seats(state, seen)
+    open_seats = open_seats_after(state, seen)
     openings, rises = _opened(state, open_seats)
     assignments, named = _assigned(state, seen.instructor)
     moved = replace(
@@ -96,6 +110,7 @@ def advance(state: SectionState, seen: Observation) -> tuple[SectionState, tuple
         openings=openings,
         assignments=assignments,
         misses=0,
+        missing_since=None,
         retired=False,
     )
     return moved, rises + named
@@ -104,7 +119,11 @@ def advance(state: SectionState, seen: Observation) -> tuple[SectionState, tuple
 def miss(state: SectionState, missing: Missing) -> SectionState:
     """The state after the source said that it has no such section; never "closed"."""
     return replace(
-        state, revision=state.revision + 1, observed_at=missing.observed_at, misses=state.misses + 1
+        state,
+        revision=state.revision + 1,
+        observed_at=missing.observed_at,
+        misses=state.misses + 1,
+        missing_since=state.missing_since or missing.observed_at,
     )
 
 
@@ -124,7 +143,7 @@ def _latest(said: T | None, known: T | None) -> T | None:
     return known if said is None else said
 
 
-def _open_seats(state: SectionState, seen: Observation) -> int | None:
+def open_seats_after(state: SectionState, seen: Observation) -> int | None:
     """The open seats that `seen` shows; where it does not say how many are unreserved, no more than before.
 
     Source: DESIGN, 1.3: once a section has told its unreserved seats, null means untold.
@@ -135,8 +154,11 @@ def _open_seats(state: SectionState, seen: Observation) -> int | None:
 
 
 def _opened(state: SectionState, after: int | None) -> tuple[int, tuple[Change, ...]]:
-    """The count of openings with `after` open seats, and the rise that it is."""
-    before = state.open_seats
+    """The count of openings with `after` open seats, and the rise that it is.
+
+    The watchers of a retired section were told that it is gone: when it is listed again, its seats open.
+    """
+    before = 0 if state.retired else state.open_seats
     if before is None or after is None or after <= before:
         return state.openings, ()
     openings = state.openings + (before == 0)

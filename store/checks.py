@@ -98,7 +98,8 @@ class Checks:
             counts = {"checked": checked, "failed": failed, "changed": recorded.changed}
             notified = counts["notifications"] = recorded.notifications
             count(connection, batch.run_id, **counts)
-            _update_batch(connection, batch.id, remaining, retry_at, waits_for)
+            due_at = max(retry_at, recorded.again_at or retry_at)
+            _update_batch(connection, batch.id, remaining, due_at, waits_for)
             finished = not remaining and finish_if_done(connection, batch.run_id, now)
             if finished and (retired := retire_missing(connection, now)):
                 count(connection, batch.run_id, notifications=retired)

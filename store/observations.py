@@ -5,25 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection
 
 from domain.changes import Change, SectionState, advance, is_current, miss
 from domain.observation import Missing, Observation
+from domain.plausibility import CONFIRM_OPENINGS_AFTER, judge
 from domain.section import SectionKey
 from store import notices
-from store.sections import load, save
+from store.sections import doubts_of, load, save
 
 Answer = Observation | Missing
+Move = tuple[SectionState, tuple[Change, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """How many sections changed, how many notifications that caused, and which sections to ask again."""
+    """How many sections changed, how many notifications that caused, and which sections to ask again when.
+
+    Shape: `again_at` is None where they may be asked at once.
+    """
 
     changed: int = 0
     notifications: int = 0
     again: set[SectionKey] = field(default_factory=set)
+    again_at: datetime | None = None
 
 
 def record(
@@ -36,25 +43,39 @@ def record(
     """Write `answers`, which were asked for when the sections had `revisions`.
 
     An answer that another has overtaken counts nothing, and its section is to be asked again: nobody can say
-    which of the two is newer.
+    which of the two is newer. So is, a little later, a section whose opening is doubted.
     """
     if not answers:
         return Recorded()
     rows = load(connection, [answer.key for answer in answers])
-    current = [each for each in answers if is_current(rows[each.key][1], revisions.get(each.key))]
-    after: dict[int, SectionState] = {}
-    news: list[tuple[int, SectionState, Change]] = []
-    for answer in current:
-        row_id, state = rows[answer.key]
-        after[row_id], changes = _moved(state, answer, now)
-        news += [(row_id, after[row_id], change) for change in changes]
+    look = [
+        (rows[answer.key][1], _bounded(answer, now))
+        for answer in answers
+        if is_current(rows[answer.key][1], revisions.get(answer.key))
+    ]
+    moves, unconfirmed = _moves(connection, look)
+    after = {rows[state.key][0]: state for state, _ in moves}
+    news = [(rows[state.key][0], state, change) for state, changes in moves for change in changes]
     save(connection, dict(rows.values()), after)
-    notified = notices.add(connection, news, now, cooldown)
-    overtaken = {each.key for each in answers} - {each.key for each in current}
-    return Recorded(len({row_id for row_id, _, _ in news}), notified, overtaken)
+    return Recorded(
+        changed=len({row_id for row_id, _, _ in news}),
+        notifications=notices.add(connection, news, now, cooldown),
+        again={answer.key for answer in answers} - {state.key for state, _ in look} | unconfirmed,
+        again_at=now + CONFIRM_OPENINGS_AFTER if unconfirmed else None,
+    )
 
 
-def _moved(state: SectionState, answer: Answer, now: datetime) -> tuple[SectionState, tuple[Change, ...]]:
-    if answer.observed_at > now:  # nothing was seen after it is written
-        answer = replace(answer, observed_at=now)
-    return advance(state, answer) if isinstance(answer, Observation) else (miss(state, answer), ())
+def _moves(
+    connection: Connection, look: Sequence[tuple[SectionState, Answer]]
+) -> tuple[list[Move], set[SectionKey]]:
+    """How each section moves, and whose openings are to be confirmed."""
+    seen = [(state, answer) for state, answer in look if isinstance(answer, Observation)]
+    judged = judge(seen, partial(doubts_of, connection))
+    moves: list[Move] = [advance(each.state, each.seen) for each in judged]
+    moves += [(miss(state, answer), ()) for state, answer in look if isinstance(answer, Missing)]
+    return moves, {each.state.key for each in judged if each.is_unconfirmed_opening}
+
+
+def _bounded(answer: Answer, now: datetime) -> Answer:
+    """Nothing was seen after it is written."""
+    return replace(answer, observed_at=now) if answer.observed_at > now else answer

@@ -65,6 +65,8 @@ sections = Table(
     Column("retired", Boolean, nullable=False, server_default=text("false")),
     _count("revision"),  # orders what was asked; times do not
     Column("unreserved_seats", Integer),
+    Column("doubts", JSON(none_as_null=True)),  # NULL where there are none
+    _moment("missing_since_ms"),
     UniqueConstraint("source", "term", "number"),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from domain.changes import SectionState
+from domain.changes import Doubt, SectionState
 from domain.history import Sighting, in_sequence
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
@@ -30,6 +30,10 @@ from store.schema import section_history, sections, watches
 
 _HISTORY_LIMIT = 500
 _CHUNK = 500  # databases bound the number of parameters
+LISTED_AGAIN = {"retired": False, "misses": 0, "missing_since_ms": None}
+LOOK_AGAIN_AFTER = timedelta(days=1)
+RETIRED_AT_ONCE = 100
+"""How many retired sections one run looks for again: they take the requests of those that are listed."""
 IS_WATCHED = exists().where(watches.c.section_id == sections.c.id, watches.c.ended_at_ms.is_(None))
 _SAVED = (
     "revision",
@@ -47,14 +51,28 @@ _SAVED = (
     "misses",
     "retirements",
     "retired",
+    "doubts",
+    "missing_since_ms",
 )
 _TOUCHED = ("revision", "observed_at")  # by every answer
 _facts = attrgetter(*(each.name for each in fields(SectionState) if each.name not in _TOUCHED))
 _UPDATE = update(sections).where(sections.c.id == bindparam("row_id"))
 _SAVE = _UPDATE.values({name: bindparam(name) for name in _SAVED})
 _TOUCH = _UPDATE.values(revision=bindparam("revision"), observed_at_ms=bindparam("observed_at_ms"))
-_DUE = select(sections.c.source, sections.c.term, sections.c.number).where(
-    IS_WATCHED, sections.c.retired.is_(False), sections.c.source.in_(bindparam("sources"))
+_IS_OF_SOURCES = sections.c.source.in_(bindparam("sources"))
+_KEY = (sections.c.source, sections.c.term, sections.c.number)
+_DUE = select(*_KEY).where(IS_WATCHED, sections.c.retired.is_(False), _IS_OF_SOURCES)
+# Those that were not asked for since then; what bears a time ahead of the clock is as good as never asked.
+_LOOK_AGAIN = (
+    select(*_KEY)
+    .where(
+        IS_WATCHED,
+        sections.c.retired,
+        _IS_OF_SOURCES,
+        ~func.coalesce(sections.c.observed_at_ms, 0).between(bindparam("since_ms"), bindparam("now_ms")),
+    )
+    .order_by(sections.c.observed_at_ms)
+    .limit(RETIRED_AT_ONCE)
 )
 _LOAD = select(sections).where(
     sections.c.source == bindparam("source"),
@@ -62,6 +80,11 @@ _LOAD = select(sections).where(
     sections.c.number.in_(bindparam("numbers")),
 )
 _LOCK = _LOAD.order_by(sections.c.id).with_for_update()
+_DOUBTS = select(sections.c.doubts).where(
+    sections.c.source == bindparam("source"),
+    sections.c.term == bindparam("term"),
+    sections.c.doubts.is_not(None),
+)
 _REVISIONS = _LOAD.with_only_columns(sections.c.number, sections.c.revision)
 
 
@@ -71,13 +94,18 @@ class Sections:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def due(self, stagger: Stagger, sources: Iterable[str]) -> list[SectionKey]:
-        """The living sections that somebody watches, of `sources`, with the parity of `stagger`."""
-        query = _DUE
+    def due(self, stagger: Stagger, sources: Iterable[str], now: datetime) -> list[SectionKey]:
+        """The sections that somebody watches, of `sources`, with the parity of `stagger`.
+
+        Retired ones are due once a day, the longest not asked for first: they may be listed again.
+        """
+        queries = [_DUE, _LOOK_AGAIN]
         if stagger is not Stagger.ALL:
-            query = query.where(sections.c.is_even.is_(stagger is Stagger.EVEN))
+            is_of_half = sections.c.is_even.is_(stagger is Stagger.EVEN)
+            queries = [query.where(is_of_half) for query in queries]
+        values = {"sources": list(sources), "since_ms": to_ms(now - LOOK_AGAIN_AFTER), "now_ms": to_ms(now)}
         with self._database.read() as connection:
-            return [SectionKey(*row) for row in connection.execute(query, {"sources": list(sources)})]
+            return [SectionKey(*row) for query in queries for row in connection.execute(query, values)]
 
     def get(self, key: SectionKey) -> SectionState | None:
         """What is known of `key`, or None when nobody ever watched it."""
@@ -137,6 +165,12 @@ def revisions(connection: Connection, keys: Iterable[SectionKey]) -> dict[Sectio
     }
 
 
+def doubts_of(connection: Connection, term: tuple[str, str]) -> set[Doubt]:
+    """The doubts that sections of a term, of a source, have at present."""
+    found = connection.execute(_DOUBTS, {"source": term[0], "term": term[1]}).scalars()
+    return {Doubt(name) for doubts in found for name in doubts}
+
+
 def _by_term(keys: Iterable[SectionKey]) -> dict[tuple[str, str], list[str]]:
     """The numbers of each source and term, in one order, so that rivals lock rows one after another."""
     numbers: dict[tuple[str, str], list[str]] = {}
@@ -177,7 +211,7 @@ def _ensure(connection: Connection, keys: Sequence[SectionKey]) -> dict[SectionK
     found = find_or_add(connection, keys)
     retired = [row_id for row_id, state in found.values() if state.retired]
     if retired:
-        connection.execute(update(sections).where(sections.c.id.in_(retired)).values(retired=False, misses=0))
+        connection.execute(update(sections).where(sections.c.id.in_(retired)).values(**LISTED_AGAIN))
     return {key: row_id for key, (row_id, _) in found.items()}
 
 
@@ -217,6 +251,8 @@ def state_of(row: RowMapping) -> SectionState:
         misses=row["misses"],
         retirements=row["retirements"],
         retired=row["retired"],
+        doubts={Doubt(name): looks for name, looks in (row["doubts"] or {}).items()},
+        missing_since=from_ms_or_none(row["missing_since_ms"]),
     )
 
 
@@ -249,6 +285,8 @@ def _columns(state: SectionState) -> dict[str, Any]:
         "misses": state.misses,
         "retirements": state.retirements,
         "retired": state.retired,
+        "doubts": dict(state.doubts) or None,
+        "missing_since_ms": None if state.missing_since is None else to_ms(state.missing_since),
     }
 
 

@@ -58,7 +58,7 @@ def _watched(case: Case) -> SectionKey | None:
     """A section that somebody watches, which the catalog should know; None where nobody can say."""
     try:
         with reading(case) as database:
-            return next(iter(Sections(database).due(Stagger.ALL, [Scraper.name])), None)
+            return next(iter(Sections(database).due(Stagger.ALL, [Scraper.name], SystemClock().now())), None)
     except DBAPIError:
         return None
 

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sqlalchemy import update
+
 from domain.changes import MISSES_TO_RETIRE, SectionState
 from domain.notice import NoticeState
 from domain.observation import Missing, Outcome
 from domain.section import Stagger
-from domain.watch import Kind
+from domain.watch import Kind, Watch
+from store.schema import sections
+from store.sections import RETIRED_AT_ONCE
 from tests.store.desk import ADA, GRACE, Desk, key
 
 NUMBERS = [str(number) for number in range(12430, 12440)]
@@ -51,8 +55,8 @@ def test_a_section_that_is_missed_three_times_retires_and_its_watchers_are_told(
 def test_a_retired_section_is_not_due(desk: Desk) -> None:
     _watch_all(desk)
     _round(desk, "12430", times=MISSES_TO_RETIRE)
-    assert key("12430") not in desk.sections.due(Stagger.ALL, ["scraper"])
-    assert len(desk.sections.due(Stagger.ALL, ["scraper"])) == len(NUMBERS) - 1
+    assert key("12430") not in desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.now())
+    assert len(desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.now())) == len(NUMBERS) - 1
 
 
 def test_misses_that_do_not_follow_each_other_retire_nothing(desk: Desk) -> None:
@@ -90,7 +94,7 @@ def test_a_lone_section_is_all_of_its_source_and_so_its_source_is_doubted(desk: 
         desk.clock.advance(60)
         desk.check(desk.missing())
     assert not _state(desk).retired
-    assert desk.sections.due(Stagger.ALL, ["scraper"]) == [key()]
+    assert desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.now()) == [key()]
 
 
 def test_sections_of_another_source_do_not_hide_that_one_is_empty(desk: Desk) -> None:
@@ -141,7 +145,7 @@ def test_somebody_who_asks_for_a_retired_section_brings_it_back(desk: Desk) -> N
     _round(desk, "12430", times=MISSES_TO_RETIRE)
     desk.watch("12430", GRACE)
     assert (_state(desk).retired, _state(desk).misses) == (False, 0)
-    assert key("12430") in desk.sections.due(Stagger.ALL, ["scraper"])
+    assert key("12430") in desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.now())
 
 
 def test_a_section_that_came_back_can_retire_again_and_is_told_again(desk: Desk) -> None:
@@ -165,3 +169,75 @@ def test_a_section_that_comes_back_with_its_seats_opens_nothing(desk: Desk) -> N
     desk.watch("12430")
     _round(desk)
     assert [stored.notice.kind for stored in desk.notices()] == [Kind.SECTION_RETIRED]
+
+
+def _relist(desk: Desk, open_seats: int) -> None:
+    desk.clock.advance(60)
+    desk.check(desk.seen(open_seats))
+
+
+def test_a_retired_section_is_looked_for_again_once_a_day(desk: Desk) -> None:
+    _watch_all(desk)
+    _round(desk, "12430", times=MISSES_TO_RETIRE)
+    assert key() not in desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.advance(86_000))
+    assert key() in desk.sections.due(Stagger.EVEN, ["scraper"], desk.clock.advance(401))
+    assert key() not in desk.sections.due(Stagger.ODD, ["scraper"], desk.clock.now())
+    desk.check(desk.missing())
+    assert key() not in desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.advance(60))
+    assert len(desk.notices()) == 1
+
+
+def test_a_retired_section_that_a_clock_ahead_has_marked_is_looked_for_at_once(desk: Desk) -> None:
+    _watch_all(desk)
+    desk.clock.advance(864_000)
+    _round(desk, "12430", times=MISSES_TO_RETIRE)
+    assert key() in desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.advance(-864_000))
+
+
+def test_one_run_looks_for_a_bounded_number_of_retired_sections(desk: Desk) -> None:
+    for number in range(RETIRED_AT_ONCE + 5):
+        desk.watch(str(number))
+    with desk.database.write() as connection:
+        connection.execute(update(sections).values(retired=True, observed_at_ms=0))
+    assert len(desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.now())) == RETIRED_AT_ONCE
+
+
+def test_a_retired_section_that_nobody_watches_is_left_alone(desk: Desk) -> None:
+    watch = desk.watch()
+    desk.watches.end(watch.id, "stopped by the operator", desk.clock.now())
+    with desk.database.write() as connection:
+        connection.execute(update(sections).values(retired=True, observed_at_ms=0))
+    assert desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.now()) == []
+
+
+def test_a_retired_section_that_is_listed_again_with_seats_has_opened(desk: Desk) -> None:
+    _watch_all(desk)
+    _round(desk, "12430", times=MISSES_TO_RETIRE)
+    _relist(desk, 4)
+    assert (_state(desk).retired, _state(desk).open_seats, _state(desk).misses) == (False, 4, 0)
+    told = [(each.notice.kind, each.notice.open_seats) for each in desk.notices()]
+    assert told == [(Kind.SECTION_RETIRED, 1), (Kind.SEAT_AVAILABLE, 4)]
+
+
+def test_a_retired_section_that_is_listed_again_without_seats_is_checked_on(desk: Desk) -> None:
+    _watch_all(desk)
+    _round(desk, "12430", times=MISSES_TO_RETIRE)
+    _relist(desk, 0)
+    assert len(desk.notices()) == 1
+    assert key() in desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.now())
+    _relist(desk, 1)
+    assert [each.notice.kind for each in desk.notices()] == [Kind.SECTION_RETIRED, Kind.SEAT_AVAILABLE]
+
+
+def test_a_term_that_is_gone_does_not_hide_what_another_has_cancelled(desk: Desk) -> None:
+    _watch_all(desk)
+    old = [key(number, term="2257") for number in NUMBERS]
+    for each in old:
+        desk.watches.add(Watch(ADA, each), desk.clock.now())
+    desk.check(*(replace(desk.seen(1), key=each) for each in old))
+    for _ in range(MISSES_TO_RETIRE):
+        _round(desk, "12430")
+        desk.check(*(Missing(each, desk.clock.now()) for each in old))
+    _round(desk, "12430")
+    assert _state(desk).retired
+    assert [each.notice.key.term for each in desk.notices()] == ["2261"]

@@ -45,26 +45,26 @@ def test_everything_that_was_observed_is_kept(desk: Desk) -> None:
 def test_a_stagger_covers_its_parity(desk: Desk, stagger: Stagger, numbers: set[str]) -> None:
     for number in ("12430", "12431", "HONORS"):
         desk.watch(number)
-    assert {due.number for due in desk.sections.due(stagger, ["scraper"])} == numbers
+    assert {due.number for due in desk.sections.due(stagger, ["scraper"], desk.clock.now())} == numbers
 
 
 def test_each_watched_section_is_due_once_however_many_watch_it(desk: Desk) -> None:
     desk.watch()
     desk.watch(email=GRACE)
-    assert desk.sections.due(Stagger.ALL, ["scraper"]) == [key()]
+    assert desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.now()) == [key()]
 
 
 def test_only_sections_of_the_given_sources_are_due(desk: Desk) -> None:
     desk.watch(source="scraper")
     desk.watch(source="campus")
-    assert desk.sections.due(Stagger.ALL, ["campus"]) == [key(source="campus")]
-    assert desk.sections.due(Stagger.ALL, []) == []
+    assert desk.sections.due(Stagger.ALL, ["campus"], desk.clock.now()) == [key(source="campus")]
+    assert desk.sections.due(Stagger.ALL, [], desk.clock.now()) == []
 
 
 def test_a_section_that_nobody_watches_any_more_is_not_due(desk: Desk) -> None:
     watch = desk.watch()
     desk.watches.end(watch.id, "unsubscribed", desk.clock.now())
-    assert desk.sections.due(Stagger.ALL, ["scraper"]) == []
+    assert desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.now()) == []
     assert desk.sections.get(key()) is not None
 
 

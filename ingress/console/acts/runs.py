@@ -31,7 +31,7 @@ class RunForm:
 
 def _plan(room: ControlRoom, form: RunForm) -> Plan:
     services = room.services
-    due = len(services.store.sections.due(Stagger.ALL, services.sources))
+    due = len(services.store.sections.due(Stagger.ALL, services.sources, services.clock.now()))
     effects = (
         f"{plural(due, 'section is', 'sections are')} watched; a half is about half of them.",
         "What an earlier run still checks is left to it. Watchers hear of every change that is found.",

@@ -1,0 +1,147 @@
+"""Whether what a source shows of many sections at once can be true. Pure.
+
+A source that is broken or under maintenance shows a whole term as what it is not: without capacity, full,
+open, or taught by nobody. Such a change is doubted: for the time being the measure counts as untold, so the
+state stays as it was before, and a return to it is no news. What further looks confirm is accepted.
+
+Each doubt is about one measure, so that everything else that the same look shows is news at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from domain.changes import Doubt, SectionState, open_seats_after
+from domain.observation import UNASSIGNED, Observation
+
+FEWEST = 5
+"""So many sections of a term at least change in one look before the change is doubted."""
+LOOKS_TO_CONFIRM = {Doubt.CAPACITY: 3, Doubt.FULL: 3, Doubt.UNASSIGNED: 3, Doubt.OPEN: 2}
+"""How many looks in a row show a doubted change until it is accepted."""
+CONFIRM_OPENINGS_AFTER = timedelta(minutes=1)
+"""When doubted openings are asked for again; the other changes are no news, and wait for the next run."""
+
+# More than this share of the sections in which the change was possible; above it, chance does not explain it.
+_RATIOS = {Doubt.CAPACITY: 0.2, Doubt.FULL: 0.8, Doubt.UNASSIGNED: 0.5, Doubt.OPEN: 0.5}
+
+Term = tuple[str, str]
+"""A source, and one of its terms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One section of a look: the state and the observation to advance it with, doubted measures left out."""
+
+    state: SectionState
+    seen: Observation
+    is_unconfirmed_opening: bool = False
+
+
+def judge(
+    look: Sequence[tuple[SectionState, Observation]], doubts_of: Callable[[Term], Collection[Doubt]]
+) -> list[Judged]:
+    """What of a look is believed, in its order.
+
+    Shape: a look is what one batch showed. `doubts_of` gives the doubts that a term has already; it is asked
+    only for a term of which the look shows too few sections to tell.
+    """
+    mass = _mass_changes(look, doubts_of)
+    return [_judged(state, seen, mass) for state, seen in look]
+
+
+def _mass_changes(
+    look: Sequence[tuple[SectionState, Observation]], doubts_of: Callable[[Term], Collection[Doubt]]
+) -> set[tuple[Term, Doubt]]:
+    possible = Counter((_term(state), doubt) for state, seen in look for doubt in _possible(state, seen))
+    shown = Counter((_term(state), doubt) for state, seen in look for doubt in _shown(state, seen))
+    return {
+        (term, doubt)
+        for (term, doubt), count in shown.items()
+        if (count >= FEWEST and count > _RATIOS[doubt] * possible[term, doubt])
+        or (possible[term, doubt] < FEWEST and doubt in doubts_of(term))
+    }
+
+
+def _judged(state: SectionState, seen: Observation, mass: set[tuple[Term, Doubt]]) -> Judged:
+    shown, possible = set(_shown(state, seen)), set(_possible(state, seen))
+    looks = {doubt: state.doubts.get(doubt, 0) + 1 for doubt in shown}
+    doubted = {
+        doubt: count
+        for doubt, count in looks.items()
+        if count < LOOKS_TO_CONFIRM[doubt] and (count > 1 or (_term(state), doubt) in mass)
+    }
+    kept = {doubt: count for doubt, count in state.doubts.items() if doubt not in possible}
+    if not doubted and not state.doubts:
+        return Judged(state, seen)
+    ended = state.doubts.keys() - shown - kept.keys()
+    base = replace(_moved_on(state, seen, ended), doubts=kept | doubted)
+    return Judged(base, _without(seen, doubted), Doubt.OPEN in doubted)
+
+
+def _possible(state: SectionState, seen: Observation) -> Iterator[Doubt]:
+    """The changes that `seen` could show of a section: its measure was known, and is told."""
+    if state.retired:
+        return
+    if state.capacity and seen.capacity is not None:
+        yield Doubt.CAPACITY
+    if state.open_seats is not None and seen.open_seats is not None and not _has_no_room(state, seen):
+        yield Doubt.OPEN
+        if state.open_seats:
+            yield Doubt.FULL
+    if state.instructor and seen.instructor is not None:
+        yield Doubt.UNASSIGNED
+
+
+def _shown(state: SectionState, seen: Observation) -> Iterator[Doubt]:
+    """The changes that `seen` does show."""
+    after = open_seats_after(state, seen)
+    for doubt in _possible(state, seen):
+        match doubt:
+            case Doubt.CAPACITY:
+                is_shown = 2 * (seen.capacity or 0) < (state.capacity or 0)
+            case Doubt.OPEN:
+                is_shown = (after or 0) > (state.open_seats or 0)
+            case Doubt.FULL:
+                is_shown = after == 0
+            case Doubt.UNASSIGNED:
+                is_shown = seen.instructor == UNASSIGNED
+        if is_shown:
+            yield doubt
+
+
+def _has_no_room(state: SectionState, seen: Observation) -> bool:
+    """Whether the seats are none only because the capacity is."""
+    return bool(state.capacity) and seen.capacity == 0
+
+
+def _without(seen: Observation, doubted: Collection[Doubt]) -> Observation:
+    """`seen` without the doubted measures."""
+    if Doubt.CAPACITY in doubted:
+        if seen.capacity == 0:
+            seen = replace(seen, open_seats=None, unreserved_seats=None)
+        seen = replace(seen, capacity=None)
+    if Doubt.OPEN in doubted or Doubt.FULL in doubted:
+        seen = replace(seen, open_seats=None, unreserved_seats=None)
+    if Doubt.UNASSIGNED in doubted:
+        seen = replace(seen, instructor=None)
+    return seen
+
+
+def _moved_on(state: SectionState, seen: Observation, ended: Collection[Doubt]) -> SectionState:
+    """The state from which `seen` is news: what is as before the doubt is none.
+
+    A section that is neither as before nor as it was doubted has moved on, so that the doubt was wrong: what
+    opened or was assigned since then must not be lost.
+    """
+    if Doubt.FULL in ended and open_seats_after(state, seen) != state.open_seats:
+        state = replace(state, open_seats=0)
+    if Doubt.UNASSIGNED in ended and seen.instructor != state.instructor:
+        state = replace(state, instructor=UNASSIGNED)
+    return state
+
+
+def _term(state: SectionState) -> Term:
+    return state.key.source, state.key.term

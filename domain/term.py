@@ -1,0 +1,51 @@
+"""Whether a term is still in its catalog. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain.changes import is_mass_missing
+
+SMALLEST_TERM = 5
+"""A term with fewer sections says too little by itself: one of four is more than a fifth."""
+OVER_AFTER = timedelta(days=1)
+ENDED = "the term has ended"
+"""Why a watch ended with its term."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """How many of a term's tracked sections are missing; `missing_since` is when the last of them went."""
+
+    missing: int
+    tracked: int
+    missing_since: datetime | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the catalog has none of it."""
+        return self.missing == self.tracked
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether it has been gone for so long that an operator should end it."""
+        return self.is_gone and self.missing_since is not None and now - self.missing_since >= OVER_AFTER
+
+
+def doubted_terms(terms: Mapping[str, Presence]) -> set[str]:
+    """The terms of one source of which so much is missing at once that the source is doubted.
+
+    A term that is gone as a whole has ended, or its source is broken: neither says anything of the other
+    terms. One that is too small to be judged alone is judged by all that the source still has.
+    """
+    listed = [each for each in terms.values() if not each.is_gone]
+    is_source_doubted = is_mass_missing(sum(e.missing for e in listed), sum(e.tracked for e in listed))
+    return {
+        term
+        for term, each in terms.items()
+        if each.is_gone
+        or (
+            is_source_doubted if each.tracked < SMALLEST_TERM else is_mass_missing(each.missing, each.tracked)
+        )
+    }

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from domain.observation import Observation, Outcome
+from domain.plausibility import CONFIRM_OPENINGS_AFTER
+from domain.run import RunState
+from tests.store.desk import DETAILS, Desk, key
+
+NUMBERS = [str(number) for number in range(12430, 12440)]
+
+
+def _look(desk: Desk, open_seats: int, capacity: int = 40) -> list[Outcome]:
+    desk.clock.advance(3600)
+    return [
+        Observation(key(number), desk.clock.now(), open_seats, capacity, None, DETAILS) for number in NUMBERS
+    ]
+
+
+def _watch_all(desk: Desk, open_seats: int) -> None:
+    for number in NUMBERS:
+        desk.watch(number)
+    desk.check(*_look(desk, open_seats))
+
+
+def _known(desk: Desk) -> set[tuple[int | None, int | None]]:
+    states = [desk.sections.get(key(number)) for number in NUMBERS]
+    return {(state.open_seats, state.capacity) for state in states if state is not None}
+
+
+def test_a_term_that_loses_all_its_seats_for_a_while_mails_nobody(desk: Desk) -> None:
+    _watch_all(desk, 3)
+    desk.check(*_look(desk, 0, 0))
+    assert _known(desk) == {(3, 40)}
+    desk.check(*_look(desk, 0, 0))
+    desk.check(*_look(desk, 3))
+    assert (_known(desk), desk.notices()) == ({(3, 40)}, [])
+    desk.check(*_look(desk, 0)[:1])
+    desk.check(*_look(desk, 1)[:1])
+    assert len(desk.notices()) == 1
+
+
+def test_a_term_that_is_really_closed_is_known_to_be_after_three_looks(desk: Desk) -> None:
+    _watch_all(desk, 3)
+    for known in ((3, 40), (3, 40), (0, 0)):
+        desk.check(*_look(desk, 0, 0))
+        assert _known(desk) == {known}
+
+
+def test_a_term_that_opens_as_a_whole_is_asked_for_again_a_minute_later_and_told(desk: Desk) -> None:
+    _watch_all(desk, 0)
+    outcomes = _look(desk, 2)
+    run, (batch_id,) = desk.start([outcome.key for outcome in outcomes])
+    assert desk.settle(batch_id, *outcomes, retry_seconds=1).keys == []
+    assert desk.runs.take_due_batches(desk.clock.now() + timedelta(seconds=2)) == []
+    assert desk.runs.take_due_batches(desk.clock.now() + CONFIRM_OPENINGS_AFTER) == [batch_id]
+    settled = desk.settle(batch_id, *_look(desk, 2))
+    assert (settled.notifications, len(settled.keys)) == (10, 10)
+    assert (desk.reread(run).state, desk.reread(run).checked) == (RunState.FINISHED, 10)
+
+
+def test_a_term_that_opens_by_mistake_mails_nobody(desk: Desk) -> None:
+    _watch_all(desk, 0)
+    desk.check(*_look(desk, 40))
+    desk.check(*_look(desk, 0))
+    assert (_known(desk), desk.notices()) == ({(0, 40)}, [])
