@@ -106,6 +106,13 @@ def seen_at(state: SectionState) -> datetime | None:
     return state.observed_at if is_seen else None
 
 
+def status(stored: StoredWatch, now: datetime) -> str:
+    """How an active watch stands, in one or two words."""
+    if stored.section.retired:
+        return "not listed"  # its section is looked for once a day
+    return "paused" if stored.is_paused(now) else "active"
+
+
 def next_check_at(room: ControlRoom, key: SectionKey) -> datetime | None:
     """When the half of the sections to which `key` belongs is next due; None where nobody times that."""
     if not room.is_scheduled:

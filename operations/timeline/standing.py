@@ -6,20 +6,29 @@ from collections.abc import Iterator
 
 from actors.deliver import MAIL
 from actors.services import Services
-from domain.changes import SectionState
+from domain.changes import Doubt, SectionState
 from operations.watches import seen_at
 from store.watches import StoredWatch
+
+_DOUBTED = {
+    Doubt.CAPACITY: "It lost its capacity",
+    Doubt.FULL: "It became full",
+    Doubt.OPEN: "It opened",
+    Doubt.UNASSIGNED: "It lost its instructor",
+}
 
 
 def of_section(services: Services, state: SectionState, watchers: int) -> Iterator[str]:
     """Why a section might not be looked at."""
     if state.retired:
-        yield "The catalog no longer has it: it is not checked any more."
+        yield "The catalog no longer lists it: it is looked for once a day."
     elif not watchers:
         yield "Nobody watches it: it is not checked."
     else:
         if seen_at(state) is None:
             yield "It was never seen: its first sighting will be a baseline, and mails nobody."
+        for doubt in state.doubts:
+            yield f"{_DOUBTED[doubt]} with many others of its term at once: further checks must confirm it."
         if state.misses:
             last = "time" if state.misses == 1 else f"{state.misses} times"
             yield f"The catalog did not have it the last {last}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import IO
 
 import click
@@ -69,7 +69,8 @@ def add(  # noqa: PLR0913 - a watch has this many wishes
             raise InvalidInputError(problems)
         wanted = Wish(address, key, tuple(map(Kind, kinds)) or None, min_seats)
         stored, _ = watches.add(system.services, wanted, shell_user())
-    show([_row(stored)], as_json=as_json)
+        row = _row(stored, system.services.clock.now())
+    show([row], as_json=as_json)
 
 
 @watch.command("ls")
@@ -80,7 +81,10 @@ def list_(email: str | None, section: str | None, *, as_json: bool) -> None:
     """List the living watches."""
     address = None if email is None else checked_address("email", email)
     with open_system() as system:
-        rows = [_row(stored) for stored in watches.living(system.services, email=address, section=section)]
+        now = system.services.clock.now()
+        rows = [
+            _row(stored, now) for stored in watches.living(system.services, email=address, section=section)
+        ]
     is_filtered = email is not None or section is not None
     show(rows, as_json=as_json, empty="no watch matches" if is_filtered else "nobody watches anything")
 
@@ -147,7 +151,7 @@ def import_(file: IO[bytes], *, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _row(stored: StoredWatch) -> dict[str, object]:
+def _row(stored: StoredWatch, now: datetime) -> dict[str, object]:
     wanted, section = stored.watch, stored.section
     return {
         "id": stored.id,
@@ -155,6 +159,7 @@ def _row(stored: StoredWatch) -> dict[str, object]:
         "section": str(wanted.key),
         "kinds": wanted.kinds,
         "min_seats": wanted.min_seats,
+        "status": watches.status(stored, now),
         "paused_until": stored.paused_until,
         "open_seats": section.open_seats,
         "capacity": section.capacity,

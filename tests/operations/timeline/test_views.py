@@ -193,3 +193,34 @@ def test_what_does_not_exist_is_named(rollcall: House, view: Callable[[House], T
     with pytest.raises(InvalidInputError) as caught:
         view(rollcall)
     assert set(caught.value.problems) == {field}
+
+
+def test_a_section_that_is_not_listed_any_more_is_said_to_be_looked_for(rollcall: House) -> None:
+    for number in range(12430, 12436):
+        rollcall.watch(str(number))
+        rollcall.catalog.rows[rollcall.key(str(number))] = Row(1)
+    rollcall.run()
+    del rollcall.catalog.rows[rollcall.key("12430")]
+    for _ in range(3):
+        rollcall.clock.advance(60)
+        rollcall.run()
+    standing = views.of_section(rollcall.services, rollcall.key("12430")).standing
+    assert standing == ["The catalog no longer lists it: it is looked for once a day."]
+    stored = rollcall.services.store.watches.get(1)
+    assert stored is not None
+    assert watches.status(stored, rollcall.clock.now()) == "not listed"
+
+
+def test_a_change_that_is_doubted_is_said_to_be(rollcall: House) -> None:
+    keys = [rollcall.key(str(number)) for number in range(12430, 12440)]
+    for key in keys:
+        rollcall.watch(key.number)
+    for open_seats, capacity in ((3, 30), (0, 0)):
+        rollcall.clock.advance(60)
+        for key in keys:
+            rollcall.catalog.rows[key] = Row(open_seats, capacity)
+        rollcall.run()
+    standing = views.of_section(rollcall.services, keys[0]).standing
+    assert standing == [
+        "It lost its capacity with many others of its term at once: further checks must confirm it."
+    ]
