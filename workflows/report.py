@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from statistics import median
 from typing import Any
 
-from domain.errors import AccountRefusedError, PermanentError, RejectedError, TransientError
+from domain.errors import (
+    AccountRefusedError,
+    IdempotencyKeyUsedError,
+    PermanentError,
+    RejectedError,
+    TransientError,
+)
 from domain.history import midnight
 from domain.job import JsonObject
 from domain.notice import Deferred, Refused
@@ -22,9 +29,11 @@ from workflows.refund import give_back
 from workflows.services import ReportPorts
 
 MAIL, DOCRAPTOR = "mail", "docraptor"
+UNKNOWN_MAIL = "unknown"  # it left, and the answer that named it was lost
 _STEPS = 3
 _ATTEMPTS = 12  # over about 24 minutes, beside what an upstream's breaker makes them wait
 _HTML, _PDF = "text/html", "application/pdf"
+_log = logging.getLogger(__name__)
 
 
 def run(job: Job, order: Order) -> JsonObject:
@@ -87,7 +96,11 @@ def _store(job: Job, pdf: bytes) -> dict[str, Any]:
 
 
 def _deliver(job: Job, order: Order, artifact: str) -> str:
-    """The provider's id of the letter. A pause of mail costs no attempt."""
+    """The provider's id of the letter. A pause of mail costs no attempt.
+
+    A key that was used before was used by this step alone: the provider has taken the letter, perhaps as
+    another release wrote it. Its id is unknown then.
+    """
     ports = _ports(job)
     _require_reachable(job, order.email)
     pdf = job.services.storage.get(artifact)
@@ -95,6 +108,9 @@ def _deliver(job: Job, order: Order, artifact: str) -> str:
     guard, key = job.services.breakers[MAIL], f"report-{job.id}-deliver"
     try:
         (receipt,) = guarded(guard, lambda: ports.mailer.send([letter], key))
+    except IdempotencyKeyUsedError as error:
+        _log.warning("the letter left before", extra={"error": str(error)})
+        return UNKNOWN_MAIL
     except AccountRefusedError as error:
         raise _paused(job, error) from error
     if isinstance(receipt, Refused):

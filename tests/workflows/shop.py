@@ -9,6 +9,7 @@ from typing import Any
 
 from domain.job import JobRecord, NewJob, Profile
 from domain.payment import Checkout, Payment, PaymentEvent, Refund, RefundState, Verdict
+from domain.ports import Mailer
 from mail.report import ReportLetter
 from resilience.breaker import CircuitBreaker
 from storage.folder import Folder
@@ -70,6 +71,7 @@ class Shop:
     folder: Path
     breakers: dict[str, CircuitBreaker]
     post: Post = field(default_factory=Post)
+    mailer: Mailer | None = None
     bank: Bank = field(default_factory=Bank)
     printed: list[str] = field(default_factory=list)
     printer: Callable[[str], bytes] | None = None
@@ -103,7 +105,7 @@ class Shop:
                 self.desk.deliveries,
                 self.printer or self._print,
                 ReportLetter("Rollcall <rollcall@example.edu>"),
-                self.post,
+                self.mailer or self.post,
                 self.printer_breaker,
             ),
             PaymentPorts(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -18,9 +19,12 @@ from domain.errors import (
     UpstreamError,
 )
 from domain.job import JobState, NewJob, Profile
+from domain.notice import Attachment, Letter
 from domain.payment import Refund, RefundState
+from mail.resend_api import Resend
 from reports.pdf import LocalPrinter
 from storage.folder import Folder
+from tests.standins.resend import ResendStandIn
 from tests.workflows.opening import a_shop
 from tests.workflows.shop import ORDER, PDF, Shop
 from workflows import order
@@ -287,6 +291,29 @@ def test_a_cancelled_order_is_paid_back_and_not_sent(shop: Shop) -> None:
     shop.jobs.ask_cancel(job.id, shop.desk.clock.now())
     job = shop.carry_out(job)
     assert (job.state, len(shop.bank.refunds), shop.post.sent) == (JobState.CANCELLED, 1, [])
+
+
+def test_a_letter_that_another_release_wrote_and_sent_is_delivered_and_not_paid_back(shop: Shop) -> None:
+    job = shop.order()
+    with ResendStandIn() as resend:
+        shop.mailer = Resend(resend.api_key, shop.desk.clock, resend.url)
+        earlier = Letter("r@example.edu", "ada@example.edu", "Your report", "in other words", "<p>", {})
+        earlier = replace(earlier, attachments=(Attachment("report.pdf", "application/pdf", PDF),))
+        shop.mailer.send([earlier], f"report-{job.id}-deliver")
+        ended = shop.carry_out(job)
+        assert len(resend.mails) == 1
+
+    assert (ended.state, (ended.result or {})["mail_id"]) == (JobState.SUCCEEDED, "unknown")
+    assert (shop.bank.calls, shop.payment().trouble) == (0, None)
+
+
+def test_a_letter_whose_first_request_is_still_under_way_is_asked_about_again(shop: Shop) -> None:
+    with ResendStandIn() as resend:
+        shop.mailer = Resend(resend.api_key, shop.desk.clock, resend.url)
+        resend.fault({"kind": "error", "status": 409, "name": "concurrent_idempotent_requests", "times": 2})
+        ended = shop.carry_out(shop.order())
+        assert len(resend.mails) == 1
+    assert (ended.state, shop.bank.calls) == (JobState.SUCCEEDED, 0)
 
 
 def test_an_order_that_is_cancelled_while_the_answer_to_its_letter_is_lost_is_not_paid_back(
