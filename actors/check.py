@@ -22,6 +22,7 @@ from domain.run import Batch, WaitReason
 from domain.section import SectionKey
 from observability.census import count_checks
 from observability.trace import bound
+from resilience.permit import BreakerSnapshot
 from store.checks import Settled
 from store.pauses import ROLLCALL, Pause
 
@@ -50,7 +51,9 @@ def check(services: Services, batch_id: int) -> None:
         return
     pause = services.store.pauses.find(batch.source)
     if pause is not None and pause.is_in_force(services.clock.now()):
-        services.store.checks.park(batch_id, pause.until, WaitReason.PAUSE)
+        services.store.checks.park(
+            batch_id, pause.until, WaitReason.PAUSE, f"{batch.source} is paused: {pause.reason}"
+        )
         return
     with bound(run=batch.run_id, batch=batch.id):
         _ask(services, batch, pause)
@@ -61,7 +64,8 @@ def _ask(services: Services, batch: Batch, pause: Pause | None) -> None:
     permit = breaker.permit(len(batch.pending))
     if permit.granted == 0:
         wait = timedelta(seconds=permit.retry_after_seconds)
-        services.store.checks.park(batch.id, services.clock.now() + wait, WaitReason.BREAKER)
+        due_at, reason = services.clock.now() + wait, _refusal(breaker.snapshot())
+        services.store.checks.park(batch.id, due_at, WaitReason.BREAKER, reason)
         return
     asked = list(batch.pending)[: permit.granted]
     try:
@@ -71,6 +75,7 @@ def _ask(services: Services, batch: Batch, pause: Pause | None) -> None:
         raise
     durations_seconds = [_took_seconds(outcome) for outcome in outcomes]
     breaker.record(permit, [verdict_on(outcome) for outcome in outcomes], durations_seconds)
+    _note_error(services, batch.source, outcomes)
     _settle(services, batch, outcomes, _pause_or_resume(services, batch.source, outcomes, pause))
 
 
@@ -81,8 +86,15 @@ def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome], pause
     # Before the commit that may finish the run: whoever sees it finished finds its sections free.
     told = [outcome.key for outcome in outcomes if not isinstance(outcome, Failure)]
     _release(services, batch, told)
+    reason = _reason(services, batch.source, outcomes)
     settled = services.store.checks.settle(
-        batch.id, outcomes, now, revisions=batch.revisions, retry_at=retry_at, waits_for=waits_for
+        batch.id,
+        outcomes,
+        now,
+        revisions=batch.revisions,
+        retry_at=retry_at,
+        waits_for=waits_for,
+        reason=reason,
     )
     _tell(services, batch, outcomes, settled)
     _release(services, batch, [key for key in settled.keys if key not in told])
@@ -125,6 +137,33 @@ def verdict_on(outcome: Outcome) -> bool | None:
     if not isinstance(outcome, Failure):
         return True
     return None if isinstance(outcome.error, _SAYS_NOTHING) else False
+
+
+def _worst_failure(outcomes: Sequence[Outcome]) -> Failure | None:
+    """The last failure that counts against the source, or else the last of all; None where none failed."""
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    counted = [failure for failure in failures if verdict_on(failure) is False]
+    return next(reversed(counted or failures), None)
+
+
+def _note_error(services: Services, source: str, outcomes: Sequence[Outcome]) -> None:
+    failure = _worst_failure(outcomes)
+    if failure is not None:
+        services.breakers[source].note_error(failure.error)
+
+
+def _reason(services: Services, source: str, outcomes: Sequence[Outcome]) -> str | None:
+    """Why some were not checked, or None where all were."""
+    failure = _worst_failure(outcomes)
+    return None if failure is None else f"{source}: {services.describe(failure.error)}"
+
+
+def _refusal(breaker: BreakerSnapshot) -> str:
+    """Why the breaker of a source lets nothing through."""
+    if breaker.forced == "open":
+        return f"{breaker.name}: {breaker.forced_by} holds its breaker open"
+    last = "" if breaker.last_error is None else f"; the last error: {breaker.last_error}"
+    return f"{breaker.name}: its breaker is {breaker.state.replace('_', ' ')}{last}"
 
 
 def _took_seconds(outcome: Outcome) -> float:

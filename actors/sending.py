@@ -142,6 +142,7 @@ class Sending:
     def _failed(self, error: RollcallError) -> bool:
         """Put the batch where its failure belongs; whether the next may follow at once."""
         reason = f"{type(error).__name__}: {error}"
+        self.services.breakers[MAIL].note_error(error)
         _log.warning("not sent", extra={"batch": self.batch.id, "error": reason})
         match subject_of(error):
             case Subject.ITEM:

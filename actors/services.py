@@ -16,6 +16,7 @@ from domain.notice import Letter, Notice
 from domain.payment import Prices
 from domain.ports import Clock, Mailer, Source
 from domain.section import Stagger
+from domain.words import describe
 from observability.tally import Tally
 from resilience.breaker import CircuitBreaker
 from resilience.claims import Claims
@@ -130,8 +131,9 @@ class Services:
 
     Shape: `breakers` has one entry a source, by its name, and "mail". `run_lifetime` bounds how long a run
     may hold its sections. `publish` raises UnreachableError when the broker cannot be reached. `tally`
-    counts what happens, for Prometheus. `wait` lets some seconds pass, between attempts to write. What a
-    report may cost is checked where there are `prices`.
+    counts what happens, for Prometheus. `describe` writes an error for people: one line without secrets.
+    `wait` lets some seconds pass, between attempts to write. What a report may cost is checked where
+    there are `prices`.
     """
 
     clock: Clock
@@ -148,5 +150,6 @@ class Services:
     operator: Operator = Operator()
     tally: Tally = field(default_factory=Tally)
     jobs: JobPorts = field(default_factory=JobPorts)
+    describe: Callable[[BaseException], str] = describe
     wait: Callable[[float], object] = time.sleep
     prices: Prices | None = None

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, tzinfo
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LIMIT = 200
+_ERROR_LIMIT = 300
 _UNSEEN = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 
 
@@ -26,6 +27,11 @@ def invisible(text: str) -> str | None:
         if character != " " and unicodedata.category(character) in _UNSEEN:
             return f"contains an invisible character (U+{ord(character):04X})"
     return None
+
+
+def describe(error: BaseException) -> str:
+    """`error` by its type and text, as one line of at most 300 characters; it may hold secrets."""
+    return plain(f"{type(error).__name__}: {error}", _ERROR_LIMIT)
 
 
 def day(at: datetime, zone: tzinfo = UTC) -> str:

@@ -83,6 +83,7 @@ def _ask(services: Services, key: SectionKey) -> Told:
     finally:
         breaker.record(permit, [verdict])
     if isinstance(outcome, Failure):
+        breaker.note_error(outcome.error)
         raise outcome.error
     return outcome
 

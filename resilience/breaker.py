@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import uuid4
@@ -16,6 +18,7 @@ from uuid import uuid4
 import pybreaker
 import redis
 
+from domain.words import describe
 from resilience.circuit import DEFAULT_POLICY, BreakerPolicy, Change, Circuit, Forced, Grant, Reading
 from resilience.fleet import FleetCircuit
 from resilience.guard import Exclusion, Guard, Stopwatch
@@ -33,7 +36,8 @@ class CircuitBreaker(Guard):
 
     `listeners` hear each transition once, in the process that caused it, and the change between the
     fleet's state and the process' own in every process that notices. `exclude` names exception classes or
-    predicates that change nothing. Interrupts (every BaseException that is no Exception) never count.
+    predicates that change nothing. `describe` writes an error for people, without secrets.
+    Interrupts (every BaseException that is no Exception) never count.
     Give it a client with short time-outs: an unreachable Redis costs one attempt at each operation.
     """
 
@@ -48,11 +52,14 @@ class CircuitBreaker(Guard):
         now_ms: Clock | None = None,
         monotonic: Stopwatch = time.monotonic,
         prefix: str = "rollcall",
+        describe: Callable[[BaseException], str] = describe,
     ) -> None:
         super().__init__(name, policy, listeners=listeners, exclude=exclude, monotonic=monotonic)
         self._fleet = FleetCircuit(client, name, policy, prefix=prefix, now_ms=now_ms)
         self._now_ms = now_ms or _system_ms
         self._process: Circuit | None = None
+        self._describe = describe
+        self._last_error: tuple[str, int] | None = None
         self._seen = BreakerState(pybreaker.STATE_CLOSED, "fleet")
         self._forced: Forced | None = None
 
@@ -101,6 +108,16 @@ class CircuitBreaker(Guard):
             return
         self._notice(change, "fleet")
 
+    def note_error(self, error: BaseException) -> None:
+        """Keep `error` as the reason of the last failure, one line as `describe` writes it.
+
+        The fleet keeps it, and this process for the time that Redis cannot be reached. One round trip.
+        """
+        text = self._describe(error)
+        self._last_error = text, self._now_ms()
+        with suppress(*UNREACHABLE):
+            self._fleet.note_error(text)
+
     def force_open(self, by: str) -> None:
         """Hold it open until `reset`, whichever processes come and go.
 
@@ -125,6 +142,9 @@ class CircuitBreaker(Guard):
     def snapshot(self) -> BreakerSnapshot:
         """What it is now; reading changes nothing."""
         reading, scope = self._ask(lambda fleet: fleet.read(), lambda process, now_ms: process.read(now_ms))
+        if scope == "process" and self._last_error is not None:
+            text, at_ms = self._last_error
+            reading = replace(reading, last_error=text, last_error_ms=at_ms)
         self._notice(Change(reading.state, reading.state), scope)
         return _snapshot(self.name, reading, scope)
 
@@ -188,8 +208,14 @@ def _snapshot(name: str, reading: Reading, scope: Scope) -> BreakerSnapshot:
         failures=reading.failures,
         successes=reading.successes,
         retry_after_seconds=reading.retry_after_ms / 1000,
-        since=None if reading.since_ms is None else datetime.fromtimestamp(reading.since_ms / 1000, UTC),
+        since=_moment(reading.since_ms),
         forced=reading.forced,
         scope=scope,
         forced_by=reading.forced_by,
+        last_error=reading.last_error,
+        last_error_at=_moment(reading.last_error_ms),
     )
+
+
+def _moment(at_ms: int | None) -> datetime | None:
+    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)

@@ -55,6 +55,8 @@ class Reading:
     forced: Forced | None
     forced_by: str | None
     retry_after_ms: int
+    last_error: str | None = None
+    last_error_ms: int | None = None
 
 
 @dataclass(slots=True)

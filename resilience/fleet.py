@@ -53,6 +53,10 @@ class FleetCircuit:
             )
         )
 
+    def note_error(self, error: str) -> None:
+        """Keep `error` as the last one, with the server's time."""
+        self._scripts.breaker_note_error([self._key], [self._now(), error])
+
     def force(self, forced: Forced | None, by: str) -> Change:
         """See `Circuit.force`; it is written down who said so."""
         return _change(
@@ -66,8 +70,8 @@ class FleetCircuit:
 
     def read(self) -> Reading:
         """See `Circuit.read`."""
-        state, failures, successes, since_ms, forced, forced_by, retry_after_ms = self._scripts.breaker_read(
-            [self._key], [self._now(), self._policy.recovery_ms]
+        state, failures, successes, since_ms, forced, forced_by, retry_after_ms, error, error_ms = (
+            self._scripts.breaker_read([self._key], [self._now(), self._policy.recovery_ms])
         )
         return Reading(
             _state(state),
@@ -77,6 +81,8 @@ class FleetCircuit:
             _forced(forced),
             text(forced_by) or None,
             retry_after_ms,
+            text(error) or None,
+            int(error_ms) if error_ms else None,
         )
 
     def _now(self) -> int | str:

@@ -66,6 +66,10 @@ class Guard(ABC):
         """Tell how they ended, and how long they took."""
 
     @abstractmethod
+    def note_error(self, error: BaseException) -> None:
+        """Keep `error` as the reason of the last failure, for people; it counts nothing."""
+
+    @abstractmethod
     def force_open(self, by: str) -> None:
         """Hold it open."""
 
@@ -205,6 +209,8 @@ class Guard(ABC):
             listener.success(cast("Any", self))
 
     def _settle_failed(self, permit: Permit, error: BaseException) -> None:
+        if isinstance(error, Exception):
+            self.note_error(error)
         if not self.is_system_error(error):
             self.record(permit, [None])
             return

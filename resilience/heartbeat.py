@@ -15,6 +15,9 @@ from resilience.slots import Slot, Task
 TICKED_AT = "ticked_at"
 """A fact of schedulers: when the last tick ended, in seconds since the epoch."""
 
+ADDRESS = "address"
+"""A fact of web processes: where they listen, as host:port."""
+
 DATABASE_ERRORS, DATABASE_ERROR = "database_errors", "database_error"
 """Facts of every process: how many database errors it has met lately, and the text of the last."""
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from domain.check import Severity, worst
 from domain.job import JobState
+from domain.notice import MAIL
 from observability.checks import findings
-from observability.checks.pipeline import MAIL
 from observability.checks.snapshot import SystemSnapshot
 from observability.checks.unavailable import Unavailable, read_or_unavailable, required
 from observability.health import HealthReport
@@ -118,7 +118,11 @@ def _mail(state: SystemSnapshot) -> object:
 
 def _sources(state: SystemSnapshot) -> object:
     return {
-        name: {"last_success_at": _text(source.last_success_at), "paused_until": _paused_until(state, name)}
+        name: {
+            "state": state.source_state(name).value,
+            "last_success_at": _text(source.last_success_at),
+            "paused_until": _paused_until(state, name),
+        }
         | _last_error(state, name)
         for name, source in required(state.sources).items()
     }

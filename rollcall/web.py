@@ -11,6 +11,7 @@ import uvicorn
 
 from ingress.app import create_app
 from ingress.console.live import Live
+from resilience.heartbeat import ADDRESS
 from rollcall import systemd
 from rollcall.connections import BoundedProtocol, allow_descriptors
 from rollcall.health import Health
@@ -28,6 +29,7 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
     allow_descriptors()
     with stopping() as stopped, role("web", overrides) as system, standing_in(system):
         listening = systemd.inherited_socket() or listen(system.settings.host, system.settings.port)
+        system.pulse.note(ADDRESS, _address(listening))
         with configuring():
             served = surfaces(system, Health(system))
         app = create_app(served)
@@ -43,6 +45,12 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
             timeout_notify=int(systemd.ALIVE_SECONDS),
         )
         _Server(config, stopped, app.state.live).run(sockets=[listening])
+
+
+def _address(listening: socket.socket) -> str:
+    """Where it listens, as host:port; an empty text for a socket without a port."""
+    name = listening.getsockname()
+    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
 
 
 class _Server(uvicorn.Server):

@@ -42,6 +42,7 @@ from rollcall.channels import operator_of
 from rollcall.clock import SystemClock
 from rollcall.embedded import redis_url
 from rollcall.pulse import Pulse
+from rollcall.redaction import Redactor
 from rollcall.settings import Settings
 from scheduling.timetable import Timetable
 from sources.campus import Campus
@@ -125,10 +126,17 @@ def build(settings: Settings) -> System:
         links=links,
         timetable=timetable,
         heartbeats=heartbeats,
-        pulse=Pulse(heartbeats, Ledger(client), tally, slots, database.errors.read),
+        pulse=Pulse(
+            heartbeats, Ledger(client), tally, slots, partial(_recent_errors, database, Redactor(settings))
+        ),
         reaper=None if brokers.is_rabbitmq(settings) else Reaper(brokers.client_of(broker), QUEUES),
         is_demo=settings.scraper_url is None,
     )
+
+
+def _recent_errors(database: Database, redact: Redactor) -> tuple[int, str]:
+    count, last = database.errors.read()
+    return count, redact(last)
 
 
 def redis_client(settings: Settings) -> redis.Redis:
@@ -167,7 +175,7 @@ def _services(  # noqa: PLR0913 - what the services and the system share
     mailer = _mailer(settings, client, clock)
     longest_seconds = dict.fromkeys(sources, _longest_probe_seconds(settings))
     longest_seconds |= {MAIL: mailer.longest_send_seconds, **_upstreams(settings)}
-    heard = [TransitionCount(tally)]
+    heard, redactor = [TransitionCount(tally)], Redactor(settings)
     cooldown = timedelta(seconds=settings.renotify_cooldown_seconds)
     operator = operator_of(settings, mailer)
     return Services(
@@ -180,7 +188,9 @@ def _services(  # noqa: PLR0913 - what the services and the system share
             settings.notification_from_email, links, settings.enrol_url, settings.timezone
         ).render,
         breakers={
-            name: CircuitBreaker(name, client, _probing(policy, seconds), listeners=heard)
+            name: CircuitBreaker(
+                name, client, _probing(policy, seconds), listeners=heard, describe=redactor.describe
+            )
             for name, seconds in longest_seconds.items()
         },
         cron_lease=Lease(client, CRON_LEASE, settings.cron_lock_ttl_seconds),
@@ -189,6 +199,7 @@ def _services(  # noqa: PLR0913 - what the services and the system share
         run_lifetime=timedelta(seconds=settings.cron_lock_ttl_seconds),
         operator=operator,
         tally=tally,
+        describe=redactor.describe,
         prices=settings.report_prices,
     )
 

@@ -17,7 +17,7 @@ from store.moments import to_ms
 from store.observations import Recorded, record
 from store.retirement import retire_missing
 from store.runs import batch_of, count, finish_if_done, pending_column
-from store.schema import check_batches
+from store.schema import check_batches, runs
 from store.sections import revisions
 
 MAX_ATTEMPTS = 4
@@ -33,6 +33,11 @@ _PARK = (
     update(check_batches)
     .where(_IS_BATCH)
     .values(due_at_ms=bindparam("due_at_ms"), waits_for=bindparam("waits_for"), published_at_ms=None)
+)
+_SAY_WHY = (
+    update(runs)
+    .where(runs.c.id == select(check_batches.c.run_id).where(_IS_BATCH).scalar_subquery())
+    .values(reason=bindparam("why"))
 )
 _RETRY = _PARK.values(pending=bindparam("pending"))
 
@@ -63,13 +68,17 @@ class Checks:
             batch = batch_of(row)
             return replace(batch, revisions=revisions(connection, batch.pending))
 
-    def park(self, batch_id: int, due_at: datetime, waits_for: WaitReason) -> None:
-        """Leave the batch as it is until `due_at`, or until what it waits for has ended; costs no attempt."""
+    def park(self, batch_id: int, due_at: datetime, waits_for: WaitReason, reason: str) -> None:
+        """Leave the batch as it is until `due_at`, or until what it waits for has ended; costs no attempt.
+
+        Its run gives `reason` for what it has not checked, until it has.
+        """
         values = {"batch_id": batch_id, "due_at_ms": to_ms(due_at), "waits_for": waits_for}
         with self._database.write() as connection:
             connection.execute(_PARK, values)
+            connection.execute(_SAY_WHY, {"batch_id": batch_id, "why": reason})
 
-    def settle(
+    def settle(  # noqa: PLR0913 - what was observed, and what becomes of the rest
         self,
         batch_id: int,
         outcomes: Sequence[Outcome],
@@ -78,8 +87,11 @@ class Checks:
         revisions: Mapping[SectionKey, int],
         retry_at: datetime,
         waits_for: WaitReason | None = None,
+        reason: str | None = None,
     ) -> Settled:
-        """Commit what the source said of the batch; `revisions` are those of the batch when it was read.
+        """Commit what the source said of the batch; `reason` says why some of it failed.
+
+        `revisions` are those of the batch when it was read.
 
         Outcomes of sections that are no longer pending count nothing: a message that came twice changes
         nothing twice. Failures worth another attempt stay pending and are due at `retry_at`, or when what
@@ -97,7 +109,7 @@ class Checks:
             checked = len(batch.pending) - len(remaining) - failed
             counts = {"checked": checked, "failed": failed, "changed": recorded.changed}
             notified = counts["notifications"] = recorded.notifications
-            count(connection, batch.run_id, **counts)
+            count(connection, batch.run_id, reason, **counts)
             due_at = max(retry_at, recorded.again_at or retry_at)
             _update_batch(connection, batch.id, remaining, due_at, waits_for)
             finished = not remaining and finish_if_done(connection, batch.run_id, now)

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     bindparam,
+    case,
     delete,
     exists,
     func,
@@ -46,12 +47,18 @@ _FORGET = (
     .where(_IS_WAITING)
     .values(state=RunState.FAILED, reason="was never dispatched", holds_slot=False)
 )
+_UNANSWERED = "not all was answered before the deadline"
 _NEWEST_FENCE = select(func.max(runs.c.fence))
 _COUNT = (
-    update(runs).where(_IS_RUN).values({name: runs.c[name] + bindparam(f"more_{name}") for name in _COUNTS})
+    update(runs)
+    .where(_IS_RUN)
+    .values({name: runs.c[name] + bindparam(f"more_{name}") for name in _COUNTS})
+    .values(reason=func.coalesce(bindparam("new_reason"), runs.c.reason))
 )
 _IS_DONE = (runs.c.state == RunState.RUNNING) & ~exists().where(check_batches.c.run_id == runs.c.id)
-_FINISH = update(runs).where(_IS_RUN, _IS_DONE).values(state=RunState.FINISHED)
+# What went wrong on the way is no reason any more once every section was checked.
+_LASTING_REASON = case((runs.c.failed + runs.c.deferred > 0, runs.c.reason))
+_FINISH = update(runs).where(_IS_RUN, _IS_DONE).values(state=RunState.FINISHED, reason=_LASTING_REASON)
 _INSERT_BATCH = insert(check_batches).returning(check_batches.c.id)
 _TAKE = update(check_batches).values(due_at_ms=None, published_at_ms=bindparam("now_ms"))
 _TAKE_DUE = _TAKE.where(check_batches.c.due_at_ms <= bindparam("now_ms")).returning(check_batches.c.id)
@@ -60,7 +67,12 @@ _TAKE_LOST = _TAKE.where(
 ).returning(check_batches.c.id)
 # The batches whose run is past its deadline, or will be when they are due, with what paused them.
 _HOPELESS = (
-    select(check_batches, runs.c.deadline_at_ms, pauses.c.reason.label("pause"))
+    select(
+        check_batches,
+        runs.c.deadline_at_ms,
+        runs.c.reason.label("cause"),
+        pauses.c.reason.label("pause"),
+    )
     .join(runs, runs.c.id == check_batches.c.run_id)
     .outerjoin(
         pauses,
@@ -187,6 +199,7 @@ class Runs:
             "fence": fence,
             "sections": sum(map(len, planned)) + deferred,
             "deferred": deferred,
+            "reason": _still_being_checked(deferred),
         }
         with self._database.write() as connection:
             serialise(connection, "start of a run")  # else two could pass that do not see each other
@@ -245,7 +258,7 @@ class Runs:
             rows = list(connection.execute(_HOPELESS, {"now_ms": to_ms(now)}).mappings())
             for row in rows:
                 is_over = row["deadline_at_ms"] <= to_ms(now)
-                reason = "not all was answered before the deadline" if is_over else _why_deferred(row)
+                reason = _because(_UNANSWERED, row["cause"]) if is_over else _why_deferred(row)
                 _give_up(connection, batch_of(row), "failed" if is_over else "deferred", reason, now)
             slots.free_unworked(connection, {row["run_id"] for row in rows})
         return [batch_of(row) for row in rows]
@@ -267,10 +280,10 @@ class Runs:
             return from_ms_or_none(connection.execute(query).scalar())
 
 
-def count(connection: Connection, run_id: str, **counts: int) -> None:
-    """Add `counts` to the run's; it also locks the run's row until the commit."""
+def count(connection: Connection, run_id: str, reason: str | None = None, **counts: int) -> None:
+    """Add `counts` to the run's, and `reason` if there is one; locks the run's row until the commit."""
     more = {f"more_{name}": counts.get(name, 0) for name in _COUNTS}
-    connection.execute(_COUNT, {"run_id": run_id} | more)
+    connection.execute(_COUNT, {"run_id": run_id, "new_reason": reason} | more)
 
 
 def finish_if_done(connection: Connection, run_id: str, now: datetime) -> bool:
@@ -280,15 +293,28 @@ def finish_if_done(connection: Connection, run_id: str, now: datetime) -> bool:
 
 def _why_deferred(row: RowMapping) -> str:
     if row["pause"] is None:
-        return f"{row['source']} could not be asked again before the deadline"
+        return _because(f"{row['source']} could not be asked again before the deadline", row["cause"])
     return f"{row['source']} is paused until after the deadline: {row['pause']}"
+
+
+def _because(reason: str, cause: str | None) -> str:
+    """`reason` with its `cause`, which may be this very reason, given by an earlier batch of the run."""
+    if not cause:
+        return reason
+    return cause if cause.startswith(reason) else f"{reason} ({cause})"
+
+
+def _still_being_checked(deferred: int) -> str | None:
+    if not deferred:
+        return None
+    sections = "1 section is" if deferred == 1 else f"{deferred} sections are"
+    return f"{sections} still being checked for an earlier run"
 
 
 def _give_up(connection: Connection, batch: Batch, counted_as: str, reason: str, now: datetime) -> None:
     """End a batch as it is, and its run with it if it was the last, for `reason`."""
     connection.execute(delete(check_batches).where(check_batches.c.id == batch.id))
-    count(connection, batch.run_id, **{counted_as: len(batch.pending)})
-    connection.execute(update(runs).where(runs.c.id == batch.run_id).values(reason=reason))
+    count(connection, batch.run_id, reason, **{counted_as: len(batch.pending)})
     finish_if_done(connection, batch.run_id, now)
 
 

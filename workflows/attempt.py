@@ -39,6 +39,7 @@ def guarded(guard: CircuitBreaker, call: Callable[[], T]) -> T:
         answer = call()
         verdict = True
     except RollcallError as error:
+        guard.note_error(error)
         verdict = verdict_on(error)
         raise
     else:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from domain.alert import Symptom
 from domain.check import Check, Part, Result, Severity
+from domain.notice import MAIL
 from domain.payment import LOST_REFUND, Payment, RefundState
 from domain.run import Run
 from observability.checks.snapshot import SystemSnapshot
@@ -18,7 +19,6 @@ from observability.checks.unavailable import Unavailable, required
 from resilience.permit import BreakerSnapshot
 from store.pauses import Pause
 
-MAIL = "mail"  # how the pause and the breaker of mail are called
 SLOW_DELIVERY = timedelta(minutes=10)
 _BREAKER_PENDING = timedelta(minutes=10)  # it may close in between for as long as probes take
 _CATCHING_UP = timedelta(minutes=10)  # runs that were missed while the system was down are caught up at once

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 
 from domain.alert import Alert
@@ -63,6 +64,17 @@ class SourceStatus:
     audience: Audience | None
     silent_since: datetime | None
     patience: timedelta
+
+
+class SourceState(StrEnum):
+    """Whether a source answers, the one definition for every page and command."""
+
+    PAUSED = "paused"
+    FAILING = "failing"
+    SILENT = "silent"
+    ANSWERS = "answers"
+    NOT_ASKED = "not asked yet"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +144,20 @@ class SystemSnapshot:
     def unresolved_pause(self, name: str) -> Pause | None:
         """As `pause`, also one of Rollcall's own whose time is over and whose cause may not be."""
         return None if isinstance(self.pauses, Unavailable) else self.pauses.get(name)
+
+    def source_state(self, name: str) -> SourceState:
+        """Whether `name` answers: its last request has succeeded, and its breaker is closed."""
+        status = None if isinstance(self.sources, Unavailable) else self.sources.get(name)
+        breaker = self.breaker(name)
+        if status is None or breaker is None or isinstance(self.pauses, Unavailable):
+            return SourceState.UNKNOWN
+        if self.pause(name) is not None:
+            return SourceState.PAUSED
+        if breaker.state != "closed" or breaker.failures:
+            return SourceState.FAILING
+        if status.silent_since is not None:
+            return SourceState.SILENT
+        return SourceState.NOT_ASKED if status.last_success_at is None else SourceState.ANSWERS
 
     def affected(self, source: str) -> str:
         """How many people wait while `source` is in trouble, in words; empty where unknown."""

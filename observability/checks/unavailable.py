@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from domain.words import plain
+from domain.words import describe
 
 T = TypeVar("T")
-
-_ERROR_LIMIT = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ def read_or_unavailable(read: Callable[[], T]) -> T | Unavailable:
     try:
         return read()
     except Exception as error:  # noqa: BLE001 - whatever it is, the snapshot reports it
-        return Unavailable(plain(f"{type(error).__name__}: {error}", _ERROR_LIMIT))
+        return Unavailable(describe(error))
 
 
 def required(value: T | Unavailable) -> T:

@@ -64,4 +64,5 @@ def _held(services: Services, name: str, consequence: str) -> Iterator[str]:
     breaker = services.breakers.get(name)
     snapshot = None if breaker is None else breaker.snapshot()
     if snapshot is not None and snapshot.state != "closed":
-        yield f"{consequence}: the breaker of {name} is {snapshot.state.replace('_', ' ')}."
+        last = "" if snapshot.last_error is None else f" The last error: {snapshot.last_error}."
+        yield f"{consequence}: the breaker of {name} is {snapshot.state.replace('_', ' ')}.{last}"

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import click
 
 from domain.errors import InvalidInputError
+from domain.run import Run
 from domain.section import Stagger
 from operations import runs
 from rollcall.commands.person import shell_user
@@ -47,7 +48,7 @@ def list_(limit: int, *, as_json: bool) -> None:
     with open_system() as system:
         latest, _ = system.services.store.runs.page(None, limit)
     hidden = ("reason", "created_at", "started_at")
-    rows = [asdict(found) for found in latest]
+    rows = [asdict(found) | {"success": _is_success(found)} for found in latest]
     show(
         rows if as_json else ({k: v for k, v in row.items() if k not in hidden} for row in rows),
         as_json=as_json,
@@ -64,5 +65,11 @@ def show_(run_id: str, *, as_json: bool) -> None:
         found = system.services.store.runs.get(run_id)
     if found is None:
         raise InvalidInputError({"run_id": "there is no such run"})
-    rows = [asdict(found)] if as_json else [{"field": k, "value": v} for k, v in asdict(found).items()]
+    facts = asdict(found) | {"success": _is_success(found)}
+    rows = [facts] if as_json else [{"field": k, "value": v} for k, v in facts.items()]
     show(rows, as_json=as_json)
+
+
+def _is_success(run: Run) -> bool | None:
+    """Whether the run succeeded; None while it may still."""
+    return run.is_success if run.state.is_final else None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import click
 
-from operations import sources
+from domain.notice import MAIL
+from observability.checks.snapshot import SourceState, SystemSnapshot
+from observability.checks.unavailable import required
+from operations import sources, status
 from rollcall.commands.duration import for_option
 from rollcall.commands.person import shell_user
+from rollcall.control import control_room
 from rollcall.output import json_option, show
 from rollcall.process import open_system
-from store.pauses import Pause
 
 
 @click.group()
@@ -22,11 +25,10 @@ def source() -> None:
 @source.command("ls")
 @json_option
 def list_(*, as_json: bool) -> None:
-    """List the sources, and mail, with the pauses in force."""
+    """List the sources, and mail: whether they answer, the pauses in force, and the last error."""
     with open_system() as system:
-        store, now = system.services.store, system.services.clock.now()
-        seen, kept = store.sections.last_success(), store.pauses.kept()
-        rows = [_row(name, seen.get(name), kept.get(name), now) for name in sources.names(system.services)]
+        found = status.read(control_room(system))
+        rows = [_row(name, found) for name in sources.names(system.services)]
     show(rows, as_json=as_json)
 
 
@@ -50,12 +52,20 @@ def resume(name: str) -> None:
     click.echo(f"{name} goes on" if was_paused else f"{name} was not paused")
 
 
-def _row(name: str, seen_at: datetime | None, pause: Pause | None, now: datetime) -> dict[str, object]:
-    held = pause if pause is not None and pause.is_in_force(now) else None
+def _row(name: str, found: SystemSnapshot) -> dict[str, object]:
+    pause, breaker = found.pause(name), found.breaker(name)
+    source = required(found.sources).get(name)
     return {
         "name": name,
-        "last_success_at": seen_at,
-        "paused_until": held and held.until,
-        "by": held and held.by,
-        "reason": held and held.reason,
+        "state": _mail_state(found) if source is None else found.source_state(name),
+        "last_success_at": source and source.last_success_at,
+        "paused_until": pause and pause.until,
+        "by": pause and pause.by,
+        "reason": pause and pause.reason,
+        "last_error_at": breaker and breaker.last_error_at,
+        "last_error": breaker and breaker.last_error,
     }
+
+
+def _mail_state(found: SystemSnapshot) -> SourceState | None:
+    return SourceState.PAUSED if found.pause(MAIL) is not None else None

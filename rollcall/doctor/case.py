@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from urllib.parse import unquote, urlsplit
+from dataclasses import dataclass, field, replace
 
 from domain.errors import InvalidInputError
 from rollcall import environment
 from rollcall.doctor.starting import is_managed
+from rollcall.redaction import Redactor
 from rollcall.settings import Settings, read
-
-_SECRET = re.compile(
-    r"secret|token|key|operator_webhook_url|heartbeat_url"
-)  # who knows these URLs may use them
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +24,8 @@ class Case:
     is_managed: bool = False
 
     def redact(self, text: str) -> str:
-        """One line of `text` without any secret of ours: errors of libraries quote what they were given."""
-        line = " ".join(text.split())
-        for hidden in sorted(self._secrets(), key=len, reverse=True):
-            line = line.replace(hidden, "***")
-        return line
-
-    def _secrets(self) -> set[str]:
-        found: set[str] = set()
-        for each in fields(self.settings):
-            value = getattr(self.settings, each.name)
-            if isinstance(value, str):
-                password = urlsplit(value).password or ""
-                found |= {password, unquote(password), value if _SECRET.search(each.name) else ""}
-        return found - {""}
+        """One line of `text` without any secret of ours."""
+        return Redactor(self.settings)(text)
 
 
 def load() -> Case:

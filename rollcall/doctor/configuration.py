@@ -72,9 +72,37 @@ def _proxy(case: Case) -> Verdict:
     )
 
 
+def _operator(case: Case) -> Verdict:
+    settings = case.settings
+    ways = {"OPERATOR_EMAIL": settings.operator_email, "OPERATOR_WEBHOOK_URL": settings.operator_webhook_url}
+    given = [name for name, value in ways.items() if value is not None]
+    if given:
+        return ok(f"alerts go to {' and '.join(given)}")
+    seen = "OPERATOR_EMAIL and OPERATOR_WEBHOOK_URL are not set: alerts are in the log and the console alone"
+    if settings.transport == "preview":
+        return ok(seen)
+    return warning(seen, "set OPERATOR_EMAIL or OPERATOR_WEBHOOK_URL")
+
+
+def _heartbeat(case: Case) -> Verdict:
+    if case.settings.heartbeat_url is not None:
+        return ok("HEARTBEAT_URL is pinged after each run that succeeded")
+    seen = "HEARTBEAT_URL is not set: a dead machine alerts nobody"
+    if case.settings.transport == "preview":
+        return ok(seen)
+    return warning(seen, "set HEARTBEAT_URL to a dead man's switch, such as one of healthchecks.io")
+
+
 CHECKS = (
     Check("dotenv", _dotenv, "make .env readable for the user that runs Rollcall"),
     Check("public-url", _public_url, "correct PUBLIC_URL", needs=("settings.PUBLIC_URL",)),
     Check("proxy", _proxy, "correct PROXY_SECRET", needs=("settings.PROXY_SECRET", "settings.PUBLIC_URL")),
     Check("report-prices", _report_prices, "correct REPORT_PRICES", needs=("settings.REPORT_PRICES",)),
+    Check(
+        "operator",
+        _operator,
+        "correct OPERATOR_EMAIL",
+        ("settings.OPERATOR_EMAIL", "settings.OPERATOR_WEBHOOK_URL"),
+    ),
+    Check("heartbeat", _heartbeat, "correct HEARTBEAT_URL", ("settings.HEARTBEAT_URL",)),
 )

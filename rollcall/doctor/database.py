@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from urllib.parse import quote
 
 from sqlalchemy import URL, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from rollcall.doctor.case import Case
 from rollcall.doctor.examination import Check
@@ -21,6 +22,8 @@ from rollcall.wiring import database_url
 from store import migrate
 from store.database import Database
 
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_NO_ROOM_BYTES = 1_000_000
 _PATIENCE_SECONDS = 8.0
 _STEPS = 100_000  # of SQLite's machine between two looks at the clock
 
@@ -53,9 +56,16 @@ def _database(case: Case) -> Verdict:
         return failure(f"there is no {url.database}", "rollcall init")
     try:
         with reading(case) as database:
+            if not database.is_sqlite and _has_schema(database):  # SQLite's file is opened for reading here
+                database.check_writable()
             return ok(f"{_version(database)}, {_place(url)}")
     except DBAPIError as error:
-        return failure(f"{_place(url)}: {error.orig}", _remedy(url))
+        return failure(f"{_place(url)}: {error.orig}", remedy(url, error))
+
+
+def _has_schema(database: Database) -> bool:
+    with database.read() as connection:
+        return migrate.revision(connection) is not None
 
 
 def _version(database: Database) -> str:
@@ -71,10 +81,19 @@ def _place(url: URL) -> str:
     return f"{url.host or url.query.get('host') or 'localhost'}:{url.port or 5432}/{url.database}"
 
 
-def _remedy(url: URL) -> str:
-    if _is_sqlite(url):
-        return f"make {url.database} readable for this user, or: rollcall restore FILE --replace"
-    return f"start PostgreSQL at {_place(url)}, or correct DATABASE_URL"
+def remedy(url: URL, error: DBAPIError) -> str:
+    """What repairs the database that raised `error`; a restore is named for a damaged file alone."""
+    if not _is_sqlite(url):
+        return f"start PostgreSQL at {_place(url)}, or correct DATABASE_URL"
+    folder = Path(url.database or "").absolute().parent
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL or shutil.disk_usage(folder).free < _NO_ROOM_BYTES:
+        return f"make room on the disk of {folder}"
+    if code in _DAMAGED:
+        return "rollcall restore FILE --replace"
+    if code == sqlite3.SQLITE_BUSY:
+        return f"wait for, or stop, the process that locks {url.database}"
+    return f"let this user read and write {url.database} and its folder"
 
 
 def _migrations(case: Case) -> Verdict:
@@ -97,9 +116,9 @@ def _integrity(case: Case) -> Verdict:
         return ok("PostgreSQL looks after it")
     try:
         told = _quick_check(case)
-    except OperationalError as error:
+    except DBAPIError as error:
         if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
-            raise
+            return failure(f"{_place(url)}: {error.orig}", remedy(url, error))
         hint = f"sqlite3 {url.database} 'PRAGMA quick_check'"
         return warning(f"not checked to the end within {_PATIENCE_SECONDS:g} s", hint)
     return ok("sound") if told == "ok" else failure(told, "rollcall restore FILE --replace")
@@ -117,5 +136,5 @@ _NEEDS = ("settings.DATABASE_URL", "settings.ROLLCALL_HOME")
 CHECKS = (
     Check("database", _database, "correct DATABASE_URL", _NEEDS),
     Check("database.migrations", _migrations, "rollcall init", (*_NEEDS, "database")),
-    Check("database.integrity", _integrity, "rollcall restore FILE --replace", (*_NEEDS, "database")),
+    Check("database.integrity", _integrity, "rollcall doctor", (*_NEEDS, "database")),
 )

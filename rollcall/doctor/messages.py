@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import redis
 
+from domain.errors import UnreachableError
+from resilience.scripts import check_writable
 from rollcall import brokers
 from rollcall.doctor.case import Case
 from rollcall.doctor.examination import Check
@@ -18,6 +20,7 @@ from rollcall.doctor.starting import start_command
 from rollcall.embedded import socket_path
 from rollcall.wiring import redis_client
 
+_WRITABLE = "name the primary in the URL; or make room on its disk, or raise maxmemory"
 _ROUND_TRIPS = 5
 _SLOW_SECONDS = 0.1
 _SKEW_SECONDS, _MOST_SKEW_SECONDS = 5.0, 12.0  # beyond it, live workers are taken for dead
@@ -36,8 +39,11 @@ def _answering(connect: Callable[[], redis.Redis], place: str, remedy: str) -> V
     try:
         with connect() as client:
             info, seconds = client.info("server"), _round_trip_seconds(client)
+            check_writable(client)
     except redis.AuthenticationError as error:
         return failure(f"{place} refuses the password: {error}", "correct the password in the URL")
+    except UnreachableError as error:
+        return failure(f"{place} takes no writes: {error.__cause__}", _WRITABLE)
     except redis.RedisError as error:
         return failure(f"{place} does not answer: {error}", remedy)
     name = "Valkey" if "valkey_version" in info else "Redis"

@@ -6,7 +6,10 @@ import http.client
 from collections.abc import Callable
 from http import HTTPStatus
 
-from resilience.heartbeat import Heartbeats
+from domain.errors import UnreachableError
+from observability.checks.infrastructure import STALE_TICK
+from resilience.heartbeat import ADDRESS, TICKED_AT, Heartbeat, Heartbeats
+from rollcall.clock import SystemClock
 from rollcall.doctor.case import Case
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
@@ -19,8 +22,7 @@ _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to as
 
 def _alive(role: str) -> Callable[[Case], Verdict]:
     def look(case: Case) -> Verdict:
-        with redis_client(case.settings) as client:
-            found = Heartbeats(client, HEARTBEAT_TTL_SECONDS).alive(role)
+        found = _heartbeats(case, role)
         if not found:
             return failure(f"no {role} is alive", start_command(role, managed=case.is_managed))
         return ok(f"{len(found)} alive: {', '.join(beat.instance_id for beat in found)}")
@@ -28,29 +30,63 @@ def _alive(role: str) -> Callable[[Case], Verdict]:
     return look
 
 
+def _scheduler(case: Case) -> Verdict:
+    alive = _alive("scheduler")(case)
+    ticks = [
+        float(beat.facts[TICKED_AT]) for beat in _heartbeats(case, "scheduler") if TICKED_AT in beat.facts
+    ]
+    idle_seconds = SystemClock().now().timestamp() - max(ticks) if ticks else 0
+    if idle_seconds > STALE_TICK.total_seconds():
+        hint = "systemctl restart rollcall-scheduler" if case.is_managed else "restart rollcall scheduler"
+        return failure(f"{alive.seen}, and its last tick was {idle_seconds:.0f} s ago", hint)
+    return alive
+
+
+def _heartbeats(case: Case, role: str) -> list[Heartbeat]:
+    with redis_client(case.settings) as client:
+        return Heartbeats(client, HEARTBEAT_TTL_SECONDS).alive(role)
+
+
 def _web(case: Case) -> Verdict:
-    host, port = case.settings.host, case.settings.port
-    connection = http.client.HTTPConnection(_ANY_ADDRESS.get(host, host), port, timeout=_TIMEOUT_SECONDS)
+    """Ask where the web role says that it listens: the settings of this shell may be others than its own."""
+    set_here = f"{case.settings.host}:{case.settings.port}"
+    address = _listening(case) or set_here
+    verdict = _ask(address, managed=case.is_managed)
+    if address == set_here:
+        return verdict
+    return Verdict(verdict.status, f"{verdict.seen} (the settings here say {set_here})", verdict.hint)
+
+
+def _listening(case: Case) -> str | None:
+    """Where a live web process listens, or None where none says so."""
+    try:
+        found = _heartbeats(case, "web")
+    except UnreachableError:
+        return None
+    return next((beat.facts[ADDRESS] for beat in found if beat.facts.get(ADDRESS)), None)
+
+
+def _ask(address: str, *, managed: bool) -> Verdict:
+    host, _, port = address.rpartition(":")
+    connection = http.client.HTTPConnection(_ANY_ADDRESS.get(host, host), int(port), timeout=_TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/readyz")
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        return failure(
-            f"nothing answers on {host}:{port} ({error})", start_command("web", managed=case.is_managed)
-        )
+        return failure(f"nothing answers on {address} ({error})", start_command("web", managed=managed))
     finally:
         connection.close()
     if status == HTTPStatus.OK:
-        return ok(f"ready on {host}:{port}")
+        return ok(f"ready on {address}")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        return warning(f"{host}:{port} answers, and is not ready", "mend what else failed here")
-    return failure(f"{host}:{port} answers {status} to /readyz: it is not Rollcall", "correct PORT")
+        return warning(f"{address} answers, and is not ready", "correct what else failed here")
+    return failure(f"{address} answers {status} to /readyz: it is not Rollcall", "correct PORT")
 
 
 _REDIS = ("settings.REDIS_URL", "settings.ROLLCALL_HOME", "redis")
 _LOOKS = (
     ("worker", _alive("worker"), _REDIS),
-    ("scheduler", _alive("scheduler"), _REDIS),
+    ("scheduler", _scheduler, _REDIS),
     ("jobs", _alive("jobs"), _REDIS),
     ("web", _web, ("settings.HOST", "settings.PORT")),
 )

@@ -11,6 +11,9 @@ from domain.errors import RateLimitedError, RejectedError, UpstreamError
 from domain.notice import NoticeState
 from domain.run import RunState
 from domain.section import Stagger
+from observability.checks.snapshot import SourceState
+from observability.checks.unavailable import required
+from operations import status
 from resilience.circuit import BreakerPolicy
 from resilience.claims import Claims
 from tests.actors.test_reconcile import work_once
@@ -186,3 +189,47 @@ def test_answers_are_kept_though_redis_goes_away_before_their_claims_are_release
     check(replace(rollcall.services, claims=Claims(nowhere, 1500, "nowhere")), batch_id)
     ended = rollcall.reread(run)
     assert (ended.state, ended.checked, ended.failed) == (RunState.FINISHED, 1, 0)
+
+
+def test_a_source_that_answers_503_is_no_success_and_its_run_says_why(rollcall: House) -> None:
+    rollcall.watch("12430")
+    rollcall.catalog.rows[rollcall.key("12430")] = Row()
+    assert rollcall.run().is_success
+    succeeded_at = rollcall.clock.now()
+    for number in range(30):
+        rollcall.watch(f"2{number:04}")
+    for key in [rollcall.key("12430"), *(rollcall.key(f"2{number:04}") for number in range(30))]:
+        rollcall.catalog.errors[key] = UpstreamError("HTTP 503: maintenance")
+    rollcall.clock.advance(60)
+    run = rollcall.run()
+    for _ in range(16):
+        rollcall.pass_time(100)
+    run = rollcall.reread(run)
+    assert (run.state, run.sections, run.checked, run.is_success) == (RunState.FINISHED, 31, 0, False)
+    assert run.reason is not None
+    assert "HTTP 503: maintenance" in run.reason
+    found = status.read(rollcall.room)
+    assert found.source_state("scraper") is SourceState.FAILING
+    assert required(found.sources)["scraper"].last_success_at == succeeded_at
+    assert required(found.runs).times.succeeded_at == succeeded_at
+    breaker = found.breaker("scraper")
+    assert breaker is not None
+    assert breaker.last_error == "UpstreamError: HTTP 503: maintenance"
+
+
+def test_a_run_that_recovers_gives_no_reason(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row()
+    rollcall.catalog.errors[rollcall.key()] = UpstreamError("HTTP 503")
+    run = rollcall.run()
+    assert rollcall.reread(run).reason == "scraper: UpstreamError: HTTP 503"
+    rollcall.catalog.errors.clear()
+    rollcall.pass_time(5)
+    run = rollcall.reread(run)
+    assert (run.state, run.reason) == (RunState.FINISHED, None)
+
+
+def test_a_breaker_that_is_held_open_is_the_reason_of_its_run(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.services.breakers["scraper"].force_open("ada")
+    assert rollcall.run().reason == "scraper: ada holds its breaker open"

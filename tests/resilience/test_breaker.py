@@ -313,3 +313,31 @@ def test_a_history_that_cannot_be_read_is_an_error(unreachable: redis.Redis, pre
     breaker = CircuitBreaker("scraper", unreachable, prefix=prefix)
     with pytest.raises(UnreachableError):
         breaker.history()
+
+
+def test_the_last_error_is_the_fleets_and_outlasts_transitions(
+    redis_client: redis.Redis, prefix: str, clock: Milliseconds, breaker: CircuitBreaker
+) -> None:
+    assert breaker.snapshot().last_error is None
+    breaker.note_error(UnreachableError("no route\nto the host"))
+    trip(breaker)
+    breaker.reset("ada")
+    seen = CircuitBreaker("scraper", redis_client, now_ms=clock, prefix=prefix).snapshot()
+    assert seen.last_error == "UnreachableError: no route to the host"
+    assert seen.last_error_at == datetime.fromtimestamp(START_MS / 1000, UTC)
+    assert (seen.state, seen.failures) == ("closed", 0)
+
+
+def test_a_guarded_call_notes_its_error(breaker: CircuitBreaker) -> None:
+    def fail() -> None:
+        raise UnreachableError("503")
+
+    with pytest.raises(UnreachableError):
+        breaker.call(fail)
+    assert breaker.snapshot().last_error == "UnreachableError: 503"
+
+
+def test_while_redis_is_away_a_process_knows_its_own_last_error(unreachable: redis.Redis) -> None:
+    alone = CircuitBreaker("scraper", unreachable)
+    alone.note_error(UnreachableError("503"))
+    assert (alone.snapshot().scope, alone.snapshot().last_error) == ("process", "UnreachableError: 503")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -66,6 +67,12 @@ class Place:
         settings = {"ROLLCALL_HOME": str(self.system.settings.home), "REDIS_URL": self.url}
         command = CliRunner().invoke(rollcall, ["status"], env=settings)
         return console | {"status": command.output if command.exit_code else ""}
+
+    def examined(self) -> set[str]:
+        """What `rollcall doctor` calls a failure."""
+        settings = {"ROLLCALL_HOME": str(self.system.settings.home), "REDIS_URL": self.url}
+        command = CliRunner().invoke(rollcall, ["doctor", "--json"], env=settings)
+        return {each["id"] for each in json.loads(command.stdout) if each["status"] == "failure"}
 
     def raised(self) -> dict[str, str]:
         """The alerts that are raised once what fails has lasted long enough."""
@@ -231,3 +238,21 @@ def test_what_fails_is_said_by_every_view(
 
 def test_every_check_is_made_to_fail_here_but_the_disk() -> None:
     assert {check for check, _, _ in FAILING} == {check.name for check in CHECKS} - {"disk"}
+
+
+@pytest.mark.parametrize(
+    ("finding", "fail"),
+    [
+        ("redis", read_only),
+        ("database.migrations", old_schema),
+        ("worker", leave("worker")),
+        ("scheduler", leave("scheduler")),
+        ("scheduler", stuck_scheduler),
+        ("jobs", leave("jobs")),
+    ],
+)
+def test_doctor_fails_what_the_checks_fail(place: Place, finding: str, fail: Callable[[Place], None]) -> None:
+    assert finding not in place.examined()
+    fail(place)
+    assert finding in place.examined()
+    assert Health(place.system).report().status == "unhealthy" or finding == "jobs"

@@ -57,6 +57,8 @@ def test_all_is_well_with_the_embedded_default(tmp_path: Path) -> None:
             "public-url",
             "proxy",
             "report-prices",
+            "operator",
+            "heartbeat",
             "home",
             "home.secrets",
             "backup",

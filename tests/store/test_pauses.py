@@ -93,7 +93,7 @@ def test_resuming_sets_going_what_the_pause_held_and_nothing_else(pauses: Pauses
     desk.watch("12432")
     now = desk.clock.now()
     _, (first, second) = desk.start([key("12430")], [key("12432")])
-    desk.checks.park(first, held(pauses, desk, "ada", LONG).until, WaitReason.PAUSE)
-    desk.checks.park(second, now + timedelta(seconds=80), WaitReason.BREAKER)
+    desk.checks.park(first, held(pauses, desk, "ada", LONG).until, WaitReason.PAUSE, "why")
+    desk.checks.park(second, now + timedelta(seconds=80), WaitReason.BREAKER, "why")
     pauses.resume("scraper")
     assert desk.runs.take_due_batches(now) == [first]

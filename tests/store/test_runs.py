@@ -171,7 +171,7 @@ def test_a_run_that_checked_something_or_had_nothing_to_check_is_a_success(desk:
 def test_a_parked_batch_is_taken_when_it_is_due_and_by_one_only(desk: Desk) -> None:
     _, (batch_id,) = desk.start([EVEN])
     now = desk.clock.now()
-    desk.checks.park(batch_id, now + timedelta(seconds=60), WaitReason.BREAKER)
+    desk.checks.park(batch_id, now + timedelta(seconds=60), WaitReason.BREAKER, "why")
     assert desk.runs.take_due_batches(now + timedelta(seconds=59)) == []
     later = now + timedelta(seconds=60)
     taken = together(*[lambda: desk.runs.take_due_batches(later)] * 6)
@@ -191,7 +191,7 @@ def test_a_published_batch_that_stays_pending_is_lost_after_a_while_and_taken_on
 def test_a_parked_batch_is_not_lost(desk: Desk) -> None:
     _, (batch_id,) = desk.start([EVEN])
     now = desk.clock.now()
-    desk.checks.park(batch_id, now + timedelta(hours=1), WaitReason.BREAKER)
+    desk.checks.park(batch_id, now + timedelta(hours=1), WaitReason.BREAKER, "why")
     assert desk.runs.take_lost_batches(now + timedelta(hours=2), now) == []
 
 
@@ -213,11 +213,11 @@ def test_what_is_not_due_before_the_deadline_is_left_to_the_next_run_at_once(des
     now = desk.clock.now()
     until = now + timedelta(hours=1)
     desk.pauses.pause("campus", until, "a flood", "ada", now)
-    desk.checks.park(late, now + LIFETIME, WaitReason.BREAKER)
-    desk.checks.park(early, now + LIFETIME - timedelta(seconds=1), WaitReason.BREAKER)
+    desk.checks.park(late, now + LIFETIME, WaitReason.BREAKER, "why")
+    desk.checks.park(early, now + LIFETIME - timedelta(seconds=1), WaitReason.BREAKER, "why")
     assert {batch.id for batch in desk.runs.expire(now, LIFETIME)} == {late}
-    assert desk.reread(run).reason == "scraper could not be asked again before the deadline"
-    desk.checks.park(paused, until, WaitReason.PAUSE)
+    assert desk.reread(run).reason == "scraper could not be asked again before the deadline (why)"
+    desk.checks.park(paused, until, WaitReason.PAUSE, "why")
     assert {batch.id for batch in desk.runs.expire(now, LIFETIME)} == {paused}
     found = desk.reread(run)
     assert found.reason == "campus is paused until after the deadline: a flood"
@@ -379,3 +379,34 @@ def test_a_run_under_way_is_not_superseded(desk: Desk) -> None:
     desk.clock.advance(3600)
     _open(desk)
     assert desk.reread(run).state is RunState.RUNNING
+
+
+@pytest.mark.parametrize("checked", [0, 1])
+@pytest.mark.parametrize("failed", [0, 1])
+@pytest.mark.parametrize("deferred", [0, 1])
+def test_success_means_in_sql_what_it_means_in_the_domain(
+    desk: Desk, checked: int, failed: int, deferred: int
+) -> None:
+    batches = [[key(f"1{number}")] for number in range(checked + failed)]
+    for (each,) in batches:
+        desk.watch(each.number)
+    now = desk.clock.now()
+    opened = desk.open()
+    ids = desk.runs.start(opened.id, batches, fence=1, deferred=deferred, lifetime=LIFETIME, now=now)
+    for number, batch_id in enumerate(ids):
+        outcome = desk.seen(1, number=f"1{number}") if number < checked else None
+        if outcome is None:
+            desk.runs.give_up(batch_id, "a reason", now)
+        else:
+            desk.settle(batch_id, outcome)
+    ended = desk.reread(opened)
+    assert ended.state is RunState.FINISHED
+    assert (desk.runs.last_succeeded_at() is not None) is ended.is_success
+    assert desk.runs.take_ping(opened.id, now) is ended.is_success
+    assert ended.is_success or ended.reason
+
+
+def test_a_run_whose_sections_an_earlier_one_still_checks_says_so(desk: Desk) -> None:
+    opened = desk.open()
+    desk.runs.start(opened.id, [], fence=1, deferred=3, lifetime=LIFETIME, now=desk.clock.now())
+    assert desk.reread(opened).reason == "3 sections are still being checked for an earlier run"

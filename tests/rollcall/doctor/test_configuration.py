@@ -56,7 +56,7 @@ def test_a_file_that_is_no_text_is_a_finding(tmp_path: Path, monkeypatch: pytest
     ],
 )
 def test_who_sells_reports_says_what_they_cost(settings: dict[str, str], status: Status) -> None:
-    (found,) = examine(CHECKS[3:], Case(parse(settings)))
+    (found,) = examine(CHECKS[3:4], Case(parse(settings)))
     assert found.status is status
     assert ("REPORT_PRICES" in found.hint) is (status is Status.WARNING)
 
@@ -74,3 +74,22 @@ def test_a_proxy_that_is_not_known_is_a_warning(settings: dict[str, str], status
     (found,) = examine(CHECKS[2:3], Case(parse(settings)))
     assert found.status is status
     assert ("PROXY_SECRET" in found.hint) is (status is Status.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("settings", "operator", "heartbeat"),
+    [
+        ({}, Status.OK, Status.OK),
+        (RESEND, Status.WARNING, Status.WARNING),
+        (RESEND | {"OPERATOR_EMAIL": "ops@example.edu"}, Status.OK, Status.WARNING),
+        (RESEND | {"OPERATOR_WEBHOOK_URL": "https://hooks.example.edu/x"}, Status.OK, Status.WARNING),
+        (RESEND | {"HEARTBEAT_URL": "https://hc.example.edu/x"}, Status.WARNING, Status.OK),
+    ],
+)
+def test_where_mail_leaves_an_operator_and_a_dead_mans_switch_are_missed(
+    settings: dict[str, str], operator: Status, heartbeat: Status
+) -> None:
+    found = {finding.id: finding for finding in examine(CHECKS, Case(parse(settings)))}
+    assert (found["operator"].status, found["heartbeat"].status) == (operator, heartbeat)
+    assert operator is Status.OK or "OPERATOR_EMAIL" in found["operator"].hint
+    assert "HEARTBEAT_URL" in found["heartbeat"].seen

@@ -1,0 +1,63 @@
+"""Takes the installation's secrets out of text for people: errors of libraries quote what they were given."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from urllib.parse import quote, unquote, urlsplit
+
+from domain.words import plain
+from rollcall.settings import Settings
+
+MASK = "***"
+_ERROR_LIMIT = 300
+_SECRET_NAME = re.compile(r"secret|token|key|operator_webhook_url|heartbeat_url")  # these URLs are secrets
+_CREDENTIALS = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
+# Shorter ones are words that occur by themselves, in paths above all: masked only where they stand alone.
+_UNMISTAKABLE = 12
+
+
+class Redactor:
+    """Replaces every secret of `settings`, and the credentials in any URL."""
+
+    def __init__(self, settings: Settings) -> None:
+        found = sorted(_secrets(settings), key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(_matching, found))) if found else None
+
+    def __call__(self, text: str) -> str:
+        """`text` as one line without secrets."""
+        line = " ".join(text.split())
+        if self._pattern is not None:
+            line = self._pattern.sub(MASK, line)
+        return _CREDENTIALS.sub(rf"\1{MASK}@", line)
+
+    def describe(self, error: BaseException) -> str:
+        """`error` as one line of at most 300 characters without secrets."""
+        return plain(self(f"{type(error).__name__}: {error}"), _ERROR_LIMIT)
+
+
+def _matching(secret: str) -> str:
+    if len(secret) >= _UNMISTAKABLE:
+        return re.escape(secret)
+    return rf"(?<![\w/-])(?<!\w\.){re.escape(secret)}(?![\w/-]|\.\w)"
+
+
+def _secrets(settings: Settings) -> set[str]:
+    found: set[str] = set()
+    for each in fields(settings):
+        value = getattr(settings, each.name)
+        if isinstance(value, str):
+            found |= _in_value(value, is_secret=_SECRET_NAME.search(each.name) is not None)
+    return found - {""}
+
+
+def _in_value(value: str, *, is_secret: bool) -> set[str]:
+    """What must not be shown of a setting's value: its password, and where it is a secret all of it."""
+    parts = urlsplit(value)
+    password = parts.password or ""
+    found = {password, unquote(password), quote(password)}
+    if is_secret:
+        found.add(value)
+        path = value.partition(parts.netloc)[2] if parts.netloc else ""
+        found |= {path} if len(path) >= _UNMISTAKABLE else set()
+    return found
