@@ -14,7 +14,7 @@ from domain.alert import AlertState
 from domain.payment import PaymentTroubles
 from observability.checks.host import read_disk
 from observability.checks.snapshot import DatabaseErrors, RunStatus, SystemSnapshot
-from observability.checks.unavailable import Unavailable, read_or_unavailable, required
+from observability.checks.unavailable import Server, read_or_unavailable, required
 from operations import breakers, expectations
 from operations.room import ControlRoom
 from resilience.heartbeat import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT, Heartbeat
@@ -33,21 +33,22 @@ def read(room: ControlRoom) -> SystemSnapshot:
     """Read everything once."""
     services = room.services
     store, now = services.store, services.clock.now()
-    processes = read_or_unavailable(lambda: {role: room.heartbeats.alive(role) for role in ROLES})
+    redis, broker = Server(), Server()  # a silent one is waited for once: an operator is to see the rest
+    processes = redis.read(lambda: {role: room.heartbeats.alive(role) for role in ROLES})
     return SystemSnapshot(
         now=now,
-        database=_probe(room, "database"),
-        redis=_probe(room, "redis"),
-        broker=_probe(room, "broker"),
+        database=read_or_unavailable(lambda: _ask(room, "database")),
+        redis=redis.read(lambda: _ask(room, "redis")),
+        broker=broker.read(lambda: _ask(room, "broker")),
         database_errors=read_or_unavailable(lambda: _database_errors(required(processes))),
         runs=read_or_unavailable(lambda: _runs(room, now)),
         workers=read_or_unavailable(lambda: list(required(processes)["worker"])),
         schedulers=read_or_unavailable(lambda: len(required(processes)["scheduler"])),
         last_tick_at=read_or_unavailable(lambda: _last_tick_at(required(processes))),
         jobs=read_or_unavailable(lambda: len(required(processes)["jobs"])),
-        queues=read_or_unavailable(room.queues),
-        breakers=read_or_unavailable(lambda: breakers.read(services)),
-        lease=read_or_unavailable(services.cron_lease.held),
+        queues=broker.read(room.queues),
+        breakers=redis.read(lambda: breakers.read(services)),
+        lease=redis.read(services.cron_lease.held),
         sources=read_or_unavailable(lambda: expectations.sources(services, is_scheduled=room.is_scheduled)),
         pauses=read_or_unavailable(lambda: _unresolved(store.pauses.kept(), now)),
         outbox=read_or_unavailable(store.outbox.backlog),
@@ -70,12 +71,9 @@ def payment_troubles(store: Store, now: datetime) -> PaymentTroubles:
     )
 
 
-def _probe(room: ControlRoom, name: str) -> str | Unavailable:
-    def ask() -> str:
-        room.probes[name]()
-        return "ok"
-
-    return read_or_unavailable(ask)
+def _ask(room: ControlRoom, name: str) -> str:
+    room.probes[name]()
+    return "ok"
 
 
 def _database_errors(processes: Processes) -> DatabaseErrors:

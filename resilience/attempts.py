@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
 import redis
 
+from domain.errors import UnreachableError
 from resilience.scripts import Scripts, reaching
+
+_AWAY_SECONDS = 5.0  # for which Redis is not asked again: it may take its time to say nothing
+_log = logging.getLogger(__name__)
 
 
 class Attempts:
     """Attempts at `name`, counted in Redis so that a restart forgives nothing.
 
-    What is refused counts nowhere: one client that goes on cannot use up what is there for all. Shape:
+    What is refused counts nowhere: one client that goes on cannot use up what is there for all. While Redis
+    is away this process counts for itself, by the same limits: an operator can still sign in. Shape:
     counters `{prefix}:attempts:{name}` and `{prefix}:attempts:{name}:{client}`, which expire with the
-    window that their first attempt began. Raises: UnreachableError from both methods; let nobody in then.
+    window that their first attempt began.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - limits, by keyword
         self,
         client: redis.Redis,
         name: str,
@@ -24,22 +34,85 @@ class Attempts:
         overall: int,
         window_seconds: float,
         prefix: str = "rollcall",
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._scripts = Scripts(client)
         self._limits = (each, overall)
         self._window_ms = round(window_seconds * 1000)
         self._key = f"{prefix}:attempts:{name}"
+        self._local = _Local(each, overall, window_seconds)
+        self._monotonic = monotonic
+        self._ask_again_at = 0.0
 
     def take(self, client: str) -> float:
         """Count an attempt by `client`; 0, or the seconds to wait when there are none left."""
-        with reaching():
-            wait_ms = self._scripts.attempts_take(
-                [f"{self._key}:{client}", self._key], [self._window_ms, *self._limits]
-            )
-        return float(wait_ms) / 1000
+        if not self._is_away():
+            try:
+                with reaching():
+                    wait_ms = self._scripts.attempts_take(
+                        [f"{self._key}:{client}", self._key], [self._window_ms, *self._limits]
+                    )
+                return float(wait_ms) / 1000
+            except UnreachableError as error:
+                self._note_away(error)
+        return self._local.take(client, self._monotonic())
 
     def forgive(self, client: str) -> None:
         """Forget the attempts of `client`, who has succeeded."""
-        with reaching():
-            self._client.delete(f"{self._key}:{client}")
+        self._local.forgive(client)
+        if self._is_away():
+            return
+        try:
+            with reaching():
+                self._client.delete(f"{self._key}:{client}")
+        except UnreachableError as error:
+            self._note_away(error)  # the window ends by itself
+
+    def _is_away(self) -> bool:
+        return self._monotonic() < self._ask_again_at
+
+    def _note_away(self, error: UnreachableError) -> None:
+        self._ask_again_at = self._monotonic() + _AWAY_SECONDS
+        _log.warning("attempts are counted by this process alone", extra={"error": str(error)})
+
+
+@dataclass(slots=True)
+class _Window:
+    """Attempts since the first of them, which ends with its time."""
+
+    ends_at: float
+    count: int = 0
+
+
+@dataclass(slots=True)
+class _Local:
+    """The same limits in memory; it never holds more clients than `overall`."""
+
+    each: int
+    overall: int
+    seconds: float
+    _all: _Window = field(default_factory=lambda: _Window(0.0))
+    _clients: dict[str, _Window] = field(default_factory=dict)
+
+    def take(self, client: str, now: float) -> float:
+        """As `Attempts.take`, at the monotonic time `now`."""
+        if self._all.ends_at <= now:
+            self._all = _Window(now + self.seconds)
+        self._clients = {name: window for name, window in self._clients.items() if window.ends_at > now}
+        mine = self._clients.get(client) or _Window(now + self.seconds)
+        waits = [
+            window.ends_at - now
+            for window, most in ((mine, self.each), (self._all, self.overall))
+            if window.count >= most
+        ]
+        if waits:
+            return max(waits)
+        mine.count += 1
+        self._all.count += 1
+        self._clients[client] = mine
+        return 0.0
+
+    def forgive(self, client: str) -> None:
+        """As `Attempts.forgive`."""
+        self._clients.pop(client, None)

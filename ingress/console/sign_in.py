@@ -52,7 +52,7 @@ def ask(call: Call[Wanted]) -> Response:
 
 @endpoint(no_query, Manual({}), body=bodies.FORM)
 def enter(call: Call[Nothing]) -> Response:
-    """Begin a session for who knows the token. Raises: UnreachableError where nobody can count attempts."""
+    """Begin a session for who knows the token."""
     form = parse(SignInForm, parameters(call.body))
     token, to = form.token.strip().encode(), own_path(form.next)
     refusal = attempt(call, lambda: matches(token, api_token(call.surfaces)), "This is not the token.")

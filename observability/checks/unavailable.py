@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from domain.errors import UnreachableError
 from domain.words import describe
 
 T = TypeVar("T")
@@ -28,6 +29,26 @@ def read_or_unavailable(read: Callable[[], T]) -> T | Unavailable:
         return read()
     except Exception as error:  # noqa: BLE001 - whatever it is, the snapshot reports it
         return Unavailable(describe(error))
+
+
+class Server:
+    """A server that several values are read from: once it cannot be reached, it is not waited for again."""
+
+    def __init__(self) -> None:
+        self._away: Unavailable | None = None
+
+    def read(self, read: Callable[[], T]) -> T | Unavailable:
+        """As `read_or_unavailable`; after an UnreachableError at once the same."""
+        if self._away is not None:
+            return self._away
+        try:
+            return read()
+        except UnreachableError as error:
+            self._away = Unavailable(describe(error))
+            return self._away
+        except Exception as error:  # noqa: BLE001 - as in `read_or_unavailable`
+            return Unavailable(describe(error))
+
 
 
 def required(value: T | Unavailable) -> T:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 import redis
 
-from domain.errors import UnreachableError
 from resilience.attempts import Attempts
 from tests.support.stack import free_port
 
@@ -47,13 +46,47 @@ def test_they_are_counted_elsewhere_too_and_not_for_ever(
     assert all(0 < redis_client.pttl(key) <= 60_000 for key in redis_client.scan_iter(f"{prefix}:*"))
 
 
-def test_where_redis_is_away_it_says_so() -> None:
-    nobody = redis.Redis(port=free_port(), socket_connect_timeout=0.2)
-    lost = Attempts(nobody, "door", each=2, overall=5, window_seconds=60)
-    with pytest.raises(UnreachableError):
-        lost.take("ada")
-    with pytest.raises(UnreachableError):
-        lost.forgive("ada")
+class Hand:
+    """A monotonic clock that stands until it is moved."""
+
+    seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def test_while_redis_is_away_the_process_counts_for_itself() -> None:
+    nobody, hand = redis.Redis(port=free_port(), socket_connect_timeout=0.2), Hand()
+    alone = Attempts(nobody, "door", each=2, overall=5, window_seconds=60, monotonic=hand)
+    assert [alone.take("ada"), alone.take("ada"), alone.take("ada")] == [0, 0, 60]
+    assert [alone.take(client) for client in ("bob", "eve", "joe", "sue")] == [0, 0, 0, 60]
+    hand.seconds += 61
+    assert alone.take("ada") == 0
+    alone.take("ada")
+    alone.forgive("ada")
+    assert [alone.take("ada"), alone.take("ada"), alone.take("ada")] == [0, 0, 60]
+
+
+def test_once_redis_is_back_it_counts_again(redis_client: redis.Redis, prefix: str) -> None:
+    class Flaky(redis.Redis):
+        """A connection that is away until it is told otherwise."""
+
+        is_away = True
+
+        def execute_command(self, *args: object, **options: object) -> object:
+            if self.is_away:
+                raise redis.ConnectionError("gone")
+            return redis_client.execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py
+
+    hand, flaky = Hand(), Flaky()
+    attempts = Attempts(flaky, "door", each=2, overall=5, window_seconds=60, prefix=prefix, monotonic=hand)
+    assert attempts.take("ada") == 0
+    flaky.is_away = False
+    assert attempts.take("ada") == 0
+    assert list(redis_client.scan_iter(f"{prefix}:*")) == []
+    hand.seconds += 5
+    assert attempts.take("ada") == 0
+    assert list(redis_client.scan_iter(f"{prefix}:*")) != []
 
 
 def test_a_window_from_before_the_clock_was_set_back_ends_within_its_time(
