@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.standins.server import Answer, StandIn
+from tests.ingress.console.visitor import BROWSER
 from tests.support.activated import ActivatedWeb, activated_web
 from tests.support.caddy import CADDYFILE, PROXY_SECRET, Caddy, caddy
 from tests.support.event_source import event_source
@@ -61,10 +62,23 @@ def test_probes_are_for_everybody(front: Caddy, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/metrics", "/metrics/", "/METRICS", "/%6detrics", "//metrics", "/console", "/console/runs"]
+    "path", ["/metrics", "/metrics/", "/METRICS", "/%6detrics", "//metrics", "/console", "/console/runs", "/"]
 )
 def test_metrics_and_the_console_are_not_public_even_with_a_token(front: Caddy, path: str) -> None:
     assert httpx.get(front.url + path, headers=BEARER).status_code == 404
+
+
+def test_the_console_can_be_published_behind_its_own_sign_in(web: ActivatedWeb, tmp_path: Path) -> None:
+    with (
+        caddy(tmp_path, web.url, ROLLCALL_PRIVATE_PATHS="/metrics /metrics/*") as published,
+        httpx.Client(base_url=published.url, headers=BROWSER) as client,
+    ):
+        assert client.get("/").headers["location"] == "/console/"
+        assert client.get("/console/runs").headers["location"] == "/console/sign-in?next=/console/runs"
+        assert client.post("/console/sign-in", data={"token": "not the token"}).status_code == 403
+        assert client.post("/console/sign-in", data={"token": API_TOKEN}).status_code == 303
+        assert client.get("/console/runs").status_code == 200
+        assert client.get("/metrics", headers=BEARER).status_code == 404
 
 
 def test_what_to_do_for_an_alert_is_for_everybody(front: Caddy) -> None:

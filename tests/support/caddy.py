@@ -21,7 +21,7 @@ CADDYFILE = Path(__file__).resolve().parents[2] / "deploy" / "Caddyfile"
 class Caddy:
     """Caddy at `url`; everything that it logs is in `log`."""
 
-    def __init__(self, folder: Path, upstream: str) -> None:
+    def __init__(self, folder: Path, upstream: str, **settings: str) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
         self.log = folder / "caddy.log"
         self.environment = {
@@ -31,6 +31,7 @@ class Caddy:
             "ROLLCALL_UPSTREAM": urlsplit(upstream).netloc,
             "ROLLCALL_PROXY_SECRET": PROXY_SECRET,
             "CADDY_ADMIN": f"unix/{folder / 'admin.sock'}",
+            **settings,
         }
 
     def is_answering(self) -> bool:
@@ -41,9 +42,9 @@ class Caddy:
 
 
 @contextmanager
-def caddy(folder: Path, upstream: str) -> Iterator[Caddy]:
+def caddy(folder: Path, upstream: str, **settings: str) -> Iterator[Caddy]:
     """A running Caddy in front of `upstream`."""
-    running = Caddy(folder, upstream)
+    running = Caddy(folder, upstream, **settings)
     with running.log.open("wb") as log:
         command = [require("caddy", "caddy"), "run", "--config", str(CADDYFILE), "--adapter", "caddyfile"]
         process = subprocess.Popen(command, env=running.environment, stdout=log, stderr=log, cwd=folder)
