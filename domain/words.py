@@ -23,6 +23,8 @@ def invisible(text: str) -> str | None:
 
     Controls, format characters such as a zero-width space, and spaces other than the plain one.
     """
+    if text.isprintable():
+        return None
     for character in text:
         if character != " " and unicodedata.category(character) in _UNSEEN:
             return f"contains an invisible character (U+{ord(character):04X})"

@@ -54,13 +54,14 @@ class CsvReader:
 
     def __iter__(self) -> Iterator[tuple[int, Record | InvalidInputError]]:
         count = 0
-        for line, cells in self._rows():
-            if isinstance(cells, list) and not any(cell.strip() for cell in cells):
+        for line, row in self._rows():
+            found = self._record(list(map(str.strip, row))) if isinstance(row, list) else row
+            if found is None:
                 continue
             count += 1
             if count > MAX_RECORDS:
                 raise InvalidInputError({"body": f"must have no more than {MAX_RECORDS:,} lines"})
-            yield line, self._record(cells) if isinstance(cells, list) else cells
+            yield line, found
 
     def _rows(self) -> Iterator[tuple[int, list[str] | InvalidInputError]]:
         if self._first is not None:
@@ -113,9 +114,14 @@ class CsvReader:
     def _opened(self) -> tuple[int, int] | None:
         return self._lines.opened_at(self._delimiter)
 
-    def _record(self, cells: list[str]) -> Record | InvalidInputError:
+    def _record(self, cells: list[str]) -> Record | InvalidInputError | None:
+        """What the cells of a row say; None for a blank row."""
+        if not any(cells):
+            return None
         names = self._layout.names
-        cells = [_plain(cell) for cell in cells]
+        cells = [_plain(cell) if cell[:1] == "=" else cell for cell in cells]
+        if len(cells) == len(names):
+            return dict(zip(names, cells, strict=True))
         strays = {
             f"column {number}": f"{cell[:40]!r} has no header"
             for number, cell in enumerate(cells[len(names) :], len(names) + 1)
@@ -130,7 +136,6 @@ class CsvReader:
 
 
 def _plain(cell: str) -> str:
-    cell = cell.strip()
     text = _FORMULA_TEXT.fullmatch(cell)
     return cell if text is None else text[1].strip()
 
