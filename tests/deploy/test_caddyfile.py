@@ -12,8 +12,8 @@ from threading import Event
 import httpx
 import pytest
 
-from tests.standins.server import Answer, StandIn
 from tests.ingress.console.visitor import BROWSER
+from tests.standins.server import Answer, StandIn
 from tests.support.activated import ActivatedWeb, activated_web
 from tests.support.caddy import CADDYFILE, PROXY_SECRET, Caddy, caddy
 from tests.support.event_source import event_source
