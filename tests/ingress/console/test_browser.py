@@ -190,6 +190,18 @@ def test_a_page_whose_session_has_ended_leads_to_the_sign_in_and_back(scene: Sce
         expect(page).to_have_url(re.compile(r"/console/sign-in\?next=/console/"))
 
 
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "windows-1252"]
+)
+def test_a_chosen_file_is_read_in_the_encoding_that_it_has(desk: Tab, tmp_path: Path, encoding: str) -> None:
+    sheet = tmp_path / "watches.csv"
+    text = f"email;term;section\nada@b\u00fccher.example;2261;{OTHER}\n"
+    sheet.write_bytes(text.encode(encoding))
+    desk.open("/console/watches/import")
+    desk.page.get_by_label("A file").set_input_files(sheet)
+    expect(desk.page.get_by_label("Sheet")).to_have_value(text)
+
+
 def test_a_chosen_file_fills_the_sheet(desk: Tab, tmp_path: Path) -> None:
     sheet = tmp_path / "watches.csv"
     lines = (f"somebody-{number}@example.edu,,2261,{OTHER}" for number in range(2000))
