@@ -50,7 +50,6 @@ class Server:
             return Unavailable(describe(error))
 
 
-
 def required(value: T | Unavailable) -> T:
     """`value`. Raises: UnavailableError when it could not be read."""
     if isinstance(value, Unavailable):
