@@ -39,6 +39,7 @@ from store.runs import Runs
 from store.search import Search
 from store.sections import Sections
 from store.statistics import Statistics
+from store.terms import Terms
 from store.timelines import Timelines
 from store.waits import Waits
 from store.watches import Watches
@@ -74,6 +75,7 @@ class Store:
     outbox: Outbox
     deliveries: Deliveries
     opt_outs: OptOuts
+    terms: Terms
     alerts: Alerts
     pauses: Pauses
     audit: Audit

@@ -32,6 +32,8 @@ class Notice:
     """What one person is to be told: the facts as they were when the change was seen.
 
     Shape: unique by (`watch_id`, `kind`, `episode`). `open_seats` and `capacity` are None where unknown.
+    `ended_watches` counts the watches of the person that ended with their term; 0 where it is about the
+    section alone.
     """
 
     id: int
@@ -45,6 +47,7 @@ class Notice:
     capacity: int | None
     instructor: str | None
     details: Details = Details()
+    ended_watches: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from datetime import timedelta
 
 from domain.changes import Doubt, SectionState, open_seats_after
 from domain.observation import UNASSIGNED, Observation
+from domain.term import Term
 
 FEWEST = 5
 """So many sections of a term at least change in one look before the change is doubted."""
@@ -26,9 +27,6 @@ CONFIRM_OPENINGS_AFTER = timedelta(minutes=1)
 
 # More than this share of the sections in which the change was possible; above it, chance does not explain it.
 _RATIOS = {Doubt.CAPACITY: 0.2, Doubt.FULL: 0.8, Doubt.UNASSIGNED: 0.5, Doubt.OPEN: 0.5}
-
-Term = tuple[str, str]
-"""A source, and one of its terms."""
 
 
 @dataclass(frozen=True, slots=True)

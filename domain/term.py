@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 
 from domain.changes import is_mass_missing
 
+Term = tuple[str, str]
+"""A source, and one of its terms."""
 SMALLEST_TERM = 5
 """A term with fewer sections says too little by itself: one of four is more than a fifth."""
 OVER_AFTER = timedelta(days=1)

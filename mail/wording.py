@@ -43,6 +43,8 @@ def word(notice: Notice, now: datetime, zone: tzinfo = UTC) -> Wording:
             return _seat_available(notice, seen)
         case Kind.INSTRUCTOR_ASSIGNED:
             return _instructor_assigned(notice, seen)
+        case Kind.SECTION_RETIRED if notice.ended_watches:
+            return _term_ended(notice)
         case Kind.SECTION_RETIRED:
             return _section_retired(notice, seen)
 
@@ -98,6 +100,20 @@ def _age(age: timedelta) -> str:
     if minutes < _TWO_HOURS_MINUTES:
         return f" ({minutes} minutes before this mail was written)"
     return f" ({minutes // 60} hours before this mail was written)"
+
+
+def _term_ended(notice: Notice) -> Wording:
+    term, count = plain(notice.key.term, _COURSE_LIMIT), notice.ended_watches
+    ended = "Your watch on it has ended" if count == 1 else f"Your {count} watches on it have ended"
+    return Wording(
+        subject=f"Term {term} has ended",
+        headline=f"Term {term} has ended",
+        lead=f"The catalog no longer lists the term {term}. {ended}.",
+        preheader=f"{ended}. You need not do anything.",
+        caution="You need not do anything. For another term, add new watches.",
+        facts=(("Term", term), ("Watches", str(count))),
+        action="",
+    )
 
 
 def _name(notice: Notice) -> str:

@@ -38,6 +38,7 @@ _COMMANDS = {
     "lock": ("lock", "Look at the cron lease, or release it."),
     "mail": ("mail", "Look at mail, pause it, and lift suppressions."),
     "source": ("source", "Look at the sources; pause and resume them."),
+    "term": ("term", "List terms, and end those that are over."),
     "job": ("job", "Look at durable jobs; cancel and retry them."),
     "payment": ("payment", "Look at payments and what became of their refunds."),
     "credit": ("credit", "Grant credits, and look at what became of them."),

@@ -66,6 +66,7 @@ from store.runs import Runs
 from store.search import Search
 from store.sections import Sections
 from store.statistics import Statistics
+from store.terms import Terms
 from store.timelines import Timelines
 from store.waits import Waits
 from store.watches import Watches
@@ -218,6 +219,7 @@ def open_store(
         outbox=Outbox(database, daily_cap=daily_cap),
         deliveries=Deliveries(database),
         opt_outs=OptOuts(database),
+        terms=Terms(database),
         alerts=Alerts(database, channels or (LOG,)),
         pauses=Pauses(database),
         audit=Audit(database),

@@ -142,6 +142,7 @@ def notice_of(row: RowMapping) -> Notice:
         capacity=facts["capacity"],
         instructor=facts["instructor"],
         details=Details(**facts["details"]),
+        ended_watches=facts.get("ended_watches", 0),
     )
 
 

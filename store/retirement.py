@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from domain.changes import MISSES_TO_RETIRE, retire
-from domain.term import Presence, doubted_terms
+from domain.term import Presence, Term, doubted_terms
 from store import notices
 from store.moments import from_ms_or_none
 from store.schema import sections
@@ -46,7 +46,7 @@ def retire_missing(connection: Connection, now: datetime) -> int:
     return sum(_judge(connection, source, terms, now) for source, terms in gone.items())
 
 
-def presences(connection: Connection, source: str | None = None) -> dict[tuple[str, str], Presence]:
+def presences(connection: Connection, source: str | None = None) -> dict[Term, Presence]:
     """How much of each term is missing, of the sections that are known and watched."""
     query = _PRESENCE if source is None else _PRESENCE.where(sections.c.source == source)
     return {

@@ -66,7 +66,7 @@ sections = Table(
     _count("revision"),  # orders what was asked; times do not
     Column("unreserved_seats", Integer),
     Column("doubts", JSON(none_as_null=True)),  # NULL where there are none
-    _moment("missing_since_ms"),
+    Column("missing_since_ms", BigInteger, index=True),
     UniqueConstraint("source", "term", "number"),
 )
 

@@ -24,6 +24,7 @@ from domain.changes import Doubt, SectionState
 from domain.history import Sighting, in_sequence
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
+from domain.term import Term
 from store.database import Database, insert_new
 from store.moments import from_ms, from_ms_or_none, to_ms
 from store.schema import section_history, sections, watches
@@ -165,7 +166,7 @@ def revisions(connection: Connection, keys: Iterable[SectionKey]) -> dict[Sectio
     }
 
 
-def doubts_of(connection: Connection, term: tuple[str, str]) -> set[Doubt]:
+def doubts_of(connection: Connection, term: Term) -> set[Doubt]:
     """The doubts that sections of a term, of a source, have at present."""
     found = connection.execute(_DOUBTS, {"source": term[0], "term": term[1]}).scalars()
     return {Doubt(name) for doubts in found for name in doubts}

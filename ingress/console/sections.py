@@ -37,8 +37,8 @@ class SectionsForm:
 @endpoint(query(SectionsForm), Manual({}))
 def show_all(call: Call[SectionsForm]) -> Response:
     """The sections that were found."""
-    form = call.query
-    found, following = call.surfaces.services.store.search.sections(
+    form, services = call.query, call.surfaces.services
+    found, following = services.store.search.sections(
         (form.q or "").strip(), form.state, after=form.cursor, limit=_SHOWN
     )
     return page(
@@ -47,6 +47,7 @@ def show_all(call: Call[SectionsForm]) -> Response:
         found=found,
         form=form,
         looks=Look,
+        over=services.store.terms.over(services.clock.now()),
         filters=urlencode({"q": form.q or "", "state": form.state or ""}),
         older=cursor(_LISTING, following),
     )

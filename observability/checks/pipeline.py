@@ -1,4 +1,4 @@
-"""The checks of the pipeline: runs, catalogs, breakers, mail, payments.
+"""The checks of the pipeline: runs, catalogs, terms, breakers, mail, payments.
 
 A cause silences its consequences: a paused source has neither an open breaker nor a silence of its own, and
 runs are not late while every catalog is paused.
@@ -116,6 +116,18 @@ def _losses(state: SystemSnapshot) -> Iterator[Result]:
     yield Result("notifications", failure)
 
 
+def _terms(state: SystemSnapshot) -> Iterator[Result]:
+    for (source, term), presence in required(state.terms).items():
+        since = "" if presence.missing_since is None else f" since {clock(presence.missing_since)}"
+        failure = Symptom(
+            f"The term {term} of {source} seems to be over",
+            f"None of its {presence.tracked} watched sections is listed{since}. Ending it mails each of its"
+            " watchers once; until then they wait.",
+            f"rollcall term end {source} {term}",
+        )
+        yield Result(f"{source}/{term}", None if state.unresolved_pause(source) is not None else failure)
+
+
 def _payments(state: SystemSnapshot) -> Iterator[Result]:
     troubles = required(state.payments)
     for payment in troubles.undelivered:
@@ -174,6 +186,8 @@ CHECKS = (
           "rollcall mail ls", "delivery-stuck", "mail?state=pending", needs="database"),
     Check("losses", _losses, Severity.DEGRADED, (Part.SENDING,),
           "rollcall mail ls --state dead", "mail-lost", "mail?state=dead", needs="database"),
+    Check("terms", _terms, Severity.DEGRADED, (Part.POLLING,),
+          "rollcall term ls", "term-over", "sections?state=missing", needs="database"),
     Check("payments", _payments, Severity.DEGRADED, (Part.DRAINING,),
           "rollcall job ls --kind report", "report-undelivered", "jobs?kind=report", needs="database"),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from domain.alert import Alert
 from domain.payment import PaymentTroubles
 from domain.run import Run
+from domain.term import Presence, Term
 from observability.checks.unavailable import Unavailable
 from resilience.heartbeat import Heartbeat
 from resilience.lease import LeaseHolder
@@ -106,6 +107,7 @@ class SystemSnapshot:
     Shape: `database`, `redis` and `broker` are "ok", or say why they do not serve. `schedulers` and `jobs`
     count live processes; `last_tick_at` is when a scheduler last finished its tick. `pauses` holds those in
     force and Rollcall's own until a success ends them, by the source's name or "mail"; `alerts` those raised.
+    `terms` are those that seem over.
     """
 
     now: datetime
@@ -130,6 +132,7 @@ class SystemSnapshot:
     alerts: list[Alert] | Unavailable
     transport: str
     is_scheduled: bool
+    terms: Mapping[Term, Presence] | Unavailable = field(default_factory=dict)
 
     def breaker(self, name: str) -> BreakerSnapshot | None:
         """The breaker `name`, or None where it is unknown."""

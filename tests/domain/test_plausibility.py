@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from domain.changes import Change, Doubt, InstructorAssigned, SeatsRose, SectionState, advance
 from domain.observation import UNASSIGNED, Observation
-from domain.plausibility import FEWEST, LOOKS_TO_CONFIRM, Term, judge
+from domain.plausibility import FEWEST, LOOKS_TO_CONFIRM, judge
 from domain.section import SectionKey
+from domain.term import Term
 from tests.domain.timeline import at
 
 Facts = tuple[int | None, int | None, str | None]

@@ -96,3 +96,11 @@ def test_an_old_observation_says_how_old_it_is(kind: Kind, age: timedelta, told:
     wording = word(notice(kind=kind), NOW + age)
     assert dict(wording.facts)["Seen"] == f"15 Jan 2026, 09:30 UTC{told}"
     assert f"15 Jan 2026, 09:30 UTC{told}." in wording.preheader
+
+
+def test_an_ended_term_is_told_once_for_all_its_watches() -> None:
+    told = word(notice(kind=Kind.SECTION_RETIRED, ended_watches=3), NOW)
+    assert (told.subject, told.action) == ("Term 2261 has ended", "")
+    assert told.lead.endswith("Your 3 watches on it have ended.")
+    assert dict(told.facts) == {"Term": "2261", "Watches": "3"}
+    assert "Your watch on it" in word(notice(kind=Kind.SECTION_RETIRED, ended_watches=1), NOW).lead

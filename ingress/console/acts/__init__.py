@@ -15,9 +15,10 @@ from ingress.console.acts import (
     runs,
     sections,
     sheets,
+    terms,
     watch_batches,
     watches,
 )
 
-_MODULES = (runs, jobs, pauses, breakers, lease, sections, watches, watch_batches, sheets, mail, dead)
+_MODULES = (runs, jobs, pauses, breakers, lease, sections, terms, watches, watch_batches, sheets, mail, dead)
 ACTIONS: tuple[Action[Any], ...] = tuple(action for module in _MODULES for action in module.ACTIONS)

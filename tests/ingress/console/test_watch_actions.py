@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from domain.errors import UpstreamError
 from ingress.console.acts import ACTIONS
+from store.schema import sections
 from tests.ingress.console.visitor import said, stranger, words
 from tests.ingress.site import Site
 from tests.operations.journal import recorded
@@ -135,3 +137,21 @@ def test_no_action_is_for_strangers_or_for_other_sites(site: Site, guest: httpx.
     crossed = guest.post(path, data=ADA | YES, headers={"Sec-Fetch-Site": "cross-site"})
     assert crossed.status_code == 403
     assert [entry[1] for entry in recorded(site.house)] == ["session.begin"]
+
+
+def test_a_term_is_ended_from_the_page_of_sections(site: Site, guest: httpx.Client) -> None:
+    site.house.watch()
+    site.house.catalog.rows[site.house.key()] = Row(3)
+    site.house.run()
+    site.house.catalog.rows.clear()
+    site.house.run()
+    assert "seems to be over" not in words(guest.get("/console/sections"))
+    with site.house.database.write() as connection:  # a day ago: a session does not last as long
+        connection.execute(update(sections).values(missing_since_ms=0))
+    assert "The term scraper/2261 seems to be over" in words(guest.get("/console/sections"))
+    term = {"source": "scraper", "term": "2261"}
+    asked = words(guest.post("/console/do/term-end", data=term))
+    assert "The catalog lists none of its watched sections any more." in asked
+    guest.post("/console/do/term-end", data=term | YES)
+    assert said(guest) == "The term scraper/2261 has ended: 1 watch of 1 person."
+    assert recorded(site.house)[-1][1:] == ("term.end", "term/scraper/2261", 1)

@@ -12,6 +12,7 @@ from domain.check import Severity, alerts, worst
 from domain.payment import Payment, PaymentTroubles, Refund, RefundState
 from domain.run import Run, RunState
 from domain.section import Stagger
+from domain.term import Presence
 from observability.checks import CHECKS, findings
 from observability.checks.snapshot import DatabaseErrors, Disk, RunSchedule, RunStatus
 from observability.checks.unavailable import Unavailable
@@ -39,7 +40,7 @@ def test_where_all_is_well_every_condition_is_named_and_none_holds() -> None:
     found = alerts(findings(WELL))
     assert set(found.values()) == {None}
     judged = {name.partition("/")[0] for name in found} - {"unreadable"}
-    assert judged == {check.name for check in CHECKS} - {"pauses", "payments"}
+    assert judged == {check.name for check in CHECKS} - {"pauses", "payments", "terms"}
 
 
 @pytest.mark.parametrize(
@@ -287,3 +288,14 @@ def test_the_last_error_stands_in_the_alerts_of_its_breaker_source_and_mail() ->
 def test_names_of_checks_and_subjects_are_unique() -> None:
     names = [finding.name for finding in findings(WELL)]
     assert len(names) == len(set(names))
+
+
+def test_a_term_that_seems_over_is_proposed_to_be_ended() -> None:
+    gone = {("scraper", "2257"): Presence(50, 50, NOW - 30 * HOUR)}
+    found = holding(terms=gone)
+    assert found.keys() == {"terms/scraper/2257"}
+    told = found["terms/scraper/2257"]
+    assert told.subject == "The term 2257 of scraper seems to be over"
+    assert told.command == "rollcall term end scraper 2257"
+    assert "None of its 50 watched sections is listed since 2026-01-14 03:00 UTC." in told.detail
+    assert holding(terms=gone, pauses=pause()).keys() == {"pauses/scraper"}

@@ -1,0 +1,97 @@
+"""Terms: how much of each is still listed, and how a term ends for everybody who watches it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import RowMapping, bindparam, insert, select, update
+
+from domain.notice import NoticeState
+from domain.observation import Details
+from domain.term import ENDED, OVER_AFTER, Presence, Term
+from domain.watch import Kind
+from store import audit
+from store.audit import Entry
+from store.database import Database
+from store.moments import to_ms
+from store.retirement import presences
+from store.schema import notifications, sections, watches
+
+_IS_OF_TERM = (sections.c.source == bindparam("of_source")) & (sections.c.term == bindparam("of_term"))
+_IS_ACTIVE = watches.c.ended_at_ms.is_(None)
+_LOCK_ACTIVE = (
+    select(watches.c.id.label("watch_id"), watches.c.email, sections)
+    .join(sections)
+    .where(_IS_OF_TERM, _IS_ACTIVE)
+    .order_by(watches.c.email, watches.c.id)
+    .with_for_update()
+)
+_OF_TERM = watches.c.section_id.in_(select(sections.c.id).where(_IS_OF_TERM))
+_END = update(watches).where(_OF_TERM, _IS_ACTIVE).values(ended_reason=ENDED)
+_RETIRE = update(sections).where(_IS_OF_TERM).values(retired=True, retirements=sections.c.retirements + 1)
+_GONE = select(sections.c.source, sections.c.term).where(
+    sections.c.missing_since_ms <= bindparam("before_ms"), sections.c.retired.is_(False)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EndedTerm:
+    """How many watches ended with a term, and how many people are mailed that."""
+
+    watches: int
+    people: int
+
+
+class Terms:
+    """The terms of the watched sections."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> dict[Term, Presence]:
+        """Each term that is watched, with how much of it is missing."""
+        with self._database.read() as connection:
+            return presences(connection)
+
+    def over(self, now: datetime) -> dict[Term, Presence]:
+        """The terms that have been gone for long; cheap where none is."""
+        before = {"before_ms": to_ms(now - OVER_AFTER)}
+        with self._database.read() as connection:
+            gone = {(row[0], row[1]) for row in connection.execute(_GONE.distinct(), before)}
+            if not gone:
+                return {}
+            found = presences(connection)
+        return {term: found[term] for term in gone & found.keys() if found[term].is_over(now)}
+
+    def end(self, term: Term, now: datetime, entry: Entry | None = None) -> EndedTerm:
+        """End every active watch of `term`, and write one notification to each person who has one."""
+        this = {"of_source": term[0], "of_term": term[1]}
+        with self._database.write() as connection:
+            rows = connection.execute(_LOCK_ACTIVE, this).mappings().all()
+            people = [list(own) for _, own in groupby(rows, key=lambda row: row["email"])]
+            if rows:
+                connection.execute(_RETIRE, this)
+                connection.execute(_END, this | {"ended_at_ms": to_ms(now)})
+                connection.execute(insert(notifications), [_notification(own, now) for own in people])
+                audit.write(connection, entry, count=len(rows))
+        return EndedTerm(len(rows), len(people))
+
+
+def _notification(own: list[RowMapping], now: datetime) -> dict[str, Any]:
+    """What one person is told: a notification of the first of their watches stands for all of them."""
+    first = own[0]
+    details = Details(first["course"], first["title"], first["location"], first["meeting_times"])
+    facts = {name: first[name] for name in ("open_seats", "capacity", "instructor")}
+    return {
+        "watch_id": first["watch_id"],
+        "kind": Kind.SECTION_RETIRED,
+        "episode": first["retirements"] + 1,
+        "state": NoticeState.PENDING,
+        "facts": facts | {"details": asdict(details), "ended_watches": len(own)},
+        "observed_at_ms": to_ms(now),
+        "created_at_ms": to_ms(now),
+        "due_at_ms": to_ms(now),
+    }

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from domain.errors import InvalidInputError
+from operations import terms
+from tests.operations.journal import recorded
+from tests.support.catalog import Row
+from tests.support.house import House
+
+
+def _gone(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row(1)
+    rollcall.run()
+    del rollcall.catalog.rows[rollcall.key()]
+    rollcall.clock.advance(60)
+    rollcall.run()
+
+
+def test_a_term_that_is_gone_is_ended_and_told(rollcall: House) -> None:
+    _gone(rollcall)
+    ended = terms.end(rollcall.services, "scraper", "2261", "bob")
+    rollcall.work()
+    assert (ended.watches, ended.people) == (1, 1)
+    assert [letter.subject for letter in rollcall.post.sent] == ["Term 2261 has ended"]
+    assert recorded(rollcall)[-1] == ("bob", "term.end", "term/scraper/2261", 1)
+
+
+def test_a_term_that_is_still_listed_is_ended_by_force_alone(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row(1)
+    rollcall.run()
+    with pytest.raises(InvalidInputError, match="is still listed: 1 of 1 sections"):
+        terms.end(rollcall.services, "scraper", "2261", "bob")
+    assert terms.end(rollcall.services, "scraper", "2261", "bob", force=True).watches == 1
+
+
+def test_a_term_that_nobody_watches_cannot_be_ended(rollcall: House) -> None:
+    with pytest.raises(InvalidInputError, match="nobody watches a section of scraper/2261"):
+        terms.end(rollcall.services, "scraper", "2261", "bob")
+    assert recorded(rollcall) == []
