@@ -111,8 +111,12 @@ class Weather:
     def begin(self, outage: Outage) -> int:
         """Begin an outage; how long it lasts, in milliseconds."""
         lasts_ms = round(1000 * float(LONGEST_SECONDS[outage] ** self._chance.random()))
-        self._until_ms[outage] = self._now_ms() + lasts_ms
+        self.set_in(outage, lasts_ms)
         return lasts_ms
+
+    def set_in(self, outage: Outage, lasts_ms: int) -> None:
+        """Let an outage last that long from now on, and one that lasts longer go on."""
+        self._until_ms[outage] = max(self._until_ms.get(outage, 0), self._now_ms() + lasts_ms)
 
     def __str__(self) -> str:
         rates = [f"{fault.name} {rate:.3f}" for fault, rate in self._rates.items()]

@@ -17,6 +17,7 @@ from resilience.lease import Lease
 from rollcall.wiring import open_store
 from scheduling.timetable import Timetable
 from tests.simulation.ports import ServerNow
+from tests.simulation.provider import Provider
 from tests.simulation.tasks import Task
 from tests.simulation.timeline import Timeline
 from tests.support.house import LINKS
@@ -37,6 +38,7 @@ class Parts:
     store: Callable[[Store, World], Store] = lambda store, _: store
     breaker: type[CircuitBreaker] = CircuitBreaker
     lease: type[Lease] = Lease
+    provider: type[Provider] = Provider
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import OperationalError
 
 from actors.services import Store
-from domain.notice import Accepted
+from domain.errors import TransientError
+from domain.notice import Accepted, Receipt
 from domain.observation import Outcome
 from domain.section import SectionKey
 from resilience.breaker import CircuitBreaker
@@ -19,15 +22,14 @@ from resilience.lease import Lease
 from resilience.permit import Permit
 from store.checks import Checks
 from store.observations import Recorded
-from store.outbox import MailBatch, Outbox
+from store.outbox import LostBatchError, MailBatch, Outbox
 from store.runs import Runs
-from store.schema import notifications
+from store.schema import mail_batches, notifications
 from tests.simulation.hosts import Parts
+from tests.simulation.provider import Provider
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
-
-_ANY_FENCE = 10**18
 
 
 class MarksFirst(Outbox):
@@ -57,6 +59,35 @@ class ForgetsKeys(Outbox):
         return None if batch is None else replace(batch, key=uuid4().hex)
 
 
+class HandsOverUnclaimed(Outbox):
+    """Hands letters over whoever has claimed them meanwhile."""
+
+    def hand_over(self, batch: MailBatch, now: datetime, *, lease: timedelta) -> None:
+        this = mail_batches.c.id == batch.id
+        with self._database.read() as connection:
+            fence = connection.execute(select(mail_batches.c.fence).where(this)).scalar()
+        with suppress(LostBatchError):
+            super().hand_over(replace(batch, fence=fence or batch.fence), now, lease=lease)
+
+
+class ForgetsReceipts(Outbox):
+    """Writes what was accepted once, and takes no for an answer."""
+
+    def settle(self, batch: MailBatch, receipts: Sequence[Receipt], now: datetime) -> None:
+        try:
+            super().settle(batch, receipts, now)
+        except OperationalError as error:
+            raise TransientError("not written") from error
+
+
+class BelievesInKeys(Provider):
+    """Takes every transport for one that honours keys."""
+
+    @classmethod
+    def without_keys(cls, world: World) -> Provider:
+        return cls(world, name="smtp", batch_size=1, keeps_keys=False)
+
+
 class IgnoresFences(Runs):
     """Starts a run for whoever once held the lease."""
 
@@ -70,7 +101,8 @@ class IgnoresFences(Runs):
         lifetime: timedelta,
         now: datetime,
     ) -> list[int]:
-        return super().start(run_id, batches, fence=_ANY_FENCE, deferred=deferred, lifetime=lifetime, now=now)
+        fence = max(fence, self.newest_fence())
+        return super().start(run_id, batches, fence=fence, deferred=deferred, lifetime=lifetime, now=now)
 
 
 class ReleasesAnyLease(Lease):
@@ -138,7 +170,12 @@ class Mutant:
 MUTANTS = (
     Mutant("marks mail sent before it sends it", _outbox(MarksFirst), "was mailed 0 times", (19, 27, 31)),
     Mutant("sends each attempt under a new key", _outbox(ForgetsKeys), "was mailed 2 times", (102, 103, 129)),
-    Mutant("starts a run under a stale fence", _runs(IgnoresFences), "under the fence", (8, 266)),
+    Mutant(
+        "hands over what it has not claimed", _outbox(HandsOverUnclaimed), "was mailed 2 times", (75, 83, 219)
+    ),
+    Mutant("forgets what was accepted", _outbox(ForgetsReceipts), "unknown whether", (65, 494)),
+    Mutant("believes in keys", Parts(provider=BelievesInKeys), "was mailed 2 times", (40, 49, 65)),
+    Mutant("starts a run under a stale fence", _runs(IgnoresFences), "under the fence", (790,)),
     Mutant(
         "releases the lease of another",
         Parts(lease=ReleasesAnyLease),

@@ -169,7 +169,8 @@ def _is_settled(row: tuple[Any, ...], mailed: int, *, is_refused: bool, world: W
             return mailed == 1
         case "dead":
             is_unsent = is_refused or reason.startswith("crashed its worker")
-            return (is_unsent and mailed == 0) or "unknown whether" in reason
+            is_unknown = "unknown whether" in reason and not (mailed and _was_heard(world))
+            return (is_unsent and mailed == 0) or is_unknown
         case "suppressed":
             cooldown = bool(world.cooldown)
             excuses = {
@@ -184,6 +185,14 @@ def _is_settled(row: tuple[Any, ...], mailed: int, *, is_refused: bool, world: W
             }
             return mailed == 0 and any(reason.startswith(told) and is_so for told, is_so in excuses.items())
     return False
+
+
+def _was_heard(world: World) -> bool:
+    """Whether every answer of the provider reached somebody who lived to write it down."""
+    ends = ("crashed", "paused for", "interrupted", "is away for")
+    return world.provider.lost_answers == 0 and not any(
+        end in line for line in world.turns.log for end in ends
+    )
 
 
 def _last_run(world: World, run: Run) -> Iterator[str]:

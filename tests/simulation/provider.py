@@ -42,7 +42,11 @@ class Entry:
 
 @dataclass
 class Provider:
-    """A `domain.ports.Mailer`."""
+    """A `domain.ports.Mailer`.
+
+    Shape: `keeps_keys` unless each repetition is another letter. `lost_answers` counts the calls whose answer
+    was lost.
+    """
 
     world: World
     name: str = "resend"
@@ -50,7 +54,14 @@ class Provider:
     is_idempotent: bool = True
     longest_send_seconds: float = 60.0
     book: list[Entry] = field(default_factory=list)
+    keeps_keys: bool = True
+    lost_answers: int = 0
     _keys: dict[str, tuple[int, list[Letter], list[Receipt]]] = field(default_factory=dict)
+
+    @classmethod
+    def without_keys(cls, world: World) -> Provider:
+        """One that takes each letter as often as it comes, as SMTP does."""
+        return cls(world, name="smtp", batch_size=1, is_idempotent=False, keeps_keys=False)
 
     def send(
         self,
@@ -64,9 +75,18 @@ class Provider:
         self._trouble()
         receipts = self._accept(list(letters), idempotency_key)
         turns.pause(f"mailed {', '.join(type(receipt).__name__ for receipt in receipts)}")
+        self._perhaps_lock_database()
         if weather.strikes(Fault.MAIL_ANSWER_LOST):
+            self.lost_answers += 1
             raise UpstreamTimeoutError("no answer")
         return receipts
+
+    def _perhaps_lock_database(self) -> None:
+        """At the worst moment: after the acceptance, and for less long than a claim lasts."""
+        if not self.world.weather.is_calm and self.world.character.random() < 0.1:
+            lasts_ms = self.world.character.randint(1_000, 30_000)
+            self.world.weather.set_in(Outage.DATABASE, lasts_ms)
+            self.world.turns.tell("database", f"is locked for {lasts_ms / 1000:.0f} s")
 
     def _trouble(self) -> None:
         weather, chance = self.world.weather, self.world.chance
@@ -82,7 +102,7 @@ class Provider:
     def _accept(self, letters: list[Letter], key: str) -> list[Receipt]:
         now_ms = self.world.timeline.now_ms
         known = self._keys.get(key)
-        if known is not None and now_ms - known[0] < KEY_LIFETIME_MS:
+        if self.keeps_keys and known is not None and now_ms - known[0] < KEY_LIFETIME_MS:
             if known[1] != letters:
                 self.world.turns.violate(f"the key {key} came again with other letters")
             return known[2]

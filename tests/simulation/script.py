@@ -97,6 +97,8 @@ def _plan_troubles(world: World, cycles: list[int]) -> None:
         timeline.at(at_ms, partial(_begin, world, outage))
     if chance.random() < 0.12:
         world.ambush_dispatcher()
+    if world.character.random() < 0.2:
+        world.ambush_sender()
     for act, probability in ((world.wipe_redis, 0.15), (world.break_lease, 0.1)):
         if chance.random() < probability:
             timeline.at(chance.choice(cycles) + round(60_000 ** chance.random()), act)

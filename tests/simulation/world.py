@@ -21,7 +21,6 @@ from tests.simulation.faults import Outage, Weather
 from tests.simulation.hosts import Host, Parts, Process, make_services
 from tests.simulation.people import People
 from tests.simulation.ports import LostDatabaseError
-from tests.simulation.provider import Provider
 from tests.simulation.stage import Stage
 from tests.simulation.tasks import InterruptedTaskError, Task
 from tests.simulation.timeline import Timeline
@@ -54,7 +53,10 @@ class World:
         self.daily_cap = chance.choice((0, 0, 0, 2))
         self.chunk = chance.choice((2, 25, 25, 25))
         self.catalog = Catalog(self)
-        self.provider = Provider(self)
+        # Drawn apart, so that the rest of a seed's life stays what it was.
+        self.character = Random(f"character {seed}")  # noqa: S311
+        kind = self.parts.provider
+        self.provider = kind(self) if self.character.random() < 0.75 else kind.without_keys(self)
         self.broker = Broker(self)
         self.hosts = [Host(self, "north", chance.randint(-3000, 3000)), Host(self, "south", 0)]
         self.people = People(self)
@@ -135,6 +137,11 @@ class World:
             timeline.after(chance.uniform(0, 3_000), trouble)
 
         self.turns.lie_in_wait(Ambush("sections.dispatch", chance.randint(10, 40), act))
+
+    def ambush_sender(self) -> None:
+        """Let a sender pause on its way, often for longer than its claim lasts."""
+        steps = self.character.randint(5, 40)
+        self.turns.lie_in_wait(Ambush("mail.deliver", steps, lambda task: task.process.host.pause()))
 
     def break_lease(self) -> None:
         """An operator takes the cron lease away from whoever holds it."""
