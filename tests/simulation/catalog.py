@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 RESERVED = 2
+ENDED_TERM = "2257"
 PEOPLE = ("Staff", "Curie, Marie", "Noether, Emmy")
 
 

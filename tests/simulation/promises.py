@@ -11,6 +11,7 @@ from domain.observation import Missing
 from domain.run import Run, RunState
 from store.refusals import OPTED_OUT
 from tests.simulation import attempts, journal
+from tests.simulation.catalog import ENDED_TERM
 from tests.simulation.journal import Commit
 from tests.simulation.oracle import Oracle, follow
 
@@ -79,8 +80,12 @@ def _fences(commits: list[Commit]) -> Iterator[str]:
 
 
 def _retirements(world: World, commits: list[Commit]) -> Iterator[str]:
-    """A section retires after its source has said at least three times that it is gone."""
+    """A section retires after its source has said at least three times that it is gone, and none with its
+    whole term."""
     names = dict(world.stage.rows("SELECT id, number FROM sections"))
+    ended = world.stage.rows(f"SELECT number FROM sections WHERE retired AND term = '{ENDED_TERM}'")  # noqa: S608
+    if ended:
+        yield f"sections of a term that ended were retired: {ended}"
     for commit in commits:
         for facts in commit.of("sections"):
             if facts[8] > facts[7]:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from domain.section import SectionKey, Stagger
-from tests.simulation.catalog import PEOPLE, Truth
+from tests.simulation.catalog import ENDED_TERM, PEOPLE, Truth
 from tests.simulation.faults import Outage
 from tests.simulation.timeline import START_MS
 
@@ -26,6 +26,7 @@ def write(world: World) -> None:
             truth.is_roomy, truth.open_seats = True, 1
         truth.is_reserving = chance.random() < 0.3
         world.catalog.truth[SectionKey("scraper", "2261", str(number))] = truth
+    ended = _plan_ended_term(world) if is_one_gone and chance.random() < 0.5 else []
     at_ms, cycles = START_MS - 60_000, []
     world.is_known = chance.random() < 0.8
     count = (
@@ -38,12 +39,20 @@ def write(world: World) -> None:
         if cycle > 0 or world.is_known:
             _plan_moves(world, before_ms, at_ms)
         if is_one_gone and cycle == 1:
-            world.timeline.at(
-                at_ms - 1, partial(world.catalog.doom, chance.choice(list(world.catalog.truth)))
-            )
+            listed = [key for key in world.catalog.truth if key not in ended]
+            for key in (chance.choice(listed), *ended):
+                world.timeline.at(at_ms - 1, partial(world.catalog.doom, key))
         cycles.append(at_ms)
     world.calm_at_ms = at_ms + chance.choice((1_000, 30_000, 300_000, 900_000))
     _plan_troubles(world, cycles)
+
+
+def _plan_ended_term(world: World) -> list[SectionKey]:
+    """Sections of a term that goes as a whole, and must neither retire nor hide what another term cancels."""
+    keys = [SectionKey("scraper", ENDED_TERM, str(number)) for number in range(11430, 11435)]
+    for key in keys:
+        world.catalog.truth[key] = Truth(world.chance.choice((0, 1)), world.chance.choice(PEOPLE))
+    return keys
 
 
 def _plan_slot(world: World, after_ms: int) -> int:
