@@ -88,6 +88,13 @@ class BelievesInKeys(Provider):
         return cls(world, name="smtp", batch_size=1, keeps_keys=False)
 
 
+class _NeverStale(int):
+    """A fence that says of itself that none is higher."""
+
+    def __lt__(self, other: object) -> bool:
+        return False
+
+
 class IgnoresFences(Runs):
     """Starts a run for whoever once held the lease."""
 
@@ -101,8 +108,9 @@ class IgnoresFences(Runs):
         lifetime: timedelta,
         now: datetime,
     ) -> list[int]:
-        fence = max(fence, self.newest_fence())
-        return super().start(run_id, batches, fence=fence, deferred=deferred, lifetime=lifetime, now=now)
+        return super().start(
+            run_id, batches, fence=_NeverStale(fence), deferred=deferred, lifetime=lifetime, now=now
+        )
 
 
 class ReleasesAnyLease(Lease):
