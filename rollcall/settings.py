@@ -290,7 +290,9 @@ class Settings:
         "OPERATOR_WEBHOOK_URL", _url("http", "https"), help="where the same is posted as JSON"
     )
     heartbeat_url: str | None = _setting(
-        "HEARTBEAT_URL", _url("http", "https"), help="asked for after each finished run: a dead man's switch"
+        "HEARTBEAT_URL",
+        _url("http", "https"),
+        help="asked for after each run that succeeded: a dead man's switch",
     )
 
     stripe_webhook_secret: str | None = _setting(
