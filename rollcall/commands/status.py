@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TypeVar
 
 import click
 
 from domain.errors import UnreachableError
+from domain.term import Presence, Term
 from observability.checks import findings
 from observability.checks.snapshot import RunStatus, SystemSnapshot
 from observability.checks.summary import summarize
@@ -43,13 +44,23 @@ def status(*, as_json: bool) -> None:
     judged = summarize(findings(found))
     if as_json:
         health = {"health": judged.health, "sentence": judged.sentence, **asdict(judged)}
-        show([health | asdict(found) | asdict(lately)], as_json=True)
+        show([health | _facts(found) | asdict(lately)], as_json=True)
     else:
         click.echo(f"{judged.health}: {judged.sentence}")
         for failure in judged.failures:
             click.echo(f"- {failure.subject}. {failure.detail} First: {failure.command}")
         show(({"what": what, "how": how} for what, how in _lines(found, lately)), as_json=False)
     sys.exit(_EXIT[judged.health])
+
+
+def _facts(found: SystemSnapshot) -> dict[str, object]:
+    """`found` as JSON can hold it: its keys are texts."""
+    terms = asdict(found.terms) if isinstance(found.terms, Unavailable) else _by_name(found.terms)
+    return asdict(replace(found, terms={})) | {"terms": terms}
+
+
+def _by_name(terms: Mapping[Term, Presence]) -> dict[str, object]:
+    return {"/".join(term): asdict(presence) for term, presence in terms.items()}
 
 
 def _tell_outage(sentence: str, *, as_json: bool) -> None:

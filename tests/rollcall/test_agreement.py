@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from domain.alert import AlertState
 from domain.run import RunState
@@ -35,7 +35,7 @@ from rollcall.lookout import look
 from rollcall.settings import parse
 from rollcall.wiring import System, build
 from store import migrate
-from store.schema import notifications, payments
+from store.schema import notifications, payments, sections
 from tests.support.clock import FakeClock
 from tests.support.redis_server import running, valkey_binary
 
@@ -66,6 +66,8 @@ class Place:
             return console
         settings = {"ROLLCALL_HOME": str(self.system.settings.home), "REDIS_URL": self.url}
         command = CliRunner().invoke(rollcall, ["status"], env=settings)
+        listed = json.loads(CliRunner().invoke(rollcall, ["status", "--json"], env=settings).stdout)
+        assert [each["health"] for each in listed] == [command.stdout.partition(":")[0]]
         return console | {"status": command.output if command.exit_code else ""}
 
     def examined(self) -> set[str]:
@@ -181,6 +183,15 @@ def lost_mail(place: Place) -> None:
     notice(place, state="dead", reason="refused", settled_at_ms=now_ms)
 
 
+def ended_term(place: Place) -> None:
+    long_ago_ms = int((place.clock.now() - 48 * HOUR).timestamp() * 1000)
+    watch = Watch("ada@example.edu", SectionKey("campus", "2251", "12431"), ALL_KINDS, 1)
+    place.system.services.store.watches.add(watch, place.clock.now())
+    gone = {"misses": 3, "missing_since_ms": long_ago_ms, "open_seats": 1, "capacity": 30}
+    with place.system.database.write() as connection:
+        connection.execute(update(sections).values(gone))
+
+
 def failed_payment(place: Place) -> None:
     now_ms = int(place.clock.now().timestamp() * 1000)
     row = {"session_id": "cs_1", "payment": "pi_1", "job_id": "job-1", "created_at_ms": now_ms}
@@ -207,6 +218,7 @@ FAILING = [
     ("breakers", "breakers/campus", open_breaker),
     ("outbox", "outbox/stuck", notice),
     ("losses", "losses/notifications", lost_mail),
+    ("terms", "terms/campus/2251", ended_term),
     ("payments", "payments/cs_1", failed_payment),
 ]
 
