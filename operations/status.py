@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
-from actors.services import Store
+from actors.services import Services, Store
 from domain.alert import AlertState
 from domain.payment import PaymentTroubles
-from observability.checks.host import read_disk
+from observability.checks.host import DATABASE, read_disk
 from observability.checks.snapshot import DatabaseErrors, RunStatus, SystemSnapshot
 from observability.checks.unavailable import Server, read_or_unavailable, required
 from operations import breakers, expectations
@@ -54,6 +54,7 @@ def read(room: ControlRoom) -> SystemSnapshot:
         outbox=read_or_unavailable(store.outbox.backlog),
         losses=read_or_unavailable(lambda: store.outbox.losses(now - LOSSES_WINDOW)),
         payments=read_or_unavailable(lambda: payment_troubles(store, now)),
+        clocks=read_or_unavailable(lambda: _clocks(services, required(processes))),
         disk=read_or_unavailable(lambda: None if room.home is None else read_disk(room.home)),
         alerts=read_or_unavailable(
             lambda: [found for found in store.alerts.all() if found.state is AlertState.RAISED]
@@ -82,6 +83,18 @@ def _database_errors(processes: Processes) -> DatabaseErrors:
     found = [beat.facts for beat in chain.from_iterable(processes.values()) if DATABASE_ERRORS in beat.facts]
     texts = [facts[DATABASE_ERROR] for facts in found if facts.get(DATABASE_ERROR)]
     return DatabaseErrors(sum(int(facts[DATABASE_ERRORS]) for facts in found), texts[-1] if texts else "")
+
+
+def _clocks(services: Services, processes: Processes) -> dict[str, float]:
+    """By host, how far its clock is ahead; of several processes, the one that says the most."""
+    found: dict[str, float] = {}
+    for beat in chain.from_iterable(processes.values()):
+        host = beat.facts.get("host", beat.instance_id)
+        found[host] = max(found.get(host, 0.0), beat.ahead_seconds, key=abs)
+    database_now = services.store.clock_bounds.database_now()
+    if database_now is not None:
+        found[DATABASE] = (database_now - services.clock.now()).total_seconds()
+    return found
 
 
 def _last_tick_at(processes: Processes) -> datetime | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from typing import Any
@@ -21,14 +22,15 @@ ADDRESS = "address"
 DATABASE_ERRORS, DATABASE_ERROR = "database_errors", "database_error"
 """Facts of every process: how many database errors it has met lately, and the text of the last."""
 
-_SLOTS = "slots"  # beside the facts, in the same JSON
+_SLOTS, _HOST_MS = "slots", "host_ms"  # beside the facts, in the same JSON
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
     """One live instance, what it says of itself, and how long ago it said so.
 
-    Shape: `slots` has one entry a thread of a worker, by number; other roles have none.
+    Shape: `slots` has one entry a thread of a worker, by number; other roles have none. `ahead_seconds` is
+    how far the clock of its host is ahead of Redis', 0 where it did not say.
     """
 
     role: str
@@ -36,6 +38,7 @@ class Heartbeat:
     facts: Mapping[str, str]
     age_seconds: float
     slots: tuple[Slot, ...] = ()
+    ahead_seconds: float = 0.0
 
 
 class Heartbeats:
@@ -52,16 +55,18 @@ class Heartbeats:
         prefix: str = "rollcall",
         *,
         now_ms: Clock | None = None,
+        host_ms: Clock = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._client = client
         self._scripts = Scripts(client)
         self._ttl_ms = round(ttl_seconds * 1000)
         self._prefix = prefix
         self._now_ms = now_ms
+        self._host_ms = now_ms or host_ms
 
     def beat(self, role: str, instance_id: str, facts: Mapping[str, str], slots: Iterable[Slot] = ()) -> None:
         """Say that `instance_id` is alive; `facts` and `slots` replace those of the beat before."""
-        told = json.dumps({**facts, _SLOTS: [_row(slot) for slot in slots]})
+        told = json.dumps({**facts, _SLOTS: [_row(slot) for slot in slots], _HOST_MS: self._host_ms()})
         args = [clock_argument(self._now_ms), instance_id, told, self._ttl_ms]
         with reaching():
             self._scripts.heartbeat_beat(self._keys(role), args)
@@ -73,8 +78,8 @@ class Heartbeats:
                 self._keys(role), [clock_argument(self._now_ms), self._ttl_ms]
             )
         return [
-            _heartbeat(role, text(instance_id), json.loads(told), age_ms / 1000)
-            for instance_id, age_ms, told in beats
+            _heartbeat(role, text(instance_id), json.loads(told), age_ms, beat_ms)
+            for instance_id, age_ms, told, beat_ms in beats
         ]
 
     def leave(self, role: str, instance_id: str) -> None:
@@ -90,9 +95,10 @@ class Heartbeats:
         return [key, f"{key}:facts"]
 
 
-def _heartbeat(role: str, instance_id: str, told: dict[str, Any], age_seconds: float) -> Heartbeat:
+def _heartbeat(role: str, instance_id: str, told: dict[str, Any], age_ms: int, beat_ms: int) -> Heartbeat:
     slots = tuple(_slot(*row) for row in told.pop(_SLOTS, ()))
-    return Heartbeat(role, instance_id, told, age_seconds, slots)
+    ahead_ms = told.pop(_HOST_MS, beat_ms) - beat_ms
+    return Heartbeat(role, instance_id, told, age_ms / 1000, slots, ahead_ms / 1000)
 
 
 def _row(slot: Slot) -> list[Any]:

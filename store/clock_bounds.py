@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Column, ColumnElement, Update, true, update
+from sqlalchemy import Column, ColumnElement, DateTime, Update, func, select, true, update
 
 from domain.job import JobState
 from domain.notice import NoticeState
@@ -65,6 +65,15 @@ class ClockBounds:
     def __init__(self, database: Database, *, cooldown: timedelta) -> None:
         self._database = database
         self._cooldown = cooldown
+
+    def database_now(self) -> datetime | None:
+        """The time by the database's own clock; None where that is the host's (SQLite)."""
+        if self._database.is_sqlite:
+            return None
+        with self._database.read() as connection:
+            return connection.execute(
+                select(func.clock_timestamp(type_=DateTime(timezone=True)))
+            ).scalar_one()
 
     def enforce(self, now: datetime, *, run_lifetime: timedelta) -> dict[str, int]:
         """Stamp again whatever lies too far ahead of `now`; how many rows of each table.

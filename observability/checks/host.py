@@ -15,6 +15,9 @@ from observability.checks.unavailable import required
 
 _MIB = 1_048_576
 _PENDING = timedelta(minutes=2)
+_TIMEDATECTL = "timedatectl"
+TOLERATED_SKEW_SECONDS = 5.0
+DATABASE = "database"
 
 
 def read_disk(home: Path) -> Disk:
@@ -35,4 +38,23 @@ def _full(disk: Disk) -> Symptom:
     return Symptom("The disk is nearly full", detail, command, _PENDING)
 
 
-CHECKS = (Check("disk", _disk, Severity.DEGRADED, (Part.DRAINING,), "df -h", "disk-nearly-full"),)
+def _clocks(state: SystemSnapshot) -> Iterator[Result]:
+    for name, ahead_seconds in required(state.clocks).items():
+        is_skewed = abs(ahead_seconds) > TOLERATED_SKEW_SECONDS
+        yield Result(name, _skewed(name, ahead_seconds) if is_skewed else None)
+
+
+def _skewed(name: str, ahead_seconds: float) -> Symptom:
+    whose, other = ("the database", "this host's") if name == DATABASE else (name, "Redis'")
+    relation = "ahead of" if ahead_seconds > 0 else "behind"
+    detail = f"The clock of {whose} is {abs(ahead_seconds):.0f} s {relation} {other}."
+    return Symptom(
+        "Clocks disagree", f"{detail} Times that they compare are wrong by as much.", _TIMEDATECTL, _PENDING
+    )
+
+
+CHECKS = (
+    Check("disk", _disk, Severity.DEGRADED, (Part.DRAINING,), "df -h", "disk-nearly-full"),
+    Check("clocks", _clocks, Severity.DEGRADED, (Part.POLLING, Part.SENDING),
+          _TIMEDATECTL, "clock-skew", "#workers", needs="redis"),
+)  # fmt: skip

@@ -108,6 +108,8 @@ class SystemSnapshot:
     count live processes; `last_tick_at` is when a scheduler last finished its tick. `pauses` holds those in
     force and Rollcall's own until a success ends them, by the source's name or "mail"; `alerts` those raised.
     `terms` are those that seem over.
+    `clocks` says by how many seconds the clock of each host is ahead of Redis', and "database" that of the
+    database ahead of this host's.
     """
 
     now: datetime
@@ -129,6 +131,7 @@ class SystemSnapshot:
     losses: Losses | Unavailable
     payments: PaymentTroubles | Unavailable
     disk: Disk | Unavailable | None
+    clocks: Mapping[str, float] | Unavailable
     alerts: list[Alert] | Unavailable
     transport: str
     is_scheduled: bool

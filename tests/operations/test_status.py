@@ -71,7 +71,7 @@ def test_without_redis_the_rest_is_read(tmp_path: Path, unreachable: redis.Redis
         found = status.read(away.room)
     unread = {name for name in SystemSnapshot.__slots__ if isinstance(getattr(found, name), Unavailable)}
     of_redis = {"redis", "broker", "workers", "schedulers", "last_tick_at", "jobs", "database_errors"}
-    assert unread == of_redis | {"queues", "breakers", "lease"}
+    assert unread == of_redis | {"queues", "breakers", "lease", "clocks"}
 
 
 def test_what_the_database_cannot_say_hides_nothing_else(rollcall: House) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 import redis
 
@@ -66,3 +68,15 @@ def test_a_beat_from_before_the_clock_was_set_back_keeps_nobody_alive(
     heartbeats.beat("worker", "alive", {})
     assert heartbeats.alive("worker") == [Heartbeat("worker", "alive", {}, 0)]
     assert redis_client.hkeys(f"{prefix}:heartbeats:worker:facts") == [b"alive"]
+
+
+def test_a_beat_says_how_far_its_hosts_clock_is_ahead(redis_client: redis.Redis, prefix: str) -> None:
+    def host_ms() -> int:
+        return time.time_ns() // 1_000_000 + ahead_ms
+
+    for ahead_ms in (86_400_000, -60_000):
+        heartbeats = Heartbeats(redis_client, 15, prefix, host_ms=host_ms)
+        heartbeats.beat("worker", "a", {})
+        (beat,) = heartbeats.alive("worker")
+        assert beat.ahead_seconds == pytest.approx(ahead_ms / 1000, abs=1)
+        assert beat.facts == {}

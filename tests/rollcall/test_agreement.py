@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,7 @@ from observability.checks import CHECKS
 from observability.metrics import Exposition
 from operations import status, trends
 from operations.room import ControlRoom
-from resilience.heartbeat import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT
+from resilience.heartbeat import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT, Heartbeats
 from rollcall import environment
 from rollcall.cli import rollcall
 from rollcall.control import control_room
@@ -33,7 +34,7 @@ from rollcall.exposition import readings
 from rollcall.health import Health
 from rollcall.lookout import look
 from rollcall.settings import parse
-from rollcall.wiring import System, build
+from rollcall.wiring import HEARTBEAT_TTL_SECONDS, System, build
 from store import migrate
 from store.schema import notifications, payments, sections
 from tests.support.clock import FakeClock
@@ -121,6 +122,14 @@ def full_memory(place: Place) -> None:
 def old_schema(place: Place) -> None:
     with place.system.database.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+
+
+def skewed_clock(place: Place) -> None:
+    def a_minute_ahead() -> int:
+        return time.time_ns() // 1_000_000 + 60_000
+
+    heartbeats = Heartbeats(place.system.redis, HEARTBEAT_TTL_SECONDS, host_ms=a_minute_ahead)
+    heartbeats.beat("web", "north:1", {"host": "north"})
 
 
 def broken_requests(place: Place) -> None:
@@ -220,6 +229,7 @@ FAILING = [
     ("losses", "losses/notifications", lost_mail),
     ("terms", "terms/campus/2251", ended_term),
     ("payments", "payments/cs_1", failed_payment),
+    ("clocks", "clocks/north", skewed_clock),
 ]
 
 

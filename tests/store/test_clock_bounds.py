@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -161,3 +161,12 @@ def test_a_caller_is_told_within_an_hour(ahead: Desk) -> None:
     set_back(ahead)
     enforce(ahead)
     assert calls.is_due(ahead.clock.advance(3600))
+
+
+def test_a_server_says_what_time_it_is_and_a_file_does_not(desk: Desk) -> None:
+    found = ClockBounds(desk.database, cooldown=COOLDOWN).database_now()
+    if desk.database.is_sqlite:
+        assert found is None
+    else:
+        assert found is not None
+        assert abs(found - datetime.now(UTC)) < timedelta(seconds=5)

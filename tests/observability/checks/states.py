@@ -49,6 +49,7 @@ WELL = SystemSnapshot(
     losses=Losses(0, 0),
     payments=PaymentTroubles(),
     disk=Disk(Path("/var/lib/rollcall"), 3 * GIB, 20 * GIB),
+    clocks={"north": 0.2, "database": -0.1},
     alerts=[],
     transport="preview",
     is_scheduled=True,

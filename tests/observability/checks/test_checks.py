@@ -299,3 +299,22 @@ def test_a_term_that_seems_over_is_proposed_to_be_ended() -> None:
     assert told.command == "rollcall term end scraper 2257"
     assert "None of its 50 watched sections is listed since 2026-01-14 03:00 UTC." in told.detail
     assert holding(terms=gone, pauses=pause()).keys() == {"pauses/scraper"}
+
+
+@pytest.mark.parametrize(
+    ("clocks", "said"),
+    [
+        ({"north": 86_400.0}, "The clock of north is 86400 s ahead of Redis'."),
+        ({"north": -5.4}, "The clock of north is 5 s behind Redis'."),
+        ({"database": 60.0}, "The clock of the database is 60 s ahead of this host's."),
+    ],
+)
+def test_clocks_that_disagree_are_an_alert_for_each(clocks: dict[str, float], said: str) -> None:
+    ((name, symptom),) = holding(clocks=clocks).items()
+    assert name == f"clocks/{next(iter(clocks))}"
+    assert symptom.detail.startswith(said)
+    assert symptom.command == "timedatectl"
+
+
+def test_clocks_may_differ_by_what_a_beat_may_take() -> None:
+    assert holding(clocks={"north": 5.0, "south": -4.9, "database": 0.0}) == {}
