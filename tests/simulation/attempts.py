@@ -62,7 +62,7 @@ def problems(world: World, commits: Iterable[Commit]) -> list[str]:
     asks: dict[str, list[Ask]] = defaultdict(list)
     for ask in world.catalog.asks:
         asks[ask.key.number].append(ask)
-    auditor = Auditor(asks, max(abs(host.skew_ms) for host in world.hosts))
+    auditor = Auditor(asks, world.greatest_skew_ms)
     return [problem for commit in commits for problem in auditor.problems(commit)]
 
 

@@ -19,7 +19,6 @@ from scheduling.timetable import Timetable
 from tests.simulation.ports import ServerNow
 from tests.simulation.provider import Provider
 from tests.simulation.tasks import Task
-from tests.simulation.timeline import Timeline
 from tests.support.house import LINKS
 
 if TYPE_CHECKING:
@@ -45,11 +44,10 @@ class Parts:
 class HostClock:
     """The time as one host believes it to be."""
 
-    timeline: Timeline
-    skew_ms: int
+    host: Host
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp((self.timeline.now_ms + self.skew_ms) / 1000, UTC)
+        return datetime.fromtimestamp((self.host.world.timeline.now_ms + self.host.skew_ms) / 1000, UTC)
 
 
 class Process:
@@ -80,8 +78,8 @@ class Host:
     def __init__(self, world: World, name: str, skew_ms: int) -> None:
         self.world = world
         self.name = name
-        self.skew_ms = skew_ms
-        self.clock = HostClock(world.timeline, skew_ms)
+        self.usual_skew_ms = self.skew_ms = skew_ms
+        self.clock = HostClock(self)
         self.paused_until_ms = 0
         self.worker = Process(self, "worker")
         self.scheduler = Process(self, "scheduler")
@@ -94,6 +92,11 @@ class Host:
     @property
     def free_threads(self) -> int:
         return 0 if self.is_paused else THREADS - len(self.worker.tasks)
+
+    def step_clock(self, by_ms: int) -> None:
+        """Somebody, or a service, sets the clock."""
+        self.skew_ms += by_ms
+        self.world.note_step(self.name, by_ms)
 
     def pause(self) -> None:
         """Stop for a moment, for longer than the reaper waits, or for longer than any lease lasts."""

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import redis
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import OperationalError
 
+import resilience
 from actors.services import Store
 from domain.errors import TransientError
 from domain.notice import Accepted, Receipt
@@ -21,6 +24,7 @@ from resilience.breaker import CircuitBreaker
 from resilience.lease import Lease
 from resilience.permit import Permit
 from store.checks import Checks
+from store.clock_bounds import ClockBounds
 from store.observations import Recorded
 from store.outbox import LostBatchError, MailBatch, Outbox
 from store.runs import Runs
@@ -30,6 +34,8 @@ from tests.simulation.provider import Provider
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+_LUA = Path(resilience.__file__).parent / "lua"
 
 
 class MarksFirst(Outbox):
@@ -146,6 +152,31 @@ class TellsEveryRise(Checks):
         return super()._record(connection, outcomes, revisions, now)
 
 
+class LeavesTimesAhead(ClockBounds):
+    """Leaves what a clock that ran ahead has stamped as it is."""
+
+    def enforce(self, now: datetime, *, run_lifetime: timedelta) -> dict[str, int]:
+        return {}
+
+
+class TrustsStamps(CircuitBreaker):
+    """Keeps the breaker open until its recovery after the stamp, wherever that lies."""
+
+    def __init__(self, name: str, client: redis.Redis, *args: Any, **options: Any) -> None:
+        super().__init__(name, client, *args, **options)
+        parts = [(_LUA / f"breaker_{part}.lua").read_text() for part in ("shared", "permit")]
+        trusting = "".join(parts).replace("math.min(stamped, now)", "stamped")
+        script = client.register_script(trusting)
+        self._fleet._scripts.breaker_permit = lambda keys, args: script(keys=keys, args=args)
+
+
+class ForgetsFences(Runs):
+    """Does not tell Redis which fences it has seen."""
+
+    def newest_fence(self) -> int:
+        return 0
+
+
 def _outbox(kind: type[Outbox]) -> Parts:
     return Parts(
         store=lambda store, world: replace(
@@ -163,6 +194,13 @@ def _checks(kind: type[Checks]) -> Parts:
 
 def _runs(kind: type[Runs]) -> Parts:
     return Parts(store=lambda store, world: replace(store, runs=kind(world.stage.database)))
+
+
+def _bounds(kind: type[ClockBounds]) -> Parts:
+    def put(store: Store, world: World) -> Store:
+        return replace(store, clock_bounds=kind(world.stage.database, cooldown=world.cooldown))
+
+    return Parts(store=put)
 
 
 @dataclass(frozen=True)
@@ -196,5 +234,13 @@ MUTANTS = (
         "probes at once",
         (186, 347, 362),
     ),
+    Mutant(
+        "leaves stored times ahead of the clock",
+        _bounds(LeavesTimesAhead),
+        "does not come to rest",
+        (113, 471, 526),
+    ),
+    Mutant("trusts the stamp of a breaker", Parts(breaker=TrustsStamps), "after the faults", (448, 501, 524)),
+    Mutant("forgets the fences that it has seen", _runs(ForgetsFences), "after the faults", (582,)),
     Mutant("tells an episode again", _checks(TellsEveryRise), "was mailed 2 times", (10, 218, 271)),
 )

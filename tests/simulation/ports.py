@@ -117,6 +117,7 @@ class FaultyRedis(redis.Redis):
         self._keys: set[str] = set()
         self._aged_ms = 0
         self.wipes = 0
+        self._ahead_ms = 0
         self._holder: tuple[str, int] | None = None
 
     def register_script(self, script: Any) -> Script:
@@ -161,8 +162,24 @@ class FaultyRedis(redis.Redis):
         self._holder = None
         self.wipes += 1
 
+    def step_clock(self, by_ms: int) -> None:
+        """The server's clock is set: what has a time to live ends earlier, or later, by as much.
+
+        For those who judge it is as if everything had been forgotten: a lease or a probe may end early.
+        """
+        self._ahead_ms += by_ms
+        if self._keys:
+            self._execute("EVAL", _AGE, len(self._keys), *sorted(self._keys), by_ms)
+        self._holder = None
+        self.wipes += 1
+
+    @property
+    def ahead_ms(self) -> int:
+        """How far the server's clock is ahead."""
+        return self._ahead_ms
+
     def _timed(self, args: tuple[Any, ...]) -> list[Any]:
-        now_ms = 0 if self.turns is None else self.turns.timeline.now_ms
+        now_ms = 0 if self.turns is None else self.turns.timeline.now_ms + self._ahead_ms
         return [now_ms if isinstance(arg, ServerNow) else arg for arg in args]
 
     def _age(self, timeline: Timeline) -> None:
@@ -176,6 +193,7 @@ class FaultyRedis(redis.Redis):
     def begin(self, turns: Turns) -> None:
         """Serve another world."""
         self.wipe()
+        self._ahead_ms = 0
         self.turns, self.wipes, self._aged_ms = turns, 0, turns.timeline.now_ms
 
     def _note(self, args: tuple[Any, ...], reply: Any, at_ms: int) -> None:

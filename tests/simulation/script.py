@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -108,9 +109,39 @@ def _plan_troubles(world: World, cycles: list[int]) -> None:
         world.ambush_dispatcher()
     if world.character.random() < 0.2:
         world.ambush_sender()
+    if world.character.random() < 0.15:
+        _plan_clock_steps(world, cycles)
     for act, probability in ((world.wipe_redis, 0.15), (world.break_lease, 0.1)):
         if chance.random() < probability:
             timeline.at(chance.choice(cycles) + round(60_000 ** chance.random()), act)
+
+
+def _plan_clock_steps(world: World, cycles: list[int]) -> None:
+    """Clocks that are wrong by seconds or by days, either way, and set right while a run is under way.
+
+    What a clock stamps matters while something waits for it: so there is often an outage besides, or a
+    dispatcher that stops on its way.
+    """
+    chance, timeline = world.character, world.timeline
+    for _ in range(chance.choice((1, 1, 2))):
+        step = chance.choice((world.step_redis_clock, *(host.step_clock for host in world.hosts)))
+        longest_seconds = chance.choice((60, 172_800, 172_800))
+        by_ms = chance.choice((-1, 1, 1)) * round(1000 * float(longest_seconds ** chance.uniform(0.6, 1)))
+        cycle_ms = chance.choice(cycles)
+        timeline.at(cycle_ms - chance.randint(0, 60_000), partial(_step, world, step, by_ms))
+        if chance.random() < 0.8:
+            right_ms = cycle_ms + round(float(300_000 ** chance.uniform(0.5, 1)))
+            timeline.at(right_ms, partial(_step, world, step, -by_ms))
+        if chance.random() < 0.5:
+            outage = chance.choice((Outage.SOURCE, Outage.MAIL, Outage.BROKER))
+            timeline.at(cycle_ms - 1_000, partial(_begin, world, outage))
+    if chance.random() < 0.3:
+        world.ambush_dispatcher()
+
+
+def _step(world: World, step: Callable[[int], None], by_ms: int) -> None:
+    if not world.weather.is_calm:
+        step(by_ms)
 
 
 def _begin(world: World, outage: Outage) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from random import Random
 
+from actors.clock import bound_stored_times
 from actors.reconcile import reconcile
 from actors.services import Services
 from actors.triggers import trigger_run
@@ -29,6 +30,10 @@ from tests.simulation.turns import Ambush, Turns
 TICK_MS = 2_000
 _SLOWEST_TICK_MS = 128_000
 _MOST_STEPS = 40_000
+_BOUNDS_EVERY_MS = 30_000
+_LONGEST_REST_MS = (
+    3 * 3_600_000
+)  # above every wait that is legal: whatever happened, nothing hangs for longer
 _EXPECTED = (RollcallError, LostDatabaseError, InterruptedTaskError)
 
 
@@ -66,6 +71,8 @@ class World:
         self._ticked_ms = 0
         self._last_need_ms: int | None = None
         self._tick_every_ms = TICK_MS
+        self.greatest_skew_ms = max(abs(host.skew_ms) for host in self.hosts)
+        self.has_stepped = False
 
     def services(self, host: Host) -> Services:
         return make_services(self, host)
@@ -73,7 +80,7 @@ class World:
     def run(self) -> Run | None:
         """Live through the script and its faults and come to rest; the run that follows in calm.
 
-        That last run is made in half of the seeds: it shows nothing else, and costs time.
+        That last run is made in half of the seeds, and wherever a clock was set: it costs time.
         """
         script.write(self)
         self.people.enrol()
@@ -82,8 +89,11 @@ class World:
         self._live_until(self.calm_at_ms)
         self._calm_down()
         self._come_to_rest()
-        if self.chance.random() < 0.5:
+        if self.chance.random() < 0.5 and not self.has_stepped:
             return None
+        if self.has_stepped:
+            self._check_everything()  # the first to ask for a claim that a clock has stretched has it bounded
+            self.calm_at_ms = self.timeline.now_ms
         self._live_until(self.calm_at_ms + 1_600_000)
         found = self._check_everything()
         self._come_to_rest()
@@ -118,6 +128,24 @@ class World:
         self.turns.tell("redis", "lost everything")
         self.stage.redis.wipe()
         self.broker.wipe()
+
+    def note_step(self, whose: str, by_ms: int) -> None:
+        """A clock was set by so much."""
+        self.turns.tell(whose, f"has its clock set by {by_ms / 1000:.0f} s")
+        self.has_stepped = True
+        skews = [abs(host.skew_ms) for host in self.hosts]
+        self.greatest_skew_ms = max(self.greatest_skew_ms, *skews)
+
+    def step_redis_clock(self, by_ms: int) -> None:
+        self.stage.redis.step_clock(by_ms)
+        self.note_step("redis", by_ms)
+
+    def set_clocks_right(self) -> None:
+        for host in self.hosts:
+            if host.skew_ms != host.usual_skew_ms:
+                host.step_clock(host.usual_skew_ms - host.skew_ms)
+        if self.stage.redis.ahead_ms:
+            self.step_redis_clock(-self.stage.redis.ahead_ms)
 
     def ambush_dispatcher(self) -> None:
         """Let a dispatcher pause on its way, its lease be gone meanwhile, and another run come."""
@@ -160,6 +188,8 @@ class World:
 
     def _tick(self, host: Host) -> None:
         self.turns.pause("sweep")
+        if self.has_stepped:
+            bound_stored_times(host.scheduler.services)
         if not self.weather.lasts(Outage.BROKER):
             reconcile(host.scheduler.services, self.broker.depths())
 
@@ -181,7 +211,7 @@ class World:
         self.timeline.now_ms = max(end_ms, self.timeline.now_ms)
 
     def _come_to_rest(self) -> None:
-        end_ms = self.timeline.now_ms + 30 * 3_600_000
+        end_ms = self.timeline.now_ms + _LONGEST_REST_MS
         while self._is_busy():
             self._plan_tick(end_ms)
             if self.timeline.next_ms is None or self.timeline.next_ms > end_ms:
@@ -214,6 +244,8 @@ class World:
         if need_ms is None:
             return
         host = self.chance.choice(hosts)
+        if self.has_stepped:
+            need_ms = min(need_ms, now_ms + host.skew_ms + _BOUNDS_EVERY_MS)
         fruitless = need_ms == self._last_need_ms
         wait_ms = min(4 * self._tick_every_ms, _SLOWEST_TICK_MS) if fruitless else TICK_MS
         at_ms = max(self._ticked_ms + wait_ms, need_ms - host.skew_ms, now_ms + 1)
@@ -224,6 +256,7 @@ class World:
     def _calm_down(self) -> None:
         self.turns.tell("world", "calm from here on")
         self.weather.is_calm = True
+        self.set_clocks_right()
         for host in self.hosts:
             host.paused_until_ms = min(host.paused_until_ms, self.timeline.now_ms)
         self.broker.hand_out()
