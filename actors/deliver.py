@@ -63,3 +63,11 @@ def _deliver_next(services: Services) -> bool:
         return may_follow
     finally:
         breaker.record(permit, [verdict])
+        if permit.is_probe and verdict:
+            _resume_if_closed(services)
+
+
+def _resume_if_closed(services: Services) -> None:
+    """Once probes have closed the breaker, what was put off while the transport failed is due at once."""
+    if services.breakers[MAIL].snapshot().state == "closed":
+        services.store.waits.resume(MAIL)

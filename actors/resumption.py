@@ -23,6 +23,23 @@ def resume_ended_waits(services: Services, now: datetime) -> None:
             _log.info("resumed", extra={"source": source, "after": reason, "batches": count})
 
 
+def end_waits(services: Services, name: str) -> None:
+    """End every wait of a source, or of mail, for which new settings have come into force.
+
+    A pause of Rollcall's own and a breaker that failures opened say nothing of the new settings. What a
+    person holds stays held.
+    """
+    pause = services.store.pauses.find(name)
+    if pause is not None:
+        services.store.pauses.relent(pause)
+    breaker = services.breakers[name]
+    snapshot = breaker.snapshot()
+    if snapshot.state != "closed" and snapshot.forced is None:
+        breaker.reset("rollcall, for new settings")
+    count = services.store.waits.resume(name)
+    _log.info("resumed", extra={"upstream": name, "after": "new settings", "batches": count})
+
+
 def can_check(services: Services, now: datetime) -> bool:
     """Whether any source may be asked: it is not paused, and its breaker lets requests out."""
     return any(

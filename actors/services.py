@@ -41,6 +41,7 @@ from store.sections import Sections
 from store.statistics import Statistics
 from store.terms import Terms
 from store.timelines import Timelines
+from store.upstreams import Upstreams
 from store.waits import Waits
 from store.watches import Watches
 from workflows.catalog import CATALOG, Catalog
@@ -71,6 +72,7 @@ class Store:
     runs: Runs
     checks: Checks
     waits: Waits
+    upstreams: Upstreams
     clock_bounds: ClockBounds
     outbox: Outbox
     deliveries: Deliveries

@@ -25,16 +25,18 @@ def force_open(services: Services, name: str, by: str) -> BreakerSnapshot:
 
 
 def force_closed(services: Services, name: str, by: str) -> BreakerSnapshot:
-    """Hold it closed until it is reset: every request is made, whatever fails."""
+    """Hold it closed until it is reset: every request is made, whatever fails. What waits is due at once."""
     breaker = named(services, name)
     breaker.force_closed(by)
+    services.store.waits.resume(name)
     return _told(services, breaker, "breaker.close", by)
 
 
 def reset(services: Services, name: str, by: str) -> BreakerSnapshot:
-    """Close it, and let it decide by itself again."""
+    """Close it, and let it decide by itself again. What waits is due at once."""
     breaker = named(services, name)
     breaker.reset(by)
+    services.store.waits.resume(name)
     return _told(services, breaker, "breaker.reset", by)
 
 

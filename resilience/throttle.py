@@ -12,7 +12,7 @@ from threading import Lock
 
 import redis
 
-from resilience.scripts import UNREACHABLE, Clock, Scripts, clock_argument
+from resilience.scripts import UNREACHABLE, Clock, Scripts, clock_argument, reaching
 
 _MINUTE_US = 60_000_000
 
@@ -43,6 +43,7 @@ class Throttle:
         now_ms: Clock | None = None,
         prefix: str = "rollcall",
     ) -> None:
+        self._client = client
         self._scripts = Scripts(client)
         self._keys = [f"{prefix}:throttle:{name}"]
         self._now_ms = now_ms
@@ -67,6 +68,11 @@ class Throttle:
                 self._scripts.throttle_hold(self._keys, [self._now(), -(-for_us // 1000)])
             except UNREACHABLE:
                 return
+
+    def forget(self) -> None:
+        """Forget what was reserved and held: another rate is granted now. Raises: UnreachableError."""
+        with reaching():
+            self._client.delete(*self._keys)
 
     def _reserve_us(self, n: int, patience_us: int) -> int:
         if self._interval_us:

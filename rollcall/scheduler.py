@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from actors import QUEUES, clock
 from actors.reconcile import reconcile
 from resilience.heartbeat import TICKED_AT
-from rollcall import demo, lookout, systemd
+from rollcall import demo, lookout, systemd, upstreams
 from rollcall.control import control_room
 from rollcall.process import role, stopping
 from rollcall.quiet import quietly
@@ -20,6 +20,7 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
     """Publish what is due until SIGTERM; `SCHEDULER=off` stops the timed checks alone."""
     with stopping() as stopped, role("scheduler", overrides) as system:
         demo.seed(system)
+        upstreams.adopt(system)
         schedule = Schedule(system.services)
         schedule.every(TICK, lambda: quietly(lambda: _tick(system), "cannot reconcile"), name="reconcile")
         schedule.every(clock.PERIOD, lambda: clock.bound_stored_times(system.services), name="bounds")

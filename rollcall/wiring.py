@@ -68,6 +68,7 @@ from store.sections import Sections
 from store.statistics import Statistics
 from store.terms import Terms
 from store.timelines import Timelines
+from store.upstreams import Upstreams
 from store.waits import Waits
 from store.watches import Watches
 from workflows.easel import GEMINI
@@ -215,6 +216,7 @@ def open_store(
         runs=Runs(database),
         checks=Checks(database, cooldown=cooldown),
         waits=Waits(database),
+        upstreams=Upstreams(database),
         clock_bounds=ClockBounds(database, cooldown=cooldown),
         outbox=Outbox(database, daily_cap=daily_cap),
         deliveries=Deliveries(database),

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from actors import WORKER_ACTORS, WORKER_QUEUES
 from actors.registry import install
 from domain.errors import ConfigurationError
-from rollcall import systemd
+from rollcall import systemd, upstreams
 from rollcall.lookout import standing_in
 from rollcall.process import role, stopping
 
@@ -30,6 +30,7 @@ def run(
     from dramatiq import Worker  # noqa: PLC0415 - after the line above
 
     with stopping() as stopped, role("worker", overrides) as system, standing_in(system):
+        upstreams.adopt(system)
         install(system.broker, system.services, WORKER_ACTORS)
         worker = Worker(
             system.broker, queues=set(queues) or None, worker_threads=threads, worker_timeout=_POLL_MS

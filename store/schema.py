@@ -255,6 +255,13 @@ pauses = Table(
     _moment("created_at_ms", nullable=False),
 )
 
+upstreams = Table(
+    "upstreams",
+    metadata,
+    Column("name", Text, primary_key=True),  # a source, or "mail"
+    Column("settings_digest", Text, nullable=False),  # of the address, credentials and rate in force
+)
+
 alerts = Table(
     "alerts",
     metadata,

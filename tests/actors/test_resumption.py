@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import redis
 
-from actors.resumption import can_check
+from actors.resumption import can_check, end_waits
 from domain.errors import RateLimitedError, UpstreamError
 from domain.run import Run, RunState
+from operations import breakers
+from store.pauses import ROLLCALL
 from tests.support.catalog import Row
 from tests.support.house import House
 
@@ -97,3 +99,47 @@ def test_a_source_that_is_paused_or_whose_breaker_is_open_cannot_be_checked(roll
     services.store.pauses.resume("scraper")
     services.breakers["scraper"].force_open("ada")
     assert not can_check(services, now)
+
+
+def test_new_settings_end_what_waited_for_the_ones_before_and_nothing_that_a_person_holds(
+    rollcall: House,
+) -> None:
+    services, now = rollcall.services, rollcall.clock.now()
+    run = open_breaker(rollcall)
+    services.store.pauses.pause("scraper", now + timedelta(hours=1), "401", ROLLCALL, now)
+    end_waits(services, "scraper")
+    assert services.store.pauses.kept() == {}
+    rollcall.pass_time(2)
+    assert rollcall.reread(run).checked == 10
+
+    pause(rollcall, minutes=5)
+    services.breakers["mail"].force_open("ada")
+    end_waits(services, "scraper")
+    end_waits(services, "mail")
+    assert services.store.pauses.kept()["scraper"].by == "ada"
+    assert services.breakers["mail"].snapshot().forced == "open"
+
+
+def put_off_mail(rollcall: House) -> None:
+    """A letter that the transport has failed to take, and a breaker that is open."""
+    rollcall.watch()
+    row = rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
+    rollcall.run()
+    row.open_seats = 1
+    rollcall.clock.advance(60)
+    rollcall.post.troubles.extend([UpstreamError("503")] * 10)
+    rollcall.run()
+    for _ in range(20):
+        if rollcall.services.breakers["mail"].snapshot().state == "open":
+            break
+        rollcall.pass_time(300)
+    assert rollcall.services.breakers["mail"].snapshot().state == "open"
+    rollcall.post.troubles.clear()
+
+
+def test_mail_that_was_put_off_leaves_at_once_when_its_breaker_is_reset(rollcall: House) -> None:
+    put_off_mail(rollcall)
+    assert rollcall.post.sent == []
+    breakers.reset(rollcall.services, "mail", "ada")
+    rollcall.pass_time(2)
+    assert len(rollcall.post.sent) == 1

@@ -3,8 +3,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from domain.run import WaitReason
+from store.outbox import MailBatch
 from store.waits import Waits
-from tests.store.desk import Desk, key
+from tests.store.desk import LEASE, Desk, key, letter
 
 FAR = timedelta(hours=9)
 
@@ -42,3 +43,27 @@ def test_the_back_off_of_a_failure_and_work_in_hand_are_left_alone(desk: Desk) -
     desk.start([key("1")])
     assert Waits(desk.database).reasons() == set()
     assert Waits(desk.database).resume("scraper") == 0
+
+
+def test_mail_that_was_put_off_is_due_at_once_and_what_a_sender_has_in_hand_is_not(desk: Desk) -> None:
+    waits = Waits(desk.database)
+    for number in ("12430", "12432"):
+        desk.watch(number)
+        desk.show(0, number=number)
+    desk.clock.advance(60)
+    put_off, in_hand = (claimed(desk, number) for number in ("12430", "12432"))
+    desk.outbox.freeze(put_off, [letter()])
+    desk.outbox.hand_over(put_off, desk.clock.now(), lease=LEASE)
+    desk.outbox.postpone(put_off, desk.clock.now() + FAR, "503")
+    assert waits.resume("mail") == 1
+    again = desk.outbox.claim(desk.clock.now(), limit=10, lease=LEASE)
+    assert again is not None
+    assert again.key == put_off.key != in_hand.key
+    assert desk.outbox.claim(desk.clock.now(), limit=10, lease=LEASE) is None
+
+
+def claimed(desk: Desk, number: str) -> MailBatch:
+    desk.show(1, number=number)
+    batch = desk.outbox.claim(desk.clock.now(), limit=10, lease=LEASE)
+    assert batch is not None
+    return batch

@@ -1,0 +1,48 @@
+"""What a process does when it starts with other settings of an upstream than were in force before."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Mapping
+
+from sqlalchemy.exc import DBAPIError
+
+from actors.resumption import end_waits
+from domain.errors import UnreachableError
+from domain.notice import MAIL
+from resilience.throttle import Throttle
+from rollcall.settings import Settings
+from rollcall.wiring import System, known
+from sources.scraper import Scraper
+
+_THROTTLES = {Scraper.name: Scraper.name, MAIL: "resend"}
+_log = logging.getLogger(__name__)
+
+
+def adopt(system: System) -> None:
+    """New credentials, another address, a raised quota: each ends the waits for the ones before.
+
+    What cannot be reached is logged: the waits then end by themselves.
+    """
+    try:
+        for name, digest in digests(system.settings).items():
+            if name in system.services.breakers and system.services.store.upstreams.adopt(name, digest):
+                Throttle(system.redis, _THROTTLES[name], 0).forget()
+                end_waits(system.services, name)
+    except (UnreachableError, DBAPIError):
+        _log.warning("cannot end the waits for earlier settings", exc_info=True)
+
+
+def digests(settings: Settings) -> Mapping[str, str]:
+    """The settings of each upstream, as a keyed digest: the database learns no secret."""
+    of_scraper = (settings.scraper_url, settings.scraper_secret_token, settings.scraper_requests_per_minute)
+    of_mail = (
+        settings.transport, settings.notification_from_email,
+        settings.resend_api_key, settings.resend_api_url,
+        settings.postmark_server_token, settings.postmark_api_url, settings.smtp_url,
+    )  # fmt: skip
+    key = known(settings.unsubscribe_secret).encode()
+    found = {Scraper.name: of_scraper, MAIL: of_mail}
+    return {name: hmac.new(key, repr(of).encode(), hashlib.sha256).hexdigest() for name, of in found.items()}

@@ -1,0 +1,23 @@
+"""With which settings each upstream is asked: only a digest, for they hold secrets."""
+
+from __future__ import annotations
+
+from sqlalchemy import update
+
+from store.database import Database, insert_new
+from store.schema import upstreams
+
+
+class Upstreams:
+    """The rows of `upstreams`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def adopt(self, name: str, settings_digest: str) -> bool:
+        """Note the settings in force for `name`; whether they replace others. Of rivals one hears yes."""
+        row = {"name": name, "settings_digest": settings_digest}
+        differs = (upstreams.c.name == name) & (upstreams.c.settings_digest != settings_digest)
+        with self._database.write() as connection:
+            insert_new(connection, upstreams, row)
+            return connection.execute(update(upstreams).where(differs).values(row)).rowcount > 0
