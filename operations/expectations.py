@@ -24,7 +24,7 @@ def run_times(services: Services, *, is_scheduled: bool) -> RunSchedule:
 def sources(services: Services, *, is_scheduled: bool) -> dict[str, SourceStatus]:
     """Each source's reading. One may watch but even sections: two intervals of the slower half count."""
     store, timetable, now = services.store, services.timetable, services.clock.now()
-    seen, audiences = store.sections.last_success(), store.watches.audiences()
+    seen, audiences = store.sections.last_success(now), store.watches.audiences()
     expected_since = run_times(services, is_scheduled=is_scheduled).expected_since
     two_ago = min(timetable.slot_before(half, now, 2) for half in (Stagger.EVEN, Stagger.ODD))
     interval = timetable.slot(Stagger.ALL, now) - timetable.slot_before(Stagger.ALL, now, 1)

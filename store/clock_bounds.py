@@ -19,7 +19,7 @@ from domain.payment import RefundState
 from domain.run import RunState
 from store.database import Database
 from store.departures import BatchState
-from store.moments import to_ms
+from store.moments import TOLERANCE, to_ms
 from store.schema import (
     alerts,
     bulletins,
@@ -32,9 +32,6 @@ from store.schema import (
     payments,
     runs,
 )
-
-TOLERANCE = timedelta(minutes=1)
-"""What the clocks of two hosts may differ by without anything being stamped again."""
 
 _NOW = timedelta(0)
 _LONGEST_RETRY = timedelta(

@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
+TOLERANCE = timedelta(minutes=1)
+"""What the clocks of two hosts may differ by; a time further ahead was stamped by a wrong one."""
+
 
 def to_ms(moment: datetime) -> int:
     """Milliseconds since the epoch, exact; `moment` must be aware."""

@@ -26,7 +26,7 @@ from domain.observation import Details
 from domain.section import SectionKey, Stagger
 from domain.term import Term
 from store.database import Database, insert_new
-from store.moments import from_ms, from_ms_or_none, to_ms
+from store.moments import TOLERANCE, from_ms, from_ms_or_none, to_ms
 from store.schema import section_history, sections, watches
 
 _HISTORY_LIMIT = 500
@@ -135,11 +135,16 @@ class Sections:
         found = [Sighting(from_ms(row[0]), *row[1:-1]) for row in reversed(rows)]
         return in_sequence(found, until)[::-1]
 
-    def last_success(self) -> dict[str, datetime]:
-        """For each source, when it last said something of any section."""
-        query = select(sections.c.source, func.max(sections.c.observed_at_ms)).group_by(sections.c.source)
+    def last_success(self, now: datetime) -> dict[str, datetime]:
+        """For each source, when it last said something of any section.
+
+        Times ahead of `now`, which a wrong clock stamped, say nothing: they would hide a silence.
+        """
+        observed_at_ms = sections.c.observed_at_ms
+        query = select(sections.c.source, func.max(observed_at_ms)).group_by(sections.c.source)
+        query = query.where(observed_at_ms <= to_ms(now + TOLERANCE))
         with self._database.read() as connection:
-            return {source: from_ms(at) for source, at in connection.execute(query) if at is not None}
+            return {source: from_ms(at) for source, at in connection.execute(query)}
 
 
 def load(

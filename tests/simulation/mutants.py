@@ -221,7 +221,7 @@ MUTANTS = (
     ),
     Mutant("forgets what was accepted", _outbox(ForgetsReceipts), "unknown whether", (65, 494)),
     Mutant("believes in keys", Parts(provider=BelievesInKeys), "was mailed 2 times", (40, 49, 65)),
-    Mutant("starts a run under a stale fence", _runs(IgnoresFences), "under the fence", (790,)),
+    Mutant("starts a run under a stale fence", _runs(IgnoresFences), "under the fence", (16, 171)),
     Mutant(
         "releases the lease of another",
         Parts(lease=ReleasesAnyLease),

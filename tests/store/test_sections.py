@@ -107,11 +107,11 @@ def test_a_source_last_spoke_when_any_of_its_sections_was_last_heard_of(desk: De
     desk.watch()
     desk.watch("12431")
     desk.watch(source="campus")
-    assert desk.sections.last_success() == {}
+    assert desk.sections.last_success(desk.clock.now()) == {}
     desk.show(0)
     heard = desk.clock.advance(5)
     desk.check(desk.missing("12431"))
-    assert desk.sections.last_success() == {"scraper": heard}
+    assert desk.sections.last_success(desk.clock.now()) == {"scraper": heard}
 
 
 def test_a_key_comes_back_as_it_went_in(desk: Desk) -> None:
@@ -121,3 +121,13 @@ def test_a_key_comes_back_as_it_went_in(desk: Desk) -> None:
     state = desk.sections.get(odd)
     assert state is not None
     assert state.key == odd
+
+
+def test_a_time_ahead_of_the_clock_hides_no_silence(desk: Desk) -> None:
+    desk.watch()
+    desk.watch("12431")
+    heard = desk.clock.advance(1)
+    desk.check(desk.seen(1))
+    desk.clock.advance(86_400)
+    desk.check(desk.seen(1, number="12431"))
+    assert desk.sections.last_success(heard) == {"scraper": heard}
