@@ -16,8 +16,9 @@ from actors.deliver import deliver
 from actors.registry import actor
 from actors.services import Services
 from actors.surrender import let_go
-from domain.errors import RateLimitedError, RejectedError, TransientError, UnauthorisedError, UnreachableError
+from domain.errors import RateLimitedError, RollcallError, UnreachableError
 from domain.observation import Failure, Outcome
+from domain.retry import ACCOUNT_RECHECK, Subject, named_wait, subject_of, verdict_on
 from domain.run import Batch, WaitReason
 from domain.section import SectionKey
 from observability.census import count_checks
@@ -28,8 +29,8 @@ from store.pauses import ROLLCALL, Pause
 
 _RETRY_SECONDS = (5, 20, 80)
 _SOON = timedelta(seconds=1)
-UNAUTHORISED_PAUSE = timedelta(minutes=15)
-_SAYS_NOTHING = (RateLimitedError, RejectedError, UnauthorisedError)
+_LONGEST_HIDDEN_WAIT = timedelta(minutes=1)  # a longer one is a pause, which is shown and can be ended
+_LET_FRESH_FIRST = timedelta(seconds=5)  # the probes of a breaker are drawn from what has not failed
 _log = logging.getLogger(__name__)
 
 
@@ -64,17 +65,19 @@ def _ask(services: Services, batch: Batch, pause: Pause | None) -> None:
     permit = breaker.permit(len(batch.pending))
     if permit.granted == 0:
         wait = timedelta(seconds=permit.retry_after_seconds)
+        if all(batch.pending.values()):
+            wait += _LET_FRESH_FIRST
         due_at, reason = services.clock.now() + wait, _refusal(breaker.snapshot())
         services.store.checks.park(batch.id, due_at, WaitReason.BREAKER, reason)
         return
-    asked = list(batch.pending)[: permit.granted]
+    asked = sorted(batch.pending, key=lambda key: batch.pending[key] > 0)[: permit.granted]
     try:
         outcomes = services.sources[batch.source].observe(asked)
     except BaseException:
         breaker.record(permit, [None] * permit.granted)
         raise
     durations_seconds = [_took_seconds(outcome) for outcome in outcomes]
-    breaker.record(permit, [verdict_on(outcome) for outcome in outcomes], durations_seconds)
+    breaker.record(permit, _verdicts(services, batch, outcomes, is_probe=permit.is_probe), durations_seconds)
     _note_error(services, batch.source, outcomes)
     _settle(services, batch, outcomes, _pause_or_resume(services, batch.source, outcomes, pause))
 
@@ -115,16 +118,18 @@ def _release(services: Services, batch: Batch, keys: Sequence[SectionKey]) -> No
 def _pause_or_resume(
     services: Services, source: str, outcomes: Sequence[Outcome], before: Pause | None
 ) -> datetime:
-    """Leave a source alone that refuses our credentials, until the time returned; one success ends that.
+    """Leave a source alone that refuses our credentials or asks for a long wait, until the time returned.
 
-    The pause that it ends is the one that was over `before` the source was asked.
+    One success ends that; the pause that it ends is the one that was over `before` the source was asked.
     """
     pauses, now = services.store.pauses, services.clock.now()
     errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failure)]
-    refusal = next((error for error in errors if isinstance(error, UnauthorisedError)), None)
-    if refusal is not None:
-        reason = f"it refuses our credentials: {refusal}"
-        until = pauses.pause(source, now + UNAUTHORISED_PAUSE, reason, ROLLCALL, now).until
+    for error in errors:
+        if (wait := _pause_after(error)) is None:
+            continue
+        is_refused = subject_of(error) is Subject.ACCOUNT
+        reason = f"it {'refuses our credentials' if is_refused else 'asks for a wait'}: {error}"
+        until = pauses.pause(source, now + wait, reason, ROLLCALL, now).until
         _log.error("paused", extra={"source": source, "until": until, "reason": reason})
         return until
     if before is not None and len(errors) < len(outcomes) and pauses.relent(before):
@@ -132,17 +137,37 @@ def _pause_or_resume(
     return now
 
 
-def verdict_on(outcome: Outcome) -> bool | None:
-    """What an outcome says of the source's health: a refusal of ours, or of too many, says nothing."""
-    if not isinstance(outcome, Failure):
-        return True
-    return None if isinstance(outcome.error, _SAYS_NOTHING) else False
+def _pause_after(error: RollcallError) -> timedelta | None:
+    """How long a source is left alone after `error`; None where its sections wait each for itself."""
+    match subject_of(error):
+        case Subject.ACCOUNT:
+            return ACCOUNT_RECHECK
+        case Subject.RATE:
+            wait = named_wait(error)
+            return wait if wait > _LONGEST_HIDDEN_WAIT else None
+        case _:
+            return None
+
+
+def _verdicts(
+    services: Services, batch: Batch, outcomes: Sequence[Outcome], *, is_probe: bool
+) -> list[bool | None]:
+    """What the outcomes say of the source's health.
+
+    A section that has failed before says nothing while the source answers about others; as a probe it does.
+    """
+    found = [True if not isinstance(each, Failure) else verdict_on(each.error) for each in outcomes]
+    again = [i for i, each in enumerate(outcomes) if found[i] is False and batch.pending[each.key]]
+    if again and not is_probe and services.store.checks.has_answers(batch.run_id):
+        for i in again:
+            found[i] = None
+    return found
 
 
 def _worst_failure(outcomes: Sequence[Outcome]) -> Failure | None:
     """The last failure that counts against the source, or else the last of all; None where none failed."""
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-    counted = [failure for failure in failures if verdict_on(failure) is False]
+    counted = [failure for failure in failures if verdict_on(failure.error) is False]
     return next(reversed(counted or failures), None)
 
 
@@ -176,9 +201,9 @@ def _backoff(attempts: dict[SectionKey, int], outcomes: Sequence[Outcome]) -> ti
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     if not failures:
         return _SOON
-    named = [f.error.retry_after_seconds or 0 for f in failures if isinstance(f.error, TransientError)]
     tries = max(attempts.get(failure.key, 0) for failure in failures)
-    return timedelta(seconds=max([_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)], *named]))
+    own = timedelta(seconds=_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)])
+    return max([own, *(named_wait(failure.error) for failure in failures)])
 
 
 def _wait_reason(outcomes: Sequence[Outcome], *, is_paused: bool) -> WaitReason | None:

@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from actors.alert import announce_finish
@@ -62,10 +62,12 @@ def _start(services: Services, run: Run, fence: int) -> list[int]:
     due = services.store.sections.due(run.stagger, services.sources, services.clock.now())
     claimed = set(services.claims.take([str(key) for key in due], run.id))
     free = [key for key in due if str(key) in claimed]
+    suspects = services.store.sections.suspects(services.sources).intersection(free)
     _log.info("dispatching", extra={"run": run.id, "due": len(due), "claimed": len(free)})
     batch_ids = services.store.runs.start(
         run.id,
-        _batches(services, free),
+        (*_batches(services, [key for key in free if key not in suspects]), *_batches(services, suspects)),
+        suspects=suspects,
         fence=fence,
         deferred=len(due) - len(free),
         lifetime=services.run_lifetime,
@@ -85,7 +87,7 @@ def _release_unneeded(services: Services, run: Run, taken: Sequence[SectionKey])
     services.claims.release([str(key) for key in taken if key not in pending], run.id)
 
 
-def _batches(services: Services, keys: Sequence[SectionKey]) -> Iterator[Sequence[SectionKey]]:
+def _batches(services: Services, keys: Iterable[SectionKey]) -> Iterator[Sequence[SectionKey]]:
     by_source: dict[str, list[SectionKey]] = defaultdict(list)
     for key in keys:
         by_source[key.source].append(key)

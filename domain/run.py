@@ -11,6 +11,10 @@ from domain.section import SectionKey, Stagger
 ONE_SECTION = "-check"  # how the trigger ends of a run that a person asked for, of one section
 
 
+MAX_ATTEMPTS = 4
+"""How often a section is asked in one run before the run gives it up."""
+
+
 class RunState(StrEnum):
     """Where a run is; the last three are final."""
 

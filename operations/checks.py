@@ -6,11 +6,11 @@ import os
 import socket
 from uuid import uuid4
 
-from actors.check import verdict_on
 from actors.deliver import deliver
 from actors.services import Services
 from domain.errors import InvalidInputError, TransientError
 from domain.observation import Failure, Missing, Observation
+from domain.retry import verdict_on
 from domain.run import ONE_SECTION, RunState
 from domain.section import SectionKey, Stagger
 from operations.record import record
@@ -79,7 +79,7 @@ def _ask(services: Services, key: SectionKey) -> Told:
         raise CircuitBreakerError(key.source, permit.retry_after_seconds)
     try:
         (outcome,) = services.sources[key.source].observe([key])
-        verdict = verdict_on(outcome)
+        verdict = verdict_on(outcome.error) if isinstance(outcome, Failure) else True
     finally:
         breaker.record(permit, [verdict])
     if isinstance(outcome, Failure):

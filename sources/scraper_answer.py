@@ -25,6 +25,7 @@ from sources.foreign import quote, retry_after_seconds
 from sources.scraper_fields import observation
 
 DEFAULT_RETRY_AFTER_SECONDS: Final = 60.0
+LONGEST_HOLD_SECONDS: Final = 60.0
 _QUOTED_BYTES = 4_096
 _SUCCESSES = range(200, 300)
 # RFC 9110, 15.5.9, and RFC 8470, 5.2: these two invite the same request again.

@@ -12,7 +12,7 @@ from domain.ports import Clock
 from domain.section import SectionKey
 from sources.answer import Answer
 from sources.pacing import Pace
-from sources.scraper_answer import DEFAULT_RETRY_AFTER_SECONDS, Parser
+from sources.scraper_answer import DEFAULT_RETRY_AFTER_SECONDS, LONGEST_HOLD_SECONDS, Parser
 from sources.slots import Slots
 from sources.wire import Wire
 
@@ -118,7 +118,8 @@ class Batch:
         self._outcomes.extend(Failure(key, error) for key in reversed(self._unasked))
         self._unasked.clear()
         seconds = error.retry_after_seconds
-        self._hold(DEFAULT_RETRY_AFTER_SECONDS if seconds is None else seconds)
+        # A longer wait is a pause, which is shown and can be ended (`actors.check`).
+        self._hold(DEFAULT_RETRY_AFTER_SECONDS if seconds is None else min(seconds, LONGEST_HOLD_SECONDS))
 
     def _due(self) -> int:
         """How many more requests may start by now."""

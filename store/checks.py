@@ -10,8 +10,9 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from domain.errors import RateLimitedError, UnauthorisedError, is_retryable
 from domain.observation import Failure, Outcome
-from domain.run import Batch, WaitReason
+from domain.run import MAX_ATTEMPTS, Batch, WaitReason
 from domain.section import SectionKey
+from store import suspects
 from store.database import Database
 from store.moments import to_ms
 from store.observations import Recorded, record
@@ -20,7 +21,6 @@ from store.runs import batch_of, count, finish_if_done, pending_column
 from store.schema import check_batches, runs
 from store.sections import revisions
 
-MAX_ATTEMPTS = 4
 # These speak of us, not of the section: they cost it no attempt, and the run's deadline bounds them. Whoever
 # has to wait longer for new credentials pauses the source (`store.pauses`).
 _WAITED_OUT = (RateLimitedError, UnauthorisedError)
@@ -68,6 +68,11 @@ class Checks:
             batch = batch_of(row)
             return replace(batch, revisions=revisions(connection, batch.pending))
 
+    def has_answers(self, run_id: str) -> bool:
+        """Whether the run has more answers than failures, so that a section that fails again is at fault."""
+        with self._database.read() as connection:
+            return suspects.answers(connection, run_id)
+
     def park(self, batch_id: int, due_at: datetime, waits_for: WaitReason, reason: str) -> None:
         """Leave the batch as it is until `due_at`, or until what it waits for has ended; costs no attempt.
 
@@ -106,10 +111,12 @@ class Checks:
             fresh = [outcome for outcome in outcomes if outcome.key in batch.pending]
             recorded = self._record(connection, fresh, revisions, now)
             remaining, failed = _remaining(batch, [each for each in fresh if each.key not in recorded.again])
-            checked = len(batch.pending) - len(remaining) - failed
-            counts = {"checked": checked, "failed": failed, "changed": recorded.changed}
+            checked = len(batch.pending) - len(remaining) - len(failed)
+            counts = {"checked": checked, "failed": len(failed), "changed": recorded.changed}
             notified = counts["notifications"] = recorded.notifications
             count(connection, batch.run_id, reason, **counts)
+            suspects.clear(connection, _recovered(batch, fresh))
+            suspects.blame(connection, batch.run_id, failed)
             due_at = max(retry_at, recorded.again_at or retry_at)
             _update_batch(connection, batch.id, remaining, due_at, waits_for)
             finished = not remaining and finish_if_done(connection, batch.run_id, now)
@@ -130,9 +137,15 @@ class Checks:
         return record(connection, answers, revisions, now, self._cooldown)
 
 
-def _remaining(batch: Batch, outcomes: Sequence[Outcome]) -> tuple[dict[SectionKey, int], int]:
-    """What is still pending after `outcomes`, and how many sections are finally given up on."""
-    remaining, failed = dict(batch.pending), 0
+def _recovered(batch: Batch, outcomes: Sequence[Outcome]) -> list[SectionKey]:
+    """What had failed before and is answered now."""
+    answered = [outcome.key for outcome in outcomes if not isinstance(outcome, Failure)]
+    return [key for key in answered if batch.pending[key]]
+
+
+def _remaining(batch: Batch, outcomes: Sequence[Outcome]) -> tuple[dict[SectionKey, int], list[SectionKey]]:
+    """What is still pending after `outcomes`, and the sections that are finally given up."""
+    remaining, failed = dict(batch.pending), list[SectionKey]()
     for outcome in outcomes:
         attempts = remaining.pop(outcome.key)
         if not isinstance(outcome, Failure):
@@ -142,7 +155,7 @@ def _remaining(batch: Batch, outcomes: Sequence[Outcome]) -> tuple[dict[SectionK
         if attempts < MAX_ATTEMPTS and (waits or is_retryable(outcome.error)):
             remaining[outcome.key] = attempts
         else:
-            failed += 1
+            failed.append(outcome.key)
     return remaining, failed
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from domain.run import ONE_SECTION, Batch, Run, RunState, WaitReason
+from domain.run import MAX_ATTEMPTS, ONE_SECTION, Batch, Run, RunState, WaitReason
 from domain.section import SectionKey, Stagger
 from store import audit, slots
 from store.audit import Entry
@@ -177,11 +177,12 @@ class Runs:
         with self._database.write() as connection:
             return connection.execute(taken).rowcount > 0
 
-    def start(
+    def start(  # noqa: PLR0913 - each is a fact of the start, by keyword
         self,
         run_id: str,
         batches: Iterable[Sequence[SectionKey]],
         *,
+        suspects: Collection[SectionKey] = (),
         fence: int,
         deferred: int,
         lifetime: timedelta,
@@ -189,6 +190,7 @@ class Runs:
     ) -> list[int]:
         """Set a queued run going with its batches; their ids, or none when the run is no longer queued.
 
+        `suspects` had no answer in their last run while others had: each has one attempt left.
         A dispatcher whose lease has passed to another (a higher `fence`) changes nothing.
         """
         planned = [list(batch) for batch in batches]
@@ -208,7 +210,9 @@ class Runs:
                 return []
             if connection.execute(_LEAVE_QUEUE, {"run_id": run_id} | started).rowcount == 0:
                 return []
-            ids = [_insert_batch(connection, run_id, batch, to_ms(now)) for batch in planned]
+            spent = dict.fromkeys(suspects, MAX_ATTEMPTS - 1)
+            pending = [{key: spent.get(key, 0) for key in batch} for batch in planned]
+            ids = [_insert_batch(connection, run_id, batch, to_ms(now)) for batch in pending]
             finish_if_done(connection, run_id, now)
             return ids
 
@@ -329,10 +333,12 @@ def pending_column(pending: dict[SectionKey, int]) -> list[list[str | int]]:
     return [[key.term, key.number, attempts] for key, attempts in pending.items()]
 
 
-def _insert_batch(connection: Connection, run_id: str, keys: Sequence[SectionKey], published_ms: int) -> int:
-    pending = pending_column(dict.fromkeys(keys, 0))
-    row = {"run_id": run_id, "source": keys[0].source, "pending": pending, "published_at_ms": published_ms}
-    return int(connection.execute(_INSERT_BATCH, row).scalar_one())
+def _insert_batch(
+    connection: Connection, run_id: str, pending: dict[SectionKey, int], published_ms: int
+) -> int:
+    source = next(iter(pending)).source
+    row = {"run_id": run_id, "source": source, "pending": pending_column(pending)}
+    return int(connection.execute(_INSERT_BATCH, row | {"published_at_ms": published_ms}).scalar_one())
 
 
 def run_of(row: RowMapping) -> Run:

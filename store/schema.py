@@ -67,6 +67,8 @@ sections = Table(
     Column("unreserved_seats", Integer),
     Column("doubts", JSON(none_as_null=True)),  # NULL where there are none
     Column("missing_since_ms", BigInteger, index=True),
+    # Runs in a row in which it had no answer while others had.
+    Column("failures", Integer, nullable=False, server_default="0", index=True),
     UniqueConstraint("source", "term", "number"),
 )
 

@@ -108,6 +108,12 @@ class Sections:
         with self._database.read() as connection:
             return [SectionKey(*row) for query in queries for row in connection.execute(query, values)]
 
+    def suspects(self, sources: Iterable[str]) -> set[SectionKey]:
+        """The sections of `sources` that had no answer in their last run, while others had."""
+        query = select(*_KEY).where(sections.c.failures > 0, _IS_OF_SOURCES)
+        with self._database.read() as connection:
+            return {SectionKey(*row) for row in connection.execute(query, {"sources": list(sources)})}
+
     def get(self, key: SectionKey) -> SectionState | None:
         """What is known of `key`, or None when nobody ever watched it."""
         with self._database.read() as connection:
@@ -152,7 +158,7 @@ def load(
 ) -> dict[SectionKey, tuple[int, SectionState]]:
     """The row id and state of each known section of `keys`; locked, in one order, until the commit."""
     found: dict[SectionKey, tuple[int, SectionState]] = {}
-    for (source, term), numbers in _by_term(keys).items():
+    for (source, term), numbers in by_term(keys).items():
         names = {"source": source, "term": term, "numbers": numbers}
         for row in connection.execute(_LOCK if lock else _LOAD, names).mappings():
             state = state_of(row)
@@ -164,7 +170,7 @@ def revisions(connection: Connection, keys: Iterable[SectionKey]) -> dict[Sectio
     """The revision of each known section of `keys`."""
     return {
         SectionKey(source, term, number): revision
-        for (source, term), numbers in _by_term(keys).items()
+        for (source, term), numbers in by_term(keys).items()
         for number, revision in connection.execute(
             _REVISIONS, {"source": source, "term": term, "numbers": numbers}
         )
@@ -177,7 +183,7 @@ def doubts_of(connection: Connection, term: Term) -> set[Doubt]:
     return {Doubt(name) for doubts in found for name in doubts}
 
 
-def _by_term(keys: Iterable[SectionKey]) -> dict[tuple[str, str], list[str]]:
+def by_term(keys: Iterable[SectionKey]) -> dict[tuple[str, str], list[str]]:
     """The numbers of each source and term, in one order, so that rivals lock rows one after another."""
     numbers: dict[tuple[str, str], list[str]] = {}
     for key in sorted(keys):

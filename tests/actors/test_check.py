@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import redis
@@ -9,8 +10,8 @@ from actors.check import check
 from actors.triggers import trigger_run
 from domain.errors import RateLimitedError, RejectedError, UpstreamError
 from domain.notice import NoticeState
-from domain.run import RunState
-from domain.section import Stagger
+from domain.run import Run, RunState
+from domain.section import SectionKey, Stagger
 from observability.checks.snapshot import SourceState
 from observability.checks.unavailable import required
 from operations import status
@@ -80,6 +81,69 @@ def test_a_failed_section_is_asked_again_and_costs_the_others_nothing(rollcall: 
     assert rollcall.catalog.calls[1] == [rollcall.key("12432")]
 
 
+def bad_and_good(rollcall: House, *, bad: int, good: int) -> tuple[list[SectionKey], list[SectionKey]]:
+    """Watched sections; the bad ones come first, and always fail."""
+    keys = [rollcall.key(str(10_000 + 2 * i)) for i in range(bad + good)]
+    for key in keys:
+        rollcall.watch(key.number)
+        rollcall.catalog.rows[key] = Row()
+    rollcall.catalog.errors = dict.fromkeys(keys[:bad], UpstreamError("500"))
+    return keys[:bad], keys[bad:]
+
+
+def live_through(rollcall: House, run: Run) -> Run:
+    while not (run := rollcall.reread(run)).state.is_final:
+        rollcall.pass_time(10)
+    return run
+
+
+def test_bad_sections_cost_the_others_one_recovery_and_later_nothing(rollcall: House) -> None:
+    bad, good = bad_and_good(rollcall, bad=30, good=100)
+    run = live_through(rollcall, rollcall.run())
+    assert (run.checked, run.failed, run.deferred) == (len(good), len(bad), 0)
+    for _ in range(3):
+        rollcall.clock.advance(1800)
+        before = rollcall.clock.now()
+        run = live_through(rollcall, rollcall.run())
+        assert (run.checked, run.failed, run.deferred) == (len(good), len(bad), 0)
+        assert rollcall.clock.now() == before  # no breaker opened, and each bad one was asked once
+        assert rollcall.services.breakers["scraper"].snapshot().state == "closed"
+
+
+def test_a_bad_section_that_answers_again_is_as_good_as_the_others(rollcall: House) -> None:
+    bad, good = bad_and_good(rollcall, bad=1, good=3)
+    live_through(rollcall, rollcall.run())
+    rollcall.catalog.errors.clear()
+    rollcall.clock.advance(1800)
+    assert rollcall.run().checked == len(good) + 1
+    assert not rollcall.services.store.sections.suspects(["scraper"])
+    rollcall.catalog.errors = dict.fromkeys(bad, UpstreamError("500"))
+    rollcall.clock.advance(1800)
+    run = rollcall.run()
+    assert (run.state, run.failed) == (RunState.RUNNING, 0)  # it has all its attempts again
+
+
+def test_a_source_that_fails_for_all_blames_no_section_and_opens_the_breaker(rollcall: House) -> None:
+    bad_and_good(rollcall, bad=12, good=0)
+    live_through(rollcall, rollcall.run())
+    assert rollcall.services.breakers["scraper"].snapshot().state == "open"
+    assert not rollcall.services.store.sections.suspects(["scraper"])
+
+
+def test_a_long_wait_that_a_source_names_is_a_pause_that_an_operator_ends(rollcall: House) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row()
+    rollcall.catalog.errors[rollcall.key()] = RateLimitedError("429", retry_after_seconds=1_209_600)
+    rollcall.run()
+    pause = rollcall.services.store.pauses.find("scraper")
+    assert pause is not None
+    assert (pause.by, pause.until - rollcall.clock.now()) == ("rollcall", timedelta(hours=1))
+    rollcall.catalog.errors.clear()
+    rollcall.pass_time(1)  # the run whose deadline the pause outlasts gives its section back
+    rollcall.services.store.pauses.resume("scraper")
+    assert rollcall.run().checked == 1
+
+
 def test_a_section_that_fails_four_times_is_given_up_and_the_run_finishes(rollcall: House) -> None:
     rollcall.watch()
     rollcall.catalog.errors[rollcall.key()] = UpstreamError("500")
@@ -125,7 +189,7 @@ def test_while_the_breaker_is_open_nothing_is_asked_and_no_attempt_is_lost(rollc
     assert len(rollcall.catalog.calls) == asked
     rollcall.catalog.errors.clear()
     rollcall.catalog.rows = {rollcall.key(str(number)): Row() for number in range(12430, 12450)}
-    rollcall.pass_time(21)
+    rollcall.pass_time(26)  # what has failed lets the fresh go first
     assert [len(call) for call in rollcall.catalog.calls[asked:]] == [3]
     rollcall.pass_time(2)
     run = rollcall.reread(run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -104,18 +104,25 @@ class _NeverStale(int):
 class IgnoresFences(Runs):
     """Starts a run for whoever once held the lease."""
 
-    def start(
+    def start(  # noqa: PLR0913 - as its base
         self,
         run_id: str,
         batches: Any,
         *,
+        suspects: Collection[SectionKey] = (),
         fence: int,
         deferred: int,
         lifetime: timedelta,
         now: datetime,
     ) -> list[int]:
         return super().start(
-            run_id, batches, fence=_NeverStale(fence), deferred=deferred, lifetime=lifetime, now=now
+            run_id,
+            batches,
+            suspects=suspects,
+            fence=_NeverStale(fence),
+            deferred=deferred,
+            lifetime=lifetime,
+            now=now,
         )
 
 

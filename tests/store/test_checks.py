@@ -15,9 +15,9 @@ from sqlalchemy.exc import DataError, IntegrityError
 from domain.changes import SectionState, advance
 from domain.errors import RateLimitedError, RejectedError, UpstreamError
 from domain.observation import Failure, Observation, Outcome
-from domain.run import RunState, WaitReason
+from domain.run import MAX_ATTEMPTS, RunState, WaitReason
 from domain.watch import Watch
-from store.checks import MAX_ATTEMPTS, Settled
+from store.checks import Settled
 from store.schema import notifications
 from tests.domain.timeline import wants
 from tests.store.desk import ADA, ALAN, GRACE, Desk, key
