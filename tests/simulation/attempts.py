@@ -27,6 +27,7 @@ class Auditor:
     skew_ms: int
     _since_ms: dict[int, int] = field(default_factory=dict)
     _deadlines_ms: dict[int, int] = field(default_factory=dict)
+    _spent: dict[int, dict[str, int]] = field(default_factory=dict)
 
     def problems(self, commit: Commit) -> Iterator[str]:
         given_up: Counter[int] = Counter()
@@ -37,8 +38,12 @@ class Auditor:
         for batch, number, before, after in commit.of("check_batches"):
             since_ms = self._since_ms.setdefault(batch, commit.at_ms)
             left = {row[1]: row[2] for row in after or []}
-            yield from self._invented(commit, left, since_ms)
-            excusable[number] += self._excusable(commit, number, _gone(before, left), since_ms)
+            if before is None:
+                self._spent[batch] = left
+                yield from self._blamed(commit, left)
+            spent = self._spent[batch]
+            yield from self._invented(commit, left, since_ms, spent)
+            excusable[number] += self._excusable(commit, number, _gone(before, left), since_ms, spent)
             if after is None:
                 del self._since_ms[batch]
         for number, count in given_up.items():
@@ -46,16 +51,30 @@ class Auditor:
                 told = f"gave {count} sections up, {excusable[number]} with reason"
                 yield f"{commit.at_ms}: run {number} {told}"
 
-    def _invented(self, commit: Commit, attempts: dict[str, int], since_ms: int) -> Iterator[str]:
+    def _blamed(self, commit: Commit, spent: dict[str, int]) -> Iterator[str]:
+        """A section has fewer attempts in a run only after it was given up in an earlier one."""
+        for section, count in spent.items():
+            earlier = [ask for ask in self.asks[section] if ask.at_ms <= commit.at_ms]
+            if count and not _failures(earlier, 0):
+                yield f"{commit.at_ms}: {section} begins with {count} attempts and has never failed"
+
+    def _invented(
+        self, commit: Commit, attempts: dict[str, int], since_ms: int, spent: dict[str, int]
+    ) -> Iterator[str]:
         for section, count in attempts.items():
-            if count > len(_failures(self.asks[section], since_ms)):
+            if count > spent[section] + len(_failures(self.asks[section], since_ms)):
                 yield f"{commit.at_ms}: {section} has {count} attempts that nobody made"
 
-    def _excusable(self, commit: Commit, number: int, gone: list[str], since_ms: int) -> int:
+    def _excusable(
+        self, commit: Commit, number: int, gone: list[str], since_ms: int, spent: dict[str, int]
+    ) -> int:
         """How many of the sections that left a batch may be given up: after four failures, a lasting one,
         or the run's deadline."""
         is_over = commit.at_ms + self.skew_ms >= self._deadlines_ms.get(number, _NEVER_MS)
-        return sum(is_over or _is_hopeless(self.asks[section], since_ms) for section in gone)
+        return sum(
+            is_over or _is_hopeless(self.asks[section], since_ms, _REAL_ATTEMPTS - spent[section])
+            for section in gone
+        )
 
 
 def problems(world: World, commits: Iterable[Commit]) -> list[str]:
@@ -77,6 +96,6 @@ def _failures(asks: list[Ask], since_ms: int) -> list[Failure]:
     return [one for one in outcomes if isinstance(one, Failure) and not isinstance(one.error, free)]
 
 
-def _is_hopeless(asks: list[Ask], since_ms: int) -> bool:
+def _is_hopeless(asks: list[Ask], since_ms: int, attempts: int) -> bool:
     failures = _failures(asks, since_ms)
-    return len(failures) >= _REAL_ATTEMPTS or any(not is_retryable(one.error) for one in failures)
+    return len(failures) >= attempts or any(not is_retryable(one.error) for one in failures)
