@@ -19,7 +19,8 @@ def decode(content: bytes) -> str:
     """`content` as text, without a byte order mark.
 
     What is not UTF-8 and has no mark is UTF-16 where every other byte of its beginning is 0, else
-    Windows-1252, which holds Latin-1's letters. Raises: InvalidInputError for what is none of these.
+    Windows-1252, which holds Latin-1's letters. UTF-8 with a damaged byte is refused: as Windows-1252 it
+    would name other addresses. Raises: InvalidInputError for what is none of these.
     """
     if content.startswith(_WORKBOOK):
         raise InvalidInputError({"body": "is a workbook, such as .xlsx or .ods: save it as CSV"})
@@ -31,8 +32,9 @@ def decode(content: bytes) -> str:
         return _decoded(content, unmarked)
     try:
         return content.decode()
-    except UnicodeDecodeError:
-        return _decoded(content, "windows-1252")
+    except UnicodeDecodeError as error:
+        is_damaged = not content[: error.start].isascii()  # Windows-1252's first letter is no UTF-8 already
+        return _decoded(content, "utf-8" if is_damaged else "windows-1252")
 
 
 def _unmarked_utf16(sample: bytes) -> str | None:
@@ -48,5 +50,6 @@ def _decoded(content: bytes, encoding: str) -> str:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content[: error.start].decode(encoding, "replace").count("\n") + 1
-        problem = f"has bytes in line {line} that are neither UTF-8 nor {encoding}"
+        wanted = "not UTF-8, as those before are" if encoding == "utf-8" else f"neither UTF-8 nor {encoding}"
+        problem = f"has bytes in line {line} that are {wanted}"
         raise InvalidInputError({"body": problem}) from error

@@ -44,6 +44,8 @@ def test_a_stray_zero_makes_no_utf_16(content: bytes) -> None:
         (b"PK\x03\x04\x14\x00", "is a workbook, such as .xlsx or .ods: save it as CSV"),
         (b"email\n\xe9\n\x81", "has bytes in line 3 that are neither UTF-8 nor windows-1252"),
         (b"\xff\xfea\x00\n\x00b", "has bytes in line 2 that are neither UTF-8 nor utf-16-le"),
+        ("ü\nb".encode() + b"\xff", "has bytes in line 2 that are not UTF-8, as those before are"),
+        ("ü\nü".encode()[:-1], "has bytes in line 2 that are not UTF-8, as those before are"),
     ],
 )
 def test_what_cannot_be_read_is_named(content: bytes, wrong: str) -> None:
