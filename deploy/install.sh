@@ -154,6 +154,8 @@ install_caddyfile() {
         sha256sum <"$ours" >"$installed"
     else
         say "$caddyfile is your own and stays: compare it with $ours, and reload Caddy"
+        grep -qi '^[^#]*header_up *x-rollcall-proxy' "$caddyfile" ||
+            say "it must send X-Rollcall-Proxy (docs/operations.md): without it all clients share one limit for sign-ins"
     fi
 }
 

@@ -131,7 +131,12 @@ def test_a_caddyfile_that_an_operator_wrote_stays_and_is_named(source: Path, mac
     before = state(machine)
     told = install(source, machine, "--no-start")  # nor need it be told the domain again
     assert f"{caddyfile} is your own and stays" in told
+    assert "it must send X-Rollcall-Proxy" in told
     assert state(machine) == before
+    caddyfile.write_text(f"{ours}\n# an operator's\n")
+    told = install(source, machine, "--no-start")
+    assert f"{caddyfile} is your own and stays" in told
+    assert "X-Rollcall-Proxy" not in told
     caddyfile.write_text(ours)
 
 
@@ -143,8 +148,9 @@ def test_a_caddyfile_that_is_still_as_installed_is_replaced_by_the_next_one(tmp_
         assert carry_out(tmp_path, f"printf '{text}' >'{ours}' && install_caddyfile") == []
         assert caddyfile.read_text() == text
     caddyfile.write_text(f"{text}# an operator's\n")
-    (told,) = carry_out(tmp_path, f"echo '# another mend' >>'{ours}' && install_caddyfile")
+    told, asked = carry_out(tmp_path, f"echo '# another mend' >>'{ours}' && install_caddyfile")
     assert f"{caddyfile} is your own and stays: compare it with {ours}" in told
+    assert "it must send X-Rollcall-Proxy" in asked
     assert caddyfile.read_text() == f"{text}# an operator's\n"
 
 
