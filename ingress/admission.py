@@ -44,10 +44,10 @@ _HEALTH = Limits("health", bodies=1, body_seconds=2, threads=2, waiting=500)  # 
 _METRICS = Limits("metrics", bodies=1, body_seconds=2, threads=1, waiting=8)
 _STUDENTS = Limits("students", bodies=8, body_seconds=5, threads=3, waiting=200)
 _WEBHOOKS = Limits("webhooks", bodies=32, body_seconds=5, threads=2, waiting=64)
-_CONSOLE = Limits("console", bodies=8, body_seconds=30, threads=3, waiting=32)
-_API = Limits(
-    "api", bodies=16, body_seconds=60, threads=3, waiting=128
-)  # callers with a token, and what is left
+_SIGN_IN = Limits("sign-in", bodies=8, body_seconds=5, threads=1, waiting=32)  # strangers, before the door
+_CONSOLE = Limits("console", bodies=8, body_seconds=30, threads=2, waiting=32)  # who is signed in
+_RUNBOOK = Limits("runbook", bodies=1, body_seconds=2, threads=1, waiting=64)
+_API = Limits("api", bodies=16, body_seconds=60, threads=3, waiting=128)  # callers with a token
 
 CLASSES = {
     "/livez": _PROBES,
@@ -57,8 +57,13 @@ CLASSES = {
     "/unsubscribe": _STUDENTS,
     "/webhooks": _WEBHOOKS,
     "/console": _CONSOLE,
+    "/console/sign-in": _SIGN_IN,
+    "/console/sign-out": _SIGN_IN,
+    "/console/static": _SIGN_IN,
+    "/runbook": _RUNBOOK,
 }
-"""The limits of a request, by the first part of its path."""
+"""The limits of a request, by the first or the first two parts of its path. What is open to strangers shares
+no class with what is not: the rest of the API does its work on the event loop until a token is shown."""
 
 NAMES = sorted({limits.name for limits in (*CLASSES.values(), _API)})
 
@@ -71,8 +76,9 @@ class Admission:
 
     def lane(self, path: str) -> Lane:
         """The places of the class to which a request for `path` belongs."""
-        first = "/" + path[1:].partition("/")[0]
-        return self._lanes[CLASSES.get(first, _API)]
+        parts = path.split("/")
+        first, two = "/".join(parts[:2]), "/".join(parts[:3])
+        return self._lanes[CLASSES.get(two) or CLASSES.get(first, _API)]
 
 
 class Lane:

@@ -12,6 +12,7 @@ import pytest
 from ingress.admission import CLASSES, NAMES, Admission, Lane, Limits
 from ingress.problems import ProblemError
 from observability.families import REFUSED
+from tests.ingress.console.visitor import sign_in, stranger, visitor
 from tests.ingress.site import Site
 from tests.support.house import LINKS
 from tests.support.stack import wait_until
@@ -21,19 +22,23 @@ SMALL = Limits("small", bodies=1, body_seconds=0.0, threads=1, waiting=1)
 
 
 @contextmanager
-def half_sent(site: Site, path: str) -> Iterator[socket.socket]:
+def half_sent(site: Site, path: str, content_type: str = "application/json") -> Iterator[socket.socket]:
     """A request whose body never ends."""
     address = urlsplit(site.url)
     with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-        connection.sendall(head.encode() + b"Content-Length: 5000\r\n\r\n{")
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\n"
+        head += "Sec-Fetch-Site: same-origin\r\nContent-Length: 5000\r\n\r\n{"
+        connection.sendall(head.encode())
         yield connection
 
 
 def test_every_class_is_named_and_all_threads_fit_the_pool_of_the_database() -> None:
-    assert NAMES == ["api", "console", "health", "metrics", "probes", "students", "webhooks"]
+    names = "api console health metrics probes runbook sign-in students webhooks"
+    assert " ".join(NAMES) == names
     on_the_database = [
-        limits.threads for limits in CLASSES.values() if limits.name not in {"probes", "health"}
+        limits.threads
+        for limits in set(CLASSES.values())
+        if limits.name not in {"probes", "health", "runbook"}
     ]
     shared_readings, console_stream, api = 2, 1, 3
     assert sum(on_the_database) + shared_readings + console_stream + api <= 15
@@ -45,7 +50,13 @@ def test_every_class_is_named_and_all_threads_fit_the_pool_of_the_database() -> 
         ("/livez", "probes"),
         ("/health", "health"),
         ("/webhooks/stripe", "webhooks"),
+        ("/console", "console"),
         ("/console/runs", "console"),
+        ("/console/sign-in", "sign-in"),
+        ("/console/sign-in/link", "sign-in"),
+        ("/console/sign-out", "sign-in"),
+        ("/console/sign-ins", "console"),
+        ("/runbook/no-worker", "runbook"),
         ("/unsubscribe", "students"),
         ("/watches", "api"),
         ("/", "api"),
@@ -79,6 +90,16 @@ def test_a_slow_body_of_an_unsubscription_holds_no_place(site: Site) -> None:
         for _ in range(CLASSES["/unsubscribe"].bodies + 1):
             held.enter_context(half_sent(site, path))
         assert site.client.post(path, content=b"List-Unsubscribe=One-Click").status_code == 200
+
+
+def test_strangers_who_sign_in_slowly_hold_no_place_of_those_who_are_signed_in(site: Site) -> None:
+    form = "application/x-www-form-urlencoded"
+    with visitor(site) as signed_in, stranger(site) as late, ExitStack() as held:
+        for _ in range(CLASSES["/console/sign-in"].bodies):
+            held.enter_context(half_sent(site, "/console/sign-in", form))
+        wait_until(lambda: sign_in(late).status_code == 503, "every place is taken")
+        chosen = signed_in.post("/console/theme", data={"theme": "dark", "back": "/console/"})
+        assert (chosen.status_code, signed_in.get("/console/runs").status_code) == (303, 200)
 
 
 def test_a_body_that_does_not_arrive_in_time_is_408() -> None:
