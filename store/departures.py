@@ -210,10 +210,11 @@ def _objection(row: RowMapping, now_ms: int) -> str | None:
         return OPTED_OUT
     if row["suppressed"] is not None:
         return f"mail to the address is suppressed ({row['suppressed']})"
-    is_farewell = "ended_watches" in row["facts"]  # it stands for every watch that ended with its term
-    if row["ended_at_ms"] is not None and not is_farewell:
+    if "ended_watches" in row["facts"]:
+        return None  # a farewell stands for every watch that ended with its term, whatever is listed since
+    if row["ended_at_ms"] is not None:
         return f"the watch has ended ({row['ended_reason']})"
-    if (row["paused_until_ms"] or 0) > now_ms and not is_farewell:
+    if (row["paused_until_ms"] or 0) > now_ms:
         return "the watch is paused"
     unsent = Unsent(Kind(row["kind"]), row["episode"], row["min_seats"], row["facts"]["instructor"])
     return outdated(unsent, Standing(**{name: row[name] for name in _STANDING}))

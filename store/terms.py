@@ -22,12 +22,14 @@ from store.schema import notifications, sections, watches
 
 _IS_OF_TERM = (sections.c.source == bindparam("of_source")) & (sections.c.term == bindparam("of_term"))
 _IS_ACTIVE = watches.c.ended_at_ms.is_(None)
+# Sections before watches, by id: the order in which `store.checks` locks them.
+_LOCK_SECTIONS = select(sections.c.id).where(_IS_OF_TERM).order_by(sections.c.id).with_for_update()
 _LOCK_ACTIVE = (
     select(watches.c.id.label("watch_id"), watches.c.email, sections)
     .join(sections)
     .where(_IS_OF_TERM, _IS_ACTIVE)
     .order_by(watches.c.email, watches.c.id)
-    .with_for_update()
+    .with_for_update(of=watches, key_share=True)
 )
 _OF_TERM = watches.c.section_id.in_(select(sections.c.id).where(_IS_OF_TERM))
 _END = update(watches).where(_OF_TERM, _IS_ACTIVE).values(ended_reason=ENDED)
@@ -70,6 +72,7 @@ class Terms:
         """End every active watch of `term`, and write one notification to each person who has one."""
         this = {"of_source": term[0], "of_term": term[1]}
         with self._database.write() as connection:
+            connection.execute(_LOCK_SECTIONS, this).all()
             rows = connection.execute(_LOCK_ACTIVE, this).mappings().all()
             people = [list(own) for _, own in groupby(rows, key=lambda row: row["email"])]
             if rows:

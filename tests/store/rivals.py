@@ -57,7 +57,7 @@ def overlapping(database: Database, first: Callable[[Database], T], second: Call
 
         def let_second_run() -> None:
             following.append(threads.submit(second))
-            wait_until(lambda: following[0].done() or _is_any_blocked(database), "the second did nothing")
+            wait_until(lambda: following[0].done() or is_any_blocked(database), "the second did nothing")
 
         held = HeldDatabase(database, let_second_run)
         try:
@@ -66,6 +66,6 @@ def overlapping(database: Database, first: Callable[[Database], T], second: Call
             held.close()
 
 
-def _is_any_blocked(database: Database) -> bool:
+def is_any_blocked(database: Database) -> bool:
     with database.read() as connection:
         return bool(connection.execute(_IS_ANY_BLOCKED).scalar())

@@ -88,8 +88,20 @@ def test_a_term_can_be_watched_again_after_it_was_ended(desk: Desk) -> None:
     _watch_old(desk, ADA)
     _check_old(desk, is_listed=True)
     Terms(desk.database).end(OLD, desk.clock.now())
+    assert desk.send() == [ADA]
     _watch_old(desk, ADA)
     desk.clock.advance(60)
     _check_old(desk, is_listed=True)
     assert Terms(desk.database).end(OLD, desk.clock.now()) == EndedTerm(3, 1)
+    assert desk.send() == [ADA]
+
+
+def test_an_ended_term_is_told_also_where_its_sections_are_seen_again_before_the_mail_left(
+    desk: Desk,
+) -> None:
+    _watch_old(desk, ADA)
+    _check_old(desk, is_listed=True)
+    asked = desk.ask(*_old())
+    Terms(desk.database).end(OLD, desk.clock.now())
+    desk.settle(asked.id, *(Observation(each, desk.clock.now(), 1, 30, None) for each in _old()), asked=asked)
     assert desk.send() == [ADA]
