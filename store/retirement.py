@@ -19,8 +19,14 @@ _IS_GONE = IS_KNOWN & sections.c.retired.is_(False) & (sections.c.misses >= MISS
 _IS_OF_SOURCE = sections.c.source == bindparam("of_source")
 _IS_OF_TERM = _IS_OF_SOURCE & sections.c.term.in_(bindparam("of_terms", expanding=True))
 _GONE_TERMS = select(sections.c.source, sections.c.term).where(_IS_GONE).distinct()
-_GONE = select(sections).where(_IS_GONE, _IS_OF_TERM).with_for_update()
-_DOUBT = update(sections).where(_IS_GONE, _IS_OF_TERM).values(misses=MISSES_TO_RETIRE - 1)
+# What another transaction is writing is left to the end of its own run: two runs that end at once hold each
+# some of the sections that both find missing.
+_GONE = select(sections).where(_IS_GONE, _IS_OF_TERM).with_for_update(skip_locked=True)
+_DOUBT = (
+    update(sections)
+    .where(sections.c.id.in_(_GONE.with_only_columns(sections.c.id)))
+    .values(misses=MISSES_TO_RETIRE - 1)
+)
 _PRESENCE = (
     select(
         sections.c.source,

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
+from domain.changes import MISSES_TO_RETIRE, SeatsRose
 from domain.job import NewJob, Profile
 from domain.notice import NoticeState
+from domain.section import SectionKey
+from store import notices
+from store.database import Database
 from store.jobs import Jobs
 from store.outbox import LostBatchError, MailBatch, Outbox
 from store.pauses import ROLLCALL, Pauses
 from store.runs import Runs
+from store.schema import sections
+from store.sections import load
+from store.terms import EndedTerm, Terms
 from store.watches import Watches
 from tests.store.desk import ADA, LEASE, LIFETIME, Desk, key
-from tests.store.rivals import overlapping
+from tests.store.rivals import is_any_blocked, overlapping
+from tests.support.stack import wait_until
 
 pytestmark = pytest.mark.parametrize("backend", ["postgresql"])
 COOLDOWN = timedelta(minutes=10)
@@ -23,6 +33,11 @@ COOLDOWN = timedelta(minutes=10)
 
 def _claim(desk: Desk, outbox: Outbox, limit: int = 100, at: datetime | None = None) -> MailBatch | None:
     return outbox.claim(at or desk.clock.now(), limit=limit, lease=LEASE)
+
+
+def _lock(database: Database, *keys: SectionKey) -> None:
+    with database.write() as connection:
+        load(connection, keys)
 
 
 def test_an_opening_that_is_seen_while_another_is_collected_waits_for_the_cooldown(desk: Desk) -> None:
@@ -131,3 +146,32 @@ def test_a_sender_that_hands_over_while_its_batch_dissolves_hands_nothing_over(d
     claimed, is_handed_over = overlapping(desk.database, lambda held: _claim(desk, Outbox(held)), hand_over)
     assert claimed is not None
     assert not is_handed_over
+
+
+def test_a_term_ends_while_a_check_of_it_writes_what_is_news(desk: Desk) -> None:
+    now = desk.clock.now()
+    desk.watch()
+    desk.show(0)
+    with ThreadPoolExecutor(1) as threads, desk.database.write() as connection:
+        row_id, state = load(connection, [key()])[key()]
+        ended = threads.submit(Terms(desk.database).end, ("scraper", "2261"), now)
+        wait_until(lambda: is_any_blocked(desk.database), "the term did not wait")
+        assert notices.add(connection, [(row_id, state, SeatsRose(0, 1, 1))], now, timedelta(0)) == 1
+    assert ended.result() == EndedTerm(1, 1)
+
+
+def test_a_run_that_ends_retires_no_section_that_another_is_writing_and_waits_for_none(desk: Desk) -> None:
+    numbers = [str(number) for number in range(12430, 12440)]
+    for number in numbers:
+        desk.watch(number)
+    desk.check(*(desk.seen(1, number=number) for number in numbers))
+    with desk.database.write() as connection:
+        of_first = sections.c.number == numbers[0]
+        connection.execute(update(sections).where(of_first).values(misses=MISSES_TO_RETIRE))
+    _, settled = overlapping(
+        desk.database,
+        lambda held: _lock(held, key(numbers[0])),
+        lambda: desk.check(desk.seen(1, number=numbers[1])),
+    )
+    assert (settled.run_finished, settled.notifications) == (True, 0)
+    assert desk.check(desk.seen(1, number=numbers[1])).notifications == 1
