@@ -95,6 +95,8 @@ def is_current(state: SectionState, asked_revision: int | None) -> bool:
 
 def advance(state: SectionState, seen: Observation) -> tuple[SectionState, tuple[Change, ...]]:
     """The state after `seen`, and the changes that it makes, in the order they are told."""
+    if state.retired:  # its watchers were told that it is gone: when it is listed again, its seats open
+        state = replace(state, open_seats=0)
     open_seats = open_seats_after(state, seen)
     openings, rises = _opened(state, open_seats)
     assignments, named = _assigned(state, seen.instructor)
@@ -154,11 +156,8 @@ def open_seats_after(state: SectionState, seen: Observation) -> int | None:
 
 
 def _opened(state: SectionState, after: int | None) -> tuple[int, tuple[Change, ...]]:
-    """The count of openings with `after` open seats, and the rise that it is.
-
-    The watchers of a retired section were told that it is gone: when it is listed again, its seats open.
-    """
-    before = 0 if state.retired else state.open_seats
+    """The count of openings with `after` open seats, and the rise that it is."""
+    before = state.open_seats
     if before is None or after is None or after <= before:
         return state.openings, ()
     openings = state.openings + (before == 0)

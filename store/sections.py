@@ -31,7 +31,8 @@ from store.schema import section_history, sections, watches
 
 _HISTORY_LIMIT = 500
 _CHUNK = 500  # databases bound the number of parameters
-LISTED_AGAIN = {"retired": False, "misses": 0, "missing_since_ms": None}
+# As in `domain.changes.advance`: what a section that was retired has open is news.
+_LISTED_AGAIN = {"retired": False, "misses": 0, "missing_since_ms": None, "open_seats": 0}
 LOOK_AGAIN_AFTER = timedelta(days=1)
 RETIRED_AT_ONCE = 100
 """How many retired sections one run looks for again: they take the requests of those that are listed."""
@@ -223,7 +224,7 @@ def _ensure(connection: Connection, keys: Sequence[SectionKey]) -> dict[SectionK
     found = find_or_add(connection, keys)
     retired = [row_id for row_id, state in found.values() if state.retired]
     if retired:
-        connection.execute(update(sections).where(sections.c.id.in_(retired)).values(**LISTED_AGAIN))
+        connection.execute(update(sections).where(sections.c.id.in_(retired)).values(**_LISTED_AGAIN))
     return {key: row_id for key, (row_id, _) in found.items()}
 
 

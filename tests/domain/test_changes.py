@@ -201,6 +201,13 @@ def test_any_observation_forgets_the_misses_and_the_retirement(observation: Obse
     assert (back.misses, back.retired, back.retirements) == (0, False, 1)
 
 
+def test_a_retired_section_that_is_listed_without_its_seats_opens_when_they_are_told() -> None:
+    gone, _ = retire(fold([seen(0, 4)])[0])
+    back, changes = advance(gone, seen(1, None))
+    assert changes == ()
+    assert advance(back, seen(2, 4))[1] == (SeatsRose(0, 4, 1),)
+
+
 def test_each_retirement_is_an_episode_of_its_own() -> None:
     first, change = retire(SectionState(KEY, misses=3))
     assert (first.retired, change) == (True, SectionRetired(1))

@@ -5,7 +5,6 @@ from dataclasses import replace
 from sqlalchemy import update
 
 from domain.changes import MISSES_TO_RETIRE, SectionState
-from domain.notice import NoticeState
 from domain.observation import Missing, Outcome
 from domain.section import Stagger
 from domain.watch import Kind, Watch
@@ -154,7 +153,8 @@ def test_a_section_that_came_back_can_retire_again_and_is_told_again(desk: Desk)
     desk.watch("12430")
     _round(desk)
     _round(desk, "12430", times=MISSES_TO_RETIRE)
-    assert desk.states() == [(1, NoticeState.PENDING), (2, NoticeState.PENDING)]
+    told = [each.notice for each in desk.notices() if each.notice.kind is Kind.SECTION_RETIRED]
+    assert [each.episode for each in told] == [1, 2]
 
 
 def test_a_section_that_retired_stays_so_and_is_told_once(desk: Desk) -> None:
@@ -163,12 +163,14 @@ def test_a_section_that_retired_stays_so_and_is_told_once(desk: Desk) -> None:
     assert len(desk.notices()) == 1
 
 
-def test_a_section_that_comes_back_with_its_seats_opens_nothing(desk: Desk) -> None:
+def test_a_section_that_somebody_else_asks_for_opens_for_its_watchers_when_it_is_listed(desk: Desk) -> None:
     _watch_all(desk)
     _round(desk, "12430", times=MISSES_TO_RETIRE)
-    desk.watch("12430")
+    desk.watch("12430", GRACE)
     _round(desk)
-    assert [stored.notice.kind for stored in desk.notices()] == [Kind.SECTION_RETIRED]
+    told = [(each.notice.email, each.notice.kind) for each in desk.notices()]
+    assert told[0] == (ADA, Kind.SECTION_RETIRED)
+    assert told[1:] == [(ADA, Kind.SEAT_AVAILABLE), (GRACE, Kind.SEAT_AVAILABLE)]
 
 
 def _relist(desk: Desk, open_seats: int) -> None:
