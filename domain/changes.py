@@ -119,9 +119,13 @@ def advance(state: SectionState, seen: Observation) -> tuple[SectionState, tuple
 
 
 def miss(state: SectionState, missing: Missing) -> SectionState:
-    """The state after the source said that it has no such section; never "closed"."""
+    """The state after the source said that it has no such section; never "closed".
+
+    A doubt counts looks in a row, so this ends it.
+    """
     return replace(
         state,
+        doubts={},
         revision=state.revision + 1,
         observed_at=missing.observed_at,
         misses=state.misses + 1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 
 from sqlalchemy import Connection
 
@@ -70,7 +70,7 @@ def _moves(
 ) -> tuple[list[Move], set[SectionKey]]:
     """How each section moves, and whose openings are to be confirmed."""
     seen = [(state, answer) for state, answer in look if isinstance(answer, Observation)]
-    judged = judge(seen, partial(doubts_of, connection))
+    judged = judge(seen, cache(partial(doubts_of, connection)))
     moves: list[Move] = [advance(each.state, each.seen) for each in judged]
     moves += [(miss(state, answer), ()) for state, answer in look if isinstance(answer, Missing)]
     return moves, {each.state.key for each in judged if each.is_unconfirmed_opening}

@@ -86,6 +86,8 @@ _DOUBTS = select(sections.c.doubts).where(
     sections.c.source == bindparam("source"),
     sections.c.term == bindparam("term"),
     sections.c.doubts.is_not(None),
+    sections.c.retired.is_(False),
+    IS_WATCHED,  # what is asked no more keeps its doubts for good
 )
 _REVISIONS = _LOAD.with_only_columns(sections.c.number, sections.c.revision)
 
@@ -179,7 +181,7 @@ def revisions(connection: Connection, keys: Iterable[SectionKey]) -> dict[Sectio
 
 
 def doubts_of(connection: Connection, term: Term) -> set[Doubt]:
-    """The doubts that sections of a term, of a source, have at present."""
+    """The doubts that the watched sections of a term, of a source, have at present."""
     found = connection.execute(_DOUBTS, {"source": term[0], "term": term[1]}).scalars()
     return {Doubt(name) for doubts in found for name in doubts}
 

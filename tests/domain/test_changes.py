@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.changes import (
+    Doubt,
     InstructorAssigned,
     SeatsRose,
     SectionRetired,
@@ -188,6 +189,11 @@ def test_missing_is_never_closed() -> None:
     gone = miss(miss(state, Missing(KEY, at(1))), Missing(KEY, at(2)))
     assert (gone.open_seats, gone.instructor, gone.openings, gone.misses) == (4, "Ada Lovelace", 0, 2)
     assert advance(gone, seen(3, 4))[1] == ()
+
+
+def test_a_section_that_is_missing_is_doubted_no_longer() -> None:
+    state = replace(fold([seen(0, 4)])[0], doubts={Doubt.FULL: 2})
+    assert miss(state, Missing(KEY, at(1))).doubts == {}
 
 
 def test_a_section_that_was_never_seen_can_be_missed() -> None:

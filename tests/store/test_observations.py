@@ -40,6 +40,17 @@ def test_a_term_that_loses_all_its_seats_for_a_while_mails_nobody(desk: Desk) ->
     assert len(desk.notices()) == 1
 
 
+def test_a_doubt_about_a_section_that_nobody_watches_any_more_holds_no_other_up(desk: Desk) -> None:
+    _watch_all(desk, 3)
+    watch = desk.watch(NUMBERS[0])
+    desk.check(*_look(desk, 0))
+    desk.watches.end(watch.id, "stopped by the operator", desk.clock.now())
+    desk.check(*_look(desk, 3)[1:])
+    desk.check(*_look(desk, 0)[1:2])
+    desk.check(*_look(desk, 3)[1:2])
+    assert len(desk.notices()) == 1
+
+
 def test_a_term_that_is_really_closed_is_known_to_be_after_three_looks(desk: Desk) -> None:
     _watch_all(desk, 3)
     for known in ((3, 40), (3, 40), (0, 0)):
