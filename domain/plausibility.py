@@ -46,8 +46,8 @@ def judge(
     Shape: a look is what one batch showed. `doubts_of` gives the doubts that a term has already; it is asked
     only for a term of which the look shows too few sections to tell.
     """
-    mass = _mass_changes(look, doubts_of)
-    return [_judged(state, seen, mass) for state, seen in look]
+    mass, lasting = _mass_changes(look, doubts_of), _lasting(look)
+    return [_judged(state, seen, mass, lasting) for state, seen in look]
 
 
 def _mass_changes(
@@ -63,7 +63,23 @@ def _mass_changes(
     }
 
 
-def _judged(state: SectionState, seen: Observation, mass: set[tuple[Term, Doubt]]) -> Judged:
+def _lasting(look: Sequence[tuple[SectionState, Observation]]) -> set[tuple[Term, Doubt]]:
+    """The doubted changes that most of their sections in the look still show."""
+    balance: Counter[tuple[Term, Doubt]] = Counter()
+    for state, seen in look:
+        if state.doubts:
+            shown = set(_shown(state, seen))
+            for doubt in state.doubts.keys() & set(_possible(state, seen)):
+                balance[_term(state), doubt] += 1 if doubt in shown else -1
+    return {place for place, more in balance.items() if more > 0}
+
+
+def _judged(
+    state: SectionState,
+    seen: Observation,
+    mass: set[tuple[Term, Doubt]],
+    lasting: set[tuple[Term, Doubt]],
+) -> Judged:
     shown, possible = set(_shown(state, seen)), set(_possible(state, seen))
     looks = {doubt: state.doubts.get(doubt, 0) + 1 for doubt in shown}
     doubted = {
@@ -75,7 +91,8 @@ def _judged(state: SectionState, seen: Observation, mass: set[tuple[Term, Doubt]
     if not doubted and not state.doubts:
         return Judged(state, seen)
     ended = state.doubts.keys() - shown - kept.keys()
-    base = replace(_moved_on(state, seen, ended), doubts=kept | doubted)
+    alone = {doubt for doubt in ended if (_term(state), doubt) in lasting}
+    base = replace(_moved_on(state, seen, ended, alone), doubts=kept | doubted)
     return Judged(base, _without(seen, doubted), Doubt.OPEN in doubted)
 
 
@@ -128,15 +145,18 @@ def _without(seen: Observation, doubted: Collection[Doubt]) -> Observation:
     return seen
 
 
-def _moved_on(state: SectionState, seen: Observation, ended: Collection[Doubt]) -> SectionState:
+def _moved_on(
+    state: SectionState, seen: Observation, ended: Collection[Doubt], alone: Collection[Doubt]
+) -> SectionState:
     """The state from which `seen` is news: what is as before the doubt is none.
 
     A section that is neither as before nor as it was doubted has moved on, so that the doubt was wrong: what
-    opened or was assigned since then must not be lost.
+    opened or was assigned since then must not be lost. So has one that is as before `alone`, while most of
+    the others still show the change: a catalog that is repaired comes back as a whole.
     """
-    if Doubt.FULL in ended and open_seats_after(state, seen) != state.open_seats:
+    if Doubt.FULL in ended and (Doubt.FULL in alone or open_seats_after(state, seen) != state.open_seats):
         state = replace(state, open_seats=0)
-    if Doubt.UNASSIGNED in ended and seen.instructor != state.instructor:
+    if Doubt.UNASSIGNED in ended and (Doubt.UNASSIGNED in alone or seen.instructor != state.instructor):
         state = replace(state, instructor=UNASSIGNED)
     return state
 

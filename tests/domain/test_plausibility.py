@@ -102,6 +102,13 @@ def test_what_moved_on_since_it_was_doubted_is_news() -> None:
     assert changes == [SeatsRose(0, 1, 1), InstructorAssigned(GRACE, 1)]
 
 
+def test_what_comes_back_alone_as_it_was_has_opened_and_is_assigned_again() -> None:
+    states, _ = see(campus((1, 40, ADA)), (0, 40, UNASSIGNED))
+    states, changes = see(states, (1, 40, ADA), *[(0, 40, UNASSIGNED)] * 9)
+    assert changes == [SeatsRose(0, 1, 1), InstructorAssigned(ADA, 1)]
+    assert see(states, (1, 40, ADA))[1] == []
+
+
 def test_what_fell_while_there_was_no_capacity_did_not_open() -> None:
     states, _ = see(campus(USUAL), (0, 0, ADA))
     assert see(states, (1, 40, ADA), USUAL)[1] == []
