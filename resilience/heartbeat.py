@@ -82,6 +82,10 @@ class Heartbeats:
             for instance_id, age_ms, told, beat_ms in beats
         ]
 
+    def web_address(self) -> str | None:
+        """Where a live web process listens, as host:port; None where none says so."""
+        return next((beat.facts[ADDRESS] for beat in self.alive("web") if beat.facts.get(ADDRESS)), None)
+
     def leave(self, role: str, instance_id: str) -> None:
         """Say good-bye: `instance_id` is not missed."""
         beats, facts = self._keys(role)

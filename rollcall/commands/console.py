@@ -9,10 +9,11 @@ import click
 from domain.errors import PermanentError
 from ingress.console import invitation
 from operations.record import record
+from resilience.heartbeat import Heartbeats
 from rollcall.commands.options import overrides, setting_options
 from rollcall.commands.person import shell_user
 from rollcall.process import open_system
-from rollcall.wiring import System, known
+from rollcall.wiring import HEARTBEAT_TTL_SECONDS, System, known
 
 
 @click.command()
@@ -26,15 +27,20 @@ def console(**options: str | None) -> None:
         raise PermanentError("console prints its link at a terminal only, where nobody else reads it")
     with open_system(overrides(options)) as system:
         path = _invite(system)
-        settings = system.settings
+        settings, port = system.settings, _port(system)
     minutes = invitation.LIFETIME.total_seconds() / 60
-    port = settings.port
     click.echo(
         f"Signs one browser in, once, within {minutes:g} minutes, on this machine or through\n"
         f"ssh -L {port}:127.0.0.1:{port}:\n\n  http://127.0.0.1:{port}{path}\n"
     )
     if settings.public_url is not None:
         click.echo(f"Where the console is published:\n\n  {settings.public_url}{path}\n")
+
+
+def _port(system: System) -> str:
+    """Where the web process listens, whatever this shell's `PORT` is; that one where it does not run."""
+    address = Heartbeats(system.redis, HEARTBEAT_TTL_SECONDS).web_address()
+    return str(system.settings.port) if address is None else address.rpartition(":")[2]
 
 
 def _invite(system: System) -> str:

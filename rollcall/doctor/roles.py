@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from domain.errors import UnreachableError
 from observability.checks.infrastructure import STALE_TICK
-from resilience.heartbeat import ADDRESS, TICKED_AT, Heartbeat, Heartbeats
+from resilience.heartbeat import TICKED_AT, Heartbeat, Heartbeats
 from rollcall.clock import SystemClock
 from rollcall.doctor.case import Case
 from rollcall.doctor.examination import Check
@@ -60,10 +60,10 @@ def _web(case: Case) -> Verdict:
 def _listening(case: Case) -> str | None:
     """Where a live web process listens, or None where none says so."""
     try:
-        found = _heartbeats(case, "web")
+        with redis_client(case.settings) as client:
+            return Heartbeats(client, HEARTBEAT_TTL_SECONDS).web_address()
     except UnreachableError:
         return None
-    return next((beat.facts[ADDRESS] for beat in found if beat.facts.get(ADDRESS)), None)
 
 
 def _ask(address: str, *, managed: bool) -> Verdict:

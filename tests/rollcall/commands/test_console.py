@@ -33,7 +33,7 @@ def at_a_terminal(home: Path, *arguments: str, **settings: str) -> str:
 def test_its_link_lets_one_browser_in_and_stands_in_no_log(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with stack(home, {"SCHEDULER": "off"}) as running:
-        told = at_a_terminal(home, PORT=str(running.port))
+        told = at_a_terminal(home)  # of a shell that does not know the port
         (found,) = _LINK.finditer(told)
         answers = [
             httpx.post(
