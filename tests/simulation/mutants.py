@@ -18,7 +18,7 @@ import resilience
 from actors.services import Store
 from domain.errors import TransientError
 from domain.notice import Accepted, Receipt
-from domain.observation import Outcome
+from domain.observation import Failure, Outcome
 from domain.section import SectionKey
 from resilience.breaker import CircuitBreaker
 from resilience.lease import Lease
@@ -29,6 +29,7 @@ from store.observations import Recorded
 from store.outbox import LostBatchError, MailBatch, Outbox
 from store.runs import Runs
 from store.schema import mail_batches, notifications
+from store.sections import load
 from tests.simulation.hosts import Parts
 from tests.simulation.provider import Provider
 
@@ -159,6 +160,27 @@ class TellsEveryRise(Checks):
         return super()._record(connection, outcomes, revisions, now)
 
 
+class TrustsClocks(Checks):
+    """Takes for newer what bears the later time."""
+
+    def _record(
+        self,
+        connection: Connection,
+        outcomes: Sequence[Outcome],
+        revisions: Mapping[SectionKey, int],
+        now: datetime,
+    ) -> Recorded:
+        answers = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
+        states = {key: state for key, (_, state) in load(connection, [each.key for each in answers]).items()}
+        newer = [each for each in answers if _is_later(each.observed_at, states[each.key].observed_at)]
+        current = {each.key: states[each.key].revision for each in newer}
+        return super()._record(connection, newer, current, now)
+
+
+def _is_later(at: datetime, before: datetime | None) -> bool:
+    return before is None or at > before
+
+
 class LeavesTimesAhead(ClockBounds):
     """Leaves what a clock that ran ahead has stamped as it is."""
 
@@ -249,5 +271,6 @@ MUTANTS = (
     ),
     Mutant("trusts the stamp of a breaker", Parts(breaker=TrustsStamps), "after the faults", (448, 501, 524)),
     Mutant("forgets the fences that it has seen", _runs(ForgetsFences), "after the faults", (582,)),
+    Mutant("orders observations by their clocks", _checks(TrustsClocks), "after the faults", (174, 442)),
     Mutant("tells an episode again", _checks(TellsEveryRise), "was mailed 2 times", (10, 218, 271)),
 )
