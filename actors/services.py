@@ -25,6 +25,7 @@ from store.alerts import Alerts
 from store.audit import Audit
 from store.checks import Checks
 from store.clock_bounds import ClockBounds
+from store.dead_mail import DeadMails
 from store.deliveries import Deliveries
 from store.ended_sessions import EndedSessions
 from store.job_calls import JobCalls
@@ -76,6 +77,7 @@ class Store:
     clock_bounds: ClockBounds
     outbox: Outbox
     deliveries: Deliveries
+    dead_mail: DeadMails
     opt_outs: OptOuts
     terms: Terms
     alerts: Alerts

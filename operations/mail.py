@@ -13,6 +13,7 @@ from domain.observation import Details
 from domain.section import SectionKey
 from domain.watch import Kind
 from operations.record import entry, record
+from store.dead_mail import DeadMail
 from store.refusals import ALL_MAIL
 
 _NOBODYS = 0  # no watch and no notification has this number: the links of a sample stop nothing
@@ -42,6 +43,20 @@ def send_test(services: Services, to: str, by: str, kind: Kind = Kind.SEAT_AVAIL
     is_accepted = isinstance(receipt, Accepted)
     record(services, by, "mail.test", f"address/{address}", is_accepted=is_accepted)
     return receipt
+
+
+def retry(
+    services: Services,
+    wanted: DeadMail,
+    by: str,
+    *,
+    per_second: float | None = None,
+    limit: int | None = None,
+) -> int:
+    """Let dead notifications be judged and sent again, the oldest first; how many, which is recorded."""
+    told = entry(services, by, "mail.retry", "dead notifications", **wanted.said)
+    now = services.clock.now()
+    return services.store.dead_mail.retry(wanted, now, told, per_second=per_second, limit=limit)
 
 
 def lift(services: Services, email: str, by: str) -> None:

@@ -52,6 +52,7 @@ from store.audit import Audit
 from store.checks import Checks
 from store.clock_bounds import ClockBounds
 from store.database import Database, sqlite_url
+from store.dead_mail import DeadMails
 from store.deliveries import Deliveries
 from store.ended_sessions import EndedSessions
 from store.job_calls import JobCalls
@@ -220,6 +221,7 @@ def open_store(
         clock_bounds=ClockBounds(database, cooldown=cooldown),
         outbox=Outbox(database, daily_cap=daily_cap),
         deliveries=Deliveries(database),
+        dead_mail=DeadMails(database),
         opt_outs=OptOuts(database),
         terms=Terms(database),
         alerts=Alerts(database, channels or (LOG,)),

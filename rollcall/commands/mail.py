@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import timedelta
+from typing import Any
 
 import click
 
@@ -12,15 +13,16 @@ from domain.notice import Accepted, NoticeState
 from domain.watch import ALL_KINDS, Kind
 from operations import mail as letters
 from operations import sources
-from rollcall.commands.duration import for_option
+from rollcall.commands.duration import Duration, for_option
 from rollcall.commands.person import shell_user
 from rollcall.output import json_option, show
 from rollcall.process import open_system
+from store.dead_mail import DeadMail
 
 
 @click.group()
 def mail() -> None:
-    """Look at notifications and letters, pause mail, and lift suppressions."""
+    """Look at notifications and letters, send dead ones again, pause mail, and lift suppressions."""
 
 
 @mail.command("ls")
@@ -105,6 +107,37 @@ def send_test(email: str, kind: str) -> None:
         click.echo(f"{transport} took it as {receipt}")
     else:
         raise click.ClickException(f"{transport} refused it: {receipt.reason}")
+
+
+@mail.command()
+@click.argument("notification_ids", nargs=-1, type=int)
+@click.option("--cause", help="Whose reason contains this.")
+@click.option("--older-than", type=Duration(), help="Dead for longer: 90s, 30m, 12h, 7d.")
+@click.option(
+    "--include-unknown", "is_unknown_meant", is_flag=True, help="Also what may have been sent: twice, then."
+)
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="At most so many a second.")
+@click.option("--dry-run", is_flag=True, help="Only say how many.")
+@click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
+@json_option
+def retry(rate: float | None, *, dry_run: bool, is_sure: bool, as_json: bool, **filters: Any) -> None:
+    """Send dead notifications again: all that the filters and NOTIFICATION_IDS mean.
+
+    Each is judged before it leaves: what is no longer so is not sent.
+    """
+    wanted = DeadMail(**filters)
+    with open_system() as system:
+        services = system.services
+        matched, done = services.store.dead_mail.count(wanted, services.clock.now()), 0
+        click.echo(f"{matched} dead notifications match", err=as_json)
+        if matched and not dry_run:
+            if not is_sure:
+                click.confirm("retry them?", abort=True, err=as_json)
+            done = letters.retry(services, wanted, shell_user(), per_second=rate)
+    if as_json:
+        show([{"action": "retry", "matched": matched, "done": done, "dry_run": dry_run}], as_json=True)
+    else:
+        click.echo(f"retry: {done}" + (" (dry run)" if dry_run else ""))
 
 
 @mail.command()

@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from domain.errors import InvalidInputError, UpstreamError
-from domain.notice import Accepted
+from domain.errors import (
+    IdempotencyKeyUsedError,
+    InvalidInputError,
+    RejectedError,
+    RollcallError,
+    UpstreamError,
+)
+from domain.notice import Accepted, NoticeState
 from domain.watch import Kind
 from operations import mail
+from store.dead_mail import DeadMail
 from tests.operations.journal import recorded
 from tests.support.catalog import Row
 from tests.support.house import House
@@ -64,6 +73,60 @@ def test_what_the_transport_says_is_raised_as_it_is(rollcall: House) -> None:
     with pytest.raises(UpstreamError):
         mail.send_test(rollcall.services, EVE, "bob")
     assert recorded(rollcall) == []
+
+
+def lose_letters(rollcall: House, *errors: RollcallError) -> None:
+    """One opening for each error, whose letter dies of it."""
+    for i, error in enumerate(errors):
+        number = str(12430 + 2 * i)
+        rollcall.watch(number, email=f"student{i}@example.edu")
+        row = rollcall.catalog.rows[rollcall.key(number)] = Row(open_seats=0)
+        rollcall.run()
+        row.open_seats = 1
+        rollcall.clock.advance(60)
+        rollcall.post.troubles.append(error)
+        rollcall.run()
+
+
+def test_dead_letters_are_sent_again_by_their_cause_and_that_is_recorded(rollcall: House) -> None:
+    lose_letters(rollcall, RejectedError("no such domain"), RejectedError("too large"))
+    assert [state for _, _, state in rollcall.states()] == [NoticeState.DEAD] * 2
+    wanted = DeadMail(cause="NO SUCH")
+    assert rollcall.services.store.dead_mail.count(wanted, rollcall.clock.now()) == 1
+    assert mail.retry(rollcall.services, wanted, "ada") == 1
+    rollcall.pass_time(1)
+    assert [state for _, _, state in rollcall.states()] == [NoticeState.SENT, NoticeState.DEAD]
+    (record, *_), _ = rollcall.services.store.audit.page(None, 10)
+    assert (record.entry.action, record.entry.count, record.entry.detail) == (
+        "mail.retry",
+        1,
+        {"cause": "NO SUCH"},
+    )
+
+
+def test_a_dead_letter_is_judged_before_it_is_sent_again(rollcall: House) -> None:
+    lose_letters(rollcall, RejectedError("no such domain"))
+    rollcall.services.store.watches.end(1, "deleted", rollcall.clock.now())
+    assert mail.retry(rollcall.services, DeadMail(), "ada") == 1
+    rollcall.pass_time(1)
+    assert [state for _, _, state in rollcall.states()] == [NoticeState.SUPPRESSED]
+
+
+def test_what_may_have_been_sent_is_sent_again_only_when_that_is_said(rollcall: House) -> None:
+    lose_letters(rollcall, IdempotencyKeyUsedError("409"))
+    assert mail.retry(rollcall.services, DeadMail(), "ada") == 0
+    assert mail.retry(rollcall.services, DeadMail(is_unknown_meant=True), "ada") == 1
+
+
+def test_dead_letters_are_sent_again_by_age_and_at_a_rate(rollcall: House) -> None:
+    lose_letters(rollcall, *[RejectedError("no")] * 3)
+    young = DeadMail(older_than=timedelta(hours=1))
+    assert mail.retry(rollcall.services, young, "ada") == 0
+    rollcall.clock.advance(3601)
+    assert mail.retry(rollcall.services, young, "ada", per_second=0.1) == 3
+    sent = len(rollcall.post.sent)
+    rollcall.pass_time(1)
+    assert len(rollcall.post.sent) == sent + 1
 
 
 def test_a_suppression_is_lifted_once_and_that_is_recorded(rollcall: House) -> None:

@@ -10,10 +10,15 @@ from domain.notice import Accepted
 from domain.watch import Kind
 from ingress.console.actions import Action
 from ingress.console.plan import Plan, Question
-from ingress.fields import address, one_of, text
+from ingress.console.selection import length
+from ingress.console.wording import plural
+from ingress.fields import address, one_of, text, unless_blank
 from operations import mail
+from operations.durations import duration
 from operations.room import ControlRoom
+from store.dead_mail import DeadMail
 
+_AT_ONCE, _PER_SECOND = 1000, 100.0
 _KINDS = tuple((kind.value, kind.value.replace("_", " ")) for kind in Kind)
 
 
@@ -30,6 +35,19 @@ class LiftForm:
     """Whose."""
 
     email: Annotated[str, address]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryForm:
+    """Which dead notifications; a blank filter is none."""
+
+    cause: Annotated[str | None, unless_blank(text)] = None
+    older_than: Annotated[str | None, unless_blank(length)] = None
+
+    @property
+    def wanted(self) -> DeadMail:
+        """What the filters mean together."""
+        return DeadMail(self.cause, None if self.older_than is None else duration(self.older_than))
 
 
 def _plan_test(room: ControlRoom, form: SendForm) -> Plan:
@@ -68,7 +86,30 @@ def _lift(room: ControlRoom, form: LiftForm, by: str) -> str:
     return f"Mail to {form.email} may leave again."
 
 
+def _plan_retry(room: ControlRoom, form: RetryForm) -> Plan:
+    services = room.services
+    count = services.store.dead_mail.count(form.wanted, services.clock.now())
+    if not count:
+        return Plan(
+            "Retry dead notifications?", "", ("No dead notification matches; there is nothing to do.",)
+        )
+    effects = [
+        f"{plural(count, 'dead notification matches', 'dead notifications match')} the filter.",
+        "Each is judged before it leaves: what is no longer so is not sent.",
+        "What may have been sent already is left out; the command line has an option for that.",
+    ]
+    if count > _AT_ONCE:
+        effects.append(f"The oldest {_AT_ONCE} are taken; do it again for more.")
+    return Plan(f"Retry {plural(min(count, _AT_ONCE), 'dead notification')}?", "Retry", tuple(effects))
+
+
+def _retry(room: ControlRoom, form: RetryForm, by: str) -> str:
+    done = mail.retry(room.services, form.wanted, by, per_second=_PER_SECOND, limit=_AT_ONCE)
+    return f"{plural(done, 'dead notification is', 'dead notifications are')} on the way again."
+
+
 ACTIONS = (
+    Action("mail-retry", RetryForm, _plan_retry, _retry),
     Action("mail-test", SendForm, _plan_test, _send_test),
     Action("mail-lift", LiftForm, _plan_lift, _lift),
 )

@@ -7,7 +7,7 @@ from html import escape
 import httpx
 import pytest
 
-from domain.errors import UpstreamError
+from domain.errors import RejectedError, UpstreamError
 from domain.notice import Letter, Receipt, Refused
 from domain.ports import unconditionally
 from tests.ingress.console.visitor import said, visitor, words
@@ -128,6 +128,22 @@ def test_suppressed_addresses_are_listed_and_lifted(site: Site, guest: httpx.Cli
     assert "Mail may leave to every address." in words(guest.get("/console/mail/suppressions"))
     nothing = guest.post("/console/do/mail-lift", data=wanted)
     assert 'name="confirm"' not in nothing.text
+
+
+def test_dead_notifications_are_retried(site: Site, guest: httpx.Client) -> None:
+    site.house.watch()
+    row = site.house.catalog.rows[site.house.key()] = Row(open_seats=0)
+    site.house.run()
+    row.open_seats = 1
+    site.house.clock.advance(60)
+    site.house.post.troubles.append(RejectedError("no such domain"))
+    site.house.run()
+    assert "Retry the dead" in guest.get("/console/mail?state=dead").text
+    wanted = {"cause": "no such", "older_than": ""}
+    asked = words(guest.post("/console/do/mail-retry", data=wanted))
+    assert "1 dead notification matches the filter." in asked
+    guest.post("/console/do/mail-retry", data=wanted | {"confirm": "yes"})
+    assert said(guest) == "1 dead notification is on the way again."
 
 
 def test_more_suppressed_addresses_are_a_page_away(site: Site, guest: httpx.Client) -> None:

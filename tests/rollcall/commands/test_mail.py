@@ -26,6 +26,16 @@ def test_mail_is_paused_and_resumed_and_both_is_recorded(run: Command, rows: Row
     assert found[1]["detail"] == {"seconds": 7200.0, "reason": "a flood"}
 
 
+def test_dead_notifications_that_do_not_exist_are_counted_and_nothing_is_recorded(
+    run: Command, rows: Rows
+) -> None:
+    told = run("mail", "retry", "--cause", "no such domain", "--older-than", "1h", "--rate", "2", "--yes")
+    assert told.stdout == "0 dead notifications match\nretry: 0\n"
+    found = rows("mail", "retry", "--dry-run")
+    assert found == [{"action": "retry", "matched": 0, "done": 0, "dry_run": True}]
+    assert rows("audit", "ls", "--action", "mail.retry") == []
+
+
 def test_a_length_of_time_without_a_sense_is_named(run: Command) -> None:
     error = run("mail", "pause", "--for", "soon", "--reason", "x").exception
     assert isinstance(error, InvalidInputError)

@@ -1,0 +1,108 @@
+"""Dead notifications: found by their cause and age, and given another life."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, select, update
+
+from domain.notice import NoticeState
+from store import audit
+from store.audit import Entry
+from store.database import Database
+from store.moments import to_ms
+from store.schema import notifications
+
+_UNKNOWN = "unknown whether"  # so begins, or says, the reason of what may have been sent
+_REVIVED: dict[str, Any] = {
+    "state": NoticeState.PENDING,
+    "reason": None,
+    "mail_batch_id": None,
+    "provider_id": None,
+    "sent_at_ms": None,
+    "settled_at_ms": None,
+    "starts": 0,
+    "deferrals": 0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DeadMail:
+    """Which dead notifications are meant: those that meet everything that is said.
+
+    Shape: `cause` is a part of the reason, in any case of letters; `older_than` is the time since death. What
+    may have been sent is meant with `is_unknown_meant` alone: its person may get it twice.
+    """
+
+    cause: str | None = None
+    older_than: timedelta | None = None
+    notification_ids: tuple[int, ...] = ()
+    is_unknown_meant: bool = False
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What is said, as JSON can hold it."""
+        said = {name: value for name, value in asdict(self).items() if value}
+        if self.older_than is not None:
+            said["older_than_seconds"] = said.pop("older_than", timedelta()).total_seconds()
+        return said
+
+
+class DeadMails:
+    """The rows of `notices` that are dead."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def count(self, wanted: DeadMail, now: datetime) -> int:
+        """How many `wanted` means."""
+        with self._database.read() as connection:
+            return connection.execute(
+                select(func.count()).select_from(notifications).where(_is_meant(wanted, now))
+            ).scalar_one()
+
+    def retry(
+        self,
+        wanted: DeadMail,
+        now: datetime,
+        entry: Entry,
+        *,
+        per_second: float | None = None,
+        limit: int | None = None,
+    ) -> int:
+        """Let them be judged and sent again, the oldest first, with the record of it; how many.
+
+        With `per_second` they become due one after another.
+        """
+        with self._database.write() as connection:
+            ids = _locked(connection, wanted, now, limit)
+            for place, notification_id in enumerate(ids):
+                due_at = now + timedelta(seconds=place / per_second if per_second else 0)
+                values = _REVIVED | {"due_at_ms": to_ms(due_at)}
+                this = notifications.c.id == notification_id
+                connection.execute(update(notifications).where(this).values(values))
+            audit.write(connection, replace(entry, count=len(ids)))
+        return len(ids)
+
+
+def _locked(connection: Connection, wanted: DeadMail, now: datetime, limit: int | None) -> list[int]:
+    columns = notifications.c
+    query = select(columns.id).where(_is_meant(wanted, now)).order_by(columns.settled_at_ms, columns.id)
+    return list(connection.execute(query.limit(limit).with_for_update()).scalars())
+
+
+def _is_meant(wanted: DeadMail, now: datetime) -> ColumnElement[bool]:
+    columns = notifications.c
+    reason = func.coalesce(columns.reason, "")
+    found = columns.state == NoticeState.DEAD
+    if wanted.cause is not None:
+        found &= reason.icontains(wanted.cause, autoescape=True)
+    if wanted.older_than is not None:
+        found &= columns.settled_at_ms <= to_ms(now - wanted.older_than)
+    if wanted.notification_ids:
+        found &= columns.id.in_(wanted.notification_ids)
+    if not wanted.is_unknown_meant:
+        found &= ~reason.contains(_UNKNOWN, autoescape=True)
+    return found
