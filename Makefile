@@ -1,8 +1,9 @@
 # Every target works on a fresh machine with nothing but Python 3.11+ and make.
 PYTHON ?= python3
 BIN := .venv/bin
+DIST ?= dist
 
-.PHONY: up setup test check bench lock
+.PHONY: up setup test check bench lock dist
 up: setup  ## run every role in the foreground
 	$(BIN)/rollcall up
 
@@ -25,6 +26,11 @@ bench: .venv/.dev  ## the benchmarks that the README quotes
 	$(BIN)/python -m bench.chaos --calm 0
 	$(BIN)/python -m bench.realtime
 	$(BIN)/python -m bench.idle
+
+dist:  ## the release archive of the last commit, the same bytes each time; needs git
+	mkdir -p $(DIST)
+	git archive --format=tar.gz --prefix=rollcall/ --output=$(DIST)/rollcall.tar.gz HEAD
+	cd $(DIST) && sha256sum rollcall.tar.gz | tee rollcall.tar.gz.sha256
 
 .venv/.runtime: requirements/runtime.txt pyproject.toml
 	$(PYTHON) -m venv .venv
