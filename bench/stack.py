@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -89,8 +90,15 @@ class Stack:
 
     def start(self, role: str, *options: str) -> None:
         """Start `rollcall <role> <options>` as the program `role`, away from any `.env` of a checkout."""
+        if role != "up":  # which alone makes the installation that it lacks
+            self.install()
         command: list[str | Path] = [BIN / "rollcall", role, *options]
         self._programs.start(role, command, folder=self._home, environment=self.environment)
+
+    def install(self) -> None:
+        """Make the installation where there is none yet."""
+        command: list[str | Path] = [BIN / "rollcall", "init", "--quiet"]
+        subprocess.run(command, env=self.environment, cwd=self._home, check=True)
 
     def wait_until_ready(self, role: str) -> None:
         """Return once the program `role` serves a `/readyz` that says so."""

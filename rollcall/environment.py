@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
 from domain.errors import ConfigurationError
-from rollcall.settings import Settings, parse, secret
+from rollcall import unknown_settings
+from rollcall.settings import Settings, read, secret
 
 GENERATED = ("cron_secret", "api_token", "unsubscribe_secret", "job_webhook_secret")
 
@@ -21,7 +22,23 @@ def load(overrides: Mapping[str, str] | None = None) -> Settings:
 
     Raises: ConfigurationError that names each bad setting.
     """
-    return parse(values(overrides))
+    given = values(overrides)
+    settings, problems = read(given)
+    problems = problems | typos_in_file(given)
+    if problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def typos_in_file(given: Collection[str]) -> dict[str, str]:
+    """What is wrong with each name in `.env` that stands for a setting that is not `given`."""
+    return unknown_settings.typos(_dotenv(), given)
+
+
+def ignored() -> list[str]:
+    """A line for each name that is set, looks like a setting, and is none."""
+    found = unknown_settings.unknown(_dotenv(), os.environ)
+    return [unknown_settings.sentence(name, meant) for name, meant in sorted(found.items())]
 
 
 def values(overrides: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -37,6 +54,26 @@ def values(overrides: Mapping[str, str] | None = None) -> dict[str, str]:
         raise ConfigurationError({str(error.filename): f"cannot be read ({error.strerror})"}) from error
 
 
+def open_home(settings: Settings) -> Settings:
+    """As `prepare_home`, of an installation that is there: only `init` and `up` make one.
+
+    Raises: ConfigurationError that names the folder which holds none.
+    """
+    home = settings.home.absolute()
+    if not _is_installation(home):
+        hint = "run `rollcall init` to make one there, or set ROLLCALL_HOME to its folder"
+        raise ConfigurationError({"ROLLCALL_HOME": f"{home} holds no installation: {hint}"})
+    return prepare_home(settings)
+
+
+def _is_installation(home: Path) -> bool:
+    try:
+        return (home / "secrets").is_dir() or (home / "rollcall.db").is_file()
+    except OSError as error:
+        reason = f"the state folder {home} cannot be read ({error.strerror})"
+        raise ConfigurationError({"ROLLCALL_HOME": reason}) from error
+
+
 def prepare_home(settings: Settings) -> Settings:
     """The settings with every secret filled in; the state folder is made, and its secrets once, 0600.
 
@@ -45,7 +82,7 @@ def prepare_home(settings: Settings) -> Settings:
     os.umask(0o077)  # the state is the operator's alone
     home = settings.home.absolute()
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home / "secrets").mkdir(mode=0o700, parents=True, exist_ok=True)  # which marks an installation
         generated: dict[str, Any] = {
             name: _secret_file(home / "secrets" / name.upper())
             for name in GENERATED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import signal
 import threading
 from collections.abc import Iterator, Mapping
@@ -22,12 +23,16 @@ from rollcall.wiring import System, build
 from store import migrate
 from store.database import Database
 
+_log = logging.getLogger(__name__)
+
 
 @contextmanager
 def role(name: str, overrides: Mapping[str, str] | None = None) -> Iterator[System]:
     """The system for a long-lived role, with its heart beating; closed at the end."""
     setproctitle.setproctitle(f"rollcall: {name}")
     logs.configure()
+    for line in environment.ignored():
+        _log.warning(line)
     with open_system(overrides) as system, beating(system.pulse, name):
         yield system
 
@@ -36,9 +41,9 @@ def role(name: str, overrides: Mapping[str, str] | None = None) -> Iterator[Syst
 def open_system(overrides: Mapping[str, str] | None = None) -> Iterator[System]:
     """The system that the environment and `overrides` describe, on a database with the newest schema.
 
-    Raises: UnreachableError when the database is away.
+    Raises: ConfigurationError where there is no installation, UnreachableError when the database is away.
     """
-    settings = environment.prepare_home(environment.load(overrides))
+    settings = environment.open_home(environment.load(overrides))
     with configuring():
         built = build(settings)
     with outage_told(settings), closing(built) as system:

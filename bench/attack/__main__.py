@@ -32,7 +32,7 @@ import psutil
 from bench.attack.attackers import KINDS
 from bench.programs import Programs, end_on_sigterm, free_port
 from bench.report import Figure, show
-from bench.stack import BIN, ROOT, Stack, clean_environment, temporary_home
+from bench.stack import ROOT, Stack, clean_environment, temporary_home
 from bench.usage import MEBIBYTE
 from bench.valkey import Valkey
 from domain.section import SectionKey
@@ -128,8 +128,7 @@ def started(programs: Programs, home: Path, watches: int, *, is_direct: bool) ->
 
 def fill(home: Path, stack: Stack, watches: int) -> None:
     """Put `watches` into the database, many of each section."""
-    command: list[str | Path] = [BIN / "rollcall", "init", "--quiet"]
-    subprocess.run(command, env=stack.environment, cwd=home, check=True)
+    stack.install()
     database = Database(f"sqlite:///{home / 'var' / 'rollcall.db'}")
     store = Watches(database)
     for first in range(0, watches, ROWS_AT_ONCE):

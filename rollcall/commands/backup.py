@@ -95,7 +95,7 @@ def restore(file: BinaryIO, *, may_replace: bool, without_secrets: bool) -> None
     sent after the backup was made is not known to it, and may be sent again.
     """
     archive = Reader(file)
-    settings = environment.prepare_home(environment.load())
+    settings = environment.open_home(environment.load())
     secrets = {} if without_secrets else archive.secrets()
     with alone(settings), outage_told(settings), closing(Database(database_url(settings))) as database:
         restoring.check(database, archive, replace=may_replace)

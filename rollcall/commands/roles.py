@@ -88,7 +88,7 @@ def valkey() -> None:
     """Serve the embedded Valkey, for roles that run one by one without REDIS_URL."""
     from rollcall import embedded, environment  # noqa: PLC0415
 
-    embedded.serve(environment.prepare_home(environment.load()).home)
+    embedded.serve(environment.open_home(environment.load()).home)
 
 
 def _names(listed: str | None) -> list[str]:

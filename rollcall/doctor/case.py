@@ -31,7 +31,9 @@ class Case:
 def load() -> Case:
     """The case of this process's environment; reading it changes nothing."""
     try:
-        settings, problems = read(environment.values())
+        given = environment.values()
+        settings, problems = read(given)
+        problems = problems | environment.typos_in_file(given)
     except InvalidInputError as error:
         settings, problems = read({})[0], error.problems
     return Case(replace(settings, home=settings.home.absolute()), problems, is_managed())

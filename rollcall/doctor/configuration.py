@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+from rollcall import environment
 from rollcall.doctor.case import Case
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Finding, Status, Verdict, ok, warning
@@ -29,6 +30,13 @@ def _dotenv(_case: Case) -> Verdict:
     if path.stat().st_mode & _OTHERS:
         return warning(f"{path} can be read by others, and may hold secrets", f"chmod 600 {path}")
     return ok(f"{path} is its owner's alone")
+
+
+def _unknown(_case: Case) -> Verdict:
+    found = environment.ignored()
+    if not found:
+        return ok("everything that is set is a setting")
+    return warning("; ".join(found), "correct the name, or take it out")
 
 
 def _public_url(case: Case) -> Verdict:
@@ -105,4 +113,5 @@ CHECKS = (
         ("settings.OPERATOR_EMAIL", "settings.OPERATOR_WEBHOOK_URL"),
     ),
     Check("heartbeat", _heartbeat, "correct HEARTBEAT_URL", ("settings.HEARTBEAT_URL",)),
+    Check("settings.unknown", _unknown, "make .env readable for the user that runs Rollcall"),
 )

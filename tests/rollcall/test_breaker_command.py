@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from domain.errors import InvalidInputError, UnreachableError
 from rollcall.cli import rollcall
 from tests.support.redis_server import running, valkey_binary
-from tests.support.stack import free_port
+from tests.support.stack import free_port, install
 
 Command = Callable[..., Result]
 
@@ -21,7 +21,7 @@ Command = Callable[..., Result]
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Command]:
     with running(valkey_binary()) as server:
-        environment = {"ROLLCALL_HOME": str(tmp_path), "REDIS_URL": server.url}
+        environment = {"ROLLCALL_HOME": str(install(tmp_path)), "REDIS_URL": server.url}
 
         def invoke(*words: str) -> Result:
             return CliRunner().invoke(rollcall, ["breaker", *words], env=environment)
@@ -59,7 +59,8 @@ def test_the_listing_tells_what_the_fleet_sees(run: Command) -> None:
 
 
 def test_without_redis_no_breaker_is_called_closed(tmp_path: Path) -> None:
-    environment = {"ROLLCALL_HOME": str(tmp_path), "REDIS_URL": f"redis://127.0.0.1:{free_port()}"}
+    redis_url = f"redis://127.0.0.1:{free_port()}"
+    environment = {"ROLLCALL_HOME": str(install(tmp_path)), "REDIS_URL": redis_url}
     done = CliRunner().invoke(rollcall, ["breaker", "ls"], env=environment)
     assert isinstance(done.exception, UnreachableError)
     assert "Redis cannot be reached" in str(done.exception)

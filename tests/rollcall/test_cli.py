@@ -99,3 +99,15 @@ def test_the_exit_code_says_who_must_act(
     done = run(tmp_path / "home", *arguments, **settings)
 
     assert (done.returncode, done.stderr.count("\n")) == (code, 1), done.stderr
+
+
+@pytest.mark.parametrize("words", ["watch ls", "status", "web", "worker", "scheduler", "jobs", "valkey"])
+def test_only_init_and_up_make_an_installation(tmp_path: Path, words: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+
+    done = run(tmp_path / "home", *words.split(), ROLLCALL_HOME=str(elsewhere))
+
+    assert done.returncode == EX_CONFIG, done.stderr
+    assert f"ROLLCALL_HOME {elsewhere} holds no installation: run `rollcall init`" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not elsewhere.exists()

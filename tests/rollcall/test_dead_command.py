@@ -18,6 +18,7 @@ from rollcall import brokers
 from rollcall.cli import rollcall
 from rollcall.settings import parse
 from tests.support.redis_server import running, valkey_binary
+from tests.support.stack import install
 from tests.support.workbench import message, waiting, work_off
 
 Command = Callable[..., Result]
@@ -38,7 +39,7 @@ def client() -> Iterator[redis.Redis]:
 @pytest.fixture
 def settings(client: redis.Redis, home: Path) -> dict[str, str]:
     path = client.connection_pool.connection_kwargs["path"]
-    return {"ROLLCALL_HOME": str(home), "REDIS_URL": f"unix://{path}"}
+    return {"ROLLCALL_HOME": str(install(home)), "REDIS_URL": f"unix://{path}"}
 
 
 @pytest.fixture

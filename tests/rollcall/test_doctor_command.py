@@ -56,6 +56,7 @@ def test_all_is_well_with_the_embedded_default(tmp_path: Path) -> None:
             "dotenv",
             "public-url",
             "proxy",
+            "settings.unknown",
             "report-prices",
             "operator",
             "heartbeat",
@@ -198,9 +199,10 @@ def test_every_bad_setting_is_a_finding_and_the_rest_is_examined_all_the_same(ho
 
 
 def test_a_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    found = examine(tmp_path / "home")
+    elsewhere = tmp_path / "elsewhere"
+    found = examine(tmp_path / "home", ROLLCALL_HOME=str(elsewhere))
     assert found["home"]["hint"] == found["database"]["hint"] == "rollcall init"
-    assert list(tmp_path.iterdir()) == []
+    assert not elsewhere.exists()
 
 
 def test_secrets_that_others_can_read_are_a_failure(home: Path) -> None:
@@ -226,9 +228,8 @@ def test_a_backup_that_is_long_ago_is_a_warning_and_so_is_none_in_an_old_home(ho
 def test_a_terminal_gets_colours(tmp_path: Path) -> None:
     ours, theirs = os.openpty()
     command = [sys.executable, "-m", "rollcall", "doctor"]
-    done = subprocess.run(
-        command, env=environment(tmp_path / "home"), cwd=tmp_path, stdout=theirs, timeout=60, check=False
-    )
+    given = environment(tmp_path / "home", ROLLCALL_HOME=str(tmp_path / "elsewhere"))
+    done = subprocess.run(command, env=given, cwd=tmp_path, stdout=theirs, timeout=60, check=False)
     os.close(theirs)
     shown = os.read(ours, 65_536).decode()
     os.close(ours)

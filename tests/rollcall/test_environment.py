@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import InvalidInputError
-from rollcall.environment import keep_secret, kept_secrets, load, prepare_home
+from domain.errors import ConfigurationError, InvalidInputError
+from rollcall.environment import GENERATED, keep_secret, kept_secrets, load, open_home, prepare_home
 from rollcall.settings import parse
 
 
@@ -77,3 +77,29 @@ def test_a_secret_that_comes_back_into_a_home_without_any_makes_their_folder(tmp
     keep_secret(tmp_path / "home", "API_TOKEN", "from before the fire")
     assert kept_secrets(tmp_path / "home") == {"API_TOKEN": "from before the fire"}
     assert stat.S_IMODE((tmp_path / "home" / "secrets").stat().st_mode) == 0o700
+
+
+def test_an_installation_is_opened_only_where_one_was_made(tmp_path: Path) -> None:
+    settings = parse({"ROLLCALL_HOME": str(tmp_path / "home")})
+    with pytest.raises(
+        ConfigurationError, match=f"{tmp_path}/home holds no installation: run `rollcall init`"
+    ):
+        open_home(settings)
+    assert not (tmp_path / "home").exists()
+
+    made = prepare_home(settings)
+
+    assert open_home(settings) == made
+
+
+def test_a_folder_of_something_else_is_no_installation(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    with pytest.raises(ConfigurationError, match="holds no installation"):
+        open_home(parse({"ROLLCALL_HOME": str(tmp_path)}))
+
+
+def test_one_whose_secrets_all_come_from_outside_is_known_again(tmp_path: Path) -> None:
+    given = dict.fromkeys(map(str.upper, GENERATED), "given by the operator")
+    settings = parse({"ROLLCALL_HOME": str(tmp_path), **given})
+    prepare_home(settings)
+    assert open_home(settings).api_token == "given by the operator"

@@ -69,7 +69,7 @@ def test_what_cannot_work_is_said_and_not_written(home: Path, file: Path) -> Non
     assert done.returncode == 78
     assert done.stderr == "rollcall: RESEND_API_KEY must be set for mail by resend\n"
     assert not file.exists()
-    assert not home.exists()
+    assert list((home / "secrets").iterdir()) == []
 
 
 def test_the_environment_alone_makes_no_file(home: Path, file: Path) -> None:

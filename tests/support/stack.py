@@ -26,8 +26,19 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
+def install(home: Path) -> Path:
+    """Mark `home` as the folder of an installation, which only `rollcall init` and `up` make."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (home / "secrets").mkdir(mode=0o700, exist_ok=True)
+    return home
+
+
 def environment(home: Path, **settings: str) -> dict[str, str]:
-    """An environment with nothing of the caller's but what a process needs, and `settings`."""
+    """An environment with nothing of the caller's but what a process needs, and `settings`.
+
+    The home holds an installation, as after `rollcall init`.
+    """
+    install(home)
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "TMPDIR"}}
     secrets = {"CRON_SECRET": CRON_SECRET, "API_TOKEN": API_TOKEN}
     return kept | secrets | {"ROLLCALL_HOME": str(home), "HOME": str(home)} | settings

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from rollcall.cli import rollcall
 from tests.support.redis_server import running, valkey_binary
+from tests.support.stack import install
 
 Command = Callable[..., Result]
 
@@ -31,7 +32,7 @@ def client(server_url: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
+    return install(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,7 @@ def test_where_there_is_no_terminal_it_makes_no_link(tmp_path: Path) -> None:
     done = run(tmp_path / "home", "console")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("rollcall: console prints its link at a terminal only")
-    assert not (tmp_path / "home").exists()
+    assert not (tmp_path / "home" / "rollcall.db").exists()
 
 
 def test_whoever_asked_for_a_link_is_recorded(tmp_path: Path, redis_url: str) -> None:

@@ -1,0 +1,86 @@
+"""Settings that nothing reads: names that are no setting, and the one that was probably meant.
+
+A typo in `.env` whose likely name is not set stops start-up, as an invalid value would: without it mail would
+go to the preview, or the demo campus would be asked. Everything else is a warning, because a file or an
+environment may be shared, and a setting that a release has dropped must not keep it from starting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import fields
+
+from rollcall.settings import Settings
+
+SETTINGS = tuple(each.metadata["name"] for each in fields(Settings))
+_OPTIONS = ("WORKER_QUEUES", "WORKER_PROCESSES", "WORKER_THREADS", "JOB_QUEUES")  # of roles
+_DEPLOYMENT = ("ROLLCALL_DOMAIN", "ROLLCALL_UPSTREAM")  # Caddy's and the installer's
+KNOWN = frozenset((*SETTINGS, *_OPTIONS, *_DEPLOYMENT))
+_PREFIXES = (
+    *("ROLLCALL_", "SCRAPER_", "RESEND_", "POSTMARK_", "SMTP_", "BREAKER_", "DOCRAPTOR_", "GEMINI_"),
+    *("OPERATOR_", "RENOTIFY_", "UNSUBSCRIBE_"),
+)
+_OURS_ELSEWHERE = ("ROLLCALL_TEST_", "_ROLLCALL_")  # the tests', and the shells' completion
+_LEAST_LENGTH = 8  # of shorter names too many are similar
+_LONG_LENGTH = 12
+
+
+def unknown(dotenv: Iterable[str], environment: Iterable[str]) -> dict[str, str | None]:
+    """What is set and is no setting, each with the name that was probably meant.
+
+    Shape: of `dotenv` every unknown name; of `environment`, which is others' as well, those that begin as
+    ours do or are nearly one of ours.
+    """
+    found = {name: likely(name) for name in dotenv if name not in KNOWN}
+    for name in environment:
+        if name not in KNOWN and not name.startswith(_OURS_ELSEWHERE):
+            meant = likely(name)
+            if meant is not None or name.startswith(_PREFIXES):
+                found[name] = meant
+    return found
+
+
+def typos(dotenv: Collection[str], given: Collection[str]) -> dict[str, str]:
+    """What is wrong with each name of `dotenv` that stands for a setting that is not `given`."""
+    meant = {name: likely(name) for name in dotenv if name not in KNOWN}
+    return {
+        name: f"in .env is no setting: {setting} is"
+        for name, setting in meant.items()
+        if setting is not None and setting not in given
+    }
+
+
+def sentence(name: str, meant: str | None) -> str:
+    """One line that names the setting, and the likely one."""
+    return f"{name} is no setting and is ignored" + (f"; did you mean {meant}?" if meant else "")
+
+
+def likely(name: str) -> str | None:
+    """The setting whose name is nearly `name`, or None."""
+    bare = name.upper().replace("_", "")
+    near: Mapping[str, int] = {
+        setting: _distance(bare, setting.replace("_", ""))
+        for setting in SETTINGS
+        if len(setting) >= _LEAST_LENGTH and abs(len(setting) - len(name)) <= 2  # noqa: PLR2004 - see _most
+    }
+    close = [(distance, setting) for setting, distance in near.items() if distance <= _most(setting)]
+    return min(close)[1] if close else None
+
+
+def _most(setting: str) -> int:
+    return 2 if len(setting) >= _LONG_LENGTH else 1
+
+
+def _distance(one: str, other: str) -> int:
+    """Letters inserted, left out, replaced, or swapped with their neighbour (optimal string alignment)."""
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        row = [i]
+        for j, its in enumerate(other, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (letter != its))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == its:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]
