@@ -116,7 +116,9 @@ async function ask(form, submitter) {
   });
   dialog.addEventListener("close", () => {
     dialog.remove();
-    submitter?.isConnected && submitter.focus();
+    // What changed meanwhile has put another button in its place.
+    const key = submitter?.dataset.key;
+    (submitter?.isConnected ? submitter : key && document.querySelector(`[data-key="${CSS.escape(key)}"]`))?.focus();
   });
   document.body.append(dialog);
   dialog.showModal();
@@ -143,7 +145,8 @@ const decoded = async (file) => {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    return new TextDecoder("windows-1252").decode(bytes);
+    const text = new TextDecoder().decode(bytes); // with U+FFFD for what is damaged, which the server refuses
+    return /^[\0-\x7f]*\ufffd/.test(text) ? new TextDecoder("windows-1252").decode(bytes) : text;
   }
 };
 // A chosen file fills a field, which is what is sent.
