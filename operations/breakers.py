@@ -33,9 +33,12 @@ def force_closed(services: Services, name: str, by: str) -> BreakerSnapshot:
 
 
 def reset(services: Services, name: str, by: str) -> BreakerSnapshot:
-    """Close it, and let it decide by itself again. What waits is due at once."""
+    """Close it, and let it decide by itself again. What waits is due at once; Rollcall's own pause ends."""
     breaker = named(services, name)
     breaker.reset(by)
+    pause = services.store.pauses.find(name)
+    if pause is not None:
+        services.store.pauses.relent(pause)
     services.store.waits.resume(name)
     return _told(services, breaker, "breaker.reset", by)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import redis
 
 from domain.errors import InvalidInputError, UnreachableError
 from operations import breakers
+from store.pauses import ROLLCALL
 from tests.operations.journal import recorded
 from tests.support.house import House, house, sqlite_url
 
@@ -23,6 +25,16 @@ def test_a_breaker_is_held_and_let_go_and_both_is_recorded(rollcall: House) -> N
         ("bob", "breaker.close", "breaker/mail", 1),
         ("ada", "breaker.reset", "breaker/mail", 1),
     ]
+
+
+@pytest.mark.parametrize(("by", "is_ended"), [(ROLLCALL, True), ("ada", False)])
+def test_a_reset_ends_the_wait_that_rollcall_chose_and_not_a_persons(
+    rollcall: House, by: str, *, is_ended: bool
+) -> None:
+    pauses, now = rollcall.services.store.pauses, rollcall.clock.now()
+    pauses.pause("mail", now + timedelta(hours=1), "the provider asks for a wait", by, now)
+    breakers.reset(rollcall.services, "mail", "bob")
+    assert (pauses.find("mail") is None) == is_ended
 
 
 def test_a_breaker_that_does_not_exist_is_named(rollcall: House) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import TYPE_CHECKING
 
 from domain.errors import (
@@ -14,7 +15,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.notice import Accepted, Letter, Receipt, Refused
+from domain.notice import Accepted, Deferred, Letter, Receipt, Refused
 from domain.ports import unconditionally
 from mail.links import StopWatch
 from tests.simulation.faults import Fault, Outage
@@ -23,6 +24,7 @@ from tests.support.house import LINKS
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+_BUSY = 0.1
 KEY_LIFETIME_MS = 24 * 3_600_000
 
 
@@ -113,7 +115,14 @@ class Provider:
         self._keys[key] = (now_ms, letters, receipts)
         return receipts
 
+    def _puts_off(self, address: str) -> bool:
+        """Whether the mailbox takes nothing for now, as some do while there are faults."""
+        mood = Random(f"{self.world.seed} {address}").random()  # noqa: S311 - the same in each life
+        return mood < _BUSY and not self.world.weather.is_calm
+
     def _receipt(self, letter: Letter) -> Receipt:
+        if self._puts_off(letter.to):
+            return Deferred("450 4.2.1 busy")
         refused = self.world.weather.strikes(Fault.MAIL_LETTER_REFUSED)
         provider_id = f"re_{len(self.book)}"
         self.book.append(self._entry(letter, provider_id, is_accepted=not refused))
