@@ -132,8 +132,9 @@ def _plan_clock_steps(world: World, cycles: list[int]) -> None:
         if chance.random() < 0.8:
             right_ms = cycle_ms + round(float(300_000 ** chance.uniform(0.5, 1)))
             timeline.at(right_ms, partial(_step, world, step, -by_ms))
-        if chance.random() < 0.5:
-            outage = chance.choice((Outage.SOURCE, Outage.MAIL, Outage.BROKER))
+        if chance.random() < 0.7:
+            outages = (Outage.SOURCE, Outage.MAIL, Outage.BROKER)
+            outage = Outage.SOURCE if step == world.step_redis_clock else chance.choice(outages)
             timeline.at(cycle_ms - 1_000, partial(_begin, world, outage))
     if chance.random() < 0.3:
         world.ambush_dispatcher()
