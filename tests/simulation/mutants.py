@@ -243,34 +243,37 @@ class Mutant:
 
 
 MUTANTS = (
-    Mutant("marks mail sent before it sends it", _outbox(MarksFirst), "was mailed 0 times", (19, 27, 31)),
-    Mutant("sends each attempt under a new key", _outbox(ForgetsKeys), "was mailed 2 times", (102, 103, 129)),
+    Mutant("marks mail sent before it sends it", _outbox(MarksFirst), "was mailed 0 times", (1, 5, 9)),
+    Mutant("sends each attempt under a new key", _outbox(ForgetsKeys), "was mailed 2 times", (52, 88, 113)),
     Mutant(
-        "hands over what it has not claimed", _outbox(HandsOverUnclaimed), "was mailed 2 times", (75, 83, 219)
+        "hands over what it has not claimed",
+        _outbox(HandsOverUnclaimed),
+        "was mailed 2 times",
+        (22, 189, 197),
     ),
-    Mutant("forgets what was accepted", _outbox(ForgetsReceipts), "unknown whether", (65, 494)),
-    Mutant("believes in keys", Parts(provider=BelievesInKeys), "was mailed 2 times", (40, 49, 65)),
-    Mutant("starts a run under a stale fence", _runs(IgnoresFences), "under the fence", (16, 171)),
+    Mutant("forgets what was accepted", _outbox(ForgetsReceipts), "unknown whether", (42,)),
+    Mutant("believes in keys", Parts(provider=BelievesInKeys), "was mailed 2 times", (40, 42, 48)),
+    Mutant("starts a run under a stale fence", _runs(IgnoresFences), "under the fence", (199, 229, 288)),
     Mutant(
         "releases the lease of another",
         Parts(lease=ReleasesAnyLease),
         "while somebody held it",
-        (67, 390),
+        (7, 82, 122),
     ),
     Mutant(
         "lets every half-open request out",
         Parts(breaker=ProbesWithoutLease),
         "probes at once",
-        (186, 347, 362),
+        (96, 120, 137),
     ),
     Mutant(
         "leaves stored times ahead of the clock",
         _bounds(LeavesTimesAhead),
         "does not come to rest",
-        (113, 471, 526),
+        (249, 376, 450),
     ),
-    Mutant("trusts the stamp of a breaker", Parts(breaker=TrustsStamps), "after the faults", (448, 501, 524)),
-    Mutant("forgets the fences that it has seen", _runs(ForgetsFences), "after the faults", (582,)),
-    Mutant("orders observations by their clocks", _checks(TrustsClocks), "after the faults", (174, 442)),
-    Mutant("tells an episode again", _checks(TellsEveryRise), "was mailed 2 times", (10, 218, 271)),
+    Mutant("trusts the stamp of a breaker", Parts(breaker=TrustsStamps), "after the faults", (120,)),
+    Mutant("forgets the fences that it has seen", _runs(ForgetsFences), "after the faults", (601,)),
+    Mutant("orders observations by their clocks", _checks(TrustsClocks), "after the faults", (442,)),
+    Mutant("tells an episode again", _checks(TellsEveryRise), "was mailed 2 times", (38, 134, 148)),
 )
