@@ -14,7 +14,7 @@ from domain.observation import Details
 from domain.run import Run
 from domain.section import SectionKey
 from ingress.surfaces import Surfaces
-from operations.watches import seen_at
+from operations.watches import Listing, listing, seen_at
 from store.deliveries import StoredNotice
 from store.search import FoundSection
 from store.watches import StoredWatch
@@ -55,8 +55,8 @@ def triggered(found: Run, surfaces: Surfaces) -> Shown:
     }
 
 
-def watch(stored: StoredWatch) -> Shown:
-    """A watch; `current` is null until its section was first seen."""
+def watch(stored: StoredWatch, found: Listing | None = None) -> Shown:
+    """A watch; `current` is null until its section was first seen. `found` is what was just learnt."""
     wanted, state = stored.watch, stored.section
     return {
         "id": stored.id,
@@ -66,6 +66,7 @@ def watch(stored: StoredWatch) -> Shown:
         "min_seats": wanted.min_seats,
         "created_at": moment(stored.created_at),
         "paused_until": moment(stored.paused_until),
+        "listing": found or listing(state),
         "current": None if seen_at(state) is None else _current(state),
     }
 

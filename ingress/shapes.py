@@ -15,6 +15,7 @@ from domain.section import Stagger
 from domain.watch import MAX_SEATS, Kind
 from ingress import fields
 from ingress.rules import Schema
+from operations.watches import Listing
 
 _RUN_ID = "0d4b3c6f1f6a4f0c9d0e5a7b8c9d0e1f"
 _NUMBER = {"type": "integer", "minimum": 0, "examples": [1]}
@@ -148,6 +149,7 @@ SCHEMAS: dict[str, Schema] = {
         min_seats={"type": "integer", "minimum": 1, "maximum": MAX_SEATS},
         created_at=_MOMENT,
         paused_until=_or_null(_MOMENT, "No mail leaves for it before; null where it was never paused."),
+        listing=_named(Listing),
         current={
             "description": "null until the section was first seen; a catalog without it shows nothing.",
             "anyOf": [_with(**_CURRENT), {"type": "null"}],

@@ -22,6 +22,7 @@ from ingress.shapes import page_of, ref
 from ingress.syntax import json_object
 from ingress.wishes import WatchForm, wish_of
 from operations import watches as operations
+from operations.first_look import first_look
 from store.watches import StoredWatch
 
 _LISTING = "watches"
@@ -82,7 +83,7 @@ def add(call: Call[Nothing]) -> Response:
     stored, created = services.store.watches.add(wish, services.clock.now())
     status = HTTPStatus.CREATED if created else HTTPStatus.OK
     location = {"Location": call.surfaces.address(f"/watches/{stored.id}")}
-    return JSONResponse(representation.watch(stored), status, location)
+    return JSONResponse(representation.watch(stored, first_look(services, stored)), status, location)
 
 
 @endpoint(

@@ -26,7 +26,7 @@ def look(services: Services, key: SectionKey, by: str) -> Told:
     whatever kept the source from saying it.
     """
     _require(_problems(services, key))
-    told = _ask(services, key)
+    told = ask(services, key)
     record(services, by, "section.look", f"section/{key}", answer=words(told))
     return told
 
@@ -44,7 +44,7 @@ def check(services: Services, key: SectionKey, by: str, *, origin: str) -> Told:
     if not problems and state is None:
         problems["section"] = "has never been watched: it can be looked at without storing"
     _require(problems)
-    told = _ask(services, key)
+    told = ask(services, key)
     if isinstance(told, Observation) and state is not None:
         _store(services, told, state.revision, origin)
     record(services, by, "section.check", f"section/{key}", answer=words(told))
@@ -72,7 +72,8 @@ def _require(problems: dict[str, str]) -> None:
         raise InvalidInputError(problems)
 
 
-def _ask(services: Services, key: SectionKey) -> Told:
+def ask(services: Services, key: SectionKey) -> Told:
+    """What the catalog says of `key`, which must be valid; nothing is recorded. Raises: as `look`."""
     breaker, verdict = services.breakers[key.source], None
     permit = breaker.permit(1)
     if permit.granted == 0:

@@ -62,6 +62,7 @@ def read(room: ControlRoom) -> SystemSnapshot:
         transport=services.mailer.name,
         is_scheduled=room.is_scheduled,
         terms=read_or_unavailable(lambda: store.terms.over(now)),
+        unknown_sections=read_or_unavailable(store.sections.unknown),
     )
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from actors.services import Services
 from domain.changes import SectionState
@@ -106,10 +107,27 @@ def seen_at(state: SectionState) -> datetime | None:
     return state.observed_at if is_seen else None
 
 
+class Listing(StrEnum):
+    """What a catalog last said of a section."""
+
+    LISTED = "listed"
+    NOT_LISTED = "not listed"  # any more: it is looked for once a day
+    UNKNOWN = "unknown section"  # it was never listed
+    UNCHECKED = "not checked yet"
+
+
+def listing(state: SectionState) -> Listing:
+    """How a section is listed. One that is missed now and then stays listed until it is retired."""
+    if seen_at(state) is None:
+        return Listing.UNKNOWN if state.misses or state.retired else Listing.UNCHECKED
+    return Listing.NOT_LISTED if state.retired else Listing.LISTED
+
+
 def status(stored: StoredWatch, now: datetime) -> str:
     """How an active watch stands, in one or two words."""
-    if stored.section.retired:
-        return "not listed"  # its section is looked for once a day
+    found = listing(stored.section)
+    if found in {Listing.UNKNOWN, Listing.NOT_LISTED}:
+        return found.value
     return "paused" if stored.is_paused(now) else "active"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
+    and_,
     bindparam,
     exists,
     func,
@@ -92,6 +93,25 @@ _DOUBTS = select(sections.c.doubts).where(
 _REVISIONS = _LOAD.with_only_columns(sections.c.number, sections.c.revision)
 
 
+_IS_NEVER_SEEN = and_(
+    *(sections.c[name].is_(None) for name in ("open_seats", "capacity", "instructor")),
+    *(sections.c[name] == "" for name in ("course", "title", "location", "meeting_times")),
+)
+_UNKNOWN = (
+    select(sections.c.source, func.count(), func.min(sections.c.term + "/" + sections.c.number))
+    .where(sections.c.missing_since_ms.is_not(None), _IS_NEVER_SEEN, IS_WATCHED)
+    .group_by(sections.c.source)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownSections:
+    """How many watched sections a source does not know, and one of them, as term/number."""
+
+    count: int
+    example: str
+
+
 class Sections:
     """Reading sections; what writes them is `store.checks`."""
 
@@ -143,6 +163,11 @@ class Sections:
         until = from_ms_or_none(rows[0].until_ms) if rows else None
         found = [Sighting(from_ms(row[0]), *row[1:-1]) for row in reversed(rows)]
         return in_sequence(found, until)[::-1]
+
+    def unknown(self) -> dict[str, UnknownSections]:
+        """Of each source the watched sections that it has missed and never listed; cheap where none is."""
+        with self._database.read() as connection:
+            return {row[0]: UnknownSections(row[1], row[2]) for row in connection.execute(_UNKNOWN)}
 
     def last_success(self, now: datetime) -> dict[str, datetime]:
         """For each source, when it last said something of any section.

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from ingress.console import assets, flash, session, signposts, theme, wording
 from ingress.console.navigation import NAVIGATION, current
 from ingress.endpoint import Call
-from operations.watches import seen_at
+from operations.watches import listing, seen_at
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -69,6 +69,6 @@ def _environment() -> Environment:
     )
     environment.globals["asset"] = assets.address
     environment.filters |= wording.FILTERS
-    environment.filters |= {"seen_at": seen_at, "runbook": signposts.runbook}
+    environment.filters |= {"seen_at": seen_at, "listing": listing, "runbook": signposts.runbook}
     environment.tests["unread"] = wording.is_unread
     return environment

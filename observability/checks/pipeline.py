@@ -128,6 +128,17 @@ def _terms(state: SystemSnapshot) -> Iterator[Result]:
         yield Result(f"{source}/{term}", None if state.unresolved_pause(source) is not None else failure)
 
 
+def _unknown_sections(state: SystemSnapshot) -> Iterator[Result]:
+    for source, unknown in required(state.unknown_sections).items():
+        count = f"{unknown.count} watched section{'s' if unknown.count > 1 else ''}"
+        failure = Symptom(
+            f"{source} does not list {count}",
+            f"It never has, so their watchers hear nothing: {unknown.example}, for one.",
+            "rollcall watch ls",
+        )
+        yield Result(source, failure)
+
+
 def _payments(state: SystemSnapshot) -> Iterator[Result]:
     troubles = required(state.payments)
     for payment in troubles.undelivered:
@@ -188,6 +199,8 @@ CHECKS = (
           "rollcall mail ls --state dead", "mail-lost", "mail?state=dead", needs="database"),
     Check("terms", _terms, Severity.DEGRADED, (Part.POLLING,),
           "rollcall term ls", "term-over", "sections?state=missing", needs="database"),
+    Check("unknown-sections", _unknown_sections, Severity.HEALTHY, (),
+          "rollcall watch ls", "unknown-sections", "sections?state=missing", needs="database"),
     Check("payments", _payments, Severity.DEGRADED, (Part.DRAINING,),
           "rollcall job ls --kind report", "report-undelivered", "jobs?kind=report", needs="database"),
 )  # fmt: skip

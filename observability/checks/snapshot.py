@@ -19,6 +19,7 @@ from resilience.permit import BreakerSnapshot
 from resilience.queues import QueueReading
 from store.outbox import Backlog, Losses
 from store.pauses import Pause
+from store.sections import UnknownSections
 from store.watches import Audience
 
 _MIN_FREE_RATIO, _MIN_FREE_BYTES = 0.10, 200_000_000
@@ -107,7 +108,7 @@ class SystemSnapshot:
     Shape: `database`, `redis` and `broker` are "ok", or say why they do not serve. `schedulers` and `jobs`
     count live processes; `last_tick_at` is when a scheduler last finished its tick. `pauses` holds those in
     force and Rollcall's own until a success ends them, by the source's name or "mail"; `alerts` those raised.
-    `terms` are those that seem over.
+    `terms` are those that seem over, `unknown_sections` those of each source that it never listed.
     `clocks` says by how many seconds the clock of each host is ahead of Redis', and "database" that of the
     database ahead of this host's.
     """
@@ -136,6 +137,7 @@ class SystemSnapshot:
     transport: str
     is_scheduled: bool
     terms: Mapping[Term, Presence] | Unavailable = field(default_factory=dict)
+    unknown_sections: Mapping[str, UnknownSections] | Unavailable = field(default_factory=dict)
 
     def breaker(self, name: str) -> BreakerSnapshot | None:
         """The breaker `name`, or None where it is unknown."""

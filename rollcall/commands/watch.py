@@ -12,6 +12,7 @@ from domain.errors import InvalidInputError
 from domain.section import SectionKey
 from domain.watch import ALL_KINDS, MAX_SEATS, Kind
 from operations import watches
+from operations.first_look import UNKNOWN, first_look
 from rollcall.commands.duration import for_option
 from rollcall.commands.person import shell_user
 from rollcall.commands.watch_check import check
@@ -70,6 +71,10 @@ def add(  # noqa: PLR0913 - a watch has this many wishes
         wanted = Wish(address, key, tuple(map(Kind, kinds)) or None, min_seats)
         stored, _ = watches.add(system.services, wanted, shell_user())
         row = _row(stored, system.services.clock.now())
+        found = first_look(system.services, stored)
+    if found is watches.Listing.UNKNOWN:
+        row["status"] = found.value
+        click.echo(f"warning: {UNKNOWN}", err=True)
     show([row], as_json=as_json)
 
 

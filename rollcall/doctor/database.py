@@ -21,6 +21,7 @@ from rollcall.doctor.finding import Verdict, failure, ok, warning
 from rollcall.wiring import database_url
 from store import migrate
 from store.database import Database
+from store.sections import Sections
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _NO_ROOM_BYTES = 1_000_000
@@ -124,6 +125,15 @@ def _integrity(case: Case) -> Verdict:
     return ok("sound") if told == "ok" else failure(told, "rollcall restore FILE --replace")
 
 
+def _unknown_sections(case: Case) -> Verdict:
+    with reading(case) as database:
+        found = Sections(database).unknown()
+    if not found:
+        return ok("every watched section was listed, or is not checked yet")
+    named = ", ".join(f"{of.count} of {source} ({of.example})" for source, of in found.items())
+    return warning(f"watched, and never listed by their catalog: {named}", "rollcall watch ls")
+
+
 def _quick_check(case: Case) -> str:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     with reading(case) as database, database.read() as connection:
@@ -136,5 +146,6 @@ _NEEDS = ("settings.DATABASE_URL", "settings.ROLLCALL_HOME")
 CHECKS = (
     Check("database", _database, "correct DATABASE_URL", _NEEDS),
     Check("database.migrations", _migrations, "rollcall init", (*_NEEDS, "database")),
+    Check("sections", _unknown_sections, "rollcall doctor", (*_NEEDS, "database", "database.migrations")),
     Check("database.integrity", _integrity, "rollcall doctor", (*_NEEDS, "database")),
 )

@@ -17,7 +17,14 @@ from rollcall.cli import rollcall
 ROOT = Path(__file__).resolve().parents[2]
 MANUAL = (ROOT / "docs/operations.md").read_text()
 RULES = (ROOT / "deploy/prometheus/rollcall.rules.yml").read_text()
-TOLD_BY_ROLLCALL_ALONE = {"clock-skew", "term-over", "paused", "report-undelivered", "refund-unsettled"}
+TOLD_BY_ROLLCALL_ALONE = {
+    "clock-skew",
+    "term-over",
+    "unknown-sections",
+    "paused",
+    "report-undelivered",
+    "refund-unsettled",
+}
 _SPANS = re.compile(r"`((?:sudo )?rollcall\s[^`]+)`")
 _LINES = re.compile(r"^\s*((?:sudo )?rollcall .+)$", re.MULTILINE)
 

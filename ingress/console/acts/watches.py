@@ -16,7 +16,9 @@ from ingress.console.wording import moment, plural
 from ingress.fields import address, digits, one_of
 from operations import watches
 from operations.durations import duration
+from operations.first_look import UNKNOWN, first_look
 from operations.room import ControlRoom
+from operations.watches import Listing
 from store.enrolment import Wish
 from store.watches import StoredWatch
 
@@ -73,6 +75,8 @@ def _add(room: ControlRoom, form: AddForm, by: str) -> str:
     _require_source(room, form.wish.key)
     stored, created = watches.add(room.services, form.wish, by)
     done = "is added" if created else "was there, and is brought up to date"
+    if first_look(room.services, stored) is Listing.UNKNOWN:
+        return f"Watch {stored.id} {done}. Warning: {UNKNOWN}."
     return f"Watch {stored.id} {done}. {_known(room, stored.section)}"
 
 

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from threading import Event
+
+import pytest
+
+from domain.errors import UpstreamError
+from domain.observation import Outcome
+from domain.section import SectionKey
+from operations.first_look import first_look
+from operations.watches import Listing
+from tests.support.catalog import Catalog, Row
+from tests.support.house import House
+
+
+class Silent(Catalog):
+    """A catalog that does not answer before it may."""
+
+    may_answer = Event()
+
+    def observe(self, keys: Sequence[SectionKey]) -> list[Outcome]:
+        assert self.may_answer.wait(30)
+        return super().observe(keys)
+
+
+def test_the_catalog_is_asked_at_once_and_nothing_is_stored(rollcall: House) -> None:
+    rollcall.catalog.rows[rollcall.catalog.key("12430")] = Row()
+    known, unknown = rollcall.watch("12430"), rollcall.watch("99999")
+
+    assert first_look(rollcall.services, known) is Listing.LISTED
+    assert first_look(rollcall.services, unknown) is Listing.UNKNOWN
+    state = rollcall.services.store.sections.get(unknown.watch.key)
+    assert state is not None
+    assert (state.revision, state.misses) == (0, 0)
+
+
+def test_what_was_seen_is_not_asked_again(rollcall: House) -> None:
+    key = rollcall.catalog.key("12430")
+    rollcall.catalog.rows[key] = Row()
+    watch = rollcall.watch("12430")
+    rollcall.run()
+    asked = len(rollcall.catalog.calls)
+
+    stored = rollcall.services.store.watches.get(watch.id)
+
+    assert stored is not None
+    assert first_look(rollcall.services, stored) is Listing.LISTED
+    assert len(rollcall.catalog.calls) == asked
+
+
+def test_a_catalog_that_fails_turns_nobody_away_and_counts_for_the_breaker(rollcall: House) -> None:
+    key = rollcall.catalog.key("12430")
+    rollcall.catalog.errors[key] = UpstreamError("503")
+
+    assert first_look(rollcall.services, rollcall.watch("12430")) is Listing.UNCHECKED
+    assert rollcall.services.breakers[key.source].snapshot().failures == 1
+
+
+def test_an_open_breaker_lets_nothing_out(rollcall: House) -> None:
+    rollcall.services.breakers[rollcall.catalog.name].force_open("the test")
+
+    assert first_look(rollcall.services, rollcall.watch("12430")) is Listing.UNCHECKED
+    assert rollcall.catalog.calls == []
+
+
+def test_a_silent_catalog_is_not_waited_for(rollcall: House) -> None:
+    silent = Silent(rollcall.clock)
+    services = replace(rollcall.services, sources={silent.name: silent})
+    try:
+        assert first_look(services, rollcall.watch("12430"), limit_seconds=0.05) is Listing.UNCHECKED
+    finally:
+        silent.may_answer.set()
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_what_was_missed_and_never_listed_is_counted_by_source(rollcall: House, is_watched: bool) -> None:
+    watch = rollcall.watch("99999")
+    for number in range(12430, 12440):
+        rollcall.catalog.rows[rollcall.catalog.key(str(number))] = Row()
+        rollcall.watch(str(number))
+    rollcall.run()
+    if not is_watched:
+        rollcall.services.store.watches.end(watch.id, "the test", rollcall.clock.now())
+
+    found = rollcall.services.store.sections.unknown()
+
+    assert {source: (of.count, of.example) for source, of in found.items()} == (
+        {rollcall.catalog.name: (1, "2261/99999")} if is_watched else {}
+    )
