@@ -55,7 +55,8 @@ class Check(Generic[S]):
     """One rule over a snapshot of the system's state.
 
     Shape: `read` yields one result for each thing it looks at and raises when the state could not be read,
-    which is never healthy. `severity` is that of a failure and of an unreadable state. `command` is the first
+    which is never healthy. `severity` is that of a failure and of an unreadable state; where that is HEALTHY
+    the check only advises: it alerts, and the system stays healthy. `command` is the first
     to type when it could not be read, `page` is the place below `/console/` that shows it, `runbook` the
     section of docs/operations.md. `needs` names the check whose failure explains why this one could not be
     read. `is_deliberate` marks what an operator, or Rollcall itself, has switched off on purpose.

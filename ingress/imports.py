@@ -10,9 +10,11 @@ from actors.services import Services
 from domain.errors import InvalidInputError
 from ingress.sheets import CsvReader, Record
 from ingress.wishes import wish_of
+from operations.first_look import look_at_all
 from operations.watches import COLUMNS, add_all
 from store.enrolment import Wish
 
+_ORIGIN = "import"
 _REQUIRED = ("email", "term", "section")
 _BETWEEN_KINDS = re.compile(r"[|,;\s]+")
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -59,7 +61,10 @@ def read_csv(services: Services, content: bytes, *, default_source: str) -> Read
 
 
 def import_csv(services: Services, content: bytes, *, default_source: str, by: str) -> Imported:
-    """Store what `read_csv` reads, in one transaction, on behalf of `by`. Raises: as that."""
+    """Store what `read_csv` reads, in one transaction, on behalf of `by`; then have new sections checked.
+
+    Raises: as `read_csv`.
+    """
     read = read_csv(services, content, default_source=default_source)
     results = add_all(services, [wish for _, wish in read.wishes], by)
     refused = [
@@ -67,6 +72,8 @@ def import_csv(services: Services, content: bytes, *, default_source: str, by: s
         for (line, _), result in zip(read.wishes, results, strict=True)
         if isinstance(result, InvalidInputError)
     ]
+    taken = zip(read.wishes, results, strict=True)
+    look_at_all(services, {wish.key for (_, wish), result in taken if result is True}, _ORIGIN)
     return Imported(results.count(True), results.count(False), sorted(read.rejected + refused))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from uuid import uuid4
 
 from actors.deliver import deliver
@@ -91,27 +92,30 @@ def ask(services: Services, key: SectionKey) -> Told:
 
 def _store(services: Services, seen: Observation, revision: int, origin: str) -> None:
     """Settle a run of this one section with what was seen; if a run overtook it, a worker asks once more."""
-    batch_id = _begin(services, seen.key, origin)
+    half = Stagger.EVEN if seen.key.is_even else Stagger.ODD
+    (batch_id,) = begin(services, [[seen.key]], half, origin)
     now, revisions = services.clock.now(), {seen.key: revision}
     settled = services.store.checks.settle(batch_id, [seen], now, revisions=revisions, retry_at=now)
     if settled.notifications:
         services.publish(deliver.message())
 
 
-def _begin(services: Services, key: SectionKey, origin: str) -> int:
-    """The batch of a new run of this one section.
+def begin(
+    services: Services, batches: Sequence[Sequence[SectionKey]], half: Stagger, origin: str
+) -> list[int]:
+    """The ids of `batches`, as a new run of these sections alone.
 
     The lease comes first, and no run stays queued: it would be dispatched as one of the whole half.
+    Raises: LeaseHeldError while a run begins.
     """
     runs, now = services.store.runs, services.clock.now()
-    half = Stagger.EVEN if key.is_even else Stagger.ODD
     slot, lifetime = services.timetable.slot(half, now), services.run_lifetime
-    holder = {"check": str(key), "host": socket.gethostname(), "pid": str(os.getpid())}
+    holder = {"check": str(batches[0][0]), "host": socket.gethostname(), "pid": str(os.getpid())}
     with services.cron_lease.holding(uuid4().hex, holder, above=runs.newest_fence()) as fence:
         run, _ = runs.open(f"{origin}{ONE_SECTION}", half, slot, now, force=True)
-        batch_ids = runs.start(run.id, [[key]], fence=fence, deferred=0, lifetime=lifetime, now=now)
+        batch_ids = runs.start(run.id, batches, fence=fence, deferred=0, lifetime=lifetime, now=now)
         if not batch_ids:
             reason = "its lease had passed to another"
             runs.abandon(run.id, RunState.FAILED, reason, now)
             raise TransientError(f"run {run.id} was not started: {reason}")
-    return batch_ids[0]
+    return batch_ids

@@ -6,12 +6,16 @@ The answer turns nobody away: a catalog may be down, and a section may be listed
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
+from collections.abc import Iterable
 from queue import Empty, SimpleQueue
 from threading import BoundedSemaphore, Thread
 
+from actors.check import check
 from actors.services import Services
+from domain.errors import TransientError
 from domain.observation import Missing
-from domain.section import SectionKey
+from domain.section import SectionKey, Stagger
 from operations import checks
 from operations.watches import Listing, listing
 from store.watches import StoredWatch
@@ -37,6 +41,29 @@ def first_look(services: Services, stored: StoredWatch, *, limit_seconds: float 
         return answer.get(timeout=limit_seconds)
     except Empty:
         return known
+
+
+def look_at_all(services: Services, keys: Iterable[SectionKey], origin: str) -> int:
+    """Have workers check those of `keys` that never were, as a run of their own; how many.
+
+    Where a run is just beginning, or none can be begun, they wait for the next one.
+    """
+    unchecked = services.store.sections.unchecked(keys)
+    by_source: dict[str, list[SectionKey]] = defaultdict(list)
+    for key in unchecked:
+        by_source[key.source].append(key)
+    batches = [batch for source, its in by_source.items() for batch in services.sources[source].plan(its)]
+    if not batches:
+        return 0
+    try:
+        for batch_id in checks.begin(services, batches, Stagger.ALL, origin):
+            services.publish(check.message(batch_id))
+    except TransientError as error:
+        _log.info(
+            "new sections wait for the next run", extra={"sections": len(unchecked), "error": str(error)}
+        )
+        return 0
+    return len(unchecked)
 
 
 def _look(services: Services, key: SectionKey, answer: SimpleQueue[Listing]) -> None:

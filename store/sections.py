@@ -164,6 +164,17 @@ class Sections:
         found = [Sighting(from_ms(row[0]), *row[1:-1]) for row in reversed(rows)]
         return in_sequence(found, until)[::-1]
 
+    def unchecked(self, keys: Iterable[SectionKey]) -> list[SectionKey]:
+        """Those of `keys` that are watched, and of which nothing was ever heard, in their order."""
+        ordered = sorted(keys)
+        with self._database.read() as connection:
+            found = [
+                state
+                for start in range(0, len(ordered), _CHUNK)
+                for _, state in load(connection, ordered[start : start + _CHUNK], lock=False).values()
+            ]
+        return sorted(state.key for state in found if not state.revision)
+
     def unknown(self) -> dict[str, UnknownSections]:
         """Of each source the watched sections that it has missed and never listed; cheap where none is."""
         with self._database.read() as connection:

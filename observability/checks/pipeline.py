@@ -199,7 +199,7 @@ CHECKS = (
           "rollcall mail ls --state dead", "mail-lost", "mail?state=dead", needs="database"),
     Check("terms", _terms, Severity.DEGRADED, (Part.POLLING,),
           "rollcall term ls", "term-over", "sections?state=missing", needs="database"),
-    Check("unknown-sections", _unknown_sections, Severity.HEALTHY, (),
+    Check("unknown_sections", _unknown_sections, Severity.HEALTHY, (),
           "rollcall watch ls", "unknown-sections", "sections?state=missing", needs="database"),
     Check("payments", _payments, Severity.DEGRADED, (Part.DRAINING,),
           "rollcall job ls --kind report", "report-undelivered", "jobs?kind=report", needs="database"),

@@ -28,8 +28,21 @@ def test_a_new_watch_is_created(site: Site) -> None:
         "min_seats": 2,
         "created_at": "2026-01-15T09:00:00.000Z",
         "paused_until": None,
+        "listing": "unknown section",
         "current": None,
     }
+
+
+def test_a_section_that_the_catalog_lists_is_told_from_one_that_it_does_not(site: Site) -> None:
+    site.house.catalog.rows[site.house.catalog.key("12430")] = Row()
+
+    assert site.add(section="12430").json()["listing"] == "listed"
+    assert site.add(section="99999").json()["listing"] == "unknown section"
+    shown = site.client.get("/watches", headers=API).json()["items"]
+    assert [watch["listing"] for watch in shown] == ["not checked yet", "not checked yet"]
+    site.house.run()
+    shown = site.client.get("/watches", headers=API).json()["items"]
+    assert [watch["listing"] for watch in shown] == ["listed", "unknown section"]
 
 
 def test_kinds_and_seats_have_defaults(site: Site) -> None:

@@ -9,7 +9,7 @@ import pytest
 from domain.errors import UpstreamError
 from domain.observation import Outcome
 from domain.section import SectionKey
-from operations.first_look import first_look
+from operations.first_look import first_look, look_at_all
 from operations.watches import Listing
 from tests.support.catalog import Catalog, Row
 from tests.support.house import House
@@ -89,3 +89,28 @@ def test_what_was_missed_and_never_listed_is_counted_by_source(rollcall: House, 
     assert {source: (of.count, of.example) for source, of in found.items()} == (
         {rollcall.catalog.name: (1, "2261/99999")} if is_watched else {}
     )
+
+
+def test_new_sections_of_an_import_are_checked_by_a_run_of_their_own(rollcall: House) -> None:
+    rollcall.catalog.rows[rollcall.catalog.key("12430")] = Row()
+    rollcall.watch("12430")
+    rollcall.run()
+    rollcall.watch("12431")
+    rollcall.watch("99999")
+    keys = {rollcall.catalog.key(number) for number in ("12430", "12431", "99999")}
+    rollcall.catalog.rows[rollcall.catalog.key("12431")] = Row()
+
+    assert look_at_all(rollcall.services, keys, "import") == 2
+    rollcall.work()
+
+    assert rollcall.catalog.calls[-1] == sorted(keys - {rollcall.catalog.key("12430")})
+    newest = rollcall.services.store.runs.page(None, 1)[0][0]
+    assert (newest.trigger, newest.state, newest.sections) == ("import-check", "finished", 2)
+    assert look_at_all(rollcall.services, keys, "import") == 0
+
+
+def test_while_a_run_begins_new_sections_wait_for_the_next(rollcall: House) -> None:
+    rollcall.watch("12430")
+    lease = rollcall.services.cron_lease
+    with lease.holding("another", {}, above=0):
+        assert look_at_all(rollcall.services, [rollcall.catalog.key("12430")], "import") == 0

@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert, update
 
 from domain.alert import AlertState
+from domain.check import Severity
 from domain.run import RunState
 from domain.section import SectionKey, Stagger
 from domain.watch import ALL_KINDS, Watch
@@ -258,8 +259,23 @@ def test_what_fails_is_said_by_every_view(
         assert alert in text, view
 
 
-def test_every_check_is_made_to_fail_here_but_the_disk() -> None:
-    assert {check for check, _, _ in FAILING} == {check.name for check in CHECKS} - {"disk"}
+def test_every_check_is_made_to_fail_here_but_the_disk_and_those_that_only_advise() -> None:
+    judged = {check.name for check in CHECKS if check.severity is not Severity.HEALTHY}
+    assert {check for check, _, _ in FAILING} == judged - {"disk"}
+
+
+def test_what_only_advises_is_an_alert_and_leaves_the_system_healthy(place: Place) -> None:
+    watch = Watch("ada@example.edu", SectionKey("campus", "2251", "99999"), ALL_KINDS, 1)
+    place.system.services.store.watches.add(watch, place.clock.now())
+    missed = {"misses": 1, "missing_since_ms": int(place.clock.now().timestamp() * 1000)}
+    with place.system.database.write() as connection:
+        connection.execute(update(sections).values(missed))
+
+    report = Health(place.system).report()
+
+    failing: Any = report.checks["failing"]
+    assert (report.status, place.severities()["unknown_sections"]) == ("healthy", 0.0)
+    assert place.raised()["unknown_sections/campus"] in failing["unknown_sections"]
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,15 @@ def test_all_is_well_with_the_embedded_default(tmp_path: Path) -> None:
             "disk",
             "database",
         ),
-        *("database.migrations", "database.integrity", "redis", "redis.persistence", "broker", "clock"),
+        *(
+            "database.migrations",
+            "sections",
+            "database.integrity",
+            "redis",
+            "redis.persistence",
+            "broker",
+            "clock",
+        ),
         *("mail.login", "mail.dry-run", "source.campus", "worker", "scheduler", "jobs", "web"),
         "public-url.reachable",
     }

@@ -16,13 +16,18 @@ from ingress.console.wording import moment, plural
 from ingress.fields import address, digits, one_of
 from operations import watches
 from operations.durations import duration
-from operations.first_look import UNKNOWN, first_look
+from operations.first_look import first_look
 from operations.room import ControlRoom
 from operations.watches import Listing
 from store.enrolment import Wish
 from store.watches import StoredWatch
 
 _ALL = "all"
+_UNSEEN = {
+    Listing.UNKNOWN: "Unknown section: its source does not have it",
+    Listing.UNCHECKED: "It was not looked at yet",
+    Listing.LISTED: "Its source lists it",
+}
 LENGTHS = {"1d": "1 day", "7d": "7 days", "30d": "30 days", "180d": "180 days"}
 
 
@@ -75,19 +80,18 @@ def _add(room: ControlRoom, form: AddForm, by: str) -> str:
     _require_source(room, form.wish.key)
     stored, created = watches.add(room.services, form.wish, by)
     done = "is added" if created else "was there, and is brought up to date"
-    if first_look(room.services, stored) is Listing.UNKNOWN:
-        return f"Watch {stored.id} {done}. Warning: {UNKNOWN}."
-    return f"Watch {stored.id} {done}. {_known(room, stored.section)}"
+    found = first_look(room.services, stored)
+    return f"Watch {stored.id} {done}. {_known(room, stored.section, found)}"
 
 
-def _known(room: ControlRoom, state: SectionState) -> str:
-    """How the section stands, or when somebody will look."""
+def _known(room: ControlRoom, state: SectionState, found: Listing | None = None) -> str:
+    """How the section stands, or when it is checked; `found` is what was just learnt of it."""
     seen_at, next_at = watches.seen_at(state), watches.next_check_at(room, state.key)
     if seen_at is not None and not state.misses:
         count = state.open_seats
         are_open = "Seats are unknown" if count is None else plural(count, "seat is open", "seats are open")
         return f"{are_open}, as of {moment(seen_at)} UTC."
-    known = "Its source does not have it" if state.misses else "It was not looked at yet"
+    known = "Its source does not have it" if seen_at else _UNSEEN[found or watches.listing(state)]
     return f"{known}; the next check is at {moment(next_at)} UTC." if next_at else f"{known}."
 
 

@@ -45,7 +45,8 @@ def test_a_watch_is_added_with_its_wishes(site: Site, guest: httpx.Client) -> No
     assert site.count("watches") == 0
     guest.post("/console/do/watch-add", data=wishes | YES)
     assert (
-        said(guest) == "Watch 1 is added. It was not looked at yet; the next check is at 15 Jan 10:00:00 UTC."
+        said(guest) == "Watch 1 is added. Unknown section: its source does not have it;"
+        " the next check is at 15 Jan 10:00:00 UTC."
     )
     stored = site.house.services.store.watches.get(1)
     assert stored is not None
@@ -59,7 +60,7 @@ def test_a_watch_is_added_with_its_wishes(site: Site, guest: httpx.Client) -> No
         (Row(3), "3 seats are open, as of 15 Jan 09:00:00 UTC."),
         (Row(1), "1 seat is open, as of 15 Jan 09:00:00 UTC."),
         (Row(None), "Seats are unknown, as of 15 Jan 09:00:00 UTC."),
-        (None, "Its source does not have it; the next check is at 15 Jan 10:00:00 UTC."),
+        (None, "Unknown section: its source does not have it; the next check is at 15 Jan 10:00:00 UTC."),
     ],
 )
 def test_whoever_adds_a_watch_is_told_how_the_section_stands(

@@ -19,6 +19,7 @@ from observability.checks.unavailable import Unavailable
 from resilience.queues import QueueReading
 from store.outbox import Backlog, Losses
 from store.pauses import ROLLCALL, Pause
+from store.sections import UnknownSections
 from tests.observability.checks.states import CLOSED, GIB, HEARD, HOUR, MINUTE, NOW, TIMES, WELL
 
 
@@ -40,7 +41,7 @@ def test_where_all_is_well_every_condition_is_named_and_none_holds() -> None:
     found = alerts(findings(WELL))
     assert set(found.values()) == {None}
     judged = {name.partition("/")[0] for name in found} - {"unreadable"}
-    assert judged == {check.name for check in CHECKS} - {"pauses", "payments", "terms"}
+    assert judged == {check.name for check in CHECKS} - {"pauses", "payments", "terms", "unknown_sections"}
 
 
 @pytest.mark.parametrize(
@@ -318,3 +319,11 @@ def test_clocks_that_disagree_are_an_alert_for_each(clocks: dict[str, float], sa
 
 def test_clocks_may_differ_by_what_a_beat_may_take() -> None:
     assert holding(clocks={"north": 5.0, "south": -4.9, "database": 0.0}) == {}
+
+
+def test_sections_that_were_never_listed_are_an_alert_and_no_illness() -> None:
+    unknown = {"scraper": UnknownSections(3, "2261/99999")}
+    found = holding(unknown_sections=unknown)
+    assert found.keys() == {"unknown_sections/scraper"}
+    assert found["unknown_sections/scraper"].subject == "scraper does not list 3 watched sections"
+    assert "2261/99999" in found["unknown_sections/scraper"].detail
