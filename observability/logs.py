@@ -16,6 +16,7 @@ from typing import Any
 from observability.trace import ids
 
 _CHATTY = ("apscheduler", "uvicorn", "dramatiq", "alembic.runtime.plugins")
+_SILENT = ("pika",)  # what it logs with tracebacks it raises as well, and Dramatiq says that in a line
 _CHATTY_AT_A_TERMINAL = ("alembic",)
 _FOR_MACHINES = {"message_id", "actor", "fence", "request_id"}
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -60,6 +61,8 @@ def configure(level: int = logging.INFO) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in (*_CHATTY, *(_CHATTY_AT_A_TERMINAL if is_terminal else ())):
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:

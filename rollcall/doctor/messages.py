@@ -116,8 +116,13 @@ def _rabbitmq(url: str) -> Verdict:
     parts = urlsplit(url)
     parameters = pika.URLParameters(url)
     parameters.socket_timeout = parameters.blocked_connection_timeout = 5
-    pika.BlockingConnection(parameters).close()
-    return ok(f"RabbitMQ at {parts.hostname}:{parts.port or 5672}")
+    place = f"{parts.hostname}:{parts.port or 5672}"
+    try:
+        pika.BlockingConnection(parameters).close()
+    except pika.exceptions.AMQPError as error:
+        remedy = f"start the server at {place}, or correct BROKER_URL"
+        return failure(f"{place} does not answer: {error!r}", remedy)
+    return ok(f"RabbitMQ at {place}")
 
 
 def _clock(case: Case) -> Verdict:

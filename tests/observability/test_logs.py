@@ -67,3 +67,14 @@ def test_a_terminal_gets_text_and_anything_else_gets_json() -> None:
     first, second = map(json.loads, piped.stderr.splitlines())
     assert (first["message"], first["sections"], first["logger"]) == ("checked", 3, "actors.check")
     assert second["message"] == "Running upgrade"
+
+
+def test_the_client_of_rabbitmq_writes_no_tracebacks_of_its_own() -> None:
+    said = "logging.getLogger('pika.adapters').error('away', exc_info=OSError('refused'))"
+    command = [
+        sys.executable,
+        "-c",
+        f"import logging; from observability import logs; logs.configure(); {said}",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30, cwd=ROOT)
+    assert done.stderr == ""

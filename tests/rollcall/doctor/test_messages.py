@@ -70,3 +70,10 @@ def test_a_broker_of_its_own_is_asked_for_itself(redis_url: str) -> None:
     assert found["broker"].hint == "start the server at 127.0.0.1:1, or correct BROKER_URL"
     other = look(REDIS_URL="redis://127.0.0.1:1/0", BROKER_URL=redis_url)
     assert (other["redis"].status, other["broker"].status) == (Status.FAILURE, Status.OK)
+
+
+def test_a_rabbitmq_that_is_away_is_named_with_what_to_do(redis_url: str) -> None:
+    found = look(REDIS_URL=redis_url, BROKER_URL="amqp://guest:guest@127.0.0.1:1/")["broker"]
+    assert found.status is Status.FAILURE
+    assert found.seen.startswith("127.0.0.1:1 does not answer")
+    assert found.hint == "start the server at 127.0.0.1:1, or correct BROKER_URL"
