@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from actors.registry import actor
 from actors.services import Services
-from domain.alert import Bulletin
+from domain.alert import AlertNotification
 from domain.errors import RollcallError, UnreachableError
 from domain.retry import Backoff
 
@@ -50,7 +50,7 @@ def announce_finish(services: Services, run_id: str) -> None:
         _log.warning("broker unreachable, no ping", extra={"run": run_id, "error": str(error)})
 
 
-def _tell(services: Services, bulletin: Bulletin) -> None:
+def _tell(services: Services, bulletin: AlertNotification) -> None:
     alerts, error = services.store.alerts, _attempt(services, bulletin)
     if error is None:
         alerts.told(bulletin, services.clock.now())
@@ -60,7 +60,7 @@ def _tell(services: Services, bulletin: Bulletin) -> None:
     _log.warning("operator not told", extra=_facts(bulletin) | {"error": reason})
 
 
-def _attempt(services: Services, bulletin: Bulletin) -> RollcallError | None:
+def _attempt(services: Services, bulletin: AlertNotification) -> RollcallError | None:
     """Tell it; why it could not be told, or None.
 
     No breaker is asked: students' mail that fails must not silence what the operator hears of it. Bulletins
@@ -77,7 +77,7 @@ def _attempt(services: Services, bulletin: Bulletin) -> RollcallError | None:
     return None
 
 
-def _facts(bulletin: Bulletin) -> dict[str, str]:
+def _facts(bulletin: AlertNotification) -> dict[str, str]:
     alert = bulletin.alert
     return {
         "alert": alert.name,

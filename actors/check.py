@@ -17,7 +17,7 @@ from actors.registry import actor
 from actors.services import Services
 from actors.surrender import let_go
 from domain.errors import RateLimitedError, RollcallError, UnreachableError
-from domain.observation import Failure, Outcome
+from domain.observation import CheckFailure, Outcome
 from domain.retry import ACCOUNT_RECHECK, Subject, named_wait, subject_of, verdict_on
 from domain.run import Batch, WaitReason
 from domain.section import SectionKey
@@ -87,7 +87,7 @@ def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome], pause
     retry_at = max(now + _backoff(batch.pending, outcomes), paused_until)
     waits_for = _wait_reason(outcomes, is_paused=paused_until > now)
     # Before the commit that may finish the run: whoever sees it finished finds its sections free.
-    told = [outcome.key for outcome in outcomes if not isinstance(outcome, Failure)]
+    told = [outcome.key for outcome in outcomes if not isinstance(outcome, CheckFailure)]
     _release(services, batch, told)
     reason = _reason(services, batch.source, outcomes)
     settled = services.store.checks.settle(
@@ -123,7 +123,7 @@ def _pause_or_resume(
     One success ends that; the pause that it ends is the one that was over `before` the source was asked.
     """
     pauses, now = services.store.pauses, services.clock.now()
-    errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failure)]
+    errors = [outcome.error for outcome in outcomes if isinstance(outcome, CheckFailure)]
     for error in errors:
         if (wait := _pause_after(error)) is None:
             continue
@@ -156,7 +156,7 @@ def _verdicts(
 
     A section that has failed before says nothing while the source answers about others; as a probe it does.
     """
-    found = [True if not isinstance(each, Failure) else verdict_on(each.error) for each in outcomes]
+    found = [True if not isinstance(each, CheckFailure) else verdict_on(each.error) for each in outcomes]
     again = [i for i, each in enumerate(outcomes) if found[i] is False and batch.pending[each.key]]
     if again and not is_probe and services.store.checks.has_answers(batch.run_id):
         for i in again:
@@ -164,9 +164,9 @@ def _verdicts(
     return found
 
 
-def _worst_failure(outcomes: Sequence[Outcome]) -> Failure | None:
+def _worst_failure(outcomes: Sequence[Outcome]) -> CheckFailure | None:
     """The last failure that counts against the source, or else the last of all; None where none failed."""
-    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    failures = [outcome for outcome in outcomes if isinstance(outcome, CheckFailure)]
     counted = [failure for failure in failures if verdict_on(failure.error) is False]
     return next(reversed(counted or failures), None)
 
@@ -193,12 +193,12 @@ def _refusal(breaker: BreakerSnapshot) -> str:
 
 def _took_seconds(outcome: Outcome) -> float:
     """How long an answer took; a failure is one however quick it came."""
-    return 0 if isinstance(outcome, Failure) else outcome.took_seconds or 0
+    return 0 if isinstance(outcome, CheckFailure) else outcome.took_seconds or 0
 
 
 def _backoff(attempts: dict[SectionKey, int], outcomes: Sequence[Outcome]) -> timedelta:
     """How long to wait before what failed is asked again; what was not asked yet goes on soon."""
-    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    failures = [outcome for outcome in outcomes if isinstance(outcome, CheckFailure)]
     if not failures:
         return _SOON
     tries = max(attempts.get(failure.key, 0) for failure in failures)
@@ -210,7 +210,7 @@ def _wait_reason(outcomes: Sequence[Outcome], *, is_paused: bool) -> WaitReason 
     """What the rest of a batch waits for, beside its back-off."""
     if is_paused:
         return WaitReason.PAUSE
-    errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failure)]
+    errors = [outcome.error for outcome in outcomes if isinstance(outcome, CheckFailure)]
     is_limited = any(isinstance(error, RateLimitedError) for error in errors)
     return WaitReason.RATE_LIMIT if is_limited else None
 
@@ -225,7 +225,7 @@ def _tell(services: Services, batch: Batch, outcomes: Sequence[Outcome], settled
 
 def _log_failures(batch: Batch, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
-        if isinstance(outcome, Failure):
+        if isinstance(outcome, CheckFailure):
             kind, error = type(outcome.error).__name__, str(outcome.error)
             extra = {"run": batch.run_id, "section": str(outcome.key), "kind": kind, "error": error}
             _log.warning("check failed", extra=extra)

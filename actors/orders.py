@@ -9,8 +9,8 @@ from actors.services import Services
 from actors.submission import publish_job
 from domain.errors import InvalidInputError
 from domain.job import JsonObject, NewJob
-from domain.payment import Checkout, PaymentEvent, Verdict
-from domain.words import plain
+from domain.payment import Checkout, PaymentDecision, PaymentEvent
+from domain.words import one_line
 from payments.events import COMPLETED, NOT_PAID, PAID_LATER
 from workflows.catalog import CATALOG
 
@@ -28,11 +28,11 @@ def take(services: Services, event: PaymentEvent, default_source: str) -> bool:
     payments, now = services.store.payments, services.clock.now()
     verdict = verdict_on(event)
     if event.refunded is not None and payments.has(event.refunded):
-        verdict = Verdict.FOLLOWED
+        verdict = PaymentDecision.FOLLOWED
     job, trouble = None, None
-    if verdict is Verdict.TAKEN and event.checkout is not None:
+    if verdict is PaymentDecision.TAKEN and event.checkout is not None:
         job, trouble = _job(services, event.checkout, default_source)
-        verdict = Verdict.TAKEN if trouble is None else Verdict.REFUSED
+        verdict = PaymentDecision.TAKEN if trouble is None else PaymentDecision.REFUSED
     is_new, job_id = payments.record(event, verdict, now, job=job, trouble=trouble)
     found = None if job_id is None else services.store.jobs.get(job_id)
     if found is not None:
@@ -40,7 +40,7 @@ def take(services: Services, event: PaymentEvent, default_source: str) -> bool:
     return is_new
 
 
-def verdict_on(event: PaymentEvent) -> Verdict:
+def verdict_on(event: PaymentEvent) -> PaymentDecision:
     """What the event asks for, before the order itself is read.
 
     Only the metadata `report` = `section_history` marks a session as an order of Rollcall's. Every other
@@ -49,12 +49,12 @@ def verdict_on(event: PaymentEvent) -> Verdict:
     checkout = event.checkout
     if checkout is None or checkout.metadata.get("report") != _PRODUCT:
         _warn_of_near_miss(checkout)
-        return Verdict.IGNORED
+        return PaymentDecision.IGNORED
     if event.kind == NOT_PAID:
-        return Verdict.UNPAID
+        return PaymentDecision.UNPAID
     if event.kind in {COMPLETED, PAID_LATER}:
-        return Verdict.TAKEN if checkout.is_paid else Verdict.WAITS
-    return Verdict.IGNORED
+        return PaymentDecision.TAKEN if checkout.is_paid else PaymentDecision.WAITS
+    return PaymentDecision.IGNORED
 
 
 def _warn_of_near_miss(checkout: Checkout | None) -> None:
@@ -63,7 +63,7 @@ def _warn_of_near_miss(checkout: Checkout | None) -> None:
         _log.warning(
             "a checkout session is ignored: its metadata `report` is not %s",
             _PRODUCT,
-            extra={"session": checkout.session_id, "report": plain(checkout.metadata["report"])},
+            extra={"session": checkout.session_id, "report": one_line(checkout.metadata["report"])},
         )
 
 
@@ -74,7 +74,7 @@ def _job(services: Services, checkout: Checkout, default_source: str) -> tuple[N
         _require_known(services, checkout)
         CATALOG[REPORT].read(given)
     except InvalidInputError as error:
-        trouble = plain(f"The order cannot be delivered as it is: {error}")
+        trouble = one_line(f"The order cannot be delivered as it is: {error}")
         back: JsonObject = {"payment": checkout.session_id, "reason": trouble}
         return NewJob(REFUND, CATALOG[REFUND].profile, back), trouble
     return NewJob(REPORT, CATALOG[REPORT].profile, given), None

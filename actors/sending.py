@@ -20,7 +20,7 @@ from domain.errors import (
     UnreachableError,
     UpstreamError,
 )
-from domain.notice import MAIL, Accepted, Receipt
+from domain.notice import MAIL, Accepted, DeliveryResult
 from domain.ports import Mailer
 from domain.retry import ACCOUNT_RECHECK, Backoff, Subject, subject_of, verdict_on
 from observability.census import count_dead, count_mails
@@ -127,7 +127,7 @@ class Sending:
         self.services.store.outbox.hand_over(self.batch, now, lease=lease)
         self.until, self.is_handed_over = now + lease, True
 
-    def _settle(self, receipts: Sequence[Receipt]) -> None:
+    def _settle(self, receipts: Sequence[DeliveryResult]) -> None:
         """Write what was heard, through an outage of the database too: it cannot be asked for again."""
         batch, services, now = self.batch, self.services, self.services.clock.now()
         try:

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from dramatiq import Message
 
-from domain.alert import Bulletin
+from domain.alert import AlertNotification
 from domain.job import JobRecord
-from domain.notice import Letter, Notice
+from domain.notice import Notification, OutboundMessage
 from domain.payment import Prices
 from domain.ports import Clock, Mailer, Source
 from domain.section import Stagger
@@ -103,7 +103,7 @@ class Operator:
     run has finished, or is None where nobody listens; it raises RollcallError.
     """
 
-    channels: Mapping[str, Callable[[Bulletin], None]] = field(default_factory=dict)
+    channels: Mapping[str, Callable[[AlertNotification], None]] = field(default_factory=dict)
     ping: Callable[[], None] | None = None
     longest_tell_seconds: float = 60.0
 
@@ -147,7 +147,7 @@ class Services:
     store: Store
     sources: Mapping[str, Source]
     mailer: Mailer
-    render: Callable[[Notice, datetime], Letter]
+    render: Callable[[Notification, datetime], OutboundMessage]
     breakers: Mapping[str, CircuitBreaker]
     cron_lease: Lease
     claims: Claims

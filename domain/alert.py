@@ -15,7 +15,7 @@ class AlertState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Symptom:
+class AlertMessage:
     """What is wrong now, in words for the operator.
 
     Shape: `subject` is one line, `detail` says more (whom it affects, where that is known), `command` is the
@@ -42,7 +42,7 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
-class Signpost:
+class RunbookLink:
     """Where a person reads on about an alert: absolute addresses, the same for its whole life."""
 
     health: str
@@ -51,7 +51,7 @@ class Signpost:
 
 
 @dataclass(frozen=True, slots=True)
-class Bulletin:
+class AlertNotification:
     """One thing to tell over one channel: that an alert was raised, or that it is over.
 
     Shape: the words are those of the moment, so that a repetition says the same. `at` is when the state

@@ -62,7 +62,7 @@ class SectionState:
 
 
 @dataclass(frozen=True, slots=True)
-class SeatsRose:
+class SeatsIncreased:
     """More open seats than before, in the section's `episode`-th opening."""
 
     before: int
@@ -85,7 +85,7 @@ class SectionRetired:
     episode: int
 
 
-Change = SeatsRose | InstructorAssigned | SectionRetired
+SectionEvent = SeatsIncreased | InstructorAssigned | SectionRetired
 
 
 def is_current(state: SectionState, asked_revision: int | None) -> bool:
@@ -93,7 +93,7 @@ def is_current(state: SectionState, asked_revision: int | None) -> bool:
     return state.revision == asked_revision
 
 
-def advance(state: SectionState, seen: Observation) -> tuple[SectionState, tuple[Change, ...]]:
+def advance(state: SectionState, seen: Observation) -> tuple[SectionState, tuple[SectionEvent, ...]]:
     """The state after `seen`, and the changes that it makes, in the order they are told."""
     if state.retired:  # its watchers were told that it is gone: when it is listed again, its seats open
         state = replace(state, open_seats=0)
@@ -159,16 +159,16 @@ def open_seats_after(state: SectionState, seen: Observation) -> int | None:
     return min(seen.open_seats, state.unreserved_seats)
 
 
-def _opened(state: SectionState, after: int | None) -> tuple[int, tuple[Change, ...]]:
+def _opened(state: SectionState, after: int | None) -> tuple[int, tuple[SectionEvent, ...]]:
     """The count of openings with `after` open seats, and the rise that it is."""
     before = state.open_seats
     if before is None or after is None or after <= before:
         return state.openings, ()
     openings = state.openings + (before == 0)
-    return openings, (SeatsRose(before, after, openings),)
+    return openings, (SeatsIncreased(before, after, openings),)
 
 
-def _assigned(state: SectionState, after: str | None) -> tuple[int, tuple[Change, ...]]:
+def _assigned(state: SectionState, after: str | None) -> tuple[int, tuple[SectionEvent, ...]]:
     """The count of assignments with the instructor `after`, and the assignment that it is."""
     if state.instructor != UNASSIGNED or not after:
         return state.assignments, ()

@@ -12,7 +12,7 @@ from datetime import timedelta
 from enum import IntEnum, StrEnum
 from typing import Any, Generic, TypeVar
 
-from domain.alert import Symptom
+from domain.alert import AlertMessage
 
 S = TypeVar("S")
 
@@ -46,7 +46,7 @@ class Result:
     """
 
     subject: str
-    failure: Symptom | None = None
+    failure: AlertMessage | None = None
     affects: tuple[Part, ...] = ()
 
 
@@ -83,7 +83,7 @@ class Finding:
 
     name: str
     check: Check[Any]
-    failure: Symptom | None
+    failure: AlertMessage | None
     affects: tuple[Part, ...]
     is_unreadable: bool = False
     is_explained: bool = False
@@ -106,7 +106,7 @@ def worst(findings: Iterable[Finding]) -> Severity:
     return max((finding.severity for finding in findings), default=Severity.HEALTHY)
 
 
-def alerts(findings: Iterable[Finding]) -> dict[str, Symptom | None]:
+def alerts(findings: Iterable[Finding]) -> dict[str, AlertMessage | None]:
     """Each alert rule by its name, with its message where it holds. What could not be judged is left out."""
     return {finding.name: None if finding.is_explained else finding.failure for finding in findings}
 
@@ -127,8 +127,8 @@ def _finding(check: Check[S], result: Result) -> Finding:
     return Finding(f"{check.name}/{result.subject}", check, result.failure, affects)
 
 
-def _unreadable(check: Check[S], error: Exception) -> Symptom:
-    return Symptom(
+def _unreadable(check: Check[S], error: Exception) -> AlertMessage:
+    return AlertMessage(
         f"Cannot read {check.name}", f"Its state is unknown: {error}", check.command, UNREADABLE_PENDING
     )
 

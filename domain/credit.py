@@ -17,7 +17,7 @@ class NotEnoughCreditsError(PermanentError):
     """The account cannot pay for what was asked for."""
 
 
-class Pot(StrEnum):
+class AccountType(StrEnum):
     """Where the credits of an account are. Together they come to zero: what was issued is negative."""
 
     ISSUED = "issued"
@@ -26,7 +26,7 @@ class Pot(StrEnum):
     SPENT = "spent"
 
 
-class Purpose(StrEnum):
+class EntryType(StrEnum):
     """Why credits move from one pot to another."""
 
     GRANT = "grant"
@@ -50,7 +50,7 @@ class Transfer:
 
     id: int
     account: str
-    purpose: Purpose
+    purpose: EntryType
     credits: int
     at: datetime
     job_id: str | None = None

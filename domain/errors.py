@@ -35,7 +35,7 @@ class UnreachableError(TransientError):
     """No connection could be made."""
 
 
-class MalformedAnswerError(TransientError):
+class MalformedResponseError(TransientError):
     """The answer could not be read: HTML, cut off, or of another shape than agreed."""
 
 
@@ -63,7 +63,7 @@ class IdempotencyKeyUsedError(PermanentError):
     """The key was used before for another request, whose outcome this answer does not tell."""
 
 
-class NotStoredError(PermanentError):
+class StorageWriteError(PermanentError):
     """Nothing is stored under this key."""
 
 

@@ -19,7 +19,7 @@ _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class HistoryEntry:
     """One change in a section's history.
 
     Shape: `stamped_at` is the time that was written down, where others contradict it; None where it is
@@ -39,7 +39,7 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ObservedPeriod:
     """From `start` until `end`, which is not part of it."""
 
     start: datetime
@@ -50,7 +50,7 @@ class Span:
         """How long it is."""
         return self.end - self.start
 
-    def overlap(self, other: Span) -> timedelta:
+    def overlap(self, other: ObservedPeriod) -> timedelta:
         """For how long both last."""
         return max(min(self.end, other.end) - max(self.start, other.start), timedelta(0))
 
@@ -66,34 +66,36 @@ class SectionHistory:
 
     key: SectionKey
     details: Details = Details()
-    sightings: Sequence[Sighting] = ()
+    sightings: Sequence[HistoryEntry] = ()
     looked_until: datetime | None = None
-    blind: Sequence[Span] = ()
+    blind: Sequence[ObservedPeriod] = ()
 
     @property
-    def seen(self) -> Span | None:
+    def seen(self) -> ObservedPeriod | None:
         """From the first sighting to the last look, blind spans included; None when it was never seen."""
         if not self.sightings or self.looked_until is None:
             return None
-        return Span(self.sightings[0].observed_at, max(self.looked_until, self.sightings[-1].observed_at))
+        return ObservedPeriod(
+            self.sightings[0].observed_at, max(self.looked_until, self.sightings[-1].observed_at)
+        )
 
     @property
     def looked_at(self) -> timedelta:
         """For how long somebody looked."""
         return timedelta(0) if self.seen is None else self.known(self.seen)
 
-    def known(self, span: Span) -> timedelta:
+    def known(self, span: ObservedPeriod) -> timedelta:
         """How much of `span` is not blind."""
         return span.length - sum((span.overlap(each) for each in self.blind), timedelta(0))
 
-    def held(self) -> Iterator[tuple[Sighting, Span]]:
+    def held(self) -> Iterator[tuple[HistoryEntry, ObservedPeriod]]:
         """Each sighting, and how long it held; the last one until the last look."""
         if self.seen is None:
             return
         for sighting, following in pairwise(self.sightings):
-            yield sighting, Span(sighting.observed_at, following.observed_at)
+            yield sighting, ObservedPeriod(sighting.observed_at, following.observed_at)
         last = self.sightings[-1]
-        yield last, Span(last.observed_at, self.seen.end)
+        yield last, ObservedPeriod(last.observed_at, self.seen.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Opening:
     at the last look. `is_certain` when nobody looked away for long meanwhile. `most` is the most seats open.
     """
 
-    span: Span
+    span: ObservedPeriod
     most: int
     is_new: bool
     has_ended: bool
@@ -121,7 +123,7 @@ class InstructorChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class DailyRollup:
     """What one day (UTC, `number` of it since the epoch) came to: openings that began, and times."""
 
     number: int
@@ -130,14 +132,14 @@ class Day:
     looked_at: timedelta
 
 
-def in_sequence(sightings: Sequence[Sighting], until: datetime | None) -> list[Sighting]:
+def in_sequence(sightings: Sequence[HistoryEntry], until: datetime | None) -> list[HistoryEntry]:
     """`sightings`, which come in the order in which they were made, with times in that order too.
 
     Clocks jump, and a wrong one stamps times that the others contradict. Believed are as many as agree with
     each other and with `until`, the time of the last look; the rest took place at the next believed time.
     """
     believed = _longest_rise([each.observed_at for each in sightings], until)
-    ordered: list[Sighting] = []
+    ordered: list[HistoryEntry] = []
     at = until
     for index in reversed(range(len(sightings))):
         each = sightings[index]
@@ -174,7 +176,7 @@ def openings(history: SectionHistory) -> list[Opening]:
     stretches = [list(group) for _, group in groupby(told, key=lambda each: each[0] > 0)]
     found = []
     for place, stretch in enumerate(stretches):
-        span = Span(stretch[0][1].start, stretch[-1][1].end)
+        span = ObservedPeriod(stretch[0][1].start, stretch[-1][1].end)
         most = max(seats for seats, _ in stretch)
         if most > 0:
             is_certain = history.known(span) == span.length
@@ -191,18 +193,18 @@ def instructor_changes(history: SectionHistory) -> list[InstructorChange]:
     ]
 
 
-def days(history: SectionHistory) -> Iterator[Day]:
+def days(history: SectionHistory) -> Iterator[DailyRollup]:
     """Each day on which somebody looked, oldest first."""
     if history.seen is None:
         return
     found, first, last = openings(history), day_of(history.seen.start), day_of(history.seen.end)
     for number in range(first, last + 1):
-        today = Span(midnight(number), midnight(number + 1))
+        today = ObservedPeriod(midnight(number), midnight(number + 1))
         looked_at = history.known(_within(history.seen, today))
         if looked_at:
             began = sum(each.is_new and today.start <= each.span.start < today.end for each in found)
             stood = sum((_known_within(history, each.span, today) for each in found), timedelta(0))
-            yield Day(number, began, stood, looked_at)
+            yield DailyRollup(number, began, stood, looked_at)
 
 
 def day_of(at: datetime) -> int:
@@ -215,9 +217,9 @@ def midnight(number: int) -> datetime:
     return _EPOCH + number * _DAY
 
 
-def _known_within(history: SectionHistory, span: Span, limits: Span) -> timedelta:
+def _known_within(history: SectionHistory, span: ObservedPeriod, limits: ObservedPeriod) -> timedelta:
     return history.known(_within(span, limits)) if span.overlap(limits) else timedelta(0)
 
 
-def _within(span: Span, limits: Span) -> Span:
-    return Span(max(span.start, limits.start), min(span.end, limits.end))
+def _within(span: ObservedPeriod, limits: ObservedPeriod) -> ObservedPeriod:
+    return ObservedPeriod(max(span.start, limits.start), min(span.end, limits.end))

@@ -8,13 +8,13 @@ from enum import StrEnum
 
 from domain.observation import Details
 from domain.section import SectionKey
-from domain.watch import Kind
+from domain.watch import NotificationKind
 
 MAIL = "mail"
 """The name of mail as a channel: of its breaker and its pause."""
 
 
-class NoticeState(StrEnum):
+class NotificationState(StrEnum):
     """Where a notification is on its way from detected to delivered."""
 
     PENDING = "pending"
@@ -28,7 +28,7 @@ class NoticeState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """What one person is to be told: the facts as they were when the change was seen.
 
     Shape: unique by (`watch_id`, `kind`, `episode`). `open_seats` and `capacity` are None where unknown.
@@ -39,7 +39,7 @@ class Notice:
     id: int
     watch_id: int
     email: str
-    kind: Kind
+    kind: NotificationKind
     key: SectionKey
     episode: int
     observed_at: datetime
@@ -60,7 +60,7 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class OutboundMessage:
     """A rendered mail, complete: the same letter always leaves with the same bytes.
 
     Shape: `headers` holds `Message-ID`; of a notice also `List-Unsubscribe`, `List-Unsubscribe-Post` and
@@ -91,7 +91,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Rejected:
     """The transport will never take this letter, and why."""
 
     reason: str
@@ -105,4 +105,4 @@ class Deferred:
     retry_after_seconds: float | None = None
 
 
-Receipt = Accepted | Refused | Deferred
+DeliveryResult = Accepted | Rejected | Deferred

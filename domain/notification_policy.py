@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.changes import Change, InstructorAssigned, SeatsRose
-from domain.watch import Kind, Watch, kind_of
+from domain.changes import InstructorAssigned, SeatsIncreased, SectionEvent
+from domain.watch import NotificationKind, Watch, kind_of
 
 GONE_AGAIN = "the seats were gone again before the mail left"
 """Why a notification was withdrawn that its own opening may bring back."""
@@ -44,23 +44,23 @@ class Notified:
 NEVER = Notified()
 
 
-def objection(watch: Watch, change: Change, notified: Notified) -> str | None:
+def objection(watch: Watch, change: SectionEvent, notified: Notified) -> str | None:
     """Why `change` is no news to `watch`, or None when it is."""
     return unwanted(watch, change) or repeated(change, notified)
 
 
-def unwanted(watch: Watch, change: Change) -> str | None:
+def unwanted(watch: Watch, change: SectionEvent) -> str | None:
     """Why `watch` does not ask for `change`, or None when it does: seats count as they reach its minimum."""
     if kind_of(change) not in watch.kinds:
         return f"it does not want {kind_of(change)}"
-    if isinstance(change, SeatsRose) and change.after < watch.min_seats:
+    if isinstance(change, SeatsIncreased) and change.after < watch.min_seats:
         return f"it waits for {watch.min_seats} seats"
-    if isinstance(change, SeatsRose) and change.before >= watch.min_seats:
+    if isinstance(change, SeatsIncreased) and change.before >= watch.min_seats:
         return "seats enough were open before"
     return None
 
 
-def repeated(change: Change, notified: Notified) -> str | None:
+def repeated(change: SectionEvent, notified: Notified) -> str | None:
     """Why `change` repeats what `notified` has said already, or None when it does not.
 
     An episode of seats is an opening, and news each time. An assignment is news when it names another
@@ -89,7 +89,7 @@ class Standing:
 class Unsent:
     """A notification that has not left yet: of which episode, and what it is to say."""
 
-    kind: Kind
+    kind: NotificationKind
     episode: int
     min_seats: int
     instructor: str | None
@@ -101,14 +101,14 @@ def outdated(unsent: Unsent, now: Standing) -> str | None:
     However long it waited, and for whatever reason: the section as it is known `now` decides.
     """
     match unsent.kind:
-        case Kind.SEAT_AVAILABLE if now.retired:
+        case NotificationKind.SEAT_AVAILABLE if now.retired:
             return NOT_LISTED
-        case Kind.SEAT_AVAILABLE:
+        case NotificationKind.SEAT_AVAILABLE:
             is_open = now.openings == unsent.episode and (now.open_seats or 0) >= unsent.min_seats
             return None if is_open else GONE_AGAIN
-        case Kind.INSTRUCTOR_ASSIGNED:
+        case NotificationKind.INSTRUCTOR_ASSIGNED:
             return None if _is_still_assigned(unsent, now) else UNASSIGNED_AGAIN
-        case Kind.SECTION_RETIRED:
+        case NotificationKind.SECTION_RETIRED:
             is_retired = now.retired and now.retirements == unsent.episode
             return None if is_retired else LISTED_AGAIN
 

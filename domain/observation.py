@@ -64,14 +64,14 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class CheckFailure:
     """The source could not say; `error` tells why and whether to ask again."""
 
     key: SectionKey
     error: RollcallError
 
 
-Outcome = Observation | Missing | Failure
+Outcome = Observation | Missing | CheckFailure
 
 
 def seats(count: int | None) -> int | None:

@@ -89,7 +89,7 @@ class PaymentEvent:
     refund: Refund | None = None
 
 
-class Verdict(StrEnum):
+class PaymentDecision(StrEnum):
     """What came of an event."""
 
     TAKEN = "taken"  # a job delivers what was ordered

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from domain.notice import Letter, Receipt
+from domain.notice import DeliveryResult, OutboundMessage
 from domain.observation import Outcome
 from domain.section import SectionKey
 
@@ -63,10 +63,10 @@ class Mailer(Protocol):
 
     def send(
         self,
-        letters: Sequence[Letter],
+        letters: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
-    ) -> list[Receipt]:
+    ) -> list[DeliveryResult]:
         """Send `letters`; one receipt each, in their order. A letter with attachments goes alone.
 
         `before_handover` is called at the last moment at which the letters can still be kept, before every

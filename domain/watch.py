@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.changes import Change, InstructorAssigned, SeatsRose, SectionRetired
+from domain.changes import InstructorAssigned, SeatsIncreased, SectionEvent, SectionRetired
 from domain.section import SectionKey
 
 MAX_SEATS = 10_000
 
 
-class Kind(StrEnum):
+class NotificationKind(StrEnum):
     """What a mail can be about; the names are part of its `X-Rollcall-Event` header."""
 
     SEAT_AVAILABLE = "seat_available"
@@ -19,7 +19,7 @@ class Kind(StrEnum):
     SECTION_RETIRED = "section_retired"
 
 
-ALL_KINDS = tuple(Kind)
+ALL_NOTIFICATION_KINDS = tuple(NotificationKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +28,16 @@ class Watch:
 
     email: str
     key: SectionKey
-    kinds: tuple[Kind, ...] = ALL_KINDS
+    kinds: tuple[NotificationKind, ...] = ALL_NOTIFICATION_KINDS
     min_seats: int = 1
 
 
-def kind_of(change: Change) -> Kind:
+def kind_of(change: SectionEvent) -> NotificationKind:
     """The kind of mail that tells of `change`."""
     match change:
-        case SeatsRose():
-            return Kind.SEAT_AVAILABLE
+        case SeatsIncreased():
+            return NotificationKind.SEAT_AVAILABLE
         case InstructorAssigned():
-            return Kind.INSTRUCTOR_ASSIGNED
+            return NotificationKind.INSTRUCTOR_ASSIGNED
         case SectionRetired():
-            return Kind.SECTION_RETIRED
+            return NotificationKind.SECTION_RETIRED

@@ -11,7 +11,7 @@ _ERROR_LIMIT = 300
 _UNSEEN = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 
 
-def plain(text: str, limit: int = _LIMIT) -> str:
+def one_line(text: str, limit: int = _LIMIT) -> str:
     """`text` as one line of at most `limit` characters, without control or invisible characters."""
     visible = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
     line = " ".join(visible.split())
@@ -33,19 +33,19 @@ def invisible(text: str) -> str | None:
 
 def describe(error: BaseException) -> str:
     """`error` by its type and text, as one line of at most 300 characters; it may hold secrets."""
-    return plain(f"{type(error).__name__}: {error}", _ERROR_LIMIT)
+    return one_line(f"{type(error).__name__}: {error}", _ERROR_LIMIT)
 
 
-def day(at: datetime, zone: tzinfo = UTC) -> str:
+def format_date(at: datetime, zone: tzinfo = UTC) -> str:
     """The day of `at` in `zone`, such as "15 Jan 2026"; the same under every locale."""
     at = at.astimezone(zone)
     return f"{at.day} {_MONTHS[at.month - 1]} {at.year}"
 
 
-def moment(at: datetime, zone: tzinfo = UTC) -> str:
+def format_time(at: datetime, zone: tzinfo = UTC) -> str:
     """`at` with its zone, such as "15 Jan 2026, 09:30 UTC", or its offset where that has no name."""
     at = at.astimezone(zone)
     name = at.tzname() or ""
     offset = f"{at:%z}"
     named = name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"
-    return f"{day(at, zone)}, {at:%H:%M} {named}"
+    return f"{format_date(at, zone)}, {at:%H:%M} {named}"

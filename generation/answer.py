@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain.errors import (
-    MalformedAnswerError,
+    MalformedResponseError,
     RateLimitedError,
     RejectedError,
     RollcallError,
@@ -21,7 +21,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.words import plain
+from domain.words import one_line
 from generation.picture import Picture, picture_of
 
 _REFUSALS: dict[int, type[RollcallError]] = {
@@ -39,24 +39,24 @@ _DELAY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 
 
 def document_of(body: bytes) -> dict[str, Any]:
-    """The JSON object that `body` holds. Raises: MalformedAnswerError."""
+    """The JSON object that `body` holds. Raises: MalformedResponseError."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise MalformedAnswerError("Gemini answered without JSON") from error
+        raise MalformedResponseError("Gemini answered without JSON") from error
     if not isinstance(found, dict):
-        raise MalformedAnswerError("Gemini's answer is not of the agreed shape")
+        raise MalformedResponseError("Gemini's answer is not of the agreed shape")
     return found
 
 
 def picture_in(answer: dict[str, Any]) -> Picture:
     """The first picture of `answer`.
 
-    Raises: RejectedError, with Gemini's reason, when it made none; MalformedAnswerError.
+    Raises: RejectedError, with Gemini's reason, when it made none; MalformedResponseError.
     """
     blocked = _member(answer, "promptFeedback").get("blockReason")
     if blocked:
-        raise RejectedError(f"Gemini refuses the prompt ({plain(str(blocked))})")
+        raise RejectedError(f"Gemini refuses the prompt ({one_line(str(blocked))})")
     candidate = next(_objects(answer.get("candidates")), {})
     parts = list(_objects(_member(candidate, "content").get("parts")))
     for part in parts:
@@ -69,7 +69,7 @@ def picture_in(answer: dict[str, Any]) -> Picture:
 def failure_of(status: int, answer: dict[str, Any]) -> RollcallError:
     """The failure that an answer with another status than 200 stands for."""
     error = _member(answer, "error")
-    told = f"Gemini: {status} {plain(str(error.get('message', '')))}".rstrip()
+    told = f"Gemini: {status} {one_line(str(error.get('message', '')))}".rstrip()
     details = list(_objects(error.get("details")))
     if status == _BUSY:
         return RateLimitedError(told, retry_after_seconds=_delay_seconds(details))
@@ -83,10 +83,10 @@ def failure_of(status: int, answer: dict[str, Any]) -> RollcallError:
 def _without_picture(candidate: dict[str, Any], parts: list[dict[str, Any]]) -> RollcallError:
     reason = candidate.get("finishReason")
     if reason is None:
-        return MalformedAnswerError("Gemini's answer has no end and no picture")
+        return MalformedResponseError("Gemini's answer has no end and no picture")
     if reason != "STOP":
-        return RejectedError(f"Gemini made no picture ({plain(str(reason))})")
-    said = plain(" ".join(str(part["text"]) for part in parts if "text" in part))
+        return RejectedError(f"Gemini made no picture ({one_line(str(reason))})")
+    said = one_line(" ".join(str(part["text"]) for part in parts if "text" in part))
     return RejectedError(f"Gemini made no picture, but wrote: {said}" if said else "Gemini made no picture")
 
 
@@ -94,7 +94,7 @@ def _decoded(data: str) -> Picture:
     try:
         return picture_of(base64.b64decode(data, validate=True))
     except (binascii.Error, ValueError, RejectedError) as error:
-        raise MalformedAnswerError("Gemini's picture cannot be read") from error
+        raise MalformedResponseError("Gemini's picture cannot be read") from error
 
 
 def _delay_seconds(details: list[dict[str, Any]]) -> float | None:

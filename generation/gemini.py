@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from domain.errors import MalformedAnswerError
+from domain.errors import MalformedResponseError
 from generation.answer import document_of, failure_of, picture_in
 from generation.picture import Picture
 from outbound.service import Service, longest_call_seconds
@@ -47,7 +47,7 @@ class Gemini:
             return picture_in(document_of(body))
         try:
             answer = document_of(body)
-        except MalformedAnswerError:
+        except MalformedResponseError:
             answer = {}  # a proxy's page: the status says enough
         raise failure_of(status, answer)
 

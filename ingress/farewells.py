@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.changes import SectionState
-from domain.words import plain
+from domain.words import one_line
 from store.watches import StoredWatch
 
 _STOP_ALL = "Stop all mail from Rollcall"
@@ -120,8 +120,8 @@ REFUSAL = Farewell(
 def _facts(section: SectionState) -> tuple[tuple[str, str], ...]:
     details = section.details
     rows = (
-        ("Course", plain(details.course)),
-        ("Title", plain(details.title)),
+        ("Course", one_line(details.course)),
+        ("Title", one_line(details.title)),
         ("Section", section.key.number),
         ("Term", section.key.term),
     )
@@ -129,5 +129,5 @@ def _facts(section: SectionState) -> tuple[tuple[str, str], ...]:
 
 
 def _row(section: SectionState) -> tuple[str, str]:
-    course, term = plain(section.details.course), f"term {section.key.term}"
+    course, term = one_line(section.details.course), f"term {section.key.term}"
     return section.key.number, f"{course}, {term}" if course else term.capitalize()

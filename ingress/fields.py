@@ -14,7 +14,7 @@ from domain.address import MAX_LENGTH as MAX_ADDRESS_LENGTH
 from domain.address import read_address
 from domain.credit import ACCOUNT, is_account
 from domain.section import SectionKey
-from domain.watch import Kind
+from domain.watch import NotificationKind
 from ingress.rules import Rule, rule
 from ingress.syntax import INT64_MAX
 from operations.durations import duration
@@ -131,16 +131,16 @@ def web_address(value: object) -> str:
 
 @rule(
     type="array",
-    items={"type": "string", "enum": list(Kind)},
+    items={"type": "string", "enum": list(NotificationKind)},
     minItems=1,
     uniqueItems=True,
-    examples=[[Kind.SEAT_AVAILABLE]],
+    examples=[[NotificationKind.SEAT_AVAILABLE]],
 )
-def kinds(value: object) -> tuple[Kind, ...]:
+def kinds(value: object) -> tuple[NotificationKind, ...]:
     """Some of the kinds of news, each once."""
     if not isinstance(value, list) or not value or len(value) != len({*map(str, value)}):
-        raise ValueError(f"must be a list of some of {', '.join(Kind)}, each once")
-    return tuple(map(one_of(Kind), value))
+        raise ValueError(f"must be a list of some of {', '.join(NotificationKind)}, each once")
+    return tuple(map(one_of(NotificationKind), value))
 
 
 def integer(low: int, high: int = INT64_MAX) -> Rule[int]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
 from actors.submission import cancel, submit
-from domain.errors import NotStoredError
+from domain.errors import StorageWriteError
 from domain.job import JobRecord, JobState
 from domain.ports import Storage
 from ingress import bodies, representation
@@ -135,7 +135,7 @@ def artifact(call: Call[Nothing]) -> Response:
         raise not_found("artifact")
     try:
         return _artifact(call.surfaces.storage, key, str(result.get("content_type", _ANYTHING)))
-    except NotStoredError as error:
+    except StorageWriteError as error:
         raise not_found("artifact") from error
 
 

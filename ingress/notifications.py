@@ -8,7 +8,7 @@ from typing import Annotated
 
 from starlette.responses import Response
 
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from ingress import representation
 from ingress.bearer import api_token
 from ingress.endpoint import Call, endpoint, readable
@@ -27,7 +27,7 @@ class NotificationsForm:
 
     watch_id: Annotated[int | None, unless_blank(digits(1))] = None
     email: Annotated[str | None, unless_blank(address)] = None
-    state: Annotated[NoticeState | None, unless_blank(one_of(NoticeState))] = None
+    state: Annotated[NotificationState | None, unless_blank(one_of(NotificationState))] = None
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
     limit: Annotated[int, limit] = DEFAULT_LIMIT
 

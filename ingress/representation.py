@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from domain.changes import SectionState
 from domain.credit import Balance, Transfer
-from domain.history import Sighting
+from domain.history import HistoryEntry
 from domain.job import JobRecord, StepRecord
 from domain.observation import Details
 from domain.run import Run
@@ -81,7 +81,7 @@ def section_summary(found: FoundSection) -> Shown:
     }
 
 
-def section(state: SectionState, history: Iterable[Sighting]) -> Shown:
+def section(state: SectionState, history: Iterable[HistoryEntry]) -> Shown:
     """A section as it is known, and how it came to be so, newest first."""
     return {
         **_identity(state.key),
@@ -180,7 +180,7 @@ def _facts(open_seats: int | None, capacity: int | None, instructor: str | None,
     return {"open_seats": open_seats, "capacity": capacity, "instructor": instructor, **asdict(details)}
 
 
-def _sighting(seen: Sighting) -> Shown:
+def _sighting(seen: HistoryEntry) -> Shown:
     return {
         "observed_at": moment(seen.observed_at),
         "open_seats": seen.open_seats,

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from domain.credit import Purpose
+from domain.credit import EntryType
 from domain.job import JobState, Profile, StepState
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from domain.run import RunState
 from domain.section import Stagger
-from domain.watch import MAX_SEATS, Kind
+from domain.watch import MAX_SEATS, NotificationKind
 from ingress import fields
 from ingress.rules import Schema
 from operations.watches import Listing
@@ -111,7 +111,7 @@ _STEP = _with(
 _TRANSFER = _with(
     id=_NUMBER,
     account=fields.account.schema,
-    purpose=_named(Purpose),
+    purpose=_named(EntryType),
     credits=_NUMBER,
     at=_MOMENT,
     job_id=_or_null(_TEXT, "The job that moved them; null for grants."),
@@ -145,7 +145,7 @@ SCHEMAS: dict[str, Schema] = {
         id=_NUMBER,
         email={"type": "string"},
         **_IDENTITY,
-        kinds={"type": "array", "items": _named(Kind)},
+        kinds={"type": "array", "items": _named(NotificationKind)},
         min_seats={"type": "integer", "minimum": 1, "maximum": MAX_SEATS},
         created_at=_MOMENT,
         paused_until=_or_null(_MOMENT, "No mail leaves for it before; null where it was never paused."),
@@ -168,11 +168,11 @@ SCHEMAS: dict[str, Schema] = {
     "Notification": _with(
         id=_NUMBER,
         watch_id=_NUMBER,
-        kind=_named(Kind),
+        kind=_named(NotificationKind),
         episode=_NUMBER,
         **_IDENTITY,
         email=_TEXT,
-        state=_named(NoticeState),
+        state=_named(NotificationState),
         reason=_or_null(_TEXT, "Why it was not delivered."),
         observed_at=_MOMENT,
         created_at=_MOMENT,

@@ -11,7 +11,7 @@ from domain.address import normal_address
 from domain.errors import UnauthorisedError
 from domain.notice import MAIL
 from domain.retry import ACCOUNT_RECHECK
-from domain.words import plain
+from domain.words import one_line
 from ingress import bodies
 from ingress.endpoint import Call, endpoint, writable
 from ingress.forms import unread
@@ -50,12 +50,12 @@ def receive(call: Call[bytes]) -> Response:
         event.kind,
         provider_id=event.provider_id or None,
         address=normal_address(parseaddr(event.address)[1]),
-        reason=plain(event.reason),
+        reason=one_line(event.reason),
         now=services.clock.now(),
     )
     if is_new and event.kind == UNSENT:
         now = services.clock.now()
-        reason = f"the provider accepts mail and does not send it: {plain(event.reason)}"
+        reason = f"the provider accepts mail and does not send it: {one_line(event.reason)}"
         services.store.pauses.pause(MAIL, now + ACCOUNT_RECHECK, reason, ROLLCALL, now)
     if is_new and event.kind in REPORTED:
         services.tally.add(MAILS, event.kind)

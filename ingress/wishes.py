@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from domain.section import SectionKey
-from domain.watch import MAX_SEATS, Kind
+from domain.watch import MAX_SEATS, NotificationKind
 from ingress.fields import address, integer, kinds, one_of, section, source, term
 from ingress.forms import parse
 from store.enrolment import Wish
@@ -21,7 +21,7 @@ class WatchForm:
     term: Annotated[str, term]
     section: Annotated[str, section]
     source: Annotated[str | None, source] = None
-    kinds: Annotated[tuple[Kind, ...] | None, kinds] = None
+    kinds: Annotated[tuple[NotificationKind, ...] | None, kinds] = None
     min_seats: Annotated[int | None, integer(1, MAX_SEATS)] = None
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parseaddr
 
-from domain.alert import AlertState, Bulletin, Signpost
+from domain.alert import AlertNotification, AlertState, RunbookLink
 from domain.errors import RejectedError, TransientError
-from domain.notice import Deferred, Letter, Refused
+from domain.notice import Deferred, OutboundMessage, Rejected
 from domain.ports import Mailer
 
 _MINUTE = "%Y-%m-%d %H:%M UTC"
@@ -27,23 +27,23 @@ class OperatorMail:
     mailer: Mailer
     sender: str
     to: str
-    signpost: Callable[[str], Signpost]
+    signpost: Callable[[str], RunbookLink]
 
-    def tell(self, bulletin: Bulletin) -> None:
+    def tell(self, bulletin: AlertNotification) -> None:
         """Send it. Raises: TransientError, PermanentError, as the transport does."""
         letter = self.letter(bulletin)
         (receipt,) = self.mailer.send([letter], f"rollcall-alert-{_digest(letter)}")
-        if isinstance(receipt, Refused):
+        if isinstance(receipt, Rejected):
             raise RejectedError(receipt.reason)
         if isinstance(receipt, Deferred):
             raise TransientError(receipt.reason, retry_after_seconds=receipt.retry_after_seconds)
 
-    def letter(self, bulletin: Bulletin) -> Letter:
-        """The letter that tells `bulletin`; `Letter`'s headers about watches do not apply."""
+    def letter(self, bulletin: AlertNotification) -> OutboundMessage:
+        """The letter that tells `bulletin`; `OutboundMessage`'s headers about watches do not apply."""
         alert, text, links = bulletin.alert, _text(bulletin), self._links(bulletin)
         identity = f"{alert.name} {alert.state} {alert.episode} {bulletin.at.isoformat()}"
         domain = parseaddr(self.sender)[1].rpartition("@")[2]
-        return Letter(
+        return OutboundMessage(
             sender=self.sender,
             to=self.to,
             subject=subject(bulletin),
@@ -56,12 +56,12 @@ class OperatorMail:
             },
         )
 
-    def _links(self, bulletin: Bulletin) -> list[tuple[str, str]]:
+    def _links(self, bulletin: AlertNotification) -> list[tuple[str, str]]:
         post = self.signpost(bulletin.alert.name)
         return [("Console", post.console), ("Runbook", post.runbook)]
 
 
-def _text(bulletin: Bulletin) -> str:
+def _text(bulletin: AlertNotification) -> str:
     alert = bulletin.alert
     lines = [alert.subject, "", f"Since:    {alert.since.strftime(_MINUTE)}"]
     if alert.state is AlertState.CLEARED:
@@ -77,12 +77,12 @@ def _anchor(name: str, url: str) -> str:
     return f'{name}: <a href="{escaped}">{escaped}</a>\n'
 
 
-def subject(bulletin: Bulletin) -> str:
+def subject(bulletin: AlertNotification) -> str:
     """`bulletin` in one line."""
     is_over = bulletin.alert.state is AlertState.CLEARED
     return f"Over: {bulletin.alert.subject}" if is_over else bulletin.alert.subject
 
 
-def _digest(letter: Letter) -> str:
+def _digest(letter: OutboundMessage) -> str:
     parts = (letter.headers["Message-ID"], letter.sender, letter.to, letter.subject, letter.text)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from domain.errors import InvalidInputError
-from domain.notice import Letter, Notice
+from domain.notice import Notification, OutboundMessage
 from domain.section import SectionKey
-from domain.words import plain
+from domain.words import one_line
 from mail.links import Links
 from mail.wording import word
 
@@ -46,25 +46,25 @@ class Renderer:
 
     def __post_init__(self) -> None:
         problems = {}
-        if "@" not in parseaddr(self.sender)[1].strip("@") or plain(self.sender) != self.sender:
+        if "@" not in parseaddr(self.sender)[1].strip("@") or one_line(self.sender) != self.sender:
             problems["sender"] = "must be a mail address, such as Rollcall <rollcall@example.edu>"
         if self.enrol_url is not None and not _is_web_address(_enrol_at(self.enrol_url, _SAMPLE)):
             problems["enrol_url"] = "must start with http(s):// and use only {source}, {term} and {section}"
         if problems:
             raise InvalidInputError(problems)
 
-    def render(self, notice: Notice, now: datetime) -> Letter:
-        """The letter that tells `notice`, written `now`, with the headers that `Letter` promises."""
+    def render(self, notice: Notification, now: datetime) -> OutboundMessage:
+        """The letter that tells `notice`, written `now`, with the headers that `OutboundMessage` promises."""
         wording = word(notice, now, self.zone)
         facts = {
             "wording": wording,
-            "section": plain(notice.key.number),
-            "term": plain(notice.key.term),
+            "section": one_line(notice.key.number),
+            "term": one_line(notice.key.term),
             "enrol_url": self.enrol_url and _enrol_at(self.enrol_url, notice.key),
             "stop_watch": self.links.stop_watch(notice.watch_id, notice.email),
             "stop_everything": self.links.stop_everything(notice.email),
         }
-        return Letter(
+        return OutboundMessage(
             sender=self.sender,
             to=notice.email,
             subject=wording.subject,
@@ -73,18 +73,18 @@ class Renderer:
             headers=self._headers(notice),
         )
 
-    def _headers(self, notice: Notice) -> dict[str, str]:
+    def _headers(self, notice: Notification) -> dict[str, str]:
         key = notice.key
         event = f"source={key.source}; term={key.term}; section={key.number}; episode={notice.episode}"
         return {
             "Message-ID": f"<{_identity(notice)}@{parseaddr(self.sender)[1].rpartition('@')[2]}>",
             "List-Unsubscribe": f"<{self.links.stop_watch(notice.watch_id, notice.email)}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-            "X-Rollcall-Event": f"{notice.kind}; {plain(event)}",
+            "X-Rollcall-Event": f"{notice.kind}; {one_line(event)}",
         }
 
 
-def _identity(notice: Notice) -> str:
+def _identity(notice: Notification) -> str:
     """A name for the notice that stays its own even if the database starts again from id 1."""
     seen = notice.observed_at.timestamp()
     told = f"rollcall notice {notice.id} {notice.email} {notice.kind} {notice.key} {seen}"

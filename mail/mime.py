@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
 
-from domain.notice import Letter
+from domain.notice import OutboundMessage
 
 _CRLF = "\r\n"
 _UNFOLDED = SMTP.clone(max_line_length=None)
@@ -33,7 +33,7 @@ class _Policy(EmailPolicy):
 _POLICY = _Policy(linesep=_CRLF)
 
 
-def message(letter: Letter, date: datetime) -> EmailMessage:
+def message(letter: OutboundMessage, date: datetime) -> EmailMessage:
     """`letter` dated `date`, text before HTML before attachments; equal arguments give equal bytes."""
     mime = EmailMessage(policy=_POLICY)
     mime["From"], mime["To"], mime["Subject"] = letter.sender, letter.to, letter.subject
@@ -51,6 +51,6 @@ def message(letter: Letter, date: datetime) -> EmailMessage:
     return mime
 
 
-def _boundary(letter: Letter, depth: int) -> str:
+def _boundary(letter: OutboundMessage, depth: int) -> str:
     told = letter.headers["Message-ID"] + "+" * depth
     return f"=_{hashlib.sha256(told.encode()).hexdigest()[:32]}"

@@ -10,14 +10,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from domain.errors import (
-    MalformedAnswerError,
+    MalformedResponseError,
     RejectedError,
     TransientError,
     UnreachableError,
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.notice import Letter, Receipt
+from domain.notice import DeliveryResult, OutboundMessage
 from domain.ports import unconditionally
 from mail.postmark_wire import failure, mail_of, receipt_of
 
@@ -64,10 +64,10 @@ class Postmark:
 
     def send(
         self,
-        letters: Sequence[Letter],
+        letters: Sequence[OutboundMessage],
         idempotency_key: str,  # noqa: ARG002 - no keys
         before_handover: Callable[[], None] = unconditionally,
-    ) -> list[Receipt]:
+    ) -> list[DeliveryResult]:
         """Send the one letter.
 
         Raises: TransientError when Postmark could not take it now, or may have taken it; AccountRefusedError
@@ -83,7 +83,7 @@ class Postmark:
         if status != HTTPStatus.OK:
             raise failure(status, answer) or UpstreamError(f"Postmark answered {status}")
 
-    def _send(self, letter: Letter, before_handover: Callable[[], None]) -> Receipt:
+    def _send(self, letter: OutboundMessage, before_handover: Callable[[], None]) -> DeliveryResult:
         body = json.dumps(mail_of(letter)).encode()
         before_handover()
         return receipt_of(*self._ask("POST", "/email", body))
@@ -120,9 +120,9 @@ def _document(answer: requests.Response) -> dict[str, Any]:
     try:
         found = answer.json()
     except ValueError as error:
-        raise MalformedAnswerError(f"Postmark answered {answer.status_code} without JSON") from error
+        raise MalformedResponseError(f"Postmark answered {answer.status_code} without JSON") from error
     if not isinstance(found, dict):
-        raise MalformedAnswerError("Postmark's answer is not of the agreed shape")
+        raise MalformedResponseError("Postmark's answer is not of the agreed shape")
     return found
 
 
@@ -133,7 +133,7 @@ def _lost(error: requests.RequestException) -> TransientError:
         return UnreachableError("no connection to Postmark")
     if isinstance(error, requests.Timeout):
         return UpstreamTimeoutError("Postmark did not answer in time; it may have taken the letter")
-    return MalformedAnswerError(
+    return MalformedResponseError(
         f"Postmark's answer was lost ({type(error).__name__}); it may have the letter"
     )
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from domain.errors import (
     AccountRefusedError,
-    MalformedAnswerError,
+    MalformedResponseError,
     RateLimitedError,
     RollcallError,
     UnauthorisedError,
     UpstreamError,
 )
-from domain.notice import Accepted, Deferred, Letter, Receipt, Refused
+from domain.notice import Accepted, Deferred, DeliveryResult, OutboundMessage, Rejected
 
 _MESSAGE_STREAM = "outbound"
 # Postmark's own codes, in answers with status 422. Source: https://postmarkapp.com/developer/api/overview
@@ -40,7 +40,7 @@ _ABOUT_SENDER = re.compile(
 _ACCOUNT_STATUSES = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 
 
-def mail_of(letter: Letter) -> dict[str, Any]:
+def mail_of(letter: OutboundMessage) -> dict[str, Any]:
     """The request that sends `letter`."""
     headers = letter.headers | {"X-PM-KeepID": "true"}  # our Message-ID stays
     return {
@@ -62,7 +62,7 @@ def mail_of(letter: Letter) -> dict[str, Any]:
     }
 
 
-def receipt_of(status: int, answer: dict[str, Any]) -> Receipt:
+def receipt_of(status: int, answer: dict[str, Any]) -> DeliveryResult:
     """What became of the letter. Raises: RollcallError when the answer is not about the letter."""
     code = answer.get("ErrorCode")
     if status == HTTPStatus.OK and code == 0 and answer.get("MessageID"):
@@ -73,7 +73,7 @@ def receipt_of(status: int, answer: dict[str, Any]) -> Receipt:
     is_invalid = (
         code in _OF_THE_LETTER or code == _INVALID_REQUEST or status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     )
-    return (Refused if is_invalid else Deferred)(_words(answer))
+    return (Rejected if is_invalid else Deferred)(_words(answer))
 
 
 def failure(status: int, answer: dict[str, Any]) -> RollcallError | None:
@@ -86,7 +86,7 @@ def failure(status: int, answer: dict[str, Any]) -> RollcallError | None:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or code == _MAINTENANCE:
         return UpstreamError(told)
     if status == HTTPStatus.OK:
-        return MalformedAnswerError("Postmark's answer is not of the agreed shape")
+        return MalformedResponseError("Postmark's answer is not of the agreed shape")
     is_about_sender = code == _INVALID_REQUEST and _ABOUT_SENDER.search(told)
     if code in _OF_THE_ACCOUNT or status in _ACCOUNT_STATUSES or is_about_sender:
         return AccountRefusedError(told)

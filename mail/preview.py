@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from domain.errors import TransientError
-from domain.notice import Accepted, Letter, Receipt
+from domain.notice import Accepted, DeliveryResult, OutboundMessage
 from domain.ports import Clock, unconditionally
 from mail.mime import message
 
@@ -55,10 +55,10 @@ class Preview:
 
     def send(
         self,
-        letters: Sequence[Letter],
+        letters: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
-    ) -> list[Receipt]:
+    ) -> list[DeliveryResult]:
         """Write `letters`; every one is accepted.
 
         Raises: TransientError when the folder cannot be written.
@@ -69,17 +69,17 @@ class Preview:
         except OSError as error:
             raise TransientError(f"the preview folder cannot be written: {error}") from error
 
-    def _write_all(self, letters: Sequence[Letter], idempotency_key: str) -> list[Receipt]:
+    def _write_all(self, letters: Sequence[OutboundMessage], idempotency_key: str) -> list[DeliveryResult]:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         written = {path.stem[-_MARK_LENGTH:]: path.name for path in self.folder.glob("*.eml")}
-        receipts: list[Receipt] = []
+        receipts: list[DeliveryResult] = []
         for letter in letters:
             mark = _mark(letter, idempotency_key)
             receipts.append(Accepted(written.get(mark) or self._write(letter, mark)))
         self._prune()
         return receipts
 
-    def _write(self, letter: Letter, mark: str) -> str:
+    def _write(self, letter: OutboundMessage, mark: str) -> str:
         now = self.clock.now()
         name = _file_name(letter, now, mark)
         descriptor, unfinished = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
@@ -93,12 +93,12 @@ class Preview:
             path.unlink(missing_ok=True)
 
 
-def _mark(letter: Letter, idempotency_key: str) -> str:
+def _mark(letter: OutboundMessage, idempotency_key: str) -> str:
     told = f"{letter.headers['Message-ID']}\0{idempotency_key}"
     return hashlib.sha256(told.encode()).hexdigest()[:_MARK_LENGTH]
 
 
-def _file_name(letter: Letter, now: datetime, mark: str) -> str:
+def _file_name(letter: OutboundMessage, now: datetime, mark: str) -> str:
     event = _EVENT.match(letter.headers.get("X-Rollcall-Event", ""))
     about = f"{event['kind']}-{event['section']}" if event else "letter"
     return f"{now:%Y%m%dT%H%M%S%fZ}-{about}-{mark}.eml"

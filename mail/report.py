@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parseaddr
 
-from domain.notice import Attachment, Letter
-from domain.words import plain
+from domain.notice import Attachment, OutboundMessage
+from domain.words import one_line
 
 _INK, _SOFT, _MARK = "#14201b", "#55635d", "#0b6b4f"
 
@@ -20,7 +20,9 @@ class ReportLetter:
 
     sender: str
 
-    def write(self, to: str, term: str, sections: Sequence[str], pdf: bytes, identity: str) -> Letter:
+    def write(
+        self, to: str, term: str, sections: Sequence[str], pdf: bytes, identity: str
+    ) -> OutboundMessage:
         """The letter to `to` with `pdf`; `identity` names the report for ever."""
         lines = (
             f"Here is the seat history you ordered, for term {term}: {_counted(sections)}.",
@@ -28,10 +30,10 @@ class ReportLetter:
             "If anything about it is not as it should be, answer this mail.",
         )
         domain = parseaddr(self.sender)[1].rpartition("@")[2]
-        return Letter(
+        return OutboundMessage(
             sender=self.sender,
             to=to,
-            subject=plain(f"Your seat history for term {term}"),
+            subject=one_line(f"Your seat history for term {term}"),
             text="\n\n".join(lines) + "\n\n-- \nRollcall\n",
             html=_html(lines),
             headers={

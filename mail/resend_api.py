@@ -10,8 +10,8 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from domain.errors import AccountRefusedError, MalformedAnswerError, RejectedError, RollcallError
-from domain.notice import Accepted, Letter, Receipt, Refused
+from domain.errors import AccountRefusedError, MalformedResponseError, RejectedError, RollcallError
+from domain.notice import Accepted, DeliveryResult, OutboundMessage, Rejected
 from domain.ports import Clock, unconditionally
 from mail.resend_replies import TOO_MANY, failure, is_about_sender
 from mail.turns import Turns
@@ -64,10 +64,10 @@ class Resend:
 
     def send(
         self,
-        letters: Sequence[Letter],
+        letters: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
-    ) -> list[Receipt]:
+    ) -> list[DeliveryResult]:
         """Send `letters` under `idempotency_key` (at most 256 characters); one receipt each, in order.
 
         Raises: as `domain.ports.Mailer` has it; after a TransientError repeat with the same letters and key.
@@ -107,7 +107,7 @@ class Resend:
         except ResendError as error:
             raise self._translate(error) from error
         except NoContentError as error:
-            raise MalformedAnswerError("Resend answered nothing") from error
+            raise MalformedResponseError("Resend answered nothing") from error
 
     @cached_property
     def _client(self) -> HTTPClient:
@@ -139,7 +139,7 @@ class Resend:
             return _seconds_until(wait, self.clock.now())
 
 
-def _mail(letter: Letter) -> Emails.SendParams:
+def _mail(letter: OutboundMessage) -> Emails.SendParams:
     mail: Emails.SendParams = {
         "from": letter.sender,
         "to": [letter.to],
@@ -160,25 +160,25 @@ def _mail(letter: Letter) -> Emails.SendParams:
     return mail
 
 
-def _receipt(answer: Any) -> Receipt:
+def _receipt(answer: Any) -> DeliveryResult:
     try:
         return Accepted(str(answer["id"]))
     except (KeyError, TypeError) as error:
-        raise MalformedAnswerError("Resend's answer is not of the agreed shape") from error
+        raise MalformedResponseError("Resend's answer is not of the agreed shape") from error
 
 
-def _receipts(answer: Any, count: int) -> list[Receipt]:
+def _receipts(answer: Any, count: int) -> list[DeliveryResult]:
     """One receipt a letter: `errors` names the refused by index, `data` holds the others in order.
 
-    Raises: AccountRefusedError where all were refused for the sender that they share; MalformedAnswerError.
+    Raises: AccountRefusedError where all were refused for the sender that they share; MalformedResponseError.
     """
     try:
-        refused = {int(each["index"]): Refused(str(each["message"])) for each in answer.get("errors") or ()}
+        refused = {int(each["index"]): Rejected(str(each["message"])) for each in answer.get("errors") or ()}
         accepted = [Accepted(str(each["id"])) for each in answer["data"]]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise MalformedAnswerError("Resend's answer is not of the agreed shape") from error
+        raise MalformedResponseError("Resend's answer is not of the agreed shape") from error
     if len(accepted) + len(refused) != count or not refused.keys() <= set(range(count)):
-        raise MalformedAnswerError(
+        raise MalformedResponseError(
             f"Resend answered for {len(accepted)} + {len(refused)} letters instead of {count}"
         )
     if refused and not accepted and all(is_about_sender(each.reason) for each in refused.values()):

@@ -10,7 +10,7 @@ import requests
 from resend.http_client import HTTPClient
 from urllib3.exceptions import MaxRetryError
 
-from domain.errors import MalformedAnswerError, TransientError, UnreachableError, UpstreamTimeoutError
+from domain.errors import MalformedResponseError, TransientError, UnreachableError, UpstreamTimeoutError
 from mail.resend_api import CONNECT_SECONDS
 
 _FAILED = 400
@@ -43,7 +43,7 @@ class KeepAlive(HTTPClient):
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """The answer's body, status and headers.
 
-        Raises: UnreachableError, UpstreamTimeoutError, MalformedAnswerError (cut off, or no JSON).
+        Raises: UnreachableError, UpstreamTimeoutError, MalformedResponseError (cut off, or no JSON).
         """
         try:
             answer = self._session.request(
@@ -70,7 +70,7 @@ def _translate(error: requests.RequestException) -> TransientError:
         return UnreachableError(f"no connection to Resend: {error}")
     if isinstance(error, requests.Timeout):
         return UpstreamTimeoutError("Resend did not answer in time; it may have taken the letters")
-    return MalformedAnswerError(f"Resend's answer was lost; it may have taken the letters: {error}")
+    return MalformedResponseError(f"Resend's answer was lost; it may have taken the letters: {error}")
 
 
 def _never_connected(error: requests.RequestException) -> bool:
@@ -81,4 +81,4 @@ def _require_json(answer: requests.Response) -> None:
     try:
         json_module.loads(answer.content)
     except ValueError as error:
-        raise MalformedAnswerError(f"Resend answered {answer.status_code} without JSON") from error
+        raise MalformedResponseError(f"Resend answered {answer.status_code} without JSON") from error

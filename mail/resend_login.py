@@ -6,7 +6,7 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from domain.errors import MalformedAnswerError, UnauthorisedError, UpstreamError
+from domain.errors import MalformedResponseError, UnauthorisedError, UpstreamError
 from mail.resend_http import KeepAlive
 
 API_URL = "https://api.resend.com"
@@ -34,7 +34,7 @@ def sending_domains(api_key: str, api_url: str | None, timeout_seconds: float) -
     try:
         return {str(each["name"]): str(each["status"]) for each in answer["data"]}
     except (KeyError, TypeError) as error:
-        raise MalformedAnswerError("Resend's answer is not of the agreed shape") from error
+        raise MalformedResponseError("Resend's answer is not of the agreed shape") from error
 
 
 def _document(body: bytes) -> dict[str, Any]:

@@ -13,14 +13,14 @@ from urllib.parse import unquote, urlsplit
 
 from domain.errors import (
     InvalidInputError,
-    MalformedAnswerError,
+    MalformedResponseError,
     RejectedError,
     RollcallError,
     UnreachableError,
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.notice import Accepted, Letter, Receipt, Refused
+from domain.notice import Accepted, DeliveryResult, OutboundMessage, Rejected
 from domain.ports import Clock, unconditionally
 from mail.mime import message
 from mail.smtp_replies import Stage, refusal
@@ -84,10 +84,10 @@ class Smtp:
 
     def send(
         self,
-        letters: Sequence[Letter],
+        letters: Sequence[OutboundMessage],
         idempotency_key: str,  # noqa: ARG002 - no keys
         before_handover: Callable[[], None] = unconditionally,
-    ) -> list[Receipt]:
+    ) -> list[DeliveryResult]:
         """Send the one letter.
 
         Raises: TransientError when the server could not take it now, or may have taken it;
@@ -105,9 +105,9 @@ class Smtp:
         except OSError as error:
             raise _translate(error) from error
 
-    def _send(self, letter: Letter, before_handover: Callable[[], None]) -> Receipt:
+    def _send(self, letter: OutboundMessage, before_handover: Callable[[], None]) -> DeliveryResult:
         if not letter.to.isascii():
-            return Refused("the address has letters that plain SMTP cannot carry")
+            return Rejected("the address has letters that plain SMTP cannot carry")
         body = message(letter, self.clock.now()).as_bytes()
         try:
             with self._conversation() as server:
@@ -197,7 +197,7 @@ def _transmit(server: smtplib.SMTP, body: bytes) -> str:
     return " ".join(f"{code} {_text(said)}".split())
 
 
-def _refused(stage: Stage, code: int, reason: bytes | str, error: smtplib.SMTPException) -> Receipt:
+def _refused(stage: Stage, code: int, reason: bytes | str, error: smtplib.SMTPException) -> DeliveryResult:
     """The receipt of a letter that was not taken. Raises: RollcallError where it is not about the letter."""
     found = refusal(stage, code, _text(reason))
     if isinstance(found, RollcallError):
@@ -214,7 +214,7 @@ def _translate(error: OSError) -> RollcallError:
         return UnreachableError(f"no trusted connection to the mail server: {error}")
     if isinstance(error, TimeoutError):
         return UpstreamTimeoutError("the mail server did not answer in time; it may have taken the letter")
-    return MalformedAnswerError(f"the mail server hung up; it may have taken the letter: {error}")
+    return MalformedResponseError(f"the mail server hung up; it may have taken the letter: {error}")
 
 
 def _by_code(error: smtplib.SMTPResponseException) -> RollcallError:

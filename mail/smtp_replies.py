@@ -16,7 +16,7 @@ from domain.errors import (
     UnauthorisedError,
     UpstreamError,
 )
-from domain.notice import Deferred, Refused
+from domain.notice import Deferred, Rejected
 
 _PERMANENT = 500
 _SHUTTING_DOWN = 421
@@ -58,7 +58,7 @@ class Stage(Enum):
     CONTENT = auto()
 
 
-def refusal(stage: Stage, code: int, text: str) -> Refused | Deferred | RollcallError:
+def refusal(stage: Stage, code: int, text: str) -> Rejected | Deferred | RollcallError:
     """What the reply `code` `text` at `stage` means: for this letter, or as an error for every letter.
 
     What cannot be told apart is put off: it neither ends the letter at once nor stops the others.
@@ -71,7 +71,7 @@ def refusal(stage: Stage, code: int, text: str) -> Refused | Deferred | Rollcall
     subject, whole = _enhanced(text)
     words = _ADDRESS.sub("", text)
     if _is_about_item(stage, code, whole, words):
-        return Refused(told) if code >= _PERMANENT else Deferred(told)
+        return Rejected(told) if code >= _PERMANENT else Deferred(told)
     if _is_about_rate(stage, code, words):
         return AccountRefusedError(said) if _DAILY.search(words) else RateLimitedError(said)
     if _is_about_account(stage, code, whole, words):
@@ -109,10 +109,10 @@ def _is_about_account(stage: Stage, code: int, enhanced: str, words: str) -> boo
 
 def _item_or_transport(
     stage: Stage, code: int, subject: str, told: str
-) -> Refused | Deferred | RollcallError:
+) -> Rejected | Deferred | RollcallError:
     is_permanent = code >= _PERMANENT
     if stage is Stage.RECIPIENT and subject != "3":
-        return Refused(told) if is_permanent and subject != "7" else Deferred(told)
+        return Rejected(told) if is_permanent and subject != "7" else Deferred(told)
     if is_permanent or (stage is Stage.CONTENT and subject and subject not in _SYSTEM):
         return Deferred(told)
     return UpstreamError(f"the mail server put the letter off: {told}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from domain.notice import Notice
+from domain.notice import Notification
 from domain.observation import UNASSIGNED
-from domain.watch import Kind
-from domain.words import moment, plain
+from domain.watch import NotificationKind
+from domain.words import format_time, one_line
 
 _COURSE_LIMIT, _TITLE_LIMIT = 32, 80
 _OLD = timedelta(minutes=5)
@@ -32,24 +32,24 @@ class Wording:
     action: str
 
 
-def word(notice: Notice, now: datetime, zone: tzinfo = UTC) -> Wording:
+def word(notice: Notification, now: datetime, zone: tzinfo = UTC) -> Wording:
     """The wording for `notice`, written `now` with times in `zone`: an old observation says how old it is.
 
     Whatever the catalog wrote comes out as short, plain lines.
     """
-    seen = moment(notice.observed_at, zone) + _age(now - notice.observed_at)
+    seen = format_time(notice.observed_at, zone) + _age(now - notice.observed_at)
     match notice.kind:
-        case Kind.SEAT_AVAILABLE:
+        case NotificationKind.SEAT_AVAILABLE:
             return _seat_available(notice, seen)
-        case Kind.INSTRUCTOR_ASSIGNED:
+        case NotificationKind.INSTRUCTOR_ASSIGNED:
             return _instructor_assigned(notice, seen)
-        case Kind.SECTION_RETIRED if notice.ended_watches:
+        case NotificationKind.SECTION_RETIRED if notice.ended_watches:
             return _term_ended(notice)
-        case Kind.SECTION_RETIRED:
+        case NotificationKind.SECTION_RETIRED:
             return _section_retired(notice, seen)
 
 
-def _seat_available(notice: Notice, seen: str) -> Wording:
+def _seat_available(notice: Notification, seen: str) -> Wording:
     seats = notice.open_seats
     several = seats is not None and seats > 1
     headline = f"{seats} seats are open" if several else "A seat is open"
@@ -65,8 +65,8 @@ def _seat_available(notice: Notice, seen: str) -> Wording:
     )
 
 
-def _instructor_assigned(notice: Notice, seen: str) -> Wording:
-    person = plain(notice.instructor or "", _TITLE_LIMIT)
+def _instructor_assigned(notice: Notification, seen: str) -> Wording:
+    person = one_line(notice.instructor or "", _TITLE_LIMIT)
     return Wording(
         subject=f"{f'Now taught by {person}' if person else 'Instructor assigned'}: {_name(notice)}",
         headline=f"Now taught by {person}" if person else "An instructor is assigned",
@@ -79,7 +79,7 @@ def _instructor_assigned(notice: Notice, seen: str) -> Wording:
     )
 
 
-def _section_retired(notice: Notice, seen: str) -> Wording:
+def _section_retired(notice: Notification, seen: str) -> Wording:
     return Wording(
         subject=f"No longer listed: {_name(notice)}",
         headline="No longer listed",
@@ -102,8 +102,8 @@ def _age(age: timedelta) -> str:
     return f" ({minutes // 60} hours before this mail was written)"
 
 
-def _term_ended(notice: Notice) -> Wording:
-    term, count = plain(notice.key.term, _COURSE_LIMIT), notice.ended_watches
+def _term_ended(notice: Notification) -> Wording:
+    term, count = one_line(notice.key.term, _COURSE_LIMIT), notice.ended_watches
     ended = "Your watch on it has ended" if count == 1 else f"Your {count} watches on it have ended"
     return Wording(
         subject=f"Term {term} has ended",
@@ -116,18 +116,18 @@ def _term_ended(notice: Notice) -> Wording:
     )
 
 
-def _name(notice: Notice) -> str:
-    course = plain(notice.details.course, _COURSE_LIMIT)
-    title = plain(notice.details.title, _TITLE_LIMIT)
+def _name(notice: Notification) -> str:
+    course = one_line(notice.details.course, _COURSE_LIMIT)
+    title = one_line(notice.details.title, _TITLE_LIMIT)
     name = " — ".join(part for part in (course, title) if part)
     return f"{name} (section {_number(notice)})" if name else f"Section {_number(notice)}"
 
 
-def _number(notice: Notice) -> str:
-    return plain(notice.key.number, _COURSE_LIMIT)
+def _number(notice: Notification) -> str:
+    return one_line(notice.key.number, _COURSE_LIMIT)
 
 
-def _seats(notice: Notice) -> str:
+def _seats(notice: Notification) -> str:
     seats, capacity = notice.open_seats, notice.capacity
     if seats is None:
         return "" if capacity is None else f"{capacity} in all"
@@ -136,26 +136,28 @@ def _seats(notice: Notice) -> str:
     return f"{seats} of {capacity} seats open"
 
 
-def _room(notice: Notice) -> str:
+def _room(notice: Notification) -> str:
     return "room" if notice.open_seats is None else _seats(notice)
 
 
-def _instructor(notice: Notice) -> str:
+def _instructor(notice: Notification) -> str:
     """Empty where the catalog never said: unknown is not "nobody"."""
-    return "Staff (not yet assigned)" if notice.instructor == UNASSIGNED else plain(notice.instructor or "")
+    return (
+        "Staff (not yet assigned)" if notice.instructor == UNASSIGNED else one_line(notice.instructor or "")
+    )
 
 
-def _facts(notice: Notice, seen: str) -> tuple[tuple[str, str], ...]:
+def _facts(notice: Notification, seen: str) -> tuple[tuple[str, str], ...]:
     details = notice.details
     rows = (
-        ("Course", plain(details.course)),
-        ("Title", plain(details.title)),
+        ("Course", one_line(details.course)),
+        ("Title", one_line(details.title)),
         ("Section", _number(notice)),
-        ("Term", plain(notice.key.term, _COURSE_LIMIT)),
-        ("Seats", "" if notice.kind is Kind.SECTION_RETIRED else _seats(notice)),
+        ("Term", one_line(notice.key.term, _COURSE_LIMIT)),
+        ("Seats", "" if notice.kind is NotificationKind.SECTION_RETIRED else _seats(notice)),
         ("Instructor", _instructor(notice)),
-        ("Times", plain(details.meeting_times)),
-        ("Place", plain(details.location)),
+        ("Times", one_line(details.meeting_times)),
+        ("Place", one_line(details.location)),
         ("Seen", seen),
     )
     return tuple((label, value) for label, value in rows if value)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from domain.alert import Bulletin, Signpost
+from domain.alert import AlertNotification, RunbookLink
 from domain.errors import RollcallError
 from observability import outcall
 
@@ -25,10 +25,10 @@ class Webhook:
     """
 
     url: str = field(repr=False)
-    signpost: Callable[[str], Signpost]
+    signpost: Callable[[str], RunbookLink]
     timeout_seconds: float = 10.0
 
-    def tell(self, bulletin: Bulletin) -> None:
+    def tell(self, bulletin: AlertNotification) -> None:
         """Post it. Raises: RollcallError unless the answer is 2xx."""
         alert, post = bulletin.alert, self.signpost(bulletin.alert.name)
         said = {

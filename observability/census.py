@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from domain.notice import Accepted, Notice, Receipt
-from domain.observation import Failure, Outcome
+from domain.notice import Accepted, DeliveryResult, Notification
+from domain.observation import CheckFailure, Outcome
 from observability.families import ANSWER, CHANGES, CHECKS, DETECT_TO_MAIL, MAILS
 from observability.outcomes import DEAD, SENT, of_check
 from observability.tally import Tally
@@ -17,13 +17,15 @@ def count_checks(tally: Tally, source: str, outcomes: Sequence[Outcome], changed
     """What `source` said, how long it took, and how many sections that changed."""
     for what, n in Counter(map(of_check, outcomes)).items():
         tally.add(CHECKS, source, what, n=n)
-    answers = [outcome.took_seconds for outcome in outcomes if not isinstance(outcome, Failure)]
+    answers = [outcome.took_seconds for outcome in outcomes if not isinstance(outcome, CheckFailure)]
     measured = [seconds for seconds in answers if seconds is not None]
     tally.observe_all(ANSWER, source, seconds=measured)
     tally.add(CHANGES, source, n=changed)
 
 
-def count_mails(tally: Tally, notices: Sequence[Notice], receipts: Sequence[Receipt], now: datetime) -> None:
+def count_mails(
+    tally: Tally, notices: Sequence[Notification], receipts: Sequence[DeliveryResult], now: datetime
+) -> None:
     """What the transport said of the letters of `notices`, in their order."""
     taken = [
         notice for notice, receipt in zip(notices, receipts, strict=True) if isinstance(receipt, Accepted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.errors import (
-    MalformedAnswerError,
+    MalformedResponseError,
     RateLimitedError,
     RejectedError,
     RollcallError,
@@ -12,14 +12,14 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.observation import Failure, Missing, Outcome
+from domain.observation import CheckFailure, Missing, Outcome
 
 _OBSERVED, _MISSING, _OTHER = "observed", "missing", "other"
 _FAILURES: dict[type[RollcallError], str] = {
     UpstreamTimeoutError: "timeout",
     UnreachableError: "unreachable",
     UpstreamError: "upstream",
-    MalformedAnswerError: "malformed",
+    MalformedResponseError: "malformed",
     RateLimitedError: "rate_limited",
     UnauthorisedError: "unauthorised",
     RejectedError: "rejected",
@@ -45,6 +45,6 @@ MAIL_OUTCOMES = (SENT, DEAD, *REPORTED)
 
 def of_check(outcome: Outcome) -> str:
     """One of `CHECK_OUTCOMES`."""
-    if isinstance(outcome, Failure):
+    if isinstance(outcome, CheckFailure):
         return _FAILURES.get(type(outcome.error), _OTHER)
     return _MISSING if isinstance(outcome, Missing) else _OBSERVED

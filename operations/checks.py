@@ -10,7 +10,7 @@ from uuid import uuid4
 from actors.deliver import deliver
 from actors.services import Services
 from domain.errors import InvalidInputError, TransientError
-from domain.observation import Failure, Missing, Observation
+from domain.observation import CheckFailure, Missing, Observation
 from domain.retry import verdict_on
 from domain.run import ONE_SECTION, RunState
 from domain.section import SectionKey, Stagger
@@ -81,10 +81,10 @@ def ask(services: Services, key: SectionKey) -> Told:
         raise CircuitBreakerError(key.source, permit.retry_after_seconds)
     try:
         (outcome,) = services.sources[key.source].observe([key])
-        verdict = verdict_on(outcome.error) if isinstance(outcome, Failure) else True
+        verdict = verdict_on(outcome.error) if isinstance(outcome, CheckFailure) else True
     finally:
         breaker.record(permit, [verdict])
-    if isinstance(outcome, Failure):
+    if isinstance(outcome, CheckFailure):
         breaker.note_error(outcome.error)
         raise outcome.error
     return outcome

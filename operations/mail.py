@@ -8,10 +8,10 @@ from uuid import uuid4
 from actors.services import Services
 from domain.address import checked_address
 from domain.errors import InvalidInputError
-from domain.notice import Accepted, Letter, Notice, Receipt
+from domain.notice import Accepted, DeliveryResult, Notification, OutboundMessage
 from domain.observation import Details
 from domain.section import SectionKey
-from domain.watch import Kind
+from domain.watch import NotificationKind
 from operations.record import entry, record
 from store.dead_mail import DeadMail
 from store.refusals import ALL_MAIL
@@ -20,7 +20,7 @@ _NOBODYS = 0  # no watch and no notification has this number: the links of a sam
 _DETAILS = Details("CSE 100", "Advanced Data Structures", "Center Hall 101", "MWF 10:00 to 10:50")
 
 
-def preview(services: Services, notification_id: int) -> Letter:
+def preview(services: Services, notification_id: int) -> OutboundMessage:
     """The letter of a notification. Raises: InvalidInputError when there is no such notification."""
     stored = services.store.deliveries.get(notification_id)
     if stored is None:
@@ -28,7 +28,9 @@ def preview(services: Services, notification_id: int) -> Letter:
     return services.render(stored.notice, services.clock.now())
 
 
-def send_test(services: Services, to: str, by: str, kind: Kind = Kind.SEAT_AVAILABLE) -> Receipt:
+def send_test(
+    services: Services, to: str, by: str, kind: NotificationKind = NotificationKind.SEAT_AVAILABLE
+) -> DeliveryResult:
     """Send a sample to `to` at once, whatever is paused; what the transport said of it.
 
     Raises: InvalidInputError when `to` is no address, or is suppressed; RollcallError from the transport.
@@ -75,9 +77,9 @@ def lift(services: Services, email: str, by: str) -> None:
         raise InvalidInputError({"email": "mail to this address is not suppressed"})
 
 
-def _sample(services: Services, kind: Kind, to: str) -> Letter:
+def _sample(services: Services, kind: NotificationKind, to: str) -> OutboundMessage:
     """A letter of `kind` about a section that does not exist."""
     key = SectionKey(next(iter(services.sources)), "2261", "12431")
     seen, teacher = services.clock.now(), "Ada Lovelace"
-    notice = Notice(_NOBODYS, _NOBODYS, to, kind, key, 1, seen, 3, 30, teacher, _DETAILS)
+    notice = Notification(_NOBODYS, _NOBODYS, to, kind, key, 1, seen, 3, 30, teacher, _DETAILS)
     return services.render(notice, seen)

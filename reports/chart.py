@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from domain.history import SectionHistory, Sighting, Span, openings
+from domain.history import HistoryEntry, ObservedPeriod, SectionHistory, openings
 from reports.scale import CountScale, Tick, TimeScale
 
 WIDTH, HEIGHT = 690, 200
@@ -74,7 +74,7 @@ def chart_of(history: SectionHistory) -> Chart | None:
 
 
 def _lines(
-    history: SectionHistory, x: TimeScale, count_of: Callable[[Sighting], int | None]
+    history: SectionHistory, x: TimeScale, count_of: Callable[[HistoryEntry], int | None]
 ) -> Iterator[list[Stretch]]:
     """Unbroken lines: a new one begins after each blind span, and where the count was not told."""
     line: list[Stretch] = []
@@ -90,17 +90,19 @@ def _lines(
         yield _thinned(line)
 
 
-def _looked_at(span: Span, blind: Iterable[Span]) -> Iterator[tuple[Span, bool]]:
+def _looked_at(
+    span: ObservedPeriod, blind: Iterable[ObservedPeriod]
+) -> Iterator[tuple[ObservedPeriod, bool]]:
     """The parts of `span` that are not blind, and whether a blind span lies before each."""
     start, is_broken = span.start, False
     for each in blind:
         if each.end <= span.start or each.start >= span.end:
             continue
         if each.start > start:
-            yield Span(start, each.start), is_broken
+            yield ObservedPeriod(start, each.start), is_broken
         start, is_broken = max(each.end, start), True
     if start < span.end or start == span.start:
-        yield Span(start, span.end), is_broken
+        yield ObservedPeriod(start, span.end), is_broken
 
 
 def _thinned(line: Sequence[Stretch]) -> list[Stretch]:
@@ -136,5 +138,5 @@ def _dot(lines: Sequence[Sequence[Stretch]], y: CountScale) -> tuple[float, floa
             return None
 
 
-def _bar(span: Span, x: Callable[[datetime], float], least: float = 0.0) -> Bar:
+def _bar(span: ObservedPeriod, x: Callable[[datetime], float], least: float = 0.0) -> Bar:
     return Bar(x(span.start), max(x(span.end) - x(span.start), least))

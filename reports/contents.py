@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 
-from domain.history import Opening, SectionHistory, Span, instructor_changes, openings
-from domain.words import moment, plain
+from domain.history import ObservedPeriod, Opening, SectionHistory, instructor_changes, openings
+from domain.words import format_time, one_line
 from reports.chart import Chart, chart_of
 from reports.wording import NAME_LIMIT, between, change_row, duration, opening_row, person
 
@@ -75,9 +75,11 @@ def contents_of(
     """The report on `histories`, which are of one term."""
     spans = [history.seen for history in histories if history.seen is not None]
     return Contents(
-        term=plain(term),
-        made_at=moment(made_at),
-        collected=between(Span(min(s.start for s in spans), max(s.end for s in spans))) if spans else UNKNOWN,
+        term=one_line(term),
+        made_at=format_time(made_at),
+        collected=between(ObservedPeriod(min(s.start for s in spans), max(s.end for s in spans)))
+        if spans
+        else UNKNOWN,
         pages=[_page(history) for history in histories],
         never_observed=_never_observed(histories),
         term_note="" if figures is None else _term_note(figures),
@@ -89,10 +91,10 @@ def _page(history: SectionHistory) -> SectionPage:
     ended = [each.span.length for each in found if each.is_new and each.has_ended and each.is_certain]
     details, seen = history.details, history.seen
     return SectionPage(
-        number=plain(history.key.number),
-        course=plain(details.course, NAME_LIMIT),
-        title=plain(details.title, _TITLE_LIMIT),
-        place=" · ".join(plain(part) for part in (details.meeting_times, details.location) if part),
+        number=one_line(history.key.number),
+        course=one_line(details.course, NAME_LIMIT),
+        title=one_line(details.title, _TITLE_LIMIT),
+        place=" · ".join(one_line(part) for part in (details.meeting_times, details.location) if part),
         instructor=_last_instructor(history),
         seats=_last_seats(history),
         observed=UNKNOWN if seen is None else between(seen),
@@ -144,7 +146,7 @@ def _open_share(history: SectionHistory, found: Sequence[Opening]) -> str:
 
 
 def _never_observed(histories: Sequence[SectionHistory]) -> str:
-    numbers = [plain(history.key.number) for history in histories if history.seen is None]
+    numbers = [one_line(history.key.number) for history in histories if history.seen is None]
     if len(numbers) < 2:  # noqa: PLR2004 - one, or several
         return "".join(f"section {number}" for number in numbers)
     return f"sections {', '.join(numbers[:-1])} and {numbers[-1]}"
@@ -153,6 +155,6 @@ def _never_observed(histories: Sequence[SectionHistory]) -> str:
 def _term_note(figures: TermFigures) -> str:
     return (
         f"Of the {figures.sections} sections of this term that Rollcall observed until "
-        f"{moment(figures.until)}, the one in the middle opened {figures.openings_median:g} times and had "
+        f"{format_time(figures.until)}, the one in the middle opened {figures.openings_median:g} times and had "
         f"open seats for {figures.open_share_median:.0%} of the time."
     )

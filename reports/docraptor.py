@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from domain.errors import (
-    MalformedAnswerError,
+    MalformedResponseError,
     PermanentError,
     RateLimitedError,
     RejectedError,
@@ -52,7 +52,7 @@ class DocRaptor:
         if status != _OK:
             raise _refusal(status, _words(content))
         if not content.startswith(_MARK):
-            raise MalformedAnswerError("DocRaptor answered without a PDF")
+            raise MalformedResponseError("DocRaptor answered without a PDF")
         return content
 
     @cached_property

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from domain.words import day
+from domain.words import format_date
 
 _STEPS_MINUTES = (1, 5, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 5760, 10_080, 20_160, 40_320, 80_640)
 _DAY, _YEAR = timedelta(days=1), timedelta(weeks=52)
@@ -86,6 +86,6 @@ def _round_step(least: float) -> int:
 
 def _label(moment: datetime, step: timedelta) -> str:
     if step >= _YEAR:
-        return day(moment)
-    date = day(moment).rpartition(" ")[0]
+        return format_date(moment)
+    date = format_date(moment).rpartition(" ")[0]
     return date if step >= _DAY else f"{date} {moment:%H:%M}"

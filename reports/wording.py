@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from domain.history import InstructorChange, Opening, Span
+from domain.history import InstructorChange, ObservedPeriod, Opening
 from domain.observation import UNASSIGNED
-from domain.words import moment, plain
+from domain.words import format_time, one_line
 
 NAME_LIMIT = 60
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -26,19 +26,19 @@ def duration(length: timedelta) -> str:
 
 def person(name: str) -> str:
     """Who teaches; a section that nobody teaches yet says so."""
-    return "nobody yet" if name == UNASSIGNED else plain(name, NAME_LIMIT)
+    return "nobody yet" if name == UNASSIGNED else one_line(name, NAME_LIMIT)
 
 
-def between(span: Span) -> str:
+def between(span: ObservedPeriod) -> str:
     """From when to when; one moment where it has no length."""
     if span.start == span.end:
-        return moment(span.start)
-    return f"{moment(span.start).removesuffix(' UTC')} to {moment(span.end)}"
+        return format_time(span.start)
+    return f"{format_time(span.start).removesuffix(' UTC')} to {format_time(span.end)}"
 
 
 def opening_row(opening: Opening) -> tuple[str, str, str]:
     """Since when, the most seats, and how long, with what is not known of it."""
-    since = moment(opening.span.start) if opening.is_new else f"before {moment(opening.span.start)}"
+    since = format_time(opening.span.start) if opening.is_new else f"before {format_time(opening.span.start)}"
     stood = duration(opening.span.length)
     if not opening.span.length:
         stood = "seen open once"
@@ -53,7 +53,7 @@ def opening_row(opening: Opening) -> tuple[str, str, str]:
 
 def change_row(change: InstructorChange) -> tuple[str, str, str]:
     """When it was seen, who taught before, and who after."""
-    return moment(change.at), person(change.before), person(change.after)
+    return format_time(change.at), person(change.before), person(change.after)
 
 
 def _two(large: int, unit: str, small: int, small_unit: str) -> str:

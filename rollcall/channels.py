@@ -7,7 +7,7 @@ from functools import partial
 
 from actors.deliver import MAIL
 from actors.services import Operator
-from domain.alert import Bulletin, Signpost
+from domain.alert import AlertNotification, RunbookLink
 from domain.ports import Mailer
 from ingress.console.signposts import signpost
 from mail.bulletin import OperatorMail
@@ -19,7 +19,7 @@ _WEBHOOK_SECONDS = 10.0
 def operator_of(settings: Settings, mailer: Mailer) -> Operator:
     """Who is to be told what needs a person, and of finished runs."""
     about = partial(signpost, settings.base_url)
-    channels: dict[str, Callable[[Bulletin], None]] = {}
+    channels: dict[str, Callable[[AlertNotification], None]] = {}
     if settings.operator_email is not None:
         sender = settings.notification_from_email
         channels[MAIL] = OperatorMail(mailer, sender, settings.operator_email, about).tell
@@ -29,7 +29,7 @@ def operator_of(settings: Settings, mailer: Mailer) -> Operator:
     return Operator(channels, ping, max(_WEBHOOK_SECONDS, mailer.longest_send_seconds))
 
 
-def _webhook(url: str, about: Callable[[str], Signpost]) -> Callable[[Bulletin], None]:
+def _webhook(url: str, about: Callable[[str], RunbookLink]) -> Callable[[AlertNotification], None]:
     from observability.bulletins import Webhook  # noqa: PLC0415 - needs libcurl
 
     return Webhook(url, about, _WEBHOOK_SECONDS).tell

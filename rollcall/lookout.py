@@ -11,7 +11,7 @@ from threading import Event, Thread
 from sqlalchemy.exc import DBAPIError
 
 from actors.alert import tell
-from domain.alert import AlertState, Symptom
+from domain.alert import AlertMessage, AlertState
 from domain.check import Finding, alerts
 from domain.errors import UnreachableError
 from observability.checks import findings
@@ -63,7 +63,7 @@ def _stand_in(room: ControlRoom, done: Event) -> None:
         look_for_the_scheduler(room)
 
 
-def _vanished(room: ControlRoom, found: Sequence[Finding]) -> dict[str, Symptom | None]:
+def _vanished(room: ControlRoom, found: Sequence[Finding]) -> dict[str, AlertMessage | None]:
     """Alerts whose subject no longer exists (an ended pause, a removed source): they are over."""
     known = {finding.name for finding in found}
     unreadable = {finding.check.name for finding in found if finding.is_unreadable}

@@ -6,7 +6,7 @@ import re
 from dataclasses import fields
 from urllib.parse import quote, unquote, urlsplit
 
-from domain.words import plain
+from domain.words import one_line
 from rollcall.settings import Settings
 
 MASK = "***"
@@ -33,7 +33,7 @@ class Redactor:
 
     def describe(self, error: BaseException) -> str:
         """`error` as one line of at most 300 characters without secrets."""
-        return plain(self(f"{type(error).__name__}: {error}"), _ERROR_LIMIT)
+        return one_line(self(f"{type(error).__name__}: {error}"), _ERROR_LIMIT)
 
 
 def _matching(secret: str) -> str:

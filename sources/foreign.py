@@ -11,7 +11,7 @@ MAX_RETRY_AFTER_SECONDS: Final = 3600.0
 _MAX_DIGITS = 9
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """One line of printable characters: control characters and broken surrogates become blanks."""
     if not text.isprintable():
         text = "".join(character if character.isprintable() else " " for character in text)
@@ -22,7 +22,7 @@ def quote(text: str, secret: str) -> str:
     """The start of `text` for an error message, `MAX_QUOTE` characters at most, without `secret`."""
     if secret:
         text = text.replace(secret, "[secret]")
-    text = plain(text[: 4 * MAX_QUOTE])
+    text = printable(text[: 4 * MAX_QUOTE])
     return text if len(text) <= MAX_QUOTE else f"{text[: MAX_QUOTE - 1]}…"
 
 

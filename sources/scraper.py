@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from domain.errors import InvalidInputError, RateLimitedError
-from domain.observation import Failure, Outcome
+from domain.observation import CheckFailure, Outcome
 from domain.ports import Clock
 from domain.section import SectionKey
 from sources.pacing import Pace, Pacer
@@ -76,7 +76,7 @@ class Scraper:
         pace = self._pacer.reserve(len(keys), patience_seconds=PATIENCE_SECONDS) if self._pacer else None
         if pace is not None and pace.start_in_seconds > PATIENCE_SECONDS:
             wait = RateLimitedError("the fleet must wait", retry_after_seconds=pace.start_in_seconds)
-            return [Failure(key, wait) for key in keys]
+            return [CheckFailure(key, wait) for key in keys]
         return self._exchange(keys, pace)
 
     def close(self) -> None:

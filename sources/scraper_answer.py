@@ -11,14 +11,14 @@ from http import HTTPStatus
 from typing import Any, Final, NoReturn
 
 from domain.errors import (
-    MalformedAnswerError,
+    MalformedResponseError,
     RateLimitedError,
     RejectedError,
     RollcallError,
     UnauthorisedError,
     UpstreamError,
 )
-from domain.observation import Failure, Missing, Outcome
+from domain.observation import CheckFailure, Missing, Outcome
 from domain.section import SectionKey
 from sources.answer import Answer
 from sources.foreign import quote, retry_after_seconds
@@ -40,7 +40,7 @@ class Parser:
         self._secret = secret
 
     def outcome(self, key: SectionKey, answer: Answer, observed_at: datetime) -> Outcome:
-        """What `answer` says of `key`; an answer that says nothing is a `Failure` with the reason."""
+        """What `answer` says of `key`; an answer that says nothing is a `CheckFailure` with the reason."""
         if answer.status == HTTPStatus.NOT_FOUND:
             return Missing(key, observed_at, answer.took_seconds)
         try:
@@ -48,7 +48,7 @@ class Parser:
                 self._refuse(answer, observed_at)
             return observation(key, self._data(answer), observed_at, answer.took_seconds)
         except RollcallError as error:
-            return Failure(key, error)
+            return CheckFailure(key, error)
 
     def _refuse(self, answer: Answer, now: datetime) -> NoReturn:
         status, reason = answer.status, self._reason(answer)
@@ -77,21 +77,21 @@ class Parser:
             reason = self._quote(message) if isinstance(message, str) else self._start(answer)
             raise UpstreamError(f"the scraper did not succeed: {reason}")
         if success is not True:
-            raise MalformedAnswerError("success: must be true or false")
+            raise MalformedResponseError("success: must be true or false")
         data = document.get("data")
         if not isinstance(data, dict):
-            raise MalformedAnswerError("data: must be an object")
+            raise MalformedResponseError("data: must be an object")
         return data
 
     def _document(self, answer: Answer) -> dict[str, Any]:
         if answer.flaw is not None:
-            raise MalformedAnswerError(answer.flaw)
+            raise MalformedResponseError(answer.flaw)
         try:
             document = json.loads(answer.body)
         except (ValueError, RecursionError) as error:
-            raise MalformedAnswerError(f"the answer is not JSON: {self._start(answer)}") from error
+            raise MalformedResponseError(f"the answer is not JSON: {self._start(answer)}") from error
         if not isinstance(document, dict):
-            raise MalformedAnswerError("the answer is not a JSON object")
+            raise MalformedResponseError("the answer is not a JSON object")
         return document
 
     def _start(self, answer: Answer) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from domain.errors import RateLimitedError, RollcallError
-from domain.observation import Failure, Outcome
+from domain.observation import CheckFailure, Outcome
 from domain.ports import Clock
 from domain.section import SectionKey
 from sources.answer import Answer
@@ -103,19 +103,19 @@ class Batch:
         for key, answer in self._wire.read():
             outcome = self._outcome(key, answer)
             self._outcomes.append(outcome)
-            if isinstance(outcome, Failure) and isinstance(outcome.error, RateLimitedError):
+            if isinstance(outcome, CheckFailure) and isinstance(outcome.error, RateLimitedError):
                 self._slow_down(outcome.error)
 
     def _outcome(self, key: SectionKey, answer: Answer | RollcallError) -> Outcome:
         if isinstance(answer, RollcallError):
-            return Failure(key, answer)
+            return CheckFailure(key, answer)
         return self._parser.outcome(key, answer, self._clock.now())
 
     def _slow_down(self, error: RateLimitedError) -> None:
         if self._is_held:
             return
         self._is_held = True
-        self._outcomes.extend(Failure(key, error) for key in reversed(self._unasked))
+        self._outcomes.extend(CheckFailure(key, error) for key in reversed(self._unasked))
         self._unasked.clear()
         seconds = error.retry_after_seconds
         # A longer wait is a pause, which is shown and can be ended (`actors.check`).

@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from domain.errors import MalformedAnswerError
+from domain.errors import MalformedResponseError
 from domain.observation import Details, Observation, instructor, seats
 from domain.section import SectionKey
-from sources.foreign import plain
+from sources.foreign import printable
 
 _MAX_SEATS = 100_000
 _MAX_TEXT = 1_000
@@ -23,7 +23,7 @@ def observation(
 ) -> Observation:
     """What `data` shows of `key`; open seats are the non-reserved ones where they are told.
 
-    Raises: MalformedAnswerError, naming the first field that is not as agreed.
+    Raises: MalformedResponseError, naming the first field that is not as agreed.
     """
     available, unreserved = _count(data, "seats_available"), _count_or_null(data, "non_reserved_seats")
     return Observation(
@@ -46,9 +46,9 @@ def observation(
 def _count(data: dict[str, Any], field: str) -> int:
     value = _required(data, field)
     if type(value) is not int:  # a bool is an int to isinstance
-        raise MalformedAnswerError(f"{field}: must be a whole number")
+        raise MalformedResponseError(f"{field}: must be a whole number")
     if abs(value) > _MAX_SEATS:
-        raise MalformedAnswerError(f"{field}: is beyond {_MAX_SEATS:,}")
+        raise MalformedResponseError(f"{field}: is beyond {_MAX_SEATS:,}")
     return value
 
 
@@ -59,10 +59,10 @@ def _count_or_null(data: dict[str, Any], field: str) -> int | None:
 def _text(data: dict[str, Any], field: str) -> str:
     value = _required(data, field)
     if not isinstance(value, str):
-        raise MalformedAnswerError(f"{field}: must be text")
+        raise MalformedResponseError(f"{field}: must be text")
     if len(value) > _MAX_TEXT:
-        raise MalformedAnswerError(f"{field}: is longer than {_MAX_TEXT:,} characters")
-    return plain(value)
+        raise MalformedResponseError(f"{field}: is longer than {_MAX_TEXT:,} characters")
+    return printable(value)
 
 
 def _text_or_null(data: dict[str, Any], field: str) -> str | None:
@@ -73,4 +73,4 @@ def _required(data: dict[str, Any], field: str) -> Any:
     try:
         return data[field]
     except KeyError:
-        raise MalformedAnswerError(f"{field}: is missing") from None
+        raise MalformedResponseError(f"{field}: is missing") from None

@@ -7,7 +7,7 @@ from io import BytesIO
 
 import pycurl
 
-from domain.errors import MalformedAnswerError, RollcallError, UnreachableError, UpstreamTimeoutError
+from domain.errors import MalformedResponseError, RollcallError, UnreachableError, UpstreamTimeoutError
 from sources.answer import Answer
 from sources.foreign import quote
 from sources.wire_options import options
@@ -60,7 +60,7 @@ class Call:
             return self._answer("the answer was cut off")
         said = quote(message, self._token)
         if code in _NOT_HTTP:
-            return _caused(MalformedAnswerError(f"the answer is not HTTP: {said}"), code, message)
+            return _caused(MalformedResponseError(f"the answer is not HTTP: {said}"), code, message)
         return _caused(UnreachableError(f"no connection: {said}"), code, message)
 
     def _answer(self, flaw: str | None = None) -> Answer:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from domain.errors import NotStoredError, PermanentError, StorageFullError, TransientError
+from domain.errors import PermanentError, StorageFullError, StorageWriteError, TransientError
 from storage.keys import checked, checked_prefix, is_key
 
 _CHUNK_BYTES = 65_536
@@ -90,7 +90,7 @@ def _translated(key: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise NotStoredError(f"nothing is stored under {key}") from error
+        raise StorageWriteError(f"nothing is stored under {key}") from error
     except OSError as error:
         kind = StorageFullError if error.errno in _NO_ROOM else TransientError
         raise kind(f"the storage folder cannot be used ({error.strerror})") from error

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select, update
 
-from domain.alert import Alert, AlertState, Bulletin, Symptom
+from domain.alert import Alert, AlertMessage, AlertNotification, AlertState
 from store import bulletins
 from store.database import Database, insert_new
 from store.moments import from_ms, to_ms
@@ -29,7 +29,7 @@ class Alerts:
         self._database = database
         self._channels = tuple(channels)
 
-    def observe(self, conditions: Mapping[str, Symptom | None], now: datetime) -> None:
+    def observe(self, conditions: Mapping[str, AlertMessage | None], now: datetime) -> None:
         """Take note of what holds (its symptom) and what does not (None); the rest stays as it is."""
         with self._database.write() as connection:
             rows = _rows(connection, conditions)
@@ -40,7 +40,7 @@ class Alerts:
                     row = _rows(connection, [name])[name]
                     self._look(connection, row, symptom, to_ms(now))
 
-    def claim(self, now: datetime, *, lease: timedelta) -> Bulletin | None:
+    def claim(self, now: datetime, *, lease: timedelta) -> AlertNotification | None:
         """The next bulletin to deliver, nobody else's for the time of `lease`, or None.
 
         One at a time, so that the lease covers one delivery and no queue of them. The recovery of an alert
@@ -54,12 +54,12 @@ class Alerts:
         with self._database.read() as connection:
             return bulletins.are_due(connection, to_ms(now))
 
-    def told(self, bulletin: Bulletin, now: datetime) -> None:
+    def told(self, bulletin: AlertNotification, now: datetime) -> None:
         """Note that the operator has it, unless its lease has passed to another."""
         with self._database.write() as connection:
             bulletins.settle(connection, bulletin, to_ms(now))
 
-    def postpone(self, bulletin: Bulletin, due_at: datetime, reason: str) -> None:
+    def postpone(self, bulletin: AlertNotification, due_at: datetime, reason: str) -> None:
         """Deliver it at `due_at`, unless its lease has passed to another; `reason` says why not now."""
         with self._database.write() as connection:
             bulletins.postpone(connection, bulletin, to_ms(due_at), reason)
@@ -70,7 +70,9 @@ class Alerts:
         with self._database.read() as connection:
             return [_alert(row) for row in connection.execute(query).mappings()]
 
-    def _look(self, connection: Connection, row: RowMapping, symptom: Symptom | None, now_ms: int) -> None:
+    def _look(
+        self, connection: Connection, row: RowMapping, symptom: AlertMessage | None, now_ms: int
+    ) -> None:
         values = _seen(row, symptom, now_ms)
         if any(row[name] != value for name, value in values.items()):
             connection.execute(update(alerts).where(alerts.c.name == row["name"]).values(values))
@@ -83,16 +85,16 @@ def _rows(connection: Connection, names: Iterable[str]) -> dict[str, RowMapping]
     return {row["name"]: row for row in connection.execute(query).mappings()}
 
 
-def _first(name: str, symptom: Symptom, now: datetime) -> dict[str, Any]:
+def _first(name: str, symptom: AlertMessage, now: datetime) -> dict[str, Any]:
     row = {"name": name, "state": AlertState.CLEARED, "since_ms": to_ms(now)}
     return row | _words(symptom)
 
 
-def _words(symptom: Symptom) -> dict[str, str]:
+def _words(symptom: AlertMessage) -> dict[str, str]:
     return {"subject": symptom.subject, "detail": symptom.detail, "command": symptom.command}
 
 
-def _seen(row: RowMapping, symptom: Symptom | None, now_ms: int) -> dict[str, Any]:
+def _seen(row: RowMapping, symptom: AlertMessage | None, now_ms: int) -> dict[str, Any]:
     """What changes in `row`: a state turns once what contradicts it was seen for long enough."""
     is_raised = row["state"] == AlertState.RAISED
     words: dict[str, Any] = {} if symptom is None else _words(symptom)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, exists, insert, select, update
 
-from domain.alert import Alert, AlertState, Bulletin
+from domain.alert import Alert, AlertNotification, AlertState
 from store.moments import from_ms
 from store.schema import bulletins
 
@@ -26,7 +26,7 @@ def write(connection: Connection, alert: Mapping[str, Any], channels: Iterable[s
             connection.execute(insert(bulletins).values(row | {"channel": channel, "due_at_ms": now_ms}))
 
 
-def claim(connection: Connection, now_ms: int, until_ms: int) -> Bulletin | None:
+def claim(connection: Connection, now_ms: int, until_ms: int) -> AlertNotification | None:
     """The earliest that is due, held until `until_ms`; the attempts are the fence of whoever holds it."""
     query = select(bulletins).where(_is_next(now_ms)).order_by(bulletins.c.id).limit(1)
     row = connection.execute(query.with_for_update(skip_locked=True)).mappings().first()
@@ -42,19 +42,19 @@ def are_due(connection: Connection, now_ms: int) -> bool:
     return connection.execute(select(bulletins.c.id).where(_is_next(now_ms)).limit(1)).first() is not None
 
 
-def settle(connection: Connection, bulletin: Bulletin, now_ms: int) -> None:
+def settle(connection: Connection, bulletin: AlertNotification, now_ms: int) -> None:
     """It was delivered; changes nothing once another holds it."""
     values = {"told_at_ms": now_ms, "due_at_ms": None, "reason": None}
     connection.execute(update(bulletins).where(_is_held(bulletin)).values(values))
 
 
-def postpone(connection: Connection, bulletin: Bulletin, due_at_ms: int, reason: str) -> None:
+def postpone(connection: Connection, bulletin: AlertNotification, due_at_ms: int, reason: str) -> None:
     """It could not be delivered, for `reason`; changes nothing once another holds it."""
     values = {"due_at_ms": due_at_ms, "reason": reason}
     connection.execute(update(bulletins).where(_is_held(bulletin)).values(values))
 
 
-def _is_held(bulletin: Bulletin) -> ColumnElement[bool]:
+def _is_held(bulletin: AlertNotification) -> ColumnElement[bool]:
     columns = bulletins.c
     is_ours = (columns.id == bulletin.id) & (columns.attempts == bulletin.attempts + 1)
     return is_ours & columns.told_at_ms.is_(None)
@@ -78,7 +78,7 @@ def _spare_recovery(connection: Connection, alert: str, channel: str) -> bool:
     return connection.execute(delete(bulletins).where(recovery, untried)).rowcount > 0
 
 
-def _bulletin(row: RowMapping) -> Bulletin:
+def _bulletin(row: RowMapping) -> AlertNotification:
     alert = Alert(
         name=row["alert"],
         state=AlertState(row["state"]),
@@ -88,4 +88,4 @@ def _bulletin(row: RowMapping) -> Bulletin:
         command=row["command"],
         since=from_ms(row["since_ms"]),
     )
-    return Bulletin(row["id"], alert, row["channel"], from_ms(row["at_ms"]), row["attempts"])
+    return AlertNotification(row["id"], alert, row["channel"], from_ms(row["at_ms"]), row["attempts"])

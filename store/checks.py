@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from domain.errors import RateLimitedError, UnauthorisedError, is_retryable
-from domain.observation import Failure, Outcome
+from domain.observation import CheckFailure, Outcome
 from domain.run import MAX_ATTEMPTS, Batch, WaitReason
 from domain.section import SectionKey
 from store import suspects
@@ -133,13 +133,13 @@ class Checks:
         revisions: Mapping[SectionKey, int],
         now: datetime,
     ) -> Recorded:
-        answers = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
+        answers = [outcome for outcome in outcomes if not isinstance(outcome, CheckFailure)]
         return record(connection, answers, revisions, now, self._cooldown)
 
 
 def _recovered(batch: Batch, outcomes: Sequence[Outcome]) -> list[SectionKey]:
     """What had failed before and is answered now."""
-    answered = [outcome.key for outcome in outcomes if not isinstance(outcome, Failure)]
+    answered = [outcome.key for outcome in outcomes if not isinstance(outcome, CheckFailure)]
     return [key for key in answered if batch.pending[key]]
 
 
@@ -148,7 +148,7 @@ def _remaining(batch: Batch, outcomes: Sequence[Outcome]) -> tuple[dict[SectionK
     remaining, failed = dict(batch.pending), list[SectionKey]()
     for outcome in outcomes:
         attempts = remaining.pop(outcome.key)
-        if not isinstance(outcome, Failure):
+        if not isinstance(outcome, CheckFailure):
             continue
         waits = isinstance(outcome.error, _WAITED_OUT)
         attempts += not waits

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Column, ColumnElement, DateTime, Update, func, select, true, update
 
 from domain.job import JobState
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from domain.payment import RefundState
 from domain.run import RunState
 from store.database import Database
@@ -106,7 +106,7 @@ def _bounds(run_lifetime: timedelta, cooldown: timedelta) -> Iterator[Bound]:
     yield Bound(check_batches.c.published_at_ms, _NOW, true())
     yield Bound(mail_batches.c.due_at_ms, _LONGEST_RETRY, mail_batches.c.state == BatchState.SENDING)
     waits_longest = max(cooldown, _LONGEST_RETRY)
-    yield Bound(notifications.c.due_at_ms, waits_longest, notifications.c.state == NoticeState.PENDING)
+    yield Bound(notifications.c.due_at_ms, waits_longest, notifications.c.state == NotificationState.PENDING)
     yield Bound(alerts.c.doubted_since_ms, _NOW, true())
     yield Bound(bulletins.c.due_at_ms, _LONGEST_RETRY, bulletins.c.told_at_ms.is_(None))
     yield Bound(jobs.c.published_at_ms, _NOW, is_queued_job)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from store import audit
 from store.audit import Entry
 from store.database import Database
@@ -17,7 +17,7 @@ from store.schema import notifications
 
 _UNKNOWN = "unknown whether"  # so begins, or says, the reason of what may have been sent
 _REVIVED: dict[str, Any] = {
-    "state": NoticeState.PENDING,
+    "state": NotificationState.PENDING,
     "reason": None,
     "mail_batch_id": None,
     "provider_id": None,
@@ -96,7 +96,7 @@ def _locked(connection: Connection, wanted: DeadMail, now: datetime, limit: int 
 def _is_meant(wanted: DeadMail, now: datetime) -> ColumnElement[bool]:
     columns = notifications.c
     reason = func.coalesce(columns.reason, "")
-    found = columns.state == NoticeState.DEAD
+    found = columns.state == NotificationState.DEAD
     if wanted.cause is not None:
         found &= reason.icontains(wanted.cause, autoescape=True)
     if wanted.older_than is not None:

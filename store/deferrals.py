@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from domain.retry import ITEM_BACKOFF, MAX_DEFERRALS
 from store.moments import to_ms
 from store.schema import notifications
@@ -36,10 +36,10 @@ def _put_off(before: int, reason: str, now: datetime, wait: timedelta) -> dict[s
     values = _NEVER_SENT | {"deferrals": before + 1}
     if before + 1 >= MAX_DEFERRALS:
         told = f"put off {before + 1} times: {reason}"
-        return values | {"state": NoticeState.DEAD, "reason": told, "settled_at_ms": to_ms(now)}
+        return values | {"state": NotificationState.DEAD, "reason": told, "settled_at_ms": to_ms(now)}
     due_at = now + max(ITEM_BACKOFF.wait(before), wait)
     return values | {
-        "state": NoticeState.PENDING,
+        "state": NotificationState.PENDING,
         "reason": reason,
         "due_at_ms": to_ms(due_at),
         "settled_at_ms": None,

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, Select, delete, select
 
-from domain.notice import Notice, NoticeState
+from domain.notice import Notification, NotificationState
 from store import audit, reports
 from store.audit import Entry
 from store.database import Database, insert_new
@@ -24,8 +24,8 @@ _SUPPRESSING = ("bounced", "complained", "suppressed")
 class StoredNotice:
     """A notification with the times of its way from detected to delivered."""
 
-    notice: Notice
-    state: NoticeState
+    notice: Notification
+    state: NotificationState
     reason: str | None
     created_at: datetime
     due_at: datetime
@@ -57,7 +57,7 @@ class Deliveries:
         self,
         *,
         watch_id: int | None,
-        state: NoticeState | None,
+        state: NotificationState | None,
         email: str | None = None,
         before: int | None,
         limit: int,
@@ -155,7 +155,7 @@ def stored_notice(row: RowMapping) -> StoredNotice:
     """The notification that a row of `select_notices` holds."""
     return StoredNotice(
         notice=notice_of(row),
-        state=NoticeState(row["state"]),
+        state=NotificationState(row["state"]),
         reason=row["reason"],
         created_at=from_ms(row["created_at_ms"]),
         due_at=from_ms(row["due_at_ms"]),

@@ -17,9 +17,9 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, insert, select, update
 
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from domain.notification_policy import Standing, Unsent, outdated
-from domain.watch import Kind
+from domain.watch import NotificationKind
 from store.database import serialise
 from store.moments import to_ms
 from store.refusals import OPTED_OUT, opted_out
@@ -77,19 +77,21 @@ _LOCK_PENDING = (
     )
     .select_from(notifications.join(watches).join(sections))
     .outerjoin(suppressions, suppressions.c.email == watches.c.email)
-    .where(_notice.state == NoticeState.PENDING, _notice.due_at_ms <= bindparam("now_ms"))
+    .where(_notice.state == NotificationState.PENDING, _notice.due_at_ms <= bindparam("now_ms"))
     .order_by(_notice.due_at_ms, _notice.id)
     .limit(bindparam("most"))
     .with_for_update(of=notifications, skip_locked=True)
 )
 _LOCK_FRESH = _LOCK_PENDING.where(_notice.reason.is_(None), _notice.starts == 0)
 _CALL_OFF = (
-    update(notifications).where(_notice.id == bindparam("notice_id")).values(state=NoticeState.SUPPRESSED)
+    update(notifications)
+    .where(_notice.id == bindparam("notice_id"))
+    .values(state=NotificationState.SUPPRESSED)
 )
 _RENAME = update(notifications).where(_notice.id == bindparam("notice_id"))
 _STANDING = tuple(each.name for each in fields(Standing))
 _MAKE = insert(mail_batches).values(state=BatchState.SENDING).returning(mail_batches.c.id)
-_LEAVE = update(notifications).where(_notice.id.in_(bindparam("ids"))).values(state=NoticeState.SENDING)
+_LEAVE = update(notifications).where(_notice.id.in_(bindparam("ids"))).values(state=NotificationState.SENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def _dissolve_unsent(connection: Connection, now: datetime) -> None:
     of_batches = notifications.c.mail_batch_id.in_(ids)
     of_notice = mail_batches.c.id == notifications.c.mail_batch_id
     pending = {
-        "state": NoticeState.PENDING,
+        "state": NotificationState.PENDING,
         "mail_batch_id": None,
         "starts": select(mail_batches.c.starts).where(of_notice).scalar_subquery(),
         "reason": select(mail_batches.c.reason).where(of_notice).scalar_subquery(),
@@ -183,7 +185,7 @@ def _objections(
 
 def _sent_lately(connection: Connection, emails: Iterable[str], now: datetime) -> Counter[str]:
     columns = notifications.c
-    is_recent = (columns.state == NoticeState.SENDING) | (columns.sent_at_ms > to_ms(now - _DAY))
+    is_recent = (columns.state == NotificationState.SENDING) | (columns.sent_at_ms > to_ms(now - _DAY))
     query = (
         select(watches.c.email, func.count())
         .select_from(notifications.join(watches))
@@ -216,14 +218,19 @@ def _objection(row: RowMapping, now_ms: int) -> str | None:
         return f"the watch has ended ({row['ended_reason']})"
     if (row["paused_until_ms"] or 0) > now_ms:
         return "the watch is paused"
-    unsent = Unsent(Kind(row["kind"]), row["episode"], row["min_seats"], row["facts"]["instructor"])
+    unsent = Unsent(
+        NotificationKind(row["kind"]), row["episode"], row["min_seats"], row["facts"]["instructor"]
+    )
     return outdated(unsent, Standing(**{name: row[name] for name in _STANDING}))
 
 
 def _rename(connection: Connection, rows: Iterable[RowMapping]) -> None:
     """Name the present instructor where another has followed the one that was assigned."""
     for row in rows:
-        if row["kind"] == Kind.INSTRUCTOR_ASSIGNED and row["facts"]["instructor"] != row["instructor"]:
+        if (
+            row["kind"] == NotificationKind.INSTRUCTOR_ASSIGNED
+            and row["facts"]["instructor"] != row["instructor"]
+        ):
             facts = row["facts"] | {"instructor": row["instructor"]}
             connection.execute(
                 _RENAME, {"notice_id": row["id"], "facts": facts, "observed_at_ms": row["observed_at_ms"]}

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
-from domain.watch import ALL_KINDS, Kind, Watch
+from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
 from store.moments import to_ms
 from store.refusals import find_refusals
 from store.schema import watches
@@ -32,7 +32,7 @@ class Wish:
 
     email: str
     key: SectionKey
-    kinds: tuple[Kind, ...] | None = None
+    kinds: tuple[NotificationKind, ...] | None = None
     min_seats: int | None = None
 
 
@@ -74,7 +74,7 @@ def _write(connection: Connection, created: Iterable[Row], changed: Iterable[Row
 
 def _new(place: Place, now: datetime) -> Row:
     section_id, email = place
-    wishes = {"kinds": list(ALL_KINDS), "min_seats": 1}
+    wishes = {"kinds": list(ALL_NOTIFICATION_KINDS), "min_seats": 1}
     return wishes | {"email": email, "section_id": section_id, "created_at_ms": to_ms(now)}
 
 

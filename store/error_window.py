@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from threading import Lock
 
-from domain.words import plain
+from domain.words import one_line
 
 WINDOW_SECONDS = 300.0
 _MOST = 1000
@@ -28,7 +28,7 @@ class ErrorWindow:
 
     def add(self, error: BaseException) -> None:
         """Count `error`."""
-        text = plain(f"{type(error).__name__}: {error}", _TEXT_LIMIT)
+        text = one_line(f"{type(error).__name__}: {error}", _TEXT_LIMIT)
         with self._lock:
             self._errors.append((self._monotonic(), text))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
-from domain.history import SectionHistory, Sighting, Span, in_sequence
+from domain.history import HistoryEntry, ObservedPeriod, SectionHistory, in_sequence
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
 from store.database import Database
@@ -117,14 +117,14 @@ def _watched_hours(connection: Connection, section_id: int, span: tuple[int, int
     return hours
 
 
-def _blind(looked: set[int]) -> list[Span]:
+def _blind(looked: set[int]) -> list[ObservedPeriod]:
     """From the end of an hour with a look to the beginning of the next one, where that is long."""
     return [
-        Span(from_ms((before + 1) * HOUR_MS), from_ms(after * HOUR_MS))
+        ObservedPeriod(from_ms((before + 1) * HOUR_MS), from_ms(after * HOUR_MS))
         for before, after in pairwise(sorted(looked))
         if after - before > BLIND_AFTER_HOURS
     ]
 
 
-def _sighting(row: Mapping[Any, Any]) -> Sighting:
-    return Sighting(from_ms(row["observed_at_ms"]), row["open_seats"], row["capacity"], row["instructor"])
+def _sighting(row: Mapping[Any, Any]) -> HistoryEntry:
+    return HistoryEntry(from_ms(row["observed_at_ms"]), row["open_seats"], row["capacity"], row["instructor"])

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, insert, select
 
-from domain.credit import Balance, NotEnoughCreditsError, Pot, Purpose, Transfer
+from domain.credit import AccountType, Balance, EntryType, NotEnoughCreditsError, Transfer
 from domain.errors import InvalidInputError, PermanentError
 from store import audit
 from store.audit import Entry
@@ -55,33 +55,33 @@ class CreditLedger:
                 if earlier["credits"] != amount:
                     raise InvalidInputError({"credits": f"was {earlier['credits']} when the key was new"})
                 return _transfer(earlier), False
-            row = _row(account, Purpose.GRANT, amount, now) | {"idempotency_key": key, "reason": reason}
-            made = _move(connection, row, Pot.ISSUED, Pot.AVAILABLE)
+            row = _row(account, EntryType.GRANT, amount, now) | {"idempotency_key": key, "reason": reason}
+            made = _move(connection, row, AccountType.ISSUED, AccountType.AVAILABLE)
             audit.write(connection, entry)
         return made, True
 
     def reserve(self, account: str, job_id: str, amount: int, now: datetime) -> None:
         """Hold `amount` credits for a job. Raises: NotEnoughCreditsError; PermanentError once refunded."""
         with self._locked(account, now) as connection:
-            if _of_job(connection, job_id, Purpose.REFUND) is not None:
+            if _of_job(connection, job_id, EntryType.REFUND) is not None:
                 raise PermanentError("the job's credits were given back already")
-            if _of_job(connection, job_id, Purpose.RESERVE) is not None:
+            if _of_job(connection, job_id, EntryType.RESERVE) is not None:
                 return
-            available = _in_pot(connection, account, Pot.AVAILABLE)
+            available = _in_pot(connection, account, AccountType.AVAILABLE)
             if available < amount:
                 raise NotEnoughCreditsError(f"not enough credits: it takes {amount}, {available} available")
-            row = _row(account, Purpose.RESERVE, amount, now) | {"job_id": job_id}
-            _move(connection, row, Pot.AVAILABLE, Pot.HELD)
+            row = _row(account, EntryType.RESERVE, amount, now) | {"job_id": job_id}
+            _move(connection, row, AccountType.AVAILABLE, AccountType.HELD)
 
     def capture(self, account: str, job_id: str, now: datetime) -> None:
         """Spend what is held for a job. Raises: PermanentError when nothing is, or it was refunded."""
         with self._locked(account, now) as connection:
-            reserved = _of_job(connection, job_id, Purpose.RESERVE)
-            if reserved is None or _of_job(connection, job_id, Purpose.REFUND) is not None:
+            reserved = _of_job(connection, job_id, EntryType.RESERVE)
+            if reserved is None or _of_job(connection, job_id, EntryType.REFUND) is not None:
                 raise PermanentError("no credits are held for the job")
-            if _of_job(connection, job_id, Purpose.CAPTURE) is None:
-                row = _row(account, Purpose.CAPTURE, reserved["credits"], now) | {"job_id": job_id}
-                _move(connection, row, Pot.HELD, Pot.SPENT)
+            if _of_job(connection, job_id, EntryType.CAPTURE) is None:
+                row = _row(account, EntryType.CAPTURE, reserved["credits"], now) | {"job_id": job_id}
+                _move(connection, row, AccountType.HELD, AccountType.SPENT)
 
     def refund(self, account: str, job_id: str, now: datetime) -> int:
         """Give back what a job reserved, also when it was captured; how many credits the job gave back.
@@ -89,14 +89,14 @@ class CreditLedger:
         A refund of nothing is noted too: whoever still works on the job reserves nothing after it.
         """
         with self._locked(account, now) as connection:
-            refunded = _of_job(connection, job_id, Purpose.REFUND)
+            refunded = _of_job(connection, job_id, EntryType.REFUND)
             if refunded is not None:
                 return int(refunded["credits"])
-            reserved = _of_job(connection, job_id, Purpose.RESERVE)
+            reserved = _of_job(connection, job_id, EntryType.RESERVE)
             amount = 0 if reserved is None else int(reserved["credits"])
-            is_spent = _of_job(connection, job_id, Purpose.CAPTURE) is not None
-            row = _row(account, Purpose.REFUND, amount, now) | {"job_id": job_id}
-            _move(connection, row, Pot.SPENT if is_spent else Pot.HELD, Pot.AVAILABLE)
+            is_spent = _of_job(connection, job_id, EntryType.CAPTURE) is not None
+            row = _row(account, EntryType.REFUND, amount, now) | {"job_id": job_id}
+            _move(connection, row, AccountType.SPENT if is_spent else AccountType.HELD, AccountType.AVAILABLE)
         return amount
 
     def balance(self, account: str) -> Balance | None:
@@ -109,7 +109,12 @@ class CreditLedger:
             found: dict[str, int] = {row.pot: row.balance for row in connection.execute(query)}
         if not found:
             return None
-        return Balance(**{pot.value: found.get(pot, 0) for pot in (Pot.AVAILABLE, Pot.HELD, Pot.SPENT)})
+        return Balance(
+            **{
+                pot.value: found.get(pot, 0)
+                for pot in (AccountType.AVAILABLE, AccountType.HELD, AccountType.SPENT)
+            }
+        )
 
     def page(self, account: str, before: int | None, limit: int) -> tuple[list[Transfer], int | None]:
         """The newest transfers of the account, older than the cursor `before`, and the next cursor."""
@@ -130,11 +135,11 @@ class CreditLedger:
             yield connection
 
 
-def _row(account: str, purpose: Purpose, amount: int, now: datetime) -> Row:
+def _row(account: str, purpose: EntryType, amount: int, now: datetime) -> Row:
     return {"account": account, "purpose": purpose, "credits": amount, "at_ms": to_ms(now)}
 
 
-def _move(connection: Connection, row: Row, source: Pot, target: Pot) -> Transfer:
+def _move(connection: Connection, row: Row, source: AccountType, target: AccountType) -> Transfer:
     made = connection.execute(insert(credit_transfers).values(row).returning(credit_transfers))
     transfer = _transfer(made.mappings().one())
     if transfer.credits:
@@ -143,20 +148,20 @@ def _move(connection: Connection, row: Row, source: Pot, target: Pot) -> Transfe
     return transfer
 
 
-def _enter(connection: Connection, transfer: Transfer, pot: Pot, amount: int) -> None:
+def _enter(connection: Connection, transfer: Transfer, pot: AccountType, amount: int) -> None:
     balance = _in_pot(connection, transfer.account, pot) + amount
     row = {"transfer_id": transfer.id, "account": transfer.account, "pot": pot}
     connection.execute(insert(credit_entries).values(row | {"amount": amount, "balance": balance}))
 
 
-def _in_pot(connection: Connection, account: str, pot: Pot) -> int:
+def _in_pot(connection: Connection, account: str, pot: AccountType) -> int:
     mine = select(credit_entries.c.balance).where(
         credit_entries.c.account == account, credit_entries.c.pot == pot
     )
     return connection.execute(mine.order_by(credit_entries.c.id.desc()).limit(1)).scalar() or 0
 
 
-def _of_job(connection: Connection, job_id: str, purpose: Purpose) -> RowMapping | None:
+def _of_job(connection: Connection, job_id: str, purpose: EntryType) -> RowMapping | None:
     return _found(connection, job_id=job_id, purpose=purpose)
 
 
@@ -168,4 +173,4 @@ def _found(connection: Connection, **wanted: str) -> RowMapping | None:
 def _transfer(row: RowMapping) -> Transfer:
     names = ("id", "account", "credits", "job_id", "idempotency_key", "reason")
     copied: dict[str, Any] = {name: row[name] for name in names}
-    return Transfer(**copied, purpose=Purpose(row["purpose"]), at=from_ms(row["at_ms"]))
+    return Transfer(**copied, purpose=EntryType(row["purpose"]), at=from_ms(row["at_ms"]))

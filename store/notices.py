@@ -21,16 +21,16 @@ from sqlalchemy import (
     update,
 )
 
-from domain.changes import Change, InstructorAssigned, SectionState
-from domain.notice import Notice, NoticeState
+from domain.changes import InstructorAssigned, SectionEvent, SectionState
+from domain.notice import Notification, NotificationState
 from domain.notification_policy import GONE_AGAIN, NEVER, Notified, due_at, objection
 from domain.observation import Details
 from domain.section import SectionKey
-from domain.watch import Kind, Watch, kind_of
+from domain.watch import NotificationKind, Watch, kind_of
 from store.moments import from_ms, from_ms_or_none, to_ms
 from store.schema import notifications, sections, watches
 
-News = tuple[int, SectionState, Change]
+News = tuple[int, SectionState, SectionEvent]
 
 _is_paused = func.coalesce(watches.c.paused_until_ms, 0) > bindparam("now_ms")
 # The watches of sections that have neither ended nor are paused.
@@ -51,9 +51,10 @@ _LISTENING = (
 )
 _notice = notifications.c
 _left_ms = case(
-    (_notice.state == NoticeState.SENDING, bindparam("now_ms", type_=BigInteger)), else_=_notice.sent_at_ms
+    (_notice.state == NotificationState.SENDING, bindparam("now_ms", type_=BigInteger)),
+    else_=_notice.sent_at_ms,
 )
-_is_gone = (_notice.state == NoticeState.SUPPRESSED) & (_notice.reason == GONE_AGAIN)
+_is_gone = (_notice.state == NotificationState.SUPPRESSED) & (_notice.reason == GONE_AGAIN)
 _gone = func.max(case((_is_gone, _notice.episode), else_=-1))
 _NOTIFIED = (
     select(_notice.watch_id, _notice.kind, func.max(_notice.episode), func.max(_left_ms), _gone)
@@ -63,17 +64,18 @@ _NOTIFIED = (
 # What is collected for sending at this moment is waited for: else its departure would not be seen below.
 _LOCK_PENDING = (
     select(_notice.id)
-    .where(_notice.watch_id.in_(bindparam("watch_ids")), _notice.state == NoticeState.PENDING)
+    .where(_notice.watch_id.in_(bindparam("watch_ids")), _notice.state == NotificationState.PENDING)
     .order_by(_notice.id)
     .with_for_update()
 )
 _SUPERSEDE = (
     update(notifications)
     .where(
-        tuple_(_notice.watch_id, _notice.kind).in_(bindparam("newer")), _notice.state == NoticeState.PENDING
+        tuple_(_notice.watch_id, _notice.kind).in_(bindparam("newer")),
+        _notice.state == NotificationState.PENDING,
     )
     .values(
-        state=NoticeState.SUPPRESSED,
+        state=NotificationState.SUPPRESSED,
         reason="a newer change took its place",
         settled_at_ms=bindparam("settled_at_ms"),
     )
@@ -89,12 +91,12 @@ _NAMED = (
     select(_notice.watch_id, _notice.facts["instructor"].as_string())
     .where(
         _notice.watch_id.in_(bindparam("watch_ids")),
-        _notice.kind == Kind.INSTRUCTOR_ASSIGNED,
-        _notice.state.not_in([NoticeState.SUPPRESSED, NoticeState.DEAD]),
+        _notice.kind == NotificationKind.INSTRUCTOR_ASSIGNED,
+        _notice.state.not_in([NotificationState.SUPPRESSED, NotificationState.DEAD]),
     )
     .order_by(_notice.episode)
 )
-_Line = tuple[int, Kind]
+_Line = tuple[int, NotificationKind]
 """What notifications follow each other in: a watch, and a kind."""
 
 
@@ -127,14 +129,14 @@ def add(connection: Connection, news: Sequence[News], now: datetime, cooldown: t
     return len(rows)
 
 
-def notice_of(row: RowMapping) -> Notice:
+def notice_of(row: RowMapping) -> Notification:
     """The notice that a row of `notifications`, joined with its watch and section, holds."""
     facts = row["facts"]
-    return Notice(
+    return Notification(
         id=row["id"],
         watch_id=row["watch_id"],
         email=row["email"],
-        kind=Kind(row["kind"]),
+        kind=NotificationKind(row["kind"]),
         key=SectionKey(row["source"], row["term"], row["number"]),
         episode=row["episode"],
         observed_at=from_ms(row["observed_at_ms"]),
@@ -153,7 +155,7 @@ def _listening(connection: Connection, section_ids: Any, now_ms: int) -> list[Ro
 
 def _watch(row: RowMapping) -> Watch:
     key = SectionKey(row["source"], row["term"], row["number"])
-    return Watch(row["email"], key, tuple(map(Kind, row["kinds"])), row["min_seats"])
+    return Watch(row["email"], key, tuple(map(NotificationKind, row["kinds"])), row["min_seats"])
 
 
 def _notified(
@@ -167,11 +169,11 @@ def _notified(
     if names:
         named = {row[0]: row[1] for row in connection.execute(_NAMED, these)}
     return {
-        (watch_id, Kind(kind)): Notified(
+        (watch_id, NotificationKind(kind)): Notified(
             episode,
             withdrawn,
             from_ms_or_none(left_ms),
-            named.get(watch_id) if kind == Kind.INSTRUCTOR_ASSIGNED else None,
+            named.get(watch_id) if kind == NotificationKind.INSTRUCTOR_ASSIGNED else None,
         )
         for watch_id, kind, episode, left_ms, withdrawn in connection.execute(
             _NOTIFIED, these | {"now_ms": now_ms}
@@ -179,7 +181,9 @@ def _notified(
     }
 
 
-def _row(watch_id: int, state: SectionState, change: Change, now: datetime, due: datetime) -> dict[str, Any]:
+def _row(
+    watch_id: int, state: SectionState, change: SectionEvent, now: datetime, due: datetime
+) -> dict[str, Any]:
     assert state.observed_at is not None, "a state that changed was observed"  # noqa: S101
     facts = {
         "open_seats": state.open_seats,
@@ -191,7 +195,7 @@ def _row(watch_id: int, state: SectionState, change: Change, now: datetime, due:
         "watch_id": watch_id,
         "kind": kind_of(change),
         "episode": change.episode,
-        "state": NoticeState.PENDING,
+        "state": NotificationState.PENDING,
         "facts": facts,
         "observed_at_ms": to_ms(state.observed_at),
         "created_at_ms": to_ms(now),

@@ -9,7 +9,7 @@ from functools import cache, partial
 
 from sqlalchemy import Connection
 
-from domain.changes import Change, SectionState, advance, is_current, miss
+from domain.changes import SectionEvent, SectionState, advance, is_current, miss
 from domain.observation import Missing, Observation
 from domain.plausibility import CONFIRM_OPENINGS_AFTER, judge
 from domain.section import SectionKey
@@ -17,7 +17,7 @@ from store import notices
 from store.sections import doubts_of, load, save
 
 Answer = Observation | Missing
-Move = tuple[SectionState, tuple[Change, ...]]
+Move = tuple[SectionState, tuple[SectionEvent, ...]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, select, update
 
 from domain.section import SectionKey
-from domain.watch import Kind
+from domain.watch import NotificationKind
 from store import audit
 from store.audit import Entry
 from store.database import Database, insert_new
@@ -143,7 +143,7 @@ def _stopped(connection: Connection, email: str, section_id: int | None, since_m
         .order_by(columns.id)
     )
     rows = connection.execute(query)
-    return [Wish(email, SectionKey(*row[:3]), tuple(map(Kind, row[3])), row[4]) for row in rows]
+    return [Wish(email, SectionKey(*row[:3]), tuple(map(NotificationKind, row[3])), row[4]) for row in rows]
 
 
 def _is_stopped(connection: Connection, email: str, section_id: int | None) -> bool:

@@ -15,7 +15,15 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Update, bindparam, func, select, update
 
 from domain.errors import TransientError
-from domain.notice import Accepted, Deferred, Letter, Notice, NoticeState, Receipt, Refused
+from domain.notice import (
+    Accepted,
+    Deferred,
+    DeliveryResult,
+    Notification,
+    NotificationState,
+    OutboundMessage,
+    Rejected,
+)
 from domain.retry import bounded_wait
 from store.database import Database
 from store.deferrals import defer
@@ -56,7 +64,9 @@ _SETTLE = update(notifications).where(
 _DUE_BATCH = select(_batch.id).where(IS_DUE_BATCH).limit(1)
 _DUE_NOTICE = (
     select(notifications.c.id)
-    .where(notifications.c.state == NoticeState.PENDING, notifications.c.due_at_ms <= bindparam("now_ms"))
+    .where(
+        notifications.c.state == NotificationState.PENDING, notifications.c.due_at_ms <= bindparam("now_ms")
+    )
     .limit(1)
 )
 
@@ -76,8 +86,8 @@ class MailBatch:
 
     id: int
     key: str
-    notices: list[Notice]
-    letters: list[Letter] | None
+    notices: list[Notification]
+    letters: list[OutboundMessage] | None
     attempts: int
     first_attempt_at: datetime | None
     reason: str | None
@@ -124,7 +134,7 @@ class Outbox:
             connection.execute(_BEGIN, {"batch_id": batch_id, "due_at_ms": to_ms(now + lease)})
             return _read(connection, batch_id)
 
-    def freeze(self, batch: MailBatch, letters: Sequence[Letter]) -> None:
+    def freeze(self, batch: MailBatch, letters: Sequence[OutboundMessage]) -> None:
         """Keep the letters exactly as they will leave. Raises: LostBatchError, also after a hand-over."""
         rows = [_row_of(letter) for letter in letters]
         with self._database.write() as connection:
@@ -139,7 +149,7 @@ class Outbox:
         with self._database.write() as connection:
             _change(connection, _HAND_OVER, batch, values)
 
-    def settle(self, batch: MailBatch, receipts: Sequence[Receipt], now: datetime) -> None:
+    def settle(self, batch: MailBatch, receipts: Sequence[DeliveryResult], now: datetime) -> None:
         """Write the outcome of each letter. Safe to repeat: a batch that is settled already stays as it is.
 
         An acceptance is written even when the claim has run out. Raises: LostBatchError for refusals then.
@@ -183,7 +193,7 @@ class Outbox:
         """
         of_batch = notifications.c.mail_batch_id == batch.id
         values = {
-            "state": NoticeState.PENDING,
+            "state": NotificationState.PENDING,
             "reason": reason,
             "mail_batch_id": None,
             "deferrals": notifications.c.deferrals + 1,
@@ -221,9 +231,9 @@ class Outbox:
     def backlog(self) -> Backlog:
         """How much waits, since when, and how much is dead."""
         columns = notifications.c
-        waits = columns.state.in_([NoticeState.PENDING, NoticeState.SENDING])
+        waits = columns.state.in_([NotificationState.PENDING, NotificationState.SENDING])
         waiting = select(func.count(), func.min(columns.due_at_ms)).where(waits)
-        dead = select(func.count()).where(columns.state == NoticeState.DEAD)
+        dead = select(func.count()).where(columns.state == NotificationState.DEAD)
         with self._database.read() as connection:
             pending, oldest = connection.execute(waiting).one()
             count = connection.execute(dead).scalar_one()
@@ -232,8 +242,8 @@ class Outbox:
     def losses(self, since: datetime) -> Losses:
         """What was given up after `since`, also by the provider that had accepted it."""
         columns = notifications.c
-        is_lost = (columns.state == NoticeState.DEAD) | (
-            (columns.state == NoticeState.SUPPRESSED) & columns.provider_id.is_not(None)
+        is_lost = (columns.state == NotificationState.DEAD) | (
+            (columns.state == NotificationState.SUPPRESSED) & columns.provider_id.is_not(None)
         )
         query = (
             select(func.count(), func.count(watches.c.email.distinct()))
@@ -249,14 +259,14 @@ class Outbox:
         query = select(columns.state, func.count()).group_by(columns.state)
         with self._database.read() as connection:
             found = {row[0]: row[1] for row in connection.execute(query)}
-        return {state.value: found.get(state, 0) for state in NoticeState}
+        return {state.value: found.get(state, 0) for state in NotificationState}
 
 
 def _read(connection: Connection, batch_id: int) -> MailBatch:
     row = connection.execute(_FIND, {"batch_id": batch_id}).mappings().one()
     found = connection.execute(_NOTICES, {"batch_id": batch_id}).mappings()
     notices = [notice_of(notice) for notice in found]
-    letters = None if row["letters"] is None else [Letter(**letter) for letter in row["letters"]]
+    letters = None if row["letters"] is None else [OutboundMessage(**letter) for letter in row["letters"]]
     first = row["first_attempt_at_ms"]
     started = None if first is None else from_ms(first)
     return MailBatch(
@@ -298,17 +308,17 @@ def _lost(batch: MailBatch) -> LostBatchError:
     return LostBatchError(f"the claim on mail batch {batch.id} has run out (fence {batch.fence})")
 
 
-def _settled(receipt: Accepted | Refused, at_ms: int) -> dict[str, Any]:
+def _settled(receipt: Accepted | Rejected, at_ms: int) -> dict[str, Any]:
     if isinstance(receipt, Accepted):
-        sent = {"state": NoticeState.SENT, "sent_at_ms": at_ms, "provider_id": receipt.provider_id}
+        sent = {"state": NotificationState.SENT, "sent_at_ms": at_ms, "provider_id": receipt.provider_id}
         return sent | {"reason": None, "settled_at_ms": None}
-    return {"state": NoticeState.DEAD, "reason": receipt.reason, "settled_at_ms": at_ms}
+    return {"state": NotificationState.DEAD, "reason": receipt.reason, "settled_at_ms": at_ms}
 
 
 def _dead(reason: str, now: datetime) -> dict[str, Any]:
-    return {"state": NoticeState.DEAD, "reason": reason, "settled_at_ms": to_ms(now)}
+    return {"state": NotificationState.DEAD, "reason": reason, "settled_at_ms": to_ms(now)}
 
 
-def _row_of(letter: Letter) -> dict[str, Any]:
+def _row_of(letter: OutboundMessage) -> dict[str, Any]:
     """What is kept of `letter`; those of the outbox carry no attachments."""
     return {name: value for name, value in asdict(letter).items() if value != ()}

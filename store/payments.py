@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from domain.job import JobState, NewJob
-from domain.payment import Checkout, Payment, PaymentEvent, Verdict
+from domain.payment import Checkout, Payment, PaymentDecision, PaymentEvent
 from store import jobs, refunds
 from store.database import Database, insert_new
 from store.moments import to_ms
@@ -30,7 +30,7 @@ class Payments:
     def record(
         self,
         event: PaymentEvent,
-        verdict: Verdict,
+        verdict: PaymentDecision,
         now: datetime,
         *,
         job: NewJob | None = None,
@@ -122,7 +122,9 @@ def _follow_refund(connection: Connection, event: PaymentEvent, now: datetime) -
         connection.execute(update(payments).where(is_its).values(refund_due_at_ms=to_ms(now)))
 
 
-def _event_row(event: PaymentEvent, verdict: Verdict, reason: str | None, now: datetime) -> dict[str, Any]:
+def _event_row(
+    event: PaymentEvent, verdict: PaymentDecision, reason: str | None, now: datetime
+) -> dict[str, Any]:
     return {
         "id": event.id,
         "kind": event.kind,

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from store.deferrals import defer
 from store.departures import BatchState
 from store.moments import from_ms
@@ -17,19 +17,19 @@ UNSENT = "unsent"
 """The kind of event in which the provider did not send what it had accepted, for the account's sake."""
 
 _STATES = {
-    "delivered": NoticeState.DELIVERED,
-    "bounced": NoticeState.BOUNCED,
-    "soft_bounced": NoticeState.BOUNCED,
-    "complained": NoticeState.COMPLAINED,
-    "failed": NoticeState.DEAD,
-    "suppressed": NoticeState.SUPPRESSED,
-    UNSENT: NoticeState.PENDING,
+    "delivered": NotificationState.DELIVERED,
+    "bounced": NotificationState.BOUNCED,
+    "soft_bounced": NotificationState.BOUNCED,
+    "complained": NotificationState.COMPLAINED,
+    "failed": NotificationState.DEAD,
+    "suppressed": NotificationState.SUPPRESSED,
+    UNSENT: NotificationState.PENDING,
 }
 _WORDS = {
-    NoticeState.DEAD: "the provider failed to send it",
-    NoticeState.SUPPRESSED: "the provider sends nothing to the address",
+    NotificationState.DEAD: "the provider failed to send it",
+    NotificationState.SUPPRESSED: "the provider sends nothing to the address",
 }
-_AFTER_DELIVERY = {NoticeState.BOUNCED, NoticeState.COMPLAINED}
+_AFTER_DELIVERY = {NotificationState.BOUNCED, NotificationState.COMPLAINED}
 
 
 def apply(connection: Connection, event: dict[str, Any]) -> None:
@@ -52,9 +52,9 @@ def apply_early(connection: Connection, provider_ids: Sequence[str]) -> None:
 def _settle(connection: Connection, event: dict[str, Any]) -> None:
     # Events may come in any order: a late "delivered" does not hide a bounce or a complaint.
     state, columns = _STATES[event["kind"]], notifications.c
-    earlier = [NoticeState.SENDING, NoticeState.SENT]
+    earlier = [NotificationState.SENDING, NotificationState.SENT]
     if state in _AFTER_DELIVERY:
-        earlier.append(NoticeState.DELIVERED)
+        earlier.append(NotificationState.DELIVERED)
     its = (columns.provider_id == event["provider_id"]) & columns.state.in_(earlier)
     if event["kind"] == UNSENT:
         defer(
@@ -65,7 +65,7 @@ def _settle(connection: Connection, event: dict[str, Any]) -> None:
         )
         return
     reason = event["reason"]
-    if state in {NoticeState.DEAD, NoticeState.SUPPRESSED}:
+    if state in {NotificationState.DEAD, NotificationState.SUPPRESSED}:
         reason = f"{_WORDS[state]}: {reason or event['kind']}"
     values = {"state": state, "reason": reason, "settled_at_ms": event["received_at_ms"]}
     connection.execute(update(notifications).where(its).values(values))

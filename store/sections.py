@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from domain.changes import Doubt, SectionState
-from domain.history import Sighting, in_sequence
+from domain.history import HistoryEntry, in_sequence
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
 from domain.term import Term
@@ -142,7 +142,7 @@ class Sections:
         with self._database.read() as connection:
             return next((state for _, state in load(connection, [key], lock=False).values()), None)
 
-    def history(self, key: SectionKey) -> list[Sighting]:
+    def history(self, key: SectionKey) -> list[HistoryEntry]:
         """The latest changes of `key`, newest first."""
         columns = section_history.c
         query = (
@@ -161,7 +161,7 @@ class Sections:
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         until = from_ms_or_none(rows[0].until_ms) if rows else None
-        found = [Sighting(from_ms(row[0]), *row[1:-1]) for row in reversed(rows)]
+        found = [HistoryEntry(from_ms(row[0]), *row[1:-1]) for row in reversed(rows)]
         return in_sequence(found, until)[::-1]
 
     def unchecked(self, keys: Iterable[SectionKey]) -> list[SectionKey]:

@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import RowMapping, bindparam, insert, select, update
 
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from domain.observation import Details
 from domain.term import ENDED, OVER_AFTER, Presence, Term
-from domain.watch import Kind
+from domain.watch import NotificationKind
 from store import audit
 from store.audit import Entry
 from store.database import Database
@@ -90,9 +90,9 @@ def _notification(own: list[RowMapping], now: datetime) -> dict[str, Any]:
     facts = {name: first[name] for name in ("open_seats", "capacity", "instructor")}
     return {
         "watch_id": first["watch_id"],
-        "kind": Kind.SECTION_RETIRED,
+        "kind": NotificationKind.SECTION_RETIRED,
         "episode": first["retirements"] + 1,
-        "state": NoticeState.PENDING,
+        "state": NotificationState.PENDING,
         "facts": facts | {"details": asdict(details), "ended_watches": len(own)},
         "observed_at_ms": to_ms(now),
         "created_at_ms": to_ms(now),

@@ -10,7 +10,7 @@ from sqlalchemy import or_, select
 
 from domain.run import Run, RunState
 from domain.section import SectionKey, Stagger
-from domain.watch import Kind
+from domain.watch import NotificationKind
 from store.database import Database
 from store.deliveries import StoredNotice, select_notices, stored_notice
 from store.moments import from_ms, from_ms_or_none, to_ms
@@ -44,12 +44,14 @@ class Timelines:
             found = connection.execute(query.order_by(notifications.c.id.desc()).limit(_LIMIT)).mappings()
             return [stored_notice(row) for row in found]
 
-    def told(self, watch_ids: Collection[int]) -> set[tuple[Kind, datetime]]:
+    def told(self, watch_ids: Collection[int]) -> set[tuple[NotificationKind, datetime]]:
         """All that any of these watches has a notification of: what it was, and when it was seen."""
         columns = notifications.c
         query = select(columns.kind, columns.observed_at_ms).where(columns.watch_id.in_(list(watch_ids)))
         with self._database.read() as connection:
-            return {(Kind(kind), from_ms(at)) for kind, at in connection.execute(query.distinct())}
+            return {
+                (NotificationKind(kind), from_ms(at)) for kind, at in connection.execute(query.distinct())
+            }
 
     def first_seen_at(self, key: SectionKey) -> datetime | None:
         """When the history of `key` begins; None when it was never seen."""

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func
 from domain.changes import SectionState
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
-from domain.watch import Kind, Watch
+from domain.watch import NotificationKind, Watch
 from store import audit
 from store.audit import Entry
 from store.database import Database
@@ -252,7 +252,7 @@ def _stored(row: RowMapping) -> StoredWatch:
     key = SectionKey(row["source"], row["term"], row["number"])
     return StoredWatch(
         id=row["watch_id"],
-        watch=Watch(row["email"], key, tuple(map(Kind, row["kinds"])), row["min_seats"]),
+        watch=Watch(row["email"], key, tuple(map(NotificationKind, row["kinds"])), row["min_seats"]),
         created_at=from_ms(row["created_at_ms"]),
         ended_at=from_ms_or_none(row["ended_at_ms"]),
         ended_reason=row["ended_reason"],

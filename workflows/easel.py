@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.errors import NotStoredError, PermanentError, RejectedError
+from domain.errors import PermanentError, RejectedError, StorageWriteError
 from generation.picture import EXTENSIONS, MAX_ASSET_BYTES, Picture, picture_of
 from workflows.attempt import guarded
 from workflows.job import Job
@@ -67,7 +67,7 @@ class Easel:
         key = self._key(content_type)
         try:
             return _artifact(key, content_type, self._job.services.storage.size(key))
-        except NotStoredError:
+        except StorageWriteError:
             return None
 
     def _key(self, content_type: str) -> str:
@@ -79,7 +79,7 @@ def _asset(job: Job, key: str) -> Picture:
     try:
         is_small = storage.size(key) <= MAX_ASSET_BYTES
         content = storage.get(key) if is_small else b""
-    except NotStoredError as error:
+    except StorageWriteError as error:
         raise PermanentError(f"the asset {key} is not in the storage") from error
     if not is_small:
         raise PermanentError(f"the asset {key} is larger than {MAX_ASSET_BYTES // 1024**2} MiB")

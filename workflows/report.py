@@ -16,7 +16,7 @@ from domain.errors import (
 )
 from domain.history import midnight
 from domain.job import JsonObject
-from domain.notice import Deferred, Refused
+from domain.notice import Deferred, Rejected
 from domain.retry import ACCOUNT_RECHECK
 from reports.contents import TermFigures, contents_of
 from reports.document import html_of
@@ -113,7 +113,7 @@ def _deliver(job: Job, order: Order, artifact: str) -> str:
         return UNKNOWN_MAIL
     except AccountRefusedError as error:
         raise _paused(job, error) from error
-    if isinstance(receipt, Refused):
+    if isinstance(receipt, Rejected):
         raise RejectedError(f"the letter was refused: {receipt.reason}")
     if isinstance(receipt, Deferred):
         raise TransientError(receipt.reason, retry_after_seconds=receipt.retry_after_seconds)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import HTMLResponse, Response
 
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from ingress.console.page import page
 from ingress.endpoint import Call, endpoint, readable
 from ingress.fields import digits, one_of, text, unless_blank
@@ -31,7 +31,7 @@ _LETTER_POLICY = (
 class MailForm:
     """Which of the notifications, and which page of them."""
 
-    state: Annotated[NoticeState | None, unless_blank(one_of(NoticeState))] = None
+    state: Annotated[NotificationState | None, unless_blank(one_of(NotificationState))] = None
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
 
 
@@ -54,7 +54,7 @@ def show_all(call: Call[MailForm]) -> Response:
         "mail.html",
         found=found,
         form=form,
-        states=NoticeState,
+        states=NotificationState,
         transport=services.mailer.name,
         filters=urlencode({"state": form.state or ""}),
         older=cursor(_LISTING, following),

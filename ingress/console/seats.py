@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.history import Sighting
+from domain.history import HistoryEntry
 
 WIDTH, HEIGHT = 600.0, 110.0
 
@@ -20,7 +20,7 @@ class SeatsChart:
     since: datetime
 
 
-def seats_chart(history: Sequence[Sighting], now: datetime) -> SeatsChart | None:
+def seats_chart(history: Sequence[HistoryEntry], now: datetime) -> SeatsChart | None:
     """The chart of `history`, the newest first; None where there is no line to draw."""
     counts = [seen.open_seats for seen in history if seen.open_seats is not None]
     if not counts:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from domain.section import SectionKey
-from domain.watch import Kind
+from domain.watch import NotificationKind
 from ingress import fields
 from ingress.console.page import page
 from ingress.console.seats import seats_chart
@@ -77,7 +77,7 @@ def show_one(call: Call[Nothing]) -> Response:
         watches=watches,
         has_more=more is not None,
         now=services.clock.now(),
-        kinds=Kind,
+        kinds=NotificationKind,
     )
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from domain.alert import Signpost
+from domain.alert import RunbookLink
 from observability.checks import CHECKS
 
 _PLACES = {check.name: (check.page, check.runbook) for check in CHECKS}
 _OTHERWISE = ("", "unreadable-readings")
 
 
-def signpost(base_url: str, name: str) -> Signpost:
+def signpost(base_url: str, name: str) -> RunbookLink:
     """The addresses about the alert rule `name`, for a system at `base_url`."""
     console, runbook = _places(name)
-    return Signpost(f"{base_url}/health", base_url + console, base_url + runbook)
+    return RunbookLink(f"{base_url}/health", base_url + console, base_url + runbook)
 
 
 def runbook(name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from domain.alert import Symptom
+from domain.alert import AlertMessage
 from domain.check import Check, Part, Result, Severity
 from observability.checks.snapshot import Disk, SystemSnapshot
 from observability.checks.unavailable import required
@@ -32,10 +32,10 @@ def _disk(state: SystemSnapshot) -> Iterator[Result]:
         yield Result("home", _full(disk) if disk.is_nearly_full else None)
 
 
-def _full(disk: Disk) -> Symptom:
+def _full(disk: Disk) -> AlertMessage:
     detail = f"{disk.free // _MIB} MiB of {disk.total // _MIB} MiB are free."
     command = f"du -xh {shlex.quote(str(disk.path))} | sort -h | tail"
-    return Symptom("The disk is nearly full", detail, command, _PENDING)
+    return AlertMessage("The disk is nearly full", detail, command, _PENDING)
 
 
 def _clocks(state: SystemSnapshot) -> Iterator[Result]:
@@ -44,11 +44,11 @@ def _clocks(state: SystemSnapshot) -> Iterator[Result]:
         yield Result(name, _skewed(name, ahead_seconds) if is_skewed else None)
 
 
-def _skewed(name: str, ahead_seconds: float) -> Symptom:
+def _skewed(name: str, ahead_seconds: float) -> AlertMessage:
     whose, other = ("the database", "this host's") if name == DATABASE else (name, "Redis'")
     relation = "ahead of" if ahead_seconds > 0 else "behind"
     detail = f"The clock of {whose} is {abs(ahead_seconds):.0f} s {relation} {other}."
-    return Symptom(
+    return AlertMessage(
         "Clocks disagree", f"{detail} Times that they compare are wrong by as much.", _TIMEDATECTL, _PENDING
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from math import inf
 
-from domain.alert import Symptom
+from domain.alert import AlertMessage
 from domain.check import Check, Part, Result, Severity
 from observability.checks.pipeline import clock
 from observability.checks.snapshot import SystemSnapshot
@@ -29,7 +29,7 @@ def _database_errors(state: SystemSnapshot) -> Iterator[Result]:
     errors, failure = required(state.database_errors), None
     if errors.count > TOLERATED_DATABASE_ERRORS:
         detail = f"The processes met {errors.count} errors in the last five minutes. The last: {errors.last}."
-        failure = Symptom("The database answers with errors", detail, "rollcall doctor")
+        failure = AlertMessage("The database answers with errors", detail, "rollcall doctor")
     yield Result("many", failure)
 
 
@@ -41,10 +41,10 @@ def _broker(state: SystemSnapshot) -> Iterator[Result]:
     yield Result("server", _refusing("The broker does not serve", state.broker))
 
 
-def _refusing(subject: str, probed: str | Unavailable) -> Symptom | None:
+def _refusing(subject: str, probed: str | Unavailable) -> AlertMessage | None:
     if not isinstance(probed, Unavailable):
         return None
-    return Symptom(subject, f"{probed.error}.", "rollcall doctor", _AWAY_PENDING)
+    return AlertMessage(subject, f"{probed.error}.", "rollcall doctor", _AWAY_PENDING)
 
 
 def _queues(state: SystemSnapshot) -> Iterator[Result]:
@@ -52,18 +52,18 @@ def _queues(state: SystemSnapshot) -> Iterator[Result]:
     dead = {name: reading.dead for name, reading in queues.items() if reading.dead}
     counts = ", ".join(f"{count} in {queue}" for queue, count in dead.items())
     kept = f"{counts}. They are kept for seven days."
-    yield Result("dead", Symptom("Messages are dead", kept, "rollcall queue dead ls") if dead else None)
+    yield Result("dead", AlertMessage("Messages are dead", kept, "rollcall queue dead ls") if dead else None)
     yield Result("stuck", _stuck_queue(state))
 
 
-def _stuck_queue(state: SystemSnapshot) -> Symptom | None:
+def _stuck_queue(state: SystemSnapshot) -> AlertMessage | None:
     ages = {name: reading.oldest_age_seconds or 0.0 for name, reading in required(state.queues).items()}
     slow = {name: age for name, age in ages.items() if age > _patience_seconds(state, name)}
     if not slow:
         return None
     slowest = max(slow, key=lambda name: slow[name])
     detail = f"The oldest message in {slowest} has waited for {slow[slowest]:.0f} s."
-    return Symptom("Messages wait too long", detail, "rollcall queue ls", _AWAY_PENDING)
+    return AlertMessage("Messages wait too long", detail, "rollcall queue ls", _AWAY_PENDING)
 
 
 def _patience_seconds(state: SystemSnapshot, queue: str) -> float:
@@ -79,7 +79,9 @@ def _patience_seconds(state: SystemSnapshot, queue: str) -> float:
 def _workers(state: SystemSnapshot) -> Iterator[Result]:
     detail, command = "Nothing is checked and nothing is sent.", 'pgrep -af "rollcall: worker"'
     failure = (
-        None if required(state.workers) else Symptom("No worker is alive", detail, command, _AWAY_PENDING)
+        None
+        if required(state.workers)
+        else AlertMessage("No worker is alive", detail, command, _AWAY_PENDING)
     )
     yield Result("none", failure)
 
@@ -87,11 +89,11 @@ def _workers(state: SystemSnapshot) -> Iterator[Result]:
 def _scheduler(state: SystemSnapshot) -> Iterator[Result]:
     detail, command = _consequence(state), 'pgrep -af "rollcall: scheduler"'
     is_alive = bool(required(state.schedulers))
-    dead = Symptom("No scheduler is alive", detail, command, _AWAY_PENDING)
+    dead = AlertMessage("No scheduler is alive", detail, command, _AWAY_PENDING)
     yield Result("none", None if is_alive else dead)
     last, stale = required(state.last_tick_at), None
     if is_alive and last is not None and state.now - last > STALE_TICK:
-        stale = Symptom("The scheduler is stuck", f"{_last_tick(last)} {detail}", command, _AWAY_PENDING)
+        stale = AlertMessage("The scheduler is stuck", f"{_last_tick(last)} {detail}", command, _AWAY_PENDING)
     yield Result("stuck", stale)
 
 
@@ -107,7 +109,9 @@ def _last_tick(at: datetime) -> str:
 def _jobs(state: SystemSnapshot) -> Iterator[Result]:
     detail, command = "Durable jobs wait: nothing that was ordered is made.", 'pgrep -af "rollcall: jobs"'
     failure = (
-        None if required(state.jobs) else Symptom("No jobs process is alive", detail, command, _AWAY_PENDING)
+        None
+        if required(state.jobs)
+        else AlertMessage("No jobs process is alive", detail, command, _AWAY_PENDING)
     )
     yield Result("none", failure)
 

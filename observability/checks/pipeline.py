@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from domain.alert import Symptom
+from domain.alert import AlertMessage
 from domain.check import Check, Part, Result, Severity
 from domain.notice import MAIL
 from domain.payment import LOST_REFUND, Payment, RefundState
@@ -29,7 +29,7 @@ def _runs(state: SystemSnapshot) -> Iterator[Result]:
     is_paused = bool(sources) and all(state.unresolved_pause(name) is not None for name in sources)
     failure = None
     if runs.times.is_late and not is_paused:
-        failure = Symptom(
+        failure = AlertMessage(
             "No run has succeeded in two intervals",
             _last_success(runs.times.succeeded_at) + _why(runs.last),
             "rollcall cron ls",
@@ -53,7 +53,7 @@ def _sources(state: SystemSnapshot) -> Iterator[Result]:
         since, failure = status.silent_since, None
         if since is not None and state.unresolved_pause(name) is None:
             detail = f"No answer about any of its sections since {clock(since)}.{last_error(state, name)}"
-            failure = Symptom(
+            failure = AlertMessage(
                 f"The source {name} is silent",
                 detail + state.affected(name),
                 "rollcall source ls",
@@ -68,7 +68,7 @@ def _pauses(state: SystemSnapshot) -> Iterator[Result]:
         yield Result(name, _paused(pause, state.affected(name)), affects)
 
 
-def _paused(pause: Pause, affected: str) -> Symptom:
+def _paused(pause: Pause, affected: str) -> AlertMessage:
     who = "Rollcall" if pause.is_ours else pause.by
     detail = f"{who} paused it until {clock(pause.until)}: {pause.reason}.{affected}"
     if pause.is_ours:
@@ -76,7 +76,7 @@ def _paused(pause: Pause, affected: str) -> Symptom:
     subject = "Mail is paused" if pause.name == MAIL else f"The source {pause.name} is paused"
     resume = "rollcall mail resume" if pause.name == MAIL else f"rollcall source resume {pause.name}"
     command = resume if pause.is_ours else "rollcall source ls"
-    return Symptom(subject, detail, command)
+    return AlertMessage(subject, detail, command)
 
 
 def _breakers(state: SystemSnapshot) -> Iterator[Result]:
@@ -88,14 +88,14 @@ def _breakers(state: SystemSnapshot) -> Iterator[Result]:
         yield Result(breaker.name, None if is_well else _open_breaker(breaker, state), affects)
 
 
-def _open_breaker(breaker: BreakerSnapshot, state: SystemSnapshot) -> Symptom:
+def _open_breaker(breaker: BreakerSnapshot, state: SystemSnapshot) -> AlertMessage:
     name, affected = breaker.name, state.affected(breaker.name)
     if breaker.forced == "open":
         detail = f"{breaker.forced_by} holds it open; no request is made.{affected}"
         command = f"rollcall breaker reset {name}"
-        return Symptom(f"The breaker of {name} is held open", detail, command, _BREAKER_PENDING)
+        return AlertMessage(f"The breaker of {name} is held open", detail, command, _BREAKER_PENDING)
     detail = f"Requests failed, and it lets a few through to try again.{last_error(state, name)}{affected}"
-    return Symptom(f"The breaker of {name} is open", detail, "rollcall breaker ls", _BREAKER_PENDING)
+    return AlertMessage(f"The breaker of {name} is open", detail, "rollcall breaker ls", _BREAKER_PENDING)
 
 
 def _outbox(state: SystemSnapshot) -> Iterator[Result]:
@@ -104,7 +104,7 @@ def _outbox(state: SystemSnapshot) -> Iterator[Result]:
     is_stuck = oldest is not None and state.now - oldest > SLOW_DELIVERY
     if oldest is not None and is_stuck and state.unresolved_pause(MAIL) is None:
         detail = f"Notifications that wait: {backlog.pending}, the oldest since {clock(oldest)}."
-        failure = Symptom("Delivery is stuck", detail + last_error(state, MAIL), "rollcall mail ls")
+        failure = AlertMessage("Delivery is stuck", detail + last_error(state, MAIL), "rollcall mail ls")
     yield Result("stuck", failure)
 
 
@@ -112,14 +112,14 @@ def _losses(state: SystemSnapshot) -> Iterator[Result]:
     losses, failure = required(state.losses), None
     if losses.notifications:
         detail = f"{losses.notifications} in the last hour. People who miss them: {losses.people}."
-        failure = Symptom("Notifications could not be sent", detail, "rollcall mail ls --state dead")
+        failure = AlertMessage("Notifications could not be sent", detail, "rollcall mail ls --state dead")
     yield Result("notifications", failure)
 
 
 def _terms(state: SystemSnapshot) -> Iterator[Result]:
     for (source, term), presence in required(state.terms).items():
         since = "" if presence.missing_since is None else f" since {clock(presence.missing_since)}"
-        failure = Symptom(
+        failure = AlertMessage(
             f"The term {term} of {source} seems to be over",
             f"None of its {presence.tracked} watched sections is listed{since}. Ending it mails each of its"
             " watchers once; until then they wait.",
@@ -131,7 +131,7 @@ def _terms(state: SystemSnapshot) -> Iterator[Result]:
 def _unknown_sections(state: SystemSnapshot) -> Iterator[Result]:
     for source, unknown in required(state.unknown_sections).items():
         count = f"{unknown.count} watched section{'s' if unknown.count > 1 else ''}"
-        failure = Symptom(
+        failure = AlertMessage(
             f"{source} does not list {count}",
             f"It never has, so their watchers hear nothing: {unknown.example}, for one.",
             "rollcall watch ls",
@@ -147,16 +147,16 @@ def _payments(state: SystemSnapshot) -> Iterator[Result]:
         yield Result(f"refund/{payment.session_id}", _unsettled_refund(payment))
 
 
-def _undelivered(payment: Payment) -> Symptom:
+def _undelivered(payment: Payment) -> AlertMessage:
     detail = f"{payment.trouble} {_money(payment)}"
-    return Symptom("A paid report was not delivered", detail, f"rollcall job show {payment.job_id}")
+    return AlertMessage("A paid report was not delivered", detail, f"rollcall job show {payment.job_id}")
 
 
-def _unsettled_refund(payment: Payment) -> Symptom:
+def _unsettled_refund(payment: Payment) -> AlertMessage:
     detail = f"{_money(payment)} Checkout session: {payment.session_id}."
     is_lost = payment.refund is not None and payment.refund.state in LOST_REFUND
     subject = "A refund failed" if is_lost else "A refund has not arrived"
-    return Symptom(subject, detail, "rollcall payment ls --unsettled")
+    return AlertMessage(subject, detail, "rollcall payment ls --unsettled")
 
 
 def _money(payment: Payment) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.alert import Symptom
+from domain.alert import AlertMessage
 from domain.check import Finding, Part, Severity, worst
 
 
@@ -36,7 +36,7 @@ class StatusSummary:
     polling: PartStatus
     sending: PartStatus
     draining: PartStatus
-    failures: Sequence[Symptom]
+    failures: Sequence[AlertMessage]
 
     @property
     def light(self) -> Light:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from domain.changes import Change, InstructorAssigned, SeatsRose
-from domain.history import Sighting
+from domain.changes import InstructorAssigned, SeatsIncreased, SectionEvent
+from domain.history import HistoryEntry
 from domain.notification_policy import SAME_INSTRUCTOR, SAME_OPENING, unwanted
 from domain.observation import UNASSIGNED
 from store.audit import Entry
@@ -21,18 +21,18 @@ _NO_EPISODE = 0  # the history does not count them
 class Turn:
     """What changed between two sightings, as `domain.changes` sees it; it may be nothing that is told."""
 
-    before: Sighting
-    after: Sighting
-    changes: tuple[Change, ...]
+    before: HistoryEntry
+    after: HistoryEntry
+    changes: tuple[SectionEvent, ...]
 
 
-def turns(history: Sequence[Sighting]) -> Iterator[Turn]:
+def turns(history: Sequence[HistoryEntry]) -> Iterator[Turn]:
     """The turns of `history`, both the newest first."""
     for after, before in pairwise(history):
         yield Turn(before, after, (*_rise(before, after), *_assignment(before, after)))
 
 
-def describe(seen: Sighting) -> str:
+def describe(seen: HistoryEntry) -> str:
     """A sighting in words."""
     seats = "seats unknown" if seen.open_seats is None else f"{seen.open_seats} open"
     capacity = "" if seen.capacity is None else f" of {seen.capacity}"
@@ -41,7 +41,9 @@ def describe(seen: Sighting) -> str:
     return f"{seats}{capacity}, taught by {seen.instructor or 'nobody yet'}"
 
 
-def silence(stored: StoredWatch, change: Change, at: datetime, operated: Collection[Entry]) -> str | None:
+def silence(
+    stored: StoredWatch, change: SectionEvent, at: datetime, operated: Collection[Entry]
+) -> str | None:
     """Why `change`, seen at `at`, was not told to a watch that has no notification of it.
 
     None where the watch was not there to be told. Its wishes are taken as they are now; `operated` is what
@@ -57,13 +59,13 @@ def silence(stored: StoredWatch, change: Change, at: datetime, operated: Collect
     return SAME_INSTRUCTOR if isinstance(change, InstructorAssigned) else SAME_OPENING
 
 
-def _rise(before: Sighting, after: Sighting) -> tuple[Change, ...]:
+def _rise(before: HistoryEntry, after: HistoryEntry) -> tuple[SectionEvent, ...]:
     if before.open_seats is None or after.open_seats is None or after.open_seats <= before.open_seats:
         return ()
-    return (SeatsRose(before.open_seats, after.open_seats, _NO_EPISODE),)
+    return (SeatsIncreased(before.open_seats, after.open_seats, _NO_EPISODE),)
 
 
-def _assignment(before: Sighting, after: Sighting) -> tuple[Change, ...]:
+def _assignment(before: HistoryEntry, after: HistoryEntry) -> tuple[SectionEvent, ...]:
     if before.instructor != UNASSIGNED or not after.instructor:
         return ()
     return (InstructorAssigned(after.instructor, _NO_EPISODE),)

@@ -8,18 +8,18 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from actors.services import Services
-from domain.changes import Change
-from domain.history import Sighting
+from domain.changes import SectionEvent
+from domain.history import HistoryEntry
 from domain.run import Run, RunState
 from domain.section import SectionKey, Stagger
-from domain.watch import Kind, kind_of
+from domain.watch import NotificationKind, kind_of
 from operations.timeline.changes import describe, silence, turns
 from operations.timeline.event import Event, What
 from store.audit import Entry
 from store.watches import StoredWatch
 
-History = Sequence[Sighting]
-Told = AbstractSet[tuple[Kind, datetime]]
+History = Sequence[HistoryEntry]
+Told = AbstractSet[tuple[NotificationKind, datetime]]
 
 
 def life(stored: StoredWatch) -> Iterator[Event]:
@@ -98,7 +98,7 @@ def gaps(services: Services, key: SectionKey, history: History) -> Iterator[Even
             yield Event(run.finished_at or run.created_at, What.RUN, _incomplete(run), run_id=run.id)
 
 
-def _untold(history: History, told: Told) -> Iterator[tuple[Change, Sighting]]:
+def _untold(history: History, told: Told) -> Iterator[tuple[SectionEvent, HistoryEntry]]:
     for turn in turns(history):
         for change in turn.changes:
             if (kind_of(change), turn.after.stamp) not in told:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from actors.services import Services
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from operations.timeline.event import Event, What
 from store.deliveries import StoredNotice
 from store.timelines import Report
 
-_UNREPORTED = {NoticeState.SUPPRESSED, NoticeState.DEAD}
+_UNREPORTED = {NotificationState.SUPPRESSED, NotificationState.DEAD}
 
 
 def events(services: Services, notices: Sequence[StoredNotice]) -> Iterator[Event]:

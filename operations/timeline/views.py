@@ -10,7 +10,7 @@ from itertools import chain
 from actors.services import Services
 from domain.address import checked_address
 from domain.errors import InvalidInputError
-from domain.history import Sighting
+from domain.history import HistoryEntry
 from domain.section import SectionKey
 from operations.timeline import happenings, letters, standing
 from operations.timeline.changes import describe
@@ -79,7 +79,7 @@ def of_notification(services: Services, notification_id: int) -> Timeline:
     if stored is None:
         raise InvalidInputError({"notification_id": f"there is no notification {notification_id}"})
     notice = stored.notice
-    seen = Sighting(notice.observed_at, notice.open_seats, notice.capacity, notice.instructor)
+    seen = HistoryEntry(notice.observed_at, notice.open_seats, notice.capacity, notice.instructor)
     events = [
         Event(seen.observed_at, What.SEEN, describe(seen), notice.key, notice.watch_id),
         *letters.events(services, [stored]),

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from actors.deliver import MAIL
-from domain.notice import Accepted, NoticeState
-from domain.watch import ALL_KINDS, Kind
+from domain.notice import Accepted, NotificationState
+from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind
 from operations import mail as letters
 from operations import sources
 from rollcall.commands.duration import Duration, for_option
@@ -26,13 +26,15 @@ def mail() -> None:
 
 
 @mail.command("ls")
-@click.option("--state", type=click.Choice([state.value for state in NoticeState]), help="In this state.")
+@click.option(
+    "--state", type=click.Choice([state.value for state in NotificationState]), help="In this state."
+)
 @click.option("--watch", "watch_id", type=int, help="Of the watch with this number.")
 @click.option("--limit", default=20, type=click.IntRange(1, 500), show_default=True, help="At most so many.")
 @json_option
 def list_(state: str | None, watch_id: int | None, limit: int, *, as_json: bool) -> None:
     """List the latest notifications."""
-    wanted = None if state is None else NoticeState(state)
+    wanted = None if state is None else NotificationState(state)
     with open_system() as system:
         page, _ = system.services.store.deliveries.page(
             watch_id=watch_id, state=wanted, before=None, limit=limit
@@ -93,15 +95,15 @@ def preview(notification_id: int, *, is_html: bool, as_json: bool) -> None:
 @click.argument("email")
 @click.option(
     "--kind",
-    type=click.Choice([kind.value for kind in ALL_KINDS]),
-    default=Kind.SEAT_AVAILABLE.value,
+    type=click.Choice([kind.value for kind in ALL_NOTIFICATION_KINDS]),
+    default=NotificationKind.SEAT_AVAILABLE.value,
     show_default=True,
     help="What the letter tells.",
 )
 def send_test(email: str, kind: str) -> None:
     """Send EMAIL a sample letter now, and show what the transport said."""
     with open_system() as system:
-        receipt = letters.send_test(system.services, email, shell_user(), Kind(kind))
+        receipt = letters.send_test(system.services, email, shell_user(), NotificationKind(kind))
         transport = system.services.mailer.name
     if isinstance(receipt, Accepted):
         click.echo(f"{transport} took it as {receipt}")

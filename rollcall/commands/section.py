@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from domain.errors import InvalidInputError
-from domain.history import Sighting
+from domain.history import HistoryEntry
 from domain.section import SectionKey
 from operations.watches import seen_at
 from rollcall.output import json_option, show
@@ -49,7 +49,7 @@ def show_(source: str, term: str, number: str, *, as_json: bool) -> None:
     show(map(_sighting, history), as_json=as_json, empty=f"{key} was never seen")
 
 
-def _sighting(seen: Sighting) -> dict[str, object]:
+def _sighting(seen: HistoryEntry) -> dict[str, object]:
     return {
         "observed_at": seen.observed_at,
         "open_seats": seen.open_seats,

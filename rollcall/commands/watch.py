@@ -10,7 +10,7 @@ import click
 from domain.address import checked_address, read_address
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
-from domain.watch import ALL_KINDS, MAX_SEATS, Kind
+from domain.watch import ALL_NOTIFICATION_KINDS, MAX_SEATS, NotificationKind
 from operations import watches
 from operations.first_look import UNKNOWN, first_look
 from rollcall.commands.duration import for_option
@@ -38,7 +38,7 @@ watch.add_command(check)
     "--kind",
     "kinds",
     multiple=True,
-    type=click.Choice([kind.value for kind in ALL_KINDS]),
+    type=click.Choice([kind.value for kind in ALL_NOTIFICATION_KINDS]),
     help="Repeatable; all by default.",
 )
 @click.option(
@@ -68,7 +68,7 @@ def add(  # noqa: PLR0913 - a watch has this many wishes
             problems["source"] = f"must be one of {', '.join(sources)}"
         if problems:
             raise InvalidInputError(problems)
-        wanted = Wish(address, key, tuple(map(Kind, kinds)) or None, min_seats)
+        wanted = Wish(address, key, tuple(map(NotificationKind, kinds)) or None, min_seats)
         stored, _ = watches.add(system.services, wanted, shell_user())
         row = _row(stored, system.services.clock.now())
         found = first_look(system.services, stored)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from email.utils import parseaddr
 
 from domain.errors import InvalidInputError, RollcallError, UnauthorisedError
-from domain.notice import Notice
+from domain.notice import Notification
 from domain.section import SectionKey
-from domain.watch import Kind
+from domain.watch import NotificationKind
 from mail.letters import Renderer
 from mail.links import Links
 from mail.mime import message
@@ -74,7 +74,7 @@ def _dry_run(case: Case) -> Verdict:
     links = Links(settings.base_url, "signs a letter that nobody gets")
     render = Renderer(settings.notification_from_email, links, settings.enrol_url, settings.timezone).render
     key = SectionKey("dry-run", "2261", "12431")
-    notice = Notice(1, 1, "ada@example.edu", Kind.SEAT_AVAILABLE, key, 1, now, 1, 30, None)
+    notice = Notification(1, 1, "ada@example.edu", NotificationKind.SEAT_AVAILABLE, key, 1, now, 1, 30, None)
     written = message(render(notice, now), now).as_bytes()
     return ok(f"a letter of {len(written)} bytes can be written")
 

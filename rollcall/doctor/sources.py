@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.exc import DBAPIError
 
 from domain.errors import RateLimitedError, UnauthorisedError, UnreachableError, UpstreamTimeoutError
-from domain.observation import Failure, Missing, Outcome
+from domain.observation import CheckFailure, Missing, Outcome
 from domain.section import SectionKey, Stagger
 from rollcall.clock import SystemClock
 from rollcall.doctor.case import Case
@@ -64,7 +64,7 @@ def _watched(case: Case) -> SectionKey | None:
 
 
 def _verdict(outcome: Outcome, url: str) -> Verdict:
-    if not isinstance(outcome, Failure):
+    if not isinstance(outcome, CheckFailure):
         known = "is not known to it" if isinstance(outcome, Missing) else "was read"
         return ok(f"{url} takes our token; {outcome.key} {known}")
     error = outcome.error

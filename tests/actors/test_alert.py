@@ -16,9 +16,9 @@ from dramatiq import Message
 
 from actors.alert import ping, tell
 from actors.services import Operator
-from domain.alert import Bulletin, Symptom
+from domain.alert import AlertMessage, AlertNotification
 from domain.errors import RejectedError, UnauthorisedError, UnreachableError, UpstreamTimeoutError
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from domain.ports import Mailer
 from domain.run import RunState
 from ingress.console.signposts import signpost
@@ -30,7 +30,9 @@ from tests.support.receiver import Receiver, receiver
 
 SIGNPOST = partial(signpost, "https://rollcall.example.edu")
 SOURCES = "https://rollcall.example.edu/console/#sources"
-SILENT = Symptom("The source scraper is silent", "People who watch its sections: 41.", "rollcall source ls")
+SILENT = AlertMessage(
+    "The source scraper is silent", "People who watch its sections: 41.", "rollcall source ls"
+)
 
 
 @dataclass
@@ -42,7 +44,7 @@ class Watched:
     switch: Receiver
     waits: list[float]
 
-    def see(self, symptom: Symptom | None, seconds: float = 0) -> None:
+    def see(self, symptom: AlertMessage | None, seconds: float = 0) -> None:
         """It is so now and after `seconds`; then what is to be told is told."""
         for pause in (0, seconds):
             self.house.clock.advance(pause)
@@ -173,10 +175,10 @@ def test_paused_mail_holds_the_students_letters_back_and_not_the_operators(watch
     open_a_seat(watched.house)
     watched.see(SILENT)
     assert [letter.to for letter in watched.house.post.sent] == ["operator@example.edu"]
-    assert [state for _, _, state in watched.house.states()] == [NoticeState.PENDING]
+    assert [state for _, _, state in watched.house.states()] == [NotificationState.PENDING]
     services.store.pauses.resume("mail")
     watched.house.pass_time(2)
-    assert [state for _, _, state in watched.house.states()] == [NoticeState.SENT]
+    assert [state for _, _, state in watched.house.states()] == [NotificationState.SENT]
 
 
 def test_without_addresses_nothing_is_sent_the_alert_stands_and_the_log_says_so(
@@ -279,13 +281,13 @@ def test_many_bulletins_over_a_slow_channel_are_told_once_each(watched: Watched)
     """A second teller comes while the first is at work, as a repeated message does."""
     services, told = watched.house.services, []
 
-    def slow(bulletin: Bulletin) -> None:
+    def slow(bulletin: AlertNotification) -> None:
         told.append(bulletin.alert.name)
         watched.house.clock.advance(10)
         if len(told) % 4 == 0:
             tell(replace(services, operator=Operator({"mail": quick, "webhook": quick})))
 
-    def quick(bulletin: Bulletin) -> None:
+    def quick(bulletin: AlertNotification) -> None:
         told.append(bulletin.alert.name)
 
     symptoms = {f"sources/{i}": SILENT for i in range(20)}

@@ -9,7 +9,7 @@ import redis
 from actors.check import check
 from actors.triggers import trigger_run
 from domain.errors import RateLimitedError, RejectedError, UpstreamError
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from domain.run import Run, RunState
 from domain.section import SectionKey, Stagger
 from observability.checks.snapshot import SourceState
@@ -51,8 +51,8 @@ def test_a_second_opening_is_a_second_episode(rollcall: House) -> None:
         rollcall.clock.advance(60)
         rollcall.run()
     assert rollcall.states() == [
-        ("seat_available", 1, NoticeState.SENT),
-        ("seat_available", 2, NoticeState.SENT),
+        ("seat_available", 1, NotificationState.SENT),
+        ("seat_available", 2, NotificationState.SENT),
     ]
 
 
@@ -63,7 +63,7 @@ def test_an_instructor_in_place_of_staff_is_told(rollcall: House) -> None:
     row.instructor = "Grace Hopper"
     rollcall.clock.advance(60)
     rollcall.run()
-    assert rollcall.states() == [("instructor_assigned", 1, NoticeState.SENT)]
+    assert rollcall.states() == [("instructor_assigned", 1, NotificationState.SENT)]
     assert "Grace Hopper" in rollcall.post.sent[0].text
 
 

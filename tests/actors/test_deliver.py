@@ -19,7 +19,14 @@ from domain.errors import (
     UnreachableError,
     UpstreamTimeoutError,
 )
-from domain.notice import Deferred, Letter, Notice, NoticeState, Receipt, Refused
+from domain.notice import (
+    Deferred,
+    DeliveryResult,
+    Notification,
+    NotificationState,
+    OutboundMessage,
+    Rejected,
+)
 from domain.notification_policy import GONE_AGAIN
 from domain.ports import unconditionally
 from tests.support.catalog import Row
@@ -51,9 +58,9 @@ def test_a_lost_answer_is_repeated_under_the_same_key_and_mails_nobody_twice(rol
     rollcall.post.accepts_in_trouble = True
     rollcall.post.troubles.append(UpstreamTimeoutError("no answer"))
     open_a_seat(rollcall, watchers=2)
-    assert {state for _, _, state in rollcall.states()} == {NoticeState.SENDING}
+    assert {state for _, _, state in rollcall.states()} == {NotificationState.SENDING}
     rollcall.pass_time(6)
-    assert {state for _, _, state in rollcall.states()} == {NoticeState.SENT}
+    assert {state for _, _, state in rollcall.states()} == {NotificationState.SENT}
     assert (rollcall.post.calls, len(rollcall.post.sent), len(rollcall.post.keys)) == (2, 2, 1)
 
 
@@ -62,7 +69,7 @@ def test_a_provider_that_is_down_for_hours_loses_nothing(rollcall: House) -> Non
     open_a_seat(rollcall)
     for _ in range(40):
         rollcall.pass_time(301)
-    assert [state for _, _, state in rollcall.states()] == [NoticeState.SENT]
+    assert [state for _, _, state in rollcall.states()] == [NotificationState.SENT]
 
 
 def test_a_batch_of_unknown_fate_is_reported_when_its_key_has_expired(rollcall: House) -> None:
@@ -70,7 +77,7 @@ def test_a_batch_of_unknown_fate_is_reported_when_its_key_has_expired(rollcall: 
     open_a_seat(rollcall)
     for _ in range(60):
         rollcall.pass_time(1500)
-    assert [state for _, _, state in rollcall.states()] == [NoticeState.DEAD]
+    assert [state for _, _, state in rollcall.states()] == [NotificationState.DEAD]
     page, _ = rollcall.services.store.deliveries.page(watch_id=None, state=None, before=None, limit=1)
     assert page[0].reason is not None
     assert "unknown whether it was sent" in page[0].reason
@@ -80,7 +87,7 @@ def test_a_refused_batch_is_dead_with_its_reason(rollcall: House) -> None:
     rollcall.post.troubles.append(RejectedError("no such domain"))
     open_a_seat(rollcall)
     page, _ = rollcall.services.store.deliveries.page(watch_id=None, state=None, before=None, limit=1)
-    assert page[0].state is NoticeState.DEAD
+    assert page[0].state is NotificationState.DEAD
     assert page[0].reason == "RejectedError: no such domain"
 
 
@@ -96,7 +103,7 @@ def test_a_refusal_of_the_account_pauses_mail_until_it_is_repaired(
     rollcall.pass_time(301)
     assert rollcall.post.calls == 1
     rollcall.pass_time(601)
-    assert {state for _, _, state in rollcall.states()} == {NoticeState.SENT}
+    assert {state for _, _, state in rollcall.states()} == {NotificationState.SENT}
     assert rollcall.services.store.pauses.find("mail") is None
     assert rollcall.services.breakers["mail"].snapshot().failures == 0
 
@@ -106,11 +113,14 @@ def test_an_account_that_stays_refused_costs_one_letter_a_try_and_no_letter_dies
     open_a_seat(rollcall, watchers=5)
     for _ in range(100):
         rollcall.pass_time(901)
-    assert {state for _, _, state in rollcall.states()} <= {NoticeState.SENDING, NoticeState.PENDING}
+    assert {state for _, _, state in rollcall.states()} <= {
+        NotificationState.SENDING,
+        NotificationState.PENDING,
+    }
     assert 90 < rollcall.post.calls <= 101
     rollcall.post.troubles.clear()
     rollcall.pass_time(901)
-    assert {state for _, _, state in rollcall.states()} == {NoticeState.SENT}
+    assert {state for _, _, state in rollcall.states()} == {NotificationState.SENT}
 
 
 def test_an_operator_ends_a_wait_that_the_provider_named_and_it_is_bounded(rollcall: House) -> None:
@@ -121,7 +131,7 @@ def test_an_operator_ends_a_wait_that_the_provider_named_and_it_is_bounded(rollc
     assert pause.until - rollcall.clock.now() == timedelta(hours=1)
     rollcall.services.store.pauses.resume("mail")
     rollcall.pass_time(1)
-    assert rollcall.states()[0][2] is NoticeState.SENT
+    assert rollcall.states()[0][2] is NotificationState.SENT
 
 
 def test_a_wait_that_is_over_is_followed_by_one_letter_alone(rollcall: House) -> None:
@@ -133,7 +143,7 @@ def test_a_wait_that_is_over_is_followed_by_one_letter_alone(rollcall: House) ->
     assert (rollcall.post.calls, pause.is_in_force(rollcall.clock.now())) == (2, True)
     rollcall.pass_time(3601)
     assert rollcall.post.calls == 4
-    assert {state for _, _, state in rollcall.states()} == {NoticeState.SENT}
+    assert {state for _, _, state in rollcall.states()} == {NotificationState.SENT}
 
 
 @dataclass
@@ -146,10 +156,10 @@ class Picky(Post):
 
     def send(
         self,
-        letters: Sequence[Letter],
+        letters: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
-    ) -> list[Receipt]:
+    ) -> list[DeliveryResult]:
         if any(letter.to in self.spoiling for letter in letters):
             self.calls += 1
             before_handover()
@@ -158,11 +168,11 @@ class Picky(Post):
         receipts = iter(Post.send(self, taken, idempotency_key, before_handover))
         return [next(receipts) if self._takes(letter) else self._refusal(letter) for letter in letters]
 
-    def _takes(self, letter: Letter) -> bool:
+    def _takes(self, letter: OutboundMessage) -> bool:
         return letter.to not in self.refused | self.deferred
 
-    def _refusal(self, letter: Letter) -> Receipt:
-        return Refused("550 5.1.1") if letter.to in self.refused else Deferred("450 4.2.1 busy")
+    def _refusal(self, letter: OutboundMessage) -> DeliveryResult:
+        return Rejected("550 5.1.1") if letter.to in self.refused else Deferred("450 4.2.1 busy")
 
 
 def taking(rollcall: House, post: Post) -> House:
@@ -177,11 +187,11 @@ def test_recipients_that_are_put_off_cost_the_others_nothing_and_end_dead_after_
     assert {letter.to for letter in found.post.sent} == {"student3@example.edu", "student4@example.edu"}
     for hour in range(23):
         found.pass_time(3600)
-        assert [state for _, _, state in found.states()].count(NoticeState.PENDING) == 3, hour
+        assert [state for _, _, state in found.states()].count(NotificationState.PENDING) == 3, hour
     for _ in range(12):
         found.pass_time(3600)
-    dead = [(state, reason) for state, reason in reasons(found) if state is NoticeState.DEAD]
-    assert dead == [(NoticeState.DEAD, "put off 30 times: 450 4.2.1 busy")] * 3
+    dead = [(state, reason) for state, reason in reasons(found) if state is NotificationState.DEAD]
+    assert dead == [(NotificationState.DEAD, "put off 30 times: 450 4.2.1 busy")] * 3
     assert found.services.breakers["mail"].snapshot().failures == 0
 
 
@@ -189,10 +199,10 @@ def test_a_letter_that_was_put_off_leaves_when_it_is_taken(rollcall: House) -> N
     found = taking(rollcall, Picky(deferred=frozenset({"student0@example.edu"})))
     open_a_seat(found)
     found.pass_time(59)
-    assert found.states()[0][2] is NoticeState.PENDING
+    assert found.states()[0][2] is NotificationState.PENDING
     found.services = replace(found.services, mailer=rollcall.post)
     found.pass_time(2)
-    assert reasons(found) == [(NoticeState.SENT, None)]
+    assert reasons(found) == [(NotificationState.SENT, None)]
 
 
 def test_a_batch_refused_for_one_letter_is_split_and_the_others_leave_once(rollcall: House) -> None:
@@ -201,14 +211,14 @@ def test_a_batch_refused_for_one_letter_is_split_and_the_others_leave_once(rollc
     assert sorted(letter.to for letter in found.post.sent) == [
         f"student{i}@example.edu" for i in (0, 1, 3, 4)
     ]
-    assert [state for _, _, state in found.states()].count(NoticeState.DEAD) == 1
+    assert [state for _, _, state in found.states()].count(NotificationState.DEAD) == 1
     assert len(found.post.keys) == 4
 
 
 def test_a_key_that_sent_other_letters_is_never_sent_blindly(rollcall: House) -> None:
     rollcall.post.troubles.append(IdempotencyKeyUsedError("409"))
     open_a_seat(rollcall, watchers=2)
-    assert {state for _, _, state in rollcall.states()} == {NoticeState.DEAD}
+    assert {state for _, _, state in rollcall.states()} == {NotificationState.DEAD}
     assert all("unknown whether it was sent" in str(reason) for _, reason in reasons(rollcall))
     assert rollcall.post.calls == 1
 
@@ -221,10 +231,10 @@ class Poisoned(Post):
 
     def send(
         self,
-        letters: Sequence[Letter],
+        letters: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
-    ) -> list[Receipt]:
+    ) -> list[DeliveryResult]:
         if any(letter.to == self.poison for letter in letters):
             self.calls += 1
             before_handover()
@@ -257,7 +267,7 @@ def test_letters_that_the_provider_is_too_busy_for_can_still_be_called_off(rollc
     open_a_seat(rollcall)
     rollcall.services.store.watches.end(1, "deleted", rollcall.clock.now())
     rollcall.pass_time(601)
-    assert [state for _, _, state in rollcall.states()] == [NoticeState.SUPPRESSED]
+    assert [state for _, _, state in rollcall.states()] == [NotificationState.SUPPRESSED]
     assert rollcall.post.calls == 1
 
 
@@ -269,7 +279,7 @@ def test_letters_of_unknown_fate_keep_their_key_though_the_provider_is_busy_then
     rollcall.post.troubles.append(RateLimitedError("later", retry_after_seconds=60))
     rollcall.pass_time(6)
     rollcall.pass_time(61)
-    assert [state for _, _, state in rollcall.states()] == [NoticeState.SENT]
+    assert [state for _, _, state in rollcall.states()] == [NotificationState.SENT]
     assert (rollcall.post.calls, len(rollcall.post.keys)) == (3, 1)
 
 
@@ -281,10 +291,10 @@ class SlowPost(Post):
 
     def send(
         self,
-        letters: Sequence[Letter],
+        letters: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
-    ) -> list[Receipt]:
+    ) -> list[DeliveryResult]:
         self.clock.advance(6)
         return Post.send(self, letters, idempotency_key, before_handover)
 
@@ -315,7 +325,7 @@ def test_ten_failures_open_the_mail_breaker_and_waiting_letters_are_only_parked(
     assert rollcall.post.calls == calls
     for _ in range(3):
         rollcall.pass_time(301)
-    assert rollcall.states()[0][2] is NoticeState.SENT
+    assert rollcall.states()[0][2] is NotificationState.SENT
 
 
 def test_a_watch_that_ended_before_the_letter_left_gets_none(rollcall: House) -> None:
@@ -360,7 +370,7 @@ def test_an_address_gets_no_more_mails_a_day_than_its_cap(
 def test_one_notice_that_cannot_be_rendered_does_not_hold_up_the_others(rollcall: House) -> None:
     render = rollcall.services.render
 
-    def render_but_one(notice: Notice, now: datetime) -> Letter:
+    def render_but_one(notice: Notification, now: datetime) -> OutboundMessage:
         if notice.email == "student0@example.edu":
             raise ValueError("cannot")
         return render(notice, now)
@@ -368,9 +378,9 @@ def test_one_notice_that_cannot_be_rendered_does_not_hold_up_the_others(rollcall
     broken = replace(rollcall, services=replace(rollcall.services, render=render_but_one))
     open_a_seat(broken, watchers=3)
     assert sorted(state for _, _, state in broken.states()) == [
-        NoticeState.DEAD,
-        NoticeState.SENT,
-        NoticeState.SENT,
+        NotificationState.DEAD,
+        NotificationState.SENT,
+        NotificationState.SENT,
     ]
 
 
@@ -394,7 +404,7 @@ def open_a_seat_while_mail_waits(rollcall: House, *, watchers: int) -> None:
     rollcall.services.breakers["mail"].reset("test")
 
 
-def reasons(rollcall: House) -> list[tuple[NoticeState, str | None]]:
+def reasons(rollcall: House) -> list[tuple[NotificationState, str | None]]:
     page, _ = rollcall.services.store.deliveries.page(watch_id=None, state=None, before=None, limit=100)
     return [(stored.state, stored.reason) for stored in reversed(page)]
 
@@ -404,8 +414,8 @@ def test_a_letter_that_killed_three_workers_is_dead_and_those_beside_it_leave(ro
     for _ in range(3):
         crash(rollcall)
     rollcall.pass_time(1)
-    sent = (NoticeState.SENT, None)
-    assert reasons(rollcall) == [(NoticeState.DEAD, "crashed its worker 3 times"), sent, sent]
+    sent = (NotificationState.SENT, None)
+    assert reasons(rollcall) == [(NotificationState.DEAD, "crashed its worker 3 times"), sent, sent]
     assert [letter.to for letter in rollcall.post.sent] == ["student1@example.edu", "student2@example.edu"]
 
 
@@ -415,7 +425,7 @@ def test_a_batch_that_killed_three_workers_while_it_was_sent_is_never_sent_blind
         crash(rollcall, is_handed_over=True)
     rollcall.pass_time(1)
     told = "crashed its worker 3 times: unknown whether it was sent"
-    assert reasons(rollcall) == [(NoticeState.DEAD, told)]
+    assert reasons(rollcall) == [(NotificationState.DEAD, told)]
     assert rollcall.post.calls == 0
 
 
@@ -424,7 +434,7 @@ def test_two_crashes_of_a_batch_cost_it_nothing(rollcall: House) -> None:
     for _ in range(2):
         crash(rollcall, is_handed_over=True)
     rollcall.pass_time(1)
-    assert reasons(rollcall) == [(NoticeState.SENT, None)]
+    assert reasons(rollcall) == [(NotificationState.SENT, None)]
 
 
 def test_failures_that_nobody_foresaw_are_no_crashes(rollcall: House) -> None:
@@ -436,7 +446,7 @@ def test_failures_that_nobody_foresaw_are_no_crashes(rollcall: House) -> None:
             rollcall.work()
         rollcall.clock.advance(LEASE.total_seconds())
     rollcall.pass_time(1)
-    assert reasons(rollcall) == [(NoticeState.SENT, None)]
+    assert reasons(rollcall) == [(NotificationState.SENT, None)]
 
 
 def mail_is_paused(rollcall: House) -> None:
@@ -479,7 +489,7 @@ def test_an_opening_that_ended_while_its_mail_waited_is_not_told(
     rollcall: House, hinder: Callable[[House], None]
 ) -> None:
     wait_with_an_opening(rollcall, hinder, seen_last=0)
-    assert reasons(rollcall) == [(NoticeState.SUPPRESSED, GONE_AGAIN)]
+    assert reasons(rollcall) == [(NotificationState.SUPPRESSED, GONE_AGAIN)]
     assert rollcall.post.sent == []
 
 
@@ -498,4 +508,4 @@ def test_an_opening_that_ended_while_its_sender_was_dead_is_not_told(rollcall: H
     rollcall.catalog.rows[rollcall.key()].open_seats = 0
     rollcall.run()
     rollcall.pass_time(1)
-    assert reasons(rollcall) == [(NoticeState.SUPPRESSED, GONE_AGAIN)]
+    assert reasons(rollcall) == [(NotificationState.SUPPRESSED, GONE_AGAIN)]

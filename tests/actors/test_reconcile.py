@@ -3,7 +3,7 @@ from __future__ import annotations
 from actors import ACTORS, QUEUES
 from actors.reconcile import reconcile
 from actors.triggers import trigger_run
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from domain.run import RunState
 from domain.section import Stagger
 from tests.support.catalog import Row
@@ -42,7 +42,7 @@ def test_notifications_whose_message_was_lost_are_sent(rollcall: House) -> None:
     assert [message.actor_name for message in rollcall.mailbox] == ["mail.deliver"]
     rollcall.mailbox.clear()
     rollcall.pass_time(6)
-    assert [state for _, _, state in rollcall.states()] == [NoticeState.SENT]
+    assert [state for _, _, state in rollcall.states()] == [NotificationState.SENT]
 
 
 def test_what_still_waits_in_a_queue_is_not_published_again(rollcall: House) -> None:

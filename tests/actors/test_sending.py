@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from actors.deliver import deliver
 from actors.sending import lease_of
 from domain.errors import (
-    MalformedAnswerError,
+    MalformedResponseError,
     RateLimitedError,
     RollcallError,
     UnauthorisedError,
@@ -18,7 +18,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.notice import Accepted, Letter, NoticeState, Receipt, Refused
+from domain.notice import Accepted, DeliveryResult, NotificationState, OutboundMessage, Rejected
 from domain.ports import unconditionally
 from store.outbox import Outbox
 from tests.actors.test_deliver import open_a_seat_while_mail_waits, reasons
@@ -26,7 +26,7 @@ from tests.support.house import House
 from tests.support.locked_database import LockedDatabase
 from tests.support.post import Post
 
-SENT = (NoticeState.SENT, None)
+SENT = (NotificationState.SENT, None)
 
 
 @dataclass
@@ -41,10 +41,10 @@ class Scripted(Post):
 
     def send(
         self,
-        letters: Sequence[Letter],
+        letters: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
-    ) -> list[Receipt]:
+    ) -> list[DeliveryResult]:
         def handing_over() -> None:
             self.before()
             before_handover()
@@ -77,7 +77,7 @@ def test_a_claim_lasts_as_long_as_the_send_that_it_covers() -> None:
     assert lease_of(Post(longest_send_seconds=280)) == timedelta(seconds=280 + 60)
 
 
-@pytest.mark.parametrize("error", [UpstreamTimeoutError("no answer"), MalformedAnswerError("hung up")])
+@pytest.mark.parametrize("error", [UpstreamTimeoutError("no answer"), MalformedResponseError("hung up")])
 def test_a_letter_that_may_have_been_taken_is_never_repeated_without_a_key(
     rollcall: House, error: RollcallError
 ) -> None:
@@ -86,7 +86,7 @@ def test_a_letter_that_may_have_been_taken_is_never_repeated_without_a_key(
     here.pass_time(1)
     here.pass_time(86_400)
     reason = f"unknown whether it was sent: {type(error).__name__}: {error}"
-    assert reasons(here) == [(NoticeState.DEAD, reason)]
+    assert reasons(here) == [(NotificationState.DEAD, reason)]
     assert len(post.sent) == 1
 
 
@@ -99,7 +99,7 @@ def test_a_sender_that_died_with_a_letter_in_hand_leaves_it_unknown_without_a_ke
     outbox.hand_over(batch, now, lease=lease_of(post))
     here.pass_time(lease_of(post).total_seconds())
     assert reasons(here) == [
-        (NoticeState.DEAD, "unknown whether it was sent: its sender died while it was handed over")
+        (NotificationState.DEAD, "unknown whether it was sent: its sender died while it was handed over")
     ]
     assert post.sent == []
 
@@ -116,7 +116,7 @@ def test_a_letter_that_was_not_taken_is_tried_again_and_can_be_called_off(
     here.pass_time(1)
     here.services.store.watches.end(1, "deleted", here.clock.now())
     here.pass_time(901)
-    assert [state for _, _, state in here.states()] == [NoticeState.SUPPRESSED, NoticeState.SENT]
+    assert [state for _, _, state in here.states()] == [NotificationState.SUPPRESSED, NotificationState.SENT]
 
 
 def test_a_failure_before_the_hand_over_is_tried_again_without_a_key(rollcall: House) -> None:
@@ -124,7 +124,7 @@ def test_a_failure_before_the_hand_over_is_tried_again_without_a_key(rollcall: H
 
     def hang_up() -> None:
         post.before = unconditionally
-        raise MalformedAnswerError("hung up after EHLO")
+        raise MalformedResponseError("hung up after EHLO")
 
     post.before = hang_up
     here.pass_time(1)
@@ -215,17 +215,17 @@ def test_a_refusal_whose_commit_was_not_heard_of_is_written_once(
     class Refusing(Scripted):
         def send(
             self,
-            letters: Sequence[Letter],
+            letters: Sequence[OutboundMessage],
             idempotency_key: str,
             before_handover: Callable[[], None] = unconditionally,
-        ) -> list[Receipt]:
+        ) -> list[DeliveryResult]:
             before_handover()
             locked.lost = 1
-            return [Refused("no such mailbox") for _ in letters]
+            return [Rejected("no such mailbox") for _ in letters]
 
     here = replace(here, services=replace(here.services, mailer=Refusing()))
     here.pass_time(1)
-    assert reasons(here) == [(NoticeState.DEAD, "no such mailbox")]
+    assert reasons(here) == [(NotificationState.DEAD, "no such mailbox")]
 
 
 def test_a_hand_over_that_cannot_be_noted_hands_nothing_over(rollcall: House, locked: LockedDatabase) -> None:

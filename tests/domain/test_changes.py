@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from domain.changes import (
     Doubt,
     InstructorAssigned,
-    SeatsRose,
+    SeatsIncreased,
     SectionRetired,
     SectionState,
     advance,
@@ -41,30 +41,30 @@ def test_the_first_known_instructor_is_a_baseline(name: str) -> None:
 
 def test_every_rise_from_none_left_opens_an_episode() -> None:
     state, changes = fold(seen(minute, count) for minute, count in enumerate([0, 2, 0, 1, 0, 5]))
-    assert changes == [SeatsRose(0, 2, 1), SeatsRose(0, 1, 2), SeatsRose(0, 5, 3)]
+    assert changes == [SeatsIncreased(0, 2, 1), SeatsIncreased(0, 1, 2), SeatsIncreased(0, 5, 3)]
     assert state.openings == 3
 
 
 def test_more_seats_in_an_open_section_belong_to_its_episode() -> None:
     assert fold(seen(minute, count) for minute, count in enumerate([0, 1, 3, 2, 4]))[1] == [
-        SeatsRose(0, 1, 1),
-        SeatsRose(1, 3, 1),
-        SeatsRose(2, 4, 1),
+        SeatsIncreased(0, 1, 1),
+        SeatsIncreased(1, 3, 1),
+        SeatsIncreased(2, 4, 1),
     ]
 
 
 def test_more_seats_since_the_baseline_belong_to_episode_zero() -> None:
-    assert fold([seen(0, 1), seen(1, 3)])[1] == [SeatsRose(1, 3, 0)]
+    assert fold([seen(0, 1), seen(1, 3)])[1] == [SeatsIncreased(1, 3, 0)]
 
 
 def test_unknown_seats_neither_close_nor_open() -> None:
     state, changes = fold(seen(minute, count) for minute, count in enumerate([0, 2, None, 2, None, 1]))
-    assert changes == [SeatsRose(0, 2, 1)]
+    assert changes == [SeatsIncreased(0, 2, 1)]
     assert (state.open_seats, state.openings) == (1, 1)
 
 
 def test_an_opening_during_unknown_answers_is_told_when_it_is_seen() -> None:
-    assert fold([seen(0, 0), seen(1, None), seen(2, 1)])[1] == [SeatsRose(0, 1, 1)]
+    assert fold([seen(0, 0), seen(1, None), seen(2, 1)])[1] == [SeatsIncreased(0, 1, 1)]
 
 
 def test_an_instructor_is_told_only_where_there_was_none() -> None:
@@ -76,7 +76,7 @@ def test_an_instructor_is_told_only_where_there_was_none() -> None:
 
 def test_seats_and_an_instructor_that_change_together_are_both_told() -> None:
     assert fold([seen(0, 0, UNASSIGNED), seen(1, 1, "Ada Lovelace")])[1] == [
-        SeatsRose(0, 1, 1),
+        SeatsIncreased(0, 1, 1),
         InstructorAssigned("Ada Lovelace", 1),
     ]
 
@@ -113,7 +113,9 @@ def test_unreserved_seats_that_are_untold_are_neither_none_nor_all() -> None:
 
 def test_until_unreserved_seats_are_told_the_available_ones_count() -> None:
     answers = [(0, None), (4, None)]
-    assert fold(reserving(minute, *each) for minute, each in enumerate(answers))[1] == [SeatsRose(0, 4, 1)]
+    assert fold(reserving(minute, *each) for minute, each in enumerate(answers))[1] == [
+        SeatsIncreased(0, 4, 1)
+    ]
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.one_of(st.none(), st.integers(0, 5))), max_size=12))
@@ -170,7 +172,7 @@ def test_openings_are_counted_as_a_reader_would_count_them(timeline: list[Observ
     state, changes = fold(ordered)
     assert state.openings == sum(before == 0 < after for before, after in pairwise(counts))
     assert state.assignments == sum(before == UNASSIGNED != after for before, after in pairwise(names))
-    rises = [change for change in changes if isinstance(change, SeatsRose)]
+    rises = [change for change in changes if isinstance(change, SeatsIncreased)]
     assert [(rise.before, rise.after) for rise in rises] == [(a, b) for a, b in pairwise(counts) if b > a]
 
 
@@ -211,7 +213,7 @@ def test_a_retired_section_that_is_listed_without_its_seats_opens_when_they_are_
     gone, _ = retire(fold([seen(0, 4)])[0])
     back, changes = advance(gone, seen(1, None))
     assert changes == ()
-    assert advance(back, seen(2, 4))[1] == (SeatsRose(0, 4, 1),)
+    assert advance(back, seen(2, 4))[1] == (SeatsIncreased(0, 4, 1),)
 
 
 def test_each_retirement_is_an_episode_of_its_own() -> None:

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from domain.alert import Symptom
+from domain.alert import AlertMessage
 from domain.check import Check, Part, Result, Severity, alerts, evaluate, worst
 
-BROKEN = Symptom("It is broken", "The cause.", "rollcall doctor")
+BROKEN = AlertMessage("It is broken", "The cause.", "rollcall doctor")
 
 
 def check(name: str, *results: Result, needs: str = "", error: Exception | None = None) -> Check[None]:

@@ -5,7 +5,7 @@ import pytest
 from domain import errors
 from domain.errors import (
     InvalidInputError,
-    MalformedAnswerError,
+    MalformedResponseError,
     PermanentError,
     RateLimitedError,
     RejectedError,
@@ -18,7 +18,7 @@ from domain.errors import (
     is_retryable,
 )
 
-TRANSIENT = [MalformedAnswerError, RateLimitedError, UnreachableError, UpstreamError, UpstreamTimeoutError]
+TRANSIENT = [MalformedResponseError, RateLimitedError, UnreachableError, UpstreamError, UpstreamTimeoutError]
 PERMANENT = [RejectedError, UnauthorisedError]
 
 

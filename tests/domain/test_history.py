@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.history import (
+    HistoryEntry,
     InstructorChange,
+    ObservedPeriod,
     SectionHistory,
-    Sighting,
-    Span,
     day_of,
     days,
     in_sequence,
@@ -31,36 +31,36 @@ def history(
     *seats: tuple[float, int | None], until: float = 24, blind: tuple[tuple[float, float], ...] = ()
 ) -> SectionHistory:
     """Seats from an hour on, looked at until another, apart from the blind hours."""
-    sightings = [Sighting(at(hour), count, 30, None) for hour, count in seats]
-    spans = [Span(at(start), at(end)) for start, end in blind]
+    sightings = [HistoryEntry(at(hour), count, 30, None) for hour, count in seats]
+    spans = [ObservedPeriod(at(start), at(end)) for start, end in blind]
     return SectionHistory(KEY, sightings=sightings, looked_until=at(until), blind=spans)
 
 
-def told(found: SectionHistory) -> list[tuple[Span, int, bool, bool, bool]]:
+def told(found: SectionHistory) -> list[tuple[ObservedPeriod, int, bool, bool, bool]]:
     return [(o.span, o.most, o.is_new, o.has_ended, o.is_certain) for o in openings(found)]
 
 
 def test_an_opening_lasts_from_the_first_open_seat_to_the_last() -> None:
     found = history((0, 0), (2, 1), (3, 5), (5, 0))
-    assert told(found) == [(Span(at(2), at(5)), 5, True, True, True)]
+    assert told(found) == [(ObservedPeriod(at(2), at(5)), 5, True, True, True)]
 
 
 def test_seats_that_were_open_from_the_beginning_are_no_new_opening() -> None:
-    assert told(history((0, 3), (5, 0))) == [(Span(at(0), at(5)), 3, False, True, True)]
+    assert told(history((0, 3), (5, 0))) == [(ObservedPeriod(at(0), at(5)), 3, False, True, True)]
 
 
 def test_seats_that_are_open_at_the_last_look_have_not_ended() -> None:
-    assert told(history((0, 0), (5, 2), until=9)) == [(Span(at(5), at(9)), 2, True, False, True)]
+    assert told(history((0, 0), (5, 2), until=9)) == [(ObservedPeriod(at(5), at(9)), 2, True, False, True)]
 
 
 def test_an_opening_is_uncertain_when_nobody_looked_all_the_time() -> None:
     assert told(history((0, 0), (2, 1), (8, 0), blind=((3, 7),))) == [
-        (Span(at(2), at(8)), 1, True, True, False)
+        (ObservedPeriod(at(2), at(8)), 1, True, True, False)
     ]
 
 
 def test_seats_that_nobody_told_of_are_neither_open_nor_closed() -> None:
-    assert told(history((0, None), (2, 1), (8, 0))) == [(Span(at(2), at(8)), 1, False, True, True)]
+    assert told(history((0, None), (2, 1), (8, 0))) == [(ObservedPeriod(at(2), at(8)), 1, False, True, True)]
     assert openings(history((0, None))) == []
 
 
@@ -94,15 +94,15 @@ def test_a_day_on_which_nobody_looked_is_left_out() -> None:
 
 def test_an_instructor_change_needs_two_names() -> None:
     names = [None, "", "Ann", "Ann", None, "Bob"]
-    sightings = [Sighting(at(hour), 0, 30, name) for hour, name in enumerate(names)]
+    sightings = [HistoryEntry(at(hour), 0, 30, name) for hour, name in enumerate(names)]
     assert instructor_changes(SectionHistory(KEY, sightings=sightings, looked_until=at(9))) == [
         InstructorChange(at(2), "", "Ann"),
         InstructorChange(at(5), "Ann", "Bob"),
     ]
 
 
-def sightings(*hours: float) -> list[Sighting]:
-    return [Sighting(at(hour), number, 30, None) for number, hour in enumerate(hours)]
+def sightings(*hours: float) -> list[HistoryEntry]:
+    return [HistoryEntry(at(hour), number, 30, None) for number, hour in enumerate(hours)]
 
 
 @pytest.mark.parametrize(

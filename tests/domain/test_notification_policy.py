@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.changes import InstructorAssigned, SeatsRose
+from domain.changes import InstructorAssigned, SeatsIncreased
 from domain.notification_policy import (
     GONE_AGAIN,
     LISTED_AGAIN,
@@ -26,7 +26,7 @@ from domain.notification_policy import (
     repeated,
     unwanted,
 )
-from domain.watch import Kind, Watch
+from domain.watch import NotificationKind, Watch
 from tests.domain.timeline import KEY, START
 
 WATCH = Watch("ada@example.edu", KEY, min_seats=2)
@@ -36,29 +36,31 @@ COOLDOWN = timedelta(minutes=10)
 @pytest.mark.parametrize(
     ("watch", "change", "why"),
     [
-        (WATCH, SeatsRose(0, 2, 1), None),
-        (WATCH, SeatsRose(0, 1, 1), "it waits for 2 seats"),
-        (WATCH, SeatsRose(2, 3, 1), "seats enough were open before"),
+        (WATCH, SeatsIncreased(0, 2, 1), None),
+        (WATCH, SeatsIncreased(0, 1, 1), "it waits for 2 seats"),
+        (WATCH, SeatsIncreased(2, 3, 1), "seats enough were open before"),
         (
-            Watch(WATCH.email, KEY, (Kind.SECTION_RETIRED,)),
-            SeatsRose(0, 2, 1),
+            Watch(WATCH.email, KEY, (NotificationKind.SECTION_RETIRED,)),
+            SeatsIncreased(0, 2, 1),
             "it does not want seat_available",
         ),
     ],
 )
-def test_why_a_watch_does_not_want_a_change_is_said(watch: Watch, change: SeatsRose, why: str | None) -> None:
+def test_why_a_watch_does_not_want_a_change_is_said(
+    watch: Watch, change: SeatsIncreased, why: str | None
+) -> None:
     assert unwanted(watch, change) == objection(watch, change, NEVER) == why
 
 
 def test_each_opening_is_news_once() -> None:
     notified = Notified(episode=2)
-    assert repeated(SeatsRose(0, 1, 3), notified) is None
-    assert repeated(SeatsRose(0, 1, 2), notified) == SAME_OPENING
+    assert repeated(SeatsIncreased(0, 1, 3), notified) is None
+    assert repeated(SeatsIncreased(0, 1, 2), notified) == SAME_OPENING
 
 
 def test_a_withdrawn_opening_is_news_again_until_a_newer_one_has_come() -> None:
-    assert repeated(SeatsRose(0, 1, 2), Notified(2, withdrawn_episode=2)) is None
-    assert repeated(SeatsRose(0, 1, 2), Notified(3, withdrawn_episode=2)) == SAME_OPENING
+    assert repeated(SeatsIncreased(0, 1, 2), Notified(2, withdrawn_episode=2)) is None
+    assert repeated(SeatsIncreased(0, 1, 2), Notified(3, withdrawn_episode=2)) == SAME_OPENING
 
 
 def test_an_assignment_is_news_unless_it_names_who_was_named_last() -> None:
@@ -102,7 +104,7 @@ STANDING = Standing(
     ],
 )
 def test_an_opening_is_outdated_once_its_seats_are_gone(known: dict[str, Any], why: str | None) -> None:
-    unsent = Unsent(Kind.SEAT_AVAILABLE, 3, 2, "Ada Lovelace")
+    unsent = Unsent(NotificationKind.SEAT_AVAILABLE, 3, 2, "Ada Lovelace")
     assert outdated(unsent, replace(STANDING, **known)) == why
 
 
@@ -118,7 +120,7 @@ def test_an_opening_is_outdated_once_its_seats_are_gone(known: dict[str, Any], w
     ],
 )
 def test_an_assignment_is_outdated_once_nobody_is_assigned(known: dict[str, Any], why: str | None) -> None:
-    unsent = Unsent(Kind.INSTRUCTOR_ASSIGNED, 1, 1, "Ada Lovelace")
+    unsent = Unsent(NotificationKind.INSTRUCTOR_ASSIGNED, 1, 1, "Ada Lovelace")
     assert outdated(unsent, replace(STANDING, **known)) == why
 
 
@@ -131,5 +133,5 @@ def test_an_assignment_is_outdated_once_nobody_is_assigned(known: dict[str, Any]
     ],
 )
 def test_a_retirement_is_outdated_once_the_section_is_listed(known: dict[str, Any], why: str | None) -> None:
-    unsent = Unsent(Kind.SECTION_RETIRED, 1, 1, None)
+    unsent = Unsent(NotificationKind.SECTION_RETIRED, 1, 1, None)
     assert outdated(unsent, replace(STANDING, **known)) == why

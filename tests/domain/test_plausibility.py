@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.changes import Change, Doubt, InstructorAssigned, SeatsRose, SectionState, advance
+from domain.changes import Doubt, InstructorAssigned, SeatsIncreased, SectionEvent, SectionState, advance
 from domain.observation import UNASSIGNED, Observation
 from domain.plausibility import FEWEST, LOOKS_TO_CONFIRM, judge
 from domain.section import SectionKey
@@ -25,7 +25,7 @@ def no_doubts(_: Term) -> Collection[Doubt]:
     return ()
 
 
-def see(states: Sequence[SectionState], *facts: Facts) -> tuple[list[SectionState], list[Change]]:
+def see(states: Sequence[SectionState], *facts: Facts) -> tuple[list[SectionState], list[SectionEvent]]:
     """The sections after one look at all of them, and what changed; the last of `facts` is of the rest."""
     listed = [*facts, *[facts[-1]] * (len(states) - len(facts))]
     look = [(state, Observation(state.key, at(0), *each)) for state, each in zip(states, listed, strict=True)]
@@ -50,7 +50,7 @@ def campus(facts: Facts, count: int = 10, term: str = "2261") -> list[SectionSta
     ],
 )
 def test_a_mass_change_that_goes_away_again_is_no_news(usual: Facts, broken: Facts) -> None:
-    states, told = campus(usual), list[Change]()
+    states, told = campus(usual), list[SectionEvent]()
     for facts in (broken, usual, broken, usual):
         states, changes = see(states, facts)
         told += changes
@@ -64,11 +64,11 @@ def test_a_mass_change_that_goes_away_again_is_no_news(usual: Facts, broken: Fac
         (USUAL, (0, 0, ADA), Doubt.CAPACITY, []),
         (USUAL, (0, 40, ADA), Doubt.FULL, []),
         (USUAL, (3, 40, UNASSIGNED), Doubt.UNASSIGNED, []),
-        (FULL, (2, 40, UNASSIGNED), Doubt.OPEN, [SeatsRose(0, 2, 1)] * 10),
+        (FULL, (2, 40, UNASSIGNED), Doubt.OPEN, [SeatsIncreased(0, 2, 1)] * 10),
     ],
 )
 def test_a_mass_change_that_persists_is_accepted(
-    usual: Facts, true: Facts, doubt: Doubt, news: list[Change]
+    usual: Facts, true: Facts, doubt: Doubt, news: list[SectionEvent]
 ) -> None:
     states = campus(usual)
     for looks in range(1, LOOKS_TO_CONFIRM[doubt]):
@@ -84,7 +84,7 @@ def test_a_mass_change_that_persists_is_accepted(
 def test_fewer_changes_are_believed_at_once() -> None:
     states = campus(FULL)
     states, changes = see(states, *[(1, 40, UNASSIGNED)] * 5, FULL)
-    assert changes == [SeatsRose(0, 1, 1)] * 5
+    assert changes == [SeatsIncreased(0, 1, 1)] * 5
     few = campus(FULL, FEWEST - 1)
     assert len(see(few, (1, 40, UNASSIGNED))[1]) == FEWEST - 1
 
@@ -92,20 +92,20 @@ def test_fewer_changes_are_believed_at_once() -> None:
 def test_a_doubt_about_one_measure_delays_no_news_of_another() -> None:
     states = campus((0, 40, ADA))
     states, changes = see(states, (2, 40, UNASSIGNED), (0, 40, UNASSIGNED))
-    assert changes == [SeatsRose(0, 2, 1)]
+    assert changes == [SeatsIncreased(0, 2, 1)]
     assert {state.instructor for state in states} == {ADA}
 
 
 def test_what_moved_on_since_it_was_doubted_is_news() -> None:
     states, _ = see(campus(USUAL), (0, 40, UNASSIGNED))
     states, changes = see(states, (1, 40, GRACE), (0, 40, UNASSIGNED))
-    assert changes == [SeatsRose(0, 1, 1), InstructorAssigned(GRACE, 1)]
+    assert changes == [SeatsIncreased(0, 1, 1), InstructorAssigned(GRACE, 1)]
 
 
 def test_what_comes_back_alone_as_it_was_has_opened_and_is_assigned_again() -> None:
     states, _ = see(campus((1, 40, ADA)), (0, 40, UNASSIGNED))
     states, changes = see(states, (1, 40, ADA), *[(0, 40, UNASSIGNED)] * 9)
-    assert changes == [SeatsRose(0, 1, 1), InstructorAssigned(ADA, 1)]
+    assert changes == [SeatsIncreased(0, 1, 1), InstructorAssigned(ADA, 1)]
     assert see(states, (1, 40, ADA))[1] == []
 
 
@@ -133,7 +133,7 @@ def test_terms_are_judged_one_by_one() -> None:
         [replace(s, key=SectionKey("scraper", "2267", s.key.number)) for s in campus(FULL)],
     )
     states, changes = see([*old, *new], *[(0, 0, ADA)] * 10, (1, 40, UNASSIGNED), FULL)
-    assert changes == [SeatsRose(0, 1, 1)]
+    assert changes == [SeatsIncreased(0, 1, 1)]
     assert {state.key.term for state in states if state.doubts} == {"2261"}
 
 

@@ -8,7 +8,7 @@ from domain.errors import (
     AccountRefusedError,
     IdempotencyKeyUsedError,
     InvalidInputError,
-    MalformedAnswerError,
+    MalformedResponseError,
     RateLimitedError,
     RejectedError,
     UnauthorisedError,
@@ -31,7 +31,7 @@ from domain.retry import ITEM_BACKOFF, MAX_DEFERRALS, Backoff, Subject, bounded_
         (UpstreamError("503"), Subject.TRANSPORT, False),
         (UpstreamTimeoutError("slow"), Subject.TRANSPORT, False),
         (UnreachableError("refused"), Subject.TRANSPORT, False),
-        (MalformedAnswerError("<html>"), Subject.TRANSPORT, False),
+        (MalformedResponseError("<html>"), Subject.TRANSPORT, False),
     ],
 )
 def test_only_the_transport_counts_for_a_breaker(

@@ -7,25 +7,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.changes import Change, InstructorAssigned, SeatsRose, SectionRetired
+from domain.changes import InstructorAssigned, SeatsIncreased, SectionEvent, SectionRetired
 from domain.observation import UNASSIGNED, Observation
-from domain.watch import ALL_KINDS, Kind, Watch, kind_of
+from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch, kind_of
 from tests.domain.timeline import KEY, TIMELINES, fold, seen, told, wants
 
 ADA = "ada@example.edu"
 CHANGES = [
-    (SeatsRose(0, 1, 1), Kind.SEAT_AVAILABLE),
-    (InstructorAssigned("Grace Hopper", 1), Kind.INSTRUCTOR_ASSIGNED),
-    (SectionRetired(1), Kind.SECTION_RETIRED),
+    (SeatsIncreased(0, 1, 1), NotificationKind.SEAT_AVAILABLE),
+    (InstructorAssigned("Grace Hopper", 1), NotificationKind.INSTRUCTOR_ASSIGNED),
+    (SectionRetired(1), NotificationKind.SECTION_RETIRED),
 ]
 
 
 @pytest.mark.parametrize(("change", "kind"), CHANGES)
-def test_a_watch_wants_only_the_kinds_it_asked_for(change: Change, kind: Kind) -> None:
+def test_a_watch_wants_only_the_kinds_it_asked_for(change: SectionEvent, kind: NotificationKind) -> None:
     assert kind_of(change) is kind
     assert wants(Watch(ADA, KEY), change)
     assert wants(Watch(ADA, KEY, (kind,)), change)
-    assert not wants(Watch(ADA, KEY, tuple(other for other in ALL_KINDS if other is not kind)), change)
+    assert not wants(
+        Watch(ADA, KEY, tuple(other for other in ALL_NOTIFICATION_KINDS if other is not kind)), change
+    )
 
 
 @pytest.mark.parametrize(("before", "after", "min_seats"), list(product(range(5), range(5), range(1, 5))))
@@ -34,21 +36,24 @@ def test_seats_are_news_exactly_when_they_rise_to_what_was_asked_for(
 ) -> None:
     watch = Watch(ADA, KEY, min_seats=min_seats)
     crosses = before < min_seats and after >= min_seats
-    assert wants(watch, SeatsRose(before, after, 1)) is crosses
+    assert wants(watch, SeatsIncreased(before, after, 1)) is crosses
 
 
 def test_somebody_who_needs_three_seats_is_told_when_the_third_comes() -> None:
     changes = fold(seen(minute, count) for minute, count in enumerate([0, 1, 2, 3, 4]))[1]
-    assert told(Watch(ADA, KEY, min_seats=3), changes) == [(Kind.SEAT_AVAILABLE, 1)]
+    assert told(Watch(ADA, KEY, min_seats=3), changes) == [(NotificationKind.SEAT_AVAILABLE, 1)]
     assert [change for change in changes if wants(Watch(ADA, KEY, min_seats=3), change)] == [
-        SeatsRose(2, 3, 1)
+        SeatsIncreased(2, 3, 1)
     ]
 
 
 def test_seats_that_fall_short_and_come_back_are_one_episode_until_none_is_left() -> None:
     counts = [0, 3, 1, 3, 0, 1, 3]
     changes = fold(seen(minute, count) for minute, count in enumerate(counts))[1]
-    assert told(Watch(ADA, KEY, min_seats=3), changes) == [(Kind.SEAT_AVAILABLE, 1), (Kind.SEAT_AVAILABLE, 2)]
+    assert told(Watch(ADA, KEY, min_seats=3), changes) == [
+        (NotificationKind.SEAT_AVAILABLE, 1),
+        (NotificationKind.SEAT_AVAILABLE, 2),
+    ]
 
 
 @given(TIMELINES)
@@ -57,18 +62,20 @@ def test_however_observations_come_a_reader_is_told_once_of_each_episode(timelin
     wanted = [change for change in changes if wants(Watch(ADA, KEY), change)]
     episodes = Counter((kind_of(change), change.episode) for change in wanted)
     assert all(times == 1 for times in episodes.values())
-    assert sorted(episode for kind, episode in episodes if kind is Kind.SEAT_AVAILABLE) == list(
+    assert sorted(episode for kind, episode in episodes if kind is NotificationKind.SEAT_AVAILABLE) == list(
         range(1, state.openings + 1)
     )
-    assert sorted(episode for kind, episode in episodes if kind is Kind.INSTRUCTOR_ASSIGNED) == list(
-        range(1, state.assignments + 1)
-    )
+    assert sorted(
+        episode for kind, episode in episodes if kind is NotificationKind.INSTRUCTOR_ASSIGNED
+    ) == list(range(1, state.assignments + 1))
 
 
 @given(TIMELINES, st.integers(min_value=1, max_value=4))
 def test_who_needs_more_seats_is_told_of_no_more_episodes(timeline: list[Observation], needed: int) -> None:
     state, changes = fold(timeline)
-    episodes = [episode for _, episode in told(Watch(ADA, KEY, (Kind.SEAT_AVAILABLE,), needed), changes)]
+    episodes = [
+        episode for _, episode in told(Watch(ADA, KEY, (NotificationKind.SEAT_AVAILABLE,), needed), changes)
+    ]
     assert len(episodes) == len(set(episodes)) <= state.openings + 1
     assert episodes == sorted(episodes)
 
@@ -83,4 +90,8 @@ def test_every_order_and_repetition_of_a_short_story_tells_no_episode_twice() ->
 
 
 def test_the_names_of_the_kinds_are_those_of_the_header() -> None:
-    assert [kind.value for kind in ALL_KINDS] == ["seat_available", "instructor_assigned", "section_retired"]
+    assert [kind.value for kind in ALL_NOTIFICATION_KINDS] == [
+        "seat_available",
+        "instructor_assigned",
+        "section_retired",
+    ]

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.words import invisible, moment
+from domain.words import format_time, invisible
 
 WINTER, SUMMER = datetime(2026, 1, 15, 4, 30, tzinfo=UTC), datetime(2026, 7, 15, 4, 30, tzinfo=UTC)
 
@@ -21,11 +21,11 @@ WINTER, SUMMER = datetime(2026, 1, 15, 4, 30, tzinfo=UTC), datetime(2026, 7, 15,
     ],
 )
 def test_a_moment_is_told_in_its_zone(at: datetime, zone: str, told: str) -> None:
-    assert moment(at, ZoneInfo(zone)) == told
+    assert format_time(at, ZoneInfo(zone)) == told
 
 
 def test_without_a_zone_it_is_utc() -> None:
-    assert moment(WINTER) == "15 Jan 2026, 04:30 UTC"
+    assert format_time(WINTER) == "15 Jan 2026, 04:30 UTC"
 
 
 @pytest.mark.parametrize(

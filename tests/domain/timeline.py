@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from domain.changes import Change, SectionState, advance
+from domain.changes import SectionEvent, SectionState, advance
 from domain.notification_policy import unwanted
 from domain.observation import UNASSIGNED, Observation
 from domain.section import SectionKey
-from domain.watch import Kind, Watch, kind_of
+from domain.watch import NotificationKind, Watch, kind_of
 
 KEY = SectionKey("scraper", "2261", "12430")
 START = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
@@ -27,20 +27,20 @@ def seen(minute: int, open_seats: int | None = None, instructor: str | None = No
 
 def fold(
     observations: Iterable[Observation], state: SectionState | None = None
-) -> tuple[SectionState, list[Change]]:
+) -> tuple[SectionState, list[SectionEvent]]:
     """The state after all of `observations` in the order in which they came, and all their changes."""
-    state, changes = state or SectionState(KEY), list[Change]()
+    state, changes = state or SectionState(KEY), list[SectionEvent]()
     for observation in observations:
         state, made = advance(state, observation)
         changes += made
     return state, changes
 
 
-def wants(watch: Watch, change: Change) -> bool:
+def wants(watch: Watch, change: SectionEvent) -> bool:
     return unwanted(watch, change) is None
 
 
-def told(watch: Watch, changes: Iterable[Change]) -> list[tuple[Kind, int]]:
+def told(watch: Watch, changes: Iterable[SectionEvent]) -> list[tuple[NotificationKind, int]]:
     """What `watch` is told of, each kind and episode once, in order: the table's unique key keeps it so."""
     return list(
         dict.fromkeys((kind_of(change), change.episode) for change in changes if wants(watch, change))

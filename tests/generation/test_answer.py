@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.errors import MalformedAnswerError, RateLimitedError, RejectedError, RollcallError
+from domain.errors import MalformedResponseError, RateLimitedError, RejectedError, RollcallError
 from generation.answer import document_of, failure_of, picture_in
 from generation.picture import EXTENSIONS
 from tests.standins.gemini import blocked, busy, candidate, picture, png, stopped, words
@@ -46,8 +46,8 @@ def test_the_first_picture_of_an_answer_counts_whatever_is_said_before_it() -> N
         (stopped("IMAGE_SAFETY"), RejectedError, r"made no picture \(IMAGE_SAFETY\)"),
         (stopped("STOP"), RejectedError, "made no picture"),
         (words("I can only write poems."), RejectedError, "but wrote: I can only write poems."),
-        (candidate({}), MalformedAnswerError, "no end and no picture"),
-        (picture(b"GIF89a"), MalformedAnswerError, "cannot be read"),
+        (candidate({}), MalformedResponseError, "no end and no picture"),
+        (picture(b"GIF89a"), MalformedResponseError, "cannot be read"),
     ],
 )
 def test_an_answer_without_a_picture_says_why(answer: Answer, kind: type[RollcallError], words: str) -> None:
@@ -77,5 +77,5 @@ def test_whatever_is_answered_ends_as_a_picture_or_as_a_failure_that_can_be_told
 @example(b"[" * 100_000)
 @example(b"[]")
 def test_a_body_that_is_no_object_is_malformed(body: bytes) -> None:
-    with suppress(MalformedAnswerError):
+    with suppress(MalformedResponseError):
         assert isinstance(document_of(body), dict)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from domain.errors import (
-    MalformedAnswerError,
+    MalformedResponseError,
     RateLimitedError,
     RejectedError,
     RollcallError,
@@ -57,8 +57,8 @@ def test_a_prompt_and_an_asset_go_out_and_a_picture_comes_back(
         (error(500, "INTERNAL", "An internal error has occurred."), UpstreamError),
         (error(504, "DEADLINE_EXCEEDED", "Deadline expired."), UpstreamTimeoutError),
         (Answer(502, b"<html>Bad gateway</html>", "text/html"), UpstreamError),
-        (Answer(200, b"<html>Sign in to the network</html>", "text/html"), MalformedAnswerError),
-        (Answer(200, picture(png()).body[:-20]), MalformedAnswerError),
+        (Answer(200, b"<html>Sign in to the network</html>", "text/html"), MalformedResponseError),
+        (Answer(200, picture(png()).body[:-20]), MalformedResponseError),
         (None, UnreachableError),
     ],
 )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from tests.ingress.site import API, Site, fields_of
 from tests.support.catalog import Row
 
@@ -82,8 +82,8 @@ def test_notifications_of_one_address_are_listed(site: Site) -> None:
     assert (bad.status_code, fields_of(bad)) == (422, {"email"})
 
 
-@pytest.mark.parametrize("state", list(NoticeState))
-def test_each_state_can_be_asked_for(site: Site, state: NoticeState) -> None:
+@pytest.mark.parametrize("state", list(NotificationState))
+def test_each_state_can_be_asked_for(site: Site, state: NotificationState) -> None:
     answer = site.client.get("/notifications", headers=API, params={"state": state})
 
     assert (answer.status_code, answer.json()) == (200, {"items": [], "next_cursor": None})

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import Mount, Route
 
-from domain.watch import Kind
+from domain.watch import NotificationKind
 from ingress import fields
 from ingress.app import create_app
 from ingress.description import operation_id
@@ -169,7 +169,13 @@ def test_a_body_too_large_is_a_problem_as_it_says(site: Site) -> None:
     _require_described(answer, "/watches")
 
 
-VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=40) | st.lists(st.sampled_from(Kind))
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=40)
+    | st.lists(st.sampled_from(NotificationKind))
+)
 
 
 @settings(deadline=None)

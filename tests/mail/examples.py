@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.notice import Letter, Notice
+from domain.notice import Notification, OutboundMessage
 from domain.observation import Details
 from domain.section import SectionKey
-from domain.watch import Kind
+from domain.watch import NotificationKind
 from mail.letters import Renderer
 from mail.links import Links
 
@@ -17,11 +17,11 @@ LINKS = Links("https://rollcall.example.edu", "a secret of the test")
 RENDERER = Renderer(
     "Rollcall <rollcall@example.edu>", LINKS, "https://enrol.example.edu/{source}/{term}?class={section}"
 )
-NOTICE = Notice(
+NOTICE = Notification(
     id=41,
     watch_id=7,
     email="ada@example.edu",
-    kind=Kind.SEAT_AVAILABLE,
+    kind=NotificationKind.SEAT_AVAILABLE,
     key=SectionKey("scraper", "2261", "12431"),
     episode=2,
     observed_at=datetime(2026, 1, 15, 9, 30, tzinfo=UTC),
@@ -32,13 +32,13 @@ NOTICE = Notice(
 )
 
 
-def notice(**changes: Any) -> Notice:
+def notice(**changes: Any) -> Notification:
     return replace(NOTICE, **changes)
 
 
-def letter(**changes: Any) -> Letter:
+def letter(**changes: Any) -> OutboundMessage:
     return RENDERER.render(notice(**changes), NOTICE.observed_at)
 
 
-def letters(count: int) -> list[Letter]:
+def letters(count: int) -> list[OutboundMessage]:
     return [letter(id=number, email=f"student{number}@example.edu") for number in range(count)]

@@ -6,22 +6,22 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.alert import Alert, AlertState, Bulletin, Signpost
+from domain.alert import Alert, AlertNotification, AlertState, RunbookLink
 from domain.errors import RejectedError
-from domain.notice import Letter, Receipt, Refused
+from domain.notice import DeliveryResult, OutboundMessage, Rejected
 from mail.bulletin import OperatorMail
 from mail.mime import message
 from tests.support.post import Post
 
 AT = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 ALERT = Alert("sources/scraper", AlertState.RAISED, 1, "It is silent", "5 < 6 & more", "rollcall cron ls", AT)
-RAISED = Bulletin(7, ALERT, "mail", AT)
+RAISED = AlertNotification(7, ALERT, "mail", AT)
 OVER = replace(RAISED, id=8, alert=replace(ALERT, state=AlertState.CLEARED))
 
 
-def signpost(name: str) -> Signpost:
+def signpost(name: str) -> RunbookLink:
     url = "https://example.edu"
-    return Signpost(f"{url}/health", f"{url}/console/?about={name}&now=1", f"{url}/runbook/silent")
+    return RunbookLink(f"{url}/health", f"{url}/console/?about={name}&now=1", f"{url}/runbook/silent")
 
 
 def operator_mail(post: Post, to: str = "operator@example.edu") -> OperatorMail:
@@ -29,8 +29,8 @@ def operator_mail(post: Post, to: str = "operator@example.edu") -> OperatorMail:
 
 
 class RefusingPost(Post):
-    def _accept(self, letters: Sequence[Letter], key: str) -> list[Receipt]:
-        return [Refused("no such user") for _ in letters]
+    def _accept(self, letters: Sequence[OutboundMessage], key: str) -> list[DeliveryResult]:
+        return [Rejected("no such user") for _ in letters]
 
 
 def test_the_subject_is_the_symptom_and_says_when_it_is_over() -> None:

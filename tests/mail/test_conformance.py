@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from domain.errors import RollcallError
-from domain.notice import Accepted, Deferred, Refused
+from domain.notice import Accepted, Deferred, Rejected
 from domain.ports import Mailer
 from domain.retry import Subject, subject_of
 from mail.postmark import Postmark
@@ -50,8 +50,8 @@ class Event(StrEnum):
 
 EXPECTED = {
     Event.ACCEPTED: Accepted,
-    Event.RECIPIENT_REFUSED: Refused,
-    Event.LETTER_TOO_LARGE: Refused,
+    Event.RECIPIENT_REFUSED: Rejected,
+    Event.LETTER_TOO_LARGE: Rejected,
     Event.RECIPIENT_BUSY: Deferred,
     Event.UNCLEAR_REFUSAL: Deferred,
     Event.BAD_KEY: Subject.ACCOUNT,
@@ -182,7 +182,7 @@ def test_a_transport_says_whose_trouble_it_is(case: Case) -> None:
             (receipt,) = mailer.send([letter()], "key")
         except RollcallError as failure:
             subject = subject_of(failure)
-            found: object = Refused if subject is Subject.ITEM else subject  # of one letter it is the same
+            found: object = Rejected if subject is Subject.ITEM else subject  # of one letter it is the same
         else:
             found = type(receipt)
     assert found == EXPECTED[case.event]

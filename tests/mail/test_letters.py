@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInputError
-from domain.notice import Letter
+from domain.notice import OutboundMessage
 from domain.observation import Details
 from domain.section import SectionKey
-from domain.watch import Kind
+from domain.watch import NotificationKind
 from mail.letters import Renderer
 from tests.mail.examples import LINKS, NOTICE, RENDERER, letter, notice
 
@@ -42,15 +42,15 @@ class Elements(HTMLParser):
         return [attributes for name, attributes in self.found if name == tag]
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_the_same_notice_always_makes_the_same_letter(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", NotificationKind)
+def test_the_same_notice_always_makes_the_same_letter(kind: NotificationKind) -> None:
     other = Renderer(RENDERER.sender, RENDERER.links, RENDERER.enrol_url)
     assert RENDERER.render(notice(kind=kind), NOW) == other.render(notice(kind=kind), NOW)
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", NotificationKind)
 @pytest.mark.parametrize("part", ["text", "html"])
-def test_both_parts_carry_everything_a_student_needs(kind: Kind, part: str) -> None:
+def test_both_parts_carry_everything_a_student_needs(kind: NotificationKind, part: str) -> None:
     shown = getattr(letter(kind=kind), part)
     wanted = ["CSE 100", "Advanced Data Structures", "12431", "2261", "Grace Hopper", "Center Hall 101"]
     wanted += ["MoWeFr 10:00-10:50", "15 Jan 2026, 09:30 UTC"]
@@ -62,7 +62,7 @@ def test_the_enrolment_link_names_source_term_and_section() -> None:
     url = "https://enrol.example.edu/scraper/2261?class=12431"
     assert url in letter().text
     assert url in [link["href"] for link in Elements(letter().html).named("a")]
-    assert url not in letter(kind=Kind.SECTION_RETIRED).text
+    assert url not in letter(kind=NotificationKind.SECTION_RETIRED).text
 
 
 def test_without_an_enrolment_link_the_letter_says_what_to_look_for() -> None:
@@ -89,8 +89,8 @@ def test_the_text_keeps_the_signature_mark() -> None:
     assert "\n-- \n" in letter().text
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_the_page_is_accessible_and_loads_nothing(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", NotificationKind)
+def test_the_page_is_accessible_and_loads_nothing(kind: NotificationKind) -> None:
     page = Elements(letter(kind=kind).html)
     assert page.named("html") == [{"lang": "en", "dir": "ltr"}]
     assert len(page.named("h1")) == 1
@@ -133,7 +133,7 @@ def test_a_hostile_identity_changes_no_headers(source: str, term: str, number: s
     assert_sendable(letter(key=SectionKey(source, term, number)))
 
 
-def assert_sendable(mail: Letter) -> None:
+def assert_sendable(mail: OutboundMessage) -> None:
     assert len(mail.subject) < 250
     assert all(value.isprintable() for value in (mail.subject, *mail.headers.values()))
     (mail.subject + mail.text + mail.html).encode()

@@ -9,7 +9,7 @@ import pytest
 
 from domain.errors import (
     AccountRefusedError,
-    MalformedAnswerError,
+    MalformedResponseError,
     RateLimitedError,
     RejectedError,
     RollcallError,
@@ -17,7 +17,7 @@ from domain.errors import (
     UnreachableError,
     UpstreamError,
 )
-from domain.notice import Accepted, Attachment, Refused
+from domain.notice import Accepted, Attachment, Rejected
 from mail.postmark import Postmark
 from tests.mail.examples import letter, letters
 from tests.standins.postmark import PostmarkStandIn, error
@@ -53,7 +53,7 @@ def test_a_letter_arrives_whole(standin: PostmarkStandIn, mailer: Postmark) -> N
 def test_an_address_that_takes_no_mail_is_refused_alone(standin: PostmarkStandIn, mailer: Postmark) -> None:
     standin.inactive.add(letter().to)
     (receipt,) = mailer.send([letter()], "key")
-    assert isinstance(receipt, Refused)
+    assert isinstance(receipt, Rejected)
     assert "inactive" in receipt.reason
 
 
@@ -68,10 +68,10 @@ def test_an_address_that_takes_no_mail_is_refused_alone(standin: PostmarkStandIn
         (error(422, 401, "Sender signature not confirmed."), AccountRefusedError),
         (error(422, 412, "Account is pending."), AccountRefusedError),
         (error(422, 413, "Account may not send."), AccountRefusedError),
-        (Answer(200, b"<html>One moment</html>", "text/html"), MalformedAnswerError),
-        (Answer(200, b"[]"), MalformedAnswerError),
-        (Answer(200, b"{}"), MalformedAnswerError),
-        (None, MalformedAnswerError),
+        (Answer(200, b"<html>One moment</html>", "text/html"), MalformedResponseError),
+        (Answer(200, b"[]"), MalformedResponseError),
+        (Answer(200, b"{}"), MalformedResponseError),
+        (None, MalformedResponseError),
     ],
 )
 def test_a_failure_says_whether_to_try_again(

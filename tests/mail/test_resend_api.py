@@ -14,7 +14,7 @@ import pytest
 from domain.errors import (
     AccountRefusedError,
     IdempotencyKeyUsedError,
-    MalformedAnswerError,
+    MalformedResponseError,
     RateLimitedError,
     RejectedError,
     TransientError,
@@ -23,7 +23,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.notice import Accepted, Attachment, Receipt, Refused
+from domain.notice import Accepted, Attachment, DeliveryResult, Rejected
 from mail.resend_api import Resend
 from tests.mail.examples import letter, letters
 from tests.standins.resend import ResendStandIn
@@ -42,7 +42,7 @@ def mailer(standin: ResendStandIn) -> Resend:
     return Resend("re_test", FakeClock(), standin.url)
 
 
-def ids(receipts: list[Receipt]) -> list[str]:
+def ids(receipts: list[DeliveryResult]) -> list[str]:
     return [receipt.provider_id for receipt in receipts if isinstance(receipt, Accepted)]
 
 
@@ -80,21 +80,21 @@ def test_repeating_a_call_gives_the_same_receipts_and_mails_nobody_twice(
 def test_only_the_refused_letters_of_a_batch_are_refused(standin: ResendStandIn, mailer: Resend) -> None:
     standin.fault({"kind": "refuse", "indexes": [0, 2]})
     receipts = mailer.send(letters(4), "key")
-    reason = Refused("Refused by the script.")
+    reason = Rejected("Refused by the script.")
     first, second = (mail["id"] for mail in standin.mails)
     assert receipts == [reason, Accepted(first), reason, Accepted(second)]
 
 
 def test_a_malformed_address_is_refused_alone(mailer: Resend) -> None:
     bad, good = mailer.send([replace(letter(), to="nobody"), letter()], "key")
-    assert isinstance(bad, Refused)
+    assert isinstance(bad, Rejected)
     assert "Invalid `to`" in bad.reason
     assert isinstance(good, Accepted)
 
 
 def test_a_batch_may_be_refused_to_the_last_letter(standin: ResendStandIn, mailer: Resend) -> None:
     standin.fault({"kind": "refuse", "indexes": [0, 1]})
-    assert mailer.send(letters(2), "key") == [Refused("Refused by the script.")] * 2
+    assert mailer.send(letters(2), "key") == [Rejected("Refused by the script.")] * 2
 
 
 @pytest.mark.parametrize("kind", ["lose_answer", "miscount"])
@@ -102,7 +102,7 @@ def test_after_a_lost_answer_the_same_key_tells_the_fate_without_a_second_mail(
     standin: ResendStandIn, mailer: Resend, kind: str
 ) -> None:
     standin.fault({"kind": kind, "times": 1})
-    with pytest.raises(MalformedAnswerError):
+    with pytest.raises(MalformedResponseError):
         mailer.send(letters(3), "key")
     if kind == "lose_answer":
         assert ids(mailer.send(letters(3), "key")) == [mail["id"] for mail in standin.mails]
@@ -129,7 +129,7 @@ def test_an_answer_that_is_too_slow_is_of_unknown_fate(standin: ResendStandIn) -
         ({"kind": "error", "status": 401, "name": "restricted_api_key"}, UnauthorisedError),
         ({"kind": "error", "status": 422, "name": "validation_error"}, RejectedError),
         ({"kind": "error", "status": 400, "name": "invalid_idempotency_key"}, AccountRefusedError),
-        ({"kind": "garble"}, MalformedAnswerError),
+        ({"kind": "garble"}, MalformedResponseError),
     ],
 )
 def test_an_answer_that_takes_nothing_says_whether_to_try_again(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from domain.errors import MalformedAnswerError, UnauthorisedError, UnreachableError, UpstreamError
+from domain.errors import MalformedResponseError, UnauthorisedError, UnreachableError, UpstreamError
 from mail.resend_login import sending_domains
 from tests.standins.resend import ResendStandIn
 from tests.support.receiver import receiver
@@ -35,7 +35,7 @@ def test_a_key_that_may_only_send_is_told_apart_from_a_wrong_one(resend: ResendS
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(500, UpstreamError), (400, UnauthorisedError), (200, MalformedAnswerError)]
+    ("status", "error"), [(500, UpstreamError), (400, UnauthorisedError), (200, MalformedResponseError)]
 )
 def test_what_is_no_answer_of_resend_is_an_error(status: int, error: type[Exception]) -> None:
     with receiver() as proxy:

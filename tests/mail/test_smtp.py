@@ -13,7 +13,7 @@ import pytest
 from domain.errors import (
     AccountRefusedError,
     InvalidInputError,
-    MalformedAnswerError,
+    MalformedResponseError,
     RejectedError,
     TransientError,
     UnauthorisedError,
@@ -21,7 +21,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.notice import Accepted, Deferred, Refused
+from domain.notice import Accepted, Deferred, Rejected
 from mail.smtp import Smtp
 from tests.mail.examples import letter, letters
 from tests.standins.smtp import SmtpStandIn
@@ -101,7 +101,7 @@ def test_a_server_without_encryption_gets_no_letter_when_it_was_asked_for(server
 @pytest.mark.parametrize("verb", ["RCPT", "DATA", "END"])
 def test_a_letter_refused_for_good_is_refused_alone(server: SmtpStandIn, mailer: Smtp, verb: str) -> None:
     server.replies[verb] = "550 5.1.1 no such user"
-    assert mailer.send([letter()], "key") == [Refused("550 5.1.1 no such user")]
+    assert mailer.send([letter()], "key") == [Rejected("550 5.1.1 no such user")]
 
 
 def taken(mailer: Smtp) -> bool:
@@ -146,7 +146,7 @@ def test_a_connection_lost_after_the_letter_leaves_its_fate_unknown(
     server: SmtpStandIn, mailer: Smtp
 ) -> None:
     server.replies["END"] = None
-    with pytest.raises(MalformedAnswerError, match="may have taken"):
+    with pytest.raises(MalformedResponseError, match="may have taken"):
         mailer.send([letter()], "key")
     del server.replies["END"]
     mailer.send([letter()], "key")
@@ -176,7 +176,7 @@ def test_several_letters_at_once_are_rejected(mailer: Smtp) -> None:
 
 def test_an_address_outside_ascii_is_refused_alone(mailer: Smtp) -> None:
     [receipt] = mailer.send([replace(letter(), to="zoë@example.edu")], "key")
-    assert isinstance(receipt, Refused)
+    assert isinstance(receipt, Rejected)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from domain.errors import (
     UnauthorisedError,
     UpstreamError,
 )
-from domain.notice import Deferred, Refused
+from domain.notice import Deferred, Rejected
 from mail.smtp_replies import Stage, refusal
 
-ITEM, LATER = Refused, Deferred
+ITEM, LATER = Rejected, Deferred
 ACCOUNT, LOGIN, RATE, TRANSPORT = AccountRefusedError, UnauthorisedError, RateLimitedError, UpstreamError
 
 
@@ -62,11 +62,11 @@ ACCOUNT, LOGIN, RATE, TRANSPORT = AccountRefusedError, UnauthorisedError, RateLi
     ],
 )
 def test_a_reply_says_what_is_refused(
-    stage: Stage, code: int, text: str, kind: type[Refused | Deferred | RollcallError]
+    stage: Stage, code: int, text: str, kind: type[Rejected | Deferred | RollcallError]
 ) -> None:
     assert type(refusal(stage, code, text)) is kind
 
 
 def test_what_the_server_said_is_kept() -> None:
-    assert refusal(Stage.RECIPIENT, 550, "5.1.1 no such user") == Refused("550 5.1.1 no such user")
+    assert refusal(Stage.RECIPIENT, 550, "5.1.1 no such user") == Rejected("550 5.1.1 no such user")
     assert "550 5.4.5 daily limit" in str(refusal(Stage.CONTENT, 550, "5.4.5 daily limit"))

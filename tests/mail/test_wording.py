@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.observation import UNASSIGNED, Details
-from domain.watch import Kind
-from domain.words import moment, plain
+from domain.watch import NotificationKind
+from domain.words import format_time, one_line
 from mail.wording import word
 from tests.mail.examples import NOTICE, notice
 
@@ -23,11 +23,11 @@ NOW = NOTICE.observed_at
         ({"open_seats": None, "details": Details("CSE 100")}, "A seat is open: CSE 100 (section 12431)"),
         ({"open_seats": 1, "details": Details()}, "A seat is open: Section 12431"),
         (
-            {"kind": Kind.INSTRUCTOR_ASSIGNED},
+            {"kind": NotificationKind.INSTRUCTOR_ASSIGNED},
             "Now taught by Grace Hopper: CSE 100 — Advanced Data Structures (section 12431)",
         ),
         (
-            {"kind": Kind.SECTION_RETIRED},
+            {"kind": NotificationKind.SECTION_RETIRED},
             "No longer listed: CSE 100 — Advanced Data Structures (section 12431)",
         ),
     ],
@@ -58,24 +58,24 @@ def test_nobody_assigned_is_told_and_an_unknown_instructor_is_not() -> None:
 
 
 def test_only_a_listed_section_invites_to_enrol() -> None:
-    actions = [word(notice(kind=kind), NOW).action for kind in Kind]
+    actions = [word(notice(kind=kind), NOW).action for kind in NotificationKind]
     assert actions == ["Enrol in section 12431", "See section 12431", ""]
 
 
 def test_the_time_is_utc_and_says_so() -> None:
-    assert moment(datetime(2026, 1, 15, 9, 30, tzinfo=UTC)) == "15 Jan 2026, 09:30 UTC"
+    assert format_time(datetime(2026, 1, 15, 9, 30, tzinfo=UTC)) == "15 Jan 2026, 09:30 UTC"
     pacific = timezone(timedelta(hours=-8))
-    assert moment(datetime(2026, 1, 15, 20, 5, tzinfo=pacific)) == "16 Jan 2026, 04:05 UTC"
+    assert format_time(datetime(2026, 1, 15, 20, 5, tzinfo=pacific)) == "16 Jan 2026, 04:05 UTC"
 
 
 def test_long_text_is_shortened_and_line_breaks_become_spaces() -> None:
-    assert plain("Data\r\nStructures\x00\u202e II") == "Data Structures II"
-    assert plain("A" * 500, 80) == "A" * 79 + "…"
+    assert one_line("Data\r\nStructures\x00\u202e II") == "Data Structures II"
+    assert one_line("A" * 500, 80) == "A" * 79 + "…"
 
 
 @given(st.text(), st.integers(min_value=1, max_value=50))
 def test_plain_text_is_one_short_visible_line(text: str, limit: int) -> None:
-    line = plain(text, limit)
+    line = one_line(text, limit)
     assert len(line) <= limit
     assert line.isprintable()
     line.encode()
@@ -91,16 +91,18 @@ def test_plain_text_is_one_short_visible_line(text: str, limit: int) -> None:
         (timedelta(hours=5, minutes=59), " (5 hours before this mail was written)"),
     ],
 )
-@pytest.mark.parametrize("kind", Kind)
-def test_an_old_observation_says_how_old_it_is(kind: Kind, age: timedelta, told: str) -> None:
+@pytest.mark.parametrize("kind", NotificationKind)
+def test_an_old_observation_says_how_old_it_is(kind: NotificationKind, age: timedelta, told: str) -> None:
     wording = word(notice(kind=kind), NOW + age)
     assert dict(wording.facts)["Seen"] == f"15 Jan 2026, 09:30 UTC{told}"
     assert f"15 Jan 2026, 09:30 UTC{told}." in wording.preheader
 
 
 def test_an_ended_term_is_told_once_for_all_its_watches() -> None:
-    told = word(notice(kind=Kind.SECTION_RETIRED, ended_watches=3), NOW)
+    told = word(notice(kind=NotificationKind.SECTION_RETIRED, ended_watches=3), NOW)
     assert (told.subject, told.action) == ("Term 2261 has ended", "")
     assert told.lead.endswith("Your 3 watches on it have ended.")
     assert dict(told.facts) == {"Term": "2261", "Watches": "3"}
-    assert "Your watch on it" in word(notice(kind=Kind.SECTION_RETIRED, ended_watches=1), NOW).lead
+    assert (
+        "Your watch on it" in word(notice(kind=NotificationKind.SECTION_RETIRED, ended_watches=1), NOW).lead
+    )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.alert import Alert, AlertState, Bulletin, Signpost
+from domain.alert import Alert, AlertNotification, AlertState, RunbookLink
 from domain.errors import (
     RollcallError,
     UnauthorisedError,
@@ -22,11 +22,13 @@ from tests.support.stack import free_port
 
 AT = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 ALERT = Alert("disk/home", AlertState.RAISED, 2, "The disk is nearly full", "1 MiB is free.", "df -h", AT)
-POST = Signpost("https://example.edu/health", "https://example.edu/console/", "https://example.edu/runbook")
-BULLETIN = Bulletin(7, ALERT, "webhook", AT)
+POST = RunbookLink(
+    "https://example.edu/health", "https://example.edu/console/", "https://example.edu/runbook"
+)
+BULLETIN = AlertNotification(7, ALERT, "webhook", AT)
 
 
-def signpost(_: str) -> Signpost:
+def signpost(_: str) -> RunbookLink:
     return POST
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from domain.errors import UpstreamTimeoutError
-from domain.observation import Failure, Missing, Outcome
+from domain.observation import CheckFailure, Missing, Outcome
 from domain.section import SectionKey
 from observability.census import count_checks
 from observability.families import ANSWER, CHANGES, CHECKS
@@ -19,7 +19,7 @@ def test_answers_are_timed_where_the_source_measures_them_and_failures_are_not()
         Missing(KEY, NOW, took_seconds=0.2),
         Missing(KEY, NOW, took_seconds=3),
         Missing(KEY, NOW),
-        Failure(KEY, UpstreamTimeoutError("no answer")),
+        CheckFailure(KEY, UpstreamTimeoutError("no answer")),
     ]
     count_checks(tally, "scraper", outcomes, changed=0)
     counts = tally.take()

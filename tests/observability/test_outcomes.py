@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from domain import errors
-from domain.observation import Failure
+from domain.observation import CheckFailure
 from domain.section import SectionKey
 from mail.webhooks import EventKind
 from observability.outcomes import CHECK_OUTCOMES, REPORTED, of_check
@@ -19,7 +19,7 @@ KEY = SectionKey("scraper", "2261", "12431")
         (errors.UpstreamTimeoutError("why"), "timeout"),
         (errors.UnreachableError("why"), "unreachable"),
         (errors.UpstreamError("why"), "upstream"),
-        (errors.MalformedAnswerError("why"), "malformed"),
+        (errors.MalformedResponseError("why"), "malformed"),
         (errors.RateLimitedError("why"), "rate_limited"),
         (errors.UnauthorisedError("why"), "unauthorised"),
         (errors.RejectedError("why"), "rejected"),
@@ -27,7 +27,7 @@ KEY = SectionKey("scraper", "2261", "12431")
     ],
 )
 def test_a_failure_has_a_word_that_is_known(error: errors.RollcallError, word: str) -> None:
-    assert of_check(Failure(KEY, error)) == word
+    assert of_check(CheckFailure(KEY, error)) == word
     assert word in CHECK_OUTCOMES
 
 

@@ -11,8 +11,8 @@ from domain.errors import (
     RollcallError,
     UpstreamError,
 )
-from domain.notice import Accepted, NoticeState
-from domain.watch import Kind
+from domain.notice import Accepted, NotificationState
+from domain.watch import NotificationKind
 from operations import mail
 from store.dead_mail import DeadMail
 from tests.operations.journal import recorded
@@ -43,8 +43,8 @@ def test_a_notification_that_does_not_exist_has_no_preview(rollcall: House) -> N
     assert set(caught.value.problems) == {"notification_id"}
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_a_test_leaves_at_once_and_says_that_it_is_one(rollcall: House, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", list(NotificationKind))
+def test_a_test_leaves_at_once_and_says_that_it_is_one(rollcall: House, kind: NotificationKind) -> None:
     receipt = mail.send_test(rollcall.services, "Ada@Example.edu", "bob", kind)
     assert isinstance(receipt, Accepted)
     (letter,) = rollcall.post.sent
@@ -90,12 +90,12 @@ def lose_letters(rollcall: House, *errors: RollcallError) -> None:
 
 def test_dead_letters_are_sent_again_by_their_cause_and_that_is_recorded(rollcall: House) -> None:
     lose_letters(rollcall, RejectedError("no such domain"), RejectedError("too large"))
-    assert [state for _, _, state in rollcall.states()] == [NoticeState.DEAD] * 2
+    assert [state for _, _, state in rollcall.states()] == [NotificationState.DEAD] * 2
     wanted = DeadMail(cause="NO SUCH")
     assert rollcall.services.store.dead_mail.count(wanted, rollcall.clock.now()) == 1
     assert mail.retry(rollcall.services, wanted, "ada") == 1
     rollcall.pass_time(1)
-    assert [state for _, _, state in rollcall.states()] == [NoticeState.SENT, NoticeState.DEAD]
+    assert [state for _, _, state in rollcall.states()] == [NotificationState.SENT, NotificationState.DEAD]
     (record, *_), _ = rollcall.services.store.audit.page(None, 10)
     assert (record.entry.action, record.entry.count, record.entry.detail) == (
         "mail.retry",
@@ -109,7 +109,7 @@ def test_a_dead_letter_is_judged_before_it_is_sent_again(rollcall: House) -> Non
     rollcall.services.store.watches.end(1, "deleted", rollcall.clock.now())
     assert mail.retry(rollcall.services, DeadMail(), "ada") == 1
     rollcall.pass_time(1)
-    assert [state for _, _, state in rollcall.states()] == [NoticeState.SUPPRESSED]
+    assert [state for _, _, state in rollcall.states()] == [NotificationState.SUPPRESSED]
 
 
 def test_what_may_have_been_sent_is_sent_again_only_when_that_is_said(rollcall: House) -> None:

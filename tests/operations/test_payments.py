@@ -4,7 +4,7 @@ import pytest
 
 from domain.errors import InvalidInputError
 from domain.job import NewJob, Profile
-from domain.payment import Checkout, PaymentEvent, Refund, RefundState, Verdict
+from domain.payment import Checkout, PaymentDecision, PaymentEvent, Refund, RefundState
 from operations import payments
 from tests.operations.journal import entries, recorded
 from tests.support.house import House
@@ -16,7 +16,7 @@ def test_who_settled_a_failed_refund_is_recorded_with_how(rollcall: House) -> No
     store, now = rollcall.services.store, rollcall.clock.now()
     job = NewJob("report", Profile.REALTIME, {})
     event = PaymentEvent("evt_1", "checkout.session.completed", CHECKOUT)
-    store.payments.record(event, Verdict.TAKEN, now, job=job)
+    store.payments.record(event, PaymentDecision.TAKEN, now, job=job)
     store.refunds.note("cs_1", Refund("re_1", RefundState.FAILED), now)
 
     payments.resolve(rollcall.services, "cs_1", "paid by bank transfer", "eve")

@@ -9,7 +9,7 @@ import pytest
 from domain.changes import SectionState, miss
 from domain.errors import InvalidInputError
 from domain.observation import Details, Missing
-from domain.watch import Kind
+from domain.watch import NotificationKind
 from ingress.imports import import_csv
 from operations import watches
 from store.enrolment import Wish
@@ -71,7 +71,9 @@ def test_a_watch_that_does_not_live_is_named(rollcall: House, act: Callable[[obj
 
 def test_what_is_exported_can_be_imported_and_changes_nothing(rollcall: House) -> None:
     rollcall.watch()
-    rollcall.watch("12431", "bob@example.edu", (Kind.SEAT_AVAILABLE, Kind.SECTION_RETIRED), 3)
+    rollcall.watch(
+        "12431", "bob@example.edu", (NotificationKind.SEAT_AVAILABLE, NotificationKind.SECTION_RETIRED), 3
+    )
     sheet = "".join(watches.export(rollcall.services))
     assert sheet.splitlines() == [
         "email,source,term,section,kinds,min_seats",

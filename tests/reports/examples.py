@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench.replay.season import Season
-from domain.history import SectionHistory, Sighting, Span
+from domain.history import HistoryEntry, ObservedPeriod, SectionHistory
 from domain.observation import Details, instructor, seats
 from domain.section import SectionKey
 
@@ -29,8 +29,8 @@ def history(
     blind: tuple[tuple[float, float], ...] = (),
 ) -> SectionHistory:
     """Seats from an hour on, looked at until another, apart from the blind hours."""
-    sightings = [Sighting(at(hour), count, capacity, "Ann") for hour, count in seats]
-    spans = [Span(at(start), at(end)) for start, end in blind]
+    sightings = [HistoryEntry(at(hour), count, capacity, "Ann") for hour, count in seats]
+    spans = [ObservedPeriod(at(start), at(end)) for start, end in blind]
     key = SectionKey("scraper", "2261", number)
     return SectionHistory(key, details, sightings, at(until) if seats else None, spans)
 
@@ -39,7 +39,7 @@ def recorded(season: Season, number: str) -> SectionHistory:
     """A section of the season, as if somebody had looked all the time."""
     timeline = season[number]
     sightings = [
-        Sighting(
+        HistoryEntry(
             datetime.fromtimestamp(time_ms / 1000, UTC),
             seats(reading.seats_available),
             reading.seats_capacity,

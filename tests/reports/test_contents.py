@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.history import SectionHistory, Sighting
+from domain.history import HistoryEntry, SectionHistory
 from domain.observation import Details
 from reports.contents import UNKNOWN, SectionPage, TermFigures, contents_of
 from reports.wording import duration
@@ -89,7 +89,7 @@ def test_what_the_catalog_wrote_comes_out_short_and_plain() -> None:
 
 
 def test_an_instructor_change_names_both() -> None:
-    sightings = [Sighting(at(hour), 0, 30, name) for hour, name in enumerate(("", "Ann"))]
+    sightings = [HistoryEntry(at(hour), 0, 30, name) for hour, name in enumerate(("", "Ann"))]
     found = page(SectionHistory(history().key, sightings=sightings, looked_until=at(2)))
     assert found.change_rows.shown == [("15 Jan 2026, 01:00 UTC", "nobody yet", "Ann")]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from domain.errors import (
-    MalformedAnswerError,
+    MalformedResponseError,
     RateLimitedError,
     RejectedError,
     RollcallError,
@@ -44,7 +44,7 @@ def test_a_document_comes_back_as_a_pdf(docraptor: DocRaptorStandIn, printer: Do
         (errors(422, "Name can't be blank"), RejectedError),
         (errors(500, "Something went wrong"), UpstreamError),
         (Answer(503, b'{"error": "Service Unavailable"}'), UpstreamError),
-        (Answer(200, b"<html>One moment</html>", "text/html"), MalformedAnswerError),
+        (Answer(200, b"<html>One moment</html>", "text/html"), MalformedResponseError),
         (None, UnreachableError),
     ],
 )

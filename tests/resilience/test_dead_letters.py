@@ -17,7 +17,7 @@ from actors.reconcile import reconcile
 from actors.registry import install
 from actors.triggers import trigger_run
 from domain.errors import PermanentError, UnreachableError
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from domain.run import RunState
 from domain.section import Stagger
 from resilience.dead_letter import UNTOLD
@@ -276,7 +276,7 @@ def test_letters_retried_after_the_reconciler_did_their_work_change_nothing(
             "RuntimeError in tests.support.post:send": 1,
         }
         before = whole_state(rollcall)
-        assert before[:2] == (["seat_available"], [("seat_available", 1, NoticeState.SENT)])
+        assert before[:2] == (["seat_available"], [("seat_available", 1, NotificationState.SENT)])
 
         assert sum(letters.retry(ALL)) == 2
         work_off(broker, redis_client, prefix)

@@ -14,7 +14,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from actors.services import Operator
 from actors.triggers import trigger_run
-from domain.alert import AlertState, Symptom
+from domain.alert import AlertMessage, AlertState
 from domain.errors import UnauthorisedError, UnreachableError
 from domain.ports import Mailer
 from domain.section import Stagger
@@ -245,7 +245,7 @@ def test_where_no_jobs_process_lives_it_is_told_and_its_return_too(lookout: Look
 
 
 def test_a_source_that_was_taken_out_is_no_alert_any_more(lookout: Lookout) -> None:
-    gone = {"sources/gone": Symptom("The source gone is silent", "", "")}
+    gone = {"sources/gone": AlertMessage("The source gone is silent", "", "")}
     lookout.house.services.store.alerts.observe(gone, lookout.house.clock.now())
     assert lookout.raised() == {"sources/gone"}
     lookout.look(2)

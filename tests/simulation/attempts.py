@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from domain.errors import RateLimitedError, UnauthorisedError, is_retryable
-from domain.observation import Failure
+from domain.observation import CheckFailure
 from tests.simulation.journal import Commit
 
 if TYPE_CHECKING:
@@ -89,11 +89,11 @@ def _gone(before: list[Any] | None, left: dict[str, int]) -> list[str]:
     return [row[1] for row in before or [] if row[1] not in left]
 
 
-def _failures(asks: list[Ask], since_ms: int) -> list[Failure]:
+def _failures(asks: list[Ask], since_ms: int) -> list[CheckFailure]:
     """Those that cost an attempt: being asked to wait, or for other credentials, does not."""
     outcomes = [ask.outcome for ask in asks if ask.at_ms >= since_ms]
     free = RateLimitedError | UnauthorisedError
-    return [one for one in outcomes if isinstance(one, Failure) and not isinstance(one.error, free)]
+    return [one for one in outcomes if isinstance(one, CheckFailure) and not isinstance(one.error, free)]
 
 
 def _is_hopeless(asks: list[Ask], since_ms: int, attempts: int) -> bool:

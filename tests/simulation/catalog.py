@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from domain.errors import (
-    MalformedAnswerError,
+    MalformedResponseError,
     RateLimitedError,
     RejectedError,
     RollcallError,
@@ -16,7 +16,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.observation import Details, Failure, Missing, Observation, Outcome, instructor, seats
+from domain.observation import CheckFailure, Details, Missing, Observation, Outcome, instructor, seats
 from domain.section import SectionKey
 from tests.simulation.faults import Fault, Outage
 from tests.simulation.tasks import Task, current
@@ -173,7 +173,7 @@ class Scraper:
         now = self.host.clock.now()
         section = self.catalog.truth[key]
         if error is not None:
-            return Failure(key, error)
+            return CheckFailure(key, error)
         if not section.exists:
             return Missing(key, now)
         is_untold = self.catalog.world.weather.strikes(Fault.SOURCE_UNTOLD)
@@ -186,7 +186,7 @@ class Scraper:
         if weather.lasts(Outage.SOURCE) or weather.strikes(Fault.SOURCE_ERROR):
             return chance.choice((UpstreamError("503"), UpstreamTimeoutError("no answer in time")))
         if weather.strikes(Fault.SOURCE_GARBLED):
-            return MalformedAnswerError("<html>")
+            return MalformedResponseError("<html>")
         if weather.strikes(Fault.SOURCE_LIMITED):
             return RateLimitedError("429", retry_after_seconds=chance.choice((None, 3.0, 40.0, 200.0)))
         if weather.strikes(Fault.SOURCE_REJECTS):
@@ -212,7 +212,7 @@ def _seen(key: SectionKey, section: Truth, now: datetime, true_ms: int, *, is_un
 
 def _told(outcome: Outcome) -> str:
     match outcome:
-        case Failure():
+        case CheckFailure():
             return f"{outcome.key.number} {type(outcome.error).__name__}"
         case Missing():
             return f"{outcome.key.number} missing"

@@ -17,8 +17,8 @@ from sqlalchemy.exc import OperationalError
 import resilience
 from actors.services import Store
 from domain.errors import TransientError
-from domain.notice import Accepted, Receipt
-from domain.observation import Failure, Outcome
+from domain.notice import Accepted, DeliveryResult
+from domain.observation import CheckFailure, Outcome
 from domain.section import SectionKey
 from resilience.breaker import CircuitBreaker
 from resilience.lease import Lease
@@ -80,7 +80,7 @@ class HandsOverUnclaimed(Outbox):
 class ForgetsReceipts(Outbox):
     """Writes what was accepted once, and takes no for an answer."""
 
-    def settle(self, batch: MailBatch, receipts: Sequence[Receipt], now: datetime) -> None:
+    def settle(self, batch: MailBatch, receipts: Sequence[DeliveryResult], now: datetime) -> None:
         try:
             super().settle(batch, receipts, now)
         except OperationalError as error:
@@ -170,7 +170,7 @@ class TrustsClocks(Checks):
         revisions: Mapping[SectionKey, int],
         now: datetime,
     ) -> Recorded:
-        answers = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
+        answers = [outcome for outcome in outcomes if not isinstance(outcome, CheckFailure)]
         states = {key: state for key, (_, state) in load(connection, [each.key for each in answers]).items()}
         newer = [each for each in answers if _is_later(each.observed_at, states[each.key].observed_at)]
         current = {each.key: states[each.key].revision for each in newer}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from actors.deliver import MAIL
 from domain.section import SectionKey
-from domain.watch import ALL_KINDS, Watch
+from domain.watch import ALL_NOTIFICATION_KINDS, Watch
 
 if TYPE_CHECKING:
     from actors.services import Services
@@ -59,7 +59,9 @@ class People:
 
     def _watch(self, email: str, key: SectionKey) -> Watch:
         chance = self._world.chance
-        kinds = tuple(kind for kind in ALL_KINDS if chance.random() < 0.85) or ALL_KINDS
+        kinds = (
+            tuple(kind for kind in ALL_NOTIFICATION_KINDS if chance.random() < 0.85) or ALL_NOTIFICATION_KINDS
+        )
         return Watch(email, key, kinds, chance.choice((1, 1, 1, 2, 3)))
 
     def _pause(self, host: Host) -> Act:

@@ -15,7 +15,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.notice import Accepted, Deferred, Letter, Receipt, Refused
+from domain.notice import Accepted, Deferred, DeliveryResult, OutboundMessage, Rejected
 from domain.ports import unconditionally
 from mail.links import StopWatch
 from tests.simulation.faults import Fault, Outage
@@ -58,7 +58,7 @@ class Provider:
     book: list[Entry] = field(default_factory=list)
     keeps_keys: bool = True
     lost_answers: int = 0
-    _keys: dict[str, tuple[int, list[Letter], list[Receipt]]] = field(default_factory=dict)
+    _keys: dict[str, tuple[int, list[OutboundMessage], list[DeliveryResult]]] = field(default_factory=dict)
 
     @classmethod
     def without_keys(cls, world: World) -> Provider:
@@ -67,10 +67,10 @@ class Provider:
 
     def send(
         self,
-        letters: Sequence[Letter],
+        letters: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
-    ) -> list[Receipt]:
+    ) -> list[DeliveryResult]:
         weather, turns = self.world.weather, self.world.turns
         before_handover()
         turns.pause(f"mail {len(letters)}")
@@ -101,7 +101,7 @@ class Provider:
         if weather.strikes(Fault.MAIL_LIMITED):
             raise RateLimitedError("429", retry_after_seconds=chance.choice((None, 2.0, 60.0, 900.0)))
 
-    def _accept(self, letters: list[Letter], key: str) -> list[Receipt]:
+    def _accept(self, letters: list[OutboundMessage], key: str) -> list[DeliveryResult]:
         now_ms = self.world.timeline.now_ms
         known = self._keys.get(key)
         if self.keeps_keys and known is not None and now_ms - known[0] < KEY_LIFETIME_MS:
@@ -120,15 +120,15 @@ class Provider:
         mood = Random(f"{self.world.seed} {address}").random()  # noqa: S311 - the same in each life
         return mood < _BUSY and not self.world.weather.is_calm
 
-    def _receipt(self, letter: Letter) -> Receipt:
+    def _receipt(self, letter: OutboundMessage) -> DeliveryResult:
         if self._puts_off(letter.to):
             return Deferred("450 4.2.1 busy")
         refused = self.world.weather.strikes(Fault.MAIL_LETTER_REFUSED)
         provider_id = f"re_{len(self.book)}"
         self.book.append(self._entry(letter, provider_id, is_accepted=not refused))
-        return Refused("no such mailbox") if refused else Accepted(provider_id)
+        return Rejected("no such mailbox") if refused else Accepted(provider_id)
 
-    def _entry(self, letter: Letter, provider_id: str, *, is_accepted: bool) -> Entry:
+    def _entry(self, letter: OutboundMessage, provider_id: str, *, is_accepted: bool) -> Entry:
         kind, *rest = letter.headers["X-Rollcall-Event"].split("; ")
         facts = dict(part.split("=") for part in rest)
         link = letter.headers["List-Unsubscribe"].strip("<>")

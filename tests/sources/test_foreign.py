@@ -5,20 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.foreign import MAX_QUOTE, MAX_RETRY_AFTER_SECONDS, plain, quote, retry_after_seconds
+from sources.foreign import MAX_QUOTE, MAX_RETRY_AFTER_SECONDS, printable, quote, retry_after_seconds
 from tests.support.clock import FakeClock
 
 NOW = FakeClock().now()
 
 
 def test_text_becomes_one_printable_line() -> None:
-    assert plain("  A\x00B\r\nC\ud800\x1b[31m ") == "A B C [31m"
+    assert printable("  A\x00B\r\nC\ud800\x1b[31m ") == "A B C [31m"
 
 
 @given(st.text())
 def test_plain_text_is_printable_and_stays_as_it_is(text: str) -> None:
-    assert plain(text).isprintable()
-    assert plain(plain(text)) == plain(text)
+    assert printable(text).isprintable()
+    assert printable(printable(text)) == printable(text)
 
 
 def test_a_long_quote_is_cut_and_says_so() -> None:

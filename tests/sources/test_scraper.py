@@ -13,7 +13,7 @@ from dramatiq.middleware import Interrupt
 from dramatiq.middleware.threading import raise_thread_exception
 
 from domain.errors import InvalidInputError, RateLimitedError
-from domain.observation import Failure, Observation, Outcome
+from domain.observation import CheckFailure, Observation, Outcome
 from domain.ports import Source
 from sources.scraper import Scraper
 from tests.sources.conftest import keys, wait_until
@@ -138,7 +138,7 @@ def test_a_batch_that_would_wait_long_is_not_asked_and_its_pacer_knew(
     waits = [
         outcome.error.retry_after_seconds
         for outcome in outcomes
-        if isinstance(outcome, Failure) and isinstance(outcome.error, RateLimitedError)
+        if isinstance(outcome, CheckFailure) and isinstance(outcome.error, RateLimitedError)
     ]
     assert (waits, pacer.patience_seconds, service.stats.requests) == ([20.5, 20.5], 20, 0)
 
@@ -161,7 +161,7 @@ def test_after_a_rate_limit_the_rest_of_the_batch_is_not_asked(
     assert service.stats.requests == 2
     assert isinstance(outcomes[0], Observation)
     assert [outcome.key.number for outcome in outcomes] == ["1", "2", "3", "4"]
-    limited = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    limited = [outcome for outcome in outcomes if isinstance(outcome, CheckFailure)]
     assert [type(outcome.error) for outcome in limited] == [RateLimitedError] * 3
 
 

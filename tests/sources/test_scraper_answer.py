@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import (
-    MalformedAnswerError,
+    MalformedResponseError,
     RateLimitedError,
     RejectedError,
     RollcallError,
     UnauthorisedError,
     UpstreamError,
 )
-from domain.observation import Failure, Missing, Observation, Outcome
+from domain.observation import CheckFailure, Missing, Observation, Outcome
 from domain.section import SectionKey
 from sources.answer import Answer
 from sources.scraper_answer import Parser
@@ -35,7 +35,7 @@ def read(document: Any, status: int = 200, **answer: Any) -> Outcome:
 
 
 def error(outcome: Outcome) -> RollcallError:
-    assert isinstance(outcome, Failure), outcome
+    assert isinstance(outcome, CheckFailure), outcome
     return outcome.error
 
 
@@ -58,7 +58,7 @@ def error(outcome: Outcome) -> RollcallError:
     ],
 )
 def test_what_is_not_the_agreed_json_is_malformed(document: bytes) -> None:
-    assert isinstance(error(read(document)), MalformedAnswerError)
+    assert isinstance(error(read(document)), MalformedResponseError)
 
 
 def test_a_whole_answer_becomes_an_observation() -> None:
@@ -73,7 +73,7 @@ def test_a_field_that_is_not_as_agreed_is_named() -> None:
 
 def test_a_body_that_was_cut_off_is_malformed_even_when_its_start_is_json() -> None:
     outcome = error(read({"success": True, "data": DATA}, flaw="the answer was cut off"))
-    assert isinstance(outcome, MalformedAnswerError)
+    assert isinstance(outcome, MalformedResponseError)
     assert str(outcome) == "the answer was cut off"
 
 
@@ -134,7 +134,7 @@ def test_the_secret_is_never_quoted(status: int) -> None:
 @given(JSON | st.builds(lambda data: {"success": True, "data": data}, JSON))
 def test_any_json_is_survived(document: object) -> None:
     outcome = error(read(document))
-    assert isinstance(outcome, MalformedAnswerError | UpstreamError)
+    assert isinstance(outcome, MalformedResponseError | UpstreamError)
 
 
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(DATA, JSON)))
@@ -144,7 +144,7 @@ def test_any_values_are_seen_or_malformed_and_never_negative(fields: dict[str, o
         assert outcome.open_seats is not None
         assert outcome.open_seats >= 0
     else:
-        assert isinstance(error(outcome), MalformedAnswerError)
+        assert isinstance(error(outcome), MalformedResponseError)
 
 
 @given(st.binary(), st.integers(100, 599), st.none() | st.text())

@@ -1,6 +1,6 @@
 import pytest
 
-from domain.errors import MalformedAnswerError
+from domain.errors import MalformedResponseError
 from domain.observation import UNASSIGNED, Details, Observation
 from domain.section import SectionKey
 from sources.scraper_fields import observation
@@ -58,25 +58,25 @@ def test_fields_that_the_service_adds_are_passed_over() -> None:
 @pytest.mark.parametrize("field", sorted(DATA))
 def test_a_missing_field_is_named(field: str) -> None:
     data = {name: value for name, value in DATA.items() if name != field}
-    with pytest.raises(MalformedAnswerError, match=f"^{field}: is missing$"):
+    with pytest.raises(MalformedResponseError, match=f"^{field}: is missing$"):
         observation(KEY, data, NOW)
 
 
 @pytest.mark.parametrize("field", ["seats_available", "seats_capacity", "non_reserved_seats"])
 @pytest.mark.parametrize("value", ["4", "", True, 4.0, float("nan"), [], {}, 10**9, -(10**9)])
 def test_counts_must_be_whole_and_plausible_numbers(field: str, value: object) -> None:
-    with pytest.raises(MalformedAnswerError, match=f"^{field}: "):
+    with pytest.raises(MalformedResponseError, match=f"^{field}: "):
         seen(**{field: value})
 
 
 @pytest.mark.parametrize("field", ["seats_available", "seats_capacity", "subject", "catalog_nbr", "title"])
 def test_fields_that_must_be_told_may_not_be_null(field: str) -> None:
-    with pytest.raises(MalformedAnswerError, match=f"^{field}: must be"):
+    with pytest.raises(MalformedResponseError, match=f"^{field}: must be"):
         seen(**{field: None})
 
 
 @pytest.mark.parametrize("field", ["subject", "title", "instructor", "location", "meeting_times"])
 @pytest.mark.parametrize("value", [7, True, ["a"], {}, "x" * 1001])
 def test_text_must_be_text_of_a_sane_length(field: str, value: object) -> None:
-    with pytest.raises(MalformedAnswerError, match=f"^{field}: "):
+    with pytest.raises(MalformedResponseError, match=f"^{field}: "):
         seen(**{field: value})

@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from domain.observation import Failure, Missing, Observation
+from domain.observation import CheckFailure, Missing, Observation
 from sources.scraper import Scraper
 from tests.sources.conftest import keys
 from tests.support.clock import FakeClock
@@ -43,9 +43,9 @@ def test_the_program_answers_as_it_is_told_over_http(url: str) -> None:
     assert isinstance(outcomes["1"], Observation)
     assert outcomes["1"].open_seats == 9
     assert isinstance(outcomes["2"], Missing)
-    assert isinstance(outcomes["3"], Failure)
+    assert isinstance(outcomes["3"], CheckFailure)
     control("DELETE", f"{url}/control/sections/2")
-    assert isinstance(scraper.observe(keys("2"))[0], Failure)
+    assert isinstance(scraper.observe(keys("2"))[0], CheckFailure)
     scraper.close()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import (
-    MalformedAnswerError,
+    MalformedResponseError,
     RateLimitedError,
     RejectedError,
     RollcallError,
@@ -22,7 +22,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.observation import Failure, Missing, Observation
+from domain.observation import CheckFailure, Missing, Observation
 from sources.scraper import Scraper
 from sources.wire_options import USER_AGENT
 from tests.sources.conftest import keys
@@ -36,7 +36,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 def failure(scraper: Scraper) -> RollcallError:
     (outcome,) = scraper.observe([KEY])
-    assert isinstance(outcome, Failure), outcome
+    assert isinstance(outcome, CheckFailure), outcome
     assert outcome.key == KEY
     assert TOKEN not in str(outcome.error)
     return outcome.error
@@ -75,12 +75,12 @@ def test_a_path_prefix_and_a_trailing_slash_are_kept_apart(
         (Reply("status", status=429), RateLimitedError),
         (Reply("status", status=500), UpstreamError),
         (Reply("html", status=502), UpstreamError),
-        (Reply("html"), MalformedAnswerError),
-        (Reply("cut_off"), MalformedAnswerError),
-        (Reply("not_json"), MalformedAnswerError),
-        (Reply("raw", text=" " * (2 << 20)), MalformedAnswerError),
-        (Reply(fields={"seats_available": "4"}), MalformedAnswerError),
-        (Reply(without=("title",)), MalformedAnswerError),
+        (Reply("html"), MalformedResponseError),
+        (Reply("cut_off"), MalformedResponseError),
+        (Reply("not_json"), MalformedResponseError),
+        (Reply("raw", text=" " * (2 << 20)), MalformedResponseError),
+        (Reply(fields={"seats_available": "4"}), MalformedResponseError),
+        (Reply(without=("title",)), MalformedResponseError),
         (Reply("reset"), UnreachableError),
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Reply) else value.__name__,
@@ -174,13 +174,13 @@ def test_an_unknown_host_is_unreachable(make_scraper: Callable[..., Scraper]) ->
 @pytest.mark.parametrize(
     ("said", "kind"),
     [
-        (b"220 mail.example ESMTP\r\n\r\n", MalformedAnswerError),
-        (b"HTTP/9.9 200 OK\r\n\r\n", MalformedAnswerError),
-        (OK + b"X: " + b"x" * 400_000 + b"\r\n\r\n", MalformedAnswerError),
-        (OK + b"Content-Length: 2000000\r\n\r\n{", MalformedAnswerError),
-        (OK + b"Transfer-Encoding: chunked\r\n\r\n200000\r\n" + b" " * 0x200000, MalformedAnswerError),
-        (OK + b"Transfer-Encoding: chunked\r\n\r\n40\r\n{", MalformedAnswerError),
-        (OK + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n{}", MalformedAnswerError),
+        (b"220 mail.example ESMTP\r\n\r\n", MalformedResponseError),
+        (b"HTTP/9.9 200 OK\r\n\r\n", MalformedResponseError),
+        (OK + b"X: " + b"x" * 400_000 + b"\r\n\r\n", MalformedResponseError),
+        (OK + b"Content-Length: 2000000\r\n\r\n{", MalformedResponseError),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n200000\r\n" + b" " * 0x200000, MalformedResponseError),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n40\r\n{", MalformedResponseError),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n{}", MalformedResponseError),
         (b"HTTP/1.1 503 Busy\r\nContent-Length: 2000000\r\n\r\n{", UpstreamError),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", UpstreamError),
         (OK, UnreachableError),
@@ -251,8 +251,8 @@ def test_one_bad_section_does_not_spoil_its_batch(scraper: Scraper, service: Scr
     outcomes = {outcome.key.number: outcome for outcome in scraper.observe(keys("1", "2", "3", "4"))}
     assert sorted(outcomes) == ["1", "2", "3", "4"]
     assert isinstance(outcomes["1"], Observation)
-    assert isinstance(outcomes["2"], Failure)
-    assert isinstance(outcomes["3"], Failure)
+    assert isinstance(outcomes["2"], CheckFailure)
+    assert isinstance(outcomes["3"], CheckFailure)
     assert isinstance(outcomes["4"], Observation)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from domain.errors import NotStoredError, PermanentError, UnauthorisedError
+from domain.errors import PermanentError, StorageWriteError, UnauthorisedError
 from storage.bucket import Access, Bucket
 from tests.standins.bucket import BucketStandIn, bucket_standin
 
@@ -41,7 +41,7 @@ def test_its_address_gives_it_without_a_key(bucket: Bucket) -> None:
 
 def test_what_is_not_there_is_said_to_be_so(bucket: Bucket) -> None:
     for ask in (bucket.get, bucket.size, lambda key: list(bucket.stream(key))):
-        with pytest.raises(NotStoredError):
+        with pytest.raises(StorageWriteError):
             ask(KEY)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import NotStoredError, PermanentError, StorageFullError, TransientError
+from domain.errors import PermanentError, StorageFullError, StorageWriteError, TransientError
 from storage.folder import Folder, files_in
 
 KEY = "jobs/0d4b/report.pdf"
@@ -29,11 +29,11 @@ def test_what_is_put_can_be_had_again(folder: Folder) -> None:
 def test_what_is_not_there_is_said_to_be_so(folder: Folder) -> None:
     folder.put(KEY, b"x", "text/plain")
     for key in ("jobs/0d4b/other", "jobs/0d4b", f"{KEY}/below"):
-        with pytest.raises(NotStoredError):
+        with pytest.raises(StorageWriteError):
             folder.get(key)
-        with pytest.raises(NotStoredError):
+        with pytest.raises(StorageWriteError):
             list(folder.stream(key))
-    with pytest.raises(NotStoredError):
+    with pytest.raises(StorageWriteError):
         folder.size("jobs/0d4b/other")
 
 
@@ -43,7 +43,7 @@ def test_everything_under_a_prefix_is_forgotten_and_nothing_else(folder: Folder)
     folder.put("jobs/10/c", b"c", "text/plain")
     folder.delete("jobs/1/")
     folder.delete("jobs/1/")
-    with pytest.raises(NotStoredError):
+    with pytest.raises(StorageWriteError):
         folder.get("jobs/1/a")
     assert folder.get("jobs/10/c") == b"c"
 
@@ -77,7 +77,7 @@ def test_a_full_disk_leaves_what_was_there_and_no_litter(folder: Folder, tmp_pat
 
 def test_a_folder_that_cannot_be_used_may_be_mended(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises((TransientError, NotStoredError)):
+    with pytest.raises((TransientError, StorageWriteError)):
         Folder(tmp_path / "file" / "storage").put(KEY, b"x", "text/plain")
 
 

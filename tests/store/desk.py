@@ -10,11 +10,11 @@ from typing import Any
 
 from sqlalchemy import select
 
-from domain.notice import Accepted, Letter, NoticeState
+from domain.notice import Accepted, NotificationState, OutboundMessage
 from domain.observation import Details, Missing, Observation, Outcome
 from domain.run import Batch, Run
 from domain.section import SectionKey, Stagger
-from domain.watch import ALL_KINDS, Kind, Watch
+from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
 from store.checks import Checks, Settled
 from store.database import Database
 from store.deliveries import Deliveries, StoredNotice
@@ -37,8 +37,10 @@ def key(number: str = "12430", *, source: str = "scraper", term: str = "2261") -
     return SectionKey(source, term, number)
 
 
-def letter(to: str = ADA, subject: str = "A seat is open") -> Letter:
-    return Letter("rollcall@example.edu", to, subject, "text", "<p>html</p>", {"Message-ID": f"<{to}>"})
+def letter(to: str = ADA, subject: str = "A seat is open") -> OutboundMessage:
+    return OutboundMessage(
+        "rollcall@example.edu", to, subject, "text", "<p>html</p>", {"Message-ID": f"<{to}>"}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Desk:
         self,
         number: str = "12430",
         email: str = ADA,
-        kinds: tuple[Kind, ...] = ALL_KINDS,
+        kinds: tuple[NotificationKind, ...] = ALL_NOTIFICATION_KINDS,
         min_seats: int = 1,
         *,
         source: str = "scraper",
@@ -153,7 +155,7 @@ class Desk:
         page, _ = self.deliveries.page(watch_id=None, state=None, before=None, limit=10_000)
         return page[::-1]
 
-    def states(self) -> list[tuple[int, NoticeState]]:
+    def states(self) -> list[tuple[int, NotificationState]]:
         return [(stored.notice.episode, stored.state) for stored in self.notices()]
 
     def claim(self, limit: int = 100) -> MailBatch | None:

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from domain.alert import AlertState, Bulletin, Symptom
+from domain.alert import AlertMessage, AlertNotification, AlertState
 from store.alerts import Alerts
 from store.database import Database
 from tests.store.rivals import together
@@ -13,8 +13,8 @@ from tests.support.clock import FakeClock
 
 LEASE = timedelta(minutes=2)
 NAME = "breakers/scraper"
-OPEN = Symptom("The breaker is open", "Ten failures.", "rollcall breaker ls", timedelta(minutes=10))
-FULL = Symptom("The disk is full", "1 MiB is free.", "df -h")
+OPEN = AlertMessage("The breaker is open", "Ten failures.", "rollcall breaker ls", timedelta(minutes=10))
+FULL = AlertMessage("The disk is full", "1 MiB is free.", "df -h")
 
 
 class Desk:
@@ -22,14 +22,14 @@ class Desk:
         self.alerts = alerts
         self.clock = FakeClock()
 
-    def see(self, symptom: Symptom | None, seconds: float = 0, *, every: float = 30) -> None:
+    def see(self, symptom: AlertMessage | None, seconds: float = 0, *, every: float = 30) -> None:
         """It is so now, and at every look of the next `seconds`."""
         self.alerts.observe({NAME: symptom}, self.clock.now())
         for _ in range(int(seconds // every)):
             self.clock.advance(every)
             self.alerts.observe({NAME: symptom}, self.clock.now())
 
-    def claim(self) -> list[Bulletin]:
+    def claim(self) -> list[AlertNotification]:
         """Everything that is due."""
         found = []
         while bulletin := self.alerts.claim(self.clock.now(), lease=LEASE):
@@ -145,7 +145,7 @@ def test_an_outage_of_the_channel_keeps_a_few_bulletins_however_long_it_flaps(de
 def test_a_claim_comes_back_with_the_same_words_when_its_lease_is_over(desk: Desk) -> None:
     desk.see(FULL)
     (first,) = desk.claim()
-    desk.see(Symptom("The disk is full", "0 MiB are free.", "df -h"))
+    desk.see(AlertMessage("The disk is full", "0 MiB are free.", "df -h"))
     assert desk.claim() == []
     desk.clock.advance(121)
     (again,) = desk.claim()

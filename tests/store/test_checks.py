@@ -14,7 +14,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from domain.changes import SectionState, advance
 from domain.errors import RateLimitedError, RejectedError, UpstreamError
-from domain.observation import Failure, Observation, Outcome
+from domain.observation import CheckFailure, Observation, Outcome
 from domain.run import MAX_ATTEMPTS, RunState, WaitReason
 from domain.watch import Watch
 from store.checks import Settled
@@ -211,18 +211,20 @@ def test_a_failure_stays_pending_until_its_attempts_are_spent(desk: Desk) -> Non
     desk.watch()
     run, (batch_id,) = desk.start([EVEN])
     for attempt in range(1, MAX_ATTEMPTS):
-        assert desk.settle(batch_id, Failure(EVEN, UpstreamError("500"))) == Settled()
+        assert desk.settle(batch_id, CheckFailure(EVEN, UpstreamError("500"))) == Settled()
         batch = desk.checks.pending(batch_id)
         assert batch is not None
         assert batch.pending == {EVEN: attempt}
-    assert desk.settle(batch_id, Failure(EVEN, UpstreamError("500"))) == Settled([EVEN], run_finished=True)
+    assert desk.settle(batch_id, CheckFailure(EVEN, UpstreamError("500"))) == Settled(
+        [EVEN], run_finished=True
+    )
     ended = desk.reread(run)
     assert (ended.state, ended.checked, ended.failed) == (RunState.FINISHED, 0, 1)
 
 
 def test_a_failure_is_asked_again_at_the_given_time(desk: Desk) -> None:
     _, (batch_id,) = desk.start([EVEN])
-    desk.settle(batch_id, Failure(EVEN, UpstreamError("500")), retry_seconds=20)
+    desk.settle(batch_id, CheckFailure(EVEN, UpstreamError("500")), retry_seconds=20)
     assert desk.runs.take_due_batches(desk.clock.advance(19)) == []
     assert desk.runs.take_lost_batches(desk.clock.now(), desk.clock.now()) == []
     assert desk.runs.take_due_batches(desk.clock.advance(1)) == [batch_id]
@@ -230,14 +232,14 @@ def test_a_failure_is_asked_again_at_the_given_time(desk: Desk) -> None:
 
 def test_what_will_never_succeed_is_given_up_at_once(desk: Desk) -> None:
     run, (batch_id,) = desk.start([EVEN])
-    assert desk.settle(batch_id, Failure(EVEN, RejectedError("400"))).keys == [EVEN]
+    assert desk.settle(batch_id, CheckFailure(EVEN, RejectedError("400"))).keys == [EVEN]
     assert desk.reread(run).failed == 1
 
 
 def test_being_asked_to_wait_costs_no_attempt(desk: Desk) -> None:
     _, (batch_id,) = desk.start([EVEN])
     for _ in range(2 * MAX_ATTEMPTS):
-        desk.settle(batch_id, Failure(EVEN, RateLimitedError("429")))
+        desk.settle(batch_id, CheckFailure(EVEN, RateLimitedError("429")))
     batch = desk.checks.pending(batch_id)
     assert batch is not None
     assert batch.pending == {EVEN: 0}
@@ -248,7 +250,7 @@ def test_a_failure_leaves_the_state_as_it_was(desk: Desk) -> None:
     desk.show(3)
     before = desk.sections.get(key())
     desk.clock.advance(1)
-    desk.check(Failure(EVEN, UpstreamError("500")))
+    desk.check(CheckFailure(EVEN, UpstreamError("500")))
     assert desk.sections.get(key()) == before
 
 

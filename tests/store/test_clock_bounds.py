@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from domain.alert import Symptom
+from domain.alert import AlertMessage
 from domain.job import JobState, NewJob, Profile
 from domain.run import RunState, WaitReason
 from domain.section import Stagger
@@ -126,8 +126,8 @@ def test_a_mail_batch_in_hand_or_put_off_is_due_within_an_hour(ahead: Desk) -> N
 
 def test_an_alert_is_raised_after_its_own_time_and_told_again_within_an_hour(ahead: Desk) -> None:
     alerts = Alerts(ahead.database, ("mail",))
-    open_breaker = Symptom("The breaker is open", "", "", timedelta(minutes=10))
-    full = Symptom("The disk is full", "", "")
+    open_breaker = AlertMessage("The breaker is open", "", "", timedelta(minutes=10))
+    full = AlertMessage("The disk is full", "", "")
     alerts.observe({"breakers/scraper": open_breaker, "disk/home": full}, ahead.clock.now())
     bulletin = alerts.claim(ahead.clock.now(), lease=LEASE)
     assert bulletin is not None

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domain.notice import Accepted, NoticeState
+from domain.notice import Accepted, NotificationState
 from store.deliveries import StoredNotice
 from store.outbox import MailBatch
 from tests.store.desk import ADA, GRACE, Desk
@@ -33,7 +33,7 @@ def _record(
     )
 
 
-def _state(desk: Desk) -> NoticeState:
+def _state(desk: Desk) -> NotificationState:
     (stored,) = desk.notices()
     return stored.state
 
@@ -43,7 +43,7 @@ def test_a_delivery_settles_the_notification_and_suppresses_nobody(desk: Desk) -
     now = desk.clock.advance(3)
     assert _record(desk, "delivered")
     (stored,) = desk.notices()
-    assert (stored.state, stored.settled_at, stored.reason) == (NoticeState.DELIVERED, now, None)
+    assert (stored.state, stored.settled_at, stored.reason) == (NotificationState.DELIVERED, now, None)
     assert desk.deliveries.suppression(ADA) is None
 
 
@@ -67,14 +67,14 @@ def test_a_suppression_without_a_reason_names_its_kind(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("kind", "state", "reason"),
     [
-        ("failed", NoticeState.DEAD, "the provider failed to send it: broken"),
-        ("suppressed", NoticeState.SUPPRESSED, "the provider sends nothing to the address: broken"),
-        ("soft_bounced", NoticeState.BOUNCED, "broken"),
-        ("delayed", NoticeState.SENT, None),
+        ("failed", NotificationState.DEAD, "the provider failed to send it: broken"),
+        ("suppressed", NotificationState.SUPPRESSED, "the provider sends nothing to the address: broken"),
+        ("soft_bounced", NotificationState.BOUNCED, "broken"),
+        ("delayed", NotificationState.SENT, None),
     ],
 )
 def test_what_the_provider_does_not_deliver_changes_the_state(
-    desk: Desk, kind: str, state: NoticeState, reason: str | None
+    desk: Desk, kind: str, state: NotificationState, reason: str | None
 ) -> None:
     _sent(desk)
     _record(desk, kind, reason="broken")
@@ -96,7 +96,7 @@ def test_what_the_provider_did_not_send_for_the_accounts_sake_is_sent_again(desk
     first = _sent(desk)
     _record(desk, "unsent", reason="reached_daily_quota")
     (waiting,) = desk.notices()
-    assert (waiting.state, waiting.sent_at) == (NoticeState.PENDING, None)
+    assert (waiting.state, waiting.sent_at) == (NotificationState.PENDING, None)
     assert desk.claim() is None
     desk.clock.advance(61)
     batch = desk.claim()
@@ -145,14 +145,14 @@ def _sent_with(desk: Desk, batch: MailBatch) -> StoredNotice:
 @pytest.mark.parametrize(
     ("kinds", "state"),
     [
-        (["delivered"], NoticeState.DELIVERED),
-        (["bounced", "delivered"], NoticeState.BOUNCED),
-        (["delivered", "complained"], NoticeState.COMPLAINED),
-        (["opened"], NoticeState.SENT),
+        (["delivered"], NotificationState.DELIVERED),
+        (["bounced", "delivered"], NotificationState.BOUNCED),
+        (["delivered", "complained"], NotificationState.COMPLAINED),
+        (["opened"], NotificationState.SENT),
     ],
 )
 def test_what_came_before_the_letter_was_known_to_have_left_settles_it_then(
-    desk: Desk, kinds: list[str], state: NoticeState
+    desk: Desk, kinds: list[str], state: NotificationState
 ) -> None:
     desk.watch()
     desk.show(0, 1)
@@ -164,11 +164,11 @@ def test_what_came_before_the_letter_was_known_to_have_left_settles_it_then(
     }
     for kind in kinds:
         assert desk.deliveries.record(f"evt-{kind}", kind, **early, now=desk.clock.advance(1))
-    assert _state(desk) is NoticeState.SENDING
+    assert _state(desk) is NotificationState.SENDING
     told_at = desk.clock.now()
     stored = _sent_with(desk, batch)
     assert (stored.state, stored.sent_at) == (state, desk.clock.now())
-    if state is not NoticeState.SENT:
+    if state is not NotificationState.SENT:
         assert stored.reason == "said so"
         assert stored.settled_at is not None
         assert stored.settled_at <= told_at
@@ -191,14 +191,14 @@ def test_rivals_that_settle_a_letter_and_tell_what_became_of_it_both_count(desk:
                 now=desk.clock.now(),
             ),
         )
-    assert {stored.state for stored in desk.notices()} == {NoticeState.DELIVERED}
+    assert {stored.state for stored in desk.notices()} == {NotificationState.DELIVERED}
 
 
 def test_an_event_of_another_letter_touches_no_notification(desk: Desk) -> None:
     _sent(desk)
     arguments = {"provider_id": "somebody-else", "address": GRACE, "reason": ""}
     assert desk.deliveries.record("evt-1", "bounced", **arguments, now=desk.clock.now())
-    assert _state(desk) is NoticeState.SENT
+    assert _state(desk) is NotificationState.SENT
     assert desk.deliveries.suppression(GRACE) == "bounced"
 
 
@@ -206,13 +206,13 @@ def test_an_event_without_address_or_letter_is_only_recorded(desk: Desk) -> None
     _sent(desk)
     nothing = {"provider_id": None, "address": None}
     assert desk.deliveries.record("evt-1", "bounced", **nothing, reason="", now=desk.clock.now())
-    assert _state(desk) is NoticeState.SENT
+    assert _state(desk) is NotificationState.SENT
 
 
 def test_an_event_of_an_unknown_kind_is_only_recorded(desk: Desk) -> None:
     _sent(desk)
     assert _record(desk, "opened")
-    assert _state(desk) is NoticeState.SENT
+    assert _state(desk) is NotificationState.SENT
     assert desk.deliveries.suppression(ADA) is None
 
 
@@ -251,7 +251,9 @@ def test_a_page_can_be_narrowed_to_a_watch_and_a_state(desk: Desk) -> None:
     desk.watches.end(ada.id, "unsubscribed", desk.clock.now())
     desk.send()
     (of_grace,), _ = desk.deliveries.page(watch_id=grace.id, state=None, before=None, limit=9)
-    (suppressed,), _ = desk.deliveries.page(watch_id=None, state=NoticeState.SUPPRESSED, before=None, limit=9)
+    (suppressed,), _ = desk.deliveries.page(
+        watch_id=None, state=NotificationState.SUPPRESSED, before=None, limit=9
+    )
     assert (of_grace.notice.email, suppressed.notice.email) == (GRACE, ADA)
-    none, cursor = desk.deliveries.page(watch_id=ada.id, state=NoticeState.SENT, before=None, limit=9)
+    none, cursor = desk.deliveries.page(watch_id=ada.id, state=NotificationState.SENT, before=None, limit=9)
     assert (none, cursor) == ([], None)

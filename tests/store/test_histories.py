@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
-from domain.history import SectionHistory, Span
+from domain.history import ObservedPeriod, SectionHistory
 from store.histories import Histories
 from store.moments import to_ms
 from store.schema import watches
@@ -40,7 +40,7 @@ def test_a_time_without_runs_is_blind(desk: Desk) -> None:
     desk.clock.advance(4 * HOUR_SECONDS)
     desk.show(0, 0, seconds=HOUR_SECONDS)
 
-    assert history(desk).blind == [Span(start + 3 * HOUR, start + 7 * HOUR)]
+    assert history(desk).blind == [ObservedPeriod(start + 3 * HOUR, start + 7 * HOUR)]
 
 
 def test_a_time_without_a_watch_is_blind_though_others_were_looked_at(desk: Desk) -> None:
@@ -54,7 +54,7 @@ def test_a_time_without_a_watch_is_blind_though_others_were_looked_at(desk: Desk
     desk.watch()
     desk.show(0, seconds=HOUR_SECONDS)
 
-    assert history(desk).blind == [Span(start + 2 * HOUR, start + 6 * HOUR)]
+    assert history(desk).blind == [ObservedPeriod(start + 2 * HOUR, start + 6 * HOUR)]
 
 
 def test_what_comes_later_than_the_end_is_left_out(desk: Desk) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Table, delete, func, insert, select, update
 from sqlalchemy.exc import DatabaseError
 
-from domain.credit import Balance, NotEnoughCreditsError, Purpose
+from domain.credit import Balance, EntryType, NotEnoughCreditsError
 from domain.errors import InvalidInputError, PermanentError
 from store.database import Database
 from store.ledger import CreditLedger
@@ -69,7 +69,7 @@ def test_a_credit_goes_from_available_to_held_to_spent(ledger: CreditLedger, dat
     ledger.capture(ADA, JOB, NOW)
     assert balance(ledger) == Balance(available=2, spent=1)
     purposes = [transfer.purpose for transfer in ledger.page(ADA, None, 10)[0]]
-    assert purposes == [Purpose.CAPTURE, Purpose.RESERVE, Purpose.GRANT]
+    assert purposes == [EntryType.CAPTURE, EntryType.RESERVE, EntryType.GRANT]
     require_even(database)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 from domain.errors import UnauthorisedError
-from domain.observation import Failure
+from domain.observation import CheckFailure
 from domain.run import RunState
 from domain.section import Stagger
 from store.departures import BatchState
@@ -79,7 +79,7 @@ def test_a_refusal_of_our_credentials_costs_a_section_no_attempt(desk: Desk) -> 
     desk.watch()
     _, (batch_id,) = desk.start([key()])
     for _ in range(10):
-        desk.settle(batch_id, Failure(key(), UnauthorisedError("401")))
+        desk.settle(batch_id, CheckFailure(key(), UnauthorisedError("401")))
     batch = desk.checks.pending(batch_id)
     assert batch is not None
     assert batch.pending == {key(): 0}

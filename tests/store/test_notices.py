@@ -9,15 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from domain.observation import UNASSIGNED
-from domain.watch import Kind
+from domain.watch import NotificationKind
 from store.database import Database
 from store.schema import sections
 from tests.store.desk import ADA, DETAILS, GRACE, Desk, key
 
 COOLDOWN = timedelta(seconds=600)
-PENDING, SENT, SUPPRESSED = NoticeState.PENDING, NoticeState.SENT, NoticeState.SUPPRESSED
+PENDING, SENT, SUPPRESSED = NotificationState.PENDING, NotificationState.SENT, NotificationState.SUPPRESSED
 
 
 @pytest.fixture
@@ -39,7 +39,11 @@ def test_a_notification_holds_what_was_seen_when_it_was_seen(desk: Desk) -> None
     (stored,) = desk.notices()
     notice = stored.notice
     assert (notice.watch_id, notice.email, notice.key) == (watch.id, ADA, key())
-    assert (notice.kind, notice.episode, notice.observed_at) == (Kind.SEAT_AVAILABLE, 1, opened_at)
+    assert (notice.kind, notice.episode, notice.observed_at) == (
+        NotificationKind.SEAT_AVAILABLE,
+        1,
+        opened_at,
+    )
     assert (notice.open_seats, notice.capacity, notice.instructor) == (2, 30, "Ada Lovelace")
     assert notice.details == DETAILS
     assert (stored.state, stored.created_at, stored.due_at) == (PENDING, opened_at, opened_at)

@@ -3,8 +3,8 @@ from __future__ import annotations
 from sqlalchemy import update
 
 from domain.errors import InvalidInputError
-from domain.notice import NoticeState
-from domain.watch import Kind, Watch
+from domain.notice import NotificationState
+from domain.watch import NotificationKind, Watch
 from store.audit import Audit
 from store.enrolment import Wish
 from store.refusals import ALL_MAIL, ONE_SECTION, OPTED_OUT
@@ -68,12 +68,12 @@ def test_allowing_all_mail_restores_the_watches_that_were_stopped_with_their_wis
     desk.opt_outs.stop_section(earlier.id, ADA, desk.clock.now())
     ended = desk.watch("12432")
     desk.watches.end(ended.id, "stopped by the operator", desk.clock.advance(1))
-    desk.watch("12430", kinds=(Kind.SEAT_AVAILABLE,), min_seats=3)
+    desk.watch("12430", kinds=(NotificationKind.SEAT_AVAILABLE,), min_seats=3)
     desk.opt_outs.stop_all(ADA, desk.clock.advance(1))
 
     assert desk.opt_outs.allow_all(ADA, desk.clock.advance(1)) == 1
     (restored,), _ = desk.watches.page(after=None, limit=99)
-    assert restored.watch == Watch(ADA, key("12430"), (Kind.SEAT_AVAILABLE,), 3)
+    assert restored.watch == Watch(ADA, key("12430"), (NotificationKind.SEAT_AVAILABLE,), 3)
     assert desk.opt_outs.allow_all(ADA, desk.clock.advance(1)) == 0
     assert desk.opt_outs.has_stopped_section(earlier.id, ADA)
 
@@ -123,7 +123,7 @@ def test_what_waits_for_a_person_who_opted_out_is_called_off(desk: Desk) -> None
     desk.opt_outs.stop_section(watch.id, ADA, desk.clock.now())
     assert desk.claim() is None
     assert [(stored.state, stored.reason) for stored in desk.notices()] == [
-        (NoticeState.SUPPRESSED, OPTED_OUT)
+        (NotificationState.SUPPRESSED, OPTED_OUT)
     ]
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from domain.notice import Accepted, NoticeState, Refused
+from domain.notice import Accepted, NotificationState, Rejected
 from domain.notification_policy import GONE_AGAIN, UNASSIGNED_AGAIN
 from domain.observation import UNASSIGNED
 from store.departures import BatchState
@@ -95,8 +95,8 @@ def test_a_sender_that_was_held_up_until_its_letters_went_back_must_not_hand_the
     with pytest.raises(LostBatchError):
         desk.outbox.hand_over(late, desk.clock.now(), lease=LEASE)
     with pytest.raises(LostBatchError):
-        desk.outbox.settle(late, [Refused("too late")], desk.clock.now())
-    assert desk.states() == [(1, NoticeState.SENT)]
+        desk.outbox.settle(late, [Rejected("too late")], desk.clock.now())
+    assert desk.states() == [(1, NotificationState.SENT)]
 
 
 def test_a_late_sender_does_not_meet_the_batch_that_followed_its_own(desk: Desk) -> None:
@@ -155,7 +155,7 @@ def _hand_over(desk: Desk, batch: MailBatch) -> None:
 
 
 def _refuse(desk: Desk, batch: MailBatch) -> None:
-    desk.outbox.settle(batch, [Refused("no such mailbox")], desk.clock.now())
+    desk.outbox.settle(batch, [Rejected("no such mailbox")], desk.clock.now())
 
 
 def _postpone(desk: Desk, batch: MailBatch) -> None:
@@ -194,7 +194,7 @@ def test_an_acceptance_is_written_though_the_claim_has_passed_to_another(desk: D
     desk.clock.advance(LEASE.total_seconds())
     following = desk.claimed()
     desk.outbox.settle(late, [Accepted("mail-1")], desk.clock.now())
-    assert desk.states() == [(1, NoticeState.SENT)]
+    assert desk.states() == [(1, NotificationState.SENT)]
     with pytest.raises(LostBatchError):
         desk.outbox.hand_over(following, desk.clock.now(), lease=LEASE)
 
@@ -206,7 +206,7 @@ def test_an_acceptance_that_is_heard_late_ends_the_doubt(desk: Desk) -> None:
     desk.outbox.bury(desk.claimed(), BatchState.UNKNOWN, "nobody can say", desk.clock.now())
     desk.outbox.settle(late, [Accepted("mail-1")], desk.clock.now())
     (stored,) = desk.notices()
-    assert (stored.state, stored.reason, stored.settled_at) == (NoticeState.SENT, None, None)
+    assert (stored.state, stored.reason, stored.settled_at) == (NotificationState.SENT, None, None)
     assert _batch_states(desk) == [BatchState.DONE]
 
 
@@ -234,10 +234,10 @@ def test_each_letter_is_settled_with_its_own_receipt(desk: Desk) -> None:
     _notify(desk, ADA, GRACE)
     batch = desk.attempted()
     now = desk.clock.advance(1)
-    desk.outbox.settle(batch, [Accepted("mail-1"), Refused("no such mailbox")], now)
+    desk.outbox.settle(batch, [Accepted("mail-1"), Rejected("no such mailbox")], now)
     sent, refused = desk.notices()
-    assert (sent.state, sent.provider_id, sent.sent_at) == (NoticeState.SENT, "mail-1", now)
-    assert (refused.state, refused.reason) == (NoticeState.DEAD, "no such mailbox")
+    assert (sent.state, sent.provider_id, sent.sent_at) == (NotificationState.SENT, "mail-1", now)
+    assert (refused.state, refused.reason) == (NotificationState.DEAD, "no such mailbox")
     assert refused.settled_at == now
     assert _batch_states(desk) == [BatchState.DONE]
 
@@ -249,7 +249,7 @@ def test_a_batch_is_settled_once(desk: Desk) -> None:
     before = desk.dump()
     now = desk.clock.advance(1)
     desk.outbox.settle(batch, [Accepted("again")], now)
-    desk.outbox.settle(batch, [Refused("again")], now)
+    desk.outbox.settle(batch, [Rejected("again")], now)
     _bury(desk, batch)
     for write in (_postpone, _drop):
         with pytest.raises(LostBatchError):
@@ -295,7 +295,7 @@ def test_a_buried_batch_is_dead_with_all_its_notifications(desk: Desk, state: Ba
     _notify(desk, ADA, GRACE)
     desk.outbox.bury(desk.attempted(), state, "nobody can say", desk.clock.now())
     assert {(stored.state, stored.reason) for stored in desk.notices()} == {
-        (NoticeState.DEAD, "nobody can say")
+        (NotificationState.DEAD, "nobody can say")
     }
     assert _batch_states(desk) == [state]
     assert desk.outbox.backlog() == Backlog(0, None, 2)
@@ -313,7 +313,7 @@ def test_a_dropped_notification_leaves_its_batch_and_the_others_stay(desk: Desk)
     again = desk.claimed()
     assert [notice.email for notice in again.notices] == [GRACE]
     assert again.letters == [letter(GRACE)]
-    assert [stored.state for stored in desk.notices()] == [NoticeState.DEAD, NoticeState.SENDING]
+    assert [stored.state for stored in desk.notices()] == [NotificationState.DEAD, NotificationState.SENDING]
 
 
 def test_who_opted_out_before_the_claim_gets_no_letter(desk: Desk) -> None:
@@ -322,7 +322,7 @@ def test_who_opted_out_before_the_claim_gets_no_letter(desk: Desk) -> None:
     desk.watches.end(ada.id, "unsubscribed", desk.clock.now())
     assert desk.send() == [GRACE]
     assert desk.notices()[0].reason == "the watch has ended (unsubscribed)"
-    assert desk.notices()[0].state is NoticeState.SUPPRESSED
+    assert desk.notices()[0].state is NotificationState.SUPPRESSED
 
 
 def test_who_bounced_before_the_claim_gets_no_letter(desk: Desk) -> None:
@@ -418,7 +418,7 @@ def test_the_backlog_counts_what_waits_and_what_is_under_way(desk: Desk) -> None
 
 
 def test_the_names_of_the_counts_are_those_of_the_states(desk: Desk) -> None:
-    assert list(desk.outbox.counts()) == [state.value for state in NoticeState]
+    assert list(desk.outbox.counts()) == [state.value for state in NotificationState]
 
 
 def test_what_waits_when_its_watch_is_paused_is_called_off(desk: Desk) -> None:
@@ -427,7 +427,7 @@ def test_what_waits_when_its_watch_is_paused_is_called_off(desk: Desk) -> None:
     desk.watches.pause(stored.id, desk.clock.now() + timedelta(hours=1))
     assert desk.send() == []
     (notice,) = desk.notices()
-    assert (notice.state, notice.reason) == (NoticeState.SUPPRESSED, "the watch is paused")
+    assert (notice.state, notice.reason) == (NotificationState.SUPPRESSED, "the watch is paused")
 
 
 def _reasons(desk: Desk) -> list[str | None]:
@@ -445,7 +445,7 @@ def test_of_two_openings_that_waited_the_newer_one_is_told(desk: Desk) -> None:
     desk.watch()
     desk.show(0, 2, 0, 1)
     assert desk.send() == [ADA]
-    assert desk.states() == [(1, NoticeState.SUPPRESSED), (2, NoticeState.SENT)]
+    assert desk.states() == [(1, NotificationState.SUPPRESSED), (2, NotificationState.SENT)]
 
 
 def test_an_opening_that_was_withdrawn_comes_back_with_enough_seats(desk: Desk) -> None:
@@ -483,7 +483,7 @@ def test_an_instructor_who_came_back_before_the_mail_left_is_told_once(desk: Des
     desk.watch()
     _teach(desk, UNASSIGNED, "Ada Lovelace", UNASSIGNED, "Ada Lovelace")
     assert desk.send() == [ADA]
-    assert desk.states() == [(1, NoticeState.SENT)]
+    assert desk.states() == [(1, NotificationState.SENT)]
 
 
 def test_what_was_frozen_and_not_handed_over_is_judged_again(desk: Desk) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from domain.job import JobState, NewJob, Profile
-from domain.payment import Checkout, Payment, PaymentEvent, Verdict
+from domain.payment import Checkout, Payment, PaymentDecision, PaymentEvent
 from store.database import Database
 from store.deliveries import Deliveries
 from store.job_runs import JobRuns
@@ -23,8 +23,8 @@ NOW = FakeClock().now()
 
 def test_an_event_is_recorded_once_with_its_job(database: Database) -> None:
     payments = Payments(database)
-    is_new, job_id = payments.record(EVENT, Verdict.TAKEN, NOW, job=JOB)
-    assert (is_new, payments.record(EVENT, Verdict.TAKEN, NOW, job=JOB)) == (True, (False, None))
+    is_new, job_id = payments.record(EVENT, PaymentDecision.TAKEN, NOW, job=JOB)
+    assert (is_new, payments.record(EVENT, PaymentDecision.TAKEN, NOW, job=JOB)) == (True, (False, None))
     assert job_id is not None
     assert payments.get("cs_1") == Payment("cs_1", "pi_1", job_id)
     assert [job.id for job in Jobs(database).page(None, 10)[0]] == [job_id]
@@ -32,29 +32,29 @@ def test_an_event_is_recorded_once_with_its_job(database: Database) -> None:
 
 def test_the_same_event_at_the_same_time_makes_one_job(database: Database) -> None:
     payments = Payments(database)
-    found = together(*[lambda: payments.record(EVENT, Verdict.TAKEN, NOW, job=JOB)] * 3)
+    found = together(*[lambda: payments.record(EVENT, PaymentDecision.TAKEN, NOW, job=JOB)] * 3)
     assert sorted(is_new for is_new, _ in found) == [False, False, True]
     assert len(Jobs(database).page(None, 10)[0]) == 1
 
 
 def test_two_events_of_one_session_make_one_job(database: Database) -> None:
     payments = Payments(database)
-    first = payments.record(EVENT, Verdict.TAKEN, NOW, job=JOB)
-    second = payments.record(replace(EVENT, id="evt_2"), Verdict.TAKEN, NOW, job=JOB)
+    first = payments.record(EVENT, PaymentDecision.TAKEN, NOW, job=JOB)
+    second = payments.record(replace(EVENT, id="evt_2"), PaymentDecision.TAKEN, NOW, job=JOB)
     assert (first[0], second) == (True, (True, None))
     assert len(Jobs(database).page(None, 10)[0]) == 1
 
 
 def test_an_event_without_a_job_is_recorded_and_no_payment(database: Database) -> None:
     payments = Payments(database)
-    assert payments.record(EVENT, Verdict.WAITS, NOW) == (True, None)
-    assert payments.record(EVENT, Verdict.WAITS, NOW) == (False, None)
+    assert payments.record(EVENT, PaymentDecision.WAITS, NOW) == (True, None)
+    assert payments.record(EVENT, PaymentDecision.WAITS, NOW) == (False, None)
     assert payments.get("cs_1") is None
 
 
 def test_the_first_trouble_stays(database: Database) -> None:
     payments, later = Payments(database), NOW + timedelta(hours=1)
-    payments.record(EVENT, Verdict.TAKEN, NOW, job=JOB)
+    payments.record(EVENT, PaymentDecision.TAKEN, NOW, job=JOB)
     for reason, moment in (("no history", NOW), ("another", later)):
         payments.note_trouble("cs_1", reason, moment)
     found = payments.get("cs_1")
@@ -64,7 +64,7 @@ def test_the_first_trouble_stays(database: Database) -> None:
 
 def test_troubles_are_told_for_a_time(database: Database) -> None:
     payments = Payments(database)
-    payments.record(EVENT, Verdict.REFUSED, NOW, job=JOB, trouble="no such term")
+    payments.record(EVENT, PaymentDecision.REFUSED, NOW, job=JOB, trouble="no such term")
     assert [each.trouble for each in payments.troubled_since(NOW)] == ["no such term"]
     assert payments.troubled_since(NOW + timedelta(seconds=1)) == []
 
@@ -84,7 +84,7 @@ def test_a_letter_that_is_lost_troubles_the_order_of_the_job_that_sent_it_for_a_
     database: Database, kind: str, reason: str, why: str | None
 ) -> None:
     payments, runs, deliveries = Payments(database), JobRuns(database), Deliveries(database)
-    payments.record(EVENT, Verdict.TAKEN, NOW, job=JOB)
+    payments.record(EVENT, PaymentDecision.TAKEN, NOW, job=JOB)
     retried, _ = Jobs(database).add(replace(JOB, given={"payment": "cs_1"}), NOW)
     hold = runs.begin(retried.id, "here", NOW)
     assert hold is not None

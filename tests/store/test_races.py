@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from domain.changes import MISSES_TO_RETIRE, SeatsRose
+from domain.changes import MISSES_TO_RETIRE, SeatsIncreased
 from domain.job import NewJob, Profile
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from domain.section import SectionKey
 from store import notices
 from store.database import Database
@@ -49,7 +49,7 @@ def test_an_opening_that_is_seen_while_another_is_collected_waits_for_the_cooldo
         desk.database, lambda held: _claim(desk, Outbox(held), at=left_at), lambda: desk.show(0, 1)
     )
     assert claimed is not None
-    assert desk.states() == [(1, NoticeState.SENDING), (2, NoticeState.PENDING)]
+    assert desk.states() == [(1, NotificationState.SENDING), (2, NotificationState.PENDING)]
     assert desk.notices()[1].due_at >= left_at + COOLDOWN
 
 
@@ -64,7 +64,10 @@ def test_two_senders_never_exceed_the_daily_cap(desk: Desk) -> None:
     )
     assert first is not None
     assert second is None
-    assert sorted(state for _, state in desk.states()) == [NoticeState.SENDING, NoticeState.SUPPRESSED]
+    assert sorted(state for _, state in desk.states()) == [
+        NotificationState.SENDING,
+        NotificationState.SUPPRESSED,
+    ]
 
 
 def test_a_stale_fence_starts_no_run_while_a_newer_one_does(desk: Desk) -> None:
@@ -156,7 +159,7 @@ def test_a_term_ends_while_a_check_of_it_writes_what_is_news(desk: Desk) -> None
         row_id, state = load(connection, [key()])[key()]
         ended = threads.submit(Terms(desk.database).end, ("scraper", "2261"), now)
         wait_until(lambda: is_any_blocked(desk.database), "the term did not wait")
-        assert notices.add(connection, [(row_id, state, SeatsRose(0, 1, 1))], now, timedelta(0)) == 1
+        assert notices.add(connection, [(row_id, state, SeatsIncreased(0, 1, 1))], now, timedelta(0)) == 1
     assert ended.result() == EndedTerm(1, 1)
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from domain.job import NewJob, Profile
-from domain.payment import Checkout, Payment, PaymentEvent, Refund, RefundState, Verdict
+from domain.payment import Checkout, Payment, PaymentDecision, PaymentEvent, Refund, RefundState
 from store.audit import Audit, Entry
 from store.database import Database
 from store.payments import Payments
@@ -31,7 +31,9 @@ PENDING, ACTION, DONE, FAILED, CANCELED = (
 @pytest.fixture
 def payments(database: Database) -> Payments:
     found = Payments(database)
-    found.record(PaymentEvent("evt_1", "checkout.session.completed", CHECKOUT), Verdict.TAKEN, NOW, job=JOB)
+    found.record(
+        PaymentEvent("evt_1", "checkout.session.completed", CHECKOUT), PaymentDecision.TAKEN, NOW, job=JOB
+    )
     return found
 
 
@@ -108,14 +110,14 @@ def test_a_part_that_somebody_gave_back_by_hand_is_no_refund_of_the_payment(
     database: Database, payments: Payments, told: Refund, found: tuple[str, RefundState] | None
 ) -> None:
     event = PaymentEvent("evt_2", "refund.created", refunded="pi_1", refund=told)
-    assert payments.record(event, Verdict.FOLLOWED, NOW) == (True, None)
+    assert payments.record(event, PaymentDecision.FOLLOWED, NOW) == (True, None)
     assert refund(payments) == found
 
 
 def test_the_same_event_about_a_refund_changes_nothing_more(database: Database, payments: Payments) -> None:
     event = PaymentEvent("evt_2", "refund.failed", refunded="pi_1", refund=Refund("re_1", FAILED, 900))
-    assert payments.record(event, Verdict.FOLLOWED, NOW) == (True, None)
-    assert payments.record(event, Verdict.FOLLOWED, NOW) == (False, None)
+    assert payments.record(event, PaymentDecision.FOLLOWED, NOW) == (True, None)
+    assert payments.record(event, PaymentDecision.FOLLOWED, NOW) == (False, None)
 
 
 def test_a_refund_is_asked_about_until_it_can_no_longer_fail(database: Database, payments: Payments) -> None:
@@ -151,7 +153,7 @@ def test_a_refund_that_failed_is_asked_about_until_somebody_has_seen_to_it(
 
 def test_a_refund_that_is_only_named_is_asked_about_at_once(database: Database, payments: Payments) -> None:
     event = PaymentEvent("evt_2", "charge.refunded", refunded="pi_1")
-    payments.record(event, Verdict.FOLLOWED, NOW)
+    payments.record(event, PaymentDecision.FOLLOWED, NOW)
     refunds = Refunds(database)
     (due,) = refunds.claim_due(NOW, 10)
     refunds.asked(due, NOW)

@@ -7,7 +7,7 @@ from sqlalchemy import update
 from domain.changes import MISSES_TO_RETIRE, SectionState
 from domain.observation import Missing, Outcome
 from domain.section import Stagger
-from domain.watch import Kind, Watch
+from domain.watch import NotificationKind, Watch
 from store.schema import sections
 from store.sections import RETIRED_AT_ONCE
 from tests.store.desk import ADA, GRACE, Desk, key
@@ -47,7 +47,7 @@ def test_a_section_that_is_missed_three_times_retires_and_its_watchers_are_told(
     _round(desk, "12430")
     assert (_state(desk).retired, _state(desk).open_seats) == (True, 1)
     told = [(stored.notice.email, stored.notice.kind, stored.notice.episode) for stored in desk.notices()]
-    assert told == [(ADA, Kind.SECTION_RETIRED, 1), (GRACE, Kind.SECTION_RETIRED, 1)]
+    assert told == [(ADA, NotificationKind.SECTION_RETIRED, 1), (GRACE, NotificationKind.SECTION_RETIRED, 1)]
     assert desk.runs.page(None, 1)[0][0].notifications == 2
 
 
@@ -153,7 +153,7 @@ def test_a_section_that_came_back_can_retire_again_and_is_told_again(desk: Desk)
     desk.watch("12430")
     _round(desk)
     _round(desk, "12430", times=MISSES_TO_RETIRE)
-    told = [each.notice for each in desk.notices() if each.notice.kind is Kind.SECTION_RETIRED]
+    told = [each.notice for each in desk.notices() if each.notice.kind is NotificationKind.SECTION_RETIRED]
     assert [each.episode for each in told] == [1, 2]
 
 
@@ -169,8 +169,8 @@ def test_a_section_that_somebody_else_asks_for_opens_for_its_watchers_when_it_is
     desk.watch("12430", GRACE)
     _round(desk)
     told = [(each.notice.email, each.notice.kind) for each in desk.notices()]
-    assert told[0] == (ADA, Kind.SECTION_RETIRED)
-    assert told[1:] == [(ADA, Kind.SEAT_AVAILABLE), (GRACE, Kind.SEAT_AVAILABLE)]
+    assert told[0] == (ADA, NotificationKind.SECTION_RETIRED)
+    assert told[1:] == [(ADA, NotificationKind.SEAT_AVAILABLE), (GRACE, NotificationKind.SEAT_AVAILABLE)]
 
 
 def _relist(desk: Desk, open_seats: int) -> None:
@@ -218,7 +218,7 @@ def test_a_retired_section_that_is_listed_again_with_seats_has_opened(desk: Desk
     _relist(desk, 4)
     assert (_state(desk).retired, _state(desk).open_seats, _state(desk).misses) == (False, 4, 0)
     told = [(each.notice.kind, each.notice.open_seats) for each in desk.notices()]
-    assert told == [(Kind.SECTION_RETIRED, 1), (Kind.SEAT_AVAILABLE, 4)]
+    assert told == [(NotificationKind.SECTION_RETIRED, 1), (NotificationKind.SEAT_AVAILABLE, 4)]
 
 
 def test_a_retired_section_that_is_listed_again_without_seats_is_checked_on(desk: Desk) -> None:
@@ -228,7 +228,10 @@ def test_a_retired_section_that_is_listed_again_without_seats_is_checked_on(desk
     assert len(desk.notices()) == 1
     assert key() in desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.now())
     _relist(desk, 1)
-    assert [each.notice.kind for each in desk.notices()] == [Kind.SECTION_RETIRED, Kind.SEAT_AVAILABLE]
+    assert [each.notice.kind for each in desk.notices()] == [
+        NotificationKind.SECTION_RETIRED,
+        NotificationKind.SEAT_AVAILABLE,
+    ]
 
 
 def test_a_term_that_is_gone_does_not_hide_what_another_has_cancelled(desk: Desk) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.history import Sighting
+from domain.history import HistoryEntry
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
 from store.sections import ensure, load
@@ -98,7 +98,7 @@ def test_the_history_holds_changes_newest_first_and_no_repetitions(desk: Desk) -
     start = desk.clock.now()
     desk.show(0, 0, 2, 2, None, 2, 0)
     assert desk.sections.history(key()) == [
-        Sighting(start + timedelta(seconds=second), seats, 30, None)
+        HistoryEntry(start + timedelta(seconds=second), seats, 30, None)
         for second, seats in ((7, 0), (3, 2), (1, 0))
     ]
 

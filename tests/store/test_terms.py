@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from domain.observation import Missing, Observation
 from domain.section import SectionKey
 from domain.term import OVER_AFTER
@@ -73,7 +73,7 @@ def test_what_an_ended_term_still_had_to_say_is_not_mailed(desk: Desk) -> None:
     Terms(desk.database).end(OLD, desk.clock.now())
     assert desk.send() == [ADA]
     states = sorted(stored.state for stored in desk.notices())
-    assert states == [NoticeState.SENT, NoticeState.SUPPRESSED]
+    assert states == [NotificationState.SENT, NotificationState.SUPPRESSED]
 
 
 def test_somebody_who_stopped_all_mail_is_not_told(desk: Desk) -> None:

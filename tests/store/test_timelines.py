@@ -5,7 +5,7 @@ from sqlalchemy import insert, select
 
 from domain.run import RunState
 from domain.section import Stagger
-from domain.watch import Kind
+from domain.watch import NotificationKind
 from store.database import Database
 from store.schema import notifications
 from store.timelines import Timelines
@@ -41,7 +41,7 @@ def test_all_that_was_told_is_known_however_much_it_is(desk: Desk, timelines: Ti
     assert first.notice.id not in {stored.notice.id for stored in timelines.notices(watches)}
     told = timelines.told(watches)
     assert len(told) == 501
-    assert (Kind.SEAT_AVAILABLE, first.notice.observed_at) in told
+    assert (NotificationKind.SEAT_AVAILABLE, first.notice.observed_at) in told
     assert timelines.told([]) == set()
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from domain.errors import InvalidInputError
-from domain.watch import ALL_KINDS, Kind, Watch
+from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
 from store.enrolment import Wish
 from tests.store.desk import ADA, ALAN, GRACE, Desk, key
 from tests.store.rivals import together
@@ -18,7 +18,7 @@ def _suppress(desk: Desk, email: str) -> None:
 
 
 def test_a_new_watch_comes_back_as_it_is_kept(desk: Desk) -> None:
-    watch = Watch(ADA, key(), (Kind.SEAT_AVAILABLE,), 2)
+    watch = Watch(ADA, key(), (NotificationKind.SEAT_AVAILABLE,), 2)
     stored, is_new = desk.watches.add(watch, desk.clock.now())
     assert is_new
     assert stored.watch == watch
@@ -36,25 +36,27 @@ def test_a_watch_comes_with_what_is_known_of_its_section(desk: Desk) -> None:
 def test_the_same_watch_again_is_the_living_one_with_its_new_wishes(desk: Desk) -> None:
     first = desk.watch()
     desk.clock.advance(60)
-    again, is_new = desk.watches.add(Watch(ADA, key(), (Kind.SEAT_AVAILABLE,), 3), desk.clock.now())
+    again, is_new = desk.watches.add(
+        Watch(ADA, key(), (NotificationKind.SEAT_AVAILABLE,), 3), desk.clock.now()
+    )
     assert not is_new
     assert (again.id, again.created_at) == (first.id, first.created_at)
-    assert (again.watch.kinds, again.watch.min_seats) == ((Kind.SEAT_AVAILABLE,), 3)
+    assert (again.watch.kinds, again.watch.min_seats) == ((NotificationKind.SEAT_AVAILABLE,), 3)
 
 
 def test_what_a_wish_does_not_say_stays_as_it_was(desk: Desk) -> None:
-    desk.watch(kinds=(Kind.SEAT_AVAILABLE,), min_seats=3)
+    desk.watch(kinds=(NotificationKind.SEAT_AVAILABLE,), min_seats=3)
     kept, is_new = desk.watches.add(Wish(ADA, key()), desk.clock.now())
     assert not is_new
-    assert (kept.watch.kinds, kept.watch.min_seats) == ((Kind.SEAT_AVAILABLE,), 3)
+    assert (kept.watch.kinds, kept.watch.min_seats) == ((NotificationKind.SEAT_AVAILABLE,), 3)
     changed, _ = desk.watches.add(Wish(ADA, key(), min_seats=5), desk.clock.now())
-    assert (changed.watch.kinds, changed.watch.min_seats) == ((Kind.SEAT_AVAILABLE,), 5)
+    assert (changed.watch.kinds, changed.watch.min_seats) == ((NotificationKind.SEAT_AVAILABLE,), 5)
 
 
 def test_what_a_new_wish_does_not_say_takes_the_default(desk: Desk) -> None:
     stored, is_new = desk.watches.add(Wish(ADA, key()), desk.clock.now())
     assert is_new
-    assert stored.watch == Watch(ADA, key(), ALL_KINDS, 1)
+    assert stored.watch == Watch(ADA, key(), ALL_NOTIFICATION_KINDS, 1)
 
 
 def test_another_person_or_section_is_another_watch(desk: Desk) -> None:

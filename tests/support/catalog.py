@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from domain.errors import RollcallError
-from domain.observation import Details, Failure, Missing, Observation, Outcome, instructor, seats
+from domain.observation import CheckFailure, Details, Missing, Observation, Outcome, instructor, seats
 from domain.ports import Clock
 from domain.section import SectionKey
 
@@ -50,7 +50,7 @@ class Catalog:
 
     def _outcome(self, key: SectionKey) -> Outcome:
         if key in self.errors:
-            return Failure(key, self.errors[key])
+            return CheckFailure(key, self.errors[key])
         now, row = self.clock.now(), self.rows.get(key)
         if row is None:
             return Missing(key, now)

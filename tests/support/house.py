@@ -19,11 +19,11 @@ from actors.deliver import MAIL
 from actors.reconcile import reconcile
 from actors.services import JobPorts, Operator, Services
 from actors.triggers import trigger_run
-from domain.notice import NoticeState
+from domain.notice import NotificationState
 from domain.ports import Mailer
 from domain.run import Run
 from domain.section import SectionKey, Stagger
-from domain.watch import ALL_KINDS, Kind, Watch
+from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
 from mail.letters import Renderer
 from mail.links import Links
 from operations.room import ControlRoom
@@ -76,7 +76,7 @@ class House:
         self,
         number: str = "12430",
         email: str = "ada@example.edu",
-        kinds: tuple[Kind, ...] = ALL_KINDS,
+        kinds: tuple[NotificationKind, ...] = ALL_NOTIFICATION_KINDS,
         min_seats: int = 1,
     ) -> StoredWatch:
         watch = Watch(email, self.catalog.key(number), kinds, min_seats)
@@ -111,7 +111,7 @@ class House:
     def key(self, number: str = "12430") -> SectionKey:
         return self.catalog.key(number)
 
-    def states(self) -> list[tuple[str, int, NoticeState]]:
+    def states(self) -> list[tuple[str, int, NotificationState]]:
         """Every notification's kind, episode and state, oldest first."""
         page, _ = self.services.store.deliveries.page(watch_id=None, state=None, before=None, limit=1000)
         return [(stored.notice.kind.value, stored.notice.episode, stored.state) for stored in reversed(page)]

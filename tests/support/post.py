@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from domain.notice import Accepted, Letter, Receipt
+from domain.notice import Accepted, DeliveryResult, OutboundMessage
 from domain.ports import unconditionally
 
 
@@ -22,19 +22,19 @@ class Post:
     batch_size: int = 100
     is_idempotent: bool = True
     longest_send_seconds: float = 60.0
-    sent: list[Letter] = field(default_factory=list)
+    sent: list[OutboundMessage] = field(default_factory=list)
     troubles: deque[Exception | None] = field(default_factory=deque)
     accepts_in_trouble: bool = False
-    keys: dict[str, list[Receipt]] = field(default_factory=dict)
+    keys: dict[str, list[DeliveryResult]] = field(default_factory=dict)
     calls: int = 0
     after_send: Callable[[], object] = unconditionally
 
     def send(
         self,
-        letters: Sequence[Letter],
+        letters: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
-    ) -> list[Receipt]:
+    ) -> list[DeliveryResult]:
         self.calls += 1
         before_handover()
         trouble = self.troubles.popleft() if self.troubles else None
@@ -45,7 +45,7 @@ class Post:
             raise trouble
         return receipts
 
-    def _accept(self, letters: Sequence[Letter], key: str) -> list[Receipt]:
+    def _accept(self, letters: Sequence[OutboundMessage], key: str) -> list[DeliveryResult]:
         if key not in self.keys or not self.is_idempotent:
             self.keys[key] = [Accepted(f"{key}-{i}") for i in range(len(letters))]
             self.sent += letters

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.job import JobRecord, NewJob, Profile
-from domain.payment import Checkout, Payment, PaymentEvent, Refund, RefundState, Verdict
+from domain.payment import Checkout, Payment, PaymentDecision, PaymentEvent, Refund, RefundState
 from domain.ports import Mailer
 from mail.report import ReportLetter
 from resilience.breaker import CircuitBreaker
@@ -119,7 +119,7 @@ class Shop:
         checkout = Checkout("cs_1", is_paid=True, payment="pi_1")
         event = PaymentEvent("evt_1", "checkout.session.completed", checkout)
         new = NewJob(kind, Profile.REALTIME, given)
-        _, job_id = self.payments.record(event, Verdict.TAKEN, self.desk.clock.now(), job=new)
+        _, job_id = self.payments.record(event, PaymentDecision.TAKEN, self.desk.clock.now(), job=new)
         return self.look(str(job_id))
 
     def look(self, job_id: str) -> JobRecord:

@@ -19,7 +19,7 @@ from domain.errors import (
     UpstreamError,
 )
 from domain.job import JobState, NewJob, Profile
-from domain.notice import Attachment, Letter
+from domain.notice import Attachment, OutboundMessage
 from domain.payment import Refund, RefundState
 from mail.resend_api import Resend
 from reports.pdf import LocalPrinter
@@ -297,7 +297,9 @@ def test_a_letter_that_another_release_wrote_and_sent_is_delivered_and_not_paid_
     job = shop.order()
     with ResendStandIn() as resend:
         shop.mailer = Resend(resend.api_key, shop.desk.clock, resend.url)
-        earlier = Letter("r@example.edu", "ada@example.edu", "Your report", "in other words", "<p>", {})
+        earlier = OutboundMessage(
+            "r@example.edu", "ada@example.edu", "Your report", "in other words", "<p>", {}
+        )
         earlier = replace(earlier, attachments=(Attachment("report.pdf", "application/pdf", PDF),))
         shop.mailer.send([earlier], f"report-{job.id}-deliver")
         ended = shop.carry_out(job)

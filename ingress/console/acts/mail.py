@@ -7,7 +7,7 @@ from typing import Annotated
 
 from domain.errors import RejectedError
 from domain.notice import Accepted
-from domain.watch import Kind
+from domain.watch import NotificationKind
 from ingress.console.actions import Action
 from ingress.console.plan import Plan, Question
 from ingress.console.selection import length
@@ -19,7 +19,7 @@ from operations.room import ControlRoom
 from store.dead_mail import DeadMail
 
 _AT_ONCE, _PER_SECOND = 1000, 100.0
-_KINDS = tuple((kind.value, kind.value.replace("_", " ")) for kind in Kind)
+_KINDS = tuple((kind.value, kind.value.replace("_", " ")) for kind in NotificationKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class SendForm:
     """To whom, and which letter; without an address it is asked for."""
 
     to: Annotated[str, text] = ""
-    kind: Annotated[Kind, one_of(Kind)] = Kind.SEAT_AVAILABLE
+    kind: Annotated[NotificationKind, one_of(NotificationKind)] = NotificationKind.SEAT_AVAILABLE
 
 
 @dataclass(frozen=True, slots=True)

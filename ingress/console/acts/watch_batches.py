@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from domain.words import moment
+from domain.words import format_time
 from ingress.console.actions import Action
 from ingress.console.acts.watches import LENGTHS
 from ingress.console.plan import Plan, Question
@@ -33,7 +33,7 @@ def _plan_pause(room: ControlRoom, form: PauseForm) -> Plan:
 def _pause(room: ControlRoom, form: PauseForm, by: str) -> str:
     length = duration(form.length)
     done = watches.pause_all(room.services, form.filter, length, by)
-    until = moment(room.services.clock.now() + length)
+    until = format_time(room.services.clock.now() + length)
     return f"{plural(done, 'watch is', 'watches are')} paused until {until}."
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from domain.changes import SectionState
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
-from domain.watch import MAX_SEATS, Kind
+from domain.watch import MAX_SEATS, NotificationKind
 from ingress import fields
 from ingress.console.actions import Action
 from ingress.console.plan import Plan, Question
@@ -39,13 +39,13 @@ class AddForm:
     source: Annotated[str, fields.source]
     term: Annotated[str, fields.term]
     section: Annotated[str, fields.section]
-    kind: Annotated[str, one_of((_ALL, *Kind))] = _ALL
+    kind: Annotated[str, one_of((_ALL, *NotificationKind))] = _ALL
     min_seats: Annotated[int, digits(1, MAX_SEATS)] = 1
 
     @property
     def wish(self) -> Wish:
         """As a watch."""
-        kinds = tuple(Kind) if self.kind == _ALL else (Kind(self.kind),)
+        kinds = tuple(NotificationKind) if self.kind == _ALL else (NotificationKind(self.kind),)
         key = SectionKey(self.source, self.term, self.section)
         return Wish(self.email, key, kinds, self.min_seats)
 

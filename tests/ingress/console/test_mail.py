@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from domain.errors import RejectedError, UpstreamError
-from domain.notice import Letter, Receipt, Refused
+from domain.notice import DeliveryResult, OutboundMessage, Rejected
 from domain.ports import unconditionally
 from tests.ingress.console.visitor import said, visitor, words
 from tests.ingress.site import Site, Stage
@@ -28,11 +28,11 @@ class Refusing:
 
     def send(
         self,
-        letters: Sequence[Letter],
+        letters: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
-    ) -> list[Receipt]:
-        return [Refused("no such domain") for _ in letters]
+    ) -> list[DeliveryResult]:
+        return [Rejected("no such domain") for _ in letters]
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from domain.history import Sighting
+from domain.history import HistoryEntry
 from ingress.console.seats import SeatsChart, seats_chart
 
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
@@ -11,7 +11,7 @@ NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 def chart(*counts: int | None) -> SeatsChart | None:
     """Of one sighting an hour, the oldest first, the last an hour ago."""
     oldest = NOW - timedelta(hours=len(counts))
-    seen = [Sighting(oldest + timedelta(hours=at), n, 30, None) for at, n in enumerate(counts)]
+    seen = [HistoryEntry(oldest + timedelta(hours=at), n, 30, None) for at, n in enumerate(counts)]
     return seats_chart(seen[::-1], NOW)
 
 

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from domain.alert import Symptom
+from domain.alert import AlertMessage
 from domain.check import UNREADABLE
 from ingress.console.signposts import signpost
 from ingress.runbook import chapters
@@ -29,6 +29,6 @@ def test_every_condition_has_a_page_that_shows_it_and_a_chapter_that_helps(
 
 
 def test_an_alert_on_the_first_page_leads_to_what_to_do(site: Site, guest: httpx.Client) -> None:
-    full = Symptom("The disk is nearly full", "1 MiB is free.", "df -h")
+    full = AlertMessage("The disk is nearly full", "1 MiB is free.", "df -h")
     site.house.services.store.alerts.observe({"disk/home": full}, site.house.clock.now())
     assert '<a href="/runbook/disk-nearly-full"' in guest.get("/console/").text

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.alert import Symptom
+from domain.alert import AlertMessage
 from domain.check import Severity, alerts, worst
 from domain.payment import Payment, PaymentTroubles, Refund, RefundState
 from domain.run import Run, RunState
@@ -23,7 +23,7 @@ from store.sections import UnknownSections
 from tests.observability.checks.states import CLOSED, GIB, HEARD, HOUR, MINUTE, NOW, TIMES, WELL
 
 
-def holding(**changes: Any) -> dict[str, Symptom]:
+def holding(**changes: Any) -> dict[str, AlertMessage]:
     """The alert rules that hold where all is well but for `changes`."""
     found = alerts(findings(replace(WELL, **changes)))
     return {name: symptom for name, symptom in found.items() if symptom is not None}

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from domain.history import Sighting
+from domain.history import HistoryEntry
 from domain.section import SectionKey
 from operations.timeline.happenings import sightings
 
 KEY = SectionKey("scraper", "2261", "12430")
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-HISTORY = [Sighting(NOW, 1, 30, None), Sighting(NOW - HOUR, 0, 30, None)]
+HISTORY = [HistoryEntry(NOW, 1, 30, None), HistoryEntry(NOW - HOUR, 0, 30, None)]
 
 
 def test_the_oldest_sighting_of_a_whole_history_is_the_first() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from domain.errors import InvalidInputError
 from domain.run import RunState
-from domain.watch import Kind
+from domain.watch import NotificationKind
 from operations import sources, watches
 from operations.runs import trigger
 from operations.timeline import views
@@ -66,13 +66,13 @@ def test_a_watch_is_followed_from_seen_to_bounced(rollcall: House) -> None:
 @pytest.mark.parametrize(
     ("kinds", "min_seats", "counts", "why"),
     [
-        ((Kind.SECTION_RETIRED,), 1, (0, 1), "it does not want seat_available"),
-        (tuple(Kind), 3, (0, 2), "it waits for 3 seats"),
-        (tuple(Kind), 1, (1, 2), "seats enough were open before"),
+        ((NotificationKind.SECTION_RETIRED,), 1, (0, 1), "it does not want seat_available"),
+        (tuple(NotificationKind), 3, (0, 2), "it waits for 3 seats"),
+        (tuple(NotificationKind), 1, (1, 2), "seats enough were open before"),
     ],
 )
 def test_why_nothing_was_told_is_said(
-    rollcall: House, kinds: tuple[Kind, ...], min_seats: int, counts: tuple[int, int], why: str
+    rollcall: House, kinds: tuple[NotificationKind, ...], min_seats: int, counts: tuple[int, int], why: str
 ) -> None:
     stored = rollcall.watch(kinds=kinds, min_seats=min_seats)
     see(rollcall, *counts)

@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.errors import InvalidInputError
 from domain.job import NewJob, Profile
-from domain.payment import Checkout, PaymentEvent, Refund, RefundState, Verdict
+from domain.payment import Checkout, PaymentDecision, PaymentEvent, Refund, RefundState
 from store.database import Database
 from store.payments import Payments
 from store.refunds import Refunds
@@ -23,7 +23,7 @@ def paid(run: Command, home: Path) -> None:
     assert run("payment", "ls").stdout == "there is no such payment\n"
     database, now = Database(sqlite_url(home)), datetime.now(UTC)
     event = PaymentEvent("evt_1", "checkout.session.completed", CHECKOUT)
-    Payments(database).record(event, Verdict.TAKEN, now, job=NewJob("report", Profile.REALTIME, {}))
+    Payments(database).record(event, PaymentDecision.TAKEN, now, job=NewJob("report", Profile.REALTIME, {}))
     Refunds(database).note("cs_1", Refund("re_1", RefundState.FAILED, reason="declined"), now)
     database.close()
 
