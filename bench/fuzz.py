@@ -17,7 +17,7 @@ from bench.programs import Programs, end_on_sigterm
 from bench.report import Report, show
 from bench.stack import Stack, temporary_home
 from bench.valkey import Valkey
-from mail.links import Links
+from mail.links import UnsubscribeLinks
 from tests.ingress.fuzzer import Fuzzed, Keys, fuzz
 
 
@@ -52,7 +52,7 @@ def _serve(programs: Programs, home: Path) -> tuple[str, Keys]:
     stack.wait_until_ready("web")
     stack.start("worker")
     programs.wait_for("worker", f"{stack.url}/health")  # without a worker it is rightly a 503
-    link = Links(stack.url, signing).stop_everything("ada@example.edu")
+    link = UnsubscribeLinks(stack.url, signing).stop_everything("ada@example.edu")
     token = parse_qs(urlsplit(link).query)["token"][0]
     return stack.url, Keys(cron, api, token)
 

@@ -25,7 +25,7 @@ from domain.watch import Watch
 from resilience.obituary import CAUSE
 from rollcall.demo import STUDENTS
 from rollcall.embedded import redis_url
-from sources.campus import TERM, Campus
+from sources.campus import TERM, DemoCampus
 from tests.support import browser as browsers
 from tests.support.browser import PHONE, Scheme
 from tests.support.house import House, house, sqlite_url
@@ -101,10 +101,10 @@ def _move_to_campus(past: House) -> None:
     past.services = replace(
         past.services,
         publish=publish,
-        sources={Campus.name: Campus(past.clock)},
-        breakers={Campus.name: breakers[past.catalog.name], MAIL: breakers[MAIL]},
+        sources={DemoCampus.name: DemoCampus(past.clock)},
+        breakers={DemoCampus.name: breakers[past.catalog.name], MAIL: breakers[MAIL]},
     )
-    wanted = [Watch(STUDENTS[i % len(STUDENTS)], key) for i, key in enumerate(Campus.sections())]
+    wanted = [Watch(STUDENTS[i % len(STUDENTS)], key) for i, key in enumerate(DemoCampus.sections())]
     past.services.store.watches.add_all(wanted, past.clock.now())
 
 

@@ -22,7 +22,7 @@ from domain.errors import (
     UpstreamTimeoutError,
 )
 from domain.words import one_line
-from generation.picture import Picture, picture_of
+from generation.picture import Image, detect_image
 
 _REFUSALS: dict[int, type[RollcallError]] = {
     400: RejectedError,
@@ -38,7 +38,7 @@ _BAD_KEY = "API_KEY_INVALID"  # comes with status 400
 _DELAY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 
 
-def document_of(body: bytes) -> dict[str, Any]:
+def request_body(body: bytes) -> dict[str, Any]:
     """The JSON object that `body` holds. Raises: MalformedResponseError."""
     try:
         found = json.loads(body)
@@ -49,7 +49,7 @@ def document_of(body: bytes) -> dict[str, Any]:
     return found
 
 
-def picture_in(answer: dict[str, Any]) -> Picture:
+def image_from_response(answer: dict[str, Any]) -> Image:
     """The first picture of `answer`.
 
     Raises: RejectedError, with Gemini's reason, when it made none; MalformedResponseError.
@@ -66,7 +66,7 @@ def picture_in(answer: dict[str, Any]) -> Picture:
     raise _without_picture(candidate, parts)
 
 
-def failure_of(status: int, answer: dict[str, Any]) -> RollcallError:
+def error_from_response(status: int, answer: dict[str, Any]) -> RollcallError:
     """The failure that an answer with another status than 200 stands for."""
     error = _member(answer, "error")
     told = f"Gemini: {status} {one_line(str(error.get('message', '')))}".rstrip()
@@ -90,9 +90,9 @@ def _without_picture(candidate: dict[str, Any], parts: list[dict[str, Any]]) -> 
     return RejectedError(f"Gemini made no picture, but wrote: {said}" if said else "Gemini made no picture")
 
 
-def _decoded(data: str) -> Picture:
+def _decoded(data: str) -> Image:
     try:
-        return picture_of(base64.b64decode(data, validate=True))
+        return detect_image(base64.b64decode(data, validate=True))
     except (binascii.Error, ValueError, RejectedError) as error:
         raise MalformedResponseError("Gemini's picture cannot be read") from error
 

@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from domain.errors import MalformedResponseError
-from generation.answer import document_of, failure_of, picture_in
-from generation.picture import Picture
-from outbound.service import Service, longest_call_seconds
+from generation.answer import error_from_response, image_from_response, request_body
+from generation.picture import Image
+from outbound.service import HttpClient, longest_call_seconds
 
 API_URL = "https://generativelanguage.googleapis.com"
 _OK = 200
@@ -33,7 +33,7 @@ class Gemini:
     api_url: str | None = None
     timeout_seconds: float = _TIMEOUT_SECONDS
 
-    def __call__(self, prompt: str, asset: Picture | None = None) -> Picture:
+    def __call__(self, prompt: str, asset: Image | None = None) -> Image:
         """The picture that `prompt` asks for, made from `asset` where there is one.
 
         Raises: TransientError, PermanentError, with a reason for people.
@@ -44,19 +44,19 @@ class Gemini:
             {"x-goog-api-key": self.api_key},
         )
         if status == _OK:
-            return picture_in(document_of(body))
+            return image_from_response(request_body(body))
         try:
-            answer = document_of(body)
+            answer = request_body(body)
         except MalformedResponseError:
             answer = {}  # a proxy's page: the status says enough
-        raise failure_of(status, answer)
+        raise error_from_response(status, answer)
 
     @cached_property
-    def _service(self) -> Service:
-        return Service("Gemini", self.timeout_seconds, max_mib=32)
+    def _service(self) -> HttpClient:
+        return HttpClient("Gemini", self.timeout_seconds, max_mib=32)
 
 
-def _request(prompt: str, asset: Picture | None) -> dict[str, Any]:
+def _request(prompt: str, asset: Image | None) -> dict[str, Any]:
     parts: list[dict[str, Any]] = [{"text": prompt}]
     if asset is not None:
         data = base64.b64encode(asset.content).decode()

@@ -12,19 +12,19 @@ EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Image:
     """A picture of one of the types in `EXTENSIONS`."""
 
     content: bytes
     content_type: str
 
 
-def picture_of(content: bytes) -> Picture:
+def detect_image(content: bytes) -> Image:
     """The picture that `content` is. Raises: RejectedError when it is none that we know."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
-        return Picture(content, "image/png")
+        return Image(content, "image/png")
     if content.startswith(b"\xff\xd8\xff"):
-        return Picture(content, "image/jpeg")
+        return Image(content, "image/jpeg")
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return Picture(content, "image/webp")
+        return Image(content, "image/webp")
     raise RejectedError("it is no PNG, JPEG or WebP picture")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from actors.services import Services
 from domain.errors import InvalidInputError
 from domain.ports import Storage
-from mail.links import Links
+from mail.links import UnsubscribeLinks
 from mail.webhooks import ResendEvents
 from observability.health import HealthReport
 from operations.room import ControlRoom
@@ -35,7 +35,7 @@ class Surfaces:
     services: Services
     storage: Storage
     room: ControlRoom
-    links: Links
+    links: UnsubscribeLinks
     events: ResendEvents | None
     payment_events: StripeEvents | None
     cron_secret: str = field(repr=False)

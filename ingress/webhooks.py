@@ -18,7 +18,7 @@ from ingress.forms import unread
 from ingress.manual import Answer, Manual
 from ingress.problems import ProblemError
 from ingress.shapes import ref
-from mail.webhooks import MailEvent, ResendEvents
+from mail.webhooks import DeliveryEvent, ResendEvents
 from observability.families import MAILS
 from observability.outcomes import REPORTED
 from store.pauses import ROLLCALL
@@ -68,7 +68,7 @@ def _events(call: Call[bytes]) -> ResendEvents:
     return call.surfaces.events
 
 
-def _event(events: ResendEvents, call: Call[bytes]) -> MailEvent:
+def _event(events: ResendEvents, call: Call[bytes]) -> DeliveryEvent:
     try:
         return events.read(call.body, call.headers)
     except UnauthorisedError as error:

@@ -16,8 +16,8 @@ from domain.errors import InvalidInputError
 from domain.notice import Notification, OutboundMessage
 from domain.section import SectionKey
 from domain.words import one_line
-from mail.links import Links
-from mail.wording import word
+from mail.links import UnsubscribeLinks
+from mail.wording import content_for
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -40,7 +40,7 @@ class Renderer:
     """
 
     sender: str
-    links: Links
+    links: UnsubscribeLinks
     enrol_url: str | None = None
     zone: tzinfo = UTC
 
@@ -55,7 +55,7 @@ class Renderer:
 
     def render(self, notice: Notification, now: datetime) -> OutboundMessage:
         """The letter that tells `notice`, written `now`, with the headers that `OutboundMessage` promises."""
-        wording = word(notice, now, self.zone)
+        wording = content_for(notice, now, self.zone)
         facts = {
             "wording": wording,
             "section": one_line(notice.key.number),

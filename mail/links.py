@@ -53,7 +53,7 @@ Claim = StopWatch | StopEverything | AllowWatch | AllowEverything
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class UnsubscribeLinks:
     """Makes and reads unsubscribe links under `public_url`.
 
     Shape: a token is base64url of `{version}{purpose}{watch id}:{address}` and its HMAC-SHA256, which covers

@@ -33,7 +33,7 @@ class _Policy(EmailPolicy):
 _POLICY = _Policy(linesep=_CRLF)
 
 
-def message(letter: OutboundMessage, date: datetime) -> EmailMessage:
+def to_mime(letter: OutboundMessage, date: datetime) -> EmailMessage:
     """`letter` dated `date`, text before HTML before attachments; equal arguments give equal bytes."""
     mime = EmailMessage(policy=_POLICY)
     mime["From"], mime["To"], mime["Subject"] = letter.sender, letter.to, letter.subject

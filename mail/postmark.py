@@ -19,7 +19,7 @@ from domain.errors import (
 )
 from domain.notice import DeliveryResult, OutboundMessage
 from domain.ports import unconditionally
-from mail.postmark_wire import failure, mail_of, receipt_of
+from mail.postmark_wire import delivery_result, failure, request_json
 
 if TYPE_CHECKING:
     import requests
@@ -84,9 +84,9 @@ class Postmark:
             raise failure(status, answer) or UpstreamError(f"Postmark answered {status}")
 
     def _send(self, letter: OutboundMessage, before_handover: Callable[[], None]) -> DeliveryResult:
-        body = json.dumps(mail_of(letter)).encode()
+        body = json.dumps(request_json(letter)).encode()
         before_handover()
-        return receipt_of(*self._ask("POST", "/email", body))
+        return delivery_result(*self._ask("POST", "/email", body))
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, dict[str, Any]]:
         import requests  # noqa: PLC0415 - heavy

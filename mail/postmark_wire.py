@@ -40,7 +40,7 @@ _ABOUT_SENDER = re.compile(
 _ACCOUNT_STATUSES = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 
 
-def mail_of(letter: OutboundMessage) -> dict[str, Any]:
+def request_json(letter: OutboundMessage) -> dict[str, Any]:
     """The request that sends `letter`."""
     headers = letter.headers | {"X-PM-KeepID": "true"}  # our Message-ID stays
     return {
@@ -62,7 +62,7 @@ def mail_of(letter: OutboundMessage) -> dict[str, Any]:
     }
 
 
-def receipt_of(status: int, answer: dict[str, Any]) -> DeliveryResult:
+def delivery_result(status: int, answer: dict[str, Any]) -> DeliveryResult:
     """What became of the letter. Raises: RollcallError when the answer is not about the letter."""
     code = answer.get("ErrorCode")
     if status == HTTPStatus.OK and code == 0 and answer.get("MessageID"):

@@ -14,7 +14,7 @@ from pathlib import Path
 from domain.errors import TransientError
 from domain.notice import Accepted, DeliveryResult, OutboundMessage
 from domain.ports import Clock, unconditionally
-from mail.mime import message
+from mail.mime import to_mime
 
 _MARK_LENGTH = 16
 _EVENT = re.compile(r"(?P<kind>\w+);.*\bsection=(?P<section>[\w-]+)")
@@ -84,7 +84,7 @@ class Preview:
         name = _file_name(letter, now, mark)
         descriptor, unfinished = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
         with os.fdopen(descriptor, "wb") as file:
-            file.write(message(letter, now).as_bytes())
+            file.write(to_mime(letter, now).as_bytes())
         Path(unfinished).replace(self.folder / name)
         return name
 

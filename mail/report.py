@@ -15,7 +15,7 @@ _INK, _SOFT, _MARK = "#14201b", "#55635d", "#0b6b4f"
 
 
 @dataclass(frozen=True, slots=True)
-class ReportLetter:
+class ReportMessage:
     """Writes from `sender`; the same report makes the same letter, so that a retry carries the same bytes."""
 
     sender: str

@@ -14,7 +14,7 @@ from domain.errors import AccountRefusedError, MalformedResponseError, RejectedE
 from domain.notice import Accepted, DeliveryResult, OutboundMessage, Rejected
 from domain.ports import Clock, unconditionally
 from mail.resend_replies import TOO_MANY, failure, is_about_sender
-from mail.turns import Turns
+from mail.turns import RateLimiterPort
 
 if TYPE_CHECKING:
     from resend import Batch, Emails
@@ -39,7 +39,7 @@ class Resend:
     api_key: str = field(repr=False)
     clock: Clock
     api_url: str | None = None
-    turns: Turns | None = None
+    turns: RateLimiterPort | None = None
     timeout_seconds: float = 20.0
 
     @property
@@ -111,9 +111,9 @@ class Resend:
 
     @cached_property
     def _client(self) -> HTTPClient:
-        from mail.resend_http import KeepAlive  # noqa: PLC0415 - heavy
+        from mail.resend_http import ResendHttpClient  # noqa: PLC0415 - heavy
 
-        return KeepAlive(self.timeout_seconds, self._heed)
+        return ResendHttpClient(self.timeout_seconds, self._heed)
 
     def _translate(self, error: ResendError) -> RollcallError:
         # Our client raises domain errors; the SDK wraps them, and anything else that went wrong on the way.

@@ -16,7 +16,7 @@ from mail.resend_api import CONNECT_SECONDS
 _FAILED = 400
 
 
-class KeepAlive(HTTPClient):
+class ResendHttpClient(HTTPClient):
     """The SDK's HTTP client on one kept connection, with a limit on every wait.
 
     Unlike the SDK's own, it tells a connection never made from an answer that was lost, and takes nothing

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from domain.errors import MalformedResponseError, UnauthorisedError, UpstreamError
-from mail.resend_http import KeepAlive
+from mail.resend_http import ResendHttpClient
 
 API_URL = "https://api.resend.com"
 _MAY_ONLY_SEND = "restricted_api_key"
@@ -23,7 +23,7 @@ def sending_domains(api_key: str, api_url: str | None, timeout_seconds: float) -
     """
     headers = {"Authorization": f"Bearer {api_key}", "User-Agent": "rollcall"}
     url = f"{(api_url or API_URL).rstrip('/')}/domains"
-    body, status, _ = KeepAlive(timeout_seconds).request("GET", url, headers)
+    body, status, _ = ResendHttpClient(timeout_seconds).request("GET", url, headers)
     answer = _document(body)
     if answer.get("name") == _MAY_ONLY_SEND:
         return None

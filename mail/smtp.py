@@ -22,7 +22,7 @@ from domain.errors import (
 )
 from domain.notice import Accepted, DeliveryResult, OutboundMessage, Rejected
 from domain.ports import Clock, unconditionally
-from mail.mime import message
+from mail.mime import to_mime
 from mail.smtp_replies import Stage, refusal
 
 _PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
@@ -108,7 +108,7 @@ class Smtp:
     def _send(self, letter: OutboundMessage, before_handover: Callable[[], None]) -> DeliveryResult:
         if not letter.to.isascii():
             return Rejected("the address has letters that plain SMTP cannot carry")
-        body = message(letter, self.clock.now()).as_bytes()
+        body = to_mime(letter, self.clock.now()).as_bytes()
         try:
             with self._conversation() as server:
                 _address(server, parseaddr(letter.sender)[1], letter.to, len(body))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Turns(Protocol):
+class RateLimiterPort(Protocol):
     """Spaces the requests of every process to one provider."""
 
     def wait(self) -> None:

@@ -24,7 +24,7 @@ from domain.ports import Clock
 TOLERANCE_SECONDS = 300
 _SECONDS = re.compile(r"[0-9]{1,12}")
 
-EventKind = Literal[
+DeliveryEventKind = Literal[
     "sent",
     "delivered",
     "delayed",
@@ -36,7 +36,7 @@ EventKind = Literal[
     "suppressed",
     "other",
 ]
-_KINDS: dict[str, EventKind] = {
+_KINDS: dict[str, DeliveryEventKind] = {
     "email.sent": "sent",
     "email.delivered": "delivered",
     "email.delivery_delayed": "delayed",
@@ -61,7 +61,7 @@ _OF_THE_ADDRESS = re.compile(r"recipient|mailbox|invalid.?(?:to|address)", re.IG
 
 
 @dataclass(frozen=True, slots=True)
-class MailEvent:
+class DeliveryEvent:
     """One thing that happened to a letter.
 
     Shape: `id` is the delivery's, the same when it is replayed; `provider_id` is that of `Accepted`. Both it
@@ -72,7 +72,7 @@ class MailEvent:
     """
 
     id: str
-    kind: EventKind
+    kind: DeliveryEventKind
     provider_id: str
     address: str
     reason: str
@@ -95,7 +95,7 @@ class ResendEvents:
         if not self._key():
             raise InvalidInputError({"secret": "must be the signing secret, such as whsec_…"})
 
-    def read(self, body: bytes, headers: Mapping[str, str]) -> MailEvent:
+    def read(self, body: bytes, headers: Mapping[str, str]) -> DeliveryEvent:
         """The event in `body`, once its signature holds; `headers` in any case.
 
         Raises: UnauthorisedError when it is forged, or more than five minutes off; InvalidInputError, naming
@@ -141,11 +141,11 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return parsed
 
 
-def _event(event_id: str, event: dict[str, Any]) -> MailEvent:
+def _event(event_id: str, event: dict[str, Any]) -> DeliveryEvent:
     at = _moment(_text(event, "created_at"))
     kind = _KINDS.get(_text(event, "type"), "other")
     if kind == "other":
-        return MailEvent(event_id, kind, "", "", "", at)
+        return DeliveryEvent(event_id, kind, "", "", "", at)
     data = event.get("data")
     if not isinstance(data, dict):
         raise InvalidInputError({"data": "must be an object"})
@@ -155,16 +155,16 @@ def _event(event_id: str, event: dict[str, Any]) -> MailEvent:
     reason = str(told.get("message") or told.get("reason") or "")
     if kind == "failed":
         kind = _failure(reason)
-    return MailEvent(event_id, kind, _text(data, "email_id", "data."), _address(data), reason, at)
+    return DeliveryEvent(event_id, kind, _text(data, "email_id", "data."), _address(data), reason, at)
 
 
-def _failure(reason: str) -> EventKind:
+def _failure(reason: str) -> DeliveryEventKind:
     if _OF_THE_ADDRESS.search(reason):
         return "bounced"
     return "unsent" if _OF_THE_ACCOUNT.search(reason) else "failed"
 
 
-def _told(kind: EventKind, data: dict[str, Any]) -> dict[str, Any]:
+def _told(kind: DeliveryEventKind, data: dict[str, Any]) -> dict[str, Any]:
     told = data.get("bounce" if kind == "bounced" else kind)
     return told if isinstance(told, dict) else {}
 

@@ -16,7 +16,7 @@ _TWO_HOURS_MINUTES = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class MessageContent:
     """The sentences of one letter.
 
     Shape: `subject` and `preheader` are single lines; `facts` are (label, value) with no empty value;
@@ -32,7 +32,7 @@ class Wording:
     action: str
 
 
-def word(notice: Notification, now: datetime, zone: tzinfo = UTC) -> Wording:
+def content_for(notice: Notification, now: datetime, zone: tzinfo = UTC) -> MessageContent:
     """The wording for `notice`, written `now` with times in `zone`: an old observation says how old it is.
 
     Whatever the catalog wrote comes out as short, plain lines.
@@ -49,11 +49,11 @@ def word(notice: Notification, now: datetime, zone: tzinfo = UTC) -> Wording:
             return _section_retired(notice, seen)
 
 
-def _seat_available(notice: Notification, seen: str) -> Wording:
+def _seat_available(notice: Notification, seen: str) -> MessageContent:
     seats = notice.open_seats
     several = seats is not None and seats > 1
     headline = f"{seats} seats are open" if several else "A seat is open"
-    return Wording(
+    return MessageContent(
         subject=f"{headline}: {_name(notice)}",
         headline=headline,
         lead=f"{_name(notice)} had {_room(notice)} when we looked.",
@@ -65,9 +65,9 @@ def _seat_available(notice: Notification, seen: str) -> Wording:
     )
 
 
-def _instructor_assigned(notice: Notification, seen: str) -> Wording:
+def _instructor_assigned(notice: Notification, seen: str) -> MessageContent:
     person = one_line(notice.instructor or "", _TITLE_LIMIT)
-    return Wording(
+    return MessageContent(
         subject=f"{f'Now taught by {person}' if person else 'Instructor assigned'}: {_name(notice)}",
         headline=f"Now taught by {person}" if person else "An instructor is assigned",
         lead=f"{_name(notice)} had no named instructor. "
@@ -79,8 +79,8 @@ def _instructor_assigned(notice: Notification, seen: str) -> Wording:
     )
 
 
-def _section_retired(notice: Notification, seen: str) -> Wording:
-    return Wording(
+def _section_retired(notice: Notification, seen: str) -> MessageContent:
+    return MessageContent(
         subject=f"No longer listed: {_name(notice)}",
         headline="No longer listed",
         lead=f"{_name(notice)} has disappeared from the catalog. "
@@ -102,10 +102,10 @@ def _age(age: timedelta) -> str:
     return f" ({minutes // 60} hours before this mail was written)"
 
 
-def _term_ended(notice: Notification) -> Wording:
+def _term_ended(notice: Notification) -> MessageContent:
     term, count = one_line(notice.key.term, _COURSE_LIMIT), notice.ended_watches
     ended = "Your watch on it has ended" if count == 1 else f"Your {count} watches on it have ended"
-    return Wording(
+    return MessageContent(
         subject=f"Term {term} has ended",
         headline=f"Term {term} has ended",
         lead=f"The catalog no longer lists the term {term}. {ended}.",

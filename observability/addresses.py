@@ -63,7 +63,7 @@ _GIVEN_OUT = ip_network("2000::/3")  # of IPv6; the rest is special or unassigne
 _PORTS = {"http": 80, "https": 443}
 
 
-def public_address(url: str) -> tuple[str, int]:
+def resolve_public_address(url: str) -> tuple[str, int]:
     """An address, and the port, of the host in `url`.
 
     Raises: RejectedError when any of its addresses is not public; UnreachableError when it has none.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from domain.ports import Clock
 from observability import outcall
-from observability.addresses import public_address
+from observability.addresses import resolve_public_address
 
 ID, TIMESTAMP, SIGNATURE = "Rollcall-Id", "Rollcall-Timestamp", "Rollcall-Signature"
 
@@ -30,7 +30,7 @@ class JobWebhook:
             TIMESTAMP: str(at_seconds),
             SIGNATURE: f"v1={signature(self.secret, at_seconds, content)}",
         }
-        connect_to = None if self.allows_private else public_address(url)
+        connect_to = None if self.allows_private else resolve_public_address(url)
         outcall.post(url, content, self.timeout_seconds, headers=headers, connect_to=connect_to)
 
 

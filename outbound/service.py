@@ -24,7 +24,7 @@ def longest_call_seconds(timeout_seconds: float) -> float:
 
 
 @dataclass(frozen=True)
-class Service:
+class HttpClient:
     """The service that people know as `name`; it has `timeout_seconds` for its whole answer.
 
     A call ends within `longest_call_seconds(timeout_seconds)`.

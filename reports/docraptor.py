@@ -16,7 +16,7 @@ from domain.errors import (
     UnauthorisedError,
     UpstreamError,
 )
-from outbound.service import Service, longest_call_seconds
+from outbound.service import HttpClient, longest_call_seconds
 
 API_URL = "https://api.docraptor.com"
 _MARK = b"%PDF-"
@@ -56,8 +56,8 @@ class DocRaptor:
         return content
 
     @cached_property
-    def _service(self) -> Service:
-        return Service("DocRaptor", self.timeout_seconds, max_mib=20)
+    def _service(self) -> HttpClient:
+        return HttpClient("DocRaptor", self.timeout_seconds, max_mib=20)
 
 
 def _refusal(status: int, told: str) -> RollcallError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.watch import Watch
 from rollcall.wiring import System
-from sources.campus import Campus
+from sources.campus import DemoCampus
 
 STUDENTS = ("ada@example.edu", "grace@example.edu", "alan@example.edu")
 
@@ -14,5 +14,5 @@ def seed(system: System) -> None:
     watches = system.services.store.watches
     if not system.is_demo or watches.any():
         return
-    wanted = [Watch(STUDENTS[i % len(STUDENTS)], key) for i, key in enumerate(Campus.sections())]
+    wanted = [Watch(STUDENTS[i % len(STUDENTS)], key) for i, key in enumerate(DemoCampus.sections())]
     watches.add_all(wanted, system.services.clock.now())

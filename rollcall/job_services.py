@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from generation.gemini import Gemini
-from mail.report import ReportLetter
+from mail.report import ReportMessage
 from payments.refunds import StripeRefunds
 from reports.docraptor import DocRaptor
 from reports.pdf import LocalPrinter
@@ -42,7 +42,7 @@ def report_ports(system: System) -> ReportPorts:
         deliveries=services.store.deliveries,
         printer=printer,
         printer_breaker=breaker,
-        letters=ReportLetter(settings.notification_from_email),
+        letters=ReportMessage(settings.notification_from_email),
         mailer=services.mailer,
     )
 

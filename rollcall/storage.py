@@ -16,9 +16,9 @@ def storage_of(settings: Settings) -> Storage:
     if folder is not None:
         return Folder(folder)
     parts = urlsplit(settings.storage_url or "")
-    from storage.bucket import Access, Bucket  # noqa: PLC0415 - 15 MB that a folder does without
+    from storage.bucket import Bucket, BucketCredentials  # noqa: PLC0415 - 15 MB that a folder does without
 
-    access = Access(
+    access = BucketCredentials(
         endpoint=settings.storage_endpoint_url,
         region=settings.storage_region,
         key_id=settings.storage_access_key_id,

@@ -21,7 +21,7 @@ from domain.errors import UnreachableError
 from domain.ports import Mailer, Source
 from generation import gemini
 from mail.letters import Renderer
-from mail.links import Links
+from mail.links import UnsubscribeLinks
 from observability.counting import Counting, TransitionCount
 from observability.tally import Tally
 from payments import refunds
@@ -45,7 +45,7 @@ from rollcall.pulse import Pulse
 from rollcall.redaction import Redactor
 from rollcall.settings import Settings
 from scheduling.timetable import Timetable
-from sources.campus import Campus
+from sources.campus import DemoCampus
 from sources.scraper import PATIENCE_SECONDS, Scraper
 from store.alerts import Alerts
 from store.audit import Audit
@@ -93,7 +93,7 @@ class System:
     redis: redis.Redis
     broker: Broker
     services: Services
-    links: Links
+    links: UnsubscribeLinks
     timetable: Timetable
     heartbeats: Heartbeats
     pulse: Pulse
@@ -116,7 +116,9 @@ def build(settings: Settings) -> System:
     client = redis_client(settings)
     tally, slots = Tally(), Slots()
     broker = brokers.build(settings, client, observers=(Counting(tally), slots))
-    links = Links(settings.base_url, known(settings.unsubscribe_secret), settings.previous_unsubscribe_secret)
+    links = UnsubscribeLinks(
+        settings.base_url, known(settings.unsubscribe_secret), settings.previous_unsubscribe_secret
+    )
     timetable = Timetable(even=settings.check_even_cron, odd=settings.check_odd_cron)
     heartbeats = Heartbeats(client, HEARTBEAT_TTL_SECONDS)
     services = _services(settings, database, client, broker, links=links, timetable=timetable, tally=tally)
@@ -159,7 +161,7 @@ def _services(  # noqa: PLR0913 - what the services and the system share
     client: redis.Redis,
     broker: Broker,
     *,
-    links: Links,
+    links: UnsubscribeLinks,
     timetable: Timetable,
     tally: Tally,
 ) -> Services:
@@ -265,7 +267,7 @@ def _upstreams(settings: Settings) -> dict[str, float]:
 
 def _sources(settings: Settings, client: redis.Redis, clock: SystemClock) -> dict[str, Source]:
     if settings.scraper_url is None:
-        return {Campus.name: Campus(clock)}
+        return {DemoCampus.name: DemoCampus(clock)}
     rate = settings.scraper_requests_per_minute
     scraper = Scraper(
         url=settings.scraper_url,

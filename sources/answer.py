@@ -9,7 +9,7 @@ MAX_BODY_BYTES: Final = 1 << 20
 
 
 @dataclass(slots=True)
-class Answer:
+class HttpResponse:
     """One HTTP answer; `flaw` tells why `body` is not all of it, None when it is.
 
     Shape: `location` is where a redirect leads, None when the answer is none. `took_seconds` is from the

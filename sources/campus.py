@@ -63,7 +63,7 @@ def _class(index: int) -> _Class:
 _CLASSES = {str(_FIRST_NUMBER + _NUMBER_STEP * index): _class(index) for index in range(3 * len(_COURSES))}
 
 
-class Campus:
+class DemoCampus:
     """`domain.ports.Source` of the demo: needs no network, no key and no state."""
 
     name = "campus"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Pace(Protocol):
+class Reservation(Protocol):
     """Reserved slots: request `i` of the batch starts `start_in_seconds + i * interval_seconds` from now."""
 
     @property
@@ -20,7 +20,7 @@ class Pace(Protocol):
 class Pacer(Protocol):
     """Hands out slots for the whole fleet. Neither call raises: one that lost its store has a fallback."""
 
-    def reserve(self, n: int, *, patience_seconds: float) -> Pace:
+    def reserve(self, n: int, *, patience_seconds: float) -> Reservation:
         """The slots of the next `n` requests; none is spent when the first is more than that away."""
 
     def hold(self, seconds: float) -> None:

@@ -12,12 +12,12 @@ from domain.errors import InvalidInputError, RateLimitedError
 from domain.observation import CheckFailure, Outcome
 from domain.ports import Clock
 from domain.section import SectionKey
-from sources.pacing import Pace, Pacer
+from sources.pacing import Pacer, Reservation
 from sources.scraper_answer import Parser
-from sources.slots import Slots
+from sources.slots import ConcurrencyLimiter
 
 if TYPE_CHECKING:
-    from sources.wire import Wire
+    from sources.wire import HttpPool
 
 PATIENCE_SECONDS = 20
 _VISIBLE = re.compile(r"[!-~]+")
@@ -52,9 +52,9 @@ class Scraper:
         self._clock = clock
         self._timeout_seconds = timeout_seconds
         self._max_concurrency = max_concurrency
-        self._slots = Slots(max_concurrency)
+        self._slots = ConcurrencyLimiter(max_concurrency)
         self._parser = Parser(token)
-        self._idle: list[Wire[SectionKey]] = []
+        self._idle: list[HttpPool[SectionKey]] = []
         self._chunk_size = chunk_size
         self._pacer = pacer
 
@@ -86,14 +86,14 @@ class Scraper:
             while True:
                 self._idle.pop().close()
 
-    def _exchange(self, keys: Sequence[SectionKey], pace: Pace | None) -> list[Outcome]:
+    def _exchange(self, keys: Sequence[SectionKey], pace: Reservation | None) -> list[Outcome]:
         # Web and CLI processes make a Scraper too, and never observe: they need not pay for libcurl.
-        from sources.scraper_batch import Batch  # noqa: PLC0415
+        from sources.scraper_batch import ScrapeBatch  # noqa: PLC0415
 
         wire = self._wire()
         try:
             hold = self._pacer.hold if self._pacer else lambda _seconds: None
-            batch = Batch(wire, self._slots, parser=self._parser, clock=self._clock, hold=hold)
+            batch = ScrapeBatch(wire, self._slots, parser=self._parser, clock=self._clock, hold=hold)
             outcomes = batch.run(keys, pace)
         except BaseException:
             wire.close()
@@ -103,14 +103,14 @@ class Scraper:
             self.close()
         return outcomes
 
-    def _wire(self) -> Wire[SectionKey]:
+    def _wire(self) -> HttpPool[SectionKey]:
         """The wire that was used last, for its connections are the freshest; or a new one."""
-        from sources.wire import Wire  # noqa: PLC0415
+        from sources.wire import HttpPool  # noqa: PLC0415
 
         try:
             return self._idle.pop()
         except IndexError:
-            return Wire(
+            return HttpPool(
                 self._endpoint,
                 self._token,
                 timeout_seconds=self._timeout_seconds,

@@ -20,7 +20,7 @@ from domain.errors import (
 )
 from domain.observation import CheckFailure, Missing, Outcome
 from domain.section import SectionKey
-from sources.answer import Answer
+from sources.answer import HttpResponse
 from sources.foreign import quote, retry_after_seconds
 from sources.scraper_fields import observation
 
@@ -39,7 +39,7 @@ class Parser:
     def __init__(self, secret: str) -> None:
         self._secret = secret
 
-    def outcome(self, key: SectionKey, answer: Answer, observed_at: datetime) -> Outcome:
+    def outcome(self, key: SectionKey, answer: HttpResponse, observed_at: datetime) -> Outcome:
         """What `answer` says of `key`; an answer that says nothing is a `CheckFailure` with the reason."""
         if answer.status == HTTPStatus.NOT_FOUND:
             return Missing(key, observed_at, answer.took_seconds)
@@ -50,7 +50,7 @@ class Parser:
         except RollcallError as error:
             return CheckFailure(key, error)
 
-    def _refuse(self, answer: Answer, now: datetime) -> NoReturn:
+    def _refuse(self, answer: HttpResponse, now: datetime) -> NoReturn:
         status, reason = answer.status, self._reason(answer)
         after = retry_after_seconds(answer.retry_after, now)
         if status in _DENIALS:
@@ -63,13 +63,13 @@ class Parser:
             raise RejectedError(reason)
         raise UpstreamError(reason, retry_after_seconds=after)
 
-    def _reason(self, answer: Answer) -> str:
+    def _reason(self, answer: HttpResponse) -> str:
         if answer.location is not None:
             return f"HTTP {answer.status}: a redirect to {self._quote(answer.location)}, not followed"
         text = self._start(answer)
         return f"HTTP {answer.status}: {text}" if text else f"HTTP {answer.status}"
 
-    def _data(self, answer: Answer) -> dict[str, Any]:
+    def _data(self, answer: HttpResponse) -> dict[str, Any]:
         document = self._document(answer)
         success = document.get("success")
         if success is False:
@@ -83,7 +83,7 @@ class Parser:
             raise MalformedResponseError("data: must be an object")
         return data
 
-    def _document(self, answer: Answer) -> dict[str, Any]:
+    def _document(self, answer: HttpResponse) -> dict[str, Any]:
         if answer.flaw is not None:
             raise MalformedResponseError(answer.flaw)
         try:
@@ -94,7 +94,7 @@ class Parser:
             raise MalformedResponseError("the answer is not a JSON object")
         return document
 
-    def _start(self, answer: Answer) -> str:
+    def _start(self, answer: HttpResponse) -> str:
         return self._quote(answer.body[:_QUOTED_BYTES].decode(errors="replace"))
 
     def _quote(self, text: str) -> str:

@@ -10,11 +10,11 @@ from domain.errors import RateLimitedError, RollcallError
 from domain.observation import CheckFailure, Outcome
 from domain.ports import Clock
 from domain.section import SectionKey
-from sources.answer import Answer
-from sources.pacing import Pace
+from sources.answer import HttpResponse
+from sources.pacing import Reservation
 from sources.scraper_answer import DEFAULT_RETRY_AFTER_SECONDS, LONGEST_HOLD_SECONDS, Parser
-from sources.slots import Slots
-from sources.wire import Wire
+from sources.slots import ConcurrencyLimiter
+from sources.wire import HttpPool
 
 # An exception raised asynchronously in a thread, as Dramatiq interrupts its workers, arrives only between
 # two bytecodes: a thread that waits must come back to Python this often.
@@ -23,7 +23,7 @@ _INTERRUPTIBLE_SECONDS = 0.2
 _STARVED_SECONDS = 0.005
 
 
-class Batch:
+class ScrapeBatch:
     """Asks about sections as soon as pace and `slots` allow; calls `hold` once when told to slow down.
 
     It is run once, by the thread that has `wire`.
@@ -31,8 +31,8 @@ class Batch:
 
     def __init__(
         self,
-        wire: Wire[SectionKey],
-        slots: Slots,
+        wire: HttpPool[SectionKey],
+        slots: ConcurrencyLimiter,
         *,
         parser: Parser,
         clock: Clock,
@@ -51,7 +51,7 @@ class Batch:
         self._is_held = False
         self._starts_at = self._interval_seconds = 0.0
 
-    def run(self, keys: Sequence[SectionKey], pace: Pace | None) -> list[Outcome]:
+    def run(self, keys: Sequence[SectionKey], pace: Reservation | None) -> list[Outcome]:
         """One outcome a key, in the order in which they came; request i waits for slot i of `pace`.
 
         Once the service has asked for fewer requests, the rest of the batch fails in the same way unasked.
@@ -106,7 +106,7 @@ class Batch:
             if isinstance(outcome, CheckFailure) and isinstance(outcome.error, RateLimitedError):
                 self._slow_down(outcome.error)
 
-    def _outcome(self, key: SectionKey, answer: Answer | RollcallError) -> Outcome:
+    def _outcome(self, key: SectionKey, answer: HttpResponse | RollcallError) -> Outcome:
         if isinstance(answer, RollcallError):
             return CheckFailure(key, answer)
         return self._parser.outcome(key, answer, self._clock.now())

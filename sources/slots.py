@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Lock, get_ident
 
 
-class Slots:
+class ConcurrencyLimiter:
     """At most `limit` slots are held, over all threads; each thread says how many it wants in total.
 
     What a thread holds is one number under its name, not a balance of takes and returns: an interrupt

@@ -10,15 +10,15 @@ from typing import Generic, TypeVar
 import pycurl
 
 from domain.errors import RollcallError
-from sources.answer import Answer
-from sources.wire_call import Call
+from sources.answer import HttpResponse
+from sources.wire_call import PooledRequest
 
 _NO_SOCKET_SECONDS = 0.001
 
 Tag = TypeVar("Tag")
 
 
-class Wire(Generic[Tag]):
+class HttpPool(Generic[Tag]):
     """Posts JSON to one endpoint; each request bears a tag of the caller's.
 
     Any thread may use it, but only one at a time. A request has `timeout_seconds` from `post` to its last
@@ -32,15 +32,19 @@ class Wire(Generic[Tag]):
         self._timeout_seconds = timeout_seconds
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, max_connections)
-        self._idle: list[Call] = []
-        self._flying: dict[pycurl.Curl, tuple[Tag, Call]] = {}
+        self._idle: list[PooledRequest] = []
+        self._flying: dict[pycurl.Curl, tuple[Tag, PooledRequest]] = {}
 
     def __len__(self) -> int:
         return len(self._flying)
 
     def post(self, tag: Tag, question: bytes) -> None:
         """Begin to send `question`; `read` brings its answer."""
-        call = self._idle.pop() if self._idle else Call(self._endpoint, self._token, self._timeout_seconds)
+        call = (
+            self._idle.pop()
+            if self._idle
+            else PooledRequest(self._endpoint, self._token, self._timeout_seconds)
+        )
         call.ask(question)
         self._flying[call.curl] = (tag, call)
         self._multi.add_handle(call.curl)
@@ -55,7 +59,7 @@ class Wire(Generic[Tag]):
             time.sleep(_NO_SOCKET_SECONDS)
         self._multi.perform()
 
-    def read(self) -> Iterator[tuple[Tag, Answer | RollcallError]]:
+    def read(self) -> Iterator[tuple[Tag, HttpResponse | RollcallError]]:
         """Each request that has ended since the last `read`, with what came of it."""
         _, succeeded, failed = self._multi.info_read()
         for curl in succeeded:
@@ -73,7 +77,7 @@ class Wire(Generic[Tag]):
         self._flying.clear()
         self._multi.close()
 
-    def _land(self, curl: pycurl.Curl) -> tuple[Tag, Call]:
+    def _land(self, curl: pycurl.Curl) -> tuple[Tag, PooledRequest]:
         self._multi.remove_handle(curl)
         tag, call = self._flying.pop(curl)
         self._idle.append(call)

@@ -8,7 +8,7 @@ from io import BytesIO
 import pycurl
 
 from domain.errors import MalformedResponseError, RollcallError, UnreachableError, UpstreamTimeoutError
-from sources.answer import Answer
+from sources.answer import HttpResponse
 from sources.foreign import quote
 from sources.wire_options import options
 
@@ -18,7 +18,7 @@ _TOO_LARGE_HEADERS = 100
 _NOT_HTTP = frozenset({pycurl.E_UNSUPPORTED_PROTOCOL, _WEIRD_REPLY, _TOO_LARGE_HEADERS})
 
 
-class Call:
+class PooledRequest:
     """Posts JSON to `endpoint`, once at a time; what it quotes in errors never shows `token`.
 
     Every buffer is written by C code alone: libcurl would swallow an interrupt that is raised in a callback.
@@ -41,13 +41,13 @@ class Call:
             buffer.truncate()
         self.curl.setopt(pycurl.POSTFIELDS, question)
 
-    def success(self) -> Answer | RollcallError:
+    def success(self) -> HttpResponse | RollcallError:
         """The whole answer; libcurl takes one that ended within its headers for whole too."""
         if self._has_head():
             return self._answer()
         return UnreachableError("no connection: it ended within the headers of the answer")
 
-    def failure(self, code: int, message: str) -> Answer | RollcallError:
+    def failure(self, code: int, message: str) -> HttpResponse | RollcallError:
         """What it means that libcurl gave up with `code`: part of an answer, or why there is none.
 
         Source: https://curl.se/libcurl/c/libcurl-errors.html
@@ -63,13 +63,13 @@ class Call:
             return _caused(MalformedResponseError(f"the answer is not HTTP: {said}"), code, message)
         return _caused(UnreachableError(f"no connection: {said}"), code, message)
 
-    def _answer(self, flaw: str | None = None) -> Answer:
+    def _answer(self, flaw: str | None = None) -> HttpResponse:
         status, body = self.curl.getinfo(pycurl.RESPONSE_CODE), self._body.getvalue()
         took_seconds = self.curl.getinfo(pycurl.TOTAL_TIME)
         if status == HTTPStatus.OK:  # the common answer, whose headers nobody reads
-            return Answer(status, body, flaw, took_seconds=took_seconds)
+            return HttpResponse(status, body, flaw, took_seconds=took_seconds)
         location = (self._header(b"location") or "nowhere") if status in _REDIRECTS else None
-        return Answer(status, body, flaw, self._header(b"retry-after"), location, took_seconds)
+        return HttpResponse(status, body, flaw, self._header(b"retry-after"), location, took_seconds)
 
     def _has_head(self) -> bool:
         """Whether the headers of the last answer, not only of interim ones (1xx), are complete."""

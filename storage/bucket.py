@@ -13,14 +13,14 @@ from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, 
 from obstore.store import S3Store
 
 from domain.errors import StorageWriteError, TransientError, UnauthorisedError
-from storage.keys import checked, checked_prefix
+from storage.keys import checked_prefix, validate_key
 
 _ADDRESS_LIFETIME = timedelta(minutes=5)
 _TIMEOUT = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class BucketCredentials:
     """How a bucket is reached; None leaves it to the service's own conventions."""
 
     endpoint: str | None = None
@@ -32,7 +32,7 @@ class Access:
 class Bucket:
     """Storage in `bucket`, under `prefix`."""
 
-    def __init__(self, bucket: str, prefix: str | None, access: Access) -> None:
+    def __init__(self, bucket: str, prefix: str | None, access: BucketCredentials) -> None:
         given = {
             "endpoint": access.endpoint,
             "region": access.region,
@@ -47,28 +47,28 @@ class Bucket:
     def put(self, key: str, content: bytes, content_type: str) -> None:
         """Keep `content`."""
         with _translated(key):
-            obstore.put(self._store, checked(key), content, attributes={"Content-Type": content_type})
+            obstore.put(self._store, validate_key(key), content, attributes={"Content-Type": content_type})
 
     def get(self, key: str) -> bytes:
         """What is kept."""
         with _translated(key):
-            return bytes(obstore.get(self._store, checked(key)).bytes())
+            return bytes(obstore.get(self._store, validate_key(key)).bytes())
 
     def size(self, key: str) -> int:
         """How many bytes that has."""
         with _translated(key):
-            return obstore.head(self._store, checked(key))["size"]
+            return obstore.head(self._store, validate_key(key))["size"]
 
     def stream(self, key: str) -> Iterator[bytes]:
         """The same in chunks."""
         with _translated(key):
-            for chunk in obstore.get(self._store, checked(key)).stream():
+            for chunk in obstore.get(self._store, validate_key(key)).stream():
                 yield bytes(chunk)
 
     def address(self, key: str) -> str | None:
         """An address that gives it to everybody who knows it, for five minutes."""
         with _translated(key):
-            return obstore.sign(self._store, "GET", checked(key), _ADDRESS_LIFETIME)
+            return obstore.sign(self._store, "GET", validate_key(key), _ADDRESS_LIFETIME)
 
     def delete(self, prefix: str) -> None:
         """Forget everything under `prefix`."""

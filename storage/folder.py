@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from domain.errors import PermanentError, StorageFullError, StorageWriteError, TransientError
-from storage.keys import checked, checked_prefix, is_key
+from storage.keys import checked_prefix, is_key, validate_key
 
 _CHUNK_BYTES = 65_536
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -25,7 +25,7 @@ class Folder:
 
     def put(self, key: str, content: bytes, content_type: str) -> None:  # noqa: ARG002 - files have none
         """Keep `content`: beside its place first, so that nobody ever reads half of it."""
-        path = self._root / checked(key)
+        path = self._root / validate_key(key)
         with _translated(key):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _write(path, content)
@@ -33,22 +33,22 @@ class Folder:
     def get(self, key: str) -> bytes:
         """What is kept."""
         with _translated(key):
-            return (self._root / checked(key)).read_bytes()
+            return (self._root / validate_key(key)).read_bytes()
 
     def size(self, key: str) -> int:
         """How many bytes that has."""
         with _translated(key):
-            return (self._root / checked(key)).stat().st_size
+            return (self._root / validate_key(key)).stat().st_size
 
     def stream(self, key: str) -> Iterator[bytes]:
         """The same in chunks."""
-        with _translated(key), (self._root / checked(key)).open("rb") as file:
+        with _translated(key), (self._root / validate_key(key)).open("rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
                 yield chunk
 
     def address(self, key: str) -> str | None:
         """None: whoever wants it gets it through Rollcall."""
-        checked(key)
+        validate_key(key)
         return None
 
     def delete(self, prefix: str) -> None:

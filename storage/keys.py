@@ -15,7 +15,7 @@ def is_key(key: str) -> bool:
     return _KEY.fullmatch(key) is not None
 
 
-def checked(key: str) -> str:
+def validate_key(key: str) -> str:
     """`key`, when it is one. Raises: PermanentError."""
     if not is_key(key):
         raise PermanentError(
@@ -28,4 +28,4 @@ def checked_prefix(prefix: str) -> str:
     """`prefix`, when it is a key and a slash. Raises: PermanentError."""
     if not prefix.endswith("/"):
         raise PermanentError(f"{prefix[:100]!r} does not end with '/'")
-    return f"{checked(prefix[:-1])}/"
+    return f"{validate_key(prefix[:-1])}/"

@@ -10,12 +10,12 @@ import pytest
 
 from domain.section import SectionKey
 from ingress.wishes import wish_of
-from sources.campus import Campus
+from sources.campus import DemoCampus
 from workflows import order
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-CAMPUS = set(Campus.sections())
+CAMPUS = set(DemoCampus.sections())
 _BODY = re.compile(r"-d '(\{.*\})'")
 _ADD = re.compile(r"rollcall watch add \S+ (\w+) (\w+)")
 
@@ -28,7 +28,7 @@ def test_every_section_that_an_example_watches_is_of_the_demo_campus() -> None:
     found = [(name, *each) for name, text in _texts() for each in _ADD.findall(text)]
     assert found
     for name, term, number in found:
-        assert SectionKey(Campus.name, term, number) in CAMPUS, name
+        assert SectionKey(DemoCampus.name, term, number) in CAMPUS, name
 
 
 @pytest.mark.parametrize("name", ["README.md", "reports.md"])
@@ -39,4 +39,4 @@ def test_every_request_of_an_example_is_taken_and_of_the_demo_campus(name: str) 
         if "kind" in body:
             assert set(order.read(body["input"]).keys()) <= CAMPUS
         else:
-            assert wish_of(body, [Campus.name], Campus.name).key in CAMPUS
+            assert wish_of(body, [DemoCampus.name], DemoCampus.name).key in CAMPUS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from domain.errors import PermanentError, RejectedError, StorageWriteError
-from generation.picture import EXTENSIONS, MAX_ASSET_BYTES, Picture, picture_of
+from generation.picture import EXTENSIONS, MAX_ASSET_BYTES, Image, detect_image
 from workflows.attempt import guarded
 from workflows.job import Job
 from workflows.services import GenerationPorts
@@ -24,8 +24,8 @@ class Easel:
         self._ports = ports
         self._prompt = prompt
         self._asset_key = asset
-        self._asset: Picture | None = None
-        self._picture: Picture | None = None
+        self._asset: Image | None = None
+        self._picture: Image | None = None
 
     def fetch(self) -> str | None:
         """The asset's content type; None without one. Raises: PermanentError when it cannot be used."""
@@ -74,7 +74,7 @@ class Easel:
         return f"jobs/{self._job.id}/picture.{EXTENSIONS[content_type]}"
 
 
-def _asset(job: Job, key: str) -> Picture:
+def _asset(job: Job, key: str) -> Image:
     storage = job.services.storage
     try:
         is_small = storage.size(key) <= MAX_ASSET_BYTES
@@ -84,7 +84,7 @@ def _asset(job: Job, key: str) -> Picture:
     if not is_small:
         raise PermanentError(f"the asset {key} is larger than {MAX_ASSET_BYTES // 1024**2} MiB")
     try:
-        return picture_of(content)
+        return detect_image(content)
     except RejectedError as error:
         raise PermanentError(f"the asset {key} cannot be used: {error}") from error
 

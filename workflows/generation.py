@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from domain.credit import is_account
 from domain.errors import InvalidInputError, PermanentError
 from domain.job import JsonObject
-from storage.keys import checked
+from storage.keys import validate_key
 from workflows.easel import Easel
 from workflows.job import Job, JobFailure
 from workflows.services import GenerationPorts
@@ -114,7 +114,7 @@ def _asset_problem(value: object) -> str | None:
     if not isinstance(value, str) or len(value) > _MAX_KEY:
         return "must be the key of a stored picture"
     try:
-        checked(value)
+        validate_key(value)
     except PermanentError as error:
         return str(error)
     return None

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from domain.payment import Payment, Refund
 from domain.ports import Clock, Mailer, Storage
-from generation.picture import Picture
-from mail.report import ReportLetter
+from generation.picture import Image
+from mail.report import ReportMessage
 from resilience.breaker import CircuitBreaker
 from store.deliveries import Deliveries
 from store.histories import Histories
@@ -33,7 +33,7 @@ class ReportPorts:
     pauses: Pauses
     deliveries: Deliveries
     printer: Callable[[str], bytes]
-    letters: ReportLetter
+    letters: ReportMessage
     mailer: Mailer
     printer_breaker: str | None = None
 
@@ -66,7 +66,7 @@ class GenerationPorts:
     """
 
     ledger: CreditLedger
-    draw: Callable[[str, Picture | None], Picture] | None = None
+    draw: Callable[[str, Image | None], Image] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from bench.stack import ROOT, Stack, clean_environment, temporary_home
 from bench.usage import MEBIBYTE
 from bench.valkey import Valkey
 from domain.section import SectionKey
-from mail.links import Links
+from mail.links import UnsubscribeLinks
 from store.database import Database
 from store.enrolment import Wish
 from store.watches import Watches
@@ -182,7 +182,7 @@ def watched(process: psutil.Process) -> Iterator[dict[str, float]]:
 @contextmanager
 def asked(front: str) -> Iterator[dict[str, list[float]]]:
     """How long each answer took during the block, by path; what is not answered counts as a minute."""
-    link = urlsplit(Links("http://x", SECRET).stop_everything("s1@example.edu"))
+    link = urlsplit(UnsubscribeLinks("http://x", SECRET).stop_everything("s1@example.edu"))
     paths = {"/livez": "/livez", "/readyz": "/readyz", "/unsubscribe": f"{link.path}?{link.query}"}
     seconds: dict[str, list[float]] = {name: [] for name in paths}
     finished = Event()

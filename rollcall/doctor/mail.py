@@ -9,8 +9,8 @@ from domain.notice import Notification
 from domain.section import SectionKey
 from domain.watch import NotificationKind
 from mail.letters import Renderer
-from mail.links import Links
-from mail.mime import message
+from mail.links import UnsubscribeLinks
+from mail.mime import to_mime
 from rollcall.clock import SystemClock
 from rollcall.doctor.case import Case
 from rollcall.doctor.examination import Check
@@ -71,11 +71,11 @@ _LOGINS = {
 
 def _dry_run(case: Case) -> Verdict:
     settings, now = case.settings, SystemClock().now()
-    links = Links(settings.base_url, "signs a letter that nobody gets")
+    links = UnsubscribeLinks(settings.base_url, "signs a letter that nobody gets")
     render = Renderer(settings.notification_from_email, links, settings.enrol_url, settings.timezone).render
     key = SectionKey("dry-run", "2261", "12431")
     notice = Notification(1, 1, "ada@example.edu", NotificationKind.SEAT_AVAILABLE, key, 1, now, 1, 30, None)
-    written = message(render(notice, now), now).as_bytes()
+    written = to_mime(render(notice, now), now).as_bytes()
     return ok(f"a letter of {len(written)} bytes can be written")
 
 

@@ -12,7 +12,7 @@ from rollcall.doctor.case import Case
 from rollcall.doctor.database import reading
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
-from sources.campus import Campus
+from sources.campus import DemoCampus
 from sources.scraper import Scraper
 from store.sections import Sections
 
@@ -23,15 +23,15 @@ _MARGIN_SECONDS = 2.0
 def checks(case: Case) -> tuple[Check, ...]:
     """One for each source in use."""
     if case.settings.scraper_url is None and "SCRAPER_URL" not in case.problems:
-        return (Check(f"source.{Campus.name}", _campus, "set SCRAPER_URL"),)
+        return (Check(f"source.{DemoCampus.name}", _campus, "set SCRAPER_URL"),)
     needs = ("settings.SCRAPER_URL", "settings.SCRAPER_SECRET_TOKEN", "settings.SCRAPER_TIMEOUT_SECONDS")
     limit_seconds = _patience_seconds(case) + _MARGIN_SECONDS
     return (Check(f"source.{Scraper.name}", _scraper, "correct SCRAPER_URL", needs, limit_seconds),)
 
 
 def _campus(_case: Case) -> Verdict:
-    asked = Campus.sections()
-    return ok(f"demo campus, {len(Campus(SystemClock()).observe(asked))} sections")
+    asked = DemoCampus.sections()
+    return ok(f"demo campus, {len(DemoCampus(SystemClock()).observe(asked))} sections")
 
 
 def _scraper(case: Case) -> Verdict:

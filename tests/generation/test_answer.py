@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.errors import MalformedResponseError, RateLimitedError, RejectedError, RollcallError
-from generation.answer import document_of, failure_of, picture_in
+from generation.answer import error_from_response, image_from_response, request_body
 from generation.picture import EXTENSIONS
 from tests.standins.gemini import blocked, busy, candidate, picture, png, stopped, words
 from tests.standins.server import Answer
@@ -31,7 +31,7 @@ _JSON = st.recursive(
 
 
 def read(answer: Answer) -> Any:
-    return picture_in(document_of(answer.body))
+    return image_from_response(request_body(answer.body))
 
 
 def test_the_first_picture_of_an_answer_counts_whatever_is_said_before_it() -> None:
@@ -57,7 +57,7 @@ def test_an_answer_without_a_picture_says_why(answer: Answer, kind: type[Rollcal
 
 @pytest.mark.parametrize(("delay", "seconds"), [("37s", 37.0), ("1.5s", 1.5), ("soon", None), ("-4s", None)])
 def test_a_refusal_for_haste_says_when_to_come_again(delay: str, seconds: float | None) -> None:
-    failure = failure_of(429, document_of(busy(delay).body))
+    failure = error_from_response(429, request_body(busy(delay).body))
     assert isinstance(failure, RateLimitedError)
     assert failure.retry_after_seconds == seconds
 
@@ -67,10 +67,10 @@ def test_whatever_is_answered_ends_as_a_picture_or_as_a_failure_that_can_be_told
     status: int, answer: Any
 ) -> None:
     with suppress(RollcallError):
-        found = picture_in(document_of(json.dumps(answer).encode()))
+        found = image_from_response(request_body(json.dumps(answer).encode()))
         assert found.content_type in EXTENSIONS
     if isinstance(answer, dict):
-        assert str(failure_of(status, answer))
+        assert str(error_from_response(status, answer))
 
 
 @given(st.binary())
@@ -78,4 +78,4 @@ def test_whatever_is_answered_ends_as_a_picture_or_as_a_failure_that_can_be_told
 @example(b"[]")
 def test_a_body_that_is_no_object_is_malformed(body: bytes) -> None:
     with suppress(MalformedResponseError):
-        assert isinstance(document_of(body), dict)
+        assert isinstance(request_body(body), dict)

@@ -18,7 +18,7 @@ from domain.errors import (
     UpstreamTimeoutError,
 )
 from generation.gemini import Gemini
-from generation.picture import picture_of
+from generation.picture import detect_image
 from tests.standins.gemini import MODEL, GeminiStandIn, blocked, busy, error, picture, png
 from tests.standins.server import Answer
 
@@ -37,8 +37,8 @@ def gemini(standin: GeminiStandIn) -> Gemini:
 def test_a_prompt_and_an_asset_go_out_and_a_picture_comes_back(
     standin: GeminiStandIn, gemini: Gemini
 ) -> None:
-    made = gemini("an owl at dawn", picture_of(png(7)))
-    assert made == picture_of(png(0))
+    made = gemini("an owl at dawn", detect_image(png(7)))
+    assert made == detect_image(png(0))
     (request,) = standin.requests
     (content,) = request["contents"]
     assert content["parts"] == [

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import RejectedError
-from generation.picture import EXTENSIONS, picture_of
+from generation.picture import EXTENSIONS, detect_image
 from tests.standins.gemini import png
 
 
@@ -16,7 +16,7 @@ from tests.standins.gemini import png
     ],
 )
 def test_a_picture_is_known_by_its_first_bytes(content: bytes, content_type: str) -> None:
-    picture = picture_of(content)
+    picture = detect_image(content)
     assert (picture.content, picture.content_type) == (content, content_type)
     assert picture.content_type in EXTENSIONS
 
@@ -26,4 +26,4 @@ def test_a_picture_is_known_by_its_first_bytes(content: bytes, content_type: str
 )
 def test_anything_else_is_refused(content: bytes) -> None:
     with pytest.raises(RejectedError, match="no PNG, JPEG or WebP"):
-        picture_of(content)
+        detect_image(content)

@@ -10,7 +10,7 @@ import pytest
 from domain.observation import Details
 from ingress.farewells import ask_watch
 from ingress.screens import screen
-from mail.links import Links
+from mail.links import UnsubscribeLinks
 from tests.ingress.site import PUBLIC_URL, Site, fields_of
 from tests.support.house import LINKS
 
@@ -207,7 +207,7 @@ def test_a_forged_token_is_refused_by_name(site: Site, method: str, query: str) 
 
 def test_a_token_of_another_secret_is_refused_with_a_page_for_people(site: Site) -> None:
     watch = site.house.watch("12430")
-    forged = Links(PUBLIC_URL, "another secret").stop_watch(watch.id, "ada@example.edu")
+    forged = UnsubscribeLinks(PUBLIC_URL, "another secret").stop_watch(watch.id, "ada@example.edu")
 
     answer = site.client.post(_path(forged), headers={"Accept": "text/html,*/*;q=0.8"})
 

@@ -11,9 +11,9 @@ from domain.observation import Details
 from domain.section import SectionKey
 from domain.watch import NotificationKind
 from mail.letters import Renderer
-from mail.links import Links
+from mail.links import UnsubscribeLinks
 
-LINKS = Links("https://rollcall.example.edu", "a secret of the test")
+LINKS = UnsubscribeLinks("https://rollcall.example.edu", "a secret of the test")
 RENDERER = Renderer(
     "Rollcall <rollcall@example.edu>", LINKS, "https://enrol.example.edu/{source}/{term}?class={section}"
 )

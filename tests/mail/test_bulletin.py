@@ -10,7 +10,7 @@ from domain.alert import Alert, AlertNotification, AlertState, RunbookLink
 from domain.errors import RejectedError
 from domain.notice import DeliveryResult, OutboundMessage, Rejected
 from mail.bulletin import OperatorMail
-from mail.mime import message
+from mail.mime import to_mime
 from tests.support.post import Post
 
 AT = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
@@ -41,7 +41,7 @@ def test_the_subject_is_the_symptom_and_says_when_it_is_over() -> None:
 
 
 def test_it_has_a_text_and_an_html_part_that_say_the_same() -> None:
-    parts = message(operator_mail(Post()).letter(RAISED), AT).iter_parts()
+    parts = to_mime(operator_mail(Post()).letter(RAISED), AT).iter_parts()
     text, html = (part.get_content() for part in parts)
     assert "5 < 6 & more" in text
     assert "5 &lt; 6 &amp; more" in html

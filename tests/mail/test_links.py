@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInputError, RejectedError
-from mail.links import AllowEverything, AllowWatch, Links, StopEverything, StopWatch
+from mail.links import AllowEverything, AllowWatch, StopEverything, StopWatch, UnsubscribeLinks
 
-LINKS = Links("https://rollcall.example.edu/", "a secret of the test")
+LINKS = UnsubscribeLinks("https://rollcall.example.edu/", "a secret of the test")
 ADDRESSES = st.from_regex(r"[a-z0-9.:+-]{1,20}@[a-z]{1,10}\.edu", fullmatch=True)
 
 
@@ -68,14 +68,16 @@ def test_a_token_that_only_decodes_alike_is_refused(change: object) -> None:
 
 
 def test_a_token_of_another_secret_is_refused() -> None:
-    foreign = Links("https://rollcall.example.edu", "another secret")
+    foreign = UnsubscribeLinks("https://rollcall.example.edu", "another secret")
     with pytest.raises(RejectedError):
         LINKS.read(token_of(foreign.stop_watch(7, "ada@example.edu")))
 
 
 def test_links_of_older_mails_work_after_the_secret_has_changed() -> None:
-    before = Links("https://rollcall.example.edu", "the secret before")
-    after = Links("https://rollcall.example.edu", "the secret of today", previous_secret="the secret before")
+    before = UnsubscribeLinks("https://rollcall.example.edu", "the secret before")
+    after = UnsubscribeLinks(
+        "https://rollcall.example.edu", "the secret of today", previous_secret="the secret before"
+    )
     token = token_of(before.stop_everything("ada@example.edu"))
     assert after.read(token) == StopEverything("ada@example.edu")
     assert after.stop_everything("ada@example.edu") != before.stop_everything("ada@example.edu")
@@ -85,13 +87,13 @@ def test_links_of_older_mails_work_after_the_secret_has_changed() -> None:
 
 def test_an_empty_secret_stops_the_start() -> None:
     with pytest.raises(InvalidInputError, match="secret"):
-        Links("https://rollcall.example.edu", "")
+        UnsubscribeLinks("https://rollcall.example.edu", "")
 
 
 @pytest.mark.parametrize("url", ["", "rollcall.example.edu", "javascript:alert(1)", "https://"])
 def test_a_public_address_that_is_none_stops_the_start(url: str) -> None:
     with pytest.raises(InvalidInputError, match="public_url"):
-        Links(url, "secret")
+        UnsubscribeLinks(url, "secret")
 
 
 def test_the_secret_does_not_show_in_logs() -> None:

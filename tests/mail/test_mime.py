@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from domain.notice import Attachment
 from domain.observation import Details
 from mail.letters import Renderer
-from mail.links import Links
-from mail.mime import message
+from mail.links import UnsubscribeLinks
+from mail.mime import to_mime
 from tests.mail.examples import NOTICE, RENDERER, letter, notice
 
 DATE = datetime(2026, 1, 15, 9, 31, tzinfo=UTC)
 
 
 def test_a_letter_has_a_text_and_an_html_part_and_its_own_date() -> None:
-    read = email.message_from_bytes(message(letter(), DATE).as_bytes(), policy=default)
+    read = email.message_from_bytes(to_mime(letter(), DATE).as_bytes(), policy=default)
     assert [part.get_content_type() for part in read.iter_parts()] == ["text/plain", "text/html"]
     assert read["Date"].datetime == DATE
     text = read.get_body(("plain",))
@@ -28,29 +28,29 @@ def test_a_letter_has_a_text_and_an_html_part_and_its_own_date() -> None:
 
 
 def test_equal_letters_make_equal_bytes() -> None:
-    assert message(letter(), DATE).as_bytes() == message(letter(), DATE).as_bytes()
+    assert to_mime(letter(), DATE).as_bytes() == to_mime(letter(), DATE).as_bytes()
 
 
 def test_machine_read_headers_stay_on_one_line_however_long() -> None:
-    links = Links(f"https://rollcall.{'very-' * 20}long.example.edu", "secret")
+    links = UnsubscribeLinks(f"https://rollcall.{'very-' * 20}long.example.edu", "secret")
     mail = Renderer(RENDERER.sender, links).render(
         notice(email=f"{'a' * 60}@{'b' * 60}.edu"), NOTICE.observed_at
     )
-    lines = message(mail, DATE).as_bytes().decode().split("\r\n")
+    lines = to_mime(mail, DATE).as_bytes().decode().split("\r\n")
     assert f"List-Unsubscribe: {mail.headers['List-Unsubscribe']}" in lines
     assert f"X-Rollcall-Event: {mail.headers['X-Rollcall-Event']}" in lines
     assert f"Message-ID: {mail.headers['Message-ID']}" in lines
 
 
 def test_everything_else_keeps_to_the_line_length_that_smtp_asks_for() -> None:
-    lines = message(letter(details=Details("CSE 100", "Ünïcode " * 40)), DATE).as_bytes().split(b"\r\n")
+    lines = to_mime(letter(details=Details("CSE 100", "Ünïcode " * 40)), DATE).as_bytes().split(b"\r\n")
     assert all(len(line) <= 78 or line.startswith((b"List-", b"X-")) for line in lines)
     assert all(line.isascii() and b"\n" not in line for line in lines)
 
 
 def test_an_attachment_comes_after_the_text_and_leaves_the_bytes_equal() -> None:
     carried = replace(letter(), attachments=(Attachment("a.pdf", "application/pdf", b"%PDF-\x00\xff"),))
-    sent = message(carried, DATE).as_bytes()
+    sent = to_mime(carried, DATE).as_bytes()
     read = email.message_from_bytes(sent, policy=default)
 
     assert [part.get_content_type() for part in read.iter_parts()] == [
@@ -59,12 +59,12 @@ def test_an_attachment_comes_after_the_text_and_leaves_the_bytes_equal() -> None
     ]
     (attached,) = read.iter_attachments()
     assert (attached.get_filename(), attached.get_content()) == ("a.pdf", b"%PDF-\x00\xff")
-    assert message(carried, DATE).as_bytes() == sent
+    assert to_mime(carried, DATE).as_bytes() == sent
 
 
 @given(st.text(max_size=200))
 def test_no_title_can_add_a_header(title: str) -> None:
     mail = letter(details=Details("CSE 100", title))
-    read = email.message_from_bytes(message(mail, DATE).as_bytes(), policy=default)
-    assert sorted(read.keys()) == sorted(message(letter(), DATE).keys())
+    read = email.message_from_bytes(to_mime(mail, DATE).as_bytes(), policy=default)
+    assert sorted(read.keys()) == sorted(to_mime(letter(), DATE).keys())
     assert read["Subject"] == mail.subject

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from mail.report import ReportLetter
+from mail.report import ReportMessage
 
-LETTERS = ReportLetter("Rollcall <rollcall@example.edu>")
+LETTERS = ReportMessage("Rollcall <rollcall@example.edu>")
 
 
 def test_a_report_travels_as_an_attachment_to_whoever_ordered_it() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInputError, UnauthorisedError
-from mail.webhooks import MailEvent, ResendEvents
+from mail.webhooks import DeliveryEvent, ResendEvents
 from tests.standins.resend import signed
 from tests.support.clock import FakeClock
 
@@ -27,13 +27,13 @@ def event(kind: str = "email.delivered", **data: Any) -> dict[str, Any]:
     return {"type": kind, "created_at": "2026-01-15T08:59:58.126Z", "data": mail}
 
 
-def read(told: Any, at: float = NOW) -> MailEvent:
+def read(told: Any, at: float = NOW) -> DeliveryEvent:
     return EVENTS.read(*signed(SECRET, told, at))
 
 
 def test_a_signed_event_is_read() -> None:
     at = datetime(2026, 1, 15, 8, 59, 58, 126000, tzinfo=UTC)
-    assert read(event()) == MailEvent("msg_1", "delivered", "id-1", "ada@example.edu", "", at)
+    assert read(event()) == DeliveryEvent("msg_1", "delivered", "id-1", "ada@example.edu", "", at)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import RejectedError, UnreachableError
-from observability.addresses import public_address
+from observability.addresses import resolve_public_address
 
 PRIVATE = (
     *("127.0.0.1", "127.1", "2130706433", "0x7f000001", "0", "10.1.2.3", "172.16.0.1", "192.168.1.1"),
@@ -23,7 +23,7 @@ PRIVATE = (
 @pytest.mark.parametrize("host", PRIVATE)
 def test_what_is_not_the_open_internet_is_refused(host: str) -> None:
     with pytest.raises(RejectedError, match="not public"):
-        public_address(f"http://{host}:8080/hook")
+        resolve_public_address(f"http://{host}:8080/hook")
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,9 @@ def test_what_is_not_the_open_internet_is_refused(host: str) -> None:
     ],
 )
 def test_the_open_internet_is_let_through_by_its_address(url: str, found: tuple[str, int]) -> None:
-    assert public_address(url) == found
+    assert resolve_public_address(url) == found
 
 
 def test_a_name_that_nobody_knows_may_be_known_later() -> None:
     with pytest.raises(UnreachableError):
-        public_address("https://no-such-host.invalid/")
+        resolve_public_address("https://no-such-host.invalid/")

@@ -7,7 +7,7 @@ import pytest
 from domain import errors
 from domain.observation import CheckFailure
 from domain.section import SectionKey
-from mail.webhooks import EventKind
+from mail.webhooks import DeliveryEventKind
 from observability.outcomes import CHECK_OUTCOMES, REPORTED, of_check
 
 KEY = SectionKey("scraper", "2261", "12431")
@@ -33,4 +33,4 @@ def test_a_failure_has_a_word_that_is_known(error: errors.RollcallError, word: s
 
 def test_what_the_provider_reports_is_what_its_webhooks_tell() -> None:
     # "sent" is counted when the transport takes the mail, and "other" says nothing of one.
-    assert set(REPORTED) == set(get_args(EventKind)) - {"sent", "other"}
+    assert set(REPORTED) == set(get_args(DeliveryEventKind)) - {"sent", "other"}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from domain.errors import RejectedError, UnreachableError
-from outbound.service import Service
+from outbound.service import HttpClient
 from tests.standins.server import Answer, StandIn
 
 
@@ -31,7 +31,7 @@ def echo() -> Iterator[Echo]:
 
 def test_json_goes_out_and_the_status_and_the_body_come_back(echo: Echo) -> None:
     body = json.dumps({"prompt": "an owl"}).encode()
-    service = Service("Owls", 5, max_mib=1)
+    service = HttpClient("Owls", 5, max_mib=1)
     assert service.post(echo.url, body, {"x-key": "secret"}, auth=("ada", "")) == (201, b"{}")
     ((headers, sent),) = echo.asked
     assert sent == body
@@ -42,16 +42,16 @@ def test_json_goes_out_and_the_status_and_the_body_come_back(echo: Echo) -> None
 def test_an_answer_that_is_too_large_is_refused(echo: Echo) -> None:
     echo.next = Answer(200, bytes(1_048_577))
     with pytest.raises(RejectedError, match="Owls's answer is larger than 1 MiB"):
-        Service("Owls", 5, max_mib=1).post(echo.url, b"{}", {})
+        HttpClient("Owls", 5, max_mib=1).post(echo.url, b"{}", {})
 
 
 def test_a_service_that_hangs_up_may_be_asked_again(echo: Echo) -> None:
     echo.next = None
     with pytest.raises(UnreachableError, match="Owls cannot be reached"):
-        Service("Owls", 5, max_mib=1).post(echo.url, b"{}", {})
+        HttpClient("Owls", 5, max_mib=1).post(echo.url, b"{}", {})
 
 
 def test_nobody_is_sent_elsewhere(echo: Echo) -> None:
     echo.next = Answer(302, b"")
-    assert Service("Owls", 5, max_mib=1).post(echo.url, b"{}", {})[0] == 302
+    assert HttpClient("Owls", 5, max_mib=1).post(echo.url, b"{}", {})[0] == 302
     assert len(echo.asked) == 1

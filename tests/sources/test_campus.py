@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from domain.observation import UNASSIGNED, Missing, Observation
 from domain.ports import Source
 from domain.section import SectionKey
-from sources.campus import TERM, Campus
+from sources.campus import TERM, DemoCampus
 from tests.support.clock import FakeClock
 
 MOMENTS = st.timedeltas(timedelta(0), timedelta(days=3650)).map(
@@ -17,24 +17,24 @@ MINUTE = timedelta(seconds=60)
 
 
 def shown(at: datetime) -> dict[SectionKey, Observation]:
-    outcomes = Campus(FakeClock(at)).observe(Campus.sections())
+    outcomes = DemoCampus(FakeClock(at)).observe(DemoCampus.sections())
     return {seen.key: seen for seen in outcomes if isinstance(seen, Observation)}
 
 
 def test_it_is_a_source() -> None:
-    source: Source = Campus(FakeClock())
+    source: Source = DemoCampus(FakeClock())
     assert source.name == "campus"
     source.close()
 
 
 def test_every_section_is_well_formed_and_distinct() -> None:
-    keys = Campus.sections()
+    keys = DemoCampus.sections()
     assert len(set(keys)) == len(keys) == 30
     assert all(key.source == "campus" and key.term == TERM and not key.problems() for key in keys)
 
 
 def test_both_parities_have_sections() -> None:
-    even = sum(key.is_even for key in Campus.sections())
+    even = sum(key.is_even for key in DemoCampus.sections())
     assert even == 15
 
 
@@ -45,18 +45,21 @@ def test_every_section_is_described() -> None:
 
 
 def test_the_whole_catalog_is_one_batch() -> None:
-    keys = Campus.sections()
-    assert list(Campus(FakeClock()).plan(reversed(keys))) == [sorted(keys)]
+    keys = DemoCampus.sections()
+    assert list(DemoCampus(FakeClock()).plan(reversed(keys))) == [sorted(keys)]
 
 
 def test_nothing_to_check_makes_no_batch() -> None:
-    assert list(Campus(FakeClock()).plan([])) == []
+    assert list(DemoCampus(FakeClock()).plan([])) == []
 
 
 def test_an_unknown_number_or_term_is_missing() -> None:
     clock = FakeClock()
-    keys = [SectionKey("campus", TERM, "99999"), SectionKey("campus", "1999", Campus.sections()[0].number)]
-    assert Campus(clock).observe(keys) == [Missing(key, clock.now()) for key in keys]
+    keys = [
+        SectionKey("campus", TERM, "99999"),
+        SectionKey("campus", "1999", DemoCampus.sections()[0].number),
+    ]
+    assert DemoCampus(clock).observe(keys) == [Missing(key, clock.now()) for key in keys]
 
 
 @given(MOMENTS)
@@ -94,7 +97,7 @@ def test_some_sections_are_open_and_some_full_at_any_time(at: datetime) -> None:
 
 def test_one_section_stays_open_for_minutes_fills_seat_by_seat_and_opens_again() -> None:
     start = FakeClock().now()
-    for key in Campus.sections():
+    for key in DemoCampus.sections():
         seats = [shown(start + timedelta(seconds=10 * step))[key].open_seats or 0 for step in range(180)]
         steps = list(pairwise(seats))
         openings = sum(before == 0 < after for before, after in steps)

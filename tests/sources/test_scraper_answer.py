@@ -15,7 +15,7 @@ from domain.errors import (
 )
 from domain.observation import CheckFailure, Missing, Observation, Outcome
 from domain.section import SectionKey
-from sources.answer import Answer
+from sources.answer import HttpResponse
 from sources.scraper_answer import Parser
 from tests.standins.scraper import DATA
 from tests.support.clock import FakeClock
@@ -31,7 +31,7 @@ JSON = st.recursive(
 
 def read(document: Any, status: int = 200, **answer: Any) -> Outcome:
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return Parser("hunter2").outcome(KEY, Answer(status, body, **answer), NOW)
+    return Parser("hunter2").outcome(KEY, HttpResponse(status, body, **answer), NOW)
 
 
 def error(outcome: Outcome) -> RollcallError:

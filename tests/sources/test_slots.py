@@ -5,14 +5,14 @@ import time
 
 import pytest
 
-from sources.slots import Slots
+from sources.slots import ConcurrencyLimiter
 from tests.sources.conftest import wait_until
 
 
 class Other:
     """Another thread, which holds `wanted` slots until it is let go."""
 
-    def __init__(self, slots: Slots, wanted: int) -> None:
+    def __init__(self, slots: ConcurrencyLimiter, wanted: int) -> None:
         self.granted: int | None = None
         self._slots, self._wanted = slots, wanted
         self._go = threading.Event()
@@ -31,7 +31,7 @@ class Other:
 
 
 def test_a_thread_gets_what_the_others_leave() -> None:
-    slots = Slots(5)
+    slots = ConcurrencyLimiter(5)
     other = Other(slots, 3)
     assert (other.granted, slots.claim(4)) == (3, 2)
     other.go()
@@ -39,7 +39,7 @@ def test_a_thread_gets_what_the_others_leave() -> None:
 
 
 def test_a_claim_is_a_total_and_can_be_lowered() -> None:
-    slots = Slots(5)
+    slots = ConcurrencyLimiter(5)
     assert [slots.claim(5), slots.claim(5), slots.claim(1)] == [5, 5, 1]
     other = Other(slots, 9)
     assert other.granted == 4
@@ -48,7 +48,7 @@ def test_a_claim_is_a_total_and_can_be_lowered() -> None:
 
 
 def test_what_an_interrupted_thread_left_behind_its_next_claim_sets_right() -> None:
-    slots = Slots(2)
+    slots = ConcurrencyLimiter(2)
     slots.claim(2)
     assert slots.claim(1) == 1
     other = Other(slots, 2)
@@ -58,7 +58,7 @@ def test_what_an_interrupted_thread_left_behind_its_next_claim_sets_right() -> N
 
 @pytest.mark.parametrize("wanted", [0, 1])
 def test_a_waiting_thread_is_woken_as_soon_as_a_slot_is_free(wanted: int) -> None:
-    slots = Slots(2)
+    slots = ConcurrencyLimiter(2)
     slots.claim(2)
     other = Other(slots, 1)
     assert other.granted == 0
@@ -70,11 +70,11 @@ def test_a_waiting_thread_is_woken_as_soon_as_a_slot_is_free(wanted: int) -> Non
 
 
 def test_waiting_ends_when_its_time_is_over() -> None:
-    Slots(1).wait(0.01)
+    ConcurrencyLimiter(1).wait(0.01)
 
 
 def test_closed_slots_refuse_every_claim_and_wake_who_waits() -> None:
-    slots = Slots(1)
+    slots = ConcurrencyLimiter(1)
     slots.claim(1)
     slots.close()
     slots.wait(5)

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from domain.errors import PermanentError, StorageWriteError, UnauthorisedError
-from storage.bucket import Access, Bucket
+from storage.bucket import Bucket, BucketCredentials
 from tests.standins.bucket import BucketStandIn, bucket_standin
 
 KEY = "jobs/0d4b/report.pdf"
@@ -20,7 +20,9 @@ def service() -> Iterator[BucketStandIn]:
 
 @pytest.fixture
 def bucket(service: BucketStandIn) -> Bucket:
-    return Bucket("assets", "rollcall", Access(service.url, "eu-central-1", "a key", "a secret of the tests"))
+    return Bucket(
+        "assets", "rollcall", BucketCredentials(service.url, "eu-central-1", "a key", "a secret of the tests")
+    )
 
 
 def test_what_is_put_can_be_had_again(service: BucketStandIn, bucket: Bucket) -> None:

@@ -25,7 +25,7 @@ from domain.run import Run
 from domain.section import SectionKey, Stagger
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
 from mail.letters import Renderer
-from mail.links import Links
+from mail.links import UnsubscribeLinks
 from operations.room import ControlRoom
 from resilience.attempts import Attempts
 from resilience.breaker import CircuitBreaker
@@ -52,7 +52,7 @@ from tests.support.memory_engine import MemoryEngine
 from tests.support.post import Post
 from workflows.services import JobServices
 
-LINKS = Links("https://rollcall.example.edu", "a secret for tests only")
+LINKS = UnsubscribeLinks("https://rollcall.example.edu", "a secret for tests only")
 
 
 @dataclass

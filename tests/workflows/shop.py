@@ -10,7 +10,7 @@ from typing import Any
 from domain.job import JobRecord, NewJob, Profile
 from domain.payment import Checkout, Payment, PaymentDecision, PaymentEvent, Refund, RefundState
 from domain.ports import Mailer
-from mail.report import ReportLetter
+from mail.report import ReportMessage
 from resilience.breaker import CircuitBreaker
 from storage.folder import Folder
 from store.histories import Histories
@@ -104,7 +104,7 @@ class Shop:
                 self.desk.pauses,
                 self.desk.deliveries,
                 self.printer or self._print,
-                ReportLetter("Rollcall <rollcall@example.edu>"),
+                ReportMessage("Rollcall <rollcall@example.edu>"),
                 self.mailer or self.post,
                 self.printer_breaker,
             ),
