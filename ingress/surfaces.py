@@ -13,8 +13,8 @@ from mail.webhooks import ResendEvents
 from observability.health import HealthReport
 from operations.room import ControlRoom
 from payments.events import StripeEvents
-from resilience.attempts import Attempts
-from resilience.tickets import Tickets
+from resilience.attempts import LoginLimiter
+from resilience.tickets import OneTimeTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class Surfaces:
     public_url: str
     default_source: str
     environment: str
-    sign_ins: Attempts
-    invitations: Tickets
+    sign_ins: LoginLimiter
+    invitations: OneTimeTokens
     health: Callable[[], HealthReport]
     latest_health: Callable[[], HealthReport]
     ready: Callable[[], HealthReport]

@@ -7,24 +7,24 @@ from dataclasses import replace
 
 from operations.record import entry
 from operations.room import ControlRoom
-from resilience.selection import CauseGroup, Selection, grouped
+from resilience.selection import CauseGroup, DeadLetterFilter, grouped
 
 _SUBJECT = "dead letters"
 
 
-def groups(room: ControlRoom, wanted: Selection, limit: int) -> list[CauseGroup]:
+def groups(room: ControlRoom, wanted: DeadLetterFilter, limit: int) -> list[CauseGroup]:
     """What `wanted` means by its cause: the most frequent first, the last `limit` of each."""
     return grouped(room.letters().find(wanted), limit)
 
 
-def count(room: ControlRoom, wanted: Selection) -> int:
+def count(room: ControlRoom, wanted: DeadLetterFilter) -> int:
     """How many `wanted` means."""
     return room.letters().count(wanted)
 
 
 def retry(
     room: ControlRoom,
-    wanted: Selection,
+    wanted: DeadLetterFilter,
     by: str,
     *,
     per_second: float | None = None,
@@ -37,7 +37,7 @@ def retry(
 
 def purge(
     room: ControlRoom,
-    wanted: Selection,
+    wanted: DeadLetterFilter,
     by: str,
     *,
     per_second: float | None = None,
@@ -48,7 +48,9 @@ def purge(
     return _recorded(room, "dead.purge", wanted, by, chunks)
 
 
-def _recorded(room: ControlRoom, action: str, wanted: Selection, by: str, chunks: Iterator[int]) -> int:
+def _recorded(
+    room: ControlRoom, action: str, wanted: DeadLetterFilter, by: str, chunks: Iterator[int]
+) -> int:
     """Carry out `chunks`; also what was done before it was broken off is recorded."""
     done = 0
     try:

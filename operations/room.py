@@ -8,9 +8,9 @@ from pathlib import Path
 
 from actors.services import Services
 from domain.errors import PermanentError
-from resilience.dead_letters import DeadLetters
+from resilience.dead_letters import DeadLetterQueue
 from resilience.heartbeat import Heartbeats
-from resilience.queues import QueueReading
+from resilience.queues import QueueStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,13 @@ class ControlRoom:
 
     services: Services
     heartbeats: Heartbeats
-    queues: Callable[[], Mapping[str, QueueReading]]
-    dead_letters: DeadLetters | None
+    queues: Callable[[], Mapping[str, QueueStats]]
+    dead_letters: DeadLetterQueue | None
     is_scheduled: bool
     probes: Mapping[str, Callable[[], object]]
     home: Path | None
 
-    def letters(self) -> DeadLetters:
+    def letters(self) -> DeadLetterQueue:
         """The dead letters. Raises: PermanentError where they cannot be read."""
         if self.dead_letters is None:
             raise PermanentError(

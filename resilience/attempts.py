@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 import redis
 
 from domain.errors import UnreachableError
-from resilience.scripts import Scripts, reaching
+from resilience.scripts import Scripts, translate_errors
 
 _AWAY_SECONDS = 5.0  # for which Redis is not asked again: it may take its time to say nothing
 _log = logging.getLogger(__name__)
 
 
-class Attempts:
+class LoginLimiter:
     """Attempts at `name`, counted in Redis so that a restart forgives nothing.
 
     What is refused counts nowhere: one client that goes on cannot use up what is there for all. While Redis
@@ -49,7 +49,7 @@ class Attempts:
         """Count an attempt by `client`; 0, or the seconds to wait when there are none left."""
         if not self._is_away():
             try:
-                with reaching():
+                with translate_errors():
                     wait_ms = self._scripts.attempts_take(
                         [f"{self._key}:{client}", self._key], [self._window_ms, *self._limits]
                     )
@@ -64,7 +64,7 @@ class Attempts:
         if self._is_away():
             return
         try:
-            with reaching():
+            with translate_errors():
                 self._client.delete(f"{self._key}:{client}")
         except UnreachableError as error:
             self._note_away(error)  # the window ends by itself
@@ -96,7 +96,7 @@ class _Local:
     _clients: dict[str, _Window] = field(default_factory=dict)
 
     def take(self, client: str, now: float) -> float:
-        """As `Attempts.take`, at the monotonic time `now`."""
+        """As `LoginLimiter.take`, at the monotonic time `now`."""
         if self._all.ends_at <= now:
             self._all = _Window(now + self.seconds)
         self._clients = {name: window for name, window in self._clients.items() if window.ends_at > now}
@@ -114,5 +114,5 @@ class _Local:
         return 0.0
 
     def forgive(self, client: str) -> None:
-        """As `Attempts.forgive`."""
+        """As `LoginLimiter.forgive`."""
         self._clients.pop(client, None)

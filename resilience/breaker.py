@@ -19,11 +19,12 @@ import pybreaker
 import redis
 
 from domain.words import describe
-from resilience.circuit import DEFAULT_POLICY, BreakerPolicy, Change, Circuit, Forced, Grant, Reading
-from resilience.fleet import FleetCircuit
+from resilience.breaker_policy import DEFAULT_POLICY, BreakerPolicy
+from resilience.circuit import BreakerModel, BreakerModelState, Change, Forced, Grant
+from resilience.fleet import RedisBreakerState
 from resilience.guard import Exclusion, Guard, Stopwatch
 from resilience.permit import BreakerEvent, BreakerSnapshot, BreakerState, Permit, Scope, pybreaker_name
-from resilience.scripts import UNREACHABLE, Clock, reaching
+from resilience.scripts import UNREACHABLE, Clock, translate_errors
 
 T = TypeVar("T")
 
@@ -55,9 +56,9 @@ class CircuitBreaker(Guard):
         describe: Callable[[BaseException], str] = describe,
     ) -> None:
         super().__init__(name, policy, listeners=listeners, exclude=exclude, monotonic=monotonic)
-        self._fleet = FleetCircuit(client, name, policy, prefix=prefix, now_ms=now_ms)
+        self._fleet = RedisBreakerState(client, name, policy, prefix=prefix, now_ms=now_ms)
         self._now_ms = now_ms or _system_ms
-        self._process: Circuit | None = None
+        self._process: BreakerModel | None = None
         self._describe = describe
         self._last_error: tuple[str, int] | None = None
         self._seen = BreakerState(pybreaker.STATE_CLOSED, "fleet")
@@ -136,7 +137,7 @@ class CircuitBreaker(Guard):
 
     def history(self) -> list[BreakerEvent]:
         """Who forced and reset it: the last 100 events, the newest first."""
-        with reaching():
+        with translate_errors():
             return self._fleet.history()
 
     def snapshot(self) -> BreakerSnapshot:
@@ -149,7 +150,7 @@ class CircuitBreaker(Guard):
         return _snapshot(self.name, reading, scope)
 
     def _ask(
-        self, fleet: Callable[[FleetCircuit], T], process: Callable[[Circuit, int], T]
+        self, fleet: Callable[[RedisBreakerState], T], process: Callable[[BreakerModel, int], T]
     ) -> tuple[T, Scope]:
         """The fleet's answer, or this process' own while Redis cannot be reached."""
         try:
@@ -160,10 +161,10 @@ class CircuitBreaker(Guard):
             self._process = None
         return answer, "fleet"
 
-    def _ask_process(self, process: Callable[[Circuit, int], T]) -> T:
+    def _ask_process(self, process: Callable[[BreakerModel, int], T]) -> T:
         with self._lock:
             if self._process is None:
-                self._process = Circuit(self.policy)
+                self._process = BreakerModel(self.policy)
                 if self._forced:
                     self._process.force(self._forced, "the fleet, last seen", self._now_ms())
             return process(self._process, self._now_ms())
@@ -176,7 +177,7 @@ class CircuitBreaker(Guard):
         self._notice(change, "process")
 
     def _force(self, forced: Forced | None, by: str) -> None:
-        with reaching():
+        with translate_errors():
             change = self._fleet.force(forced, by)
         self._forced = forced
         self._notice(change, "fleet")
@@ -201,7 +202,7 @@ def _wait_seconds(grant: Grant) -> float:
     return min(seconds, PROBE_WAIT_SECONDS) if grant.change.after == "half_open" else seconds
 
 
-def _snapshot(name: str, reading: Reading, scope: Scope) -> BreakerSnapshot:
+def _snapshot(name: str, reading: BreakerModelState, scope: Scope) -> BreakerSnapshot:
     return BreakerSnapshot(
         name=name,
         state=reading.state,

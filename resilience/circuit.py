@@ -19,7 +19,16 @@ from resilience.breaker_policy import DEFAULT_POLICY, BreakerPolicy
 from resilience.breaker_ramp import Ramp
 from resilience.breaker_window import Window
 
-__all__ = ["DEFAULT_POLICY", "BreakerPolicy", "Change", "Circuit", "Forced", "Grant", "Reading", "State"]
+__all__ = [
+    "DEFAULT_POLICY",
+    "BreakerPolicy",
+    "Change",
+    "BreakerModel",
+    "Forced",
+    "Grant",
+    "BreakerModelState",
+    "State",
+]
 
 State = Literal["closed", "open", "half_open"]
 Forced = Literal["open", "closed"]
@@ -45,7 +54,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class BreakerModelState:
     """A breaker at one moment. `since_ms` is None while it has never changed."""
 
     state: State
@@ -60,7 +69,7 @@ class Reading:
 
 
 @dataclass(slots=True)
-class Circuit:
+class BreakerModel:
     """One breaker's state. `generation` counts transitions, `probes` maps probe to end of lease in ms.
 
     `ramp` is there only since its probes closed it: what an operator closes does not ramp.
@@ -118,9 +127,9 @@ class Circuit:
         self._move(forced or "closed", now_ms)
         return Change(before, self.state)
 
-    def read(self, now_ms: int) -> Reading:
+    def read(self, now_ms: int) -> BreakerModelState:
         """What it is now; changes nothing: an open circuit whose recovery is over still reads open."""
-        return Reading(
+        return BreakerModelState(
             self.state,
             self.failures,
             self.successes,

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import redis
 
-from resilience.scripts import Scripts, reaching
+from resilience.scripts import Scripts, translate_errors
 
 Key = TypeVar("Key", str, bytes)
 CHUNK = 500
@@ -30,7 +30,7 @@ class Claims:
         """Those of `keys` that are `owner`'s now, in their order; taking again starts their time anew."""
         taken: list[str] = []
         for chunk in _chunks(keys):
-            with reaching():
+            with translate_errors():
                 places = self._scripts.claims_take(self._names(chunk), [owner, self._ttl_ms])
             taken += [chunk[place - 1] for place in places]
         return taken
@@ -38,12 +38,12 @@ class Claims:
     def release(self, keys: Sequence[str], owner: str) -> None:
         """Give back those of `keys` that are still `owner`'s."""
         for chunk in _chunks(keys):
-            with reaching():
+            with translate_errors():
                 self._scripts.claims_release(self._names(chunk), [owner])
 
     def clear(self) -> int:
         """End every claim, whoever holds it: for when nobody can be at work; how many there were."""
-        with reaching():
+        with translate_errors():
             names = list(self._client.scan_iter(f"{self._prefix}*", CHUNK))
             return sum(self._client.delete(*chunk) for chunk in _chunks(names))
 

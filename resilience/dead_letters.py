@@ -19,17 +19,17 @@ from dramatiq.brokers.redis import DEFAULT_DEAD_MESSAGE_TTL
 from dramatiq.common import xq_name
 
 from resilience.dead_letter import DeadLetter
-from resilience.scripts import Clock, Scripts, reaching, text
-from resilience.selection import ALL, Selection
+from resilience.scripts import Clock, Scripts, text, translate_errors
+from resilience.selection import ALL, DeadLetterFilter
 
 CHUNK = 200
 """Letters in one script call: long enough to be cheap, short enough not to hold Redis up."""
 
-Act = Callable[[str, Sequence[DeadLetter]], int]
+DeadLetterAction = Callable[[str, Sequence[DeadLetter]], int]
 T = TypeVar("T")
 
 
-class DeadLetters:
+class DeadLetterQueue:
     """The dead letters of `queues`. Raises: UnreachableError from every method.
 
     Both operations act on everything that is meant when they begin, at most `limit`, in chunks, no faster
@@ -53,30 +53,30 @@ class DeadLetters:
         self._now_ms = now_ms or self._server_ms
         self._wait = wait
 
-    def find(self, wanted: Selection = ALL) -> Iterator[DeadLetter]:
+    def find(self, wanted: DeadLetterFilter = ALL) -> Iterator[DeadLetter]:
         """Those that `wanted` means, the oldest first; read as they are asked for."""
         found = (self._find(queue, wanted) for queue in self._chosen(wanted))
         return heapq.merge(*found, key=lambda letter: letter.died_ms)
 
-    def count(self, wanted: Selection = ALL) -> int:
+    def count(self, wanted: DeadLetterFilter = ALL) -> int:
         """How many `wanted` means: the dry run of both operations."""
         return sum(1 for _ in self.find(wanted))
 
     def retry(
-        self, wanted: Selection, *, per_second: float | None = None, limit: int | None = None
+        self, wanted: DeadLetterFilter, *, per_second: float | None = None, limit: int | None = None
     ) -> Iterator[int]:
         """Put them back to the end of their queues, as new: how many each chunk. None is in both places."""
         return self._for_each(self._retry, wanted, per_second, limit)
 
     def purge(
-        self, wanted: Selection, *, per_second: float | None = None, limit: int | None = None
+        self, wanted: DeadLetterFilter, *, per_second: float | None = None, limit: int | None = None
     ) -> Iterator[int]:
         """Delete them: how many each chunk."""
         return self._for_each(self._purge, wanted, per_second, limit)
 
-    def _find(self, queue: str, wanted: Selection) -> Iterator[DeadLetter]:
+    def _find(self, queue: str, wanted: DeadLetterFilter) -> Iterator[DeadLetter]:
         # The ids are read at once: what dies while this goes on is not found, or a retry might never end.
-        with reaching():
+        with translate_errors():
             ids: list[Any] = self._client.zrangebyscore(
                 self._keys(queue)[0], "-inf", self._latest(wanted), withscores=True
             )
@@ -84,7 +84,7 @@ class DeadLetters:
             yield from (letter for letter in self._read(queue, chunk) if wanted.matches(letter))
 
     def _read(self, queue: str, ids: Sequence[tuple[bytes | str, float]]) -> list[DeadLetter]:
-        with reaching():
+        with translate_errors():
             bodies: list[Any] = self._client.hmget(self._keys(queue)[1], [key for key, _ in ids])
         return [
             DeadLetter(text(key), queue, Message.decode(body), int(died_ms), _expiry(died_ms))
@@ -93,7 +93,7 @@ class DeadLetters:
         ]
 
     def _for_each(
-        self, act: Act, wanted: Selection, per_second: float | None, limit: int | None
+        self, act: DeadLetterAction, wanted: DeadLetterFilter, per_second: float | None, limit: int | None
     ) -> Iterator[int]:
         pause_seconds, left = 0.0, limit
         size = min(CHUNK, max(1, int(per_second))) if per_second else CHUNK
@@ -113,18 +113,18 @@ class DeadLetters:
             for part in (key, message.options["redis_message_id"], text(message.encode()))
         ]
         name = f"{self._namespace}:{queue}"
-        with reaching():
+        with translate_errors():
             return int(self._scripts.dead_letters_retry([*self._keys(queue), name, f"{name}.msgs"], args))
 
     def _purge(self, queue: str, letters: Sequence[DeadLetter]) -> int:
-        with reaching():
+        with translate_errors():
             keys: list[str | int] = [letter.key for letter in letters]
             return int(self._scripts.dead_letters_purge(self._keys(queue), keys))
 
-    def _chosen(self, wanted: Selection) -> Iterable[str]:
+    def _chosen(self, wanted: DeadLetterFilter) -> Iterable[str]:
         return self._queues if wanted.queue is None else [wanted.queue]
 
-    def _latest(self, wanted: Selection) -> int | str:
+    def _latest(self, wanted: DeadLetterFilter) -> int | str:
         if wanted.older_than is None:
             return "+inf"
         return self._now_ms() - round(wanted.older_than.total_seconds() * 1000)
@@ -134,7 +134,7 @@ class DeadLetters:
         return [dead, f"{dead}.msgs"]
 
     def _server_ms(self) -> int:
-        with reaching():
+        with translate_errors():
             seconds, microseconds = self._client.time()
         return int(seconds * 1000 + microseconds // 1000)
 

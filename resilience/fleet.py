@@ -9,7 +9,8 @@ from typing import Any
 
 import redis
 
-from resilience.circuit import BreakerPolicy, Change, Forced, Grant, Reading
+from resilience.breaker_policy import BreakerPolicy
+from resilience.circuit import BreakerModelState, Change, Forced, Grant
 from resilience.permit import BreakerAction, BreakerEvent
 from resilience.scripts import Clock, Scripts, clock_argument, text
 
@@ -17,7 +18,7 @@ _OUTCOMES = {True: "1", False: "0", None: "-"}
 _ACTIONS: dict[Forced | None, BreakerAction] = {"open": "force_open", "closed": "force_closed", None: "reset"}
 
 
-class FleetCircuit:
+class RedisBreakerState:
     """`Circuit` in Redis, one round trip an operation, on the server's clock unless `now_ms` is given.
 
     Shape: hash `{prefix}:breaker:{name}`, sorted set `{prefix}:breaker:{name}:probes` and list
@@ -68,12 +69,12 @@ class FleetCircuit:
         kept: Any = self._client.lrange(self._audit, 0, -1)
         return [_event(json.loads(entry)) for entry in kept]
 
-    def read(self) -> Reading:
+    def read(self) -> BreakerModelState:
         """See `Circuit.read`."""
         state, failures, successes, since_ms, forced, forced_by, retry_after_ms, error, error_ms = (
             self._scripts.breaker_read([self._key], [self._now(), self._policy.recovery_ms])
         )
-        return Reading(
+        return BreakerModelState(
             _state(state),
             failures,
             successes,

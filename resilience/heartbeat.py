@@ -10,8 +10,8 @@ from typing import Any
 
 import redis
 
-from resilience.scripts import Clock, Scripts, clock_argument, reaching, text
-from resilience.slots import Slot, Task
+from resilience.scripts import Clock, Scripts, clock_argument, text, translate_errors
+from resilience.slots import Task, ThreadTask
 
 TICKED_AT = "ticked_at"
 """A fact of schedulers: when the last tick ended, in seconds since the epoch."""
@@ -37,7 +37,7 @@ class Heartbeat:
     instance_id: str
     facts: Mapping[str, str]
     age_seconds: float
-    slots: tuple[Slot, ...] = ()
+    slots: tuple[ThreadTask, ...] = ()
     ahead_seconds: float = 0.0
 
 
@@ -64,16 +64,18 @@ class Heartbeats:
         self._now_ms = now_ms
         self._host_ms = now_ms or host_ms
 
-    def beat(self, role: str, instance_id: str, facts: Mapping[str, str], slots: Iterable[Slot] = ()) -> None:
+    def beat(
+        self, role: str, instance_id: str, facts: Mapping[str, str], slots: Iterable[ThreadTask] = ()
+    ) -> None:
         """Say that `instance_id` is alive; `facts` and `slots` replace those of the beat before."""
         told = json.dumps({**facts, _SLOTS: [_row(slot) for slot in slots], _HOST_MS: self._host_ms()})
         args = [clock_argument(self._now_ms), instance_id, told, self._ttl_ms]
-        with reaching():
+        with translate_errors():
             self._scripts.heartbeat_beat(self._keys(role), args)
 
     def alive(self, role: str) -> list[Heartbeat]:
         """Those who live, the longest silent first."""
-        with reaching():
+        with translate_errors():
             beats = self._scripts.heartbeat_read(
                 self._keys(role), [clock_argument(self._now_ms), self._ttl_ms]
             )
@@ -89,7 +91,7 @@ class Heartbeats:
     def leave(self, role: str, instance_id: str) -> None:
         """Say good-bye: `instance_id` is not missed."""
         beats, facts = self._keys(role)
-        with reaching(), self._client.pipeline() as pipeline:
+        with translate_errors(), self._client.pipeline() as pipeline:
             pipeline.zrem(beats, instance_id)
             pipeline.hdel(facts, instance_id)
             pipeline.execute()
@@ -105,9 +107,9 @@ def _heartbeat(role: str, instance_id: str, told: dict[str, Any], age_ms: int, b
     return Heartbeat(role, instance_id, told, age_ms / 1000, slots, ahead_ms / 1000)
 
 
-def _row(slot: Slot) -> list[Any]:
+def _row(slot: ThreadTask) -> list[Any]:
     return [slot.number] if slot.task is None else [slot.number, *astuple(slot.task)]
 
 
-def _slot(number: int, *task: Any) -> Slot:
-    return Slot(number, Task(*task) if task else None)
+def _slot(number: int, *task: Any) -> ThreadTask:
+    return ThreadTask(number, Task(*task) if task else None)

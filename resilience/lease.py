@@ -12,8 +12,8 @@ from typing import Any
 import redis
 
 from domain.errors import TransientError, UnreachableError
-from resilience.renewal import renewing
-from resilience.scripts import Clock, Script, Scripts, clock_argument, reaching, text
+from resilience.renewal import keep_renewed
+from resilience.scripts import Clock, Script, Scripts, clock_argument, text, translate_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +87,12 @@ class Lease:
 
     def held(self) -> LeaseHolder | None:
         """Who holds it now, if anybody."""
-        with reaching():
+        with translate_errors():
             return _holder(self._scripts.lease_read([self._key], [self._now(), self._ttl_ms]))
 
     def force_release(self, by: str) -> LeaseHolder | None:
         """Take it away from whoever holds it, and tell who that was; `by` is kept beside the fence."""
-        with reaching():
+        with translate_errors():
             return _holder(self._scripts.lease_break(self._keys, [self._now(), by, self._ttl_ms]))
 
     @contextmanager
@@ -108,7 +108,7 @@ class Lease:
         if isinstance(taken, LeaseHolder):
             raise LeaseHeldError(self.name, taken)
         try:
-            with renewing(lambda: self.renew(token, taken), self._ttl_ms / 3000):
+            with keep_renewed(lambda: self.renew(token, taken), self._ttl_ms / 3000):
                 yield taken
         finally:
             with suppress(UnreachableError):
@@ -116,12 +116,12 @@ class Lease:
 
     def _take(self, token: str, holder: Mapping[str, str], above: int) -> int | LeaseHolder:
         args = [self._now(), token, self._ttl_ms, json.dumps(dict(holder)), above]
-        with reaching():
+        with translate_errors():
             fence, *other = self._scripts.lease_acquire(self._keys, args)
         return int(fence) or _read_holder(other)
 
     def _change(self, script: Script, token: str, fence: int, *args: int) -> bool:
-        with reaching():
+        with translate_errors():
             return bool(script([self._key], [self._now(), token, fence, *args]))
 
     def _now(self) -> int | str:

@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import redis
 
-from resilience.scripts import Scripts, reaching, text
+from resilience.scripts import Scripts, text, translate_errors
 
 _ENTRY_TTL_MS = 86_400_000  # far longer than anybody repeats an entry
 
 
-class Ledger:
+class MetricsStore:
     """The fleet's counts; one object a process enters what that process has counted.
 
     Shape: hash `{prefix}:ledger`, which never expires, and string `{prefix}:ledger:{process}`, a day after
@@ -33,11 +33,11 @@ class Ledger:
         counts once, also where only the answer was lost. Calls must follow one another.
         """
         flat = [part for increment in increments.items() for part in increment]
-        with reaching():
+        with translate_errors():
             self._scripts.ledger_add(self._keys, [number, _ENTRY_TTL_MS, *flat])
 
     def read(self) -> dict[str, int]:
         """Every count by its name; empty where nothing was ever counted."""
-        with reaching():
+        with translate_errors():
             found = self._client.hgetall(self._key)
         return {text(name): int(value) for name, value in found.items()}

@@ -23,7 +23,7 @@ _SKIPS = {"Message age limit exceeded": EXPIRED}  # as dramatiq/middleware/age_l
 _FRAMES = 30
 
 
-class Obituary(Middleware):
+class DeadLetterCause(Middleware):
     """Writes cause, traceback and retries into a rejected message, just before Redis moves it.
 
     `packages` are the top-level packages that are ours, whose frames tell causes apart. A message that

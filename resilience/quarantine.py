@@ -26,7 +26,7 @@ class CrashBudgetSpentError(SkipMessage):
     """The message was not run: each time before, its worker died with it."""
 
 
-class Quarantine(Middleware):
+class CrashBudget(Middleware):
     """Lets a message start `budget` times without ever having ended, and then rejects it unrun.
 
     Every end counts, a failure and an interrupt as well; each enqueueing, and so each retry, has a budget

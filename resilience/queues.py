@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import redis
 from dramatiq.common import dq_name, xq_name
 
-from resilience.scripts import reaching
+from resilience.scripts import translate_errors
 
 
 @dataclass(frozen=True, slots=True)
-class QueueReading:
+class QueueStats:
     """One queue: unfinished messages, the age of the oldest that waits, dead letters.
 
     Shape: `oldest_age_seconds` is None when none waits, and when the broker does not tell since when one
@@ -37,13 +37,13 @@ class QueueReader:
         self._queues = tuple(queues)
         self._namespace = namespace
 
-    def read(self) -> dict[str, QueueReading]:
+    def read(self) -> dict[str, QueueStats]:
         """Every queue's reading, by its name; in one round trip, and a second where messages wait."""
-        with reaching():
+        with translate_errors():
             now_ms, counts = self._counts()
             oldest = self._oldest({queue: first for queue, (*_, first) in counts.items() if first})
         return {
-            queue: QueueReading(ready + delayed, _age_seconds(oldest.get(queue), now_ms), dead)
+            queue: QueueStats(ready + delayed, _age_seconds(oldest.get(queue), now_ms), dead)
             for queue, (ready, delayed, dead, _) in counts.items()
         }
 

@@ -13,7 +13,7 @@ from dramatiq.brokers.redis import MAINTENANCE_SCALE
 from dramatiq.common import dq_name
 
 from resilience.broker import FleetBroker
-from resilience.scripts import reaching
+from resilience.scripts import translate_errors
 
 
 class Reaper:
@@ -44,7 +44,7 @@ class Reaper:
 
     def sweep(self) -> dict[str, int]:
         """Give back what dead workers held; the unfinished messages of each queue, as `depths`."""
-        with reaching():
+        with translate_errors():
             return {queue: self._sweep(queue) for queue in self._queues}
 
     def depths(self) -> dict[str, int]:
@@ -52,7 +52,7 @@ class Reaper:
         names = [
             f"{self._namespace}:{name}.msgs" for queue in self._queues for name in (queue, dq_name(queue))
         ]
-        with reaching(), self._client.pipeline(transaction=False) as pipeline:
+        with translate_errors(), self._client.pipeline(transaction=False) as pipeline:
             for name in names:
                 pipeline.hlen(name)
             counts = pipeline.execute()

@@ -10,7 +10,7 @@ from domain.errors import UnreachableError
 
 
 @contextmanager
-def renewing(renew: Callable[[], bool], every_seconds: float) -> Iterator[None]:
+def keep_renewed(renew: Callable[[], bool], every_seconds: float) -> Iterator[None]:
     """Call `renew` every `every_seconds` for the length of the block, or until it says that all is lost.
 
     An attempt that does not reach the server is made again at the next turn: at a third of the time to

@@ -29,7 +29,7 @@ Clock = Callable[[], int]
 """The present in ms since the epoch."""
 
 
-class RefusedError(redis.ConnectionError):
+class ScriptRejectedError(redis.ConnectionError):
     """The server answers, but takes nothing now: its disk or memory is full, or it only follows another."""
 
 
@@ -76,7 +76,7 @@ def text(value: bytes | str) -> str:
 
 
 @contextmanager
-def reaching() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Translates a server that cannot be reached, or takes nothing, to `UnreachableError`."""
     try:
         with _serving():
@@ -90,18 +90,18 @@ def check_writable(client: redis.Redis) -> None:
 
     Raises: UnreachableError when the server is away, or takes no writes: a replica, a full disk or memory.
     """
-    with reaching():
+    with translate_errors():
         client.set(_PROBE_KEY, 1, px=_PROBE_TTL_MS)
 
 
 @contextmanager
 def _serving() -> Iterator[None]:
-    """Raises: RefusedError, so that a server that takes nothing is met like one that is not there."""
+    """Raises: ScriptRejectedError, so that a server that takes nothing is met like one that is not there."""
     try:
         yield
     except redis.ResponseError as error:
         if isinstance(error, ReadOnlyError | OutOfMemoryError) or str(error).startswith(_REFUSALS):
-            raise RefusedError(str(error)) from error
+            raise ScriptRejectedError(str(error)) from error
         raise
 
 

@@ -12,7 +12,7 @@ from resilience.dead_letter import DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class DeadLetterFilter:
     """Which dead letters are meant: those that meet everything that is said.
 
     Shape: `cause` is a part of the cause, in any case of letters, and `exact_cause` all of it as it is;
@@ -45,7 +45,7 @@ class Selection:
         )
 
 
-ALL = Selection()
+ALL = DeadLetterFilter()
 
 
 @dataclass(slots=True)

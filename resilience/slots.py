@@ -23,22 +23,22 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class ThreadTask:
     """One thread of a worker, numbered from 0, and what it has in hand (None: it is idle)."""
 
     number: int
     task: Task | None = None
 
 
-class Slots(Middleware):
+class ThreadTasks(Middleware):
     """Knows the slots of this process' worker; it keeps them in memory and makes no round trip."""
 
     def __init__(self, now_ms: Callable[[], int] = lambda: time_ns() // 1_000_000) -> None:
         self._now_ms = now_ms
         self._lock = Lock()
-        self._slots: dict[int, Slot] = {}  # by the thread's identity
+        self._slots: dict[int, ThreadTask] = {}  # by the thread's identity
 
-    def read(self) -> tuple[Slot, ...]:
+    def read(self) -> tuple[ThreadTask, ...]:
         """Every slot at this moment, by number."""
         with self._lock:
             return tuple(sorted(self._slots.values(), key=lambda slot: slot.number))
@@ -47,7 +47,7 @@ class Slots(Middleware):
         """Give the thread that calls the lowest free number."""
         with self._lock:
             taken = {slot.number for slot in self._slots.values()}
-            self._slots[get_ident()] = Slot(next(n for n in count() if n not in taken))
+            self._slots[get_ident()] = ThreadTask(next(n for n in count() if n not in taken))
 
     def before_worker_thread_shutdown(self, _broker: Broker, _thread: WorkerThread) -> None:
         """Forget the thread."""
@@ -77,4 +77,4 @@ class Slots(Middleware):
         with self._lock:
             slot = self._slots.get(get_ident())
             if slot is not None:
-                self._slots[get_ident()] = Slot(slot.number, task)
+                self._slots[get_ident()] = ThreadTask(slot.number, task)

@@ -12,7 +12,7 @@ from threading import Lock
 
 import redis
 
-from resilience.scripts import UNREACHABLE, Clock, Scripts, clock_argument, reaching
+from resilience.scripts import UNREACHABLE, Clock, Scripts, clock_argument, translate_errors
 
 _MINUTE_US = 60_000_000
 
@@ -25,7 +25,7 @@ class Pace:
     interval_seconds: float
 
 
-class Throttle:
+class RateLimiter:
     """No more than `per_minute + burst` slots in any 60 s, over every process; 0 a minute is no limit.
 
     `burst` is how many slots an overlap of batches may be early; the slots of one batch are always evenly
@@ -49,7 +49,7 @@ class Throttle:
         self._now_ms = now_ms
         self._interval_us = math.ceil(_MINUTE_US / per_minute) if per_minute else 0
         self._burst_us = burst * self._interval_us
-        self._local = LocalSlots(self._interval_us, self._burst_us)
+        self._local = LocalRateLimiter(self._interval_us, self._burst_us)
 
     def reserve(self, n: int, *, patience_seconds: float) -> Pace:
         """Reserve `n` slots, in one round trip; they are spent whether or not they are used.
@@ -71,7 +71,7 @@ class Throttle:
 
     def forget(self) -> None:
         """Forget what was reserved and held: another rate is granted now. Raises: UnreachableError."""
-        with reaching():
+        with translate_errors():
             self._client.delete(*self._keys)
 
     def _reserve_us(self, n: int, patience_us: int) -> int:
@@ -93,7 +93,7 @@ class Throttle:
         return self._now_ms() * 1000 if self._now_ms else time.monotonic_ns() // 1000
 
 
-class LocalSlots:
+class LocalRateLimiter:
     """The slots of one process: what `lua/throttle_*.lua` do for the fleet. All times in microseconds."""
 
     def __init__(self, interval_us: int, burst_us: int) -> None:

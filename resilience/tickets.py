@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import redis
 
-from resilience.scripts import reaching
+from resilience.scripts import translate_errors
 
 
-class Tickets:
+class OneTimeTokens:
     """Tickets for `name`. A server that has forgotten one lets nobody in with it.
 
     Shape: keys `{prefix}:tickets:{name}:{ticket}`. Raises: UnreachableError from both methods; let nobody
@@ -22,10 +22,10 @@ class Tickets:
 
     def give(self, ticket: str, lifetime: timedelta) -> None:
         """Note that `ticket` may be taken, for as long as `lifetime`."""
-        with reaching():
+        with translate_errors():
             self._client.set(f"{self._key}:{ticket}", "", px=lifetime)
 
     def take(self, ticket: str) -> bool:
         """Whether it could be taken; of all who try, one can."""
-        with reaching():
+        with translate_errors():
             return bool(self._client.delete(f"{self._key}:{ticket}"))

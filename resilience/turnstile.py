@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable
 
 from domain.errors import RateLimitedError
-from resilience.throttle import Throttle
+from resilience.throttle import RateLimiter
 
 
-class Turnstile:
+class BlockingRateLimiter:
     """Lets requests through at the rate of `throttle`; a thread waits `patience_seconds` at most."""
 
     def __init__(
         self,
-        throttle: Throttle,
+        throttle: RateLimiter,
         *,
         patience_seconds: float = 10.0,
         wait_seconds: Callable[[float], None] = time.sleep,

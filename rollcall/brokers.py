@@ -12,9 +12,9 @@ from actors import QUEUES
 from domain.errors import ConfigurationError, is_retryable
 from observability.trace import Trace
 from resilience.broker import FleetBroker
-from resilience.dead_letters import DeadLetters
-from resilience.obituary import Obituary
-from resilience.quarantine import Quarantine
+from resilience.dead_letters import DeadLetterQueue
+from resilience.obituary import DeadLetterCause
+from resilience.quarantine import CrashBudget
 from rollcall.settings import Settings
 
 MAX_RETRIES = 5
@@ -32,7 +32,7 @@ def build(settings: Settings, client: redis.Redis, observers: Sequence[Middlewar
         return _rabbitmq(settings, middleware)
     if settings.broker_url is not None:
         client = redis.Redis.from_url(settings.broker_url, socket_timeout=5, socket_connect_timeout=2)
-    middleware.append(Obituary(client, _PACKAGES))
+    middleware.append(DeadLetterCause(client, _PACKAGES))
     # The reaper alone does maintenance: by chance, as Dramatiq's default, it took 2 to 25 minutes.
     return FleetBroker(client=client, middleware=middleware, maintenance_chance=0)
 
@@ -48,9 +48,9 @@ def client_of(broker: Broker) -> redis.Redis:
     return client
 
 
-def dead_letters(settings: Settings, broker: Broker) -> DeadLetters | None:
+def dead_letters(settings: Settings, broker: Broker) -> DeadLetterQueue | None:
     """The dead letters of `broker`; None with RabbitMQ, which keeps them to itself."""
-    return None if is_rabbitmq(settings) else DeadLetters(client_of(broker), QUEUES)
+    return None if is_rabbitmq(settings) else DeadLetterQueue(client_of(broker), QUEUES)
 
 
 def _rabbitmq(settings: Settings, middleware: list[Middleware]) -> Broker:
@@ -66,7 +66,7 @@ def _middleware(client: redis.Redis, observers: Sequence[Middleware]) -> list[Mi
     return [
         Trace(),  # first: what the others log bears the message's ids
         AgeLimit(),  # before those that count: what has expired did not start
-        Quarantine(client),  # around those that interrupt, so that they never interrupt it
+        CrashBudget(client),  # around those that interrupt, so that they never interrupt it
         *observers,  # nor these
         TimeLimit(),
         ShutdownNotifications(),

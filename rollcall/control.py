@@ -8,7 +8,7 @@ from functools import partial
 from actors import QUEUES
 from domain.errors import PermanentError
 from operations.room import ControlRoom
-from resilience.queues import QueueReader, QueueReading
+from resilience.queues import QueueReader, QueueStats
 from resilience.scripts import check_writable
 from rollcall import brokers
 from rollcall.wiring import System
@@ -29,16 +29,14 @@ def control_room(system: System) -> ControlRoom:
     )
 
 
-def queue_reader(system: System) -> Callable[[], Mapping[str, QueueReading]]:
+def queue_reader(system: System) -> Callable[[], Mapping[str, QueueStats]]:
     """Reads every queue; raises when the broker does not answer."""
     if not brokers.is_rabbitmq(system.settings):
         return QueueReader(brokers.client_of(system.broker), QUEUES).read
     return partial(_rabbitmq_queues, system)
 
 
-def probes(
-    system: System, queues: Callable[[], Mapping[str, QueueReading]]
-) -> dict[str, Callable[[], object]]:
+def probes(system: System, queues: Callable[[], Mapping[str, QueueStats]]) -> dict[str, Callable[[], object]]:
     """What raises unless a server takes what the product sends it, by the server's name."""
     found: dict[str, Callable[[], object]] = {
         "database": partial(_check_database, system),
@@ -60,9 +58,9 @@ def _check_database(system: System) -> None:
         raise PermanentError("its schema is not the newest: run `rollcall init`")
 
 
-def _rabbitmq_queues(system: System) -> Mapping[str, QueueReading]:
+def _rabbitmq_queues(system: System) -> Mapping[str, QueueStats]:
     counts = {queue: system.broker.get_queue_message_counts(queue) for queue in QUEUES}  # type: ignore[attr-defined]  # RabbitMQ's alone
     return {
-        queue: QueueReading(ready + delayed, None, dead, is_age_known=not ready)
+        queue: QueueStats(ready + delayed, None, dead, is_age_known=not ready)
         for queue, (ready, delayed, dead) in counts.items()
     }

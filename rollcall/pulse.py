@@ -13,8 +13,8 @@ from threading import Event, Thread
 from observability.families import CPU, STARTS
 from observability.tally import Entries, Tally
 from resilience.heartbeat import DATABASE_ERROR, DATABASE_ERRORS, Heartbeats
-from resilience.ledger import Ledger
-from resilience.slots import Slots
+from resilience.ledger import MetricsStore
+from resilience.slots import ThreadTasks
 from rollcall.quiet import quietly
 
 BEAT_SECONDS = 1.0
@@ -29,9 +29,9 @@ class Pulse:
     def __init__(
         self,
         heartbeats: Heartbeats,
-        ledger: Ledger,
+        ledger: MetricsStore,
         tally: Tally,
-        slots: Slots,
+        slots: ThreadTasks,
         database_errors: Callable[[], tuple[int, str]] = lambda: (0, ""),
     ) -> None:
         self.ledger = ledger

@@ -8,7 +8,7 @@ from mail.webhooks import ResendEvents
 from observability.metrics import Exposition
 from observability.shared_reading import SharedReading
 from payments.events import StripeEvents
-from resilience.attempts import Attempts
+from resilience.attempts import LoginLimiter
 from rollcall.control import control_room
 from rollcall.exposition import readings
 from rollcall.health import Health
@@ -35,7 +35,7 @@ def surfaces(system: System, health: Health) -> Surfaces:
         public_url=settings.base_url,
         default_source=next(iter(system.services.sources)),
         environment=settings.environment,
-        sign_ins=Attempts(
+        sign_ins=LoginLimiter(
             system.redis,
             "sign-in",
             each=_SIGN_INS,

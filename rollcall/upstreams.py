@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from actors.resumption import end_waits
 from domain.errors import UnreachableError
 from domain.notice import MAIL
-from resilience.throttle import Throttle
+from resilience.throttle import RateLimiter
 from rollcall.settings import Settings
 from rollcall.wiring import System, known
 from sources.scraper import Scraper
@@ -29,7 +29,7 @@ def adopt(system: System) -> None:
     try:
         for name, digest in digests(system.settings).items():
             if name in system.services.breakers and system.services.store.upstreams.adopt(name, digest):
-                Throttle(system.redis, _THROTTLES[name], 0).forget()
+                RateLimiter(system.redis, _THROTTLES[name], 0).forget()
                 end_waits(system.services, name)
     except (UnreachableError, DBAPIError):
         _log.warning("cannot end the waits for earlier settings", exc_info=True)

@@ -31,12 +31,12 @@ from resilience.circuit import BreakerPolicy
 from resilience.claims import Claims
 from resilience.heartbeat import Heartbeats
 from resilience.lease import Lease
-from resilience.ledger import Ledger
+from resilience.ledger import MetricsStore
 from resilience.reaper import Reaper
-from resilience.scripts import reaching
-from resilience.slots import Slots
-from resilience.throttle import Throttle
-from resilience.turnstile import Turnstile
+from resilience.scripts import translate_errors
+from resilience.slots import ThreadTasks
+from resilience.throttle import RateLimiter
+from resilience.turnstile import BlockingRateLimiter
 from rollcall import brokers
 from rollcall.channels import operator_of
 from rollcall.clock import SystemClock
@@ -114,7 +114,7 @@ def build(settings: Settings) -> System:
     """The system that `settings` (with its home prepared) describe. Nothing connects yet."""
     database = Database(database_url(settings))
     client = redis_client(settings)
-    tally, slots = Tally(), Slots()
+    tally, slots = Tally(), ThreadTasks()
     broker = brokers.build(settings, client, observers=(Counting(tally), slots))
     links = UnsubscribeLinks(
         settings.base_url, known(settings.unsubscribe_secret), settings.previous_unsubscribe_secret
@@ -132,7 +132,11 @@ def build(settings: Settings) -> System:
         timetable=timetable,
         heartbeats=heartbeats,
         pulse=Pulse(
-            heartbeats, Ledger(client), tally, slots, partial(_recent_errors, database, Redactor(settings))
+            heartbeats,
+            MetricsStore(client),
+            tally,
+            slots,
+            partial(_recent_errors, database, Redactor(settings)),
         ),
         reaper=None if brokers.is_rabbitmq(settings) else Reaper(brokers.client_of(broker), QUEUES),
         is_demo=settings.scraper_url is None,
@@ -277,7 +281,7 @@ def _sources(settings: Settings, client: redis.Redis, clock: SystemClock) -> dic
         max_concurrency=settings.scraper_max_concurrency,
         # One thread's chunk fills every slot, so that none runs dry while another thread settles its own.
         chunk_size=max(_MIN_CHUNK, settings.scraper_max_concurrency),
-        pacer=Throttle(client, Scraper.name, rate, burst=_BURST),
+        pacer=RateLimiter(client, Scraper.name, rate, burst=_BURST),
     )
     return {Scraper.name: scraper}
 
@@ -301,7 +305,7 @@ def _preview(settings: Settings, clock: SystemClock) -> Mailer:
 def _resend(settings: Settings, client: redis.Redis, clock: SystemClock) -> Mailer:
     from mail.resend_api import Resend  # noqa: PLC0415
 
-    turns = Turnstile(Throttle(client, "resend", _RESEND_REQUESTS_PER_MINUTE))
+    turns = BlockingRateLimiter(RateLimiter(client, "resend", _RESEND_REQUESTS_PER_MINUTE))
     return Resend(known(settings.resend_api_key), clock, settings.resend_api_url, turns)
 
 
@@ -319,7 +323,7 @@ def _smtp(settings: Settings, clock: SystemClock) -> Mailer:
 
 def _publish(broker: Broker, message: Message[Any]) -> None:
     try:
-        with reaching():
+        with translate_errors():
             broker.enqueue(message)
     except BrokerConnectionError as error:
         raise UnreachableError(f"the broker cannot be reached: {error}") from error

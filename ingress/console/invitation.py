@@ -25,7 +25,7 @@ from ingress.forms import Nothing, no_query, parse, query
 from ingress.manual import Manual
 from ingress.surfaces import Surfaces
 from ingress.syntax import parameters
-from resilience.tickets import Tickets
+from resilience.tickets import OneTimeTokens
 
 LIFETIME = timedelta(minutes=10)
 _PURPOSE = "invitation"
@@ -40,12 +40,12 @@ class Invited:
     token: Annotated[str, text]
 
 
-def tickets(client: redis.Redis) -> Tickets:
+def tickets(client: redis.Redis) -> OneTimeTokens:
     """Where invitations are noted."""
-    return Tickets(client, _PURPOSE)
+    return OneTimeTokens(client, _PURPOSE)
 
 
-def invite(given: Tickets, api_token: str, now: datetime) -> str:
+def invite(given: OneTimeTokens, api_token: str, now: datetime) -> str:
     """The path of a new link. Raises: UnreachableError."""
     name = secrets.token_hex(_NAME_BYTES)
     given.give(name, LIFETIME)

@@ -10,7 +10,7 @@ from actors import QUEUES
 from ingress.fields import one_of, text, unless_blank
 from ingress.rules import rule
 from operations.durations import duration
-from resilience.selection import Selection
+from resilience.selection import DeadLetterFilter
 
 
 @rule(type="string", examples=["2h"])
@@ -33,11 +33,11 @@ class SelectionForm:
     exact_cause: Annotated[str | None, unless_blank(text)] = None
 
     @property
-    def selection(self) -> Selection:
+    def selection(self) -> DeadLetterFilter:
         """What the filters mean together."""
         age: timedelta | None = None if self.older_than is None else duration(self.older_than)
         ids = () if self.message_id is None else (self.message_id,)
-        return Selection(self.queue, self.actor, self.cause, age, ids, self.exact_cause)
+        return DeadLetterFilter(self.queue, self.actor, self.cause, age, ids, self.exact_cause)
 
     @property
     def given(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ from observability.checks.unavailable import Unavailable
 from resilience.heartbeat import Heartbeat
 from resilience.lease import LeaseHolder
 from resilience.permit import BreakerSnapshot
-from resilience.queues import QueueReading
+from resilience.queues import QueueStats
 from store.outbox import Backlog, Losses
 from store.pauses import Pause
 from store.sections import UnknownSections
@@ -123,7 +123,7 @@ class SystemSnapshot:
     schedulers: int | Unavailable
     last_tick_at: datetime | Unavailable | None
     jobs: int | Unavailable
-    queues: Mapping[str, QueueReading] | Unavailable
+    queues: Mapping[str, QueueStats] | Unavailable
     breakers: list[BreakerSnapshot] | Unavailable
     lease: LeaseHolder | Unavailable | None
     sources: Mapping[str, SourceStatus] | Unavailable

@@ -10,7 +10,7 @@ import click
 from domain.errors import InvalidInputError
 from operations import dead_letters
 from operations.room import ControlRoom
-from resilience.selection import Selection
+from resilience.selection import DeadLetterFilter
 from rollcall.commands.dead_options import bulk_options, selecting
 from rollcall.commands.dead_rows import brief_row, full_row
 from rollcall.commands.person import shell_user
@@ -30,7 +30,7 @@ def dead() -> None:
     "--limit", default=5, type=click.IntRange(1, 1000), show_default=True, help="Letters of each cause."
 )
 @json_option
-def list_(wanted: Selection, limit: int, *, as_json: bool) -> None:
+def list_(wanted: DeadLetterFilter, limit: int, *, as_json: bool) -> None:
     """List dead letters by their cause: the most frequent first, the last letters of each."""
     with _opened() as room:
         groups = dead_letters.groups(room, wanted, limit)
@@ -52,7 +52,9 @@ def list_(wanted: Selection, limit: int, *, as_json: bool) -> None:
 def show_(message_id: str, *, as_json: bool) -> None:
     """Show one dead letter, with its earlier deaths and the end of its traceback."""
     with _opened() as room:
-        found = [full_row(letter) for letter in room.letters().find(Selection(message_ids=(message_id,)))]
+        found = [
+            full_row(letter) for letter in room.letters().find(DeadLetterFilter(message_ids=(message_id,)))
+        ]
     if not found:
         raise InvalidInputError({"message_id": "there is no such dead letter"})
     if as_json:
@@ -68,21 +70,21 @@ def show_(message_id: str, *, as_json: bool) -> None:
 
 @dead.command()
 @bulk_options
-def retry(wanted: Selection, rate: float | None, **how: bool) -> None:
+def retry(wanted: DeadLetterFilter, rate: float | None, **how: bool) -> None:
     """Put everything that the filters and MESSAGE_IDS mean back to its queue, as new."""
     _bulk("retry", wanted, rate, dead_letters.retry, **how)
 
 
 @dead.command()
 @bulk_options
-def purge(wanted: Selection, rate: float | None, **how: bool) -> None:
+def purge(wanted: DeadLetterFilter, rate: float | None, **how: bool) -> None:
     """Delete everything that the filters and MESSAGE_IDS mean."""
     _bulk("purge", wanted, rate, dead_letters.purge, **how)
 
 
 def _bulk(  # noqa: PLR0913 - what is meant, and how
     action: str,
-    wanted: Selection,
+    wanted: DeadLetterFilter,
     rate: float | None,
     act: Callable[..., int],
     *,

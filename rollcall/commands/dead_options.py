@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from actors import QUEUES
-from resilience.selection import Selection
+from resilience.selection import DeadLetterFilter
 from rollcall.commands.duration import Duration
 from rollcall.output import json_option
 
@@ -26,7 +26,7 @@ def selecting(command: Command) -> Command:
     @wraps(command)
     def with_selection(*, message_ids: tuple[str, ...] = (), **given: Any) -> None:
         filters = {name: given.pop(name) for name in ("queue", "actor", "cause", "older_than")}
-        command(wanted=Selection(**filters, message_ids=message_ids), **given)
+        command(wanted=DeadLetterFilter(**filters, message_ids=message_ids), **given)
 
     return with_selection
 

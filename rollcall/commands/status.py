@@ -20,7 +20,7 @@ from operations import status as statuses
 from operations import trends
 from operations.trends import Trends
 from resilience.lease import LeaseHolder
-from resilience.queues import QueueReading
+from resilience.queues import QueueStats
 from rollcall.control import control_room
 from rollcall.output import json_option, show
 from rollcall.process import open_system
@@ -113,7 +113,7 @@ def _runs(reading: RunStatus) -> str:
     return f"{now}; last success {_moment(reading.times.succeeded_at)}; next {_moment(reading.next_at)}"
 
 
-def _queue(reading: QueueReading) -> str:
+def _queue(reading: QueueStats) -> str:
     if not reading.is_age_known:
         oldest = ", oldest unknown"
     else:

@@ -20,7 +20,7 @@ from actors import ACTORS
 from actors.registry import install
 from observability.logs import JsonLines
 from observability.trace import Trace
-from resilience.quarantine import Quarantine
+from resilience.quarantine import CrashBudget
 from tests.ingress.site import CRON, Stage
 from tests.ingress.site import site as on
 from tests.support.catalog import Row
@@ -56,7 +56,7 @@ def _enqueue(broker: Broker, message: Message[Any]) -> None:
 def test_every_line_that_a_request_causes_bears_its_id_and_its_run(
     stage: Stage, a_house: House, redis_client: redis.Redis, prefix: str, written: io.StringIO
 ) -> None:
-    middleware = [Trace(), Quarantine(redis_client, prefix=prefix), ShutdownNotifications()]
+    middleware = [Trace(), CrashBudget(redis_client, prefix=prefix), ShutdownNotifications()]
     broker = RedisBroker(client=redis_client, namespace=prefix, middleware=middleware)  # type: ignore[no-untyped-call]
     a_house.watch(email=ADDRESS)
     a_house.catalog.rows[a_house.key()] = Row(open_seats=0)

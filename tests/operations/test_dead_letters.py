@@ -7,7 +7,7 @@ import redis
 
 from domain.errors import PermanentError
 from operations import dead_letters
-from resilience.selection import ALL, Selection
+from resilience.selection import ALL, DeadLetterFilter
 from tests.operations.journal import entries, recorded
 from tests.support.house import House
 from tests.support.workbench import bury, message, open_letters, waiting
@@ -27,14 +27,14 @@ def test_they_are_grouped_and_counted_by_what_is_meant(rollcall: House) -> None:
         ("Timeout", 2, 1),
         ("Refused", 1, 1),
     ]
-    assert dead_letters.count(rollcall.room, Selection(cause="timeout")) == 2
+    assert dead_letters.count(rollcall.room, DeadLetterFilter(cause="timeout")) == 2
 
 
 @pytest.mark.usefixtures("buried")
 def test_what_is_retried_and_purged_is_recorded_with_its_filter_and_count(
     rollcall: House, redis_client: redis.Redis, prefix: str
 ) -> None:
-    assert dead_letters.retry(rollcall.room, Selection(cause="Timeout"), "ada", limit=1) == 1
+    assert dead_letters.retry(rollcall.room, DeadLetterFilter(cause="Timeout"), "ada", limit=1) == 1
     assert dead_letters.purge(rollcall.room, ALL, "bob") == 2
     assert len(waiting(redis_client, prefix)) == 1
     assert recorded(rollcall) == [

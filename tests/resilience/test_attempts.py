@@ -3,33 +3,33 @@ from __future__ import annotations
 import pytest
 import redis
 
-from resilience.attempts import Attempts
+from resilience.attempts import LoginLimiter
 from tests.support.stack import free_port
 
 
 @pytest.fixture
-def attempts(redis_client: redis.Redis, prefix: str) -> Attempts:
-    return Attempts(redis_client, "door", each=2, overall=5, window_seconds=60, prefix=prefix)
+def attempts(redis_client: redis.Redis, prefix: str) -> LoginLimiter:
+    return LoginLimiter(redis_client, "door", each=2, overall=5, window_seconds=60, prefix=prefix)
 
 
-def test_a_client_has_so_many_and_is_told_how_long_to_wait(attempts: Attempts) -> None:
+def test_a_client_has_so_many_and_is_told_how_long_to_wait(attempts: LoginLimiter) -> None:
     assert [attempts.take("ada"), attempts.take("ada")] == [0, 0]
     assert 59 < attempts.take("ada") <= 60
     assert attempts.take("bob") == 0
 
 
-def test_all_together_have_so_many(attempts: Attempts) -> None:
+def test_all_together_have_so_many(attempts: LoginLimiter) -> None:
     assert [attempts.take(f"client {n}") for n in range(5)] == [0] * 5
     assert attempts.take("a sixth") > 0
 
 
-def test_who_is_refused_uses_up_nothing_of_the_others(attempts: Attempts) -> None:
+def test_who_is_refused_uses_up_nothing_of_the_others(attempts: LoginLimiter) -> None:
     for _ in range(50):
         attempts.take("ada")
     assert [attempts.take(f"client {n}") for n in range(3)] == [0] * 3
 
 
-def test_who_succeeds_begins_anew(attempts: Attempts) -> None:
+def test_who_succeeds_begins_anew(attempts: LoginLimiter) -> None:
     attempts.take("ada")
     attempts.take("ada")
     attempts.forgive("ada")
@@ -37,9 +37,9 @@ def test_who_succeeds_begins_anew(attempts: Attempts) -> None:
 
 
 def test_they_are_counted_elsewhere_too_and_not_for_ever(
-    attempts: Attempts, redis_client: redis.Redis, prefix: str
+    attempts: LoginLimiter, redis_client: redis.Redis, prefix: str
 ) -> None:
-    again = Attempts(redis_client, "door", each=2, overall=5, window_seconds=60, prefix=prefix)
+    again = LoginLimiter(redis_client, "door", each=2, overall=5, window_seconds=60, prefix=prefix)
     attempts.take("ada")
     attempts.take("ada")
     assert again.take("ada") > 0
@@ -57,7 +57,7 @@ class Hand:
 
 def test_while_redis_is_away_the_process_counts_for_itself() -> None:
     nobody, hand = redis.Redis(port=free_port(), socket_connect_timeout=0.2), Hand()
-    alone = Attempts(nobody, "door", each=2, overall=5, window_seconds=60, monotonic=hand)
+    alone = LoginLimiter(nobody, "door", each=2, overall=5, window_seconds=60, monotonic=hand)
     assert [alone.take("ada"), alone.take("ada"), alone.take("ada")] == [0, 0, 60]
     assert [alone.take(client) for client in ("bob", "eve", "joe", "sue")] == [0, 0, 0, 60]
     hand.seconds += 61
@@ -79,7 +79,9 @@ def test_once_redis_is_back_it_counts_again(redis_client: redis.Redis, prefix: s
             return redis_client.execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py
 
     hand, flaky = Hand(), Flaky()
-    attempts = Attempts(flaky, "door", each=2, overall=5, window_seconds=60, prefix=prefix, monotonic=hand)
+    attempts = LoginLimiter(
+        flaky, "door", each=2, overall=5, window_seconds=60, prefix=prefix, monotonic=hand
+    )
     assert attempts.take("ada") == 0
     flaky.is_away = False
     assert attempts.take("ada") == 0
@@ -92,8 +94,8 @@ def test_once_redis_is_back_it_counts_again(redis_client: redis.Redis, prefix: s
 def test_a_window_from_before_the_clock_was_set_back_ends_within_its_time(
     redis_client: redis.Redis, prefix: str
 ) -> None:
-    def attempts(window_seconds: float) -> Attempts:
-        return Attempts(
+    def attempts(window_seconds: float) -> LoginLimiter:
+        return LoginLimiter(
             redis_client, "login", each=1, overall=9, window_seconds=window_seconds, prefix=prefix
         )
 

@@ -8,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience.breaker import CircuitBreaker
+from resilience.breaker_policy import BreakerPolicy
 from resilience.breaker_window import Window
-from resilience.circuit import BreakerPolicy, Circuit
+from resilience.circuit import BreakerModel
 
 POLICY = BreakerPolicy(failure_threshold=1000, failure_ratio=0.5, window_seconds=60, minimum_calls=10)
 
 
-def told(outcomes: Sequence[bool | None], at_ms: int = 0, policy: BreakerPolicy = POLICY) -> Circuit:
-    circuit = Circuit(policy)
+def told(outcomes: Sequence[bool | None], at_ms: int = 0, policy: BreakerPolicy = POLICY) -> BreakerModel:
+    circuit = BreakerModel(policy)
     circuit.record(0, "a", outcomes, at_ms)
     return circuit
 
@@ -62,7 +63,7 @@ def test_what_the_window_has_left_behind_is_forgotten() -> None:
 
 
 def test_held_closed_it_stays_closed() -> None:
-    circuit = Circuit(POLICY)
+    circuit = BreakerModel(POLICY)
     circuit.force("closed", "ops", 0)
     circuit.record(1, "a", [False] * 50, 0)
     assert circuit.state == "closed"
@@ -78,7 +79,7 @@ def test_a_breaker_that_has_closed_begins_a_new_window() -> None:
 
 @given(batches=st.lists(st.lists(st.sampled_from([True, False, None]), max_size=8), max_size=8))
 def test_a_batch_counts_as_its_calls_do_one_by_one(batches: list[list[bool | None]]) -> None:
-    together, alone = Circuit(POLICY), Circuit(POLICY)
+    together, alone = BreakerModel(POLICY), BreakerModel(POLICY)
     for batch in batches:
         together.record(0, "a", batch, 0)
         for outcome in batch:

@@ -2,23 +2,24 @@ from __future__ import annotations
 
 import pytest
 
-from resilience.circuit import BreakerPolicy, Circuit
+from resilience.breaker_policy import BreakerPolicy
+from resilience.circuit import BreakerModel
 
 POLICY = BreakerPolicy(failure_threshold=3, recovery_seconds=120, success_threshold=2, probe_seconds=60)
 
 
-def tripped(at_ms: int = 0) -> Circuit:
-    circuit = Circuit(POLICY)
+def tripped(at_ms: int = 0) -> BreakerModel:
+    circuit = BreakerModel(POLICY)
     circuit.record(0, "a", [False] * 3, at_ms)
     return circuit
 
 
 def test_a_closed_circuit_permits_everything() -> None:
-    assert Circuit(POLICY).permit(1000, "a", 0).granted == 1000
+    assert BreakerModel(POLICY).permit(1000, "a", 0).granted == 1000
 
 
 def test_a_success_resets_the_count_and_an_excluded_outcome_does_not() -> None:
-    circuit = Circuit(POLICY)
+    circuit = BreakerModel(POLICY)
     circuit.record(0, "a", [False, False, True, False, None, False], 0)
     assert (circuit.state, circuit.failures) == ("closed", 2)
     circuit.record(0, "a", [None, False], 0)
@@ -81,7 +82,7 @@ def test_a_late_failure_of_a_request_from_before_does_not_disturb_half_open() ->
 
 
 def test_held_closed_it_counts_failures_and_stays_closed() -> None:
-    circuit = Circuit(POLICY)
+    circuit = BreakerModel(POLICY)
     circuit.force("closed", "ops", 0)
     grant = circuit.permit(50, "a", 0)
     circuit.record(grant.generation, "a", [False] * 50, 0)
@@ -90,7 +91,7 @@ def test_held_closed_it_counts_failures_and_stays_closed() -> None:
 
 @pytest.mark.parametrize("recovery_seconds", [0, 120])
 def test_held_open_it_outlasts_its_recovery_until_it_is_reset(recovery_seconds: float) -> None:
-    circuit = Circuit(BreakerPolicy(recovery_seconds=recovery_seconds))
+    circuit = BreakerModel(BreakerPolicy(recovery_seconds=recovery_seconds))
     circuit.force("open", "ops", 0)
     assert circuit.permit(1, "a", 10**9).granted == 0
     circuit.force(None, "ops", 10**9)

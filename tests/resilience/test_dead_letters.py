@@ -21,9 +21,9 @@ from domain.notice import NotificationState
 from domain.run import RunState
 from domain.section import Stagger
 from resilience.dead_letter import UNTOLD
-from resilience.dead_letters import DeadLetters
+from resilience.dead_letters import DeadLetterQueue
 from resilience.obituary import EXPIRED
-from resilience.selection import ALL, Selection, grouped
+from resilience.selection import ALL, DeadLetterFilter, grouped
 from tests.support.catalog import Row
 from tests.support.house import House, house, sqlite_url
 from tests.support.workbench import (
@@ -42,7 +42,7 @@ DAY_MS = 86_400_000
 
 
 @pytest.fixture
-def letters(redis_client: redis.Redis, prefix: str) -> DeadLetters:
+def letters(redis_client: redis.Redis, prefix: str) -> DeadLetterQueue:
     return open_letters(redis_client, prefix)
 
 
@@ -52,7 +52,7 @@ def broker(redis_client: redis.Redis, prefix: str) -> Broker:
 
 
 def test_what_used_up_its_retries_is_found_with_its_cause_and_history(
-    broker: Broker, letters: DeadLetters, redis_client: redis.Redis, prefix: str
+    broker: Broker, letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     @dramatiq.actor(broker=broker, queue_name="check", actor_name="work.do")
     def do(_number: int) -> None:
@@ -70,7 +70,7 @@ def test_what_used_up_its_retries_is_found_with_its_cause_and_history(
 
 
 def test_every_way_to_die_has_its_cause(
-    broker: Broker, letters: DeadLetters, redis_client: redis.Redis, prefix: str
+    broker: Broker, letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     def fail() -> None:
         raise PermanentError("wrong key")
@@ -104,7 +104,7 @@ def test_every_way_to_die_has_its_cause(
 
 
 def test_a_death_without_a_word_is_told_from_its_last_traceback(
-    letters: DeadLetters, redis_client: redis.Redis, prefix: str
+    letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     bury(redis_client, prefix, message(traceback="Traceback\n  File\nValueError: no\n"))
     bury(redis_client, prefix, message())
@@ -138,21 +138,21 @@ def test_filters_say_what_is_meant_and_causes_come_with_their_counts(
     )
     assert (second.cause, second.count) == ("expired", 1)
     for wanted, count in {
-        Selection(queue="deliver"): 1,
-        Selection(actor="work.a"): 5,
-        Selection(cause="valueerror"): 5,
-        Selection(exact_cause="ValueError in a:b"): 5,
-        Selection(exact_cause="ValueError"): 0,
-        Selection(older_than=timedelta(days=8)): 3,
-        Selection(older_than=timedelta(days=8), actor="work.b"): 0,
-        Selection(message_ids=(last.message_id,)): 1,
+        DeadLetterFilter(queue="deliver"): 1,
+        DeadLetterFilter(actor="work.a"): 5,
+        DeadLetterFilter(cause="valueerror"): 5,
+        DeadLetterFilter(exact_cause="ValueError in a:b"): 5,
+        DeadLetterFilter(exact_cause="ValueError"): 0,
+        DeadLetterFilter(older_than=timedelta(days=8)): 3,
+        DeadLetterFilter(older_than=timedelta(days=8), actor="work.b"): 0,
+        DeadLetterFilter(message_ids=(last.message_id,)): 1,
         ALL: 6,
     }.items():
         assert letters.count(wanted) == count
 
 
 def test_what_is_retried_starts_as_new_keeps_its_history_and_moves_once(
-    letters: DeadLetters, redis_client: redis.Redis, prefix: str
+    letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     old = message("work.do", 1, retries=6, traceback="x\nE: y", rollcall_cause="E in a:b", max_age=1000)
     old = replace(old, message_timestamp=4 * DAY_MS)
@@ -175,7 +175,7 @@ def test_what_is_retried_starts_as_new_keeps_its_history_and_moves_once(
 
 
 def test_what_nobody_knew_runs_once_its_actor_is_there(
-    broker: Broker, letters: DeadLetters, redis_client: redis.Redis, prefix: str
+    broker: Broker, letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     broker.declare_queue("check")
     broker.enqueue(message("work.late", 3))
@@ -190,7 +190,7 @@ def test_what_nobody_knew_runs_once_its_actor_is_there(
 
 
 def test_operators_in_each_others_way_move_every_letter_exactly_once(
-    letters: DeadLetters, redis_client: redis.Redis, prefix: str
+    letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     numbers = range(450)
     for number in numbers:
@@ -199,7 +199,7 @@ def test_operators_in_each_others_way_move_every_letter_exactly_once(
 
     def act(who: int) -> int:
         start.wait()
-        return sum(letters.retry(ALL)) if who % 2 else sum(letters.purge(Selection(actor="work.do")))
+        return sum(letters.retry(ALL)) if who % 2 else sum(letters.purge(DeadLetterFilter(actor="work.do")))
 
     with ThreadPoolExecutor(4) as pool:
         done = list(pool.map(act, range(4)))
@@ -228,7 +228,7 @@ def test_a_rate_paces_the_chunks_and_what_dies_meanwhile_is_left_alone(
 
 
 def test_no_more_than_the_limit_is_moved_the_oldest_first(
-    letters: DeadLetters, redis_client: redis.Redis, prefix: str
+    letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     for number in range(5):
         bury(redis_client, prefix, message("work.do", number), number * DAY_MS)
@@ -244,7 +244,7 @@ def test_what_is_done_is_told_chunk_by_chunk(redis_client: redis.Redis, prefix: 
     letters = open_letters(redis_client, prefix, wait=wait)
     for _ in range(3):
         bury(redis_client, prefix, message(), 0)
-    chunks = letters.retry(Selection(queue="check"), per_second=1)
+    chunks = letters.retry(DeadLetterFilter(queue="check"), per_second=1)
     assert next(chunks) == 1
     with pytest.raises(KeyboardInterrupt):
         next(chunks)
@@ -259,7 +259,7 @@ def test_an_unreachable_redis_has_no_empty_list(unreachable: redis.Redis, prefix
 
 
 def test_letters_retried_after_the_reconciler_did_their_work_change_nothing(
-    tmp_path: Path, letters: DeadLetters, redis_client: redis.Redis, prefix: str
+    tmp_path: Path, letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     broker = open_broker(redis_client, prefix, retries=0)
     with house(sqlite_url(tmp_path), redis_client, prefix) as rollcall:
@@ -284,7 +284,7 @@ def test_letters_retried_after_the_reconciler_did_their_work_change_nothing(
 
 
 def test_a_check_that_spent_its_crash_budget_is_given_up_and_comes_back_under_no_other_message(
-    tmp_path: Path, letters: DeadLetters, redis_client: redis.Redis, prefix: str
+    tmp_path: Path, letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     broker = open_broker(redis_client, prefix)
     with house(sqlite_url(tmp_path), redis_client, prefix) as rollcall:

@@ -1,4 +1,4 @@
-"""The Lua against its model: whatever happens, Redis and `Circuit` agree."""
+"""The Lua against its model: whatever happens, Redis and `BreakerModel` agree."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from resilience.circuit import BreakerPolicy, Circuit, Forced, Grant
-from resilience.fleet import FleetCircuit
+from resilience.breaker_policy import BreakerPolicy
+from resilience.circuit import BreakerModel, Forced, Grant
+from resilience.fleet import RedisBreakerState
 from resilience.permit import BreakerAction, BreakerEvent
 
 START_MS = 1_750_000_000_000
@@ -66,10 +67,10 @@ class Agreement(RuleBasedStateMachine):
     def begin(self, policy: BreakerPolicy) -> None:
         prefix = uuid4().hex
         self.key = f"{prefix}:breaker:b"
-        self.model = Circuit(policy)
+        self.model = BreakerModel(policy)
         self.events: list[BreakerEvent] = []
         self.fleet = [
-            FleetCircuit(self.client, "b", policy, prefix=prefix, now_ms=lambda: self.now_ms)
+            RedisBreakerState(self.client, "b", policy, prefix=prefix, now_ms=lambda: self.now_ms)
             for _ in range(3)
         ]
 
@@ -203,11 +204,12 @@ OPERATIONS = st.one_of(
 def test_what_clients_do_at_once_happens_in_some_order(
     redis_url: str, policy: BreakerPolicy, begun: str, programs: list[list[Operation]]
 ) -> None:
-    model, prefix = Circuit(policy), uuid4().hex
+    model, prefix = BreakerModel(policy), uuid4().hex
     with ExitStack() as stack:
         clients = [stack.enter_context(redis.Redis.from_url(redis_url)) for _ in programs]
         fleet = [
-            FleetCircuit(client, "b", policy, prefix=prefix, now_ms=lambda: START_MS) for client in clients
+            RedisBreakerState(client, "b", policy, prefix=prefix, now_ms=lambda: START_MS)
+            for client in clients
         ]
         lead(model, fleet[0], begun)
         generation, together = model.generation, threading.Barrier(len(programs))
@@ -225,7 +227,7 @@ def test_what_clients_do_at_once_happens_in_some_order(
     )
 
 
-def lead(model: Circuit, fleet: FleetCircuit, begun: str) -> None:
+def lead(model: BreakerModel, fleet: RedisBreakerState, begun: str) -> None:
     """Both to where the clients begin, so that everything that follows happens at `START_MS`."""
     if begun == "closed":
         return
@@ -242,7 +244,7 @@ def lead(model: Circuit, fleet: FleetCircuit, begun: str) -> None:
         model.record(grant.generation, "b", [True] * n, START_MS)
 
 
-def do(fleet: FleetCircuit, operation: Operation, generation: int, token: str) -> Any:
+def do(fleet: RedisBreakerState, operation: Operation, generation: int, token: str) -> Any:
     name, argument = operation
     if name == "permit":
         return fleet.permit(argument, token)
@@ -250,7 +252,7 @@ def do(fleet: FleetCircuit, operation: Operation, generation: int, token: str) -
 
 
 def explains(
-    model: Circuit,
+    model: BreakerModel,
     programs: Sequence[Sequence[Operation]],
     replies: Sequence[Sequence[Any]],
     generation: int,
@@ -284,14 +286,14 @@ def orders(left: Sequence[int]) -> Iterator[list[int]]:
 
 
 def test_an_audit_of_a_hundred_is_kept(redis_client: redis.Redis, prefix: str) -> None:
-    circuit = FleetCircuit(redis_client, "b", BreakerPolicy(), prefix=prefix, now_ms=lambda: START_MS)
+    circuit = RedisBreakerState(redis_client, "b", BreakerPolicy(), prefix=prefix, now_ms=lambda: START_MS)
     for i in range(103):
         circuit.force(None, f"ops {i}")
     assert [event.by for event in circuit.history()] == [f"ops {i}" for i in range(102, 2, -1)]
 
 
 def test_who_said_it_is_kept_as_it_was_written(redis_client: redis.Redis, prefix: str) -> None:
-    circuit = FleetCircuit(redis_client, "b", BreakerPolicy(), prefix=prefix, now_ms=lambda: START_MS)
+    circuit = RedisBreakerState(redis_client, "b", BreakerPolicy(), prefix=prefix, now_ms=lambda: START_MS)
     by = 'Zoë "/\\" 你\n'
     circuit.force("open", by)
     assert (circuit.history()[0].by, circuit.read().forced_by) == (by, by)
@@ -302,7 +304,7 @@ def test_who_said_it_is_kept_as_it_was_written(redis_client: redis.Redis, prefix
 def test_a_long_time_costs_no_more_memory_than_a_window(redis_client: redis.Redis, prefix: str) -> None:
     now_ms = START_MS
     policy = BreakerPolicy(failure_threshold=10**9, failure_ratio=1, window_seconds=10)
-    circuit = FleetCircuit(redis_client, "b", policy, prefix=prefix, now_ms=lambda: now_ms)
+    circuit = RedisBreakerState(redis_client, "b", policy, prefix=prefix, now_ms=lambda: now_ms)
     for _ in range(300):
         circuit.record(0, "a", [True, False])
         now_ms += 250
@@ -311,13 +313,15 @@ def test_a_long_time_costs_no_more_memory_than_a_window(redis_client: redis.Redi
 
 
 def test_without_a_ratio_nothing_is_kept_of_the_window(redis_client: redis.Redis, prefix: str) -> None:
-    circuit = FleetCircuit(redis_client, "b", BreakerPolicy(), prefix=prefix, now_ms=lambda: START_MS)
+    circuit = RedisBreakerState(redis_client, "b", BreakerPolicy(), prefix=prefix, now_ms=lambda: START_MS)
     circuit.record(0, "a", [True, False])
     assert redis_client.hkeys(f"{prefix}:breaker:b") == [b"failures", b"successes"]
 
 
 def test_without_a_clock_of_its_own_it_goes_by_the_servers(redis_client: redis.Redis, prefix: str) -> None:
-    circuit = FleetCircuit(redis_client, "b", BreakerPolicy(failure_threshold=1), prefix=prefix, now_ms=None)
+    circuit = RedisBreakerState(
+        redis_client, "b", BreakerPolicy(failure_threshold=1), prefix=prefix, now_ms=None
+    )
     circuit.record(0, "a", [False])
     seconds, _ = redis_client.time()
     reading = circuit.read()
@@ -328,7 +332,7 @@ def test_without_a_clock_of_its_own_it_goes_by_the_servers(redis_client: redis.R
 
 def test_a_client_that_decodes_replies_reads_the_same(redis_url: str, prefix: str) -> None:
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
-        circuit = FleetCircuit(client, "b", BreakerPolicy(), prefix=prefix, now_ms=None)
+        circuit = RedisBreakerState(client, "b", BreakerPolicy(), prefix=prefix, now_ms=None)
         circuit.force("open", "ops")
         reading = circuit.read()
     assert (reading.state, reading.forced, reading.forced_by) == ("open", "open", "ops")
@@ -337,9 +341,9 @@ def test_a_client_that_decodes_replies_reads_the_same(redis_url: str, prefix: st
 def test_a_lowered_threshold_leaves_a_slot_while_half_open(redis_client: redis.Redis, prefix: str) -> None:
     now_ms = START_MS
 
-    def released(success_threshold: int) -> FleetCircuit:
+    def released(success_threshold: int) -> RedisBreakerState:
         policy = BreakerPolicy(failure_threshold=1, success_threshold=success_threshold)
-        return FleetCircuit(redis_client, "b", policy, prefix=prefix, now_ms=lambda: now_ms)
+        return RedisBreakerState(redis_client, "b", policy, prefix=prefix, now_ms=lambda: now_ms)
 
     old, new = released(3), released(1)
     old.record(0, "a", [False])
@@ -352,7 +356,7 @@ def test_a_lowered_threshold_leaves_a_slot_while_half_open(redis_client: redis.R
 def test_a_success_that_comes_after_its_lease_does_not_count(redis_client: redis.Redis, prefix: str) -> None:
     now_ms = START_MS
     policy = BreakerPolicy(failure_threshold=1, success_threshold=1)
-    circuit = FleetCircuit(redis_client, "b", policy, prefix=prefix, now_ms=lambda: now_ms)
+    circuit = RedisBreakerState(redis_client, "b", policy, prefix=prefix, now_ms=lambda: now_ms)
     circuit.record(0, "a", [False])
     now_ms += policy.recovery_ms
     grant = circuit.permit(1, "b")

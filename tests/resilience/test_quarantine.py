@@ -13,8 +13,8 @@ import pytest
 import redis
 from dramatiq.middleware.shutdown import Shutdown
 
-from resilience.dead_letters import DeadLetters
-from resilience.quarantine import Quarantine
+from resilience.dead_letters import DeadLetterQueue
+from resilience.quarantine import CrashBudget
 from resilience.reaper import Reaper
 from resilience.selection import ALL
 from tests.support.stack import wait_until
@@ -34,7 +34,7 @@ SECONDS = 20.0
 
 
 @pytest.fixture
-def letters(redis_client: redis.Redis, prefix: str) -> DeadLetters:
+def letters(redis_client: redis.Redis, prefix: str) -> DeadLetterQueue:
     return open_letters(redis_client, prefix)
 
 
@@ -55,7 +55,7 @@ def starts(client: redis.Redis, prefix: str) -> list[int]:
 
 
 def test_a_message_that_killed_its_worker_three_times_is_put_with_the_dead_unrun(
-    letters: DeadLetters, redis_url: str, redis_client: redis.Redis, prefix: str
+    letters: DeadLetterQueue, redis_url: str, redis_client: redis.Redis, prefix: str
 ) -> None:
     sent = open_broker(redis_client, prefix).enqueue(message("work.poison"))
     reaper = Reaper(redis_client, ["check"], 50, namespace=prefix)  # no live worker is there to be robbed
@@ -85,7 +85,7 @@ def test_a_message_that_killed_its_worker_three_times_is_put_with_the_dead_unrun
 
 
 def test_a_retry_by_hand_has_a_budget_of_its_own(
-    letters: DeadLetters, redis_client: redis.Redis, prefix: str
+    letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     ran: list[int] = []
     broker = open_broker(redis_client, prefix)
@@ -105,7 +105,7 @@ def test_a_retry_by_hand_has_a_budget_of_its_own(
     [("3 sections", "3 sections"), (ValueError("no"), "not the work: ValueError('no')")],
 )
 def test_the_work_is_given_up_with_its_message_and_the_dead_letter_tells_what(
-    letters: DeadLetters,
+    letters: DeadLetterQueue,
     redis_client: redis.Redis,
     prefix: str,
     outcome: str | ValueError,
@@ -152,9 +152,9 @@ def test_what_was_in_hand_at_a_crash_runs_apart_so_that_the_next_crash_is_its_ow
 
 
 def test_failed_attempts_do_not_spend_the_budget(
-    letters: DeadLetters, redis_client: redis.Redis, prefix: str
+    letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
-    broker = open_broker(redis_client, prefix, retries=5, quarantine=Quarantine(redis_client, 1, prefix))
+    broker = open_broker(redis_client, prefix, retries=5, quarantine=CrashBudget(redis_client, 1, prefix))
     ran: list[int] = []
 
     @dramatiq.actor(broker=broker, queue_name="check", actor_name="work.do")
@@ -169,9 +169,9 @@ def test_failed_attempts_do_not_spend_the_budget(
 
 
 def test_an_interrupt_at_shutdown_is_an_end(
-    letters: DeadLetters, redis_client: redis.Redis, prefix: str
+    letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
-    broker = open_broker(redis_client, prefix, quarantine=Quarantine(redis_client, 1, prefix))
+    broker = open_broker(redis_client, prefix, quarantine=CrashBudget(redis_client, 1, prefix))
     begun, interrupted = threading.Event(), threading.Event()
 
     @dramatiq.actor(broker=broker, queue_name="check", actor_name="work.do", notify_shutdown=True)
@@ -219,7 +219,7 @@ def test_without_redis_the_message_runs(
     unreachable: redis.Redis, redis_client: redis.Redis, prefix: str
 ) -> None:
     ran: list[int] = []
-    broker = open_broker(redis_client, prefix, quarantine=Quarantine(unreachable, 0, prefix))
+    broker = open_broker(redis_client, prefix, quarantine=CrashBudget(unreachable, 0, prefix))
     dramatiq.actor(broker=broker, queue_name="check", actor_name="work.do")(ran.append)
     broker.enqueue(message("work.do", 1))
     work_off(broker, redis_client, prefix)
@@ -235,7 +235,7 @@ def test_it_costs_one_round_trip_before_and_one_after(redis_url: str, prefix: st
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     with Counting.from_url(redis_url) as client:
-        quarantine, broker = Quarantine(client, prefix=prefix), open_broker(client, prefix)
+        quarantine, broker = CrashBudget(client, prefix=prefix), open_broker(client, prefix)
         for _ in range(2):
             asked.clear()
             one = dramatiq.MessageProxy(message())

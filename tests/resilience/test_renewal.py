@@ -7,7 +7,7 @@ import redis
 
 from domain.errors import UnreachableError
 from resilience.lease import Lease
-from resilience.renewal import renewing
+from resilience.renewal import keep_renewed
 
 
 def test_it_renews_again_and_again_until_the_block_ends() -> None:
@@ -17,7 +17,7 @@ def test_it_renews_again_and_again_until_the_block_ends() -> None:
         turns.put(1)
         return True
 
-    with renewing(renew, 0.001):
+    with keep_renewed(renew, 0.001):
         for _ in range(3):
             turns.get(timeout=10)
 
@@ -31,7 +31,7 @@ def test_it_ends_when_the_lease_is_lost() -> None:
         calls.put(1)
         return answers.get(timeout=10)
 
-    with renewing(renew, 0.001):
+    with keep_renewed(renew, 0.001):
         calls.get(timeout=10)
     assert calls.empty()
 
@@ -43,7 +43,7 @@ def test_a_server_out_of_reach_is_asked_again() -> None:
         turns.put(1)
         raise UnreachableError("gone")
 
-    with renewing(renew, 0.001):
+    with keep_renewed(renew, 0.001):
         for _ in range(3):
             turns.get(timeout=10)
 

@@ -8,21 +8,21 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Middleware, SkipMessage
 
 from resilience.heartbeat import Heartbeats
-from resilience.slots import Slot, Slots, Task
+from resilience.slots import Task, ThreadTask, ThreadTasks
 from tests.support.stack import wait_until
 from tests.support.workbench import working
 
 NOW_MS = 1_750_000_000_000
 
 
-def idle(*numbers: int) -> tuple[Slot, ...]:
-    return tuple(Slot(number) for number in numbers)
+def idle(*numbers: int) -> tuple[ThreadTask, ...]:
+    return tuple(ThreadTask(number) for number in numbers)
 
 
 def test_a_thread_shows_what_it_has_in_hand_and_is_idle_before_and_after(
     redis_client: redis.Redis, prefix: str
 ) -> None:
-    slots, begun, may_end = Slots(lambda: NOW_MS), Event(), Event()
+    slots, begun, may_end = ThreadTasks(lambda: NOW_MS), Event(), Event()
     broker = RedisBroker(client=redis_client, namespace=prefix, middleware=[slots])  # type: ignore[no-untyped-call]
 
     @dramatiq.actor(broker=broker, queue_name="check", actor_name="sections.check")
@@ -43,7 +43,7 @@ def test_a_thread_shows_what_it_has_in_hand_and_is_idle_before_and_after(
 
 
 def test_a_message_that_is_skipped_occupies_nobody(redis_client: redis.Redis, prefix: str) -> None:
-    slots, skipped = Slots(), Event()
+    slots, skipped = ThreadTasks(), Event()
 
     class Skip(Middleware):
         def before_process_message(self, broker: object, message: object) -> None:
@@ -67,7 +67,7 @@ def test_a_message_that_is_skipped_occupies_nobody(redis_client: redis.Redis, pr
 
 def test_slots_travel_with_the_heartbeat(redis_client: redis.Redis, prefix: str) -> None:
     heartbeats = Heartbeats(redis_client, 15, prefix)
-    slots = (Slot(0), Slot(1, Task("mail.deliver", "deliver", "id", NOW_MS)))
+    slots = (ThreadTask(0), ThreadTask(1, Task("mail.deliver", "deliver", "id", NOW_MS)))
     heartbeats.beat("worker", "a", {"pid": "7"}, slots)
     (beat,) = heartbeats.alive("worker")
     assert (beat.facts, beat.slots) == ({"pid": "7"}, slots)

@@ -8,7 +8,7 @@ import redis
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from resilience.throttle import LocalSlots, Throttle
+from resilience.throttle import LocalRateLimiter, RateLimiter
 
 START_MS = 1_750_000_000_000
 MINUTE_US = 60_000_000
@@ -33,7 +33,7 @@ def most_in_any_minute(slots_us: list[int]) -> int:
 
 
 def slots_us(
-    throttle: Throttle, clock: FakeMilliseconds, n: int, patience_seconds: float = HOUR_SECONDS
+    throttle: RateLimiter, clock: FakeMilliseconds, n: int, patience_seconds: float = HOUR_SECONDS
 ) -> list[int]:
     pace = throttle.reserve(n, patience_seconds=patience_seconds)
     start_us = clock.now_ms * 1000 + round(pace.start_in_seconds * 1e6)
@@ -57,10 +57,10 @@ def test_no_window_ever_holds_more_than_the_rate_and_the_burst(redis_client: red
         clock = FakeMilliseconds()
         prefix = uuid4().hex
         throttles = [
-            Throttle(redis_client, "t", per_minute, burst=burst, now_ms=clock, prefix=prefix)
+            RateLimiter(redis_client, "t", per_minute, burst=burst, now_ms=clock, prefix=prefix)
             for _ in range(2)
         ]
-        model = LocalSlots(-(-MINUTE_US // per_minute), burst * -(-MINUTE_US // per_minute))
+        model = LocalRateLimiter(-(-MINUTE_US // per_minute), burst * -(-MINUTE_US // per_minute))
         taken: list[int] = []
         held_until_ms = 0
         for i, (action, n, milliseconds) in enumerate(steps):
@@ -84,7 +84,7 @@ def test_no_window_ever_holds_more_than_the_rate_and_the_burst(redis_client: red
 
 def test_batches_of_several_processes_follow_each_other(redis_client: redis.Redis, prefix: str) -> None:
     clock = FakeMilliseconds()
-    first, second = (Throttle(redis_client, "t", 600, now_ms=clock, prefix=prefix) for _ in range(2))
+    first, second = (RateLimiter(redis_client, "t", 600, now_ms=clock, prefix=prefix) for _ in range(2))
     assert (
         first.reserve(25, patience_seconds=HOUR_SECONDS).start_in_seconds,
         first.reserve(0, patience_seconds=HOUR_SECONDS).interval_seconds,
@@ -95,13 +95,13 @@ def test_batches_of_several_processes_follow_each_other(redis_client: redis.Redi
 
 def test_a_hold_only_ever_moves_later(redis_client: redis.Redis, prefix: str) -> None:
     clock = FakeMilliseconds()
-    throttle = Throttle(redis_client, "t", 600, now_ms=clock, prefix=prefix)
+    throttle = RateLimiter(redis_client, "t", 600, now_ms=clock, prefix=prefix)
     throttle.hold(30)
     throttle.hold(5)
     assert throttle.reserve(1, patience_seconds=HOUR_SECONDS).start_in_seconds == 30
 
 
-def finished_seconds(throttle: Throttle, clock: FakeMilliseconds) -> float:
+def finished_seconds(throttle: RateLimiter, clock: FakeMilliseconds) -> float:
     """When the last of 24 batches of 25 is out: four threads, a 60 s hold at 5 s, refused batches parked."""
     parked_ms, free_ms = [0] * 24, [0] * 4
     hold_at_ms, finished_ms = 5_000, 0
@@ -127,7 +127,7 @@ def test_after_a_hold_every_batch_gets_through_at_the_full_rate(
     redis_client: redis.Redis, prefix: str
 ) -> None:
     clock = FakeMilliseconds()
-    throttle = Throttle(redis_client, "t", 900, burst=25, now_ms=clock, prefix=prefix)
+    throttle = RateLimiter(redis_client, "t", 900, burst=25, now_ms=clock, prefix=prefix)
     assert 65 < finished_seconds(throttle, clock) <= 65 + 24 * 25 * 60 / 900
 
 
@@ -135,12 +135,12 @@ def test_without_redis_too_every_batch_gets_through_after_a_hold(
     unreachable: redis.Redis, prefix: str
 ) -> None:
     clock = FakeMilliseconds()
-    throttle = Throttle(unreachable, "t", 900, burst=25, now_ms=clock, prefix=prefix)
+    throttle = RateLimiter(unreachable, "t", 900, burst=25, now_ms=clock, prefix=prefix)
     assert 65 < finished_seconds(throttle, clock) <= 65 + 24 * 25 * 60 / 900
 
 
 def test_a_refused_batch_spends_nothing(redis_client: redis.Redis, prefix: str) -> None:
-    throttle = Throttle(redis_client, "t", 600, now_ms=FakeMilliseconds(), prefix=prefix)
+    throttle = RateLimiter(redis_client, "t", 600, now_ms=FakeMilliseconds(), prefix=prefix)
     throttle.reserve(10, patience_seconds=0)
     waits = [throttle.reserve(10, patience_seconds=0.999).start_in_seconds for _ in range(3)]
     assert waits == [1, 1, 1]
@@ -150,14 +150,14 @@ def test_a_refused_batch_spends_nothing(redis_client: redis.Redis, prefix: str) 
 
 def test_the_full_rate_is_reached(redis_client: redis.Redis, prefix: str) -> None:
     clock = FakeMilliseconds()
-    throttle = Throttle(redis_client, "t", 900, now_ms=clock, prefix=prefix)
+    throttle = RateLimiter(redis_client, "t", 900, now_ms=clock, prefix=prefix)
     taken = [slot for _ in range(40) for slot in slots_us(throttle, clock, 25)]
     assert 899 <= most_in_any_minute(taken) <= 900
 
 
 def test_without_a_limit_redis_is_not_asked(unreachable: redis.Redis, prefix: str) -> None:
     clock = FakeMilliseconds()
-    throttle = Throttle(unreachable, "t", 0, now_ms=clock, prefix=prefix)
+    throttle = RateLimiter(unreachable, "t", 0, now_ms=clock, prefix=prefix)
     assert throttle.reserve(1000, patience_seconds=HOUR_SECONDS).start_in_seconds == 0
     throttle.hold(9)
     assert throttle.reserve(1, patience_seconds=HOUR_SECONDS).start_in_seconds == 9
@@ -167,14 +167,14 @@ def test_without_redis_each_process_keeps_the_rate_and_the_hold(
     unreachable: redis.Redis, prefix: str
 ) -> None:
     clock = FakeMilliseconds()
-    throttle = Throttle(unreachable, "t", 600, now_ms=clock, prefix=prefix)
+    throttle = RateLimiter(unreachable, "t", 600, now_ms=clock, prefix=prefix)
     throttle.hold(1)
     assert throttle.reserve(10, patience_seconds=HOUR_SECONDS).start_in_seconds == 1
     assert throttle.reserve(10, patience_seconds=HOUR_SECONDS).start_in_seconds == 2
 
 
 def test_the_key_goes_when_it_no_longer_matters(redis_client: redis.Redis, prefix: str) -> None:
-    throttle = Throttle(redis_client, "t", 60, prefix=prefix)
+    throttle = RateLimiter(redis_client, "t", 60, prefix=prefix)
     throttle.reserve(10, patience_seconds=HOUR_SECONDS)
     throttle.hold(30)
     assert 29_000 < redis_client.pttl(f"{prefix}:throttle:t") <= 31_000
@@ -185,7 +185,7 @@ def test_a_clock_that_is_set_back_by_a_day_makes_nobody_wait_longer(
 ) -> None:
     clock = FakeMilliseconds()
     clock.now_ms += 86_400_000
-    throttle = Throttle(redis_client, "t", 600, now_ms=clock, prefix=prefix)
+    throttle = RateLimiter(redis_client, "t", 600, now_ms=clock, prefix=prefix)
     throttle.reserve(25, patience_seconds=PATIENCE_SECONDS)
     throttle.hold(30)
     clock.now_ms = START_MS

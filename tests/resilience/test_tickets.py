@@ -7,35 +7,35 @@ import pytest
 import redis
 
 from domain.errors import UnreachableError
-from resilience.tickets import Tickets
+from resilience.tickets import OneTimeTokens
 
 MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def tickets(redis_client: redis.Redis, prefix: str) -> Tickets:
-    return Tickets(redis_client, "door", prefix=prefix)
+def tickets(redis_client: redis.Redis, prefix: str) -> OneTimeTokens:
+    return OneTimeTokens(redis_client, "door", prefix=prefix)
 
 
-def test_a_ticket_is_taken_once_whoever_tries_at_the_same_time(tickets: Tickets) -> None:
+def test_a_ticket_is_taken_once_whoever_tries_at_the_same_time(tickets: OneTimeTokens) -> None:
     tickets.give("one", MINUTE)
     with ThreadPoolExecutor(8) as people:
         assert sum(people.map(tickets.take, ["one"] * 40)) == 1
 
 
-def test_what_was_never_given_cannot_be_taken(tickets: Tickets) -> None:
+def test_what_was_never_given_cannot_be_taken(tickets: OneTimeTokens) -> None:
     tickets.give("one", MINUTE)
     assert not tickets.take("another")
 
 
-def test_a_ticket_ends_by_itself(tickets: Tickets, redis_client: redis.Redis, prefix: str) -> None:
+def test_a_ticket_ends_by_itself(tickets: OneTimeTokens, redis_client: redis.Redis, prefix: str) -> None:
     tickets.give("one", MINUTE)
     (key,) = redis_client.scan_iter(f"{prefix}:*")
     assert 0 < redis_client.pttl(key) <= 60_000
 
 
 def test_where_none_can_be_noted_none_is_given_or_taken(unreachable: redis.Redis) -> None:
-    tickets = Tickets(unreachable, "door")
+    tickets = OneTimeTokens(unreachable, "door")
     with pytest.raises(UnreachableError):
         tickets.give("one", MINUTE)
     with pytest.raises(UnreachableError):

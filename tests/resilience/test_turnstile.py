@@ -4,13 +4,13 @@ import pytest
 import redis
 
 from domain.errors import RateLimitedError
-from resilience.throttle import Throttle
-from resilience.turnstile import Turnstile
+from resilience.throttle import RateLimiter
+from resilience.turnstile import BlockingRateLimiter
 
 
-def turnstile(client: redis.Redis, prefix: str, waits: list[float]) -> Turnstile:
-    throttle = Throttle(client, "mail", 60, now_ms=lambda: 1_000_000, prefix=prefix)
-    return Turnstile(throttle, patience_seconds=3, wait_seconds=waits.append)
+def turnstile(client: redis.Redis, prefix: str, waits: list[float]) -> BlockingRateLimiter:
+    throttle = RateLimiter(client, "mail", 60, now_ms=lambda: 1_000_000, prefix=prefix)
+    return BlockingRateLimiter(throttle, patience_seconds=3, wait_seconds=waits.append)
 
 
 def test_turns_are_spaced_over_every_process(redis_client: redis.Redis, prefix: str) -> None:
@@ -23,10 +23,10 @@ def test_turns_are_spaced_over_every_process(redis_client: redis.Redis, prefix: 
 
 
 def test_a_long_wait_is_refused_with_the_time_left(redis_client: redis.Redis, prefix: str) -> None:
-    throttle = Throttle(redis_client, "mail", 60, now_ms=lambda: 1_000_000, prefix=prefix)
+    throttle = RateLimiter(redis_client, "mail", 60, now_ms=lambda: 1_000_000, prefix=prefix)
     throttle.hold(40)
     with pytest.raises(RateLimitedError) as caught:
-        Turnstile(throttle, patience_seconds=3).wait()
+        BlockingRateLimiter(throttle, patience_seconds=3).wait()
     assert caught.value.retry_after_seconds == 40
 
 
@@ -39,9 +39,9 @@ def test_a_hold_is_bounded_for_a_longer_wait_is_a_pause(redis_client: redis.Redi
 
 
 def test_refused_turns_keep_nobody_waiting_longer(redis_client: redis.Redis, prefix: str) -> None:
-    throttle = Throttle(redis_client, "mail", 60, now_ms=lambda: 1_000_000, prefix=prefix)
+    throttle = RateLimiter(redis_client, "mail", 60, now_ms=lambda: 1_000_000, prefix=prefix)
     throttle.hold(40)
-    held = Turnstile(throttle, patience_seconds=3)
+    held = BlockingRateLimiter(throttle, patience_seconds=3)
     for _ in range(5):
         with pytest.raises(RateLimitedError) as caught:
             held.wait()

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from observability.families import CHECKS, DETECT_TO_MAIL
 from observability.metrics import Exposition
 from resilience.heartbeat import TICKED_AT
-from resilience.slots import Slot, Task
+from resilience.slots import Task, ThreadTask
 from rollcall import backups, environment
 from rollcall.exposition import readings
 from rollcall.pulse import MEMORY
@@ -84,9 +84,9 @@ def test_what_was_counted_last_is_told_when_the_process_closes(system: System) -
 
 
 def test_who_is_at_work_is_read_from_the_heartbeats(system: System, scrape: Scrape) -> None:
-    busy = Slot(0, Task("sections.check", "check", "id", 0))
+    busy = ThreadTask(0, Task("sections.check", "check", "id", 0))
     for name in ("a", "b"):
-        system.heartbeats.beat("worker", name, {MEMORY: "1000"}, [busy, Slot(1)])
+        system.heartbeats.beat("worker", name, {MEMORY: "1000"}, [busy, ThreadTask(1)])
     system.heartbeats.beat("scheduler", "c", {TICKED_AT: "17.5"})
     found = scrape()
     assert found["rollcall_processes_alive{worker}"] == 2

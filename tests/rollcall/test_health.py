@@ -10,7 +10,7 @@ from dramatiq.brokers.stub import StubBroker
 
 from actors import QUEUES
 from actors.alert import tell
-from resilience.queues import QueueReading
+from resilience.queues import QueueStats
 from rollcall import environment
 from rollcall.control import queue_reader
 from rollcall.health import Health
@@ -37,10 +37,8 @@ def system(tmp_path: Path) -> Iterator[System]:
 def test_rabbitmq_does_not_tell_since_when_a_message_waits(system: System) -> None:
     settings = replace(system.settings, broker_url="amqp://127.0.0.1/")
     queues = queue_reader(replace(system, settings=settings, broker=CountingBroker()))
-    nothing = QueueReading(1, None, 0)
-    assert queues() == dict.fromkeys(QUEUES, nothing) | {
-        "check": QueueReading(4, None, 2, is_age_known=False)
-    }
+    nothing = QueueStats(1, None, 0)
+    assert queues() == dict.fromkeys(QUEUES, nothing) | {"check": QueueStats(4, None, 2, is_age_known=False)}
 
 
 def test_readiness_is_one_round_trip_to_redis_however_many_queues_there_are(

@@ -24,9 +24,9 @@ from observability.tally import Tally
 from operations.expectations import sources
 from operations.room import ControlRoom
 from resilience.heartbeat import Heartbeats
-from resilience.ledger import Ledger
-from resilience.queues import QueueReading
-from resilience.slots import Slots
+from resilience.ledger import MetricsStore
+from resilience.queues import QueueStats
+from resilience.slots import ThreadTasks
 from rollcall.health import Health
 from rollcall.lookout import look, look_for_the_scheduler
 from rollcall.pulse import Pulse
@@ -37,7 +37,7 @@ from tests.support.catalog import Row
 from tests.support.house import LINKS, House, house, sqlite_url
 
 SENDER, OPERATOR = "Rollcall <rollcall@example.edu>", "operator@example.edu"
-EMPTY = {"check": QueueReading(0, None, 0)}
+EMPTY = {"check": QueueStats(0, None, 0)}
 NO_DISK_ALERT = {"disk/home", "unreadable/disk"}  # the machine's own disk is not the test's business
 
 
@@ -47,7 +47,7 @@ class Lookout:
 
     house: House
     system: System
-    queues: Mapping[str, QueueReading] | None = field(default_factory=lambda: dict(EMPTY))
+    queues: Mapping[str, QueueStats] | None = field(default_factory=lambda: dict(EMPTY))
     works: bool = True
     has_jobs_process: bool = True
     has_scheduler: bool = True
@@ -81,7 +81,7 @@ class Lookout:
         look(self.room)
         self.house.work()
 
-    def _queues(self) -> Mapping[str, QueueReading]:
+    def _queues(self) -> Mapping[str, QueueStats]:
         if self.queues is None:
             raise UnreachableError("the broker is gone")
         return self.queues
@@ -109,7 +109,7 @@ def make(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Made:
                 links=LINKS,
                 timetable=Timetable(even="0 * * * *", odd="30 * * * *"),
                 heartbeats=heartbeats,
-                pulse=Pulse(heartbeats, Ledger(redis_client, prefix), Tally(), Slots()),
+                pulse=Pulse(heartbeats, MetricsStore(redis_client, prefix), Tally(), ThreadTasks()),
                 reaper=None,
                 is_demo=False,
             )
@@ -216,7 +216,7 @@ def test_health_shows_until_when_a_source_and_mail_are_paused(lookout: Lookout) 
 
 
 def test_what_cannot_be_read_is_told_and_what_it_hides_stays_as_it_was(lookout: Lookout) -> None:
-    lookout.queues = {"check": QueueReading(0, None, 3)}
+    lookout.queues = {"check": QueueStats(0, None, 3)}
     lookout.look()
     lookout.queues = None
     lookout.look(5)
@@ -268,6 +268,6 @@ def test_a_scheduler_that_died_is_told_by_a_process_that_stands_in_for_it(lookou
 
 def test_nobody_stands_in_for_a_scheduler_that_is_alive(lookout: Lookout) -> None:
     lookout.look()
-    lookout.queues = {"check": QueueReading(0, None, 3)}
+    lookout.queues = {"check": QueueStats(0, None, 3)}
     look_for_the_scheduler(lookout.room)
     assert lookout.raised() == set()

@@ -8,8 +8,8 @@ from redis.retry import Retry
 from observability.families import CPU, MESSAGES, STARTS
 from observability.tally import Tally
 from resilience.heartbeat import Heartbeats
-from resilience.ledger import Ledger
-from resilience.slots import Slots
+from resilience.ledger import MetricsStore
+from resilience.slots import ThreadTasks
 from rollcall.pulse import MEMORY, Pulse, beating
 from tests.support.redis_server import running, valkey_binary
 from tests.support.stack import wait_until
@@ -21,10 +21,10 @@ class Patient:
     def __init__(self, client: redis.Redis, prefix: str) -> None:
         self.heartbeats, self.ledger, self.tally = (
             Heartbeats(client, 30, prefix),
-            Ledger(client, prefix),
+            MetricsStore(client, prefix),
             Tally(),
         )
-        self.pulse = Pulse(self.heartbeats, self.ledger, self.tally, Slots())
+        self.pulse = Pulse(self.heartbeats, self.ledger, self.tally, ThreadTasks())
 
 
 @pytest.fixture

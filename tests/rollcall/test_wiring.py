@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from resilience.circuit import BreakerPolicy, Circuit
+from resilience.breaker_policy import BreakerPolicy
+from resilience.circuit import BreakerModel
 from rollcall.settings import parse
 from rollcall.wiring import build
 from store import migrate
@@ -57,7 +58,7 @@ def test_the_slowest_healthy_answers_close_the_breaker_of_a_source(
     tmp_path: Path, values: dict[str, str], longest_seconds: int
 ) -> None:
     service = {"SCRAPER_URL": "http://127.0.0.1:9", "SCRAPER_SECRET_TOKEN": "secret"}
-    circuit = Circuit(policies(tmp_path, **service, **values)["scraper"])
+    circuit = BreakerModel(policies(tmp_path, **service, **values)["scraper"])
     failing = circuit.permit(10, "failing", 0)
     circuit.record(failing.generation, "failing", [False] * 10, 0)
     probing = circuit.permit(3, "probing", 120_000)

@@ -27,16 +27,16 @@ from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
 from mail.letters import Renderer
 from mail.links import UnsubscribeLinks
 from operations.room import ControlRoom
-from resilience.attempts import Attempts
+from resilience.attempts import LoginLimiter
 from resilience.breaker import CircuitBreaker
 from resilience.circuit import BreakerPolicy
 from resilience.claims import Claims
-from resilience.dead_letters import DeadLetters
+from resilience.dead_letters import DeadLetterQueue
 from resilience.heartbeat import Heartbeats
 from resilience.lease import Lease
 from resilience.queues import QueueReader
 from resilience.scripts import check_writable
-from resilience.tickets import Tickets
+from resilience.tickets import OneTimeTokens
 from rollcall.wiring import open_store
 from scheduling.timetable import Timetable
 from storage.folder import Folder
@@ -65,8 +65,8 @@ class House:
     post: Post
     database: Database
     room: ControlRoom
-    sign_ins: Attempts
-    invitations: Tickets
+    sign_ins: LoginLimiter
+    invitations: OneTimeTokens
     storage: Folder
     engine: MemoryEngine
     callers: Callers
@@ -170,7 +170,7 @@ def house(  # noqa: PLR0913 - each is one way in which houses differ
         services=services,
         heartbeats=Heartbeats(client, 30, prefix, now_ms=now_ms),
         queues=QueueReader(client, QUEUES, namespace=prefix).read,
-        dead_letters=DeadLetters(client, QUEUES, namespace=prefix, now_ms=now_ms),
+        dead_letters=DeadLetterQueue(client, QUEUES, namespace=prefix, now_ms=now_ms),
         is_scheduled=True,
         probes={
             "database": database.check_writable,
@@ -180,10 +180,10 @@ def house(  # noqa: PLR0913 - each is one way in which houses differ
         home=None,
     )
     try:
-        sign_ins = Attempts(client, "sign-in", each=3, overall=5, window_seconds=60, prefix=prefix)
+        sign_ins = LoginLimiter(client, "sign-in", each=3, overall=5, window_seconds=60, prefix=prefix)
         yield House(
             services=services, clock=clock, catalog=catalog, post=post, database=database, room=room,
-            sign_ins=sign_ins, invitations=Tickets(client, "invitation", prefix=prefix),
+            sign_ins=sign_ins, invitations=OneTimeTokens(client, "invitation", prefix=prefix),
             storage=storage, engine=engine, callers=callers, mailbox=mailbox,
         )  # fmt: skip
     finally:

@@ -15,9 +15,9 @@ from dramatiq.middleware import AgeLimit, Retries, ShutdownNotifications, TimeLi
 
 from actors import QUEUES
 from domain.errors import is_retryable
-from resilience.dead_letters import DeadLetters
-from resilience.obituary import Obituary
-from resilience.quarantine import Quarantine
+from resilience.dead_letters import DeadLetterQueue
+from resilience.obituary import DeadLetterCause
+from resilience.quarantine import CrashBudget
 from tests.support.stack import wait_until
 
 RETRIES = 2
@@ -25,12 +25,12 @@ PACKAGES = ("actors", "domain", "mail", "resilience", "sources", "store", "tests
 
 
 def open_broker(
-    client: redis.Redis, prefix: str, *, retries: int = RETRIES, quarantine: Quarantine | None = None
+    client: redis.Redis, prefix: str, *, retries: int = RETRIES, quarantine: CrashBudget | None = None
 ) -> Broker:
     """A broker whose every key begins with `prefix`; it retries at once."""
     middleware = [
         AgeLimit(),
-        quarantine or Quarantine(client, prefix=prefix),
+        quarantine or CrashBudget(client, prefix=prefix),
         TimeLimit(),
         ShutdownNotifications(),
         Retries(
@@ -38,7 +38,7 @@ def open_broker(
             max_backoff=2,
             retry_when=lambda made, error: made < retries and is_retryable(error),
         ),
-        Obituary(client, PACKAGES, namespace=prefix),
+        DeadLetterCause(client, PACKAGES, namespace=prefix),
     ]
     return RedisBroker(client=client, namespace=prefix, middleware=middleware, maintenance_chance=0)  # type: ignore[no-untyped-call]
 
@@ -89,11 +89,11 @@ def is_idle(client: redis.Redis, prefix: str) -> bool:
         return not any(pipe.execute())
 
 
-def open_letters(client: redis.Redis, prefix: str, **options: Any) -> DeadLetters:
-    return DeadLetters(client, QUEUES, namespace=prefix, **options)
+def open_letters(client: redis.Redis, prefix: str, **options: Any) -> DeadLetterQueue:
+    return DeadLetterQueue(client, QUEUES, namespace=prefix, **options)
 
 
-def counts(letters: DeadLetters) -> Mapping[str, int]:
+def counts(letters: DeadLetterQueue) -> Mapping[str, int]:
     """How many died of what."""
     causes = [letter.cause for letter in letters.find()]
     return {cause: causes.count(cause) for cause in causes}

@@ -7,7 +7,7 @@ import redis
 
 from ingress.console.invitation import LIFETIME, invite
 from ingress.console.seal import seal
-from resilience.tickets import Tickets
+from resilience.tickets import OneTimeTokens
 from tests.ingress.console.visitor import stranger, words
 from tests.ingress.site import API_TOKEN, Site, Stage
 from tests.ingress.site import site as serving
@@ -95,7 +95,10 @@ def test_a_click_from_another_site_is_refused(site: Site) -> None:
 def test_where_it_cannot_be_known_whether_a_link_counts_nobody_gets_in(
     stage: Stage, a_house: House, unreachable: redis.Redis
 ) -> None:
-    with serving(stage, a_house, invitations=Tickets(unreachable, "door")) as site, stranger(site) as client:
+    with (
+        serving(stage, a_house, invitations=OneTimeTokens(unreachable, "door")) as site,
+        stranger(site) as client,
+    ):
         refused = click(client, token_of(link(site)))
     assert (refused.status_code, "set-cookie" in refused.headers) == (503, False)
 

@@ -11,8 +11,8 @@ from ingress.console.now import Drawing, fragments
 from observability.checks.unavailable import Unavailable
 from operations import status, trends
 from operations.trends import Trends
-from resilience.queues import QueueReading
-from resilience.slots import Slot, Task
+from resilience.queues import QueueStats
+from resilience.slots import Task, ThreadTask
 from tests.ingress.site import Reports, Site, surfaces_of
 
 DARK = Unavailable("UnreachableError: no lamp")
@@ -46,7 +46,7 @@ def test_no_worker_is_the_first_thing_to_read(site: Site) -> None:
 
 def test_an_age_that_the_broker_does_not_tell_is_unknown(site: Site) -> None:
     room = site.house.room
-    queues = {"check": QueueReading(5, None, 0, is_age_known=False), "deliver": QueueReading(0, None, 0)}
+    queues = {"check": QueueStats(5, None, 0, is_age_known=False), "deliver": QueueStats(0, None, 0)}
     drawn = fragments(status.read(replace(room, queues=lambda: queues)), trends.read(room.services))
     assert "check 5 unknown 0 deliver 0" in _words(drawn["queues"])
     assert _words(drawn["queues"]).count("unknown") == 1
@@ -54,8 +54,8 @@ def test_an_age_that_the_broker_does_not_tell_is_unknown(site: Site) -> None:
 
 def test_every_slot_is_shown_with_what_it_does(site: Site) -> None:
     now_ms = int(site.house.clock.now().timestamp() * 1000)
-    busy = Slot(1, Task("sections.check", "check", "m-1", now_ms))
-    site.house.room.heartbeats.beat("worker", "host:1", {}, (Slot(0), busy))
+    busy = ThreadTask(1, Task("sections.check", "check", "m-1", now_ms))
+    site.house.room.heartbeats.beat("worker", "host:1", {}, (ThreadTask(0), busy))
     assert "0 idle 1 sections.check check" in _parts(site)["workers"]
 
 

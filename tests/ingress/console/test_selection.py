@@ -7,7 +7,7 @@ import pytest
 from domain.errors import InvalidInputError
 from ingress.console.selection import SelectionForm
 from ingress.forms import parse
-from resilience.selection import ALL, Selection
+from resilience.selection import ALL, DeadLetterFilter
 
 
 def test_blank_filters_mean_everything() -> None:
@@ -21,7 +21,7 @@ def test_filters_mean_what_meets_them_all() -> None:
     given = {"queue": "check", "actor": "a.b", "cause": "Timeout", "older_than": "2h", "message_id": "7"}
     given["exact_cause"] = "Timeout in a:b"
     form = parse(SelectionForm, given)
-    assert form.selection == Selection(
+    assert form.selection == DeadLetterFilter(
         "check", "a.b", "Timeout", timedelta(hours=2), ("7",), "Timeout in a:b"
     )
     assert form.given == given

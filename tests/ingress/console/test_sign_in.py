@@ -8,7 +8,7 @@ import redis
 
 from ingress.console.session import LIFETIME
 from observability.logs import JsonLines
-from resilience.attempts import Attempts
+from resilience.attempts import LoginLimiter
 from tests.ingress.console.visitor import BROWSER, sign_in, stranger, visitor, words
 from tests.ingress.site import API_TOKEN, PROXY_SECRET, Site, Stage
 from tests.ingress.site import site as serving
@@ -192,7 +192,7 @@ def test_without_redis_the_right_token_lets_in_and_guesses_are_still_counted(
     stage: Stage, a_house: House
 ) -> None:
     nobody = redis.Redis(port=free_port(), socket_connect_timeout=0.2)
-    sign_ins = Attempts(nobody, "sign-in", each=3, overall=5, window_seconds=60)
+    sign_ins = LoginLimiter(nobody, "sign-in", each=3, overall=5, window_seconds=60)
     with serving(stage, a_house, sign_ins=sign_ins) as site, stranger(site) as client:
         assert sign_in(client).status_code == 303
         assert client.get("/console/runs").status_code == 200

@@ -16,7 +16,7 @@ from observability.checks.snapshot import (
 )
 from resilience.heartbeat import Heartbeat
 from resilience.permit import BreakerSnapshot
-from resilience.queues import QueueReading
+from resilience.queues import QueueStats
 from store.outbox import Backlog, Losses
 from store.watches import Audience
 
@@ -40,7 +40,7 @@ WELL = SystemSnapshot(
     schedulers=1,
     last_tick_at=NOW,
     jobs=1,
-    queues={"check": QueueReading(3, 0.1, 0), "deliver": QueueReading(0, None, 0)},
+    queues={"check": QueueStats(3, 0.1, 0), "deliver": QueueStats(0, None, 0)},
     breakers=[CLOSED, BreakerSnapshot("mail", "closed", 0, 0, 0, None, None, "fleet")],
     lease=None,
     sources={"scraper": HEARD},

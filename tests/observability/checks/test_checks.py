@@ -16,7 +16,7 @@ from domain.term import Presence
 from observability.checks import CHECKS, findings
 from observability.checks.snapshot import DatabaseErrors, Disk, RunSchedule, RunStatus
 from observability.checks.unavailable import Unavailable
-from resilience.queues import QueueReading
+from resilience.queues import QueueStats
 from store.outbox import Backlog, Losses
 from store.pauses import ROLLCALL, Pause
 from store.sections import UnknownSections
@@ -116,7 +116,7 @@ def test_a_pause_tells_its_reason_and_silences_what_follows_from_it() -> None:
 
 
 def test_dead_letters_are_counted_by_queue() -> None:
-    found = holding(queues={"check": QueueReading(0, None, 3), "deliver": QueueReading(0, None, 1)})
+    found = holding(queues={"check": QueueStats(0, None, 3), "deliver": QueueStats(0, None, 1)})
     assert "3 in check, 1 in deliver" in found["queues/dead"].detail
 
 
@@ -237,7 +237,7 @@ def test_a_scheduler_that_is_alive_and_does_not_tick_is_stuck(age_seconds: float
 def test_a_queue_is_stuck_when_its_oldest_message_waits_too_long(
     queue: str, age_seconds: float, holds: bool
 ) -> None:
-    found = holding(queues={queue: QueueReading(1, age_seconds, 0)})
+    found = holding(queues={queue: QueueStats(1, age_seconds, 0)})
     assert (list(found) == ["queues/stuck"]) is holds
 
 
@@ -254,12 +254,12 @@ def test_section_checks_may_wait_for_as_long_as_catalogs_answer(
     age_seconds: float, answered_at: datetime | None, holds: bool
 ) -> None:
     sources = {"scraper": replace(HEARD, last_success_at=answered_at)}
-    found = holding(queues={"check": QueueReading(5, age_seconds, 0)}, sources=sources)
+    found = holding(queues={"check": QueueStats(5, age_seconds, 0)}, sources=sources)
     assert ("queues/stuck" in found) is holds
 
 
 def test_section_checks_may_not_wait_long_where_no_answer_is_known() -> None:
-    found = holding(queues={"check": QueueReading(5, 301.0, 0)}, sources=Unavailable("away"))
+    found = holding(queues={"check": QueueStats(5, 301.0, 0)}, sources=Unavailable("away"))
     assert "queues/stuck" in found
 
 

@@ -10,7 +10,7 @@ from observability.checks.snapshot import SystemSnapshot
 from observability.checks.summary import Light, StatusSummary, summarize
 from observability.checks.unavailable import Unavailable
 from resilience.permit import BreakerSnapshot
-from resilience.queues import QueueReading
+from resilience.queues import QueueStats
 from store.outbox import Backlog
 from store.pauses import Pause
 from tests.observability.checks.states import HEARD, HOUR, NOW, TIMES, WELL
@@ -94,7 +94,7 @@ def test_when_all_is_well_it_is_said_in_a_few_words() -> None:
         ({"outbox": Backlog(7, NOW, 0)}, "sending", Light.OK, "sending"),
         ({"queues": AWAY}, "draining", Light.UNKNOWN, "draining unknown: cannot read queues"),
         (
-            {"queues": {"check": QueueReading(0, None, 3)}},
+            {"queues": {"check": QueueStats(0, None, 3)}},
             "draining",
             Light.TROUBLE,
             "draining in trouble: messages are dead",
