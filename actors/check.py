@@ -24,7 +24,7 @@ from domain.section import SectionKey
 from observability.census import count_checks
 from observability.trace import bound
 from resilience.permit import BreakerSnapshot
-from store.checks import Settled
+from store.checks import RecordedBatch
 from store.pauses import ROLLCALL, Pause
 
 _RETRY_SECONDS = (5, 20, 80)
@@ -215,7 +215,7 @@ def _wait_reason(outcomes: Sequence[Outcome], *, is_paused: bool) -> WaitReason 
     return WaitReason.RATE_LIMIT if is_limited else None
 
 
-def _tell(services: Services, batch: Batch, outcomes: Sequence[Outcome], settled: Settled) -> None:
+def _tell(services: Services, batch: Batch, outcomes: Sequence[Outcome], settled: RecordedBatch) -> None:
     """Count and log what came of the batch."""
     count_checks(services.tally, batch.source, outcomes, settled.changed)
     caused = {"changed": settled.changed, "notifications": settled.notifications}

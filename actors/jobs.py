@@ -13,7 +13,7 @@ from actors.registry import ActorSpec, actor
 from actors.services import JobEngine, Services
 from domain.errors import PermanentError, RejectedError, RollcallError
 from domain.job import JobRecord, Profile
-from store.job_calls import JobCall
+from store.job_calls import JobCallback
 
 AHEAD = 32  # of a kind the engine has no more than that waiting: its own queues are not for thousands
 LANED_AHEAD = 500  # at a time; but one account's many jobs must not keep those of others out
@@ -65,7 +65,7 @@ def tell_caller(services: Services) -> None:
         _call(services, call)
 
 
-def _call(services: Services, call: JobCall) -> None:
+def _call(services: Services, call: JobCallback) -> None:
     error = _failure(services, call)
     calls, now = services.store.job_calls, services.clock.now()
     if error is None:
@@ -80,7 +80,7 @@ def _call(services: Services, call: JobCall) -> None:
         calls.postpone(call, now + timedelta(seconds=seconds), reason)
 
 
-def _failure(services: Services, call: JobCall) -> RollcallError | None:
+def _failure(services: Services, call: JobCallback) -> RollcallError | None:
     if services.jobs.post is None:
         raise PermanentError("this process tells no callers")
     try:

@@ -23,12 +23,12 @@ from resilience.claims import Claims
 from resilience.lease import Lease
 from store.alerts import Alerts
 from store.audit import Audit
-from store.checks import Checks
+from store.checks import Batches
 from store.clock_bounds import ClockBounds
 from store.dead_mail import DeadMails
 from store.deliveries import Deliveries
 from store.ended_sessions import EndedSessions
-from store.job_calls import JobCalls
+from store.job_calls import JobCallbacks
 from store.jobs import Jobs
 from store.ledger import CreditLedger
 from store.opt_outs import OptOuts
@@ -71,7 +71,7 @@ class Store:
     sections: Sections
     watches: Watches
     runs: Runs
-    checks: Checks
+    checks: Batches
     waits: Waits
     upstreams: Upstreams
     clock_bounds: ClockBounds
@@ -87,7 +87,7 @@ class Store:
     search: Search
     timelines: Timelines
     jobs: Jobs
-    job_calls: JobCalls
+    job_calls: JobCallbacks
     payments: Payments
     refunds: Refunds
     ended_sessions: EndedSessions

@@ -11,7 +11,7 @@ from actors.jobs import START, cancel_job
 from actors.services import Services
 from domain.errors import InvalidInputError, UnreachableError
 from domain.job import JobRecord, JobState, JsonObject, NewJob
-from store.audit import Entry
+from store.audit import AuditEntry
 from workflows.catalog import Kind
 
 _log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def submit(
     return job, created
 
 
-def cancel(services: Services, job_id: str, entry: Entry | None = None) -> JobRecord | None:
+def cancel(services: Services, job_id: str, entry: AuditEntry | None = None) -> JobRecord | None:
     """Ask for the job's end, unless it has ended; how it stands, or None where there is no such job."""
     job = services.store.jobs.ask_cancel(job_id, services.clock.now(), entry)
     if job is not None and not job.state.is_final:
@@ -48,7 +48,7 @@ def cancel(services: Services, job_id: str, entry: Entry | None = None) -> JobRe
     return job
 
 
-def retry(services: Services, job_id: str, entry: Entry | None = None) -> tuple[JobRecord, bool]:
+def retry(services: Services, job_id: str, entry: AuditEntry | None = None) -> tuple[JobRecord, bool]:
     """A new job with the input of one that failed or was cancelled, and True; or the first such and False.
 
     What that one had done was made good, so everything is done anew. Raises: InvalidInputError.

@@ -10,7 +10,7 @@ from domain.errors import UnreachableError
 from domain.run import Run
 from domain.section import Stagger
 from observability.trace import bound
-from store.audit import Entry
+from store.audit import AuditEntry
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ def trigger_run(
     stagger: Stagger | None,
     *,
     force: bool,
-    entry: Entry | None = None,
+    entry: AuditEntry | None = None,
 ) -> tuple[Run, bool]:
     """A queued run and True, or this slot's first run and False; None means the half that was due last.
 

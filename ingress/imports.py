@@ -12,7 +12,7 @@ from ingress.sheets import CsvReader, Record
 from ingress.wishes import wish_of
 from operations.first_look import look_at_all
 from operations.watches import COLUMNS, add_all
-from store.enrolment import Wish
+from store.enrolment import WatchRequest
 
 _ORIGIN = "import"
 _REQUIRED = ("email", "term", "section")
@@ -27,7 +27,7 @@ Rejected = Sequence[tuple[int, str]]
 class Read:
     """What a file asks for: its watches, each with the number of its line; and what is wrong elsewhere."""
 
-    wishes: list[tuple[int, Wish]]
+    wishes: list[tuple[int, WatchRequest]]
     rejected: list[tuple[int, str]]
 
 
@@ -49,7 +49,7 @@ def read_csv(services: Services, content: bytes, *, default_source: str) -> Read
 
     Raises: InvalidInputError when it is no such file (see `CsvReader`).
     """
-    wishes: list[tuple[int, Wish]] = []
+    wishes: list[tuple[int, WatchRequest]] = []
     rejected: list[tuple[int, str]] = []
     required = _REQUIRED if len(services.sources) == 1 else (*_REQUIRED, "source")
     for line, record in CsvReader(content, COLUMNS, required):

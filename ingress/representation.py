@@ -15,7 +15,7 @@ from domain.run import Run
 from domain.section import SectionKey
 from ingress.surfaces import Surfaces
 from operations.watches import Listing, listing, seen_at
-from store.deliveries import StoredNotice
+from store.deliveries import StoredNotification
 from store.search import FoundSection
 from store.watches import StoredWatch
 
@@ -91,7 +91,7 @@ def section(state: SectionState, history: Iterable[HistoryEntry]) -> Shown:
     }
 
 
-def notification(stored: StoredNotice) -> Shown:
+def notification(stored: StoredNotification) -> Shown:
     """A notification with the times of its way, and the facts that its letter tells."""
     notice = stored.notice
     times = {

@@ -10,7 +10,7 @@ from domain.section import SectionKey
 from domain.watch import MAX_SEATS, NotificationKind
 from ingress.fields import address, integer, kinds, one_of, section, source, term
 from ingress.forms import parse
-from store.enrolment import Wish
+from store.enrolment import WatchRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class WatchForm:
     min_seats: Annotated[int | None, integer(1, MAX_SEATS)] = None
 
 
-def wish_of(given: Mapping[str, object], sources: Iterable[str], default_source: str) -> Wish:
+def wish_of(given: Mapping[str, object], sources: Iterable[str], default_source: str) -> WatchRequest:
     """The wish that `given` expresses. Raises: InvalidInputError naming each bad field."""
     form = parse(WatchForm, given, source=one_of(sources))
     key = SectionKey(form.source or default_source, form.term, form.section)
-    return Wish(form.email, key, form.kinds, form.min_seats)
+    return WatchRequest(form.email, key, form.kinds, form.min_seats)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from actors.services import Services
-from store.audit import Entry
+from store.audit import AuditEntry
 
 
-def entry(services: Services, by: str, action: str, subject: str, **detail: Any) -> Entry:
+def entry(services: Services, by: str, action: str, subject: str, **detail: Any) -> AuditEntry:
     """The entry of an operation that is done now; its effect and its record share a transaction."""
-    return Entry(services.clock.now(), by, action, subject, detail)
+    return AuditEntry(services.clock.now(), by, action, subject, detail)
 
 
 def record(services: Services, by: str, action: str, subject: str, **detail: Any) -> None:

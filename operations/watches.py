@@ -15,7 +15,7 @@ from domain.observation import Details
 from domain.section import SectionKey, Stagger
 from operations.record import entry
 from operations.room import ControlRoom
-from store.enrolment import Wish
+from store.enrolment import WatchRequest
 from store.watches import StoredWatch, WatchFilter
 
 COLUMNS = ("email", "source", "term", "section", "kinds", "min_seats")
@@ -25,7 +25,7 @@ _PAGE = 500
 _ENDED = "stopped by the operator"
 
 
-def add(services: Services, wish: Wish, by: str) -> tuple[StoredWatch, bool]:
+def add(services: Services, wish: WatchRequest, by: str) -> tuple[StoredWatch, bool]:
     """The watch and True when it is new; the living one, brought up to date, and False.
 
     Raises: InvalidInputError when mail to the address is suppressed.
@@ -34,7 +34,7 @@ def add(services: Services, wish: Wish, by: str) -> tuple[StoredWatch, bool]:
     return services.store.watches.add(wish, services.clock.now(), told)
 
 
-def add_all(services: Services, wishes: Iterable[Wish], by: str) -> list[bool | InvalidInputError]:
+def add_all(services: Services, wishes: Iterable[WatchRequest], by: str) -> list[bool | InvalidInputError]:
     """As `add`, for a whole sheet in one transaction; for each whether it is new, or why it was refused."""
     told = entry(services, by, "watch.import", "watches")
     return services.store.watches.add_all(wishes, services.clock.now(), told)

@@ -13,7 +13,7 @@ from rollcall.settings import Settings
 from rollcall.storage import storage_of
 from rollcall.wiring import System
 from store.histories import Histories
-from store.section_days import SectionDays
+from store.section_days import DailyRollups
 from workflows.report import DOCRAPTOR
 from workflows.services import GenerationPorts, JobServices, PaymentPorts, ReportPorts
 
@@ -37,7 +37,7 @@ def report_ports(system: System) -> ReportPorts:
     printer, breaker = _printer(settings)
     return ReportPorts(
         histories=Histories(system.database),
-        days=SectionDays(system.database),
+        days=DailyRollups(system.database),
         pauses=services.store.pauses,
         deliveries=services.store.deliveries,
         printer=printer,

@@ -24,7 +24,7 @@ from rollcall.job_services import at_once, job_services
 from rollcall.process import role, stopping
 from rollcall.quiet import quietly
 from rollcall.wiring import System
-from store.job_runs import JobRuns
+from store.job_runs import JobExecution
 from store.persistence import OUTAGES
 from workflows.catalog import CATALOG, Catalog
 from workflows.execution import Execution
@@ -75,7 +75,7 @@ def _engine(
         executor=executor,
         catalog=catalog,
         services=job_services(system),
-        runs=JobRuns(system.database),
+        runs=JobExecution(system.database),
         keep=Durable(),
         pause=stopped.wait,
         announce=lambda job: _announce(system, job),

@@ -49,13 +49,13 @@ from sources.campus import DemoCampus
 from sources.scraper import PATIENCE_SECONDS, Scraper
 from store.alerts import Alerts
 from store.audit import Audit
-from store.checks import Checks
+from store.checks import Batches
 from store.clock_bounds import ClockBounds
 from store.database import Database, sqlite_url
 from store.dead_mail import DeadMails
 from store.deliveries import Deliveries
 from store.ended_sessions import EndedSessions
-from store.job_calls import JobCalls
+from store.job_calls import JobCallbacks
 from store.jobs import Jobs
 from store.ledger import CreditLedger
 from store.opt_outs import OptOuts
@@ -221,7 +221,7 @@ def open_store(
         sections=Sections(database),
         watches=Watches(database),
         runs=Runs(database),
-        checks=Checks(database, cooldown=cooldown),
+        checks=Batches(database, cooldown=cooldown),
         waits=Waits(database),
         upstreams=Upstreams(database),
         clock_bounds=ClockBounds(database, cooldown=cooldown),
@@ -237,7 +237,7 @@ def open_store(
         search=Search(database),
         timelines=Timelines(database),
         jobs=Jobs(database),
-        job_calls=JobCalls(database),
+        job_calls=JobCallbacks(database),
         payments=Payments(database),
         refunds=Refunds(database),
         ended_sessions=EndedSessions(database),

@@ -15,7 +15,7 @@ from store.schema import audit
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """One operation as it is to be recorded.
 
     Shape: `action` is `thing.verb`, `subject` names what it was done to, such as "watch/12"; `detail` is
@@ -35,7 +35,7 @@ class Record:
     """An entry under its number."""
 
     id: int
-    entry: Entry
+    entry: AuditEntry
 
 
 class Audit:
@@ -44,7 +44,7 @@ class Audit:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, entry: Entry) -> None:
+    def record(self, entry: AuditEntry) -> None:
         """Record what was done outside this database; what is done inside it records itself (`write`)."""
         with self._database.write() as connection:
             write(connection, entry)
@@ -70,7 +70,7 @@ class Audit:
             return [_record(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
-def write(connection: Connection, entry: Entry | None, **learnt: Any) -> None:
+def write(connection: Connection, entry: AuditEntry | None, **learnt: Any) -> None:
     """Record `entry` in the transaction that has its effect; None stands for what no operator did.
 
     `learnt` takes the place of what the entry could not know before.
@@ -84,4 +84,4 @@ def write(connection: Connection, entry: Entry | None, **learnt: Any) -> None:
 
 def _record(row: RowMapping) -> Record:
     at, detail = from_ms(row["at_ms"]), row["detail"]
-    return Record(row["id"], Entry(at, row["by"], row["action"], row["subject"], detail, row["count"]))
+    return Record(row["id"], AuditEntry(at, row["by"], row["action"], row["subject"], detail, row["count"]))

@@ -43,7 +43,7 @@ _RETRY = _PARK.values(pending=bindparam("pending"))
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class RecordedBatch:
     """What one commit settled: the sections that need no more asking, and what it caused."""
 
     keys: list[SectionKey] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Settled:
     run_finished: bool = False
 
 
-class Checks:
+class Batches:
     """Pending batches, and the transaction that settles them."""
 
     def __init__(self, database: Database, *, cooldown: timedelta) -> None:
@@ -93,7 +93,7 @@ class Checks:
         retry_at: datetime,
         waits_for: WaitReason | None = None,
         reason: str | None = None,
-    ) -> Settled:
+    ) -> RecordedBatch:
         """Commit what the source said of the batch; `reason` says why some of it failed.
 
         `revisions` are those of the batch when it was read.
@@ -106,7 +106,7 @@ class Checks:
         with self._database.write() as connection:
             row = connection.execute(_LOCK, {"batch_id": batch_id}).mappings().first()
             if row is None:
-                return Settled()
+                return RecordedBatch()
             batch = batch_of(row)
             fresh = [outcome for outcome in outcomes if outcome.key in batch.pending]
             recorded = self._record(connection, fresh, revisions, now)
@@ -124,7 +124,7 @@ class Checks:
                 count(connection, batch.run_id, notifications=retired)
                 notified += retired
         keys = [key for key in batch.pending if key not in remaining]
-        return Settled(keys, recorded.changed, notified, finished)
+        return RecordedBatch(keys, recorded.changed, notified, finished)
 
     def _record(
         self,

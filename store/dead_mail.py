@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from domain.notice import NotificationState
 from store import audit
-from store.audit import Entry
+from store.audit import AuditEntry
 from store.database import Database
 from store.moments import to_ms
 from store.schema import notifications
@@ -67,7 +67,7 @@ class DeadMails:
         self,
         wanted: DeadMail,
         now: datetime,
-        entry: Entry,
+        entry: AuditEntry,
         *,
         per_second: float | None = None,
         limit: int | None = None,

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping, Select, delete, select
 
 from domain.notice import Notification, NotificationState
 from store import audit, reports
-from store.audit import Entry
+from store.audit import AuditEntry
 from store.database import Database, insert_new
 from store.moments import from_ms, from_ms_or_none, to_ms
 from store.notices import notice_of
@@ -21,7 +21,7 @@ _SUPPRESSING = ("bounced", "complained", "suppressed")
 
 
 @dataclass(frozen=True, slots=True)
-class StoredNotice:
+class StoredNotification:
     """A notification with the times of its way from detected to delivered."""
 
     notice: Notification
@@ -61,7 +61,7 @@ class Deliveries:
         email: str | None = None,
         before: int | None,
         limit: int,
-    ) -> tuple[list[StoredNotice], int | None]:
+    ) -> tuple[list[StoredNotification], int | None]:
         """The notifications, newest first, and the next cursor."""
         columns = notifications.c
         query = select_notices().order_by(columns.id.desc()).limit(limit + 1)
@@ -76,7 +76,7 @@ class Deliveries:
             rows
         ) > limit else None
 
-    def get(self, notification_id: int) -> StoredNotice | None:
+    def get(self, notification_id: int) -> StoredNotification | None:
         """The notification, or None when there is no such notification."""
         with self._database.read() as connection:
             found = connection.execute(select_notices().where(notifications.c.id == notification_id))
@@ -135,7 +135,7 @@ class Deliveries:
         ]
         return found[:limit], found[limit - 1].email if len(found) > limit else None
 
-    def lift(self, email: str, entry: Entry | None = None) -> bool:
+    def lift(self, email: str, entry: AuditEntry | None = None) -> bool:
         """End what a provider's report holds; False where there is none. An opt-out of the person stays."""
         lifted = delete(suppressions).where(suppressions.c.email == email)
         with self._database.write() as connection:
@@ -151,9 +151,9 @@ def select_notices() -> Select[Any]:
     return select(notifications, *columns).select_from(notifications.join(watches).join(sections))
 
 
-def stored_notice(row: RowMapping) -> StoredNotice:
+def stored_notice(row: RowMapping) -> StoredNotification:
     """The notification that a row of `select_notices` holds."""
-    return StoredNotice(
+    return StoredNotification(
         notice=notice_of(row),
         state=NotificationState(row["state"]),
         reason=row["reason"],

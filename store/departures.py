@@ -95,7 +95,7 @@ _LEAVE = update(notifications).where(_notice.id.in_(bindparam("ids"))).values(st
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class BatchLimits:
     """How many letters a batch holds, and how many an address gets in 24 hours (0: any number).
 
     A probe of the transport (`is_probe`) is drawn from what has not failed yet, as long as there is any.
@@ -106,7 +106,7 @@ class Rules:
     is_probe: bool = False
 
 
-def next_batch(connection: Connection, now: datetime, rules: Rules) -> int | None:
+def next_batch(connection: Connection, now: datetime, rules: BatchLimits) -> int | None:
     """The id of the batch to send now, or None when nothing is due."""
     _dissolve_unsent(connection, now)
     if rules.is_probe:
@@ -138,7 +138,7 @@ def _due_batch(connection: Connection, now: datetime, query: Select[Any]) -> int
     return connection.execute(query, {"now_ms": to_ms(now)}).scalar()
 
 
-def _new_batch(connection: Connection, now: datetime, rules: Rules, query: Select[Any]) -> int | None:
+def _new_batch(connection: Connection, now: datetime, rules: BatchLimits, query: Select[Any]) -> int | None:
     """Collect what may leave now; the loop goes on while all that it finds is called off."""
     if rules.daily_cap:
         serialise(connection, "daily cap")

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import delete, select
 
 from store import audit
-from store.audit import Entry
+from store.audit import AuditEntry
 from store.database import Database, insert_new
 from store.moments import to_ms
 from store.schema import ended_sessions
@@ -19,7 +19,7 @@ class EndedSessions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def end(self, name: str, expires_at: datetime, now: datetime, entry: Entry | None = None) -> None:
+    def end(self, name: str, expires_at: datetime, now: datetime, entry: AuditEntry | None = None) -> None:
         """End a session for good, and forget those that have expired. Safe to repeat."""
         is_over = ended_sessions.c.expires_at_ms <= to_ms(now)
         with self._database.write() as connection:

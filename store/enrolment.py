@@ -27,7 +27,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class WatchRequest:
     """A watch as somebody asks for it: None keeps what a living one says, or takes the default."""
 
     email: str
@@ -36,8 +36,8 @@ class Wish:
     min_seats: int | None = None
 
 
-def enrol(
-    connection: Connection, wanted: Sequence[Watch | Wish], now: datetime
+def add_many(
+    connection: Connection, wanted: Sequence[Watch | WatchRequest], now: datetime
 ) -> list[bool | InvalidInputError]:
     """Write `wanted` in their order; for each whether it is new, or why it was refused."""
     refusals = find_refusals(connection, {wish.email for wish in wanted})
@@ -78,7 +78,7 @@ def _new(place: Place, now: datetime) -> Row:
     return wishes | {"email": email, "section_id": section_id, "created_at_ms": to_ms(now)}
 
 
-def _said(wish: Watch | Wish) -> Row:
+def _said(wish: Watch | WatchRequest) -> Row:
     """What the wish says itself; the rest stays as it is."""
     said = {"kinds": None if wish.kinds is None else list(wish.kinds), "min_seats": wish.min_seats}
     return {name: value for name, value in said.items() if value is not None}

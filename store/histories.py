@@ -27,7 +27,7 @@ BLIND_AFTER_HOURS = 3  # without a look: shorter ones are how checks go
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class ObservedHours:
     """The hours, since the epoch, in which runs of each half looked."""
 
     hours: Mapping[Stagger, Collection[int]] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Histories:
 
 
 def read(
-    connection: Connection, row: RowMapping, looks: Looks, until_ms: int, since_ms: int = 0
+    connection: Connection, row: RowMapping, looks: ObservedHours, until_ms: int, since_ms: int = 0
 ) -> SectionHistory:
     """The history of the section whose row of `sections` that is."""
     found = _sightings(connection, row["id"], since_ms, until_ms)
@@ -73,7 +73,7 @@ def read(
     return SectionHistory(key, details, seen, from_ms(span[1]), _blind(looked))
 
 
-def read_looks(connection: Connection, since_ms: int, until_ms: int) -> Looks:
+def read_looks(connection: Connection, since_ms: int, until_ms: int) -> ObservedHours:
     """When runs looked, by the hour."""
     columns = runs.c
     hour = columns.started_at_ms - columns.started_at_ms % HOUR_MS
@@ -85,7 +85,7 @@ def read_looks(connection: Connection, since_ms: int, until_ms: int) -> Looks:
     hours: dict[Stagger, set[int]] = {}
     for stagger, at_ms in connection.execute(query):
         hours.setdefault(Stagger(stagger), set()).add(at_ms // HOUR_MS)
-    return Looks(hours)
+    return ObservedHours(hours)
 
 
 def _row(connection: Connection, key: SectionKey) -> RowMapping | None:

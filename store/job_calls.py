@@ -13,7 +13,7 @@ from store.schema import job_calls
 
 
 @dataclass(frozen=True, slots=True)
-class JobCall:
+class JobCallback:
     """One end that is to be told; `attempts` were made before, and are the fence of whoever holds it."""
 
     job_id: str
@@ -32,7 +32,7 @@ class CallRecord:
     ended_at: datetime | None
 
 
-class JobCalls:
+class JobCallbacks:
     """The rows of `job_calls`."""
 
     def __init__(self, database: Database) -> None:
@@ -47,7 +47,7 @@ class JobCalls:
         due_at, ended_at = from_ms_or_none(row.due_at_ms), from_ms_or_none(row.ended_at_ms)
         return CallRecord(row.attempts, row.error, due_at, ended_at)
 
-    def claim(self, now: datetime, *, lease: timedelta) -> JobCall | None:
+    def claim(self, now: datetime, *, lease: timedelta) -> JobCallback | None:
         """What is due first, nobody else's for the time of `lease`, or None.
 
         One at a time, so that the lease covers one call and no queue of them.
@@ -61,7 +61,7 @@ class JobCalls:
                 return None
             values = {"due_at_ms": to_ms(now + lease), "attempts": columns.attempts + 1}
             connection.execute(update(job_calls).where(columns.job_id == row["job_id"]).values(values))
-        return JobCall(row["job_id"], row["url"], row["body"], row["attempts"])
+        return JobCallback(row["job_id"], row["url"], row["body"], row["attempts"])
 
     def is_due(self, now: datetime) -> bool:
         """Whether `claim` would find any."""
@@ -69,15 +69,15 @@ class JobCalls:
         with self._database.read() as connection:
             return connection.execute(query).first() is not None
 
-    def postpone(self, call: JobCall, due_at: datetime, error: str) -> None:
+    def postpone(self, call: JobCallback, due_at: datetime, error: str) -> None:
         """Tell it at `due_at`, unless its lease has passed to another; `error` says why not now."""
         self._update(call, due_at_ms=to_ms(due_at), error=error)
 
-    def end(self, call: JobCall, now: datetime, error: str | None = None) -> None:
+    def end(self, call: JobCallback, now: datetime, error: str | None = None) -> None:
         """It was told; or, with an `error`, it never will be. Changes nothing once another holds it."""
         self._update(call, due_at_ms=None, ended_at_ms=to_ms(now), error=error)
 
-    def _update(self, call: JobCall, **values: int | str | None) -> None:
+    def _update(self, call: JobCallback, **values: int | str | None) -> None:
         is_held = (job_calls.c.job_id == call.job_id) & (job_calls.c.attempts == call.attempts + 1)
         with self._database.write() as connection:
             connection.execute(update(job_calls).where(is_held).values(values))

@@ -25,7 +25,7 @@ class JobLostError(RollcallError):
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class JobLease:
     """A job in hand, under the fence of whoever took it up."""
 
     job: JobRecord
@@ -33,7 +33,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class JobStatus:
     """Where a job stands before an attempt at a step, which has had its `failures`.
 
     Shape: `crashes` counts how often the job's process died at work since a step of it was last settled; a
@@ -48,13 +48,13 @@ class Standing:
     is_done: bool = False
 
 
-class JobRuns:
+class JobExecution:
     """Writes of one process. Raises: JobLostError from every method that takes a hold."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, job_id: str, executor: str, now: datetime) -> Hold | None:
+    def begin(self, job_id: str, executor: str, now: datetime) -> JobLease | None:
         """Take the job up; None when it has ended.
 
         A job that is found at work lost its process there. One that waits, or was released, did not.
@@ -74,7 +74,7 @@ class JobRuns:
             row = taken.mappings().first()
             if row is not None and row["started_at_ms"] is None:
                 connection.execute(update(jobs).where(columns.id == job_id).values(started_at_ms=at))
-        return None if row is None else Hold(record_of(row), row["fence"])
+        return None if row is None else JobLease(record_of(row), row["fence"])
 
     def release(self, executor: str) -> None:
         """Let go of what `executor` has in hand as it stops: that it was interrupted is no crash."""
@@ -82,7 +82,7 @@ class JobRuns:
         with self._database.write() as connection:
             connection.execute(update(jobs).where(in_hand).values(state=JobState.WAITING))
 
-    def stand(self, hold: Hold, step: str) -> Standing:
+    def stand(self, hold: JobLease, step: str) -> JobStatus:
         """Where the job stands before an attempt at `step`."""
         with self._database.read() as connection:
             row = connection.execute(select(jobs).where(_is_held(hold))).mappings().first()
@@ -93,9 +93,9 @@ class JobRuns:
         is_cancel_asked = row["cancel_asked_at_ms"] is not None
         failures, state, attempts = found or (0, None, 0)
         is_done = state == StepState.SUCCEEDED
-        return Standing(row["starts"], failures, is_cancel_asked, attempts > 0, is_done)
+        return JobStatus(row["starts"], failures, is_cancel_asked, attempts > 0, is_done)
 
-    def attempt(self, hold: Hold, step: str, now: datetime) -> None:
+    def attempt(self, hold: JobLease, step: str, now: datetime) -> None:
         """Note that an attempt at `step` begins."""
         values = {"state": StepState.RUNNING, "due_at_ms": None, "finished_at_ms": None}
         with self._database.write() as connection:
@@ -106,7 +106,7 @@ class JobRuns:
                 row = {"job_id": hold.job.id, "name": step, "attempts": 1, "started_at_ms": to_ms(now)}
                 connection.execute(insert(job_steps).values(values | row))
 
-    def wait(self, hold: Hold, step: str, due_at: datetime, error: str, *, failed: bool) -> None:
+    def wait(self, hold: JobLease, step: str, due_at: datetime, error: str, *, failed: bool) -> None:
         """Note that `step` goes on at `due_at`, and why not at once: its attempt failed, or was not made."""
         columns = job_steps.c
         counts = {"failures": columns.failures + 1} if failed else {"attempts": columns.attempts - 1}
@@ -116,7 +116,7 @@ class JobRuns:
             connection.execute(update(job_steps).where(_is_step(hold, step)).values(values | counts))
 
     def settle(
-        self, hold: Hold, step: str, state: StepState, now: datetime, error: str | None = None
+        self, hold: JobLease, step: str, state: StepState, now: datetime, error: str | None = None
     ) -> None:
         """Note how `step` ended."""
         values = {"state": state, "error": error, "due_at_ms": None, "finished_at_ms": to_ms(now)}
@@ -124,7 +124,7 @@ class JobRuns:
             _change(connection, hold, state=JobState.RUNNING, starts=0)
             connection.execute(update(job_steps).where(_is_step(hold, step)).values(values))
 
-    def tell(self, hold: Hold, progress: Progress) -> None:
+    def tell(self, hold: JobLease, progress: Progress) -> None:
         """Note how far the job is."""
         told = {"done": progress.done, "total": progress.total, "message": progress.message}
         with self._database.write() as connection:
@@ -132,7 +132,7 @@ class JobRuns:
 
     def end(
         self,
-        hold: Hold,
+        hold: JobLease,
         state: JobState,
         now: datetime,
         *,
@@ -150,25 +150,25 @@ class JobRuns:
                 connection.execute(insert(job_calls).values(row | {"due_at_ms": to_ms(now)}))
 
 
-def _is_ended_by(connection: Connection, hold: Hold) -> bool:
+def _is_ended_by(connection: Connection, hold: JobLease) -> bool:
     """Whether the job has ended under this hold; nobody else could have ended it."""
     is_ours = (jobs.c.id == hold.job.id) & (jobs.c.fence == hold.fence) & jobs.c.state.in_(sorted(FINAL))
     return connection.execute(select(jobs.c.id).where(is_ours)).first() is not None
 
 
-def _change(connection: Connection, hold: Hold, **values: Any) -> None:
+def _change(connection: Connection, hold: JobLease, **values: Any) -> None:
     if connection.execute(update(jobs).where(_is_held(hold)).values(values)).rowcount == 0:
         raise _lost(hold)
 
 
-def _lost(hold: Hold) -> JobLostError:
+def _lost(hold: JobLease) -> JobLostError:
     return JobLostError(f"the job {hold.job.id} was taken up by another process, or has ended")
 
 
-def _is_held(hold: Hold) -> ColumnElement[bool]:
+def _is_held(hold: JobLease) -> ColumnElement[bool]:
     columns = jobs.c
     return (columns.id == hold.job.id) & (columns.fence == hold.fence) & columns.state.not_in(sorted(FINAL))
 
 
-def _is_step(hold: Hold, step: str) -> ColumnElement[bool]:
+def _is_step(hold: JobLease, step: str) -> ColumnElement[bool]:
     return (job_steps.c.job_id == hold.job.id) & (job_steps.c.name == step)

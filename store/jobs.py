@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, sele
 
 from domain.job import FINAL, JobRecord, JobState, NewJob, Profile, Progress, StepRecord, StepState
 from store import audit
-from store.audit import Entry
+from store.audit import AuditEntry
 from store.database import Database, insert_new
 from store.moments import from_ms, from_ms_or_none, to_ms
 from store.schema import job_calls, job_steps, jobs
@@ -27,7 +27,7 @@ class Jobs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, new: NewJob, now: datetime, entry: Entry | None = None) -> tuple[JobRecord, bool]:
+    def add(self, new: NewJob, now: datetime, entry: AuditEntry | None = None) -> tuple[JobRecord, bool]:
         """A queued job and True, or the first one of its key and False."""
         with self._database.write() as connection:
             job_id, created = write(connection, new, now)
@@ -56,7 +56,7 @@ class Jobs:
         following = rows[limit - 1]["number"] if len(rows) > limit else None
         return [record_of(row) for row in rows[:limit]], following
 
-    def ask_cancel(self, job_id: str, now: datetime, entry: Entry | None = None) -> JobRecord | None:
+    def ask_cancel(self, job_id: str, now: datetime, entry: AuditEntry | None = None) -> JobRecord | None:
         """Mark the job as to be cancelled, unless it has ended; how it stands, or None without it."""
         asked = update(jobs).where(jobs.c.id == job_id, _LIVING, jobs.c.cancel_asked_at_ms.is_(None))
         with self._database.write() as connection:

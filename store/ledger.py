@@ -16,7 +16,7 @@ from sqlalchemy import Connection, RowMapping, func, insert, select
 from domain.credit import AccountType, Balance, EntryType, NotEnoughCreditsError, Transfer
 from domain.errors import InvalidInputError, PermanentError
 from store import audit
-from store.audit import Entry
+from store.audit import AuditEntry
 from store.database import Database, insert_new
 from store.moments import from_ms, to_ms
 from store.schema import credit_accounts, credit_entries, credit_transfers
@@ -43,7 +43,7 @@ class CreditLedger:
         now: datetime,
         *,
         reason: str | None = None,
-        entry: Entry | None = None,
+        entry: AuditEntry | None = None,
     ) -> tuple[Transfer, bool]:
         """The grant of `amount` credits and True; the one that `key` has made before, and False.
 

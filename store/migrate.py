@@ -56,7 +56,7 @@ def upgrade(database: Database) -> None:
     with database.write() as connection:
         lock(connection)
         if (revision(connection) or "") < head():
-            bring(connection, "head")
+            upgrade_to(connection, "head")
 
 
 def lock(connection: Connection) -> None:
@@ -65,7 +65,7 @@ def lock(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
 
 
-def bring(connection: Connection, to: str) -> None:
+def upgrade_to(connection: Connection, to: str) -> None:
     """Migrate within the transaction of `connection`, up to the revision `to`."""
     from alembic import command  # noqa: PLC0415 - 39 MB, needed once in a release
     from alembic.config import Config  # noqa: PLC0415

@@ -100,7 +100,7 @@ _Line = tuple[int, NotificationKind]
 """What notifications follow each other in: a watch, and a kind."""
 
 
-def add(connection: Connection, news: Sequence[News], now: datetime, cooldown: timedelta) -> int:
+def create(connection: Connection, news: Sequence[News], now: datetime, cooldown: timedelta) -> int:
     """Write the notifications that `news` (section row id, its state, what changed) is to its watches.
 
     Each watch is notified once per kind and episode, and not at all while it is paused. Within `cooldown` of

@@ -59,7 +59,7 @@ def record(
     save(connection, dict(rows.values()), after)
     return Recorded(
         changed=len({row_id for row_id, _, _ in news}),
-        notifications=notices.add(connection, news, now, cooldown),
+        notifications=notices.create(connection, news, now, cooldown),
         again={answer.key for answer in answers} - {state.key for state, _ in look} | unconfirmed,
         again_at=now + CONFIRM_OPENINGS_AFTER if unconfirmed else None,
     )

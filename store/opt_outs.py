@@ -16,9 +16,9 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, se
 from domain.section import SectionKey
 from domain.watch import NotificationKind
 from store import audit
-from store.audit import Entry
+from store.audit import AuditEntry
 from store.database import Database, insert_new
-from store.enrolment import Wish, enrol
+from store.enrolment import WatchRequest, add_many
 from store.moments import to_ms
 from store.refusals import is_refused
 from store.schema import opt_outs, sections, suppressions, watches
@@ -127,12 +127,12 @@ def _allow(connection: Connection, email: str, section_id: int | None, now: date
     if since_ms is None:
         return 0
     wishes = _stopped(connection, email, section_id, since_ms)
-    restored = [result for result in enrol(connection, wishes, now) if result is True]
+    restored = [result for result in add_many(connection, wishes, now) if result is True]
     audit.write(connection, _entry("mail.opt-in", email, now, len(restored)))
     return len(restored)
 
 
-def _stopped(connection: Connection, email: str, section_id: int | None, since_ms: int) -> list[Wish]:
+def _stopped(connection: Connection, email: str, section_id: int | None, since_ms: int) -> list[WatchRequest]:
     """The watches that the opt-out of `since_ms` ended, as they were."""
     columns = watches.c
     query = (
@@ -143,7 +143,10 @@ def _stopped(connection: Connection, email: str, section_id: int | None, since_m
         .order_by(columns.id)
     )
     rows = connection.execute(query)
-    return [Wish(email, SectionKey(*row[:3]), tuple(map(NotificationKind, row[3])), row[4]) for row in rows]
+    return [
+        WatchRequest(email, SectionKey(*row[:3]), tuple(map(NotificationKind, row[3])), row[4])
+        for row in rows
+    ]
 
 
 def _is_stopped(connection: Connection, email: str, section_id: int | None) -> bool:
@@ -165,5 +168,5 @@ def _section_of(connection: Connection, watch_id: int, email: str) -> int | None
     return connection.execute(query).scalar()
 
 
-def _entry(action: str, email: str, now: datetime, count: int) -> Entry:
-    return Entry(now, _PERSON, action, f"address/{email}", count=count)
+def _entry(action: str, email: str, now: datetime, count: int) -> AuditEntry:
+    return AuditEntry(now, _PERSON, action, f"address/{email}", count=count)

@@ -27,7 +27,7 @@ from domain.notice import (
 from domain.retry import bounded_wait
 from store.database import Database
 from store.deferrals import defer
-from store.departures import IS_DUE_BATCH, BatchState, Rules, next_batch
+from store.departures import IS_DUE_BATCH, BatchLimits, BatchState, next_batch
 from store.moments import from_ms, to_ms
 from store.notices import notice_of
 from store.reports import apply_early
@@ -128,7 +128,7 @@ class Outbox:
         drawn from what has not failed yet, where there is any.
         """
         with self._database.write() as connection:
-            batch_id = next_batch(connection, now, Rules(limit, self._daily_cap, is_probe))
+            batch_id = next_batch(connection, now, BatchLimits(limit, self._daily_cap, is_probe))
             if batch_id is None:
                 return None
             connection.execute(_BEGIN, {"batch_id": batch_id, "due_at_ms": to_ms(now + lease)})

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, RowMapping, bindparam, delete, select, upd
 
 from domain.run import WaitReason
 from store import audit, waits
-from store.audit import Entry
+from store.audit import AuditEntry
 from store.database import Database, insert_new
 from store.moments import from_ms, to_ms
 from store.schema import pauses
@@ -53,7 +53,7 @@ class Pauses:
         reason: str,
         by: str,
         now: datetime,
-        entry: Entry | None = None,
+        entry: AuditEntry | None = None,
     ) -> Pause:
         """Leave `name` alone until `until`; the pause that then holds.
 
@@ -76,7 +76,7 @@ class Pauses:
             audit.write(connection, entry)
         return _pause(row)
 
-    def resume(self, name: str, entry: Entry | None = None) -> bool:
+    def resume(self, name: str, entry: AuditEntry | None = None) -> bool:
         """End the pause of `name`; whether there was one. What it held is due at once."""
         return self._end(pauses.c.name == name, entry)
 
@@ -88,7 +88,7 @@ class Pauses:
         is_it = (pauses.c.name == pause.name) & (pauses.c.created_at_ms == to_ms(pause.created_at))
         return pause.is_ours and self._end(is_it & (pauses.c.by == ROLLCALL))
 
-    def _end(self, this: ColumnElement[bool], entry: Entry | None = None) -> bool:
+    def _end(self, this: ColumnElement[bool], entry: AuditEntry | None = None) -> bool:
         with self._database.write() as connection:
             found = connection.execute(delete(pauses).where(this).returning(*pauses.c)).mappings().first()
             if found is None:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, case, func, or_, s
 
 from domain.payment import LOST_REFUND, Payment, Refund, RefundState
 from store import audit
-from store.audit import Entry
+from store.audit import AuditEntry
 from store.database import Database
 from store.moments import from_ms_or_none, to_ms
 from store.schema import payments
@@ -82,7 +82,7 @@ class Refunds:
             rows = connection.execute(query.order_by(_columns.refund_made_at_ms)).mappings()
             return [payment_of(row) for row in rows]
 
-    def resolve(self, session_id: str, now: datetime, entry: Entry) -> bool:
+    def resolve(self, session_id: str, now: datetime, entry: AuditEntry) -> bool:
         """An operator has seen to the refund: it alerts no longer. False when there is no such payment."""
         mine = update(payments).where(_columns.session_id == session_id, _columns.refund_id.is_not(None))
         with self._database.write() as connection:

@@ -10,10 +10,10 @@ from sqlalchemy import Connection, Table, insert
 from domain.errors import PermanentError
 from store import audit, migrate, opt_outs
 from store.archive import Reader, Row, UnusableArchiveError
-from store.audit import Entry
+from store.audit import AuditEntry
 from store.backup import Progress
 from store.database import Database
-from store.tables import count_rows, drop, go_on_from, numbers, tables_of
+from store.tables import count_rows, drop, numbers, resume_sequences, tables_of
 
 _ROWS_AT_ONCE = 1000
 
@@ -33,7 +33,7 @@ def check(database: Database, archive: Reader, *, replace: bool) -> None:
 
 
 def restore(
-    database: Database, archive: Reader, *, replace: bool, progress: Progress, entry: Entry | None = None
+    database: Database, archive: Reader, *, replace: bool, progress: Progress, entry: AuditEntry | None = None
 ) -> None:
     """Make `database` what `archive` holds, in one transaction, and bring its schema to the newest.
 
@@ -52,12 +52,12 @@ def restore(
         _check_room(connection, before, replace=replace)
         given = numbers(connection, before)
         drop(connection, before)
-        migrate.bring(connection, archive.manifest.schema)
+        migrate.upgrade_to(connection, archive.manifest.schema)
         after = tables_of(connection)
         _fill(connection, after, archive, progress)
         highest = {name: max(last, given.get(name, 0)) for name, last in archive.manifest.numbers.items()}
-        go_on_from(connection, after, given | highest)
-        migrate.bring(connection, "head")
+        resume_sequences(connection, after, given | highest)
+        migrate.upgrade_to(connection, "head")
         opt_outs.keep(connection, said)
         audit.write(connection, entry)
 

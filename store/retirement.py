@@ -77,4 +77,4 @@ def _retire(connection: Connection, source: str, terms: list[str], now: datetime
     retired = {row_id: retire(state) for row_id, state in before.items()}
     save(connection, before, {row_id: state for row_id, (state, _) in retired.items()})
     news = [(row_id, state, change) for row_id, (state, change) in retired.items()]
-    return notices.add(connection, news, now, cooldown=timedelta(0))
+    return notices.create(connection, news, now, cooldown=timedelta(0))

@@ -24,7 +24,7 @@ from sqlalchemy.exc import IntegrityError
 from domain.run import MAX_ATTEMPTS, ONE_SECTION, Batch, Run, RunState, WaitReason
 from domain.section import SectionKey, Stagger
 from store import audit, slots
-from store.audit import Entry
+from store.audit import AuditEntry
 from store.database import Database, serialise
 from store.moments import from_ms, from_ms_or_none, to_ms
 from store.schema import check_batches, pauses, runs
@@ -99,7 +99,7 @@ class Runs:
         now: datetime,
         *,
         force: bool,
-        entry: Entry | None = None,
+        entry: AuditEntry | None = None,
     ) -> tuple[Run, bool]:
         """A queued run and True, or the run that already holds this slot and False.
 

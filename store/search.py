@@ -13,7 +13,7 @@ from store.schema import sections, watches
 from store.sections import state_of
 
 
-class Look(StrEnum):
+class SearchQuery(StrEnum):
     """How a section looks: each in one way only. What was never seen is unknown."""
 
     OPEN = "open"
@@ -25,11 +25,11 @@ class Look(StrEnum):
 
 _IS_THERE = (sections.c.misses == 0) & sections.c.retired.is_(False)
 _LOOKS = {
-    Look.OPEN: _IS_THERE & (sections.c.open_seats > 0),
-    Look.FULL: _IS_THERE & (sections.c.open_seats == 0),
-    Look.UNKNOWN: _IS_THERE & sections.c.open_seats.is_(None),
-    Look.MISSING: (sections.c.misses > 0) & sections.c.retired.is_(False),
-    Look.RETIRED: sections.c.retired,
+    SearchQuery.OPEN: _IS_THERE & (sections.c.open_seats > 0),
+    SearchQuery.FULL: _IS_THERE & (sections.c.open_seats == 0),
+    SearchQuery.UNKNOWN: _IS_THERE & sections.c.open_seats.is_(None),
+    SearchQuery.MISSING: (sections.c.misses > 0) & sections.c.retired.is_(False),
+    SearchQuery.RETIRED: sections.c.retired,
 }
 _LIVING = (
     select(func.count())
@@ -55,7 +55,7 @@ class Search:
     def sections(
         self,
         text: str = "",
-        look: Look | None = None,
+        look: SearchQuery | None = None,
         *,
         source: str | None = None,
         term: str | None = None,

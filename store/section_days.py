@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Connection, RowMapping, ScalarSelect, and_, c
 
 from domain import history
 from store.database import Database, insert_all_new
-from store.histories import BLIND_AFTER_HOURS, HOUR_MS, Looks, read, read_looks
+from store.histories import BLIND_AFTER_HOURS, HOUR_MS, ObservedHours, read, read_looks
 from store.schema import section_days, sections
 
 _DAY_MS = 24 * HOUR_MS
@@ -21,7 +21,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Total:
+class TermTotal:
     """What one section's days came to together; `last_day` is the last of them."""
 
     number: str
@@ -31,7 +31,7 @@ class Total:
     last_day: int
 
 
-class SectionDays:
+class DailyRollups:
     """The rows of `section_days`."""
 
     def __init__(self, database: Database) -> None:
@@ -73,7 +73,7 @@ class SectionDays:
         with self._database.write() as connection:
             connection.execute(delete(section_days).where(is_ahead))
 
-    def totals(self, source: str, term: str) -> list[Total]:
+    def totals(self, source: str, term: str) -> list[TermTotal]:
         """What the days of each section of a term came to."""
         days = section_days.c
         query = (
@@ -91,7 +91,9 @@ class SectionDays:
         )
         with self._database.read() as connection:
             return [
-                Total(number, int(openings), int(open_ms) * _MILLISECOND, int(looked_ms) * _MILLISECOND, last)
+                TermTotal(
+                    number, int(openings), int(open_ms) * _MILLISECOND, int(looked_ms) * _MILLISECOND, last
+                )
                 for number, openings, open_ms, looked_ms, last in connection.execute(query)
             ]
 
@@ -102,7 +104,9 @@ def _newest_day() -> ScalarSelect[Any]:
     return select(newest).where(mine).correlate(sections).scalar_subquery()
 
 
-def _days(connection: Connection, row: RowMapping, looks: Looks, before_day: int) -> Iterator[dict[str, Any]]:
+def _days(
+    connection: Connection, row: RowMapping, looks: ObservedHours, before_day: int
+) -> Iterator[dict[str, Any]]:
     seen = read(connection, row, looks, before_day * _DAY_MS, row["first_day"] * _DAY_MS)
     for day in history.days(seen):
         if row["first_day"] <= day.number < before_day:

@@ -55,7 +55,7 @@ def numbers(connection: Connection, tables: list[Table]) -> dict[str, int]:
     return found
 
 
-def go_on_from(connection: Connection, tables: list[Table], given: Mapping[str, int]) -> None:
+def resume_sequences(connection: Connection, tables: list[Table], given: Mapping[str, int]) -> None:
     """Let every row to come have a higher number than those that were `given`."""
     for table in tables:
         key, last = _key(table), max(given.get(table.name, 0), _last(connection, table))

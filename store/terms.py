@@ -14,7 +14,7 @@ from domain.observation import Details
 from domain.term import ENDED, OVER_AFTER, Presence, Term
 from domain.watch import NotificationKind
 from store import audit
-from store.audit import Entry
+from store.audit import AuditEntry
 from store.database import Database
 from store.moments import to_ms
 from store.retirement import presences
@@ -68,7 +68,7 @@ class Terms:
             found = presences(connection)
         return {term: found[term] for term in gone & found.keys() if found[term].is_over(now)}
 
-    def end(self, term: Term, now: datetime, entry: Entry | None = None) -> EndedTerm:
+    def end(self, term: Term, now: datetime, entry: AuditEntry | None = None) -> EndedTerm:
         """End every active watch of `term`, and write one notification to each person who has one."""
         this = {"of_source": term[0], "of_term": term[1]}
         with self._database.write() as connection:

@@ -12,7 +12,7 @@ from domain.run import Run, RunState
 from domain.section import SectionKey, Stagger
 from domain.watch import NotificationKind
 from store.database import Database
-from store.deliveries import StoredNotice, select_notices, stored_notice
+from store.deliveries import StoredNotification, select_notices, stored_notice
 from store.moments import from_ms, from_ms_or_none, to_ms
 from store.runs import run_of
 from store.schema import mail_events, notifications, runs, section_history, sections
@@ -22,7 +22,7 @@ _LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DeliveryReport:
     """What the mail provider reported of a letter, and when."""
 
     at: datetime
@@ -37,7 +37,7 @@ class Timelines:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def notices(self, watch_ids: Collection[int]) -> list[StoredNotice]:
+    def notices(self, watch_ids: Collection[int]) -> list[StoredNotification]:
         """The notifications of these watches, the newest first."""
         query = select_notices().where(notifications.c.watch_id.in_(list(watch_ids)))
         with self._database.read() as connection:
@@ -60,14 +60,14 @@ class Timelines:
         with self._database.read() as connection:
             return from_ms_or_none(connection.execute(query.limit(1)).scalar())
 
-    def reports(self, provider_ids: Collection[str]) -> list[Report]:
+    def reports(self, provider_ids: Collection[str]) -> list[DeliveryReport]:
         """What was reported of these letters, in the order in which it came."""
         columns = mail_events.c
         query = select(mail_events).where(columns.provider_id.in_(list(provider_ids)))
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(columns.received_at_ms)).mappings()
             return [
-                Report(from_ms(row["received_at_ms"]), row["kind"], row["provider_id"], row["reason"])
+                DeliveryReport(from_ms(row["received_at_ms"]), row["kind"], row["provider_id"], row["reason"])
                 for row in rows
             ]
 

@@ -14,15 +14,15 @@ from domain.errors import InvalidInputError
 from domain.section import SectionKey
 from domain.watch import NotificationKind, Watch
 from store import audit
-from store.audit import Entry
+from store.audit import AuditEntry
 from store.database import Database
-from store.enrolment import Wish, enrol
+from store.enrolment import WatchRequest, add_many
 from store.moments import from_ms, from_ms_or_none, to_ms
 from store.refusals import opted_out
 from store.schema import sections, watches
 from store.sections import is_section, state_of
 
-__all__ = ["Audience", "StoredWatch", "WatchFilter", "Watches", "Wish"]
+__all__ = ["Audience", "StoredWatch", "WatchFilter", "Watches", "WatchRequest"]
 
 _LIMIT = 1000
 
@@ -85,13 +85,15 @@ class Watches:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, watch: Watch | Wish, now: datetime, entry: Entry | None = None) -> tuple[StoredWatch, bool]:
+    def add(
+        self, watch: Watch | WatchRequest, now: datetime, entry: AuditEntry | None = None
+    ) -> tuple[StoredWatch, bool]:
         """The watch and True when it is new; the living one, with its wishes brought up to date, and False.
 
         Raises: InvalidInputError when mail to the address is suppressed.
         """
         with self._database.write() as connection:
-            result = enrol(connection, [watch], now)[0]
+            result = add_many(connection, [watch], now)[0]
             if isinstance(result, InvalidInputError):
                 raise result
             stored = _living(connection, watch)
@@ -99,11 +101,11 @@ class Watches:
             return stored, result
 
     def add_all(
-        self, wanted: Iterable[Watch | Wish], now: datetime, entry: Entry | None = None
+        self, wanted: Iterable[Watch | WatchRequest], now: datetime, entry: AuditEntry | None = None
     ) -> list[bool | InvalidInputError]:
         """As `add`, for many in one transaction; for each whether it is new, or why it was refused."""
         with self._database.write() as connection:
-            results = enrol(connection, list(wanted), now)
+            results = add_many(connection, list(wanted), now)
             audit.write(connection, entry, count=sum(isinstance(result, bool) for result in results))
             return results
 
@@ -149,7 +151,7 @@ class Watches:
         """The watches that a section ever had, living or ended, the newest 1,000 first."""
         return self._all(is_section(key))
 
-    def pause(self, watch_id: int, until: datetime | None, entry: Entry | None = None) -> bool:
+    def pause(self, watch_id: int, until: datetime | None, entry: AuditEntry | None = None) -> bool:
         """Let no letter leave for one watch until `until` (None: let them leave).
 
         False when no such watch is active, or when it was to go on and its person has opted out.
@@ -171,7 +173,7 @@ class Watches:
             found, people = connection.execute(select(*counts).where(wanted.condition)).one()
         return int(found), int(people)
 
-    def pause_all(self, wanted: WatchFilter, until: datetime | None, entry: Entry | None = None) -> int:
+    def pause_all(self, wanted: WatchFilter, until: datetime | None, entry: AuditEntry | None = None) -> int:
         """As `pause`, for every watch that is meant; how many."""
         paused = update(watches).where(wanted.condition)
         if until is None:
@@ -183,11 +185,13 @@ class Watches:
                 audit.write(connection, entry, count=count)
         return count
 
-    def end_all(self, wanted: WatchFilter, reason: str, now: datetime, entry: Entry | None = None) -> int:
+    def end_all(
+        self, wanted: WatchFilter, reason: str, now: datetime, entry: AuditEntry | None = None
+    ) -> int:
         """End every watch that is meant; how many."""
         return self._end(wanted.condition, reason, now, entry)
 
-    def end(self, watch_id: int, reason: str, now: datetime, entry: Entry | None = None) -> bool:
+    def end(self, watch_id: int, reason: str, now: datetime, entry: AuditEntry | None = None) -> bool:
         """End one watch; False when no such watch is living."""
         return self._end(watches.c.id == watch_id, reason, now, entry) > 0
 
@@ -214,7 +218,7 @@ class Watches:
         with self._database.read() as connection:
             return [_stored(row) for row in connection.execute(query).mappings()]
 
-    def _end(self, condition: Any, reason: str, now: datetime, entry: Entry | None = None) -> int:
+    def _end(self, condition: Any, reason: str, now: datetime, entry: AuditEntry | None = None) -> int:
         ended = update(watches).where(condition, watches.c.ended_at_ms.is_(None))
         with self._database.write() as connection:
             count = connection.execute(ended.values(ended_at_ms=to_ms(now), ended_reason=reason)).rowcount
@@ -238,7 +242,7 @@ def _select() -> Select[Any]:
     ).join(sections)
 
 
-def _living(connection: Connection, watch: Watch | Wish) -> StoredWatch:
+def _living(connection: Connection, watch: Watch | WatchRequest) -> StoredWatch:
     key = watch.key
     query = _select().where(
         watches.c.email == watch.email,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from domain.errors import InvalidInputError, PermanentError
 from domain.history import day_of
 from domain.job import JsonObject
-from store.section_days import SectionDays
+from store.section_days import DailyRollups
 from workflows.job import Job
 
 _AT_ONCE = 200  # sections, in one step
@@ -42,7 +42,7 @@ def _condense(job: Job, start: int, sections: Sequence[int], before_day: int) ->
     return job.step(f"sections {start + 1} on", lambda: _days(job).condense(sections, before_day))
 
 
-def _days(job: Job) -> SectionDays:
+def _days(job: Job) -> DailyRollups:
     if job.services.reports is None:
         raise PermanentError("this process makes no reports")
     return job.services.reports.days

@@ -11,7 +11,7 @@ from typing import Any
 from domain.errors import RollcallError
 from domain.job import JobRecord, JobState, JsonObject
 from observability.trace import bound
-from store.job_runs import Hold, JobRuns
+from store.job_runs import JobExecution, JobLease
 from store.persistence import Pause
 from workflows.catalog import Catalog, OnFailure, make_unknown_good
 from workflows.job import CancelledError, JobFailure
@@ -32,7 +32,7 @@ class Execution:
     executor: str
     catalog: Catalog
     services: JobServices
-    runs: JobRuns
+    runs: JobExecution
     keep: Keep
     pause: Pause
     announce: Callable[[JobRecord], None]
@@ -46,7 +46,7 @@ class Execution:
             _log.info("job begun", extra={"kind": hold.job.kind, "fence": hold.fence})
             self._end(hold, *self._outcome(hold))
 
-    def _outcome(self, hold: Hold) -> tuple[JsonObject | None, JobFailure | None]:
+    def _outcome(self, hold: JobLease) -> tuple[JsonObject | None, JobFailure | None]:
         job, kind = hold.job, self.catalog.get(hold.job.kind)
         if kind is None:
             failure = JobFailure(f"this version of Rollcall knows no job {job.kind!r}")
@@ -65,10 +65,10 @@ class Execution:
             failure = JobFailure(_reason(error))
         return None, _made_good(kind.on_failure, steps, job.given, failure)
 
-    def _steps(self, hold: Hold, keep: Keep) -> Steps:
+    def _steps(self, hold: JobLease, keep: Keep) -> Steps:
         return Steps(hold, self.runs, self.services, keep, self.pause)
 
-    def _end(self, hold: Hold, result: JsonObject | None, failure: JobFailure | None) -> None:
+    def _end(self, hold: JobLease, result: JsonObject | None, failure: JobFailure | None) -> None:
         state, error = _ending(failure)
         call = None
         if hold.job.webhook_url is not None:

@@ -21,7 +21,7 @@ from domain.retry import ACCOUNT_RECHECK
 from reports.contents import TermFigures, contents_of
 from reports.document import html_of
 from store.pauses import ROLLCALL
-from store.section_days import SectionDays
+from store.section_days import DailyRollups
 from workflows.attempt import BreakerRefusedError, guarded
 from workflows.job import Job, JobFailure
 from workflows.order import Order
@@ -69,7 +69,7 @@ def _collect(job: Job, order: Order) -> str:
     return key
 
 
-def _term_figures(days: SectionDays, order: Order) -> TermFigures | None:
+def _term_figures(days: DailyRollups, order: Order) -> TermFigures | None:
     """What the term came to, as far as it is condensed; None where nothing is yet."""
     totals = [total for total in days.totals(order.source, order.term) if total.looked_at]
     if not totals:

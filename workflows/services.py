@@ -17,7 +17,7 @@ from store.ledger import CreditLedger
 from store.pauses import Pauses
 from store.payments import Payments
 from store.refunds import Refunds
-from store.section_days import SectionDays
+from store.section_days import DailyRollups
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class ReportPorts:
     """
 
     histories: Histories
-    days: SectionDays
+    days: DailyRollups
     pauses: Pauses
     deliveries: Deliveries
     printer: Callable[[str], bytes]

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from domain.errors import PermanentError, TransientError
 from domain.job import Progress, StepState
-from store.job_runs import Hold, JobRuns, Standing
+from store.job_runs import JobExecution, JobLease, JobStatus
 from store.persistence import Pause
 from workflows.attempt import BreakerRefusedError, attempted
 from workflows.job import MAX_ATTEMPTS, CancelledError, StepFailedError
@@ -62,7 +62,9 @@ class Unkept:
 class Steps:
     """The `Job` that a workflow is given."""
 
-    def __init__(self, hold: Hold, runs: JobRuns, services: JobServices, keep: Keep, pause: Pause) -> None:
+    def __init__(
+        self, hold: JobLease, runs: JobExecution, services: JobServices, keep: Keep, pause: Pause
+    ) -> None:
         self._hold = hold
         self._runs = runs
         self._services = services
@@ -119,7 +121,7 @@ class Steps:
             if outcome is not None:
                 return outcome
 
-    def _forestalled(self, step: _Step, standing: Standing) -> Outcome | None:
+    def _forestalled(self, step: _Step, standing: JobStatus) -> Outcome | None:
         """How the step ends without another attempt, if it does."""
         name = step.name
         if self._is_cancelled(step, standing) and not standing.is_done:
@@ -148,10 +150,10 @@ class Steps:
             return self._settled(name, StepState.SUCCEEDED, {"value": value})
         return None
 
-    def _stand(self, name: str) -> Standing:
+    def _stand(self, name: str) -> JobStatus:
         return self._note(lambda: self._runs.stand(self._hold, name))
 
-    def _is_cancelled(self, step: _Step, standing: Standing) -> bool:
+    def _is_cancelled(self, step: _Step, standing: JobStatus) -> bool:
         is_too_late = self._is_ending or (step.must_finish and standing.is_tried)
         return standing.is_cancel_asked and not is_too_late
 

@@ -38,7 +38,7 @@ from bench.valkey import Valkey
 from domain.section import SectionKey
 from mail.links import UnsubscribeLinks
 from store.database import Database
-from store.enrolment import Wish
+from store.enrolment import WatchRequest
 from store.watches import Watches
 
 LIMIT_SECONDS, LIMIT_MB = 1.0, 192.0
@@ -133,7 +133,7 @@ def fill(home: Path, stack: Stack, watches: int) -> None:
     store = Watches(database)
     for first in range(0, watches, ROWS_AT_ONCE):
         numbers = range(first, min(first + ROWS_AT_ONCE, watches))
-        store.add_all([Wish(f"s{n}@example.edu", _section(n)) for n in numbers], datetime.now(UTC))
+        store.add_all([WatchRequest(f"s{n}@example.edu", _section(n)) for n in numbers], datetime.now(UTC))
     database.close()
 
 

@@ -19,7 +19,7 @@ from ingress.forms import Nothing, no_query, query
 from ingress.manual import Manual
 from ingress.pages import cursor, cursor_of
 from ingress.problems import not_found
-from store.search import Look
+from store.search import SearchQuery
 
 _LISTING = "sections"
 _SHOWN, _SIGHTINGS, _WATCHES = 50, 50, 200
@@ -30,7 +30,7 @@ class SectionsForm:
     """What to look for, and which page of what is found."""
 
     q: Annotated[str | None, unless_blank(text)] = None
-    state: Annotated[Look | None, unless_blank(one_of(Look))] = None
+    state: Annotated[SearchQuery | None, unless_blank(one_of(SearchQuery))] = None
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
 
 
@@ -46,7 +46,7 @@ def show_all(call: Call[SectionsForm]) -> Response:
         "sections.html",
         found=found,
         form=form,
-        looks=Look,
+        looks=SearchQuery,
         over=services.store.terms.over(services.clock.now()),
         filters=urlencode({"q": form.q or "", "state": form.state or ""}),
         older=cursor(_LISTING, following),

@@ -11,7 +11,7 @@ from domain.changes import InstructorAssigned, SeatsIncreased, SectionEvent
 from domain.history import HistoryEntry
 from domain.notification_policy import SAME_INSTRUCTOR, SAME_OPENING, unwanted
 from domain.observation import UNASSIGNED
-from store.audit import Entry
+from store.audit import AuditEntry
 from store.watches import StoredWatch
 
 _NO_EPISODE = 0  # the history does not count them
@@ -42,7 +42,7 @@ def describe(seen: HistoryEntry) -> str:
 
 
 def silence(
-    stored: StoredWatch, change: SectionEvent, at: datetime, operated: Collection[Entry]
+    stored: StoredWatch, change: SectionEvent, at: datetime, operated: Collection[AuditEntry]
 ) -> str | None:
     """Why `change`, seen at `at`, was not told to a watch that has no notification of it.
 
@@ -71,7 +71,7 @@ def _assignment(before: HistoryEntry, after: HistoryEntry) -> tuple[SectionEvent
     return (InstructorAssigned(after.instructor, _NO_EPISODE),)
 
 
-def _was_paused(at: datetime, operated: Collection[Entry]) -> bool:
+def _was_paused(at: datetime, operated: Collection[AuditEntry]) -> bool:
     """Whether the last word before `at` was a pause that held then."""
     words = [each for each in operated if each.action in {"watch.pause", "watch.resume"} and each.at <= at]
     last = max(words, key=lambda entry: entry.at, default=None)

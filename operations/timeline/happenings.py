@@ -15,7 +15,7 @@ from domain.section import SectionKey, Stagger
 from domain.watch import NotificationKind, kind_of
 from operations.timeline.changes import describe, silence, turns
 from operations.timeline.event import Event, What
-from store.audit import Entry
+from store.audit import AuditEntry
 from store.watches import StoredWatch
 
 History = Sequence[HistoryEntry]
@@ -45,7 +45,9 @@ def sightings(key: SectionKey, history: History, first_seen_at: datetime | None)
         yield Event(oldest.observed_at, What.SEEN, f"{before}: {describe(oldest)}", key)
 
 
-def silences(stored: StoredWatch, history: History, told: Told, operated: Sequence[Entry]) -> Iterator[Event]:
+def silences(
+    stored: StoredWatch, history: History, told: Told, operated: Sequence[AuditEntry]
+) -> Iterator[Event]:
     """The changes that a watch was not told of, and why."""
     for change, seen in _untold(history, told):
         why = silence(stored, change, seen.observed_at, operated)
@@ -59,7 +61,7 @@ def unheard(
     watches: Sequence[StoredWatch],
     history: History,
     told: Told,
-    operated: Mapping[int, Sequence[Entry]],
+    operated: Mapping[int, Sequence[AuditEntry]],
 ) -> Iterator[Event]:
     """The changes that nobody was told of, and why; `operated` is what operators did to each watch."""
     for change, seen in _untold(history, told):
@@ -69,21 +71,21 @@ def unheard(
         yield Event(at, What.SILENT, f"{kind_of(change)} told to nobody: {text}", key)
 
 
-def operations(entries: Sequence[Entry]) -> Iterator[Event]:
+def operations(entries: Sequence[AuditEntry]) -> Iterator[Event]:
     """What operators did."""
     for entry in entries:
         yield Event(entry.at, What.OPERATOR, f"{entry.action} by {entry.by}")
 
 
-def recorded(services: Services, *subjects: str) -> list[Entry]:
+def recorded(services: Services, *subjects: str) -> list[AuditEntry]:
     """What operators did to `subjects`, the newest first."""
     return [record.entry for record in services.store.audit.on(subjects)]
 
 
-def recorded_of_each(services: Services, watches: Sequence[StoredWatch]) -> dict[int, list[Entry]]:
+def recorded_of_each(services: Services, watches: Sequence[StoredWatch]) -> dict[int, list[AuditEntry]]:
     """All that operators did to each of `watches`."""
     ids = {f"watch/{stored.id}": stored.id for stored in watches}
-    found: dict[int, list[Entry]] = defaultdict(list)
+    found: dict[int, list[AuditEntry]] = defaultdict(list)
     for record in services.store.audit.on(ids, limit=None):
         found[ids[record.entry.subject]].append(record.entry)
     return found

@@ -8,23 +8,23 @@ from functools import partial
 from actors.services import Services
 from domain.notice import NotificationState
 from operations.timeline.event import Event, What
-from store.deliveries import StoredNotice
-from store.timelines import Report
+from store.deliveries import StoredNotification
+from store.timelines import DeliveryReport
 
 _UNREPORTED = {NotificationState.SUPPRESSED, NotificationState.DEAD}
 
 
-def events(services: Services, notices: Sequence[StoredNotice]) -> Iterator[Event]:
+def events(services: Services, notices: Sequence[StoredNotification]) -> Iterator[Event]:
     """What happened to `notices`, in no order."""
     sent = [stored.provider_id for stored in notices if stored.provider_id is not None]
-    reports: dict[str, list[Report]] = {}
+    reports: dict[str, list[DeliveryReport]] = {}
     for report in services.store.timelines.reports(sent):
         reports.setdefault(report.provider_id, []).append(report)
     for stored in notices:
         yield from _way(stored, reports.get(stored.provider_id or "", []))
 
 
-def _way(stored: StoredNotice, reports: Sequence[Report]) -> Iterator[Event]:
+def _way(stored: StoredNotification, reports: Sequence[DeliveryReport]) -> Iterator[Event]:
     notice = stored.notice
     event = partial(Event, section=notice.key, watch_id=notice.watch_id, notification_id=notice.id)
     told = f"{notice.kind} to {notice.email}"

@@ -26,7 +26,7 @@ from rollcall.wiring import database_url, redis_client
 from storage.folder import files_in
 from store import restore as restoring
 from store.archive import Manifest, Reader
-from store.audit import Entry
+from store.audit import AuditEntry
 from store.backup import back_up
 from store.database import Database
 
@@ -112,7 +112,7 @@ def _read(database: Database, archive: Reader, name: str, *, may_replace: bool) 
     manifest = archive.manifest
     rows = sum(contents.rows for contents in manifest.tables.values())
     told = {"file": name, "created_at": manifest.created_at, "schema": manifest.schema}
-    entry = Entry(SystemClock().now(), getpass.getuser(), "backup.restore", "database", told, rows)
+    entry = AuditEntry(SystemClock().now(), getpass.getuser(), "backup.restore", "database", told, rows)
     with progress("restoring") as bar:
         restoring.restore(database, archive, replace=may_replace, progress=bar, entry=entry)
 

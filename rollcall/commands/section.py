@@ -10,7 +10,7 @@ from domain.section import SectionKey
 from operations.watches import seen_at
 from rollcall.output import json_option, show
 from rollcall.process import open_system
-from store.search import FoundSection, Look
+from store.search import FoundSection, SearchQuery
 
 
 @click.group()
@@ -20,12 +20,12 @@ def section() -> None:
 
 @section.command("ls")
 @click.argument("text", default="")
-@click.option("--state", "look", type=click.Choice([look.value for look in Look]), help="Only those.")
+@click.option("--state", "look", type=click.Choice([look.value for look in SearchQuery]), help="Only those.")
 @click.option("--limit", default=50, type=click.IntRange(1, 500), show_default=True, help="At most so many.")
 @json_option
 def list_(text: str, look: str | None, limit: int, *, as_json: bool) -> None:
     """List the sections whose number begins with TEXT, or whose course or title holds it."""
-    wanted = None if look is None else Look(look)
+    wanted = None if look is None else SearchQuery(look)
     with open_system() as system:
         found, following = system.services.store.search.sections(text, wanted, limit=limit)
     show(map(_row, found), as_json=as_json, empty="there are no such sections")

@@ -18,7 +18,8 @@ from rollcall.commands.person import shell_user
 from rollcall.commands.watch_check import check
 from rollcall.output import json_option, show
 from rollcall.process import open_system
-from store.watches import StoredWatch, Wish
+from store.enrolment import WatchRequest
+from store.watches import StoredWatch
 
 
 @click.group()
@@ -68,7 +69,7 @@ def add(  # noqa: PLR0913 - a watch has this many wishes
             problems["source"] = f"must be one of {', '.join(sources)}"
         if problems:
             raise InvalidInputError(problems)
-        wanted = Wish(address, key, tuple(map(NotificationKind, kinds)) or None, min_seats)
+        wanted = WatchRequest(address, key, tuple(map(NotificationKind, kinds)) or None, min_seats)
         stored, _ = watches.add(system.services, wanted, shell_user())
         row = _row(stored, system.services.clock.now())
         found = first_look(system.services, stored)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from store.audit import Entry
+from store.audit import AuditEntry
 from tests.support.house import House
 
 
@@ -11,7 +11,7 @@ def recorded(rollcall: House) -> list[tuple[str, str, str, int]]:
     return [(entry.by, entry.action, entry.subject, entry.count) for entry in entries(rollcall)]
 
 
-def entries(rollcall: House) -> list[Entry]:
+def entries(rollcall: House) -> list[AuditEntry]:
     """Every entry, the oldest first."""
     records, _ = rollcall.services.store.audit.page(None, 1000)
     return [record.entry for record in reversed(records)]

@@ -12,7 +12,7 @@ from domain.observation import Details, Missing
 from domain.watch import NotificationKind
 from ingress.imports import import_csv
 from operations import watches
-from store.enrolment import Wish
+from store.enrolment import WatchRequest
 from tests.operations.journal import recorded
 from tests.support.catalog import Row
 from tests.support.house import House
@@ -22,9 +22,9 @@ HOUR = timedelta(hours=1)
 
 def test_a_watch_is_added_paused_resumed_and_ended_and_all_is_recorded(rollcall: House) -> None:
     services = rollcall.services
-    stored, created = watches.add(services, Wish("ada@example.edu", rollcall.key()), "ada")
+    stored, created = watches.add(services, WatchRequest("ada@example.edu", rollcall.key()), "ada")
     assert created
-    assert not watches.add(services, Wish("ada@example.edu", rollcall.key(), min_seats=2), "ada")[1]
+    assert not watches.add(services, WatchRequest("ada@example.edu", rollcall.key(), min_seats=2), "ada")[1]
     assert watches.pause(services, stored.id, HOUR, "bob").paused_until == rollcall.clock.now() + HOUR
     assert watches.resume(services, stored.id, "bob").paused_until is None
     watches.end(services, stored.id, "ada")

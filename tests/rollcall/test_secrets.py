@@ -18,7 +18,7 @@ from rollcall.health import Health
 from rollcall.job_services import job_services
 from rollcall.settings import Settings, parse
 from rollcall.surfaces import surfaces
-from store.job_calls import JobCall
+from store.job_calls import JobCallback
 
 MARK = "markersecret"  # base64 as it is
 _NAMES = [each.metadata["name"] for each in fields(Settings)]
@@ -85,5 +85,5 @@ def test_a_log_line_that_is_given_the_settings_does_not_show_them() -> None:
 def test_what_callers_gave_as_their_webhook_is_theirs() -> None:
     url = f"https://caller.example.edu/{MARK}"
     assert MARK not in repr(NewJob("report", Profile.REALTIME, {}, webhook_url=url))
-    assert MARK not in repr(JobCall("0d4b", url, "{}", 0))
+    assert MARK not in repr(JobCallback("0d4b", url, "{}", 0))
     assert "webhook_url" not in {each.name for each in fields(JobRecord) if each.repr}

@@ -23,7 +23,7 @@ from domain.section import SectionKey
 from resilience.breaker import CircuitBreaker
 from resilience.lease import Lease
 from resilience.permit import Permit
-from store.checks import Checks
+from store.checks import Batches
 from store.clock_bounds import ClockBounds
 from store.observations import Recorded
 from store.outbox import LostBatchError, MailBatch, Outbox
@@ -144,7 +144,7 @@ class ProbesWithoutLease(CircuitBreaker):
         return replace(permit, granted=n)
 
 
-class TellsEveryRise(Checks):
+class TellsEveryRise(Batches):
     """Forgets which episodes have been told."""
 
     def _record(
@@ -160,7 +160,7 @@ class TellsEveryRise(Checks):
         return super()._record(connection, outcomes, revisions, now)
 
 
-class TrustsClocks(Checks):
+class TrustsClocks(Batches):
     """Takes for newer what bears the later time."""
 
     def _record(
@@ -214,7 +214,7 @@ def _outbox(kind: type[Outbox]) -> Parts:
     )
 
 
-def _checks(kind: type[Checks]) -> Parts:
+def _checks(kind: type[Batches]) -> Parts:
     def put(store: Store, world: World) -> Store:
         return replace(store, checks=kind(world.stage.database, cooldown=world.cooldown))
 

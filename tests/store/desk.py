@@ -15,9 +15,9 @@ from domain.observation import Details, Missing, Observation, Outcome
 from domain.run import Batch, Run
 from domain.section import SectionKey, Stagger
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
-from store.checks import Checks, Settled
+from store.checks import Batches, RecordedBatch
 from store.database import Database
-from store.deliveries import Deliveries, StoredNotice
+from store.deliveries import Deliveries, StoredNotification
 from store.opt_outs import OptOuts
 from store.outbox import MailBatch, Outbox
 from store.pauses import Pauses
@@ -53,8 +53,8 @@ class Desk:
     fences: Iterator[int] = field(default_factory=lambda: count(1))
 
     @property
-    def checks(self) -> Checks:
-        return Checks(self.database, cooldown=self.cooldown)
+    def checks(self) -> Batches:
+        return Batches(self.database, cooldown=self.cooldown)
 
     @property
     def runs(self) -> Runs:
@@ -115,7 +115,7 @@ class Desk:
 
     def settle(
         self, batch_id: int, *outcomes: Outcome, retry_seconds: float = 5, asked: Batch | None = None
-    ) -> Settled:
+    ) -> RecordedBatch:
         """As if the batch had been read just now; `asked` is a batch that was read before."""
         now, batch = self.clock.now(), asked or self.checks.pending(batch_id)
         revisions = {} if batch is None else batch.revisions
@@ -129,7 +129,7 @@ class Desk:
         assert batch is not None
         return batch
 
-    def check(self, *outcomes: Outcome) -> Settled:
+    def check(self, *outcomes: Outcome) -> RecordedBatch:
         """A run of one batch, settled with `outcomes`."""
         _, (batch_id,) = self.start([outcome.key for outcome in outcomes])
         return self.settle(batch_id, *outcomes)
@@ -142,15 +142,15 @@ class Desk:
     def missing(self, number: str = "12430") -> Missing:
         return Missing(key(number), self.clock.now())
 
-    def show(self, *counts: int | None, number: str = "12430", seconds: float = 1) -> Settled:
+    def show(self, *counts: int | None, number: str = "12430", seconds: float = 1) -> RecordedBatch:
         """The section is seen with each of `counts` in turn, `seconds` apart; what the last one settled."""
-        settled = Settled()
+        settled = RecordedBatch()
         for open_seats in counts:
             self.clock.advance(seconds)
             settled = self.check(self.seen(open_seats, number=number))
         return settled
 
-    def notices(self) -> list[StoredNotice]:
+    def notices(self) -> list[StoredNotification]:
         """Every notification, oldest first."""
         page, _ = self.deliveries.page(watch_id=None, state=None, before=None, limit=10_000)
         return page[::-1]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from store.audit import Audit, Entry
+from store.audit import Audit, AuditEntry
 from store.database import Database
 from store.pauses import Pauses
 from tests.store.desk import Desk
@@ -15,8 +15,8 @@ def audit(database: Database) -> Audit:
     return Audit(database)
 
 
-def entry(desk: Desk, action: str = "source.pause", subject: str = "mail", by: str = "ada") -> Entry:
-    return Entry(desk.clock.now(), by, action, subject, {"seconds": 60.0, "tags": ["a", None]}, 3)
+def entry(desk: Desk, action: str = "source.pause", subject: str = "mail", by: str = "ada") -> AuditEntry:
+    return AuditEntry(desk.clock.now(), by, action, subject, {"seconds": 60.0, "tags": ["a", None]}, 3)
 
 
 def test_what_was_recorded_is_read_as_it_was_the_newest_first(audit: Audit, desk: Desk) -> None:
@@ -57,7 +57,7 @@ def test_what_was_done_to_several_things_is_found_at_once(audit: Audit, desk: De
 
 
 def test_an_effect_that_fails_leaves_no_record(audit: Audit, desk: Desk, database: Database) -> None:
-    unwritable = Entry(desk.clock.now(), "ada", "source.pause", "mail", {"reason": object()})
+    unwritable = AuditEntry(desk.clock.now(), "ada", "source.pause", "mail", {"reason": object()})
     now = desk.clock.now()
     with pytest.raises(Exception, match="serializable"):
         Pauses(database).pause("mail", now + timedelta(hours=1), "a flood", "ada", now, unwritable)

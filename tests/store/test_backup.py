@@ -21,7 +21,7 @@ from store import migrate
 from store.archive import Manifest, Reader, UnusableArchiveError
 from store.backup import back_up
 from store.database import Database
-from store.enrolment import Wish
+from store.enrolment import WatchRequest
 from store.migrate import UnknownSchemaError
 from store.restore import NotEmptyError, check, restore
 from store.schema import metadata
@@ -154,7 +154,9 @@ def test_what_people_said_after_the_backup_stays_said(desk: Desk, file: Path) ->
     assert desk.deliveries.suppression(GRACE) == "complained"
     assert desk.opt_outs.has_stopped_all(ALAN)
     assert desk.opt_outs.allow_section(stopped.id, ADA, desk.clock.advance(1)) == 1
-    results = desk.watches.add_all([Wish(ADA, key("12499")), Wish(ALAN, key())], desk.clock.now())
+    results = desk.watches.add_all(
+        [WatchRequest(ADA, key("12499")), WatchRequest(ALAN, key())], desk.clock.now()
+    )
     assert [type(result) for result in results] == [InvalidInputError, InvalidInputError]
 
 
@@ -170,7 +172,7 @@ def test_opt_outs_come_back_from_a_backup(desk: Desk, target: Database, file: Pa
 
 def test_a_backup_of_an_older_schema_is_brought_to_the_newest(empty: Database, file: Path) -> None:
     with empty.write() as connection:
-        migrate.bring(connection, "0001")
+        migrate.upgrade_to(connection, "0001")
         connection.execute(
             text("INSERT INTO suppressions (email, reason, created_at_ms) VALUES ('ada@example.edu', 'x', 1)")
         )

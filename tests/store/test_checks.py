@@ -17,7 +17,7 @@ from domain.errors import RateLimitedError, RejectedError, UpstreamError
 from domain.observation import CheckFailure, Observation, Outcome
 from domain.run import MAX_ATTEMPTS, RunState, WaitReason
 from domain.watch import Watch
-from store.checks import Settled
+from store.checks import RecordedBatch
 from store.schema import notifications
 from tests.domain.timeline import wants
 from tests.store.desk import ADA, ALAN, GRACE, Desk, key
@@ -55,7 +55,7 @@ def test_states_counts_and_notifications_are_written_together(desk: Desk) -> Non
     desk.clock.advance(1)
     run, (batch_id,) = desk.start([EVEN, ODD])
     settled = desk.settle(batch_id, desk.seen(2), desk.seen(0, number="12431"))
-    assert settled == Settled([EVEN, ODD], changed=1, notifications=1, run_finished=True)
+    assert settled == RecordedBatch([EVEN, ODD], changed=1, notifications=1, run_finished=True)
     ended = desk.reread(run)
     assert (ended.state, ended.sections, ended.checked) == (RunState.FINISHED, 2, 2)
     assert (ended.failed, ended.changed, ended.notifications) == (0, 1, 1)
@@ -109,9 +109,9 @@ def test_a_batch_that_comes_again_changes_nothing(desk: Desk) -> None:
     _, (batch_id,) = desk.start([EVEN])
     desk.settle(batch_id, desk.seen(1))
     before = desk.dump()
-    assert desk.settle(batch_id, desk.seen(1)) == Settled()
+    assert desk.settle(batch_id, desk.seen(1)) == RecordedBatch()
     desk.clock.advance(1)
-    assert desk.settle(batch_id, desk.seen(0)) == Settled()
+    assert desk.settle(batch_id, desk.seen(0)) == RecordedBatch()
     assert desk.dump() == before
 
 
@@ -130,7 +130,7 @@ def test_an_older_observation_never_overwrites_a_newer_one(desk: Desk) -> None:
     desk.watch()
     asked = desk.ask(EVEN)
     desk.show(0)
-    assert desk.settle(asked.id, desk.seen(5), asked=asked) == Settled()
+    assert desk.settle(asked.id, desk.seen(5), asked=asked) == RecordedBatch()
     assert _open_seats(desk) == 0
     assert desk.notices() == []
 
@@ -211,11 +211,11 @@ def test_a_failure_stays_pending_until_its_attempts_are_spent(desk: Desk) -> Non
     desk.watch()
     run, (batch_id,) = desk.start([EVEN])
     for attempt in range(1, MAX_ATTEMPTS):
-        assert desk.settle(batch_id, CheckFailure(EVEN, UpstreamError("500"))) == Settled()
+        assert desk.settle(batch_id, CheckFailure(EVEN, UpstreamError("500"))) == RecordedBatch()
         batch = desk.checks.pending(batch_id)
         assert batch is not None
         assert batch.pending == {EVEN: attempt}
-    assert desk.settle(batch_id, CheckFailure(EVEN, UpstreamError("500"))) == Settled(
+    assert desk.settle(batch_id, CheckFailure(EVEN, UpstreamError("500"))) == RecordedBatch(
         [EVEN], run_finished=True
     )
     ended = desk.reread(run)
@@ -275,7 +275,7 @@ def test_a_batch_that_is_gone_is_none_and_can_be_parked_and_settled_in_vain(desk
     before = desk.dump()
     assert desk.checks.pending(404) is None
     desk.checks.park(404, desk.clock.now(), WaitReason.BREAKER, "why")
-    assert desk.settle(404, desk.seen(1)) == Settled()
+    assert desk.settle(404, desk.seen(1)) == RecordedBatch()
     assert desk.dump() == before
 
 

@@ -11,8 +11,8 @@ from domain.run import RunState, WaitReason
 from domain.section import Stagger
 from store.alerts import Alerts
 from store.clock_bounds import ClockBounds
-from store.job_calls import JobCalls
-from store.job_runs import JobRuns
+from store.job_calls import JobCallbacks
+from store.job_runs import JobExecution
 from store.jobs import Jobs
 from store.moments import from_ms
 from store.schema import notifications
@@ -152,7 +152,7 @@ def test_a_job_whose_message_or_cancellation_was_lost_is_found(ahead: Desk) -> N
 
 
 def test_a_caller_is_told_within_an_hour(ahead: Desk) -> None:
-    jobs, runs, calls = Jobs(ahead.database), JobRuns(ahead.database), JobCalls(ahead.database)
+    jobs, runs, calls = Jobs(ahead.database), JobExecution(ahead.database), JobCallbacks(ahead.database)
     new = NewJob("task", Profile.REALTIME, {}, webhook_url="https://example.edu")
     job, _ = jobs.add(new, ahead.clock.now())
     hold = runs.begin(job.id, "one", ahead.clock.now())

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from domain.notice import Accepted, NotificationState
-from store.deliveries import StoredNotice
+from store.deliveries import StoredNotification
 from store.outbox import MailBatch
 from tests.store.desk import ADA, GRACE, Desk
 from tests.store.rivals import together
 
 
-def _sent(desk: Desk) -> StoredNotice:
+def _sent(desk: Desk) -> StoredNotification:
     desk.watch()
     desk.show(0, 1)
     desk.send()
@@ -136,7 +136,7 @@ def test_what_comes_after_a_delivery_is_kept(desk: Desk, kind: str) -> None:
     assert _state(desk).value == kind
 
 
-def _sent_with(desk: Desk, batch: MailBatch) -> StoredNotice:
+def _sent_with(desk: Desk, batch: MailBatch) -> StoredNotification:
     receipts = [Accepted(f"mail-{notice.id}") for notice in batch.notices]
     desk.outbox.settle(batch, receipts, desk.clock.advance(3))
     return desk.notices()[0]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from domain.watch import Watch
-from store.enrolment import enrol
+from store.enrolment import add_many
 from tests.store.desk import ADA, GRACE, Desk, key
 
 
@@ -14,7 +14,7 @@ def _steps(desk: Desk, watch: Watch) -> int:
         driver = connection.connection.driver_connection
         assert driver is not None
         driver.set_progress_handler(lambda: steps.append(1), 100)
-        assert enrol(connection, [watch], desk.clock.now()) == [True]
+        assert add_many(connection, [watch], desk.clock.now()) == [True]
         driver.set_progress_handler(None, 0)
     return len(steps)
 

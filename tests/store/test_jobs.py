@@ -6,8 +6,8 @@ import pytest
 
 from domain.job import JobState, NewJob, Profile, Progress, StepState
 from store.database import Database
-from store.job_calls import JobCalls
-from store.job_runs import JobLostError, JobRuns
+from store.job_calls import JobCallbacks
+from store.job_runs import JobExecution, JobLostError
 from store.jobs import Jobs, write
 from tests.store.rivals import together
 from tests.support.clock import FakeClock
@@ -45,7 +45,7 @@ def test_rivals_with_one_key_make_one_job(database: Database) -> None:
 
 
 def test_rivals_take_a_job_up_one_after_another_and_the_last_one_has_it(database: Database) -> None:
-    jobs, runs = Jobs(database), JobRuns(database)
+    jobs, runs = Jobs(database), JobExecution(database)
     job, _ = jobs.add(NEW, NOW)
     first, second = runs.begin(job.id, "one", NOW), runs.begin(job.id, "two", NOW)
     assert first is not None
@@ -68,7 +68,7 @@ def test_rivals_take_a_job_up_one_after_another_and_the_last_one_has_it(database
 
 
 def test_what_has_ended_is_not_taken_up_again_and_is_told_of_once(database: Database) -> None:
-    jobs, runs, calls = Jobs(database), JobRuns(database), JobCalls(database)
+    jobs, runs, calls = Jobs(database), JobExecution(database), JobCallbacks(database)
     job, _ = jobs.add(NEW, NOW)
     hold = runs.begin(job.id, "one", NOW)
     assert hold is not None
@@ -95,7 +95,7 @@ def test_what_has_ended_is_not_taken_up_again_and_is_told_of_once(database: Data
 
 
 def test_counts_and_waits_are_by_kind_and_profile(database: Database) -> None:
-    jobs, runs = Jobs(database), JobRuns(database)
+    jobs, runs = Jobs(database), JobExecution(database)
     assert (jobs.counts(), jobs.oldest_queued_at()) == ({}, {})
     later = NOW + timedelta(seconds=9)
     running, _ = jobs.add(NEW, NOW)
@@ -106,7 +106,7 @@ def test_counts_and_waits_are_by_kind_and_profile(database: Database) -> None:
 
 
 def test_only_jobs_that_have_ended_are_forgotten(database: Database) -> None:
-    jobs, runs = Jobs(database), JobRuns(database)
+    jobs, runs = Jobs(database), JobExecution(database)
     ended, living = (jobs.add(NEW, NOW)[0] for _ in range(2))
     for job in (ended, living):
         hold = runs.begin(job.id, "one", NOW)

@@ -145,7 +145,7 @@ def test_opt_outs_are_derived_from_the_watches_that_people_ended(empty: Database
         (8, "operator", 2, None, None),
     )
     with empty.write() as connection:
-        migrate.bring(connection, "0006")
+        migrate.upgrade_to(connection, "0006")
         for number in (1, 2, 3):
             insert = (
                 "INSERT INTO sections (id, source, term, number, is_even) VALUES (:i, 's', 't', :n, false)"

@@ -6,7 +6,7 @@ from domain.errors import InvalidInputError
 from domain.notice import NotificationState
 from domain.watch import NotificationKind, Watch
 from store.audit import Audit
-from store.enrolment import Wish
+from store.enrolment import WatchRequest
 from store.refusals import ALL_MAIL, ONE_SECTION, OPTED_OUT
 from store.schema import watches
 from tests.store.desk import ADA, GRACE, Desk, key
@@ -18,7 +18,7 @@ def _active(desk: Desk) -> list[tuple[str, str]]:
 
 
 def _refusal(desk: Desk, number: str = "12430", email: str = ADA) -> str | None:
-    (result,) = desk.watches.add_all([Wish(email, key(number))], desk.clock.now())
+    (result,) = desk.watches.add_all([WatchRequest(email, key(number))], desk.clock.now())
     return str(result) if isinstance(result, InvalidInputError) else None
 
 

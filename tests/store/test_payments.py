@@ -9,7 +9,7 @@ from domain.job import JobState, NewJob, Profile
 from domain.payment import Checkout, Payment, PaymentDecision, PaymentEvent
 from store.database import Database
 from store.deliveries import Deliveries
-from store.job_runs import JobRuns
+from store.job_runs import JobExecution
 from store.jobs import Jobs
 from store.payments import Payments
 from tests.store.rivals import together
@@ -83,7 +83,7 @@ def test_troubles_are_told_for_a_time(database: Database) -> None:
 def test_a_letter_that_is_lost_troubles_the_order_of_the_job_that_sent_it_for_a_time(
     database: Database, kind: str, reason: str, why: str | None
 ) -> None:
-    payments, runs, deliveries = Payments(database), JobRuns(database), Deliveries(database)
+    payments, runs, deliveries = Payments(database), JobExecution(database), Deliveries(database)
     payments.record(EVENT, PaymentDecision.TAKEN, NOW, job=JOB)
     retried, _ = Jobs(database).add(replace(JOB, given={"payment": "cs_1"}), NOW)
     hold = runs.begin(retried.id, "here", NOW)

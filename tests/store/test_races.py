@@ -159,7 +159,7 @@ def test_a_term_ends_while_a_check_of_it_writes_what_is_news(desk: Desk) -> None
         row_id, state = load(connection, [key()])[key()]
         ended = threads.submit(Terms(desk.database).end, ("scraper", "2261"), now)
         wait_until(lambda: is_any_blocked(desk.database), "the term did not wait")
-        assert notices.add(connection, [(row_id, state, SeatsIncreased(0, 1, 1))], now, timedelta(0)) == 1
+        assert notices.create(connection, [(row_id, state, SeatsIncreased(0, 1, 1))], now, timedelta(0)) == 1
     assert ended.result() == EndedTerm(1, 1)
 
 

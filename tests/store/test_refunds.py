@@ -8,7 +8,7 @@ import pytest
 
 from domain.job import NewJob, Profile
 from domain.payment import Checkout, Payment, PaymentDecision, PaymentEvent, Refund, RefundState
-from store.audit import Audit, Entry
+from store.audit import Audit, AuditEntry
 from store.database import Database
 from store.payments import Payments
 from store.refunds import Refunds
@@ -145,7 +145,7 @@ def test_a_refund_that_failed_is_asked_about_until_somebody_has_seen_to_it(
     for hours in (1, 2):
         (due,) = refunds.claim_due(NOW + hours * HOUR, 10)
         refunds.asked(due, NOW + hours * HOUR)
-    assert refunds.resolve("cs_1", NOW, Entry(NOW, "ada", "payment.resolve", "payment/cs_1"))
+    assert refunds.resolve("cs_1", NOW, AuditEntry(NOW, "ada", "payment.resolve", "payment/cs_1"))
     (due,) = refunds.claim_due(NOW + 3 * HOUR, 10)
     refunds.asked(due, NOW + 3 * HOUR)
     assert refunds.claim_due(NOW + DAY, 10) == []
@@ -178,14 +178,14 @@ def test_a_refund_that_failed_or_is_slow_stays_visible_until_somebody_has_seen_t
     refunds = Refunds(database)
     refunds.note("cs_1", Refund("re_1", state), NOW - age)
     assert [each.session_id for each in refunds.unsettled(NOW - 5 * DAY)] == ["cs_1"] * is_unsettled
-    assert refunds.resolve("cs_1", NOW, Entry(NOW, "ada", "payment.resolve", "payment/cs_1"))
+    assert refunds.resolve("cs_1", NOW, AuditEntry(NOW, "ada", "payment.resolve", "payment/cs_1"))
     assert refunds.unsettled(NOW - 5 * DAY) == []
     refunds.note("cs_1", Refund("re_2" if state in {FAILED, CANCELED} else "re_1", FAILED), NOW)
     assert [each.session_id for each in refunds.unsettled(NOW - 5 * DAY)] == ["cs_1"]
 
 
 def test_who_saw_to_a_refund_is_audited(database: Database, payments: Payments) -> None:
-    refunds, entry = Refunds(database), Entry(NOW, "ada", "payment.resolve", "payment/cs_1")
+    refunds, entry = Refunds(database), AuditEntry(NOW, "ada", "payment.resolve", "payment/cs_1")
     assert not refunds.resolve("cs_1", NOW, entry)
     refunds.note("cs_1", Refund("re_1", FAILED), NOW)
     assert refunds.resolve("cs_1", NOW, entry)

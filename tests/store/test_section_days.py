@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from domain.history import day_of
-from store.section_days import SectionDays, Total
+from store.section_days import DailyRollups, TermTotal
 from tests.store.desk import Desk
 
 HOUR_SECONDS = 3600
@@ -11,12 +11,12 @@ HOUR = timedelta(hours=1)
 
 
 def condense(desk: Desk) -> int:
-    days, today = SectionDays(desk.database), day_of(desk.clock.now())
+    days, today = DailyRollups(desk.database), day_of(desk.clock.now())
     return days.condense(days.unfinished(today), today)
 
 
-def totals(desk: Desk) -> list[Total]:
-    return SectionDays(desk.database).totals("scraper", "2261")
+def totals(desk: Desk) -> list[TermTotal]:
+    return DailyRollups(desk.database).totals("scraper", "2261")
 
 
 def seats(hours: int) -> list[int]:
@@ -31,7 +31,7 @@ def test_only_days_that_are_over_are_condensed(desk: Desk) -> None:
 
     assert condense(desk) == 1
     # From 10:00 to midnight, with openings at 14:00 and 20:00.
-    assert totals(desk) == [Total("12430", 2, 4 * HOUR, 14 * HOUR, first)]
+    assert totals(desk) == [TermTotal("12430", 2, 4 * HOUR, 14 * HOUR, first)]
 
 
 def test_night_by_night_comes_to_the_same_as_all_at_once(desk: Desk) -> None:
@@ -56,7 +56,7 @@ def test_to_condense_again_changes_nothing(desk: Desk) -> None:
     condense(desk)
     before = desk.dump()["section_days"]
 
-    days, today = SectionDays(desk.database), day_of(desk.clock.now())
+    days, today = DailyRollups(desk.database), day_of(desk.clock.now())
     assert days.unfinished(today) == []
     assert days.condense([1], today) == 0
     assert desk.dump()["section_days"] == before

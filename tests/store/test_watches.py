@@ -6,7 +6,7 @@ import pytest
 
 from domain.errors import InvalidInputError
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
-from store.enrolment import Wish
+from store.enrolment import WatchRequest
 from tests.store.desk import ADA, ALAN, GRACE, Desk, key
 from tests.store.rivals import together
 
@@ -46,15 +46,15 @@ def test_the_same_watch_again_is_the_living_one_with_its_new_wishes(desk: Desk) 
 
 def test_what_a_wish_does_not_say_stays_as_it_was(desk: Desk) -> None:
     desk.watch(kinds=(NotificationKind.SEAT_AVAILABLE,), min_seats=3)
-    kept, is_new = desk.watches.add(Wish(ADA, key()), desk.clock.now())
+    kept, is_new = desk.watches.add(WatchRequest(ADA, key()), desk.clock.now())
     assert not is_new
     assert (kept.watch.kinds, kept.watch.min_seats) == ((NotificationKind.SEAT_AVAILABLE,), 3)
-    changed, _ = desk.watches.add(Wish(ADA, key(), min_seats=5), desk.clock.now())
+    changed, _ = desk.watches.add(WatchRequest(ADA, key(), min_seats=5), desk.clock.now())
     assert (changed.watch.kinds, changed.watch.min_seats) == ((NotificationKind.SEAT_AVAILABLE,), 5)
 
 
 def test_what_a_new_wish_does_not_say_takes_the_default(desk: Desk) -> None:
-    stored, is_new = desk.watches.add(Wish(ADA, key()), desk.clock.now())
+    stored, is_new = desk.watches.add(WatchRequest(ADA, key()), desk.clock.now())
     assert is_new
     assert stored.watch == Watch(ADA, key(), ALL_NOTIFICATION_KINDS, 1)
 

@@ -42,7 +42,7 @@ from scheduling.timetable import Timetable
 from storage.folder import Folder
 from store import migrate
 from store.database import Database
-from store.job_runs import JobRuns
+from store.job_runs import JobExecution
 from store.watches import StoredWatch
 from tests.support.callers import Callers
 from tests.support.catalog import Catalog
@@ -149,7 +149,7 @@ def house(  # noqa: PLR0913 - each is one way in which houses differ
         name: CircuitBreaker(name, client, policy or BreakerPolicy(), now_ms=now_ms, prefix=prefix)
         for name in (catalog.name, MAIL)
     }
-    engine = MemoryEngine(JOBS, JobServices(clock, storage, breakers), JobRuns(database), clock)
+    engine = MemoryEngine(JOBS, JobServices(clock, storage, breakers), JobExecution(database), clock)
     services = Services(
         clock=clock,
         timetable=Timetable(even="0 * * * *", odd="30 * * * *"),

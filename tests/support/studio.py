@@ -15,7 +15,7 @@ from resilience.breaker import CircuitBreaker
 from resilience.circuit import BreakerPolicy
 from storage.folder import Folder
 from store.database import Database
-from store.job_runs import JobRuns
+from store.job_runs import JobExecution
 from store.jobs import Jobs
 from store.ledger import CreditLedger
 from tests.standins.gemini import MODEL, GeminiStandIn
@@ -47,7 +47,7 @@ class Studio:
         self.breaker = CircuitBreaker(GEMINI, client, POLICY, now_ms=self._now_ms, prefix=prefix)
         ports = GenerationPorts(self.ledger, Gemini(standin.api_key, MODEL, standin.url))
         services = JobServices(self.clock, self.storage, {GEMINI: self.breaker}, generation=ports)
-        self.engine = MemoryEngine(CATALOG, services, JobRuns(database), self.clock)
+        self.engine = MemoryEngine(CATALOG, services, JobExecution(database), self.clock)
 
     def grant(self, amount: int = 1) -> None:
         self.ledger.grant(ADA, amount, f"grant-{self.granted}", self.clock.now())

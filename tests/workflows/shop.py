@@ -14,11 +14,11 @@ from mail.report import ReportMessage
 from resilience.breaker import CircuitBreaker
 from storage.folder import Folder
 from store.histories import Histories
-from store.job_runs import JobRuns
+from store.job_runs import JobExecution
 from store.jobs import Jobs
 from store.payments import Payments
 from store.refunds import Refunds
-from store.section_days import SectionDays
+from store.section_days import DailyRollups
 from tests.store.desk import Desk
 from tests.support.memory_engine import MemoryEngine
 from tests.support.post import Post
@@ -89,7 +89,7 @@ class Shop:
     @property
     def engine(self) -> MemoryEngine:
         database, clock = self.desk.database, self.desk.clock
-        return MemoryEngine(CATALOG, self.services, JobRuns(database), clock)
+        return MemoryEngine(CATALOG, self.services, JobExecution(database), clock)
 
     @property
     def services(self) -> JobServices:
@@ -100,7 +100,7 @@ class Shop:
             self.breakers,
             ReportPorts(
                 Histories(database),
-                SectionDays(database),
+                DailyRollups(database),
                 self.desk.pauses,
                 self.desk.deliveries,
                 self.printer or self._print,

@@ -20,7 +20,7 @@ from store import migrate
 from store.archive import Reader
 from store.backup import back_up
 from store.database import Database
-from store.job_runs import JobRuns
+from store.job_runs import JobExecution
 from store.jobs import Jobs
 from store.restore import restore
 from tests.support.clock import FakeClock
@@ -64,7 +64,7 @@ class Works:
             executor=executor,
             catalog=catalog_of(kind),
             services=JobServices(clock or self.clock, self.storage),
-            runs=JobRuns(self.database),
+            runs=JobExecution(self.database),
             keep=Durable(),
             pause=stopped.wait,
             announce=lambda _: None,

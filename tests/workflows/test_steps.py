@@ -15,7 +15,7 @@ from resilience.circuit import BreakerPolicy
 from storage.folder import Folder
 from store import migrate
 from store.database import Database
-from store.job_runs import JobRuns
+from store.job_runs import JobExecution
 from store.jobs import Jobs
 from tests.support.clock import FakeClock
 from tests.support.house import sqlite_url
@@ -45,7 +45,7 @@ class Bench:
             on_failure=self._make_good,
         )
         services = JobServices(clock, Folder(folder), {breaker.name: breaker})
-        self.runs = JobRuns(database)
+        self.runs = JobExecution(database)
         self.engine = MemoryEngine(catalog_of(kind), services, self.runs, clock)
         self.job, _ = self.jobs.add(NewJob("task", Profile.REALTIME, {}), clock.now())
         self.engine.start(self.job, 1)

@@ -19,7 +19,7 @@ from operations.durations import duration
 from operations.first_look import first_look
 from operations.room import ControlRoom
 from operations.watches import Listing
-from store.enrolment import Wish
+from store.enrolment import WatchRequest
 from store.watches import StoredWatch
 
 _ALL = "all"
@@ -43,11 +43,11 @@ class AddForm:
     min_seats: Annotated[int, digits(1, MAX_SEATS)] = 1
 
     @property
-    def wish(self) -> Wish:
+    def wish(self) -> WatchRequest:
         """As a watch."""
         kinds = tuple(NotificationKind) if self.kind == _ALL else (NotificationKind(self.kind),)
         key = SectionKey(self.source, self.term, self.section)
-        return Wish(self.email, key, kinds, self.min_seats)
+        return WatchRequest(self.email, key, kinds, self.min_seats)
 
 
 @dataclass(frozen=True, slots=True)
