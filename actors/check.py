@@ -21,8 +21,8 @@ from domain.observation import CheckFailure, Outcome
 from domain.retry import ACCOUNT_RECHECK, Subject, named_wait, subject_of, verdict_on
 from domain.run import Batch, WaitReason
 from domain.section import SectionKey
-from observability.census import count_checks
-from observability.trace import bound
+from observability.census import record_checks
+from observability.trace import bind_ids
 from resilience.permit import BreakerSnapshot
 from store.checks import RecordedBatch
 from store.pauses import ROLLCALL, Pause
@@ -56,7 +56,7 @@ def check(services: Services, batch_id: int) -> None:
             batch_id, pause.until, WaitReason.PAUSE, f"{batch.source} is paused: {pause.reason}"
         )
         return
-    with bound(run=batch.run_id, batch=batch.id):
+    with bind_ids(run=batch.run_id, batch=batch.id):
         _ask(services, batch, pause)
 
 
@@ -217,7 +217,7 @@ def _wait_reason(outcomes: Sequence[Outcome], *, is_paused: bool) -> WaitReason 
 
 def _tell(services: Services, batch: Batch, outcomes: Sequence[Outcome], settled: RecordedBatch) -> None:
     """Count and log what came of the batch."""
-    count_checks(services.tally, batch.source, outcomes, settled.changed)
+    record_checks(services.tally, batch.source, outcomes, settled.changed)
     caused = {"changed": settled.changed, "notifications": settled.notifications}
     _log.info("checked", extra={"source": batch.source, "sections": len(outcomes), **caused})
     _log_failures(batch, outcomes)

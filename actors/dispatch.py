@@ -20,7 +20,7 @@ from actors.registry import actor
 from actors.services import Services
 from domain.run import Run, RunState
 from domain.section import SectionKey
-from observability.trace import bound
+from observability.trace import bind_ids
 from resilience.lease import LeaseHeldError
 
 PATIENCE = timedelta(seconds=30)  # a dead holder's message is back after 20
@@ -39,7 +39,7 @@ def dispatch(services: Services, run_id: str) -> None:
     run = services.store.runs.get(run_id)
     if run is None or run.state is not RunState.QUEUED:
         return
-    with bound(run=run.id):
+    with bind_ids(run=run.id):
         _dispatch(services, run)
 
 

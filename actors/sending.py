@@ -23,7 +23,7 @@ from domain.errors import (
 from domain.notice import MAIL, Accepted, DeliveryResult
 from domain.ports import Mailer
 from domain.retry import ACCOUNT_RECHECK, Backoff, Subject, subject_of, verdict_on
-from observability.census import count_dead, count_mails
+from observability.census import record_dead, record_deliveries
 from resilience.quarantine import CRASH_BUDGET
 from store.departures import BatchState
 from store.outbox import LostBatchError, MailBatch
@@ -112,7 +112,7 @@ class Sending:
                 outbox.drop(
                     self.batch, notice.id, f"cannot be rendered: {error!r}", self.services.clock.now()
                 )
-                count_dead(self.services.tally, 1)
+                record_dead(self.services.tally, 1)
                 continue
             notices.append(notice)
         outbox.freeze(self.batch, letters)
@@ -136,7 +136,7 @@ class Sending:
             heard = [str(each) for each in receipts if isinstance(each, Accepted)]
             _log.exception("accepted, and not recorded", extra={"batch": batch.id, "accepted": heard})
             raise
-        count_mails(services.tally, batch.notices, receipts, now)
+        record_deliveries(services.tally, batch.notices, receipts, now)
         _log.info("sent", extra={"batch": batch.id, "notifications": [each.id for each in batch.notices]})
 
     def _failed(self, error: RollcallError) -> bool:
@@ -199,7 +199,7 @@ class Sending:
     def _bury(self, state: BatchState, reason: str) -> None:
         now = self.services.clock.now()
         self._persist(lambda: self.services.store.outbox.bury(self.batch, state, reason, now))
-        count_dead(self.services.tally, len(self.batch.notices))
+        record_dead(self.services.tally, len(self.batch.notices))
 
     def _persist(self, write: Callable[[], None]) -> None:
         """Write as soon as the database answers. Raises: its last outage, when the claim ends before."""

@@ -17,7 +17,7 @@ from domain.payment import Prices
 from domain.ports import Clock, Mailer, Source
 from domain.section import Stagger
 from domain.words import describe
-from observability.tally import Tally
+from observability.tally import Recorder
 from resilience.breaker import CircuitBreaker
 from resilience.claims import Claims
 from resilience.lease import Lease
@@ -154,7 +154,7 @@ class Services:
     publish: Callable[[Message[Any]], None]
     run_lifetime: timedelta
     operator: Operator = Operator()
-    tally: Tally = field(default_factory=Tally)
+    tally: Recorder = field(default_factory=Recorder)
     jobs: JobPorts = field(default_factory=JobPorts)
     describe: Callable[[BaseException], str] = describe
     wait: Callable[[float], object] = time.sleep

@@ -9,7 +9,7 @@ from actors.services import Services
 from domain.errors import UnreachableError
 from domain.run import Run
 from domain.section import Stagger
-from observability.trace import bound
+from observability.trace import bind_ids
 from store.audit import AuditEntry
 
 _log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def trigger_run(
     slot = services.timetable.slot(stagger, now)
     run, created = services.store.runs.open(trigger, stagger, slot, now, force=force, entry=entry)
     if created:
-        with bound(run=run.id):
+        with bind_ids(run=run.id):
             _log.info("triggered", extra={"trigger": trigger, "stagger": stagger, "slot": slot})
             publish_run(services, run)
     return run, created

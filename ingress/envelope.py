@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ingress.problems import problem
-from observability.trace import bound
+from observability.trace import bind_ids
 
 REQUEST_ID = "X-Request-ID"
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -42,7 +42,7 @@ class Envelope:
         seal = _Seal(request_id(Headers(scope=scope)), send)
         scope["request_id"] = seal.request_id
         try:
-            with bound(request_id=seal.request_id):
+            with bind_ids(request_id=seal.request_id):
                 await self._app(scope, receive, seal)
         except ClientDisconnect:
             return  # nobody is left to answer

@@ -10,10 +10,10 @@ from domain.notice import Accepted, DeliveryResult, Notification
 from domain.observation import CheckFailure, Outcome
 from observability.families import ANSWER, CHANGES, CHECKS, DETECT_TO_MAIL, MAILS
 from observability.outcomes import DEAD, SENT, of_check
-from observability.tally import Tally
+from observability.tally import Recorder
 
 
-def count_checks(tally: Tally, source: str, outcomes: Sequence[Outcome], changed: int) -> None:
+def record_checks(tally: Recorder, source: str, outcomes: Sequence[Outcome], changed: int) -> None:
     """What `source` said, how long it took, and how many sections that changed."""
     for what, n in Counter(map(of_check, outcomes)).items():
         tally.add(CHECKS, source, what, n=n)
@@ -23,8 +23,8 @@ def count_checks(tally: Tally, source: str, outcomes: Sequence[Outcome], changed
     tally.add(CHANGES, source, n=changed)
 
 
-def count_mails(
-    tally: Tally, notices: Sequence[Notification], receipts: Sequence[DeliveryResult], now: datetime
+def record_deliveries(
+    tally: Recorder, notices: Sequence[Notification], receipts: Sequence[DeliveryResult], now: datetime
 ) -> None:
     """What the transport said of the letters of `notices`, in their order."""
     taken = [
@@ -33,9 +33,9 @@ def count_mails(
     ages_seconds = [(now - notice.observed_at).total_seconds() for notice in taken]
     tally.observe_all(DETECT_TO_MAIL, seconds=ages_seconds)
     tally.add(MAILS, SENT, n=len(taken))
-    count_dead(tally, len(notices) - len(taken))
+    record_dead(tally, len(notices) - len(taken))
 
 
-def count_dead(tally: Tally, notices: int) -> None:
+def record_dead(tally: Recorder, notices: int) -> None:
     """Notifications that were given up."""
     tally.add(MAILS, DEAD, n=notices)

@@ -20,17 +20,17 @@ from observability.families import (
     UNKNOWN_ACTOR,
     WAIT,
 )
-from observability.tally import Tally
+from observability.tally import Recorder
 
 _DUE = "rollcall_due_ms"
 
 
-class Counting(Middleware):
+class MessageMetrics(Middleware):
     """Counts messages into `tally`. Put it after what skips messages: those were never begun."""
 
     def __init__(
         self,
-        tally: Tally,
+        tally: Recorder,
         now_ms: Callable[[], int] = lambda: time_ns() // 1_000_000,
         monotonic_seconds: Callable[[], float] = monotonic,
     ) -> None:
@@ -75,10 +75,10 @@ class Counting(Middleware):
         self._tally.add(REJECTED, _actor(broker, message.actor_name))
 
 
-class TransitionCount(pybreaker.CircuitBreakerListener):
+class BreakerTransitions(pybreaker.CircuitBreakerListener):
     """Counts each change of a breaker's state, in the process that caused it."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: Recorder) -> None:
         self._tally = tally
 
     def state_change(self, cb: Any, old_state: Any, new_state: Any) -> None:

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from observability.tally import Counter, Histogram
 
 
-class Readings(Collector):
+class SnapshotCollector(Collector):
     """Collects families by asking `readers`; a reader that fails is counted, not shown as zero."""
 
     def __init__(self, readers: Iterable[Callable[[], Iterable[Metric]]]) -> None:
@@ -35,7 +35,7 @@ class Readings(Collector):
 class Exposition:
     """Renders `readings` beside the process' own figures."""
 
-    def __init__(self, readings: Readings) -> None:
+    def __init__(self, readings: SnapshotCollector) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._registry.register(readings)
@@ -53,7 +53,7 @@ def gauge(name: str, help_text: str, samples: Iterable[tuple[dict[str, str], flo
     return family
 
 
-def counted(counter: Counter, counts: Mapping[str, int], known: Iterable[Sequence[str]]) -> Metric:
+def counter_family(counter: Counter, counts: Mapping[str, int], known: Iterable[Sequence[str]]) -> Metric:
     """What `counts` holds of the family, a series for each of the labels' `known` values."""
     family = Metric(counter.name, counter.help, "counter")
     for values in known:
@@ -62,8 +62,10 @@ def counted(counter: Counter, counts: Mapping[str, int], known: Iterable[Sequenc
     return family
 
 
-def distributed(histogram: Histogram, counts: Mapping[str, int], known: Iterable[Sequence[str]]) -> Metric:
-    """As `counted`, with the buckets, the sum and the count of each."""
+def histogram_family(
+    histogram: Histogram, counts: Mapping[str, int], known: Iterable[Sequence[str]]
+) -> Metric:
+    """As `counter_family`, with the buckets, the sum and the count of each."""
     family = Metric(histogram.name, histogram.help, "histogram")
     for values in known:
         labels = dict(zip(histogram.labels, values, strict=True))

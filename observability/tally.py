@@ -66,7 +66,7 @@ class Histogram:
         return counts.get(self.key(*values, part=_SUM), 0) / _MICRO
 
 
-class Tally:
+class Recorder:
     """What this process has counted since it was last taken; threads may count at the same time."""
 
     def __init__(self) -> None:
@@ -108,13 +108,13 @@ class Tally:
                 self._counts[key] = self._counts.get(key, 0) + n
 
 
-class Entries:
+class CounterTotals:
     """Hands a tally on, exactly once: an entry that failed is repeated as it was before the next is made.
 
     One thread at a time flushes; another that wants to waits.
     """
 
-    def __init__(self, tally: Tally, enter: Callable[[int, Mapping[str, int]], None]) -> None:
+    def __init__(self, tally: Recorder, enter: Callable[[int, Mapping[str, int]], None]) -> None:
         self._tally = tally
         self._enter = enter
         self._lock = Lock()

@@ -24,7 +24,7 @@ def ids() -> Mapping[str, object]:
 
 
 @contextmanager
-def bound(**named: object) -> Iterator[None]:
+def bind_ids(**named: object) -> Iterator[None]:
     """Bind ids beside those that are bound, for the length of the block."""
     token = _bound.set({**_bound.get(), **named})
     try:
@@ -33,7 +33,7 @@ def bound(**named: object) -> Iterator[None]:
         _bound.reset(token)
 
 
-class Trace(Middleware):
+class TraceMiddleware(Middleware):
     """Gives messages the ids of their publisher, and those who work on them the message's.
 
     Put it first, so that what the other middleware logs bears them too.

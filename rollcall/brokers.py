@@ -10,7 +10,7 @@ from dramatiq.middleware import AgeLimit, Retries, ShutdownNotifications, TimeLi
 
 from actors import QUEUES
 from domain.errors import ConfigurationError, is_retryable
-from observability.trace import Trace
+from observability.trace import TraceMiddleware
 from resilience.broker import FleetBroker
 from resilience.dead_letters import DeadLetterQueue
 from resilience.obituary import DeadLetterCause
@@ -64,7 +64,7 @@ def _rabbitmq(settings: Settings, middleware: list[Middleware]) -> Broker:
 def _middleware(client: redis.Redis, observers: Sequence[Middleware]) -> list[Middleware]:
     # Before a message in this order, after it in the opposite one.
     return [
-        Trace(),  # first: what the others log bears the message's ids
+        TraceMiddleware(),  # first: what the others log bears the message's ids
         AgeLimit(),  # before those that count: what has expired did not start
         CrashBudget(client),  # around those that interrupt, so that they never interrupt it
         *observers,  # nor these

@@ -17,7 +17,7 @@ from ingress import admission
 from observability import families
 from observability.checks import CHECKS, findings
 from observability.checks.host import read_disk
-from observability.metrics import Readings, counted, distributed, gauge
+from observability.metrics import SnapshotCollector, counter_family, gauge, histogram_family
 from observability.outcomes import CHECK_OUTCOMES, MAIL_OUTCOMES
 from operations import breakers, expectations, status
 from operations.room import ControlRoom
@@ -25,16 +25,16 @@ from operations.status import ROLES
 from rollcall import backups, brokers
 from rollcall.control import control_room
 from rollcall.job_readings import job_metrics
-from rollcall.manning import manning
+from rollcall.manning import process_metrics
 from rollcall.wiring import System
 
 
-def readings(system: System) -> Readings:
+def readings(system: System) -> SnapshotCollector:
     """Everything that Prometheus may ask of the fleet."""
     room = control_room(system)
     of_room = (_checks, _breakers, _runs, _sources)
-    of_system = (_lease, _mail, _pauses, _disk, _backup, job_metrics, manning, _counts)
-    return Readings(
+    of_system = (_lease, _mail, _pauses, _disk, _backup, job_metrics, process_metrics, _counts)
+    return SnapshotCollector(
         [
             _build,
             partial(_queues, system, room),
@@ -151,9 +151,9 @@ def _backup(system: System) -> Iterator[Metric]:
 def _counts(system: System) -> Iterator[Metric]:
     counts, known = system.pulse.ledger.read(), _known(system)
     for counter in families.COUNTERS:
-        yield counted(counter, counts, known[counter.labels])
+        yield counter_family(counter, counts, known[counter.labels])
     for histogram in families.HISTOGRAMS:
-        yield distributed(histogram, counts, known[histogram.labels])
+        yield histogram_family(histogram, counts, known[histogram.labels])
 
 
 def _known(system: System) -> dict[tuple[str, ...], list[tuple[str, ...]]]:

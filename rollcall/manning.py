@@ -15,7 +15,7 @@ from rollcall.pulse import MEMORY
 from rollcall.wiring import System
 
 
-def manning(system: System) -> Iterator[Metric]:
+def process_metrics(system: System) -> Iterator[Metric]:
     """The families of all processes, from one look at who is alive."""
     crews = {role: system.heartbeats.alive(role) for role in ROLES}
     alive = [({"role": role}, float(len(crew))) for role, crew in crews.items()]

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 from observability.families import CPU, STARTS
-from observability.tally import Entries, Tally
+from observability.tally import CounterTotals, Recorder
 from resilience.heartbeat import DATABASE_ERROR, DATABASE_ERRORS, Heartbeats
 from resilience.ledger import MetricsStore
 from resilience.slots import ThreadTasks
@@ -30,7 +30,7 @@ class Pulse:
         self,
         heartbeats: Heartbeats,
         ledger: MetricsStore,
-        tally: Tally,
+        tally: Recorder,
         slots: ThreadTasks,
         database_errors: Callable[[], tuple[int, str]] = lambda: (0, ""),
     ) -> None:
@@ -39,7 +39,7 @@ class Pulse:
         self._tally = tally
         self._slots = slots
         self._database_errors = database_errors
-        self._entries = Entries(tally, ledger.add)
+        self._entries = CounterTotals(tally, ledger.add)
         self._instance = f"{socket.gethostname()}:{os.getpid()}"
         self._facts = {"host": socket.gethostname(), "pid": str(os.getpid())}
         self._cpu_seconds = 0.0

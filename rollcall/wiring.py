@@ -22,8 +22,8 @@ from domain.ports import Mailer, Source
 from generation import gemini
 from mail.letters import Renderer
 from mail.links import UnsubscribeLinks
-from observability.counting import Counting, TransitionCount
-from observability.tally import Tally
+from observability.counting import BreakerTransitions, MessageMetrics
+from observability.tally import Recorder
 from payments import refunds
 from reports import docraptor
 from resilience.breaker import CircuitBreaker
@@ -114,8 +114,8 @@ def build(settings: Settings) -> System:
     """The system that `settings` (with its home prepared) describe. Nothing connects yet."""
     database = Database(database_url(settings))
     client = redis_client(settings)
-    tally, slots = Tally(), ThreadTasks()
-    broker = brokers.build(settings, client, observers=(Counting(tally), slots))
+    tally, slots = Recorder(), ThreadTasks()
+    broker = brokers.build(settings, client, observers=(MessageMetrics(tally), slots))
     links = UnsubscribeLinks(
         settings.base_url, known(settings.unsubscribe_secret), settings.previous_unsubscribe_secret
     )
@@ -167,7 +167,7 @@ def _services(  # noqa: PLR0913 - what the services and the system share
     *,
     links: UnsubscribeLinks,
     timetable: Timetable,
-    tally: Tally,
+    tally: Recorder,
 ) -> Services:
     clock = SystemClock()
     sources = _sources(settings, client, clock)
@@ -184,7 +184,7 @@ def _services(  # noqa: PLR0913 - what the services and the system share
     mailer = _mailer(settings, client, clock)
     longest_seconds = dict.fromkeys(sources, _longest_probe_seconds(settings))
     longest_seconds |= {MAIL: mailer.longest_send_seconds, **_upstreams(settings)}
-    heard, redactor = [TransitionCount(tally)], Redactor(settings)
+    heard, redactor = [BreakerTransitions(tally)], Redactor(settings)
     cooldown = timedelta(seconds=settings.renotify_cooldown_seconds)
     operator = operator_of(settings, mailer)
     return Services(

@@ -10,7 +10,7 @@ from typing import Any
 
 from domain.errors import RollcallError
 from domain.job import JobRecord, JobState, JsonObject
-from observability.trace import bound
+from observability.trace import bind_ids
 from store.job_runs import JobExecution, JobLease
 from store.persistence import Pause
 from workflows.catalog import Catalog, OnFailure, make_unknown_good
@@ -39,7 +39,7 @@ class Execution:
 
     def run(self, job_id: str) -> None:
         """Carry out the job from where it is, unless it has ended. Raises: InterruptedJobError."""
-        with bound(job=job_id):
+        with bind_ids(job=job_id):
             hold = self._note(lambda: self.runs.begin(job_id, self.executor, self.services.clock.now()))
             if hold is None:
                 return

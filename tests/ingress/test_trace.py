@@ -19,7 +19,7 @@ from dramatiq.middleware import ShutdownNotifications
 from actors import ACTORS
 from actors.registry import install
 from observability.logs import JsonLines
-from observability.trace import Trace
+from observability.trace import TraceMiddleware
 from resilience.quarantine import CrashBudget
 from tests.ingress.site import CRON, Stage
 from tests.ingress.site import site as on
@@ -56,7 +56,7 @@ def _enqueue(broker: Broker, message: Message[Any]) -> None:
 def test_every_line_that_a_request_causes_bears_its_id_and_its_run(
     stage: Stage, a_house: House, redis_client: redis.Redis, prefix: str, written: io.StringIO
 ) -> None:
-    middleware = [Trace(), CrashBudget(redis_client, prefix=prefix), ShutdownNotifications()]
+    middleware = [TraceMiddleware(), CrashBudget(redis_client, prefix=prefix), ShutdownNotifications()]
     broker = RedisBroker(client=redis_client, namespace=prefix, middleware=middleware)  # type: ignore[no-untyped-call]
     a_house.watch(email=ADDRESS)
     a_house.catalog.rows[a_house.key()] = Row(open_seats=0)

@@ -10,9 +10,9 @@ from dramatiq import Broker
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, Retries
 
-from observability.counting import Counting, TransitionCount
+from observability.counting import BreakerTransitions, MessageMetrics
 from observability.families import DURATION, ERRORS, MESSAGES, REJECTED, RETRIES, TRANSITIONS, WAIT
-from observability.tally import Counter, Histogram, Tally
+from observability.tally import Counter, Histogram, Recorder
 from resilience.breaker import CircuitBreaker
 from resilience.circuit import BreakerPolicy
 from tests.support.workbench import message, work_off
@@ -22,10 +22,12 @@ class Counts:
     """A broker with a tally, and what was counted with it."""
 
     def __init__(self, client: redis.Redis, prefix: str, **clocks: Callable[[], Any]) -> None:
-        self._client, self._prefix, self._tally = client, prefix, Tally()
+        self._client, self._prefix, self._tally = client, prefix, Recorder()
         retries = Retries(min_backoff=1, max_backoff=2, max_retries=2)
         self.broker: Broker = RedisBroker(  # type: ignore[no-untyped-call]
-            client=client, namespace=prefix, middleware=[AgeLimit(), Counting(self._tally, **clocks), retries]
+            client=client,
+            namespace=prefix,
+            middleware=[AgeLimit(), MessageMetrics(self._tally, **clocks), retries],
         )
 
     def actor(self, name: str, work: Callable[[], None]) -> Any:
@@ -104,12 +106,12 @@ def test_a_delay_is_no_wait(redis_client: redis.Redis, prefix: str) -> None:
 
 
 def test_each_change_of_a_breakers_state_counts_once(redis_client: redis.Redis, prefix: str) -> None:
-    tally, now_ms = Tally(), 1_000_000
+    tally, now_ms = Recorder(), 1_000_000
     breaker = CircuitBreaker(
         "scraper",
         redis_client,
         BreakerPolicy(failure_threshold=2, recovery_seconds=120, success_threshold=1),
-        listeners=[TransitionCount(tally)],
+        listeners=[BreakerTransitions(tally)],
         now_ms=lambda: now_ms,
         prefix=prefix,
     )

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from domain.errors import UnreachableError
-from observability.tally import Counter, Entries, Histogram, Tally
+from observability.tally import Counter, CounterTotals, Histogram, Recorder
 
 MESSAGES = Counter("messages", "", ("actor",))
 CPU = Counter("cpu_seconds", "", (), is_seconds=True)
@@ -14,7 +14,7 @@ WAIT = Histogram("wait_seconds", "", ("queue",), (0.1, 1.0))
 
 
 def test_counts_are_by_label_and_start_anew_once_taken() -> None:
-    tally = Tally()
+    tally = Recorder()
     tally.add(MESSAGES, "check")
     tally.add(MESSAGES, "check", n=4)
     tally.add(MESSAGES, "deliver")
@@ -24,7 +24,7 @@ def test_counts_are_by_label_and_start_anew_once_taken() -> None:
 
 
 def test_seconds_are_counted_in_microseconds_so_that_sums_stay_exact() -> None:
-    tally = Tally()
+    tally = Recorder()
     for _ in range(10):
         tally.add_seconds(CPU, seconds=0.1)
     counts = tally.take()
@@ -43,20 +43,20 @@ def test_seconds_are_counted_in_microseconds_so_that_sums_stay_exact() -> None:
     ],
 )
 def test_a_duration_falls_into_every_bucket_that_is_not_below_it(seconds: float, buckets: list[int]) -> None:
-    tally = Tally()
+    tally = Recorder()
     tally.observe(WAIT, "check", seconds=seconds)
     counts = tally.take()
     assert WAIT.buckets(counts, "check") == list(zip(["0.1", "1.0", "+Inf"], buckets, strict=True))
     assert WAIT.sum_seconds(counts, "check") == max(0, seconds)
 
 
-def add_often(tally: Tally) -> None:
+def add_often(tally: Recorder) -> None:
     for _ in range(2000):
         tally.add(MESSAGES, "check")
 
 
 def test_threads_lose_no_count() -> None:
-    tally, taken = Tally(), []
+    tally, taken = Recorder(), []
     with ThreadPoolExecutor(4) as pool:
         for _ in range(4):
             pool.submit(add_often, tally)
@@ -79,8 +79,8 @@ class Book:
 
 
 def test_an_entry_that_failed_is_repeated_as_it_was_before_the_next() -> None:
-    tally, book = Tally(), Book()
-    entries = Entries(tally, book.enter)
+    tally, book = Recorder(), Book()
+    entries = CounterTotals(tally, book.enter)
     tally.add(MESSAGES, "check")
     book.is_lost = True
     with pytest.raises(UnreachableError):
@@ -98,5 +98,5 @@ def test_an_entry_that_failed_is_repeated_as_it_was_before_the_next() -> None:
 
 def test_nothing_counted_is_no_entry() -> None:
     book = Book()
-    Entries(Tally(), book.enter).flush()
+    CounterTotals(Recorder(), book.enter).flush()
     assert book.entries == []

@@ -12,13 +12,13 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Retries
 
 from observability.logs import JsonLines, Text
-from observability.trace import Trace, bound, ids
+from observability.trace import TraceMiddleware, bind_ids, ids
 from tests.support.workbench import work_off
 
 
 def test_ids_are_bound_for_a_block_and_beside_those_around_it() -> None:
-    with bound(request_id="r"):
-        with bound(run="1", batch=7):
+    with bind_ids(request_id="r"):
+        with bind_ids(run="1", batch=7):
             assert ids() == {"request_id": "r", "run": "1", "batch": 7}
         assert ids() == {"request_id": "r"}
     assert ids() == {}
@@ -26,7 +26,7 @@ def test_ids_are_bound_for_a_block_and_beside_those_around_it() -> None:
 
 def test_another_thread_is_not_bound() -> None:
     seen: list[Mapping[str, object]] = []
-    with bound(run="1"):
+    with bind_ids(run="1"):
         thread = Thread(target=lambda: seen.append(ids()))
         thread.start()
         thread.join()
@@ -36,7 +36,7 @@ def test_another_thread_is_not_bound() -> None:
 def test_a_message_takes_the_run_and_the_request_along_through_retries_and_further_messages(
     redis_client: redis.Redis, prefix: str
 ) -> None:
-    middleware = [Trace(), Retries(min_backoff=1, max_backoff=2, max_retries=1)]
+    middleware = [TraceMiddleware(), Retries(min_backoff=1, max_backoff=2, max_retries=1)]
     broker = RedisBroker(client=redis_client, namespace=prefix, middleware=middleware)  # type: ignore[no-untyped-call]
     seen: list[Mapping[str, object]] = []
 
@@ -49,10 +49,10 @@ def test_a_message_takes_the_run_and_the_request_along_through_retries_and_furth
         seen.append(ids())
         if len(seen) == 1:
             raise ValueError
-        with bound(batch=3):
+        with bind_ids(batch=3):
             deliver.send()
 
-    with bound(request_id="r", run="1", batch=2):
+    with bind_ids(request_id="r", run="1", batch=2):
         sent = check.send()
     work_off(broker, redis_client, prefix)
     taken_along = {"request_id": "r", "run": "1"}
@@ -73,13 +73,13 @@ def test_a_thread_that_is_done_with_a_message_is_bound_to_nothing_of_it(
         def after_process_message(self, broker: Broker, message: MessageProxy, **outcome: object) -> None:
             seen.append(ids())
 
-    broker = RedisBroker(client=redis_client, namespace=prefix, middleware=[Last(), Trace()])  # type: ignore[no-untyped-call]
+    broker = RedisBroker(client=redis_client, namespace=prefix, middleware=[Last(), TraceMiddleware()])  # type: ignore[no-untyped-call]
 
     @dramatiq.actor(broker=broker, queue_name="check", actor_name="sections.check")
     def work() -> None:
         seen.append(ids())
 
-    with bound(run="1"):
+    with bind_ids(run="1"):
         work.send()
     work_off(broker, redis_client, prefix)
     assert seen[0]["run"] == "1"
@@ -101,7 +101,7 @@ def record(**extra: object) -> logging.LogRecord:
 
 
 def test_a_line_bears_the_ids_and_then_what_it_says_itself() -> None:
-    with bound(request_id="r", run="1"):
+    with bind_ids(request_id="r", run="1"):
         line = json.loads(JsonLines().format(record(run="2", sections=3)))
         text = Text().format(record(sections=3))
     assert line["message"] == "checked 3"

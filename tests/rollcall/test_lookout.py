@@ -20,7 +20,7 @@ from domain.ports import Mailer
 from domain.section import Stagger
 from ingress.console.signposts import signpost
 from mail.bulletin import OperatorMail
-from observability.tally import Tally
+from observability.tally import Recorder
 from operations.expectations import sources
 from operations.room import ControlRoom
 from resilience.heartbeat import Heartbeats
@@ -109,7 +109,7 @@ def make(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Made:
                 links=LINKS,
                 timetable=Timetable(even="0 * * * *", odd="30 * * * *"),
                 heartbeats=heartbeats,
-                pulse=Pulse(heartbeats, MetricsStore(redis_client, prefix), Tally(), ThreadTasks()),
+                pulse=Pulse(heartbeats, MetricsStore(redis_client, prefix), Recorder(), ThreadTasks()),
                 reaper=None,
                 is_demo=False,
             )

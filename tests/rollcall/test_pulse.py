@@ -6,7 +6,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from observability.families import CPU, MESSAGES, STARTS
-from observability.tally import Tally
+from observability.tally import Recorder
 from resilience.heartbeat import Heartbeats
 from resilience.ledger import MetricsStore
 from resilience.slots import ThreadTasks
@@ -22,7 +22,7 @@ class Patient:
         self.heartbeats, self.ledger, self.tally = (
             Heartbeats(client, 30, prefix),
             MetricsStore(client, prefix),
-            Tally(),
+            Recorder(),
         )
         self.pulse = Pulse(self.heartbeats, self.ledger, self.tally, ThreadTasks())
 
