@@ -45,7 +45,7 @@ from store.timelines import Timelines
 from store.upstreams import Upstreams
 from store.waits import Waits
 from store.watches import Watches
-from workflows.catalog import CATALOG, Catalog
+from workflows.catalog import CATALOG, JobKinds
 
 
 class Timetable(Protocol):
@@ -126,7 +126,7 @@ class JobPorts:
     body) that a job has ended, and raises RollcallError.
     """
 
-    catalog: Catalog = field(default_factory=lambda: CATALOG)
+    catalog: JobKinds = field(default_factory=lambda: CATALOG)
     engine: JobEngine | None = None
     post: Callable[[str, str, str], None] | None = None
 

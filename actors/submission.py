@@ -12,7 +12,7 @@ from actors.services import Services
 from domain.errors import InvalidInputError, UnreachableError
 from domain.job import JobRecord, JobState, JsonObject, NewJob
 from store.audit import AuditEntry
-from workflows.catalog import Kind
+from workflows.catalog import JobKind
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def publish_job(services: Services, job: JobRecord) -> None:
     _publish(services, START[job.profile].message(job.id), job.id)
 
 
-def _read(kind: Kind[Any], given: JsonObject) -> None:
+def _read(kind: JobKind[Any], given: JsonObject) -> None:
     try:
         kind.read(given)
     except InvalidInputError as error:
@@ -92,7 +92,7 @@ def _publish(services: Services, message: Message[Any], job_id: str) -> None:
         )
 
 
-def _kind(services: Services, name: str) -> Kind[Any]:
+def _kind(services: Services, name: str) -> JobKind[Any]:
     kind = services.jobs.catalog.get(name)
     if kind is None:
         known = ", ".join(services.jobs.catalog) or "no kinds of jobs"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def html_of(contents: Contents) -> str:
+def render_html(contents: Contents) -> str:
     """The document; the same contents make the same text."""
     return _template().render(report=contents)
 

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class LocalPrinter:
+class LocalPdfRenderer:
     """Prints with PlutoPrint, one document at a time: the role's memory has room for one.
 
     The library's memory goes with the process, and so does what breaks it.

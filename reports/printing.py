@@ -25,7 +25,7 @@ _STYLE = "".join(
 )
 
 
-class OwnFonts(plutoprint.ResourceFetcher):
+class BundledFonts(plutoprint.ResourceFetcher):
     """Gives the fonts and refuses every other address."""
 
     def fetch_url(self, url: str) -> plutoprint.ResourceData:
@@ -40,7 +40,7 @@ class OwnFonts(plutoprint.ResourceFetcher):
 def pdf_of(html: str) -> bytes:
     """The PDF of `html`, whose own style names the size of its pages."""
     book = plutoprint.Book(plutoprint.PAGE_SIZE_A4, plutoprint.PAGE_MARGINS_NONE, plutoprint.MEDIA_TYPE_PRINT)
-    book.custom_resource_fetcher = OwnFonts()
+    book.custom_resource_fetcher = BundledFonts()
     book.load_html(html, user_style=_STYLE)
     printed = BytesIO()
     book.write_to_pdf_stream(printed)

@@ -13,7 +13,7 @@ from domain.job import Profile
 from observability.job_webhook import JobWebhook
 from rollcall import brokers
 from rollcall.wiring import System, known
-from workflows.catalog import Catalog
+from workflows.catalog import JobKinds
 
 _POLL_MS, _SLOW_POLL_MS = 200, 1000
 _STOP_MS = 8_000
@@ -21,7 +21,7 @@ _STOP_MS = 8_000
 
 @contextmanager
 def messages(
-    system: System, engine: JobEngine, catalog: Catalog, profiles: Collection[Profile]
+    system: System, engine: JobEngine, catalog: JobKinds, profiles: Collection[Profile]
 ) -> Iterator[None]:
     """Work them off for the block: two threads for what is quickly done, one for calls to the world."""
     from dramatiq import Worker  # noqa: PLC0415 - after its environment
@@ -45,7 +45,7 @@ def messages(
         calls.close()
 
 
-def _ports(system: System, engine: JobEngine, catalog: Catalog) -> JobPorts:
+def _ports(system: System, engine: JobEngine, catalog: JobKinds) -> JobPorts:
     settings = system.settings
     webhook = JobWebhook(
         known(settings.job_webhook_secret),

@@ -8,34 +8,34 @@ from generation.gemini import Gemini
 from mail.report import ReportMessage
 from payments.refunds import StripeRefunds
 from reports.docraptor import DocRaptor
-from reports.pdf import LocalPrinter
+from reports.pdf import LocalPdfRenderer
 from rollcall.settings import Settings
 from rollcall.storage import storage_of
 from rollcall.wiring import System
 from store.histories import Histories
 from store.section_days import DailyRollups
 from workflows.report import DOCRAPTOR
-from workflows.services import GenerationPorts, JobServices, PaymentPorts, ReportPorts
+from workflows.services import GenerationContext, JobContext, PaymentContext, ReportContext
 
 
-def job_services(system: System) -> JobServices:
+def job_services(system: System) -> JobContext:
     """The ports of every workflow."""
     services = system.services
-    return JobServices(
+    return JobContext(
         services.clock,
         storage_of(system.settings),
         services.breakers,
         reports=report_ports(system),
-        payments=PaymentPorts(services.store.payments, services.store.refunds, _refunds(system.settings)),
-        generation=GenerationPorts(services.store.credits, _gemini(system.settings)),
+        payments=PaymentContext(services.store.payments, services.store.refunds, _refunds(system.settings)),
+        generation=GenerationContext(services.store.credits, _gemini(system.settings)),
     )
 
 
-def report_ports(system: System) -> ReportPorts:
+def report_ports(system: System) -> ReportContext:
     """What makes reports and sends them."""
     settings, services = system.settings, system.services
     printer, breaker = _printer(settings)
-    return ReportPorts(
+    return ReportContext(
         histories=Histories(system.database),
         days=DailyRollups(system.database),
         pauses=services.store.pauses,
@@ -54,7 +54,7 @@ def at_once(settings: Settings) -> Mapping[str, int]:
 
 def _printer(settings: Settings) -> tuple[Callable[[str], bytes], str | None]:
     if settings.docraptor_api_key is None:
-        return LocalPrinter(), None
+        return LocalPdfRenderer(), None
     return DocRaptor(settings.docraptor_api_key, settings.docraptor_api_url), DOCRAPTOR
 
 

@@ -26,11 +26,11 @@ from rollcall.quiet import quietly
 from rollcall.wiring import System
 from store.job_runs import JobExecution
 from store.persistence import OUTAGES
-from workflows.catalog import CATALOG, Catalog
+from workflows.catalog import CATALOG, JobKinds
 from workflows.execution import Execution
 from workflows.recovery import Recovery, take_back
 from workflows.refund_polling import poll_refunds
-from workflows.retention import forget_old
+from workflows.retention import purge_expired
 
 if TYPE_CHECKING:
     from workflows.engine import Engine
@@ -43,7 +43,7 @@ _STOP_SECONDS = 8  # besides as long for messages: below the supervisor's patien
 
 
 def run(
-    queues: Sequence[str] = (), overrides: Mapping[str, str] | None = None, catalog: Catalog = CATALOG
+    queues: Sequence[str] = (), overrides: Mapping[str, str] | None = None, catalog: JobKinds = CATALOG
 ) -> None:
     """Carry out the jobs of `queues` (all when none is named) until SIGTERM; what is in hand then is kept."""
     profiles = _profiles(queues)
@@ -67,16 +67,16 @@ def _profiles(queues: Sequence[str]) -> list[Profile]:
 
 @contextmanager
 def _engine(
-    system: System, executor: str, profiles: Collection[Profile], catalog: Catalog, stopped: Event
+    system: System, executor: str, profiles: Collection[Profile], catalog: JobKinds, stopped: Event
 ) -> Iterator[Engine]:
-    from workflows.engine import Durable, Engine  # noqa: PLC0415 - DBOS, 50 MB
+    from workflows.engine import DurableWorkflow, Engine  # noqa: PLC0415 - DBOS, 50 MB
 
     execution = Execution(
         executor=executor,
         catalog=catalog,
         services=job_services(system),
         runs=JobExecution(system.database),
-        keep=Durable(),
+        keep=DurableWorkflow(),
         pause=stopped.wait,
         announce=lambda job: _announce(system, job),
     )
@@ -145,4 +145,4 @@ class Chore:
 def _forget(system: System, engine: Engine) -> None:
     services, lifetime = system.services, timedelta(days=system.settings.job_retention_days)
     storage = job_services(system).storage
-    forget_old(services.store.jobs, storage, engine, now=services.clock.now(), lifetime=lifetime)
+    purge_expired(services.store.jobs, storage, engine, now=services.clock.now(), lifetime=lifetime)

@@ -20,11 +20,11 @@ class BreakerRefusedError(TransientError):
     """A breaker lets nothing out at the moment: the attempt was not made."""
 
 
-class BrokenStepError(PermanentError):
+class StepError(PermanentError):
     """The step failed in a way that nobody foresaw: the fault is Rollcall's."""
 
 
-def guarded(guard: CircuitBreaker, call: Callable[[], T]) -> T:
+def call_with_breaker(guard: CircuitBreaker, call: Callable[[], T]) -> T:
     """What `call` returns, which asks an upstream and does nothing else: `guard` judges by it.
 
     Raises: BreakerRefusedError before the call; what the call raises.
@@ -48,7 +48,7 @@ def guarded(guard: CircuitBreaker, call: Callable[[], T]) -> T:
         guard.record(permit, [verdict])
 
 
-def attempted(work: Callable[[], object]) -> Any:
+def attempt_step(work: Callable[[], object]) -> Any:
     """What `work` returns, as a repetition would be given it: it has been through JSON.
 
     Raises: TransientError; PermanentError for everything else.
@@ -61,4 +61,4 @@ def attempted(work: Callable[[], object]) -> Any:
         raise TransientError("the database is away") from error
     except Exception as error:
         _log.exception("a step broke")
-        raise BrokenStepError(f"an error in Rollcall itself ({type(error).__name__}: {error})") from error
+        raise StepError(f"an error in Rollcall itself ({type(error).__name__}: {error})") from error

@@ -15,7 +15,7 @@ OnFailure: TypeAlias = Callable[[Job, JsonObject, JobFailure], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind(Generic[G]):
+class JobKind(Generic[G]):
     """One kind of job.
 
     Shape: `read` makes the workflow's input of what the caller gave; it raises InvalidInputError that names
@@ -44,42 +44,42 @@ class Kind(Generic[G]):
     kept: frozenset[str] = frozenset()
 
 
-Catalog: TypeAlias = Mapping[str, Kind[Any]]
+JobKinds: TypeAlias = Mapping[str, JobKind[Any]]
 
 
-def catalog_of(*kinds: Kind[Any]) -> Catalog:
+def catalog_of(*kinds: JobKind[Any]) -> JobKinds:
     """The catalog that has `kinds`."""
     return {kind.name: kind for kind in kinds}
 
 
-CATALOG: Catalog = catalog_of(
-    Kind(
+CATALOG: JobKinds = catalog_of(
+    JobKind(
         "report",
         Profile.REALTIME,
         order.read,
         report.run,
-        report.make_good,
+        report.compensate,
         at_once=4,
         look_seconds=0.4,
         kept=frozenset({"payment"}),
     ),
-    Kind("refund", Profile.REALTIME, refund.read, refund.run, look_seconds=5.0, is_offered=False),
-    Kind(
+    JobKind("refund", Profile.REALTIME, refund.read, refund.run, look_seconds=5.0, is_offered=False),
+    JobKind(
         "generation",
         Profile.REALTIME,
         generation.read,
         generation.run,
-        generation.make_good,
+        generation.compensate,
         at_once=4,
         lane=lambda wish: wish.account,
     ),
-    Kind("condense", Profile.BATCH, condense.read, condense.run, at_once=1, look_seconds=5.0),
+    JobKind("condense", Profile.BATCH, condense.read, condense.run, at_once=1, look_seconds=5.0),
 )
 
 
-def make_unknown_good(job: Job, given: JsonObject, failure: JobFailure) -> None:
+def compensate_unknown(job: Job, given: JsonObject, failure: JobFailure) -> None:
     """Give back what a job of a kind that is in no catalog took: each of these sees whether it has to."""
     try:
-        report.make_good(job, given, failure)
+        report.compensate(job, given, failure)
     finally:
-        generation.make_good(job, given, failure)
+        generation.compensate(job, given, failure)

@@ -6,9 +6,9 @@ from typing import Any
 
 from domain.errors import PermanentError, RejectedError, StorageWriteError
 from generation.picture import EXTENSIONS, MAX_ASSET_BYTES, Image, detect_image
-from workflows.attempt import guarded
+from workflows.attempt import call_with_breaker
 from workflows.job import Job
-from workflows.services import GenerationPorts
+from workflows.services import GenerationContext
 
 GEMINI = "gemini"
 
@@ -19,7 +19,7 @@ class Easel:
     What a crash takes away between two steps is fetched, or made, again.
     """
 
-    def __init__(self, job: Job, ports: GenerationPorts, prompt: str, asset: str | None) -> None:
+    def __init__(self, job: Job, ports: GenerationContext, prompt: str, asset: str | None) -> None:
         self._job = job
         self._ports = ports
         self._prompt = prompt
@@ -42,7 +42,7 @@ class Easel:
         if self._asset is None:
             self.fetch()
         guard = self._job.services.breakers[GEMINI]
-        self._picture = guarded(guard, lambda: draw(self._prompt, self._asset))
+        self._picture = call_with_breaker(guard, lambda: draw(self._prompt, self._asset))
         return self._picture.content_type
 
     def store(self, content_type: str) -> dict[str, Any]:

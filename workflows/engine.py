@@ -34,7 +34,7 @@ _FAULTS_OF_OURS = (
 _log = logging.getLogger(__name__)
 
 
-class Durable:
+class DurableWorkflow:
     """Steps as DBOS keeps them."""
 
     def __call__(self, name: str, work: Callable[[], Outcome]) -> Outcome:

@@ -13,11 +13,11 @@ from domain.job import JobRecord, JobState, JsonObject
 from observability.trace import bind_ids
 from store.job_runs import JobExecution, JobLease
 from store.persistence import Pause
-from workflows.catalog import Catalog, OnFailure, make_unknown_good
+from workflows.catalog import JobKinds, OnFailure, compensate_unknown
 from workflows.job import CancelledError, JobFailure
-from workflows.persistence import persistently
-from workflows.services import JobServices
-from workflows.steps import Keep, Steps, Unkept
+from workflows.persistence import retry_until_stored
+from workflows.services import JobContext
+from workflows.steps import JobSteps, StepStore, TransientStepStore
 
 _log = logging.getLogger(__name__)
 
@@ -30,10 +30,10 @@ class Execution:
     """
 
     executor: str
-    catalog: Catalog
-    services: JobServices
+    catalog: JobKinds
+    services: JobContext
     runs: JobExecution
-    keep: Keep
+    keep: StepStore
     pause: Pause
     announce: Callable[[JobRecord], None]
 
@@ -50,12 +50,16 @@ class Execution:
         job, kind = hold.job, self.catalog.get(hold.job.kind)
         if kind is None:
             failure = JobFailure(f"this version of Rollcall knows no job {job.kind!r}")
-            return None, _made_good(make_unknown_good, self._steps(hold, Unkept()), job.given, failure)
+            return None, _made_good(
+                compensate_unknown, self._steps(hold, TransientStepStore()), job.given, failure
+            )
         try:
             given = kind.read(job.given)
         except Exception as error:  # noqa: BLE001 - another release took it in
             failure = JobFailure(_reason(error))
-            return None, _made_good(kind.on_failure, self._steps(hold, Unkept()), job.given, failure)
+            return None, _made_good(
+                kind.on_failure, self._steps(hold, TransientStepStore()), job.given, failure
+            )
         steps = self._steps(hold, self.keep)
         try:
             return json.loads(json.dumps(kind.run(steps, given), allow_nan=False)), None
@@ -65,8 +69,8 @@ class Execution:
             failure = JobFailure(_reason(error))
         return None, _made_good(kind.on_failure, steps, job.given, failure)
 
-    def _steps(self, hold: JobLease, keep: Keep) -> Steps:
-        return Steps(hold, self.runs, self.services, keep, self.pause)
+    def _steps(self, hold: JobLease, keep: StepStore) -> JobSteps:
+        return JobSteps(hold, self.runs, self.services, keep, self.pause)
 
     def _end(self, hold: JobLease, result: JsonObject | None, failure: JobFailure | None) -> None:
         state, error = _ending(failure)
@@ -79,11 +83,11 @@ class Execution:
         self.announce(hold.job)
 
     def _note(self, access: Callable[[], Any]) -> Any:
-        return persistently(access, self.pause)
+        return retry_until_stored(access, self.pause)
 
 
 def _made_good(
-    on_failure: OnFailure | None, steps: Steps, given: JsonObject, failure: JobFailure
+    on_failure: OnFailure | None, steps: JobSteps, given: JsonObject, failure: JobFailure
 ) -> JobFailure:
     """`failure`, once what the job has done so far is made good; it says so where that failed too."""
     if on_failure is None:

@@ -14,7 +14,7 @@ from domain.job import JsonObject
 from storage.keys import validate_key
 from workflows.easel import Easel
 from workflows.job import Job, JobFailure
-from workflows.services import GenerationPorts
+from workflows.services import GenerationContext
 
 COST = 1
 MAX_PROMPT = 8000  # characters
@@ -26,7 +26,7 @@ _STORE_ATTEMPTS = 10  # over about a quarter of an hour, in which somebody may m
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class GenerationInput:
     """A picture for `account`, as `prompt` says; `asset` is the key of a stored one to make it from."""
 
     account: str
@@ -34,11 +34,11 @@ class Wish:
     asset: str | None = None
 
 
-def read(given: JsonObject) -> Wish:
+def read(given: JsonObject) -> GenerationInput:
     """The wish that `given` holds. Raises: InvalidInputError that names each bad field."""
-    account, prompt, asset = (given.get(name) for name in Wish.__slots__)
+    account, prompt, asset = (given.get(name) for name in GenerationInput.__slots__)
     found = {
-        **{name: "is not a known field" for name in given if name not in Wish.__slots__},
+        **{name: "is not a known field" for name in given if name not in GenerationInput.__slots__},
         "account": _account_problem(account),
         "prompt": _prompt_problem(prompt),
         "asset": None if asset is None else _asset_problem(asset),
@@ -46,10 +46,10 @@ def read(given: JsonObject) -> Wish:
     problems = {name: problem for name, problem in found.items() if problem is not None}
     if problems:
         raise InvalidInputError(problems)
-    return Wish(str(account), str(prompt), None if asset is None else str(asset))
+    return GenerationInput(str(account), str(prompt), None if asset is None else str(asset))
 
 
-def run(job: Job, wish: Wish) -> JsonObject:
+def run(job: Job, wish: GenerationInput) -> JsonObject:
     """Reserve a credit, fetch the asset, make the picture, store it, and spend the credit."""
     ports = _ports(job)
     easel = Easel(job, ports, wish.prompt, wish.asset)
@@ -67,21 +67,21 @@ def run(job: Job, wish: Wish) -> JsonObject:
     return artifact | {"credits": COST}
 
 
-def make_good(job: Job, given: JsonObject, _: JobFailure) -> None:
+def compensate(job: Job, given: JsonObject, _: JobFailure) -> None:
     """Give the credit back."""
     account = given.get("account")
     if isinstance(account, str) and is_account(account):
         job.step("refund", lambda: _refund(job, account), attempts=_LEDGER_ATTEMPTS)
 
 
-def _reserve(job: Job, wish: Wish) -> None:
+def _reserve(job: Job, wish: GenerationInput) -> None:
     ports = _ports(job)
     if ports.draw is None:
         raise PermanentError("no pictures can be made: GEMINI_API_KEY is not set")
     ports.ledger.reserve(wish.account, job.id, COST, job.services.clock.now())
 
 
-def _capture(job: Job, wish: Wish) -> None:
+def _capture(job: Job, wish: GenerationInput) -> None:
     _ports(job).ledger.capture(wish.account, job.id, job.services.clock.now())
 
 
@@ -89,7 +89,7 @@ def _refund(job: Job, account: str) -> int:
     return _ports(job).ledger.refund(account, job.id, job.services.clock.now())
 
 
-def _ports(job: Job) -> GenerationPorts:
+def _ports(job: Job) -> GenerationContext:
     if job.services.generation is None:
         raise PermanentError("this process makes no pictures")
     return job.services.generation

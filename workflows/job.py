@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from domain.errors import PermanentError, RollcallError
-from workflows.services import JobServices
+from workflows.services import JobContext
 
 T = TypeVar("T")
 MAX_ATTEMPTS = 5
@@ -46,7 +46,7 @@ class Job(Protocol):
         """The job's id, which is the same for every repetition."""
 
     @property
-    def services(self) -> JobServices:
+    def services(self) -> JobContext:
         """The ports to the world."""
 
     def step(

@@ -13,7 +13,7 @@ MAX_SECTIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ReportOrder:
     """A report on `sections`, for `email`; `payment` is the checkout session that paid for it, if any did."""
 
     email: str
@@ -27,9 +27,9 @@ class Order:
         return [SectionKey(self.source, self.term, number) for number in self.sections]
 
 
-def read(given: JsonObject) -> Order:
+def read(given: JsonObject) -> ReportOrder:
     """The order that `given` holds. Raises: InvalidInputError that names each bad field."""
-    problems = {name: "is not a known field" for name in given if name not in Order.__slots__}
+    problems = {name: "is not a known field" for name in given if name not in ReportOrder.__slots__}
     texts = {name: _text(given, name, problems) for name in ("email", "source", "term")}
     address = None
     try:
@@ -44,7 +44,9 @@ def read(given: JsonObject) -> Order:
         problems |= _key_problems(SectionKey(texts["source"], texts["term"], number), problems)
     if problems or address is None:
         raise InvalidInputError(problems)
-    return Order(address, texts["source"], texts["term"], sections, None if payment is None else str(payment))
+    return ReportOrder(
+        address, texts["source"], texts["term"], sections, None if payment is None else str(payment)
+    )
 
 
 def _text(given: JsonObject, name: str, problems: dict[str, str]) -> str:

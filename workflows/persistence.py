@@ -21,7 +21,7 @@ class InterruptedJobError(BaseException):
     """
 
 
-def persistently(access: Callable[[], T], pause: Pause) -> T:
+def retry_until_stored(access: Callable[[], T], pause: Pause) -> T:
     """What `access` returns, as soon as the database answers.
 
     Raises: InterruptedJobError when the process stops before, or another has the job now.

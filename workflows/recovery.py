@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 _AT_ONCE = 500
 
 
-class Knowing(Protocol):
+class EngineView(Protocol):
     """What knows which jobs it was given, and what became of them."""
 
     def unknown(self, ids: Sequence[str]) -> list[str]:
@@ -35,7 +35,7 @@ class Knowing(Protocol):
         """Carry such a job on after the last step that was kept."""
 
 
-def take_back(jobs: Jobs, engine: Knowing) -> None:
+def take_back(jobs: Jobs, engine: EngineView) -> None:
     """See to the living jobs that the engine should have in hand and has not.
 
     What it was never given, as after a restore from a backup, is queued again and begins anew: what the steps

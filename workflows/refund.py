@@ -8,40 +8,40 @@ from domain.errors import InvalidInputError, PermanentError, RejectedError
 from domain.job import JsonObject
 from domain.payment import LOST_REFUND, Payment, Refund
 from payments.refunds import KeySpentError
-from workflows.attempt import guarded
+from workflows.attempt import call_with_breaker
 from workflows.job import Job
-from workflows.services import PaymentPorts
+from workflows.services import PaymentContext
 
 STRIPE = "stripe"
 _ATTEMPTS = 25  # over about an hour and a half
 
 
 @dataclass(frozen=True, slots=True)
-class Return:
+class RefundInput:
     """Giving back what `payment`, a checkout session, was paid for; `reason` is for the operator."""
 
     payment: str
     reason: str
 
 
-def read(given: JsonObject) -> Return:
+def read(given: JsonObject) -> RefundInput:
     """The return that `given` holds. Raises: InvalidInputError that names each bad field."""
-    problems = {name: "is not a known field" for name in given if name not in Return.__slots__}
-    texts = {name: given.get(name) for name in Return.__slots__}
+    problems = {name: "is not a known field" for name in given if name not in RefundInput.__slots__}
+    texts = {name: given.get(name) for name in RefundInput.__slots__}
     problems |= {
         name: "must be a text" for name, text in texts.items() if not isinstance(text, str) or not text
     }
     if problems:
         raise InvalidInputError(problems)
-    return Return(**{name: str(text) for name, text in texts.items()})
+    return RefundInput(**{name: str(text) for name, text in texts.items()})
 
 
-def run(job: Job, wanted: Return) -> JsonObject:
+def run(job: Job, wanted: RefundInput) -> JsonObject:
     """Tell the operator, and give the money back where Rollcall may."""
-    return {"refund": give_back(job, wanted.payment, wanted.reason)}
+    return {"refund": refund_payment(job, wanted.payment, wanted.reason)}
 
 
-def give_back(job: Job, session_id: str, reason: str) -> str | None:
+def refund_payment(job: Job, session_id: str, reason: str) -> str | None:
     """The id of the refund; None where there is nothing to give back, or Rollcall may not.
 
     The reason is noted first: from there the operator is told, whatever becomes of the refund.
@@ -75,7 +75,9 @@ def _given_back(job: Job, payment: Payment) -> Refund:
     if provider is None:
         raise PermanentError("this process may give nothing back")
     try:
-        refund = guarded(job.services.breakers[STRIPE], lambda: provider.create(payment, _key(job, payment)))
+        refund = call_with_breaker(
+            job.services.breakers[STRIPE], lambda: provider.create(payment, _key(job, payment))
+        )
     except KeySpentError:
         ports.refunds.spend_key(payment.session_id)
         raise
@@ -93,7 +95,7 @@ def _key(job: Job, payment: Payment) -> str:
     return f"{key}-{payment.keys_spent}" if payment.keys_spent else key
 
 
-def _ports(job: Job) -> PaymentPorts:
+def _ports(job: Job) -> PaymentContext:
     if job.services.payments is None:
         raise PermanentError("this process handles no payments")
     return job.services.payments

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 
 from domain.errors import RollcallError
-from workflows.attempt import guarded
+from workflows.attempt import call_with_breaker
 from workflows.refund import STRIPE
-from workflows.services import JobServices
+from workflows.services import JobContext
 
 _AT_ONCE = 20
 _log = logging.getLogger(__name__)
 
 
-def poll_refunds(services: JobServices) -> None:
+def poll_refunds(services: JobContext) -> None:
     """Ask the provider what became of each refund that is due, and record it."""
     ports = services.payments
     if ports is None or ports.provider is None:
@@ -21,7 +21,7 @@ def poll_refunds(services: JobServices) -> None:
     provider, breaker = ports.provider, services.breakers[STRIPE]
     for payment in ports.refunds.claim_due(services.clock.now(), _AT_ONCE):
         try:
-            refund = guarded(breaker, lambda: provider.find(payment))  # noqa: B023 - called at once
+            refund = call_with_breaker(breaker, lambda: provider.find(payment))  # noqa: B023 - called at once
         except RollcallError as error:
             _log.warning("a refund is unknown", extra={"payment": payment.session_id, "error": str(error)})
             continue

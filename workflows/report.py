@@ -19,14 +19,14 @@ from domain.job import JsonObject
 from domain.notice import Deferred, Rejected
 from domain.retry import ACCOUNT_RECHECK
 from reports.contents import TermFigures, contents_of
-from reports.document import html_of
+from reports.document import render_html
 from store.pauses import ROLLCALL
 from store.section_days import DailyRollups
-from workflows.attempt import BreakerRefusedError, guarded
+from workflows.attempt import BreakerRefusedError, call_with_breaker
 from workflows.job import Job, JobFailure
-from workflows.order import Order
-from workflows.refund import give_back
-from workflows.services import ReportPorts
+from workflows.order import ReportOrder
+from workflows.refund import refund_payment
+from workflows.services import ReportContext
 
 MAIL, DOCRAPTOR = "mail", "docraptor"
 UNKNOWN_MAIL = "unknown"  # it left, and the answer that named it was lost
@@ -36,7 +36,7 @@ _HTML, _PDF = "text/html", "application/pdf"
 _log = logging.getLogger(__name__)
 
 
-def run(job: Job, order: Order) -> JsonObject:
+def run(job: Job, order: ReportOrder) -> JsonObject:
     """Collect and draw, print, deliver; what was made is kept with the job."""
     job.tell(0, _STEPS, "collecting the history")
     document = job.step("collect", lambda: _collect(job, order), attempts=_ATTEMPTS)
@@ -50,14 +50,14 @@ def run(job: Job, order: Order) -> JsonObject:
     return artifact | {"mail_id": mail_id, "sections": len(order.sections)}
 
 
-def make_good(job: Job, given: JsonObject, failure: JobFailure) -> None:
+def compensate(job: Job, given: JsonObject, failure: JobFailure) -> None:
     """Tell the operator, and give the money back."""
     payment = given.get("payment")
     if isinstance(payment, str):
-        give_back(job, payment, f"The report was not delivered: {failure.reason}")
+        refund_payment(job, payment, f"The report was not delivered: {failure.reason}")
 
 
-def _collect(job: Job, order: Order) -> str:
+def _collect(job: Job, order: ReportOrder) -> str:
     """Where the document is kept. Raises: PermanentError when there is nothing to tell."""
     ports, now = _ports(job), job.services.clock.now()
     histories = ports.histories.of(order.keys(), now)
@@ -65,11 +65,11 @@ def _collect(job: Job, order: Order) -> str:
         raise PermanentError(f"nothing was ever observed of these sections in term {order.term}")
     contents = contents_of(order.term, histories, _term_figures(ports.days, order), now)
     key = f"jobs/{job.id}/report.html"
-    job.services.storage.put(key, html_of(contents).encode(), _HTML)
+    job.services.storage.put(key, render_html(contents).encode(), _HTML)
     return key
 
 
-def _term_figures(days: DailyRollups, order: Order) -> TermFigures | None:
+def _term_figures(days: DailyRollups, order: ReportOrder) -> TermFigures | None:
     """What the term came to, as far as it is condensed; None where nothing is yet."""
     totals = [total for total in days.totals(order.source, order.term) if total.looked_at]
     if not totals:
@@ -86,7 +86,7 @@ def _print(job: Job, document: str) -> bytes:
     ports, html = _ports(job), job.services.storage.get(document).decode()
     if ports.printer_breaker is None:
         return ports.printer(html)
-    return guarded(job.services.breakers[ports.printer_breaker], lambda: ports.printer(html))
+    return call_with_breaker(job.services.breakers[ports.printer_breaker], lambda: ports.printer(html))
 
 
 def _store(job: Job, pdf: bytes) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _store(job: Job, pdf: bytes) -> dict[str, Any]:
     return {"artifact": key, "content_type": _PDF, "bytes": len(pdf)}
 
 
-def _deliver(job: Job, order: Order, artifact: str) -> str:
+def _deliver(job: Job, order: ReportOrder, artifact: str) -> str:
     """The provider's id of the letter. A pause of mail costs no attempt.
 
     A key that was used before was used by this step alone: the provider has taken the letter, perhaps as
@@ -107,7 +107,7 @@ def _deliver(job: Job, order: Order, artifact: str) -> str:
     letter = ports.letters.write(order.email, order.term, order.sections, pdf, job.id)
     guard, key = job.services.breakers[MAIL], f"report-{job.id}-deliver"
     try:
-        (receipt,) = guarded(guard, lambda: ports.mailer.send([letter], key))
+        (receipt,) = call_with_breaker(guard, lambda: ports.mailer.send([letter], key))
     except IdempotencyKeyUsedError as error:
         _log.warning("the letter left before", extra={"error": str(error)})
         return UNKNOWN_MAIL
@@ -142,7 +142,7 @@ def _require_reachable(job: Job, email: str) -> None:
         raise RejectedError(f"mail to the address is suppressed ({reason})")
 
 
-def _ports(job: Job) -> ReportPorts:
+def _ports(job: Job) -> ReportContext:
     if job.services.reports is None:
         raise PermanentError("this process makes no reports")
     return job.services.reports

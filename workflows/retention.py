@@ -14,7 +14,7 @@ _AT_ONCE = 100
 _log = logging.getLogger(__name__)
 
 
-class Forgetful(Protocol):
+class PurgeEngine(Protocol):
     """What keeps something of each job."""
 
     def forget(self, ids: Sequence[str]) -> None:
@@ -26,7 +26,9 @@ def artifacts(job_id: str) -> str:
     return f"jobs/{job_id}/"
 
 
-def forget_old(jobs: Jobs, storage: Storage, engine: Forgetful, *, now: datetime, lifetime: timedelta) -> int:
+def purge_expired(
+    jobs: Jobs, storage: Storage, engine: PurgeEngine, *, now: datetime, lifetime: timedelta
+) -> int:
     """Forget the jobs that ended more than `lifetime` ago; how many. A crash in between is made good."""
     forgotten = 0
     while ids := jobs.ended_before(now - lifetime, _AT_ONCE):

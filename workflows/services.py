@@ -21,7 +21,7 @@ from store.section_days import DailyRollups
 
 
 @dataclass(frozen=True, slots=True)
-class ReportPorts:
+class ReportContext:
     """What reports need.
 
     Shape: `printer` makes a PDF of an HTML document and raises RollcallError; `printer_breaker` guards it
@@ -49,7 +49,7 @@ class RefundProvider(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentPorts:
+class PaymentContext:
     """What money needs. `provider` is None where Rollcall may give nothing back."""
 
     payments: Payments
@@ -58,7 +58,7 @@ class PaymentPorts:
 
 
 @dataclass(frozen=True, slots=True)
-class GenerationPorts:
+class GenerationContext:
     """What generation needs.
 
     Shape: `draw` makes a picture of a prompt and perhaps another picture, and raises RollcallError; None
@@ -70,7 +70,7 @@ class GenerationPorts:
 
 
 @dataclass(frozen=True, slots=True)
-class JobServices:
+class JobContext:
     """The ports of every workflow.
 
     Shape: `breakers` has one entry an upstream, by its name.
@@ -79,6 +79,6 @@ class JobServices:
     clock: Clock
     storage: Storage
     breakers: Mapping[str, CircuitBreaker] = field(default_factory=dict)
-    reports: ReportPorts | None = None
-    payments: PaymentPorts | None = None
-    generation: GenerationPorts | None = None
+    reports: ReportContext | None = None
+    payments: PaymentContext | None = None
+    generation: GenerationContext | None = None

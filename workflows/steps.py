@@ -11,10 +11,10 @@ from domain.errors import PermanentError, TransientError
 from domain.job import Progress, StepState
 from store.job_runs import JobExecution, JobLease, JobStatus
 from store.persistence import Pause
-from workflows.attempt import BreakerRefusedError, attempted
+from workflows.attempt import BreakerRefusedError, attempt_step
 from workflows.job import MAX_ATTEMPTS, CancelledError, StepFailedError
-from workflows.persistence import InterruptedJobError, persistently
-from workflows.services import JobServices
+from workflows.persistence import InterruptedJobError, retry_until_stored
+from workflows.services import JobContext
 
 CRASH_BUDGET = 25
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 2.0, 300.0
@@ -34,7 +34,7 @@ class _Step:
     must_finish: bool = False
 
 
-class Keep(Protocol):
+class StepStore(Protocol):
     """What makes a step durable."""
 
     def __call__(self, name: str, work: Callable[[], Outcome]) -> Outcome:
@@ -44,26 +44,26 @@ class Keep(Protocol):
         """Whether the new code is to be taken; the answer is kept."""
 
 
-class Unkept:
+class TransientStepStore:
     """Keeps nothing, so that a crash repeats every step.
 
     For a job that this release cannot read: what is kept of it are the steps of another workflow.
     """
 
-    def __call__(self, name: str, work: Callable[[], Outcome]) -> Outcome:  # noqa: ARG002 - as `Keep` has it
+    def __call__(self, name: str, work: Callable[[], Outcome]) -> Outcome:  # noqa: ARG002 - as `StepStore` has it
         """The outcome of `work`."""
         return work()
 
-    def is_changed(self, change: str) -> bool:  # noqa: ARG002 - as `Keep` has it
+    def is_changed(self, change: str) -> bool:  # noqa: ARG002 - as `StepStore` has it
         """Yes: nothing was done the old way."""
         return True
 
 
-class Steps:
+class JobSteps:
     """The `Job` that a workflow is given."""
 
     def __init__(
-        self, hold: JobLease, runs: JobExecution, services: JobServices, keep: Keep, pause: Pause
+        self, hold: JobLease, runs: JobExecution, services: JobContext, keep: StepStore, pause: Pause
     ) -> None:
         self._hold = hold
         self._runs = runs
@@ -78,7 +78,7 @@ class Steps:
         return self._hold.job.id
 
     @property
-    def services(self) -> JobServices:
+    def services(self) -> JobContext:
         """The ports to the world."""
         return self._services
 
@@ -135,7 +135,7 @@ class Steps:
         name = step.name
         try:
             self._begin(name)
-            value = attempted(step.work)
+            value = attempt_step(step.work)
         except BreakerRefusedError as refusal:
             self._wait(
                 step, str(refusal), min(refusal.retry_after_seconds or _LOOK_SECONDS, _ASK_AGAIN_SECONDS)
@@ -183,7 +183,7 @@ class Steps:
                 return
 
     def _note(self, access: Callable[[], T]) -> T:
-        return persistently(access, self._pause)
+        return retry_until_stored(access, self._pause)
 
 
 def _pause_seconds(failures: int, error: TransientError) -> float:

@@ -18,17 +18,17 @@ from domain.errors import PermanentError, TransientError
 from domain.history import SectionHistory
 from domain.observation import Details
 from reports.contents import TermFigures, contents_of
-from reports.document import html_of
-from reports.pdf import LocalPrinter
+from reports.document import render_html
+from reports.pdf import LocalPdfRenderer
 from reports.printing import MEMORY_BYTES
 from tests.reports.examples import DATA, ROOT, at, history, recorded
 from workflows.order import MAX_SECTIONS
 
-PRINT = LocalPrinter()
+PRINT = LocalPdfRenderer()
 
 
 def html(*histories: SectionHistory) -> str:
-    return html_of(contents_of("2261", histories, TermFigures(9, 3, 0.2, at(0)), at(100)))
+    return render_html(contents_of("2261", histories, TermFigures(9, 3, 0.2, at(0)), at(100)))
 
 
 def texts(pdf: bytes) -> list[str]:
@@ -96,7 +96,7 @@ def test_twenty_recorded_sections_make_a_report_of_moderate_size() -> None:
 
 def test_a_document_that_takes_too_long_is_given_up() -> None:
     with pytest.raises(TransientError, match=r"not made in 0.001 s"):
-        LocalPrinter(timeout_seconds=0.001)(html(history((0, 3))))
+        LocalPdfRenderer(timeout_seconds=0.001)(html(history((0, 3))))
 
 
 def test_a_document_that_takes_too_much_memory_ends_only_its_own_process_and_says_so() -> None:
@@ -118,7 +118,7 @@ def test_the_role_and_the_one_document_that_it_prints_fit_into_the_memory_of_its
 
 
 def test_documents_are_printed_one_at_a_time() -> None:
-    printer, document, others = LocalPrinter(), html(history((0, 3))), len(Process().children())
+    printer, document, others = LocalPdfRenderer(), html(history((0, 3))), len(Process().children())
     most = 0
     threads = [Thread(target=printer, args=(document,)) for _ in range(4)]
     for thread in threads:

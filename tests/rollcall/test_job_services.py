@@ -6,7 +6,7 @@ import pytest
 
 from payments.refunds import StripeRefunds
 from reports.docraptor import DocRaptor
-from reports.pdf import LocalPrinter
+from reports.pdf import LocalPdfRenderer
 from rollcall import environment, wiring
 from rollcall.job_services import job_services
 from rollcall.settings import parse
@@ -15,7 +15,7 @@ from rollcall.settings import parse
 @pytest.mark.parametrize(
     ("values", "printer", "refund", "breakers"),
     [
-        ({}, LocalPrinter, type(None), {"campus", "mail"}),
+        ({}, LocalPdfRenderer, type(None), {"campus", "mail"}),
         (
             {"DOCRAPTOR_API_KEY": "dr_1", "STRIPE_SECRET_KEY": "sk_1"},
             DocRaptor,

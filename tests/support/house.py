@@ -50,7 +50,7 @@ from tests.support.clock import FakeClock
 from tests.support.job_catalog import CATALOG as JOBS
 from tests.support.memory_engine import MemoryEngine
 from tests.support.post import Post
-from workflows.services import JobServices
+from workflows.services import JobContext
 
 LINKS = UnsubscribeLinks("https://rollcall.example.edu", "a secret for tests only")
 
@@ -149,7 +149,7 @@ def house(  # noqa: PLR0913 - each is one way in which houses differ
         name: CircuitBreaker(name, client, policy or BreakerPolicy(), now_ms=now_ms, prefix=prefix)
         for name in (catalog.name, MAIL)
     }
-    engine = MemoryEngine(JOBS, JobServices(clock, storage, breakers), JobExecution(database), clock)
+    engine = MemoryEngine(JOBS, JobContext(clock, storage, breakers), JobExecution(database), clock)
     services = Services(
         clock=clock,
         timetable=Timetable(even="0 * * * *", odd="30 * * * *"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from domain.errors import InvalidInputError, PermanentError, UpstreamError
 from domain.job import JsonObject, Profile
-from workflows.catalog import Kind, catalog_of
+from workflows.catalog import JobKind, catalog_of
 from workflows.job import Job, JobFailure
 
 
@@ -82,9 +82,9 @@ def lines(journal: Path, job_id: str) -> list[str]:
 
 
 CATALOG = catalog_of(
-    Kind("errand", Profile.REALTIME, read, run, make_good),
-    Kind("chore", Profile.BATCH, read, run, at_once=2),
-    Kind("paper", Profile.REALTIME, read, write),
-    Kind("favour", Profile.REALTIME, read, run, is_offered=False),
-    Kind("turn", Profile.REALTIME, read, run, at_once=3, lane=lambda errand: errand.lane),
+    JobKind("errand", Profile.REALTIME, read, run, make_good),
+    JobKind("chore", Profile.BATCH, read, run, at_once=2),
+    JobKind("paper", Profile.REALTIME, read, write),
+    JobKind("favour", Profile.REALTIME, read, run, is_offered=False),
+    JobKind("turn", Profile.REALTIME, read, run, at_once=3, lane=lambda errand: errand.lane),
 )

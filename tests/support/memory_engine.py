@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from domain.job import JobRecord
 from store.job_runs import JobExecution
 from tests.support.clock import FakeClock
-from workflows.catalog import Catalog
+from workflows.catalog import JobKinds
 from workflows.execution import Execution
-from workflows.services import JobServices
+from workflows.services import JobContext
 from workflows.steps import Outcome
 
 
@@ -37,7 +37,7 @@ class Memory:
 class MemoryEngine:
     """Starts jobs in order when the test says `work`. Time that a job waits for passes on the clock."""
 
-    def __init__(self, catalog: Catalog, services: JobServices, runs: JobExecution, clock: FakeClock) -> None:
+    def __init__(self, catalog: JobKinds, services: JobContext, runs: JobExecution, clock: FakeClock) -> None:
         self.memories: dict[str, Memory] = {}
         self.waiting: list[str] = []
         self.ended: list[str] = []

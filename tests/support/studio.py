@@ -23,7 +23,7 @@ from tests.support.clock import FakeClock
 from tests.support.memory_engine import MemoryEngine
 from workflows.catalog import CATALOG
 from workflows.easel import GEMINI
-from workflows.services import GenerationPorts, JobServices
+from workflows.services import GenerationContext, JobContext
 
 ADA = "ada"
 STEPS = ("reserve", "fetch", "make", "store", "capture")
@@ -45,8 +45,8 @@ class Studio:
         self.gemini, self.folder, self.storage = standin, folder, Folder(folder)
         self.granted = 0
         self.breaker = CircuitBreaker(GEMINI, client, POLICY, now_ms=self._now_ms, prefix=prefix)
-        ports = GenerationPorts(self.ledger, Gemini(standin.api_key, MODEL, standin.url))
-        services = JobServices(self.clock, self.storage, {GEMINI: self.breaker}, generation=ports)
+        ports = GenerationContext(self.ledger, Gemini(standin.api_key, MODEL, standin.url))
+        services = JobContext(self.clock, self.storage, {GEMINI: self.breaker}, generation=ports)
         self.engine = MemoryEngine(CATALOG, services, JobExecution(database), self.clock)
 
     def grant(self, amount: int = 1) -> None:

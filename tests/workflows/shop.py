@@ -23,7 +23,7 @@ from tests.store.desk import Desk
 from tests.support.memory_engine import MemoryEngine
 from tests.support.post import Post
 from workflows.catalog import CATALOG
-from workflows.services import JobServices, PaymentPorts, RefundProvider, ReportPorts
+from workflows.services import JobContext, PaymentContext, RefundProvider, ReportContext
 
 ORDER: dict[str, Any] = {
     "email": "ada@example.edu",
@@ -92,13 +92,13 @@ class Shop:
         return MemoryEngine(CATALOG, self.services, JobExecution(database), clock)
 
     @property
-    def services(self) -> JobServices:
+    def services(self) -> JobContext:
         database, clock = self.desk.database, self.desk.clock
-        return JobServices(
+        return JobContext(
             clock,
             self.storage,
             self.breakers,
-            ReportPorts(
+            ReportContext(
                 Histories(database),
                 DailyRollups(database),
                 self.desk.pauses,
@@ -108,7 +108,7 @@ class Shop:
                 self.mailer or self.post,
                 self.printer_breaker,
             ),
-            PaymentPorts(
+            PaymentContext(
                 self.payments, self.refunds, (self.provider or self.bank) if self.may_refund else None
             ),
         )

@@ -26,15 +26,15 @@ from store.restore import restore
 from tests.support.clock import FakeClock
 from tests.support.house import sqlite_url
 from tests.support.stack import wait_until
-from workflows.catalog import Kind, OnFailure, catalog_of
-from workflows.engine import Durable, Engine
+from workflows.catalog import JobKind, OnFailure, catalog_of
+from workflows.engine import DurableWorkflow, Engine
 from workflows.engine_database import engine_for
 from workflows.execution import Execution
 from workflows.job import Job, JobFailure
 from workflows.persistence import InterruptedJobError
 from workflows.recovery import take_back
-from workflows.retention import forget_old
-from workflows.services import JobServices
+from workflows.retention import purge_expired
+from workflows.services import JobContext
 
 Workflow = Callable[[Job], JsonObject]
 
@@ -59,13 +59,13 @@ class Works:
         on_failure: OnFailure | None = None,
     ) -> Iterator[Engine]:
         stopped = Event()
-        kind = Kind("task", Profile.REALTIME, read, lambda job, _: workflow(job), on_failure)
+        kind = JobKind("task", Profile.REALTIME, read, lambda job, _: workflow(job), on_failure)
         execution = Execution(
             executor=executor,
             catalog=catalog_of(kind),
-            services=JobServices(clock or self.clock, self.storage),
+            services=JobContext(clock or self.clock, self.storage),
             runs=JobExecution(self.database),
-            keep=Durable(),
+            keep=DurableWorkflow(),
             pause=stopped.wait,
             announce=lambda _: None,
         )
@@ -222,8 +222,8 @@ def test_old_jobs_are_forgotten_everywhere(works: Works) -> None:
         works.await_end(young)
         wait_until(lambda: engine.executors() == set(), "an engine that is done")
         times = {"now": works.clock.now(), "lifetime": timedelta(days=7)}
-        assert forget_old(works.jobs, works.storage, engine, **times) == 1  # type: ignore[arg-type]
-        assert forget_old(works.jobs, works.storage, engine, **times) == 0  # type: ignore[arg-type]
+        assert purge_expired(works.jobs, works.storage, engine, **times) == 1  # type: ignore[arg-type]
+        assert purge_expired(works.jobs, works.storage, engine, **times) == 0  # type: ignore[arg-type]
     assert works.jobs.get(old.id) is None
     assert works.look(young).state is JobState.SUCCEEDED
     assert works.storage.get(f"jobs/{young.id}/a") == b"a"

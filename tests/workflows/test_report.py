@@ -22,7 +22,7 @@ from domain.job import JobState, NewJob, Profile
 from domain.notice import Attachment, OutboundMessage
 from domain.payment import Refund, RefundState
 from mail.resend_api import Resend
-from reports.pdf import LocalPrinter
+from reports.pdf import LocalPdfRenderer
 from storage.folder import Folder
 from tests.standins.resend import ResendStandIn
 from tests.workflows.opening import a_shop
@@ -78,7 +78,7 @@ def shop(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Iterator[Sho
 
 
 def test_an_order_is_delivered_as_a_pdf_by_mail(shop: Shop) -> None:
-    shop.printer = LocalPrinter()
+    shop.printer = LocalPdfRenderer()
     job = shop.carry_out(shop.order())
 
     (letter,) = shop.post.sent

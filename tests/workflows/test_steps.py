@@ -20,11 +20,11 @@ from store.jobs import Jobs
 from tests.support.clock import FakeClock
 from tests.support.house import sqlite_url
 from tests.support.memory_engine import MemoryEngine
-from workflows.attempt import guarded
-from workflows.catalog import Kind, catalog_of
+from workflows.attempt import call_with_breaker
+from workflows.catalog import JobKind, catalog_of
 from workflows.job import CancelledError, Job, JobFailure, StepFailedError
 from workflows.persistence import InterruptedJobError
-from workflows.services import JobServices
+from workflows.services import JobContext
 from workflows.steps import CRASH_BUDGET
 
 Workflow = Callable[[Job], Any]
@@ -37,14 +37,14 @@ class Bench:
         self.clock, self.jobs, self.breaker = clock, Jobs(database), breaker
         self.workflow: Workflow = lambda _: {}
         self.make_good: Callable[[Job, JobFailure], object] = lambda *_: None
-        kind = Kind(
+        kind = JobKind(
             "task",
             Profile.REALTIME,
             read=lambda given: given,
             run=lambda job, _: self.workflow(job),
             on_failure=self._make_good,
         )
-        services = JobServices(clock, Folder(folder), {breaker.name: breaker})
+        services = JobContext(clock, Folder(folder), {breaker.name: breaker})
         self.runs = JobExecution(database)
         self.engine = MemoryEngine(catalog_of(kind), services, self.runs, clock)
         self.job, _ = self.jobs.add(NewJob("task", Profile.REALTIME, {}), clock.now())
@@ -58,7 +58,7 @@ class Bench:
 
     def guarding(self, work: Callable[[], Any]) -> Callable[[], Any]:
         """The work, as a call of the upstream that the breaker guards."""
-        return lambda: guarded(self.breaker, work)
+        return lambda: call_with_breaker(self.breaker, work)
 
     def _make_good(self, job: Job, _: Any, failure: JobFailure) -> None:
         self.make_good(job, failure)
