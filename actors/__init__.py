@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.alert import ping, tell
+from actors.alert import ping, send_alerts
 from actors.check import check
 from actors.deliver import deliver
 from actors.dispatch import dispatch
-from actors.jobs import START, cancel_job, tell_caller
+from actors.jobs import START, cancel_job, send_callbacks
 from actors.registry import ActorSpec
 
-WORKER_ACTORS: tuple[ActorSpec[Any], ...] = (dispatch, check, deliver, tell, ping)
-ACTORS = (*WORKER_ACTORS, *START.values(), cancel_job, tell_caller)
+WORKER_ACTORS: tuple[ActorSpec[Any], ...] = (dispatch, check, deliver, send_alerts, ping)
+ACTORS = (*WORKER_ACTORS, *START.values(), cancel_job, send_callbacks)
 
 
 def queues_of(*actors: ActorSpec[Any]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 @actor(name="operator.tell", queue="deliver")
-def tell(services: Services) -> None:
+def send_alerts(services: Services) -> None:
     """Tell what is untold, until nothing is or what is left must wait."""
     lease = timedelta(seconds=services.operator.longest_tell_seconds) + _WRITES
     while bulletin := services.store.alerts.claim(services.clock.now(), lease=lease):
@@ -40,7 +40,7 @@ def ping(services: Services, run_id: str) -> None:
         _log.warning("not pinged", extra={"run": run_id, "error": f"{type(error).__name__}: {error}"})
 
 
-def announce_finish(services: Services, run_id: str) -> None:
+def report_run_finished(services: Services, run_id: str) -> None:
     """Have the end of a run told, if anybody wants to hear of it; it never disturbs the caller."""
     if services.operator.ping is None:
         return

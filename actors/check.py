@@ -11,11 +11,11 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from actors.alert import announce_finish
+from actors.alert import report_run_finished
 from actors.deliver import deliver
 from actors.registry import actor
 from actors.services import Services
-from actors.surrender import let_go
+from actors.surrender import release_claims
 from domain.errors import RateLimitedError, RollcallError, UnreachableError
 from domain.observation import CheckFailure, Outcome
 from domain.retry import ACCOUNT_RECHECK, Subject, named_wait, subject_of, verdict_on
@@ -39,7 +39,7 @@ def _give_up(services: Services, reason: str, batch_id: int) -> str:
     batch = services.store.runs.give_up(batch_id, reason, services.clock.now())
     if batch is None:
         return "nothing: it was settled already"
-    let_go(services, [batch])
+    release_claims(services, [batch])
     return f"{len(batch.pending)} sections of run {batch.run_id}"
 
 
@@ -102,7 +102,7 @@ def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome], pause
     _tell(services, batch, outcomes, settled)
     _release(services, batch, [key for key in settled.keys if key not in told])
     if settled.run_finished:
-        announce_finish(services, batch.run_id)
+        report_run_finished(services, batch.run_id)
     if settled.notifications:
         services.publish(deliver.message())
 

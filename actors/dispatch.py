@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
-from actors.alert import announce_finish
+from actors.alert import report_run_finished
 from actors.check import check
 from actors.registry import actor
 from actors.services import Services
@@ -53,7 +53,7 @@ def _dispatch(services: Services, run: Run) -> None:
         _wait_or_skip(services, run, held)
         return
     if not batch_ids:
-        announce_finish(services, run.id)
+        report_run_finished(services, run.id)
     for batch_id in batch_ids:
         services.publish(check.message(batch_id))
 

@@ -59,7 +59,7 @@ def cancel_job(services: Services, job_id: str) -> None:
 
 # A queue, and in the role a thread, of its own: who answers slowly holds up no job.
 @actor(name="jobs.tell", queue="callbacks")
-def tell_caller(services: Services) -> None:
+def send_callbacks(services: Services) -> None:
     """Tell callers of the ends that are due, until there are none."""
     while call := services.store.job_calls.claim(services.clock.now(), lease=LEASE):
         _call(services, call)

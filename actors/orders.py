@@ -19,7 +19,7 @@ _PRODUCT = "section_history"
 _log = logging.getLogger(__name__)
 
 
-def take(services: Services, event: PaymentEvent, default_source: str) -> bool:
+def handle_payment_event(services: Services, event: PaymentEvent, default_source: str) -> bool:
     """Record the event with the job that it causes, in one transaction; False when it is known already.
 
     That the broker cannot be reached is no reason to refuse the event: its job is written, and the reconciler

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from actors.check import check
 from actors.deliver import MAIL, deliver
 from actors.dispatch import dispatch
-from actors.jobs import START, cancel_job, tell_caller
+from actors.jobs import START, cancel_job, send_callbacks
 from actors.resumption import resume_ended_waits
 from actors.services import Services
-from actors.surrender import let_go
+from actors.surrender import release_claims
 
 GRACE = timedelta(seconds=5)  # between a commit and the message that follows it
 LOST_AFTER = timedelta(minutes=10)  # where nobody can say whether a message still waits
@@ -29,7 +29,7 @@ def reconcile(services: Services, depths: Mapping[str, int | None]) -> None:
     queue proves that what is still pending in the database has no message any more.
     """
     now = services.clock.now()
-    let_go(services, services.store.runs.expire(now, services.run_lifetime))
+    release_claims(services, services.store.runs.expire(now, services.run_lifetime))
     resume_ended_waits(services, now)
     _publish_batches(services, now, _lost_before(now, depths.get(check.queue)))
     for run_id in services.store.runs.queued(_lost_before(now, depths.get(dispatch.queue))):
@@ -63,5 +63,5 @@ def _publish_jobs(services: Services, now: datetime, depths: Mapping[str, int | 
     if depths.get(cancel_job.queue) in {0, None}:
         for job_id in jobs.cancelled_in_queue(now - GRACE):
             services.publish(cancel_job.message(job_id))
-    if depths.get(tell_caller.queue) in {0, None} and services.store.job_calls.is_due(now):
-        services.publish(tell_caller.message())
+    if depths.get(send_callbacks.queue) in {0, None} and services.store.job_calls.is_due(now):
+        services.publish(send_callbacks.message())

@@ -95,7 +95,7 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
+class OperatorChannels:
     """How a person is reached.
 
     Shape: `channels` has one entry a way, by the name that the store's bulletins bear; each tells one,
@@ -119,7 +119,7 @@ class JobEngine(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class JobPorts:
+class JobRuntime:
     """What jobs need besides the store.
 
     Shape: `engine` and `post` are None where no jobs are carried out; `post` tells an address (url, job's id,
@@ -153,9 +153,9 @@ class Services:
     claims: Claims
     publish: Callable[[Message[Any]], None]
     run_lifetime: timedelta
-    operator: Operator = Operator()
+    operator: OperatorChannels = OperatorChannels()
     tally: Recorder = field(default_factory=Recorder)
-    jobs: JobPorts = field(default_factory=JobPorts)
+    jobs: JobRuntime = field(default_factory=JobRuntime)
     describe: Callable[[BaseException], str] = describe
     wait: Callable[[float], object] = time.sleep
     prices: Prices | None = None

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from starlette.responses import JSONResponse, Response
 
-from actors.orders import take
+from actors.orders import handle_payment_event
 from domain.errors import UnauthorisedError
 from domain.payment import PaymentEvent
 from ingress import bodies
@@ -44,7 +44,7 @@ def receive(call: Call[bytes]) -> Response:
     """Record a signed event once, with the job that it causes; a repetition changes nothing."""
     event = _event(call)
     surfaces = call.surfaces
-    return JSONResponse({"recorded": take(surfaces.services, event, surfaces.default_source)})
+    return JSONResponse({"recorded": handle_payment_event(surfaces.services, event, surfaces.default_source)})
 
 
 def _event(call: Call[bytes]) -> PaymentEvent:

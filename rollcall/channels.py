@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from actors.deliver import MAIL
-from actors.services import Operator
+from actors.services import OperatorChannels
 from domain.alert import AlertNotification, RunbookLink
 from domain.ports import Mailer
 from ingress.console.signposts import signpost
@@ -16,7 +16,7 @@ from rollcall.settings import Settings
 _WEBHOOK_SECONDS = 10.0
 
 
-def operator_of(settings: Settings, mailer: Mailer) -> Operator:
+def operator_of(settings: Settings, mailer: Mailer) -> OperatorChannels:
     """Who is to be told what needs a person, and of finished runs."""
     about = partial(signpost, settings.base_url)
     channels: dict[str, Callable[[AlertNotification], None]] = {}
@@ -26,7 +26,7 @@ def operator_of(settings: Settings, mailer: Mailer) -> Operator:
     if settings.operator_webhook_url is not None:
         channels["webhook"] = _webhook(settings.operator_webhook_url, about)
     ping = None if settings.heartbeat_url is None else _ping(settings.heartbeat_url)
-    return Operator(channels, ping, max(_WEBHOOK_SECONDS, mailer.longest_send_seconds))
+    return OperatorChannels(channels, ping, max(_WEBHOOK_SECONDS, mailer.longest_send_seconds))
 
 
 def _webhook(url: str, about: Callable[[str], RunbookLink]) -> Callable[[AlertNotification], None]:

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from actors.jobs import START, cancel_job, tell_caller
+from actors.jobs import START, cancel_job, send_callbacks
 from actors.registry import install
-from actors.services import JobEngine, JobPorts
+from actors.services import JobEngine, JobRuntime
 from domain.job import Profile
 from observability.job_webhook import JobWebhook
 from rollcall import brokers
@@ -29,7 +29,7 @@ def messages(
     services = replace(system.services, jobs=_ports(system, engine, catalog))
     calls = brokers.build(system.settings, system.redis)
     install(system.broker, services, [*START.values(), cancel_job])
-    install(calls, services, [tell_caller])
+    install(calls, services, [send_callbacks])
     queues = {cancel_job.queue, *(START[profile].queue for profile in profiles)}
     workers = [
         Worker(system.broker, queues=queues, worker_threads=2, worker_timeout=_POLL_MS),
@@ -45,11 +45,11 @@ def messages(
         calls.close()
 
 
-def _ports(system: System, engine: JobEngine, catalog: JobKinds) -> JobPorts:
+def _ports(system: System, engine: JobEngine, catalog: JobKinds) -> JobRuntime:
     settings = system.settings
     webhook = JobWebhook(
         known(settings.job_webhook_secret),
         system.services.clock,
         allows_private=settings.webhook_allow_private == "1",
     )
-    return JobPorts(catalog, engine, webhook.post)
+    return JobRuntime(catalog, engine, webhook.post)

@@ -13,7 +13,7 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
-from actors.jobs import START, tell_caller
+from actors.jobs import START, send_callbacks
 from domain.errors import ConfigurationError
 from domain.job import JobRecord, Profile
 from resilience.lease import Lease
@@ -102,7 +102,7 @@ def _announce(system: System, job: JobRecord) -> None:
     """Have the next of the kind started, and the caller told; the reconciler makes good what is lost."""
     messages = [START[job.profile].message(job.id)]
     if job.webhook_url is not None:
-        messages.append(tell_caller.message())
+        messages.append(send_callbacks.message())
     for message in messages:
         quietly(partial(system.services.publish, message), "cannot publish what follows a job")
 

@@ -10,7 +10,7 @@ from threading import Event, Thread
 
 from sqlalchemy.exc import DBAPIError
 
-from actors.alert import tell
+from actors.alert import send_alerts
 from domain.alert import AlertMessage, AlertState
 from domain.check import Finding, alerts
 from domain.errors import UnreachableError
@@ -25,7 +25,7 @@ _STOP_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
-def look(room: ControlRoom) -> None:
+def evaluate_alerts(room: ControlRoom) -> None:
     """Evaluate the checks, record what changed, and have the operator notified of it."""
     store, found = room.services.store.alerts, findings(status.read(room))
     store.observe(alerts(found) | _vanished(room, found), room.services.clock.now())
@@ -34,13 +34,13 @@ def look(room: ControlRoom) -> None:
 
 
 def look_for_the_scheduler(room: ControlRoom) -> None:
-    """As `look`, while no scheduler is alive to do it; its own death is what it cannot report.
+    """As `evaluate_alerts`, while no scheduler is alive to do it; its own death is what it cannot report.
 
     Several processes may do so at the same time: an alert is raised once, whichever of them sees it first.
     """
     try:
         if not room.heartbeats.alive("scheduler"):
-            look(room)
+            evaluate_alerts(room)
     except (UnreachableError, DBAPIError) as error:
         _log.warning("cannot look for the scheduler", extra={"error": str(error)})
 
@@ -75,8 +75,8 @@ def _notify(room: ControlRoom) -> None:
     """Leave it to a worker; where none is known to live, or none can be reached, do it here."""
     try:
         if room.heartbeats.alive("worker"):
-            room.services.publish(tell.message())
+            room.services.publish(send_alerts.message())
             return
     except UnreachableError as error:
         _log.warning("no worker can be reached", extra={"error": str(error)})
-    tell(room.services)
+    send_alerts(room.services)

@@ -25,7 +25,7 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
         schedule.every(TICK, lambda: quietly(lambda: _tick(system), "cannot reconcile"), name="reconcile")
         schedule.every(clock.PERIOD, lambda: clock.bound_stored_times(system.services), name="bounds")
         room = control_room(system)
-        schedule.every(lookout.PERIOD, lambda: lookout.look(room), name="look")
+        schedule.every(lookout.PERIOD, lambda: lookout.evaluate_alerts(room), name="look")
         schedule.condense_history(CrontabTrigger(system.settings.report_aggregate_cron))
         if system.settings.scheduler == "on":
             schedule.check_on_time()

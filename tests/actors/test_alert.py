@@ -14,8 +14,8 @@ import pytest
 import redis
 from dramatiq import Message
 
-from actors.alert import ping, tell
-from actors.services import Operator
+from actors.alert import ping, send_alerts
+from actors.services import OperatorChannels
 from domain.alert import AlertMessage, AlertNotification
 from domain.errors import RejectedError, UnauthorisedError, UnreachableError, UpstreamTimeoutError
 from domain.notice import NotificationState
@@ -52,7 +52,7 @@ class Watched:
         self.tell()
 
     def tell(self) -> None:
-        self.house.services.publish(tell.message())
+        self.house.services.publish(send_alerts.message())
         self.house.work()
 
     @property
@@ -75,13 +75,15 @@ def found(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Found:
         waits: list[float] = []
         with receiver() as hook, receiver() as switch:
 
-            def operator(mailer: Mailer) -> Operator:
+            def operator(mailer: Mailer) -> OperatorChannels:
                 mail = OperatorMail(
                     mailer, "Rollcall <rollcall@example.edu>", "operator@example.edu", SIGNPOST
                 )
                 channels: dict[str, Any] = {"mail": mail.tell} if email else {}
                 channels |= {"webhook": Webhook(f"{hook.url}/hook", SIGNPOST).tell} if webhook else {}
-                return Operator(channels, DeadMansSwitch(f"{switch.url}/uuid", wait=waits.append).ping)
+                return OperatorChannels(
+                    channels, DeadMansSwitch(f"{switch.url}/uuid", wait=waits.append).ping
+                )
 
             with house(sqlite_url(tmp_path), redis_client, prefix, operator=operator) as built:
                 yield Watched(built, hook, switch, waits)
@@ -285,13 +287,13 @@ def test_many_bulletins_over_a_slow_channel_are_told_once_each(watched: Watched)
         told.append(bulletin.alert.name)
         watched.house.clock.advance(10)
         if len(told) % 4 == 0:
-            tell(replace(services, operator=Operator({"mail": quick, "webhook": quick})))
+            send_alerts(replace(services, operator=OperatorChannels({"mail": quick, "webhook": quick})))
 
     def quick(bulletin: AlertNotification) -> None:
         told.append(bulletin.alert.name)
 
     symptoms = {f"sources/{i}": SILENT for i in range(20)}
     services.store.alerts.observe(symptoms, watched.house.clock.now())
-    slow_operator = Operator({"mail": slow, "webhook": slow}, longest_tell_seconds=10)
-    tell(replace(services, operator=slow_operator))
+    slow_operator = OperatorChannels({"mail": slow, "webhook": slow}, longest_tell_seconds=10)
+    send_alerts(replace(services, operator=slow_operator))
     assert sorted(told) == sorted([*symptoms, *symptoms])

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from actors.services import JobPorts
+from actors.services import JobRuntime
 from tests.ingress.site import API, CRON, Site, Stage, fields_of
 from tests.ingress.site import site as site_of
 from tests.ingress.test_openapi import _require_described as require_described
@@ -96,7 +96,7 @@ def test_nobody_is_let_in_without_the_token_of_the_api(site: Site) -> None:
 def test_bad_input_of_a_generation_is_refused_by_its_field(
     stage: Stage, a_house: House, given: dict[str, Any], field: str
 ) -> None:
-    services = replace(a_house.services, jobs=JobPorts())
+    services = replace(a_house.services, jobs=JobRuntime())
     with site_of(stage, a_house, services=services) as found:
         wish = {"account": "ada", "prompt": "an owl"} | given
         answer = found.client.post("/jobs", json={"kind": "generation", "input": wish}, headers=API)

@@ -33,7 +33,7 @@ from rollcall.cli import rollcall
 from rollcall.control import control_room
 from rollcall.exposition import readings
 from rollcall.health import Health
-from rollcall.lookout import look
+from rollcall.lookout import evaluate_alerts
 from rollcall.settings import parse
 from rollcall.wiring import HEARTBEAT_TTL_SECONDS, System, build
 from store import migrate
@@ -80,9 +80,9 @@ class Place:
 
     def raised(self) -> dict[str, str]:
         """The alerts that are raised once what fails has lasted long enough."""
-        look(self.room)
+        evaluate_alerts(self.room)
         self.clock.advance(LONGEST_PENDING.total_seconds())
-        look(self.room)
+        evaluate_alerts(self.room)
         found = self.system.services.store.alerts.all()
         return {alert.name: alert.subject for alert in found if alert.state is AlertState.RAISED}
 

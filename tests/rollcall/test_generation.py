@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from actors.services import JobPorts
+from actors.services import JobRuntime
 from actors.submission import cancel, submit
 from domain.credit import Balance
 from domain.job import JobRecord, JobState
@@ -36,7 +36,7 @@ def gemini() -> Iterator[GeminiStandIn]:
 def crew_of(folder: Path, redis_url: str, gemini: GeminiStandIn, **settings: str) -> Iterator[JobsCrew]:
     settings |= {"GEMINI_API_KEY": gemini.api_key, "GEMINI_API_URL": gemini.url}
     with jobs_crew(folder, redis_url, **settings) as found:
-        found.services = replace(found.services, jobs=JobPorts())
+        found.services = replace(found.services, jobs=JobRuntime())
         yield found
 
 

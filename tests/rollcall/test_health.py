@@ -9,7 +9,7 @@ import pytest
 from dramatiq.brokers.stub import StubBroker
 
 from actors import QUEUES
-from actors.alert import tell
+from actors.alert import send_alerts
 from resilience.queues import QueueStats
 from rollcall import environment
 from rollcall.control import queue_reader
@@ -54,7 +54,7 @@ def test_all_queues_are_read_in_one_round_trip_and_a_second_where_messages_wait(
     system = home_on()
     queues = queue_reader(system)
     assert trips(system, queues) == 1
-    system.services.publish(tell.message())
+    system.services.publish(send_alerts.message())
     assert trips(system, queues) == 2
     assert (queues()["deliver"].depth, queues()["check"].depth) == (1, 0)
     assert queues()["deliver"].oldest_age_seconds is not None

@@ -12,7 +12,7 @@ import pytest
 import redis
 from dramatiq.brokers.redis import RedisBroker
 
-from actors.services import Operator
+from actors.services import OperatorChannels
 from actors.triggers import trigger_run
 from domain.alert import AlertMessage, AlertState
 from domain.errors import UnauthorisedError, UnreachableError
@@ -28,7 +28,7 @@ from resilience.ledger import MetricsStore
 from resilience.queues import QueueStats
 from resilience.slots import ThreadTasks
 from rollcall.health import Health
-from rollcall.lookout import look, look_for_the_scheduler
+from rollcall.lookout import evaluate_alerts, look_for_the_scheduler
 from rollcall.pulse import Pulse
 from rollcall.settings import parse
 from rollcall.wiring import System
@@ -78,7 +78,7 @@ class Lookout:
             self.system.heartbeats.beat("scheduler", "elsewhere", {})
         if self.has_jobs_process:
             self.system.heartbeats.beat("jobs", "there", {})
-        look(self.room)
+        evaluate_alerts(self.room)
         self.house.work()
 
     def _queues(self) -> Mapping[str, QueueStats]:
@@ -92,9 +92,9 @@ Made = Callable[..., Any]
 
 @pytest.fixture
 def make(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Made:
-    def operator(mailer: Mailer) -> Operator:
+    def operator(mailer: Mailer) -> OperatorChannels:
         about = partial(signpost, "https://example.edu")
-        return Operator({"mail": OperatorMail(mailer, SENDER, OPERATOR, about).tell})
+        return OperatorChannels({"mail": OperatorMail(mailer, SENDER, OPERATOR, about).tell})
 
     @contextmanager
     def made(**settings: str) -> Iterator[Lookout]:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from actors import QUEUES
 from actors.reconcile import reconcile
-from actors.services import JobPorts
+from actors.services import JobRuntime
 from domain.job import Profile
 from domain.run import RunState
 from domain.section import Stagger
@@ -114,7 +114,7 @@ def test_it_looks_at_each_full_minute_the_finest_time_of_a_timetable() -> None:
 
 
 def test_the_history_is_condensed_once_a_day_however_often_a_scheduler_asks(rollcall: House) -> None:
-    services = replace(rollcall.services, jobs=JobPorts(CATALOG))
+    services = replace(rollcall.services, jobs=JobRuntime(CATALOG))
     for _ in range(2):
         condense_history(services)
     (job,) = services.store.jobs.page(None, 10)[0]

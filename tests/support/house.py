@@ -17,7 +17,7 @@ from dramatiq import Message
 from actors import ACTORS, QUEUES
 from actors.deliver import MAIL
 from actors.reconcile import reconcile
-from actors.services import JobPorts, Operator, Services
+from actors.services import JobRuntime, OperatorChannels, Services
 from actors.triggers import trigger_run
 from domain.notice import NotificationState
 from domain.ports import Mailer
@@ -130,7 +130,7 @@ def house(  # noqa: PLR0913 - each is one way in which houses differ
     cooldown_seconds: float = 0,
     daily_cap: int = 0,
     policy: BreakerPolicy | None = None,
-    operator: Callable[[Mailer], Operator] = lambda _: Operator(),
+    operator: Callable[[Mailer], OperatorChannels] = lambda _: OperatorChannels(),
 ) -> Iterator[House]:
     """A house over a migrated database and the given Redis; every key begins with `prefix`."""
     clock = FakeClock()
@@ -163,7 +163,7 @@ def house(  # noqa: PLR0913 - each is one way in which houses differ
         publish=mailbox.append,
         run_lifetime=timedelta(seconds=1500),
         operator=told,
-        jobs=JobPorts(JOBS, engine, callers.post),
+        jobs=JobRuntime(JOBS, engine, callers.post),
         wait=clock.advance,
     )
     room = ControlRoom(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from actors.services import JobPorts, Services
+from actors.services import JobRuntime, Services
 from actors.submission import submit
 from domain.job import JobRecord
 from rollcall import environment, wiring
@@ -85,7 +85,7 @@ def jobs_crew(folder: Path, redis_url: str, **settings: str) -> Iterator[JobsCre
     found = environment.prepare_home(parse(given | {"ROLLCALL_HOME": str(folder / "home")}))
     system = wiring.build(found)
     migrate.upgrade(system.database)
-    services = replace(system.services, jobs=JobPorts(CATALOG))
+    services = replace(system.services, jobs=JobRuntime(CATALOG))
     crew = JobsCrew(folder, given | {"DATABASE_URL": wiring.database_url(found)}, system, services)
     try:
         yield crew
