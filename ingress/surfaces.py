@@ -11,7 +11,7 @@ from domain.ports import Storage
 from mail.links import UnsubscribeLinks
 from mail.webhooks import ResendEvents
 from observability.health import HealthReport
-from operations.room import ControlRoom
+from operations.room import AdminContext
 from payments.events import StripeEvents
 from resilience.attempts import LoginLimiter
 from resilience.tickets import OneTimeTokens
@@ -34,7 +34,7 @@ class Surfaces:
 
     services: Services
     storage: Storage
-    room: ControlRoom
+    room: AdminContext
     links: UnsubscribeLinks
     events: ResendEvents | None
     payment_events: StripeEvents | None

@@ -17,10 +17,10 @@ from domain.section import SectionKey, Stagger
 from operations.record import record
 from resilience.permit import CircuitBreakerError
 
-Told = Observation | Missing
+SectionCheckResult = Observation | Missing
 
 
-def look(services: Services, key: SectionKey, by: str) -> Told:
+def preview_check(services: Services, key: SectionKey, by: str) -> SectionCheckResult:
     """What the catalog says of `key`; nothing is stored, and nobody is notified.
 
     Raises: InvalidInputError naming each bad field; CircuitBreakerError while the breaker lets nothing out;
@@ -32,12 +32,12 @@ def look(services: Services, key: SectionKey, by: str) -> Told:
     return told
 
 
-def check(services: Services, key: SectionKey, by: str, *, origin: str) -> Told:
-    """As `look`, and stored as a run would: a change is news to whoever waits for it.
+def check(services: Services, key: SectionKey, by: str, *, origin: str) -> SectionCheckResult:
+    """As `preview_check`, and stored as a run would: a change is news to whoever waits for it.
 
     That the catalog has no such section is not stored: a person who asks again and again retires nothing.
     Shape: `origin` is where it was asked for; the run's `trigger` is that, and ends in `ONE_SECTION`.
-    Raises: as `look`; InvalidInputError also for a section that nobody ever watched; LeaseHeldError while a
+    Raises: as `preview_check`; InvalidInputError also for a section that nobody ever watched; LeaseHeldError while a
     run begins.
     """
     problems = _problems(services, key)
@@ -52,7 +52,7 @@ def check(services: Services, key: SectionKey, by: str, *, origin: str) -> Told:
     return told
 
 
-def words(told: Told) -> str:
+def words(told: SectionCheckResult) -> str:
     """What was seen, in one line for people."""
     if isinstance(told, Missing):
         return "the catalog has no such section"
@@ -73,8 +73,8 @@ def _require(problems: dict[str, str]) -> None:
         raise InvalidInputError(problems)
 
 
-def ask(services: Services, key: SectionKey) -> Told:
-    """What the catalog says of `key`, which must be valid; nothing is recorded. Raises: as `look`."""
+def ask(services: Services, key: SectionKey) -> SectionCheckResult:
+    """What the catalog says of `key`, which must be valid; nothing is recorded. Raises: as `preview_check`."""
     breaker, verdict = services.breakers[key.source], None
     permit = breaker.permit(1)
     if permit.granted == 0:

@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from operations.record import entry
-from operations.room import ControlRoom
+from operations.room import AdminContext
 from resilience.selection import CauseGroup, DeadLetterFilter, grouped
 
 _SUBJECT = "dead letters"
 
 
-def groups(room: ControlRoom, wanted: DeadLetterFilter, limit: int) -> list[CauseGroup]:
+def groups(room: AdminContext, wanted: DeadLetterFilter, limit: int) -> list[CauseGroup]:
     """What `wanted` means by its cause: the most frequent first, the last `limit` of each."""
     return grouped(room.letters().find(wanted), limit)
 
 
-def count(room: ControlRoom, wanted: DeadLetterFilter) -> int:
+def count(room: AdminContext, wanted: DeadLetterFilter) -> int:
     """How many `wanted` means."""
     return room.letters().count(wanted)
 
 
 def retry(
-    room: ControlRoom,
+    room: AdminContext,
     wanted: DeadLetterFilter,
     by: str,
     *,
@@ -36,7 +36,7 @@ def retry(
 
 
 def purge(
-    room: ControlRoom,
+    room: AdminContext,
     wanted: DeadLetterFilter,
     by: str,
     *,
@@ -49,7 +49,7 @@ def purge(
 
 
 def _recorded(
-    room: ControlRoom, action: str, wanted: DeadLetterFilter, by: str, chunks: Iterator[int]
+    room: AdminContext, action: str, wanted: DeadLetterFilter, by: str, chunks: Iterator[int]
 ) -> int:
     """Carry out `chunks`; also what was done before it was broken off is recorded."""
     done = 0

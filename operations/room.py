@@ -14,7 +14,7 @@ from resilience.queues import QueueStats
 
 
 @dataclass(frozen=True, slots=True)
-class ControlRoom:
+class AdminContext:
     """Everything that an operator sees and touches.
 
     Shape: `queues` reads every queue, and raises when the broker does not answer; `dead_letters` is None

@@ -16,7 +16,7 @@ from observability.checks.host import DATABASE, read_disk
 from observability.checks.snapshot import DatabaseErrors, RunStatus, SystemSnapshot
 from observability.checks.unavailable import Server, read_or_unavailable, required
 from operations import breakers, expectations
-from operations.room import ControlRoom
+from operations.room import AdminContext
 from resilience.heartbeat import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT, Heartbeat
 from store.pauses import Pause
 
@@ -29,7 +29,7 @@ _LATEST = 20
 Processes = Mapping[str, Sequence[Heartbeat]]
 
 
-def read(room: ControlRoom) -> SystemSnapshot:
+def read(room: AdminContext) -> SystemSnapshot:
     """Read everything once."""
     services = room.services
     store, now = services.store, services.clock.now()
@@ -74,7 +74,7 @@ def payment_troubles(store: Store, now: datetime) -> PaymentTroubles:
     )
 
 
-def _ask(room: ControlRoom, name: str) -> str:
+def _ask(room: AdminContext, name: str) -> str:
     room.probes[name]()
     return "ok"
 
@@ -103,7 +103,7 @@ def _last_tick_at(processes: Processes) -> datetime | None:
     return datetime.fromtimestamp(max(ticks), UTC) if ticks else None
 
 
-def _runs(room: ControlRoom, now: datetime) -> RunStatus:
+def _runs(room: AdminContext, now: datetime) -> RunStatus:
     services = room.services
     latest, _ = services.store.runs.page(None, _LATEST)
     return RunStatus(

@@ -14,7 +14,7 @@ from domain.errors import InvalidInputError
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
 from operations.record import entry
-from operations.room import ControlRoom
+from operations.room import AdminContext
 from store.enrolment import WatchRequest
 from store.watches import StoredWatch, WatchFilter
 
@@ -85,7 +85,7 @@ def end_all(services: Services, wanted: WatchFilter, by: str) -> int:
     return services.store.watches.end_all(wanted, _ENDED, services.clock.now(), told)
 
 
-def living(
+def active(
     services: Services, *, email: str | None = None, section: str | None = None
 ) -> Iterator[StoredWatch]:
     """The living watches in the order they were made, page by page."""
@@ -131,7 +131,7 @@ def status(stored: StoredWatch, now: datetime) -> str:
     return "paused" if stored.is_paused(now) else "active"
 
 
-def next_check_at(room: ControlRoom, key: SectionKey) -> datetime | None:
+def next_check_at(room: AdminContext, key: SectionKey) -> datetime | None:
     """When the half of the sections to which `key` belongs is next due; None where nobody times that."""
     if not room.is_scheduled:
         return None
@@ -145,7 +145,7 @@ def next_check_at(room: ControlRoom, key: SectionKey) -> datetime | None:
 def export(services: Services) -> Iterator[str]:
     """The living watches as a sheet that the import takes, line by line, the header first."""
     yield _line(COLUMNS)
-    for stored in living(services):
+    for stored in active(services):
         watch = stored.watch
         key = watch.key
         cells = [watch.email, key.source, key.term, key.number, "|".join(watch.kinds), str(watch.min_seats)]

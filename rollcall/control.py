@@ -7,7 +7,7 @@ from functools import partial
 
 from actors import QUEUES
 from domain.errors import PermanentError
-from operations.room import ControlRoom
+from operations.room import AdminContext
 from resilience.queues import QueueReader, QueueStats
 from resilience.scripts import check_writable
 from rollcall import brokers
@@ -15,10 +15,10 @@ from rollcall.wiring import System
 from store import migrate
 
 
-def control_room(system: System) -> ControlRoom:
+def control_room(system: System) -> AdminContext:
     """What an operator sees and operates."""
     queues = queue_reader(system)
-    return ControlRoom(
+    return AdminContext(
         services=system.services,
         heartbeats=system.heartbeats,
         queues=queues,

@@ -20,7 +20,7 @@ from observability.checks.host import read_disk
 from observability.metrics import SnapshotCollector, counter_family, gauge, histogram_family
 from observability.outcomes import CHECK_OUTCOMES, MAIL_OUTCOMES
 from operations import breakers, expectations, status
-from operations.room import ControlRoom
+from operations.room import AdminContext
 from operations.status import ROLES
 from rollcall import backups, brokers
 from rollcall.control import control_room
@@ -48,7 +48,7 @@ def _build() -> Iterator[Metric]:
     yield gauge("rollcall_build_info", "The running version", [({"version": version("rollcall")}, 1)])
 
 
-def _checks(room: ControlRoom) -> Iterator[Metric]:
+def _checks(room: AdminContext) -> Iterator[Metric]:
     found = findings(status.read(room))
     severities = {check.name: Severity.HEALTHY for check in CHECKS}
     for finding in found:
@@ -66,7 +66,7 @@ def _checks(room: ControlRoom) -> Iterator[Metric]:
     )
 
 
-def _queues(system: System, room: ControlRoom) -> Iterator[Metric]:
+def _queues(system: System, room: AdminContext) -> Iterator[Metric]:
     queues = room.queues().items()
     yield gauge("rollcall_queue_depth", "Unfinished messages", [({"queue": n}, q.depth) for n, q in queues])
     yield gauge(
@@ -77,7 +77,7 @@ def _queues(system: System, room: ControlRoom) -> Iterator[Metric]:
         yield gauge("rollcall_queue_oldest_age_seconds", "Age of the oldest message that waits", ages)
 
 
-def _breakers(room: ControlRoom) -> Iterator[Metric]:
+def _breakers(room: AdminContext) -> Iterator[Metric]:
     snapshots = breakers.read(room.services)
     states = [
         ({"breaker": snapshot.name, "state": state}, float(snapshot.state == state))
@@ -89,7 +89,7 @@ def _breakers(room: ControlRoom) -> Iterator[Metric]:
     yield gauge("rollcall_breaker_forced", "1 while an operator holds the breaker", forced)
 
 
-def _runs(room: ControlRoom) -> Iterator[Metric]:
+def _runs(room: AdminContext) -> Iterator[Metric]:
     times = expectations.run_times(room.services, is_scheduled=room.is_scheduled)
     ends = {"finished": times.finished_at, "successful": times.succeeded_at}
     for name, at in ends.items():
@@ -117,7 +117,7 @@ def _mail(system: System) -> Iterator[Metric]:
     )
 
 
-def _sources(room: ControlRoom) -> Iterator[Metric]:
+def _sources(room: AdminContext) -> Iterator[Metric]:
     found = expectations.sources(room.services, is_scheduled=room.is_scheduled)
     times = {name: reading.last_success_at for name, reading in found.items()}
     seen = [({"source": name}, at.timestamp()) for name, at in times.items() if at is not None]

@@ -16,7 +16,7 @@ from domain.check import Finding, alerts
 from domain.errors import UnreachableError
 from observability.checks import findings
 from operations import status
-from operations.room import ControlRoom
+from operations.room import AdminContext
 from rollcall.control import control_room
 from rollcall.wiring import System
 
@@ -25,7 +25,7 @@ _STOP_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
-def evaluate_alerts(room: ControlRoom) -> None:
+def evaluate_alerts(room: AdminContext) -> None:
     """Evaluate the checks, record what changed, and have the operator notified of it."""
     store, found = room.services.store.alerts, findings(status.read(room))
     store.observe(alerts(found) | _vanished(room, found), room.services.clock.now())
@@ -33,7 +33,7 @@ def evaluate_alerts(room: ControlRoom) -> None:
         _notify(room)
 
 
-def look_for_the_scheduler(room: ControlRoom) -> None:
+def look_for_the_scheduler(room: AdminContext) -> None:
     """As `evaluate_alerts`, while no scheduler is alive to do it; its own death is what it cannot report.
 
     Several processes may do so at the same time: an alert is raised once, whichever of them sees it first.
@@ -58,12 +58,12 @@ def standing_in(system: System) -> Iterator[None]:
         thread.join(timeout=_STOP_SECONDS)
 
 
-def _stand_in(room: ControlRoom, done: Event) -> None:
+def _stand_in(room: AdminContext, done: Event) -> None:
     while not done.wait(PERIOD.total_seconds()):
         look_for_the_scheduler(room)
 
 
-def _vanished(room: ControlRoom, found: Sequence[Finding]) -> dict[str, AlertMessage | None]:
+def _vanished(room: AdminContext, found: Sequence[Finding]) -> dict[str, AlertMessage | None]:
     """Alerts whose subject no longer exists (an ended pause, a removed source): they are over."""
     known = {finding.name for finding in found}
     unreadable = {finding.check.name for finding in found if finding.is_unreadable}
@@ -71,7 +71,7 @@ def _vanished(room: ControlRoom, found: Sequence[Finding]) -> dict[str, AlertMes
     return {name: None for name in raised if name not in known and name.partition("/")[0] not in unreadable}
 
 
-def _notify(room: ControlRoom) -> None:
+def _notify(room: AdminContext) -> None:
     """Leave it to a worker; where none is known to live, or none can be reached, do it here."""
     try:
         if room.heartbeats.alive("worker"):

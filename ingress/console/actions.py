@@ -26,14 +26,14 @@ from ingress.fields import text
 from ingress.forms import Nothing, no_query, parse
 from ingress.manual import Manual
 from ingress.syntax import parameters
-from operations.room import ControlRoom
+from operations.room import AdminContext
 
 F = TypeVar("F")
 _CONFIRM, _BACK = "confirm", "back"
 
 
 @dataclass(frozen=True, slots=True)
-class Action(Generic[F]):
+class Operation(Generic[F]):
     """One thing to do, at `/console/do/{name}`.
 
     Shape: `plan` only reads; `carry_out` is told by whom it is asked, records that, and returns a sentence
@@ -42,17 +42,17 @@ class Action(Generic[F]):
 
     name: str
     form: Callable[..., F]
-    plan: Callable[[ControlRoom, F], Plan]
-    carry_out: Callable[[ControlRoom, F, str], str]
+    plan: Callable[[AdminContext, F], Plan]
+    carry_out: Callable[[AdminContext, F, str], str]
     body: Body = bodies.FORM
 
 
-def routes(actions: Iterable[Action[Any]]) -> list[Route]:
+def routes(actions: Iterable[Operation[Any]]) -> list[Route]:
     """The route of each action."""
     return [writable(f"/do/{action.name}", POST=_endpoint(action)) for action in actions]
 
 
-def _endpoint(action: Action[Any]) -> Endpoint[Nothing]:
+def _endpoint(action: Operation[Any]) -> Endpoint[Nothing]:
     def act(call: Call[Nothing]) -> Response:
         """Ask, or do it."""
         given = parameters(call.body)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PlanField:
     """One field that is still open: a choice of (value, label), or a text where there are no choices."""
 
     name: str
@@ -26,5 +26,5 @@ class Plan:
     title: str
     button: str
     effects: tuple[str, ...]
-    questions: tuple[Question, ...] = ()
+    questions: tuple[PlanField, ...] = ()
     is_grave: bool = False

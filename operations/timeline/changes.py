@@ -18,7 +18,7 @@ _NO_EPISODE = 0  # the history does not count them
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class HistoryStep:
     """What changed between two sightings, as `domain.changes` sees it; it may be nothing that is told."""
 
     before: HistoryEntry
@@ -26,10 +26,10 @@ class Turn:
     changes: tuple[SectionEvent, ...]
 
 
-def turns(history: Sequence[HistoryEntry]) -> Iterator[Turn]:
+def history_steps(history: Sequence[HistoryEntry]) -> Iterator[HistoryStep]:
     """The turns of `history`, both the newest first."""
     for after, before in pairwise(history):
-        yield Turn(before, after, (*_rise(before, after), *_assignment(before, after)))
+        yield HistoryStep(before, after, (*_rise(before, after), *_assignment(before, after)))
 
 
 def describe(seen: HistoryEntry) -> str:
@@ -41,7 +41,7 @@ def describe(seen: HistoryEntry) -> str:
     return f"{seats}{capacity}, taught by {seen.instructor or 'nobody yet'}"
 
 
-def silence(
+def explain(
     stored: StoredWatch, change: SectionEvent, at: datetime, operated: Collection[AuditEntry]
 ) -> str | None:
     """Why `change`, seen at `at`, was not told to a watch that has no notification of it.

@@ -10,7 +10,7 @@ from enum import StrEnum
 from domain.section import SectionKey
 
 
-class What(StrEnum):
+class EventType(StrEnum):
     """What an event is, in one word."""
 
     SEEN = "seen"
@@ -31,7 +31,7 @@ class Event:
     """One thing that happened, or did not; `text` tells it, the rest says what to look at next."""
 
     at: datetime
-    what: What
+    what: EventType
     text: str
     section: SectionKey | None = None
     watch_id: int | None = None
@@ -50,5 +50,5 @@ class Timeline:
 
 def newest_first(events: Iterable[Event]) -> list[Event]:
     """`events` in the order of a timeline; of the same moment, what followed stands above."""
-    order = list(What)
+    order = list(EventType)
     return sorted(events, key=lambda event: (event.at, order.index(event.what)), reverse=True)

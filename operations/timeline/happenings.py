@@ -13,8 +13,8 @@ from domain.history import HistoryEntry
 from domain.run import Run, RunState
 from domain.section import SectionKey, Stagger
 from domain.watch import NotificationKind, kind_of
-from operations.timeline.changes import describe, silence, turns
-from operations.timeline.event import Event, What
+from operations.timeline.changes import describe, explain, history_steps
+from operations.timeline.event import Event, EventType
 from store.audit import AuditEntry
 from store.watches import StoredWatch
 
@@ -22,41 +22,41 @@ History = Sequence[HistoryEntry]
 Told = AbstractSet[tuple[NotificationKind, datetime]]
 
 
-def life(stored: StoredWatch) -> Iterator[Event]:
+def lifecycle(stored: StoredWatch) -> Iterator[Event]:
     """That a watch was made, and that it ended."""
     watch = stored.watch
     wishes = f"{', '.join(watch.kinds)}, from {watch.min_seats} seats"
     text = f"{watch.email} watches {watch.key}: {wishes}"
-    yield Event(stored.created_at, What.WATCHED, text, watch.key, stored.id)
+    yield Event(stored.created_at, EventType.WATCHED, text, watch.key, stored.id)
     if stored.ended_at is not None:
         text = f"the watch of {watch.email} ended: {stored.ended_reason}"
-        yield Event(stored.ended_at, What.ENDED, text, watch.key, stored.id)
+        yield Event(stored.ended_at, EventType.ENDED, text, watch.key, stored.id)
 
 
-def sightings(key: SectionKey, history: History, first_seen_at: datetime | None) -> Iterator[Event]:
+def observations(key: SectionKey, history: History, first_seen_at: datetime | None) -> Iterator[Event]:
     """What was seen of a section, each time that it was another than before, as far back as is shown."""
-    for turn in turns(history):
-        what = What.CHANGED if turn.changes else What.SEEN
+    for turn in history_steps(history):
+        what = EventType.CHANGED if turn.changes else EventType.SEEN
         yield Event(turn.after.observed_at, what, f"{describe(turn.before)} → {describe(turn.after)}", key)
     if history:
         oldest = history[-1]
         is_first = oldest.stamp == first_seen_at
         before = "first seen" if is_first else "older sightings are not shown, then"
-        yield Event(oldest.observed_at, What.SEEN, f"{before}: {describe(oldest)}", key)
+        yield Event(oldest.observed_at, EventType.SEEN, f"{before}: {describe(oldest)}", key)
 
 
-def silences(
+def unsent(
     stored: StoredWatch, history: History, told: Told, operated: Sequence[AuditEntry]
 ) -> Iterator[Event]:
     """The changes that a watch was not told of, and why."""
     for change, seen in _untold(history, told):
-        why = silence(stored, change, seen.observed_at, operated)
+        why = explain(stored, change, seen.observed_at, operated)
         if why is not None:
             text = f"{kind_of(change)} not told to {stored.watch.email}: {why}"
-            yield Event(seen.observed_at, What.SILENT, text, stored.watch.key, stored.id)
+            yield Event(seen.observed_at, EventType.SILENT, text, stored.watch.key, stored.id)
 
 
-def unheard(
+def catalog_outages(
     key: SectionKey,
     watches: Sequence[StoredWatch],
     history: History,
@@ -66,15 +66,15 @@ def unheard(
     """The changes that nobody was told of, and why; `operated` is what operators did to each watch."""
     for change, seen in _untold(history, told):
         at = seen.observed_at
-        reasons = {silence(each, change, at, operated.get(each.id, ())) for each in watches} - {None}
+        reasons = {explain(each, change, at, operated.get(each.id, ())) for each in watches} - {None}
         text = "; ".join(sorted(map(str, reasons))) or "nobody watched it"
-        yield Event(at, What.SILENT, f"{kind_of(change)} told to nobody: {text}", key)
+        yield Event(at, EventType.SILENT, f"{kind_of(change)} told to nobody: {text}", key)
 
 
 def operations(entries: Sequence[AuditEntry]) -> Iterator[Event]:
     """What operators did."""
     for entry in entries:
-        yield Event(entry.at, What.OPERATOR, f"{entry.action} by {entry.by}")
+        yield Event(entry.at, EventType.OPERATOR, f"{entry.action} by {entry.by}")
 
 
 def recorded(services: Services, *subjects: str) -> list[AuditEntry]:
@@ -97,11 +97,11 @@ def gaps(services: Services, key: SectionKey, history: History) -> Iterator[Even
         half = Stagger.EVEN if key.is_even else Stagger.ODD
         since = history[-1].observed_at
         for run in services.store.timelines.incomplete([half, Stagger.ALL], since):
-            yield Event(run.finished_at or run.created_at, What.RUN, _incomplete(run), run_id=run.id)
+            yield Event(run.finished_at or run.created_at, EventType.RUN, _incomplete(run), run_id=run.id)
 
 
 def _untold(history: History, told: Told) -> Iterator[tuple[SectionEvent, HistoryEntry]]:
-    for turn in turns(history):
+    for turn in history_steps(history):
         for change in turn.changes:
             if (kind_of(change), turn.after.stamp) not in told:
                 yield change, turn.after

@@ -7,7 +7,7 @@ from functools import partial
 
 from actors.services import Services
 from domain.notice import NotificationState
-from operations.timeline.event import Event, What
+from operations.timeline.event import Event, EventType
 from store.deliveries import StoredNotification
 from store.timelines import DeliveryReport
 
@@ -29,13 +29,15 @@ def _way(stored: StoredNotification, reports: Sequence[DeliveryReport]) -> Itera
     event = partial(Event, section=notice.key, watch_id=notice.watch_id, notification_id=notice.id)
     told = f"{notice.kind} to {notice.email}"
     waits = f", waits until {stored.due_at:%H:%M:%S} UTC for the cooldown"
-    yield event(stored.created_at, What.QUEUED, told + (waits if stored.due_at > stored.created_at else ""))
+    yield event(
+        stored.created_at, EventType.QUEUED, told + (waits if stored.due_at > stored.created_at else "")
+    )
     if stored.sent_at is not None:
-        yield event(stored.sent_at, What.SENT, f"{told}, as {stored.provider_id}")
+        yield event(stored.sent_at, EventType.SENT, f"{told}, as {stored.provider_id}")
     for report in reports:
-        yield event(report.at, What.REPORTED, _with(f"{report.kind}: {told}", report.reason))
+        yield event(report.at, EventType.REPORTED, _with(f"{report.kind}: {told}", report.reason))
     if stored.settled_at is not None and stored.state in _UNREPORTED:
-        yield event(stored.settled_at, What.SETTLED, _with(f"{stored.state}: {told}", stored.reason))
+        yield event(stored.settled_at, EventType.SETTLED, _with(f"{stored.state}: {told}", stored.reason))
 
 
 def _with(text: str, reason: str | None) -> str:

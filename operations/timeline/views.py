@@ -14,7 +14,7 @@ from domain.history import HistoryEntry
 from domain.section import SectionKey
 from operations.timeline import happenings, letters, standing
 from operations.timeline.changes import describe
-from operations.timeline.event import Event, Timeline, What, newest_first
+from operations.timeline.event import Event, EventType, Timeline, newest_first
 
 
 def of_watch(services: Services, watch_id: int) -> Timeline:
@@ -25,13 +25,13 @@ def of_watch(services: Services, watch_id: int) -> Timeline:
     key = stored.watch.key
     history, timelines = services.store.sections.history(key), services.store.timelines
     operated = happenings.recorded(services, f"watch/{watch_id}")
-    seen = happenings.sightings(key, history, timelines.first_seen_at(key))
+    seen = happenings.observations(key, history, timelines.first_seen_at(key))
     of_its_section = chain(seen, happenings.gaps(services, key, history))
     events = [
-        *happenings.life(stored),
+        *happenings.lifecycle(stored),
         *letters.events(services, timelines.notices([watch_id])),
         *(event for event in of_its_section if event.at >= stored.created_at),
-        *happenings.silences(stored, history, timelines.told([watch_id]), operated),
+        *happenings.unsent(stored, history, timelines.told([watch_id]), operated),
         *happenings.operations(operated),
     ]
     holds = [*standing.of_section(services, stored.section, 1), *standing.of_watch(services, stored)]
@@ -47,12 +47,12 @@ def of_section(services: Services, key: SectionKey) -> Timeline:
     history, timelines = services.store.sections.history(key), services.store.timelines
     ids, operated = [stored.id for stored in watches], happenings.recorded_of_each(services, watches)
     events = [
-        *happenings.sightings(key, history, timelines.first_seen_at(key)),
+        *happenings.observations(key, history, timelines.first_seen_at(key)),
         *letters.events(services, timelines.notices(ids)),
-        *happenings.unheard(key, watches, history, timelines.told(ids), operated),
+        *happenings.catalog_outages(key, watches, history, timelines.told(ids), operated),
         *happenings.operations(happenings.recorded(services, f"section/{key}")),
         *happenings.gaps(services, key, history),
-        *chain.from_iterable(map(happenings.life, watches)),
+        *chain.from_iterable(map(happenings.lifecycle, watches)),
     ]
     living = sum(stored.ended_at is None for stored in watches)
     holds = list(standing.of_section(services, state, living))
@@ -66,7 +66,7 @@ def of_address(services: Services, email: str) -> Timeline:
     notices = services.store.timelines.notices([stored.id for stored in watches])
     subjects = [f"address/{address}", *(f"watch/{stored.id}" for stored in watches)]
     events = [
-        *chain.from_iterable(map(happenings.life, watches)),
+        *chain.from_iterable(map(happenings.lifecycle, watches)),
         *letters.events(services, notices),
         *happenings.operations(happenings.recorded(services, *subjects)),
     ]
@@ -81,7 +81,7 @@ def of_notification(services: Services, notification_id: int) -> Timeline:
     notice = stored.notice
     seen = HistoryEntry(notice.observed_at, notice.open_seats, notice.capacity, notice.instructor)
     events = [
-        Event(seen.observed_at, What.SEEN, describe(seen), notice.key, notice.watch_id),
+        Event(seen.observed_at, EventType.SEEN, describe(seen), notice.key, notice.watch_id),
         *letters.events(services, [stored]),
     ]
     is_waiting = stored.sent_at is None and stored.settled_at is None

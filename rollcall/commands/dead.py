@@ -9,7 +9,7 @@ import click
 
 from domain.errors import InvalidInputError
 from operations import dead_letters
-from operations.room import ControlRoom
+from operations.room import AdminContext
 from resilience.selection import DeadLetterFilter
 from rollcall.commands.dead_options import bulk_options, selecting
 from rollcall.commands.dead_rows import brief_row, full_row
@@ -108,6 +108,6 @@ def _bulk(  # noqa: PLR0913 - what is meant, and how
 
 
 @contextmanager
-def _opened() -> Iterator[ControlRoom]:
+def _opened() -> Iterator[AdminContext]:
     with open_system() as system:
         yield control_room(system)

@@ -89,7 +89,7 @@ def list_(email: str | None, section: str | None, *, as_json: bool) -> None:
     with open_system() as system:
         now = system.services.clock.now()
         rows = [
-            _row(stored, now) for stored in watches.living(system.services, email=address, section=section)
+            _row(stored, now) for stored in watches.active(system.services, email=address, section=section)
         ]
     is_filtered = email is not None or section is not None
     show(rows, as_json=as_json, empty="no watch matches" if is_filtered else "nobody watches anything")

@@ -9,7 +9,7 @@ import click
 from domain.observation import Missing, Observation
 from domain.section import SectionKey
 from operations import checks
-from operations.checks import Told
+from operations.checks import SectionCheckResult
 from rollcall.commands.person import shell_user
 from rollcall.output import json_option, show
 from rollcall.process import open_system
@@ -29,14 +29,14 @@ def check(source: str, term: str, number: str, *, dry_run: bool, as_json: bool) 
     key = SectionKey(source, term, number)
     with open_system() as system:
         if dry_run:
-            told = checks.look(system.services, key, shell_user())
+            told = checks.preview_check(system.services, key, shell_user())
         else:
             told = checks.check(system.services, key, shell_user(), origin="cli")
     row = _row(told) | {"stored": isinstance(told, Observation) and not dry_run}
     show([row] if as_json else [{"field": k, "value": v} for k, v in row.items()], as_json=as_json)
 
 
-def _row(told: Told) -> dict[str, object]:
+def _row(told: SectionCheckResult) -> dict[str, object]:
     row: dict[str, object] = {"section": str(told.key), "observed_at": told.observed_at}
     if isinstance(told, Missing):
         return row | {"answer": "not found"}

@@ -18,7 +18,7 @@ from tests.support.overtaken import overtaken
 
 def test_a_look_shows_the_answer_and_stores_nothing(rollcall: House) -> None:
     rollcall.catalog.rows[rollcall.key()] = Row(3)
-    told = checks.look(rollcall.services, rollcall.key(), "ada")
+    told = checks.preview_check(rollcall.services, rollcall.key(), "ada")
     assert isinstance(told, Observation)
     assert checks.words(told) == "3 of 30 seats open"
     assert rollcall.services.store.sections.get(rollcall.key()) is None
@@ -39,7 +39,7 @@ def test_a_check_is_stored_and_its_change_is_news(rollcall: House) -> None:
 
 
 def test_a_section_that_the_catalog_does_not_have_is_said_to_be_missing(rollcall: House) -> None:
-    told = checks.look(rollcall.services, rollcall.key(), "ada")
+    told = checks.preview_check(rollcall.services, rollcall.key(), "ada")
     assert isinstance(told, Missing)
     assert checks.words(told) == "the catalog has no such section"
 
@@ -80,14 +80,14 @@ def test_a_check_that_is_overtaken_leaves_no_run_in_the_queue(rollcall: House) -
 
 def test_seats_that_nobody_knows_are_not_none(rollcall: House) -> None:
     rollcall.catalog.rows[rollcall.key()] = Row(None, None)
-    told = checks.look(rollcall.services, rollcall.key(), "ada")
+    told = checks.preview_check(rollcall.services, rollcall.key(), "ada")
     assert checks.words(told) == "the catalog does not say how many seats are open"
 
 
 def test_a_failure_is_raised_counts_for_the_breaker_and_is_not_recorded(rollcall: House) -> None:
     rollcall.catalog.errors[rollcall.key()] = UpstreamError("HTTP 503")
     with pytest.raises(UpstreamError):
-        checks.look(rollcall.services, rollcall.key(), "ada")
+        checks.preview_check(rollcall.services, rollcall.key(), "ada")
     assert rollcall.services.breakers["scraper"].snapshot().failures == 1
     assert recorded(rollcall) == []
 
@@ -95,7 +95,7 @@ def test_a_failure_is_raised_counts_for_the_breaker_and_is_not_recorded(rollcall
 def test_an_open_breaker_lets_no_question_out(rollcall: House) -> None:
     rollcall.services.breakers["scraper"].force_open("ada")
     with pytest.raises(CircuitBreakerError):
-        checks.look(rollcall.services, rollcall.key(), "ada")
+        checks.preview_check(rollcall.services, rollcall.key(), "ada")
     assert rollcall.catalog.calls == []
 
 
@@ -108,7 +108,7 @@ def test_an_open_breaker_lets_no_question_out(rollcall: House) -> None:
 )
 def test_what_cannot_be_asked_for_is_named(rollcall: House, key: SectionKey, fields: set[str]) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        checks.look(rollcall.services, key, "ada")
+        checks.preview_check(rollcall.services, key, "ada")
     assert set(caught.value.problems) == fields
 
 

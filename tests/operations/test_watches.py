@@ -80,10 +80,10 @@ def test_what_is_exported_can_be_imported_and_changes_nothing(rollcall: House) -
         "ada@example.edu,scraper,2261,12430,seat_available|instructor_assigned|section_retired,1",
         "bob@example.edu,scraper,2261,12431,seat_available|section_retired,3",
     ]
-    before = [stored.watch for stored in watches.living(rollcall.services)]
+    before = [stored.watch for stored in watches.active(rollcall.services)]
     done = import_csv(rollcall.services, sheet.encode(), default_source="scraper", by="ada")
     assert (done.created, done.existing, done.rejected) == (0, 2, [])
-    assert [stored.watch for stored in watches.living(rollcall.services)] == before
+    assert [stored.watch for stored in watches.active(rollcall.services)] == before
     assert recorded(rollcall) == [("ada", "watch.import", "watches", 2)]
 
 

@@ -26,7 +26,7 @@ from ingress.console.now import fragments
 from observability.checks import CHECKS
 from observability.metrics import Exposition
 from operations import status, trends
-from operations.room import ControlRoom
+from operations.room import AdminContext
 from resilience.heartbeat import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT, Heartbeats
 from rollcall import environment
 from rollcall.cli import rollcall
@@ -54,7 +54,7 @@ class Place:
     url: str
 
     @property
-    def room(self) -> ControlRoom:
+    def room(self) -> AdminContext:
         return control_room(self.system)
 
     def beat(self, role: str, **facts: str) -> None:

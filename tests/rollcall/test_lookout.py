@@ -22,7 +22,7 @@ from ingress.console.signposts import signpost
 from mail.bulletin import OperatorMail
 from observability.tally import Recorder
 from operations.expectations import sources
-from operations.room import ControlRoom
+from operations.room import AdminContext
 from resilience.heartbeat import Heartbeats
 from resilience.ledger import MetricsStore
 from resilience.queues import QueueStats
@@ -67,7 +67,7 @@ class Lookout:
         return [letter.subject for letter in self.house.post.sent if letter.to == OPERATOR]
 
     @property
-    def room(self) -> ControlRoom:
+    def room(self) -> AdminContext:
         is_scheduled = self.system.settings.scheduler == "on"
         return replace(self.house.room, queues=self._queues, is_scheduled=is_scheduled)
 

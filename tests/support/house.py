@@ -26,7 +26,7 @@ from domain.section import SectionKey, Stagger
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
 from mail.letters import Renderer
 from mail.links import UnsubscribeLinks
-from operations.room import ControlRoom
+from operations.room import AdminContext
 from resilience.attempts import LoginLimiter
 from resilience.breaker import CircuitBreaker
 from resilience.circuit import BreakerPolicy
@@ -64,7 +64,7 @@ class House:
     catalog: Catalog
     post: Post
     database: Database
-    room: ControlRoom
+    room: AdminContext
     sign_ins: LoginLimiter
     invitations: OneTimeTokens
     storage: Folder
@@ -166,7 +166,7 @@ def house(  # noqa: PLR0913 - each is one way in which houses differ
         jobs=JobRuntime(JOBS, engine, callers.post),
         wait=clock.advance,
     )
-    room = ControlRoom(
+    room = AdminContext(
         services=services,
         heartbeats=Heartbeats(client, 30, prefix, now_ms=now_ms),
         queues=QueueReader(client, QUEUES, namespace=prefix).read,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ingress.console.actions import Action
+from ingress.console.actions import Operation
 from ingress.console.acts import (
     breakers,
     dead,
@@ -21,4 +21,4 @@ from ingress.console.acts import (
 )
 
 _MODULES = (runs, jobs, pauses, breakers, lease, sections, terms, watches, watch_batches, sheets, mail, dead)
-ACTIONS: tuple[Action[Any], ...] = tuple(action for module in _MODULES for action in module.ACTIONS)
+ACTIONS: tuple[Operation[Any], ...] = tuple(action for module in _MODULES for action in module.ACTIONS)

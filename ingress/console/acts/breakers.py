@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from actors.services import Services
-from ingress.console.actions import Action
+from ingress.console.actions import Operation
 from ingress.console.plan import Plan
 from ingress.console.wording import plural
 from ingress.fields import text
 from operations import breakers
-from operations.room import ControlRoom
+from operations.room import AdminContext
 from resilience.permit import BreakerSnapshot
 
 _Turn = Callable[[Services, str, str], BreakerSnapshot]
@@ -25,15 +25,15 @@ class BreakerForm:
     name: Annotated[str, text]
 
 
-def _action(path: str, button: str, effect: str, turn: _Turn, outcome: str) -> Action[BreakerForm]:
-    def plan(room: ControlRoom, form: BreakerForm) -> Plan:
+def _action(path: str, button: str, effect: str, turn: _Turn, outcome: str) -> Operation[BreakerForm]:
+    def plan(room: AdminContext, form: BreakerForm) -> Plan:
         stands = _standing(breakers.named(room.services, form.name).snapshot())
         return Plan(f"{button} the breaker {form.name}?", button, (stands, effect))
 
-    def carry_out(room: ControlRoom, form: BreakerForm, by: str) -> str:
+    def carry_out(room: AdminContext, form: BreakerForm, by: str) -> str:
         return f"The breaker {turn(room.services, form.name, by).name} is {outcome}."
 
-    return Action(path, BreakerForm, plan, carry_out)
+    return Operation(path, BreakerForm, plan, carry_out)
 
 
 def _standing(snapshot: BreakerSnapshot) -> str:

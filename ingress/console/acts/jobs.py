@@ -8,11 +8,11 @@ from typing import Annotated
 from domain.errors import InvalidInputError
 from domain.job import JobRecord, JobState
 from ingress import fields
-from ingress.console.actions import Action
+from ingress.console.actions import Operation
 from ingress.console.plan import Plan
 from ingress.console.wording import moment, plural
 from operations import jobs
-from operations.room import ControlRoom
+from operations.room import AdminContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class JobForm:
     job_id: Annotated[str, fields.job_id]
 
 
-def _plan_cancel(room: ControlRoom, form: JobForm) -> Plan:
+def _plan_cancel(room: AdminContext, form: JobForm) -> Plan:
     job = _job(room, form)
     title = f"Cancel the {job.kind} {job.id[:8]}?"
     if job.state.is_final:
@@ -37,13 +37,13 @@ def _plan_cancel(room: ControlRoom, form: JobForm) -> Plan:
     return Plan(title, "Cancel the job", effects, is_grave=True)
 
 
-def _cancel(room: ControlRoom, form: JobForm, by: str) -> str:
+def _cancel(room: AdminContext, form: JobForm, by: str) -> str:
     job = jobs.cancel(room.services, form.job_id, by)
     outcome = f"is {job.state} already" if job.state.is_final else "will end soon"
     return f"The {job.kind} {job.id[:8]} {outcome}."
 
 
-def _plan_retry(room: ControlRoom, form: JobForm) -> Plan:
+def _plan_retry(room: AdminContext, form: JobForm) -> Plan:
     job = _job(room, form)
     title = f"Retry the {job.kind} {job.id[:8]}?"
     if job.state not in {JobState.FAILED, JobState.CANCELLED}:
@@ -55,12 +55,12 @@ def _plan_retry(room: ControlRoom, form: JobForm) -> Plan:
     return Plan(title, "Retry", effects)
 
 
-def _retry(room: ControlRoom, form: JobForm, by: str) -> str:
+def _retry(room: AdminContext, form: JobForm, by: str) -> str:
     job, is_new = jobs.retry(room.services, form.job_id, by)
     return f"The {job.kind} {job.id[:8]} does it again{'' if is_new else ' already'}."
 
 
-def _job(room: ControlRoom, form: JobForm) -> JobRecord:
+def _job(room: AdminContext, form: JobForm) -> JobRecord:
     job = room.services.store.jobs.get(form.job_id)
     if job is None:
         raise InvalidInputError({"job_id": "there is no such job"})
@@ -68,6 +68,6 @@ def _job(room: ControlRoom, form: JobForm) -> JobRecord:
 
 
 ACTIONS = (
-    Action("job-cancel", JobForm, _plan_cancel, _cancel),
-    Action("job-retry", JobForm, _plan_retry, _retry),
+    Operation("job-cancel", JobForm, _plan_cancel, _cancel),
+    Operation("job-retry", JobForm, _plan_retry, _retry),
 )

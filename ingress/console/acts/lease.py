@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ingress.console.actions import Action
+from ingress.console.actions import Operation
 from ingress.console.plan import Plan
 from ingress.console.wording import holder, moment, seconds
 from ingress.forms import Nothing
 from operations import lease
-from operations.room import ControlRoom
+from operations.room import AdminContext
 
 
-def _plan(room: ControlRoom, _: Nothing) -> Plan:
+def _plan(room: AdminContext, _: Nothing) -> Plan:
     held, title = room.services.cron_lease.held(), "Release the cron lease?"
     if held is None:
         return Plan(title, "", ("Nobody holds it; there is nothing to do.",))
@@ -22,9 +22,9 @@ def _plan(room: ControlRoom, _: Nothing) -> Plan:
     return Plan(title, "Release", effects, is_grave=True)
 
 
-def _carry_out(room: ControlRoom, _: Nothing, by: str) -> str:
+def _carry_out(room: AdminContext, _: Nothing, by: str) -> str:
     held = lease.release(room.services, by)
     return "Nobody held the cron lease." if held is None else f"The cron lease is taken from {holder(held)}."
 
 
-ACTIONS = (Action("lease-release", Nothing, _plan, _carry_out),)
+ACTIONS = (Operation("lease-release", Nothing, _plan, _carry_out),)

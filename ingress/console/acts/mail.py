@@ -8,14 +8,14 @@ from typing import Annotated
 from domain.errors import RejectedError
 from domain.notice import Accepted
 from domain.watch import NotificationKind
-from ingress.console.actions import Action
-from ingress.console.plan import Plan, Question
+from ingress.console.actions import Operation
+from ingress.console.plan import Plan, PlanField
 from ingress.console.selection import length
 from ingress.console.wording import plural
 from ingress.fields import address, one_of, text, unless_blank
 from operations import mail
 from operations.durations import duration
-from operations.room import ControlRoom
+from operations.room import AdminContext
 from store.dead_mail import DeadMail
 
 _AT_ONCE, _PER_SECOND = 1000, 100.0
@@ -50,8 +50,8 @@ class RetryForm:
         return DeadMail(self.cause, None if self.older_than is None else duration(self.older_than))
 
 
-def _plan_test(room: ControlRoom, form: SendForm) -> Plan:
-    questions = (Question("to", "To", form.to), Question("kind", "Letter", form.kind.value, _KINDS))
+def _plan_test(room: AdminContext, form: SendForm) -> Plan:
+    questions = (PlanField("to", "To", form.to), PlanField("kind", "Letter", form.kind.value, _KINDS))
     effects = (
         f"One sample letter leaves now, through {room.services.mailer.name}, even where mail is paused.",
         "Its links stop nothing.",
@@ -59,7 +59,7 @@ def _plan_test(room: ControlRoom, form: SendForm) -> Plan:
     return Plan("Send a test?", "Send", effects, questions)
 
 
-def _send_test(room: ControlRoom, form: SendForm, by: str) -> str:
+def _send_test(room: AdminContext, form: SendForm, by: str) -> str:
     receipt = mail.send_test(room.services, form.to, by, form.kind)
     transport = room.services.mailer.name
     if not isinstance(receipt, Accepted):
@@ -67,7 +67,7 @@ def _send_test(room: ControlRoom, form: SendForm, by: str) -> str:
     return f"{transport} took the letter to {form.to} as {receipt}."
 
 
-def _plan_lift(room: ControlRoom, form: LiftForm) -> Plan:
+def _plan_lift(room: AdminContext, form: LiftForm) -> Plan:
     title, reason = (
         f"Let mail to {form.email} leave again?",
         room.services.store.deliveries.suppression(form.email),
@@ -81,12 +81,12 @@ def _plan_lift(room: ControlRoom, form: LiftForm) -> Plan:
     return Plan(title, "Lift", effects)
 
 
-def _lift(room: ControlRoom, form: LiftForm, by: str) -> str:
+def _lift(room: AdminContext, form: LiftForm, by: str) -> str:
     mail.lift(room.services, form.email, by)
     return f"Mail to {form.email} may leave again."
 
 
-def _plan_retry(room: ControlRoom, form: RetryForm) -> Plan:
+def _plan_retry(room: AdminContext, form: RetryForm) -> Plan:
     services = room.services
     count = services.store.dead_mail.count(form.wanted, services.clock.now())
     if not count:
@@ -103,13 +103,13 @@ def _plan_retry(room: ControlRoom, form: RetryForm) -> Plan:
     return Plan(f"Retry {plural(min(count, _AT_ONCE), 'dead notification')}?", "Retry", tuple(effects))
 
 
-def _retry(room: ControlRoom, form: RetryForm, by: str) -> str:
+def _retry(room: AdminContext, form: RetryForm, by: str) -> str:
     done = mail.retry(room.services, form.wanted, by, per_second=_PER_SECOND, limit=_AT_ONCE)
     return f"{plural(done, 'dead notification is', 'dead notifications are')} on the way again."
 
 
 ACTIONS = (
-    Action("mail-retry", RetryForm, _plan_retry, _retry),
-    Action("mail-test", SendForm, _plan_test, _send_test),
-    Action("mail-lift", LiftForm, _plan_lift, _lift),
+    Operation("mail-retry", RetryForm, _plan_retry, _retry),
+    Operation("mail-test", SendForm, _plan_test, _send_test),
+    Operation("mail-lift", LiftForm, _plan_lift, _lift),
 )

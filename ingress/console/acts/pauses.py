@@ -7,13 +7,13 @@ from typing import Annotated
 
 from actors.deliver import MAIL
 from domain.errors import InvalidInputError
-from ingress.console.actions import Action
-from ingress.console.plan import Plan, Question
+from ingress.console.actions import Operation
+from ingress.console.plan import Plan, PlanField
 from ingress.console.wording import moment, plural
 from ingress.fields import one_of, text
 from operations import sources
 from operations.durations import duration
-from operations.room import ControlRoom
+from operations.room import AdminContext
 
 _LENGTHS = {"15m": "15 minutes", "1h": "1 hour", "4h": "4 hours", "1d": "1 day", "7d": "7 days"}
 
@@ -34,35 +34,35 @@ class ResumeForm:
     name: Annotated[str, text]
 
 
-def _plan_pause(room: ControlRoom, form: PauseForm) -> Plan:
+def _plan_pause(room: AdminContext, form: PauseForm) -> Plan:
     questions = (
-        Question("length", "For", form.length, tuple(_LENGTHS.items())),
-        Question("reason", "Why", form.reason),
+        PlanField("length", "For", form.length, tuple(_LENGTHS.items())),
+        PlanField("reason", "Why", form.reason),
     )
     what = _titled(room, form.name)
     effects = _mail(room) if form.name == MAIL else _source(room, form.name)
     return Plan(f"Pause {what}?", f"Pause {what}", effects, questions)
 
 
-def _mail(room: ControlRoom) -> tuple[str, str]:
+def _mail(room: AdminContext) -> tuple[str, str]:
     pending = room.services.store.outbox.backlog().pending
     waiting = plural(pending, "notification waits", "notifications wait")
     return ("No mail leaves to any student until then.", f"{waiting} at this moment; all go out afterwards.")
 
 
-def _source(room: ControlRoom, name: str) -> tuple[str, str]:
+def _source(room: AdminContext, name: str) -> tuple[str, str]:
     audience = room.services.store.watches.audiences().get(name)
     people = 0 if audience is None else audience.people
     waiting = plural(people, "person watches", "people watch")
     return (f"{name} is asked for nothing until then; what is due waits.", f"{waiting} its sections.")
 
 
-def _pause(room: ControlRoom, form: PauseForm, by: str) -> str:
+def _pause(room: AdminContext, form: PauseForm, by: str) -> str:
     kept = sources.pause(room.services, form.name, duration(form.length), form.reason, by)
     return f"Paused: {_titled(room, form.name)}, until {moment(kept.until)} UTC."
 
 
-def _plan_resume(room: ControlRoom, form: ResumeForm) -> Plan:
+def _plan_resume(room: AdminContext, form: ResumeForm) -> Plan:
     what = _titled(room, form.name)
     kept = room.services.store.pauses.find(form.name)
     if kept is None:
@@ -71,12 +71,12 @@ def _plan_resume(room: ControlRoom, form: ResumeForm) -> Plan:
     return Plan(f"Resume {what}?", f"Resume {what}", (said, "What was held back is due at once."))
 
 
-def _resume(room: ControlRoom, form: ResumeForm, by: str) -> str:
+def _resume(room: AdminContext, form: ResumeForm, by: str) -> str:
     was_paused = sources.resume(room.services, form.name, by)
     return f"{'Resumed' if was_paused else 'Was not paused'}: {_titled(room, form.name)}."
 
 
-def _titled(room: ControlRoom, name: str) -> str:
+def _titled(room: AdminContext, name: str) -> str:
     names = sources.names(room.services)
     if name not in names:
         raise InvalidInputError({"name": f"must be one of {', '.join(names)}"})
@@ -84,6 +84,6 @@ def _titled(room: ControlRoom, name: str) -> str:
 
 
 ACTIONS = (
-    Action("pause", PauseForm, _plan_pause, _pause),
-    Action("resume", ResumeForm, _plan_resume, _resume),
+    Operation("pause", PauseForm, _plan_pause, _pause),
+    Operation("resume", ResumeForm, _plan_resume, _resume),
 )

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from domain.section import Stagger
-from ingress.console.actions import Action
-from ingress.console.plan import Plan, Question
+from ingress.console.actions import Operation
+from ingress.console.plan import Plan, PlanField
 from ingress.console.wording import plural
 from ingress.fields import one_of
 from operations import runs
-from operations.room import ControlRoom
+from operations.room import AdminContext
 
 _AUTO = "auto"
 _HALVES = (
@@ -29,7 +29,7 @@ class RunForm:
     stagger: Annotated[str, one_of((_AUTO, *Stagger))] = _AUTO
 
 
-def _plan(room: ControlRoom, form: RunForm) -> Plan:
+def _plan(room: AdminContext, form: RunForm) -> Plan:
     services = room.services
     due = len(services.store.sections.due(Stagger.ALL, services.sources, services.clock.now()))
     effects = (
@@ -37,14 +37,14 @@ def _plan(room: ControlRoom, form: RunForm) -> Plan:
         "What an earlier run still checks is left to it. Watchers hear of every change that is found.",
     )
     return Plan(
-        "Check sections now?", "Check now", effects, (Question("stagger", "Check", form.stagger, _HALVES),)
+        "Check sections now?", "Check now", effects, (PlanField("stagger", "Check", form.stagger, _HALVES),)
     )
 
 
-def _carry_out(room: ControlRoom, form: RunForm, by: str) -> str:
+def _carry_out(room: AdminContext, form: RunForm, by: str) -> str:
     half = None if form.stagger == _AUTO else Stagger(form.stagger)
     run, _ = runs.trigger(room.services, half, by, origin="console", force=True)
     return f"Run {run.id[:8]} ({run.stagger}) is queued."
 
 
-ACTIONS = (Action("run", RunForm, _plan, _carry_out),)
+ACTIONS = (Operation("run", RunForm, _plan, _carry_out),)

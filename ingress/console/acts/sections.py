@@ -7,10 +7,10 @@ from typing import Annotated
 
 from domain.section import SectionKey
 from ingress import fields
-from ingress.console.actions import Action
+from ingress.console.actions import Operation
 from ingress.console.plan import Plan
 from operations import checks
-from operations.room import ControlRoom
+from operations.room import AdminContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class SectionForm:
         return SectionKey(self.source, self.term, self.section)
 
 
-def _plan(_: ControlRoom, form: SectionForm) -> Plan:
+def _plan(_: AdminContext, form: SectionForm) -> Plan:
     effects = (
         f"{form.source} is asked for this section once, through its breaker, even where it is paused.",
         "What it shows is stored as a run would store it: a change is news to whoever waits for it.",
@@ -36,9 +36,9 @@ def _plan(_: ControlRoom, form: SectionForm) -> Plan:
     return Plan(f"Check {form.key} now?", "Check now", effects)
 
 
-def _check(room: ControlRoom, form: SectionForm, by: str) -> str:
+def _check(room: AdminContext, form: SectionForm, by: str) -> str:
     told = checks.check(room.services, form.key, by, origin="console")
     return f"{form.key}: {checks.words(told)}."
 
 
-ACTIONS = (Action("section-check", SectionForm, _plan, _check),)
+ACTIONS = (Operation("section-check", SectionForm, _plan, _check),)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from ingress.bodies import SHEET_FORM
-from ingress.console.actions import Action
+from ingress.console.actions import Operation
 from ingress.console.plan import Plan
 from ingress.console.wording import plural
 from ingress.imports import Rejected, import_csv, read_csv
 from ingress.rules import rule
-from operations.room import ControlRoom
+from operations.room import AdminContext
 
 _NAMED = 5
 
@@ -31,7 +31,7 @@ class ImportForm:
     csv: Annotated[str, sheet]
 
 
-def _plan(room: ControlRoom, form: ImportForm) -> Plan:
+def _plan(room: AdminContext, form: ImportForm) -> Plan:
     read = read_csv(room.services, form.csv.encode(), default_source=_default(room))
     if not read.wishes:
         return Plan("Import watches?", "", ("No line of the sheet is a watch.", *_named(read.rejected)))
@@ -39,7 +39,7 @@ def _plan(room: ControlRoom, form: ImportForm) -> Plan:
     return Plan(f"Import {plural(len(read.wishes), 'watch', 'watches')}?", "Import", effects)
 
 
-def _import(room: ControlRoom, form: ImportForm, by: str) -> str:
+def _import(room: AdminContext, form: ImportForm, by: str) -> str:
     done = import_csv(room.services, form.csv.encode(), default_source=_default(room), by=by)
     told = f"{plural(done.created, 'watch', 'watches')} added, {done.existing} brought up to date."
     return " ".join((told, *_named(done.rejected)))
@@ -53,8 +53,8 @@ def _named(rejected: Rejected) -> tuple[str, ...]:
     return (f"{plural(len(rejected), 'line is', 'lines are')} left out.", *named)
 
 
-def _default(room: ControlRoom) -> str:
+def _default(room: AdminContext) -> str:
     return next(iter(room.services.sources))
 
 
-ACTIONS = (Action("watch-import", ImportForm, _plan, _import, SHEET_FORM),)
+ACTIONS = (Operation("watch-import", ImportForm, _plan, _import, SHEET_FORM),)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from ingress import fields
-from ingress.console.actions import Action
+from ingress.console.actions import Operation
 from ingress.console.plan import Plan
 from ingress.console.wording import plural
 from operations import terms
-from operations.room import ControlRoom
+from operations.room import AdminContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class TermForm:
     term: Annotated[str, fields.term]
 
 
-def _plan(room: ControlRoom, form: TermForm) -> Plan:
+def _plan(room: AdminContext, form: TermForm) -> Plan:
     presence = terms.presence_of(room.services, form.source, form.term)
     listed = 0 if presence is None else presence.tracked - presence.missing
     effects = (
@@ -33,10 +33,10 @@ def _plan(room: ControlRoom, form: TermForm) -> Plan:
     return Plan(f"End the term {form.source}/{form.term}?", "End the term", effects, is_grave=True)
 
 
-def _end(room: ControlRoom, form: TermForm, by: str) -> str:
+def _end(room: AdminContext, form: TermForm, by: str) -> str:
     ended = terms.end(room.services, form.source, form.term, by, force=True)
     what = f"{plural(ended.watches, 'watch', 'watches')} of {plural(ended.people, 'person', 'people')}"
     return f"The term {form.source}/{form.term} has ended: {what}."
 
 
-ACTIONS = (Action("term-end", TermForm, _plan, _end),)
+ACTIONS = (Operation("term-end", TermForm, _plan, _end),)

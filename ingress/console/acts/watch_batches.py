@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from domain.words import format_time
-from ingress.console.actions import Action
+from ingress.console.actions import Operation
 from ingress.console.acts.watches import LENGTHS
-from ingress.console.plan import Plan, Question
+from ingress.console.plan import Plan, PlanField
 from ingress.console.watch_filter import WatchFilterForm
 from ingress.console.wording import plural
 from ingress.fields import one_of
 from operations import watches
 from operations.durations import duration
-from operations.room import ControlRoom
+from operations.room import AdminContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,43 +24,43 @@ class PauseForm(WatchFilterForm):
     length: Annotated[str, one_of(LENGTHS)] = "7d"
 
 
-def _plan_pause(room: ControlRoom, form: PauseForm) -> Plan:
-    question = Question("length", "For", form.length, tuple(LENGTHS.items()))
+def _plan_pause(room: AdminContext, form: PauseForm) -> Plan:
+    question = PlanField("length", "For", form.length, tuple(LENGTHS.items()))
     lost = "What opens meanwhile is not sent later; the next opening after it is."
     return _plan(room, form, "Pause", (lost,), (question,))
 
 
-def _pause(room: ControlRoom, form: PauseForm, by: str) -> str:
+def _pause(room: AdminContext, form: PauseForm, by: str) -> str:
     length = duration(form.length)
     done = watches.pause_all(room.services, form.filter, length, by)
     until = format_time(room.services.clock.now() + length)
     return f"{plural(done, 'watch is', 'watches are')} paused until {until}."
 
 
-def _plan_resume(room: ControlRoom, form: WatchFilterForm) -> Plan:
+def _plan_resume(room: AdminContext, form: WatchFilterForm) -> Plan:
     return _plan(room, form, "Resume", ("The next opening is news to them again.",))
 
 
-def _resume(room: ControlRoom, form: WatchFilterForm, by: str) -> str:
+def _resume(room: AdminContext, form: WatchFilterForm, by: str) -> str:
     done = watches.resume_all(room.services, form.filter, by)
     return f"{plural(done, 'watch is', 'watches are')} on."
 
 
-def _plan_end(room: ControlRoom, form: WatchFilterForm) -> Plan:
+def _plan_end(room: AdminContext, form: WatchFilterForm) -> Plan:
     return _plan(room, form, "Delete", ("Their history stays.",), is_grave=True)
 
 
-def _end(room: ControlRoom, form: WatchFilterForm, by: str) -> str:
+def _end(room: AdminContext, form: WatchFilterForm, by: str) -> str:
     done = watches.end_all(room.services, form.filter, by)
     return f"{plural(done, 'watch has', 'watches have')} ended."
 
 
 def _plan(
-    room: ControlRoom,
+    room: AdminContext,
     form: WatchFilterForm,
     verb: str,
     effects: tuple[str, ...],
-    questions: tuple[Question, ...] = (),
+    questions: tuple[PlanField, ...] = (),
     *,
     is_grave: bool = False,
 ) -> Plan:
@@ -76,7 +76,7 @@ def _plan(
 
 
 ACTIONS = (
-    Action("watches-pause", PauseForm, _plan_pause, _pause),
-    Action("watches-resume", WatchFilterForm, _plan_resume, _resume),
-    Action("watches-end", WatchFilterForm, _plan_end, _end),
+    Operation("watches-pause", PauseForm, _plan_pause, _pause),
+    Operation("watches-resume", WatchFilterForm, _plan_resume, _resume),
+    Operation("watches-end", WatchFilterForm, _plan_end, _end),
 )

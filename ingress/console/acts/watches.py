@@ -10,14 +10,14 @@ from domain.errors import InvalidInputError
 from domain.section import SectionKey
 from domain.watch import MAX_SEATS, NotificationKind
 from ingress import fields
-from ingress.console.actions import Action
-from ingress.console.plan import Plan, Question
+from ingress.console.actions import Operation
+from ingress.console.plan import Plan, PlanField
 from ingress.console.wording import moment, plural
 from ingress.fields import address, digits, one_of
 from operations import watches
 from operations.durations import duration
 from operations.first_look import first_look
-from operations.room import ControlRoom
+from operations.room import AdminContext
 from operations.watches import Listing
 from store.enrolment import WatchRequest
 from store.watches import StoredWatch
@@ -65,7 +65,7 @@ class PauseForm:
     length: Annotated[str, one_of(LENGTHS)] = "7d"
 
 
-def _plan_add(room: ControlRoom, form: AddForm) -> Plan:
+def _plan_add(room: AdminContext, form: AddForm) -> Plan:
     key = form.wish.key
     _require_source(room, key)
     state = room.services.store.sections.get(key) or SectionState(key)
@@ -76,7 +76,7 @@ def _plan_add(room: ControlRoom, form: AddForm) -> Plan:
     return Plan(f"Watch {key}?", "Add the watch", effects)
 
 
-def _add(room: ControlRoom, form: AddForm, by: str) -> str:
+def _add(room: AdminContext, form: AddForm, by: str) -> str:
     _require_source(room, form.wish.key)
     stored, created = watches.add(room.services, form.wish, by)
     done = "is added" if created else "was there, and is brought up to date"
@@ -84,7 +84,7 @@ def _add(room: ControlRoom, form: AddForm, by: str) -> str:
     return f"Watch {stored.id} {done}. {_known(room, stored.section, found)}"
 
 
-def _known(room: ControlRoom, state: SectionState, found: Listing | None = None) -> str:
+def _known(room: AdminContext, state: SectionState, found: Listing | None = None) -> str:
     """How the section stands, or when it is checked; `found` is what was just learnt of it."""
     seen_at, next_at = watches.seen_at(state), watches.next_check_at(room, state.key)
     if seen_at is not None and not state.misses:
@@ -95,60 +95,60 @@ def _known(room: ControlRoom, state: SectionState, found: Listing | None = None)
     return f"{known}; the next check is at {moment(next_at)} UTC." if next_at else f"{known}."
 
 
-def _plan_pause(room: ControlRoom, form: PauseForm) -> Plan:
+def _plan_pause(room: AdminContext, form: PauseForm) -> Plan:
     stored = _living(room, form.id)
     effects = (
         f"{stored.watch.email} hears nothing of {stored.watch.key} until then.",
         "What opens meanwhile is not told later; the next opening after it is.",
     )
-    question = Question("length", "For", form.length, tuple(LENGTHS.items()))
+    question = PlanField("length", "For", form.length, tuple(LENGTHS.items()))
     return Plan(f"Pause watch {form.id}?", "Pause", effects, (question,))
 
 
-def _pause(room: ControlRoom, form: PauseForm, by: str) -> str:
+def _pause(room: AdminContext, form: PauseForm, by: str) -> str:
     stored = watches.pause(room.services, form.id, duration(form.length), by)
     until = "" if stored.paused_until is None else f" until {moment(stored.paused_until)} UTC"
     return f"Watch {form.id} is paused{until}."
 
 
-def _plan_resume(room: ControlRoom, form: WatchForm) -> Plan:
+def _plan_resume(room: AdminContext, form: WatchForm) -> Plan:
     stored = _living(room, form.id)
     if not stored.is_paused(room.services.clock.now()):
         return Plan(f"Resume watch {form.id}?", "", ("It is not paused; there is nothing to do.",))
     return Plan(f"Resume watch {form.id}?", "Resume", ("The next opening is news to it again.",))
 
 
-def _resume(room: ControlRoom, form: WatchForm, by: str) -> str:
+def _resume(room: AdminContext, form: WatchForm, by: str) -> str:
     watches.resume(room.services, form.id, by)
     return f"Watch {form.id} goes on."
 
 
-def _plan_end(room: ControlRoom, form: WatchForm) -> Plan:
+def _plan_end(room: AdminContext, form: WatchForm) -> Plan:
     stored = _living(room, form.id)
     effects = (f"{stored.watch.email} hears nothing more of {stored.watch.key}; its history stays.",)
     return Plan(f"Delete watch {form.id}?", "Delete", effects, is_grave=True)
 
 
-def _end(room: ControlRoom, form: WatchForm, by: str) -> str:
+def _end(room: AdminContext, form: WatchForm, by: str) -> str:
     watches.end(room.services, form.id, by)
     return f"Watch {form.id} has ended."
 
 
-def _living(room: ControlRoom, watch_id: int) -> StoredWatch:
+def _living(room: AdminContext, watch_id: int) -> StoredWatch:
     stored = room.services.store.watches.get(watch_id)
     if stored is None or stored.ended_at is not None:
         raise InvalidInputError({"id": f"no living watch has the number {watch_id}"})
     return stored
 
 
-def _require_source(room: ControlRoom, key: SectionKey) -> None:
+def _require_source(room: AdminContext, key: SectionKey) -> None:
     if key.source not in room.services.sources:
         raise InvalidInputError({"source": f"must be one of {', '.join(room.services.sources)}"})
 
 
 ACTIONS = (
-    Action("watch-add", AddForm, _plan_add, _add),
-    Action("watch-pause", PauseForm, _plan_pause, _pause),
-    Action("watch-resume", WatchForm, _plan_resume, _resume),
-    Action("watch-end", WatchForm, _plan_end, _end),
+    Operation("watch-add", AddForm, _plan_add, _add),
+    Operation("watch-pause", PauseForm, _plan_pause, _pause),
+    Operation("watch-resume", WatchForm, _plan_resume, _resume),
+    Operation("watch-end", WatchForm, _plan_end, _end),
 )

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from domain.history import HistoryEntry
 from domain.section import SectionKey
-from operations.timeline.happenings import sightings
+from operations.timeline.happenings import observations
 
 KEY = SectionKey("scraper", "2261", "12430")
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
@@ -13,15 +13,15 @@ HISTORY = [HistoryEntry(NOW, 1, 30, None), HistoryEntry(NOW - HOUR, 0, 30, None)
 
 
 def test_the_oldest_sighting_of_a_whole_history_is_the_first() -> None:
-    changed, first = sightings(KEY, HISTORY, NOW - HOUR)
+    changed, first = observations(KEY, HISTORY, NOW - HOUR)
     assert (changed.at, changed.text) == (NOW, "0 open of 30 → 1 open of 30")
     assert (first.at, first.text) == (NOW - HOUR, "first seen: 0 open of 30")
 
 
 def test_where_older_sightings_are_not_shown_none_is_said_to_be_the_first() -> None:
-    _, oldest = sightings(KEY, HISTORY, NOW - 9 * HOUR)
+    _, oldest = observations(KEY, HISTORY, NOW - 9 * HOUR)
     assert oldest.text == "older sightings are not shown, then: 0 open of 30"
 
 
 def test_a_section_that_was_never_seen_has_no_sightings() -> None:
-    assert list(sightings(KEY, [], None)) == []
+    assert list(observations(KEY, [], None)) == []

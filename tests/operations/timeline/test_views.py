@@ -11,7 +11,7 @@ from domain.watch import NotificationKind
 from operations import sources, watches
 from operations.runs import trigger
 from operations.timeline import views
-from operations.timeline.event import Timeline, What
+from operations.timeline.event import EventType, Timeline
 from tests.support.catalog import Row
 from tests.support.house import House
 
@@ -39,7 +39,7 @@ def whats(timeline: Timeline) -> list[str]:
     return [event.what.value for event in reversed(timeline.events)]
 
 
-def said(timeline: Timeline, what: What) -> list[str]:
+def said(timeline: Timeline, what: EventType) -> list[str]:
     return [event.text for event in reversed(timeline.events) if event.what is what]
 
 
@@ -57,8 +57,8 @@ def test_a_watch_is_followed_from_seen_to_bounced(rollcall: House) -> None:
     report(rollcall, "bounced")
     found = views.of_watch(rollcall.services, stored.id)
     assert whats(found) == ["watched", "seen", "changed", "queued", "sent", "reported"]
-    assert "0 open of 30" in said(found, What.CHANGED)[0]
-    assert said(found, What.REPORTED) == ["bounced: seat_available to ada@example.edu (no such user)"]
+    assert "0 open of 30" in said(found, EventType.CHANGED)[0]
+    assert said(found, EventType.REPORTED) == ["bounced: seat_available to ada@example.edu (no such user)"]
     assert "Mail to ada@example.edu is suppressed: no such user." in found.standing
     assert {event.notification_id for event in found.events} == {None, 1}
 
@@ -77,8 +77,8 @@ def test_why_nothing_was_told_is_said(
     stored = rollcall.watch(kinds=kinds, min_seats=min_seats)
     see(rollcall, *counts)
     found = views.of_watch(rollcall.services, stored.id)
-    assert said(found, What.SILENT) == [f"seat_available not told to ada@example.edu: {why}"]
-    assert said(views.of_section(rollcall.services, rollcall.key()), What.SILENT) == [
+    assert said(found, EventType.SILENT) == [f"seat_available not told to ada@example.edu: {why}"]
+    assert said(views.of_section(rollcall.services, rollcall.key()), EventType.SILENT) == [
         f"seat_available told to nobody: {why}"
     ]
 
@@ -89,22 +89,22 @@ def test_what_opened_during_a_pause_is_said_to_have(rollcall: House) -> None:
     watches.pause(rollcall.services, stored.id, HOUR, "bob")
     see(rollcall, 1)
     found = views.of_watch(rollcall.services, stored.id)
-    assert said(found, What.SILENT) == ["seat_available not told to ada@example.edu: it was paused"]
-    assert said(found, What.OPERATOR) == ["watch.pause by bob"]
-    assert said(views.of_section(rollcall.services, rollcall.key()), What.SILENT) == [
+    assert said(found, EventType.SILENT) == ["seat_available not told to ada@example.edu: it was paused"]
+    assert said(found, EventType.OPERATOR) == ["watch.pause by bob"]
+    assert said(views.of_section(rollcall.services, rollcall.key()), EventType.SILENT) == [
         "seat_available told to nobody: it was paused"
     ]
     assert any("The watch is paused until" in reason for reason in found.standing)
     watches.resume(rollcall.services, stored.id, "bob")
     see(rollcall, 0, 1)
-    assert len(said(views.of_watch(rollcall.services, stored.id), What.SILENT)) == 1
+    assert len(said(views.of_watch(rollcall.services, stored.id), EventType.SILENT)) == 1
 
 
 def test_an_opening_is_told_once_however_it_grows(rollcall: House) -> None:
     stored = rollcall.watch(min_seats=2)
     see(rollcall, 0, 2, 1, 2)
     found = views.of_watch(rollcall.services, stored.id)
-    assert said(found, What.SILENT) == [
+    assert said(found, EventType.SILENT) == [
         "seat_available not told to ada@example.edu: it was told of this opening before"
     ]
 
@@ -113,7 +113,7 @@ def test_an_instructor_who_was_named_before_is_said_to_have_been(rollcall: House
     stored = rollcall.watch()
     teach(rollcall, "Staff", "Ada Lovelace", "Staff", "Ada Lovelace")
     found = views.of_watch(rollcall.services, stored.id)
-    assert said(found, What.SILENT) == [
+    assert said(found, EventType.SILENT) == [
         "instructor_assigned not told to ada@example.edu: the last notification named the same instructor"
     ]
 
@@ -155,7 +155,7 @@ def test_a_section_shows_the_runs_that_left_it_out(rollcall: House) -> None:
         skipped.id, RunState.SKIPPED, "the lease is held", rollcall.clock.advance(1)
     )
     found = views.of_section(rollcall.services, rollcall.key())
-    assert said(found, What.RUN) == ["run skipped: the lease is held"]
+    assert said(found, EventType.RUN) == ["run skipped: the lease is held"]
     assert [event.run_id for event in found.events if event.run_id] == [skipped.id]
 
 
