@@ -10,10 +10,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ingress.endpoint import Call, endpoint, readable
+from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.forms import unread
-from ingress.manual import HTML, Answer, Manual
-from ingress.screens import screen
+from ingress.manual import HTML, EndpointDoc, ResponseDoc
+from ingress.screens import render_page
 
 Part = Mapping[str, Any]
 _TOKENS = {"cron_secret": "CRON_SECRET", "api_token": "API_TOKEN"}
@@ -56,10 +56,10 @@ class Shape:
 
 @endpoint(
     unread(),
-    Manual({HTTPStatus.OK: Answer("A page for people.", {"type": "string"}, HTML)}),
+    EndpointDoc({HTTPStatus.OK: ResponseDoc("A page for people.", {"type": "string"}, HTML)}),
     blocks=False,
 )
-def show(_call: Call[bytes]) -> Response:
+def show(_call: RequestContext[bytes]) -> Response:
     """Every path, what it takes and what it answers, to read."""
     return _page()
 
@@ -72,7 +72,7 @@ def _page() -> Response:
     from ingress.openapi import description  # noqa: PLC0415 - which describes this page as well
 
     document = description()
-    return screen(
+    return render_page(
         "docs.html.j2",
         info=document["info"],
         groups=groups(document),

@@ -10,31 +10,31 @@ from starlette.middleware import Middleware
 from ingress import openapi
 from ingress.admission import Admission
 from ingress.clients import Forwarded
-from ingress.console.live import Live
-from ingress.console.now import Drawing
+from ingress.console.live import LiveUpdates
+from ingress.console.now import NowView
 from ingress.console.routing import console
-from ingress.envelope import Envelope
-from ingress.leftovers import Leftovers
+from ingress.envelope import RequestIdMiddleware
+from ingress.leftovers import DrainBodyMiddleware
 from ingress.problems import HANDLERS
-from ingress.surfaces import Surfaces
+from ingress.surfaces import WebContext
 from observability.families import REFUSED
 
 _SURFACES = (*openapi.DESCRIBED, openapi)
 
 
-def create_app(surfaces: Surfaces) -> Starlette:
+def create_app(surfaces: WebContext) -> Starlette:
     """The application over `surfaces`; nothing connects before the first request."""
     app = Starlette(
         routes=[*(route for surface in _SURFACES for route in surface.ROUTES), *console()],
         middleware=[
             Middleware(Forwarded, secret=surfaces.proxy_secret),
-            Middleware(Leftovers),
-            Middleware(Envelope),
+            Middleware(DrainBodyMiddleware),
+            Middleware(RequestIdMiddleware),
         ],
         exception_handlers=HANDLERS,
     )
     app.router.redirect_slashes = False  # a redirect would send the bearer token to another address
     app.state.surfaces = surfaces
     app.state.admission = Admission(partial(surfaces.services.tally.add, REFUSED))
-    app.state.live = Live(Drawing(surfaces))
+    app.state.live = LiveUpdates(NowView(surfaces))
     return app

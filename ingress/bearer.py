@@ -13,22 +13,22 @@ from http import HTTPStatus
 from starlette.datastructures import Headers
 
 from ingress.problems import ProblemError
-from ingress.surfaces import Surfaces
+from ingress.surfaces import WebContext
 
-Secrets = Callable[[Surfaces], tuple[str, ...]]
+Secrets = Callable[[WebContext], tuple[str, ...]]
 
 
-def cron_secret(surfaces: Surfaces) -> tuple[str, ...]:
+def cron_secret(surfaces: WebContext) -> tuple[str, ...]:
     """What lets a caller trigger runs."""
     return (surfaces.cron_secret,)
 
 
-def api_token(surfaces: Surfaces) -> tuple[str, ...]:
+def api_token(surfaces: WebContext) -> tuple[str, ...]:
     """What lets a caller read and write watches."""
     return (surfaces.api_token,)
 
 
-def either(surfaces: Surfaces) -> tuple[str, ...]:
+def either(surfaces: WebContext) -> tuple[str, ...]:
     """What lets a caller see how things are."""
     return (surfaces.cron_secret, surfaces.api_token)
 

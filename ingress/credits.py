@@ -11,10 +11,10 @@ from starlette.responses import JSONResponse, Response
 from domain.credit import MAX_GRANT
 from ingress import bodies, representation
 from ingress.bearer import api_token
-from ingress.endpoint import Call, endpoint, readable, writable
+from ingress.endpoint import RequestContext, endpoint, readable, writable
 from ingress.fields import account, integer, text
 from ingress.forms import Nothing, no_query, parse, query, schema_of
-from ingress.manual import Answer, Manual
+from ingress.manual import EndpointDoc, ResponseDoc
 from ingress.pages import DEFAULT_LIMIT, cursor, cursor_of, limit
 from ingress.problems import not_found
 from ingress.shapes import ref
@@ -43,17 +43,17 @@ class LedgerForm:
 
 @endpoint(
     no_query,
-    Manual(
+    EndpointDoc(
         {
-            HTTPStatus.CREATED: Answer("The grant.", ref("CreditTransfer")),
-            HTTPStatus.OK: Answer("The grant that this key made before.", ref("CreditTransfer")),
+            HTTPStatus.CREATED: ResponseDoc("The grant.", ref("CreditTransfer")),
+            HTTPStatus.OK: ResponseDoc("The grant that this key made before.", ref("CreditTransfer")),
         }
     ),
     secrets=api_token,
     body=bodies.JSON.of(schema_of(GrantForm)),
     path=_PATH,
 )
-def grant(call: Call[Nothing]) -> Response:
+def grant(call: RequestContext[Nothing]) -> Response:
     """Grant credits to an account, unless the key has done so before."""
     form, services = parse(GrantForm, json_object(call.body)), call.surfaces.services
     made, created = services.store.credits.grant(
@@ -69,11 +69,13 @@ def grant(call: Call[Nothing]) -> Response:
 
 @endpoint(
     query(LedgerForm),
-    Manual({HTTPStatus.OK: Answer("What it has, and one page of its ledger.", ref("CreditAccount"))}),
+    EndpointDoc(
+        {HTTPStatus.OK: ResponseDoc("What it has, and one page of its ledger.", ref("CreditAccount"))}
+    ),
     secrets=api_token,
     path=_PATH,
 )
-def show(call: Call[LedgerForm]) -> Response:
+def show(call: RequestContext[LedgerForm]) -> Response:
     """What an account has, and its ledger, newest first."""
     name, form = call.path["account"], call.query
     ledger = call.surfaces.services.store.credits

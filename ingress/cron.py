@@ -12,10 +12,10 @@ from actors.triggers import trigger_run
 from domain.section import Stagger
 from ingress import representation
 from ingress.bearer import cron_secret, either
-from ingress.endpoint import Call, endpoint, readable, writable
+from ingress.endpoint import RequestContext, endpoint, readable, writable
 from ingress.fields import one_of, run_id
 from ingress.forms import Nothing, no_query, query
-from ingress.manual import Answer, Manual
+from ingress.manual import EndpointDoc, ResponseDoc
 from ingress.pages import DEFAULT_LIMIT, cursor_of, limit, page
 from ingress.problems import not_found
 from ingress.shapes import page_of, ref
@@ -43,15 +43,17 @@ class RunsForm:
 
 @endpoint(
     query(TriggerForm),
-    Manual(
+    EndpointDoc(
         {
-            HTTPStatus.ACCEPTED: Answer("The new run.", ref("TriggeredRun"), follow=_FOLLOW),
-            HTTPStatus.OK: Answer("The run that this slot has had.", ref("TriggeredRun"), follow=_FOLLOW),
+            HTTPStatus.ACCEPTED: ResponseDoc("The new run.", ref("TriggeredRun"), follow=_FOLLOW),
+            HTTPStatus.OK: ResponseDoc(
+                "The run that this slot has had.", ref("TriggeredRun"), follow=_FOLLOW
+            ),
         }
     ),
     secrets=cron_secret,
 )
-def trigger(call: Call[TriggerForm]) -> Response:
+def trigger(call: RequestContext[TriggerForm]) -> Response:
     """Check sections, unless this slot has had its run."""
     stagger = None if call.query.stagger == _AUTO else Stagger(call.query.stagger)
     run, created = trigger_run(call.surfaces.services, "http", stagger, force=call.query.force == "1")
@@ -59,8 +61,10 @@ def trigger(call: Call[TriggerForm]) -> Response:
     return JSONResponse(representation.triggered(run, call.surfaces), status)
 
 
-@endpoint(query(RunsForm), Manual({HTTPStatus.OK: Answer("One page.", page_of("Run"))}), secrets=either)
-def list_runs(call: Call[RunsForm]) -> Response:
+@endpoint(
+    query(RunsForm), EndpointDoc({HTTPStatus.OK: ResponseDoc("One page.", page_of("Run"))}), secrets=either
+)
+def list_runs(call: RequestContext[RunsForm]) -> Response:
     """The runs, newest first."""
     runs, following = call.surfaces.services.store.runs.page(call.query.cursor, call.query.limit)
     return page(_LISTING, [representation.run(run, call.surfaces) for run in runs], following)
@@ -68,11 +72,11 @@ def list_runs(call: Call[RunsForm]) -> Response:
 
 @endpoint(
     no_query,
-    Manual({HTTPStatus.OK: Answer("The run.", ref("Run"))}),
+    EndpointDoc({HTTPStatus.OK: ResponseDoc("The run.", ref("Run"))}),
     secrets=either,
     path={"id": run_id},
 )
-def show_run(call: Call[Nothing]) -> Response:
+def show_run(call: RequestContext[Nothing]) -> Response:
     """One run."""
     run = call.surfaces.services.store.runs.get(call.path["id"])
     if run is None:

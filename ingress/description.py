@@ -17,7 +17,7 @@ from ingress import bearer
 from ingress.endpoint import Endpoint, Resource
 from ingress.envelope import REQUEST_ID
 from ingress.forms import schema_of
-from ingress.manual import Answer
+from ingress.manual import ResponseDoc
 from ingress.rules import Schema
 from ingress.shapes import SCHEMAS, ref
 
@@ -135,7 +135,7 @@ def _problems_of(endpoint: Endpoint[Any]) -> set[HTTPStatus]:
     return {status for status, is_so in follows.items() if is_so} | set(endpoint.manual.problems)
 
 
-def _answer(answer: Answer) -> Part:
+def _answer(answer: ResponseDoc) -> Part:
     described: Part = {"description": answer.description}
     if answer.schema is not None:
         described["content"] = {answer.media_type: {"schema": answer.schema}}

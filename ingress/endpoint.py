@@ -1,6 +1,6 @@
 """How a request reaches a handler: checked, read to its end, and away from the event loop.
 
-A handler is a plain function from a `Call` to a response. `endpoint` declares who may call it, what it reads
+A handler is a plain function from a `RequestContext` to a response. `endpoint` declares who may call it, what it reads
 and what it answers; `Resource` puts the endpoints of one path together.
 """
 
@@ -22,19 +22,19 @@ from ingress import bearer
 from ingress.admission import Admission
 from ingress.bodies import NOTHING, Body
 from ingress.forms import Query
-from ingress.manual import Manual
+from ingress.manual import EndpointDoc
 from ingress.problems import ProblemError
 from ingress.rules import Rule
-from ingress.surfaces import Surfaces
+from ingress.surfaces import WebContext
 
 Q = TypeVar("Q")
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[Q]):
+class RequestContext(Generic[Q]):
     """One request, complete and immutable; `path` holds the values of its path, `query` its form."""
 
-    surfaces: Surfaces
+    surfaces: WebContext
     url: URL
     path: Mapping[str, Any]
     query: Q
@@ -43,7 +43,7 @@ class Call(Generic[Q]):
     client: str
 
 
-Handler = Callable[[Call[Q]], Response]
+Handler = Callable[[RequestContext[Q]], Response]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Endpoint(Generic[Q]):
 
     handler: Handler[Q]
     query: Query[Q]
-    manual: Manual
+    manual: EndpointDoc
     secrets: bearer.Secrets | None
     body: Body
     path: Mapping[str, Rule[Any]]
@@ -66,12 +66,12 @@ class Endpoint(Generic[Q]):
 
         Raises: ProblemError (503) when too many such requests are in hand.
         """
-        surfaces: Surfaces = request.app.state.surfaces
+        surfaces: WebContext = request.app.state.surfaces
         admission: Admission = request.app.state.admission
         lane = admission.lane(request.scope["path"])
         if self.secrets is not None:
             bearer.require(request.headers, self.secrets(surfaces))
-        call = Call(
+        call = RequestContext(
             surfaces=surfaces,
             url=request.url,
             path=self._path(request.path_params),
@@ -91,7 +91,7 @@ class Endpoint(Generic[Q]):
 
 def endpoint(
     query: Query[Q],
-    manual: Manual,
+    manual: EndpointDoc,
     *,
     secrets: bearer.Secrets | None = None,
     body: Body = NOTHING,

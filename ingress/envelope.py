@@ -25,7 +25,7 @@ _DEFAULTS = {
 _log = logging.getLogger(__name__)
 
 
-class Envelope:
+class RequestIdMiddleware:
     """ASGI middleware: a request id and security headers on everything that leaves.
 
     An unexpected error is logged with the request's id and answered without a word of what it was.

@@ -6,9 +6,9 @@ from http import HTTPStatus
 
 from starlette.responses import RedirectResponse, Response
 
-from ingress.endpoint import Call, endpoint, readable
+from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.forms import unread
-from ingress.manual import Answer, Manual
+from ingress.manual import EndpointDoc, ResponseDoc
 
 _HOME = "/console/"
 _LOCATION = {"Location": {"type": "string", "const": _HOME}}
@@ -16,10 +16,10 @@ _LOCATION = {"Location": {"type": "string", "const": _HOME}}
 
 @endpoint(
     unread(),
-    Manual({HTTPStatus.TEMPORARY_REDIRECT: Answer("To the console.", headers=_LOCATION)}),
+    EndpointDoc({HTTPStatus.TEMPORARY_REDIRECT: ResponseDoc("To the console.", headers=_LOCATION)}),
     blocks=False,
 )
-def enter(_call: Call[bytes]) -> Response:
+def enter(_call: RequestContext[bytes]) -> Response:
     """The way to the console; programs begin at /openapi.json."""
     return RedirectResponse(_HOME, HTTPStatus.TEMPORARY_REDIRECT)
 

@@ -10,29 +10,29 @@ from starlette.responses import JSONResponse, Response
 
 from domain.errors import UnreachableError
 from ingress import bearer
-from ingress.endpoint import Call, endpoint, readable
+from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.forms import unread
-from ingress.manual import Answer, Manual
+from ingress.manual import EndpointDoc, ResponseDoc
 from ingress.shapes import ref, status
 from observability.health import HealthReport
 
 
-@endpoint(unread(), Manual({HTTPStatus.OK: Answer("It does.", status("alive"))}), blocks=False)
-def live(_call: Call[bytes]) -> Response:
+@endpoint(unread(), EndpointDoc({HTTPStatus.OK: ResponseDoc("It does.", status("alive"))}), blocks=False)
+def live(_call: RequestContext[bytes]) -> Response:
     """The process answers; it asks nothing of any thread, disk or network."""
     return JSONResponse({"status": "alive"})
 
 
 @endpoint(
     unread(),
-    Manual(
+    EndpointDoc(
         {
-            HTTPStatus.OK: Answer("It is ready.", status("healthy")),
-            HTTPStatus.SERVICE_UNAVAILABLE: Answer("It is not.", status("degraded", "unhealthy")),
+            HTTPStatus.OK: ResponseDoc("It is ready.", status("healthy")),
+            HTTPStatus.SERVICE_UNAVAILABLE: ResponseDoc("It is not.", status("degraded", "unhealthy")),
         }
     ),
 )
-def ready(call: Call[bytes]) -> Response:
+def ready(call: RequestContext[bytes]) -> Response:
     """200 when what every request needs is there, else 503."""
     found = _answered(call.surfaces.ready).status
     is_ready = found == "healthy"
@@ -41,15 +41,15 @@ def ready(call: Call[bytes]) -> Response:
 
 @endpoint(
     unread(),
-    Manual(
+    EndpointDoc(
         {
-            HTTPStatus.OK: Answer("It works, perhaps not all of it.", ref("Health")),
-            HTTPStatus.SERVICE_UNAVAILABLE: Answer("It does not work.", ref("Health")),
+            HTTPStatus.OK: ResponseDoc("It works, perhaps not all of it.", ref("Health")),
+            HTTPStatus.SERVICE_UNAVAILABLE: ResponseDoc("It does not work.", ref("Health")),
         },
         eases=bearer.either,
     ),
 )
-def health(call: Call[bytes]) -> Response:
+def health(call: RequestContext[bytes]) -> Response:
     """The status for everybody, the checks for whoever holds a token; 503 only when unhealthy."""
     is_known = bearer.is_given(call.headers)
     if is_known:
@@ -62,9 +62,11 @@ def health(call: Call[bytes]) -> Response:
 
 @endpoint(
     unread(),
-    Manual({HTTPStatus.OK: Answer("The metrics.", {"type": "string"}, "text/plain")}, eases=bearer.either),
+    EndpointDoc(
+        {HTTPStatus.OK: ResponseDoc("The metrics.", {"type": "string"}, "text/plain")}, eases=bearer.either
+    ),
 )
-def metrics(call: Call[bytes]) -> Response:
+def metrics(call: RequestContext[bytes]) -> Response:
     """Prometheus text, for this machine; from elsewhere it takes a token."""
     if not _is_loopback(call.client):
         bearer.require(call.headers, bearer.either(call.surfaces))

@@ -14,10 +14,10 @@ from domain.job import JobRecord, JobState
 from domain.ports import Storage
 from ingress import bodies, representation
 from ingress.bearer import api_token
-from ingress.endpoint import Call, endpoint, readable, writable
+from ingress.endpoint import RequestContext, endpoint, readable, writable
 from ingress.fields import job_id, job_kind, json_members, one_of, text, unless_blank, web_address
 from ingress.forms import Nothing, no_query, parse, query, schema_of
-from ingress.manual import Answer, Manual
+from ingress.manual import EndpointDoc, ResponseDoc
 from ingress.pages import DEFAULT_LIMIT, cursor_of, limit, page
 from ingress.problems import not_found
 from ingress.shapes import page_of, ref
@@ -52,10 +52,10 @@ class JobsForm:
 
 @endpoint(
     no_query,
-    Manual(
+    EndpointDoc(
         {
-            HTTPStatus.ACCEPTED: Answer("The new job.", ref("Job"), headers=_LOCATION, follow=_FOLLOW),
-            HTTPStatus.OK: Answer(
+            HTTPStatus.ACCEPTED: ResponseDoc("The new job.", ref("Job"), headers=_LOCATION, follow=_FOLLOW),
+            HTTPStatus.OK: ResponseDoc(
                 "The first job of this key.", ref("Job"), headers=_LOCATION, follow=_FOLLOW
             ),
         }
@@ -63,7 +63,7 @@ class JobsForm:
     secrets=api_token,
     body=bodies.JSON.of(schema_of(JobForm)),
 )
-def add(call: Call[Nothing]) -> Response:
+def add(call: RequestContext[Nothing]) -> Response:
     """Ask for a job, unless its idempotency key has had its own."""
     form = parse(JobForm, json_object(call.body))
     job, created = submit(
@@ -79,9 +79,11 @@ def add(call: Call[Nothing]) -> Response:
 
 
 @endpoint(
-    query(JobsForm), Manual({HTTPStatus.OK: Answer("One page.", page_of("JobSummary"))}), secrets=api_token
+    query(JobsForm),
+    EndpointDoc({HTTPStatus.OK: ResponseDoc("One page.", page_of("JobSummary"))}),
+    secrets=api_token,
 )
-def list_all(call: Call[JobsForm]) -> Response:
+def list_all(call: RequestContext[JobsForm]) -> Response:
     """The jobs, newest first."""
     form = call.query
     found, following = call.surfaces.services.store.jobs.page(
@@ -90,24 +92,26 @@ def list_all(call: Call[JobsForm]) -> Response:
     return page(_LISTING, [representation.job_summary(job, call.surfaces) for job in found], following)
 
 
-@endpoint(no_query, Manual({HTTPStatus.OK: Answer("The job.", ref("Job"))}), secrets=api_token, path=_PATH)
-def show(call: Call[Nothing]) -> Response:
+@endpoint(
+    no_query, EndpointDoc({HTTPStatus.OK: ResponseDoc("The job.", ref("Job"))}), secrets=api_token, path=_PATH
+)
+def show(call: RequestContext[Nothing]) -> Response:
     """One job with its steps."""
     return JSONResponse(representation.job(_found(call), call.surfaces))
 
 
 @endpoint(
     no_query,
-    Manual(
+    EndpointDoc(
         {
-            HTTPStatus.ACCEPTED: Answer("It will end soon.", ref("Job")),
-            HTTPStatus.OK: Answer("It has ended, perhaps in another way.", ref("Job")),
+            HTTPStatus.ACCEPTED: ResponseDoc("It will end soon.", ref("Job")),
+            HTTPStatus.OK: ResponseDoc("It has ended, perhaps in another way.", ref("Job")),
         }
     ),
     secrets=api_token,
     path=_PATH,
 )
-def end(call: Call[Nothing]) -> Response:
+def end(call: RequestContext[Nothing]) -> Response:
     """Cancel a job; what it has done is made good where that is possible."""
     job = cancel(call.surfaces.services, call.path["id"])
     if job is None:
@@ -118,16 +122,16 @@ def end(call: Call[Nothing]) -> Response:
 
 @endpoint(
     no_query,
-    Manual(
+    EndpointDoc(
         {
-            HTTPStatus.OK: Answer("The artifact, of the type that its job gave it.", {}, _ANYTHING),
-            HTTPStatus.FOUND: Answer("Where it can be had for a while.", headers=_LOCATION),
+            HTTPStatus.OK: ResponseDoc("The artifact, of the type that its job gave it.", {}, _ANYTHING),
+            HTTPStatus.FOUND: ResponseDoc("Where it can be had for a while.", headers=_LOCATION),
         }
     ),
     secrets=api_token,
     path=_PATH,
 )
-def artifact(call: Call[Nothing]) -> Response:
+def artifact(call: RequestContext[Nothing]) -> Response:
     """What a job has made."""
     result = _found(call).result or {}
     key = result.get("artifact")
@@ -150,7 +154,7 @@ def _artifact(storage: Storage, key: str, content_type: str) -> Response:
     return StreamingResponse(storage.stream(key), headers=headers, media_type=content_type)
 
 
-def _found(call: Call[Nothing]) -> JobRecord:
+def _found(call: RequestContext[Nothing]) -> JobRecord:
     job = call.surfaces.services.store.jobs.get(call.path["id"])
     if job is None:
         raise not_found("job")

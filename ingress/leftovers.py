@@ -17,7 +17,7 @@ PATIENCE_SECONDS = 5.0
 MOST_AT_ONCE = 32
 
 
-class Leftovers:
+class DrainBodyMiddleware:
     """ASGI middleware: reads and forgets what is left of the body before an answer goes out.
 
     Units: up to `LIMIT_BYTES`, until `patience_seconds` after the request began, for `most_at_once` requests.

@@ -13,7 +13,7 @@ JSON, HTML = "application/json", "text/html"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ResponseDoc:
     """One answer that is no problem; without a `schema` it has no body.
 
     Shape: `follow` maps an operation that this answer leads to onto the parameter that it takes, and where in
@@ -28,13 +28,13 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Manual:
+class EndpointDoc:
     """Shape: `headers` describes those that are read; `eases` tells whose token shows more.
 
     `problems` are those beside the ones that follow from how the endpoint is declared.
     """
 
-    answers: Mapping[HTTPStatus, Answer]
+    answers: Mapping[HTTPStatus, ResponseDoc]
     headers: Mapping[str, Schema] = field(default_factory=dict)
     eases: Secrets | None = None
     problems: tuple[HTTPStatus, ...] = ()

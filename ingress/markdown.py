@@ -11,7 +11,7 @@ _INLINE = re.compile(
 )
 
 
-def rendered(text: str) -> str:
+def render_markdown(text: str) -> str:
     """`text` as HTML. A link to a heading becomes one to the page beside this; others become their text."""
     *pairs, last = _FENCED.split(text)
     found = [

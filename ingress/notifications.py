@@ -11,10 +11,10 @@ from starlette.responses import Response
 from domain.notice import NotificationState
 from ingress import representation
 from ingress.bearer import api_token
-from ingress.endpoint import Call, endpoint, readable
+from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.fields import address, digits, one_of, unless_blank
 from ingress.forms import query
-from ingress.manual import Answer, Manual
+from ingress.manual import EndpointDoc, ResponseDoc
 from ingress.pages import DEFAULT_LIMIT, cursor_of, limit, page
 from ingress.shapes import page_of
 
@@ -34,10 +34,10 @@ class NotificationsForm:
 
 @endpoint(
     query(NotificationsForm),
-    Manual({HTTPStatus.OK: Answer("One page.", page_of("Notification"))}),
+    EndpointDoc({HTTPStatus.OK: ResponseDoc("One page.", page_of("Notification"))}),
     secrets=api_token,
 )
-def list_all(call: Call[NotificationsForm]) -> Response:
+def list_all(call: RequestContext[NotificationsForm]) -> Response:
     """The notifications, newest first."""
     form = call.query
     found, following = call.surfaces.services.store.deliveries.page(

@@ -24,9 +24,9 @@ from ingress import (
     webhooks,
 )
 from ingress.description import Part, describe
-from ingress.endpoint import Call, endpoint, readable
+from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.forms import unread
-from ingress.manual import JSON, Answer, Manual
+from ingress.manual import JSON, EndpointDoc, ResponseDoc
 
 DESCRIBED = (
     *(cron, watches, sections, notifications, jobs, credits),
@@ -42,8 +42,8 @@ _INFO = {
 _SHAPE = {"type": "object", "required": ["openapi", "info", "paths"]}
 
 
-@endpoint(unread(), Manual({HTTPStatus.OK: Answer("The description.", _SHAPE)}), blocks=False)
-def show(_call: Call[bytes]) -> Response:
+@endpoint(unread(), EndpointDoc({HTTPStatus.OK: ResponseDoc("The description.", _SHAPE)}), blocks=False)
+def show(_call: RequestContext[bytes]) -> Response:
     """The description that you are reading."""
     return Response(_written(), media_type=JSON)
 

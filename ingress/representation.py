@@ -13,7 +13,7 @@ from domain.job import JobRecord, StepRecord
 from domain.observation import Details
 from domain.run import Run
 from domain.section import SectionKey
-from ingress.surfaces import Surfaces
+from ingress.surfaces import WebContext
 from operations.watches import Listing, listing, seen_at
 from store.deliveries import StoredNotification
 from store.search import FoundSection
@@ -31,7 +31,7 @@ def moment(at: datetime | None) -> str | None:
     )
 
 
-def run(found: Run, surfaces: Surfaces) -> Shown:
+def run(found: Run, surfaces: WebContext) -> Shown:
     """A run with its counts."""
     times = {name: moment(getattr(found, name)) for name in ("created_at", "started_at", "finished_at")}
     counts = ("sections", "checked", "failed", "deferred", "changed", "notifications")
@@ -43,7 +43,7 @@ def run(found: Run, surfaces: Surfaces) -> Shown:
     }
 
 
-def triggered(found: Run, surfaces: Surfaces) -> Shown:
+def triggered(found: Run, surfaces: WebContext) -> Shown:
     """A run as its trigger is told of it."""
     return {
         "run_id": found.id,
@@ -113,13 +113,13 @@ def notification(stored: StoredNotification) -> Shown:
     }
 
 
-def job(found: JobRecord, surfaces: Surfaces) -> Shown:
+def job(found: JobRecord, surfaces: WebContext) -> Shown:
     """A job with its input and its steps."""
     steps = [_step(step) for step in found.steps]
     return {**job_summary(found, surfaces), "input": found.given, "steps": steps}
 
 
-def job_summary(found: JobRecord, surfaces: Surfaces) -> Shown:
+def job_summary(found: JobRecord, surfaces: WebContext) -> Shown:
     """A job as listings show it."""
     times = ("created_at", "started_at", "cancel_asked_at", "finished_at")
     has_artifact = found.result is not None and "artifact" in found.result

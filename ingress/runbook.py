@@ -13,46 +13,47 @@ from pathlib import Path
 
 from starlette.responses import Response
 
-from ingress.endpoint import Call, endpoint, readable
+from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.fields import text
 from ingress.forms import unread
-from ingress.manual import HTML, Answer, Manual
-from ingress.markdown import rendered
+from ingress.manual import HTML, EndpointDoc, ResponseDoc
+from ingress.markdown import render_markdown
 from ingress.problems import not_found
-from ingress.screens import screen
+from ingress.screens import render_page
 
 _GUIDE = Path(__file__).parent / "templates" / "operations.md"
 _HEADING = re.compile(r"^###? (.+)\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Chapter:
+class RunbookSection:
     """One heading, and what stands beneath it up to the next, as HTML."""
 
     title: str
     body: str
 
 
-_MANUAL = Manual(
-    {HTTPStatus.OK: Answer("A page for people.", {"type": "string"}, HTML)}, problems=(HTTPStatus.NOT_FOUND,)
+_MANUAL = EndpointDoc(
+    {HTTPStatus.OK: ResponseDoc("A page for people.", {"type": "string"}, HTML)},
+    problems=(HTTPStatus.NOT_FOUND,),
 )
 
 
 @endpoint(unread(), _MANUAL, path={"name": text})
-def show(call: Call[bytes]) -> Response:
+def show(call: RequestContext[bytes]) -> Response:
     """What to do for the alert of that name."""
     chapter = chapters().get(call.path["name"])
     if chapter is None:
         raise not_found("chapter")
-    return screen("runbook.html.j2", chapter=chapter)
+    return render_page("runbook.html.j2", chapter=chapter)
 
 
 @functools.cache
-def chapters() -> dict[str, Chapter]:
+def chapters() -> dict[str, RunbookSection]:
     """The guide's chapters by the anchors of their headings."""
     _, *parts = _HEADING.split(_GUIDE.read_text())
     return {
-        title.lower().replace(" ", "-"): Chapter(title, rendered(body))
+        title.lower().replace(" ", "-"): RunbookSection(title, render_markdown(body))
         for title, body in zip(parts[::2], parts[1::2], strict=True)
     }
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def screen(template: str, status: HTTPStatus = HTTPStatus.OK, /, **facts: object) -> Response:
+def render_page(template: str, status: HTTPStatus = HTTPStatus.OK, /, **facts: object) -> Response:
     """The page that `template` makes of `facts`; its own style sheet is the one thing its policy allows."""
     style = _style()
     html = _environment().get_template(template).render(facts, style=style)

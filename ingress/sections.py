@@ -11,10 +11,10 @@ from starlette.responses import JSONResponse, Response
 from domain.section import SectionKey
 from ingress import fields, representation
 from ingress.bearer import api_token
-from ingress.endpoint import Call, endpoint, readable
+from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.fields import text, unless_blank
 from ingress.forms import Nothing, no_query, query
-from ingress.manual import Answer, Manual
+from ingress.manual import EndpointDoc, ResponseDoc
 from ingress.pages import DEFAULT_LIMIT, cursor_of, limit, page
 from ingress.problems import not_found
 from ingress.shapes import page_of, ref
@@ -35,10 +35,10 @@ class SectionsForm:
 
 @endpoint(
     query(SectionsForm),
-    Manual({HTTPStatus.OK: Answer("One page.", page_of("SectionSummary"))}),
+    EndpointDoc({HTTPStatus.OK: ResponseDoc("One page.", page_of("SectionSummary"))}),
     secrets=api_token,
 )
-def list_all(call: Call[SectionsForm]) -> Response:
+def list_all(call: RequestContext[SectionsForm]) -> Response:
     """The sections that were ever watched; `q` is how a number begins, or a part of a course or title."""
     form = call.query
     found, following = call.surfaces.services.store.search.sections(
@@ -49,11 +49,11 @@ def list_all(call: Call[SectionsForm]) -> Response:
 
 @endpoint(
     no_query,
-    Manual({HTTPStatus.OK: Answer("The section.", ref("Section"))}),
+    EndpointDoc({HTTPStatus.OK: ResponseDoc("The section.", ref("Section"))}),
     secrets=api_token,
     path={"source": fields.source, "term": fields.term, "number": fields.section},
 )
-def show(call: Call[Nothing]) -> Response:
+def show(call: RequestContext[Nothing]) -> Response:
     """One section's state and history."""
     key = SectionKey(**call.path)
     sections = call.surfaces.services.store.sections

@@ -11,9 +11,9 @@ from domain.errors import UnauthorisedError
 from domain.payment import PaymentEvent
 from ingress import bodies
 from ingress.bodies import KIBIBYTE, Body
-from ingress.endpoint import Call, endpoint, writable
+from ingress.endpoint import RequestContext, endpoint, writable
 from ingress.forms import unread
-from ingress.manual import Answer, Manual
+from ingress.manual import EndpointDoc, ResponseDoc
 from ingress.problems import ProblemError
 
 _SIGNATURE = "Stripe-Signature"
@@ -33,21 +33,21 @@ _BODY = Body(256 * KIBIBYTE, bodies.JSON.media_type)
 
 @endpoint(
     unread(),
-    Manual(
-        {HTTPStatus.OK: Answer("It is taken, with the job that it causes.", _RECORDED)},
+    EndpointDoc(
+        {HTTPStatus.OK: ResponseDoc("It is taken, with the job that it causes.", _RECORDED)},
         headers={_SIGNATURE: {"type": "string"}},
         problems=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
     ),
     body=_BODY.of(_EVENT),
 )
-def receive(call: Call[bytes]) -> Response:
+def receive(call: RequestContext[bytes]) -> Response:
     """Record a signed event once, with the job that it causes; a repetition changes nothing."""
     event = _event(call)
     surfaces = call.surfaces
     return JSONResponse({"recorded": handle_payment_event(surfaces.services, event, surfaces.default_source)})
 
 
-def _event(call: Call[bytes]) -> PaymentEvent:
+def _event(call: RequestContext[bytes]) -> PaymentEvent:
     events = call.surfaces.payment_events
     if events is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, "STRIPE_WEBHOOK_SECRET is not set.")

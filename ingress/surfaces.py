@@ -18,7 +18,7 @@ from resilience.tickets import OneTimeTokens
 
 
 @dataclass(frozen=True, slots=True)
-class Surfaces:
+class WebContext:
     """Everything that a request may touch.
 
     Shape: `events` and `payment_events` are None while their webhook secret is not configured;

@@ -15,13 +15,13 @@ from starlette.responses import Response
 
 from domain.errors import InvalidInputError, RejectedError
 from ingress import bodies, farewells
-from ingress.endpoint import Call, endpoint, readable
-from ingress.farewells import Farewell
+from ingress.endpoint import RequestContext, endpoint, readable
+from ingress.farewells import UnsubscribePage
 from ingress.fields import text
 from ingress.forms import unread
-from ingress.manual import HTML, Answer, Manual
+from ingress.manual import HTML, EndpointDoc, ResponseDoc
 from ingress.problems import invalid
-from ingress.screens import screen
+from ingress.screens import render_page
 from mail.links import AllowEverything, AllowWatch, Claim, StopEverything, StopWatch
 from store.watches import StoredWatch
 
@@ -36,14 +36,14 @@ class LinkForm:
     token: Annotated[str, text]
 
 
-_MANUAL = Manual(
-    {HTTPStatus.OK: Answer("A page for people.", {"type": "string"}, HTML)},
+_MANUAL = EndpointDoc(
+    {HTTPStatus.OK: ResponseDoc("A page for people.", {"type": "string"}, HTML)},
     problems=(HTTPStatus.BAD_REQUEST,),
 )
 
 
 @endpoint(unread(LinkForm), _MANUAL)
-def ask(call: Call[bytes]) -> Response:
+def ask(call: RequestContext[bytes]) -> Response:
     """A page that says what its button would do."""
     claim = _claim(call)
     match claim:
@@ -58,7 +58,7 @@ def ask(call: Call[bytes]) -> Response:
 
 
 @endpoint(unread(LinkForm), _MANUAL, body=bodies.NOTHING.of({}))
-def act(call: Call[bytes]) -> Response:
+def act(call: RequestContext[bytes]) -> Response:
     """Stop it, or allow it again, and say what was done; once more changes nothing more."""
     claim = _claim(call)
     now, opt_outs = call.surfaces.services.clock.now(), call.surfaces.services.store.opt_outs
@@ -76,7 +76,7 @@ def act(call: Call[bytes]) -> Response:
             return _page(_allow_watch(call, watch_id, email))
 
 
-def _stop_watch(call: Call[bytes], watch_id: int, email: str) -> Farewell:
+def _stop_watch(call: RequestContext[bytes], watch_id: int, email: str) -> UnsubscribePage:
     services, stored = call.surfaces.services, _watch(call, watch_id, email)
     ended = services.store.opt_outs.stop_section(watch_id, email, services.clock.now())
     if stored is None or not ended:
@@ -86,7 +86,7 @@ def _stop_watch(call: Call[bytes], watch_id: int, email: str) -> Farewell:
     return farewells.watch_stopped(stored, others, _stop_everything(call, email), undo)
 
 
-def _allow_watch(call: Call[bytes], watch_id: int, email: str) -> Farewell:
+def _allow_watch(call: RequestContext[bytes], watch_id: int, email: str) -> UnsubscribePage:
     services = call.surfaces.services
     restored = services.store.opt_outs.allow_section(watch_id, email, services.clock.now())
     if services.store.opt_outs.has_stopped_all(email):
@@ -94,13 +94,13 @@ def _allow_watch(call: Call[bytes], watch_id: int, email: str) -> Farewell:
     return farewells.allowed(email, restored)
 
 
-def _about_everything(call: Call[bytes], email: str) -> Farewell:
+def _about_everything(call: RequestContext[bytes], email: str) -> UnsubscribePage:
     if call.surfaces.services.store.opt_outs.has_stopped_all(email):
         return farewells.everything_stopped(email, 0, _allow_everything(call, email))
     return farewells.ask_everything(email, _living(call, email), _stop_everything(call, email))
 
 
-def _about_watch(call: Call[bytes], watch_id: int, email: str) -> Farewell:
+def _about_watch(call: RequestContext[bytes], watch_id: int, email: str) -> UnsubscribePage:
     stored, opt_outs = _watch(call, watch_id, email), call.surfaces.services.store.opt_outs
     if opt_outs.has_stopped_all(email):
         return farewells.everything_stopped(email, 0, _allow_everything(call, email))
@@ -113,7 +113,7 @@ def _about_watch(call: Call[bytes], watch_id: int, email: str) -> Farewell:
     return farewells.ask_watch(stored, _query(call.surfaces.links.stop_watch(watch_id, email)), everything)
 
 
-def _claim(call: Call[bytes]) -> Claim | None:
+def _claim(call: RequestContext[bytes]) -> Claim | None:
     try:
         return call.surfaces.links.read(text(_token(call.query)))
     except (RejectedError, InvalidInputError, ValueError):
@@ -126,26 +126,26 @@ def _token(raw: bytes) -> str | None:
     return given[0] if len(given) == 1 else None
 
 
-def _watch(call: Call[bytes], watch_id: int, email: str) -> StoredWatch | None:
+def _watch(call: RequestContext[bytes], watch_id: int, email: str) -> StoredWatch | None:
     """The active watch that is meant. A database that began anew has other people's under old numbers."""
     stored = call.surfaces.services.store.watches.get(watch_id)
     is_meant = stored is not None and stored.ended_at is None and stored.watch.email == email
     return stored if is_meant else None
 
 
-def _living(call: Call[bytes], email: str) -> list[StoredWatch]:
+def _living(call: RequestContext[bytes], email: str) -> list[StoredWatch]:
     return call.surfaces.services.store.watches.page(email=email, section=None, after=None, limit=_FEW)[0]
 
 
-def _stop_everything(call: Call[bytes], email: str) -> str:
+def _stop_everything(call: RequestContext[bytes], email: str) -> str:
     return _query(call.surfaces.links.stop_everything(email))
 
 
-def _allow_everything(call: Call[bytes], email: str) -> str:
+def _allow_everything(call: RequestContext[bytes], email: str) -> str:
     return _query(call.surfaces.links.allow_everything(email))
 
 
-def _link(call: Call[bytes], claim: AllowWatch | AllowEverything) -> str:
+def _link(call: RequestContext[bytes], claim: AllowWatch | AllowEverything) -> str:
     links = call.surfaces.links
     if isinstance(claim, AllowEverything):
         return links.allow_everything(claim.email)
@@ -156,11 +156,11 @@ def _query(link: str) -> str:
     return f"?{urlsplit(link).query}"
 
 
-def _page(farewell: Farewell, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return screen(_TEMPLATE, status, page=farewell)
+def _page(farewell: UnsubscribePage, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return render_page(_TEMPLATE, status, page=farewell)
 
 
-def _refusal(call: Call[bytes]) -> Response:
+def _refusal(call: RequestContext[bytes]) -> Response:
     if "text/html" in call.headers.get("accept", ""):
         return _page(farewells.REFUSAL, HTTPStatus.BAD_REQUEST)
     return invalid({"token": "must be one that Rollcall has signed"}, HTTPStatus.BAD_REQUEST)

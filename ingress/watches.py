@@ -11,11 +11,11 @@ from starlette.responses import JSONResponse, Response
 
 from ingress import bodies, representation
 from ingress.bearer import api_token
-from ingress.endpoint import Call, endpoint, readable, writable
+from ingress.endpoint import RequestContext, endpoint, readable, writable
 from ingress.fields import address, digits, length, section, unless_blank
 from ingress.forms import Nothing, no_query, parse, query, schema_of
 from ingress.imports import import_csv
-from ingress.manual import Answer, Manual
+from ingress.manual import EndpointDoc, ResponseDoc
 from ingress.pages import DEFAULT_LIMIT, cursor_of, limit, page
 from ingress.problems import not_found
 from ingress.shapes import page_of, ref
@@ -62,10 +62,12 @@ class PauseForm:
 
 @endpoint(
     no_query,
-    Manual(
+    EndpointDoc(
         {
-            HTTPStatus.CREATED: Answer("The new watch.", ref("Watch"), headers=_LOCATION, follow=_FOLLOW),
-            HTTPStatus.OK: Answer(
+            HTTPStatus.CREATED: ResponseDoc(
+                "The new watch.", ref("Watch"), headers=_LOCATION, follow=_FOLLOW
+            ),
+            HTTPStatus.OK: ResponseDoc(
                 "The watch that there is, brought up to date.",
                 ref("Watch"),
                 headers=_LOCATION,
@@ -76,7 +78,7 @@ class PauseForm:
     secrets=api_token,
     body=bodies.JSON.of(schema_of(WatchForm)),
 )
-def add(call: Call[Nothing]) -> Response:
+def add(call: RequestContext[Nothing]) -> Response:
     """Watch a section, or bring up to date the watch that there is."""
     services = call.surfaces.services
     wish = wish_of(json_object(call.body), services.sources, call.surfaces.default_source)
@@ -88,11 +90,11 @@ def add(call: Call[Nothing]) -> Response:
 
 @endpoint(
     no_query,
-    Manual({HTTPStatus.OK: Answer("What became of each line.", ref("Imported"))}),
+    EndpointDoc({HTTPStatus.OK: ResponseDoc("What became of each line.", ref("Imported"))}),
     secrets=api_token,
     body=bodies.CSV.of(_SHEET),
 )
-def add_many(call: Call[Nothing]) -> Response:
+def add_many(call: RequestContext[Nothing]) -> Response:
     """Make the watches that a CSV file names."""
     surfaces = call.surfaces
     done = import_csv(surfaces.services, call.body, default_source=surfaces.default_source, by=_API)
@@ -101,9 +103,11 @@ def add_many(call: Call[Nothing]) -> Response:
 
 
 @endpoint(
-    query(WatchesForm), Manual({HTTPStatus.OK: Answer("One page.", page_of("Watch"))}), secrets=api_token
+    query(WatchesForm),
+    EndpointDoc({HTTPStatus.OK: ResponseDoc("One page.", page_of("Watch"))}),
+    secrets=api_token,
 )
-def list_living(call: Call[WatchesForm]) -> Response:
+def list_living(call: RequestContext[WatchesForm]) -> Response:
     """The living watches, in the order in which they were made."""
     form = call.query
     found, following = call.surfaces.services.store.watches.page(
@@ -113,15 +117,23 @@ def list_living(call: Call[WatchesForm]) -> Response:
 
 
 @endpoint(
-    no_query, Manual({HTTPStatus.OK: Answer("The watch.", ref("Watch"))}), secrets=api_token, path=_PATH
+    no_query,
+    EndpointDoc({HTTPStatus.OK: ResponseDoc("The watch.", ref("Watch"))}),
+    secrets=api_token,
+    path=_PATH,
 )
-def show(call: Call[Nothing]) -> Response:
+def show(call: RequestContext[Nothing]) -> Response:
     """One living watch."""
     return JSONResponse(representation.watch(_require_active(call)))
 
 
-@endpoint(no_query, Manual({HTTPStatus.NO_CONTENT: Answer("It has ended.")}), secrets=api_token, path=_PATH)
-def end(call: Call[Nothing]) -> Response:
+@endpoint(
+    no_query,
+    EndpointDoc({HTTPStatus.NO_CONTENT: ResponseDoc("It has ended.")}),
+    secrets=api_token,
+    path=_PATH,
+)
+def end(call: RequestContext[Nothing]) -> Response:
     """End a watch."""
     services = call.surfaces.services
     if not services.store.watches.end(call.path["id"], _ENDED, services.clock.now()):
@@ -131,12 +143,12 @@ def end(call: Call[Nothing]) -> Response:
 
 @endpoint(
     no_query,
-    Manual({HTTPStatus.OK: Answer("The watch, paused.", ref("Watch"))}),
+    EndpointDoc({HTTPStatus.OK: ResponseDoc("The watch, paused.", ref("Watch"))}),
     secrets=api_token,
     body=bodies.JSON.of(schema_of(PauseForm)),
     path=_PATH,
 )
-def pause(call: Call[Nothing]) -> Response:
+def pause(call: RequestContext[Nothing]) -> Response:
     """Send nothing for a watch for a while; what opens meanwhile is not sent later."""
     form, services = parse(PauseForm, json_object(call.body)), call.surfaces.services
     _require_active(call)
@@ -145,12 +157,12 @@ def pause(call: Call[Nothing]) -> Response:
 
 @endpoint(
     no_query,
-    Manual({HTTPStatus.OK: Answer("The watch.", ref("Watch"))}),
+    EndpointDoc({HTTPStatus.OK: ResponseDoc("The watch.", ref("Watch"))}),
     secrets=api_token,
     body=bodies.ANYTHING.of({}),
     path=_PATH,
 )
-def resume(call: Call[Nothing]) -> Response:
+def resume(call: RequestContext[Nothing]) -> Response:
     """Send for a watch again, from now on."""
     _require_active(call)
     return JSONResponse(
@@ -158,7 +170,7 @@ def resume(call: Call[Nothing]) -> Response:
     )
 
 
-def _require_active(call: Call[Nothing]) -> StoredWatch:
+def _require_active(call: RequestContext[Nothing]) -> StoredWatch:
     stored = call.surfaces.services.store.watches.get(call.path["id"])
     if stored is None or stored.ended_at is not None:
         raise not_found("active watch")

@@ -13,9 +13,9 @@ from domain.notice import MAIL
 from domain.retry import ACCOUNT_RECHECK
 from domain.words import one_line
 from ingress import bodies
-from ingress.endpoint import Call, endpoint, writable
+from ingress.endpoint import RequestContext, endpoint, writable
 from ingress.forms import unread
-from ingress.manual import Answer, Manual
+from ingress.manual import EndpointDoc, ResponseDoc
 from ingress.problems import ProblemError
 from ingress.shapes import ref
 from mail.webhooks import DeliveryEvent, ResendEvents
@@ -34,14 +34,14 @@ _RECORDED = {
 
 @endpoint(
     unread(),
-    Manual(
-        {HTTPStatus.OK: Answer("It is taken.", _RECORDED)},
+    EndpointDoc(
+        {HTTPStatus.OK: ResponseDoc("It is taken.", _RECORDED)},
         headers=_SIGNED,
         problems=(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND),
     ),
     body=bodies.JSON.of(ref("Event")),
 )
-def receive(call: Call[bytes]) -> Response:
+def receive(call: RequestContext[bytes]) -> Response:
     """Record a signed event once, with its effect; a replay changes nothing."""
     event = _event(_events(call), call)
     services = call.surfaces.services
@@ -62,13 +62,13 @@ def receive(call: Call[bytes]) -> Response:
     return JSONResponse({"recorded": is_new})
 
 
-def _events(call: Call[bytes]) -> ResendEvents:
+def _events(call: RequestContext[bytes]) -> ResendEvents:
     if call.surfaces.events is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, "RESEND_WEBHOOK_SECRET is not set.")
     return call.surfaces.events
 
 
-def _event(events: ResendEvents, call: Call[bytes]) -> DeliveryEvent:
+def _event(events: ResendEvents, call: RequestContext[bytes]) -> DeliveryEvent:
     try:
         return events.read(call.body, call.headers)
     except UnauthorisedError as error:

@@ -9,7 +9,7 @@ from actors.deliver import MAIL
 from actors.services import OperatorChannels
 from domain.alert import AlertNotification, RunbookLink
 from domain.ports import Mailer
-from ingress.console.signposts import signpost
+from ingress.console.signposts import runbook_link
 from mail.bulletin import OperatorMail
 from rollcall.settings import Settings
 
@@ -18,7 +18,7 @@ _WEBHOOK_SECONDS = 10.0
 
 def operator_of(settings: Settings, mailer: Mailer) -> OperatorChannels:
     """Who is to be told what needs a person, and of finished runs."""
-    about = partial(signpost, settings.base_url)
+    about = partial(runbook_link, settings.base_url)
     channels: dict[str, Callable[[AlertNotification], None]] = {}
     if settings.operator_email is not None:
         sender = settings.notification_from_email

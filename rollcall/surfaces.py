@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ingress.console import invitation
-from ingress.surfaces import Surfaces
+from ingress.surfaces import WebContext
 from mail.webhooks import ResendEvents
 from observability.metrics import Exposition
 from observability.shared_reading import SharedReading
@@ -18,12 +18,12 @@ from rollcall.wiring import System, known
 _SIGN_INS, _SIGN_INS_OVERALL, _SIGN_IN_WINDOW_SECONDS = 10, 100, 900
 
 
-def surfaces(system: System, health: Health) -> Surfaces:
+def surfaces(system: System, health: Health) -> WebContext:
     """The ingress' surfaces over `system`."""
     settings = system.settings
     secret = settings.resend_webhook_secret
     report = SharedReading(health.report, limit_seconds=8.0, fresh_seconds=3.0)
-    return Surfaces(
+    return WebContext(
         services=system.services,
         storage=storage_of(settings),
         room=control_room(system),

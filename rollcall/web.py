@@ -10,7 +10,7 @@ from threading import Event
 import uvicorn
 
 from ingress.app import create_app
-from ingress.console.live import Live
+from ingress.console.live import LiveUpdates
 from resilience.heartbeat import ADDRESS
 from rollcall import systemd
 from rollcall.connections import BoundedProtocol, allow_descriptors
@@ -56,7 +56,7 @@ def _address(listening: socket.socket) -> str:
 class _Server(uvicorn.Server):
     """Tells systemd when it serves, and drops no request when it stops."""
 
-    def __init__(self, config: uvicorn.Config, stopped: Event, live: Live) -> None:
+    def __init__(self, config: uvicorn.Config, stopped: Event, live: LiveUpdates) -> None:
         super().__init__(config)
         self._stopped = stopped
         self._live = live

@@ -17,14 +17,14 @@ from starlette.routing import Route
 from ingress import bodies
 from ingress.bodies import Body
 from ingress.console import flash
-from ingress.console.door import HOME, own_path
+from ingress.console.door import HOME, safe_redirect_path
 from ingress.console.page import page
 from ingress.console.plan import Plan
 from ingress.console.session import signed_in
-from ingress.endpoint import Call, Endpoint, endpoint, writable
+from ingress.endpoint import Endpoint, RequestContext, endpoint, writable
 from ingress.fields import text
 from ingress.forms import Nothing, no_query, parse
-from ingress.manual import Manual
+from ingress.manual import EndpointDoc
 from ingress.syntax import parameters
 from operations.room import AdminContext
 
@@ -53,11 +53,11 @@ def routes(actions: Iterable[Operation[Any]]) -> list[Route]:
 
 
 def _endpoint(action: Operation[Any]) -> Endpoint[Nothing]:
-    def act(call: Call[Nothing]) -> Response:
+    def act(call: RequestContext[Nothing]) -> Response:
         """Ask, or do it."""
         given = parameters(call.body)
         is_confirmed = given.pop(_CONFIRM, "") == "yes"
-        back = own_path(text(given.pop(_BACK, HOME)))
+        back = safe_redirect_path(text(given.pop(_BACK, HOME)))
         wanted = parse(action.form, given)
         if is_confirmed:
             return _done(call, action.carry_out(call.surfaces.room, wanted, signed_in(call).by), back)
@@ -66,10 +66,10 @@ def _endpoint(action: Operation[Any]) -> Endpoint[Nothing]:
         kept = {name: value for name, value in given.items() if name not in asked}
         return page(call, "confirm.html", plan=plan, fields=kept, back=back, here=back)
 
-    return endpoint(no_query, Manual({}), body=action.body)(act)
+    return endpoint(no_query, EndpointDoc({}), body=action.body)(act)
 
 
-def _done(call: Call[Nothing], sentence: str, back: str) -> Response:
+def _done(call: RequestContext[Nothing], sentence: str, back: str) -> Response:
     response = RedirectResponse(back, HTTPStatus.SEE_OTHER)
-    flash.leave(call, response, sentence)
+    flash.set_flash(call, response, sentence)
     return response

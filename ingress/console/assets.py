@@ -8,10 +8,10 @@ from pathlib import Path
 
 from starlette.responses import Response
 
-from ingress.endpoint import Call, endpoint, readable
+from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.fields import text
 from ingress.forms import Nothing, no_query
-from ingress.manual import Manual
+from ingress.manual import EndpointDoc
 from ingress.problems import not_found
 
 _FOLDER = Path(__file__).parent / "static"
@@ -20,8 +20,8 @@ _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
-@endpoint(no_query, Manual({}), path={"name": text})
-def show(call: Call[Nothing]) -> Response:
+@endpoint(no_query, EndpointDoc({}), path={"name": text})
+def show(call: RequestContext[Nothing]) -> Response:
     """One asset; an address of other content is no address."""
     path = _by_address().get(call.path["name"])
     if path is None:

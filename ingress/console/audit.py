@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from ingress.console.page import page
-from ingress.endpoint import Call, endpoint, readable
+from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.fields import text, unless_blank
 from ingress.forms import query
-from ingress.manual import Manual
+from ingress.manual import EndpointDoc
 from ingress.pages import cursor, cursor_of
 
 _LISTING = "audit"
@@ -29,8 +29,8 @@ class AuditForm:
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
 
 
-@endpoint(query(AuditForm), Manual({}))
-def show_all(call: Call[AuditForm]) -> Response:
+@endpoint(query(AuditForm), EndpointDoc({}))
+def show_all(call: RequestContext[AuditForm]) -> Response:
     """The records, newest first."""
     form = call.query
     wanted = {"by": form.by, "action": form.action, "subject": form.subject}

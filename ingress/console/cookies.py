@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.responses import Response
 
-from ingress.endpoint import Call
+from ingress.endpoint import RequestContext
 
 PATH = "/console"
 
@@ -20,7 +20,7 @@ def get(headers: Headers, name: str) -> str:
     return cookie_parser(headers.get("cookie", "")).get(name, "")
 
 
-def put(call: Call[Any], response: Response, name: str, value: str, lifetime: timedelta) -> None:
+def put(call: RequestContext[Any], response: Response, name: str, value: str, lifetime: timedelta) -> None:
     """Give the browser a cookie to keep for `lifetime`."""
     seconds = int(lifetime.total_seconds())
     response.set_cookie(
@@ -28,12 +28,12 @@ def put(call: Call[Any], response: Response, name: str, value: str, lifetime: ti
     )
 
 
-def drop(call: Call[Any], response: Response, name: str) -> None:
+def drop(call: RequestContext[Any], response: Response, name: str) -> None:
     """Have the browser forget a cookie."""
     response.delete_cookie(name, path=PATH, secure=_is_secure(call), httponly=True, samesite="strict")
 
 
-def _is_secure(call: Call[Any]) -> bool:
+def _is_secure(call: RequestContext[Any]) -> bool:
     """Whether the browser came by HTTPS; a tunnel's end on the browser's own machine needs none."""
     is_public_https = call.surfaces.public_url.startswith("https://")
     return call.url.scheme == "https" or (is_public_https and not _is_loopback(call.url.hostname or ""))

@@ -11,10 +11,10 @@ from starlette.responses import Response
 from actors import QUEUES
 from ingress.console.page import page
 from ingress.console.selection import SelectionForm
-from ingress.endpoint import Call, endpoint, readable
+from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.fields import digits
 from ingress.forms import query
-from ingress.manual import Manual
+from ingress.manual import EndpointDoc
 from operations import dead_letters
 
 _OF_EACH_CAUSE, _OF_ONE_CAUSE = 5, 50
@@ -27,8 +27,8 @@ class DeadForm(SelectionForm):
     page: Annotated[int, digits(1, 1000)] = 1
 
 
-@endpoint(query(DeadForm), Manual({}))
-def show_all(call: Call[DeadForm]) -> Response:
+@endpoint(query(DeadForm), EndpointDoc({}))
+def show_all(call: RequestContext[DeadForm]) -> Response:
     """What the filter means: the most frequent cause first, the last letters of each."""
     form, room = call.query, call.surfaces.room
     shown = _OF_ONE_CAUSE if form.exact_cause else _OF_EACH_CAUSE

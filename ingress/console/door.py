@@ -37,7 +37,7 @@ class SameOrigin:
         await self._app(scope, receive, send)
 
 
-class Door:
+class SessionMiddleware:
     """ASGI middleware: whoever is not signed in is led to where that is done."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -54,7 +54,7 @@ class Door:
         await RedirectResponse(_sign_in(request), HTTPStatus.SEE_OTHER)(scope, receive, send)
 
 
-def own_path(given: str) -> str:
+def safe_redirect_path(given: str) -> str:
     """`given` where it is an address within the console, else the console's first page."""
     return given if _OWN.fullmatch(given) and ".." not in unquote(given) else HOME
 

@@ -17,7 +17,7 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from ingress.console import session
-from ingress.console.live import Fragments, Live
+from ingress.console.live import Fragments, LiveUpdates
 from ingress.console.session import Session
 from ingress.problems import ProblemError
 
@@ -30,7 +30,7 @@ async def listen(request: Request) -> StreamingResponse:
 
     Raises: ProblemError (401) for a stranger, (503) when too many listen.
     """
-    live: Live = request.app.state.live
+    live: LiveUpdates = request.app.state.live
     if await _session(request) is None:
         raise ProblemError(HTTPStatus.UNAUTHORIZED, "Sign in to the console first.")
     if live.is_full:

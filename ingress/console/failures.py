@@ -12,7 +12,7 @@ from domain.errors import InvalidInputError, PermanentError
 from ingress import problems
 from ingress.console.door import HOME
 from ingress.console.page import page
-from ingress.endpoint import Call
+from ingress.endpoint import RequestContext
 from ingress.problems import ProblemError
 
 _KEPT = ("allow", "retry-after")
@@ -32,8 +32,8 @@ async def show(request: Request, error: Exception) -> Response:
     return response
 
 
-def _call(request: Request) -> Call[None]:
-    return Call(
+def _call(request: Request) -> RequestContext[None]:
+    return RequestContext(
         surfaces=request.app.state.surfaces,
         url=request.url,
         path={},

@@ -19,11 +19,11 @@ from ingress.console import sign_in
 from ingress.console.door import HOME, SIGN_IN
 from ingress.console.page import page
 from ingress.console.seal import seal, unseal
-from ingress.endpoint import Call, endpoint, readable
+from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.fields import text
 from ingress.forms import Nothing, no_query, parse, query
-from ingress.manual import Manual
-from ingress.surfaces import Surfaces
+from ingress.manual import EndpointDoc
+from ingress.surfaces import WebContext
 from ingress.syntax import parameters
 from resilience.tickets import OneTimeTokens
 
@@ -34,7 +34,7 @@ _SPENT = "This link was used before, or is too old: rollcall console prints anot
 
 
 @dataclass(frozen=True, slots=True)
-class Invited:
+class SignInLink:
     """What the link holds; the name of the field is one that Caddy keeps out of its log."""
 
     token: Annotated[str, text]
@@ -45,7 +45,7 @@ def tickets(client: redis.Redis) -> OneTimeTokens:
     return OneTimeTokens(client, _PURPOSE)
 
 
-def invite(given: OneTimeTokens, api_token: str, now: datetime) -> str:
+def create_sign_in_link(given: OneTimeTokens, api_token: str, now: datetime) -> str:
     """The path of a new link. Raises: UnreachableError."""
     name = secrets.token_hex(_NAME_BYTES)
     given.give(name, LIFETIME)
@@ -53,21 +53,21 @@ def invite(given: OneTimeTokens, api_token: str, now: datetime) -> str:
     return f"{SIGN_IN}/link?token={sealed}"
 
 
-@endpoint(query(Invited), Manual({}), blocks=False)
-def offer(call: Call[Invited]) -> Response:
+@endpoint(query(SignInLink), EndpointDoc({}), blocks=False)
+def offer(call: RequestContext[SignInLink]) -> Response:
     """The page with the button."""
     return page(call, "invitation.html", token=call.query.token)
 
 
-@endpoint(no_query, Manual({}), body=bodies.FORM)
-def accept(call: Call[Nothing]) -> Response:
+@endpoint(no_query, EndpointDoc({}), body=bodies.FORM)
+def accept(call: RequestContext[Nothing]) -> Response:
     """Begin a session for whoever holds a link that counts. Raises: UnreachableError, and lets nobody in."""
-    token = parse(Invited, parameters(call.body)).token
+    token = parse(SignInLink, parameters(call.body)).token
     refusal = sign_in.attempt(call, lambda: _take(call.surfaces, token), _SPENT)
     return sign_in.begin(call, HOME) if refusal is None else sign_in.again(call, HOME, *refusal)
 
 
-def _take(surfaces: Surfaces, token: str) -> bool:
+def _take(surfaces: WebContext, token: str) -> bool:
     found = unseal(surfaces.api_token, _PURPOSE, token)
     if found is None:
         return False

@@ -13,10 +13,10 @@ from starlette.responses import Response
 from domain.job import JobState, JsonObject
 from ingress import jobs
 from ingress.console.page import page
-from ingress.endpoint import Call, endpoint, readable
+from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.fields import job_id, job_kind, one_of, unless_blank
 from ingress.forms import Nothing, no_query, query
-from ingress.manual import Manual
+from ingress.manual import EndpointDoc
 from ingress.pages import cursor, cursor_of
 from ingress.problems import not_found
 
@@ -34,8 +34,8 @@ class JobsForm:
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
 
 
-@endpoint(query(JobsForm), Manual({}))
-def show_all(call: Call[JobsForm]) -> Response:
+@endpoint(query(JobsForm), EndpointDoc({}))
+def show_all(call: RequestContext[JobsForm]) -> Response:
     """The jobs, newest first, and how many are in each state."""
     form, services = call.query, call.surfaces.services
     found, following = services.store.jobs.page(form.cursor, _SHOWN, kind=form.kind, state=form.state)
@@ -53,8 +53,8 @@ def show_all(call: Call[JobsForm]) -> Response:
     )
 
 
-@endpoint(no_query, Manual({}), path=_PATH)
-def show_one(call: Call[Nothing]) -> Response:
+@endpoint(no_query, EndpointDoc({}), path=_PATH)
+def show_one(call: RequestContext[Nothing]) -> Response:
     """One job with its steps, and whether its caller was told."""
     store = call.surfaces.services.store
     job = store.jobs.get(call.path["id"])
@@ -88,5 +88,5 @@ def _written(value: JsonObject) -> str:
 ROUTES = (
     readable("/jobs", show_all),
     readable("/jobs/{id}", show_one),
-    readable("/jobs/{id}/artifact", endpoint(no_query, Manual({}), path=_PATH)(jobs.artifact.handler)),
+    readable("/jobs/{id}/artifact", endpoint(no_query, EndpointDoc({}), path=_PATH)(jobs.artifact.handler)),
 )

@@ -44,7 +44,7 @@ class _Listener:
         return True
 
 
-class Live:
+class LiveUpdates:
     """Draws `fragments` every two seconds while somebody listens; one drawing serves every listener."""
 
     def __init__(

@@ -10,10 +10,10 @@ from starlette.responses import HTMLResponse, Response
 
 from domain.notice import NotificationState
 from ingress.console.page import page
-from ingress.endpoint import Call, endpoint, readable
+from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.fields import digits, one_of, text, unless_blank
 from ingress.forms import Nothing, no_query, query
-from ingress.manual import Manual
+from ingress.manual import EndpointDoc
 from ingress.pages import cursor, cursor_of
 from ingress.problems import not_found
 from operations import mail
@@ -42,8 +42,8 @@ class SuppressionsForm:
     after: Annotated[str | None, unless_blank(text)] = None
 
 
-@endpoint(query(MailForm), Manual({}))
-def show_all(call: Call[MailForm]) -> Response:
+@endpoint(query(MailForm), EndpointDoc({}))
+def show_all(call: RequestContext[MailForm]) -> Response:
     """The notifications, newest first."""
     form, services = call.query, call.surfaces.services
     found, following = services.store.deliveries.page(
@@ -61,8 +61,8 @@ def show_all(call: Call[MailForm]) -> Response:
     )
 
 
-@endpoint(no_query, Manual({}), path=_PATH)
-def show_one(call: Call[Nothing]) -> Response:
+@endpoint(no_query, EndpointDoc({}), path=_PATH)
+def show_one(call: RequestContext[Nothing]) -> Response:
     """One notification's letter: headers, text, and its HTML in a frame that can do nothing."""
     services, number = call.surfaces.services, call.path["id"]
     stored = services.store.deliveries.get(number)
@@ -71,8 +71,8 @@ def show_one(call: Call[Nothing]) -> Response:
     return page(call, "letter.html", stored=stored, letter=mail.preview(services, number))
 
 
-@endpoint(no_query, Manual({}), path=_PATH)
-def show_html(call: Call[Nothing]) -> Response:
+@endpoint(no_query, EndpointDoc({}), path=_PATH)
+def show_html(call: RequestContext[Nothing]) -> Response:
     """The letter's HTML alone."""
     services, number = call.surfaces.services, call.path["id"]
     if services.store.deliveries.get(number) is None:
@@ -81,8 +81,8 @@ def show_html(call: Call[Nothing]) -> Response:
     return HTMLResponse(html, headers={"Content-Security-Policy": _LETTER_POLICY})
 
 
-@endpoint(query(SuppressionsForm), Manual({}))
-def show_suppressed(call: Call[SuppressionsForm]) -> Response:
+@endpoint(query(SuppressionsForm), EndpointDoc({}))
+def show_suppressed(call: RequestContext[SuppressionsForm]) -> Response:
     """The addresses to which nothing leaves, and why."""
     found, after = call.surfaces.services.store.deliveries.suppressed(call.query.after, _SHOWN)
     return page(call, "suppressions.html", found=found, following=after and urlencode({"after": after}))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NavItem:
     """One entry of the navigation."""
 
     label: str
@@ -14,19 +14,19 @@ class Place:
 
 
 NAVIGATION = (
-    Place("Now", "/console/"),
-    Place("Sections", "/console/sections"),
-    Place("Watches", "/console/watches"),
-    Place("Timeline", "/console/timeline"),
-    Place("Runs", "/console/runs"),
-    Place("Jobs", "/console/jobs"),
-    Place("Mail", "/console/mail"),
-    Place("Dead letters", "/console/dead"),
-    Place("Audit", "/console/audit"),
+    NavItem("Now", "/console/"),
+    NavItem("Sections", "/console/sections"),
+    NavItem("Watches", "/console/watches"),
+    NavItem("Timeline", "/console/timeline"),
+    NavItem("Runs", "/console/runs"),
+    NavItem("Jobs", "/console/jobs"),
+    NavItem("Mail", "/console/mail"),
+    NavItem("Dead letters", "/console/dead"),
+    NavItem("Audit", "/console/audit"),
 )
 
 
-def current(path: str) -> Place | None:
+def current(path: str) -> NavItem | None:
     """The entry to which `path` belongs: the most exact one."""
     within = [
         place for place in NAVIGATION if path == place.path or path.startswith(f"{place.path.rstrip('/')}/")

@@ -12,10 +12,10 @@ from ingress.console.charts import hours_chart
 from ingress.console.door import HOME
 from ingress.console.live import Fragments
 from ingress.console.page import page, render
-from ingress.endpoint import Call, endpoint, readable
+from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.forms import Nothing, no_query
-from ingress.manual import Manual
-from ingress.surfaces import Surfaces
+from ingress.manual import EndpointDoc
+from ingress.surfaces import WebContext
 from observability.checks import findings
 from observability.checks.snapshot import SystemSnapshot
 from observability.checks.summary import summarize
@@ -39,8 +39,8 @@ _FRAGMENTS = (
 )
 
 
-@endpoint(no_query, Manual({}))
-def show(call: Call[Nothing]) -> Response:
+@endpoint(no_query, EndpointDoc({}))
+def show(call: RequestContext[Nothing]) -> Response:
     """Everything at this moment."""
     services = call.surfaces.services
     drawn = fragments(status.read(call.surfaces.room), trends.read(services))
@@ -68,10 +68,10 @@ def _pending(judged: Sequence[Finding], found: SystemSnapshot) -> list[Finding]:
     return [finding for finding in judged if finding.failure is not None and finding.name not in raised]
 
 
-class Drawing:
+class NowView:
     """Draws the parts of the page anew at each call; the trends, which cost more, twice a minute."""
 
-    def __init__(self, surfaces: Surfaces) -> None:
+    def __init__(self, surfaces: WebContext) -> None:
         self._surfaces = surfaces
         self._trends: tuple[datetime, Trends] | None = None
 

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from ingress.console import assets, flash, session, signposts, theme, wording
 from ingress.console.navigation import NAVIGATION, current
-from ingress.endpoint import Call
+from ingress.endpoint import RequestContext
 from operations.watches import listing, seen_at
 
 if TYPE_CHECKING:
@@ -29,9 +29,11 @@ _HEADERS = {
 }
 
 
-def page(call: Call[Any], template: str, status: HTTPStatus = HTTPStatus.OK, /, **facts: object) -> Response:
+def page(
+    call: RequestContext[Any], template: str, status: HTTPStatus = HTTPStatus.OK, /, **facts: object
+) -> Response:
     """The page that `template` makes of `facts`, with what was left to be said on it."""
-    said = flash.found(call)
+    said = flash.read_flash(call)
     html = render(template, **(_frame(call) | {"said": said} | facts))
     response = HTMLResponse(html, status, _HEADERS)
     if said is not None:
@@ -44,7 +46,7 @@ def render(template: str, /, **facts: object) -> str:
     return _environment().get_template(template).render(facts)
 
 
-def _frame(call: Call[Any]) -> dict[str, object]:
+def _frame(call: RequestContext[Any]) -> dict[str, object]:
     return {
         "here": call.url.path + (f"?{call.url.query}" if call.url.query else ""),
         "navigation": NAVIGATION,
@@ -52,7 +54,7 @@ def _frame(call: Call[Any]) -> dict[str, object]:
         "session": session.sealed(call.surfaces, call.headers),
         "environment": call.surfaces.environment,
         "is_production": call.surfaces.environment == PRODUCTION,
-        "theme": theme.chosen(call.headers),
+        "theme": theme.current_theme(call.headers),
     }
 
 

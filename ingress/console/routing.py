@@ -28,10 +28,10 @@ from ingress.console import (
 )
 from ingress.console.actions import routes
 from ingress.console.acts import ACTIONS
-from ingress.console.door import HOME, Door, SameOrigin
-from ingress.endpoint import Call, endpoint, readable
+from ingress.console.door import HOME, SameOrigin, SessionMiddleware
+from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.forms import unread
-from ingress.manual import Manual
+from ingress.manual import EndpointDoc
 
 _OPEN: tuple[BaseRoute, ...] = (*assets.ROUTES, *sign_in.ROUTES, *invitation.ROUTES)
 _GUARDED: tuple[BaseRoute, ...] = (
@@ -50,15 +50,15 @@ _GUARDED: tuple[BaseRoute, ...] = (
 )
 
 
-@endpoint(unread(), Manual({}), blocks=False)
-def _enter(_call: Call[bytes]) -> Response:
+@endpoint(unread(), EndpointDoc({}), blocks=False)
+def _enter(_call: RequestContext[bytes]) -> Response:
     """The first page."""
     return RedirectResponse(HOME, HTTPStatus.TEMPORARY_REDIRECT)
 
 
 def console() -> list[BaseRoute]:
     """Everything under `/console`; what is not open is for who is signed in, what acts for own pages."""
-    guarded = Mount("", app=_router(_GUARDED), middleware=[Middleware(Door)])
+    guarded = Mount("", app=_router(_GUARDED), middleware=[Middleware(SessionMiddleware)])
     outer = [Middleware(ExceptionMiddleware, handlers=failures.HANDLERS), Middleware(SameOrigin)]
     pages = Mount(HOME, app=_router((*_OPEN, guarded)), middleware=outer)
     return [readable("/console", _enter), pages]

@@ -13,10 +13,10 @@ from domain.watch import NotificationKind
 from ingress import fields
 from ingress.console.page import page
 from ingress.console.seats import seats_chart
-from ingress.endpoint import Call, endpoint, readable
+from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.fields import one_of, text, unless_blank
 from ingress.forms import Nothing, no_query, query
-from ingress.manual import Manual
+from ingress.manual import EndpointDoc
 from ingress.pages import cursor, cursor_of
 from ingress.problems import not_found
 from store.search import SearchQuery
@@ -34,8 +34,8 @@ class SectionsForm:
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
 
 
-@endpoint(query(SectionsForm), Manual({}))
-def show_all(call: Call[SectionsForm]) -> Response:
+@endpoint(query(SectionsForm), EndpointDoc({}))
+def show_all(call: RequestContext[SectionsForm]) -> Response:
     """The sections that were found."""
     form, services = call.query, call.surfaces.services
     found, following = services.store.search.sections(
@@ -55,10 +55,10 @@ def show_all(call: Call[SectionsForm]) -> Response:
 
 @endpoint(
     no_query,
-    Manual({}),
+    EndpointDoc({}),
     path={"source": fields.source, "term": fields.term, "number": fields.section},
 )
-def show_one(call: Call[Nothing]) -> Response:
+def show_one(call: RequestContext[Nothing]) -> Response:
     """One section: its seats over time, and its living watches."""
     key = SectionKey(**call.path)
     services = call.surfaces.services

@@ -16,8 +16,8 @@ from starlette.responses import Response
 
 from ingress.console import cookies
 from ingress.console.seal import seal, unseal
-from ingress.endpoint import Call
-from ingress.surfaces import Surfaces
+from ingress.endpoint import RequestContext
+from ingress.surfaces import WebContext
 from operations.record import entry
 
 LIFETIME = timedelta(hours=12)
@@ -39,7 +39,7 @@ class Session:
         return f"console {self.name}"
 
 
-def begin(call: Call[Any], response: Response) -> Session:
+def begin(call: RequestContext[Any], response: Response) -> Session:
     """A new session, kept in `response`."""
     ends = call.surfaces.services.clock.now() + LIFETIME
     session = Session(secrets.token_hex(_NAME_BYTES), ends)
@@ -48,7 +48,7 @@ def begin(call: Call[Any], response: Response) -> Session:
     return session
 
 
-def of(surfaces: Surfaces, headers: Headers) -> Session | None:
+def of(surfaces: WebContext, headers: Headers) -> Session | None:
     """The session of whoever sent `headers`, or None for a stranger.
 
     It asks the database: call it on a thread.
@@ -58,7 +58,7 @@ def of(surfaces: Surfaces, headers: Headers) -> Session | None:
     return None if session is None or ended.has(session.name) else session
 
 
-def end(call: Call[Any]) -> None:
+def end(call: RequestContext[Any]) -> None:
     """End the session of whoever calls, if there is one, wherever else its cookie is kept."""
     session, services = sealed(call.surfaces, call.headers), call.surfaces.services
     if session is None:
@@ -67,7 +67,7 @@ def end(call: Call[Any]) -> None:
     services.store.ended_sessions.end(session.name, session.expires_at, services.clock.now(), asked)
 
 
-def sealed(surfaces: Surfaces, headers: Headers) -> Session | None:
+def sealed(surfaces: WebContext, headers: Headers) -> Session | None:
     """The session that `headers` show, which may have been signed out."""
     found = unseal(surfaces.api_token, _PURPOSE, cookies.get(headers, COOKIE))
     if found is None:
@@ -77,7 +77,7 @@ def sealed(surfaces: Surfaces, headers: Headers) -> Session | None:
     return session if surfaces.services.clock.now() < session.expires_at else None
 
 
-def signed_in(call: Call[Any]) -> Session:
+def signed_in(call: RequestContext[Any]) -> Session:
     """The session of whoever calls; the door lets nobody else in."""
     session = sealed(call.surfaces, call.headers)
     if session is None:

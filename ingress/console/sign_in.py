@@ -14,13 +14,13 @@ from starlette.responses import RedirectResponse, Response
 from ingress import bodies, clients
 from ingress.bearer import api_token, matches
 from ingress.console import cookies, session
-from ingress.console.door import HOME, SIGN_IN, own_path
+from ingress.console.door import HOME, SIGN_IN, safe_redirect_path
 from ingress.console.page import page
 from ingress.console.wording import plural
-from ingress.endpoint import Call, endpoint, readable, writable
+from ingress.endpoint import RequestContext, endpoint, readable, writable
 from ingress.fields import text
 from ingress.forms import Nothing, no_query, parse, query
-from ingress.manual import Manual
+from ingress.manual import EndpointDoc
 from ingress.syntax import parameters
 from operations.record import record
 
@@ -44,23 +44,23 @@ class SignInForm:
     username: Annotated[str, text] = ""
 
 
-@endpoint(query(Wanted), Manual({}))
-def ask(call: Call[Wanted]) -> Response:
+@endpoint(query(Wanted), EndpointDoc({}))
+def ask(call: RequestContext[Wanted]) -> Response:
     """The page that asks for the token."""
-    return page(call, _TEMPLATE, next=own_path(call.query.next), problem=None)
+    return page(call, _TEMPLATE, next=safe_redirect_path(call.query.next), problem=None)
 
 
-@endpoint(no_query, Manual({}), body=bodies.FORM)
-def enter(call: Call[Nothing]) -> Response:
+@endpoint(no_query, EndpointDoc({}), body=bodies.FORM)
+def sign_in(call: RequestContext[Nothing]) -> Response:
     """Begin a session for who knows the token."""
     form = parse(SignInForm, parameters(call.body))
-    token, to = form.token.strip().encode(), own_path(form.next)
+    token, to = form.token.strip().encode(), safe_redirect_path(form.next)
     refusal = attempt(call, lambda: matches(token, api_token(call.surfaces)), "This is not the token.")
     return begin(call, to) if refusal is None else again(call, to, *refusal)
 
 
-@endpoint(no_query, Manual({}), body=bodies.ANYTHING)
-def leave(call: Call[Nothing]) -> Response:
+@endpoint(no_query, EndpointDoc({}), body=bodies.ANYTHING)
+def sign_out(call: RequestContext[Nothing]) -> Response:
     """End the session on the server, and have the browser forget it."""
     session.end(call)
     response = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
@@ -68,7 +68,9 @@ def leave(call: Call[Nothing]) -> Response:
     return response
 
 
-def attempt(call: Call[Any], is_known: Callable[[], bool], otherwise: str) -> tuple[HTTPStatus, str] | None:
+def attempt(
+    call: RequestContext[Any], is_known: Callable[[], bool], otherwise: str
+) -> tuple[HTTPStatus, str] | None:
     """Why the caller stays out, in words that are `otherwise` unless they must wait; None for `is_known`."""
     wait_seconds = call.surfaces.sign_ins.take(clients.network_of(call.client))
     if wait_seconds:
@@ -80,7 +82,7 @@ def attempt(call: Call[Any], is_known: Callable[[], bool], otherwise: str) -> tu
     return None
 
 
-def begin(call: Call[Any], to: str) -> Response:
+def begin(call: RequestContext[Any], to: str) -> Response:
     """A session, recorded, and the way to the page `to`."""
     response = RedirectResponse(to, HTTPStatus.SEE_OTHER)
     begun = session.begin(call, response)
@@ -88,10 +90,10 @@ def begin(call: Call[Any], to: str) -> Response:
     return response
 
 
-def again(call: Call[Any], to: str, status: HTTPStatus, problem: str) -> Response:
+def again(call: RequestContext[Any], to: str, status: HTTPStatus, problem: str) -> Response:
     """The page that asks for the token, with the reason why the caller stays out."""
     _log.warning("sign-in refused", extra={"client": call.client, "status": status.value})
     return page(call, _TEMPLATE, status, next=to, problem=problem)
 
 
-ROUTES = (readable("/sign-in", ask, POST=enter), writable("/sign-out", POST=leave))
+ROUTES = (readable("/sign-in", ask, POST=sign_in), writable("/sign-out", POST=sign_out))

@@ -9,7 +9,7 @@ _PLACES = {check.name: (check.page, check.runbook) for check in CHECKS}
 _OTHERWISE = ("", "unreadable-readings")
 
 
-def signpost(base_url: str, name: str) -> RunbookLink:
+def runbook_link(base_url: str, name: str) -> RunbookLink:
     """The addresses about the alert rule `name`, for a system at `base_url`."""
     console, runbook = _places(name)
     return RunbookLink(f"{base_url}/health", base_url + console, base_url + runbook)

@@ -12,11 +12,11 @@ from starlette.responses import RedirectResponse, Response
 
 from ingress import bodies
 from ingress.console import cookies
-from ingress.console.door import own_path
-from ingress.endpoint import Call, endpoint, writable
+from ingress.console.door import safe_redirect_path
+from ingress.endpoint import RequestContext, endpoint, writable
 from ingress.fields import one_of, text
 from ingress.forms import Nothing, no_query, parse
-from ingress.manual import Manual
+from ingress.manual import EndpointDoc
 from ingress.syntax import parameters
 
 COOKIE = "rollcall_theme"
@@ -32,17 +32,17 @@ class ThemeForm:
     back: Annotated[str, text]
 
 
-def chosen(headers: Headers) -> str:
+def current_theme(headers: Headers) -> str:
     """The theme that was chosen."""
     found = cookies.get(headers, COOKIE)
     return found if found in THEMES else THEMES[0]
 
 
-@endpoint(no_query, Manual({}), body=bodies.FORM, blocks=False)
-def choose(call: Call[Nothing]) -> Response:
+@endpoint(no_query, EndpointDoc({}), body=bodies.FORM, blocks=False)
+def choose(call: RequestContext[Nothing]) -> Response:
     """Keep the choice."""
     form = parse(ThemeForm, parameters(call.body))
-    response = RedirectResponse(own_path(form.back), HTTPStatus.SEE_OTHER)
+    response = RedirectResponse(safe_redirect_path(form.back), HTTPStatus.SEE_OTHER)
     cookies.put(call, response, COOKIE, form.theme, _LIFETIME)
     return response
 

@@ -13,10 +13,10 @@ from domain.section import SectionKey
 from ingress import fields
 from ingress.console import flash
 from ingress.console.page import page
-from ingress.endpoint import Call, endpoint, readable
+from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.fields import address, digits, one_of, text
 from ingress.forms import Nothing, no_query, query
-from ingress.manual import Manual
+from ingress.manual import EndpointDoc
 from ingress.problems import not_found
 from operations.timeline import views
 from operations.timeline.event import Timeline
@@ -49,8 +49,8 @@ class AddressForm:
     email: Annotated[str, address]
 
 
-@endpoint(query(FindForm), Manual({}))
-def find(call: Call[FindForm]) -> Response:
+@endpoint(query(FindForm), EndpointDoc({}))
+def find(call: RequestContext[FindForm]) -> Response:
     """Where to look for one, or the way to it."""
     form = call.query
     if form.q is None:
@@ -62,8 +62,8 @@ def find(call: Call[FindForm]) -> Response:
     return RedirectResponse(at or f"{_PATH}/{form.of}/{wanted}", HTTPStatus.SEE_OTHER)
 
 
-@endpoint(no_query, Manual({}), path={"id": digits(1)})
-def of_watch(call: Call[Nothing]) -> Response:
+@endpoint(no_query, EndpointDoc({}), path={"id": digits(1)})
+def of_watch(call: RequestContext[Nothing]) -> Response:
     """Of one watch."""
     services = call.surfaces.services
     if services.store.watches.get(call.path["id"]) is None:
@@ -71,8 +71,8 @@ def of_watch(call: Call[Nothing]) -> Response:
     return _show(call, views.of_watch(services, call.path["id"]))
 
 
-@endpoint(no_query, Manual({}), path={"id": digits(1)})
-def of_notification(call: Call[Nothing]) -> Response:
+@endpoint(no_query, EndpointDoc({}), path={"id": digits(1)})
+def of_notification(call: RequestContext[Nothing]) -> Response:
     """Of one notification."""
     services = call.surfaces.services
     if services.store.deliveries.get(call.path["id"]) is None:
@@ -80,8 +80,10 @@ def of_notification(call: Call[Nothing]) -> Response:
     return _show(call, views.of_notification(services, call.path["id"]))
 
 
-@endpoint(no_query, Manual({}), path={"source": fields.source, "term": fields.term, "number": fields.section})
-def of_section(call: Call[Nothing]) -> Response:
+@endpoint(
+    no_query, EndpointDoc({}), path={"source": fields.source, "term": fields.term, "number": fields.section}
+)
+def of_section(call: RequestContext[Nothing]) -> Response:
     """Of one section."""
     services, key = call.surfaces.services, SectionKey(**call.path)
     if services.store.sections.get(key) is None:
@@ -89,8 +91,8 @@ def of_section(call: Call[Nothing]) -> Response:
     return _show(call, views.of_section(services, key))
 
 
-@endpoint(query(AddressForm), Manual({}))
-def of_address(call: Call[AddressForm]) -> Response:
+@endpoint(query(AddressForm), EndpointDoc({}))
+def of_address(call: RequestContext[AddressForm]) -> Response:
     """Of one person."""
     return _show(call, views.of_address(call.surfaces.services, call.query.email))
 
@@ -100,14 +102,14 @@ def _is_section(wanted: str) -> bool:
     return len(parts) == _PARTS and not SectionKey(*parts).problems()
 
 
-def _search(call: Call[FindForm], wanted: str) -> Response:
+def _search(call: RequestContext[FindForm], wanted: str) -> Response:
     """The sections that may be meant."""
     response = RedirectResponse(f"/console/sections?{urlencode({'q': wanted})}", HTTPStatus.SEE_OTHER)
-    flash.leave(call, response, _FORM_OF_SECTION)
+    flash.set_flash(call, response, _FORM_OF_SECTION)
     return response
 
 
-def _show(call: Call[Nothing] | Call[AddressForm], found: Timeline) -> Response:
+def _show(call: RequestContext[Nothing] | RequestContext[AddressForm], found: Timeline) -> Response:
     return page(call, "timeline.html", timeline=found)
 
 

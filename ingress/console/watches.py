@@ -11,9 +11,9 @@ from starlette.responses import Response
 from ingress.bodies import KIBIBYTE, SHEET_FORM
 from ingress.console.page import page
 from ingress.console.watch_filter import WatchFilterForm
-from ingress.endpoint import Call, endpoint, readable
+from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.forms import Nothing, no_query, query
-from ingress.manual import Manual
+from ingress.manual import EndpointDoc
 from ingress.pages import cursor, cursor_of
 from ingress.sheets import MAX_RECORDS
 from operations.watches import COLUMNS, export
@@ -29,8 +29,8 @@ class WatchesForm(WatchFilterForm):
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
 
 
-@endpoint(query(WatchesForm), Manual({}))
-def show_all(call: Call[WatchesForm]) -> Response:
+@endpoint(query(WatchesForm), EndpointDoc({}))
+def show_all(call: RequestContext[WatchesForm]) -> Response:
     """The living watches, in the order in which they were made."""
     form, services = call.query, call.surfaces.services
     watches, following = services.store.watches.matching(form.filter, after=form.cursor, limit=_SHOWN)
@@ -49,16 +49,16 @@ def show_all(call: Call[WatchesForm]) -> Response:
     )
 
 
-@endpoint(no_query, Manual({}))
-def download(call: Call[Nothing]) -> Response:
+@endpoint(no_query, EndpointDoc({}))
+def download(call: RequestContext[Nothing]) -> Response:
     """Every living watch as CSV."""
     content = "".join(export(call.surfaces.services))
     headers = {"Content-Disposition": 'attachment; filename="watches.csv"', "Cache-Control": "no-store"}
     return Response(content, media_type="text/csv", headers=headers)
 
 
-@endpoint(no_query, Manual({}))
-def ask_for_sheet(call: Call[Nothing]) -> Response:
+@endpoint(no_query, EndpointDoc({}))
+def ask_for_sheet(call: RequestContext[Nothing]) -> Response:
     """Where a sheet of watches is pasted or chosen."""
     return page(
         call,

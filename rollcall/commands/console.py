@@ -45,6 +45,6 @@ def _port(system: System) -> str:
 
 def _invite(system: System) -> str:
     services, token = system.services, known(system.settings.api_token)
-    path = invitation.invite(invitation.tickets(system.redis), token, services.clock.now())
+    path = invitation.create_sign_in_link(invitation.tickets(system.redis), token, services.clock.now())
     record(services, shell_user(), "session.invite", "console")
     return path

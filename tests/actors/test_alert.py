@@ -21,14 +21,14 @@ from domain.errors import RejectedError, UnauthorisedError, UnreachableError, Up
 from domain.notice import NotificationState
 from domain.ports import Mailer
 from domain.run import RunState
-from ingress.console.signposts import signpost
+from ingress.console.signposts import runbook_link
 from mail.bulletin import OperatorMail
 from observability.bulletins import DeadMansSwitch, Webhook
 from tests.support.catalog import Row
 from tests.support.house import House, house, sqlite_url
 from tests.support.receiver import Receiver, receiver
 
-SIGNPOST = partial(signpost, "https://rollcall.example.edu")
+SIGNPOST = partial(runbook_link, "https://rollcall.example.edu")
 SOURCES = "https://rollcall.example.edu/console/#sources"
 SILENT = AlertMessage(
     "The source scraper is silent", "People who watch its sections: 41.", "rollcall source ls"

@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from ingress.app import create_app
-from ingress.surfaces import Surfaces
+from ingress.surfaces import WebContext
 from mail.webhooks import ResendEvents
 from observability.health import HealthReport
 from payments.events import StripeEvents
@@ -93,8 +93,8 @@ def fields_of(response: httpx.Response) -> set[str]:
     return {error["field"] for error in problem.get("errors", [])}
 
 
-def surfaces_of(house: House, reports: Reports) -> Surfaces:
-    return Surfaces(
+def surfaces_of(house: House, reports: Reports) -> WebContext:
+    return WebContext(
         services=house.services,
         storage=house.storage,
         room=house.room,
@@ -153,7 +153,7 @@ def stage() -> Iterator[Stage]:
 
 @contextmanager
 def site(stage: Stage, house: House, **changes: Any) -> Iterator[Site]:
-    """The application over `house` on `stage`; `changes` are of its `Surfaces`."""
+    """The application over `house` on `stage`; `changes` are of its `WebContext`."""
     reports = Reports()
     stage.app = create_app(replace(surfaces_of(house, reports), **changes))
     with httpx.Client(base_url=stage.url, timeout=20) as client:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import InvalidInputError, RateLimitedError
-from ingress.surfaces import Surfaces
+from ingress.surfaces import WebContext
 from rollcall.wiring import open_store
 from store.database import Database
 from tests.ingress.site import API, Reports, Site, Stage, fields_of, surfaces_of
@@ -106,7 +106,7 @@ def test_a_failure_that_names_a_time_passes_it_on(stage: Stage, a_house: House) 
 
 
 def test_an_empty_secret_stops_the_start(a_house: House) -> None:
-    surfaces: Surfaces = surfaces_of(a_house, Reports())
+    surfaces: WebContext = surfaces_of(a_house, Reports())
 
     with pytest.raises(InvalidInputError, match="api_token"):
         replace(surfaces, api_token="")

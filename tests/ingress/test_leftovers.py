@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from ingress.leftovers import LIMIT_BYTES, Leftovers
+from ingress.leftovers import LIMIT_BYTES, DrainBodyMiddleware
 from tests.ingress.site import Site
 
 BODY_BYTES = 5_500_000
@@ -72,7 +72,9 @@ class Caller:
 
     def ask(self, patience_seconds: float, most_at_once: int = 1) -> list[str]:
         scope = {"type": "http", "headers": [(b"content-length", b"1000000000")]}
-        asyncio.run(Leftovers(refuse, patience_seconds, most_at_once)(scope, self.receive, self.send))
+        asyncio.run(
+            DrainBodyMiddleware(refuse, patience_seconds, most_at_once)(scope, self.receive, self.send)
+        )
         return self.heard
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from ingress.markdown import rendered
+from ingress.markdown import render_markdown
 from ingress.runbook import chapters
 from tests.ingress.site import Site
 
@@ -45,4 +45,4 @@ def test_the_guide_is_shown_without_its_marks() -> None:
     ],
 )
 def test_the_marks_that_the_guide_uses_become_html(text: str, html: str) -> None:
-    assert rendered(text) == html
+    assert render_markdown(text) == html

@@ -9,7 +9,7 @@ import pytest
 
 from domain.observation import Details
 from ingress.farewells import ask_watch
-from ingress.screens import screen
+from ingress.screens import render_page
 from mail.links import UnsubscribeLinks
 from tests.ingress.site import PUBLIC_URL, Site, fields_of
 from tests.support.house import LINKS
@@ -229,7 +229,7 @@ def test_what_a_catalog_wrote_is_shown_as_text(site: Site) -> None:
     stored = site.house.watch("12430")
     state = replace(stored.section, details=Details(title="<script>alert(1)</script>"))
     page = bytes(
-        screen("unsubscribe.html.j2", page=ask_watch(replace(stored, section=state), "?a", "?b")).body
+        render_page("unsubscribe.html.j2", page=ask_watch(replace(stored, section=state), "?a", "?b")).body
     )
 
     assert b"<script" not in page

@@ -18,7 +18,7 @@ from domain.alert import AlertMessage, AlertState
 from domain.errors import UnauthorisedError, UnreachableError
 from domain.ports import Mailer
 from domain.section import Stagger
-from ingress.console.signposts import signpost
+from ingress.console.signposts import runbook_link
 from mail.bulletin import OperatorMail
 from observability.tally import Recorder
 from operations.expectations import sources
@@ -93,7 +93,7 @@ Made = Callable[..., Any]
 @pytest.fixture
 def make(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Made:
     def operator(mailer: Mailer) -> OperatorChannels:
-        about = partial(signpost, "https://example.edu")
+        about = partial(runbook_link, "https://example.edu")
         return OperatorChannels({"mail": OperatorMail(mailer, SENDER, OPERATOR, about).tell})
 
     @contextmanager

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from starlette.routing import BaseRoute, Mount, Route
 
-from ingress.console.door import HOME, own_path
+from ingress.console.door import HOME, safe_redirect_path
 from ingress.console.routing import console
 from tests.ingress.console.visitor import BROWSER, stranger, visitor
 from tests.ingress.site import API, Site
@@ -98,7 +98,7 @@ def test_reading_needs_no_origin(site: Site, guest: httpx.Client) -> None:
     "path", ["/console/", "/console/runs", "/console/runs?cursor=abc", "/console/a/b-c_d"]
 )
 def test_own_addresses_are_known(path: str) -> None:
-    assert own_path(path) == path
+    assert safe_redirect_path(path) == path
 
 
 @pytest.mark.parametrize(
@@ -114,4 +114,4 @@ def test_own_addresses_are_known(path: str) -> None:
     ],
 )
 def test_other_addresses_lead_to_the_first_page(path: str) -> None:
-    assert own_path(path) == HOME
+    assert safe_redirect_path(path) == HOME

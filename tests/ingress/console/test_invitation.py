@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import redis
 
-from ingress.console.invitation import LIFETIME, invite
+from ingress.console.invitation import LIFETIME, create_sign_in_link
 from ingress.console.seal import seal
 from resilience.tickets import OneTimeTokens
 from tests.ingress.console.visitor import stranger, words
@@ -15,7 +15,7 @@ from tests.support.house import House
 
 
 def link(site: Site) -> str:
-    return invite(site.house.invitations, API_TOKEN, site.house.clock.now())
+    return create_sign_in_link(site.house.invitations, API_TOKEN, site.house.clock.now())
 
 
 def token_of(path: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ingress.console.live import MOST_LISTENERS, Fragments, Live
+from ingress.console.live import MOST_LISTENERS, Fragments, LiveUpdates
 
 
 class Easel:
@@ -33,7 +33,7 @@ def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
 def test_whoever_comes_gets_everything_they_want_and_then_what_changes() -> None:
     async def test() -> None:
         easel = Easel(runs="none", mail="quiet", other="unwanted")
-        async with aclosing(Live(easel, every_seconds=0).changes(("runs", "mail"))) as changes:
+        async with aclosing(LiveUpdates(easel, every_seconds=0).changes(("runs", "mail"))) as changes:
             assert await anext(changes) == {"runs": "none", "mail": "quiet"}
             easel.fragments["mail"] = "busy"
             assert await anext(changes) == {"mail": "busy"}
@@ -44,7 +44,7 @@ def test_whoever_comes_gets_everything_they_want_and_then_what_changes() -> None
 def test_one_drawing_serves_all_who_listen() -> None:
     async def test() -> None:
         easel = Easel(runs="none")
-        live = Live(easel, every_seconds=3600)
+        live = LiveUpdates(easel, every_seconds=3600)
         first, second = live.changes(("runs",)), live.changes(("runs",))
         assert await anext(first) == {"runs": "none"}
         assert await anext(second) == {"runs": "none"}
@@ -58,7 +58,7 @@ def test_one_drawing_serves_all_who_listen() -> None:
 def test_nothing_is_drawn_while_nobody_listens() -> None:
     async def test() -> None:
         easel = Easel(runs="none")
-        live = Live(easel, every_seconds=0)
+        live = LiveUpdates(easel, every_seconds=0)
         async with aclosing(live.changes(("runs",))) as changes:
             await anext(changes)
         await asyncio.sleep(0)
@@ -74,7 +74,7 @@ def test_nothing_is_drawn_while_nobody_listens() -> None:
 def test_who_comes_back_does_not_see_what_was_once() -> None:
     async def test() -> None:
         easel = Easel(runs="old")
-        live = Live(easel, every_seconds=3600)
+        live = LiveUpdates(easel, every_seconds=3600)
         async with aclosing(live.changes(("runs",))) as changes:
             assert await anext(changes) == {"runs": "old"}
         await asyncio.sleep(0)
@@ -87,7 +87,7 @@ def test_who_comes_back_does_not_see_what_was_once() -> None:
 
 def test_silence_is_broken_by_an_empty_change() -> None:
     async def test() -> None:
-        live = Live(Easel(runs="none"), every_seconds=3600, silence_seconds=0.01)
+        live = LiveUpdates(Easel(runs="none"), every_seconds=3600, silence_seconds=0.01)
         async with aclosing(live.changes(("runs",))) as changes:
             while not (first := await anext(changes)):
                 pass  # the first drawing may take longer than a silence
@@ -99,7 +99,7 @@ def test_silence_is_broken_by_an_empty_change() -> None:
 
 def test_closing_ends_every_stream_at_once_and_lets_nobody_more_in() -> None:
     async def test() -> None:
-        live = Live(Easel(runs="none"), every_seconds=3600)
+        live = LiveUpdates(Easel(runs="none"), every_seconds=3600)
         changes = live.changes(("runs",))
         await anext(changes)
         waiting = asyncio.ensure_future(anext(changes, None))
@@ -115,7 +115,7 @@ def test_what_goes_wrong_in_drawing_ends_the_streams_and_the_next_begins_anew() 
     async def test() -> None:
         easel = Easel(runs="none")
         easel.error = ZeroDivisionError()
-        live = Live(easel, every_seconds=0)
+        live = LiveUpdates(easel, every_seconds=0)
         with pytest.raises(ZeroDivisionError):
             await anext(live.changes(("runs",)))
         easel.error = None
@@ -127,7 +127,7 @@ def test_what_goes_wrong_in_drawing_ends_the_streams_and_the_next_begins_anew() 
 
 def test_so_many_may_listen() -> None:
     async def test() -> None:
-        live = Live(Easel(runs="none"), every_seconds=3600)
+        live = LiveUpdates(Easel(runs="none"), every_seconds=3600)
         streams = [live.changes(("runs",)) for _ in range(MOST_LISTENERS)]
         for stream in streams:
             assert not live.is_full
@@ -148,7 +148,7 @@ def test_a_slow_drawing_does_not_hold_up_the_loop() -> None:
             assert drawn.wait(10)
             return {"runs": "none"}
 
-        changes = Live(slow, every_seconds=3600).changes(("runs",))
+        changes = LiveUpdates(slow, every_seconds=3600).changes(("runs",))
         waiting = asyncio.ensure_future(anext(changes))
         await asyncio.sleep(0)  # the loop goes on
         drawn.set()

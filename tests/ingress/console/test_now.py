@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from ingress.console.now import Drawing, fragments
+from ingress.console.now import NowView, fragments
 from observability.checks.unavailable import Unavailable
 from operations import status, trends
 from operations.trends import Trends
@@ -118,7 +118,7 @@ def test_what_people_wrote_is_text_and_no_markup(site: Site) -> None:
 
 def test_the_trends_are_summed_up_twice_a_minute_only(site: Site) -> None:
     house = site.house
-    drawing = Drawing(surfaces_of(house, Reports()))
+    drawing = NowView(surfaces_of(house, Reports()))
     before = drawing()["trend"]
     house.watch("12430")
     house.run()

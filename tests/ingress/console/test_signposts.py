@@ -7,7 +7,7 @@ import pytest
 
 from domain.alert import AlertMessage
 from domain.check import UNREADABLE
-from ingress.console.signposts import signpost
+from ingress.console.signposts import runbook_link
 from ingress.runbook import chapters
 from observability.checks import CHECKS
 from tests.ingress.site import Site
@@ -19,7 +19,7 @@ CONDITIONS = [UNREADABLE, *(check.name for check in CHECKS)]
 def test_every_condition_has_a_page_that_shows_it_and_a_chapter_that_helps(
     guest: httpx.Client, condition: str
 ) -> None:
-    post = signpost("https://rollcall.example.edu", f"{condition}/thing")
+    post = runbook_link("https://rollcall.example.edu", f"{condition}/thing")
     shown, runbook = urlsplit(post.console), urlsplit(post.runbook)
     page = guest.get(f"{shown.path}?{shown.query}" if shown.query else shown.path)
     assert page.status_code == 200
