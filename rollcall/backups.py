@@ -15,7 +15,7 @@ _NOTE = "last-backup.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class LastBackup:
     """A backup that succeeded."""
 
     at: datetime
@@ -24,17 +24,17 @@ class Noted:
     rows: int
 
 
-def note(home: Path, noted: Noted) -> None:
+def record_backup(home: Path, noted: LastBackup) -> None:
     """Remember `noted` as the last one."""
     with new_file(home / _NOTE) as file:
         file.write(json.dumps(asdict(noted) | {"at": noted.at.isoformat()}).encode())
 
 
-def last(home: Path) -> Noted | None:
+def last(home: Path) -> LastBackup | None:
     """The last one, or None when none was ever made here. Raises: PermanentError when nobody can say."""
     try:
         document = json.loads((home / _NOTE).read_text())
-        return Noted(**document | {"at": datetime.fromisoformat(document["at"])})
+        return LastBackup(**document | {"at": datetime.fromisoformat(document["at"])})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -16,7 +16,7 @@ from rollcall.settings import Settings
 _WEBHOOK_SECONDS = 10.0
 
 
-def operator_of(settings: Settings, mailer: Mailer) -> OperatorChannels:
+def operator_channels(settings: Settings, mailer: Mailer) -> OperatorChannels:
     """Who is to be told what needs a person, and of finished runs."""
     about = partial(runbook_link, settings.base_url)
     channels: dict[str, Callable[[AlertNotification], None]] = {}

@@ -9,7 +9,7 @@ from sources.campus import DemoCampus
 STUDENTS = ("ada@example.edu", "grace@example.edu", "alan@example.edu")
 
 
-def seed(system: System) -> None:
+def seed_demo_watches(system: System) -> None:
     """Give every demo section a watcher, once: whoever has stopped a watch is not signed up again."""
     watches = system.services.store.watches
     if not system.is_demo or watches.any():

@@ -100,7 +100,7 @@ def kept_secrets(home: Path) -> dict[str, str]:
     return {path.name: _checked(path) for path in paths if path.is_file()}
 
 
-def keep_secret(home: Path, name: str, value: str) -> None:
+def store_secret(home: Path, name: str, value: str) -> None:
     """Put `value` in the place of a generated secret, at once and 0600. Raises: ConfigurationError."""
     if name.lower() not in GENERATED:
         raise ConfigurationError({name: "is not a secret that Rollcall generates"})

@@ -18,7 +18,7 @@ class StillRunningError(PermanentError):
 
 
 @contextmanager
-def alone(settings: Settings) -> Iterator[None]:
+def exclusive(settings: Settings) -> Iterator[None]:
     """Nobody works on the state of `settings`; with the embedded server down, nobody starts it meanwhile.
 
     Raises: StillRunningError; UnreachableError when nobody can say.

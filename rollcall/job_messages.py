@@ -12,7 +12,7 @@ from actors.services import JobEngine, JobRuntime
 from domain.job import Profile
 from observability.job_webhook import JobWebhook
 from rollcall import brokers
-from rollcall.wiring import System, known
+from rollcall.wiring import System, required
 from workflows.catalog import JobKinds
 
 _POLL_MS, _SLOW_POLL_MS = 200, 1000
@@ -48,7 +48,7 @@ def messages(
 def _ports(system: System, engine: JobEngine, catalog: JobKinds) -> JobRuntime:
     settings = system.settings
     webhook = JobWebhook(
-        known(settings.job_webhook_secret),
+        required(settings.job_webhook_secret),
         system.services.clock,
         allows_private=settings.webhook_allow_private == "1",
     )

@@ -22,7 +22,7 @@ from rollcall.executor import EXECUTOR, executor_name
 from rollcall.job_messages import messages
 from rollcall.job_services import at_once, job_services
 from rollcall.process import role, stopping
-from rollcall.quiet import quietly
+from rollcall.quiet import log_and_continue
 from rollcall.wiring import System
 from store.job_runs import JobExecution
 from store.persistence import OUTAGES
@@ -104,7 +104,7 @@ def _announce(system: System, job: JobRecord) -> None:
     if job.webhook_url is not None:
         messages.append(send_callbacks.message())
     for message in messages:
-        quietly(partial(system.services.publish, message), "cannot publish what follows a job")
+        log_and_continue(partial(system.services.publish, message), "cannot publish what follows a job")
 
 
 def _keep_up(system: System, engine: Engine, executor: str, stopped: Event) -> None:
@@ -113,12 +113,12 @@ def _keep_up(system: System, engine: Engine, executor: str, stopped: Event) -> N
     jobs = system.services.store.jobs
     recovery = Recovery(engine, system.heartbeats, lease, executor, role=ROLE, fact=EXECUTOR)
     chores = [
-        Chore(_LOOK_SECONDS, recovery.look, "cannot look after dead executors"),
-        Chore(_TAKE_BACK_SECONDS, lambda: take_back(jobs, engine), "cannot take back jobs"),
-        Chore(_FORGET_SECONDS, lambda: _forget(system, engine), "cannot forget old jobs"),
+        PeriodicTask(_LOOK_SECONDS, recovery.look, "cannot look after dead executors"),
+        PeriodicTask(_TAKE_BACK_SECONDS, lambda: take_back(jobs, engine), "cannot take back jobs"),
+        PeriodicTask(_FORGET_SECONDS, lambda: _forget(system, engine), "cannot forget old jobs"),
     ]
     services = job_services(system)
-    chores.append(Chore(_REFUND_SECONDS, lambda: poll_refunds(services), "cannot follow refunds"))
+    chores.append(PeriodicTask(_REFUND_SECONDS, lambda: poll_refunds(services), "cannot follow refunds"))
     systemd.ready()
     while not stopped.wait(_LOOK_SECONDS):
         systemd.alive()
@@ -127,7 +127,7 @@ def _keep_up(system: System, engine: Engine, executor: str, stopped: Event) -> N
 
 
 @dataclass(slots=True)
-class Chore:
+class PeriodicTask:
     """Something to do every `every_seconds`, at once at first; a failure is logged as `trouble`."""
 
     every_seconds: float
@@ -139,7 +139,7 @@ class Chore:
         """Do it when it is due."""
         if now >= self.due_at:
             self.due_at = now + self.every_seconds
-            quietly(self.work, self.trouble)
+            log_and_continue(self.work, self.trouble)
 
 
 def _forget(system: System, engine: Engine) -> None:

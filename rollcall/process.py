@@ -17,7 +17,7 @@ from sqlalchemy import URL
 from domain.errors import ConfigurationError, InvalidInputError, PermanentError
 from observability import logs
 from rollcall import environment
-from rollcall.outage import outage_told
+from rollcall.outage import describe_outage
 from rollcall.pulse import beating
 from rollcall.wiring import System, build
 from store import migrate
@@ -46,7 +46,7 @@ def open_system(overrides: Mapping[str, str] | None = None) -> Iterator[System]:
     settings = environment.open_home(environment.load(overrides))
     with configuring():
         built = build(settings)
-    with outage_told(settings), closing(built) as system:
+    with describe_outage(settings), closing(built) as system:
         ensure_schema(system.database, system.settings.home)
         yield system
 

@@ -15,7 +15,7 @@ from observability.tally import CounterTotals, Recorder
 from resilience.heartbeat import DATABASE_ERROR, DATABASE_ERRORS, Heartbeats
 from resilience.ledger import MetricsStore
 from resilience.slots import ThreadTasks
-from rollcall.quiet import quietly
+from rollcall.quiet import log_and_continue
 
 BEAT_SECONDS = 1.0
 MEMORY = "resident_bytes"
@@ -23,7 +23,7 @@ _STOP_SECONDS = 5.0
 _STATM = Path("/proc/self/statm")
 
 
-class Pulse:
+class HeartbeatThread:
     """The word of this process in Redis. `ledger` holds what the whole fleet has counted."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Pulse:
         self._tally.add_seconds(CPU, role, seconds=spent_seconds - self._cpu_seconds)
         self._cpu_seconds = spent_seconds
         facts = self._facts | _memory() | self._errors()
-        quietly(
+        log_and_continue(
             lambda: self._heartbeats.beat(role, self._instance, facts, self._slots.read()),
             "cannot tell that it is alive",
         )
@@ -66,11 +66,11 @@ class Pulse:
 
     def leave(self, role: str) -> None:
         """Say good-bye."""
-        quietly(lambda: self._heartbeats.leave(role, self._instance), "cannot tell that it leaves")
+        log_and_continue(lambda: self._heartbeats.leave(role, self._instance), "cannot tell that it leaves")
 
     def flush(self) -> None:
         """Tell what was counted since the last time, if anything was."""
-        quietly(self._entries.flush, "cannot tell what it has counted")
+        log_and_continue(self._entries.flush, "cannot tell what it has counted")
 
     def _errors(self) -> dict[str, str]:
         count, last = self._database_errors()
@@ -78,7 +78,7 @@ class Pulse:
 
 
 @contextmanager
-def beating(pulse: Pulse, role: str) -> Iterator[None]:
+def beating(pulse: HeartbeatThread, role: str) -> Iterator[None]:
     """Beat from a thread until the end of the block."""
     done = Event()
     thread = Thread(target=_beat, args=(pulse, role, done), name="heartbeat", daemon=True)
@@ -91,7 +91,7 @@ def beating(pulse: Pulse, role: str) -> Iterator[None]:
         thread.join(timeout=_STOP_SECONDS)
 
 
-def _beat(pulse: Pulse, role: str, done: Event) -> None:
+def _beat(pulse: HeartbeatThread, role: str, done: Event) -> None:
     pulse.beat(role)
     while not done.wait(BEAT_SECONDS):
         pulse.beat(role)

@@ -12,7 +12,7 @@ from domain.errors import UnreachableError
 _log = logging.getLogger(__name__)
 
 
-def quietly(work: Callable[[], object], complaint: str) -> None:
+def log_and_continue(work: Callable[[], object], complaint: str) -> None:
     """Do `work`; that Redis is away, or refuses (no memory, say), is logged, for it will be tried again."""
     try:
         work()

@@ -10,7 +10,7 @@ from resilience.heartbeat import TICKED_AT
 from rollcall import demo, lookout, systemd, upstreams
 from rollcall.control import control_room
 from rollcall.process import role, stopping
-from rollcall.quiet import quietly
+from rollcall.quiet import log_and_continue
 from rollcall.wiring import System
 from scheduling.crontab import CrontabTrigger
 from scheduling.runner import TICK, Schedule
@@ -19,10 +19,12 @@ from scheduling.runner import TICK, Schedule
 def run(overrides: Mapping[str, str] | None = None) -> None:
     """Publish what is due until SIGTERM; `SCHEDULER=off` stops the timed checks alone."""
     with stopping() as stopped, role("scheduler", overrides) as system:
-        demo.seed(system)
+        demo.seed_demo_watches(system)
         upstreams.adopt(system)
         schedule = Schedule(system.services)
-        schedule.every(TICK, lambda: quietly(lambda: _tick(system), "cannot reconcile"), name="reconcile")
+        schedule.every(
+            TICK, lambda: log_and_continue(lambda: _tick(system), "cannot reconcile"), name="reconcile"
+        )
         schedule.every(clock.PERIOD, lambda: clock.bound_stored_times(system.services), name="bounds")
         room = control_room(system)
         schedule.every(lookout.PERIOD, lambda: lookout.evaluate_alerts(room), name="look")

@@ -13,7 +13,7 @@ from rollcall.control import control_room
 from rollcall.exposition import readings
 from rollcall.health import Health
 from rollcall.storage import storage_of
-from rollcall.wiring import System, known
+from rollcall.wiring import System, required
 
 _SIGN_INS, _SIGN_INS_OVERALL, _SIGN_IN_WINDOW_SECONDS = 10, 100, 900
 
@@ -30,8 +30,8 @@ def surfaces(system: System, health: Health) -> WebContext:
         links=system.links,
         events=None if secret is None else ResendEvents(secret, system.services.clock),
         payment_events=_payment_events(settings.stripe_webhook_secret),
-        cron_secret=known(settings.cron_secret),
-        api_token=known(settings.api_token),
+        cron_secret=required(settings.cron_secret),
+        api_token=required(settings.api_token),
         public_url=settings.base_url,
         default_source=next(iter(system.services.sources)),
         environment=settings.environment,

@@ -14,7 +14,7 @@ from domain.errors import UnreachableError
 from domain.notice import MAIL
 from resilience.throttle import RateLimiter
 from rollcall.settings import Settings
-from rollcall.wiring import System, known
+from rollcall.wiring import System, required
 from sources.scraper import Scraper
 
 _THROTTLES = {Scraper.name: Scraper.name, MAIL: "resend"}
@@ -43,6 +43,6 @@ def digests(settings: Settings) -> Mapping[str, str]:
         settings.resend_api_key, settings.resend_api_url,
         settings.postmark_server_token, settings.postmark_api_url, settings.smtp_url,
     )  # fmt: skip
-    key = known(settings.unsubscribe_secret).encode()
+    key = required(settings.unsubscribe_secret).encode()
     found = {Scraper.name: of_scraper, MAIL: of_mail}
     return {name: hmac.new(key, repr(of).encode(), hashlib.sha256).hexdigest() for name, of in found.items()}

@@ -38,10 +38,10 @@ from resilience.slots import ThreadTasks
 from resilience.throttle import RateLimiter
 from resilience.turnstile import BlockingRateLimiter
 from rollcall import brokers
-from rollcall.channels import operator_of
+from rollcall.channels import operator_channels
 from rollcall.clock import SystemClock
 from rollcall.embedded import redis_url
-from rollcall.pulse import Pulse
+from rollcall.pulse import HeartbeatThread
 from rollcall.redaction import Redactor
 from rollcall.settings import Settings
 from scheduling.timetable import Timetable
@@ -96,7 +96,7 @@ class System:
     links: UnsubscribeLinks
     timetable: Timetable
     heartbeats: Heartbeats
-    pulse: Pulse
+    pulse: HeartbeatThread
     reaper: Reaper | None
     is_demo: bool
 
@@ -117,7 +117,7 @@ def build(settings: Settings) -> System:
     tally, slots = Recorder(), ThreadTasks()
     broker = brokers.build(settings, client, observers=(MessageMetrics(tally), slots))
     links = UnsubscribeLinks(
-        settings.base_url, known(settings.unsubscribe_secret), settings.previous_unsubscribe_secret
+        settings.base_url, required(settings.unsubscribe_secret), settings.previous_unsubscribe_secret
     )
     timetable = Timetable(even=settings.check_even_cron, odd=settings.check_odd_cron)
     heartbeats = Heartbeats(client, HEARTBEAT_TTL_SECONDS)
@@ -131,7 +131,7 @@ def build(settings: Settings) -> System:
         links=links,
         timetable=timetable,
         heartbeats=heartbeats,
-        pulse=Pulse(
+        pulse=HeartbeatThread(
             heartbeats,
             MetricsStore(client),
             tally,
@@ -186,7 +186,7 @@ def _services(  # noqa: PLR0913 - what the services and the system share
     longest_seconds |= {MAIL: mailer.longest_send_seconds, **_upstreams(settings)}
     heard, redactor = [BreakerTransitions(tally)], Redactor(settings)
     cooldown = timedelta(seconds=settings.renotify_cooldown_seconds)
-    operator = operator_of(settings, mailer)
+    operator = operator_channels(settings, mailer)
     return Services(
         clock=clock,
         timetable=timetable,
@@ -275,7 +275,7 @@ def _sources(settings: Settings, client: redis.Redis, clock: SystemClock) -> dic
     rate = settings.scraper_requests_per_minute
     scraper = Scraper(
         url=settings.scraper_url,
-        token=known(settings.scraper_secret_token),
+        token=required(settings.scraper_secret_token),
         clock=clock,
         timeout_seconds=settings.scraper_timeout_seconds,
         max_concurrency=settings.scraper_max_concurrency,
@@ -306,19 +306,19 @@ def _resend(settings: Settings, client: redis.Redis, clock: SystemClock) -> Mail
     from mail.resend_api import Resend  # noqa: PLC0415
 
     turns = BlockingRateLimiter(RateLimiter(client, "resend", _RESEND_REQUESTS_PER_MINUTE))
-    return Resend(known(settings.resend_api_key), clock, settings.resend_api_url, turns)
+    return Resend(required(settings.resend_api_key), clock, settings.resend_api_url, turns)
 
 
 def _postmark(settings: Settings) -> Mailer:
     from mail.postmark import Postmark  # noqa: PLC0415
 
-    return Postmark(known(settings.postmark_server_token), settings.postmark_api_url)
+    return Postmark(required(settings.postmark_server_token), settings.postmark_api_url)
 
 
 def _smtp(settings: Settings, clock: SystemClock) -> Mailer:
     from mail.smtp import Smtp  # noqa: PLC0415
 
-    return Smtp(known(settings.smtp_url), clock)
+    return Smtp(required(settings.smtp_url), clock)
 
 
 def _publish(broker: Broker, message: Message[Any]) -> None:
@@ -329,7 +329,7 @@ def _publish(broker: Broker, message: Message[Any]) -> None:
         raise UnreachableError(f"the broker cannot be reached: {error}") from error
 
 
-def known(value: str | None) -> str:
+def required(value: str | None) -> str:
     """A setting that `rollcall.settings` has checked or `rollcall.environment` has filled in."""
     if value is None:
         raise AssertionError("a setting was neither checked nor filled in")

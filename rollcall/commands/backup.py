@@ -17,8 +17,8 @@ from domain.errors import InvalidInputError, PermanentError, UnreachableError
 from resilience.claims import Claims
 from rollcall import backups, environment
 from rollcall.clock import SystemClock
-from rollcall.idle import alone
-from rollcall.outage import outage_told
+from rollcall.idle import exclusive
+from rollcall.outage import describe_outage
 from rollcall.output import progress
 from rollcall.settings import Settings
 from rollcall.storage import folder_of, storage_of
@@ -54,7 +54,7 @@ def backup(file: Path, *, without_secrets: bool) -> None:
         manifest = _write(settings, file.absolute(), secrets)
         rows = sum(contents.rows for contents in manifest.tables.values())
         size = file.stat().st_size
-        backups.note(settings.home, backups.Noted(now, str(file.absolute()), size, rows))
+        backups.record_backup(settings.home, backups.LastBackup(now, str(file.absolute()), size, rows))
     except OSError as error:
         reason = f"{error.filename or file} cannot be written ({error.strerror})"
         raise InvalidInputError({"FILE": reason}) from error
@@ -64,7 +64,7 @@ def backup(file: Path, *, without_secrets: bool) -> None:
 def _write(settings: Settings, file: Path, secrets: Mapping[str, str]) -> Manifest:
     folder = folder_of(settings)
     with (
-        outage_told(settings),
+        describe_outage(settings),
         closing(Database(database_url(settings))) as database,
         progress("backing up") as bar,
     ):
@@ -97,11 +97,15 @@ def restore(file: BinaryIO, *, may_replace: bool, without_secrets: bool) -> None
     archive = Reader(file)
     settings = environment.open_home(environment.load())
     secrets = {} if without_secrets else archive.secrets()
-    with alone(settings), outage_told(settings), closing(Database(database_url(settings))) as database:
+    with (
+        exclusive(settings),
+        describe_outage(settings),
+        closing(Database(database_url(settings))) as database,
+    ):
         restoring.check(database, archive, replace=may_replace)
         _store(settings, archive)
         for name, value in secrets.items():
-            environment.keep_secret(settings.home, name, value)
+            environment.store_secret(settings.home, name, value)
         _read(database, archive, file.name, may_replace=may_replace)
         _end_claims(settings)
     rows = sum(contents.rows for contents in archive.manifest.tables.values())

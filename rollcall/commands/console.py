@@ -13,7 +13,7 @@ from resilience.heartbeat import Heartbeats
 from rollcall.commands.options import overrides, setting_options
 from rollcall.commands.person import shell_user
 from rollcall.process import open_system
-from rollcall.wiring import HEARTBEAT_TTL_SECONDS, System, known
+from rollcall.wiring import HEARTBEAT_TTL_SECONDS, System, required
 
 
 @click.command()
@@ -44,7 +44,7 @@ def _port(system: System) -> str:
 
 
 def _invite(system: System) -> str:
-    services, token = system.services, known(system.settings.api_token)
+    services, token = system.services, required(system.settings.api_token)
     path = invitation.create_sign_in_link(invitation.tickets(system.redis), token, services.clock.now())
     record(services, shell_user(), "session.invite", "console")
     return path

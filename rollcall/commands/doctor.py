@@ -10,7 +10,7 @@ from dataclasses import asdict
 import click
 
 from rollcall.doctor import configuration, database, home, mail, messages, outside, roles, sources
-from rollcall.doctor.case import Case, load
+from rollcall.doctor.case import InspectedSettings, load
 from rollcall.doctor.examination import examine
 from rollcall.doctor.finding import Finding, Status
 from rollcall.output import json_option, show
@@ -34,7 +34,7 @@ def doctor(*, as_json: bool) -> None:
     sys.exit(max(_EXIT_CODES[finding.status] for finding in findings))
 
 
-def _examined(case: Case) -> list[Finding]:
+def _examined(case: InspectedSettings) -> list[Finding]:
     checks = (
         *configuration.CHECKS,
         *home.CHECKS,

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from domain.errors import ConfigurationError
 from rollcall import dotenv, environment, interview, wiring
 from rollcall.commands.options import setting_options
-from rollcall.outage import outage_told
+from rollcall.outage import describe_outage
 from rollcall.settings import Settings, parse
 from store import migrate
 from store.database import Database
@@ -75,7 +75,7 @@ def _files(settings: Settings) -> list[Path]:
 
 
 def _schema(settings: Settings) -> str:
-    with outage_told(settings), closing(Database(wiring.database_url(settings))) as database:
+    with describe_outage(settings), closing(Database(wiring.database_url(settings))) as database:
         with database.read() as connection:
             before = migrate.revision(connection)
         migrate.upgrade(database)

@@ -13,7 +13,7 @@ from rollcall.settings import Settings, read
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class InspectedSettings:
     """Settings, the bad ones at their defaults; `problems` says what is wrong with each of these.
 
     `is_managed` tells whether systemd starts the roles here.
@@ -28,7 +28,7 @@ class Case:
         return Redactor(self.settings)(text)
 
 
-def load() -> Case:
+def load() -> InspectedSettings:
     """The case of this process's environment; reading it changes nothing."""
     try:
         given = environment.values()
@@ -36,4 +36,4 @@ def load() -> Case:
         problems = problems | environment.typos_in_file(given)
     except InvalidInputError as error:
         settings, problems = read({})[0], error.problems
-    return Case(replace(settings, home=settings.home.absolute()), problems, is_managed())
+    return InspectedSettings(replace(settings, home=settings.home.absolute()), problems, is_managed())

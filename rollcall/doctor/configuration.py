@@ -6,14 +6,14 @@ import stat
 from pathlib import Path
 
 from rollcall import environment
-from rollcall.doctor.case import Case
+from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Finding, Status, Verdict, ok, warning
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def findings(case: Case) -> list[Finding]:
+def findings(case: InspectedSettings) -> list[Finding]:
     """One for all settings when they are valid, else one for each that is not."""
     if not case.problems:
         return [Finding("settings", Status.OK, "every setting is valid", "")]
@@ -23,7 +23,7 @@ def findings(case: Case) -> list[Finding]:
     ]
 
 
-def _dotenv(_case: Case) -> Verdict:
+def _dotenv(_case: InspectedSettings) -> Verdict:
     path = Path(".env").absolute()
     if not path.exists():
         return ok("there is none: settings come from the environment alone")
@@ -32,14 +32,14 @@ def _dotenv(_case: Case) -> Verdict:
     return ok(f"{path} is its owner's alone")
 
 
-def _unknown(_case: Case) -> Verdict:
+def _unknown(_case: InspectedSettings) -> Verdict:
     found = environment.ignored()
     if not found:
         return ok("everything that is set is a setting")
     return warning("; ".join(found), "correct the name, or take it out")
 
 
-def _public_url(case: Case) -> Verdict:
+def _public_url(case: InspectedSettings) -> Verdict:
     settings = case.settings
     if settings.transport == "preview":
         return ok(f"links in mails start with {settings.base_url}, and no mail leaves")
@@ -56,7 +56,7 @@ def _public_url(case: Case) -> Verdict:
     return ok(settings.public_url)
 
 
-def _report_prices(case: Case) -> Verdict:
+def _report_prices(case: InspectedSettings) -> Verdict:
     settings = case.settings
     if settings.stripe_webhook_secret is None:
         return ok("no reports are sold")
@@ -68,7 +68,7 @@ def _report_prices(case: Case) -> Verdict:
     return ok("what customers pay for a report is checked")
 
 
-def _proxy(case: Case) -> Verdict:
+def _proxy(case: InspectedSettings) -> Verdict:
     settings = case.settings
     if settings.proxy_secret is not None:
         return ok("the reverse proxy is known by PROXY_SECRET")
@@ -80,7 +80,7 @@ def _proxy(case: Case) -> Verdict:
     )
 
 
-def _operator(case: Case) -> Verdict:
+def _operator(case: InspectedSettings) -> Verdict:
     settings = case.settings
     ways = {"OPERATOR_EMAIL": settings.operator_email, "OPERATOR_WEBHOOK_URL": settings.operator_webhook_url}
     given = [name for name, value in ways.items() if value is not None]
@@ -92,7 +92,7 @@ def _operator(case: Case) -> Verdict:
     return warning(seen, "set OPERATOR_EMAIL or OPERATOR_WEBHOOK_URL")
 
 
-def _heartbeat(case: Case) -> Verdict:
+def _heartbeat(case: InspectedSettings) -> Verdict:
     if case.settings.heartbeat_url is not None:
         return ok("HEARTBEAT_URL is pinged after each run that succeeded")
     seen = "HEARTBEAT_URL is not set: a dead machine alerts nobody"

@@ -15,7 +15,7 @@ from sqlalchemy import URL, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from rollcall.doctor.case import Case
+from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
 from rollcall.wiring import database_url
@@ -30,7 +30,7 @@ _STEPS = 100_000  # of SQLite's machine between two looks at the clock
 
 
 @contextmanager
-def reading(case: Case) -> Iterator[Database]:
+def reading(case: InspectedSettings) -> Iterator[Database]:
     """The database, which is not made where there is none."""
     url = _url(case)
     if _is_sqlite(url):
@@ -43,7 +43,7 @@ def reading(case: Case) -> Iterator[Database]:
         database.close()
 
 
-def _url(case: Case) -> URL:
+def _url(case: InspectedSettings) -> URL:
     return make_url(database_url(case.settings))
 
 
@@ -51,7 +51,7 @@ def _is_sqlite(url: URL) -> bool:
     return url.get_backend_name() == "sqlite"
 
 
-def _database(case: Case) -> Verdict:
+def _database(case: InspectedSettings) -> Verdict:
     url = _url(case)
     if Database(database_url(case.settings)).is_missing:
         return failure(f"there is no {url.database}", "rollcall init")
@@ -97,7 +97,7 @@ def remedy(url: URL, error: DBAPIError) -> str:
     return f"let this user read and write {url.database} and its folder"
 
 
-def _migrations(case: Case) -> Verdict:
+def _migrations(case: InspectedSettings) -> Verdict:
     newest = migrate.head()
     with reading(case) as database, database.read() as connection:
         found = migrate.revision(connection)
@@ -111,7 +111,7 @@ def _migrations(case: Case) -> Verdict:
     return failure(f"schema {found or 'none'}, not {newest}", "rollcall init")
 
 
-def _integrity(case: Case) -> Verdict:
+def _integrity(case: InspectedSettings) -> Verdict:
     url = _url(case)
     if not _is_sqlite(url):
         return ok("PostgreSQL looks after it")
@@ -125,7 +125,7 @@ def _integrity(case: Case) -> Verdict:
     return ok("sound") if told == "ok" else failure(told, "rollcall restore FILE --replace")
 
 
-def _unknown_sections(case: Case) -> Verdict:
+def _unknown_sections(case: InspectedSettings) -> Verdict:
     with reading(case) as database:
         found = Sections(database).unknown()
     if not found:
@@ -134,7 +134,7 @@ def _unknown_sections(case: Case) -> Verdict:
     return warning(f"watched, and never listed by their catalog: {named}", "rollcall watch ls")
 
 
-def _quick_check(case: Case) -> str:
+def _quick_check(case: InspectedSettings) -> str:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     with reading(case) as database, database.read() as connection:
         handle: Any = connection.connection.driver_connection

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from rollcall.doctor.case import Case
+from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.finding import Finding, Status, Verdict, failure, warning
 
 LIMIT_SECONDS = 10.0
@@ -24,13 +24,13 @@ class Check:
     """
 
     id: str
-    look: Callable[[Case], Verdict]
+    look: Callable[[InspectedSettings], Verdict]
     remedy: str
     needs: tuple[str, ...] = ()
     limit_seconds: float = LIMIT_SECONDS
 
 
-def examine(checks: Sequence[Check], case: Case, known: Sequence[Finding] = ()) -> list[Finding]:
+def examine(checks: Sequence[Check], case: InspectedSettings, known: Sequence[Finding] = ()) -> list[Finding]:
     """The findings already `known`, then one for each of `checks`, in their order."""
     found = {finding.id: finding for finding in known}
     while waiting := [check for check in checks if check.id not in found]:
@@ -40,13 +40,15 @@ def examine(checks: Sequence[Check], case: Case, known: Sequence[Finding] = ()) 
     return [*known, *(found[check.id] for check in checks)]
 
 
-def _side_by_side(checks: Sequence[Check], case: Case, found: Mapping[str, Finding]) -> list[Finding]:
+def _side_by_side(
+    checks: Sequence[Check], case: InspectedSettings, found: Mapping[str, Finding]
+) -> list[Finding]:
     begun = time.monotonic()
     answers = [(check, _asked(check, case, found)) for check in checks]
     return [_finding(check, answer, case, begun) for check, answer in answers]
 
 
-def _asked(check: Check, case: Case, found: Mapping[str, Finding]) -> Answer:
+def _asked(check: Check, case: InspectedSettings, found: Mapping[str, Finding]) -> Answer:
     answer: Answer = SimpleQueue()
     failed = [name for name in check.needs if name in found and found[name].status is Status.FAILURE]
     if failed:
@@ -57,14 +59,14 @@ def _asked(check: Check, case: Case, found: Mapping[str, Finding]) -> Answer:
     return answer
 
 
-def _look(check: Check, case: Case) -> Verdict:
+def _look(check: Check, case: InspectedSettings) -> Verdict:
     try:
         return check.look(case)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told
         return failure(f"{type(error).__name__}: {error}", check.remedy)
 
 
-def _finding(check: Check, answer: Answer, case: Case, begun: float) -> Finding:
+def _finding(check: Check, answer: Answer, case: InspectedSettings, begun: float) -> Finding:
     try:
         verdict = answer.get(timeout=max(0.0, begun + check.limit_seconds - time.monotonic()))
     except Empty:

@@ -12,7 +12,7 @@ from pathlib import Path
 from observability.checks.host import read_disk
 from rollcall import backups, environment
 from rollcall.clock import SystemClock
-from rollcall.doctor.case import Case
+from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
 from rollcall.settings import secret
@@ -21,7 +21,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _FULL_BYTES = 50_000_000
 
 
-def _home(case: Case) -> Verdict:
+def _home(case: InspectedSettings) -> Verdict:
     home = case.settings.home
     if not home.is_dir():
         return failure(f"{home} is not there", "rollcall init")
@@ -60,7 +60,7 @@ def _name(user_id: int) -> str:
         return str(user_id)
 
 
-def _secrets(case: Case) -> Verdict:
+def _secrets(case: InspectedSettings) -> Verdict:
     folder = case.settings.home / "secrets"
     names = [name.upper() for name in environment.GENERATED if getattr(case.settings, name) is None]
     paths = [folder / name for name in names]
@@ -84,7 +84,7 @@ def _is_secret(path: Path) -> bool:
     return True
 
 
-def _backup(case: Case) -> Verdict:
+def _backup(case: InspectedSettings) -> Verdict:
     home, now = case.settings.home, SystemClock().now()
     found = backups.last(home)
     since = _made_at(home, now) if found is None else found.at
@@ -104,7 +104,7 @@ def _hours(age: timedelta) -> str:
     return f"{age.total_seconds() / 3600:.1f} hours"
 
 
-def _disk(case: Case) -> Verdict:
+def _disk(case: InspectedSettings) -> Verdict:
     found = read_disk(case.settings.home)
     seen = f"{found.free / 1e9:.1f} GB free of {found.total / 1e9:.1f} GB"
     hint = f"make room on the disk of {found.path}"

@@ -12,7 +12,7 @@ from mail.letters import Renderer
 from mail.links import UnsubscribeLinks
 from mail.mime import to_mime
 from rollcall.clock import SystemClock
-from rollcall.doctor.case import Case
+from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok
 from rollcall.settings import Settings
@@ -21,7 +21,7 @@ _TIMEOUT_SECONDS = 8.0
 _VERIFIED = "verified"
 
 
-def _login(case: Case) -> Verdict:
+def _login(case: InspectedSettings) -> Verdict:
     settings = case.settings
     if settings.transport == "preview":
         return ok(f"mail goes to the preview outbox, {settings.home / 'outbox'}")
@@ -69,7 +69,7 @@ _LOGINS = {
 }
 
 
-def _dry_run(case: Case) -> Verdict:
+def _dry_run(case: InspectedSettings) -> Verdict:
     settings, now = case.settings, SystemClock().now()
     links = UnsubscribeLinks(settings.base_url, "signs a letter that nobody gets")
     render = Renderer(settings.notification_from_email, links, settings.enrol_url, settings.timezone).render

@@ -13,7 +13,7 @@ import redis
 from domain.errors import UnreachableError
 from resilience.scripts import check_writable
 from rollcall import brokers
-from rollcall.doctor.case import Case
+from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
 from rollcall.doctor.starting import start_command
@@ -26,7 +26,7 @@ _SLOW_SECONDS = 0.1
 _SKEW_SECONDS, _MOST_SKEW_SECONDS = 5.0, 12.0  # beyond it, live workers are taken for dead
 
 
-def _redis(case: Case) -> Verdict:
+def _redis(case: InspectedSettings) -> Verdict:
     url = case.settings.redis_url
     if url is None:
         place, remedy = str(socket_path(case.settings.home)), start_command("valkey", managed=case.is_managed)
@@ -72,7 +72,7 @@ def _remedy(url: str, name: str) -> str:
     return f"start the server at {_place(url)}, or correct {name}"
 
 
-def _persistence(case: Case) -> Verdict:
+def _persistence(case: InspectedSettings) -> Verdict:
     with redis_client(case.settings) as client:
         kept, memory = client.info("persistence"), client.info("memory")
     return _durable(kept, memory)
@@ -95,7 +95,7 @@ def _durable(kept: dict[str, Any], memory: dict[str, Any]) -> Verdict:
     return ok("append-only file, nothing is evicted")
 
 
-def _broker(case: Case) -> Verdict:
+def _broker(case: InspectedSettings) -> Verdict:
     url = case.settings.broker_url
     if url is None:
         return ok("it is Redis")
@@ -125,7 +125,7 @@ def _rabbitmq(url: str) -> Verdict:
     return ok(f"RabbitMQ at {place}")
 
 
-def _clock(case: Case) -> Verdict:
+def _clock(case: InspectedSettings) -> Verdict:
     with redis_client(case.settings) as client:
         before = time.time()
         seconds, microseconds = client.time()
@@ -145,7 +145,7 @@ def skew(skew_seconds: float) -> Verdict:
 _NEEDS = ("settings.REDIS_URL", "settings.ROLLCALL_HOME")
 
 
-def checks(case: Case) -> tuple[Check, ...]:
+def checks(case: InspectedSettings) -> tuple[Check, ...]:
     """Those of Redis, and that of the broker, which may be another server."""
     own = () if case.settings.broker_url else (*_NEEDS, "redis")
     needs = ("settings.BROKER_URL", *own)

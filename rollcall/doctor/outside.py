@@ -9,7 +9,7 @@ import ssl
 from http import HTTPStatus
 from urllib.parse import SplitResult, urlsplit
 
-from rollcall.doctor.case import Case
+from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
 from rollcall.doctor.starting import start_command
@@ -24,7 +24,7 @@ _CLOSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _NOBODY_BEHIND = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 
 
-def _reachable(case: Case) -> Verdict:
+def _reachable(case: InspectedSettings) -> Verdict:
     url = case.settings.public_url
     if url is None:
         return ok("PUBLIC_URL is not set: there is nothing to ask")

@@ -10,7 +10,7 @@ from domain.errors import UnreachableError
 from observability.checks.infrastructure import STALE_TICK
 from resilience.heartbeat import TICKED_AT, Heartbeat, Heartbeats
 from rollcall.clock import SystemClock
-from rollcall.doctor.case import Case
+from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
 from rollcall.doctor.starting import start_command
@@ -20,8 +20,8 @@ _TIMEOUT_SECONDS = 5
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask a server that listens there
 
 
-def _alive(role: str) -> Callable[[Case], Verdict]:
-    def look(case: Case) -> Verdict:
+def _alive(role: str) -> Callable[[InspectedSettings], Verdict]:
+    def look(case: InspectedSettings) -> Verdict:
         found = _heartbeats(case, role)
         if not found:
             return failure(f"no {role} is alive", start_command(role, managed=case.is_managed))
@@ -30,7 +30,7 @@ def _alive(role: str) -> Callable[[Case], Verdict]:
     return look
 
 
-def _scheduler(case: Case) -> Verdict:
+def _scheduler(case: InspectedSettings) -> Verdict:
     alive = _alive("scheduler")(case)
     ticks = [
         float(beat.facts[TICKED_AT]) for beat in _heartbeats(case, "scheduler") if TICKED_AT in beat.facts
@@ -42,12 +42,12 @@ def _scheduler(case: Case) -> Verdict:
     return alive
 
 
-def _heartbeats(case: Case, role: str) -> list[Heartbeat]:
+def _heartbeats(case: InspectedSettings, role: str) -> list[Heartbeat]:
     with redis_client(case.settings) as client:
         return Heartbeats(client, HEARTBEAT_TTL_SECONDS).alive(role)
 
 
-def _web(case: Case) -> Verdict:
+def _web(case: InspectedSettings) -> Verdict:
     """Ask where the web role says that it listens: the settings of this shell may be others than its own."""
     set_here = f"{case.settings.host}:{case.settings.port}"
     address = _listening(case) or set_here
@@ -57,7 +57,7 @@ def _web(case: Case) -> Verdict:
     return Verdict(verdict.status, f"{verdict.seen} (the settings here say {set_here})", verdict.hint)
 
 
-def _listening(case: Case) -> str | None:
+def _listening(case: InspectedSettings) -> str | None:
     """Where a live web process listens, or None where none says so."""
     try:
         with redis_client(case.settings) as client:
@@ -92,7 +92,7 @@ _LOOKS = (
 )
 
 
-def checks(case: Case) -> tuple[Check, ...]:
+def checks(case: InspectedSettings) -> tuple[Check, ...]:
     """One for each role."""
     return tuple(
         Check(role, look, start_command(role, managed=case.is_managed), needs) for role, look, needs in _LOOKS

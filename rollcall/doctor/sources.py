@@ -8,7 +8,7 @@ from domain.errors import RateLimitedError, UnauthorisedError, UnreachableError,
 from domain.observation import CheckFailure, Missing, Outcome
 from domain.section import SectionKey, Stagger
 from rollcall.clock import SystemClock
-from rollcall.doctor.case import Case
+from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.database import reading
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
@@ -20,7 +20,7 @@ _MOST_SECONDS = 30
 _MARGIN_SECONDS = 2.0
 
 
-def checks(case: Case) -> tuple[Check, ...]:
+def checks(case: InspectedSettings) -> tuple[Check, ...]:
     """One for each source in use."""
     if case.settings.scraper_url is None and "SCRAPER_URL" not in case.problems:
         return (Check(f"source.{DemoCampus.name}", _campus, "set SCRAPER_URL"),)
@@ -29,12 +29,12 @@ def checks(case: Case) -> tuple[Check, ...]:
     return (Check(f"source.{Scraper.name}", _scraper, "correct SCRAPER_URL", needs, limit_seconds),)
 
 
-def _campus(_case: Case) -> Verdict:
+def _campus(_case: InspectedSettings) -> Verdict:
     asked = DemoCampus.sections()
     return ok(f"demo campus, {len(DemoCampus(SystemClock()).observe(asked))} sections")
 
 
-def _scraper(case: Case) -> Verdict:
+def _scraper(case: InspectedSettings) -> Verdict:
     settings = case.settings
     scraper = Scraper(
         url=settings.scraper_url or "",
@@ -50,11 +50,11 @@ def _scraper(case: Case) -> Verdict:
     return _verdict(outcome, settings.scraper_url or "")
 
 
-def _patience_seconds(case: Case) -> int:
+def _patience_seconds(case: InspectedSettings) -> int:
     return min(case.settings.scraper_timeout_seconds, _MOST_SECONDS)
 
 
-def _watched(case: Case) -> SectionKey | None:
+def _watched(case: InspectedSettings) -> SectionKey | None:
     """A section that somebody watches, which the catalog should know; None where nobody can say."""
     try:
         with reading(case) as database:

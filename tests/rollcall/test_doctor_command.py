@@ -227,7 +227,7 @@ def test_a_backup_that_is_long_ago_is_a_warning_and_so_is_none_in_an_old_home(ho
     assert (none["status"], none["seen"]) == ("warning", "none was made yet")
     assert run(home, "backup", str(home.parent / "file")).returncode == 0
     assert examine(home)["backup"]["status"] == "ok"
-    backups.note(home, backups.Noted(datetime.now(UTC) - timedelta(hours=27), "file", 1, 1))
+    backups.record_backup(home, backups.LastBackup(datetime.now(UTC) - timedelta(hours=27), "file", 1, 1))
     old = examine(home)["backup"]
     assert (old["status"], old["seen"]) == ("warning", "file, 27.0 hours ago")
     assert old["hint"].startswith("rollcall backup FILE")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import ConfigurationError, InvalidInputError
-from rollcall.environment import GENERATED, keep_secret, kept_secrets, load, open_home, prepare_home
+from rollcall.environment import GENERATED, kept_secrets, load, open_home, prepare_home, store_secret
 from rollcall.settings import parse
 
 
@@ -44,7 +44,7 @@ def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_a_secret_that_comes_back_takes_the_place_of_the_one_that_was_made(tmp_path: Path) -> None:
     settings = parse({"ROLLCALL_HOME": str(tmp_path)})
     made = prepare_home(settings)
-    keep_secret(tmp_path, "API_TOKEN", "from before the fire")
+    store_secret(tmp_path, "API_TOKEN", "from before the fire")
     assert kept_secrets(tmp_path)["API_TOKEN"] == "from before the fire"
     assert prepare_home(settings).cron_secret == made.cron_secret
     assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "secrets").iterdir()} == {0o600}
@@ -57,7 +57,7 @@ def test_what_is_no_secret_of_ours_is_not_kept(tmp_path: Path, name: str, value:
     prepare_home(parse({"ROLLCALL_HOME": str(tmp_path)}))
     before = kept_secrets(tmp_path)
     with pytest.raises(InvalidInputError):
-        keep_secret(tmp_path, name, value)
+        store_secret(tmp_path, name, value)
     assert kept_secrets(tmp_path) == before
     assert not (tmp_path / "API_TOKEN").exists()
 
@@ -74,7 +74,7 @@ def test_credentials_of_systemd_are_read_one_by_one_and_as_a_folder(
 
 
 def test_a_secret_that_comes_back_into_a_home_without_any_makes_their_folder(tmp_path: Path) -> None:
-    keep_secret(tmp_path / "home", "API_TOKEN", "from before the fire")
+    store_secret(tmp_path / "home", "API_TOKEN", "from before the fire")
     assert kept_secrets(tmp_path / "home") == {"API_TOKEN": "from before the fire"}
     assert stat.S_IMODE((tmp_path / "home" / "secrets").stat().st_mode) == 0o700
 

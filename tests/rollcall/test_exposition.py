@@ -126,5 +126,5 @@ def test_while_redis_is_away_what_it_holds_is_absent_and_the_rest_is_told(
 
 def test_the_last_backup_is_told_by_its_time(system: System, scrape: Scrape) -> None:
     at = datetime(2026, 1, 15, 3, 10, tzinfo=UTC)
-    backups.note(system.settings.home, backups.Noted(at, "file", 1, 1))
+    backups.record_backup(system.settings.home, backups.LastBackup(at, "file", 1, 1))
     assert scrape()["rollcall_last_backup_timestamp_seconds{}"] == at.timestamp()

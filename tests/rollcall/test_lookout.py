@@ -29,7 +29,7 @@ from resilience.queues import QueueStats
 from resilience.slots import ThreadTasks
 from rollcall.health import Health
 from rollcall.lookout import evaluate_alerts, look_for_the_scheduler
-from rollcall.pulse import Pulse
+from rollcall.pulse import HeartbeatThread
 from rollcall.settings import parse
 from rollcall.wiring import System
 from scheduling.timetable import Timetable
@@ -109,7 +109,9 @@ def make(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Made:
                 links=LINKS,
                 timetable=Timetable(even="0 * * * *", odd="30 * * * *"),
                 heartbeats=heartbeats,
-                pulse=Pulse(heartbeats, MetricsStore(redis_client, prefix), Recorder(), ThreadTasks()),
+                pulse=HeartbeatThread(
+                    heartbeats, MetricsStore(redis_client, prefix), Recorder(), ThreadTasks()
+                ),
                 reaper=None,
                 is_demo=False,
             )

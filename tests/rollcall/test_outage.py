@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from domain.errors import UnreachableError
-from rollcall.outage import outage_told
+from rollcall.outage import describe_outage
 from rollcall.settings import parse
 from tests.support.commands import run
 from tests.support.stack import free_port
@@ -55,7 +55,7 @@ def test_the_status_is_unhealthy_where_nothing_can_be_read(tmp_path: Path) -> No
 
 def test_no_password_is_told() -> None:
     quoting = sqlite3.OperationalError(f'"{PASSWORD}" is not welcome\nand more')
-    with pytest.raises(UnreachableError) as caught, outage_told(parse({"DATABASE_URL": away()})):
+    with pytest.raises(UnreachableError) as caught, describe_outage(parse({"DATABASE_URL": away()})):
         raise OperationalError("SELECT 1", {}, quoting)
     assert str(caught.value) == (
         'the database cannot be reached: "***" is not welcome; rollcall doctor tells more'
@@ -64,5 +64,5 @@ def test_no_password_is_told() -> None:
 
 def test_what_the_database_refuses_is_a_mistake_of_ours_and_stays_as_it_is() -> None:
     refusal = IntegrityError("INSERT", {}, sqlite3.IntegrityError("UNIQUE constraint failed"))
-    with pytest.raises(IntegrityError), outage_told(parse({})):
+    with pytest.raises(IntegrityError), describe_outage(parse({})):
         raise refusal

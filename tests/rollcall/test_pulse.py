@@ -10,7 +10,7 @@ from observability.tally import Recorder
 from resilience.heartbeat import Heartbeats
 from resilience.ledger import MetricsStore
 from resilience.slots import ThreadTasks
-from rollcall.pulse import MEMORY, Pulse, beating
+from rollcall.pulse import MEMORY, HeartbeatThread, beating
 from tests.support.redis_server import running, valkey_binary
 from tests.support.stack import wait_until
 
@@ -24,7 +24,7 @@ class Patient:
             MetricsStore(client, prefix),
             Recorder(),
         )
-        self.pulse = Pulse(self.heartbeats, self.ledger, self.tally, ThreadTasks())
+        self.pulse = HeartbeatThread(self.heartbeats, self.ledger, self.tally, ThreadTasks())
 
 
 @pytest.fixture

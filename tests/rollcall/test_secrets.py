@@ -13,7 +13,7 @@ import rollcall
 from domain.job import JobRecord, NewJob, Profile
 from observability.logs import JsonLines, Text
 from rollcall import wiring
-from rollcall.channels import operator_of
+from rollcall.channels import operator_channels
 from rollcall.health import Health
 from rollcall.job_services import job_services
 from rollcall.settings import Settings, parse
@@ -68,7 +68,7 @@ def test_no_object_that_is_built_of_the_settings_shows_a_secret(tmp_path: Path, 
     system = wiring.build(parse(_SECRETS | values))
     try:
         roots: list[object] = [system, job_services(system), surfaces(system, Health(system))]
-        roots.append(operator_of(system.settings, system.services.mailer))
+        roots.append(operator_channels(system.settings, system.services.mailer))
         found = [each for root in roots for each in reached(root)]
         assert len({type(each) for each in found}) > 40
         telling = {type(each).__qualname__ for each in found if MARK in f"{each!r} {each!s}"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rollcall.doctor.case import Case, load
+from rollcall.doctor.case import InspectedSettings, load
 from rollcall.doctor.configuration import CHECKS, findings
 from rollcall.doctor.examination import examine
 from rollcall.doctor.finding import Status
@@ -23,7 +23,7 @@ RESEND = {"RESEND_API_KEY": "re_1", "NOTIFICATION_FROM_EMAIL": "rollcall@example
     ],
 )
 def test_mail_that_leaves_needs_links_that_others_can_open(settings: dict[str, str], status: Status) -> None:
-    (found,) = examine(CHECKS[1:2], Case(parse(settings)))
+    (found,) = examine(CHECKS[1:2], InspectedSettings(parse(settings)))
     assert found.status is status
     assert ("PUBLIC_URL" in found.hint) is (status is not Status.OK)
 
@@ -56,7 +56,7 @@ def test_a_file_that_is_no_text_is_a_finding(tmp_path: Path, monkeypatch: pytest
     ],
 )
 def test_who_sells_reports_says_what_they_cost(settings: dict[str, str], status: Status) -> None:
-    (found,) = examine(CHECKS[3:4], Case(parse(settings)))
+    (found,) = examine(CHECKS[3:4], InspectedSettings(parse(settings)))
     assert found.status is status
     assert ("REPORT_PRICES" in found.hint) is (status is Status.WARNING)
 
@@ -71,7 +71,7 @@ def test_who_sells_reports_says_what_they_cost(settings: dict[str, str], status:
     ],
 )
 def test_a_proxy_that_is_not_known_is_a_warning(settings: dict[str, str], status: Status) -> None:
-    (found,) = examine(CHECKS[2:3], Case(parse(settings)))
+    (found,) = examine(CHECKS[2:3], InspectedSettings(parse(settings)))
     assert found.status is status
     assert ("PROXY_SECRET" in found.hint) is (status is Status.WARNING)
 
@@ -89,7 +89,7 @@ def test_a_proxy_that_is_not_known_is_a_warning(settings: dict[str, str], status
 def test_where_mail_leaves_an_operator_and_a_dead_mans_switch_are_missed(
     settings: dict[str, str], operator: Status, heartbeat: Status
 ) -> None:
-    found = {finding.id: finding for finding in examine(CHECKS, Case(parse(settings)))}
+    found = {finding.id: finding for finding in examine(CHECKS, InspectedSettings(parse(settings)))}
     assert (found["operator"].status, found["heartbeat"].status) == (operator, heartbeat)
     assert operator is Status.OK or "OPERATOR_EMAIL" in found["operator"].hint
     assert "HEARTBEAT_URL" in found["heartbeat"].seen

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from rollcall.doctor.case import Case
+from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.database import CHECKS, remedy
 from rollcall.doctor.examination import examine
 from rollcall.doctor.finding import Finding, Status
@@ -26,7 +26,9 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 def look(url: str) -> dict[str, Finding]:
-    return {finding.id: finding for finding in examine(CHECKS, Case(parse({"DATABASE_URL": url})))}
+    return {
+        finding.id: finding for finding in examine(CHECKS, InspectedSettings(parse({"DATABASE_URL": url})))
+    }
 
 
 def test_postgresql_is_examined_too(postgres: PostgresServer) -> None:

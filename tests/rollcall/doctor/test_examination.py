@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rollcall.doctor.case import Case
+from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import Check, examine
 from rollcall.doctor.finding import Finding, Status, Verdict, failure, ok
 from rollcall.settings import parse
@@ -16,7 +16,7 @@ SETTINGS = {
     "RESEND_API_KEY": "re_hidden",
     "NOTIFICATION_FROM_EMAIL": "rollcall@example.edu",
 }
-CASE = Case(parse(SETTINGS))
+CASE = InspectedSettings(parse(SETTINGS))
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def never() -> Iterator[threading.Event]:
 
 
 def check(name: str, verdict: Verdict | Exception, *needs: str) -> Check:
-    def look(_case: Case) -> Verdict:
+    def look(_case: InspectedSettings) -> Verdict:
         if isinstance(verdict, Exception):
             raise verdict
         return verdict
@@ -46,7 +46,7 @@ def test_what_raises_is_a_failure_with_its_remedy() -> None:
 
 
 def test_what_never_answers_is_a_failure_and_keeps_nobody_back(never: threading.Event) -> None:
-    def look(_case: Case) -> Verdict:
+    def look(_case: InspectedSettings) -> Verdict:
         never.wait(60)
         return ok("at last")
 
@@ -60,7 +60,7 @@ def test_what_never_answers_is_a_failure_and_keeps_nobody_back(never: threading.
 def test_checks_that_wait_for_each_other_do_so_together() -> None:
     both = threading.Barrier(2)
 
-    def look(_case: Case) -> Verdict:
+    def look(_case: InspectedSettings) -> Verdict:
         both.wait(10)
         return ok("met")
 
@@ -72,7 +72,7 @@ def test_what_needs_a_failed_finding_is_not_examined() -> None:
     known = [Finding("settings.PORT", Status.FAILURE, "bad", "correct PORT")]
     asked: list[str] = []
 
-    def look(_case: Case) -> Verdict:
+    def look(_case: InspectedSettings) -> Verdict:
         asked.append("c")
         return ok("fine")
 

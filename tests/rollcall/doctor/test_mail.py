@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rollcall.doctor.case import Case
+from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import examine
 from rollcall.doctor.finding import Finding, Status
 from rollcall.doctor.mail import CHECKS
@@ -15,7 +15,7 @@ SENDER = {"NOTIFICATION_FROM_EMAIL": "Rollcall <rollcall@example.edu>"}
 
 
 def login(**settings: str) -> Finding:
-    (found,) = examine(CHECKS[:1], Case(parse(SENDER | settings)))
+    (found,) = examine(CHECKS[:1], InspectedSettings(parse(SENDER | settings)))
     return found
 
 
@@ -66,5 +66,5 @@ def test_the_preview_needs_nobody() -> None:
     ("settings", "status"), [({}, Status.OK), ({"ENROL_URL": "https://x/{nothing}"}, Status.FAILURE)]
 )
 def test_a_letter_is_written_for_trial(settings: dict[str, str], status: Status) -> None:
-    (found,) = examine(CHECKS[1:], Case(parse(SENDER | settings)))
+    (found,) = examine(CHECKS[1:], InspectedSettings(parse(SENDER | settings)))
     assert found.status is status

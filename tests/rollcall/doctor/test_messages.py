@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from rollcall.doctor.case import Case
+from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import examine
 from rollcall.doctor.finding import Finding, Status
 from rollcall.doctor.messages import checks, skew
@@ -18,7 +18,7 @@ def findings(redis_url: str, redis_client: redis.Redis) -> dict[str, Finding]:
 
 
 def look(**settings: str) -> dict[str, Finding]:
-    case = Case(parse(settings))
+    case = InspectedSettings(parse(settings))
     return {finding.id: finding for finding in examine(checks(case), case)}
 
 
@@ -59,7 +59,7 @@ def test_our_own_server_is_started_as_it_is_on_this_machine(
     hint: str,
     tmp_path: Path,
 ) -> None:
-    case = Case(parse({"ROLLCALL_HOME": str(tmp_path)}), is_managed=is_managed)
+    case = InspectedSettings(parse({"ROLLCALL_HOME": str(tmp_path)}), is_managed=is_managed)
     found = {finding.id: finding for finding in examine(checks(case), case)}["redis"]
     assert (found.status, found.hint) == (Status.FAILURE, hint)
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from rollcall.doctor import outside
-from rollcall.doctor.case import Case
+from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import examine
 from rollcall.doctor.finding import Finding, Status, Verdict
 from rollcall.settings import parse
@@ -25,7 +25,7 @@ PARTS = urlsplit("https://rollcall.example.edu")
 
 
 def found(url: str, *, is_managed: bool = False) -> Finding:
-    (finding,) = examine(outside.CHECKS, Case(parse({"PUBLIC_URL": url}), is_managed=is_managed))
+    (finding,) = examine(outside.CHECKS, InspectedSettings(parse({"PUBLIC_URL": url}), is_managed=is_managed))
     return finding
 
 
@@ -40,7 +40,7 @@ def server() -> Iterator[Receiver]:
 
 
 def test_without_an_address_there_is_nothing_to_ask() -> None:
-    (finding,) = examine(outside.CHECKS, Case(parse({})))
+    (finding,) = examine(outside.CHECKS, InspectedSettings(parse({})))
     assert (finding.id, finding.status) == ("public-url.reachable", Status.OK)
 
 
