@@ -11,7 +11,7 @@ from datetime import timedelta
 from actors.registry import actor
 from actors.sending import Sending, lease_of
 from actors.services import Services
-from domain.notice import MAIL
+from domain.notification import MAIL
 
 __all__ = ["MAIL", "deliver"]
 

@@ -9,8 +9,8 @@ from actors.services import Services
 from actors.submission import publish_job
 from domain.errors import InvalidInputError
 from domain.job import JsonObject, NewJob
-from domain.payment import Checkout, PaymentDecision, PaymentEvent
-from domain.words import one_line
+from domain.money import Checkout, PaymentDecision, PaymentEvent
+from domain.text import one_line
 from payments.events import COMPLETED, NOT_PAID, PAID_LATER
 from workflows.catalog import CATALOG
 

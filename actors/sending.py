@@ -20,7 +20,7 @@ from domain.errors import (
     UnreachableError,
     UpstreamError,
 )
-from domain.notice import MAIL, Accepted, DeliveryResult
+from domain.notification import MAIL, Accepted, DeliveryResult
 from domain.ports import Mailer
 from domain.retry import ACCOUNT_RECHECK, Backoff, Subject, subject_of, verdict_on
 from observability.census import record_dead, record_deliveries

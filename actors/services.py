@@ -12,11 +12,11 @@ from dramatiq import Message
 
 from domain.alert import AlertNotification
 from domain.job import JobRecord
-from domain.notice import Notification, OutboundMessage
-from domain.payment import Prices
+from domain.money import Prices
+from domain.notification import Notification, OutboundMessage
 from domain.ports import Clock, Mailer, Source
 from domain.section import Stagger
-from domain.words import describe
+from domain.text import describe
 from observability.tally import Recorder
 from resilience.breaker import CircuitBreaker
 from resilience.claims import Claims

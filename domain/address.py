@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from domain.errors import InvalidInputError
-from domain.words import invisible
+from domain.text import invisible
 
 # A spreadsheet takes what begins with =, +, - or @ for a formula, and addresses go out in sheets.
 _LOCAL = re.compile(r"(?![=+-])[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")

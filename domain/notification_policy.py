@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.changes import InstructorAssigned, SeatsIncreased, SectionEvent
+from domain.section_state import InstructorAssigned, SeatsIncreased, SectionEvent
 from domain.watch import NotificationKind, Watch, kind_of
 
 GONE_AGAIN = "the seats were gone again before the mail left"

@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from domain.changes import Doubt, SectionState, open_seats_after
 from domain.observation import UNASSIGNED, Observation
+from domain.section_state import Doubt, SectionState, open_seats_after
 from domain.term import Term
 
 FEWEST = 5

@@ -1,4 +1,9 @@
-"""What the actors need from the world, as protocols; adapters live in the rooms above."""
+"""What the actors need from the world, as protocols; adapters live in the rooms above.
+
+What a transport needs of the fleet's rate limit.
+
+How a source asks for its share of the requests that the fleet may make.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from domain.notice import DeliveryResult, OutboundMessage
+from domain.notification import DeliveryResult, OutboundMessage
 from domain.observation import Outcome
 from domain.section import SectionKey
 
@@ -104,3 +109,35 @@ class Storage(Protocol):
 
     def delete(self, prefix: str) -> None:
         """Forget everything under `prefix`, which ends in a slash."""
+
+
+class RateLimiterPort(Protocol):
+    """Spaces the requests of every process to one provider."""
+
+    def wait(self) -> None:
+        """Wait for a turn. Raises: RateLimitedError when none comes soon."""
+
+    def hold(self, seconds: float) -> None:
+        """Give nobody a turn before `seconds` from now."""
+
+
+class Reservation(Protocol):
+    """Reserved slots: request `i` of the batch starts `start_in_seconds + i * interval_seconds` from now."""
+
+    @property
+    def start_in_seconds(self) -> float:
+        """How long the first request waits."""
+
+    @property
+    def interval_seconds(self) -> float:
+        """How long each further request waits after the one before it."""
+
+
+class Pacer(Protocol):
+    """Hands out slots for the whole fleet. Neither call raises: one that lost its store has a fallback."""
+
+    def reserve(self, n: int, *, patience_seconds: float) -> Reservation:
+        """The slots of the next `n` requests; none is spent when the first is more than that away."""
+
+    def hold(self, seconds: float) -> None:
+        """Give out no slot for `seconds`: the other side asked for fewer requests."""

@@ -78,7 +78,7 @@ class Batch:
     """Sections of one run that are checked together.
 
     Shape: `pending` maps each to its failed attempts, `revisions` to the revision of its state when the batch
-    was read (`domain.changes.is_current`).
+    was read (`domain.section_state.is_current`).
     """
 
     id: int

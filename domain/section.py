@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.words import invisible
+from domain.text import invisible
 
 _SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _TERM = re.compile(r"[A-Za-z0-9]{1,16}")

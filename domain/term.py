@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.changes import is_mass_missing
+from domain.section_state import is_mass_missing
 
 Term = tuple[str, str]
 """A source, and one of its terms."""

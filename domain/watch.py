@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.changes import InstructorAssigned, SeatsIncreased, SectionEvent, SectionRetired
 from domain.section import SectionKey
+from domain.section_state import InstructorAssigned, SeatsIncreased, SectionEvent, SectionRetired
 
 MAX_SEATS = 10_000
 

@@ -21,7 +21,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.words import one_line
+from domain.text import one_line
 from generation.picture import Image, detect_image
 
 _REFUSALS: dict[int, type[RollcallError]] = {

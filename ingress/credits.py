@@ -8,7 +8,7 @@ from typing import Annotated
 
 from starlette.responses import JSONResponse, Response
 
-from domain.credit import MAX_GRANT
+from domain.money import MAX_GRANT
 from ingress import bodies, representation
 from ingress.bearer import api_token
 from ingress.endpoint import RequestContext, endpoint, readable, writable

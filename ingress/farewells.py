@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.changes import SectionState
-from domain.words import one_line
+from domain.section_state import SectionState
+from domain.text import one_line
 from store.watches import StoredWatch
 
 _STOP_ALL = "Stop all mail from Rollcall"

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 from domain.address import MAX_LENGTH as MAX_ADDRESS_LENGTH
 from domain.address import read_address
-from domain.credit import ACCOUNT, is_account
+from domain.money import ACCOUNT, is_account
 from domain.section import SectionKey
+from domain.text import duration
 from domain.watch import NotificationKind
 from ingress.rules import Rule, rule
 from ingress.syntax import INT64_MAX
-from operations.durations import duration
 
 T = TypeVar("T")
 MAX_LENGTH = 1024

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from starlette.responses import Response
 
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 from ingress import representation
 from ingress.bearer import api_token
 from ingress.endpoint import RequestContext, endpoint, readable

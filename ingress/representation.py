@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from domain.changes import SectionState
-from domain.credit import Balance, Transfer
 from domain.history import HistoryEntry
 from domain.job import JobRecord, StepRecord
+from domain.money import Balance, Transfer
 from domain.observation import Details
 from domain.run import Run
 from domain.section import SectionKey
+from domain.section_state import SectionState
 from ingress.surfaces import WebContext
 from operations.watches import Listing, listing, seen_at
 from store.deliveries import StoredNotification

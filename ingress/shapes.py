@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from domain.credit import EntryType
 from domain.job import JobState, Profile, StepState
-from domain.notice import NotificationState
+from domain.money import EntryType
+from domain.notification import NotificationState
 from domain.run import RunState
 from domain.section import Stagger
 from domain.watch import MAX_SEATS, NotificationKind

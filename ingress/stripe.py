@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from actors.orders import handle_payment_event
 from domain.errors import UnauthorisedError
-from domain.payment import PaymentEvent
+from domain.money import PaymentEvent
 from ingress import bodies
 from ingress.bodies import KIBIBYTE, Body
 from ingress.endpoint import RequestContext, endpoint, writable

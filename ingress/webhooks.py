@@ -9,9 +9,9 @@ from starlette.responses import JSONResponse, Response
 
 from domain.address import normal_address
 from domain.errors import UnauthorisedError
-from domain.notice import MAIL
+from domain.notification import MAIL
 from domain.retry import ACCOUNT_RECHECK
-from domain.words import one_line
+from domain.text import one_line
 from ingress import bodies
 from ingress.endpoint import RequestContext, endpoint, writable
 from ingress.forms import unread

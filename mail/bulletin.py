@@ -10,7 +10,7 @@ from email.utils import parseaddr
 
 from domain.alert import AlertNotification, AlertState, RunbookLink
 from domain.errors import RejectedError, TransientError
-from domain.notice import Deferred, OutboundMessage, Rejected
+from domain.notification import Deferred, OutboundMessage, Rejected
 from domain.ports import Mailer
 
 _MINUTE = "%Y-%m-%d %H:%M UTC"

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from domain.errors import InvalidInputError
-from domain.notice import Notification, OutboundMessage
+from domain.notification import Notification, OutboundMessage
 from domain.section import SectionKey
-from domain.words import one_line
+from domain.text import one_line
 from mail.links import UnsubscribeLinks
 from mail.wording import content_for
 

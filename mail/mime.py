@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
 
-from domain.notice import OutboundMessage
+from domain.notification import OutboundMessage
 
 _CRLF = "\r\n"
 _UNFOLDED = SMTP.clone(max_line_length=None)

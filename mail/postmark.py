@@ -17,7 +17,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.notice import DeliveryResult, OutboundMessage
+from domain.notification import DeliveryResult, OutboundMessage
 from domain.ports import unconditionally
 from mail.postmark_wire import delivery_result, failure, request_json
 

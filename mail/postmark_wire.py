@@ -15,7 +15,7 @@ from domain.errors import (
     UnauthorisedError,
     UpstreamError,
 )
-from domain.notice import Accepted, Deferred, DeliveryResult, OutboundMessage, Rejected
+from domain.notification import Accepted, Deferred, DeliveryResult, OutboundMessage, Rejected
 
 _MESSAGE_STREAM = "outbound"
 # Postmark's own codes, in answers with status 422. Source: https://postmarkapp.com/developer/api/overview

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from domain.errors import TransientError
-from domain.notice import Accepted, DeliveryResult, OutboundMessage
+from domain.notification import Accepted, DeliveryResult, OutboundMessage
 from domain.ports import Clock, unconditionally
 from mail.mime import to_mime
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parseaddr
 
-from domain.notice import Attachment, OutboundMessage
-from domain.words import one_line
+from domain.notification import Attachment, OutboundMessage
+from domain.text import one_line
 
 _INK, _SOFT, _MARK = "#14201b", "#55635d", "#0b6b4f"
 

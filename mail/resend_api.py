@@ -11,10 +11,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from domain.errors import AccountRefusedError, MalformedResponseError, RejectedError, RollcallError
-from domain.notice import Accepted, DeliveryResult, OutboundMessage, Rejected
-from domain.ports import Clock, unconditionally
+from domain.notification import Accepted, DeliveryResult, OutboundMessage, Rejected
+from domain.ports import Clock, RateLimiterPort, unconditionally
 from mail.resend_replies import TOO_MANY, failure, is_about_sender
-from mail.turns import RateLimiterPort
 
 if TYPE_CHECKING:
     from resend import Batch, Emails

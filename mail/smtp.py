@@ -20,7 +20,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.notice import Accepted, DeliveryResult, OutboundMessage, Rejected
+from domain.notification import Accepted, DeliveryResult, OutboundMessage, Rejected
 from domain.ports import Clock, unconditionally
 from mail.mime import to_mime
 from mail.smtp_replies import Stage, refusal

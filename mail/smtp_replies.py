@@ -16,7 +16,7 @@ from domain.errors import (
     UnauthorisedError,
     UpstreamError,
 )
-from domain.notice import Deferred, Rejected
+from domain.notification import Deferred, Rejected
 
 _PERMANENT = 500
 _SHUTTING_DOWN = 421

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from domain.notice import Notification
+from domain.notification import Notification
 from domain.observation import UNASSIGNED
+from domain.text import format_time, one_line
 from domain.watch import NotificationKind
-from domain.words import format_time, one_line
 
 _COURSE_LIMIT, _TITLE_LIMIT = 32, 80
 _OLD = timedelta(minutes=5)

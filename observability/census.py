@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from domain.notice import Accepted, DeliveryResult, Notification
+from domain.notification import Accepted, DeliveryResult, Notification
 from domain.observation import CheckFailure, Outcome
 from observability.families import ANSWER, CHANGES, CHECKS, DETECT_TO_MAIL, MAILS
 from observability.outcomes import DEAD, SENT, of_check

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from actors.services import Services
-from domain.credit import MAX_GRANT, Transfer, is_account
 from domain.errors import InvalidInputError
+from domain.money import MAX_GRANT, Transfer, is_account
 from operations.record import entry
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 from actors.services import Services
 from domain.address import checked_address
 from domain.errors import InvalidInputError
-from domain.notice import Accepted, DeliveryResult, Notification, OutboundMessage
+from domain.notification import Accepted, DeliveryResult, Notification, OutboundMessage
 from domain.observation import Details
 from domain.section import SectionKey
 from domain.watch import NotificationKind

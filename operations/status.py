@@ -11,7 +11,7 @@ from itertools import chain
 
 from actors.services import Services, Store
 from domain.alert import AlertState
-from domain.payment import PaymentTroubles
+from domain.money import PaymentTroubles
 from observability.checks.host import DATABASE, read_disk
 from observability.checks.snapshot import DatabaseErrors, RunStatus, SystemSnapshot
 from observability.checks.unavailable import Server, read_or_unavailable, required

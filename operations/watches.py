@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from actors.services import Services
-from domain.changes import SectionState
 from domain.errors import InvalidInputError
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
+from domain.section_state import SectionState
 from operations.record import entry
 from operations.room import AdminContext
 from store.enrolment import WatchRequest

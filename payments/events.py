@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.errors import InvalidInputError, UnauthorisedError
-from domain.payment import Checkout, PaymentEvent, Refund, RefundState
+from domain.money import Checkout, PaymentEvent, Refund, RefundState
 
 TOLERANCE_SECONDS = 300
 MARK = "rollcall_session"

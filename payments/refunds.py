@@ -15,7 +15,7 @@ from domain.errors import (
     UnreachableError,
     UpstreamError,
 )
-from domain.payment import LOST_REFUND, Payment, Refund, RefundState
+from domain.money import LOST_REFUND, Payment, Refund, RefundState
 from payments.events import MARK, refund_of
 
 if TYPE_CHECKING:

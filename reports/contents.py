@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from domain.history import ObservedPeriod, Opening, SectionHistory, instructor_changes, openings
-from domain.words import format_time, one_line
+from domain.text import format_time, one_line
 from reports.chart import Chart, chart_of
 from reports.wording import NAME_LIMIT, between, change_row, duration, opening_row, person
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from domain.words import format_date
+from domain.text import format_date
 
 _STEPS_MINUTES = (1, 5, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 5760, 10_080, 20_160, 40_320, 80_640)
 _DAY, _YEAR = timedelta(days=1), timedelta(weeks=52)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from domain.history import InstructorChange, ObservedPeriod, Opening
 from domain.observation import UNASSIGNED
-from domain.words import format_time, one_line
+from domain.text import format_time, one_line
 
 NAME_LIMIT = 60
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400

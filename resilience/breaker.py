@@ -18,7 +18,7 @@ from uuid import uuid4
 import pybreaker
 import redis
 
-from domain.words import describe
+from domain.text import describe
 from resilience.breaker_policy import DEFAULT_POLICY, BreakerPolicy
 from resilience.circuit import BreakerModel, BreakerModelState, Change, Forced, Grant
 from resilience.fleet import RedisBreakerState

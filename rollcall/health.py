@@ -10,7 +10,7 @@ from typing import Any
 
 from domain.check import Severity, worst
 from domain.job import JobState
-from domain.notice import MAIL
+from domain.notification import MAIL
 from observability.checks import findings
 from observability.checks.snapshot import SystemSnapshot
 from observability.checks.unavailable import Unavailable, read_or_unavailable, required

@@ -6,7 +6,7 @@ import re
 from dataclasses import fields
 from urllib.parse import quote, unquote, urlsplit
 
-from domain.words import one_line
+from domain.text import one_line
 from rollcall.settings import Settings
 
 MASK = "***"

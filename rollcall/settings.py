@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from domain.address import normal_address
 from domain.errors import ConfigurationError
-from domain.payment import Prices
+from domain.money import Prices
 
 MIN_SECRET_LENGTH = 16
 TRANSPORTS = ("preview", "resend", "postmark", "smtp")

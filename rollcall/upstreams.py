@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from actors.resumption import end_waits
 from domain.errors import UnreachableError
-from domain.notice import MAIL
+from domain.notification import MAIL
 from resilience.throttle import RateLimiter
 from rollcall.settings import Settings
 from rollcall.wiring import System, required

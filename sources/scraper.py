@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 
 from domain.errors import InvalidInputError, RateLimitedError
 from domain.observation import CheckFailure, Outcome
-from domain.ports import Clock
+from domain.ports import Clock, Pacer, Reservation
 from domain.section import SectionKey
-from sources.pacing import Pacer, Reservation
 from sources.scraper_answer import Parser
 from sources.slots import ConcurrencyLimiter
 

@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 
 from domain.errors import RateLimitedError, RollcallError
 from domain.observation import CheckFailure, Outcome
-from domain.ports import Clock
+from domain.ports import Clock, Reservation
 from domain.section import SectionKey
 from sources.answer import HttpResponse
-from sources.pacing import Reservation
 from sources.scraper_answer import DEFAULT_RETRY_AFTER_SECONDS, LONGEST_HOLD_SECONDS, Parser
 from sources.slots import ConcurrencyLimiter
 from sources.wire import HttpPool

@@ -12,7 +12,7 @@ from typing import Any
 from domain.errors import MalformedResponseError
 from domain.observation import Details, Observation, instructor, seats
 from domain.section import SectionKey
-from sources.foreign import printable
+from domain.text import printable
 
 _MAX_SEATS = 100_000
 _MAX_TEXT = 1_000

@@ -8,8 +8,8 @@ from io import BytesIO
 import pycurl
 
 from domain.errors import MalformedResponseError, RollcallError, UnreachableError, UpstreamTimeoutError
+from domain.text import quote
 from sources.answer import HttpResponse
-from sources.foreign import quote
 from sources.wire_options import options
 
 _REDIRECTS = range(300, 400)

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Column, ColumnElement, DateTime, Update, func, select, true, update
 
 from domain.job import JobState
-from domain.notice import NotificationState
-from domain.payment import RefundState
+from domain.money import RefundState
+from domain.notification import NotificationState
 from domain.run import RunState
 from store.database import Database
 from store.departures import BatchState

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 from store import audit
 from store.audit import AuditEntry
 from store.database import Database

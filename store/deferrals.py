@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 from domain.retry import ITEM_BACKOFF, MAX_DEFERRALS
 from store.moments import to_ms
 from store.schema import notifications

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, Select, delete, select
 
-from domain.notice import Notification, NotificationState
+from domain.notification import Notification, NotificationState
 from store import audit, reports
 from store.audit import AuditEntry
 from store.database import Database, insert_new

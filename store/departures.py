@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, insert, select, update
 
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 from domain.notification_policy import Standing, Unsent, outdated
 from domain.watch import NotificationKind
 from store.database import serialise

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from threading import Lock
 
-from domain.words import one_line
+from domain.text import one_line
 
 WINDOW_SECONDS = 300.0
 _MOST = 1000

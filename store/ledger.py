@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, insert, select
 
-from domain.credit import AccountType, Balance, EntryType, NotEnoughCreditsError, Transfer
 from domain.errors import InvalidInputError, PermanentError
+from domain.money import AccountType, Balance, EntryType, NotEnoughCreditsError, Transfer
 from store import audit
 from store.audit import AuditEntry
 from store.database import Database, insert_new

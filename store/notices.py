@@ -21,11 +21,11 @@ from sqlalchemy import (
     update,
 )
 
-from domain.changes import InstructorAssigned, SectionEvent, SectionState
-from domain.notice import Notification, NotificationState
+from domain.notification import Notification, NotificationState
 from domain.notification_policy import GONE_AGAIN, NEVER, Notified, due_at, objection
 from domain.observation import Details
 from domain.section import SectionKey
+from domain.section_state import InstructorAssigned, SectionEvent, SectionState
 from domain.watch import NotificationKind, Watch, kind_of
 from store.moments import from_ms, from_ms_or_none, to_ms
 from store.schema import notifications, sections, watches

@@ -9,10 +9,10 @@ from functools import cache, partial
 
 from sqlalchemy import Connection
 
-from domain.changes import SectionEvent, SectionState, advance, is_current, miss
 from domain.observation import Missing, Observation
 from domain.plausibility import CONFIRM_OPENINGS_AFTER, judge
 from domain.section import SectionKey
+from domain.section_state import SectionEvent, SectionState, advance, is_current, miss
 from store import notices
 from store.sections import doubts_of, load, save
 

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Update, bindparam, func, select, update
 
 from domain.errors import TransientError
-from domain.notice import (
+from domain.notification import (
     Accepted,
     Deferred,
     DeliveryResult,

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from domain.job import JobState, NewJob
-from domain.payment import Checkout, Payment, PaymentDecision, PaymentEvent
+from domain.money import Checkout, Payment, PaymentDecision, PaymentEvent
 from store import jobs, refunds
 from store.database import Database, insert_new
 from store.moments import to_ms

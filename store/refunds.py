@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, case, func, or_, select, true, update
 
-from domain.payment import LOST_REFUND, Payment, Refund, RefundState
+from domain.money import LOST_REFUND, Payment, Refund, RefundState
 from store import audit
 from store.audit import AuditEntry
 from store.database import Database

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 from store.deferrals import defer
 from store.departures import BatchState
 from store.moments import from_ms

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, func, or_, select, update
 
-from domain.changes import MISSES_TO_RETIRE, retire
+from domain.section_state import MISSES_TO_RETIRE, retire
 from domain.term import Presence, Term, doubted_terms
 from store import notices
 from store.moments import from_ms_or_none

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, func, or_, select
 
-from domain.changes import SectionState
+from domain.section_state import SectionState
 from store.database import Database
 from store.schema import sections, watches
 from store.sections import state_of

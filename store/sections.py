@@ -21,10 +21,10 @@ from sqlalchemy import (
     update,
 )
 
-from domain.changes import Doubt, SectionState
 from domain.history import HistoryEntry, in_sequence
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
+from domain.section_state import Doubt, SectionState
 from domain.term import Term
 from store.database import Database, insert_new
 from store.moments import TOLERANCE, from_ms, from_ms_or_none, to_ms
@@ -32,7 +32,7 @@ from store.schema import section_history, sections, watches
 
 _HISTORY_LIMIT = 500
 _CHUNK = 500  # databases bound the number of parameters
-# As in `domain.changes.advance`: what a section that was retired has open is news.
+# As in `domain.section_state.advance`: what a section that was retired has open is news.
 _LISTED_AGAIN = {"retired": False, "misses": 0, "missing_since_ms": None, "open_seats": 0}
 LOOK_AGAIN_AFTER = timedelta(days=1)
 RETIRED_AT_ONCE = 100

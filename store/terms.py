@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, bindparam, insert, select, update
 
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 from domain.observation import Details
 from domain.term import ENDED, OVER_AFTER, Presence, Term
 from domain.watch import NotificationKind

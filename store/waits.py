@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, select, update
 
-from domain.notice import MAIL
+from domain.notification import MAIL
 from domain.run import WaitReason
 from store.database import Database
 from store.departures import BatchState

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, select, update
 
-from domain.changes import SectionState
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
+from domain.section_state import SectionState
 from domain.watch import NotificationKind, Watch
 from store import audit
 from store.audit import AuditEntry

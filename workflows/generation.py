@@ -8,9 +8,9 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-from domain.credit import is_account
 from domain.errors import InvalidInputError, PermanentError
 from domain.job import JsonObject
+from domain.money import is_account
 from storage.keys import validate_key
 from workflows.easel import Easel
 from workflows.job import Job, JobFailure

@@ -16,7 +16,7 @@ from domain.errors import (
 )
 from domain.history import midnight
 from domain.job import JsonObject
-from domain.notice import Deferred, Rejected
+from domain.notification import Deferred, Rejected
 from domain.retry import ACCOUNT_RECHECK
 from reports.contents import TermFigures, contents_of
 from reports.document import render_html

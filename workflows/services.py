@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from domain.payment import Payment, Refund
+from domain.money import Payment, Refund
 from domain.ports import Clock, Mailer, Storage
 from generation.picture import Image
 from mail.report import ReportMessage

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import HTMLResponse, Response
 
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 from ingress.console.page import page
 from ingress.endpoint import RequestContext, endpoint, readable
 from ingress.fields import digits, one_of, text, unless_blank

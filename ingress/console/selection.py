@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Annotated
 
 from actors import QUEUES
+from domain.text import duration
 from ingress.fields import one_of, text, unless_blank
 from ingress.rules import rule
-from operations.durations import duration
 from resilience.selection import DeadLetterFilter
 
 

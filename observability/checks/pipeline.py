@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from domain.alert import AlertMessage
 from domain.check import Check, Part, Result, Severity
-from domain.notice import MAIL
-from domain.payment import LOST_REFUND, Payment, RefundState
+from domain.money import LOST_REFUND, Payment, RefundState
+from domain.notification import MAIL
 from domain.run import Run
 from observability.checks.snapshot import SystemSnapshot
 from observability.checks.unavailable import Unavailable, required

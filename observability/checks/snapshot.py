@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from domain.alert import Alert
-from domain.payment import PaymentTroubles
+from domain.money import PaymentTroubles
 from domain.run import Run
 from domain.term import Presence, Term
 from observability.checks.unavailable import Unavailable

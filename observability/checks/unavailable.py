@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from domain.errors import UnreachableError
-from domain.words import describe
+from domain.text import describe
 
 T = TypeVar("T")
 

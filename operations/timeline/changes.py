@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from domain.changes import InstructorAssigned, SeatsIncreased, SectionEvent
 from domain.history import HistoryEntry
 from domain.notification_policy import SAME_INSTRUCTOR, SAME_OPENING, unwanted
 from domain.observation import UNASSIGNED
+from domain.section_state import InstructorAssigned, SeatsIncreased, SectionEvent
 from store.audit import AuditEntry
 from store.watches import StoredWatch
 
@@ -19,7 +19,7 @@ _NO_EPISODE = 0  # the history does not count them
 
 @dataclass(frozen=True, slots=True)
 class HistoryStep:
-    """What changed between two sightings, as `domain.changes` sees it; it may be nothing that is told."""
+    """What changed between two sightings, as `domain.section_state` sees it; it may be nothing that is told."""
 
     before: HistoryEntry
     after: HistoryEntry

@@ -8,10 +8,10 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from actors.services import Services
-from domain.changes import SectionEvent
 from domain.history import HistoryEntry
 from domain.run import Run, RunState
 from domain.section import SectionKey, Stagger
+from domain.section_state import SectionEvent
 from domain.watch import NotificationKind, kind_of
 from operations.timeline.changes import describe, explain, history_steps
 from operations.timeline.event import Event, EventType

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from actors.services import Services
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 from operations.timeline.event import Event, EventType
 from store.deliveries import StoredNotification
 from store.timelines import DeliveryReport

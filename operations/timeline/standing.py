@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from actors.deliver import MAIL
 from actors.services import Services
-from domain.changes import Doubt, SectionState
+from domain.section_state import Doubt, SectionState
 from operations.watches import seen_at
 from store.watches import StoredWatch
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import click
 
-from domain.credit import MAX_GRANT, Transfer
 from domain.errors import InvalidInputError
+from domain.money import MAX_GRANT, Transfer
 from operations.credits import grant as grant_credits
 from rollcall.commands.person import shell_user
 from rollcall.output import json_option, show

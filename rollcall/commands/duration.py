@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from domain.errors import InvalidInputError
-from operations.durations import duration
+from domain.text import duration
 
 
 class Duration(click.ParamType[timedelta]):

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from actors.deliver import MAIL
-from domain.notice import Accepted, NotificationState
+from domain.notification import Accepted, NotificationState
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind
 from operations import mail as letters
 from operations import sources

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from domain.payment import Payment
+from domain.money import Payment
 from operations.payments import resolve as resolve_payment
 from rollcall.commands.person import shell_user
 from rollcall.output import json_option, show

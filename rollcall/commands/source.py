@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import click
 
-from domain.notice import MAIL
+from domain.notification import MAIL
 from observability.checks.snapshot import SourceState, SystemSnapshot
 from observability.checks.unavailable import required
 from operations import sources, status

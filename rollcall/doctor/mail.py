@@ -5,7 +5,7 @@ from __future__ import annotations
 from email.utils import parseaddr
 
 from domain.errors import InvalidInputError, RollcallError, UnauthorisedError
-from domain.notice import Notification
+from domain.notification import Notification
 from domain.section import SectionKey
 from domain.watch import NotificationKind
 from mail.letters import Renderer

@@ -18,7 +18,7 @@ from actors.alert import ping, send_alerts
 from actors.services import OperatorChannels
 from domain.alert import AlertMessage, AlertNotification
 from domain.errors import RejectedError, UnauthorisedError, UnreachableError, UpstreamTimeoutError
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 from domain.ports import Mailer
 from domain.run import RunState
 from ingress.console.signposts import runbook_link

@@ -9,7 +9,7 @@ import redis
 from actors.check import check
 from actors.triggers import trigger_run
 from domain.errors import RateLimitedError, RejectedError, UpstreamError
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 from domain.run import Run, RunState
 from domain.section import SectionKey, Stagger
 from observability.checks.snapshot import SourceState

@@ -19,7 +19,7 @@ from domain.errors import (
     UnreachableError,
     UpstreamTimeoutError,
 )
-from domain.notice import (
+from domain.notification import (
     Deferred,
     DeliveryResult,
     Notification,

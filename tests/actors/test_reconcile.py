@@ -3,7 +3,7 @@ from __future__ import annotations
 from actors import ACTORS, QUEUES
 from actors.reconcile import reconcile
 from actors.triggers import trigger_run
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 from domain.run import RunState
 from domain.section import Stagger
 from tests.support.catalog import Row

@@ -18,7 +18,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.notice import Accepted, DeliveryResult, NotificationState, OutboundMessage, Rejected
+from domain.notification import Accepted, DeliveryResult, NotificationState, OutboundMessage, Rejected
 from domain.ports import unconditionally
 from store.outbox import Outbox
 from tests.actors.test_deliver import open_a_seat_while_mail_waits, reasons

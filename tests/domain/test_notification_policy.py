@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.changes import InstructorAssigned, SeatsIncreased
 from domain.notification_policy import (
     GONE_AGAIN,
     LISTED_AGAIN,
@@ -26,6 +25,7 @@ from domain.notification_policy import (
     repeated,
     unwanted,
 )
+from domain.section_state import InstructorAssigned, SeatsIncreased
 from domain.watch import NotificationKind, Watch
 from tests.domain.timeline import KEY, START
 

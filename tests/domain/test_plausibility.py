@@ -7,10 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.changes import Doubt, InstructorAssigned, SeatsIncreased, SectionEvent, SectionState, advance
 from domain.observation import UNASSIGNED, Observation
 from domain.plausibility import FEWEST, LOOKS_TO_CONFIRM, judge
 from domain.section import SectionKey
+from domain.section_state import (
+    Doubt,
+    InstructorAssigned,
+    SeatsIncreased,
+    SectionEvent,
+    SectionState,
+    advance,
+)
 from domain.term import Term
 from tests.domain.timeline import at
 

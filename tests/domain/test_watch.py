@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.changes import InstructorAssigned, SeatsIncreased, SectionEvent, SectionRetired
 from domain.observation import UNASSIGNED, Observation
+from domain.section_state import InstructorAssigned, SeatsIncreased, SectionEvent, SectionRetired
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch, kind_of
 from tests.domain.timeline import KEY, TIMELINES, fold, seen, told, wants
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from domain.changes import SectionEvent, SectionState, advance
 from domain.notification_policy import unwanted
 from domain.observation import UNASSIGNED, Observation
 from domain.section import SectionKey
+from domain.section_state import SectionEvent, SectionState, advance
 from domain.watch import NotificationKind, Watch, kind_of
 
 KEY = SectionKey("scraper", "2261", "12430")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 from tests.ingress.site import API, Site, fields_of
 from tests.support.catalog import Row
 

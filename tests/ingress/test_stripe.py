@@ -13,7 +13,7 @@ from actors.jobs import START
 from actors.reconcile import reconcile
 from domain.errors import UnreachableError
 from domain.job import JobRecord, JobState, Profile
-from domain.payment import Prices, Refund, RefundState
+from domain.money import Prices, Refund, RefundState
 from tests.ingress.site import STRIPE_SECRET, Site, Stage, fields_of
 from tests.ingress.site import site as on
 from tests.standins.stripe import charge_refunded, event, posted, refund_event

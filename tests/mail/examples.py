@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.notice import Notification, OutboundMessage
+from domain.notification import Notification, OutboundMessage
 from domain.observation import Details
 from domain.section import SectionKey
 from domain.watch import NotificationKind

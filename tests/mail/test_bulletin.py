@@ -8,7 +8,7 @@ import pytest
 
 from domain.alert import Alert, AlertNotification, AlertState, RunbookLink
 from domain.errors import RejectedError
-from domain.notice import DeliveryResult, OutboundMessage, Rejected
+from domain.notification import DeliveryResult, OutboundMessage, Rejected
 from mail.bulletin import OperatorMail
 from mail.mime import to_mime
 from tests.support.post import Post

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from domain.errors import RollcallError
-from domain.notice import Accepted, Deferred, Rejected
+from domain.notification import Accepted, Deferred, Rejected
 from domain.ports import Mailer
 from domain.retry import Subject, subject_of
 from mail.postmark import Postmark

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInputError
-from domain.notice import OutboundMessage
+from domain.notification import OutboundMessage
 from domain.observation import Details
 from domain.section import SectionKey
 from domain.watch import NotificationKind

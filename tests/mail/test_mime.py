@@ -8,7 +8,7 @@ from email.policy import default
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.notice import Attachment
+from domain.notification import Attachment
 from domain.observation import Details
 from mail.letters import Renderer
 from mail.links import UnsubscribeLinks

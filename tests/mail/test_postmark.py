@@ -17,7 +17,7 @@ from domain.errors import (
     UnreachableError,
     UpstreamError,
 )
-from domain.notice import Accepted, Attachment, Rejected
+from domain.notification import Accepted, Attachment, Rejected
 from mail.postmark import Postmark
 from tests.mail.examples import letter, letters
 from tests.standins.postmark import PostmarkStandIn, error

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import TransientError
-from domain.notice import Accepted
+from domain.notification import Accepted
 from mail.preview import Preview
 from tests.mail.examples import letter, letters
 from tests.support.clock import FakeClock

@@ -23,7 +23,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.notice import Accepted, Attachment, DeliveryResult, Rejected
+from domain.notification import Accepted, Attachment, DeliveryResult, Rejected
 from mail.resend_api import Resend
 from tests.mail.examples import letter, letters
 from tests.standins.resend import ResendStandIn
@@ -194,7 +194,7 @@ def test_a_service_that_is_down_is_unreachable() -> None:
 
 
 class RecordedTurns:
-    """A `mail.turns.Turns` that lets everybody through and remembers."""
+    """A `domain.ports.Turns` that lets everybody through and remembers."""
 
     def __init__(self, standin: ResendStandIn) -> None:
         self._standin = standin

@@ -21,7 +21,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.notice import Accepted, Deferred, Rejected
+from domain.notification import Accepted, Deferred, Rejected
 from mail.smtp import Smtp
 from tests.mail.examples import letter, letters
 from tests.standins.smtp import SmtpStandIn

@@ -9,7 +9,7 @@ from domain.errors import (
     UnauthorisedError,
     UpstreamError,
 )
-from domain.notice import Deferred, Rejected
+from domain.notification import Deferred, Rejected
 from mail.smtp_replies import Stage, refusal
 
 ITEM, LATER = Rejected, Deferred

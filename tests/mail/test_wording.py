@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.observation import UNASSIGNED, Details
+from domain.text import format_time, one_line
 from domain.watch import NotificationKind
-from domain.words import format_time, one_line
 from mail.wording import content_for
 from tests.mail.examples import NOTICE, notice
 

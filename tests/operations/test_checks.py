@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from domain.changes import MISSES_TO_RETIRE
 from domain.errors import InvalidInputError, TransientError, UpstreamError
 from domain.observation import Missing, Observation
 from domain.run import RunState
 from domain.section import SectionKey
+from domain.section_state import MISSES_TO_RETIRE
 from operations import checks
 from resilience.lease import LeaseHeldError
 from resilience.permit import CircuitBreakerError

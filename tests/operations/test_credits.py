@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from domain.credit import Balance
 from domain.errors import InvalidInputError
+from domain.money import Balance
 from operations import credits as accounts
 from tests.operations.journal import entries, recorded
 from tests.support.house import House

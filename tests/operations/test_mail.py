@@ -11,7 +11,7 @@ from domain.errors import (
     RollcallError,
     UpstreamError,
 )
-from domain.notice import Accepted, NotificationState
+from domain.notification import Accepted, NotificationState
 from domain.watch import NotificationKind
 from operations import mail
 from store.dead_mail import DeadMail

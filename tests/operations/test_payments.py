@@ -4,7 +4,7 @@ import pytest
 
 from domain.errors import InvalidInputError
 from domain.job import NewJob, Profile
-from domain.payment import Checkout, PaymentDecision, PaymentEvent, Refund, RefundState
+from domain.money import Checkout, PaymentDecision, PaymentEvent, Refund, RefundState
 from operations import payments
 from tests.operations.journal import entries, recorded
 from tests.support.house import House

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.changes import SectionState, miss
 from domain.errors import InvalidInputError
 from domain.observation import Details, Missing
+from domain.section_state import SectionState, miss
 from domain.watch import NotificationKind
 from ingress.imports import import_csv
 from operations import watches

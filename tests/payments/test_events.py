@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from domain.errors import InvalidInputError, UnauthorisedError
-from domain.payment import Checkout, PaymentEvent, Refund, RefundState
+from domain.money import Checkout, PaymentEvent, Refund, RefundState
 from payments.events import StripeEvents
 from tests.standins.stripe import charge_refunded, event, posted, refund_event, signed
 

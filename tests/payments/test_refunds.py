@@ -13,7 +13,7 @@ from domain.errors import (
     UnreachableError,
     UpstreamError,
 )
-from domain.payment import Payment, Refund, RefundState
+from domain.money import Payment, Refund, RefundState
 from payments.refunds import KeySpentError, StripeRefunds
 from tests.standins.stripe import StripeStandIn
 

@@ -17,7 +17,7 @@ from actors.reconcile import reconcile
 from actors.registry import install
 from actors.triggers import trigger_run
 from domain.errors import PermanentError, UnreachableError
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 from domain.run import RunState
 from domain.section import Stagger
 from resilience.dead_letter import UNTOLD

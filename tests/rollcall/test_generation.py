@@ -15,8 +15,8 @@ import pytest
 
 from actors.services import JobRuntime
 from actors.submission import cancel, submit
-from domain.credit import Balance
 from domain.job import JobRecord, JobState
+from domain.money import Balance
 from rollcall.storage import storage_of
 from tests.standins.gemini import GeminiStandIn
 from tests.support import stack

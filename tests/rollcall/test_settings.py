@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import InvalidInputError
-from domain.payment import Prices
+from domain.money import Prices
 from rollcall.settings import Settings, parse
 
 RESEND = {"RESEND_API_KEY": "re_123", "NOTIFICATION_FROM_EMAIL": "Rollcall <rollcall@example.edu>"}

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 import resilience
 from actors.services import Store
 from domain.errors import TransientError
-from domain.notice import Accepted, DeliveryResult
+from domain.notification import Accepted, DeliveryResult
 from domain.observation import CheckFailure, Outcome
 from domain.section import SectionKey
 from resilience.breaker import CircuitBreaker

@@ -15,7 +15,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.notice import Accepted, Deferred, DeliveryResult, OutboundMessage, Rejected
+from domain.notification import Accepted, Deferred, DeliveryResult, OutboundMessage, Rejected
 from domain.ports import unconditionally
 from mail.links import StopWatch
 from tests.simulation.faults import Fault, Outage

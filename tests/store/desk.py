@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from domain.notice import Accepted, NotificationState, OutboundMessage
+from domain.notification import Accepted, NotificationState, OutboundMessage
 from domain.observation import Details, Missing, Observation, Outcome
 from domain.run import Batch, Run
 from domain.section import SectionKey, Stagger

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, text
 from sqlalchemy.exc import DataError, IntegrityError
 
-from domain.changes import SectionState, advance
 from domain.errors import RateLimitedError, RejectedError, UpstreamError
 from domain.observation import CheckFailure, Observation, Outcome
 from domain.run import MAX_ATTEMPTS, RunState, WaitReason
+from domain.section_state import SectionState, advance
 from domain.watch import Watch
 from store.checks import RecordedBatch
 from store.schema import notifications

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domain.notice import Accepted, NotificationState
+from domain.notification import Accepted, NotificationState
 from store.deliveries import StoredNotification
 from store.outbox import MailBatch
 from tests.store.desk import ADA, GRACE, Desk

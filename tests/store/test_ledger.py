@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Table, delete, func, insert, select, update
 from sqlalchemy.exc import DatabaseError
 
-from domain.credit import Balance, EntryType, NotEnoughCreditsError
 from domain.errors import InvalidInputError, PermanentError
+from domain.money import Balance, EntryType, NotEnoughCreditsError
 from store.database import Database
 from store.ledger import CreditLedger
 from store.schema import credit_entries, credit_transfers

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 from domain.observation import UNASSIGNED
 from domain.watch import NotificationKind
 from store.database import Database

@@ -3,7 +3,7 @@ from __future__ import annotations
 from sqlalchemy import update
 
 from domain.errors import InvalidInputError
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 from domain.watch import NotificationKind, Watch
 from store.audit import Audit
 from store.enrolment import WatchRequest

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from domain.notice import Accepted, NotificationState, Rejected
+from domain.notification import Accepted, NotificationState, Rejected
 from domain.notification_policy import GONE_AGAIN, UNASSIGNED_AGAIN
 from domain.observation import UNASSIGNED
 from store.departures import BatchState

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from domain.job import JobState, NewJob, Profile
-from domain.payment import Checkout, Payment, PaymentDecision, PaymentEvent
+from domain.money import Checkout, Payment, PaymentDecision, PaymentEvent
 from store.database import Database
 from store.deliveries import Deliveries
 from store.job_runs import JobExecution

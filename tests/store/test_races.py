@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from domain.changes import MISSES_TO_RETIRE, SeatsIncreased
 from domain.job import NewJob, Profile
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 from domain.section import SectionKey
+from domain.section_state import MISSES_TO_RETIRE, SeatsIncreased
 from store import notices
 from store.database import Database
 from store.jobs import Jobs

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from domain.job import NewJob, Profile
-from domain.payment import Checkout, Payment, PaymentDecision, PaymentEvent, Refund, RefundState
+from domain.money import Checkout, Payment, PaymentDecision, PaymentEvent, Refund, RefundState
 from store.audit import Audit, AuditEntry
 from store.database import Database
 from store.payments import Payments

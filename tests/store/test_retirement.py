@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from sqlalchemy import update
 
-from domain.changes import MISSES_TO_RETIRE, SectionState
 from domain.observation import Missing, Outcome
 from domain.section import Stagger
+from domain.section_state import MISSES_TO_RETIRE, SectionState
 from domain.watch import NotificationKind, Watch
 from store.schema import sections
 from store.sections import RETIRED_AT_ONCE

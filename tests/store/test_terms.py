@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 from domain.observation import Missing, Observation
 from domain.section import SectionKey
 from domain.term import OVER_AFTER

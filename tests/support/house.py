@@ -19,7 +19,7 @@ from actors.deliver import MAIL
 from actors.reconcile import reconcile
 from actors.services import JobRuntime, OperatorChannels, Services
 from actors.triggers import trigger_run
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 from domain.ports import Mailer
 from domain.run import Run
 from domain.section import SectionKey, Stagger

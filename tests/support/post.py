@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from domain.notice import Accepted, DeliveryResult, OutboundMessage
+from domain.notification import Accepted, DeliveryResult, OutboundMessage
 from domain.ports import unconditionally
 
 

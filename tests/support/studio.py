@@ -8,8 +8,8 @@ from typing import Any
 
 import redis
 
-from domain.credit import Balance
 from domain.job import JobRecord, JobState, NewJob, Profile
+from domain.money import Balance
 from generation.gemini import Gemini
 from resilience.breaker import CircuitBreaker
 from resilience.circuit import BreakerPolicy

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.job import JobRecord, NewJob, Profile
-from domain.payment import Checkout, Payment, PaymentDecision, PaymentEvent, Refund, RefundState
+from domain.money import Checkout, Payment, PaymentDecision, PaymentEvent, Refund, RefundState
 from domain.ports import Mailer
 from mail.report import ReportMessage
 from resilience.breaker import CircuitBreaker

@@ -17,9 +17,9 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.credit import Balance
 from domain.errors import InvalidInputError
 from domain.job import JobState
+from domain.money import Balance
 from generation.picture import MAX_ASSET_BYTES
 from store import migrate
 from store.database import Database

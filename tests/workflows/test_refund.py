@@ -9,7 +9,7 @@ import redis
 
 from domain.errors import UpstreamError
 from domain.job import JobState, NewJob, Profile
-from domain.payment import Refund, RefundState
+from domain.money import Refund, RefundState
 from payments.refunds import KeySpentError, StripeRefunds
 from tests.standins.stripe import StripeStandIn
 from tests.workflows.opening import a_shop

@@ -19,8 +19,8 @@ from domain.errors import (
     UpstreamError,
 )
 from domain.job import JobState, NewJob, Profile
-from domain.notice import Attachment, OutboundMessage
-from domain.payment import Refund, RefundState
+from domain.money import Refund, RefundState
+from domain.notification import Attachment, OutboundMessage
 from mail.resend_api import Resend
 from reports.pdf import LocalPdfRenderer
 from storage.folder import Folder

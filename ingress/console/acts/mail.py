@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from domain.errors import RejectedError
-from domain.notice import Accepted
+from domain.notification import Accepted
+from domain.text import duration
 from domain.watch import NotificationKind
 from ingress.console.actions import Operation
 from ingress.console.plan import Plan, PlanField
@@ -14,7 +15,6 @@ from ingress.console.selection import length
 from ingress.console.wording import plural
 from ingress.fields import address, one_of, text, unless_blank
 from operations import mail
-from operations.durations import duration
 from operations.room import AdminContext
 from store.dead_mail import DeadMail
 

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from actors.deliver import MAIL
 from domain.errors import InvalidInputError
+from domain.text import duration
 from ingress.console.actions import Operation
 from ingress.console.plan import Plan, PlanField
 from ingress.console.wording import moment, plural
 from ingress.fields import one_of, text
 from operations import sources
-from operations.durations import duration
 from operations.room import AdminContext
 
 _LENGTHS = {"15m": "15 minutes", "1h": "1 hour", "4h": "4 hours", "1d": "1 day", "7d": "7 days"}

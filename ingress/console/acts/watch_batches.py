@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from domain.words import format_time
+from domain.text import duration, format_time
 from ingress.console.actions import Operation
 from ingress.console.acts.watches import LENGTHS
 from ingress.console.plan import Plan, PlanField
@@ -13,7 +13,6 @@ from ingress.console.watch_filter import WatchFilterForm
 from ingress.console.wording import plural
 from ingress.fields import one_of
 from operations import watches
-from operations.durations import duration
 from operations.room import AdminContext
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from domain.changes import SectionState
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
+from domain.section_state import SectionState
+from domain.text import duration
 from domain.watch import MAX_SEATS, NotificationKind
 from ingress import fields
 from ingress.console.actions import Operation
@@ -15,7 +16,6 @@ from ingress.console.plan import Plan, PlanField
 from ingress.console.wording import moment, plural
 from ingress.fields import address, digits, one_of
 from operations import watches
-from operations.durations import duration
 from operations.first_look import first_look
 from operations.room import AdminContext
 from operations.watches import Listing

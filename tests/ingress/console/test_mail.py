@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from domain.errors import RejectedError, UpstreamError
-from domain.notice import DeliveryResult, OutboundMessage, Rejected
+from domain.notification import DeliveryResult, OutboundMessage, Rejected
 from domain.ports import unconditionally
 from tests.ingress.console.visitor import said, visitor, words
 from tests.ingress.site import Site, Stage

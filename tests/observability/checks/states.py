@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from domain.payment import PaymentTroubles
+from domain.money import PaymentTroubles
 from observability.checks.snapshot import (
     DatabaseErrors,
     Disk,

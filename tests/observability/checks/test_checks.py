@@ -9,7 +9,7 @@ import pytest
 
 from domain.alert import AlertMessage
 from domain.check import Severity, alerts, worst
-from domain.payment import Payment, PaymentTroubles, Refund, RefundState
+from domain.money import Payment, PaymentTroubles, Refund, RefundState
 from domain.run import Run, RunState
 from domain.section import Stagger
 from domain.term import Presence

@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.errors import InvalidInputError
 from domain.job import NewJob, Profile
-from domain.payment import Checkout, PaymentDecision, PaymentEvent, Refund, RefundState
+from domain.money import Checkout, PaymentDecision, PaymentEvent, Refund, RefundState
 from store.database import Database
 from store.payments import Payments
 from store.refunds import Refunds

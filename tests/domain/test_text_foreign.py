@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.foreign import MAX_QUOTE, MAX_RETRY_AFTER_SECONDS, printable, quote, retry_after_seconds
+from domain.text import MAX_QUOTE, MAX_RETRY_AFTER_SECONDS, printable, quote, retry_after_seconds
 from tests.support.clock import FakeClock
 
 NOW = FakeClock().now()

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from domain.notice import NotificationState
+from domain.notification import NotificationState
 
 
 def test_the_names_of_the_states_are_the_contracts() -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.changes import (
+from domain.observation import UNASSIGNED, Details, Missing, Observation
+from domain.section_state import (
     Doubt,
     InstructorAssigned,
     SeatsIncreased,
@@ -19,7 +20,6 @@ from domain.changes import (
     miss,
     retire,
 )
-from domain.observation import UNASSIGNED, Details, Missing, Observation
 from tests.domain.timeline import KEY, OBSERVATIONS, TIMELINES, at, fold, seen
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from operations.durations import duration
+from domain.text import duration
 
 
 @pytest.mark.parametrize(

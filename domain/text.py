@@ -1,0 +1,111 @@
+"""Texts and times for people, the same in every letter and report.
+
+Text and times that other services wrote, made safe to keep and to show. Pure.
+
+How long, as people write it: a whole number and its unit.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime, timedelta, tzinfo
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_LIMIT = 200
+_ERROR_LIMIT = 300
+_UNSEEN = {"Cc", "Cf", "Zs", "Zl", "Zp"}
+
+
+def one_line(text: str, limit: int = _LIMIT) -> str:
+    """`text` as one line of at most `limit` characters, without control or invisible characters."""
+    visible = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
+    line = " ".join(visible.split())
+    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
+
+
+def invisible(text: str) -> str | None:
+    """What is wrong with a field that holds a character which is not seen; None where it holds none.
+
+    Controls, format characters such as a zero-width space, and spaces other than the plain one.
+    """
+    if text.isprintable():
+        return None
+    for character in text:
+        if character != " " and unicodedata.category(character) in _UNSEEN:
+            return f"contains an invisible character (U+{ord(character):04X})"
+    return None
+
+
+def describe(error: BaseException) -> str:
+    """`error` by its type and text, as one line of at most 300 characters; it may hold secrets."""
+    return one_line(f"{type(error).__name__}: {error}", _ERROR_LIMIT)
+
+
+def format_date(at: datetime, zone: tzinfo = UTC) -> str:
+    """The day of `at` in `zone`, such as "15 Jan 2026"; the same under every locale."""
+    at = at.astimezone(zone)
+    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}"
+
+
+def format_time(at: datetime, zone: tzinfo = UTC) -> str:
+    """`at` with its zone, such as "15 Jan 2026, 09:30 UTC", or its offset where that has no name."""
+    at = at.astimezone(zone)
+    name = at.tzname() or ""
+    offset = f"{at:%z}"
+    named = name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"
+    return f"{format_date(at, zone)}, {at:%H:%M} {named}"
+
+
+MAX_QUOTE: Final = 200
+MAX_RETRY_AFTER_SECONDS: Final = 3600.0
+_MAX_DIGITS = 9
+
+
+def printable(text: str) -> str:
+    """One line of printable characters: control characters and broken surrogates become blanks."""
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(text.split())
+
+
+def quote(text: str, secret: str) -> str:
+    """The start of `text` for an error message, `MAX_QUOTE` characters at most, without `secret`."""
+    if secret:
+        text = text.replace(secret, "[secret]")
+    text = printable(text[: 4 * MAX_QUOTE])
+    return text if len(text) <= MAX_QUOTE else f"{text[: MAX_QUOTE - 1]}…"
+
+
+def retry_after_seconds(header: str | None, now: datetime) -> float | None:
+    """The wait that a `Retry-After` header asks for, an hour at most; None when it asks for none.
+
+    Source: RFC 9110, 10.2.3: a whole number of seconds, or an HTTP date.
+    """
+    header = (header or "").strip()
+    if header.isascii() and header.isdecimal():
+        return min(float(header[:_MAX_DIGITS]), MAX_RETRY_AFTER_SECONDS)
+    try:
+        at = parsedate_to_datetime(header)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return min(max(0.0, (at - now).total_seconds()), MAX_RETRY_AFTER_SECONDS)
+
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+LONGEST = timedelta(days=366)
+
+
+def duration(text: str) -> timedelta:
+    """The time that `text` writes: 90s, 15m, 2h or 3d.
+
+    Raises: ValueError when it is none, not longer than nothing, or longer than a year.
+    """
+    matched = re.fullmatch(r"([0-9]{1,8})([smhd])", text.strip())
+    length = timedelta(**{_UNITS[matched[2]]: int(matched[1])}) if matched else timedelta(0)
+    if not timedelta(0) < length <= LONGEST:
+        raise ValueError("must be a time such as 90s, 15m, 2h or 3d, a year at most")
+    return length
