@@ -12,7 +12,7 @@ from mail.links import UnsubscribeLinks
 from mail.webhooks import ResendEvents
 from observability.health import HealthReport
 from operations.room import AdminContext
-from payments.events import StripeEvents
+from providers.stripe import StripeEvents
 from resilience.attempts import LoginLimiter
 from resilience.tickets import OneTimeTokens
 

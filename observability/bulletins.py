@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from domain.alert import AlertNotification, RunbookLink
 from domain.errors import RollcallError
-from observability import outcall
+from providers import http_call
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Webhook:
             "console_url": post.console,
             "runbook_url": post.runbook,
         }
-        outcall.post(self.url, json.dumps(said).encode(), self.timeout_seconds)
+        http_call.post(self.url, json.dumps(said).encode(), self.timeout_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class DeadMansSwitch:
         """Say that all is well; tried again after each of `pauses_seconds`. Raises: RollcallError."""
         for pause_seconds in self.pauses_seconds:
             try:
-                return outcall.get(self.url, self.timeout_seconds)
+                return http_call.get(self.url, self.timeout_seconds)
             except RollcallError as error:
                 _log.info("pinging again", extra={"error": str(error), "in_seconds": pause_seconds})
             self.wait(pause_seconds)
-        return outcall.get(self.url, self.timeout_seconds)
+        return http_call.get(self.url, self.timeout_seconds)

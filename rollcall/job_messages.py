@@ -10,7 +10,7 @@ from actors.jobs import START, cancel_job, send_callbacks
 from actors.registry import install
 from actors.services import JobEngine, JobRuntime
 from domain.job import Profile
-from observability.job_webhook import JobWebhook
+from providers.webhooks import JobWebhook
 from rollcall import brokers
 from rollcall.wiring import System, required
 from workflows.catalog import JobKinds

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from generation.gemini import Gemini
 from mail.report import ReportMessage
-from payments.refunds import StripeRefunds
-from reports.docraptor import DocRaptor
+from providers.docraptor import DocRaptor
+from providers.gemini import Gemini
+from providers.stripe import StripeRefunds
 from reports.pdf import LocalPdfRenderer
 from rollcall.settings import Settings
 from rollcall.storage import storage_of

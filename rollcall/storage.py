@@ -6,8 +6,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from domain.ports import Storage
+from providers.storage import Folder
 from rollcall.settings import Settings
-from storage.folder import Folder
 
 
 def storage_of(settings: Settings) -> Storage:
@@ -16,7 +16,7 @@ def storage_of(settings: Settings) -> Storage:
     if folder is not None:
         return Folder(folder)
     parts = urlsplit(settings.storage_url or "")
-    from storage.bucket import Bucket, BucketCredentials  # noqa: PLC0415 - 15 MB that a folder does without
+    from providers.bucket import Bucket, BucketCredentials  # noqa: PLC0415 - 15 MB that a folder does without
 
     access = BucketCredentials(
         endpoint=settings.storage_endpoint_url,

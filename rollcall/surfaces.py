@@ -7,7 +7,7 @@ from ingress.surfaces import WebContext
 from mail.webhooks import ResendEvents
 from observability.metrics import Exposition
 from observability.shared_reading import SharedReading
-from payments.events import StripeEvents
+from providers.stripe import StripeEvents
 from resilience.attempts import LoginLimiter
 from rollcall.control import control_room
 from rollcall.exposition import readings

@@ -19,13 +19,11 @@ from actors.deliver import MAIL
 from actors.services import Services, Store
 from domain.errors import UnreachableError
 from domain.ports import Mailer, Source
-from generation import gemini
 from mail.letters import Renderer
 from mail.links import UnsubscribeLinks
 from observability.counting import BreakerTransitions, MessageMetrics
 from observability.tally import Recorder
-from payments import refunds
-from reports import docraptor
+from providers import docraptor, gemini, stripe
 from resilience.breaker import CircuitBreaker
 from resilience.circuit import BreakerPolicy
 from resilience.claims import Claims
@@ -262,7 +260,7 @@ def _longest_probe_seconds(settings: Settings) -> float:
 def _upstreams(settings: Settings) -> dict[str, float]:
     """The services that jobs ask, as far as they are set up, with the bound of a call in seconds."""
     found = {
-        STRIPE: (settings.stripe_secret_key, refunds.LONGEST_SECONDS),
+        STRIPE: (settings.stripe_secret_key, stripe.LONGEST_SECONDS),
         DOCRAPTOR: (settings.docraptor_api_key, docraptor.LONGEST_SECONDS),
         GEMINI: (settings.gemini_api_key, gemini.LONGEST_SECONDS),
     }

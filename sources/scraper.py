@@ -16,7 +16,7 @@ from sources.scraper_answer import Parser
 from sources.slots import ConcurrencyLimiter
 
 if TYPE_CHECKING:
-    from sources.wire import HttpPool
+    from providers.http_pool import HttpPool
 
 PATIENCE_SECONDS = 20
 _VISIBLE = re.compile(r"[!-~]+")
@@ -104,7 +104,7 @@ class Scraper:
 
     def _wire(self) -> HttpPool[SectionKey]:
         """The wire that was used last, for its connections are the freshest; or a new one."""
-        from sources.wire import HttpPool  # noqa: PLC0415
+        from providers.http_pool import HttpPool  # noqa: PLC0415
 
         try:
             return self._idle.pop()

@@ -21,7 +21,7 @@ from domain.errors import (
 from domain.observation import CheckFailure, Missing, Outcome
 from domain.section import SectionKey
 from domain.text import quote, retry_after_seconds
-from sources.answer import HttpResponse
+from providers.http import HttpResponse
 from sources.scraper_fields import observation
 
 DEFAULT_RETRY_AFTER_SECONDS: Final = 60.0

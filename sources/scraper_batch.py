@@ -10,10 +10,10 @@ from domain.errors import RateLimitedError, RollcallError
 from domain.observation import CheckFailure, Outcome
 from domain.ports import Clock, Reservation
 from domain.section import SectionKey
-from sources.answer import HttpResponse
+from providers.http import HttpResponse
+from providers.http_pool import HttpPool
 from sources.scraper_answer import DEFAULT_RETRY_AFTER_SECONDS, LONGEST_HOLD_SECONDS, Parser
 from sources.slots import ConcurrencyLimiter
-from sources.wire import HttpPool
 
 # An exception raised asynchronously in a thread, as Dramatiq interrupts its workers, arrives only between
 # two bytecodes: a thread that waits must come back to Python this often.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from domain.errors import PermanentError, RejectedError, StorageWriteError
-from generation.picture import EXTENSIONS, MAX_ASSET_BYTES, Image, detect_image
+from providers.gemini import EXTENSIONS, MAX_ASSET_BYTES, Image, detect_image
 from workflows.attempt import call_with_breaker
 from workflows.job import Job
 from workflows.services import GenerationContext

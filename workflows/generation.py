@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from domain.errors import InvalidInputError, PermanentError
 from domain.job import JsonObject
 from domain.money import is_account
-from storage.keys import validate_key
+from providers.storage import validate_key
 from workflows.easel import Easel
 from workflows.job import Job, JobFailure
 from workflows.services import GenerationContext

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from domain.errors import InvalidInputError, PermanentError, RejectedError
 from domain.job import JsonObject
 from domain.money import LOST_REFUND, Payment, Refund
-from payments.refunds import KeySpentError
+from providers.stripe import KeySpentError
 from workflows.attempt import call_with_breaker
 from workflows.job import Job
 from workflows.services import PaymentContext

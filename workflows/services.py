@@ -8,8 +8,8 @@ from typing import Protocol
 
 from domain.money import Payment, Refund
 from domain.ports import Clock, Mailer, Storage
-from generation.picture import Image
 from mail.report import ReportMessage
+from providers.gemini import Image
 from resilience.breaker import CircuitBreaker
 from store.deliveries import Deliveries
 from store.histories import Histories

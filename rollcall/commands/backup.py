@@ -14,6 +14,7 @@ from typing import BinaryIO
 import click
 
 from domain.errors import InvalidInputError, PermanentError, UnreachableError
+from providers.storage import files_in
 from resilience.claims import Claims
 from rollcall import backups, environment
 from rollcall.clock import SystemClock
@@ -23,7 +24,6 @@ from rollcall.output import progress
 from rollcall.settings import Settings
 from rollcall.storage import folder_of, storage_of
 from rollcall.wiring import database_url, redis_client
-from storage.folder import files_in
 from store import restore as restoring
 from store.archive import Manifest, Reader
 from store.audit import AuditEntry

@@ -24,7 +24,7 @@ from ingress.app import create_app
 from ingress.surfaces import WebContext
 from mail.webhooks import ResendEvents
 from observability.health import HealthReport
-from payments.events import StripeEvents
+from providers.stripe import StripeEvents
 from store.schema import metadata
 from tests.support.house import LINKS, House
 

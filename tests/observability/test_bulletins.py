@@ -15,8 +15,8 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from observability import outcall
 from observability.bulletins import DeadMansSwitch, Webhook
+from providers import http_call
 from tests.support.receiver import Receiver, receiver
 from tests.support.stack import free_port
 
@@ -67,26 +67,26 @@ def test_an_answer_that_is_no_success_is_an_error(
 ) -> None:
     found.statuses.append(status)
     with pytest.raises(error, match=str(status)):
-        outcall.get(found.url, 5)
+        http_call.get(found.url, 5)
 
 
 def test_a_redirect_is_not_followed(found: Receiver) -> None:
     found.headers["Location"] = f"{found.url}/elsewhere"
     found.statuses.append(302)
     with pytest.raises(UpstreamError, match="302"):
-        outcall.post(f"{found.url}/hook", b"{}", 5)
+        http_call.post(f"{found.url}/hook", b"{}", 5)
     assert [path for _, path, _ in found.requests] == ["/hook"]
 
 
 def test_silence_ends_in_time(found: Receiver) -> None:
     found.silence = threading.Event()
     with pytest.raises(UpstreamTimeoutError):
-        outcall.get(found.url, 0.2)
+        http_call.get(found.url, 0.2)
 
 
 def test_nobody_there_is_unreachable_and_the_address_stays_secret() -> None:
     with pytest.raises(UnreachableError) as caught:
-        outcall.get(f"http://127.0.0.1:{free_port()}/secret", 5)
+        http_call.get(f"http://127.0.0.1:{free_port()}/secret", 5)
     assert "secret" not in str(caught.value)
     assert "secret" not in repr(Webhook("https://example.edu/secret", signpost))
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import redis
 
+from providers.storage import Folder
 from resilience.heartbeat import Heartbeats
 from rollcall import backups
-from storage.folder import Folder
 from tests.standins.bucket import bucket_standin
 from tests.standins.resend import ResendStandIn
 from tests.standins.scraper import TOKEN, Reply, ScraperStandin

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from payments.refunds import StripeRefunds
-from reports.docraptor import DocRaptor
+from providers.docraptor import DocRaptor
+from providers.stripe import StripeRefunds
 from reports.pdf import LocalPdfRenderer
 from rollcall import environment, wiring
 from rollcall.job_services import job_services

@@ -15,7 +15,7 @@ from domain.errors import (
 )
 from domain.observation import CheckFailure, Missing, Observation, Outcome
 from domain.section import SectionKey
-from sources.answer import HttpResponse
+from providers.http import HttpResponse
 from sources.scraper_answer import Parser
 from tests.standins.scraper import DATA
 from tests.support.clock import FakeClock

@@ -27,6 +27,7 @@ from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
 from mail.letters import Renderer
 from mail.links import UnsubscribeLinks
 from operations.room import AdminContext
+from providers.storage import Folder
 from resilience.attempts import LoginLimiter
 from resilience.breaker import CircuitBreaker
 from resilience.circuit import BreakerPolicy
@@ -39,7 +40,6 @@ from resilience.scripts import check_writable
 from resilience.tickets import OneTimeTokens
 from rollcall.wiring import open_store
 from scheduling.timetable import Timetable
-from storage.folder import Folder
 from store import migrate
 from store.database import Database
 from store.job_runs import JobExecution

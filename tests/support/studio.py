@@ -10,10 +10,10 @@ import redis
 
 from domain.job import JobRecord, JobState, NewJob, Profile
 from domain.money import Balance
-from generation.gemini import Gemini
+from providers.gemini import Gemini
+from providers.storage import Folder
 from resilience.breaker import CircuitBreaker
 from resilience.circuit import BreakerPolicy
-from storage.folder import Folder
 from store.database import Database
 from store.job_runs import JobExecution
 from store.jobs import Jobs

@@ -11,8 +11,8 @@ from domain.job import JobRecord, NewJob, Profile
 from domain.money import Checkout, Payment, PaymentDecision, PaymentEvent, Refund, RefundState
 from domain.ports import Mailer
 from mail.report import ReportMessage
+from providers.storage import Folder
 from resilience.breaker import CircuitBreaker
-from storage.folder import Folder
 from store.histories import Histories
 from store.job_runs import JobExecution
 from store.jobs import Jobs

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from domain.errors import InvalidInputError
 from domain.job import JobRecord, JobState, JsonObject, NewJob, Profile
 from domain.ports import Clock
-from storage.folder import Folder
+from providers.storage import Folder
 from store import migrate
 from store.archive import Reader
 from store.backup import back_up

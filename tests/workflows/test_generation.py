@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from domain.errors import InvalidInputError
 from domain.job import JobState
 from domain.money import Balance
-from generation.picture import MAX_ASSET_BYTES
+from providers.gemini import MAX_ASSET_BYTES
 from store import migrate
 from store.database import Database
 from tests.standins.gemini import GeminiStandIn, blocked, busy, error, picture, png, stopped

@@ -10,7 +10,7 @@ import redis
 from domain.errors import UpstreamError
 from domain.job import JobState, NewJob, Profile
 from domain.money import Refund, RefundState
-from payments.refunds import KeySpentError, StripeRefunds
+from providers.stripe import KeySpentError, StripeRefunds
 from tests.standins.stripe import StripeStandIn
 from tests.workflows.opening import a_shop
 from tests.workflows.shop import Shop

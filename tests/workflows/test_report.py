@@ -22,8 +22,8 @@ from domain.job import JobState, NewJob, Profile
 from domain.money import Refund, RefundState
 from domain.notification import Attachment, OutboundMessage
 from mail.resend_api import Resend
+from providers.storage import Folder
 from reports.pdf import LocalPdfRenderer
-from storage.folder import Folder
 from tests.standins.resend import ResendStandIn
 from tests.workflows.opening import a_shop
 from tests.workflows.shop import ORDER, PDF, Shop

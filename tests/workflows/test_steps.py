@@ -10,9 +10,9 @@ import redis
 
 from domain.errors import PermanentError, RateLimitedError, UpstreamError
 from domain.job import JobState, JsonObject, NewJob, Profile, StepState
+from providers.storage import Folder
 from resilience.breaker import CircuitBreaker
 from resilience.circuit import BreakerPolicy
-from storage.folder import Folder
 from store import migrate
 from store.database import Database
 from store.job_runs import JobExecution

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import PermanentError, StorageFullError, StorageWriteError, TransientError
-from storage.folder import Folder, files_in
+from providers.storage import Folder, files_in
 
 KEY = "jobs/0d4b/report.pdf"
 

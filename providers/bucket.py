@@ -13,7 +13,7 @@ from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, 
 from obstore.store import S3Store
 
 from domain.errors import StorageWriteError, TransientError, UnauthorisedError
-from storage.keys import checked_prefix, validate_key
+from providers.storage import checked_prefix, validate_key
 
 _ADDRESS_LIFETIME = timedelta(minutes=5)
 _TIMEOUT = timedelta(seconds=60)

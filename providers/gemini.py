@@ -1,4 +1,8 @@
-"""What Gemini answers: a picture, or a failure and what to do about it.
+"""Pictures by Google's Gemini.
+
+Pictures, by what their first bytes say they are: neither a name nor a provider is trusted with that.
+
+What Gemini answers: a picture, or a failure and what to do about it.
 
 Source: https://ai.google.dev/api/generate-content and https://cloud.google.com/apis/design/errors.
 """
@@ -10,6 +14,8 @@ import binascii
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from domain.errors import (
@@ -22,7 +28,31 @@ from domain.errors import (
     UpstreamTimeoutError,
 )
 from domain.text import one_line
-from generation.picture import Image, detect_image
+from providers.http import HttpClient, longest_call_seconds
+
+MAX_ASSET_BYTES = 10 * 1024 * 1024
+"""Of a request, which the provider takes up to 20 MB of: a third of that goes into its base64."""
+EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture of one of the types in `EXTENSIONS`."""
+
+    content: bytes
+    content_type: str
+
+
+def detect_image(content: bytes) -> Image:
+    """The picture that `content` is. Raises: RejectedError when it is none that we know."""
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return Image(content, "image/png")
+    if content.startswith(b"\xff\xd8\xff"):
+        return Image(content, "image/jpeg")
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return Image(content, "image/webp")
+    raise RejectedError("it is no PNG, JPEG or WebP picture")
+
 
 _REFUSALS: dict[int, type[RollcallError]] = {
     400: RejectedError,
@@ -113,3 +143,57 @@ def _member(found: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _objects(value: object) -> Iterator[dict[str, Any]]:
     yield from (each for each in value if isinstance(each, dict)) if isinstance(value, list) else ()
+
+
+API_URL = "https://generativelanguage.googleapis.com"
+_OK = 200
+_TIMEOUT_SECONDS = 90.0
+LONGEST_SECONDS = longest_call_seconds(_TIMEOUT_SECONDS)
+
+
+@dataclass(frozen=True)
+class Gemini:
+    """One request of `generateContent` a picture.
+
+    It knows no idempotency keys: a picture that was made and lost on its way is made, and paid for, again.
+
+    Source: https://ai.google.dev/api/generate-content
+    """
+
+    api_key: str = field(repr=False)
+    model: str
+    api_url: str | None = None
+    timeout_seconds: float = _TIMEOUT_SECONDS
+
+    def __call__(self, prompt: str, asset: Image | None = None) -> Image:
+        """The picture that `prompt` asks for, made from `asset` where there is one.
+
+        Raises: TransientError, PermanentError, with a reason for people.
+        """
+        status, body = self._service.post(
+            f"{self.api_url or API_URL}/v1beta/models/{self.model}:generateContent",
+            json.dumps(_request(prompt, asset)).encode(),
+            {"x-goog-api-key": self.api_key},
+        )
+        if status == _OK:
+            return image_from_response(request_body(body))
+        try:
+            answer = request_body(body)
+        except MalformedResponseError:
+            answer = {}  # a proxy's page: the status says enough
+        raise error_from_response(status, answer)
+
+    @cached_property
+    def _service(self) -> HttpClient:
+        return HttpClient("Gemini", self.timeout_seconds, max_mib=32)
+
+
+def _request(prompt: str, asset: Image | None) -> dict[str, Any]:
+    parts: list[dict[str, Any]] = [{"text": prompt}]
+    if asset is not None:
+        data = base64.b64encode(asset.content).decode()
+        parts.append({"inlineData": {"mimeType": asset.content_type, "data": data}})
+    return {
+        "contents": [{"role": "user", "parts": parts}],
+        "generationConfig": {"responseModalities": ["TEXT", "IMAGE"]},
+    }

@@ -1,19 +1,103 @@
-"""Which addresses a caller may have us connect to: those of the open Internet.
+"""One POST to a service, bounded in time and size, with every failure of its transport typed.
+
+Which addresses a caller may have us connect to: those of the open Internet.
 
 A caller's URL could else reach what trusts this machine: its own ports, the network behind it, the cloud's
 metadata. A name is resolved once, every address it has is judged, and the connection goes to one of these; a
 redirect is not followed (`outcall`). So a name that changes its address in between changes nothing.
 Source: OWASP, "Server-Side Request Forgery Prevention".
+
+One HTTP answer, whatever it says: what a client hands to a parser.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from domain.errors import RejectedError, UnreachableError
+from domain.errors import RejectedError, TransientError, UnreachableError, UpstreamTimeoutError
+
+if TYPE_CHECKING:
+    import requests
+
+_CHUNK_BYTES = 65_536
+_CONNECT_SECONDS = 5.0
+_MIB = 1_048_576
+
+
+def longest_call_seconds(timeout_seconds: float) -> float:
+    """The bound of one call: the connection, the headers' own time-out, and that of a last read."""
+    return _CONNECT_SECONDS + 2 * timeout_seconds
+
+
+@dataclass(frozen=True)
+class HttpClient:
+    """The service that people know as `name`; it has `timeout_seconds` for its whole answer.
+
+    A call ends within `longest_call_seconds(timeout_seconds)`.
+    """
+
+    name: str
+    timeout_seconds: float
+    max_mib: int
+
+    def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], auth: tuple[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        """The status and the body of the answer to `body`, which is JSON.
+
+        Raises: UnreachableError, UpstreamTimeoutError; RejectedError for an answer that is too large.
+        """
+        import requests  # noqa: PLC0415 - heavy
+
+        deadline = time.monotonic() + self.timeout_seconds
+        try:
+            with self._session.post(
+                url,
+                data=body,
+                headers={"Content-Type": "application/json", **headers},
+                auth=auth,
+                timeout=(_CONNECT_SECONDS, self.timeout_seconds),
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                return answer.status_code, self._read(answer, deadline)
+        except requests.RequestException as error:
+            raise self._lost(error) from error
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        import requests  # noqa: PLC0415
+
+        session = requests.Session()
+        session.trust_env = False  # neither a proxy nor a `.netrc`
+        return session
+
+    def _read(self, answer: requests.Response, deadline: float) -> bytes:
+        content = bytearray()
+        for chunk in answer.iter_content(_CHUNK_BYTES):
+            content += chunk
+            if len(content) > self.max_mib * _MIB:
+                raise RejectedError(f"{self.name}'s answer is larger than {self.max_mib} MiB")
+            if time.monotonic() > deadline:
+                raise UpstreamTimeoutError(f"{self.name} did not answer in time")
+        return bytes(content)
+
+    def _lost(self, error: requests.RequestException) -> TransientError:
+        import requests  # noqa: PLC0415
+
+        if isinstance(error, requests.ConnectTimeout):
+            return UnreachableError(f"no connection to {self.name}")
+        if isinstance(error, requests.Timeout):
+            return UpstreamTimeoutError(f"{self.name} did not answer in time")
+        return UnreachableError(f"{self.name} cannot be reached ({type(error).__name__})")
+
 
 # The interpreter's own table is as old as the interpreter, and takes parts of 192.0.0.0/24 for public.
 # Source: https://www.iana.org/assignments/iana-ipv4-special-registry, with what is routed there as well.
@@ -89,3 +173,22 @@ def _resolved(host: str, port: int) -> list[str]:
     except (OSError, UnicodeError) as error:
         raise UnreachableError("the host's name is not known") from error
     return [str(entry[4][0]).partition("%")[0] for entry in found]  # type: ignore[index]
+
+
+MAX_BODY_BYTES: Final = 1 << 20
+
+
+@dataclass(slots=True)
+class HttpResponse:
+    """One HTTP answer; `flaw` tells why `body` is not all of it, None when it is.
+
+    Shape: `location` is where a redirect leads, None when the answer is none. `took_seconds` is from the
+    start of the request to its last byte.
+    """
+
+    status: int
+    body: bytes
+    flaw: str | None = None
+    retry_after: str | None = None
+    location: str | None = None
+    took_seconds: float = 0

@@ -1,9 +1,13 @@
-"""A folder on this machine. What is stored is whole and on the disk before `put` returns."""
+"""A folder on this machine. What is stored is whole and on the disk before `put` returns.
+
+Keys: paths of plain names, which mean the same to a folder and to a bucket.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +15,31 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from domain.errors import PermanentError, StorageFullError, StorageWriteError, TransientError
-from storage.keys import checked_prefix, is_key, validate_key
+
+_NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
+_KEY = re.compile(rf"{_NAME}(/{_NAME}){{0,7}}")
+
+
+def is_key(key: str) -> bool:
+    """Whether `key` is a path of one to eight plain names."""
+    return _KEY.fullmatch(key) is not None
+
+
+def validate_key(key: str) -> str:
+    """`key`, when it is one. Raises: PermanentError."""
+    if not is_key(key):
+        raise PermanentError(
+            f"{key[:100]!r} is no key: names of letters, digits, '.', '_' and '-', parted by '/'"
+        )
+    return key
+
+
+def checked_prefix(prefix: str) -> str:
+    """`prefix`, when it is a key and a slash. Raises: PermanentError."""
+    if not prefix.endswith("/"):
+        raise PermanentError(f"{prefix[:100]!r} does not end with '/'")
+    return f"{validate_key(prefix[:-1])}/"
+
 
 _CHUNK_BYTES = 65_536
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -6,8 +6,8 @@ import hmac
 import pytest
 
 from domain.errors import RejectedError, RollcallError, UpstreamError
-from observability import outcall
-from observability.job_webhook import ID, SIGNATURE, TIMESTAMP, JobWebhook
+from providers import http_call
+from providers.webhooks import ID, SIGNATURE, TIMESTAMP, JobWebhook
 from tests.support.clock import FakeClock
 from tests.support.receiver import receiver
 
@@ -52,7 +52,7 @@ def test_only_2xx_counts_and_no_redirect_is_followed(status: int) -> None:
 def test_the_connection_goes_to_the_address_that_was_judged() -> None:
     with receiver() as caller:
         port = int(caller.url.rpartition(":")[2])
-        outcall.post("http://caller.invalid/hook", b"{}", 5, connect_to=("127.0.0.1", port))
+        http_call.post("http://caller.invalid/hook", b"{}", 5, connect_to=("127.0.0.1", port))
         with pytest.raises(RollcallError):
-            outcall.post(caller.url, b"{}", 1, connect_to=("127.0.0.1", 1))
+            http_call.post(caller.url, b"{}", 1, connect_to=("127.0.0.1", 1))
     assert [head["Host"] for head in caller.heads] == ["caller.invalid"]

@@ -13,7 +13,7 @@ from domain.errors import (
     UnreachableError,
     UpstreamError,
 )
-from reports.docraptor import DocRaptor
+from providers.docraptor import DocRaptor
 from tests.standins.docraptor import PDF, DocRaptorStandIn, errors
 from tests.standins.server import Answer
 

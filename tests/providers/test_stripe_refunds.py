@@ -14,7 +14,7 @@ from domain.errors import (
     UpstreamError,
 )
 from domain.money import Payment, Refund, RefundState
-from payments.refunds import KeySpentError, StripeRefunds
+from providers.stripe import KeySpentError, StripeRefunds
 from tests.standins.stripe import StripeStandIn
 
 PAID = Payment("cs_1", "pi_1", "job", amount=900, currency="usd")

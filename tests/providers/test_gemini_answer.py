@@ -9,8 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.errors import MalformedResponseError, RateLimitedError, RejectedError, RollcallError
-from generation.answer import error_from_response, image_from_response, request_body
-from generation.picture import EXTENSIONS
+from providers.gemini import EXTENSIONS, error_from_response, image_from_response, request_body
 from tests.standins.gemini import blocked, busy, candidate, picture, png, stopped, words
 from tests.standins.server import Answer
 

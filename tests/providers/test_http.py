@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import RejectedError, UnreachableError
-from observability.addresses import resolve_public_address
+from providers.http import resolve_public_address
 
 PRIVATE = (
     *("127.0.0.1", "127.1", "2130706433", "0x7f000001", "0", "10.1.2.3", "172.16.0.1", "192.168.1.1"),

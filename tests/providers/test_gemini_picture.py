@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import RejectedError
-from generation.picture import EXTENSIONS, detect_image
+from providers.gemini import EXTENSIONS, detect_image
 from tests.standins.gemini import png
 
 

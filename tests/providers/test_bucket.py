@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from domain.errors import PermanentError, StorageWriteError, UnauthorisedError
-from storage.bucket import Bucket, BucketCredentials
+from providers.bucket import Bucket, BucketCredentials
 from tests.standins.bucket import BucketStandIn, bucket_standin
 
 KEY = "jobs/0d4b/report.pdf"

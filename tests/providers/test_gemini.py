@@ -17,8 +17,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from generation.gemini import Gemini
-from generation.picture import detect_image
+from providers.gemini import Gemini, detect_image
 from tests.standins.gemini import MODEL, GeminiStandIn, blocked, busy, error, picture, png
 from tests.standins.server import Answer
 

@@ -16,7 +16,7 @@ from domain.errors import (
     UnauthorisedError,
     UpstreamError,
 )
-from outbound.service import HttpClient, longest_call_seconds
+from providers.http import HttpClient, longest_call_seconds
 
 API_URL = "https://api.docraptor.com"
 _MARK = b"%PDF-"

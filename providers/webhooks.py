@@ -7,8 +7,8 @@ import hmac
 from dataclasses import dataclass, field
 
 from domain.ports import Clock
-from observability import outcall
-from observability.addresses import resolve_public_address
+from providers import http_call
+from providers.http import resolve_public_address
 
 ID, TIMESTAMP, SIGNATURE = "Rollcall-Id", "Rollcall-Timestamp", "Rollcall-Signature"
 
@@ -31,7 +31,7 @@ class JobWebhook:
             SIGNATURE: f"v1={signature(self.secret, at_seconds, content)}",
         }
         connect_to = None if self.allows_private else resolve_public_address(url)
-        outcall.post(url, content, self.timeout_seconds, headers=headers, connect_to=connect_to)
+        http_call.post(url, content, self.timeout_seconds, headers=headers, connect_to=connect_to)
 
 
 def signature(secret: str, at_seconds: int, content: bytes) -> str:

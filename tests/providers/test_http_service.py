@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from domain.errors import RejectedError, UnreachableError
-from outbound.service import HttpClient
+from providers.http import HttpClient
 from tests.standins.server import Answer, StandIn
 
 

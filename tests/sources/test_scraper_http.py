@@ -23,8 +23,8 @@ from domain.errors import (
     UpstreamTimeoutError,
 )
 from domain.observation import CheckFailure, Missing, Observation
+from providers.http_pool import USER_AGENT
 from sources.scraper import Scraper
-from sources.wire_options import USER_AGENT
 from tests.sources.conftest import keys
 from tests.sources.raw import Raw
 from tests.standins.scraper import DATA, TOKEN, Reply, ScraperStandin

@@ -7,7 +7,7 @@ import pytest
 
 from domain.errors import InvalidInputError, UnauthorisedError
 from domain.money import Checkout, PaymentEvent, Refund, RefundState
-from payments.events import StripeEvents
+from providers.stripe import StripeEvents
 from tests.standins.stripe import charge_refunded, event, posted, refund_event, signed
 
 SECRET = "whsec_test"

@@ -1,0 +1,277 @@
+"""What Stripe tells of payments, once its signature holds.
+
+Giving money back, by Stripe's own library.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from domain.errors import (
+    InvalidInputError,
+    RateLimitedError,
+    RejectedError,
+    RollcallError,
+    UnauthorisedError,
+    UnreachableError,
+    UpstreamError,
+)
+from domain.money import LOST_REFUND, Checkout, Payment, PaymentEvent, Refund, RefundState
+
+TOLERANCE_SECONDS = 300
+MARK = "rollcall_session"
+"""The metadata of Rollcall's own refunds: the checkout session."""
+COMPLETED = "checkout.session.completed"
+PAID_LATER = "checkout.session.async_payment_succeeded"
+NOT_PAID = "checkout.session.async_payment_failed"
+REFUND_EVENTS = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
+CHARGE_REFUNDED = "charge.refunded"
+_ABOUT_CHECKOUT = {COMPLETED, PAID_LATER, NOT_PAID}
+_PAID = {"paid", "no_payment_required"}
+
+
+@dataclass(frozen=True, slots=True)
+class StripeEvents:
+    """Reads Stripe's webhooks with its own library, which is imported here: 27 MB for those who sell.
+
+    The library reads the system's clock.
+
+    Source: https://docs.stripe.com/webhooks#verify-official-libraries
+    """
+
+    secret: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        import stripe  # noqa: F401, PLC0415 - now, and not while the first event waits
+
+    def read(self, body: bytes, signature: str) -> PaymentEvent:
+        """The event in `body`; `signature` is the header `Stripe-Signature`.
+
+        Raises: UnauthorisedError when it is forged or older than five minutes; InvalidInputError, naming the
+        field, when it is of another shape than agreed.
+        """
+        self._require_signed(body, signature)
+        event = _object(_parsed(body), "body")
+        kind = _text(event, "type")
+        event_id = _text(event, "id")
+        if kind in _ABOUT_CHECKOUT:
+            return PaymentEvent(event_id, kind, _checkout(_subject(event)))
+        if kind in REFUND_EVENTS or kind == CHARGE_REFUNDED:
+            about = _subject(event)
+            payment = _optional(about.get("payment_intent"), "data.object.payment_intent")
+            refund = None if kind == CHARGE_REFUNDED else refund_of(about)
+            return PaymentEvent(event_id, kind, refunded=payment, refund=refund)
+        return PaymentEvent(event_id, kind)
+
+    def _require_signed(self, body: bytes, signature: str) -> None:
+        from stripe import SignatureVerificationError, WebhookSignature  # noqa: PLC0415 - heavy
+
+        if not signature.isascii():  # the library compares texts, and has no answer to others
+            raise UnauthorisedError("the webhook's signature does not hold")
+        try:
+            WebhookSignature.verify_header(body, signature, self.secret, TOLERANCE_SECONDS)
+        except (SignatureVerificationError, UnicodeDecodeError):
+            # Without its cause: that holds the body, which is a customer's business.
+            raise UnauthorisedError("the webhook's signature does not hold") from None
+
+
+def refund_of(told: Mapping[str, Any]) -> Refund:
+    """The refund that an object of Stripe's API describes. A state that is unknown here is not done yet.
+
+    Raises: InvalidInputError.
+    """
+    fields = dict(told)
+    status, amount = fields.get("status"), fields.get("amount")
+    return Refund(
+        id=_text(fields, "id"),
+        state=RefundState(status) if status in set(RefundState) else RefundState.PENDING,
+        amount=amount if isinstance(amount, int) else None,
+        reason=_optional(fields.get("failure_reason") or fields.get("pending_reason"), "failure_reason"),
+        is_ours=MARK in (fields.get("metadata") or {}),
+    )
+
+
+def _subject(event: dict[str, Any]) -> dict[str, Any]:
+    return _object(_object(event.get("data"), "data").get("object"), "data.object")
+
+
+def _parsed(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError({"body": "must be JSON"}) from error
+
+
+def _checkout(session: dict[str, Any]) -> Checkout:
+    metadata = session.get("metadata") or {}
+    customer = session.get("customer_details") or {}
+    return Checkout(
+        session_id=_text(session, "id", "data.object."),
+        is_paid=session.get("payment_status") in _PAID,
+        payment=_optional(session.get("payment_intent"), "data.object.payment_intent"),
+        email=_optional(
+            _object(customer, "data.object.customer_details").get("email"),
+            "data.object.customer_details.email",
+        ),
+        metadata={name: str(value) for name, value in _object(metadata, "data.object.metadata").items()},
+        amount=_amount(session.get("amount_total")),
+        currency=_optional(session.get("currency"), "data.object.currency"),
+    )
+
+
+def _amount(value: object) -> int | None:
+    """An amount in the currency's smallest unit."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise InvalidInputError({"data.object.amount_total": "must be a whole number"})
+
+
+def _object(value: object, field: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InvalidInputError({field: "must be an object"})
+    return value
+
+
+def _text(fields: dict[str, Any], name: str, prefix: str = "") -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        raise InvalidInputError({f"{prefix}{name}": "must be a text"})
+    return value
+
+
+def _optional(value: object, field: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise InvalidInputError({field: "must be a text"})
+    return value or None
+
+
+if TYPE_CHECKING:
+    from stripe import StripeClient, StripeError
+
+_ALREADY, _IN_USE = "charge_already_refunded", "idempotency_key_in_use"
+_FIRST_SERVER_ERROR, _CONFLICT = 500, 409
+_MOST = 100  # refunds of one payment
+_TIMEOUT_SECONDS = 20.0
+LONGEST_SECONDS = 4 * _TIMEOUT_SECONDS  # to connect and to read, for the refund and for asking which there is
+
+
+class KeySpentError(UpstreamError):
+    """Stripe stored a failure under the idempotency key, and has no refund: repeat under another key.
+
+    Source: https://docs.stripe.com/api/idempotent_requests - a stored 500 is repeated with its key.
+    """
+
+
+@dataclass(frozen=True)
+class StripeRefunds:
+    """Refunds payments in full. One key refunds once; so does one payment, whatever the key.
+
+    Source: https://docs.stripe.com/api/refunds/create
+    """
+
+    secret_key: str = field(repr=False)
+    api_url: str | None = None
+    timeout_seconds: float = _TIMEOUT_SECONDS
+
+    def create(self, payment: Payment, idempotency_key: str) -> Refund:
+        """The refund of `payment`, which may still be pending, or have failed.
+
+        An answer that says that the key, or the payment, was used before is no failure: Stripe is asked which
+        refund there is.
+
+        Raises: KeySpentError; TransientError when it is unknown whether it was made: repeat with the same
+        key. PermanentError when Stripe will not make it.
+        """
+        from stripe import StripeError  # noqa: PLC0415 - heavy
+
+        try:
+            made = self._client.v1.refunds.create(
+                {"payment_intent": payment.payment or "", "metadata": {MARK: payment.session_id}},
+                {"idempotency_key": idempotency_key},
+            )
+        except StripeError as error:
+            if _code(error) == _ALREADY:
+                return self.find(payment) or Refund(_ALREADY, RefundState.PENDING)
+            if _is_spent(error):
+                return self._existing(payment, error)
+            raise _translate(error) from error
+        return refund_of(made.to_dict())
+
+    def find(self, payment: Payment) -> Refund | None:
+        """The refund that gives `payment` back, or None where there is none. Raises: as `create`."""
+        from stripe import StripeError  # noqa: PLC0415 - heavy
+
+        try:
+            page = self._client.v1.refunds.list({"payment_intent": payment.payment or "", "limit": _MOST})
+        except StripeError as error:
+            raise _translate(error) from error
+        return _whole([refund_of(each.to_dict()) for each in page.data], payment)
+
+    def _existing(self, payment: Payment, error: StripeError) -> Refund:
+        found = self.find(payment)
+        if found is None or found.state in LOST_REFUND:
+            raise KeySpentError(f"{_told(error)}; Stripe has no such refund") from error
+        return found
+
+    @cached_property
+    def _client(self) -> StripeClient:
+        from stripe import RequestsClient, StripeClient  # noqa: PLC0415
+
+        return StripeClient(
+            self.secret_key,
+            http_client=RequestsClient(timeout=self.timeout_seconds),
+            base_addresses={} if self.api_url is None else {"api": self.api_url},
+            max_network_retries=0,
+        )
+
+
+def _whole(refunds: Sequence[Refund], payment: Payment) -> Refund | None:
+    """The refund that gives all of `payment` back: one of ours, or the last part; else one that was lost."""
+    alive = [each for each in refunds if each.state not in LOST_REFUND]
+    given_back = sum(each.amount or 0 for each in alive)
+    if any(each.is_ours for each in alive) or (alive and given_back >= (payment.amount or 0)):
+        return min(alive, key=lambda each: (not each.is_ours, each.state is RefundState.SUCCEEDED))
+    known = payment.refund.id if payment.refund is not None else None
+    return next((each for each in refunds if each.id == known or each.is_ours), None)
+
+
+def _is_spent(error: StripeError) -> bool:
+    """Whether the key stands for another answer now: a stored failure, or a request with other fields."""
+    if (error.http_status or 0) >= _FIRST_SERVER_ERROR:
+        return True
+    kind = None if error.error is None else error.error.type
+    return kind == "idempotency_error" and _code(error) != _IN_USE
+
+
+def _code(error: StripeError) -> str | None:
+    return error.code or (None if error.error is None else error.error.code)
+
+
+def _told(error: StripeError) -> str:
+    return f"Stripe: {error.http_status} {_code(error) or ''} {error.user_message or ''}".rstrip()
+
+
+def _translate(error: StripeError) -> RollcallError:
+    from stripe import (  # noqa: PLC0415
+        APIConnectionError,
+        AuthenticationError,
+        PermissionError,  # noqa: A004 - its name there
+        RateLimitError,
+    )
+
+    told = _told(error)
+    match error:
+        case APIConnectionError():
+            return UnreachableError("no answer from Stripe; it may have made the refund")
+        case AuthenticationError() | PermissionError():
+            return UnauthorisedError(told)
+        case RateLimitError():
+            return RateLimitedError(told)
+        case _:
+            status = error.http_status or _FIRST_SERVER_ERROR
+            is_theirs = status >= _FIRST_SERVER_ERROR or status == _CONFLICT  # a key in use
+            return UpstreamError(told) if is_theirs else RejectedError(told)
