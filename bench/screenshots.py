@@ -21,11 +21,11 @@ from dramatiq import Message
 
 from actors.deliver import MAIL, deliver
 from actors.dispatch import dispatch
+from catalogs.demo_campus import TERM, DemoCampus
 from domain.watch import Watch
 from resilience.obituary import CAUSE
 from rollcall.demo import STUDENTS
 from rollcall.embedded import redis_url
-from sources.campus import TERM, DemoCampus
 from tests.support import browser as browsers
 from tests.support.browser import PHONE, Scheme
 from tests.support.house import House, house, sqlite_url

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from catalogs.demo_campus import DemoCampus
 from domain.watch import Watch
 from rollcall.wiring import System
-from sources.campus import DemoCampus
 
 STUDENTS = ("ada@example.edu", "grace@example.edu", "alan@example.edu")
 

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from sqlalchemy.exc import DBAPIError
 
 from actors.resumption import end_waits
+from catalogs.scraper import Scraper
 from domain.errors import UnreachableError
 from domain.notification import MAIL
 from resilience.throttle import RateLimiter
 from rollcall.settings import Settings
 from rollcall.wiring import System, required
-from sources.scraper import Scraper
 
 _THROTTLES = {Scraper.name: Scraper.name, MAIL: "resend"}
 _log = logging.getLogger(__name__)

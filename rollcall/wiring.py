@@ -17,6 +17,8 @@ from actors import QUEUES
 from actors.alert import LOG
 from actors.deliver import MAIL
 from actors.services import Services, Store
+from catalogs.demo_campus import DemoCampus
+from catalogs.scraper import PATIENCE_SECONDS, Scraper
 from domain.errors import UnreachableError
 from domain.ports import Mailer, Source
 from mail.letters import Renderer
@@ -43,8 +45,6 @@ from rollcall.pulse import HeartbeatThread
 from rollcall.redaction import Redactor
 from rollcall.settings import Settings
 from scheduling.timetable import Timetable
-from sources.campus import DemoCampus
-from sources.scraper import PATIENCE_SECONDS, Scraper
 from store.alerts import Alerts
 from store.audit import Audit
 from store.checks import Batches

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from catalogs.demo_campus import DemoCampus
 from domain.section import SectionKey
 from ingress.wishes import wish_of
-from sources.campus import DemoCampus
 from workflows import order
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.exc import DBAPIError
 
+from catalogs.demo_campus import DemoCampus
+from catalogs.scraper import Scraper
 from domain.errors import RateLimitedError, UnauthorisedError, UnreachableError, UpstreamTimeoutError
 from domain.observation import CheckFailure, Missing, Outcome
 from domain.section import SectionKey, Stagger
@@ -12,8 +14,6 @@ from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.database import reading
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
-from sources.campus import DemoCampus
-from sources.scraper import Scraper
 from store.sections import Sections
 
 _MOST_SECONDS = 30

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from catalogs.scraper import Scraper
 from domain.section import SectionKey
-from sources.scraper import Scraper
 from tests.standins.scraper import TOKEN, ScraperStandin
 from tests.support.certificate import self_signed
 from tests.support.clock import FakeClock

@@ -11,9 +11,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from catalogs.scraper import Scraper
 from domain.observation import CheckFailure, Missing, Observation
-from sources.scraper import Scraper
-from tests.sources.conftest import keys
+from tests.catalogs.conftest import keys
 from tests.support.clock import FakeClock
 
 

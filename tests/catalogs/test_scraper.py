@@ -12,11 +12,11 @@ import pytest
 from dramatiq.middleware import Interrupt
 from dramatiq.middleware.threading import raise_thread_exception
 
+from catalogs.scraper import Scraper
 from domain.errors import InvalidInputError, RateLimitedError
 from domain.observation import CheckFailure, Observation, Outcome
 from domain.ports import Source
-from sources.scraper import Scraper
-from tests.sources.conftest import keys, wait_until
+from tests.catalogs.conftest import keys, wait_until
 from tests.standins.scraper import Reply, ScraperStandin
 from tests.support.clock import FakeClock
 
@@ -280,7 +280,7 @@ def test_the_clock_is_read_when_the_answer_is_in(
 
 def test_a_process_that_never_observes_never_loads_libcurl() -> None:
     program = (
-        "import sys; from sources.scraper import Scraper; from sources.campus import Campus\n"
+        "import sys; from catalogs.scraper import Scraper; from catalogs.demo_campus import DemoCampus\n"
         "scraper = Scraper(url='http://127.0.0.1:9', token='secret', clock=None)\n"
         "list(scraper.plan([])); scraper.close()\n"
         "sys.exit('pycurl' in sys.modules)"

@@ -8,12 +8,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from catalogs.concurrency import ConcurrencyLimiter
+from catalogs.scraper_parser import Parser
 from domain.errors import InvalidInputError, RateLimitedError
 from domain.observation import CheckFailure, Outcome
 from domain.ports import Clock, Pacer, Reservation
 from domain.section import SectionKey
-from sources.scraper_answer import Parser
-from sources.slots import ConcurrencyLimiter
 
 if TYPE_CHECKING:
     from providers.http_pool import HttpPool
@@ -87,7 +87,7 @@ class Scraper:
 
     def _exchange(self, keys: Sequence[SectionKey], pace: Reservation | None) -> list[Outcome]:
         # Web and CLI processes make a Scraper too, and never observe: they need not pay for libcurl.
-        from sources.scraper_batch import ScrapeBatch  # noqa: PLC0415
+        from catalogs.scraper_batch import ScrapeBatch  # noqa: PLC0415
 
         wire = self._wire()
         try:

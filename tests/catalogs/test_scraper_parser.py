@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalogs.scraper_parser import Parser
 from domain.errors import (
     MalformedResponseError,
     RateLimitedError,
@@ -16,7 +17,6 @@ from domain.errors import (
 from domain.observation import CheckFailure, Missing, Observation, Outcome
 from domain.section import SectionKey
 from providers.http import HttpResponse
-from sources.scraper_answer import Parser
 from tests.standins.scraper import DATA
 from tests.support.clock import FakeClock
 

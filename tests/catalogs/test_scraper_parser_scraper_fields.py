@@ -1,9 +1,9 @@
 import pytest
 
+from catalogs.scraper_parser import observation
 from domain.errors import MalformedResponseError
 from domain.observation import UNASSIGNED, Details, Observation
 from domain.section import SectionKey
-from sources.scraper_fields import observation
 from tests.standins.scraper import DATA
 from tests.support.clock import FakeClock
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from catalogs.scraper import Scraper
 from domain.errors import (
     MalformedResponseError,
     RateLimitedError,
@@ -24,9 +25,8 @@ from domain.errors import (
 )
 from domain.observation import CheckFailure, Missing, Observation
 from providers.http_pool import USER_AGENT
-from sources.scraper import Scraper
-from tests.sources.conftest import keys
-from tests.sources.raw import Raw
+from tests.catalogs.conftest import keys
+from tests.catalogs.raw import Raw
 from tests.standins.scraper import DATA, TOKEN, Reply, ScraperStandin
 from tests.support.clock import FakeClock
 

@@ -4,10 +4,10 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalogs.demo_campus import TERM, DemoCampus
 from domain.observation import UNASSIGNED, Missing, Observation
 from domain.ports import Source
 from domain.section import SectionKey
-from sources.campus import TERM, DemoCampus
 from tests.support.clock import FakeClock
 
 MOMENTS = st.timedeltas(timedelta(0), timedelta(days=3650)).map(

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from sources.slots import ConcurrencyLimiter
-from tests.sources.conftest import wait_until
+from catalogs.concurrency import ConcurrencyLimiter
+from tests.catalogs.conftest import wait_until
 
 
 class Other:

@@ -6,14 +6,14 @@ import json
 import time
 from collections.abc import Callable, Sequence
 
+from catalogs.concurrency import ConcurrencyLimiter
+from catalogs.scraper_parser import DEFAULT_RETRY_AFTER_SECONDS, LONGEST_HOLD_SECONDS, Parser
 from domain.errors import RateLimitedError, RollcallError
 from domain.observation import CheckFailure, Outcome
 from domain.ports import Clock, Reservation
 from domain.section import SectionKey
 from providers.http import HttpResponse
 from providers.http_pool import HttpPool
-from sources.scraper_answer import DEFAULT_RETRY_AFTER_SECONDS, LONGEST_HOLD_SECONDS, Parser
-from sources.slots import ConcurrencyLimiter
 
 # An exception raised asynchronously in a thread, as Dramatiq interrupts its workers, arrives only between
 # two bytecodes: a thread that waits must come back to Python this often.
