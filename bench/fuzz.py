@@ -17,7 +17,7 @@ from bench.programs import Programs, end_on_sigterm
 from bench.report import Report, show
 from bench.stack import Stack, temporary_home
 from bench.valkey import Valkey
-from mail.links import UnsubscribeLinks
+from notifications.unsubscribe_links import UnsubscribeLinks
 from tests.ingress.fuzzer import Fuzzed, Keys, fuzz
 
 

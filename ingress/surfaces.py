@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from actors.services import Services
 from domain.errors import InvalidInputError
 from domain.ports import Storage
-from mail.links import UnsubscribeLinks
-from mail.webhooks import ResendEvents
+from notifications.resend_events import ResendEvents
+from notifications.unsubscribe_links import UnsubscribeLinks
 from observability.health import HealthReport
 from operations.room import AdminContext
 from providers.stripe import StripeEvents

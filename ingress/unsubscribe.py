@@ -22,7 +22,7 @@ from ingress.forms import unread
 from ingress.manual import HTML, EndpointDoc, ResponseDoc
 from ingress.problems import invalid
 from ingress.screens import render_page
-from mail.links import AllowEverything, AllowWatch, Claim, StopEverything, StopWatch
+from notifications.unsubscribe_links import AllowEverything, AllowWatch, Claim, StopEverything, StopWatch
 from store.watches import StoredWatch
 
 _TEMPLATE = "unsubscribe.html.j2"

@@ -18,7 +18,7 @@ from ingress.forms import unread
 from ingress.manual import EndpointDoc, ResponseDoc
 from ingress.problems import ProblemError
 from ingress.shapes import ref
-from mail.webhooks import DeliveryEvent, ResendEvents
+from notifications.resend_events import DeliveryEvent, ResendEvents
 from observability.families import MAILS
 from observability.outcomes import REPORTED
 from store.pauses import ROLLCALL

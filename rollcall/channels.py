@@ -10,7 +10,7 @@ from actors.services import OperatorChannels
 from domain.alert import AlertNotification, RunbookLink
 from domain.ports import Mailer
 from ingress.console.signposts import runbook_link
-from mail.bulletin import OperatorMail
+from notifications.operator_mail import OperatorMail
 from rollcall.settings import Settings
 
 _WEBHOOK_SECONDS = 10.0
@@ -30,12 +30,12 @@ def operator_channels(settings: Settings, mailer: Mailer) -> OperatorChannels:
 
 
 def _webhook(url: str, about: Callable[[str], RunbookLink]) -> Callable[[AlertNotification], None]:
-    from observability.bulletins import Webhook  # noqa: PLC0415 - needs libcurl
+    from notifications.operator_webhook import Webhook  # noqa: PLC0415 - needs libcurl
 
     return Webhook(url, about, _WEBHOOK_SECONDS).tell
 
 
 def _ping(url: str) -> Callable[[], None]:
-    from observability.bulletins import DeadMansSwitch  # noqa: PLC0415
+    from notifications.operator_webhook import DeadMansSwitch  # noqa: PLC0415
 
     return DeadMansSwitch(url).ping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from mail.report import ReportMessage
+from notifications.messages import ReportMessage
 from providers.docraptor import DocRaptor
 from providers.gemini import Gemini
 from providers.stripe import StripeRefunds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ingress.console import invitation
 from ingress.surfaces import WebContext
-from mail.webhooks import ResendEvents
+from notifications.resend_events import ResendEvents
 from observability.metrics import Exposition
 from observability.shared_reading import SharedReading
 from providers.stripe import StripeEvents

@@ -21,8 +21,8 @@ from catalogs.demo_campus import DemoCampus
 from catalogs.scraper import PATIENCE_SECONDS, Scraper
 from domain.errors import UnreachableError
 from domain.ports import Mailer, Source
-from mail.letters import Renderer
-from mail.links import UnsubscribeLinks
+from notifications.messages import Renderer
+from notifications.unsubscribe_links import UnsubscribeLinks
 from observability.counting import BreakerTransitions, MessageMetrics
 from observability.tally import Recorder
 from providers import docraptor, gemini, stripe
@@ -295,26 +295,26 @@ def _mailer(settings: Settings, client: redis.Redis, clock: SystemClock) -> Mail
 
 
 def _preview(settings: Settings, clock: SystemClock) -> Mailer:
-    from mail.preview import Preview  # noqa: PLC0415 - one transport is enough
+    from notifications.preview import Preview  # noqa: PLC0415 - one transport is enough
 
     return Preview(settings.home / "outbox", clock)
 
 
 def _resend(settings: Settings, client: redis.Redis, clock: SystemClock) -> Mailer:
-    from mail.resend_api import Resend  # noqa: PLC0415
+    from notifications.resend import Resend  # noqa: PLC0415
 
     turns = BlockingRateLimiter(RateLimiter(client, "resend", _RESEND_REQUESTS_PER_MINUTE))
     return Resend(required(settings.resend_api_key), clock, settings.resend_api_url, turns)
 
 
 def _postmark(settings: Settings) -> Mailer:
-    from mail.postmark import Postmark  # noqa: PLC0415
+    from notifications.postmark import Postmark  # noqa: PLC0415
 
     return Postmark(required(settings.postmark_server_token), settings.postmark_api_url)
 
 
 def _smtp(settings: Settings, clock: SystemClock) -> Mailer:
-    from mail.smtp import Smtp  # noqa: PLC0415
+    from notifications.smtp import Smtp  # noqa: PLC0415
 
     return Smtp(required(settings.smtp_url), clock)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from domain.money import Payment, Refund
 from domain.ports import Clock, Mailer, Storage
-from mail.report import ReportMessage
+from notifications.messages import ReportMessage
 from providers.gemini import Image
 from resilience.breaker import CircuitBreaker
 from store.deliveries import Deliveries

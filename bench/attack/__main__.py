@@ -36,7 +36,7 @@ from bench.stack import ROOT, Stack, clean_environment, temporary_home
 from bench.usage import MEBIBYTE
 from bench.valkey import Valkey
 from domain.section import SectionKey
-from mail.links import UnsubscribeLinks
+from notifications.unsubscribe_links import UnsubscribeLinks
 from store.database import Database
 from store.enrolment import WatchRequest
 from store.watches import Watches

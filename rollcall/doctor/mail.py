@@ -8,9 +8,8 @@ from domain.errors import InvalidInputError, RollcallError, UnauthorisedError
 from domain.notification import Notification
 from domain.section import SectionKey
 from domain.watch import NotificationKind
-from mail.letters import Renderer
-from mail.links import UnsubscribeLinks
-from mail.mime import to_mime
+from notifications.messages import Renderer, to_mime
+from notifications.unsubscribe_links import UnsubscribeLinks
 from rollcall.clock import SystemClock
 from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import Check
@@ -35,7 +34,7 @@ def _login(case: InspectedSettings) -> Verdict:
 
 
 def _resend(settings: Settings) -> Verdict:
-    from mail.resend_login import sending_domains  # noqa: PLC0415 - heavy, and one transport is enough
+    from notifications.resend_login import sending_domains  # noqa: PLC0415 - heavy, and one transport is enough
 
     domains = sending_domains(settings.resend_api_key or "", settings.resend_api_url, _TIMEOUT_SECONDS)
     if domains is None:
@@ -49,14 +48,14 @@ def _resend(settings: Settings) -> Verdict:
 
 
 def _postmark(settings: Settings) -> Verdict:
-    from mail.postmark import Postmark  # noqa: PLC0415
+    from notifications.postmark import Postmark  # noqa: PLC0415
 
     Postmark(settings.postmark_server_token or "", settings.postmark_api_url, _TIMEOUT_SECONDS).log_in()
     return ok("Postmark knows the token")
 
 
 def _smtp(settings: Settings) -> Verdict:
-    from mail.smtp import Smtp  # noqa: PLC0415
+    from notifications.smtp import Smtp  # noqa: PLC0415
 
     Smtp(settings.smtp_url or "", SystemClock(), _TIMEOUT_SECONDS).log_in()
     return ok("the mail server lets us in")

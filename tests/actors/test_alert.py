@@ -22,8 +22,8 @@ from domain.notification import NotificationState
 from domain.ports import Mailer
 from domain.run import RunState
 from ingress.console.signposts import runbook_link
-from mail.bulletin import OperatorMail
-from observability.bulletins import DeadMansSwitch, Webhook
+from notifications.operator_mail import OperatorMail
+from notifications.operator_webhook import DeadMansSwitch, Webhook
 from tests.support.catalog import Row
 from tests.support.house import House, house, sqlite_url
 from tests.support.receiver import Receiver, receiver

@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from ingress.app import create_app
 from ingress.surfaces import WebContext
-from mail.webhooks import ResendEvents
+from notifications.resend_events import ResendEvents
 from observability.health import HealthReport
 from providers.stripe import StripeEvents
 from store.schema import metadata

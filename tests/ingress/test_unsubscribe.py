@@ -10,7 +10,7 @@ import pytest
 from domain.observation import Details
 from ingress.farewells import ask_watch
 from ingress.screens import render_page
-from mail.links import UnsubscribeLinks
+from notifications.unsubscribe_links import UnsubscribeLinks
 from tests.ingress.site import PUBLIC_URL, Site, fields_of
 from tests.support.house import LINKS
 

@@ -7,7 +7,7 @@ import pytest
 from domain import errors
 from domain.observation import CheckFailure
 from domain.section import SectionKey
-from mail.webhooks import DeliveryEventKind
+from notifications.resend_events import DeliveryEventKind
 from observability.outcomes import CHECK_OUTCOMES, REPORTED, of_check
 
 KEY = SectionKey("scraper", "2261", "12431")

@@ -19,7 +19,7 @@ from domain.errors import UnauthorisedError, UnreachableError
 from domain.ports import Mailer
 from domain.section import Stagger
 from ingress.console.signposts import runbook_link
-from mail.bulletin import OperatorMail
+from notifications.operator_mail import OperatorMail
 from observability.tally import Recorder
 from operations.expectations import sources
 from operations.room import AdminContext

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from actors.deliver import MAIL
 from actors.services import Services, Store
-from mail.letters import Renderer
+from notifications.messages import Renderer
 from resilience.breaker import CircuitBreaker
 from resilience.claims import Claims
 from resilience.lease import Lease

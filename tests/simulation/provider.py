@@ -17,7 +17,7 @@ from domain.errors import (
 )
 from domain.notification import Accepted, Deferred, DeliveryResult, OutboundMessage, Rejected
 from domain.ports import unconditionally
-from mail.links import StopWatch
+from notifications.unsubscribe_links import StopWatch
 from tests.simulation.faults import Fault, Outage
 from tests.support.house import LINKS
 

@@ -24,8 +24,8 @@ from domain.ports import Mailer
 from domain.run import Run
 from domain.section import SectionKey, Stagger
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
-from mail.letters import Renderer
-from mail.links import UnsubscribeLinks
+from notifications.messages import Renderer
+from notifications.unsubscribe_links import UnsubscribeLinks
 from operations.room import AdminContext
 from providers.storage import Folder
 from resilience.attempts import LoginLimiter

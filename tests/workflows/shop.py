@@ -10,7 +10,7 @@ from typing import Any
 from domain.job import JobRecord, NewJob, Profile
 from domain.money import Checkout, Payment, PaymentDecision, PaymentEvent, Refund, RefundState
 from domain.ports import Mailer
-from mail.report import ReportMessage
+from notifications.messages import ReportMessage
 from providers.storage import Folder
 from resilience.breaker import CircuitBreaker
 from store.histories import Histories

@@ -21,7 +21,7 @@ from domain.errors import (
 from domain.job import JobState, NewJob, Profile
 from domain.money import Refund, RefundState
 from domain.notification import Attachment, OutboundMessage
-from mail.resend_api import Resend
+from notifications.resend import Resend
 from providers.storage import Folder
 from reports.pdf import LocalPdfRenderer
 from tests.standins.resend import ResendStandIn

@@ -1,4 +1,4 @@
-"""The connection to Resend. Apart from `mail.resend_api`, because it imports requests."""
+"""The connection to Resend. Apart from `notifications.resend`, because it imports requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from resend.http_client import HTTPClient
 from urllib3.exceptions import MaxRetryError
 
 from domain.errors import MalformedResponseError, TransientError, UnreachableError, UpstreamTimeoutError
-from mail.resend_api import CONNECT_SECONDS
+from notifications.resend import CONNECT_SECONDS
 
 _FAILED = 400
 

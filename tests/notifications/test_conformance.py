@@ -17,11 +17,11 @@ from domain.errors import RollcallError
 from domain.notification import Accepted, Deferred, Rejected
 from domain.ports import Mailer
 from domain.retry import Subject, subject_of
-from mail.postmark import Postmark
-from mail.preview import Preview
-from mail.resend_api import Resend
-from mail.smtp import Smtp
-from tests.mail.examples import letter
+from notifications.postmark import Postmark
+from notifications.preview import Preview
+from notifications.resend import Resend
+from notifications.smtp import Smtp
+from tests.notifications.examples import letter
 from tests.standins.postmark import PostmarkStandIn, error
 from tests.standins.resend import ResendStandIn
 from tests.standins.server import Answer

@@ -18,8 +18,8 @@ from domain.errors import (
     UpstreamError,
 )
 from domain.notification import Accepted, Attachment, Rejected
-from mail.postmark import Postmark
-from tests.mail.examples import letter, letters
+from notifications.postmark import Postmark
+from tests.notifications.examples import letter, letters
 from tests.standins.postmark import PostmarkStandIn, error
 from tests.standins.server import Answer
 

@@ -9,8 +9,8 @@ import pytest
 from domain.alert import Alert, AlertNotification, AlertState, RunbookLink
 from domain.errors import RejectedError
 from domain.notification import DeliveryResult, OutboundMessage, Rejected
-from mail.bulletin import OperatorMail
-from mail.mime import to_mime
+from notifications.messages import to_mime
+from notifications.operator_mail import OperatorMail
 from tests.support.post import Post
 
 AT = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)

@@ -14,7 +14,7 @@ from pathlib import Path
 from domain.errors import TransientError
 from domain.notification import Accepted, DeliveryResult, OutboundMessage
 from domain.ports import Clock, unconditionally
-from mail.mime import to_mime
+from notifications.messages import to_mime
 
 _MARK_LENGTH = 16
 _EVENT = re.compile(r"(?P<kind>\w+);.*\bsection=(?P<section>[\w-]+)")

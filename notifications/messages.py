@@ -1,23 +1,33 @@
-"""Notices made into letters: subject, text, HTML and headers."""
+"""Notices made into letters: subject, text, HTML and headers.
+
+The letter that brings a report.
+
+A letter as the bytes that travel by SMTP and rest in .eml files.
+"""
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import html
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from email.utils import parseaddr
+from email.header import Header
+from email.message import EmailMessage
+from email.policy import SMTP, EmailPolicy
+from email.utils import format_datetime, parseaddr
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from domain.errors import InvalidInputError
-from domain.notification import Notification, OutboundMessage
+from domain.notification import Attachment, Notification, OutboundMessage
 from domain.section import SectionKey
 from domain.text import one_line
-from mail.links import UnsubscribeLinks
-from mail.wording import content_for
+from notifications.content import content_for
+from notifications.unsubscribe_links import UnsubscribeLinks
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -133,3 +143,99 @@ def _wrap(paragraph: str, indent: str = "") -> str:
 def _fact(row: tuple[str, str]) -> str:
     label, value = row
     return _wrap(f"{label + ':':{_LABEL_WIDTH}}{value}", " " * _LABEL_WIDTH)
+
+
+_INK, _SOFT, _MARK = "#14201b", "#55635d", "#0b6b4f"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportMessage:
+    """Writes from `sender`; the same report makes the same letter, so that a retry carries the same bytes."""
+
+    sender: str
+
+    def write(
+        self, to: str, term: str, sections: Sequence[str], pdf: bytes, identity: str
+    ) -> OutboundMessage:
+        """The letter to `to` with `pdf`; `identity` names the report for ever."""
+        lines = (
+            f"Here is the seat history you ordered, for term {term}: {_counted(sections)}.",
+            "It is attached as a PDF. Keep it: Rollcall does not keep it for long.",
+            "If anything about it is not as it should be, answer this mail.",
+        )
+        domain = parseaddr(self.sender)[1].rpartition("@")[2]
+        return OutboundMessage(
+            sender=self.sender,
+            to=to,
+            subject=one_line(f"Your seat history for term {term}"),
+            text="\n\n".join(lines) + "\n\n-- \nRollcall\n",
+            html=_html(lines),
+            headers={
+                "Message-ID": f"<{hashlib.sha256(identity.encode()).hexdigest()[:32]}@{domain}>",
+                "X-Rollcall-Report": identity,
+            },
+            attachments=(Attachment(f"seat-history-{term}.pdf", "application/pdf", pdf),),
+        )
+
+
+def _counted(sections: Sequence[str]) -> str:
+    return f"section {sections[0]}" if len(sections) == 1 else f"sections {', '.join(sections)}"
+
+
+def _html(lines: Sequence[str]) -> str:
+    first, *others = (html.escape(line) for line in lines)
+    told = "".join(f'<p style="margin:0 0 14px; color:{_SOFT};">{line}</p>' for line in others)
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Your seat history</title></head>'
+        '<body style="margin:0; padding:32px 16px; background-color:#eef1f2;">'
+        '<div style="max-width:488px; margin:0 auto; padding:28px 36px; background-color:#ffffff;'
+        " border:1px solid #dde3e6; border-radius:14px; font-family:-apple-system,BlinkMacSystemFont,"
+        "'Segoe UI',Roboto,Helvetica,Arial,sans-serif; font-size:16px; line-height:25px;\">"
+        f'<p style="margin:0 0 18px; font-size:13px; font-weight:700; letter-spacing:0.08em; color:{_MARK};">'
+        f'ROLLCALL</p><p style="margin:0 0 14px; color:{_INK};">{first}</p>{told}</div></body></html>'
+    )
+
+
+_CRLF = "\r\n"
+_UNFOLDED = SMTP.clone(max_line_length=None)
+_OURS = ("list-", "x-", "message-id")
+
+
+class _Policy(EmailPolicy):
+    """Folds what people wrote (subject, names), never our machine-read headers.
+
+    Some receivers match `List-Unsubscribe` line by line and drop a folded one. The subject is encoded by
+    `email.header`: the policy's own encoder moves spaces where it cuts a text outside ASCII.
+    """
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        if name.lower() == "subject":
+            return f"{name}: {Header(str(value), header_name=name).encode(linesep=_CRLF)}{_CRLF}".encode()
+        policy = _UNFOLDED if name.lower().startswith(_OURS) else SMTP
+        return policy.fold_binary(name, value)
+
+
+_POLICY = _Policy(linesep=_CRLF)
+
+
+def to_mime(letter: OutboundMessage, date: datetime) -> EmailMessage:
+    """`letter` dated `date`, text before HTML before attachments; equal arguments give equal bytes."""
+    mime = EmailMessage(policy=_POLICY)
+    mime["From"], mime["To"], mime["Subject"] = letter.sender, letter.to, letter.subject
+    mime["Date"] = format_datetime(date)
+    for name, value in letter.headers.items():
+        mime[name] = value
+    mime.set_content(letter.text, cte="quoted-printable")
+    mime.add_alternative(letter.html, subtype="html", cte="quoted-printable")
+    for each in letter.attachments:
+        kind, _, subtype = each.content_type.partition("/")
+        mime.add_attachment(each.content, maintype=kind, subtype=subtype, filename=each.name)
+    multiparts = (part for part in mime.walk() if part.is_multipart())
+    for depth, part in enumerate(multiparts):
+        part.set_boundary(_boundary(letter, depth))
+    return mime
+
+
+def _boundary(letter: OutboundMessage, depth: int) -> str:
+    told = letter.headers["Message-ID"] + "+" * depth
+    return f"=_{hashlib.sha256(told.encode()).hexdigest()[:32]}"

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from domain.notification import Attachment
 from domain.observation import Details
-from mail.letters import Renderer
-from mail.links import UnsubscribeLinks
-from mail.mime import to_mime
-from tests.mail.examples import NOTICE, RENDERER, letter, notice
+from notifications.messages import Renderer, to_mime
+from notifications.unsubscribe_links import UnsubscribeLinks
+from tests.notifications.examples import NOTICE, RENDERER, letter, notice
 
 DATE = datetime(2026, 1, 15, 9, 31, tzinfo=UTC)
 

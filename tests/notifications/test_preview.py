@@ -8,8 +8,8 @@ import pytest
 
 from domain.errors import TransientError
 from domain.notification import Accepted
-from mail.preview import Preview
-from tests.mail.examples import letter, letters
+from notifications.preview import Preview
+from tests.notifications.examples import letter, letters
 from tests.support.clock import FakeClock
 
 

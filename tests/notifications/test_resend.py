@@ -24,8 +24,8 @@ from domain.errors import (
     UpstreamTimeoutError,
 )
 from domain.notification import Accepted, Attachment, DeliveryResult, Rejected
-from mail.resend_api import Resend
-from tests.mail.examples import letter, letters
+from notifications.resend import Resend
+from tests.notifications.examples import letter, letters
 from tests.standins.resend import ResendStandIn
 from tests.support.clock import FakeClock
 from tests.support.stack import wait_until
@@ -267,7 +267,7 @@ def test_an_address_that_resend_refuses_alone_is_refused(mailer: Resend) -> None
 
 def test_nothing_heavy_is_imported_before_the_first_letter() -> None:
     program = (
-        "import sys, mail.letters, mail.postmark, mail.preview, mail.report, mail.resend_api, mail.smtp\n"
+        "import sys, notifications.messages, notifications.postmark, notifications.preview, notifications.messages, notifications.resend, notifications.smtp\n"
         "print({'resend', 'requests', 'jinja2'} & sys.modules.keys())"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

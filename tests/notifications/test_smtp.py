@@ -22,8 +22,8 @@ from domain.errors import (
     UpstreamTimeoutError,
 )
 from domain.notification import Accepted, Deferred, Rejected
-from mail.smtp import Smtp
-from tests.mail.examples import letter, letters
+from notifications.smtp import Smtp
+from tests.notifications.examples import letter, letters
 from tests.standins.smtp import SmtpStandIn
 from tests.support.certificate import self_signed
 from tests.support.clock import FakeClock

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from domain.errors import MalformedResponseError, UnauthorisedError, UnreachableError, UpstreamError
-from mail.resend_login import sending_domains
+from notifications.resend_login import sending_domains
 from tests.standins.resend import ResendStandIn
 from tests.support.receiver import receiver
 from tests.support.stack import free_port

@@ -22,8 +22,8 @@ from domain.errors import (
 )
 from domain.notification import Accepted, DeliveryResult, OutboundMessage, Rejected
 from domain.ports import Clock, unconditionally
-from mail.mime import to_mime
-from mail.smtp_replies import Stage, refusal
+from notifications.messages import to_mime
+from notifications.smtp_replies import Stage, refusal
 
 _PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 _DONE, _RECIPIENT_TAKEN = 250, {250, 251}

@@ -7,11 +7,11 @@ from http import HTTPStatus
 from typing import Any
 
 from domain.errors import MalformedResponseError, UnauthorisedError, UpstreamError
-from mail.resend_http import ResendHttpClient
+from notifications.resend_http import ResendHttpClient
 
 API_URL = "https://api.resend.com"
 _MAY_ONLY_SEND = "restricted_api_key"
-_REFUSALS = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+_LOGIN_REFUSALS = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 
 def sending_domains(api_key: str, api_url: str | None, timeout_seconds: float) -> dict[str, str] | None:
@@ -27,7 +27,7 @@ def sending_domains(api_key: str, api_url: str | None, timeout_seconds: float) -
     answer = _document(body)
     if answer.get("name") == _MAY_ONLY_SEND:
         return None
-    if status in _REFUSALS:
+    if status in _LOGIN_REFUSALS:
         raise UnauthorisedError(f"Resend: {status} {answer.get('message')}")
     if status != HTTPStatus.OK:
         raise UpstreamError(f"Resend: {status} {answer.get('message')}")

@@ -10,7 +10,7 @@ from domain.errors import (
     UpstreamError,
 )
 from domain.notification import Deferred, Rejected
-from mail.smtp_replies import Stage, refusal
+from notifications.smtp_replies import Stage, refusal
 
 ITEM, LATER = Rejected, Deferred
 ACCOUNT, LOGIN, RATE, TRANSPORT = AccountRefusedError, UnauthorisedError, RateLimitedError, UpstreamError

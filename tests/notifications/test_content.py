@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from domain.observation import UNASSIGNED, Details
 from domain.text import format_time, one_line
 from domain.watch import NotificationKind
-from mail.wording import content_for
-from tests.mail.examples import NOTICE, notice
+from notifications.content import content_for
+from tests.notifications.examples import NOTICE, notice
 
 NOW = NOTICE.observed_at
 

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInputError, RejectedError
-from mail.links import AllowEverything, AllowWatch, StopEverything, StopWatch, UnsubscribeLinks
+from notifications.unsubscribe_links import (
+    AllowEverything,
+    AllowWatch,
+    StopEverything,
+    StopWatch,
+    UnsubscribeLinks,
+)
 
 LINKS = UnsubscribeLinks("https://rollcall.example.edu/", "a secret of the test")
 ADDRESSES = st.from_regex(r"[a-z0-9.:+-]{1,20}@[a-z]{1,10}\.edu", fullmatch=True)

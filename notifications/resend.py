@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from domain.errors import AccountRefusedError, MalformedResponseError, RejectedError, RollcallError
 from domain.notification import Accepted, DeliveryResult, OutboundMessage, Rejected
 from domain.ports import Clock, RateLimiterPort, unconditionally
-from mail.resend_replies import TOO_MANY, failure, is_about_sender
+from notifications.resend_replies import TOO_MANY, failure, is_about_sender
 
 if TYPE_CHECKING:
     from resend import Batch, Emails
@@ -110,7 +110,7 @@ class Resend:
 
     @cached_property
     def _client(self) -> HTTPClient:
-        from mail.resend_http import ResendHttpClient  # noqa: PLC0415 - heavy
+        from notifications.resend_http import ResendHttpClient  # noqa: PLC0415 - heavy
 
         return ResendHttpClient(self.timeout_seconds, self._heed)
 

@@ -13,8 +13,8 @@ from domain.notification import OutboundMessage
 from domain.observation import Details
 from domain.section import SectionKey
 from domain.watch import NotificationKind
-from mail.letters import Renderer
-from tests.mail.examples import LINKS, NOTICE, RENDERER, letter, notice
+from notifications.messages import Renderer
+from tests.notifications.examples import LINKS, NOTICE, RENDERER, letter, notice
 
 NOW = NOTICE.observed_at
 

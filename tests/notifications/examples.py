@@ -10,8 +10,8 @@ from domain.notification import Notification, OutboundMessage
 from domain.observation import Details
 from domain.section import SectionKey
 from domain.watch import NotificationKind
-from mail.letters import Renderer
-from mail.links import UnsubscribeLinks
+from notifications.messages import Renderer
+from notifications.unsubscribe_links import UnsubscribeLinks
 
 LINKS = UnsubscribeLinks("https://rollcall.example.edu", "a secret of the test")
 RENDERER = Renderer(

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from mail.report import ReportMessage
+from notifications.messages import ReportMessage
 
 LETTERS = ReportMessage("Rollcall <rollcall@example.edu>")
 

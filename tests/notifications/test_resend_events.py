@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInputError, UnauthorisedError
-from mail.webhooks import DeliveryEvent, ResendEvents
+from notifications.resend_events import DeliveryEvent, ResendEvents
 from tests.standins.resend import signed
 from tests.support.clock import FakeClock
 

@@ -15,7 +15,7 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from observability.bulletins import DeadMansSwitch, Webhook
+from notifications.operator_webhook import DeadMansSwitch, Webhook
 from providers import http_call
 from tests.support.receiver import Receiver, receiver
 from tests.support.stack import free_port
