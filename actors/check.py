@@ -23,7 +23,7 @@ from domain.run import Batch, WaitReason
 from domain.section import SectionKey
 from observability.census import record_checks
 from observability.trace import bind_ids
-from resilience.permit import BreakerSnapshot
+from resilience.breaker_model import BreakerSnapshot
 from store.checks import RecordedBatch
 from store.pauses import ROLLCALL, Pause
 

@@ -24,7 +24,7 @@ from domain.notification import MAIL, Accepted, DeliveryResult
 from domain.ports import Mailer
 from domain.retry import ACCOUNT_RECHECK, Backoff, Subject, subject_of, verdict_on
 from observability.census import record_dead, record_deliveries
-from resilience.quarantine import CRASH_BUDGET
+from resilience.crash_budget import CRASH_BUDGET
 from store.departures import BatchState
 from store.outbox import LostBatchError, MailBatch
 from store.pauses import ROLLCALL

@@ -23,7 +23,7 @@ from actors.deliver import MAIL, deliver
 from actors.dispatch import dispatch
 from catalogs.demo_campus import TERM, DemoCampus
 from domain.watch import Watch
-from resilience.obituary import CAUSE
+from resilience.dead_letter_cause import CAUSE
 from rollcall.demo import STUDENTS
 from rollcall.embedded import redis_url
 from tests.support import browser as browsers

@@ -13,8 +13,7 @@ from notifications.unsubscribe_links import UnsubscribeLinks
 from observability.health import HealthReport
 from operations.room import AdminContext
 from providers.stripe import StripeEvents
-from resilience.attempts import LoginLimiter
-from resilience.tickets import OneTimeTokens
+from resilience.login_protection import LoginLimiter, OneTimeTokens
 
 
 @dataclass(frozen=True, slots=True)

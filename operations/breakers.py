@@ -6,7 +6,7 @@ from actors.services import Services
 from domain.errors import InvalidInputError, UnreachableError
 from operations.record import record
 from resilience.breaker import CircuitBreaker
-from resilience.permit import BreakerSnapshot
+from resilience.breaker_model import BreakerSnapshot
 
 
 def read(services: Services) -> list[BreakerSnapshot]:

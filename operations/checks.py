@@ -15,7 +15,7 @@ from domain.retry import verdict_on
 from domain.run import ONE_SECTION, RunState
 from domain.section import SectionKey, Stagger
 from operations.record import record
-from resilience.permit import CircuitBreakerError
+from resilience.breaker_model import CircuitBreakerError
 
 SectionCheckResult = Observation | Missing
 

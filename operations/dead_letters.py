@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from operations.record import entry
 from operations.room import AdminContext
-from resilience.selection import CauseGroup, DeadLetterFilter, grouped
+from resilience.dead_letters import CauseGroup, DeadLetterFilter, grouped
 
 _SUBJECT = "dead letters"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from actors.services import Services
 from domain.errors import PermanentError
 from resilience.dead_letters import DeadLetterQueue
-from resilience.heartbeat import Heartbeats
+from resilience.heartbeats import Heartbeats
 from resilience.queues import QueueStats
 
 

@@ -17,7 +17,7 @@ from observability.checks.snapshot import DatabaseErrors, RunStatus, SystemSnaps
 from observability.checks.unavailable import Server, read_or_unavailable, required
 from operations import breakers, expectations
 from operations.room import AdminContext
-from resilience.heartbeat import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT, Heartbeat
+from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT, Heartbeat
 from store.pauses import Pause
 
 ROLES = ("worker", "scheduler", "web", "jobs")

@@ -19,11 +19,22 @@ import pybreaker
 import redis
 
 from domain.text import describe
+from resilience.breaker_model import (
+    BreakerEvent,
+    BreakerModel,
+    BreakerModelState,
+    BreakerSnapshot,
+    BreakerState,
+    Change,
+    Forced,
+    Grant,
+    Permit,
+    Scope,
+    pybreaker_name,
+)
 from resilience.breaker_policy import DEFAULT_POLICY, BreakerPolicy
-from resilience.circuit import BreakerModel, BreakerModelState, Change, Forced, Grant
-from resilience.fleet import RedisBreakerState
+from resilience.breaker_redis import RedisBreakerState
 from resilience.guard import Exclusion, Guard, Stopwatch
-from resilience.permit import BreakerEvent, BreakerSnapshot, BreakerState, Permit, Scope, pybreaker_name
 from resilience.scripts import UNREACHABLE, Clock, translate_errors
 
 T = TypeVar("T")

@@ -1,9 +1,14 @@
-"""What a circuit breaker goes by: when it trips, waits, probes, closes and ramps up."""
+"""What a circuit breaker goes by: when it trips, waits, probes, closes and ramps up.
+
+The ramp after closing: load comes back in doubling steps instead of all at once.
+
+The window of the failure ratio: how many of the latest calls failed, in constant memory.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +83,64 @@ class BreakerPolicy:
 
 
 DEFAULT_POLICY = BreakerPolicy()
+
+
+STEPS = 10
+"""Equal steps of a ramp; each grants twice what the one before it granted."""
+
+
+@dataclass(slots=True)
+class Ramp:
+    """What the running step has granted; the model of the ramp in `lua/breaker_permit.lua`.
+
+    Step k, counted from 0, grants at most `first` * 2^k: so by its end no more than `first` * (2^(k+1) - 1)
+    requests have gone out. Refusals are not counted. A grant is spent even when it is not used.
+    """
+
+    since_ms: int
+    step: int = 0
+    granted: int = 0
+
+    def grant(self, n: int, first: int, ramp_ms: int, now_ms: int) -> tuple[int, int]:
+        """How many of `n` requests may go out, and in how many ms the next step begins if not all."""
+        self.since_ms = min(self.since_ms, now_ms)  # it began ahead of a clock that was set back since
+        elapsed_ms = now_ms - self.since_ms
+        if elapsed_ms >= ramp_ms:
+            return n, 0
+        step = elapsed_ms * STEPS // ramp_ms
+        if step != self.step:
+            self.step, self.granted = step, 0
+        granted = max(0, min(n, first * 2**step - self.granted))
+        self.granted += granted
+        next_step_ms = -(-(step + 1) * ramp_ms // STEPS)
+        return granted, next_step_ms - elapsed_ms if granted < n else 0
+
+
+BUCKETS = 10
+"""Steps in which the window slides."""
+
+
+@dataclass(slots=True)
+class Window:
+    """Calls and failures by the start of their bucket in ms; the model of `lua/breaker_window.lua`.
+
+    A bucket counts while its start lies within the window: so an outcome counts for nine tenths of the
+    window at least, and never for longer than the window. A clock that was set back forgets the future.
+    """
+
+    buckets: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def observe(self, *, has_failed: bool, now_ms: int, window_ms: int) -> None:
+        """Count one call, and forget the buckets that the window has left behind."""
+        start_ms = now_ms - now_ms % (window_ms // BUCKETS)
+        self.buckets = {
+            ms: counts for ms, counts in self.buckets.items() if now_ms - window_ms < ms <= start_ms
+        }
+        calls, failures = self.buckets.get(start_ms, (0, 0))
+        self.buckets[start_ms] = (calls + 1, failures + has_failed)
+
+    def exceeds(self, ratio: float, minimum_calls: int) -> bool:
+        """Whether it holds calls enough, and `ratio` of them or more failed, as of the last call."""
+        calls = sum(calls for calls, _ in self.buckets.values())
+        failures = sum(failures for _, failures in self.buckets.values())
+        return calls >= minimum_calls and failures / calls >= ratio

@@ -14,8 +14,14 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import pybreaker
 
-from resilience.circuit import BreakerPolicy
-from resilience.permit import BreakerSnapshot, BreakerState, CircuitBreakerError, Permit, pybreaker_name
+from resilience.breaker_model import (
+    BreakerSnapshot,
+    BreakerState,
+    CircuitBreakerError,
+    Permit,
+    pybreaker_name,
+)
+from resilience.breaker_policy import BreakerPolicy
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -1,9 +1,13 @@
-"""A lease with a fence: one holder at a time, for a limited time, decided in Redis."""
+"""A lease with a fence: one holder at a time, for a limited time, decided in Redis.
+
+Keeping a lease alive while its holder works.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,8 +16,33 @@ from typing import Any
 import redis
 
 from domain.errors import TransientError, UnreachableError
-from resilience.renewal import keep_renewed
 from resilience.scripts import Clock, Script, Scripts, clock_argument, text, translate_errors
+
+
+@contextmanager
+def keep_renewed(renew: Callable[[], bool], every_seconds: float) -> Iterator[None]:
+    """Call `renew` every `every_seconds` for the length of the block, or until it says that all is lost.
+
+    An attempt that does not reach the server is made again at the next turn: at a third of the time to
+    live there are two turns left. Nobody is told of the loss: what the lease protects refuses the fence.
+    """
+    done = threading.Event()
+    thread = threading.Thread(target=_renew, args=(renew, every_seconds, done), name="renewal", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _renew(renew: Callable[[], bool], every_seconds: float, done: threading.Event) -> None:
+    while not done.wait(every_seconds):
+        try:
+            if not renew():
+                return
+        except UnreachableError:
+            continue
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from actors import QUEUES
 from domain.errors import ConfigurationError, is_retryable
 from observability.trace import TraceMiddleware
 from resilience.broker import FleetBroker
+from resilience.crash_budget import CrashBudget
+from resilience.dead_letter_cause import DeadLetterCause
 from resilience.dead_letters import DeadLetterQueue
-from resilience.obituary import DeadLetterCause
-from resilience.quarantine import CrashBudget
 from rollcall.settings import Settings
 
 MAX_RETRIES = 5

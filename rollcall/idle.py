@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from domain.errors import PermanentError, UnreachableError
 from operations.status import ROLES
-from resilience.heartbeat import Heartbeat, Heartbeats
+from resilience.heartbeats import Heartbeat, Heartbeats
 from rollcall.embedded import claim, is_answering
 from rollcall.settings import Settings
 from rollcall.wiring import HEARTBEAT_TTL_SECONDS, redis_client

@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 from actors import ACTORS
 from observability.metrics import gauge
 from operations.status import ROLES
-from resilience.heartbeat import TICKED_AT, Heartbeat
+from resilience.heartbeats import TICKED_AT, Heartbeat
 from rollcall.pulse import MEMORY
 from rollcall.wiring import System
 

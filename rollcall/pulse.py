@@ -11,10 +11,9 @@ from pathlib import Path
 from threading import Event, Thread
 
 from observability.families import CPU, STARTS
+from observability.metrics_store import MetricsStore
 from observability.tally import CounterTotals, Recorder
-from resilience.heartbeat import DATABASE_ERROR, DATABASE_ERRORS, Heartbeats
-from resilience.ledger import MetricsStore
-from resilience.slots import ThreadTasks
+from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, Heartbeats, ThreadTasks
 from rollcall.quiet import log_and_continue
 
 BEAT_SECONDS = 1.0

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from actors import QUEUES, clock
 from actors.reconcile import reconcile
-from resilience.heartbeat import TICKED_AT
+from resilience.heartbeats import TICKED_AT
 from rollcall import demo, lookout, systemd, upstreams
 from rollcall.control import control_room
 from rollcall.process import role, stopping

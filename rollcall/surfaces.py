@@ -8,7 +8,7 @@ from notifications.resend_events import ResendEvents
 from observability.metrics import Exposition
 from observability.shared_reading import SharedReading
 from providers.stripe import StripeEvents
-from resilience.attempts import LoginLimiter
+from resilience.login_protection import LoginLimiter
 from rollcall.control import control_room
 from rollcall.exposition import readings
 from rollcall.health import Health

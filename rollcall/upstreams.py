@@ -13,7 +13,7 @@ from actors.resumption import end_waits
 from catalogs.scraper import Scraper
 from domain.errors import UnreachableError
 from domain.notification import MAIL
-from resilience.throttle import RateLimiter
+from resilience.rate_limiter import RateLimiter
 from rollcall.settings import Settings
 from rollcall.wiring import System, required
 

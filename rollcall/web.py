@@ -11,7 +11,7 @@ import uvicorn
 
 from ingress.app import create_app
 from ingress.console.live import LiveUpdates
-from resilience.heartbeat import ADDRESS
+from resilience.heartbeats import ADDRESS
 from rollcall import systemd
 from rollcall.connections import BoundedProtocol, allow_descriptors
 from rollcall.health import Health

@@ -24,19 +24,17 @@ from domain.ports import Mailer, Source
 from notifications.messages import Renderer
 from notifications.unsubscribe_links import UnsubscribeLinks
 from observability.counting import BreakerTransitions, MessageMetrics
+from observability.metrics_store import MetricsStore
 from observability.tally import Recorder
 from providers import docraptor, gemini, stripe
 from resilience.breaker import CircuitBreaker
-from resilience.circuit import BreakerPolicy
+from resilience.breaker_policy import BreakerPolicy
 from resilience.claims import Claims
-from resilience.heartbeat import Heartbeats
+from resilience.heartbeats import Heartbeats, ThreadTasks
 from resilience.lease import Lease
-from resilience.ledger import MetricsStore
+from resilience.rate_limiter import BlockingRateLimiter, RateLimiter
 from resilience.reaper import Reaper
 from resilience.scripts import translate_errors
-from resilience.slots import ThreadTasks
-from resilience.throttle import RateLimiter
-from resilience.turnstile import BlockingRateLimiter
 from rollcall import brokers
 from rollcall.channels import operator_channels
 from rollcall.clock import SystemClock

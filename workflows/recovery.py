@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from resilience.heartbeat import Heartbeats
+from resilience.heartbeats import Heartbeats
 from resilience.lease import Lease, LeaseHeldError
 from store.jobs import Jobs
 

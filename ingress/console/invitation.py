@@ -25,7 +25,7 @@ from ingress.forms import Nothing, no_query, parse, query
 from ingress.manual import EndpointDoc
 from ingress.surfaces import WebContext
 from ingress.syntax import parameters
-from resilience.tickets import OneTimeTokens
+from resilience.login_protection import OneTimeTokens
 
 LIFETIME = timedelta(minutes=10)
 _PURPOSE = "invitation"

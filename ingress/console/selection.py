@@ -10,7 +10,7 @@ from actors import QUEUES
 from domain.text import duration
 from ingress.fields import one_of, text, unless_blank
 from ingress.rules import rule
-from resilience.selection import DeadLetterFilter
+from resilience.dead_letters import DeadLetterFilter
 
 
 @rule(type="string", examples=["2h"])

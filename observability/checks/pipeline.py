@@ -16,7 +16,7 @@ from domain.notification import MAIL
 from domain.run import Run
 from observability.checks.snapshot import SystemSnapshot
 from observability.checks.unavailable import Unavailable, required
-from resilience.permit import BreakerSnapshot
+from resilience.breaker_model import BreakerSnapshot
 from store.pauses import Pause
 
 SLOW_DELIVERY = timedelta(minutes=10)

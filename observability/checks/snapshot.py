@@ -13,9 +13,9 @@ from domain.money import PaymentTroubles
 from domain.run import Run
 from domain.term import Presence, Term
 from observability.checks.unavailable import Unavailable
-from resilience.heartbeat import Heartbeat
+from resilience.breaker_model import BreakerSnapshot
+from resilience.heartbeats import Heartbeat
 from resilience.lease import LeaseHolder
-from resilience.permit import BreakerSnapshot
 from resilience.queues import QueueStats
 from store.outbox import Backlog, Losses
 from store.pauses import Pause

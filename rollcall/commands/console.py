@@ -9,7 +9,7 @@ import click
 from domain.errors import PermanentError
 from ingress.console import invitation
 from operations.record import record
-from resilience.heartbeat import Heartbeats
+from resilience.heartbeats import Heartbeats
 from rollcall.commands.options import overrides, setting_options
 from rollcall.commands.person import shell_user
 from rollcall.process import open_system

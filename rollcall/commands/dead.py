@@ -10,7 +10,7 @@ import click
 from domain.errors import InvalidInputError
 from operations import dead_letters
 from operations.room import AdminContext
-from resilience.selection import DeadLetterFilter
+from resilience.dead_letters import DeadLetterFilter
 from rollcall.commands.dead_options import bulk_options, selecting
 from rollcall.commands.dead_rows import brief_row, full_row
 from rollcall.commands.person import shell_user

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from actors import QUEUES
-from resilience.selection import DeadLetterFilter
+from resilience.dead_letters import DeadLetterFilter
 from rollcall.commands.duration import Duration
 from rollcall.output import json_option
 

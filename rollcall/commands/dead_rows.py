@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from resilience.dead_letter import DeadLetter
+from resilience.dead_letter_cause import DeadLetter
 
 
 def full_row(letter: DeadLetter) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from domain.errors import UnreachableError
 from observability.checks.infrastructure import STALE_TICK
-from resilience.heartbeat import TICKED_AT, Heartbeat, Heartbeats
+from resilience.heartbeats import TICKED_AT, Heartbeat, Heartbeats
 from rollcall.clock import SystemClock
 from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import Check

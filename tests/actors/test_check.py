@@ -15,7 +15,7 @@ from domain.section import SectionKey, Stagger
 from observability.checks.snapshot import SourceState
 from observability.checks.unavailable import required
 from operations import status
-from resilience.circuit import BreakerPolicy
+from resilience.breaker_policy import BreakerPolicy
 from resilience.claims import Claims
 from tests.actors.test_reconcile import work_once
 from tests.support.catalog import Row

@@ -20,7 +20,7 @@ from actors import ACTORS
 from actors.registry import install
 from observability.logs import JsonLines
 from observability.trace import TraceMiddleware
-from resilience.quarantine import CrashBudget
+from resilience.crash_budget import CrashBudget
 from tests.ingress.site import CRON, Stage
 from tests.ingress.site import site as on
 from tests.support.catalog import Row

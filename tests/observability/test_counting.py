@@ -14,7 +14,7 @@ from observability.counting import BreakerTransitions, MessageMetrics
 from observability.families import DURATION, ERRORS, MESSAGES, REJECTED, RETRIES, TRANSITIONS, WAIT
 from observability.tally import Counter, Histogram, Recorder
 from resilience.breaker import CircuitBreaker
-from resilience.circuit import BreakerPolicy
+from resilience.breaker_policy import BreakerPolicy
 from tests.support.workbench import message, work_off
 
 

@@ -8,8 +8,8 @@ from domain.run import RunState
 from domain.section import SectionKey
 from domain.section_state import MISSES_TO_RETIRE
 from operations import checks
+from resilience.breaker_model import CircuitBreakerError
 from resilience.lease import LeaseHeldError
-from resilience.permit import CircuitBreakerError
 from tests.operations.journal import recorded
 from tests.support.catalog import Row
 from tests.support.house import House

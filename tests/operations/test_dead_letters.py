@@ -7,7 +7,7 @@ import redis
 
 from domain.errors import PermanentError
 from operations import dead_letters
-from resilience.selection import ALL, DeadLetterFilter
+from resilience.dead_letters import ALL, DeadLetterFilter
 from tests.operations.journal import entries, recorded
 from tests.support.house import House
 from tests.support.workbench import bury, message, open_letters, waiting

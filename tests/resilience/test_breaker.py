@@ -18,8 +18,8 @@ from redis.retry import Retry
 
 from domain.errors import UnreachableError
 from resilience.breaker import PROBE_WAIT_SECONDS, CircuitBreaker
-from resilience.circuit import BreakerPolicy
-from resilience.permit import BreakerEvent
+from resilience.breaker_model import BreakerEvent
+from resilience.breaker_policy import BreakerPolicy
 from tests.support.redis_server import RedisServer, running
 
 START_MS = 1_750_000_000_000

@@ -20,10 +20,8 @@ from domain.errors import PermanentError, UnreachableError
 from domain.notification import NotificationState
 from domain.run import RunState
 from domain.section import Stagger
-from resilience.dead_letter import UNTOLD
-from resilience.dead_letters import DeadLetterQueue
-from resilience.obituary import EXPIRED
-from resilience.selection import ALL, DeadLetterFilter, grouped
+from resilience.dead_letter_cause import EXPIRED, UNTOLD
+from resilience.dead_letters import ALL, DeadLetterFilter, DeadLetterQueue, grouped
 from tests.support.catalog import Row
 from tests.support.house import House, house, sqlite_url
 from tests.support.workbench import (

@@ -14,8 +14,8 @@ from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
 from domain.errors import TransientError, is_retryable
 from resilience.breaker import CircuitBreaker
-from resilience.circuit import BreakerPolicy
-from resilience.permit import CircuitBreakerError
+from resilience.breaker_model import CircuitBreakerError
+from resilience.breaker_policy import BreakerPolicy
 
 POLICY = BreakerPolicy(failure_threshold=2, recovery_seconds=60, success_threshold=1)
 

@@ -27,7 +27,7 @@ from observability.checks import CHECKS
 from observability.metrics import Exposition
 from operations import status, trends
 from operations.room import AdminContext
-from resilience.heartbeat import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT, Heartbeats
+from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT, Heartbeats
 from rollcall import environment
 from rollcall.cli import rollcall
 from rollcall.control import control_room

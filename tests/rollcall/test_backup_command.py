@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from providers.storage import Folder
-from resilience.heartbeat import Heartbeats
+from resilience.heartbeats import Heartbeats
 from rollcall import backups
 from tests.standins.bucket import bucket_standin
 from tests.standins.resend import ResendStandIn

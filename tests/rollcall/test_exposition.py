@@ -11,8 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from observability.families import CHECKS, DETECT_TO_MAIL
 from observability.metrics import Exposition
-from resilience.heartbeat import TICKED_AT
-from resilience.slots import Task, ThreadTask
+from resilience.heartbeats import TICKED_AT, Task, ThreadTask
 from rollcall import backups, environment
 from rollcall.exposition import readings
 from rollcall.pulse import MEMORY

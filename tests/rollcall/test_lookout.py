@@ -20,13 +20,12 @@ from domain.ports import Mailer
 from domain.section import Stagger
 from ingress.console.signposts import runbook_link
 from notifications.operator_mail import OperatorMail
+from observability.metrics_store import MetricsStore
 from observability.tally import Recorder
 from operations.expectations import sources
 from operations.room import AdminContext
-from resilience.heartbeat import Heartbeats
-from resilience.ledger import MetricsStore
+from resilience.heartbeats import Heartbeats, ThreadTasks
 from resilience.queues import QueueStats
-from resilience.slots import ThreadTasks
 from rollcall.health import Health
 from rollcall.lookout import evaluate_alerts, look_for_the_scheduler
 from rollcall.pulse import HeartbeatThread

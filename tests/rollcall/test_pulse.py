@@ -6,10 +6,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from observability.families import CPU, MESSAGES, STARTS
+from observability.metrics_store import MetricsStore
 from observability.tally import Recorder
-from resilience.heartbeat import Heartbeats
-from resilience.ledger import MetricsStore
-from resilience.slots import ThreadTasks
+from resilience.heartbeats import Heartbeats, ThreadTasks
 from rollcall.pulse import MEMORY, HeartbeatThread, beating
 from tests.support.redis_server import running, valkey_binary
 from tests.support.stack import wait_until

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from resilience.breaker_model import BreakerModel
 from resilience.breaker_policy import BreakerPolicy
-from resilience.circuit import BreakerModel
 from rollcall.settings import parse
 from rollcall.wiring import build
 from store import migrate

@@ -21,8 +21,8 @@ from domain.notification import Accepted, DeliveryResult
 from domain.observation import CheckFailure, Outcome
 from domain.section import SectionKey
 from resilience.breaker import CircuitBreaker
+from resilience.breaker_model import Permit
 from resilience.lease import Lease
-from resilience.permit import Permit
 from store.checks import Batches
 from store.clock_bounds import ClockBounds
 from store.observations import Recorded

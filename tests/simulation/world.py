@@ -14,7 +14,7 @@ from actors.triggers import trigger_run
 from domain.errors import RollcallError
 from domain.run import Run
 from domain.section import Stagger
-from resilience.circuit import BreakerPolicy
+from resilience.breaker_policy import BreakerPolicy
 from tests.simulation import script
 from tests.simulation.broker import Broker
 from tests.simulation.catalog import Catalog

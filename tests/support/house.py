@@ -28,16 +28,15 @@ from notifications.messages import Renderer
 from notifications.unsubscribe_links import UnsubscribeLinks
 from operations.room import AdminContext
 from providers.storage import Folder
-from resilience.attempts import LoginLimiter
 from resilience.breaker import CircuitBreaker
-from resilience.circuit import BreakerPolicy
+from resilience.breaker_policy import BreakerPolicy
 from resilience.claims import Claims
 from resilience.dead_letters import DeadLetterQueue
-from resilience.heartbeat import Heartbeats
+from resilience.heartbeats import Heartbeats
 from resilience.lease import Lease
+from resilience.login_protection import LoginLimiter, OneTimeTokens
 from resilience.queues import QueueReader
 from resilience.scripts import check_writable
-from resilience.tickets import OneTimeTokens
 from rollcall.wiring import open_store
 from scheduling.timetable import Timetable
 from store import migrate

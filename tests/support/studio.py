@@ -13,7 +13,7 @@ from domain.money import Balance
 from providers.gemini import Gemini
 from providers.storage import Folder
 from resilience.breaker import CircuitBreaker
-from resilience.circuit import BreakerPolicy
+from resilience.breaker_policy import BreakerPolicy
 from store.database import Database
 from store.job_runs import JobExecution
 from store.jobs import Jobs

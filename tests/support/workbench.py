@@ -15,9 +15,9 @@ from dramatiq.middleware import AgeLimit, Retries, ShutdownNotifications, TimeLi
 
 from actors import QUEUES
 from domain.errors import is_retryable
+from resilience.crash_budget import CrashBudget
+from resilience.dead_letter_cause import DeadLetterCause
 from resilience.dead_letters import DeadLetterQueue
-from resilience.obituary import DeadLetterCause
-from resilience.quarantine import CrashBudget
 from tests.support.stack import wait_until
 
 RETRIES = 2

@@ -9,7 +9,7 @@ from pathlib import Path
 import redis
 
 from resilience.breaker import CircuitBreaker
-from resilience.circuit import BreakerPolicy
+from resilience.breaker_policy import BreakerPolicy
 from store import migrate
 from store.database import Database
 from tests.store.desk import Desk

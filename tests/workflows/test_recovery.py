@@ -8,7 +8,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from domain.errors import UnreachableError
-from resilience.heartbeat import Heartbeats
+from resilience.heartbeats import Heartbeats
 from resilience.lease import Lease
 from workflows.recovery import MISSED_SECONDS, Recovery
 

@@ -12,7 +12,7 @@ from domain.errors import PermanentError, RateLimitedError, UpstreamError
 from domain.job import JobState, JsonObject, NewJob, Profile, StepState
 from providers.storage import Folder
 from resilience.breaker import CircuitBreaker
-from resilience.circuit import BreakerPolicy
+from resilience.breaker_policy import BreakerPolicy
 from store import migrate
 from store.database import Database
 from store.job_runs import JobExecution

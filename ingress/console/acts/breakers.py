@@ -13,7 +13,7 @@ from ingress.console.wording import plural
 from ingress.fields import text
 from operations import breakers
 from operations.room import AdminContext
-from resilience.permit import BreakerSnapshot
+from resilience.breaker_model import BreakerSnapshot
 
 _Turn = Callable[[Services, str, str], BreakerSnapshot]
 

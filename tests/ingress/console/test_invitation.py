@@ -7,7 +7,7 @@ import redis
 
 from ingress.console.invitation import LIFETIME, create_sign_in_link
 from ingress.console.seal import seal
-from resilience.tickets import OneTimeTokens
+from resilience.login_protection import OneTimeTokens
 from tests.ingress.console.visitor import stranger, words
 from tests.ingress.site import API_TOKEN, Site, Stage
 from tests.ingress.site import site as serving

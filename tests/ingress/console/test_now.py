@@ -11,8 +11,8 @@ from ingress.console.now import NowView, fragments
 from observability.checks.unavailable import Unavailable
 from operations import status, trends
 from operations.trends import Trends
+from resilience.heartbeats import Task, ThreadTask
 from resilience.queues import QueueStats
-from resilience.slots import Task, ThreadTask
 from tests.ingress.site import Reports, Site, surfaces_of
 
 DARK = Unavailable("UnreachableError: no lamp")

@@ -7,7 +7,7 @@ import pytest
 from domain.errors import InvalidInputError
 from ingress.console.selection import SelectionForm
 from ingress.forms import parse
-from resilience.selection import ALL, DeadLetterFilter
+from resilience.dead_letters import ALL, DeadLetterFilter
 
 
 def test_blank_filters_mean_everything() -> None:

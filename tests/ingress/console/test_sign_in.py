@@ -8,7 +8,7 @@ import redis
 
 from ingress.console.session import LIFETIME
 from observability.logs import JsonLines
-from resilience.attempts import LoginLimiter
+from resilience.login_protection import LoginLimiter
 from tests.ingress.console.visitor import BROWSER, sign_in, stranger, visitor, words
 from tests.ingress.site import API_TOKEN, PROXY_SECRET, Site, Stage
 from tests.ingress.site import site as serving

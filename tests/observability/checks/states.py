@@ -14,8 +14,8 @@ from observability.checks.snapshot import (
     SourceStatus,
     SystemSnapshot,
 )
-from resilience.heartbeat import Heartbeat
-from resilience.permit import BreakerSnapshot
+from resilience.breaker_model import BreakerSnapshot
+from resilience.heartbeats import Heartbeat
 from resilience.queues import QueueStats
 from store.outbox import Backlog, Losses
 from store.watches import Audience

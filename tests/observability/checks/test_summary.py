@@ -9,7 +9,7 @@ from observability.checks import findings
 from observability.checks.snapshot import SystemSnapshot
 from observability.checks.summary import Light, StatusSummary, summarize
 from observability.checks.unavailable import Unavailable
-from resilience.permit import BreakerSnapshot
+from resilience.breaker_model import BreakerSnapshot
 from resilience.queues import QueueStats
 from store.outbox import Backlog
 from store.pauses import Pause

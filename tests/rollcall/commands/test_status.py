@@ -6,7 +6,7 @@ import socket
 
 import redis
 
-from resilience.heartbeat import Heartbeats
+from resilience.heartbeats import Heartbeats
 from tests.rollcall.commands.conftest import Command
 
 

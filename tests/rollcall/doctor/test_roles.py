@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import redis
 
-from resilience.heartbeat import ADDRESS, TICKED_AT, Heartbeats
+from resilience.heartbeats import ADDRESS, TICKED_AT, Heartbeats
 from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import examine
 from rollcall.doctor.finding import Status

@@ -8,7 +8,7 @@ import redis
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from resilience.throttle import LocalRateLimiter, RateLimiter
+from resilience.rate_limiter import LocalRateLimiter, RateLimiter
 
 START_MS = 1_750_000_000_000
 MINUTE_US = 60_000_000

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from domain.errors import UnreachableError
-from resilience.tickets import OneTimeTokens
+from resilience.login_protection import OneTimeTokens
 
 MINUTE = timedelta(minutes=1)
 

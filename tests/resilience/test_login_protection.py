@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import redis
 
-from resilience.attempts import LoginLimiter
+from resilience.login_protection import LoginLimiter
 from tests.support.stack import free_port
 
 

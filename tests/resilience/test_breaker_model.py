@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from resilience.breaker_model import BreakerModel
 from resilience.breaker_policy import BreakerPolicy
-from resilience.circuit import BreakerModel
 
 POLICY = BreakerPolicy(failure_threshold=3, recovery_seconds=120, success_threshold=2, probe_seconds=60)
 

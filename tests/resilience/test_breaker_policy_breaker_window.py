@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience.breaker import CircuitBreaker
-from resilience.breaker_policy import BreakerPolicy
-from resilience.breaker_window import Window
-from resilience.circuit import BreakerModel
+from resilience.breaker_model import BreakerModel
+from resilience.breaker_policy import BreakerPolicy, Window
 
 POLICY = BreakerPolicy(failure_threshold=1000, failure_ratio=0.5, window_seconds=60, minimum_calls=10)
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import redis
 
+from resilience.breaker_model import BreakerAction, BreakerEvent, BreakerModelState, Change, Forced, Grant
 from resilience.breaker_policy import BreakerPolicy
-from resilience.circuit import BreakerModelState, Change, Forced, Grant
-from resilience.permit import BreakerAction, BreakerEvent
 from resilience.scripts import Clock, Scripts, clock_argument, text
 
 _OUTCOMES = {True: "1", False: "0", None: "-"}

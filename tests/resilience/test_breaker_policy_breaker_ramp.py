@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience.breaker import CircuitBreaker
-from resilience.breaker_ramp import Ramp
-from resilience.circuit import BreakerPolicy
-from resilience.permit import CircuitBreakerError
+from resilience.breaker_model import CircuitBreakerError
+from resilience.breaker_policy import BreakerPolicy, Ramp
 
 POLICY = BreakerPolicy(failure_threshold=2, recovery_seconds=10, success_threshold=3, ramp_seconds=60)
 CLOSED_MS = 10_000

@@ -13,10 +13,9 @@ import pytest
 import redis
 from dramatiq.middleware.shutdown import Shutdown
 
-from resilience.dead_letters import DeadLetterQueue
-from resilience.quarantine import CrashBudget
+from resilience.crash_budget import CrashBudget
+from resilience.dead_letters import ALL, DeadLetterQueue
 from resilience.reaper import Reaper
-from resilience.selection import ALL
 from tests.support.stack import wait_until
 from tests.support.workbench import (
     counts,

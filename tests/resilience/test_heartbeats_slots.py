@@ -7,8 +7,7 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Middleware, SkipMessage
 
-from resilience.heartbeat import Heartbeats
-from resilience.slots import Task, ThreadTask, ThreadTasks
+from resilience.heartbeats import Heartbeats, Task, ThreadTask, ThreadTasks
 from tests.support.stack import wait_until
 from tests.support.workbench import working
 

@@ -25,10 +25,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from resilience.breaker_model import BreakerAction, BreakerEvent, BreakerModel, Forced, Grant
 from resilience.breaker_policy import BreakerPolicy
-from resilience.circuit import BreakerModel, Forced, Grant
-from resilience.fleet import RedisBreakerState
-from resilience.permit import BreakerAction, BreakerEvent
+from resilience.breaker_redis import RedisBreakerState
 
 START_MS = 1_750_000_000_000
 ACTIONS: dict[Forced | None, BreakerAction] = {

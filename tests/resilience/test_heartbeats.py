@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from domain.errors import UnreachableError
-from resilience.heartbeat import Heartbeat, Heartbeats
+from resilience.heartbeats import Heartbeat, Heartbeats
 
 START_MS = 1_750_000_000_000
 

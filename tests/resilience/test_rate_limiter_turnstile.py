@@ -4,8 +4,7 @@ import pytest
 import redis
 
 from domain.errors import RateLimitedError
-from resilience.throttle import RateLimiter
-from resilience.turnstile import BlockingRateLimiter
+from resilience.rate_limiter import BlockingRateLimiter, RateLimiter
 
 
 def turnstile(client: redis.Redis, prefix: str, waits: list[float]) -> BlockingRateLimiter:

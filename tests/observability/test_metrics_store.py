@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from domain.errors import UnreachableError
-from resilience.ledger import MetricsStore
+from observability.metrics_store import MetricsStore
 
 
 def test_what_several_processes_count_is_one_sum(redis_client: redis.Redis, prefix: str) -> None:

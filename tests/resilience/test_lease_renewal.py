@@ -6,8 +6,7 @@ import pytest
 import redis
 
 from domain.errors import UnreachableError
-from resilience.lease import Lease
-from resilience.renewal import keep_renewed
+from resilience.lease import Lease, keep_renewed
 
 
 def test_it_renews_again_and_again_until_the_block_ends() -> None:
