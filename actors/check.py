@@ -24,8 +24,8 @@ from domain.section import SectionKey
 from observability.census import record_checks
 from observability.trace import bind_ids
 from resilience.breaker_model import BreakerSnapshot
-from store.checks import RecordedBatch
 from store.pauses import ROLLCALL, Pause
+from store.runs.batches import RecordedBatch
 
 _RETRY_SECONDS = (5, 20, 80)
 _SOON = timedelta(seconds=1)

@@ -13,7 +13,7 @@ from actors.registry import ActorSpec, actor
 from actors.services import JobEngine, Services
 from domain.errors import PermanentError, RejectedError, RollcallError
 from domain.job import JobRecord, Profile
-from store.job_calls import JobCallback
+from store.jobs.callbacks import JobCallback
 
 AHEAD = 32  # of a kind the engine has no more than that waiting: its own queues are not for thousands
 LANED_AHEAD = 500  # at a time; but one account's many jobs must not keep those of others out

@@ -25,8 +25,8 @@ from domain.ports import Mailer
 from domain.retry import ACCOUNT_RECHECK, Backoff, Subject, subject_of, verdict_on
 from observability.census import record_dead, record_deliveries
 from resilience.crash_budget import CRASH_BUDGET
-from store.departures import BatchState
-from store.outbox import LostBatchError, MailBatch
+from store.notifications.next_batch import BatchState
+from store.notifications.outbox import LostBatchError, MailBatch
 from store.pauses import ROLLCALL
 from store.persistence import OUTAGES, persistently
 

@@ -12,7 +12,7 @@ from ingress.sheets import CsvReader, Record
 from ingress.wishes import wish_of
 from operations.first_look import look_at_all
 from operations.watches import COLUMNS, add_all
-from store.enrolment import WatchRequest
+from store.watch_import import WatchRequest
 
 _ORIGIN = "import"
 _REQUIRED = ("email", "term", "section")

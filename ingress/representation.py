@@ -15,8 +15,8 @@ from domain.section import SectionKey
 from domain.section_state import SectionState
 from ingress.surfaces import WebContext
 from operations.watches import Listing, listing, seen_at
-from store.deliveries import StoredNotification
-from store.search import FoundSection
+from store.notifications.deliveries import StoredNotification
+from store.sections.search import FoundSection
 from store.watches import StoredWatch
 
 Shown = dict[str, object]

@@ -21,8 +21,8 @@ from ingress.shapes import ref
 from notifications.resend_events import DeliveryEvent, ResendEvents
 from observability.families import MAILS
 from observability.outcomes import REPORTED
+from store.notifications.deliveries import UNSENT
 from store.pauses import ROLLCALL
-from store.reports import UNSENT
 
 _SIGNED = {name: {"type": "string"} for name in ("svix-id", "svix-timestamp", "svix-signature")}
 _RECORDED = {

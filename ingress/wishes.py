@@ -10,7 +10,7 @@ from domain.section import SectionKey
 from domain.watch import MAX_SEATS, NotificationKind
 from ingress.fields import address, integer, kinds, one_of, section, source, term
 from ingress.forms import parse
-from store.enrolment import WatchRequest
+from store.watch_import import WatchRequest
 
 
 @dataclass(frozen=True, slots=True)

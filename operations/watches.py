@@ -15,7 +15,7 @@ from domain.section import SectionKey, Stagger
 from domain.section_state import SectionState
 from operations.record import entry
 from operations.room import AdminContext
-from store.enrolment import WatchRequest
+from store.watch_import import WatchRequest
 from store.watches import StoredWatch, WatchFilter
 
 COLUMNS = ("email", "source", "term", "section", "kinds", "min_seats")

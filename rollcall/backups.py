@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from domain.errors import PermanentError
-from store.archive import new_file
+from store.backup.archive import new_file
 
 OVERDUE_AFTER = timedelta(hours=26)  # a daily one, and time for it to be late
 _NOTE = "last-backup.json"

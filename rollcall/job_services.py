@@ -12,8 +12,7 @@ from reports.pdf import LocalPdfRenderer
 from rollcall.settings import Settings
 from rollcall.storage import storage_of
 from rollcall.wiring import System
-from store.histories import Histories
-from store.section_days import DailyRollups
+from store.sections.history import DailyRollups, Histories
 from workflows.report import DOCRAPTOR
 from workflows.services import GenerationContext, JobContext, PaymentContext, ReportContext
 

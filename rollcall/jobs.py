@@ -24,7 +24,7 @@ from rollcall.job_services import at_once, job_services
 from rollcall.process import role, stopping
 from rollcall.quiet import log_and_continue
 from rollcall.wiring import System
-from store.job_runs import JobExecution
+from store.jobs.execution import JobExecution
 from store.persistence import OUTAGES
 from workflows.catalog import CATALOG, JobKinds
 from workflows.execution import Execution

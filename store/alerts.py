@@ -2,7 +2,12 @@
 
     cleared --it holds for its hold-off--> raised --it is gone for a minute--> cleared
 
-Each turn writes one bulletin a channel, in the same transaction (`store.bulletins`).
+Each turn writes one bulletin a channel, in the same transaction (`store.alerts`).
+
+Bulletins: what each channel must tell of each alert, in order, until it has been told.
+
+What nobody has tried to tell yet can still be spared: an alert that returns before its recovery left was,
+for whoever hears of it, never over.
 """
 
 from __future__ import annotations
@@ -11,13 +16,87 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, exists, insert, select, update
 
 from domain.alert import Alert, AlertMessage, AlertNotification, AlertState
-from store import bulletins
-from store.database import Database, insert_new
-from store.moments import from_ms, to_ms
-from store.schema import alerts
+from store.database import Database, from_ms, insert_new, to_ms
+from store.schema import alerts, bulletins
+
+_COPIED = ("state", "episode", "subject", "detail", "command", "since_ms")
+
+
+def write(connection: Connection, alert: Mapping[str, Any], channels: Iterable[str], now_ms: int) -> None:
+    """Have each of `channels` tell the turn that `alert` has just taken."""
+    row = {name: alert[name] for name in _COPIED} | {"alert": alert["name"], "at_ms": now_ms}
+    for channel in channels:
+        if alert["state"] == AlertState.CLEARED or not _spare_recovery(connection, alert["name"], channel):
+            connection.execute(insert(bulletins).values(row | {"channel": channel, "due_at_ms": now_ms}))
+
+
+def claim(connection: Connection, now_ms: int, until_ms: int) -> AlertNotification | None:
+    """The earliest that is due, held until `until_ms`; the attempts are the fence of whoever holds it."""
+    query = select(bulletins).where(_is_next(now_ms)).order_by(bulletins.c.id).limit(1)
+    row = connection.execute(query.with_for_update(skip_locked=True)).mappings().first()
+    if row is None:
+        return None
+    values = {"due_at_ms": until_ms, "attempts": bulletins.c.attempts + 1}
+    connection.execute(update(bulletins).where(bulletins.c.id == row["id"]).values(values))
+    return _bulletin(row)
+
+
+def are_due(connection: Connection, now_ms: int) -> bool:
+    """Whether `claim` would find any."""
+    return connection.execute(select(bulletins.c.id).where(_is_next(now_ms)).limit(1)).first() is not None
+
+
+def settle(connection: Connection, bulletin: AlertNotification, now_ms: int) -> None:
+    """It was delivered; changes nothing once another holds it."""
+    values = {"told_at_ms": now_ms, "due_at_ms": None, "reason": None}
+    connection.execute(update(bulletins).where(_is_held(bulletin)).values(values))
+
+
+def postpone(connection: Connection, bulletin: AlertNotification, due_at_ms: int, reason: str) -> None:
+    """It could not be delivered, for `reason`; changes nothing once another holds it."""
+    values = {"due_at_ms": due_at_ms, "reason": reason}
+    connection.execute(update(bulletins).where(_is_held(bulletin)).values(values))
+
+
+def _is_held(bulletin: AlertNotification) -> ColumnElement[bool]:
+    columns = bulletins.c
+    is_ours = (columns.id == bulletin.id) & (columns.attempts == bulletin.attempts + 1)
+    return is_ours & columns.told_at_ms.is_(None)
+
+
+def _is_next(now_ms: int) -> ColumnElement[bool]:
+    columns, earlier = bulletins.c, bulletins.alias().c
+    waits_for = exists().where(
+        earlier.alert == columns.alert,
+        earlier.channel == columns.channel,
+        earlier.id < columns.id,
+        earlier.told_at_ms.is_(None),
+    )
+    return columns.told_at_ms.is_(None) & (columns.due_at_ms <= now_ms) & ~waits_for
+
+
+def _spare_recovery(connection: Connection, alert: str, channel: str) -> bool:
+    columns = bulletins.c
+    untried = columns.told_at_ms.is_(None) & (columns.attempts == 0)
+    recovery = (columns.alert == alert) & (columns.channel == channel) & (columns.state == AlertState.CLEARED)
+    return connection.execute(delete(bulletins).where(recovery, untried)).rowcount > 0
+
+
+def _bulletin(row: RowMapping) -> AlertNotification:
+    alert = Alert(
+        name=row["alert"],
+        state=AlertState(row["state"]),
+        episode=row["episode"],
+        subject=row["subject"],
+        detail=row["detail"],
+        command=row["command"],
+        since=from_ms(row["since_ms"]),
+    )
+    return AlertNotification(row["id"], alert, row["channel"], from_ms(row["at_ms"]), row["attempts"])
+
 
 RECOVERY = timedelta(minutes=1)
 
@@ -47,22 +126,22 @@ class Alerts:
         follows once it has been told that it was raised.
         """
         with self._database.write() as connection:
-            return bulletins.claim(connection, to_ms(now), to_ms(now + lease))
+            return claim(connection, to_ms(now), to_ms(now + lease))
 
     def is_due(self, now: datetime) -> bool:
         """Whether there is anything to tell."""
         with self._database.read() as connection:
-            return bulletins.are_due(connection, to_ms(now))
+            return are_due(connection, to_ms(now))
 
     def told(self, bulletin: AlertNotification, now: datetime) -> None:
         """Note that the operator has it, unless its lease has passed to another."""
         with self._database.write() as connection:
-            bulletins.settle(connection, bulletin, to_ms(now))
+            settle(connection, bulletin, to_ms(now))
 
     def postpone(self, bulletin: AlertNotification, due_at: datetime, reason: str) -> None:
         """Deliver it at `due_at`, unless its lease has passed to another; `reason` says why not now."""
         with self._database.write() as connection:
-            bulletins.postpone(connection, bulletin, to_ms(due_at), reason)
+            postpone(connection, bulletin, to_ms(due_at), reason)
 
     def all(self) -> list[Alert]:
         """Every alert that was ever raised, by its name."""
@@ -77,7 +156,7 @@ class Alerts:
         if any(row[name] != value for name, value in values.items()):
             connection.execute(update(alerts).where(alerts.c.name == row["name"]).values(values))
         if values.get("state", row["state"]) != row["state"]:
-            bulletins.write(connection, {**row, **values}, self._channels, now_ms)
+            write(connection, {**row, **values}, self._channels, now_ms)
 
 
 def _rows(connection: Connection, names: Iterable[str]) -> dict[str, RowMapping]:

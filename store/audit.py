@@ -9,8 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select
 
-from store.database import Database
-from store.moments import from_ms, to_ms
+from store.database import Database, from_ms, to_ms
 from store.schema import audit
 
 

@@ -17,9 +17,8 @@ from domain.job import JobState
 from domain.money import RefundState
 from domain.notification import NotificationState
 from domain.run import RunState
-from store.database import Database
-from store.departures import BatchState
-from store.moments import TOLERANCE, to_ms
+from store.database import TOLERANCE, Database, to_ms
+from store.notifications.next_batch import BatchState
 from store.schema import (
     alerts,
     bulletins,

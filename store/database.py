@@ -2,6 +2,8 @@
 
 SQLite runs with a write-ahead log and full synchronisation: a commit that returned survives a power cut,
 and so a mail is never sent for a change that could be forgotten (docs/adr/0003).
+
+Times as the tables hold them: whole milliseconds since the epoch, UTC.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -169,3 +172,25 @@ def _begin_sqlite(connection: Connection) -> None:
     # at the start, where waiting is possible.
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+TOLERANCE = timedelta(minutes=1)
+"""What the clocks of two hosts may differ by; a time further ahead was stamped by a wrong one."""
+
+
+def to_ms(moment: datetime) -> int:
+    """Milliseconds since the epoch, exact; `moment` must be aware."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def from_ms(moment_ms: int) -> datetime:
+    """The aware UTC time of `moment_ms`."""
+    return _EPOCH + moment_ms * _MILLISECOND
+
+
+def from_ms_or_none(moment_ms: int | None) -> datetime | None:
+    """As `from_ms`, for a time that may not have come yet."""
+    return None if moment_ms is None else from_ms(moment_ms)

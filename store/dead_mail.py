@@ -11,8 +11,7 @@ from sqlalchemy import ColumnElement, Connection, func, select, update
 from domain.notification import NotificationState
 from store import audit
 from store.audit import AuditEntry
-from store.database import Database
-from store.moments import to_ms
+from store.database import Database, to_ms
 from store.schema import notifications
 
 _UNKNOWN = "unknown whether"  # so begins, or says, the reason of what may have been sent

@@ -8,8 +8,7 @@ from sqlalchemy import delete, select
 
 from store import audit
 from store.audit import AuditEntry
-from store.database import Database, insert_new
-from store.moments import to_ms
+from store.database import Database, insert_new, to_ms
 from store.schema import ended_sessions
 
 

@@ -17,12 +17,11 @@ from domain.section import SectionKey
 from domain.watch import NotificationKind
 from store import audit
 from store.audit import AuditEntry
-from store.database import Database, insert_new
-from store.enrolment import WatchRequest, add_many
-from store.moments import to_ms
+from store.database import Database, insert_new, to_ms
 from store.refusals import is_refused
 from store.schema import opt_outs, sections, suppressions, watches
-from store.sections import find_or_add
+from store.sections.states import find_or_add
+from store.watch_import import WatchRequest, add_many
 
 UNSUBSCRIBED = "unsubscribed"
 """Why a watch ended that its person stopped."""

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, bindparam, delete, select, update
 
 from domain.run import WaitReason
-from store import audit, waits
+from store import audit
 from store.audit import AuditEntry
-from store.database import Database, insert_new
-from store.moments import from_ms, to_ms
+from store.database import Database, from_ms, insert_new, to_ms
+from store.runs import waits
 from store.schema import pauses
 
 ROLLCALL = "rollcall"

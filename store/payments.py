@@ -11,9 +11,9 @@ from sqlalchemy import Connection, select, update
 
 from domain.job import JobState, NewJob
 from domain.money import Checkout, Payment, PaymentDecision, PaymentEvent
-from store import jobs, refunds
-from store.database import Database, insert_new
-from store.moments import to_ms
+from store import refunds
+from store.database import Database, insert_new, to_ms
+from store.jobs import jobs
 from store.refunds import covers_whole, payment_of
 from store.schema import jobs as job_rows
 from store.schema import mail_events, payment_events, payments

@@ -10,8 +10,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, case, func, or_, s
 from domain.money import LOST_REFUND, Payment, Refund, RefundState
 from store import audit
 from store.audit import AuditEntry
-from store.database import Database
-from store.moments import from_ms_or_none, to_ms
+from store.database import Database, from_ms_or_none, to_ms
 from store.schema import payments
 
 _columns = payments.c

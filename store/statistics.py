@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
-from store.database import Database
-from store.moments import from_ms, to_ms
+from store.database import Database, from_ms, to_ms
 from store.schema import notifications, runs, section_history
 
 _HOUR_MS = 3_600_000

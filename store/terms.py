@@ -15,14 +15,13 @@ from domain.term import ENDED, OVER_AFTER, Presence, Term
 from domain.watch import NotificationKind
 from store import audit
 from store.audit import AuditEntry
-from store.database import Database
-from store.moments import to_ms
-from store.retirement import presences
+from store.database import Database, to_ms
+from store.runs.retirement import presences
 from store.schema import notifications, sections, watches
 
 _IS_OF_TERM = (sections.c.source == bindparam("of_source")) & (sections.c.term == bindparam("of_term"))
 _IS_ACTIVE = watches.c.ended_at_ms.is_(None)
-# Sections before watches, by id: the order in which `store.checks` locks them.
+# Sections before watches, by id: the order in which `store.runs.batches` locks them.
 _LOCK_SECTIONS = select(sections.c.id).where(_IS_OF_TERM).order_by(sections.c.id).with_for_update()
 _LOCK_ACTIVE = (
     select(watches.c.id.label("watch_id"), watches.c.email, sections)

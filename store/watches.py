@@ -15,12 +15,11 @@ from domain.section_state import SectionState
 from domain.watch import NotificationKind, Watch
 from store import audit
 from store.audit import AuditEntry
-from store.database import Database
-from store.enrolment import WatchRequest, add_many
-from store.moments import from_ms, from_ms_or_none, to_ms
+from store.database import Database, from_ms, from_ms_or_none, to_ms
 from store.refusals import opted_out
 from store.schema import sections, watches
-from store.sections import is_section, state_of
+from store.sections.states import is_section, state_of
+from store.watch_import import WatchRequest, add_many
 
 __all__ = ["Audience", "StoredWatch", "WatchFilter", "Watches", "WatchRequest"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from domain.errors import InvalidInputError, PermanentError
 from domain.history import day_of
 from domain.job import JsonObject
-from store.section_days import DailyRollups
+from store.sections.history import DailyRollups
 from workflows.job import Job
 
 _AT_ONCE = 200  # sections, in one step

@@ -11,7 +11,7 @@ from typing import Any
 from domain.errors import RollcallError
 from domain.job import JobRecord, JobState, JsonObject
 from observability.trace import bind_ids
-from store.job_runs import JobExecution, JobLease
+from store.jobs.execution import JobExecution, JobLease
 from store.persistence import Pause
 from workflows.catalog import JobKinds, OnFailure, compensate_unknown
 from workflows.job import CancelledError, JobFailure

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-from store.job_runs import JobLostError
+from store.jobs.execution import JobLostError
 from store.persistence import OUTAGES, Pause
 from store.persistence import persistently as repeated
 

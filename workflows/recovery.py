@@ -13,7 +13,7 @@ from typing import Protocol
 
 from resilience.heartbeats import Heartbeats
 from resilience.lease import Lease, LeaseHeldError
-from store.jobs import Jobs
+from store.jobs.jobs import Jobs
 
 MISSED_SECONDS = 15.0  # beyond the heartbeat's own time: Redis itself may just have come back, empty
 _log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from domain.retry import ACCOUNT_RECHECK
 from reports.contents import TermFigures, contents_of
 from reports.document import render_html
 from store.pauses import ROLLCALL
-from store.section_days import DailyRollups
+from store.sections.history import DailyRollups
 from workflows.attempt import BreakerRefusedError, call_with_breaker
 from workflows.job import Job, JobFailure
 from workflows.order import ReportOrder

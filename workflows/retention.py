@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from domain.ports import Storage
-from store.jobs import Jobs
+from store.jobs.jobs import Jobs
 
 _AT_ONCE = 100
 _log = logging.getLogger(__name__)

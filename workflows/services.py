@@ -11,13 +11,12 @@ from domain.ports import Clock, Mailer, Storage
 from notifications.messages import ReportMessage
 from providers.gemini import Image
 from resilience.breaker import CircuitBreaker
-from store.deliveries import Deliveries
-from store.histories import Histories
-from store.ledger import CreditLedger
+from store.credits import CreditLedger
+from store.notifications.deliveries import Deliveries
 from store.pauses import Pauses
 from store.payments import Payments
 from store.refunds import Refunds
-from store.section_days import DailyRollups
+from store.sections.history import DailyRollups, Histories
 
 
 @dataclass(frozen=True, slots=True)

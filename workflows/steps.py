@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from domain.errors import PermanentError, TransientError
 from domain.job import Progress, StepState
-from store.job_runs import JobExecution, JobLease, JobStatus
+from store.jobs.execution import JobExecution, JobLease, JobStatus
 from store.persistence import Pause
 from workflows.attempt import BreakerRefusedError, attempt_step
 from workflows.job import MAX_ATTEMPTS, CancelledError, StepFailedError

@@ -38,7 +38,7 @@ from bench.valkey import Valkey
 from domain.section import SectionKey
 from notifications.unsubscribe_links import UnsubscribeLinks
 from store.database import Database
-from store.enrolment import WatchRequest
+from store.watch_import import WatchRequest
 from store.watches import Watches
 
 LIMIT_SECONDS, LIMIT_MB = 1.0, 192.0

@@ -19,7 +19,7 @@ from ingress.forms import Nothing, no_query, query
 from ingress.manual import EndpointDoc
 from ingress.pages import cursor, cursor_of
 from ingress.problems import not_found
-from store.search import SearchQuery
+from store.sections.search import SearchQuery
 
 _LISTING = "sections"
 _SHOWN, _SIGHTINGS, _WATCHES = 50, 50, 200

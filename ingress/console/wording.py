@@ -8,7 +8,7 @@ from typing import Any
 
 from observability.checks.unavailable import Unavailable
 from resilience.lease import LeaseHolder
-from store.moments import from_ms
+from store.database import from_ms
 
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

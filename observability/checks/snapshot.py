@@ -17,9 +17,9 @@ from resilience.breaker_model import BreakerSnapshot
 from resilience.heartbeats import Heartbeat
 from resilience.lease import LeaseHolder
 from resilience.queues import QueueStats
-from store.outbox import Backlog, Losses
+from store.notifications.outbox import Backlog, Losses
 from store.pauses import Pause
-from store.sections import UnknownSections
+from store.sections.states import UnknownSections
 from store.watches import Audience
 
 _MIN_FREE_RATIO, _MIN_FREE_BYTES = 0.10, 200_000_000

@@ -8,8 +8,8 @@ from functools import partial
 from actors.services import Services
 from domain.notification import NotificationState
 from operations.timeline.event import Event, EventType
-from store.deliveries import StoredNotification
-from store.timelines import DeliveryReport
+from store.notifications.deliveries import StoredNotification
+from store.timeline import DeliveryReport
 
 _UNREPORTED = {NotificationState.SUPPRESSED, NotificationState.DEAD}
 

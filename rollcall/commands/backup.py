@@ -24,10 +24,10 @@ from rollcall.output import progress
 from rollcall.settings import Settings
 from rollcall.storage import folder_of, storage_of
 from rollcall.wiring import database_url, redis_client
-from store import restore as restoring
-from store.archive import Manifest, Reader
 from store.audit import AuditEntry
-from store.backup import back_up
+from store.backup import restore as restoring
+from store.backup.archive import Manifest, Reader
+from store.backup.dump import back_up
 from store.database import Database
 
 _without_secrets = click.option(

@@ -10,7 +10,7 @@ from domain.section import SectionKey
 from operations.watches import seen_at
 from rollcall.output import json_option, show
 from rollcall.process import open_system
-from store.search import FoundSection, SearchQuery
+from store.sections.search import FoundSection, SearchQuery
 
 
 @click.group()

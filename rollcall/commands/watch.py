@@ -18,7 +18,7 @@ from rollcall.commands.person import shell_user
 from rollcall.commands.watch_check import check
 from rollcall.output import json_option, show
 from rollcall.process import open_system
-from store.enrolment import WatchRequest
+from store.watch_import import WatchRequest
 from store.watches import StoredWatch
 
 

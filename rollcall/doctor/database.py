@@ -21,7 +21,7 @@ from rollcall.doctor.finding import Verdict, failure, ok, warning
 from rollcall.wiring import database_url
 from store import migrate
 from store.database import Database
-from store.sections import Sections
+from store.sections.states import Sections
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _NO_ROOM_BYTES = 1_000_000

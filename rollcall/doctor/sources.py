@@ -14,7 +14,7 @@ from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.database import reading
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
-from store.sections import Sections
+from store.sections.states import Sections
 
 _MOST_SECONDS = 30
 _MARGIN_SECONDS = 2.0

@@ -10,7 +10,7 @@ from actors.services import Services
 from actors.triggers import trigger_run
 from domain.run import Run, RunState
 from domain.section import Stagger
-from store.runs import Runs
+from store.runs.runs import Runs
 from tests.support.catalog import Row
 from tests.support.house import House
 from tests.support.overtaken import overtaken

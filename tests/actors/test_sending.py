@@ -20,7 +20,7 @@ from domain.errors import (
 )
 from domain.notification import Accepted, DeliveryResult, NotificationState, OutboundMessage, Rejected
 from domain.ports import unconditionally
-from store.outbox import Outbox
+from store.notifications.outbox import Outbox
 from tests.actors.test_deliver import open_a_seat_while_mail_waits, reasons
 from tests.support.house import House
 from tests.support.locked_database import LockedDatabase

@@ -12,7 +12,7 @@ from domain.section_state import SectionState, miss
 from domain.watch import NotificationKind
 from ingress.imports import import_csv
 from operations import watches
-from store.enrolment import WatchRequest
+from store.watch_import import WatchRequest
 from tests.operations.journal import recorded
 from tests.support.catalog import Row
 from tests.support.house import House

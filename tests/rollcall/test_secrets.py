@@ -18,7 +18,7 @@ from rollcall.health import Health
 from rollcall.job_services import job_services
 from rollcall.settings import Settings, parse
 from rollcall.surfaces import surfaces
-from store.job_calls import JobCallback
+from store.jobs.callbacks import JobCallback
 
 MARK = "markersecret"  # base64 as it is
 _NAMES = [each.metadata["name"] for each in fields(Settings)]

@@ -23,13 +23,13 @@ from domain.section import SectionKey
 from resilience.breaker import CircuitBreaker
 from resilience.breaker_model import Permit
 from resilience.lease import Lease
-from store.checks import Batches
 from store.clock_bounds import ClockBounds
-from store.observations import Recorded
-from store.outbox import LostBatchError, MailBatch, Outbox
-from store.runs import Runs
+from store.notifications.outbox import LostBatchError, MailBatch, Outbox
+from store.runs.batches import Batches
+from store.runs.runs import Runs
 from store.schema import mail_batches, notifications
-from store.sections import load
+from store.sections.observations import Recorded
+from store.sections.states import load
 from tests.simulation.hosts import Parts
 from tests.simulation.provider import Provider
 

@@ -15,15 +15,15 @@ from domain.observation import Details, Missing, Observation, Outcome
 from domain.run import Batch, Run
 from domain.section import SectionKey, Stagger
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
-from store.checks import Batches, RecordedBatch
 from store.database import Database
-from store.deliveries import Deliveries, StoredNotification
+from store.notifications.deliveries import Deliveries, StoredNotification
+from store.notifications.outbox import MailBatch, Outbox
 from store.opt_outs import OptOuts
-from store.outbox import MailBatch, Outbox
 from store.pauses import Pauses
-from store.runs import Runs
+from store.runs.batches import Batches, RecordedBatch
+from store.runs.runs import Runs
 from store.schema import metadata
-from store.sections import Sections
+from store.sections.states import Sections
 from store.watches import StoredWatch, Watches
 from tests.support.clock import FakeClock
 

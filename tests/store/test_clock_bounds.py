@@ -11,10 +11,10 @@ from domain.run import RunState, WaitReason
 from domain.section import Stagger
 from store.alerts import Alerts
 from store.clock_bounds import ClockBounds
-from store.job_calls import JobCallbacks
-from store.job_runs import JobExecution
-from store.jobs import Jobs
-from store.moments import from_ms
+from store.database import from_ms
+from store.jobs.callbacks import JobCallbacks
+from store.jobs.execution import JobExecution
+from store.jobs.jobs import Jobs
 from store.schema import notifications
 from tests.store.desk import LEASE, LIFETIME, Desk, key
 

@@ -9,8 +9,8 @@ from domain.errors import UnauthorisedError
 from domain.observation import CheckFailure
 from domain.run import RunState
 from domain.section import Stagger
-from store.departures import BatchState
-from store.outbox import Losses
+from store.notifications.next_batch import BatchState
+from store.notifications.outbox import Losses
 from store.watches import Audience
 from tests.store.desk import ADA, GRACE, Desk, key
 from tests.store.rivals import together

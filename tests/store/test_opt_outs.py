@@ -6,9 +6,9 @@ from domain.errors import InvalidInputError
 from domain.notification import NotificationState
 from domain.watch import NotificationKind, Watch
 from store.audit import Audit
-from store.enrolment import WatchRequest
 from store.refusals import ALL_MAIL, ONE_SECTION, OPTED_OUT
 from store.schema import watches
+from store.watch_import import WatchRequest
 from tests.store.desk import ADA, GRACE, Desk, key
 
 

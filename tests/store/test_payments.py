@@ -8,9 +8,9 @@ import pytest
 from domain.job import JobState, NewJob, Profile
 from domain.money import Checkout, Payment, PaymentDecision, PaymentEvent
 from store.database import Database
-from store.deliveries import Deliveries
-from store.job_runs import JobExecution
-from store.jobs import Jobs
+from store.jobs.execution import JobExecution
+from store.jobs.jobs import Jobs
+from store.notifications.deliveries import Deliveries
 from store.payments import Payments
 from tests.store.rivals import together
 from tests.support.clock import FakeClock

@@ -13,14 +13,14 @@ from domain.job import NewJob, Profile
 from domain.notification import NotificationState
 from domain.section import SectionKey
 from domain.section_state import MISSES_TO_RETIRE, SeatsIncreased
-from store import notices
 from store.database import Database
-from store.jobs import Jobs
-from store.outbox import LostBatchError, MailBatch, Outbox
+from store.jobs.jobs import Jobs
+from store.notifications import create
+from store.notifications.outbox import LostBatchError, MailBatch, Outbox
 from store.pauses import ROLLCALL, Pauses
-from store.runs import Runs
+from store.runs.runs import Runs
 from store.schema import sections
-from store.sections import load
+from store.sections.states import load
 from store.terms import EndedTerm, Terms
 from store.watches import Watches
 from tests.store.desk import ADA, LEASE, LIFETIME, Desk, key
@@ -159,7 +159,7 @@ def test_a_term_ends_while_a_check_of_it_writes_what_is_news(desk: Desk) -> None
         row_id, state = load(connection, [key()])[key()]
         ended = threads.submit(Terms(desk.database).end, ("scraper", "2261"), now)
         wait_until(lambda: is_any_blocked(desk.database), "the term did not wait")
-        assert notices.create(connection, [(row_id, state, SeatsIncreased(0, 1, 1))], now, timedelta(0)) == 1
+        assert create.create(connection, [(row_id, state, SeatsIncreased(0, 1, 1))], now, timedelta(0)) == 1
     assert ended.result() == EndedTerm(1, 1)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from domain.errors import InvalidInputError
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
-from store.enrolment import WatchRequest
+from store.watch_import import WatchRequest
 from tests.store.desk import ADA, ALAN, GRACE, Desk, key
 from tests.store.rivals import together
 

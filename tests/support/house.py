@@ -41,7 +41,7 @@ from rollcall.wiring import open_store
 from scheduling.timetable import Timetable
 from store import migrate
 from store.database import Database
-from store.job_runs import JobExecution
+from store.jobs.execution import JobExecution
 from store.watches import StoredWatch
 from tests.support.callers import Callers
 from tests.support.catalog import Catalog

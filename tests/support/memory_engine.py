@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from domain.job import JobRecord
-from store.job_runs import JobExecution
+from store.jobs.execution import JobExecution
 from tests.support.clock import FakeClock
 from workflows.catalog import JobKinds
 from workflows.execution import Execution

@@ -14,10 +14,10 @@ from providers.gemini import Gemini
 from providers.storage import Folder
 from resilience.breaker import CircuitBreaker
 from resilience.breaker_policy import BreakerPolicy
+from store.credits import CreditLedger
 from store.database import Database
-from store.job_runs import JobExecution
-from store.jobs import Jobs
-from store.ledger import CreditLedger
+from store.jobs.execution import JobExecution
+from store.jobs.jobs import Jobs
 from tests.standins.gemini import MODEL, GeminiStandIn
 from tests.support.clock import FakeClock
 from tests.support.memory_engine import MemoryEngine

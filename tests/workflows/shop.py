@@ -13,12 +13,11 @@ from domain.ports import Mailer
 from notifications.messages import ReportMessage
 from providers.storage import Folder
 from resilience.breaker import CircuitBreaker
-from store.histories import Histories
-from store.job_runs import JobExecution
-from store.jobs import Jobs
+from store.jobs.execution import JobExecution
+from store.jobs.jobs import Jobs
 from store.payments import Payments
 from store.refunds import Refunds
-from store.section_days import DailyRollups
+from store.sections.history import DailyRollups, Histories
 from tests.store.desk import Desk
 from tests.support.memory_engine import MemoryEngine
 from tests.support.post import Post

@@ -17,12 +17,12 @@ from domain.job import JobRecord, JobState, JsonObject, NewJob, Profile
 from domain.ports import Clock
 from providers.storage import Folder
 from store import migrate
-from store.archive import Reader
-from store.backup import back_up
+from store.backup.archive import Reader
+from store.backup.dump import back_up
+from store.backup.restore import restore
 from store.database import Database
-from store.job_runs import JobExecution
-from store.jobs import Jobs
-from store.restore import restore
+from store.jobs.execution import JobExecution
+from store.jobs.jobs import Jobs
 from tests.support.clock import FakeClock
 from tests.support.house import sqlite_url
 from tests.support.stack import wait_until

@@ -15,8 +15,8 @@ from resilience.breaker import CircuitBreaker
 from resilience.breaker_policy import BreakerPolicy
 from store import migrate
 from store.database import Database
-from store.job_runs import JobExecution
-from store.jobs import Jobs
+from store.jobs.execution import JobExecution
+from store.jobs.jobs import Jobs
 from tests.support.clock import FakeClock
 from tests.support.house import sqlite_url
 from tests.support.memory_engine import MemoryEngine

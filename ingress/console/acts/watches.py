@@ -19,7 +19,7 @@ from operations import watches
 from operations.first_look import first_look
 from operations.room import AdminContext
 from operations.watches import Listing
-from store.enrolment import WatchRequest
+from store.watch_import import WatchRequest
 from store.watches import StoredWatch
 
 _ALL = "all"

@@ -17,7 +17,7 @@ from observability.checks.snapshot import (
 from resilience.breaker_model import BreakerSnapshot
 from resilience.heartbeats import Heartbeat
 from resilience.queues import QueueStats
-from store.outbox import Backlog, Losses
+from store.notifications.outbox import Backlog, Losses
 from store.watches import Audience
 
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)

@@ -17,9 +17,9 @@ from observability.checks import CHECKS, findings
 from observability.checks.snapshot import DatabaseErrors, Disk, RunSchedule, RunStatus
 from observability.checks.unavailable import Unavailable
 from resilience.queues import QueueStats
-from store.outbox import Backlog, Losses
+from store.notifications.outbox import Backlog, Losses
 from store.pauses import ROLLCALL, Pause
-from store.sections import UnknownSections
+from store.sections.states import UnknownSections
 from tests.observability.checks.states import CLOSED, GIB, HEARD, HOUR, MINUTE, NOW, TIMES, WELL
 
 

@@ -11,7 +11,7 @@ from observability.checks.summary import Light, StatusSummary, summarize
 from observability.checks.unavailable import Unavailable
 from resilience.breaker_model import BreakerSnapshot
 from resilience.queues import QueueStats
-from store.outbox import Backlog
+from store.notifications.outbox import Backlog
 from store.pauses import Pause
 from tests.observability.checks.states import HEARD, HOUR, NOW, TIMES, WELL
 

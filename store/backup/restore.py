@@ -1,0 +1,98 @@
+"""A backup back into a database, whatever kind of database it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from sqlalchemy import Connection, Table, insert
+
+from domain.errors import PermanentError
+from store import audit, migrate, opt_outs
+from store.audit import AuditEntry
+from store.backup.archive import Reader, Row, UnusableArchiveError
+from store.backup.dump import Progress, count_rows, drop, numbers, resume_sequences, tables_of
+from store.database import Database
+
+_ROWS_AT_ONCE = 1000
+
+
+class NotEmptyError(PermanentError):
+    """The database holds something, and nobody said that it may go."""
+
+
+def check(database: Database, archive: Reader, *, replace: bool) -> None:
+    """Raise what `restore` would refuse `archive` or `database` for, before anything is written.
+
+    Raises: NotEmptyError unless `replace`; UnknownSchemaError.
+    """
+    _check_schema(archive)
+    with database.read() as connection:
+        _check_room(connection, tables_of(connection), replace=replace)
+
+
+def restore(
+    database: Database, archive: Reader, *, replace: bool, progress: Progress, entry: AuditEntry | None = None
+) -> None:
+    """Make `database` what `archive` holds, in one transaction, and bring its schema to the newest.
+
+    Rows keep their numbers, and no number that the backup or the replaced database ever gave is given anew.
+    Opt-outs and suppressions of the database that is replaced are kept beside those of the backup.
+    What the engine of jobs kept of them goes: it is of another time, and would hold the jobs that come back
+    for ended ones. Those begin anew.
+
+    Raises: NotEmptyError unless `replace`; UnusableArchiveError, UnknownSchemaError.
+    """
+    _check_schema(archive)
+    with database.write() as connection:
+        migrate.lock(connection)
+        before = tables_of(connection)
+        said = opt_outs.statements(connection, [table.name for table in before])
+        _check_room(connection, before, replace=replace)
+        given = numbers(connection, before)
+        drop(connection, before)
+        migrate.upgrade_to(connection, archive.manifest.schema)
+        after = tables_of(connection)
+        _fill(connection, after, archive, progress)
+        highest = {name: max(last, given.get(name, 0)) for name, last in archive.manifest.numbers.items()}
+        resume_sequences(connection, after, given | highest)
+        migrate.upgrade_to(connection, "head")
+        opt_outs.keep(connection, said)
+        audit.write(connection, entry)
+
+
+def _check_schema(archive: Reader) -> None:
+    schema = archive.manifest.schema
+    if not migrate.is_known(schema):
+        raise migrate.UnknownSchemaError(
+            f"the backup has schema {schema}, and this Rollcall knows those up to {migrate.head()}:"
+            f" restore it with release {archive.manifest.release} or a newer one"
+        )
+
+
+def _check_room(connection: Connection, tables: list[Table], *, replace: bool) -> None:
+    if not replace and count_rows(connection, tables):
+        raise NotEmptyError("the database is not empty; --replace deletes what it holds")
+
+
+def _fill(connection: Connection, tables: list[Table], archive: Reader, progress: Progress) -> None:
+    contents = archive.manifest.tables
+    total, done = sum(each.rows for each in contents.values()), 0
+    unknown = contents.keys() - {table.name for table in tables}
+    if unknown:
+        raise UnusableArchiveError(f"its schema has no table {', '.join(sorted(unknown))}")
+    for table in tables:
+        if table.name not in contents:
+            continue
+        columns = contents[table.name].columns
+        if strange := set(columns) - set(table.columns.keys()):
+            raise UnusableArchiveError(f"its table {table.name} has no column {', '.join(sorted(strange))}")
+        for rows in _batches(archive.rows(table.name)):
+            connection.execute(insert(table), [dict(zip(columns, row, strict=True)) for row in rows])
+            done += len(rows)
+            progress(done, total)
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while batch := list(islice(rows, _ROWS_AT_ONCE)):
+        yield batch

@@ -1,0 +1,175 @@
+"""The ledger of credits: double entries, which are only ever added (triggers refuse anything else).
+
+A transfer takes credits out of one pot of its account and puts them into another: two entries, which come to
+zero. Each entry tells the balance of its pot after it, and no pot but `issued` is ever below zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, insert, select
+
+from domain.errors import InvalidInputError, PermanentError
+from domain.money import AccountType, Balance, EntryType, NotEnoughCreditsError, Transfer
+from store import audit
+from store.audit import AuditEntry
+from store.database import Database, from_ms, insert_new, to_ms
+from store.schema import credit_accounts, credit_entries, credit_transfers
+
+Row = dict[str, Any]
+_COLUMNS = credit_transfers.c
+
+
+class CreditLedger:
+    """The rows of `credit_accounts`, `credit_transfers` and `credit_entries`.
+
+    A job reserves, captures and refunds at most once each: to repeat a call changes nothing. Calls for one
+    account wait for each other.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def grant(
+        self,
+        account: str,
+        amount: int,
+        key: str,
+        now: datetime,
+        *,
+        reason: str | None = None,
+        entry: AuditEntry | None = None,
+    ) -> tuple[Transfer, bool]:
+        """The grant of `amount` credits and True; the one that `key` has made before, and False.
+
+        Raises: InvalidInputError when that was another amount.
+        """
+        with self._locked(account, now) as connection:
+            earlier = _found(connection, account=account, idempotency_key=key)
+            if earlier is not None:
+                if earlier["credits"] != amount:
+                    raise InvalidInputError({"credits": f"was {earlier['credits']} when the key was new"})
+                return _transfer(earlier), False
+            row = _row(account, EntryType.GRANT, amount, now) | {"idempotency_key": key, "reason": reason}
+            made = _move(connection, row, AccountType.ISSUED, AccountType.AVAILABLE)
+            audit.write(connection, entry)
+        return made, True
+
+    def reserve(self, account: str, job_id: str, amount: int, now: datetime) -> None:
+        """Hold `amount` credits for a job. Raises: NotEnoughCreditsError; PermanentError once refunded."""
+        with self._locked(account, now) as connection:
+            if _of_job(connection, job_id, EntryType.REFUND) is not None:
+                raise PermanentError("the job's credits were given back already")
+            if _of_job(connection, job_id, EntryType.RESERVE) is not None:
+                return
+            available = _in_pot(connection, account, AccountType.AVAILABLE)
+            if available < amount:
+                raise NotEnoughCreditsError(f"not enough credits: it takes {amount}, {available} available")
+            row = _row(account, EntryType.RESERVE, amount, now) | {"job_id": job_id}
+            _move(connection, row, AccountType.AVAILABLE, AccountType.HELD)
+
+    def capture(self, account: str, job_id: str, now: datetime) -> None:
+        """Spend what is held for a job. Raises: PermanentError when nothing is, or it was refunded."""
+        with self._locked(account, now) as connection:
+            reserved = _of_job(connection, job_id, EntryType.RESERVE)
+            if reserved is None or _of_job(connection, job_id, EntryType.REFUND) is not None:
+                raise PermanentError("no credits are held for the job")
+            if _of_job(connection, job_id, EntryType.CAPTURE) is None:
+                row = _row(account, EntryType.CAPTURE, reserved["credits"], now) | {"job_id": job_id}
+                _move(connection, row, AccountType.HELD, AccountType.SPENT)
+
+    def refund(self, account: str, job_id: str, now: datetime) -> int:
+        """Give back what a job reserved, also when it was captured; how many credits the job gave back.
+
+        A refund of nothing is noted too: whoever still works on the job reserves nothing after it.
+        """
+        with self._locked(account, now) as connection:
+            refunded = _of_job(connection, job_id, EntryType.REFUND)
+            if refunded is not None:
+                return int(refunded["credits"])
+            reserved = _of_job(connection, job_id, EntryType.RESERVE)
+            amount = 0 if reserved is None else int(reserved["credits"])
+            is_spent = _of_job(connection, job_id, EntryType.CAPTURE) is not None
+            row = _row(account, EntryType.REFUND, amount, now) | {"job_id": job_id}
+            _move(connection, row, AccountType.SPENT if is_spent else AccountType.HELD, AccountType.AVAILABLE)
+        return amount
+
+    def balance(self, account: str) -> Balance | None:
+        """What the account has, or None where it was never granted anything."""
+        last = select(func.max(credit_entries.c.id)).where(credit_entries.c.account == account)
+        query = select(credit_entries.c.pot, credit_entries.c.balance).where(
+            credit_entries.c.id.in_(last.group_by(credit_entries.c.pot))
+        )
+        with self._database.read() as connection:
+            found: dict[str, int] = {row.pot: row.balance for row in connection.execute(query)}
+        if not found:
+            return None
+        return Balance(
+            **{
+                pot.value: found.get(pot, 0)
+                for pot in (AccountType.AVAILABLE, AccountType.HELD, AccountType.SPENT)
+            }
+        )
+
+    def page(self, account: str, before: int | None, limit: int) -> tuple[list[Transfer], int | None]:
+        """The newest transfers of the account, older than the cursor `before`, and the next cursor."""
+        query = select(credit_transfers).where(_COLUMNS.account == account, _COLUMNS.credits > 0)
+        if before is not None:
+            query = query.where(_COLUMNS.id < before)
+        with self._database.read() as connection:
+            rows = list(connection.execute(query.order_by(_COLUMNS.id.desc()).limit(limit + 1)).mappings())
+        return [_transfer(row) for row in rows[:limit]], rows[limit - 1]["id"] if len(rows) > limit else None
+
+    @contextmanager
+    def _locked(self, account: str, now: datetime) -> Iterator[Connection]:
+        """A transaction that has the account to itself."""
+        with self._database.write() as connection:
+            insert_new(connection, credit_accounts, {"name": account, "created_at_ms": to_ms(now)})
+            mine = select(credit_accounts).where(credit_accounts.c.name == account)
+            connection.execute(mine.with_for_update())
+            yield connection
+
+
+def _row(account: str, purpose: EntryType, amount: int, now: datetime) -> Row:
+    return {"account": account, "purpose": purpose, "credits": amount, "at_ms": to_ms(now)}
+
+
+def _move(connection: Connection, row: Row, source: AccountType, target: AccountType) -> Transfer:
+    made = connection.execute(insert(credit_transfers).values(row).returning(credit_transfers))
+    transfer = _transfer(made.mappings().one())
+    if transfer.credits:
+        _enter(connection, transfer, source, -transfer.credits)
+        _enter(connection, transfer, target, transfer.credits)
+    return transfer
+
+
+def _enter(connection: Connection, transfer: Transfer, pot: AccountType, amount: int) -> None:
+    balance = _in_pot(connection, transfer.account, pot) + amount
+    row = {"transfer_id": transfer.id, "account": transfer.account, "pot": pot}
+    connection.execute(insert(credit_entries).values(row | {"amount": amount, "balance": balance}))
+
+
+def _in_pot(connection: Connection, account: str, pot: AccountType) -> int:
+    mine = select(credit_entries.c.balance).where(
+        credit_entries.c.account == account, credit_entries.c.pot == pot
+    )
+    return connection.execute(mine.order_by(credit_entries.c.id.desc()).limit(1)).scalar() or 0
+
+
+def _of_job(connection: Connection, job_id: str, purpose: EntryType) -> RowMapping | None:
+    return _found(connection, job_id=job_id, purpose=purpose)
+
+
+def _found(connection: Connection, **wanted: str) -> RowMapping | None:
+    query = select(credit_transfers).filter_by(**wanted)
+    return connection.execute(query).mappings().first()
+
+
+def _transfer(row: RowMapping) -> Transfer:
+    names = ("id", "account", "credits", "job_id", "idempotency_key", "reason")
+    copied: dict[str, Any] = {name: row[name] for name in names}
+    return Transfer(**copied, purpose=EntryType(row["purpose"]), at=from_ms(row["at_ms"]))

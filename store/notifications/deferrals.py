@@ -1,0 +1,46 @@
+"""Putting one letter off, with its own back-off, until it is taken or given up."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, select, update
+
+from domain.notification import NotificationState
+from domain.retry import ITEM_BACKOFF, MAX_DEFERRALS
+from store.database import to_ms
+from store.schema import notifications
+
+_NEVER_SENT: dict[str, Any] = {"mail_batch_id": None, "provider_id": None, "sent_at_ms": None}
+
+
+def defer(
+    connection: Connection,
+    these: ColumnElement[bool],
+    reason: str,
+    now: datetime,
+    wait: timedelta = timedelta(0),
+) -> None:
+    """Put off the notifications that `these` selects, for at least `wait`, or end them after `MAX_DEFERRALS`.
+
+    What is put off leaves alone from then on, under a key of its own.
+    """
+    columns = notifications.c
+    for row in connection.execute(select(columns.id, columns.deferrals).where(these)).all():
+        values = _put_off(row.deferrals, reason, now, wait)
+        connection.execute(update(notifications).where(columns.id == row.id).values(values))
+
+
+def _put_off(before: int, reason: str, now: datetime, wait: timedelta) -> dict[str, Any]:
+    values = _NEVER_SENT | {"deferrals": before + 1}
+    if before + 1 >= MAX_DEFERRALS:
+        told = f"put off {before + 1} times: {reason}"
+        return values | {"state": NotificationState.DEAD, "reason": told, "settled_at_ms": to_ms(now)}
+    due_at = now + max(ITEM_BACKOFF.wait(before), wait)
+    return values | {
+        "state": NotificationState.PENDING,
+        "reason": reason,
+        "due_at_ms": to_ms(due_at),
+        "settled_at_ms": None,
+    }

@@ -1,0 +1,323 @@
+"""The outbox: pending notifications become mail batches, each sent under one key.
+
+A batch is made in one transaction, its letters are frozen in a second, the hand-over is noted in a third, and
+what the transport said is written in the last. A claim is a lease with a fence: every later write names the
+fence, and a sender whose claim has passed to another changes nothing (docs/adr/0006).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Update, bindparam, func, select, update
+
+from domain.errors import TransientError
+from domain.notification import (
+    Accepted,
+    Deferred,
+    DeliveryResult,
+    Notification,
+    NotificationState,
+    OutboundMessage,
+    Rejected,
+)
+from domain.retry import bounded_wait
+from store.database import Database, from_ms, to_ms
+from store.notifications.create import notice_of
+from store.notifications.deferrals import defer
+from store.notifications.deliveries import apply_early
+from store.notifications.next_batch import IS_DUE_BATCH, BatchLimits, BatchState, next_batch
+from store.schema import mail_batches, notifications, sections, watches
+
+_batch = mail_batches.c
+_IS_BATCH = _batch.id == bindparam("batch_id")
+_FIND = select(mail_batches).where(_IS_BATCH)
+_NOTICES = (
+    select(notifications, watches.c.email, sections.c.source, sections.c.term, sections.c.number)
+    .select_from(notifications.join(watches).join(sections))
+    .where(notifications.c.mail_batch_id == bindparam("batch_id"))
+    .order_by(notifications.c.id)
+)
+_BEGIN = update(mail_batches).where(_IS_BATCH).values(starts=_batch.starts + 1, fence=_batch.fence + 1)
+_IS_HELD = (_batch.state == BatchState.SENDING) & (_batch.fence == bindparam("held_fence"))
+_HOLD = select(_batch.id).where(_IS_BATCH, _IS_HELD).with_for_update()
+_CHANGE = update(mail_batches).where(_IS_BATCH, _IS_HELD)
+_FREEZE = _CHANGE.where(_batch.attempts == 0)
+_HAND_OVER = _CHANGE.where(_batch.due_at_ms > bindparam("now_ms")).values(
+    first_attempt_at_ms=func.coalesce(_batch.first_attempt_at_ms, bindparam("now_ms", type_=BigInteger)),
+)
+_ENDED = {"letters": None, "due_at_ms": None}
+_CLOSE = _CHANGE.values(_ENDED)
+# An acceptance is a fact, whoever heard it: it also ends a batch that has passed to another sender.
+_ACCEPT = (
+    update(mail_batches)
+    .where(_IS_BATCH, _batch.state.in_([BatchState.SENDING, BatchState.UNKNOWN]))
+    .values(_ENDED)
+)
+_SETTLE = update(notifications).where(
+    notifications.c.id == bindparam("notice_id"), notifications.c.mail_batch_id == bindparam("of_batch")
+)
+_DUE_BATCH = select(_batch.id).where(IS_DUE_BATCH).limit(1)
+_DUE_NOTICE = (
+    select(notifications.c.id)
+    .where(
+        notifications.c.state == NotificationState.PENDING, notifications.c.due_at_ms <= bindparam("now_ms")
+    )
+    .limit(1)
+)
+
+
+class LostBatchError(TransientError):
+    """The claim on the batch has run out: its letters are another sender's now, or are settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailBatch:
+    """Letters that leave together under `key`; `letters` is None until they are frozen.
+
+    Shape: `fence` rises with each claim, and the newest alone may write. `starts` counts the claims since it
+    last ended in any way, this one included: with each more than one, a sender died with it, or was paused
+    for longer than its lease.
+    """
+
+    id: int
+    key: str
+    notices: list[Notification]
+    letters: list[OutboundMessage] | None
+    attempts: int
+    first_attempt_at: datetime | None
+    reason: str | None
+    fence: int
+    starts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What the outbox still holds."""
+
+    pending: int
+    oldest_due_at: datetime | None
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Notifications that will never be sent, and how many people miss them."""
+
+    notifications: int
+    people: int
+
+
+class Outbox:
+    """The rows of `mail_batches`, and the states of `notifications` on their way out."""
+
+    def __init__(self, database: Database, *, daily_cap: int = 0) -> None:
+        self._database = database
+        self._daily_cap = daily_cap
+
+    def claim(
+        self, now: datetime, *, limit: int, lease: timedelta, is_probe: bool = False
+    ) -> MailBatch | None:
+        """A batch to send, for the time of `lease`: an unfinished one that is due, else a new one.
+
+        What must not be sent any more is left out here, with the reason (`store.notifications.next_batch`). A probe is
+        drawn from what has not failed yet, where there is any.
+        """
+        with self._database.write() as connection:
+            batch_id = next_batch(connection, now, BatchLimits(limit, self._daily_cap, is_probe))
+            if batch_id is None:
+                return None
+            connection.execute(_BEGIN, {"batch_id": batch_id, "due_at_ms": to_ms(now + lease)})
+            return _read(connection, batch_id)
+
+    def freeze(self, batch: MailBatch, letters: Sequence[OutboundMessage]) -> None:
+        """Keep the letters exactly as they will leave. Raises: LostBatchError, also after a hand-over."""
+        rows = [_row_of(letter) for letter in letters]
+        with self._database.write() as connection:
+            _change(connection, _FREEZE, batch, {"letters": rows})
+
+    def hand_over(self, batch: MailBatch, now: datetime, *, lease: timedelta) -> None:
+        """Note that the letters leave now, and renew the claim for the time that this may take.
+
+        Safe to repeat. Raises: LostBatchError when they must not leave: the claim has run out.
+        """
+        values = {"now_ms": to_ms(now), "attempts": batch.attempts + 1, "due_at_ms": to_ms(now + lease)}
+        with self._database.write() as connection:
+            _change(connection, _HAND_OVER, batch, values)
+
+    def settle(self, batch: MailBatch, receipts: Sequence[DeliveryResult], now: datetime) -> None:
+        """Write the outcome of each letter. Safe to repeat: a batch that is settled already stays as it is.
+
+        An acceptance is written even when the claim has run out. Raises: LostBatchError for refusals then.
+        """
+        accepted = [each.provider_id for each in receipts if isinstance(each, Accepted)]
+        with self._database.write() as connection:
+            values = {"state": BatchState.DONE, "reason": None}
+            if not _execute(connection, _ACCEPT if accepted else _CLOSE, batch, values):
+                _require_settled(connection, batch)
+                return
+            for notice, receipt in zip(batch.notices, receipts, strict=True):
+                if isinstance(receipt, Deferred):
+                    its = (notifications.c.id == notice.id) & (notifications.c.mail_batch_id == batch.id)
+                    defer(connection, its, receipt.reason, now, bounded_wait(receipt.retry_after_seconds))
+                    continue
+                letter = {"notice_id": notice.id, "of_batch": batch.id}
+                connection.execute(_SETTLE, letter | _settled(receipt, to_ms(now)))
+            apply_early(connection, accepted)
+
+    def postpone(self, batch: MailBatch, due_at: datetime, reason: str | None = None) -> None:
+        """Try the batch again at `due_at`, with the same letters and key. Raises: LostBatchError."""
+        values = {"due_at_ms": to_ms(due_at), "reason": reason, "starts": 0}
+        with self._database.write() as connection:
+            _change(connection, _CHANGE, batch, values)
+
+    def hold(self, batch: MailBatch, due_at: datetime, reason: str) -> None:
+        """As `postpone`, where the transport took nothing: the hand-over that was noted is taken back.
+
+        A batch that was never handed over dissolves at `due_at`, and its letters are judged again.
+        """
+        first = batch.first_attempt_at
+        values: dict[str, Any] = {"attempts": batch.attempts, "due_at_ms": to_ms(due_at), "reason": reason}
+        values |= {"first_attempt_at_ms": None if first is None else to_ms(first), "starts": 0}
+        with self._database.write() as connection:
+            _change(connection, _CHANGE, batch, values)
+
+    def split(self, batch: MailBatch, reason: str) -> None:
+        """Give the letters back, none of which was taken: each leaves alone, under a key of its own.
+
+        Raises: LostBatchError.
+        """
+        of_batch = notifications.c.mail_batch_id == batch.id
+        values = {
+            "state": NotificationState.PENDING,
+            "reason": reason,
+            "mail_batch_id": None,
+            "deferrals": notifications.c.deferrals + 1,
+        }
+        with self._database.write() as connection:
+            if not _execute(connection, _CLOSE, batch, {"state": BatchState.REFUSED, "reason": reason}):
+                _require_settled(connection, batch)
+                return
+            connection.execute(update(notifications).where(of_batch).values(values))
+
+    def bury(self, batch: MailBatch, state: BatchState, reason: str, now: datetime) -> None:
+        """Give the whole batch up: its notifications are dead, for `reason`. Raises: LostBatchError."""
+        with self._database.write() as connection:
+            if not _execute(connection, _CLOSE, batch, {"state": state, "reason": reason}):
+                _require_settled(connection, batch)
+                return
+            of_batch = notifications.c.mail_batch_id == batch.id
+            connection.execute(update(notifications).where(of_batch).values(_dead(reason, now)))
+
+    def drop(self, batch: MailBatch, notice_id: int, reason: str, now: datetime) -> None:
+        """Take a notification that can never be sent out of its batch. Raises: LostBatchError."""
+        is_this = (notifications.c.id == notice_id) & (notifications.c.mail_batch_id == batch.id)
+        values = _dead(reason, now) | {"mail_batch_id": None}
+        with self._database.write() as connection:
+            if connection.execute(_HOLD, _claim_of(batch)).first() is None:
+                raise _lost(batch)
+            connection.execute(update(notifications).where(is_this).values(values))
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether there is anything to send."""
+        at = {"now_ms": to_ms(now)}
+        with self._database.read() as connection:
+            return any(connection.execute(query, at).first() for query in (_DUE_BATCH, _DUE_NOTICE))
+
+    def backlog(self) -> Backlog:
+        """How much waits, since when, and how much is dead."""
+        columns = notifications.c
+        waits = columns.state.in_([NotificationState.PENDING, NotificationState.SENDING])
+        waiting = select(func.count(), func.min(columns.due_at_ms)).where(waits)
+        dead = select(func.count()).where(columns.state == NotificationState.DEAD)
+        with self._database.read() as connection:
+            pending, oldest = connection.execute(waiting).one()
+            count = connection.execute(dead).scalar_one()
+        return Backlog(pending, None if oldest is None else from_ms(oldest), count)
+
+    def losses(self, since: datetime) -> Losses:
+        """What was given up after `since`, also by the provider that had accepted it."""
+        columns = notifications.c
+        is_lost = (columns.state == NotificationState.DEAD) | (
+            (columns.state == NotificationState.SUPPRESSED) & columns.provider_id.is_not(None)
+        )
+        query = (
+            select(func.count(), func.count(watches.c.email.distinct()))
+            .select_from(notifications.join(watches))
+            .where(is_lost, columns.settled_at_ms > to_ms(since))
+        )
+        with self._database.read() as connection:
+            return Losses(*connection.execute(query).one())
+
+    def counts(self) -> dict[str, int]:
+        """How many notifications are in each state."""
+        columns = notifications.c
+        query = select(columns.state, func.count()).group_by(columns.state)
+        with self._database.read() as connection:
+            found = {row[0]: row[1] for row in connection.execute(query)}
+        return {state.value: found.get(state, 0) for state in NotificationState}
+
+
+def _read(connection: Connection, batch_id: int) -> MailBatch:
+    row = connection.execute(_FIND, {"batch_id": batch_id}).mappings().one()
+    found = connection.execute(_NOTICES, {"batch_id": batch_id}).mappings()
+    notices = [notice_of(notice) for notice in found]
+    letters = None if row["letters"] is None else [OutboundMessage(**letter) for letter in row["letters"]]
+    first = row["first_attempt_at_ms"]
+    started = None if first is None else from_ms(first)
+    return MailBatch(
+        id=row["id"],
+        key=row["key"],
+        notices=notices,
+        letters=letters,
+        attempts=row["attempts"],
+        first_attempt_at=started,
+        reason=row["reason"],
+        fence=row["fence"],
+        starts=row["starts"],
+    )
+
+
+def _claim_of(batch: MailBatch) -> dict[str, Any]:
+    return {"batch_id": batch.id, "held_fence": batch.fence}
+
+
+def _execute(connection: Connection, change: Update, batch: MailBatch, values: dict[str, Any]) -> bool:
+    """Whether `change` found the batch as it must be."""
+    claim = _claim_of(batch) if change is not _ACCEPT else {"batch_id": batch.id}
+    return connection.execute(change, claim | values).rowcount > 0
+
+
+def _change(connection: Connection, change: Update, batch: MailBatch, values: dict[str, Any]) -> None:
+    if not _execute(connection, change, batch, values):
+        raise _lost(batch)
+
+
+def _require_settled(connection: Connection, batch: MailBatch) -> None:
+    """Raises: LostBatchError while another sender has the batch."""
+    row = connection.execute(_FIND, {"batch_id": batch.id}).mappings().first()
+    if row is None or row["state"] == BatchState.SENDING:
+        raise _lost(batch)
+
+
+def _lost(batch: MailBatch) -> LostBatchError:
+    return LostBatchError(f"the claim on mail batch {batch.id} has run out (fence {batch.fence})")
+
+
+def _settled(receipt: Accepted | Rejected, at_ms: int) -> dict[str, Any]:
+    if isinstance(receipt, Accepted):
+        sent = {"state": NotificationState.SENT, "sent_at_ms": at_ms, "provider_id": receipt.provider_id}
+        return sent | {"reason": None, "settled_at_ms": None}
+    return {"state": NotificationState.DEAD, "reason": receipt.reason, "settled_at_ms": at_ms}
+
+
+def _dead(reason: str, now: datetime) -> dict[str, Any]:
+    return {"state": NotificationState.DEAD, "reason": reason, "settled_at_ms": to_ms(now)}
+
+
+def _row_of(letter: OutboundMessage) -> dict[str, Any]:
+    """What is kept of `letter`; those of the outbox carry no attachments."""
+    return {name: value for name, value in asdict(letter).items() if value != ()}

@@ -1,0 +1,176 @@
+"""One batch of checks becomes states, history, notifications and counts, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from domain.errors import RateLimitedError, UnauthorisedError, is_retryable
+from domain.observation import CheckFailure, Outcome
+from domain.run import MAX_ATTEMPTS, Batch, WaitReason
+from domain.section import SectionKey
+from store.database import Database, to_ms
+from store.runs.retirement import retire_missing
+from store.runs.runs import batch_of, count, finish_if_done, pending_column
+from store.schema import check_batches, runs
+from store.sections import suspects
+from store.sections.observations import Recorded, record
+from store.sections.states import revisions
+
+# These speak of us, not of the section: they cost it no attempt, and the run's deadline bounds them. Whoever
+# has to wait longer for new credentials pauses the source (`store.pauses`).
+_WAITED_OUT = (RateLimitedError, UnauthorisedError)
+
+_IS_BATCH = check_batches.c.id == bindparam("batch_id")
+_FIND = select(check_batches).where(_IS_BATCH)
+_LOCK = _FIND.with_for_update()
+_DELETE = delete(check_batches).where(_IS_BATCH)
+_PARK = (
+    update(check_batches)
+    .where(_IS_BATCH)
+    .values(due_at_ms=bindparam("due_at_ms"), waits_for=bindparam("waits_for"), published_at_ms=None)
+)
+_SAY_WHY = (
+    update(runs)
+    .where(runs.c.id == select(check_batches.c.run_id).where(_IS_BATCH).scalar_subquery())
+    .values(reason=bindparam("why"))
+)
+_RETRY = _PARK.values(pending=bindparam("pending"))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBatch:
+    """What one commit settled: the sections that need no more asking, and what it caused."""
+
+    keys: list[SectionKey] = field(default_factory=list)
+    changed: int = 0
+    notifications: int = 0
+    run_finished: bool = False
+
+
+class Batches:
+    """Pending batches, and the transaction that settles them."""
+
+    def __init__(self, database: Database, *, cooldown: timedelta) -> None:
+        self._database = database
+        self._cooldown = cooldown
+
+    def pending(self, batch_id: int) -> Batch | None:
+        """The batch with what is still to be asked, or None when nothing is."""
+        with self._database.read() as connection:
+            row = connection.execute(_FIND, {"batch_id": batch_id}).mappings().first()
+            if row is None:
+                return None
+            batch = batch_of(row)
+            return replace(batch, revisions=revisions(connection, batch.pending))
+
+    def has_answers(self, run_id: str) -> bool:
+        """Whether the run has more answers than failures, so that a section that fails again is at fault."""
+        with self._database.read() as connection:
+            return suspects.answers(connection, run_id)
+
+    def park(self, batch_id: int, due_at: datetime, waits_for: WaitReason, reason: str) -> None:
+        """Leave the batch as it is until `due_at`, or until what it waits for has ended; costs no attempt.
+
+        Its run gives `reason` for what it has not checked, until it has.
+        """
+        values = {"batch_id": batch_id, "due_at_ms": to_ms(due_at), "waits_for": waits_for}
+        with self._database.write() as connection:
+            connection.execute(_PARK, values)
+            connection.execute(_SAY_WHY, {"batch_id": batch_id, "why": reason})
+
+    def settle(  # noqa: PLR0913 - what was observed, and what becomes of the rest
+        self,
+        batch_id: int,
+        outcomes: Sequence[Outcome],
+        now: datetime,
+        *,
+        revisions: Mapping[SectionKey, int],
+        retry_at: datetime,
+        waits_for: WaitReason | None = None,
+        reason: str | None = None,
+    ) -> RecordedBatch:
+        """Commit what the source said of the batch; `reason` says why some of it failed.
+
+        `revisions` are those of the batch when it was read.
+
+        Outcomes of sections that are no longer pending count nothing: a message that came twice changes
+        nothing twice. Failures worth another attempt stay pending and are due at `retry_at`, or when what
+        they wait for has ended. What is to be asked again (`store.sections.observations`) stays pending without
+        having cost an attempt.
+        """
+        with self._database.write() as connection:
+            row = connection.execute(_LOCK, {"batch_id": batch_id}).mappings().first()
+            if row is None:
+                return RecordedBatch()
+            batch = batch_of(row)
+            fresh = [outcome for outcome in outcomes if outcome.key in batch.pending]
+            recorded = self._record(connection, fresh, revisions, now)
+            remaining, failed = _remaining(batch, [each for each in fresh if each.key not in recorded.again])
+            checked = len(batch.pending) - len(remaining) - len(failed)
+            counts = {"checked": checked, "failed": len(failed), "changed": recorded.changed}
+            notified = counts["notifications"] = recorded.notifications
+            count(connection, batch.run_id, reason, **counts)
+            suspects.clear(connection, _recovered(batch, fresh))
+            suspects.blame(connection, batch.run_id, failed)
+            due_at = max(retry_at, recorded.again_at or retry_at)
+            _update_batch(connection, batch.id, remaining, due_at, waits_for)
+            finished = not remaining and finish_if_done(connection, batch.run_id, now)
+            if finished and (retired := retire_missing(connection, now)):
+                count(connection, batch.run_id, notifications=retired)
+                notified += retired
+        keys = [key for key in batch.pending if key not in remaining]
+        return RecordedBatch(keys, recorded.changed, notified, finished)
+
+    def _record(
+        self,
+        connection: Connection,
+        outcomes: Sequence[Outcome],
+        revisions: Mapping[SectionKey, int],
+        now: datetime,
+    ) -> Recorded:
+        answers = [outcome for outcome in outcomes if not isinstance(outcome, CheckFailure)]
+        return record(connection, answers, revisions, now, self._cooldown)
+
+
+def _recovered(batch: Batch, outcomes: Sequence[Outcome]) -> list[SectionKey]:
+    """What had failed before and is answered now."""
+    answered = [outcome.key for outcome in outcomes if not isinstance(outcome, CheckFailure)]
+    return [key for key in answered if batch.pending[key]]
+
+
+def _remaining(batch: Batch, outcomes: Sequence[Outcome]) -> tuple[dict[SectionKey, int], list[SectionKey]]:
+    """What is still pending after `outcomes`, and the sections that are finally given up."""
+    remaining, failed = dict(batch.pending), list[SectionKey]()
+    for outcome in outcomes:
+        attempts = remaining.pop(outcome.key)
+        if not isinstance(outcome, CheckFailure):
+            continue
+        waits = isinstance(outcome.error, _WAITED_OUT)
+        attempts += not waits
+        if attempts < MAX_ATTEMPTS and (waits or is_retryable(outcome.error)):
+            remaining[outcome.key] = attempts
+        else:
+            failed.append(outcome.key)
+    return remaining, failed
+
+
+def _update_batch(
+    connection: Connection,
+    batch_id: int,
+    remaining: dict[SectionKey, int],
+    retry_at: datetime,
+    waits_for: WaitReason | None,
+) -> None:
+    if not remaining:
+        connection.execute(_DELETE, {"batch_id": batch_id})
+        return
+    values = {
+        "pending": pending_column(remaining),
+        "due_at_ms": to_ms(retry_at),
+        "waits_for": waits_for,
+    }
+    connection.execute(_RETRY, {"batch_id": batch_id} | values)

@@ -1,0 +1,80 @@
+"""Sections that their source has confirmed to be gone, and terms that are."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, bindparam, func, or_, select, update
+
+from domain.section_state import MISSES_TO_RETIRE, retire
+from domain.term import Presence, Term, doubted_terms
+from store.database import from_ms_or_none
+from store.notifications import create
+from store.schema import sections
+from store.sections.states import IS_WATCHED, save, state_of
+
+# What the source never showed (a wrong number, a section yet to come) cannot be gone: it is asked on.
+IS_KNOWN = or_(*(sections.c[name].is_not(None) for name in ("open_seats", "capacity", "instructor")))
+_IS_GONE = IS_KNOWN & sections.c.retired.is_(False) & (sections.c.misses >= MISSES_TO_RETIRE)
+_IS_OF_SOURCE = sections.c.source == bindparam("of_source")
+_IS_OF_TERM = _IS_OF_SOURCE & sections.c.term.in_(bindparam("of_terms", expanding=True))
+_GONE_TERMS = select(sections.c.source, sections.c.term).where(_IS_GONE).distinct()
+# What another transaction is writing is left to the end of its own run: two runs that end at once hold each
+# some of the sections that both find missing.
+_GONE = select(sections).where(_IS_GONE, _IS_OF_TERM).with_for_update(skip_locked=True)
+_DOUBT = (
+    update(sections)
+    .where(sections.c.id.in_(_GONE.with_only_columns(sections.c.id)))
+    .values(misses=MISSES_TO_RETIRE - 1)
+)
+_PRESENCE = (
+    select(
+        sections.c.source,
+        sections.c.term,
+        func.count().filter(sections.c.misses > 0),
+        func.count(),
+        func.max(sections.c.missing_since_ms),
+    )
+    .where(IS_KNOWN, sections.c.retired.is_(False), IS_WATCHED)
+    .group_by(sections.c.source, sections.c.term)
+)
+
+
+def retire_missing(connection: Connection, now: datetime) -> int:
+    """Retire the sections that were missed often enough; how many notifications that caused.
+
+    Where too much of a term is missing at once, the source is doubted instead (`domain.term`): nothing of the
+    term is retired, and one more miss is asked of each.
+    """
+    gone: dict[str, set[str]] = {}
+    for source, term in connection.execute(_GONE_TERMS):
+        gone.setdefault(source, set()).add(term)
+    return sum(_judge(connection, source, terms, now) for source, terms in gone.items())
+
+
+def presences(connection: Connection, source: str | None = None) -> dict[Term, Presence]:
+    """How much of each term is missing, of the sections that are known and watched."""
+    query = _PRESENCE if source is None else _PRESENCE.where(sections.c.source == source)
+    return {
+        (row[0], row[1]): Presence(row[2], row[3], from_ms_or_none(row[4]))
+        for row in connection.execute(query)
+    }
+
+
+def _judge(connection: Connection, source: str, terms: set[str], now: datetime) -> int:
+    found = {term: presence for (_, term), presence in presences(connection, source).items()}
+    doubted = doubted_terms(found) & terms
+    if doubted:
+        connection.execute(_DOUBT, {"of_source": source, "of_terms": sorted(doubted)})
+    if not terms - doubted:
+        return 0
+    return _retire(connection, source, sorted(terms - doubted), now)
+
+
+def _retire(connection: Connection, source: str, terms: list[str], now: datetime) -> int:
+    rows = connection.execute(_GONE, {"of_source": source, "of_terms": terms}).mappings()
+    before = {row["id"]: state_of(row) for row in rows}
+    retired = {row_id: retire(state) for row_id, state in before.items()}
+    save(connection, before, {row_id: state for row_id, (state, _) in retired.items()})
+    news = [(row_id, state, change) for row_id, (state, change) in retired.items()]
+    return create.create(connection, news, now, cooldown=timedelta(0))

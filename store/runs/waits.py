@@ -1,0 +1,53 @@
+"""Parked checks and mail: what they wait for, and how the end of the reason ends the wait."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, select, update
+
+from domain.notification import MAIL
+from domain.run import WaitReason
+from store.database import Database
+from store.notifications.next_batch import BatchState
+from store.schema import check_batches, mail_batches
+
+AT_ONCE_MS = 0
+"""A due time that has passed by every clock."""
+
+
+class Waits:
+    """The rows of `check_batches` that are parked, and those of `mail_batches` that were put off."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def reasons(self) -> set[tuple[str, WaitReason]]:
+        """Each source whose batches wait, with what they wait for; back-off after failures is left out."""
+        columns = check_batches.c
+        waiting = columns.waits_for.is_not(None) & (columns.due_at_ms > AT_ONCE_MS)
+        query = select(columns.source, columns.waits_for).where(waiting).distinct()
+        with self._database.read() as connection:
+            return {(source, WaitReason(reason)) for source, reason in connection.execute(query)}
+
+    def resume(self, name: str, reasons: Collection[WaitReason] = tuple(WaitReason)) -> int:
+        """Make what waits for one of `reasons` at a source, or "mail", due at once; how many batches."""
+        with self._database.write() as connection:
+            return resume(connection, name, reasons)
+
+
+def resume(connection: Connection, name: str, reasons: Collection[WaitReason]) -> int:
+    """As `Waits.resume`, in the caller's transaction."""
+    if name == MAIL:
+        return _resume_mail(connection)
+    columns = check_batches.c
+    waiting = (columns.source == name) & columns.waits_for.in_(sorted(reasons)) & (columns.due_at_ms > 0)
+    ended = update(check_batches).where(waiting).values(due_at_ms=AT_ONCE_MS)
+    return connection.execute(ended).rowcount
+
+
+def _resume_mail(connection: Connection) -> int:
+    """What was put off has no sender: its `starts` are zero. The back-off of single letters is their own."""
+    columns = mail_batches.c
+    put_off = (columns.state == BatchState.SENDING) & (columns.starts == 0) & (columns.due_at_ms > AT_ONCE_MS)
+    return connection.execute(update(mail_batches).where(put_off).values(due_at_ms=AT_ONCE_MS)).rowcount

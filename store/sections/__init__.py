@@ -1,0 +1,1 @@
+"""Sections: states, history, search."""

@@ -1,0 +1,89 @@
+"""Finding sections as a person looks for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, func, or_, select
+
+from domain.section_state import SectionState
+from store.database import Database
+from store.schema import sections, watches
+from store.sections.states import state_of
+
+
+class SearchQuery(StrEnum):
+    """How a section looks: each in one way only. What was never seen is unknown."""
+
+    OPEN = "open"
+    FULL = "full"
+    UNKNOWN = "unknown"
+    MISSING = "missing"
+    RETIRED = "retired"
+
+
+_IS_THERE = (sections.c.misses == 0) & sections.c.retired.is_(False)
+_LOOKS = {
+    SearchQuery.OPEN: _IS_THERE & (sections.c.open_seats > 0),
+    SearchQuery.FULL: _IS_THERE & (sections.c.open_seats == 0),
+    SearchQuery.UNKNOWN: _IS_THERE & sections.c.open_seats.is_(None),
+    SearchQuery.MISSING: (sections.c.misses > 0) & sections.c.retired.is_(False),
+    SearchQuery.RETIRED: sections.c.retired,
+}
+_LIVING = (
+    select(func.count())
+    .where(watches.c.section_id == sections.c.id, watches.c.ended_at_ms.is_(None))
+    .scalar_subquery()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSection:
+    """A section in a listing, and how many living watches it has."""
+
+    state: SectionState
+    watches: int
+
+
+class Search:
+    """Searches `sections`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def sections(
+        self,
+        text: str = "",
+        look: SearchQuery | None = None,
+        *,
+        source: str | None = None,
+        term: str | None = None,
+        after: int | None = None,
+        limit: int,
+    ) -> tuple[list[FoundSection], int | None]:
+        """In the order in which they were first watched, and the next cursor.
+
+        Shape: `text` is how the number begins, or a part of the course or title in any case of letters.
+        """
+        query = select(sections, _LIVING.label("watches")).order_by(sections.c.id)
+        if text:
+            query = query.where(_matches(text))
+        for column, value in ((sections.c.source, source), (sections.c.term, term)):
+            query = query if value is None else query.where(column == value)
+        if look is not None:
+            query = query.where(_LOOKS[look])
+        if after is not None:
+            query = query.where(sections.c.id > after)
+        with self._database.read() as connection:
+            rows = list(connection.execute(query.limit(limit + 1)).mappings())
+        found = [FoundSection(state_of(row), row["watches"]) for row in rows[:limit]]
+        return found, rows[limit - 1]["id"] if len(rows) > limit else None
+
+
+def _matches(text: str) -> ColumnElement[bool]:
+    holds = [
+        func.lower(field).contains(text.lower(), autoescape=True)
+        for field in (sections.c.course, sections.c.title)
+    ]
+    return or_(sections.c.number.startswith(text, autoescape=True), *holds)

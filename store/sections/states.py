@@ -1,0 +1,351 @@
+"""Sections: what is known of each, its history, and which are due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from domain.history import HistoryEntry, in_sequence
+from domain.observation import Details
+from domain.section import SectionKey, Stagger
+from domain.section_state import Doubt, SectionState
+from domain.term import Term
+from store.database import TOLERANCE, Database, from_ms, from_ms_or_none, insert_new, to_ms
+from store.schema import section_history, sections, watches
+
+_HISTORY_LIMIT = 500
+_CHUNK = 500  # databases bound the number of parameters
+# As in `domain.section_state.advance`: what a section that was retired has open is news.
+_LISTED_AGAIN = {"retired": False, "misses": 0, "missing_since_ms": None, "open_seats": 0}
+LOOK_AGAIN_AFTER = timedelta(days=1)
+RETIRED_AT_ONCE = 100
+"""How many retired sections one run looks for again: they take the requests of those that are listed."""
+IS_WATCHED = exists().where(watches.c.section_id == sections.c.id, watches.c.ended_at_ms.is_(None))
+_SAVED = (
+    "revision",
+    "observed_at_ms",
+    "open_seats",
+    "unreserved_seats",
+    "capacity",
+    "instructor",
+    "course",
+    "title",
+    "location",
+    "meeting_times",
+    "openings",
+    "assignments",
+    "misses",
+    "retirements",
+    "retired",
+    "doubts",
+    "missing_since_ms",
+)
+_TOUCHED = ("revision", "observed_at")  # by every answer
+_facts = attrgetter(*(each.name for each in fields(SectionState) if each.name not in _TOUCHED))
+_UPDATE = update(sections).where(sections.c.id == bindparam("row_id"))
+_SAVE = _UPDATE.values({name: bindparam(name) for name in _SAVED})
+_TOUCH = _UPDATE.values(revision=bindparam("revision"), observed_at_ms=bindparam("observed_at_ms"))
+_IS_OF_SOURCES = sections.c.source.in_(bindparam("sources"))
+_KEY = (sections.c.source, sections.c.term, sections.c.number)
+_DUE = select(*_KEY).where(IS_WATCHED, sections.c.retired.is_(False), _IS_OF_SOURCES)
+# Those that were not asked for since then; what bears a time ahead of the clock is as good as never asked.
+_LOOK_AGAIN = (
+    select(*_KEY)
+    .where(
+        IS_WATCHED,
+        sections.c.retired,
+        _IS_OF_SOURCES,
+        ~func.coalesce(sections.c.observed_at_ms, 0).between(bindparam("since_ms"), bindparam("now_ms")),
+    )
+    .order_by(sections.c.observed_at_ms)
+    .limit(RETIRED_AT_ONCE)
+)
+_LOAD = select(sections).where(
+    sections.c.source == bindparam("source"),
+    sections.c.term == bindparam("term"),
+    sections.c.number.in_(bindparam("numbers")),
+)
+_LOCK = _LOAD.order_by(sections.c.id).with_for_update()
+_DOUBTS = select(sections.c.doubts).where(
+    sections.c.source == bindparam("source"),
+    sections.c.term == bindparam("term"),
+    sections.c.doubts.is_not(None),
+    sections.c.retired.is_(False),
+    IS_WATCHED,  # what is asked no more keeps its doubts for good
+)
+_REVISIONS = _LOAD.with_only_columns(sections.c.number, sections.c.revision)
+
+
+_IS_NEVER_SEEN = and_(
+    *(sections.c[name].is_(None) for name in ("open_seats", "capacity", "instructor")),
+    *(sections.c[name] == "" for name in ("course", "title", "location", "meeting_times")),
+)
+_UNKNOWN = (
+    select(sections.c.source, func.count(), func.min(sections.c.term + "/" + sections.c.number))
+    .where(sections.c.missing_since_ms.is_not(None), _IS_NEVER_SEEN, IS_WATCHED)
+    .group_by(sections.c.source)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownSections:
+    """How many watched sections a source does not know, and one of them, as term/number."""
+
+    count: int
+    example: str
+
+
+class Sections:
+    """Reading sections; what writes them is `store.runs.batches`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def due(self, stagger: Stagger, sources: Iterable[str], now: datetime) -> list[SectionKey]:
+        """The sections that somebody watches, of `sources`, with the parity of `stagger`.
+
+        Retired ones are due once a day, the longest not asked for first: they may be listed again.
+        """
+        queries = [_DUE, _LOOK_AGAIN]
+        if stagger is not Stagger.ALL:
+            is_of_half = sections.c.is_even.is_(stagger is Stagger.EVEN)
+            queries = [query.where(is_of_half) for query in queries]
+        values = {"sources": list(sources), "since_ms": to_ms(now - LOOK_AGAIN_AFTER), "now_ms": to_ms(now)}
+        with self._database.read() as connection:
+            return [SectionKey(*row) for query in queries for row in connection.execute(query, values)]
+
+    def suspects(self, sources: Iterable[str]) -> set[SectionKey]:
+        """The sections of `sources` that had no answer in their last run, while others had."""
+        query = select(*_KEY).where(sections.c.failures > 0, _IS_OF_SOURCES)
+        with self._database.read() as connection:
+            return {SectionKey(*row) for row in connection.execute(query, {"sources": list(sources)})}
+
+    def get(self, key: SectionKey) -> SectionState | None:
+        """What is known of `key`, or None when nobody ever watched it."""
+        with self._database.read() as connection:
+            return next((state for _, state in load(connection, [key], lock=False).values()), None)
+
+    def history(self, key: SectionKey) -> list[HistoryEntry]:
+        """The latest changes of `key`, newest first."""
+        columns = section_history.c
+        query = (
+            select(
+                columns.observed_at_ms,
+                columns.open_seats,
+                columns.capacity,
+                columns.instructor,
+                sections.c.observed_at_ms.label("until_ms"),
+            )
+            .join(sections)
+            .where(is_section(key))
+            .order_by(columns.id.desc())
+            .limit(_HISTORY_LIMIT)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        until = from_ms_or_none(rows[0].until_ms) if rows else None
+        found = [HistoryEntry(from_ms(row[0]), *row[1:-1]) for row in reversed(rows)]
+        return in_sequence(found, until)[::-1]
+
+    def unchecked(self, keys: Iterable[SectionKey]) -> list[SectionKey]:
+        """Those of `keys` that are watched, and of which nothing was ever heard, in their order."""
+        ordered = sorted(keys)
+        with self._database.read() as connection:
+            found = [
+                state
+                for start in range(0, len(ordered), _CHUNK)
+                for _, state in load(connection, ordered[start : start + _CHUNK], lock=False).values()
+            ]
+        return sorted(state.key for state in found if not state.revision)
+
+    def unknown(self) -> dict[str, UnknownSections]:
+        """Of each source the watched sections that it has missed and never listed; cheap where none is."""
+        with self._database.read() as connection:
+            return {row[0]: UnknownSections(row[1], row[2]) for row in connection.execute(_UNKNOWN)}
+
+    def last_success(self, now: datetime) -> dict[str, datetime]:
+        """For each source, when it last said something of any section.
+
+        Times ahead of `now`, which a wrong clock stamped, say nothing: they would hide a silence.
+        """
+        observed_at_ms = sections.c.observed_at_ms
+        query = select(sections.c.source, func.max(observed_at_ms)).group_by(sections.c.source)
+        query = query.where(observed_at_ms <= to_ms(now + TOLERANCE))
+        with self._database.read() as connection:
+            return {source: from_ms(at) for source, at in connection.execute(query)}
+
+
+def load(
+    connection: Connection, keys: Sequence[SectionKey], *, lock: bool = True
+) -> dict[SectionKey, tuple[int, SectionState]]:
+    """The row id and state of each known section of `keys`; locked, in one order, until the commit."""
+    found: dict[SectionKey, tuple[int, SectionState]] = {}
+    for (source, term), numbers in by_term(keys).items():
+        names = {"source": source, "term": term, "numbers": numbers}
+        for row in connection.execute(_LOCK if lock else _LOAD, names).mappings():
+            state = state_of(row)
+            found[state.key] = row["id"], state
+    return found
+
+
+def revisions(connection: Connection, keys: Iterable[SectionKey]) -> dict[SectionKey, int]:
+    """The revision of each known section of `keys`."""
+    return {
+        SectionKey(source, term, number): revision
+        for (source, term), numbers in by_term(keys).items()
+        for number, revision in connection.execute(
+            _REVISIONS, {"source": source, "term": term, "numbers": numbers}
+        )
+    }
+
+
+def doubts_of(connection: Connection, term: Term) -> set[Doubt]:
+    """The doubts that the watched sections of a term, of a source, have at present."""
+    found = connection.execute(_DOUBTS, {"source": term[0], "term": term[1]}).scalars()
+    return {Doubt(name) for doubts in found for name in doubts}
+
+
+def by_term(keys: Iterable[SectionKey]) -> dict[tuple[str, str], list[str]]:
+    """The numbers of each source and term, in one order, so that rivals lock rows one after another."""
+    numbers: dict[tuple[str, str], list[str]] = {}
+    for key in sorted(keys):
+        numbers.setdefault((key.source, key.term), []).append(key.number)
+    return numbers
+
+
+def ensure(connection: Connection, key: SectionKey) -> int:
+    """The row id of `key`, made when it is new and locked until the commit; a retired section lives again."""
+    return ensure_all(connection, [key])[key]
+
+
+def ensure_all(connection: Connection, keys: Iterable[SectionKey]) -> dict[SectionKey, int]:
+    """As `ensure`, for many."""
+    wanted = sorted(set(keys))
+    found: dict[SectionKey, int] = {}
+    for start in range(0, len(wanted), _CHUNK):
+        found |= _ensure(connection, wanted[start : start + _CHUNK])
+    return found
+
+
+def find_or_add(
+    connection: Connection, keys: Sequence[SectionKey]
+) -> dict[SectionKey, tuple[int, SectionState]]:
+    """As `load`, with those that are new made; a retired section stays so."""
+    found = load(connection, keys)
+    new = [key for key in keys if key not in found]
+    for key in new:
+        row = {"source": key.source, "term": key.term, "number": key.number, "is_even": key.is_even}
+        insert_new(connection, sections, row)
+    if new:
+        found |= load(connection, new)
+    return found
+
+
+def _ensure(connection: Connection, keys: Sequence[SectionKey]) -> dict[SectionKey, int]:
+    found = find_or_add(connection, keys)
+    retired = [row_id for row_id, state in found.values() if state.retired]
+    if retired:
+        connection.execute(update(sections).where(sections.c.id.in_(retired)).values(**_LISTED_AGAIN))
+    return {key: row_id for key, (row_id, _) in found.items()}
+
+
+def save(connection: Connection, before: dict[int, SectionState], after: dict[int, SectionState]) -> None:
+    """Write the states that moved from `before` to `after`; what changed for people goes to the history."""
+    moved = {row_id: state for row_id, state in after.items() if state != before[row_id]}
+    changed = {row_id: state for row_id, state in moved.items() if _facts(before[row_id]) != _facts(state)}
+    touched = [
+        {"row_id": row_id, "revision": state.revision, "observed_at_ms": _ms(state)}
+        for row_id, state in moved.items()
+        if row_id not in changed
+    ]
+    if touched:
+        connection.execute(_TOUCH, touched)
+    if changed:
+        connection.execute(
+            _SAVE, [{"row_id": row_id, **_columns(state)} for row_id, state in changed.items()]
+        )
+    seen = [_sighting(row_id, state) for row_id, state in changed.items() if _differs(before[row_id], state)]
+    if seen:
+        connection.execute(insert(section_history), seen)
+
+
+def state_of(row: RowMapping) -> SectionState:
+    """The state that a row of `sections` holds."""
+    return SectionState(
+        key=SectionKey(row["source"], row["term"], row["number"]),
+        revision=row["revision"],
+        observed_at=from_ms_or_none(row["observed_at_ms"]),
+        open_seats=row["open_seats"],
+        unreserved_seats=row["unreserved_seats"],
+        capacity=row["capacity"],
+        instructor=row["instructor"],
+        details=Details(row["course"], row["title"], row["location"], row["meeting_times"]),
+        openings=row["openings"],
+        assignments=row["assignments"],
+        misses=row["misses"],
+        retirements=row["retirements"],
+        retired=row["retired"],
+        doubts={Doubt(name): looks for name, looks in (row["doubts"] or {}).items()},
+        missing_since=from_ms_or_none(row["missing_since_ms"]),
+    )
+
+
+def is_section(key: SectionKey) -> ColumnElement[bool]:
+    """The condition of the row of `key`."""
+    return (
+        (sections.c.source == key.source) & (sections.c.term == key.term) & (sections.c.number == key.number)
+    )
+
+
+def _ms(state: SectionState) -> int | None:
+    return None if state.observed_at is None else to_ms(state.observed_at)
+
+
+def _columns(state: SectionState) -> dict[str, Any]:
+    details = state.details
+    return {
+        "revision": state.revision,
+        "observed_at_ms": _ms(state),
+        "open_seats": state.open_seats,
+        "unreserved_seats": state.unreserved_seats,
+        "capacity": state.capacity,
+        "instructor": state.instructor,
+        "course": details.course,
+        "title": details.title,
+        "location": details.location,
+        "meeting_times": details.meeting_times,
+        "openings": state.openings,
+        "assignments": state.assignments,
+        "misses": state.misses,
+        "retirements": state.retirements,
+        "retired": state.retired,
+        "doubts": dict(state.doubts) or None,
+        "missing_since_ms": None if state.missing_since is None else to_ms(state.missing_since),
+    }
+
+
+def _sighting(row_id: int, state: SectionState) -> dict[str, Any]:
+    columns = _columns(state)
+    shown = ("observed_at_ms", "open_seats", "capacity", "instructor")
+    return {"section_id": row_id, **{name: columns[name] for name in shown}}
+
+
+def _differs(before: SectionState, after: SectionState) -> bool:
+    shown = (after.open_seats, after.capacity, after.instructor)
+    return shown != (before.open_seats, before.capacity, before.instructor)

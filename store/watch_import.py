@@ -1,0 +1,105 @@
+"""Adding watches, as many as are asked for, with a handful of statements: the write lock is held shortly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from domain.errors import InvalidInputError
+from domain.section import SectionKey
+from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
+from store.database import to_ms
+from store.refusals import find_refusals
+from store.schema import watches
+from store.sections.states import ensure_all
+
+_CHUNK = 500  # databases bound the number of parameters
+_NEAR = 100  # places a query: it looks up every section of theirs with every address
+_UPDATE = update(watches).where(watches.c.id == bindparam("row_id"))
+_SAVE = _UPDATE.values(kinds=bindparam("kinds"), min_seats=bindparam("min_seats"))
+
+Place = tuple[int, str]  # a section's row id, and an address: it has one living watch at most
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRequest:
+    """A watch as somebody asks for it: None keeps what a living one says, or takes the default."""
+
+    email: str
+    key: SectionKey
+    kinds: tuple[NotificationKind, ...] | None = None
+    min_seats: int | None = None
+
+
+def add_many(
+    connection: Connection, wanted: Sequence[Watch | WatchRequest], now: datetime
+) -> list[bool | InvalidInputError]:
+    """Write `wanted` in their order; for each whether it is new, or why it was refused."""
+    refusals = find_refusals(connection, {wish.email for wish in wanted})
+    welcome = [wish for wish in wanted if refusals.of(wish.email, wish.key) is None]
+    section_ids = ensure_all(connection, (wish.key for wish in welcome))
+    places = {(section_ids[wish.key], wish.email) for wish in welcome}
+    rows = _living(connection, places)
+    created: dict[Place, Row] = {}
+    changed: dict[Place, Row] = {}
+    results: list[bool | InvalidInputError] = []
+    for wish in wanted:
+        refusal = refusals.of(wish.email, wish.key)
+        if refusal is not None:
+            results.append(InvalidInputError({"email": f"mail to this address is suppressed ({refusal})"}))
+            continue
+        place = (section_ids[wish.key], wish.email)
+        is_new = place not in rows
+        if is_new:
+            rows[place] = created[place] = _new(place, now)
+        elif place not in created:
+            changed[place] = rows[place]
+        rows[place] |= _said(wish)
+        results.append(is_new)
+    _write(connection, created.values(), changed.values())
+    return results
+
+
+def _write(connection: Connection, created: Iterable[Row], changed: Iterable[Row]) -> None:
+    if created:
+        connection.execute(insert(watches), list(created))
+    if changed:
+        connection.execute(_SAVE, list(changed))
+
+
+def _new(place: Place, now: datetime) -> Row:
+    section_id, email = place
+    wishes = {"kinds": list(ALL_NOTIFICATION_KINDS), "min_seats": 1}
+    return wishes | {"email": email, "section_id": section_id, "created_at_ms": to_ms(now)}
+
+
+def _said(wish: Watch | WatchRequest) -> Row:
+    """What the wish says itself; the rest stays as it is."""
+    said = {"kinds": None if wish.kinds is None else list(wish.kinds), "min_seats": wish.min_seats}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _living(connection: Connection, places: Iterable[Place]) -> dict[Place, Row]:
+    """The living watches of `places`, and a few nearby; never all of a section, which has thousands."""
+    columns = watches.c
+    living = select(columns.id, columns.section_id, columns.email, columns.kinds, columns.min_seats)
+    found: dict[Place, Row] = {}
+    for chunk in _chunks(sorted(places), _NEAR):
+        section_ids, emails = (set(each) for each in zip(*chunk, strict=True))
+        query = living.where(
+            columns.section_id.in_(section_ids), columns.email.in_(emails), columns.ended_at_ms.is_(None)
+        )
+        for row in connection.execute(query):
+            wishes = {"kinds": row.kinds, "min_seats": row.min_seats}
+            found[row.section_id, row.email] = {"row_id": row.id} | wishes
+    return found
+
+
+def _chunks(values: Iterable[Any], size: int = _CHUNK) -> Iterator[list[Any]]:
+    listed = list(values)
+    return (listed[start : start + size] for start in range(0, len(listed), size))
