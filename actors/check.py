@@ -21,8 +21,8 @@ from domain.observation import CheckFailure, Outcome
 from domain.retry import ACCOUNT_RECHECK, Subject, named_wait, subject_of, verdict_on
 from domain.run import Batch, WaitReason
 from domain.section import SectionKey
-from observability.census import record_checks
-from observability.trace import bind_ids
+from observability.logs import bind_ids
+from observability.recorders import record_checks
 from resilience.breaker_model import BreakerSnapshot
 from store.pauses import ROLLCALL, Pause
 from store.runs.batches import RecordedBatch

@@ -20,7 +20,7 @@ from actors.registry import actor
 from actors.services import Services
 from domain.run import Run, RunState
 from domain.section import SectionKey
-from observability.trace import bind_ids
+from observability.logs import bind_ids
 from resilience.lease import LeaseHeldError
 
 PATIENCE = timedelta(seconds=30)  # a dead holder's message is back after 20

@@ -23,7 +23,7 @@ from domain.errors import (
 from domain.notification import MAIL, Accepted, DeliveryResult
 from domain.ports import Mailer
 from domain.retry import ACCOUNT_RECHECK, Backoff, Subject, subject_of, verdict_on
-from observability.census import record_dead, record_deliveries
+from observability.recorders import record_dead, record_deliveries
 from resilience.crash_budget import CRASH_BUDGET
 from store.notifications.next_batch import BatchState
 from store.notifications.outbox import LostBatchError, MailBatch

@@ -17,7 +17,7 @@ from domain.notification import Notification, OutboundMessage
 from domain.ports import Clock, Mailer, Source
 from domain.section import Stagger
 from domain.text import describe
-from observability.tally import Recorder
+from observability.recorders import Recorder
 from resilience.breaker import CircuitBreaker
 from resilience.claims import Claims
 from resilience.lease import Lease

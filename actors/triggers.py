@@ -9,7 +9,7 @@ from actors.services import Services
 from domain.errors import UnreachableError
 from domain.run import Run
 from domain.section import Stagger
-from observability.trace import bind_ids
+from observability.logs import bind_ids
 from store.audit import AuditEntry
 
 _log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from ingress.envelope import RequestIdMiddleware
 from ingress.leftovers import DrainBodyMiddleware
 from ingress.problems import HANDLERS
 from ingress.surfaces import WebContext
-from observability.families import REFUSED
+from observability.recorders import REFUSED
 
 _SURFACES = (*openapi.DESCRIBED, openapi)
 

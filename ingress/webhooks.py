@@ -19,8 +19,7 @@ from ingress.manual import EndpointDoc, ResponseDoc
 from ingress.problems import ProblemError
 from ingress.shapes import ref
 from notifications.resend_events import DeliveryEvent, ResendEvents
-from observability.families import MAILS
-from observability.outcomes import REPORTED
+from observability.recorders import MAILS, REPORTED
 from store.notifications.deliveries import UNSENT
 from store.pauses import ROLLCALL
 

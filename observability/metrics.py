@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from observability.tally import Counter, Histogram
+from observability.recorders import CounterDefinition, HistogramDefinition
 
 
 class SnapshotCollector(Collector):
@@ -53,7 +53,9 @@ def gauge(name: str, help_text: str, samples: Iterable[tuple[dict[str, str], flo
     return family
 
 
-def counter_family(counter: Counter, counts: Mapping[str, int], known: Iterable[Sequence[str]]) -> Metric:
+def counter_family(
+    counter: CounterDefinition, counts: Mapping[str, int], known: Iterable[Sequence[str]]
+) -> Metric:
     """What `counts` holds of the family, a series for each of the labels' `known` values."""
     family = Metric(counter.name, counter.help, "counter")
     for values in known:
@@ -63,7 +65,7 @@ def counter_family(counter: Counter, counts: Mapping[str, int], known: Iterable[
 
 
 def histogram_family(
-    histogram: Histogram, counts: Mapping[str, int], known: Iterable[Sequence[str]]
+    histogram: HistogramDefinition, counts: Mapping[str, int], known: Iterable[Sequence[str]]
 ) -> Metric:
     """As `counter_family`, with the buckets, the sum and the count of each."""
     family = Metric(histogram.name, histogram.help, "histogram")

@@ -10,7 +10,7 @@ from dramatiq.middleware import AgeLimit, Retries, ShutdownNotifications, TimeLi
 
 from actors import QUEUES
 from domain.errors import ConfigurationError, is_retryable
-from observability.trace import TraceMiddleware
+from observability.logs import TraceMiddleware
 from resilience.broker import FleetBroker
 from resilience.crash_budget import CrashBudget
 from resilience.dead_letter_cause import DeadLetterCause

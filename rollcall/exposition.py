@@ -14,11 +14,11 @@ from prometheus_client.metrics_core import Metric
 from actors import ACTORS, QUEUES
 from domain.check import Severity
 from ingress import admission
-from observability import families
+from observability import recorders
 from observability.checks import CHECKS, findings
 from observability.checks.host import read_disk
 from observability.metrics import SnapshotCollector, counter_family, gauge, histogram_family
-from observability.outcomes import CHECK_OUTCOMES, MAIL_OUTCOMES
+from observability.recorders import CHECK_OUTCOMES, MAIL_OUTCOMES
 from operations import breakers, expectations, status
 from operations.room import AdminContext
 from operations.status import ROLES
@@ -82,7 +82,7 @@ def _breakers(room: AdminContext) -> Iterator[Metric]:
     states = [
         ({"breaker": snapshot.name, "state": state}, float(snapshot.state == state))
         for snapshot in snapshots
-        for state in families.BREAKER_STATES
+        for state in recorders.BREAKER_STATES
     ]
     yield gauge("rollcall_breaker_state", "1 for the state that the breaker is in", states)
     forced = [({"breaker": snapshot.name}, float(snapshot.forced is not None)) for snapshot in snapshots]
@@ -150,9 +150,9 @@ def _backup(system: System) -> Iterator[Metric]:
 
 def _counts(system: System) -> Iterator[Metric]:
     counts, known = system.pulse.ledger.read(), _known(system)
-    for counter in families.COUNTERS:
+    for counter in recorders.COUNTERS:
         yield counter_family(counter, counts, known[counter.labels])
-    for histogram in families.HISTOGRAMS:
+    for histogram in recorders.HISTOGRAMS:
         yield histogram_family(histogram, counts, known[histogram.labels])
 
 
@@ -161,14 +161,14 @@ def _known(system: System) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
     services = system.services
     return {
         (): [()],
-        ("actor",): [*((spec.name,) for spec in ACTORS), (families.UNKNOWN_ACTOR,)],
+        ("actor",): [*((spec.name,) for spec in ACTORS), (recorders.UNKNOWN_ACTOR,)],
         ("queue",): [(queue,) for queue in QUEUES],
         ("source",): [(source,) for source in services.sources],
         ("source", "outcome"): [
             (source, outcome) for source in services.sources for outcome in CHECK_OUTCOMES
         ],
         ("outcome",): [(outcome,) for outcome in MAIL_OUTCOMES],
-        ("breaker", "to"): [(name, to) for name in services.breakers for to in families.BREAKER_STATES],
+        ("breaker", "to"): [(name, to) for name in services.breakers for to in recorders.BREAKER_STATES],
         ("class",): [(name,) for name in admission.NAMES],
         ("role",): [(role,) for role in ROLES],
     }

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
-from observability.families import CPU, STARTS
 from observability.metrics_store import MetricsStore
-from observability.tally import CounterTotals, Recorder
+from observability.recorders import CPU, STARTS, CounterTotals, Recorder
 from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, Heartbeats, ThreadTasks
 from rollcall.quiet import log_and_continue
 

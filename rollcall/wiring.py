@@ -23,9 +23,9 @@ from domain.errors import UnreachableError
 from domain.ports import Mailer, Source
 from notifications.messages import Renderer
 from notifications.unsubscribe_links import UnsubscribeLinks
-from observability.counting import BreakerTransitions, MessageMetrics
+from observability.message_metrics import BreakerTransitions, MessageMetrics
 from observability.metrics_store import MetricsStore
-from observability.tally import Recorder
+from observability.recorders import Recorder
 from providers import docraptor, gemini, stripe
 from resilience.breaker import CircuitBreaker
 from resilience.breaker_policy import BreakerPolicy

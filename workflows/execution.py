@@ -10,7 +10,7 @@ from typing import Any
 
 from domain.errors import RollcallError
 from domain.job import JobRecord, JobState, JsonObject
-from observability.trace import bind_ids
+from observability.logs import bind_ids
 from store.jobs.execution import JobExecution, JobLease
 from store.persistence import Pause
 from workflows.catalog import JobKinds, OnFailure, compensate_unknown

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import RejectedError, UpstreamTimeoutError
-from observability.families import CHANGES, CHECKS, DETECT_TO_MAIL, MAILS
+from observability.recorders import CHANGES, CHECKS, DETECT_TO_MAIL, MAILS
 from tests.support.catalog import Row
 from tests.support.house import House
 

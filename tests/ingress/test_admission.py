@@ -11,7 +11,7 @@ import pytest
 
 from ingress.admission import CLASSES, NAMES, Admission, Lane, Limits
 from ingress.problems import ProblemError
-from observability.families import REFUSED
+from observability.recorders import REFUSED
 from tests.ingress.console.visitor import sign_in, stranger, visitor
 from tests.ingress.site import Site
 from tests.support.house import LINKS

@@ -18,8 +18,7 @@ from dramatiq.middleware import ShutdownNotifications
 
 from actors import ACTORS
 from actors.registry import install
-from observability.logs import JsonLines
-from observability.trace import TraceMiddleware
+from observability.logs import JsonLines, TraceMiddleware
 from resilience.crash_budget import CrashBudget
 from tests.ingress.site import CRON, Stage
 from tests.ingress.site import site as on

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from observability.families import MAILS
+from observability.recorders import MAILS
 from tests.ingress.site import API, Site, Stage, fields_of
 from tests.ingress.site import site as on
 from tests.support.catalog import Row

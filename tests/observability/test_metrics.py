@@ -6,10 +6,10 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from observability.metrics import Exposition, SnapshotCollector, counter_family, gauge, histogram_family
-from observability.tally import Counter, Histogram
+from observability.recorders import CounterDefinition, HistogramDefinition
 
-CHECKS = Counter("rollcall_checks", "Checks", ("source",))
-WAIT = Histogram("rollcall_wait_seconds", "Waits", (), (0.5,))
+CHECKS = CounterDefinition("rollcall_checks", "Checks", ("source",))
+WAIT = HistogramDefinition("rollcall_wait_seconds", "Waits", (), (0.5,))
 
 
 def samples(*readers: object) -> dict[str, dict[str, float]]:

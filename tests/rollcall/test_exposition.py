@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from observability.families import CHECKS, DETECT_TO_MAIL
 from observability.metrics import Exposition
+from observability.recorders import CHECKS, DETECT_TO_MAIL
 from resilience.heartbeats import TICKED_AT, Task, ThreadTask
 from rollcall import backups, environment
 from rollcall.exposition import readings

@@ -21,7 +21,7 @@ from domain.section import Stagger
 from ingress.console.signposts import runbook_link
 from notifications.operator_mail import OperatorMail
 from observability.metrics_store import MetricsStore
-from observability.tally import Recorder
+from observability.recorders import Recorder
 from operations.expectations import sources
 from operations.room import AdminContext
 from resilience.heartbeats import Heartbeats, ThreadTasks

@@ -5,9 +5,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from observability.families import CPU, MESSAGES, STARTS
 from observability.metrics_store import MetricsStore
-from observability.tally import Recorder
+from observability.recorders import CPU, MESSAGES, STARTS, Recorder
 from resilience.heartbeats import Heartbeats, ThreadTasks
 from rollcall.pulse import MEMORY, HeartbeatThread, beating
 from tests.support.redis_server import running, valkey_binary

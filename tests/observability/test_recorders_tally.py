@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from domain.errors import UnreachableError
-from observability.tally import Counter, CounterTotals, Histogram, Recorder
+from observability.recorders import CounterDefinition, CounterTotals, HistogramDefinition, Recorder
 
-MESSAGES = Counter("messages", "", ("actor",))
-CPU = Counter("cpu_seconds", "", (), is_seconds=True)
-WAIT = Histogram("wait_seconds", "", ("queue",), (0.1, 1.0))
+MESSAGES = CounterDefinition("messages", "", ("actor",))
+CPU = CounterDefinition("cpu_seconds", "", (), is_seconds=True)
+WAIT = HistogramDefinition("wait_seconds", "", ("queue",), (0.1, 1.0))
 
 
 def test_counts_are_by_label_and_start_anew_once_taken() -> None:

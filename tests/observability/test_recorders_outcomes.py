@@ -8,7 +8,7 @@ from domain import errors
 from domain.observation import CheckFailure
 from domain.section import SectionKey
 from notifications.resend_events import DeliveryEventKind
-from observability.outcomes import CHECK_OUTCOMES, REPORTED, of_check
+from observability.recorders import CHECK_OUTCOMES, REPORTED, of_check
 
 KEY = SectionKey("scraper", "2261", "12431")
 

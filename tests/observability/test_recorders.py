@@ -5,9 +5,7 @@ from datetime import UTC, datetime
 from domain.errors import UpstreamTimeoutError
 from domain.observation import CheckFailure, Missing, Outcome
 from domain.section import SectionKey
-from observability.census import record_checks
-from observability.families import ANSWER, CHANGES, CHECKS
-from observability.tally import Recorder
+from observability.recorders import ANSWER, CHANGES, CHECKS, Recorder, record_checks
 
 KEY = SectionKey("scraper", "2261", "12431")
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)

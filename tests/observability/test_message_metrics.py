@@ -10,9 +10,19 @@ from dramatiq import Broker
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, Retries
 
-from observability.counting import BreakerTransitions, MessageMetrics
-from observability.families import DURATION, ERRORS, MESSAGES, REJECTED, RETRIES, TRANSITIONS, WAIT
-from observability.tally import Counter, Histogram, Recorder
+from observability.message_metrics import BreakerTransitions, MessageMetrics
+from observability.recorders import (
+    DURATION,
+    ERRORS,
+    MESSAGES,
+    REJECTED,
+    RETRIES,
+    TRANSITIONS,
+    WAIT,
+    CounterDefinition,
+    HistogramDefinition,
+    Recorder,
+)
 from resilience.breaker import CircuitBreaker
 from resilience.breaker_policy import BreakerPolicy
 from tests.support.workbench import message, work_off
@@ -38,10 +48,10 @@ class Counts:
         work_off(self.broker, self._client, self._prefix)
         self._counts = self._tally.take()
 
-    def of(self, *counters: Counter, label: str = "sections.check") -> list[float]:
+    def of(self, *counters: CounterDefinition, label: str = "sections.check") -> list[float]:
         return [counter.value(self._counts, label) for counter in counters]
 
-    def durations(self, histogram: Histogram, label: str) -> tuple[float, float]:
+    def durations(self, histogram: HistogramDefinition, label: str) -> tuple[float, float]:
         """How many, and their sum in seconds."""
         return histogram.buckets(self._counts, label)[-1][1], histogram.sum_seconds(self._counts, label)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pybreaker
 from dramatiq import Broker, Message, MessageProxy, Middleware
 
-from observability.families import (
+from observability.recorders import (
     DURATION,
     ERRORS,
     MESSAGES,
@@ -19,8 +19,8 @@ from observability.families import (
     TRANSITIONS,
     UNKNOWN_ACTOR,
     WAIT,
+    Recorder,
 )
-from observability.tally import Recorder
 
 _DUE = "rollcall_due_ms"
 

@@ -11,8 +11,7 @@ from dramatiq import Broker, MessageProxy, Middleware
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Retries
 
-from observability.logs import JsonLines, Text
-from observability.trace import TraceMiddleware, bind_ids, ids
+from observability.logs import JsonLines, Text, TraceMiddleware, bind_ids, ids
 from tests.support.workbench import work_off
 
 

@@ -1,0 +1,278 @@
+"""Counting in memory: a few dictionary look-ups an event and no round trip; what was counted is taken away.
+
+A count's name is its family's and its labels, put together with tabs; a histogram has one for each bucket
+and one for the sum. All counts are whole numbers (durations in microseconds), so that sums stay exact.
+
+What the processes count in memory, by Prometheus' conventions. docs/metrics.md explains each.
+
+What came of a check or of a mail, in one word: the values of the label `outcome`.
+
+Counts what checks and mails came to.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from threading import Lock
+
+from domain.errors import (
+    MalformedResponseError,
+    RateLimitedError,
+    RejectedError,
+    RollcallError,
+    UnauthorisedError,
+    UnreachableError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
+from domain.notification import Accepted, DeliveryResult, Notification
+from domain.observation import CheckFailure, Missing, Outcome
+
+_SUM = "sum"
+_MICRO = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class CounterDefinition:
+    """A family of counters; `name` is without its `_total`. Of seconds, it counts in microseconds."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...]
+    is_seconds: bool = False
+
+    def key(self, *values: str) -> str:
+        """The count's name for these labels."""
+        return "\t".join((self.name, *values))
+
+    def value(self, counts: Mapping[str, int], *values: str) -> float:
+        """What was counted under these labels, in the family's unit."""
+        count = counts.get(self.key(*values), 0)
+        return count / _MICRO if self.is_seconds else float(count)
+
+
+@dataclass(frozen=True)
+class HistogramDefinition:
+    """A family of histograms of durations; `bounds_seconds` are the buckets' upper ends, without infinity."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...]
+    bounds_seconds: tuple[float, ...]
+
+    @cached_property
+    def ends(self) -> tuple[str, ...]:
+        """The buckets' upper ends, as Prometheus writes them."""
+        return (*map(repr, self.bounds_seconds), "+Inf")
+
+    def key(self, *values: str, part: str) -> str:
+        """The name of one bucket's count, or of the sum's."""
+        return "\t".join((self.name, *values, part))
+
+    def buckets(self, counts: Mapping[str, int], *values: str) -> list[tuple[str, float]]:
+        """Each bucket's end, and how many durations were not above it."""
+        found, total = [], 0
+        for end in self.ends:
+            total += counts.get(self.key(*values, part=end), 0)
+            found.append((end, float(total)))
+        return found
+
+    def sum_seconds(self, counts: Mapping[str, int], *values: str) -> float:
+        """All durations together."""
+        return counts.get(self.key(*values, part=_SUM), 0) / _MICRO
+
+
+class Recorder:
+    """What this process has counted since it was last taken; threads may count at the same time."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._counts: dict[str, int] = {}
+
+    def add(self, counter: CounterDefinition, *labels: str, n: int = 1) -> None:
+        """Count `n` events."""
+        self._add({counter.key(*labels): n})
+
+    def add_seconds(self, counter: CounterDefinition, *labels: str, seconds: float) -> None:
+        """Count time that was spent."""
+        self._add({counter.key(*labels): round(seconds * _MICRO)})
+
+    def observe(self, histogram: HistogramDefinition, *labels: str, seconds: float) -> None:
+        """Count one duration; a negative one, as of clocks that disagree, counts as none at all."""
+        self.observe_all(histogram, *labels, seconds=[seconds])
+
+    def observe_all(self, histogram: HistogramDefinition, *labels: str, seconds: Iterable[float]) -> None:
+        """As `observe`, of many at once."""
+        buckets: dict[str, int] = {}
+        total_seconds = 0.0
+        for each in seconds:
+            end = histogram.ends[bisect_left(histogram.bounds_seconds, each)]
+            buckets[end] = buckets.get(end, 0) + 1
+            total_seconds += max(0.0, each)
+        counts = {histogram.key(*labels, part=end): n for end, n in buckets.items()}
+        self._add({**counts, histogram.key(*labels, part=_SUM): round(total_seconds * _MICRO)})
+
+    def take(self) -> dict[str, int]:
+        """What was counted, by name; it is counted anew from then on."""
+        with self._lock:
+            taken, self._counts = self._counts, {}
+        return taken
+
+    def _add(self, increments: Mapping[str, int]) -> None:
+        with self._lock:
+            for key, n in increments.items():
+                self._counts[key] = self._counts.get(key, 0) + n
+
+
+class CounterTotals:
+    """Hands a tally on, exactly once: an entry that failed is repeated as it was before the next is made.
+
+    One thread at a time flushes; another that wants to waits.
+    """
+
+    def __init__(self, tally: Recorder, enter: Callable[[int, Mapping[str, int]], None]) -> None:
+        self._tally = tally
+        self._enter = enter
+        self._lock = Lock()
+        self._number = 0
+        self._pending: dict[str, int] = {}
+
+    def flush(self) -> None:
+        """Enter what was counted, if anything was. Raises what `enter` does; call it again later."""
+        with self._lock:
+            if not self._pending:
+                self._pending = self._tally.take()
+                self._number += 1
+            if self._pending:
+                self._enter(self._number, self._pending)
+                self._pending = {}
+
+
+_WORK_SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+_WAIT_SECONDS = (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
+_MAIL_SECONDS = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
+
+MESSAGES = CounterDefinition(
+    "rollcall_messages", "Messages that were worked on, every attempt counted", ("actor",)
+)
+ERRORS = CounterDefinition("rollcall_message_errors", "Attempts that ended with an exception", ("actor",))
+RETRIES = CounterDefinition(
+    "rollcall_message_retries", "Failed messages that were put off for another attempt", ("actor",)
+)
+REJECTED = CounterDefinition(
+    "rollcall_messages_rejected", "Messages given up: put with the dead letters", ("actor",)
+)
+DURATION = HistogramDefinition(
+    "rollcall_message_duration_seconds", "How long an attempt took", ("actor",), _WORK_SECONDS
+)
+WAIT = HistogramDefinition(
+    "rollcall_message_wait_seconds",
+    "From when a message was due to when it was begun",
+    ("queue",),
+    _WAIT_SECONDS,
+)
+CHECKS = CounterDefinition(
+    "rollcall_checks", "Sections asked of a source, by what it said", ("source", "outcome")
+)
+ANSWER = HistogramDefinition(
+    "rollcall_source_answer_seconds",
+    "How long a source took to answer for a section",
+    ("source",),
+    _WORK_SECONDS,
+)
+CHANGES = CounterDefinition("rollcall_changes", "Sections that changed", ("source",))
+MAILS = CounterDefinition("rollcall_mails", "Mails, by what became of them", ("outcome",))
+DETECT_TO_MAIL = HistogramDefinition(
+    "rollcall_detect_to_mail_seconds",
+    "From the observation of a change to the mail that tells of it being taken by the transport",
+    (),
+    _MAIL_SECONDS,
+)
+TRANSITIONS = CounterDefinition(
+    "rollcall_breaker_transitions", "Changes of a breaker's state", ("breaker", "to")
+)
+REFUSED = CounterDefinition(
+    "rollcall_requests_refused",
+    "HTTP requests refused because too many of their class were in hand",
+    ("class",),
+)
+STARTS = CounterDefinition("rollcall_process_starts", "Processes that were started", ("role",))
+CPU = CounterDefinition(
+    "rollcall_process_cpu_seconds", "CPU time of all processes of a role", ("role",), is_seconds=True
+)
+
+BREAKER_STATES = ("closed", "half_open", "open")
+
+COUNTERS = (MESSAGES, ERRORS, RETRIES, REJECTED, CHECKS, CHANGES, MAILS, TRANSITIONS, REFUSED, STARTS, CPU)
+HISTOGRAMS = (DURATION, WAIT, ANSWER, DETECT_TO_MAIL)
+BREAKER_STATES = ("closed", "half_open", "open")
+UNKNOWN_ACTOR = "unknown"  # one that this release does not have: anybody's text must not become a label
+
+
+_OBSERVED, _MISSING, _OTHER = "observed", "missing", "other"
+_FAILURES: dict[type[RollcallError], str] = {
+    UpstreamTimeoutError: "timeout",
+    UnreachableError: "unreachable",
+    UpstreamError: "upstream",
+    MalformedResponseError: "malformed",
+    RateLimitedError: "rate_limited",
+    UnauthorisedError: "unauthorised",
+    RejectedError: "rejected",
+}
+
+CHECK_OUTCOMES = (_OBSERVED, _MISSING, *_FAILURES.values(), _OTHER)
+
+SENT, DEAD = "sent", "dead"
+REPORTED = (
+    "delivered",
+    "delayed",
+    "bounced",
+    "soft_bounced",
+    "complained",
+    "failed",
+    "unsent",
+    "suppressed",
+)
+"""What the mail provider reports afterwards, by its events' kinds."""
+
+MAIL_OUTCOMES = (SENT, DEAD, *REPORTED)
+
+
+def of_check(outcome: Outcome) -> str:
+    """One of `CHECK_OUTCOMES`."""
+    if isinstance(outcome, CheckFailure):
+        return _FAILURES.get(type(outcome.error), _OTHER)
+    return _MISSING if isinstance(outcome, Missing) else _OBSERVED
+
+
+def record_checks(tally: Recorder, source: str, outcomes: Sequence[Outcome], changed: int) -> None:
+    """What `source` said, how long it took, and how many sections that changed."""
+    for what, n in Counter(map(of_check, outcomes)).items():
+        tally.add(CHECKS, source, what, n=n)
+    answers = [outcome.took_seconds for outcome in outcomes if not isinstance(outcome, CheckFailure)]
+    measured = [seconds for seconds in answers if seconds is not None]
+    tally.observe_all(ANSWER, source, seconds=measured)
+    tally.add(CHANGES, source, n=changed)
+
+
+def record_deliveries(
+    tally: Recorder, notices: Sequence[Notification], receipts: Sequence[DeliveryResult], now: datetime
+) -> None:
+    """What the transport said of the letters of `notices`, in their order."""
+    taken = [
+        notice for notice, receipt in zip(notices, receipts, strict=True) if isinstance(receipt, Accepted)
+    ]
+    ages_seconds = [(now - notice.observed_at).total_seconds() for notice in taken]
+    tally.observe_all(DETECT_TO_MAIL, seconds=ages_seconds)
+    tally.add(MAILS, SENT, n=len(taken))
+    record_dead(tally, len(notices) - len(taken))
+
+
+def record_dead(tally: Recorder, notices: int) -> None:
+    """Notifications that were given up."""
+    tally.add(MAILS, DEAD, n=notices)
