@@ -8,13 +8,13 @@ from notifications.messages import ReportMessage
 from providers.docraptor import DocRaptor
 from providers.gemini import Gemini
 from providers.stripe import StripeRefunds
-from reports.pdf import LocalPdfRenderer
 from rollcall.settings import Settings
 from rollcall.storage import storage_of
 from rollcall.wiring import System
 from store.sections.history import DailyRollups, Histories
-from workflows.report import DOCRAPTOR
-from workflows.services import GenerationContext, JobContext, PaymentContext, ReportContext
+from workflows.kind import GenerationContext, JobContext, PaymentContext, ReportContext
+from workflows.report.pdf import LocalPdfRenderer
+from workflows.report.workflow import DOCRAPTOR
 
 
 def job_services(system: System) -> JobContext:

@@ -28,9 +28,8 @@ from store.jobs.execution import JobExecution
 from store.persistence import OUTAGES
 from workflows.catalog import CATALOG, JobKinds
 from workflows.execution import Execution
-from workflows.recovery import Recovery, take_back
-from workflows.refund_polling import poll_refunds
-from workflows.retention import purge_expired
+from workflows.maintenance import Recovery, purge_expired, take_back
+from workflows.refund import poll_refunds
 
 if TYPE_CHECKING:
     from workflows.engine import Engine

@@ -68,9 +68,9 @@ from store.terms import Terms
 from store.timeline import Timelines
 from store.upstreams import Upstreams
 from store.watches import Watches
-from workflows.easel import GEMINI
+from workflows.generation import GEMINI
 from workflows.refund import STRIPE
-from workflows.report import DOCRAPTOR
+from workflows.report.workflow import DOCRAPTOR
 
 CRON_LEASE = "section-checks"
 HEARTBEAT_TTL_SECONDS = 30

@@ -11,7 +11,7 @@ import pytest
 from catalogs.demo_campus import DemoCampus
 from domain.section import SectionKey
 from ingress.wishes import wish_of
-from workflows import order
+from workflows.report import workflow
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -37,6 +37,6 @@ def test_every_request_of_an_example_is_taken_and_of_the_demo_campus(name: str) 
     assert bodies
     for body in bodies:
         if "kind" in body:
-            assert set(order.read(body["input"]).keys()) <= CAMPUS
+            assert set(workflow.read(body["input"]).keys()) <= CAMPUS
         else:
             assert wish_of(body, [DemoCampus.name], DemoCampus.name).key in CAMPUS

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from domain.job import JsonObject, Profile
-from workflows import condense, generation, order, refund, report
-from workflows.job import Job, JobFailure
+from workflows import daily_rollup, generation, refund
+from workflows.kind import Job, JobFailure
+from workflows.report import workflow
 
 G = TypeVar("G")
 OnFailure: TypeAlias = Callable[[Job, JsonObject, JobFailure], None]
@@ -56,9 +57,9 @@ CATALOG: JobKinds = catalog_of(
     JobKind(
         "report",
         Profile.REALTIME,
-        order.read,
-        report.run,
-        report.compensate,
+        workflow.read,
+        workflow.run,
+        workflow.compensate,
         at_once=4,
         look_seconds=0.4,
         kept=frozenset({"payment"}),
@@ -73,13 +74,13 @@ CATALOG: JobKinds = catalog_of(
         at_once=4,
         lane=lambda wish: wish.account,
     ),
-    JobKind("condense", Profile.BATCH, condense.read, condense.run, at_once=1, look_seconds=5.0),
+    JobKind("condense", Profile.BATCH, daily_rollup.read, daily_rollup.run, at_once=1, look_seconds=5.0),
 )
 
 
 def compensate_unknown(job: Job, given: JsonObject, failure: JobFailure) -> None:
     """Give back what a job of a kind that is in no catalog took: each of these sees whether it has to."""
     try:
-        report.compensate(job, given, failure)
+        workflow.compensate(job, given, failure)
     finally:
         generation.compensate(job, given, failure)

@@ -1,14 +1,18 @@
 """DBOS, which makes jobs durable: one workflow a job, under the job's id, on one queue for each kind.
 
 DBOS is one to a process, and heavy: only the role `rollcall jobs` imports this module.
+
+How DBOS keeps values: JSON that anybody can read, and that can do nothing when it is read.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
-from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
+from dbos import DBOS, DBOSConfig, Serializer, SetEnqueueOptions, SetWorkflowID
 from dbos import error as dbos_errors
 from sqlalchemy import Engine as Connections
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,9 +20,35 @@ from sqlalchemy.exc import SQLAlchemyError
 from domain.job import JobRecord, Profile
 from workflows.engine_database import engine_for
 from workflows.execution import Execution
-from workflows.persistence import InterruptedJobError
-from workflows.plain_json import PlainJson
-from workflows.steps import Outcome
+from workflows.steps import InterruptedJobError, Outcome
+
+
+class PlainJson(Serializer):
+    """JSON. What a workflow should never have let out, an exception, is kept as its text."""
+
+    def serialize(self, data: Any) -> str:
+        """`data` as JSON."""
+        return json.dumps(data, default=_text)
+
+    def deserialize(self, serialized_data: str) -> Any:
+        """The value that was kept; an exception comes back as one."""
+        value = json.loads(serialized_data)
+        is_error = isinstance(value, dict) and value.keys() == {_ERROR}
+        return RuntimeError(value[_ERROR]) if is_error else value
+
+    def name(self) -> str:
+        """The name that stands beside each value."""
+        return "rollcall_json"
+
+
+_ERROR = "__error__"
+
+
+def _text(value: object) -> dict[str, str]:
+    if not isinstance(value, Exception):
+        raise TypeError(f"{type(value).__name__} is no JSON")
+    return {_ERROR: f"{type(value).__name__}: {value}"}
+
 
 # Fixed, so that whoever comes after takes up every job, whichever code it began with (docs/jobs.md).
 _VERSION = "rollcall"

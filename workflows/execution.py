@@ -14,10 +14,8 @@ from observability.logs import bind_ids
 from store.jobs.execution import JobExecution, JobLease
 from store.persistence import Pause
 from workflows.catalog import JobKinds, OnFailure, compensate_unknown
-from workflows.job import CancelledError, JobFailure
-from workflows.persistence import retry_until_stored
-from workflows.services import JobContext
-from workflows.steps import JobSteps, StepStore, TransientStepStore
+from workflows.kind import CancelledError, JobContext, JobFailure
+from workflows.steps import JobSteps, StepStore, TransientStepStore, retry_until_stored
 
 _log = logging.getLogger(__name__)
 

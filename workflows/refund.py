@@ -1,16 +1,19 @@
-"""Jobs of kind `refund`: what was paid for and cannot be delivered is given back, once."""
+"""Jobs of kind `refund`: what was paid for and cannot be delivered is given back, once.
+
+Refunds that Rollcall has made are followed by asking: a webhook may be lost, or not be set up.
+"""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
-from domain.errors import InvalidInputError, PermanentError, RejectedError
+from domain.errors import InvalidInputError, PermanentError, RejectedError, RollcallError
 from domain.job import JsonObject
 from domain.money import LOST_REFUND, Payment, Refund
 from providers.stripe import KeySpentError
-from workflows.attempt import call_with_breaker
-from workflows.job import Job
-from workflows.services import PaymentContext
+from workflows.kind import Job, JobContext, PaymentContext
+from workflows.steps import call_with_breaker
 
 STRIPE = "stripe"
 _ATTEMPTS = 25  # over about an hour and a half
@@ -99,3 +102,25 @@ def _ports(job: Job) -> PaymentContext:
     if job.services.payments is None:
         raise PermanentError("this process handles no payments")
     return job.services.payments
+
+
+_AT_ONCE = 20
+_log = logging.getLogger(__name__)
+
+
+def poll_refunds(services: JobContext) -> None:
+    """Ask the provider what became of each refund that is due, and record it."""
+    ports = services.payments
+    if ports is None or ports.provider is None:
+        return
+    provider, breaker = ports.provider, services.breakers[STRIPE]
+    for payment in ports.refunds.claim_due(services.clock.now(), _AT_ONCE):
+        try:
+            refund = call_with_breaker(breaker, lambda: provider.find(payment))  # noqa: B023 - called at once
+        except RollcallError as error:
+            _log.warning("a refund is unknown", extra={"payment": payment.session_id, "error": str(error)})
+            continue
+        now = services.clock.now()
+        if refund is not None:
+            ports.refunds.note(payment.session_id, refund, now, is_current=True)
+        ports.refunds.asked(payment, now)

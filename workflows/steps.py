@@ -1,27 +1,106 @@
-"""The job in hand: each step durable, tried again after what may pass, and stopped when somebody cancels."""
+"""The job in hand: each step durable, tried again after what may pass, and stopped when somebody cancels.
+
+One attempt at a step: what it returned or how it failed, and the part of it that a breaker guards.
+
+Writes that a job cannot do without: repeated until the database answers, or given up with the process.
+"""
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar, cast
 
-from domain.errors import PermanentError, TransientError
+from domain.errors import PermanentError, RollcallError, TransientError
 from domain.job import Progress, StepState
-from store.jobs.execution import JobExecution, JobLease, JobStatus
-from store.persistence import Pause
-from workflows.attempt import BreakerRefusedError, attempt_step
-from workflows.job import MAX_ATTEMPTS, CancelledError, StepFailedError
-from workflows.persistence import InterruptedJobError, retry_until_stored
-from workflows.services import JobContext
+from domain.retry import verdict_on
+from resilience.breaker import CircuitBreaker
+from store.jobs.execution import JobExecution, JobLease, JobLostError, JobStatus
+from store.persistence import OUTAGES, Pause
+from store.persistence import persistently as repeated
+from workflows.kind import MAX_ATTEMPTS, CancelledError, JobContext, StepFailedError
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+class BreakerRefusedError(TransientError):
+    """A breaker lets nothing out at the moment: the attempt was not made."""
+
+
+class StepError(PermanentError):
+    """The step failed in a way that nobody foresaw: the fault is Rollcall's."""
+
+
+def call_with_breaker(guard: CircuitBreaker, call: Callable[[], T]) -> T:
+    """What `call` returns, which asks an upstream and does nothing else: `guard` judges by it.
+
+    Raises: BreakerRefusedError before the call; what the call raises.
+    """
+    permit = guard.permit(1)
+    if permit.granted == 0:
+        raise BreakerRefusedError(
+            f"{guard.name} is out of order", retry_after_seconds=permit.retry_after_seconds
+        )
+    verdict: bool | None = None
+    try:
+        answer = call()
+        verdict = True
+    except RollcallError as error:
+        guard.note_error(error)
+        verdict = verdict_on(error)
+        raise
+    else:
+        return answer
+    finally:
+        guard.record(permit, [verdict])
+
+
+def attempt_step(work: Callable[[], object]) -> Any:
+    """What `work` returns, as a repetition would be given it: it has been through JSON.
+
+    Raises: TransientError; PermanentError for everything else.
+    """
+    try:
+        return json.loads(json.dumps(work(), allow_nan=False))
+    except RollcallError:
+        raise
+    except OUTAGES as error:
+        raise TransientError("the database is away") from error
+    except Exception as error:
+        _log.exception("a step broke")
+        raise StepError(f"an error in Rollcall itself ({type(error).__name__}: {error})") from error
+
+
+class InterruptedJobError(BaseException):
+    """The process stops, or has lost the job: nothing of what is under way is to be kept.
+
+    No Exception, so that neither a workflow nor DBOS takes it for a failure of the step.
+    """
+
+
+def retry_until_stored(access: Callable[[], T], pause: Pause) -> T:
+    """What `access` returns, as soon as the database answers.
+
+    Raises: InterruptedJobError when the process stops before, or another has the job now.
+    """
+    try:
+        return repeated(access, pause)
+    except JobLostError as lost:
+        _log.warning("lost", extra={"error": str(lost)})
+        raise InterruptedJobError from lost
+    except OUTAGES as error:
+        raise InterruptedJobError from error
+
 
 CRASH_BUDGET = 25
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 2.0, 300.0
 _LONGEST_WAIT_SECONDS = 3600.0  # whatever an upstream names: a job holds its place meanwhile
 _ASK_AGAIN_SECONDS = 15.0  # a breaker: an operator may have closed it meanwhile
 _LOOK_SECONDS = 1.0  # how soon a job that waits hears that it is cancelled
-T = TypeVar("T")
 Outcome = dict[str, Any]
 """How a step ended: {"value": …}, {"failed": reason, "spent": bool} or {"cancelled": True}."""
 
@@ -90,7 +169,7 @@ class JobSteps:
         attempts: int = MAX_ATTEMPTS,
         must_finish: bool = False,
     ) -> T:
-        """What `work` returns, durably: see `workflows.job.Job`."""
+        """What `work` returns, durably: see `workflows.kind.Job`."""
         outcome = self._keep(name, lambda: self._try(_Step(name, work, attempts, must_finish)))
         if "value" in outcome:
             return cast("T", outcome["value"])
@@ -107,7 +186,7 @@ class JobSteps:
         self._note(lambda: self._runs.tell(self._hold, Progress(done, total, message)))
 
     def is_changed(self, change: str) -> bool:
-        """Whether the new code is to be taken: see `workflows.job.Job`."""
+        """Whether the new code is to be taken: see `workflows.kind.Job`."""
         return self._keep.is_changed(change)
 
     def begin_ending(self) -> None:

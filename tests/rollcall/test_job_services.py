@@ -6,10 +6,10 @@ import pytest
 
 from providers.docraptor import DocRaptor
 from providers.stripe import StripeRefunds
-from reports.pdf import LocalPdfRenderer
 from rollcall import environment, wiring
 from rollcall.job_services import job_services
 from rollcall.settings import parse
+from workflows.report.pdf import LocalPdfRenderer
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ from tests.support.clock import FakeClock
 from tests.support.job_catalog import CATALOG as JOBS
 from tests.support.memory_engine import MemoryEngine
 from tests.support.post import Post
-from workflows.services import JobContext
+from workflows.kind import JobContext
 
 LINKS = UnsubscribeLinks("https://rollcall.example.edu", "a secret for tests only")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from domain.errors import InvalidInputError, PermanentError, UpstreamError
 from domain.job import JsonObject, Profile
 from workflows.catalog import JobKind, catalog_of
-from workflows.job import Job, JobFailure
+from workflows.kind import Job, JobFailure
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from store.jobs.execution import JobExecution
 from tests.support.clock import FakeClock
 from workflows.catalog import JobKinds
 from workflows.execution import Execution
-from workflows.services import JobContext
+from workflows.kind import JobContext
 from workflows.steps import Outcome
 
 

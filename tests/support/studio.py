@@ -22,8 +22,8 @@ from tests.standins.gemini import MODEL, GeminiStandIn
 from tests.support.clock import FakeClock
 from tests.support.memory_engine import MemoryEngine
 from workflows.catalog import CATALOG
-from workflows.easel import GEMINI
-from workflows.services import GenerationContext, JobContext
+from workflows.generation import GEMINI
+from workflows.kind import GenerationContext, JobContext
 
 ADA = "ada"
 STEPS = ("reserve", "fetch", "make", "store", "capture")

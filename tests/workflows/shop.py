@@ -22,7 +22,7 @@ from tests.store.desk import Desk
 from tests.support.memory_engine import MemoryEngine
 from tests.support.post import Post
 from workflows.catalog import CATALOG
-from workflows.services import JobContext, PaymentContext, RefundProvider, ReportContext
+from workflows.kind import JobContext, PaymentContext, RefundProvider, ReportContext
 
 ORDER: dict[str, Any] = {
     "email": "ada@example.edu",

@@ -30,11 +30,9 @@ from workflows.catalog import JobKind, OnFailure, catalog_of
 from workflows.engine import DurableWorkflow, Engine
 from workflows.engine_database import engine_for
 from workflows.execution import Execution
-from workflows.job import Job, JobFailure
-from workflows.persistence import InterruptedJobError
-from workflows.recovery import take_back
-from workflows.retention import purge_expired
-from workflows.services import JobContext
+from workflows.kind import Job, JobContext, JobFailure
+from workflows.maintenance import purge_expired, take_back
+from workflows.steps import InterruptedJobError
 
 Workflow = Callable[[Job], JsonObject]
 

@@ -14,7 +14,7 @@ from providers.stripe import KeySpentError, StripeRefunds
 from tests.standins.stripe import StripeStandIn
 from tests.workflows.opening import a_shop
 from tests.workflows.shop import Shop
-from workflows.refund_polling import poll_refunds
+from workflows.refund import poll_refunds
 
 
 @pytest.fixture

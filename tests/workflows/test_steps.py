@@ -20,12 +20,9 @@ from store.jobs.jobs import Jobs
 from tests.support.clock import FakeClock
 from tests.support.house import sqlite_url
 from tests.support.memory_engine import MemoryEngine
-from workflows.attempt import call_with_breaker
 from workflows.catalog import JobKind, catalog_of
-from workflows.job import CancelledError, Job, JobFailure, StepFailedError
-from workflows.persistence import InterruptedJobError
-from workflows.services import JobContext
-from workflows.steps import CRASH_BUDGET
+from workflows.kind import CancelledError, Job, JobContext, JobFailure, StepFailedError
+from workflows.steps import CRASH_BUDGET, InterruptedJobError, call_with_breaker
 
 Workflow = Callable[[Job], Any]
 

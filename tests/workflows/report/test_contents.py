@@ -6,9 +6,8 @@ import pytest
 
 from domain.history import HistoryEntry, SectionHistory
 from domain.observation import Details
-from reports.contents import UNKNOWN, SectionPage, TermFigures, contents_of
-from reports.wording import duration
-from tests.reports.examples import at, history
+from tests.workflows.report.examples import at, history
+from workflows.report.contents import UNKNOWN, SectionPage, TermFigures, contents_of, duration
 
 MADE_AT = at(100)
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reports.scale import CountScale, TimeScale
+from workflows.report.chart import CountScale, TimeScale
 
 START = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 

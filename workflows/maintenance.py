@@ -2,6 +2,8 @@
 
 A process that starts again under its own name takes up its own work by itself; this is for machines that do
 not come back. Who is wrongly taken for dead does no harm: whoever takes a job up raises its fence.
+
+Jobs that ended long ago are forgotten: what they stored, what the engine kept, and their rows last.
 """
 
 from __future__ import annotations
@@ -9,8 +11,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from domain.ports import Storage
 from resilience.heartbeats import Heartbeats
 from resilience.lease import Lease, LeaseHeldError
 from store.jobs.jobs import Jobs
@@ -106,3 +110,33 @@ class Recovery:
                     _log.warning("recovered", extra={"executor": name, "jobs": jobs, "fence": fence})
         except LeaseHeldError:
             return  # another sees to it
+
+
+_PURGED_AT_ONCE = 100
+
+
+class PurgeEngine(Protocol):
+    """What keeps something of each job."""
+
+    def forget(self, ids: Sequence[str]) -> None:
+        """Remove what is kept of jobs that have ended. Safe to repeat."""
+
+
+def artifacts(job_id: str) -> str:
+    """The prefix of everything that a job stores."""
+    return f"jobs/{job_id}/"
+
+
+def purge_expired(
+    jobs: Jobs, storage: Storage, engine: PurgeEngine, *, now: datetime, lifetime: timedelta
+) -> int:
+    """Forget the jobs that ended more than `lifetime` ago; how many. A crash in between is made good."""
+    forgotten = 0
+    while ids := jobs.ended_before(now - lifetime, _PURGED_AT_ONCE):
+        for job_id in ids:
+            storage.delete(artifacts(job_id))
+        engine.forget(ids)
+        jobs.forget(ids)
+        forgotten += len(ids)
+        _log.info("jobs forgotten", extra={"jobs": len(ids)})
+    return forgotten

@@ -9,7 +9,7 @@ from domain.errors import InvalidInputError, PermanentError
 from domain.history import day_of
 from domain.job import JsonObject
 from store.sections.history import DailyRollups
-from workflows.job import Job
+from workflows.kind import Job
 
 _AT_ONCE = 200  # sections, in one step
 

@@ -1,32 +1,99 @@
-"""Jobs of kind `report`: what was seen of sections, as a PDF, by mail to whoever ordered it."""
+"""Jobs of kind `report`: what was seen of sections, as a PDF, by mail to whoever ordered it.
+
+What a report is ordered with, as anybody may have written it.
+"""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from functools import cache
 from statistics import median
 from typing import Any
 
+from domain.address import read_address
 from domain.errors import (
     AccountRefusedError,
     IdempotencyKeyUsedError,
+    InvalidInputError,
     PermanentError,
     RejectedError,
     TransientError,
 )
 from domain.history import midnight
-from domain.job import JsonObject
+from domain.job import Json, JsonObject
 from domain.notification import Deferred, Rejected
 from domain.retry import ACCOUNT_RECHECK
-from reports.contents import TermFigures, contents_of
-from reports.document import render_html
+from domain.section import SectionKey
 from store.pauses import ROLLCALL
 from store.sections.history import DailyRollups
-from workflows.attempt import BreakerRefusedError, call_with_breaker
-from workflows.job import Job, JobFailure
-from workflows.order import ReportOrder
+from workflows.kind import Job, JobFailure, ReportContext
 from workflows.refund import refund_payment
-from workflows.services import ReportContext
+from workflows.report.contents import TermFigures, contents_of, render_html
+from workflows.steps import BreakerRefusedError, call_with_breaker
+
+MAX_SECTIONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOrder:
+    """A report on `sections`, for `email`; `payment` is the checkout session that paid for it, if any did."""
+
+    email: str
+    source: str
+    term: str
+    sections: tuple[str, ...]
+    payment: str | None = None
+
+    def keys(self) -> list[SectionKey]:
+        """The sections, by their identity."""
+        return [SectionKey(self.source, self.term, number) for number in self.sections]
+
+
+def read(given: JsonObject) -> ReportOrder:
+    """The order that `given` holds. Raises: InvalidInputError that names each bad field."""
+    problems = {name: "is not a known field" for name in given if name not in ReportOrder.__slots__}
+    texts = {name: _text(given, name, problems) for name in ("email", "source", "term")}
+    address = None
+    try:
+        address = read_address(texts["email"])
+    except ValueError as error:
+        problems.setdefault("email", str(error))
+    sections = _sections(given.get("sections"), problems)
+    payment = given.get("payment")
+    if payment is not None and not isinstance(payment, str):
+        problems["payment"] = "must be a checkout session's id"
+    for number in sections:
+        problems |= _key_problems(SectionKey(texts["source"], texts["term"], number), problems)
+    if problems or address is None:
+        raise InvalidInputError(problems)
+    return ReportOrder(
+        address, texts["source"], texts["term"], sections, None if payment is None else str(payment)
+    )
+
+
+def _text(given: JsonObject, name: str, problems: dict[str, str]) -> str:
+    value = given.get(name)
+    if isinstance(value, str) and value:
+        return value
+    problems[name] = "is missing" if value is None else "must be a text"
+    return ""
+
+
+def _sections(value: Json, problems: dict[str, str]) -> tuple[str, ...]:
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        found = tuple(dict.fromkeys(map(str, value)))
+        if 0 < len(found) <= MAX_SECTIONS:
+            return found
+    problems["sections"] = f"must be a list of 1 to {MAX_SECTIONS} section numbers"
+    return ()
+
+
+def _key_problems(key: SectionKey, known: dict[str, str]) -> dict[str, str]:
+    """What is wrong with `key` and not known yet; a number is one of the `sections`."""
+    found = {"sections" if name == "section" else name: said for name, said in key.problems().items()}
+    return {name: said for name, said in found.items() if name not in known}
+
 
 MAIL, DOCRAPTOR = "mail", "docraptor"
 UNKNOWN_MAIL = "unknown"  # it left, and the answer that named it was lost

@@ -17,12 +17,11 @@ from bench.replay.season import load
 from domain.errors import PermanentError, TransientError
 from domain.history import SectionHistory
 from domain.observation import Details
-from reports.contents import TermFigures, contents_of
-from reports.document import render_html
-from reports.pdf import LocalPdfRenderer
-from reports.printing import MEMORY_BYTES
-from tests.reports.examples import DATA, ROOT, at, history, recorded
-from workflows.order import MAX_SECTIONS
+from tests.workflows.report.examples import DATA, ROOT, at, history, recorded
+from workflows.report.contents import TermFigures, contents_of, render_html
+from workflows.report.pdf import LocalPdfRenderer
+from workflows.report.pdf_process import MEMORY_BYTES
+from workflows.report.workflow import MAX_SECTIONS
 
 PRINT = LocalPdfRenderer()
 
@@ -60,7 +59,7 @@ def test_it_prints_with_its_own_font_where_the_machine_has_none(
 ) -> None:
     (tmp_path / "fonts.conf").write_text("<fontconfig><dir>/nonexistent</dir></fontconfig>")
     done = subprocess.run(
-        [sys.executable, "-m", "reports.printing"],
+        [sys.executable, "-m", "workflows.report.pdf_process"],
         input=html(history((0, 3))).encode(),
         env={"FONTCONFIG_FILE": str(tmp_path / "fonts.conf"), "PYTHONPATH": ":".join(sys.path)},
         capture_output=True,

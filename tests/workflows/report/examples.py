@@ -10,7 +10,7 @@ from domain.history import HistoryEntry, ObservedPeriod, SectionHistory
 from domain.observation import Details, instructor, seats
 from domain.section import SectionKey
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT.parent / "shared" / "data" / "ucsd-summer1-2022.csv.gz"
 START = datetime(2026, 1, 15, 0, 0, tzinfo=UTC)
 DETAILS = Details("CSE 100", "Advanced Data Structures", "WLH 2001", "MWF 10:00-10:50")

@@ -23,11 +23,11 @@ from domain.money import Refund, RefundState
 from domain.notification import Attachment, OutboundMessage
 from notifications.resend import Resend
 from providers.storage import Folder
-from reports.pdf import LocalPdfRenderer
 from tests.standins.resend import ResendStandIn
 from tests.workflows.opening import a_shop
 from tests.workflows.shop import ORDER, PDF, Shop
-from workflows import order
+from workflows.report import workflow
+from workflows.report.pdf import LocalPdfRenderer
 
 
 class FullFolder(Folder):
@@ -413,9 +413,9 @@ def test_the_term_is_told_once_its_days_are_condensed(shop: Shop) -> None:
 )
 def test_bad_input_is_named_by_field(changes: dict[str, Any], fields: set[str]) -> None:
     with pytest.raises(InvalidInputError) as refused:
-        order.read(ORDER | changes)
+        workflow.read(ORDER | changes)
     assert refused.value.problems.keys() == fields
 
 
 def test_a_section_that_is_named_twice_is_told_of_once() -> None:
-    assert order.read(ORDER | {"sections": ["2", "1", "2"]}).sections == ("2", "1")
+    assert workflow.read(ORDER | {"sections": ["2", "1", "2"]}).sections == ("2", "1")

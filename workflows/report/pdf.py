@@ -1,4 +1,4 @@
-"""PDFs made on this machine, each by a process of its own (`reports.printing`)."""
+"""PDFs made on this machine, each by a process of its own (`workflows.report.pdf_process`)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LocalPdfRenderer:
 
     def _printed(self, html: str) -> CompletedProcess[bytes]:
         # Nothing of our environment, which holds secrets, is needed for it.
-        command = [sys.executable, "-m", "reports.printing"]
+        command = [sys.executable, "-m", "workflows.report.pdf_process"]
         try:
             return subprocess.run(  # noqa: S603 - our own module
                 command,

@@ -10,7 +10,7 @@ from redis.retry import Retry
 from domain.errors import UnreachableError
 from resilience.heartbeats import Heartbeats
 from resilience.lease import Lease
-from workflows.recovery import MISSED_SECONDS, Recovery
+from workflows.maintenance import MISSED_SECONDS, Recovery
 
 ROLE, FACT = "jobs", "executor"
 

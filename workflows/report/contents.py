@@ -1,16 +1,83 @@
-"""What a report tells, in words and numbers: the template only arranges it."""
+"""What a report tells, in words and numbers: the template only arranges it.
+
+The words of a report: lengths, times, people.
+
+The report as one HTML document that needs nothing else: styles and drawings are in it.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
-from domain.history import ObservedPeriod, Opening, SectionHistory, instructor_changes, openings
+from domain.history import (
+    InstructorChange,
+    ObservedPeriod,
+    Opening,
+    SectionHistory,
+    instructor_changes,
+    openings,
+)
+from domain.observation import UNASSIGNED
 from domain.text import format_time, one_line
-from reports.chart import Chart, chart_of
-from reports.wording import NAME_LIMIT, between, change_row, duration, opening_row, person
+from workflows.report.chart import Chart, chart_of
+
+NAME_LIMIT = 60
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+def duration(length: timedelta) -> str:
+    """`length` for people, in its two largest units: "2 d 4 h", "35 min", "under 1 min"."""
+    seconds = int(length.total_seconds())
+    if seconds < _MINUTE:
+        return "under 1 min"
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE} min"
+    if seconds < _DAY:
+        return _two(seconds // _HOUR, "h", seconds % _HOUR // _MINUTE, "min")
+    return _two(seconds // _DAY, "d", seconds % _DAY // _HOUR, "h")
+
+
+def person(name: str) -> str:
+    """Who teaches; a section that nobody teaches yet says so."""
+    return "nobody yet" if name == UNASSIGNED else one_line(name, NAME_LIMIT)
+
+
+def between(span: ObservedPeriod) -> str:
+    """From when to when; one moment where it has no length."""
+    if span.start == span.end:
+        return format_time(span.start)
+    return f"{format_time(span.start).removesuffix(' UTC')} to {format_time(span.end)}"
+
+
+def opening_row(opening: Opening) -> tuple[str, str, str]:
+    """Since when, the most seats, and how long, with what is not known of it."""
+    since = format_time(opening.span.start) if opening.is_new else f"before {format_time(opening.span.start)}"
+    stood = duration(opening.span.length)
+    if not opening.span.length:
+        stood = "seen open once"
+    elif not opening.has_ended:
+        stood = f"{stood}, and still open"
+    elif not opening.is_certain:
+        stood = f"at most {stood}, not observed all the time"
+    elif not opening.is_new:
+        stood = f"at least {stood}"
+    return since, str(opening.most), stood
+
+
+def change_row(change: InstructorChange) -> tuple[str, str, str]:
+    """When it was seen, who taught before, and who after."""
+    return format_time(change.at), person(change.before), person(change.after)
+
+
+def _two(large: int, unit: str, small: int, small_unit: str) -> str:
+    return f"{large} {unit} {small} {small_unit}" if small else f"{large} {unit}"
+
 
 MOST_ROWS = 40  # of one section's openings, changes or gaps
 UNKNOWN = "—"
@@ -158,3 +225,28 @@ def _term_note(figures: TermFigures) -> str:
         f"{format_time(figures.until)}, the one in the middle opened {figures.openings_median:g} times and had "
         f"open seats for {figures.open_share_median:.0%} of the time."
     )
+
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render_html(contents: Contents) -> str:
+    """The document; the same contents make the same text."""
+    return _template().render(report=contents)
+
+
+@functools.cache
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - heavy
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2")

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import re
 
-from reports.chart import Chart, chart_of
-from tests.reports.examples import history
+from tests.workflows.report.examples import history
+from workflows.report.chart import Chart, chart_of
 
 
 def drawn(*seats: tuple[float, int | None], **changes: object) -> Chart:
