@@ -3,6 +3,8 @@
 The batch's row holds what is still pending, so a message that comes twice, late or never changes nothing
 twice and loses nothing. Batches that must wait (open breaker, failed attempt) lie in the database, not in
 a worker's memory; the reconciler publishes them when they are due.
+
+What is given up of a run: its sections are free for the next one, and the run may be over.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ from actors.alert import report_run_finished
 from actors.deliver import deliver
 from actors.registry import actor
 from actors.services import Services
-from actors.surrender import release_claims
 from domain.errors import RateLimitedError, RollcallError, UnreachableError
 from domain.observation import CheckFailure, Outcome
 from domain.retry import ACCOUNT_RECHECK, Subject, named_wait, subject_of, verdict_on
@@ -27,11 +28,22 @@ from resilience.breaker_model import BreakerSnapshot
 from store.pauses import ROLLCALL, Pause
 from store.runs.batches import RecordedBatch
 
+_log = logging.getLogger(__name__)
+
+
+def release_claims(services: Services, batches: Sequence[Batch]) -> None:
+    """Free the sections of `batches`, which the store has given up, and have the end of their runs told."""
+    for batch in batches:
+        _log.warning("gave up", extra={"run": batch.run_id, "sections": len(batch.pending)})
+        services.claims.release([str(key) for key in batch.pending], batch.run_id)
+    for run_id in dict.fromkeys(batch.run_id for batch in batches):
+        report_run_finished(services, run_id)
+
+
 _RETRY_SECONDS = (5, 20, 80)
 _SOON = timedelta(seconds=1)
 _LONGEST_HIDDEN_WAIT = timedelta(minutes=1)  # a longer one is a pause, which is shown and can be ended
 _LET_FRESH_FIRST = timedelta(seconds=5)  # the probes of a breaker are drawn from what has not failed
-_log = logging.getLogger(__name__)
 
 
 def _give_up(services: Services, reason: str, batch_id: int) -> str:

@@ -3,6 +3,8 @@
 Safe to repeat at every step: the run's row tells whether it is still queued, a repeated message takes
 over its own lease and claims, and batches that were written but not published are published by the
 reconciler.
+
+What every trigger does: write the run, then publish its message. HTTP, schedule and CLI share it.
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ from actors.alert import report_run_finished
 from actors.check import check
 from actors.registry import actor
 from actors.services import Services
+from domain.errors import UnreachableError
 from domain.run import Run, RunState
-from domain.section import SectionKey
+from domain.section import SectionKey, Stagger
 from observability.logs import bind_ids
 from resilience.lease import LeaseHeldError
+from store.audit import AuditEntry
 
 PATIENCE = timedelta(seconds=30)  # a dead holder's message is back after 20
 _log = logging.getLogger(__name__)
@@ -105,3 +109,36 @@ def _wait_or_skip(services: Services, run: Run, held: LeaseHeldError) -> None:
     if now - run.created_at > PATIENCE and held.holder.held_seconds > PATIENCE.total_seconds():
         services.store.runs.abandon(run.id, RunState.SKIPPED, str(held), now)
         _log.warning("skipped", extra={"run": run.id, "reason": str(held)})
+
+
+def trigger_run(
+    services: Services,
+    trigger: str,
+    stagger: Stagger | None,
+    *,
+    force: bool,
+    entry: AuditEntry | None = None,
+) -> tuple[Run, bool]:
+    """A queued run and True, or this slot's first run and False; None means the half that was due last.
+
+    The row is what counts: when the broker cannot be reached, the reconciler publishes the message later.
+    """
+    now = services.clock.now()
+    stagger = stagger or services.timetable.current(now)
+    slot = services.timetable.slot(stagger, now)
+    run, created = services.store.runs.open(trigger, stagger, slot, now, force=force, entry=entry)
+    if created:
+        with bind_ids(run=run.id):
+            _log.info("triggered", extra={"trigger": trigger, "stagger": stagger, "slot": slot})
+            publish_run(services, run)
+    return run, created
+
+
+def publish_run(services: Services, run: Run) -> None:
+    """Publish the run's message, or leave that to the reconciler."""
+    try:
+        services.publish(dispatch.message(run.id))
+    except UnreachableError as error:
+        _log.warning(
+            "broker unreachable, the reconciler will publish", extra={"run": run.id, "error": str(error)}
+        )

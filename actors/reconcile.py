@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from actors.check import check
+from actors.check import check, release_claims
 from actors.deliver import MAIL, deliver
 from actors.dispatch import dispatch
 from actors.jobs import START, cancel_job, send_callbacks
 from actors.resumption import resume_ended_waits
 from actors.services import Services
-from actors.surrender import release_claims
 
 GRACE = timedelta(seconds=5)  # between a commit and the message that follows it
 LOST_AFTER = timedelta(minutes=10)  # where nobody can say whether a message still waits

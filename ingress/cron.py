@@ -8,7 +8,7 @@ from typing import Annotated
 
 from starlette.responses import JSONResponse, Response
 
-from actors.triggers import trigger_run
+from actors.dispatch import trigger_run
 from domain.section import Stagger
 from ingress import representation
 from ingress.bearer import cron_secret, either

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
-from actors.submission import cancel, submit
+from actors.jobs import cancel, submit
 from domain.errors import StorageWriteError
 from domain.job import JobRecord, JobState
 from domain.ports import Storage

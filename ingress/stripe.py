@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from starlette.responses import JSONResponse, Response
 
-from actors.orders import handle_payment_event
+from actors.payments import handle_payment_event
 from domain.errors import UnauthorisedError
 from domain.money import PaymentEvent
 from ingress import bodies

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors import submission
+from actors import jobs
 from actors.services import Services
 from domain.errors import InvalidInputError
 from domain.job import JobRecord
@@ -11,7 +11,7 @@ from operations.record import entry
 
 def cancel(services: Services, job_id: str, by: str) -> JobRecord:
     """Ask for the job's end, unless it has ended; how it stands. Raises: InvalidInputError."""
-    job = submission.cancel(services, job_id, entry(services, by, "job.cancel", f"job/{job_id}"))
+    job = jobs.cancel(services, job_id, entry(services, by, "job.cancel", f"job/{job_id}"))
     if job is None:
         raise InvalidInputError({"job_id": "there is no such job"})
     return job
@@ -20,4 +20,4 @@ def cancel(services: Services, job_id: str, by: str) -> JobRecord:
 def retry(services: Services, job_id: str, by: str) -> tuple[JobRecord, bool]:
     """A new job like a failed or cancelled one, and True; or the first such. Raises: InvalidInputError."""
     asked = entry(services, by, "job.retry", f"job/{job_id}", of=job_id)
-    return submission.retry(services, job_id, asked)
+    return jobs.retry(services, job_id, asked)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from actors.dispatch import trigger_run
 from actors.services import Services
-from actors.triggers import trigger_run
 from domain.run import Run
 from domain.section import Stagger
 from operations.record import entry

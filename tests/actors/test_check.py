@@ -7,7 +7,7 @@ from pathlib import Path
 import redis
 
 from actors.check import check
-from actors.triggers import trigger_run
+from actors.dispatch import trigger_run
 from domain.errors import RateLimitedError, RejectedError, UpstreamError
 from domain.notification import NotificationState
 from domain.run import Run, RunState

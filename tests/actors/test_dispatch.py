@@ -5,9 +5,8 @@ from datetime import timedelta
 
 import redis
 
-from actors.dispatch import dispatch
+from actors.dispatch import dispatch, trigger_run
 from actors.services import Services
-from actors.triggers import trigger_run
 from domain.run import Run, RunState
 from domain.section import Stagger
 from store.runs.runs import Runs

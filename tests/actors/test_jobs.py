@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from actors import QUEUES
-from actors.jobs import AHEAD, MAX_CALLS, START
+from actors.jobs import AHEAD, MAX_CALLS, START, cancel, publish_job, retry, submit
 from actors.reconcile import LOST_AFTER, reconcile
-from actors.submission import cancel, publish_job, retry, submit
 from domain.errors import InvalidInputError, RejectedError, UnreachableError, UpstreamError
 from domain.job import JobRecord, JobState, Profile
 from tests.support.house import House

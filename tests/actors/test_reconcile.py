@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from actors import ACTORS, QUEUES
+from actors.dispatch import trigger_run
 from actors.reconcile import reconcile
-from actors.triggers import trigger_run
 from domain.notification import NotificationState
 from domain.run import RunState
 from domain.section import Stagger

@@ -13,9 +13,9 @@ import redis
 from dramatiq import Broker
 
 from actors import ACTORS, QUEUES
+from actors.dispatch import trigger_run
 from actors.reconcile import reconcile
 from actors.registry import install
-from actors.triggers import trigger_run
 from domain.errors import PermanentError, UnreachableError
 from domain.notification import NotificationState
 from domain.run import RunState

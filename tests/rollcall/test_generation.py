@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from actors.jobs import cancel, submit
 from actors.services import JobRuntime
-from actors.submission import cancel, submit
 from domain.job import JobRecord, JobState
 from domain.money import Balance
 from rollcall.storage import storage_of

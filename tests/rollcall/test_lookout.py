@@ -12,8 +12,8 @@ import pytest
 import redis
 from dramatiq.brokers.redis import RedisBroker
 
+from actors.dispatch import trigger_run
 from actors.services import OperatorChannels
-from actors.triggers import trigger_run
 from domain.alert import AlertMessage, AlertState
 from domain.errors import UnauthorisedError, UnreachableError
 from domain.ports import Mailer

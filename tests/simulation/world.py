@@ -8,9 +8,9 @@ from functools import partial
 from random import Random
 
 from actors.clock import bound_stored_times
+from actors.dispatch import trigger_run
 from actors.reconcile import reconcile
 from actors.services import Services
-from actors.triggers import trigger_run
 from domain.errors import RollcallError
 from domain.run import Run
 from domain.section import Stagger

@@ -16,9 +16,9 @@ from dramatiq import Message
 
 from actors import ACTORS, QUEUES
 from actors.deliver import MAIL
+from actors.dispatch import trigger_run
 from actors.reconcile import reconcile
 from actors.services import JobRuntime, OperatorChannels, Services
-from actors.triggers import trigger_run
 from domain.notification import NotificationState
 from domain.ports import Mailer
 from domain.run import Run

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from actors.jobs import submit
 from actors.services import JobRuntime, Services
-from actors.submission import submit
 from domain.job import JobRecord
 from rollcall import environment, wiring
 from rollcall.settings import parse

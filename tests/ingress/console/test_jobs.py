@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from actors import submission
+from actors import jobs as job_actors
 from domain.errors import UpstreamError
 from domain.job import JobRecord
 from tests.ingress.console.visitor import said, words
@@ -20,7 +20,7 @@ def journal(tmp_path: Path) -> str:
 
 
 def submit(site: Site, kind: str, journal: str, key: str | None = None, **given: Any) -> JobRecord:
-    job, _ = submission.submit(site.house.services, kind, {"journal": journal} | given, idempotency_key=key)
+    job, _ = job_actors.submit(site.house.services, kind, {"journal": journal} | given, idempotency_key=key)
     return job
 
 
@@ -131,7 +131,7 @@ def test_a_job_tells_whether_its_caller_was_told_without_the_secret_of_the_addre
 ) -> None:
     services = site.house.services
     address = "https://example.edu/hooks/secret"
-    job, _ = submission.submit(services, "errand", {"journal": journal}, webhook_url=address)
+    job, _ = job_actors.submit(services, "errand", {"journal": journal}, webhook_url=address)
     path = f"/console/jobs/{job.id}"
     assert "example.edu: to be told when it ends" in words(guest.get(path))
     site.house.callers.error = UpstreamError("they are away")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import re
 
+from actors.jobs import publish_job
 from actors.services import Services
-from actors.submission import publish_job
 from domain.errors import InvalidInputError
 from domain.job import JsonObject, NewJob
 from domain.money import Checkout, PaymentDecision, PaymentEvent
