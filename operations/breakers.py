@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.services import Services
 from domain.errors import InvalidInputError, UnreachableError
-from operations.record import record
+from operations.operation import record
 from resilience.breaker import CircuitBreaker
 from resilience.breaker_model import BreakerSnapshot
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from operations.record import entry
-from operations.room import AdminContext
+from operations.operation import AdminContext, entry
 from resilience.dead_letters import CauseGroup, DeadLetterFilter, grouped
 
 _SUBJECT = "dead letters"

@@ -16,7 +16,7 @@ from actors.services import Services
 from domain.errors import TransientError
 from domain.observation import Missing
 from domain.section import SectionKey, Stagger
-from operations import checks
+from operations import section_check
 from operations.watches import Listing, listing
 from store.watches import StoredWatch
 
@@ -56,7 +56,7 @@ def look_at_all(services: Services, keys: Iterable[SectionKey], origin: str) -> 
     if not batches:
         return 0
     try:
-        for batch_id in checks.begin(services, batches, Stagger.ALL, origin):
+        for batch_id in section_check.begin(services, batches, Stagger.ALL, origin):
             services.publish(check.message(batch_id))
     except TransientError as error:
         _log.info(
@@ -69,7 +69,7 @@ def look_at_all(services: Services, keys: Iterable[SectionKey], origin: str) -> 
 def _look(services: Services, key: SectionKey, answer: SimpleQueue[Listing]) -> None:
     found = Listing.UNCHECKED
     try:
-        told = checks.ask(services, key)
+        told = section_check.ask(services, key)
         found = Listing.UNKNOWN if isinstance(told, Missing) else Listing.LISTED
     except Exception as error:  # noqa: BLE001 - the watch is made; the log says why it stays unchecked
         _log.warning(

@@ -1,4 +1,7 @@
-"""What operators do to jobs."""
+"""What operators do to jobs.
+
+What operators do to credits.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from actors import jobs
 from actors.services import Services
 from domain.errors import InvalidInputError
 from domain.job import JobRecord
-from operations.record import entry
+from domain.money import MAX_GRANT, Transfer, is_account
+from operations.operation import entry
 
 
 def cancel(services: Services, job_id: str, by: str) -> JobRecord:
@@ -21,3 +25,19 @@ def retry(services: Services, job_id: str, by: str) -> tuple[JobRecord, bool]:
     """A new job like a failed or cancelled one, and True; or the first such. Raises: InvalidInputError."""
     asked = entry(services, by, "job.retry", f"job/{job_id}", of=job_id)
     return jobs.retry(services, job_id, asked)
+
+
+def grant(
+    services: Services, account: str, amount: int, key: str, by: str, *, reason: str | None = None
+) -> tuple[Transfer, bool]:
+    """The grant and True; the one that `key` has made before, and False. Raises: InvalidInputError."""
+    problems = {}
+    if not is_account(account):
+        problems["account"] = "must be 1 to 64 letters, digits, - and _, and begin with a letter or digit"
+    if not 0 < amount <= MAX_GRANT:
+        problems["credits"] = f"must be a whole number from 1 to {MAX_GRANT}"
+    if problems:
+        raise InvalidInputError(problems)
+    told = entry(services, by, "credit.grant", f"account/{account}", credits=amount, key=key, reason=reason)
+    now = services.clock.now()
+    return services.store.credits.grant(account, amount, key, now, reason=reason, entry=told)

@@ -12,7 +12,7 @@ from domain.notification import Accepted, DeliveryResult, Notification, Outbound
 from domain.observation import Details
 from domain.section import SectionKey
 from domain.watch import NotificationKind
-from operations.record import entry, record
+from operations.operation import entry, record
 from store.dead_mail import DeadMail
 from store.refusals import ALL_MAIL
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.services import Services
 from domain.errors import InvalidInputError
-from operations.record import entry
+from operations.operation import entry
 
 
 def resolve(services: Services, session_id: str, reason: str, by: str) -> None:

@@ -1,4 +1,7 @@
-"""Asking for a run of checks."""
+"""Asking for a run of checks.
+
+Taking the cron lease from its holder.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from actors.dispatch import trigger_run
 from actors.services import Services
 from domain.run import Run
 from domain.section import Stagger
-from operations.record import entry
+from operations.operation import entry, record
+from resilience.lease import LeaseHolder
 
 
 def trigger(
@@ -18,3 +22,12 @@ def trigger(
     """
     asked = entry(services, by, "run.trigger", "run", stagger=str(stagger or "auto"), force=force)
     return trigger_run(services, origin, stagger, force=force, entry=asked)
+
+
+def release(services: Services, by: str) -> LeaseHolder | None:
+    """Take it from whoever holds it, who changes nothing any more; who that was, or None."""
+    lease = services.cron_lease
+    holder = lease.force_release(by)
+    if holder is not None:
+        record(services, by, "lease.release", f"lease/{lease.name}", holder=dict(holder.holder))
+    return holder

@@ -16,7 +16,7 @@ from observability.checks.host import DATABASE, read_disk
 from observability.checks.snapshot import DatabaseErrors, RunStatus, SystemSnapshot
 from observability.checks.unavailable import Server, read_or_unavailable, required
 from operations import breakers, expectations
-from operations.room import AdminContext
+from operations.operation import AdminContext
 from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT, Heartbeat
 from store.pauses import Pause
 

@@ -6,7 +6,7 @@ from actors.deliver import deliver
 from actors.services import Services
 from domain.errors import InvalidInputError
 from domain.term import Presence
-from operations.record import entry
+from operations.operation import entry
 from store.terms import EndedTerm
 
 

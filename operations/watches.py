@@ -13,8 +13,7 @@ from domain.errors import InvalidInputError
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
 from domain.section_state import SectionState
-from operations.record import entry
-from operations.room import AdminContext
+from operations.operation import AdminContext, entry
 from store.watch_import import WatchRequest
 from store.watches import StoredWatch, WatchFilter
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from actors import QUEUES
 from domain.errors import PermanentError
-from operations.room import AdminContext
+from operations.operation import AdminContext
 from resilience.queues import QueueReader, QueueStats
 from resilience.scripts import check_writable
 from rollcall import brokers

@@ -20,7 +20,7 @@ from observability.checks.host import read_disk
 from observability.metrics import SnapshotCollector, counter_family, gauge, histogram_family
 from observability.recorders import CHECK_OUTCOMES, MAIL_OUTCOMES
 from operations import breakers, expectations, status
-from operations.room import AdminContext
+from operations.operation import AdminContext
 from operations.status import ROLES
 from rollcall import backups, brokers
 from rollcall.control import control_room

@@ -16,7 +16,7 @@ from domain.check import Finding, alerts
 from domain.errors import UnreachableError
 from observability.checks import findings
 from operations import status
-from operations.room import AdminContext
+from operations.operation import AdminContext
 from rollcall.control import control_room
 from rollcall.wiring import System
 

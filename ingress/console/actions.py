@@ -26,7 +26,7 @@ from ingress.fields import text
 from ingress.forms import Nothing, no_query, parse
 from ingress.manual import EndpointDoc
 from ingress.syntax import parameters
-from operations.room import AdminContext
+from operations.operation import AdminContext
 
 F = TypeVar("F")
 _CONFIRM, _BACK = "confirm", "back"

@@ -18,7 +18,7 @@ from ingress.console import cookies
 from ingress.console.seal import seal, unseal
 from ingress.endpoint import RequestContext
 from ingress.surfaces import WebContext
-from operations.record import entry
+from operations.operation import entry
 
 LIFETIME = timedelta(hours=12)
 COOKIE = "rollcall_session"

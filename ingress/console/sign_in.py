@@ -22,7 +22,7 @@ from ingress.fields import text
 from ingress.forms import Nothing, no_query, parse, query
 from ingress.manual import EndpointDoc
 from ingress.syntax import parameters
-from operations.record import record
+from operations.operation import record
 
 _TEMPLATE = "sign_in.html"
 _log = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ from ingress.fields import address, digits, one_of, text
 from ingress.forms import Nothing, no_query, query
 from ingress.manual import EndpointDoc
 from ingress.problems import not_found
-from operations.timeline import views
-from operations.timeline.event import Timeline
+from operations import timeline
+from operations.timeline_events import Timeline
 
 _PATH = "/console/timeline"
 _THINGS = {
@@ -68,7 +68,7 @@ def of_watch(call: RequestContext[Nothing]) -> Response:
     services = call.surfaces.services
     if services.store.watches.get(call.path["id"]) is None:
         raise not_found("watch")
-    return _show(call, views.of_watch(services, call.path["id"]))
+    return _show(call, timeline.of_watch(services, call.path["id"]))
 
 
 @endpoint(no_query, EndpointDoc({}), path={"id": digits(1)})
@@ -77,7 +77,7 @@ def of_notification(call: RequestContext[Nothing]) -> Response:
     services = call.surfaces.services
     if services.store.deliveries.get(call.path["id"]) is None:
         raise not_found("notification")
-    return _show(call, views.of_notification(services, call.path["id"]))
+    return _show(call, timeline.of_notification(services, call.path["id"]))
 
 
 @endpoint(
@@ -88,13 +88,13 @@ def of_section(call: RequestContext[Nothing]) -> Response:
     services, key = call.surfaces.services, SectionKey(**call.path)
     if services.store.sections.get(key) is None:
         raise not_found("section")
-    return _show(call, views.of_section(services, key))
+    return _show(call, timeline.of_section(services, key))
 
 
 @endpoint(query(AddressForm), EndpointDoc({}))
 def of_address(call: RequestContext[AddressForm]) -> Response:
     """Of one person."""
-    return _show(call, views.of_address(call.surfaces.services, call.query.email))
+    return _show(call, timeline.of_address(call.surfaces.services, call.query.email))
 
 
 def _is_section(wanted: str) -> bool:

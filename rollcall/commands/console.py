@@ -8,7 +8,7 @@ import click
 
 from domain.errors import PermanentError
 from ingress.console import invitation
-from operations.record import record
+from operations.operation import record
 from resilience.heartbeats import Heartbeats
 from rollcall.commands.options import overrides, setting_options
 from rollcall.commands.person import shell_user

@@ -9,7 +9,7 @@ import click
 
 from domain.errors import InvalidInputError
 from domain.money import MAX_GRANT, Transfer
-from operations.credits import grant as grant_credits
+from operations.jobs import grant as grant_credits
 from rollcall.commands.person import shell_user
 from rollcall.output import json_option, show
 from rollcall.process import open_system

@@ -9,7 +9,7 @@ import click
 
 from domain.errors import InvalidInputError
 from operations import dead_letters
-from operations.room import AdminContext
+from operations.operation import AdminContext
 from resilience.dead_letters import DeadLetterFilter
 from rollcall.commands.dead_options import bulk_options, selecting
 from rollcall.commands.dead_rows import brief_row, full_row

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from operations import lease
+from operations import runs
 from rollcall.commands.person import shell_user
 from rollcall.output import json_option, show
 from rollcall.process import open_system
@@ -30,5 +30,5 @@ def list_(*, as_json: bool) -> None:
 def release() -> None:
     """Take the cron lease from whoever holds it; a dispatcher that still runs changes nothing any more."""
     with open_system() as system:
-        holder = lease.release(system.services, shell_user())
+        holder = runs.release(system.services, shell_user())
     click.echo("nobody held the cron lease" if holder is None else f"released; it was held by {holder.token}")

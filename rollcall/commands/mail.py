@@ -12,7 +12,7 @@ from actors.deliver import MAIL
 from domain.notification import Accepted, NotificationState
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind
 from operations import mail as letters
-from operations import sources
+from operations import pauses
 from rollcall.commands.duration import Duration, for_option
 from rollcall.commands.person import shell_user
 from rollcall.output import json_option, show
@@ -62,7 +62,7 @@ def list_(state: str | None, watch_id: int | None, limit: int, *, as_json: bool)
 def pause(length: timedelta, reason: str) -> None:
     """Send nothing for a while: what is due waits."""
     with open_system() as system:
-        found = sources.pause(system.services, MAIL, length, reason, shell_user())
+        found = pauses.pause(system.services, MAIL, length, reason, shell_user())
     click.echo(f"mail is paused until {found.until:%Y-%m-%d %H:%M:%S} UTC")
 
 
@@ -70,7 +70,7 @@ def pause(length: timedelta, reason: str) -> None:
 def resume() -> None:
     """Send again, whoever paused it."""
     with open_system() as system:
-        was_paused = sources.resume(system.services, MAIL, shell_user())
+        was_paused = pauses.resume(system.services, MAIL, shell_user())
     click.echo("mail goes on" if was_paused else "mail was not paused")
 
 

@@ -9,7 +9,7 @@ import click
 from domain.notification import MAIL
 from observability.checks.snapshot import SourceState, SystemSnapshot
 from observability.checks.unavailable import required
-from operations import sources, status
+from operations import pauses, status
 from rollcall.commands.duration import for_option
 from rollcall.commands.person import shell_user
 from rollcall.control import control_room
@@ -28,7 +28,7 @@ def list_(*, as_json: bool) -> None:
     """List the sources, and mail: whether they answer, the pauses in force, and the last error."""
     with open_system() as system:
         found = status.read(control_room(system))
-        rows = [_row(name, found) for name in sources.names(system.services)]
+        rows = [_row(name, found) for name in pauses.names(system.services)]
     show(rows, as_json=as_json)
 
 
@@ -39,7 +39,7 @@ def list_(*, as_json: bool) -> None:
 def pause(name: str, length: timedelta, reason: str) -> None:
     """Leave NAME alone (mail: send nothing): what is due waits, and nothing is lost but time."""
     with open_system() as system:
-        found = sources.pause(system.services, name, length, reason, shell_user())
+        found = pauses.pause(system.services, name, length, reason, shell_user())
     click.echo(f"{name} is paused until {found.until:%Y-%m-%d %H:%M:%S} UTC")
 
 
@@ -48,7 +48,7 @@ def pause(name: str, length: timedelta, reason: str) -> None:
 def resume(name: str) -> None:
     """End the pause of NAME, whoever set it."""
     with open_system() as system:
-        was_paused = sources.resume(system.services, name, shell_user())
+        was_paused = pauses.resume(system.services, name, shell_user())
     click.echo(f"{name} goes on" if was_paused else f"{name} was not paused")
 
 

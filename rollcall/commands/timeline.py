@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from domain.section import SectionKey
-from operations.timeline import views
-from operations.timeline.event import Event, Timeline
+from operations import timeline as timelines
+from operations.timeline_events import Event, Timeline
 from rollcall.output import json_option, show
 from rollcall.process import open_system
 
@@ -22,7 +22,7 @@ def timeline() -> None:
 def watch(watch_id: int, *, as_json: bool) -> None:
     """What the watch WATCH_ID was told of its section, and why not of the rest."""
     with open_system() as system:
-        found = views.of_watch(system.services, watch_id)
+        found = timelines.of_watch(system.services, watch_id)
     _show(found, as_json=as_json)
 
 
@@ -34,7 +34,7 @@ def watch(watch_id: int, *, as_json: bool) -> None:
 def section(source: str, term: str, number: str, *, as_json: bool) -> None:
     """What was seen of a section, and to whom it was news."""
     with open_system() as system:
-        found = views.of_section(system.services, SectionKey(source, term, number))
+        found = timelines.of_section(system.services, SectionKey(source, term, number))
     _show(found, as_json=as_json)
 
 
@@ -44,7 +44,7 @@ def section(source: str, term: str, number: str, *, as_json: bool) -> None:
 def address(email: str, *, as_json: bool) -> None:
     """Every watch of a person, and everything that they were sent."""
     with open_system() as system:
-        found = views.of_address(system.services, email)
+        found = timelines.of_address(system.services, email)
     _show(found, as_json=as_json)
 
 
@@ -54,7 +54,7 @@ def address(email: str, *, as_json: bool) -> None:
 def notification(notification_id: int, *, as_json: bool) -> None:
     """The way of one notification."""
     with open_system() as system:
-        found = views.of_notification(system.services, notification_id)
+        found = timelines.of_notification(system.services, notification_id)
     _show(found, as_json=as_json)
 
 

@@ -8,8 +8,8 @@ import click
 
 from domain.observation import Missing, Observation
 from domain.section import SectionKey
-from operations import checks
-from operations.checks import SectionCheckResult
+from operations import section_check
+from operations.section_check import SectionCheckResult
 from rollcall.commands.person import shell_user
 from rollcall.output import json_option, show
 from rollcall.process import open_system
@@ -29,9 +29,9 @@ def check(source: str, term: str, number: str, *, dry_run: bool, as_json: bool) 
     key = SectionKey(source, term, number)
     with open_system() as system:
         if dry_run:
-            told = checks.preview_check(system.services, key, shell_user())
+            told = section_check.preview_check(system.services, key, shell_user())
         else:
-            told = checks.check(system.services, key, shell_user(), origin="cli")
+            told = section_check.check(system.services, key, shell_user(), origin="cli")
     row = _row(told) | {"stored": isinstance(told, Observation) and not dry_run}
     show([row] if as_json else [{"field": k, "value": v} for k, v in row.items()], as_json=as_json)
 

@@ -7,7 +7,7 @@ import pytest
 
 from domain.errors import UnreachableError
 from domain.section import Stagger
-from operations.checks import check
+from operations.section_check import check
 from tests.ingress.site import API, CRON, PUBLIC_URL, Site, Stage, fields_of
 from tests.ingress.site import site as on
 from tests.support.catalog import Row

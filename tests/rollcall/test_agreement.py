@@ -26,7 +26,7 @@ from ingress.console.now import fragments
 from observability.checks import CHECKS
 from observability.metrics import Exposition
 from operations import status, trends
-from operations.room import AdminContext
+from operations.operation import AdminContext
 from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT, Heartbeats
 from rollcall import environment
 from rollcall.cli import rollcall

@@ -23,7 +23,7 @@ from notifications.operator_mail import OperatorMail
 from observability.metrics_store import MetricsStore
 from observability.recorders import Recorder
 from operations.expectations import sources
-from operations.room import AdminContext
+from operations.operation import AdminContext
 from resilience.heartbeats import Heartbeats, ThreadTasks
 from resilience.queues import QueueStats
 from rollcall.health import Health

@@ -26,7 +26,7 @@ from domain.section import SectionKey, Stagger
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
 from notifications.messages import Renderer
 from notifications.unsubscribe_links import UnsubscribeLinks
-from operations.room import AdminContext
+from operations.operation import AdminContext
 from providers.storage import Folder
 from resilience.breaker import CircuitBreaker
 from resilience.breaker_policy import BreakerPolicy

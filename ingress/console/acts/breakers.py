@@ -12,7 +12,7 @@ from ingress.console.plan import Plan
 from ingress.console.wording import plural
 from ingress.fields import text
 from operations import breakers
-from operations.room import AdminContext
+from operations.operation import AdminContext
 from resilience.breaker_model import BreakerSnapshot
 
 _Turn = Callable[[Services, str, str], BreakerSnapshot]

@@ -9,7 +9,7 @@ from ingress.console.plan import Plan
 from ingress.console.selection import SelectionForm
 from ingress.console.wording import plural
 from operations import dead_letters
-from operations.room import AdminContext
+from operations.operation import AdminContext
 
 _AT_ONCE, _PER_SECOND = 1000, 100.0
 

@@ -12,7 +12,7 @@ from ingress.console.actions import Operation
 from ingress.console.plan import Plan
 from ingress.console.wording import moment, plural
 from operations import jobs
-from operations.room import AdminContext
+from operations.operation import AdminContext
 
 
 @dataclass(frozen=True, slots=True)

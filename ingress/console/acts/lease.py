@@ -6,8 +6,8 @@ from ingress.console.actions import Operation
 from ingress.console.plan import Plan
 from ingress.console.wording import holder, moment, seconds
 from ingress.forms import Nothing
-from operations import lease
-from operations.room import AdminContext
+from operations import runs
+from operations.operation import AdminContext
 
 
 def _plan(room: AdminContext, _: Nothing) -> Plan:
@@ -23,7 +23,7 @@ def _plan(room: AdminContext, _: Nothing) -> Plan:
 
 
 def _carry_out(room: AdminContext, _: Nothing, by: str) -> str:
-    held = lease.release(room.services, by)
+    held = runs.release(room.services, by)
     return "Nobody held the cron lease." if held is None else f"The cron lease is taken from {holder(held)}."
 
 

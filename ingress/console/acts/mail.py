@@ -15,7 +15,7 @@ from ingress.console.selection import length
 from ingress.console.wording import plural
 from ingress.fields import address, one_of, text, unless_blank
 from operations import mail
-from operations.room import AdminContext
+from operations.operation import AdminContext
 from store.dead_mail import DeadMail
 
 _AT_ONCE, _PER_SECOND = 1000, 100.0

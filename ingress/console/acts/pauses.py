@@ -12,8 +12,8 @@ from ingress.console.actions import Operation
 from ingress.console.plan import Plan, PlanField
 from ingress.console.wording import moment, plural
 from ingress.fields import one_of, text
-from operations import sources
-from operations.room import AdminContext
+from operations import pauses
+from operations.operation import AdminContext
 
 _LENGTHS = {"15m": "15 minutes", "1h": "1 hour", "4h": "4 hours", "1d": "1 day", "7d": "7 days"}
 
@@ -58,7 +58,7 @@ def _source(room: AdminContext, name: str) -> tuple[str, str]:
 
 
 def _pause(room: AdminContext, form: PauseForm, by: str) -> str:
-    kept = sources.pause(room.services, form.name, duration(form.length), form.reason, by)
+    kept = pauses.pause(room.services, form.name, duration(form.length), form.reason, by)
     return f"Paused: {_titled(room, form.name)}, until {moment(kept.until)} UTC."
 
 
@@ -72,12 +72,12 @@ def _plan_resume(room: AdminContext, form: ResumeForm) -> Plan:
 
 
 def _resume(room: AdminContext, form: ResumeForm, by: str) -> str:
-    was_paused = sources.resume(room.services, form.name, by)
+    was_paused = pauses.resume(room.services, form.name, by)
     return f"{'Resumed' if was_paused else 'Was not paused'}: {_titled(room, form.name)}."
 
 
 def _titled(room: AdminContext, name: str) -> str:
-    names = sources.names(room.services)
+    names = pauses.names(room.services)
     if name not in names:
         raise InvalidInputError({"name": f"must be one of {', '.join(names)}"})
     return "all mail" if name == MAIL else name

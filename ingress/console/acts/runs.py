@@ -11,7 +11,7 @@ from ingress.console.plan import Plan, PlanField
 from ingress.console.wording import plural
 from ingress.fields import one_of
 from operations import runs
-from operations.room import AdminContext
+from operations.operation import AdminContext
 
 _AUTO = "auto"
 _HALVES = (

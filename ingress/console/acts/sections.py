@@ -9,8 +9,8 @@ from domain.section import SectionKey
 from ingress import fields
 from ingress.console.actions import Operation
 from ingress.console.plan import Plan
-from operations import checks
-from operations.room import AdminContext
+from operations import section_check
+from operations.operation import AdminContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ def _plan(_: AdminContext, form: SectionForm) -> Plan:
 
 
 def _check(room: AdminContext, form: SectionForm, by: str) -> str:
-    told = checks.check(room.services, form.key, by, origin="console")
-    return f"{form.key}: {checks.words(told)}."
+    told = section_check.check(room.services, form.key, by, origin="console")
+    return f"{form.key}: {section_check.words(told)}."
 
 
 ACTIONS = (Operation("section-check", SectionForm, _plan, _check),)

@@ -11,7 +11,7 @@ from ingress.console.plan import Plan
 from ingress.console.wording import plural
 from ingress.imports import Rejected, import_csv, read_csv
 from ingress.rules import rule
-from operations.room import AdminContext
+from operations.operation import AdminContext
 
 _NAMED = 5
 

@@ -10,7 +10,7 @@ from ingress.console.actions import Operation
 from ingress.console.plan import Plan
 from ingress.console.wording import plural
 from operations import terms
-from operations.room import AdminContext
+from operations.operation import AdminContext
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from ingress.console.watch_filter import WatchFilterForm
 from ingress.console.wording import plural
 from ingress.fields import one_of
 from operations import watches
-from operations.room import AdminContext
+from operations.operation import AdminContext
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from ingress.console.wording import moment, plural
 from ingress.fields import address, digits, one_of
 from operations import watches
 from operations.first_look import first_look
-from operations.room import AdminContext
+from operations.operation import AdminContext
 from operations.watches import Listing
 from store.watch_import import WatchRequest
 from store.watches import StoredWatch

@@ -4,7 +4,7 @@ import pytest
 
 from domain.errors import InvalidInputError
 from domain.money import Balance
-from operations import credits as accounts
+from operations import jobs as accounts
 from tests.operations.journal import entries, recorded
 from tests.support.house import House
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from operations.timeline.event import Event, EventType, newest_first
+from operations.timeline_events import Event, EventType, newest_first
 
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 

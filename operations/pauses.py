@@ -7,7 +7,7 @@ from datetime import timedelta
 from actors.deliver import MAIL
 from actors.services import Services
 from domain.errors import InvalidInputError
-from operations.record import entry
+from operations.operation import entry
 from store.pauses import Pause
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from domain.history import HistoryEntry
 from domain.section import SectionKey
-from operations.timeline.happenings import observations
+from operations.timeline_events import observations
 
 KEY = SectionKey("scraper", "2261", "12430")
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)

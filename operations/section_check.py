@@ -14,7 +14,7 @@ from domain.observation import CheckFailure, Missing, Observation
 from domain.retry import verdict_on
 from domain.run import ONE_SECTION, RunState
 from domain.section import SectionKey, Stagger
-from operations.record import record
+from operations.operation import record
 from resilience.breaker_model import CircuitBreakerError
 
 SectionCheckResult = Observation | Missing

@@ -7,7 +7,7 @@ from domain.observation import Missing, Observation
 from domain.run import RunState
 from domain.section import SectionKey
 from domain.section_state import MISSES_TO_RETIRE
-from operations import checks
+from operations import section_check
 from resilience.breaker_model import CircuitBreakerError
 from resilience.lease import LeaseHeldError
 from tests.operations.journal import recorded
@@ -18,9 +18,9 @@ from tests.support.overtaken import overtaken
 
 def test_a_look_shows_the_answer_and_stores_nothing(rollcall: House) -> None:
     rollcall.catalog.rows[rollcall.key()] = Row(3)
-    told = checks.preview_check(rollcall.services, rollcall.key(), "ada")
+    told = section_check.preview_check(rollcall.services, rollcall.key(), "ada")
     assert isinstance(told, Observation)
-    assert checks.words(told) == "3 of 30 seats open"
+    assert section_check.words(told) == "3 of 30 seats open"
     assert rollcall.services.store.sections.get(rollcall.key()) is None
     assert recorded(rollcall) == [("ada", "section.look", f"section/{rollcall.key()}", 1)]
 
@@ -29,7 +29,7 @@ def test_a_check_is_stored_and_its_change_is_news(rollcall: House) -> None:
     rollcall.watch()
     for open_seats in (0, 2):
         rollcall.catalog.rows[rollcall.key()] = Row(open_seats)
-        checks.check(rollcall.services, rollcall.key(), "ada", origin="console")
+        section_check.check(rollcall.services, rollcall.key(), "ada", origin="console")
         rollcall.clock.advance(1)
     rollcall.work()
     assert [letter.to for letter in rollcall.post.sent] == ["ada@example.edu"]
@@ -39,9 +39,9 @@ def test_a_check_is_stored_and_its_change_is_news(rollcall: House) -> None:
 
 
 def test_a_section_that_the_catalog_does_not_have_is_said_to_be_missing(rollcall: House) -> None:
-    told = checks.preview_check(rollcall.services, rollcall.key(), "ada")
+    told = section_check.preview_check(rollcall.services, rollcall.key(), "ada")
     assert isinstance(told, Missing)
-    assert checks.words(told) == "the catalog has no such section"
+    assert section_check.words(told) == "the catalog has no such section"
 
 
 def test_asking_again_and_again_for_what_is_missing_stores_nothing_and_retires_nothing(
@@ -54,7 +54,7 @@ def test_asking_again_and_again_for_what_is_missing_stores_nothing_and_retires_n
     del rollcall.catalog.rows[rollcall.key()]
     for _ in range(MISSES_TO_RETIRE + 1):
         rollcall.clock.advance(1)
-        told = checks.check(rollcall.services, rollcall.key(), "ada", origin="console")
+        told = section_check.check(rollcall.services, rollcall.key(), "ada", origin="console")
         assert isinstance(told, Missing)
     assert rollcall.services.store.sections.get(rollcall.key()) == before
     assert len(recorded(rollcall)) == MISSES_TO_RETIRE + 1
@@ -65,7 +65,7 @@ def test_while_a_run_begins_nothing_is_stored_and_no_run_is_left_behind(rollcall
     rollcall.catalog.rows[rollcall.key()] = Row(1)
     rollcall.services.cron_lease.acquire("a run", {"run": "a run"})
     with pytest.raises(LeaseHeldError):
-        checks.check(rollcall.services, rollcall.key(), "ada", origin="console")
+        section_check.check(rollcall.services, rollcall.key(), "ada", origin="console")
     assert rollcall.services.store.runs.page(None, 10) == ([], None)
 
 
@@ -73,21 +73,21 @@ def test_a_check_that_is_overtaken_leaves_no_run_in_the_queue(rollcall: House) -
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row(1)
     with pytest.raises(TransientError, match="had passed to another"):
-        checks.check(overtaken(rollcall.services), rollcall.key(), "ada", origin="console")
+        section_check.check(overtaken(rollcall.services), rollcall.key(), "ada", origin="console")
     runs, _ = rollcall.services.store.runs.page(None, 10)
     assert [run.state for run in runs] == [RunState.FAILED, RunState.FINISHED]
 
 
 def test_seats_that_nobody_knows_are_not_none(rollcall: House) -> None:
     rollcall.catalog.rows[rollcall.key()] = Row(None, None)
-    told = checks.preview_check(rollcall.services, rollcall.key(), "ada")
-    assert checks.words(told) == "the catalog does not say how many seats are open"
+    told = section_check.preview_check(rollcall.services, rollcall.key(), "ada")
+    assert section_check.words(told) == "the catalog does not say how many seats are open"
 
 
 def test_a_failure_is_raised_counts_for_the_breaker_and_is_not_recorded(rollcall: House) -> None:
     rollcall.catalog.errors[rollcall.key()] = UpstreamError("HTTP 503")
     with pytest.raises(UpstreamError):
-        checks.preview_check(rollcall.services, rollcall.key(), "ada")
+        section_check.preview_check(rollcall.services, rollcall.key(), "ada")
     assert rollcall.services.breakers["scraper"].snapshot().failures == 1
     assert recorded(rollcall) == []
 
@@ -95,7 +95,7 @@ def test_a_failure_is_raised_counts_for_the_breaker_and_is_not_recorded(rollcall
 def test_an_open_breaker_lets_no_question_out(rollcall: House) -> None:
     rollcall.services.breakers["scraper"].force_open("ada")
     with pytest.raises(CircuitBreakerError):
-        checks.preview_check(rollcall.services, rollcall.key(), "ada")
+        section_check.preview_check(rollcall.services, rollcall.key(), "ada")
     assert rollcall.catalog.calls == []
 
 
@@ -108,10 +108,10 @@ def test_an_open_breaker_lets_no_question_out(rollcall: House) -> None:
 )
 def test_what_cannot_be_asked_for_is_named(rollcall: House, key: SectionKey, fields: set[str]) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        checks.preview_check(rollcall.services, key, "ada")
+        section_check.preview_check(rollcall.services, key, "ada")
     assert set(caught.value.problems) == fields
 
 
 def test_what_nobody_ever_watched_is_not_stored(rollcall: House) -> None:
     with pytest.raises(InvalidInputError, match="can be looked at without storing"):
-        checks.check(rollcall.services, rollcall.key(), "ada", origin="cli")
+        section_check.check(rollcall.services, rollcall.key(), "ada", origin="cli")

@@ -8,10 +8,10 @@ import pytest
 from domain.errors import InvalidInputError
 from domain.run import RunState
 from domain.watch import NotificationKind
-from operations import sources, watches
+from operations import pauses, watches
+from operations import timeline as timelines
 from operations.runs import trigger
-from operations.timeline import views
-from operations.timeline.event import EventType, Timeline
+from operations.timeline_events import EventType, Timeline
 from tests.support.catalog import Row
 from tests.support.house import House
 
@@ -55,7 +55,7 @@ def test_a_watch_is_followed_from_seen_to_bounced(rollcall: House) -> None:
     stored = rollcall.watch()
     see(rollcall, 0, 2)
     report(rollcall, "bounced")
-    found = views.of_watch(rollcall.services, stored.id)
+    found = timelines.of_watch(rollcall.services, stored.id)
     assert whats(found) == ["watched", "seen", "changed", "queued", "sent", "reported"]
     assert "0 open of 30" in said(found, EventType.CHANGED)[0]
     assert said(found, EventType.REPORTED) == ["bounced: seat_available to ada@example.edu (no such user)"]
@@ -76,9 +76,9 @@ def test_why_nothing_was_told_is_said(
 ) -> None:
     stored = rollcall.watch(kinds=kinds, min_seats=min_seats)
     see(rollcall, *counts)
-    found = views.of_watch(rollcall.services, stored.id)
+    found = timelines.of_watch(rollcall.services, stored.id)
     assert said(found, EventType.SILENT) == [f"seat_available not told to ada@example.edu: {why}"]
-    assert said(views.of_section(rollcall.services, rollcall.key()), EventType.SILENT) == [
+    assert said(timelines.of_section(rollcall.services, rollcall.key()), EventType.SILENT) == [
         f"seat_available told to nobody: {why}"
     ]
 
@@ -88,22 +88,22 @@ def test_what_opened_during_a_pause_is_said_to_have(rollcall: House) -> None:
     see(rollcall, 0)
     watches.pause(rollcall.services, stored.id, HOUR, "bob")
     see(rollcall, 1)
-    found = views.of_watch(rollcall.services, stored.id)
+    found = timelines.of_watch(rollcall.services, stored.id)
     assert said(found, EventType.SILENT) == ["seat_available not told to ada@example.edu: it was paused"]
     assert said(found, EventType.OPERATOR) == ["watch.pause by bob"]
-    assert said(views.of_section(rollcall.services, rollcall.key()), EventType.SILENT) == [
+    assert said(timelines.of_section(rollcall.services, rollcall.key()), EventType.SILENT) == [
         "seat_available told to nobody: it was paused"
     ]
     assert any("The watch is paused until" in reason for reason in found.standing)
     watches.resume(rollcall.services, stored.id, "bob")
     see(rollcall, 0, 1)
-    assert len(said(views.of_watch(rollcall.services, stored.id), EventType.SILENT)) == 1
+    assert len(said(timelines.of_watch(rollcall.services, stored.id), EventType.SILENT)) == 1
 
 
 def test_an_opening_is_told_once_however_it_grows(rollcall: House) -> None:
     stored = rollcall.watch(min_seats=2)
     see(rollcall, 0, 2, 1, 2)
-    found = views.of_watch(rollcall.services, stored.id)
+    found = timelines.of_watch(rollcall.services, stored.id)
     assert said(found, EventType.SILENT) == [
         "seat_available not told to ada@example.edu: it was told of this opening before"
     ]
@@ -112,7 +112,7 @@ def test_an_opening_is_told_once_however_it_grows(rollcall: House) -> None:
 def test_an_instructor_who_was_named_before_is_said_to_have_been(rollcall: House) -> None:
     stored = rollcall.watch()
     teach(rollcall, "Staff", "Ada Lovelace", "Staff", "Ada Lovelace")
-    found = views.of_watch(rollcall.services, stored.id)
+    found = timelines.of_watch(rollcall.services, stored.id)
     assert said(found, EventType.SILENT) == [
         "instructor_assigned not told to ada@example.edu: the last notification named the same instructor"
     ]
@@ -121,8 +121,8 @@ def test_an_instructor_who_was_named_before_is_said_to_have_been(rollcall: House
 def test_what_holds_news_back_now_is_said(rollcall: House) -> None:
     stored = rollcall.watch()
     rollcall.services.breakers["scraper"].force_open("bob")
-    sources.pause(rollcall.services, "mail", HOUR, "a flood", "bob")
-    standing = views.of_watch(rollcall.services, stored.id).standing
+    pauses.pause(rollcall.services, "mail", HOUR, "a flood", "bob")
+    standing = timelines.of_watch(rollcall.services, stored.id).standing
     assert standing == [
         "It was never seen: its first sighting will be a baseline, and mails nobody.",
         "It is not checked: the breaker of scraper is open.",
@@ -133,7 +133,7 @@ def test_what_holds_news_back_now_is_said(rollcall: House) -> None:
 def test_a_section_that_was_only_missed_was_never_seen(rollcall: House) -> None:
     stored = rollcall.watch()
     rollcall.run()
-    assert views.of_watch(rollcall.services, stored.id).standing == [
+    assert timelines.of_watch(rollcall.services, stored.id).standing == [
         "It was never seen: its first sighting will be a baseline, and mails nobody.",
         "The catalog did not have it the last time.",
     ]
@@ -142,7 +142,7 @@ def test_a_section_that_was_only_missed_was_never_seen(rollcall: House) -> None:
 def test_an_ended_watch_says_so_and_nothing_else(rollcall: House) -> None:
     stored = rollcall.watch()
     rollcall.services.store.watches.end(stored.id, "unsubscribed", rollcall.clock.advance(1))
-    found = views.of_watch(rollcall.services, stored.id)
+    found = timelines.of_watch(rollcall.services, stored.id)
     assert "The watch has ended: unsubscribed." in found.standing
     assert whats(found) == ["watched", "ended"]
 
@@ -154,7 +154,7 @@ def test_a_section_shows_the_runs_that_left_it_out(rollcall: House) -> None:
     rollcall.services.store.runs.abandon(
         skipped.id, RunState.SKIPPED, "the lease is held", rollcall.clock.advance(1)
     )
-    found = views.of_section(rollcall.services, rollcall.key())
+    found = timelines.of_section(rollcall.services, rollcall.key())
     assert said(found, EventType.RUN) == ["run skipped: the lease is held"]
     assert [event.run_id for event in found.events if event.run_id] == [skipped.id]
 
@@ -164,29 +164,29 @@ def test_an_address_has_all_its_watches_and_letters(rollcall: House) -> None:
     rollcall.watch("12431")
     rollcall.watch("12432", "bob@example.edu")
     see(rollcall, 0, 1)
-    found = views.of_address(rollcall.services, "ADA@example.edu")
+    found = timelines.of_address(rollcall.services, "ADA@example.edu")
     assert whats(found) == ["watched", "watched", "queued", "sent"]
     assert found.standing == []
 
 
 def test_a_letter_that_waits_tells_what_it_waits_for(rollcall: House) -> None:
     rollcall.watch()
-    sources.pause(rollcall.services, "mail", HOUR, "a flood", "bob")
+    pauses.pause(rollcall.services, "mail", HOUR, "a flood", "bob")
     see(rollcall, 0, 1)
-    found = views.of_notification(rollcall.services, 1)
+    found = timelines.of_notification(rollcall.services, 1)
     assert whats(found) == ["seen", "queued"]
     assert found.standing == ["No mail leaves: mail is paused until 2026-01-15 10:00 UTC (a flood)."]
     rollcall.pass_time(2 * 3600)
-    assert views.of_notification(rollcall.services, 1).standing == []
+    assert timelines.of_notification(rollcall.services, 1).standing == []
 
 
 @pytest.mark.parametrize(
     ("view", "field"),
     [
-        (lambda house: views.of_watch(house.services, 7), "watch_id"),
-        (lambda house: views.of_section(house.services, house.key("99")), "section"),
-        (lambda house: views.of_address(house.services, "nobody"), "email"),
-        (lambda house: views.of_notification(house.services, 7), "notification_id"),
+        (lambda house: timelines.of_watch(house.services, 7), "watch_id"),
+        (lambda house: timelines.of_section(house.services, house.key("99")), "section"),
+        (lambda house: timelines.of_address(house.services, "nobody"), "email"),
+        (lambda house: timelines.of_notification(house.services, 7), "notification_id"),
     ],
 )
 def test_what_does_not_exist_is_named(rollcall: House, view: Callable[[House], Timeline], field: str) -> None:
@@ -204,7 +204,7 @@ def test_a_section_that_is_not_listed_any_more_is_said_to_be_looked_for(rollcall
     for _ in range(3):
         rollcall.clock.advance(60)
         rollcall.run()
-    standing = views.of_section(rollcall.services, rollcall.key("12430")).standing
+    standing = timelines.of_section(rollcall.services, rollcall.key("12430")).standing
     assert standing == ["The catalog no longer lists it: it is looked for once a day."]
     stored = rollcall.services.store.watches.get(1)
     assert stored is not None
@@ -220,7 +220,7 @@ def test_a_change_that_is_doubted_is_said_to_be(rollcall: House) -> None:
         for key in keys:
             rollcall.catalog.rows[key] = Row(open_seats, capacity)
         rollcall.run()
-    standing = views.of_section(rollcall.services, keys[0]).standing
+    standing = timelines.of_section(rollcall.services, keys[0]).standing
     assert standing == [
         "It lost its capacity with many others of its term at once: further checks must confirm it."
     ]

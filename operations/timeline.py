@@ -1,0 +1,155 @@
+"""What happened to a watch, a section, an address or a notification, and why nothing did.
+
+What keeps news from going out at this moment, in words; empty where nothing does.
+
+The timelines of a watch, a section, an address and a notification.
+
+Raises: InvalidInputError, from each, when there is no such thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from actors.deliver import MAIL
+from actors.services import Services
+from domain.address import checked_address
+from domain.errors import InvalidInputError
+from domain.history import HistoryEntry
+from domain.section import SectionKey
+from domain.section_state import Doubt, SectionState
+from operations import timeline_events
+from operations.timeline_events import Event, EventType, Timeline, describe, newest_first
+from operations.watches import seen_at
+from store.watches import StoredWatch
+
+_DOUBTED = {
+    Doubt.CAPACITY: "It lost its capacity",
+    Doubt.FULL: "It became full",
+    Doubt.OPEN: "It opened",
+    Doubt.UNASSIGNED: "It lost its instructor",
+}
+
+
+def status_of_section(services: Services, state: SectionState, watchers: int) -> Iterator[str]:
+    """Why a section might not be looked at."""
+    if state.retired:
+        yield "The catalog no longer lists it: it is looked for once a day."
+    elif not watchers:
+        yield "Nobody watches it: it is not checked."
+    else:
+        if seen_at(state) is None:
+            yield "It was never seen: its first sighting will be a baseline, and mails nobody."
+        for doubt in state.doubts:
+            yield f"{_DOUBTED[doubt]} with many others of its term at once: further checks must confirm it."
+        if state.misses:
+            last = "time" if state.misses == 1 else f"{state.misses} times"
+            yield f"The catalog did not have it the last {last}."
+    yield from _held(services, state.key.source, "It is not checked")
+
+
+def status_of_watch(services: Services, stored: StoredWatch) -> Iterator[str]:
+    """Why a watch might not be told anything."""
+    if stored.ended_at is not None:
+        yield f"The watch has ended: {stored.ended_reason}."
+        return
+    if stored.paused_until is not None and stored.is_paused(services.clock.now()):
+        yield f"The watch is paused until {stored.paused_until:%Y-%m-%d %H:%M} UTC."
+    seats, wanted = stored.section.open_seats, stored.watch.min_seats
+    if seats is not None and seats >= wanted:
+        are_open = "1 seat is" if seats == 1 else f"{seats} seats are"
+        yield f"{are_open} open already: the next opening is news again."
+    yield from status_of_address(services, stored.watch.email)
+
+
+def status_of_address(services: Services, email: str) -> Iterator[str]:
+    """Why no letter might leave to an address."""
+    reason = services.store.deliveries.suppression(email)
+    if reason is not None:
+        yield f"Mail to {email} is suppressed: {reason}."
+    yield from _held(services, MAIL, "No mail leaves")
+
+
+def _held(services: Services, name: str, consequence: str) -> Iterator[str]:
+    pause = services.store.pauses.paused(name, services.clock.now())
+    if pause is not None:
+        yield f"{consequence}: {name} is paused until {pause.until:%Y-%m-%d %H:%M} UTC ({pause.reason})."
+    breaker = services.breakers.get(name)
+    snapshot = None if breaker is None else breaker.snapshot()
+    if snapshot is not None and snapshot.state != "closed":
+        last = "" if snapshot.last_error is None else f" The last error: {snapshot.last_error}."
+        yield f"{consequence}: the breaker of {name} is {snapshot.state.replace('_', ' ')}.{last}"
+
+
+def of_watch(services: Services, watch_id: int) -> Timeline:
+    """One watch: what was seen of its section since it was made, and what it was told of that."""
+    stored = services.store.watches.get(watch_id)
+    if stored is None:
+        raise InvalidInputError({"watch_id": f"there is no watch {watch_id}"})
+    key = stored.watch.key
+    history, timelines = services.store.sections.history(key), services.store.timelines
+    operated = timeline_events.recorded(services, f"watch/{watch_id}")
+    seen = timeline_events.observations(key, history, timelines.first_seen_at(key))
+    of_its_section = chain(seen, timeline_events.gaps(services, key, history))
+    events = [
+        *timeline_events.lifecycle(stored),
+        *timeline_events.events(services, timelines.notices([watch_id])),
+        *(event for event in of_its_section if event.at >= stored.created_at),
+        *timeline_events.unsent(stored, history, timelines.told([watch_id]), operated),
+        *timeline_events.operations(operated),
+    ]
+    holds = [*status_of_section(services, stored.section, 1), *status_of_watch(services, stored)]
+    return Timeline(f"Watch {watch_id}: {stored.watch.email}, {key}", holds, newest_first(events))
+
+
+def of_section(services: Services, key: SectionKey) -> Timeline:
+    """One section: what was seen of it, and which of its watches that was news to."""
+    state = services.store.sections.get(key)
+    if state is None:
+        raise InvalidInputError({"section": f"nobody ever watched {key}"})
+    watches = services.store.watches.all_on(key)
+    history, timelines = services.store.sections.history(key), services.store.timelines
+    ids, operated = [stored.id for stored in watches], timeline_events.recorded_of_each(services, watches)
+    events = [
+        *timeline_events.observations(key, history, timelines.first_seen_at(key)),
+        *timeline_events.events(services, timelines.notices(ids)),
+        *timeline_events.catalog_outages(key, watches, history, timelines.told(ids), operated),
+        *timeline_events.operations(timeline_events.recorded(services, f"section/{key}")),
+        *timeline_events.gaps(services, key, history),
+        *chain.from_iterable(map(timeline_events.lifecycle, watches)),
+    ]
+    living = sum(stored.ended_at is None for stored in watches)
+    holds = list(status_of_section(services, state, living))
+    return Timeline(f"Section {key}", holds, newest_first(events))
+
+
+def of_address(services: Services, email: str) -> Timeline:
+    """One person: every watch, and everything that they were sent."""
+    address = checked_address("email", email)
+    watches = services.store.watches.all_of(address)
+    notices = services.store.timelines.notices([stored.id for stored in watches])
+    subjects = [f"address/{address}", *(f"watch/{stored.id}" for stored in watches)]
+    events = [
+        *chain.from_iterable(map(timeline_events.lifecycle, watches)),
+        *timeline_events.events(services, notices),
+        *timeline_events.operations(timeline_events.recorded(services, *subjects)),
+    ]
+    return Timeline(f"Mail to {address}", list(status_of_address(services, address)), newest_first(events))
+
+
+def of_notification(services: Services, notification_id: int) -> Timeline:
+    """One notification, from the sighting that caused it to what became of its letter."""
+    stored = services.store.deliveries.get(notification_id)
+    if stored is None:
+        raise InvalidInputError({"notification_id": f"there is no notification {notification_id}"})
+    notice = stored.notice
+    seen = HistoryEntry(notice.observed_at, notice.open_seats, notice.capacity, notice.instructor)
+    events = [
+        Event(seen.observed_at, EventType.SEEN, describe(seen), notice.key, notice.watch_id),
+        *timeline_events.events(services, [stored]),
+    ]
+    is_waiting = stored.sent_at is None and stored.settled_at is None
+    holds = list(status_of_address(services, notice.email)) if is_waiting else []
+    title = f"Notification {notification_id}: {notice.kind} of {notice.key}"
+    return Timeline(title, holds, newest_first(events))

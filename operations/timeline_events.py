@@ -1,0 +1,272 @@
+"""What happened, as events: to watches, to sections, by operators, and what did not happen.
+
+Timelines and their events.
+
+The way of each notification, from seen to delivered.
+
+What a section's history meant for its watches: which change was news to whom, and why it was not.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
+from itertools import pairwise
+
+from actors.services import Services
+from domain.history import HistoryEntry
+from domain.notification import NotificationState
+from domain.notification_policy import SAME_INSTRUCTOR, SAME_OPENING, unwanted
+from domain.observation import UNASSIGNED
+from domain.run import Run, RunState
+from domain.section import SectionKey, Stagger
+from domain.section_state import InstructorAssigned, SeatsIncreased, SectionEvent
+from domain.watch import NotificationKind, kind_of
+from store.audit import AuditEntry
+from store.notifications.deliveries import StoredNotification
+from store.timeline import DeliveryReport
+from store.watches import StoredWatch
+
+
+class EventType(StrEnum):
+    """What an event is, in one word."""
+
+    SEEN = "seen"
+    CHANGED = "changed"
+    QUEUED = "queued"
+    SENT = "sent"
+    REPORTED = "reported"
+    SETTLED = "settled"
+    SILENT = "silent"
+    WATCHED = "watched"
+    ENDED = "ended"
+    RUN = "run"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, or did not; `text` tells it, the rest says what to look at next."""
+
+    at: datetime
+    what: EventType
+    text: str
+    section: SectionKey | None = None
+    watch_id: int | None = None
+    notification_id: int | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What happened, the newest first; `standing` says what keeps news from going out at this moment."""
+
+    title: str
+    standing: list[str]
+    events: list[Event]
+
+
+def newest_first(events: Iterable[Event]) -> list[Event]:
+    """`events` in the order of a timeline; of the same moment, what followed stands above."""
+    order = list(EventType)
+    return sorted(events, key=lambda event: (event.at, order.index(event.what)), reverse=True)
+
+
+_UNREPORTED = {NotificationState.SUPPRESSED, NotificationState.DEAD}
+
+
+def events(services: Services, notices: Sequence[StoredNotification]) -> Iterator[Event]:
+    """What happened to `notices`, in no order."""
+    sent = [stored.provider_id for stored in notices if stored.provider_id is not None]
+    reports: dict[str, list[DeliveryReport]] = {}
+    for report in services.store.timelines.reports(sent):
+        reports.setdefault(report.provider_id, []).append(report)
+    for stored in notices:
+        yield from _way(stored, reports.get(stored.provider_id or "", []))
+
+
+def _way(stored: StoredNotification, reports: Sequence[DeliveryReport]) -> Iterator[Event]:
+    notice = stored.notice
+    event = partial(Event, section=notice.key, watch_id=notice.watch_id, notification_id=notice.id)
+    told = f"{notice.kind} to {notice.email}"
+    waits = f", waits until {stored.due_at:%H:%M:%S} UTC for the cooldown"
+    yield event(
+        stored.created_at, EventType.QUEUED, told + (waits if stored.due_at > stored.created_at else "")
+    )
+    if stored.sent_at is not None:
+        yield event(stored.sent_at, EventType.SENT, f"{told}, as {stored.provider_id}")
+    for report in reports:
+        yield event(report.at, EventType.REPORTED, _with(f"{report.kind}: {told}", report.reason))
+    if stored.settled_at is not None and stored.state in _UNREPORTED:
+        yield event(stored.settled_at, EventType.SETTLED, _with(f"{stored.state}: {told}", stored.reason))
+
+
+def _with(text: str, reason: str | None) -> str:
+    return text if reason is None else f"{text} ({reason})"
+
+
+_NO_EPISODE = 0  # the history does not count them
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryStep:
+    """What changed between two sightings, as `domain.section_state` sees it; it may be nothing that is told."""
+
+    before: HistoryEntry
+    after: HistoryEntry
+    changes: tuple[SectionEvent, ...]
+
+
+def history_steps(history: Sequence[HistoryEntry]) -> Iterator[HistoryStep]:
+    """The turns of `history`, both the newest first."""
+    for after, before in pairwise(history):
+        yield HistoryStep(before, after, (*_rise(before, after), *_assignment(before, after)))
+
+
+def describe(seen: HistoryEntry) -> str:
+    """A sighting in words."""
+    seats = "seats unknown" if seen.open_seats is None else f"{seen.open_seats} open"
+    capacity = "" if seen.capacity is None else f" of {seen.capacity}"
+    if seen.instructor is None:
+        return seats + capacity
+    return f"{seats}{capacity}, taught by {seen.instructor or 'nobody yet'}"
+
+
+def explain(
+    stored: StoredWatch, change: SectionEvent, at: datetime, operated: Collection[AuditEntry]
+) -> str | None:
+    """Why `change`, seen at `at`, was not told to a watch that has no notification of it.
+
+    None where the watch was not there to be told. Its wishes are taken as they are now; `operated` is what
+    operators did to it.
+    """
+    if at < stored.created_at or (stored.ended_at is not None and at >= stored.ended_at):
+        return None
+    reason = unwanted(stored.watch, change)
+    if reason is not None:
+        return reason
+    if _was_paused(at, operated):
+        return "it was paused"
+    return SAME_INSTRUCTOR if isinstance(change, InstructorAssigned) else SAME_OPENING
+
+
+def _rise(before: HistoryEntry, after: HistoryEntry) -> tuple[SectionEvent, ...]:
+    if before.open_seats is None or after.open_seats is None or after.open_seats <= before.open_seats:
+        return ()
+    return (SeatsIncreased(before.open_seats, after.open_seats, _NO_EPISODE),)
+
+
+def _assignment(before: HistoryEntry, after: HistoryEntry) -> tuple[SectionEvent, ...]:
+    if before.instructor != UNASSIGNED or not after.instructor:
+        return ()
+    return (InstructorAssigned(after.instructor, _NO_EPISODE),)
+
+
+def _was_paused(at: datetime, operated: Collection[AuditEntry]) -> bool:
+    """Whether the last word before `at` was a pause that held then."""
+    words = [each for each in operated if each.action in {"watch.pause", "watch.resume"} and each.at <= at]
+    last = max(words, key=lambda entry: entry.at, default=None)
+    if last is None or last.action == "watch.resume":
+        return False
+    return at < last.at + timedelta(seconds=last.detail["seconds"])
+
+
+History = Sequence[HistoryEntry]
+Told = AbstractSet[tuple[NotificationKind, datetime]]
+
+
+def lifecycle(stored: StoredWatch) -> Iterator[Event]:
+    """That a watch was made, and that it ended."""
+    watch = stored.watch
+    wishes = f"{', '.join(watch.kinds)}, from {watch.min_seats} seats"
+    text = f"{watch.email} watches {watch.key}: {wishes}"
+    yield Event(stored.created_at, EventType.WATCHED, text, watch.key, stored.id)
+    if stored.ended_at is not None:
+        text = f"the watch of {watch.email} ended: {stored.ended_reason}"
+        yield Event(stored.ended_at, EventType.ENDED, text, watch.key, stored.id)
+
+
+def observations(key: SectionKey, history: History, first_seen_at: datetime | None) -> Iterator[Event]:
+    """What was seen of a section, each time that it was another than before, as far back as is shown."""
+    for turn in history_steps(history):
+        what = EventType.CHANGED if turn.changes else EventType.SEEN
+        yield Event(turn.after.observed_at, what, f"{describe(turn.before)} → {describe(turn.after)}", key)
+    if history:
+        oldest = history[-1]
+        is_first = oldest.stamp == first_seen_at
+        before = "first seen" if is_first else "older sightings are not shown, then"
+        yield Event(oldest.observed_at, EventType.SEEN, f"{before}: {describe(oldest)}", key)
+
+
+def unsent(
+    stored: StoredWatch, history: History, told: Told, operated: Sequence[AuditEntry]
+) -> Iterator[Event]:
+    """The changes that a watch was not told of, and why."""
+    for change, seen in _untold(history, told):
+        why = explain(stored, change, seen.observed_at, operated)
+        if why is not None:
+            text = f"{kind_of(change)} not told to {stored.watch.email}: {why}"
+            yield Event(seen.observed_at, EventType.SILENT, text, stored.watch.key, stored.id)
+
+
+def catalog_outages(
+    key: SectionKey,
+    watches: Sequence[StoredWatch],
+    history: History,
+    told: Told,
+    operated: Mapping[int, Sequence[AuditEntry]],
+) -> Iterator[Event]:
+    """The changes that nobody was told of, and why; `operated` is what operators did to each watch."""
+    for change, seen in _untold(history, told):
+        at = seen.observed_at
+        reasons = {explain(each, change, at, operated.get(each.id, ())) for each in watches} - {None}
+        text = "; ".join(sorted(map(str, reasons))) or "nobody watched it"
+        yield Event(at, EventType.SILENT, f"{kind_of(change)} told to nobody: {text}", key)
+
+
+def operations(entries: Sequence[AuditEntry]) -> Iterator[Event]:
+    """What operators did."""
+    for entry in entries:
+        yield Event(entry.at, EventType.OPERATOR, f"{entry.action} by {entry.by}")
+
+
+def recorded(services: Services, *subjects: str) -> list[AuditEntry]:
+    """What operators did to `subjects`, the newest first."""
+    return [record.entry for record in services.store.audit.on(subjects)]
+
+
+def recorded_of_each(services: Services, watches: Sequence[StoredWatch]) -> dict[int, list[AuditEntry]]:
+    """All that operators did to each of `watches`."""
+    ids = {f"watch/{stored.id}": stored.id for stored in watches}
+    found: dict[int, list[AuditEntry]] = defaultdict(list)
+    for record in services.store.audit.on(ids, limit=None):
+        found[ids[record.entry.subject]].append(record.entry)
+    return found
+
+
+def gaps(services: Services, key: SectionKey, history: History) -> Iterator[Event]:
+    """The runs that may have left it out, as far back as its history goes."""
+    if history:
+        half = Stagger.EVEN if key.is_even else Stagger.ODD
+        since = history[-1].observed_at
+        for run in services.store.timelines.incomplete([half, Stagger.ALL], since):
+            yield Event(run.finished_at or run.created_at, EventType.RUN, _incomplete(run), run_id=run.id)
+
+
+def _untold(history: History, told: Told) -> Iterator[tuple[SectionEvent, HistoryEntry]]:
+    for turn in history_steps(history):
+        for change in turn.changes:
+            if (kind_of(change), turn.after.stamp) not in told:
+                yield change, turn.after
+
+
+def _incomplete(run: Run) -> str:
+    reason = f": {run.reason}" if run.reason else ""
+    if run.state in {RunState.SKIPPED, RunState.FAILED}:
+        return f"run {run.state}{reason}"
+    return f"run left out {run.failed + run.deferred} of {run.sections} sections{reason}"
