@@ -7,16 +7,15 @@ from functools import partial
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from ingress import openapi
 from ingress.admission import Admission
+from ingress.api import openapi
 from ingress.clients import Forwarded
-from ingress.console.live import LiveUpdates
+from ingress.console.live_updates import LiveUpdates
 from ingress.console.now import NowView
 from ingress.console.routing import console
-from ingress.envelope import RequestIdMiddleware
-from ingress.leftovers import DrainBodyMiddleware
+from ingress.context import WebContext
+from ingress.middleware import DrainBodyMiddleware, RequestIdMiddleware
 from ingress.problems import HANDLERS
-from ingress.surfaces import WebContext
 from observability.recorders import REFUSED
 
 _SURFACES = (*openapi.DESCRIBED, openapi)

@@ -58,7 +58,7 @@ NOTHING = Body(0)
 ANYTHING = Body(64 * KIBIBYTE)
 JSON = Body(64 * KIBIBYTE, "application/json")
 FORM = Body(64 * KIBIBYTE, "application/x-www-form-urlencoded")
-# What is in the file decides (`ingress.csv_text`): few clients know the encoding of a spreadsheet's file.
+# What is in the file decides (`ingress.csv_reader`): few clients know the encoding of a spreadsheet's file.
 _SPREADSHEET_CHARSETS = (
     *("utf-8", "utf8", "us-ascii", "utf-16", "utf-16le", "utf-16be"),
     *("iso-8859-1", "latin1", "windows-1252", "cp1252"),

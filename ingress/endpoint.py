@@ -2,12 +2,14 @@
 
 A handler is a plain function from a `RequestContext` to a response. `endpoint` declares who may call it, what it reads
 and what it answers; `Resource` puts the endpoints of one path together.
+
+What an endpoint's own rules do not tell of it: its answers, and what else of a request it looks at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
@@ -18,14 +20,45 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from ingress import bearer
+from ingress import auth
 from ingress.admission import Admission
+from ingress.auth import Secrets
 from ingress.bodies import NOTHING, Body
+from ingress.context import WebContext
 from ingress.forms import Query
-from ingress.manual import EndpointDoc
 from ingress.problems import ProblemError
-from ingress.rules import Rule
-from ingress.surfaces import WebContext
+from ingress.rules import Rule, Schema
+
+JSON, HTML = "application/json", "text/html"
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseDoc:
+    """One answer that is no problem; without a `schema` it has no body.
+
+    Shape: `follow` maps an operation that this answer leads to onto the parameter that it takes, and where in
+    the body its value is.
+    """
+
+    description: str
+    schema: Schema | None = None
+    media_type: str = JSON
+    headers: Mapping[str, Schema] = field(default_factory=dict)
+    follow: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointDoc:
+    """Shape: `headers` describes those that are read; `eases` tells whose token shows more.
+
+    `problems` are those beside the ones that follow from how the endpoint is declared.
+    """
+
+    answers: Mapping[HTTPStatus, ResponseDoc]
+    headers: Mapping[str, Schema] = field(default_factory=dict)
+    eases: Secrets | None = None
+    problems: tuple[HTTPStatus, ...] = ()
+
 
 Q = TypeVar("Q")
 
@@ -56,7 +89,7 @@ class Endpoint(Generic[Q]):
     handler: Handler[Q]
     query: Query[Q]
     manual: EndpointDoc
-    secrets: bearer.Secrets | None
+    secrets: auth.Secrets | None
     body: Body
     path: Mapping[str, Rule[Any]]
     blocks: bool
@@ -70,7 +103,7 @@ class Endpoint(Generic[Q]):
         admission: Admission = request.app.state.admission
         lane = admission.lane(request.scope["path"])
         if self.secrets is not None:
-            bearer.require(request.headers, self.secrets(surfaces))
+            auth.require(request.headers, self.secrets(surfaces))
         call = RequestContext(
             surfaces=surfaces,
             url=request.url,
@@ -93,7 +126,7 @@ def endpoint(
     query: Query[Q],
     manual: EndpointDoc,
     *,
-    secrets: bearer.Secrets | None = None,
+    secrets: auth.Secrets | None = None,
     body: Body = NOTHING,
     path: Mapping[str, Rule[Any]] | None = None,
     blocks: bool = True,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from actors.services import Services
 from domain.errors import InvalidInputError
-from ingress.sheets import CsvReader, Record
+from ingress.csv_reader import CsvReader, Record
 from ingress.wishes import wish_of
 from operations.first_look import look_at_all
 from operations.watches import COLUMNS, add_all

@@ -9,7 +9,7 @@ from actors.deliver import MAIL
 from actors.services import OperatorChannels
 from domain.alert import AlertNotification, RunbookLink
 from domain.ports import Mailer
-from ingress.console.signposts import runbook_link
+from ingress.console.layout import runbook_link
 from notifications.operator_mail import OperatorMail
 from rollcall.settings import Settings
 

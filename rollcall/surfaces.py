@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ingress.console import invitation
-from ingress.surfaces import WebContext
+from ingress.console import sign_in
+from ingress.context import WebContext
 from notifications.resend_events import ResendEvents
 from observability.metrics import Exposition
 from observability.shared_reading import SharedReading
@@ -42,7 +42,7 @@ def surfaces(system: System, health: Health) -> WebContext:
             overall=_SIGN_INS_OVERALL,
             window_seconds=_SIGN_IN_WINDOW_SECONDS,
         ),
-        invitations=invitation.tickets(system.redis),
+        invitations=sign_in.tickets(system.redis),
         health=report.new,
         latest_health=report.latest,
         ready=health.ready,

@@ -10,7 +10,7 @@ from threading import Event
 import uvicorn
 
 from ingress.app import create_app
-from ingress.console.live import LiveUpdates
+from ingress.console.live_updates import LiveUpdates
 from resilience.heartbeats import ADDRESS
 from rollcall import systemd
 from rollcall.connections import BoundedProtocol, allow_descriptors

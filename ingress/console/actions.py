@@ -16,15 +16,14 @@ from starlette.routing import Route
 
 from ingress import bodies
 from ingress.bodies import Body
-from ingress.console import flash
-from ingress.console.door import HOME, safe_redirect_path
-from ingress.console.page import page
+from ingress.console import session
+from ingress.console.guard import HOME, safe_redirect_path
+from ingress.console.layout import page
 from ingress.console.plan import Plan
 from ingress.console.session import signed_in
-from ingress.endpoint import Endpoint, RequestContext, endpoint, writable
+from ingress.endpoint import Endpoint, EndpointDoc, RequestContext, endpoint, writable
 from ingress.fields import text
 from ingress.forms import Nothing, no_query, parse
-from ingress.manual import EndpointDoc
 from ingress.syntax import parameters
 from operations.operation import AdminContext
 
@@ -71,5 +70,5 @@ def _endpoint(action: Operation[Any]) -> Endpoint[Nothing]:
 
 def _done(call: RequestContext[Nothing], sentence: str, back: str) -> Response:
     response = RedirectResponse(back, HTTPStatus.SEE_OTHER)
-    flash.set_flash(call, response, sentence)
+    session.set_flash(call, response, sentence)
     return response

@@ -11,13 +11,12 @@ from urllib.parse import urlencode, urlsplit
 from starlette.responses import Response
 
 from domain.job import JobState, JsonObject
-from ingress import jobs
-from ingress.console.page import page
-from ingress.endpoint import RequestContext, endpoint, readable
+from ingress.api import jobs
+from ingress.console.layout import page
+from ingress.endpoint import EndpointDoc, RequestContext, endpoint, readable
 from ingress.fields import job_id, job_kind, one_of, unless_blank
 from ingress.forms import Nothing, no_query, query
-from ingress.manual import EndpointDoc
-from ingress.pages import cursor, cursor_of
+from ingress.pagination import cursor, cursor_of
 from ingress.problems import not_found
 
 _LISTING = "jobs"

@@ -9,13 +9,12 @@ from starlette.responses import Response
 
 from domain.check import Finding
 from ingress.console.charts import hours_chart
-from ingress.console.door import HOME
-from ingress.console.live import Fragments
-from ingress.console.page import page, render
-from ingress.endpoint import RequestContext, endpoint, readable
+from ingress.console.guard import HOME
+from ingress.console.layout import page, render
+from ingress.console.live_updates import Fragments
+from ingress.context import WebContext
+from ingress.endpoint import EndpointDoc, RequestContext, endpoint, readable
 from ingress.forms import Nothing, no_query
-from ingress.manual import EndpointDoc
-from ingress.surfaces import WebContext
 from observability.checks import findings
 from observability.checks.snapshot import SystemSnapshot
 from observability.checks.summary import summarize

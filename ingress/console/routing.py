@@ -10,16 +10,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Router
 
 from ingress.console import (
-    assets,
-    audit,
-    dead,
-    events,
-    failures,
-    invitation,
+    activity,
+    error_pages,
     jobs,
-    mail,
+    layout,
+    live_updates,
+    notifications,
     now,
-    runs,
     sections,
     sign_in,
     theme,
@@ -28,23 +25,22 @@ from ingress.console import (
 )
 from ingress.console.actions import routes
 from ingress.console.acts import ACTIONS
-from ingress.console.door import HOME, SameOrigin, SessionMiddleware
-from ingress.endpoint import RequestContext, endpoint, readable
+from ingress.console.guard import HOME, SameOrigin, SessionMiddleware
+from ingress.endpoint import EndpointDoc, RequestContext, endpoint, readable
 from ingress.forms import unread
-from ingress.manual import EndpointDoc
 
-_OPEN: tuple[BaseRoute, ...] = (*assets.ROUTES, *sign_in.ROUTES, *invitation.ROUTES)
+_OPEN: tuple[BaseRoute, ...] = (*layout.ROUTES, *sign_in.ROUTES, *sign_in.ROUTES)
 _GUARDED: tuple[BaseRoute, ...] = (
     *now.ROUTES,
     *sections.ROUTES,
     *watches.ROUTES,
     *timeline.ROUTES,
-    *runs.ROUTES,
+    *activity.ROUTES,
     *jobs.ROUTES,
-    *mail.ROUTES,
-    *dead.ROUTES,
-    *audit.ROUTES,
-    *events.ROUTES,
+    *notifications.ROUTES,
+    *activity.ROUTES,
+    *activity.ROUTES,
+    *live_updates.ROUTES,
     *theme.ROUTES,
     *routes(ACTIONS),
 )
@@ -59,7 +55,7 @@ def _enter(_call: RequestContext[bytes]) -> Response:
 def console() -> list[BaseRoute]:
     """Everything under `/console`; what is not open is for who is signed in, what acts for own pages."""
     guarded = Mount("", app=_router(_GUARDED), middleware=[Middleware(SessionMiddleware)])
-    outer = [Middleware(ExceptionMiddleware, handlers=failures.HANDLERS), Middleware(SameOrigin)]
+    outer = [Middleware(ExceptionMiddleware, handlers=error_pages.HANDLERS), Middleware(SameOrigin)]
     pages = Mount(HOME, app=_router((*_OPEN, guarded)), middleware=outer)
     return [readable("/console", _enter), pages]
 

@@ -11,13 +11,12 @@ from starlette.responses import Response
 from domain.section import SectionKey
 from domain.watch import NotificationKind
 from ingress import fields
-from ingress.console.page import page
-from ingress.console.seats import seats_chart
-from ingress.endpoint import RequestContext, endpoint, readable
+from ingress.console.charts import seats_chart
+from ingress.console.layout import page
+from ingress.endpoint import EndpointDoc, RequestContext, endpoint, readable
 from ingress.fields import one_of, text, unless_blank
 from ingress.forms import Nothing, no_query, query
-from ingress.manual import EndpointDoc
-from ingress.pages import cursor, cursor_of
+from ingress.pagination import cursor, cursor_of
 from ingress.problems import not_found
 from store.sections.search import SearchQuery
 

@@ -11,12 +11,11 @@ from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
 
 from ingress import bodies
-from ingress.console import cookies
-from ingress.console.door import safe_redirect_path
-from ingress.endpoint import RequestContext, endpoint, writable
+from ingress.console import session
+from ingress.console.guard import safe_redirect_path
+from ingress.endpoint import EndpointDoc, RequestContext, endpoint, writable
 from ingress.fields import one_of, text
 from ingress.forms import Nothing, no_query, parse
-from ingress.manual import EndpointDoc
 from ingress.syntax import parameters
 
 COOKIE = "rollcall_theme"
@@ -34,7 +33,7 @@ class ThemeForm:
 
 def current_theme(headers: Headers) -> str:
     """The theme that was chosen."""
-    found = cookies.get(headers, COOKIE)
+    found = session.get(headers, COOKIE)
     return found if found in THEMES else THEMES[0]
 
 
@@ -43,7 +42,7 @@ def choose(call: RequestContext[Nothing]) -> Response:
     """Keep the choice."""
     form = parse(ThemeForm, parameters(call.body))
     response = RedirectResponse(safe_redirect_path(form.back), HTTPStatus.SEE_OTHER)
-    cookies.put(call, response, COOKIE, form.theme, _LIFETIME)
+    session.put(call, response, COOKIE, form.theme, _LIFETIME)
     return response
 
 

@@ -11,12 +11,11 @@ from starlette.responses import RedirectResponse, Response
 
 from domain.section import SectionKey
 from ingress import fields
-from ingress.console import flash
-from ingress.console.page import page
-from ingress.endpoint import RequestContext, endpoint, readable
+from ingress.console import session
+from ingress.console.layout import page
+from ingress.endpoint import EndpointDoc, RequestContext, endpoint, readable
 from ingress.fields import address, digits, one_of, text
 from ingress.forms import Nothing, no_query, query
-from ingress.manual import EndpointDoc
 from ingress.problems import not_found
 from operations import timeline
 from operations.timeline_events import Timeline
@@ -105,7 +104,7 @@ def _is_section(wanted: str) -> bool:
 def _search(call: RequestContext[FindForm], wanted: str) -> Response:
     """The sections that may be meant."""
     response = RedirectResponse(f"/console/sections?{urlencode({'q': wanted})}", HTTPStatus.SEE_OTHER)
-    flash.set_flash(call, response, _FORM_OF_SECTION)
+    session.set_flash(call, response, _FORM_OF_SECTION)
     return response
 
 

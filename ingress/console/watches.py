@@ -9,13 +9,12 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from ingress.bodies import KIBIBYTE, SHEET_FORM
-from ingress.console.page import page
+from ingress.console.layout import page
 from ingress.console.watch_filter import WatchFilterForm
-from ingress.endpoint import RequestContext, endpoint, readable
+from ingress.csv_reader import MAX_RECORDS
+from ingress.endpoint import EndpointDoc, RequestContext, endpoint, readable
 from ingress.forms import Nothing, no_query, query
-from ingress.manual import EndpointDoc
-from ingress.pages import cursor, cursor_of
-from ingress.sheets import MAX_RECORDS
+from ingress.pagination import cursor, cursor_of
 from operations.watches import COLUMNS, export
 
 _LISTING = "watches"

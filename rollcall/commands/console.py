@@ -7,7 +7,7 @@ import sys
 import click
 
 from domain.errors import PermanentError
-from ingress.console import invitation
+from ingress.console import sign_in
 from operations.operation import record
 from resilience.heartbeats import Heartbeats
 from rollcall.commands.options import overrides, setting_options
@@ -28,7 +28,7 @@ def console(**options: str | None) -> None:
     with open_system(overrides(options)) as system:
         path = _invite(system)
         settings, port = system.settings, _port(system)
-    minutes = invitation.LIFETIME.total_seconds() / 60
+    minutes = sign_in.LIFETIME.total_seconds() / 60
     click.echo(
         f"Signs one browser in, once, within {minutes:g} minutes, on this machine or through\n"
         f"ssh -L {port}:127.0.0.1:{port}:\n\n  http://127.0.0.1:{port}{path}\n"
@@ -45,6 +45,6 @@ def _port(system: System) -> str:
 
 def _invite(system: System) -> str:
     services, token = system.services, required(system.settings.api_token)
-    path = invitation.create_sign_in_link(invitation.tickets(system.redis), token, services.clock.now())
+    path = sign_in.create_sign_in_link(sign_in.tickets(system.redis), token, services.clock.now())
     record(services, shell_user(), "session.invite", "console")
     return path

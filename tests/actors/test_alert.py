@@ -21,7 +21,7 @@ from domain.errors import RejectedError, UnauthorisedError, UnreachableError, Up
 from domain.notification import NotificationState
 from domain.ports import Mailer
 from domain.run import RunState
-from ingress.console.signposts import runbook_link
+from ingress.console.layout import runbook_link
 from notifications.operator_mail import OperatorMail
 from notifications.operator_webhook import DeadMansSwitch, Webhook
 from tests.support.catalog import Row

@@ -92,7 +92,7 @@ def test_a_machine_has_all_that_the_units_need(machine: Path) -> None:
     assert "PUBLIC_URL=https://rollcall.example.edu" in found["etc/rollcall/rollcall.env"][3]
     assert (machine / "opt/rollcall/current/bin/rollcall").is_file()
     (runbook,) = machine.glob(
-        "opt/rollcall/releases/*/lib/python*/site-packages/ingress/templates/operations.md"
+        "opt/rollcall/releases/*/lib/python*/site-packages/ingress/pages/templates/operations.md"
     )
     assert runbook.read_text() == (ROOT / "docs/operations.md").read_text()
     assert "_ROLLCALL_COMPLETE" in found["usr/local/share/bash-completion/completions/rollcall"][3]

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from ingress.runbook import chapters
+from ingress.pages.runbook import chapters
 from tests.support.commands import run
 from tests.support.prometheus import DEPLOY, RULES, Prometheus, prometheus, require
 from tests.support.stack import Stack, stack, wait_until

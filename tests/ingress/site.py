@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from ingress.app import create_app
-from ingress.surfaces import WebContext
+from ingress.context import WebContext
 from notifications.resend_events import ResendEvents
 from observability.health import HealthReport
 from providers.stripe import StripeEvents

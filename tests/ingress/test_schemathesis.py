@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ingress.openapi import description
+from ingress.api.openapi import description
 from tests.ingress.fuzzer import Keys, fuzz
 from tests.ingress.site import API_TOKEN, CRON_SECRET, Site
 from tests.support.house import LINKS

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from actors.services import Services
 from ingress.console.actions import Operation
+from ingress.console.formatting import plural
 from ingress.console.plan import Plan
-from ingress.console.wording import plural
 from ingress.fields import text
 from operations import breakers
 from operations.operation import AdminContext

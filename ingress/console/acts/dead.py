@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ingress.console.actions import Operation
+from ingress.console.formatting import plural
 from ingress.console.plan import Plan
 from ingress.console.selection import SelectionForm
-from ingress.console.wording import plural
 from operations import dead_letters
 from operations.operation import AdminContext
 

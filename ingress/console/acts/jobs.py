@@ -9,8 +9,8 @@ from domain.errors import InvalidInputError
 from domain.job import JobRecord, JobState
 from ingress import fields
 from ingress.console.actions import Operation
+from ingress.console.formatting import moment, plural
 from ingress.console.plan import Plan
-from ingress.console.wording import moment, plural
 from operations import jobs
 from operations.operation import AdminContext
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ingress.console.actions import Operation
+from ingress.console.formatting import holder, moment, seconds
 from ingress.console.plan import Plan
-from ingress.console.wording import holder, moment, seconds
 from ingress.forms import Nothing
 from operations import runs
 from operations.operation import AdminContext

@@ -10,9 +10,9 @@ from domain.notification import Accepted
 from domain.text import duration
 from domain.watch import NotificationKind
 from ingress.console.actions import Operation
+from ingress.console.formatting import plural
 from ingress.console.plan import Plan, PlanField
 from ingress.console.selection import length
-from ingress.console.wording import plural
 from ingress.fields import address, one_of, text, unless_blank
 from operations import mail
 from operations.operation import AdminContext

@@ -9,8 +9,8 @@ from actors.deliver import MAIL
 from domain.errors import InvalidInputError
 from domain.text import duration
 from ingress.console.actions import Operation
+from ingress.console.formatting import moment, plural
 from ingress.console.plan import Plan, PlanField
-from ingress.console.wording import moment, plural
 from ingress.fields import one_of, text
 from operations import pauses
 from operations.operation import AdminContext

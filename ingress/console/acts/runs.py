@@ -7,8 +7,8 @@ from typing import Annotated
 
 from domain.section import Stagger
 from ingress.console.actions import Operation
+from ingress.console.formatting import plural
 from ingress.console.plan import Plan, PlanField
-from ingress.console.wording import plural
 from ingress.fields import one_of
 from operations import runs
 from operations.operation import AdminContext

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from ingress.bodies import SHEET_FORM
 from ingress.console.actions import Operation
+from ingress.console.formatting import plural
 from ingress.console.plan import Plan
-from ingress.console.wording import plural
 from ingress.imports import Rejected, import_csv, read_csv
 from ingress.rules import rule
 from operations.operation import AdminContext

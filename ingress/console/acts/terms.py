@@ -7,8 +7,8 @@ from typing import Annotated
 
 from ingress import fields
 from ingress.console.actions import Operation
+from ingress.console.formatting import plural
 from ingress.console.plan import Plan
-from ingress.console.wording import plural
 from operations import terms
 from operations.operation import AdminContext
 

@@ -8,9 +8,9 @@ from typing import Annotated
 from domain.text import duration, format_time
 from ingress.console.actions import Operation
 from ingress.console.acts.watches import LENGTHS
+from ingress.console.formatting import plural
 from ingress.console.plan import Plan, PlanField
 from ingress.console.watch_filter import WatchFilterForm
-from ingress.console.wording import plural
 from ingress.fields import one_of
 from operations import watches
 from operations.operation import AdminContext

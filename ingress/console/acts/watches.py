@@ -12,8 +12,8 @@ from domain.text import duration
 from domain.watch import MAX_SEATS, NotificationKind
 from ingress import fields
 from ingress.console.actions import Operation
+from ingress.console.formatting import moment, plural
 from ingress.console.plan import Plan, PlanField
-from ingress.console.wording import moment, plural
 from ingress.fields import address, digits, one_of
 from operations import watches
 from operations.first_look import first_look

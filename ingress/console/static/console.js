@@ -133,7 +133,7 @@ document.addEventListener("submit", (event) => {
     setTimeout(() => event.submitter && (event.submitter.disabled = true)); // one click is enough
   }
 });
-// A file's text in the encodings that the server reads (ingress/csv_text.py).
+// A file's text in the encodings that the server reads (ingress/csv_reader.py).
 const decoded = async (file) => {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const zeros = [0, 0];

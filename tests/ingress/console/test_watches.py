@@ -3,8 +3,8 @@ from __future__ import annotations
 import httpx
 
 from domain.watch import Watch
-from ingress.console.wording import NARROW_SPACE
-from ingress.sheets import MAX_RECORDS
+from ingress.console.formatting import NARROW_SPACE
+from ingress.csv_reader import MAX_RECORDS
 from tests.ingress.console.test_actions import confirm
 from tests.ingress.console.visitor import said, words
 from tests.ingress.site import Site

@@ -1,0 +1,172 @@
+"""What changes on open pages: drawn once for all who look, and not at all while nobody does.
+
+`/console/events`: what changes on a page, as server-sent events.
+
+Source: the HTML standard, 9.2. An empty event goes out when nothing has changed for a while: whoever stands
+between does not take the stream for dead, the page knows that it hears us, and we notice when nobody listens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+
+from ingress.console import session
+from ingress.console.session import Session
+from ingress.problems import ProblemError
+
+EVERY_SECONDS = 2.0
+SILENCE_SECONDS = 15.0
+MOST_LISTENERS = 20
+
+Fragments = Mapping[str, str]
+"""HTML by the id of the element that it fills."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Listener:
+    """One open page: what it was sent last, and how it is woken."""
+
+    wanted: Collection[str]
+    sent: dict[str, str] = field(default_factory=dict)
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def news(self, fragments: Fragments) -> Fragments:
+        """What of `fragments` this page lacks; it has it from now on."""
+        lacking = {
+            name: html
+            for name, html in fragments.items()
+            if name in self.wanted and self.sent.get(name) != html
+        }
+        self.sent.update(lacking)
+        return lacking
+
+    async def is_woken(self, within_seconds: float) -> bool:
+        """Whether there may be news; False when the time is over."""
+        try:
+            await asyncio.wait_for(self.woken.wait(), within_seconds)
+        except TimeoutError:
+            return False
+        self.woken.clear()
+        return True
+
+
+class LiveUpdates:
+    """Draws `fragments` every two seconds while somebody listens; one drawing serves every listener."""
+
+    def __init__(
+        self,
+        draw: Callable[[], Fragments],
+        *,
+        every_seconds: float = EVERY_SECONDS,
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> None:
+        self._draw = draw
+        self._every_seconds = every_seconds
+        self._silence_seconds = silence_seconds
+        self._fragments: Fragments = {}
+        self._listeners: set[_Listener] = set()
+        self._artist: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody more may listen."""
+        return self._is_closed or len(self._listeners) >= MOST_LISTENERS
+
+    async def changes(self, wanted: Collection[str]) -> AsyncGenerator[Fragments, None]:
+        """The fragments of `wanted`, then those that change; nothing, when all is silent for a while.
+
+        Ends with `close`. Raises: what the drawing raised.
+        """
+        listener = _Listener(wanted)
+        self._listeners.add(listener)
+        try:
+            artist = self._working_artist()
+            while not artist.done():
+                news = listener.news(self._fragments)
+                if news or not await listener.is_woken(self._silence_seconds):
+                    yield news
+            if not artist.cancelled():
+                artist.result()
+        finally:
+            self._listeners.discard(listener)
+            if not self._listeners:
+                self._rest()
+
+    def close(self) -> None:
+        """End every listener's changes; called on the event loop."""
+        self._is_closed = True
+        self._rest()
+        self._wake()
+
+    def _working_artist(self) -> asyncio.Task[None]:
+        if self._artist is None or self._artist.done():
+            self._artist = asyncio.create_task(self._work())
+        return self._artist
+
+    async def _work(self) -> None:
+        try:
+            while True:
+                self._fragments = await run_in_threadpool(self._draw)
+                self._wake()
+                await asyncio.sleep(self._every_seconds)
+        finally:
+            self._fragments = {}  # whoever comes later must not see what was once
+            self._wake()
+
+    def _wake(self) -> None:
+        for listener in self._listeners:
+            listener.woken.set()
+
+    def _rest(self) -> None:
+        if self._artist is not None:
+            self._artist.cancel()
+            self._artist = None
+
+
+_BUSY_SECONDS = 30
+_MAX_WANTED = 20
+
+
+async def listen(request: Request) -> StreamingResponse:
+    """The stream of the fragments that `show` names, as long as the session lasts.
+
+    Raises: ProblemError (401) for a stranger, (503) when too many listen.
+    """
+    live: LiveUpdates = request.app.state.live
+    if await _session(request) is None:
+        raise ProblemError(HTTPStatus.UNAUTHORIZED, "Sign in to the console first.")
+    if live.is_full:
+        wait = {"Retry-After": str(_BUSY_SECONDS)}
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages listen already.", headers=wait)
+    wanted = request.query_params.get("show", "").split(",")[:_MAX_WANTED]
+    return StreamingResponse(_events(request, wanted), media_type="text/event-stream")
+
+
+async def _session(request: Request) -> Session | None:
+    return await run_in_threadpool(session.of, request.app.state.surfaces, request.headers)
+
+
+async def _events(request: Request, wanted: list[str]) -> AsyncIterator[str]:
+    async with aclosing(request.app.state.live.changes(wanted)) as changes:
+        async for fragments in changes:
+            if await _session(request) is None:
+                return
+            yield _event(fragments)
+
+
+def _event(fragments: Fragments) -> str:
+    return f"data: {json.dumps(dict(fragments))}\n\n"
+
+
+ROUTES = (Route("/events", listen),)

@@ -1,0 +1,161 @@
+"""What every response carries, and what becomes of an error that nobody expected.
+
+What becomes of a body that nothing has read.
+
+A server that answers and closes while the caller still sends makes the kernel throw the answer away: a
+refusal would reach Caddy as a broken connection, and the caller as 502.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from contextlib import suppress
+from http import HTTPStatus
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ingress.problems import problem
+from observability.logs import bind_ids
+
+REQUEST_ID = "X-Request-ID"
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_DEFAULTS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_log = logging.getLogger(__name__)
+
+
+class RequestIdMiddleware:
+    """ASGI middleware: a request id and security headers on everything that leaves.
+
+    An unexpected error is logged with the request's id and answered without a word of what it was.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and seal what comes back."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        seal = _Seal(request_id(Headers(scope=scope)), send)
+        scope["request_id"] = seal.request_id
+        try:
+            with bind_ids(request_id=seal.request_id):
+                await self._app(scope, receive, seal)
+        except ClientDisconnect:
+            return  # nobody is left to answer
+        except Exception:
+            where = {"request_id": seal.request_id, "method": scope["method"], "path": scope["path"]}
+            _log.exception("a request failed", extra=where)
+            if seal.is_broken:
+                raise
+            detail = f"This is our fault; it is logged under the request id {seal.request_id}."
+            await problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)(scope, receive, seal)
+
+
+class _Seal:
+    """Sends a response, with the headers that it still lacks."""
+
+    def __init__(self, request_id: str, send: Send) -> None:
+        self.request_id = request_id
+        self.is_broken = False
+        self._send = send
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.is_broken = True
+            headers = MutableHeaders(scope=message)
+            headers[REQUEST_ID] = self.request_id
+            for name, value in _DEFAULTS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+
+def request_id(headers: Headers) -> str:
+    """The caller's id for the request when it is a sane one, else a new one."""
+    given = headers.get(REQUEST_ID, "")
+    return given if _SANE_ID.fullmatch(given) else uuid4().hex
+
+
+LIMIT_BYTES = 8 * 1024 * 1024  # more than Caddy lets through
+PATIENCE_SECONDS = 5.0
+MOST_AT_ONCE = 32
+
+
+class DrainBodyMiddleware:
+    """ASGI middleware: reads and forgets what is left of the body before an answer goes out.
+
+    Units: up to `LIMIT_BYTES`, until `patience_seconds` after the request began, for `most_at_once` requests.
+    Of everything else the connection is closed with the answer, which the caller may lose.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        patience_seconds: float = PATIENCE_SECONDS,
+        most_at_once: int = MOST_AT_ONCE,
+    ) -> None:
+        self._app = app
+        self._patience_seconds = patience_seconds
+        self._free = most_at_once
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and hold the answer until the body is in."""
+        if scope["type"] != "http" or not _has_body(Headers(scope=scope)):
+            await self._app(scope, receive, send)
+            return
+        body = _Body(receive)
+        deadline = asyncio.get_running_loop().time() + self._patience_seconds
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await self._drain(body, deadline)
+                if not body.is_over:  # a slow sender would keep the connection, and its descriptor
+                    MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
+        await self._app(scope, body, answer)
+
+    async def _drain(self, body: _Body, deadline: float) -> None:
+        if body.is_over or not self._free:
+            return
+        self._free -= 1
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(deadline):
+                    await body.drain()
+        finally:
+            self._free += 1
+
+
+class _Body:
+    """A request's `receive` that knows how much has come, and whether that was all."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._received_bytes = 0
+        self.is_over = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._received_bytes += len(message.get("body", b""))
+        self.is_over = not message.get("more_body", False)
+        return message
+
+    async def drain(self) -> None:
+        while not self.is_over and self._received_bytes < LIMIT_BYTES:
+            await self()
+
+
+def _has_body(headers: Headers) -> bool:
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers

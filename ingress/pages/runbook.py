@@ -1,0 +1,97 @@
+"""`/runbook/…`: what to do for each alert, a page for each heading of the guide for operators.
+
+It holds nothing of this installation, and is open, unlike the console: who is woken at night has a phone.
+
+As much of Markdown as the guide for operators needs: paragraphs, code, bold, and links within it.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from starlette.responses import Response
+
+from ingress.endpoint import HTML, EndpointDoc, RequestContext, ResponseDoc, endpoint, readable
+from ingress.fields import text
+from ingress.forms import unread
+from ingress.pages.html import render_page
+from ingress.problems import not_found
+
+_FENCED = re.compile(r"^ *```\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_INLINE = re.compile(
+    r"`(?P<code>[^`]+)`|\*\*(?P<bold>.+?)\*\*|\[(?P<text>[^]]+)\]\((?P<to>[^)]+)\)", re.DOTALL
+)
+
+
+def render_markdown(text: str) -> str:
+    """`text` as HTML. A link to a heading becomes one to the page beside this; others become their text."""
+    *pairs, last = _FENCED.split(text)
+    found = [
+        _prose(prose) + f"<pre><code>{html.escape(code)}</code></pre>"
+        for prose, code in zip(pairs[::2], pairs[1::2], strict=True)
+    ]
+    return "".join([*found, _prose(last)])
+
+
+def _prose(text: str) -> str:
+    return "".join(map(_block, filter(None, map(str.strip, re.split(r"\n\s*\n", text)))))
+
+
+def _block(text: str) -> str:
+    if text.startswith("|"):
+        return f"<pre>{html.escape(text)}</pre>"
+    return f"<p>{_INLINE.sub(_span, html.escape(text))}</p>"
+
+
+def _span(found: re.Match[str]) -> str:
+    if found["code"]:
+        return f"<code>{found['code']}</code>"
+    if found["bold"]:
+        return f"<strong>{found['bold']}</strong>"
+    slug = found["to"].removeprefix("#")
+    return found["text"] if slug == found["to"] else f'<a href="{slug}">{found["text"]}</a>'
+
+
+_GUIDE = Path(__file__).parent / "templates" / "operations.md"
+_HEADING = re.compile(r"^###? (.+)\n", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class RunbookSection:
+    """One heading, and what stands beneath it up to the next, as HTML."""
+
+    title: str
+    body: str
+
+
+_MANUAL = EndpointDoc(
+    {HTTPStatus.OK: ResponseDoc("A page for people.", {"type": "string"}, HTML)},
+    problems=(HTTPStatus.NOT_FOUND,),
+)
+
+
+@endpoint(unread(), _MANUAL, path={"name": text})
+def show(call: RequestContext[bytes]) -> Response:
+    """What to do for the alert of that name."""
+    chapter = chapters().get(call.path["name"])
+    if chapter is None:
+        raise not_found("chapter")
+    return render_page("runbook.html.j2", chapter=chapter)
+
+
+@functools.cache
+def chapters() -> dict[str, RunbookSection]:
+    """The guide's chapters by the anchors of their headings."""
+    _, *parts = _HEADING.split(_GUIDE.read_text())
+    return {
+        title.lower().replace(" ", "-"): RunbookSection(title, render_markdown(body))
+        for title, body in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+ROUTES = (readable("/runbook/{name}", show),)

@@ -1,0 +1,302 @@
+"""`/unsubscribe`: a page that changes nothing, and the one click that stops mail or allows it again.
+
+Source: RFC 8058. Whoever holds a token may use it, without logging in and for ever. Parameters that mail
+programs add to the link are ignored: a link in a mail must work.
+
+What the unsubscribe pages say: one wording for every state in which a link is followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.responses import Response
+
+from domain.errors import InvalidInputError, RejectedError
+from domain.section_state import SectionState
+from domain.text import one_line
+from ingress import bodies
+from ingress.endpoint import HTML, EndpointDoc, RequestContext, ResponseDoc, endpoint, readable
+from ingress.fields import text
+from ingress.forms import unread
+from ingress.pages.html import render_page
+from ingress.problems import invalid
+from notifications.unsubscribe_links import AllowEverything, AllowWatch, Claim, StopEverything, StopWatch
+from store.watches import StoredWatch
+
+_STOP_ALL = "Stop all mail from Rollcall"
+_ALLOW_ALL = "Allow mail again"
+_SHOWN_SECTIONS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribeOffer:
+    """A button: its label, and the query of the link that it posts to."""
+
+    label: str
+    query: str
+    is_main: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribePage:
+    """One page; `facts` are labels and values, `offers` the buttons beside each other."""
+
+    headline: str
+    lead: str
+    facts: tuple[tuple[str, str], ...] = ()
+    offers: tuple[UnsubscribeOffer, ...] = ()
+    is_done: bool = False
+
+
+def ask_watch(stored: StoredWatch, this: str, everything: str) -> UnsubscribePage:
+    """Before one watch is stopped."""
+    return UnsubscribePage(
+        "Stop this watch?",
+        f"Rollcall writes to {stored.watch.email} when something changes in this section.",
+        _facts(stored.section),
+        (UnsubscribeOffer("Stop this watch", this, is_main=True), UnsubscribeOffer(_STOP_ALL, everything)),
+    )
+
+
+def watch_stopped(stored: StoredWatch, others: int, everything: str, undo: str) -> UnsubscribePage:
+    """Once one watch was stopped; `others` of the same person go on."""
+    lead = f"Rollcall will not write to {stored.watch.email} about this section any more."
+    if others:
+        lead += " Your other watches go on."
+    offers = _after_stop(others, everything, undo)
+    return UnsubscribePage("This watch is stopped", lead, _facts(stored.section), offers, is_done=True)
+
+
+def section_stopped(email: str, others: int, everything: str, undo: str) -> UnsubscribePage:
+    """When mail about a section was stopped before."""
+    lead = f"Rollcall does not write to {email} about that section, and no new watch changes that."
+    offers = _after_stop(others, everything, undo)
+    return UnsubscribePage("This watch has already ended", lead, (), offers, is_done=True)
+
+
+def watch_gone(email: str, others: int, everything: str) -> UnsubscribePage:
+    """When there is no such watch any more, for whatever reason."""
+    lead = f"Rollcall does not write to {email} about that section any more; there is nothing to stop."
+    offers = (UnsubscribeOffer(_STOP_ALL, everything),) if others else ()
+    return UnsubscribePage("This watch has already ended", lead, (), offers, is_done=True)
+
+
+def ask_everything(email: str, watches: Sequence[StoredWatch], this: str) -> UnsubscribePage:
+    """Before everything is stopped."""
+    if not watches:
+        lead = (
+            f"Rollcall watches nothing for {email} at present. Stop all mail, and no new watch writes to it."
+        )
+        return UnsubscribePage(
+            "Stop all mail?", lead, offers=(UnsubscribeOffer(_STOP_ALL, this, is_main=True),)
+        )
+    listed = [_row(stored.section) for stored in watches[:_SHOWN_SECTIONS]]
+    more = [("…", "and others")] if len(watches) > _SHOWN_SECTIONS else []
+    return UnsubscribePage(
+        "Stop all mail?",
+        f"Rollcall writes to {email} when something changes in these sections.",
+        (*listed, *more),
+        (UnsubscribeOffer(_STOP_ALL, this, is_main=True),),
+    )
+
+
+def everything_stopped(email: str, ended: int, undo: str) -> UnsubscribePage:
+    """Once everything was stopped."""
+    lead = f"Rollcall will not write to {email} any more, and no new watch changes that."
+    if ended:
+        watches = "One watch has ended" if ended == 1 else f"{ended} watches have ended"
+        lead = f"{watches}. {lead}"
+    return UnsubscribePage(
+        "All mail is stopped", lead, offers=(UnsubscribeOffer(_ALLOW_ALL, undo),), is_done=True
+    )
+
+
+def ask_to_allow(email: str, this: str) -> UnsubscribePage:
+    """Before mail is allowed again."""
+    lead = f"You have stopped mail to {email}. Rollcall writes to you again only if you allow it."
+    return UnsubscribePage(
+        "Allow mail again?", lead, offers=(UnsubscribeOffer("Allow it again", this, is_main=True),)
+    )
+
+
+def allowed(email: str, restored: int) -> UnsubscribePage:
+    """Once mail is allowed again."""
+    watches = {0: "No watch is active", 1: "One watch is active again"}
+    active = watches.get(restored, f"{restored} watches are active again")
+    return UnsubscribePage("Mail is allowed again", f"Rollcall may write to {email}. {active}.", is_done=True)
+
+
+def _after_stop(others: int, everything: str, undo: str) -> tuple[UnsubscribeOffer, ...]:
+    again = UnsubscribeOffer("Watch it again", undo)
+    return (UnsubscribeOffer(_STOP_ALL, everything), again) if others else (again,)
+
+
+REFUSAL = UnsubscribePage(
+    "This link does not work",
+    "It may have been cut short on its way. Open it once more from the mail itself, or copy all of it.",
+)
+
+
+def _facts(section: SectionState) -> tuple[tuple[str, str], ...]:
+    details = section.details
+    rows = (
+        ("Course", one_line(details.course)),
+        ("Title", one_line(details.title)),
+        ("Section", section.key.number),
+        ("Term", section.key.term),
+    )
+    return tuple(row for row in rows if row[1])
+
+
+def _row(section: SectionState) -> tuple[str, str]:
+    course, term = one_line(section.details.course), f"term {section.key.term}"
+    return section.key.number, f"{course}, {term}" if course else term.capitalize()
+
+
+_TEMPLATE = "unsubscribe.html.j2"
+_FEW = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LinkForm:
+    """What a link in a mail carries."""
+
+    token: Annotated[str, text]
+
+
+_MANUAL = EndpointDoc(
+    {HTTPStatus.OK: ResponseDoc("A page for people.", {"type": "string"}, HTML)},
+    problems=(HTTPStatus.BAD_REQUEST,),
+)
+
+
+@endpoint(unread(LinkForm), _MANUAL)
+def ask(call: RequestContext[bytes]) -> Response:
+    """A page that says what its button would do."""
+    claim = _claim(call)
+    match claim:
+        case None:
+            return _refusal(call)
+        case StopEverything(email):
+            return _page(_about_everything(call, email))
+        case StopWatch(watch_id, email):
+            return _page(_about_watch(call, watch_id, email))
+        case AllowWatch() | AllowEverything():
+            return _page(ask_to_allow(claim.email, _query(_link(call, claim))))
+
+
+@endpoint(unread(LinkForm), _MANUAL, body=bodies.NOTHING.of({}))
+def act(call: RequestContext[bytes]) -> Response:
+    """Stop it, or allow it again, and say what was done; once more changes nothing more."""
+    claim = _claim(call)
+    now, opt_outs = call.surfaces.services.clock.now(), call.surfaces.services.store.opt_outs
+    match claim:
+        case None:
+            return _refusal(call)
+        case StopEverything(email):
+            ended = opt_outs.stop_all(email, now)
+            return _page(everything_stopped(email, ended, _allow_everything(call, email)))
+        case StopWatch(watch_id, email):
+            return _page(_stop_watch(call, watch_id, email))
+        case AllowEverything(email):
+            return _page(allowed(email, opt_outs.allow_all(email, now)))
+        case AllowWatch(watch_id, email):
+            return _page(_allow_watch(call, watch_id, email))
+
+
+def _stop_watch(call: RequestContext[bytes], watch_id: int, email: str) -> UnsubscribePage:
+    services, stored = call.surfaces.services, _watch(call, watch_id, email)
+    ended = services.store.opt_outs.stop_section(watch_id, email, services.clock.now())
+    if stored is None or not ended:
+        return _about_watch(call, watch_id, email)
+    others = len(_living(call, email))
+    undo = _query(call.surfaces.links.allow_watch(watch_id, email))
+    return watch_stopped(stored, others, _stop_everything(call, email), undo)
+
+
+def _allow_watch(call: RequestContext[bytes], watch_id: int, email: str) -> UnsubscribePage:
+    services = call.surfaces.services
+    restored = services.store.opt_outs.allow_section(watch_id, email, services.clock.now())
+    if services.store.opt_outs.has_stopped_all(email):
+        return everything_stopped(email, 0, _allow_everything(call, email))
+    return allowed(email, restored)
+
+
+def _about_everything(call: RequestContext[bytes], email: str) -> UnsubscribePage:
+    if call.surfaces.services.store.opt_outs.has_stopped_all(email):
+        return everything_stopped(email, 0, _allow_everything(call, email))
+    return ask_everything(email, _living(call, email), _stop_everything(call, email))
+
+
+def _about_watch(call: RequestContext[bytes], watch_id: int, email: str) -> UnsubscribePage:
+    stored, opt_outs = _watch(call, watch_id, email), call.surfaces.services.store.opt_outs
+    if opt_outs.has_stopped_all(email):
+        return everything_stopped(email, 0, _allow_everything(call, email))
+    everything, others = _stop_everything(call, email), len(_living(call, email))
+    if opt_outs.has_stopped_section(watch_id, email):
+        undo = _query(call.surfaces.links.allow_watch(watch_id, email))
+        return section_stopped(email, others, everything, undo)
+    if stored is None:
+        return watch_gone(email, others, everything)
+    return ask_watch(stored, _query(call.surfaces.links.stop_watch(watch_id, email)), everything)
+
+
+def _claim(call: RequestContext[bytes]) -> Claim | None:
+    try:
+        return call.surfaces.links.read(text(_token(call.query)))
+    except (RejectedError, InvalidInputError, ValueError):
+        return None
+
+
+def _token(raw: bytes) -> str | None:
+    """The token of a link to which mail programs have added what they like; None unless there is one."""
+    given = parse_qs(raw.decode("latin-1"), keep_blank_values=True).get("token", [])
+    return given[0] if len(given) == 1 else None
+
+
+def _watch(call: RequestContext[bytes], watch_id: int, email: str) -> StoredWatch | None:
+    """The active watch that is meant. A database that began anew has other people's under old numbers."""
+    stored = call.surfaces.services.store.watches.get(watch_id)
+    is_meant = stored is not None and stored.ended_at is None and stored.watch.email == email
+    return stored if is_meant else None
+
+
+def _living(call: RequestContext[bytes], email: str) -> list[StoredWatch]:
+    return call.surfaces.services.store.watches.page(email=email, section=None, after=None, limit=_FEW)[0]
+
+
+def _stop_everything(call: RequestContext[bytes], email: str) -> str:
+    return _query(call.surfaces.links.stop_everything(email))
+
+
+def _allow_everything(call: RequestContext[bytes], email: str) -> str:
+    return _query(call.surfaces.links.allow_everything(email))
+
+
+def _link(call: RequestContext[bytes], claim: AllowWatch | AllowEverything) -> str:
+    links = call.surfaces.links
+    if isinstance(claim, AllowEverything):
+        return links.allow_everything(claim.email)
+    return links.allow_watch(claim.watch_id, claim.email)
+
+
+def _query(link: str) -> str:
+    return f"?{urlsplit(link).query}"
+
+
+def _page(farewell: UnsubscribePage, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return render_page(_TEMPLATE, status, page=farewell)
+
+
+def _refusal(call: RequestContext[bytes]) -> Response:
+    if "text/html" in call.headers.get("accept", ""):
+        return _page(REFUSAL, HTTPStatus.BAD_REQUEST)
+    return invalid({"token": "must be one that Rollcall has signed"}, HTTPStatus.BAD_REQUEST)
+
+
+ROUTES = (readable("/unsubscribe", ask, POST=act),)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+
+from domain.errors import InvalidInputError
+from ingress.csv_reader import Columns, Layout, announced_delimiter, likely_delimiter
+
+KNOWN = ("email", "source", "term", "section", "kinds", "min_seats")
+COLUMNS = Columns(KNOWN, ("email", "term", "section"))
+STRICT = Columns(KNOWN, ("email", "source", "term", "section"))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ["email", "term", "section", "min_seats"],
+        ["E-Mail", " TERM ", "Section", "Min. Seats"],
+        ["'email'", "“term”", '"section"', "min-seats"],
+        ["email", "term", "section", "MINSEATS", "", " "],
+    ],
+)
+def test_a_header_names_columns_in_many_ways(header: list[str]) -> None:
+    assert COLUMNS.layout(header) == Layout(("email", "term", "section", "min_seats"), has_header=True)
+
+
+@pytest.mark.parametrize(
+    ("row", "names"),
+    [
+        (["ada@example.edu", "2261", "1"], ("email", "term", "section")),
+        (["ada@example.edu", "2261", "1", "", ""], ("email", "term", "section")),
+        (["ada@example.edu", "", "2261", "1"], ("email", "source", "term", "section")),
+        (["ada@example.edu", "", "2261", "1", "seat_available", "2"], KNOWN),
+    ],
+)
+def test_a_first_row_of_data_has_its_columns_in_their_order(row: list[str], names: tuple[str, ...]) -> None:
+    assert COLUMNS.layout(row) == Layout(names, has_header=False)
+
+
+@pytest.mark.parametrize(
+    ("columns", "row", "problems"),
+    [
+        (COLUMNS, [], {"email", "term", "section"}),
+        (COLUMNS, ["email", "color", "", "term", "term"], {"color", "column 3", "term", "section"}),
+        (COLUMNS, ["Fall enrolment"], {"Fall enrolment", "email", "term", "section"}),
+        (COLUMNS, ["2261", "ada@example.edu", "1"], {"header"}),
+        (COLUMNS, ["ada@example.edu", "2261"], {"header"}),
+        (COLUMNS, ["ada@example.edu", "", "2261", "1", "", "", "x"], {"header"}),
+        (STRICT, ["ada@example.edu", "2261", "1"], {"header"}),
+        (STRICT, ["email", "term", "section"], {"source"}),
+    ],
+)
+def test_what_is_unclear_is_named(columns: Columns, row: list[str], problems: set[str]) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        columns.layout(row)
+    assert set(caught.value.problems) == problems
+
+
+@pytest.mark.parametrize(
+    ("line", "delimiter"),
+    [
+        ("sep=;\r\n", ";"),
+        ("SEP=,\n", ","),
+        ("sep=\t\r\n", "\t"),
+        ('"sep=;"\n', ";"),
+        ("sep=;;;\n", ";"),
+        ("email;term", None),
+        ("", None),
+    ],
+)
+def test_a_sep_line_announces_the_delimiter(line: str, delimiter: str | None) -> None:
+    assert announced_delimiter(line) == delimiter
+
+
+def test_a_sep_line_of_another_delimiter_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="'x'; cells must be parted by one of a comma"):
+        announced_delimiter("sep=x\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "delimiter"),
+    [
+        ("email,term,section", ","),
+        ('"email";"term";"section"', ";"),
+        ("email\tterm\tsection\n", "\t"),
+        ("email;kinds, and what they mean;term", ";"),
+        ("ada@example.edu;;2261;1;seat_available", ";"),
+        ("ada@example.edu\t2261\t1", "\t"),
+        ("", ","),
+    ],
+)
+def test_the_first_row_shows_the_delimiter(line: str, delimiter: str) -> None:
+    assert likely_delimiter(line, COLUMNS) == delimiter

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from domain.errors import InvalidInputError, RateLimitedError
+from ingress.context import WebContext
+from rollcall.wiring import open_store
+from store.database import Database
+from tests.ingress.site import API, Reports, Site, Stage, fields_of, surfaces_of
+from tests.ingress.site import site as on
+from tests.support.house import House
+
+
+@pytest.mark.parametrize("path", ["/livez", "/watches", "/nowhere", "/unsubscribe", "/health"])
+def test_everything_carries_an_id_and_security_headers(site: Site, path: str) -> None:
+    headers = site.client.get(path).headers
+
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cache-control"] == "no-store"
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert len(headers["x-request-id"]) == 32
+    assert "server" not in headers
+
+
+def test_a_sane_request_id_is_kept(site: Site) -> None:
+    assert (
+        site.client.get("/livez", headers={"X-Request-ID": "job-7.a_B"}).headers["x-request-id"]
+        == "job-7.a_B"
+    )
+
+
+@pytest.mark.parametrize("given", ["", "a b", "x" * 65, "<b>", "a,b"])
+def test_an_odd_request_id_is_replaced(site: Site, given: str) -> None:
+    assert len(site.client.get("/livez", headers={"X-Request-ID": given}).headers["x-request-id"]) == 32
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/watches/", "/watches/1/2", "/%00", "/%ff", "/livez//"])
+def test_an_unknown_path_is_a_problem(site: Site, path: str) -> None:
+    answer = site.client.get(path, headers=API)
+
+    assert (answer.status_code, fields_of(answer)) == (404, set())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/watches", "GET, HEAD, POST"),
+        ("GET", "/watches/import", "POST"),
+        ("PATCH", "/watches/1", "DELETE, GET, HEAD"),
+        ("DELETE", "/health", "GET, HEAD"),
+        ("POST", "/livez", "GET, HEAD"),
+        ("GET", "/webhooks/resend", "POST"),
+        ("OPTIONS", "/notifications", "GET, HEAD"),
+        ("TEAPOT", "/unsubscribe", "GET, HEAD, POST"),
+    ],
+)
+def test_another_method_is_a_problem_that_names_those_allowed(
+    site: Site, method: str, path: str, allowed: str
+) -> None:
+    answer = site.client.request(method, path, headers=API)
+
+    assert (answer.status_code, fields_of(answer)) == (405, set())
+    assert ", ".join(sorted(answer.headers["allow"].split(", "))) == allowed
+
+
+def test_an_unexpected_error_is_logged_and_tells_nothing(
+    stage: Stage, a_house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> tuple[bytes, str]:
+        raise RuntimeError("password=hunter2")
+
+    with on(stage, a_house, metrics=fail) as site:
+        answer = site.client.get("/metrics", headers={"X-Request-ID": "the-one"})
+
+    assert (answer.status_code, fields_of(answer)) == (500, set())
+    assert "hunter2" not in answer.text
+    assert "the-one" in answer.text
+    assert answer.headers["x-request-id"] == "the-one"
+    (record,) = [record for record in caplog.records if record.name == "ingress.middleware"]
+    assert (record.levelno, record.__dict__["request_id"]) == (logging.ERROR, "the-one")
+
+
+def test_a_database_that_is_away_is_no_fault_of_ours(stage: Stage, a_house: House, tmp_path: Path) -> None:
+    gone = Database(f"sqlite:///{tmp_path / 'no folder' / 'rollcall.db'}")
+    services = replace(a_house.services, store=open_store(gone, a_house.services.run_lifetime))
+
+    with on(stage, a_house, services=services) as site:
+        answer = site.client.get("/watches", headers=API)
+        write = site.add()
+
+    assert (answer.status_code, fields_of(answer), write.status_code) == (503, set(), 503)
+    assert answer.headers["retry-after"] == "5"
+
+
+def test_a_failure_that_names_a_time_passes_it_on(stage: Stage, a_house: House) -> None:
+    def refuse() -> tuple[bytes, str]:
+        raise RateLimitedError("later", retry_after_seconds=2.5)
+
+    with on(stage, a_house, metrics=refuse) as site:
+        assert site.client.get("/metrics").headers["retry-after"] == "3"
+
+
+def test_an_empty_secret_stops_the_start(a_house: House) -> None:
+    surfaces: WebContext = surfaces_of(a_house, Reports())
+
+    with pytest.raises(InvalidInputError, match="api_token"):
+        replace(surfaces, api_token="")
+
+
+def test_secrets_are_not_in_its_text(a_house: House) -> None:
+    assert "of the tests" not in repr(surfaces_of(a_house, Reports()))
