@@ -24,8 +24,8 @@ from actors.dispatch import dispatch
 from catalogs.demo_campus import TERM, DemoCampus
 from domain.watch import Watch
 from resilience.dead_letter_cause import CAUSE
-from rollcall.demo import STUDENTS
-from rollcall.embedded import redis_url
+from rollcall.embedded_valkey import redis_url
+from rollcall.roles.scheduler import STUDENTS
 from tests.support import browser as browsers
 from tests.support.browser import PHONE, Scheme
 from tests.support.house import House, house, sqlite_url

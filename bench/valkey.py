@@ -11,7 +11,7 @@ import redis
 from bench.deadline import poll
 from bench.programs import Programs
 from bench.stack import clean_environment
-from rollcall import embedded
+from rollcall import embedded_valkey
 
 START_SECONDS = 20.0
 
@@ -34,7 +34,7 @@ class Valkey:
     """
 
     def __init__(self, programs: Programs, home: Path, name: str = "valkey") -> None:
-        self.url = embedded.redis_url(home)
+        self.url = embedded_valkey.redis_url(home)
         self._programs = programs
         self._home = home
         self._name = name
@@ -43,9 +43,13 @@ class Valkey:
 
     def start(self) -> None:
         """Serve what the append-only file holds."""
-        command, environment = embedded.command(self._home), clean_environment(self._home)
+        command, environment = embedded_valkey.command(self._home), clean_environment(self._home)
         self._programs.start(self._name, command, folder=self._home, environment=environment)
-        poll(lambda: embedded.is_answering(self._home) or None, seconds=START_SECONDS, what="Valkey's start")
+        poll(
+            lambda: embedded_valkey.is_answering(self._home) or None,
+            seconds=START_SECONDS,
+            what="Valkey's start",
+        )
 
     def kill(self) -> None:
         """End it with SIGKILL, and with it what it has not written yet."""

@@ -1,5 +1,5 @@
 """`python -m rollcall` is the `rollcall` command."""
 
-from rollcall.cli import main
+from rollcall.cli.main import main
 
 main()

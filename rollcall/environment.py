@@ -1,8 +1,12 @@
-"""Where settings come from: the environment, systemd's credentials, `.env`; and the generated secrets."""
+"""Where settings come from: the environment, systemd's credentials, `.env`; and the generated secrets.
+
+The `.env` file as Rollcall writes it: once, for its owner alone.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
@@ -152,3 +156,21 @@ def _credentials() -> dict[str, str]:
     # LoadCredential=rollcall:FOLDER names each file of the folder rollcall_NAME.
     found = [(name, Path(folder) / f"{prefix}{name}") for prefix in ("rollcall_", "") for name in names]
     return {name: path.read_text().strip() for name, path in found if path.is_file()}
+
+
+_PLAIN = re.compile(r"[\w@%+=:,./*?-]+", re.ASCII)
+
+
+def write(path: Path, values: Mapping[str, str]) -> None:
+    """Write `values` to the new file `path`, mode 0600. Raises: FileExistsError, other OSErrors."""
+    lines = [f"{name}={_quoted(value)}\n" for name, value in values.items()]
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.writelines(lines)
+
+
+def _quoted(value: str) -> str:
+    if _PLAIN.fullmatch(value):
+        return value
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -11,7 +11,7 @@ from actors import ACTORS
 from observability.metrics import gauge
 from operations.status import ROLES
 from resilience.heartbeats import TICKED_AT, Heartbeat
-from rollcall.pulse import MEMORY
+from rollcall.heartbeat import MEMORY
 from rollcall.wiring import System
 
 

@@ -1,4 +1,7 @@
-"""What every process of Rollcall does first: settings, home, schema, logs, title, signals."""
+"""What every process of Rollcall does first: settings, home, schema, logs, title, signals.
+
+One line in place of a traceback where the database is away, or is none.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,33 @@ from pathlib import Path
 
 import setproctitle
 from sqlalchemy import URL
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 
-from domain.errors import ConfigurationError, InvalidInputError, PermanentError
+from domain.errors import ConfigurationError, InvalidInputError, PermanentError, UnreachableError
 from observability import logs
 from rollcall import environment
-from rollcall.outage import describe_outage
-from rollcall.pulse import beating
+from rollcall.doctor.case import InspectedSettings
+from rollcall.heartbeat import beating
+from rollcall.settings import Settings
 from rollcall.wiring import System, build
 from store import migrate
 from store.database import Database
+
+_OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+
+
+@contextmanager
+def describe_outage(settings: Settings) -> Iterator[None]:
+    """Raises: UnreachableError, without any secret, where the block fails because of the database itself."""
+    try:
+        yield
+    except _OURS:
+        raise  # the database is there, and refuses what we ask: whoever mends that needs the traceback
+    except DBAPIError as error:
+        reason = InspectedSettings(settings).redact(str(error.orig).partition("\n")[0])
+        message = f"the database cannot be reached: {reason}; rollcall doctor tells more"
+        raise UnreachableError(message) from error
+
 
 _log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from threading import Event
 
 from domain.errors import PermanentError
-from rollcall import embedded, environment
-from rollcall.listening import listen
+from rollcall import embedded_valkey, environment
+from rollcall.roles.web import listen
 from rollcall.settings import Settings
 from rollcall.supervisor import Child, Supervisor, role_child
 
@@ -22,7 +22,7 @@ _HEAD_START_SECONDS = 2.0  # for the web role: on one core, four starts at once 
 def run(overrides: Mapping[str, str]) -> int:
     """Run every role until SIGTERM or Ctrl-C; the exit code."""
     settings = environment.prepare_home(environment.load(overrides))
-    lock = embedded.claim(settings.home)
+    lock = embedded_valkey.claim(settings.home)
     listen(settings.host, settings.port).close()
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -54,12 +54,12 @@ def _supervise(settings: Settings, server: Child | None, roles: list[Child], sto
 def _server(settings: Settings) -> Child | None:
     if settings.redis_url is not None:
         return None
-    return Child("valkey", embedded.command(settings.home), os.environ, outlives_others=True)
+    return Child("valkey", embedded_valkey.command(settings.home), os.environ, outlives_others=True)
 
 
 def _await_server(settings: Settings, server: Child) -> None:
     deadline = time.monotonic() + _SERVER_START_SECONDS
-    while not embedded.is_answering(settings.home):
+    while not embedded_valkey.is_answering(settings.home):
         if server.has_died() or time.monotonic() > deadline:
             raise PermanentError(
                 f"the embedded Valkey does not start; its folder is {settings.home / 'valkey'}"

@@ -38,8 +38,8 @@ from resilience.scripts import translate_errors
 from rollcall import brokers
 from rollcall.channels import operator_channels
 from rollcall.clock import SystemClock
-from rollcall.embedded import redis_url
-from rollcall.pulse import HeartbeatThread
+from rollcall.embedded_valkey import redis_url
+from rollcall.heartbeat import HeartbeatThread
 from rollcall.redaction import Redactor
 from rollcall.settings import Settings
 from scheduling.timetable import Timetable

@@ -17,7 +17,7 @@ from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
 from rollcall.doctor.starting import start_command
-from rollcall.embedded import socket_path
+from rollcall.embedded_valkey import socket_path
 from rollcall.wiring import redis_client
 
 _WRITABLE = "name the primary in the URL; or make room on its disk, or raise maxmemory"

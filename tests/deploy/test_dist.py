@@ -34,7 +34,13 @@ def test_it_holds_what_the_installer_needs_and_is_the_same_each_time(tmp_path: P
         names = set(archive.getnames())
         assert all(name == "rollcall" or name.startswith("rollcall/") for name in names)
         assert archive.getmember("rollcall/deploy/install.sh").mode & 0o111
-    for needed in ("pyproject.toml", "requirements/runtime.txt", "Makefile", "rollcall/cli.py", "LICENSE"):
+    for needed in (
+        "pyproject.toml",
+        "requirements/runtime.txt",
+        "Makefile",
+        "rollcall/cli/main.py",
+        "LICENSE",
+    ):
         assert f"rollcall/{needed}" in names
     assert not [
         name

@@ -12,7 +12,7 @@ import pytest
 
 from domain.check import UNREADABLE
 from observability.checks import CHECKS
-from rollcall.cli import rollcall
+from rollcall.cli.main import rollcall
 
 ROOT = Path(__file__).resolve().parents[2]
 MANUAL = (ROOT / "docs/operations.md").read_text()

@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rollcall import systemd, web, worker
-from rollcall.cli import rollcall
+from rollcall import systemd
+from rollcall.cli.main import rollcall
+from rollcall.roles import web, worker
 from rollcall.supervisor import EX_CONFIG
 from tests.support.stack import Stack, wait_until
 from tests.support.tools import require

@@ -29,7 +29,7 @@ from operations import status, trends
 from operations.operation import AdminContext
 from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT, Heartbeats
 from rollcall import environment
-from rollcall.cli import rollcall
+from rollcall.cli.main import rollcall
 from rollcall.control import control_room
 from rollcall.exposition import readings
 from rollcall.health import Health

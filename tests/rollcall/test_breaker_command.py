@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from domain.errors import InvalidInputError, UnreachableError
-from rollcall.cli import rollcall
+from rollcall.cli.main import rollcall
 from tests.support.redis_server import running, valkey_binary
 from tests.support.stack import free_port, install
 

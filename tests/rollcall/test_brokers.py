@@ -11,7 +11,7 @@ from tests.support.stack import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = ROOT / "requirements" / "runtime.txt"
-_WITHOUT_DRIVER = "import sys; sys.modules['pika'] = None; from rollcall.cli import main; main()"
+_WITHOUT_DRIVER = "import sys; sys.modules['pika'] = None; from rollcall.cli.main import main; main()"
 
 
 def test_the_driver_of_every_offered_broker_and_database_is_among_the_locked_dependencies() -> None:

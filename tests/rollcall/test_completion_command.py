@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rollcall.cli import rollcall
+from rollcall.cli.main import rollcall
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "completions"
 FILES = {"bash": "rollcall.bash", "zsh": "_rollcall", "fish": "rollcall.fish"}

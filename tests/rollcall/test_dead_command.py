@@ -15,7 +15,7 @@ from dramatiq.brokers.stub import StubBroker
 
 from domain.errors import InvalidInputError, PermanentError
 from rollcall import brokers
-from rollcall.cli import rollcall
+from rollcall.cli.main import rollcall
 from rollcall.settings import parse
 from tests.support.redis_server import running, valkey_binary
 from tests.support.stack import install

@@ -14,7 +14,7 @@ from observability.recorders import CHECKS, DETECT_TO_MAIL
 from resilience.heartbeats import TICKED_AT, Task, ThreadTask
 from rollcall import backups, environment
 from rollcall.exposition import readings
-from rollcall.pulse import MEMORY
+from rollcall.heartbeat import MEMORY
 from rollcall.settings import parse
 from rollcall.wiring import System, build
 from store import migrate

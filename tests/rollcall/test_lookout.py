@@ -27,8 +27,8 @@ from operations.operation import AdminContext
 from resilience.heartbeats import Heartbeats, ThreadTasks
 from resilience.queues import QueueStats
 from rollcall.health import Health
+from rollcall.heartbeat import HeartbeatThread
 from rollcall.lookout import evaluate_alerts, look_for_the_scheduler
-from rollcall.pulse import HeartbeatThread
 from rollcall.settings import parse
 from rollcall.wiring import System
 from scheduling.timetable import Timetable

@@ -15,9 +15,9 @@ from observability.logs import JsonLines, Text
 from rollcall import wiring
 from rollcall.channels import operator_channels
 from rollcall.health import Health
-from rollcall.job_services import job_services
+from rollcall.roles.jobs import job_services
+from rollcall.roles.web import surfaces
 from rollcall.settings import Settings, parse
-from rollcall.surfaces import surfaces
 from store.jobs.callbacks import JobCallback
 
 MARK = "markersecret"  # base64 as it is

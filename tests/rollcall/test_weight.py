@@ -11,7 +11,9 @@ HEAVY = ("dbos", "obstore", "plutoprint", "stripe")
 _LOADED = "import sys, {role}; print([name for name in {heavy} if name in sys.modules])"
 
 
-@pytest.mark.parametrize("role", ["rollcall.web", "rollcall.worker", "rollcall.scheduler", "rollcall.jobs"])
+@pytest.mark.parametrize(
+    "role", ["rollcall.roles.web", "rollcall.roles.worker", "rollcall.roles.scheduler", "rollcall.roles.jobs"]
+)
 def test_no_role_begins_with_what_only_some_jobs_need(role: str) -> None:
     code = _LOADED.format(role=role, heavy=HEAVY)
     assert (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from rollcall import jobs
+from rollcall.roles import jobs
 from tests.support.job_catalog import CATALOG
 
 if __name__ == "__main__":

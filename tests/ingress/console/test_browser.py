@@ -14,7 +14,7 @@ import redis
 from playwright.sync_api import Browser, expect
 
 from actors.dispatch import dispatch
-from rollcall.embedded import redis_url
+from rollcall.embedded_valkey import redis_url
 from tests.standins.scraper import TOKEN, Reply, ScraperStandin
 from tests.support import browser as browsers
 from tests.support.browser import DESK, PHONE, Scheme, Tab

@@ -78,6 +78,6 @@ def test_head_is_answered_as_get_is(guest: httpx.Client) -> None:
 
 
 def test_who_serves_no_page_has_no_template_engine_in_memory() -> None:
-    asked = "import rollcall.web, sys; print('jinja2' in sys.modules)"
+    asked = "import rollcall.roles.web, sys; print('jinja2' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert found.stdout == "False\n"

@@ -1,0 +1,179 @@
+"""`rollcall backup` and `rollcall restore`: everything in one file, and back.
+
+Work that must be alone with the state: no role may run meanwhile.
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from importlib.metadata import version
+from mimetypes import guess_type
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from domain.errors import InvalidInputError, PermanentError, UnreachableError
+from operations.status import ROLES
+from providers.storage import files_in
+from resilience.claims import Claims
+from resilience.heartbeats import Heartbeat, Heartbeats
+from rollcall import backups, environment
+from rollcall.cli.output import progress
+from rollcall.clock import SystemClock
+from rollcall.embedded_valkey import claim, is_answering
+from rollcall.process import describe_outage
+from rollcall.settings import Settings
+from rollcall.storage import folder_of, storage_of
+from rollcall.wiring import HEARTBEAT_TTL_SECONDS, database_url, redis_client
+from store.audit import AuditEntry
+from store.backup import restore as restoring
+from store.backup.archive import Manifest, Reader
+from store.backup.dump import back_up
+from store.database import Database
+
+
+class StillRunningError(PermanentError):
+    """Somebody is at work."""
+
+
+@contextmanager
+def exclusive(settings: Settings) -> Iterator[None]:
+    """Nobody works on the state of `settings`; with the embedded server down, nobody starts it meanwhile.
+
+    Raises: StillRunningError; UnreachableError when nobody can say.
+    """
+    if settings.redis_url is None and not is_answering(settings.home):
+        with claim(settings.home):  # whoever works needs that server
+            yield
+        return
+    found = _alive(settings)
+    if found:
+        names = ", ".join(f"{beat.role} {beat.instance_id}" for beat in found)
+        raise StillRunningError(
+            f"stop every role first: {names}; one that was killed counts for {HEARTBEAT_TTL_SECONDS} s"
+        )
+    yield
+
+
+def _alive(settings: Settings) -> list[Heartbeat]:
+    with redis_client(settings) as client:
+        heartbeats = Heartbeats(client, HEARTBEAT_TTL_SECONDS)
+        try:
+            return [beat for role in ROLES for beat in heartbeats.alive(role)]
+        except UnreachableError as error:
+            raise UnreachableError(f"nobody can say whether roles are running: {error}") from error
+
+
+_without_secrets = click.option(
+    "--without-secrets", is_flag=True, help="Leave out the generated secrets of the home."
+)
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_without_secrets
+def backup(file: Path, *, without_secrets: bool) -> None:
+    """Write everything to FILE (a zip, mode 0600), while everything runs.
+
+    It holds the database, the folder of stored files and the generated secrets: with another
+    UNSUBSCRIBE_SECRET the links in mails already sent would stop working. Keep it as safe as the home. What
+    lies in the environment, in .env or in a bucket is not in it, nor what others put into the folder under
+    names that Rollcall never gives. It can be restored into SQLite and PostgreSQL, whichever it came from.
+    """
+    settings = environment.load()
+    settings = replace(settings, home=settings.home.absolute())
+    secrets = {} if without_secrets else environment.kept_secrets(settings.home)
+    now = SystemClock().now()
+    try:
+        manifest = _write(settings, file.absolute(), secrets)
+        rows = sum(contents.rows for contents in manifest.tables.values())
+        size = file.stat().st_size
+        backups.record_backup(settings.home, backups.LastBackup(now, str(file.absolute()), size, rows))
+    except OSError as error:
+        reason = f"{error.filename or file} cannot be written ({error.strerror})"
+        raise InvalidInputError({"FILE": reason}) from error
+    click.echo(f"{file}: {rows} rows of schema {manifest.schema}, {size} bytes, {_listed(secrets)}")
+
+
+def _write(settings: Settings, file: Path, secrets: Mapping[str, str]) -> Manifest:
+    folder = folder_of(settings)
+    with (
+        describe_outage(settings),
+        closing(Database(database_url(settings))) as database,
+        progress("backing up") as bar,
+    ):
+        if database.is_missing:
+            raise PermanentError(f"there is no {database.url.database}: run `rollcall init`")
+        return back_up(
+            database,
+            file,
+            release=version("rollcall"),
+            secrets=secrets,
+            files=() if folder is None else files_in(folder),
+            now=SystemClock().now(),
+            progress=bar,
+        )
+
+
+@click.command()
+@click.argument("file", type=click.File("rb"))
+@click.option("--replace", "may_replace", is_flag=True, help="Delete what the database holds.")
+@_without_secrets
+def restore(file: BinaryIO, *, may_replace: bool, without_secrets: bool) -> None:
+    """Make the database what it was when FILE was written, and put its secrets into the home.
+
+    Only while no role runs. What would be refused is looked for before anything is written; then come the
+    files, the secrets and last the database, all of it or nothing: a restore that failed can be repeated.
+    Jobs that were under way begin anew. An older schema is brought to the newest. Mail whose
+    batch was under way keeps its key, and is not sent twice within the provider's 24 hours; what was first
+    sent after the backup was made is not known to it, and may be sent again.
+    """
+    archive = Reader(file)
+    settings = environment.open_home(environment.load())
+    secrets = {} if without_secrets else archive.secrets()
+    with (
+        exclusive(settings),
+        describe_outage(settings),
+        closing(Database(database_url(settings))) as database,
+    ):
+        restoring.check(database, archive, replace=may_replace)
+        _store(settings, archive)
+        for name, value in secrets.items():
+            environment.store_secret(settings.home, name, value)
+        _read(database, archive, file.name, may_replace=may_replace)
+        _end_claims(settings)
+    rows = sum(contents.rows for contents in archive.manifest.tables.values())
+    click.echo(f"{rows} rows as of {archive.manifest.created_at}, {_listed(secrets)}; next: rollcall up")
+
+
+def _read(database: Database, archive: Reader, name: str, *, may_replace: bool) -> None:
+    manifest = archive.manifest
+    rows = sum(contents.rows for contents in manifest.tables.values())
+    told = {"file": name, "created_at": manifest.created_at, "schema": manifest.schema}
+    entry = AuditEntry(SystemClock().now(), getpass.getuser(), "backup.restore", "database", told, rows)
+    with progress("restoring") as bar:
+        restoring.restore(database, archive, replace=may_replace, progress=bar, entry=entry)
+
+
+def _store(settings: Settings, archive: Reader) -> None:
+    storage = storage_of(settings)
+    for key, content in archive.files():
+        kind, _ = guess_type(key, strict=False)  # a folder knows none, a bucket tells it
+        storage.put(key, content, kind or "application/octet-stream")
+
+
+def _end_claims(settings: Settings) -> None:
+    """Claims of the time before would only make sections wait. Where Redis is down they end by themselves."""
+    with redis_client(settings) as client:
+        try:
+            Claims(client, settings.cron_lock_ttl_seconds).clear()
+        except UnreachableError as error:
+            click.echo(f"claims in flight were not ended, and expire: {error}", err=True)
+
+
+def _listed(secrets: Mapping[str, str]) -> str:
+    return f"secrets {', '.join(secrets)}" if secrets else "no secrets"

@@ -1,0 +1,160 @@
+"""`rollcall init`: a machine made ready, once or again.
+
+`rollcall systemd`: the units, as the installation puts them on a machine.
+
+What a first run asks: the few settings that no default can know.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from domain.errors import ConfigurationError
+from rollcall import environment, wiring
+from rollcall.cli.main import setting_options
+from rollcall.process import describe_outage
+from rollcall.settings import TRANSPORTS, Settings, parse, read
+from store import migrate
+from store.database import Database
+
+
+@click.command()
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write them there instead of printing them.",
+)
+def systemd(output: Path | None) -> None:
+    """Print the systemd units, or write them. What a machine needs otherwise goes into drop-ins."""
+    for name, text in _units():
+        if output is None:
+            click.echo(f"# {name}\n{text}")
+        else:
+            path = output / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            click.echo(path)
+
+
+def _units() -> Iterator[tuple[Path, str]]:
+    with as_file(files("rollcall") / "units") as folder:
+        for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+            yield path.relative_to(folder), path.read_text()
+
+
+ASKED = ("PUBLIC_URL", "SCRAPER_URL", "MAIL_TRANSPORT", "NOTIFICATION_FROM_EMAIL", "OPERATOR_EMAIL")
+_KEYS = {"resend": "RESEND_API_KEY", "postmark": "POSTMARK_SERVER_TOKEN", "smtp": "SMTP_URL"}
+
+
+def ask() -> dict[str, str]:
+    """The answers of whoever sits at the terminal; what was left empty keeps its default."""
+    click.echo("Return keeps the default of a question.")
+    given = {"PUBLIC_URL": _asked("PUBLIC_URL", "Address that students reach, https://…")}
+    given["SCRAPER_URL"] = _asked("SCRAPER_URL", "Scraper service; without it, a demo campus")
+    given["MAIL_TRANSPORT"] = click.prompt("Mail", type=click.Choice(TRANSPORTS), default="preview", err=True)
+    if given["MAIL_TRANSPORT"] != "preview":
+        given["NOTIFICATION_FROM_EMAIL"] = _asked("NOTIFICATION_FROM_EMAIL", "Sender of the mails")
+    given["OPERATOR_EMAIL"] = _asked("OPERATOR_EMAIL", "Who is told what needs a person")
+    return {name: value for name, value in given.items() if value}
+
+
+def secrets_for(given: Mapping[str, str]) -> dict[str, str]:
+    """The secrets without which `given` cannot work, by what they are for."""
+    wanted = {"SCRAPER_SECRET_TOKEN": "Its bearer token"} if given.get("SCRAPER_URL") else {}
+    key = _KEYS.get(given.get("MAIL_TRANSPORT", ""))
+    return wanted | ({key: "Key or address of the mail provider"} if key else {})
+
+
+def ask_secret(name: str, question: str) -> str:
+    """One secret, which the terminal does not show."""
+    return str(click.prompt(f"{question} ({name})", hide_input=True, value_proc=_valid(name), err=True))
+
+
+def _asked(name: str, question: str) -> str:
+    text = f"{question} ({name})"
+    return str(click.prompt(text, default="", show_default=False, value_proc=_valid(name), err=True))
+
+
+def _valid(name: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        problem = read({name: text})[1].get(name)
+        if problem is not None:
+            raise click.BadParameter(f"{name} {problem}")
+        return text.strip()
+
+    return check
+
+
+@click.command()
+@click.option("--quiet", is_flag=True, help="Ask nothing, and say nothing when all is well.")
+@setting_options(*ASKED)
+@click.pass_context
+def init(context: click.Context, /, *, quiet: bool, **options: str | None) -> None:
+    """Make the state folder, its secrets, the newest database schema, and .env where there is none.
+
+    What goes into .env is asked at a terminal, or given by options. A secret is never an option: it is
+    asked, or taken from the environment. Safe to repeat: what is there stays as it is.
+    """
+    given = {
+        name.upper(): value
+        for name, value in options.items()
+        if value is not None and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    told = _settings_file(given, can_ask=sys.stdin.isatty() and not quiet)
+    told += _home()
+    if not quiet:
+        click.echo("\n".join([*told, "next: rollcall up, and beside it rollcall doctor"]))
+
+
+def _settings_file(given: dict[str, str], *, can_ask: bool) -> list[str]:
+    path = Path(".env").absolute()
+    if path.exists():
+        return [f"{path} is there, and stays as it is"]
+    chosen = given or (ask() if can_ask else {})
+    if not chosen:
+        return [f"{path} is not needed: every setting has its default"]
+    for name, question in secrets_for(chosen).items():
+        secret = os.environ.get(name) or (ask_secret(name, question) if can_ask else None)
+        chosen |= {name: secret} if secret else {}
+    parse({**environment.values(), **chosen})
+    try:
+        environment.write(path, chosen)
+    except OSError as error:
+        raise ConfigurationError({".env": f"{path} cannot be written ({error.strerror})"}) from error
+    return [f"{path} is written, for its owner alone: {', '.join(chosen)}"]
+
+
+def _home() -> list[str]:
+    settings = environment.load()
+    there = _files(settings)
+    settings = environment.prepare_home(settings)
+    made = [path.name for path in _files(settings) if path not in there]
+    return [
+        f"{settings.home} is ready",
+        f"secrets: {', '.join(made)} made" if made else "secrets: nothing to make",
+        _schema(settings),
+    ]
+
+
+def _files(settings: Settings) -> list[Path]:
+    return sorted((settings.home.absolute() / "secrets").glob("*"))
+
+
+def _schema(settings: Settings) -> str:
+    with describe_outage(settings), closing(Database(wiring.database_url(settings))) as database:
+        with database.read() as connection:
+            before = migrate.revision(connection)
+        migrate.upgrade(database)
+    after = max(before or "", migrate.head())
+    return f"database: schema {after}, " + (
+        "the newest" if before == after else f"from {before or 'nothing'}"
+    )

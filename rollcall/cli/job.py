@@ -1,0 +1,143 @@
+"""`rollcall job`: durable jobs.
+
+`rollcall credit`: accounts and their credits.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from uuid import uuid4
+
+import click
+
+from domain.errors import InvalidInputError
+from domain.job import JobRecord, JobState
+from domain.money import MAX_GRANT, Transfer
+from operations import jobs
+from operations.jobs import grant as grant_credits
+from rollcall.cli.output import json_option, show
+from rollcall.cli.person import shell_user
+from rollcall.process import open_system
+
+
+@click.group()
+def job() -> None:
+    """Look at durable jobs; cancel and retry them."""
+
+
+@job.command("ls")
+@click.option("--kind", help="Only of this kind.")
+@click.option("--state", type=click.Choice([state.value for state in JobState]), help="Only in this state.")
+@click.option("--limit", default=20, type=click.IntRange(1, 500), show_default=True, help="At most so many.")
+@json_option
+def list_(kind: str | None, state: str | None, limit: int, *, as_json: bool) -> None:
+    """List the latest jobs."""
+    wanted = None if state is None else JobState(state)
+    with open_system() as system:
+        found, _ = system.services.store.jobs.page(None, limit, kind=kind, state=wanted)
+    show([_row(each) for each in found], as_json=as_json, empty="there is no such job")
+
+
+@job.command("show")
+@click.argument("job_id")
+@json_option
+def show_(job_id: str, *, as_json: bool) -> None:
+    """Show one job with its steps."""
+    with open_system() as system:
+        found = system.services.store.jobs.get(job_id)
+    if found is None:
+        raise InvalidInputError({"job_id": "there is no such job"})
+    if as_json:
+        show([asdict(found)], as_json=True)
+        return
+    values = {**_row(found), "input": json.dumps(found.given), "result": json.dumps(found.result)}
+    show([{"field": name, "value": value} for name, value in values.items()], as_json=False)
+    click.echo()
+    show([asdict(step) for step in found.steps], as_json=False, empty="no step has begun")
+
+
+@job.command()
+@click.argument("job_id")
+def cancel(job_id: str) -> None:
+    """Have the job JOB_ID end; what it has done is made good where that is possible."""
+    with open_system() as system:
+        found = jobs.cancel(system.services, job_id, shell_user())
+    click.echo(f"{job_id} is {found.state} already" if found.state.is_final else f"{job_id} will end soon")
+
+
+@job.command()
+@click.argument("job_id")
+def retry(job_id: str) -> None:
+    """Do again, as a new job, what the failed or cancelled job JOB_ID was to do."""
+    with open_system() as system:
+        found, created = jobs.retry(system.services, job_id, shell_user())
+    click.echo(f"{found.id} does it again" if created else f"{found.id} does it again already")
+
+
+def _row(found: JobRecord) -> dict[str, object]:
+    progress = found.progress
+    return {
+        "id": found.id,
+        "kind": found.kind,
+        "state": found.state.value,
+        "progress": f"{progress.done}/{progress.total} {progress.message}".strip()
+        if progress.total
+        else None,
+        "created_at": found.created_at,
+        "finished_at": found.finished_at,
+        "error": found.error,
+    }
+
+
+@click.group()
+def credit() -> None:
+    """Grant credits, and look at what became of them."""
+
+
+@credit.command()
+@click.argument("account")
+@click.argument("amount", metavar="CREDITS", type=click.IntRange(1, MAX_GRANT))
+@click.option("--key", help="Grants once, however often it is given; a new one by default.")
+@click.option("--reason", help="Why; it stands in the ledger.")
+@json_option
+def grant(account: str, amount: int, key: str | None, reason: str | None, *, as_json: bool) -> None:
+    """Grant CREDITS to ACCOUNT."""
+    with open_system() as system:
+        made, created = grant_credits(
+            system.services, account, amount, key or uuid4().hex, shell_user(), reason=reason
+        )
+    if as_json:
+        show([asdict(made) | {"created": created}], as_json=True)
+    else:
+        click.echo(f"{amount} credits granted to {account}" if created else "the key has granted them before")
+
+
+@credit.command("show")
+@click.argument("account")
+@click.option("--limit", default=20, type=click.IntRange(1, 500), show_default=True, help="At most so many.")
+@json_option
+def show_account(account: str, limit: int, *, as_json: bool) -> None:
+    """Show what ACCOUNT has, and the latest of its ledger."""
+    with open_system() as system:
+        ledger = system.services.store.credits
+        balance, (found, _) = ledger.balance(account), ledger.page(account, None, limit)
+    if balance is None:
+        raise InvalidInputError({"account": "was never granted a credit"})
+    has = {"account": account, **asdict(balance)}
+    if as_json:
+        show([has | {"ledger": list(map(asdict, found))}], as_json=True)
+        return
+    show([has], as_json=False)
+    click.echo()
+    show([_entry_row(transfer) for transfer in found], as_json=False)
+
+
+def _entry_row(transfer: Transfer) -> dict[str, object]:
+    return {
+        "at": transfer.at,
+        "purpose": transfer.purpose.value,
+        "credits": transfer.credits,
+        "job_id": transfer.job_id,
+        "reason": transfer.reason,
+    }

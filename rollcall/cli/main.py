@@ -1,0 +1,157 @@
+"""The `rollcall` command. Each subcommand lives in `rollcall/cli` and is imported when it is used.
+
+`rollcall completion`: what a shell needs to complete our commands and options.
+
+Options that stand for settings: one description, in `rollcall.settings`, for the file and the help.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from importlib import import_module
+from typing import Any
+
+import click
+from click.shell_completion import BashComplete, CompletionItem, FishComplete, ShellComplete, ZshComplete
+
+from domain.errors import ConfigurationError, RollcallError, TransientError
+from rollcall.settings import Settings
+from rollcall.supervisor import EX_CONFIG
+
+EX_REFUSED = 1  # not found, or not possible as asked
+EX_TEMPFAIL = 75  # sysexits.h: it may work later
+
+# Each with its module in `rollcall/cli`, and the line by which the others tell it apart.
+_COMMANDS = {
+    "up": ("roles", "Run every role in the foreground."),
+    "web": ("roles", "Serve the HTTP interface and the console."),
+    "worker": ("roles", "Carry out messages: check sections, deliver mail."),
+    "scheduler": ("roles", "Publish timed checks, and what got lost."),
+    "jobs": ("roles", "Carry out durable jobs: reports and generation."),
+    "valkey": ("roles", "Serve the embedded Valkey, for roles run one by one."),
+    "console": ("console", "Print a link that signs in to the console, once."),
+    "init": ("init", "Make the state folder, its secrets and its database."),
+    "doctor": ("doctor", "Examine everything, and name the fix of what is wrong."),
+    "backup": ("backup", "Write everything to one file, while it runs."),
+    "restore": ("backup", "Make the database what it was at a backup."),
+    "completion": ("main", "Print the completion script of a shell."),
+    "status": ("status", "Tell whether it is polling, sending and draining."),
+    "timeline": ("timeline", "Follow a watch, section, address or notification."),
+    "watch": ("watch", "Add, list, import, export, pause and stop watches."),
+    "section": ("source", "Find sections, and look at what was seen of them."),
+    "cron": ("cron", "Trigger runs and look at them."),
+    "queue": ("queue", "Look at the queues, and at what died in them."),
+    "breaker": ("source", "Look at breakers, hold them open or closed, reset them."),
+    "lock": ("cron", "Look at the cron lease, or release it."),
+    "mail": ("mail", "Look at mail, pause it, and lift suppressions."),
+    "source": ("source", "Look at the sources; pause and resume them."),
+    "term": ("term", "List terms, and end those that are over."),
+    "job": ("job", "Look at durable jobs; cancel and retry them."),
+    "payment": ("payment", "Look at payments and what became of their refunds."),
+    "credit": ("job", "Grant credits, and look at what became of them."),
+    "audit": ("timeline", "Look at what operators did, here and in the console."),
+    "systemd": ("init", "Print the systemd units, or write them."),
+}
+
+
+class _Lazy(click.Group):
+    """Finds a subcommand by its name: no command, nor the help, nor a shell's Tab pays for the others."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"rollcall.cli.{_COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        named = (
+            CompletionItem(name, help=line)
+            for name, (_, line) in _COMMANDS.items()
+            if name.startswith(incomplete)
+        )
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="rollcall", prog_name="rollcall")
+def rollcall() -> None:
+    """Watch university class sections and mail students the moment a seat opens."""
+
+
+def main() -> None:
+    """Run the command line; what a person must correct is said in one line each.
+
+    Exit codes: 78 when the configuration must be corrected first, 75 when it may work later, else 1.
+    """
+    try:
+        rollcall(prog_name="rollcall")
+    except RollcallError as error:
+        for line in _lines(error):
+            click.echo(f"rollcall: {line}", err=True)
+        sys.exit(_exit_code(error))
+
+
+def _exit_code(error: RollcallError) -> int:
+    match error:
+        case ConfigurationError():
+            return EX_CONFIG
+        case TransientError():
+            return EX_TEMPFAIL
+        case _:
+            return EX_REFUSED
+
+
+def _lines(error: RollcallError) -> list[str]:
+    problems: dict[str, str] = getattr(error, "problems", {})
+    return [f"{name} {problem}" for name, problem in problems.items()] or [str(error)]
+
+
+_SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(list(_SHELLS)))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    r"""Print the completion script for SHELL. The same files lie in deploy/completions.
+
+    \b
+    bash  rollcall completion bash > ~/.local/share/bash-completion/completions/rollcall
+    zsh   rollcall completion zsh > "${fpath[1]}/_rollcall"
+    fish  rollcall completion fish > ~/.config/fish/completions/rollcall.fish
+    """
+    script = _SHELLS[shell](context.find_root().command, {}, "rollcall", "_ROLLCALL_COMPLETE")
+    # `source` would also ask the bash of this machine for its version, and there may be none.
+    click.echo(ShellComplete.source(script))
+
+
+Command = Callable[..., None]
+_HELP = {each.metadata["name"]: each.metadata["help"] for each in fields(Settings)}
+
+
+def setting_options(*names: str) -> Callable[[Command], Command]:
+    """An option for each of the settings `names`, with its environment variable in the help."""
+
+    def decorate(command: Command) -> Command:
+        for name in reversed(names):
+            text = f"{_HELP[name][0].upper()}{_HELP[name][1:]}."
+            option = f"--{name.lower().replace('_', '-')}"
+            command = click.option(option, envvar=name, show_envvar=True, help=text)(command)
+        return command
+
+    return decorate
+
+
+def overrides(options: dict[str, Any]) -> dict[str, str]:
+    """The settings that `options` give, by their names."""
+    return {name.upper(): value for name, value in options.items() if value is not None}

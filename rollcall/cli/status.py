@@ -1,0 +1,139 @@
+"""`rollcall status`: how everything is, as the console's first page shows it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import TypeVar
+
+import click
+
+from domain.errors import UnreachableError
+from domain.term import Presence, Term
+from observability.checks import findings
+from observability.checks.snapshot import RunStatus, SystemSnapshot
+from observability.checks.summary import summarize
+from observability.checks.unavailable import Unavailable
+from operations import status as statuses
+from operations import trends
+from operations.trends import Trends
+from resilience.lease import LeaseHolder
+from resilience.queues import QueueStats
+from rollcall.cli.output import json_option, show
+from rollcall.control import control_room
+from rollcall.process import open_system
+from store.statistics import Latency
+
+T = TypeVar("T")
+_EXIT = {"healthy": 0, "degraded": 1, "unhealthy": 2}
+
+
+@click.command()
+@json_option
+def status(*, as_json: bool) -> None:
+    """Is it polling, sending, draining? Exit code: 0 healthy, 1 degraded, 2 unhealthy."""
+    try:
+        with open_system() as system:
+            room = control_room(system)
+            found, lately = statuses.read(room), trends.read(room.services)
+    except UnreachableError as error:
+        _tell_outage(str(error), as_json=as_json)
+        sys.exit(_EXIT["unhealthy"])
+    judged = summarize(findings(found))
+    if as_json:
+        health = {"health": judged.health, "sentence": judged.sentence, **asdict(judged)}
+        show([health | _facts(found) | asdict(lately)], as_json=True)
+    else:
+        click.echo(f"{judged.health}: {judged.sentence}")
+        for failure in judged.failures:
+            click.echo(f"- {failure.subject}. {failure.detail} First: {failure.command}")
+        show(({"what": what, "how": how} for what, how in _lines(found, lately)), as_json=False)
+    sys.exit(_EXIT[judged.health])
+
+
+def _facts(found: SystemSnapshot) -> dict[str, object]:
+    """`found` as JSON can hold it: its keys are texts."""
+    terms = asdict(found.terms) if isinstance(found.terms, Unavailable) else _by_name(found.terms)
+    return asdict(replace(found, terms={})) | {"terms": terms}
+
+
+def _by_name(terms: Mapping[Term, Presence]) -> dict[str, object]:
+    return {"/".join(term): asdict(presence) for term, presence in terms.items()}
+
+
+def _tell_outage(sentence: str, *, as_json: bool) -> None:
+    """Nothing can be read, and so nothing is well."""
+    if as_json:
+        show([{"health": "unhealthy", "sentence": sentence}], as_json=True)
+    else:
+        click.echo(f"unhealthy: {sentence}")
+
+
+def _lines(found: SystemSnapshot, lately: Trends) -> Iterator[tuple[str, str]]:
+    yield "runs", _told(found.runs, _runs)
+    yield "workers", _told(found.workers, lambda alive: str(len(alive)))
+    yield "schedulers", _told(found.schedulers, str)
+    yield "jobs", _told(found.jobs, str)
+    yield "cron lease", "free" if found.lease is None else _told(found.lease, _holder)
+    yield (
+        "queues",
+        _told(
+            found.queues,
+            lambda all_: _listed(f"{name} {_queue(reading)}" for name, reading in all_.items()),
+        ),
+    )
+    yield "breakers", _told(found.breakers, lambda all_: _listed(f"{b.name} {b.state}" for b in all_))
+    yield (
+        "sources",
+        _told(
+            found.sources,
+            lambda all_: _listed(f"{name} heard {_moment(s.last_success_at)}" for name, s in all_.items()),
+        ),
+    )
+    yield (
+        "paused",
+        _told(
+            found.pauses,
+            lambda all_: _listed(f"{p.name} until {_moment(p.until)} by {p.by}" for p in all_.values()),
+        ),
+    )
+    yield "outbox", _told(found.outbox, lambda b: f"{b.pending} wait, {b.dead} dead")
+    yield "alerts", _told(found.alerts, lambda all_: _listed(alert.subject for alert in all_))
+    yield "seen to mailed", _told(lately.latency, _latency)
+
+
+def _told(reading: T | Unavailable, words: Callable[[T], str]) -> str:
+    return f"unknown: {reading.error}" if isinstance(reading, Unavailable) else words(reading)
+
+
+def _runs(reading: RunStatus) -> str:
+    now = "none under way" if reading.current is None else f"{reading.current.id} under way"
+    return f"{now}; last success {_moment(reading.times.succeeded_at)}; next {_moment(reading.next_at)}"
+
+
+def _queue(reading: QueueStats) -> str:
+    if not reading.is_age_known:
+        oldest = ", oldest unknown"
+    else:
+        oldest = "" if reading.oldest_age_seconds is None else f", oldest {reading.oldest_age_seconds:.0f} s"
+    return f"{reading.depth}{oldest} ({reading.dead} dead)"
+
+
+def _holder(holder: LeaseHolder) -> str:
+    return f"held by {holder.token} since {_moment(holder.since)}"
+
+
+def _latency(took: Latency) -> str:
+    if took.p50_seconds is None or took.p99_seconds is None:
+        return "no mail in the last day"
+    return f"p50 {took.p50_seconds:.1f} s, p99 {took.p99_seconds:.1f} s ({took.mails} mails in the last day)"
+
+
+def _listed(parts: Iterator[str]) -> str:
+    return ", ".join(parts) or "none"
+
+
+def _moment(at: datetime | None) -> str:
+    return "never" if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,121 @@
+"""What a process tells of itself once a second: that it is alive, what it does, and what it has counted.
+
+What is tried again by itself need not disturb anybody.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+import redis
+
+from domain.errors import UnreachableError
+from observability.metrics_store import MetricsStore
+from observability.recorders import CPU, STARTS, CounterTotals, Recorder
+from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, Heartbeats, ThreadTasks
+
+_log = logging.getLogger(__name__)
+
+
+def log_and_continue(work: Callable[[], object], complaint: str) -> None:
+    """Do `work`; that Redis is away, or refuses (no memory, say), is logged, for it will be tried again."""
+    try:
+        work()
+    except (UnreachableError, redis.RedisError) as error:
+        _log.warning(complaint, extra={"error": str(error)})
+
+
+BEAT_SECONDS = 1.0
+MEMORY = "resident_bytes"
+_STOP_SECONDS = 5.0
+_STATM = Path("/proc/self/statm")
+
+
+class HeartbeatThread:
+    """The word of this process in Redis. `ledger` holds what the whole fleet has counted."""
+
+    def __init__(
+        self,
+        heartbeats: Heartbeats,
+        ledger: MetricsStore,
+        tally: Recorder,
+        slots: ThreadTasks,
+        database_errors: Callable[[], tuple[int, str]] = lambda: (0, ""),
+    ) -> None:
+        self.ledger = ledger
+        self._heartbeats = heartbeats
+        self._tally = tally
+        self._slots = slots
+        self._database_errors = database_errors
+        self._entries = CounterTotals(tally, ledger.add)
+        self._instance = f"{socket.gethostname()}:{os.getpid()}"
+        self._facts = {"host": socket.gethostname(), "pid": str(os.getpid())}
+        self._cpu_seconds = 0.0
+
+    def note(self, name: str, value: str) -> None:
+        """Tell this as well from the next beat on."""
+        self._facts[name] = value
+
+    def start(self, role: str) -> None:
+        """Count that the process was started."""
+        self._tally.add(STARTS, role)
+
+    def beat(self, role: str) -> None:
+        """Tell everything. Redis may be unreachable: the next beat makes up for it."""
+        spent_seconds = time.process_time()
+        self._tally.add_seconds(CPU, role, seconds=spent_seconds - self._cpu_seconds)
+        self._cpu_seconds = spent_seconds
+        facts = self._facts | _memory() | self._errors()
+        log_and_continue(
+            lambda: self._heartbeats.beat(role, self._instance, facts, self._slots.read()),
+            "cannot tell that it is alive",
+        )
+        self.flush()
+
+    def leave(self, role: str) -> None:
+        """Say good-bye."""
+        log_and_continue(lambda: self._heartbeats.leave(role, self._instance), "cannot tell that it leaves")
+
+    def flush(self) -> None:
+        """Tell what was counted since the last time, if anything was."""
+        log_and_continue(self._entries.flush, "cannot tell what it has counted")
+
+    def _errors(self) -> dict[str, str]:
+        count, last = self._database_errors()
+        return {DATABASE_ERRORS: str(count), DATABASE_ERROR: last} if count else {}
+
+
+@contextmanager
+def beating(pulse: HeartbeatThread, role: str) -> Iterator[None]:
+    """Beat from a thread until the end of the block."""
+    done = Event()
+    thread = Thread(target=_beat, args=(pulse, role, done), name="heartbeat", daemon=True)
+    pulse.start(role)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(timeout=_STOP_SECONDS)
+
+
+def _beat(pulse: HeartbeatThread, role: str, done: Event) -> None:
+    pulse.beat(role)
+    while not done.wait(BEAT_SECONDS):
+        pulse.beat(role)
+    pulse.leave(role)
+
+
+def _memory() -> dict[str, str]:
+    """How much the kernel says that this process holds; nothing where it does not say."""
+    if not _STATM.exists():
+        return {}
+    pages = int(_STATM.read_text().split()[1])
+    return {MEMORY: str(pages * os.sysconf("SC_PAGE_SIZE"))}

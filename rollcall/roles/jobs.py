@@ -1,0 +1,299 @@
+"""The jobs role: DBOS carries out durable jobs, beside the messages that start, cancel and tell of them.
+
+The messages of the jobs role: what starts, cancels and tells of jobs.
+
+What workflows work with, as the settings say.
+
+What a jobs process is called: the same after each restart, and nobody else's meanwhile.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from itertools import count
+from pathlib import Path
+from threading import Event
+from typing import IO, TYPE_CHECKING
+
+from actors.jobs import START, cancel_job, send_callbacks
+from actors.registry import install
+from actors.services import JobEngine, JobRuntime
+from domain.errors import ConfigurationError
+from domain.job import JobRecord, Profile
+from notifications.messages import ReportMessage
+from providers.docraptor import DocRaptor
+from providers.gemini import Gemini
+from providers.stripe import StripeRefunds
+from providers.webhooks import JobWebhook
+from resilience.lease import Lease
+from rollcall import brokers, systemd
+from rollcall.heartbeat import log_and_continue
+from rollcall.process import role, stopping
+from rollcall.settings import Settings
+from rollcall.storage import storage_of
+from rollcall.wiring import System, required
+from store.jobs.execution import JobExecution
+from store.persistence import OUTAGES
+from store.sections.history import DailyRollups, Histories
+from workflows.catalog import CATALOG, JobKinds
+from workflows.execution import Execution
+from workflows.kind import GenerationContext, JobContext, PaymentContext, ReportContext
+from workflows.maintenance import Recovery, purge_expired, take_back
+from workflows.refund import poll_refunds
+from workflows.report.pdf import LocalPdfRenderer
+from workflows.report.workflow import DOCRAPTOR
+
+_POLL_MS, _SLOW_POLL_MS = 200, 1000
+_STOP_MS = 8_000
+
+
+@contextmanager
+def messages(
+    system: System, engine: JobEngine, catalog: JobKinds, profiles: Collection[Profile]
+) -> Iterator[None]:
+    """Work them off for the block: two threads for what is quickly done, one for calls to the world."""
+    from dramatiq import Worker  # noqa: PLC0415 - after its environment
+
+    services = replace(system.services, jobs=_ports(system, engine, catalog))
+    calls = brokers.build(system.settings, system.redis)
+    install(system.broker, services, [*START.values(), cancel_job])
+    install(calls, services, [send_callbacks])
+    queues = {cancel_job.queue, *(START[profile].queue for profile in profiles)}
+    workers = [
+        Worker(system.broker, queues=queues, worker_threads=2, worker_timeout=_POLL_MS),
+        Worker(calls, worker_threads=1, worker_timeout=_SLOW_POLL_MS),
+    ]
+    for worker in workers:
+        worker.start()
+    try:
+        yield
+    finally:
+        for worker in workers:
+            worker.stop(timeout=_STOP_MS)
+        calls.close()
+
+
+def _ports(system: System, engine: JobEngine, catalog: JobKinds) -> JobRuntime:
+    settings = system.settings
+    webhook = JobWebhook(
+        required(settings.job_webhook_secret),
+        system.services.clock,
+        allows_private=settings.webhook_allow_private == "1",
+    )
+    return JobRuntime(catalog, engine, webhook.post)
+
+
+def job_services(system: System) -> JobContext:
+    """The ports of every workflow."""
+    services = system.services
+    return JobContext(
+        services.clock,
+        storage_of(system.settings),
+        services.breakers,
+        reports=report_ports(system),
+        payments=PaymentContext(services.store.payments, services.store.refunds, _refunds(system.settings)),
+        generation=GenerationContext(services.store.credits, _gemini(system.settings)),
+    )
+
+
+def report_ports(system: System) -> ReportContext:
+    """What makes reports and sends them."""
+    settings, services = system.settings, system.services
+    printer, breaker = _printer(settings)
+    return ReportContext(
+        histories=Histories(system.database),
+        days=DailyRollups(system.database),
+        pauses=services.store.pauses,
+        deliveries=services.store.deliveries,
+        printer=printer,
+        printer_breaker=breaker,
+        letters=ReportMessage(settings.notification_from_email),
+        mailer=services.mailer,
+    )
+
+
+def at_once(settings: Settings) -> Mapping[str, int]:
+    """How many jobs of a kind this process carries out at a time, where a setting says so."""
+    return {"generation": settings.generation_concurrency}
+
+
+def _printer(settings: Settings) -> tuple[Callable[[str], bytes], str | None]:
+    if settings.docraptor_api_key is None:
+        return LocalPdfRenderer(), None
+    return DocRaptor(settings.docraptor_api_key, settings.docraptor_api_url), DOCRAPTOR
+
+
+def _gemini(settings: Settings) -> Gemini | None:
+    key = settings.gemini_api_key
+    return None if key is None else Gemini(key, settings.gemini_model, settings.gemini_api_url)
+
+
+def _refunds(settings: Settings) -> StripeRefunds | None:
+    key = settings.stripe_secret_key
+    return None if key is None else StripeRefunds(key, settings.stripe_api_url)
+
+
+EXECUTOR = "executor"  # the heartbeat's fact
+
+
+@contextmanager
+def executor_name(home: Path) -> Iterator[str]:
+    """A name made of the host, the home and the first slot that is free, held for the block.
+
+    The kernel frees the slot with the process, however that ends: whoever comes next under the same name
+    knows that the work under it is nobody's, and takes it up at once.
+    """
+    folder = home / "jobs"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    slot, lock = _free_slot(folder)
+    with lock:
+        yield f"{socket.gethostname()}-{_identity(folder)}-{slot}"
+
+
+def _free_slot(folder: Path) -> tuple[int, IO[str]]:
+    for slot in count():
+        lock = (folder / f"{slot}.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        return slot, lock
+    raise AssertionError("there is always another number")
+
+
+def _identity(folder: Path) -> str:
+    """What tells this home from another on a host of the same name, as containers may have."""
+    path, name = folder / "identity", secrets.token_hex(4)
+    beside = folder / f".{name}"
+    beside.write_text(name)
+    with suppress(FileExistsError):
+        path.hardlink_to(beside)  # whole, or not at all
+    beside.unlink()
+    return path.read_text()
+
+
+if TYPE_CHECKING:
+    from workflows.engine import Engine
+
+ROLE = "jobs"
+_LOOK_SECONDS, _TAKE_BACK_SECONDS, _FORGET_SECONDS, _REFUND_SECONDS = 5.0, 60.0, 3600.0, 60.0
+_LEASE_SECONDS = 60
+_log = logging.getLogger(__name__)
+_STOP_SECONDS = 8  # besides as long for messages: below the supervisor's patience
+
+
+def run(
+    queues: Sequence[str] = (), overrides: Mapping[str, str] | None = None, catalog: JobKinds = CATALOG
+) -> None:
+    """Carry out the jobs of `queues` (all when none is named) until SIGTERM; what is in hand then is kept."""
+    profiles = _profiles(queues)
+    os.environ.setdefault("dramatiq_queue_prefetch", "2")  # read when Dramatiq is imported
+    with stopping() as stopped, role(ROLE, overrides) as system, executor_name(system.settings.home) as name:
+        system.pulse.note(EXECUTOR, name)
+        with (
+            _engine(system, name, profiles, catalog, stopped) as engine,
+            messages(system, engine, catalog, profiles),
+        ):
+            _keep_up(system, engine, name, stopped)
+
+
+def _profiles(queues: Sequence[str]) -> list[Profile]:
+    unknown = [queue for queue in queues if queue not in set(Profile)]
+    if unknown:
+        known = " and ".join(Profile)
+        raise ConfigurationError({"--queues": f"unknown {', '.join(unknown)}; there are {known}"})
+    return [profile for profile in Profile if not queues or profile in queues]
+
+
+@contextmanager
+def _engine(
+    system: System, executor: str, profiles: Collection[Profile], catalog: JobKinds, stopped: Event
+) -> Iterator[Engine]:
+    from workflows.engine import DurableWorkflow, Engine  # noqa: PLC0415 - DBOS, 50 MB
+
+    execution = Execution(
+        executor=executor,
+        catalog=catalog,
+        services=job_services(system),
+        runs=JobExecution(system.database),
+        keep=DurableWorkflow(),
+        pause=stopped.wait,
+        announce=lambda job: _announce(system, job),
+    )
+    engine = Engine(execution, system.database.url.render_as_string(hide_password=False), profiles)
+    engine.launch(at_once(system.settings))
+    try:
+        yield engine
+    finally:
+        stopped.set()  # also after a failure: what waits must not hold up the end
+        engine.close(_STOP_SECONDS)
+        _release(execution)
+
+
+def _release(execution: Execution) -> None:
+    """That this process stopped while a job was at work is no crash of the job."""
+    try:
+        execution.runs.release(execution.executor)
+    except OUTAGES as error:
+        _log.warning("the database is away: an interrupted job counts a crash", extra={"error": str(error)})
+
+
+def _announce(system: System, job: JobRecord) -> None:
+    """Have the next of the kind started, and the caller told; the reconciler makes good what is lost."""
+    messages = [START[job.profile].message(job.id)]
+    if job.webhook_url is not None:
+        messages.append(send_callbacks.message())
+    for message in messages:
+        log_and_continue(partial(system.services.publish, message), "cannot publish what follows a job")
+
+
+def _keep_up(system: System, engine: Engine, executor: str, stopped: Event) -> None:
+    """Recover what the dead left, take back what was lost and forget what is old, until `stopped`."""
+    lease = Lease(system.redis, "job-recovery", _LEASE_SECONDS)
+    jobs = system.services.store.jobs
+    recovery = Recovery(engine, system.heartbeats, lease, executor, role=ROLE, fact=EXECUTOR)
+    chores = [
+        PeriodicTask(_LOOK_SECONDS, recovery.look, "cannot look after dead executors"),
+        PeriodicTask(_TAKE_BACK_SECONDS, lambda: take_back(jobs, engine), "cannot take back jobs"),
+        PeriodicTask(_FORGET_SECONDS, lambda: _forget(system, engine), "cannot forget old jobs"),
+    ]
+    services = job_services(system)
+    chores.append(PeriodicTask(_REFUND_SECONDS, lambda: poll_refunds(services), "cannot follow refunds"))
+    systemd.ready()
+    while not stopped.wait(_LOOK_SECONDS):
+        systemd.alive()
+        for chore in chores:
+            chore.do(time.monotonic())
+
+
+@dataclass(slots=True)
+class PeriodicTask:
+    """Something to do every `every_seconds`, at once at first; a failure is logged as `trouble`."""
+
+    every_seconds: float
+    work: Callable[[], object]
+    trouble: str
+    due_at: float = 0.0
+
+    def do(self, now: float) -> None:
+        """Do it when it is due."""
+        if now >= self.due_at:
+            self.due_at = now + self.every_seconds
+            log_and_continue(self.work, self.trouble)
+
+
+def _forget(system: System, engine: Engine) -> None:
+    services, lifetime = system.services, timedelta(days=system.settings.job_retention_days)
+    storage = job_services(system).storage
+    purge_expired(services.store.jobs, storage, engine, now=services.clock.now(), lifetime=lifetime)

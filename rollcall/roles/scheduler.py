@@ -1,0 +1,63 @@
+"""The scheduler role: timed checks, the reaper, the reconciler and the lookout.
+
+The demo: when no catalog is configured, somebody already watches the campus, so that mail arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from actors import QUEUES, clock
+from actors.reconcile import reconcile
+from catalogs.demo_campus import DemoCampus
+from domain.watch import Watch
+from resilience.heartbeats import TICKED_AT
+from rollcall import lookout, systemd, upstreams
+from rollcall.control import control_room
+from rollcall.heartbeat import log_and_continue
+from rollcall.process import role, stopping
+from rollcall.wiring import System
+from scheduling.crontab import CrontabTrigger
+from scheduling.runner import TICK, Schedule
+
+STUDENTS = ("ada@example.edu", "grace@example.edu", "alan@example.edu")
+
+
+def seed_demo_watches(system: System) -> None:
+    """Give every demo section a watcher, once: whoever has stopped a watch is not signed up again."""
+    watches = system.services.store.watches
+    if not system.is_demo or watches.any():
+        return
+    wanted = [Watch(STUDENTS[i % len(STUDENTS)], key) for i, key in enumerate(DemoCampus.sections())]
+    watches.add_all(wanted, system.services.clock.now())
+
+
+def run(overrides: Mapping[str, str] | None = None) -> None:
+    """Publish what is due until SIGTERM; `SCHEDULER=off` stops the timed checks alone."""
+    with stopping() as stopped, role("scheduler", overrides) as system:
+        seed_demo_watches(system)
+        upstreams.adopt(system)
+        schedule = Schedule(system.services)
+        schedule.every(
+            TICK, lambda: log_and_continue(lambda: _tick(system), "cannot reconcile"), name="reconcile"
+        )
+        schedule.every(clock.PERIOD, lambda: clock.bound_stored_times(system.services), name="bounds")
+        room = control_room(system)
+        schedule.every(lookout.PERIOD, lambda: lookout.evaluate_alerts(room), name="look")
+        schedule.condense_history(CrontabTrigger(system.settings.report_aggregate_cron))
+        if system.settings.scheduler == "on":
+            schedule.check_on_time()
+            if system.is_demo:
+                schedule.check_demo()
+        schedule.start()
+        systemd.wait(stopped)
+        schedule.stop()
+
+
+def _tick(system: System) -> None:
+    """Give back what dead workers held, publish what is due or lost, and tell that it was done."""
+    depths: dict[str, int | None] = dict.fromkeys(QUEUES)
+    if system.reaper is not None:
+        depths |= system.reaper.sweep()
+    reconcile(system.services, depths)
+    system.pulse.note(TICKED_AT, str(system.services.clock.now().timestamp()))

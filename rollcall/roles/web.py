@@ -1,0 +1,152 @@
+"""The web role: uvicorn serves the ingress on one socket.
+
+The socket that the web role listens on.
+
+What the web role serves: the ingress' surfaces over one system.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from threading import Event
+
+import uvicorn
+
+from domain.errors import ConfigurationError
+from ingress.app import create_app
+from ingress.console import sign_in
+from ingress.console.live_updates import LiveUpdates
+from ingress.context import WebContext
+from notifications.resend_events import ResendEvents
+from observability.metrics import Exposition
+from observability.shared_reading import SharedReading
+from providers.stripe import StripeEvents
+from resilience.heartbeats import ADDRESS
+from resilience.login_protection import LoginLimiter
+from rollcall import systemd
+from rollcall.connections import BoundedProtocol, allow_descriptors
+from rollcall.control import control_room
+from rollcall.exposition import readings
+from rollcall.health import Health
+from rollcall.lookout import standing_in
+from rollcall.process import configuring, role, stopping
+from rollcall.storage import storage_of
+from rollcall.wiring import System, required
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises: ConfigurationError when the port is in use or not allowed."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise ConfigurationError({"PORT": f"{host}:{port} cannot be listened on ({reason})"}) from error
+    # Accepted sockets inherit it; without it every answer on a kept connection waits 40 ms for an ACK.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
+
+
+_SIGN_INS, _SIGN_INS_OVERALL, _SIGN_IN_WINDOW_SECONDS = 10, 100, 900
+
+
+def surfaces(system: System, health: Health) -> WebContext:
+    """The ingress' surfaces over `system`."""
+    settings = system.settings
+    secret = settings.resend_webhook_secret
+    report = SharedReading(health.report, limit_seconds=8.0, fresh_seconds=3.0)
+    return WebContext(
+        services=system.services,
+        storage=storage_of(settings),
+        room=control_room(system),
+        links=system.links,
+        events=None if secret is None else ResendEvents(secret, system.services.clock),
+        payment_events=_payment_events(settings.stripe_webhook_secret),
+        cron_secret=required(settings.cron_secret),
+        api_token=required(settings.api_token),
+        public_url=settings.base_url,
+        default_source=next(iter(system.services.sources)),
+        environment=settings.environment,
+        sign_ins=LoginLimiter(
+            system.redis,
+            "sign-in",
+            each=_SIGN_INS,
+            overall=_SIGN_INS_OVERALL,
+            window_seconds=_SIGN_IN_WINDOW_SECONDS,
+        ),
+        invitations=sign_in.tickets(system.redis),
+        health=report.new,
+        latest_health=report.latest,
+        ready=health.ready,
+        metrics=Exposition(readings(system)),
+        proxy_secret=settings.proxy_secret,
+    )
+
+
+def _payment_events(secret: str | None) -> StripeEvents | None:
+    return None if secret is None else StripeEvents(secret)
+
+
+STOP_SECONDS = 15
+_FIRST_REQUEST_SECONDS = 0.2
+
+
+def run(overrides: Mapping[str, str] | None = None) -> None:
+    """Serve until SIGTERM, then finish the requests in hand."""
+    allow_descriptors()
+    with stopping() as stopped, role("web", overrides) as system, standing_in(system):
+        listening = systemd.inherited_socket() or listen(system.settings.host, system.settings.port)
+        system.pulse.note(ADDRESS, _address(listening))
+        with configuring():
+            served = surfaces(system, Health(system))
+        app = create_app(served)
+        config = uvicorn.Config(
+            app,
+            http=BoundedProtocol,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+            proxy_headers=False,  # `ingress.clients` believes the proxy alone, and not every local process
+            callback_notify=_alive,
+            timeout_notify=int(systemd.ALIVE_SECONDS),
+        )
+        _Server(config, stopped, app.state.live).run(sockets=[listening])
+
+
+def _address(listening: socket.socket) -> str:
+    """Where it listens, as host:port; an empty text for a socket without a port."""
+    name = listening.getsockname()
+    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
+
+
+class _Server(uvicorn.Server):
+    """Tells systemd when it serves, and drops no request when it stops."""
+
+    def __init__(self, config: uvicorn.Config, stopped: Event, live: LiveUpdates) -> None:
+        super().__init__(config)
+        self._stopped = stopped
+        self._live = live
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to stop; uvicorn by itself would not hear of a signal that came before it ran."""
+        return await super().on_tick(counter) or self._stopped.is_set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        systemd.ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections; those that were just taken may still ask before they are closed."""
+        for listening in sockets or ():
+            asyncio.get_running_loop().remove_reader(listening)
+        await asyncio.sleep(_FIRST_REQUEST_SECONDS)
+        self._live.close()  # its streams end only when told
+        await super().shutdown(sockets)
+
+
+async def _alive() -> None:
+    systemd.alive()
