@@ -68,7 +68,7 @@ class Run:
     def is_success(self) -> bool:
         """Whether the run did its work: it has finished, and checked something unless nothing was due.
 
-        This is the one definition of success; `store.runs.runs` states it in SQL, and a test compares the two.
+        This is the one definition of success; `store.runs.runs` states it in SQL, and a test compares them.
         """
         return self.state is RunState.FINISHED and (self.checked > 0 or self.sections == 0)
 

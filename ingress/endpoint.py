@@ -1,7 +1,7 @@
 """How a request reaches a handler: checked, read to its end, and away from the event loop.
 
-A handler is a plain function from a `RequestContext` to a response. `endpoint` declares who may call it, what it reads
-and what it answers; `Resource` puts the endpoints of one path together.
+A handler is a plain function from a `RequestContext` to a response. `endpoint` declares who may call it, what
+it reads and what it answers; `Resource` puts the endpoints of one path together.
 
 What an endpoint's own rules do not tell of it: its answers, and what else of a request it looks at.
 """

@@ -37,8 +37,8 @@ def check(services: Services, key: SectionKey, by: str, *, origin: str) -> Secti
 
     That the catalog has no such section is not stored: a person who asks again and again retires nothing.
     Shape: `origin` is where it was asked for; the run's `trigger` is that, and ends in `ONE_SECTION`.
-    Raises: as `preview_check`; InvalidInputError also for a section that nobody ever watched; LeaseHeldError while a
-    run begins.
+    Raises: as `preview_check`; InvalidInputError also for a section that was never watched; LeaseHeldError
+    while a run begins.
     """
     problems = _problems(services, key)
     state = None if problems else services.store.sections.get(key)
@@ -74,7 +74,7 @@ def _require(problems: dict[str, str]) -> None:
 
 
 def ask(services: Services, key: SectionKey) -> SectionCheckResult:
-    """What the catalog says of `key`, which must be valid; nothing is recorded. Raises: as `preview_check`."""
+    """What the catalog says of a valid `key`; nothing is recorded. Raises: as `preview_check`."""
     breaker, verdict = services.breakers[key.source], None
     permit = breaker.permit(1)
     if permit.granted == 0:

@@ -115,7 +115,7 @@ _NO_EPISODE = 0  # the history does not count them
 
 @dataclass(frozen=True, slots=True)
 class HistoryStep:
-    """What changed between two sightings, as `domain.section_state` sees it; it may be nothing that is told."""
+    """What changed between two observations, as `domain.section_state` sees it; often nothing to report."""
 
     before: HistoryEntry
     after: HistoryEntry

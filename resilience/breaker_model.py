@@ -25,12 +25,12 @@ from resilience.breaker_policy import DEFAULT_POLICY, BreakerPolicy, Ramp, Windo
 
 __all__ = [
     "DEFAULT_POLICY",
+    "BreakerModel",
+    "BreakerModelState",
     "BreakerPolicy",
     "Change",
-    "BreakerModel",
     "Forced",
     "Grant",
-    "BreakerModelState",
     "State",
 ]
 

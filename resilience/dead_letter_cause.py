@@ -120,7 +120,7 @@ class DeadLetter:
 
     @property
     def cause(self) -> str:
-        """Why it died: `resilience.dead_letter_cause.cause_of`, or what its last traceback tells without it."""
+        """Why it died: what `cause_of` recorded, or else the exception of its last traceback."""
         lines = self.traceback
         told = self.message.options.get(CAUSE) or (lines[-1].partition(":")[0] if lines else "")
         return str(told or UNTOLD)

@@ -133,7 +133,7 @@ runs = Table(
     _moment("deadline_at_ms"),
     _moment("finished_at_ms"),
     _moment("pinged_at_ms"),
-    # Whether it stands for its slot: unforced, and not ended before it could ask anything (store/runs/slots.py).
+    # Whether it holds its slot: unforced, and not ended before it could ask anything (store/runs/slots.py).
     Column("holds_slot", Boolean, nullable=False, server_default=text("false")),
     Index(
         "uq_runs_slot",

@@ -21,7 +21,7 @@ from store.schema import sections, watches
 from store.sections.states import is_section, state_of
 from store.watch_import import WatchRequest, add_many
 
-__all__ = ["Audience", "StoredWatch", "WatchFilter", "Watches", "WatchRequest"]
+__all__ = ["Audience", "StoredWatch", "WatchFilter", "WatchRequest", "Watches"]
 
 _LIMIT = 1000
 

@@ -8,15 +8,16 @@ from http import HTTPStatus
 
 from starlette.responses import Response
 
-from ingress.api import credits, cron, health, jobs, watches, webhooks
+from ingress.api import credits as credit_endpoints
+from ingress.api import cron, health, jobs, watches, webhooks
 from ingress.api.description import Part, describe
 from ingress.endpoint import JSON, EndpointDoc, RequestContext, ResponseDoc, endpoint, readable
 from ingress.forms import unread
 from ingress.pages import api_docs, front, runbook, unsubscribe
 
 DESCRIBED = (
-    *(cron, watches, watches, watches, jobs, credits),
-    *(unsubscribe, webhooks, webhooks, health, runbook, front, api_docs),
+    *(cron, watches, jobs, credit_endpoints),
+    *(unsubscribe, webhooks, health, runbook, front, api_docs),
 )
 _INFO = {
     "title": "Rollcall",

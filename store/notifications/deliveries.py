@@ -159,7 +159,7 @@ class Deliveries:
         """Record a provider's event once, with its effect; False when it was recorded before.
 
         A bounce, a complaint or the provider's own suppression suppresses the address. What settles the
-        notification does so also when its letter is known to have left only later (`store.notifications.deliveries`).
+        notification does so also when its message is known to have left only later.
         """
         with self._database.write() as connection:
             event = {

@@ -123,8 +123,8 @@ class Outbox:
     ) -> MailBatch | None:
         """A batch to send, for the time of `lease`: an unfinished one that is due, else a new one.
 
-        What must not be sent any more is left out here, with the reason (`store.notifications.next_batch`). A probe is
-        drawn from what has not failed yet, where there is any.
+        What must not be sent any more is left out here, with the reason (`store.notifications.next_batch`).
+        A probe is drawn from what has not failed yet, where there is any.
         """
         with self._database.write() as connection:
             batch_id = next_batch(connection, now, BatchLimits(limit, self._daily_cap, is_probe))

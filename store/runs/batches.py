@@ -99,8 +99,8 @@ class Batches:
 
         Outcomes of sections that are no longer pending count nothing: a message that came twice changes
         nothing twice. Failures worth another attempt stay pending and are due at `retry_at`, or when what
-        they wait for has ended. What is to be asked again (`store.sections.observations`) stays pending without
-        having cost an attempt.
+        they wait for has ended. What is to be asked again (`store.sections.observations`) stays pending and
+        costs no attempt.
         """
         with self._database.write() as connection:
             row = connection.execute(_LOCK, {"batch_id": batch_id}).mappings().first()

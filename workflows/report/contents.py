@@ -222,8 +222,8 @@ def _never_observed(histories: Sequence[SectionHistory]) -> str:
 def _term_note(figures: TermFigures) -> str:
     return (
         f"Of the {figures.sections} sections of this term that Rollcall observed until "
-        f"{format_time(figures.until)}, the one in the middle opened {figures.openings_median:g} times and had "
-        f"open seats for {figures.open_share_median:.0%} of the time."
+        f"{format_time(figures.until)}, the one in the middle opened {figures.openings_median:g} times "
+        f"and had open seats for {figures.open_share_median:.0%} of the time."
     )
 
 
