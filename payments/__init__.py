@@ -1,1 +1,0 @@
-"""Money: what the payment provider tells, and giving it back."""

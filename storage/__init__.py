@@ -1,1 +1,0 @@
-"""Where assets and results lie: a folder, or a bucket of an S3-compatible service."""
