@@ -1,1 +1,1 @@
-"""What an operator may do and see, the same from the console and from the command line."""
+"""Operator actions and views, shared by the console and the command line."""

@@ -1,4 +1,4 @@
-"""Holding a circuit breaker open or closed, and letting it decide again."""
+"""Operator control of circuit breakers: force open, force closed, reset."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from resilience.breaker_model import BreakerSnapshot
 
 
 def read(services: Services) -> list[BreakerSnapshot]:
-    """Every breaker as the fleet sees it. Raises: UnreachableError where only this process' could be read."""
+    """Return every breaker's fleet-wide state. Raises: UnreachableError when only local state is readable."""
     snapshots = [breaker.snapshot() for breaker in services.breakers.values()]
     if any(snapshot.scope != "fleet" for snapshot in snapshots):
         raise UnreachableError("Redis cannot be reached, and each process decides for itself")
@@ -18,14 +18,14 @@ def read(services: Services) -> list[BreakerSnapshot]:
 
 
 def force_open(services: Services, name: str, by: str) -> BreakerSnapshot:
-    """Hold it open until it is reset: no request is made."""
+    """Force the breaker open until it is reset: it refuses every request."""
     breaker = named(services, name)
     breaker.force_open(by)
     return _told(services, breaker, "breaker.open", by)
 
 
 def force_closed(services: Services, name: str, by: str) -> BreakerSnapshot:
-    """Hold it closed until it is reset: every request is made, whatever fails. What waits is due at once."""
+    """Force the breaker closed until it is reset: it grants every request. Waiting work is due at once."""
     breaker = named(services, name)
     breaker.force_closed(by)
     services.store.waits.resume(name)
@@ -33,7 +33,10 @@ def force_closed(services: Services, name: str, by: str) -> BreakerSnapshot:
 
 
 def reset(services: Services, name: str, by: str) -> BreakerSnapshot:
-    """Close it, and let it decide by itself again. What waits is due at once; Rollcall's own pause ends."""
+    """Close the breaker and resume automatic control.
+
+    Waiting work is due at once; Rollcall's own pause ends.
+    """
     breaker = named(services, name)
     breaker.reset(by)
     pause = services.store.pauses.find(name)
@@ -49,7 +52,7 @@ def _told(services: Services, breaker: CircuitBreaker, action: str, by: str) -> 
 
 
 def named(services: Services, name: str) -> CircuitBreaker:
-    """The breaker `name`. Raises: InvalidInputError for an unknown one, as does everything here."""
+    """Return the breaker `name`. Raises: InvalidInputError for an unknown name, as all functions here do."""
     if name not in services.breakers:
         raise InvalidInputError({"name": f"must be one of {', '.join(services.breakers)}"})
     return services.breakers[name]

@@ -1,4 +1,4 @@
-"""Dead letters: counted, given another life, or deleted, and it is recorded how many were."""
+"""Count, requeue and purge dead letters; requeues and purges are recorded with their count."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _SUBJECT = "dead letters"
 
 
 def groups(room: AdminContext, wanted: DeadLetterFilter, limit: int) -> list[CauseGroup]:
-    """What `wanted` means by its cause: the most frequent first, the last `limit` of each."""
+    """Return the dead letters that match `wanted` by cause, most frequent first, the last `limit` of each."""
     return grouped(room.letters().find(wanted), limit)
 
 
 def count(room: AdminContext, wanted: DeadLetterFilter) -> int:
-    """How many `wanted` means."""
+    """Return how many dead letters match `wanted`."""
     return room.letters().count(wanted)
 
 
@@ -29,7 +29,7 @@ def retry(
     per_second: float | None = None,
     limit: int | None = None,
 ) -> int:
-    """Put them back to their queues, as new, the oldest first; how many."""
+    """Requeue the matching dead letters as new messages, oldest first; return the count."""
     chunks = room.letters().retry(wanted, per_second=per_second, limit=limit)
     return _recorded(room, "dead.retry", wanted, by, chunks)
 
@@ -42,7 +42,7 @@ def purge(
     per_second: float | None = None,
     limit: int | None = None,
 ) -> int:
-    """Delete them, the oldest first; how many."""
+    """Delete the matching dead letters, oldest first; return the count."""
     chunks = room.letters().purge(wanted, per_second=per_second, limit=limit)
     return _recorded(room, "dead.purge", wanted, by, chunks)
 
@@ -50,7 +50,7 @@ def purge(
 def _recorded(
     room: AdminContext, action: str, wanted: DeadLetterFilter, by: str, chunks: Iterator[int]
 ) -> int:
-    """Carry out `chunks`; also what was done before it was broken off is recorded."""
+    """Process `chunks` and record the count, also after an interruption."""
     done = 0
     try:
         for n in chunks:

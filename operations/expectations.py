@@ -1,4 +1,4 @@
-"""When runs and news should have come, and when they did."""
+"""When runs and source answers are expected, and when they last came."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from store.watches import Audience
 
 
 def run_times(services: Services, *, is_scheduled: bool) -> RunSchedule:
-    """When runs were expected and finished. Without the scheduler they are, once one came over HTTP."""
+    """Return when runs were expected and finished.
+
+    Without the scheduler, runs are expected after one over HTTP.
+    """
     runs, now = services.store.runs, services.clock.now()
     return RunSchedule(
         expected_since=runs.first_opened_at(None if is_scheduled else "http"),
@@ -22,7 +25,7 @@ def run_times(services: Services, *, is_scheduled: bool) -> RunSchedule:
 
 
 def sources(services: Services, *, is_scheduled: bool) -> dict[str, SourceStatus]:
-    """Each source's reading. One may watch but even sections: two intervals of the slower half count."""
+    """Return each source's status. Sections may all be in one half: patience is two of its intervals."""
     store, timetable, now = services.store, services.timetable, services.clock.now()
     seen, audiences = store.sections.last_success(now), store.watches.audiences()
     expected_since = run_times(services, is_scheduled=is_scheduled).expected_since
@@ -40,7 +43,7 @@ def sources(services: Services, *, is_scheduled: bool) -> dict[str, SourceStatus
 def _heard(
     seen_at: datetime | None, audience: Audience | None, expected_since: datetime | None
 ) -> datetime | None:
-    """Since when there should have been news of a source; None while nobody waits for any."""
+    """Return since when a source is expected to answer; None while no watch needs it."""
     if audience is None or expected_since is None:
         return None
     return max(at for at in (seen_at, audience.since, expected_since) if at is not None)

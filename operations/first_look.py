@@ -1,6 +1,6 @@
-"""Asking a catalog about a section that somebody begins to watch, before its next run is due.
+"""Checks the section of a new watch against its catalog before the next run is due.
 
-The answer turns nobody away: a catalog may be down, and a section may be listed later.
+The result never rejects the watch: a catalog may be down, and a section may be listed later.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from store.watches import StoredWatch
 
 LIMIT_SECONDS = 3.0
 UNKNOWN = "unknown section: its catalog does not list it"
-_at_once = BoundedSemaphore(2)  # more callers are not worth a thread each; the next run asks for theirs
+_at_once = BoundedSemaphore(2)  # the next run checks the sections of further callers
 _log = logging.getLogger(__name__)
 
 
 def first_look(services: Services, stored: StoredWatch, *, limit_seconds: float = LIMIT_SECONDS) -> Listing:
-    """How the section of a new watch is listed; its catalog is asked where that was never seen.
+    """Return how the section of a new watch is listed; ask its catalog if it was never seen.
 
-    Through the breaker and the rate limit. Nothing is stored, and no error comes of it: what cannot be learnt
-    within the limit stays `UNCHECKED`.
+    The request passes the breaker and the rate limiter. Nothing is stored, and no error is raised: what
+    cannot be learned within the time limit stays `UNCHECKED`.
     """
     known = listing(stored.section)
     if known is not Listing.UNCHECKED or not _at_once.acquire(blocking=False):
@@ -44,9 +44,9 @@ def first_look(services: Services, stored: StoredWatch, *, limit_seconds: float 
 
 
 def look_at_all(services: Services, keys: Iterable[SectionKey], origin: str) -> int:
-    """Have workers check those of `keys` that never were, as a run of their own; how many.
+    """Dispatch a run for those of `keys` that were never checked; return how many.
 
-    Where a run is just beginning, or none can be begun, they wait for the next one.
+    While another run begins, or when none can begin, they wait for the next run.
     """
     unchecked = services.store.sections.unchecked(keys)
     by_source: dict[str, list[SectionKey]] = defaultdict(list)

@@ -1,7 +1,4 @@
-"""What operators do to jobs.
-
-What operators do to credits.
-"""
+"""Operator actions on jobs and credits."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from operations.operation import entry
 
 
 def cancel(services: Services, job_id: str, by: str) -> JobRecord:
-    """Ask for the job's end, unless it has ended; how it stands. Raises: InvalidInputError."""
+    """Request cancellation unless the job has ended; return its state. Raises: InvalidInputError."""
     job = jobs.cancel(services, job_id, entry(services, by, "job.cancel", f"job/{job_id}"))
     if job is None:
         raise InvalidInputError({"job_id": "there is no such job"})
@@ -22,7 +19,10 @@ def cancel(services: Services, job_id: str, by: str) -> JobRecord:
 
 
 def retry(services: Services, job_id: str, by: str) -> tuple[JobRecord, bool]:
-    """A new job like a failed or cancelled one, and True; or the first such. Raises: InvalidInputError."""
+    """Return a new job with a failed job's input and True, or its first retry and False.
+
+    A cancelled job can be retried too. Raises: InvalidInputError.
+    """
     asked = entry(services, by, "job.retry", f"job/{job_id}", of=job_id)
     return jobs.retry(services, job_id, asked)
 
@@ -30,7 +30,7 @@ def retry(services: Services, job_id: str, by: str) -> tuple[JobRecord, bool]:
 def grant(
     services: Services, account: str, amount: int, key: str, by: str, *, reason: str | None = None
 ) -> tuple[Transfer, bool]:
-    """The grant and True; the one that `key` has made before, and False. Raises: InvalidInputError."""
+    """Return the grant and True, or the earlier grant of `key` and False. Raises: InvalidInputError."""
     problems = {}
     if not is_account(account):
         problems["account"] = "must be 1 to 64 letters, digits, - and _, and begin with a letter or digit"

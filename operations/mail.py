@@ -1,4 +1,4 @@
-"""Letters as they would leave, a test of the transport, and suppressed addresses."""
+"""Mail previews, transport tests, retries of dead notifications, and suppressed addresses."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from operations.operation import entry, record
 from store.dead_mail import DeadMail
 from store.refusals import ALL_MAIL
 
-_NOBODYS = 0  # no watch and no notification has this number: the links of a sample stop nothing
+_NOBODYS = 0  # no watch or notification has this number: the links of a sample change nothing
 _DETAILS = Details("CSE 100", "Advanced Data Structures", "Center Hall 101", "MWF 10:00 to 10:50")
 
 
 def preview(services: Services, notification_id: int) -> OutboundMessage:
-    """The letter of a notification. Raises: InvalidInputError when there is no such notification."""
+    """Return the message of a notification. Raises: InvalidInputError for an unknown notification."""
     stored = services.store.deliveries.get(notification_id)
     if stored is None:
         raise InvalidInputError({"notification_id": f"there is no notification {notification_id}"})
@@ -31,9 +31,9 @@ def preview(services: Services, notification_id: int) -> OutboundMessage:
 def send_test(
     services: Services, to: str, by: str, kind: NotificationKind = NotificationKind.SEAT_AVAILABLE
 ) -> DeliveryResult:
-    """Send a sample to `to` at once, whatever is paused; what the transport said of it.
+    """Send a sample to `to` at once, ignoring pauses; return the transport's answer.
 
-    Raises: InvalidInputError when `to` is no address, or is suppressed; RollcallError from the transport.
+    Raises: InvalidInputError when `to` is not an address, or is suppressed; RollcallError from the transport.
     """
     address = checked_address("to", to)
     suppressed = services.store.deliveries.suppression(address)
@@ -55,17 +55,17 @@ def retry(
     per_second: float | None = None,
     limit: int | None = None,
 ) -> int:
-    """Let dead notifications be judged and sent again, the oldest first; how many, which is recorded."""
+    """Requeue dead notifications, oldest first; record and return the count."""
     told = entry(services, by, "mail.retry", "dead notifications", **wanted.said)
     now = services.clock.now()
     return services.store.dead_mail.retry(wanted, now, told, per_second=per_second, limit=limit)
 
 
 def lift(services: Services, email: str, by: str) -> None:
-    """Let mail to `email` leave again after a bounce or a complaint.
+    """Lift the suppression of `email` after a bounce or a complaint.
 
-    Raises: InvalidInputError when none holds it, or it is no address; also when its person has stopped all
-    mail, which only they take back.
+    Raises: InvalidInputError for an address that is invalid or not suppressed, or whose owner opted out of
+    all mail, which only they can revoke.
     """
     address = checked_address("email", email)
     told = entry(services, by, "mail.lift", f"address/{address}")
@@ -78,7 +78,7 @@ def lift(services: Services, email: str, by: str) -> None:
 
 
 def _sample(services: Services, kind: NotificationKind, to: str) -> OutboundMessage:
-    """A letter of `kind` about a section that does not exist."""
+    """Return a sample message of `kind` about a fictitious section."""
     key = SectionKey(next(iter(services.sources)), "2261", "12431")
     seen, teacher = services.clock.now(), "Ada Lovelace"
     notice = Notification(_NOBODYS, _NOBODYS, to, kind, key, 1, seen, 3, 30, teacher, _DETAILS)

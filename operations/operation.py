@@ -1,7 +1,4 @@
-"""What an operator's work needs beside the actors' services: the processes and the broker.
-
-How an operation is recorded.
-"""
+"""The context of an operator's action beyond the actors' services, and its audit record."""
 
 from __future__ import annotations
 
@@ -20,12 +17,12 @@ from store.audit import AuditEntry
 
 @dataclass(frozen=True, slots=True)
 class AdminContext:
-    """Everything that an operator sees and touches.
+    """Everything that an operator can see and operate.
 
     Shape: `queues` reads every queue, and raises when the broker does not answer; `dead_letters` is None
-    where the broker keeps them to itself (RabbitMQ); `is_scheduled` tells whether runs come by themselves.
-    `probes` has "database", "redis" and "broker": each raises unless the server takes what the product sends
-    it, writes too. `home` is where the installation's files are.
+    where the broker does not expose them (RabbitMQ); `is_scheduled` is whether runs are scheduled. `probes`
+    has "database", "redis" and "broker": each raises unless the server accepts the product's requests,
+    including writes. `home` is the installation's folder.
     """
 
     services: Services
@@ -37,7 +34,7 @@ class AdminContext:
     home: Path | None
 
     def letters(self) -> DeadLetterQueue:
-        """The dead letters. Raises: PermanentError where they cannot be read."""
+        """Return the dead letters. Raises: PermanentError where they cannot be read."""
         if self.dead_letters is None:
             raise PermanentError(
                 "dead letters can be listed with a Redis broker only: RabbitMQ keeps them in its queues *.XQ"
@@ -46,10 +43,10 @@ class AdminContext:
 
 
 def entry(services: Services, by: str, action: str, subject: str, **detail: Any) -> AuditEntry:
-    """The entry of an operation that is done now; its effect and its record share a transaction."""
+    """Return the audit entry of an action at this moment; effect and entry share a transaction."""
     return AuditEntry(services.clock.now(), by, action, subject, detail)
 
 
 def record(services: Services, by: str, action: str, subject: str, **detail: Any) -> None:
-    """Record an operation whose effect lies outside the database, and has just come."""
+    """Record an action whose effect lies outside the database and has just happened."""
     services.store.audit.record(entry(services, by, action, subject, **detail))

@@ -1,4 +1,4 @@
-"""Leaving a source, or all mail, alone for a while."""
+"""Pause and resume a source, or all mail."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from store.pauses import Pause
 
 
 def names(services: Services) -> tuple[str, ...]:
-    """What can be paused: the sources, and mail."""
+    """Return what can be paused: the sources, and mail."""
     return (*services.sources, MAIL)
 
 
 def pause(services: Services, name: str, length: timedelta, reason: str, by: str) -> Pause:
-    """Leave `name` alone for `length`: what is due waits. Raises: InvalidInputError for an unknown name."""
+    """Pause `name` for `length`: due work waits. Raises: InvalidInputError for an unknown name."""
     subject = _subject(services, name)
     if not reason.strip():
         raise InvalidInputError({"reason": "must say why"})
@@ -27,7 +27,7 @@ def pause(services: Services, name: str, length: timedelta, reason: str, by: str
 
 
 def resume(services: Services, name: str, by: str) -> bool:
-    """End the pause of `name`, whoever set it; whether there was one."""
+    """End the pause of `name`, whatever set it; return whether there was one."""
     subject = _subject(services, name)
     return services.store.pauses.resume(name, entry(services, by, "source.resume", subject))
 

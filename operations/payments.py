@@ -1,4 +1,4 @@
-"""What operators do to payments."""
+"""Operator actions on payments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from operations.operation import entry
 
 
 def resolve(services: Services, session_id: str, reason: str, by: str) -> None:
-    """Take note that an operator has seen to a refund that failed. Raises: InvalidInputError."""
+    """Mark a failed refund as resolved by an operator. Raises: InvalidInputError."""
     asked = entry(services, by, "payment.resolve", f"payment/{session_id}", reason=reason)
     if not services.store.refunds.resolve(session_id, services.clock.now(), asked):
         raise InvalidInputError({"session_id": "there is no such payment, or it has no refund"})

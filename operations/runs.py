@@ -1,7 +1,4 @@
-"""Asking for a run of checks.
-
-Taking the cron lease from its holder.
-"""
+"""Trigger a run of checks, and release the cron lease."""
 
 from __future__ import annotations
 
@@ -16,16 +13,16 @@ from resilience.lease import LeaseHolder
 def trigger(
     services: Services, stagger: Stagger | None, by: str, *, origin: str, force: bool
 ) -> tuple[Run, bool]:
-    """A queued run and True, or this slot's first run and False; None means the half that was due last.
+    """Return a queued run and True, or this slot's first run and False; None means the half due last.
 
-    Shape: `origin` is where it was asked for, as the run's `trigger` shows it.
+    Shape: `origin` is where it was requested, as the run's `trigger` shows it.
     """
     asked = entry(services, by, "run.trigger", "run", stagger=str(stagger or "auto"), force=force)
     return trigger_run(services, origin, stagger, force=force, entry=asked)
 
 
 def release(services: Services, by: str) -> LeaseHolder | None:
-    """Take it from whoever holds it, who changes nothing any more; who that was, or None."""
+    """Release the lease; return its holder, or None. The holder can change nothing afterwards."""
     lease = services.cron_lease
     holder = lease.force_release(by)
     if holder is not None:

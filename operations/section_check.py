@@ -1,4 +1,4 @@
-"""Asking a catalog about one section now, through its breaker; a pause of the source stops no person."""
+"""Checks one section now, through its catalog's breaker; a pause of the source does not apply."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SectionCheckResult = Observation | Missing
 
 
 def preview_check(services: Services, key: SectionKey, by: str) -> SectionCheckResult:
-    """What the catalog says of `key`; nothing is stored, and nobody is notified.
+    """Return the catalog's answer for `key`; store nothing, notify nobody.
 
-    Raises: InvalidInputError naming each bad field; CircuitBreakerError while the breaker lets nothing out;
-    whatever kept the source from saying it.
+    Raises: InvalidInputError naming each bad field; CircuitBreakerError while the breaker refuses requests;
+    what the source raises.
     """
     _require(_problems(services, key))
     told = ask(services, key)
@@ -33,12 +33,12 @@ def preview_check(services: Services, key: SectionKey, by: str) -> SectionCheckR
 
 
 def check(services: Services, key: SectionKey, by: str, *, origin: str) -> SectionCheckResult:
-    """As `preview_check`, and stored as a run would: a change is news to whoever waits for it.
+    """As `preview_check`, and store the answer as a run does: watches are notified of a change.
 
-    That the catalog has no such section is not stored: a person who asks again and again retires nothing.
-    Shape: `origin` is where it was asked for; the run's `trigger` is that, and ends in `ONE_SECTION`.
-    Raises: as `preview_check`; InvalidInputError also for a section that was never watched; LeaseHeldError
-    while a run begins.
+    A missing section is not stored: repeated requests by a person must not retire a section. Shape: `origin`
+    is where it was requested; the run's `trigger` is that with the suffix `ONE_SECTION`. Raises: as
+    `preview_check`; InvalidInputError also for a section that was never watched; LeaseHeldError while a run
+    begins.
     """
     problems = _problems(services, key)
     state = None if problems else services.store.sections.get(key)
@@ -53,7 +53,7 @@ def check(services: Services, key: SectionKey, by: str, *, origin: str) -> Secti
 
 
 def words(told: SectionCheckResult) -> str:
-    """What was seen, in one line for people."""
+    """Describe the answer in one line."""
     if isinstance(told, Missing):
         return "the catalog has no such section"
     if told.open_seats is None:
@@ -74,7 +74,7 @@ def _require(problems: dict[str, str]) -> None:
 
 
 def ask(services: Services, key: SectionKey) -> SectionCheckResult:
-    """What the catalog says of a valid `key`; nothing is recorded. Raises: as `preview_check`."""
+    """Return the catalog's answer for a valid `key`; record nothing. Raises: as `preview_check`."""
     breaker, verdict = services.breakers[key.source], None
     permit = breaker.permit(1)
     if permit.granted == 0:
@@ -91,7 +91,7 @@ def ask(services: Services, key: SectionKey) -> SectionCheckResult:
 
 
 def _store(services: Services, seen: Observation, revision: int, origin: str) -> None:
-    """Settle a run of this one section with what was seen; if a run overtook it, a worker asks once more."""
+    """Settle a run of this one section with the answer; if another run overtook it, a worker asks again."""
     half = Stagger.EVEN if seen.key.is_even else Stagger.ODD
     (batch_id,) = begin(services, [[seen.key]], half, origin)
     now, revisions = services.clock.now(), {seen.key: revision}
@@ -103,9 +103,9 @@ def _store(services: Services, seen: Observation, revision: int, origin: str) ->
 def begin(
     services: Services, batches: Sequence[Sequence[SectionKey]], half: Stagger, origin: str
 ) -> list[int]:
-    """The ids of `batches`, as a new run of these sections alone.
+    """Begin a run of these sections alone; return the ids of `batches`.
 
-    The lease comes first, and no run stays queued: it would be dispatched as one of the whole half.
+    It takes the lease first and leaves no run queued: that would be dispatched as a run of the whole half.
     Raises: LeaseHeldError while a run begins.
     """
     runs, now = services.store.runs, services.clock.now()

@@ -1,6 +1,6 @@
-"""Reads the state of everything at one moment, for the checks and for every page that shows it.
+"""Reads a `SystemSnapshot` for the checks and for every page that shows the system's state.
 
-A handful of statements and round trips; what costs more is in `operations.trends`.
+It takes a few statements and round trips; more expensive figures are in `operations.trends`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,13 @@ Processes = Mapping[str, Sequence[Heartbeat]]
 
 
 def read(room: AdminContext) -> SystemSnapshot:
-    """Read everything once."""
+    """Read a snapshot."""
     services = room.services
     store, now = services.store, services.clock.now()
-    redis, broker = Server(), Server()  # a silent one is waited for once: an operator is to see the rest
+    redis, broker = (
+        Server(),
+        Server(),
+    )  # wait once for a silent server, so that the rest shows
     processes = redis.read(lambda: {role: room.heartbeats.alive(role) for role in ROLES})
     return SystemSnapshot(
         now=now,
@@ -67,7 +70,7 @@ def read(room: AdminContext) -> SystemSnapshot:
 
 
 def payment_troubles(store: Store, now: datetime) -> PaymentTroubles:
-    """The orders that need a person."""
+    """Return the orders that need an operator."""
     return PaymentTroubles(
         store.payments.troubled_since(now - TROUBLES_WINDOW),
         store.refunds.unsettled(now - SLOW_REFUND),
@@ -80,14 +83,14 @@ def _ask(room: AdminContext, name: str) -> str:
 
 
 def _database_errors(processes: Processes) -> DatabaseErrors:
-    """What the live processes have met, each within its own window (`store.error_window`)."""
+    """Return the errors of the live processes, each within its own window (`store.error_window`)."""
     found = [beat.facts for beat in chain.from_iterable(processes.values()) if DATABASE_ERRORS in beat.facts]
     texts = [facts[DATABASE_ERROR] for facts in found if facts.get(DATABASE_ERROR)]
     return DatabaseErrors(sum(int(facts[DATABASE_ERRORS]) for facts in found), texts[-1] if texts else "")
 
 
 def _clocks(services: Services, processes: Processes) -> dict[str, float]:
-    """By host, how far its clock is ahead; of several processes, the one that says the most."""
+    """Return by host how far its clock is ahead; of several processes, the largest offset."""
     found: dict[str, float] = {}
     for beat in chain.from_iterable(processes.values()):
         host = beat.facts.get("host", beat.instance_id)

@@ -1,4 +1,4 @@
-"""Ending the terms that are over."""
+"""Ends terms that are over."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from store.terms import EndedTerm
 
 
 def end(services: Services, source: str, term: str, by: str, *, force: bool = False) -> EndedTerm:
-    """End the watches of a term; each person who has any is mailed once.
+    """End the watches of a term; each person with an active watch gets one mail.
 
-    Raises: InvalidInputError when nobody watches the term, or, unless `force`, the catalog still lists some
-    of it.
+    Raises: InvalidInputError for a term without watches, or, unless `force`, one that the catalog still lists
+    in part.
     """
     presence = presence_of(services, source, term)
     if presence is not None and not presence.is_gone and not force:
@@ -29,5 +29,5 @@ def end(services: Services, source: str, term: str, by: str, *, force: bool = Fa
 
 
 def presence_of(services: Services, source: str, term: str) -> Presence | None:
-    """How much of a term is missing; None where none of its watched sections was ever seen."""
+    """Return how much of a term is missing; None if none of its watched sections was ever seen."""
     return services.store.terms.all().get((source, term))

@@ -1,10 +1,7 @@
-"""What happened to a watch, a section, an address or a notification, and why nothing did.
+"""Timelines of a watch, a section, an address and a notification, with missing notifications explained.
 
-What keeps news from going out at this moment, in words; empty where nothing does.
-
-The timelines of a watch, a section, an address and a notification.
-
-Raises: InvalidInputError, from each, when there is no such thing.
+Each timeline also lists what blocks notifications at this moment; the list is empty when nothing does.
+Raises: InvalidInputError, from each `of_…`, for an unknown subject.
 """
 
 from __future__ import annotations
@@ -33,7 +30,7 @@ _DOUBTED = {
 
 
 def status_of_section(services: Services, state: SectionState, watchers: int) -> Iterator[str]:
-    """Why a section might not be looked at."""
+    """Return why a section might not be checked."""
     if state.retired:
         yield "The catalog no longer lists it: it is looked for once a day."
     elif not watchers:
@@ -50,7 +47,7 @@ def status_of_section(services: Services, state: SectionState, watchers: int) ->
 
 
 def status_of_watch(services: Services, stored: StoredWatch) -> Iterator[str]:
-    """Why a watch might not be told anything."""
+    """Return why a watch might not be notified."""
     if stored.ended_at is not None:
         yield f"The watch has ended: {stored.ended_reason}."
         return
@@ -64,7 +61,7 @@ def status_of_watch(services: Services, stored: StoredWatch) -> Iterator[str]:
 
 
 def status_of_address(services: Services, email: str) -> Iterator[str]:
-    """Why no letter might leave to an address."""
+    """Return why mail to an address might not be sent."""
     reason = services.store.deliveries.suppression(email)
     if reason is not None:
         yield f"Mail to {email} is suppressed: {reason}."
@@ -83,7 +80,7 @@ def _held(services: Services, name: str, consequence: str) -> Iterator[str]:
 
 
 def of_watch(services: Services, watch_id: int) -> Timeline:
-    """One watch: what was seen of its section since it was made, and what it was told of that."""
+    """One watch: its section's observations since its creation, and the notifications of them."""
     stored = services.store.watches.get(watch_id)
     if stored is None:
         raise InvalidInputError({"watch_id": f"there is no watch {watch_id}"})
@@ -104,7 +101,7 @@ def of_watch(services: Services, watch_id: int) -> Timeline:
 
 
 def of_section(services: Services, key: SectionKey) -> Timeline:
-    """One section: what was seen of it, and which of its watches that was news to."""
+    """One section: its observations, and the watches that they notified."""
     state = services.store.sections.get(key)
     if state is None:
         raise InvalidInputError({"section": f"nobody ever watched {key}"})
@@ -125,7 +122,7 @@ def of_section(services: Services, key: SectionKey) -> Timeline:
 
 
 def of_address(services: Services, email: str) -> Timeline:
-    """One person: every watch, and everything that they were sent."""
+    """One person: every watch, and everything that was sent to them."""
     address = checked_address("email", email)
     watches = services.store.watches.all_of(address)
     notices = services.store.timelines.notices([stored.id for stored in watches])
@@ -139,7 +136,7 @@ def of_address(services: Services, email: str) -> Timeline:
 
 
 def of_notification(services: Services, notification_id: int) -> Timeline:
-    """One notification, from the sighting that caused it to what became of its letter."""
+    """One notification, from its observation to its delivery."""
     stored = services.store.deliveries.get(notification_id)
     if stored is None:
         raise InvalidInputError({"notification_id": f"there is no notification {notification_id}"})

@@ -1,10 +1,6 @@
-"""What happened, as events: to watches, to sections, by operators, and what did not happen.
+"""Events of timelines: watch lifecycles, observations, notifications, operations.
 
-Timelines and their events.
-
-The way of each notification, from seen to delivered.
-
-What a section's history meant for its watches: which change was news to whom, and why it was not.
+A change of a section without a notification carries the reason for each watch.
 """
 
 from __future__ import annotations
@@ -34,7 +30,7 @@ from store.watches import StoredWatch
 
 
 class EventType(StrEnum):
-    """What an event is, in one word."""
+    """The type of an event, in one word."""
 
     SEEN = "seen"
     CHANGED = "changed"
@@ -51,7 +47,7 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened, or did not; `text` tells it, the rest says what to look at next."""
+    """An event, or the absence of one; `text` describes it, the other fields link to more."""
 
     at: datetime
     what: EventType
@@ -64,7 +60,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What happened, the newest first; `standing` says what keeps news from going out at this moment."""
+    """Events, newest first; `standing` is what blocks notifications at this moment."""
 
     title: str
     standing: list[str]
@@ -72,7 +68,7 @@ class Timeline:
 
 
 def newest_first(events: Iterable[Event]) -> list[Event]:
-    """`events` in the order of a timeline; of the same moment, what followed stands above."""
+    """Return `events` newest first; of the same moment, the later effect comes first."""
     order = list(EventType)
     return sorted(events, key=lambda event: (event.at, order.index(event.what)), reverse=True)
 
@@ -81,7 +77,7 @@ _UNREPORTED = {NotificationState.SUPPRESSED, NotificationState.DEAD}
 
 
 def events(services: Services, notices: Sequence[StoredNotification]) -> Iterator[Event]:
-    """What happened to `notices`, in no order."""
+    """Return the events of `notices`, unordered."""
     sent = [stored.provider_id for stored in notices if stored.provider_id is not None]
     reports: dict[str, list[DeliveryReport]] = {}
     for report in services.store.timelines.reports(sent):
@@ -115,7 +111,7 @@ _NO_EPISODE = 0  # the history does not count them
 
 @dataclass(frozen=True, slots=True)
 class HistoryStep:
-    """What changed between two observations, as `domain.section_state` sees it; often nothing to report."""
+    """The changes between two observations (`domain.section_state`), not all notified."""
 
     before: HistoryEntry
     after: HistoryEntry
@@ -123,13 +119,13 @@ class HistoryStep:
 
 
 def history_steps(history: Sequence[HistoryEntry]) -> Iterator[HistoryStep]:
-    """The turns of `history`, both the newest first."""
+    """Return the steps of `history`; both are newest first."""
     for after, before in pairwise(history):
         yield HistoryStep(before, after, (*_rise(before, after), *_assignment(before, after)))
 
 
 def describe(seen: HistoryEntry) -> str:
-    """A sighting in words."""
+    """Describe an observation in words."""
     seats = "seats unknown" if seen.open_seats is None else f"{seen.open_seats} open"
     capacity = "" if seen.capacity is None else f" of {seen.capacity}"
     if seen.instructor is None:
@@ -140,10 +136,10 @@ def describe(seen: HistoryEntry) -> str:
 def explain(
     stored: StoredWatch, change: SectionEvent, at: datetime, operated: Collection[AuditEntry]
 ) -> str | None:
-    """Why `change`, seen at `at`, was not told to a watch that has no notification of it.
+    """Return why a watch without a notification of `change`, seen at `at`, was not notified of it.
 
-    None where the watch was not there to be told. Its wishes are taken as they are now; `operated` is what
-    operators did to it.
+    None when the watch did not exist then. It assumes the watch's current preferences; `operated` are the
+    operators' actions on it.
     """
     if at < stored.created_at or (stored.ended_at is not None and at >= stored.ended_at):
         return None
@@ -168,7 +164,7 @@ def _assignment(before: HistoryEntry, after: HistoryEntry) -> tuple[SectionEvent
 
 
 def _was_paused(at: datetime, operated: Collection[AuditEntry]) -> bool:
-    """Whether the last word before `at` was a pause that held then."""
+    """Return whether a pause was in force at `at`, by the last action before it."""
     words = [each for each in operated if each.action in {"watch.pause", "watch.resume"} and each.at <= at]
     last = max(words, key=lambda entry: entry.at, default=None)
     if last is None or last.action == "watch.resume":
@@ -181,7 +177,7 @@ Told = AbstractSet[tuple[NotificationKind, datetime]]
 
 
 def lifecycle(stored: StoredWatch) -> Iterator[Event]:
-    """That a watch was made, and that it ended."""
+    """Return the creation and the end of a watch."""
     watch = stored.watch
     wishes = f"{', '.join(watch.kinds)}, from {watch.min_seats} seats"
     text = f"{watch.email} watches {watch.key}: {wishes}"
@@ -192,7 +188,7 @@ def lifecycle(stored: StoredWatch) -> Iterator[Event]:
 
 
 def observations(key: SectionKey, history: History, first_seen_at: datetime | None) -> Iterator[Event]:
-    """What was seen of a section, each time that it was another than before, as far back as is shown."""
+    """Return a section's distinct observations, as far back as the timeline goes."""
     for turn in history_steps(history):
         what = EventType.CHANGED if turn.changes else EventType.SEEN
         yield Event(turn.after.observed_at, what, f"{describe(turn.before)} → {describe(turn.after)}", key)
@@ -206,7 +202,7 @@ def observations(key: SectionKey, history: History, first_seen_at: datetime | No
 def unsent(
     stored: StoredWatch, history: History, told: Told, operated: Sequence[AuditEntry]
 ) -> Iterator[Event]:
-    """The changes that a watch was not told of, and why."""
+    """Return the changes that a watch was not notified of, with the reasons."""
     for change, seen in _untold(history, told):
         why = explain(stored, change, seen.observed_at, operated)
         if why is not None:
@@ -221,7 +217,7 @@ def catalog_outages(
     told: Told,
     operated: Mapping[int, Sequence[AuditEntry]],
 ) -> Iterator[Event]:
-    """The changes that nobody was told of, and why; `operated` is what operators did to each watch."""
+    """Return the changes that no watch was notified of, with the reasons; `operated` is by watch."""
     for change, seen in _untold(history, told):
         at = seen.observed_at
         reasons = {explain(each, change, at, operated.get(each.id, ())) for each in watches} - {None}
@@ -230,18 +226,18 @@ def catalog_outages(
 
 
 def operations(entries: Sequence[AuditEntry]) -> Iterator[Event]:
-    """What operators did."""
+    """Return the operators' actions."""
     for entry in entries:
         yield Event(entry.at, EventType.OPERATOR, f"{entry.action} by {entry.by}")
 
 
 def recorded(services: Services, *subjects: str) -> list[AuditEntry]:
-    """What operators did to `subjects`, the newest first."""
+    """Return the operators' actions on `subjects`, newest first."""
     return [record.entry for record in services.store.audit.on(subjects)]
 
 
 def recorded_of_each(services: Services, watches: Sequence[StoredWatch]) -> dict[int, list[AuditEntry]]:
-    """All that operators did to each of `watches`."""
+    """Return all operators' actions on each of `watches`."""
     ids = {f"watch/{stored.id}": stored.id for stored in watches}
     found: dict[int, list[AuditEntry]] = defaultdict(list)
     for record in services.store.audit.on(ids, limit=None):
@@ -250,7 +246,7 @@ def recorded_of_each(services: Services, watches: Sequence[StoredWatch]) -> dict
 
 
 def gaps(services: Services, key: SectionKey, history: History) -> Iterator[Event]:
-    """The runs that may have left it out, as far back as its history goes."""
+    """Return the runs that may have skipped the section, as far back as its history goes."""
     if history:
         half = Stagger.EVEN if key.is_even else Stagger.ODD
         since = history[-1].observed_at

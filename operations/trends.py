@@ -1,4 +1,4 @@
-"""How it has been going: what takes the database a moment to sum up."""
+"""Trends over the last day: figures that are expensive to query."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from store.statistics import Hour, Latency
 
 @dataclass(frozen=True, slots=True)
 class Trends:
-    """The last 24 hours by the clock, the oldest first; and how fast mail left in the last day."""
+    """The last 24 hours by clock hour, oldest first; and mail throughput of the last day."""
 
     hours: list[Hour] | Unavailable
     latency: Latency | Unavailable
 
 
 def read(services: Services) -> Trends:
-    """Sum it up anew."""
+    """Compute the trends."""
     statistics, now = services.store.statistics, services.clock.now()
     return Trends(
         read_or_unavailable(lambda: statistics.hours(now)),

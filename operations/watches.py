@@ -1,4 +1,4 @@
-"""Adding, pausing, ending and exporting watches."""
+"""Add, pause, end and export watches."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ _ENDED = "stopped by the operator"
 
 
 def add(services: Services, wish: WatchRequest, by: str) -> tuple[StoredWatch, bool]:
-    """The watch and True when it is new; the living one, brought up to date, and False.
+    """Return a new watch and True, or the updated active watch and False.
 
-    Raises: InvalidInputError when mail to the address is suppressed.
+    Raises: InvalidInputError when the address is suppressed.
     """
     told = entry(services, by, "watch.add", "watch", email=wish.email, section=str(wish.key))
     return services.store.watches.add(wish, services.clock.now(), told)
 
 
 def add_all(services: Services, wishes: Iterable[WatchRequest], by: str) -> list[bool | InvalidInputError]:
-    """As `add`, for a whole sheet in one transaction; for each whether it is new, or why it was refused."""
+    """As `add`, for a whole file in one transaction; return each outcome: new, updated or refused."""
     told = entry(services, by, "watch.import", "watches")
     return services.store.watches.add_all(wishes, services.clock.now(), told)
 
 
 def end(services: Services, watch_id: int, by: str) -> None:
-    """End one watch. Raises: InvalidInputError when no such watch is living."""
+    """End one watch. Raises: InvalidInputError for a watch that is not active."""
     told = entry(services, by, "watch.end", f"watch/{watch_id}")
     _require(services.store.watches.end(watch_id, _ENDED, services.clock.now(), told), watch_id)
 
 
 def pause(services: Services, watch_id: int, length: timedelta, by: str) -> StoredWatch:
-    """Let no letter leave for one watch for `length`; it misses what happens meanwhile, for good.
+    """Pause one watch for `length`. Changes during the pause are never sent.
 
-    Raises: InvalidInputError when no such watch is living.
+    Raises: InvalidInputError for a watch that is not active.
     """
     until = services.clock.now() + length
     told = entry(services, by, "watch.pause", f"watch/{watch_id}", seconds=length.total_seconds())
@@ -57,14 +57,14 @@ def pause(services: Services, watch_id: int, length: timedelta, by: str) -> Stor
 
 
 def resume(services: Services, watch_id: int, by: str) -> StoredWatch:
-    """Let letters leave for it again: of what comes from now on. Raises: as `pause`."""
+    """Resume the watch: later changes are sent. Raises: as `pause`."""
     told = entry(services, by, "watch.resume", f"watch/{watch_id}")
     _require(services.store.watches.pause(watch_id, None, told), watch_id)
     return _stored(services, watch_id)
 
 
 def pause_all(services: Services, wanted: WatchFilter, length: timedelta, by: str) -> int:
-    """As `pause`, for every watch that is meant, in one transaction; how many."""
+    """As `pause`, for every selected watch, in one transaction; return the count."""
     until = services.clock.now() + length
     said = wanted.said | {"seconds": length.total_seconds()}
     return services.store.watches.pause_all(
@@ -73,13 +73,13 @@ def pause_all(services: Services, wanted: WatchFilter, length: timedelta, by: st
 
 
 def resume_all(services: Services, wanted: WatchFilter, by: str) -> int:
-    """As `resume`, for every watch that is meant, in one transaction; how many."""
+    """As `resume`, for every selected watch, in one transaction; return the count."""
     told = entry(services, by, "watch.resume", "watches", **wanted.said)
     return services.store.watches.pause_all(wanted, None, told)
 
 
 def end_all(services: Services, wanted: WatchFilter, by: str) -> int:
-    """As `end`, for every watch that is meant, in one transaction; how many."""
+    """As `end`, for every selected watch, in one transaction; return the count."""
     told = entry(services, by, "watch.end", "watches", **wanted.said)
     return services.store.watches.end_all(wanted, _ENDED, services.clock.now(), told)
 
@@ -87,7 +87,7 @@ def end_all(services: Services, wanted: WatchFilter, by: str) -> int:
 def active(
     services: Services, *, email: str | None = None, section: str | None = None
 ) -> Iterator[StoredWatch]:
-    """The living watches in the order they were made, page by page."""
+    """Return the active watches in order of creation, page by page."""
     after: int | None = None
     while True:
         page, after = services.store.watches.page(email=email, section=section, after=after, limit=_PAGE)
@@ -97,9 +97,9 @@ def active(
 
 
 def seen_at(state: SectionState) -> datetime | None:
-    """When its source last spoke of a section, or None while all it ever said is that it has no such section.
+    """Return when the source last listed a section, or None if it never did.
 
-    A miss moves `observed_at`, which orders what comes in, but shows nothing.
+    A miss updates `observed_at`, which orders observations, but shows nothing.
     """
     said = (state.open_seats, state.capacity, state.instructor)
     is_seen = any(value is not None for value in said) or state.details != Details()
@@ -107,23 +107,23 @@ def seen_at(state: SectionState) -> datetime | None:
 
 
 class Listing(StrEnum):
-    """What a catalog last said of a section."""
+    """How a catalog last listed a section."""
 
     LISTED = "listed"
-    NOT_LISTED = "not listed"  # any more: it is looked for once a day
-    UNKNOWN = "unknown section"  # it was never listed
+    NOT_LISTED = "not listed"  # no longer listed: checked once a day
+    UNKNOWN = "unknown section"  # never listed
     UNCHECKED = "not checked yet"
 
 
 def listing(state: SectionState) -> Listing:
-    """How a section is listed. One that is missed now and then stays listed until it is retired."""
+    """Return how a section is listed. A section with occasional misses stays listed until it is retired."""
     if seen_at(state) is None:
         return Listing.UNKNOWN if state.misses or state.retired else Listing.UNCHECKED
     return Listing.NOT_LISTED if state.retired else Listing.LISTED
 
 
 def status(stored: StoredWatch, now: datetime) -> str:
-    """How an active watch stands, in one or two words."""
+    """Return the status of an active watch, in one or two words."""
     found = listing(stored.section)
     if found in {Listing.UNKNOWN, Listing.NOT_LISTED}:
         return found.value
@@ -131,7 +131,7 @@ def status(stored: StoredWatch, now: datetime) -> str:
 
 
 def next_check_at(room: AdminContext, key: SectionKey) -> datetime | None:
-    """When the half of the sections to which `key` belongs is next due; None where nobody times that."""
+    """Return when the half that contains `key` is next due; None without a schedule."""
     if not room.is_scheduled:
         return None
     timetable, half = room.services.timetable, Stagger.EVEN if key.is_even else Stagger.ODD
@@ -142,7 +142,7 @@ def next_check_at(room: AdminContext, key: SectionKey) -> datetime | None:
 
 
 def export(services: Services) -> Iterator[str]:
-    """The living watches as a sheet that the import takes, line by line, the header first."""
+    """Return the active watches as CSV lines that the import accepts, the header first."""
     yield _line(COLUMNS)
     for stored in active(services):
         watch = stored.watch

@@ -1,1 +1,1 @@
-"""Durable workflows: jobs of several steps, carried out by DBOS in the role `rollcall jobs`."""
+"""Durable workflows: multi-step jobs that DBOS executes in the role `rollcall jobs`."""

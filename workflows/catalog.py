@@ -1,4 +1,4 @@
-"""The kinds of jobs that there are, by name: adding one is adding an entry here."""
+"""The job kinds, by name. To add a kind, add an entry here."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ OnFailure: TypeAlias = Callable[[Job, JsonObject, JobFailure], None]
 
 @dataclass(frozen=True, slots=True)
 class JobKind(Generic[G]):
-    """One kind of job.
+    """One job kind.
 
-    Shape: `read` makes the workflow's input of what the caller gave; it raises InvalidInputError that names
-    each bad field. `run` is the workflow; its result is kept in the job's row, so big things go to
-    `services.storage` under `jobs/{job.id}/{name}` and the result names them: `{"artifact": key,
-    "content_type": …, "bytes": n}`. `on_failure` makes good what a job that failed or was cancelled has
-    done (refund, tell the operator), in steps of the same job; it may find that none of it was done. It takes
-    the input as it was given, for this release may not be able to read it.
-    `at_once` bounds how many jobs of the kind run at a time in the whole fleet. Jobs of one `lane` run one
-    after another, in the order in which they came. Each process looks for the next job every `look_seconds`;
-    a look costs 3 ms of processor. What is not `is_offered` only Rollcall itself may start, and only Rollcall
-    itself fills in the fields that are `kept` from callers.
+    Shape: `read` parses the caller's payload into the workflow's input; it raises InvalidInputError that
+    names each bad field. `run` is the workflow; its result is stored in the job's row, so large output goes
+    to `services.storage` under `jobs/{job.id}/{name}` and the result names it: `{"artifact": key,
+    "content_type": …, "bytes": n}`. `on_failure` compensates a failed or cancelled job (refund, alert the
+    operator) in steps of the same job; it must allow for steps that never ran. It takes the raw payload,
+    because this release may not be able to parse it. `at_once` bounds how many jobs of the kind run
+    concurrently in the whole fleet. Jobs with the same `lane` (partition key) run one after another, in order
+    of submission. Each process polls for the next job every `look_seconds`; a poll costs 3 ms of CPU. Only
+    Rollcall itself starts kinds that are not `is_offered`, and only Rollcall itself fills in the fields in
+    `kept`.
 
-    The functions import what is heavy when they are called: the web role reads this catalog too.
+    The functions import heavy modules lazily: the web role reads this catalog too.
     """
 
     name: str
@@ -49,7 +49,7 @@ JobKinds: TypeAlias = Mapping[str, JobKind[Any]]
 
 
 def catalog_of(*kinds: JobKind[Any]) -> JobKinds:
-    """The catalog that has `kinds`."""
+    """Return the catalog of `kinds`."""
     return {kind.name: kind for kind in kinds}
 
 
@@ -79,7 +79,7 @@ CATALOG: JobKinds = catalog_of(
 
 
 def compensate_unknown(job: Job, given: JsonObject, failure: JobFailure) -> None:
-    """Give back what a job of a kind that is in no catalog took: each of these sees whether it has to."""
+    """Compensate a job whose kind is in no catalog; each compensation checks whether it applies."""
     try:
         workflow.compensate(job, given, failure)
     finally:

@@ -1,4 +1,4 @@
-"""Jobs of kind `condense`: each night, what the days of every section came to."""
+"""Jobs of kind `condense`: roll up the history of every section by day, each night."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from domain.job import JsonObject
 from store.sections.history import DailyRollups
 from workflows.kind import Job
 
-_AT_ONCE = 200  # sections, in one step
+_AT_ONCE = 200  # sections per step
 
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """It takes no input."""
+    """The kind takes no input."""
 
 
 def read(given: JsonObject) -> Nothing:
-    """Raises: InvalidInputError that names each field."""
+    """Parse the payload. Raises: InvalidInputError that names each field."""
     if given:
         raise InvalidInputError(dict.fromkeys(given, "is not a known field"))
     return Nothing()
 
 
 def run(job: Job, _: Nothing) -> JsonObject:
-    """Condense the days before today, some sections at a time; what is condensed already is left alone."""
+    """Roll up the days before today, a batch of sections per step. Days that have a rollup are skipped."""
     today = job.step("begin", lambda: day_of(job.services.clock.now()))
     sections = job.step("list", lambda: _days(job).unfinished(today))
     condensed = 0

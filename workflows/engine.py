@@ -1,8 +1,7 @@
-"""DBOS, which makes jobs durable: one workflow a job, under the job's id, on one queue for each kind.
+"""The DBOS engine: one workflow per job, under the job's id, with one DBOS queue per kind.
 
-DBOS is one to a process, and heavy: only the role `rollcall jobs` imports this module.
-
-How DBOS keeps values: JSON that anybody can read, and that can do nothing when it is read.
+DBOS allows one instance per process and is heavy: only the role `rollcall jobs` imports this module. Values
+are stored as JSON, so that they are readable and loading them executes no code.
 """
 
 from __future__ import annotations
@@ -24,20 +23,20 @@ from workflows.steps import InterruptedJobError, Outcome
 
 
 class PlainJson(Serializer):
-    """JSON. What a workflow should never have let out, an exception, is kept as its text."""
+    """JSON serializer. An exception, which no workflow should leak, is stored as its text."""
 
     def serialize(self, data: Any) -> str:
-        """`data` as JSON."""
+        """Return `data` as JSON."""
         return json.dumps(data, default=_text)
 
     def deserialize(self, serialized_data: str) -> Any:
-        """The value that was kept; an exception comes back as one."""
+        """Return the stored value; an exception is returned as one."""
         value = json.loads(serialized_data)
         is_error = isinstance(value, dict) and value.keys() == {_ERROR}
         return RuntimeError(value[_ERROR]) if is_error else value
 
     def name(self) -> str:
-        """The name that stands beside each value."""
+        """The serializer's name, which DBOS stores beside each value."""
         return "rollcall_json"
 
 
@@ -50,9 +49,9 @@ def _text(value: object) -> dict[str, str]:
     return {_ERROR: f"{type(value).__name__}: {value}"}
 
 
-# Fixed, so that whoever comes after takes up every job, whichever code it began with (docs/jobs.md).
+# Fixed, so that any release recovers every job, whichever release started it (docs/jobs.md).
 _VERSION = "rollcall"
-_LISTEN_SECONDS = 1.0  # for messages between workflows, of which there are none
+_LISTEN_SECONDS = 1.0  # for messages between workflows, which Rollcall does not use
 _ENQUEUED, _PENDING = "ENQUEUED", "PENDING"
 _GIVEN_UP = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _FAULTS_OF_OURS = (
@@ -65,13 +64,13 @@ _log = logging.getLogger(__name__)
 
 
 class DurableWorkflow:
-    """Steps as DBOS keeps them."""
+    """The step store that DBOS provides."""
 
     def __call__(self, name: str, work: Callable[[], Outcome]) -> Outcome:
-        """The outcome that was kept for the step, or else that of `work`, which is kept first.
+        """Return the stored outcome of the step; without one, run `work` and store its outcome first.
 
-        Raises: InterruptedJobError when it cannot be kept, as after the engine was closed: that is no failure
-        of the step, which is taken up again as it is known.
+        Raises: InterruptedJobError when the outcome cannot be stored, for example after the engine was
+        closed. That is not a failure of the step: recovery repeats it.
         """
         failures = list[Exception]()
 
@@ -91,17 +90,17 @@ class DurableWorkflow:
             raise InterruptedJobError from error
 
     def is_changed(self, change: str) -> bool:
-        """Whether the workflow in hand comes to this place for the first time with the new code."""
+        """Return whether the current workflow reaches this point for the first time with the new code."""
         return DBOS.patch(change)
 
 
 class Engine:
-    """Starts jobs, and carries those of `profiles` out, until it is closed."""
+    """Starts jobs, and executes those of `profiles` until it is closed."""
 
     def __init__(self, execution: Execution, database_url: str, profiles: Collection[Profile]) -> None:
         self._catalog = execution.catalog
         self._profiles = profiles
-        logging.getLogger("dbos").addHandler(logging.NullHandler())  # else it brings one of its own
+        logging.getLogger("dbos").addHandler(logging.NullHandler())  # otherwise DBOS creates its own
         self._connections = engine_for(database_url)
         DBOS(config=_config(database_url, self._connections, execution.executor))
 
@@ -112,10 +111,10 @@ class Engine:
         self._run = run
 
     def launch(self, at_once: Mapping[str, int]) -> None:
-        """Begin to work, with what an earlier process of the same executor left behind.
+        """Start executing, beginning with jobs that an earlier process of the same executor left behind.
 
-        Shape: `at_once` has the kinds of which another number than their own is carried out at a time, in
-        the whole fleet. On SQLite several processes may exceed it for a moment.
+        Shape: `at_once` overrides the fleet-wide concurrency of the kinds that it lists. On SQLite, several
+        processes may exceed the limit for a moment.
         """
         kinds = self._catalog.values()
         DBOS.listen_queues([kind.name for kind in kinds if kind.profile in self._profiles])
@@ -131,7 +130,7 @@ class Engine:
             )
 
     def start(self, job: JobRecord, number: int) -> None:
-        """Have the job carried out when its turn comes: by `number`, alone in its lane. Safe to repeat."""
+        """Enqueue the job, ordered by `number` and exclusive within its partition key. Idempotent."""
         kind = self._catalog.get(job.kind)
         with SetWorkflowID(job.id):
             try:
@@ -139,51 +138,51 @@ class Engine:
             except Exception:  # noqa: BLE001 - another release took it in
                 kind = None
             if kind is None:
-                DBOS.start_workflow(self._run, job.id)  # which ends it, and says why
+                DBOS.start_workflow(self._run, job.id)  # the workflow fails the job and records the reason
                 return
             with SetEnqueueOptions(priority=number, queue_partition_key=lane):
                 DBOS.enqueue_workflow(kind.name, self._run, job.id)
 
     def hasten(self, job_id: str) -> None:
-        """Carry a job out that still waits for its turn, out of turn."""
+        """Run a queued job immediately, ahead of its queue."""
         status = DBOS.get_workflow_status(job_id)
         if status is not None and status.status == _ENQUEUED:
             DBOS.resume_workflow(job_id)
 
     def unknown(self, ids: Sequence[str]) -> list[str]:
-        """Which of these jobs were never given to this engine's database."""
+        """Return the jobs that this engine's database has no workflow for."""
         found = DBOS.list_workflows(workflow_ids=list(ids), load_input=False, load_output=False)
         known = {workflow.workflow_id for workflow in found}
         return [job_id for job_id in ids if job_id not in known]
 
     def given_up(self, ids: Sequence[str]) -> list[str]:
-        """Which of these jobs DBOS itself ended, as after an error outside of their steps."""
+        """Return the jobs whose workflow DBOS ended by itself, as after an error outside the steps."""
         found = DBOS.list_workflows(
             workflow_ids=list(ids), status=_GIVEN_UP, load_input=False, load_output=False
         )
         return [workflow.workflow_id for workflow in found]
 
     def go_on(self, job_id: str) -> None:
-        """Carry such a job on after the last step that was kept."""
+        """Resume such a job after the last stored step."""
         kept = [step["function_id"] for step in DBOS.list_workflow_steps(job_id, load_output=False)]
         DBOS.rewind_workflow(job_id, start_step=max(kept, default=0) + 1)
 
     def executors(self) -> set[str]:
-        """Those who have work in hand, alive or dead."""
+        """Return the executors with work in progress, live or dead."""
         found = DBOS.list_workflows(status=_PENDING, load_input=False, load_output=False)
         return {workflow.executor_id for workflow in found if workflow.executor_id is not None}
 
     def recover(self, executor: str) -> int:
-        """Put what a dead executor had in hand back into the queues; how much that was."""
-        # The only way to it that DBOS leaves open to whoever does not run its own control plane.
+        """Requeue the work of a dead executor; return the number of workflows."""
+        # DBOS offers no public call for this without its own control plane.
         return len(DBOS._recover_pending_workflows([executor]))  # noqa: SLF001
 
     def forget(self, ids: Sequence[str]) -> None:
-        """Remove what is kept of jobs, as of those that have ended. Safe to repeat."""
+        """Delete what the engine stores of ended jobs. Idempotent."""
         DBOS.delete_workflows(list(ids))
 
     def close(self, patience_seconds: int) -> None:
-        """Take up nothing new, wait for what is in hand, and stop; what is not done then is left behind."""
+        """Accept no new work, wait for work in progress, then stop. Unfinished work stays for recovery."""
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=patience_seconds)
         self._connections.dispose()
 

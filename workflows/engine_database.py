@@ -1,7 +1,7 @@
-"""DBOS' connections to the database: as it makes them by itself, but patient with a disk that is full.
+"""Database engines for DBOS: its own defaults, plus retries while the disk is full.
 
-By itself DBOS repeats what was locked or disconnected, and takes everything else for a failure of the step
-that it was about to keep: a letter that has left would be followed by a refund.
+DBOS retries locks and disconnects, and treats any other error as a failure of the step that it was about to
+store. A report that was already mailed would then be refunded.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _CONNECTIONS, _MORE_CONNECTIONS = 2, 14
 _BUSY_TIMEOUT_MS = 30_000
 _IDLE_TRANSACTION_TIMEOUT_MS = 60_000
 _TIMEOUT = f"idle_in_transaction_session_timeout = {_IDLE_TRANSACTION_TIMEOUT_MS}"
-_READ_ONLY = "25006"  # PostgreSQL, while another server takes over
+_READ_ONLY = "25006"  # PostgreSQL during a failover
 _PASSING = ("disk is full", "disk I/O error", "readonly database", "unable to open database file")
 
 
 def engine_for(url: str) -> Engine:
-    """An engine for DBOS over `url`; what passes by itself counts as a lost connection, which it repeats.
+    """Create the engine for `url`. Transient errors count as lost connections, which DBOS retries.
 
-    Source: `_create_engine` of DBOS' databases, for what each connection is told first.
+    Source: `_create_engine` of the DBOS databases, for the statements that each connection runs first.
     """
     engine = create_engine(make_url(url), pool_size=_CONNECTIONS, max_overflow=_MORE_CONNECTIONS)
     event.listen(engine, "handle_error", _repeat_what_passes)
@@ -59,7 +59,7 @@ def _prepare_postgresql(connection: Any, record: Any) -> None:
 
 
 def _begin_postgresql(connection: Connection) -> None:
-    """What is set for a session behind a pooler would stay there for its other clients."""
+    """Session settings would leak to the other clients of a connection pooler."""
     driver: Any = connection.connection.dbapi_connection
     if connection.info.get(IS_POOLED) and not driver.autocommit:
         connection.exec_driver_sql(f"SET LOCAL {_TIMEOUT}")

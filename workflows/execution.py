@@ -1,4 +1,4 @@
-"""From a job's id to its end: taken up, worked through, made good where it failed, and ended."""
+"""Executes one job by id: start, run its workflow, compensate on failure, and store the outcome."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How this process carries out jobs.
+    """Executes jobs in this process.
 
-    Shape: `executor` is its name; `announce` is told the id of each job that has ended, and never raises.
+    Shape: `executor` is this process' executor name; `announce` takes the id of each ended job, and never
+    raises.
     """
 
     executor: str
@@ -36,7 +37,7 @@ class Execution:
     announce: Callable[[JobRecord], None]
 
     def run(self, job_id: str) -> None:
-        """Carry out the job from where it is, unless it has ended. Raises: InterruptedJobError."""
+        """Run the job from its current state unless it has ended. Raises: InterruptedJobError."""
         with bind_ids(job=job_id):
             hold = self._note(lambda: self.runs.begin(job_id, self.executor, self.services.clock.now()))
             if hold is None:
@@ -87,7 +88,7 @@ class Execution:
 def _made_good(
     on_failure: OnFailure | None, steps: JobSteps, given: JsonObject, failure: JobFailure
 ) -> JobFailure:
-    """`failure`, once what the job has done so far is made good; it says so where that failed too."""
+    """Compensate the job and return `failure`, extended by the reason when the compensation fails."""
     if on_failure is None:
         return failure
     steps.begin_ending()
@@ -113,6 +114,6 @@ def _ending(failure: JobFailure | None) -> tuple[JobState, str | None]:
 
 
 def _call(job: JobRecord, state: JobState, result: JsonObject | None, error: str | None) -> str:
-    """What the address that the caller gave is told."""
+    """Return the callback payload for the address that the caller gave."""
     told = {"id": job.id, "kind": job.kind, "state": state, "result": result, "error": error}
     return json.dumps({"type": f"job.{state}", "job": told})

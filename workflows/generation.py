@@ -1,8 +1,7 @@
-"""Jobs of kind `generation`: a picture made by an AI provider, for one credit.
+"""Jobs of kind `generation`: a picture made by an AI provider for one credit.
 
-The account pays once, and only for what was delivered: whatever else happens, its credit comes back.
-
-The picture of one job, from its asset to the storage.
+The account pays once, and only for a delivered picture: on any other outcome its credit is released. `Easel`
+moves the picture of one job from its asset to storage.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ GEMINI = "gemini"
 
 
 class Easel:
-    """Holds the asset and the picture, as long as this process lives: too much to be kept with a step.
+    """Holds the asset and the picture in memory; both are too large to store with a step.
 
-    What a crash takes away between two steps is fetched, or made, again.
+    After a crash between two steps they are fetched or made again.
     """
 
     def __init__(self, job: Job, ports: GenerationContext, prompt: str, asset: str | None) -> None:
@@ -37,14 +36,17 @@ class Easel:
         self._picture: Image | None = None
 
     def fetch(self) -> str | None:
-        """The asset's content type; None without one. Raises: PermanentError when it cannot be used."""
+        """Fetch the asset; return its content type, or None without one.
+
+        Raises: PermanentError when it is unusable.
+        """
         if self._asset_key is None:
             return None
         self._asset = _asset(self._job, self._asset_key)
         return self._asset.content_type
 
     def make(self) -> str:
-        """Have the picture made; its content type."""
+        """Make the picture; return its content type."""
         draw = self._ports.draw
         if draw is None:
             raise PermanentError("no pictures can be made: GEMINI_API_KEY is not set")
@@ -55,7 +57,7 @@ class Easel:
         return self._picture.content_type
 
     def store(self, content_type: str) -> dict[str, Any]:
-        """Store it; the artifact. `content_type` is that of the picture as it was first made."""
+        """Store the picture; return the artifact. `content_type` is that of the first picture made."""
         if self._picture is None:
             stored = self._stored_before(content_type)
             if stored is not None:
@@ -72,7 +74,7 @@ class Easel:
         return _artifact(key, content_type, len(content))
 
     def _stored_before(self, content_type: str) -> dict[str, Any] | None:
-        """What was stored before the process died that did it."""
+        """Return the artifact that an earlier process stored before it died."""
         key = self._key(content_type)
         try:
             return _artifact(key, content_type, self._job.services.storage.size(key))
@@ -106,14 +108,14 @@ COST = 1
 MAX_PROMPT = 8000  # characters
 _MAX_KEY = 1024
 _STEPS = 5
-_MAKE_ATTEMPTS = 8  # over about four minutes, beside what the provider's breaker makes them wait
-_LEDGER_ATTEMPTS = 25  # over about an hour and a half: the database alone decides
-_STORE_ATTEMPTS = 10  # over about a quarter of an hour, in which somebody may make room
+_MAKE_ATTEMPTS = 8  # over about four minutes, excluding waits for the provider's breaker
+_LEDGER_ATTEMPTS = 25  # over about an hour and a half: depends on the database alone
+_STORE_ATTEMPTS = 10  # over about a quarter of an hour, in which an operator may free disk space
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationInput:
-    """A picture for `account`, as `prompt` says; `asset` is the key of a stored one to make it from."""
+    """Input: a picture of `prompt` for `account`; `asset` is the key of a stored source picture."""
 
     account: str
     prompt: str
@@ -121,7 +123,7 @@ class GenerationInput:
 
 
 def read(given: JsonObject) -> GenerationInput:
-    """The wish that `given` holds. Raises: InvalidInputError that names each bad field."""
+    """Parse the payload. Raises: InvalidInputError that names each bad field."""
     account, prompt, asset = (given.get(name) for name in GenerationInput.__slots__)
     found = {
         **{name: "is not a known field" for name in given if name not in GenerationInput.__slots__},
@@ -154,7 +156,7 @@ def run(job: Job, wish: GenerationInput) -> JsonObject:
 
 
 def compensate(job: Job, given: JsonObject, _: JobFailure) -> None:
-    """Give the credit back."""
+    """Release the credit."""
     account = given.get("account")
     if isinstance(account, str) and is_account(account):
         job.step("refund", lambda: _refund(job, account), attempts=_LEDGER_ATTEMPTS)
@@ -196,7 +198,7 @@ def _prompt_problem(value: object) -> str | None:
 
 
 def _asset_problem(value: object) -> str | None:
-    """What is wrong with a key; what is stored under it is looked at when the job runs."""
+    """Return what is wrong with a key. Whether an object exists under it is checked when the job runs."""
     if not isinstance(value, str) or len(value) > _MAX_KEY:
         return "must be the key of a stored picture"
     try:

@@ -1,10 +1,10 @@
-"""What a workflow is given: its steps, and a way to tell how far it is.
+"""What a workflow receives: its job with durable steps, and the ports that it may use.
 
 A workflow is a plain function `run(job, given) -> result`. After a crash it is called again from its first
-line; each step whose result was kept gives that result at once. So whatever is not the same at every call
-(time, chance, the world) belongs into a step, and the steps come in the same order each time.
+line; each step whose result was stored returns that result at once. So everything that may differ between
+calls (time, randomness, I/O) belongs in a step, and the steps run in the same order each time.
 
-What workflows work with: one frozen graph of ports, built by the wiring of the role `rollcall jobs`.
+The contexts are frozen; the wiring of the role `rollcall jobs` builds them.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from store.sections.history import DailyRollups, Histories
 
 @dataclass(frozen=True, slots=True)
 class ReportContext:
-    """What reports need.
+    """The ports that reports use.
 
-    Shape: `printer` makes a PDF of an HTML document and raises RollcallError; `printer_breaker` guards it
-    where it is somebody else's.
+    Shape: `printer` renders an HTML document as PDF and raises RollcallError; `printer_breaker` guards a
+    remote printer.
     """
 
     histories: Histories
@@ -46,18 +46,21 @@ class ReportContext:
 
 
 class RefundProvider(Protocol):
-    """Who gives money back. Raises: RollcallError."""
+    """A provider that makes refunds. Raises: RollcallError."""
 
     def create(self, payment: Payment, idempotency_key: str) -> Refund:
-        """The refund of `payment`, made once a key. Raises: KeySpentError when the key is of no more use."""
+        """Create the refund of `payment`, once per key.
+
+        Raises: KeySpentError when the key is no longer usable.
+        """
 
     def find(self, payment: Payment) -> Refund | None:
-        """The refund of `payment` that exists, if any."""
+        """Return the existing refund of `payment`, or None."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentContext:
-    """What money needs. `provider` is None where Rollcall may give nothing back."""
+    """The ports that payments use. `provider` is None where Rollcall must not refund."""
 
     payments: Payments
     refunds: Refunds
@@ -66,10 +69,10 @@ class PaymentContext:
 
 @dataclass(frozen=True, slots=True)
 class GenerationContext:
-    """What generation needs.
+    """The ports that generation uses.
 
-    Shape: `draw` makes a picture of a prompt and perhaps another picture, and raises RollcallError; None
-    where no provider is set up.
+    Shape: `draw` makes a picture from a prompt and an optional source picture, and raises RollcallError; it
+    is None where no provider is configured.
     """
 
     ledger: CreditLedger
@@ -80,7 +83,7 @@ class GenerationContext:
 class JobContext:
     """The ports of every workflow.
 
-    Shape: `breakers` has one entry an upstream, by its name.
+    Shape: `breakers` has one entry per upstream, by its name.
     """
 
     clock: Clock
@@ -96,7 +99,7 @@ MAX_ATTEMPTS = 5
 
 
 class StepFailedError(PermanentError):
-    """A step failed at every attempt that it had; the message is that of the last failure."""
+    """A step failed at every attempt; the message is that of the last failure."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(reason)
@@ -104,27 +107,27 @@ class StepFailedError(PermanentError):
 
 
 class CancelledError(RollcallError):
-    """Somebody asked for the job to be cancelled: let it through, so that the job ends."""
+    """Cancellation was requested. Do not catch it, so that the job ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobFailure:
-    """Why a job ends without a result: `reason` is for people."""
+    """Why a job ends without a result; `reason` is for people."""
 
     reason: str
     is_cancelled: bool = False
 
 
 class Job(Protocol):
-    """The job in hand, as its workflow sees it."""
+    """The current job, as its workflow sees it."""
 
     @property
     def id(self) -> str:
-        """The job's id, which is the same for every repetition."""
+        """The job's id, the same for every repetition."""
 
     @property
     def services(self) -> JobContext:
-        """The ports to the world."""
+        """The ports to the outside."""
 
     def step(
         self,
@@ -134,27 +137,27 @@ class Job(Protocol):
         attempts: int = MAX_ATTEMPTS,
         must_finish: bool = False,
     ) -> T:
-        """What `work` returns, durably: it is kept, and a repetition takes what was kept.
+        """Run `work` durably: its result is stored, and a repetition returns the stored result.
 
-        Shape: `name` is unique within the job; the result is None, bool, int, float, str, list or dict of
-        these. `work` may run more than once, but never after its result was kept: make it idempotent under
-        `job.id` and the step's name. A TransientError is tried again, `attempts` times at most, after the
-        time that it names or a growing pause; meanwhile the job is `waiting`. What
-        `workflows.steps.guarded` refuses while an upstream's breaker is open costs no attempt.
-        A step that `must_finish` is not cancelled once it was attempted: an attempt whose answer is lost may
-        have had its effect.
+        Shape: `name` is unique within the job; the result is None, bool, int, float, str, or a list or dict
+        of these. `work` may run more than once, but never after its result was stored: make it idempotent by
+        `job.id` and the step's name. A TransientError is retried, up to `attempts` times, after the time that
+        it names or an exponential back-off; meanwhile the job is `waiting`. A call that
+        `workflows.steps.guarded` refuses while an upstream's breaker is open costs no attempt. A step that
+        `must_finish` is not cancelled after its first attempt: an attempt without an answer may have had its
+        effect.
 
         Raises: PermanentError of the work at once; StepFailedError when the attempts are spent;
         CancelledError between attempts and before the step begins.
         """
 
     def tell(self, done: int, total: int, message: str) -> None:
-        """Say how far the job is, for people."""
+        """Report the job's progress, for people."""
 
     def is_changed(self, change: str) -> bool:
-        """Whether a workflow that was changed is to take its new way; `change` is a name for good.
+        """Return whether a changed workflow takes its new path; `change` is a permanent name.
 
-        A job that had passed this place before the change keeps to the old way, also after a crash:
+        A job that passed this point before the change keeps the old path, also after a crash:
 
             if job.is_changed("sign-the-report"):
                 job.step("sign", …)

@@ -1,9 +1,8 @@
-"""Work that a dead process left behind is put back into the queues, by one of those who live.
+"""Recovers the jobs of dead processes, requeues lost jobs, and purges expired ones.
 
-A process that starts again under its own name takes up its own work by itself; this is for machines that do
-not come back. Who is wrongly taken for dead does no harm: whoever takes a job up raises its fence.
-
-Jobs that ended long ago are forgotten: what they stored, what the engine kept, and their rows last.
+A process that restarts under its own name recovers its own work; recovery here covers machines that do not
+come back. A process that is wrongly considered dead does no harm: the process that takes a job over raises
+its fence. Purging deletes what an ended job stored, then what the engine stores of it, and its row last.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from resilience.heartbeats import Heartbeats
 from resilience.lease import Lease, LeaseHeldError
 from store.jobs.jobs import Jobs
 
-MISSED_SECONDS = 15.0  # beyond the heartbeat's own time: Redis itself may just have come back, empty
+MISSED_SECONDS = 15.0  # beyond the heartbeat's own expiry: Redis itself may just have restarted, empty
 _log = logging.getLogger(__name__)
 
 
@@ -27,23 +26,24 @@ _AT_ONCE = 500
 
 
 class EngineView(Protocol):
-    """What knows which jobs it was given, and what became of them."""
+    """The engine's view of its jobs."""
 
     def unknown(self, ids: Sequence[str]) -> list[str]:
-        """Which of these jobs it was never given."""
+        """Return the jobs that the engine has no workflow for."""
 
     def given_up(self, ids: Sequence[str]) -> list[str]:
-        """Which of these jobs it ended by itself."""
+        """Return the jobs whose workflow the engine ended by itself."""
 
     def go_on(self, job_id: str) -> None:
-        """Carry such a job on after the last step that was kept."""
+        """Resume such a job after the last stored step."""
 
 
 def take_back(jobs: Jobs, engine: EngineView) -> None:
-    """See to the living jobs that the engine should have in hand and has not.
+    """Requeue active jobs that the engine should execute and does not.
 
-    What it was never given, as after a restore from a backup, is queued again and begins anew: what the steps
-    did before is known to no engine any more. What it ended by itself goes on: a job ends by its row alone.
+    A job without a workflow, for example after a restore from a backup, is queued again and restarts from its
+    first step, because no engine has its stored steps. A job whose workflow the engine ended resumes: only a
+    job's row ends it.
     """
     after = 0
     while page := jobs.accepted(after, _AT_ONCE):
@@ -58,17 +58,17 @@ def take_back(jobs: Jobs, engine: EngineView) -> None:
 
 
 class Recoverable(Protocol):
-    """What knows who has work in hand."""
+    """Lists executors and recovers their work."""
 
     def executors(self) -> set[str]:
-        """Those who have work in hand, alive or dead."""
+        """Return the executors with work in progress, live or dead."""
 
     def recover(self, executor: str) -> int:
-        """Put what a dead one had in hand back into the queues; how much that was."""
+        """Requeue the work of a dead executor; return the number of jobs."""
 
 
 class Recovery:
-    """Looks after the dead for `executor`; `role` and `fact` are where the living say their names."""
+    """Recovers dead executors on behalf of `executor`; live ones are the `fact` of processes of `role`."""
 
     def __init__(  # noqa: PLR0913
         self,
@@ -90,7 +90,7 @@ class Recovery:
         self._missed_since: dict[str, float] = {}
 
     def look(self) -> None:
-        """Recover what those had in hand who have been missed for long enough. Raises: UnreachableError."""
+        """Requeue the work of executors that were missing for long enough. Raises: UnreachableError."""
         missed = self._work.executors() - self._alive()
         now = self._monotonic()
         self._missed_since = {name: self._missed_since.get(name, now) for name in missed}
@@ -109,28 +109,31 @@ class Recovery:
                     jobs = self._work.recover(name)
                     _log.warning("recovered", extra={"executor": name, "jobs": jobs, "fence": fence})
         except LeaseHeldError:
-            return  # another sees to it
+            return  # another process recovers it
 
 
 _PURGED_AT_ONCE = 100
 
 
 class PurgeEngine(Protocol):
-    """What keeps something of each job."""
+    """A store that holds a part of each job."""
 
     def forget(self, ids: Sequence[str]) -> None:
-        """Remove what is kept of jobs that have ended. Safe to repeat."""
+        """Delete what is stored of ended jobs. Idempotent."""
 
 
 def artifacts(job_id: str) -> str:
-    """The prefix of everything that a job stores."""
+    """Return the storage prefix of a job's artifacts."""
     return f"jobs/{job_id}/"
 
 
 def purge_expired(
     jobs: Jobs, storage: Storage, engine: PurgeEngine, *, now: datetime, lifetime: timedelta
 ) -> int:
-    """Forget the jobs that ended more than `lifetime` ago; how many. A crash in between is made good."""
+    """Purge the jobs that ended more than `lifetime` ago; return their number.
+
+    Safe to repeat after a crash.
+    """
     forgotten = 0
     while ids := jobs.ended_before(now - lifetime, _PURGED_AT_ONCE):
         for job_id in ids:

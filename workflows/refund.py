@@ -1,6 +1,6 @@
-"""Jobs of kind `refund`: what was paid for and cannot be delivered is given back, once.
+"""Jobs of kind `refund`: refund a payment for an order that cannot be delivered, once.
 
-Refunds that Rollcall has made are followed by asking: a webhook may be lost, or not be set up.
+Rollcall polls the state of its refunds: a webhook may be lost or not configured.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _ATTEMPTS = 25  # over about an hour and a half
 
 @dataclass(frozen=True, slots=True)
 class RefundInput:
-    """Giving back what `payment`, a checkout session, was paid for; `reason` is for the operator."""
+    """Input: refund `payment`, the id of a checkout session; `reason` is for the operator."""
 
     payment: str
     reason: str
 
 
 def read(given: JsonObject) -> RefundInput:
-    """The return that `given` holds. Raises: InvalidInputError that names each bad field."""
+    """Parse the payload. Raises: InvalidInputError that names each bad field."""
     problems = {name: "is not a known field" for name in given if name not in RefundInput.__slots__}
     texts = {name: given.get(name) for name in RefundInput.__slots__}
     problems |= {
@@ -40,14 +40,14 @@ def read(given: JsonObject) -> RefundInput:
 
 
 def run(job: Job, wanted: RefundInput) -> JsonObject:
-    """Tell the operator, and give the money back where Rollcall may."""
+    """Alert the operator, and refund where Rollcall may."""
     return {"refund": refund_payment(job, wanted.payment, wanted.reason)}
 
 
 def refund_payment(job: Job, session_id: str, reason: str) -> str | None:
-    """The id of the refund; None where there is nothing to give back, or Rollcall may not.
+    """Return the refund's id; None where there is nothing to refund, or Rollcall must not.
 
-    The reason is noted first: from there the operator is told, whatever becomes of the refund.
+    The reason is recorded first: from then on the operator is alerted, whatever the refund's outcome.
     """
     job.step("note", lambda: _note(job, session_id, reason), attempts=_ATTEMPTS)
     if _ports(job).provider is None:
@@ -60,7 +60,7 @@ def _note(job: Job, session_id: str, reason: str) -> None:
 
 
 def _refund(job: Job, session_id: str) -> str | None:
-    """The id of the refund, which may still be pending: `refund_polling` and webhooks follow it."""
+    """Return the refund's id. The refund may be pending: `refund_polling` and webhooks follow it."""
     found = _ports(job).payments.get(session_id)
     if found is None:
         raise PermanentError(f"no payment is known of the checkout session {session_id}")
@@ -72,7 +72,7 @@ def _refund(job: Job, session_id: str) -> str | None:
 
 
 def _given_back(job: Job, payment: Payment) -> Refund:
-    """The refund as the provider made it. Raises: RejectedError when it failed at once."""
+    """Return the refund that the provider created. Raises: RejectedError when it failed at once."""
     ports, now = _ports(job), job.services.clock.now()
     provider = ports.provider
     if provider is None:

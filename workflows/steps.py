@@ -1,8 +1,7 @@
-"""The job in hand: each step durable, tried again after what may pass, and stopped when somebody cancels.
+"""Durable steps of a job: retried after transient errors, and stopped on cancellation.
 
-One attempt at a step: what it returned or how it failed, and the part of it that a breaker guards.
-
-Writes that a job cannot do without: repeated until the database answers, or given up with the process.
+An attempt either returns or raises; `call_with_breaker` guards the part of it that calls an upstream. Writes
+that a job depends on are retried until the database answers or the process stops.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ _log = logging.getLogger(__name__)
 
 
 class BreakerRefusedError(TransientError):
-    """A breaker lets nothing out at the moment: the attempt was not made."""
+    """The breaker refuses the call at the moment: the attempt was not made."""
 
 
 class StepError(PermanentError):
-    """The step failed in a way that nobody foresaw: the fault is Rollcall's."""
+    """The step failed with an unexpected error: a defect in Rollcall."""
 
 
 def call_with_breaker(guard: CircuitBreaker, call: Callable[[], T]) -> T:
-    """What `call` returns, which asks an upstream and does nothing else: `guard` judges by it.
+    """Return the result of `call`, which only calls an upstream; its outcome is recorded in `guard`.
 
     Raises: BreakerRefusedError before the call; what the call raises.
     """
@@ -60,7 +59,7 @@ def call_with_breaker(guard: CircuitBreaker, call: Callable[[], T]) -> T:
 
 
 def attempt_step(work: Callable[[], object]) -> Any:
-    """What `work` returns, as a repetition would be given it: it has been through JSON.
+    """Return the result of `work` after a round trip through JSON, as a repetition would see it.
 
     Raises: TransientError; PermanentError for everything else.
     """
@@ -76,16 +75,16 @@ def attempt_step(work: Callable[[], object]) -> Any:
 
 
 class InterruptedJobError(BaseException):
-    """The process stops, or has lost the job: nothing of what is under way is to be kept.
+    """The process stops or has lost the job: store nothing of the work in progress.
 
-    No Exception, so that neither a workflow nor DBOS takes it for a failure of the step.
+    It is not an Exception, so that neither a workflow nor DBOS treats it as a failure of the step.
     """
 
 
 def retry_until_stored(access: Callable[[], T], pause: Pause) -> T:
-    """What `access` returns, as soon as the database answers.
+    """Return the result of `access` as soon as the database answers.
 
-    Raises: InterruptedJobError when the process stops before, or another has the job now.
+    Raises: InterruptedJobError when the process stops first, or another process has the job now.
     """
     try:
         return repeated(access, pause)
@@ -98,9 +97,9 @@ def retry_until_stored(access: Callable[[], T], pause: Pause) -> T:
 
 CRASH_BUDGET = 25
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 2.0, 300.0
-_LONGEST_WAIT_SECONDS = 3600.0  # whatever an upstream names: a job holds its place meanwhile
-_ASK_AGAIN_SECONDS = 15.0  # a breaker: an operator may have closed it meanwhile
-_LOOK_SECONDS = 1.0  # how soon a job that waits hears that it is cancelled
+_LONGEST_WAIT_SECONDS = 3600.0  # caps the wait that an upstream asks for: a job keeps its slot
+_ASK_AGAIN_SECONDS = 15.0  # wait for a breaker: an operator may close it in the meantime
+_LOOK_SECONDS = 1.0  # how soon a waiting job sees its cancellation
 Outcome = dict[str, Any]
 """How a step ended: {"value": …}, {"failed": reason, "spent": bool} or {"cancelled": True}."""
 
@@ -114,32 +113,32 @@ class _Step:
 
 
 class StepStore(Protocol):
-    """What makes a step durable."""
+    """Makes a step durable."""
 
     def __call__(self, name: str, work: Callable[[], Outcome]) -> Outcome:
-        """The outcome that was kept for the step, or else that of `work`, which is kept first."""
+        """Return the stored outcome of the step; without one, run `work` and store its outcome first."""
 
     def is_changed(self, change: str) -> bool:
-        """Whether the new code is to be taken; the answer is kept."""
+        """Return whether the new code applies; the answer is stored."""
 
 
 class TransientStepStore:
-    """Keeps nothing, so that a crash repeats every step.
+    """Stores nothing, so that a crash repeats every step.
 
-    For a job that this release cannot read: what is kept of it are the steps of another workflow.
+    It is for a job that this release cannot parse: its stored steps belong to another workflow.
     """
 
     def __call__(self, name: str, work: Callable[[], Outcome]) -> Outcome:  # noqa: ARG002 - as `StepStore` has it
-        """The outcome of `work`."""
+        """Return the outcome of `work`."""
         return work()
 
     def is_changed(self, change: str) -> bool:  # noqa: ARG002 - as `StepStore` has it
-        """Yes: nothing was done the old way."""
+        """Return True: no step ran with the old code."""
         return True
 
 
 class JobSteps:
-    """The `Job` that a workflow is given."""
+    """The `Job` that a workflow receives."""
 
     def __init__(
         self, hold: JobLease, runs: JobExecution, services: JobContext, keep: StepStore, pause: Pause
@@ -158,7 +157,7 @@ class JobSteps:
 
     @property
     def services(self) -> JobContext:
-        """The ports to the world."""
+        """The ports to the outside."""
         return self._services
 
     def step(
@@ -169,7 +168,7 @@ class JobSteps:
         attempts: int = MAX_ATTEMPTS,
         must_finish: bool = False,
     ) -> T:
-        """What `work` returns, durably: see `workflows.kind.Job`."""
+        """Run `work` durably: see `workflows.kind.Job`."""
         outcome = self._keep(name, lambda: self._try(_Step(name, work, attempts, must_finish)))
         if "value" in outcome:
             return cast("T", outcome["value"])
@@ -182,15 +181,15 @@ class JobSteps:
         )
 
     def tell(self, done: int, total: int, message: str) -> None:
-        """Say how far the job is, for people."""
+        """Report the job's progress, for people."""
         self._note(lambda: self._runs.tell(self._hold, Progress(done, total, message)))
 
     def is_changed(self, change: str) -> bool:
-        """Whether the new code is to be taken: see `workflows.kind.Job`."""
+        """Return whether the new code applies: see `workflows.kind.Job`."""
         return self._keep.is_changed(change)
 
     def begin_ending(self) -> None:
-        """What follows makes good what was done before: it cannot be cancelled."""
+        """Begin the compensation, which cannot be cancelled."""
         self._is_ending = True
 
     def _try(self, step: _Step) -> Outcome:
@@ -201,7 +200,7 @@ class JobSteps:
                 return outcome
 
     def _forestalled(self, step: _Step, standing: JobStatus) -> Outcome | None:
-        """How the step ends without another attempt, if it does."""
+        """Return how the step ends without another attempt, or None."""
         name = step.name
         if self._is_cancelled(step, standing) and not standing.is_done:
             return self._settled(name, StepState.CANCELLED, {"cancelled": True})
@@ -210,7 +209,7 @@ class JobSteps:
         return None
 
     def _attempt(self, step: _Step, failures: int) -> Outcome | None:
-        """How the step ended; None where the time has come to try again."""
+        """Return how the step ended; None when the next attempt is due."""
         name = step.name
         try:
             self._begin(name)
@@ -248,11 +247,11 @@ class JobSteps:
         return outcome
 
     def _wait(self, step: _Step, reason: str, seconds: float, *, is_failure: bool = False) -> None:
-        """Leave the job alone for a while, or until it is to be cancelled."""
+        """Wait for a while, or until cancellation is requested."""
         clock = self._services.clock
         due_at = clock.now() + timedelta(seconds=seconds)
         self._note(lambda: self._runs.wait(self._hold, step.name, due_at, reason, failed=is_failure))
-        waited = 0.0  # a clock that is set back meanwhile makes it no longer
+        waited = 0.0  # a clock that is set back meanwhile must not prolong the wait
         while waited < seconds and (left := (due_at - clock.now()).total_seconds()) > 0:
             look_seconds = min(left, _LOOK_SECONDS)
             if self._pause(look_seconds):

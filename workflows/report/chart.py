@@ -115,10 +115,10 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One drawing, in pixels.
+    """One chart, in pixels.
 
     Shape: `seats`, `area` and `capacity` are SVG path data, empty where there is nothing to draw. `dot` is
-    the one place (x, y) of what was looked at only once.
+    the one point (x, y) of a section with a single observation.
     """
 
     times: Sequence[Tick]
@@ -138,7 +138,7 @@ class Chart:
 
 
 def chart_of(history: SectionHistory) -> Chart | None:
-    """The drawing of `history`; None where nothing was seen."""
+    """Return the chart of `history`; None without observations."""
     if history.seen is None:
         return None
     x = TimeScale(history.seen.start, history.seen.end, _LEFT, _RIGHT)
@@ -161,7 +161,7 @@ def chart_of(history: SectionHistory) -> Chart | None:
 def _lines(
     history: SectionHistory, x: TimeScale, count_of: Callable[[HistoryEntry], int | None]
 ) -> Iterator[list[Stretch]]:
-    """Unbroken lines: a new one begins after each blind span, and where the count was not told."""
+    """Return unbroken lines: a line breaks at each gap and where the count is unknown."""
     line: list[Stretch] = []
     for sighting, span in history.held():
         count = count_of(sighting)
@@ -178,7 +178,7 @@ def _lines(
 def _looked_at(
     span: ObservedPeriod, blind: Iterable[ObservedPeriod]
 ) -> Iterator[tuple[ObservedPeriod, bool]]:
-    """The parts of `span` that are not blind, and whether a blind span lies before each."""
+    """Return the observed parts of `span`, each with whether a gap precedes it."""
     start, is_broken = span.start, False
     for each in blind:
         if each.end <= span.start or each.start >= span.end:
@@ -191,7 +191,7 @@ def _looked_at(
 
 
 def _thinned(line: Sequence[Stretch]) -> list[Stretch]:
-    """Of what falls on one pixel only what shows: its extremes, and how it ends."""
+    """Keep only what is visible of the points on one pixel: the extremes and the last."""
     thin: list[Stretch] = []
     for _, group in groupby(line, key=lambda each: (int(each[0]), int(each[1]))):
         found = list(group)

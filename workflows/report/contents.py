@@ -1,8 +1,6 @@
-"""What a report tells, in words and numbers: the template only arranges it.
+"""The contents of a report, in text and numbers, and their rendering as one HTML document.
 
-The words of a report: lengths, times, people.
-
-The report as one HTML document that needs nothing else: styles and drawings are in it.
+The template only arranges the contents. The document is self-contained: it embeds its styles and drawings.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
 def duration(length: timedelta) -> str:
-    """`length` for people, in its two largest units: "2 d 4 h", "35 min", "under 1 min"."""
+    """Format `length` in its two largest units: "2 d 4 h", "35 min", "under 1 min"."""
     seconds = int(length.total_seconds())
     if seconds < _MINUTE:
         return "under 1 min"
@@ -44,19 +42,19 @@ def duration(length: timedelta) -> str:
 
 
 def person(name: str) -> str:
-    """Who teaches; a section that nobody teaches yet says so."""
+    """Return the instructor's name, or a text that no instructor is listed."""
     return "nobody yet" if name == UNASSIGNED else one_line(name, NAME_LIMIT)
 
 
 def between(span: ObservedPeriod) -> str:
-    """From when to when; one moment where it has no length."""
+    """Format a time span; a single time where it has no length."""
     if span.start == span.end:
         return format_time(span.start)
     return f"{format_time(span.start).removesuffix(' UTC')} to {format_time(span.end)}"
 
 
 def opening_row(opening: Opening) -> tuple[str, str, str]:
-    """Since when, the most seats, and how long, with what is not known of it."""
+    """Return an opening's start, maximum seats and duration, marking what is unknown."""
     since = format_time(opening.span.start) if opening.is_new else f"before {format_time(opening.span.start)}"
     stood = duration(opening.span.length)
     if not opening.span.length:
@@ -71,7 +69,7 @@ def opening_row(opening: Opening) -> tuple[str, str, str]:
 
 
 def change_row(change: InstructorChange) -> tuple[str, str, str]:
-    """When it was seen, who taught before, and who after."""
+    """Return when a change was seen, and the instructors before and after it."""
     return format_time(change.at), person(change.before), person(change.after)
 
 
@@ -86,7 +84,7 @@ _TITLE_LIMIT = 90
 
 @dataclass(frozen=True, slots=True)
 class TermFigures:
-    """What the sections of a term came to that anybody watched, until the day before `until`."""
+    """Totals of a term's watched sections, until the day before `until`."""
 
     sections: int
     openings_median: float
@@ -96,7 +94,7 @@ class TermFigures:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The newest rows of a table, and how many older ones are left out."""
+    """The newest rows of a table, and the number of older rows left out."""
 
     shown: Sequence[tuple[str, ...]]
     left_out: int
@@ -104,7 +102,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class SectionPage:
-    """One section. Texts are plain; `UNKNOWN` where nobody knows."""
+    """One section. Texts are plain; `UNKNOWN` stands for unknown values."""
 
     number: str
     course: str
@@ -139,7 +137,7 @@ class Contents:
 def contents_of(
     term: str, histories: Sequence[SectionHistory], figures: TermFigures | None, made_at: datetime
 ) -> Contents:
-    """The report on `histories`, which are of one term."""
+    """Build the report on `histories`, which belong to one term."""
     spans = [history.seen for history in histories if history.seen is not None]
     return Contents(
         term=one_line(term),
@@ -200,12 +198,12 @@ def _last_seats(history: SectionHistory) -> str:
 
 
 def _count(history: SectionHistory, found: Sequence[Opening]) -> str:
-    """How many openings began; who looked once cannot know."""
+    """Return the number of openings; a single observation cannot count any."""
     return str(sum(each.is_new for each in found)) if history.looked_at else UNKNOWN
 
 
 def _open_share(history: SectionHistory, found: Sequence[Opening]) -> str:
-    """The share of the observed time with open seats."""
+    """Return the share of the observed time with open seats."""
     if not history.looked_at or all(seen.open_seats is None for seen in history.sightings):
         return UNKNOWN
     stood = sum((history.known(each.span) for each in found), timedelta(0))
@@ -234,7 +232,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_html(contents: Contents) -> str:
-    """The document; the same contents make the same text."""
+    """Render the document. The same contents render the same text."""
     return _template().render(report=contents)
 
 

@@ -1,4 +1,4 @@
-"""PDFs made on this machine, each by a process of its own (`workflows.report.pdf_process`)."""
+"""PDFs rendered on this machine, each in a process of its own (`workflows.report.pdf_process`)."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LocalPdfRenderer:
-    """Prints with PlutoPrint, one document at a time: the role's memory has room for one.
+    """Renders with PlutoPrint, one document at a time: the role's memory has room for one.
 
-    The library's memory goes with the process, and so does what breaks it.
+    The library's memory, and any crash of it, ends with the process.
     """
 
     timeout_seconds: float = 90.0
     _turn: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     def __call__(self, html: str) -> bytes:
-        """The PDF of `html`.
+        """Return the PDF of `html`.
 
-        Raises: TransientError when it was not done in time or the process was killed; PermanentError when
-        the document cannot be printed, or not with the memory and time that it may take.
+        Raises: TransientError on a timeout or when the process was killed; PermanentError when the document
+        cannot be rendered, or not within its memory and time limits.
         """
         with self._turn:
             done = self._printed(html)
@@ -45,7 +45,7 @@ class LocalPdfRenderer:
         return done.stdout
 
     def _printed(self, html: str) -> CompletedProcess[bytes]:
-        # Nothing of our environment, which holds secrets, is needed for it.
+        # The process needs nothing of our environment, which holds secrets.
         command = [sys.executable, "-m", "workflows.report.pdf_process"]
         try:
             return subprocess.run(  # noqa: S603 - our own module

@@ -1,8 +1,8 @@
-"""The process that makes one PDF: HTML on its standard input, the PDF on its standard output.
+"""The process that renders one PDF: HTML on standard input, the PDF on standard output.
 
-It is bounded by the kernel: too much memory or time ends this process and nothing else. What it may take fits
-beside its role into MemoryMax of `deploy/systemd/rollcall-jobs.service`. It fetches nothing but its own
-fonts, which come with it: a server without fonts would print empty pages.
+The kernel enforces its memory and time limits: exceeding one ends this process alone. Beside its role, it
+fits into MemoryMax of `deploy/systemd/rollcall-jobs.service`. It loads only its bundled fonts: a server
+without fonts would render empty pages.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from io import BytesIO
 
 import plutoprint
 
-MEMORY_BYTES = 96 * 1024 * 1024  # of its data: the pages of libraries are given back when memory is short
+MEMORY_BYTES = 96 * 1024 * 1024  # for its data: library pages are reclaimed when memory is short
 CPU_SECONDS = 60
 _FONTS = {400: "SourceSansPro-Regular.ttf", 600: "SourceSansPro-Semibold.ttf"}
 _SCHEME = "font:"
@@ -26,10 +26,10 @@ _STYLE = "".join(
 
 
 class BundledFonts(plutoprint.ResourceFetcher):
-    """Gives the fonts and refuses every other address."""
+    """Serves the bundled fonts and refuses every other address."""
 
     def fetch_url(self, url: str) -> plutoprint.ResourceData:
-        """The font that `url` names. Raises: ValueError."""
+        """Return the font that `url` names. Raises: ValueError."""
         name = url.removeprefix(_SCHEME)
         if name not in _FONTS.values():
             raise ValueError("a report fetches nothing")
@@ -38,7 +38,7 @@ class BundledFonts(plutoprint.ResourceFetcher):
 
 
 def pdf_of(html: str) -> bytes:
-    """The PDF of `html`, whose own style names the size of its pages."""
+    """Return the PDF of `html`, whose style sets the page size."""
     book = plutoprint.Book(plutoprint.PAGE_SIZE_A4, plutoprint.PAGE_MARGINS_NONE, plutoprint.MEDIA_TYPE_PRINT)
     book.custom_resource_fetcher = BundledFonts()
     book.load_html(html, user_style=_STYLE)
@@ -48,9 +48,9 @@ def pdf_of(html: str) -> bytes:
 
 
 def main() -> None:
-    """Print what comes in."""
+    """Render standard input."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
-    # At the hard limit the kernel sends SIGKILL, which says nothing of the reason.
+    # At the hard limit the kernel sends SIGKILL, which leaves no reason.
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
     sys.stdout.buffer.write(pdf_of(sys.stdin.buffer.read().decode()))
 

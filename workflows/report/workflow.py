@@ -1,7 +1,4 @@
-"""Jobs of kind `report`: what was seen of sections, as a PDF, by mail to whoever ordered it.
-
-What a report is ordered with, as anybody may have written it.
-"""
+"""Jobs of kind `report`: the history of sections as a PDF, mailed to the customer."""
 
 from __future__ import annotations
 
@@ -37,7 +34,7 @@ MAX_SECTIONS = 20
 
 @dataclass(frozen=True, slots=True)
 class ReportOrder:
-    """A report on `sections`, for `email`; `payment` is the checkout session that paid for it, if any did."""
+    """Input: a report on `sections` for `email`; `payment` is the paying checkout session, or None."""
 
     email: str
     source: str
@@ -51,7 +48,7 @@ class ReportOrder:
 
 
 def read(given: JsonObject) -> ReportOrder:
-    """The order that `given` holds. Raises: InvalidInputError that names each bad field."""
+    """Parse the payload. Raises: InvalidInputError that names each bad field."""
     problems = {name: "is not a known field" for name in given if name not in ReportOrder.__slots__}
     texts = {name: _text(given, name, problems) for name in ("email", "source", "term")}
     address = None
@@ -90,25 +87,25 @@ def _sections(value: Json, problems: dict[str, str]) -> tuple[str, ...]:
 
 
 def _key_problems(key: SectionKey, known: dict[str, str]) -> dict[str, str]:
-    """What is wrong with `key` and not known yet; a number is one of the `sections`."""
+    """Return the new problems of `key`; a section number is one of `sections`."""
     found = {"sections" if name == "section" else name: said for name, said in key.problems().items()}
     return {name: said for name, said in found.items() if name not in known}
 
 
 MAIL, DOCRAPTOR = "mail", "docraptor"
-UNKNOWN_MAIL = "unknown"  # it left, and the answer that named it was lost
+UNKNOWN_MAIL = "unknown"  # the mail was sent, and the response with its id was lost
 _STEPS = 3
-_ATTEMPTS = 12  # over about 24 minutes, beside what an upstream's breaker makes them wait
+_ATTEMPTS = 12  # over about 24 minutes, excluding waits for an upstream's breaker
 _HTML, _PDF = "text/html", "application/pdf"
 _log = logging.getLogger(__name__)
 
 
 def run(job: Job, order: ReportOrder) -> JsonObject:
-    """Collect and draw, print, deliver; what was made is kept with the job."""
+    """Collect, render and deliver; the PDF is stored with the job."""
     job.tell(0, _STEPS, "collecting the history")
     document = job.step("collect", lambda: _collect(job, order), attempts=_ATTEMPTS)
     job.tell(1, _STEPS, "making the PDF")
-    pdf = cache(lambda: _print(job, document))  # not made, and paid for, anew because there is no room for it
+    pdf = cache(lambda: _print(job, document))  # a retry must not pay for another one
     artifact = job.step("print", lambda: _store(job, pdf()), attempts=_ATTEMPTS)
     job.tell(2, _STEPS, "sending it")
     key = str(artifact["artifact"])
@@ -118,14 +115,14 @@ def run(job: Job, order: ReportOrder) -> JsonObject:
 
 
 def compensate(job: Job, given: JsonObject, failure: JobFailure) -> None:
-    """Tell the operator, and give the money back."""
+    """Alert the operator, and refund the payment."""
     payment = given.get("payment")
     if isinstance(payment, str):
         refund_payment(job, payment, f"The report was not delivered: {failure.reason}")
 
 
 def _collect(job: Job, order: ReportOrder) -> str:
-    """Where the document is kept. Raises: PermanentError when there is nothing to tell."""
+    """Collect the contents; return the document's storage key. Raises: PermanentError when there are none."""
     ports, now = _ports(job), job.services.clock.now()
     histories = ports.histories.of(order.keys(), now)
     if all(history.seen is None for history in histories):
@@ -137,7 +134,7 @@ def _collect(job: Job, order: ReportOrder) -> str:
 
 
 def _term_figures(days: DailyRollups, order: ReportOrder) -> TermFigures | None:
-    """What the term came to, as far as it is condensed; None where nothing is yet."""
+    """Return the term's figures as far as rolled up; None before the first rollup."""
     totals = [total for total in days.totals(order.source, order.term) if total.looked_at]
     if not totals:
         return None
@@ -163,10 +160,10 @@ def _store(job: Job, pdf: bytes) -> dict[str, Any]:
 
 
 def _deliver(job: Job, order: ReportOrder, artifact: str) -> str:
-    """The provider's id of the letter. A pause of mail costs no attempt.
+    """Send the mail; return the provider's message id. A pause of mail costs no attempt.
 
-    A key that was used before was used by this step alone: the provider has taken the letter, perhaps as
-    another release wrote it. Its id is unknown then.
+    Only this step uses its idempotency key. A key that was used before means that the provider accepted the
+    mail, perhaps as another release rendered it. Its id is unknown then.
     """
     ports = _ports(job)
     _require_reachable(job, order.email)
@@ -188,7 +185,7 @@ def _deliver(job: Job, order: ReportOrder, artifact: str) -> str:
 
 
 def _paused(job: Job, error: AccountRefusedError) -> BreakerRefusedError:
-    """Pause mail until a person has repaired the account: the letter waits, and costs no attempt."""
+    """Pause mail until an operator has repaired the provider account. The wait costs no attempt."""
     now = job.services.clock.now()
     reason = f"the provider refuses the account or the sender: {error}"
     _ports(job).pauses.pause(MAIL, now + ACCOUNT_RECHECK, reason, ROLLCALL, now)
@@ -196,9 +193,9 @@ def _paused(job: Job, error: AccountRefusedError) -> BreakerRefusedError:
 
 
 def _require_reachable(job: Job, email: str) -> None:
-    """Raises: BreakerRefusedError while mail is paused; RejectedError for who bounced or complained.
+    """Raises: BreakerRefusedError while mail is paused; RejectedError for a bounced or complaining address.
 
-    Who has only unsubscribed from watches bought this all the same, and is on no such list.
+    A person who only unsubscribed from watches has bought this report, and still receives it.
     """
     ports, now = _ports(job), job.services.clock.now()
     pause = ports.pauses.paused(MAIL, now)
