@@ -176,9 +176,10 @@ def test_a_restore_waits_for_nobody_who_may_be_at_work(home: Path, file: Path, r
 
 
 def test_what_cannot_be_done_is_one_line(home: Path, file: Path, tmp_path: Path) -> None:
-    missing = run(home, "backup", str(file))
-    assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
-    assert not home.exists()
+    elsewhere = run(tmp_path / "installed", "backup", str(file), ROLLCALL_HOME=str(home))
+    assert (elsewhere.returncode, elsewhere.stderr.count("\n"), home.exists()) == (1, 1, False)
+    empty = run(home, "backup", str(file))
+    assert (empty.returncode, empty.stderr.count("\n"), file.exists()) == (1, 1, False)
     assert run(home, "init").returncode == 0
     nowhere = run(home, "backup", str(tmp_path / "nowhere" / "file"))
     assert (nowhere.returncode, "cannot be written" in nowhere.stderr) == (1, True)

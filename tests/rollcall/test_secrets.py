@@ -78,7 +78,9 @@ def test_no_object_that_is_built_of_the_settings_shows_a_secret(tmp_path: Path, 
 
 
 def test_a_log_line_that_is_given_the_settings_does_not_show_them() -> None:
-    record = logging.makeLogRecord({"msg": "%s", "args": (parse(_SECRETS),), "settings": parse(_SECRETS)})
+    settings = parse(_SECRETS)
+    record = logging.LogRecord("rollcall", logging.INFO, __file__, 0, "%s", (settings,), None)
+    record.settings = settings
     assert all(MARK not in form.format(record) for form in (JsonLines(), Text()))
 
 

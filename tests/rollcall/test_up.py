@@ -105,7 +105,7 @@ def test_a_bad_setting_is_one_clear_line(tmp_path: Path, settings: dict[str, str
 
 def test_a_home_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    done = run_up(tmp_path / "file" / "home")
+    done = run_up(tmp_path / "home", ROLLCALL_HOME=str(tmp_path / "file" / "home"))
     assert done.returncode == 78
     assert len(done.stderr.splitlines()) == 1
     assert "ROLLCALL_HOME" in done.stderr
