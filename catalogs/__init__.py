@@ -1,1 +1,1 @@
-"""One module a catalog contract: its client and its parser."""
+"""One client and one parser for each catalog contract."""

@@ -1,4 +1,4 @@
-"""A number of slots that the threads of a process share."""
+"""A concurrency limit that the threads of a process share."""
 
 from __future__ import annotations
 

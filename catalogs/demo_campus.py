@@ -1,8 +1,8 @@
-"""The demo campus: thirty sections of a made-up term whose seats and instructors move with the clock.
+"""The demo campus: thirty sections of a made-up term whose seats and instructors change with time.
 
-What it shows is a pure function of the section and the time. Each section lives in a ten-minute cycle: it
-opens, fills again seat by seat, and stays full. The cycles are spread evenly, so that in any minute three
-full sections open and at least one "Staff" gets a name.
+The state is a pure function of the section and the time. Each section has a ten-minute cycle: it opens, fills
+seat by seat, and stays full. The cycles are spread evenly, so that in any minute three full sections open and
+at least one "Staff" gets a name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The scraper service as a source: one request a section, many at once, for synchronous callers."""
+"""The scraper service as a source: one request per section, many in parallel, behind a synchronous API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One batch of sections on the wire: when each is asked, and what becomes of it."""
+"""One batch of section requests: when each is sent, and its outcome."""
 
 from __future__ import annotations
 

@@ -1,11 +1,7 @@
-"""What the answers of the scraper service mean. Pure: an HTTP answer goes in, an outcome comes out.
+"""Parser for the scraper service: an HTTP answer goes in, an outcome comes out. Pure.
 
-Source: the contract of `POST /scrape`.
-
-The `data` of a successful scrape, field by field. Pure.
-
-Source: the contract of `POST /scrape`. Its fields are read strictly; fields that the service may add one day
-are passed over. Null is allowed where it means "not told": instructor, place, time, non-reserved seats.
+Source: the contract of `POST /scrape`. The fields of `data` are parsed strictly; unknown fields are ignored.
+Null is allowed where it means "not stated": instructor, place, time, non-reserved seats.
 """
 
 from __future__ import annotations

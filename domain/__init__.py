@@ -1,1 +1,1 @@
-"""What a section, an observation, a change and a watch are. Pure: standard library only."""
+"""Domain types and rules: sections, observations, events, watches, alerts. Pure; standard library only."""

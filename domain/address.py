@@ -1,4 +1,4 @@
-"""E-mail addresses: the one spelling of each, and what is wrong with what is none."""
+"""E-mail addresses: validation and the normalised form under which each one is stored and compared."""
 
 from __future__ import annotations
 

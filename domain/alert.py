@@ -1,4 +1,4 @@
-"""What a person must hear of: a symptom, the alert that it becomes, and the bulletins that tell of it."""
+"""Alerts: the message of a failing check, the alert it becomes, and the notifications about it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Whether the system works: checks are data, evaluated once; every view shows the same findings.
+"""Health checks: rules over a snapshot of the system's state, evaluated to findings.
 
-`/health`, `rollcall status`, the console, alerts and gauges are such views. "Check" alone means this; the
-other kind is a section check.
+`/health`, `rollcall status`, the console, alerts and gauges all show the same findings. "Check" alone means a
+health check; a section check is one request for one section.
 """
 
 from __future__ import annotations

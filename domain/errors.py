@@ -1,7 +1,7 @@
-"""Failures, by what the caller should do about them.
+"""Exception types, by what the caller should do.
 
-The type says whether to retry: `TransientError` may pass with time, `PermanentError` will not.
-Nothing else in the code decides that (see `is_retryable`).
+The type alone says whether to retry: `TransientError` may pass with time, `PermanentError` will not
+(see `is_retryable`).
 """
 
 from __future__ import annotations

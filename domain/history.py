@@ -1,6 +1,7 @@
-"""What was seen of a section over time, and what follows from it: openings, and for how long.
+"""The observed history of a section, and what follows from it: openings and their durations.
 
-A sighting holds until the next one, but only while somebody looked: in a blind span nobody knows.
+An observation holds until the next one, but only while the section was polled. During a blind span its state
+is unknown.
 """
 
 from __future__ import annotations

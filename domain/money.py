@@ -1,6 +1,6 @@
-"""Credits: granted to an account, held while a job is under way, spent when it has delivered.
+"""Credits, payments and refunds.
 
-What the payment provider tells, and what we make of it.
+Credits are granted to an account, reserved while a job runs, and captured when it has delivered.
 """
 
 from __future__ import annotations

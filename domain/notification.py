@@ -1,4 +1,4 @@
-"""One notification, the letter that tells of it, and what became of the letter."""
+"""Notifications, the messages that carry them, and the delivery results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a source can say of a section: seen, missing, or an error."""
+"""The outcomes of a section check: an observation, a missing section, or a failure."""
 
 from __future__ import annotations
 

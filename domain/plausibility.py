@@ -1,10 +1,10 @@
-"""Whether what a source shows of many sections at once can be true. Pure.
+"""Detects implausible mass changes in what a source shows. Pure.
 
-A source that is broken or under maintenance shows a whole term as what it is not: without capacity, full,
-open, or taught by nobody. Such a change is doubted: for the time being the measure counts as untold, so the
-state stays as it was before, and a return to it is no news. What further looks confirm is accepted.
+A source that is broken or under maintenance may show a whole term without capacity, full, open or without
+instructors. Such a change is doubted: the measure is treated as not stated, the state keeps its value, and a
+return to that value causes no event. A change that further looks confirm is accepted.
 
-Each doubt is about one measure, so that everything else that the same look shows is news at once.
+Each doubt concerns one measure; all other changes in the same look count at once.
 """
 
 from __future__ import annotations

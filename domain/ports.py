@@ -1,9 +1,4 @@
-"""What the actors need from the world, as protocols; adapters live in the rooms above.
-
-What a transport needs of the fleet's rate limit.
-
-How a source asks for its share of the requests that the fleet may make.
-"""
+"""Protocols between the application and its adapters: clock, source, mailer, storage, rate limits."""
 
 from __future__ import annotations
 

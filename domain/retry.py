@@ -1,4 +1,4 @@
-"""What a failure is about, what it says of the other side's health, and how long to wait after it."""
+"""Classifies failures: their subject, what they say about the upstream's health, and the wait after them."""
 
 from __future__ import annotations
 

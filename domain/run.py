@@ -1,4 +1,4 @@
-"""One round of section checks, from its trigger to its last answer."""
+"""Runs: one round of section checks, from its trigger to its last answer."""
 
 from __future__ import annotations
 

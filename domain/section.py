@@ -1,4 +1,4 @@
-"""Which section: its identity, and the half of the hour in which it is checked."""
+"""The identity of a section, and the half of the hour in which it is checked."""
 
 from __future__ import annotations
 

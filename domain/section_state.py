@@ -1,11 +1,11 @@
-"""How one observation moves a section's state, and which changes it makes.
+"""How an observation advances a section's state, and the events it causes.
 
-Episodes: a section counts its openings and its instructor assignments. The first known value is a
-baseline and no change.
+Episodes: a section counts its openings and its instructor assignments. The first known value is a baseline
+and causes no event.
 
-Order: each answer that counts raises the state's revision. Whoever asks a source notes the revision first;
-the answer counts if the state still has it (`is_current`). So what was asked for before something newer was
-stored never replaces it, and no clock has a say.
+Order: each accepted answer increments the state's revision. A caller reads the revision before it asks the
+source, and the answer is accepted only if the revision is still the same (`is_current`). An older answer
+therefore never replaces a newer one, whatever the clocks say.
 """
 
 from __future__ import annotations

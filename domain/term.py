@@ -1,4 +1,4 @@
-"""Whether a term is still in its catalog. Pure."""
+"""Whether a term is still listed in its catalog. Pure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""Texts and times for people, the same in every letter and report.
+"""Text for people: sanitised foreign text, formatted dates and times, parsed durations. Pure.
 
-Text and times that other services wrote, made safe to keep and to show. Pure.
-
-How long, as people write it: a whole number and its unit.
+Text and headers of other services are made safe to store and to show. Dates do not depend on the locale.
 """
 
 from __future__ import annotations

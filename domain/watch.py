@@ -1,4 +1,4 @@
-"""Who wants to know what of a section."""
+"""Watches: which notifications a person wants about a section."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Rendering letters, and the transports that send them."""
+"""Message rendering, and the transports that send messages."""

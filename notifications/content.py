@@ -1,4 +1,4 @@
-"""What a letter says, in words: one wording for its text and its HTML."""
+"""The wording of a message, shared by its text and its HTML."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""Notices made into letters: subject, text, HTML and headers.
+"""Renders notifications and reports as messages (subject, text, HTML, headers) and as MIME bytes.
 
-The letter that brings a report.
-
-A letter as the bytes that travel by SMTP and rest in .eml files.
+The MIME form is what SMTP sends and what .eml files hold.
 """
 
 from __future__ import annotations

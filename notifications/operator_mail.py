@@ -1,4 +1,4 @@
-"""Bulletins as mail to the operator: the symptom first, then what to type."""
+"""Alert notifications as mail to the operator: the problem first, then the command to run."""
 
 from __future__ import annotations
 

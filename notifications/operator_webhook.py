@@ -1,4 +1,4 @@
-"""Where the operator hears of alerts besides mail: a webhook; and who hears that all is well."""
+"""Alert channels besides mail: the operator's webhook, and the ping that reports a healthy system."""
 
 from __future__ import annotations
 

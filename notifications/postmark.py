@@ -1,7 +1,4 @@
-"""Mail through Postmark's HTTP API.
-
-Postmark's wire format: letters as it takes them, and what its answers mean.
-"""
+"""Mail transport over Postmark's HTTP API: requests, and the meaning of its answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mail that goes nowhere: one .eml file a letter, for looking at."""
+"""Mail transport that sends nothing: it writes each message to an .eml file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mail through Resend, by its own SDK: notices in batches, a letter with attachments by itself."""
+"""Mail transport over Resend's SDK: notifications in batches, messages with attachments one by one."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What Resend reports afterwards: delivered, bounced, complained, failed, suppressed.
+"""Resend's webhook events: delivered, bounced, complained, failed, suppressed.
 
-The signature check is our own: the SDK's is sound (constant time, five minutes), yet it reads the system's
-clock, answers a forged signature and a body that is no JSON with the same ValueError, and would bring
-29 MB of imports into the web process.
+The signature check is our own. The SDK's is correct (constant time, five minutes), but it reads the system
+clock, raises the same ValueError for a forged signature and for invalid JSON, and would add 29 MB of imports
+to the web process.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The connection to Resend. Apart from `notifications.resend`, because it imports requests."""
+"""The HTTP connection to Resend. Separate from `notifications.resend` because it imports requests."""
 
 from __future__ import annotations
 

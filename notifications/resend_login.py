@@ -1,4 +1,4 @@
-"""Whether Resend knows our key, asked without sending anything."""
+"""Checks that Resend accepts the API key, without sending mail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Resend's refusals are about: these letters, the account or the sender, the rate, or Resend itself.
+"""Classifies Resend's refusals: the messages, the account or sender, the rate, or Resend itself.
 
 Source: https://resend.com/docs/api-reference/errors
 """

@@ -1,4 +1,4 @@
-"""Mail through any SMTP server, with the standard library."""
+"""Mail transport over SMTP, with the standard library."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a mail server's refusal is about: the recipient or letter, our account or sender, or the server.
+"""Classifies SMTP refusals: the recipient or message, the account or sender, or the server.
 
 Source: RFC 5321 (reply codes), RFC 3463 and the IANA registry of enhanced status codes; Gmail (5.4.5),
-Exchange Online (5.1.90, 5.7.60, 5.7.705) and Amazon SES (454, 554) for those of the account.
+Exchange Online (5.1.90, 5.7.60, 5.7.705) and Amazon SES (454, 554) for account refusals.
 """
 
 from __future__ import annotations

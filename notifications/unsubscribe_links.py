@@ -1,4 +1,4 @@
-"""Signed links that stop mail or allow it again, for the holder: no login, no expiry, nothing stored."""
+"""Signed links that opt their holder out of mail or back in: no login, no expiry, no stored state."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Requests to services of other companies that answer late and at length."""
+"""Clients of external services, and the HTTP and storage plumbing they share."""

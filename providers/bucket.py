@@ -1,4 +1,4 @@
-"""A bucket of an S3-compatible service, through obstore."""
+"""Object storage in a bucket of an S3-compatible service, through obstore."""
 
 from __future__ import annotations
 

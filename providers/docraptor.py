@@ -1,4 +1,4 @@
-"""PDFs made by DocRaptor."""
+"""Client for DocRaptor, which renders PDFs."""
 
 from __future__ import annotations
 

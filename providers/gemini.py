@@ -1,8 +1,7 @@
-"""Pictures by Google's Gemini.
+"""Client for image generation with Google's Gemini.
 
-Pictures, by what their first bytes say they are: neither a name nor a provider is trusted with that.
-
-What Gemini answers: a picture, or a failure and what to do about it.
+The parser turns an answer into an image or a typed error. The image type comes from the first bytes, never
+from a name or from the provider's declaration.
 
 Source: https://ai.google.dev/api/generate-content and https://cloud.google.com/apis/design/errors.
 """

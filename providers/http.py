@@ -1,13 +1,9 @@
-"""One POST to a service, bounded in time and size, with every failure of its transport typed.
+"""HTTP to external services: one bounded POST with typed transport errors, and the address filter (SSRF).
 
-Which addresses a caller may have us connect to: those of the open Internet.
-
-A caller's URL could else reach what trusts this machine: its own ports, the network behind it, the cloud's
-metadata. A name is resolved once, every address it has is judged, and the connection goes to one of these; a
-redirect is not followed (`outcall`). So a name that changes its address in between changes nothing.
+A URL from a caller may only reach the public Internet; otherwise it could reach this machine's own ports, its
+network or the cloud's metadata service. A name is resolved once, all its addresses are checked, and the
+connection uses one of them, so a later DNS change has no effect. Redirects are not followed (`http_call`).
 Source: OWASP, "Server-Side Request Forgery Prevention".
-
-One HTTP answer, whatever it says: what a client hands to a parser.
 """
 
 from __future__ import annotations

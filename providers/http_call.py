@@ -1,4 +1,4 @@
-"""One HTTP request to an address that somebody gave us: nothing is followed, nothing waited for long."""
+"""One HTTP request to a caller's URL, with short timeouts and without redirects."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Many HTTP requests at once for one thread, with the connections kept: libcurl's multi interface.
+"""Concurrent HTTP requests on one thread with kept-alive connections: libcurl's multi interface.
 
-How libcurl is to ask: the options that every request to one endpoint shares.
-
-One request after the other on one libcurl handle: how it is asked, and what its end means.
+Holds the curl options that every request to an endpoint shares, the handle of a single request, and the pool
+that runs many of them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A folder on this machine. What is stored is whole and on the disk before `put` returns.
+"""File storage in a local folder. `put` returns once the file is complete and synced to disk.
 
-Keys: paths of plain names, which mean the same to a folder and to a bucket.
+Keys are paths of plain names, valid in a folder and in a bucket alike.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What Stripe tells of payments, once its signature holds.
-
-Giving money back, by Stripe's own library.
-"""
+"""Stripe: verified payment events from webhooks, and refunds through Stripe's library."""
 
 from __future__ import annotations
 

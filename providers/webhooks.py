@@ -1,4 +1,4 @@
-"""Telling a caller's own address that a job has ended, signed."""
+"""Signed webhook calls that report the end of a job to the caller's URL."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Breaker, lease, claims and throttle: one Lua operation a file, decided on the Redis server."""
+"""Circuit breaker, leases, claims and rate limits. Each Lua script is one atomic operation in Redis."""

@@ -1,8 +1,8 @@
-"""A circuit breaker for the whole fleet, in pybreaker's manner and in batches.
+"""A circuit breaker shared by the whole fleet, for batches and, like pybreaker, for single calls.
 
-`permit(n)` and `record(permit, outcomes)` guard a batch in two round trips; `call` and its kin guard one
-call. While Redis cannot be reached each process decides for itself, by the same rules; while it can be read
-and takes nothing (a full disk, a failover), what it last knew holds.
+`permit(n)` and `record(permit, outcomes)` guard a batch in two round trips; `call` and its variants guard one
+call. While Redis is unreachable, each process decides for itself by the same rules. While Redis is readable
+but refuses writes (full disk, failover), the last known state holds.
 """
 
 from __future__ import annotations

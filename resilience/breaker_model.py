@@ -1,14 +1,12 @@
-"""The circuit breaker's rules as a pure state machine: no I/O, and the time comes in.
+"""The circuit breaker's rules as a pure state machine, and its answers: permits, refusals, status.
 
-It decides for one process while Redis cannot be reached, and it is the model that the Lua in
-`lua/breaker_*.lua`, which decides for the whole fleet, is tested against.
+It decides for one process while Redis is unreachable. It is also the model against which the Lua in
+`lua/breaker_*.lua`, which decides for the whole fleet, is tested. The caller passes the time.
 
     closed --failure_threshold failures in a row, or failure_ratio of the window's calls--> open
     open --recovery_seconds, at the next request--> half open
     half open --success_threshold successful probes--> closed
     half open --one failure--> open
-
-What a breaker answers: a permit, a refusal, or what it is at the moment.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""What a circuit breaker goes by: when it trips, waits, probes, closes and ramps up.
+"""The parameters of a circuit breaker, its ramp and its failure window.
 
-The ramp after closing: load comes back in doubling steps instead of all at once.
-
-The window of the failure ratio: how many of the latest calls failed, in constant memory.
+The ramp restores load in doubling steps after the circuit closes. The window counts failures among the latest
+calls, in constant memory.
 """
 
 from __future__ import annotations

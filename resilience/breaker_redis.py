@@ -1,4 +1,4 @@
-"""The circuit that the whole fleet shares: `Circuit`'s operations, decided atomically in Redis."""
+"""The fleet's shared circuit: the operations of `Circuit`, decided atomically in Redis."""
 
 from __future__ import annotations
 

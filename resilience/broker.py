@@ -1,4 +1,4 @@
-"""Dramatiq's Redis broker on Redis' own clock."""
+"""Dramatiq's Redis broker, on the Redis server's clock."""
 
 from __future__ import annotations
 

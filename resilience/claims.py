@@ -1,4 +1,4 @@
-"""Claims on work in flight: two messages never carry the same section at once."""
+"""Claims on work in flight: no two messages check the same section at once."""
 
 from __future__ import annotations
 

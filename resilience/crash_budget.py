@@ -1,7 +1,7 @@
-"""A crash budget: work that keeps killing its worker is given up, and its message put with the dead letters.
+"""Crash budget: a message that repeatedly kills its worker moves to the dead letters.
 
-A crash is no failed attempt: Dramatiq gives the message back as it was, and for ever. Nothing is left of
-the crash but that the message started and never ended, so that is what is counted.
+Dramatiq requeues the message after a crash without counting a retry, so it would crash workers for ever. The
+only trace of a crash is a message that started and never ended; this module counts those starts.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
-"""Why a message died, written into its body while it dies.
+"""Records why a message died in its body, and decodes dead letters for people and for requeueing.
 
-Dramatiq moves the body to the dead letters as it was enqueued: the last failure, its traceback and its
-count are in the worker's memory alone, and what never failed (expired, unknown actor) has no word at all.
-
-A dead letter as a person reads it, and as it goes back to its queue.
+Dramatiq moves the body to the dead letters as it was enqueued. The last failure, its traceback and its count
+exist only in the worker's memory, and a message that never failed (expired, unknown actor) records no cause.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
-"""The dead letters of Dramatiq's Redis broker: found, given another life, or deleted.
+"""The dead letters of Dramatiq's Redis broker: select, group, requeue and delete.
 
-They stay where Dramatiq puts them, and no second copy is made: sorted set `{namespace}:{queue}.XQ` and
-hash `{namespace}:{queue}.XQ.msgs`. Source: the key schema atop dramatiq/brokers/redis/dispatch.lua.
-
-Which dead letters are meant, and what they have in common.
+They stay where Dramatiq stores them: sorted set `{namespace}:{queue}.XQ` and hash
+`{namespace}:{queue}.XQ.msgs`. Source: the key schema at the top of dramatiq/brokers/redis/dispatch.lua.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""pybreaker's API, on top of a permit before each call and a record after it."""
+"""pybreaker's API, with a permit before each call and a record after it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Which processes are alive, by their own word.
-
-What each thread of a worker has in hand, so that an operator can see who does what since when.
-"""
+"""Process heartbeats, and the work that each worker thread has in progress."""
 
 from __future__ import annotations
 

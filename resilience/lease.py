@@ -1,7 +1,4 @@
-"""A lease with a fence: one holder at a time, for a limited time, decided in Redis.
-
-Keeping a lease alive while its holder works.
-"""
+"""A fenced lease in Redis: one holder at a time, for a limited time, renewed while the holder works."""
 
 from __future__ import annotations
 

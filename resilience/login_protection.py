@@ -1,7 +1,4 @@
-"""How often a secret may be guessed: so many times in a window by one client, and by all together.
-
-What lets somebody in once: noted in Redis when it is given, and gone when it is taken or too old.
-"""
+"""Login protection: rate limits on guesses, per client and overall, and one-time tokens stored in Redis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies in the Redis broker's queues: how much, since when, and how much is dead."""
+"""Depth, age and dead letters of the Redis broker's queues."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""One request rate for the whole fleet.
+"""Rate limits for the whole fleet: a request rate, and turns at a provider that serves one request at a time.
 
 Source: the generic cell rate algorithm, ITU-T I.371, with whole batches of evenly spaced cells.
-
-Turns at a provider that takes one request at a time: wait for a short while, refuse a long one.
+A turn waits for a short time; a longer wait is refused.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Gives the messages of dead Dramatiq workers back to their queues.
+"""Requeues the messages of dead Dramatiq workers.
 
-Dramatiq's Redis broker leaves that to chance, a queue at a time: by default it took 2 to 25 minutes.
-Workers therefore run with `maintenance_chance=0`, and one reaper, swept every 2 s, does it for certain.
+Dramatiq's Redis broker does this at random, one queue at a time, which took 2 to 25 minutes by default.
+Workers therefore run with `maintenance_chance=0`, and one reaper sweeps every 2 s.
 """
 
 from __future__ import annotations

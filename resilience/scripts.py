@@ -1,6 +1,6 @@
-"""The Lua operations of this package, each bound to one client.
+"""The Lua scripts of this package, bound to one Redis client.
 
-Every time is the server's own unless a clock is given (`clock_argument`), so that hosts need not agree.
+Every time is the Redis server's unless a clock is given (`clock_argument`), so hosts' clocks may differ.
 """
 
 from __future__ import annotations

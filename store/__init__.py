@@ -1,5 +1,5 @@
-"""Tables, repositories and migrations: what must survive, in SQLite or PostgreSQL.
+"""Tables, repositories and migrations for durable state, in SQLite or PostgreSQL.
 
-Statements that run often are built once, at the head of their module: SQLite runs most of them in less time
-than it takes to build one. Where one says no values, the columns it writes are those it is executed with.
+Frequent statements are built once, at the top of their module: building one takes longer than SQLite takes to
+run most of them. A statement without values writes the columns of the parameters it is executed with.
 """

@@ -1,13 +1,9 @@
-"""Alerts: what is wrong and for how long, one row a condition; and what must be told of it.
+"""Alerts, one row per alert rule, and the notifications that each channel still has to deliver.
 
     cleared --it holds for its hold-off--> raised --it is gone for a minute--> cleared
 
-Each turn writes one bulletin a channel, in the same transaction (`store.alerts`).
-
-Bulletins: what each channel must tell of each alert, in order, until it has been told.
-
-What nobody has tried to tell yet can still be spared: an alert that returns before its recovery left was,
-for whoever hears of it, never over.
+Each transition writes one alert notification per channel in the same transaction. Channels deliver them in
+order. A recovery that no channel has attempted yet is withdrawn when its alert returns.
 """
 
 from __future__ import annotations

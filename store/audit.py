@@ -1,4 +1,4 @@
-"""Audit: what operators did, when, to what and to how much of it. Rows are only ever added."""
+"""The audit log: operator actions with their time, target and extent. Append-only."""
 
 from __future__ import annotations
 

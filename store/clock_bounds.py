@@ -1,8 +1,8 @@
-"""Stored times that lie further ahead of now than they legally can: the host's clock was set back since.
+"""Repairs stored times that lie too far in the future because the host's clock was set back.
 
-A time that is compared with now would otherwise hold work back for as long as the clock ran ahead. Each such
-column has a bound here, and what lies beyond it is stamped again. Times that people name (a watch paused
-until a date) and times that order what was seen have their own rules.
+Such a time would hold work back for as long as the clock ran ahead. Each affected column has a bound here;
+times beyond it are stamped again. Times that people choose (a watch paused until a date) and times that order
+observations have their own rules.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The ledger of credits: double entries, which are only ever added (triggers refuse anything else).
+"""The credit ledger: double-entry and append-only (triggers reject updates and deletes).
 
-A transfer takes credits out of one pot of its account and puts them into another: two entries, which come to
-zero. Each entry tells the balance of its pot after it, and no pot but `issued` is ever below zero.
+A transfer moves credits between two accounts of one owner with two entries that sum to zero. Each entry holds
+the balance after it. Only the balance of `issued` may be negative.
 """
 
 from __future__ import annotations

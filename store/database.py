@@ -1,9 +1,8 @@
-"""The engine, and the two kinds of transaction: `read` and `write`.
+"""The database engine, the transactions `read` and `write`, and the conversion of times.
 
-SQLite runs with a write-ahead log and full synchronisation: a commit that returned survives a power cut,
-and so a mail is never sent for a change that could be forgotten (docs/adr/0003).
-
-Times as the tables hold them: whole milliseconds since the epoch, UTC.
+SQLite runs with a write-ahead log and full synchronisation: a commit that returned survives a power cut, so
+no mail is sent for a change that could be lost (docs/adr/0003). Tables store times as whole milliseconds since
+the epoch, UTC.
 """
 
 from __future__ import annotations

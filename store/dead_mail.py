@@ -1,4 +1,4 @@
-"""Dead notifications: found by their cause and age, and given another life."""
+"""Dead notifications: select by cause and age, and requeue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Console sessions that were signed out before their time: their cookies are worth nothing any more."""
+"""Console sessions signed out before they expired; their cookies are no longer valid."""
 
 from __future__ import annotations
 

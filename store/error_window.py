@@ -1,4 +1,4 @@
-"""The database errors that this process has met lately."""
+"""The recent database errors of this process."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Bringing a database to the newest schema: in one transaction, one process at a time.
+"""Migrates a database to the newest schema: in one transaction, one process at a time.
 
-Alembic is heavy, so it is imported only when there is something to do.
+Alembic is slow to import, so it is imported only when a migration is pending.
 """
 
 from __future__ import annotations

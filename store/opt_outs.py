@@ -1,7 +1,7 @@
-"""Opt-outs: what people said about mail to their own address, for one section or for all of it.
+"""Opt-outs: refusals of mail by address, for one section or for all.
 
-An opt-out outlives the watches that it ends, and refuses every later one. Only its person takes it back, with
-a signed link: no operator, no import and no restore does.
+An opt-out outlives the watches that it ends and blocks every later one. Only its person can withdraw it, with
+a signed link; no operator, import or restore can.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pauses: sources, or mail, that are left alone until a time. They survive every restart."""
+"""Pauses of sources or of mail until a time. They survive restarts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Payments: every event once, and of each paid order one job, in the transaction of its event."""
+"""Payment events, each stored once, and one job per paid order, in the transaction of its event."""
 
 from __future__ import annotations
 

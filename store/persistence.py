@@ -1,4 +1,4 @@
-"""Writes that must not be lost to an outage of the database: repeated until it answers."""
+"""Retries writes that must survive a database outage until they succeed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of the refund of each payment, by what the provider said last."""
+"""The state of each payment's refund, by the provider's latest statement."""
 
 from __future__ import annotations
 

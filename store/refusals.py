@@ -1,6 +1,6 @@
-"""Why nothing is mailed to an address: its person opted out, or the provider reported it.
+"""Why an address receives no mail: an opt-out, or a suppression reported by the provider.
 
-Every way in and every sender asks here; `mail lift` ends what a provider reported, and no opt-out.
+Every entry point and every sender checks here. `mail lift` ends a suppression, never an opt-out.
 """
 
 from __future__ import annotations

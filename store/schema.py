@@ -1,6 +1,6 @@
-"""The tables. Times are milliseconds since the epoch (`…_ms`); enumerations are their text.
+"""The tables. Times are milliseconds since the epoch (`…_ms`); enumerations are stored as text.
 
-The migrations in `store/migrations/versions` build the same; a test compares the two.
+The migrations in `store/migrations/versions` build the same schema; a test compares the two.
 """
 
 from __future__ import annotations

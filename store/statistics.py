@@ -1,4 +1,4 @@
-"""What happened over time, summed up for people."""
+"""Statistics over time, summed up for people."""
 
 from __future__ import annotations
 

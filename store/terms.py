@@ -1,4 +1,4 @@
-"""Terms: how much of each is still listed, and how a term ends for everybody who watches it."""
+"""Terms: how many sections of each are still listed, and how a term ends for its watchers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a timeline is made of beside the tables' own listings."""
+"""Timeline entries that the tables' own listings do not cover."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""With which settings each upstream is asked: only a digest, for they hold secrets."""
+"""Digests of the settings of each upstream. Only a digest is stored, because settings hold secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adding watches, as many as are asked for, with a handful of statements: the write lock is held shortly."""
+"""Adds any number of watches with a few statements, so that the write lock is held briefly."""
 
 from __future__ import annotations
 

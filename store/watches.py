@@ -1,4 +1,4 @@
-"""Watches: who wants to know what."""
+"""Watches: create, list, change and end."""
 
 from __future__ import annotations
 

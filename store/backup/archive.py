@@ -1,9 +1,8 @@
-"""The file that a backup is: a zip with a manifest, the rows of each table as JSON lines, and secrets.
+"""The backup file: a zip with a manifest, each table's rows as JSON lines, files and secrets.
 
-Shape: `manifest.json` tells format, release, schema, time, each table's columns and number of rows, the last
-number that each table has given, and the size and SHA-256 of every other part: `tables/{name}.jsonl`, an
-array a row in the order of the columns, `files/{key}` and `secrets/{NAME}`. No part depends on the kind of
-database.
+Shape: `manifest.json` holds format, release, schema, time, each table's columns and row count, the last
+identifier that each table has issued, and size and SHA-256 of every other part: `tables/{name}.jsonl`, one
+array per row in column order, `files/{key}` and `secrets/{NAME}`. No part depends on the kind of database.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Everything that the database holds into one file, while it is written to.
+"""Dumps the whole database into one file while it is in use.
 
-The tables as a database has them, which need not be those of this release; and the numbers they give.
+Tables and identifiers are read as the database has them; its schema may differ from this release's.
 """
 
 from __future__ import annotations

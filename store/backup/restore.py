@@ -1,4 +1,4 @@
-"""A backup back into a database, whatever kind of database it came from."""
+"""Restores a backup into a database of any supported kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What callers are still to be told of the end of their jobs."""
+"""Pending callbacks: ended jobs whose callers are still to be notified."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What the process that carries out a job writes of it.
+"""Writes of the process that executes a job.
 
-Whoever takes a job up raises its fence; every write names the fence it was given and changes nothing under a
-higher one. So a process that was taken for dead and wakes up again cannot disturb the one that took over.
+A process that claims a job raises its fence. Every write names its fence and changes nothing once a higher
+one exists, so a process that was presumed dead cannot disturb its successor.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Jobs: what was asked for, and what became of it. What runs them writes through `store.jobs.execution`."""
+"""Jobs: requests and results. Their execution writes through `store.jobs.execution`."""
 
 from __future__ import annotations
 

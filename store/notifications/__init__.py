@@ -1,1 +1,1 @@
-"""Notifications on their way out: the outbox."""
+"""Notifications: creation, outbox, delivery."""

@@ -1,4 +1,4 @@
-"""The notifications that changes cause, written in the transaction that writes the changes."""
+"""Creates the notifications that events cause, in the transaction that writes the events."""
 
 from __future__ import annotations
 

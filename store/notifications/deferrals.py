@@ -1,4 +1,4 @@
-"""Putting one letter off, with its own back-off, until it is taken or given up."""
+"""Reschedules one message with its own back-off, until it is accepted or dead."""
 
 from __future__ import annotations
 

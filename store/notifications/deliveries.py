@@ -1,6 +1,6 @@
-"""What happened to mail after it left: the notifications' history, provider events and suppressions.
+"""Deliveries: notification history, provider events and suppressions.
 
-What the mail provider reports of a letter, before or after its notification is known to have left.
+A provider may report on a message before or after its notification is known to be sent.
 """
 
 from __future__ import annotations

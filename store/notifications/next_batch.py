@@ -1,8 +1,7 @@
-"""Which notifications leave next: an unfinished batch that is due, else a new one of what is pending.
+"""Selects the next batch: an unfinished batch that is due, else a new one of pending notifications.
 
-Everything that can withdraw a notification is looked at once more here, whatever it waited for: an ended or
-paused watch, an opt-out, a suppressed address, a section that is no longer as it was, the daily cap of an
-address.
+This is the last check of everything that can withdraw a notification: an ended or paused watch, an opt-out, a
+suppressed address, a section whose state has changed, the daily cap of an address.
 """
 
 from __future__ import annotations

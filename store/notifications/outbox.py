@@ -1,8 +1,8 @@
-"""The outbox: pending notifications become mail batches, each sent under one key.
+"""The outbox: pending notifications become mail batches, each sent under one idempotency key.
 
-A batch is made in one transaction, its letters are frozen in a second, the hand-over is noted in a third, and
-what the transport said is written in the last. A claim is a lease with a fence: every later write names the
-fence, and a sender whose claim has passed to another changes nothing (docs/adr/0006).
+Four transactions: the batch is made, its messages are frozen, the hand-over is recorded, and the transport's
+result is written. A claim is a lease with a fence: every later write names the fence, and a sender that has
+lost its claim changes nothing (docs/adr/0006).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One batch of checks becomes states, history, notifications and counts, in one transaction."""
+"""Writes one batch of checks as states, history, notifications and counts, in one transaction."""
 
 from __future__ import annotations
 

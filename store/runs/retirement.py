@@ -1,4 +1,4 @@
-"""Sections that their source has confirmed to be gone, and terms that are."""
+"""Retires sections and terms that their source has confirmed to be gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs and their batches: what was asked for, what is pending, what came of it."""
+"""Runs and their batches: requested, pending and finished checks."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Slots: the times at which a half is due. At most one run holds a slot, which the database enforces.
+"""Slots: the times at which a half is due. At most one run holds a slot; the database enforces it.
 
-A run that ends before it could ask anything gives its slot back, so that a later trigger opens another one:
-it was never dispatched, was skipped, or was paused or without an answer until its deadline. A run whose
-sections were asked keeps the slot, also when every answer was a failure: to ask again would be to hammer.
+A run that ends before it asks the source releases its slot for a later trigger: it was never dispatched, was
+skipped or paused, or had no answer by its deadline. A run whose sections were asked keeps the slot even if
+every answer was a failure; asking again would overload the source.
 """
 
 from __future__ import annotations

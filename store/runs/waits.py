@@ -1,4 +1,4 @@
-"""Parked checks and mail: what they wait for, and how the end of the reason ends the wait."""
+"""Deferred checks and mail: the reason for the wait, and its end when the reason ends."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
-"""What was seen of sections over time, and when nobody looked.
+"""Section observations over time, blind spans, and the nightly rollup of section days.
 
-A run that checked something looked at every section of its parity that somebody watched at the time; which
-single sections it could not read is not kept.
-
-What each section's days came to, condensed once a night: what a term comes to is read from it.
+A run that checked anything counts as a look at every watched section of its parity; single sections that it
+could not read are not recorded. Term statistics come from the rollup.
 """
 
 from __future__ import annotations

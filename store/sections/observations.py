@@ -1,4 +1,4 @@
-"""What a source said of sections becomes states, history and notifications, in the caller's transaction."""
+"""Turns a source's observations into states, history and notifications, in the caller's transaction."""
 
 from __future__ import annotations
 

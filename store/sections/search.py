@@ -1,4 +1,4 @@
-"""Finding sections as a person looks for them."""
+"""Section search for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sections: what is known of each, its history, and which are due."""
+"""Sections: the state of each, its history, and which sections are due."""
 
 from __future__ import annotations
 

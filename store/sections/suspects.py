@@ -1,4 +1,4 @@
-"""Sections that fail while their source answers about others: the failure is theirs, not the source's."""
+"""Sections that fail while their source answers for others: the cause is the section, not the source."""
 
 from __future__ import annotations
 
