@@ -1,8 +1,8 @@
 """The database engine, the transactions `read` and `write`, and the conversion of times.
 
 SQLite runs with a write-ahead log and full synchronisation: a commit that returned survives a power cut, so
-no mail is sent for a change that could be lost (docs/adr/0003). Tables store times as whole milliseconds since
-the epoch, UTC.
+no mail is sent for a change that could be lost (docs/adr/0003). Tables store times as whole milliseconds
+since the epoch, UTC.
 """
 
 from __future__ import annotations
