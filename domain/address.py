@@ -7,7 +7,7 @@ import re
 from domain.errors import InvalidInputError
 from domain.text import invisible
 
-# A spreadsheet takes what begins with =, +, - or @ for a formula, and addresses go out in sheets.
+# Addresses are exported to spreadsheets, which treat a cell that begins with =, +, - or @ as a formula.
 _LOCAL = re.compile(r"(?![=+-])[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN = re.compile(
     r"(?=.{4,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
@@ -15,14 +15,14 @@ _DOMAIN = re.compile(
 _MAX_LOCAL_LENGTH = 64  # RFC 5321, 4.5.3.1.1
 MAX_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path of 256 with its angle brackets
 NO_ADDRESS = "must be an e-mail address that does not begin with =, +, - or @"
-"""What is wrong with most of what is no address."""
+"""The general message for an invalid address."""
 
 
 def read_address(given: str) -> str:
-    """The one spelling under which an address is kept and compared: lower case, its domain in ASCII.
+    """The normalised form of an address: lower case, with an ASCII domain.
 
-    A domain in other letters becomes punycode (IDNA 2008 with the mapping of UTS 46).
-    Raises: ValueError with what is wrong.
+    An international domain becomes punycode (IDNA 2008 with the mapping of UTS 46).
+    Raises: ValueError with the problem.
     """
     address = given.strip()
     unseen = invisible(address)
@@ -40,7 +40,7 @@ def read_address(given: str) -> str:
 
 
 def normal_address(given: str) -> str | None:
-    """As `read_address`; None where `given` is no address."""
+    """As `read_address`; None if `given` is not an address."""
     try:
         return read_address(given)
     except ValueError:
@@ -48,7 +48,7 @@ def normal_address(given: str) -> str | None:
 
 
 def checked_address(field: str, given: str) -> str:
-    """As `read_address`. Raises: InvalidInputError that names `field` when `given` is no address."""
+    """As `read_address`. Raises: InvalidInputError for `field` if `given` is not an address."""
     try:
         return read_address(given)
     except ValueError as error:

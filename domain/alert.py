@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class AlertState(StrEnum):
-    """Whether a person is needed."""
+    """Whether an operator is needed."""
 
     CLEARED = "cleared"
     RAISED = "raised"
@@ -16,10 +16,10 @@ class AlertState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AlertMessage:
-    """What is wrong now, in words for the operator.
+    """A current problem, described for the operator.
 
-    Shape: `subject` is one line, `detail` says more (whom it affects, where that is known), `command` is the
-    first to type. It becomes an alert once it has held for `hold_off` without interruption.
+    Shape: `subject` is one line, `detail` adds more (who is affected, if known), `command` is the first
+    command to run. The problem becomes an alert once it has lasted for `hold_off` without interruption.
     """
 
     subject: str
@@ -30,7 +30,7 @@ class AlertMessage:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A condition as it stands. `episode` counts how often it was raised, `since` when it last began."""
+    """The state of one alert rule. `episode` counts how often it was raised, `since` is its last start."""
 
     name: str
     state: AlertState
@@ -43,7 +43,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class RunbookLink:
-    """Where a person reads on about an alert: absolute addresses, the same for its whole life."""
+    """Absolute URLs with more about an alert. They do not change during its lifetime."""
 
     health: str
     console: str
@@ -52,10 +52,10 @@ class RunbookLink:
 
 @dataclass(frozen=True, slots=True)
 class AlertNotification:
-    """One thing to tell over one channel: that an alert was raised, or that it is over.
+    """One notification for one channel: an alert was raised, or it has cleared.
 
-    Shape: the words are those of the moment, so that a repetition says the same. `at` is when the state
-    changed, `since` when the condition began.
+    Shape: the text is fixed when the state changes, so a retry sends the same. `at` is when the state
+    changed; `alert.since` is when the problem began.
     """
 
     id: int

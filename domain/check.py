@@ -17,13 +17,13 @@ from domain.alert import AlertMessage
 S = TypeVar("S")
 
 UNREADABLE = "unreadable"
-"""The first part of the name of a finding whose state could not be read."""
+"""Prefix of the name of a finding whose state could not be read."""
 
 UNREADABLE_PENDING = timedelta(minutes=2)
 
 
 class Severity(IntEnum):
-    """How bad a finding is; the worst one decides the status of the whole."""
+    """Severity of a finding; the worst one is the overall status."""
 
     HEALTHY = 0
     DEGRADED = 1
@@ -31,7 +31,7 @@ class Severity(IntEnum):
 
 
 class Part(StrEnum):
-    """What an operator asks about first."""
+    """The parts of the system that an operator asks about first."""
 
     POLLING = "polling"
     SENDING = "sending"
@@ -40,9 +40,9 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One thing that a check has looked at; `failure` says what is wrong with it, None if nothing is.
+    """The result of a check for one subject; `failure` is None if it is healthy.
 
-    Shape: `affects` replaces that of the check where it is not empty.
+    Shape: a non-empty `affects` replaces that of the check.
     """
 
     subject: str
@@ -54,12 +54,12 @@ class Result:
 class Check(Generic[S]):
     """One rule over a snapshot of the system's state.
 
-    Shape: `read` yields one result for each thing it looks at and raises when the state could not be read,
-    which is never healthy. `severity` is that of a failure and of an unreadable state; where that is HEALTHY
-    the check only advises: it alerts, and the system stays healthy. `command` is the first
-    to type when it could not be read, `page` is the place below `/console/` that shows it, `runbook` the
-    section of docs/operations.md. `needs` names the check whose failure explains why this one could not be
-    read. `is_deliberate` marks what an operator, or Rollcall itself, has switched off on purpose.
+    Shape: `read` yields one result per subject and raises if the state cannot be read, which is never
+    healthy. `severity` applies to a failure and to an unreadable state; with HEALTHY the check is advisory:
+    it alerts, and the system stays healthy. `command` is the first command to run when the state is
+    unreadable, `page` the path below `/console/` that shows it, `runbook` the section of docs/operations.md.
+    `needs` names the check whose failure explains why this one is unreadable. `is_deliberate` marks what an
+    operator or Rollcall has switched off on purpose.
     """
 
     name: str
@@ -75,10 +75,10 @@ class Check(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found about one of its subjects.
+    """The finding of a check about one subject.
 
-    Shape: `name` is `check/subject`, or `unreadable/check`. `is_explained` marks what could not be read for a
-    reason that another finding names.
+    Shape: `name` is `check/subject` or `unreadable/check`. `is_explained` marks an unreadable state whose
+    cause is another finding.
     """
 
     name: str
@@ -90,24 +90,24 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """How bad it is."""
+        """Severity of the finding; HEALTHY without a failure."""
         return Severity.HEALTHY if self.failure is None else self.check.severity
 
 
 def evaluate(checks: Sequence[Check[S]], state: S) -> list[Finding]:
-    """Every finding of `checks` over `state`, in their order."""
+    """The findings of `checks` over `state`, in the order of the checks."""
     found = [finding for check in checks for finding in _findings(check, state)]
     failing = {finding.check.name for finding in found if finding.failure is not None}
     return [_explained(finding, failing) for finding in found]
 
 
 def worst(findings: Iterable[Finding]) -> Severity:
-    """The severity of the whole."""
+    """The overall severity."""
     return max((finding.severity for finding in findings), default=Severity.HEALTHY)
 
 
 def alerts(findings: Iterable[Finding]) -> dict[str, AlertMessage | None]:
-    """Each alert rule by its name, with its message where it holds. What could not be judged is left out."""
+    """The failure of each finding by name, None for no failure or an explained unreadable state."""
     return {finding.name: None if finding.is_explained else finding.failure for finding in findings}
 
 
@@ -115,7 +115,7 @@ def _findings(check: Check[S], state: S) -> list[Finding]:
     unreadable = f"{UNREADABLE}/{check.name}"
     try:
         results = list(check.read(state))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the finding reports it
+    except Exception as error:  # noqa: BLE001 - the finding reports any error
         failure = _unreadable(check, error)
         return [Finding(unreadable, check, failure, check.affects, is_unreadable=True)]
     readable = Finding(unreadable, check, None, check.affects)

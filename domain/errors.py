@@ -8,11 +8,11 @@ from __future__ import annotations
 
 
 class RollcallError(Exception):
-    """Root of every failure that Rollcall raises on purpose."""
+    """Base class of all errors that Rollcall raises on purpose."""
 
 
 class TransientError(RollcallError):
-    """May succeed later; not before `retry_after_seconds`, when the other side named a time."""
+    """May succeed later, but not before `retry_after_seconds` if the upstream gave a time."""
 
     def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
@@ -20,15 +20,15 @@ class TransientError(RollcallError):
 
 
 class PermanentError(RollcallError):
-    """Will fail again in the same way until a person changes something."""
+    """Fails again in the same way until a person changes something."""
 
 
 class UpstreamError(TransientError):
-    """The other side answered with a failure of its own (5xx, or a refusal without a reason)."""
+    """The upstream answered with an error of its own (5xx, or a refusal without a reason)."""
 
 
 class UpstreamTimeoutError(TransientError):
-    """The other side did not answer in time."""
+    """The upstream did not answer in time."""
 
 
 class UnreachableError(TransientError):
@@ -36,43 +36,43 @@ class UnreachableError(TransientError):
 
 
 class MalformedResponseError(TransientError):
-    """The answer could not be read: HTML, cut off, or of another shape than agreed."""
+    """The answer could not be parsed: HTML, truncated, or of an unexpected shape."""
 
 
 class RateLimitedError(TransientError):
-    """The other side asked for fewer requests."""
+    """The upstream asked for fewer requests."""
 
 
 class AccountRefusedError(PermanentError):
-    """The other side refuses the account or the sender, whatever the request.
+    """The upstream refuses the account or the sender, independent of the request.
 
-    An exhausted quota, an unverified sender, a suspended account: nothing is wrong with the item, which waits
-    until a person has repaired the account.
+    Examples: an exhausted quota, an unverified sender, a suspended account. The item itself is fine and waits
+    until a person has fixed the account.
     """
 
 
 class UnauthorisedError(AccountRefusedError):
-    """The other side refused the credentials."""
+    """The upstream refused the credentials."""
 
 
 class RejectedError(PermanentError):
-    """The other side understood the request and will never accept it."""
+    """The upstream understood the request and will never accept it."""
 
 
 class IdempotencyKeyUsedError(PermanentError):
-    """The key was used before for another request, whose outcome this answer does not tell."""
+    """The idempotency key was used for another request, whose outcome is unknown."""
 
 
 class StorageWriteError(PermanentError):
-    """Nothing is stored under this key."""
+    """No object exists under this key."""
 
 
 class StorageFullError(TransientError):
-    """There is no room left for what was to be stored."""
+    """The storage has no space left."""
 
 
 class InvalidInputError(PermanentError):
-    """Input that a person must correct; `problems` maps each bad field to what is wrong with it."""
+    """Input that a person must correct; `problems` maps each invalid field to its problem."""
 
     def __init__(self, problems: dict[str, str]) -> None:
         super().__init__("; ".join(f"{field}: {problem}" for field, problem in problems.items()))
@@ -80,7 +80,7 @@ class InvalidInputError(PermanentError):
 
 
 class ConfigurationError(InvalidInputError):
-    """The settings, or the machine they describe, keep a process from starting."""
+    """Invalid settings, or a machine that does not match them, prevent a process from starting."""
 
 
 def is_retryable(error: BaseException) -> bool:

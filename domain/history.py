@@ -23,8 +23,7 @@ _DAY = timedelta(days=1)
 class HistoryEntry:
     """One change in a section's history.
 
-    Shape: `stamped_at` is the time that was written down, where others contradict it; None where it is
-    `observed_at`.
+    Shape: `stamped_at` is the recorded time if other entries contradict it; None if it is `observed_at`.
     """
 
     observed_at: datetime
@@ -35,34 +34,34 @@ class HistoryEntry:
 
     @property
     def stamp(self) -> datetime:
-        """The time that was written down, here and in what it caused."""
+        """The recorded time, here and in the notifications that the change caused."""
         return self.stamped_at or self.observed_at
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedPeriod:
-    """From `start` until `end`, which is not part of it."""
+    """The period from `start` (inclusive) to `end` (exclusive)."""
 
     start: datetime
     end: datetime
 
     @property
     def length(self) -> timedelta:
-        """How long it is."""
+        """Duration of the period."""
         return self.end - self.start
 
     def overlap(self, other: ObservedPeriod) -> timedelta:
-        """For how long both last."""
+        """Duration for which both periods hold."""
         return max(min(self.end, other.end) - max(self.start, other.start), timedelta(0))
 
 
 @dataclass(frozen=True, slots=True)
 class SectionHistory:
-    """What is known of `key` in a time.
+    """The history of section `key` in a period.
 
-    Shape: `sightings` are its changes, oldest first; the first one is what was known at the beginning.
-    `looked_until` is when it was last looked at, None when it never was; `blind` are the spans before that,
-    in their order, in which nobody looked for long.
+    Shape: `sightings` are its changes, oldest first; the first one is the state at the beginning.
+    `looked_until` is when it was last checked, None if never; `blind` are the blind spans before that, in
+    order.
     """
 
     key: SectionKey
@@ -73,7 +72,7 @@ class SectionHistory:
 
     @property
     def seen(self) -> ObservedPeriod | None:
-        """From the first sighting to the last look, blind spans included; None when it was never seen."""
+        """From the first sighting to the last check, including blind spans; None if never observed."""
         if not self.sightings or self.looked_until is None:
             return None
         return ObservedPeriod(
@@ -82,7 +81,7 @@ class SectionHistory:
 
     @property
     def looked_at(self) -> timedelta:
-        """For how long somebody looked."""
+        """Duration for which the section was polled."""
         return timedelta(0) if self.seen is None else self.known(self.seen)
 
     def known(self, span: ObservedPeriod) -> timedelta:
@@ -90,7 +89,7 @@ class SectionHistory:
         return span.length - sum((span.overlap(each) for each in self.blind), timedelta(0))
 
     def held(self) -> Iterator[tuple[HistoryEntry, ObservedPeriod]]:
-        """Each sighting, and how long it held; the last one until the last look."""
+        """Each sighting with the period for which it held; the last one holds until the last check."""
         if self.seen is None:
             return
         for sighting, following in pairwise(self.sightings):
@@ -101,10 +100,10 @@ class SectionHistory:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A time with open seats, as far as it was seen.
+    """A period with open seats, as far as it was observed.
 
-    Shape: `is_new` unless seats were open when the section was first seen; `has_ended` unless they were open
-    at the last look. `is_certain` when nobody looked away for long meanwhile. `most` is the most seats open.
+    Shape: `is_new` unless seats were open at the first observation; `has_ended` unless they were open at the
+    last check. `is_certain` if no blind span overlaps it. `most` is the maximum of open seats.
     """
 
     span: ObservedPeriod
@@ -116,7 +115,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class InstructorChange:
-    """Another instructor than before; "" is nobody yet."""
+    """A change of instructor; "" means unassigned."""
 
     at: datetime
     before: str
@@ -125,7 +124,7 @@ class InstructorChange:
 
 @dataclass(frozen=True, slots=True)
 class DailyRollup:
-    """What one day (UTC, `number` of it since the epoch) came to: openings that began, and times."""
+    """One UTC day (`number` of days since the epoch): openings that began, time open, time polled."""
 
     number: int
     openings: int
@@ -134,10 +133,11 @@ class DailyRollup:
 
 
 def in_sequence(sightings: Sequence[HistoryEntry], until: datetime | None) -> list[HistoryEntry]:
-    """`sightings`, which come in the order in which they were made, with times in that order too.
+    """`sightings`, given in the order in which they were made, with times that rise in that order too.
 
-    Clocks jump, and a wrong one stamps times that the others contradict. Believed are as many as agree with
-    each other and with `until`, the time of the last look; the rest took place at the next believed time.
+    A wrong clock records times that contradict the others. The largest set of times consistent with each
+    other and with `until`, the time of the last check, is trusted; each other entry gets the next trusted
+    time.
     """
     believed = _longest_rise([each.observed_at for each in sightings], until)
     ordered: list[HistoryEntry] = []
@@ -153,8 +153,8 @@ def in_sequence(sightings: Sequence[HistoryEntry], until: datetime | None) -> li
 
 
 def _longest_rise(times: Sequence[datetime], until: datetime | None) -> set[int]:
-    """The places of as many of `times` as never fall and are not after `until`."""
-    ends: list[datetime] = []  # the lowest end of a rise of each length, and below it where that is
+    """The indexes of the longest non-decreasing subsequence of `times` that is not after `until`."""
+    ends: list[datetime] = []  # the lowest end of a subsequence of each length; `places` holds its index
     places: list[int] = []
     before: dict[int, int | None] = {}
     for place, at in enumerate(times):
@@ -172,7 +172,7 @@ def _longest_rise(times: Sequence[datetime], until: datetime | None) -> set[int]
 
 
 def openings(history: SectionHistory) -> list[Opening]:
-    """Every opening, oldest first. Seats that nobody told of are no news: what was known stays."""
+    """Every opening, oldest first. Unstated seats keep the previous value."""
     told = [(seen.open_seats, span) for seen, span in history.held() if seen.open_seats is not None]
     stretches = [list(group) for _, group in groupby(told, key=lambda each: each[0] > 0)]
     found = []
@@ -187,7 +187,7 @@ def openings(history: SectionHistory) -> list[Opening]:
 
 
 def instructor_changes(history: SectionHistory) -> list[InstructorChange]:
-    """Who followed whom, oldest first; the first name that was seen is no change."""
+    """Instructor changes, oldest first; the first observed name is not a change."""
     told = [(seen.observed_at, seen.instructor) for seen in history.sightings if seen.instructor is not None]
     return [
         InstructorChange(at, before, after) for (_, before), (at, after) in pairwise(told) if before != after
@@ -195,7 +195,7 @@ def instructor_changes(history: SectionHistory) -> list[InstructorChange]:
 
 
 def days(history: SectionHistory) -> Iterator[DailyRollup]:
-    """Each day on which somebody looked, oldest first."""
+    """The rollup of each day on which the section was polled, oldest first."""
     if history.seen is None:
         return
     found, first, last = openings(history), day_of(history.seen.start), day_of(history.seen.end)
@@ -209,12 +209,12 @@ def days(history: SectionHistory) -> Iterator[DailyRollup]:
 
 
 def day_of(at: datetime) -> int:
-    """The number of the day of `at`."""
+    """The day of `at`, in days since the epoch (UTC)."""
     return (at - _EPOCH) // _DAY
 
 
 def midnight(number: int) -> datetime:
-    """When the day of that number begins."""
+    """The start of day `number`."""
     return _EPOCH + number * _DAY
 
 

@@ -13,7 +13,7 @@ JsonObject: TypeAlias = Mapping[str, Json]
 
 
 class JobState(StrEnum):
-    """Where a job is; the last three are final."""
+    """State of a job; the last three are final."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -24,7 +24,7 @@ class JobState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more will happen to the job."""
+        """Whether the job has ended."""
         return self in FINAL
 
 
@@ -32,14 +32,14 @@ FINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 
 
 class Profile(StrEnum):
-    """Which workers carry a kind of job out; neither ever waits for the other."""
+    """The workers that execute a kind of job; the profiles never wait for each other."""
 
     REALTIME = "realtime"
     BATCH = "batch"
 
 
 class StepState(StrEnum):
-    """Where a step is."""
+    """State of a step."""
 
     RUNNING = "running"
     WAITING = "waiting"
@@ -50,7 +50,7 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job as it is asked for. A second one of the same `idempotency_key` is the first."""
+    """A request for a job. A second request with the same `idempotency_key` returns the first job."""
 
     kind: str
     profile: Profile
@@ -62,7 +62,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job is, for people: `done` of `total`."""
+    """Progress of a job for display: `done` of `total`."""
 
     done: int = 0
     total: int = 0
@@ -71,7 +71,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """One step as it stands; `error` is that of its last attempt, if that failed."""
+    """The current state of one step; `error` is that of its last attempt if it failed."""
 
     name: str
     state: StepState
@@ -84,7 +84,7 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """One job as it stands. `error` is why it failed or was cancelled, in words for a person."""
+    """The current state of one job. `error` says for people why it failed or was cancelled."""
 
     id: str
     kind: str

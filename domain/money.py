@@ -18,11 +18,11 @@ ACCOUNT = "[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 
 
 class NotEnoughCreditsError(PermanentError):
-    """The account cannot pay for what was asked for."""
+    """The account has too few credits for the request."""
 
 
 class AccountType(StrEnum):
-    """Where the credits of an account are. Together they come to zero: what was issued is negative."""
+    """Where the credits of an owner are. The balances sum to zero: `issued` is negative."""
 
     ISSUED = "issued"
     AVAILABLE = "available"
@@ -31,7 +31,7 @@ class AccountType(StrEnum):
 
 
 class EntryType(StrEnum):
-    """Why credits move from one pot to another."""
+    """Why credits move from one account type to another."""
 
     GRANT = "grant"
     RESERVE = "reserve"
@@ -41,7 +41,7 @@ class EntryType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What an account has."""
+    """The balances of an account."""
 
     available: int = 0
     held: int = 0
@@ -50,7 +50,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One movement of credits within an account; those of a job name it, grants name their key."""
+    """One movement of credits within an account, with its job, or with the idempotency key of a grant."""
 
     id: int
     account: str
@@ -63,12 +63,12 @@ class Transfer:
 
 
 def is_account(name: str) -> bool:
-    """Whether `name` can name an account."""
+    """Whether `name` is a valid account name."""
     return re.fullmatch(ACCOUNT, name) is not None
 
 
 class RefundState(StrEnum):
-    """Where a refund is, in Stripe's words.
+    """State of a refund, in Stripe's terms.
 
     Source: https://docs.stripe.com/api/refunds/object
     """
@@ -85,9 +85,9 @@ LOST_REFUND = frozenset({RefundState.FAILED, RefundState.CANCELED})
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Money on its way back. `amount` is in the currency's smallest unit; `reason` is why it failed.
+    """A refund. `amount` is in the currency's smallest unit; `reason` is why it failed.
 
-    Shape: `is_ours` where Rollcall made it, and nobody in the dashboard.
+    Shape: `is_ours` if Rollcall created it rather than a person in the dashboard.
     """
 
     id: str
@@ -99,10 +99,10 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """One checkout session: what a person ordered, and whether it is paid for.
+    """One checkout session: an order, and whether it is paid.
 
-    Shape: `payment` is what a refund gives back, None where nothing had to be paid; `amount` is the total in
-    the currency's smallest unit; `email` is the customer's; `metadata` is what the shop said of the order.
+    Shape: `payment` is the payment that a refund refers to, None if nothing was due; `amount` is the total in
+    the currency's smallest unit; `email` is the customer's; `metadata` is the shop's data about the order.
     """
 
     session_id: str
@@ -116,12 +116,12 @@ class Checkout:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What an order may cost: totals in the smallest unit, by currency in lower case."""
+    """The allowed totals of an order in the smallest unit, by currency in lower case."""
 
     allowed: Mapping[str, frozenset[int]]
 
     def objection(self, checkout: Checkout) -> str | None:
-        """Why the total of `checkout` is none of these, or None. A total that is not known is none."""
+        """Why the total of `checkout` is not allowed, or None. An unknown total is not allowed."""
         amounts = self.allowed.get((checkout.currency or "").lower(), frozenset())
         if checkout.amount in amounts:
             return None
@@ -135,10 +135,10 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class PaymentEvent:
-    """One thing that the provider told; `id` is the same when it is repeated.
+    """One event of the payment provider; a repeated delivery has the same `id`.
 
     Shape: `checkout` is None for events that are not about a checkout session. `refunded` is the payment of
-    events about a refund; `refund` is None where the event does not describe it.
+    events about a refund; `refund` is None if the event does not describe it.
     """
 
     id: str
@@ -149,22 +149,22 @@ class PaymentEvent:
 
 
 class PaymentDecision(StrEnum):
-    """What came of an event."""
+    """The decision about a payment event."""
 
-    TAKEN = "taken"  # a job delivers what was ordered
-    REFUSED = "refused"  # it cannot be delivered: a job gives the money back
-    WAITS = "waits"  # for the money
-    UNPAID = "unpaid"  # the money did not come
-    FOLLOWED = "followed"  # it is about the refund of an order
-    IGNORED = "ignored"  # it is about something else
+    TAKEN = "taken"  # a job delivers the order
+    REFUSED = "refused"  # it cannot be delivered: a job refunds it
+    WAITS = "waits"  # the payment is pending
+    UNPAID = "unpaid"  # the payment failed
+    FOLLOWED = "followed"  # it concerns the refund of an order
+    IGNORED = "ignored"  # it concerns something else
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A paid order. `trouble` is why it was not delivered, in words for a person.
+    """A paid order. `trouble` says for people why it was not delivered.
 
-    Shape: `refunded_at` is when the money was given back, None while the refund is under way; `keys_spent`
-    counts the idempotency keys of refunds that now stand for a failure.
+    Shape: `refunded_at` is when the refund succeeded, None while it is pending; `keys_spent` counts the
+    refund idempotency keys for which the provider has stored a failure.
     """
 
     session_id: str
@@ -180,7 +180,7 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class PaymentTroubles:
-    """The orders that need a person: those `undelivered`, and those whose refund is `unsettled`."""
+    """The orders that need an operator: `undelivered` ones, and those whose refund is `unsettled`."""
 
     undelivered: Sequence[Payment] = ()
     unsettled: Sequence[Payment] = ()

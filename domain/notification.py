@@ -11,11 +11,11 @@ from domain.section import SectionKey
 from domain.watch import NotificationKind
 
 MAIL = "mail"
-"""The name of mail as a channel: of its breaker and its pause."""
+"""The name of the mail channel, its breaker and its pause."""
 
 
 class NotificationState(StrEnum):
-    """Where a notification is on its way from detected to delivered."""
+    """State of a notification, from detected to delivered."""
 
     PENDING = "pending"
     SENDING = "sending"
@@ -29,11 +29,11 @@ class NotificationState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What one person is to be told: the facts as they were when the change was seen.
+    """One notification to one person: the facts at the time of the observation.
 
-    Shape: unique by (`watch_id`, `kind`, `episode`). `open_seats` and `capacity` are None where unknown.
-    `ended_watches` counts the watches of the person that ended with their term; 0 where it is about the
-    section alone.
+    Shape: unique by (`watch_id`, `kind`, `episode`). `open_seats` and `capacity` are None if unknown.
+    `ended_watches` counts the person's watches that ended with their term; 0 if only the section is
+    concerned.
     """
 
     id: int
@@ -52,7 +52,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that a letter carries."""
+    """A file attached to a message."""
 
     name: str
     content_type: str
@@ -61,10 +61,10 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
-    """A rendered mail, complete: the same letter always leaves with the same bytes.
+    """A completely rendered mail; every attempt sends the same bytes.
 
-    Shape: `headers` holds `Message-ID`; of a notice also `List-Unsubscribe`, `List-Unsubscribe-Post` and
-    `X-Rollcall-Event`.
+    Shape: `headers` holds `Message-ID`; for a notification also `List-Unsubscribe`, `List-Unsubscribe-Post`
+    and `X-Rollcall-Event`.
     """
 
     sender: str
@@ -78,9 +78,9 @@ class OutboundMessage:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The transport took the letter; `provider_id` names it in later events.
+    """The transport accepted the message; `provider_id` identifies it in later events.
 
-    Shape: `answer` is what a transport said that gives no id of its own; for people to read.
+    Shape: `answer` is the reply of a transport that gives no id of its own; for display.
     """
 
     provider_id: str
@@ -92,14 +92,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The transport will never take this letter, and why."""
+    """The transport will never accept this message; `reason` says why."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The transport works and did not take this letter; it may later. Why, and the wait that it named."""
+    """The transport works but did not accept this message yet: the reason, and the wait it asked for."""
 
     reason: str
     retry_after_seconds: float | None = None

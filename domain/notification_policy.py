@@ -13,7 +13,7 @@ from domain.section_state import InstructorAssigned, SeatsIncreased, SectionEven
 from domain.watch import NotificationKind, Watch, kind_of
 
 GONE_AGAIN = "the seats were gone again before the mail left"
-"""Why a notification was withdrawn that its own opening may bring back."""
+"""Withdrawal reason of a notification that its own opening may restore."""
 
 NOT_LISTED = "the section was no longer listed before the mail left"
 LISTED_AGAIN = "the section was listed again before the mail left"
@@ -27,8 +27,8 @@ class Notified:
     """The notifications of one kind that a watch has had so far.
 
     Shape: `episode` is the newest; `withdrawn_episode` is one that was withdrawn because its seats were
-    gone, and that its own opening may bring back. `left_at` is when a message of this kind last left.
-    `instructor` is the one last named to the watch by a notification that was not withdrawn.
+    gone, and that its own opening may restore. `left_at` is when a message of this kind was last sent.
+    `instructor` is the last one named by a notification that was not withdrawn.
     """
 
     episode: int = -1
@@ -37,7 +37,7 @@ class Notified:
     instructor: str | None = None
 
     def is_withdrawn(self, episode: int) -> bool:
-        """Whether `episode` is the newest, and was withdrawn."""
+        """Whether `episode` is the newest and was withdrawn."""
         return episode == self.episode == self.withdrawn_episode
 
 
@@ -45,12 +45,12 @@ NEVER = Notified()
 
 
 def objection(watch: Watch, change: SectionEvent, notified: Notified) -> str | None:
-    """Why `change` is no news to `watch`, or None when it is."""
+    """Why `watch` is not notified of `change`, or None if it is."""
     return unwanted(watch, change) or repeated(change, notified)
 
 
 def unwanted(watch: Watch, change: SectionEvent) -> str | None:
-    """Why `watch` does not ask for `change`, or None when it does: seats count as they reach its minimum."""
+    """Why `watch` does not want `change`, or None if it does: seats count when they reach its minimum."""
     if kind_of(change) not in watch.kinds:
         return f"it does not want {kind_of(change)}"
     if isinstance(change, SeatsIncreased) and change.after < watch.min_seats:
@@ -61,10 +61,10 @@ def unwanted(watch: Watch, change: SectionEvent) -> str | None:
 
 
 def repeated(change: SectionEvent, notified: Notified) -> str | None:
-    """Why `change` repeats what `notified` has said already, or None when it does not.
+    """Why `change` repeats an earlier notification in `notified`, or None if it does not.
 
-    An episode of seats is an opening, and news each time. An assignment is news when it names another
-    instructor than the last notification did.
+    Each opening causes a new notification. An assignment causes one if its instructor differs from that of
+    the last notification.
     """
     if isinstance(change, InstructorAssigned) and change.instructor == notified.instructor:
         return SAME_INSTRUCTOR
@@ -75,7 +75,7 @@ def repeated(change: SectionEvent, notified: Notified) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known of a section at present, as far as a notification of it depends on that."""
+    """The current state of a section, as far as its notifications depend on it."""
 
     open_seats: int | None
     openings: int
@@ -87,7 +87,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """A notification that has not left yet: of which episode, and what it is to say."""
+    """A notification that has not been sent: its episode and content."""
 
     kind: NotificationKind
     episode: int
@@ -96,9 +96,9 @@ class Unsent:
 
 
 def outdated(unsent: Unsent, now: Standing) -> str | None:
-    """Why `unsent` is true no longer, or None while it is.
+    """Why `unsent` is no longer true, or None while it is.
 
-    However long it waited, and for whatever reason: the section as it is known `now` decides.
+    Only the current state `now` decides, regardless of how long and why the notification waited.
     """
     match unsent.kind:
         case NotificationKind.SEAT_AVAILABLE if now.retired:
@@ -114,16 +114,16 @@ def outdated(unsent: Unsent, now: Standing) -> str | None:
 
 
 def _is_still_assigned(unsent: Unsent, now: Standing) -> bool:
-    """A later assignment is another notification's, unless it names the same instructor."""
+    """A later assignment has its own notification, unless it names the same instructor."""
     if unsent.episode == now.assignments:
         return bool(now.instructor)
     return now.instructor == unsent.instructor
 
 
 def due_at(notified: Notified, now: datetime, cooldown: timedelta) -> datetime:
-    """When a notification that is written `now` may leave: not within `cooldown` of the one before.
+    """When a notification created `now` may be sent: not within `cooldown` of the previous one.
 
-    A departure ahead of `now` was stamped by a clock that ran ahead; it counts as one that left just now, so
-    that it keeps nobody waiting for longer than `cooldown`.
+    A previous time in the future comes from a clock that ran ahead; it counts as `now`, so the wait never
+    exceeds `cooldown`.
     """
     return now if notified.left_at is None else max(now, min(notified.left_at, now) + cooldown)

@@ -14,7 +14,7 @@ _PLACEHOLDERS = frozenset({"", "staff", "tba", "tbd", "to be announced", "to be 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a section is, for people. Empty text where the source does not say."""
+    """Descriptive details of a section. Empty text means "not stated"."""
 
     course: str = ""
     title: str = ""
@@ -22,7 +22,7 @@ class Details:
     meeting_times: str = ""
 
     def over(self, known: Details) -> Details:
-        """These details; where they do not say, what is `known`."""
+        """These details, with gaps filled from `known`."""
         if self.course and self.title and self.location and self.meeting_times:
             return self
         return Details(
@@ -37,11 +37,10 @@ class Details:
 class Observation:
     """A section as its source showed it at one moment.
 
-    Shape: `open_seats`, `capacity` and `instructor` are None where the source did not say: unknown is
-    not zero. `instructor` is `UNASSIGNED` when the source says that nobody is. `unreserved_seats` is told by
-    sources that keep some seats for groups: `open_seats` equals it then, and where it is None, may count
-    reserved ones. `took_seconds` is how long the source took to answer, None where nobody measured; it tells
-    nothing of the section.
+    Shape: `open_seats`, `capacity` and `instructor` are None if not stated; unknown is not zero. `instructor`
+    is `UNASSIGNED` if the source says that there is none. Sources that reserve seats for groups state
+    `unreserved_seats`: `open_seats` equals it then; if it is None, `open_seats` may include reserved seats.
+    `took_seconds` is the response time of the source, None if not measured.
     """
 
     key: SectionKey
@@ -56,7 +55,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """The source answered, and says that it has no such section."""
+    """The source answered that it has no such section."""
 
     key: SectionKey
     observed_at: datetime
@@ -65,7 +64,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class CheckFailure:
-    """The source could not say; `error` tells why and whether to ask again."""
+    """The check failed; `error` says why and whether to retry."""
 
     key: SectionKey
     error: RollcallError
@@ -75,12 +74,12 @@ Outcome = Observation | Missing | CheckFailure
 
 
 def seats(count: int | None) -> int | None:
-    """A count of seats as a source gave it: overdrawn sections (below zero) have none."""
+    """A seat count from a source; a negative count (overbooked) becomes zero."""
     return None if count is None else max(0, count)
 
 
 def instructor(name: str | None) -> str | None:
-    """One spelling for an instructor: placeholders such as "Staff" or "TBA" become `UNASSIGNED`."""
+    """The normalised instructor; placeholders such as "Staff" or "TBA" become `UNASSIGNED`."""
     if name is None:
         return None
     named = [" ".join(person.split()) for person in name.split(";") if not _is_placeholder(person)]

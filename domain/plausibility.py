@@ -19,19 +19,19 @@ from domain.section_state import Doubt, SectionState, open_seats_after
 from domain.term import Term
 
 FEWEST = 5
-"""So many sections of a term at least change in one look before the change is doubted."""
+"""The minimum number of sections of a term that change in one look before the change is doubted."""
 LOOKS_TO_CONFIRM = {Doubt.CAPACITY: 3, Doubt.FULL: 3, Doubt.UNASSIGNED: 3, Doubt.OPEN: 2}
-"""How many looks in a row show a doubted change until it is accepted."""
+"""How many consecutive looks must show a doubted change until it is accepted."""
 CONFIRM_OPENINGS_AFTER = timedelta(minutes=1)
-"""When doubted openings are asked for again; the other changes are no news, and wait for the next run."""
+"""Delay of the re-check of doubted openings; other doubted changes wait for the next run."""
 
-# More than this share of the sections in which the change was possible; above it, chance does not explain it.
+# A change is doubted above this share of the sections in which it was possible: chance does not explain it.
 _RATIOS = {Doubt.CAPACITY: 0.2, Doubt.FULL: 0.8, Doubt.UNASSIGNED: 0.5, Doubt.OPEN: 0.5}
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One section of a look: the state and the observation to advance it with, doubted measures left out."""
+    """One section of a look: its state, and the observation to advance it with, without doubted measures."""
 
     state: SectionState
     seen: Observation
@@ -41,10 +41,10 @@ class Judged:
 def judge(
     look: Sequence[tuple[SectionState, Observation]], doubts_of: Callable[[Term], Collection[Doubt]]
 ) -> list[Judged]:
-    """What of a look is believed, in its order.
+    """The accepted part of a look, in its order.
 
-    Shape: a look is what one batch showed. `doubts_of` gives the doubts that a term has already; it is asked
-    only for a term of which the look shows too few sections to tell.
+    Shape: a look is the observations of one batch. `doubts_of` returns the existing doubts of a term; it is
+    called only for terms with too few sections in the look.
     """
     mass, lasting = _mass_changes(look, doubts_of), _lasting(look)
     return [_judged(state, seen, mass, lasting) for state, seen in look]
@@ -97,7 +97,7 @@ def _judged(
 
 
 def _possible(state: SectionState, seen: Observation) -> Iterator[Doubt]:
-    """The changes that `seen` could show of a section: its measure was known, and is told."""
+    """The changes that `seen` could show of a section: the measure was known, and is stated now."""
     if state.retired:
         return
     if state.capacity and seen.capacity is not None:
@@ -111,7 +111,7 @@ def _possible(state: SectionState, seen: Observation) -> Iterator[Doubt]:
 
 
 def _shown(state: SectionState, seen: Observation) -> Iterator[Doubt]:
-    """The changes that `seen` does show."""
+    """The changes that `seen` shows."""
     after = open_seats_after(state, seen)
     for doubt in _possible(state, seen):
         match doubt:
@@ -128,7 +128,7 @@ def _shown(state: SectionState, seen: Observation) -> Iterator[Doubt]:
 
 
 def _has_no_room(state: SectionState, seen: Observation) -> bool:
-    """Whether the seats are none only because the capacity is."""
+    """Whether the seats are zero only because the capacity is."""
     return bool(state.capacity) and seen.capacity == 0
 
 
@@ -148,11 +148,11 @@ def _without(seen: Observation, doubted: Collection[Doubt]) -> Observation:
 def _moved_on(
     state: SectionState, seen: Observation, ended: Collection[Doubt], alone: Collection[Doubt]
 ) -> SectionState:
-    """The state from which `seen` is news: what is as before the doubt is none.
+    """The state against which `seen` causes events; a return to the value before the doubt causes none.
 
-    A section that is neither as before nor as it was doubted has moved on, so that the doubt was wrong: what
-    opened or was assigned since then must not be lost. So has one that is as before `alone`, while most of
-    the others still show the change: a catalog that is repaired comes back as a whole.
+    If a section shows neither the old value nor the doubted one, the doubt was wrong: an opening or
+    assignment since then must not be lost. The same holds for a section that returns `alone` while most
+    others still show the change, because a repaired catalog returns as a whole.
     """
     if Doubt.FULL in ended and (Doubt.FULL in alone or open_seats_after(state, seen) != state.open_seats):
         state = replace(state, open_seats=0)

@@ -12,34 +12,34 @@ from domain.section import SectionKey
 
 
 class Clock(Protocol):
-    """Where the time comes from, so that tests can hold it."""
+    """The source of time, so that tests can control it."""
 
     def now(self) -> datetime:
-        """The present, aware, in UTC."""
+        """The current time, aware, in UTC."""
 
 
 class Source(Protocol):
-    """One catalog of sections. Adding one is adding a module in `sources/` that speaks this."""
+    """One catalog of sections, implemented by a module in `catalogs/`."""
 
     @property
     def name(self) -> str:
         """The name in every `SectionKey.source`; also names its breaker."""
 
     def plan(self, keys: Iterable[SectionKey]) -> Iterable[Sequence[SectionKey]]:
-        """The batches in which `keys` are best observed: what one upstream request answers, or a chunk."""
+        """`keys` in the batches best observed together: those of one upstream request, or a chunk."""
 
     def observe(self, keys: Sequence[SectionKey]) -> list[Outcome]:
-        """What the catalog says of each of `keys` now, in the order in which the answers came.
+        """The current outcome for each of `keys`, in the order in which the answers arrive.
 
-        Exactly one outcome a key; trouble with a section is its `Failure`, never an exception.
+        Exactly one outcome per key; a failed check is a `CheckFailure`, never an exception.
         """
 
     def close(self) -> None:
-        """Let go of connections and threads; the source is not used after it."""
+        """Release connections and threads; the source is not used afterwards."""
 
 
 def unconditionally() -> None:
-    """A hand-over of which nobody keeps account."""
+    """The default `before_handover`: do nothing."""
 
 
 class Mailer(Protocol):
@@ -51,15 +51,15 @@ class Mailer(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """How many letters may go out under one key."""
+        """The maximum number of messages under one idempotency key."""
 
     @property
     def is_idempotent(self) -> bool:
-        """Whether a call may be repeated with the same letters and key, and mails nobody twice."""
+        """Whether repeating a call with the same messages and key sends no mail twice."""
 
     @property
     def longest_send_seconds(self) -> float:
-        """The bound of one `send`: the sum of the transport's own time-outs."""
+        """The maximum duration of one `send`: the sum of the transport's timeouts."""
 
     def send(
         self,
@@ -67,43 +67,43 @@ class Mailer(Protocol):
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:
-        """Send `letters`; one receipt each, in their order. A letter with attachments goes alone.
+        """Send the messages `letters`; one result each, in order. A message with attachments is sent alone.
 
-        `before_handover` is called at the last moment at which the letters can still be kept, before every
-        hand-over; what it raises ends the call, and nothing was handed over.
+        `before_handover` is called immediately before every hand-over, while the messages can still be
+        withheld; if it raises, the call ends and nothing was handed over.
 
-        Raises: TransientError when it is unknown whether any letter was taken; PermanentError when none was:
-        AccountRefusedError where no letter of ours would be, RejectedError where these were refused and a
-        split batch may leave in part; IdempotencyKeyUsedError when the key has sent other letters.
-        After the hand-over UnreachableError, RateLimitedError and AccountRefusedError say that none was
-        taken, and from a transport without keys UpstreamError too.
+        Raises: TransientError if it is unknown whether any message was accepted; PermanentError if none was:
+        AccountRefusedError if all our messages would be refused, RejectedError if these were refused and a
+        split batch may succeed in part; IdempotencyKeyUsedError if the key has sent other messages.
+        After the hand-over, UnreachableError, RateLimitedError and AccountRefusedError mean that none was
+        accepted; from a transport without keys, UpstreamError does too.
         """
 
 
 class Storage(Protocol):
-    """Where assets and results lie. A key is a path of plain names, such as `jobs/{id}/report.pdf`.
+    """Storage of assets and results. A key is a path of plain names, such as `jobs/{id}/report.pdf`.
 
-    Raises: NotStoredError where there is nothing under the key; StorageFullError; TransientError when the
-    storage cannot be reached.
+    Raises: StorageWriteError if no object exists under the key; StorageFullError; TransientError if the
+    storage is unreachable.
     """
 
     def put(self, key: str, content: bytes, content_type: str) -> None:
-        """Keep `content` under `key`, in the place of what was there; whole or not at all."""
+        """Store `content` under `key` atomically, replacing what was there."""
 
     def get(self, key: str) -> bytes:
-        """What is kept under `key`."""
+        """The content under `key`."""
 
     def size(self, key: str) -> int:
-        """How many bytes that has."""
+        """The size of the content under `key` in bytes."""
 
     def stream(self, key: str) -> Iterator[bytes]:
-        """The same in chunks."""
+        """The content under `key` in chunks."""
 
     def address(self, key: str) -> str | None:
-        """Where everybody who is told can get it for a while; None where only `stream` gives it."""
+        """A temporary URL that needs no login; None if only `stream` provides the content."""
 
     def delete(self, prefix: str) -> None:
-        """Forget everything under `prefix`, which ends in a slash."""
+        """Delete everything under `prefix`, which ends in a slash."""
 
 
 class RateLimiterPort(Protocol):
@@ -113,7 +113,7 @@ class RateLimiterPort(Protocol):
         """Wait for a turn. Raises: RateLimitedError when none comes soon."""
 
     def hold(self, seconds: float) -> None:
-        """Give nobody a turn before `seconds` from now."""
+        """Grant no turn for `seconds` from now."""
 
 
 class Reservation(Protocol):
@@ -129,10 +129,10 @@ class Reservation(Protocol):
 
 
 class Pacer(Protocol):
-    """Hands out slots for the whole fleet. Neither call raises: one that lost its store has a fallback."""
+    """Reserves request slots for the whole fleet. Neither method raises; without Redis it falls back."""
 
     def reserve(self, n: int, *, patience_seconds: float) -> Reservation:
-        """The slots of the next `n` requests; none is spent when the first is more than that away."""
+        """Slots for the next `n` requests; none is used if the first is more than `patience_seconds` away."""
 
     def hold(self, seconds: float) -> None:
-        """Give out no slot for `seconds`: the other side asked for fewer requests."""
+        """Grant no slot for `seconds`, because the upstream asked for fewer requests."""

@@ -8,15 +8,15 @@ from enum import StrEnum
 
 from domain.section import SectionKey, Stagger
 
-ONE_SECTION = "-check"  # how the trigger ends of a run that a person asked for, of one section
+ONE_SECTION = "-check"  # suffix of the trigger of a run that a person requested for one section
 
 
 MAX_ATTEMPTS = 4
-"""How often a section is asked in one run before the run gives it up."""
+"""The maximum number of attempts for a section in one run."""
 
 
 class RunState(StrEnum):
-    """Where a run is; the last three are final."""
+    """State of a run; the last three are final."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -26,12 +26,12 @@ class RunState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more will happen to the run."""
+        """Whether the run has ended."""
         return self not in {RunState.QUEUED, RunState.RUNNING}
 
 
 class WaitReason(StrEnum):
-    """What a parked batch waits for; it is due at once when that has ended, whatever time was named."""
+    """What a deferred batch waits for; it is due at once when the reason ends."""
 
     BREAKER = "breaker"
     PAUSE = "pause"
@@ -42,10 +42,9 @@ class WaitReason(StrEnum):
 class Run:
     """A run and its counts: once finished, `sections` = `checked` + `failed` + `deferred`.
 
-    Shape: `slot` is the time for which the run was due; at most one unforced run holds each
-    (`stagger`, `slot`), and one that ended before it could ask anything holds it no longer. `deferred`
-    sections were still being checked for an earlier run, or are left to a later one; `reason` then tells
-    why, as it tells why sections were given up.
+    Shape: `slot` is the time at which the run was due; at most one unforced run holds each (`stagger`,
+    `slot`), and a run that ended before it asked the source releases it. `deferred` sections were still being
+    checked for an earlier run or are left to a later one. `reason` says why sections were deferred or failed.
     """
 
     id: str
@@ -77,8 +76,8 @@ class Run:
 class Batch:
     """Sections of one run that are checked together.
 
-    Shape: `pending` maps each to its failed attempts, `revisions` to the revision of its state when the batch
-    was read (`domain.section_state.is_current`).
+    Shape: `pending` maps each section to its failed attempts, `revisions` to its state's revision when the
+    batch was read (`domain.section_state.is_current`).
     """
 
     id: int

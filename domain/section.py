@@ -23,7 +23,7 @@ class Stagger(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class SectionKey:
-    """(source, term, number): the identity of a section in every key, claim, row and mail."""
+    """(source, term, number): the identity of a section everywhere."""
 
     source: str
     term: str
@@ -34,12 +34,12 @@ class SectionKey:
 
     @property
     def is_even(self) -> bool:
-        """Parity of the last digit; a number without any digit counts as even."""
+        """Whether the last digit is even; a number without digits counts as even."""
         digits = [character for character in self.number if character.isdecimal()]
         return not digits or int(digits[-1]) % 2 == 0
 
     def problems(self) -> dict[str, str]:
-        """What is wrong with it, by the name of the field; empty when it is well formed."""
+        """The problem with each invalid field, by field name; empty if the key is valid."""
         rules = {
             "source": (_SOURCE, self.source, "lower-case letters, digits, - and _"),
             "term": (_TERM, self.term, "1 to 16 letters or digits, such as 2261"),

@@ -26,9 +26,9 @@ MASS_MISSING_RATIO = 0.2
 
 
 class Doubt(StrEnum):
-    """What a source may show of many sections at once that is not true (`domain.plausibility`)."""
+    """An implausible change that a source may show of many sections at once (`domain.plausibility`)."""
 
-    CAPACITY = "capacity"  # less than half of it is left
+    CAPACITY = "capacity"  # it fell below half
     FULL = "full"
     OPEN = "open"
     UNASSIGNED = "unassigned"
@@ -36,12 +36,12 @@ class Doubt(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SectionState:
-    """What is known of a section. None stands for "never said".
+    """The known state of a section. None means "never stated".
 
-    Shape: `revision` counts the answers that counted, and orders them. `observed_at` is the time of the last
-    one, by the clock of whoever asked: it is for people, and orders nothing. `unreserved_seats` is what the
-    source last said of them; since then it bounds `open_seats`. `doubts` counts the looks that showed each
-    change that is not believed yet. `missing_since` is when the source first said that it has no such one.
+    Shape: `revision` counts and orders the accepted answers. `observed_at` is the time of the last one by the
+    caller's clock; it is for display and orders nothing. `unreserved_seats` is the source's last statement
+    and bounds `open_seats` from then on. `doubts` counts the looks that showed each change not accepted yet.
+    `missing_since` is when the source first reported the section missing.
     """
 
     key: SectionKey
@@ -80,7 +80,7 @@ class InstructorAssigned:
 
 @dataclass(frozen=True, slots=True)
 class SectionRetired:
-    """The source has confirmed often enough that the section is gone, for the `episode`-th time."""
+    """The source has confirmed repeatedly that the section is gone, for the `episode`-th time."""
 
     episode: int
 
@@ -89,13 +89,13 @@ SectionEvent = SeatsIncreased | InstructorAssigned | SectionRetired
 
 
 def is_current(state: SectionState, asked_revision: int | None) -> bool:
-    """Whether an answer counts that was asked for when the state had `asked_revision`."""
+    """Whether to accept an answer that was requested when the state had `asked_revision`."""
     return state.revision == asked_revision
 
 
 def advance(state: SectionState, seen: Observation) -> tuple[SectionState, tuple[SectionEvent, ...]]:
-    """The state after `seen`, and the changes that it makes, in the order they are told."""
-    if state.retired:  # its watchers were told that it is gone: when it is listed again, its seats open
+    """The state after `seen`, and the events it causes, in the order of their notifications."""
+    if state.retired:  # watchers were notified that it is gone; when it is listed again, its seats open
         state = replace(state, open_seats=0)
     open_seats = open_seats_after(state, seen)
     openings, rises = _opened(state, open_seats)
@@ -119,9 +119,9 @@ def advance(state: SectionState, seen: Observation) -> tuple[SectionState, tuple
 
 
 def miss(state: SectionState, missing: Missing) -> SectionState:
-    """The state after the source said that it has no such section; never "closed".
+    """The state after the source reported the section missing, which never means "closed".
 
-    A doubt counts looks in a row, so this ends it.
+    Doubts count consecutive looks, so a miss resets them.
     """
     return replace(
         state,
@@ -134,25 +134,25 @@ def miss(state: SectionState, missing: Missing) -> SectionState:
 
 
 def retire(state: SectionState) -> tuple[SectionState, SectionRetired]:
-    """The state of a section that is no longer checked, and the change that tells of it."""
+    """The state of a section that is no longer checked, and the event that reports it."""
     retirements = state.retirements + 1
     return replace(state, retired=True, retirements=retirements), SectionRetired(retirements)
 
 
 def is_mass_missing(missing: int, tracked: int) -> bool:
-    """Whether so many sections are missing at once that the source is doubted, not the sections."""
+    """Whether so many sections are missing at once that the source is at fault, not the sections."""
     return missing > MASS_MISSING_RATIO * tracked
 
 
 def _latest(said: T | None, known: T | None) -> T | None:
-    """What the source says now; where it does not say, what is known stays."""
+    """The value that the source states now, else the known one."""
     return known if said is None else said
 
 
 def open_seats_after(state: SectionState, seen: Observation) -> int | None:
-    """The open seats that `seen` shows; where it does not say how many are unreserved, no more than before.
+    """The open seats in `seen`, at most the last unreserved seats if `seen` does not state those.
 
-    Source: DESIGN, 1.3: once a section has told its unreserved seats, null means untold.
+    Source: DESIGN, 1.3: once a section has stated its unreserved seats, null means "not stated".
     """
     if seen.open_seats is None or seen.unreserved_seats is not None or state.unreserved_seats is None:
         return seen.open_seats
@@ -160,7 +160,7 @@ def open_seats_after(state: SectionState, seen: Observation) -> int | None:
 
 
 def _opened(state: SectionState, after: int | None) -> tuple[int, tuple[SectionEvent, ...]]:
-    """The count of openings with `after` open seats, and the rise that it is."""
+    """The count of openings with `after` open seats, and the event if the seats increased."""
     before = state.open_seats
     if before is None or after is None or after <= before:
         return state.openings, ()
@@ -169,7 +169,7 @@ def _opened(state: SectionState, after: int | None) -> tuple[int, tuple[SectionE
 
 
 def _assigned(state: SectionState, after: str | None) -> tuple[int, tuple[SectionEvent, ...]]:
-    """The count of assignments with the instructor `after`, and the assignment that it is."""
+    """The count of assignments with the instructor `after`, and the event if one was assigned."""
     if state.instructor != UNASSIGNED or not after:
         return state.assignments, ()
     assignments = state.assignments + 1

@@ -11,7 +11,7 @@ from domain.section_state import is_mass_missing
 Term = tuple[str, str]
 """A source, and one of its terms."""
 SMALLEST_TERM = 5
-"""A term with fewer sections says too little by itself: one of four is more than a fifth."""
+"""A term with fewer sections is too small to assess alone: one of four is more than a fifth."""
 OVER_AFTER = timedelta(days=1)
 ENDED = "the term has ended"
 """Why a watch ended with its term."""
@@ -19,7 +19,7 @@ ENDED = "the term has ended"
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """How many of a term's tracked sections are missing; `missing_since` is when the last of them went."""
+    """How many of a term's tracked sections are missing; `missing_since` is when the last one disappeared."""
 
     missing: int
     tracked: int
@@ -27,19 +27,19 @@ class Presence:
 
     @property
     def is_gone(self) -> bool:
-        """Whether the catalog has none of it."""
+        """Whether the catalog lists none of its sections."""
         return self.missing == self.tracked
 
     def is_over(self, now: datetime) -> bool:
-        """Whether it has been gone for so long that an operator should end it."""
+        """Whether it has been gone long enough for an operator to end it."""
         return self.is_gone and self.missing_since is not None and now - self.missing_since >= OVER_AFTER
 
 
 def doubted_terms(terms: Mapping[str, Presence]) -> set[str]:
-    """The terms of one source of which so much is missing at once that the source is doubted.
+    """The terms of one source with so many sections missing at once that the source is doubted.
 
-    A term that is gone as a whole has ended, or its source is broken: neither says anything of the other
-    terms. One that is too small to be judged alone is judged by all that the source still has.
+    A term that is gone as a whole has ended, or its source is broken; neither affects the other terms. A term
+    too small to assess alone is assessed with all terms that the source still lists.
     """
     listed = [each for each in terms.values() if not each.is_gone]
     is_source_doubted = is_mass_missing(sum(e.missing for e in listed), sum(e.tracked for e in listed))

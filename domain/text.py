@@ -25,9 +25,9 @@ def one_line(text: str, limit: int = _LIMIT) -> str:
 
 
 def invisible(text: str) -> str | None:
-    """What is wrong with a field that holds a character which is not seen; None where it holds none.
+    """The problem with a text that contains an invisible character; None if it contains none.
 
-    Controls, format characters such as a zero-width space, and spaces other than the plain one.
+    Invisible are controls, format characters such as a zero-width space, and all spaces but U+0020.
     """
     if text.isprintable():
         return None
@@ -38,7 +38,7 @@ def invisible(text: str) -> str | None:
 
 
 def describe(error: BaseException) -> str:
-    """`error` by its type and text, as one line of at most 300 characters; it may hold secrets."""
+    """Type and text of `error` as one line of at most 300 characters; it may contain secrets."""
     return one_line(f"{type(error).__name__}: {error}", _ERROR_LIMIT)
 
 
@@ -49,7 +49,7 @@ def format_date(at: datetime, zone: tzinfo = UTC) -> str:
 
 
 def format_time(at: datetime, zone: tzinfo = UTC) -> str:
-    """`at` with its zone, such as "15 Jan 2026, 09:30 UTC", or its offset where that has no name."""
+    """`at` with its zone, such as "15 Jan 2026, 09:30 UTC", or with its offset if the zone has no name."""
     at = at.astimezone(zone)
     name = at.tzname() or ""
     offset = f"{at:%z}"
@@ -70,7 +70,7 @@ def printable(text: str) -> str:
 
 
 def quote(text: str, secret: str) -> str:
-    """The start of `text` for an error message, `MAX_QUOTE` characters at most, without `secret`."""
+    """The start of `text` for an error message: at most `MAX_QUOTE` characters, `secret` redacted."""
     if secret:
         text = text.replace(secret, "[secret]")
     text = printable(text[: 4 * MAX_QUOTE])
@@ -78,7 +78,7 @@ def quote(text: str, secret: str) -> str:
 
 
 def retry_after_seconds(header: str | None, now: datetime) -> float | None:
-    """The wait that a `Retry-After` header asks for, an hour at most; None when it asks for none.
+    """The wait that a `Retry-After` header asks for, at most an hour; None without a valid header.
 
     Source: RFC 9110, 10.2.3: a whole number of seconds, or an HTTP date.
     """
@@ -98,9 +98,9 @@ LONGEST = timedelta(days=366)
 
 
 def duration(text: str) -> timedelta:
-    """The time that `text` writes: 90s, 15m, 2h or 3d.
+    """Parse a duration such as 90s, 15m, 2h or 3d.
 
-    Raises: ValueError when it is none, not longer than nothing, or longer than a year.
+    Raises: ValueError if it is not a duration, is zero, or is longer than a year.
     """
     matched = re.fullmatch(r"([0-9]{1,8})([smhd])", text.strip())
     length = timedelta(**{_UNITS[matched[2]]: int(matched[1])}) if matched else timedelta(0)

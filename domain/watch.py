@@ -12,7 +12,7 @@ MAX_SEATS = 10_000
 
 
 class NotificationKind(StrEnum):
-    """What a mail can be about; the names are part of its `X-Rollcall-Event` header."""
+    """The kinds of notification; the names are part of the `X-Rollcall-Event` header."""
 
     SEAT_AVAILABLE = "seat_available"
     INSTRUCTOR_ASSIGNED = "instructor_assigned"
@@ -24,7 +24,7 @@ ALL_NOTIFICATION_KINDS = tuple(NotificationKind)
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One person's interest in one section: the kinds of news, and how many seats make news."""
+    """One person's interest in one section: the kinds of notification, and the minimum of open seats."""
 
     email: str
     key: SectionKey
@@ -33,7 +33,7 @@ class Watch:
 
 
 def kind_of(change: SectionEvent) -> NotificationKind:
-    """The kind of mail that tells of `change`."""
+    """The kind of notification that `change` causes."""
     match change:
         case SeatsIncreased():
             return NotificationKind.SEAT_AVAILABLE
