@@ -1,4 +1,4 @@
-"""The work: one file a queue, each actor a function of its services and its message."""
+"""The queues of the workers: one file per queue, each actor a function of its services and its message."""
 
 from __future__ import annotations
 

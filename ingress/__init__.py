@@ -1,1 +1,1 @@
-"""HTTP: one module per surface. It reads, writes watches and publishes; it never does the work itself."""
+"""HTTP: the API, the console and public pages. Handlers read, write watches and publish."""

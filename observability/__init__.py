@@ -1,1 +1,1 @@
-"""Metrics, structured logs and health."""
+"""Metrics, structured logs and health checks."""

@@ -1,1 +1,1 @@
-"""The composition root: settings, wiring, processes, command line. Sole reader of the environment."""
+"""The composition root: settings, wiring, processes, command line. Only it reads the environment."""

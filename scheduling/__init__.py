@@ -1,1 +1,1 @@
-"""When things happen: it only publishes."""
+"""Timed triggers. They only publish."""

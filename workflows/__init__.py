@@ -1,1 +1,1 @@
-"""Durable workflows: multi-step jobs that DBOS executes in the role `rollcall jobs`."""
+"""Durable jobs of several steps, run by DBOS in the role `rollcall jobs`."""

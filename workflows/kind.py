@@ -143,9 +143,9 @@ class Job(Protocol):
         of these. `work` may run more than once, but never after its result was stored: make it idempotent by
         `job.id` and the step's name. A TransientError is retried, up to `attempts` times, after the time that
         it names or an exponential back-off; meanwhile the job is `waiting`. A call that
-        `workflows.steps.guarded` refuses while an upstream's breaker is open costs no attempt. A step that
-        `must_finish` is not cancelled after its first attempt: an attempt without an answer may have had its
-        effect.
+        `workflows.steps.call_with_breaker` refuses while an upstream's breaker is open costs no attempt.
+        A step that `must_finish` is not cancelled after its first attempt: an attempt without an answer may
+        have had its effect.
 
         Raises: PermanentError of the work at once; StepFailedError when the attempts are spent;
         CancelledError between attempts and before the step begins.

@@ -1,1 +1,1 @@
-"""Load that anybody can cause, without a token, against the web role behind Caddy."""
+"""Load from clients without a token, against the web role behind Caddy."""

@@ -1,1 +1,1 @@
-"""A recorded season under fire: roles and Redis are killed, answers are lost, and every mail is judged."""
+"""A recorded season with faults: roles and Redis are killed, responses are lost, every mail is verified."""

@@ -1,1 +1,1 @@
-"""One worker process with 100 checks in flight: how near its limit it comes, and what a check costs."""
+"""One worker process with 100 checks in flight: its throughput and the cost of a check."""

@@ -1,1 +1,1 @@
-"""A recorded season, played through the running system: whether each mail is sent, and at what cost."""
+"""A recorded season, replayed through the running system: whether each mail is sent, and at what cost."""

@@ -1,1 +1,1 @@
-"""The operator's console: pages rendered here, live by server-sent events, without a front-end build."""
+"""The operator's console: pages rendered on the server, kept live by server-sent events."""

@@ -1,1 +1,1 @@
-"""Pages for people who are not signed in."""
+"""Public pages: unsubscribe, runbook, API documentation."""

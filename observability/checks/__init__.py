@@ -1,4 +1,4 @@
-"""CHECKS, the one list. A new alert is a new result or check here; every view shows it."""
+"""`CHECKS`, the list of all health checks. Every view shows its findings; alerts follow from it."""
 
 from __future__ import annotations
 

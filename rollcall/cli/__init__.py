@@ -1,1 +1,1 @@
-"""The subcommands: one module a noun."""
+"""The command line: one module per noun."""

@@ -1,1 +1,1 @@
-"""What `rollcall doctor` looks at: one module a group of checks."""
+"""The checks of `rollcall doctor`, one module per group."""

@@ -1,1 +1,1 @@
-"""The processes."""
+"""The long-running processes: worker, scheduler, web, jobs."""

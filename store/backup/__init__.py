@@ -1,1 +1,1 @@
-"""Backup archives."""
+"""Backup archives: dump and restore."""

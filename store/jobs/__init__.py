@@ -1,1 +1,1 @@
-"""Durable jobs."""
+"""Durable jobs: rows, execution and callbacks."""

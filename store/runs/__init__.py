@@ -1,1 +1,1 @@
-"""Runs and their batches."""
+"""Runs, their slots and their batches."""

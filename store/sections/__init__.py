@@ -1,1 +1,1 @@
-"""Sections: states, history, search."""
+"""Sections: states, observations, history and search."""

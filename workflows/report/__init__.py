@@ -1,1 +1,1 @@
-"""Paid reports: from histories to one HTML document, and from that to a PDF."""
+"""Paid reports: from history to HTML to PDF."""

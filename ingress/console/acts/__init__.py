@@ -1,4 +1,4 @@
-"""What can be done from the console: one module a subject, each with its `ACTIONS`."""
+"""Console operations: one module per subject, each with its `ACTIONS`."""
 
 from __future__ import annotations
 
