@@ -9,7 +9,7 @@ import logging
 from datetime import timedelta
 
 from actors.registry import actor
-from actors.sending import Sending, lease_of
+from actors.sending import LEASE, Sending
 from actors.services import Services
 from domain.notification import MAIL
 
@@ -52,7 +52,7 @@ def _deliver_next(services: Services) -> bool:
         batch = services.store.outbox.claim(
             services.clock.now(),
             limit=_PROBE_SIZE if is_after_pause else services.mailer.batch_size,
-            lease=lease_of(services.mailer),
+            lease=LEASE,
             is_probe=permit.is_probe or is_after_pause,
         )
         if batch is None:

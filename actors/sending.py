@@ -25,11 +25,14 @@ from domain.ports import Mailer
 from domain.retry import ACCOUNT_RECHECK, Backoff, Subject, subject_of, verdict_on
 from observability.recorders import record_dead, record_deliveries
 from resilience.crash_budget import CRASH_BUDGET
+from resilience.lease import keep_renewed
 from store.notifications.next_batch import BatchState
 from store.notifications.outbox import LostBatchError, MailBatch
 from store.pauses import ROLLCALL
 from store.persistence import OUTAGES, persistently
 
+LEASE = timedelta(seconds=30)
+"""How long a claim on a batch lasts unless its sender renews it, so how long a dead sender's batch waits."""
 KEY_LIFETIME = timedelta(hours=23)  # Resend keeps idempotency keys for 24 hours
 _WRITES = timedelta(minutes=1)  # what the writes beside a send may take: SQLite waits up to 15 s for its lock
 _BACKOFF = Backoff(first_seconds=5, last_seconds=300)
@@ -40,8 +43,8 @@ _UNKNOWN = "unknown whether it was sent"
 _log = logging.getLogger(__name__)
 
 
-def lease_of(mailer: Mailer) -> timedelta:
-    """How long a claim on a batch lasts: the bound of what `mailer` takes to send it, and of our writes."""
+def longest_attempt(mailer: Mailer) -> timedelta:
+    """The bound of one attempt: what `mailer` takes to send a batch, and our writes beside it."""
     return timedelta(seconds=mailer.longest_send_seconds) + _WRITES
 
 
@@ -49,16 +52,19 @@ def lease_of(mailer: Mailer) -> timedelta:
 class Sending:
     """One claim on a batch.
 
-    Shape: `is_handed_over` once the letters may have left under this claim; `until` is when the claim ends.
+    Shape: `is_handed_over` once the letters may have left under this claim; `until` is how long its
+    writes are repeated through an outage. The claim is renewed every `renew_seconds` while the
+    letters are made and handed over.
     """
 
     services: Services
     batch: MailBatch
+    renew_seconds: float = LEASE.total_seconds() / 3
     is_handed_over: bool = field(default=False, init=False)
     until: datetime = field(init=False)
 
     def __post_init__(self) -> None:
-        self.until = self.services.clock.now() + lease_of(self.services.mailer)
+        self.until = self.services.clock.now() + longest_attempt(self.services.mailer)
 
     def deliver(self) -> tuple[bool | None, bool]:
         """What sending says of the transport's health, and whether the next batch may follow at once."""
@@ -70,9 +76,16 @@ class Sending:
 
     def _deliver(self) -> tuple[bool | None, bool]:
         try:
-            if self._is_given_up() or not self._freeze():
+            if self._is_given_up():
                 return None, True
-            receipts = self.services.mailer.send(self.batch.letters or [], self.batch.key, self._hand_over)
+            with keep_renewed(
+                self._renew, self.renew_seconds
+            ):  # not beyond: later writes set their own times
+                if not self._freeze():
+                    return None, True
+                receipts = self.services.mailer.send(
+                    self.batch.letters or [], self.batch.key, self._hand_over
+                )
         except LostBatchError:
             raise
         except RollcallError as error:
@@ -123,9 +136,17 @@ class Sending:
 
     def _hand_over(self) -> None:
         """The transport's last question before the letters leave. Raises: LostBatchError."""
-        now, lease = self.services.clock.now(), lease_of(self.services.mailer)
-        self.services.store.outbox.hand_over(self.batch, now, lease=lease)
-        self.until, self.is_handed_over = now + lease, True
+        now = self.services.clock.now()
+        self.services.store.outbox.hand_over(self.batch, now, lease=LEASE)
+        self.until, self.is_handed_over = now + longest_attempt(self.services.mailer), True
+
+    def _renew(self) -> bool:
+        """Extend the claim; False when it is lost. An outage of the database is left to the next turn."""
+        try:
+            return self.services.store.outbox.renew(self.batch, self.services.clock.now(), lease=LEASE)
+        except OUTAGES as error:
+            _log.warning("claim not renewed", extra={"batch": self.batch.id, "error": str(error)})
+            return True
 
     def _settle(self, receipts: Sequence[DeliveryResult]) -> None:
         """Write what was heard, through an outage of the database too: it cannot be asked for again."""
@@ -202,7 +223,7 @@ class Sending:
         record_dead(self.services.tally, len(self.batch.notices))
 
     def _persist(self, write: Callable[[], None]) -> None:
-        """Write as soon as the database answers. Raises: its last outage, when the claim ends before."""
+        """Write as soon as the database answers. Raises: its last outage, after `until`."""
         persistently(write, self._pause)
 
     def _pause(self, seconds: float) -> bool:

@@ -192,7 +192,7 @@ class StripeRefunds:
             )
         except StripeError as error:
             if _code(error) == _ALREADY:
-                return self.find(payment) or Refund(_ALREADY, RefundState.PENDING)
+                return self._find(payment, is_refunded=True) or Refund(_ALREADY, RefundState.PENDING)
             if _is_spent(error):
                 return self._existing(payment, error)
             raise _translate(error) from error
@@ -200,13 +200,16 @@ class StripeRefunds:
 
     def find(self, payment: Payment) -> Refund | None:
         """The refund that gives `payment` back, or None where there is none. Raises: as `create`."""
+        return self._find(payment)
+
+    def _find(self, payment: Payment, *, is_refunded: bool = False) -> Refund | None:
         from stripe import StripeError  # noqa: PLC0415 - heavy
 
         try:
             page = self._client.v1.refunds.list({"payment_intent": payment.payment or "", "limit": _MOST})
         except StripeError as error:
             raise _translate(error) from error
-        return _whole([refund_of(each.to_dict()) for each in page.data], payment)
+        return _whole([refund_of(each.to_dict()) for each in page.data], payment, is_refunded=is_refunded)
 
     def _existing(self, payment: Payment, error: StripeError) -> Refund:
         found = self.find(payment)
@@ -226,13 +229,18 @@ class StripeRefunds:
         )
 
 
-def _whole(refunds: Sequence[Refund], payment: Payment) -> Refund | None:
-    """The refund that gives all of `payment` back: one of ours, or the last part; else one that was lost."""
+def _whole(refunds: Sequence[Refund], payment: Payment, *, is_refunded: bool) -> Refund | None:
+    """The refund that gives all of `payment` back: one of ours, or the last part; else one that was lost.
+
+    Parts of a payment whose amount is unknown are all of it only when Stripe says so (`is_refunded`), or
+    one of them is its known refund.
+    """
+    known = None if payment.refund is None else payment.refund.id
     alive = [each for each in refunds if each.state not in LOST_REFUND]
     given_back = sum(each.amount or 0 for each in alive)
-    if any(each.is_ours for each in alive) or (alive and given_back >= (payment.amount or 0)):
+    is_all = is_refunded or (payment.amount is not None and given_back >= payment.amount)
+    if alive and (is_all or any(each.is_ours for each in alive)):
         return min(alive, key=lambda each: (not each.is_ours, each.state is RefundState.SUCCEEDED))
-    known = payment.refund.id if payment.refund is not None else None
     return next((each for each in refunds if each.id == known or each.is_ours), None)
 
 

@@ -6,9 +6,12 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, func, select, update
 
 from domain.notification import NotificationState
+from domain.notification_policy import SAME_INSTRUCTOR
+from domain.retry import LONGEST_NAMED_WAIT
+from domain.watch import NotificationKind
 from store import audit
 from store.audit import AuditEntry
 from store.database import Database, to_ms
@@ -73,9 +76,14 @@ class DeadMails:
     ) -> int:
         """Let them be judged and sent again, the oldest first, with the record of it; how many.
 
-        With `per_second` they become due one after another.
+        With `per_second` they become due one after another, and as many are meant as do so within an hour: a
+        due time further ahead counts as one of a clock that was set back (`store.clock_bounds`).
         """
+        if per_second:
+            most = int(LONGEST_NAMED_WAIT.total_seconds() * per_second) + 1
+            limit = most if limit is None else min(limit, most)
         with self._database.write() as connection:
+            _withdraw_repeated(connection, wanted, now)
             ids = _locked(connection, wanted, now, limit)
             for place, notification_id in enumerate(ids):
                 due_at = now + timedelta(seconds=place / per_second if per_second else 0)
@@ -92,8 +100,28 @@ def _locked(connection: Connection, wanted: DeadMail, now: datetime, limit: int 
     return list(connection.execute(query.limit(limit).with_for_update()).scalars())
 
 
-def _is_meant(wanted: DeadMail, now: datetime) -> ColumnElement[bool]:
-    columns = notifications.c
+def _withdraw_repeated(connection: Connection, wanted: DeadMail, now: datetime) -> None:
+    """An instructor whom a later notification of the watch names, or is about to name, is no news."""
+    this, later = notifications.c, notifications.alias()
+    is_alive = later.c.state.not_in([NotificationState.SUPPRESSED, NotificationState.DEAD])
+    is_named = select(later.c.id).where(
+        later.c.watch_id == this.watch_id,
+        later.c.kind == this.kind,
+        later.c.episode > this.episode,
+        later.c.facts["instructor"].as_string() == this.facts["instructor"].as_string(),
+        is_alive | _is_meant(wanted, now, later),
+    )
+    is_repeated = (this.kind == NotificationKind.INSTRUCTOR_ASSIGNED) & is_named.exists()
+    withdrawn = {
+        "state": NotificationState.SUPPRESSED,
+        "reason": SAME_INSTRUCTOR,
+        "settled_at_ms": to_ms(now),
+    }
+    connection.execute(update(notifications).where(_is_meant(wanted, now), is_repeated).values(withdrawn))
+
+
+def _is_meant(wanted: DeadMail, now: datetime, these: FromClause = notifications) -> ColumnElement[bool]:
+    columns = these.c
     reason = func.coalesce(columns.reason, "")
     found = columns.state == NotificationState.DEAD
     if wanted.cause is not None:

@@ -119,10 +119,14 @@ def apply(
 
 
 def covers_whole(refund: Refund) -> ColumnElement[bool]:
-    """Whether `refund` gives a payment back, rather than a part of it that somebody chose by hand."""
-    if refund.is_ours or refund.amount is None:
+    """Whether `refund` gives a payment back, rather than a part of it that somebody chose by hand.
+
+    Of a payment whose amount is unknown a refund by hand counts as a part: the provider
+    decides when it is asked for all.
+    """
+    if refund.is_ours:
         return _columns.session_id.is_not(None)
-    return or_(_columns.amount.is_(None), _columns.amount <= refund.amount, _columns.refund_id == refund.id)
+    return or_(_columns.amount <= (refund.amount or 0), _columns.refund_id == refund.id)
 
 
 def _may_follow(refund: Refund, *, is_current: bool) -> ColumnElement[bool]:

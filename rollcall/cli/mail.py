@@ -118,7 +118,11 @@ def send_test(email: str, kind: str) -> None:
 @click.option(
     "--include-unknown", "is_unknown_meant", is_flag=True, help="Also what may have been sent: twice, then."
 )
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="At most so many a second.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, min_open=True),
+    help="At most so many a second, and an hour's worth at once.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say how many.")
 @click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
 @json_option

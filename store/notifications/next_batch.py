@@ -18,12 +18,15 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, 
 
 from domain.notification import NotificationState
 from domain.notification_policy import Standing, Unsent, outdated
+from domain.section_state import Doubt
 from domain.watch import NotificationKind
 from store.database import serialise, to_ms
 from store.refusals import OPTED_OUT, opted_out
 from store.schema import mail_batches, notifications, sections, suppressions, watches
 
 _DAY = timedelta(days=1)
+_UNTIL_CONFIRMED = timedelta(minutes=1)  # how long news of seats waits until it is judged again
+_HIDES_SEATS = frozenset({Doubt.FULL, Doubt.CAPACITY})
 
 
 class BatchState(StrEnum):
@@ -70,6 +73,7 @@ _LOCK_PENDING = (
         sections.c.assignments,
         sections.c.retired,
         sections.c.retirements,
+        sections.c.doubts,
         suppressions.c.reason.label("suppressed"),
         opted_out(watches.c.email, watches.c.section_id).label("is_opted_out"),
     )
@@ -86,6 +90,7 @@ _CALL_OFF = (
     .where(_notice.id == bindparam("notice_id"))
     .values(state=NotificationState.SUPPRESSED)
 )
+_HOLD = update(notifications).where(_notice.id.in_(bindparam("ids")))
 _RENAME = update(notifications).where(_notice.id == bindparam("notice_id"))
 _STANDING = tuple(each.name for each in fields(Standing))
 _MAKE = insert(mail_batches).values(state=BatchState.SENDING).returning(mail_batches.c.id)
@@ -148,10 +153,14 @@ def _new_batch(connection: Connection, now: datetime, rules: BatchLimits, query:
                 for notice_id, reason in objections.items()
             ]
             connection.execute(_CALL_OFF, called_off)
-        leaving = [row for row in rows if row["id"] not in objections]
+        rows = [row for row in rows if row["id"] not in objections]
+        held = [row["id"] for row in rows if _is_doubted(row)]
+        if held:
+            connection.execute(_HOLD, {"ids": held, "due_at_ms": to_ms(now + _UNTIL_CONFIRMED)})
+        leaving = [row for row in rows if row["id"] not in held]
         if leaving:
             _rename(connection, leaving)
-            return _make_batch(connection, [row["id"] for row in leaving], rows[0]["starts"], now)
+            return _make_batch(connection, [row["id"] for row in leaving], leaving[0]["starts"], now)
     return None
 
 
@@ -172,7 +181,7 @@ def _objections(
     sent = _sent_lately(connection, {row["email"] for row in rows}, now) if daily_cap else Counter()
     for row in rows:
         reason = _objection(row, to_ms(now))
-        if reason is None and daily_cap and sent[row["email"]] >= daily_cap:
+        if reason is None and daily_cap and not _is_farewell(row) and sent[row["email"]] >= daily_cap:
             reason = f"the address has had its {daily_cap} mails of the day"
         if reason is None:
             sent[row["email"]] += 1
@@ -210,8 +219,8 @@ def _objection(row: RowMapping, now_ms: int) -> str | None:
         return OPTED_OUT
     if row["suppressed"] is not None:
         return f"mail to the address is suppressed ({row['suppressed']})"
-    if "ended_watches" in row["facts"]:
-        return None  # a farewell stands for every watch that ended with its term, whatever is listed since
+    if _is_farewell(row):
+        return None  # it stands for every watch that ended with its term, whatever is listed since
     if row["ended_at_ms"] is not None:
         return f"the watch has ended ({row['ended_reason']})"
     if (row["paused_until_ms"] or 0) > now_ms:
@@ -220,6 +229,19 @@ def _objection(row: RowMapping, now_ms: int) -> str | None:
         NotificationKind(row["kind"]), row["episode"], row["min_seats"], row["facts"]["instructor"]
     )
     return outdated(unsent, Standing(**{name: row[name] for name in _STANDING}))
+
+
+def _is_farewell(row: RowMapping) -> bool:
+    """Whether it is the one mail that ends all watches of a term. It never comes again: no cap applies."""
+    return "ended_watches" in row["facts"]
+
+
+def _is_doubted(row: RowMapping) -> bool:
+    """Whether the source shows no seats any more, and further checks must confirm it.
+
+    The state keeps the seats of before so long: a mail would name them as seen just now.
+    """
+    return row["kind"] == NotificationKind.SEAT_AVAILABLE and not _HIDES_SEATS.isdisjoint(row["doubts"] or ())
 
 
 def _rename(connection: Connection, rows: Iterable[RowMapping]) -> None:

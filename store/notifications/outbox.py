@@ -148,6 +148,11 @@ class Outbox:
         with self._database.write() as connection:
             _change(connection, _HAND_OVER, batch, values)
 
+    def renew(self, batch: MailBatch, now: datetime, *, lease: timedelta) -> bool:
+        """Extend the claim while its sender works; False when it is another's, or the batch has ended."""
+        with self._database.write() as connection:
+            return _execute(connection, _CHANGE, batch, {"due_at_ms": to_ms(now + lease)})
+
     def settle(self, batch: MailBatch, receipts: Sequence[DeliveryResult], now: datetime) -> None:
         """Write the outcome of each letter. Safe to repeat: a batch that is settled already stays as it is.
 

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from threading import Event
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from actors.deliver import deliver
-from actors.sending import lease_of
+from actors.sending import LEASE, Sending, longest_attempt
 from domain.errors import (
     MalformedResponseError,
     RateLimitedError,
@@ -20,7 +21,8 @@ from domain.errors import (
 )
 from domain.notification import Accepted, DeliveryResult, NotificationState, OutboundMessage, Rejected
 from domain.ports import unconditionally
-from store.notifications.outbox import Outbox
+from store.database import Database
+from store.notifications.outbox import MailBatch, Outbox
 from tests.actors.test_deliver import open_a_seat_while_mail_waits, reasons
 from tests.support.house import House
 from tests.support.locked_database import LockedDatabase
@@ -54,6 +56,19 @@ class Scripted(Post):
         return receipts
 
 
+class WatchedOutbox(Outbox):
+    """Sets `renewed` after each renewal."""
+
+    def __init__(self, database: Database, renewed: Event) -> None:
+        super().__init__(database)
+        self._renewed = renewed
+
+    def renew(self, batch: MailBatch, now: datetime, *, lease: timedelta) -> bool:
+        is_held = super().renew(batch, now, lease=lease)
+        self._renewed.set()
+        return is_held
+
+
 def waiting(rollcall: House, post: Post, *, watchers: int = 1) -> House:
     """A house whose letters wait, and leave through `post` from now on."""
     open_a_seat_while_mail_waits(rollcall, watchers=watchers)
@@ -73,8 +88,8 @@ def over(rollcall: House, database: LockedDatabase) -> House:
     return replace(rollcall, services=replace(rollcall.services, store=store))
 
 
-def test_a_claim_lasts_as_long_as_the_send_that_it_covers() -> None:
-    assert lease_of(Post(longest_send_seconds=280)) == timedelta(seconds=280 + 60)
+def test_an_attempt_is_bounded_by_the_send_and_the_writes_beside_it() -> None:
+    assert longest_attempt(Post(longest_send_seconds=280)) == timedelta(seconds=280 + 60)
 
 
 @pytest.mark.parametrize("error", [UpstreamTimeoutError("no answer"), MalformedResponseError("hung up")])
@@ -93,11 +108,11 @@ def test_a_letter_that_may_have_been_taken_is_never_repeated_without_a_key(
 def test_a_sender_that_died_with_a_letter_in_hand_leaves_it_unknown_without_a_key(rollcall: House) -> None:
     here = waiting(rollcall, post := Scripted())
     outbox, now = here.services.store.outbox, here.clock.now()
-    batch = outbox.claim(now, limit=1, lease=lease_of(post))
+    batch = outbox.claim(now, limit=1, lease=LEASE)
     assert batch is not None
     outbox.freeze(batch, [here.services.render(notice, here.clock.now()) for notice in batch.notices])
-    outbox.hand_over(batch, now, lease=lease_of(post))
-    here.pass_time(lease_of(post).total_seconds())
+    outbox.hand_over(batch, now, lease=LEASE)
+    here.pass_time(30)
     assert reasons(here) == [
         (NotificationState.DEAD, "unknown whether it was sent: its sender died while it was handed over")
     ]
@@ -133,13 +148,35 @@ def test_a_failure_before_the_hand_over_is_tried_again_without_a_key(rollcall: H
     assert (reasons(here), len(post.sent)) == ([SENT], 1)
 
 
+def test_a_slow_sender_keeps_its_claim(rollcall: House) -> None:
+    here = waiting(rollcall, post := Scripted())
+    outbox = here.services.store.outbox
+    renewed = Event()
+
+    def take_longer_than_the_lease() -> None:
+        for _ in range(4):
+            here.clock.advance(LEASE.total_seconds() - 1)
+            renewed.clear()
+            assert renewed.wait(10)
+            renewed.clear()
+            assert renewed.wait(10)  # this one began after the clock moved
+            deliver(here.services)
+
+    post.after = take_longer_than_the_lease
+    batch = outbox.claim(here.clock.now(), limit=1, lease=LEASE)
+    assert batch is not None
+    store = replace(here.services.store, outbox=WatchedOutbox(here.database, renewed))
+    Sending(replace(here.services, store=store), batch, renew_seconds=0.01).deliver()
+    assert (reasons(here), len(post.sent)) == ([SENT], 1)
+
+
 def test_a_sender_that_is_paused_past_its_lease_stops_before_the_letter(rollcall: House) -> None:
     """The other host takes the letter meanwhile, and sends it; then the first one wakes up."""
     here = waiting(rollcall, post := Scripted())
 
     def sleep_through_the_lease() -> None:
         post.before = unconditionally
-        here.clock.advance(lease_of(post).total_seconds())
+        here.clock.advance(LEASE.total_seconds())
         deliver(here.services)
 
     post.before = sleep_through_the_lease
@@ -152,7 +189,7 @@ def test_a_sender_that_is_paused_with_a_letter_in_hand_lets_no_other_repeat_it(r
 
     def sleep_through_the_lease() -> None:
         post.after = unconditionally
-        here.clock.advance(lease_of(post).total_seconds())
+        here.clock.advance(LEASE.total_seconds())
         deliver(here.services)
 
     post.after = sleep_through_the_lease
@@ -166,11 +203,11 @@ def test_a_rate_limit_that_is_heard_too_late_frees_nothing_of_the_sender_that_fo
     """The first sender may not dissolve the batch that the second has sent meanwhile under its key."""
     here = waiting(rollcall, post := Post())
     outbox = here.services.store.outbox
-    first = outbox.claim(here.clock.now(), limit=100, lease=lease_of(post))
+    first = outbox.claim(here.clock.now(), limit=100, lease=LEASE)
     assert first is not None
     outbox.freeze(first, [here.services.render(notice, here.clock.now()) for notice in first.notices])
-    outbox.hand_over(first, here.clock.now(), lease=lease_of(post))
-    here.clock.advance(lease_of(post).total_seconds())
+    outbox.hand_over(first, here.clock.now(), lease=LEASE)
+    here.clock.advance(LEASE.total_seconds())
     post.troubles.append(UpstreamTimeoutError("no answer"))
     post.accepts_in_trouble = True
     deliver(here.services)

@@ -12,6 +12,7 @@ from domain.errors import (
     UpstreamError,
 )
 from domain.notification import Accepted, NotificationState
+from domain.observation import UNASSIGNED
 from domain.watch import NotificationKind
 from operations import mail
 from store.dead_mail import DeadMail
@@ -110,6 +111,32 @@ def test_a_dead_letter_is_judged_before_it_is_sent_again(rollcall: House) -> Non
     assert mail.retry(rollcall.services, DeadMail(), "ada") == 1
     rollcall.pass_time(1)
     assert [state for _, _, state in rollcall.states()] == [NotificationState.SUPPRESSED]
+
+
+def test_at_a_rate_an_hours_worth_is_revived_and_nothing_leaves_in_a_burst(rollcall: House) -> None:
+    lose_letters(rollcall, *[RejectedError("no such domain")] * 4)
+    assert mail.retry(rollcall.services, DeadMail(), "ada", per_second=1 / 1800) == 3
+    now, bounds = rollcall.clock.now(), rollcall.services.store.clock_bounds
+    assert bounds.enforce(now, run_lifetime=timedelta(hours=1)) == {}
+    assert rollcall.services.store.dead_mail.count(DeadMail(), now) == 1
+
+
+def test_an_instructor_whom_a_later_letter_names_is_not_sent_again(rollcall: House) -> None:
+    rollcall.watch("12430", email="student@example.edu")
+    row = rollcall.catalog.rows[rollcall.key("12430")] = Row(open_seats=0, instructor=UNASSIGNED)
+    rollcall.run()
+    rollcall.post.troubles.append(RejectedError("no such domain"))
+    for instructor in ("Ada", UNASSIGNED, "Ada"):
+        row.instructor = instructor
+        rollcall.clock.advance(60)
+        rollcall.run()
+    assert [state for _, _, state in rollcall.states()] == [NotificationState.DEAD, NotificationState.SENT]
+    assert mail.retry(rollcall.services, DeadMail(), "ada") == 0
+    rollcall.pass_time(1)
+    assert [state for _, _, state in rollcall.states()] == [
+        NotificationState.SUPPRESSED,
+        NotificationState.SENT,
+    ]
 
 
 def test_what_may_have_been_sent_is_sent_again_only_when_that_is_said(rollcall: House) -> None:

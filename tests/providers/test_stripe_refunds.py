@@ -155,6 +155,20 @@ def test_what_gives_the_whole_payment_back_is_its_refund(
     assert (None if refund is None else refund.id) == found
 
 
+def test_a_part_of_an_unknown_amount_is_no_refund_of_it(
+    stripe: StripeStandIn, refunds: StripeRefunds
+) -> None:
+    stripe.refunds.append(by_hand(amount=100))
+    assert refunds.find(replace(PAID, amount=None)) is None
+
+
+def test_an_unknown_amount_is_refunded_when_stripe_says_that_all_of_it_is(
+    stripe: StripeStandIn, refunds: StripeRefunds
+) -> None:
+    stripe.refunds.append(by_hand())
+    assert refunds.create(replace(PAID, amount=None), "key").id == "re_hand"
+
+
 def test_a_refund_that_is_known_is_found_when_it_has_failed(
     stripe: StripeStandIn, refunds: StripeRefunds
 ) -> None:

@@ -114,6 +114,20 @@ def test_a_part_that_somebody_gave_back_by_hand_is_no_refund_of_the_payment(
     assert refund(payments) == found
 
 
+@pytest.mark.parametrize(("is_ours", "found"), [(False, None), (True, ("re_1", DONE))])
+def test_a_refund_by_hand_counts_as_a_part_of_an_unknown_amount(
+    database: Database, is_ours: bool, found: tuple[str, RefundState] | None
+) -> None:
+    payments = Payments(database)
+    unknown = PaymentEvent("evt_1", "checkout.session.completed", replace(CHECKOUT, amount=None))
+    payments.record(unknown, PaymentDecision.TAKEN, NOW, job=JOB)
+    told = Refund("re_1", DONE, 100, is_ours=is_ours)
+    payments.record(
+        PaymentEvent("evt_2", "refund.created", refunded="pi_1", refund=told), PaymentDecision.FOLLOWED, NOW
+    )
+    assert refund(payments) == found
+
+
 def test_the_same_event_about_a_refund_changes_nothing_more(database: Database, payments: Payments) -> None:
     event = PaymentEvent("evt_2", "refund.failed", refunded="pi_1", refund=Refund("re_1", FAILED, 900))
     assert payments.record(event, PaymentDecision.FOLLOWED, NOW) == (True, None)

@@ -7,9 +7,10 @@ from domain.observation import Missing, Observation
 from domain.section import SectionKey
 from domain.term import OVER_AFTER
 from domain.watch import Watch
+from store.notifications.outbox import Outbox
 from store.opt_outs import OptOuts
 from store.terms import EndedTerm, Terms
-from tests.store.desk import ADA, ALAN, GRACE, Desk, key
+from tests.store.desk import ADA, ALAN, GRACE, LEASE, Desk, key
 
 OLD, NUMBERS = ("scraper", "2257"), ("12430", "12431", "12432")
 
@@ -61,6 +62,18 @@ def test_the_watches_of_an_ended_term_end_with_one_mail_for_each_person(desk: De
     assert [each.ended_at for each in desk.watches.all_of(ALAN)] == [None]
     assert Terms(desk.database).end(OLD, desk.clock.now()) == EndedTerm(0, 0)
     assert desk.send() == []
+
+
+def test_the_mail_that_ends_a_term_is_exempt_from_the_daily_cap(desk: Desk) -> None:
+    _watch_old(desk, ADA)
+    desk.watch()
+    _check_old(desk, is_listed=True)
+    desk.show(0, 1)
+    assert desk.send() == [ADA]
+    Terms(desk.database).end(OLD, desk.clock.now())
+    batch = Outbox(desk.database, daily_cap=1).claim(desk.clock.now(), limit=10, lease=LEASE)
+    assert batch is not None
+    assert [notice.ended_watches for notice in batch.notices] == [3]
 
 
 def test_what_an_ended_term_still_had_to_say_is_not_mailed(desk: Desk) -> None:

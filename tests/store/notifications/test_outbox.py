@@ -73,6 +73,27 @@ def test_a_batch_that_was_handed_over_comes_back_after_its_lease_with_key_and_le
     assert desk.claim() is None
 
 
+def test_a_claim_lasts_for_as_long_as_it_is_renewed(desk: Desk) -> None:
+    _notify(desk, ADA)
+    batch = desk.attempted()
+    for _ in range(5):
+        desk.clock.advance(LEASE.total_seconds() - 1)
+        assert desk.outbox.renew(batch, desk.clock.now(), lease=LEASE)
+        assert desk.claim() is None
+    desk.clock.advance(LEASE.total_seconds())
+    assert desk.claimed().id == batch.id
+
+
+def test_a_claim_that_is_lost_or_over_is_not_renewed(desk: Desk) -> None:
+    _notify(desk, ADA)
+    first = desk.attempted()
+    desk.clock.advance(LEASE.total_seconds())
+    second = desk.claimed()
+    assert not desk.outbox.renew(first, desk.clock.now(), lease=LEASE)
+    desk.outbox.settle(second, [Accepted("1")], desk.clock.now())
+    assert not desk.outbox.renew(second, desk.clock.now(), lease=LEASE)
+
+
 def test_a_batch_that_was_never_handed_over_goes_back_to_the_outbox(desk: Desk) -> None:
     ada = desk.watch(email=ADA)
     _notify(desk, GRACE)

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
+from domain.notification import NotificationState
 from domain.observation import Observation, Outcome
 from domain.plausibility import CONFIRM_OPENINGS_AFTER
 from domain.run import RunState
@@ -38,6 +41,28 @@ def test_a_term_that_loses_all_its_seats_for_a_while_mails_nobody(desk: Desk) ->
     desk.check(*_look(desk, 0)[:1])
     desk.check(*_look(desk, 1)[:1])
     assert len(desk.notices()) == 1
+
+
+@pytest.mark.parametrize("capacity", [40, 0])
+def test_mail_of_open_seats_waits_while_its_source_shows_none(desk: Desk, capacity: int) -> None:
+    _watch_all(desk, 0)
+    for number in NUMBERS:
+        desk.check(*[seen for seen in _look(desk, 3) if seen.key == key(number)])
+    desk.check(*_look(desk, 0, capacity))
+    assert _known(desk) == {(3, 40)}
+    assert (desk.send(), desk.outbox.is_due(desk.clock.now())) == ([], False)
+    desk.check(*_look(desk, 3))
+    assert len(desk.send()) == len(NUMBERS)
+
+
+def test_mail_of_open_seats_is_withdrawn_once_it_is_confirmed_that_there_are_none(desk: Desk) -> None:
+    _watch_all(desk, 0)
+    for number in NUMBERS:
+        desk.check(*[seen for seen in _look(desk, 3) if seen.key == key(number)])
+    for _ in range(3):
+        desk.check(*_look(desk, 0))
+        assert desk.send() == []
+    assert {stored.state for stored in desk.notices()} == {NotificationState.SUPPRESSED}
 
 
 def test_a_doubt_about_a_section_that_nobody_watches_any_more_holds_no_other_up(desk: Desk) -> None:
