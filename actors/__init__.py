@@ -1,4 +1,4 @@
-"""The queues of the workers: one file per queue, each actor a function of its services and its message."""
+"""The actors: one module per queue; each actor is a function of its services and its message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ACTORS = (*WORKER_ACTORS, *START.values(), cancel_job, send_callbacks)
 
 
 def queues_of(*actors: ActorSpec[Any]) -> tuple[str, ...]:
-    """The queues that `actors` work off."""
+    """Return the queues that `actors` consume."""
     return tuple(dict.fromkeys(spec.queue for spec in actors))
 
 

@@ -1,7 +1,7 @@
-"""Queue `deliver`: the operator is told what needs a person, and the world that a run has finished.
+"""Queue `deliver`: sends alert notifications to the operator, and reports finished runs.
 
-What is to be told stands in the database (`store.alerts`), for each channel by itself: one that is down
-holds up no other, and what has been told over one is not repeated because of another.
+The database holds the pending notifications of each channel (`store.alerts`): a channel that is down delays
+no other, and causes no repetition on another.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from domain.alert import AlertNotification
 from domain.errors import RollcallError, UnreachableError
 from domain.retry import Backoff
 
-LOG = "log"  # the channel of bulletins that nobody gave an address for
-_WRITES = timedelta(seconds=30)  # what a lease leaves for the writes around a delivery
+LOG = "log"  # the channel of alert notifications without a configured address
+_WRITES = timedelta(seconds=30)  # reserved within a lease for the writes around a delivery
 _BACKOFF = Backoff(first_seconds=30, last_seconds=600, longest_named=timedelta(minutes=10))
 _log = logging.getLogger(__name__)
 
 
 @actor(name="operator.tell", queue="deliver")
 def send_alerts(services: Services) -> None:
-    """Tell what is untold, until nothing is or what is left must wait."""
+    """Send pending notifications until none is left or the rest must wait."""
     lease = timedelta(seconds=services.operator.longest_tell_seconds) + _WRITES
     while bulletin := services.store.alerts.claim(services.clock.now(), lease=lease):
         _tell(services, bulletin)
@@ -31,7 +31,7 @@ def send_alerts(services: Services) -> None:
 
 @actor(name="operator.ping", queue="deliver")
 def ping(services: Services, run_id: str) -> None:
-    """Say, once a run, that it has finished; that nobody hears it is logged and nothing more."""
+    """Ping once per run that it has finished; a failure is only logged."""
     if services.operator.ping is None or not services.store.runs.take_ping(run_id, services.clock.now()):
         return
     try:
@@ -41,7 +41,7 @@ def ping(services: Services, run_id: str) -> None:
 
 
 def report_run_finished(services: Services, run_id: str) -> None:
-    """Have the end of a run told, if anybody wants to hear of it; it never disturbs the caller."""
+    """Enqueue the ping of a finished run, if one is configured; never raises."""
     if services.operator.ping is None:
         return
     try:
@@ -61,10 +61,10 @@ def _tell(services: Services, bulletin: AlertNotification) -> None:
 
 
 def _attempt(services: Services, bulletin: AlertNotification) -> RollcallError | None:
-    """Tell it; why it could not be told, or None.
+    """Send one notification; return the failure reason, or None.
 
-    No breaker is asked: students' mail that fails must not silence what the operator hears of it. Bulletins
-    are few, and have a back-off of their own.
+    No breaker applies: failing mail to students must not silence alerts. Alert notifications are few, and
+    have a back-off of their own.
     """
     channel = services.operator.channels.get(bulletin.channel)
     if channel is None:

@@ -1,10 +1,8 @@
-"""Queue `check`: a batch of sections is observed, and what changed is written with its notifications.
+"""Queue `check`: observes a batch of sections, and stores changes together with their notifications.
 
-The batch's row holds what is still pending, so a message that comes twice, late or never changes nothing
-twice and loses nothing. Batches that must wait (open breaker, failed attempt) lie in the database, not in
-a worker's memory; the reconciler publishes them when they are due.
-
-What is given up of a run: its sections are free for the next one, and the run may be over.
+The batch's row holds what is pending, so a duplicate, late or lost message neither repeats nor loses work.
+Batches that wait (open breaker, failed attempt) stay in the database; the reconciler publishes them when they
+are due. When the store gives up batches, `release_claims` frees their sections for the next run.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 def release_claims(services: Services, batches: Sequence[Batch]) -> None:
-    """Free the sections of `batches`, which the store has given up, and have the end of their runs told."""
+    """Release the claims of abandoned `batches`, and report the end of their runs."""
     for batch in batches:
         _log.warning("gave up", extra={"run": batch.run_id, "sections": len(batch.pending)})
         services.claims.release([str(key) for key in batch.pending], batch.run_id)
@@ -42,12 +40,12 @@ def release_claims(services: Services, batches: Sequence[Batch]) -> None:
 
 _RETRY_SECONDS = (5, 20, 80)
 _SOON = timedelta(seconds=1)
-_LONGEST_HIDDEN_WAIT = timedelta(minutes=1)  # a longer one is a pause, which is shown and can be ended
-_LET_FRESH_FIRST = timedelta(seconds=5)  # the probes of a breaker are drawn from what has not failed
+_LONGEST_HIDDEN_WAIT = timedelta(minutes=1)  # longer waits become pauses, which are visible and can be ended
+_LET_FRESH_FIRST = timedelta(seconds=5)  # a breaker's probes use sections that have not failed
 
 
 def _give_up(services: Services, reason: str, batch_id: int) -> str:
-    """Count what is pending as failed: another message would kill another worker."""
+    """Count pending sections as failed: another message would crash another worker."""
     batch = services.store.runs.give_up(batch_id, reason, services.clock.now())
     if batch is None:
         return "nothing: it was settled already"
@@ -55,10 +53,10 @@ def _give_up(services: Services, reason: str, batch_id: int) -> str:
     return f"{len(batch.pending)} sections of run {batch.run_id}"
 
 
-# A worker that stops need not wait for slow answers: what is not settled stays pending.
+# A stopping worker does not wait for slow answers: unsettled sections stay pending.
 @actor(name="sections.check", queue="check", give_up=_give_up, notify_shutdown=True)
 def check(services: Services, batch_id: int) -> None:
-    """Ask the breaker, observe what it grants, and settle what was observed."""
+    """Ask the breaker, observe what it grants, and settle the outcomes."""
     batch = services.store.checks.pending(batch_id)
     if batch is None:
         return
@@ -98,7 +96,7 @@ def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome], pause
     now = services.clock.now()
     retry_at = max(now + _backoff(batch.pending, outcomes), paused_until)
     waits_for = _wait_reason(outcomes, is_paused=paused_until > now)
-    # Before the commit that may finish the run: whoever sees it finished finds its sections free.
+    # Before the commit that may finish the run: after it, no claim may be left.
     told = [outcome.key for outcome in outcomes if not isinstance(outcome, CheckFailure)]
     _release(services, batch, told)
     reason = _reason(services, batch.source, outcomes)
@@ -120,7 +118,7 @@ def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome], pause
 
 
 def _release(services: Services, batch: Batch, keys: Sequence[SectionKey]) -> None:
-    """Free sections; without Redis their claims run out by themselves, and the answers are not lost."""
+    """Release claims. Without Redis they expire, and the answers are still stored."""
     try:
         services.claims.release([str(key) for key in keys], batch.run_id)
     except UnreachableError as error:
@@ -130,9 +128,9 @@ def _release(services: Services, batch: Batch, keys: Sequence[SectionKey]) -> No
 def _pause_or_resume(
     services: Services, source: str, outcomes: Sequence[Outcome], before: Pause | None
 ) -> datetime:
-    """Leave a source alone that refuses our credentials or asks for a long wait, until the time returned.
+    """Pause a source that refuses our credentials or asks for a long wait; return the pause's end.
 
-    One success ends that; the pause that it ends is the one that was over `before` the source was asked.
+    One success ends the pause that was over `before` the request.
     """
     pauses, now = services.store.pauses, services.clock.now()
     errors = [outcome.error for outcome in outcomes if isinstance(outcome, CheckFailure)]
@@ -150,7 +148,7 @@ def _pause_or_resume(
 
 
 def _pause_after(error: RollcallError) -> timedelta | None:
-    """How long a source is left alone after `error`; None where its sections wait each for itself."""
+    """Return how long to pause a source after `error`; None where its sections back off individually."""
     match subject_of(error):
         case Subject.ACCOUNT:
             return ACCOUNT_RECHECK
@@ -164,9 +162,9 @@ def _pause_after(error: RollcallError) -> timedelta | None:
 def _verdicts(
     services: Services, batch: Batch, outcomes: Sequence[Outcome], *, is_probe: bool
 ) -> list[bool | None]:
-    """What the outcomes say of the source's health.
+    """Return the outcomes that count for the source's breaker.
 
-    A section that has failed before says nothing while the source answers about others; as a probe it does.
+    A section that failed before does not count while the source answers for others, except as a probe.
     """
     found = [True if not isinstance(each, CheckFailure) else verdict_on(each.error) for each in outcomes]
     again = [i for i, each in enumerate(outcomes) if found[i] is False and batch.pending[each.key]]
@@ -177,7 +175,7 @@ def _verdicts(
 
 
 def _worst_failure(outcomes: Sequence[Outcome]) -> CheckFailure | None:
-    """The last failure that counts against the source, or else the last of all; None where none failed."""
+    """Return the last failure that counts against the source, else the last failure, else None."""
     failures = [outcome for outcome in outcomes if isinstance(outcome, CheckFailure)]
     counted = [failure for failure in failures if verdict_on(failure.error) is False]
     return next(reversed(counted or failures), None)
@@ -190,13 +188,13 @@ def _note_error(services: Services, source: str, outcomes: Sequence[Outcome]) ->
 
 
 def _reason(services: Services, source: str, outcomes: Sequence[Outcome]) -> str | None:
-    """Why some were not checked, or None where all were."""
+    """Return why some sections were not checked, or None."""
     failure = _worst_failure(outcomes)
     return None if failure is None else f"{source}: {services.describe(failure.error)}"
 
 
 def _refusal(breaker: BreakerSnapshot) -> str:
-    """Why the breaker of a source lets nothing through."""
+    """Return why the breaker of a source refuses requests."""
     if breaker.forced == "open":
         return f"{breaker.name}: {breaker.forced_by} holds its breaker open"
     last = "" if breaker.last_error is None else f"; the last error: {breaker.last_error}"
@@ -204,12 +202,12 @@ def _refusal(breaker: BreakerSnapshot) -> str:
 
 
 def _took_seconds(outcome: Outcome) -> float:
-    """How long an answer took; a failure is one however quick it came."""
+    """Return the duration of an answer in seconds; a failure counts as one, however quick it was."""
     return 0 if isinstance(outcome, CheckFailure) else outcome.took_seconds or 0
 
 
 def _backoff(attempts: dict[SectionKey, int], outcomes: Sequence[Outcome]) -> timedelta:
-    """How long to wait before what failed is asked again; what was not asked yet goes on soon."""
+    """Return the back-off before failed sections are retried; unasked sections continue soon."""
     failures = [outcome for outcome in outcomes if isinstance(outcome, CheckFailure)]
     if not failures:
         return _SOON
@@ -219,7 +217,7 @@ def _backoff(attempts: dict[SectionKey, int], outcomes: Sequence[Outcome]) -> ti
 
 
 def _wait_reason(outcomes: Sequence[Outcome], *, is_paused: bool) -> WaitReason | None:
-    """What the rest of a batch waits for, beside its back-off."""
+    """Return what the rest of a batch waits for, besides its back-off."""
     if is_paused:
         return WaitReason.PAUSE
     errors = [outcome.error for outcome in outcomes if isinstance(outcome, CheckFailure)]
@@ -228,7 +226,7 @@ def _wait_reason(outcomes: Sequence[Outcome], *, is_paused: bool) -> WaitReason 
 
 
 def _tell(services: Services, batch: Batch, outcomes: Sequence[Outcome], settled: RecordedBatch) -> None:
-    """Count and log what came of the batch."""
+    """Count and log the outcome of the batch."""
     record_checks(services.tally, batch.source, outcomes, settled.changed)
     caused = {"changed": settled.changed, "notifications": settled.notifications}
     _log.info("checked", extra={"source": batch.source, "sections": len(outcomes), **caused})

@@ -1,4 +1,4 @@
-"""A host's clock that is set back must not hold work back for as long as it ran ahead."""
+"""Bounds stored times after a host's clock was set back, so that work does not wait for the old time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 
 
 def bound_stored_times(services: Services) -> None:
-    """Stamp again what lies further ahead of now than it may (`store.clock_bounds`)."""
+    """Reset stored times that are too far in the future (`store.clock_bounds`)."""
     now = services.clock.now()
     found = services.store.clock_bounds.enforce(now, run_lifetime=services.run_lifetime)
     if found:

@@ -1,6 +1,6 @@
-"""Queue `deliver`: pending notifications leave as mail.
+"""Queue `deliver`: sends pending notifications as mail.
 
-The message is only a hint: what is to be sent, and under which key, stands in the outbox (`actors.sending`).
+The message is only a hint: the outbox holds what to send, and under which idempotency key (`actors.sending`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ __all__ = ["MAIL", "deliver"]
 
 _PROBE_SIZE = 1
 _log = logging.getLogger(__name__)
-_SPELL = timedelta(seconds=10)  # below what a worker has to stop, and far below a message's time limit
+_SPELL = timedelta(seconds=10)  # less than a worker's shutdown time, and far less than a message's time limit
 
 
 @actor(name="mail.deliver", queue="deliver")
 def deliver(services: Services) -> None:
-    """Send what is pending, batch by batch, until nothing is or the transport must be left alone.
+    """Send pending batches until none is left or the transport must not be used.
 
-    After a while another message goes on, so that nothing ends this one between a letter and its receipt.
+    After a while another message continues, so that no time limit interrupts a send before its result is
+    stored.
     """
     until = services.clock.now() + _SPELL
     while _deliver_next(services):
@@ -34,10 +35,10 @@ def deliver(services: Services) -> None:
 
 
 def _deliver_next(services: Services) -> bool:
-    """Send one batch, unless mail is paused or the breaker refuses; whether the next may follow at once.
+    """Send one batch unless mail is paused or the breaker refuses; return whether the next may follow.
 
-    The breaker is asked first: what is not collected yet can still be called off by its reader. After a pause
-    that Rollcall made itself one letter goes first.
+    The breaker is asked first: a reader can still cancel what is not collected. After a pause that Rollcall
+    set itself, one message goes first.
     """
     pause = services.store.pauses.find(MAIL)
     if pause is not None and pause.is_in_force(services.clock.now()):
@@ -68,6 +69,6 @@ def _deliver_next(services: Services) -> bool:
 
 
 def _resume_if_closed(services: Services) -> None:
-    """Once probes have closed the breaker, what was put off while the transport failed is due at once."""
+    """Once probes have closed the breaker, make deliveries due that waited for the transport."""
     if services.breakers[MAIL].snapshot().state == "closed":
         services.store.waits.resume(MAIL)

@@ -1,10 +1,9 @@
-"""Queue `dispatch`: a run becomes batches of checks.
+"""Queue `dispatch`: splits a run into batches of checks.
 
-Safe to repeat at every step: the run's row tells whether it is still queued, a repeated message takes
-over its own lease and claims, and batches that were written but not published are published by the
-reconciler.
+Every step can be repeated: the run's row shows whether it is queued, a duplicate message takes over its own
+lease and claims, and the reconciler publishes batches that were stored but not published.
 
-What every trigger does: write the run, then publish its message. HTTP, schedule and CLI share it.
+HTTP, schedule and CLI share `trigger_run`: store the run, then publish its message.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ from observability.logs import bind_ids
 from resilience.lease import LeaseHeldError
 from store.audit import AuditEntry
 
-PATIENCE = timedelta(seconds=30)  # a dead holder's message is back after 20
+PATIENCE = timedelta(seconds=30)  # the message of a dead holder is redelivered after 20
 _log = logging.getLogger(__name__)
 
 
 def _give_up(services: Services, reason: str, run_id: str) -> str:
-    """End the run as failed, if it is still to be started."""
+    """Fail the run if it has not started."""
     services.store.runs.abandon(run_id, RunState.FAILED, reason, services.clock.now())
     return f"run {run_id}"
 
@@ -83,9 +82,9 @@ def _start(services: Services, run: Run, fence: int) -> list[int]:
 
 
 def _release_unneeded(services: Services, run: Run, taken: Sequence[SectionKey]) -> None:
-    """Give back what was claimed for a run that another has started or ended meanwhile.
+    """Release the claims of a run that another worker has started or ended meanwhile.
 
-    A claim is the run's, whoever dispatches it: what the run still has to check stays claimed.
+    Claims belong to the run, whoever dispatches it: sections that the run still has to check stay claimed.
     """
     pending = services.store.runs.pending(run.id)
     services.claims.release([str(key) for key in taken if key not in pending], run.id)
@@ -100,9 +99,9 @@ def _batches(services: Services, keys: Iterable[SectionKey]) -> Iterator[Sequenc
 
 
 def _wait_or_skip(services: Services, run: Run, held: LeaseHeldError) -> None:
-    """Another run is being dispatched, which takes a moment: the reconciler asks again, for a while.
+    """Wait while another run is being dispatched, which takes a moment; the reconciler retries for a while.
 
-    The holder's time counts, not the run's alone: runs that queued up while no worker lived meet here. Each
+    The lease holder's age counts, not only the run's: runs queue up here while no worker is alive. Each age
     is measured by the clock that stamped it.
     """
     now = services.clock.now()
@@ -119,9 +118,9 @@ def trigger_run(
     force: bool,
     entry: AuditEntry | None = None,
 ) -> tuple[Run, bool]:
-    """A queued run and True, or this slot's first run and False; None means the half that was due last.
+    """Return a queued run and True, or this slot's first run and False; None means the half due last.
 
-    The row is what counts: when the broker cannot be reached, the reconciler publishes the message later.
+    The row is authoritative: when the broker is unreachable, the reconciler publishes the message later.
     """
     now = services.clock.now()
     stagger = stagger or services.timetable.current(now)

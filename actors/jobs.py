@@ -1,9 +1,9 @@
-"""Queues `realtime`, `batch`, `cancel` and `callbacks`, worked off by the role `rollcall jobs`.
+"""Queues `realtime`, `batch`, `cancel` and `callbacks`, consumed by the role `rollcall jobs`.
 
-A message only says that a job's row is to be looked at: one that comes twice, late or never (the reconciler
-publishes it again) changes nothing. Each profile has a queue of its own, so neither waits for the other.
+A message only asks to look at a job's row: a duplicate, late or lost one (the reconciler republishes it)
+changes nothing. Each profile has its own queue, so neither waits for the other.
 
-Asking for a job, for its end, or for another try: HTTP and the command line share it.
+HTTP and the command line share submission, cancellation and retry.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from store.audit import AuditEntry
 from store.jobs.callbacks import JobCallback
 from workflows.catalog import JobKind
 
-AHEAD = 32  # of a kind the engine has no more than that waiting: its own queues are not for thousands
-LANED_AHEAD = 500  # at a time; but one account's many jobs must not keep those of others out
-LEASE = timedelta(minutes=2)  # above the bound of one call: 10 s, and what a name server takes
+AHEAD = 32  # the engine's own queues are not for thousands: it holds no more waiting jobs of a kind
+LANED_AHEAD = 500  # at a time; one account's many jobs must not block those of others
+LEASE = timedelta(minutes=2)  # exceeds the limit of one call: 10 s plus DNS resolution
 MAX_CALLS = 12  # over about three and a half hours
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 10, 3600
 _log = logging.getLogger(__name__)
 
 
 def _start(services: Services, job_id: str) -> None:
-    """Give the engine the next jobs of this one's kind, as many as it has room for."""
+    """Pass the next jobs of this job's kind to the engine, as many as it has room for."""
     jobs = services.store.jobs
     name = jobs.kind(job_id)
     if name is None:
@@ -57,17 +57,17 @@ START: dict[Profile, ActorSpec[[str]]] = {
 
 @actor(name="jobs.cancel", queue="cancel")
 def cancel_job(services: Services, job_id: str) -> None:
-    """Have a job that still waits for its turn begin, and so end, at once; one under way sees the mark."""
+    """Run a queued job at once so that it ends; a running job sees the cancellation mark."""
     job, number = services.store.jobs.get(job_id), services.store.jobs.number(job_id)
     if job is not None and number is not None:
         _give(services, job, number)
         _engine(services).hasten(job_id)
 
 
-# A queue, and in the role a thread, of its own: who answers slowly holds up no job.
+# Its own queue and, in the role, its own thread: a slow receiver delays no job.
 @actor(name="jobs.tell", queue="callbacks")
 def send_callbacks(services: Services) -> None:
-    """Tell callers of the ends that are due, until there are none."""
+    """Send the due callbacks about ended jobs until none is left."""
     while call := services.store.job_calls.claim(services.clock.now(), lease=LEASE):
         _call(services, call)
 
@@ -111,9 +111,9 @@ def submit(
     idempotency_key: str | None = None,
     webhook_url: str | None = None,
 ) -> tuple[JobRecord, bool]:
-    """A queued job and True, or the first one of its key and False. Raises: InvalidInputError by field.
+    """Return a queued job and True, or the first job of its key and False. Raises: InvalidInputError.
 
-    The row is what counts: when the broker cannot be reached, the reconciler publishes the message later.
+    The row is authoritative: when the broker is unreachable, the reconciler publishes the message later.
     """
     found = _kind(services, kind)
     if not found.is_offered:
@@ -127,7 +127,7 @@ def submit(
 
 
 def cancel(services: Services, job_id: str, entry: AuditEntry | None = None) -> JobRecord | None:
-    """Ask for the job's end, unless it has ended; how it stands, or None where there is no such job."""
+    """Request cancellation unless the job has ended; return its state, or None for an unknown job."""
     job = services.store.jobs.ask_cancel(job_id, services.clock.now(), entry)
     if job is not None and not job.state.is_final:
         _publish(services, cancel_job.message(job_id), job_id)
@@ -135,9 +135,9 @@ def cancel(services: Services, job_id: str, entry: AuditEntry | None = None) -> 
 
 
 def retry(services: Services, job_id: str, entry: AuditEntry | None = None) -> tuple[JobRecord, bool]:
-    """A new job with the input of one that failed or was cancelled, and True; or the first such and False.
+    """Return a new job with the input of a failed or cancelled one and True, or its first retry and False.
 
-    What that one had done was made good, so everything is done anew. Raises: InvalidInputError.
+    The first job was compensated, so every step runs again. Raises: InvalidInputError.
     """
     job = services.store.jobs.get(job_id)
     if job is None:

@@ -1,4 +1,4 @@
-"""What becomes of a payment: the order is delivered, or the money goes back. HTTP only asks for it."""
+"""Handles payment events: deliver the order, or refund the payment. HTTP only passes the event on."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _log = logging.getLogger(__name__)
 
 
 def handle_payment_event(services: Services, event: PaymentEvent, default_source: str) -> bool:
-    """Record the event with the job that it causes, in one transaction; False when it is known already.
+    """Store the event with the job that it causes, in one transaction; return False for a known event.
 
-    That the broker cannot be reached is no reason to refuse the event: its job is written, and the reconciler
-    publishes the message. Were it refused, its repetition would find it recorded and do no more.
+    An unreachable broker does not reject the event: the job is stored, and the reconciler publishes its
+    message. After a rejection, the redelivered event would be known already and do nothing.
     """
     payments, now = services.store.payments, services.clock.now()
     verdict = verdict_on(event)
@@ -41,10 +41,10 @@ def handle_payment_event(services: Services, event: PaymentEvent, default_source
 
 
 def verdict_on(event: PaymentEvent) -> PaymentDecision:
-    """What the event asks for, before the order itself is read.
+    """Return what the event asks for, before the order itself is parsed.
 
-    Only the metadata `report` = `section_history` marks a session as an order of Rollcall's. Every other
-    session of the account belongs to another product: nothing of it is delivered, and nothing refunded.
+    Only the metadata `report` = `section_history` marks a session as an order of Rollcall. Every other
+    session of the account belongs to another product: it is neither delivered nor refunded.
     """
     checkout = event.checkout
     if checkout is None or checkout.metadata.get("report") != _PRODUCT:
@@ -58,7 +58,7 @@ def verdict_on(event: PaymentEvent) -> PaymentDecision:
 
 
 def _warn_of_near_miss(checkout: Checkout | None) -> None:
-    """A session that names a term and sections may be an order whose marker is misspelt."""
+    """Warn of a session with a term and sections but no marker, which may be misspelt."""
     if checkout is not None and {"report", "term", "sections"} <= checkout.metadata.keys():
         _log.warning(
             "a checkout session is ignored: its metadata `report` is not %s",
@@ -68,7 +68,7 @@ def _warn_of_near_miss(checkout: Checkout | None) -> None:
 
 
 def _job(services: Services, checkout: Checkout, default_source: str) -> tuple[NewJob, str | None]:
-    """The job that delivers what was paid for; or that which gives the money back, and why."""
+    """Return the job that delivers the order, or the job that refunds it and the reason."""
     given = _given(checkout, default_source)
     try:
         _require_known(services, checkout)

@@ -1,8 +1,8 @@
-"""What a lost message, a parked batch or a dead process left pending is set going again.
+"""Republishes work that a lost message, a waiting batch or a dead process left pending.
 
-It reads the database and publishes; it is run every few seconds by the scheduler, and needs no message
-itself. Publishing something that is already under way is harmless: every actor finds the work done. What
-no upstream answered within a run's lifetime is given up, so that the next run can ask anew.
+The scheduler runs it every few seconds; it reads the database and publishes, and needs no message itself.
+Publishing work in progress is harmless: every actor finds it done. It gives up work that no upstream answered
+within a run's lifetime, so that the next run can ask again.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from actors.resumption import resume_ended_waits
 from actors.services import Services
 
 GRACE = timedelta(seconds=5)  # between a commit and the message that follows it
-LOST_AFTER = timedelta(minutes=10)  # where nobody can say whether a message still waits
+LOST_AFTER = timedelta(minutes=10)  # where the broker does not show whether a message still waits
 
 
 def reconcile(services: Services, depths: Mapping[str, int | None]) -> None:
-    """Publish what is due or lost.
+    """Publish due and lost work.
 
-    Shape: `depths` maps each queue to its unfinished messages; None where the broker cannot say. An empty
-    queue proves that what is still pending in the database has no message any more.
+    Shape: `depths` maps each queue to its unfinished messages; None where the broker cannot tell. An empty
+    queue proves that pending work in the database has no message any more.
     """
     now = services.clock.now()
     release_claims(services, services.store.runs.expire(now, services.run_lifetime))
@@ -39,7 +39,7 @@ def reconcile(services: Services, depths: Mapping[str, int | None]) -> None:
 
 
 def _is_mail_due(services: Services, now: datetime, depth: int | None) -> bool:
-    """A message in the queue may be a retry that waits in a worker's memory, by a clock that was set back."""
+    """A queued message may be a retry held in a worker's memory, on a clock that was set back."""
     due_before = now - LOST_AFTER if depth else now
     return services.store.outbox.is_due(due_before) and services.store.pauses.paused(MAIL, now) is None
 

@@ -1,4 +1,4 @@
-"""Our own `@actor`: it only records. `install` binds the recorded actors to a broker and to services.
+"""Our own `@actor`, which only records; `install` binds the recorded actors to a broker and services.
 
 So nothing connects at import, and two brokers in one process share nothing.
 """
@@ -20,10 +20,10 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True, slots=True)
 class ActorSpec(Generic[P]):
-    """A recorded actor: its name (`noun.verb`), its queue, and the function that does the work.
+    """A recorded actor: its name (`noun.verb`), its queue, and its function.
 
     `give_up` ends work that has spent its crash budget: it takes the services, the reason and the arguments
-    of the work, and says what it gave up.
+    of the work, and returns what it gave up.
     """
 
     name: str
@@ -33,11 +33,11 @@ class ActorSpec(Generic[P]):
     give_up: Callable[..., str] | None = None
 
     def message(self, *args: P.args, **kwargs: P.kwargs) -> Message[None]:
-        """The message that asks for one call of this actor."""
+        """Return the message that requests one call of this actor."""
         return Message(queue_name=self.queue, actor_name=self.name, args=args, kwargs=kwargs, options={})
 
     def __call__(self, services: Services, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Do the work here and now."""
+        """Run the function here and now."""
         self.handler(services, *args, **kwargs)
 
 
@@ -53,7 +53,7 @@ def actor(
 
 
 def install(broker: Broker, services: Services, specs: Iterable[ActorSpec[Any]]) -> None:
-    """Make `broker` able to carry out `specs`. Called once, by the wiring of a worker."""
+    """Register `specs` with `broker`. The wiring of a worker calls it once."""
     for spec in specs:
         bound, options = partial(spec.handler, services), dict(spec.options)
         if spec.give_up is not None:
@@ -64,6 +64,6 @@ def install(broker: Broker, services: Services, specs: Iterable[ActorSpec[Any]])
 
 
 def _named(bound: Callable[..., None], spec: ActorSpec[Any]) -> Callable[..., None]:
-    # Dramatiq asks a function for its name and documentation; a partial has none.
+    # Dramatiq reads a function's name and documentation; a partial has none.
     bound.__name__, bound.__doc__ = spec.handler.__name__, spec.handler.__doc__
     return bound

@@ -1,4 +1,4 @@
-"""What ends the reason for waiting ends the wait, whatever time was named when the wait began."""
+"""Ends waits whose reason has ended, whatever time was set when the wait began."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _log = logging.getLogger(__name__)
 
 
 def resume_ended_waits(services: Services, now: datetime) -> None:
-    """Make batches due whose breaker has closed or whose pause is over; the rate limit paces what follows.
+    """Make batches due whose breaker has closed or whose pause is over; the rate limiter paces them.
 
     It compares states instead of listening for transitions, so an operator's reset, a natural recovery, a
-    Redis that has lost everything and a crash in between all end the wait.
+    Redis that lost its data and a crash in between all end the wait.
     """
     for source, reason in services.store.waits.reasons():
         if _has_ended(services, source, reason, now):
@@ -24,10 +24,10 @@ def resume_ended_waits(services: Services, now: datetime) -> None:
 
 
 def end_waits(services: Services, name: str) -> None:
-    """End every wait of a source, or of mail, for which new settings have come into force.
+    """End every wait of a source, or of mail, whose settings have changed.
 
-    A pause of Rollcall's own and a breaker that failures opened say nothing of the new settings. What a
-    person holds stays held.
+    Rollcall's own pauses and breakers opened by failures reflect the old settings. What an operator has set
+    stays.
     """
     pause = services.store.pauses.find(name)
     if pause is not None:
@@ -41,7 +41,7 @@ def end_waits(services: Services, name: str) -> None:
 
 
 def can_check(services: Services, now: datetime) -> bool:
-    """Whether any source may be asked: it is not paused, and its breaker lets requests out."""
+    """Return whether any source may be asked: it is not paused, and its breaker grants requests."""
     return any(
         services.store.pauses.paused(source, now) is None and _lets_out(services, source)
         for source in services.sources

@@ -1,7 +1,7 @@
-"""One claimed mail batch on its way out: frozen, handed over, and what became of it.
+"""Sends one claimed mail batch: freeze its content, hand it over, store the outcome.
 
-What may have been taken is repeated only where the transport honours keys, with the same letters under the
-same key and for as long as the key lives; else it is reported, never sent blindly.
+A send that the provider may have accepted is repeated only where the transport supports idempotency keys,
+with the same messages under the same key within its lifetime; otherwise it is reported, never resent blindly.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from store.persistence import OUTAGES, persistently
 LEASE = timedelta(seconds=30)
 """How long a claim on a batch lasts unless its sender renews it, so how long a dead sender's batch waits."""
 KEY_LIFETIME = timedelta(hours=23)  # Resend keeps idempotency keys for 24 hours
-_WRITES = timedelta(minutes=1)  # what the writes beside a send may take: SQLite waits up to 15 s for its lock
+_WRITES = timedelta(minutes=1)  # for the writes around a send: SQLite waits up to 15 s for its lock
 _BACKOFF = Backoff(first_seconds=5, last_seconds=300)
 _UNFORESEEN_WAIT = timedelta(minutes=2)
-_LONGEST_HIDDEN_WAIT = timedelta(minutes=1)  # a longer one is a pause, which is shown and can be ended
+_LONGEST_HIDDEN_WAIT = timedelta(minutes=1)  # longer waits become pauses, which are visible and can be ended
 _NEVER_TAKEN = (RateLimitedError, AccountRefusedError, UnreachableError)
 _UNKNOWN = "unknown whether it was sent"
 _log = logging.getLogger(__name__)
 
 
-def longest_attempt(mailer: Mailer) -> timedelta:
-    """The bound of one attempt: what `mailer` takes to send a batch, and our writes beside it."""
+def lease_of(mailer: Mailer) -> timedelta:
+    """Return how long a claim lasts: the longest send of `mailer` plus our writes."""
     return timedelta(seconds=mailer.longest_send_seconds) + _WRITES
 
 
@@ -52,9 +52,7 @@ def longest_attempt(mailer: Mailer) -> timedelta:
 class Sending:
     """One claim on a batch.
 
-    Shape: `is_handed_over` once the letters may have left under this claim; `until` is how long its
-    writes are repeated through an outage. The claim is renewed every `renew_seconds` while the
-    letters are made and handed over.
+    Shape: `is_handed_over` once the messages may have left under this claim; `until` is the claim's end.
     """
 
     services: Services
@@ -67,7 +65,7 @@ class Sending:
         self.until = self.services.clock.now() + longest_attempt(self.services.mailer)
 
     def deliver(self) -> tuple[bool | None, bool]:
-        """What sending says of the transport's health, and whether the next batch may follow at once."""
+        """Send; return the outcome for the breaker, and whether the next batch may follow at once."""
         try:
             return self._deliver()
         except LostBatchError as lost:
@@ -97,7 +95,7 @@ class Sending:
         return True, True
 
     def _is_given_up(self) -> bool:
-        """Whether the batch can only be reported."""
+        """Return whether the batch can only be reported."""
         batch, first, now = self.batch, self.batch.first_attempt_at, self.services.clock.now()
         if batch.starts > CRASH_BUDGET:
             self._bury(BatchState.CRASHED, _crashed(batch))
@@ -110,9 +108,9 @@ class Sending:
         return True
 
     def _freeze(self) -> bool:
-        """Render the letters and keep them; whether there are any.
+        """Render and store the messages; return whether there are any.
 
-        A notice that cannot be rendered must not hold up the others.
+        A notification that fails to render must not block the others.
         """
         if self.batch.letters is not None:
             return True
@@ -135,21 +133,13 @@ class Sending:
         return bool(letters)
 
     def _hand_over(self) -> None:
-        """The transport's last question before the letters leave. Raises: LostBatchError."""
-        now = self.services.clock.now()
-        self.services.store.outbox.hand_over(self.batch, now, lease=LEASE)
-        self.until, self.is_handed_over = now + longest_attempt(self.services.mailer), True
-
-    def _renew(self) -> bool:
-        """Extend the claim; False when it is lost. An outage of the database is left to the next turn."""
-        try:
-            return self.services.store.outbox.renew(self.batch, self.services.clock.now(), lease=LEASE)
-        except OUTAGES as error:
-            _log.warning("claim not renewed", extra={"batch": self.batch.id, "error": str(error)})
-            return True
+        """Check the claim last, before the messages leave. Raises: LostBatchError."""
+        now, lease = self.services.clock.now(), lease_of(self.services.mailer)
+        self.services.store.outbox.hand_over(self.batch, now, lease=lease)
+        self.until, self.is_handed_over = now + lease, True
 
     def _settle(self, receipts: Sequence[DeliveryResult]) -> None:
-        """Write what was heard, through an outage of the database too: it cannot be asked for again."""
+        """Store the answer, also through a database outage: it cannot be requested again."""
         batch, services, now = self.batch, self.services, self.services.clock.now()
         try:
             self._persist(lambda: services.store.outbox.settle(batch, receipts, now))
@@ -161,7 +151,7 @@ class Sending:
         _log.info("sent", extra={"batch": batch.id, "notifications": [each.id for each in batch.notices]})
 
     def _failed(self, error: RollcallError) -> bool:
-        """Put the batch where its failure belongs; whether the next may follow at once."""
+        """Handle the batch's failure by its type; return whether the next may follow at once."""
         reason = f"{type(error).__name__}: {error}"
         self.services.breakers[MAIL].note_error(error)
         _log.warning("not sent", extra={"batch": self.batch.id, "error": reason})
@@ -177,7 +167,7 @@ class Sending:
         return False
 
     def _refuse(self, error: RollcallError, reason: str) -> None:
-        """End a letter that was refused; of several, sending each alone shows which are at fault."""
+        """Fail a rejected message; of several, sending each alone finds the rejected ones."""
         if isinstance(error, IdempotencyKeyUsedError):
             self._bury(BatchState.UNKNOWN, f"{_UNKNOWN}: {reason}")
         elif len(self.batch.notices) > 1:
@@ -186,7 +176,7 @@ class Sending:
             self._bury(BatchState.REFUSED, reason)
 
     def _wait_for_provider(self, error: RollcallError, reason: str) -> None:
-        """Nothing was taken. A wait that an operator should see, and may end, is a pause of mail."""
+        """Nothing was accepted. A long wait becomes a pause of mail, which an operator can see and end."""
         is_refused = subject_of(error) is Subject.ACCOUNT
         wait = ACCOUNT_RECHECK if is_refused else _BACKOFF.wait(self.batch.attempts, error)
         if wait > _LONGEST_HIDDEN_WAIT:
@@ -201,9 +191,9 @@ class Sending:
         pauses.pause(MAIL, now + wait, f"the provider {why}: {error}", ROLLCALL, now)
 
     def _is_kept(self, error: RollcallError) -> bool:
-        """Whether it is certain that the transport took nothing.
+        """Return whether the transport certainly accepted nothing.
 
-        Where a repetition is safe an upstream's own failure is not believed so far.
+        Where a repetition is safe, an upstream's own failure does not count as certain.
         """
         says_so = _NEVER_TAKEN if self.services.mailer.is_idempotent else (*_NEVER_TAKEN, UpstreamError)
         return not self.is_handed_over or isinstance(error, says_so)
@@ -223,7 +213,7 @@ class Sending:
         record_dead(self.services.tally, len(self.batch.notices))
 
     def _persist(self, write: Callable[[], None]) -> None:
-        """Write as soon as the database answers. Raises: its last outage, after `until`."""
+        """Retry the write until the database answers. Raises: its last outage, when the claim ends first."""
         persistently(write, self._pause)
 
     def _pause(self, seconds: float) -> bool:
@@ -236,7 +226,7 @@ def _wait_after(error: BaseException) -> timedelta:
 
 
 def _crashed(batch: MailBatch) -> str:
-    """Why a batch is given up that was begun too often without an end."""
+    """Return why a batch is given up after too many starts without an end."""
     told = f"crashed its worker {CRASH_BUDGET} times"
     return told if batch.first_attempt_at is None else f"{told}: {_UNKNOWN}"
 

@@ -1,4 +1,4 @@
-"""What actors work with: one frozen graph, built by the wiring, given to every actor."""
+"""The services of every actor: one frozen graph, built by the wiring."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ from workflows.catalog import CATALOG, JobKinds
 
 
 class Timetable(Protocol):
-    """When which half of the sections is due."""
+    """When each half of the sections is due."""
 
     def slot(self, stagger: Stagger, now: datetime) -> datetime:
-        """The latest time, not after `now`, at which `stagger` was due."""
+        """Return the latest time, not after `now`, at which `stagger` was due."""
 
     def slot_before(self, stagger: Stagger, now: datetime, intervals: int) -> datetime:
         """As `slot`, that many slots earlier."""
 
     def next_slot(self, now: datetime) -> datetime:
-        """The first time after `now` at which either half is due."""
+        """Return the first time after `now` at which either half is due."""
 
     def current(self, now: datetime) -> Stagger:
-        """The half that was due last."""
+        """Return the half that was due last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +96,11 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class OperatorChannels:
-    """How a person is reached.
+    """How the operator is reached.
 
-    Shape: `channels` has one entry a way, by the name that the store's bulletins bear; each tells one,
-    within `longest_tell_seconds`, and raises RollcallError when it could not. `ping` says elsewhere that a
-    run has finished, or is None where nobody listens; it raises RollcallError.
+    Shape: `channels` has one entry per channel, by its name in the store; each sends one alert notification
+    within `longest_tell_seconds`, and raises RollcallError on failure. `ping` reports a finished run to an
+    external monitor, or is None where none is configured; it raises RollcallError.
     """
 
     channels: Mapping[str, Callable[[AlertNotification], None]] = field(default_factory=dict)
@@ -109,21 +109,21 @@ class OperatorChannels:
 
 
 class JobEngine(Protocol):
-    """What carries jobs out, in the role `rollcall jobs`."""
+    """Executes jobs, in the role `rollcall jobs`."""
 
     def start(self, job: JobRecord, number: int) -> None:
-        """Have the job carried out when its turn comes, in the order of `number`. Safe to repeat."""
+        """Enqueue the job in the order of `number`. Idempotent."""
 
     def hasten(self, job_id: str) -> None:
-        """Carry it out now, if it still waits for its turn."""
+        """Run the job now, if it is still queued."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobRuntime:
     """What jobs need besides the store.
 
-    Shape: `engine` and `post` are None where no jobs are carried out; `post` tells an address (url, job's id,
-    body) that a job has ended, and raises RollcallError.
+    Shape: `engine` and `post` are None where no jobs are executed; `post` sends a callback (url, job id,
+    body) about an ended job, and raises RollcallError.
     """
 
     catalog: JobKinds = field(default_factory=lambda: CATALOG)
@@ -135,11 +135,10 @@ class JobRuntime:
 class Services:
     """The ports and policies of every actor.
 
-    Shape: `breakers` has one entry a source, by its name, and "mail". `run_lifetime` bounds how long a run
-    may hold its sections. `publish` raises UnreachableError when the broker cannot be reached. `tally`
-    counts what happens, for Prometheus. `describe` writes an error for people: one line without secrets.
-    `wait` lets some seconds pass, between attempts to write. What a report may cost is checked where
-    there are `prices`.
+    Shape: `breakers` has one entry per source, by its name, and "mail". `run_lifetime` bounds how long a run
+    may claim its sections. `publish` raises UnreachableError when the broker is unreachable. `tally` records
+    metrics. `describe` formats an error for people: one line without secrets. `wait` sleeps for some seconds
+    between attempts to write. The price of a report is checked where `prices` are set.
     """
 
     clock: Clock

@@ -1,4 +1,4 @@
-"""What `/health` and `/readyz` answer."""
+"""The answers of `/health` and `/readyz`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """The status in one word (healthy, degraded, unhealthy), and each check's value by its name."""
+    """The status (healthy, degraded, unhealthy), and each check's value by its name."""
 
     status: str
     checks: dict[str, object]

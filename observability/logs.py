@@ -1,11 +1,10 @@
-"""Logs: one JSON object a line for machines, or aligned text where a person looks at a terminal.
+"""Structured logs and the ids that connect their lines.
 
-Shape: `at`, `level`, `logger`, `message`, the ids that are bound where it is said (`observability.logs`),
-and whatever a record carries as `extra`.
+A record is one line: JSON for machines, aligned text at a terminal. Shape: `at`, `level`, `logger`,
+`message`, the bound ids, and the record's `extra`.
 
-One thread through everything that a trigger causes: ids in every log line, from the request to the mail.
-
-Who begins something binds its ids; a message takes along those that were bound where it was published.
+Ids trace everything that a trigger causes, from the request to the mail: the code that begins something binds
+its ids, and a message carries the ids bound where it was published.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ _bound: ContextVar[Mapping[str, object]] = ContextVar("ids", default=_NONE)
 
 
 def ids() -> Mapping[str, object]:
-    """What is bound here and now."""
+    """Return the ids bound in this context."""
     return _bound.get()
 
 
 @contextmanager
 def bind_ids(**named: object) -> Iterator[None]:
-    """Bind ids beside those that are bound, for the length of the block."""
+    """Bind further ids for the length of the block."""
     token = _bound.set({**_bound.get(), **named})
     try:
         yield
@@ -45,13 +44,13 @@ def bind_ids(**named: object) -> Iterator[None]:
 
 
 class TraceMiddleware(Middleware):
-    """Gives messages the ids of their publisher, and those who work on them the message's.
+    """Gives messages their publisher's ids, and binds them where the message is processed.
 
-    Put it first, so that what the other middleware logs bears them too.
+    Put it first, so that records of the other middleware carry them too.
     """
 
     def before_enqueue(self, _broker: Broker, message: Message[object], _delay: int | None) -> None:
-        """Write the ids into the message; one that is enqueued again keeps its own."""
+        """Store the ids in the message; a re-enqueued message keeps its own."""
         if _OPTION not in message.options:
             message.options[_OPTION] = {name: id_ for name, id_ in ids().items() if name in _TAKEN_ALONG}
 
@@ -68,16 +67,16 @@ class TraceMiddleware(Middleware):
         result: object = None,  # noqa: ARG002 - Dramatiq passes it by name
         exception: BaseException | None = None,  # noqa: ARG002
     ) -> None:
-        """Bind nothing any more."""
+        """Unbind the ids."""
         _bound.set(_NONE)
 
     def after_skip_message(self, _broker: Broker, _message: MessageProxy) -> None:
-        """Bind nothing any more."""
+        """Unbind the ids."""
         _bound.set(_NONE)
 
 
 _CHATTY = ("apscheduler", "uvicorn", "dramatiq", "alembic.runtime.plugins")
-_SILENT = ("pika",)  # what it logs with tracebacks it raises as well, and Dramatiq says that in a line
+_SILENT = ("pika",)  # it also raises what it logs with tracebacks, and Dramatiq logs that in one line
 _CHATTY_AT_A_TERMINAL = ("alembic",)
 _FOR_MACHINES = {"message_id", "actor", "fence", "request_id"}
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -86,10 +85,10 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a record."""
+    """Formats a record as one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """`record` as a line of JSON, its exception included."""
+        """Return `record` as a line of JSON, including its exception."""
         line = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -103,10 +102,10 @@ class JsonLines(logging.Formatter):
 
 
 class Text(logging.Formatter):
-    """One short line a record, for people: ids are cut to what tells them apart."""
+    """Formats a record as one short line for people; ids are shortened."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """`record` as a time, a level where it is more than information, a message and its extras."""
+        """Return the time, the level above information, the message and the extras of `record`."""
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         level = f"{record.levelname.lower()}: " if record.levelno > logging.INFO else ""
         said = {name: value for name, value in _extra(record).items() if _is_read(name, value)}
@@ -116,7 +115,7 @@ class Text(logging.Formatter):
 
 
 def configure(level: int = logging.INFO) -> None:
-    """Send every record to standard error: as text at a terminal, else as JSON."""
+    """Send every record to standard error: text at a terminal, else JSON."""
     handler, is_terminal = logging.StreamHandler(sys.stderr), sys.stderr.isatty()
     handler.setFormatter(Text() if is_terminal else JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -1,4 +1,4 @@
-"""Counts what becomes of messages and breakers, in memory."""
+"""Metrics of messages and breaker transitions, recorded in memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DUE = "rollcall_due_ms"
 
 
 class MessageMetrics(Middleware):
-    """Counts messages into `tally`. Put it after what skips messages: those were never begun."""
+    """Records messages in `tally`. Put it after middleware that skips messages: those never started."""
 
     def __init__(
         self,
@@ -40,16 +40,16 @@ class MessageMetrics(Middleware):
         self._thread = local()
 
     def before_enqueue(self, _broker: Broker, message: Message[Any], delay: int | None) -> None:
-        """Note in the message when it is due: Dramatiq keeps the time of its making alone."""
+        """Store in the message when it is due: Dramatiq stores only when it was created."""
         message.options[_DUE] = self._now_ms() + (delay or 0)
 
     def after_enqueue(self, broker: Broker, message: Message[Any], delay: int | None) -> None:
-        """Count a retry: once, for without a delay it is enqueued again when that is over."""
+        """Count a retry, once: after its delay Dramatiq enqueues it again without one."""
         if delay is not None and message.options.get("retries"):
             self._tally.add(RETRIES, _actor(broker, message.actor_name))
 
     def before_process_message(self, _broker: Broker, message: MessageProxy) -> None:
-        """Start the clock."""
+        """Start the timer."""
         self._thread.started_seconds = self._monotonic_seconds()
         due_ms = message.options.get(_DUE, message.message_timestamp)
         self._tally.observe(WAIT, message.queue_name, seconds=(self._now_ms() - due_ms) / 1000)
@@ -62,7 +62,7 @@ class MessageMetrics(Middleware):
         result: object = None,  # noqa: ARG002 - Dramatiq passes it by name
         exception: BaseException | None = None,
     ) -> None:
-        """Count the attempt, how long it took, and whether it failed."""
+        """Count the attempt, its duration, and whether it failed."""
         actor = _actor(broker, message.actor_name)
         seconds = self._monotonic_seconds() - self._thread.started_seconds
         self._tally.add(MESSAGES, actor)
@@ -71,18 +71,18 @@ class MessageMetrics(Middleware):
             self._tally.add(ERRORS, actor)
 
     def after_nack(self, broker: Broker, message: MessageProxy) -> None:
-        """Count a message that lies with the dead letters now."""
+        """Count a new dead letter."""
         self._tally.add(REJECTED, _actor(broker, message.actor_name))
 
 
 class BreakerTransitions(pybreaker.CircuitBreakerListener):
-    """Counts each change of a breaker's state, in the process that caused it."""
+    """Counts breaker transitions in the process that causes them."""
 
     def __init__(self, tally: Recorder) -> None:
         self._tally = tally
 
     def state_change(self, cb: Any, old_state: Any, new_state: Any) -> None:
-        """Count it, unless only those who decide have changed: the fleet, or this process alone."""
+        """Count the transition, unless only the scope changed: fleet-wide or local."""
         if old_state.name != new_state.name:
             self._tally.add(TRANSITIONS, cb.name, new_state.name.replace("-", "_"))
 

@@ -1,4 +1,4 @@
-"""Prometheus text from readings: one family a question, and nothing at all where nothing could be read."""
+"""Prometheus text from readings: unreadable metrics are absent, never zero."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from observability.recorders import CounterDefinition, HistogramDefinition
 
 
 class SnapshotCollector(Collector):
-    """Collects families by asking `readers`; a reader that fails is counted, not shown as zero."""
+    """Collects metrics from `readers`; a failing reader is counted."""
 
     def __init__(self, readers: Iterable[Callable[[], Iterable[Metric]]]) -> None:
         self._readers = tuple(readers)
 
     def collect(self) -> Iterator[Metric]:
-        """Every family that could be read, then how many readers could not."""
+        """Yield every readable metric, then the number of failed readers."""
         failures = 0
         for read in self._readers:
             try:
@@ -33,7 +33,7 @@ class SnapshotCollector(Collector):
 
 
 class Exposition:
-    """Renders `readings` beside the process' own figures."""
+    """Renders `readings` beside the process' own metrics."""
 
     def __init__(self, readings: SnapshotCollector) -> None:
         self._registry = CollectorRegistry()
@@ -41,12 +41,12 @@ class Exposition:
         self._registry.register(readings)
 
     def __call__(self) -> tuple[bytes, str]:
-        """The text and its content type."""
+        """Return the text and its content type."""
         return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
 
 
 def gauge(name: str, help_text: str, samples: Iterable[tuple[dict[str, str], float]]) -> Metric:
-    """A family of gauges, from labels and values."""
+    """Return a gauge from labels and values."""
     family = Metric(name, help_text, "gauge")
     for labels, value in samples:
         family.add_sample(name, labels, value)
@@ -56,7 +56,7 @@ def gauge(name: str, help_text: str, samples: Iterable[tuple[dict[str, str], flo
 def counter_family(
     counter: CounterDefinition, counts: Mapping[str, int], known: Iterable[Sequence[str]]
 ) -> Metric:
-    """What `counts` holds of the family, a series for each of the labels' `known` values."""
+    """Return the counter's values in `counts`, one series for each of the labels' `known` values."""
     family = Metric(counter.name, counter.help, "counter")
     for values in known:
         labels = dict(zip(counter.labels, values, strict=True))

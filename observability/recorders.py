@@ -1,13 +1,10 @@
-"""Counting in memory: a few dictionary look-ups an event and no round trip; what was counted is taken away.
+"""Metric definitions and their in-memory recorder, by Prometheus' conventions (docs/metrics.md).
 
-A count's name is its family's and its labels, put together with tabs; a histogram has one for each bucket
-and one for the sum. All counts are whole numbers (durations in microseconds), so that sums stay exact.
+Recording costs a few dictionary look-ups and no round trip; `CounterTotals` flushes to the metrics store. A
+count's name joins the metric's name and its labels with tabs; a histogram has one count per bucket and one
+for the sum. All counts are integers (durations in microseconds), so that sums stay exact.
 
-What the processes count in memory, by Prometheus' conventions. docs/metrics.md explains each.
-
-What came of a check or of a mail, in one word: the values of the label `outcome`.
-
-Counts what checks and mails came to.
+The label `outcome` classifies each check and each delivery in one word.
 """
 
 from __future__ import annotations
@@ -39,7 +36,7 @@ _MICRO = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class CounterDefinition:
-    """A family of counters; `name` is without its `_total`. Of seconds, it counts in microseconds."""
+    """A counter; `name` is without its `_total`. A counter of seconds counts in microseconds."""
 
     name: str
     help: str
@@ -47,18 +44,18 @@ class CounterDefinition:
     is_seconds: bool = False
 
     def key(self, *values: str) -> str:
-        """The count's name for these labels."""
+        """Return the count's name for these labels."""
         return "\t".join((self.name, *values))
 
     def value(self, counts: Mapping[str, int], *values: str) -> float:
-        """What was counted under these labels, in the family's unit."""
+        """Return the value for these labels, in the metric's unit."""
         count = counts.get(self.key(*values), 0)
         return count / _MICRO if self.is_seconds else float(count)
 
 
 @dataclass(frozen=True)
 class HistogramDefinition:
-    """A family of histograms of durations; `bounds_seconds` are the buckets' upper ends, without infinity."""
+    """A histogram of durations; `bounds_seconds` are the buckets' upper bounds, without infinity."""
 
     name: str
     help: str
@@ -67,15 +64,15 @@ class HistogramDefinition:
 
     @cached_property
     def ends(self) -> tuple[str, ...]:
-        """The buckets' upper ends, as Prometheus writes them."""
+        """Return the buckets' upper bounds, as Prometheus writes them."""
         return (*map(repr, self.bounds_seconds), "+Inf")
 
     def key(self, *values: str, part: str) -> str:
-        """The name of one bucket's count, or of the sum's."""
+        """Return the name of one bucket's count, or of the sum's."""
         return "\t".join((self.name, *values, part))
 
     def buckets(self, counts: Mapping[str, int], *values: str) -> list[tuple[str, float]]:
-        """Each bucket's end, and how many durations were not above it."""
+        """Return each bucket's bound, and how many durations did not exceed it."""
         found, total = [], 0
         for end in self.ends:
             total += counts.get(self.key(*values, part=end), 0)
@@ -83,12 +80,12 @@ class HistogramDefinition:
         return found
 
     def sum_seconds(self, counts: Mapping[str, int], *values: str) -> float:
-        """All durations together."""
+        """Return the sum of all durations."""
         return counts.get(self.key(*values, part=_SUM), 0) / _MICRO
 
 
 class Recorder:
-    """What this process has counted since it was last taken; threads may count at the same time."""
+    """Records what this process counts between two calls of `take`. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -99,15 +96,15 @@ class Recorder:
         self._add({counter.key(*labels): n})
 
     def add_seconds(self, counter: CounterDefinition, *labels: str, seconds: float) -> None:
-        """Count time that was spent."""
+        """Add a duration."""
         self._add({counter.key(*labels): round(seconds * _MICRO)})
 
     def observe(self, histogram: HistogramDefinition, *labels: str, seconds: float) -> None:
-        """Count one duration; a negative one, as of clocks that disagree, counts as none at all."""
+        """Count one duration; a negative one, as from diverging clocks, counts as zero."""
         self.observe_all(histogram, *labels, seconds=[seconds])
 
     def observe_all(self, histogram: HistogramDefinition, *labels: str, seconds: Iterable[float]) -> None:
-        """As `observe`, of many at once."""
+        """As `observe`, for many at once."""
         buckets: dict[str, int] = {}
         total_seconds = 0.0
         for each in seconds:
@@ -118,7 +115,7 @@ class Recorder:
         self._add({**counts, histogram.key(*labels, part=_SUM): round(total_seconds * _MICRO)})
 
     def take(self) -> dict[str, int]:
-        """What was counted, by name; it is counted anew from then on."""
+        """Return the counts by name, and reset them."""
         with self._lock:
             taken, self._counts = self._counts, {}
         return taken
@@ -130,9 +127,9 @@ class Recorder:
 
 
 class CounterTotals:
-    """Hands a tally on, exactly once: an entry that failed is repeated as it was before the next is made.
+    """Flushes a recorder exactly once: a failed entry is retried unchanged before the next is made.
 
-    One thread at a time flushes; another that wants to waits.
+    One thread at a time flushes; others wait for it.
     """
 
     def __init__(self, tally: Recorder, enter: Callable[[int, Mapping[str, int]], None]) -> None:
@@ -143,7 +140,7 @@ class CounterTotals:
         self._pending: dict[str, int] = {}
 
     def flush(self) -> None:
-        """Enter what was counted, if anything was. Raises what `enter` does; call it again later."""
+        """Flush the counts, if there are any. Raises what `enter` does; call it again later."""
         with self._lock:
             if not self._pending:
                 self._pending = self._tally.take()
@@ -211,7 +208,7 @@ BREAKER_STATES = ("closed", "half_open", "open")
 COUNTERS = (MESSAGES, ERRORS, RETRIES, REJECTED, CHECKS, CHANGES, MAILS, TRANSITIONS, REFUSED, STARTS, CPU)
 HISTOGRAMS = (DURATION, WAIT, ANSWER, DETECT_TO_MAIL)
 BREAKER_STATES = ("closed", "half_open", "open")
-UNKNOWN_ACTOR = "unknown"  # one that this release does not have: anybody's text must not become a label
+UNKNOWN_ACTOR = "unknown"  # unknown to this release: arbitrary text must not become a label
 
 
 _OBSERVED, _MISSING, _OTHER = "observed", "missing", "other"
@@ -244,14 +241,14 @@ MAIL_OUTCOMES = (SENT, DEAD, *REPORTED)
 
 
 def of_check(outcome: Outcome) -> str:
-    """One of `CHECK_OUTCOMES`."""
+    """Return one of `CHECK_OUTCOMES`."""
     if isinstance(outcome, CheckFailure):
         return _FAILURES.get(type(outcome.error), _OTHER)
     return _MISSING if isinstance(outcome, Missing) else _OBSERVED
 
 
 def record_checks(tally: Recorder, source: str, outcomes: Sequence[Outcome], changed: int) -> None:
-    """What `source` said, how long it took, and how many sections that changed."""
+    """Record the outcomes of `source`, their durations, and how many sections changed."""
     for what, n in Counter(map(of_check, outcomes)).items():
         tally.add(CHECKS, source, what, n=n)
     answers = [outcome.took_seconds for outcome in outcomes if not isinstance(outcome, CheckFailure)]
@@ -263,7 +260,7 @@ def record_checks(tally: Recorder, source: str, outcomes: Sequence[Outcome], cha
 def record_deliveries(
     tally: Recorder, notices: Sequence[Notification], receipts: Sequence[DeliveryResult], now: datetime
 ) -> None:
-    """What the transport said of the letters of `notices`, in their order."""
+    """Record the transport's outcomes for the messages of `notices`, in order."""
     taken = [
         notice for notice, receipt in zip(notices, receipts, strict=True) if isinstance(receipt, Accepted)
     ]
@@ -274,5 +271,5 @@ def record_deliveries(
 
 
 def record_dead(tally: Recorder, notices: int) -> None:
-    """Notifications that were given up."""
+    """Record notifications that were given up."""
     tally.add(MAILS, DEAD, n=notices)

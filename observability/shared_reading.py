@@ -1,7 +1,7 @@
-"""A reading that many ask for, and that one thread at a time takes.
+"""A reading shared by concurrent callers and taken by one thread at a time.
 
-However many ask, and however long the other side stays silent, a reading costs one thread: a silent Redis
-cannot take the threads that serve students.
+However many callers wait, and however long the other side is silent, a reading occupies one thread: a silent
+Redis cannot block the threads that serve students.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Outcome(Generic[T]):
-    """What a reading gave, and when it began."""
+    """The result of a reading, and when it began."""
 
     began_at: float
     value: T | None
@@ -32,7 +32,7 @@ class _Outcome(Generic[T]):
 
 
 class SharedReading(Generic[T]):
-    """What `read` returns or raises, shared by all who ask within `fresh_seconds`.
+    """The result of `read`, shared by all callers within `fresh_seconds`.
 
     Units: a reading that takes longer than `limit_seconds` counts as unanswered until it ends. `clock` is
     monotonic, in seconds.
@@ -52,12 +52,12 @@ class SharedReading(Generic[T]):
         self._clock = clock
         self._changed = Condition()
         self._last: _Outcome[T] | None = None
-        self._began_at: float | None = None  # of the reading under way
+        self._began_at: float | None = None  # of the reading in progress
 
     def latest(self) -> T:
-        """The last reading while it is fresh, and while its successor is awaited; else a new one.
+        """Return the last reading while it is fresh, also while the next is in progress; else a new one.
 
-        Raises: UnreachableError when there is no answer within the limit; what `read` raised.
+        Raises: UnreachableError without an answer within the limit; what `read` raised.
         """
         with self._changed:
             now = self._clock()
@@ -70,13 +70,13 @@ class SharedReading(Generic[T]):
             return self._outcome()
 
     def new(self) -> T:
-        """A reading that begins now. Raises: as `latest`."""
+        """Return a reading that begins now. Raises: as `latest`."""
         with self._changed:
             now = self._clock()
             return self._await(now, now)
 
     def _await(self, since: float, now: float) -> T:
-        """A reading that began at `since` or later, within the limit from `now`."""
+        """Return a reading that began at `since` or later, within the limit from `now`."""
         deadline = now + self._limit_seconds
         while self._last is None or self._last.began_at < since:
             self._begin()

@@ -1,1 +1,1 @@
-"""Timed triggers. They only publish."""
+"""Schedules: when work is published. This package executes nothing itself."""

@@ -1,7 +1,7 @@
-"""Crontab expressions as Debian's cron understands them, in UTC. Every cron setting is read here.
+"""Crontab expressions as Debian's cron interprets them, in UTC. Every cron setting is parsed here.
 
 Five fields; 0 and 7 are Sunday; names, ranges and steps. Where day of month and day of week are both
-restricted, either is enough. APScheduler's own parser counts weekdays from Monday and demands both.
+restricted, either suffices. APScheduler's own parser counts weekdays from Monday and requires both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _INSTANT = timedelta(microseconds=1)
 
 
 class CrontabTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler ships no types
-    """Fires at the times that `expression` names. Raises: ValueError when it is invalid or never fires."""
+    """Fires at the times of `expression`. Raises: ValueError when it is invalid or never fires."""
 
     def __init__(self, expression: str) -> None:
         self.expression = expression
@@ -31,18 +31,18 @@ class CrontabTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler ships no 
             raise ValueError("it never fires") from error
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
-        """The first time after `previous_fire_time`, or from `now` on where there is none.
+        """Return the first time after `previous_fire_time`, or from `now` on without one.
 
-        A previous time that lies ahead of `now` comes from a clock that was set back: it does not count.
+        A previous time after `now` comes from a clock that was set back, and is ignored.
         """
         if previous_fire_time is None or previous_fire_time > now:
             return self.next(now - _INSTANT)
         return self.next(previous_fire_time)
 
     def next(self, after: datetime) -> datetime:
-        """The first time after `after`."""
+        """Return the first time after `after`."""
         return next(CronSim(self.expression, after.astimezone(UTC)))
 
     def latest(self, now: datetime) -> datetime:
-        """The last time not after `now`."""
+        """Return the last time not after `now`."""
         return next(CronSim(self.expression, now.astimezone(UTC) + _INSTANT, reverse=True))

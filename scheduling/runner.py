@@ -21,18 +21,18 @@ from scheduling.ticker import Ticker
 
 TICK = timedelta(seconds=2)
 DEMO_PERIOD = timedelta(seconds=15)
-EVERY_MINUTE = CrontabTrigger("* * * * *")  # a crontab expression names no finer time
+EVERY_MINUTE = CrontabTrigger("* * * * *")  # the resolution of a crontab expression
 
 
 class Schedule:
-    """One process' schedule. Two of them do no harm: a slot has one run, whoever asks for it first."""
+    """The schedule of one process. Two are harmless: a slot has one run, for the first that asks."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._asked: dict[Stagger, datetime] = {}
         self._worked: dict[Stagger, datetime] = {}
         self._tickers: list[Ticker] = []
-        # However late it is (the machine slept), what was due is done, and once.
+        # However late (the machine was suspended), a due job runs, and once.
         self._scheduler = BackgroundScheduler(
             timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None}
         )
@@ -40,19 +40,19 @@ class Schedule:
     def check_on_time(self, looks: BaseTrigger = EVERY_MINUTE) -> None:
         """Check each half when it is due.
 
-        A look now, and at each of `looks`, asks for the run of the half's latest slot until one has done its
-        work: what passed while the machine slept, the database was busy, or no worker or no source answered
-        is made up for at the next look. Slots before the latest are not.
+        Now, and at each time of `looks`, it requests the run of the half's latest slot until one has
+        succeeded. So the next look catches up after a suspended machine, a busy database, or missing workers
+        and sources. It does not catch up earlier slots.
         """
         for stagger in (Stagger.EVEN, Stagger.ODD):
             self._scheduler.add_job(self.check, looks, args=[stagger], id=f"check-{stagger}")
             self._scheduler.add_job(self.check, args=[stagger], id=f"catch-up-{stagger}")
 
     def check(self, stagger: Stagger) -> None:
-        """Ask for a run of the latest slot unless one is under way or has done its work.
+        """Request a run of the latest slot unless one is in progress or has succeeded.
 
-        A run that could ask nothing gives its slot back; the next is opened when a source can be asked again.
-        Once the slot's run has worked, a look costs no query.
+        A run that could check nothing releases its slot; the next starts when a source is available again.
+        After a successful run, a look costs no query.
         """
         services, now = self._services, self._services.clock.now()
         slot = services.timetable.slot(stagger, now)
@@ -66,16 +66,16 @@ class Schedule:
             self._asked[stagger] = run.slot
 
     def check_demo(self) -> None:
-        """Check the demo campus all the time: its seats move within the minute."""
+        """Check the demo campus continuously: its seats change every minute."""
         self.every(DEMO_PERIOD, self._check_everything, name="demo")
 
     def condense_history(self, trigger: CrontabTrigger) -> None:
-        """Have each day's history condensed in the night after it, or as soon as somebody is up."""
+        """Roll up each day's history in the following night, or as soon as a process is up."""
         self._scheduler.add_job(condense_history, trigger, args=[self._services], id="condense")
         self._scheduler.add_job(condense_history, args=[self._services], id="catch-up-condense")
 
     def every(self, period: timedelta, work: Callable[[], Any], *, name: str) -> None:
-        """Do `work` once each `period`; a tick that takes longer is not overtaken by the next."""
+        """Run `work` once per `period`; a long tick does not overlap the next."""
         self._tickers.append(Ticker(period, work, name))
 
     def start(self) -> None:
@@ -86,16 +86,16 @@ class Schedule:
             ticker.start()
 
     def stop(self) -> None:
-        """Stop; a job that is running ends first."""
+        """Stop after the running job."""
         for ticker in self._tickers:
             ticker.stop()
         self._scheduler.shutdown()
 
     def follow_clock(self) -> None:
-        """Bring forward what is planned for later than its trigger says by the clock of now.
+        """Bring forward jobs that are planned later than their trigger fires by the current clock.
 
-        APScheduler computes a job's next time once. When the clock is set back afterwards, a job of every
-        minute would wait for as long as the clock was wrong.
+        APScheduler computes a job's next time once. After the clock is set back, a job of every minute would
+        otherwise wait as long as the clock was wrong.
         """
         now = self._services.clock.now()
         for job in self._scheduler.get_jobs():
@@ -108,6 +108,6 @@ class Schedule:
 
 
 def condense_history(services: Services) -> None:
-    """Ask for the job that condenses the history, once a day."""
+    """Submit the roll-up job, once a day."""
     day = day_of(services.clock.now())
     submit(services, "condense", {}, idempotency_key=f"condense/{day}")

@@ -1,4 +1,4 @@
-"""Work at even intervals, by a clock that nobody can set."""
+"""Periodic work on the monotonic clock."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _log = logging.getLogger(__name__)
 
 
 class Ticker:
-    """Does `work` each `period`, in a thread of its own; a tick that takes longer delays the next.
+    """Runs `work` each `period` in its own thread; a long tick delays the next.
 
-    It waits on the monotonic clock: the reaper and the reconciler go on while somebody sets the host's
-    clock, from which APScheduler computes its waits. A failure is logged, and the next tick comes.
+    The reaper and the reconciler continue while the host's clock, on which APScheduler's waits depend, is
+    changed. A failure is logged, and the next tick runs.
     """
 
     def __init__(self, period: timedelta, work: Callable[[], Any], name: str) -> None:
@@ -26,7 +26,7 @@ class Ticker:
 
     @property
     def is_alive(self) -> bool:
-        """Whether its thread runs."""
+        """Return whether the thread runs."""
         return self._thread.is_alive()
 
     def start(self) -> None:
@@ -34,7 +34,7 @@ class Ticker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop; a tick under way ends first."""
+        """Stop after the tick in progress."""
         self._stopped.set()
         if self.is_alive:
             self._thread.join()

@@ -1,4 +1,4 @@
-"""When which half of the sections is due: two crontab expressions, in UTC."""
+"""When each half of the sections is due: two crontab expressions, in UTC."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Timetable:
         self.triggers = {Stagger.EVEN: CrontabTrigger(even), Stagger.ODD: CrontabTrigger(odd)}
 
     def slot(self, stagger: Stagger, now: datetime) -> datetime:
-        """The latest time, not after `now`, at which `stagger` was due."""
+        """Return the latest time, not after `now`, at which `stagger` was due."""
         halves = self.triggers if stagger is Stagger.ALL else [stagger]
         return max(self.triggers[half].latest(now) for half in halves)
 
@@ -27,10 +27,10 @@ class Timetable:
         return slot
 
     def next_slot(self, now: datetime) -> datetime:
-        """The first time after `now` at which either half is due."""
+        """Return the first time after `now` at which either half is due."""
         return min(trigger.next(now) for trigger in self.triggers.values())
 
     def current(self, now: datetime) -> Stagger:
-        """The half that was due last; all sections when both were due at once."""
+        """Return the half that was due last; all sections when both were due at once."""
         even, odd = self.slot(Stagger.EVEN, now), self.slot(Stagger.ODD, now)
         return Stagger.ALL if even == odd else Stagger.EVEN if even > odd else Stagger.ODD

@@ -1,4 +1,4 @@
-"""`CHECKS`, the list of all health checks. Every view shows its findings; alerts follow from it."""
+"""`CHECKS`, the single list of checks. A new alert is a new check here; every view shows it."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ CHECKS: tuple[Check[SystemSnapshot], ...] = (*infrastructure.CHECKS, *pipeline.C
 
 
 def findings(state: SystemSnapshot) -> list[Finding]:
-    """Every finding about `state`."""
+    """Return every finding about `state`."""
     return evaluate(CHECKS, state)

@@ -1,4 +1,4 @@
-"""The checks of the machine."""
+"""Checks of the machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DATABASE = "database"
 
 
 def read_disk(home: Path) -> Disk:
-    """The room left where `home` lies."""
+    """Return the free space of the file system that holds `home`."""
     usage = shutil.disk_usage(home)
     return Disk(home, usage.free, usage.total)
 

@@ -1,4 +1,4 @@
-"""The checks of what the pipeline runs on: database, Redis, broker, queues, processes."""
+"""Checks of the pipeline's infrastructure: database, Redis, broker, queues, processes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _stuck_queue(state: SystemSnapshot) -> AlertMessage | None:
 
 
 def _patience_seconds(state: SystemSnapshot, queue: str) -> float:
-    """How long a message may wait; a run's checks are published at once, and wait while sources answer."""
+    """Return how long a message may wait; a run's checks are published at once, and wait for sources."""
     if queue != _CHECK_QUEUE:
         return SLOW_QUEUE_SECONDS
     sources = {} if isinstance(state.sources, Unavailable) else state.sources

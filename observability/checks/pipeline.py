@@ -1,7 +1,7 @@
-"""The checks of the pipeline: runs, catalogs, terms, breakers, mail, payments.
+"""Checks of the pipeline: runs, catalogs, terms, breakers, mail, payments.
 
-A cause silences its consequences: a paused source has neither an open breaker nor a silence of its own, and
-runs are not late while every catalog is paused.
+A cause suppresses its consequences: a paused source raises no open-breaker or silence finding, and runs are
+not late while every catalog is paused.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from resilience.breaker_model import BreakerSnapshot
 from store.pauses import Pause
 
 SLOW_DELIVERY = timedelta(minutes=10)
-_BREAKER_PENDING = timedelta(minutes=10)  # it may close in between for as long as probes take
-_CATCHING_UP = timedelta(minutes=10)  # runs that were missed while the system was down are caught up at once
+_BREAKER_PENDING = timedelta(minutes=10)  # it may close in between while probes run
+_CATCHING_UP = timedelta(minutes=10)  # runs missed during downtime are caught up at once
 
 
 def _runs(state: SystemSnapshot) -> Iterator[Result]:
@@ -57,7 +57,7 @@ def _sources(state: SystemSnapshot) -> Iterator[Result]:
                 f"The source {name} is silent",
                 detail + state.affected(name),
                 "rollcall source ls",
-                status.patience,  # it may have been paused until now: its next run has its chance
+                status.patience,  # it may have been paused until now: allow for its next run
             )
         yield Result(name, failure)
 
@@ -171,7 +171,7 @@ def _money(payment: Payment) -> str:
 
 
 def last_error(state: SystemSnapshot, name: str) -> str:
-    """The last error that requests to `name` ended with, as a sentence; empty where there was none."""
+    """Return the last error of requests to `name` as a sentence; empty without one."""
     breaker = state.breaker(name)
     if breaker is None or breaker.last_error is None:
         return ""
@@ -180,7 +180,7 @@ def last_error(state: SystemSnapshot, name: str) -> str:
 
 
 def clock(moment: datetime) -> str:
-    """A moment in an alert, such as "2026-01-15 09:00 UTC"."""
+    """Format a time for an alert, such as "2026-01-15 09:00 UTC"."""
     return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 

@@ -1,4 +1,4 @@
-"""What the checks judge: one snapshot of the system's state. Reading it is `operations.status`."""
+"""`SystemSnapshot`, the input of the checks. `operations.status` reads it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _MIN_FREE_RATIO, _MIN_FREE_BYTES = 0.10, 200_000_000
 
 @dataclass(frozen=True, slots=True)
 class RunSchedule:
-    """When runs have been expected since (None: nothing asks for any), and when one last ended well.
+    """Since when runs are expected (None: nothing triggers any), and when one last succeeded.
 
-    Shape: `two_ago` is when the last two whole intervals began. A run that checked nothing has finished and
+    Shape: `two_ago` is the start of the last two whole intervals. A run that checked nothing has finished and
     not succeeded (`domain.run.Run.is_success`).
     """
 
@@ -40,14 +40,14 @@ class RunSchedule:
 
     @property
     def is_late(self) -> bool:
-        """Whether none has succeeded in two intervals."""
+        """Return whether no run has succeeded in two intervals."""
         last = [at for at in (self.expected_since, self.succeeded_at) if at is not None]
         return self.expected_since is not None and max(last) < self.two_ago
 
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """The run in progress, the last that ended, and when the next is due (None: none is scheduled)."""
+    """The run in progress, the last ended run, and when the next is due (None: none is scheduled)."""
 
     current: Run | None
     last: Run | None
@@ -59,7 +59,7 @@ class RunStatus:
 class SourceStatus:
     """When a source last answered, who waits for it, and since when it is silent (None: it is not).
 
-    Shape: `patience` is one interval: what was paused is asked again within it.
+    Shape: `patience` is one interval: after a pause the source is asked again within it.
     """
 
     last_success_at: datetime | None
@@ -69,7 +69,7 @@ class SourceStatus:
 
 
 class SourceState(StrEnum):
-    """Whether a source answers, the one definition for every page and command."""
+    """Whether a source answers; the one definition for every page and command."""
 
     PAUSED = "paused"
     FAILING = "failing"
@@ -81,7 +81,7 @@ class SourceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """Room on the file system of the home, in bytes."""
+    """Space on the home's file system, in bytes."""
 
     path: Path
     free: int
@@ -89,13 +89,13 @@ class Disk:
 
     @property
     def is_nearly_full(self) -> bool:
-        """Whether an operator should make room."""
+        """Return whether an operator should free space."""
         return self.free < _MIN_FREE_BYTES or self.free < self.total * _MIN_FREE_RATIO
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseErrors:
-    """The errors that the live processes have met lately, and the text of one of the last."""
+    """The recent database errors of the live processes, and the text of one of the last."""
 
     count: int
     last: str = ""
@@ -103,14 +103,14 @@ class DatabaseErrors:
 
 @dataclass(frozen=True, slots=True)
 class SystemSnapshot:
-    """The state of everything at one moment; an `Unavailable` part hides nothing else.
+    """The system's state at one moment; an `Unavailable` part hides no other.
 
-    Shape: `database`, `redis` and `broker` are "ok", or say why they do not serve. `schedulers` and `jobs`
+    Shape: `database`, `redis` and `broker` are "ok" or the reason of their failure. `schedulers` and `jobs`
     count live processes; `last_tick_at` is when a scheduler last finished its tick. `pauses` holds those in
-    force and Rollcall's own until a success ends them, by the source's name or "mail"; `alerts` those raised.
-    `terms` are those that seem over, `unknown_sections` those of each source that it never listed.
-    `clocks` says by how many seconds the clock of each host is ahead of Redis', and "database" that of the
-    database ahead of this host's.
+    force, and Rollcall's own until a success ends them, by the source's name or "mail"; `alerts` are the
+    raised ones. `terms` are those that seem over, `unknown_sections` each source's sections that it never
+    listed. `clocks` has by host the seconds its clock is ahead of Redis, and under "database" the seconds the
+    database is ahead of this host.
     """
 
     now: datetime
@@ -140,21 +140,21 @@ class SystemSnapshot:
     unknown_sections: Mapping[str, UnknownSections] | Unavailable = field(default_factory=dict)
 
     def breaker(self, name: str) -> BreakerSnapshot | None:
-        """The breaker `name`, or None where it is unknown."""
+        """Return the breaker `name`, or None for an unknown name."""
         known = [] if isinstance(self.breakers, Unavailable) else self.breakers
         return next((snapshot for snapshot in known if snapshot.name == name), None)
 
     def pause(self, name: str) -> Pause | None:
-        """The pause of `name` that is in force, or None."""
+        """Return the pause of `name` in force, or None."""
         found = self.unresolved_pause(name)
         return found if found is not None and found.is_in_force(self.now) else None
 
     def unresolved_pause(self, name: str) -> Pause | None:
-        """As `pause`, also one of Rollcall's own whose time is over and whose cause may not be."""
+        """As `pause`, but also an expired pause of Rollcall's own whose cause may persist."""
         return None if isinstance(self.pauses, Unavailable) else self.pauses.get(name)
 
     def source_state(self, name: str) -> SourceState:
-        """Whether `name` answers: its last request has succeeded, and its breaker is closed."""
+        """Return whether `name` answers: its last request succeeded, and its breaker is closed."""
         status = None if isinstance(self.sources, Unavailable) else self.sources.get(name)
         breaker = self.breaker(name)
         if status is None or breaker is None or isinstance(self.pauses, Unavailable):
@@ -168,7 +168,7 @@ class SystemSnapshot:
         return SourceState.NOT_ASKED if status.last_success_at is None else SourceState.ANSWERS
 
     def affected(self, source: str) -> str:
-        """How many people wait while `source` is in trouble, in words; empty where unknown."""
+        """Describe how many people wait while `source` is unavailable; empty where unknown."""
         status = None if isinstance(self.sources, Unavailable) else self.sources.get(source)
         return "" if status is None or status.audience is None else _waiting(status.audience.people)
 

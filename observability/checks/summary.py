@@ -1,4 +1,4 @@
-"""What findings mean in one sentence, for each part of the pipeline."""
+"""Summarises findings in one sentence per part of the pipeline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from domain.check import Finding, Part, Severity, worst
 
 
 class Light(StrEnum):
-    """How a part works, the worst last."""
+    """A part's status, in order of severity."""
 
     OK = "ok"
     PAUSED = "paused"
@@ -22,7 +22,7 @@ class Light(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PartStatus:
-    """A light, and its reason in a few words."""
+    """A status, and its reason in a few words."""
 
     light: Light
     text: str
@@ -30,7 +30,7 @@ class PartStatus:
 
 @dataclass(frozen=True, slots=True)
 class StatusSummary:
-    """The three answers that an operator wants first, and what is wrong; `health` is what `/health` says."""
+    """An operator's first three questions and what is wrong; `health` is the status of `/health`."""
 
     health: str
     polling: PartStatus
@@ -40,18 +40,18 @@ class StatusSummary:
 
     @property
     def light(self) -> Light:
-        """The worst of the three."""
+        """Return the worst of the three."""
         return max((self.polling.light, self.sending.light, self.draining.light), key=list(Light).index)
 
     @property
     def sentence(self) -> str:
-        """All three in one sentence."""
+        """Return all three in one sentence."""
         text = f"{self.polling.text}; {self.sending.text}; {self.draining.text}."
         return text[0].upper() + text[1:]
 
 
 def summarize(findings: Iterable[Finding]) -> StatusSummary:
-    """The worst finding of each part speaks for it; of equals the first."""
+    """Return the worst finding of each part; of equals, the first."""
     failing = [finding for finding in findings if finding.failure is not None]
     polling, sending, draining = (_part(part, failing) for part in Part)
     return StatusSummary(

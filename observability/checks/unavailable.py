@@ -1,4 +1,4 @@
-"""Values that may be unreadable: each part of a snapshot fails alone, and says so."""
+"""Values that may be unreadable: each part of a snapshot fails on its own, with a reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Stands in place of a value that could not be read."""
+    """Replaces a value that could not be read."""
 
     error: str
 
@@ -24,7 +24,7 @@ class UnavailableError(Exception):
 
 
 def read_or_unavailable(read: Callable[[], T]) -> T | Unavailable:
-    """What `read` returns, or why it could not be read."""
+    """Return the result of `read`, or why it could not be read."""
     try:
         return read()
     except Exception as error:  # noqa: BLE001 - whatever it is, the snapshot reports it
@@ -32,13 +32,13 @@ def read_or_unavailable(read: Callable[[], T]) -> T | Unavailable:
 
 
 class Server:
-    """A server that several values are read from: once it cannot be reached, it is not waited for again."""
+    """A server that several values come from: after it is unreachable once, it is not tried again."""
 
     def __init__(self) -> None:
         self._away: Unavailable | None = None
 
     def read(self, read: Callable[[], T]) -> T | Unavailable:
-        """As `read_or_unavailable`; after an UnreachableError at once the same."""
+        """As `read_or_unavailable`; after an UnreachableError it returns the same at once."""
         if self._away is not None:
             return self._away
         try:
@@ -51,7 +51,7 @@ class Server:
 
 
 def required(value: T | Unavailable) -> T:
-    """`value`. Raises: UnavailableError when it could not be read."""
+    """Return `value`. Raises: UnavailableError when it could not be read."""
     if isinstance(value, Unavailable):
         raise UnavailableError(value.error)
     return value
