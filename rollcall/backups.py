@@ -1,4 +1,4 @@
-"""When the last backup was made: a note in the home, for health, metrics and doctor."""
+"""The time of the last backup: a record in the home, for health, metrics and doctor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from domain.errors import PermanentError
 from store.backup.archive import new_file
 
-OVERDUE_AFTER = timedelta(hours=26)  # a daily one, and time for it to be late
+OVERDUE_AFTER = timedelta(hours=26)  # one day, plus a margin for a late backup
 _NOTE = "last-backup.json"
 
 
@@ -25,13 +25,16 @@ class LastBackup:
 
 
 def record_backup(home: Path, noted: LastBackup) -> None:
-    """Remember `noted` as the last one."""
+    """Store `noted` as the last backup."""
     with new_file(home / _NOTE) as file:
         file.write(json.dumps(asdict(noted) | {"at": noted.at.isoformat()}).encode())
 
 
 def last(home: Path) -> LastBackup | None:
-    """The last one, or None when none was ever made here. Raises: PermanentError when nobody can say."""
+    """Return the last backup, or None if there is none.
+
+    Raises: PermanentError when it cannot be determined.
+    """
     try:
         document = json.loads((home / _NOTE).read_text())
         return LastBackup(**document | {"at": datetime.fromisoformat(document["at"])})

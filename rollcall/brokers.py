@@ -1,4 +1,4 @@
-"""The message broker, Redis or RabbitMQ, with the middleware in the order in which it acts."""
+"""Builds the message broker, Redis or RabbitMQ, with its middleware in order."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _PACKAGES = ("actors", "domain", "mail", "observability", "resilience", "rollcal
 
 
 def build(settings: Settings, client: redis.Redis, observers: Sequence[Middleware] = ()) -> Broker:
-    """The broker that `settings` name; with Redis it shares `client` unless it has a URL of its own.
+    """Build the broker of `settings`; a Redis broker shares `client` unless it has a URL of its own.
 
-    `observers` are told of what is begun, and of each end.
+    `observers` are called before and after each message.
     """
     middleware = _middleware(client, observers)
     if is_rabbitmq(settings):
@@ -33,23 +33,23 @@ def build(settings: Settings, client: redis.Redis, observers: Sequence[Middlewar
     if settings.broker_url is not None:
         client = redis.Redis.from_url(settings.broker_url, socket_timeout=5, socket_connect_timeout=2)
     middleware.append(DeadLetterCause(client, _PACKAGES))
-    # The reaper alone does maintenance: by chance, as Dramatiq's default, it took 2 to 25 minutes.
+    # Only the reaper does maintenance: Dramatiq's random default took 2 to 25 minutes.
     return FleetBroker(client=client, middleware=middleware, maintenance_chance=0)
 
 
 def is_rabbitmq(settings: Settings) -> bool:
-    """Whether messages go through RabbitMQ, which gives a dead worker's messages back by itself."""
+    """Return whether the broker is RabbitMQ, which redelivers a dead worker's messages itself."""
     return settings.broker_url is not None and settings.broker_url.startswith("amqp")
 
 
 def client_of(broker: Broker) -> redis.Redis:
-    """The connection of a Redis broker."""
+    """Return the client of a Redis broker."""
     client: redis.Redis = broker.client  # type: ignore[attr-defined]
     return client
 
 
 def dead_letters(settings: Settings, broker: Broker) -> DeadLetterQueue | None:
-    """The dead letters of `broker`; None with RabbitMQ, which keeps them to itself."""
+    """Return the dead letters of `broker`; None with RabbitMQ, which does not expose them."""
     return None if is_rabbitmq(settings) else DeadLetterQueue(client_of(broker), QUEUES)
 
 
@@ -62,12 +62,12 @@ def _rabbitmq(settings: Settings, middleware: list[Middleware]) -> Broker:
 
 
 def _middleware(client: redis.Redis, observers: Sequence[Middleware]) -> list[Middleware]:
-    # Before a message in this order, after it in the opposite one.
+    # Before a message in this order, after it in reverse.
     return [
-        TraceMiddleware(),  # first: what the others log bears the message's ids
-        AgeLimit(),  # before those that count: what has expired did not start
-        CrashBudget(client),  # around those that interrupt, so that they never interrupt it
-        *observers,  # nor these
+        TraceMiddleware(),  # first: records of the others carry the message's ids
+        AgeLimit(),  # before the metrics: an expired message did not start
+        CrashBudget(client),  # outside the interrupting middleware, so that it is never interrupted itself
+        *observers,  # likewise
         TimeLimit(),
         ShutdownNotifications(),
         Retries(min_backoff=_MIN_BACKOFF_MS, max_backoff=_MAX_BACKOFF_MS, retry_when=_retry_when),

@@ -1,4 +1,4 @@
-"""The ways in which the operator is reached, by what is set."""
+"""The operator's notification channels, by the settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WEBHOOK_SECONDS = 10.0
 
 
 def operator_channels(settings: Settings, mailer: Mailer) -> OperatorChannels:
-    """Who is to be told what needs a person, and of finished runs."""
+    """Return the channels for alerts, and the ping of finished runs."""
     about = partial(runbook_link, settings.base_url)
     channels: dict[str, Callable[[AlertNotification], None]] = {}
     if settings.operator_email is not None:

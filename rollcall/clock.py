@@ -1,4 +1,4 @@
-"""The system's clock, as the port that everything takes its time from."""
+"""The system clock, the default implementation of the clock port."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 
 class SystemClock:
-    """The present by this host's clock."""
+    """The current time by this host's clock."""
 
     def now(self) -> datetime:
-        """The present, aware, in UTC, in whole milliseconds as the tables hold it."""
+        """Return the current time: aware, in UTC, in whole milliseconds as the tables store it."""
         now = datetime.now(UTC)
         return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -1,6 +1,6 @@
-"""The connections of the web role: so many at a time, and none that waits for the head of a request for ever.
+"""Bounds the web role's connections: their number, and how long each may take to send a request head.
 
-uvicorn bounds neither: whoever opens connections and sends nothing takes every descriptor of the process.
+uvicorn bounds neither: a client that opens connections and sends nothing could exhaust the file descriptors.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ DESCRIPTORS = 8_192
 
 
 def allow_descriptors() -> None:
-    """Let this process open as many files as it needs, where the system lets it decide."""
+    """Raise this process' limit of open files, where the system permits."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < DESCRIPTORS:
         wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
-        with suppress(ValueError, OSError):  # a sandbox may forbid it, and has set the limit that it wants
+        with suppress(ValueError, OSError):  # a sandbox may forbid it, and has set its own limit
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class BoundedProtocol(H11Protocol):
-    """One HTTP connection. It is closed when a head takes `head_seconds`, and when more than `most` are open.
+    """One HTTP connection. It closes when a head takes `head_seconds`, or when more than `most` are open.
 
-    Of too many the one goes that has waited longest for a head: slow senders push each other out.
+    When there are too many, the one that has waited longest for a head is closed: slow senders displace each
+    other.
     """
 
     head_seconds = 10.0
@@ -37,7 +38,7 @@ class BoundedProtocol(H11Protocol):
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
-        """Take the connection."""
+        """Register the connection."""
         super().connection_made(transport)
         self._expect_head()
         if len(self.connections) > self.most:
@@ -45,19 +46,19 @@ class BoundedProtocol(H11Protocol):
             min(waiting, key=lambda other: other.head_due_at).transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting."""
+        """Stop the timer."""
         super().connection_lost(exc)
         if self._head_timer is not None:
             self._head_timer.cancel()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request of this connection."""
+        """Wait for the next request on this connection."""
         super().on_response_complete()
         self._expect_head()
 
     @property
     def head_due_at(self) -> float:
-        """When the head must be in, by the event loop's clock; infinity while a request is worked on."""
+        """The deadline of the head, by the event loop's clock; infinity while a request is processed."""
         if self._head_timer is None or self.conn.their_state is not h11.IDLE:
             return math.inf
         return self._head_timer.when()

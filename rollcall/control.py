@@ -1,4 +1,4 @@
-"""The control room of this system, and the probes of its servers."""
+"""Builds the `AdminContext` of this system, and the probes of its servers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from store import migrate
 
 
 def control_room(system: System) -> AdminContext:
-    """What an operator sees and operates."""
+    """Return what an operator sees and operates."""
     queues = queue_reader(system)
     return AdminContext(
         services=system.services,
@@ -30,14 +30,14 @@ def control_room(system: System) -> AdminContext:
 
 
 def queue_reader(system: System) -> Callable[[], Mapping[str, QueueStats]]:
-    """Reads every queue; raises when the broker does not answer."""
+    """Return a reader of every queue; it raises when the broker does not answer."""
     if not brokers.is_rabbitmq(system.settings):
         return QueueReader(brokers.client_of(system.broker), QUEUES).read
     return partial(_rabbitmq_queues, system)
 
 
 def probes(system: System, queues: Callable[[], Mapping[str, QueueStats]]) -> dict[str, Callable[[], object]]:
-    """What raises unless a server takes what the product sends it, by the server's name."""
+    """Return the probes by server name; each raises unless its server accepts the product's requests."""
     found: dict[str, Callable[[], object]] = {
         "database": partial(_check_database, system),
         "redis": partial(check_writable, system.redis),
@@ -48,7 +48,7 @@ def probes(system: System, queues: Callable[[], Mapping[str, QueueStats]]) -> di
 
 
 def has_own_broker(system: System) -> bool:
-    """Whether the broker is another server than Redis."""
+    """Return whether the broker is a separate server from Redis."""
     return system.settings.broker_url not in {None, system.settings.redis_url}
 
 

@@ -1,4 +1,4 @@
-"""The embedded Valkey: a server from a wheel, on a Unix socket in the home folder, nothing to install."""
+"""The embedded Valkey: a server from a wheel on a Unix socket in the home, without installation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class NoEmbeddedServerError(ConfigurationError):
 
 
 def redis_url(home: Path) -> str:
-    """Where the embedded server of `home` listens. Raises: ConfigurationError where others could listen."""
+    """Return the URL of `home`'s server. Raises: ConfigurationError where other users could listen."""
     path = socket_path(home)
     if path.parent != _folder(home):
         _require_own(path.parent)
@@ -34,7 +34,7 @@ def redis_url(home: Path) -> str:
 
 
 def socket_path(home: Path) -> Path:
-    """The socket of `home`; in the temporary folder where the home's own path is too long for one."""
+    """Return the socket of `home`, in the temporary folder when the home's own path is too long."""
     path = _folder(home) / "valkey.sock"
     if len(str(path)) <= _MAX_SOCKET_PATH:
         return path
@@ -43,7 +43,7 @@ def socket_path(home: Path) -> Path:
 
 
 def command(home: Path) -> list[str]:
-    """The command that serves `home`, durable: each second its appended operations reach the disk."""
+    """Return the command that serves `home`; it writes its append-only file to disk every second."""
     folder, socket_folder = home / "valkey", socket_path(home).parent
     folder.mkdir(mode=0o700, exist_ok=True)
     if socket_folder != _folder(home):
@@ -68,9 +68,9 @@ def _folder(home: Path) -> Path:
 
 
 def _require_own(folder: Path) -> None:
-    """Make `folder`, which lies where everybody may write, unless it is this user's alone already.
+    """Create `folder` in a world-writable folder, unless it exists and is private to this user.
 
-    Raises: ConfigurationError for a link, for another owner's, and for one that others may enter.
+    Raises: ConfigurationError for a link, another owner's folder, and one that others may enter.
     """
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
@@ -84,13 +84,13 @@ def _require_own(folder: Path) -> None:
 def serve(home: Path) -> NoReturn:
     """Become the server of `home`. Raises: ConfigurationError when it has one."""
     lock = claim(home)
-    os.set_inheritable(lock.fileno(), True)  # the server holds it as long as it lives
+    os.set_inheritable(lock.fileno(), True)  # the server holds it as long as it runs
     arguments = command(home)
     os.execv(arguments[0], arguments)  # noqa: S606 - its own server
 
 
 def claim(home: Path) -> IO[str]:
-    """Hold `home` for this process: two servers would write one log.
+    """Lock `home` for this process: two servers would write one log.
 
     Raises: ConfigurationError when another process holds it.
     """
@@ -104,7 +104,7 @@ def claim(home: Path) -> IO[str]:
 
 
 def is_answering(home: Path) -> bool:
-    """Whether the server takes commands; asked without a client library, which the supervisor spares."""
+    """Return whether the server answers; without a client library, which would cost the supervisor memory."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(1)

@@ -1,6 +1,6 @@
-"""Where settings come from: the environment, systemd's credentials, `.env`; and the generated secrets.
+"""Loads settings from the environment, systemd's credentials and `.env`, and the generated secrets.
 
-The `.env` file as Rollcall writes it: once, for its owner alone.
+It writes `.env` once, readable by its owner alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GENERATED = ("cron_secret", "api_token", "unsubscribe_secret", "job_webhook_secr
 
 
 def load(overrides: Mapping[str, str] | None = None) -> Settings:
-    """The settings of this process; `overrides` (from the command line) come first.
+    """Return the settings of this process; `overrides` (from the command line) take precedence.
 
     Raises: ConfigurationError that names each bad setting.
     """
@@ -35,20 +35,20 @@ def load(overrides: Mapping[str, str] | None = None) -> Settings:
 
 
 def typos_in_file(given: Collection[str]) -> dict[str, str]:
-    """What is wrong with each name in `.env` that stands for a setting that is not `given`."""
+    """Describe each name in `.env` that resembles a setting that is not `given`."""
     return unknown_settings.typos(_dotenv(), given)
 
 
 def ignored() -> list[str]:
-    """A line for each name that is set, looks like a setting, and is none."""
+    """Return a line for each name that is set, resembles a setting, and is none."""
     found = unknown_settings.unknown(_dotenv(), os.environ)
     return [unknown_settings.sentence(name, meant) for name, meant in sorted(found.items())]
 
 
 def values(overrides: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What is set, unparsed; `overrides` come first.
+    """Return the raw values; `overrides` take precedence.
 
-    Raises: ConfigurationError when a file that holds settings cannot be read.
+    Raises: ConfigurationError when a settings file cannot be read.
     """
     try:
         return {**_dotenv(), **_credentials(), **os.environ, **(overrides or {})}
@@ -59,9 +59,9 @@ def values(overrides: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def open_home(settings: Settings) -> Settings:
-    """As `prepare_home`, of an installation that is there: only `init` and `up` make one.
+    """As `prepare_home`, for an existing installation: only `init` and `up` create one.
 
-    Raises: ConfigurationError that names the folder which holds none.
+    Raises: ConfigurationError that names the folder without an installation.
     """
     home = settings.home.absolute()
     if not _is_installation(home):
@@ -79,11 +79,11 @@ def _is_installation(home: Path) -> bool:
 
 
 def prepare_home(settings: Settings) -> Settings:
-    """The settings with every secret filled in; the state folder is made, and its secrets once, 0600.
+    """Return the settings with every secret; create the home, and its secrets once with mode 0600.
 
-    Raises: ConfigurationError when the folder cannot be made or written.
+    Raises: ConfigurationError when the folder cannot be created or written.
     """
-    os.umask(0o077)  # the state is the operator's alone
+    os.umask(0o077)  # the state is private to the operator
     home = settings.home.absolute()
     try:
         (home / "secrets").mkdir(mode=0o700, parents=True, exist_ok=True)  # which marks an installation
@@ -99,13 +99,13 @@ def prepare_home(settings: Settings) -> Settings:
 
 
 def kept_secrets(home: Path) -> dict[str, str]:
-    """The generated secrets that `home` holds."""
+    """Return the generated secrets that `home` holds."""
     paths = [home / "secrets" / name.upper() for name in GENERATED]
     return {path.name: _checked(path) for path in paths if path.is_file()}
 
 
 def store_secret(home: Path, name: str, value: str) -> None:
-    """Put `value` in the place of a generated secret, at once and 0600. Raises: ConfigurationError."""
+    """Replace a generated secret by `value`, atomically and with mode 0600. Raises: ConfigurationError."""
     if name.lower() not in GENERATED:
         raise ConfigurationError({name: "is not a secret that Rollcall generates"})
     try:

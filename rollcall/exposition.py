@@ -1,6 +1,6 @@
-"""What Prometheus is told of the whole fleet; docs/metrics.md explains each family.
+"""The Prometheus metrics of the whole fleet; docs/metrics.md explains each.
 
-Gauges are read at each scrape; what processes count comes from the ledger.
+Gauges are read at each scrape; counters come from the metrics store.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from rollcall.wiring import System
 
 
 def readings(system: System) -> SnapshotCollector:
-    """Everything that Prometheus may ask of the fleet."""
+    """Return the readers of every metric of the fleet."""
     room = control_room(system)
     of_room = (_checks, _breakers, _runs, _sources)
     of_system = (_lease, _mail, _pauses, _disk, _backup, job_metrics, process_metrics, _counts)
@@ -72,7 +72,7 @@ def _queues(system: System, room: AdminContext) -> Iterator[Metric]:
     yield gauge(
         "rollcall_dead_letters", "Dead letters in the broker", [({"queue": n}, q.dead) for n, q in queues]
     )
-    if not brokers.is_rabbitmq(system.settings):  # which does not say
+    if not brokers.is_rabbitmq(system.settings):  # which does not expose it
         ages = [({"queue": name}, q.oldest_age_seconds or 0) for name, q in queues]
         yield gauge("rollcall_queue_oldest_age_seconds", "Age of the oldest message that waits", ages)
 
@@ -157,7 +157,7 @@ def _counts(system: System) -> Iterator[Metric]:
 
 
 def _known(system: System) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
-    """Every series that there may be, so that each is there, at zero, before its first event."""
+    """Return every possible series, so that each is present, at zero, before its first event."""
     services = system.services
     return {
         (): [()],

@@ -1,4 +1,4 @@
-"""What `/readyz` and `/health` answer: views of the one evaluation of `observability.checks`."""
+"""Answers `/readyz` and `/health`: views of the evaluation in `observability.checks`."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from rollcall.job_readings import oldest_age_seconds
 from rollcall.wiring import System
 
 _FRESH_SECONDS, _SILENT_SECONDS = 1.0, 0.75
-_BUSY_SECONDS = 5.0  # for the database: one that writes something large is no reason to call us away
+_BUSY_SECONDS = 5.0  # for the database: one large write does not make the process unready
 
 
 class Health:
-    """Reads a system's state: what `/readyz` needs at most once a second, the report at each call."""
+    """Reads the system's state: readiness at most once a second, the report at each call."""
 
     def __init__(self, system: System) -> None:
         self._system = system
@@ -42,7 +42,7 @@ class Health:
         }
 
     def ready(self) -> HealthReport:
-        """Whether what every request needs is there."""
+        """Return whether everything that requests need is available."""
         found = {name: read_or_unavailable(reading.latest) for name, reading in self._needed.items()}
         checks: dict[str, object] = {
             name: _error(value) if isinstance(value, Unavailable) else "ok" for name, value in found.items()
@@ -51,7 +51,7 @@ class Health:
         return HealthReport((Severity.HEALTHY if is_ready else Severity.UNHEALTHY).name.lower(), checks)
 
     def report(self) -> HealthReport:
-        """Everything an operator asks first."""
+        """Return everything that an operator asks first."""
         state = status.read(self._room)
         found = findings(state)
         failing: dict[str, list[str]] = {}
@@ -63,7 +63,7 @@ class Health:
         return HealthReport(worst(found).name.lower(), checks | {"failing": failing})
 
     def _jobs(self, state: SystemSnapshot) -> dict[str, object]:
-        """Jobs by state, how long the oldest ones wait, and how many processes carry jobs out."""
+        """Return jobs by state, the age of the oldest queued ones, and the number of jobs processes."""
         counts = Counter(self._system.services.store.jobs.counts())
         by_state = {each.value: sum(n for (_, its), n in counts.items() if its is each) for each in JobState}
         return by_state | {
@@ -73,7 +73,7 @@ class Health:
 
 
 def _shown(value: Callable[[SystemSnapshot], object], state: SystemSnapshot) -> object:
-    """`value` of `state`, or why it is unknown: never zero, never healthy."""
+    """Return `value` of `state`, or why it is unknown: never zero, never healthy."""
     found = read_or_unavailable(lambda: value(state))
     return _error(found) if isinstance(found, Unavailable) else found
 

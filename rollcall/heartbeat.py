@@ -1,6 +1,6 @@
-"""What a process tells of itself once a second: that it is alive, what it does, and what it has counted.
+"""The heartbeat of a process: once a second it stores that it is alive, its facts, and its counts.
 
-What is tried again by itself need not disturb anybody.
+Errors that the next beat retries are only logged.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 def log_and_continue(work: Callable[[], object], complaint: str) -> None:
-    """Do `work`; that Redis is away, or refuses (no memory, say), is logged, for it will be tried again."""
+    """Run `work`; log an unreachable or refusing Redis (out of memory, say), because it is retried."""
     try:
         work()
     except (UnreachableError, redis.RedisError) as error:
@@ -39,7 +39,7 @@ _STATM = Path("/proc/self/statm")
 
 
 class HeartbeatThread:
-    """The word of this process in Redis. `ledger` holds what the whole fleet has counted."""
+    """The heartbeat of this process in Redis. `ledger` is the metrics store of the whole fleet."""
 
     def __init__(
         self,
@@ -60,15 +60,15 @@ class HeartbeatThread:
         self._cpu_seconds = 0.0
 
     def note(self, name: str, value: str) -> None:
-        """Tell this as well from the next beat on."""
+        """Add a fact from the next beat on."""
         self._facts[name] = value
 
     def start(self, role: str) -> None:
-        """Count that the process was started."""
+        """Count the start of the process."""
         self._tally.add(STARTS, role)
 
     def beat(self, role: str) -> None:
-        """Tell everything. Redis may be unreachable: the next beat makes up for it."""
+        """Store everything. After a Redis outage the next beat catches up."""
         spent_seconds = time.process_time()
         self._tally.add_seconds(CPU, role, seconds=spent_seconds - self._cpu_seconds)
         self._cpu_seconds = spent_seconds
@@ -80,11 +80,11 @@ class HeartbeatThread:
         self.flush()
 
     def leave(self, role: str) -> None:
-        """Say good-bye."""
+        """Remove the process from Redis."""
         log_and_continue(lambda: self._heartbeats.leave(role, self._instance), "cannot tell that it leaves")
 
     def flush(self) -> None:
-        """Tell what was counted since the last time, if anything was."""
+        """Flush the counts, if there are any."""
         log_and_continue(self._entries.flush, "cannot tell what it has counted")
 
     def _errors(self) -> dict[str, str]:
@@ -114,7 +114,7 @@ def _beat(pulse: HeartbeatThread, role: str, done: Event) -> None:
 
 
 def _memory() -> dict[str, str]:
-    """How much the kernel says that this process holds; nothing where it does not say."""
+    """Return this process' memory use by the kernel; nothing where it is unavailable."""
     if not _STATM.exists():
         return {}
     pages = int(_STATM.read_text().split()[1])

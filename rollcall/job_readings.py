@@ -1,4 +1,4 @@
-"""How durable jobs are doing, for probes and for Prometheus."""
+"""Readings of durable jobs, for probes and for Prometheus."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rollcall.wiring import System
 
 
 def job_metrics(system: System) -> Iterator[Metric]:
-    """The families of jobs."""
+    """Return the metrics of jobs."""
     counts = Counter(system.services.store.jobs.counts())
     kinds = {*system.services.jobs.catalog, *(kind for kind, _ in counts)}
     samples = [
@@ -27,7 +27,7 @@ def job_metrics(system: System) -> Iterator[Metric]:
 
 
 def oldest_age_seconds(system: System) -> dict[str, float | None]:
-    """How long the oldest queued job of each profile waits; None where none does."""
+    """Return the age of the oldest queued job of each profile; None where none is queued."""
     now, oldest = system.services.clock.now(), system.services.store.jobs.oldest_queued_at()
     ages = {profile: (now - at).total_seconds() for profile, at in oldest.items()}
     return {profile.value: max(0.0, ages[profile]) if profile in ages else None for profile in Profile}

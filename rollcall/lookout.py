@@ -1,4 +1,4 @@
-"""Every half minute the checks are evaluated for alerts."""
+"""Evaluates the checks for alerts every half minute."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 def evaluate_alerts(room: AdminContext) -> None:
-    """Evaluate the checks, record what changed, and have the operator notified of it."""
+    """Evaluate the checks, store changed alerts, and notify the operator of them."""
     store, found = room.services.store.alerts, findings(status.read(room))
     store.observe(alerts(found) | _vanished(room, found), room.services.clock.now())
     if store.is_due(room.services.clock.now()):
@@ -34,9 +34,9 @@ def evaluate_alerts(room: AdminContext) -> None:
 
 
 def look_for_the_scheduler(room: AdminContext) -> None:
-    """As `evaluate_alerts`, while no scheduler is alive to do it; its own death is what it cannot report.
+    """As `evaluate_alerts`, while no scheduler is alive, which cannot report its own death.
 
-    Several processes may do so at the same time: an alert is raised once, whichever of them sees it first.
+    Several processes may do so concurrently: an alert is raised once, by the first that detects it.
     """
     try:
         if not room.heartbeats.alive("scheduler"):
@@ -47,7 +47,7 @@ def look_for_the_scheduler(room: AdminContext) -> None:
 
 @contextmanager
 def standing_in(system: System) -> Iterator[None]:
-    """Stand in for the scheduler's lookout from a thread until the end of the block."""
+    """Evaluate alerts in place of the scheduler from a thread until the end of the block."""
     done, room = Event(), control_room(system)
     thread = Thread(target=_stand_in, args=(room, done), name="lookout", daemon=True)
     thread.start()
@@ -64,7 +64,7 @@ def _stand_in(room: AdminContext, done: Event) -> None:
 
 
 def _vanished(room: AdminContext, found: Sequence[Finding]) -> dict[str, AlertMessage | None]:
-    """Alerts whose subject no longer exists (an ended pause, a removed source): they are over."""
+    """Return alerts whose subject no longer exists (an ended pause, a removed source): they are resolved."""
     known = {finding.name for finding in found}
     unreadable = {finding.check.name for finding in found if finding.is_unreadable}
     raised = [alert.name for alert in room.services.store.alerts.all() if alert.state is AlertState.RAISED]
@@ -72,7 +72,7 @@ def _vanished(room: AdminContext, found: Sequence[Finding]) -> dict[str, AlertMe
 
 
 def _notify(room: AdminContext) -> None:
-    """Leave it to a worker; where none is known to live, or none can be reached, do it here."""
+    """Enqueue the notifications; send them here if no worker is alive or reachable."""
     try:
         if room.heartbeats.alive("worker"):
             room.services.publish(send_alerts.message())

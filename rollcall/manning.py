@@ -1,4 +1,4 @@
-"""Who is at work, for Prometheus: processes, their threads, and what these have in hand."""
+"""Prometheus metrics of live processes: their number, threads, and work in progress."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rollcall.wiring import System
 
 
 def process_metrics(system: System) -> Iterator[Metric]:
-    """The families of all processes, from one look at who is alive."""
+    """Return the metrics of all processes, from one read of the heartbeats."""
     crews = {role: system.heartbeats.alive(role) for role in ROLES}
     alive = [({"role": role}, float(len(crew))) for role, crew in crews.items()]
     yield gauge("rollcall_processes_alive", "Processes whose heart beats", alive)

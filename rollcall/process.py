@@ -1,6 +1,6 @@
-"""What every process of Rollcall does first: settings, home, schema, logs, title, signals.
+"""The start of every Rollcall process: settings, home, schema, logs, title, signals.
 
-One line in place of a traceback where the database is away, or is none.
+It reports an unreachable or invalid database in one line instead of a traceback.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 
 @contextmanager
 def describe_outage(settings: Settings) -> Iterator[None]:
-    """Raises: UnreachableError, without any secret, where the block fails because of the database itself."""
+    """Raises: UnreachableError, without secrets, where the block fails because of the database itself."""
     try:
         yield
     except _OURS:
-        raise  # the database is there, and refuses what we ask: whoever mends that needs the traceback
+        raise  # the database answers and rejects our statement: its fix needs the traceback
     except DBAPIError as error:
         reason = InspectedSettings(settings).redact(str(error.orig).partition("\n")[0])
         message = f"the database cannot be reached: {reason}; rollcall doctor tells more"
@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def role(name: str, overrides: Mapping[str, str] | None = None) -> Iterator[System]:
-    """The system for a long-lived role, with its heart beating; closed at the end."""
+    """Yield the system of a long-lived role, with its heartbeat running; close it at the end."""
     setproctitle.setproctitle(f"rollcall: {name}")
     logs.configure()
     for line in environment.ignored():
@@ -60,9 +60,9 @@ def role(name: str, overrides: Mapping[str, str] | None = None) -> Iterator[Syst
 
 @contextmanager
 def open_system(overrides: Mapping[str, str] | None = None) -> Iterator[System]:
-    """The system that the environment and `overrides` describe, on a database with the newest schema.
+    """Yield the system of the environment and `overrides`, on a database with the newest schema.
 
-    Raises: ConfigurationError where there is no installation, UnreachableError when the database is away.
+    Raises: ConfigurationError without an installation; UnreachableError when the database is unreachable.
     """
     settings = environment.open_home(environment.load(overrides))
     with configuring():
@@ -74,7 +74,7 @@ def open_system(overrides: Mapping[str, str] | None = None) -> Iterator[System]:
 
 @contextmanager
 def configuring() -> Iterator[None]:
-    """Build parts from settings. Raises: ConfigurationError for input that a part refuses."""
+    """Build parts from settings. Raises: ConfigurationError for input that a part rejects."""
     try:
         yield
     except InvalidInputError as error:
@@ -82,14 +82,14 @@ def configuring() -> Iterator[None]:
 
 
 def ensure_schema(database: Database, home: Path) -> None:
-    """Migrate when needed, in a process of its own: what that takes in memory ends with it.
+    """Migrate if needed, in a separate process, whose memory is freed when it ends.
 
-    It is a copy of this one, which has no second thread yet, so that nothing is imported a second time.
+    It is a fork of this process, which has no second thread yet, so that nothing is imported twice.
     """
     if migrate.is_current(database):
         return
     with (home / "migrate.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of the roles that start together, one migrates
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of roles that start together, one migrates
         if migrate.is_current(database):
             return
         migration = get_context("fork").Process(target=_migrate, args=(database.url,))
@@ -100,7 +100,7 @@ def ensure_schema(database: Database, home: Path) -> None:
 
 
 def _migrate(url: URL) -> None:
-    """Over connections of its own: those of the process that it is a copy of are not to be touched."""
+    """Migrate over new connections: a fork must not touch its parent's."""
     database = Database(url)
     migrate.upgrade(database)
     database.close()
@@ -108,7 +108,7 @@ def _migrate(url: URL) -> None:
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set."""
+    """Return an event that SIGTERM and SIGINT set."""
     event = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: event.set())

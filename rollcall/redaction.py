@@ -1,4 +1,4 @@
-"""Takes the installation's secrets out of text for people: errors of libraries quote what they were given."""
+"""Redacts the installation's secrets from text for people: library errors quote their input."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ MASK = "***"
 _ERROR_LIMIT = 300
 _SECRET_NAME = re.compile(r"secret|token|key|operator_webhook_url|heartbeat_url")  # these URLs are secrets
 _CREDENTIALS = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
-# Shorter ones are words that occur by themselves, in paths above all: masked only where they stand alone.
+# Shorter values also occur as ordinary words, mainly in paths: redact them only as whole words.
 _UNMISTAKABLE = 12
 
 
 class Redactor:
-    """Replaces every secret of `settings`, and the credentials in any URL."""
+    """Redacts every secret of `settings`, and the credentials in any URL."""
 
     def __init__(self, settings: Settings) -> None:
         found = sorted(_secrets(settings), key=len, reverse=True)
         self._pattern = re.compile("|".join(map(_matching, found))) if found else None
 
     def __call__(self, text: str) -> str:
-        """`text` as one line without secrets."""
+        """Return `text` as one line without secrets."""
         line = " ".join(text.split())
         if self._pattern is not None:
             line = self._pattern.sub(MASK, line)
         return _CREDENTIALS.sub(rf"\1{MASK}@", line)
 
     def describe(self, error: BaseException) -> str:
-        """`error` as one line of at most 300 characters without secrets."""
+        """Return `error` as one line of at most 300 characters without secrets."""
         return one_line(self(f"{type(error).__name__}: {error}"), _ERROR_LIMIT)
 
 
@@ -52,7 +52,7 @@ def _secrets(settings: Settings) -> set[str]:
 
 
 def _in_value(value: str, *, is_secret: bool) -> set[str]:
-    """What must not be shown of a setting's value: its password, and where it is a secret all of it."""
+    """Return the secret parts of a setting's value: its password, or all of a secret setting."""
     parts = urlsplit(value)
     password = parts.password or ""
     found = {password, unquote(password), quote(password)}

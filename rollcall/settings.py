@@ -1,4 +1,4 @@
-"""Settings: read once, checked together, frozen. Nothing else in the project reads the environment.
+"""Settings: read once, validated together, immutable. Only this package reads the environment.
 
 A value comes from the process environment, else from systemd's credentials folder, else from `.env`.
 """
@@ -45,7 +45,7 @@ def _host(text: str) -> str:
 
 
 def _base_url(text: str) -> str:
-    """What paths are appended to."""
+    """Parse the URL that paths are appended to."""
     if "?" in text or "#" in text:
         raise ValueError("must be a URL without a query or fragment")
     return _url("http", "https")(text)
@@ -71,7 +71,7 @@ def _choice(*choices: str) -> Callable[[str], str]:
 
 
 def secret(text: str) -> str:
-    """`text`, when it can serve as a secret. Raises: ValueError when it is too short to guard anything."""
+    """Return `text` if it is long enough for a secret. Raises: ValueError."""
     if len(text) < MIN_SECRET_LENGTH or not text.isascii() or not text.isprintable():
         raise ValueError(f"must be at least {MIN_SECRET_LENGTH} printable ASCII characters")
     return text
@@ -128,7 +128,7 @@ def _address(text: str) -> str:
 
 
 def _timezone(text: str) -> tzinfo:
-    if text == "UTC":  # also where the machine has no table of zones
+    if text == "UTC":  # also on a machine without a time zone database
         return UTC
     try:
         return ZoneInfo(text)
@@ -156,7 +156,7 @@ def _prices(text: str) -> Prices:
 
 
 def _setting(name: str, parse: Callable[[str], Any], default: str | None = None, *, help: str) -> Any:  # noqa: A002
-    # No value is ever shown: a URL holds a password as easily as a key does.
+    # No value is ever shown: a URL may hold a password just as a key does.
     return field(repr=False, metadata={"name": name, "parse": parse, "default": default, "help": help})
 
 
@@ -349,7 +349,7 @@ class Settings:
 
     @property
     def transport(self) -> str:
-        """The mail transport in force."""
+        """The mail transport in use."""
         by_what_is_set = {
             "resend": self.resend_api_key,
             "postmark": self.postmark_server_token,
@@ -360,23 +360,23 @@ class Settings:
 
     @property
     def environment(self) -> str:
-        """What this installation is called."""
+        """The name of this installation."""
         return self.named_environment or ("production" if self.scraper_url else "demo")
 
     @property
     def base_url(self) -> str:
-        """What absolute links start with."""
+        """The start of absolute links."""
         return self.public_url or f"http://{_in_url(self.host)}:{self.port}"
 
 
 def _in_url(host: str) -> str:
-    """`host` as a URL has it; where the web role listens everywhere, it is found on this machine."""
+    """Format `host` for a URL; where the web role listens on all interfaces, use this machine's loopback."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
     return f"[{host}]" if ":" in host else host
 
 
 def parse(values: Mapping[str, str]) -> Settings:
-    """The settings that `values` hold.
+    """Parse `values` as settings.
 
     Raises: ConfigurationError that names every bad setting and what is wrong with it, without its value.
     """
@@ -387,7 +387,7 @@ def parse(values: Mapping[str, str]) -> Settings:
 
 
 def read(values: Mapping[str, str]) -> tuple[Settings, dict[str, str]]:
-    """The settings that `values` hold, bad ones at their defaults, and what is wrong with each bad one."""
+    """Return the settings, bad ones at their defaults, and the error of each bad one."""
     parsed: dict[str, Any] = {}
     problems: dict[str, str] = {}
     for each in fields(Settings):

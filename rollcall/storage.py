@@ -1,4 +1,4 @@
-"""Where assets and results lie, as the settings say."""
+"""Builds the object storage of the settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rollcall.settings import Settings
 
 
 def storage_of(settings: Settings) -> Storage:
-    """The storage that `settings` describe. Nothing connects yet."""
+    """Return the storage of `settings`. Nothing connects yet."""
     folder = folder_of(settings)
     if folder is not None:
         return Folder(folder)
@@ -28,7 +28,7 @@ def storage_of(settings: Settings) -> Storage:
 
 
 def folder_of(settings: Settings) -> Path | None:
-    """The folder of this machine in which everything lies; None for a bucket."""
+    """Return the folder that holds all objects; None for a bucket."""
     if settings.storage_url is None:
         return settings.home / "storage"
     parts = urlsplit(settings.storage_url)

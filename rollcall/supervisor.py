@@ -1,6 +1,6 @@
-"""One process that starts every role, restarts what dies with back-off, and stops all of it together.
+"""Runs every role as a child process, restarts dead ones with back-off, and stops all together.
 
-It imports as little as it can: it lives as long as the machine, and its memory is the students'.
+It imports as little as possible: it runs as long as the machine, and its memory is lost to the roles.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from functools import partial
 from threading import Event
 
 EX_CONFIG = 78
-STOP_SECONDS = 25.0  # all roles at once; then they are killed
+STOP_SECONDS = 25.0  # for all roles together; then they are killed
 _TICK_SECONDS = 0.1
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.5, 30.0
-_SETTLED_SECONDS = 5.0  # whoever lived that long is not failing at its start
+_SETTLED_SECONDS = 5.0  # a role that lived this long does not fail at startup
 _LAST_WORD_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1
-_say = partial(print, flush=True)  # at once, also where the output is a file
+_say = partial(print, flush=True)  # immediately, also when the output is a file
 
 
 @dataclass(slots=True)
 class Child:
-    """One supervised process, and when it may be started again."""
+    """One supervised process, and when it may be restarted."""
 
     name: str
     command: Sequence[str]
@@ -40,21 +40,21 @@ class Child:
     pause_seconds: float = _FIRST_PAUSE_SECONDS
 
     def start(self) -> None:
-        """Start it; it is told to stop when its supervisor dies."""
+        """Start the process; the kernel signals it when the supervisor dies."""
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(  # noqa: S603 - its own roles
             self.command,
             env=dict(self.environment),
-            start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops the rest in order
+            start_new_session=True,  # Ctrl-C reaches only the supervisor, which stops the children in order
             preexec_fn=partial(_stop_with_parent, os.getpid()),  # noqa: PLW1509 - the supervisor has one thread
         )
 
     def has_died(self) -> bool:
-        """Whether it ran, and does no more."""
+        """Return whether it was started and has ended."""
         return self.process is not None and self.process.poll() is not None
 
     def bury(self) -> int:
-        """Plan its restart, later each time until one lasts; how it ended."""
+        """Schedule its restart with growing back-off until one lasts; return how it ended."""
         process, now = self.process, time.monotonic()
         if process is None:
             raise RuntimeError(f"{self.name} has not been started")
@@ -68,14 +68,14 @@ class Child:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Keeps `children` running until `stopped` is set, or one says that its configuration is wrong."""
+    """Keeps `children` running until `stopped` is set, or one reports a configuration error."""
 
     children: list[Child]
     stopped: Event = field(default_factory=Event)
     say: Callable[[str], None] = _say
 
     def run(self, is_ready: Callable[[], bool], when_ready: Callable[[], None]) -> int:
-        """Run until asked to stop; the exit code. `when_ready` is called once, as soon as all is up."""
+        """Run until stopped; return the exit code. `when_ready` is called once, when all children are up."""
         announced = False
         code = 0
         while not self.stopped.wait(_TICK_SECONDS) and code != EX_CONFIG:
@@ -88,7 +88,7 @@ class Supervisor:
         return EX_CONFIG if code == EX_CONFIG else 0
 
     def stop(self) -> None:
-        """Stop every child within `STOP_SECONDS`; what outlives the others hears of it when they are gone."""
+        """Stop every child within `STOP_SECONDS`; those that the others need are stopped last."""
         deadline = time.monotonic() + STOP_SECONDS
         for is_last in (False, True):
             self._stop([child for child in self.children if child.outlives_others is is_last], deadline)
@@ -102,7 +102,7 @@ class Supervisor:
                 _signal(child, signal.SIGKILL)
 
     def _start_the_rest(self) -> None:
-        """Nobody needs a head start any more."""
+        """Start the remaining children without a further delay."""
         for child in self.children:
             if child.process is None and not child.started_at:
                 child.start()
@@ -119,7 +119,7 @@ class Supervisor:
 
 
 def role_child(name: str, *arguments: str, environment: Mapping[str, str]) -> Child:
-    """The child that runs `rollcall name`."""
+    """Return the child that runs `rollcall name`."""
     return Child(name, [sys.executable, "-m", "rollcall", name, *arguments], environment)
 
 
@@ -141,4 +141,4 @@ def _stop_with_parent(parent: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
-            os._exit(1)  # it was gone before the kernel was told
+            os._exit(1)  # the supervisor died before the call took effect

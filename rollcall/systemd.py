@@ -1,4 +1,4 @@
-"""What systemd and its services tell each other, without a library: nothing happens where it is not there."""
+"""systemd's notification and socket activation protocols, without a library; no-ops without systemd."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FIRST_SOCKET = 3  # sd_listen_fds(3)
 
 
 def inherited_socket() -> socket.socket | None:
-    """The listening socket of our socket unit, which goes on listening while we restart; None without one.
+    """Return the socket of our socket unit, which listens across restarts; None without one.
 
     Raises: ConfigurationError when there are several.
     """
@@ -26,17 +26,17 @@ def inherited_socket() -> socket.socket | None:
 
 
 def ready() -> None:
-    """Tell that the work has begun: who is started after us may start."""
+    """Notify systemd that the service is ready: units ordered after it may start."""
     _tell("READY=1")
 
 
 def alive() -> None:
-    """Tell that we live; who says nothing for `WatchdogSec` is started anew."""
+    """Send the watchdog notification; without one within `WatchdogSec` the service is restarted."""
     _tell("WATCHDOG=1")
 
 
 def wait(stopped: Event) -> None:
-    """Return when `stopped` is set; until then tell that we live."""
+    """Return when `stopped` is set; send watchdog notifications until then."""
     ready()
     while not stopped.wait(ALIVE_SECONDS):
         alive()

@@ -1,8 +1,8 @@
-"""Settings that nothing reads: names that are no setting, and the one that was probably meant.
+"""Finds names that are not settings, and the setting that was probably meant.
 
-A typo in `.env` whose likely name is not set stops start-up, as an invalid value would: without it mail would
-go to the preview, or the demo campus would be asked. Everything else is a warning, because a file or an
-environment may be shared, and a setting that a release has dropped must not keep it from starting.
+A typo in `.env` whose likely setting is not set stops start-up, as an invalid value would: otherwise mail
+would go to the preview, or the demo campus would be checked. Everything else is a warning, because a file or
+an environment may be shared, and a removed setting must not block a new release.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _PREFIXES = (
     *("OPERATOR_", "RENOTIFY_", "UNSUBSCRIBE_"),
 )
 _OURS_ELSEWHERE = ("ROLLCALL_TEST_", "_ROLLCALL_")  # the tests', and the shells' completion
-_LEAST_LENGTH = 8  # of shorter names too many are similar
+_LEAST_LENGTH = 8  # shorter names resemble too many others
 _LONG_LENGTH = 12
 
 
 def unknown(dotenv: Iterable[str], environment: Iterable[str]) -> dict[str, str | None]:
-    """What is set and is no setting, each with the name that was probably meant.
+    """Return names that are set and are not settings, each with the likely setting.
 
-    Shape: of `dotenv` every unknown name; of `environment`, which is others' as well, those that begin as
-    ours do or are nearly one of ours.
+    Shape: of `dotenv` every unknown name; of the shared `environment`, only names with our prefixes or close
+    to one of ours.
     """
     found = {name: likely(name) for name in dotenv if name not in KNOWN}
     for name in environment:
@@ -41,7 +41,7 @@ def unknown(dotenv: Iterable[str], environment: Iterable[str]) -> dict[str, str 
 
 
 def typos(dotenv: Collection[str], given: Collection[str]) -> dict[str, str]:
-    """What is wrong with each name of `dotenv` that stands for a setting that is not `given`."""
+    """Describe each name of `dotenv` that resembles a setting that is not `given`."""
     meant = {name: likely(name) for name in dotenv if name not in KNOWN}
     return {
         name: f"in .env is no setting: {setting} is"
@@ -51,12 +51,12 @@ def typos(dotenv: Collection[str], given: Collection[str]) -> dict[str, str]:
 
 
 def sentence(name: str, meant: str | None) -> str:
-    """One line that names the setting, and the likely one."""
+    """Return one line that names the setting, and the likely one."""
     return f"{name} is no setting and is ignored" + (f"; did you mean {meant}?" if meant else "")
 
 
 def likely(name: str) -> str | None:
-    """The setting whose name is nearly `name`, or None."""
+    """Return the setting whose name is close to `name`, or None."""
     bare = name.upper().replace("_", "")
     near: Mapping[str, int] = {
         setting: _distance(bare, setting.replace("_", ""))
@@ -72,7 +72,7 @@ def _most(setting: str) -> int:
 
 
 def _distance(one: str, other: str) -> int:
-    """Letters inserted, left out, replaced, or swapped with their neighbour (optimal string alignment)."""
+    """Return the optimal string alignment distance: insertions, deletions, replacements, adjacent swaps."""
     before: list[int] = []
     last = list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):

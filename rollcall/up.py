@@ -1,4 +1,4 @@
-"""`rollcall up`: everything in the foreground, with nothing else installed."""
+"""`rollcall up`: all roles in the foreground, with nothing else to install."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from rollcall.settings import Settings
 from rollcall.supervisor import Child, Supervisor, role_child
 
 _SERVER_START_SECONDS = 10.0
-_HEAD_START_SECONDS = 2.0  # for the web role: on one core, four starts at once take four times as long
+_HEAD_START_SECONDS = 2.0  # for the web role: on one core, four concurrent starts take four times as long
 
 
 def run(overrides: Mapping[str, str]) -> int:
-    """Run every role until SIGTERM or Ctrl-C; the exit code."""
+    """Run every role until SIGTERM or Ctrl-C; return the exit code."""
     settings = environment.prepare_home(environment.load(overrides))
     lock = embedded_valkey.claim(settings.home)
     listen(settings.host, settings.port).close()
@@ -68,7 +68,7 @@ def _await_server(settings: Settings, server: Child) -> None:
 
 
 def _is_ready(settings: Settings) -> bool:
-    """Whether `/readyz` says so; asked without an HTTP library, which the supervisor spares."""
+    """Return whether `/readyz` succeeds; without an HTTP library, which would cost the supervisor memory."""
     try:
         with socket.create_connection((settings.host, settings.port), timeout=2) as connection:
             connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -90,7 +90,7 @@ def _announce(settings: Settings) -> None:
         f"  catalog     {settings.scraper_url or 'demo campus: seats move within a minute'}",
         "",
     ]
-    print("\n".join(lines), flush=True)  # noqa: T201 - this is the command's answer
+    print("\n".join(lines), flush=True)  # noqa: T201 - the command's output
 
 
 def _where(settings: Settings, name: str) -> str:

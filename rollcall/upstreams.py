@@ -1,4 +1,4 @@
-"""What a process does when it starts with other settings of an upstream than were in force before."""
+"""Detects changed settings of an upstream when a process starts, and ends waits from the old ones."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _log = logging.getLogger(__name__)
 
 
 def adopt(system: System) -> None:
-    """New credentials, another address, a raised quota: each ends the waits for the ones before.
+    """End the waits of each upstream whose credentials, address or quota changed.
 
-    What cannot be reached is logged: the waits then end by themselves.
+    An unreachable store is logged: the waits then expire.
     """
     try:
         for name, digest in digests(system.settings).items():
@@ -36,7 +36,7 @@ def adopt(system: System) -> None:
 
 
 def digests(settings: Settings) -> Mapping[str, str]:
-    """The settings of each upstream, as a keyed digest: the database learns no secret."""
+    """Return each upstream's settings as a keyed digest: the database stores no secret."""
     of_scraper = (settings.scraper_url, settings.scraper_secret_token, settings.scraper_requests_per_minute)
     of_mail = (
         settings.transport, settings.notification_from_email,

@@ -1,4 +1,4 @@
-"""The composition root: from settings to one frozen graph of services."""
+"""The composition root: builds one frozen graph of services from the settings."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ CRON_LEASE = "section-checks"
 HEARTBEAT_TTL_SECONDS = 30
 _MIN_CHUNK = 25
 _BURST = 25
-_PROBE_MARGIN_SECONDS = 20  # a turn at the provider, 10 s, and the writes around the call
+_PROBE_MARGIN_SECONDS = 20  # wait for the provider's rate limiter, 10 s, and the writes around the call
 _RESEND_REQUESTS_PER_MINUTE = 240  # of the 300 that Resend grants a team
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """Everything a process of Rollcall holds; `close` lets go of it."""
+    """Everything a Rollcall process holds; `close` releases it."""
 
     settings: Settings
     database: Database
@@ -97,7 +97,7 @@ class System:
     is_demo: bool
 
     def close(self) -> None:
-        """Tell what was counted last, and close what is open, the outermost first."""
+        """Flush the last counts, and close open resources, outermost first."""
         self.pulse.flush()
         for source in self.services.sources.values():
             source.close()
@@ -107,7 +107,7 @@ class System:
 
 
 def build(settings: Settings) -> System:
-    """The system that `settings` (with its home prepared) describe. Nothing connects yet."""
+    """Build the system of `settings`, whose home is prepared. Nothing connects yet."""
     database = Database(database_url(settings))
     client = redis_client(settings)
     tally, slots = Recorder(), ThreadTasks()
@@ -145,13 +145,13 @@ def _recent_errors(database: Database, redact: Redactor) -> tuple[int, str]:
 
 
 def redis_client(settings: Settings) -> redis.Redis:
-    """The connection to Redis, made when first used."""
+    """Return the Redis client, which connects on first use."""
     url = settings.redis_url or redis_url(settings.home)
     return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2)
 
 
 def database_url(settings: Settings) -> str:
-    """Where the state is kept."""
+    """Return the URL of the database."""
     return settings.database_url or sqlite_url(settings.home / "rollcall.db")
 
 
@@ -212,7 +212,7 @@ def _services(  # noqa: PLR0913 - what the services and the system share
 def open_store(
     database: Database, cooldown: timedelta, daily_cap: int = 0, channels: Sequence[str] = ()
 ) -> Store:
-    """The repositories of `database`; where the operator gave no `channels`, alerts are for the log."""
+    """Return the repositories of `database`; without `channels`, alerts go only to the log."""
     return Store(
         sections=Sections(database),
         watches=Watches(database),
@@ -242,12 +242,12 @@ def open_store(
 
 
 def _probing(policy: BreakerPolicy, longest_seconds: float) -> BreakerPolicy:
-    """`policy` with leases of probes that outlast the call, its turn and its writes."""
+    """Return `policy` with probe leases that outlast the call, its rate limiting and its writes."""
     return replace(policy, probe_seconds=longest_seconds + _PROBE_MARGIN_SECONDS)
 
 
 def _longest_probe_seconds(settings: Settings) -> float:
-    """How long a source's probes may take: they wait for the fleet's pace, and for each other's slots."""
+    """Return how long a source's probes may take, including waits for the rate limiter and slots."""
     probes, per_minute = settings.breaker_success_threshold, settings.scraper_requests_per_minute
     paced_seconds = (probes - 1) * 60 / per_minute if per_minute else 0
     rounds = math.ceil(probes / settings.scraper_max_concurrency)
@@ -256,7 +256,7 @@ def _longest_probe_seconds(settings: Settings) -> float:
 
 
 def _upstreams(settings: Settings) -> dict[str, float]:
-    """The services that jobs ask, as far as they are set up, with the bound of a call in seconds."""
+    """Return the upstreams of jobs that are configured, with the time limit of a call in seconds."""
     found = {
         STRIPE: (settings.stripe_secret_key, stripe.LONGEST_SECONDS),
         DOCRAPTOR: (settings.docraptor_api_key, docraptor.LONGEST_SECONDS),
@@ -275,7 +275,7 @@ def _sources(settings: Settings, client: redis.Redis, clock: SystemClock) -> dic
         clock=clock,
         timeout_seconds=settings.scraper_timeout_seconds,
         max_concurrency=settings.scraper_max_concurrency,
-        # One thread's chunk fills every slot, so that none runs dry while another thread settles its own.
+        # One thread's chunk fills every slot, so that none idles while another thread settles its results.
         chunk_size=max(_MIN_CHUNK, settings.scraper_max_concurrency),
         pacer=RateLimiter(client, Scraper.name, rate, burst=_BURST),
     )
@@ -326,7 +326,7 @@ def _publish(broker: Broker, message: Message[Any]) -> None:
 
 
 def required(value: str | None) -> str:
-    """A setting that `rollcall.settings` has checked or `rollcall.environment` has filled in."""
+    """Return a setting that `rollcall.settings` has checked or `rollcall.environment` has filled in."""
     if value is None:
         raise AssertionError("a setting was neither checked nor filled in")
     return value

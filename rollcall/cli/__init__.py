@@ -1,1 +1,1 @@
-"""The command line: one module per noun."""
+"""The subcommands: one module per noun."""

@@ -1,6 +1,6 @@
-"""`rollcall backup` and `rollcall restore`: everything in one file, and back.
+"""`rollcall backup` and `rollcall restore`: write the whole state to one file, and restore it.
 
-Work that must be alone with the state: no role may run meanwhile.
+A restore needs exclusive access to the state: no role may run.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from store.database import Database
 
 
 class StillRunningError(PermanentError):
-    """Somebody is at work."""
+    """A role is running."""
 
 
 @contextmanager
 def exclusive(settings: Settings) -> Iterator[None]:
-    """Nobody works on the state of `settings`; with the embedded server down, nobody starts it meanwhile.
+    """Hold exclusive access to the state; while the embedded server is down, no role can start.
 
-    Raises: StillRunningError; UnreachableError when nobody can say.
+    Raises: StillRunningError; UnreachableError when running roles cannot be determined.
     """
     if settings.redis_url is None and not is_answering(settings.home):
-        with claim(settings.home):  # whoever works needs that server
+        with claim(settings.home):  # every role needs that server
             yield
         return
     found = _alive(settings)
@@ -162,12 +162,12 @@ def _read(database: Database, archive: Reader, name: str, *, may_replace: bool) 
 def _store(settings: Settings, archive: Reader) -> None:
     storage = storage_of(settings)
     for key, content in archive.files():
-        kind, _ = guess_type(key, strict=False)  # a folder knows none, a bucket tells it
+        kind, _ = guess_type(key, strict=False)  # a folder stores no content type, a bucket detects it
         storage.put(key, content, kind or "application/octet-stream")
 
 
 def _end_claims(settings: Settings) -> None:
-    """Claims of the time before would only make sections wait. Where Redis is down they end by themselves."""
+    """Release claims from before the restore, which would delay sections. With Redis down they expire."""
     with redis_client(settings) as client:
         try:
             Claims(client, settings.cron_lock_ttl_seconds).clear()

@@ -1,4 +1,4 @@
-"""`rollcall console`: a link that signs in to the console."""
+"""`rollcall console`: a one-time sign-in link to the console."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def console(**options: str | None) -> None:
 
 
 def _port(system: System) -> str:
-    """Where the web process listens, whatever this shell's `PORT` is; that one where it does not run."""
+    """Return the web process' port, whatever this shell's `PORT` is; that one if it does not run."""
     address = Heartbeats(system.redis, HEARTBEAT_TTL_SECONDS).web_address()
     return str(system.settings.port) if address is None else address.rpartition(":")[2]
 

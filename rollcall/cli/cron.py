@@ -1,7 +1,4 @@
-"""`rollcall cron`: runs of section checks.
-
-`rollcall lock`: the cron lease.
-"""
+"""`rollcall cron`: runs of section checks. `rollcall lock`: the cron lease."""
 
 from __future__ import annotations
 
@@ -74,7 +71,7 @@ def show_(run_id: str, *, as_json: bool) -> None:
 
 
 def _is_success(run: Run) -> bool | None:
-    """Whether the run succeeded; None while it may still."""
+    """Return whether the run succeeded; None while it is in progress."""
     return run.is_success if run.state.is_final else None
 
 

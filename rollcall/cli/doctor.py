@@ -1,4 +1,4 @@
-"""`rollcall doctor`: what is wrong, and how to mend it."""
+"""`rollcall doctor`: diagnoses the installation and names the fix of each problem."""
 
 from __future__ import annotations
 

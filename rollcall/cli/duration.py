@@ -1,4 +1,4 @@
-"""How long, as an option."""
+"""Durations as option values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Duration(click.ParamType[timedelta]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, _ctx: click.Context | None) -> timedelta:
-        """The duration that `value` writes."""
+        """Return the duration that `value` denotes."""
         if isinstance(value, timedelta):
             return value
         try:

@@ -1,8 +1,6 @@
-"""`rollcall init`: a machine made ready, once or again.
+"""`rollcall init`: prepares a machine; can be repeated. `rollcall systemd`: prints or writes the units.
 
-`rollcall systemd`: the units, as the installation puts them on a machine.
-
-What a first run asks: the few settings that no default can know.
+At a terminal, `init` asks for the few settings that have no useful default.
 """
 
 from __future__ import annotations
@@ -56,7 +54,7 @@ _KEYS = {"resend": "RESEND_API_KEY", "postmark": "POSTMARK_SERVER_TOKEN", "smtp"
 
 
 def ask() -> dict[str, str]:
-    """The answers of whoever sits at the terminal; what was left empty keeps its default."""
+    """Ask at the terminal; return the answers. An empty answer keeps the default."""
     click.echo("Return keeps the default of a question.")
     given = {"PUBLIC_URL": _asked("PUBLIC_URL", "Address that students reach, https://…")}
     given["SCRAPER_URL"] = _asked("SCRAPER_URL", "Scraper service; without it, a demo campus")
@@ -68,14 +66,14 @@ def ask() -> dict[str, str]:
 
 
 def secrets_for(given: Mapping[str, str]) -> dict[str, str]:
-    """The secrets without which `given` cannot work, by what they are for."""
+    """Return the secrets that `given` requires, each with its purpose."""
     wanted = {"SCRAPER_SECRET_TOKEN": "Its bearer token"} if given.get("SCRAPER_URL") else {}
     key = _KEYS.get(given.get("MAIL_TRANSPORT", ""))
     return wanted | ({key: "Key or address of the mail provider"} if key else {})
 
 
 def ask_secret(name: str, question: str) -> str:
-    """One secret, which the terminal does not show."""
+    """Ask for one secret without echo."""
     return str(click.prompt(f"{question} ({name})", hide_input=True, value_proc=_valid(name), err=True))
 
 

@@ -1,7 +1,4 @@
-"""`rollcall job`: durable jobs.
-
-`rollcall credit`: accounts and their credits.
-"""
+"""`rollcall job`: durable jobs. `rollcall credit`: accounts and their credits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rollcall mail`: notifications on their way, letters, pauses and suppressed addresses."""
+"""`rollcall mail`: notifications, messages, pauses and suppressed addresses."""
 
 from __future__ import annotations
 

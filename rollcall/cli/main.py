@@ -1,8 +1,7 @@
-"""The `rollcall` command. Each subcommand lives in `rollcall/cli` and is imported when it is used.
+"""The `rollcall` command, shell completion, and options that override settings.
 
-`rollcall completion`: what a shell needs to complete our commands and options.
-
-Options that stand for settings: one description, in `rollcall.settings`, for the file and the help.
+Each subcommand is a module in `rollcall/cli`, imported on use. `rollcall.settings` describes each setting
+once, for the file and for the help.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from domain.errors import ConfigurationError, RollcallError, TransientError
 from rollcall.settings import Settings
 from rollcall.supervisor import EX_CONFIG
 
-EX_REFUSED = 1  # not found, or not possible as asked
-EX_TEMPFAIL = 75  # sysexits.h: it may work later
+EX_REFUSED = 1  # not found, or not possible as requested
+EX_TEMPFAIL = 75  # sysexits.h: a temporary failure
 
-# Each with its module in `rollcall/cli`, and the line by which the others tell it apart.
+# Each with its module in `rollcall/cli`, and its line in the help.
 _COMMANDS = {
     "up": ("roles", "Run every role in the foreground."),
     "web": ("roles", "Serve the HTTP interface and the console."),
@@ -57,7 +56,7 @@ _COMMANDS = {
 
 
 class _Lazy(click.Group):
-    """Finds a subcommand by its name: no command, nor the help, nor a shell's Tab pays for the others."""
+    """Finds a subcommand by name, so that no command, help or shell completion imports the others."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -131,7 +130,7 @@ def completion(context: click.Context, shell: str) -> None:
     fish  rollcall completion fish > ~/.config/fish/completions/rollcall.fish
     """
     script = _SHELLS[shell](context.find_root().command, {}, "rollcall", "_ROLLCALL_COMPLETE")
-    # `source` would also ask the bash of this machine for its version, and there may be none.
+    # `source` would also query this machine's bash for its version, and it may be missing.
     click.echo(ShellComplete.source(script))
 
 
@@ -140,7 +139,7 @@ _HELP = {each.metadata["name"]: each.metadata["help"] for each in fields(Setting
 
 
 def setting_options(*names: str) -> Callable[[Command], Command]:
-    """An option for each of the settings `names`, with its environment variable in the help."""
+    """Add an option for each of the settings `names`; the help names its environment variable."""
 
     def decorate(command: Command) -> Command:
         for name in reversed(names):
@@ -153,5 +152,5 @@ def setting_options(*names: str) -> Callable[[Command], Command]:
 
 
 def overrides(options: dict[str, Any]) -> dict[str, str]:
-    """The settings that `options` give, by their names."""
+    """Return the settings in `options`, by name."""
     return {name.upper(): value for name, value in options.items() if value is not None}

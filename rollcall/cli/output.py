@@ -1,4 +1,4 @@
-"""How listings are shown: aligned columns for people, `--json` for programs."""
+"""Output of listings: aligned columns for people, `--json` for programs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def json_option(function: F) -> F:
-    """`--json`, which every listing takes."""
+    """Add `--json`, which every listing takes."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
 def show(rows: Iterable[Mapping[str, object]], *, as_json: bool, empty: str = "nothing to show") -> None:
-    """Print `rows`, which all have the same columns."""
+    """Print `rows`, which share their columns."""
     found = [{name: _plain(value) for name, value in row.items()} for row in rows]
     if as_json:
         click.echo(json.dumps(found, indent=2, default=_plain))
@@ -33,7 +33,7 @@ def show(rows: Iterable[Mapping[str, object]], *, as_json: bool, empty: str = "n
 
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, where that is a terminal; it hears how much of how much is done."""
+    """Show a progress bar on standard error at a terminal; the callback takes done and total."""
     bar = click.progressbar(length=1, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
     with bar as shown:
 

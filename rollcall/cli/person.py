@@ -1,4 +1,4 @@
-"""Who types a command."""
+"""The user of the command line."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import getpass
 
 
 def shell_user() -> str:
-    """The name under which operations are recorded."""
+    """Return the name under which operations are recorded."""
     return getpass.getuser()

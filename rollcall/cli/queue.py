@@ -1,10 +1,7 @@
-"""`rollcall queue`: what waits in the broker.
+"""`rollcall queue`: queues and dead letters.
 
-The options that the commands on dead letters share.
-
-Dead letters as rows: all of one, or what fits on a line.
-
-`rollcall queue dead`: the messages that will not run again by themselves.
+The dead-letter commands share their filter options, and print either every field of a letter or a row of a
+table.
 """
 
 from __future__ import annotations
@@ -33,7 +30,7 @@ Command = Callable[..., None]
 
 
 def selecting(command: Command) -> Command:
-    """The filters, which together become the argument `wanted`."""
+    """Add the filters, which together become the argument `wanted`."""
 
     @click.option("--queue", type=click.Choice(QUEUES), help="In this queue.")
     @click.option("--actor", help="For this actor, such as mail.deliver.")
@@ -48,7 +45,7 @@ def selecting(command: Command) -> Command:
 
 
 def bulk_options(command: Command) -> Command:
-    """The filters, and how to act on everything that they mean."""
+    """Add the filters, and the options of bulk actions."""
     options = (
         json_option,
         click.option("--yes", "is_sure", is_flag=True, help="Do not ask."),
@@ -63,7 +60,7 @@ def bulk_options(command: Command) -> Command:
 
 
 def full_row(letter: DeadLetter) -> dict[str, Any]:
-    """Everything that is known of it."""
+    """Return every field of a dead letter."""
     message = letter.message
     return {
         "message_id": letter.message_id,
@@ -84,7 +81,7 @@ def full_row(letter: DeadLetter) -> dict[str, Any]:
 
 
 def brief_row(letter: DeadLetter) -> dict[str, Any]:
-    """What tells it from others; its call as it would be written."""
+    """Return the identifying fields of a dead letter; its call as source code."""
     return {
         "died_at": letter.died_at,
         "expires_at": letter.expires_at,
@@ -169,7 +166,7 @@ def _bulk(  # noqa: PLR0913 - what is meant, and how
     is_sure: bool,
     as_json: bool,
 ) -> None:
-    """Say how many are meant, ask, act. With JSON everything but the outcome goes to standard error."""
+    """Show the count, confirm, act. With JSON, only the outcome goes to standard output."""
     with _opened() as room:
         matched = dead_letters.count(room, wanted)
         click.echo(f"{matched} dead letters match", err=as_json)

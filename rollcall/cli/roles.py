@@ -1,4 +1,4 @@
-"""The roles: what runs in the background."""
+"""Commands that run the roles."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""`rollcall source`: the catalogs and mail, which can be left alone for a while.
+"""`rollcall source`: catalogs and mail.
 
-`rollcall section`: what is known of the sections.
-
-`rollcall breaker`: the circuit breakers, which an operator can hold open or closed.
+`rollcall section`: sections. `rollcall breaker`: circuit breakers.
 """
 
 from __future__ import annotations

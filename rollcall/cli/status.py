@@ -1,4 +1,4 @@
-"""`rollcall status`: how everything is, as the console's first page shows it."""
+"""`rollcall status`: the system's state, as on the console's first page."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def status(*, as_json: bool) -> None:
 
 
 def _facts(found: SystemSnapshot) -> dict[str, object]:
-    """`found` as JSON can hold it: its keys are texts."""
+    """Return `found` with string keys, as JSON requires."""
     terms = asdict(found.terms) if isinstance(found.terms, Unavailable) else _by_name(found.terms)
     return asdict(replace(found, terms={})) | {"terms": terms}
 
@@ -64,7 +64,7 @@ def _by_name(terms: Mapping[Term, Presence]) -> dict[str, object]:
 
 
 def _tell_outage(sentence: str, *, as_json: bool) -> None:
-    """Nothing can be read, and so nothing is well."""
+    """Print that nothing can be read, which counts as unhealthy."""
     if as_json:
         show([{"health": "unhealthy", "sentence": sentence}], as_json=True)
     else:

@@ -1,7 +1,4 @@
-"""`rollcall timeline`: what happened, and why nothing did.
-
-`rollcall audit`: what operators did.
-"""
+"""`rollcall timeline`: what happened, and why a notification is missing. `rollcall audit`: operations."""
 
 from __future__ import annotations
 
@@ -65,7 +62,7 @@ def notification(notification_id: int, *, as_json: bool) -> None:
 
 
 def _show(found: Timeline, *, as_json: bool) -> None:
-    """The events; for people also the title, and what keeps news from going out now."""
+    """Print the events; for people also the title, and what blocks notifications now."""
     if not as_json:
         click.echo(found.title)
         for reason in found.standing:

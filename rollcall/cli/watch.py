@@ -1,7 +1,4 @@
-"""`rollcall watch`: who wants to know what.
-
-`rollcall watch check`: one section, asked about now.
-"""
+"""`rollcall watch`: watches, and a check of one section now."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The checks of `rollcall doctor`, one module per group."""
+"""The checks of `rollcall doctor`: one module per group."""

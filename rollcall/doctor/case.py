@@ -1,4 +1,4 @@
-"""What is examined: the settings as they stand, whether they are valid or not."""
+"""The settings under inspection, valid or not."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from rollcall.settings import Settings, read
 
 @dataclass(frozen=True, slots=True)
 class InspectedSettings:
-    """Settings, the bad ones at their defaults; `problems` says what is wrong with each of these.
+    """Settings, invalid ones at their defaults; `problems` has the error of each of these.
 
-    `is_managed` tells whether systemd starts the roles here.
+    `is_managed` is whether systemd starts the roles here.
     """
 
     settings: Settings
@@ -24,12 +24,12 @@ class InspectedSettings:
     is_managed: bool = False
 
     def redact(self, text: str) -> str:
-        """One line of `text` without any secret of ours."""
+        """Return one line of `text` without our secrets."""
         return Redactor(self.settings)(text)
 
 
 def load() -> InspectedSettings:
-    """The case of this process's environment; reading it changes nothing."""
+    """Load the settings of this process' environment, without side effects."""
     try:
         given = environment.values()
         settings, problems = read(given)

@@ -1,4 +1,4 @@
-"""The settings themselves, and the file that may hold them: known without asking anybody."""
+"""Checks of the settings and the file that may hold them; they need no server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def findings(case: InspectedSettings) -> list[Finding]:
-    """One for all settings when they are valid, else one for each that is not."""
+    """Return one finding for all settings when they are valid, else one per invalid setting."""
     if not case.problems:
         return [Finding("settings", Status.OK, "every setting is valid", "")]
     return [

@@ -1,4 +1,4 @@
-"""The database: reachable, sound, and with the schema of this release. It is opened for reading only."""
+"""Checks of the database: reachable, sound, and with this release's schema. It is opened read-only."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _STEPS = 100_000  # of SQLite's machine between two looks at the clock
 
 @contextmanager
 def reading(case: InspectedSettings) -> Iterator[Database]:
-    """The database, which is not made where there is none."""
+    """Open the database; never create it."""
     url = _url(case)
     if _is_sqlite(url):
         file = f"file:{quote(str(Path(url.database or '').absolute()))}"
@@ -83,7 +83,7 @@ def _place(url: URL) -> str:
 
 
 def remedy(url: URL, error: DBAPIError) -> str:
-    """What repairs the database that raised `error`; a restore is named for a damaged file alone."""
+    """Return the repair of a database that raised `error`; only a damaged file suggests a restore."""
     if not _is_sqlite(url):
         return f"start PostgreSQL at {_place(url)}, or correct DATABASE_URL"
     folder = Path(url.database or "").absolute().parent

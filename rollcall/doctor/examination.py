@@ -1,4 +1,4 @@
-"""Checks are carried out side by side, each with a limit on its time; none can keep the others back."""
+"""Runs checks concurrently, each with a time limit, so that none delays the others."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Answer = SimpleQueue[Verdict]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How to look at one thing.
+    """One check.
 
-    `remedy` is the hint when looking raises or takes longer than `limit_seconds`. Where one of `needs` (ids
-    of other findings) has failed there is nothing to look at, and the finding says so.
+    `remedy` is the hint when the check raises or exceeds `limit_seconds`. When one of `needs` (ids of other
+    findings) has failed, the check is skipped, and its finding says so.
     """
 
     id: str
@@ -31,7 +31,7 @@ class Check:
 
 
 def examine(checks: Sequence[Check], case: InspectedSettings, known: Sequence[Finding] = ()) -> list[Finding]:
-    """The findings already `known`, then one for each of `checks`, in their order."""
+    """Return the findings in `known`, then one for each of `checks`, in order."""
     found = {finding.id: finding for finding in known}
     while waiting := [check for check in checks if check.id not in found]:
         names = {check.id for check in waiting}
@@ -54,7 +54,7 @@ def _asked(check: Check, case: InspectedSettings, found: Mapping[str, Finding]) 
     if failed:
         answer.put(warning(f"not examined, for {failed[0]} failed", f"mend {failed[0]} first"))
     else:
-        # A daemon: whoever never answers must not keep the command from its end.
+        # A daemon: a hanging check must not block the exit of the command.
         Thread(target=lambda: answer.put(_look(check, case)), name=check.id, daemon=True).start()
     return answer
 

@@ -1,4 +1,4 @@
-"""What a check saw, and the one step that mends it."""
+"""A finding: the result of a check, and the one step that fixes it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """How well something is."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
@@ -16,7 +16,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One line of what was seen; `hint` is the command to type or the setting to correct, empty when ok."""
+    """One line of result; `hint` is the command to type or the setting to correct, empty when ok."""
 
     status: Status
     seen: str
@@ -25,7 +25,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A verdict under the name that it keeps from release to release."""
+    """A result under a name that is stable across releases."""
 
     id: str
     status: Status
@@ -34,12 +34,12 @@ class Finding:
 
 
 def ok(seen: str) -> Verdict:
-    """All is well."""
+    """Everything is in order."""
     return Verdict(Status.OK, seen)
 
 
 def warning(seen: str, hint: str) -> Verdict:
-    """It works, and something should be done; or nobody could look."""
+    """It works, but needs attention; or it could not be checked."""
     return Verdict(Status.WARNING, seen, hint)
 
 

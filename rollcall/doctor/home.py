@@ -1,4 +1,4 @@
-"""The state folder: there, ours alone, writable, and with room left."""
+"""Checks of the state folder: it exists, is private and writable, and has free space."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _home(case: InspectedSettings) -> Verdict:
     if not home.is_dir():
         return failure(f"{home} is not there", "rollcall init")
     try:
-        with tempfile.TemporaryFile(dir=home) as file:  # it has no name, and nobody ever sees it
+        with tempfile.TemporaryFile(dir=home) as file:  # the file has no name, so it is never visible
             file.write(b"rollcall")
     except OSError as error:
         return failure(f"{home} cannot be written ({error.strerror})", remedy(home, error))
@@ -36,7 +36,7 @@ def _home(case: InspectedSettings) -> Verdict:
 
 
 def remedy(home: Path, error: OSError, user_id: int | None = None) -> str:
-    """What lets the user (this process' own by default) write into `home`, where `error` came of trying."""
+    """Return how `user` (default: this process' own) gets write access to `home` after `error`."""
     user_id = os.geteuid() if user_id is None else user_id
     if error.errno == errno.EROFS:
         return f"mount -o remount,rw {_mount(home)}"
@@ -95,7 +95,7 @@ def _backup(case: InspectedSettings) -> Verdict:
 
 
 def _made_at(home: Path, now: datetime) -> datetime:
-    """When the first secret was made; a home that keeps none tells nothing of its age."""
+    """Return when the first secret was created; None if the home holds no secret."""
     made = [path.stat().st_mtime for path in (home / "secrets").glob("*")]
     return datetime.fromtimestamp(min(made, default=now.timestamp()), UTC)
 

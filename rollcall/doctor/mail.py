@@ -1,4 +1,4 @@
-"""Mail: the provider knows us, and letters can be written. Nothing is sent."""
+"""Checks of mail: the provider accepts our credentials, and messages render. Nothing is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redis and the broker: reachable, durable, quick, and of one mind with this host about the time."""
+"""Checks of Redis and the broker: reachable, durable, fast, and with a clock close to this host's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rollcall.wiring import redis_client
 _WRITABLE = "name the primary in the URL; or make room on its disk, or raise maxmemory"
 _ROUND_TRIPS = 5
 _SLOW_SECONDS = 0.1
-_SKEW_SECONDS, _MOST_SKEW_SECONDS = 5.0, 12.0  # beyond it, live workers are taken for dead
+_SKEW_SECONDS, _MOST_SKEW_SECONDS = 5.0, 12.0  # beyond it, live workers count as dead
 
 
 def _redis(case: InspectedSettings) -> Verdict:
@@ -134,7 +134,7 @@ def _clock(case: InspectedSettings) -> Verdict:
 
 
 def skew(skew_seconds: float) -> Verdict:
-    """What a difference between this host's clock and that of Redis means."""
+    """Describe the offset between the clocks of this host and Redis."""
     seen = f"{skew_seconds:.1f} s apart from Redis"
     hint = "timedatectl set-ntp true"
     if skew_seconds > _MOST_SKEW_SECONDS:
@@ -146,7 +146,7 @@ _NEEDS = ("settings.REDIS_URL", "settings.ROLLCALL_HOME")
 
 
 def checks(case: InspectedSettings) -> tuple[Check, ...]:
-    """Those of Redis, and that of the broker, which may be another server."""
+    """Return the checks of Redis, and of a broker on another server."""
     own = () if case.settings.broker_url else (*_NEEDS, "redis")
     needs = ("settings.BROKER_URL", *own)
     return (

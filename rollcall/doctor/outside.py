@@ -1,4 +1,4 @@
-"""Whether the address that stands in mails leads to this installation, asked as anybody would."""
+"""Checks that the public address in mails reaches this installation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
 from rollcall.doctor.starting import start_command
 
-_TIMEOUT_SECONDS = 5  # for each address of the name
+_TIMEOUT_SECONDS = 5  # per address of the name
 _LIMIT_SECONDS = 40
 _PROBE = "/livez"
 _PORTS = {"http": 80, "https": 443}
@@ -57,7 +57,7 @@ def _is_ours(body: bytes) -> bool:
 
 
 def _silence(error: Exception, parts: SplitResult, *, managed: bool) -> Verdict:
-    """Why nobody could be asked."""
+    """Describe why no address answered."""
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     place, correct = f"{host}:{port}", "or correct PUBLIC_URL"
     match error:
@@ -72,7 +72,7 @@ def _silence(error: Exception, parts: SplitResult, *, managed: bool) -> Verdict:
         case ssl.SSLError():
             seen = f"{place} cannot agree on TLS ({error.reason or error})"
             return failure(seen, f"let Caddy serve {host} (journalctl -u caddy{_SOON}), {correct}")
-        case OSError():  # many a router lets nobody reach their own address from inside
+        case OSError():  # many routers do not route their own public address from inside
             seen = f"{place} cannot be reached from this machine ({error.strerror or error})"
             hint = f"let port {port} through to this machine, or open {parts.geturl()}{_PROBE} on a phone"
             return warning(seen, hint)

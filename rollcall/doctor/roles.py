@@ -1,4 +1,4 @@
-"""The roles: somebody works, somebody keeps the time, and the web process answers."""
+"""Checks of the roles: workers and the scheduler are alive, and the web process answers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _heartbeats(case: InspectedSettings, role: str) -> list[Heartbeat]:
 
 
 def _web(case: InspectedSettings) -> Verdict:
-    """Ask where the web role says that it listens: the settings of this shell may be others than its own."""
+    """Ask the address that the web role reports: this shell's settings may differ from its own."""
     set_here = f"{case.settings.host}:{case.settings.port}"
     address = _listening(case) or set_here
     verdict = _ask(address, managed=case.is_managed)
@@ -58,7 +58,7 @@ def _web(case: InspectedSettings) -> Verdict:
 
 
 def _listening(case: InspectedSettings) -> str | None:
-    """Where a live web process listens, or None where none says so."""
+    """Return where a live web process listens, or None."""
     try:
         with redis_client(case.settings) as client:
             return Heartbeats(client, HEARTBEAT_TTL_SECONDS).web_address()
@@ -93,7 +93,7 @@ _LOOKS = (
 
 
 def checks(case: InspectedSettings) -> tuple[Check, ...]:
-    """One for each role."""
+    """Return one check per role."""
     return tuple(
         Check(role, look, start_command(role, managed=case.is_managed), needs) for role, look, needs in _LOOKS
     )

@@ -1,4 +1,4 @@
-"""The catalogs: each is asked about one section, as a worker would."""
+"""Checks of the catalogs: each is asked about one section, as a worker would."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MARGIN_SECONDS = 2.0
 
 
 def checks(case: InspectedSettings) -> tuple[Check, ...]:
-    """One for each source in use."""
+    """Return one check per configured source."""
     if case.settings.scraper_url is None and "SCRAPER_URL" not in case.problems:
         return (Check(f"source.{DemoCampus.name}", _campus, "set SCRAPER_URL"),)
     needs = ("settings.SCRAPER_URL", "settings.SCRAPER_SECRET_TOKEN", "settings.SCRAPER_TIMEOUT_SECONDS")
@@ -55,7 +55,7 @@ def _patience_seconds(case: InspectedSettings) -> int:
 
 
 def _watched(case: InspectedSettings) -> SectionKey | None:
-    """A section that somebody watches, which the catalog should know; None where nobody can say."""
+    """Return a watched section, which the catalog should know; None if there is none or it is unreadable."""
     try:
         with reading(case) as database:
             return next(iter(Sections(database).due(Stagger.ALL, [Scraper.name], SystemClock().now())), None)

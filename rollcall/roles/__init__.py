@@ -1,1 +1,1 @@
-"""The long-running processes: worker, scheduler, web, jobs."""
+"""The processes that run the roles."""

@@ -1,10 +1,7 @@
-"""The jobs role: DBOS carries out durable jobs, beside the messages that start, cancel and tell of them.
+"""The jobs role: DBOS executes durable jobs; Dramatiq threads start and cancel them and send callbacks.
 
-The messages of the jobs role: what starts, cancels and tells of jobs.
-
-What workflows work with, as the settings say.
-
-What a jobs process is called: the same after each restart, and nobody else's meanwhile.
+The executor's name survives a restart and is unique among live processes, so that a process recovers its own
+jobs. The job contexts are built here from the settings.
 """
 
 from __future__ import annotations
@@ -61,7 +58,7 @@ _STOP_MS = 8_000
 def messages(
     system: System, engine: JobEngine, catalog: JobKinds, profiles: Collection[Profile]
 ) -> Iterator[None]:
-    """Work them off for the block: two threads for what is quickly done, one for calls to the world."""
+    """Consume messages for the block: two threads for quick ones, one for outgoing calls."""
     from dramatiq import Worker  # noqa: PLC0415 - after its environment
 
     services = replace(system.services, jobs=_ports(system, engine, catalog))
@@ -94,7 +91,7 @@ def _ports(system: System, engine: JobEngine, catalog: JobKinds) -> JobRuntime:
 
 
 def job_services(system: System) -> JobContext:
-    """The ports of every workflow."""
+    """Return the ports of every workflow."""
     services = system.services
     return JobContext(
         services.clock,
@@ -107,7 +104,7 @@ def job_services(system: System) -> JobContext:
 
 
 def report_ports(system: System) -> ReportContext:
-    """What makes reports and sends them."""
+    """Return the ports that render and send reports."""
     settings, services = system.settings, system.services
     printer, breaker = _printer(settings)
     return ReportContext(
@@ -123,7 +120,7 @@ def report_ports(system: System) -> ReportContext:
 
 
 def at_once(settings: Settings) -> Mapping[str, int]:
-    """How many jobs of a kind this process carries out at a time, where a setting says so."""
+    """Return the concurrency limits of job kinds that the settings override."""
     return {"generation": settings.generation_concurrency}
 
 
@@ -143,15 +140,15 @@ def _refunds(settings: Settings) -> StripeRefunds | None:
     return None if key is None else StripeRefunds(key, settings.stripe_api_url)
 
 
-EXECUTOR = "executor"  # the heartbeat's fact
+EXECUTOR = "executor"  # the heartbeat fact
 
 
 @contextmanager
 def executor_name(home: Path) -> Iterator[str]:
-    """A name made of the host, the home and the first slot that is free, held for the block.
+    """Yield a name made of the host, the home and the first free slot, held for the block.
 
-    The kernel frees the slot with the process, however that ends: whoever comes next under the same name
-    knows that the work under it is nobody's, and takes it up at once.
+    The kernel frees the slot with the process, however it ends: the next process with the same name knows
+    that the work under it has no owner, and recovers it at once.
     """
     folder = home / "jobs"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -173,12 +170,12 @@ def _free_slot(folder: Path) -> tuple[int, IO[str]]:
 
 
 def _identity(folder: Path) -> str:
-    """What tells this home from another on a host of the same name, as containers may have."""
+    """Return what distinguishes this home from one on a host of the same name, as containers may have."""
     path, name = folder / "identity", secrets.token_hex(4)
     beside = folder / f".{name}"
     beside.write_text(name)
     with suppress(FileExistsError):
-        path.hardlink_to(beside)  # whole, or not at all
+        path.hardlink_to(beside)  # atomically
     beside.unlink()
     return path.read_text()
 
@@ -190,13 +187,13 @@ ROLE = "jobs"
 _LOOK_SECONDS, _TAKE_BACK_SECONDS, _FORGET_SECONDS, _REFUND_SECONDS = 5.0, 60.0, 3600.0, 60.0
 _LEASE_SECONDS = 60
 _log = logging.getLogger(__name__)
-_STOP_SECONDS = 8  # besides as long for messages: below the supervisor's patience
+_STOP_SECONDS = 8  # plus as long for messages: within the supervisor's stop timeout
 
 
 def run(
     queues: Sequence[str] = (), overrides: Mapping[str, str] | None = None, catalog: JobKinds = CATALOG
 ) -> None:
-    """Carry out the jobs of `queues` (all when none is named) until SIGTERM; what is in hand then is kept."""
+    """Execute the jobs of `queues` (all when none is named) until SIGTERM; unfinished jobs are kept."""
     profiles = _profiles(queues)
     os.environ.setdefault("dramatiq_queue_prefetch", "2")  # read when Dramatiq is imported
     with stopping() as stopped, role(ROLE, overrides) as system, executor_name(system.settings.home) as name:
@@ -236,13 +233,13 @@ def _engine(
     try:
         yield engine
     finally:
-        stopped.set()  # also after a failure: what waits must not hold up the end
+        stopped.set()  # also after a failure: queued messages must not delay the exit
         engine.close(_STOP_SECONDS)
         _release(execution)
 
 
 def _release(execution: Execution) -> None:
-    """That this process stopped while a job was at work is no crash of the job."""
+    """Record that a stop of this process during a job is not a crash of the job."""
     try:
         execution.runs.release(execution.executor)
     except OUTAGES as error:
@@ -250,7 +247,7 @@ def _release(execution: Execution) -> None:
 
 
 def _announce(system: System, job: JobRecord) -> None:
-    """Have the next of the kind started, and the caller told; the reconciler makes good what is lost."""
+    """Start the next job of the kind, and enqueue the callback; the reconciler catches up on failures."""
     messages = [START[job.profile].message(job.id)]
     if job.webhook_url is not None:
         messages.append(send_callbacks.message())
@@ -259,7 +256,7 @@ def _announce(system: System, job: JobRecord) -> None:
 
 
 def _keep_up(system: System, engine: Engine, executor: str, stopped: Event) -> None:
-    """Recover what the dead left, take back what was lost and forget what is old, until `stopped`."""
+    """Recover dead executors' jobs, requeue lost jobs and purge old ones, until `stopped`."""
     lease = Lease(system.redis, "job-recovery", _LEASE_SECONDS)
     jobs = system.services.store.jobs
     recovery = Recovery(engine, system.heartbeats, lease, executor, role=ROLE, fact=EXECUTOR)
@@ -279,7 +276,7 @@ def _keep_up(system: System, engine: Engine, executor: str, stopped: Event) -> N
 
 @dataclass(slots=True)
 class PeriodicTask:
-    """Something to do every `every_seconds`, at once at first; a failure is logged as `trouble`."""
+    """Runs every `every_seconds`, the first time at once; a failure is logged as `trouble`."""
 
     every_seconds: float
     work: Callable[[], object]
@@ -287,7 +284,7 @@ class PeriodicTask:
     due_at: float = 0.0
 
     def do(self, now: float) -> None:
-        """Do it when it is due."""
+        """Run it when it is due."""
         if now >= self.due_at:
             self.due_at = now + self.every_seconds
             log_and_continue(self.work, self.trouble)

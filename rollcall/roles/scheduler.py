@@ -1,6 +1,6 @@
-"""The scheduler role: timed checks, the reaper, the reconciler and the lookout.
+"""The scheduler role: timed checks, the reaper, the reconciler and the evaluation of alerts.
 
-The demo: when no catalog is configured, somebody already watches the campus, so that mail arrives.
+Without a configured catalog it seeds watches on the demo campus, so that mail arrives.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STUDENTS = ("ada@example.edu", "grace@example.edu", "alan@example.edu")
 
 
 def seed_demo_watches(system: System) -> None:
-    """Give every demo section a watcher, once: whoever has stopped a watch is not signed up again."""
+    """Create a watch for every demo section, once: a stopped watch is not created again."""
     watches = system.services.store.watches
     if not system.is_demo or watches.any():
         return
@@ -33,7 +33,7 @@ def seed_demo_watches(system: System) -> None:
 
 
 def run(overrides: Mapping[str, str] | None = None) -> None:
-    """Publish what is due until SIGTERM; `SCHEDULER=off` stops the timed checks alone."""
+    """Publish due work until SIGTERM; `SCHEDULER=off` disables only the timed checks."""
     with stopping() as stopped, role("scheduler", overrides) as system:
         seed_demo_watches(system)
         upstreams.adopt(system)
@@ -55,7 +55,7 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
 
 
 def _tick(system: System) -> None:
-    """Give back what dead workers held, publish what is due or lost, and tell that it was done."""
+    """Release what dead workers held, publish due and lost work, and store the tick's time."""
     depths: dict[str, int | None] = dict.fromkeys(QUEUES)
     if system.reaper is not None:
         depths |= system.reaper.sweep()

@@ -1,9 +1,4 @@
-"""The web role: uvicorn serves the ingress on one socket.
-
-The socket that the web role listens on.
-
-What the web role serves: the ingress' surfaces over one system.
-"""
+"""The web role: uvicorn serves the HTTP application on one listening socket."""
 
 from __future__ import annotations
 
@@ -38,14 +33,14 @@ from rollcall.wiring import System, required
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises: ConfigurationError when the port is in use or not allowed."""
+    """Return a listening socket. Raises: ConfigurationError when the port is in use or forbidden."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise ConfigurationError({"PORT": f"{host}:{port} cannot be listened on ({reason})"}) from error
-    # Accepted sockets inherit it; without it every answer on a kept connection waits 40 ms for an ACK.
+    # Accepted sockets inherit it; without it responses on keep-alive connections wait 40 ms for an ACK.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
@@ -54,7 +49,7 @@ _SIGN_INS, _SIGN_INS_OVERALL, _SIGN_IN_WINDOW_SECONDS = 10, 100, 900
 
 
 def surfaces(system: System, health: Health) -> WebContext:
-    """The ingress' surfaces over `system`."""
+    """Return the HTTP surfaces over `system`."""
     settings = system.settings
     secret = settings.resend_webhook_secret
     report = SharedReading(health.report, limit_seconds=8.0, fresh_seconds=3.0)
@@ -95,7 +90,7 @@ _FIRST_REQUEST_SECONDS = 0.2
 
 
 def run(overrides: Mapping[str, str] | None = None) -> None:
-    """Serve until SIGTERM, then finish the requests in hand."""
+    """Serve until SIGTERM, then finish the requests in progress."""
     allow_descriptors()
     with stopping() as stopped, role("web", overrides) as system, standing_in(system):
         listening = systemd.inherited_socket() or listen(system.settings.host, system.settings.port)
@@ -110,7 +105,7 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=STOP_SECONDS,
-            proxy_headers=False,  # `ingress.clients` believes the proxy alone, and not every local process
+            proxy_headers=False,  # `ingress.clients` trusts the proxy alone, not every local process
             callback_notify=_alive,
             timeout_notify=int(systemd.ALIVE_SECONDS),
         )
@@ -118,13 +113,13 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
 
 
 def _address(listening: socket.socket) -> str:
-    """Where it listens, as host:port; an empty text for a socket without a port."""
+    """Return host:port of the socket; empty for a socket without a port."""
     name = listening.getsockname()
     return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
 
 
 class _Server(uvicorn.Server):
-    """Tells systemd when it serves, and drops no request when it stops."""
+    """Notifies systemd when it serves, and drops no request when it stops."""
 
     def __init__(self, config: uvicorn.Config, stopped: Event, live: LiveUpdates) -> None:
         super().__init__(config)
@@ -132,7 +127,7 @@ class _Server(uvicorn.Server):
         self._live = live
 
     async def on_tick(self, counter: int) -> bool:
-        """Whether to stop; uvicorn by itself would not hear of a signal that came before it ran."""
+        """Return whether to stop; uvicorn alone would miss a signal that arrived before it ran."""
         return await super().on_tick(counter) or self._stopped.is_set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -140,11 +135,11 @@ class _Server(uvicorn.Server):
         systemd.ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no more connections; those that were just taken may still ask before they are closed."""
+        """Accept no new connections; recently accepted ones may still send a request before they close."""
         for listening in sockets or ():
             asyncio.get_running_loop().remove_reader(listening)
         await asyncio.sleep(_FIRST_REQUEST_SECONDS)
-        self._live.close()  # its streams end only when told
+        self._live.close()  # event streams do not end by themselves
         await super().shutdown(sockets)
 
 

@@ -1,7 +1,4 @@
-"""The worker: one process that carries out messages with a few threads.
-
-Several worker processes under one supervisor.
-"""
+"""The worker role: one process with a few threads, or several processes under one supervisor."""
 
 from __future__ import annotations
 
@@ -19,19 +16,19 @@ from rollcall.process import role, stopping
 from rollcall.supervisor import Supervisor, role_child
 
 THREADS = 4
-STOP_MS = 20_000  # below the supervisor's patience, and systemd's
+STOP_MS = 20_000  # below the stop timeouts of the supervisor and systemd
 _POLL_MS = 200
 
 
 def run(
     queues: Sequence[str] = (), threads: int = THREADS, overrides: Mapping[str, str] | None = None
 ) -> None:
-    """Work off `queues` (all when none is named) until SIGTERM; what is in hand then is finished or kept."""
+    """Consume `queues` (all when none is named) until SIGTERM; running messages are finished or requeued."""
     unknown = [queue for queue in queues if queue not in WORKER_QUEUES]
     if unknown:
         known = f"there are {', '.join(WORKER_QUEUES)}; or realtime and batch, by themselves"
         raise ConfigurationError({"--queues": f"unknown {', '.join(unknown)}; {known}"})
-    # Dramatiq reads it at import. More than a thread can take up at once would only keep it from others.
+    # Dramatiq reads it at import. Prefetching more than the threads can run would block other workers.
     os.environ.setdefault("dramatiq_queue_prefetch", str(threads))
     from dramatiq import Worker  # noqa: PLC0415 - after the line above
 
@@ -47,7 +44,7 @@ def run(
 
 
 def run_pool(processes: int, threads: int, queues: Sequence[str]) -> int:
-    """Run `processes` workers until SIGTERM; the exit code."""
+    """Run `processes` workers until SIGTERM; return the exit code."""
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
