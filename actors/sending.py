@@ -43,8 +43,8 @@ _UNKNOWN = "unknown whether it was sent"
 _log = logging.getLogger(__name__)
 
 
-def lease_of(mailer: Mailer) -> timedelta:
-    """Return how long a claim lasts: the longest send of `mailer` plus our writes."""
+def longest_attempt(mailer: Mailer) -> timedelta:
+    """Return the time limit of one attempt: the longest send of `mailer` plus our writes."""
     return timedelta(seconds=mailer.longest_send_seconds) + _WRITES
 
 
@@ -52,7 +52,9 @@ def lease_of(mailer: Mailer) -> timedelta:
 class Sending:
     """One claim on a batch.
 
-    Shape: `is_handed_over` once the messages may have left under this claim; `until` is the claim's end.
+    Shape: `is_handed_over` once the letters may have left under this claim; `until` is how long its
+    writes are repeated through an outage. The claim is renewed every `renew_seconds` while the
+    letters are made and handed over.
     """
 
     services: Services
@@ -133,10 +135,18 @@ class Sending:
         return bool(letters)
 
     def _hand_over(self) -> None:
-        """Check the claim last, before the messages leave. Raises: LostBatchError."""
-        now, lease = self.services.clock.now(), lease_of(self.services.mailer)
-        self.services.store.outbox.hand_over(self.batch, now, lease=lease)
-        self.until, self.is_handed_over = now + lease, True
+        """The transport's last question before the letters leave. Raises: LostBatchError."""
+        now = self.services.clock.now()
+        self.services.store.outbox.hand_over(self.batch, now, lease=LEASE)
+        self.until, self.is_handed_over = now + longest_attempt(self.services.mailer), True
+
+    def _renew(self) -> bool:
+        """Extend the claim; False when it is lost. An outage of the database is left to the next turn."""
+        try:
+            return self.services.store.outbox.renew(self.batch, self.services.clock.now(), lease=LEASE)
+        except OUTAGES as error:
+            _log.warning("claim not renewed", extra={"batch": self.batch.id, "error": str(error)})
+            return True
 
     def _settle(self, receipts: Sequence[DeliveryResult]) -> None:
         """Store the answer, also through a database outage: it cannot be requested again."""
@@ -213,7 +223,7 @@ class Sending:
         record_dead(self.services.tally, len(self.batch.notices))
 
     def _persist(self, write: Callable[[], None]) -> None:
-        """Retry the write until the database answers. Raises: its last outage, when the claim ends first."""
+        """Write as soon as the database answers. Raises: its last outage, after `until`."""
         persistently(write, self._pause)
 
     def _pause(self, seconds: float) -> bool:
