@@ -31,6 +31,7 @@ units=(rollcall-web.socket rollcall-web.service rollcall-worker@all.service roll
     rollcall-jobs.service rollcall-valkey.service rollcall-backup.timer rollcall.target)
 new=$prefix/enable-due # those of them that an upgrade has brought and nobody has enabled yet
 due=$prefix/restart-due # while it is there, what runs is not what is installed
+caddy_due=$prefix/caddy-restart-due # while it is there, Caddy has not read its new environment
 goal=rollback-due # while it is there, a rollback to where it points is not finished
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -124,26 +125,28 @@ name_domain() {
             say "PUBLIC_URL in $settings is your own and stays: it is not https://$domain"
         fi
     fi
-    touch "$config/caddy.env"
-    sed -i '/^ROLLCALL_DOMAIN=/d' "$config/caddy.env"
-    printf 'ROLLCALL_DOMAIN=%s\n' "$domain" >>"$config/caddy.env"
+    set_for_caddy "ROLLCALL_DOMAIN=$domain"
     install -D -m 0644 "$here/deploy/etc/caddy.conf" "$lib/systemd/system/caddy.service.d/rollcall.conf"
 }
 
 # What the web role knows Caddy by, in a file for each of the two.
 share_proxy_secret() {
-    local secret=$config/credentials/PROXY_SECRET line
+    local secret=$config/credentials/PROXY_SECRET
     if [ ! -s "$secret" ]; then
+        touch "$due" # first, so that a run that is cut off here is finished by the next one
         (umask 077 && od -An -v -N32 -tx1 /dev/urandom | tr -d ' \n' >"$secret")
-        touch "$due"
     fi
-    line=ROLLCALL_PROXY_SECRET=$(cat "$secret")
-    if ! grep -qxF "$line" "$config/caddy.env"; then
-        sed -i '/^ROLLCALL_PROXY_SECRET=/d' "$config/caddy.env"
-        printf '%s\n' "$line" >>"$config/caddy.env"
-        is_caddy_due=yes # it reads its environment only when it starts
-    fi
+    set_for_caddy "ROLLCALL_PROXY_SECRET=$(cat "$secret")"
     chmod 0640 "$config/caddy.env"
+}
+
+# Caddy reads its environment only when it starts.
+set_for_caddy() {
+    local file=$config/caddy.env
+    if grep -sqxF "$1" "$file"; then return; fi
+    touch "$caddy_due" "$file"
+    sed -i "s|^${1%%=*}=.*|$1|" "$file"
+    grep -qxF "$1" "$file" || printf '%s\n' "$1" >>"$file"
 }
 
 install_caddyfile() {
@@ -245,8 +248,9 @@ install_release() {
     fi
     systemctl start rollcall.target
     rm -f "$due"
-    if [ -n "$domain" ] || [ -n "${is_caddy_due:-}" ]; then
+    if [ -n "$domain" ] || [ -e "$caddy_due" ]; then
         systemctl restart caddy.service
+        rm -f "$caddy_due"
     elif [ -e "$config/caddy.env" ]; then
         systemctl try-reload-or-restart caddy.service || say "Caddy refuses its Caddyfile: journalctl -u caddy"
     fi
