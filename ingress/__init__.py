@@ -1,1 +1,4 @@
-"""HTTP: the API, the console and public pages. Handlers read, write watches and publish."""
+"""HTTP: API, pages and console.
+
+Requests read state, store requests for work and publish; actors do the work.
+"""

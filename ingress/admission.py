@@ -1,7 +1,7 @@
-"""Admission: how many requests of each kind are in hand at once, so that none starves the others.
+"""Admission control: bounds the concurrent requests of each class, so that none starves the others.
 
-A request beyond the limits of its class is refused at once with 503 and `Retry-After`. A body counts while it
-is read, and has a total time: a slow sender holds a place among the bodies, and never a thread.
+A request beyond the limits of its class is rejected at once with 503 and `Retry-After`. A body counts while
+it is read, and has a total time limit: a slow sender occupies a body slot, never a thread.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ RETRY_AFTER_SECONDS = 2
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one class of requests may take.
+    """The limits of one request class.
 
-    Shape: `bodies` are read at once, each within `body_seconds`; `threads` work at once, and `waiting` more
-    requests wait for one. The threads that use the database are no more than its pool has connections, 15.
+    Shape: up to `bodies` are read concurrently, each within `body_seconds`; `threads` requests run, and
+    `waiting` more wait for a thread. The threads that use the database do not exceed its pool's 15
+    connections.
     """
 
     name: str
@@ -40,12 +41,12 @@ class Limits:
 
 
 _PROBES = Limits("probes", bodies=1, body_seconds=2, threads=2, waiting=500)
-_HEALTH = Limits("health", bodies=1, body_seconds=2, threads=2, waiting=500)  # mostly of what was just read
+_HEALTH = Limits("health", bodies=1, body_seconds=2, threads=2, waiting=500)  # mostly a shared reading
 _METRICS = Limits("metrics", bodies=1, body_seconds=2, threads=1, waiting=8)
 _STUDENTS = Limits("students", bodies=8, body_seconds=5, threads=3, waiting=200)
 _WEBHOOKS = Limits("webhooks", bodies=32, body_seconds=5, threads=2, waiting=64)
-_SIGN_IN = Limits("sign-in", bodies=8, body_seconds=5, threads=1, waiting=32)  # strangers, before the door
-_CONSOLE = Limits("console", bodies=8, body_seconds=30, threads=2, waiting=32)  # who is signed in
+_SIGN_IN = Limits("sign-in", bodies=8, body_seconds=5, threads=1, waiting=32)  # anonymous callers
+_CONSOLE = Limits("console", bodies=8, body_seconds=30, threads=2, waiting=32)  # signed-in operators
 _RUNBOOK = Limits("runbook", bodies=1, body_seconds=2, threads=1, waiting=64)
 _API = Limits("api", bodies=16, body_seconds=60, threads=3, waiting=128)  # callers with a token
 
@@ -69,20 +70,20 @@ NAMES = sorted({limits.name for limits in (*CLASSES.values(), _API)})
 
 
 class Admission:
-    """The places of every class, for one application; `refused` hears the class of each refused request."""
+    """The lanes of every class, for one application; `refused` takes the class of each rejected request."""
 
     def __init__(self, refused: Callable[[str], object]) -> None:
         self._lanes = {limits: Lane(limits, refused) for limits in (*CLASSES.values(), _API)}
 
     def lane(self, path: str) -> Lane:
-        """The places of the class to which a request for `path` belongs."""
+        """Return the lane of the class of `path`."""
         parts = path.split("/")
         first, two = "/".join(parts[:2]), "/".join(parts[:3])
         return self._lanes[CLASSES.get(two) or CLASSES.get(first, _API)]
 
 
 class Lane:
-    """The places of one class of requests. Used on the event loop alone."""
+    """The slots of one request class. Use it only on the event loop."""
 
     def __init__(self, limits: Limits, refused: Callable[[str], object]) -> None:
         self.name = limits.name
@@ -93,7 +94,7 @@ class Lane:
         self._threads = CapacityLimiter(limits.threads)
 
     async def read(self, body: Callable[[], Awaitable[bytes]]) -> bytes:
-        """What `body` gives. Raises: ProblemError (503) when too many are read, (408) for a slow one."""
+        """Return the result of `body`. Raises: ProblemError (503) over the limit, (408) for a slow sender."""
         with self._bodies.one():
             try:
                 async with asyncio.timeout(self._body_seconds):
@@ -103,13 +104,13 @@ class Lane:
                 raise ProblemError(HTTPStatus.REQUEST_TIMEOUT, detail) from error
 
     async def work(self, handler: Callable[[], T]) -> T:
-        """What `handler` returns, on a thread of this class. Raises: ProblemError (503) when many wait."""
+        """Run `handler` on a thread of this class. Raises: ProblemError (503) when too many wait."""
         with self._requests.one():
             return await run_sync(handler, limiter=self._threads)
 
 
 class _Places:
-    """So many at a time, and not one more."""
+    """A bounded number of slots."""
 
     def __init__(self, most: int, busy: Callable[[], ProblemError]) -> None:
         self._free = most

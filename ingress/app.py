@@ -1,4 +1,4 @@
-"""The HTTP application: the surfaces put together."""
+"""The HTTP application: routes and middleware."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SURFACES = (*openapi.DESCRIBED, openapi)
 
 
 def create_app(surfaces: WebContext) -> Starlette:
-    """The application over `surfaces`; nothing connects before the first request."""
+    """Return the application over `surfaces`; nothing connects before the first request."""
     app = Starlette(
         routes=[*(route for surface in _SURFACES for route in surface.ROUTES), *console()],
         middleware=[

@@ -1,6 +1,6 @@
-"""Who may call: bearer tokens, compared in constant time.
+"""Authentication by bearer tokens, compared in constant time.
 
-Source: RFC 6750, 2.1 and 3. A token is read from the `Authorization` header alone, never from an address.
+Source: RFC 6750, 2.1 and 3. A token is read only from the `Authorization` header, never from a URL.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ Secrets = Callable[[WebContext], tuple[str, ...]]
 
 
 def cron_secret(surfaces: WebContext) -> tuple[str, ...]:
-    """What lets a caller trigger runs."""
+    """Return the secrets that allow triggering runs."""
     return (surfaces.cron_secret,)
 
 
 def api_token(surfaces: WebContext) -> tuple[str, ...]:
-    """What lets a caller read and write watches."""
+    """Return the secrets that allow reading and writing watches."""
     return (surfaces.api_token,)
 
 
 def either(surfaces: WebContext) -> tuple[str, ...]:
-    """What lets a caller see how things are."""
+    """Return the secrets that allow reading the system's state."""
     return (surfaces.cron_secret, surfaces.api_token)
 
 
 def require(headers: Headers, secrets: Iterable[str]) -> None:
-    """Let the caller pass who holds one of `secrets`. Raises: ProblemError (401) for anybody else."""
+    """Authorize a caller with one of `secrets`. Raises: ProblemError (401) for others."""
     token = _token(headers)
     if token is None:
         raise _stranger("A bearer token is required.", "Bearer")
@@ -43,12 +43,12 @@ def require(headers: Headers, secrets: Iterable[str]) -> None:
 
 
 def is_given(headers: Headers) -> bool:
-    """Whether the caller claims to be somebody, rightly or not."""
+    """Return whether the request carries credentials, valid or not."""
     return "authorization" in headers
 
 
 def matches(token: bytes, secrets: Iterable[str]) -> bool:
-    """Whether `token` is one of `secrets`; the time it takes tells neither which nor how much of it."""
+    """Return whether `token` is one of `secrets`, in time that depends on neither."""
     found = False
     for secret in secrets:
         found |= hmac.compare_digest(sha256(token).digest(), sha256(secret.encode()).digest())

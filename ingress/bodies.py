@@ -1,4 +1,4 @@
-"""What body an endpoint reads: of which type, and how much of it at most."""
+"""Request bodies: the media type and the size that an endpoint accepts."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ KIBIBYTE = 1024
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A kind of body; without `media_type` any type will do, with a limit of 0 it is left unread.
+    """A kind of body. Without `media_type` any type is accepted; with a limit of 0 the body is not read.
 
-    Shape: `schema` describes what is in it; `charsets` are those that its type may name.
+    Shape: `schema` describes the content; `charsets` are the accepted ones.
     """
 
     limit_bytes: int
@@ -29,11 +29,11 @@ class Body:
     charsets: tuple[str, ...] = ("utf-8", "utf8")
 
     def of(self, schema: Schema) -> Self:
-        """The same kind of body, with what `schema` describes in it."""
+        """Return the same kind of body with the schema `schema`."""
         return replace(self, schema=schema)
 
     async def read(self, request: Request) -> bytes:
-        """The whole body. Raises: ProblemError, 415 for another type, 413 for one too large."""
+        """Return the whole body. Raises: ProblemError, 415 for another type, 413 for an oversized one."""
         if self.media_type is not None:
             _require_type(request.headers, self.media_type, self.charsets)
         if not self.limit_bytes:
@@ -58,7 +58,7 @@ NOTHING = Body(0)
 ANYTHING = Body(64 * KIBIBYTE)
 JSON = Body(64 * KIBIBYTE, "application/json")
 FORM = Body(64 * KIBIBYTE, "application/x-www-form-urlencoded")
-# What is in the file decides (`ingress.csv_reader`): few clients know the encoding of a spreadsheet's file.
+# The content determines the encoding (`ingress.csv_reader`): few clients know that of a spreadsheet's file.
 _SPREADSHEET_CHARSETS = (
     *("utf-8", "utf8", "us-ascii", "utf-16", "utf-16le", "utf-16be"),
     *("iso-8859-1", "latin1", "windows-1252", "cp1252"),

@@ -1,7 +1,7 @@
-"""Who calls: the address that the reverse proxy tells, and the network that a limit counts.
+"""The client of a request: its address as the reverse proxy reports it, and the network that limits count.
 
-Only the proxy is believed, and it is known by a secret: every process of this machine can connect to the web
-role's port, and would else choose the address under which it guesses.
+Only the proxy is trusted, and it authenticates by a secret: every local process can connect to the web role's
+port, and could otherwise choose the client address of its guesses.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _SCHEMES = {"http", "https"}
 
 
 class Forwarded:
-    """ASGI middleware: takes client and scheme from the proxy that knows `secret`, and from nobody else.
+    """ASGI middleware: takes client and scheme only from the proxy that knows `secret`.
 
-    The client of a request that was forwarded by somebody else is unknown, and so never a local one. Shape:
-    the last address of `X-Forwarded-For`, which is the one that the proxy itself has seen.
+    The client of any other forwarded request is unknown, and never counts as local. Shape: the last address
+    of `X-Forwarded-For`, which the proxy itself has added.
     """
 
     def __init__(self, app: ASGIApp, secret: str | None) -> None:
@@ -62,9 +62,9 @@ def _is_address(text: str) -> bool:
 
 
 def network_of(client: str) -> str:
-    """What a limit for one client counts: an IPv4 address, or the /64 that one IPv6 customer has to itself.
+    """Return the unit of per-client limits: an IPv4 address, or the /64 of an IPv6 customer.
 
-    A client that is unknown shares its count with all of these.
+    Unknown clients share one count.
     """
     try:
         address = ip_address(client)

@@ -1,4 +1,4 @@
-"""What the HTTP surfaces are given: the services they read, and the secrets they compare with."""
+"""The context of HTTP requests: services and secrets."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ from resilience.login_protection import LoginLimiter, OneTimeTokens
 
 @dataclass(frozen=True, slots=True)
 class WebContext:
-    """Everything that a request may touch.
+    """Everything that a request may use.
 
-    Shape: `events` and `payment_events` are None while their webhook secret is not configured;
-    `public_url` is what absolute addresses start with, without a slash at its end; `environment` names
-    this installation to people, `sign_ins` bounds how often they may try to enter the console, and
-    `invitations` let them in once each;
-    `health` reads everything anew, `latest_health` and `ready` share what was read moments ago (the first two
-    raise UnreachableError when there is no answer in time); `metrics` gives a body and its content type.
-    `proxy_secret` is what the reverse proxy is known by.
+    Shape: `events` and `payment_events` are None while their webhook secret is not configured; `public_url`
+    starts absolute URLs, without a trailing slash; `environment` names this installation to people;
+    `sign_ins` limits sign-in attempts, and `invitations` stores one-time sign-in tokens; `health` reads
+    everything at each call, `latest_health` and `ready` share a recent reading (the first two raise
+    UnreachableError without an answer in time); `metrics` returns a body and its content type. `proxy_secret`
+    authenticates the reverse proxy.
 
-    Raises: InvalidInputError when a secret is empty, for it would let everybody in.
+    Raises: InvalidInputError when a secret is empty, which would admit everyone.
     """
 
     services: Services
@@ -57,5 +56,5 @@ class WebContext:
             raise InvalidInputError(problems)
 
     def address(self, path: str) -> str:
-        """The absolute address of `path`, as the world sees it."""
+        """Return the absolute public URL of `path`."""
         return self.public_url.rstrip("/") + path

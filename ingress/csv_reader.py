@@ -1,10 +1,7 @@
-"""The bytes of a CSV file as text: UTF-8, UTF-16 or Windows-1252, as spreadsheets write it.
+"""Reads CSV files as spreadsheets write them, record by record, each with the number of its first line.
 
-Which dialect a CSV file is written in: what its cells are parted by, and what its columns are.
-
-CSV files as spreadsheets write them, record by record, each with the number of its first line.
-
-Source: RFC 4180, and what Excel, LibreOffice, Numbers and Google Sheets make of it.
+It detects the encoding (UTF-8, UTF-16 or Windows-1252), the delimiter and the columns. Source: RFC 4180, and
+the output of Excel, LibreOffice, Numbers and Google Sheets.
 """
 
 from __future__ import annotations
@@ -24,16 +21,16 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_WORKBOOK = b"PK\x03\x04"  # Excel and LibreOffice keep theirs in a zip
+_WORKBOOK = b"PK\x03\x04"  # Excel and LibreOffice files are zip archives
 _SAMPLE_BYTES = 256
 
 
 def decode(content: bytes) -> str:
-    """`content` as text, without a byte order mark.
+    """Return `content` as text, without a byte order mark.
 
-    What is not UTF-8 and has no mark is UTF-16 where every other byte of its beginning is 0, else
-    Windows-1252, which holds Latin-1's letters. UTF-8 with a damaged byte is refused: as Windows-1252 it
-    would name other addresses. Raises: InvalidInputError for what is none of these.
+    Content that is neither UTF-8 nor marked is UTF-16 if every second byte of its beginning is 0, else
+    Windows-1252, which includes Latin-1's letters. UTF-8 with a damaged byte is rejected: as Windows-1252 it
+    would denote other addresses. Raises: InvalidInputError for any other encoding.
     """
     if content.startswith(_WORKBOOK):
         raise InvalidInputError({"body": "is a workbook, such as .xlsx or .ods: save it as CSV"})
@@ -46,12 +43,14 @@ def decode(content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        is_damaged = not content[: error.start].isascii()  # Windows-1252's first letter is no UTF-8 already
+        is_damaged = not content[
+            : error.start
+        ].isascii()  # Windows-1252's first letter is already invalid UTF-8
         return _decoded(content, "utf-8" if is_damaged else "windows-1252")
 
 
 def _unmarked_utf16(sample: bytes) -> str | None:
-    """ASCII in UTF-16 has a 0 in each second byte; two or more of them are no accident."""
+    """ASCII in UTF-16 has a 0 in each second byte; two or more of them are not accidental."""
     even, odd = sample[::2].count(0), sample[1::2].count(0)
     if max(even, odd) * 4 < len(sample) or max(even, odd) < 2:  # noqa: PLR2004
         return None
@@ -75,9 +74,9 @@ _UNSPOKEN = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What the columns of a file are.
+    """The columns of a file.
 
-    Shape: `names` has one entry a column. Where `has_header` is False the first row is data already.
+    Shape: `names` has one entry per column. Without `has_header` the first row is data.
     """
 
     names: tuple[str, ...]
@@ -86,13 +85,13 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns that a file may have, in the order of one without a header, and those that it must have."""
+    """The allowed columns, in the order of a file without a header, and the required ones."""
 
     known: Sequence[str]
     required: Collection[str]
 
     def layout(self, first_row: Sequence[str]) -> Layout:
-        """What the columns of a file with this first row are.
+        """Return the layout of a file with this first row.
 
         Raises: InvalidInputError naming each column that is unknown, missing or repeated.
         """
@@ -113,12 +112,12 @@ class Columns:
         return Layout(names, has_header=True)
 
     def named(self, cell: str) -> str | None:
-        """The column that a header's cell names, whatever its case, quotes, spaces and hyphens."""
+        """Return the column of a header cell, ignoring case, quotes, spaces and hyphens."""
         said = _bare(cell)
         return next((name for name in self.known if _bare(name) == said), None)
 
     def _in_order(self, cells: Sequence[str]) -> tuple[str, ...]:
-        """The columns of a row without a header: all in their order, or the required ones alone."""
+        """Return the columns of a row without a header: all in order, or only the required ones."""
         required = tuple(name for name in self.known if name in self.required)
         names = required if len(cells) == len(required) else tuple(self.known[: len(cells)])
         is_clear = "@" in cells[0] and set(required) <= set(names) and len(cells) <= len(self.known)
@@ -130,9 +129,9 @@ class Columns:
 
 
 def announced_delimiter(line: str) -> str | None:
-    """The delimiter that Excel's `sep=` line announces; None for any other line.
+    """Return the delimiter of Excel's `sep=` line; None for any other line.
 
-    Raises: InvalidInputError for a delimiter that is none of ours.
+    Raises: InvalidInputError for an unsupported delimiter.
     """
     found = _SEP.fullmatch(line)
     if found is None:
@@ -145,7 +144,7 @@ def announced_delimiter(line: str) -> str | None:
 
 
 def likely_delimiter(line: str, columns: Columns) -> str:
-    """The delimiter under which most cells of the first row name a column, or else most cells are."""
+    """Return the delimiter that yields the most column names in the first row, or else the most cells."""
 
     def likelihood(delimiter: str) -> tuple[int, int]:
         cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
@@ -167,28 +166,28 @@ def _bare(name: str) -> str:
 
 MAX_RECORDS = 10_000
 Record = dict[str, str]
-_FORMULA_TEXT = re.compile(r'="([^"]*)"')  # how people keep Excel from taking a text for a number
+_FORMULA_TEXT = re.compile(r'="([^"]*)"')  # prevents Excel from reading a text as a number
 _PADDED_QUOTE = re.compile(r'"[ \u00a0]+(?=[,;\t\r\n]|$)')
 
 
 class CsvReader:
-    """Iterates over the records of a file: a line number, and a record or what is wrong with it.
+    """Iterates over the records of a file: a line number, and a record or its errors.
 
-    Shape: `known` columns in the order in which a file without a header has them; a cell may be left out at
-    the end of a row unless its column is `required`. Blank rows and blank columns at the end do not count.
+    Shape: `known` columns in the order of a file without a header; trailing cells may be omitted unless their
+    column is `required`. Blank rows and trailing blank columns are ignored.
 
     Raises: InvalidInputError for another encoding, or for columns that are unknown, missing or repeated;
     while iterating, for more than 10,000 records.
     """
 
     def __init__(self, content: bytes, known: Sequence[str], required: Collection[str]) -> None:
-        # Lines keep their endings, for the reader to see which of them are inside quotes.
+        # Lines keep their endings, so that the reader sees which of them are inside quotes.
         self._lines = _Lines(io.StringIO(decode(content), newline=""))
         self._columns = Columns(known, required)
         self._begin()
 
     def _begin(self) -> None:
-        """Find the delimiter and the columns; the first row is kept where it is data."""
+        """Detect the delimiter and the columns; keep the first row if it is data."""
         line = self._lines.first()
         announced = announced_delimiter(line)
         if announced is not None:
@@ -232,7 +231,10 @@ class CsvReader:
             yield line, cells
 
     def _next(self) -> list[str] | None:
-        """The next row, or None after the last. Raises: csv.Error unless it only has spaces after a quote."""
+        """Return the next row, or None after the last.
+
+        Raises: csv.Error unless a quote is followed by spaces only.
+        """
         try:
             return next(self._reader, None)
         except csv.Error:
@@ -266,7 +268,7 @@ class CsvReader:
         return self._lines.opened_at(self._delimiter)
 
     def _record(self, cells: list[str]) -> Record | InvalidInputError | None:
-        """What the cells of a row say; None for a blank row."""
+        """Parse the cells of a row; None for a blank row."""
         if not any(cells):
             return None
         names = self._layout.names
@@ -292,7 +294,7 @@ def _plain(cell: str) -> str:
 
 
 class _Lines:
-    """The lines of a file, numbered, with those of the record that is being read."""
+    """The numbered lines of a file, with those of the current record."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._source = lines
@@ -310,7 +312,7 @@ class _Lines:
         return line
 
     def first(self, after: str | None = None) -> str:
-        """The next line that is not blank, which stays to be read; empty at the end."""
+        """Return the next nonblank line without consuming it; empty at the end."""
         if after is not None:
             next(self)
         for line in self:
@@ -322,22 +324,22 @@ class _Lines:
         return ""
 
     def begin_record(self) -> int:
-        """Forget the record before; the number of the line on which the next one begins."""
+        """Begin the next record; return the number of its first line."""
         self._record.clear()
         return self.number + 1
 
     @property
     def record(self) -> str:
-        """The text that was read since the record began."""
+        """Return the text read since the record began."""
         return "".join(self._record)
 
     @property
     def span(self) -> tuple[int, int]:
-        """The numbers of the first and the last line of the record."""
+        """Return the numbers of the first and the last line of the record."""
         return self.number - len(self._record) + 1, self.number
 
     def opened_at(self, delimiter: str) -> tuple[int, int] | None:
-        """The line and the column, both from 1, of the quote that is still open; None where none is."""
+        """Return the line and the column, both from 1, of an unclosed quote; None without one."""
         opened: tuple[int, int] | None = None
         column = 1
         for number, line in enumerate(self._record, self.span[0]):
@@ -351,6 +353,6 @@ class _Lines:
                     opened = number, column
                 elif character == delimiter and opened is None:
                     column += 1
-                if character != " " or before != delimiter:  # spaces before a cell do not count
+                if character != " " or before != delimiter:  # spaces before a cell are ignored
                     before = character
         return opened

@@ -1,9 +1,8 @@
-"""How a request reaches a handler: checked, read to its end, and away from the event loop.
+"""Declares and dispatches endpoints: authorization, body, then the handler off the event loop.
 
-A handler is a plain function from a `RequestContext` to a response. `endpoint` declares who may call it, what
-it reads and what it answers; `Resource` puts the endpoints of one path together.
-
-What an endpoint's own rules do not tell of it: its answers, and what else of a request it looks at.
+A handler is a plain function from a `RequestContext` to a response. `endpoint` declares its callers, its
+input and its responses; `Resource` combines the endpoints of one path. `EndpointDoc` and `ResponseDoc`
+document what the declaration does not imply.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ JSON, HTML = "application/json", "text/html"
 
 @dataclass(frozen=True, slots=True)
 class ResponseDoc:
-    """One answer that is no problem; without a `schema` it has no body.
+    """One successful response; without a `schema` it has no body.
 
-    Shape: `follow` maps an operation that this answer leads to onto the parameter that it takes, and where in
-    the body its value is.
+    Shape: `follow` maps an operation to the parameter that it takes from this response, and the value's
+    location in the body.
     """
 
     description: str
@@ -49,9 +48,9 @@ class ResponseDoc:
 
 @dataclass(frozen=True, slots=True)
 class EndpointDoc:
-    """Shape: `headers` describes those that are read; `eases` tells whose token shows more.
+    """Documentation beyond the declaration. Shape: `headers` are those read; `eases`, whose token shows more.
 
-    `problems` are those beside the ones that follow from how the endpoint is declared.
+    `problems` are those beside the ones that follow from the endpoint's declaration.
     """
 
     answers: Mapping[HTTPStatus, ResponseDoc]
@@ -65,7 +64,7 @@ Q = TypeVar("Q")
 
 @dataclass(frozen=True, slots=True)
 class RequestContext(Generic[Q]):
-    """One request, complete and immutable; `path` holds the values of its path, `query` its form."""
+    """One request, complete and immutable; `path` holds its path parameters, `query` its form."""
 
     surfaces: WebContext
     url: URL
@@ -81,9 +80,9 @@ Handler = Callable[[RequestContext[Q]], Response]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint(Generic[Q]):
-    """A handler, with what it reads and to whom it answers (None: everybody).
+    """A handler, with its input and its authorized callers (None: everyone).
 
-    Shape: a handler that `blocks` works on a thread, another on the event loop.
+    Shape: a handler that `blocks` runs on a thread, others on the event loop.
     """
 
     handler: Handler[Q]
@@ -95,9 +94,9 @@ class Endpoint(Generic[Q]):
     blocks: bool
 
     async def answer(self, request: Request) -> Response:
-        """Let the caller in, read the body, then do the work, within the limits of its class.
+        """Authorize the caller, read the body, then run the handler, within the limits of its class.
 
-        Raises: ProblemError (503) when too many such requests are in hand.
+        Raises: ProblemError (503) when too many such requests are in progress.
         """
         surfaces: WebContext = request.app.state.surfaces
         admission: Admission = request.app.state.admission
@@ -131,18 +130,18 @@ def endpoint(
     path: Mapping[str, Rule[Any]] | None = None,
     blocks: bool = True,
 ) -> Callable[[Handler[Q]], Endpoint[Q]]:
-    """Declare a handler as an endpoint; its docstring is the summary that the world reads."""
+    """Declare a handler as an endpoint; its docstring is the public summary."""
     return lambda handler: Endpoint(handler, query, manual, secrets, body, path or {}, blocks)
 
 
 class Resource:
-    """One path: an endpoint for each method that it knows."""
+    """One path: an endpoint for each of its methods."""
 
     def __init__(self, **endpoints: Endpoint[Any]) -> None:
         self.endpoints = endpoints
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer by the request's method. Raises: ProblemError (405) for one that is not for this path."""
+        """Dispatch by method. Raises: ProblemError (405) for a method that the path does not support."""
         request = Request(scope, receive)
         found = self.endpoints.get(request.method)
         if found is None:
@@ -155,10 +154,10 @@ class Resource:
 
 
 def readable(path: str, get: Endpoint[Any], **others: Endpoint[Any]) -> Route:
-    """The route of what can be read: HEAD is answered as GET is, without its body."""
+    """Return a readable route: HEAD is answered as GET is, without the body."""
     return Route(path, Resource(GET=get, HEAD=get, **others))
 
 
 def writable(path: str, **endpoints: Endpoint[Any]) -> Route:
-    """The route of what acts: it knows only the methods that are named."""
+    """Return a route of actions, with only the given methods."""
     return Route(path, Resource(**endpoints))

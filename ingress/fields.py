@@ -1,4 +1,4 @@
-"""The rules by which fields are read; each raises ValueError with what is wrong."""
+"""The rules that parse fields; each raises ValueError with the reason."""
 
 from __future__ import annotations
 

@@ -29,9 +29,9 @@ class Nothing:
 
 
 def parse(form: Callable[..., T], given: Mapping[str, object], **rules: Rule[Any]) -> T:
-    """`given` as a `form`; `rules` take the place of the form's own where they depend on the occasion.
+    """Parse `given` as a `form`; `rules` override the form's own.
 
-    Raises: InvalidInputError naming every unknown, missing and bad field at once.
+    Raises: InvalidInputError naming every unknown, missing and invalid field at once.
     """
     rules_by_name, required = _read(form)
     known = rules_by_name | rules
@@ -50,7 +50,7 @@ def parse(form: Callable[..., T], given: Mapping[str, object], **rules: Rule[Any
 
 @dataclass(frozen=True, slots=True)
 class Query(Generic[T]):
-    """Reads a query string; `form` names the parameters that matter in it, and `is_strict` refuses others."""
+    """Parses a query string; `form` names its parameters, and `is_strict` rejects others."""
 
     form: Callable[..., object]
     read: Callable[[bytes], T]
@@ -58,12 +58,12 @@ class Query(Generic[T]):
 
 
 def query(form: Callable[..., T]) -> Query[T]:
-    """Reads a query string as `form`; unknown and repeated parameters are refused by name."""
+    """Parse a query string as `form`; unknown and repeated parameters are rejected by name."""
     return Query(form, lambda raw: parse(form, parameters(raw)), is_strict=True)
 
 
 def unread(form: Callable[..., object] = Nothing) -> Query[bytes]:
-    """Leaves a query string as it is; what is there beside `form` does not matter."""
+    """Leave a query string unparsed; parameters beside `form` are ignored."""
     return Query(form, bytes, is_strict=False)
 
 
@@ -71,7 +71,7 @@ no_query = query(Nothing)
 
 
 def schema_of(form: Callable[..., object]) -> dict[str, Any]:
-    """The JSON Schema of what `parse` takes for `form`, its defaults included."""
+    """Return the JSON Schema of the input of `form`, including defaults."""
     rules_by_name, required = _read(form)
     return {
         "type": "object",
@@ -88,7 +88,7 @@ def _default(form: Any, name: str) -> dict[str, object]:
 
 @functools.cache
 def _read(form: Any) -> tuple[dict[str, Rule[Any]], tuple[str, ...]]:
-    """The rules of a form, and its fields that must be given."""
+    """Return the rules of a form, and its required fields."""
     hints = get_type_hints(form, include_extras=True)
     rules = {name.removesuffix("_"): hint.__metadata__[0] for name, hint in hints.items()}
     required = (field.name for field in fields(form) if field.default is MISSING)

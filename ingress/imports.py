@@ -1,4 +1,4 @@
-"""Watches from a CSV file: what can be stored is stored at once, the rest is named by its line."""
+"""Imports watches from a CSV file: valid lines are stored, the others are reported by line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Rejected = Sequence[tuple[int, str]]
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a file asks for: its watches, each with the number of its line; and what is wrong elsewhere."""
+    """The watches of a file, each with its line number, and the errors of the other lines."""
 
     wishes: list[tuple[int, WatchRequest]]
     rejected: list[tuple[int, str]]
@@ -33,7 +33,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of a file; `rejected` holds the number of each such line, and why, in their order."""
+    """The result of an import; `rejected` holds each rejected line's number and reason, in order."""
 
     created: int
     existing: int
@@ -41,13 +41,13 @@ class Imported:
 
 
 def read_csv(services: Services, content: bytes, *, default_source: str) -> Read:
-    """The watches that `content` names; nothing is stored.
+    """Return the watches in `content`; store nothing.
 
-    Shape: the columns email, source, term, section and perhaps kinds (parted by | or spaces) and min_seats,
-    in any order; source only where several are configured. An empty source is `default_source`; empty kinds
-    and min_seats count as not given.
+    Shape: the columns email, source, term, section and optionally kinds (separated by | or spaces) and
+    min_seats, in any order; source is required only where several are configured. An empty source is
+    `default_source`; empty kinds and min_seats count as not given.
 
-    Raises: InvalidInputError when it is no such file (see `CsvReader`).
+    Raises: InvalidInputError for a file that is not readable as CSV (see `CsvReader`).
     """
     wishes: list[tuple[int, WatchRequest]] = []
     rejected: list[tuple[int, str]] = []
@@ -61,7 +61,7 @@ def read_csv(services: Services, content: bytes, *, default_source: str) -> Read
 
 
 def import_csv(services: Services, content: bytes, *, default_source: str, by: str) -> Imported:
-    """Store what `read_csv` reads, in one transaction, on behalf of `by`; then have new sections checked.
+    """Store what `read_csv` returns, in one transaction, on behalf of `by`; then check new sections.
 
     Raises: as `read_csv`.
     """
@@ -78,7 +78,7 @@ def import_csv(services: Services, content: bytes, *, default_source: str, by: s
 
 
 def _given(record: Record | InvalidInputError) -> dict[str, object]:
-    """What the record gives, in the types that JSON would have; empty cells of optional columns drop out."""
+    """Return the record's values with their JSON types; empty optional cells are omitted."""
     if isinstance(record, InvalidInputError):
         raise record
     given: dict[str, object] = {name: cell for name, cell in record.items() if cell}

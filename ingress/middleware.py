@@ -1,9 +1,7 @@
-"""What every response carries, and what becomes of an error that nobody expected.
+"""Request plumbing: request ids, security headers, unexpected errors, and unread bodies.
 
-What becomes of a body that nothing has read.
-
-A server that answers and closes while the caller still sends makes the kernel throw the answer away: a
-refusal would reach Caddy as a broken connection, and the caller as 502.
+A server that responds and closes while the caller still sends makes the kernel discard the response: a
+rejection would reach Caddy as a broken connection, and the caller as 502. So unread bodies are drained.
 """
 
 from __future__ import annotations
@@ -34,16 +32,16 @@ _log = logging.getLogger(__name__)
 
 
 class RequestIdMiddleware:
-    """ASGI middleware: a request id and security headers on everything that leaves.
+    """ASGI middleware: adds a request id and security headers to every response.
 
-    An unexpected error is logged with the request's id and answered without a word of what it was.
+    An unexpected error is logged with the request's id; the response reveals nothing of it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and seal what comes back."""
+        """Pass the request on, and complete its response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -53,7 +51,7 @@ class RequestIdMiddleware:
             with bind_ids(request_id=seal.request_id):
                 await self._app(scope, receive, seal)
         except ClientDisconnect:
-            return  # nobody is left to answer
+            return  # the client has disconnected
         except Exception:
             where = {"request_id": seal.request_id, "method": scope["method"], "path": scope["path"]}
             _log.exception("a request failed", extra=where)
@@ -64,7 +62,7 @@ class RequestIdMiddleware:
 
 
 class _Seal:
-    """Sends a response, with the headers that it still lacks."""
+    """Sends a response with the missing headers."""
 
     def __init__(self, request_id: str, send: Send) -> None:
         self.request_id = request_id
@@ -82,7 +80,7 @@ class _Seal:
 
 
 def request_id(headers: Headers) -> str:
-    """The caller's id for the request when it is a sane one, else a new one."""
+    """Return the caller's request id if it is well-formed, else a new one."""
     given = headers.get(REQUEST_ID, "")
     return given if _SANE_ID.fullmatch(given) else uuid4().hex
 
@@ -93,10 +91,10 @@ MOST_AT_ONCE = 32
 
 
 class DrainBodyMiddleware:
-    """ASGI middleware: reads and forgets what is left of the body before an answer goes out.
+    """ASGI middleware: reads and discards the rest of the body before a response is sent.
 
     Units: up to `LIMIT_BYTES`, until `patience_seconds` after the request began, for `most_at_once` requests.
-    Of everything else the connection is closed with the answer, which the caller may lose.
+    Otherwise the connection closes with the response, which the caller may lose.
     """
 
     def __init__(
@@ -110,7 +108,7 @@ class DrainBodyMiddleware:
         self._free = most_at_once
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and hold the answer until the body is in."""
+        """Pass the request on, and hold the response until the body is read."""
         if scope["type"] != "http" or not _has_body(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
@@ -120,7 +118,7 @@ class DrainBodyMiddleware:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 await self._drain(body, deadline)
-                if not body.is_over:  # a slow sender would keep the connection, and its descriptor
+                if not body.is_over:  # a slow sender would keep the connection and its descriptor
                     MutableHeaders(scope=message)["Connection"] = "close"
             await send(message)
 
@@ -139,7 +137,7 @@ class DrainBodyMiddleware:
 
 
 class _Body:
-    """A request's `receive` that knows how much has come, and whether that was all."""
+    """The `receive` of a request that tracks the bytes received, and whether the body is complete."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive

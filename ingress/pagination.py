@@ -1,4 +1,4 @@
-"""Listings in pages: an opaque cursor in, the items and the next cursor out."""
+"""Paginated listings: an opaque cursor in, the items and the next cursor out."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def cursor_of(listing: str) -> Rule[int | None]:
 
 
 def page(listing: str, items: Iterable[object], position: int | None) -> Response:
-    """One page, and the cursor of the next unless it was the last."""
+    """One page, and the cursor of the next unless it is the last."""
     return JSONResponse({"items": list(items), "next_cursor": cursor(listing, position)})
 
 
 def cursor(listing: str, position: int | None) -> str | None:
-    """The cursor for the page after `position`; None after the last."""
+    """Return the cursor of the page after `position`; None after the last."""
     return None if position is None else _write(listing, position)
 
 

@@ -1,6 +1,6 @@
-"""Every error is an `application/problem+json` document.
+"""Errors as `application/problem+json` documents.
 
-Source: RFC 9457. `errors` is our extension: what is wrong with which field, for statuses 400 and 422.
+Source: RFC 9457. `errors` is our extension: the reason for each field, for statuses 400 and 422.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from starlette.types import ExceptionHandler
 from domain.errors import InvalidInputError, TransientError
 
 RETRY_AFTER_SECONDS = 5
-# What a database or Redis that is away looks like; it passes, so it is no fault of the request or the code.
+# An unreachable database or Redis: temporary, so the fault is neither the request's nor the code's.
 OUTAGES: tuple[type[Exception], ...] = (
     TransientError,
     sqlalchemy.exc.OperationalError,
@@ -50,7 +50,7 @@ def problem(
     errors: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The document for `status`; `errors` maps each bad field to what is wrong with it."""
+    """Return the document for `status`; `errors` maps each bad field to the reason."""
     content: dict[str, object] = {
         "type": "about:blank",
         "title": status.phrase,
@@ -63,23 +63,23 @@ def problem(
 
 
 def invalid(problems: Mapping[str, str], status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY) -> Response:
-    """The document that names each bad field."""
+    """Return the document that names each bad field."""
     named = ", ".join(map(shown, problems))
     return problem(status, f"Not as it should be: {named}.", errors=problems)
 
 
 def not_found(what: str) -> ProblemError:
-    """The error for something that is not there."""
+    """Return the error for a resource that does not exist."""
     return ProblemError(HTTPStatus.NOT_FOUND, f"There is no such {what}.")
 
 
 def shown(name: str) -> str:
-    """A name that came from outside, short and printable."""
+    """Return an external name, shortened and printable."""
     return name.encode("utf-8", "backslashreplace").decode()[:_SHOWN_LENGTH]
 
 
 async def answer(request: Request, error: Exception) -> Response:
-    """The document for an error that ends a request."""
+    """Return the document for an error that ends a request."""
     match error:
         case ProblemError():
             return problem(error.status, str(error), headers=error.headers)

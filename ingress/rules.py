@@ -1,4 +1,4 @@
-"""A rule: how a field is read, together with the JSON Schema of what it takes."""
+"""A rule: a parser of one field, with the JSON Schema of its input."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Rule(Generic[T]):
-    """Takes what was given and returns the field's value, or raises ValueError with what is wrong."""
+    """Parses the input and returns the field's value, or raises ValueError with the reason."""
 
     read: Callable[[object], T]
     schema: Schema
 
     def __call__(self, value: object) -> T:
-        """The value of the field."""
+        """Return the value of the field."""
         return self.read(value)
 
 
 def rule(**schema: object) -> Callable[[Callable[[object], T]], Rule[T]]:
-    """Declare a function as the rule for what `schema` describes; its docstring is the description."""
+    """Declare a function as the rule for the inputs of `schema`; its docstring is the description."""
     return lambda read: Rule(read, {"description": read.__doc__, **schema} if read.__doc__ else schema)

@@ -1,8 +1,7 @@
-"""The JSON Schemas of what `ingress.schemas` and `ingress.problems` show, by name.
+"""The JSON representation of what the API returns, and its JSON Schemas by name.
 
-Every member is always there; clients are to ignore members that they do not know.
-
-What the API shows, as JSON: times are ISO 8601 in UTC with a Z, None is null, unknown is never zero.
+Times are ISO 8601 in UTC with a Z, None is null, unknown is never zero. Every member is always present;
+clients must ignore unknown members.
 """
 
 from __future__ import annotations
@@ -37,18 +36,18 @@ _STATUS = {"type": "string", "enum": ["healthy", "degraded", "unhealthy"]}
 
 
 def ref(name: str) -> Schema:
-    """What refers to the schema `name`."""
+    """Return a reference to the schema `name`."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def page_of(name: str) -> Schema:
-    """One page of a listing of `name`."""
+    """Return the schema of one page of a listing of `name`."""
     cursor = _or_null(_TEXT, "What to give as cursor for the next page; null on the last.")
     return _with(items={"type": "array", "items": ref(name)}, next_cursor=cursor)
 
 
 def status(*words: str) -> Schema:
-    """A status alone, which is one of `words`."""
+    """Return the schema of a status, one of `words`."""
     return _with(status={"type": "string", "enum": list(words)})
 
 
@@ -221,7 +220,7 @@ Shown = dict[str, object]
 
 
 def moment(at: datetime | None) -> str | None:
-    """`at` such as 2026-01-15T09:30:00.000Z."""
+    """Format `at`, such as 2026-01-15T09:30:00.000Z."""
     return (
         None
         if at is None
@@ -230,7 +229,7 @@ def moment(at: datetime | None) -> str | None:
 
 
 def run(found: Run, surfaces: WebContext) -> Shown:
-    """A run with its counts."""
+    """Serialize a run with its counts."""
     times = {name: moment(getattr(found, name)) for name in ("created_at", "started_at", "finished_at")}
     counts = ("sections", "checked", "failed", "deferred", "changed", "notifications")
     return {
@@ -242,7 +241,7 @@ def run(found: Run, surfaces: WebContext) -> Shown:
 
 
 def triggered(found: Run, surfaces: WebContext) -> Shown:
-    """A run as its trigger is told of it."""
+    """Serialize the response to a run's trigger."""
     return {
         "run_id": found.id,
         "trigger": found.trigger,
@@ -254,7 +253,7 @@ def triggered(found: Run, surfaces: WebContext) -> Shown:
 
 
 def watch(stored: StoredWatch, found: Listing | None = None) -> Shown:
-    """A watch; `current` is null until its section was first seen. `found` is what was just learnt."""
+    """Serialize a watch; `current` is null before the first observation. `found` is a result just learned."""
     wanted, state = stored.watch, stored.section
     return {
         "id": stored.id,
@@ -270,7 +269,7 @@ def watch(stored: StoredWatch, found: Listing | None = None) -> Shown:
 
 
 def section_summary(found: FoundSection) -> Shown:
-    """A section as listings show it, with the number of its active watches."""
+    """Serialize a section as in listings, with the number of its active watches."""
     return {
         **_identity(found.state.key),
         **_current(found.state),
@@ -280,7 +279,7 @@ def section_summary(found: FoundSection) -> Shown:
 
 
 def section(state: SectionState, history: Iterable[HistoryEntry]) -> Shown:
-    """A section as it is known, and how it came to be so, newest first."""
+    """Serialize a section's state and its history, newest first."""
     return {
         **_identity(state.key),
         **_current(state),
@@ -290,7 +289,7 @@ def section(state: SectionState, history: Iterable[HistoryEntry]) -> Shown:
 
 
 def notification(stored: StoredNotification) -> Shown:
-    """A notification with the times of its way, and the facts that its letter tells."""
+    """Serialize a notification with its timestamps, and the facts in its message."""
     notice = stored.notice
     times = {
         name: moment(getattr(stored, name)) for name in ("created_at", "due_at", "sent_at", "settled_at")
@@ -312,13 +311,13 @@ def notification(stored: StoredNotification) -> Shown:
 
 
 def job(found: JobRecord, surfaces: WebContext) -> Shown:
-    """A job with its input and its steps."""
+    """Serialize a job with its input and its steps."""
     steps = [_step(step) for step in found.steps]
     return {**job_summary(found, surfaces), "input": found.given, "steps": steps}
 
 
 def job_summary(found: JobRecord, surfaces: WebContext) -> Shown:
-    """A job as listings show it."""
+    """Serialize a job as in listings."""
     times = ("created_at", "started_at", "cancel_asked_at", "finished_at")
     has_artifact = found.result is not None and "artifact" in found.result
     address = surfaces.address(f"/jobs/{found.id}")
@@ -338,12 +337,12 @@ def job_summary(found: JobRecord, surfaces: WebContext) -> Shown:
 
 
 def credit_account(name: str, balance: Balance, ledger: Iterable[Transfer]) -> Shown:
-    """What an account has, and a part of its ledger."""
+    """Serialize an account's balances, and a part of its ledger."""
     return {"account": name, "balance": asdict(balance), "items": [credit_transfer(each) for each in ledger]}
 
 
 def credit_transfer(found: Transfer) -> Shown:
-    """One movement of credits."""
+    """Serialize one ledger entry."""
     return {**asdict(found), "at": moment(found.at)}
 
 

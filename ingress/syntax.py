@@ -1,4 +1,4 @@
-"""From bytes to named values: JSON objects and query strings, read strictly."""
+"""Strict parsing of bytes into named values: JSON objects and query strings."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _TWICE = "is given more than once"
 
 
 def json_object(body: bytes) -> dict[str, object]:
-    """The JSON object in `body`.
+    """Return the JSON object in `body`.
 
-    Raises: InvalidInputError when it is no UTF-8, no JSON (NaN is none) or no object, or repeats a key.
+    Raises: InvalidInputError when it is not UTF-8, not JSON (NaN is not), not an object, or repeats a key.
     """
     try:
         value = json.loads(
@@ -33,7 +33,7 @@ def json_object(body: bytes) -> dict[str, object]:
 
 
 def parameters(query: bytes) -> dict[str, object]:
-    """The parameters of a query string, or the fields of a form.
+    """Return the parameters of a query string, or the fields of a form.
 
     Raises: InvalidInputError when they are not percent-encoded UTF-8, or repeat a name.
     """
@@ -56,7 +56,7 @@ def _object(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
 
 
 def _integer(digits: str) -> int:
-    # Longer ones cost time to read and fit nowhere: any number out of range stands for them.
+    # Longer ones are slow to parse and out of every range: one out-of-range number stands for them.
     return int(digits) if len(digits.lstrip("-")) <= _INT64_DIGITS else INT64_MAX + 1
 
 

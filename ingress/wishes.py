@@ -1,4 +1,4 @@
-"""From named values to the watch that somebody wants; JSON and CSV share it."""
+"""Parses named values into a watch; JSON and CSV share it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from store.watch_import import WatchRequest
 
 @dataclass(frozen=True, slots=True)
 class WatchForm:
-    """A watch as somebody asks for it."""
+    """The fields of a watch."""
 
     email: Annotated[str, address]
     term: Annotated[str, term]
@@ -26,7 +26,7 @@ class WatchForm:
 
 
 def wish_of(given: Mapping[str, object], sources: Iterable[str], default_source: str) -> WatchRequest:
-    """The wish that `given` expresses. Raises: InvalidInputError naming each bad field."""
+    """Return the watch that `given` describes. Raises: InvalidInputError naming each bad field."""
     form = parse(WatchForm, given, source=one_of(sources))
     key = SectionKey(form.source or default_source, form.term, form.section)
     return WatchRequest(form.email, key, form.kinds, form.min_seats)

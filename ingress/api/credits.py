@@ -1,4 +1,4 @@
-"""`/credits`: what accounts were granted, and what became of it."""
+"""`/credits`: accounts, grants and ledgers of credits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PATH = {"account": account}
 
 @dataclass(frozen=True, slots=True)
 class GrantForm:
-    """A grant as somebody makes it."""
+    """The body of a grant."""
 
     credits: Annotated[int, integer(1, MAX_GRANT)]
     idempotency_key: Annotated[str, text]
@@ -34,7 +34,7 @@ class GrantForm:
 
 @dataclass(frozen=True, slots=True)
 class LedgerForm:
-    """Which page of the ledger."""
+    """The page of the ledger."""
 
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
     limit: Annotated[int, limit] = DEFAULT_LIMIT

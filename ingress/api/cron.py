@@ -1,4 +1,4 @@
-"""`/cron`: triggering runs of section checks, and looking at them."""
+"""`/cron`: trigger and list runs of section checks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FOLLOW = {"get_cron_runs_id": ("id", "run_id")}
 
 @dataclass(frozen=True, slots=True)
 class TriggerForm:
-    """Which half is to be checked, and whether again when its slot has had its run."""
+    """The half to check, and whether to repeat a slot that had its run."""
 
     stagger: Annotated[str, one_of((_AUTO, *Stagger))] = _AUTO
     force: Annotated[str, one_of(("0", "1"))] = "0"
@@ -34,7 +34,7 @@ class TriggerForm:
 
 @dataclass(frozen=True, slots=True)
 class RunsForm:
-    """Which page of the runs."""
+    """The page of the runs."""
 
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
     limit: Annotated[int, limit] = DEFAULT_LIMIT
@@ -84,7 +84,7 @@ def show_run(call: RequestContext[Nothing]) -> Response:
 
 
 ROUTES = (
-    # GET acts here, for services that can do no better; HEAD, which link checkers send, does not.
+    # GET acts here, for cron services that cannot POST; HEAD, which link checkers send, does not.
     writable("/cron/section-checks", GET=trigger, POST=trigger),
     readable("/cron/runs", list_runs),
     readable("/cron/runs/{id}", show_run),

@@ -1,6 +1,6 @@
-"""The OpenAPI description of routes, made from what their endpoints declare.
+"""Builds the OpenAPI description of routes from their endpoints' declarations.
 
-Source: https://spec.openapis.org/oas/v3.1.1. HEAD goes without saying: it is answered as GET is.
+Source: https://spec.openapis.org/oas/v3.1.1. HEAD is omitted: it is answered as GET is.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _HEADERS: Mapping[HTTPStatus, tuple[str, ...]] = {
 
 
 def describe(routes: Iterable[Route], info: Schema) -> Part:
-    """The description of `routes`, whose endpoints are all `Resource`s."""
+    """Return the description of `routes`, whose endpoints are all `Resource`s."""
     return {
         "openapi": "3.1.1",
         "info": info,
@@ -64,7 +64,7 @@ def describe(routes: Iterable[Route], info: Schema) -> Part:
 
 
 def operation_id(method: str, path: str) -> str:
-    """The name of an operation: its method and path, such as get_cron_runs_id."""
+    """Return the id of an operation from its method and path, such as get_cron_runs_id."""
     return "_".join([method.lower(), *re.findall(r"\w+", path)])
 
 
@@ -121,7 +121,7 @@ def _responses(endpoint: Endpoint[Any]) -> dict[HTTPStatus, Part]:
 
 
 def _problems_of(endpoint: Endpoint[Any]) -> set[HTTPStatus]:
-    """The problems that follow from what `endpoint` declares."""
+    """Return the problems that follow from the declaration of `endpoint`."""
     follows = {
         HTTPStatus.UNAUTHORIZED: endpoint.secrets or endpoint.manual.eases,
         HTTPStatus.NOT_FOUND: endpoint.path,

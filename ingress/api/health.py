@@ -1,4 +1,4 @@
-"""`/livez`, `/readyz`, `/health` and `/metrics`: how the process and its house are."""
+"""`/livez`, `/readyz`, `/health` and `/metrics`: probes and metrics."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def metrics(call: RequestContext[bytes]) -> Response:
 
 
 def _answered(read: Callable[[], HealthReport]) -> HealthReport:
-    """What `read` gives; what has not answered in time is not healthy."""
+    """Return the result of `read`; a reading that times out is unhealthy."""
     try:
         return read()
     except UnreachableError as error:

@@ -1,4 +1,4 @@
-"""`/jobs`: durable jobs, from their submission to what they made."""
+"""`/jobs`: submit, inspect and cancel durable jobs, and fetch their artifacts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ANYTHING = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class JobForm:
-    """A job as somebody asks for it."""
+    """The body of a job submission."""
 
     kind: Annotated[str, job_kind]
     input: Annotated[dict[str, Any], json_members]
@@ -41,7 +41,7 @@ class JobForm:
 
 @dataclass(frozen=True, slots=True)
 class JobsForm:
-    """Which of the jobs, and which page of them."""
+    """The filter and the page of the jobs."""
 
     kind: Annotated[str | None, unless_blank(job_kind)] = None
     state: Annotated[JobState | None, unless_blank(one_of(JobState))] = None

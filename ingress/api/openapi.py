@@ -1,4 +1,4 @@
-"""`/openapi.json`: what this interface is, for programs that read it."""
+"""`/openapi.json`: the OpenAPI description of this API."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ROUTES = (readable("/openapi.json", show),)
 
 @functools.cache
 def description() -> Part:
-    """The OpenAPI description of every surface that programs use, this one included."""
+    """Return the description of every API endpoint, including this one."""
     return describe([*(route for surface in DESCRIBED for route in surface.ROUTES), *ROUTES], _INFO)
 
 

@@ -1,9 +1,4 @@
-"""`/watches`: who wants to know what.
-
-`/sections`: what is known of each section, and how it came to be so.
-
-`/notifications`: every notification, from detected to delivered.
-"""
+"""`/watches`, `/sections` and `/notifications`: watches, section history and notification delivery."""
 
 from __future__ import annotations
 
@@ -51,7 +46,7 @@ _SHEET = {
 
 @dataclass(frozen=True, slots=True)
 class WatchesForm:
-    """Which of the living watches, and which page of them."""
+    """The filter and the page of the active watches."""
 
     email: Annotated[str | None, unless_blank(address)] = None
     section: Annotated[str | None, unless_blank(section)] = None
@@ -61,7 +56,7 @@ class WatchesForm:
 
 @dataclass(frozen=True, slots=True)
 class PauseForm:
-    """For how long."""
+    """The length of the pause."""
 
     for_: Annotated[timedelta, length]
 
@@ -186,7 +181,7 @@ _SECTION_LISTING = "sections"
 
 @dataclass(frozen=True, slots=True)
 class SectionsForm:
-    """Which of the sections, and which page of them."""
+    """The filter and the page of the sections."""
 
     source: Annotated[str | None, unless_blank(fields.source)] = None
     term: Annotated[str | None, unless_blank(fields.term)] = None
@@ -230,7 +225,7 @@ _NOTIFICATION_LISTING = "notifications"
 
 @dataclass(frozen=True, slots=True)
 class NotificationsForm:
-    """Which of the notifications, and which page of them."""
+    """The filter and the page of the notifications."""
 
     watch_id: Annotated[int | None, unless_blank(digits(1))] = None
     email: Annotated[str | None, unless_blank(address)] = None

@@ -1,7 +1,4 @@
-"""`/webhooks`: what the mail provider reports afterwards.
-
-`/webhooks/stripe`: what the payment provider tells.
-"""
+"""`/webhooks`: signed events of the mail provider. `/webhooks/stripe`: those of the payment provider."""
 
 from __future__ import annotations
 

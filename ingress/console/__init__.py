@@ -1,1 +1,1 @@
-"""The operator's console: pages rendered on the server, kept live by server-sent events."""
+"""The operator console: server-rendered pages with server-sent events, without a front-end build."""

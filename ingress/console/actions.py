@@ -1,7 +1,7 @@
-"""What an operator may do from a page: asked first, done once, and told after.
+"""Operator actions on pages: confirm, execute, report.
 
-A page's form posts an action's fields. The answer is a page that says what will happen and to how much;
-its form posts the same with `confirm`, which does it and leads back.
+A page's form posts an action's fields. The response is a page that describes the effect and its extent; its
+form posts the same fields with `confirm`, which executes the action and redirects back.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _CONFIRM, _BACK = "confirm", "back"
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[F]):
-    """One thing to do, at `/console/do/{name}`.
+    """One action, at `/console/do/{name}`.
 
-    Shape: `plan` only reads; `carry_out` is told by whom it is asked, records that, and returns a sentence
-    of what was done.
+    Shape: `plan` only reads; `carry_out` takes the operator's name, records the action, and returns a
+    sentence about the result.
     """
 
     name: str
@@ -47,13 +47,13 @@ class Operation(Generic[F]):
 
 
 def routes(actions: Iterable[Operation[Any]]) -> list[Route]:
-    """The route of each action."""
+    """Return the route of each action."""
     return [writable(f"/do/{action.name}", POST=_endpoint(action)) for action in actions]
 
 
 def _endpoint(action: Operation[Any]) -> Endpoint[Nothing]:
     def act(call: RequestContext[Nothing]) -> Response:
-        """Ask, or do it."""
+        """Ask for confirmation, or execute the action."""
         given = parameters(call.body)
         is_confirmed = given.pop(_CONFIRM, "") == "yes"
         back = safe_redirect_path(text(given.pop(_BACK, HOME)))

@@ -1,9 +1,4 @@
-"""`/console/runs`: what was checked, and what came of it.
-
-`/console/audit`: what operators did.
-
-`/console/dead`: the messages that will not run again by themselves, by their cause.
-"""
+"""`/console/runs`, `/console/audit` and `/console/dead`: runs, audit entries, dead letters."""
 
 from __future__ import annotations
 
@@ -29,21 +24,21 @@ _SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class RunsForm:
-    """Which page of the runs."""
+    """The page of the runs."""
 
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
 
 
 @endpoint(query(RunsForm), EndpointDoc({}))
 def show_runs(call: RequestContext[RunsForm]) -> Response:
-    """The runs, newest first."""
+    """List the runs, newest first."""
     runs, following = call.surfaces.services.store.runs.page(call.query.cursor, _SHOWN)
     return page(call, "runs.html", runs=runs, older=cursor(_LISTING, following))
 
 
 @endpoint(no_query, EndpointDoc({}), path={"id": run_id})
 def show_one(call: RequestContext[Nothing]) -> Response:
-    """One run."""
+    """Show one run."""
     run = call.surfaces.services.store.runs.get(call.path["id"])
     if run is None:
         raise not_found("run")
@@ -56,7 +51,7 @@ _AUDIT_SHOWN = 100
 
 @dataclass(frozen=True, slots=True)
 class AuditForm:
-    """Which of the records, and which page of them."""
+    """The filter and the page of the audit entries."""
 
     by: Annotated[str | None, unless_blank(text)] = None
     action: Annotated[str | None, unless_blank(text)] = None
@@ -66,7 +61,7 @@ class AuditForm:
 
 @endpoint(query(AuditForm), EndpointDoc({}))
 def show_audit(call: RequestContext[AuditForm]) -> Response:
-    """The records, newest first."""
+    """List the audit entries, newest first."""
     form = call.query
     wanted = {"by": form.by, "action": form.action, "subject": form.subject}
     records, following = call.surfaces.services.store.audit.page(form.cursor, _AUDIT_SHOWN, **wanted)
@@ -85,14 +80,14 @@ _OF_EACH_CAUSE, _OF_ONE_CAUSE = 5, 50
 
 @dataclass(frozen=True, slots=True)
 class DeadForm(SelectionForm):
-    """Which dead letters; of one cause also which page of them, the newest first."""
+    """The filter of dead letters; for a single cause also the page, newest first."""
 
     page: Annotated[int, digits(1, 1000)] = 1
 
 
 @endpoint(query(DeadForm), EndpointDoc({}))
 def show_dead_letters(call: RequestContext[DeadForm]) -> Response:
-    """What the filter means: the most frequent cause first, the last letters of each."""
+    """List matching dead letters by cause: the most frequent first, the last letters of each."""
     form, room = call.query, call.surfaces.room
     shown = _OF_ONE_CAUSE if form.exact_cause else _OF_EACH_CAUSE
     groups = dead_letters.groups(room, form.selection, shown * form.page)

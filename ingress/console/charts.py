@@ -1,6 +1,6 @@
-"""The geometry of the console's charts; templates draw it as SVG, and nothing else knows a pixel.
+"""The geometry of the console's charts, in pixels: checks per hour, and a section's open seats over time.
 
-The geometry of a section's open seats over time.
+Templates draw it as SVG.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TICK_HOURS = 6
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle; y counts downwards."""
+    """A rectangle; y grows downwards."""
 
     x: float
     y: float
@@ -29,7 +29,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class HourColumn:
-    """One hour: what was checked, on top of it what failed, and beneath both what opened."""
+    """One hour: checks, failures stacked on them, and openings below."""
 
     hour: Hour
     hover: Box
@@ -40,7 +40,7 @@ class HourColumn:
 
 @dataclass(frozen=True, slots=True)
 class HoursChart:
-    """A column for each hour, both scales and their baselines; `ticks` are the hours to write beneath."""
+    """One column per hour, both scales and their baselines; `ticks` are the labelled hours."""
 
     width: float
     height: float
@@ -52,7 +52,7 @@ class HoursChart:
 
 
 def hours_chart(hours: Sequence[Hour]) -> HoursChart:
-    """The chart of `hours`, the oldest on the left; each scale ends at its own highest value."""
+    """Return the chart of `hours`, oldest on the left; each scale ends at its own maximum."""
     most_checks = max((hour.checks + hour.failed for hour in hours), default=0)
     most_openings = max((hour.openings for hour in hours), default=0)
     height = _CHECKS_HEIGHT + _GAP + _OPENINGS_HEIGHT
@@ -89,7 +89,7 @@ WIDTH, HEIGHT = 600.0, 110.0
 
 @dataclass(frozen=True, slots=True)
 class SeatsChart:
-    """A line that steps at each sighting, broken where the seats were unknown; y counts downwards."""
+    """A step line, broken where the seats were unknown; y grows downwards."""
 
     path: str
     most: int
@@ -97,7 +97,7 @@ class SeatsChart:
 
 
 def seats_chart(history: Sequence[HistoryEntry], now: datetime) -> SeatsChart | None:
-    """The chart of `history`, the newest first; None where there is no line to draw."""
+    """Return the chart of `history`, newest first; None without a line to draw."""
     counts = [seen.open_seats for seen in history if seen.open_seats is not None]
     if not counts:
         return None

@@ -1,4 +1,4 @@
-"""What a person sees instead of a page: the problem document, as a page."""
+"""Error pages: a problem document rendered as a page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KEPT = ("allow", "retry-after")
 
 
 async def show(request: Request, error: Exception) -> Response:
-    """The page for an error that ends a request; a script gets the problem document."""
+    """Return the page for an error that ends a request; a script gets the problem document."""
     if isinstance(error, PermanentError) and not isinstance(error, InvalidInputError):
         error = ProblemError(HTTPStatus.CONFLICT, str(error))
     document = await problems.answer(request, error)

@@ -1,4 +1,4 @@
-"""How values are written for people: short, exact, and never zero for unknown."""
+"""Formats values for people: short, exact, and never zero for unknown."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _FEW_SECONDS = 10
 
 
 def moment(at: datetime) -> str:
-    """`at` in UTC, such as "22 Nov 08:21:36"."""
+    """Format `at` in UTC, such as "22 Nov 08:21:36"."""
     at = at.astimezone(UTC)
     return f"{at.day} {_MONTHS[at.month - 1]} {at:%H:%M:%S}"
 
 
 def iso(at: datetime) -> str:
-    """`at` for machines, to the second."""
+    """Format `at` for machines, to the second."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def number(count: float) -> str:
-    """A whole number with its thousands apart."""
+    """Format a whole number with thousands separators."""
     return f"{count:,.0f}".replace(",", NARROW_SPACE)
 
 
 def seconds(length: float | timedelta) -> str:
-    """A length of time in its two largest units, such as "80 ms", "1.8 s", "4 min 10 s" or "2 d 3 h"."""
+    """Format a duration in its two largest units: "80 ms", "1.8 s", "4 min 10 s" or "2 d 3 h"."""
     total = length.total_seconds() if isinstance(length, timedelta) else length
     if 0 < total < 1:
         return f"{total * 1000:.0f} ms"
@@ -52,22 +52,22 @@ def seconds(length: float | timedelta) -> str:
 
 
 def plural(count: int, one: str, several: str = "") -> str:
-    """A count and its noun: "1 watch", "2 watches"."""
+    """Format a count and its noun: "1 watch", "2 watches"."""
     return f"{number(count)} {one if count == 1 else several or f'{one}s'}"
 
 
 def later(now: datetime, seconds: float) -> datetime:
-    """The moment `seconds` after `now`."""
+    """Return the time `seconds` after `now`."""
     return now + timedelta(seconds=seconds)
 
 
 def holder(found: LeaseHolder) -> str:
-    """Who holds a lease."""
+    """Return the holder of a lease."""
     return ", ".join(f"{key} {value}" for key, value in found.holder.items()) or found.token
 
 
 def is_unread(value: Any) -> bool:
-    """Whether `value` is what came in place of a reading."""
+    """Return whether `value` stands for a reading that failed."""
     return isinstance(value, Unavailable)
 
 

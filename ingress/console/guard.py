@@ -1,6 +1,6 @@
-"""Whom the console lets in: requests of its own pages, by somebody who is signed in.
+"""Guards the console: same-origin requests only, from signed-in operators.
 
-Source: the Fetch Metadata request headers of the W3C; `Origin` (RFC 6454) for browsers without them.
+Source: the W3C Fetch Metadata request headers; `Origin` (RFC 6454) for browsers without them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OWN = re.compile(r"/console/(?!/)[A-Za-z0-9/._~%:@+-]*(?:\?[A-Za-z0-9/._~%:@+&=
 
 
 class SameOrigin:
-    """ASGI middleware: what acts must come from a page of this site, or it is refused."""
+    """ASGI middleware: rejects unsafe requests that do not come from a page of this site."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -38,13 +38,13 @@ class SameOrigin:
 
 
 class SessionMiddleware:
-    """ASGI middleware: whoever is not signed in is led to where that is done."""
+    """ASGI middleware: redirects to the sign-in page without a session."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on. Raises: ProblemError (401) for a script's request by a stranger."""
+        """Pass the request on. Raises: ProblemError (401) for a script's request without a session."""
         request = Request(scope)
         if await run_in_threadpool(session.of, request.app.state.surfaces, request.headers) is not None:
             await self._app(scope, receive, send)
@@ -55,7 +55,7 @@ class SessionMiddleware:
 
 
 def safe_redirect_path(given: str) -> str:
-    """`given` where it is an address within the console, else the console's first page."""
+    """Return `given` if it is a path within the console, else the console's first page."""
     return given if _OWN.fullmatch(given) and ".." not in unquote(given) else HOME
 
 

@@ -1,4 +1,4 @@
-"""`/console/jobs`: durable jobs, how far they are, and what came of them."""
+"""`/console/jobs`: durable jobs, their progress and results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PATH = {"id": job_id}
 
 @dataclass(frozen=True, slots=True)
 class JobsForm:
-    """Which of the jobs, and which page of them."""
+    """The filter and the page of the jobs."""
 
     kind: Annotated[str | None, unless_blank(job_kind)] = None
     state: Annotated[JobState | None, unless_blank(one_of(JobState))] = None
@@ -35,7 +35,7 @@ class JobsForm:
 
 @endpoint(query(JobsForm), EndpointDoc({}))
 def show_all(call: RequestContext[JobsForm]) -> Response:
-    """The jobs, newest first, and how many are in each state."""
+    """List the jobs, newest first, and count them by state."""
     form, services = call.query, call.surfaces.services
     found, following = services.store.jobs.page(form.cursor, _SHOWN, kind=form.kind, state=form.state)
     counts = services.store.jobs.counts()
@@ -54,7 +54,7 @@ def show_all(call: RequestContext[JobsForm]) -> Response:
 
 @endpoint(no_query, EndpointDoc({}), path=_PATH)
 def show_one(call: RequestContext[Nothing]) -> Response:
-    """One job with its steps, and whether its caller was told."""
+    """Show one job with its steps and its callback."""
     store = call.surfaces.services.store
     job = store.jobs.get(call.path["id"])
     if job is None:
@@ -66,7 +66,7 @@ def show_one(call: RequestContext[Nothing]) -> Response:
         given=_written(job.given),
         result=None if job.result is None else _written(job.result),
         has_artifact=job.result is not None and "artifact" in job.result,
-        # The rest of the address may be a secret.
+        # The rest of the URL may be a secret.
         caller=job.webhook_url and urlsplit(job.webhook_url).hostname,
         told=store.job_calls.get(job.id),
     )
@@ -80,7 +80,7 @@ def _by_state(counts: Mapping[tuple[str, JobState], int], kind: str | None) -> d
 
 
 def _written(value: JsonObject) -> str:
-    # In ASCII: what a caller sent may hold lone surrogates and marks that turn the writing round.
+    # ASCII only: a caller's text may hold lone surrogates and bidirectional control characters.
     return json.dumps(value, indent=2)
 
 

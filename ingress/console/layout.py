@@ -1,10 +1,6 @@
-"""A page of the console: a template in the frame that all of them share.
+"""The layout that all console pages share: template rendering, navigation, assets and runbook links.
 
-The console's pages, in the order in which they are offered.
-
-The console's own style sheet, script and mark, each under an address that names its content.
-
-Where a person reads on about an alert: the page that shows it, and what to do.
+The style sheet, script and icon each have a URL that contains a hash of the content.
 """
 
 from __future__ import annotations
@@ -50,7 +46,7 @@ NAVIGATION = (
 
 
 def current(path: str) -> NavItem | None:
-    """The entry to which `path` belongs: the most exact one."""
+    """Return the entry that matches `path` most exactly."""
     within = [
         place for place in NAVIGATION if path == place.path or path.startswith(f"{place.path.rstrip('/')}/")
     ]
@@ -65,7 +61,7 @@ _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 @endpoint(no_query, EndpointDoc({}), path={"name": text})
 def show(call: RequestContext[Nothing]) -> Response:
-    """One asset; an address of other content is no address."""
+    """Serve one asset; a URL with another hash is not found."""
     path = _by_address().get(call.path["name"])
     if path is None:
         raise not_found("file")
@@ -73,7 +69,7 @@ def show(call: RequestContext[Nothing]) -> Response:
 
 
 def address(name: str) -> str:
-    """Where the asset `name` of this version is."""
+    """Return the path of the asset `name` in this version."""
     return f"/console/static/{_addressed(_FOLDER / name)}"
 
 
@@ -93,13 +89,13 @@ _OTHERWISE = ("", "unreadable-readings")
 
 
 def runbook_link(base_url: str, name: str) -> RunbookLink:
-    """The addresses about the alert rule `name`, for a system at `base_url`."""
+    """Return the URLs about the alert rule `name`, for a system at `base_url`."""
     console, runbook = _places(name)
     return RunbookLink(f"{base_url}/health", base_url + console, base_url + runbook)
 
 
 def runbook(name: str) -> str:
-    """The path of what to do about the alert rule `name`."""
+    """Return the path of the runbook section of the alert rule `name`."""
     return _places(name)[1]
 
 
@@ -126,7 +122,7 @@ _HEADERS = {
 def page(
     call: RequestContext[Any], template: str, status: HTTPStatus = HTTPStatus.OK, /, **facts: object
 ) -> Response:
-    """The page that `template` makes of `facts`, with what was left to be said on it."""
+    """Render `template` with `facts` as a page, including a pending flash message."""
     said = session.read_flash(call)
     html = render(template, **(_frame(call) | {"said": said} | facts))
     response = HTMLResponse(html, status, _HEADERS)
@@ -136,7 +132,7 @@ def page(
 
 
 def render(template: str, /, **facts: object) -> str:
-    """The text that `template` makes of `facts`; a fact that it lacks is an error."""
+    """Render `template` with `facts`; a missing fact is an error."""
     return _environment().get_template(template).render(facts)
 
 

@@ -1,9 +1,8 @@
-"""What changes on open pages: drawn once for all who look, and not at all while nobody does.
+"""`/console/events`: changed page fragments as server-sent events.
 
-`/console/events`: what changes on a page, as server-sent events.
-
-Source: the HTML standard, 9.2. An empty event goes out when nothing has changed for a while: whoever stands
-between does not take the stream for dead, the page knows that it hears us, and we notice when nobody listens.
+Fragments are rendered once for all listeners, and only while there are any. Source: the HTML standard, 9.2. A
+quiet stream sends an empty event now and then: proxies keep the connection, the page knows that it is
+connected, and the server detects a closed page.
 """
 
 from __future__ import annotations
@@ -34,14 +33,14 @@ Fragments = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Listener:
-    """One open page: what it was sent last, and how it is woken."""
+    """One open page: what it was last sent, and how it is woken."""
 
     wanted: Collection[str]
     sent: dict[str, str] = field(default_factory=dict)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def news(self, fragments: Fragments) -> Fragments:
-        """What of `fragments` this page lacks; it has it from now on."""
+        """Return the changed `fragments` of this page, and mark them as sent."""
         lacking = {
             name: html
             for name, html in fragments.items()
@@ -51,7 +50,7 @@ class _Listener:
         return lacking
 
     async def is_woken(self, within_seconds: float) -> bool:
-        """Whether there may be news; False when the time is over."""
+        """Wait for changes; return False after the timeout."""
         try:
             await asyncio.wait_for(self.woken.wait(), within_seconds)
         except TimeoutError:
@@ -61,7 +60,7 @@ class _Listener:
 
 
 class LiveUpdates:
-    """Draws `fragments` every two seconds while somebody listens; one drawing serves every listener."""
+    """Renders `fragments` every two seconds while there are listeners, once for all of them."""
 
     def __init__(
         self,
@@ -80,13 +79,13 @@ class LiveUpdates:
 
     @property
     def is_full(self) -> bool:
-        """Whether nobody more may listen."""
+        """Return whether the limit of listeners is reached."""
         return self._is_closed or len(self._listeners) >= MOST_LISTENERS
 
     async def changes(self, wanted: Collection[str]) -> AsyncGenerator[Fragments, None]:
-        """The fragments of `wanted`, then those that change; nothing, when all is silent for a while.
+        """Yield the fragments of `wanted`, then changed ones; nothing after a quiet interval.
 
-        Ends with `close`. Raises: what the drawing raised.
+        It ends with `close`. Raises: what the rendering raised.
         """
         listener = _Listener(wanted)
         self._listeners.add(listener)
@@ -104,7 +103,7 @@ class LiveUpdates:
                 self._rest()
 
     def close(self) -> None:
-        """End every listener's changes; called on the event loop."""
+        """End every listener's stream. Call it on the event loop."""
         self._is_closed = True
         self._rest()
         self._wake()
@@ -121,7 +120,7 @@ class LiveUpdates:
                 self._wake()
                 await asyncio.sleep(self._every_seconds)
         finally:
-            self._fragments = {}  # whoever comes later must not see what was once
+            self._fragments = {}  # a later listener must not get outdated fragments
             self._wake()
 
     def _wake(self) -> None:
@@ -139,9 +138,9 @@ _MAX_WANTED = 20
 
 
 async def listen(request: Request) -> StreamingResponse:
-    """The stream of the fragments that `show` names, as long as the session lasts.
+    """Stream the fragments that `show` names, as long as the session lasts.
 
-    Raises: ProblemError (401) for a stranger, (503) when too many listen.
+    Raises: ProblemError (401) without a session, (503) over the limit of listeners.
     """
     live: LiveUpdates = request.app.state.live
     if await _session(request) is None:

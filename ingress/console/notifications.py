@@ -1,4 +1,4 @@
-"""`/console/mail`: notifications, their letters, and the addresses to which nothing leaves."""
+"""`/console/mail`: notifications, their messages, and suppressed addresses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from operations import mail
 _LISTING = "notifications"
 _SHOWN = 50
 _PATH = {"id": digits(1)}
-# A letter may style itself and nothing else: no script, no request, no form, no way out of its frame.
+# A message may style itself and nothing else: no scripts, requests, forms or navigation.
 _LETTER_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'"
 )
@@ -28,7 +28,7 @@ _LETTER_POLICY = (
 
 @dataclass(frozen=True, slots=True)
 class MailForm:
-    """Which of the notifications, and which page of them."""
+    """The filter and the page of the notifications."""
 
     state: Annotated[NotificationState | None, unless_blank(one_of(NotificationState))] = None
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
@@ -36,14 +36,14 @@ class MailForm:
 
 @dataclass(frozen=True, slots=True)
 class SuppressionsForm:
-    """After which address."""
+    """The page of the suppressions."""
 
     after: Annotated[str | None, unless_blank(text)] = None
 
 
 @endpoint(query(MailForm), EndpointDoc({}))
 def show_all(call: RequestContext[MailForm]) -> Response:
-    """The notifications, newest first."""
+    """List the notifications, newest first."""
     form, services = call.query, call.surfaces.services
     found, following = services.store.deliveries.page(
         watch_id=None, state=form.state, before=form.cursor, limit=_SHOWN
@@ -62,7 +62,7 @@ def show_all(call: RequestContext[MailForm]) -> Response:
 
 @endpoint(no_query, EndpointDoc({}), path=_PATH)
 def show_one(call: RequestContext[Nothing]) -> Response:
-    """One notification's letter: headers, text, and its HTML in a frame that can do nothing."""
+    """Show one notification's message: headers, text, and its HTML in a sandboxed frame."""
     services, number = call.surfaces.services, call.path["id"]
     stored = services.store.deliveries.get(number)
     if stored is None:
@@ -72,7 +72,7 @@ def show_one(call: RequestContext[Nothing]) -> Response:
 
 @endpoint(no_query, EndpointDoc({}), path=_PATH)
 def show_html(call: RequestContext[Nothing]) -> Response:
-    """The letter's HTML alone."""
+    """Return the message's HTML alone."""
     services, number = call.surfaces.services, call.path["id"]
     if services.store.deliveries.get(number) is None:
         raise not_found("notification")
@@ -82,7 +82,7 @@ def show_html(call: RequestContext[Nothing]) -> Response:
 
 @endpoint(query(SuppressionsForm), EndpointDoc({}))
 def show_suppressed(call: RequestContext[SuppressionsForm]) -> Response:
-    """The addresses to which nothing leaves, and why."""
+    """List the suppressed addresses and the reasons."""
     found, after = call.surfaces.services.store.deliveries.suppressed(call.query.after, _SHOWN)
     return page(call, "suppressions.html", found=found, following=after and urlencode({"after": after}))
 

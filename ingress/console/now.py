@@ -1,4 +1,4 @@
-"""`/console/`: is it polling, sending and draining, and what does everything stand at."""
+"""`/console/`: the current state of polling, sending and draining, and of every part."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ _FRAGMENTS = (
 
 @endpoint(no_query, EndpointDoc({}))
 def show(call: RequestContext[Nothing]) -> Response:
-    """Everything at this moment."""
+    """Show the current state."""
     services = call.surfaces.services
     drawn = fragments(status.read(call.surfaces.room), trends.read(services))
     return page(call, "now.html", fragments=drawn)
 
 
 def fragments(found: SystemSnapshot, going: Trends) -> Fragments:
-    """The parts of the page, each by the id of its element."""
+    """Return the fragments of the page, by element id."""
     chart = None if isinstance(going.hours, Unavailable) else hours_chart(going.hours)
     judged = findings(found)
     facts = {
@@ -62,20 +62,20 @@ def fragments(found: SystemSnapshot, going: Trends) -> Fragments:
 
 
 def _pending(judged: Sequence[Finding], found: SystemSnapshot) -> list[Finding]:
-    """What fails and is no alert yet: it has not lasted long enough, or was not seen by the lookout."""
+    """Return failing checks without an alert: too recent, or not evaluated yet."""
     raised = set() if isinstance(found.alerts, Unavailable) else {alert.name for alert in found.alerts}
     return [finding for finding in judged if finding.failure is not None and finding.name not in raised]
 
 
 class NowView:
-    """Draws the parts of the page anew at each call; the trends, which cost more, twice a minute."""
+    """Renders the page's fragments at each call; the expensive trends twice a minute."""
 
     def __init__(self, surfaces: WebContext) -> None:
         self._surfaces = surfaces
         self._trends: tuple[datetime, Trends] | None = None
 
     def __call__(self) -> Fragments:
-        """The parts as they are now."""
+        """Return the current fragments."""
         return fragments(status.read(self._surfaces.room), self._going())
 
     def _going(self) -> Trends:

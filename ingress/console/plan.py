@@ -1,4 +1,4 @@
-"""What a person is shown before something is done."""
+"""The confirmation page of an action."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PlanField:
-    """One field that is still open: a choice of (value, label), or a text where there are no choices."""
+    """An open field: a choice of (value, label), or free text without choices."""
 
     name: str
     label: str
@@ -17,10 +17,10 @@ class PlanField:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an action would do now.
+    """The effect of an action if it were confirmed now.
 
-    Shape: `title` is the question and `button` its answer; `effects` are sentences, and say how much is
-    touched. What cannot be taken back is `is_grave`. Where there is nothing to do, `button` is empty.
+    Shape: `title` is the question and `button` confirms; `effects` are sentences that state the extent. An
+    irreversible action is `is_grave`. `button` is empty when there is nothing to do.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""The console's routes, behind its door."""
+"""The console's routes and its middleware."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ _GUARDED: tuple[BaseRoute, ...] = (
 
 @endpoint(unread(), EndpointDoc({}), blocks=False)
 def _enter(_call: RequestContext[bytes]) -> Response:
-    """The first page."""
+    """Redirect to the first page."""
     return RedirectResponse(HOME, HTTPStatus.TEMPORARY_REDIRECT)
 
 
 def console() -> list[BaseRoute]:
-    """Everything under `/console`; what is not open is for who is signed in, what acts for own pages."""
+    """Return the routes of `/console`; all but the sign-in pages and assets need a session."""
     guarded = Mount("", app=_router(_GUARDED), middleware=[Middleware(SessionMiddleware)])
     outer = [Middleware(ExceptionMiddleware, handlers=error_pages.HANDLERS), Middleware(SameOrigin)]
     pages = Mount(HOME, app=_router((*_OPEN, guarded)), middleware=outer)

@@ -1,4 +1,4 @@
-"""`/console/sections`: what is watched, what was seen of it, and by whom it is waited for."""
+"""`/console/sections`: watched sections, their history and their watches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SHOWN, _SIGHTINGS, _WATCHES = 50, 50, 200
 
 @dataclass(frozen=True, slots=True)
 class SectionsForm:
-    """What to look for, and which page of what is found."""
+    """The search and the page of the results."""
 
     q: Annotated[str | None, unless_blank(text)] = None
     state: Annotated[SearchQuery | None, unless_blank(one_of(SearchQuery))] = None
@@ -35,7 +35,7 @@ class SectionsForm:
 
 @endpoint(query(SectionsForm), EndpointDoc({}))
 def show_all(call: RequestContext[SectionsForm]) -> Response:
-    """The sections that were found."""
+    """List the matching sections."""
     form, services = call.query, call.surfaces.services
     found, following = services.store.search.sections(
         (form.q or "").strip(), form.state, after=form.cursor, limit=_SHOWN
@@ -58,7 +58,7 @@ def show_all(call: RequestContext[SectionsForm]) -> Response:
     path={"source": fields.source, "term": fields.term, "number": fields.section},
 )
 def show_one(call: RequestContext[Nothing]) -> Response:
-    """One section: its seats over time, and its living watches."""
+    """Show one section: its seats over time, and its active watches."""
     key = SectionKey(**call.path)
     services = call.surfaces.services
     state = services.store.sections.get(key)

@@ -1,4 +1,4 @@
-"""Which dead letters are meant, as a form."""
+"""The filter of dead letters, as a form."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def length(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SelectionForm:
-    """The filters; a blank one is none."""
+    """The filter; a blank field does not filter."""
 
     queue: Annotated[str | None, unless_blank(one_of(QUEUES))] = None
     actor: Annotated[str | None, unless_blank(text)] = None
@@ -34,13 +34,13 @@ class SelectionForm:
 
     @property
     def selection(self) -> DeadLetterFilter:
-        """What the filters mean together."""
+        """Return the combined filter."""
         age: timedelta | None = None if self.older_than is None else duration(self.older_than)
         ids = () if self.message_id is None else (self.message_id,)
         return DeadLetterFilter(self.queue, self.actor, self.cause, age, ids, self.exact_cause)
 
     @property
     def given(self) -> dict[str, str]:
-        """The filters as fields of a form, blank ones too."""
+        """Return the filter as form fields, including blank ones."""
         names = ("queue", "actor", "cause", "older_than", "message_id", "exact_cause")
         return {name: getattr(self, name) or "" for name in names}

@@ -1,13 +1,8 @@
-"""Who is signed in: a sealed cookie, which ends with its time, with the API token or by signing out.
+"""Console sessions: a signed cookie, valid until it expires, the API token changes or the user signs out.
 
-The seal is made with the API token, so that a new token ends every session. The server keeps only which
-sessions were signed out, in the database: what cannot be looked up there lets nobody in.
-
-The console's cookies: never sent to or by other sites, and never readable by a script.
-
-Text that leaves in a cookie, and is believed only when it comes back as it left.
-
-One sentence for the next page: what was just done.
+The API token keys the signature, so that a new token ends every session. The database stores only which
+sessions were signed out; without a database answer a session is invalid. Every console cookie is same-site
+and inaccessible to scripts. A flash cookie carries one sentence about the last action to the next page.
 """
 
 from __future__ import annotations
@@ -33,12 +28,12 @@ PATH = "/console"
 
 
 def get(headers: Headers, name: str) -> str:
-    """The cookie's value; empty when there is none."""
+    """Return the cookie's value; empty without one."""
     return cookie_parser(headers.get("cookie", "")).get(name, "")
 
 
 def put(call: RequestContext[Any], response: Response, name: str, value: str, lifetime: timedelta) -> None:
-    """Give the browser a cookie to keep for `lifetime`."""
+    """Set a cookie for `lifetime`."""
     seconds = int(lifetime.total_seconds())
     response.set_cookie(
         name, value, max_age=seconds, path=PATH, secure=_is_secure(call), httponly=True, samesite="strict"
@@ -46,12 +41,12 @@ def put(call: RequestContext[Any], response: Response, name: str, value: str, li
 
 
 def drop(call: RequestContext[Any], response: Response, name: str) -> None:
-    """Have the browser forget a cookie."""
+    """Delete a cookie."""
     response.delete_cookie(name, path=PATH, secure=_is_secure(call), httponly=True, samesite="strict")
 
 
 def _is_secure(call: RequestContext[Any]) -> bool:
-    """Whether the browser came by HTTPS; a tunnel's end on the browser's own machine needs none."""
+    """Return whether the browser uses HTTPS; the local end of a tunnel does not need it."""
     is_public_https = call.surfaces.public_url.startswith("https://")
     return call.url.scheme == "https" or (is_public_https and not _is_loopback(call.url.hostname or ""))
 
@@ -67,13 +62,13 @@ _CONTEXT = "rollcall console"
 
 
 def seal(secret: str, purpose: str, text: str) -> str:
-    """`text` with its HMAC-SHA256; what is sealed for one purpose is worth nothing for another."""
+    """Return `text` with its HMAC-SHA256, which is valid for `purpose` only."""
     content = text.encode()
     return f"{_written(content)}.{_written(_mac(secret, purpose, content))}"
 
 
 def unseal(secret: str, purpose: str, sealed: str) -> str | None:
-    """The text, or None where `secret` has not sealed it for `purpose`."""
+    """Return the text, or None if `secret` did not sign it for `purpose`."""
     content, _, mac = (part.encode() for part in sealed.partition("."))
     try:
         text = base64.b64decode(content + b"=" * (-len(content) % 4), b"-_", validate=True)
@@ -99,19 +94,19 @@ _NAME_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One sign-in, by a name of its own: it tells in the audit who did what."""
+    """One session, with an id of its own that the audit entries name."""
 
     name: str
     expires_at: datetime
 
     @property
     def by(self) -> str:
-        """Who it is, as the audit shows it."""
+        """Return the operator as the audit shows it."""
         return f"console {self.name}"
 
 
 def begin(call: RequestContext[Any], response: Response) -> Session:
-    """A new session, kept in `response`."""
+    """Begin a new session, stored in `response`."""
     ends = call.surfaces.services.clock.now() + LIFETIME
     session = Session(secrets.token_hex(_NAME_BYTES), ends)
     written = f"{session.name} {int(ends.timestamp())}"
@@ -120,9 +115,9 @@ def begin(call: RequestContext[Any], response: Response) -> Session:
 
 
 def of(surfaces: WebContext, headers: Headers) -> Session | None:
-    """The session of whoever sent `headers`, or None for a stranger.
+    """Return the session in `headers`, or None.
 
-    It asks the database: call it on a thread.
+    It queries the database: call it on a thread.
     """
     session = sealed(surfaces, headers)
     ended = surfaces.services.store.ended_sessions
@@ -130,7 +125,7 @@ def of(surfaces: WebContext, headers: Headers) -> Session | None:
 
 
 def end(call: RequestContext[Any]) -> None:
-    """End the session of whoever calls, if there is one, wherever else its cookie is kept."""
+    """End the caller's session, if there is one, wherever its cookie is stored."""
     session, services = sealed(call.surfaces, call.headers), call.surfaces.services
     if session is None:
         return
@@ -139,7 +134,7 @@ def end(call: RequestContext[Any]) -> None:
 
 
 def sealed(surfaces: WebContext, headers: Headers) -> Session | None:
-    """The session that `headers` show, which may have been signed out."""
+    """Return the session in `headers`, which may have been signed out."""
     found = unseal(surfaces.api_token, _PURPOSE, get(headers, COOKIE))
     if found is None:
         return None
@@ -149,7 +144,7 @@ def sealed(surfaces: WebContext, headers: Headers) -> Session | None:
 
 
 def signed_in(call: RequestContext[Any]) -> Session:
-    """The session of whoever calls; the door lets nobody else in."""
+    """Return the caller's session; the middleware requires one."""
     session = sealed(call.surfaces, call.headers)
     if session is None:
         raise AssertionError("the door lets nobody in without a session")
@@ -159,20 +154,20 @@ def signed_in(call: RequestContext[Any]) -> Session:
 FLASH_COOKIE = "rollcall_flash"
 _FLASH_PURPOSE = "flash"
 _LIFETIME = timedelta(minutes=1)
-_MAX_LENGTH = 1000  # of a cookie's 4 kB
+_MAX_LENGTH = 1000  # of the 4 kB of a cookie
 
 
 def set_flash(call: RequestContext[Any], response: Response, sentence: str) -> None:
-    """Have the next page say `sentence`."""
+    """Show `sentence` on the next page."""
     sealed = seal(call.surfaces.api_token, _FLASH_PURPOSE, sentence[:_MAX_LENGTH])
     put(call, response, FLASH_COOKIE, sealed, _LIFETIME)
 
 
 def read_flash(call: RequestContext[Any]) -> str | None:
-    """What this page is to say, if anything."""
+    """Return the sentence for this page, if any."""
     return unseal(call.surfaces.api_token, _FLASH_PURPOSE, get(call.headers, FLASH_COOKIE)) or None
 
 
 def clear(call: RequestContext[Any], response: Response) -> None:
-    """It is said."""
+    """Delete the shown sentence."""
     drop(call, response, FLASH_COOKIE)

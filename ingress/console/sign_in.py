@@ -1,9 +1,7 @@
-"""`/console/sign-in` and `/console/sign-out`: the API token for a session.
+"""`/console/sign-in` and `/console/sign-out`: exchange the API token, or a one-time link, for a session.
 
-`/console/sign-in/link`: a link from the command line for a session, without typing the token.
-
-It is sealed with the API token and noted in Redis, counts once, and ends after ten minutes. Opening it uses
-up nothing, for whatever previews links opens them: the button on its page does.
+The command line creates the link. It is signed with the API token and stored in Redis, valid once and for ten
+minutes. Opening it does not consume it, because link previews open links too; the button on its page does.
 """
 
 from __future__ import annotations
@@ -41,14 +39,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The page to go to once signed in."""
+    """The page to open after sign-in."""
 
     next: Annotated[str, text] = HOME
 
 
 @dataclass(frozen=True, slots=True)
 class SignInForm:
-    """What the page sends; `username` is for password managers alone."""
+    """The fields of the form; `username` is for password managers only."""
 
     token: Annotated[str, text]
     next: Annotated[str, text] = HOME
@@ -57,13 +55,13 @@ class SignInForm:
 
 @endpoint(query(Wanted), EndpointDoc({}))
 def ask(call: RequestContext[Wanted]) -> Response:
-    """The page that asks for the token."""
+    """Show the page that asks for the token."""
     return page(call, _TEMPLATE, next=safe_redirect_path(call.query.next), problem=None)
 
 
 @endpoint(no_query, EndpointDoc({}), body=bodies.FORM)
 def sign_in(call: RequestContext[Nothing]) -> Response:
-    """Begin a session for who knows the token."""
+    """Begin a session for a caller with the token."""
     form = parse(SignInForm, parameters(call.body))
     token, to = form.token.strip().encode(), safe_redirect_path(form.next)
     refusal = attempt(call, lambda: matches(token, api_token(call.surfaces)), "This is not the token.")
@@ -72,7 +70,7 @@ def sign_in(call: RequestContext[Nothing]) -> Response:
 
 @endpoint(no_query, EndpointDoc({}), body=bodies.ANYTHING)
 def sign_out(call: RequestContext[Nothing]) -> Response:
-    """End the session on the server, and have the browser forget it."""
+    """End the session on the server, and delete its cookie."""
     session.end(call)
     response = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
     session.drop(call, response, session.COOKIE)
@@ -82,7 +80,7 @@ def sign_out(call: RequestContext[Nothing]) -> Response:
 def attempt(
     call: RequestContext[Any], is_known: Callable[[], bool], otherwise: str
 ) -> tuple[HTTPStatus, str] | None:
-    """Why the caller stays out, in words that are `otherwise` unless they must wait; None for `is_known`."""
+    """Return the reason for a refusal, `otherwise` unless the caller must wait; None if `is_known`."""
     wait_seconds = call.surfaces.sign_ins.take(clients.network_of(call.client))
     if wait_seconds:
         wait = plural(math.ceil(wait_seconds / 60), "minute")
@@ -94,7 +92,7 @@ def attempt(
 
 
 def begin(call: RequestContext[Any], to: str) -> Response:
-    """A session, recorded, and the way to the page `to`."""
+    """Begin and record a session; redirect to the page `to`."""
     response = RedirectResponse(to, HTTPStatus.SEE_OTHER)
     begun = session.begin(call, response)
     record(call.surfaces.services, begun.by, "session.begin", f"session/{begun.name}", client=call.client)
@@ -102,7 +100,7 @@ def begin(call: RequestContext[Any], to: str) -> Response:
 
 
 def again(call: RequestContext[Any], to: str, status: HTTPStatus, problem: str) -> Response:
-    """The page that asks for the token, with the reason why the caller stays out."""
+    """Show the page that asks for the token, with the reason for the refusal."""
     _log.warning("sign-in refused", extra={"client": call.client, "status": status.value})
     return page(call, _TEMPLATE, status, next=to, problem=problem)
 
@@ -115,18 +113,18 @@ _SPENT = "This link was used before, or is too old: rollcall console prints anot
 
 @dataclass(frozen=True, slots=True)
 class SignInLink:
-    """What the link holds; the name of the field is one that Caddy keeps out of its log."""
+    """The field of the link; Caddy removes the field's name from its log."""
 
     token: Annotated[str, text]
 
 
 def tickets(client: redis.Redis) -> OneTimeTokens:
-    """Where invitations are noted."""
+    """Return the store of one-time tokens."""
     return OneTimeTokens(client, _PURPOSE)
 
 
 def create_sign_in_link(given: OneTimeTokens, api_token: str, now: datetime) -> str:
-    """The path of a new link. Raises: UnreachableError."""
+    """Return the path of a new link. Raises: UnreachableError."""
     name = secrets.token_hex(_NAME_BYTES)
     given.give(name, LIFETIME)
     sealed = seal(api_token, _PURPOSE, f"{name} {int((now + LIFETIME).timestamp())}")
@@ -135,13 +133,13 @@ def create_sign_in_link(given: OneTimeTokens, api_token: str, now: datetime) -> 
 
 @endpoint(query(SignInLink), EndpointDoc({}), blocks=False)
 def offer(call: RequestContext[SignInLink]) -> Response:
-    """The page with the button."""
+    """Show the page with the button."""
     return page(call, "invitation.html", token=call.query.token)
 
 
 @endpoint(no_query, EndpointDoc({}), body=bodies.FORM)
 def accept(call: RequestContext[Nothing]) -> Response:
-    """Begin a session for whoever holds a link that counts. Raises: UnreachableError, and lets nobody in."""
+    """Begin a session for a valid link. Raises: UnreachableError, without a session."""
     token = parse(SignInLink, parameters(call.body)).token
     refusal = attempt(call, lambda: _take(call.surfaces, token), _SPENT)
     return begin(call, HOME) if refusal is None else again(call, HOME, *refusal)

@@ -1,4 +1,4 @@
-"""Light or dark, as the visitor wants it; without a wish, as the visitor's system has it."""
+"""Light or dark theme by the visitor's choice, else by the visitor's system."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _LIFETIME = timedelta(days=365)
 
 @dataclass(frozen=True, slots=True)
 class ThemeForm:
-    """Which theme, and the page to return to."""
+    """The theme, and the page to return to."""
 
     theme: Annotated[str, one_of(THEMES)]
     back: Annotated[str, text]
 
 
 def current_theme(headers: Headers) -> str:
-    """The theme that was chosen."""
+    """Return the chosen theme."""
     found = session.get(headers, COOKIE)
     return found if found in THEMES else THEMES[0]
 
 
 @endpoint(no_query, EndpointDoc({}), body=bodies.FORM, blocks=False)
 def choose(call: RequestContext[Nothing]) -> Response:
-    """Keep the choice."""
+    """Store the choice."""
     form = parse(ThemeForm, parameters(call.body))
     response = RedirectResponse(safe_redirect_path(form.back), HTTPStatus.SEE_OTHER)
     session.put(call, response, COOKIE, form.theme, _LIFETIME)

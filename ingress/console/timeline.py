@@ -1,4 +1,4 @@
-"""`/console/timeline`: what happened, and why nothing did."""
+"""`/console/timeline`: what happened, and why a notification is missing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FORM_OF_SECTION = (
 
 @dataclass(frozen=True, slots=True)
 class FindForm:
-    """Of what the timeline is wanted."""
+    """The subject of the timeline."""
 
     of: Annotated[str, one_of(_THINGS)] = "address"
     q: Annotated[str | None, text] = None
@@ -43,14 +43,14 @@ class FindForm:
 
 @dataclass(frozen=True, slots=True)
 class AddressForm:
-    """Whose."""
+    """The address."""
 
     email: Annotated[str, address]
 
 
 @endpoint(query(FindForm), EndpointDoc({}))
 def find(call: RequestContext[FindForm]) -> Response:
-    """Where to look for one, or the way to it."""
+    """Show the search, or redirect to the timeline found."""
     form = call.query
     if form.q is None:
         return page(call, "timeline_find.html", things=_THINGS)
@@ -63,7 +63,7 @@ def find(call: RequestContext[FindForm]) -> Response:
 
 @endpoint(no_query, EndpointDoc({}), path={"id": digits(1)})
 def of_watch(call: RequestContext[Nothing]) -> Response:
-    """Of one watch."""
+    """Show the timeline of a watch."""
     services = call.surfaces.services
     if services.store.watches.get(call.path["id"]) is None:
         raise not_found("watch")
@@ -72,7 +72,7 @@ def of_watch(call: RequestContext[Nothing]) -> Response:
 
 @endpoint(no_query, EndpointDoc({}), path={"id": digits(1)})
 def of_notification(call: RequestContext[Nothing]) -> Response:
-    """Of one notification."""
+    """Show the timeline of a notification."""
     services = call.surfaces.services
     if services.store.deliveries.get(call.path["id"]) is None:
         raise not_found("notification")
@@ -83,7 +83,7 @@ def of_notification(call: RequestContext[Nothing]) -> Response:
     no_query, EndpointDoc({}), path={"source": fields.source, "term": fields.term, "number": fields.section}
 )
 def of_section(call: RequestContext[Nothing]) -> Response:
-    """Of one section."""
+    """Show the timeline of a section."""
     services, key = call.surfaces.services, SectionKey(**call.path)
     if services.store.sections.get(key) is None:
         raise not_found("section")
@@ -92,7 +92,7 @@ def of_section(call: RequestContext[Nothing]) -> Response:
 
 @endpoint(query(AddressForm), EndpointDoc({}))
 def of_address(call: RequestContext[AddressForm]) -> Response:
-    """Of one person."""
+    """Show the timeline of an address."""
     return _show(call, timeline.of_address(call.surfaces.services, call.query.email))
 
 
@@ -102,7 +102,7 @@ def _is_section(wanted: str) -> bool:
 
 
 def _search(call: RequestContext[FindForm], wanted: str) -> Response:
-    """The sections that may be meant."""
+    """Return the sections that match."""
     response = RedirectResponse(f"/console/sections?{urlencode({'q': wanted})}", HTTPStatus.SEE_OTHER)
     session.set_flash(call, response, _FORM_OF_SECTION)
     return response

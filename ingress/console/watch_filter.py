@@ -1,4 +1,4 @@
-"""Which watches are meant, as a form."""
+"""The filter of watches, as a form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from store.watches import WatchFilter
 
 @dataclass(frozen=True, slots=True)
 class WatchFilterForm:
-    """The filters; a blank one is none."""
+    """The filter; a blank field does not filter."""
 
     email: Annotated[str | None, unless_blank(fields.address)] = None
     source: Annotated[str | None, unless_blank(fields.source)] = None
@@ -21,10 +21,10 @@ class WatchFilterForm:
 
     @property
     def filter(self) -> WatchFilter:
-        """What the filters mean together."""
+        """Return the combined filter."""
         return WatchFilter(self.email, self.source, self.term, self.section)
 
     @property
     def given(self) -> dict[str, str]:
-        """The filters as fields of a form, blank ones too."""
+        """Return the filter as form fields, including blank ones."""
         return {name: getattr(self, name) or "" for name in ("email", "source", "term", "section")}

@@ -1,4 +1,4 @@
-"""`/console/watches`: one person's watches, and sheets of everybody's."""
+"""`/console/watches`: active watches, CSV export and import."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _SHOWN = 100
 
 @dataclass(frozen=True, slots=True)
 class WatchesForm(WatchFilterForm):
-    """Which watches, and which page of them."""
+    """The filter and the page of the watches."""
 
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
 
 
 @endpoint(query(WatchesForm), EndpointDoc({}))
 def show_all(call: RequestContext[WatchesForm]) -> Response:
-    """The living watches, in the order in which they were made."""
+    """List the active watches in order of creation."""
     form, services = call.query, call.surfaces.services
     watches, following = services.store.watches.matching(form.filter, after=form.cursor, limit=_SHOWN)
     count, people = services.store.watches.count(form.filter)
@@ -50,7 +50,7 @@ def show_all(call: RequestContext[WatchesForm]) -> Response:
 
 @endpoint(no_query, EndpointDoc({}))
 def download(call: RequestContext[Nothing]) -> Response:
-    """Every living watch as CSV."""
+    """Export every active watch as CSV."""
     content = "".join(export(call.surfaces.services))
     headers = {"Content-Disposition": 'attachment; filename="watches.csv"', "Cache-Control": "no-store"}
     return Response(content, media_type="text/csv", headers=headers)
@@ -58,7 +58,7 @@ def download(call: RequestContext[Nothing]) -> Response:
 
 @endpoint(no_query, EndpointDoc({}))
 def ask_for_sheet(call: RequestContext[Nothing]) -> Response:
-    """Where a sheet of watches is pasted or chosen."""
+    """Show the form that takes a CSV file of watches."""
     return page(
         call,
         "import.html",

@@ -1,1 +1,1 @@
-"""Public pages: unsubscribe, runbook, API documentation."""
+"""Public pages, without sign-in."""

@@ -1,4 +1,4 @@
-"""`/docs`: the description of the interface as a page for people, from the same source as `/openapi.json`."""
+"""`/docs`: the API description as a page for people, from the same source as `/openapi.json`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TOKENS = {"cron_secret": "CRON_SECRET", "api_token": "API_TOKEN"}
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One row of a table: a parameter, or a member of a body; `note` says what it takes."""
+    """One table row: a parameter, or a member of a body; `note` describes its values."""
 
     name: str
     type: str
@@ -31,7 +31,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path; `tokens` are the names of those that it takes, empty where it takes none."""
+    """One method of one path; `tokens` names the accepted tokens, empty where none is needed."""
 
     id: str
     method: str
@@ -46,7 +46,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One schema that answers refer to."""
+    """One schema that responses refer to."""
 
     name: str
     description: str
@@ -80,7 +80,7 @@ def _page() -> Response:
 
 
 def groups(document: Part) -> dict[str, list[Operation]]:
-    """The operations of an OpenAPI document by their tag, in its order."""
+    """Return the operations of an OpenAPI document by tag, in its order."""
     found: dict[str, list[Operation]] = {}
     for path, methods in document["paths"].items():
         for method, described in methods.items():
@@ -90,7 +90,7 @@ def groups(document: Part) -> dict[str, list[Operation]]:
 
 
 def shape(name: str, schema: Part) -> Shape:
-    """A schema as a table of its members."""
+    """Return a schema as a table of its members."""
     return Shape(name, schema.get("description", ""), tuple(_members(schema)))
 
 
@@ -117,7 +117,7 @@ def _parameter(described: Part) -> Field:
 
 
 def _answer(status: str, described: Part, document: Part) -> tuple[str, str, str]:
-    """Its status, what it means, and the name of the schema of what is in it."""
+    """Return a response's status, meaning, and schema name."""
     name = described.get("$ref", "").rpartition("/")[2]
     found = document["components"]["responses"][name] if name else described
     schemas = [content["schema"] for content in found.get("content", {}).values()]
@@ -144,7 +144,7 @@ def _type(schema: Part) -> str:
 
 
 def _note(schema: Part) -> str:
-    """What a schema says beside its type, in words."""
+    """Describe a schema's constraints beyond its type."""
     inner: Part = next((each for each in schema.get("anyOf", ()) if "const" not in each), {})
     said = {**inner, **schema}
     choices = said.get("enum") or said.get("items", {}).get("enum")

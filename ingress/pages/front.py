@@ -1,4 +1,4 @@
-"""`/`: where a person begins. It leads to the console until there are pages for students."""
+"""`/`: the start page. It redirects to the console until there are pages for students."""
 
 from __future__ import annotations
 

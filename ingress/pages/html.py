@@ -1,4 +1,4 @@
-"""Pages for people: self-contained HTML that may load nothing and run nothing."""
+"""Renders self-contained HTML pages that load and execute nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_page(template: str, status: HTTPStatus = HTTPStatus.OK, /, **facts: object) -> Response:
-    """The page that `template` makes of `facts`; its own style sheet is the one thing its policy allows."""
+    """Render `template` with `facts`; the content policy allows only its own style sheet."""
     style = _style()
     html = _environment().get_template(template).render(facts, style=style)
     return HTMLResponse(html, status, {"Content-Security-Policy": _policy(style)})

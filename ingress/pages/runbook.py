@@ -1,8 +1,8 @@
-"""`/runbook/…`: what to do for each alert, a page for each heading of the guide for operators.
+"""`/runbook/…`: what to do for each alert, one page per heading of the operations guide.
 
-It holds nothing of this installation, and is open, unlike the console: who is woken at night has a phone.
-
-As much of Markdown as the guide for operators needs: paragraphs, code, bold, and links within it.
+The pages contain nothing about this installation and need no sign-in, so that an operator on call can read
+them on a phone. The renderer supports the Markdown that the guide uses: paragraphs, code, bold, and internal
+links.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _INLINE = re.compile(
 
 
 def render_markdown(text: str) -> str:
-    """`text` as HTML. A link to a heading becomes one to the page beside this; others become their text."""
+    """Render `text` as HTML. Links to headings become links to their pages; other links become text."""
     *pairs, last = _FENCED.split(text)
     found = [
         _prose(prose) + f"<pre><code>{html.escape(code)}</code></pre>"
@@ -63,7 +63,7 @@ _HEADING = re.compile(r"^###? (.+)\n", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class RunbookSection:
-    """One heading, and what stands beneath it up to the next, as HTML."""
+    """One heading and the HTML below it, up to the next heading."""
 
     title: str
     body: str
@@ -86,7 +86,7 @@ def show(call: RequestContext[bytes]) -> Response:
 
 @functools.cache
 def chapters() -> dict[str, RunbookSection]:
-    """The guide's chapters by the anchors of their headings."""
+    """Return the guide's sections by the anchors of their headings."""
     _, *parts = _HEADING.split(_GUIDE.read_text())
     return {
         title.lower().replace(" ", "-"): RunbookSection(title, render_markdown(body))

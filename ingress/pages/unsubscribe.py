@@ -1,9 +1,7 @@
-"""`/unsubscribe`: a page that changes nothing, and the one click that stops mail or allows it again.
+"""`/unsubscribe`: a page without side effects, and the one click that stops or allows mail.
 
-Source: RFC 8058. Whoever holds a token may use it, without logging in and for ever. Parameters that mail
-programs add to the link are ignored: a link in a mail must work.
-
-What the unsubscribe pages say: one wording for every state in which a link is followed.
+Source: RFC 8058. Anyone with a token may use it, without sign-in and without expiry. Parameters that mail
+programs add to the link are ignored: a link in a mail must work. Each state of a link has one page text.
 """
 
 from __future__ import annotations
@@ -44,7 +42,7 @@ class UnsubscribeOffer:
 
 @dataclass(frozen=True, slots=True)
 class UnsubscribePage:
-    """One page; `facts` are labels and values, `offers` the buttons beside each other."""
+    """One page; `facts` are labels and values, `offers` the buttons."""
 
     headline: str
     lead: str
@@ -64,7 +62,7 @@ def ask_watch(stored: StoredWatch, this: str, everything: str) -> UnsubscribePag
 
 
 def watch_stopped(stored: StoredWatch, others: int, everything: str, undo: str) -> UnsubscribePage:
-    """Once one watch was stopped; `others` of the same person go on."""
+    """After one watch was stopped; `others` of the same person continue."""
     lead = f"Rollcall will not write to {stored.watch.email} about this section any more."
     if others:
         lead += " Your other watches go on."
@@ -80,14 +78,14 @@ def section_stopped(email: str, others: int, everything: str, undo: str) -> Unsu
 
 
 def watch_gone(email: str, others: int, everything: str) -> UnsubscribePage:
-    """When there is no such watch any more, for whatever reason."""
+    """When the watch no longer exists, for any reason."""
     lead = f"Rollcall does not write to {email} about that section any more; there is nothing to stop."
     offers = (UnsubscribeOffer(_STOP_ALL, everything),) if others else ()
     return UnsubscribePage("This watch has already ended", lead, (), offers, is_done=True)
 
 
 def ask_everything(email: str, watches: Sequence[StoredWatch], this: str) -> UnsubscribePage:
-    """Before everything is stopped."""
+    """Before all mail is stopped."""
     if not watches:
         lead = (
             f"Rollcall watches nothing for {email} at present. Stop all mail, and no new watch writes to it."
@@ -106,7 +104,7 @@ def ask_everything(email: str, watches: Sequence[StoredWatch], this: str) -> Uns
 
 
 def everything_stopped(email: str, ended: int, undo: str) -> UnsubscribePage:
-    """Once everything was stopped."""
+    """After all mail was stopped."""
     lead = f"Rollcall will not write to {email} any more, and no new watch changes that."
     if ended:
         watches = "One watch has ended" if ended == 1 else f"{ended} watches have ended"
@@ -125,7 +123,7 @@ def ask_to_allow(email: str, this: str) -> UnsubscribePage:
 
 
 def allowed(email: str, restored: int) -> UnsubscribePage:
-    """Once mail is allowed again."""
+    """After mail was allowed again."""
     watches = {0: "No watch is active", 1: "One watch is active again"}
     active = watches.get(restored, f"{restored} watches are active again")
     return UnsubscribePage("Mail is allowed again", f"Rollcall may write to {email}. {active}.", is_done=True)
@@ -164,7 +162,7 @@ _FEW = 20
 
 @dataclass(frozen=True, slots=True)
 class LinkForm:
-    """What a link in a mail carries."""
+    """The parameters of a link in a mail."""
 
     token: Annotated[str, text]
 
@@ -254,13 +252,13 @@ def _claim(call: RequestContext[bytes]) -> Claim | None:
 
 
 def _token(raw: bytes) -> str | None:
-    """The token of a link to which mail programs have added what they like; None unless there is one."""
+    """Return the token, ignoring added parameters; None unless there is exactly one."""
     given = parse_qs(raw.decode("latin-1"), keep_blank_values=True).get("token", [])
     return given[0] if len(given) == 1 else None
 
 
 def _watch(call: RequestContext[bytes], watch_id: int, email: str) -> StoredWatch | None:
-    """The active watch that is meant. A database that began anew has other people's under old numbers."""
+    """Return the active watch of the link. A recreated database reuses numbers for other people's watches."""
     stored = call.surfaces.services.store.watches.get(watch_id)
     is_meant = stored is not None and stored.ended_at is None and stored.watch.email == email
     return stored if is_meant else None

@@ -1,4 +1,4 @@
-"""Console operations: one module per subject, each with its `ACTIONS`."""
+"""The console's actions: one module per subject, each with its `ACTIONS`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holding a breaker open or closed, and letting it decide again."""
+"""Force a breaker open or closed, and reset it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Turn = Callable[[Services, str, str], BreakerSnapshot]
 
 @dataclass(frozen=True, slots=True)
 class BreakerForm:
-    """Which breaker."""
+    """The breaker."""
 
     name: Annotated[str, text]
 

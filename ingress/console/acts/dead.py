@@ -1,4 +1,4 @@
-"""Giving dead letters another life, or deleting them: a thousand at once at most, and at a pace."""
+"""Requeue or purge dead letters: at most a thousand at once, at a limited rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ending durable jobs, and having them done again."""
+"""Cancel and retry durable jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from operations.operation import AdminContext
 
 @dataclass(frozen=True, slots=True)
 class JobForm:
-    """Which job."""
+    """The job."""
 
     job_id: Annotated[str, fields.job_id]
 

@@ -1,4 +1,4 @@
-"""Taking the cron lease from its holder."""
+"""Release the cron lease."""
 
 from __future__ import annotations
 

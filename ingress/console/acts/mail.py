@@ -1,4 +1,4 @@
-"""Sending a test, and lifting suppressions."""
+"""Send a test, retry dead notifications, and lift suppressions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KINDS = tuple((kind.value, kind.value.replace("_", " ")) for kind in Notificati
 
 @dataclass(frozen=True, slots=True)
 class SendForm:
-    """To whom, and which letter; without an address it is asked for."""
+    """The recipient and the sample; an empty address asks for one."""
 
     to: Annotated[str, text] = ""
     kind: Annotated[NotificationKind, one_of(NotificationKind)] = NotificationKind.SEAT_AVAILABLE
@@ -32,21 +32,21 @@ class SendForm:
 
 @dataclass(frozen=True, slots=True)
 class LiftForm:
-    """Whose."""
+    """The suppressed address."""
 
     email: Annotated[str, address]
 
 
 @dataclass(frozen=True, slots=True)
 class RetryForm:
-    """Which dead notifications; a blank filter is none."""
+    """The dead notifications; a blank field does not filter."""
 
     cause: Annotated[str | None, unless_blank(text)] = None
     older_than: Annotated[str | None, unless_blank(length)] = None
 
     @property
     def wanted(self) -> DeadMail:
-        """What the filters mean together."""
+        """Return the combined filter."""
         return DeadMail(self.cause, None if self.older_than is None else duration(self.older_than))
 
 

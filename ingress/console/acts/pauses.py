@@ -1,4 +1,4 @@
-"""Leaving a source, or all mail, alone for a while."""
+"""Pause and resume a source, or all mail."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LENGTHS = {"15m": "15 minutes", "1h": "1 hour", "4h": "4 hours", "1d": "1 day",
 
 @dataclass(frozen=True, slots=True)
 class PauseForm:
-    """What to leave alone, how long and why."""
+    """What to pause, for how long and why."""
 
     name: Annotated[str, text]
     length: Annotated[str, one_of(_LENGTHS)] = "1h"
@@ -29,7 +29,7 @@ class PauseForm:
 
 @dataclass(frozen=True, slots=True)
 class ResumeForm:
-    """What to go on with."""
+    """What to resume."""
 
     name: Annotated[str, text]
 

@@ -1,4 +1,4 @@
-"""Checking sections now."""
+"""Trigger a run of checks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HALVES = (
 
 @dataclass(frozen=True, slots=True)
 class RunForm:
-    """Which sections."""
+    """The sections to check."""
 
     stagger: Annotated[str, one_of((_AUTO, *Stagger))] = _AUTO
 

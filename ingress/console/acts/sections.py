@@ -1,4 +1,4 @@
-"""Checking one section now."""
+"""Check one section now."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from operations.operation import AdminContext
 
 @dataclass(frozen=True, slots=True)
 class SectionForm:
-    """Which section."""
+    """The section."""
 
     source: Annotated[str, fields.source]
     term: Annotated[str, fields.term]
@@ -23,7 +23,7 @@ class SectionForm:
 
     @property
     def key(self) -> SectionKey:
-        """Its identity."""
+        """The section's identity."""
         return SectionKey(self.source, self.term, self.section)
 
 

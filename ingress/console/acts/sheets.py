@@ -1,4 +1,4 @@
-"""Importing a sheet of watches: read to its end and judged before anything is stored."""
+"""Import watches from a CSV file: it is parsed and validated in full before anything is stored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def sheet(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ImportForm:
-    """The sheet."""
+    """The file's content."""
 
     csv: Annotated[str, sheet]
 
@@ -46,7 +46,7 @@ def _import(room: AdminContext, form: ImportForm, by: str) -> str:
 
 
 def _named(rejected: Rejected) -> tuple[str, ...]:
-    """How many lines are left out, and what is wrong with the first of them."""
+    """Describe how many lines are left out, and the errors of the first of them."""
     if not rejected:
         return ()
     named = tuple(f"Line {line}: {error}." for line, error in rejected[:_NAMED])

@@ -1,4 +1,4 @@
-"""Ending a term that is over."""
+"""End a term that is over."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from operations.operation import AdminContext
 
 @dataclass(frozen=True, slots=True)
 class TermForm:
-    """Which term of which source."""
+    """The term and its source."""
 
     source: Annotated[str, fields.source]
     term: Annotated[str, fields.term]

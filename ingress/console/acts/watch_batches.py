@@ -1,4 +1,4 @@
-"""Pausing, resuming and ending every watch that a filter matches."""
+"""Pause, resume and end every watch that a filter matches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from operations.operation import AdminContext
 
 @dataclass(frozen=True, slots=True)
 class PauseForm(WatchFilterForm):
-    """Which watches, and for how long."""
+    """The filter, and the length of the pause."""
 
     length: Annotated[str, one_of(LENGTHS)] = "7d"
 

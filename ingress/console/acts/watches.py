@@ -1,4 +1,4 @@
-"""Adding, pausing and ending watches."""
+"""Add, pause and end watches."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LENGTHS = {"1d": "1 day", "7d": "7 days", "30d": "30 days", "180d": "180 days"}
 
 @dataclass(frozen=True, slots=True)
 class AddForm:
-    """Who wants to know what of which section."""
+    """A new watch."""
 
     email: Annotated[str, address]
     source: Annotated[str, fields.source]
@@ -44,7 +44,7 @@ class AddForm:
 
     @property
     def wish(self) -> WatchRequest:
-        """As a watch."""
+        """Return the form as a watch."""
         kinds = tuple(NotificationKind) if self.kind == _ALL else (NotificationKind(self.kind),)
         key = SectionKey(self.source, self.term, self.section)
         return WatchRequest(self.email, key, kinds, self.min_seats)
@@ -52,14 +52,14 @@ class AddForm:
 
 @dataclass(frozen=True, slots=True)
 class WatchForm:
-    """Which watch."""
+    """The watch."""
 
     id: Annotated[int, digits(1)]
 
 
 @dataclass(frozen=True, slots=True)
 class PauseForm:
-    """Which watch, and for how long."""
+    """The watch, and the length of the pause."""
 
     id: Annotated[int, digits(1)]
     length: Annotated[str, one_of(LENGTHS)] = "7d"
@@ -85,7 +85,7 @@ def _add(room: AdminContext, form: AddForm, by: str) -> str:
 
 
 def _known(room: AdminContext, state: SectionState, found: Listing | None = None) -> str:
-    """How the section stands, or when it is checked; `found` is what was just learnt of it."""
+    """Describe the section's state, or when it is checked; `found` is the result of a check just made."""
     seen_at, next_at = watches.seen_at(state), watches.next_check_at(room, state.key)
     if seen_at is not None and not state.misses:
         count = state.open_seats
