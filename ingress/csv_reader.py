@@ -43,9 +43,8 @@ def decode(content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        is_damaged = not content[
-            : error.start
-        ].isascii()  # Windows-1252's first letter is already invalid UTF-8
+        # The first letter of Windows-1252 is already invalid UTF-8.
+        is_damaged = not content[: error.start].isascii()
         return _decoded(content, "utf-8" if is_damaged else "windows-1252")
 
 

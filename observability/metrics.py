@@ -25,7 +25,7 @@ class SnapshotCollector(Collector):
         for read in self._readers:
             try:
                 yield from list(read())
-            except Exception:  # noqa: BLE001 - whatever it is, the gauge below tells
+            except Exception:  # noqa: BLE001 - counted by the gauge below
                 failures += 1
         unread = Metric("rollcall_unreadable_readings", "Readings that failed during this scrape", "gauge")
         unread.add_sample(unread.name, {}, failures)

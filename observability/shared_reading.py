@@ -105,7 +105,7 @@ class SharedReading(Generic[T]):
         value, error = None, None
         try:
             value = self._read()
-        except Exception as failure:  # noqa: BLE001 - whoever asks gets it
+        except Exception as failure:  # noqa: BLE001 - raised in every caller
             error = failure
         with self._changed:
             self._last, self._began_at = _Outcome(began_at, value, error), None

@@ -64,7 +64,7 @@ class Execution:
             return json.loads(json.dumps(kind.run(steps, given), allow_nan=False)), None
         except CancelledError as error:
             failure = JobFailure(str(error), is_cancelled=True)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the job's row tells it
+        except Exception as error:  # noqa: BLE001 - stored in the job's row
             failure = JobFailure(_reason(error))
         return None, _made_good(kind.on_failure, steps, job.given, failure)
 
@@ -94,7 +94,7 @@ def _made_good(
     steps.begin_ending()
     try:
         on_failure(steps, given, failure)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the job's row tells it
+    except Exception as error:  # noqa: BLE001 - stored in the job's row
         reason = f"{failure.reason}; and what was done could not be made good: {_reason(error)}"
         return JobFailure(reason)
     return failure

@@ -62,7 +62,7 @@ def _asked(check: Check, case: InspectedSettings, found: Mapping[str, Finding]) 
 def _look(check: Check, case: InspectedSettings) -> Verdict:
     try:
         return check.look(case)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+    except Exception as error:  # noqa: BLE001 - reported as a finding
         return failure(f"{type(error).__name__}: {error}", check.remedy)
 
 
