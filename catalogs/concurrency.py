@@ -6,25 +6,25 @@ from threading import Lock, get_ident
 
 
 class ConcurrencyLimiter:
-    """At most `limit` slots are held, over all threads; each thread says how many it wants in total.
+    """At most `limit` slots are held across all threads; each thread states its total demand.
 
-    What a thread holds is one number under its name, not a balance of takes and returns: an interrupt
-    between any two bytecodes can leave it outdated, but the thread's next claim sets it right. Plain locks
-    for the same reason: an interrupt inside a Condition may leave it locked for ever.
+    The slots of a thread are one number, not a balance of acquires and releases: an interrupt between two
+    bytecodes can leave it outdated, but the thread's next claim corrects it. It uses plain locks because an
+    interrupt inside a Condition could leave it locked permanently.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._held: dict[int, int] = {}
         self._lock = Lock()
-        self._gate = Lock()  # locked: nothing is free
+        self._gate = Lock()  # locked: no slot is free
         self._gate.acquire()
         self.is_closed = False
 
     def claim(self, wanted: int) -> int:
-        """How many slots the calling thread holds from now on: `wanted`, or as many as the others leave it.
+        """The slots that the calling thread now holds: `wanted`, or as many as are free.
 
-        What it already holds it keeps, as far as it wants it still.
+        Slots that it already holds stay with it, up to `wanted`.
 
         Raises: RuntimeError after `close`.
         """
@@ -42,17 +42,17 @@ class ConcurrencyLimiter:
         return granted
 
     def release(self) -> None:
-        """The calling thread holds nothing any more."""
+        """Release all slots of the calling thread."""
         with self._lock:
             if self._held.pop(get_ident(), 0):
                 self._open_gate()
 
     def wait(self, seconds: float) -> None:
-        """Until a slot may be free, `seconds` at most."""
+        """Wait until a slot may be free, at most `seconds`."""
         self._gate.acquire(timeout=seconds)
 
     def close(self) -> None:
-        """End every claim: each thread learns of it with its next one."""
+        """Reject all further claims: each thread's next `claim` raises."""
         self.is_closed = True
         with self._lock:
             self._open_gate()

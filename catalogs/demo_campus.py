@@ -77,17 +77,17 @@ class DemoCampus:
         return tuple(SectionKey(cls.name, TERM, number) for number in _CLASSES)
 
     def plan(self, keys: Iterable[SectionKey]) -> list[Sequence[SectionKey]]:
-        """All of `keys` at once: the whole catalog is one answer."""
+        """All of `keys` in one batch."""
         ordered = sorted(keys)
         return [ordered] if ordered else []
 
     def observe(self, keys: Sequence[SectionKey]) -> list[Outcome]:
-        """What the campus shows of each of `keys` now; other terms and numbers are `Missing`."""
+        """The current outcome of each of `keys`; unknown terms and numbers are `Missing`."""
         now = self._clock.now()
         return [_observe(key, now) for key in keys]
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there are no resources."""
 
 
 def _observe(key: SectionKey, now: datetime) -> Outcome:
@@ -121,5 +121,5 @@ def _instructor(taught: _Class, at_seconds: float) -> str:
 
 
 def _phase(taught: _Class, at_seconds: float, period_seconds: int) -> tuple[float, float]:
-    """Which cycle a section is in, and how far; the starts of all sections divide the period evenly."""
+    """The cycle of a section, and its position in it; the sections' starts divide the period evenly."""
     return divmod(at_seconds - taught.rank * period_seconds / len(_CLASSES), period_seconds)

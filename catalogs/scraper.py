@@ -64,9 +64,9 @@ class Scraper:
             yield ordered[start : start + self._chunk_size]
 
     def observe(self, keys: Sequence[SectionKey]) -> list[Outcome]:
-        """One outcome a key, in the order in which the answers came; blocks, and may be interrupted.
+        """One outcome per key, in the order in which the answers arrive; blocks, and may be interrupted.
 
-        When no slot is free for long, as after a 429, nothing is asked: a thread is too dear to wait in.
+        If no slot becomes free soon, as after a 429, no request is sent, so that the thread is not blocked.
 
         Raises: RuntimeError after `close`.
         """
@@ -79,14 +79,14 @@ class Scraper:
         return self._exchange(keys, pace)
 
     def close(self) -> None:
-        """Drop the connections, at once; calls of `observe` that are under way raise within 0.2 s."""
+        """Close the connections at once; running calls of `observe` raise within 0.2 s."""
         self._slots.close()
         with suppress(IndexError):  # a list's `pop` is atomic: threads that end now may do the same
             while True:
                 self._idle.pop().close()
 
     def _exchange(self, keys: Sequence[SectionKey], pace: Reservation | None) -> list[Outcome]:
-        # Web and CLI processes make a Scraper too, and never observe: they need not pay for libcurl.
+        # Web and CLI processes create a Scraper but never observe; they do not load libcurl.
         from catalogs.scraper_batch import ScrapeBatch  # noqa: PLC0415
 
         wire = self._wire()
@@ -103,7 +103,7 @@ class Scraper:
         return outcomes
 
     def _wire(self) -> HttpPool[SectionKey]:
-        """The wire that was used last, for its connections are the freshest; or a new one."""
+        """The most recently used pool, whose connections are the freshest, or a new one."""
         from providers.http_pool import HttpPool  # noqa: PLC0415
 
         try:

@@ -16,16 +16,16 @@ from providers.http import HttpResponse
 from providers.http_pool import HttpPool
 
 # An exception raised asynchronously in a thread, as Dramatiq interrupts its workers, arrives only between
-# two bytecodes: a thread that waits must come back to Python this often.
+# two bytecodes: a waiting thread must return to Python this often.
 _INTERRUPTIBLE_SECONDS = 0.2
-# A thread that listens to its own requests looks this soon for slots that others have left, then ever later.
+# First interval at which a thread with requests in flight checks for free slots; later ones are longer.
 _STARVED_SECONDS = 0.005
 
 
 class ScrapeBatch:
-    """Asks about sections as soon as pace and `slots` allow; calls `hold` once when told to slow down.
+    """Sends section requests as soon as pace and `slots` allow; calls `hold` once on a rate-limit answer.
 
-    It is run once, by the thread that has `wire`.
+    It runs once, on the thread that owns `wire`.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class ScrapeBatch:
         self._starts_at = self._interval_seconds = 0.0
 
     def run(self, keys: Sequence[SectionKey], pace: Reservation | None) -> list[Outcome]:
-        """One outcome a key, in the order in which they came; request i waits for slot i of `pace`.
+        """One outcome per key, in order of arrival; request i waits for slot i of `pace`.
 
-        Once the service has asked for fewer requests, the rest of the batch fails in the same way unasked.
-        After an exception the wire may have requests in flight.
+        Once the service asks for fewer requests, the rest of the batch fails in the same way without being
+        sent. After an exception the pool may have requests in flight.
 
-        Raises: RuntimeError when `slots` are closed.
+        Raises: RuntimeError if `slots` is closed.
         """
         self._unasked = list(reversed(keys))
         self._starts_at = time.monotonic()
@@ -117,11 +117,11 @@ class ScrapeBatch:
         self._outcomes.extend(CheckFailure(key, error) for key in reversed(self._unasked))
         self._unasked.clear()
         seconds = error.retry_after_seconds
-        # A longer wait is a pause, which is shown and can be ended (`actors.check`).
+        # A longer wait becomes a pause, which is visible and can be ended (`actors.check`).
         self._hold(DEFAULT_RETRY_AFTER_SECONDS if seconds is None else min(seconds, LONGEST_HOLD_SECONDS))
 
     def _due(self) -> int:
-        """How many more requests may start by now."""
+        """How many more requests may start now."""
         passed_seconds = time.monotonic() - self._starts_at
         if passed_seconds < 0:
             return 0

@@ -31,9 +31,9 @@ _MAX_TEXT = 1_000
 def observation(
     key: SectionKey, data: dict[str, Any], observed_at: datetime, took_seconds: float | None = None
 ) -> Observation:
-    """What `data` shows of `key`; open seats are the non-reserved ones where they are told.
+    """The observation of `key` in `data`; open seats are the non-reserved ones if stated.
 
-    Raises: MalformedResponseError, naming the first field that is not as agreed.
+    Raises: MalformedResponseError, naming the first invalid field.
     """
     available, unreserved = _count(data, "seats_available"), _count_or_null(data, "non_reserved_seats")
     return Observation(
@@ -90,19 +90,19 @@ DEFAULT_RETRY_AFTER_SECONDS: Final = 60.0
 LONGEST_HOLD_SECONDS: Final = 60.0
 _QUOTED_BYTES = 4_096
 _SUCCESSES = range(200, 300)
-# RFC 9110, 15.5.9, and RFC 8470, 5.2: these two invite the same request again.
+# RFC 9110, 15.5.9, and RFC 8470, 5.2: these two allow the same request to be repeated.
 _REFUSALS = frozenset(range(400, 500)) - {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
 _DENIALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 class Parser:
-    """Reads answers; what it quotes of them in errors never shows `secret`."""
+    """Parses answers; quotations in errors never contain `secret`."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
 
     def outcome(self, key: SectionKey, answer: HttpResponse, observed_at: datetime) -> Outcome:
-        """What `answer` says of `key`; an answer that says nothing is a `CheckFailure` with the reason."""
+        """The outcome for `key` in `answer`; an unusable answer is a `CheckFailure` with the reason."""
         if answer.status == HTTPStatus.NOT_FOUND:
             return Missing(key, observed_at, answer.took_seconds)
         try:

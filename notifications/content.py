@@ -17,10 +17,10 @@ _TWO_HOURS_MINUTES = 120
 
 @dataclass(frozen=True, slots=True)
 class MessageContent:
-    """The sentences of one letter.
+    """The text of one message.
 
-    Shape: `subject` and `preheader` are single lines; `facts` are (label, value) with no empty value;
-    `action` is what the enrolment link offers, empty when there is nothing to enrol in.
+    Shape: `subject` and `preheader` are single lines; `facts` are (label, value) pairs without empty values;
+    `action` is the label of the enrolment link, empty if there is none.
     """
 
     subject: str
@@ -32,68 +32,68 @@ class MessageContent:
     action: str
 
 
-def content_for(notice: Notification, now: datetime, zone: tzinfo = UTC) -> MessageContent:
-    """The wording for `notice`, written `now` with times in `zone`: an old observation says how old it is.
+def content_for(notification: Notification, now: datetime, zone: tzinfo = UTC) -> MessageContent:
+    """The content for `notification` at `now`, with times in `zone`; an old observation states its age.
 
-    Whatever the catalog wrote comes out as short, plain lines.
+    Text from the catalog is reduced to short, plain lines.
     """
-    seen = format_time(notice.observed_at, zone) + _age(now - notice.observed_at)
-    match notice.kind:
+    seen = format_time(notification.observed_at, zone) + _age(now - notification.observed_at)
+    match notification.kind:
         case NotificationKind.SEAT_AVAILABLE:
-            return _seat_available(notice, seen)
+            return _seat_available(notification, seen)
         case NotificationKind.INSTRUCTOR_ASSIGNED:
-            return _instructor_assigned(notice, seen)
-        case NotificationKind.SECTION_RETIRED if notice.ended_watches:
-            return _term_ended(notice)
+            return _instructor_assigned(notification, seen)
+        case NotificationKind.SECTION_RETIRED if notification.ended_watches:
+            return _term_ended(notification)
         case NotificationKind.SECTION_RETIRED:
-            return _section_retired(notice, seen)
+            return _section_retired(notification, seen)
 
 
-def _seat_available(notice: Notification, seen: str) -> MessageContent:
-    seats = notice.open_seats
+def _seat_available(notification: Notification, seen: str) -> MessageContent:
+    seats = notification.open_seats
     several = seats is not None and seats > 1
     headline = f"{seats} seats are open" if several else "A seat is open"
     return MessageContent(
-        subject=f"{headline}: {_name(notice)}",
+        subject=f"{headline}: {_name(notification)}",
         headline=headline,
-        lead=f"{_name(notice)} had {_room(notice)} when we looked.",
+        lead=f"{_name(notification)} had {_room(notification)} when we looked.",
         preheader=f"Seen {seen}. Open seats go fast.",
         caution=f"Open seats go fast. This was true at {seen}; "
         f"someone may have taken {'them' if several else 'it'} since.",
-        facts=_facts(notice, seen),
-        action=f"Enrol in section {_number(notice)}",
+        facts=_facts(notification, seen),
+        action=f"Enrol in section {_number(notification)}",
     )
 
 
-def _instructor_assigned(notice: Notification, seen: str) -> MessageContent:
-    person = one_line(notice.instructor or "", _TITLE_LIMIT)
+def _instructor_assigned(notification: Notification, seen: str) -> MessageContent:
+    person = one_line(notification.instructor or "", _TITLE_LIMIT)
     return MessageContent(
-        subject=f"{f'Now taught by {person}' if person else 'Instructor assigned'}: {_name(notice)}",
+        subject=f"{f'Now taught by {person}' if person else 'Instructor assigned'}: {_name(notification)}",
         headline=f"Now taught by {person}" if person else "An instructor is assigned",
-        lead=f"{_name(notice)} had no named instructor. "
+        lead=f"{_name(notification)} had no named instructor. "
         + (f"The catalog now lists {person}." if person else "The catalog now lists one."),
         preheader=f"Seen {seen}.",
         caution=f"This is what the catalog showed at {seen}; departments do change assignments.",
-        facts=_facts(notice, seen),
-        action=f"See section {_number(notice)}",
+        facts=_facts(notification, seen),
+        action=f"See section {_number(notification)}",
     )
 
 
-def _section_retired(notice: Notification, seen: str) -> MessageContent:
+def _section_retired(notification: Notification, seen: str) -> MessageContent:
     return MessageContent(
-        subject=f"No longer listed: {_name(notice)}",
+        subject=f"No longer listed: {_name(notification)}",
         headline="No longer listed",
-        lead=f"{_name(notice)} has disappeared from the catalog. "
+        lead=f"{_name(notification)} has disappeared from the catalog. "
         "We looked several times before writing to you.",
         preheader=f"Gone from the catalog, as of {seen}. It may have been cancelled or renumbered.",
         caution="It may have been cancelled, merged or renumbered: if you hold a seat, ask the department.",
-        facts=_facts(notice, seen),
+        facts=_facts(notification, seen),
         action="",
     )
 
 
 def _age(age: timedelta) -> str:
-    """How long before the mail something was seen, where that is long enough to matter; else nothing."""
+    """The age of an observation as text, empty if it is too short to matter."""
     if age < _OLD:
         return ""
     minutes = age // timedelta(minutes=1)
@@ -102,8 +102,8 @@ def _age(age: timedelta) -> str:
     return f" ({minutes // 60} hours before this mail was written)"
 
 
-def _term_ended(notice: Notification) -> MessageContent:
-    term, count = one_line(notice.key.term, _COURSE_LIMIT), notice.ended_watches
+def _term_ended(notification: Notification) -> MessageContent:
+    term, count = one_line(notification.key.term, _COURSE_LIMIT), notification.ended_watches
     ended = "Your watch on it has ended" if count == 1 else f"Your {count} watches on it have ended"
     return MessageContent(
         subject=f"Term {term} has ended",
@@ -116,19 +116,19 @@ def _term_ended(notice: Notification) -> MessageContent:
     )
 
 
-def _name(notice: Notification) -> str:
-    course = one_line(notice.details.course, _COURSE_LIMIT)
-    title = one_line(notice.details.title, _TITLE_LIMIT)
+def _name(notification: Notification) -> str:
+    course = one_line(notification.details.course, _COURSE_LIMIT)
+    title = one_line(notification.details.title, _TITLE_LIMIT)
     name = " — ".join(part for part in (course, title) if part)
-    return f"{name} (section {_number(notice)})" if name else f"Section {_number(notice)}"
+    return f"{name} (section {_number(notification)})" if name else f"Section {_number(notification)}"
 
 
-def _number(notice: Notification) -> str:
-    return one_line(notice.key.number, _COURSE_LIMIT)
+def _number(notification: Notification) -> str:
+    return one_line(notification.key.number, _COURSE_LIMIT)
 
 
-def _seats(notice: Notification) -> str:
-    seats, capacity = notice.open_seats, notice.capacity
+def _seats(notification: Notification) -> str:
+    seats, capacity = notification.open_seats, notification.capacity
     if seats is None:
         return "" if capacity is None else f"{capacity} in all"
     if capacity is None:
@@ -136,26 +136,28 @@ def _seats(notice: Notification) -> str:
     return f"{seats} of {capacity} seats open"
 
 
-def _room(notice: Notification) -> str:
-    return "room" if notice.open_seats is None else _seats(notice)
+def _room(notification: Notification) -> str:
+    return "room" if notification.open_seats is None else _seats(notification)
 
 
-def _instructor(notice: Notification) -> str:
-    """Empty where the catalog never said: unknown is not "nobody"."""
+def _instructor(notification: Notification) -> str:
+    """The instructor as text, empty if the catalog never stated one: unknown is not unassigned."""
     return (
-        "Staff (not yet assigned)" if notice.instructor == UNASSIGNED else one_line(notice.instructor or "")
+        "Staff (not yet assigned)"
+        if notification.instructor == UNASSIGNED
+        else one_line(notification.instructor or "")
     )
 
 
-def _facts(notice: Notification, seen: str) -> tuple[tuple[str, str], ...]:
-    details = notice.details
+def _facts(notification: Notification, seen: str) -> tuple[tuple[str, str], ...]:
+    details = notification.details
     rows = (
         ("Course", one_line(details.course)),
         ("Title", one_line(details.title)),
-        ("Section", _number(notice)),
-        ("Term", one_line(notice.key.term, _COURSE_LIMIT)),
-        ("Seats", "" if notice.kind is NotificationKind.SECTION_RETIRED else _seats(notice)),
-        ("Instructor", _instructor(notice)),
+        ("Section", _number(notification)),
+        ("Term", one_line(notification.key.term, _COURSE_LIMIT)),
+        ("Seats", "" if notification.kind is NotificationKind.SECTION_RETIRED else _seats(notification)),
+        ("Instructor", _instructor(notification)),
         ("Times", one_line(details.meeting_times)),
         ("Place", one_line(details.location)),
         ("Seen", seen),

@@ -38,13 +38,12 @@ _LABEL_WIDTH = 12
 
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """Renders notices; the outbox freezes what it makes, so that a retry carries the same bytes.
+    """Renders notifications; the outbox stores the result, so that a retry sends the same bytes.
 
-    Shape: `sender` is an address with or without a name; `enrol_url` is where people enrol, http(s), with
-    the placeholders `{source}`, `{term}` and `{section}`, or None when no such address is known; `zone` is
-    that of the times in every letter.
+    Shape: `sender` is an address with or without a name; `enrol_url` is the http(s) URL for enrolment with
+    the placeholders `{source}`, `{term}` and `{section}`, or None; `zone` is the time zone of all messages.
 
-    Raises: InvalidInputError when the sender has no domain or `enrol_url` does not make an address.
+    Raises: InvalidInputError if the sender has no domain or `enrol_url` does not make a URL.
     """
 
     sender: str
@@ -62,7 +61,7 @@ class Renderer:
             raise InvalidInputError(problems)
 
     def render(self, notice: Notification, now: datetime) -> OutboundMessage:
-        """The letter that tells `notice`, written `now`, with the headers that `OutboundMessage` promises."""
+        """The message for `notice` at `now`, with the headers that `OutboundMessage` documents."""
         wording = content_for(notice, now, self.zone)
         facts = {
             "wording": wording,
@@ -93,10 +92,10 @@ class Renderer:
 
 
 def _identity(notice: Notification) -> str:
-    """A name for the notice that stays its own even if the database starts again from id 1."""
+    """An identifier for the notification, unique even if the database restarts its ids at 1."""
     seen = notice.observed_at.timestamp()
-    told = f"rollcall notice {notice.id} {notice.email} {notice.kind} {notice.key} {seen}"
-    return hashlib.sha256(told.encode()).hexdigest()[:32]
+    seed = f"rollcall notice {notice.id} {notice.email} {notice.kind} {notice.key} {seen}"
+    return hashlib.sha256(seed.encode()).hexdigest()[:32]
 
 
 def _enrol_at(template: str, key: SectionKey) -> str:
@@ -148,14 +147,14 @@ _INK, _SOFT, _MARK = "#14201b", "#55635d", "#0b6b4f"
 
 @dataclass(frozen=True, slots=True)
 class ReportMessage:
-    """Writes from `sender`; the same report makes the same letter, so that a retry carries the same bytes."""
+    """Renders report messages from `sender`; the same report gives the same message, so retries match."""
 
     sender: str
 
     def write(
         self, to: str, term: str, sections: Sequence[str], pdf: bytes, identity: str
     ) -> OutboundMessage:
-        """The letter to `to` with `pdf`; `identity` names the report for ever."""
+        """The message to `to` with `pdf`; `identity` is the permanent identifier of the report."""
         lines = (
             f"Here is the seat history you ordered, for term {term}: {_counted(sections)}.",
             "It is attached as a PDF. Keep it: Rollcall does not keep it for long.",
@@ -200,7 +199,7 @@ _OURS = ("list-", "x-", "message-id")
 
 
 class _Policy(EmailPolicy):
-    """Folds what people wrote (subject, names), never our machine-read headers.
+    """Folds human-readable headers (subject, names), never our machine-readable ones.
 
     Some receivers match `List-Unsubscribe` line by line and drop a folded one. The subject is encoded by
     `email.header`: the policy's own encoder moves spaces where it cuts a text outside ASCII.
@@ -217,7 +216,7 @@ _POLICY = _Policy(linesep=_CRLF)
 
 
 def to_mime(letter: OutboundMessage, date: datetime) -> EmailMessage:
-    """`letter` dated `date`, text before HTML before attachments; equal arguments give equal bytes."""
+    """`letter` as MIME, dated `date`: text, HTML, attachments; equal arguments give equal bytes."""
     mime = EmailMessage(policy=_POLICY)
     mime["From"], mime["To"], mime["Subject"] = letter.sender, letter.to, letter.subject
     mime["Date"] = format_datetime(date)
@@ -235,5 +234,5 @@ def to_mime(letter: OutboundMessage, date: datetime) -> EmailMessage:
 
 
 def _boundary(letter: OutboundMessage, depth: int) -> str:
-    told = letter.headers["Message-ID"] + "+" * depth
-    return f"=_{hashlib.sha256(told.encode()).hexdigest()[:32]}"
+    seed = letter.headers["Message-ID"] + "+" * depth
+    return f"=_{hashlib.sha256(seed.encode()).hexdigest()[:32]}"

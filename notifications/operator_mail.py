@@ -18,10 +18,10 @@ _MINUTE = "%Y-%m-%d %H:%M UTC"
 
 @dataclass(frozen=True, slots=True)
 class OperatorMail:
-    """Mails each bulletin to `to` through `mailer`. `signpost` tells, by its name, where to read on.
+    """Mails each alert notification to `to` through `mailer`; `signpost` gives an alert's links.
 
-    The same bulletin makes the same letter, and the key is the letter's: a repetition mails nobody twice
-    where the transport honours keys, and what a new address or sender changes is a new letter.
+    The idempotency key derives from the message, and the same notification gives the same message. A retry
+    therefore sends no second mail if the transport honours keys; a new address or sender is a new message.
     """
 
     mailer: Mailer
@@ -30,7 +30,7 @@ class OperatorMail:
     signpost: Callable[[str], RunbookLink]
 
     def tell(self, bulletin: AlertNotification) -> None:
-        """Send it. Raises: TransientError, PermanentError, as the transport does."""
+        """Send the alert notification. Raises: TransientError, PermanentError, as the transport does."""
         letter = self.letter(bulletin)
         (receipt,) = self.mailer.send([letter], f"rollcall-alert-{_digest(letter)}")
         if isinstance(receipt, Rejected):
@@ -39,7 +39,7 @@ class OperatorMail:
             raise TransientError(receipt.reason, retry_after_seconds=receipt.retry_after_seconds)
 
     def letter(self, bulletin: AlertNotification) -> OutboundMessage:
-        """The letter that tells `bulletin`; `OutboundMessage`'s headers about watches do not apply."""
+        """The message for `bulletin`, without the watch headers of `OutboundMessage`."""
         alert, text, links = bulletin.alert, _text(bulletin), self._links(bulletin)
         identity = f"{alert.name} {alert.state} {alert.episode} {bulletin.at.isoformat()}"
         domain = parseaddr(self.sender)[1].rpartition("@")[2]
@@ -78,7 +78,7 @@ def _anchor(name: str, url: str) -> str:
 
 
 def subject(bulletin: AlertNotification) -> str:
-    """`bulletin` in one line."""
+    """The subject line for `bulletin`."""
     is_over = bulletin.alert.state is AlertState.CLEARED
     return f"Over: {bulletin.alert.subject}" if is_over else bulletin.alert.subject
 

@@ -17,10 +17,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Posts each bulletin as JSON to `url`, which may hold a secret.
+    """Posts each alert notification as JSON to `url`, which may contain a secret.
 
     Shape: `{"name", "state", "episode", "subject", "detail", "command", "since", "at", "health_url",
-    "console_url", "runbook_url"}`, and `text`, which chat services show. A repetition has the same `name`,
+    "console_url", "runbook_url"}`, and `text`, which chat services show. A retry has the same `name`,
     `state` and `episode`.
     """
 
@@ -29,7 +29,7 @@ class Webhook:
     timeout_seconds: float = 10.0
 
     def tell(self, bulletin: AlertNotification) -> None:
-        """Post it. Raises: RollcallError unless the answer is 2xx."""
+        """Post the alert notification. Raises: RollcallError unless the answer is 2xx."""
         alert, post = bulletin.alert, self.signpost(bulletin.alert.name)
         said = {
             "text": f"[{alert.state}] {alert.subject}\n{post.console}\n{post.runbook}",
@@ -50,7 +50,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class DeadMansSwitch:
-    """Somebody outside who raises the alarm when `url` is not asked for in time, as healthchecks.io does."""
+    """An external service, such as healthchecks.io, that alerts if `url` is not requested in time."""
 
     url: str = field(repr=False)
     timeout_seconds: float = 5.0
@@ -58,7 +58,7 @@ class DeadMansSwitch:
     wait: Callable[[float], None] = time.sleep
 
     def ping(self) -> None:
-        """Say that all is well; tried again after each of `pauses_seconds`. Raises: RollcallError."""
+        """Report a healthy system; retries after each of `pauses_seconds`. Raises: RollcallError."""
         for pause_seconds in self.pauses_seconds:
             try:
                 return http_call.get(self.url, self.timeout_seconds)

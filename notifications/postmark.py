@@ -50,7 +50,7 @@ _ACCOUNT_STATUSES = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPS
 
 
 def request_json(letter: OutboundMessage) -> dict[str, Any]:
-    """The request that sends `letter`."""
+    """The request body that sends `letter`."""
     headers = letter.headers | {"X-PM-KeepID": "true"}  # our Message-ID stays
     return {
         "From": letter.sender,
@@ -72,7 +72,7 @@ def request_json(letter: OutboundMessage) -> dict[str, Any]:
 
 
 def delivery_result(status: int, answer: dict[str, Any]) -> DeliveryResult:
-    """What became of the letter. Raises: RollcallError when the answer is not about the letter."""
+    """The delivery result in an answer. Raises: RollcallError if the answer is not about the message."""
     code = answer.get("ErrorCode")
     if status == HTTPStatus.OK and code == 0 and answer.get("MessageID"):
         return Accepted(str(answer["MessageID"]))
@@ -86,7 +86,7 @@ def delivery_result(status: int, answer: dict[str, Any]) -> DeliveryResult:
 
 
 def failure(status: int, answer: dict[str, Any]) -> RollcallError | None:
-    """The error that an answer stands for; None where it is about the letter, or may be."""
+    """The error for an answer; None if it is, or may be, about the message."""
     code, told = answer.get("ErrorCode"), _words(answer)
     if status == HTTPStatus.UNAUTHORIZED or code == _NO_TOKEN:
         return UnauthorisedError(told)
@@ -115,10 +115,10 @@ _CONNECT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Postmark:
-    """Sends one letter a call.
+    """Sends one message per call.
 
-    A weaker promise than a transport with idempotency keys: Postmark knows none. When its answer is lost, or
-    this process dies before the receipt is noted, it stays unknown whether the letter was sent.
+    Postmark has no idempotency keys: if its answer is lost, or this process dies before the result is stored,
+    it remains unknown whether the message was sent.
 
     Source: https://postmarkapp.com/developer/api/email-api
     """
@@ -134,17 +134,17 @@ class Postmark:
 
     @property
     def batch_size(self) -> int:
-        """One: of several, a lost answer could not say which were taken."""
+        """One: after a lost answer to several, it is unknown which were accepted."""
         return 1
 
     @property
     def is_idempotent(self) -> bool:
-        """Postmark knows no keys."""
+        """False: Postmark has no idempotency keys."""
         return False
 
     @property
     def longest_send_seconds(self) -> float:
-        """The connection, the request and the answer."""
+        """The sum of the timeouts of connection, request and answer."""
         return _CONNECT_SECONDS + 2 * self.timeout_seconds
 
     def send(
@@ -153,17 +153,17 @@ class Postmark:
         idempotency_key: str,  # noqa: ARG002 - no keys
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:
-        """Send the one letter.
+        """Send the one message.
 
-        Raises: TransientError when Postmark could not take it now, or may have taken it; AccountRefusedError
-        when it takes no letter of ours.
+        Raises: TransientError if Postmark could not accept it now, or may have accepted it;
+        AccountRefusedError if it accepts none of our messages.
         """
         if len(letters) > self.batch_size:
             raise RejectedError("Postmark is given one letter at a time")
         return [self._send(letter, before_handover) for letter in letters]
 
     def log_in(self) -> None:
-        """Ask whether Postmark knows the token; nothing is sent. Raises: as `send`."""
+        """Verify the token without sending mail. Raises: as `send`."""
         status, answer = self._ask("GET", "/server")
         if status != HTTPStatus.OK:
             raise failure(status, answer) or UpstreamError(f"Postmark answered {status}")

@@ -22,11 +22,11 @@ _EVENT = re.compile(r"(?P<kind>\w+);.*\bsection=(?P<section>[\w-]+)")
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Writes letters to `folder` (mode 0600) and keeps the newest `keep` of them.
+    """Writes messages to `folder` (mode 0600) and keeps the newest `keep` of them.
 
-    Shape: files are `{time}-{kind}-{section}-{letter and key}.eml`, so names sort by time; the name is the
-    receipt's `provider_id`. A letter repeated under its key is not written again; under another key it is,
-    as a real transport would send it twice.
+    Shape: files are `{time}-{kind}-{section}-{message and key}.eml`, so names sort by time; the name is the
+    result's `provider_id`. A message repeated under its key is not written again; under another key it is, as
+    a real transport would send it twice.
     """
 
     folder: Path
@@ -40,17 +40,17 @@ class Preview:
 
     @property
     def batch_size(self) -> int:
-        """As many as any transport takes."""
+        """As many as any transport accepts."""
         return 100
 
     @property
     def is_idempotent(self) -> bool:
-        """A letter repeated under its key is not written again."""
+        """True: a message repeated under its key is not written again."""
         return True
 
     @property
     def longest_send_seconds(self) -> float:
-        """A disk has no time-out; this is far above what a hundred small files take."""
+        """A disk has no timeout; this is far above the time for a hundred small files."""
         return 30.0
 
     def send(
@@ -94,8 +94,8 @@ class Preview:
 
 
 def _mark(letter: OutboundMessage, idempotency_key: str) -> str:
-    told = f"{letter.headers['Message-ID']}\0{idempotency_key}"
-    return hashlib.sha256(told.encode()).hexdigest()[:_MARK_LENGTH]
+    seed = f"{letter.headers['Message-ID']}\0{idempotency_key}"
+    return hashlib.sha256(seed.encode()).hexdigest()[:_MARK_LENGTH]
 
 
 def _file_name(letter: OutboundMessage, now: datetime, mark: str) -> str:

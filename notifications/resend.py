@@ -27,10 +27,10 @@ CONNECT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Resend:
-    """Sends up to 100 letters a call; repeating a call within 24 hours with its key mails nobody twice.
+    """Sends up to 100 messages per call; a retry within 24 hours under the same key sends no mail twice.
 
-    The SDK keeps account, address and client in module globals, so a process speaks for one account.
-    `turns` spaces the requests of the whole fleet, and is held when Resend says that its rate is spent.
+    The SDK keeps account, address and client in module globals, so a process serves one account. `turns` is
+    the fleet's rate limit; it is held when Resend reports that the rate is exhausted.
 
     Source: https://resend.com/docs/api-reference/emails/send-batch-emails
     """
@@ -48,17 +48,17 @@ class Resend:
 
     @property
     def batch_size(self) -> int:
-        """What Resend takes in one request."""
+        """Resend's maximum per request."""
         return 100
 
     @property
     def is_idempotent(self) -> bool:
-        """Resend honours a key for 24 hours."""
+        """True: Resend honours a key for 24 hours."""
         return True
 
     @property
     def longest_send_seconds(self) -> float:
-        """The connection, the request and the answer."""
+        """The sum of the timeouts of connection, request and answer."""
         return CONNECT_SECONDS + 2 * self.timeout_seconds
 
     def send(
@@ -67,9 +67,9 @@ class Resend:
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:
-        """Send `letters` under `idempotency_key` (at most 256 characters); one receipt each, in order.
+        """Send `letters` under `idempotency_key` (at most 256 characters); one result each, in order.
 
-        Raises: as `domain.ports.Mailer` has it; after a TransientError repeat with the same letters and key.
+        Raises: as `domain.ports.Mailer`; after a TransientError retry with the same messages and key.
         """
         if not letters:
             return []
@@ -88,7 +88,7 @@ class Resend:
         return self._post(lambda: resend.Batch.send(mails, options))
 
     def _post_alone(self, mails: list[Emails.SendParams], idempotency_key: str) -> Emails.SendResponse:
-        """The batch endpoint takes no attachments. Source: api-reference/emails/send-email, beside ours."""
+        """The batch endpoint takes no attachments. Source: api-reference/emails/send-email."""
         import resend  # noqa: PLC0415
 
         if len(mails) != 1:
@@ -115,7 +115,7 @@ class Resend:
         return ResendHttpClient(self.timeout_seconds, self._heed)
 
     def _translate(self, error: ResendError) -> RollcallError:
-        # Our client raises domain errors; the SDK wraps them, and anything else that went wrong on the way.
+        # Our client raises domain errors; the SDK wraps them and all other errors.
         if isinstance(error.__context__, RollcallError):
             return error.__context__
         status = error.code if isinstance(error.code, int) else 500
@@ -123,7 +123,7 @@ class Resend:
         return failure(status, str(error.error_type), str(error.message), wait)
 
     def _heed(self, status: int, headers: Mapping[str, str]) -> None:
-        """Hold the fleet when the provider refuses more, or says that nothing is left of its rate."""
+        """Hold the fleet's requests if the provider refuses more or reports an exhausted rate."""
         is_spent = status == TOO_MANY or headers.get("ratelimit-remaining") == "0"
         seconds = self._retry_after_seconds(headers) if is_spent else None
         if self.turns and seconds:
@@ -167,9 +167,9 @@ def _receipt(answer: Any) -> DeliveryResult:
 
 
 def _receipts(answer: Any, count: int) -> list[DeliveryResult]:
-    """One receipt a letter: `errors` names the refused by index, `data` holds the others in order.
+    """One result per message: `errors` lists the refused by index, `data` the others in order.
 
-    Raises: AccountRefusedError where all were refused for the sender that they share; MalformedResponseError.
+    Raises: AccountRefusedError if all were refused because of their common sender; MalformedResponseError.
     """
     try:
         refused = {int(each["index"]): Rejected(str(each["message"])) for each in answer.get("errors") or ()}

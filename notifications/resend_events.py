@@ -44,7 +44,7 @@ _KINDS: dict[str, DeliveryEventKind] = {
     "email.complained": "complained",
     "email.failed": "failed",
     "email.suppressed": "suppressed",
-    # Nothing follows from these: we neither schedule nor track mail, and receive none.
+    # These have no effect: Rollcall neither schedules, tracks nor receives mail.
     "email.scheduled": "other",
     "email.opened": "other",
     "email.clicked": "other",
@@ -62,13 +62,13 @@ _OF_THE_ADDRESS = re.compile(r"recipient|mailbox|invalid.?(?:to|address)", re.IG
 
 @dataclass(frozen=True, slots=True)
 class DeliveryEvent:
-    """One thing that happened to a letter.
+    """One delivery event of a message.
 
-    Shape: `id` is the delivery's, the same when it is replayed; `provider_id` is that of `Accepted`. Both it
-    and `address` are empty when `kind` is "other". "bounced" means that the address does not work,
-    "soft_bounced" that only this letter did not get through (a full mailbox, say). Of what Resend failed to
-    send after it had accepted it, "unsent" is the account's fault (a quota, a domain) and can be sent again;
-    "failed" is this letter's. "suppressed" means that Resend sends nothing to the address.
+    Shape: `id` identifies the webhook delivery, also when it is replayed; `provider_id` is that of
+    `Accepted`. `provider_id` and `address` are empty if `kind` is "other". "bounced": the address does not
+    work. "soft_bounced": only this message was not delivered (a full mailbox, for example). "unsent": Resend
+    accepted the message but did not send it because of the account (a quota, a domain); it can be sent again.
+    "failed": the same because of the message. "suppressed": Resend sends nothing to the address.
     """
 
     id: str
@@ -85,7 +85,7 @@ class ResendEvents:
 
     Source: https://docs.svix.com/receiving/verifying-payloads/how-manual, https://resend.com/docs/webhooks
 
-    Raises: InvalidInputError when `secret` is not base64, with or without `whsec_` before it.
+    Raises: InvalidInputError if `secret` is not base64, with or without the prefix `whsec_`.
     """
 
     secret: str = field(repr=False)
@@ -96,10 +96,10 @@ class ResendEvents:
             raise InvalidInputError({"secret": "must be the signing secret, such as whsec_…"})
 
     def read(self, body: bytes, headers: Mapping[str, str]) -> DeliveryEvent:
-        """The event in `body`, once its signature holds; `headers` in any case.
+        """The event in `body` after its signature is verified; header names in any case.
 
-        Raises: UnauthorisedError when it is forged, or more than five minutes off; InvalidInputError, naming
-        the field, when it is of another shape than agreed.
+        Raises: UnauthorisedError if it is forged or more than five minutes off; InvalidInputError, naming the
+        field, if its shape is unexpected.
         """
         lower = {name.lower(): value for name, value in headers.items()}
         event_id, timestamp = lower.get("svix-id", ""), lower.get("svix-timestamp", "")

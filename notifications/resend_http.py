@@ -17,11 +17,11 @@ _FAILED = 400
 
 
 class ResendHttpClient(HTTPClient):
-    """The SDK's HTTP client on one kept connection, with a limit on every wait.
+    """The SDK's HTTP client on one kept connection, with a timeout on every wait.
 
-    Unlike the SDK's own, it tells a connection never made from an answer that was lost, and takes nothing
-    from the environment: neither a proxy nor a `.netrc`, whose password would replace the API key.
-    `heed` hears the status and headers of every answer.
+    Unlike the SDK's own client, it distinguishes a failed connection from a lost answer, and ignores the
+    environment: no proxy, and no `.netrc`, whose password would replace the API key. `heed` is called with
+    the status and headers of every answer.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ResendHttpClient(HTTPClient):
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """The answer's body, status and headers.
 
-        Raises: UnreachableError, UpstreamTimeoutError, MalformedResponseError (cut off, or no JSON).
+        Raises: UnreachableError, UpstreamTimeoutError, MalformedResponseError (truncated, or not JSON).
         """
         try:
             answer = self._session.request(

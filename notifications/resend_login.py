@@ -15,9 +15,9 @@ _LOGIN_REFUSALS = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.F
 
 
 def sending_domains(api_key: str, api_url: str | None, timeout_seconds: float) -> dict[str, str] | None:
-    """The state, such as `verified`, of each domain of the account; None where the key may only send.
+    """The state, such as `verified`, of each domain of the account; None if the key may only send.
 
-    Raises: UnauthorisedError when the key is refused, TransientError when nobody can say.
+    Raises: UnauthorisedError if the key is refused, TransientError if that is unknown.
 
     Source: https://resend.com/docs/api-reference/domains/list-domains
     """

@@ -21,7 +21,7 @@ from domain.errors import (
 TOO_MANY = 429
 _CONFLICT, _FIRST_SERVER_ERROR = 409, 500
 _QUOTAS = frozenset({"daily_quota_exceeded", "monthly_quota_exceeded"})
-# What the SDK makes of an answer that is not JSON: a proxy's page rather than Resend's own refusal.
+# The SDK's error for an answer that is not JSON: a proxy's page rather than Resend's own refusal.
 _WITHOUT_REASON = "application_error"
 _OF_THE_ACCOUNT = frozenset(
     {
@@ -57,12 +57,12 @@ _SENDER = re.compile(
 
 
 def is_about_sender(message: str) -> bool:
-    """Whether `message` speaks of the account or of the `from` address, which all letters share."""
+    """Whether `message` concerns the account or the `from` address, which all messages share."""
     return bool(_SENDER.search(message))
 
 
 def failure(status: int, name: str, message: str, retry_after_seconds: float | None) -> RollcallError:
-    """The error that a refusal of the whole request stands for."""
+    """The error for a refusal of the whole request."""
     told = f"Resend: {status} {name}: {message}"
     if name in _QUOTAS:
         return AccountRefusedError(told)
@@ -82,5 +82,5 @@ def _refusal(status: int, name: str, message: str, told: str) -> RollcallError:
     is_of_letter = status in _LETTER_STATUSES and (name in _OF_THE_LETTER or status == 413)  # noqa: PLR2004
     if is_of_letter and not is_about_sender(message):
         return RejectedError(told)
-    # Nothing dies of what is not known to be about the letter: the channel waits, and an alert says why.
+    # Only a refusal known to concern the message ends it; otherwise the channel waits and alerts.
     return AccountRefusedError(told)

@@ -27,7 +27,7 @@ from notifications.smtp_replies import Stage, refusal
 
 _PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 _DONE, _RECIPIENT_TAKEN = 250, {250, 251}
-# Connection, greeting, EHLO, STARTTLS, TLS, EHLO, AUTH (3), MAIL, RCPT, DATA, the letter, QUIT.
+# Connection, greeting, EHLO, STARTTLS, TLS, EHLO, AUTH (3), MAIL, RCPT, DATA, the message, QUIT.
 _REPLIES = 14
 
 
@@ -42,16 +42,16 @@ class _Server:
 
 @dataclass(frozen=True)
 class Smtp:
-    """Sends one letter a call, on a connection of its own, through the server that `url` names.
+    """Sends one message per call, on a connection of its own, through the server in `url`.
 
     Shape: `smtp://`, `smtps://` or `smtp+starttls://`, then `user:password@host:port`, percent-encoded, port
     and user optional. Certificates are verified.
 
-    A weaker promise than a transport with idempotency keys: SMTP knows none. When the connection breaks
-    between the letter and the server's reply, or this process dies before the receipt is noted, it stays
-    unknown whether the letter was sent. Whatever fails before DATA is certain: nothing was handed over.
+    SMTP has no idempotency keys: if the connection breaks between the message and the server's reply, or this
+    process dies before the result is stored, it remains unknown whether the message was sent. After a failure
+    before DATA it is certain that nothing was handed over.
 
-    Raises: InvalidInputError when `url` is not of that shape.
+    Raises: InvalidInputError if `url` does not have that shape.
     """
 
     url: str = field(repr=False)
@@ -69,17 +69,17 @@ class Smtp:
 
     @property
     def batch_size(self) -> int:
-        """One: of several, a failure could not say which were taken."""
+        """One: after a failure of several, it is unknown which were accepted."""
         return 1
 
     @property
     def is_idempotent(self) -> bool:
-        """SMTP knows no keys."""
+        """False: SMTP has no idempotency keys."""
         return False
 
     @property
     def longest_send_seconds(self) -> float:
-        """Every reply that one letter waits for."""
+        """The sum of the timeouts of all replies to one message."""
         return _REPLIES * self.timeout_seconds
 
     def send(
@@ -88,17 +88,17 @@ class Smtp:
         idempotency_key: str,  # noqa: ARG002 - no keys
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:
-        """Send the one letter.
+        """Send the one message.
 
-        Raises: TransientError when the server could not take it now, or may have taken it;
-        AccountRefusedError when it takes no letter of ours.
+        Raises: TransientError if the server could not accept it now, or may have accepted it;
+        AccountRefusedError if it accepts none of our messages.
         """
         if len(letters) > self.batch_size:
             raise RejectedError("SMTP takes one letter at a time")
         return [self._send(letter, before_handover) for letter in letters]
 
     def log_in(self) -> None:
-        """Connect, log in and leave. Raises: as `send`."""
+        """Connect, log in and quit. Raises: as `send`."""
         try:
             with self._conversation() as server:
                 server.noop()
@@ -134,7 +134,7 @@ class Smtp:
                 server.login(self._server.user, self._server.password)
             yield server
         finally:
-            # A letter accepted stays accepted, however the goodbye goes.
+            # An accepted message stays accepted even if QUIT fails.
             with suppress(OSError):
                 server.quit()
             server.close()
@@ -146,7 +146,7 @@ class Smtp:
                 return smtplib.SMTP_SSL(host, port, timeout=self.timeout_seconds, context=self._tls)
             return smtplib.SMTP(host, port, timeout=self.timeout_seconds)
         except smtplib.SMTPResponseException:
-            raise  # it answered, and refuses us
+            raise  # the server answered and refuses us
         except OSError as error:
             raise UnreachableError(f"no connection to {host}:{port}: {error}") from error
 
@@ -176,7 +176,7 @@ def _malformed() -> InvalidInputError:
 
 
 def _address(server: smtplib.SMTP, sender: str, to: str, size: int) -> None:
-    """Name sender and recipient; raises as `sendmail`."""
+    """Send MAIL and RCPT; raises as `sendmail`."""
     server.ehlo_or_helo_if_needed()
     code, said = server.mail(sender, [f"size={size}"] if server.has_extn("size") else [])
     if code != _DONE:
@@ -187,7 +187,7 @@ def _address(server: smtplib.SMTP, sender: str, to: str, size: int) -> None:
 
 
 def _transmit(server: smtplib.SMTP, body: bytes) -> str:
-    """What the server said of the letter that it took, which `sendmail` keeps to itself; raises as that."""
+    """The server's reply to an accepted message, which `sendmail` does not return; raises as `sendmail`."""
     try:
         code, said = server.data(body)
     except ssl.SSLError as error:
@@ -198,7 +198,7 @@ def _transmit(server: smtplib.SMTP, body: bytes) -> str:
 
 
 def _refused(stage: Stage, code: int, reason: bytes | str, error: smtplib.SMTPException) -> DeliveryResult:
-    """The receipt of a letter that was not taken. Raises: RollcallError where it is not about the letter."""
+    """The result of a refused message. Raises: RollcallError if the refusal is not about the message."""
     found = refusal(stage, code, _text(reason))
     if isinstance(found, RollcallError):
         raise found from error
@@ -226,7 +226,7 @@ def _by_code(error: smtplib.SMTPResponseException) -> RollcallError:
 
 
 def _text(reason: bytes | str) -> str:
-    """The reply on one line; the enhanced code that each of its lines repeats stays once."""
+    """The reply on one line, with the enhanced code that each of its lines repeats only once."""
     said = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     first = lines[0] if lines else ""

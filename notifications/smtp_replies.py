@@ -59,9 +59,9 @@ class Stage(Enum):
 
 
 def refusal(stage: Stage, code: int, text: str) -> Rejected | Deferred | RollcallError:
-    """What the reply `code` `text` at `stage` means: for this letter, or as an error for every letter.
+    """The meaning of the reply `code` `text` at `stage`: a result for this message, or an error for all.
 
-    What cannot be told apart is put off: it neither ends the letter at once nor stops the others.
+    An ambiguous reply defers the message: it neither fails it at once nor stops the others.
     """
     told, said = f"{code} {text}", f"the mail server answered {code} {text}"
     if code == _SHUTTING_DOWN:
@@ -80,7 +80,7 @@ def refusal(stage: Stage, code: int, text: str) -> Rejected | Deferred | Rollcal
 
 
 def _enhanced(text: str) -> tuple[str, str]:
-    """Subject ("1" to "7") and whole ("1.1") of an enhanced status code; empty where there is none."""
+    """Subject ("1" to "7") and detail ("1.1") of an enhanced status code; empty if there is none."""
     found = _ENHANCED.match(text)
     return (found[1], f"{found[1]}.{found[2]}") if found else ("", "")
 

@@ -21,7 +21,7 @@ _EMPTY = "must not be empty"
 
 @dataclass(frozen=True, slots=True)
 class StopWatch:
-    """The wish of `email` to hear no more of one watch."""
+    """A request to stop mail about one watch of `email`."""
 
     watch_id: int
     email: str
@@ -29,14 +29,14 @@ class StopWatch:
 
 @dataclass(frozen=True, slots=True)
 class StopEverything:
-    """The wish of `email` to hear nothing more at all."""
+    """A request to stop all mail to `email`."""
 
     email: str
 
 
 @dataclass(frozen=True, slots=True)
 class AllowWatch:
-    """The wish of `email` to hear again of the section of one watch."""
+    """A request to allow mail again about the section of one watch of `email`."""
 
     watch_id: int
     email: str
@@ -44,7 +44,7 @@ class AllowWatch:
 
 @dataclass(frozen=True, slots=True)
 class AllowEverything:
-    """The wish of `email` to be written to again."""
+    """A request to allow mail to `email` again."""
 
     email: str
 
@@ -57,10 +57,10 @@ class UnsubscribeLinks:
     """Makes and reads unsubscribe links under `public_url`.
 
     Shape: a token is base64url of `{version}{purpose}{watch id}:{address}` and its HMAC-SHA256, which covers
-    all of that; a token for one purpose is none for the other. Tokens never expire: a link in an old mail
-    must still work (RFC 8058), also one that `previous_secret` has signed.
+    all of that; a token is valid for one purpose only. Tokens never expire: a link in an old mail must still
+    work (RFC 8058), also one signed with `previous_secret`.
 
-    Raises: InvalidInputError when `secret` is empty or `public_url` is no http(s) address.
+    Raises: InvalidInputError if `secret` is empty or `public_url` is not an http(s) URL.
     """
 
     public_url: str
@@ -86,21 +86,21 @@ class UnsubscribeLinks:
         return self._url(f"{_EVERYTHING}:{email}")
 
     def allow_watch(self, watch_id: int, email: str) -> str:
-        """The link that takes `stop_watch` back."""
+        """The link that revokes `stop_watch`."""
         return self._url(f"{_ALLOW_WATCH}{watch_id}:{email}")
 
     def allow_everything(self, email: str) -> str:
-        """The link that takes `stop_everything` back."""
+        """The link that revokes `stop_everything`."""
         return self._url(f"{_ALLOW_EVERYTHING}:{email}")
 
     def read(self, token: str) -> Claim:
-        """What the holder of `token` may do.
+        """The action that `token` authorises.
 
-        Raises: RejectedError when the token is not, bit for bit, one that one of the secrets has signed.
+        Raises: RejectedError unless the token is, bit for bit, signed with one of the secrets.
         """
         claim = _claim(token)
         secrets = (self.secret, self.previous_secret or self.secret)
-        # Every secret is compared, whichever fits.
+        # Compare with every secret, even after a match.
         matches = [hmac.compare_digest(token.encode(), _token(claim, each).encode()) for each in secrets]
         if not any(matches):
             raise RejectedError("this unsubscribe link is not valid")

@@ -21,7 +21,7 @@ _TIMEOUT = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class BucketCredentials:
-    """How a bucket is reached; None leaves it to the service's own conventions."""
+    """How to reach a bucket; None means the service's default."""
 
     endpoint: str | None = None
     region: str | None = None
@@ -45,33 +45,33 @@ class Bucket:
         self._store = S3Store(bucket, prefix=prefix, client_options=client, **options)
 
     def put(self, key: str, content: bytes, content_type: str) -> None:
-        """Keep `content`."""
+        """Store `content`."""
         with _translated(key):
             obstore.put(self._store, validate_key(key), content, attributes={"Content-Type": content_type})
 
     def get(self, key: str) -> bytes:
-        """What is kept."""
+        """The content."""
         with _translated(key):
             return bytes(obstore.get(self._store, validate_key(key)).bytes())
 
     def size(self, key: str) -> int:
-        """How many bytes that has."""
+        """The size in bytes."""
         with _translated(key):
             return obstore.head(self._store, validate_key(key))["size"]
 
     def stream(self, key: str) -> Iterator[bytes]:
-        """The same in chunks."""
+        """The content in chunks."""
         with _translated(key):
             for chunk in obstore.get(self._store, validate_key(key)).stream():
                 yield bytes(chunk)
 
     def address(self, key: str) -> str | None:
-        """An address that gives it to everybody who knows it, for five minutes."""
+        """A signed URL, valid for five minutes."""
         with _translated(key):
             return obstore.sign(self._store, "GET", validate_key(key), _ADDRESS_LIFETIME)
 
     def delete(self, prefix: str) -> None:
-        """Forget everything under `prefix`."""
+        """Delete everything under `prefix`."""
         with _translated(prefix):
             for found in obstore.list(self._store, checked_prefix(prefix)):
                 obstore.delete(self._store, [each["path"] for each in found])

@@ -24,17 +24,17 @@ _OK, _BUSY = 200, 429
 _TIMEOUT_SECONDS = 75.0
 LONGEST_SECONDS = longest_call_seconds(_TIMEOUT_SECONDS)
 _REFUSALS: dict[int, type[PermanentError]] = {400: RejectedError, 401: UnauthorisedError, 422: RejectedError}
-# DocRaptor answers 403 to too many documents at a time as well as to a key that may not.
+# DocRaptor answers 403 to too many concurrent documents as well as to an unauthorised key.
 _TOO_MANY = re.compile(r"simultaneous|too many|limit", re.IGNORECASE)
-_TAGS = re.compile(r"<[^<>]*>")  # stops at the next "<", so that a text of them is read once
-_MOST_WORDS = 65_536  # characters of an error that are looked at
+_TAGS = re.compile(r"<[^<>]*>")  # stops at the next "<": linear time
+_MOST_WORDS = 65_536  # maximum characters of an error body to parse
 
 
 @dataclass(frozen=True)
 class DocRaptor:
-    """Prints a document in one synchronous request, which DocRaptor ends after 60 seconds.
+    """Renders a document in one synchronous request, which DocRaptor aborts after 60 seconds.
 
-    It knows no idempotency keys: a document that was made and lost on its way is made, and counted, again.
+    There are no idempotency keys: if the answer is lost, the document is rendered and billed again.
 
     Source: https://docraptor.com/documentation/api
     """
@@ -60,9 +60,9 @@ class DocRaptor:
         return HttpClient("DocRaptor", self.timeout_seconds, max_mib=20)
 
 
-def _refusal(status: int, told: str) -> RollcallError:
-    said = f"DocRaptor: {status} {told}".rstrip()
-    if status == _BUSY or (status == 403 and _TOO_MANY.search(told)):  # noqa: PLR2004
+def _refusal(status: int, reason: str) -> RollcallError:
+    said = f"DocRaptor: {status} {reason}".rstrip()
+    if status == _BUSY or (status == 403 and _TOO_MANY.search(reason)):  # noqa: PLR2004
         return RateLimitedError(said)
     if status == 403:  # noqa: PLR2004
         return UnauthorisedError(said)
@@ -70,7 +70,7 @@ def _refusal(status: int, told: str) -> RollcallError:
 
 
 def _words(body: bytes) -> str:
-    """What an error says, in XML or JSON, as one short line."""
+    """The message of an error in XML or JSON, as one short line."""
     text = body[:_MOST_WORDS].decode(errors="replace")
     try:
         found = json.loads(text)

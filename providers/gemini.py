@@ -30,20 +30,20 @@ from domain.text import one_line
 from providers.http import HttpClient, longest_call_seconds
 
 MAX_ASSET_BYTES = 10 * 1024 * 1024
-"""Of a request, which the provider takes up to 20 MB of: a third of that goes into its base64."""
+"""Limit of an asset: the provider accepts requests up to 20 MB, and base64 adds a third."""
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture of one of the types in `EXTENSIONS`."""
+    """An image of one of the types in `EXTENSIONS`."""
 
     content: bytes
     content_type: str
 
 
 def detect_image(content: bytes) -> Image:
-    """The picture that `content` is. Raises: RejectedError when it is none that we know."""
+    """`content` with its image type. Raises: RejectedError for an unknown type."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return Image(content, "image/png")
     if content.startswith(b"\xff\xd8\xff"):
@@ -68,7 +68,7 @@ _DELAY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 
 
 def request_body(body: bytes) -> dict[str, Any]:
-    """The JSON object that `body` holds. Raises: MalformedResponseError."""
+    """The JSON object in `body`. Raises: MalformedResponseError."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -79,9 +79,9 @@ def request_body(body: bytes) -> dict[str, Any]:
 
 
 def image_from_response(answer: dict[str, Any]) -> Image:
-    """The first picture of `answer`.
+    """The first image of `answer`.
 
-    Raises: RejectedError, with Gemini's reason, when it made none; MalformedResponseError.
+    Raises: RejectedError with Gemini's reason if there is none; MalformedResponseError.
     """
     blocked = _member(answer, "promptFeedback").get("blockReason")
     if blocked:
@@ -96,17 +96,17 @@ def image_from_response(answer: dict[str, Any]) -> Image:
 
 
 def error_from_response(status: int, answer: dict[str, Any]) -> RollcallError:
-    """The failure that an answer with another status than 200 stands for."""
+    """The error for an answer with a status other than 200."""
     error = _member(answer, "error")
-    told = f"Gemini: {status} {one_line(str(error.get('message', '')))}".rstrip()
+    message = f"Gemini: {status} {one_line(str(error.get('message', '')))}".rstrip()
     details = list(_objects(error.get("details")))
     if status == _BUSY:
-        return RateLimitedError(told, retry_after_seconds=_delay_seconds(details))
+        return RateLimitedError(message, retry_after_seconds=_delay_seconds(details))
     if any(detail.get("reason") == _BAD_KEY for detail in details):
-        return UnauthorisedError(told)
+        return UnauthorisedError(message)
     if status >= _SERVER_ERROR:
-        return _REFUSALS.get(status, UpstreamError)(told)
-    return _REFUSALS.get(status, RejectedError)(told)
+        return _REFUSALS.get(status, UpstreamError)(message)
+    return _REFUSALS.get(status, RejectedError)(message)
 
 
 def _without_picture(candidate: dict[str, Any], parts: list[dict[str, Any]]) -> RollcallError:
@@ -127,7 +127,7 @@ def _decoded(data: str) -> Image:
 
 
 def _delay_seconds(details: list[dict[str, Any]]) -> float | None:
-    """How long `google.rpc.RetryInfo` asks to wait, such as "37s" or "1.5s"."""
+    """The wait in seconds from `google.rpc.RetryInfo`, such as "37s" or "1.5s"."""
     for detail in details:
         found = _DELAY.fullmatch(str(detail.get("retryDelay", "")))
         if found:
@@ -152,9 +152,9 @@ LONGEST_SECONDS = longest_call_seconds(_TIMEOUT_SECONDS)
 
 @dataclass(frozen=True)
 class Gemini:
-    """One request of `generateContent` a picture.
+    """Generates each image with one `generateContent` request.
 
-    It knows no idempotency keys: a picture that was made and lost on its way is made, and paid for, again.
+    There are no idempotency keys: if the answer is lost, the image is generated and billed again.
 
     Source: https://ai.google.dev/api/generate-content
     """
@@ -165,9 +165,9 @@ class Gemini:
     timeout_seconds: float = _TIMEOUT_SECONDS
 
     def __call__(self, prompt: str, asset: Image | None = None) -> Image:
-        """The picture that `prompt` asks for, made from `asset` where there is one.
+        """The image for `prompt`, based on `asset` if given.
 
-        Raises: TransientError, PermanentError, with a reason for people.
+        Raises: TransientError, PermanentError, with a readable reason.
         """
         status, body = self._service.post(
             f"{self.api_url or API_URL}/v1beta/models/{self.model}:generateContent",
@@ -179,7 +179,7 @@ class Gemini:
         try:
             answer = request_body(body)
         except MalformedResponseError:
-            answer = {}  # a proxy's page: the status says enough
+            answer = {}  # a proxy's page: the status suffices
         raise error_from_response(status, answer)
 
     @cached_property

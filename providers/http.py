@@ -28,13 +28,13 @@ _MIB = 1_048_576
 
 
 def longest_call_seconds(timeout_seconds: float) -> float:
-    """The bound of one call: the connection, the headers' own time-out, and that of a last read."""
+    """The maximum duration of one call: connect, wait for the headers, and a last read."""
     return _CONNECT_SECONDS + 2 * timeout_seconds
 
 
 @dataclass(frozen=True)
 class HttpClient:
-    """The service that people know as `name`; it has `timeout_seconds` for its whole answer.
+    """Client of the service `name`, which has `timeout_seconds` for its whole answer.
 
     A call ends within `longest_call_seconds(timeout_seconds)`.
     """
@@ -46,9 +46,9 @@ class HttpClient:
     def post(
         self, url: str, body: bytes, headers: Mapping[str, str], auth: tuple[str, str] | None = None
     ) -> tuple[int, bytes]:
-        """The status and the body of the answer to `body`, which is JSON.
+        """Post the JSON `body`; return status and body of the answer.
 
-        Raises: UnreachableError, UpstreamTimeoutError; RejectedError for an answer that is too large.
+        Raises: UnreachableError, UpstreamTimeoutError; RejectedError if the answer is too large.
         """
         import requests  # noqa: PLC0415 - heavy
 
@@ -72,7 +72,7 @@ class HttpClient:
         import requests  # noqa: PLC0415
 
         session = requests.Session()
-        session.trust_env = False  # neither a proxy nor a `.netrc`
+        session.trust_env = False  # no proxy, no `.netrc`
         return session
 
     def _read(self, answer: requests.Response, deadline: float) -> bytes:
@@ -95,12 +95,12 @@ class HttpClient:
         return UnreachableError(f"{self.name} cannot be reached ({type(error).__name__})")
 
 
-# The interpreter's own table is as old as the interpreter, and takes parts of 192.0.0.0/24 for public.
-# Source: https://www.iana.org/assignments/iana-ipv4-special-registry, with what is routed there as well.
+# Python's own table ages with the interpreter, and treats parts of 192.0.0.0/24 as public.
+# Source: https://www.iana.org/assignments/iana-ipv4-special-registry, including globally routed entries.
 _SPECIAL_IPV4 = (
     "0.0.0.0/8",  # this network
     "10.0.0.0/8",  # private use
-    "100.64.0.0/10",  # carriers' own
+    "100.64.0.0/10",  # carrier-grade NAT
     "127.0.0.0/8",  # loopback
     "168.63.129.16/32",  # Azure's metadata, at a public address
     "169.254.0.0/16",  # link-local, most clouds' metadata
@@ -118,8 +118,8 @@ _SPECIAL_IPV4 = (
     "224.0.0.0/4",  # multicast
     "240.0.0.0/4",  # reserved, and broadcast
 )
-# Source: https://www.iana.org/assignments/iana-ipv6-special-registry. What lies outside 2000::/3 is listed
-# for the reader: nothing of it is given out.
+# Source: https://www.iana.org/assignments/iana-ipv6-special-registry. Entries outside 2000::/3 are listed for
+# completeness; none of them is allocated.
 _SPECIAL_IPV6 = (
     "::/96",  # unspecified, loopback, IPv4-compatible
     "::ffff:0:0/96",  # IPv4-mapped
@@ -144,9 +144,9 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def resolve_public_address(url: str) -> tuple[str, int]:
-    """An address, and the port, of the host in `url`.
+    """One IP address and the port of the host in `url`.
 
-    Raises: RejectedError when any of its addresses is not public; UnreachableError when it has none.
+    Raises: RejectedError if any of its addresses is not public; UnreachableError if it has none.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
@@ -157,7 +157,7 @@ def resolve_public_address(url: str) -> tuple[str, int]:
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether `address` belongs to the open Internet, and leads to no IPv4 address in disguise."""
+    """Whether `address` is on the public Internet and does not embed an IPv4 address."""
     if isinstance(address, IPv6Address) and address not in _GIVEN_OUT:
         return False
     return not any(network.version == address.version and address in network for network in _SPECIAL)
@@ -176,10 +176,10 @@ MAX_BODY_BYTES: Final = 1 << 20
 
 @dataclass(slots=True)
 class HttpResponse:
-    """One HTTP answer; `flaw` tells why `body` is not all of it, None when it is.
+    """One HTTP answer; `flaw` says why `body` is incomplete, None if it is complete.
 
-    Shape: `location` is where a redirect leads, None when the answer is none. `took_seconds` is from the
-    start of the request to its last byte.
+    Shape: `location` is the target of a redirect, None for other answers. `took_seconds` is the time from the
+    start of the request to the last byte of the answer.
     """
 
     status: int

@@ -23,7 +23,7 @@ _REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 
 def get(url: str, timeout_seconds: float) -> None:
-    """Ask for `url`; its answer must be 2xx. Raises: RollcallError, which never shows the address."""
+    """Get `url`; the answer must be 2xx. Raises: RollcallError, which never contains the URL."""
     _perform(_options(url, timeout_seconds))
 
 
@@ -35,13 +35,13 @@ def post(
     headers: Mapping[str, str] | None = None,
     connect_to: tuple[str, int] | None = None,
 ) -> None:
-    """Post `body`, which is JSON, to `url`. As `get`; `connect_to` is the only address that is spoken to."""
+    """Post the JSON `body` to `url`. As `get`; connects to the address `connect_to` only."""
     lines = ["Content-Type: application/json", "Expect:"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     said: dict[int, object] = {pycurl.POST: 1, pycurl.POSTFIELDS: body, pycurl.HTTPHEADER: lines}
     if connect_to is not None:
         address, port = connect_to
-        # For any host and port: libcurl may spell the URL's host in another way than we do.
+        # For any host and port: libcurl may normalise the URL's host differently.
         said[pycurl.CONNECT_TO] = [f"::{f'[{address}]' if ':' in address else address}:{port}"]
     _perform(_options(url, timeout_seconds) | said)
 
@@ -54,9 +54,7 @@ def _perform(options: dict[int, object]) -> None:
         curl.perform()
         status = curl.getinfo(pycurl.RESPONSE_CODE)
     except pycurl.error as error:
-        raise _translate(
-            int(error.args[0])
-        ) from None  # its message would show the address, which is a secret
+        raise _translate(int(error.args[0])) from None  # its message contains the URL, which is secret
     finally:
         curl.close()
     if status not in range(200, 300):
@@ -89,8 +87,8 @@ def _options(url: str, timeout_seconds: float) -> dict[int, object]:
 
 
 def _trust() -> dict[int, object]:
-    """The system's authorities, else certifi's; the wheel's own OpenSSL finds neither."""
-    import ssl  # noqa: PLC0415 - plain HTTP need not pay for it
+    """The system's CA certificates, else certifi's; the wheel's own OpenSSL finds neither."""
+    import ssl  # noqa: PLC0415 - plain HTTP does not need it
 
     import certifi  # noqa: PLC0415
 

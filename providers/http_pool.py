@@ -21,13 +21,13 @@ from domain.text import quote
 from providers.http import MAX_BODY_BYTES, HttpResponse
 
 USER_AGENT: Final = "Rollcall/0.1 (class section watcher)"
-# Below the 5 s after which common servers drop an idle connection, so that none is used while it closes.
+# Below the 5 s after which common servers close an idle connection, so that none is used while closing.
 _KEEP_ALIVE_SECONDS = 4
 _DEBIAN_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def options(endpoint: str, token: str, timeout_seconds: float) -> dict[int, object]:
-    """The options of libcurl for posting JSON to `endpoint`, and nowhere else, whatever the environment says.
+    """The libcurl options for posting JSON to `endpoint` only, independent of the environment.
 
     Source: https://curl.se/libcurl/c/curl_easy_setopt.html
     """
@@ -59,11 +59,11 @@ def options(endpoint: str, token: str, timeout_seconds: float) -> dict[int, obje
 
 
 def _trust() -> dict[int, object]:
-    """Whom to believe: the system's authorities, else certifi's; the wheel's own OpenSSL finds neither.
+    """The system's CA certificates, else certifi's; the wheel's own OpenSSL finds neither.
 
-    One file and no folder: libcurl then reads it once for all connections.
+    One file instead of a folder: libcurl then reads it once for all connections.
     """
-    import ssl  # noqa: PLC0415 - 4 MB that plain HTTP need not pay
+    import ssl  # noqa: PLC0415 - 4 MB that plain HTTP does not need
 
     import certifi  # noqa: PLC0415
 
@@ -79,9 +79,9 @@ _NOT_HTTP = frozenset({pycurl.E_UNSUPPORTED_PROTOCOL, _WEIRD_REPLY, _TOO_LARGE_H
 
 
 class PooledRequest:
-    """Posts JSON to `endpoint`, once at a time; what it quotes in errors never shows `token`.
+    """Posts JSON to `endpoint`, one request at a time; quotations in errors never contain `token`.
 
-    Every buffer is written by C code alone: libcurl would swallow an interrupt that is raised in a callback.
+    Only C code writes the buffers: libcurl would swallow an interrupt raised in a Python callback.
     """
 
     def __init__(self, endpoint: str, token: str, timeout_seconds: float) -> None:
@@ -102,13 +102,13 @@ class PooledRequest:
         self.curl.setopt(pycurl.POSTFIELDS, question)
 
     def success(self) -> HttpResponse | RollcallError:
-        """The whole answer; libcurl takes one that ended within its headers for whole too."""
+        """The complete answer; libcurl also reports success for one that ended within its headers."""
         if self._has_head():
             return self._answer()
         return UnreachableError("no connection: it ended within the headers of the answer")
 
     def failure(self, code: int, message: str) -> HttpResponse | RollcallError:
-        """What it means that libcurl gave up with `code`: part of an answer, or why there is none.
+        """The result after libcurl failed with `code`: a partial answer, or an error.
 
         Source: https://curl.se/libcurl/c/libcurl-errors.html
         """
@@ -126,7 +126,7 @@ class PooledRequest:
     def _answer(self, flaw: str | None = None) -> HttpResponse:
         status, body = self.curl.getinfo(pycurl.RESPONSE_CODE), self._body.getvalue()
         took_seconds = self.curl.getinfo(pycurl.TOTAL_TIME)
-        if status == HTTPStatus.OK:  # the common answer, whose headers nobody reads
+        if status == HTTPStatus.OK:  # the common case needs no headers
             return HttpResponse(status, body, flaw, took_seconds=took_seconds)
         location = (self._header(b"location") or "nowhere") if status in _REDIRECTS else None
         return HttpResponse(status, body, flaw, self._header(b"retry-after"), location, took_seconds)
@@ -160,10 +160,10 @@ Tag = TypeVar("Tag")
 
 
 class HttpPool(Generic[Tag]):
-    """Posts JSON to one endpoint; each request bears a tag of the caller's.
+    """Posts JSON to one endpoint; each request carries a tag of the caller.
 
-    Any thread may use it, but only one at a time. A request has `timeout_seconds` from `post` to its last
-    byte; redirects are not followed, and proxies and passwords of the environment not used. One sent on a
+    Any thread may use it, but only one at a time. A request has `timeout_seconds` from `post` to the last
+    byte. Redirects are not followed; proxies and credentials of the environment are ignored. A request on a
     kept connection that turns out to be closed is sent again on a new one.
     """
 
@@ -180,7 +180,7 @@ class HttpPool(Generic[Tag]):
         return len(self._flying)
 
     def post(self, tag: Tag, question: bytes) -> None:
-        """Begin to send `question`; `read` brings its answer."""
+        """Start sending `question`; `read` returns its answer."""
         call = (
             self._idle.pop()
             if self._idle
@@ -191,17 +191,17 @@ class HttpPool(Generic[Tag]):
         self._multi.add_handle(call.curl)
 
     def wait(self, seconds: float) -> None:
-        """Send and receive what can be, after `seconds` without news at the latest."""
+        """Send and receive available data; return after `seconds` without any."""
         timer_ms = self._multi.timeout()
         if timer_ms >= 0:
             seconds = min(seconds, timer_ms / 1000)
-        # Without a socket, as while a name is being resolved, libcurl does not wait.
+        # Without a socket, as during name resolution, libcurl does not wait.
         if seconds and not self._multi.select(seconds):
             time.sleep(_NO_SOCKET_SECONDS)
         self._multi.perform()
 
     def read(self) -> Iterator[tuple[Tag, HttpResponse | RollcallError]]:
-        """Each request that has ended since the last `read`, with what came of it."""
+        """Each request that ended since the last `read`, with its result."""
         _, succeeded, failed = self._multi.info_read()
         for curl in succeeded:
             tag, call = self._land(curl)
@@ -211,7 +211,7 @@ class HttpPool(Generic[Tag]):
             yield tag, call.failure(code, message)
 
     def close(self) -> None:
-        """Drop what is in flight, and the connections."""
+        """Abort requests in flight and close the connections."""
         for curl in self._flying:
             with suppress(pycurl.error):  # an interrupt came before it was added
                 self._multi.remove_handle(curl)

@@ -26,7 +26,7 @@ def is_key(key: str) -> bool:
 
 
 def validate_key(key: str) -> str:
-    """`key`, when it is one. Raises: PermanentError."""
+    """Return `key` if it is valid. Raises: PermanentError."""
     if not is_key(key):
         raise PermanentError(
             f"{key[:100]!r} is no key: names of letters, digits, '.', '_' and '-', parted by '/'"
@@ -35,7 +35,7 @@ def validate_key(key: str) -> str:
 
 
 def checked_prefix(prefix: str) -> str:
-    """`prefix`, when it is a key and a slash. Raises: PermanentError."""
+    """Return `prefix` if it is a key and a slash. Raises: PermanentError."""
     if not prefix.endswith("/"):
         raise PermanentError(f"{prefix[:100]!r} does not end with '/'")
     return f"{validate_key(prefix[:-1])}/"
@@ -46,41 +46,41 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Folder:
-    """Storage in `root`, which is made when something is first stored."""
+    """Storage in the folder `root`, which the first `put` creates."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def put(self, key: str, content: bytes, content_type: str) -> None:  # noqa: ARG002 - files have none
-        """Keep `content`: beside its place first, so that nobody ever reads half of it."""
+        """Store `content` atomically: write a temporary file, then rename it."""
         path = self._root / validate_key(key)
         with _translated(key):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _write(path, content)
 
     def get(self, key: str) -> bytes:
-        """What is kept."""
+        """The content."""
         with _translated(key):
             return (self._root / validate_key(key)).read_bytes()
 
     def size(self, key: str) -> int:
-        """How many bytes that has."""
+        """The size in bytes."""
         with _translated(key):
             return (self._root / validate_key(key)).stat().st_size
 
     def stream(self, key: str) -> Iterator[bytes]:
-        """The same in chunks."""
+        """The content in chunks."""
         with _translated(key), (self._root / validate_key(key)).open("rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
                 yield chunk
 
     def address(self, key: str) -> str | None:
-        """None: whoever wants it gets it through Rollcall."""
+        """None: clients download it through Rollcall."""
         validate_key(key)
         return None
 
     def delete(self, prefix: str) -> None:
-        """Forget everything under `prefix`."""
+        """Delete everything under `prefix`."""
         path = self._root / checked_prefix(prefix)
         with _translated(prefix):
             if path.is_dir():
@@ -88,11 +88,11 @@ class Folder:
 
 
 def files_in(root: Path) -> Iterator[tuple[str, Path]]:
-    """Each file that is stored in `root`, with its key; what is deleted meanwhile may be missing.
+    """Each file stored in `root`, with its key; files deleted meanwhile may be missing.
 
-    What no key can name is left out: it was not stored by us, or is not whole yet, and `put` would refuse it.
+    Files whose path is not a valid key are skipped: they are foreign or incomplete.
 
-    Raises: PermanentError when a part of it cannot be read.
+    Raises: PermanentError if a part of the folder cannot be read.
     """
     try:
         for folder, below, names in os.walk(root, onerror=_raise_unless_deleted):
@@ -137,6 +137,6 @@ def _write(path: Path, content: bytes) -> None:
     beside.replace(path)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)  # the rename too
+        os.fsync(folder)  # makes the rename durable
     finally:
         os.close(folder)

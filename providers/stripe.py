@@ -21,7 +21,7 @@ from domain.money import LOST_REFUND, Checkout, Payment, PaymentEvent, Refund, R
 
 TOLERANCE_SECONDS = 300
 MARK = "rollcall_session"
-"""The metadata of Rollcall's own refunds: the checkout session."""
+"""Metadata field of Rollcall's own refunds; its value is the checkout session."""
 COMPLETED = "checkout.session.completed"
 PAID_LATER = "checkout.session.async_payment_succeeded"
 NOT_PAID = "checkout.session.async_payment_failed"
@@ -33,9 +33,9 @@ _PAID = {"paid", "no_payment_required"}
 
 @dataclass(frozen=True, slots=True)
 class StripeEvents:
-    """Reads Stripe's webhooks with its own library, which is imported here: 27 MB for those who sell.
+    """Reads Stripe's webhooks with Stripe's library, which takes 27 MB and is imported only here.
 
-    The library reads the system's clock.
+    The library reads the system clock.
 
     Source: https://docs.stripe.com/webhooks#verify-official-libraries
     """
@@ -43,13 +43,13 @@ class StripeEvents:
     secret: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        import stripe  # noqa: F401, PLC0415 - now, and not while the first event waits
+        import stripe  # noqa: F401, PLC0415 - not during the first event
 
     def read(self, body: bytes, signature: str) -> PaymentEvent:
         """The event in `body`; `signature` is the header `Stripe-Signature`.
 
-        Raises: UnauthorisedError when it is forged or older than five minutes; InvalidInputError, naming the
-        field, when it is of another shape than agreed.
+        Raises: UnauthorisedError if it is forged or older than five minutes; InvalidInputError, naming the
+        field, if its shape is unexpected.
         """
         self._require_signed(body, signature)
         event = _object(_parsed(body), "body")
@@ -67,17 +67,17 @@ class StripeEvents:
     def _require_signed(self, body: bytes, signature: str) -> None:
         from stripe import SignatureVerificationError, WebhookSignature  # noqa: PLC0415 - heavy
 
-        if not signature.isascii():  # the library compares texts, and has no answer to others
+        if not signature.isascii():  # the library's comparison fails for non-ASCII text
             raise UnauthorisedError("the webhook's signature does not hold")
         try:
             WebhookSignature.verify_header(body, signature, self.secret, TOLERANCE_SECONDS)
         except (SignatureVerificationError, UnicodeDecodeError):
-            # Without its cause: that holds the body, which is a customer's business.
+            # Without its cause, which contains the body: private data of the customer.
             raise UnauthorisedError("the webhook's signature does not hold") from None
 
 
 def refund_of(told: Mapping[str, Any]) -> Refund:
-    """The refund that an object of Stripe's API describes. A state that is unknown here is not done yet.
+    """The refund that an object of Stripe's API describes. An unknown state counts as pending.
 
     Raises: InvalidInputError.
     """
@@ -153,19 +153,19 @@ _ALREADY, _IN_USE = "charge_already_refunded", "idempotency_key_in_use"
 _FIRST_SERVER_ERROR, _CONFLICT = 500, 409
 _MOST = 100  # refunds of one payment
 _TIMEOUT_SECONDS = 20.0
-LONGEST_SECONDS = 4 * _TIMEOUT_SECONDS  # to connect and to read, for the refund and for asking which there is
+LONGEST_SECONDS = 4 * _TIMEOUT_SECONDS  # connect and read, for create and for find
 
 
 class KeySpentError(UpstreamError):
-    """Stripe stored a failure under the idempotency key, and has no refund: repeat under another key.
+    """Stripe stored a failure under the idempotency key and has no refund: retry with another key.
 
-    Source: https://docs.stripe.com/api/idempotent_requests - a stored 500 is repeated with its key.
+    Source: https://docs.stripe.com/api/idempotent_requests - a key returns its stored 500 again.
     """
 
 
 @dataclass(frozen=True)
 class StripeRefunds:
-    """Refunds payments in full. One key refunds once; so does one payment, whatever the key.
+    """Refunds payments in full. Each key, and each payment, is refunded at most once.
 
     Source: https://docs.stripe.com/api/refunds/create
     """
@@ -175,13 +175,12 @@ class StripeRefunds:
     timeout_seconds: float = _TIMEOUT_SECONDS
 
     def create(self, payment: Payment, idempotency_key: str) -> Refund:
-        """The refund of `payment`, which may still be pending, or have failed.
+        """The refund of `payment`, which may be pending or failed.
 
-        An answer that says that the key, or the payment, was used before is no failure: Stripe is asked which
-        refund there is.
+        If Stripe answers that the key or the payment was used before, the existing refund is looked up.
 
-        Raises: KeySpentError; TransientError when it is unknown whether it was made: repeat with the same
-        key. PermanentError when Stripe will not make it.
+        Raises: KeySpentError; TransientError if the outcome is unknown: retry with the same key;
+        PermanentError if Stripe refuses the refund.
         """
         from stripe import StripeError  # noqa: PLC0415 - heavy
 
@@ -199,7 +198,7 @@ class StripeRefunds:
         return refund_of(made.to_dict())
 
     def find(self, payment: Payment) -> Refund | None:
-        """The refund that gives `payment` back, or None where there is none. Raises: as `create`."""
+        """The refund of `payment`, or None if there is none. Raises: as `create`."""
         return self._find(payment)
 
     def _find(self, payment: Payment, *, is_refunded: bool = False) -> Refund | None:
@@ -230,10 +229,10 @@ class StripeRefunds:
 
 
 def _whole(refunds: Sequence[Refund], payment: Payment, *, is_refunded: bool) -> Refund | None:
-    """The refund that gives all of `payment` back: one of ours, or the last part; else one that was lost.
+    """The refund that completes `payment`'s return: ours, or the last partial one; else a lost one.
 
-    Parts of a payment whose amount is unknown are all of it only when Stripe says so (`is_refunded`), or
-    one of them is its known refund.
+    If the amount of the payment is unknown, partial refunds cover it only if Stripe says so (`is_refunded`)
+    or one of them is its known refund.
     """
     known = None if payment.refund is None else payment.refund.id
     alive = [each for each in refunds if each.state not in LOST_REFUND]
@@ -245,7 +244,7 @@ def _whole(refunds: Sequence[Refund], payment: Payment, *, is_refunded: bool) ->
 
 
 def _is_spent(error: StripeError) -> bool:
-    """Whether the key stands for another answer now: a stored failure, or a request with other fields."""
+    """Whether the key is used up: it holds a stored failure, or a request with other fields."""
     if (error.http_status or 0) >= _FIRST_SERVER_ERROR:
         return True
     kind = None if error.error is None else error.error.type
@@ -264,7 +263,7 @@ def _translate(error: StripeError) -> RollcallError:
     from stripe import (  # noqa: PLC0415
         APIConnectionError,
         AuthenticationError,
-        PermissionError,  # noqa: A004 - its name there
+        PermissionError,  # noqa: A004 - Stripe's name
         RateLimitError,
     )
 
@@ -278,5 +277,5 @@ def _translate(error: StripeError) -> RollcallError:
             return RateLimitedError(told)
         case _:
             status = error.http_status or _FIRST_SERVER_ERROR
-            is_theirs = status >= _FIRST_SERVER_ERROR or status == _CONFLICT  # a key in use
+            is_theirs = status >= _FIRST_SERVER_ERROR or status == _CONFLICT  # the key is in use
             return UpstreamError(told) if is_theirs else RejectedError(told)

@@ -15,7 +15,7 @@ ID, TIMESTAMP, SIGNATURE = "Rollcall-Id", "Rollcall-Timestamp", "Rollcall-Signat
 
 @dataclass(frozen=True, slots=True)
 class JobWebhook:
-    """Posts JSON to addresses that callers gave, on the open Internet unless `allows_private`."""
+    """Posts JSON to callers' URLs, on the public Internet only unless `allows_private`."""
 
     secret: str = field(repr=False)
     clock: Clock
@@ -23,7 +23,7 @@ class JobWebhook:
     timeout_seconds: float = 10.0
 
     def post(self, url: str, job_id: str, body: str) -> None:
-        """Post `body`; the answer must be 2xx. Raises: RollcallError, RejectedError where not public."""
+        """Post `body`; the answer must be 2xx. Raises: RollcallError; RejectedError if not public."""
         content, at_seconds = body.encode(), int(self.clock.now().timestamp())
         headers = {
             ID: job_id,
@@ -35,5 +35,5 @@ class JobWebhook:
 
 
 def signature(secret: str, at_seconds: int, content: bytes) -> str:
-    """HMAC-SHA256, in hex, of the time in seconds, a full stop and the body."""
+    """The hex HMAC-SHA256 of the time in seconds, a full stop and the body."""
     return hmac.new(secret.encode(), f"{at_seconds}.".encode() + content, hashlib.sha256).hexdigest()

@@ -40,17 +40,17 @@ from resilience.scripts import UNREACHABLE, Clock, translate_errors
 T = TypeVar("T")
 
 PROBE_WAIT_SECONDS = 5.0
-"""How long to wait at most for the probes of others; they tend to report long before their leases end."""
+"""The maximum wait for the probes of others, which usually report long before their leases end."""
 
 
 class CircuitBreaker(Guard):
     """One named breaker, shared by every process that uses the same Redis, `prefix` and `name`.
 
-    `listeners` hear each transition once, in the process that caused it, and the change between the
-    fleet's state and the process' own in every process that notices. `exclude` names exception classes or
-    predicates that change nothing. `describe` writes an error for people, without secrets.
-    Interrupts (every BaseException that is no Exception) never count.
-    Give it a client with short time-outs: an unreachable Redis costs one attempt at each operation.
+    `listeners` are notified of each transition once, in the process that caused it, and of a switch between
+    fleet and process scope in every process that notices it. `exclude` lists exception classes or predicates
+    that do not count. `describe` formats an error for display, without secrets.
+    Interrupts (a BaseException that is not an Exception) never count.
+    Use a client with short timeouts: an unreachable Redis costs one attempt per operation.
     """
 
     def __init__(  # noqa: PLR0913
@@ -76,11 +76,11 @@ class CircuitBreaker(Guard):
         self._forced: Forced | None = None
 
     def permit(self, n: int) -> Permit:
-        """Ask for `n` requests; while half open only free probe slots are granted, while open nothing.
+        """Request `n` permits; half open grants only free probe slots, open grants none.
 
-        For `policy.ramp_seconds` after its probes have closed it, what each step has left is granted, and
-        the rest refused until the next step begins. A refusal costs nothing.
-        Shape: in process scope the breaker starts closed, or as the operator last held it.
+        For `policy.ramp_seconds` after its probes have closed it, each step grants at most its remaining
+        budget; the rest is refused until the next step. A refusal costs nothing.
+        In process scope the breaker starts closed, or as the operator last forced it.
         """
         token = uuid4().hex
         grant, scope = self._ask(
@@ -98,12 +98,12 @@ class CircuitBreaker(Guard):
         outcomes: Sequence[bool | None],
         durations_seconds: Sequence[float] | None = None,
     ) -> None:
-        """Tell how the granted requests ended, in order: True success, False failure, None excluded.
+        """Record the outcomes of the granted requests, in order: True success, False failure, None excluded.
 
-        Requests without an outcome count as excluded. A success that took longer than
-        `policy.slow_call_seconds` counts as a failure, where durations are given: one for each outcome.
-        A permit of an older generation changes nothing, nor does one whose scope is gone.
-        Raises: ValueError when there are more outcomes than were granted, or not as many durations.
+        Requests without an outcome count as excluded. With `durations`, one per outcome, a success that took
+        longer than `policy.slow_call_seconds` counts as a failure. A permit of an older generation or of
+        another scope changes nothing.
+        Raises: ValueError for more outcomes than granted requests, or a different number of durations.
         """
         judged = self.policy.judge(outcomes, durations_seconds)
         if len(outcomes) > permit.granted:
@@ -121,9 +121,9 @@ class CircuitBreaker(Guard):
         self._notice(change, "fleet")
 
     def note_error(self, error: BaseException) -> None:
-        """Keep `error` as the reason of the last failure, one line as `describe` writes it.
+        """Store `error` as the reason of the last failure, one line formatted by `describe`.
 
-        The fleet keeps it, and this process for the time that Redis cannot be reached. One round trip.
+        It is stored for the fleet, and in this process while Redis is unreachable. One round trip.
         """
         text = self._describe(error)
         self._last_error = text, self._now_ms()
@@ -131,28 +131,28 @@ class CircuitBreaker(Guard):
             self._fleet.note_error(text)
 
     def force_open(self, by: str) -> None:
-        """Hold it open until `reset`, whichever processes come and go.
+        """Force it open until `reset`, independent of process restarts.
 
-        It outlasts a restart of Redis if Redis keeps an append-only file, as does `history`.
+        It survives a restart of Redis if Redis keeps an append-only file, as does `history`.
         Raises: UnreachableError, as do `force_closed`, `reset` and `history`.
         """
         self._force("open", by)
 
     def force_closed(self, by: str) -> None:
-        """Hold it closed until `reset`: everything is permitted; failures are still counted."""
+        """Force it closed until `reset`: every request is permitted; failures are still counted."""
         self._force("closed", by)
 
     def reset(self, by: str) -> None:
-        """Give it back to itself, closed, with all counts at zero."""
+        """End a forced state: closed, with all counts at zero."""
         self._force(None, by)
 
     def history(self) -> list[BreakerEvent]:
-        """Who forced and reset it: the last 100 events, the newest first."""
+        """The last 100 operator actions, newest first."""
         with translate_errors():
             return self._fleet.history()
 
     def snapshot(self) -> BreakerSnapshot:
-        """What it is now; reading changes nothing."""
+        """The current state; reading changes nothing."""
         reading, scope = self._ask(lambda fleet: fleet.read(), lambda process, now_ms: process.read(now_ms))
         if scope == "process" and self._last_error is not None:
             text, at_ms = self._last_error
@@ -163,7 +163,7 @@ class CircuitBreaker(Guard):
     def _ask(
         self, fleet: Callable[[RedisBreakerState], T], process: Callable[[BreakerModel, int], T]
     ) -> tuple[T, Scope]:
-        """The fleet's answer, or this process' own while Redis cannot be reached."""
+        """The fleet's answer, or this process's own while Redis is unreachable."""
         try:
             answer = fleet(self._fleet)
         except UNREACHABLE:

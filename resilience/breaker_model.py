@@ -38,7 +38,7 @@ Forced = Literal["open", "closed"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The state before and after one operation; the same when it changed nothing."""
+    """The states before and after one operation; equal if it changed nothing."""
 
     before: State
     after: State
@@ -46,7 +46,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """How many requests may go out, or when to ask again."""
+    """How many requests are granted, or when to ask again."""
 
     granted: int
     retry_after_ms: int
@@ -57,7 +57,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class BreakerModelState:
-    """A breaker at one moment. `since_ms` is None while it has never changed."""
+    """The state of a breaker at one moment. `since_ms` is None if it has never changed."""
 
     state: State
     failures: int
@@ -74,7 +74,7 @@ class BreakerModelState:
 class BreakerModel:
     """One breaker's state. `generation` counts transitions, `probes` maps probe to end of lease in ms.
 
-    `ramp` is there only since its probes closed it: what an operator closes does not ramp.
+    `ramp` exists only after probes have closed it; a breaker closed by an operator does not ramp.
     """
 
     policy: BreakerPolicy
@@ -90,7 +90,7 @@ class BreakerModel:
     ramp: Ramp | None = None
 
     def permit(self, n: int, token: str, now_ms: int) -> Grant:
-        """As many of `n` requests as may go out now; `token` names their probes while half open."""
+        """Grant up to `n` requests; `token` names their probes while half open."""
         before = self.state
         self._follow(now_ms)
         if before == "closed":
@@ -108,8 +108,8 @@ class BreakerModel:
     def record(self, generation: int, token: str, outcomes: Sequence[bool | None], now_ms: int) -> Change:
         """Count the outcomes of a permit, in order: True success, False failure, None excluded.
 
-        Those of another generation change nothing, nor do those that follow a transition. A success
-        counts while its probe holds its lease; a failure always does.
+        Outcomes of another generation, and those after a transition, change nothing. A success counts while
+        its probe holds its lease; a failure always counts.
         """
         before = self.state
         if generation == self.generation:
@@ -122,7 +122,7 @@ class BreakerModel:
         return Change(before, self.state)
 
     def force(self, forced: Forced | None, by: str, now_ms: int) -> Change:
-        """Hold it open or closed; with None give it back to itself, closed and at zero."""
+        """Force it open or closed; None ends a forced state: closed, with all counts at zero."""
         before = self.state
         self.failures = self.successes = 0
         self.forced, self.forced_by = forced, by if forced else None
@@ -130,7 +130,7 @@ class BreakerModel:
         return Change(before, self.state)
 
     def read(self, now_ms: int) -> BreakerModelState:
-        """What it is now; changes nothing: an open circuit whose recovery is over still reads open."""
+        """The current state, unchanged: an open circuit whose recovery is over still reads open."""
         return BreakerModelState(
             self.state,
             self.failures,
@@ -177,7 +177,7 @@ class BreakerModel:
         return self.ramp.grant(n, self.policy.success_threshold, self.policy.ramp_ms, now_ms)
 
     def _free_slots(self) -> int:
-        # A threshold lowered by a new release must not leave the breaker half open without a slot.
+        # A threshold lowered by a new release must not leave the breaker half open without free slots.
         threshold = self.policy.success_threshold
         return threshold - min(self.successes, threshold - 1) - len(self.probes)
 
@@ -189,7 +189,7 @@ class BreakerModel:
         return max(0, min(self.since_ms or 0, now_ms) + self.policy.recovery_ms - now_ms)
 
     def _follow(self, now_ms: int) -> None:
-        """What was stamped ahead of now, before the clock was set back, lasts no longer than it may."""
+        """Bound times in the future, which a clock set back since has left behind."""
         if self.since_ms is not None:
             self.since_ms = min(self.since_ms, now_ms)
         longest_ms = now_ms + self.policy.probe_ms
@@ -208,17 +208,17 @@ class BreakerModel:
 
 
 Scope = Literal["fleet", "process"]
-"""Who is of one mind: every process, through Redis, or this one alone while Redis cannot be reached."""
+"""The scope of a decision: all processes through Redis, or this one while Redis is unreachable."""
 
 BreakerAction = Literal["force_open", "force_closed", "reset"]
-"""What an operator may tell a breaker."""
+"""The operator actions on a breaker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """`granted` requests may go out; each is owed an outcome in `CircuitBreaker.record`.
+    """Permission for `granted` requests; each needs an outcome in `CircuitBreaker.record`.
 
-    Shape: `retry_after_seconds` is when to ask again for the rest, 0 when all were granted; `is_probe` while
+    Shape: `retry_after_seconds` is when to ask again for the rest, 0 if all were granted; `is_probe` while
     the breaker is half open.
     """
 
@@ -232,7 +232,7 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class BreakerState:
-    """A state as listeners see it; `name` is pybreaker's "closed", "open" or "half-open"."""
+    """A state for listeners; `name` is pybreaker's "closed", "open" or "half-open"."""
 
     name: str
     scope: Scope
@@ -240,11 +240,11 @@ class BreakerState:
 
 @dataclass(frozen=True, slots=True)
 class BreakerSnapshot:
-    """A breaker at one moment, for people.
+    """A breaker at one moment, for display.
 
-    Shape: `since` is None while the state has never changed. An open breaker whose recovery is over
-    stays "open" with `retry_after_seconds` 0 until a request comes. `last_error` is why a request
-    failed last, one line without secrets; it stays when the breaker closes.
+    Shape: `since` is None if the state has never changed. An open breaker whose recovery is over stays "open"
+    with `retry_after_seconds` 0 until the next request. `last_error` is the reason of the last failure, one
+    line without secrets; it remains when the breaker closes.
     """
 
     name: str
@@ -262,7 +262,7 @@ class BreakerSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class BreakerEvent:
-    """What an operator told a breaker, and the state it was in `before`."""
+    """An operator action on a breaker, and the state `before` it."""
 
     at: datetime
     by: str
@@ -271,7 +271,7 @@ class BreakerEvent:
 
 
 class CircuitBreakerError(pybreaker.CircuitBreakerError, TransientError):
-    """The breaker did not let the call out; ask again after `retry_after_seconds`."""
+    """The breaker refused the call; ask again after `retry_after_seconds`."""
 
     retry_after_seconds: float
 
@@ -281,10 +281,10 @@ class CircuitBreakerError(pybreaker.CircuitBreakerError, TransientError):
 
     @property
     def retry_after(self) -> float:
-        """Seconds until it is worth asking again."""
+        """Seconds to wait before the next request."""
         return self.retry_after_seconds
 
 
 def pybreaker_name(state: State) -> str:
-    """The state as pybreaker spells it."""
+    """The state in pybreaker's spelling."""
     return state.replace("_", "-")

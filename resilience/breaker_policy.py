@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 class BreakerPolicy:
     """When a breaker trips, waits, probes, closes and ramps up.
 
-    With a `failure_ratio` it opens also when, of at least `minimum_calls` that ended within the window,
-    that share or more failed. With `slow_call_seconds` a success that took longer is a failure. With
-    `ramp_seconds` a breaker that its probes have closed grants at most success_threshold * 2^k requests
-    in step k of ten equal steps, counted from 0, and then everything.
+    With a `failure_ratio` it also opens if at least that share of at least `minimum_calls` within the window
+    failed. With `slow_call_seconds` a slower success is a failure. With `ramp_seconds` a breaker closed by
+    its probes grants at most success_threshold * 2^k requests in step k of ten equal steps, counted from 0,
+    and then everything.
 
-    Units: a probe that has not reported for `probe_seconds` loses its slot. `failure_ratio` is above 0
-    and at most 1. Raises: ValueError for a policy that could never work.
+    A probe that has not reported after `probe_seconds` loses its slot. `failure_ratio` is above 0 and at most
+    1. Raises: ValueError for an inconsistent policy.
     """
 
     failure_threshold: int = 10
@@ -46,28 +46,28 @@ class BreakerPolicy:
 
     @property
     def recovery_ms(self) -> int:
-        """How long it stays open."""
+        """Duration of the open state."""
         return round(self.recovery_seconds * 1000)
 
     @property
     def probe_ms(self) -> int:
-        """How long a probe may take."""
+        """Lease of a probe."""
         return round(self.probe_seconds * 1000)
 
     @property
     def window_ms(self) -> int:
-        """How far back the failure ratio looks."""
+        """Length of the failure window."""
         return round(self.window_seconds * 1000)
 
     @property
     def ramp_ms(self) -> int:
-        """How long it ramps up after its probes have closed it."""
+        """Duration of the ramp."""
         return round(self.ramp_seconds * 1000)
 
     def judge(
         self, outcomes: Sequence[bool | None], durations_seconds: Sequence[float] | None
     ) -> list[bool | None]:
-        """The outcomes with the slow successes as failures. Raises: ValueError, not one duration for each."""
+        """The outcomes with slow successes as failures. Raises: ValueError unless each has a duration."""
         if durations_seconds is None:
             return list(outcomes)
         if len(durations_seconds) != len(outcomes):
@@ -85,15 +85,15 @@ DEFAULT_POLICY = BreakerPolicy()
 
 
 STEPS = 10
-"""Equal steps of a ramp; each grants twice what the one before it granted."""
+"""Number of equal steps of a ramp; each grants twice as much as the previous one."""
 
 
 @dataclass(slots=True)
 class Ramp:
-    """What the running step has granted; the model of the ramp in `lua/breaker_permit.lua`.
+    """The grants of the current step; the model of the ramp in `lua/breaker_permit.lua`.
 
-    Step k, counted from 0, grants at most `first` * 2^k: so by its end no more than `first` * (2^(k+1) - 1)
-    requests have gone out. Refusals are not counted. A grant is spent even when it is not used.
+    Step k, counted from 0, grants at most `first` * 2^k, so at most `first` * (2^(k+1) - 1) requests are
+    granted by its end. Refusals are not counted. An unused grant counts.
     """
 
     since_ms: int
@@ -101,8 +101,8 @@ class Ramp:
     granted: int = 0
 
     def grant(self, n: int, first: int, ramp_ms: int, now_ms: int) -> tuple[int, int]:
-        """How many of `n` requests may go out, and in how many ms the next step begins if not all."""
-        self.since_ms = min(self.since_ms, now_ms)  # it began ahead of a clock that was set back since
+        """How many of `n` requests are granted, and, if not all, in how many ms the next step begins."""
+        self.since_ms = min(self.since_ms, now_ms)  # the clock may have been set back
         elapsed_ms = now_ms - self.since_ms
         if elapsed_ms >= ramp_ms:
             return n, 0
@@ -116,21 +116,21 @@ class Ramp:
 
 
 BUCKETS = 10
-"""Steps in which the window slides."""
+"""Number of steps in which the window slides."""
 
 
 @dataclass(slots=True)
 class Window:
     """Calls and failures by the start of their bucket in ms; the model of `lua/breaker_window.lua`.
 
-    A bucket counts while its start lies within the window: so an outcome counts for nine tenths of the
-    window at least, and never for longer than the window. A clock that was set back forgets the future.
+    A bucket counts while its start lies within the window, so an outcome counts for at least nine tenths of
+    the window and never longer than the window. Buckets in the future of a clock set back are dropped.
     """
 
     buckets: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def observe(self, *, has_failed: bool, now_ms: int, window_ms: int) -> None:
-        """Count one call, and forget the buckets that the window has left behind."""
+        """Count one call, and drop the buckets outside the window."""
         start_ms = now_ms - now_ms % (window_ms // BUCKETS)
         self.buckets = {
             ms: counts for ms, counts in self.buckets.items() if now_ms - window_ms < ms <= start_ms
@@ -139,7 +139,7 @@ class Window:
         self.buckets[start_ms] = (calls + 1, failures + has_failed)
 
     def exceeds(self, ratio: float, minimum_calls: int) -> bool:
-        """Whether it holds calls enough, and `ratio` of them or more failed, as of the last call."""
+        """Whether at least `minimum_calls` are counted and `ratio` of them or more failed."""
         calls = sum(calls for calls, _ in self.buckets.values())
         failures = sum(failures for _, failures in self.buckets.values())
         return calls >= minimum_calls and failures / calls >= ratio

@@ -18,10 +18,10 @@ _ACTIONS: dict[Forced | None, BreakerAction] = {"open": "force_open", "closed": 
 
 
 class RedisBreakerState:
-    """`Circuit` in Redis, one round trip an operation, on the server's clock unless `now_ms` is given.
+    """`Circuit` in Redis, one round trip per operation, on the server's clock unless `now_ms` is given.
 
     Shape: hash `{prefix}:breaker:{name}`, sorted set `{prefix}:breaker:{name}:probes` and list
-    `{prefix}:breaker:{name}:audit`, none of which expires. Raises: redis-py's errors as they are.
+    `{prefix}:breaker:{name}:audit`; none of them expires. Raises: redis-py's errors unchanged.
     """
 
     def __init__(
@@ -54,17 +54,17 @@ class RedisBreakerState:
         )
 
     def note_error(self, error: str) -> None:
-        """Keep `error` as the last one, with the server's time."""
+        """Store `error` as the last one, with the server's time."""
         self._scripts.breaker_note_error([self._key], [self._now(), error])
 
     def force(self, forced: Forced | None, by: str) -> Change:
-        """See `Circuit.force`; it is written down who said so."""
+        """See `Circuit.force`; `by` is recorded."""
         return _change(
             self._scripts.breaker_force([self._key, self._audit], [self._now(), _ACTIONS[forced], by])
         )
 
     def history(self) -> list[BreakerEvent]:
-        """The last 100 words of operators, the newest first."""
+        """The last 100 operator actions, newest first."""
         kept: Any = self._client.lrange(self._audit, 0, -1)
         return [_event(json.loads(entry)) for entry in kept]
 

@@ -7,8 +7,8 @@ from typing import Any
 from dramatiq.brokers import redis as dramatiq_redis
 from dramatiq.brokers.redis import RedisBroker
 
-# ARGV 2 of dramatiq/brokers/redis/dispatch.lua is the caller's time, by which workers beat, the reaper finds
-# the dead, and dead letters age. A beat ahead of now came before the clock was set back: it counts as now.
+# ARGV 2 of dramatiq/brokers/redis/dispatch.lua is the caller's time: for worker heartbeats, the detection of
+# dead workers and the age of dead letters. A heartbeat in the future (clock set back) counts as now.
 _SERVER_TIME = b"""
 local server_time = redis.call('TIME')
 ARGV[2] = string.format('%.0f', server_time[1] * 1000 + math.floor(server_time[2] / 1000))
@@ -22,9 +22,9 @@ end
 
 
 class FleetBroker(RedisBroker):
-    """A `RedisBroker` for which the clocks of the hosts need not agree."""
+    """A `RedisBroker` that does not depend on the hosts' clocks."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]
-        source: bytes = dramatiq_redis._scripts["dispatch"]  # noqa: SLF001 - it is given out nowhere else
+        source: bytes = dramatiq_redis._scripts["dispatch"]  # noqa: SLF001 - there is no public access
         self.scripts["dispatch"] = self.client.register_script(_SERVER_TIME + source)

@@ -11,11 +11,11 @@ from resilience.scripts import Scripts, translate_errors
 
 Key = TypeVar("Key", str, bytes)
 CHUNK = 500
-"""Claims in one script call: long enough to be cheap, short enough not to hold Redis up."""
+"""Claims per script call: many enough to be cheap, few enough not to block Redis."""
 
 
 class Claims:
-    """Claims that end by themselves after `ttl_seconds`, should their owner die.
+    """Claims that expire after `ttl_seconds` if their owner dies.
 
     Shape: string `{prefix}:claim:{key}` holding the owner. Raises: UnreachableError from every method.
     """
@@ -27,7 +27,7 @@ class Claims:
         self._prefix = f"{prefix}:claim:"
 
     def take(self, keys: Sequence[str], owner: str) -> list[str]:
-        """Those of `keys` that are `owner`'s now, in their order; taking again starts their time anew."""
+        """Claim `keys` for `owner`; return those it now holds, in order. A repetition restarts the TTL."""
         taken: list[str] = []
         for chunk in _chunks(keys):
             with translate_errors():
@@ -36,13 +36,13 @@ class Claims:
         return taken
 
     def release(self, keys: Sequence[str], owner: str) -> None:
-        """Give back those of `keys` that are still `owner`'s."""
+        """Release those of `keys` that `owner` still holds."""
         for chunk in _chunks(keys):
             with translate_errors():
                 self._scripts.claims_release(self._names(chunk), [owner])
 
     def clear(self) -> int:
-        """End every claim, whoever holds it: for when nobody can be at work; how many there were."""
+        """Delete all claims, for when no worker is running; return their number."""
         with translate_errors():
             names = list(self._client.scan_iter(f"{self._prefix}*", CHUNK))
             return sum(self._client.delete(*chunk) for chunk in _chunks(names))

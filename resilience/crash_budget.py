@@ -18,27 +18,27 @@ from resilience.scripts import UNREACHABLE, Scripts
 
 CRASH_BUDGET = 3
 GIVEN_UP = "rollcall_given_up"
-_TTL_SECONDS = 86_400  # far above the time from one start to the next: time limit and recovery, minutes
+_TTL_SECONDS = 86_400  # far above the minutes from one start to the next (time limit and recovery)
 _log = logging.getLogger(__name__)
 
 
 class CrashBudgetSpentError(SkipMessage):
-    """The message was not run: each time before, its worker died with it."""
+    """The message is not run: its worker died at every previous start."""
 
 
 class CrashBudget(Middleware):
-    """Lets a message start `budget` times without ever having ended, and then rejects it unrun.
+    """Lets a message start `budget` times without an end, and then rejects it without running it.
 
-    Every end counts, a failure and an interrupt as well; each enqueueing, and so each retry, has a budget
-    of its own. What a stopping worker could not wait for is no crash. What was in hand at a crash runs apart
-    from others of its kind in its process, so that the next crash is its own. One round trip before a
-    message, one after it; while Redis cannot be reached nothing is counted and the message runs. Put it
-    before the middleware that interrupts: then no interrupt can hit its own round trips.
+    Every end counts, including failures and interrupts; each enqueueing, and so each retry, has its own
+    budget. A message that a stopping worker leaves behind is not a crash. Messages in progress at a crash run
+    isolated from each other in their process, so that the next crash has one cause. One round trip before a
+    message, one after it; while Redis is unreachable nothing is counted and the message runs. Place it before
+    the middleware that interrupts, so that no interrupt hits its own round trips.
 
-    The actor's option `give_up` is called with the reason and the message's arguments when the budget is
-    spent: the work itself must be given up, or it would come back under another message. What it says it
-    gave up is told by the dead letter. Its own failure is told there instead, and the message dies as well.
-    Shape: string `{prefix}:starts:{id}`, which is gone when the message ends.
+    When the budget is spent, the actor's option `give_up` is called with the reason and the message's
+    arguments: it must end the work itself, or the work returns under another message. Its return value, or
+    its own failure, is recorded in the dead letter.
+    Shape: string `{prefix}:starts:{id}`, deleted when the message ends.
     """
 
     def __init__(self, client: redis.Redis, budget: int = CRASH_BUDGET, prefix: str = "rollcall") -> None:
@@ -52,7 +52,7 @@ class CrashBudget(Middleware):
 
     @property
     def actor_options(self) -> set[str]:
-        """What an actor may say to this middleware."""
+        """The actor options of this middleware."""
         return {"give_up"}
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
@@ -75,15 +75,15 @@ class CrashBudget(Middleware):
         result: object = None,  # noqa: ARG002 - Dramatiq passes it by name
         exception: BaseException | None = None,  # noqa: ARG002
     ) -> None:
-        """Forget the starts: it ended, somehow."""
+        """Delete the start count: the message ended."""
         self._end(self._key(message))
 
     def after_skip_message(self, _broker: Broker, message: MessageProxy) -> None:
-        """Forget the starts: it ended unrun."""
+        """Delete the start count: the message ended without running."""
         self._end(self._key(message))
 
     def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
-        """Forget the starts of what is still in hand: this process ends by its own will."""
+        """Delete the start counts of messages in progress: this process stops deliberately."""
         self._forget(*self._in_hand)
 
     def _start(self, key: str) -> int:
@@ -95,10 +95,10 @@ class CrashBudget(Middleware):
         return starts
 
     def _set_apart(self, key: str, starts: int) -> int:
-        """Wait until no other suspect runs in this process; how often it has started then."""
+        """Wait until no other suspect runs in this process; return the number of starts."""
         if not self._cell.acquire(blocking=False):
             with suppress(*UNREACHABLE):
-                self._client.decr(key)  # a crash while it waits is not its own
+                self._client.decr(key)  # a crash during the wait has another cause
             self._cell.acquire()
             starts = self._start(key)
         self._apart = key
@@ -118,18 +118,18 @@ class CrashBudget(Middleware):
                 self._client.delete(*counted)
 
     def _key(self, message: MessageProxy) -> str:
-        # Redis gives each enqueueing an id; with RabbitMQ a redelivered message is known by its own.
+        # Redis assigns an id per enqueueing; with RabbitMQ a redelivered message keeps its own.
         return self._prefix + str(message.options.get("redis_message_id", message.message_id))
 
 
 def _give_up(broker: Broker, message: MessageProxy, reason: str) -> str:
-    """Have the actor give the work up; what it says it gave up."""
+    """Call the actor's `give_up`; return its description of the abandoned work."""
     actor = broker.actors.get(message.actor_name)
     give_up = None if actor is None else actor.options.get("give_up")
     if give_up is None:
         return "the message alone"
     try:
         return str(give_up(reason, *message.args, **message.kwargs))
-    except Exception as error:  # noqa: BLE001 - it is told: logged, and by the dead letter
+    except Exception as error:  # noqa: BLE001 - logged, and recorded in the dead letter
         _log.exception("cannot give up", extra={"actor": message.actor_name})
         return f"not the work: {error!r}"

@@ -24,16 +24,16 @@ from resilience.scripts import UNREACHABLE, Scripts
 
 CAUSE = "rollcall_cause"
 EXPIRED = "expired"
-_SKIPS = {"Message age limit exceeded": EXPIRED}  # as dramatiq/middleware/age_limit.py says it
+_SKIPS = {"Message age limit exceeded": EXPIRED}  # text of dramatiq/middleware/age_limit.py
 _FRAMES = 30
 
 
 class DeadLetterCause(Middleware):
     """Writes cause, traceback and retries into a rejected message, just before Redis moves it.
 
-    `packages` are the top-level packages that are ours, whose frames tell causes apart. A message that
-    ends well costs nothing, one that dies one round trip; when that cannot be made the message dies
-    without a word. For Dramatiq's Redis broker alone.
+    `packages` are our top-level packages, whose frames distinguish causes. A message that succeeds costs
+    nothing, a dying one costs one round trip; if that fails, the message dies without a recorded cause. For
+    Dramatiq's Redis broker only.
     """
 
     def __init__(self, client: redis.Redis, packages: Iterable[str], *, namespace: str = "dramatiq") -> None:
@@ -42,26 +42,26 @@ class DeadLetterCause(Middleware):
         self._namespace = namespace
 
     def before_nack(self, _broker: Broker, message: MessageProxy) -> None:
-        """Write the last word. Called again, with the same outcome, when the rejection must be repeated."""
-        error = message._exception  # noqa: SLF001 - kept there for middleware; it has no other name
+        """Record the cause. Idempotent: called again if the rejection is retried."""
+        error = message._exception  # noqa: SLF001 - meant for middleware; no public name
         if error is None:
             return
         told: dict[str, str] = {CAUSE: cause_of(error, message.actor_name, self._packages)}
         if not isinstance(error, SkipMessage | ActorNotFound):
             told["traceback"] = "".join(traceback.format_exception(error, limit=-_FRAMES))
         body = message.copy(options=told).encode()
-        with suppress(*UNREACHABLE):  # the rejection fails as well then, and is repeated
+        with suppress(*UNREACHABLE):  # the rejection then fails as well, and is retried
             self._scripts.dead_letters_explain(
                 [f"{self._namespace}:{message.queue_name}.msgs"], [message.options["redis_message_id"], body]
             )
 
 
 def cause_of(error: BaseException, actor: str, packages: frozenset[str]) -> str:
-    """The fingerprint by which deaths are alike.
+    """The fingerprint that groups dead letters by cause.
 
-    Shape: `{exception} in {module}:{function}` of the last frame of ours, without line and message, which
-    differ from release to release and from case to case; else "expired", "unknown actor {name}", or the
-    reason for which the message was skipped.
+    Shape: `{exception} in {module}:{function}` of our last frame, without line and message, which vary
+    between releases and cases; else "expired", "unknown actor {name}", or the reason why the message was
+    skipped.
     """
     if isinstance(error, ActorNotFound):
         return f"unknown actor {actor}"
@@ -72,7 +72,7 @@ def cause_of(error: BaseException, actor: str, packages: frozenset[str]) -> str:
 
 
 def _place(error: BaseException, packages: frozenset[str]) -> str | None:
-    """Where it happened: the last frame of ours, or the last of all when none is."""
+    """The location of the failure: our last frame, else the last frame."""
     frames = [
         (str(frame.f_globals.get("__name__", "?")), frame.f_code.co_name)
         for frame, _ in traceback.walk_tb(error.__traceback__)
@@ -90,9 +90,9 @@ _LINES_SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One message that will not run again by itself. `key` is its id among the dead, new at each death.
+    """One message that does not run again by itself. `key` is its id among the dead letters, new each time.
 
-    Its life begins anew each time that a person gives it another one.
+    Attempts and age restart when it is requeued.
     """
 
     key: str
@@ -103,55 +103,55 @@ class DeadLetter:
 
     @property
     def message_id(self) -> str:
-        """Dramatiq's own id: the same in every life."""
+        """Dramatiq's message id; requeueing keeps it."""
         return self.message.message_id
 
     @property
     def died_at(self) -> datetime:
-        """When it died, by its worker's clock."""
+        """Time of death, by its worker's clock."""
         return _moment(self.died_ms)
 
     @property
     def enqueued_at(self) -> datetime:
-        """When it was enqueued first."""
+        """When it was first enqueued."""
         return _moment(self.message.options.get(_ENQUEUED_MS, self.message.message_timestamp))
 
     @property
     def cause(self) -> str:
-        """Why it died: what `cause_of` recorded, or else the exception of its last traceback."""
+        """The cause recorded by `cause_of`, else the exception of the last traceback."""
         lines = self.traceback
         told = self.message.options.get(CAUSE) or (lines[-1].partition(":")[0] if lines else "")
         return str(told or UNTOLD)
 
     @property
     def given_up(self) -> str | None:
-        """What was given up with it when it had spent its crash budget; None for every other death."""
+        """The work abandoned when its crash budget was spent; None for other causes."""
         told: str | None = self.message.options.get(GIVEN_UP)
         return told
 
     @property
     def traceback(self) -> list[str]:
-        """The last lines of the traceback; none when no exception was raised."""
+        """The last lines of the traceback; empty without an exception."""
         return str(self.message.options.get("traceback", "")).strip().splitlines()[-_LINES_SHOWN:]
 
     @property
     def failures(self) -> int:
-        """How often it failed in its last life: what Dramatiq calls retries, the one it died of included."""
+        """Failures since it was last enqueued (Dramatiq's retries), including the last one."""
         return int(self.message.options.get("retries", 0))
 
     @property
     def retried(self) -> int:
-        """How often it came back from the dead."""
+        """How often it was requeued from the dead letters."""
         return int(self.message.options.get(_RETRIED, 0))
 
     @property
     def deaths(self) -> list[dict[str, Any]]:
-        """Its earlier deaths, the oldest first, at most five: `at`, `cause`, `failures`."""
+        """At most five earlier deaths, oldest first: `at`, `cause`, `failures`."""
         told: list[dict[str, Any]] = self.message.options.get(_DEATHS, [])
         return [{**death, "at": _moment(death["at"])} for death in told]
 
     def revived(self, now_ms: int) -> Message[Any]:
-        """The message as it is enqueued anew: as young and unspoilt as any, but with its history."""
+        """The message to requeue: reset like a new one, with its history."""
         options = {name: value for name, value in self.message.options.items() if name not in _OF_THIS_LIFE}
         death = {"at": self.died_ms, "cause": self.cause, "failures": self.failures}
         options |= {
@@ -160,7 +160,7 @@ class DeadLetter:
             _DEATHS: [*options.get(_DEATHS, []), death][-_DEATHS_KEPT:],
             _ENQUEUED_MS: options.get(_ENQUEUED_MS, self.message.message_timestamp),
         }
-        # Its age starts anew, or what has expired would expire again.
+        # Its age restarts, or an expired message would expire again.
         return replace(self.message, queue_name=self.queue, message_timestamp=now_ms, options=options)
 
 

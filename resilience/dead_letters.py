@@ -26,10 +26,10 @@ from resilience.scripts import Clock, Scripts, text, translate_errors
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterFilter:
-    """Which dead letters are meant: those that meet everything that is said.
+    """Selects dead letters that match all given criteria.
 
-    Shape: `cause` is a part of the cause, in any case of letters, and `exact_cause` all of it as it is;
-    `older_than` is the time since death.
+    Shape: `cause` is a case-insensitive substring of the cause, `exact_cause` the whole cause; `older_than`
+    is the time since death.
     """
 
     queue: str | None = None
@@ -41,14 +41,14 @@ class DeadLetterFilter:
 
     @property
     def said(self) -> dict[str, Any]:
-        """What is said, as JSON can hold it."""
+        """The given criteria as JSON-compatible values."""
         said = {name: value for name, value in asdict(self).items() if value}
         if self.older_than is not None:
             said["older_than_seconds"] = said.pop("older_than", timedelta()).total_seconds()
         return said
 
     def matches(self, letter: DeadLetter) -> bool:
-        """Whether it is meant; its age aside, which the one who reads it knows."""
+        """Whether `letter` matches, ignoring `older_than`, which the reader checks."""
         return (
             (self.queue is None or letter.queue == self.queue)
             and (self.actor is None or letter.message.actor_name == self.actor)
@@ -63,7 +63,7 @@ ALL = DeadLetterFilter()
 
 @dataclass(slots=True)
 class CauseGroup:
-    """Everything that died of one cause: how many, and the last of them."""
+    """The dead letters of one cause: their number, and the latest of them."""
 
     cause: str
     letters: deque[DeadLetter]
@@ -71,7 +71,7 @@ class CauseGroup:
 
 
 def grouped(letters: Iterable[DeadLetter], limit: int) -> list[CauseGroup]:
-    """`letters`, the oldest first, by their cause: the most frequent first, the last `limit` of each."""
+    """Group `letters` (oldest first) by cause, the most frequent first, with the latest `limit` of each."""
     groups: dict[str, CauseGroup] = {}
     for letter in letters:
         group = groups.setdefault(letter.cause, CauseGroup(letter.cause, deque(maxlen=limit)))
@@ -81,7 +81,7 @@ def grouped(letters: Iterable[DeadLetter], limit: int) -> list[CauseGroup]:
 
 
 CHUNK = 200
-"""Letters in one script call: long enough to be cheap, short enough not to hold Redis up."""
+"""Dead letters per script call: many enough to be cheap, few enough not to block Redis."""
 
 DeadLetterAction = Callable[[str, Sequence[DeadLetter]], int]
 T = TypeVar("T")
@@ -90,9 +90,9 @@ T = TypeVar("T")
 class DeadLetterQueue:
     """The dead letters of `queues`. Raises: UnreachableError from every method.
 
-    Both operations act on everything that is meant when they begin, at most `limit`, in chunks, no faster
-    than `per_second`; each chunk that is done is told, so that what was broken off is known as well. `wait`
-    sleeps between the chunks.
+    Both operations act on the letters that match when they begin, at most `limit`, in chunks, no faster than
+    `per_second`. They yield after each chunk, so that the progress of an interrupted operation is known.
+    `wait` sleeps between the chunks.
     """
 
     def __init__(
@@ -112,28 +112,28 @@ class DeadLetterQueue:
         self._wait = wait
 
     def find(self, wanted: DeadLetterFilter = ALL) -> Iterator[DeadLetter]:
-        """Those that `wanted` means, the oldest first; read as they are asked for."""
+        """The dead letters that match `wanted`, oldest first; read lazily."""
         found = (self._find(queue, wanted) for queue in self._chosen(wanted))
         return heapq.merge(*found, key=lambda letter: letter.died_ms)
 
     def count(self, wanted: DeadLetterFilter = ALL) -> int:
-        """How many `wanted` means: the dry run of both operations."""
+        """How many match `wanted`: the dry run of both operations."""
         return sum(1 for _ in self.find(wanted))
 
     def retry(
         self, wanted: DeadLetterFilter, *, per_second: float | None = None, limit: int | None = None
     ) -> Iterator[int]:
-        """Put them back to the end of their queues, as new: how many each chunk. None is in both places."""
+        """Requeue them atomically at the end of their queues, reset like new; yield the count per chunk."""
         return self._for_each(self._retry, wanted, per_second, limit)
 
     def purge(
         self, wanted: DeadLetterFilter, *, per_second: float | None = None, limit: int | None = None
     ) -> Iterator[int]:
-        """Delete them: how many each chunk."""
+        """Delete them; yield the count per chunk."""
         return self._for_each(self._purge, wanted, per_second, limit)
 
     def _find(self, queue: str, wanted: DeadLetterFilter) -> Iterator[DeadLetter]:
-        # The ids are read at once: what dies while this goes on is not found, or a retry might never end.
+        # All ids are read first: later deaths are not included, or a retry might never end.
         with translate_errors():
             ids: list[Any] = self._client.zrangebyscore(
                 self._keys(queue)[0], "-inf", self._latest(wanted), withscores=True

@@ -27,19 +27,19 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Exclusion = type[Exception] | Callable[[Exception], bool]
-"""An exception class, or a predicate of an exception, whose calls count neither as failed nor as well."""
+"""An exception class or predicate; matching calls count neither as failure nor as success."""
 
 Stopwatch = Callable[[], float]
-"""Seconds from some moment; it never goes back."""
+"""Monotonic seconds."""
 
 
 class Guard(ABC):
-    """Guards calls; nothing is locked while the guarded call runs.
+    """Guards calls; no lock is held while the guarded call runs.
 
-    The call's own exception always comes through, also from the call that trips the breaker. A call that
-    returns too slowly counts as a failure, but listeners hear its `success`: its caller has the answer,
-    and there is no exception to tell of. What is measured is the call alone, without the round trips.
-    Raises: CircuitBreakerError, before the call, when it may not be made.
+    The call's own exception always propagates, also from the call that trips the breaker. A slow call counts
+    as a failure, but listeners receive `success`, because there is no exception to pass. The measured
+    duration excludes the round trips to Redis. Raises: CircuitBreakerError before the call if it is not
+    permitted.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Guard(ABC):
 
     @abstractmethod
     def permit(self, n: int) -> Permit:
-        """Ask for `n` requests."""
+        """Request `n` permits."""
 
     @abstractmethod
     def record(
@@ -69,15 +69,15 @@ class Guard(ABC):
         outcomes: Sequence[bool | None],
         durations_seconds: Sequence[float] | None = None,
     ) -> None:
-        """Tell how they ended, and how long they took."""
+        """Record outcomes and durations."""
 
     @abstractmethod
     def note_error(self, error: BaseException) -> None:
-        """Keep `error` as the reason of the last failure, for people; it counts nothing."""
+        """Store `error` as the reason of the last failure, for display; counts are unchanged."""
 
     @abstractmethod
     def force_open(self, by: str) -> None:
-        """Hold it open."""
+        """Force it open."""
 
     @abstractmethod
     def reset(self, by: str) -> None:
@@ -85,17 +85,17 @@ class Guard(ABC):
 
     @abstractmethod
     def snapshot(self) -> BreakerSnapshot:
-        """What it is now."""
+        """The current state."""
 
     def call(self, func: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call `func`; a coroutine function gives its coroutine, guarded."""
+        """Call `func`; for a coroutine function, return a guarded coroutine."""
         if inspect.iscoroutinefunction(func):
             return cast("R", self.call_async(func, *args, **kwargs))
         with self._guarding(func, *args, **kwargs):
             return func(*args, **kwargs)
 
     async def call_async(self, func: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Await `func`'s coroutine; the event loop runs on while Redis is asked."""
+        """Await `func`'s coroutine; Redis round trips do not block the event loop."""
         permit = await asyncio.to_thread(self._admit, func, *args, **kwargs)
         started = self._monotonic()
         try:
@@ -113,7 +113,7 @@ class Guard(ABC):
             yield
 
     def __call__(self, func: Callable[P, R]) -> Callable[P, R]:
-        """Decorator: every call of `func`, plain or coroutine function, is guarded."""
+        """Decorator: guard every call of `func`, a plain or coroutine function."""
         if inspect.iscoroutinefunction(func):
 
             @functools.wraps(func)
@@ -129,7 +129,7 @@ class Guard(ABC):
         return called
 
     def open(self) -> bool:
-        """Hold it open; unlike pybreaker's it stays open until `close`."""
+        """Force it open; unlike in pybreaker it stays open until `close`."""
         self.force_open("open()")
         return True
 
@@ -169,25 +169,25 @@ class Guard(ABC):
 
     @property
     def listeners(self) -> tuple[pybreaker.CircuitBreakerListener, ...]:
-        """Those who are told."""
+        """The registered listeners."""
         return self._listeners
 
     def add_listener(self, listener: pybreaker.CircuitBreakerListener) -> None:
-        """Tell `listener` from now on."""
+        """Register `listener`."""
         self.add_listeners(listener)
 
     def add_listeners(self, *listeners: pybreaker.CircuitBreakerListener) -> None:
-        """Tell all of `listeners` from now on."""
+        """Register all of `listeners`."""
         with self._lock:
             self._listeners += listeners
 
     def remove_listener(self, listener: pybreaker.CircuitBreakerListener) -> None:
-        """Tell `listener` no longer."""
+        """Unregister `listener`."""
         with self._lock:
             self._listeners = tuple(other for other in self._listeners if other is not listener)
 
     def is_system_error(self, error: BaseException) -> bool:
-        """Whether `error` counts as a failure: an Exception that nothing excludes."""
+        """Whether `error` counts as a failure: an Exception that is not excluded."""
         return isinstance(error, Exception) and not any(_excludes(rule, error) for rule in self._exclude)
 
     @contextmanager

@@ -20,7 +20,7 @@ from resilience.scripts import Clock, Scripts, clock_argument, text, translate_e
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One message in work; `since_ms` is when its worker began, by the worker's own clock."""
+    """One message in progress; `since_ms` is when its worker started it, by the worker's clock."""
 
     actor: str
     queue: str
@@ -30,38 +30,38 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class ThreadTask:
-    """One thread of a worker, numbered from 0, and what it has in hand (None: it is idle)."""
+    """One thread of a worker, numbered from 0, and its task (None if idle)."""
 
     number: int
     task: Task | None = None
 
 
 class ThreadTasks(Middleware):
-    """Knows the slots of this process' worker; it keeps them in memory and makes no round trip."""
+    """Tracks the threads of this process's worker in memory, without round trips."""
 
     def __init__(self, now_ms: Callable[[], int] = lambda: time_ns() // 1_000_000) -> None:
         self._now_ms = now_ms
         self._lock = Lock()
-        self._slots: dict[int, ThreadTask] = {}  # by the thread's identity
+        self._slots: dict[int, ThreadTask] = {}  # by thread id
 
     def read(self) -> tuple[ThreadTask, ...]:
-        """Every slot at this moment, by number."""
+        """The current slots, ordered by number."""
         with self._lock:
             return tuple(sorted(self._slots.values(), key=lambda slot: slot.number))
 
     def after_worker_thread_boot(self, _broker: Broker, _thread: WorkerThread) -> None:
-        """Give the thread that calls the lowest free number."""
+        """Assign the calling thread the lowest free number."""
         with self._lock:
             taken = {slot.number for slot in self._slots.values()}
             self._slots[get_ident()] = ThreadTask(next(n for n in count() if n not in taken))
 
     def before_worker_thread_shutdown(self, _broker: Broker, _thread: WorkerThread) -> None:
-        """Forget the thread."""
+        """Remove the thread."""
         with self._lock:
             self._slots.pop(get_ident(), None)
 
     def before_process_message(self, _broker: Broker, message: MessageProxy) -> None:
-        """The thread takes the message up."""
+        """Set the thread's task."""
         self._put(Task(message.actor_name, message.queue_name, message.message_id, self._now_ms()))
 
     def after_process_message(
@@ -93,17 +93,17 @@ ADDRESS = "address"
 """A fact of web processes: where they listen, as host:port."""
 
 DATABASE_ERRORS, DATABASE_ERROR = "database_errors", "database_error"
-"""Facts of every process: how many database errors it has met lately, and the text of the last."""
+"""Facts of every process: the number of recent database errors, and the text of the last."""
 
-_SLOTS, _HOST_MS = "slots", "host_ms"  # beside the facts, in the same JSON
+_SLOTS, _HOST_MS = "slots", "host_ms"  # stored in the same JSON as the facts
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """One live instance, what it says of itself, and how long ago it said so.
+    """One live instance, its facts, and the age of its heartbeat.
 
-    Shape: `slots` has one entry a thread of a worker, by number; other roles have none. `ahead_seconds` is
-    how far the clock of its host is ahead of Redis', 0 where it did not say.
+    Shape: `slots` has one entry per thread of a worker, by number; other roles have none. `ahead_seconds` is
+    how far its host's clock is ahead of Redis's, 0 if not reported.
     """
 
     role: str
@@ -115,10 +115,10 @@ class Heartbeat:
 
 
 class Heartbeats:
-    """The instances of each role that have beaten within `ttl_seconds`, on Redis' own clock.
+    """The instances of each role with a heartbeat within `ttl_seconds`, on Redis's clock.
 
-    Shape: sorted set `{prefix}:heartbeats:{role}` and hash `{prefix}:heartbeats:{role}:facts`; both go
-    when nobody beats. Raises: UnreachableError from every method.
+    Shape: sorted set `{prefix}:heartbeats:{role}` and hash `{prefix}:heartbeats:{role}:facts`; both expire
+    without heartbeats. Raises: UnreachableError from every method.
     """
 
     def __init__(
@@ -140,14 +140,14 @@ class Heartbeats:
     def beat(
         self, role: str, instance_id: str, facts: Mapping[str, str], slots: Iterable[ThreadTask] = ()
     ) -> None:
-        """Say that `instance_id` is alive; `facts` and `slots` replace those of the beat before."""
+        """Record a heartbeat of `instance_id`; `facts` and `slots` replace the previous ones."""
         told = json.dumps({**facts, _SLOTS: [_row(slot) for slot in slots], _HOST_MS: self._host_ms()})
         args = [clock_argument(self._now_ms), instance_id, told, self._ttl_ms]
         with translate_errors():
             self._scripts.heartbeat_beat(self._keys(role), args)
 
     def alive(self, role: str) -> list[Heartbeat]:
-        """Those who live, the longest silent first."""
+        """The live instances, the oldest heartbeat first."""
         with translate_errors():
             beats = self._scripts.heartbeat_read(
                 self._keys(role), [clock_argument(self._now_ms), self._ttl_ms]
@@ -158,11 +158,11 @@ class Heartbeats:
         ]
 
     def web_address(self) -> str | None:
-        """Where a live web process listens, as host:port; None where none says so."""
+        """The address of a live web process as host:port; None if none reports one."""
         return next((beat.facts[ADDRESS] for beat in self.alive("web") if beat.facts.get(ADDRESS)), None)
 
     def leave(self, role: str, instance_id: str) -> None:
-        """Say good-bye: `instance_id` is not missed."""
+        """Remove `instance_id`, which stops deliberately."""
         beats, facts = self._keys(role)
         with translate_errors(), self._client.pipeline() as pipeline:
             pipeline.zrem(beats, instance_id)

@@ -18,10 +18,10 @@ from resilience.scripts import Clock, Script, Scripts, clock_argument, text, tra
 
 @contextmanager
 def keep_renewed(renew: Callable[[], bool], every_seconds: float) -> Iterator[None]:
-    """Call `renew` every `every_seconds` for the length of the block, or until it says that all is lost.
+    """Call `renew` every `every_seconds` during the block, until it returns False.
 
-    An attempt that does not reach the server is made again at the next turn: at a third of the time to
-    live there are two turns left. Nobody is told of the loss: what the lease protects refuses the fence.
+    An attempt that does not reach the server is repeated at the next interval; with a third of the TTL as
+    interval, two attempts remain. A lost lease is not reported: the protected resource rejects the fence.
     """
     done = threading.Event()
     thread = threading.Thread(target=_renew, args=(renew, every_seconds, done), name="renewal", daemon=True)
@@ -44,9 +44,9 @@ def _renew(renew: Callable[[], bool], every_seconds: float, done: threading.Even
 
 @dataclass(frozen=True, slots=True)
 class LeaseHolder:
-    """Who holds a lease. `holder` is what they said of themselves, such as host and process.
+    """The holder of a lease. `holder` describes it, for example by host and process.
 
-    Shape: `held_seconds` is how long they have, by Redis' clock: `since` is not to be compared with another.
+    Shape: `held_seconds` is by Redis's clock, as is `since`, which must not be compared with another clock.
     """
 
     token: str
@@ -58,7 +58,7 @@ class LeaseHolder:
 
 
 class LeaseHeldError(TransientError):
-    """Somebody else holds the lease; `holder` is who."""
+    """Another token holds the lease; `holder` describes its holder."""
 
     def __init__(self, name: str, holder: LeaseHolder) -> None:
         told = ", ".join(f"{key} {value}" for key, value in holder.holder.items()) or holder.token
@@ -70,10 +70,10 @@ class LeaseHeldError(TransientError):
 
 
 class Lease:
-    """The lease `name`, on Redis' own clock unless `now_ms` is given.
+    """The lease `name`, on Redis's clock unless `now_ms` is given.
 
-    A fence is higher than every fence before it, also after the lease expired or was broken: keep it
-    beside what the lease protects, and refuse a lower one. Shape: hash `{prefix}:lease:{name}`, counter
+    Each fence is higher than all earlier ones, also after the lease expired or was force-released: store it
+    with the protected resource and reject a lower one. Shape: hash `{prefix}:lease:{name}`, counter
     `{prefix}:lease:{name}:fence`. Raises: UnreachableError from every method; nothing is acquired then.
     Source: Kleppmann, "How to do distributed locking" (a lease may run out during a pause).
     """
@@ -95,40 +95,40 @@ class Lease:
         self._keys = [self._key, f"{self._key}:fence"]
 
     def acquire(self, token: str, holder: Mapping[str, str], *, above: int = 0) -> int | None:
-        """The fence, higher than `above`, or None while another token holds it.
+        """The fence, higher than `above`, or None while another token holds the lease.
 
-        The token that holds it acquires it again under a higher fence, for the whole time: a redelivered
-        message takes over from its dead twin, and the twin's fence is worth nothing any more.
+        The holding token can acquire it again with a higher fence and a full TTL: a redelivered message takes
+        over from its previous delivery, whose fence becomes invalid.
         """
         taken = self._take(token, holder, above)
         return taken if isinstance(taken, int) else None
 
     def renew(self, token: str, fence: int) -> bool:
-        """Start the time anew; False when the lease is no longer held under this token and fence."""
+        """Restart the TTL; False if the lease is no longer held with this token and fence."""
         return self._change(self._scripts.lease_renew, token, fence, self._ttl_ms)
 
     def release(self, token: str, fence: int) -> bool:
-        """Give it back; False when it was no longer held under this token and fence."""
+        """Release it; False if it was no longer held with this token and fence."""
         return self._change(self._scripts.lease_release, token, fence)
 
     def held(self) -> LeaseHolder | None:
-        """Who holds it now, if anybody."""
+        """The current holder, or None."""
         with translate_errors():
             return _holder(self._scripts.lease_read([self._key], [self._now(), self._ttl_ms]))
 
     def force_release(self, by: str) -> LeaseHolder | None:
-        """Take it away from whoever holds it, and tell who that was; `by` is kept beside the fence."""
+        """Release it for any holder, and return that holder; `by` is stored with the fence."""
         with translate_errors():
             return _holder(self._scripts.lease_break(self._keys, [self._now(), by, self._ttl_ms]))
 
     @contextmanager
     def holding(self, token: str, holder: Mapping[str, str], *, above: int = 0) -> Iterator[int]:
-        """Hold it for the length of the block, which gets the fence; renewed at a third of its time.
+        """Hold the lease during the block, which receives the fence; renewed every third of its TTL.
 
-        `above` is the newest fence that what the lease protects has seen: without it, a Redis that lost its
-        fences while a clock ran ahead would hand out fences that are refused until that time has come.
+        `above` is the newest fence that the protected resource has seen. Without it, a Redis that lost its
+        fences while a clock ran ahead would issue fences that are rejected until that time.
 
-        A release that does not reach Redis is left to the expiry. Raises: LeaseHeldError.
+        If the release does not reach Redis, the lease expires. Raises: LeaseHeldError.
         """
         taken = self._take(token, holder, above)
         if isinstance(taken, LeaseHolder):

@@ -13,17 +13,17 @@ import redis
 from domain.errors import UnreachableError
 from resilience.scripts import Scripts, translate_errors
 
-_AWAY_SECONDS = 5.0  # for which Redis is not asked again: it may take its time to say nothing
+_AWAY_SECONDS = 5.0  # Redis is not tried again for so long: each attempt may end in a timeout
 _log = logging.getLogger(__name__)
 
 
 class LoginLimiter:
-    """Attempts at `name`, counted in Redis so that a restart forgives nothing.
+    """Limits attempts at `name`, counted in Redis so that a restart resets nothing.
 
-    What is refused counts nowhere: one client that goes on cannot use up what is there for all. While Redis
-    is away this process counts for itself, by the same limits: an operator can still sign in. Shape:
-    counters `{prefix}:attempts:{name}` and `{prefix}:attempts:{name}:{client}`, which expire with the
-    window that their first attempt began.
+    A refused attempt does not count, so one client cannot use up the overall limit. While Redis is
+    unreachable this process counts by the same limits, so an operator can still sign in. Shape: counters
+    `{prefix}:attempts:{name}` and `{prefix}:attempts:{name}:{client}`, which expire with the window that
+    their first attempt began.
     """
 
     def __init__(  # noqa: PLR0913 - limits, by keyword
@@ -47,7 +47,7 @@ class LoginLimiter:
         self._ask_again_at = 0.0
 
     def take(self, client: str) -> float:
-        """Count an attempt by `client`; 0, or the seconds to wait when there are none left."""
+        """Count an attempt by `client`; return 0, or the seconds to wait if none is left."""
         if not self._is_away():
             try:
                 with translate_errors():
@@ -60,7 +60,7 @@ class LoginLimiter:
         return self._local.take(client, self._monotonic())
 
     def forgive(self, client: str) -> None:
-        """Forget the attempts of `client`, who has succeeded."""
+        """Reset the attempts of `client` after a success."""
         self._local.forgive(client)
         if self._is_away():
             return
@@ -68,7 +68,7 @@ class LoginLimiter:
             with translate_errors():
                 self._client.delete(f"{self._key}:{client}")
         except UnreachableError as error:
-            self._note_away(error)  # the window ends by itself
+            self._note_away(error)  # the window expires by itself
 
     def _is_away(self) -> bool:
         return self._monotonic() < self._ask_again_at
@@ -80,7 +80,7 @@ class LoginLimiter:
 
 @dataclass(slots=True)
 class _Window:
-    """Attempts since the first of them, which ends with its time."""
+    """Attempts in a window that begins with the first one."""
 
     ends_at: float
     count: int = 0
@@ -88,7 +88,7 @@ class _Window:
 
 @dataclass(slots=True)
 class _Local:
-    """The same limits in memory; it never holds more clients than `overall`."""
+    """The same limits in memory, for at most `overall` clients."""
 
     each: int
     overall: int
@@ -120,10 +120,10 @@ class _Local:
 
 
 class OneTimeTokens:
-    """Tickets for `name`. A server that has forgotten one lets nobody in with it.
+    """One-time tokens for `name`. A token that Redis has lost is invalid.
 
-    Shape: keys `{prefix}:tickets:{name}:{ticket}`. Raises: UnreachableError from both methods; let nobody
-    in then.
+    Shape: keys `{prefix}:tickets:{name}:{ticket}`. Raises: UnreachableError from both methods; callers must
+    refuse access then.
     """
 
     def __init__(self, client: redis.Redis, name: str, *, prefix: str = "rollcall") -> None:
@@ -131,11 +131,11 @@ class OneTimeTokens:
         self._key = f"{prefix}:tickets:{name}"
 
     def give(self, ticket: str, lifetime: timedelta) -> None:
-        """Note that `ticket` may be taken, for as long as `lifetime`."""
+        """Store `ticket`, valid for `lifetime`."""
         with translate_errors():
             self._client.set(f"{self._key}:{ticket}", "", px=lifetime)
 
     def take(self, ticket: str) -> bool:
-        """Whether it could be taken; of all who try, one can."""
+        """Consume `ticket`; True for exactly one caller."""
         with translate_errors():
             return bool(self._client.delete(f"{self._key}:{ticket}"))

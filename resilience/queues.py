@@ -14,10 +14,9 @@ from resilience.scripts import translate_errors
 
 @dataclass(frozen=True, slots=True)
 class QueueStats:
-    """One queue: unfinished messages, the age of the oldest that waits, dead letters.
+    """One queue: unfinished messages, the age of the oldest waiting one, dead letters.
 
-    Shape: `oldest_age_seconds` is None when none waits, and when the broker does not tell since when one
-    does: then `is_age_known` is false.
+    Shape: `oldest_age_seconds` is None if none waits, or if its age is unknown; then `is_age_known` is false.
     """
 
     depth: int
@@ -29,7 +28,7 @@ class QueueStats:
 class QueueReader:
     """Reads `queues` of Dramatiq's Redis broker; changes nothing. Raises: UnreachableError.
 
-    Source: the key schema atop dramatiq/brokers/redis/dispatch.lua.
+    Source: the key schema at the top of dramatiq/brokers/redis/dispatch.lua.
     """
 
     def __init__(self, client: redis.Redis, queues: Iterable[str], *, namespace: str = "dramatiq") -> None:
@@ -38,7 +37,7 @@ class QueueReader:
         self._namespace = namespace
 
     def read(self) -> dict[str, QueueStats]:
-        """Every queue's reading, by its name; in one round trip, and a second where messages wait."""
+        """The statistics by queue name; one round trip, and a second one if messages wait."""
         with translate_errors():
             now_ms, counts = self._counts()
             oldest = self._oldest({queue: first for queue, (*_, first) in counts.items() if first})
@@ -48,7 +47,7 @@ class QueueReader:
         }
 
     def _counts(self) -> tuple[float, dict[str, tuple[int, int, int, bytes | None]]]:
-        """The server's time, and of each queue the ready, delayed and dead, and the id of the first."""
+        """The server's time, and per queue the ready, delayed and dead counts and the first id."""
         with self._client.pipeline() as pipeline:
             pipeline.time()
             for queue in self._queues:
@@ -61,7 +60,7 @@ class QueueReader:
         return seconds * 1000 + microseconds / 1000, dict(zip(self._queues, each, strict=True))
 
     def _oldest(self, ids: Mapping[str, bytes]) -> dict[str, bytes | None]:
-        """The message that waits first in each queue; None for one that was taken in between."""
+        """The first waiting message of each queue; None if it was taken meanwhile."""
         with self._client.pipeline() as pipeline:
             for queue, message_id in ids.items():
                 pipeline.hget(f"{self._key(queue)}.msgs", message_id)

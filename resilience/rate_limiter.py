@@ -29,11 +29,11 @@ class Pace:
 
 
 class RateLimiter:
-    """No more than `per_minute + burst` slots in any 60 s, over every process; 0 a minute is no limit.
+    """At most `per_minute + burst` slots in any 60 s across all processes; 0 per minute means no limit.
 
-    `burst` is how many slots an overlap of batches may be early; the slots of one batch are always evenly
-    spaced. Without a limit nothing is asked of Redis, and `hold` holds this process alone. While Redis
-    cannot be reached each process paces itself at the same rate. Shape: hash `{prefix}:throttle:{name}`.
+    `burst` is how many slots overlapping batches may be early; the slots of one batch are always evenly
+    spaced. Without a limit Redis is not used, and `hold` affects this process only. While Redis is
+    unreachable each process limits itself to the same rate. Shape: hash `{prefix}:throttle:{name}`.
     """
 
     def __init__(
@@ -55,15 +55,15 @@ class RateLimiter:
         self._local = LocalRateLimiter(self._interval_us, self._burst_us)
 
     def reserve(self, n: int, *, patience_seconds: float) -> Pace:
-        """Reserve `n` slots, in one round trip; they are spent whether or not they are used.
+        """Reserve `n` slots in one round trip; unused slots are spent as well.
 
-        When the first is more than `patience_seconds` away, none is reserved: the pace tells the wait alone.
+        If the first is more than `patience_seconds` away, none is reserved and the pace only gives the wait.
         """
         start_us = self._reserve_us(n, round(patience_seconds * 1e6))
         return Pace(start_us / 1e6, self._interval_us / 1e6)
 
     def hold(self, seconds: float) -> None:
-        """Give nobody a slot before `seconds` from now, as a 429 asks; the moment only moves later."""
+        """Grant no slot for `seconds` from now, as a 429 asks; a hold only ever gets longer."""
         for_us = round(seconds * 1e6)
         self._local.hold(for_us, self._now_us())
         if self._interval_us:
@@ -73,7 +73,7 @@ class RateLimiter:
                 return
 
     def forget(self) -> None:
-        """Forget what was reserved and held: another rate is granted now. Raises: UnreachableError."""
+        """Delete reservations and holds after the rate changed. Raises: UnreachableError."""
         with translate_errors():
             self._client.delete(*self._keys)
 
@@ -97,7 +97,7 @@ class RateLimiter:
 
 
 class LocalRateLimiter:
-    """The slots of one process: what `lua/throttle_*.lua` do for the fleet. All times in microseconds."""
+    """The rate limit of one process, as `lua/throttle_*.lua` for the fleet. All times in microseconds."""
 
     def __init__(self, interval_us: int, burst_us: int) -> None:
         self._interval_us = interval_us
@@ -107,7 +107,7 @@ class LocalRateLimiter:
         self._lock = Lock()
 
     def reserve(self, n: int, now_us: int, patience_us: int) -> int:
-        """Reserve `n` slots, unless the first is over `patience_us` away; microseconds until the first."""
+        """Reserve `n` slots unless the first is over `patience_us` away; return microseconds until it."""
         with self._lock:
             start_us = max(now_us, self._hold_us, self._next_us - self._burst_us)
             if start_us - now_us <= patience_us:
@@ -121,7 +121,7 @@ class LocalRateLimiter:
 
 
 class BlockingRateLimiter:
-    """Lets requests through at the rate of `throttle`; a thread waits `patience_seconds` at most."""
+    """Passes requests at the rate of `throttle`; a thread waits at most `patience_seconds`."""
 
     def __init__(
         self,
@@ -143,8 +143,8 @@ class BlockingRateLimiter:
             self._wait_seconds(seconds)
 
     def hold(self, seconds: float) -> None:
-        """Give nobody a turn before `seconds` from now, at most the patience of one request.
+        """Grant no turn for `seconds` from now, at most the patience of one request.
 
-        A longer wait is a pause: it is visible, bounded, and an operator can end it.
+        A longer wait is a pause, which is visible, bounded, and can be ended by an operator.
         """
         self._throttle.hold(min(seconds, self._patience_seconds))

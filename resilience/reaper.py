@@ -17,10 +17,10 @@ from resilience.scripts import translate_errors
 
 
 class Reaper:
-    """Sweeps `queues`; a worker that was silent for `heartbeat_timeout_ms` counts as dead.
+    """Sweeps `queues`; a worker without a heartbeat for `heartbeat_timeout_ms` counts as dead.
 
-    Workers beat about once a second, by Redis' clock. Raises: UnreachableError from both methods.
-    Source: dramatiq/brokers/redis/dispatch.lua, whose maintenance runs for the command's queue alone.
+    Workers send a heartbeat about once a second, by Redis's clock. Raises: UnreachableError from both
+    methods. Source: dramatiq/brokers/redis/dispatch.lua, whose maintenance covers the command's queue only.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class Reaper:
         )
 
     def sweep(self) -> dict[str, int]:
-        """Give back what dead workers held; the unfinished messages of each queue, as `depths`."""
+        """Requeue the messages of dead workers; return the same as `depths`."""
         with translate_errors():
             return {queue: self._sweep(queue) for queue in self._queues}
 
     def depths(self) -> dict[str, int]:
-        """The unfinished messages of each queue: waiting, delayed and in work. Gives nothing back."""
+        """The unfinished messages of each queue: waiting, delayed and in progress. Requeues nothing."""
         names = [
             f"{self._namespace}:{name}.msgs" for queue in self._queues for name in (queue, dq_name(queue))
         ]
@@ -59,6 +59,6 @@ class Reaper:
         return {queue: counts[2 * i] + counts[2 * i + 1] for i, queue in enumerate(self._queues)}
 
     def _sweep(self, queue: str) -> int:
-        # Any command with maintenance would do; this one also answers for both queues together.
+        # Any command with maintenance works; this one also covers both queues.
         self._broker.do_qsize(dq_name(queue))
         return int(self._broker.do_qsize(queue))

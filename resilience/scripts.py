@@ -17,27 +17,27 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError
 from domain.errors import UnreachableError
 
 UNREACHABLE = (redis.ConnectionError, redis.TimeoutError)
-"""What redis-py raises when there is no server to speak with."""
+"""redis-py's errors for an unreachable server."""
 
 _REFUSALS = ("MISCONF", "NOREPLICAS", "BUSY")
 _PROBE_KEY, _PROBE_TTL_MS = "rollcall:probe", 60_000
 
 Script = Callable[[list[str], list[str | int]], Any]
-"""Runs one operation: KEYS, then ARGV."""
+"""Runs one script with KEYS and ARGV."""
 
 Clock = Callable[[], int]
-"""The present in ms since the epoch."""
+"""The current time in ms since the epoch."""
 
 
 class ScriptRejectedError(redis.ConnectionError):
-    """The server answers, but takes nothing now: its disk or memory is full, or it only follows another."""
+    """The server answers but rejects writes: its disk or memory is full, or it is a replica."""
 
 
 class Scripts:
-    """One attribute for each operation in `lua/`; the header of its file is its contract.
+    """One attribute per script in `lua/`; the header of each file is its contract.
 
-    Lua on the server has no `include`: what operations share stands in a file of its own, and is put
-    before each of them. Does no I/O until one is run.
+    Lua on the server has no `include`: shared code is in files of its own and is prepended to the scripts.
+    There is no I/O until a script runs.
     """
 
     def __init__(self, client: redis.Redis) -> None:
@@ -66,7 +66,7 @@ class Scripts:
 
 
 def clock_argument(now_ms: Clock | None) -> int | str:
-    """The first ARGV of an operation that needs the time: "" stands for the server's clock."""
+    """The first ARGV of a script that needs the time; "" means the server's clock."""
     return "" if now_ms is None else now_ms()
 
 
@@ -77,7 +77,7 @@ def text(value: bytes | str) -> str:
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Translates a server that cannot be reached, or takes nothing, to `UnreachableError`."""
+    """Translate errors of an unreachable or read-only server to `UnreachableError`."""
     try:
         with _serving():
             yield
@@ -88,7 +88,7 @@ def translate_errors() -> Iterator[None]:
 def check_writable(client: redis.Redis) -> None:
     """Write a key that expires by itself, in one round trip.
 
-    Raises: UnreachableError when the server is away, or takes no writes: a replica, a full disk or memory.
+    Raises: UnreachableError if the server is unreachable or rejects writes (replica, full disk or memory).
     """
     with translate_errors():
         client.set(_PROBE_KEY, 1, px=_PROBE_TTL_MS)
@@ -96,7 +96,7 @@ def check_writable(client: redis.Redis) -> None:
 
 @contextmanager
 def _serving() -> Iterator[None]:
-    """Raises: ScriptRejectedError, so that a server that takes nothing is met like one that is not there."""
+    """Raises: ScriptRejectedError, so that a read-only server is handled like an unreachable one."""
     try:
         yield
     except redis.ResponseError as error:
