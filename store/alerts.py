@@ -22,7 +22,7 @@ _COPIED = ("state", "episode", "subject", "detail", "command", "since_ms")
 
 
 def write(connection: Connection, alert: Mapping[str, Any], channels: Iterable[str], now_ms: int) -> None:
-    """Have each of `channels` tell the turn that `alert` has just taken."""
+    """Write one notification per channel about the transition of `alert`."""
     row = {name: alert[name] for name in _COPIED} | {"alert": alert["name"], "at_ms": now_ms}
     for channel in channels:
         if alert["state"] == AlertState.CLEARED or not _spare_recovery(connection, alert["name"], channel):
@@ -30,7 +30,7 @@ def write(connection: Connection, alert: Mapping[str, Any], channels: Iterable[s
 
 
 def claim(connection: Connection, now_ms: int, until_ms: int) -> AlertNotification | None:
-    """The earliest that is due, held until `until_ms`; the attempts are the fence of whoever holds it."""
+    """The earliest one due, claimed until `until_ms`; its attempts are the fence of the claim."""
     query = select(bulletins).where(_is_next(now_ms)).order_by(bulletins.c.id).limit(1)
     row = connection.execute(query.with_for_update(skip_locked=True)).mappings().first()
     if row is None:
@@ -41,18 +41,18 @@ def claim(connection: Connection, now_ms: int, until_ms: int) -> AlertNotificati
 
 
 def are_due(connection: Connection, now_ms: int) -> bool:
-    """Whether `claim` would find any."""
+    """Whether `claim` would return one."""
     return connection.execute(select(bulletins.c.id).where(_is_next(now_ms)).limit(1)).first() is not None
 
 
 def settle(connection: Connection, bulletin: AlertNotification, now_ms: int) -> None:
-    """It was delivered; changes nothing once another holds it."""
+    """Mark it as delivered; changes nothing if the claim has passed on."""
     values = {"told_at_ms": now_ms, "due_at_ms": None, "reason": None}
     connection.execute(update(bulletins).where(_is_held(bulletin)).values(values))
 
 
 def postpone(connection: Connection, bulletin: AlertNotification, due_at_ms: int, reason: str) -> None:
-    """It could not be delivered, for `reason`; changes nothing once another holds it."""
+    """Reschedule a failed delivery; changes nothing if the claim has passed on."""
     values = {"due_at_ms": due_at_ms, "reason": reason}
     connection.execute(update(bulletins).where(_is_held(bulletin)).values(values))
 
@@ -98,14 +98,14 @@ RECOVERY = timedelta(minutes=1)
 
 
 class Alerts:
-    """The rows of `alerts`, and the bulletins of `channels`."""
+    """The rows of `alerts`, and the alert notifications of `channels`."""
 
     def __init__(self, database: Database, channels: Sequence[str] = ()) -> None:
         self._database = database
         self._channels = tuple(channels)
 
     def observe(self, conditions: Mapping[str, AlertMessage | None], now: datetime) -> None:
-        """Take note of what holds (its symptom) and what does not (None); the rest stays as it is."""
+        """Record which alert rules fail (their message) and which do not (None); others are unchanged."""
         with self._database.write() as connection:
             rows = _rows(connection, conditions)
             for name, symptom in sorted(conditions.items()):
@@ -116,31 +116,30 @@ class Alerts:
                     self._look(connection, row, symptom, to_ms(now))
 
     def claim(self, now: datetime, *, lease: timedelta) -> AlertNotification | None:
-        """The next bulletin to deliver, nobody else's for the time of `lease`, or None.
+        """The next alert notification to deliver, claimed for `lease`, or None.
 
-        One at a time, so that the lease covers one delivery and no queue of them. The recovery of an alert
-        follows once it has been told that it was raised.
+        One at a time, so that the lease covers a single delivery. A recovery is delivered after its alert.
         """
         with self._database.write() as connection:
             return claim(connection, to_ms(now), to_ms(now + lease))
 
     def is_due(self, now: datetime) -> bool:
-        """Whether there is anything to tell."""
+        """Whether an alert notification is due."""
         with self._database.read() as connection:
             return are_due(connection, to_ms(now))
 
     def told(self, bulletin: AlertNotification, now: datetime) -> None:
-        """Note that the operator has it, unless its lease has passed to another."""
+        """Mark it as delivered, unless its claim has passed on."""
         with self._database.write() as connection:
             settle(connection, bulletin, to_ms(now))
 
     def postpone(self, bulletin: AlertNotification, due_at: datetime, reason: str) -> None:
-        """Deliver it at `due_at`, unless its lease has passed to another; `reason` says why not now."""
+        """Reschedule it to `due_at` because of `reason`, unless its claim has passed on."""
         with self._database.write() as connection:
             postpone(connection, bulletin, to_ms(due_at), reason)
 
     def all(self) -> list[Alert]:
-        """Every alert that was ever raised, by its name."""
+        """Every alert that was ever raised, by name."""
         query = select(alerts).where(alerts.c.episode > 0).order_by(alerts.c.name)
         with self._database.read() as connection:
             return [_alert(row) for row in connection.execute(query).mappings()]
@@ -170,7 +169,7 @@ def _words(symptom: AlertMessage) -> dict[str, str]:
 
 
 def _seen(row: RowMapping, symptom: AlertMessage | None, now_ms: int) -> dict[str, Any]:
-    """What changes in `row`: a state turns once what contradicts it was seen for long enough."""
+    """The changes of `row`: the state changes once the opposite has lasted long enough."""
     is_raised = row["state"] == AlertState.RAISED
     words: dict[str, Any] = {} if symptom is None else _words(symptom)
     if is_raised == (symptom is not None):

@@ -15,10 +15,10 @@ from store.schema import audit
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One operation as it is to be recorded.
+    """One operator action to record.
 
-    Shape: `action` is `thing.verb`, `subject` names what it was done to, such as "watch/12"; `detail` is
-    what JSON can hold; `count` is how much it touched.
+    Shape: `action` is `thing.verb`; `subject` is its target, such as "watch/12"; `detail` is JSON-compatible;
+    `count` is the number of affected items.
     """
 
     at: datetime
@@ -31,7 +31,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An entry under its number."""
+    """A stored entry with its id."""
 
     id: int
     entry: AuditEntry
@@ -44,7 +44,7 @@ class Audit:
         self._database = database
 
     def record(self, entry: AuditEntry) -> None:
-        """Record what was done outside this database; what is done inside it records itself (`write`)."""
+        """Record an action outside this database; actions inside it use `write`."""
         with self._database.write() as connection:
             write(connection, entry)
 
@@ -63,16 +63,16 @@ class Audit:
         return [_record(row) for row in rows[:limit]], rows[limit - 1]["id"] if len(rows) > limit else None
 
     def on(self, subjects: Collection[str], limit: int | None = 500) -> list[Record]:
-        """The newest records of what was done to `subjects`; a `limit` of None stands for all."""
+        """The newest records about `subjects`; a `limit` of None means all."""
         query = select(audit).where(audit.c.subject.in_(list(subjects))).order_by(audit.c.id.desc())
         with self._database.read() as connection:
             return [_record(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
 def write(connection: Connection, entry: AuditEntry | None, **learnt: Any) -> None:
-    """Record `entry` in the transaction that has its effect; None stands for what no operator did.
+    """Record `entry` in the transaction of its effect; None if no operator acted.
 
-    `learnt` takes the place of what the entry could not know before.
+    `learnt` replaces fields that were not known before.
     """
     if entry is not None:
         entry = replace(entry, **learnt)

@@ -41,14 +41,14 @@ _OPEN_REFUNDS = (RefundState.PENDING, RefundState.REQUIRES_ACTION)
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """`column` of the rows where `applies` lies no further ahead of now than `longest`."""
+    """Where `applies`, `column` is at most `longest` in the future."""
 
     column: Column[int]
     longest: timedelta
     applies: ColumnElement[bool]
 
     def enforce(self, now: datetime) -> Update:
-        """Stamp again what lies beyond."""
+        """The statement that stamps times beyond the bound again."""
         latest = now + self.longest
         is_beyond = self.column > to_ms(latest + TOLERANCE)
         values = {self.column.name: to_ms(latest)}
@@ -56,14 +56,14 @@ class Bound:
 
 
 class ClockBounds:
-    """Keeps stored times within their bounds; `cooldown` is the one between two mails of a kind."""
+    """Keeps stored times within their bounds; `cooldown` is the minimum time between two mails of a kind."""
 
     def __init__(self, database: Database, *, cooldown: timedelta) -> None:
         self._database = database
         self._cooldown = cooldown
 
     def database_now(self) -> datetime | None:
-        """The time by the database's own clock; None where that is the host's (SQLite)."""
+        """The time by the database's clock; None if that is the host's clock (SQLite)."""
         if self._database.is_sqlite:
             return None
         with self._database.read() as connection:
@@ -72,10 +72,10 @@ class ClockBounds:
             ).scalar_one()
 
     def enforce(self, now: datetime, *, run_lifetime: timedelta) -> dict[str, int]:
-        """Stamp again whatever lies too far ahead of `now`; how many rows of each table.
+        """Stamp times too far after `now` again; return the number of rows by table.
 
-        A run of a slot that lies ahead of now gives it back, so that the slot has its run when it comes. A
-        pause keeps its length.
+        A run of a future slot releases it, so that the slot gets its run when it is due. A pause keeps its
+        length.
         """
         found: dict[str, int] = {}
         with self._database.write() as connection:

@@ -27,8 +27,8 @@ _COLUMNS = credit_transfers.c
 class CreditLedger:
     """The rows of `credit_accounts`, `credit_transfers` and `credit_entries`.
 
-    A job reserves, captures and refunds at most once each: to repeat a call changes nothing. Calls for one
-    account wait for each other.
+    A job reserves, captures and refunds at most once each; repeated calls change nothing. Calls for one
+    account are serialised.
     """
 
     def __init__(self, database: Database) -> None:
@@ -44,9 +44,9 @@ class CreditLedger:
         reason: str | None = None,
         entry: AuditEntry | None = None,
     ) -> tuple[Transfer, bool]:
-        """The grant of `amount` credits and True; the one that `key` has made before, and False.
+        """A new grant of `amount` credits and True, or the earlier grant with `key` and False.
 
-        Raises: InvalidInputError when that was another amount.
+        Raises: InvalidInputError if the earlier grant has another amount.
         """
         with self._locked(account, now) as connection:
             earlier = _found(connection, account=account, idempotency_key=key)
@@ -73,7 +73,7 @@ class CreditLedger:
             _move(connection, row, AccountType.AVAILABLE, AccountType.HELD)
 
     def capture(self, account: str, job_id: str, now: datetime) -> None:
-        """Spend what is held for a job. Raises: PermanentError when nothing is, or it was refunded."""
+        """Spend the credits held for a job. Raises: PermanentError if there are none, or after a refund."""
         with self._locked(account, now) as connection:
             reserved = _of_job(connection, job_id, EntryType.RESERVE)
             if reserved is None or _of_job(connection, job_id, EntryType.REFUND) is not None:
@@ -83,9 +83,9 @@ class CreditLedger:
                 _move(connection, row, AccountType.HELD, AccountType.SPENT)
 
     def refund(self, account: str, job_id: str, now: datetime) -> int:
-        """Give back what a job reserved, also when it was captured; how many credits the job gave back.
+        """Refund the credits that a job reserved or captured; return their number.
 
-        A refund of nothing is noted too: whoever still works on the job reserves nothing after it.
+        A refund of zero is recorded too, so that the job cannot reserve credits afterwards.
         """
         with self._locked(account, now) as connection:
             refunded = _of_job(connection, job_id, EntryType.REFUND)
@@ -99,7 +99,7 @@ class CreditLedger:
         return amount
 
     def balance(self, account: str) -> Balance | None:
-        """What the account has, or None where it was never granted anything."""
+        """The balance of the account, or None if it never received a grant."""
         last = select(func.max(credit_entries.c.id)).where(credit_entries.c.account == account)
         query = select(credit_entries.c.pot, credit_entries.c.balance).where(
             credit_entries.c.id.in_(last.group_by(credit_entries.c.pot))
@@ -126,7 +126,7 @@ class CreditLedger:
 
     @contextmanager
     def _locked(self, account: str, now: datetime) -> Iterator[Connection]:
-        """A transaction that has the account to itself."""
+        """A transaction with a lock on the account."""
         with self._database.write() as connection:
             insert_new(connection, credit_accounts, {"name": account, "created_at_ms": to_ms(now)})
             mine = select(credit_accounts).where(credit_accounts.c.name == account)

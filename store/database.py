@@ -27,15 +27,15 @@ from store.error_window import ErrorWindow
 BUSY_TIMEOUT_MS = 15_000
 _WRITES = "rollcall_writes"
 IS_POOLED = "rollcall_is_pooled"
-"""In the facts of a connection: whether a pooler is between us and PostgreSQL."""
+"""Key in a connection's info: whether a pooler is between us and PostgreSQL."""
 _NO_TRANSACTIONS = "leads to a pooler in statement mode: set its pool_mode to transaction or session"
-_SERIALISE = text("SELECT pg_advisory_xact_lock(:key)")  # of the transaction, so that PgBouncer keeps it
-# It names no row: a read-only server refuses it all the same, and no lock is waited for but SQLite's own.
+_SERIALISE = text("SELECT pg_advisory_xact_lock(:key)")  # transaction-level, so it works with PgBouncer
+# It matches no row: a read-only server rejects it anyway, and only SQLite waits for a lock.
 _PROBE = text("UPDATE alembic_version SET version_num = version_num WHERE 1 = 0")
 
 
 def sqlite_url(path: Path) -> str:
-    """The SQLAlchemy URL of the file at `path`, whatever characters that has."""
+    """The SQLAlchemy URL of the file at `path`, with any characters."""
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
@@ -56,30 +56,30 @@ class Database:
 
     @property
     def is_missing(self) -> bool:
-        """Whether it is a file that is not there yet; whoever connects makes it."""
+        """Whether it is a file that does not exist yet; connecting creates it."""
         return self.is_sqlite and not Path(self.url.database or "").is_file()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A snapshot to read from; it commits nothing."""
+        """A read transaction; it never commits."""
         with self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """As `read`, of one moment, however many queries and however long they take."""
+        """As `read`, with one consistent snapshot for all queries."""
         options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         with self._engine.connect().execution_options(**options) as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that commits at the end, or leaves nothing behind when the block raises."""
+        """A transaction that commits at the end of the block and rolls back if it raises."""
         with self._engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
             yield connection
 
     def check_writable(self) -> None:
-        """Raise what is wrong when the database does not answer, or takes no writes; it changes nothing."""
+        """Raise the error if the database does not answer or rejects writes; changes nothing."""
         with self._engine.connect().execution_options(**{_WRITES: True}) as connection:
             connection.execute(_PROBE)
             connection.rollback()
@@ -89,25 +89,25 @@ class Database:
         self._engine.dispose()
 
     def _note_error(self, context: ExceptionContext) -> None:
-        """Count what a caller meets: neither a constraint that decides a race nor a stale connection."""
+        """Count errors that reach a caller, except constraint violations and stale connections."""
         if context.is_pre_ping or isinstance(context.sqlalchemy_exception, IntegrityError):
             return
         self.errors.add(context.original_exception)
 
 
 def serialise(connection: Connection, name: str) -> None:
-    """Let one transaction at a time pass here under `name`, and the next one once it has committed.
+    """Serialise transactions under `name`: each waits until the previous one has committed.
 
-    For decisions on many rows, which no lock of a row covers. SQLite has one writer as it is.
+    For decisions about many rows, which no row lock covers. SQLite has a single writer anyway.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(_SERIALISE, {"key": zlib.crc32(name.encode())})
 
 
 def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
-    """Insert `row` unless one with its unique key is there; whether it was inserted."""
+    """Insert `row` unless its unique key exists; return whether it was inserted."""
     inserted = _insert_new(connection, table).values(row).returning(*table.primary_key)
-    return connection.execute(inserted).first() is not None  # a row count is not known to every driver
+    return connection.execute(inserted).first() is not None  # not every driver reports a row count
 
 
 def insert_all_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
@@ -121,12 +121,12 @@ def _insert_new(connection: Connection, table: Table) -> Any:
 
 
 def prepare_postgresql(dbapi_connection: Any, record: Any) -> None:
-    """Keep nothing in the session where a pooler may give each transaction to another one.
+    """Detect a pooler, and avoid session state if each transaction may use another session.
 
-    PgBouncer invents the process id that it gives a client, so the server knows another one. Prepared
-    statements are of the session: without a pooler they save time, with one they are not there.
+    PgBouncer gives a client an invented process id, which differs from the server's. Prepared statements
+    belong to the session: they save time without a pooler and are lost with one.
 
-    Raises: ConfigurationError for a pooler that does not even keep a transaction together.
+    Raises: ConfigurationError for a pooler that does not keep a transaction in one session.
     """
     try:
         (server_pid,) = dbapi_connection.execute("SELECT pg_backend_pid()").fetchone()
@@ -152,7 +152,7 @@ def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
 
 
 def _write_ahead(dbapi_connection: Any) -> None:
-    """Switch the file to a write-ahead log; SQLite makes no rival wait who opens a new file as well."""
+    """Switch the file to a write-ahead log; SQLite does not wait if another process opens a new file too."""
     deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
     while True:
         try:
@@ -177,7 +177,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 TOLERANCE = timedelta(minutes=1)
-"""What the clocks of two hosts may differ by; a time further ahead was stamped by a wrong one."""
+"""The allowed clock difference between two hosts; a time further ahead comes from a wrong clock."""
 
 
 def to_ms(moment: datetime) -> int:
@@ -191,5 +191,5 @@ def from_ms(moment_ms: int) -> datetime:
 
 
 def from_ms_or_none(moment_ms: int | None) -> datetime | None:
-    """As `from_ms`, for a time that may not have come yet."""
+    """As `from_ms`; None for None."""
     return None if moment_ms is None else from_ms(moment_ms)

@@ -17,7 +17,7 @@ from store.audit import AuditEntry
 from store.database import Database, to_ms
 from store.schema import notifications
 
-_UNKNOWN = "unknown whether"  # so begins, or says, the reason of what may have been sent
+_UNKNOWN = "unknown whether"  # in the reason of messages that may have been sent
 _REVIVED: dict[str, Any] = {
     "state": NotificationState.PENDING,
     "reason": None,
@@ -32,10 +32,10 @@ _REVIVED: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class DeadMail:
-    """Which dead notifications are meant: those that meet everything that is said.
+    """Selects dead notifications that match all given criteria.
 
-    Shape: `cause` is a part of the reason, in any case of letters; `older_than` is the time since death. What
-    may have been sent is meant with `is_unknown_meant` alone: its person may get it twice.
+    Shape: `cause` is a case-insensitive substring of the reason; `older_than` is the time since death.
+    Notifications that may have been sent match only with `is_unknown_meant`: a retry may send them twice.
     """
 
     cause: str | None = None
@@ -45,7 +45,7 @@ class DeadMail:
 
     @property
     def said(self) -> dict[str, Any]:
-        """What is said, as JSON can hold it."""
+        """The given criteria as JSON-compatible values."""
         said = {name: value for name, value in asdict(self).items() if value}
         if self.older_than is not None:
             said["older_than_seconds"] = said.pop("older_than", timedelta()).total_seconds()
@@ -53,13 +53,13 @@ class DeadMail:
 
 
 class DeadMails:
-    """The rows of `notices` that are dead."""
+    """The dead rows of `notices`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def count(self, wanted: DeadMail, now: datetime) -> int:
-        """How many `wanted` means."""
+        """How many match `wanted`."""
         with self._database.read() as connection:
             return connection.execute(
                 select(func.count()).select_from(notifications).where(_is_meant(wanted, now))
@@ -74,7 +74,7 @@ class DeadMails:
         per_second: float | None = None,
         limit: int | None = None,
     ) -> int:
-        """Let them be judged and sent again, the oldest first, with the record of it; how many.
+        """Requeue them, oldest first, with an audit record; return their number.
 
         With `per_second` they become due one after another, and as many are meant as do so within an hour: a
         due time further ahead counts as one of a clock that was set back (`store.clock_bounds`).

@@ -19,7 +19,7 @@ class EndedSessions:
         self._database = database
 
     def end(self, name: str, expires_at: datetime, now: datetime, entry: AuditEntry | None = None) -> None:
-        """End a session for good, and forget those that have expired. Safe to repeat."""
+        """End a session permanently, and delete expired rows. Idempotent."""
         is_over = ended_sessions.c.expires_at_ms <= to_ms(now)
         with self._database.write() as connection:
             connection.execute(delete(ended_sessions).where(is_over))

@@ -17,8 +17,8 @@ _TEXT_LIMIT = 200
 class ErrorWindow:
     """Counts errors of the last five minutes; safe to use from several threads.
 
-    One successful probe says little about a database that breaks one request in six: what counts is what the
-    processes meet.
+    One successful probe says little about a database that fails one request in six; the errors that processes
+    see are what counts.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:

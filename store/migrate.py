@@ -18,31 +18,31 @@ _MIGRATIONS = Path(str(files("store"))) / "migrations"
 
 
 class UnknownSchemaError(PermanentError):
-    """It was written by a newer Rollcall; this one cannot know what it means."""
+    """The schema was written by a newer Rollcall."""
 
 
 def head() -> str:
-    """The newest revision; revisions are numbered, and a file is named for its number."""
+    """The newest revision; each migration file is named by its number."""
     return max(path.name.split("_")[0] for path in _MIGRATIONS.glob("versions/[0-9]*.py"))
 
 
 def is_known(name: str) -> bool:
-    """Whether this Rollcall can build the schema `name`."""
+    """Whether this release knows the schema revision `name`."""
     return any(path.name.split("_")[0] == name for path in _MIGRATIONS.glob("versions/[0-9]*.py"))
 
 
 def revision(connection: Connection) -> str | None:
-    """The revision of the database, or None when it is empty."""
+    """The revision of the database, or None if it is empty."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def is_current(database: Database) -> bool:
-    """Whether the schema is the newest that this Rollcall knows, or newer than that.
+    """Whether the schema is the newest that this release knows, or newer.
 
-    A release only adds to the schema, so the one before it serves on it as well: while machines are upgraded
-    one by one, and after going back.
+    A release only adds to the schema, so the previous release works with it during a rolling upgrade and
+    after a rollback.
     """
     with database.read() as connection:
         found = revision(connection)
@@ -50,7 +50,7 @@ def is_current(database: Database) -> bool:
 
 
 def upgrade(database: Database) -> None:
-    """Bring the schema to the newest revision; a rival waits, then finds it done. A newer one stays."""
+    """Upgrade the schema to the newest revision; concurrent callers wait. A newer schema is unchanged."""
     if is_current(database):
         return
     with database.write() as connection:
@@ -60,7 +60,7 @@ def upgrade(database: Database) -> None:
 
 
 def lock(connection: Connection) -> None:
-    """Keep rivals from the schema until the commit; SQLite has one writer as it is."""
+    """Lock the schema until the commit; SQLite has a single writer anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
 

@@ -24,7 +24,7 @@ from store.sections.states import find_or_add
 from store.watch_import import WatchRequest, add_many
 
 UNSUBSCRIBED = "unsubscribed"
-"""Why a watch ended that its person stopped."""
+"""End reason of a watch that its person stopped."""
 
 _PERSON = "the person"
 _columns = opt_outs.c
@@ -42,32 +42,32 @@ class OptOuts:
             return _is_stopped(connection, email, None)
 
     def has_stopped_section(self, watch_id: int, email: str) -> bool:
-        """Whether mail to `email` about the section of its watch is stopped, and not just all mail."""
+        """Whether mail to `email` about the watch's section is stopped specifically, not only all mail."""
         with self._database.read() as connection:
             section_id = _section_of(connection, watch_id, email)
             return section_id is not None and _is_stopped(connection, email, section_id)
 
     def stop_all(self, email: str, now: datetime) -> int:
-        """Mail nothing to `email` any more, and end its watches; how many ended."""
+        """Stop all mail to `email` and end its watches; return how many ended."""
         with self._database.write() as connection:
             return _stop(connection, email, None, now)
 
     def stop_section(self, watch_id: int, email: str, now: datetime) -> int:
-        """Mail nothing to `email` about the section of its watch; how many watches ended.
+        """Stop mail to `email` about the section of its watch; return how many watches ended.
 
-        A watch that has ended stops its section all the same; a number of another person stops nothing.
+        This also works for an ended watch; the id of another person's watch has no effect.
         """
         with self._database.write() as connection:
             section_id = _section_of(connection, watch_id, email)
             return 0 if section_id is None else _stop(connection, email, section_id, now)
 
     def allow_all(self, email: str, now: datetime) -> int:
-        """Take back `stop_all`; how many of the watches that it ended go on."""
+        """Revoke `stop_all`; return how many of the watches that it ended are active again."""
         with self._database.write() as connection:
             return _allow(connection, email, None, now)
 
     def allow_section(self, watch_id: int, email: str, now: datetime) -> int:
-        """Take back `stop_section`; how many watches go on: none while all mail is stopped."""
+        """Revoke `stop_section`; return how many watches are active again: none while all mail is stopped."""
         with self._database.write() as connection:
             section_id = _section_of(connection, watch_id, email)
             return 0 if section_id is None else _allow(connection, email, section_id, now)
@@ -75,14 +75,14 @@ class OptOuts:
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """What people and providers said about addresses: rows of `opt_outs` by key, and of `suppressions`."""
+    """Opt-outs and suppressions: rows of `opt_outs` by key, and of `suppressions`."""
 
     opt_outs: Collection[tuple[str, SectionKey | None, int]] = ()
     suppressions: Collection[dict[str, Any]] = ()
 
 
 def statements(connection: Connection, tables: Collection[str]) -> Statements:
-    """All that the database holds, as far as it has these `tables`."""
+    """All statements in the database, as far as `tables` has their tables."""
     said: list[tuple[str, SectionKey | None, int]] = []
     if opt_outs.name in tables:
         columns = (sections.c.source, sections.c.term, sections.c.number)
@@ -95,7 +95,7 @@ def statements(connection: Connection, tables: Collection[str]) -> Statements:
 
 
 def keep(connection: Connection, said: Statements) -> None:
-    """Add `said` to what the database holds, and end the watches that it refuses."""
+    """Add the statements `said` to the database, and end the watches that they refuse."""
     places = find_or_add(connection, [key for _, key, _ in said.opt_outs if key is not None])
     for email, key, created_at_ms in said.opt_outs:
         section_id = None if key is None else places[key][0]
@@ -132,7 +132,7 @@ def _allow(connection: Connection, email: str, section_id: int | None, now: date
 
 
 def _stopped(connection: Connection, email: str, section_id: int | None, since_ms: int) -> list[WatchRequest]:
-    """The watches that the opt-out of `since_ms` ended, as they were."""
+    """The watches that the opt-out at `since_ms` ended, as they were before."""
     columns = watches.c
     query = (
         select(sections.c.source, sections.c.term, sections.c.number, columns.kinds, columns.min_seats)

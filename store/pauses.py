@@ -22,7 +22,7 @@ _LOCK = _FIND.with_for_update()
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """What is paused, until when, why and by whom: `ROLLCALL`, or the operator's name."""
+    """A pause: its target, end, reason and author (`ROLLCALL` or the operator's name)."""
 
     name: str
     until: datetime
@@ -32,11 +32,11 @@ class Pause:
 
     @property
     def is_ours(self) -> bool:
-        """Whether Rollcall set it itself; such a pause is settled by a success, not by its time."""
+        """Whether Rollcall set it; a success ends such a pause, not its time."""
         return self.by == ROLLCALL
 
     def is_in_force(self, now: datetime) -> bool:
-        """Whether its time is not over."""
+        """Whether it has not expired."""
         return now < self.until
 
 
@@ -55,10 +55,10 @@ class Pauses:
         now: datetime,
         entry: AuditEntry | None = None,
     ) -> Pause:
-        """Leave `name` alone until `until`; the pause that then holds.
+        """Pause `name` until `until`; return the resulting pause.
 
-        A person's word replaces what held before. Rollcall's only makes it longer, and a person's pause that
-        it makes longer stays that person's.
+        An operator's pause replaces an existing one. A pause by Rollcall only extends an existing one, whose
+        author remains.
         """
         row = {
             "name": name,
@@ -77,13 +77,13 @@ class Pauses:
         return _pause(row)
 
     def resume(self, name: str, entry: AuditEntry | None = None) -> bool:
-        """End the pause of `name`; whether there was one. What it held is due at once."""
+        """End the pause of `name`; return whether there was one. Waiting work is due at once."""
         return self._end(pauses.c.name == name, entry)
 
     def relent(self, pause: Pause) -> bool:
-        """End `pause`, because what it paused was seen to work since; whether that ended one.
+        """End `pause` after its target was seen to work; return whether it ended.
 
-        A person's pause stays, and so does one that was set meanwhile.
+        A pause by an operator remains, and so does one set meanwhile.
         """
         is_it = (pauses.c.name == pause.name) & (pauses.c.created_at_ms == to_ms(pause.created_at))
         return pause.is_ours and self._end(is_it & (pauses.c.by == ROLLCALL))
@@ -103,13 +103,13 @@ class Pauses:
         return found if found is not None and found.is_in_force(now) else None
 
     def find(self, name: str) -> Pause | None:
-        """The pause of `name` that nobody has ended; also one whose time is over."""
+        """The pause of `name` that was not ended, even if it has expired."""
         with self._database.read() as connection:
             row = connection.execute(_FIND, {"name": name}).mappings().first()
         return None if row is None else _pause(row)
 
     def kept(self) -> dict[str, Pause]:
-        """Every pause that nobody has ended, by its name; also those whose time is over."""
+        """All pauses that were not ended, by name, including expired ones."""
         with self._database.read() as connection:
             rows = connection.execute(select(pauses).order_by(pauses.c.name)).mappings()
             return {row["name"]: _pause(row) for row in rows}

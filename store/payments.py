@@ -18,7 +18,7 @@ from store.refunds import covers_whole, payment_of
 from store.schema import jobs as job_rows
 from store.schema import mail_events, payment_events, payments
 
-_LOST = ("bounced", "soft_bounced", "failed", "unsent", "suppressed")  # what the customer did not get
+_LOST = ("bounced", "soft_bounced", "failed", "unsent", "suppressed")  # not delivered to the customer
 
 
 class Payments:
@@ -36,10 +36,10 @@ class Payments:
         job: NewJob | None = None,
         trouble: str | None = None,
     ) -> tuple[bool, str | None]:
-        """Whether the event is new, and the id of the job that it caused.
+        """Record an event; return whether it is new, and the id of the job that it caused.
 
         Two events of one session (paid at once, paid later) cause one job. `trouble` says why the order
-        cannot be delivered. The caller publishes the job's message afterwards.
+        cannot be delivered. The caller then publishes the job's message.
         """
         checkout = event.checkout
         with self._database.write() as connection:
@@ -57,7 +57,7 @@ class Payments:
         return True, job_id
 
     def get(self, session_id: str) -> Payment | None:
-        """The payment, or None when there is no such session."""
+        """The payment, or None if the session does not exist."""
         query = select(payments).where(payments.c.session_id == session_id)
         with self._database.read() as connection:
             row = connection.execute(query).mappings().first()
@@ -70,20 +70,20 @@ class Payments:
             return [payment_of(row) for row in connection.execute(query).mappings()]
 
     def has(self, payment: str) -> bool:
-        """Whether `payment`, as the provider calls it, paid for an order."""
+        """Whether `payment`, the provider's id, paid for an order."""
         with self._database.read() as connection:
             query = select(payments.c.session_id).where(payments.c.payment == payment)
             return connection.execute(query).first() is not None
 
     def note_trouble(self, session_id: str, reason: str, now: datetime) -> None:
-        """The order was not delivered. The first reason stays."""
+        """Mark the order as not delivered. The first reason remains."""
         mine = (payments.c.session_id == session_id) & payments.c.trouble.is_(None)
         with self._database.write() as connection:
             values = {"trouble": reason, "troubled_at_ms": to_ms(now)}
             connection.execute(update(payments).where(mine).values(values))
 
     def troubled_since(self, moment: datetime) -> list[Payment]:
-        """The orders that since then were found not to be deliverable, or whose letter came back."""
+        """The orders found undeliverable since `moment`, or whose message was returned."""
         query = select(payments).where(payments.c.troubled_at_ms >= to_ms(moment))
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(payments.c.troubled_at_ms)).mappings()
@@ -93,9 +93,9 @@ class Payments:
 
 
 def _returned(connection: Connection, since_ms: int) -> Iterator[Payment]:
-    """The orders whose letter left, and was reported lost, by the jobs that sent them.
+    """The orders whose message was sent and reported lost, with the jobs that sent them.
 
-    Only found when somebody asks: the provider may report it before the job that sent the letter has ended.
+    Computed on demand, because the provider may report the loss before the sending job has ended.
     """
     sent, events = job_rows.c, mail_events.c
     is_its_letter = events.provider_id == sent.result["mail_id"].as_string()
@@ -114,7 +114,7 @@ def _returned(connection: Connection, since_ms: int) -> Iterator[Payment]:
 
 
 def _follow_refund(connection: Connection, event: PaymentEvent, now: datetime) -> None:
-    """Record the refund that an event describes; ask the provider at once about one that it only names."""
+    """Record the refund in an event; if the event has only its payment, make a provider query due at once."""
     is_its = payments.c.payment == event.refunded
     if event.refund is not None:
         refunds.apply(connection, is_its & covers_whole(event.refund), event.refund, now)

@@ -9,12 +9,12 @@ from typing import TypeVar
 import sqlalchemy.exc
 
 Pause = Callable[[float], bool]
-"""Waits for some seconds; True when there is no more time to wait."""
+"""Waits for some seconds; returns True if there is no time left."""
 
 OUTAGES = (
     sqlalchemy.exc.OperationalError,
     sqlalchemy.exc.InterfaceError,
-    sqlalchemy.exc.InternalError,  # PostgreSQL that is read-only for a while
+    sqlalchemy.exc.InternalError,  # PostgreSQL that is temporarily read-only
     sqlalchemy.exc.TimeoutError,
 )
 _RETRY_SECONDS = 1.0
@@ -23,10 +23,10 @@ _log = logging.getLogger(__name__)
 
 
 def persistently(access: Callable[[], T], pause: Pause) -> T:
-    """What `access` returns, as soon as the database answers. It must be safe to repeat.
+    """Call `access` until the database answers, and return its result. `access` must be idempotent.
 
-    A commit whose answer was lost counts as an outage: the repetition finds what it has written. Raises: the
-    last outage when `pause` says that the time is up.
+    A commit whose answer was lost counts as an outage; the retry finds its writes. Raises: the last outage if
+    `pause` reports that no time is left.
     """
     while True:
         try:

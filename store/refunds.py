@@ -30,19 +30,19 @@ class Refunds:
     def note(self, session_id: str, refund: Refund, now: datetime, *, is_current: bool = False) -> None:
         """Record the refund of a payment as the provider describes it.
 
-        One that `is_current` takes the place of any other: the provider was asked which one counts.
+        A refund that `is_current` replaces any other: the provider was asked which one applies.
         """
         with self._database.write() as connection:
             apply(connection, _columns.session_id == session_id, refund, now, is_current=is_current)
 
     def spend_key(self, session_id: str) -> None:
-        """The key of the refund stands for a failure from now on; the next one takes another."""
+        """Mark the refund's key as used up by a failure; the next refund uses another key."""
         spent = {"refund_keys_spent": _columns.refund_keys_spent + 1}
         with self._database.write() as connection:
             connection.execute(update(payments).where(_columns.session_id == session_id).values(spent))
 
     def claim_due(self, now: datetime, limit: int) -> list[Payment]:
-        """Some of the payments whose refund is to be asked about; asked about again in an hour, or later."""
+        """Up to `limit` payments with a refund due for a query; their next query is in an hour or later."""
         due = select(payments).where(_columns.refund_due_at_ms <= to_ms(now)).limit(limit)
         with self._database.write() as connection:
             query = due.order_by(_columns.refund_due_at_ms).with_for_update(skip_locked=True)
@@ -54,10 +54,10 @@ class Refunds:
         return [payment_of(row) for row in rows]
 
     def asked(self, payment: Payment, now: datetime) -> None:
-        """The provider was asked about the refund: when to ask next.
+        """Schedule the next query about a refund after one was made.
 
-        Open and lost refunds are asked about every hour. A bank may return a settled one for a month: it is
-        asked about after 1, 2, 4 … days.
+        Open and lost refunds are queried every hour. A bank may return a settled one for a month: it is
+        queried after 1, 2, 4 … days.
         """
         made = func.coalesce(_columns.refund_made_at_ms, to_ms(now))
         age = to_ms(now) - made
@@ -74,7 +74,7 @@ class Refunds:
             connection.execute(update(payments).where(mine).values(refund_due_at_ms=due))
 
     def unsettled(self, open_before: datetime) -> list[Payment]:
-        """The payments whose refund failed, or has been under way since before a time."""
+        """The payments whose refund failed, or has been pending since before `open_before`."""
         is_slow = _columns.refund_state.in_(_OPEN) & (_columns.refund_made_at_ms < to_ms(open_before))
         query = select(payments).where(_IS_LOST | is_slow, _columns.resolved_at_ms.is_(None))
         with self._database.read() as connection:
@@ -82,7 +82,7 @@ class Refunds:
             return [payment_of(row) for row in rows]
 
     def resolve(self, session_id: str, now: datetime, entry: AuditEntry) -> bool:
-        """An operator has seen to the refund: it alerts no longer. False when there is no such payment."""
+        """Mark a refund as resolved by an operator, which ends its alert. False without such a payment."""
         mine = update(payments).where(_columns.session_id == session_id, _columns.refund_id.is_not(None))
         with self._database.write() as connection:
             found = connection.execute(mine.values(resolved_at_ms=to_ms(now))).rowcount > 0
@@ -98,10 +98,10 @@ def apply(
     *,
     is_current: bool = False,
 ) -> bool:
-    """Record `refund` with the payment that `is_wanted`; whether it says something new.
+    """Record `refund` with the payment that `is_wanted`; return whether it changed anything.
 
-    The provider's messages come late and in any order, so a state never goes back: open, succeeded, lost. A
-    refund that is lost gives way to another one, and any refund to one that `is_current`.
+    Provider messages arrive late and in any order, so a state never moves back: open, succeeded, lost.
+    Another refund replaces a lost one, and one that `is_current` replaces any.
     """
     at_ms, is_settled = to_ms(now), refund.state is RefundState.SUCCEEDED
     made = case((_columns.refund_id == refund.id, _columns.refund_made_at_ms), else_=at_ms)
@@ -137,7 +137,7 @@ def _may_follow(refund: Refund, *, is_current: bool) -> ColumnElement[bool]:
 
 
 def payment_of(row: RowMapping) -> Payment:
-    """The payment that a row holds."""
+    """The payment in a row."""
     return Payment(
         session_id=row["session_id"],
         payment=row["payment"],

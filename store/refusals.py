@@ -19,7 +19,7 @@ ONE_SECTION = (
     "the person stopped mail about this section; only they can allow it again, with a link in that mail"
 )
 OPTED_OUT = "the person stopped this mail"
-"""Why a notification was called off whose person opted out."""
+"""Withdrawal reason of a notification whose person opted out."""
 
 _CHUNK = 500  # databases bound the number of parameters
 
@@ -28,18 +28,18 @@ _columns = opt_outs.c
 
 @dataclass(slots=True)
 class Refusals:
-    """Why some addresses refuse mail: all of it, by address; of one section, by address and section."""
+    """Why addresses receive no mail: all mail by address, one section by address and section."""
 
     all_mail: dict[str, str] = field(default_factory=dict)
     sections: dict[tuple[str, SectionKey], str] = field(default_factory=dict)
 
     def of(self, email: str, key: SectionKey) -> str | None:
-        """Why nothing is mailed to `email` about `key`, or None."""
+        """Why `email` receives no mail about `key`, or None."""
         return self.all_mail.get(email) or self.sections.get((email, key))
 
 
 def find_refusals(connection: Connection, emails: Collection[str]) -> Refusals:
-    """The refusals of `emails`; an opt-out is named before what a provider reported."""
+    """The refusals of `emails`; an opt-out takes precedence over a suppression."""
     found, listed = Refusals(), sorted(emails)
     for start in range(0, len(listed), _CHUNK):
         chunk = listed[start : start + _CHUNK]
@@ -66,7 +66,7 @@ def opted_out(email: ColumnElement[Any], section_id: ColumnElement[Any]) -> Colu
 
 
 def refusals_of_all_mail() -> Any:
-    """One row for each address to which nothing leaves: `email`, `reason`, `created_at_ms`, `is_own`."""
+    """One row per address that receives no mail: `email`, `reason`, `created_at_ms`, `is_own`."""
     stopped = opt_outs.alias()
     of_all = stopped.c.section_id.is_(None)
     own = select(

@@ -97,7 +97,7 @@ watches = Table(
     _moment("ended_at_ms"),
     Column("ended_reason", Text),
     _moment("paused_until_ms"),
-    # One living watch for a person and a section; the ended ones stay as history.
+    # One active watch per person and section; ended ones remain as history.
     Index(
         "uq_watches_living",
         "section_id",
@@ -166,7 +166,7 @@ mail_batches = Table(
     Column("id", _Id, primary_key=True),
     Column("key", Text, nullable=False, unique=True),
     Column("state", Text, nullable=False),
-    # The letters exactly as they leave, so that a repetition under the key is the same request.
+    # The messages exactly as sent, so that a retry under the key is the same request.
     Column("letters", JSON(none_as_null=True)),
     _count("attempts"),
     Column("reason", Text),
@@ -188,7 +188,7 @@ notifications = Table(
     Column("episode", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("reason", Text),
-    # What the letter tells, as it was when the change was seen.
+    # The content of the message, as of the observation.
     Column("facts", JSON, nullable=False),
     _moment("observed_at_ms", nullable=False),
     _moment("created_at_ms", nullable=False),
@@ -198,7 +198,7 @@ notifications = Table(
     Column("mail_batch_id", _Id, ForeignKey("mail_batches.id"), index=True),
     Column("provider_id", Text, index=True),
     _count("starts"),  # of the batch that dissolved
-    _count("deferrals"),  # by the transport, of this letter alone: it leaves alone, with its own back-off
+    _count("deferrals"),  # by the transport, of this message alone: it is sent alone, with its own back-off
     UniqueConstraint("watch_id", "kind", "episode"),
     Index(None, "state", "due_at_ms"),
     Index(None, "sent_at_ms"),
@@ -212,7 +212,7 @@ suppressions = Table(
     _moment("created_at_ms", nullable=False),
 )
 
-# What a person said about mail to their own address; only they can take it back.
+# A person's opt-outs from mail to their own address; only that person can revoke them.
 opt_outs = Table(
     "opt_outs",
     metadata,
@@ -329,7 +329,7 @@ jobs = Table(
     Column("message", Text, nullable=False, server_default=""),
     Column("result", JSON(none_as_null=True)),
     Column("error", Text),
-    # Whoever took the job up last, under which number; an earlier one changes nothing any more.
+    # The process that claimed the job last, and its fence; writes with a lower fence have no effect.
     Column("executor", Text),
     _count("fence"),
     _count("starts"),  # after its process died at work, since a step was last settled

@@ -16,7 +16,7 @@ _HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """What came in the hour from `start`; an opening is the first seat in a section that was full."""
+    """The counts of the hour from `start`; an opening is the first seat in a section that was full."""
 
     start: datetime
     checks: int
@@ -26,9 +26,9 @@ class Hour:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long it took from seeing a change to handing over its mail, and for how many mails.
+    """The time from observing a change to handing over its mail, and the number of mails.
 
-    Shape: both times are None when there was no mail. The cooldown that a letter waited for is in it.
+    Shape: both times are None without mail. They include the cooldown.
     """
 
     mails: int
@@ -55,7 +55,7 @@ class Statistics:
         ]
 
     def latency(self, now: datetime, window: timedelta = timedelta(days=1)) -> Latency:
-        """Of the mails that left within `window`."""
+        """The latency of the mails sent within `window`."""
         columns = notifications.c
         took = (columns.sent_at_ms - columns.observed_at_ms).label("took")
         query = select(took).where(columns.sent_at_ms > to_ms(now - window)).order_by("took")
@@ -91,7 +91,7 @@ def _openings(connection: Connection, first_hour: int) -> Counter[int]:
 
 
 def _quantile(ordered_ms: list[int], share: float) -> float | None:
-    """The value under which `share` of them lie, by the nearest rank."""
+    """The `share` quantile, by nearest rank."""
     if not ordered_ms:
         return None
     return ordered_ms[min(len(ordered_ms) - 1, int(share * len(ordered_ms)))] / 1000

@@ -40,7 +40,7 @@ _GONE = select(sections.c.source, sections.c.term).where(
 
 @dataclass(frozen=True, slots=True)
 class EndedTerm:
-    """How many watches ended with a term, and how many people are mailed that."""
+    """How many watches ended with a term, and how many people are notified."""
 
     watches: int
     people: int
@@ -53,12 +53,12 @@ class Terms:
         self._database = database
 
     def all(self) -> dict[Term, Presence]:
-        """Each term that is watched, with how much of it is missing."""
+        """The presence of each watched term."""
         with self._database.read() as connection:
             return presences(connection)
 
     def over(self, now: datetime) -> dict[Term, Presence]:
-        """The terms that have been gone for long; cheap where none is."""
+        """The terms that an operator should end; cheap if there are none."""
         before = {"before_ms": to_ms(now - OVER_AFTER)}
         with self._database.read() as connection:
             gone = {(row[0], row[1]) for row in connection.execute(_GONE.distinct(), before)}
@@ -83,7 +83,7 @@ class Terms:
 
 
 def _notification(own: list[RowMapping], now: datetime) -> dict[str, Any]:
-    """What one person is told: a notification of the first of their watches stands for all of them."""
+    """The notification of one person; that of their first watch covers all of them."""
     first = own[0]
     details = Details(first["course"], first["title"], first["location"], first["meeting_times"])
     facts = {name: first[name] for name in ("open_seats", "capacity", "instructor")}

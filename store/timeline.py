@@ -22,7 +22,7 @@ _LIMIT = 500
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """What the mail provider reported of a letter, and when."""
+    """A delivery report of the mail provider about a message, with its time."""
 
     at: datetime
     kind: str
@@ -31,20 +31,20 @@ class DeliveryReport:
 
 
 class Timelines:
-    """Reads what came of watches; of what is listed the newest 500."""
+    """Reads the effects of watches; lists hold the newest 500."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def notices(self, watch_ids: Collection[int]) -> list[StoredNotification]:
-        """The notifications of these watches, the newest first."""
+        """The notifications of these watches, newest first."""
         query = select_notices().where(notifications.c.watch_id.in_(list(watch_ids)))
         with self._database.read() as connection:
             found = connection.execute(query.order_by(notifications.c.id.desc()).limit(_LIMIT)).mappings()
             return [stored_notice(row) for row in found]
 
     def told(self, watch_ids: Collection[int]) -> set[tuple[NotificationKind, datetime]]:
-        """All that any of these watches has a notification of: what it was, and when it was seen."""
+        """Kind and observation time of every notification of these watches."""
         columns = notifications.c
         query = select(columns.kind, columns.observed_at_ms).where(columns.watch_id.in_(list(watch_ids)))
         with self._database.read() as connection:
@@ -53,14 +53,14 @@ class Timelines:
             }
 
     def first_seen_at(self, key: SectionKey) -> datetime | None:
-        """When the history of `key` begins; None when it was never seen."""
+        """When the history of `key` begins; None if it was never observed."""
         columns = section_history.c
         query = select(columns.observed_at_ms).join(sections).where(is_section(key)).order_by(columns.id)
         with self._database.read() as connection:
             return from_ms_or_none(connection.execute(query.limit(1)).scalar())
 
     def reports(self, provider_ids: Collection[str]) -> list[DeliveryReport]:
-        """What was reported of these letters, in the order in which it came."""
+        """The reports about these messages, in order of arrival."""
         columns = mail_events.c
         query = select(mail_events).where(columns.provider_id.in_(list(provider_ids)))
         with self._database.read() as connection:
@@ -71,7 +71,7 @@ class Timelines:
             ]
 
     def incomplete(self, staggers: Collection[Stagger], since: datetime) -> list[Run]:
-        """The runs since then that did not check everything, the newest first."""
+        """The runs since `since` that did not check every section, newest first."""
         columns = runs.c
         did_not_run = columns.state.in_([RunState.SKIPPED, RunState.FAILED])
         query = (

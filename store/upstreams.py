@@ -15,7 +15,7 @@ class Upstreams:
         self._database = database
 
     def adopt(self, name: str, settings_digest: str) -> bool:
-        """Note the settings in force for `name`; whether they replace others. Of rivals one hears yes."""
+        """Store the current settings of `name`; True for exactly one caller if they replace others."""
         row = {"name": name, "settings_digest": settings_digest}
         differs = (upstreams.c.name == name) & (upstreams.c.settings_digest != settings_digest)
         with self._database.write() as connection:

@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class WatchRequest:
-    """A watch as somebody asks for it: None keeps what a living one says, or takes the default."""
+    """A requested watch; None keeps the value of an active one, or uses the default."""
 
     email: str
     key: SectionKey
@@ -39,7 +39,7 @@ class WatchRequest:
 def add_many(
     connection: Connection, wanted: Sequence[Watch | WatchRequest], now: datetime
 ) -> list[bool | InvalidInputError]:
-    """Write `wanted` in their order; for each whether it is new, or why it was refused."""
+    """Write `wanted` in order; return for each whether it is new, or why it was refused."""
     refusals = find_refusals(connection, {wish.email for wish in wanted})
     welcome = [wish for wish in wanted if refusals.of(wish.email, wish.key) is None]
     section_ids = ensure_all(connection, (wish.key for wish in welcome))
@@ -79,13 +79,13 @@ def _new(place: Place, now: datetime) -> Row:
 
 
 def _said(wish: Watch | WatchRequest) -> Row:
-    """What the wish says itself; the rest stays as it is."""
+    """The values that the request states; others are unchanged."""
     said = {"kinds": None if wish.kinds is None else list(wish.kinds), "min_seats": wish.min_seats}
     return {name: value for name, value in said.items() if value is not None}
 
 
 def _living(connection: Connection, places: Iterable[Place]) -> dict[Place, Row]:
-    """The living watches of `places`, and a few nearby; never all of a section, which has thousands."""
+    """The active watches of `places`, and a few others; never all of a section, which has thousands."""
     columns = watches.c
     living = select(columns.id, columns.section_id, columns.email, columns.kinds, columns.min_seats)
     found: dict[Place, Row] = {}

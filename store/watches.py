@@ -28,7 +28,7 @@ _LIMIT = 1000
 
 @dataclass(frozen=True, slots=True)
 class StoredWatch:
-    """A watch as it is kept, with what is known of its section; `paused_until` may be over."""
+    """A stored watch with the state of its section; `paused_until` may be in the past."""
 
     id: int
     watch: Watch
@@ -39,7 +39,7 @@ class StoredWatch:
     paused_until: datetime | None = None
 
     def is_paused(self, now: datetime) -> bool:
-        """Whether no letter leaves for it."""
+        """Whether the watch is paused."""
         return self.paused_until is not None and now < self.paused_until
 
 
@@ -53,7 +53,7 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class WatchFilter:
-    """Which active watches are meant; None stands for any. `section` is a number in any source and term."""
+    """Selects active watches; None means any. `section` is a number in any source and term."""
 
     email: str | None = None
     source: str | None = None
@@ -62,7 +62,7 @@ class WatchFilter:
 
     @property
     def said(self) -> dict[str, str]:
-        """What is given, by name."""
+        """The given criteria, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     @property
@@ -79,7 +79,7 @@ class WatchFilter:
 
 
 class Watches:
-    """The rows of `watches`. Ended ones stay: their notifications refer to them."""
+    """The rows of `watches`. Ended ones remain, because notifications refer to them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -87,9 +87,9 @@ class Watches:
     def add(
         self, watch: Watch | WatchRequest, now: datetime, entry: AuditEntry | None = None
     ) -> tuple[StoredWatch, bool]:
-        """The watch and True when it is new; the living one, with its wishes brought up to date, and False.
+        """A new watch and True, or the updated active one and False.
 
-        Raises: InvalidInputError when mail to the address is suppressed.
+        Raises: InvalidInputError if mail to the address is suppressed.
         """
         with self._database.write() as connection:
             result = add_many(connection, [watch], now)[0]
@@ -102,14 +102,14 @@ class Watches:
     def add_all(
         self, wanted: Iterable[Watch | WatchRequest], now: datetime, entry: AuditEntry | None = None
     ) -> list[bool | InvalidInputError]:
-        """As `add`, for many in one transaction; for each whether it is new, or why it was refused."""
+        """As `add` for many in one transaction; return for each whether it is new, or why it was refused."""
         with self._database.write() as connection:
             results = add_many(connection, list(wanted), now)
             audit.write(connection, entry, count=sum(isinstance(result, bool) for result in results))
             return results
 
     def get(self, watch_id: int) -> StoredWatch | None:
-        """The watch, living or ended, or None."""
+        """The watch, active or ended, or None."""
         with self._database.read() as connection:
             row = connection.execute(_select().where(watches.c.id == watch_id)).mappings().first()
         return None if row is None else _stored(row)
@@ -132,7 +132,7 @@ class Watches:
     def matching(
         self, wanted: WatchFilter, *, after: int | None, limit: int
     ) -> tuple[list[StoredWatch], int | None]:
-        """The active watches in the order they were made, and the next cursor."""
+        """The active watches in order of creation, and the next cursor."""
         query = _select().where(wanted.condition).order_by(watches.c.id).limit(limit + 1)
         if after is not None:
             query = query.where(watches.c.id > after)
@@ -143,17 +143,17 @@ class Watches:
         ) > limit else None
 
     def all_of(self, email: str) -> list[StoredWatch]:
-        """The watches that a person ever made, living or ended, the newest 1,000 first."""
+        """The newest 1,000 watches of a person, active or ended, newest first."""
         return self._all(watches.c.email == email)
 
     def all_on(self, key: SectionKey) -> list[StoredWatch]:
-        """The watches that a section ever had, living or ended, the newest 1,000 first."""
+        """The newest 1,000 watches of a section, active or ended, newest first."""
         return self._all(is_section(key))
 
     def pause(self, watch_id: int, until: datetime | None, entry: AuditEntry | None = None) -> bool:
-        """Let no letter leave for one watch until `until` (None: let them leave).
+        """Pause one watch until `until` (None: resume it).
 
-        False when no such watch is active, or when it was to go on and its person has opted out.
+        False if no such watch is active, or if it should resume and its person has opted out.
         """
         paused = update(watches).where(watches.c.id == watch_id, watches.c.ended_at_ms.is_(None))
         if until is None:
@@ -166,14 +166,14 @@ class Watches:
         return is_living
 
     def count(self, wanted: WatchFilter) -> tuple[int, int]:
-        """How many active watches are meant, and of how many addresses."""
+        """How many active watches match, and of how many addresses."""
         counts = (func.count(), func.count(watches.c.email.distinct()))
         with self._database.read() as connection:
             found, people = connection.execute(select(*counts).where(wanted.condition)).one()
         return int(found), int(people)
 
     def pause_all(self, wanted: WatchFilter, until: datetime | None, entry: AuditEntry | None = None) -> int:
-        """As `pause`, for every watch that is meant; how many."""
+        """As `pause`, for every matching watch; return their number."""
         paused = update(watches).where(wanted.condition)
         if until is None:
             paused = paused.where(~opted_out(watches.c.email, watches.c.section_id))
@@ -187,15 +187,15 @@ class Watches:
     def end_all(
         self, wanted: WatchFilter, reason: str, now: datetime, entry: AuditEntry | None = None
     ) -> int:
-        """End every watch that is meant; how many."""
+        """End every matching watch; return their number."""
         return self._end(wanted.condition, reason, now, entry)
 
     def end(self, watch_id: int, reason: str, now: datetime, entry: AuditEntry | None = None) -> bool:
-        """End one watch; False when no such watch is living."""
+        """End one watch; False if no such watch is active."""
         return self._end(watches.c.id == watch_id, reason, now, entry) > 0
 
     def audiences(self) -> dict[str, Audience]:
-        """Who is waiting for news of each source that anybody watches."""
+        """The audience of each watched source."""
         columns = watches.c
         people = func.count(columns.email.distinct())
         query = (
