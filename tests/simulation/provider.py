@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -17,6 +18,7 @@ from domain.errors import (
 )
 from domain.notification import Accepted, Deferred, DeliveryResult, OutboundMessage, Rejected
 from domain.ports import unconditionally
+from domain.retry import MAX_DEFERRALS
 from notifications.unsubscribe_links import StopWatch
 from tests.simulation.faults import Fault, Outage
 from tests.support.house import LINKS
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _BUSY = 0.1
+# Hosts whose clocks are hours apart repeat a deferred letter without its back-off (docs/reliability.md), so a
+# mailbox that stays busy could use up all its tries; it takes mail after this many.
+_MOST_DEFERRALS = MAX_DEFERRALS // 2
 KEY_LIFETIME_MS = 24 * 3_600_000
 
 
@@ -58,6 +63,7 @@ class Provider:
     book: list[Entry] = field(default_factory=list)
     keeps_keys: bool = True
     lost_answers: int = 0
+    _deferrals: Counter[str] = field(default_factory=Counter)
     _keys: dict[str, tuple[int, list[OutboundMessage], list[DeliveryResult]]] = field(default_factory=dict)
 
     @classmethod
@@ -118,7 +124,11 @@ class Provider:
     def _puts_off(self, address: str) -> bool:
         """Whether the mailbox takes nothing for now, as some do while there are faults."""
         mood = Random(f"{self.world.seed} {address}").random()  # noqa: S311 - the same in each life
-        return mood < _BUSY and not self.world.weather.is_calm
+        is_busy = (
+            mood < _BUSY and not self.world.weather.is_calm and self._deferrals[address] < _MOST_DEFERRALS
+        )
+        self._deferrals[address] += is_busy
+        return is_busy
 
     def _receipt(self, letter: OutboundMessage) -> DeliveryResult:
         if self._puts_off(letter.to):
