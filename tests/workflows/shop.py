@@ -115,7 +115,7 @@ class Shop:
     def order(self, kind: str = "report", **changes: Any) -> JobRecord:
         """A paid order, queued."""
         given = ORDER | changes
-        checkout = Checkout("cs_1", is_paid=True, payment="pi_1")
+        checkout = Checkout("cs_1", is_paid=True, payment="pi_1", amount=900, currency="usd")
         event = PaymentEvent("evt_1", "checkout.session.completed", checkout)
         new = NewJob(kind, Profile.REALTIME, given)
         _, job_id = self.payments.record(event, PaymentDecision.TAKEN, self.desk.clock.now(), job=new)
