@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.commands import run
-from tests.support.stack import environment, stack
+from tests.support.stack import environment, stack, wait_until
 
 _LINK = re.compile(r"http\S+/console/sign-in/link\?token=(\S+)")
 
@@ -33,7 +33,15 @@ def at_a_terminal(home: Path, *arguments: str, **settings: str) -> str:
 def test_its_link_lets_one_browser_in_and_stands_in_no_log(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with stack(home, {"SCHEDULER": "off"}) as running:
-        told = at_a_terminal(home)  # of a shell that does not know the port
+        shown: list[str] = []
+
+        def is_located() -> bool:
+            """Whether a shell that does not know the port finds the web role by its heartbeat."""
+            shown.append(at_a_terminal(home))
+            return running.url("") in shown[-1]
+
+        wait_until(is_located, "a heartbeat of the web role")
+        told = shown[-1]
         (found,) = _LINK.finditer(told)
         answers = [
             httpx.post(
