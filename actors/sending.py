@@ -120,7 +120,7 @@ class Sending:
         for notice in self.batch.notices:
             try:
                 letters.append(self.services.render(notice, self.services.clock.now()))
-            except Exception as error:  # noqa: BLE001 - it is told: logged, and the notification is dead
+            except Exception as error:  # noqa: BLE001 - logged, and the notification is dead
                 _log.exception("cannot render", extra={"notification": notice.id})
                 outbox.drop(
                     self.batch, notice.id, f"cannot be rendered: {error!r}", self.services.clock.now()
@@ -237,8 +237,8 @@ def _wait_after(error: BaseException) -> timedelta:
 
 def _crashed(batch: MailBatch) -> str:
     """Return why a batch is given up after too many starts without an end."""
-    told = f"crashed its worker {CRASH_BUDGET} times"
-    return told if batch.first_attempt_at is None else f"{told}: {_UNKNOWN}"
+    reason = f"crashed its worker {CRASH_BUDGET} times"
+    return reason if batch.first_attempt_at is None else f"{reason}: {_UNKNOWN}"
 
 
 def _unknown_fate(since: datetime, reason: str | None) -> str:

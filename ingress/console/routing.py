@@ -29,7 +29,7 @@ from ingress.console.guard import HOME, SameOrigin, SessionMiddleware
 from ingress.endpoint import EndpointDoc, RequestContext, endpoint, readable
 from ingress.forms import unread
 
-_OPEN: tuple[BaseRoute, ...] = (*layout.ROUTES, *sign_in.ROUTES, *sign_in.ROUTES)
+_OPEN: tuple[BaseRoute, ...] = (*layout.ROUTES, *sign_in.ROUTES)
 _GUARDED: tuple[BaseRoute, ...] = (
     *now.ROUTES,
     *sections.ROUTES,
@@ -38,8 +38,6 @@ _GUARDED: tuple[BaseRoute, ...] = (
     *activity.ROUTES,
     *jobs.ROUTES,
     *notifications.ROUTES,
-    *activity.ROUTES,
-    *activity.ROUTES,
     *live_updates.ROUTES,
     *theme.ROUTES,
     *routes(ACTIONS),
