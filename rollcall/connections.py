@@ -7,22 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-import resource
-from contextlib import suppress
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
-
-DESCRIPTORS = 8_192
-
-
-def allow_descriptors() -> None:
-    """Raise this process' limit of open files, where the system permits."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < DESCRIPTORS:
-        wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
-        with suppress(ValueError, OSError):  # a sandbox may forbid it, and has set its own limit
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class BoundedProtocol(H11Protocol):

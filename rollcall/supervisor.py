@@ -123,6 +123,17 @@ def role_child(name: str, *arguments: str, environment: Mapping[str, str]) -> Ch
     return Child(name, [sys.executable, "-m", "rollcall", name, *arguments], environment)
 
 
+def run_workers(processes: int, threads: int, queues: Sequence[str]) -> int:
+    """Run `processes` workers until SIGTERM; return the exit code."""
+    stopped = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    arguments = ["--processes", "1", "--threads", str(threads)]
+    arguments += ["--queues", ",".join(queues)] if queues else []
+    workers = [role_child("worker", *arguments, environment=os.environ) for _ in range(processes)]
+    return Supervisor(workers, stopped).run(lambda: False, lambda: None)
+
+
 def _signal(child: Child, number: int) -> None:
     if child.process is not None and child.process.poll() is None:
         child.process.send_signal(number)

@@ -1,4 +1,4 @@
-"""systemd's notification and socket activation protocols, without a library; no-ops without systemd."""
+"""systemd's notification protocol, without a library; a no-op without systemd."""
 
 from __future__ import annotations
 
@@ -6,23 +6,7 @@ import os
 import socket
 from threading import Event
 
-from domain.errors import ConfigurationError
-
 ALIVE_SECONDS = 20.0  # a third of the units' WatchdogSec
-_FIRST_SOCKET = 3  # sd_listen_fds(3)
-
-
-def inherited_socket() -> socket.socket | None:
-    """Return the socket of our socket unit, which listens across restarts; None without one.
-
-    Raises: ConfigurationError when there are several.
-    """
-    if os.environ.get("LISTEN_PID") != str(os.getpid()):
-        return None
-    if os.environ.get("LISTEN_FDS") != "1":
-        raise ConfigurationError({"LISTEN_FDS": "must be 1: the web role serves one socket"})
-    os.set_inheritable(_FIRST_SOCKET, False)
-    return socket.socket(fileno=_FIRST_SOCKET)
 
 
 def ready() -> None:

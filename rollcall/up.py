@@ -11,8 +11,8 @@ from threading import Event
 
 from domain.errors import PermanentError
 from rollcall import embedded_valkey, environment
-from rollcall.roles.web import listen
 from rollcall.settings import Settings
+from rollcall.sockets import listen
 from rollcall.supervisor import Child, Supervisor, role_child
 
 _SERVER_START_SECONDS = 10.0

@@ -58,9 +58,9 @@ def worker(queues: str | None, processes: int, threads: int) -> None:
         carrying_out.run(names)
         return
     if processes > 1:
-        from rollcall.roles import worker as worker_role  # noqa: PLC0415
+        from rollcall.supervisor import run_workers  # noqa: PLC0415
 
-        sys.exit(worker_role.run_pool(processes, threads, names))
+        sys.exit(run_workers(processes, threads, names))
     from rollcall.roles import worker as working  # noqa: PLC0415
 
     working.run(names, threads)

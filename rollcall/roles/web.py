@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import Mapping
 from threading import Event
 
 import uvicorn
 
-from domain.errors import ConfigurationError
 from ingress.app import create_app
 from ingress.console import sign_in
 from ingress.console.live_updates import LiveUpdates
@@ -22,28 +20,15 @@ from providers.stripe import StripeEvents
 from resilience.heartbeats import ADDRESS
 from resilience.login_protection import LoginLimiter
 from rollcall import systemd
-from rollcall.connections import BoundedProtocol, allow_descriptors
+from rollcall.connections import BoundedProtocol
 from rollcall.control import control_room
 from rollcall.exposition import readings
 from rollcall.health import Health
 from rollcall.lookout import standing_in
 from rollcall.process import configuring, role, stopping
+from rollcall.sockets import allow_descriptors, inherited_socket, listen
 from rollcall.storage import storage_of
 from rollcall.wiring import System, required
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Raises: ConfigurationError when the port is in use or forbidden."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listening = socket.create_server((host, port), family=family, backlog=512)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise ConfigurationError({"PORT": f"{host}:{port} cannot be listened on ({reason})"}) from error
-    # Accepted sockets inherit it; without it responses on keep-alive connections wait 40 ms for an ACK.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
-
 
 _SIGN_INS, _SIGN_INS_OVERALL, _SIGN_IN_WINDOW_SECONDS = 10, 100, 900
 
@@ -93,7 +78,7 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
     """Serve until SIGTERM, then finish the requests in progress."""
     allow_descriptors()
     with stopping() as stopped, role("web", overrides) as system, standing_in(system):
-        listening = systemd.inherited_socket() or listen(system.settings.host, system.settings.port)
+        listening = inherited_socket() or listen(system.settings.host, system.settings.port)
         system.pulse.note(ADDRESS, _address(listening))
         with configuring():
             served = surfaces(system, Health(system))

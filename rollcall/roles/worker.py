@@ -1,11 +1,9 @@
-"""The worker role: one process with a few threads, or several processes under one supervisor."""
+"""The worker role: one process with a few threads."""
 
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Mapping, Sequence
-from threading import Event
 
 from actors import WORKER_ACTORS, WORKER_QUEUES
 from actors.registry import install
@@ -13,7 +11,6 @@ from domain.errors import ConfigurationError
 from rollcall import systemd, upstreams
 from rollcall.lookout import standing_in
 from rollcall.process import role, stopping
-from rollcall.supervisor import Supervisor, role_child
 
 THREADS = 4
 STOP_MS = 20_000  # below the stop timeouts of the supervisor and systemd
@@ -41,14 +38,3 @@ def run(
         worker.start()
         systemd.wait(stopped)
         worker.stop(timeout=STOP_MS)
-
-
-def run_pool(processes: int, threads: int, queues: Sequence[str]) -> int:
-    """Run `processes` workers until SIGTERM; return the exit code."""
-    stopped = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    arguments = ["--processes", "1", "--threads", str(threads)]
-    arguments += ["--queues", ",".join(queues)] if queues else []
-    workers = [role_child("worker", *arguments, environment=os.environ) for _ in range(processes)]
-    return Supervisor(workers, stopped).run(lambda: False, lambda: None)

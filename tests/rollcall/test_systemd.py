@@ -12,10 +12,11 @@ import pytest
 
 from domain.errors import InvalidInputError
 from rollcall import systemd
+from rollcall.sockets import inherited_socket
 
 _SERVE_ONE = """
-from rollcall import systemd
-connection, _ = systemd.inherited_socket().accept()
+from rollcall.sockets import inherited_socket
+connection, _ = inherited_socket().accept()
 connection.sendall(b"served")
 """
 
@@ -49,7 +50,7 @@ def test_nothing_happens_without_systemd(monkeypatch: pytest.MonkeyPatch) -> Non
     for name in ("NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS"):
         monkeypatch.delenv(name, raising=False)
     systemd.ready()
-    assert systemd.inherited_socket() is None
+    assert inherited_socket() is None
 
 
 def test_a_role_that_waits_is_ready_until_it_is_stopped(told: socket.socket) -> None:
@@ -62,14 +63,14 @@ def test_a_role_that_waits_is_ready_until_it_is_stopped(told: socket.socket) -> 
 def test_a_socket_for_another_process_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LISTEN_PID", str(os.getppid()))
     monkeypatch.setenv("LISTEN_FDS", "1")
-    assert systemd.inherited_socket() is None
+    assert inherited_socket() is None
 
 
 def test_more_than_one_socket_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
     monkeypatch.setenv("LISTEN_FDS", "2")
     with pytest.raises(InvalidInputError, match="one socket"):
-        systemd.inherited_socket()
+        inherited_socket()
 
 
 def test_the_socket_of_the_unit_is_served() -> None:
