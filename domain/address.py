@@ -8,10 +8,12 @@ from domain.errors import InvalidInputError
 from domain.text import invisible
 
 # Addresses are exported to spreadsheets, which treat a cell that begins with =, +, - or @ as a formula.
-_LOCAL = re.compile(r"(?![=+-])[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_DOMAIN = re.compile(
+_LOCAL = r"(?![=+-])[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+_DOMAIN = (
     r"(?=.{4,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
 )
+ADDRESS = f"{_LOCAL}@{_DOMAIN}"
+"""The pattern of a normalised address, whose parts are also limited in length."""
 _MAX_LOCAL_LENGTH = 64  # RFC 5321, 4.5.3.1.1
 MAX_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path of 256 with its angle brackets
 NO_ADDRESS = "must be an e-mail address that does not begin with =, +, - or @"
@@ -32,7 +34,7 @@ def read_address(given: str) -> str:
     if not local.isascii():
         raise ValueError(f"{NO_ADDRESS}, with ASCII letters before its @ (not {_first_other(local)})")
     domain = domain if domain.isascii() else _punycode(domain)
-    is_sound = _LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain)
+    is_sound = re.fullmatch(ADDRESS, f"{local}@{domain}")
     address = f"{local}@{domain}".lower()
     if not is_sound or len(local) > _MAX_LOCAL_LENGTH or len(address) > MAX_LENGTH:
         raise ValueError(NO_ADDRESS)

@@ -8,8 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from domain.text import HEX_ID, Identifier
+
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 JsonObject: TypeAlias = Mapping[str, Json]
+JOB_ID = Identifier(HEX_ID, "the id of a job")
+JOB_KIND = Identifier("[a-z][a-z0-9_]{0,31}", "the name of a job kind")
 
 
 class JobState(StrEnum):

@@ -5,16 +5,16 @@ Credits are granted to an account, reserved while a job runs, and captured when 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from domain.errors import PermanentError
+from domain.text import Identifier
 
 MAX_GRANT = 1_000_000
-ACCOUNT = "[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+ACCOUNT = Identifier("[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "the name of an account")
 
 
 class NotEnoughCreditsError(PermanentError):
@@ -60,11 +60,6 @@ class Transfer:
     job_id: str | None = None
     idempotency_key: str | None = None
     reason: str | None = None
-
-
-def is_account(name: str) -> bool:
-    """Whether `name` is a valid account name."""
-    return re.fullmatch(ACCOUNT, name) is not None
 
 
 class RefundState(StrEnum):

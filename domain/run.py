@@ -7,7 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.section import SectionKey, Stagger
+from domain.text import HEX_ID, Identifier
 
+RUN_ID = Identifier(HEX_ID, "a run_id")
 ONE_SECTION = "-check"  # suffix of the trigger of a run that a person requested for one section
 
 

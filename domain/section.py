@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.text import invisible
+from domain.text import Identifier
 
-_SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-_TERM = re.compile(r"[A-Za-z0-9]{1,16}")
-_NUMBER = re.compile(r"[A-Za-z0-9-]{1,32}")
+SOURCE = Identifier("[a-z][a-z0-9_-]{0,31}", "lower-case letters, digits, - and _")
+TERM = Identifier("[A-Za-z0-9]{1,16}", "1 to 16 letters or digits, such as 2261")
+SECTION_NUMBER = Identifier("[A-Za-z0-9-]{1,32}", "1 to 32 letters, digits or -, such as 12431")
 
 
 class Stagger(StrEnum):
@@ -40,13 +39,9 @@ class SectionKey:
 
     def problems(self) -> dict[str, str]:
         """The problem with each invalid field, by field name; empty if the key is valid."""
-        rules = {
-            "source": (_SOURCE, self.source, "lower-case letters, digits, - and _"),
-            "term": (_TERM, self.term, "1 to 16 letters or digits, such as 2261"),
-            "section": (_NUMBER, self.number, "1 to 32 letters, digits or -, such as 12431"),
+        checked = {
+            "source": SOURCE.problem(self.source),
+            "term": TERM.problem(self.term),
+            "section": SECTION_NUMBER.problem(self.number),
         }
-        return {
-            field: invisible(value) or f"must be {wanted}"
-            for field, (pattern, value, wanted) in rules.items()
-            if not pattern.fullmatch(value)
-        }
+        return {field: problem for field, problem in checked.items() if problem is not None}

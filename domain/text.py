@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -35,6 +36,26 @@ def invisible(text: str) -> str | None:
         if character != " " and unicodedata.category(character) in _UNSEEN:
             return f"contains an invisible character (U+{ord(character):04X})"
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """The one rule for a kind of identifier: a pattern of the whole text, and the pattern in words."""
+
+    pattern: str
+    wanted: str
+
+    def matches(self, text: str) -> bool:
+        """Whether `text` is such an identifier."""
+        return re.fullmatch(self.pattern, text) is not None
+
+    def problem(self, text: str) -> str | None:
+        """The problem with `text`; None if it is such an identifier."""
+        return None if self.matches(text) else invisible(text) or f"must be {self.wanted}"
+
+
+HEX_ID = "[0-9a-f]{32}"
+"""The pattern of the ids of runs and jobs: a UUID in hexadecimal."""
 
 
 def describe(error: BaseException) -> str:
@@ -93,6 +114,8 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
     return min(max(0.0, (at - now).total_seconds()), MAX_RETRY_AFTER_SECONDS)
 
 
+DURATION = "[0-9]{1,8}[smhd]"
+"""The pattern of a duration as text."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 LONGEST = timedelta(days=366)
 
@@ -102,8 +125,9 @@ def duration(text: str) -> timedelta:
 
     Raises: ValueError if it is not a duration, is zero, or is longer than a year.
     """
-    matched = re.fullmatch(r"([0-9]{1,8})([smhd])", text.strip())
-    length = timedelta(**{_UNITS[matched[2]]: int(matched[1])}) if matched else timedelta(0)
+    text = text.strip()
+    is_sound = re.fullmatch(DURATION, text) is not None
+    length = timedelta(**{_UNITS[text[-1]]: int(text[:-1])}) if is_sound else timedelta(0)
     if not timedelta(0) < length <= LONGEST:
         raise ValueError("must be a time such as 90s, 15m, 2h or 3d, a year at most")
     return length

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from domain.address import MAX_LENGTH as MAX_ADDRESS_LENGTH
 from domain.address import read_address
-from domain.money import ACCOUNT, is_account
+from domain.money import ACCOUNT
 from domain.section import SectionKey
 from domain.text import duration
 from domain.watch import NotificationKind
@@ -98,10 +98,10 @@ def job_kind(value: object) -> str:
     return value
 
 
-@rule(type="string", pattern=f"^{ACCOUNT}$", examples=["ada-7"])
+@rule(type="string", pattern=f"^{ACCOUNT.pattern}$", examples=["ada-7"])
 def account(value: object) -> str:
     """The name of an account that has credits."""
-    if not isinstance(value, str) or not is_account(value):
+    if not isinstance(value, str) or not ACCOUNT.matches(value):
         raise ValueError("must be the name of an account")
     return value
 

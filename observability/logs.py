@@ -22,6 +22,8 @@ from typing import Any
 
 from dramatiq import Broker, Message, MessageProxy, Middleware
 
+from domain.text import HEX_ID
+
 _OPTION = "rollcall_ids"
 _TAKEN_ALONG = frozenset({"request_id", "run"})
 _NONE: Mapping[str, object] = MappingProxyType({})
@@ -79,7 +81,7 @@ _CHATTY = ("apscheduler", "uvicorn", "dramatiq", "alembic.runtime.plugins")
 _SILENT = ("pika",)  # it also raises what it logs with tracebacks, and Dramatiq logs that in one line
 _CHATTY_AT_A_TERMINAL = ("alembic",)
 _FOR_MACHINES = {"message_id", "actor", "fence", "request_id"}
-_ID = re.compile(r"[0-9a-f]{32}")
+_ID = re.compile(HEX_ID)
 _SHOWN_OF_ID = 8
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 

@@ -6,7 +6,7 @@ from actors import jobs
 from actors.services import Services
 from domain.errors import InvalidInputError
 from domain.job import JobRecord
-from domain.money import MAX_GRANT, Transfer, is_account
+from domain.money import ACCOUNT, MAX_GRANT, Transfer
 from operations.operation import entry
 
 
@@ -32,7 +32,7 @@ def grant(
 ) -> tuple[Transfer, bool]:
     """Return the grant and True, or the earlier grant of `key` and False. Raises: InvalidInputError."""
     problems = {}
-    if not is_account(account):
+    if not ACCOUNT.matches(account):
         problems["account"] = "must be 1 to 64 letters, digits, - and _, and begin with a letter or digit"
     if not 0 < amount <= MAX_GRANT:
         problems["credits"] = f"must be a whole number from 1 to {MAX_GRANT}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from domain.errors import InvalidInputError, PermanentError, RejectedError, StorageWriteError
 from domain.job import JsonObject
-from domain.money import is_account
+from domain.money import ACCOUNT
 from providers.gemini import EXTENSIONS, MAX_ASSET_BYTES, Image, detect_image
 from providers.storage import validate_key
 from workflows.kind import GenerationContext, Job, JobFailure
@@ -158,7 +158,7 @@ def run(job: Job, wish: GenerationInput) -> JsonObject:
 def compensate(job: Job, given: JsonObject, _: JobFailure) -> None:
     """Release the credit."""
     account = given.get("account")
-    if isinstance(account, str) and is_account(account):
+    if isinstance(account, str) and ACCOUNT.matches(account):
         job.step("refund", lambda: _refund(job, account), attempts=_LEDGER_ATTEMPTS)
 
 
@@ -184,7 +184,7 @@ def _ports(job: Job) -> GenerationContext:
 
 
 def _account_problem(value: object) -> str | None:
-    if isinstance(value, str) and is_account(value):
+    if isinstance(value, str) and ACCOUNT.matches(value):
         return None
     return "must be 1 to 64 letters, digits, - and _, and begin with a letter or digit"
 
