@@ -25,14 +25,14 @@ _log = logging.getLogger(__name__)
 def send_alerts(services: Services) -> None:
     """Send pending notifications until none is left or the rest must wait."""
     lease = timedelta(seconds=services.operator.longest_tell_seconds) + _WRITES
-    while bulletin := services.store.alerts.claim(services.clock.now(), lease=lease):
-        _tell(services, bulletin)
+    while notification := services.store.alerts.claim(services.clock.now(), lease=lease):
+        _tell(services, notification)
 
 
 @actor(name="operator.ping", queue="deliver")
 def ping(services: Services, run_id: str) -> None:
     """Ping once per run that it has finished; a failure is only logged."""
-    if services.operator.ping is None or not services.store.runs.take_ping(run_id, services.clock.now()):
+    if services.operator.ping is None or not services.store.runs.claim_ping(run_id, services.clock.now()):
         return
     try:
         services.operator.ping()
@@ -50,38 +50,38 @@ def report_run_finished(services: Services, run_id: str) -> None:
         _log.warning("broker unreachable, no ping", extra={"run": run_id, "error": str(error)})
 
 
-def _tell(services: Services, bulletin: AlertNotification) -> None:
-    alerts, error = services.store.alerts, _attempt(services, bulletin)
+def _tell(services: Services, notification: AlertNotification) -> None:
+    alerts, error = services.store.alerts, _attempt(services, notification)
     if error is None:
-        alerts.told(bulletin, services.clock.now())
+        alerts.told(notification, services.clock.now())
         return
     reason = f"{type(error).__name__}: {error}"
-    alerts.postpone(bulletin, services.clock.now() + _BACKOFF.wait(bulletin.attempts, error), reason)
-    _log.warning("operator not told", extra=_facts(bulletin) | {"error": reason})
+    alerts.postpone(notification, services.clock.now() + _BACKOFF.wait(notification.attempts, error), reason)
+    _log.warning("operator not told", extra=_facts(notification) | {"error": reason})
 
 
-def _attempt(services: Services, bulletin: AlertNotification) -> RollcallError | None:
+def _attempt(services: Services, notification: AlertNotification) -> RollcallError | None:
     """Send one notification; return the failure reason, or None.
 
     No breaker applies: failing mail to students must not silence alerts. Alert notifications are few, and
     have a back-off of their own.
     """
-    channel = services.operator.channels.get(bulletin.channel)
+    channel = services.operator.channels.get(notification.channel)
     if channel is None:
-        _log.warning("nobody to tell: no OPERATOR_EMAIL or OPERATOR_WEBHOOK_URL", extra=_facts(bulletin))
+        _log.warning("nobody to tell: no OPERATOR_EMAIL or OPERATOR_WEBHOOK_URL", extra=_facts(notification))
         return None
     try:
-        channel(bulletin)
+        channel(notification)
     except RollcallError as error:
         return error
     return None
 
 
-def _facts(bulletin: AlertNotification) -> dict[str, str]:
-    alert = bulletin.alert
+def _facts(notification: AlertNotification) -> dict[str, str]:
+    alert = notification.alert
     return {
         "alert": alert.name,
         "state": alert.state,
         "subject": alert.subject,
-        "channel": bulletin.channel,
+        "channel": notification.channel,
     }

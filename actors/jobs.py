@@ -68,13 +68,13 @@ def cancel_job(services: Services, job_id: str) -> None:
 @actor(name="jobs.tell", queue="callbacks")
 def send_callbacks(services: Services) -> None:
     """Send the due callbacks about ended jobs until none is left."""
-    while call := services.store.job_calls.claim(services.clock.now(), lease=LEASE):
+    while call := services.store.job_callbacks.claim(services.clock.now(), lease=LEASE):
         _call(services, call)
 
 
 def _call(services: Services, call: JobCallback) -> None:
     error = _failure(services, call)
-    calls, now = services.store.job_calls, services.clock.now()
+    calls, now = services.store.job_callbacks, services.clock.now()
     if error is None:
         calls.end(call, now)
         return
@@ -128,7 +128,7 @@ def submit(
 
 def cancel(services: Services, job_id: str, entry: AuditEntry | None = None) -> JobRecord | None:
     """Request cancellation unless the job has ended; return its state, or None for an unknown job."""
-    job = services.store.jobs.ask_cancel(job_id, services.clock.now(), entry)
+    job = services.store.jobs.request_cancel(job_id, services.clock.now(), entry)
     if job is not None and not job.state.is_final:
         _publish(services, cancel_job.message(job_id), job_id)
     return job
@@ -147,7 +147,7 @@ def retry(services: Services, job_id: str, entry: AuditEntry | None = None) -> t
             {"job_id": f"is {job.state}: only what failed or was cancelled is tried again"}
         )
     profile = _kind(services, job.kind).profile
-    new = NewJob(job.kind, profile, job.given, webhook_url=job.webhook_url, retry_of=job.id)
+    new = NewJob(job.kind, profile, job.input, webhook_url=job.webhook_url, retry_of=job.id)
     found, created = services.store.jobs.add(new, services.clock.now(), entry)
     if created:
         publish_job(services, found)

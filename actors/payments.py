@@ -26,14 +26,14 @@ def handle_payment_event(services: Services, event: PaymentEvent, default_source
     message. After a rejection, the redelivered event would be known already and do nothing.
     """
     payments, now = services.store.payments, services.clock.now()
-    verdict = verdict_on(event)
+    decision = verdict_on(event)
     if event.refunded is not None and payments.has(event.refunded):
-        verdict = PaymentDecision.FOLLOWED
-    job, trouble = None, None
-    if verdict is PaymentDecision.TAKEN and event.checkout is not None:
-        job, trouble = _job(services, event.checkout, default_source)
-        verdict = PaymentDecision.TAKEN if trouble is None else PaymentDecision.REFUSED
-    is_new, job_id = payments.record(event, verdict, now, job=job, trouble=trouble)
+        decision = PaymentDecision.FOLLOWED
+    job, failure_reason = None, None
+    if decision is PaymentDecision.TAKEN and event.checkout is not None:
+        job, failure_reason = _job(services, event.checkout, default_source)
+        decision = PaymentDecision.TAKEN if failure_reason is None else PaymentDecision.REFUSED
+    is_new, job_id = payments.record(event, decision, now, job=job, failure_reason=failure_reason)
     found = None if job_id is None else services.store.jobs.get(job_id)
     if found is not None:
         publish_job(services, found)
@@ -74,9 +74,9 @@ def _job(services: Services, checkout: Checkout, default_source: str) -> tuple[N
         _require_known(services, checkout)
         CATALOG[REPORT].read(given)
     except InvalidInputError as error:
-        trouble = one_line(f"The order cannot be delivered as it is: {error}")
-        back: JsonObject = {"payment": checkout.session_id, "reason": trouble}
-        return NewJob(REFUND, CATALOG[REFUND].profile, back), trouble
+        failure_reason = one_line(f"The order cannot be delivered as it is: {error}")
+        back: JsonObject = {"payment": checkout.session_id, "reason": failure_reason}
+        return NewJob(REFUND, CATALOG[REFUND].profile, back), failure_reason
     return NewJob(REPORT, CATALOG[REPORT].profile, given), None
 
 

@@ -50,7 +50,7 @@ def _lost_before(now: datetime, depth: int | None) -> datetime:
 
 def _publish_batches(services: Services, now: datetime, lost_before: datetime) -> None:
     runs = services.store.runs
-    for batch_id in (*runs.take_due_batches(now), *runs.take_lost_batches(lost_before, now)):
+    for batch_id in (*runs.claim_due_batches(now), *runs.claim_lost_batches(lost_before, now)):
         services.publish(check.message(batch_id))
 
 
@@ -62,5 +62,5 @@ def _publish_jobs(services: Services, now: datetime, depths: Mapping[str, int | 
     if depths.get(cancel_job.queue) in {0, None}:
         for job_id in jobs.cancelled_in_queue(now - GRACE):
             services.publish(cancel_job.message(job_id))
-    if depths.get(send_callbacks.queue) in {0, None} and services.store.job_calls.is_due(now):
+    if depths.get(send_callbacks.queue) in {0, None} and services.store.job_callbacks.is_due(now):
         services.publish(send_callbacks.message())

@@ -84,7 +84,7 @@ class Sending:
                 if not self._freeze():
                     return None, True
                 receipts = self.services.mailer.send(
-                    self.batch.letters or [], self.batch.key, self._hand_over
+                    self.batch.messages or [], self.batch.key, self._hand_over
                 )
         except LostBatchError:
             raise
@@ -114,25 +114,25 @@ class Sending:
 
         A notification that fails to render must not block the others.
         """
-        if self.batch.letters is not None:
+        if self.batch.messages is not None:
             return True
-        outbox, notices, letters = self.services.store.outbox, [], []
-        for notice in self.batch.notices:
+        outbox, notifications, messages = self.services.store.outbox, [], []
+        for notification in self.batch.notifications:
             try:
-                letters.append(self.services.render(notice, self.services.clock.now()))
+                messages.append(self.services.render(notification, self.services.clock.now()))
             except Exception as error:  # noqa: BLE001 - logged, and the notification is dead
-                _log.exception("cannot render", extra={"notification": notice.id})
+                _log.exception("cannot render", extra={"notification": notification.id})
                 outbox.drop(
-                    self.batch, notice.id, f"cannot be rendered: {error!r}", self.services.clock.now()
+                    self.batch, notification.id, f"cannot be rendered: {error!r}", self.services.clock.now()
                 )
                 record_dead(self.services.tally, 1)
                 continue
-            notices.append(notice)
-        outbox.freeze(self.batch, letters)
-        self.batch = replace(self.batch, notices=notices, letters=letters)
-        if not letters:
+            notifications.append(notification)
+        outbox.freeze(self.batch, messages)
+        self.batch = replace(self.batch, notifications=notifications, messages=messages)
+        if not messages:
             outbox.settle(self.batch, [], self.services.clock.now())
-        return bool(letters)
+        return bool(messages)
 
     def _hand_over(self) -> None:
         """The transport's last question before the letters leave. Raises: LostBatchError."""
@@ -157,8 +157,10 @@ class Sending:
             heard = [str(each) for each in receipts if isinstance(each, Accepted)]
             _log.exception("accepted, and not recorded", extra={"batch": batch.id, "accepted": heard})
             raise
-        record_deliveries(services.tally, batch.notices, receipts, now)
-        _log.info("sent", extra={"batch": batch.id, "notifications": [each.id for each in batch.notices]})
+        record_deliveries(services.tally, batch.notifications, receipts, now)
+        _log.info(
+            "sent", extra={"batch": batch.id, "notifications": [each.id for each in batch.notifications]}
+        )
 
     def _failed(self, error: RollcallError) -> bool:
         """Handle the batch's failure by its type; return whether the next may follow at once."""
@@ -180,7 +182,7 @@ class Sending:
         """Fail a rejected message; of several, sending each alone finds the rejected ones."""
         if isinstance(error, IdempotencyKeyUsedError):
             self._bury(BatchState.UNKNOWN, f"{_UNKNOWN}: {reason}")
-        elif len(self.batch.notices) > 1:
+        elif len(self.batch.notifications) > 1:
             self._persist(lambda: self.services.store.outbox.split(self.batch, reason))
         else:
             self._bury(BatchState.REFUSED, reason)
@@ -220,7 +222,7 @@ class Sending:
     def _bury(self, state: BatchState, reason: str) -> None:
         now = self.services.clock.now()
         self._persist(lambda: self.services.store.outbox.bury(self.batch, state, reason, now))
-        record_dead(self.services.tally, len(self.batch.notices))
+        record_dead(self.services.tally, len(self.batch.notifications))
 
     def _persist(self, write: Callable[[], None]) -> None:
         """Write as soon as the database answers. Raises: its last outage, after `until`."""

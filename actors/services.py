@@ -87,7 +87,7 @@ class Store:
     search: Search
     timelines: Timelines
     jobs: Jobs
-    job_calls: JobCallbacks
+    job_callbacks: JobCallbacks
     payments: Payments
     refunds: Refunds
     ended_sessions: EndedSessions

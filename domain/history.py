@@ -66,21 +66,21 @@ class SectionHistory:
 
     key: SectionKey
     details: Details = Details()
-    sightings: Sequence[HistoryEntry] = ()
-    looked_until: datetime | None = None
+    entries: Sequence[HistoryEntry] = ()
+    observed_until: datetime | None = None
     blind: Sequence[ObservedPeriod] = ()
 
     @property
     def seen(self) -> ObservedPeriod | None:
         """From the first sighting to the last check, including blind spans; None if never observed."""
-        if not self.sightings or self.looked_until is None:
+        if not self.entries or self.observed_until is None:
             return None
         return ObservedPeriod(
-            self.sightings[0].observed_at, max(self.looked_until, self.sightings[-1].observed_at)
+            self.entries[0].observed_at, max(self.observed_until, self.entries[-1].observed_at)
         )
 
     @property
-    def looked_at(self) -> timedelta:
+    def last_observed_at(self) -> timedelta:
         """Duration for which the section was polled."""
         return timedelta(0) if self.seen is None else self.known(self.seen)
 
@@ -92,9 +92,9 @@ class SectionHistory:
         """Each sighting with the period for which it held; the last one holds until the last check."""
         if self.seen is None:
             return
-        for sighting, following in pairwise(self.sightings):
-            yield sighting, ObservedPeriod(sighting.observed_at, following.observed_at)
-        last = self.sightings[-1]
+        for entry, following in pairwise(self.entries):
+            yield entry, ObservedPeriod(entry.observed_at, following.observed_at)
+        last = self.entries[-1]
         yield last, ObservedPeriod(last.observed_at, self.seen.end)
 
 
@@ -129,21 +129,21 @@ class DailyRollup:
     number: int
     openings: int
     open: timedelta
-    looked_at: timedelta
+    last_observed_at: timedelta
 
 
-def in_sequence(sightings: Sequence[HistoryEntry], until: datetime | None) -> list[HistoryEntry]:
+def in_sequence(entries: Sequence[HistoryEntry], until: datetime | None) -> list[HistoryEntry]:
     """`sightings`, given in the order in which they were made, with times that rise in that order too.
 
     A wrong clock records times that contradict the others. The largest set of times consistent with each
     other and with `until`, the time of the last check, is trusted; each other entry gets the next trusted
     time.
     """
-    believed = _longest_rise([each.observed_at for each in sightings], until)
+    believed = _longest_rise([each.observed_at for each in entries], until)
     ordered: list[HistoryEntry] = []
     at = until
-    for index in reversed(range(len(sightings))):
-        each = sightings[index]
+    for index in reversed(range(len(entries))):
+        each = entries[index]
         if index in believed or at is None:
             at = each.observed_at
             ordered.append(each)
@@ -188,7 +188,7 @@ def openings(history: SectionHistory) -> list[Opening]:
 
 def instructor_changes(history: SectionHistory) -> list[InstructorChange]:
     """Instructor changes, oldest first; the first observed name is not a change."""
-    told = [(seen.observed_at, seen.instructor) for seen in history.sightings if seen.instructor is not None]
+    told = [(seen.observed_at, seen.instructor) for seen in history.entries if seen.instructor is not None]
     return [
         InstructorChange(at, before, after) for (_, before), (at, after) in pairwise(told) if before != after
     ]
@@ -201,11 +201,11 @@ def days(history: SectionHistory) -> Iterator[DailyRollup]:
     found, first, last = openings(history), day_of(history.seen.start), day_of(history.seen.end)
     for number in range(first, last + 1):
         today = ObservedPeriod(midnight(number), midnight(number + 1))
-        looked_at = history.known(_within(history.seen, today))
-        if looked_at:
+        last_observed_at = history.known(_within(history.seen, today))
+        if last_observed_at:
             began = sum(each.is_new and today.start <= each.span.start < today.end for each in found)
             stood = sum((_known_within(history, each.span, today) for each in found), timedelta(0))
-            yield DailyRollup(number, began, stood, looked_at)
+            yield DailyRollup(number, began, stood, last_observed_at)
 
 
 def day_of(at: datetime) -> int:

@@ -58,7 +58,7 @@ class NewJob:
 
     kind: str
     profile: Profile
-    given: JsonObject
+    input: JsonObject
     idempotency_key: str | None = None
     webhook_url: str | None = field(default=None, repr=False)  # may hold a caller's secret
     retry_of: str | None = None
@@ -94,7 +94,7 @@ class JobRecord:
     kind: str
     profile: Profile
     state: JobState
-    given: JsonObject
+    input: JsonObject
     created_at: datetime
     progress: Progress = Progress()
     steps: Sequence[StepRecord] = field(default_factory=tuple)
@@ -104,5 +104,5 @@ class JobRecord:
     idempotency_key: str | None = None
     webhook_url: str | None = field(default=None, repr=False)  # may hold a caller's secret
     started_at: datetime | None = None
-    cancel_asked_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
     finished_at: datetime | None = None

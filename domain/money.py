@@ -54,7 +54,7 @@ class Transfer:
 
     id: int
     account: str
-    purpose: EntryType
+    entry_type: EntryType
     credits: int
     at: datetime
     job_id: str | None = None
@@ -165,16 +165,16 @@ class Payment:
     session_id: str
     payment: str | None
     job_id: str
-    trouble: str | None = None
+    failure_reason: str | None = None
     refund: Refund | None = None
     refunded_at: datetime | None = None
     amount: int | None = None
     currency: str | None = None
-    keys_spent: int = 0
+    keys_used: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentTroubles:
+class PaymentFailures:
     """The orders that need an operator: `undelivered` ones, and those whose refund is `unsettled`."""
 
     undelivered: Sequence[Payment] = ()

@@ -15,18 +15,18 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from domain.observation import UNASSIGNED, Observation
-from domain.section_state import Doubt, SectionState, open_seats_after
+from domain.section_state import Anomaly, SectionState, open_seats_after
 from domain.term import Term
 
 FEWEST = 5
 """The minimum number of sections of a term that change in one look before the change is doubted."""
-LOOKS_TO_CONFIRM = {Doubt.CAPACITY: 3, Doubt.FULL: 3, Doubt.UNASSIGNED: 3, Doubt.OPEN: 2}
+LOOKS_TO_CONFIRM = {Anomaly.CAPACITY: 3, Anomaly.FULL: 3, Anomaly.UNASSIGNED: 3, Anomaly.OPEN: 2}
 """How many consecutive looks must show a doubted change until it is accepted."""
 CONFIRM_OPENINGS_AFTER = timedelta(minutes=1)
 """Delay of the re-check of doubted openings; other doubted changes wait for the next run."""
 
 # A change is doubted above this share of the sections in which it was possible: chance does not explain it.
-_RATIOS = {Doubt.CAPACITY: 0.2, Doubt.FULL: 0.8, Doubt.UNASSIGNED: 0.5, Doubt.OPEN: 0.5}
+_RATIOS = {Anomaly.CAPACITY: 0.2, Anomaly.FULL: 0.8, Anomaly.UNASSIGNED: 0.5, Anomaly.OPEN: 0.5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,92 +39,92 @@ class Judged:
 
 
 def judge(
-    look: Sequence[tuple[SectionState, Observation]], doubts_of: Callable[[Term], Collection[Doubt]]
+    look: Sequence[tuple[SectionState, Observation]], anomalies_of: Callable[[Term], Collection[Anomaly]]
 ) -> list[Judged]:
     """The accepted part of a look, in its order.
 
     Shape: a look is the observations of one batch. `doubts_of` returns the existing doubts of a term; it is
     called only for terms with too few sections in the look.
     """
-    mass, lasting = _mass_changes(look, doubts_of), _lasting(look)
+    mass, lasting = _mass_changes(look, anomalies_of), _lasting(look)
     return [_judged(state, seen, mass, lasting) for state, seen in look]
 
 
 def _mass_changes(
-    look: Sequence[tuple[SectionState, Observation]], doubts_of: Callable[[Term], Collection[Doubt]]
-) -> set[tuple[Term, Doubt]]:
-    possible = Counter((_term(state), doubt) for state, seen in look for doubt in _possible(state, seen))
-    shown = Counter((_term(state), doubt) for state, seen in look for doubt in _shown(state, seen))
+    look: Sequence[tuple[SectionState, Observation]], anomalies_of: Callable[[Term], Collection[Anomaly]]
+) -> set[tuple[Term, Anomaly]]:
+    possible = Counter((_term(state), anomaly) for state, seen in look for anomaly in _possible(state, seen))
+    shown = Counter((_term(state), anomaly) for state, seen in look for anomaly in _shown(state, seen))
     return {
-        (term, doubt)
-        for (term, doubt), count in shown.items()
-        if (count >= FEWEST and count > _RATIOS[doubt] * possible[term, doubt])
-        or (possible[term, doubt] < FEWEST and doubt in doubts_of(term))
+        (term, anomaly)
+        for (term, anomaly), count in shown.items()
+        if (count >= FEWEST and count > _RATIOS[anomaly] * possible[term, anomaly])
+        or (possible[term, anomaly] < FEWEST and anomaly in anomalies_of(term))
     }
 
 
-def _lasting(look: Sequence[tuple[SectionState, Observation]]) -> set[tuple[Term, Doubt]]:
+def _lasting(look: Sequence[tuple[SectionState, Observation]]) -> set[tuple[Term, Anomaly]]:
     """The doubted changes that most of their sections in the look still show."""
-    balance: Counter[tuple[Term, Doubt]] = Counter()
+    balance: Counter[tuple[Term, Anomaly]] = Counter()
     for state, seen in look:
-        if state.doubts:
+        if state.anomalies:
             shown = set(_shown(state, seen))
-            for doubt in state.doubts.keys() & set(_possible(state, seen)):
-                balance[_term(state), doubt] += 1 if doubt in shown else -1
+            for anomaly in state.anomalies.keys() & set(_possible(state, seen)):
+                balance[_term(state), anomaly] += 1 if anomaly in shown else -1
     return {place for place, more in balance.items() if more > 0}
 
 
 def _judged(
     state: SectionState,
     seen: Observation,
-    mass: set[tuple[Term, Doubt]],
-    lasting: set[tuple[Term, Doubt]],
+    mass: set[tuple[Term, Anomaly]],
+    lasting: set[tuple[Term, Anomaly]],
 ) -> Judged:
     shown, possible = set(_shown(state, seen)), set(_possible(state, seen))
-    looks = {doubt: state.doubts.get(doubt, 0) + 1 for doubt in shown}
+    looks = {anomaly: state.anomalies.get(anomaly, 0) + 1 for anomaly in shown}
     doubted = {
-        doubt: count
-        for doubt, count in looks.items()
-        if count < LOOKS_TO_CONFIRM[doubt] and (count > 1 or (_term(state), doubt) in mass)
+        anomaly: count
+        for anomaly, count in looks.items()
+        if count < LOOKS_TO_CONFIRM[anomaly] and (count > 1 or (_term(state), anomaly) in mass)
     }
-    kept = {doubt: count for doubt, count in state.doubts.items() if doubt not in possible}
-    if not doubted and not state.doubts:
+    kept = {anomaly: count for anomaly, count in state.anomalies.items() if anomaly not in possible}
+    if not doubted and not state.anomalies:
         return Judged(state, seen)
-    ended = state.doubts.keys() - shown - kept.keys()
-    alone = {doubt for doubt in ended if (_term(state), doubt) in lasting}
-    base = replace(_moved_on(state, seen, ended, alone), doubts=kept | doubted)
-    return Judged(base, _without(seen, doubted), Doubt.OPEN in doubted)
+    ended = state.anomalies.keys() - shown - kept.keys()
+    alone = {anomaly for anomaly in ended if (_term(state), anomaly) in lasting}
+    base = replace(_moved_on(state, seen, ended, alone), anomalies=kept | doubted)
+    return Judged(base, _without(seen, doubted), Anomaly.OPEN in doubted)
 
 
-def _possible(state: SectionState, seen: Observation) -> Iterator[Doubt]:
+def _possible(state: SectionState, seen: Observation) -> Iterator[Anomaly]:
     """The changes that `seen` could show of a section: the measure was known, and is stated now."""
     if state.retired:
         return
     if state.capacity and seen.capacity is not None:
-        yield Doubt.CAPACITY
+        yield Anomaly.CAPACITY
     if state.open_seats is not None and seen.open_seats is not None and not _has_no_room(state, seen):
-        yield Doubt.OPEN
+        yield Anomaly.OPEN
         if state.open_seats:
-            yield Doubt.FULL
+            yield Anomaly.FULL
     if state.instructor and seen.instructor is not None:
-        yield Doubt.UNASSIGNED
+        yield Anomaly.UNASSIGNED
 
 
-def _shown(state: SectionState, seen: Observation) -> Iterator[Doubt]:
+def _shown(state: SectionState, seen: Observation) -> Iterator[Anomaly]:
     """The changes that `seen` shows."""
     after = open_seats_after(state, seen)
-    for doubt in _possible(state, seen):
-        match doubt:
-            case Doubt.CAPACITY:
+    for anomaly in _possible(state, seen):
+        match anomaly:
+            case Anomaly.CAPACITY:
                 is_shown = 2 * (seen.capacity or 0) < (state.capacity or 0)
-            case Doubt.OPEN:
+            case Anomaly.OPEN:
                 is_shown = (after or 0) > (state.open_seats or 0)
-            case Doubt.FULL:
+            case Anomaly.FULL:
                 is_shown = after == 0
-            case Doubt.UNASSIGNED:
+            case Anomaly.UNASSIGNED:
                 is_shown = seen.instructor == UNASSIGNED
         if is_shown:
-            yield doubt
+            yield anomaly
 
 
 def _has_no_room(state: SectionState, seen: Observation) -> bool:
@@ -132,21 +132,21 @@ def _has_no_room(state: SectionState, seen: Observation) -> bool:
     return bool(state.capacity) and seen.capacity == 0
 
 
-def _without(seen: Observation, doubted: Collection[Doubt]) -> Observation:
+def _without(seen: Observation, doubted: Collection[Anomaly]) -> Observation:
     """`seen` without the doubted measures."""
-    if Doubt.CAPACITY in doubted:
+    if Anomaly.CAPACITY in doubted:
         if seen.capacity == 0:
             seen = replace(seen, open_seats=None, unreserved_seats=None)
         seen = replace(seen, capacity=None)
-    if Doubt.OPEN in doubted or Doubt.FULL in doubted:
+    if Anomaly.OPEN in doubted or Anomaly.FULL in doubted:
         seen = replace(seen, open_seats=None, unreserved_seats=None)
-    if Doubt.UNASSIGNED in doubted:
+    if Anomaly.UNASSIGNED in doubted:
         seen = replace(seen, instructor=None)
     return seen
 
 
 def _moved_on(
-    state: SectionState, seen: Observation, ended: Collection[Doubt], alone: Collection[Doubt]
+    state: SectionState, seen: Observation, ended: Collection[Anomaly], alone: Collection[Anomaly]
 ) -> SectionState:
     """The state against which `seen` causes events; a return to the value before the doubt causes none.
 
@@ -154,9 +154,9 @@ def _moved_on(
     assignment since then must not be lost. The same holds for a section that returns `alone` while most
     others still show the change, because a repaired catalog returns as a whole.
     """
-    if Doubt.FULL in ended and (Doubt.FULL in alone or open_seats_after(state, seen) != state.open_seats):
+    if Anomaly.FULL in ended and (Anomaly.FULL in alone or open_seats_after(state, seen) != state.open_seats):
         state = replace(state, open_seats=0)
-    if Doubt.UNASSIGNED in ended and (Doubt.UNASSIGNED in alone or seen.instructor != state.instructor):
+    if Anomaly.UNASSIGNED in ended and (Anomaly.UNASSIGNED in alone or seen.instructor != state.instructor):
         state = replace(state, instructor=UNASSIGNED)
     return state
 

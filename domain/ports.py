@@ -63,7 +63,7 @@ class Mailer(Protocol):
 
     def send(
         self,
-        letters: Sequence[OutboundMessage],
+        messages: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:

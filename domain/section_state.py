@@ -25,7 +25,7 @@ MISSES_TO_RETIRE = 3
 MASS_MISSING_RATIO = 0.2
 
 
-class Doubt(StrEnum):
+class Anomaly(StrEnum):
     """An implausible change that a source may show of many sections at once (`domain.plausibility`)."""
 
     CAPACITY = "capacity"  # it fell below half
@@ -57,7 +57,7 @@ class SectionState:
     misses: int = 0
     retirements: int = 0
     retired: bool = False
-    doubts: Mapping[Doubt, int] = field(default_factory=dict)
+    anomalies: Mapping[Anomaly, int] = field(default_factory=dict)
     missing_since: datetime | None = None
 
 
@@ -125,7 +125,7 @@ def miss(state: SectionState, missing: Missing) -> SectionState:
     """
     return replace(
         state,
-        doubts={},
+        anomalies={},
         revision=state.revision + 1,
         observed_at=missing.observed_at,
         misses=state.misses + 1,

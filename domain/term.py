@@ -35,19 +35,21 @@ class Presence:
         return self.is_gone and self.missing_since is not None and now - self.missing_since >= OVER_AFTER
 
 
-def doubted_terms(terms: Mapping[str, Presence]) -> set[str]:
+def unreliable_terms(terms: Mapping[str, Presence]) -> set[str]:
     """The terms of one source with so many sections missing at once that the source is doubted.
 
     A term that is gone as a whole has ended, or its source is broken; neither affects the other terms. A term
     too small to assess alone is assessed with all terms that the source still lists.
     """
     listed = [each for each in terms.values() if not each.is_gone]
-    is_source_doubted = is_mass_missing(sum(e.missing for e in listed), sum(e.tracked for e in listed))
+    is_source_unreliable = is_mass_missing(sum(e.missing for e in listed), sum(e.tracked for e in listed))
     return {
         term
         for term, each in terms.items()
         if each.is_gone
         or (
-            is_source_doubted if each.tracked < SMALLEST_TERM else is_mass_missing(each.missing, each.tracked)
+            is_source_unreliable
+            if each.tracked < SMALLEST_TERM
+            else is_mass_missing(each.missing, each.tracked)
         )
     }

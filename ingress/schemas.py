@@ -101,7 +101,7 @@ _JOB = {
     "retry_of": _or_null(_TEXT, "The job that this one tries again."),
     "created_at": _MOMENT,
     "started_at": _or_null(_MOMENT, "null until it starts."),
-    "cancel_asked_at": _or_null(_MOMENT, "null unless somebody asked for its end."),
+    "cancel_requested_at": _or_null(_MOMENT, "null unless somebody asked for its end."),
     "finished_at": _or_null(_MOMENT, "null until it has ended."),
     "status_url": {"type": "string", "format": "uri"},
     "artifact_url": {
@@ -122,7 +122,7 @@ _STEP = _with(
 _TRANSFER = _with(
     id=_NUMBER,
     account=fields.account.schema,
-    purpose=_named(EntryType),
+    entry_type=_named(EntryType),
     credits=_NUMBER,
     at=_MOMENT,
     job_id=_or_null(_TEXT, "The job that moved them; null for grants."),
@@ -189,7 +189,7 @@ SCHEMAS: dict[str, Schema] = {
         created_at=_MOMENT,
         due_at=_MOMENT,
         sent_at=_or_null(_MOMENT, "null until the mail transport took it."),
-        settled_at=_or_null(_MOMENT, "null until nothing more will happen to it."),
+        completed_at=_or_null(_MOMENT, "null until nothing more will happen to it."),
         provider_id=_or_null(_TEXT, "The mail provider's name for the letter."),
         facts=_with(**_SEEN, **_DETAILS),
     ),
@@ -290,35 +290,37 @@ def section(state: SectionState, history: Iterable[HistoryEntry]) -> Shown:
 
 def notification(stored: StoredNotification) -> Shown:
     """Serialize a notification with its timestamps, and the facts in its message."""
-    notice = stored.notice
+    notification = stored.notification
     times = {
-        name: moment(getattr(stored, name)) for name in ("created_at", "due_at", "sent_at", "settled_at")
+        name: moment(getattr(stored, name)) for name in ("created_at", "due_at", "sent_at", "completed_at")
     }
     return {
-        "id": notice.id,
-        "watch_id": notice.watch_id,
-        "kind": notice.kind,
-        "episode": notice.episode,
-        **_identity(notice.key),
-        "email": notice.email,
+        "id": notification.id,
+        "watch_id": notification.watch_id,
+        "kind": notification.kind,
+        "episode": notification.episode,
+        **_identity(notification.key),
+        "email": notification.email,
         "state": stored.state,
         "reason": stored.reason,
-        "observed_at": moment(notice.observed_at),
+        "observed_at": moment(notification.observed_at),
         **times,
         "provider_id": stored.provider_id,
-        "facts": _facts(notice.open_seats, notice.capacity, notice.instructor, notice.details),
+        "facts": _facts(
+            notification.open_seats, notification.capacity, notification.instructor, notification.details
+        ),
     }
 
 
 def job(found: JobRecord, surfaces: WebContext) -> Shown:
     """Serialize a job with its input and its steps."""
     steps = [_step(step) for step in found.steps]
-    return {**job_summary(found, surfaces), "input": found.given, "steps": steps}
+    return {**job_summary(found, surfaces), "input": found.input, "steps": steps}
 
 
 def job_summary(found: JobRecord, surfaces: WebContext) -> Shown:
     """Serialize a job as in listings."""
-    times = ("created_at", "started_at", "cancel_asked_at", "finished_at")
+    times = ("created_at", "started_at", "cancel_requested_at", "finished_at")
     has_artifact = found.result is not None and "artifact" in found.result
     address = surfaces.address(f"/jobs/{found.id}")
     return {

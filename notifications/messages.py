@@ -60,41 +60,42 @@ class Renderer:
         if problems:
             raise InvalidInputError(problems)
 
-    def render(self, notice: Notification, now: datetime) -> OutboundMessage:
+    def render(self, notification: Notification, now: datetime) -> OutboundMessage:
         """The message for `notice` at `now`, with the headers that `OutboundMessage` documents."""
-        wording = content_for(notice, now, self.zone)
+        wording = content_for(notification, now, self.zone)
         facts = {
             "wording": wording,
-            "section": one_line(notice.key.number),
-            "term": one_line(notice.key.term),
-            "enrol_url": self.enrol_url and _enrol_at(self.enrol_url, notice.key),
-            "stop_watch": self.links.stop_watch(notice.watch_id, notice.email),
-            "stop_everything": self.links.stop_everything(notice.email),
+            "section": one_line(notification.key.number),
+            "term": one_line(notification.key.term),
+            "enrol_url": self.enrol_url and _enrol_at(self.enrol_url, notification.key),
+            "stop_watch": self.links.stop_watch(notification.watch_id, notification.email),
+            "stop_everything": self.links.stop_everything(notification.email),
         }
         return OutboundMessage(
             sender=self.sender,
-            to=notice.email,
+            to=notification.email,
             subject=wording.subject,
             text=_environment().get_template("letter.txt.j2").render(facts),
             html=_environment().get_template("letter.html.j2").render(facts),
-            headers=self._headers(notice),
+            headers=self._headers(notification),
         )
 
-    def _headers(self, notice: Notification) -> dict[str, str]:
-        key = notice.key
-        event = f"source={key.source}; term={key.term}; section={key.number}; episode={notice.episode}"
+    def _headers(self, notification: Notification) -> dict[str, str]:
+        key = notification.key
+        event = f"source={key.source}; term={key.term}; section={key.number}; episode={notification.episode}"
         return {
-            "Message-ID": f"<{_identity(notice)}@{parseaddr(self.sender)[1].rpartition('@')[2]}>",
-            "List-Unsubscribe": f"<{self.links.stop_watch(notice.watch_id, notice.email)}>",
+            "Message-ID": f"<{_identity(notification)}@{parseaddr(self.sender)[1].rpartition('@')[2]}>",
+            "List-Unsubscribe": f"<{self.links.stop_watch(notification.watch_id, notification.email)}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-            "X-Rollcall-Event": f"{notice.kind}; {one_line(event)}",
+            "X-Rollcall-Event": f"{notification.kind}; {one_line(event)}",
         }
 
 
-def _identity(notice: Notification) -> str:
+def _identity(notification: Notification) -> str:
     """An identifier for the notification, unique even if the database restarts its ids at 1."""
-    seen = notice.observed_at.timestamp()
-    seed = f"rollcall notice {notice.id} {notice.email} {notice.kind} {notice.key} {seen}"
+    seen = notification.observed_at.timestamp()
+    identity = f"{notification.id} {notification.email} {notification.kind} {notification.key} {seen}"
+    seed = f"rollcall notice {identity}"
     return hashlib.sha256(seed.encode()).hexdigest()[:32]
 
 
@@ -215,24 +216,24 @@ class _Policy(EmailPolicy):
 _POLICY = _Policy(linesep=_CRLF)
 
 
-def to_mime(letter: OutboundMessage, date: datetime) -> EmailMessage:
+def to_mime(message: OutboundMessage, date: datetime) -> EmailMessage:
     """`letter` as MIME, dated `date`: text, HTML, attachments; equal arguments give equal bytes."""
     mime = EmailMessage(policy=_POLICY)
-    mime["From"], mime["To"], mime["Subject"] = letter.sender, letter.to, letter.subject
+    mime["From"], mime["To"], mime["Subject"] = message.sender, message.to, message.subject
     mime["Date"] = format_datetime(date)
-    for name, value in letter.headers.items():
+    for name, value in message.headers.items():
         mime[name] = value
-    mime.set_content(letter.text, cte="quoted-printable")
-    mime.add_alternative(letter.html, subtype="html", cte="quoted-printable")
-    for each in letter.attachments:
+    mime.set_content(message.text, cte="quoted-printable")
+    mime.add_alternative(message.html, subtype="html", cte="quoted-printable")
+    for each in message.attachments:
         kind, _, subtype = each.content_type.partition("/")
         mime.add_attachment(each.content, maintype=kind, subtype=subtype, filename=each.name)
     multiparts = (part for part in mime.walk() if part.is_multipart())
     for depth, part in enumerate(multiparts):
-        part.set_boundary(_boundary(letter, depth))
+        part.set_boundary(_boundary(message, depth))
     return mime
 
 
-def _boundary(letter: OutboundMessage, depth: int) -> str:
-    seed = letter.headers["Message-ID"] + "+" * depth
+def _boundary(message: OutboundMessage, depth: int) -> str:
+    seed = message.headers["Message-ID"] + "+" * depth
     return f"=_{hashlib.sha256(seed.encode()).hexdigest()[:32]}"

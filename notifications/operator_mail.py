@@ -29,24 +29,24 @@ class OperatorMail:
     to: str
     signpost: Callable[[str], RunbookLink]
 
-    def tell(self, bulletin: AlertNotification) -> None:
+    def tell(self, notification: AlertNotification) -> None:
         """Send the alert notification. Raises: TransientError, PermanentError, as the transport does."""
-        letter = self.letter(bulletin)
-        (receipt,) = self.mailer.send([letter], f"rollcall-alert-{_digest(letter)}")
+        message = self.message(notification)
+        (receipt,) = self.mailer.send([message], f"rollcall-alert-{_digest(message)}")
         if isinstance(receipt, Rejected):
             raise RejectedError(receipt.reason)
         if isinstance(receipt, Deferred):
             raise TransientError(receipt.reason, retry_after_seconds=receipt.retry_after_seconds)
 
-    def letter(self, bulletin: AlertNotification) -> OutboundMessage:
+    def message(self, notification: AlertNotification) -> OutboundMessage:
         """The message for `bulletin`, without the watch headers of `OutboundMessage`."""
-        alert, text, links = bulletin.alert, _text(bulletin), self._links(bulletin)
-        identity = f"{alert.name} {alert.state} {alert.episode} {bulletin.at.isoformat()}"
+        alert, text, links = notification.alert, _text(notification), self._links(notification)
+        identity = f"{alert.name} {alert.state} {alert.episode} {notification.at.isoformat()}"
         domain = parseaddr(self.sender)[1].rpartition("@")[2]
         return OutboundMessage(
             sender=self.sender,
             to=self.to,
-            subject=subject(bulletin),
+            subject=subject(notification),
             text=text + "".join(f"{name}: {url}\n" for name, url in links),
             html=f"<pre>{html.escape(text)}{''.join(_anchor(*link) for link in links)}</pre>",
             headers={
@@ -56,18 +56,18 @@ class OperatorMail:
             },
         )
 
-    def _links(self, bulletin: AlertNotification) -> list[tuple[str, str]]:
-        post = self.signpost(bulletin.alert.name)
+    def _links(self, notification: AlertNotification) -> list[tuple[str, str]]:
+        post = self.signpost(notification.alert.name)
         return [("Console", post.console), ("Runbook", post.runbook)]
 
 
-def _text(bulletin: AlertNotification) -> str:
-    alert = bulletin.alert
+def _text(notification: AlertNotification) -> str:
+    alert = notification.alert
     lines = [alert.subject, "", f"Since:    {alert.since.strftime(_MINUTE)}"]
     if alert.state is AlertState.CLEARED:
-        lines += [f"Over:     {bulletin.at.strftime(_MINUTE)}", "", "Nothing needs to be done."]
+        lines += [f"Over:     {notification.at.strftime(_MINUTE)}", "", "Nothing needs to be done."]
     else:
-        lines += [f"Raised:   {bulletin.at.strftime(_MINUTE)}", "", alert.detail, "", "First look:"]
+        lines += [f"Raised:   {notification.at.strftime(_MINUTE)}", "", alert.detail, "", "First look:"]
         lines += [f"    {alert.command}"]
     return "\n".join([*lines, "", ""])
 
@@ -77,12 +77,12 @@ def _anchor(name: str, url: str) -> str:
     return f'{name}: <a href="{escaped}">{escaped}</a>\n'
 
 
-def subject(bulletin: AlertNotification) -> str:
+def subject(notification: AlertNotification) -> str:
     """The subject line for `bulletin`."""
-    is_over = bulletin.alert.state is AlertState.CLEARED
-    return f"Over: {bulletin.alert.subject}" if is_over else bulletin.alert.subject
+    is_over = notification.alert.state is AlertState.CLEARED
+    return f"Over: {notification.alert.subject}" if is_over else notification.alert.subject
 
 
-def _digest(letter: OutboundMessage) -> str:
-    parts = (letter.headers["Message-ID"], letter.sender, letter.to, letter.subject, letter.text)
+def _digest(message: OutboundMessage) -> str:
+    parts = (message.headers["Message-ID"], message.sender, message.to, message.subject, message.text)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

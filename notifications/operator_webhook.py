@@ -28,9 +28,9 @@ class Webhook:
     signpost: Callable[[str], RunbookLink]
     timeout_seconds: float = 10.0
 
-    def tell(self, bulletin: AlertNotification) -> None:
+    def tell(self, notification: AlertNotification) -> None:
         """Post the alert notification. Raises: RollcallError unless the answer is 2xx."""
-        alert, post = bulletin.alert, self.signpost(bulletin.alert.name)
+        alert, post = notification.alert, self.signpost(notification.alert.name)
         said = {
             "text": f"[{alert.state}] {alert.subject}\n{post.console}\n{post.runbook}",
             "name": alert.name,
@@ -40,7 +40,7 @@ class Webhook:
             "detail": alert.detail,
             "command": alert.command,
             "since": alert.since.isoformat(),
-            "at": bulletin.at.isoformat(),
+            "at": notification.at.isoformat(),
             "health_url": post.health,
             "console_url": post.console,
             "runbook_url": post.runbook,

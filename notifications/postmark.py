@@ -49,15 +49,15 @@ _ABOUT_SENDER = re.compile(
 _ACCOUNT_STATUSES = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 
 
-def request_json(letter: OutboundMessage) -> dict[str, Any]:
+def request_json(message: OutboundMessage) -> dict[str, Any]:
     """The request body that sends `letter`."""
-    headers = letter.headers | {"X-PM-KeepID": "true"}  # our Message-ID stays
+    headers = message.headers | {"X-PM-KeepID": "true"}  # our Message-ID stays
     return {
-        "From": letter.sender,
-        "To": letter.to,
-        "Subject": letter.subject,
-        "TextBody": letter.text,
-        "HtmlBody": letter.html,
+        "From": message.sender,
+        "To": message.to,
+        "Subject": message.subject,
+        "TextBody": message.text,
+        "HtmlBody": message.html,
         "MessageStream": _MESSAGE_STREAM,
         "Headers": [{"Name": name, "Value": value} for name, value in headers.items()],
         "Attachments": [
@@ -66,7 +66,7 @@ def request_json(letter: OutboundMessage) -> dict[str, Any]:
                 "Content": base64.b64encode(each.content).decode(),
                 "ContentType": each.content_type,
             }
-            for each in letter.attachments
+            for each in message.attachments
         ],
     }
 
@@ -149,7 +149,7 @@ class Postmark:
 
     def send(
         self,
-        letters: Sequence[OutboundMessage],
+        messages: Sequence[OutboundMessage],
         idempotency_key: str,  # noqa: ARG002 - no keys
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:
@@ -158,9 +158,9 @@ class Postmark:
         Raises: TransientError if Postmark could not accept it now, or may have accepted it;
         AccountRefusedError if it accepts none of our messages.
         """
-        if len(letters) > self.batch_size:
+        if len(messages) > self.batch_size:
             raise RejectedError("Postmark is given one letter at a time")
-        return [self._send(letter, before_handover) for letter in letters]
+        return [self._send(message, before_handover) for message in messages]
 
     def log_in(self) -> None:
         """Verify the token without sending mail. Raises: as `send`."""
@@ -168,8 +168,8 @@ class Postmark:
         if status != HTTPStatus.OK:
             raise failure(status, answer) or UpstreamError(f"Postmark answered {status}")
 
-    def _send(self, letter: OutboundMessage, before_handover: Callable[[], None]) -> DeliveryResult:
-        body = json.dumps(request_json(letter)).encode()
+    def _send(self, message: OutboundMessage, before_handover: Callable[[], None]) -> DeliveryResult:
+        body = json.dumps(request_json(message)).encode()
         before_handover()
         return delivery_result(*self._ask("POST", "/email", body))
 

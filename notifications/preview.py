@@ -55,7 +55,7 @@ class Preview:
 
     def send(
         self,
-        letters: Sequence[OutboundMessage],
+        messages: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:
@@ -65,26 +65,26 @@ class Preview:
         """
         before_handover()
         try:
-            return self._write_all(letters, idempotency_key)
+            return self._write_all(messages, idempotency_key)
         except OSError as error:
             raise TransientError(f"the preview folder cannot be written: {error}") from error
 
-    def _write_all(self, letters: Sequence[OutboundMessage], idempotency_key: str) -> list[DeliveryResult]:
+    def _write_all(self, messages: Sequence[OutboundMessage], idempotency_key: str) -> list[DeliveryResult]:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         written = {path.stem[-_MARK_LENGTH:]: path.name for path in self.folder.glob("*.eml")}
         receipts: list[DeliveryResult] = []
-        for letter in letters:
-            mark = _mark(letter, idempotency_key)
-            receipts.append(Accepted(written.get(mark) or self._write(letter, mark)))
+        for message in messages:
+            mark = _mark(message, idempotency_key)
+            receipts.append(Accepted(written.get(mark) or self._write(message, mark)))
         self._prune()
         return receipts
 
-    def _write(self, letter: OutboundMessage, mark: str) -> str:
+    def _write(self, message: OutboundMessage, mark: str) -> str:
         now = self.clock.now()
-        name = _file_name(letter, now, mark)
+        name = _file_name(message, now, mark)
         descriptor, unfinished = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
         with os.fdopen(descriptor, "wb") as file:
-            file.write(to_mime(letter, now).as_bytes())
+            file.write(to_mime(message, now).as_bytes())
         Path(unfinished).replace(self.folder / name)
         return name
 
@@ -93,12 +93,12 @@ class Preview:
             path.unlink(missing_ok=True)
 
 
-def _mark(letter: OutboundMessage, idempotency_key: str) -> str:
-    seed = f"{letter.headers['Message-ID']}\0{idempotency_key}"
+def _mark(message: OutboundMessage, idempotency_key: str) -> str:
+    seed = f"{message.headers['Message-ID']}\0{idempotency_key}"
     return hashlib.sha256(seed.encode()).hexdigest()[:_MARK_LENGTH]
 
 
-def _file_name(letter: OutboundMessage, now: datetime, mark: str) -> str:
-    event = _EVENT.match(letter.headers.get("X-Rollcall-Event", ""))
+def _file_name(message: OutboundMessage, now: datetime, mark: str) -> str:
+    event = _EVENT.match(message.headers.get("X-Rollcall-Event", ""))
     about = f"{event['kind']}-{event['section']}" if event else "letter"
     return f"{now:%Y%m%dT%H%M%S%fZ}-{about}-{mark}.eml"

@@ -63,7 +63,7 @@ class Resend:
 
     def send(
         self,
-        letters: Sequence[OutboundMessage],
+        messages: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:
@@ -71,15 +71,15 @@ class Resend:
 
         Raises: as `domain.ports.Mailer`; after a TransientError retry with the same messages and key.
         """
-        if not letters:
+        if not messages:
             return []
         if self.turns:
             self.turns.wait()
-        mails = [_mail(letter) for letter in letters]
+        mails = [_mail(message) for message in messages]
         before_handover()
-        if any(letter.attachments for letter in letters):
+        if any(message.attachments for message in messages):
             return [_receipt(self._post_alone(mails, idempotency_key))]
-        return _receipts(self._post_batch(mails, idempotency_key), len(letters))
+        return _receipts(self._post_batch(mails, idempotency_key), len(messages))
 
     def _post_batch(self, mails: list[Emails.SendParams], idempotency_key: str) -> Batch.SendResponse:
         import resend  # noqa: PLC0415 - heavy
@@ -138,23 +138,23 @@ class Resend:
             return _seconds_until(wait, self.clock.now())
 
 
-def _mail(letter: OutboundMessage) -> Emails.SendParams:
+def _mail(message: OutboundMessage) -> Emails.SendParams:
     mail: Emails.SendParams = {
-        "from": letter.sender,
-        "to": [letter.to],
-        "subject": letter.subject,
-        "text": letter.text,
-        "html": letter.html,
-        "headers": dict(letter.headers),
+        "from": message.sender,
+        "to": [message.to],
+        "subject": message.subject,
+        "text": message.text,
+        "html": message.html,
+        "headers": dict(message.headers),
     }
-    if letter.attachments:
+    if message.attachments:
         mail["attachments"] = [
             {
                 "filename": each.name,
                 "content": base64.b64encode(each.content).decode(),
                 "content_type": each.content_type,
             }
-            for each in letter.attachments
+            for each in message.attachments
         ]
     return mail
 

@@ -84,7 +84,7 @@ class Smtp:
 
     def send(
         self,
-        letters: Sequence[OutboundMessage],
+        messages: Sequence[OutboundMessage],
         idempotency_key: str,  # noqa: ARG002 - no keys
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:
@@ -93,9 +93,9 @@ class Smtp:
         Raises: TransientError if the server could not accept it now, or may have accepted it;
         AccountRefusedError if it accepts none of our messages.
         """
-        if len(letters) > self.batch_size:
+        if len(messages) > self.batch_size:
             raise RejectedError("SMTP takes one letter at a time")
-        return [self._send(letter, before_handover) for letter in letters]
+        return [self._send(message, before_handover) for message in messages]
 
     def log_in(self) -> None:
         """Connect, log in and quit. Raises: as `send`."""
@@ -105,24 +105,24 @@ class Smtp:
         except OSError as error:
             raise _translate(error) from error
 
-    def _send(self, letter: OutboundMessage, before_handover: Callable[[], None]) -> DeliveryResult:
-        if not letter.to.isascii():
+    def _send(self, message: OutboundMessage, before_handover: Callable[[], None]) -> DeliveryResult:
+        if not message.to.isascii():
             return Rejected("the address has letters that plain SMTP cannot carry")
-        body = to_mime(letter, self.clock.now()).as_bytes()
+        body = to_mime(message, self.clock.now()).as_bytes()
         try:
             with self._conversation() as server:
-                _address(server, parseaddr(letter.sender)[1], letter.to, len(body))
+                _address(server, parseaddr(message.sender)[1], message.to, len(body))
                 before_handover()
                 answer = _transmit(server, body)
         except smtplib.SMTPRecipientsRefused as error:
-            return _refused(Stage.RECIPIENT, *error.recipients[letter.to], error)
+            return _refused(Stage.RECIPIENT, *error.recipients[message.to], error)
         except smtplib.SMTPSenderRefused as error:
             return _refused(Stage.SENDER, error.smtp_code, error.smtp_error, error)
         except smtplib.SMTPDataError as error:
             return _refused(Stage.CONTENT, error.smtp_code, error.smtp_error, error)
         except OSError as error:  # smtplib's own errors are OSErrors too
             raise _translate(error) from error
-        return Accepted(letter.headers["Message-ID"], answer)
+        return Accepted(message.headers["Message-ID"], answer)
 
     @contextmanager
     def _conversation(self) -> Iterator[smtplib.SMTP]:

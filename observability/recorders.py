@@ -258,18 +258,20 @@ def record_checks(tally: Recorder, source: str, outcomes: Sequence[Outcome], cha
 
 
 def record_deliveries(
-    tally: Recorder, notices: Sequence[Notification], receipts: Sequence[DeliveryResult], now: datetime
+    tally: Recorder, notifications: Sequence[Notification], receipts: Sequence[DeliveryResult], now: datetime
 ) -> None:
     """Record the transport's outcomes for the messages of `notices`, in order."""
     taken = [
-        notice for notice, receipt in zip(notices, receipts, strict=True) if isinstance(receipt, Accepted)
+        notification
+        for notification, receipt in zip(notifications, receipts, strict=True)
+        if isinstance(receipt, Accepted)
     ]
-    ages_seconds = [(now - notice.observed_at).total_seconds() for notice in taken]
+    ages_seconds = [(now - notification.observed_at).total_seconds() for notification in taken]
     tally.observe_all(DETECT_TO_MAIL, seconds=ages_seconds)
     tally.add(MAILS, SENT, n=len(taken))
-    record_dead(tally, len(notices) - len(taken))
+    record_dead(tally, len(notifications) - len(taken))
 
 
-def record_dead(tally: Recorder, notices: int) -> None:
+def record_dead(tally: Recorder, notifications: int) -> None:
     """Record notifications that were given up."""
-    tally.add(MAILS, DEAD, n=notices)
+    tally.add(MAILS, DEAD, n=notifications)

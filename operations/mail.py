@@ -25,7 +25,7 @@ def preview(services: Services, notification_id: int) -> OutboundMessage:
     stored = services.store.deliveries.get(notification_id)
     if stored is None:
         raise InvalidInputError({"notification_id": f"there is no notification {notification_id}"})
-    return services.render(stored.notice, services.clock.now())
+    return services.render(stored.notification, services.clock.now())
 
 
 def send_test(
@@ -39,9 +39,9 @@ def send_test(
     suppressed = services.store.deliveries.suppression(address)
     if suppressed is not None:
         raise InvalidInputError({"to": f"mail to this address is suppressed ({suppressed})"})
-    letter = _sample(services, kind, address)
-    letter = replace(letter, subject=f"Test: {letter.subject}")
-    (receipt,) = services.mailer.send([letter], f"rollcall-test-{uuid4().hex}")
+    message = _sample(services, kind, address)
+    message = replace(message, subject=f"Test: {message.subject}")
+    (receipt,) = services.mailer.send([message], f"rollcall-test-{uuid4().hex}")
     is_accepted = isinstance(receipt, Accepted)
     record(services, by, "mail.test", f"address/{address}", is_accepted=is_accepted)
     return receipt
@@ -81,5 +81,5 @@ def _sample(services: Services, kind: NotificationKind, to: str) -> OutboundMess
     """Return a sample message of `kind` about a fictitious section."""
     key = SectionKey(next(iter(services.sources)), "2261", "12431")
     seen, teacher = services.clock.now(), "Ada Lovelace"
-    notice = Notification(_NOBODYS, _NOBODYS, to, kind, key, 1, seen, 3, 30, teacher, _DETAILS)
-    return services.render(notice, seen)
+    notification = Notification(_NOBODYS, _NOBODYS, to, kind, key, 1, seen, 3, 30, teacher, _DETAILS)
+    return services.render(notification, seen)

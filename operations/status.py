@@ -11,7 +11,7 @@ from itertools import chain
 
 from actors.services import Services, Store
 from domain.alert import AlertState
-from domain.money import PaymentTroubles
+from domain.money import PaymentFailures
 from observability.checks.host import DATABASE, read_disk
 from observability.checks.snapshot import DatabaseErrors, RunStatus, SystemSnapshot
 from observability.checks.unavailable import Server, read_or_unavailable, required
@@ -69,10 +69,10 @@ def read(room: AdminContext) -> SystemSnapshot:
     )
 
 
-def payment_troubles(store: Store, now: datetime) -> PaymentTroubles:
+def payment_troubles(store: Store, now: datetime) -> PaymentFailures:
     """Return the orders that need an operator."""
-    return PaymentTroubles(
-        store.payments.troubled_since(now - TROUBLES_WINDOW),
+    return PaymentFailures(
+        store.payments.failed_since(now - TROUBLES_WINDOW),
         store.refunds.unsettled(now - SLOW_REFUND),
     )
 

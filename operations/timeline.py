@@ -15,17 +15,17 @@ from domain.address import checked_address
 from domain.errors import InvalidInputError
 from domain.history import HistoryEntry
 from domain.section import SectionKey
-from domain.section_state import Doubt, SectionState
+from domain.section_state import Anomaly, SectionState
 from operations import timeline_events
 from operations.timeline_events import Event, EventType, Timeline, describe, newest_first
 from operations.watches import seen_at
 from store.watches import StoredWatch
 
 _DOUBTED = {
-    Doubt.CAPACITY: "It lost its capacity",
-    Doubt.FULL: "It became full",
-    Doubt.OPEN: "It opened",
-    Doubt.UNASSIGNED: "It lost its instructor",
+    Anomaly.CAPACITY: "It lost its capacity",
+    Anomaly.FULL: "It became full",
+    Anomaly.OPEN: "It opened",
+    Anomaly.UNASSIGNED: "It lost its instructor",
 }
 
 
@@ -38,8 +38,8 @@ def status_of_section(services: Services, state: SectionState, watchers: int) ->
     else:
         if seen_at(state) is None:
             yield "It was never seen: its first sighting will be a baseline, and mails nobody."
-        for doubt in state.doubts:
-            yield f"{_DOUBTED[doubt]} with many others of its term at once: further checks must confirm it."
+        for anomaly in state.anomalies:
+            yield f"{_DOUBTED[anomaly]} with many others of its term at once: further checks must confirm it."
         if state.misses:
             last = "time" if state.misses == 1 else f"{state.misses} times"
             yield f"The catalog did not have it the last {last}."
@@ -91,7 +91,7 @@ def of_watch(services: Services, watch_id: int) -> Timeline:
     of_its_section = chain(seen, timeline_events.gaps(services, key, history))
     events = [
         *timeline_events.lifecycle(stored),
-        *timeline_events.events(services, timelines.notices([watch_id])),
+        *timeline_events.events(services, timelines.notifications([watch_id])),
         *(event for event in of_its_section if event.at >= stored.created_at),
         *timeline_events.unsent(stored, history, timelines.told([watch_id]), operated),
         *timeline_events.operations(operated),
@@ -110,14 +110,14 @@ def of_section(services: Services, key: SectionKey) -> Timeline:
     ids, operated = [stored.id for stored in watches], timeline_events.recorded_of_each(services, watches)
     events = [
         *timeline_events.observations(key, history, timelines.first_seen_at(key)),
-        *timeline_events.events(services, timelines.notices(ids)),
+        *timeline_events.events(services, timelines.notifications(ids)),
         *timeline_events.catalog_outages(key, watches, history, timelines.told(ids), operated),
         *timeline_events.operations(timeline_events.recorded(services, f"section/{key}")),
         *timeline_events.gaps(services, key, history),
         *chain.from_iterable(map(timeline_events.lifecycle, watches)),
     ]
-    living = sum(stored.ended_at is None for stored in watches)
-    holds = list(status_of_section(services, state, living))
+    active = sum(stored.ended_at is None for stored in watches)
+    holds = list(status_of_section(services, state, active))
     return Timeline(f"Section {key}", holds, newest_first(events))
 
 
@@ -125,11 +125,11 @@ def of_address(services: Services, email: str) -> Timeline:
     """One person: every watch, and everything that was sent to them."""
     address = checked_address("email", email)
     watches = services.store.watches.all_of(address)
-    notices = services.store.timelines.notices([stored.id for stored in watches])
+    notifications = services.store.timelines.notifications([stored.id for stored in watches])
     subjects = [f"address/{address}", *(f"watch/{stored.id}" for stored in watches)]
     events = [
         *chain.from_iterable(map(timeline_events.lifecycle, watches)),
-        *timeline_events.events(services, notices),
+        *timeline_events.events(services, notifications),
         *timeline_events.operations(timeline_events.recorded(services, *subjects)),
     ]
     return Timeline(f"Mail to {address}", list(status_of_address(services, address)), newest_first(events))
@@ -140,13 +140,15 @@ def of_notification(services: Services, notification_id: int) -> Timeline:
     stored = services.store.deliveries.get(notification_id)
     if stored is None:
         raise InvalidInputError({"notification_id": f"there is no notification {notification_id}"})
-    notice = stored.notice
-    seen = HistoryEntry(notice.observed_at, notice.open_seats, notice.capacity, notice.instructor)
+    notification = stored.notification
+    seen = HistoryEntry(
+        notification.observed_at, notification.open_seats, notification.capacity, notification.instructor
+    )
     events = [
-        Event(seen.observed_at, EventType.SEEN, describe(seen), notice.key, notice.watch_id),
+        Event(seen.observed_at, EventType.SEEN, describe(seen), notification.key, notification.watch_id),
         *timeline_events.events(services, [stored]),
     ]
-    is_waiting = stored.sent_at is None and stored.settled_at is None
-    holds = list(status_of_address(services, notice.email)) if is_waiting else []
-    title = f"Notification {notification_id}: {notice.kind} of {notice.key}"
+    is_waiting = stored.sent_at is None and stored.completed_at is None
+    holds = list(status_of_address(services, notification.email)) if is_waiting else []
+    title = f"Notification {notification_id}: {notification.kind} of {notification.key}"
     return Timeline(title, holds, newest_first(events))

@@ -76,20 +76,22 @@ def newest_first(events: Iterable[Event]) -> list[Event]:
 _UNREPORTED = {NotificationState.SUPPRESSED, NotificationState.DEAD}
 
 
-def events(services: Services, notices: Sequence[StoredNotification]) -> Iterator[Event]:
+def events(services: Services, notifications: Sequence[StoredNotification]) -> Iterator[Event]:
     """Return the events of `notices`, unordered."""
-    sent = [stored.provider_id for stored in notices if stored.provider_id is not None]
+    sent = [stored.provider_id for stored in notifications if stored.provider_id is not None]
     reports: dict[str, list[DeliveryReport]] = {}
     for report in services.store.timelines.reports(sent):
         reports.setdefault(report.provider_id, []).append(report)
-    for stored in notices:
+    for stored in notifications:
         yield from _way(stored, reports.get(stored.provider_id or "", []))
 
 
 def _way(stored: StoredNotification, reports: Sequence[DeliveryReport]) -> Iterator[Event]:
-    notice = stored.notice
-    event = partial(Event, section=notice.key, watch_id=notice.watch_id, notification_id=notice.id)
-    told = f"{notice.kind} to {notice.email}"
+    notification = stored.notification
+    event = partial(
+        Event, section=notification.key, watch_id=notification.watch_id, notification_id=notification.id
+    )
+    told = f"{notification.kind} to {notification.email}"
     waits = f", waits until {stored.due_at:%H:%M:%S} UTC for the cooldown"
     yield event(
         stored.created_at, EventType.QUEUED, told + (waits if stored.due_at > stored.created_at else "")
@@ -98,8 +100,8 @@ def _way(stored: StoredNotification, reports: Sequence[DeliveryReport]) -> Itera
         yield event(stored.sent_at, EventType.SENT, f"{told}, as {stored.provider_id}")
     for report in reports:
         yield event(report.at, EventType.REPORTED, _with(f"{report.kind}: {told}", report.reason))
-    if stored.settled_at is not None and stored.state in _UNREPORTED:
-        yield event(stored.settled_at, EventType.SETTLED, _with(f"{stored.state}: {told}", stored.reason))
+    if stored.completed_at is not None and stored.state in _UNREPORTED:
+        yield event(stored.completed_at, EventType.SETTLED, _with(f"{stored.state}: {told}", stored.reason))
 
 
 def _with(text: str, reason: str | None) -> str:

@@ -157,8 +157,8 @@ def _line(cells: Iterable[str]) -> str:
     return written.getvalue()
 
 
-def _require(is_living: bool, watch_id: int) -> None:  # noqa: FBT001 - what the store has just said
-    if not is_living:
+def _require(is_active: bool, watch_id: int) -> None:  # noqa: FBT001 - what the store has just said
+    if not is_active:
         raise InvalidInputError({"watch_id": f"no living watch has the number {watch_id}"})
 
 

@@ -233,7 +233,7 @@ def open_store(
         search=Search(database),
         timelines=Timelines(database),
         jobs=Jobs(database),
-        job_calls=JobCallbacks(database),
+        job_callbacks=JobCallbacks(database),
         payments=Payments(database),
         refunds=Refunds(database),
         ended_sessions=EndedSessions(database),

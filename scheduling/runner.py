@@ -69,10 +69,10 @@ class Schedule:
         """Check the demo campus continuously: its seats change every minute."""
         self.every(DEMO_PERIOD, self._check_everything, name="demo")
 
-    def condense_history(self, trigger: CrontabTrigger) -> None:
+    def run_daily_rollup(self, trigger: CrontabTrigger) -> None:
         """Roll up each day's history in the following night, or as soon as a process is up."""
-        self._scheduler.add_job(condense_history, trigger, args=[self._services], id="condense")
-        self._scheduler.add_job(condense_history, args=[self._services], id="catch-up-condense")
+        self._scheduler.add_job(run_daily_rollup, trigger, args=[self._services], id="condense")
+        self._scheduler.add_job(run_daily_rollup, args=[self._services], id="catch-up-condense")
 
     def every(self, period: timedelta, work: Callable[[], Any], *, name: str) -> None:
         """Run `work` once per `period`; a long tick does not overlap the next."""
@@ -107,7 +107,7 @@ class Schedule:
         trigger_run(self._services, "demo", Stagger.ALL, force=True)
 
 
-def condense_history(services: Services) -> None:
+def run_daily_rollup(services: Services) -> None:
     """Submit the roll-up job, once a day."""
     day = day_of(services.clock.now())
     submit(services, "condense", {}, idempotency_key=f"condense/{day}")

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, delete, exists, in
 
 from domain.alert import Alert, AlertMessage, AlertNotification, AlertState
 from store.database import Database, from_ms, insert_new, to_ms
-from store.schema import alerts, bulletins
+from store.schema import alert_notifications, alerts
 
 _COPIED = ("state", "episode", "subject", "detail", "command", "since_ms")
 
@@ -26,59 +26,66 @@ def write(connection: Connection, alert: Mapping[str, Any], channels: Iterable[s
     row = {name: alert[name] for name in _COPIED} | {"alert": alert["name"], "at_ms": now_ms}
     for channel in channels:
         if alert["state"] == AlertState.CLEARED or not _spare_recovery(connection, alert["name"], channel):
-            connection.execute(insert(bulletins).values(row | {"channel": channel, "due_at_ms": now_ms}))
+            connection.execute(
+                insert(alert_notifications).values(row | {"channel": channel, "due_at_ms": now_ms})
+            )
 
 
 def claim(connection: Connection, now_ms: int, until_ms: int) -> AlertNotification | None:
     """The earliest one due, claimed until `until_ms`; its attempts are the fence of the claim."""
-    query = select(bulletins).where(_is_next(now_ms)).order_by(bulletins.c.id).limit(1)
+    query = select(alert_notifications).where(_is_next(now_ms)).order_by(alert_notifications.c.id).limit(1)
     row = connection.execute(query.with_for_update(skip_locked=True)).mappings().first()
     if row is None:
         return None
-    values = {"due_at_ms": until_ms, "attempts": bulletins.c.attempts + 1}
-    connection.execute(update(bulletins).where(bulletins.c.id == row["id"]).values(values))
+    values = {"due_at_ms": until_ms, "attempts": alert_notifications.c.attempts + 1}
+    connection.execute(
+        update(alert_notifications).where(alert_notifications.c.id == row["id"]).values(values)
+    )
     return _bulletin(row)
 
 
 def are_due(connection: Connection, now_ms: int) -> bool:
     """Whether `claim` would return one."""
-    return connection.execute(select(bulletins.c.id).where(_is_next(now_ms)).limit(1)).first() is not None
+    return (
+        connection.execute(select(alert_notifications.c.id).where(_is_next(now_ms)).limit(1)).first()
+        is not None
+    )
 
 
-def settle(connection: Connection, bulletin: AlertNotification, now_ms: int) -> None:
+def settle(connection: Connection, notification: AlertNotification, now_ms: int) -> None:
     """Mark it as delivered; changes nothing if the claim has passed on."""
-    values = {"told_at_ms": now_ms, "due_at_ms": None, "reason": None}
-    connection.execute(update(bulletins).where(_is_held(bulletin)).values(values))
+    values = {"sent_at_ms": now_ms, "due_at_ms": None, "reason": None}
+    connection.execute(update(alert_notifications).where(_is_held(notification)).values(values))
 
 
-def postpone(connection: Connection, bulletin: AlertNotification, due_at_ms: int, reason: str) -> None:
+def postpone(connection: Connection, notification: AlertNotification, due_at_ms: int, reason: str) -> None:
     """Reschedule a failed delivery; changes nothing if the claim has passed on."""
     values = {"due_at_ms": due_at_ms, "reason": reason}
-    connection.execute(update(bulletins).where(_is_held(bulletin)).values(values))
+    connection.execute(update(alert_notifications).where(_is_held(notification)).values(values))
 
 
-def _is_held(bulletin: AlertNotification) -> ColumnElement[bool]:
-    columns = bulletins.c
-    is_ours = (columns.id == bulletin.id) & (columns.attempts == bulletin.attempts + 1)
-    return is_ours & columns.told_at_ms.is_(None)
+def _is_held(notification: AlertNotification) -> ColumnElement[bool]:
+    columns = alert_notifications.c
+    is_ours = (columns.id == notification.id) & (columns.attempts == notification.attempts + 1)
+    return is_ours & columns.sent_at_ms.is_(None)
 
 
 def _is_next(now_ms: int) -> ColumnElement[bool]:
-    columns, earlier = bulletins.c, bulletins.alias().c
+    columns, earlier = alert_notifications.c, alert_notifications.alias().c
     waits_for = exists().where(
         earlier.alert == columns.alert,
         earlier.channel == columns.channel,
         earlier.id < columns.id,
-        earlier.told_at_ms.is_(None),
+        earlier.sent_at_ms.is_(None),
     )
-    return columns.told_at_ms.is_(None) & (columns.due_at_ms <= now_ms) & ~waits_for
+    return columns.sent_at_ms.is_(None) & (columns.due_at_ms <= now_ms) & ~waits_for
 
 
 def _spare_recovery(connection: Connection, alert: str, channel: str) -> bool:
-    columns = bulletins.c
-    untried = columns.told_at_ms.is_(None) & (columns.attempts == 0)
+    columns = alert_notifications.c
+    untried = columns.sent_at_ms.is_(None) & (columns.attempts == 0)
     recovery = (columns.alert == alert) & (columns.channel == channel) & (columns.state == AlertState.CLEARED)
-    return connection.execute(delete(bulletins).where(recovery, untried)).rowcount > 0
+    return connection.execute(delete(alert_notifications).where(recovery, untried)).rowcount > 0
 
 
 def _bulletin(row: RowMapping) -> AlertNotification:
@@ -128,15 +135,15 @@ class Alerts:
         with self._database.read() as connection:
             return are_due(connection, to_ms(now))
 
-    def told(self, bulletin: AlertNotification, now: datetime) -> None:
+    def told(self, notification: AlertNotification, now: datetime) -> None:
         """Mark it as delivered, unless its claim has passed on."""
         with self._database.write() as connection:
-            settle(connection, bulletin, to_ms(now))
+            settle(connection, notification, to_ms(now))
 
-    def postpone(self, bulletin: AlertNotification, due_at: datetime, reason: str) -> None:
+    def postpone(self, notification: AlertNotification, due_at: datetime, reason: str) -> None:
         """Reschedule it to `due_at` because of `reason`, unless its claim has passed on."""
         with self._database.write() as connection:
-            postpone(connection, bulletin, to_ms(due_at), reason)
+            postpone(connection, notification, to_ms(due_at), reason)
 
     def all(self) -> list[Alert]:
         """Every alert that was ever raised, by name."""
@@ -173,12 +180,12 @@ def _seen(row: RowMapping, symptom: AlertMessage | None, now_ms: int) -> dict[st
     is_raised = row["state"] == AlertState.RAISED
     words: dict[str, Any] = {} if symptom is None else _words(symptom)
     if is_raised == (symptom is not None):
-        return words | {"doubted_since_ms": None}
-    doubted_ms = now_ms if row["doubted_since_ms"] is None else row["doubted_since_ms"]
+        return words | {"pending_since_ms": None}
+    doubted_ms = now_ms if row["pending_since_ms"] is None else row["pending_since_ms"]
     patience = RECOVERY if symptom is None else symptom.hold_off
     if now_ms - doubted_ms < patience // timedelta(milliseconds=1):
-        return {"doubted_since_ms": doubted_ms}
-    turned: dict[str, Any] = {"state": AlertState.CLEARED, "doubted_since_ms": None}
+        return {"pending_since_ms": doubted_ms}
+    turned: dict[str, Any] = {"state": AlertState.CLEARED, "pending_since_ms": None}
     if symptom is not None:
         turned |= {"state": AlertState.RAISED, "episode": row["episode"] + 1, "since_ms": doubted_ms}
     return words | turned

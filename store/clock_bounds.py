@@ -20,10 +20,10 @@ from domain.run import RunState
 from store.database import TOLERANCE, Database, to_ms
 from store.notifications.next_batch import BatchState
 from store.schema import (
+    alert_notifications,
     alerts,
-    bulletins,
     check_batches,
-    job_calls,
+    job_callbacks,
     jobs,
     mail_batches,
     notifications,
@@ -106,9 +106,9 @@ def _bounds(run_lifetime: timedelta, cooldown: timedelta) -> Iterator[Bound]:
     yield Bound(mail_batches.c.due_at_ms, _LONGEST_RETRY, mail_batches.c.state == BatchState.SENDING)
     waits_longest = max(cooldown, _LONGEST_RETRY)
     yield Bound(notifications.c.due_at_ms, waits_longest, notifications.c.state == NotificationState.PENDING)
-    yield Bound(alerts.c.doubted_since_ms, _NOW, true())
-    yield Bound(bulletins.c.due_at_ms, _LONGEST_RETRY, bulletins.c.told_at_ms.is_(None))
+    yield Bound(alerts.c.pending_since_ms, _NOW, true())
+    yield Bound(alert_notifications.c.due_at_ms, _LONGEST_RETRY, alert_notifications.c.sent_at_ms.is_(None))
     yield Bound(jobs.c.published_at_ms, _NOW, is_queued_job)
-    yield Bound(jobs.c.cancel_asked_at_ms, _NOW, is_queued_job)
-    yield Bound(job_calls.c.due_at_ms, _LONGEST_RETRY, true())
+    yield Bound(jobs.c.cancel_requested_at_ms, _NOW, is_queued_job)
+    yield Bound(job_callbacks.c.due_at_ms, _LONGEST_RETRY, true())
     yield Bound(payments.c.refund_due_at_ms, _LONGEST_RETRY, payments.c.refund_state.in_(_OPEN_REFUNDS))

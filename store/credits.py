@@ -66,7 +66,7 @@ class CreditLedger:
                 raise PermanentError("the job's credits were given back already")
             if _of_job(connection, job_id, EntryType.RESERVE) is not None:
                 return
-            available = _in_pot(connection, account, AccountType.AVAILABLE)
+            available = _balance_of(connection, account, AccountType.AVAILABLE)
             if available < amount:
                 raise NotEnoughCreditsError(f"not enough credits: it takes {amount}, {available} available")
             row = _row(account, EntryType.RESERVE, amount, now) | {"job_id": job_id}
@@ -101,17 +101,17 @@ class CreditLedger:
     def balance(self, account: str) -> Balance | None:
         """The balance of the account, or None if it never received a grant."""
         last = select(func.max(credit_entries.c.id)).where(credit_entries.c.account == account)
-        query = select(credit_entries.c.pot, credit_entries.c.balance).where(
-            credit_entries.c.id.in_(last.group_by(credit_entries.c.pot))
+        query = select(credit_entries.c.account_type, credit_entries.c.balance).where(
+            credit_entries.c.id.in_(last.group_by(credit_entries.c.account_type))
         )
         with self._database.read() as connection:
-            found: dict[str, int] = {row.pot: row.balance for row in connection.execute(query)}
+            found: dict[str, int] = {row.account_type: row.balance for row in connection.execute(query)}
         if not found:
             return None
         return Balance(
             **{
-                pot.value: found.get(pot, 0)
-                for pot in (AccountType.AVAILABLE, AccountType.HELD, AccountType.SPENT)
+                account_type.value: found.get(account_type, 0)
+                for account_type in (AccountType.AVAILABLE, AccountType.HELD, AccountType.SPENT)
             }
         )
 
@@ -134,8 +134,8 @@ class CreditLedger:
             yield connection
 
 
-def _row(account: str, purpose: EntryType, amount: int, now: datetime) -> Row:
-    return {"account": account, "purpose": purpose, "credits": amount, "at_ms": to_ms(now)}
+def _row(account: str, entry_type: EntryType, amount: int, now: datetime) -> Row:
+    return {"account": account, "entry_type": entry_type, "credits": amount, "at_ms": to_ms(now)}
 
 
 def _move(connection: Connection, row: Row, source: AccountType, target: AccountType) -> Transfer:
@@ -147,21 +147,21 @@ def _move(connection: Connection, row: Row, source: AccountType, target: Account
     return transfer
 
 
-def _enter(connection: Connection, transfer: Transfer, pot: AccountType, amount: int) -> None:
-    balance = _in_pot(connection, transfer.account, pot) + amount
-    row = {"transfer_id": transfer.id, "account": transfer.account, "pot": pot}
+def _enter(connection: Connection, transfer: Transfer, account_type: AccountType, amount: int) -> None:
+    balance = _balance_of(connection, transfer.account, account_type) + amount
+    row = {"transfer_id": transfer.id, "account": transfer.account, "account_type": account_type}
     connection.execute(insert(credit_entries).values(row | {"amount": amount, "balance": balance}))
 
 
-def _in_pot(connection: Connection, account: str, pot: AccountType) -> int:
+def _balance_of(connection: Connection, account: str, account_type: AccountType) -> int:
     mine = select(credit_entries.c.balance).where(
-        credit_entries.c.account == account, credit_entries.c.pot == pot
+        credit_entries.c.account == account, credit_entries.c.account_type == account_type
     )
     return connection.execute(mine.order_by(credit_entries.c.id.desc()).limit(1)).scalar() or 0
 
 
-def _of_job(connection: Connection, job_id: str, purpose: EntryType) -> RowMapping | None:
-    return _found(connection, job_id=job_id, purpose=purpose)
+def _of_job(connection: Connection, job_id: str, entry_type: EntryType) -> RowMapping | None:
+    return _found(connection, job_id=job_id, entry_type=entry_type)
 
 
 def _found(connection: Connection, **wanted: str) -> RowMapping | None:
@@ -172,4 +172,4 @@ def _found(connection: Connection, **wanted: str) -> RowMapping | None:
 def _transfer(row: RowMapping) -> Transfer:
     names = ("id", "account", "credits", "job_id", "idempotency_key", "reason")
     copied: dict[str, Any] = {name: row[name] for name in names}
-    return Transfer(**copied, purpose=EntryType(row["purpose"]), at=from_ms(row["at_ms"]))
+    return Transfer(**copied, entry_type=EntryType(row["entry_type"]), at=from_ms(row["at_ms"]))

@@ -24,7 +24,7 @@ _REVIVED: dict[str, Any] = {
     "mail_batch_id": None,
     "provider_id": None,
     "sent_at_ms": None,
-    "settled_at_ms": None,
+    "completed_at_ms": None,
     "starts": 0,
     "deferrals": 0,
 }
@@ -96,7 +96,7 @@ class DeadMails:
 
 def _locked(connection: Connection, wanted: DeadMail, now: datetime, limit: int | None) -> list[int]:
     columns = notifications.c
-    query = select(columns.id).where(_is_meant(wanted, now)).order_by(columns.settled_at_ms, columns.id)
+    query = select(columns.id).where(_is_meant(wanted, now)).order_by(columns.completed_at_ms, columns.id)
     return list(connection.execute(query.limit(limit).with_for_update()).scalars())
 
 
@@ -115,7 +115,7 @@ def _withdraw_repeated(connection: Connection, wanted: DeadMail, now: datetime) 
     withdrawn = {
         "state": NotificationState.SUPPRESSED,
         "reason": SAME_INSTRUCTOR,
-        "settled_at_ms": to_ms(now),
+        "completed_at_ms": to_ms(now),
     }
     connection.execute(update(notifications).where(_is_meant(wanted, now), is_repeated).values(withdrawn))
 
@@ -127,7 +127,7 @@ def _is_meant(wanted: DeadMail, now: datetime, these: FromClause = notifications
     if wanted.cause is not None:
         found &= reason.icontains(wanted.cause, autoescape=True)
     if wanted.older_than is not None:
-        found &= columns.settled_at_ms <= to_ms(now - wanted.older_than)
+        found &= columns.completed_at_ms <= to_ms(now - wanted.older_than)
     if wanted.notification_ids:
         found &= columns.id.in_(wanted.notification_ids)
     if not wanted.is_unknown_meant:

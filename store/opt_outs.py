@@ -112,9 +112,9 @@ def keep(connection: Connection, said: Statements) -> None:
 def _stop(connection: Connection, email: str, section_id: int | None, now: datetime) -> int:
     row = {"email": email, "section_id": section_id, "created_at_ms": to_ms(now)}
     is_new = insert_new(connection, opt_outs, row)
-    is_living = and_(watches.c.email == email, watches.c.ended_at_ms.is_(None), *_about(section_id))
+    is_active = and_(watches.c.email == email, watches.c.ended_at_ms.is_(None), *_about(section_id))
     ended = {"ended_at_ms": to_ms(now), "ended_reason": UNSUBSCRIBED}
-    count = connection.execute(update(watches).where(is_living).values(ended)).rowcount
+    count = connection.execute(update(watches).where(is_active).values(ended)).rowcount
     if is_new:
         audit.write(connection, _entry("mail.opt-out", email, now, count))
     return count

@@ -30,11 +30,11 @@ class Payments:
     def record(
         self,
         event: PaymentEvent,
-        verdict: PaymentDecision,
+        decision: PaymentDecision,
         now: datetime,
         *,
         job: NewJob | None = None,
-        trouble: str | None = None,
+        failure_reason: str | None = None,
     ) -> tuple[bool, str | None]:
         """Record an event; return whether it is new, and the id of the job that it caused.
 
@@ -43,13 +43,13 @@ class Payments:
         """
         checkout = event.checkout
         with self._database.write() as connection:
-            if not insert_new(connection, payment_events, _event_row(event, verdict, trouble, now)):
+            if not insert_new(connection, payment_events, _event_row(event, decision, failure_reason, now)):
                 return False, None
             if event.refunded is not None:
                 _follow_refund(connection, event, now)
             if job is None or checkout is None:
                 return True, None
-            if not insert_new(connection, payments, _payment_row(checkout, trouble, now)):
+            if not insert_new(connection, payments, _payment_row(checkout, failure_reason, now)):
                 return True, None
             job_id, _ = jobs.write(connection, job, now)
             mine = update(payments).where(payments.c.session_id == checkout.session_id)
@@ -75,18 +75,18 @@ class Payments:
             query = select(payments.c.session_id).where(payments.c.payment == payment)
             return connection.execute(query).first() is not None
 
-    def note_trouble(self, session_id: str, reason: str, now: datetime) -> None:
+    def record_failure(self, session_id: str, reason: str, now: datetime) -> None:
         """Mark the order as not delivered. The first reason remains."""
-        mine = (payments.c.session_id == session_id) & payments.c.trouble.is_(None)
+        mine = (payments.c.session_id == session_id) & payments.c.failure_reason.is_(None)
         with self._database.write() as connection:
-            values = {"trouble": reason, "troubled_at_ms": to_ms(now)}
+            values = {"failure_reason": reason, "failed_at_ms": to_ms(now)}
             connection.execute(update(payments).where(mine).values(values))
 
-    def troubled_since(self, moment: datetime) -> list[Payment]:
+    def failed_since(self, moment: datetime) -> list[Payment]:
         """The orders found undeliverable since `moment`, or whose message was returned."""
-        query = select(payments).where(payments.c.troubled_at_ms >= to_ms(moment))
+        query = select(payments).where(payments.c.failed_at_ms >= to_ms(moment))
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(payments.c.troubled_at_ms)).mappings()
+            rows = connection.execute(query.order_by(payments.c.failed_at_ms)).mappings()
             found = [payment_of(row) for row in rows]
             found += _returned(connection, to_ms(moment))
         return list({payment.session_id: payment for payment in found}.values())
@@ -99,7 +99,7 @@ def _returned(connection: Connection, since_ms: int) -> Iterator[Payment]:
     """
     sent, events = job_rows.c, mail_events.c
     is_its_letter = events.provider_id == sent.result["mail_id"].as_string()
-    is_its_payment = payments.c.session_id == sent.given["payment"].as_string()
+    is_its_payment = payments.c.session_id == sent.input["payment"].as_string()
     query = (
         select(payments, sent.id.label("sent_by"), events.kind, events.reason)
         .select_from(job_rows.join(mail_events, is_its_letter).join(payments, is_its_payment))
@@ -109,8 +109,10 @@ def _returned(connection: Connection, since_ms: int) -> Iterator[Payment]:
     )
     for row in connection.execute(query).mappings():
         why = ": ".join(filter(None, (row["kind"], row["reason"])))
-        trouble = f"The letter with the report that {row['session_id']} paid for did not arrive ({why})."
-        yield replace(payment_of(row), job_id=row["sent_by"], trouble=trouble)
+        failure_reason = (
+            f"The letter with the report that {row['session_id']} paid for did not arrive ({why})."
+        )
+        yield replace(payment_of(row), job_id=row["sent_by"], failure_reason=failure_reason)
 
 
 def _follow_refund(connection: Connection, event: PaymentEvent, now: datetime) -> None:
@@ -123,25 +125,25 @@ def _follow_refund(connection: Connection, event: PaymentEvent, now: datetime) -
 
 
 def _event_row(
-    event: PaymentEvent, verdict: PaymentDecision, reason: str | None, now: datetime
+    event: PaymentEvent, decision: PaymentDecision, reason: str | None, now: datetime
 ) -> dict[str, Any]:
     return {
         "id": event.id,
         "kind": event.kind,
         "session_id": None if event.checkout is None else event.checkout.session_id,
-        "verdict": verdict,
+        "decision": decision,
         "reason": reason,
         "received_at_ms": to_ms(now),
     }
 
 
-def _payment_row(checkout: Checkout, trouble: str | None, now: datetime) -> dict[str, Any]:
+def _payment_row(checkout: Checkout, failure_reason: str | None, now: datetime) -> dict[str, Any]:
     return {
         "session_id": checkout.session_id,
         "payment": checkout.payment,
         "amount": checkout.amount,
         "currency": checkout.currency,
         "created_at_ms": to_ms(now),
-        "trouble": trouble,
-        "troubled_at_ms": None if trouble is None else to_ms(now),
+        "failure_reason": failure_reason,
+        "failed_at_ms": None if failure_reason is None else to_ms(now),
     }

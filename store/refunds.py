@@ -35,9 +35,9 @@ class Refunds:
         with self._database.write() as connection:
             apply(connection, _columns.session_id == session_id, refund, now, is_current=is_current)
 
-    def spend_key(self, session_id: str) -> None:
+    def use_next_key(self, session_id: str) -> None:
         """Mark the refund's key as used up by a failure; the next refund uses another key."""
-        spent = {"refund_keys_spent": _columns.refund_keys_spent + 1}
+        spent = {"refund_keys_used": _columns.refund_keys_used + 1}
         with self._database.write() as connection:
             connection.execute(update(payments).where(_columns.session_id == session_id).values(spent))
 
@@ -142,12 +142,12 @@ def payment_of(row: RowMapping) -> Payment:
         session_id=row["session_id"],
         payment=row["payment"],
         job_id=row["job_id"] or "",
-        trouble=row["trouble"],
+        failure_reason=row["failure_reason"],
         refund=_refund_of(row),
         refunded_at=from_ms_or_none(row["refunded_at_ms"]),
         amount=row["amount"],
         currency=row["currency"],
-        keys_spent=row["refund_keys_spent"],
+        keys_used=row["refund_keys_used"],
     )
 
 

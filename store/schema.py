@@ -65,7 +65,7 @@ sections = Table(
     Column("retired", Boolean, nullable=False, server_default=text("false")),
     _count("revision"),  # orders what was asked; times do not
     Column("unreserved_seats", Integer),
-    Column("doubts", JSON(none_as_null=True)),  # NULL where there are none
+    Column("anomalies", JSON(none_as_null=True)),  # NULL where there are none
     Column("missing_since_ms", BigInteger, index=True),
     # Runs in a row in which it had no answer while others had.
     Column("failures", Integer, nullable=False, server_default="0", index=True),
@@ -99,7 +99,7 @@ watches = Table(
     _moment("paused_until_ms"),
     # One active watch per person and section; ended ones remain as history.
     Index(
-        "uq_watches_living",
+        "uq_watches_active",
         "section_id",
         "email",
         unique=True,
@@ -167,7 +167,7 @@ mail_batches = Table(
     Column("key", Text, nullable=False, unique=True),
     Column("state", Text, nullable=False),
     # The messages exactly as sent, so that a retry under the key is the same request.
-    Column("letters", JSON(none_as_null=True)),
+    Column("messages", JSON(none_as_null=True)),
     _count("attempts"),
     Column("reason", Text),
     _moment("created_at_ms", nullable=False),
@@ -180,7 +180,7 @@ mail_batches = Table(
 )
 
 notifications = Table(
-    "notices",  # DBOS keeps a table `notifications` of its own in the same file
+    "watch_notifications",  # DBOS keeps a table `notifications` of its own in the same file
     metadata,
     Column("id", _Id, primary_key=True),
     Column("watch_id", _Id, ForeignKey("watches.id"), nullable=False),
@@ -194,7 +194,7 @@ notifications = Table(
     _moment("created_at_ms", nullable=False),
     _moment("due_at_ms", nullable=False),
     _moment("sent_at_ms"),
-    _moment("settled_at_ms"),
+    _moment("completed_at_ms"),
     Column("mail_batch_id", _Id, ForeignKey("mail_batches.id"), index=True),
     Column("provider_id", Text, index=True),
     _count("starts"),  # of the batch that dissolved
@@ -275,11 +275,11 @@ alerts = Table(
     Column("command", Text, nullable=False),
     _moment("since_ms", nullable=False),
     # Since when what was seen contradicts the state; NULL while it agrees.
-    _moment("doubted_since_ms"),
+    _moment("pending_since_ms"),
 )
 
-bulletins = Table(
-    "bulletins",
+alert_notifications = Table(
+    "alert_notifications",
     metadata,
     Column("id", _Id, primary_key=True),
     Column("alert", Text, ForeignKey("alerts.name"), nullable=False),
@@ -294,7 +294,7 @@ bulletins = Table(
     _count("attempts"),
     Column("reason", Text),
     _moment("due_at_ms"),
-    _moment("told_at_ms"),
+    _moment("sent_at_ms"),
     UniqueConstraint("alert", "channel", "episode", "state"),
     Index(None, "due_at_ms"),
 )
@@ -320,7 +320,7 @@ jobs = Table(
     Column("kind", Text, nullable=False),
     Column("profile", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("given", JSON, nullable=False),
+    Column("input", JSON, nullable=False),
     Column("idempotency_key", Text, unique=True),
     Column("webhook_url", Text),
     Column("retry_of", Text, unique=True),
@@ -335,9 +335,9 @@ jobs = Table(
     _count("starts"),  # after its process died at work, since a step was last settled
     _moment("created_at_ms", nullable=False),
     _moment("published_at_ms", nullable=False),
-    _moment("accepted_at_ms"),  # when DBOS had it: from then on no message is needed
+    _moment("enqueued_at_ms"),  # when DBOS had it: from then on no message is needed
     _moment("started_at_ms"),
-    _moment("cancel_asked_at_ms"),
+    _moment("cancel_requested_at_ms"),
     _moment("finished_at_ms"),
     Index(None, "state", "profile"),
     Index(None, "kind", "state"),
@@ -361,8 +361,8 @@ job_steps = Table(
     UniqueConstraint("job_id", "name"),
 )
 
-job_calls = Table(
-    "job_calls",
+job_callbacks = Table(
+    "job_callbacks",
     metadata,
     Column("job_id", Text, ForeignKey("jobs.id"), primary_key=True),
     Column("url", Text, nullable=False),
@@ -380,7 +380,7 @@ payment_events = Table(
     Column("id", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("session_id", Text, index=True),
-    Column("verdict", Text, nullable=False),
+    Column("decision", Text, nullable=False),
     Column("reason", Text),
     _moment("received_at_ms", nullable=False),
 )
@@ -392,8 +392,8 @@ payments = Table(
     Column("payment", Text),  # what a refund gives back
     Column("job_id", Text),  # no reference: jobs are forgotten, payments are not
     _moment("created_at_ms", nullable=False),
-    Column("trouble", Text),
-    _moment("troubled_at_ms"),
+    Column("failure_reason", Text),
+    _moment("failed_at_ms"),
     Column("refund_id", Text),
     _moment("refunded_at_ms"),
     Column("amount", BigInteger),  # in the currency's smallest unit
@@ -403,21 +403,21 @@ payments = Table(
     _moment("refund_made_at_ms"),
     _moment("refund_due_at_ms"),  # when the provider is asked next what became of it
     _moment("resolved_at_ms"),  # an operator has seen to a refund that failed
-    _count("refund_keys_spent"),
+    _count("refund_keys_used"),
     Index(None, "payment"),
-    Index(None, "troubled_at_ms"),
+    Index(None, "failed_at_ms"),
     Index(None, "refund_due_at_ms"),
     Index(None, "refund_state"),
 )
 
-section_days = Table(
-    "section_days",
+section_daily_rollups = Table(
+    "section_daily_rollups",
     metadata,
     Column("section_id", _Id, ForeignKey("sections.id"), primary_key=True),
     Column("day", Integer, primary_key=True),  # since the epoch, UTC
     Column("openings", Integer, nullable=False),
     Column("open_ms", BigInteger, nullable=False),
-    Column("looked_at_ms", BigInteger, nullable=False),
+    Column("last_observed_at_ms", BigInteger, nullable=False),
     Index(None, "day"),
 )
 
@@ -434,14 +434,14 @@ credit_transfers = Table(
     metadata,
     Column("id", _Id, primary_key=True),
     Column("account", Text, ForeignKey("credit_accounts.name"), nullable=False),
-    Column("purpose", Text, nullable=False),
+    Column("entry_type", Text, nullable=False),
     Column("credits", BigInteger, nullable=False),
     Column("job_id", Text),  # no reference: jobs are forgotten, the ledger is not
     Column("idempotency_key", Text),
     Column("reason", Text),
     _moment("at_ms", nullable=False),
     UniqueConstraint("account", "idempotency_key"),
-    UniqueConstraint("job_id", "purpose"),
+    UniqueConstraint("job_id", "entry_type"),
     Index(None, "account", "id"),
 )
 
@@ -451,12 +451,12 @@ credit_entries = Table(
     Column("id", _Id, primary_key=True),
     Column("transfer_id", _Id, ForeignKey("credit_transfers.id"), nullable=False),
     Column("account", Text, nullable=False),
-    Column("pot", Text, nullable=False),
+    Column("account_type", Text, nullable=False),
     Column("amount", BigInteger, nullable=False),
     Column("balance", BigInteger, nullable=False),  # of the pot, after this entry
-    UniqueConstraint("transfer_id", "pot"),
-    Index(None, "account", "pot", "id"),
-    CheckConstraint("balance >= 0 OR pot = 'issued'", name="ck_credit_entries_balance"),
+    UniqueConstraint("transfer_id", "account_type"),
+    Index(None, "account", "account_type", "id"),
+    CheckConstraint("balance >= 0 OR account_type = 'issued'", name="ck_credit_entries_balance"),
 )
 
 ended_sessions = Table(

@@ -12,7 +12,7 @@ from domain.run import Run, RunState
 from domain.section import SectionKey, Stagger
 from domain.watch import NotificationKind
 from store.database import Database, from_ms, from_ms_or_none, to_ms
-from store.notifications.deliveries import StoredNotification, select_notices, stored_notice
+from store.notifications.deliveries import StoredNotification, select_notifications, stored_notification
 from store.runs.runs import run_of
 from store.schema import mail_events, notifications, runs, section_history, sections
 from store.sections.states import is_section
@@ -36,12 +36,12 @@ class Timelines:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def notices(self, watch_ids: Collection[int]) -> list[StoredNotification]:
+    def notifications(self, watch_ids: Collection[int]) -> list[StoredNotification]:
         """The notifications of these watches, newest first."""
-        query = select_notices().where(notifications.c.watch_id.in_(list(watch_ids)))
+        query = select_notifications().where(notifications.c.watch_id.in_(list(watch_ids)))
         with self._database.read() as connection:
             found = connection.execute(query.order_by(notifications.c.id.desc()).limit(_LIMIT)).mappings()
-            return [stored_notice(row) for row in found]
+            return [stored_notification(row) for row in found]
 
     def told(self, watch_ids: Collection[int]) -> set[tuple[NotificationKind, datetime]]:
         """Kind and observation time of every notification of these watches."""

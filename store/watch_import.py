@@ -44,7 +44,7 @@ def add_many(
     welcome = [wish for wish in wanted if refusals.of(wish.email, wish.key) is None]
     section_ids = ensure_all(connection, (wish.key for wish in welcome))
     places = {(section_ids[wish.key], wish.email) for wish in welcome}
-    rows = _living(connection, places)
+    rows = _active(connection, places)
     created: dict[Place, Row] = {}
     changed: dict[Place, Row] = {}
     results: list[bool | InvalidInputError] = []
@@ -84,14 +84,14 @@ def _said(wish: Watch | WatchRequest) -> Row:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def _living(connection: Connection, places: Iterable[Place]) -> dict[Place, Row]:
+def _active(connection: Connection, places: Iterable[Place]) -> dict[Place, Row]:
     """The active watches of `places`, and a few others; never all of a section, which has thousands."""
     columns = watches.c
-    living = select(columns.id, columns.section_id, columns.email, columns.kinds, columns.min_seats)
+    active = select(columns.id, columns.section_id, columns.email, columns.kinds, columns.min_seats)
     found: dict[Place, Row] = {}
     for chunk in _chunks(sorted(places), _NEAR):
         section_ids, emails = (set(each) for each in zip(*chunk, strict=True))
-        query = living.where(
+        query = active.where(
             columns.section_id.in_(section_ids), columns.email.in_(emails), columns.ended_at_ms.is_(None)
         )
         for row in connection.execute(query):

@@ -95,7 +95,7 @@ class Watches:
             result = add_many(connection, [watch], now)[0]
             if isinstance(result, InvalidInputError):
                 raise result
-            stored = _living(connection, watch)
+            stored = _active(connection, watch)
             audit.write(connection, entry, subject=f"watch/{stored.id}")
             return stored, result
 
@@ -160,10 +160,10 @@ class Watches:
             paused = paused.where(~opted_out(watches.c.email, watches.c.section_id))
         until_ms = None if until is None else to_ms(until)
         with self._database.write() as connection:
-            is_living = connection.execute(paused.values(paused_until_ms=until_ms)).rowcount > 0
-            if is_living:
+            is_active = connection.execute(paused.values(paused_until_ms=until_ms)).rowcount > 0
+            if is_active:
                 audit.write(connection, entry)
-        return is_living
+        return is_active
 
     def count(self, wanted: WatchFilter) -> tuple[int, int]:
         """How many active watches match, and of how many addresses."""
@@ -241,7 +241,7 @@ def _select() -> Select[Any]:
     ).join(sections)
 
 
-def _living(connection: Connection, watch: Watch | WatchRequest) -> StoredWatch:
+def _active(connection: Connection, watch: Watch | WatchRequest) -> StoredWatch:
     key = watch.key
     query = _select().where(
         watches.c.email == watch.email,

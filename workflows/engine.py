@@ -134,7 +134,7 @@ class Engine:
         kind = self._catalog.get(job.kind)
         with SetWorkflowID(job.id):
             try:
-                lane = None if kind is None or kind.lane is None else kind.lane(kind.read(job.given))
+                lane = None if kind is None or kind.lane is None else kind.lane(kind.read(job.input))
             except Exception:  # noqa: BLE001 - another release took it in
                 kind = None
             if kind is None:

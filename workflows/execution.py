@@ -50,14 +50,14 @@ class Execution:
         if kind is None:
             failure = JobFailure(f"this version of Rollcall knows no job {job.kind!r}")
             return None, _made_good(
-                compensate_unknown, self._steps(hold, TransientStepStore()), job.given, failure
+                compensate_unknown, self._steps(hold, TransientStepStore()), job.input, failure
             )
         try:
-            given = kind.read(job.given)
+            given = kind.read(job.input)
         except Exception as error:  # noqa: BLE001 - another release took it in
             failure = JobFailure(_reason(error))
             return None, _made_good(
-                kind.on_failure, self._steps(hold, TransientStepStore()), job.given, failure
+                kind.on_failure, self._steps(hold, TransientStepStore()), job.input, failure
             )
         steps = self._steps(hold, self.keep)
         try:
@@ -66,7 +66,7 @@ class Execution:
             failure = JobFailure(str(error), is_cancelled=True)
         except Exception as error:  # noqa: BLE001 - stored in the job's row
             failure = JobFailure(_reason(error))
-        return None, _made_good(kind.on_failure, steps, job.given, failure)
+        return None, _made_good(kind.on_failure, steps, job.input, failure)
 
     def _steps(self, hold: JobLease, keep: StepStore) -> JobSteps:
         return JobSteps(hold, self.runs, self.services, keep, self.pause)

@@ -40,7 +40,7 @@ class ReportContext:
     pauses: Pauses
     deliveries: Deliveries
     printer: Callable[[str], bytes]
-    letters: ReportMessage
+    messages: ReportMessage
     mailer: Mailer
     printer_breaker: str | None = None
 

@@ -56,7 +56,7 @@ def refund_payment(job: Job, session_id: str, reason: str) -> str | None:
 
 
 def _note(job: Job, session_id: str, reason: str) -> None:
-    _ports(job).payments.note_trouble(session_id, reason, job.services.clock.now())
+    _ports(job).payments.record_failure(session_id, reason, job.services.clock.now())
 
 
 def _refund(job: Job, session_id: str) -> str | None:
@@ -82,7 +82,7 @@ def _given_back(job: Job, payment: Payment) -> Refund:
             job.services.breakers[STRIPE], lambda: provider.create(payment, _key(job, payment))
         )
     except KeySpentError:
-        ports.refunds.spend_key(payment.session_id)
+        ports.refunds.use_next_key(payment.session_id)
         raise
     ports.refunds.note(payment.session_id, refund, now)
     if refund.state in LOST_REFUND:
@@ -95,7 +95,7 @@ def _given_back(job: Job, payment: Payment) -> Refund:
 def _key(job: Job, payment: Payment) -> str:
     """A key for each job, since the provider repeats what it refused; another one once a key is spent."""
     key = f"refund-{payment.session_id}-{job.id}"
-    return f"{key}-{payment.keys_spent}" if payment.keys_spent else key
+    return f"{key}-{payment.keys_used}" if payment.keys_used else key
 
 
 def _ports(job: Job) -> PaymentContext:

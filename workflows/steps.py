@@ -233,7 +233,7 @@ class JobSteps:
 
     def _is_cancelled(self, step: _Step, standing: JobStatus) -> bool:
         is_too_late = self._is_ending or (step.must_finish and standing.is_tried)
-        return standing.is_cancel_asked and not is_too_late
+        return standing.is_cancel_requested and not is_too_late
 
     def _begin(self, name: str) -> None:
         self._note(lambda: self._runs.attempt(self._hold, name, self._services.clock.now()))

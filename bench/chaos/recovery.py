@@ -56,13 +56,13 @@ class Recoveries:
     def are_due(self) -> bool:
         """Whether the kill of a worker would now be a loss."""
         with self._lock:
-            return bool(self._held_by(self._in_hand(), living=True))
+            return bool(self._held_by(self._in_hand(), active=True))
 
     def lose(self) -> None:
         """Call it right after the kill of the only worker."""
         with self._lock:
             in_hand = self._in_hand()
-            messages = self._held_by(in_hand, living=True)
+            messages = self._held_by(in_hand, active=True)
             self._dead |= in_hand.keys()
             if messages:
                 self._open.append(_Loss(self.clock(), messages, set(messages)))
@@ -73,10 +73,10 @@ class Recoveries:
             if not self._open:
                 return
             in_hand, now = self._in_hand(), self.clock()
-            living = self._held_by(in_hand, living=True)
-            dead = self._held_by(in_hand, living=False)
+            active = self._held_by(in_hand, active=True)
+            dead = self._held_by(in_hand, active=False)
             for loss in list(self._open):
-                self._update(loss, living, dead, now)
+                self._update(loss, active, dead, now)
 
     def void(self) -> None:
         """Redis has lost what it held: forget every open loss."""
@@ -84,19 +84,19 @@ class Recoveries:
             self.voided += len(self._open)
             self._open.clear()
 
-    def _update(self, loss: _Loss, living: set[Message], dead: set[Message], now: float) -> None:
+    def _update(self, loss: _Loss, active: set[Message], dead: set[Message], now: float) -> None:
         if loss.waiting and not loss.waiting & dead:
             self.returned.append(now - loss.at_seconds)
             loss.waiting = set()
-        loss.messages -= living
+        loss.messages -= active
         loss.messages &= self.view.unfinished(loss.messages)
         if not loss.messages:
             self._open.remove(loss)
             self.seconds.append(now - loss.at_seconds)
 
-    def _held_by(self, in_hand: dict[str, set[Message]], *, living: bool) -> set[Message]:
+    def _held_by(self, in_hand: dict[str, set[Message]], *, active: bool) -> set[Message]:
         return {
-            each for worker, them in in_hand.items() if (worker not in self._dead) is living for each in them
+            each for worker, them in in_hand.items() if (worker not in self._dead) is active for each in them
         }
 
     def _in_hand(self) -> dict[str, set[Message]]:

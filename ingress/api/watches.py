@@ -108,7 +108,7 @@ def add_many(call: RequestContext[Nothing]) -> Response:
     EndpointDoc({HTTPStatus.OK: ResponseDoc("One page.", page_of("Watch"))}),
     secrets=api_token,
 )
-def list_living(call: RequestContext[WatchesForm]) -> Response:
+def list_active(call: RequestContext[WatchesForm]) -> Response:
     """The living watches, in the order in which they were made."""
     form = call.query
     found, following = call.surfaces.services.store.watches.page(
@@ -253,7 +253,7 @@ def list_notifications(call: RequestContext[NotificationsForm]) -> Response:
 
 
 ROUTES = (
-    readable("/watches", list_living, POST=add),
+    readable("/watches", list_active, POST=add),
     writable("/watches/import", POST=add_many),
     readable("/watches/{id}", show, DELETE=end),
     writable("/watches/{id}/pause", POST=pause),

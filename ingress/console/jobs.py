@@ -63,12 +63,12 @@ def show_one(call: RequestContext[Nothing]) -> Response:
         call,
         "job.html",
         job=job,
-        given=_written(job.given),
+        given=_written(job.input),
         result=None if job.result is None else _written(job.result),
         has_artifact=job.result is not None and "artifact" in job.result,
         # The rest of the URL may be a secret.
         caller=job.webhook_url and urlsplit(job.webhook_url).hostname,
-        told=store.job_calls.get(job.id),
+        told=store.job_callbacks.get(job.id),
     )
 
 

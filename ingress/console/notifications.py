@@ -67,7 +67,7 @@ def show_one(call: RequestContext[Nothing]) -> Response:
     stored = services.store.deliveries.get(number)
     if stored is None:
         raise not_found("notification")
-    return page(call, "letter.html", stored=stored, letter=mail.preview(services, number))
+    return page(call, "letter.html", stored=stored, message=mail.preview(services, number))
 
 
 @endpoint(no_query, EndpointDoc({}), path=_PATH)

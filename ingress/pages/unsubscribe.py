@@ -212,7 +212,7 @@ def _stop_watch(call: RequestContext[bytes], watch_id: int, email: str) -> Unsub
     ended = services.store.opt_outs.stop_section(watch_id, email, services.clock.now())
     if stored is None or not ended:
         return _about_watch(call, watch_id, email)
-    others = len(_living(call, email))
+    others = len(_active(call, email))
     undo = _query(call.surfaces.links.allow_watch(watch_id, email))
     return watch_stopped(stored, others, _stop_everything(call, email), undo)
 
@@ -228,14 +228,14 @@ def _allow_watch(call: RequestContext[bytes], watch_id: int, email: str) -> Unsu
 def _about_everything(call: RequestContext[bytes], email: str) -> UnsubscribePage:
     if call.surfaces.services.store.opt_outs.has_stopped_all(email):
         return everything_stopped(email, 0, _allow_everything(call, email))
-    return ask_everything(email, _living(call, email), _stop_everything(call, email))
+    return ask_everything(email, _active(call, email), _stop_everything(call, email))
 
 
 def _about_watch(call: RequestContext[bytes], watch_id: int, email: str) -> UnsubscribePage:
     stored, opt_outs = _watch(call, watch_id, email), call.surfaces.services.store.opt_outs
     if opt_outs.has_stopped_all(email):
         return everything_stopped(email, 0, _allow_everything(call, email))
-    everything, others = _stop_everything(call, email), len(_living(call, email))
+    everything, others = _stop_everything(call, email), len(_active(call, email))
     if opt_outs.has_stopped_section(watch_id, email):
         undo = _query(call.surfaces.links.allow_watch(watch_id, email))
         return section_stopped(email, others, everything, undo)
@@ -264,7 +264,7 @@ def _watch(call: RequestContext[bytes], watch_id: int, email: str) -> StoredWatc
     return stored if is_meant else None
 
 
-def _living(call: RequestContext[bytes], email: str) -> list[StoredWatch]:
+def _active(call: RequestContext[bytes], email: str) -> list[StoredWatch]:
     return call.surfaces.services.store.watches.page(email=email, section=None, after=None, limit=_FEW)[0]
 
 

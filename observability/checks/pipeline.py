@@ -148,7 +148,7 @@ def _payments(state: SystemSnapshot) -> Iterator[Result]:
 
 
 def _undelivered(payment: Payment) -> AlertMessage:
-    detail = f"{payment.trouble} {_money(payment)}"
+    detail = f"{payment.failure_reason} {_money(payment)}"
     return AlertMessage("A paid report was not delivered", detail, f"rollcall job show {payment.job_id}")
 
 

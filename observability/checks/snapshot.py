@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from domain.alert import Alert
-from domain.money import PaymentTroubles
+from domain.money import PaymentFailures
 from domain.run import Run
 from domain.term import Presence, Term
 from observability.checks.unavailable import Unavailable
@@ -130,7 +130,7 @@ class SystemSnapshot:
     pauses: Mapping[str, Pause] | Unavailable
     outbox: Backlog | Unavailable
     losses: Losses | Unavailable
-    payments: PaymentTroubles | Unavailable
+    payments: PaymentFailures | Unavailable
     disk: Disk | Unavailable | None
     clocks: Mapping[str, float] | Unavailable
     alerts: list[Alert] | Unavailable

@@ -48,7 +48,7 @@ def show_(job_id: str, *, as_json: bool) -> None:
     if as_json:
         show([asdict(found)], as_json=True)
         return
-    values = {**_row(found), "input": json.dumps(found.given), "result": json.dumps(found.result)}
+    values = {**_row(found), "input": json.dumps(found.input), "result": json.dumps(found.result)}
     show([{"field": name, "value": value} for name, value in values.items()], as_json=False)
     click.echo()
     show([asdict(step) for step in found.steps], as_json=False, empty="no step has begun")
@@ -133,7 +133,7 @@ def show_account(account: str, limit: int, *, as_json: bool) -> None:
 def _entry_row(transfer: Transfer) -> dict[str, object]:
     return {
         "at": transfer.at,
-        "purpose": transfer.purpose.value,
+        "entry_type": transfer.entry_type.value,
         "credits": transfer.credits,
         "job_id": transfer.job_id,
         "reason": transfer.reason,

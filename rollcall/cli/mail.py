@@ -11,7 +11,7 @@ import click
 from actors.deliver import MAIL
 from domain.notification import Accepted, NotificationState
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind
-from operations import mail as letters
+from operations import mail as messages
 from operations import pauses
 from rollcall.cli.duration import Duration, for_option
 from rollcall.cli.output import json_option, show
@@ -41,14 +41,14 @@ def list_(state: str | None, watch_id: int | None, limit: int, *, as_json: bool)
         )
     rows = [
         {
-            "id": stored.notice.id,
-            "email": stored.notice.email,
-            "kind": stored.notice.kind,
-            "section": str(stored.notice.key),
-            "episode": stored.notice.episode,
+            "id": stored.notification.id,
+            "email": stored.notification.email,
+            "kind": stored.notification.kind,
+            "section": str(stored.notification.key),
+            "episode": stored.notification.episode,
             "state": stored.state,
             "reason": stored.reason,
-            "observed_at": stored.notice.observed_at,
+            "observed_at": stored.notification.observed_at,
             "sent_at": stored.sent_at,
         }
         for stored in page
@@ -81,14 +81,14 @@ def resume() -> None:
 def preview(notification_id: int, *, is_html: bool, as_json: bool) -> None:
     """Show the letter of the notification NOTIFICATION_ID, with its headers."""
     with open_system() as system:
-        letter = letters.preview(system.services, notification_id)
+        message = messages.preview(system.services, notification_id)
     if as_json:
-        show([asdict(letter)], as_json=True)
+        show([asdict(message)], as_json=True)
         return
-    named = {"From": letter.sender, "To": letter.to, "Subject": letter.subject, **letter.headers}
+    named = {"From": message.sender, "To": message.to, "Subject": message.subject, **message.headers}
     for name, value in named.items():
         click.echo(f"{name}: {value}")
-    click.echo("\n" + (letter.html if is_html else letter.text))
+    click.echo("\n" + (message.html if is_html else message.text))
 
 
 @mail.command("send-test")
@@ -103,7 +103,7 @@ def preview(notification_id: int, *, is_html: bool, as_json: bool) -> None:
 def send_test(email: str, kind: str) -> None:
     """Send EMAIL a sample letter now, and show what the transport said."""
     with open_system() as system:
-        receipt = letters.send_test(system.services, email, shell_user(), NotificationKind(kind))
+        receipt = messages.send_test(system.services, email, shell_user(), NotificationKind(kind))
         transport = system.services.mailer.name
     if isinstance(receipt, Accepted):
         click.echo(f"{transport} took it as {receipt}")
@@ -139,7 +139,7 @@ def retry(rate: float | None, *, dry_run: bool, is_sure: bool, as_json: bool, **
         if matched and not dry_run:
             if not is_sure:
                 click.confirm("retry them?", abort=True, err=as_json)
-            done = letters.retry(services, wanted, shell_user(), per_second=rate)
+            done = messages.retry(services, wanted, shell_user(), per_second=rate)
     if as_json:
         show([{"action": "retry", "matched": matched, "done": done, "dry_run": dry_run}], as_json=True)
     else:
@@ -165,5 +165,5 @@ def lift(email: str) -> None:
     Where the person has stopped all mail, only they can allow it again: with a link in any mail they had.
     """
     with open_system() as system:
-        letters.lift(system.services, email, shell_user())
+        messages.lift(system.services, email, shell_user())
     click.echo(f"mail to {email} may leave again")

@@ -46,7 +46,7 @@ def _row(found: Payment) -> dict[str, object]:
         "amount": found.amount,
         "currency": found.currency,
         "job_id": found.job_id,
-        "trouble": found.trouble,
+        "failure_reason": found.failure_reason,
         "refund_id": None if refund is None else refund.id,
         "refund_state": None if refund is None else refund.state.value,
         "refund_reason": None if refund is None else refund.reason,

@@ -73,8 +73,10 @@ def _dry_run(case: InspectedSettings) -> Verdict:
     links = UnsubscribeLinks(settings.base_url, "signs a letter that nobody gets")
     render = Renderer(settings.notification_from_email, links, settings.enrol_url, settings.timezone).render
     key = SectionKey("dry-run", "2261", "12431")
-    notice = Notification(1, 1, "ada@example.edu", NotificationKind.SEAT_AVAILABLE, key, 1, now, 1, 30, None)
-    written = to_mime(render(notice, now), now).as_bytes()
+    notification = Notification(
+        1, 1, "ada@example.edu", NotificationKind.SEAT_AVAILABLE, key, 1, now, 1, 30, None
+    )
+    written = to_mime(render(notification, now), now).as_bytes()
     return ok(f"a letter of {len(written)} bytes can be written")
 
 

@@ -114,7 +114,7 @@ def report_ports(system: System) -> ReportContext:
         deliveries=services.store.deliveries,
         printer=printer,
         printer_breaker=breaker,
-        letters=ReportMessage(settings.notification_from_email),
+        messages=ReportMessage(settings.notification_from_email),
         mailer=services.mailer,
     )
 

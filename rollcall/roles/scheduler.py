@@ -44,7 +44,7 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
         schedule.every(clock.PERIOD, lambda: clock.bound_stored_times(system.services), name="bounds")
         room = control_room(system)
         schedule.every(lookout.PERIOD, lambda: lookout.evaluate_alerts(room), name="look")
-        schedule.condense_history(CrontabTrigger(system.settings.report_aggregate_cron))
+        schedule.run_daily_rollup(CrontabTrigger(system.settings.report_aggregate_cron))
         if system.settings.scheduler == "on":
             schedule.check_on_time()
             if system.is_demo:

@@ -49,14 +49,17 @@ def restore(
         before = tables_of(connection)
         said = opt_outs.statements(connection, [table.name for table in before])
         _check_room(connection, before, replace=replace)
-        given = numbers(connection, before)
+        replaced = numbers(connection, before)
         drop(connection, before)
         migrate.upgrade_to(connection, archive.manifest.schema)
-        after = tables_of(connection)
-        _fill(connection, after, archive, progress)
-        highest = {name: max(last, given.get(name, 0)) for name, last in archive.manifest.numbers.items()}
-        resume_sequences(connection, after, given | highest)
-        migrate.upgrade_to(connection, "head")
+        tables = tables_of(connection)
+        _fill(connection, tables, archive, progress)
+        resume_sequences(connection, tables, archive.manifest.numbers)
+        migrate.upgrade_to(connection, "head")  # it may rename tables
+        tables = tables_of(connection)
+        restored = numbers(connection, tables)
+        highest = {name: max(last, replaced.get(name, 0)) for name, last in restored.items()}
+        resume_sequences(connection, tables, replaced | highest)
         opt_outs.keep(connection, said)
         audit.write(connection, entry)
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 
 from store.database import Database, from_ms_or_none, to_ms
-from store.schema import job_calls
+from store.schema import job_callbacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class JobCallbacks:
     def get(self, job_id: str) -> CallRecord | None:
         """How the telling of a job's end stands, or None where there is nothing to tell, or not yet."""
         with self._database.read() as connection:
-            row = connection.execute(select(job_calls).where(job_calls.c.job_id == job_id)).first()
+            row = connection.execute(select(job_callbacks).where(job_callbacks.c.job_id == job_id)).first()
         if row is None:
             return None
         due_at, ended_at = from_ms_or_none(row.due_at_ms), from_ms_or_none(row.ended_at_ms)
@@ -51,20 +51,20 @@ class JobCallbacks:
 
         One at a time, so that the lease covers one call and no queue of them.
         """
-        columns = job_calls.c
-        query = select(job_calls).where(columns.due_at_ms <= to_ms(now)).order_by(columns.due_at_ms)
+        columns = job_callbacks.c
+        query = select(job_callbacks).where(columns.due_at_ms <= to_ms(now)).order_by(columns.due_at_ms)
         with self._database.write() as connection:
             due = query.limit(1).with_for_update(skip_locked=True)
             row = connection.execute(due).mappings().first()
             if row is None:
                 return None
             values = {"due_at_ms": to_ms(now + lease), "attempts": columns.attempts + 1}
-            connection.execute(update(job_calls).where(columns.job_id == row["job_id"]).values(values))
+            connection.execute(update(job_callbacks).where(columns.job_id == row["job_id"]).values(values))
         return JobCallback(row["job_id"], row["url"], row["body"], row["attempts"])
 
     def is_due(self, now: datetime) -> bool:
         """Whether `claim` would find any."""
-        query = select(job_calls.c.job_id).where(job_calls.c.due_at_ms <= to_ms(now)).limit(1)
+        query = select(job_callbacks.c.job_id).where(job_callbacks.c.due_at_ms <= to_ms(now)).limit(1)
         with self._database.read() as connection:
             return connection.execute(query).first() is not None
 
@@ -77,6 +77,6 @@ class JobCallbacks:
         self._update(call, due_at_ms=None, ended_at_ms=to_ms(now), error=error)
 
     def _update(self, call: JobCallback, **values: int | str | None) -> None:
-        is_held = (job_calls.c.job_id == call.job_id) & (job_calls.c.attempts == call.attempts + 1)
+        is_held = (job_callbacks.c.job_id == call.job_id) & (job_callbacks.c.attempts == call.attempts + 1)
         with self._database.write() as connection:
-            connection.execute(update(job_calls).where(is_held).values(values))
+            connection.execute(update(job_callbacks).where(is_held).values(values))

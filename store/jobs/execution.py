@@ -16,7 +16,7 @@ from domain.errors import RollcallError
 from domain.job import FINAL, JobRecord, JobState, JsonObject, Progress, StepState
 from store.database import Database, to_ms
 from store.jobs.jobs import record_of
-from store.schema import job_calls, job_steps, jobs
+from store.schema import job_callbacks, job_steps, jobs
 
 
 class JobLostError(RollcallError):
@@ -42,7 +42,7 @@ class JobStatus:
 
     crashes: int
     failures: int
-    is_cancel_asked: bool
+    is_cancel_requested: bool
     is_tried: bool = False
     is_done: bool = False
 
@@ -67,9 +67,9 @@ class JobExecution:
                 (columns.state == JobState.RUNNING, columns.starts + 1), else_=columns.starts
             ),
         }
-        is_living = (columns.id == job_id) & columns.state.not_in(sorted(FINAL))
+        is_active = (columns.id == job_id) & columns.state.not_in(sorted(FINAL))
         with self._database.write() as connection:
-            taken = connection.execute(update(jobs).where(is_living).values(values).returning(jobs))
+            taken = connection.execute(update(jobs).where(is_active).values(values).returning(jobs))
             row = taken.mappings().first()
             if row is not None and row["started_at_ms"] is None:
                 connection.execute(update(jobs).where(columns.id == job_id).values(started_at_ms=at))
@@ -89,10 +89,10 @@ class JobExecution:
             found = connection.execute(select(*step_columns).where(_is_step(hold, step))).first()
         if row is None:
             raise _lost(hold)
-        is_cancel_asked = row["cancel_asked_at_ms"] is not None
+        is_cancel_requested = row["cancel_requested_at_ms"] is not None
         failures, state, attempts = found or (0, None, 0)
         is_done = state == StepState.SUCCEEDED
-        return JobStatus(row["starts"], failures, is_cancel_asked, attempts > 0, is_done)
+        return JobStatus(row["starts"], failures, is_cancel_requested, attempts > 0, is_done)
 
     def attempt(self, hold: JobLease, step: str, now: datetime) -> None:
         """Note that an attempt at `step` begins."""
@@ -146,7 +146,7 @@ class JobExecution:
             _change(connection, hold, state=state, result=result, error=error, finished_at_ms=to_ms(now))
             if call is not None:
                 row = {"job_id": hold.job.id, "url": hold.job.webhook_url, "body": call}
-                connection.execute(insert(job_calls).values(row | {"due_at_ms": to_ms(now)}))
+                connection.execute(insert(job_callbacks).values(row | {"due_at_ms": to_ms(now)}))
 
 
 def _is_ended_by(connection: Connection, hold: JobLease) -> bool:

@@ -13,10 +13,10 @@ from domain.job import FINAL, JobRecord, JobState, NewJob, Profile, Progress, St
 from store import audit
 from store.audit import AuditEntry
 from store.database import Database, from_ms, from_ms_or_none, insert_new, to_ms
-from store.schema import job_calls, job_steps, jobs
+from store.schema import job_callbacks, job_steps, jobs
 
-_LIVING = jobs.c.state.not_in(sorted(FINAL))
-_UNACCEPTED = (jobs.c.state == JobState.QUEUED) & jobs.c.accepted_at_ms.is_(None)
+_ACTIVE = jobs.c.state.not_in(sorted(FINAL))
+_UNACCEPTED = (jobs.c.state == JobState.QUEUED) & jobs.c.enqueued_at_ms.is_(None)
 _CANCELLED_AT_ONCE = 500  # published by one look
 
 
@@ -55,17 +55,17 @@ class Jobs:
         following = rows[limit - 1]["number"] if len(rows) > limit else None
         return [record_of(row) for row in rows[:limit]], following
 
-    def ask_cancel(self, job_id: str, now: datetime, entry: AuditEntry | None = None) -> JobRecord | None:
+    def request_cancel(self, job_id: str, now: datetime, entry: AuditEntry | None = None) -> JobRecord | None:
         """Mark the job as to be cancelled, unless it has ended; how it stands, or None without it."""
-        asked = update(jobs).where(jobs.c.id == job_id, _LIVING, jobs.c.cancel_asked_at_ms.is_(None))
+        asked = update(jobs).where(jobs.c.id == job_id, _ACTIVE, jobs.c.cancel_requested_at_ms.is_(None))
         with self._database.write() as connection:
-            found = connection.execute(asked.values(cancel_asked_at_ms=to_ms(now)))
+            found = connection.execute(asked.values(cancel_requested_at_ms=to_ms(now)))
             audit.write(connection, entry if found.rowcount else None)
         return self.get(job_id)
 
     def number(self, job_id: str) -> int | None:
         """Its place in the order of arrival, or None once it has ended, or when there is no such job."""
-        query = select(jobs.c.number).where(jobs.c.id == job_id, _LIVING)
+        query = select(jobs.c.number).where(jobs.c.id == job_id, _ACTIVE)
         with self._database.read() as connection:
             return connection.execute(query).scalar()
 
@@ -76,13 +76,13 @@ class Jobs:
 
     def accept(self, job_id: str, now: datetime) -> None:
         """Note that the engine has it: no message is needed any more."""
-        taken = update(jobs).where(jobs.c.id == job_id, jobs.c.accepted_at_ms.is_(None))
+        taken = update(jobs).where(jobs.c.id == job_id, jobs.c.enqueued_at_ms.is_(None))
         with self._database.write() as connection:
-            connection.execute(taken.values(accepted_at_ms=to_ms(now)))
+            connection.execute(taken.values(enqueued_at_ms=to_ms(now)))
 
     def accepted_in_queue(self, kind: str) -> int:
         """How many jobs of a kind the engine has that wait for their turn."""
-        waits = (jobs.c.kind == kind) & (jobs.c.state == JobState.QUEUED) & jobs.c.accepted_at_ms.is_not(None)
+        waits = (jobs.c.kind == kind) & (jobs.c.state == JobState.QUEUED) & jobs.c.enqueued_at_ms.is_not(None)
         with self._database.read() as connection:
             return connection.execute(select(func.count()).where(waits)).scalar_one()
 
@@ -95,7 +95,7 @@ class Jobs:
     def accepted(self, after: int, limit: int) -> dict[int, str]:
         """The living jobs that the engine should have, by their place in the order, from `after` on."""
         query = select(jobs.c.number, jobs.c.id).where(
-            _LIVING, jobs.c.accepted_at_ms.is_not(None), jobs.c.number > after
+            _ACTIVE, jobs.c.enqueued_at_ms.is_not(None), jobs.c.number > after
         )
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(jobs.c.number).limit(limit))
@@ -103,9 +103,9 @@ class Jobs:
 
     def take_back(self, ids: Sequence[str]) -> None:
         """Queue jobs again that the engine has not."""
-        values = {"state": JobState.QUEUED, "accepted_at_ms": None}
+        values = {"state": JobState.QUEUED, "enqueued_at_ms": None}
         with self._database.write() as connection:
-            connection.execute(update(jobs).where(jobs.c.id.in_(ids), _LIVING).values(values))
+            connection.execute(update(jobs).where(jobs.c.id.in_(ids), _ACTIVE).values(values))
 
     def take_lost(self, profile: Profile, published_before: datetime, now: datetime) -> list[str]:
         """Of each kind of `profile` the oldest job that the engine does not have, published before a time."""
@@ -123,7 +123,9 @@ class Jobs:
 
     def cancelled_in_queue(self, asked_before: datetime) -> list[str]:
         """The jobs that were to be cancelled before a time and have not begun to end."""
-        is_waiting = (jobs.c.state == JobState.QUEUED) & (jobs.c.cancel_asked_at_ms <= to_ms(asked_before))
+        is_waiting = (jobs.c.state == JobState.QUEUED) & (
+            jobs.c.cancel_requested_at_ms <= to_ms(asked_before)
+        )
         query = select(jobs.c.id).where(is_waiting).order_by(jobs.c.number).limit(_CANCELLED_AT_ONCE)
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
@@ -157,9 +159,9 @@ class Jobs:
     def forget(self, ids: Sequence[str]) -> None:
         """Remove jobs that have ended, with everything of theirs."""
         with self._database.write() as connection:
-            for table, column in ((job_steps, job_steps.c.job_id), (job_calls, job_calls.c.job_id)):
+            for table, column in ((job_steps, job_steps.c.job_id), (job_callbacks, job_callbacks.c.job_id)):
                 connection.execute(delete(table).where(column.in_(ids)))
-            connection.execute(delete(jobs).where(jobs.c.id.in_(ids), ~_LIVING))
+            connection.execute(delete(jobs).where(jobs.c.id.in_(ids), ~_ACTIVE))
 
     def _known(self, job_id: str) -> JobRecord:
         found = self.get(job_id)
@@ -178,7 +180,7 @@ def write(connection: Connection, new: NewJob, now: datetime) -> tuple[str, bool
         "kind": new.kind,
         "profile": new.profile,
         "state": JobState.QUEUED,
-        "given": new.given,
+        "input": new.input,
         "idempotency_key": new.idempotency_key,
         "webhook_url": new.webhook_url,
         "retry_of": new.retry_of,
@@ -199,7 +201,7 @@ def _is_same(new: NewJob) -> ColumnElement[bool]:
 def record_of(row: RowMapping, steps: Sequence[RowMapping] = ()) -> JobRecord:
     """The job that a row of `jobs` and its rows of `job_steps` hold."""
     texts = ("error", "retry_of", "idempotency_key", "webhook_url")
-    copied: dict[str, Any] = {name: row[name] for name in ("id", "kind", "given", "result", *texts)}
+    copied: dict[str, Any] = {name: row[name] for name in ("id", "kind", "input", "result", *texts)}
     return JobRecord(
         **copied,
         profile=Profile(row["profile"]),
@@ -208,7 +210,7 @@ def record_of(row: RowMapping, steps: Sequence[RowMapping] = ()) -> JobRecord:
         progress=Progress(row["done"], row["total"], row["message"]),
         steps=tuple(map(_step, steps)),
         started_at=from_ms_or_none(row["started_at_ms"]),
-        cancel_asked_at=from_ms_or_none(row["cancel_asked_at_ms"]),
+        cancel_requested_at=from_ms_or_none(row["cancel_requested_at_ms"]),
         finished_at=from_ms_or_none(row["finished_at_ms"]),
     )
 

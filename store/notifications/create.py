@@ -77,7 +77,7 @@ _SUPERSEDE = (
     .values(
         state=NotificationState.SUPPRESSED,
         reason="a newer change took its place",
-        settled_at_ms=bindparam("settled_at_ms"),
+        completed_at_ms=bindparam("completed_at_ms"),
     )
 )
 _BRING_BACK = update(notifications).where(
@@ -129,7 +129,7 @@ def create(connection: Connection, news: Sequence[News], now: datetime, cooldown
     return len(rows)
 
 
-def notice_of(row: RowMapping) -> Notification:
+def notification_of(row: RowMapping) -> Notification:
     """The notice that a row of `notifications`, joined with its watch and section, holds."""
     facts = row["facts"]
     return Notification(
@@ -209,7 +209,7 @@ def _write(connection: Connection, rows: Sequence[dict[str, Any]], notified: dic
     if new:
         connection.execute(insert(notifications), new)
     if back:
-        again = {"reason": None, "settled_at_ms": None}
+        again = {"reason": None, "completed_at_ms": None}
         connection.execute(_BRING_BACK, [row | _identity(row) | again for row in back])
 
 
@@ -224,4 +224,4 @@ def _identity(row: dict[str, Any]) -> dict[str, Any]:
 def _supersede(connection: Connection, rows: Sequence[dict[str, Any]], now: datetime) -> None:
     """A newer episode takes the place of one whose letter has not left, so that two never leave together."""
     newer = [_line(row) for row in rows]
-    connection.execute(_SUPERSEDE, {"newer": newer, "settled_at_ms": to_ms(now)})
+    connection.execute(_SUPERSEDE, {"newer": newer, "completed_at_ms": to_ms(now)})

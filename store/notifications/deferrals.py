@@ -36,11 +36,11 @@ def _put_off(before: int, reason: str, now: datetime, wait: timedelta) -> dict[s
     values = _NEVER_SENT | {"deferrals": before + 1}
     if before + 1 >= MAX_DEFERRALS:
         told = f"put off {before + 1} times: {reason}"
-        return values | {"state": NotificationState.DEAD, "reason": told, "settled_at_ms": to_ms(now)}
+        return values | {"state": NotificationState.DEAD, "reason": told, "completed_at_ms": to_ms(now)}
     due_at = now + max(ITEM_BACKOFF.wait(before), wait)
     return values | {
         "state": NotificationState.PENDING,
         "reason": reason,
         "due_at_ms": to_ms(due_at),
-        "settled_at_ms": None,
+        "completed_at_ms": None,
     }

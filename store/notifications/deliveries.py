@@ -16,7 +16,7 @@ from domain.notification import Notification, NotificationState
 from store import audit
 from store.audit import AuditEntry
 from store.database import Database, from_ms, from_ms_or_none, insert_new, to_ms
-from store.notifications.create import notice_of
+from store.notifications.create import notification_of
 from store.notifications.deferrals import defer
 from store.notifications.next_batch import BatchState
 from store.refusals import refusals_of_all_mail
@@ -76,7 +76,7 @@ def _settle(connection: Connection, event: dict[str, Any]) -> None:
     reason = event["reason"]
     if state in {NotificationState.DEAD, NotificationState.SUPPRESSED}:
         reason = f"{_WORDS[state]}: {reason or event['kind']}"
-    values = {"state": state, "reason": reason, "settled_at_ms": event["received_at_ms"]}
+    values = {"state": state, "reason": reason, "completed_at_ms": event["received_at_ms"]}
     connection.execute(update(notifications).where(its).values(values))
 
 
@@ -87,13 +87,13 @@ _SUPPRESSING = ("bounced", "complained", "suppressed")
 class StoredNotification:
     """A notification with the times of its way from detected to delivered."""
 
-    notice: Notification
+    notification: Notification
     state: NotificationState
     reason: str | None
     created_at: datetime
     due_at: datetime
     sent_at: datetime | None
-    settled_at: datetime | None
+    completed_at: datetime | None
     provider_id: str | None
 
 
@@ -127,7 +127,7 @@ class Deliveries:
     ) -> tuple[list[StoredNotification], int | None]:
         """The notifications, newest first, and the next cursor."""
         columns = notifications.c
-        query = select_notices().order_by(columns.id.desc()).limit(limit + 1)
+        query = select_notifications().order_by(columns.id.desc()).limit(limit + 1)
         wanted = {columns.watch_id: watch_id, columns.state: state, watches.c.email: email}
         for column, value in wanted.items():
             query = query if value is None else query.where(column == value)
@@ -135,16 +135,16 @@ class Deliveries:
             query = query.where(columns.id < before)
         with self._database.read() as connection:
             rows = list(connection.execute(query).mappings())
-        return [stored_notice(row) for row in rows[:limit]], rows[limit - 1]["id"] if len(
+        return [stored_notification(row) for row in rows[:limit]], rows[limit - 1]["id"] if len(
             rows
         ) > limit else None
 
     def get(self, notification_id: int) -> StoredNotification | None:
         """The notification, or None when there is no such notification."""
         with self._database.read() as connection:
-            found = connection.execute(select_notices().where(notifications.c.id == notification_id))
+            found = connection.execute(select_notifications().where(notifications.c.id == notification_id))
             row = found.mappings().first()
-        return None if row is None else stored_notice(row)
+        return None if row is None else stored_notification(row)
 
     def record(
         self,
@@ -208,21 +208,21 @@ class Deliveries:
         return was_held
 
 
-def select_notices() -> Select[Any]:
+def select_notifications() -> Select[Any]:
     """The rows that `stored_notice` reads."""
     columns = (watches.c.email, sections.c.source, sections.c.term, sections.c.number)
     return select(notifications, *columns).select_from(notifications.join(watches).join(sections))
 
 
-def stored_notice(row: RowMapping) -> StoredNotification:
+def stored_notification(row: RowMapping) -> StoredNotification:
     """The notification that a row of `select_notices` holds."""
     return StoredNotification(
-        notice=notice_of(row),
+        notification=notification_of(row),
         state=NotificationState(row["state"]),
         reason=row["reason"],
         created_at=from_ms(row["created_at_ms"]),
         due_at=from_ms(row["due_at_ms"]),
         sent_at=from_ms_or_none(row["sent_at_ms"]),
-        settled_at=from_ms_or_none(row["settled_at_ms"]),
+        completed_at=from_ms_or_none(row["completed_at_ms"]),
         provider_id=row["provider_id"],
     )

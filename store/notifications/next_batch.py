@@ -18,7 +18,7 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, 
 
 from domain.notification import NotificationState
 from domain.notification_policy import Standing, Unsent, outdated
-from domain.section_state import Doubt
+from domain.section_state import Anomaly
 from domain.watch import NotificationKind
 from store.database import serialise, to_ms
 from store.refusals import OPTED_OUT, opted_out
@@ -26,7 +26,7 @@ from store.schema import mail_batches, notifications, sections, suppressions, wa
 
 _DAY = timedelta(days=1)
 _UNTIL_CONFIRMED = timedelta(minutes=1)  # how long news of seats waits until it is judged again
-_HIDES_SEATS = frozenset({Doubt.FULL, Doubt.CAPACITY})
+_HIDES_SEATS = frozenset({Anomaly.FULL, Anomaly.CAPACITY})
 
 
 class BatchState(StrEnum):
@@ -73,7 +73,7 @@ _LOCK_PENDING = (
         sections.c.assignments,
         sections.c.retired,
         sections.c.retirements,
-        sections.c.doubts,
+        sections.c.anomalies,
         suppressions.c.reason.label("suppressed"),
         opted_out(watches.c.email, watches.c.section_id).label("is_opted_out"),
     )
@@ -149,8 +149,8 @@ def _new_batch(connection: Connection, now: datetime, rules: BatchLimits, query:
         objections = _objections(connection, rows, now, rules.daily_cap)
         if objections:
             called_off = [
-                {"notice_id": notice_id, "reason": reason, "settled_at_ms": to_ms(now)}
-                for notice_id, reason in objections.items()
+                {"notice_id": notification_id, "reason": reason, "completed_at_ms": to_ms(now)}
+                for notification_id, reason in objections.items()
             ]
             connection.execute(_CALL_OFF, called_off)
         rows = [row for row in rows if row["id"] not in objections]
@@ -202,10 +202,10 @@ def _sent_lately(connection: Connection, emails: Iterable[str], now: datetime) -
     return Counter({row[0]: row[1] for row in connection.execute(query)})
 
 
-def _make_batch(connection: Connection, notice_ids: list[int], starts: int, now: datetime) -> int:
+def _make_batch(connection: Connection, notification_ids: list[int], starts: int, now: datetime) -> int:
     row = {"key": f"rollcall-{uuid4().hex}", "created_at_ms": to_ms(now), "starts": starts}
     batch_id = int(connection.execute(_MAKE, row).scalar_one())
-    connection.execute(_LEAVE, {"ids": notice_ids, "mail_batch_id": batch_id})
+    connection.execute(_LEAVE, {"ids": notification_ids, "mail_batch_id": batch_id})
     return batch_id
 
 
@@ -241,7 +241,9 @@ def _is_doubted(row: RowMapping) -> bool:
 
     The state keeps the seats of before so long: a mail would name them as seen just now.
     """
-    return row["kind"] == NotificationKind.SEAT_AVAILABLE and not _HIDES_SEATS.isdisjoint(row["doubts"] or ())
+    return row["kind"] == NotificationKind.SEAT_AVAILABLE and not _HIDES_SEATS.isdisjoint(
+        row["anomalies"] or ()
+    )
 
 
 def _rename(connection: Connection, rows: Iterable[RowMapping]) -> None:

@@ -26,7 +26,7 @@ from domain.notification import (
 )
 from domain.retry import bounded_wait
 from store.database import Database, from_ms, to_ms
-from store.notifications.create import notice_of
+from store.notifications.create import notification_of
 from store.notifications.deferrals import defer
 from store.notifications.deliveries import apply_early
 from store.notifications.next_batch import IS_DUE_BATCH, BatchLimits, BatchState, next_batch
@@ -49,7 +49,7 @@ _FREEZE = _CHANGE.where(_batch.attempts == 0)
 _HAND_OVER = _CHANGE.where(_batch.due_at_ms > bindparam("now_ms")).values(
     first_attempt_at_ms=func.coalesce(_batch.first_attempt_at_ms, bindparam("now_ms", type_=BigInteger)),
 )
-_ENDED = {"letters": None, "due_at_ms": None}
+_ENDED = {"messages": None, "due_at_ms": None}
 _CLOSE = _CHANGE.values(_ENDED)
 # An acceptance is a fact, whoever heard it: it also ends a batch that has passed to another sender.
 _ACCEPT = (
@@ -85,8 +85,8 @@ class MailBatch:
 
     id: int
     key: str
-    notices: list[Notification]
-    letters: list[OutboundMessage] | None
+    notifications: list[Notification]
+    messages: list[OutboundMessage] | None
     attempts: int
     first_attempt_at: datetime | None
     reason: str | None
@@ -133,11 +133,11 @@ class Outbox:
             connection.execute(_BEGIN, {"batch_id": batch_id, "due_at_ms": to_ms(now + lease)})
             return _read(connection, batch_id)
 
-    def freeze(self, batch: MailBatch, letters: Sequence[OutboundMessage]) -> None:
+    def freeze(self, batch: MailBatch, messages: Sequence[OutboundMessage]) -> None:
         """Keep the letters exactly as they will leave. Raises: LostBatchError, also after a hand-over."""
-        rows = [_row_of(letter) for letter in letters]
+        rows = [_row_of(message) for message in messages]
         with self._database.write() as connection:
-            _change(connection, _FREEZE, batch, {"letters": rows})
+            _change(connection, _FREEZE, batch, {"messages": rows})
 
     def hand_over(self, batch: MailBatch, now: datetime, *, lease: timedelta) -> None:
         """Note that the letters leave now, and renew the claim for the time that this may take.
@@ -164,13 +164,15 @@ class Outbox:
             if not _execute(connection, _ACCEPT if accepted else _CLOSE, batch, values):
                 _require_settled(connection, batch)
                 return
-            for notice, receipt in zip(batch.notices, receipts, strict=True):
+            for notification, receipt in zip(batch.notifications, receipts, strict=True):
                 if isinstance(receipt, Deferred):
-                    its = (notifications.c.id == notice.id) & (notifications.c.mail_batch_id == batch.id)
+                    its = (notifications.c.id == notification.id) & (
+                        notifications.c.mail_batch_id == batch.id
+                    )
                     defer(connection, its, receipt.reason, now, bounded_wait(receipt.retry_after_seconds))
                     continue
-                letter = {"notice_id": notice.id, "of_batch": batch.id}
-                connection.execute(_SETTLE, letter | _settled(receipt, to_ms(now)))
+                message = {"notice_id": notification.id, "of_batch": batch.id}
+                connection.execute(_SETTLE, message | _settled(receipt, to_ms(now)))
             apply_early(connection, accepted)
 
     def postpone(self, batch: MailBatch, due_at: datetime, reason: str | None = None) -> None:
@@ -217,9 +219,9 @@ class Outbox:
             of_batch = notifications.c.mail_batch_id == batch.id
             connection.execute(update(notifications).where(of_batch).values(_dead(reason, now)))
 
-    def drop(self, batch: MailBatch, notice_id: int, reason: str, now: datetime) -> None:
+    def drop(self, batch: MailBatch, notification_id: int, reason: str, now: datetime) -> None:
         """Take a notification that can never be sent out of its batch. Raises: LostBatchError."""
-        is_this = (notifications.c.id == notice_id) & (notifications.c.mail_batch_id == batch.id)
+        is_this = (notifications.c.id == notification_id) & (notifications.c.mail_batch_id == batch.id)
         values = _dead(reason, now) | {"mail_batch_id": None}
         with self._database.write() as connection:
             if connection.execute(_HOLD, _claim_of(batch)).first() is None:
@@ -252,7 +254,7 @@ class Outbox:
         query = (
             select(func.count(), func.count(watches.c.email.distinct()))
             .select_from(notifications.join(watches))
-            .where(is_lost, columns.settled_at_ms > to_ms(since))
+            .where(is_lost, columns.completed_at_ms > to_ms(since))
         )
         with self._database.read() as connection:
             return Losses(*connection.execute(query).one())
@@ -269,15 +271,17 @@ class Outbox:
 def _read(connection: Connection, batch_id: int) -> MailBatch:
     row = connection.execute(_FIND, {"batch_id": batch_id}).mappings().one()
     found = connection.execute(_NOTICES, {"batch_id": batch_id}).mappings()
-    notices = [notice_of(notice) for notice in found]
-    letters = None if row["letters"] is None else [OutboundMessage(**letter) for letter in row["letters"]]
+    notifications = [notification_of(notification) for notification in found]
+    messages = (
+        None if row["messages"] is None else [OutboundMessage(**message) for message in row["messages"]]
+    )
     first = row["first_attempt_at_ms"]
     started = None if first is None else from_ms(first)
     return MailBatch(
         id=row["id"],
         key=row["key"],
-        notices=notices,
-        letters=letters,
+        notifications=notifications,
+        messages=messages,
         attempts=row["attempts"],
         first_attempt_at=started,
         reason=row["reason"],
@@ -315,14 +319,14 @@ def _lost(batch: MailBatch) -> LostBatchError:
 def _settled(receipt: Accepted | Rejected, at_ms: int) -> dict[str, Any]:
     if isinstance(receipt, Accepted):
         sent = {"state": NotificationState.SENT, "sent_at_ms": at_ms, "provider_id": receipt.provider_id}
-        return sent | {"reason": None, "settled_at_ms": None}
-    return {"state": NotificationState.DEAD, "reason": receipt.reason, "settled_at_ms": at_ms}
+        return sent | {"reason": None, "completed_at_ms": None}
+    return {"state": NotificationState.DEAD, "reason": receipt.reason, "completed_at_ms": at_ms}
 
 
 def _dead(reason: str, now: datetime) -> dict[str, Any]:
-    return {"state": NotificationState.DEAD, "reason": reason, "settled_at_ms": to_ms(now)}
+    return {"state": NotificationState.DEAD, "reason": reason, "completed_at_ms": to_ms(now)}
 
 
-def _row_of(letter: OutboundMessage) -> dict[str, Any]:
+def _row_of(message: OutboundMessage) -> dict[str, Any]:
     """What is kept of `letter`; those of the outbox carry no attachments."""
-    return {name: value for name, value in asdict(letter).items() if value != ()}
+    return {name: value for name, value in asdict(message).items() if value != ()}

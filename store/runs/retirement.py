@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from domain.section_state import MISSES_TO_RETIRE, retire
-from domain.term import Presence, Term, doubted_terms
+from domain.term import Presence, Term, unreliable_terms
 from store.database import from_ms_or_none
 from store.notifications import create
 from store.schema import sections
@@ -22,7 +22,7 @@ _GONE_TERMS = select(sections.c.source, sections.c.term).where(_IS_GONE).distinc
 # What another transaction is writing is left to the end of its own run: two runs that end at once hold each
 # some of the sections that both find missing.
 _GONE = select(sections).where(_IS_GONE, _IS_OF_TERM).with_for_update(skip_locked=True)
-_DOUBT = (
+_ANOMALY = (
     update(sections)
     .where(sections.c.id.in_(_GONE.with_only_columns(sections.c.id)))
     .values(misses=MISSES_TO_RETIRE - 1)
@@ -63,9 +63,9 @@ def presences(connection: Connection, source: str | None = None) -> dict[Term, P
 
 def _judge(connection: Connection, source: str, terms: set[str], now: datetime) -> int:
     found = {term: presence for (_, term), presence in presences(connection, source).items()}
-    doubted = doubted_terms(found) & terms
+    doubted = unreliable_terms(found) & terms
     if doubted:
-        connection.execute(_DOUBT, {"of_source": source, "of_terms": sorted(doubted)})
+        connection.execute(_ANOMALY, {"of_source": source, "of_terms": sorted(doubted)})
     if not terms - doubted:
         return 0
     return _retire(connection, source, sorted(terms - doubted), now)

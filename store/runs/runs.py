@@ -167,7 +167,7 @@ class Runs:
         with self._database.read() as connection:
             return from_ms_or_none(connection.execute(query).scalar())
 
-    def take_ping(self, run_id: str, now: datetime) -> bool:
+    def claim_ping(self, run_id: str, now: datetime) -> bool:
         """Whether the caller sends the ping of this run: True once for a run that succeeded.
 
         A check of one section by hand does not count as one.
@@ -239,12 +239,12 @@ class Runs:
             rows = connection.execute(batches).mappings()
             return {key for row in rows for key in batch_of(row).pending}
 
-    def take_due_batches(self, now: datetime) -> list[int]:
+    def claim_due_batches(self, now: datetime) -> list[int]:
         """The parked batches whose time has come; the caller publishes them."""
         with self._database.write() as connection:
             return list(connection.execute(_TAKE_DUE, {"now_ms": to_ms(now)}).scalars())
 
-    def take_lost_batches(self, published_before: datetime, now: datetime) -> list[int]:
+    def claim_lost_batches(self, published_before: datetime, now: datetime) -> list[int]:
         """The batches published before a time and still pending; the caller publishes them again."""
         times = {"before_ms": to_ms(published_before), "now_ms": to_ms(now)}
         with self._database.write() as connection:

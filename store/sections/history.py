@@ -19,7 +19,7 @@ from domain.history import HistoryEntry, ObservedPeriod, SectionHistory, in_sequ
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
 from store.database import Database, from_ms, insert_all_new, to_ms
-from store.schema import runs, section_days, section_history, sections, watches
+from store.schema import runs, section_daily_rollups, section_history, sections, watches
 from store.sections.states import is_section
 
 HOUR_MS = 3_600_000
@@ -143,7 +143,7 @@ class TermTotal:
     number: str
     openings: int
     open: timedelta
-    looked_at: timedelta
+    last_observed_at: timedelta
     last_day: int
 
 
@@ -177,27 +177,27 @@ class DailyRollups:
             rows = [each for row in found for each in _days(connection, row, looks, before_day)]
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             with self._database.write() as connection:
-                insert_all_new(connection, section_days, rows[start : start + _ROWS_AT_ONCE])
+                insert_all_new(connection, section_daily_rollups, rows[start : start + _ROWS_AT_ONCE])
         return len(rows)
 
     def _forget(self, section_ids: Sequence[int], from_day: int) -> None:
-        days = section_days.c
+        days = section_daily_rollups.c
         is_ahead = (days.section_id.in_(section_ids)) & (days.day >= from_day)
         with self._database.read() as connection:
             if connection.execute(select(days.day).where(is_ahead).limit(1)).first() is None:
                 return
         with self._database.write() as connection:
-            connection.execute(delete(section_days).where(is_ahead))
+            connection.execute(delete(section_daily_rollups).where(is_ahead))
 
     def totals(self, source: str, term: str) -> list[TermTotal]:
         """What the days of each section of a term came to."""
-        days = section_days.c
+        days = section_daily_rollups.c
         query = (
             select(
                 sections.c.number,
                 func.sum(days.openings),
                 func.sum(days.open_ms),
-                func.sum(days.looked_at_ms),
+                func.sum(days.last_observed_at_ms),
                 func.max(days.day),
             )
             .join(sections, sections.c.id == days.section_id)
@@ -215,8 +215,8 @@ class DailyRollups:
 
 
 def _newest_day() -> ScalarSelect[Any]:
-    mine = section_days.c.section_id == sections.c.id
-    newest = cast(func.max(section_days.c.day), BigInteger)  # it is multiplied to milliseconds
+    mine = section_daily_rollups.c.section_id == sections.c.id
+    newest = cast(func.max(section_daily_rollups.c.day), BigInteger)  # it is multiplied to milliseconds
     return select(newest).where(mine).correlate(sections).scalar_subquery()
 
 
@@ -231,5 +231,5 @@ def _days(
                 "day": day.number,
                 "openings": day.openings,
                 "open_ms": day.open // _MILLISECOND,
-                "looked_at_ms": day.looked_at // _MILLISECOND,
+                "last_observed_at_ms": day.last_observed_at // _MILLISECOND,
             }

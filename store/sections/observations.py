@@ -14,7 +14,7 @@ from domain.plausibility import CONFIRM_OPENINGS_AFTER, judge
 from domain.section import SectionKey
 from domain.section_state import SectionEvent, SectionState, advance, is_current, miss
 from store.notifications import create
-from store.sections.states import doubts_of, load, save
+from store.sections.states import anomalies_of, load, save
 
 Answer = Observation | Missing
 Move = tuple[SectionState, tuple[SectionEvent, ...]]
@@ -70,7 +70,7 @@ def _moves(
 ) -> tuple[list[Move], set[SectionKey]]:
     """How each section moves, and whose openings are to be confirmed."""
     seen = [(state, answer) for state, answer in look if isinstance(answer, Observation)]
-    judged = judge(seen, cache(partial(doubts_of, connection)))
+    judged = judge(seen, cache(partial(anomalies_of, connection)))
     moves: list[Move] = [advance(each.state, each.seen) for each in judged]
     moves += [(miss(state, answer), ()) for state, answer in look if isinstance(answer, Missing)]
     return moves, {each.state.key for each in judged if each.is_unconfirmed_opening}

@@ -31,7 +31,7 @@ _LOOKS = {
     SearchQuery.MISSING: (sections.c.misses > 0) & sections.c.retired.is_(False),
     SearchQuery.RETIRED: sections.c.retired,
 }
-_LIVING = (
+_ACTIVE = (
     select(func.count())
     .where(watches.c.section_id == sections.c.id, watches.c.ended_at_ms.is_(None))
     .scalar_subquery()
@@ -66,7 +66,7 @@ class Search:
 
         Shape: `text` is how the number begins, or a part of the course or title in any case of letters.
         """
-        query = select(sections, _LIVING.label("watches")).order_by(sections.c.id)
+        query = select(sections, _ACTIVE.label("watches")).order_by(sections.c.id)
         if text:
             query = query.where(_matches(text))
         for column, value in ((sections.c.source, source), (sections.c.term, term)):

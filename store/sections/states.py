@@ -24,7 +24,7 @@ from sqlalchemy import (
 from domain.history import HistoryEntry, in_sequence
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
-from domain.section_state import Doubt, SectionState
+from domain.section_state import Anomaly, SectionState
 from domain.term import Term
 from store.database import TOLERANCE, Database, from_ms, from_ms_or_none, insert_new, to_ms
 from store.schema import section_history, sections, watches
@@ -53,7 +53,7 @@ _SAVED = (
     "misses",
     "retirements",
     "retired",
-    "doubts",
+    "anomalies",
     "missing_since_ms",
 )
 _TOUCHED = ("revision", "observed_at")  # by every answer
@@ -82,10 +82,10 @@ _LOAD = select(sections).where(
     sections.c.number.in_(bindparam("numbers")),
 )
 _LOCK = _LOAD.order_by(sections.c.id).with_for_update()
-_DOUBTS = select(sections.c.doubts).where(
+_ANOMALIES = select(sections.c.anomalies).where(
     sections.c.source == bindparam("source"),
     sections.c.term == bindparam("term"),
-    sections.c.doubts.is_not(None),
+    sections.c.anomalies.is_not(None),
     sections.c.retired.is_(False),
     IS_WATCHED,  # what is asked no more keeps its doubts for good
 )
@@ -215,10 +215,10 @@ def revisions(connection: Connection, keys: Iterable[SectionKey]) -> dict[Sectio
     }
 
 
-def doubts_of(connection: Connection, term: Term) -> set[Doubt]:
+def anomalies_of(connection: Connection, term: Term) -> set[Anomaly]:
     """The doubts that the watched sections of a term, of a source, have at present."""
-    found = connection.execute(_DOUBTS, {"source": term[0], "term": term[1]}).scalars()
-    return {Doubt(name) for doubts in found for name in doubts}
+    found = connection.execute(_ANOMALIES, {"source": term[0], "term": term[1]}).scalars()
+    return {Anomaly(name) for anomalies in found for name in anomalies}
 
 
 def by_term(keys: Iterable[SectionKey]) -> dict[tuple[str, str], list[str]]:
@@ -301,7 +301,7 @@ def state_of(row: RowMapping) -> SectionState:
         misses=row["misses"],
         retirements=row["retirements"],
         retired=row["retired"],
-        doubts={Doubt(name): looks for name, looks in (row["doubts"] or {}).items()},
+        anomalies={Anomaly(name): looks for name, looks in (row["anomalies"] or {}).items()},
         missing_since=from_ms_or_none(row["missing_since_ms"]),
     )
 
@@ -335,7 +335,7 @@ def _columns(state: SectionState) -> dict[str, Any]:
         "misses": state.misses,
         "retirements": state.retirements,
         "retired": state.retired,
-        "doubts": dict(state.doubts) or None,
+        "anomalies": dict(state.anomalies) or None,
         "missing_since_ms": None if state.missing_since is None else to_ms(state.missing_since),
     }
 

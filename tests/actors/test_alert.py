@@ -57,7 +57,7 @@ class Watched:
 
     @property
     def subjects(self) -> list[str]:
-        return [letter.subject for letter in self.house.post.sent if letter.to == "operator@example.edu"]
+        return [message.subject for message in self.house.post.sent if message.to == "operator@example.edu"]
 
     @property
     def hooked(self) -> list[tuple[str, int]]:
@@ -109,16 +109,16 @@ def test_an_alert_reaches_the_operator_once_over_each_channel_and_so_does_its_en
 
 def test_the_mail_names_who_is_affected_what_to_type_and_where_to_look(watched: Watched) -> None:
     watched.see(SILENT)
-    (letter,) = watched.house.post.sent
+    (message,) = watched.house.post.sent
     for said in ("2026-01-15 09:00 UTC", "sections: 41", "    rollcall source ls", SOURCES):
-        assert said in letter.text
-    assert "List-Unsubscribe" not in letter.headers
+        assert said in message.text
+    assert "List-Unsubscribe" not in message.headers
 
 
 def test_no_student_hears_of_it(watched: Watched) -> None:
     watched.house.watch(email="ada@example.edu")
     watched.see(SILENT)
-    assert {letter.to for letter in watched.house.post.sent} == {"operator@example.edu"}
+    assert {message.to for message in watched.house.post.sent} == {"operator@example.edu"}
 
 
 def test_a_transport_that_is_down_loses_no_alert_and_the_webhook_does_not_wait_for_it(
@@ -176,7 +176,7 @@ def test_paused_mail_holds_the_students_letters_back_and_not_the_operators(watch
     services.store.pauses.pause("mail", clock.now() + timedelta(hours=2), "a flood", "ada", clock.now())
     open_a_seat(watched.house)
     watched.see(SILENT)
-    assert [letter.to for letter in watched.house.post.sent] == ["operator@example.edu"]
+    assert [message.to for message in watched.house.post.sent] == ["operator@example.edu"]
     assert [state for _, _, state in watched.house.states()] == [NotificationState.PENDING]
     services.store.pauses.resume("mail")
     watched.house.pass_time(2)
@@ -283,14 +283,14 @@ def test_many_bulletins_over_a_slow_channel_are_told_once_each(watched: Watched)
     """A second teller comes while the first is at work, as a repeated message does."""
     services, told = watched.house.services, []
 
-    def slow(bulletin: AlertNotification) -> None:
-        told.append(bulletin.alert.name)
+    def slow(notification: AlertNotification) -> None:
+        told.append(notification.alert.name)
         watched.house.clock.advance(10)
         if len(told) % 4 == 0:
             send_alerts(replace(services, operator=OperatorChannels({"mail": quick, "webhook": quick})))
 
-    def quick(bulletin: AlertNotification) -> None:
-        told.append(bulletin.alert.name)
+    def quick(notification: AlertNotification) -> None:
+        told.append(notification.alert.name)
 
     symptoms = {f"sources/{i}": SILENT for i in range(20)}
     services.store.alerts.observe(symptoms, watched.house.clock.now())

@@ -49,7 +49,7 @@ def test_letters_leave_in_batches_of_what_the_transport_takes(rollcall: House) -
     rollcall.post.batch_size = 4
     open_a_seat(rollcall, watchers=10)
     assert rollcall.post.calls == 3
-    assert len({letter.to for letter in rollcall.post.sent}) == 10
+    assert len({message.to for message in rollcall.post.sent}) == 10
 
 
 def test_a_lost_answer_is_repeated_under_the_same_key_and_mails_nobody_twice(rollcall: House) -> None:
@@ -154,23 +154,23 @@ class Picky(Post):
 
     def send(
         self,
-        letters: Sequence[OutboundMessage],
+        messages: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:
-        if any(letter.to in self.spoiling for letter in letters):
+        if any(message.to in self.spoiling for message in messages):
             self.calls += 1
             before_handover()
             raise RejectedError("422 validation_error")
-        taken = [letter for letter in letters if self._takes(letter)]
+        taken = [message for message in messages if self._takes(message)]
         receipts = iter(Post.send(self, taken, idempotency_key, before_handover))
-        return [next(receipts) if self._takes(letter) else self._refusal(letter) for letter in letters]
+        return [next(receipts) if self._takes(message) else self._refusal(message) for message in messages]
 
-    def _takes(self, letter: OutboundMessage) -> bool:
-        return letter.to not in self.refused | self.deferred
+    def _takes(self, message: OutboundMessage) -> bool:
+        return message.to not in self.refused | self.deferred
 
-    def _refusal(self, letter: OutboundMessage) -> DeliveryResult:
-        return Rejected("550 5.1.1") if letter.to in self.refused else Deferred("450 4.2.1 busy")
+    def _refusal(self, message: OutboundMessage) -> DeliveryResult:
+        return Rejected("550 5.1.1") if message.to in self.refused else Deferred("450 4.2.1 busy")
 
 
 def taking(rollcall: House, post: Post) -> House:
@@ -182,7 +182,7 @@ def test_recipients_that_are_put_off_cost_the_others_nothing_and_end_dead_after_
 ) -> None:
     found = taking(rollcall, Picky(deferred=frozenset(f"student{i}@example.edu" for i in range(3))))
     open_a_seat(found, watchers=5)
-    assert {letter.to for letter in found.post.sent} == {"student3@example.edu", "student4@example.edu"}
+    assert {message.to for message in found.post.sent} == {"student3@example.edu", "student4@example.edu"}
     for hour in range(23):
         found.pass_time(3600)
         assert [state for _, _, state in found.states()].count(NotificationState.PENDING) == 3, hour
@@ -206,7 +206,7 @@ def test_a_letter_that_was_put_off_leaves_when_it_is_taken(rollcall: House) -> N
 def test_a_batch_refused_for_one_letter_is_split_and_the_others_leave_once(rollcall: House) -> None:
     found = taking(rollcall, Picky(spoiling=frozenset({"student2@example.edu"})))
     open_a_seat(found, watchers=5)
-    assert sorted(letter.to for letter in found.post.sent) == [
+    assert sorted(message.to for message in found.post.sent) == [
         f"student{i}@example.edu" for i in (0, 1, 3, 4)
     ]
     assert [state for _, _, state in found.states()].count(NotificationState.DEAD) == 1
@@ -229,15 +229,15 @@ class Poisoned(Post):
 
     def send(
         self,
-        letters: Sequence[OutboundMessage],
+        messages: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:
-        if any(letter.to == self.poison for letter in letters):
+        if any(message.to == self.poison for message in messages):
             self.calls += 1
             before_handover()
             raise UpstreamTimeoutError("no answer in time")
-        return Post.send(self, letters, idempotency_key, before_handover)
+        return Post.send(self, messages, idempotency_key, before_handover)
 
 
 def test_probes_are_drawn_from_what_has_not_failed(rollcall: House) -> None:
@@ -289,12 +289,12 @@ class SlowPost(Post):
 
     def send(
         self,
-        letters: Sequence[OutboundMessage],
+        messages: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:
         self.clock.advance(6)
-        return Post.send(self, letters, idempotency_key, before_handover)
+        return Post.send(self, messages, idempotency_key, before_handover)
 
 
 def test_a_long_backlog_is_sent_in_spells(rollcall: House) -> None:
@@ -368,10 +368,10 @@ def test_an_address_gets_no_more_mails_a_day_than_its_cap(
 def test_one_notice_that_cannot_be_rendered_does_not_hold_up_the_others(rollcall: House) -> None:
     render = rollcall.services.render
 
-    def render_but_one(notice: Notification, now: datetime) -> OutboundMessage:
-        if notice.email == "student0@example.edu":
+    def render_but_one(notification: Notification, now: datetime) -> OutboundMessage:
+        if notification.email == "student0@example.edu":
             raise ValueError("cannot")
-        return render(notice, now)
+        return render(notification, now)
 
     broken = replace(rollcall, services=replace(rollcall.services, render=render_but_one))
     open_a_seat(broken, watchers=3)
@@ -388,9 +388,13 @@ def crash(rollcall: House, *, is_handed_over: bool = False) -> None:
     batch = outbox.claim(now, limit=100, lease=LEASE)
     assert batch is not None
     if is_handed_over:
-        if batch.letters is None:
+        if batch.messages is None:
             outbox.freeze(
-                batch, [rollcall.services.render(notice, rollcall.clock.now()) for notice in batch.notices]
+                batch,
+                [
+                    rollcall.services.render(notification, rollcall.clock.now())
+                    for notification in batch.notifications
+                ],
             )
         outbox.hand_over(batch, now, lease=LEASE)
     rollcall.clock.advance(LEASE.total_seconds())
@@ -414,7 +418,7 @@ def test_a_letter_that_killed_three_workers_is_dead_and_those_beside_it_leave(ro
     rollcall.pass_time(1)
     sent = (NotificationState.SENT, None)
     assert reasons(rollcall) == [(NotificationState.DEAD, "crashed its worker 3 times"), sent, sent]
-    assert [letter.to for letter in rollcall.post.sent] == ["student1@example.edu", "student2@example.edu"]
+    assert [message.to for message in rollcall.post.sent] == ["student1@example.edu", "student2@example.edu"]
 
 
 def test_a_batch_that_killed_three_workers_while_it_was_sent_is_never_sent_blindly(rollcall: House) -> None:
@@ -496,8 +500,10 @@ def test_an_opening_that_lasted_is_told_with_the_age_of_what_was_seen(
     rollcall: House, hinder: Callable[[House], None]
 ) -> None:
     wait_with_an_opening(rollcall, hinder, seen_last=2)
-    (letter,) = rollcall.post.sent
-    assert "15 Jan 2026, 09:01 UTC (55 minutes before this mail was written)" in " ".join(letter.text.split())
+    (message,) = rollcall.post.sent
+    assert "15 Jan 2026, 09:01 UTC (55 minutes before this mail was written)" in " ".join(
+        message.text.split()
+    )
 
 
 def test_an_opening_that_ended_while_its_sender_was_dead_is_not_told(rollcall: House) -> None:

@@ -112,7 +112,7 @@ def test_a_queued_job_is_cancelled_out_of_turn_and_made_good(rollcall: House, jo
     job = ask(rollcall, journal)
     asked = cancel(rollcall.services, job.id)
     assert asked is not None
-    assert (asked.state, asked.cancel_asked_at) == (JobState.QUEUED, rollcall.clock.now())
+    assert (asked.state, asked.cancel_requested_at) == (JobState.QUEUED, rollcall.clock.now())
     rollcall.work()
     assert reread(rollcall, job).state is JobState.CANCELLED
     assert lines(journal, job.id) == ["refund:True"]
@@ -142,7 +142,7 @@ def test_what_has_ended_stays_as_it_ended(rollcall: House, journal: Path) -> Non
     rollcall.work()
     asked = cancel(rollcall.services, job.id)
     assert asked is not None
-    assert (asked.state, asked.cancel_asked_at) == (JobState.SUCCEEDED, None)
+    assert (asked.state, asked.cancel_requested_at) == (JobState.SUCCEEDED, None)
     assert cancel(rollcall.services, "0" * 32) is None
 
 
@@ -157,7 +157,7 @@ def test_a_failed_job_is_tried_again_as_a_new_one_and_once(rollcall: House, jour
     twice, anew = retry(rollcall.services, job.id)
 
     assert (created, anew, twice.id) == (True, False, again.id)
-    assert (again.retry_of, again.given) == (job.id, job.given)
+    assert (again.retry_of, again.input) == (job.id, job.input)
     rollcall.work()
     assert lines(journal, again.id)[0] == "fetch:begun"
 

@@ -43,7 +43,7 @@ class Scripted(Post):
 
     def send(
         self,
-        letters: Sequence[OutboundMessage],
+        messages: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:
@@ -51,7 +51,7 @@ class Scripted(Post):
             self.before()
             before_handover()
 
-        receipts = Post.send(self, letters, idempotency_key, handing_over)
+        receipts = Post.send(self, messages, idempotency_key, handing_over)
         self.after()
         return receipts
 
@@ -110,7 +110,9 @@ def test_a_sender_that_died_with_a_letter_in_hand_leaves_it_unknown_without_a_ke
     outbox, now = here.services.store.outbox, here.clock.now()
     batch = outbox.claim(now, limit=1, lease=LEASE)
     assert batch is not None
-    outbox.freeze(batch, [here.services.render(notice, here.clock.now()) for notice in batch.notices])
+    outbox.freeze(
+        batch, [here.services.render(notification, here.clock.now()) for notification in batch.notifications]
+    )
     outbox.hand_over(batch, now, lease=LEASE)
     here.pass_time(30)
     assert reasons(here) == [
@@ -205,7 +207,9 @@ def test_a_rate_limit_that_is_heard_too_late_frees_nothing_of_the_sender_that_fo
     outbox = here.services.store.outbox
     first = outbox.claim(here.clock.now(), limit=100, lease=LEASE)
     assert first is not None
-    outbox.freeze(first, [here.services.render(notice, here.clock.now()) for notice in first.notices])
+    outbox.freeze(
+        first, [here.services.render(notification, here.clock.now()) for notification in first.notifications]
+    )
     outbox.hand_over(first, here.clock.now(), lease=LEASE)
     here.clock.advance(LEASE.total_seconds())
     post.troubles.append(UpstreamTimeoutError("no answer"))
@@ -252,13 +256,13 @@ def test_a_refusal_whose_commit_was_not_heard_of_is_written_once(
     class Refusing(Scripted):
         def send(
             self,
-            letters: Sequence[OutboundMessage],
+            messages: Sequence[OutboundMessage],
             idempotency_key: str,
             before_handover: Callable[[], None] = unconditionally,
         ) -> list[DeliveryResult]:
             before_handover()
             locked.lost = 1
-            return [Rejected("no such mailbox") for _ in letters]
+            return [Rejected("no such mailbox") for _ in messages]
 
     here = replace(here, services=replace(here.services, mailer=Refusing()))
     here.pass_time(1)

@@ -9,7 +9,7 @@ from bench.replay.oracle import Mail
 from tests.standins.resend import ResendStandIn
 
 
-def letter(to: str | list[str]) -> dict[str, Any]:
+def message(to: str | list[str]) -> dict[str, Any]:
     event = "seat_available; source=scraper; term=S122; section=12; episode=1"
     headers = {"X-Rollcall-Event": event}
     return {"from": "a@campus.test", "to": to, "subject": "A seat", "text": "A seat", "headers": headers}
@@ -20,7 +20,7 @@ def test_every_accepted_mail_counts_for_its_address() -> None:
         headers = {"Authorization": f"Bearer {resend.api_key}"}
         for to in (["ada@campus.test"], "bo@campus.test", "bo@campus.test"):
             url = f"{resend.url}/emails/batch"
-            httpx.post(url, json=[letter(to)], headers=headers).raise_for_status()
+            httpx.post(url, json=[message(to)], headers=headers).raise_for_status()
         assert Mailbox(resend.url).mails() == {
             Mail("ada@campus.test", "seat_available", "12", 1): 1,
             Mail("bo@campus.test", "seat_available", "12", 1): 2,

@@ -31,9 +31,9 @@ def history(
     *seats: tuple[float, int | None], until: float = 24, blind: tuple[tuple[float, float], ...] = ()
 ) -> SectionHistory:
     """Seats from an hour on, looked at until another, apart from the blind hours."""
-    sightings = [HistoryEntry(at(hour), count, 30, None) for hour, count in seats]
+    entries = [HistoryEntry(at(hour), count, 30, None) for hour, count in seats]
     spans = [ObservedPeriod(at(start), at(end)) for start, end in blind]
-    return SectionHistory(KEY, sightings=sightings, looked_until=at(until), blind=spans)
+    return SectionHistory(KEY, entries=entries, observed_until=at(until), blind=spans)
 
 
 def told(found: SectionHistory) -> list[tuple[ObservedPeriod, int, bool, bool, bool]]:
@@ -66,7 +66,7 @@ def test_seats_that_nobody_told_of_are_neither_open_nor_closed() -> None:
 
 def test_what_was_never_seen_has_no_openings_and_no_days() -> None:
     nothing = SectionHistory(KEY)
-    assert (openings(nothing), list(days(nothing)), nothing.seen, nothing.looked_at) == (
+    assert (openings(nothing), list(days(nothing)), nothing.seen, nothing.last_observed_at) == (
         [],
         [],
         None,
@@ -75,13 +75,13 @@ def test_what_was_never_seen_has_no_openings_and_no_days() -> None:
 
 
 def test_what_was_looked_at_leaves_out_what_is_blind() -> None:
-    assert history((0, 0), blind=((3, 7), (10, 12))).looked_at == timedelta(hours=18)
+    assert history((0, 0), blind=((3, 7), (10, 12))).last_observed_at == timedelta(hours=18)
 
 
 def test_a_day_counts_the_openings_that_began_on_it_and_the_time_of_all() -> None:
     found = history((0, 0), (20, 1), (30, 0), (40, 1), until=44)
     first = day_of(START)
-    assert [(d.number - first, d.openings, d.open, d.looked_at) for d in days(found)] == [
+    assert [(d.number - first, d.openings, d.open, d.last_observed_at) for d in days(found)] == [
         (0, 1, timedelta(hours=4), timedelta(hours=24)),
         (1, 1, timedelta(hours=10), timedelta(hours=20)),
     ]
@@ -94,14 +94,14 @@ def test_a_day_on_which_nobody_looked_is_left_out() -> None:
 
 def test_an_instructor_change_needs_two_names() -> None:
     names = [None, "", "Ann", "Ann", None, "Bob"]
-    sightings = [HistoryEntry(at(hour), 0, 30, name) for hour, name in enumerate(names)]
-    assert instructor_changes(SectionHistory(KEY, sightings=sightings, looked_until=at(9))) == [
+    entries = [HistoryEntry(at(hour), 0, 30, name) for hour, name in enumerate(names)]
+    assert instructor_changes(SectionHistory(KEY, entries=entries, observed_until=at(9))) == [
         InstructorChange(at(2), "", "Ann"),
         InstructorChange(at(5), "Ann", "Bob"),
     ]
 
 
-def sightings(*hours: float) -> list[HistoryEntry]:
+def entries(*hours: float) -> list[HistoryEntry]:
     return [HistoryEntry(at(hour), number, 30, None) for number, hour in enumerate(hours)]
 
 
@@ -121,14 +121,14 @@ def sightings(*hours: float) -> list[HistoryEntry]:
 def test_times_that_the_others_contradict_become_those_of_the_next(
     hours: tuple[float, ...], until: float, shown: tuple[float, ...]
 ) -> None:
-    found = in_sequence(sightings(*hours), at(until))
+    found = in_sequence(entries(*hours), at(until))
     assert [each.observed_at for each in found] == [at(hour) for hour in shown]
     assert [each.stamp for each in found] == [at(hour) for hour in hours]
 
 
 @given(st.lists(st.integers(-50, 50), max_size=12), st.integers(-50, 50))
 def test_a_history_never_goes_back_in_time_nor_beyond_the_last_look(hours: list[int], until: int) -> None:
-    found = in_sequence(sightings(*hours), at(until))
+    found = in_sequence(entries(*hours), at(until))
     times = [each.observed_at for each in found]
     assert times == sorted(times)
     assert all(time <= at(until) for time in times)

@@ -11,7 +11,7 @@ from domain.observation import UNASSIGNED, Observation
 from domain.plausibility import FEWEST, LOOKS_TO_CONFIRM, judge
 from domain.section import SectionKey
 from domain.section_state import (
-    Doubt,
+    Anomaly,
     InstructorAssigned,
     SeatsIncreased,
     SectionEvent,
@@ -28,7 +28,7 @@ USUAL: Facts = (3, 40, ADA)
 FULL: Facts = (0, 40, UNASSIGNED)
 
 
-def no_doubts(_: Term) -> Collection[Doubt]:
+def no_anomalies(_: Term) -> Collection[Anomaly]:
     return ()
 
 
@@ -36,7 +36,7 @@ def see(states: Sequence[SectionState], *facts: Facts) -> tuple[list[SectionStat
     """The sections after one look at all of them, and what changed; the last of `facts` is of the rest."""
     listed = [*facts, *[facts[-1]] * (len(states) - len(facts))]
     look = [(state, Observation(state.key, at(0), *each)) for state, each in zip(states, listed, strict=True)]
-    moves = [advance(each.state, each.seen) for each in judge(look, no_doubts)]
+    moves = [advance(each.state, each.seen) for each in judge(look, no_anomalies)]
     return [state for state, _ in moves], [change for _, changes in moves for change in changes]
 
 
@@ -62,30 +62,30 @@ def test_a_mass_change_that_goes_away_again_is_no_news(usual: Facts, broken: Fac
         states, changes = see(states, facts)
         told += changes
         assert {(state.open_seats, state.capacity, state.instructor) for state in states} == {usual}
-    assert (told, [state for state in states if state.doubts]) == ([], [])
+    assert (told, [state for state in states if state.anomalies]) == ([], [])
 
 
 @pytest.mark.parametrize(
     ("usual", "true", "doubt", "news"),
     [
-        (USUAL, (0, 0, ADA), Doubt.CAPACITY, []),
-        (USUAL, (0, 40, ADA), Doubt.FULL, []),
-        (USUAL, (3, 40, UNASSIGNED), Doubt.UNASSIGNED, []),
-        (FULL, (2, 40, UNASSIGNED), Doubt.OPEN, [SeatsIncreased(0, 2, 1)] * 10),
+        (USUAL, (0, 0, ADA), Anomaly.CAPACITY, []),
+        (USUAL, (0, 40, ADA), Anomaly.FULL, []),
+        (USUAL, (3, 40, UNASSIGNED), Anomaly.UNASSIGNED, []),
+        (FULL, (2, 40, UNASSIGNED), Anomaly.OPEN, [SeatsIncreased(0, 2, 1)] * 10),
     ],
 )
 def test_a_mass_change_that_persists_is_accepted(
-    usual: Facts, true: Facts, doubt: Doubt, news: list[SectionEvent]
+    usual: Facts, true: Facts, anomaly: Anomaly, news: list[SectionEvent]
 ) -> None:
     states = campus(usual)
-    for looks in range(1, LOOKS_TO_CONFIRM[doubt]):
+    for looks in range(1, LOOKS_TO_CONFIRM[anomaly]):
         states, changes = see(states, true)
-        assert {state.doubts.get(doubt) for state in states} == {looks}
+        assert {state.anomalies.get(anomaly) for state in states} == {looks}
         assert changes == []
     states, changes = see(states, true)
     assert changes == news
     assert {(state.open_seats, state.capacity, state.instructor) for state in states} == {true}
-    assert not any(state.doubts for state in states)
+    assert not any(state.anomalies for state in states)
 
 
 def test_fewer_changes_are_believed_at_once() -> None:
@@ -124,14 +124,14 @@ def test_what_fell_while_there_was_no_capacity_did_not_open() -> None:
 def test_an_untold_measure_leaves_its_doubt_as_it_is() -> None:
     states, _ = see(campus(USUAL), (0, 40, ADA))
     states, _ = see(states, (None, None, None))
-    assert {state.doubts[Doubt.FULL] for state in states} == {1}
+    assert {state.anomalies[Anomaly.FULL] for state in states} == {1}
 
 
 def test_a_look_at_too_few_sections_shares_the_doubts_of_its_term() -> None:
     (state, *_) = campus(USUAL)
     look = [(state, Observation(state.key, at(0), 0, 0, ADA))]
-    assert judge(look, no_doubts)[0].state.doubts == {}
-    assert judge(look, lambda _: {Doubt.CAPACITY})[0].state.doubts == {Doubt.CAPACITY: 1}
+    assert judge(look, no_anomalies)[0].state.anomalies == {}
+    assert judge(look, lambda _: {Anomaly.CAPACITY})[0].state.anomalies == {Anomaly.CAPACITY: 1}
 
 
 def test_terms_are_judged_one_by_one() -> None:
@@ -141,7 +141,7 @@ def test_terms_are_judged_one_by_one() -> None:
     )
     states, changes = see([*old, *new], *[(0, 0, ADA)] * 10, (1, 40, UNASSIGNED), FULL)
     assert changes == [SeatsIncreased(0, 1, 1)]
-    assert {state.key.term for state in states if state.doubts} == {"2261"}
+    assert {state.key.term for state in states if state.anomalies} == {"2261"}
 
 
 _FACTS = st.tuples(
@@ -162,4 +162,4 @@ def test_below_the_fewest_sections_nothing_is_doubted(looks: list[list[Facts]]) 
     states = campus(USUAL, FEWEST - 1)
     for look in looks:
         states, _ = see(states, *look)
-        assert not any(state.doubts for state in states)
+        assert not any(state.anomalies for state in states)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain.observation import UNASSIGNED, Details, Missing, Observation
 from domain.section_state import (
-    Doubt,
+    Anomaly,
     InstructorAssigned,
     SeatsIncreased,
     SectionRetired,
@@ -194,8 +194,8 @@ def test_missing_is_never_closed() -> None:
 
 
 def test_a_section_that_is_missing_is_doubted_no_longer() -> None:
-    state = replace(fold([seen(0, 4)])[0], doubts={Doubt.FULL: 2})
-    assert miss(state, Missing(KEY, at(1))).doubts == {}
+    state = replace(fold([seen(0, 4)])[0], anomalies={Anomaly.FULL: 2})
+    assert miss(state, Missing(KEY, at(1))).anomalies == {}
 
 
 def test_a_section_that_was_never_seen_can_be_missed() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.term import OVER_AFTER, Presence, doubted_terms
+from domain.term import OVER_AFTER, Presence, unreliable_terms
 from tests.domain.timeline import START
 
 
@@ -24,7 +24,7 @@ from tests.domain.timeline import START
 def test_a_term_is_doubted_without_regard_to_terms_that_are_gone(
     terms: dict[str, tuple[int, int]], doubted: set[str]
 ) -> None:
-    assert doubted_terms({term: Presence(*counts) for term, counts in terms.items()}) == doubted
+    assert unreliable_terms({term: Presence(*counts) for term, counts in terms.items()}) == doubted
 
 
 def test_a_term_is_over_when_all_of_it_has_been_missing_for_a_day() -> None:

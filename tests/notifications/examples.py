@@ -32,13 +32,13 @@ NOTICE = Notification(
 )
 
 
-def notice(**changes: Any) -> Notification:
+def notification(**changes: Any) -> Notification:
     return replace(NOTICE, **changes)
 
 
-def letter(**changes: Any) -> OutboundMessage:
-    return RENDERER.render(notice(**changes), NOTICE.observed_at)
+def message(**changes: Any) -> OutboundMessage:
+    return RENDERER.render(notification(**changes), NOTICE.observed_at)
 
 
-def letters(count: int) -> list[OutboundMessage]:
-    return [letter(id=number, email=f"student{number}@example.edu") for number in range(count)]
+def messages(count: int) -> list[OutboundMessage]:
+    return [message(id=number, email=f"student{number}@example.edu") for number in range(count)]

@@ -21,7 +21,7 @@ from notifications.postmark import Postmark
 from notifications.preview import Preview
 from notifications.resend import Resend
 from notifications.smtp import Smtp
-from tests.notifications.examples import letter
+from tests.notifications.examples import message
 from tests.standins.postmark import PostmarkStandIn, error
 from tests.standins.resend import ResendStandIn
 from tests.standins.server import Answer
@@ -179,7 +179,7 @@ CASES = [
 def test_a_transport_says_whose_trouble_it_is(case: Case) -> None:
     with case.transport(case.event) as mailer:
         try:
-            (receipt,) = mailer.send([letter()], "key")
+            (receipt,) = mailer.send([message()], "key")
         except RollcallError as failure:
             subject = subject_of(failure)
             found: object = Rejected if subject is Subject.ITEM else subject  # of one letter it is the same

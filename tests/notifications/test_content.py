@@ -10,7 +10,7 @@ from domain.observation import UNASSIGNED, Details
 from domain.text import format_time, one_line
 from domain.watch import NotificationKind
 from notifications.content import content_for
-from tests.notifications.examples import NOTICE, notice
+from tests.notifications.examples import NOTICE, notification
 
 NOW = NOTICE.observed_at
 
@@ -33,7 +33,7 @@ NOW = NOTICE.observed_at
     ],
 )
 def test_the_subject_alone_tells_the_news(changes: dict[str, object], subject: str) -> None:
-    assert content_for(notice(**changes), NOW).subject == subject
+    assert content_for(notification(**changes), NOW).subject == subject
 
 
 @pytest.mark.parametrize(
@@ -49,19 +49,21 @@ def test_the_subject_alone_tells_the_news(changes: dict[str, object], subject: s
 def test_seats_are_told_as_far_as_they_are_known(
     seats: int | None, capacity: int | None, told: str | None
 ) -> None:
-    assert dict(content_for(notice(open_seats=seats, capacity=capacity), NOW).facts).get("Seats") == told
+    assert (
+        dict(content_for(notification(open_seats=seats, capacity=capacity), NOW).facts).get("Seats") == told
+    )
 
 
 def test_nobody_assigned_is_told_and_an_unknown_instructor_is_not() -> None:
     assert (
-        dict(content_for(notice(instructor=UNASSIGNED), NOW).facts)["Instructor"]
+        dict(content_for(notification(instructor=UNASSIGNED), NOW).facts)["Instructor"]
         == "Staff (not yet assigned)"
     )
-    assert "Instructor" not in dict(content_for(notice(instructor=None), NOW).facts)
+    assert "Instructor" not in dict(content_for(notification(instructor=None), NOW).facts)
 
 
 def test_only_a_listed_section_invites_to_enrol() -> None:
-    actions = [content_for(notice(kind=kind), NOW).action for kind in NotificationKind]
+    actions = [content_for(notification(kind=kind), NOW).action for kind in NotificationKind]
     assert actions == ["Enrol in section 12431", "See section 12431", ""]
 
 
@@ -96,17 +98,17 @@ def test_plain_text_is_one_short_visible_line(text: str, limit: int) -> None:
 )
 @pytest.mark.parametrize("kind", NotificationKind)
 def test_an_old_observation_says_how_old_it_is(kind: NotificationKind, age: timedelta, told: str) -> None:
-    wording = content_for(notice(kind=kind), NOW + age)
+    wording = content_for(notification(kind=kind), NOW + age)
     assert dict(wording.facts)["Seen"] == f"15 Jan 2026, 09:30 UTC{told}"
     assert f"15 Jan 2026, 09:30 UTC{told}." in wording.preheader
 
 
 def test_an_ended_term_is_told_once_for_all_its_watches() -> None:
-    told = content_for(notice(kind=NotificationKind.SECTION_RETIRED, ended_watches=3), NOW)
+    told = content_for(notification(kind=NotificationKind.SECTION_RETIRED, ended_watches=3), NOW)
     assert (told.subject, told.action) == ("Term 2261 has ended", "")
     assert told.lead.endswith("Your 3 watches on it have ended.")
     assert dict(told.facts) == {"Term": "2261", "Watches": "3"}
     assert (
         "Your watch on it"
-        in content_for(notice(kind=NotificationKind.SECTION_RETIRED, ended_watches=1), NOW).lead
+        in content_for(notification(kind=NotificationKind.SECTION_RETIRED, ended_watches=1), NOW).lead
     )

@@ -14,7 +14,7 @@ from domain.observation import Details
 from domain.section import SectionKey
 from domain.watch import NotificationKind
 from notifications.messages import Renderer
-from tests.notifications.examples import LINKS, NOTICE, RENDERER, letter, notice
+from tests.notifications.examples import LINKS, NOTICE, RENDERER, message, notification
 
 NOW = NOTICE.observed_at
 
@@ -45,13 +45,13 @@ class Elements(HTMLParser):
 @pytest.mark.parametrize("kind", NotificationKind)
 def test_the_same_notice_always_makes_the_same_letter(kind: NotificationKind) -> None:
     other = Renderer(RENDERER.sender, RENDERER.links, RENDERER.enrol_url)
-    assert RENDERER.render(notice(kind=kind), NOW) == other.render(notice(kind=kind), NOW)
+    assert RENDERER.render(notification(kind=kind), NOW) == other.render(notification(kind=kind), NOW)
 
 
 @pytest.mark.parametrize("kind", NotificationKind)
 @pytest.mark.parametrize("part", ["text", "html"])
 def test_both_parts_carry_everything_a_student_needs(kind: NotificationKind, part: str) -> None:
-    shown = getattr(letter(kind=kind), part)
+    shown = getattr(message(kind=kind), part)
     wanted = ["CSE 100", "Advanced Data Structures", "12431", "2261", "Grace Hopper", "Center Hall 101"]
     wanted += ["MoWeFr 10:00-10:50", "15 Jan 2026, 09:30 UTC"]
     wanted += [LINKS.stop_watch(7, "ada@example.edu"), LINKS.stop_everything("ada@example.edu")]
@@ -60,19 +60,19 @@ def test_both_parts_carry_everything_a_student_needs(kind: NotificationKind, par
 
 def test_the_enrolment_link_names_source_term_and_section() -> None:
     url = "https://enrol.example.edu/scraper/2261?class=12431"
-    assert url in letter().text
-    assert url in [link["href"] for link in Elements(letter().html).named("a")]
-    assert url not in letter(kind=NotificationKind.SECTION_RETIRED).text
+    assert url in message().text
+    assert url in [link["href"] for link in Elements(message().html).named("a")]
+    assert url not in message(kind=NotificationKind.SECTION_RETIRED).text
 
 
 def test_without_an_enrolment_link_the_letter_says_what_to_look_for() -> None:
-    mail = Renderer(RENDERER.sender, LINKS).render(notice(), NOW)
+    mail = Renderer(RENDERER.sender, LINKS).render(notification(), NOW)
     for part in (mail.text, Elements(mail.html).shown):
         assert "section 12431 in term 2261" in " ".join(part.split())
 
 
 def test_what_is_not_known_leaves_no_trace() -> None:
-    mail = letter(details=Details(), open_seats=None, capacity=None, instructor=None)
+    mail = message(details=Details(), open_seats=None, capacity=None, instructor=None)
     for part in (mail.text, mail.html, mail.subject):
         assert "None" not in part
     assert not re.search(r"^\w+:\s*$", mail.text.partition("Enrol in")[0], re.MULTILINE)
@@ -81,17 +81,17 @@ def test_what_is_not_known_leaves_no_trace() -> None:
 
 
 def test_the_text_wraps_and_leaves_links_whole() -> None:
-    lines = letter().text.splitlines()
+    lines = message().text.splitlines()
     assert all(len(line) <= 72 or line.startswith("https://") for line in lines)
 
 
 def test_the_text_keeps_the_signature_mark() -> None:
-    assert "\n-- \n" in letter().text
+    assert "\n-- \n" in message().text
 
 
 @pytest.mark.parametrize("kind", NotificationKind)
 def test_the_page_is_accessible_and_loads_nothing(kind: NotificationKind) -> None:
-    page = Elements(letter(kind=kind).html)
+    page = Elements(message(kind=kind).html)
     assert page.named("html") == [{"lang": "en", "dir": "ltr"}]
     assert len(page.named("h1")) == 1
     assert all(table["role"] == "presentation" for table in page.named("table"))
@@ -100,19 +100,20 @@ def test_the_page_is_accessible_and_loads_nothing(kind: NotificationKind) -> Non
 
 
 def test_the_headers_let_mailboxes_unsubscribe_with_one_click() -> None:
-    headers = letter().headers
+    headers = message().headers
     assert headers["List-Unsubscribe"] == f"<{LINKS.stop_watch(7, 'ada@example.edu')}>"
     assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
 def test_the_event_header_is_machine_readable() -> None:
     wanted = "seat_available; source=scraper; term=2261; section=12431; episode=2"
-    assert letter().headers["X-Rollcall-Event"] == wanted
+    assert message().headers["X-Rollcall-Event"] == wanted
 
 
 def test_each_notice_has_a_message_id_of_its_own_at_the_senders_domain() -> None:
     ids = {
-        mail.headers["Message-ID"] for mail in (letter(), letter(), letter(id=42), letter(email="b@c.edu"))
+        mail.headers["Message-ID"]
+        for mail in (message(), message(), message(id=42), message(email="b@c.edu"))
     }
     assert len(ids) == 3
     assert all(re.fullmatch(r"<[0-9a-f]{32}@example\.edu>", each) for each in ids)
@@ -122,15 +123,15 @@ def test_each_notice_has_a_message_id_of_its_own_at_the_senders_domain() -> None
 def test_hostile_catalog_text_changes_neither_structure_nor_headers(
     course: str, title: str, place: str, times: str, instructor: str
 ) -> None:
-    mail = letter(details=Details(course, title, place, times), instructor=instructor)
-    usual = [tag for tag, _ in Elements(letter().html).found if tag not in {"tr", "td", "br"}]
+    mail = message(details=Details(course, title, place, times), instructor=instructor)
+    usual = [tag for tag, _ in Elements(message().html).found if tag not in {"tr", "td", "br"}]
     assert [tag for tag, _ in Elements(mail.html).found if tag not in {"tr", "td", "br"}] == usual
     assert_sendable(mail)
 
 
 @given(HOSTILE, HOSTILE, HOSTILE)
 def test_a_hostile_identity_changes_no_headers(source: str, term: str, number: str) -> None:
-    assert_sendable(letter(key=SectionKey(source, term, number)))
+    assert_sendable(message(key=SectionKey(source, term, number)))
 
 
 def assert_sendable(mail: OutboundMessage) -> None:
@@ -156,8 +157,8 @@ def test_an_enrolment_address_that_is_none_stops_the_start(url: str) -> None:
 
 def test_times_are_told_in_the_zone_of_the_setting() -> None:
     zoned = Renderer(RENDERER.sender, RENDERER.links, RENDERER.enrol_url, ZoneInfo("America/Los_Angeles"))
-    mail = zoned.render(notice(), NOW)
+    mail = zoned.render(notification(), NOW)
     for part in (mail.text, mail.html):
         assert "15 Jan 2026, 01:30 PST" in " ".join(part.split())
         assert "UTC" not in part
-    assert mail.headers == RENDERER.render(notice(), NOW).headers
+    assert mail.headers == RENDERER.render(notification(), NOW).headers

@@ -6,12 +6,12 @@ LETTERS = ReportMessage("Rollcall <rollcall@example.edu>")
 
 
 def test_a_report_travels_as_an_attachment_to_whoever_ordered_it() -> None:
-    letter = LETTERS.write("ada@example.edu", "2261", ["12430", "12431"], b"%PDF-", "job-1")
+    message = LETTERS.write("ada@example.edu", "2261", ["12430", "12431"], b"%PDF-", "job-1")
 
-    assert (letter.to, letter.subject) == ("ada@example.edu", "Your seat history for term 2261")
-    assert "term 2261: sections 12430, 12431." in letter.text
-    assert "term 2261: sections 12430, 12431." in letter.html
-    (attached,) = letter.attachments
+    assert (message.to, message.subject) == ("ada@example.edu", "Your seat history for term 2261")
+    assert "term 2261: sections 12430, 12431." in message.text
+    assert "term 2261: sections 12430, 12431." in message.html
+    (attached,) = message.attachments
     assert (attached.name, attached.content_type, attached.content) == (
         "seat-history-2261.pdf",
         "application/pdf",

@@ -29,30 +29,30 @@ def operator_mail(post: Post, to: str = "operator@example.edu") -> OperatorMail:
 
 
 class RefusingPost(Post):
-    def _accept(self, letters: Sequence[OutboundMessage], key: str) -> list[DeliveryResult]:
-        return [Rejected("no such user") for _ in letters]
+    def _accept(self, messages: Sequence[OutboundMessage], key: str) -> list[DeliveryResult]:
+        return [Rejected("no such user") for _ in messages]
 
 
 def test_the_subject_is_the_symptom_and_says_when_it_is_over() -> None:
     mail = operator_mail(Post())
-    assert mail.letter(RAISED).subject == "It is silent"
-    assert mail.letter(OVER).subject == "Over: It is silent"
-    assert "Nothing needs to be done." in mail.letter(OVER).text
+    assert mail.message(RAISED).subject == "It is silent"
+    assert mail.message(OVER).subject == "Over: It is silent"
+    assert "Nothing needs to be done." in mail.message(OVER).text
 
 
 def test_it_has_a_text_and_an_html_part_that_say_the_same() -> None:
-    parts = to_mime(operator_mail(Post()).letter(RAISED), AT).iter_parts()
+    parts = to_mime(operator_mail(Post()).message(RAISED), AT).iter_parts()
     text, html = (part.get_content() for part in parts)
     assert "5 < 6 & more" in text
     assert "5 &lt; 6 &amp; more" in html
 
 
 def test_both_parts_link_to_where_it_shows_and_to_what_to_do() -> None:
-    letter = operator_mail(Post()).letter(RAISED)
+    message = operator_mail(Post()).message(RAISED)
     post = signpost("sources/scraper")
-    assert letter.text.endswith(f"Console: {post.console}\nRunbook: {post.runbook}\n")
-    assert f'href="{post.console.replace("&", "&amp;")}"' in letter.html
-    assert f'href="{post.runbook}"' in letter.html
+    assert message.text.endswith(f"Console: {post.console}\nRunbook: {post.runbook}\n")
+    assert f'href="{post.console.replace("&", "&amp;")}"' in message.html
+    assert f'href="{post.runbook}"' in message.html
 
 
 def test_the_same_bulletin_is_sent_once_and_another_one_or_another_address_anew() -> None:

@@ -19,7 +19,7 @@ from domain.errors import (
 )
 from domain.notification import Accepted, Attachment, Rejected
 from notifications.postmark import Postmark
-from tests.notifications.examples import letter, letters
+from tests.notifications.examples import message, messages
 from tests.standins.postmark import PostmarkStandIn, error
 from tests.standins.server import Answer
 
@@ -36,7 +36,7 @@ def mailer(standin: PostmarkStandIn) -> Postmark:
 
 
 def test_a_letter_arrives_whole(standin: PostmarkStandIn, mailer: Postmark) -> None:
-    sent = replace(letter(), attachments=(Attachment("a.pdf", "application/pdf", b"%PDF-\x00\xff"),))
+    sent = replace(message(), attachments=(Attachment("a.pdf", "application/pdf", b"%PDF-\x00\xff"),))
     (receipt,) = mailer.send([sent], "key")
 
     (mail,) = standin.mails
@@ -51,8 +51,8 @@ def test_a_letter_arrives_whole(standin: PostmarkStandIn, mailer: Postmark) -> N
 
 
 def test_an_address_that_takes_no_mail_is_refused_alone(standin: PostmarkStandIn, mailer: Postmark) -> None:
-    standin.inactive.add(letter().to)
-    (receipt,) = mailer.send([letter()], "key")
+    standin.inactive.add(message().to)
+    (receipt,) = mailer.send([message()], "key")
     assert isinstance(receipt, Rejected)
     assert "inactive" in receipt.reason
 
@@ -79,19 +79,19 @@ def test_a_failure_says_whether_to_try_again(
 ) -> None:
     standin.answers.append(answer)
     with pytest.raises(kind):
-        mailer.send([letter()], "key")
+        mailer.send([message()], "key")
 
 
 def test_a_wrong_token_is_refused_and_never_told(standin: PostmarkStandIn) -> None:
     mailer = Postmark("pm_wrong_token", standin.url)
     with pytest.raises(UnauthorisedError) as refused:
-        mailer.send([letter()], "key")
+        mailer.send([message()], "key")
     assert "pm_wrong_token" not in f"{refused.value} {mailer!r}"
 
 
 def test_one_letter_a_call(mailer: Postmark) -> None:
     with pytest.raises(RejectedError):
-        mailer.send(letters(2), "key")
+        mailer.send(messages(2), "key")
 
 
 def test_a_login_sends_nothing(standin: PostmarkStandIn, mailer: Postmark) -> None:
@@ -108,7 +108,7 @@ def test_a_letter_that_must_not_leave_is_kept_at_the_last_moment(
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        mailer.send([letter()], "key", refuse)
+        mailer.send([message()], "key", refuse)
     assert standin.mails == []
 
 
@@ -116,4 +116,4 @@ def test_a_connection_that_was_never_made_took_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with pytest.raises(UnreachableError):
-        Postmark("pm_test", f"http://127.0.0.1:{port}").send([letter()], "key")
+        Postmark("pm_test", f"http://127.0.0.1:{port}").send([message()], "key")

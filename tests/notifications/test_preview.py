@@ -9,12 +9,12 @@ import pytest
 from domain.errors import TransientError
 from domain.notification import Accepted
 from notifications.preview import Preview
-from tests.notifications.examples import letter, letters
+from tests.notifications.examples import message, messages
 from tests.support.clock import FakeClock
 
 
 def test_a_letter_becomes_a_file_that_only_its_owner_reads(tmp_path: Path) -> None:
-    [receipt] = Preview(tmp_path / "outbox", FakeClock()).send([letter()], "key")
+    [receipt] = Preview(tmp_path / "outbox", FakeClock()).send([message()], "key")
     [path] = (tmp_path / "outbox").iterdir()
     assert receipt == Accepted(path.name)
     assert path.name.startswith("20260115T090000000000Z-seat_available-12431-")
@@ -25,16 +25,16 @@ def test_a_letter_becomes_a_file_that_only_its_owner_reads(tmp_path: Path) -> No
 def test_a_repeated_batch_doubles_nothing(tmp_path: Path) -> None:
     clock = FakeClock()
     outbox = Preview(tmp_path, clock)
-    first = outbox.send(letters(3), "key")
+    first = outbox.send(messages(3), "key")
     clock.advance(60)
-    assert outbox.send(letters(3), "key") == first
+    assert outbox.send(messages(3), "key") == first
     assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_a_letter_sent_under_two_keys_shows_twice(tmp_path: Path) -> None:
     outbox = Preview(tmp_path, FakeClock())
-    outbox.send([letter()], "one key")
-    outbox.send([letter()], "another key")
+    outbox.send([message()], "one key")
+    outbox.send([message()], "another key")
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -43,7 +43,7 @@ def test_only_the_newest_letters_are_kept(tmp_path: Path, keep: int) -> None:
     clock = FakeClock()
     outbox = Preview(tmp_path, clock, keep=keep)
     receipts = []
-    for mail in letters(4):
+    for mail in messages(4):
         receipts += outbox.send([mail], "key")
         clock.advance(1)
     kept = sorted(path.name for path in tmp_path.iterdir())
@@ -53,4 +53,4 @@ def test_only_the_newest_letters_are_kept(tmp_path: Path, keep: int) -> None:
 def test_a_folder_that_cannot_be_written_is_tried_again_later(tmp_path: Path) -> None:
     (tmp_path / "outbox").write_text("a file in the way")
     with pytest.raises(TransientError, match="preview"):
-        Preview(tmp_path / "outbox", FakeClock()).send([letter()], "key")
+        Preview(tmp_path / "outbox", FakeClock()).send([message()], "key")

@@ -25,7 +25,7 @@ from domain.errors import (
 )
 from domain.notification import Accepted, Attachment, DeliveryResult, Rejected
 from notifications.resend import Resend
-from tests.notifications.examples import letter, letters
+from tests.notifications.examples import message, messages
 from tests.standins.resend import ResendStandIn
 from tests.support.clock import FakeClock
 from tests.support.stack import wait_until
@@ -47,7 +47,7 @@ def ids(receipts: list[DeliveryResult]) -> list[str]:
 
 
 def test_a_letter_arrives_whole(standin: ResendStandIn, mailer: Resend) -> None:
-    sent = letter()
+    sent = message()
     receipts = mailer.send([sent], "key")
     [mail] = standin.mails
     assert ids(receipts) == [mail["id"]]
@@ -59,7 +59,7 @@ def test_a_letter_arrives_whole(standin: ResendStandIn, mailer: Resend) -> None:
 def test_a_hundred_letters_are_one_request_and_keep_their_order(
     standin: ResendStandIn, mailer: Resend
 ) -> None:
-    sent = letters(mailer.batch_size)
+    sent = messages(mailer.batch_size)
     assert ids(mailer.send(sent, "key")) == [mail["id"] for mail in standin.mails]
     assert [mail["to"] for mail in standin.mails] == [[each.to] for each in sent]
     assert standin.stats["requests"] == 1
@@ -73,20 +73,20 @@ def test_no_letters_are_no_request(standin: ResendStandIn, mailer: Resend) -> No
 def test_repeating_a_call_gives_the_same_receipts_and_mails_nobody_twice(
     standin: ResendStandIn, mailer: Resend
 ) -> None:
-    assert mailer.send(letters(3), "key") == mailer.send(letters(3), "key")
+    assert mailer.send(messages(3), "key") == mailer.send(messages(3), "key")
     assert len(standin.mails) == 3
 
 
 def test_only_the_refused_letters_of_a_batch_are_refused(standin: ResendStandIn, mailer: Resend) -> None:
     standin.fault({"kind": "refuse", "indexes": [0, 2]})
-    receipts = mailer.send(letters(4), "key")
+    receipts = mailer.send(messages(4), "key")
     reason = Rejected("Refused by the script.")
     first, second = (mail["id"] for mail in standin.mails)
     assert receipts == [reason, Accepted(first), reason, Accepted(second)]
 
 
 def test_a_malformed_address_is_refused_alone(mailer: Resend) -> None:
-    bad, good = mailer.send([replace(letter(), to="nobody"), letter()], "key")
+    bad, good = mailer.send([replace(message(), to="nobody"), message()], "key")
     assert isinstance(bad, Rejected)
     assert "Invalid `to`" in bad.reason
     assert isinstance(good, Accepted)
@@ -94,7 +94,7 @@ def test_a_malformed_address_is_refused_alone(mailer: Resend) -> None:
 
 def test_a_batch_may_be_refused_to_the_last_letter(standin: ResendStandIn, mailer: Resend) -> None:
     standin.fault({"kind": "refuse", "indexes": [0, 1]})
-    assert mailer.send(letters(2), "key") == [Rejected("Refused by the script.")] * 2
+    assert mailer.send(messages(2), "key") == [Rejected("Refused by the script.")] * 2
 
 
 @pytest.mark.parametrize("kind", ["lose_answer", "miscount"])
@@ -103,9 +103,9 @@ def test_after_a_lost_answer_the_same_key_tells_the_fate_without_a_second_mail(
 ) -> None:
     standin.fault({"kind": kind, "times": 1})
     with pytest.raises(MalformedResponseError):
-        mailer.send(letters(3), "key")
+        mailer.send(messages(3), "key")
     if kind == "lose_answer":
-        assert ids(mailer.send(letters(3), "key")) == [mail["id"] for mail in standin.mails]
+        assert ids(mailer.send(messages(3), "key")) == [mail["id"] for mail in standin.mails]
     assert len(standin.mails) == 3
 
 
@@ -113,11 +113,11 @@ def test_an_answer_that_is_too_slow_is_of_unknown_fate(standin: ResendStandIn) -
     standin.fault({"kind": "hang", "seconds": 4, "times": 1})
     hurried, patient = (Resend("re_test", FakeClock(), standin.url, timeout_seconds=s) for s in (1.0, 20.0))
     with pytest.raises(UpstreamTimeoutError):
-        hurried.send([letter()], "key")
+        hurried.send([message()], "key")
     with pytest.raises(TransientError, match="concurrent_idempotent_requests"):
-        patient.send([letter()], "key")
+        patient.send([message()], "key")
     wait_until(lambda: len(standin.mails) == 1, "the mail of the slow answer")
-    assert ids(patient.send([letter()], "key")) == [standin.mails[0]["id"]]
+    assert ids(patient.send([message()], "key")) == [standin.mails[0]["id"]]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_an_answer_that_takes_nothing_says_whether_to_try_again(
 ) -> None:
     standin.fault(fault)
     with pytest.raises(error) as caught:
-        mailer.send([letter()], "key")
+        mailer.send([message()], "key")
     assert type(caught.value) is error
     assert standin.mails == []
 
@@ -145,7 +145,7 @@ def test_an_answer_that_takes_nothing_says_whether_to_try_again(
 def test_a_busy_service_says_when_to_come_back(standin: ResendStandIn, mailer: Resend) -> None:
     standin.fault({"kind": "rate_limit", "retry_after": 7})
     with pytest.raises(RateLimitedError) as caught:
-        mailer.send([letter()], "key")
+        mailer.send([message()], "key")
     assert caught.value.retry_after_seconds == 7
 
 
@@ -168,21 +168,21 @@ def test_the_wait_is_read_from_whichever_header_names_it(
 
 def test_a_wrong_key_is_no_reason_to_try_again(standin: ResendStandIn) -> None:
     with pytest.raises(UnauthorisedError, match="invalid_api_key"):
-        Resend("re_wrong", FakeClock(), standin.url).send([letter()], "key")
+        Resend("re_wrong", FakeClock(), standin.url).send([message()], "key")
 
 
 def test_a_key_used_for_other_letters_does_not_tell_their_fate(
     standin: ResendStandIn, mailer: Resend
 ) -> None:
-    mailer.send(letters(2), "key")
+    mailer.send(messages(2), "key")
     with pytest.raises(IdempotencyKeyUsedError, match="invalid_idempotent_request"):
-        mailer.send(letters(3), "key")
+        mailer.send(messages(3), "key")
     assert len(standin.mails) == 2
 
 
 def test_more_letters_than_a_batch_holds_are_rejected(mailer: Resend) -> None:
     with pytest.raises(RejectedError):
-        mailer.send(letters(101), "key")
+        mailer.send(messages(101), "key")
 
 
 def test_a_service_that_is_down_is_unreachable() -> None:
@@ -190,7 +190,7 @@ def test_a_service_that_is_down_is_unreachable() -> None:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(UnreachableError):
-            Resend("re_test", FakeClock(), url).send([letter()], "key")
+            Resend("re_test", FakeClock(), url).send([message()], "key")
 
 
 class RecordedTurns:
@@ -211,8 +211,8 @@ class RecordedTurns:
 def test_every_request_waits_for_its_turn(standin: ResendStandIn) -> None:
     turns = RecordedTurns(standin)
     patient = Resend("re_test", FakeClock(), standin.url, turns)
-    patient.send([letter()], "one")
-    patient.send([letter(id=2)], "two")
+    patient.send([message()], "one")
+    patient.send([message(id=2)], "two")
     assert turns.taken == [0, 1]
 
 
@@ -220,21 +220,21 @@ def test_a_refusal_for_too_many_requests_holds_the_fleet(standin: ResendStandIn)
     turns = RecordedTurns(standin)
     standin.fault({"kind": "rate_limit", "times": 1, "retry_after": 7})
     with pytest.raises(RateLimitedError):
-        Resend("re_test", FakeClock(), standin.url, turns).send([letter()], "key")
+        Resend("re_test", FakeClock(), standin.url, turns).send([message()], "key")
     assert turns.held == [7.0]
 
 
 def test_a_spent_rate_holds_the_fleet_before_anything_is_refused() -> None:
     with ResendStandIn(requests_per_second=1) as slow:
         turns = RecordedTurns(slow)
-        Resend("re_test", FakeClock(), slow.url, turns).send([letter()], "key")
+        Resend("re_test", FakeClock(), slow.url, turns).send([message()], "key")
         assert len(slow.mails) == 1
         assert turns.held == [1.0]
 
 
 def test_threads_may_share_a_mailer(standin: ResendStandIn, mailer: Resend) -> None:
     senders = [
-        threading.Thread(target=mailer.send, args=([letter(id=number)], f"key {number}"))
+        threading.Thread(target=mailer.send, args=([message(id=number)], f"key {number}"))
         for number in range(8)
     ]
     for sender in senders:
@@ -245,7 +245,7 @@ def test_threads_may_share_a_mailer(standin: ResendStandIn, mailer: Resend) -> N
 
 
 def test_a_letter_with_an_attachment_goes_alone_and_once(standin: ResendStandIn, mailer: Resend) -> None:
-    carried = replace(letter(), attachments=(Attachment("a.pdf", "application/pdf", b"%PDF-\x00\xff"),))
+    carried = replace(message(), attachments=(Attachment("a.pdf", "application/pdf", b"%PDF-\x00\xff"),))
     first, second = mailer.send([carried], "key"), mailer.send([carried], "key")
 
     [mail] = standin.mails
@@ -256,11 +256,11 @@ def test_a_letter_with_an_attachment_goes_alone_and_once(standin: ResendStandIn,
     assert (attached["filename"], attached["content_type"]) == ("a.pdf", "application/pdf")
     assert base64.b64decode(attached["content"]) == b"%PDF-\x00\xff"
     with pytest.raises(RejectedError):
-        mailer.send([carried, letter()], "another key")
+        mailer.send([carried, message()], "another key")
 
 
 def test_an_address_that_resend_refuses_alone_is_refused(mailer: Resend) -> None:
-    carried = replace(letter(), to="nobody", attachments=(Attachment("a", "text/plain", b"a"),))
+    carried = replace(message(), to="nobody", attachments=(Attachment("a", "text/plain", b"a"),))
     with pytest.raises(RejectedError):
         mailer.send([carried], "key")
 
@@ -282,5 +282,5 @@ def test_letters_that_must_not_leave_are_kept_at_the_last_moment(
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        mailer.send([letter()], "key", refuse)
+        mailer.send([message()], "key", refuse)
     assert standin.mails == []

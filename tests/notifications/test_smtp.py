@@ -23,7 +23,7 @@ from domain.errors import (
 )
 from domain.notification import Accepted, Deferred, Rejected
 from notifications.smtp import Smtp
-from tests.notifications.examples import letter, letters
+from tests.notifications.examples import message, messages
 from tests.standins.smtp import SmtpStandIn
 from tests.support.certificate import self_signed
 from tests.support.clock import FakeClock
@@ -55,7 +55,7 @@ def server_tls(certificate: Path) -> ssl.SSLContext:
 
 
 def test_a_letter_arrives_whole(server: SmtpStandIn, mailer: Smtp) -> None:
-    sent = letter()
+    sent = message()
     assert mailer.send([sent], "key") == [Accepted(sent.headers["Message-ID"])]
     [mail] = server.received
     assert "<rollcall@example.edu>" in mail.sender
@@ -67,10 +67,10 @@ def test_a_letter_arrives_whole(server: SmtpStandIn, mailer: Smtp) -> None:
 
 def test_what_the_server_says_of_a_letter_is_told(server: SmtpStandIn, mailer: Smtp) -> None:
     server.replies["END"] = "250-2.0.0 Ok:\r\n250 queued as 4F2B"
-    (receipt,) = mailer.send([letter()], "key")
+    (receipt,) = mailer.send([message()], "key")
     assert isinstance(receipt, Accepted)
     assert receipt.answer == "250 2.0.0 Ok: queued as 4F2B"
-    assert str(receipt) == f"{letter().headers['Message-ID']} (250 2.0.0 Ok: queued as 4F2B)"
+    assert str(receipt) == f"{message().headers['Message-ID']} (250 2.0.0 Ok: queued as 4F2B)"
 
 
 @pytest.mark.parametrize("scheme", ["smtp+starttls", "smtps"])
@@ -78,7 +78,7 @@ def test_a_login_travels_encrypted(certificate: Path, scheme: str) -> None:
     trusting = ssl.create_default_context(cafile=str(certificate))
     with SmtpStandIn(server_tls(certificate), implicit_tls=scheme == "smtps") as server:
         url = f"{scheme}://{USER}127.0.0.1:{server.port}"
-        Smtp(url, FakeClock(), timeout_seconds=5, tls=trusting).send([letter()], "key")
+        Smtp(url, FakeClock(), timeout_seconds=5, tls=trusting).send([message()], "key")
         [mail] = server.received
     assert (mail.login, mail.was_encrypted) == (LOGIN, True)
 
@@ -88,26 +88,26 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(certificate: Path, sch
     with SmtpStandIn(server_tls(certificate), implicit_tls=scheme == "smtps") as server:
         url = f"{scheme}://{USER}127.0.0.1:{server.port}"
         with pytest.raises(UnreachableError, match="certificate"):
-            Smtp(url, FakeClock(), timeout_seconds=5).send([letter()], "key")
+            Smtp(url, FakeClock(), timeout_seconds=5).send([message()], "key")
         assert server.received == []
 
 
 def test_a_server_without_encryption_gets_no_letter_when_it_was_asked_for(server: SmtpStandIn) -> None:
     with pytest.raises(UpstreamError, match="STARTTLS"):
-        Smtp(f"smtp+starttls://{USER}127.0.0.1:{server.port}", FakeClock()).send([letter()], "key")
+        Smtp(f"smtp+starttls://{USER}127.0.0.1:{server.port}", FakeClock()).send([message()], "key")
     assert server.received == []
 
 
 @pytest.mark.parametrize("verb", ["RCPT", "DATA", "END"])
 def test_a_letter_refused_for_good_is_refused_alone(server: SmtpStandIn, mailer: Smtp, verb: str) -> None:
     server.replies[verb] = "550 5.1.1 no such user"
-    assert mailer.send([letter()], "key") == [Rejected("550 5.1.1 no such user")]
+    assert mailer.send([message()], "key") == [Rejected("550 5.1.1 no such user")]
 
 
 def taken(mailer: Smtp) -> bool:
     """Whether what was put off is the letter; else it is the server, or the way to it."""
     try:
-        (receipt,) = mailer.send([letter()], "key")
+        (receipt,) = mailer.send([message()], "key")
     except TransientError:
         return False
     return receipt == Deferred("451 4.7.1 greylisted")
@@ -118,19 +118,19 @@ def test_a_letter_put_off_is_tried_again(server: SmtpStandIn, mailer: Smtp, verb
     server.replies[verb] = "451 4.7.1 greylisted"
     assert taken(mailer) == (verb in {"RCPT", "DATA", "END"})
     del server.replies[verb]
-    assert mailer.send([letter()], "key") == [Accepted(letter().headers["Message-ID"])]
+    assert mailer.send([message()], "key") == [Accepted(message().headers["Message-ID"])]
 
 
 def test_a_wrong_password_is_no_reason_to_try_again(server: SmtpStandIn) -> None:
     server.replies["AUTH"] = "535 5.7.8 bad credentials"
     with pytest.raises(UnauthorisedError, match="535"):
-        Smtp(f"smtp://{USER}127.0.0.1:{server.port}", FakeClock()).send([letter()], "key")
+        Smtp(f"smtp://{USER}127.0.0.1:{server.port}", FakeClock()).send([message()], "key")
 
 
 def test_a_server_too_busy_for_a_login_is_tried_again(server: SmtpStandIn) -> None:
     server.replies["AUTH"] = "454 4.7.0 temporary failure"
     with pytest.raises(UpstreamError):
-        Smtp(f"smtp://{USER}127.0.0.1:{server.port}", FakeClock()).send([letter()], "key")
+        Smtp(f"smtp://{USER}127.0.0.1:{server.port}", FakeClock()).send([message()], "key")
 
 
 @pytest.mark.parametrize("reply", ["530 5.7.0 authentication required", "550 5.7.1 not you"])
@@ -139,7 +139,7 @@ def test_a_server_that_refuses_the_sender_asks_for_other_settings(
 ) -> None:
     server.replies["MAIL"] = reply
     with pytest.raises(AccountRefusedError):
-        mailer.send([letter()], "key")
+        mailer.send([message()], "key")
 
 
 def test_a_connection_lost_after_the_letter_leaves_its_fate_unknown(
@@ -147,9 +147,9 @@ def test_a_connection_lost_after_the_letter_leaves_its_fate_unknown(
 ) -> None:
     server.replies["END"] = None
     with pytest.raises(MalformedResponseError, match="may have taken"):
-        mailer.send([letter()], "key")
+        mailer.send([message()], "key")
     del server.replies["END"]
-    mailer.send([letter()], "key")
+    mailer.send([message()], "key")
     ids = {email.message_from_bytes(mail.body)["Message-ID"] for mail in server.received}
     assert (len(server.received), len(ids)) == (2, 1)
 
@@ -159,23 +159,23 @@ def test_an_accepted_letter_stays_accepted_however_the_goodbye_goes(
     server: SmtpStandIn, mailer: Smtp, goodbye: str | None
 ) -> None:
     server.replies["QUIT"] = goodbye
-    assert mailer.send([letter()], "key") == [Accepted(letter().headers["Message-ID"])]
+    assert mailer.send([message()], "key") == [Accepted(message().headers["Message-ID"])]
 
 
 def test_a_silent_server_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mailer = Smtp(f"smtp://127.0.0.1:{silent.getsockname()[1]}", FakeClock(), timeout_seconds=0.1)
         with pytest.raises((UnreachableError, UpstreamTimeoutError)):
-            mailer.send([letter()], "key")
+            mailer.send([message()], "key")
 
 
 def test_several_letters_at_once_are_rejected(mailer: Smtp) -> None:
     with pytest.raises(RejectedError):
-        mailer.send(letters(2), "key")
+        mailer.send(messages(2), "key")
 
 
 def test_an_address_outside_ascii_is_refused_alone(mailer: Smtp) -> None:
-    [receipt] = mailer.send([replace(letter(), to="zoë@example.edu")], "key")
+    [receipt] = mailer.send([replace(message(), to="zoë@example.edu")], "key")
     assert isinstance(receipt, Rejected)
 
 
@@ -205,7 +205,7 @@ def test_a_letter_that_must_not_leave_is_kept_at_the_last_moment(server: SmtpSta
         raise AskedError
 
     with pytest.raises(AskedError):
-        mailer.send([letter()], "key", refuse)
+        mailer.send([message()], "key", refuse)
     assert server.received == []
 
 
@@ -214,7 +214,7 @@ def test_a_failure_before_the_letter_is_no_hand_over(server: SmtpStandIn, mailer
     server.replies[verb] = None
     asked = list[bool]()
     with pytest.raises(TransientError):
-        mailer.send([letter()], "key", lambda: asked.append(True))
+        mailer.send([message()], "key", lambda: asked.append(True))
     assert asked == []
 
 

@@ -48,9 +48,9 @@ def test_a_notification_that_does_not_exist_has_no_preview(rollcall: House) -> N
 def test_a_test_leaves_at_once_and_says_that_it_is_one(rollcall: House, kind: NotificationKind) -> None:
     receipt = mail.send_test(rollcall.services, "Ada@Example.edu", "bob", kind)
     assert isinstance(receipt, Accepted)
-    (letter,) = rollcall.post.sent
-    assert (letter.to, letter.subject[:6]) == ("ada@example.edu", "Test: ")
-    assert letter.headers["X-Rollcall-Event"].startswith(f"{kind}; ")
+    (message,) = rollcall.post.sent
+    assert (message.to, message.subject[:6]) == ("ada@example.edu", "Test: ")
+    assert message.headers["X-Rollcall-Event"].startswith(f"{kind}; ")
     assert recorded(rollcall) == [("bob", "mail.test", "address/ada@example.edu", 1)]
 
 

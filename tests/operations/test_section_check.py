@@ -32,7 +32,7 @@ def test_a_check_is_stored_and_its_change_is_news(rollcall: House) -> None:
         section_check.check(rollcall.services, rollcall.key(), "ada", origin="console")
         rollcall.clock.advance(1)
     rollcall.work()
-    assert [letter.to for letter in rollcall.post.sent] == ["ada@example.edu"]
+    assert [message.to for message in rollcall.post.sent] == ["ada@example.edu"]
     runs, _ = rollcall.services.store.runs.page(None, 10)
     assert [(run.state, run.trigger) for run in runs] == [(RunState.FINISHED, "console-check")] * 2
     assert recorded(rollcall) == [("ada", "section.check", f"section/{rollcall.key()}", 1)] * 2

@@ -23,7 +23,7 @@ def test_a_term_that_is_gone_is_ended_and_told(rollcall: House) -> None:
     ended = terms.end(rollcall.services, "scraper", "2261", "bob")
     rollcall.work()
     assert (ended.watches, ended.people) == (1, 1)
-    assert [letter.subject for letter in rollcall.post.sent] == ["Term 2261 has ended"]
+    assert [message.subject for message in rollcall.post.sent] == ["Term 2261 has ended"]
     assert recorded(rollcall)[-1] == ("bob", "term.end", "term/scraper/2261", 1)
 
 

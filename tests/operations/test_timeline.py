@@ -46,7 +46,8 @@ def said(timeline: Timeline, what: EventType) -> list[str]:
 def report(rollcall: House, kind: str) -> None:
     page, _ = rollcall.services.store.deliveries.page(watch_id=None, state=None, before=None, limit=1)
     rollcall.services.store.deliveries.record(
-        kind, kind, provider_id=page[0].provider_id, address=page[0].notice.email, reason="no such user",
+        kind, kind, provider_id=page[0].provider_id, address=page[0].notification.email,
+        reason="no such user",
         now=rollcall.clock.advance(1),
     )  # fmt: skip
 

@@ -175,7 +175,7 @@ def open_breaker(place: Place) -> None:
     place.system.services.breakers["campus"].force_open("ada")
 
 
-def notice(place: Place, **changes: object) -> None:
+def notification(place: Place, **changes: object) -> None:
     now = place.clock.now()
     watch = Watch("ada@example.edu", SectionKey("campus", "2261", "12431"), ALL_NOTIFICATION_KINDS, 1)
     stored, _ = place.system.services.store.watches.add(watch, now)
@@ -190,7 +190,7 @@ def notice(place: Place, **changes: object) -> None:
 
 def lost_mail(place: Place) -> None:
     now_ms = int(place.clock.now().timestamp() * 1000)
-    notice(place, state="dead", reason="refused", settled_at_ms=now_ms)
+    notification(place, state="dead", reason="refused", completed_at_ms=now_ms)
 
 
 def ended_term(place: Place) -> None:
@@ -206,7 +206,7 @@ def failed_payment(place: Place) -> None:
     now_ms = int(place.clock.now().timestamp() * 1000)
     row = {"session_id": "cs_1", "payment": "pi_1", "job_id": "job-1", "created_at_ms": now_ms}
     with place.system.database.write() as connection:
-        failed = {"trouble": "No history.", "troubled_at_ms": now_ms}
+        failed = {"trouble": "No history.", "failed_at_ms": now_ms}
         connection.execute(insert(payments).values(row | failed))
 
 
@@ -226,7 +226,7 @@ FAILING = [
     ("sources", "sources/campus", silent_source),
     ("pauses", "pauses/mail", pause),
     ("breakers", "breakers/campus", open_breaker),
-    ("outbox", "outbox/stuck", notice),
+    ("outbox", "outbox/stuck", notification),
     ("losses", "losses/notifications", lost_mail),
     ("terms", "terms/campus/2251", ended_term),
     ("payments", "payments/cs_1", failed_payment),

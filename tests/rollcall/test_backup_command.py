@@ -96,7 +96,7 @@ def test_what_was_backed_up_while_it_ran_goes_on_after_all_was_lost_and_mails_no
         refused = run(home, "restore", str(file), "--replace", **settings)
         assert (refused.returncode, "stop every role first" in refused.stderr) == (1, True)
         before = held(stack)
-        assert {notice["state"] for notice in before[1]} == {"sending", "pending"}
+        assert {notification["state"] for notification in before[1]} == {"sending", "pending"}
         secret = (home / "secrets" / "UNSUBSCRIBE_SECRET").read_text()
         assert stack.stop() == 0
         shutil.rmtree(home)
@@ -109,7 +109,7 @@ def test_what_was_backed_up_while_it_ran_goes_on_after_all_was_lost_and_mails_no
         assert held(stack) == before
         resend.fault()
         assert run(home, "source", "resume", "mail", **settings).stdout == "mail goes on\n"
-        wait_until(lambda: {notice["state"] for notice in held(stack)[1]} == {"sent"}, "all mail")
+        wait_until(lambda: {notification["state"] for notification in held(stack)[1]} == {"sent"}, "all mail")
         finish(stack)
         assert stack.stop() == 0
     told = Counter(mail["headers"]["X-Rollcall-Event"] for mail in resend.mails)

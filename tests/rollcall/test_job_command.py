@@ -37,8 +37,8 @@ def test_jobs_are_listed_shown_and_cancelled_and_that_is_recorded(crew: JobsCrew
     assert job(crew, "cancel", first.id).stdout == f"{first.id} will end soon\n"
 
     (shown,) = json.loads(job(crew, "show", first.id, "--json").stdout)
-    assert (shown["state"], shown["given"]) == (JobState.QUEUED, first.given)
-    assert shown["cancel_asked_at"] is not None
+    assert (shown["state"], shown["given"]) == (JobState.QUEUED, first.input)
+    assert shown["cancel_requested_at"] is not None
     assert first.id in job(crew, "show", first.id).stdout
     records, _ = crew.services.store.audit.page(None, 10, action="job.cancel")
     assert [record.entry.subject for record in records] == [f"job/{first.id}"]

@@ -63,7 +63,7 @@ class Lookout:
         return {alert.name for alert in alerts if alert.state is AlertState.RAISED} - NO_DISK_ALERT
 
     def subjects(self) -> list[str]:
-        return [letter.subject for letter in self.house.post.sent if letter.to == OPERATOR]
+        return [message.subject for message in self.house.post.sent if message.to == OPERATOR]
 
     @property
     def room(self) -> AdminContext:

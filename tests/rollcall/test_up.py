@@ -27,7 +27,7 @@ def test_a_demo_seat_opens_and_its_mail_lies_in_the_outbox_and_in_the_list(tmp_p
         outbox = tmp_path / "home" / "outbox"
         wait_until(lambda: any(outbox.glob("*.eml")), "a mail in the outbox", seconds=90)
         listed = running.get("/notifications?state=sent").json()["items"]
-        assert {notice["kind"] for notice in listed} <= {"seat_available", "instructor_assigned"}
+        assert {notification["kind"] for notification in listed} <= {"seat_available", "instructor_assigned"}
         assert listed
         # The jobs role is the last to start.
         wait_until(lambda: running.get("/health").json()["status"] == "healthy", "a healthy system")

@@ -19,7 +19,7 @@ from domain.job import Profile
 from domain.run import RunState
 from domain.section import Stagger
 from rollcall.clock import SystemClock
-from scheduling.runner import EVERY_MINUTE, Schedule, condense_history
+from scheduling.runner import EVERY_MINUTE, Schedule, run_daily_rollup
 from store.database import Database
 from tests.support.catalog import Row
 from tests.support.house import House, house, sqlite_url
@@ -116,12 +116,12 @@ def test_it_looks_at_each_full_minute_the_finest_time_of_a_timetable() -> None:
 def test_the_history_is_condensed_once_a_day_however_often_a_scheduler_asks(rollcall: House) -> None:
     services = replace(rollcall.services, jobs=JobRuntime(CATALOG))
     for _ in range(2):
-        condense_history(services)
+        run_daily_rollup(services)
     (job,) = services.store.jobs.page(None, 10)[0]
-    assert (job.kind, job.profile, job.given) == ("condense", Profile.BATCH, {})
+    assert (job.kind, job.profile, job.input) == ("condense", Profile.BATCH, {})
 
     rollcall.clock.advance(86_400)
-    condense_history(services)
+    run_daily_rollup(services)
     assert len(services.store.jobs.page(None, 10)[0]) == 2
 
 

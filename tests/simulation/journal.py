@@ -28,7 +28,7 @@ _WATCHED = {
         "UPDATE": "n.id, (SELECT number FROM runs WHERE id = n.run_id), json(o.pending), json(n.pending)",
         "DELETE": "o.id, (SELECT number FROM runs WHERE id = o.run_id), json(o.pending), NULL",
     },
-    "notices": {
+    "watch_notifications": {
         "INSERT": "n.id, n.watch_id, n.kind, n.episode, NULL, n.state",
         "UPDATE": "n.id, n.watch_id, n.kind, n.episode, o.state, n.state",
     },

@@ -53,7 +53,7 @@ class MarksFirst(Outbox):
     def hand_over(self, batch: MailBatch, now: datetime, *, lease: timedelta) -> None:
         super().hand_over(batch, now, lease=lease)
         assert self._claimed is not None
-        self.settle(self._claimed, [Accepted("early")] * len(self._claimed.notices), now)
+        self.settle(self._claimed, [Accepted("early")] * len(self._claimed.notifications), now)
 
 
 class ForgetsKeys(Outbox):

@@ -49,14 +49,14 @@ class Oracle:
         self._commits += 1
         news = set(self._due(commit))
         self._news |= dict.fromkeys(news, self._commits)
-        for _, *told, _, state in commit.of("notices"):
+        for _, *told, _, state in commit.of("watch_notifications"):
             if state in {"suppressed", "dead"}:
                 self._ends[told[0], told[1], told[2]] = self._commits
                 self._withdrawn.add((told[0], told[1], told[2]))
             if state == "sending":
                 yield from self._outdated(commit.at_ms, told[0], told[1], told[2])
         due = news - self.told
-        made = [(line[1], line[2], line[3]) for line in commit.of("notices") if line[4] is None]
+        made = [(line[1], line[2], line[3]) for line in commit.of("watch_notifications") if line[4] is None]
         if sorted(made) != sorted(due):
             yield f"{commit.at_ms}: notifications {sorted(made)} instead of {sorted(due)}"
         self.told |= due

@@ -124,17 +124,17 @@ def _opt_outs(world: World, commits: list[Commit]) -> Iterator[str]:
         for watch_id, *_, ended_at_ms in commit.of("watches"):
             if ended_at_ms is None and emails[watch_id] in stopped:
                 yield f"{commit.at_ms}: watch {watch_id} is active, and its person has opted out"
-        for _, watch_id, *_, state in commit.of("notices"):
+        for _, watch_id, *_, state in commit.of("watch_notifications"):
             if state == "sending" and emails[watch_id] in stopped:
                 yield f"{commit.at_ms}: watch {watch_id} is mailed, and its person has opted out"
 
 
 _NOTICES = """
 SELECT n.watch_id, n.kind, n.episode, n.state, n.reason, w.email, w.ended_at_ms, s.number,
-  (SELECT max(episode) FROM notices o WHERE o.watch_id = n.watch_id AND o.kind = n.kind),
+  (SELECT max(episode) FROM watch_notifications o WHERE o.watch_id = n.watch_id AND o.kind = n.kind),
   (SELECT count(*) FROM suppressions p WHERE p.email = w.email),
   (SELECT count(*) FROM sim_journal j WHERE j.name = 'opt_outs' AND json_extract(j.facts, '$[0]') = w.email)
-FROM notices n JOIN watches w ON w.id = n.watch_id JOIN sections s ON s.id = w.section_id
+FROM watch_notifications n JOIN watches w ON w.id = n.watch_id JOIN sections s ON s.id = w.section_id
 """
 
 

@@ -73,15 +73,15 @@ class Provider:
 
     def send(
         self,
-        letters: Sequence[OutboundMessage],
+        messages: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:
         weather, turns = self.world.weather, self.world.turns
         before_handover()
-        turns.pause(f"mail {len(letters)}")
+        turns.pause(f"mail {len(messages)}")
         self._trouble()
-        receipts = self._accept(list(letters), idempotency_key)
+        receipts = self._accept(list(messages), idempotency_key)
         turns.pause(f"mailed {', '.join(type(receipt).__name__ for receipt in receipts)}")
         self._perhaps_lock_database()
         if weather.strikes(Fault.MAIL_ANSWER_LOST):
@@ -107,18 +107,18 @@ class Provider:
         if weather.strikes(Fault.MAIL_LIMITED):
             raise RateLimitedError("429", retry_after_seconds=chance.choice((None, 2.0, 60.0, 900.0)))
 
-    def _accept(self, letters: list[OutboundMessage], key: str) -> list[DeliveryResult]:
+    def _accept(self, messages: list[OutboundMessage], key: str) -> list[DeliveryResult]:
         now_ms = self.world.timeline.now_ms
         known = self._keys.get(key)
         if self.keeps_keys and known is not None and now_ms - known[0] < KEY_LIFETIME_MS:
-            if known[1] != letters:
+            if known[1] != messages:
                 self.world.turns.violate(f"the key {key} came again with other letters")
             return known[2]
         if self.world.weather.strikes(Fault.MAIL_REJECTED):
-            self.book += [self._entry(letter, "", is_accepted=False) for letter in letters]
+            self.book += [self._entry(message, "", is_accepted=False) for message in messages]
             raise RejectedError("422")
-        receipts = [self._receipt(letter) for letter in letters]
-        self._keys[key] = (now_ms, letters, receipts)
+        receipts = [self._receipt(message) for message in messages]
+        self._keys[key] = (now_ms, messages, receipts)
         return receipts
 
     def _puts_off(self, address: str) -> bool:
@@ -130,23 +130,23 @@ class Provider:
         self._deferrals[address] += is_busy
         return is_busy
 
-    def _receipt(self, letter: OutboundMessage) -> DeliveryResult:
-        if self._puts_off(letter.to):
+    def _receipt(self, message: OutboundMessage) -> DeliveryResult:
+        if self._puts_off(message.to):
             return Deferred("450 4.2.1 busy")
         refused = self.world.weather.strikes(Fault.MAIL_LETTER_REFUSED)
         provider_id = f"re_{len(self.book)}"
-        self.book.append(self._entry(letter, provider_id, is_accepted=not refused))
+        self.book.append(self._entry(message, provider_id, is_accepted=not refused))
         return Rejected("no such mailbox") if refused else Accepted(provider_id)
 
-    def _entry(self, letter: OutboundMessage, provider_id: str, *, is_accepted: bool) -> Entry:
-        kind, *rest = letter.headers["X-Rollcall-Event"].split("; ")
+    def _entry(self, message: OutboundMessage, provider_id: str, *, is_accepted: bool) -> Entry:
+        kind, *rest = message.headers["X-Rollcall-Event"].split("; ")
         facts = dict(part.split("=") for part in rest)
-        link = letter.headers["List-Unsubscribe"].strip("<>")
+        link = message.headers["List-Unsubscribe"].strip("<>")
         stop = LINKS.read(link.partition("token=")[2])
         assert isinstance(stop, StopWatch)
         return Entry(
             watch_id=stop.watch_id,
-            to=letter.to,
+            to=message.to,
             kind=kind,
             number=facts["section"],
             episode=int(facts["episode"]),

@@ -26,7 +26,7 @@ SELECT min(at) FROM (
   UNION ALL SELECT min(deadline_at_ms) FROM runs WHERE state = 'running'
   UNION ALL SELECT min(created_at_ms) + :dispatch FROM runs WHERE state = 'queued'
   UNION ALL SELECT min(due_at_ms) FROM mail_batches WHERE state = 'sending'
-  UNION ALL SELECT min(due_at_ms) FROM notices WHERE state = 'pending'
+  UNION ALL SELECT min(due_at_ms) FROM watch_notifications WHERE state = 'pending'
 )
 """
 

@@ -37,7 +37,7 @@ def key(number: str = "12430", *, source: str = "scraper", term: str = "2261") -
     return SectionKey(source, term, number)
 
 
-def letter(to: str = ADA, subject: str = "A seat is open") -> OutboundMessage:
+def message(to: str = ADA, subject: str = "A seat is open") -> OutboundMessage:
     return OutboundMessage(
         "rollcall@example.edu", to, subject, "text", "<p>html</p>", {"Message-ID": f"<{to}>"}
     )
@@ -150,13 +150,13 @@ class Desk:
             settled = self.check(self.seen(open_seats, number=number))
         return settled
 
-    def notices(self) -> list[StoredNotification]:
+    def notifications(self) -> list[StoredNotification]:
         """Every notification, oldest first."""
         page, _ = self.deliveries.page(watch_id=None, state=None, before=None, limit=10_000)
         return page[::-1]
 
     def states(self) -> list[tuple[int, NotificationState]]:
-        return [(stored.notice.episode, stored.state) for stored in self.notices()]
+        return [(stored.notification.episode, stored.state) for stored in self.notifications()]
 
     def claim(self, limit: int = 100) -> MailBatch | None:
         return self.outbox.claim(self.clock.now(), limit=limit, lease=LEASE)
@@ -169,7 +169,7 @@ class Desk:
     def attempted(self) -> MailBatch:
         """A batch that was frozen and handed over; nobody knows what became of it."""
         batch = self.claimed()
-        self.outbox.freeze(batch, [letter(notice.email) for notice in batch.notices])
+        self.outbox.freeze(batch, [message(notification.email) for notification in batch.notifications])
         self.outbox.hand_over(batch, self.clock.now(), lease=LEASE)
         return batch
 
@@ -177,11 +177,11 @@ class Desk:
         """Send everything that may leave now; who got a letter, in order."""
         sent: list[str] = []
         while batch := self.claim():
-            self.outbox.freeze(batch, [letter(notice.email) for notice in batch.notices])
+            self.outbox.freeze(batch, [message(notification.email) for notification in batch.notifications])
             self.outbox.hand_over(batch, self.clock.now(), lease=LEASE)
-            receipts = [Accepted(f"mail-{notice.id}") for notice in batch.notices]
+            receipts = [Accepted(f"mail-{notification.id}") for notification in batch.notifications]
             self.outbox.settle(batch, receipts, self.clock.now())
-            sent += [notice.email for notice in batch.notices]
+            sent += [notification.email for notification in batch.notifications]
         return sent
 
     def dump(self) -> dict[str, list[Any]]:

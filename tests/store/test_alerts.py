@@ -32,17 +32,17 @@ class Desk:
     def claim(self) -> list[AlertNotification]:
         """Everything that is due."""
         found = []
-        while bulletin := self.alerts.claim(self.clock.now(), lease=LEASE):
-            found.append(bulletin)
+        while notification := self.alerts.claim(self.clock.now(), lease=LEASE):
+            found.append(notification)
         return found
 
     def tell(self) -> list[tuple[str, str]]:
         """Tell everything; channel and state of each, in order."""
         found = []
-        while bulletins := self.claim():
-            for bulletin in bulletins:
-                self.alerts.told(bulletin, self.clock.now())
-                found.append((bulletin.channel, bulletin.alert.state.value))
+        while notifications := self.claim():
+            for notification in notifications:
+                self.alerts.told(notification, self.clock.now())
+                found.append((notification.channel, notification.alert.state.value))
         return found
 
 
@@ -74,8 +74,8 @@ def test_it_is_raised_when_the_hold_off_is_over_and_says_since_when(desk: Desk) 
     desk.see(OPEN, 600)
     (alert,) = desk.alerts.all()
     assert (alert.state, alert.episode, alert.since) == (AlertState.RAISED, 1, began)
-    (bulletin,) = desk.claim()
-    assert (bulletin.alert, bulletin.at) == (alert, desk.clock.now())
+    (notification,) = desk.claim()
+    assert (notification.alert, notification.at) == (alert, desk.clock.now())
 
 
 def test_a_recovery_is_told_once_it_has_lasted_a_minute(desk: Desk) -> None:
@@ -136,8 +136,8 @@ def test_a_recovery_that_may_have_left_is_followed_by_the_next_episode(desk: Des
 def test_an_outage_of_the_channel_keeps_a_few_bulletins_however_long_it_flaps(desk: Desk) -> None:
     for _ in range(50):
         desk.see(FULL)
-        for bulletin in desk.claim():
-            desk.alerts.postpone(bulletin, desk.clock.now(), "refused")
+        for notification in desk.claim():
+            desk.alerts.postpone(notification, desk.clock.now(), "refused")
         desk.see(None, 60)
     assert desk.tell() == [("mail", "raised"), ("mail", "cleared")]
 
@@ -169,9 +169,9 @@ def test_whoever_lost_the_lease_of_a_bulletin_writes_nothing_of_it(desk: Desk) -
 def test_each_channel_is_told_by_itself(database: Database) -> None:
     desk = Desk(Alerts(database, ("mail", "webhook")))
     desk.see(FULL)
-    bulletins = {bulletin.channel: bulletin for bulletin in desk.claim()}
-    desk.alerts.told(bulletins["mail"], desk.clock.now())
-    desk.alerts.postpone(bulletins["webhook"], desk.clock.now() + timedelta(seconds=30), "refused")
+    notifications = {notification.channel: notification for notification in desk.claim()}
+    desk.alerts.told(notifications["mail"], desk.clock.now())
+    desk.alerts.postpone(notifications["webhook"], desk.clock.now() + timedelta(seconds=30), "refused")
     desk.clock.advance(30)
     assert desk.tell() == [("webhook", "raised")]
 
@@ -203,6 +203,6 @@ def test_rival_tellers_share_what_is_to_be_told(database: Database) -> None:
     desk = Desk(Alerts(database, ("mail",)))
     desk.alerts.observe({f"disk/{number}": FULL for number in range(20)}, desk.clock.now())
     claims = together(*[desk.claim] * 4)
-    ids = [bulletin.id for claim in claims for bulletin in claim]
+    ids = [notification.id for claim in claims for notification in claim]
     assert sorted(ids) == sorted(set(ids))
     assert len(ids) == 20

@@ -70,7 +70,7 @@ def test_a_run_under_way_ends_within_its_lifetime(ahead: Desk) -> None:
     ahead.checks.park(parked, ahead.clock.now() + timedelta(minutes=2), WaitReason.BREAKER, "why")
     now = set_back(ahead)
     enforce(ahead)
-    assert ahead.runs.take_lost_batches(now, now) == [published]
+    assert ahead.runs.claim_lost_batches(now, now) == [published]
     assert {batch.id for batch in ahead.runs.expire(now, LIFETIME)} == {parked}  # left to the next run
     ahead.runs.expire(ahead.clock.advance(LIFETIME.total_seconds()), LIFETIME)
     assert ahead.reread(run).state is RunState.FINISHED
@@ -129,8 +129,8 @@ def test_an_alert_is_raised_after_its_own_time_and_told_again_within_an_hour(ahe
     open_breaker = AlertMessage("The breaker is open", "", "", timedelta(minutes=10))
     full = AlertMessage("The disk is full", "", "")
     alerts.observe({"breakers/scraper": open_breaker, "disk/home": full}, ahead.clock.now())
-    bulletin = alerts.claim(ahead.clock.now(), lease=LEASE)
-    assert bulletin is not None
+    notification = alerts.claim(ahead.clock.now(), lease=LEASE)
+    assert notification is not None
     set_back(ahead)
     enforce(ahead)
     alerts.observe({"breakers/scraper": open_breaker}, ahead.clock.advance(600))
@@ -138,13 +138,13 @@ def test_an_alert_is_raised_after_its_own_time_and_told_again_within_an_hour(ahe
     assert names == {"breakers/scraper", "disk/home"}
     again = alerts.claim(ahead.clock.advance(3000), lease=LEASE)
     assert again is not None
-    assert again.alert == bulletin.alert
+    assert again.alert == notification.alert
 
 
 def test_a_job_whose_message_or_cancellation_was_lost_is_found(ahead: Desk) -> None:
     jobs = Jobs(ahead.database)
     job, _ = jobs.add(NewJob("task", Profile.REALTIME, {}), ahead.clock.now())
-    jobs.ask_cancel(job.id, ahead.clock.now())
+    jobs.request_cancel(job.id, ahead.clock.now())
     now = set_back(ahead)
     assert jobs.take_lost(Profile.REALTIME, now, now) == jobs.cancelled_in_queue(now) == []
     enforce(ahead)

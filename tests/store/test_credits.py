@@ -47,14 +47,22 @@ def balance(ledger: CreditLedger, account: str = ADA) -> Balance:
 
 def require_even(database: Database) -> None:
     """Every transfer is two entries that come to zero, and every pot's last balance is its sum."""
-    pots = credit_entries.c
-    per_transfer = select(func.count(), func.sum(pots.amount)).group_by(pots.transfer_id)
-    sums = select(pots.account, pots.pot, func.sum(pots.amount)).group_by(pots.account, pots.pot)
-    lasts = select(pots.account, pots.pot, pots.balance).order_by(pots.id)
+    account_types = credit_entries.c
+    per_transfer = select(func.count(), func.sum(account_types.amount)).group_by(account_types.transfer_id)
+    sums = select(account_types.account, account_types.account_type, func.sum(account_types.amount)).group_by(
+        account_types.account, account_types.account_type
+    )
+    lasts = select(account_types.account, account_types.account_type, account_types.balance).order_by(
+        account_types.id
+    )
     with database.read() as connection:
         assert {(count, int(total)) for count, total in connection.execute(per_transfer)} <= {(2, 0)}
-        found = {(account, pot): int(total) for account, pot, total in connection.execute(sums)}
-        assert found == {(account, pot): last for account, pot, last in connection.execute(lasts)}
+        found = {
+            (account, account_type): int(total) for account, account_type, total in connection.execute(sums)
+        }
+        assert found == {
+            (account, account_type): last for account, account_type, last in connection.execute(lasts)
+        }
 
 
 def test_an_account_that_was_never_granted_anything_is_not_one(ledger: CreditLedger) -> None:
@@ -68,7 +76,7 @@ def test_a_credit_goes_from_available_to_held_to_spent(ledger: CreditLedger, dat
     assert balance(ledger) == Balance(available=2, held=1)
     ledger.capture(ADA, JOB, NOW)
     assert balance(ledger) == Balance(available=2, spent=1)
-    purposes = [transfer.purpose for transfer in ledger.page(ADA, None, 10)[0]]
+    purposes = [transfer.entry_type for transfer in ledger.page(ADA, None, 10)[0]]
     assert purposes == [EntryType.CAPTURE, EntryType.RESERVE, EntryType.GRANT]
     require_even(database)
 
@@ -142,7 +150,7 @@ def test_the_database_itself_refuses_to_change_the_ledger(
 
 def test_the_database_itself_refuses_a_balance_below_zero(ledger: CreditLedger, database: Database) -> None:
     grant(ledger)
-    row = {"transfer_id": 1, "account": ADA, "pot": "held", "amount": -1, "balance": -1}
+    row = {"transfer_id": 1, "account": ADA, "account_type": "held", "amount": -1, "balance": -1}
     with pytest.raises(DatabaseError, match="ck_credit_entries_balance"), database.write() as connection:
         connection.execute(insert(credit_entries).values(row))
 

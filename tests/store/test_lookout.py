@@ -60,7 +60,7 @@ def test_a_check_of_one_section_by_hand_is_no_sign_that_runs_come(desk: Desk) ->
     desk.runs.start(checked.id, [], fence=1, deferred=0, lifetime=HOUR, now=now)
     assert desk.reread(checked).state is RunState.FINISHED
     assert desk.runs.last_finished_at() is desk.runs.last_succeeded_at() is None
-    assert not desk.runs.take_ping(checked.id, now)
+    assert not desk.runs.claim_ping(checked.id, now)
     assert desk.runs.first_opened_at() is None
     assert desk.runs.first_opened_at("console-check") == now
 
@@ -68,7 +68,7 @@ def test_a_check_of_one_section_by_hand_is_no_sign_that_runs_come(desk: Desk) ->
 def test_of_rivals_one_may_ping_for_a_run_once_it_has_finished(desk: Desk) -> None:
     desk.watch()
     run, (batch_id,) = desk.start([key()])
-    take = partial(desk.runs.take_ping, run.id, desk.clock.now())
+    take = partial(desk.runs.claim_ping, run.id, desk.clock.now())
     assert not take()
     desk.settle(batch_id, desk.seen(1))
     assert sorted(together(*[take] * 4)) == [False, False, False, True]

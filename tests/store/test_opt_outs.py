@@ -122,7 +122,7 @@ def test_what_waits_for_a_person_who_opted_out_is_called_off(desk: Desk) -> None
     desk.show(0, 1)
     desk.opt_outs.stop_section(watch.id, ADA, desk.clock.now())
     assert desk.claim() is None
-    assert [(stored.state, stored.reason) for stored in desk.notices()] == [
+    assert [(stored.state, stored.reason) for stored in desk.notifications()] == [
         (NotificationState.SUPPRESSED, OPTED_OUT)
     ]
 

@@ -96,4 +96,4 @@ def test_resuming_sets_going_what_the_pause_held_and_nothing_else(pauses: Pauses
     desk.checks.park(first, held(pauses, desk, "ada", LONG).until, WaitReason.PAUSE, "why")
     desk.checks.park(second, now + timedelta(seconds=80), WaitReason.BREAKER, "why")
     pauses.resume("scraper")
-    assert desk.runs.take_due_batches(now) == [first]
+    assert desk.runs.claim_due_batches(now) == [first]

@@ -56,17 +56,17 @@ def test_the_first_trouble_stays(database: Database) -> None:
     payments, later = Payments(database), NOW + timedelta(hours=1)
     payments.record(EVENT, PaymentDecision.TAKEN, NOW, job=JOB)
     for reason, moment in (("no history", NOW), ("another", later)):
-        payments.note_trouble("cs_1", reason, moment)
+        payments.record_failure("cs_1", reason, moment)
     found = payments.get("cs_1")
     assert found is not None
-    assert found.trouble == "no history"
+    assert found.failure_reason == "no history"
 
 
 def test_troubles_are_told_for_a_time(database: Database) -> None:
     payments = Payments(database)
-    payments.record(EVENT, PaymentDecision.REFUSED, NOW, job=JOB, trouble="no such term")
-    assert [each.trouble for each in payments.troubled_since(NOW)] == ["no such term"]
-    assert payments.troubled_since(NOW + timedelta(seconds=1)) == []
+    payments.record(EVENT, PaymentDecision.REFUSED, NOW, job=JOB, failure_reason="no such term")
+    assert [each.failure_reason for each in payments.failed_since(NOW)] == ["no such term"]
+    assert payments.failed_since(NOW + timedelta(seconds=1)) == []
 
 
 @pytest.mark.parametrize(
@@ -85,14 +85,14 @@ def test_a_letter_that_is_lost_troubles_the_order_of_the_job_that_sent_it_for_a_
 ) -> None:
     payments, runs, deliveries = Payments(database), JobExecution(database), Deliveries(database)
     payments.record(EVENT, PaymentDecision.TAKEN, NOW, job=JOB)
-    retried, _ = Jobs(database).add(replace(JOB, given={"payment": "cs_1"}), NOW)
+    retried, _ = Jobs(database).add(replace(JOB, input={"payment": "cs_1"}), NOW)
     hold = runs.begin(retried.id, "here", NOW)
     assert hold is not None
     runs.end(hold, JobState.SUCCEEDED, NOW, result={"mail_id": "letter-1"})
-    for event_id, letter in (("msg_1", "letter-1"), ("msg_2", "letter-1"), ("msg_3", "letter-2")):
-        deliveries.record(event_id, kind, provider_id=letter, address=None, reason=reason, now=NOW)
+    for event_id, message in (("msg_1", "letter-1"), ("msg_2", "letter-1"), ("msg_3", "letter-2")):
+        deliveries.record(event_id, kind, provider_id=message, address=None, reason=reason, now=NOW)
 
-    trouble = f"The letter with the report that cs_1 paid for did not arrive ({why})."
-    found = [(each.session_id, each.job_id, each.trouble) for each in payments.troubled_since(NOW)]
-    assert found == ([] if why is None else [("cs_1", retried.id, trouble)])
-    assert payments.troubled_since(NOW + timedelta(seconds=1)) == []
+    failure_reason = f"The letter with the report that cs_1 paid for did not arrive ({why})."
+    found = [(each.session_id, each.job_id, each.failure_reason) for each in payments.failed_since(NOW)]
+    assert found == ([] if why is None else [("cs_1", retried.id, failure_reason)])
+    assert payments.failed_since(NOW + timedelta(seconds=1)) == []

@@ -50,7 +50,7 @@ def test_an_opening_that_is_seen_while_another_is_collected_waits_for_the_cooldo
     )
     assert claimed is not None
     assert desk.states() == [(1, NotificationState.SENDING), (2, NotificationState.PENDING)]
-    assert desk.notices()[1].due_at >= left_at + COOLDOWN
+    assert desk.notifications()[1].due_at >= left_at + COOLDOWN
 
 
 def test_two_senders_never_exceed_the_daily_cap(desk: Desk) -> None:

@@ -56,7 +56,7 @@ def test_the_watches_of_an_ended_term_end_with_one_mail_for_each_person(desk: De
     desk.watches.pause(paused.id, desk.clock.now() + timedelta(days=9))
     assert Terms(desk.database).end(OLD, desk.clock.now()) == EndedTerm(6, 2)
     assert sorted(desk.send()) == [ADA, GRACE]
-    assert [stored.notice.ended_watches for stored in desk.notices()] == [3, 3]
+    assert [stored.notification.ended_watches for stored in desk.notifications()] == [3, 3]
     reasons = {each.ended_reason for email in (ADA, GRACE) for each in desk.watches.all_of(email)}
     assert reasons == {"the term has ended"}
     assert [each.ended_at for each in desk.watches.all_of(ALAN)] == [None]
@@ -73,7 +73,7 @@ def test_the_mail_that_ends_a_term_is_exempt_from_the_daily_cap(desk: Desk) -> N
     Terms(desk.database).end(OLD, desk.clock.now())
     batch = Outbox(desk.database, daily_cap=1).claim(desk.clock.now(), limit=10, lease=LEASE)
     assert batch is not None
-    assert [notice.ended_watches for notice in batch.notices] == [3]
+    assert [notification.ended_watches for notification in batch.notifications] == [3]
 
 
 def test_what_an_ended_term_still_had_to_say_is_not_mailed(desk: Desk) -> None:
@@ -85,7 +85,7 @@ def test_what_an_ended_term_still_had_to_say_is_not_mailed(desk: Desk) -> None:
     desk.check(Observation(_old()[0], desk.clock.now(), 9, 30, None))
     Terms(desk.database).end(OLD, desk.clock.now())
     assert desk.send() == [ADA]
-    states = sorted(stored.state for stored in desk.notices())
+    states = sorted(stored.state for stored in desk.notifications())
     assert states == [NotificationState.SENT, NotificationState.SUPPRESSED]
 
 

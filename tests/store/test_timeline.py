@@ -21,16 +21,16 @@ def test_the_notifications_of_watches_come_newest_first(desk: Desk, timelines: T
     first, second, other = desk.watch(), desk.watch("12431"), desk.watch("12432")
     for number in ("12430", "12431", "12432"):
         desk.show(0, 1, number=number)
-    found = timelines.notices([first.id, second.id])
-    assert [stored.notice.watch_id for stored in found] == [second.id, first.id]
-    assert timelines.notices([]) == []
-    assert [stored.notice.watch_id for stored in timelines.notices([other.id])] == [other.id]
+    found = timelines.notifications([first.id, second.id])
+    assert [stored.notification.watch_id for stored in found] == [second.id, first.id]
+    assert timelines.notifications([]) == []
+    assert [stored.notification.watch_id for stored in timelines.notifications([other.id])] == [other.id]
 
 
 def test_all_that_was_told_is_known_however_much_it_is(desk: Desk, timelines: Timelines) -> None:
     watches = [desk.watch().id, desk.watch(email=GRACE).id]
     desk.show(0, 1)
-    (first, _) = desk.notices()
+    (first, _) = desk.notifications()
     with desk.database.write() as connection:
         row = dict(connection.execute(select(notifications)).mappings().first() or {})
         later = [
@@ -38,10 +38,12 @@ def test_all_that_was_told_is_known_however_much_it_is(desk: Desk, timelines: Ti
             for n in range(500)
         ]
         connection.execute(insert(notifications), later)
-    assert first.notice.id not in {stored.notice.id for stored in timelines.notices(watches)}
+    assert first.notification.id not in {
+        stored.notification.id for stored in timelines.notifications(watches)
+    }
     told = timelines.told(watches)
     assert len(told) == 501
-    assert (NotificationKind.SEAT_AVAILABLE, first.notice.observed_at) in told
+    assert (NotificationKind.SEAT_AVAILABLE, first.notification.observed_at) in told
     assert timelines.told([]) == set()
 
 
@@ -58,7 +60,7 @@ def test_the_reports_of_letters_come_in_their_order(desk: Desk, timelines: Timel
     desk.watch()
     desk.show(0, 1)
     desk.send()
-    (sent,) = desk.notices()
+    (sent,) = desk.notifications()
     assert sent.provider_id is not None
     for number, kind in enumerate(("delivered", "complained")):
         desk.clock.advance(1)

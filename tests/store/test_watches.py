@@ -192,5 +192,5 @@ def test_the_watches_of_a_person_and_of_a_section_are_found_ended_ones_too(desk:
     desk.watches.end(second.id, "stopped", desk.clock.now())
     assert [stored.id for stored in desk.watches.all_of(ADA)] == [second.id, first.id]
     assert [stored.id for stored in desk.watches.all_on(key("12431"))] == [other.id, second.id]
-    living, _ = desk.watches.page(key=key("12431"), after=None, limit=10)
-    assert [stored.id for stored in living] == [other.id]
+    active, _ = desk.watches.page(key=key("12431"), after=None, limit=10)
+    assert [stored.id for stored in active] == [other.id]

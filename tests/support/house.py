@@ -113,11 +113,14 @@ class House:
     def states(self) -> list[tuple[str, int, NotificationState]]:
         """Every notification's kind, episode and state, oldest first."""
         page, _ = self.services.store.deliveries.page(watch_id=None, state=None, before=None, limit=1000)
-        return [(stored.notice.kind.value, stored.notice.episode, stored.state) for stored in reversed(page)]
+        return [
+            (stored.notification.kind.value, stored.notification.episode, stored.state)
+            for stored in reversed(page)
+        ]
 
     def events(self) -> list[tuple[str, str]]:
         """Who was sent which event, in order."""
-        return [(letter.to, letter.headers["X-Rollcall-Event"]) for letter in self.post.sent]
+        return [(message.to, message.headers["X-Rollcall-Event"]) for message in self.post.sent]
 
 
 @contextmanager

@@ -31,7 +31,7 @@ class Post:
 
     def send(
         self,
-        letters: Sequence[OutboundMessage],
+        messages: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:
@@ -39,14 +39,14 @@ class Post:
         before_handover()
         trouble = self.troubles.popleft() if self.troubles else None
         if trouble is None or self.accepts_in_trouble:
-            receipts = self._accept(letters, idempotency_key)
+            receipts = self._accept(messages, idempotency_key)
             self.after_send()
         if trouble is not None:
             raise trouble
         return receipts
 
-    def _accept(self, letters: Sequence[OutboundMessage], key: str) -> list[DeliveryResult]:
+    def _accept(self, messages: Sequence[OutboundMessage], key: str) -> list[DeliveryResult]:
         if key not in self.keys or not self.is_idempotent:
-            self.keys[key] = [Accepted(f"{key}-{i}") for i in range(len(letters))]
-            self.sent += letters
+            self.keys[key] = [Accepted(f"{key}-{i}") for i in range(len(messages))]
+            self.sent += messages
         return self.keys[key]

@@ -89,7 +89,7 @@ def at(studio: Studio, job_id: str, deeds: dict[str, str]) -> None:
     def act(moment: str) -> None:
         deed = left.pop(moment, "")
         if "cancel" in deed:
-            studio.jobs.ask_cancel(job_id, studio.clock.now())
+            studio.jobs.request_cancel(job_id, studio.clock.now())
         if "crash" in deed:
             raise CrashError
 
@@ -141,22 +141,22 @@ def test_a_capture_is_not_overtaken_by_a_crash_with_a_cancellation(studio: Studi
     job_id = studio.order()
     at(studio, job_id, {"capture:unkept": "cancel and crash"})
     assert studio.finish(job_id).state is JobState.SUCCEEDED
-    purposes = [transfer.purpose.value for transfer in studio.ledger.page("ada", None, 10)[0]]
+    purposes = [transfer.entry_type.value for transfer in studio.ledger.page("ada", None, 10)[0]]
     assert purposes == ["capture", "reserve", "grant"]
     assert studio.balance() == Balance(spent=1)
 
 
 def test_a_job_that_waits_for_its_turn_is_cancelled_without_a_trace_in_the_ledger(studio: Studio) -> None:
     job_id = studio.order()
-    studio.jobs.ask_cancel(job_id, studio.clock.now())
+    studio.jobs.request_cancel(job_id, studio.clock.now())
     assert studio.finish(job_id).state is JobState.CANCELLED
-    assert [transfer.purpose.value for transfer in studio.ledger.page("ada", None, 10)[0]] == ["grant"]
+    assert [transfer.entry_type.value for transfer in studio.ledger.page("ada", None, 10)[0]] == ["grant"]
 
 
 def test_a_job_that_waits_for_its_provider_is_cancelled(studio: Studio) -> None:
     studio.gemini.answers += [busy("60s")]
     job_id = studio.order()
-    studio.engine.on_pause = lambda: studio.jobs.ask_cancel(job_id, studio.clock.now())
+    studio.engine.on_pause = lambda: studio.jobs.request_cancel(job_id, studio.clock.now())
     assert studio.finish(job_id).state is JobState.CANCELLED
     studio.require_fair(job_id)
 

@@ -103,7 +103,7 @@ def test_after_a_refund_that_failed_a_retried_job_makes_another(shop: Shop, stri
     stripe.refund_status = "failed"
     first = shop.carry_out(shop.order(sections=["99999"]))
     stripe.refund_status = "succeeded"
-    retry = NewJob("report", Profile.REALTIME, first.given, retry_of=first.id)
+    retry = NewJob("report", Profile.REALTIME, first.input, retry_of=first.id)
     again, _ = shop.jobs.add(retry, shop.desk.clock.now())
     shop.carry_out(again)
     assert refund(shop) == Refund("re_pi_1_1", RefundState.SUCCEEDED)
@@ -152,7 +152,7 @@ def test_a_lost_answer_keeps_its_key(shop: Shop, stripe: StripeStandIn) -> None:
 def test_a_key_that_is_spent_stays_so_after_a_crash(shop: Shop) -> None:
     shop.bank.troubles.append(KeySpentError("500"))
     job = shop.carry_out(shop.order(sections=["99999"]))
-    assert shop.payment().keys_spent == 1
+    assert shop.payment().keys_used == 1
     assert list(shop.bank.refunds) == [f"refund-cs_1-{job.id}-1"]
 
 

@@ -88,7 +88,7 @@ def delivered(shop: Stack) -> int:
     return states.count("succeeded")
 
 
-def letters(resend: ResendStandIn, number: int) -> list[dict[str, Any]]:
+def messages(resend: ResendStandIn, number: int) -> list[dict[str, Any]]:
     address = f"customer{number}@example.edu"
     return [mail for mail in list(resend.mails) if mail["to"] == [address]]
 
@@ -108,8 +108,8 @@ def test_each_order_is_delivered_once_however_the_jobs_process_dies(
         wait_until(lambda: delivered(shop) == number + 1, f"order {number} is delivered", 120)  # noqa: B023
 
     for number in range(len(MOMENTS)):
-        (letter,) = letters(resend, number)
-        (attached,) = letter["attachments"]
+        (message,) = messages(resend, number)
+        (attached,) = message["attachments"]
         pdf = PdfReader(BytesIO(base64.b64decode(attached["content"])))
         assert "Seat history" in pdf.pages[0].extract_text()
     with closing(sqlite3.connect(shop.home / "rollcall.db")) as database:

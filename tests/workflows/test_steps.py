@@ -226,7 +226,7 @@ def test_what_says_nothing_of_the_upstream_leaves_its_breaker_alone(bench: Bench
 
 
 def test_a_job_that_is_cancelled_before_it_began_does_nothing(bench: Bench) -> None:
-    bench.jobs.ask_cancel(bench.job.id, bench.clock.now())
+    bench.jobs.request_cancel(bench.job.id, bench.clock.now())
     work = Flaky()
     job = bench.run(lambda job: {"is": job.step("ask", work)})
     assert (work.calls, job.state, job.error) == (0, JobState.CANCELLED, "it was cancelled")
@@ -236,7 +236,7 @@ def test_a_job_is_cancelled_between_two_steps(bench: Bench) -> None:
     second = Flaky()
 
     def workflow(job: Job) -> JsonObject:
-        job.step("first", lambda: bench.jobs.ask_cancel(job.id, bench.clock.now()) is None)
+        job.step("first", lambda: bench.jobs.request_cancel(job.id, bench.clock.now()) is None)
         return {"is": job.step("second", second)}
 
     job = bench.run(workflow)
@@ -255,7 +255,7 @@ def test_a_step_that_had_its_effect_is_not_cancelled_afterwards(bench: Bench) ->
     with pytest.raises(KeyboardInterrupt):
         bench.run(lambda job: {"is": job.step("ask", work)})
     bench.engine.memories[bench.job.id].crash = lambda _: None
-    bench.jobs.ask_cancel(bench.job.id, bench.clock.now())
+    bench.jobs.request_cancel(bench.job.id, bench.clock.now())
 
     job = bench.run()
 
@@ -263,7 +263,7 @@ def test_a_step_that_had_its_effect_is_not_cancelled_afterwards(bench: Bench) ->
 
 
 def test_a_job_that_waits_hears_within_a_second_that_it_is_cancelled(bench: Bench) -> None:
-    bench.engine.on_pause = lambda: bench.jobs.ask_cancel(bench.job.id, bench.clock.now())
+    bench.engine.on_pause = lambda: bench.jobs.request_cancel(bench.job.id, bench.clock.now())
     work = Flaky(RateLimitedError("slow down", retry_after_seconds=3600), value=1)
     began = bench.clock.now()
 
@@ -285,7 +285,7 @@ def test_what_was_done_is_made_good_in_steps_that_cannot_be_cancelled(
 
     def workflow(job: Job) -> JsonObject:
         if is_cancelled:
-            bench.jobs.ask_cancel(job.id, bench.clock.now())
+            bench.jobs.request_cancel(job.id, bench.clock.now())
         return {"is": job.step("ask", Flaky(PermanentError("no")))}
 
     bench.make_good = make_good
@@ -422,14 +422,14 @@ def test_what_another_process_has_in_hand_is_not_let_go(bench: Bench) -> None:
 
 
 def test_a_step_that_must_finish_is_cancelled_only_before_its_first_attempt(bench: Bench) -> None:
-    bench.jobs.ask_cancel(bench.job.id, bench.clock.now())
+    bench.jobs.request_cancel(bench.job.id, bench.clock.now())
     work = Flaky()
     job = bench.run(lambda job: {"is": job.step("ask", work, must_finish=True)})
     assert (work.calls, job.state) == (0, JobState.CANCELLED)
 
 
 def test_a_step_that_must_finish_is_not_cancelled_while_its_effect_is_unknown(bench: Bench) -> None:
-    bench.engine.on_pause = lambda: bench.jobs.ask_cancel(bench.job.id, bench.clock.now())
+    bench.engine.on_pause = lambda: bench.jobs.request_cancel(bench.job.id, bench.clock.now())
     work = Flaky(UpstreamError("503"), UpstreamError("503"))
     job = bench.run(lambda job: {"is": job.step("ask", work, must_finish=True)})
     assert (work.calls, job.state, job.result) == (3, JobState.SUCCEEDED, {"is": "done"})
@@ -437,7 +437,7 @@ def test_a_step_that_must_finish_is_not_cancelled_while_its_effect_is_unknown(be
 
 def test_a_step_that_must_finish_is_cancelled_while_a_breaker_holds_it_back(bench: Bench) -> None:
     bench.breaker.force_open("ada")
-    bench.engine.on_pause = lambda: bench.jobs.ask_cancel(bench.job.id, bench.clock.now())
+    bench.engine.on_pause = lambda: bench.jobs.request_cancel(bench.job.id, bench.clock.now())
     work = Flaky()
     job = bench.run(lambda job: {"is": job.step("ask", bench.guarding(work), must_finish=True)})
     assert (work.calls, job.state) == (0, JobState.CANCELLED)
@@ -454,7 +454,7 @@ def test_a_step_that_must_finish_is_finished_after_a_crash_though_it_is_cancelle
     bench.workflow = lambda job: {"is": job.step("ask", dies_once, must_finish=True)}
     with pytest.raises(CrashError):
         bench.run()
-    bench.jobs.ask_cancel(bench.job.id, bench.clock.now())
+    bench.jobs.request_cancel(bench.job.id, bench.clock.now())
     assert bench.run().result == {"is": "at last"}
 
 

@@ -142,7 +142,7 @@ def chart_of(history: SectionHistory) -> Chart | None:
     if history.seen is None:
         return None
     x = TimeScale(history.seen.start, history.seen.end, _LEFT, _RIGHT)
-    known = [count for seen in history.sightings for count in (seen.open_seats, seen.capacity) if count]
+    known = [count for seen in history.entries for count in (seen.open_seats, seen.capacity) if count]
     most = max(known, default=1)
     y = CountScale(round(most * _HEADROOM + 0.5), _BOTTOM, _TOP)
     seats = list(_lines(history, x, lambda seen: seen.open_seats))
@@ -163,8 +163,8 @@ def _lines(
 ) -> Iterator[list[Stretch]]:
     """Return unbroken lines: a line breaks at each gap and where the count is unknown."""
     line: list[Stretch] = []
-    for sighting, span in history.held():
-        count = count_of(sighting)
+    for entry, span in history.held():
+        count = count_of(entry)
         for part, is_broken in _looked_at(span, history.blind):
             if line and (count is None or is_broken):
                 yield _thinned(line)

@@ -111,7 +111,7 @@ class SectionPage:
     instructor: str
     seats: str
     observed: str
-    looked_at: str
+    last_observed_at: str
     openings: str
     open_share: str
     typical: str
@@ -163,7 +163,7 @@ def _page(history: SectionHistory) -> SectionPage:
         instructor=_last_instructor(history),
         seats=_last_seats(history),
         observed=UNKNOWN if seen is None else between(seen),
-        looked_at=UNKNOWN if seen is None else duration(history.looked_at),
+        last_observed_at=UNKNOWN if seen is None else duration(history.last_observed_at),
         openings=_count(history, found),
         open_share=_open_share(history, found),
         typical=duration(_median(ended)) if ended else UNKNOWN,
@@ -184,14 +184,14 @@ def _rows(rows: Sequence[tuple[str, ...]]) -> Rows:
 
 
 def _last_instructor(history: SectionHistory) -> str:
-    named = [seen.instructor for seen in history.sightings if seen.instructor is not None]
+    named = [seen.instructor for seen in history.entries if seen.instructor is not None]
     return person(named[-1]) if named else UNKNOWN
 
 
 def _last_seats(history: SectionHistory) -> str:
     if history.seen is None:
         return UNKNOWN
-    last = history.sightings[-1]
+    last = history.entries[-1]
     if last.open_seats is None:
         return UNKNOWN
     return str(last.open_seats) if last.capacity is None else f"{last.open_seats} of {last.capacity}"
@@ -199,15 +199,15 @@ def _last_seats(history: SectionHistory) -> str:
 
 def _count(history: SectionHistory, found: Sequence[Opening]) -> str:
     """Return the number of openings; a single observation cannot count any."""
-    return str(sum(each.is_new for each in found)) if history.looked_at else UNKNOWN
+    return str(sum(each.is_new for each in found)) if history.last_observed_at else UNKNOWN
 
 
 def _open_share(history: SectionHistory, found: Sequence[Opening]) -> str:
     """Return the share of the observed time with open seats."""
-    if not history.looked_at or all(seen.open_seats is None for seen in history.sightings):
+    if not history.last_observed_at or all(seen.open_seats is None for seen in history.entries):
         return UNKNOWN
     stood = sum((history.known(each.span) for each in found), timedelta(0))
-    return f"{stood / history.looked_at:.0%}"
+    return f"{stood / history.last_observed_at:.0%}"
 
 
 def _never_observed(histories: Sequence[SectionHistory]) -> str:

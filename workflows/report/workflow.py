@@ -135,13 +135,13 @@ def _collect(job: Job, order: ReportOrder) -> str:
 
 def _term_figures(days: DailyRollups, order: ReportOrder) -> TermFigures | None:
     """Return the term's figures as far as rolled up; None before the first rollup."""
-    totals = [total for total in days.totals(order.source, order.term) if total.looked_at]
+    totals = [total for total in days.totals(order.source, order.term) if total.last_observed_at]
     if not totals:
         return None
     return TermFigures(
         sections=len(totals),
         openings_median=median(total.openings for total in totals),
-        open_share_median=median(total.open / total.looked_at for total in totals),
+        open_share_median=median(total.open / total.last_observed_at for total in totals),
         until=midnight(max(total.last_day for total in totals) + 1),
     )
 
@@ -168,10 +168,10 @@ def _deliver(job: Job, order: ReportOrder, artifact: str) -> str:
     ports = _ports(job)
     _require_reachable(job, order.email)
     pdf = job.services.storage.get(artifact)
-    letter = ports.letters.write(order.email, order.term, order.sections, pdf, job.id)
+    message = ports.messages.write(order.email, order.term, order.sections, pdf, job.id)
     guard, key = job.services.breakers[MAIL], f"report-{job.id}-deliver"
     try:
-        (receipt,) = call_with_breaker(guard, lambda: ports.mailer.send([letter], key))
+        (receipt,) = call_with_breaker(guard, lambda: ports.mailer.send([message], key))
     except IdempotencyKeyUsedError as error:
         _log.warning("the letter left before", extra={"error": str(error)})
         return UNKNOWN_MAIL

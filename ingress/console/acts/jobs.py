@@ -27,8 +27,8 @@ def _plan_cancel(room: AdminContext, form: JobForm) -> Plan:
     title = f"Cancel the {job.kind} {job.id[:8]}?"
     if job.state.is_final:
         return Plan(title, "", (f"It is {job.state} already; there is nothing to do.",))
-    if job.cancel_asked_at is not None:
-        since = f"It is being cancelled since {moment(job.cancel_asked_at)} UTC; there is nothing to do."
+    if job.cancel_requested_at is not None:
+        since = f"It is being cancelled since {moment(job.cancel_requested_at)} UTC; there is nothing to do."
         return Plan(title, "", (since,))
     effects = (
         f"{plural(len(job.steps), 'step has', 'steps have')} begun; one at work is finished first.",

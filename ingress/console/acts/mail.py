@@ -76,8 +76,8 @@ def _plan_lift(room: AdminContext, form: LiftForm) -> Plan:
         return Plan(title, "", ("Nothing holds mail to this address; there is nothing to do.",))
     if room.services.store.opt_outs.has_stopped_all(form.email):
         return Plan(title, "", (f"{reason[0].upper()}{reason[1:]}.",))
-    living = sum(stored.ended_at is None for stored in room.services.store.watches.all_of(form.email))
-    effects = (f"It was stopped: {reason}.", f"{living} of its watches are living and may send again.")
+    active = sum(stored.ended_at is None for stored in room.services.store.watches.all_of(form.email))
+    effects = (f"It was stopped: {reason}.", f"{active} of its watches are living and may send again.")
     return Plan(title, "Lift", effects)
 
 

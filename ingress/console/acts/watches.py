@@ -96,7 +96,7 @@ def _known(room: AdminContext, state: SectionState, found: Listing | None = None
 
 
 def _plan_pause(room: AdminContext, form: PauseForm) -> Plan:
-    stored = _living(room, form.id)
+    stored = _active(room, form.id)
     effects = (
         f"{stored.watch.email} hears nothing of {stored.watch.key} until then.",
         "What opens meanwhile is not told later; the next opening after it is.",
@@ -112,7 +112,7 @@ def _pause(room: AdminContext, form: PauseForm, by: str) -> str:
 
 
 def _plan_resume(room: AdminContext, form: WatchForm) -> Plan:
-    stored = _living(room, form.id)
+    stored = _active(room, form.id)
     if not stored.is_paused(room.services.clock.now()):
         return Plan(f"Resume watch {form.id}?", "", ("It is not paused; there is nothing to do.",))
     return Plan(f"Resume watch {form.id}?", "Resume", ("The next opening is news to it again.",))
@@ -124,7 +124,7 @@ def _resume(room: AdminContext, form: WatchForm, by: str) -> str:
 
 
 def _plan_end(room: AdminContext, form: WatchForm) -> Plan:
-    stored = _living(room, form.id)
+    stored = _active(room, form.id)
     effects = (f"{stored.watch.email} hears nothing more of {stored.watch.key}; its history stays.",)
     return Plan(f"Delete watch {form.id}?", "Delete", effects, is_grave=True)
 
@@ -134,7 +134,7 @@ def _end(room: AdminContext, form: WatchForm, by: str) -> str:
     return f"Watch {form.id} has ended."
 
 
-def _living(room: AdminContext, watch_id: int) -> StoredWatch:
+def _active(room: AdminContext, watch_id: int) -> StoredWatch:
     stored = room.services.store.watches.get(watch_id)
     if stored is None or stored.ended_at is not None:
         raise InvalidInputError({"id": f"no living watch has the number {watch_id}"})

@@ -28,7 +28,7 @@ def test_a_grant_is_made_once_for_each_key(site: Site) -> None:
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
     shown = first.json()
-    assert (shown["purpose"], shown["credits"], shown["reason"]) == ("grant", 5, "bought five")
+    assert (shown["entry_type"], shown["credits"], shown["reason"]) == ("grant", 5, "bought five")
     for answer in (first, again):
         require_described(answer, "/credits/{account}/grants")
     assert look(site).json()["balance"] == {"available": 5, "held": 0, "spent": 0}
@@ -49,7 +49,7 @@ def test_an_account_is_shown_with_its_ledger_in_pages(site: Site) -> None:
     require_described(first, "/credits/{account}")
     shown = first.json()
     assert (shown["account"], shown["balance"]) == ("ada", {"available": 14, "held": 1, "spent": 0})
-    assert [each["purpose"] for each in shown["items"]] == ["reserve", "grant", "grant"]
+    assert [each["entry_type"] for each in shown["items"]] == ["reserve", "grant", "grant"]
     second = look(site, f"limit=3&cursor={shown['next_cursor']}").json()
     assert (len(second["items"]), second["next_cursor"]) == (1, None)
 

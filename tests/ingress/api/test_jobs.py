@@ -97,7 +97,7 @@ def test_the_listing_is_newest_first_in_pages_and_by_kind_and_state(
 def test_a_job_is_cancelled_while_it_lives_and_not_afterwards(site: Site, given: dict[str, Any]) -> None:
     job = ask(site, given).json()
     asked = site.client.post(f"/jobs/{job['id']}/cancel", headers=API)
-    assert (asked.status_code, asked.json()["cancel_asked_at"] is None) == (202, False)
+    assert (asked.status_code, asked.json()["cancel_requested_at"] is None) == (202, False)
     require_described(asked, "/jobs/{id}/cancel")
     site.house.work()
     again = site.client.post(f"/jobs/{job['id']}/cancel", headers=API)

@@ -40,7 +40,7 @@ def test_a_notification_is_shown_from_detected_to_sent(site: Site) -> None:
         "created_at": "2026-01-15T09:01:00.000Z",
         "due_at": "2026-01-15T09:01:00.000Z",
         "sent_at": "2026-01-15T09:01:00.000Z",
-        "settled_at": shown["settled_at"],
+        "completed_at": shown["completed_at"],
         "facts": {
             "open_seats": 3,
             "capacity": 30,

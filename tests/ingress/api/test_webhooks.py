@@ -68,7 +68,7 @@ def test_a_delivery_settles_its_notification(site: Site) -> None:
 
     (shown,) = site.client.get("/notifications", headers=API).json()["items"]
     assert (sent["state"], shown["state"]) == ("sent", "delivered")
-    assert shown["settled_at"] is not None
+    assert shown["completed_at"] is not None
 
 
 def test_events_of_other_kinds_are_accepted(site: Site) -> None:

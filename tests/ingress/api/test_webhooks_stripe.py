@@ -40,7 +40,7 @@ def test_a_paid_session_causes_a_job_and_its_message(site: Site) -> None:
     assert (answer.status_code, answer.json()) == (200, {"recorded": True})
     (job,) = jobs(site)
     assert (job.kind, job.profile, job.state) == ("report", Profile.REALTIME, JobState.QUEUED)
-    assert job.given == {
+    assert job.input == {
         "email": "ada@example.edu",
         "source": "scraper",
         "term": "2261",
@@ -128,9 +128,9 @@ def test_an_order_that_cannot_be_delivered_is_told_and_its_money_goes_back(
 
     (job,) = jobs(site)
     assert job.kind == "refund"
-    assert job.given["payment"] == "cs_test_1"
-    (trouble,) = site.house.services.store.payments.troubled_since(site.house.clock.now())
-    assert f"{field}: " in str(trouble.trouble)
+    assert job.input["payment"] == "cs_test_1"
+    (failure_reason,) = site.house.services.store.payments.failed_since(site.house.clock.now())
+    assert f"{field}: " in str(failure_reason.failure_reason)
 
 
 def priced(stage: Stage, house: House) -> AbstractContextManager[Site]:
@@ -175,8 +175,8 @@ def test_an_order_at_another_price_is_told_and_its_money_goes_back(
         assert post(site, event(**paid)).status_code == 200
     (job,) = jobs(site)
     assert job.kind == "refund"
-    (trouble,) = site.house.services.store.payments.troubled_since(site.house.clock.now())
-    assert "REPORT_PRICES is eur:850, usd:450, usd:900" in str(trouble.trouble)
+    (failure_reason,) = site.house.services.store.payments.failed_since(site.house.clock.now())
+    assert "REPORT_PRICES is eur:850, usd:450, usd:900" in str(failure_reason.failure_reason)
 
 
 def refund(site: Site) -> Refund | None:
@@ -208,7 +208,7 @@ def test_a_charge_that_was_refunded_is_asked_about(site: Site) -> None:
 def test_sections_may_be_parted_in_any_way_and_named_twice(site: Site) -> None:
     post(site, event(metadata={"report": "section_history", "term": "2261", "sections": " 1,2; 3\n1 "}))
     (job,) = jobs(site)
-    assert job.given["sections"] == ["1", "2", "3", "1"]
+    assert job.input["sections"] == ["1", "2", "3", "1"]
 
 
 def test_an_order_is_taken_while_the_broker_is_away_and_its_message_comes_later(

@@ -162,7 +162,7 @@ def test_a_job_is_cancelled_once_that_is_confirmed_and_it_is_recorded(
     asked = words(ask(guest, "job-cancel", job))
     assert f"Cancel the errand {job.id[:8]}? 0 steps have begun" in asked
     assert "This cannot be taken back." in asked
-    assert stored(site, job.id).cancel_asked_at is None
+    assert stored(site, job.id).cancel_requested_at is None
     done = ask(guest, "job-cancel", job, confirm="yes")
     assert (done.status_code, done.headers["location"]) == (303, "/console/jobs")
     assert said(guest) == f"The errand {job.id[:8]} will end soon."
@@ -187,7 +187,7 @@ def test_a_failed_job_is_done_again_once_that_is_confirmed_and_it_is_recorded(
     ask(guest, "job-retry", job, confirm="yes")
     assert said(guest).endswith(" does it again.")
     again, *_ = site.house.services.store.jobs.page(None, 1)[0]
-    assert (again.retry_of, again.given) == (job.id, job.given)
+    assert (again.retry_of, again.input) == (job.id, job.input)
     entry = entries(site.house)[-1]
     assert (entry.action, entry.subject, entry.detail) == ("job.retry", f"job/{again.id}", {"of": job.id})
     assert f'href="/console/jobs/{job.id}"' in guest.get(f"/console/jobs/{again.id}").text

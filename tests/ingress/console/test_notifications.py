@@ -28,11 +28,11 @@ class Refusing:
 
     def send(
         self,
-        letters: Sequence[OutboundMessage],
+        messages: Sequence[OutboundMessage],
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:
-        return [Rejected("no such domain") for _ in letters]
+        return [Rejected("no such domain") for _ in messages]
 
 
 @pytest.fixture
@@ -62,10 +62,10 @@ def test_notifications_are_listed_by_their_state(guest: httpx.Client) -> None:
 
 
 def test_a_letter_is_shown_as_it_left(told: Site, guest: httpx.Client) -> None:
-    (letter,) = told.house.post.sent
+    (message,) = told.house.post.sent
     answer = guest.get("/console/mail/1")
-    assert letter.subject in words(answer)
-    assert str(escape(letter.headers["Message-ID"])) in answer.text
+    assert message.subject in words(answer)
+    assert str(escape(message.headers["Message-ID"])) in answer.text
     assert (
         '<iframe class="letter" title="The letter\'s HTML" sandbox src="/console/mail/1/html">' in answer.text
     )
@@ -93,8 +93,8 @@ def test_a_test_is_sent_to_whom_is_asked_for(site: Site, guest: httpx.Client) ->
     wanted = {"to": "me@example.edu", "kind": "section_retired", "confirm": "yes"}
     assert guest.post("/console/do/mail-test", data=wanted).status_code == 303
     assert said(guest).startswith("post took the letter to me@example.edu as ")
-    (letter,) = site.house.post.sent
-    assert (letter.to, letter.subject[:5]) == ("me@example.edu", "Test:")
+    (message,) = site.house.post.sent
+    assert (message.to, message.subject[:5]) == ("me@example.edu", "Test:")
     assert entries(site.house)[-1].action == "mail.test"
 
 

@@ -26,7 +26,7 @@ def _forms(html: str) -> list[str]:
     return [unescape(found) for found in re.findall(r'action="([^"]+)"', html)]
 
 
-def _living(site: Site) -> list[str]:
+def _active(site: Site) -> list[str]:
     found, _ = site.house.services.store.watches.page(email=None, section=None, after=None, limit=99)
     return [f"{stored.watch.email} {stored.watch.key.number}" for stored in found]
 
@@ -40,7 +40,7 @@ def test_the_page_changes_nothing(site: Site) -> None:
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "ada@example.edu" in page.text
     assert "12430" in page.text
-    assert _living(site) == ["ada@example.edu 12430"]
+    assert _active(site) == ["ada@example.edu 12430"]
 
 
 def test_the_page_may_load_and_run_nothing(site: Site) -> None:
@@ -66,7 +66,7 @@ def test_one_click_ends_the_watch_and_no_other(site: Site) -> None:
 
     assert page.status_code == 200
     assert "12430" in page.text
-    assert _living(site) == ["ada@example.edu 12431", "bob@example.edu 12430"]
+    assert _active(site) == ["ada@example.edu 12431", "bob@example.edu 12430"]
     ended = site.house.services.store.watches.get(watch.id)
     assert ended is not None
     assert ended.ended_reason == "unsubscribed"
@@ -78,7 +78,7 @@ def test_one_click_may_come_as_multipart_or_without_a_body(site: Site) -> None:
         path = _path(LINKS.stop_watch(watch.id, "ada@example.edu"))
         assert site.client.post(path, **body).status_code == 200  # type: ignore[arg-type]
 
-    assert _living(site) == []
+    assert _active(site) == []
 
 
 def test_a_second_click_changes_nothing_more(site: Site) -> None:
@@ -88,7 +88,7 @@ def test_a_second_click_changes_nothing_more(site: Site) -> None:
     for _ in range(3):
         assert site.client.post(path, data=ONE_CLICK).status_code == 200
     assert "already ended" in site.client.get(path).text
-    assert (site.count("opt_outs"), _living(site)) == (1, [])
+    assert (site.count("opt_outs"), _active(site)) == (1, [])
 
 
 def test_mail_stays_stopped_whichever_way_the_watch_comes_again(site: Site) -> None:
@@ -103,7 +103,7 @@ def test_mail_stays_stopped_whichever_way_the_watch_comes_again(site: Site) -> N
     (rejected,) = imported.json()["rejected"]
     assert rejected["line"] == 2
     assert "the person stopped all mail; only they can allow it again" in rejected["error"]
-    assert _living(site) == ["bob@example.edu 12430"]
+    assert _active(site) == ["bob@example.edu 12430"]
 
 
 def test_the_person_can_undo_what_they_stopped(site: Site) -> None:
@@ -111,19 +111,19 @@ def test_the_person_can_undo_what_they_stopped(site: Site) -> None:
     site.house.watch("12431")
     page = site.client.post(_path(LINKS.stop_watch(watch.id, "ada@example.edu")))
     everything, again = _forms(page.text)
-    assert _living(site) == ["ada@example.edu 12431"]
+    assert _active(site) == ["ada@example.edu 12431"]
 
     assert "One watch is active again" in site.client.post("/unsubscribe" + again).text
-    assert sorted(_living(site)) == ["ada@example.edu 12430", "ada@example.edu 12431"]
+    assert sorted(_active(site)) == ["ada@example.edu 12430", "ada@example.edu 12431"]
 
     (allow,) = _forms(site.client.post("/unsubscribe" + everything).text)
-    assert _living(site) == []
+    assert _active(site) == []
     asked = site.client.get("/unsubscribe" + allow)
     assert "Allow mail again?" in asked.text
-    assert _living(site) == []
+    assert _active(site) == []
     assert _forms(asked.text) == [allow]
     assert "2 watches are active again" in site.client.post("/unsubscribe" + allow).text
-    assert sorted(_living(site)) == ["ada@example.edu 12430", "ada@example.edu 12431"]
+    assert sorted(_active(site)) == ["ada@example.edu 12430", "ada@example.edu 12431"]
 
 
 def test_every_link_says_that_all_mail_is_stopped_and_offers_to_undo_that(site: Site) -> None:
@@ -151,9 +151,9 @@ def test_the_forms_of_the_page_do_what_they_say(site: Site) -> None:
     this, everything = _forms(page.text)
 
     assert site.client.post("/unsubscribe" + this).status_code == 200
-    assert _living(site) == ["ada@example.edu 12431"]
+    assert _active(site) == ["ada@example.edu 12431"]
     assert site.client.post("/unsubscribe" + everything).status_code == 200
-    assert _living(site) == []
+    assert _active(site) == []
 
 
 def test_everything_of_one_person_stops(site: Site) -> None:
@@ -164,10 +164,10 @@ def test_everything_of_one_person_stops(site: Site) -> None:
 
     asked = site.client.get(path)
     assert all(number in asked.text for number in ("12430", "12431", "12432"))
-    assert len(_living(site)) == 4
+    assert len(_active(site)) == 4
     assert "3 watches have ended" in site.client.post(path, data=ONE_CLICK).text
     assert site.client.post(path, data=ONE_CLICK).status_code == 200
-    assert _living(site) == ["bob@example.edu 12430"]
+    assert _active(site) == ["bob@example.edu 12430"]
 
 
 def test_a_link_for_another_address_ends_nothing(site: Site) -> None:
@@ -178,7 +178,7 @@ def test_a_link_for_another_address_ends_nothing(site: Site) -> None:
     assert page.status_code == 200
     assert "12430" not in page.text
     assert "ada@" not in page.text
-    assert _living(site) == ["ada@example.edu 12430"]
+    assert _active(site) == ["ada@example.edu 12430"]
 
 
 def test_what_mail_programs_add_to_the_link_is_ignored(site: Site) -> None:
@@ -188,7 +188,7 @@ def test_what_mail_programs_add_to_the_link_is_ignored(site: Site) -> None:
     for added in ("&utm_source=mail", "&a=1&a=2&%ff=%ff", "&=&&x"):
         assert site.client.get(f"{path}{added}").status_code == 200
         assert site.client.post(f"{path}{added}", data=ONE_CLICK).status_code == 200
-    assert _living(site) == []
+    assert _active(site) == []
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -202,7 +202,7 @@ def test_a_forged_token_is_refused_by_name(site: Site, method: str, query: str) 
     answer = site.client.request(method, f"/unsubscribe{query}")
 
     assert (answer.status_code, fields_of(answer)) == (400, {"token"})
-    assert _living(site) == ["ada@example.edu 12430"]
+    assert _active(site) == ["ada@example.edu 12430"]
 
 
 def test_a_token_of_another_secret_is_refused_with_a_page_for_people(site: Site) -> None:
@@ -213,7 +213,7 @@ def test_a_token_of_another_secret_is_refused_with_a_page_for_people(site: Site)
 
     assert answer.status_code == 400
     assert "This link does not work" in answer.text
-    assert _living(site) == ["ada@example.edu 12430"]
+    assert _active(site) == ["ada@example.edu 12430"]
 
 
 def test_a_body_of_whatever_length_is_not_read(site: Site) -> None:
@@ -221,7 +221,7 @@ def test_a_body_of_whatever_length_is_not_read(site: Site) -> None:
     path = _path(LINKS.stop_watch(watch.id, "ada@example.edu"))
 
     assert site.client.post(path, content=b"x" * 70_000).status_code == 200
-    assert _living(site) == []
+    assert _active(site) == []
 
 
 def test_what_a_catalog_wrote_is_shown_as_text(site: Site) -> None:

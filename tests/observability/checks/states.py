@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from domain.money import PaymentTroubles
+from domain.money import PaymentFailures
 from observability.checks.snapshot import (
     DatabaseErrors,
     Disk,
@@ -47,7 +47,7 @@ WELL = SystemSnapshot(
     pauses={},
     outbox=Backlog(3, NOW - 9 * MINUTE, 5),
     losses=Losses(0, 0),
-    payments=PaymentTroubles(),
+    payments=PaymentFailures(),
     disk=Disk(Path("/var/lib/rollcall"), 3 * GIB, 20 * GIB),
     clocks={"north": 0.2, "database": -0.1},
     alerts=[],

@@ -64,7 +64,7 @@ def load(database: Database, file: Path, *, replace: bool = False) -> None:
         restore(database, Reader(opened), replace=replace, progress=lambda *_: None)
 
 
-def living(desk: Desk) -> list[StoredWatch]:
+def active(desk: Desk) -> list[StoredWatch]:
     return desk.watches.page(email=None, section=None, after=None, limit=100)[0]
 
 
@@ -105,7 +105,7 @@ def test_the_restored_database_works_on_with_new_numbers(desk: Desk, target: Dat
     after = Desk(target, clock=desk.clock, fences=desk.fences)
     _, (batch_id,) = after.start([after.seen().key])
     assert batch_id > last
-    assert after.watch("12499", ALAN).id > max(watch.id for watch in living(desk))
+    assert after.watch("12499", ALAN).id > max(watch.id for watch in active(desk))
     kept = desk.dump()["mail_batches"][0]
     assert [row for row in after.dump()["mail_batches"] if row == kept] == [kept]
 
@@ -145,11 +145,11 @@ def test_what_people_said_after_the_backup_stays_said(desk: Desk, file: Path) ->
     now = desk.clock.advance(60)
     desk.watch("12499", ADA)
     desk.opt_outs.stop_section(stopped.id, ADA, now)
-    desk.opt_outs.stop_section(living(desk)[-1].id, ADA, now)  # of a section that the backup does not know
+    desk.opt_outs.stop_section(active(desk)[-1].id, ADA, now)  # of a section that the backup does not know
     desk.opt_outs.stop_all(ALAN, now)
     desk.deliveries.record("evt", "complained", provider_id=None, address=GRACE, reason="", now=now)
     load(desk.database, file, replace=True)
-    assert [stored.watch.email for stored in living(desk)] == [GRACE]
+    assert [stored.watch.email for stored in active(desk)] == [GRACE]
     assert desk.deliveries.suppression(GRACE) == "complained"
     assert desk.opt_outs.has_stopped_all(ALAN)
     assert desk.opt_outs.allow_section(stopped.id, ADA, desk.clock.advance(1)) == 1
@@ -226,7 +226,7 @@ def test_what_a_database_holds_is_not_lost_by_mistake(desk: Desk, file: Path) ->
         load(desk.database, file)
     assert desk.dump() == before
     load(desk.database, file, replace=True)
-    assert living(desk) == []
+    assert active(desk) == []
 
 
 def test_a_restore_that_fails_leaves_everything_as_it_was(desk: Desk, file: Path) -> None:

@@ -33,7 +33,7 @@ def test_a_job_commits_with_what_caused_it_or_not_at_all(database: Database) -> 
     found = jobs.get(job_id)
     assert created
     assert found is not None
-    assert (found.state, found.given, found.created_at) == (JobState.QUEUED, NEW.given, NOW)
+    assert (found.state, found.input, found.created_at) == (JobState.QUEUED, NEW.input, NOW)
 
 
 def test_rivals_with_one_key_make_one_job(database: Database) -> None:
@@ -107,8 +107,8 @@ def test_counts_and_waits_are_by_kind_and_profile(database: Database) -> None:
 
 def test_only_jobs_that_have_ended_are_forgotten(database: Database) -> None:
     jobs, runs = Jobs(database), JobExecution(database)
-    ended, living = (jobs.add(NEW, NOW)[0] for _ in range(2))
-    for job in (ended, living):
+    ended, active = (jobs.add(NEW, NOW)[0] for _ in range(2))
+    for job in (ended, active):
         hold = runs.begin(job.id, "one", NOW)
         assert hold is not None
         runs.attempt(hold, "ask", NOW)
@@ -118,4 +118,4 @@ def test_only_jobs_that_have_ended_are_forgotten(database: Database) -> None:
     assert jobs.ended_before(NOW + timedelta(seconds=1), 10) == [ended.id]
     jobs.forget([ended.id])
     assert jobs.get(ended.id) is None
-    assert jobs.get(living.id) is not None
+    assert jobs.get(active.id) is not None

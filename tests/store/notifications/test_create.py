@@ -27,7 +27,7 @@ def desk(database: Database) -> Desk:
 
 
 def _due(desk: Desk) -> list[datetime]:
-    return [stored.due_at for stored in desk.notices() if stored.state is PENDING]
+    return [stored.due_at for stored in desk.notifications() if stored.state is PENDING]
 
 
 def test_a_notification_holds_what_was_seen_when_it_was_seen(desk: Desk) -> None:
@@ -36,16 +36,20 @@ def test_a_notification_holds_what_was_seen_when_it_was_seen(desk: Desk) -> None
     opened_at = desk.clock.advance(1)
     desk.check(desk.seen(2, "Ada Lovelace"))
     desk.show(9)
-    (stored,) = desk.notices()
-    notice = stored.notice
-    assert (notice.watch_id, notice.email, notice.key) == (watch.id, ADA, key())
-    assert (notice.kind, notice.episode, notice.observed_at) == (
+    (stored,) = desk.notifications()
+    notification = stored.notification
+    assert (notification.watch_id, notification.email, notification.key) == (watch.id, ADA, key())
+    assert (notification.kind, notification.episode, notification.observed_at) == (
         NotificationKind.SEAT_AVAILABLE,
         1,
         opened_at,
     )
-    assert (notice.open_seats, notice.capacity, notice.instructor) == (2, 30, "Ada Lovelace")
-    assert notice.details == DETAILS
+    assert (notification.open_seats, notification.capacity, notification.instructor) == (
+        2,
+        30,
+        "Ada Lovelace",
+    )
+    assert notification.details == DETAILS
     assert (stored.state, stored.created_at, stored.due_at) == (PENDING, opened_at, opened_at)
 
 
@@ -87,7 +91,7 @@ def test_a_newer_opening_takes_the_place_of_one_that_waits(desk: Desk) -> None:
     assert _due(desk) == [left_at + COOLDOWN]
     desk.clock.advance(COOLDOWN.total_seconds())
     assert desk.send() == [ADA]
-    assert desk.notices()[-1].notice.open_seats == 5
+    assert desk.notifications()[-1].notification.open_seats == 5
 
 
 def test_seats_that_are_gone_when_the_cooldown_is_over_are_not_told(desk: Desk) -> None:
@@ -98,7 +102,7 @@ def test_seats_that_are_gone_when_the_cooldown_is_over_are_not_told(desk: Desk) 
     desk.clock.advance(COOLDOWN.total_seconds())
     assert desk.send() == []
     assert desk.states() == [(1, SENT), (2, SUPPRESSED)]
-    assert desk.notices()[-1].reason == "the seats were gone again before the mail left"
+    assert desk.notifications()[-1].reason == "the seats were gone again before the mail left"
 
 
 def test_too_few_seats_when_the_cooldown_is_over_are_not_told(desk: Desk) -> None:
@@ -125,8 +129,8 @@ def test_an_opening_whose_seats_were_too_few_for_a_while_is_told_when_they_are_e
 
     assert desk.states() == [(1, SENT), (2, PENDING)]
     assert desk.send() == [ADA]
-    told = desk.notices()[-1]
-    assert (told.notice.open_seats, told.reason) == (5, None)
+    told = desk.notifications()[-1]
+    assert (told.notification.open_seats, told.reason) == (5, None)
     desk.show(1, 9)
     assert desk.send() == []
 
@@ -201,7 +205,7 @@ def test_somebody_who_opts_out_and_in_again_is_a_new_watch_without_a_past(desk: 
     second = desk.watch()
     desk.show(0, 1)
     assert desk.send() == [ADA]
-    assert [stored.notice.watch_id for stored in desk.notices()] == [first.id, second.id]
+    assert [stored.notification.watch_id for stored in desk.notifications()] == [first.id, second.id]
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -238,7 +242,7 @@ def test_a_paused_watch_is_not_notified_and_the_next_opening_after_it_is(desk: D
     desk.clock.advance(3600)
     assert desk.show(3).notifications == 0
     assert desk.show(0, 1).notifications == 1
-    assert [stored.notice.episode for stored in desk.notices()] == [2]
+    assert [stored.notification.episode for stored in desk.notifications()] == [2]
 
 
 def test_an_instructor_who_is_assigned_again_is_told_once(desk: Desk) -> None:
@@ -247,7 +251,9 @@ def test_an_instructor_who_is_assigned_again_is_told_once(desk: Desk) -> None:
         desk.clock.advance(3600)
         desk.check(desk.seen(1, name))
         desk.send()
-    assert [(each.notice.episode, each.notice.instructor) for each in desk.notices()] == [(1, "Ada Lovelace")]
+    assert [(each.notification.episode, each.notification.instructor) for each in desk.notifications()] == [
+        (1, "Ada Lovelace")
+    ]
 
 
 def test_another_instructor_is_told_and_then_the_first_one_again(desk: Desk) -> None:
@@ -256,7 +262,7 @@ def test_another_instructor_is_told_and_then_the_first_one_again(desk: Desk) -> 
         desk.clock.advance(3600)
         desk.check(desk.seen(1, name))
         desk.send()
-    named = [each.notice.instructor for each in desk.notices()]
+    named = [each.notification.instructor for each in desk.notifications()]
     assert named == ["Ada Lovelace", "Grace Hopper", "Ada Lovelace"]
 
 

@@ -15,14 +15,14 @@ def _sent(desk: Desk) -> StoredNotification:
     desk.watch()
     desk.show(0, 1)
     desk.send()
-    (stored,) = desk.notices()
+    (stored,) = desk.notifications()
     return stored
 
 
 def _record(
     desk: Desk, kind: str, *, event: str | None = None, address: str | None = ADA, reason: str = ""
 ) -> bool:
-    provider_id = next((stored.provider_id for stored in desk.notices()), None)
+    provider_id = next((stored.provider_id for stored in desk.notifications()), None)
     return desk.deliveries.record(
         event or f"event of {kind}",
         kind,
@@ -34,7 +34,7 @@ def _record(
 
 
 def _state(desk: Desk) -> NotificationState:
-    (stored,) = desk.notices()
+    (stored,) = desk.notifications()
     return stored.state
 
 
@@ -42,8 +42,8 @@ def test_a_delivery_settles_the_notification_and_suppresses_nobody(desk: Desk) -
     _sent(desk)
     now = desk.clock.advance(3)
     assert _record(desk, "delivered")
-    (stored,) = desk.notices()
-    assert (stored.state, stored.settled_at, stored.reason) == (NotificationState.DELIVERED, now, None)
+    (stored,) = desk.notifications()
+    assert (stored.state, stored.completed_at, stored.reason) == (NotificationState.DELIVERED, now, None)
     assert desk.deliveries.suppression(ADA) is None
 
 
@@ -54,7 +54,7 @@ def test_a_bounce_or_complaint_settles_the_notification_and_suppresses_the_addre
     _sent(desk)
     assert _record(desk, kind, reason="mailbox full")
     assert _state(desk).value == kind
-    assert desk.notices()[0].reason == "mailbox full"
+    assert desk.notifications()[0].reason == "mailbox full"
     assert desk.deliveries.suppression(ADA) == "mailbox full"
 
 
@@ -78,7 +78,7 @@ def test_what_the_provider_does_not_deliver_changes_the_state(
 ) -> None:
     _sent(desk)
     _record(desk, kind, reason="broken")
-    (stored,) = desk.notices()
+    (stored,) = desk.notifications()
     assert (stored.state, stored.reason) == (state, reason)
     assert (desk.deliveries.suppression(ADA) is not None) == (kind == "suppressed")
 
@@ -95,13 +95,13 @@ def test_what_was_lost_after_its_acceptance_is_a_loss_to_the_operator(desk: Desk
 def test_what_the_provider_did_not_send_for_the_accounts_sake_is_sent_again(desk: Desk) -> None:
     first = _sent(desk)
     _record(desk, "unsent", reason="reached_daily_quota")
-    (waiting,) = desk.notices()
+    (waiting,) = desk.notifications()
     assert (waiting.state, waiting.sent_at) == (NotificationState.PENDING, None)
     assert desk.claim() is None
     desk.clock.advance(61)
     batch = desk.claim()
     assert batch is not None
-    assert [notice.id for notice in batch.notices] == [first.notice.id]
+    assert [notification.id for notification in batch.notifications] == [first.notification.id]
 
 
 def test_an_event_that_comes_again_changes_nothing(desk: Desk) -> None:
@@ -137,9 +137,9 @@ def test_what_comes_after_a_delivery_is_kept(desk: Desk, kind: str) -> None:
 
 
 def _sent_with(desk: Desk, batch: MailBatch) -> StoredNotification:
-    receipts = [Accepted(f"mail-{notice.id}") for notice in batch.notices]
+    receipts = [Accepted(f"mail-{notification.id}") for notification in batch.notifications]
     desk.outbox.settle(batch, receipts, desk.clock.advance(3))
-    return desk.notices()[0]
+    return desk.notifications()[0]
 
 
 @pytest.mark.parametrize(
@@ -158,20 +158,20 @@ def test_what_came_before_the_letter_was_known_to_have_left_settles_it_then(
     desk.show(0, 1)
     batch = desk.attempted()
     early: dict[str, Any] = {
-        "provider_id": f"mail-{batch.notices[0].id}",
+        "provider_id": f"mail-{batch.notifications[0].id}",
         "address": None,
         "reason": "said so",
     }
     for kind in kinds:
         assert desk.deliveries.record(f"evt-{kind}", kind, **early, now=desk.clock.advance(1))
     assert _state(desk) is NotificationState.SENDING
-    told_at = desk.clock.now()
+    sent_at = desk.clock.now()
     stored = _sent_with(desk, batch)
     assert (stored.state, stored.sent_at) == (state, desk.clock.now())
     if state is not NotificationState.SENT:
         assert stored.reason == "said so"
-        assert stored.settled_at is not None
-        assert stored.settled_at <= told_at
+        assert stored.completed_at is not None
+        assert stored.completed_at <= sent_at
 
 
 def test_rivals_that_settle_a_letter_and_tell_what_became_of_it_both_count(desk: Desk) -> None:
@@ -179,7 +179,7 @@ def test_rivals_that_settle_a_letter_and_tell_what_became_of_it_both_count(desk:
     for _ in range(5):
         desk.show(0, 1)
         batch = desk.attempted()
-        provider_id = f"mail-{batch.notices[0].id}"
+        provider_id = f"mail-{batch.notifications[0].id}"
         together(
             lambda: _sent_with(desk, batch),  # noqa: B023
             lambda: desk.deliveries.record(
@@ -191,7 +191,7 @@ def test_rivals_that_settle_a_letter_and_tell_what_became_of_it_both_count(desk:
                 now=desk.clock.now(),
             ),
         )
-    assert {stored.state for stored in desk.notices()} == {NotificationState.DELIVERED}
+    assert {stored.state for stored in desk.notifications()} == {NotificationState.DELIVERED}
 
 
 def test_an_event_of_another_letter_touches_no_notification(desk: Desk) -> None:
@@ -242,7 +242,7 @@ def test_pages_go_from_the_newest_to_the_oldest_without_gaps(desk: Desk) -> None
     while cursor is not None:
         page, cursor = desk.deliveries.page(watch_id=None, state=None, before=cursor, limit=2)
         found += page
-    assert [stored.notice.episode for stored in found] == [5, 4, 3, 2, 1]
+    assert [stored.notification.episode for stored in found] == [5, 4, 3, 2, 1]
 
 
 def test_a_page_can_be_narrowed_to_a_watch_and_a_state(desk: Desk) -> None:
@@ -254,6 +254,6 @@ def test_a_page_can_be_narrowed_to_a_watch_and_a_state(desk: Desk) -> None:
     (suppressed,), _ = desk.deliveries.page(
         watch_id=None, state=NotificationState.SUPPRESSED, before=None, limit=9
     )
-    assert (of_grace.notice.email, suppressed.notice.email) == (GRACE, ADA)
+    assert (of_grace.notification.email, suppressed.notification.email) == (GRACE, ADA)
     none, cursor = desk.deliveries.page(watch_id=ada.id, state=NotificationState.SENT, before=None, limit=9)
     assert (none, cursor) == ([], None)

@@ -12,7 +12,7 @@ from domain.observation import UNASSIGNED
 from store.notifications.next_batch import BatchState
 from store.notifications.outbox import Backlog, LostBatchError, MailBatch
 from store.schema import mail_batches
-from tests.store.desk import ADA, ALAN, GRACE, LEASE, Desk, letter
+from tests.store.desk import ADA, ALAN, GRACE, LEASE, Desk, message
 from tests.store.rivals import together
 
 EVERYBODY = [f"student-{number}@example.edu" for number in range(20)]
@@ -46,10 +46,10 @@ def test_a_claim_takes_the_oldest_up_to_its_limit(desk: Desk) -> None:
     _notify(desk, ADA, GRACE, ALAN)
     assert desk.outbox.is_due(desk.clock.now())
     first, second = desk.claimed(2), desk.claimed(2)
-    assert [notice.email for notice in first.notices] == [ADA, GRACE]
-    assert [notice.email for notice in second.notices] == [ALAN]
+    assert [notification.email for notification in first.notifications] == [ADA, GRACE]
+    assert [notification.email for notification in second.notifications] == [ALAN]
     assert first.key != second.key
-    assert (first.letters, first.attempts, first.first_attempt_at) == (None, 0, None)
+    assert (first.messages, first.attempts, first.first_attempt_at) == (None, 0, None)
     assert desk.claim() is None
     assert not desk.outbox.is_due(desk.clock.now())
 
@@ -67,8 +67,8 @@ def test_a_batch_that_was_handed_over_comes_back_after_its_lease_with_key_and_le
     desk.clock.advance(LEASE.total_seconds())
     assert desk.outbox.is_due(desk.clock.now())
     again = desk.claimed()
-    assert (again.id, again.key, again.notices) == (batch.id, batch.key, batch.notices)
-    assert again.letters == [letter(ADA), letter(GRACE)]
+    assert (again.id, again.key, again.notifications) == (batch.id, batch.key, batch.notifications)
+    assert again.messages == [message(ADA), message(GRACE)]
     assert (again.attempts, again.first_attempt_at) == (1, attempted_at)
     assert desk.claim() is None
 
@@ -98,19 +98,19 @@ def test_a_batch_that_was_never_handed_over_goes_back_to_the_outbox(desk: Desk) 
     ada = desk.watch(email=ADA)
     _notify(desk, GRACE)
     batch = desk.claimed()
-    desk.outbox.freeze(batch, [letter(ADA), letter(GRACE)])
+    desk.outbox.freeze(batch, [message(ADA), message(GRACE)])
     desk.watches.end(ada.id, "unsubscribed", desk.clock.now())
     desk.clock.advance(LEASE.total_seconds())
     again = desk.claimed()
     assert again.key != batch.key
-    assert again.letters is None
-    assert [notice.email for notice in again.notices] == [GRACE]
+    assert again.messages is None
+    assert [notification.email for notification in again.notifications] == [GRACE]
 
 
 def test_a_sender_that_was_held_up_until_its_letters_went_back_must_not_hand_them_over(desk: Desk) -> None:
     _notify(desk, ADA)
     late = desk.claimed()
-    desk.outbox.freeze(late, [letter()])
+    desk.outbox.freeze(late, [message()])
     desk.clock.advance(LEASE.total_seconds())
     assert desk.send() == [ADA]
     with pytest.raises(LostBatchError):
@@ -123,7 +123,7 @@ def test_a_sender_that_was_held_up_until_its_letters_went_back_must_not_hand_the
 def test_a_late_sender_does_not_meet_the_batch_that_followed_its_own(desk: Desk) -> None:
     _notify(desk, ADA)
     late = desk.claimed()
-    desk.outbox.freeze(late, [letter()])
+    desk.outbox.freeze(late, [message()])
     desk.clock.advance(LEASE.total_seconds())
     following = desk.claimed()
     assert following.id != late.id
@@ -142,7 +142,7 @@ def test_a_settled_batch_must_not_be_handed_over_again(desk: Desk) -> None:
 def test_a_sender_that_was_paused_past_its_lease_stops_though_no_other_came(desk: Desk) -> None:
     _notify(desk, ADA)
     batch = desk.claimed()
-    desk.outbox.freeze(batch, [letter()])
+    desk.outbox.freeze(batch, [message()])
     with pytest.raises(LostBatchError):
         desk.outbox.hand_over(batch, desk.clock.advance(LEASE.total_seconds()), lease=LEASE)
 
@@ -150,7 +150,7 @@ def test_a_sender_that_was_paused_past_its_lease_stops_though_no_other_came(desk
 def test_the_hand_over_renews_the_claim(desk: Desk) -> None:
     _notify(desk, ADA)
     batch = desk.claimed()
-    desk.outbox.freeze(batch, [letter()])
+    desk.outbox.freeze(batch, [message()])
     desk.clock.advance(LEASE.total_seconds() - 1)
     desk.outbox.hand_over(batch, desk.clock.now(), lease=LEASE)
     desk.clock.advance(LEASE.total_seconds() - 1)
@@ -168,7 +168,7 @@ def test_a_hand_over_that_is_noted_twice_counts_once(desk: Desk) -> None:
 
 
 def _freeze(desk: Desk, batch: MailBatch) -> None:
-    desk.outbox.freeze(batch, [letter()])
+    desk.outbox.freeze(batch, [message()])
 
 
 def _hand_over(desk: Desk, batch: MailBatch) -> None:
@@ -192,7 +192,7 @@ def _bury(desk: Desk, batch: MailBatch) -> None:
 
 
 def _drop(desk: Desk, batch: MailBatch) -> None:
-    desk.outbox.drop(batch, batch.notices[0].id, "cannot be rendered", desk.clock.now())
+    desk.outbox.drop(batch, batch.notifications[0].id, "cannot be rendered", desk.clock.now())
 
 
 @pytest.mark.parametrize("write", [_freeze, _hand_over, _refuse, _postpone, _hold, _bury, _drop])
@@ -226,8 +226,8 @@ def test_an_acceptance_that_is_heard_late_ends_the_doubt(desk: Desk) -> None:
     desk.clock.advance(LEASE.total_seconds())
     desk.outbox.bury(desk.claimed(), BatchState.UNKNOWN, "nobody can say", desk.clock.now())
     desk.outbox.settle(late, [Accepted("mail-1")], desk.clock.now())
-    (stored,) = desk.notices()
-    assert (stored.state, stored.reason, stored.settled_at) == (NotificationState.SENT, None, None)
+    (stored,) = desk.notifications()
+    assert (stored.state, stored.reason, stored.completed_at) == (NotificationState.SENT, None, None)
     assert _batch_states(desk) == [BatchState.DONE]
 
 
@@ -235,9 +235,9 @@ def test_letters_that_were_handed_over_stay_as_they_are(desk: Desk) -> None:
     _notify(desk, ADA)
     batch = desk.attempted()
     with pytest.raises(LostBatchError):
-        desk.outbox.freeze(batch, [letter(subject="Other words")])
+        desk.outbox.freeze(batch, [message(subject="Other words")])
     desk.clock.advance(LEASE.total_seconds())
-    assert desk.claimed().letters == [letter()]
+    assert desk.claimed().messages == [message()]
 
 
 def test_the_first_attempt_is_remembered_and_every_one_counted(desk: Desk) -> None:
@@ -256,10 +256,10 @@ def test_each_letter_is_settled_with_its_own_receipt(desk: Desk) -> None:
     batch = desk.attempted()
     now = desk.clock.advance(1)
     desk.outbox.settle(batch, [Accepted("mail-1"), Rejected("no such mailbox")], now)
-    sent, refused = desk.notices()
+    sent, refused = desk.notifications()
     assert (sent.state, sent.provider_id, sent.sent_at) == (NotificationState.SENT, "mail-1", now)
     assert (refused.state, refused.reason) == (NotificationState.DEAD, "no such mailbox")
-    assert refused.settled_at == now
+    assert refused.completed_at == now
     assert _batch_states(desk) == [BatchState.DONE]
 
 
@@ -315,7 +315,7 @@ def test_a_postponed_batch_comes_back_at_its_time_with_the_reason(desk: Desk) ->
 def test_a_buried_batch_is_dead_with_all_its_notifications(desk: Desk, state: BatchState) -> None:
     _notify(desk, ADA, GRACE)
     desk.outbox.bury(desk.attempted(), state, "nobody can say", desk.clock.now())
-    assert {(stored.state, stored.reason) for stored in desk.notices()} == {
+    assert {(stored.state, stored.reason) for stored in desk.notifications()} == {
         (NotificationState.DEAD, "nobody can say")
     }
     assert _batch_states(desk) == [state]
@@ -327,14 +327,17 @@ def test_a_buried_batch_is_dead_with_all_its_notifications(desk: Desk, state: Ba
 def test_a_dropped_notification_leaves_its_batch_and_the_others_stay(desk: Desk) -> None:
     _notify(desk, ADA, GRACE)
     batch = desk.claimed()
-    desk.outbox.drop(batch, batch.notices[0].id, "cannot be rendered", desk.clock.now())
-    desk.outbox.freeze(batch, [letter(GRACE)])
+    desk.outbox.drop(batch, batch.notifications[0].id, "cannot be rendered", desk.clock.now())
+    desk.outbox.freeze(batch, [message(GRACE)])
     desk.outbox.hand_over(batch, desk.clock.now(), lease=LEASE)
     desk.clock.advance(LEASE.total_seconds())
     again = desk.claimed()
-    assert [notice.email for notice in again.notices] == [GRACE]
-    assert again.letters == [letter(GRACE)]
-    assert [stored.state for stored in desk.notices()] == [NotificationState.DEAD, NotificationState.SENDING]
+    assert [notification.email for notification in again.notifications] == [GRACE]
+    assert again.messages == [message(GRACE)]
+    assert [stored.state for stored in desk.notifications()] == [
+        NotificationState.DEAD,
+        NotificationState.SENDING,
+    ]
 
 
 def test_who_opted_out_before_the_claim_gets_no_letter(desk: Desk) -> None:
@@ -342,22 +345,22 @@ def test_who_opted_out_before_the_claim_gets_no_letter(desk: Desk) -> None:
     _notify(desk, GRACE)
     desk.watches.end(ada.id, "unsubscribed", desk.clock.now())
     assert desk.send() == [GRACE]
-    assert desk.notices()[0].reason == "the watch has ended (unsubscribed)"
-    assert desk.notices()[0].state is NotificationState.SUPPRESSED
+    assert desk.notifications()[0].reason == "the watch has ended (unsubscribed)"
+    assert desk.notifications()[0].state is NotificationState.SUPPRESSED
 
 
 def test_who_bounced_before_the_claim_gets_no_letter(desk: Desk) -> None:
     _notify(desk, ADA, GRACE)
     _suppress(desk, ADA)
     assert desk.send() == [GRACE]
-    assert desk.notices()[0].reason == "mail to the address is suppressed (bounced)"
+    assert desk.notifications()[0].reason == "mail to the address is suppressed (bounced)"
 
 
 def test_a_claim_looks_past_any_number_of_suppressed_notifications(desk: Desk) -> None:
     _notify(desk, *EVERYBODY)
     for email in EVERYBODY[:-1]:
         _suppress(desk, email)
-    assert [notice.email for notice in desk.claimed(2).notices] == EVERYBODY[-1:]
+    assert [notification.email for notification in desk.claimed(2).notifications] == EVERYBODY[-1:]
 
 
 def test_a_claim_that_finds_only_suppressed_notifications_is_empty(desk: Desk) -> None:
@@ -374,7 +377,7 @@ def test_rival_claimers_never_share_a_notification(desk: Desk) -> None:
     def collect() -> list[str]:
         found = []
         while batch := desk.claim(limit=3):
-            found += [notice.email for notice in batch.notices]
+            found += [notification.email for notification in batch.notifications]
         return found
 
     found = [email for share in together(*[collect] * 4) for email in share]
@@ -395,7 +398,10 @@ def test_rivals_put_an_abandoned_batch_back_once(desk: Desk) -> None:
     desk.claimed()
     desk.clock.advance(LEASE.total_seconds())
     claimed = [batch for batch in [*together(*[desk.claim] * 4), desk.claim()] if batch is not None]
-    assert sorted(notice.email for batch in claimed for notice in batch.notices) == [ADA, GRACE]
+    assert sorted(notification.email for batch in claimed for notification in batch.notifications) == [
+        ADA,
+        GRACE,
+    ]
 
 
 def test_what_a_sender_died_with_leaves_alone(desk: Desk) -> None:
@@ -405,7 +411,7 @@ def test_what_a_sender_died_with_leaves_alone(desk: Desk) -> None:
     desk.show(0, 1, number="12432")
     desk.clock.advance(LEASE.total_seconds())
     claimed = [desk.claimed() for _ in range(3)]
-    emails = [[notice.email for notice in batch.notices] for batch in claimed]
+    emails = [[notification.email for notification in batch.notifications] for batch in claimed]
     assert emails == [[ADA], [GRACE], [ALAN]]
     assert [batch.starts for batch in claimed] == [2, 2, 1]
 
@@ -425,7 +431,7 @@ def test_a_batch_that_was_put_off_before_it_was_handed_over_leaves_in_company(de
     _notify(desk, ADA, GRACE)
     desk.outbox.postpone(desk.claimed(), desk.clock.now())
     batch = desk.claimed()
-    assert ([notice.email for notice in batch.notices], batch.starts) == ([ADA, GRACE], 1)
+    assert ([notification.email for notification in batch.notifications], batch.starts) == ([ADA, GRACE], 1)
 
 
 def test_the_backlog_counts_what_waits_and_what_is_under_way(desk: Desk) -> None:
@@ -447,12 +453,12 @@ def test_what_waits_when_its_watch_is_paused_is_called_off(desk: Desk) -> None:
     desk.show(0, 1)
     desk.watches.pause(stored.id, desk.clock.now() + timedelta(hours=1))
     assert desk.send() == []
-    (notice,) = desk.notices()
-    assert (notice.state, notice.reason) == (NotificationState.SUPPRESSED, "the watch is paused")
+    (notification,) = desk.notifications()
+    assert (notification.state, notification.reason) == (NotificationState.SUPPRESSED, "the watch is paused")
 
 
 def _reasons(desk: Desk) -> list[str | None]:
-    return [stored.reason for stored in desk.notices()]
+    return [stored.reason for stored in desk.notifications()]
 
 
 def test_an_opening_that_ended_before_the_mail_left_is_withdrawn(desk: Desk) -> None:
@@ -475,7 +481,7 @@ def test_an_opening_that_was_withdrawn_comes_back_with_enough_seats(desk: Desk) 
     assert desk.send() == []
     desk.show(3)
     assert desk.send() == [ADA]
-    assert desk.notices()[0].notice.open_seats == 3
+    assert desk.notifications()[0].notification.open_seats == 3
 
 
 def _teach(desk: Desk, *instructors: str) -> None:
@@ -496,8 +502,8 @@ def test_an_instructor_who_was_removed_before_the_mail_left_is_not_told(desk: De
 def test_a_letter_names_the_instructor_who_followed(desk: Desk) -> None:
     desk.watch()
     _teach(desk, UNASSIGNED, "Ada Lovelace", "Grace Hopper")
-    (notice,) = desk.claimed().notices
-    assert (notice.instructor, notice.observed_at) == ("Grace Hopper", desk.clock.now())
+    (notification,) = desk.claimed().notifications
+    assert (notification.instructor, notification.observed_at) == ("Grace Hopper", desk.clock.now())
 
 
 def test_an_instructor_who_came_back_before_the_mail_left_is_told_once(desk: Desk) -> None:
@@ -509,7 +515,7 @@ def test_an_instructor_who_came_back_before_the_mail_left_is_told_once(desk: Des
 
 def test_what_was_frozen_and_not_handed_over_is_judged_again(desk: Desk) -> None:
     _notify(desk, ADA)
-    desk.outbox.freeze(desk.claimed(), [letter()])
+    desk.outbox.freeze(desk.claimed(), [message()])
     desk.show(0)
     desk.clock.advance(LEASE.total_seconds())
     assert desk.send() == []
@@ -531,4 +537,4 @@ def test_what_may_have_been_taken_is_repeated_whatever_is_known_by_then(desk: De
     desk.show(0)
     desk.clock.advance(LEASE.total_seconds())
     again = desk.claimed()
-    assert (again.id, again.key, again.letters) == (batch.id, batch.key, [letter()])
+    assert (again.id, again.key, again.messages) == (batch.id, batch.key, [message()])

@@ -41,7 +41,7 @@ def _execute(desk: Desk, statement: str) -> None:
 @contextmanager
 def _one_notification_a_kind(desk: Desk) -> Iterator[None]:
     """A constraint that the second watcher's notification violates."""
-    _execute(desk, "CREATE UNIQUE INDEX one_a_kind ON notices (kind)")
+    _execute(desk, "CREATE UNIQUE INDEX one_a_kind ON watch_notifications (kind)")
     try:
         yield
     finally:
@@ -59,7 +59,7 @@ def test_states_counts_and_notifications_are_written_together(desk: Desk) -> Non
     ended = desk.reread(run)
     assert (ended.state, ended.sections, ended.checked) == (RunState.FINISHED, 2, 2)
     assert (ended.failed, ended.changed, ended.notifications) == (0, 1, 1)
-    assert [stored.notice.open_seats for stored in desk.notices()] == [2]
+    assert [stored.notification.open_seats for stored in desk.notifications()] == [2]
 
 
 def test_the_first_observation_notifies_nobody(desk: Desk) -> None:
@@ -73,7 +73,7 @@ def test_every_living_watch_is_notified_and_no_ended_one(desk: Desk) -> None:
     ended = desk.watch(email=ALAN)
     desk.watches.end(ended.id, "unsubscribed", desk.clock.now())
     desk.show(0, 1)
-    assert [stored.notice.email for stored in desk.notices()] == [ADA, GRACE]
+    assert [stored.notification.email for stored in desk.notifications()] == [ADA, GRACE]
 
 
 def test_a_notification_that_cannot_be_written_undoes_the_states_as_well(desk: Desk) -> None:
@@ -123,7 +123,7 @@ def test_an_outcome_that_was_settled_before_counts_nothing_beside_new_ones(desk:
     desk.clock.advance(1)
     assert desk.settle(batch_id, desk.seen(5), desk.seen(0, number="12431")).keys == [ODD]
     assert desk.reread(run).checked == 2
-    assert (_open_seats(desk), desk.notices()) == (0, [])
+    assert (_open_seats(desk), desk.notifications()) == (0, [])
 
 
 def test_an_older_observation_never_overwrites_a_newer_one(desk: Desk) -> None:
@@ -132,7 +132,7 @@ def test_an_older_observation_never_overwrites_a_newer_one(desk: Desk) -> None:
     desk.show(0)
     assert desk.settle(asked.id, desk.seen(5), asked=asked) == RecordedBatch()
     assert _open_seats(desk) == 0
-    assert desk.notices() == []
+    assert desk.notifications() == []
 
 
 def test_an_answer_that_was_overtaken_is_asked_for_again_without_an_attempt(desk: Desk) -> None:
@@ -142,7 +142,7 @@ def test_an_answer_that_was_overtaken_is_asked_for_again_without_an_attempt(desk
     desk.settle(asked.id, desk.seen(0), asked=asked)
     batch = desk.checks.pending(asked.id)
     assert batch is not None
-    assert (batch.pending, desk.runs.take_due_batches(desk.clock.advance(5))) == ({EVEN: 0}, [asked.id])
+    assert (batch.pending, desk.runs.claim_due_batches(desk.clock.advance(5))) == ({EVEN: 0}, [asked.id])
     assert desk.settle(asked.id, desk.seen(5)).notifications == 1
 
 
@@ -225,9 +225,9 @@ def test_a_failure_stays_pending_until_its_attempts_are_spent(desk: Desk) -> Non
 def test_a_failure_is_asked_again_at_the_given_time(desk: Desk) -> None:
     _, (batch_id,) = desk.start([EVEN])
     desk.settle(batch_id, CheckFailure(EVEN, UpstreamError("500")), retry_seconds=20)
-    assert desk.runs.take_due_batches(desk.clock.advance(19)) == []
-    assert desk.runs.take_lost_batches(desk.clock.now(), desk.clock.now()) == []
-    assert desk.runs.take_due_batches(desk.clock.advance(1)) == [batch_id]
+    assert desk.runs.claim_due_batches(desk.clock.advance(19)) == []
+    assert desk.runs.claim_lost_batches(desk.clock.now(), desk.clock.now()) == []
+    assert desk.runs.claim_due_batches(desk.clock.advance(1)) == [batch_id]
 
 
 def test_what_will_never_succeed_is_given_up_at_once(desk: Desk) -> None:
@@ -291,7 +291,7 @@ def test_rivals_that_settle_the_same_batch_count_once(desk: Desk) -> None:
     assert sum(each.run_finished for each in settled) == 1
     ended = desk.reread(run)
     assert (ended.state, ended.checked, ended.changed, ended.notifications) == (RunState.FINISHED, 2, 2, 2)
-    assert len(desk.notices()) == 2
+    assert len(desk.notifications()) == 2
 
 
 def test_rivals_that_settle_the_last_batches_finish_the_run_once(desk: Desk) -> None:
@@ -366,5 +366,5 @@ def test_the_store_tells_what_the_domain_tells(
         desk.check(observation)
     assert desk.sections.get(key(number)) == state
     page, _ = desk.deliveries.page(watch_id=stored.id, state=None, before=None, limit=100)
-    episodes = [each.notice.episode for each in page]
+    episodes = [each.notification.episode for each in page]
     assert sorted(episodes) == sorted(told)

@@ -43,10 +43,13 @@ def test_a_section_that_is_missed_three_times_retires_and_its_watchers_are_told(
     desk.watch("12430", GRACE)
     _round(desk, "12430", times=MISSES_TO_RETIRE - 1)
     assert not _state(desk).retired
-    assert desk.notices() == []
+    assert desk.notifications() == []
     _round(desk, "12430")
     assert (_state(desk).retired, _state(desk).open_seats) == (True, 1)
-    told = [(stored.notice.email, stored.notice.kind, stored.notice.episode) for stored in desk.notices()]
+    told = [
+        (stored.notification.email, stored.notification.kind, stored.notification.episode)
+        for stored in desk.notifications()
+    ]
     assert told == [(ADA, NotificationKind.SECTION_RETIRED, 1), (GRACE, NotificationKind.SECTION_RETIRED, 1)]
     assert desk.runs.page(None, 1)[0][0].notifications == 2
 
@@ -76,7 +79,7 @@ def test_when_more_than_a_fifth_is_missing_the_source_is_doubted(desk: Desk) -> 
     _watch_all(desk)
     _round(desk, *NUMBERS[:3], times=MISSES_TO_RETIRE + 4)
     assert not any(_state(desk, number).retired for number in NUMBERS)
-    assert desk.notices() == []
+    assert desk.notifications() == []
 
 
 def test_once_the_doubt_is_over_one_more_miss_retires_what_is_really_gone(desk: Desk) -> None:
@@ -118,7 +121,7 @@ def test_a_section_that_was_never_shown_is_asked_on(desk: Desk) -> None:
         desk.clock.advance(60)
         desk.check(desk.missing("99999"))
     assert not _state(desk, "99999").retired
-    assert desk.notices() == []
+    assert desk.notifications() == []
 
 
 def test_sections_that_were_never_shown_throw_no_doubt_on_the_source(desk: Desk) -> None:
@@ -153,14 +156,18 @@ def test_a_section_that_came_back_can_retire_again_and_is_told_again(desk: Desk)
     desk.watch("12430")
     _round(desk)
     _round(desk, "12430", times=MISSES_TO_RETIRE)
-    told = [each.notice for each in desk.notices() if each.notice.kind is NotificationKind.SECTION_RETIRED]
+    told = [
+        each.notification
+        for each in desk.notifications()
+        if each.notification.kind is NotificationKind.SECTION_RETIRED
+    ]
     assert [each.episode for each in told] == [1, 2]
 
 
 def test_a_section_that_retired_stays_so_and_is_told_once(desk: Desk) -> None:
     _watch_all(desk)
     _round(desk, "12430", times=MISSES_TO_RETIRE + 3)
-    assert len(desk.notices()) == 1
+    assert len(desk.notifications()) == 1
 
 
 def test_a_section_that_somebody_else_asks_for_opens_for_its_watchers_when_it_is_listed(desk: Desk) -> None:
@@ -168,7 +175,7 @@ def test_a_section_that_somebody_else_asks_for_opens_for_its_watchers_when_it_is
     _round(desk, "12430", times=MISSES_TO_RETIRE)
     desk.watch("12430", GRACE)
     _round(desk)
-    told = [(each.notice.email, each.notice.kind) for each in desk.notices()]
+    told = [(each.notification.email, each.notification.kind) for each in desk.notifications()]
     assert told[0] == (ADA, NotificationKind.SECTION_RETIRED)
     assert told[1:] == [(ADA, NotificationKind.SEAT_AVAILABLE), (GRACE, NotificationKind.SEAT_AVAILABLE)]
 
@@ -186,7 +193,7 @@ def test_a_retired_section_is_looked_for_again_once_a_day(desk: Desk) -> None:
     assert key() not in desk.sections.due(Stagger.ODD, ["scraper"], desk.clock.now())
     desk.check(desk.missing())
     assert key() not in desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.advance(60))
-    assert len(desk.notices()) == 1
+    assert len(desk.notifications()) == 1
 
 
 def test_a_retired_section_that_a_clock_ahead_has_marked_is_looked_for_at_once(desk: Desk) -> None:
@@ -217,7 +224,7 @@ def test_a_retired_section_that_is_listed_again_with_seats_has_opened(desk: Desk
     _round(desk, "12430", times=MISSES_TO_RETIRE)
     _relist(desk, 4)
     assert (_state(desk).retired, _state(desk).open_seats, _state(desk).misses) == (False, 4, 0)
-    told = [(each.notice.kind, each.notice.open_seats) for each in desk.notices()]
+    told = [(each.notification.kind, each.notification.open_seats) for each in desk.notifications()]
     assert told == [(NotificationKind.SECTION_RETIRED, 1), (NotificationKind.SEAT_AVAILABLE, 4)]
 
 
@@ -225,10 +232,10 @@ def test_a_retired_section_that_is_listed_again_without_seats_is_checked_on(desk
     _watch_all(desk)
     _round(desk, "12430", times=MISSES_TO_RETIRE)
     _relist(desk, 0)
-    assert len(desk.notices()) == 1
+    assert len(desk.notifications()) == 1
     assert key() in desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.now())
     _relist(desk, 1)
-    assert [each.notice.kind for each in desk.notices()] == [
+    assert [each.notification.kind for each in desk.notifications()] == [
         NotificationKind.SECTION_RETIRED,
         NotificationKind.SEAT_AVAILABLE,
     ]
@@ -245,4 +252,4 @@ def test_a_term_that_is_gone_does_not_hide_what_another_has_cancelled(desk: Desk
         desk.check(*(Missing(each, desk.clock.now()) for each in old))
     _round(desk, "12430")
     assert _state(desk).retired
-    assert [each.notice.key.term for each in desk.notices()] == ["2261"]
+    assert [each.notification.key.term for each in desk.notifications()] == ["2261"]

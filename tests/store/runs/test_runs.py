@@ -172,9 +172,9 @@ def test_a_parked_batch_is_taken_when_it_is_due_and_by_one_only(desk: Desk) -> N
     _, (batch_id,) = desk.start([EVEN])
     now = desk.clock.now()
     desk.checks.park(batch_id, now + timedelta(seconds=60), WaitReason.BREAKER, "why")
-    assert desk.runs.take_due_batches(now + timedelta(seconds=59)) == []
+    assert desk.runs.claim_due_batches(now + timedelta(seconds=59)) == []
     later = now + timedelta(seconds=60)
-    taken = together(*[lambda: desk.runs.take_due_batches(later)] * 6)
+    taken = together(*[lambda: desk.runs.claim_due_batches(later)] * 6)
     assert sorted(taken) == [[]] * 5 + [[batch_id]]
 
 
@@ -182,17 +182,17 @@ def test_a_published_batch_that_stays_pending_is_lost_after_a_while_and_taken_on
     _, (batch_id,) = desk.start([EVEN])
     published = desk.clock.now()
     now = desk.clock.advance(300)
-    assert desk.runs.take_lost_batches(published - timedelta(milliseconds=1), now) == []
-    taken = together(*[lambda: desk.runs.take_lost_batches(published, now)] * 6)
+    assert desk.runs.claim_lost_batches(published - timedelta(milliseconds=1), now) == []
+    taken = together(*[lambda: desk.runs.claim_lost_batches(published, now)] * 6)
     assert sorted(taken) == [[]] * 5 + [[batch_id]]
-    assert desk.runs.take_lost_batches(now, desk.clock.advance(300)) == [batch_id]
+    assert desk.runs.claim_lost_batches(now, desk.clock.advance(300)) == [batch_id]
 
 
 def test_a_parked_batch_is_not_lost(desk: Desk) -> None:
     _, (batch_id,) = desk.start([EVEN])
     now = desk.clock.now()
     desk.checks.park(batch_id, now + timedelta(hours=1), WaitReason.BREAKER, "why")
-    assert desk.runs.take_lost_batches(now + timedelta(hours=2), now) == []
+    assert desk.runs.claim_lost_batches(now + timedelta(hours=2), now) == []
 
 
 def test_what_is_pending_at_the_deadline_is_given_up_and_the_run_finishes(desk: Desk) -> None:
@@ -402,7 +402,7 @@ def test_success_means_in_sql_what_it_means_in_the_domain(
     ended = desk.reread(opened)
     assert ended.state is RunState.FINISHED
     assert (desk.runs.last_succeeded_at() is not None) is ended.is_success
-    assert desk.runs.take_ping(opened.id, now) is ended.is_success
+    assert desk.runs.claim_ping(opened.id, now) is ended.is_success
     assert ended.is_success or ended.reason
 
 

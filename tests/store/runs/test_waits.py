@@ -5,7 +5,7 @@ from datetime import timedelta
 from domain.run import WaitReason
 from store.notifications.outbox import MailBatch
 from store.runs.waits import Waits
-from tests.store.desk import LEASE, Desk, key, letter
+from tests.store.desk import LEASE, Desk, key, message
 
 FAR = timedelta(hours=9)
 
@@ -33,9 +33,9 @@ def test_the_end_of_a_reason_ends_the_wait_for_it_and_for_nothing_else(desk: Des
     for_quota = parked(desk, "2", WaitReason.RATE_LIMIT)
     parked(desk, "3", WaitReason.BREAKER, source="campus")
     assert waits.resume("scraper", [WaitReason.BREAKER]) == 1
-    assert desk.runs.take_due_batches(now) == [for_breaker]
+    assert desk.runs.claim_due_batches(now) == [for_breaker]
     assert waits.resume("scraper") == 1
-    assert desk.runs.take_due_batches(now) == [for_quota]
+    assert desk.runs.claim_due_batches(now) == [for_quota]
     assert waits.reasons() == {("campus", WaitReason.BREAKER)}
 
 
@@ -52,7 +52,7 @@ def test_mail_that_was_put_off_is_due_at_once_and_what_a_sender_has_in_hand_is_n
         desk.show(0, number=number)
     desk.clock.advance(60)
     put_off, in_hand = (claimed(desk, number) for number in ("12430", "12432"))
-    desk.outbox.freeze(put_off, [letter()])
+    desk.outbox.freeze(put_off, [message()])
     desk.outbox.hand_over(put_off, desk.clock.now(), lease=LEASE)
     desk.outbox.postpone(put_off, desk.clock.now() + FAR, "503")
     assert waits.resume("mail") == 1

@@ -25,12 +25,12 @@ def test_a_history_holds_each_change_and_when_somebody_looked_last(desk: Desk) -
     desk.show(0, 0, 2, 2, 0, 0, seconds=HOUR_SECONDS)
 
     found = history(desk)
-    assert [(seen.observed_at - start, seen.open_seats) for seen in found.sightings] == [
+    assert [(seen.observed_at - start, seen.open_seats) for seen in found.entries] == [
         (HOUR, 0),
         (3 * HOUR, 2),
         (5 * HOUR, 0),
     ]
-    assert (found.looked_until, found.details, found.blind) == (start + 6 * HOUR, DETAILS, [])
+    assert (found.observed_until, found.details, found.blind) == (start + 6 * HOUR, DETAILS, [])
 
 
 def test_a_time_without_runs_is_blind(desk: Desk) -> None:
@@ -64,7 +64,7 @@ def test_what_comes_later_than_the_end_is_left_out(desk: Desk) -> None:
     desk.show(0, seconds=HOUR_SECONDS)
 
     found = Histories(desk.database).of([key()], end)[0]
-    assert [seen.open_seats for seen in found.sightings] == [0]
+    assert [seen.open_seats for seen in found.entries] == [0]
 
 
 def test_a_section_that_nobody_ever_saw_has_an_empty_history(desk: Desk) -> None:

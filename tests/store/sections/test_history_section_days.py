@@ -43,7 +43,7 @@ def test_night_by_night_comes_to_the_same_as_all_at_once(desk: Desk) -> None:
         condense(desk)
     by_night = totals(desk)
     with desk.database.write() as connection:
-        connection.exec_driver_sql("DELETE FROM section_days")
+        connection.exec_driver_sql("DELETE FROM section_daily_rollups")
     condense(desk)
 
     assert totals(desk) == by_night
@@ -54,12 +54,12 @@ def test_to_condense_again_changes_nothing(desk: Desk) -> None:
     desk.watch()
     desk.show(*seats(48), seconds=HOUR_SECONDS)
     condense(desk)
-    before = desk.dump()["section_days"]
+    before = desk.dump()["section_daily_rollups"]
 
     days, today = DailyRollups(desk.database), day_of(desk.clock.now())
     assert days.unfinished(today) == []
     assert days.condense([1], today) == 0
-    assert desk.dump()["section_days"] == before
+    assert desk.dump()["section_daily_rollups"] == before
 
 
 def test_a_day_without_a_look_has_no_row(desk: Desk) -> None:
@@ -69,7 +69,7 @@ def test_a_day_without_a_look_has_no_row(desk: Desk) -> None:
     desk.show(1, *[1] * 24, seconds=HOUR_SECONDS)
 
     condense(desk)
-    assert len(desk.dump()["section_days"]) == 2
+    assert len(desk.dump()["section_daily_rollups"]) == 2
 
 
 def test_a_section_that_was_never_seen_is_left_out(desk: Desk) -> None:

@@ -37,10 +37,10 @@ def test_a_term_that_loses_all_its_seats_for_a_while_mails_nobody(desk: Desk) ->
     assert _known(desk) == {(3, 40)}
     desk.check(*_look(desk, 0, 0))
     desk.check(*_look(desk, 3))
-    assert (_known(desk), desk.notices()) == ({(3, 40)}, [])
+    assert (_known(desk), desk.notifications()) == ({(3, 40)}, [])
     desk.check(*_look(desk, 0)[:1])
     desk.check(*_look(desk, 1)[:1])
-    assert len(desk.notices()) == 1
+    assert len(desk.notifications()) == 1
 
 
 @pytest.mark.parametrize("capacity", [40, 0])
@@ -62,7 +62,7 @@ def test_mail_of_open_seats_is_withdrawn_once_it_is_confirmed_that_there_are_non
     for _ in range(3):
         desk.check(*_look(desk, 0))
         assert desk.send() == []
-    assert {stored.state for stored in desk.notices()} == {NotificationState.SUPPRESSED}
+    assert {stored.state for stored in desk.notifications()} == {NotificationState.SUPPRESSED}
 
 
 def test_a_doubt_about_a_section_that_nobody_watches_any_more_holds_no_other_up(desk: Desk) -> None:
@@ -73,7 +73,7 @@ def test_a_doubt_about_a_section_that_nobody_watches_any_more_holds_no_other_up(
     desk.check(*_look(desk, 3)[1:])
     desk.check(*_look(desk, 0)[1:2])
     desk.check(*_look(desk, 3)[1:2])
-    assert len(desk.notices()) == 1
+    assert len(desk.notifications()) == 1
 
 
 def test_a_term_that_is_really_closed_is_known_to_be_after_three_looks(desk: Desk) -> None:
@@ -88,8 +88,8 @@ def test_a_term_that_opens_as_a_whole_is_asked_for_again_a_minute_later_and_told
     outcomes = _look(desk, 2)
     run, (batch_id,) = desk.start([outcome.key for outcome in outcomes])
     assert desk.settle(batch_id, *outcomes, retry_seconds=1).keys == []
-    assert desk.runs.take_due_batches(desk.clock.now() + timedelta(seconds=2)) == []
-    assert desk.runs.take_due_batches(desk.clock.now() + CONFIRM_OPENINGS_AFTER) == [batch_id]
+    assert desk.runs.claim_due_batches(desk.clock.now() + timedelta(seconds=2)) == []
+    assert desk.runs.claim_due_batches(desk.clock.now() + CONFIRM_OPENINGS_AFTER) == [batch_id]
     settled = desk.settle(batch_id, *_look(desk, 2))
     assert (settled.notifications, len(settled.keys)) == (10, 10)
     assert (desk.reread(run).state, desk.reread(run).checked) == (RunState.FINISHED, 10)
@@ -99,4 +99,4 @@ def test_a_term_that_opens_by_mistake_mails_nobody(desk: Desk) -> None:
     _watch_all(desk, 0)
     desk.check(*_look(desk, 40))
     desk.check(*_look(desk, 0))
-    assert (_known(desk), desk.notices()) == ({(0, 40)}, [])
+    assert (_known(desk), desk.notifications()) == ({(0, 40)}, [])

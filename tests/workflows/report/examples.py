@@ -29,16 +29,16 @@ def history(
     blind: tuple[tuple[float, float], ...] = (),
 ) -> SectionHistory:
     """Seats from an hour on, looked at until another, apart from the blind hours."""
-    sightings = [HistoryEntry(at(hour), count, capacity, "Ann") for hour, count in seats]
+    entries = [HistoryEntry(at(hour), count, capacity, "Ann") for hour, count in seats]
     spans = [ObservedPeriod(at(start), at(end)) for start, end in blind]
     key = SectionKey("scraper", "2261", number)
-    return SectionHistory(key, details, sightings, at(until) if seats else None, spans)
+    return SectionHistory(key, details, entries, at(until) if seats else None, spans)
 
 
 def recorded(season: Season, number: str) -> SectionHistory:
     """A section of the season, as if somebody had looked all the time."""
     timeline = season[number]
-    sightings = [
+    entries = [
         HistoryEntry(
             datetime.fromtimestamp(time_ms / 1000, UTC),
             seats(reading.seats_available),
@@ -49,4 +49,4 @@ def recorded(season: Season, number: str) -> SectionHistory:
     ]
     details = Details(timeline.readings[-1].course, "", "", "")
     key = SectionKey("scraper", "S122", number)
-    return SectionHistory(key, details, sightings, sightings[-1].observed_at)
+    return SectionHistory(key, details, entries, entries[-1].observed_at)

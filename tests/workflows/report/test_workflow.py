@@ -81,9 +81,9 @@ def test_an_order_is_delivered_as_a_pdf_by_mail(shop: Shop) -> None:
     shop.printer = LocalPdfRenderer()
     job = shop.carry_out(shop.order())
 
-    (letter,) = shop.post.sent
-    (attached,) = letter.attachments
-    assert (letter.to, attached.name, attached.content_type) == (
+    (message,) = shop.post.sent
+    (attached,) = message.attachments
+    assert (message.to, attached.name, attached.content_type) == (
         "ada@example.edu",
         "seat-history-2261.pdf",
         "application/pdf",
@@ -99,7 +99,7 @@ def test_an_order_is_delivered_as_a_pdf_by_mail(shop: Shop) -> None:
         "sections": 2,
     }
     assert shop.storage.get(f"jobs/{job.id}/report.pdf") == attached.content
-    assert (shop.bank.calls, shop.payment().trouble) == (0, None)
+    assert (shop.bank.calls, shop.payment().failure_reason) == (0, None)
 
 
 @pytest.mark.parametrize("step", ["collect", "print", "deliver"])
@@ -120,7 +120,7 @@ def test_a_crash_at_any_step_delivers_one_letter(shop: Shop, step: str, moment: 
     engine.run(job.id)
 
     assert shop.look(job.id).state is JobState.SUCCEEDED
-    assert [letter.attachments[0].content for letter in shop.post.sent] == [PDF]
+    assert [message.attachments[0].content for message in shop.post.sent] == [PDF]
     assert shop.bank.calls == 0
 
 
@@ -130,7 +130,7 @@ def test_sections_that_nobody_ever_saw_are_paid_back(shop: Shop) -> None:
     assert job.state is JobState.FAILED
     assert job.error == "nothing was ever observed of these sections in term 2261"
     assert shop.payment().refund == Refund("re_pi_1", RefundState.SUCCEEDED)
-    assert shop.payment().trouble == (
+    assert shop.payment().failure_reason == (
         "The report was not delivered: nothing was ever observed of these sections in term 2261"
     )
     assert shop.post.sent == []
@@ -216,7 +216,7 @@ def test_a_report_for_an_address_that_bounced_or_complained_is_paid_back_and_not
     error = "mail to the address is suppressed (no such user)"
     assert (job.state, job.error, shop.post.calls) == (JobState.FAILED, error, 0)
     assert len(shop.bank.refunds) == 1
-    assert shop.payment().trouble == f"The report was not delivered: {error}"
+    assert shop.payment().failure_reason == f"The report was not delivered: {error}"
 
 
 def test_a_person_who_stopped_one_watch_gets_the_report_that_they_bought(shop: Shop) -> None:
@@ -247,9 +247,9 @@ def test_a_letter_that_comes_back_is_told_even_before_its_job_has_ended(shop: Sh
     engine.work()
 
     assert (shop.look(job.id).result or {})["mail_id"] == mail_id
-    (told,) = shop.payments.troubled_since(shop.desk.clock.now() - timedelta(hours=1))
+    (told,) = shop.payments.failed_since(shop.desk.clock.now() - timedelta(hours=1))
     assert (told.session_id, told.job_id) == ("cs_1", job.id)
-    assert told.trouble == (
+    assert told.failure_reason == (
         "The letter with the report that cs_1 paid for did not arrive (bounced: no such user)."
     )
 
@@ -272,7 +272,7 @@ def test_an_order_that_this_release_cannot_read_is_paid_back_though_its_process_
     assert ended.state is JobState.FAILED
     assert reason in str(ended.error)
     assert shop.payment().refund == Refund("re_pi_1", RefundState.SUCCEEDED)
-    assert reason in str(shop.payment().trouble)
+    assert reason in str(shop.payment().failure_reason)
 
 
 def test_a_pause_of_mail_only_delays_the_letter(shop: Shop) -> None:
@@ -288,7 +288,7 @@ def test_a_pause_of_mail_only_delays_the_letter(shop: Shop) -> None:
 
 def test_a_cancelled_order_is_paid_back_and_not_sent(shop: Shop) -> None:
     job = shop.order()
-    shop.jobs.ask_cancel(job.id, shop.desk.clock.now())
+    shop.jobs.request_cancel(job.id, shop.desk.clock.now())
     job = shop.carry_out(job)
     assert (job.state, len(shop.bank.refunds), shop.post.sent) == (JobState.CANCELLED, 1, [])
 
@@ -306,7 +306,7 @@ def test_a_letter_that_another_release_wrote_and_sent_is_delivered_and_not_paid_
         assert len(resend.mails) == 1
 
     assert (ended.state, (ended.result or {})["mail_id"]) == (JobState.SUCCEEDED, "unknown")
-    assert (shop.bank.calls, shop.payment().trouble) == (0, None)
+    assert (shop.bank.calls, shop.payment().failure_reason) == (0, None)
 
 
 def test_a_letter_whose_first_request_is_still_under_way_is_asked_about_again(shop: Shop) -> None:
@@ -324,7 +324,7 @@ def test_an_order_that_is_cancelled_while_the_answer_to_its_letter_is_lost_is_no
     shop.post.troubles += [UnreachableError("lost"), None]
     shop.post.accepts_in_trouble = True
     job, engine = shop.order(), shop.engine
-    engine.on_pause = lambda: shop.jobs.ask_cancel(job.id, shop.desk.clock.now())
+    engine.on_pause = lambda: shop.jobs.request_cancel(job.id, shop.desk.clock.now())
     engine.start(job, 1)
     engine.work()
 
@@ -338,7 +338,7 @@ def test_an_order_that_is_cancelled_after_a_crash_behind_its_letter_is_not_paid_
     shop.post.after_send = Crash()
     with pytest.raises(CrashError):
         engine.run(job.id)
-    shop.jobs.ask_cancel(job.id, shop.desk.clock.now())
+    shop.jobs.request_cancel(job.id, shop.desk.clock.now())
     engine.run(job.id)
 
     ended = shop.look(job.id)
@@ -349,7 +349,7 @@ def test_without_a_key_nothing_is_paid_back_and_the_operator_hears_of_it(shop: S
     shop.may_refund = False
     shop.carry_out(shop.order(sections=["99999"]))
     assert (shop.bank.calls, shop.payment().refund) == (0, None)
-    assert shop.payments.troubled_since(shop.desk.clock.now() - timedelta(hours=1)) == [shop.payment()]
+    assert shop.payments.failed_since(shop.desk.clock.now() - timedelta(hours=1)) == [shop.payment()]
 
 
 def test_a_refund_is_tried_again_and_made_once(shop: Shop) -> None:
@@ -360,7 +360,7 @@ def test_a_refund_is_tried_again_and_made_once(shop: Shop) -> None:
 
 def test_a_report_that_is_tried_again_and_fails_again_is_paid_back_once(shop: Shop) -> None:
     first = shop.carry_out(shop.order(sections=["99999"]))
-    retry = NewJob("report", Profile.REALTIME, first.given, retry_of=first.id)
+    retry = NewJob("report", Profile.REALTIME, first.input, retry_of=first.id)
     again, _ = shop.jobs.add(retry, shop.desk.clock.now())
     shop.carry_out(again)
     assert shop.bank.calls == 1
