@@ -9,8 +9,8 @@ from actors.deliver import MAIL
 from actors.services import OperatorChannels
 from domain.alert import AlertNotification, RunbookLink
 from domain.ports import Mailer
-from ingress.console.layout import runbook_link
 from notifications.operator_mail import OperatorMail
+from observability.checks import runbook_link
 from rollcall.settings import Settings
 
 _WEBHOOK_SECONDS = 10.0

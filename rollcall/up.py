@@ -7,13 +7,14 @@ import signal
 import socket
 import time
 from collections.abc import Mapping
+from functools import partial
 from threading import Event
 
 from domain.errors import PermanentError
 from rollcall import embedded_valkey, environment
 from rollcall.settings import Settings
 from rollcall.sockets import listen
-from rollcall.supervisor import Child, Supervisor, role_child
+from rollcall.supervisor import Child, Supervisor, preload, role_child
 
 _SERVER_START_SECONDS = 10.0
 _HEAD_START_SECONDS = 2.0  # for the web role: on one core, four concurrent starts take four times as long
@@ -27,12 +28,11 @@ def run(overrides: Mapping[str, str]) -> int:
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
+    os.environ |= overrides
     server = _server(settings)
     try:
-        roles = [
-            role_child(name, environment={**os.environ, **overrides})
-            for name in ("web", "worker", "scheduler", "jobs")
-        ]
+        # The lock belongs to the supervisor alone, so that a new one can start as soon as this one has died.
+        roles = [role_child(name, before=lock.close) for name in ("web", "worker", "scheduler", "jobs")]
         for role in roles[1:]:
             role.restart_at = time.monotonic() + _HEAD_START_SECONDS
         return _supervise(settings, server, roles, stopped)
@@ -45,6 +45,8 @@ def _supervise(settings: Settings, server: Child | None, roles: list[Child], sto
     try:
         if server is not None:
             server.start()
+        preload("rollcall.roles.worker", "rollcall.roles.scheduler")
+        if server is not None:
             _await_server(settings, server)
         return supervisor.run(lambda: _is_ready(settings), lambda: _announce(settings))
     finally:
@@ -54,13 +56,14 @@ def _supervise(settings: Settings, server: Child | None, roles: list[Child], sto
 def _server(settings: Settings) -> Child | None:
     if settings.redis_url is not None:
         return None
-    return Child("valkey", embedded_valkey.command(settings.home), os.environ, outlives_others=True)
+    command = embedded_valkey.command(settings.home)
+    return Child("valkey", partial(os.execv, command[0], command), outlives_others=True)
 
 
 def _await_server(settings: Settings, server: Child) -> None:
     deadline = time.monotonic() + _SERVER_START_SECONDS
     while not embedded_valkey.is_answering(settings.home):
-        if server.has_died() or time.monotonic() > deadline:
+        if server.exit_code is not None or time.monotonic() > deadline:
             raise PermanentError(
                 f"the embedded Valkey does not start; its folder is {settings.home / 'valkey'}"
             )

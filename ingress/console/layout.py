@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import HTMLResponse, Response
 
-from domain.alert import RunbookLink
 from ingress.console import formatting, session, theme
 from ingress.endpoint import EndpointDoc, RequestContext, endpoint, readable
 from ingress.fields import text
 from ingress.forms import Nothing, no_query
 from ingress.problems import not_found
-from observability.checks import CHECKS
+from observability.checks import runbook_link
 from operations.watches import listing, seen_at
 
 
@@ -84,24 +83,9 @@ def _addressed(path: Path) -> str:
     return f"{path.stem}-{digest}{path.suffix}"
 
 
-_PLACES = {check.name: (check.page, check.runbook) for check in CHECKS}
-_OTHERWISE = ("", "unreadable-readings")
-
-
-def runbook_link(base_url: str, name: str) -> RunbookLink:
-    """Return the URLs about the alert rule `name`, for a system at `base_url`."""
-    console, runbook = _places(name)
-    return RunbookLink(f"{base_url}/health", base_url + console, base_url + runbook)
-
-
 def runbook(name: str) -> str:
     """Return the path of the runbook section of the alert rule `name`."""
-    return _places(name)[1]
-
-
-def _places(name: str) -> tuple[str, str]:
-    page, section = _PLACES.get(name.partition("/")[0], _OTHERWISE)
-    return f"/console/{page}", f"/runbook/{section}"
+    return runbook_link("", name).runbook
 
 
 if TYPE_CHECKING:

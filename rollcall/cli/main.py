@@ -6,6 +6,7 @@ once, for the file and for the help.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import fields
@@ -17,10 +18,8 @@ from click.shell_completion import BashComplete, CompletionItem, FishComplete, S
 
 from domain.errors import ConfigurationError, RollcallError, TransientError
 from rollcall.settings import Settings
-from rollcall.supervisor import EX_CONFIG
 
 EX_REFUSED = 1  # not found, or not possible as requested
-EX_TEMPFAIL = 75  # sysexits.h: a temporary failure
 
 # Each with its module in `rollcall/cli`, and its line in the help.
 _COMMANDS = {
@@ -87,13 +86,13 @@ def rollcall() -> None:
     """Watch university class sections and mail students the moment a seat opens."""
 
 
-def main() -> None:
-    """Run the command line; what a person must correct is said in one line each.
+def main(*arguments: str) -> None:
+    """Run the command line: `arguments`, or those of the process. Each input error is one line.
 
     Exit codes: 78 when the configuration must be corrected first, 75 when it may work later, else 1.
     """
     try:
-        rollcall(prog_name="rollcall")
+        rollcall(arguments or None, prog_name="rollcall")
     except RollcallError as error:
         for line in _lines(error):
             click.echo(f"rollcall: {line}", err=True)
@@ -103,9 +102,9 @@ def main() -> None:
 def _exit_code(error: RollcallError) -> int:
     match error:
         case ConfigurationError():
-            return EX_CONFIG
+            return os.EX_CONFIG
         case TransientError():
-            return EX_TEMPFAIL
+            return os.EX_TEMPFAIL
         case _:
             return EX_REFUSED
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import os
 import secrets
 import socket
 import time
@@ -21,6 +20,8 @@ from itertools import count
 from pathlib import Path
 from threading import Event
 from typing import IO, TYPE_CHECKING
+
+from dramatiq import Worker
 
 from actors.jobs import START, cancel_job, send_callbacks
 from actors.registry import install
@@ -52,6 +53,7 @@ from workflows.report.workflow import DOCRAPTOR
 
 _POLL_MS, _SLOW_POLL_MS = 200, 1000
 _STOP_MS = 8_000
+_PREFETCH = 2
 
 
 @contextmanager
@@ -59,8 +61,6 @@ def messages(
     system: System, engine: JobEngine, catalog: JobKinds, profiles: Collection[Profile]
 ) -> Iterator[None]:
     """Consume messages for the block: two threads for quick ones, one for outgoing calls."""
-    from dramatiq import Worker  # noqa: PLC0415 - after its environment
-
     services = replace(system.services, jobs=_ports(system, engine, catalog))
     calls = brokers.build(system.settings, system.redis)
     install(system.broker, services, [*START.values(), cancel_job])
@@ -71,6 +71,7 @@ def messages(
         Worker(calls, worker_threads=1, worker_timeout=_SLOW_POLL_MS),
     ]
     for worker in workers:
+        worker.queue_prefetch = _PREFETCH
         worker.start()
     try:
         yield
@@ -195,7 +196,6 @@ def run(
 ) -> None:
     """Execute the jobs of `queues` (all when none is named) until SIGTERM; unfinished jobs are kept."""
     profiles = _profiles(queues)
-    os.environ.setdefault("dramatiq_queue_prefetch", "2")  # read when Dramatiq is imported
     with stopping() as stopped, role(ROLE, overrides) as system, executor_name(system.settings.home) as name:
         system.pulse.note(EXECUTOR, name)
         with (

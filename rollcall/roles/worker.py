@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
+
+from dramatiq import Worker
 
 from actors import WORKER_ACTORS, WORKER_QUEUES
 from actors.registry import install
@@ -25,15 +26,14 @@ def run(
     if unknown:
         known = f"there are {', '.join(WORKER_QUEUES)}; or realtime and batch, by themselves"
         raise ConfigurationError({"--queues": f"unknown {', '.join(unknown)}; {known}"})
-    # Dramatiq reads it at import. Prefetching more than the threads can run would block other workers.
-    os.environ.setdefault("dramatiq_queue_prefetch", str(threads))
-    from dramatiq import Worker  # noqa: PLC0415 - after the line above
-
     with stopping() as stopped, role("worker", overrides) as system, standing_in(system):
         upstreams.adopt(system)
         install(system.broker, system.services, WORKER_ACTORS)
         worker = Worker(
             system.broker, queues=set(queues) or None, worker_threads=threads, worker_timeout=_POLL_MS
+        )
+        worker.queue_prefetch = (
+            threads  # messages that no thread can run yet would be kept from other workers
         )
         worker.start()
         systemd.wait(stopped)

@@ -21,9 +21,9 @@ from domain.errors import RejectedError, UnauthorisedError, UnreachableError, Up
 from domain.notification import NotificationState
 from domain.ports import Mailer
 from domain.run import RunState
-from ingress.console.layout import runbook_link
 from notifications.operator_mail import OperatorMail
 from notifications.operator_webhook import DeadMansSwitch, Webhook
+from observability.checks import runbook_link
 from tests.support.catalog import Row
 from tests.support.house import House, house, sqlite_url
 from tests.support.receiver import Receiver, receiver

@@ -20,7 +20,6 @@ from click.testing import CliRunner
 from rollcall import systemd
 from rollcall.cli.main import rollcall
 from rollcall.roles import web, worker
-from rollcall.supervisor import EX_CONFIG
 from tests.support.stack import Stack, wait_until
 from tests.support.tools import require
 
@@ -104,7 +103,7 @@ def test_a_role_that_lives_is_not_taken_for_dead(path: Path) -> None:
 def test_a_role_is_started_again_unless_its_settings_are_wrong(path: Path) -> None:
     service = read(path)
     assert service["Restart"] == "always"
-    assert service["RestartPreventExitStatus"] == str(EX_CONFIG)
+    assert service["RestartPreventExitStatus"] == str(os.EX_CONFIG)
 
 
 def test_memory_is_bounded_for_a_machine_of_one_gigabyte() -> None:

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from rollcall.supervisor import EX_CONFIG
 from tests.support.stack import environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,5 +26,5 @@ def test_a_missing_driver_is_one_line_in_every_role(tmp_path: Path, role: str) -
         env=environment(tmp_path / "home", BROKER_URL="amqp://127.0.0.1:1", REDIS_URL="redis://127.0.0.1:1"),
         cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert done.returncode == EX_CONFIG
+    assert done.returncode == os.EX_CONFIG
     assert done.stderr.splitlines() == ["rollcall: BROKER_URL needs pika: run `make setup`"]

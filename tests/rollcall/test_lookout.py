@@ -18,8 +18,8 @@ from domain.alert import AlertMessage, AlertState
 from domain.errors import UnauthorisedError, UnreachableError
 from domain.ports import Mailer
 from domain.section import Stagger
-from ingress.console.layout import runbook_link
 from notifications.operator_mail import OperatorMail
+from observability.checks import runbook_link
 from observability.metrics_store import MetricsStore
 from observability.recorders import Recorder
 from operations.expectations import sources

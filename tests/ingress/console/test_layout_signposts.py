@@ -7,9 +7,8 @@ import pytest
 
 from domain.alert import AlertMessage
 from domain.check import UNREADABLE
-from ingress.console.layout import runbook_link
 from ingress.pages.runbook import chapters
-from observability.checks import CHECKS
+from observability.checks import CHECKS, runbook_link
 from tests.ingress.site import Site
 
 CONDITIONS = [UNREADABLE, *(check.name for check in CHECKS)]

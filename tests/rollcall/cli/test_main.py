@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,9 +13,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from rollcall.cli.main import EX_REFUSED, EX_TEMPFAIL, rollcall
+from rollcall.cli.main import EX_REFUSED, rollcall
 from rollcall.settings import Settings
-from rollcall.supervisor import EX_CONFIG
 from tests.support.commands import run
 
 _LISTINGS = {"ls", "show", "audit", "history", "doctor"}
@@ -87,8 +87,8 @@ def test_the_help_has_a_whole_line_for_every_command_and_pays_for_none() -> None
         (("timeline", "watch", "7"), {}, EX_REFUSED),
         (("credit", "show", "nobody"), {}, EX_REFUSED),
         (("watch", "add", "no address", "2261", "12401"), {}, EX_REFUSED),
-        (("watch", "ls"), {"PORT": "none"}, EX_CONFIG),
-        (("watch", "ls"), {"DATABASE_URL": "postgresql+psycopg://u:p@127.0.0.1:1/none"}, EX_TEMPFAIL),
+        (("watch", "ls"), {"PORT": "none"}, os.EX_CONFIG),
+        (("watch", "ls"), {"DATABASE_URL": "postgresql+psycopg://u:p@127.0.0.1:1/none"}, os.EX_TEMPFAIL),
     ],
 )
 def test_the_exit_code_says_who_must_act(
@@ -107,7 +107,7 @@ def test_only_init_and_up_make_an_installation(tmp_path: Path, words: str) -> No
 
     done = run(tmp_path / "home", *words.split(), ROLLCALL_HOME=str(elsewhere))
 
-    assert done.returncode == EX_CONFIG, done.stderr
+    assert done.returncode == os.EX_CONFIG, done.stderr
     assert f"ROLLCALL_HOME {elsewhere} holds no installation: run `rollcall init`" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not elsewhere.exists()
