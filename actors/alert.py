@@ -53,7 +53,7 @@ def report_run_finished(services: Services, run_id: str) -> None:
 def _tell(services: Services, notification: AlertNotification) -> None:
     alerts, error = services.store.alerts, _attempt(services, notification)
     if error is None:
-        alerts.told(notification, services.clock.now())
+        alerts.mark_sent(notification, services.clock.now())
         return
     reason = f"{type(error).__name__}: {error}"
     alerts.postpone(notification, services.clock.now() + _BACKOFF.wait(notification.attempts, error), reason)

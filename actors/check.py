@@ -62,7 +62,7 @@ def check(services: Services, batch_id: int) -> None:
         return
     pause = services.store.pauses.find(batch.source)
     if pause is not None and pause.is_in_force(services.clock.now()):
-        services.store.checks.park(
+        services.store.checks.reschedule(
             batch_id, pause.until, WaitReason.PAUSE, f"{batch.source} is paused: {pause.reason}"
         )
         return
@@ -78,7 +78,7 @@ def _ask(services: Services, batch: Batch, pause: Pause | None) -> None:
         if all(batch.pending.values()):
             wait += _LET_FRESH_FIRST
         due_at, reason = services.clock.now() + wait, _refusal(breaker.snapshot())
-        services.store.checks.park(batch.id, due_at, WaitReason.BREAKER, reason)
+        services.store.checks.reschedule(batch.id, due_at, WaitReason.BREAKER, reason)
         return
     asked = sorted(batch.pending, key=lambda key: batch.pending[key] > 0)[: permit.granted]
     try:
@@ -100,7 +100,7 @@ def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome], pause
     told = [outcome.key for outcome in outcomes if not isinstance(outcome, CheckFailure)]
     _release(services, batch, told)
     reason = _reason(services, batch.source, outcomes)
-    settled = services.store.checks.settle(
+    settled = services.store.checks.record(
         batch.id,
         outcomes,
         now,
@@ -142,7 +142,7 @@ def _pause_or_resume(
         until = pauses.pause(source, now + wait, reason, ROLLCALL, now).until
         _log.error("paused", extra={"source": source, "until": until, "reason": reason})
         return until
-    if before is not None and len(errors) < len(outcomes) and pauses.relent(before):
+    if before is not None and len(errors) < len(outcomes) and pauses.end_ours(before):
         _log.info("resumed", extra={"source": source})
     return now
 

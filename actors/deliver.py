@@ -59,7 +59,7 @@ def _deliver_next(services: Services) -> bool:
         if batch is None:
             return False
         verdict, may_follow = Sending(services, batch).deliver()
-        if verdict and pause is not None and services.store.pauses.relent(pause):
+        if verdict and pause is not None and services.store.pauses.end_ours(pause):
             _log.info("resumed", extra={"pause": MAIL})
         return may_follow
     finally:

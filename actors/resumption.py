@@ -31,7 +31,7 @@ def end_waits(services: Services, name: str) -> None:
     """
     pause = services.store.pauses.find(name)
     if pause is not None:
-        services.store.pauses.relent(pause)
+        services.store.pauses.end_ours(pause)
     breaker = services.breakers[name]
     snapshot = breaker.snapshot()
     if snapshot.state != "closed" and snapshot.forced is None:

@@ -29,7 +29,7 @@ from resilience.lease import keep_renewed
 from store.notifications.next_batch import BatchState
 from store.notifications.outbox import LostBatchError, MailBatch
 from store.pauses import ROLLCALL
-from store.persistence import OUTAGES, persistently
+from store.persistence import OUTAGES, retry_during_outage
 
 LEASE = timedelta(seconds=30)
 """How long a claim on a batch lasts unless its sender renews it, so how long a dead sender's batch waits."""
@@ -122,7 +122,7 @@ class Sending:
                 messages.append(self.services.render(notification, self.services.clock.now()))
             except Exception as error:  # noqa: BLE001 - logged, and the notification is dead
                 _log.exception("cannot render", extra={"notification": notification.id})
-                outbox.drop(
+                outbox.remove(
                     self.batch, notification.id, f"cannot be rendered: {error!r}", self.services.clock.now()
                 )
                 record_dead(self.services.tally, 1)
@@ -131,7 +131,7 @@ class Sending:
         outbox.freeze(self.batch, messages)
         self.batch = replace(self.batch, notifications=notifications, messages=messages)
         if not messages:
-            outbox.settle(self.batch, [], self.services.clock.now())
+            outbox.complete(self.batch, [], self.services.clock.now())
         return bool(messages)
 
     def _hand_over(self) -> None:
@@ -152,7 +152,7 @@ class Sending:
         """Store the answer, also through a database outage: it cannot be requested again."""
         batch, services, now = self.batch, self.services, self.services.clock.now()
         try:
-            self._persist(lambda: services.store.outbox.settle(batch, receipts, now))
+            self._persist(lambda: services.store.outbox.complete(batch, receipts, now))
         except OUTAGES:
             heard = [str(each) for each in receipts if isinstance(each, Accepted)]
             _log.exception("accepted, and not recorded", extra={"batch": batch.id, "accepted": heard})
@@ -213,7 +213,7 @@ class Sending:
     def _put_back(self, reason: str, wait: timedelta, *, is_kept: bool) -> None:
         batch, outbox, due_at = self.batch, self.services.store.outbox, self.services.clock.now() + wait
         if is_kept:
-            self._persist(lambda: outbox.hold(batch, due_at, reason))
+            self._persist(lambda: outbox.postpone_unsent(batch, due_at, reason))
         elif self.services.mailer.is_idempotent:
             self._persist(lambda: outbox.postpone(batch, due_at, reason))
         else:
@@ -221,12 +221,12 @@ class Sending:
 
     def _bury(self, state: BatchState, reason: str) -> None:
         now = self.services.clock.now()
-        self._persist(lambda: self.services.store.outbox.bury(self.batch, state, reason, now))
+        self._persist(lambda: self.services.store.outbox.mark_dead(self.batch, state, reason, now))
         record_dead(self.services.tally, len(self.batch.notifications))
 
     def _persist(self, write: Callable[[], None]) -> None:
         """Write as soon as the database answers. Raises: its last outage, after `until`."""
-        persistently(write, self._pause)
+        retry_during_outage(write, self._pause)
 
     def _pause(self, seconds: float) -> bool:
         self.services.wait(seconds)

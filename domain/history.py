@@ -71,7 +71,7 @@ class SectionHistory:
     blind: Sequence[ObservedPeriod] = ()
 
     @property
-    def seen(self) -> ObservedPeriod | None:
+    def observed(self) -> ObservedPeriod | None:
         """From the first sighting to the last check, including blind spans; None if never observed."""
         if not self.entries or self.observed_until is None:
             return None
@@ -82,20 +82,20 @@ class SectionHistory:
     @property
     def last_observed_at(self) -> timedelta:
         """Duration for which the section was polled."""
-        return timedelta(0) if self.seen is None else self.known(self.seen)
+        return timedelta(0) if self.observed is None else self.known(self.observed)
 
     def known(self, span: ObservedPeriod) -> timedelta:
         """How much of `span` is not blind."""
         return span.length - sum((span.overlap(each) for each in self.blind), timedelta(0))
 
-    def held(self) -> Iterator[tuple[HistoryEntry, ObservedPeriod]]:
+    def intervals(self) -> Iterator[tuple[HistoryEntry, ObservedPeriod]]:
         """Each sighting with the period for which it held; the last one holds until the last check."""
-        if self.seen is None:
+        if self.observed is None:
             return
         for entry, following in pairwise(self.entries):
             yield entry, ObservedPeriod(entry.observed_at, following.observed_at)
         last = self.entries[-1]
-        yield last, ObservedPeriod(last.observed_at, self.seen.end)
+        yield last, ObservedPeriod(last.observed_at, self.observed.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Opening:
     """
 
     span: ObservedPeriod
-    most: int
+    max_seats: int
     is_new: bool
     has_ended: bool
     is_certain: bool
@@ -173,7 +173,7 @@ def _longest_rise(times: Sequence[datetime], until: datetime | None) -> set[int]
 
 def openings(history: SectionHistory) -> list[Opening]:
     """Every opening, oldest first. Unstated seats keep the previous value."""
-    told = [(seen.open_seats, span) for seen, span in history.held() if seen.open_seats is not None]
+    told = [(seen.open_seats, span) for seen, span in history.intervals() if seen.open_seats is not None]
     stretches = [list(group) for _, group in groupby(told, key=lambda each: each[0] > 0)]
     found = []
     for place, stretch in enumerate(stretches):
@@ -196,12 +196,12 @@ def instructor_changes(history: SectionHistory) -> list[InstructorChange]:
 
 def days(history: SectionHistory) -> Iterator[DailyRollup]:
     """The rollup of each day on which the section was polled, oldest first."""
-    if history.seen is None:
+    if history.observed is None:
         return
-    found, first, last = openings(history), day_of(history.seen.start), day_of(history.seen.end)
+    found, first, last = openings(history), day_of(history.observed.start), day_of(history.observed.end)
     for number in range(first, last + 1):
         today = ObservedPeriod(midnight(number), midnight(number + 1))
-        last_observed_at = history.known(_within(history.seen, today))
+        last_observed_at = history.known(_within(history.observed, today))
         if last_observed_at:
             began = sum(each.is_new and today.start <= each.span.start < today.end for each in found)
             stood = sum((_known_within(history, each.span, today) for each in found), timedelta(0))

@@ -178,4 +178,4 @@ class PaymentFailures:
     """The orders that need an operator: `undelivered` ones, and those whose refund is `unsettled`."""
 
     undelivered: Sequence[Payment] = ()
-    unsettled: Sequence[Payment] = ()
+    unresolved_refunds: Sequence[Payment] = ()

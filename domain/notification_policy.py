@@ -33,7 +33,7 @@ class Notified:
 
     episode: int = -1
     withdrawn_episode: int = -1
-    left_at: datetime | None = None
+    last_sent_at: datetime | None = None
     instructor: str | None = None
 
     def is_withdrawn(self, episode: int) -> bool:
@@ -74,7 +74,7 @@ def repeated(change: SectionEvent, notified: Notified) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SectionSnapshot:
     """The current state of a section, as far as its notifications depend on it."""
 
     open_seats: int | None
@@ -86,7 +86,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsent:
+class UnsentNotification:
     """A notification that has not been sent: its episode and content."""
 
     kind: NotificationKind
@@ -95,7 +95,7 @@ class Unsent:
     instructor: str | None
 
 
-def outdated(unsent: Unsent, now: Standing) -> str | None:
+def outdated(unsent: UnsentNotification, now: SectionSnapshot) -> str | None:
     """Why `unsent` is no longer true, or None while it is.
 
     Only the current state `now` decides, regardless of how long and why the notification waited.
@@ -113,7 +113,7 @@ def outdated(unsent: Unsent, now: Standing) -> str | None:
             return None if is_retired else LISTED_AGAIN
 
 
-def _is_still_assigned(unsent: Unsent, now: Standing) -> bool:
+def _is_still_assigned(unsent: UnsentNotification, now: SectionSnapshot) -> bool:
     """A later assignment has its own notification, unless it names the same instructor."""
     if unsent.episode == now.assignments:
         return bool(now.instructor)
@@ -126,4 +126,4 @@ def due_at(notified: Notified, now: datetime, cooldown: timedelta) -> datetime:
     A previous time in the future comes from a clock that ran ahead; it counts as `now`, so the wait never
     exceeds `cooldown`.
     """
-    return now if notified.left_at is None else max(now, min(notified.left_at, now) + cooldown)
+    return now if notified.last_sent_at is None else max(now, min(notified.last_sent_at, now) + cooldown)

@@ -18,9 +18,9 @@ from domain.observation import UNASSIGNED, Observation
 from domain.section_state import Anomaly, SectionState, open_seats_after
 from domain.term import Term
 
-FEWEST = 5
+MIN_SECTIONS = 5
 """The minimum number of sections of a term that change in one look before the change is doubted."""
-LOOKS_TO_CONFIRM = {Anomaly.CAPACITY: 3, Anomaly.FULL: 3, Anomaly.UNASSIGNED: 3, Anomaly.OPEN: 2}
+OBSERVATIONS_TO_CONFIRM = {Anomaly.CAPACITY: 3, Anomaly.FULL: 3, Anomaly.UNASSIGNED: 3, Anomaly.OPEN: 2}
 """How many consecutive looks must show a doubted change until it is accepted."""
 CONFIRM_OPENINGS_AFTER = timedelta(minutes=1)
 """Delay of the re-check of doubted openings; other doubted changes wait for the next run."""
@@ -34,7 +34,7 @@ class Judged:
     """One section of a look: its state, and the observation to advance it with, without doubted measures."""
 
     state: SectionState
-    seen: Observation
+    observation: Observation
     is_unconfirmed_opening: bool = False
 
 
@@ -58,8 +58,8 @@ def _mass_changes(
     return {
         (term, anomaly)
         for (term, anomaly), count in shown.items()
-        if (count >= FEWEST and count > _RATIOS[anomaly] * possible[term, anomaly])
-        or (possible[term, anomaly] < FEWEST and anomaly in anomalies_of(term))
+        if (count >= MIN_SECTIONS and count > _RATIOS[anomaly] * possible[term, anomaly])
+        or (possible[term, anomaly] < MIN_SECTIONS and anomaly in anomalies_of(term))
     }
 
 
@@ -85,7 +85,7 @@ def _judged(
     doubted = {
         anomaly: count
         for anomaly, count in looks.items()
-        if count < LOOKS_TO_CONFIRM[anomaly] and (count > 1 or (_term(state), anomaly) in mass)
+        if count < OBSERVATIONS_TO_CONFIRM[anomaly] and (count > 1 or (_term(state), anomaly) in mass)
     }
     kept = {anomaly: count for anomaly, count in state.anomalies.items() if anomaly not in possible}
     if not doubted and not state.anomalies:

@@ -41,7 +41,7 @@ def reset(services: Services, name: str, by: str) -> BreakerSnapshot:
     breaker.reset(by)
     pause = services.store.pauses.find(name)
     if pause is not None:
-        services.store.pauses.relent(pause)
+        services.store.pauses.end_ours(pause)
     services.store.waits.resume(name)
     return _told(services, breaker, "breaker.reset", by)
 

@@ -56,7 +56,7 @@ def retry(
     limit: int | None = None,
 ) -> int:
     """Requeue dead notifications, oldest first; record and return the count."""
-    told = entry(services, by, "mail.retry", "dead notifications", **wanted.said)
+    told = entry(services, by, "mail.retry", "dead notifications", **wanted.criteria)
     now = services.clock.now()
     return services.store.dead_mail.retry(wanted, now, told, per_second=per_second, limit=limit)
 

@@ -95,7 +95,7 @@ def _store(services: Services, seen: Observation, revision: int, origin: str) ->
     half = Stagger.EVEN if seen.key.is_even else Stagger.ODD
     (batch_id,) = begin(services, [[seen.key]], half, origin)
     now, revisions = services.clock.now(), {seen.key: revision}
-    settled = services.store.checks.settle(batch_id, [seen], now, revisions=revisions, retry_at=now)
+    settled = services.store.checks.record(batch_id, [seen], now, revisions=revisions, retry_at=now)
     if settled.notifications:
         services.publish(deliver.message())
 

@@ -53,7 +53,7 @@ def read(room: AdminContext) -> SystemSnapshot:
         breakers=redis.read(lambda: breakers.read(services)),
         lease=redis.read(services.cron_lease.held),
         sources=read_or_unavailable(lambda: expectations.sources(services, is_scheduled=room.is_scheduled)),
-        pauses=read_or_unavailable(lambda: _unresolved(store.pauses.kept(), now)),
+        pauses=read_or_unavailable(lambda: _unresolved(store.pauses.all(), now)),
         outbox=read_or_unavailable(store.outbox.backlog),
         losses=read_or_unavailable(lambda: store.outbox.losses(now - LOSSES_WINDOW)),
         payments=read_or_unavailable(lambda: payment_troubles(store, now)),
@@ -73,7 +73,7 @@ def payment_troubles(store: Store, now: datetime) -> PaymentFailures:
     """Return the orders that need an operator."""
     return PaymentFailures(
         store.payments.failed_since(now - TROUBLES_WINDOW),
-        store.refunds.unsettled(now - SLOW_REFUND),
+        store.refunds.unresolved(now - SLOW_REFUND),
     )
 
 

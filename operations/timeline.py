@@ -93,7 +93,7 @@ def of_watch(services: Services, watch_id: int) -> Timeline:
         *timeline_events.lifecycle(stored),
         *timeline_events.events(services, timelines.notifications([watch_id])),
         *(event for event in of_its_section if event.at >= stored.created_at),
-        *timeline_events.unsent(stored, history, timelines.told([watch_id]), operated),
+        *timeline_events.unsent(stored, history, timelines.notified([watch_id]), operated),
         *timeline_events.operations(operated),
     ]
     holds = [*status_of_section(services, stored.section, 1), *status_of_watch(services, stored)]
@@ -111,7 +111,7 @@ def of_section(services: Services, key: SectionKey) -> Timeline:
     events = [
         *timeline_events.observations(key, history, timelines.first_seen_at(key)),
         *timeline_events.events(services, timelines.notifications(ids)),
-        *timeline_events.catalog_outages(key, watches, history, timelines.told(ids), operated),
+        *timeline_events.catalog_outages(key, watches, history, timelines.notified(ids), operated),
         *timeline_events.operations(timeline_events.recorded(services, f"section/{key}")),
         *timeline_events.gaps(services, key, history),
         *chain.from_iterable(map(timeline_events.lifecycle, watches)),

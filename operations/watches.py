@@ -66,7 +66,7 @@ def resume(services: Services, watch_id: int, by: str) -> StoredWatch:
 def pause_all(services: Services, wanted: WatchFilter, length: timedelta, by: str) -> int:
     """As `pause`, for every selected watch, in one transaction; return the count."""
     until = services.clock.now() + length
-    said = wanted.said | {"seconds": length.total_seconds()}
+    said = wanted.criteria | {"seconds": length.total_seconds()}
     return services.store.watches.pause_all(
         wanted, until, entry(services, by, "watch.pause", "watches", **said)
     )
@@ -74,13 +74,13 @@ def pause_all(services: Services, wanted: WatchFilter, length: timedelta, by: st
 
 def resume_all(services: Services, wanted: WatchFilter, by: str) -> int:
     """As `resume`, for every selected watch, in one transaction; return the count."""
-    told = entry(services, by, "watch.resume", "watches", **wanted.said)
+    told = entry(services, by, "watch.resume", "watches", **wanted.criteria)
     return services.store.watches.pause_all(wanted, None, told)
 
 
 def end_all(services: Services, wanted: WatchFilter, by: str) -> int:
     """As `end`, for every selected watch, in one transaction; return the count."""
-    told = entry(services, by, "watch.end", "watches", **wanted.said)
+    told = entry(services, by, "watch.end", "watches", **wanted.criteria)
     return services.store.watches.end_all(wanted, _ENDED, services.clock.now(), told)
 
 

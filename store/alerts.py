@@ -135,7 +135,7 @@ class Alerts:
         with self._database.read() as connection:
             return are_due(connection, to_ms(now))
 
-    def told(self, notification: AlertNotification, now: datetime) -> None:
+    def mark_sent(self, notification: AlertNotification, now: datetime) -> None:
         """Mark it as delivered, unless its claim has passed on."""
         with self._database.write() as connection:
             settle(connection, notification, to_ms(now))

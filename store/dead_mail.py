@@ -41,10 +41,10 @@ class DeadMail:
     cause: str | None = None
     older_than: timedelta | None = None
     notification_ids: tuple[int, ...] = ()
-    is_unknown_meant: bool = False
+    includes_unknown: bool = False
 
     @property
-    def said(self) -> dict[str, Any]:
+    def criteria(self) -> dict[str, Any]:
         """The given criteria as JSON-compatible values."""
         said = {name: value for name, value in asdict(self).items() if value}
         if self.older_than is not None:
@@ -130,6 +130,6 @@ def _is_meant(wanted: DeadMail, now: datetime, these: FromClause = notifications
         found &= columns.completed_at_ms <= to_ms(now - wanted.older_than)
     if wanted.notification_ids:
         found &= columns.id.in_(wanted.notification_ids)
-    if not wanted.is_unknown_meant:
+    if not wanted.includes_unknown:
         found &= ~reason.contains(_UNKNOWN, autoescape=True)
     return found

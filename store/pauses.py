@@ -80,7 +80,7 @@ class Pauses:
         """End the pause of `name`; return whether there was one. Waiting work is due at once."""
         return self._end(pauses.c.name == name, entry)
 
-    def relent(self, pause: Pause) -> bool:
+    def end_ours(self, pause: Pause) -> bool:
         """End `pause` after its target was seen to work; return whether it ended.
 
         A pause by an operator remains, and so does one set meanwhile.
@@ -108,7 +108,7 @@ class Pauses:
             row = connection.execute(_FIND, {"name": name}).mappings().first()
         return None if row is None else _pause(row)
 
-    def kept(self) -> dict[str, Pause]:
+    def all(self) -> dict[str, Pause]:
         """All pauses that were not ended, by name, including expired ones."""
         with self._database.read() as connection:
             rows = connection.execute(select(pauses).order_by(pauses.c.name)).mappings()

@@ -22,7 +22,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-def persistently(access: Callable[[], T], pause: Pause) -> T:
+def retry_during_outage(access: Callable[[], T], pause: Pause) -> T:
     """Call `access` until the database answers, and return its result. `access` must be idempotent.
 
     A commit whose answer was lost counts as an outage; the retry finds its writes. Raises: the last outage if

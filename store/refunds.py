@@ -27,7 +27,7 @@ class Refunds:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def note(self, session_id: str, refund: Refund, now: datetime, *, is_current: bool = False) -> None:
+    def record(self, session_id: str, refund: Refund, now: datetime, *, is_current: bool = False) -> None:
         """Record the refund of a payment as the provider describes it.
 
         A refund that `is_current` replaces any other: the provider was asked which one applies.
@@ -53,7 +53,7 @@ class Refunds:
                 connection.execute(update(payments).where(_columns.session_id.in_(ids)).values(values))
         return [payment_of(row) for row in rows]
 
-    def asked(self, payment: Payment, now: datetime) -> None:
+    def schedule_next_query(self, payment: Payment, now: datetime) -> None:
         """Schedule the next query about a refund after one was made.
 
         Open and lost refunds are queried every hour. A bank may return a settled one for a month: it is
@@ -73,7 +73,7 @@ class Refunds:
         with self._database.write() as connection:
             connection.execute(update(payments).where(mine).values(refund_due_at_ms=due))
 
-    def unsettled(self, open_before: datetime) -> list[Payment]:
+    def unresolved(self, open_before: datetime) -> list[Payment]:
         """The payments whose refund failed, or has been pending since before `open_before`."""
         is_slow = _columns.refund_state.in_(_OPEN) & (_columns.refund_made_at_ms < to_ms(open_before))
         query = select(payments).where(_IS_LOST | is_slow, _columns.resolved_at_ms.is_(None))

@@ -43,7 +43,7 @@ class Timelines:
             found = connection.execute(query.order_by(notifications.c.id.desc()).limit(_LIMIT)).mappings()
             return [stored_notification(row) for row in found]
 
-    def told(self, watch_ids: Collection[int]) -> set[tuple[NotificationKind, datetime]]:
+    def notified(self, watch_ids: Collection[int]) -> set[tuple[NotificationKind, datetime]]:
         """Kind and observation time of every notification of these watches."""
         columns = notifications.c
         query = select(columns.kind, columns.observed_at_ms).where(columns.watch_id.in_(list(watch_ids)))

@@ -61,7 +61,7 @@ class WatchFilter:
     section: str | None = None
 
     @property
-    def said(self) -> dict[str, str]:
+    def criteria(self) -> dict[str, str]:
         """The given criteria, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 

@@ -39,7 +39,7 @@ def run(job: Job, _: Nothing) -> JsonObject:
 
 
 def _condense(job: Job, start: int, sections: Sequence[int], before_day: int) -> int:
-    return job.step(f"sections {start + 1} on", lambda: _days(job).condense(sections, before_day))
+    return job.step(f"sections {start + 1} on", lambda: _days(job).roll_up(sections, before_day))
 
 
 def _days(job: Job) -> DailyRollups:

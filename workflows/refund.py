@@ -84,7 +84,7 @@ def _given_back(job: Job, payment: Payment) -> Refund:
     except KeySpentError:
         ports.refunds.use_next_key(payment.session_id)
         raise
-    ports.refunds.note(payment.session_id, refund, now)
+    ports.refunds.record(payment.session_id, refund, now)
     if refund.state in LOST_REFUND:
         raise RejectedError(
             f"the refund {refund.id} is {refund.state} ({refund.reason or 'no reason given'})"
@@ -122,5 +122,5 @@ def poll_refunds(services: JobContext) -> None:
             continue
         now = services.clock.now()
         if refund is not None:
-            ports.refunds.note(payment.session_id, refund, now, is_current=True)
-        ports.refunds.asked(payment, now)
+            ports.refunds.record(payment.session_id, refund, now, is_current=True)
+        ports.refunds.schedule_next_query(payment, now)

@@ -19,7 +19,7 @@ from domain.retry import verdict_on
 from resilience.breaker import CircuitBreaker
 from store.jobs.execution import JobExecution, JobLease, JobLostError, JobStatus
 from store.persistence import OUTAGES, Pause
-from store.persistence import persistently as repeated
+from store.persistence import retry_during_outage as repeated
 from workflows.kind import MAX_ATTEMPTS, CancelledError, JobContext, StepFailedError
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from ingress.fields import one_of, text, unless_blank
 from ingress.forms import Nothing, no_query, query
 from ingress.pagination import cursor, cursor_of
 from ingress.problems import not_found
-from store.sections.search import SearchQuery
+from store.sections.search import SectionStatus
 
 _LISTING = "sections"
 _SHOWN, _SIGHTINGS, _WATCHES = 50, 50, 200
@@ -29,7 +29,7 @@ class SectionsForm:
     """The search and the page of the results."""
 
     q: Annotated[str | None, unless_blank(text)] = None
-    state: Annotated[SearchQuery | None, unless_blank(one_of(SearchQuery))] = None
+    state: Annotated[SectionStatus | None, unless_blank(one_of(SectionStatus))] = None
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
 
 
@@ -45,7 +45,7 @@ def show_all(call: RequestContext[SectionsForm]) -> Response:
         "sections.html",
         found=found,
         form=form,
-        looks=SearchQuery,
+        looks=SectionStatus,
         over=services.store.terms.over(services.clock.now()),
         filters=urlencode({"q": form.q or "", "state": form.state or ""}),
         older=cursor(_LISTING, following),

@@ -143,7 +143,7 @@ def _payments(state: SystemSnapshot) -> Iterator[Result]:
     troubles = required(state.payments)
     for payment in troubles.undelivered:
         yield Result(payment.session_id, _undelivered(payment))
-    for payment in troubles.unsettled:
+    for payment in troubles.unresolved_refunds:
         yield Result(f"refund/{payment.session_id}", _unsettled_refund(payment))
 
 

@@ -24,7 +24,7 @@ def list_(limit: int, *, unsettled: bool, as_json: bool) -> None:
     """List the latest payments."""
     with open_system() as system:
         store, now = system.services.store, system.services.clock.now()
-        found = store.refunds.unsettled(now)[:limit] if unsettled else store.payments.latest(limit)
+        found = store.refunds.unresolved(now)[:limit] if unsettled else store.payments.latest(limit)
     show([_row(each) for each in found], as_json=as_json, empty="there is no such payment")
 
 

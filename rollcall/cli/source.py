@@ -23,7 +23,7 @@ from rollcall.cli.output import json_option, show
 from rollcall.cli.person import shell_user
 from rollcall.control import control_room
 from rollcall.process import open_system
-from store.sections.search import FoundSection, SearchQuery
+from store.sections.search import FoundSection, SectionStatus
 
 
 @click.group()
@@ -87,12 +87,14 @@ def section() -> None:
 
 @section.command("ls")
 @click.argument("text", default="")
-@click.option("--state", "look", type=click.Choice([look.value for look in SearchQuery]), help="Only those.")
+@click.option(
+    "--state", "look", type=click.Choice([look.value for look in SectionStatus]), help="Only those."
+)
 @click.option("--limit", default=50, type=click.IntRange(1, 500), show_default=True, help="At most so many.")
 @json_option
 def list_sections(text: str, look: str | None, limit: int, *, as_json: bool) -> None:
     """List the sections whose number begins with TEXT, or whose course or title holds it."""
-    wanted = None if look is None else SearchQuery(look)
+    wanted = None if look is None else SectionStatus(look)
     with open_system() as system:
         found, following = system.services.store.search.sections(text, wanted, limit=limit)
     show(map(_section_row, found), as_json=as_json, empty="there are no such sections")

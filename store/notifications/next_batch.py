@@ -17,7 +17,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, insert, select, update
 
 from domain.notification import NotificationState
-from domain.notification_policy import Standing, Unsent, outdated
+from domain.notification_policy import SectionSnapshot, UnsentNotification, outdated
 from domain.section_state import Anomaly
 from domain.watch import NotificationKind
 from store.database import serialise, to_ms
@@ -92,7 +92,7 @@ _CALL_OFF = (
 )
 _HOLD = update(notifications).where(_notice.id.in_(bindparam("ids")))
 _RENAME = update(notifications).where(_notice.id == bindparam("notice_id"))
-_STANDING = tuple(each.name for each in fields(Standing))
+_STANDING = tuple(each.name for each in fields(SectionSnapshot))
 _MAKE = insert(mail_batches).values(state=BatchState.SENDING).returning(mail_batches.c.id)
 _LEAVE = update(notifications).where(_notice.id.in_(bindparam("ids"))).values(state=NotificationState.SENDING)
 
@@ -225,10 +225,10 @@ def _objection(row: RowMapping, now_ms: int) -> str | None:
         return f"the watch has ended ({row['ended_reason']})"
     if (row["paused_until_ms"] or 0) > now_ms:
         return "the watch is paused"
-    unsent = Unsent(
+    unsent = UnsentNotification(
         NotificationKind(row["kind"]), row["episode"], row["min_seats"], row["facts"]["instructor"]
     )
-    return outdated(unsent, Standing(**{name: row[name] for name in _STANDING}))
+    return outdated(unsent, SectionSnapshot(**{name: row[name] for name in _STANDING}))
 
 
 def _is_farewell(row: RowMapping) -> bool:

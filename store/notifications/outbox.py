@@ -153,7 +153,7 @@ class Outbox:
         with self._database.write() as connection:
             return _execute(connection, _CHANGE, batch, {"due_at_ms": to_ms(now + lease)})
 
-    def settle(self, batch: MailBatch, receipts: Sequence[DeliveryResult], now: datetime) -> None:
+    def complete(self, batch: MailBatch, receipts: Sequence[DeliveryResult], now: datetime) -> None:
         """Write the outcome of each letter. Safe to repeat: a batch that is settled already stays as it is.
 
         An acceptance is written even when the claim has run out. Raises: LostBatchError for refusals then.
@@ -181,7 +181,7 @@ class Outbox:
         with self._database.write() as connection:
             _change(connection, _CHANGE, batch, values)
 
-    def hold(self, batch: MailBatch, due_at: datetime, reason: str) -> None:
+    def postpone_unsent(self, batch: MailBatch, due_at: datetime, reason: str) -> None:
         """As `postpone`, where the transport took nothing: the hand-over that was noted is taken back.
 
         A batch that was never handed over dissolves at `due_at`, and its letters are judged again.
@@ -210,7 +210,7 @@ class Outbox:
                 return
             connection.execute(update(notifications).where(of_batch).values(values))
 
-    def bury(self, batch: MailBatch, state: BatchState, reason: str, now: datetime) -> None:
+    def mark_dead(self, batch: MailBatch, state: BatchState, reason: str, now: datetime) -> None:
         """Give the whole batch up: its notifications are dead, for `reason`. Raises: LostBatchError."""
         with self._database.write() as connection:
             if not _execute(connection, _CLOSE, batch, {"state": state, "reason": reason}):
@@ -219,7 +219,7 @@ class Outbox:
             of_batch = notifications.c.mail_batch_id == batch.id
             connection.execute(update(notifications).where(of_batch).values(_dead(reason, now)))
 
-    def drop(self, batch: MailBatch, notification_id: int, reason: str, now: datetime) -> None:
+    def remove(self, batch: MailBatch, notification_id: int, reason: str, now: datetime) -> None:
         """Take a notification that can never be sent out of its batch. Raises: LostBatchError."""
         is_this = (notifications.c.id == notification_id) & (notifications.c.mail_batch_id == batch.id)
         values = _dead(reason, now) | {"mail_batch_id": None}

@@ -72,7 +72,7 @@ class Batches:
         with self._database.read() as connection:
             return suspects.answers(connection, run_id)
 
-    def park(self, batch_id: int, due_at: datetime, waits_for: WaitReason, reason: str) -> None:
+    def reschedule(self, batch_id: int, due_at: datetime, waits_for: WaitReason, reason: str) -> None:
         """Leave the batch as it is until `due_at`, or until what it waits for has ended; costs no attempt.
 
         Its run gives `reason` for what it has not checked, until it has.
@@ -82,7 +82,7 @@ class Batches:
             connection.execute(_PARK, values)
             connection.execute(_SAY_WHY, {"batch_id": batch_id, "why": reason})
 
-    def settle(  # noqa: PLR0913 - what was observed, and what becomes of the rest
+    def record(  # noqa: PLR0913 - what was observed, and what becomes of the rest
         self,
         batch_id: int,
         outcomes: Sequence[Outcome],
@@ -109,14 +109,16 @@ class Batches:
             batch = batch_of(row)
             fresh = [outcome for outcome in outcomes if outcome.key in batch.pending]
             recorded = self._record(connection, fresh, revisions, now)
-            remaining, failed = _remaining(batch, [each for each in fresh if each.key not in recorded.again])
+            remaining, failed = _remaining(
+                batch, [each for each in fresh if each.key not in recorded.recheck]
+            )
             checked = len(batch.pending) - len(remaining) - len(failed)
             counts = {"checked": checked, "failed": len(failed), "changed": recorded.changed}
             notified = counts["notifications"] = recorded.notifications
             count(connection, batch.run_id, reason, **counts)
             suspects.clear(connection, _recovered(batch, fresh))
             suspects.blame(connection, batch.run_id, failed)
-            due_at = max(retry_at, recorded.again_at or retry_at)
+            due_at = max(retry_at, recorded.recheck_at or retry_at)
             _update_batch(connection, batch.id, remaining, due_at, waits_for)
             finished = not remaining and finish_if_done(connection, batch.run_id, now)
             if finished and (retired := retire_missing(connection, now)):

@@ -264,7 +264,7 @@ class Runs:
                 is_over = row["deadline_at_ms"] <= to_ms(now)
                 reason = _because(_UNANSWERED, row["cause"]) if is_over else _why_deferred(row)
                 _give_up(connection, batch_of(row), "failed" if is_over else "deferred", reason, now)
-            slots.free_unworked(connection, {row["run_id"] for row in rows})
+            slots.release_unused(connection, {row["run_id"] for row in rows})
         return [batch_of(row) for row in rows]
 
     def give_up(self, batch_id: int, reason: str, now: datetime) -> Batch | None:

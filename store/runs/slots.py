@@ -37,7 +37,7 @@ def supersede(connection: Connection, opened: dict[str, Any]) -> None:
     connection.execute(_SUPERSEDE, older | {"finished_at_ms": opened["created_at_ms"]})
 
 
-def free_unworked(connection: Connection, run_ids: Iterable[str]) -> None:
+def release_unused(connection: Connection, run_ids: Iterable[str]) -> None:
     """Give back the slots of those of `run_ids` that have finished without checking anything."""
     is_unworked = (runs.c.state == RunState.FINISHED) & (runs.c.checked == 0)
     ended = runs.c.id.in_(list(run_ids)) & is_unworked

@@ -48,7 +48,7 @@ class Histories:
         """The history of each of `keys` until then; an empty one where nothing was ever seen."""
         with self._database.snapshot() as connection:
             rows = [_row(connection, key) for key in keys]
-            looks = read_looks(connection, 0, to_ms(until))
+            looks = read_observed_hours(connection, 0, to_ms(until))
             return [
                 SectionHistory(key) if row is None else read(connection, row, looks, to_ms(until))
                 for key, row in zip(keys, rows, strict=True)
@@ -73,7 +73,7 @@ def read(
     return SectionHistory(key, details, seen, from_ms(span[1]), _blind(looked))
 
 
-def read_looks(connection: Connection, since_ms: int, until_ms: int) -> ObservedHours:
+def read_observed_hours(connection: Connection, since_ms: int, until_ms: int) -> ObservedHours:
     """When runs looked, by the hour."""
     columns = runs.c
     hour = columns.started_at_ms - columns.started_at_ms % HOUR_MS
@@ -163,24 +163,24 @@ class DailyRollups:
             found = connection.execute(query)
             return list(found.scalars())
 
-    def condense(self, section_ids: Sequence[int], before_day: int) -> int:
+    def roll_up(self, section_ids: Sequence[int], before_day: int) -> int:
         """Write the missing days before that of these sections; how many. Safe to repeat.
 
         Days that are yet to end were written by a clock that ran ahead, and are written again when they have.
         """
-        self._forget(section_ids, before_day)
+        self._delete(section_ids, before_day)
         query = select(sections, func.coalesce(_newest_day() + 1, 0).label("first_day"))
         with self._database.snapshot() as connection:
             found = list(connection.execute(query.where(sections.c.id.in_(section_ids))).mappings())
             since_ms = min((row["first_day"] * _DAY_MS for row in found), default=0)
-            looks = read_looks(connection, since_ms - _MARGIN_MS, before_day * _DAY_MS)
+            looks = read_observed_hours(connection, since_ms - _MARGIN_MS, before_day * _DAY_MS)
             rows = [each for row in found for each in _days(connection, row, looks, before_day)]
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             with self._database.write() as connection:
                 insert_all_new(connection, section_daily_rollups, rows[start : start + _ROWS_AT_ONCE])
         return len(rows)
 
-    def _forget(self, section_ids: Sequence[int], from_day: int) -> None:
+    def _delete(self, section_ids: Sequence[int], from_day: int) -> None:
         days = section_daily_rollups.c
         is_ahead = (days.section_id.in_(section_ids)) & (days.day >= from_day)
         with self._database.read() as connection:

@@ -29,8 +29,8 @@ class Recorded:
 
     changed: int = 0
     notifications: int = 0
-    again: set[SectionKey] = field(default_factory=set)
-    again_at: datetime | None = None
+    recheck: set[SectionKey] = field(default_factory=set)
+    recheck_at: datetime | None = None
 
 
 def record(
@@ -60,8 +60,8 @@ def record(
     return Recorded(
         changed=len({row_id for row_id, _, _ in news}),
         notifications=create.create(connection, news, now, cooldown),
-        again={answer.key for answer in answers} - {state.key for state, _ in look} | unconfirmed,
-        again_at=now + CONFIRM_OPENINGS_AFTER if unconfirmed else None,
+        recheck={answer.key for answer in answers} - {state.key for state, _ in look} | unconfirmed,
+        recheck_at=now + CONFIRM_OPENINGS_AFTER if unconfirmed else None,
     )
 
 
@@ -71,7 +71,7 @@ def _moves(
     """How each section moves, and whose openings are to be confirmed."""
     seen = [(state, answer) for state, answer in look if isinstance(answer, Observation)]
     judged = judge(seen, cache(partial(anomalies_of, connection)))
-    moves: list[Move] = [advance(each.state, each.seen) for each in judged]
+    moves: list[Move] = [advance(each.state, each.observation) for each in judged]
     moves += [(miss(state, answer), ()) for state, answer in look if isinstance(answer, Missing)]
     return moves, {each.state.key for each in judged if each.is_unconfirmed_opening}
 

@@ -13,7 +13,7 @@ from store.schema import sections, watches
 from store.sections.states import state_of
 
 
-class SearchQuery(StrEnum):
+class SectionStatus(StrEnum):
     """How a section looks: each in one way only. What was never seen is unknown."""
 
     OPEN = "open"
@@ -25,11 +25,11 @@ class SearchQuery(StrEnum):
 
 _IS_THERE = (sections.c.misses == 0) & sections.c.retired.is_(False)
 _LOOKS = {
-    SearchQuery.OPEN: _IS_THERE & (sections.c.open_seats > 0),
-    SearchQuery.FULL: _IS_THERE & (sections.c.open_seats == 0),
-    SearchQuery.UNKNOWN: _IS_THERE & sections.c.open_seats.is_(None),
-    SearchQuery.MISSING: (sections.c.misses > 0) & sections.c.retired.is_(False),
-    SearchQuery.RETIRED: sections.c.retired,
+    SectionStatus.OPEN: _IS_THERE & (sections.c.open_seats > 0),
+    SectionStatus.FULL: _IS_THERE & (sections.c.open_seats == 0),
+    SectionStatus.UNKNOWN: _IS_THERE & sections.c.open_seats.is_(None),
+    SectionStatus.MISSING: (sections.c.misses > 0) & sections.c.retired.is_(False),
+    SectionStatus.RETIRED: sections.c.retired,
 }
 _ACTIVE = (
     select(func.count())
@@ -55,7 +55,7 @@ class Search:
     def sections(
         self,
         text: str = "",
-        look: SearchQuery | None = None,
+        look: SectionStatus | None = None,
         *,
         source: str | None = None,
         term: str | None = None,

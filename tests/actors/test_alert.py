@@ -267,7 +267,7 @@ def test_refused_credentials_pause_the_source_and_cost_its_sections_nothing(watc
     rollcall.pass_time(301)
     run = rollcall.reread(run)
     assert (run.state, run.checked, run.failed) == (RunState.FINISHED, 1, 0)
-    assert rollcall.services.store.pauses.kept() == {}
+    assert rollcall.services.store.pauses.all() == {}
 
 
 def open_a_seat(rollcall: House) -> None:

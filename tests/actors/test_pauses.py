@@ -81,7 +81,7 @@ def test_credentials_that_stay_wrong_are_tried_once_in_fifteen_minutes(rollcall:
     for _ in range(20):
         rollcall.pass_time(60)
     assert 2 <= len(rollcall.catalog.calls) <= 3
-    assert rollcall.services.store.pauses.kept()["scraper"].is_ours
+    assert rollcall.services.store.pauses.all()["scraper"].is_ours
 
 
 def test_refused_credentials_never_shorten_an_operators_pause(rollcall: House) -> None:
@@ -113,7 +113,7 @@ def test_failures_that_are_no_refusal_neither_pause_nor_resume(rollcall: House) 
     assert paused_minutes(rollcall) is None
     pause(rollcall, -1, by="rollcall")
     rollcall.pass_time(6)
-    assert "scraper" in rollcall.services.store.pauses.kept()
+    assert "scraper" in rollcall.services.store.pauses.all()
 
 
 def test_an_operators_pause_is_not_ended_by_a_success(rollcall: House) -> None:
@@ -123,4 +123,4 @@ def test_an_operators_pause_is_not_ended_by_a_success(rollcall: House) -> None:
     rollcall.run()
     rollcall.pass_time(61)
     assert len(rollcall.catalog.calls) == 1
-    assert "scraper" in rollcall.services.store.pauses.kept()
+    assert "scraper" in rollcall.services.store.pauses.all()

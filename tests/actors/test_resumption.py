@@ -108,7 +108,7 @@ def test_new_settings_end_what_waited_for_the_ones_before_and_nothing_that_a_per
     run = open_breaker(rollcall)
     services.store.pauses.pause("scraper", now + timedelta(hours=1), "401", ROLLCALL, now)
     end_waits(services, "scraper")
-    assert services.store.pauses.kept() == {}
+    assert services.store.pauses.all() == {}
     rollcall.pass_time(2)
     assert rollcall.reread(run).checked == 10
 
@@ -116,7 +116,7 @@ def test_new_settings_end_what_waited_for_the_ones_before_and_nothing_that_a_per
     services.breakers["mail"].force_open("ada")
     end_waits(services, "scraper")
     end_waits(services, "mail")
-    assert services.store.pauses.kept()["scraper"].by == "ada"
+    assert services.store.pauses.all()["scraper"].by == "ada"
     assert services.breakers["mail"].snapshot().forced == "open"
 
 

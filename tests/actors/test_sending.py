@@ -216,7 +216,7 @@ def test_a_rate_limit_that_is_heard_too_late_frees_nothing_of_the_sender_that_fo
     post.accepts_in_trouble = True
     deliver(here.services)
     with pytest.raises(RollcallError, match="has run out"):
-        outbox.hold(first, here.clock.now(), "429")
+        outbox.postpone_unsent(first, here.clock.now(), "429")
     here.pass_time(301)
     assert (reasons(here), len(post.sent), len(post.keys)) == ([SENT], 1, 1)
 

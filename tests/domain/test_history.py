@@ -37,7 +37,7 @@ def history(
 
 
 def told(found: SectionHistory) -> list[tuple[ObservedPeriod, int, bool, bool, bool]]:
-    return [(o.span, o.most, o.is_new, o.has_ended, o.is_certain) for o in openings(found)]
+    return [(o.span, o.max_seats, o.is_new, o.has_ended, o.is_certain) for o in openings(found)]
 
 
 def test_an_opening_lasts_from_the_first_open_seat_to_the_last() -> None:
@@ -66,7 +66,7 @@ def test_seats_that_nobody_told_of_are_neither_open_nor_closed() -> None:
 
 def test_what_was_never_seen_has_no_openings_and_no_days() -> None:
     nothing = SectionHistory(KEY)
-    assert (openings(nothing), list(days(nothing)), nothing.seen, nothing.last_observed_at) == (
+    assert (openings(nothing), list(days(nothing)), nothing.observed, nothing.last_observed_at) == (
         [],
         [],
         None,

@@ -17,8 +17,8 @@ from domain.notification_policy import (
     SAME_OPENING,
     UNASSIGNED_AGAIN,
     Notified,
-    Standing,
-    Unsent,
+    SectionSnapshot,
+    UnsentNotification,
     due_at,
     objection,
     outdated,
@@ -75,7 +75,7 @@ def test_nobody_waits_longer_than_the_cooldown_whatever_time_the_last_message_be
     ago: int,
 ) -> None:
     left_at = START - timedelta(seconds=ago)
-    due = due_at(Notified(1, left_at=left_at), START, COOLDOWN)
+    due = due_at(Notified(1, last_sent_at=left_at), START, COOLDOWN)
     assert START <= due <= START + COOLDOWN
     if ago >= 0:
         assert due == max(START, left_at + COOLDOWN)
@@ -85,7 +85,7 @@ def test_a_first_notification_is_due_at_once() -> None:
     assert due_at(NEVER, START, COOLDOWN) == START
 
 
-STANDING = Standing(
+STANDING = SectionSnapshot(
     open_seats=2, openings=3, instructor="Ada Lovelace", assignments=1, retired=False, retirements=1
 )
 
@@ -104,7 +104,7 @@ STANDING = Standing(
     ],
 )
 def test_an_opening_is_outdated_once_its_seats_are_gone(known: dict[str, Any], why: str | None) -> None:
-    unsent = Unsent(NotificationKind.SEAT_AVAILABLE, 3, 2, "Ada Lovelace")
+    unsent = UnsentNotification(NotificationKind.SEAT_AVAILABLE, 3, 2, "Ada Lovelace")
     assert outdated(unsent, replace(STANDING, **known)) == why
 
 
@@ -120,7 +120,7 @@ def test_an_opening_is_outdated_once_its_seats_are_gone(known: dict[str, Any], w
     ],
 )
 def test_an_assignment_is_outdated_once_nobody_is_assigned(known: dict[str, Any], why: str | None) -> None:
-    unsent = Unsent(NotificationKind.INSTRUCTOR_ASSIGNED, 1, 1, "Ada Lovelace")
+    unsent = UnsentNotification(NotificationKind.INSTRUCTOR_ASSIGNED, 1, 1, "Ada Lovelace")
     assert outdated(unsent, replace(STANDING, **known)) == why
 
 
@@ -133,5 +133,5 @@ def test_an_assignment_is_outdated_once_nobody_is_assigned(known: dict[str, Any]
     ],
 )
 def test_a_retirement_is_outdated_once_the_section_is_listed(known: dict[str, Any], why: str | None) -> None:
-    unsent = Unsent(NotificationKind.SECTION_RETIRED, 1, 1, None)
+    unsent = UnsentNotification(NotificationKind.SECTION_RETIRED, 1, 1, None)
     assert outdated(unsent, replace(STANDING, **known)) == why

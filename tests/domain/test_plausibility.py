@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.observation import UNASSIGNED, Observation
-from domain.plausibility import FEWEST, LOOKS_TO_CONFIRM, judge
+from domain.plausibility import MIN_SECTIONS, OBSERVATIONS_TO_CONFIRM, judge
 from domain.section import SectionKey
 from domain.section_state import (
     Anomaly,
@@ -36,7 +36,7 @@ def see(states: Sequence[SectionState], *facts: Facts) -> tuple[list[SectionStat
     """The sections after one look at all of them, and what changed; the last of `facts` is of the rest."""
     listed = [*facts, *[facts[-1]] * (len(states) - len(facts))]
     look = [(state, Observation(state.key, at(0), *each)) for state, each in zip(states, listed, strict=True)]
-    moves = [advance(each.state, each.seen) for each in judge(look, no_anomalies)]
+    moves = [advance(each.state, each.observation) for each in judge(look, no_anomalies)]
     return [state for state, _ in moves], [change for _, changes in moves for change in changes]
 
 
@@ -78,7 +78,7 @@ def test_a_mass_change_that_persists_is_accepted(
     usual: Facts, true: Facts, anomaly: Anomaly, news: list[SectionEvent]
 ) -> None:
     states = campus(usual)
-    for looks in range(1, LOOKS_TO_CONFIRM[anomaly]):
+    for looks in range(1, OBSERVATIONS_TO_CONFIRM[anomaly]):
         states, changes = see(states, true)
         assert {state.anomalies.get(anomaly) for state in states} == {looks}
         assert changes == []
@@ -92,8 +92,8 @@ def test_fewer_changes_are_believed_at_once() -> None:
     states = campus(FULL)
     states, changes = see(states, *[(1, 40, UNASSIGNED)] * 5, FULL)
     assert changes == [SeatsIncreased(0, 1, 1)] * 5
-    few = campus(FULL, FEWEST - 1)
-    assert len(see(few, (1, 40, UNASSIGNED))[1]) == FEWEST - 1
+    few = campus(FULL, MIN_SECTIONS - 1)
+    assert len(see(few, (1, 40, UNASSIGNED))[1]) == MIN_SECTIONS - 1
 
 
 def test_a_doubt_about_one_measure_delays_no_news_of_another() -> None:
@@ -159,7 +159,7 @@ def test_one_look_that_shows_everything_alike_and_wrong_is_no_news_nor_is_its_en
 
 @given(st.lists(st.lists(_FACTS, min_size=4, max_size=4), max_size=8))
 def test_below_the_fewest_sections_nothing_is_doubted(looks: list[list[Facts]]) -> None:
-    states = campus(USUAL, FEWEST - 1)
+    states = campus(USUAL, MIN_SECTIONS - 1)
     for look in looks:
         states, _ = see(states, *look)
         assert not any(state.anomalies for state in states)

@@ -142,7 +142,7 @@ def test_an_instructor_whom_a_later_letter_names_is_not_sent_again(rollcall: Hou
 def test_what_may_have_been_sent_is_sent_again_only_when_that_is_said(rollcall: House) -> None:
     lose_letters(rollcall, IdempotencyKeyUsedError("409"))
     assert mail.retry(rollcall.services, DeadMail(), "ada") == 0
-    assert mail.retry(rollcall.services, DeadMail(is_unknown_meant=True), "ada") == 1
+    assert mail.retry(rollcall.services, DeadMail(includes_unknown=True), "ada") == 1
 
 
 def test_dead_letters_are_sent_again_by_age_and_at_a_rate(rollcall: House) -> None:

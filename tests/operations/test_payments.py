@@ -17,11 +17,11 @@ def test_who_settled_a_failed_refund_is_recorded_with_how(rollcall: House) -> No
     job = NewJob("report", Profile.REALTIME, {})
     event = PaymentEvent("evt_1", "checkout.session.completed", CHECKOUT)
     store.payments.record(event, PaymentDecision.TAKEN, now, job=job)
-    store.refunds.note("cs_1", Refund("re_1", RefundState.FAILED), now)
+    store.refunds.record("cs_1", Refund("re_1", RefundState.FAILED), now)
 
     payments.resolve(rollcall.services, "cs_1", "paid by bank transfer", "eve")
 
-    assert store.refunds.unsettled(now) == []
+    assert store.refunds.unresolved(now) == []
     assert recorded(rollcall) == [("eve", "payment.resolve", "payment/cs_1", 1)]
     assert entries(rollcall)[0].detail == {"reason": "paid by bank transfer"}
 

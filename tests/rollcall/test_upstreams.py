@@ -40,13 +40,13 @@ def test_a_restart_with_another_token_or_quota_ends_the_pause_and_the_same_setti
     with started(tmp_path, redis_url) as system:
         pause(system)
     with started(tmp_path, redis_url) as system:
-        assert "scraper" in system.services.store.pauses.kept()
+        assert "scraper" in system.services.store.pauses.all()
     with started(tmp_path, redis_url, SCRAPER_SECRET_TOKEN="new") as system:
-        assert system.services.store.pauses.kept() == {}
+        assert system.services.store.pauses.all() == {}
         pause(system)
     changes = {"SCRAPER_SECRET_TOKEN": "new", "SCRAPER_REQUESTS_PER_MINUTE": "1000"}
     with started(tmp_path, redis_url, **changes) as system:
-        assert system.services.store.pauses.kept() == {}
+        assert system.services.store.pauses.all() == {}
 
 
 def test_a_process_starts_while_redis_is_away(tmp_path: Path, unreachable: redis.Redis) -> None:

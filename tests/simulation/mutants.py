@@ -53,7 +53,7 @@ class MarksFirst(Outbox):
     def hand_over(self, batch: MailBatch, now: datetime, *, lease: timedelta) -> None:
         super().hand_over(batch, now, lease=lease)
         assert self._claimed is not None
-        self.settle(self._claimed, [Accepted("early")] * len(self._claimed.notifications), now)
+        self.complete(self._claimed, [Accepted("early")] * len(self._claimed.notifications), now)
 
 
 class ForgetsKeys(Outbox):
@@ -80,9 +80,9 @@ class HandsOverUnclaimed(Outbox):
 class ForgetsReceipts(Outbox):
     """Writes what was accepted once, and takes no for an answer."""
 
-    def settle(self, batch: MailBatch, receipts: Sequence[DeliveryResult], now: datetime) -> None:
+    def complete(self, batch: MailBatch, receipts: Sequence[DeliveryResult], now: datetime) -> None:
         try:
-            super().settle(batch, receipts, now)
+            super().complete(batch, receipts, now)
         except OperationalError as error:
             raise TransientError("not written") from error
 

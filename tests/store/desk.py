@@ -120,7 +120,7 @@ class Desk:
         now, batch = self.clock.now(), asked or self.checks.pending(batch_id)
         revisions = {} if batch is None else batch.revisions
         retry_at = now + timedelta(seconds=retry_seconds)
-        return self.checks.settle(batch_id, outcomes, now, revisions=revisions, retry_at=retry_at)
+        return self.checks.record(batch_id, outcomes, now, revisions=revisions, retry_at=retry_at)
 
     def ask(self, *keys: SectionKey) -> Batch:
         """A run of one batch that was read, and asked, before anything else happened."""
@@ -180,7 +180,7 @@ class Desk:
             self.outbox.freeze(batch, [message(notification.email) for notification in batch.notifications])
             self.outbox.hand_over(batch, self.clock.now(), lease=LEASE)
             receipts = [Accepted(f"mail-{notification.id}") for notification in batch.notifications]
-            self.outbox.settle(batch, receipts, self.clock.now())
+            self.outbox.complete(batch, receipts, self.clock.now())
             sent += [notification.email for notification in batch.notifications]
         return sent
 

@@ -41,7 +41,7 @@ class Desk:
         found = []
         while notifications := self.claim():
             for notification in notifications:
-                self.alerts.told(notification, self.clock.now())
+                self.alerts.mark_sent(notification, self.clock.now())
                 found.append((notification.channel, notification.alert.state.value))
         return found
 
@@ -107,7 +107,7 @@ def test_what_came_and_went_before_it_was_told_is_told_in_order(desk: Desk) -> N
     (first,) = desk.claim()
     assert first.alert.state is AlertState.RAISED
     assert desk.claim() == []
-    desk.alerts.told(first, desk.clock.now())
+    desk.alerts.mark_sent(first, desk.clock.now())
     assert desk.tell() == [("mail", "cleared")]
 
 
@@ -158,10 +158,10 @@ def test_whoever_lost_the_lease_of_a_bulletin_writes_nothing_of_it(desk: Desk) -
     (slow,) = desk.claim()
     desk.clock.advance(121)
     (again,) = desk.claim()
-    desk.alerts.told(slow, desk.clock.now())
+    desk.alerts.mark_sent(slow, desk.clock.now())
     desk.alerts.postpone(slow, desk.clock.now(), "no answer")
     assert desk.claim() == []  # it is still the other's
-    desk.alerts.told(again, desk.clock.now())
+    desk.alerts.mark_sent(again, desk.clock.now())
     desk.clock.advance(121)
     assert desk.claim() == []
 
@@ -170,7 +170,7 @@ def test_each_channel_is_told_by_itself(database: Database) -> None:
     desk = Desk(Alerts(database, ("mail", "webhook")))
     desk.see(FULL)
     notifications = {notification.channel: notification for notification in desk.claim()}
-    desk.alerts.told(notifications["mail"], desk.clock.now())
+    desk.alerts.mark_sent(notifications["mail"], desk.clock.now())
     desk.alerts.postpone(notifications["webhook"], desk.clock.now() + timedelta(seconds=30), "refused")
     desk.clock.advance(30)
     assert desk.tell() == [("webhook", "raised")]

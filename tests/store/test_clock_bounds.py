@@ -67,7 +67,7 @@ def test_a_run_that_waits_for_its_dispatch_is_lost_or_given_up_in_time(ahead: De
 
 def test_a_run_under_way_ends_within_its_lifetime(ahead: Desk) -> None:
     run, (parked, published) = ahead.start([key("1")], [key("2")])
-    ahead.checks.park(parked, ahead.clock.now() + timedelta(minutes=2), WaitReason.BREAKER, "why")
+    ahead.checks.reschedule(parked, ahead.clock.now() + timedelta(minutes=2), WaitReason.BREAKER, "why")
     now = set_back(ahead)
     enforce(ahead)
     assert ahead.runs.claim_lost_batches(now, now) == [published]
@@ -97,7 +97,7 @@ def test_a_pause_keeps_its_length(ahead: Desk) -> None:
     ahead.pauses.pause("scraper", began + timedelta(minutes=15), "401", "rollcall", began)
     now = set_back(ahead)
     enforce(ahead)
-    pause = ahead.pauses.kept()["scraper"]
+    pause = ahead.pauses.all()["scraper"]
     assert (pause.created_at, pause.until) == (now, now + timedelta(minutes=15))
 
 

@@ -38,7 +38,7 @@ def test_losses_are_what_died_after_a_time_and_whom_it_leaves_untold(desk: Desk)
         desk.watch(number, ADA)
         desk.show(0, 1, number=number)
     assert desk.outbox.losses(desk.clock.now() - HOUR) == Losses(0, 0)
-    desk.outbox.bury(desk.claimed(), BatchState.REFUSED, "no such domain", desk.clock.now())
+    desk.outbox.mark_dead(desk.claimed(), BatchState.REFUSED, "no such domain", desk.clock.now())
     assert desk.outbox.losses(desk.clock.now() - HOUR) == Losses(2, 1)
     assert desk.outbox.losses(desk.clock.now()) == Losses(0, 0)
 

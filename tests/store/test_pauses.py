@@ -34,7 +34,7 @@ def test_a_pause_holds_until_its_end_and_for_its_name_alone(pauses: Pauses, desk
     assert pauses.paused("mail", desk.clock.now()) is None
     desk.clock.advance(900)
     assert until(pauses, desk) is None
-    assert pauses.kept() == {"scraper": wanted}
+    assert pauses.all() == {"scraper": wanted}
 
 
 def test_it_outlives_the_process_that_set_it(pauses: Pauses, desk: Desk, database_url: str) -> None:
@@ -54,7 +54,7 @@ def test_rollcall_makes_a_persons_pause_longer_and_it_stays_that_persons(pauses:
     held(pauses, desk, "ada", SHORT)
     longer = held(pauses, desk, ROLLCALL, LONG)
     assert (longer.by, longer.until) == ("ada", desk.clock.now() + LONG)
-    assert not pauses.relent(longer)
+    assert not pauses.end_ours(longer)
 
 
 def test_a_persons_word_replaces_what_held(pauses: Pauses, desk: Desk) -> None:
@@ -74,10 +74,10 @@ def test_a_success_ends_the_pause_of_rollcalls_that_it_came_after(pauses: Pauses
     desk.clock.advance(900)
     assert pauses.find("scraper") == first
     second = held(pauses, desk, ROLLCALL, SHORT)
-    assert not pauses.relent(first)
-    assert pauses.relent(second)
-    assert not pauses.relent(second)
-    assert pauses.kept() == {}
+    assert not pauses.end_ours(first)
+    assert pauses.end_ours(second)
+    assert not pauses.end_ours(second)
+    assert pauses.all() == {}
 
 
 def test_resuming_ends_it_whoever_set_it(pauses: Pauses, desk: Desk) -> None:
@@ -93,7 +93,7 @@ def test_resuming_sets_going_what_the_pause_held_and_nothing_else(pauses: Pauses
     desk.watch("12432")
     now = desk.clock.now()
     _, (first, second) = desk.start([key("12430")], [key("12432")])
-    desk.checks.park(first, held(pauses, desk, "ada", LONG).until, WaitReason.PAUSE, "why")
-    desk.checks.park(second, now + timedelta(seconds=80), WaitReason.BREAKER, "why")
+    desk.checks.reschedule(first, held(pauses, desk, "ada", LONG).until, WaitReason.PAUSE, "why")
+    desk.checks.reschedule(second, now + timedelta(seconds=80), WaitReason.BREAKER, "why")
     pauses.resume("scraper")
     assert desk.runs.claim_due_batches(now) == [first]

@@ -64,24 +64,24 @@ def test_what_became_of_a_refund_never_goes_back_whatever_order_it_is_told_in(
     database: Database, payments: Payments, states: Sequence[RefundState], last: RefundState
 ) -> None:
     for state in states:
-        Refunds(database).note("cs_1", Refund("re_1", state), NOW)
+        Refunds(database).record("cs_1", Refund("re_1", state), NOW)
     assert refund(payments) == ("re_1", last)
 
 
 def test_the_order_of_two_senders_does_not_matter(database: Database, payments: Payments) -> None:
     refunds = Refunds(database)
     states = [PENDING, DONE, FAILED, PENDING, DONE]
-    together(*[lambda state=state: refunds.note("cs_1", Refund("re_1", state), NOW) for state in states])
+    together(*[lambda state=state: refunds.record("cs_1", Refund("re_1", state), NOW) for state in states])
     assert refund(payments) == ("re_1", FAILED)
 
 
 def test_money_is_given_back_when_the_refund_has_succeeded(database: Database, payments: Payments) -> None:
     refunds = Refunds(database)
-    refunds.note("cs_1", Refund("re_1", PENDING), NOW)
+    refunds.record("cs_1", Refund("re_1", PENDING), NOW)
     assert payment(payments).refunded_at is None
-    refunds.note("cs_1", Refund("re_1", DONE), NOW + HOUR)
+    refunds.record("cs_1", Refund("re_1", DONE), NOW + HOUR)
     assert payment(payments).refunded_at == NOW + HOUR
-    refunds.note("cs_1", Refund("re_1", FAILED, reason="declined"), NOW + DAY)
+    refunds.record("cs_1", Refund("re_1", FAILED, reason="declined"), NOW + DAY)
     assert payment(payments).refunded_at is None
     assert payment(payments).refund == Refund("re_1", FAILED, reason="declined")
 
@@ -90,11 +90,11 @@ def test_another_refund_takes_the_place_of_one_that_failed_alone(
     database: Database, payments: Payments
 ) -> None:
     refunds = Refunds(database)
-    refunds.note("cs_1", Refund("re_1", PENDING), NOW)
-    refunds.note("cs_1", Refund("re_2", DONE), NOW)
+    refunds.record("cs_1", Refund("re_1", PENDING), NOW)
+    refunds.record("cs_1", Refund("re_2", DONE), NOW)
     assert refund(payments) == ("re_1", PENDING)
-    refunds.note("cs_1", Refund("re_1", FAILED), NOW)
-    refunds.note("cs_1", Refund("re_2", DONE), NOW)
+    refunds.record("cs_1", Refund("re_1", FAILED), NOW)
+    refunds.record("cs_1", Refund("re_2", DONE), NOW)
     assert refund(payments) == ("re_2", DONE)
 
 
@@ -136,17 +136,17 @@ def test_the_same_event_about_a_refund_changes_nothing_more(database: Database, 
 
 def test_a_refund_is_asked_about_until_it_can_no_longer_fail(database: Database, payments: Payments) -> None:
     refunds, now = Refunds(database), NOW
-    refunds.note("cs_1", Refund("re_1", PENDING), now)
+    refunds.record("cs_1", Refund("re_1", PENDING), now)
     assert refunds.claim_due(now, 10) == []
     now += HOUR
     assert refunds.claim_due(now, 10) == [payment(payments)]
     assert refunds.claim_due(now, 10) == []
-    refunds.note("cs_1", Refund("re_1", DONE), now)
-    refunds.asked(payment(payments), now)
+    refunds.record("cs_1", Refund("re_1", DONE), now)
+    refunds.schedule_next_query(payment(payments), now)
     asked = []
     for hours in range(24 * 70):
         if due := refunds.claim_due(now + hours * HOUR, 10):
-            refunds.asked(due[0], now + hours * HOUR)
+            refunds.schedule_next_query(due[0], now + hours * HOUR)
             asked.append(1 + hours)  # since it was made
     assert asked == [25, 50, 100, 200, 400, 800]
 
@@ -155,13 +155,13 @@ def test_a_refund_that_failed_is_asked_about_until_somebody_has_seen_to_it(
     database: Database, payments: Payments
 ) -> None:
     refunds = Refunds(database)
-    refunds.note("cs_1", Refund("re_1", FAILED), NOW)
+    refunds.record("cs_1", Refund("re_1", FAILED), NOW)
     for hours in (1, 2):
         (due,) = refunds.claim_due(NOW + hours * HOUR, 10)
-        refunds.asked(due, NOW + hours * HOUR)
+        refunds.schedule_next_query(due, NOW + hours * HOUR)
     assert refunds.resolve("cs_1", NOW, AuditEntry(NOW, "ada", "payment.resolve", "payment/cs_1"))
     (due,) = refunds.claim_due(NOW + 3 * HOUR, 10)
-    refunds.asked(due, NOW + 3 * HOUR)
+    refunds.schedule_next_query(due, NOW + 3 * HOUR)
     assert refunds.claim_due(NOW + DAY, 10) == []
 
 
@@ -170,13 +170,13 @@ def test_a_refund_that_is_only_named_is_asked_about_at_once(database: Database, 
     payments.record(event, PaymentDecision.FOLLOWED, NOW)
     refunds = Refunds(database)
     (due,) = refunds.claim_due(NOW, 10)
-    refunds.asked(due, NOW)
+    refunds.schedule_next_query(due, NOW)
     assert refunds.claim_due(NOW + DAY, 10) == []
 
 
 def test_of_two_who_ask_at_the_same_time_one_does(database: Database, payments: Payments) -> None:
     refunds = Refunds(database)
-    refunds.note("cs_1", Refund("re_1", PENDING), NOW - HOUR)
+    refunds.record("cs_1", Refund("re_1", PENDING), NOW - HOUR)
     found = together(*[lambda: refunds.claim_due(NOW, 10)] * 3)
     assert sum(map(len, found)) == 1
 
@@ -190,18 +190,18 @@ def test_a_refund_that_failed_or_is_slow_stays_visible_until_somebody_has_seen_t
     database: Database, payments: Payments, state: RefundState, age: timedelta, *, is_unsettled: bool
 ) -> None:
     refunds = Refunds(database)
-    refunds.note("cs_1", Refund("re_1", state), NOW - age)
-    assert [each.session_id for each in refunds.unsettled(NOW - 5 * DAY)] == ["cs_1"] * is_unsettled
+    refunds.record("cs_1", Refund("re_1", state), NOW - age)
+    assert [each.session_id for each in refunds.unresolved(NOW - 5 * DAY)] == ["cs_1"] * is_unsettled
     assert refunds.resolve("cs_1", NOW, AuditEntry(NOW, "ada", "payment.resolve", "payment/cs_1"))
-    assert refunds.unsettled(NOW - 5 * DAY) == []
-    refunds.note("cs_1", Refund("re_2" if state in {FAILED, CANCELED} else "re_1", FAILED), NOW)
-    assert [each.session_id for each in refunds.unsettled(NOW - 5 * DAY)] == ["cs_1"]
+    assert refunds.unresolved(NOW - 5 * DAY) == []
+    refunds.record("cs_1", Refund("re_2" if state in {FAILED, CANCELED} else "re_1", FAILED), NOW)
+    assert [each.session_id for each in refunds.unresolved(NOW - 5 * DAY)] == ["cs_1"]
 
 
 def test_who_saw_to_a_refund_is_audited(database: Database, payments: Payments) -> None:
     refunds, entry = Refunds(database), AuditEntry(NOW, "ada", "payment.resolve", "payment/cs_1")
     assert not refunds.resolve("cs_1", NOW, entry)
-    refunds.note("cs_1", Refund("re_1", FAILED), NOW)
+    refunds.record("cs_1", Refund("re_1", FAILED), NOW)
     assert refunds.resolve("cs_1", NOW, entry)
     assert not refunds.resolve("cs_2", NOW, replace(entry, subject="payment/cs_2"))
     page, _ = Audit(database).page(None, 10)

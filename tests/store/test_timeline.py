@@ -41,10 +41,10 @@ def test_all_that_was_told_is_known_however_much_it_is(desk: Desk, timelines: Ti
     assert first.notification.id not in {
         stored.notification.id for stored in timelines.notifications(watches)
     }
-    told = timelines.told(watches)
+    told = timelines.notified(watches)
     assert len(told) == 501
     assert (NotificationKind.SEAT_AVAILABLE, first.notification.observed_at) in told
-    assert timelines.told([]) == set()
+    assert timelines.notified([]) == set()
 
 
 def test_a_history_begins_with_its_first_sighting(desk: Desk, timelines: Timelines) -> None:

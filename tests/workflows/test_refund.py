@@ -61,7 +61,7 @@ def test_a_refund_that_fails_later_is_found_out_by_asking(
     shop.desk.clock.advance(86_400)
     poll_refunds(shop.services)
     assert refund(shop) == Refund("re_pi_1", RefundState.FAILED, reason="expired_or_canceled_card")
-    assert [each.session_id for each in shop.refunds.unsettled(shop.desk.clock.now())] == ["cs_1"]
+    assert [each.session_id for each in shop.refunds.unresolved(shop.desk.clock.now())] == ["cs_1"]
 
 
 def test_another_refund_by_hand_settles_one_that_failed(shop: Shop, stripe: StripeStandIn) -> None:
@@ -71,7 +71,7 @@ def test_another_refund_by_hand_settles_one_that_failed(shop: Shop, stripe: Stri
     shop.desk.clock.advance(86_400)
     poll_refunds(shop.services)
     assert refund(shop) == Refund("re_by_hand", RefundState.SUCCEEDED)
-    assert shop.refunds.unsettled(shop.desk.clock.now()) == []
+    assert shop.refunds.unresolved(shop.desk.clock.now()) == []
 
 
 def test_while_stripe_is_away_a_refund_stays_as_it_is_and_is_asked_about_again(
@@ -96,7 +96,7 @@ def test_a_refund_that_fails_at_once_ends_the_job_so_and_stays_visible(
     job = shop.carry_out(shop.order(sections=["99999"]))
     assert job.state is JobState.FAILED
     assert "could not be made good: the refund re_pi_1 is failed" in str(job.error)
-    assert [each.session_id for each in shop.refunds.unsettled(shop.desk.clock.now())] == ["cs_1"]
+    assert [each.session_id for each in shop.refunds.unresolved(shop.desk.clock.now())] == ["cs_1"]
 
 
 def test_after_a_refund_that_failed_a_retried_job_makes_another(shop: Shop, stripe: StripeStandIn) -> None:

@@ -139,9 +139,9 @@ class Chart:
 
 def chart_of(history: SectionHistory) -> Chart | None:
     """Return the chart of `history`; None without observations."""
-    if history.seen is None:
+    if history.observed is None:
         return None
-    x = TimeScale(history.seen.start, history.seen.end, _LEFT, _RIGHT)
+    x = TimeScale(history.observed.start, history.observed.end, _LEFT, _RIGHT)
     known = [count for seen in history.entries for count in (seen.open_seats, seen.capacity) if count]
     most = max(known, default=1)
     y = CountScale(round(most * _HEADROOM + 0.5), _BOTTOM, _TOP)
@@ -163,7 +163,7 @@ def _lines(
 ) -> Iterator[list[Stretch]]:
     """Return unbroken lines: a line breaks at each gap and where the count is unknown."""
     line: list[Stretch] = []
-    for entry, span in history.held():
+    for entry, span in history.intervals():
         count = count_of(entry)
         for part, is_broken in _looked_at(span, history.blind):
             if line and (count is None or is_broken):

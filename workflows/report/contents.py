@@ -65,7 +65,7 @@ def opening_row(opening: Opening) -> tuple[str, str, str]:
         stood = f"at most {stood}, not observed all the time"
     elif not opening.is_new:
         stood = f"at least {stood}"
-    return since, str(opening.most), stood
+    return since, str(opening.max_seats), stood
 
 
 def change_row(change: InstructorChange) -> tuple[str, str, str]:
@@ -138,7 +138,7 @@ def contents_of(
     term: str, histories: Sequence[SectionHistory], figures: TermFigures | None, made_at: datetime
 ) -> Contents:
     """Build the report on `histories`, which belong to one term."""
-    spans = [history.seen for history in histories if history.seen is not None]
+    spans = [history.observed for history in histories if history.observed is not None]
     return Contents(
         term=one_line(term),
         made_at=format_time(made_at),
@@ -154,7 +154,7 @@ def contents_of(
 def _page(history: SectionHistory) -> SectionPage:
     found = openings(history)
     ended = [each.span.length for each in found if each.is_new and each.has_ended and each.is_certain]
-    details, seen = history.details, history.seen
+    details, seen = history.details, history.observed
     return SectionPage(
         number=one_line(history.key.number),
         course=one_line(details.course, NAME_LIMIT),
@@ -189,7 +189,7 @@ def _last_instructor(history: SectionHistory) -> str:
 
 
 def _last_seats(history: SectionHistory) -> str:
-    if history.seen is None:
+    if history.observed is None:
         return UNKNOWN
     last = history.entries[-1]
     if last.open_seats is None:
@@ -211,7 +211,7 @@ def _open_share(history: SectionHistory, found: Sequence[Opening]) -> str:
 
 
 def _never_observed(histories: Sequence[SectionHistory]) -> str:
-    numbers = [one_line(history.key.number) for history in histories if history.seen is None]
+    numbers = [one_line(history.key.number) for history in histories if history.observed is None]
     if len(numbers) < 2:  # noqa: PLR2004 - one, or several
         return "".join(f"section {number}" for number in numbers)
     return f"sections {', '.join(numbers[:-1])} and {numbers[-1]}"

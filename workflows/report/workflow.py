@@ -125,7 +125,7 @@ def _collect(job: Job, order: ReportOrder) -> str:
     """Collect the contents; return the document's storage key. Raises: PermanentError when there are none."""
     ports, now = _ports(job), job.services.clock.now()
     histories = ports.histories.of(order.keys(), now)
-    if all(history.seen is None for history in histories):
+    if all(history.observed is None for history in histories):
         raise PermanentError(f"nothing was ever observed of these sections in term {order.term}")
     contents = contents_of(order.term, histories, _term_figures(ports.days, order), now)
     key = f"jobs/{job.id}/report.html"

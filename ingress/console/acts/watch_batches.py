@@ -66,7 +66,7 @@ def _plan(
     count, people = room.services.store.watches.count(form.filter)
     if not count:
         return Plan(f"{verb} watches?", "", ("No active watch matches; there is nothing to do.",))
-    given = ", ".join(f"{name} {value}" for name, value in form.filter.said.items())
+    given = ", ".join(f"{name} {value}" for name, value in form.filter.criteria.items())
     said = given or "no filter: every watch"
     matches = plural(count, "active watch matches", "active watches match")
     found = f"{matches} ({said}), of {plural(people, 'address', 'addresses')}."

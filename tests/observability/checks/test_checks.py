@@ -74,7 +74,7 @@ def test_who_paid_and_got_nothing_is_told_of_with_what_became_of_the_money(
 )
 def test_a_refund_that_did_not_arrive_is_told_of_beside_the_order(state: RefundState, subject: str) -> None:
     payment = Payment("cs_1", "pi_1", "job-1", "No history.", Refund("re_1", state))
-    found = holding(payments=PaymentFailures(undelivered=[payment], unsettled=[payment]))
+    found = holding(payments=PaymentFailures(undelivered=[payment], unresolved_refunds=[payment]))
 
     assert found.keys() == {"payments/cs_1", "payments/refund/cs_1"}
     assert found["payments/refund/cs_1"].subject == subject

@@ -24,7 +24,7 @@ def paid(run: Command, home: Path) -> None:
     database, now = Database(sqlite_url(home)), datetime.now(UTC)
     event = PaymentEvent("evt_1", "checkout.session.completed", CHECKOUT)
     Payments(database).record(event, PaymentDecision.TAKEN, now, job=NewJob("report", Profile.REALTIME, {}))
-    Refunds(database).note("cs_1", Refund("re_1", RefundState.FAILED, reason="declined"), now)
+    Refunds(database).record("cs_1", Refund("re_1", RefundState.FAILED, reason="declined"), now)
     database.close()
 
 

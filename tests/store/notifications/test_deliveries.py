@@ -138,7 +138,7 @@ def test_what_comes_after_a_delivery_is_kept(desk: Desk, kind: str) -> None:
 
 def _sent_with(desk: Desk, batch: MailBatch) -> StoredNotification:
     receipts = [Accepted(f"mail-{notification.id}") for notification in batch.notifications]
-    desk.outbox.settle(batch, receipts, desk.clock.advance(3))
+    desk.outbox.complete(batch, receipts, desk.clock.advance(3))
     return desk.notifications()[0]
 
 

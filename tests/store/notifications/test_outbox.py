@@ -90,7 +90,7 @@ def test_a_claim_that_is_lost_or_over_is_not_renewed(desk: Desk) -> None:
     desk.clock.advance(LEASE.total_seconds())
     second = desk.claimed()
     assert not desk.outbox.renew(first, desk.clock.now(), lease=LEASE)
-    desk.outbox.settle(second, [Accepted("1")], desk.clock.now())
+    desk.outbox.complete(second, [Accepted("1")], desk.clock.now())
     assert not desk.outbox.renew(second, desk.clock.now(), lease=LEASE)
 
 
@@ -116,7 +116,7 @@ def test_a_sender_that_was_held_up_until_its_letters_went_back_must_not_hand_the
     with pytest.raises(LostBatchError):
         desk.outbox.hand_over(late, desk.clock.now(), lease=LEASE)
     with pytest.raises(LostBatchError):
-        desk.outbox.settle(late, [Rejected("too late")], desk.clock.now())
+        desk.outbox.complete(late, [Rejected("too late")], desk.clock.now())
     assert desk.states() == [(1, NotificationState.SENT)]
 
 
@@ -134,7 +134,7 @@ def test_a_late_sender_does_not_meet_the_batch_that_followed_its_own(desk: Desk)
 def test_a_settled_batch_must_not_be_handed_over_again(desk: Desk) -> None:
     _notify(desk, ADA)
     batch = desk.attempted()
-    desk.outbox.settle(batch, [Accepted("mail-1")], desk.clock.now())
+    desk.outbox.complete(batch, [Accepted("mail-1")], desk.clock.now())
     with pytest.raises(LostBatchError):
         desk.outbox.hand_over(batch, desk.clock.now(), lease=LEASE)
 
@@ -176,7 +176,7 @@ def _hand_over(desk: Desk, batch: MailBatch) -> None:
 
 
 def _refuse(desk: Desk, batch: MailBatch) -> None:
-    desk.outbox.settle(batch, [Rejected("no such mailbox")], desk.clock.now())
+    desk.outbox.complete(batch, [Rejected("no such mailbox")], desk.clock.now())
 
 
 def _postpone(desk: Desk, batch: MailBatch) -> None:
@@ -184,15 +184,15 @@ def _postpone(desk: Desk, batch: MailBatch) -> None:
 
 
 def _hold(desk: Desk, batch: MailBatch) -> None:
-    desk.outbox.hold(batch, desk.clock.now(), "429")
+    desk.outbox.postpone_unsent(batch, desk.clock.now(), "429")
 
 
 def _bury(desk: Desk, batch: MailBatch) -> None:
-    desk.outbox.bury(batch, BatchState.REFUSED, "no", desk.clock.now())
+    desk.outbox.mark_dead(batch, BatchState.REFUSED, "no", desk.clock.now())
 
 
 def _drop(desk: Desk, batch: MailBatch) -> None:
-    desk.outbox.drop(batch, batch.notifications[0].id, "cannot be rendered", desk.clock.now())
+    desk.outbox.remove(batch, batch.notifications[0].id, "cannot be rendered", desk.clock.now())
 
 
 @pytest.mark.parametrize("write", [_freeze, _hand_over, _refuse, _postpone, _hold, _bury, _drop])
@@ -214,7 +214,7 @@ def test_an_acceptance_is_written_though_the_claim_has_passed_to_another(desk: D
     late = desk.attempted()
     desk.clock.advance(LEASE.total_seconds())
     following = desk.claimed()
-    desk.outbox.settle(late, [Accepted("mail-1")], desk.clock.now())
+    desk.outbox.complete(late, [Accepted("mail-1")], desk.clock.now())
     assert desk.states() == [(1, NotificationState.SENT)]
     with pytest.raises(LostBatchError):
         desk.outbox.hand_over(following, desk.clock.now(), lease=LEASE)
@@ -224,8 +224,8 @@ def test_an_acceptance_that_is_heard_late_ends_the_doubt(desk: Desk) -> None:
     _notify(desk, ADA)
     late = desk.attempted()
     desk.clock.advance(LEASE.total_seconds())
-    desk.outbox.bury(desk.claimed(), BatchState.UNKNOWN, "nobody can say", desk.clock.now())
-    desk.outbox.settle(late, [Accepted("mail-1")], desk.clock.now())
+    desk.outbox.mark_dead(desk.claimed(), BatchState.UNKNOWN, "nobody can say", desk.clock.now())
+    desk.outbox.complete(late, [Accepted("mail-1")], desk.clock.now())
     (stored,) = desk.notifications()
     assert (stored.state, stored.reason, stored.completed_at) == (NotificationState.SENT, None, None)
     assert _batch_states(desk) == [BatchState.DONE]
@@ -255,7 +255,7 @@ def test_each_letter_is_settled_with_its_own_receipt(desk: Desk) -> None:
     _notify(desk, ADA, GRACE)
     batch = desk.attempted()
     now = desk.clock.advance(1)
-    desk.outbox.settle(batch, [Accepted("mail-1"), Rejected("no such mailbox")], now)
+    desk.outbox.complete(batch, [Accepted("mail-1"), Rejected("no such mailbox")], now)
     sent, refused = desk.notifications()
     assert (sent.state, sent.provider_id, sent.sent_at) == (NotificationState.SENT, "mail-1", now)
     assert (refused.state, refused.reason) == (NotificationState.DEAD, "no such mailbox")
@@ -266,11 +266,11 @@ def test_each_letter_is_settled_with_its_own_receipt(desk: Desk) -> None:
 def test_a_batch_is_settled_once(desk: Desk) -> None:
     _notify(desk, ADA)
     batch = desk.attempted()
-    desk.outbox.settle(batch, [Accepted("mail-1")], desk.clock.now())
+    desk.outbox.complete(batch, [Accepted("mail-1")], desk.clock.now())
     before = desk.dump()
     now = desk.clock.advance(1)
-    desk.outbox.settle(batch, [Accepted("again")], now)
-    desk.outbox.settle(batch, [Rejected("again")], now)
+    desk.outbox.complete(batch, [Accepted("again")], now)
+    desk.outbox.complete(batch, [Rejected("again")], now)
     _bury(desk, batch)
     for write in (_postpone, _drop):
         with pytest.raises(LostBatchError):
@@ -284,9 +284,9 @@ def test_rivals_settle_a_batch_once(desk: Desk) -> None:
     _notify(desk, ADA)
     batch, now = desk.attempted(), desk.clock.now()
     together(
-        lambda: desk.outbox.settle(batch, [Accepted("mail-1")], now),
-        lambda: desk.outbox.settle(batch, [Accepted("mail-1")], now),
-        lambda: desk.outbox.settle(batch, [Accepted("mail-1")], now),
+        lambda: desk.outbox.complete(batch, [Accepted("mail-1")], now),
+        lambda: desk.outbox.complete(batch, [Accepted("mail-1")], now),
+        lambda: desk.outbox.complete(batch, [Accepted("mail-1")], now),
     )
     assert desk.outbox.counts()["sent"] == 1
 
@@ -296,7 +296,7 @@ def test_too_few_receipts_settle_nothing(desk: Desk) -> None:
     batch = desk.attempted()
     before = desk.dump()
     with pytest.raises(ValueError, match="zip"):
-        desk.outbox.settle(batch, [Accepted("mail-1")], desk.clock.now())
+        desk.outbox.complete(batch, [Accepted("mail-1")], desk.clock.now())
     assert desk.dump() == before
 
 
@@ -314,7 +314,7 @@ def test_a_postponed_batch_comes_back_at_its_time_with_the_reason(desk: Desk) ->
 @pytest.mark.parametrize("state", [BatchState.REFUSED, BatchState.UNKNOWN])
 def test_a_buried_batch_is_dead_with_all_its_notifications(desk: Desk, state: BatchState) -> None:
     _notify(desk, ADA, GRACE)
-    desk.outbox.bury(desk.attempted(), state, "nobody can say", desk.clock.now())
+    desk.outbox.mark_dead(desk.attempted(), state, "nobody can say", desk.clock.now())
     assert {(stored.state, stored.reason) for stored in desk.notifications()} == {
         (NotificationState.DEAD, "nobody can say")
     }
@@ -327,7 +327,7 @@ def test_a_buried_batch_is_dead_with_all_its_notifications(desk: Desk, state: Ba
 def test_a_dropped_notification_leaves_its_batch_and_the_others_stay(desk: Desk) -> None:
     _notify(desk, ADA, GRACE)
     batch = desk.claimed()
-    desk.outbox.drop(batch, batch.notifications[0].id, "cannot be rendered", desk.clock.now())
+    desk.outbox.remove(batch, batch.notifications[0].id, "cannot be rendered", desk.clock.now())
     desk.outbox.freeze(batch, [message(GRACE)])
     desk.outbox.hand_over(batch, desk.clock.now(), lease=LEASE)
     desk.clock.advance(LEASE.total_seconds())
@@ -524,7 +524,7 @@ def test_what_was_frozen_and_not_handed_over_is_judged_again(desk: Desk) -> None
 
 def test_what_the_transport_did_not_take_is_judged_again(desk: Desk) -> None:
     _notify(desk, ADA)
-    desk.outbox.hold(desk.attempted(), desk.clock.now() + timedelta(seconds=60), "429")
+    desk.outbox.postpone_unsent(desk.attempted(), desk.clock.now() + timedelta(seconds=60), "429")
     desk.show(0)
     desk.clock.advance(60)
     assert desk.send() == []

@@ -267,14 +267,14 @@ def test_sections_that_were_not_asked_stay_pending_without_an_attempt(desk: Desk
 def test_parking_counts_no_attempt(desk: Desk) -> None:
     _, (batch_id,) = desk.start([EVEN])
     before = desk.checks.pending(batch_id)
-    desk.checks.park(batch_id, desk.clock.now() + timedelta(seconds=60), WaitReason.BREAKER, "why")
+    desk.checks.reschedule(batch_id, desk.clock.now() + timedelta(seconds=60), WaitReason.BREAKER, "why")
     assert desk.checks.pending(batch_id) == before
 
 
 def test_a_batch_that_is_gone_is_none_and_can_be_parked_and_settled_in_vain(desk: Desk) -> None:
     before = desk.dump()
     assert desk.checks.pending(404) is None
-    desk.checks.park(404, desk.clock.now(), WaitReason.BREAKER, "why")
+    desk.checks.reschedule(404, desk.clock.now(), WaitReason.BREAKER, "why")
     assert desk.settle(404, desk.seen(1)) == RecordedBatch()
     assert desk.dump() == before
 

@@ -171,7 +171,7 @@ def test_a_run_that_checked_something_or_had_nothing_to_check_is_a_success(desk:
 def test_a_parked_batch_is_taken_when_it_is_due_and_by_one_only(desk: Desk) -> None:
     _, (batch_id,) = desk.start([EVEN])
     now = desk.clock.now()
-    desk.checks.park(batch_id, now + timedelta(seconds=60), WaitReason.BREAKER, "why")
+    desk.checks.reschedule(batch_id, now + timedelta(seconds=60), WaitReason.BREAKER, "why")
     assert desk.runs.claim_due_batches(now + timedelta(seconds=59)) == []
     later = now + timedelta(seconds=60)
     taken = together(*[lambda: desk.runs.claim_due_batches(later)] * 6)
@@ -191,7 +191,7 @@ def test_a_published_batch_that_stays_pending_is_lost_after_a_while_and_taken_on
 def test_a_parked_batch_is_not_lost(desk: Desk) -> None:
     _, (batch_id,) = desk.start([EVEN])
     now = desk.clock.now()
-    desk.checks.park(batch_id, now + timedelta(hours=1), WaitReason.BREAKER, "why")
+    desk.checks.reschedule(batch_id, now + timedelta(hours=1), WaitReason.BREAKER, "why")
     assert desk.runs.claim_lost_batches(now + timedelta(hours=2), now) == []
 
 
@@ -213,11 +213,11 @@ def test_what_is_not_due_before_the_deadline_is_left_to_the_next_run_at_once(des
     now = desk.clock.now()
     until = now + timedelta(hours=1)
     desk.pauses.pause("campus", until, "a flood", "ada", now)
-    desk.checks.park(late, now + LIFETIME, WaitReason.BREAKER, "why")
-    desk.checks.park(early, now + LIFETIME - timedelta(seconds=1), WaitReason.BREAKER, "why")
+    desk.checks.reschedule(late, now + LIFETIME, WaitReason.BREAKER, "why")
+    desk.checks.reschedule(early, now + LIFETIME - timedelta(seconds=1), WaitReason.BREAKER, "why")
     assert {batch.id for batch in desk.runs.expire(now, LIFETIME)} == {late}
     assert desk.reread(run).reason == "scraper could not be asked again before the deadline (why)"
-    desk.checks.park(paused, until, WaitReason.PAUSE, "why")
+    desk.checks.reschedule(paused, until, WaitReason.PAUSE, "why")
     assert {batch.id for batch in desk.runs.expire(now, LIFETIME)} == {paused}
     found = desk.reread(run)
     assert found.reason == "campus is paused until after the deadline: a flood"

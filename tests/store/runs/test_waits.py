@@ -12,7 +12,7 @@ FAR = timedelta(hours=9)
 
 def parked(desk: Desk, number: str, reason: WaitReason, source: str = "scraper") -> int:
     _, (batch_id,) = desk.start([key(number, source=source)])
-    desk.checks.park(batch_id, desk.clock.now() + FAR, reason, "why")
+    desk.checks.reschedule(batch_id, desk.clock.now() + FAR, reason, "why")
     return batch_id
 
 

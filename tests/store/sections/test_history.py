@@ -70,4 +70,4 @@ def test_what_comes_later_than_the_end_is_left_out(desk: Desk) -> None:
 def test_a_section_that_nobody_ever_saw_has_an_empty_history(desk: Desk) -> None:
     desk.watch("12430")
     found = Histories(desk.database).of([key("12430"), key("99999")], desk.clock.now())
-    assert [(each.key.number, each.seen) for each in found] == [("12430", None), ("99999", None)]
+    assert [(each.key.number, each.observed) for each in found] == [("12430", None), ("99999", None)]

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from domain.observation import Details
 from store.database import Database
 from store.schema import sections
-from store.sections.search import Search, SearchQuery
+from store.sections.search import Search, SectionStatus
 from tests.store.desk import Desk
 
 Find = Callable[..., list[tuple[str, int]]]
@@ -19,7 +19,7 @@ Find = Callable[..., list[tuple[str, int]]]
 def find(database: Database) -> Find:
     """The numbers that a search finds, and the watches of each."""
 
-    def found(text: str = "", look: SearchQuery | None = None) -> list[tuple[str, int]]:
+    def found(text: str = "", look: SectionStatus | None = None) -> list[tuple[str, int]]:
         page, _ = Search(database).sections(text, look, limit=100)
         return [(each.state.key.number, each.watches) for each in page]
 
@@ -58,13 +58,13 @@ def test_they_are_told_apart_by_their_looks(desk: Desk, find: Find) -> None:
     desk.clock.advance(1)
     desk.check(desk.missing(number="2"))
     desk.check(desk.seen(None, "Ada", number="3"))
-    looks = {look: [number for number, _ in find("", look)] for look in SearchQuery}
+    looks = {look: [number for number, _ in find("", look)] for look in SectionStatus}
     assert looks == {
-        SearchQuery.OPEN: ["1"],
-        SearchQuery.FULL: [],
-        SearchQuery.UNKNOWN: ["3", "4"],
-        SearchQuery.MISSING: ["2"],
-        SearchQuery.RETIRED: ["5"],
+        SectionStatus.OPEN: ["1"],
+        SectionStatus.FULL: [],
+        SectionStatus.UNKNOWN: ["3", "4"],
+        SectionStatus.MISSING: ["2"],
+        SectionStatus.RETIRED: ["5"],
     }
 
 
