@@ -66,7 +66,7 @@ def test_a_mass_change_that_goes_away_again_is_no_news(usual: Facts, broken: Fac
 
 
 @pytest.mark.parametrize(
-    ("usual", "true", "doubt", "news"),
+    ("usual", "true", "anomaly", "news"),
     [
         (USUAL, (0, 0, ADA), Anomaly.CAPACITY, []),
         (USUAL, (0, 40, ADA), Anomaly.FULL, []),
