@@ -14,6 +14,7 @@ from domain.errors import InvalidInputError, RateLimitedError
 from domain.observation import CheckFailure, Outcome
 from domain.ports import Clock, Pacer, Reservation
 from domain.section import SectionKey
+from providers.http import HttpRequest
 
 if TYPE_CHECKING:
     from providers.http_pool import HttpPool
@@ -46,10 +47,19 @@ class Scraper:
         pacer: Pacer | None = None,
     ) -> None:
         _check(url, token)
-        self._endpoint = f"{url.rstrip('/')}/scrape"
-        self._token = token
+        self._request = HttpRequest(
+            "POST",
+            f"{url.rstrip('/')}/scrape",
+            {
+                "Authorization": f"Bearer {token}",
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+            },
+            timeout_seconds,
+            secrets=(token,),
+            is_repeatable=True,
+        )
         self._clock = clock
-        self._timeout_seconds = timeout_seconds
         self._max_concurrency = max_concurrency
         self._slots = ConcurrencyLimiter(max_concurrency)
         self._parser = Parser(token)
@@ -89,32 +99,29 @@ class Scraper:
         # Web and CLI processes create a Scraper but never observe; they do not load libcurl.
         from catalogs.scraper_batch import ScrapeBatch  # noqa: PLC0415
 
-        wire = self._wire()
+        pool = self._pool()
         try:
             hold = self._pacer.hold if self._pacer else lambda _seconds: None
-            batch = ScrapeBatch(wire, self._slots, parser=self._parser, clock=self._clock, hold=hold)
+            batch = ScrapeBatch(
+                pool, self._slots, request=self._request, parser=self._parser, clock=self._clock, hold=hold
+            )
             outcomes = batch.run(keys, pace)
         except BaseException:
-            wire.close()
+            pool.close()
             raise
-        self._idle.append(wire)
+        self._idle.append(pool)
         if self._slots.is_closed:
             self.close()
         return outcomes
 
-    def _wire(self) -> HttpPool[SectionKey]:
+    def _pool(self) -> HttpPool[SectionKey]:
         """The most recently used pool, whose connections are the freshest, or a new one."""
         from providers.http_pool import HttpPool  # noqa: PLC0415
 
         try:
             return self._idle.pop()
         except IndexError:
-            return HttpPool(
-                self._endpoint,
-                self._token,
-                timeout_seconds=self._timeout_seconds,
-                max_connections=self._max_concurrency,
-            )
+            return HttpPool(self._max_concurrency)
 
 
 def _check(url: str, token: str) -> None:

@@ -12,12 +12,9 @@ from domain.errors import RateLimitedError, RollcallError
 from domain.observation import CheckFailure, Outcome
 from domain.ports import Clock, Reservation
 from domain.section import SectionKey
-from providers.http import HttpResponse
-from providers.http_pool import HttpPool
+from providers.http import HttpRequest, HttpResponse
+from providers.http_pool import INTERRUPTIBLE_SECONDS, HttpPool
 
-# An exception raised asynchronously in a thread, as Dramatiq interrupts its workers, arrives only between
-# two bytecodes: a waiting thread must return to Python this often.
-_INTERRUPTIBLE_SECONDS = 0.2
 # First interval at which a thread with requests in flight checks for free slots; later ones are longer.
 _STARVED_SECONDS = 0.005
 
@@ -25,25 +22,27 @@ _STARVED_SECONDS = 0.005
 class ScrapeBatch:
     """Sends section requests as soon as pace and `slots` allow; calls `hold` once on a rate-limit answer.
 
-    It runs once, on the thread that owns `wire`.
+    It runs once, on the thread that owns `pool`.
     """
 
     def __init__(
         self,
-        wire: HttpPool[SectionKey],
+        pool: HttpPool[SectionKey],
         slots: ConcurrencyLimiter,
         *,
+        request: HttpRequest,
         parser: Parser,
         clock: Clock,
         hold: Callable[[float], None],
     ) -> None:
-        self._wire = wire
+        self._pool = pool
         self._slots = slots
+        self._request = request
         self._parser = parser
         self._clock = clock
         self._hold = hold
-        self._unasked: list[SectionKey] = []
-        self._asked = 0
+        self._waiting: list[SectionKey] = []
+        self._started = 0
         self._granted = 0
         self._starved_seconds = _STARVED_SECONDS
         self._outcomes: list[Outcome] = []
@@ -58,38 +57,40 @@ class ScrapeBatch:
 
         Raises: RuntimeError if `slots` is closed.
         """
-        self._unasked = list(reversed(keys))
+        self._waiting = list(reversed(keys))
         self._starts_at = time.monotonic()
         if pace is not None:
             self._starts_at += pace.start_in_seconds
             self._interval_seconds = pace.interval_seconds
         try:
-            while self._unasked or len(self._wire):
-                self._ask()
+            while self._waiting or len(self._pool):
+                self._start_due()
                 self._wait()
                 self._read()
         finally:
             self._slots.release()
         return self._outcomes
 
-    def _ask(self) -> None:
-        flying = len(self._wire)
-        granted = self._slots.claim(flying + self._due())
+    def _start_due(self) -> None:
+        running = len(self._pool)
+        granted = self._slots.claim(running + self._due())
         if granted > self._granted:
             self._starved_seconds = _STARVED_SECONDS
         self._granted = granted
-        for _ in range(granted - flying):
-            key = self._unasked.pop()
-            self._asked += 1
-            self._wire.post(key, json.dumps({"sectionNumber": key.number, "term": key.term}).encode())
+        for _ in range(granted - running):
+            key = self._waiting.pop()
+            self._started += 1
+            self._pool.start(
+                key, self._request, json.dumps({"sectionNumber": key.number, "term": key.term}).encode()
+            )
 
     def _wait(self) -> None:
-        until_due_seconds = self._until_due_seconds() if self._unasked else _INTERRUPTIBLE_SECONDS
+        until_due_seconds = self._until_due_seconds() if self._waiting else INTERRUPTIBLE_SECONDS
         is_starved = until_due_seconds <= 0
-        if len(self._wire):
-            self._wire.wait(self._patience_seconds() if is_starved else _step(until_due_seconds))
+        if len(self._pool):
+            self._pool.wait(self._patience_seconds() if is_starved else _step(until_due_seconds))
         elif is_starved:
-            self._slots.wait(_INTERRUPTIBLE_SECONDS)
+            self._slots.wait(INTERRUPTIBLE_SECONDS)
         else:
             time.sleep(_step(until_due_seconds))
 
@@ -99,7 +100,7 @@ class ScrapeBatch:
         return patience_seconds
 
     def _read(self) -> None:
-        for key, answer in self._wire.read():
+        for key, answer in self._pool.read():
             outcome = self._outcome(key, answer)
             self._outcomes.append(outcome)
             if isinstance(outcome, CheckFailure) and isinstance(outcome.error, RateLimitedError):
@@ -114,8 +115,8 @@ class ScrapeBatch:
         if self._is_held:
             return
         self._is_held = True
-        self._outcomes.extend(CheckFailure(key, error) for key in reversed(self._unasked))
-        self._unasked.clear()
+        self._outcomes.extend(CheckFailure(key, error) for key in reversed(self._waiting))
+        self._waiting.clear()
         seconds = error.retry_after_seconds
         # A longer wait becomes a pause, which is visible and can be ended (`actors.check`).
         self._hold(DEFAULT_RETRY_AFTER_SECONDS if seconds is None else min(seconds, LONGEST_HOLD_SECONDS))
@@ -126,13 +127,13 @@ class ScrapeBatch:
         if passed_seconds < 0:
             return 0
         if not self._interval_seconds:
-            return len(self._unasked)
-        started = int(passed_seconds / self._interval_seconds) + 1
-        return min(len(self._unasked), max(0, started - self._asked))
+            return len(self._waiting)
+        due = int(passed_seconds / self._interval_seconds) + 1
+        return min(len(self._waiting), max(0, due - self._started))
 
     def _until_due_seconds(self) -> float:
-        return self._starts_at + self._asked * self._interval_seconds - time.monotonic()
+        return self._starts_at + self._started * self._interval_seconds - time.monotonic()
 
 
 def _step(seconds: float) -> float:
-    return min(seconds, _INTERRUPTIBLE_SECONDS)
+    return min(seconds, INTERRUPTIBLE_SECONDS)

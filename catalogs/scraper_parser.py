@@ -9,19 +9,17 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from domain.errors import (
     MalformedResponseError,
     RateLimitedError,
-    RejectedError,
     RollcallError,
-    UnauthorisedError,
     UpstreamError,
 )
 from domain.observation import CheckFailure, Details, Missing, Observation, Outcome, instructor, seats
 from domain.section import SectionKey
-from domain.text import printable, quote, retry_after_seconds
+from domain.text import printable, quote
 from providers.http import HttpResponse
 
 _MAX_SEATS = 100_000
@@ -90,9 +88,7 @@ DEFAULT_RETRY_AFTER_SECONDS: Final = 60.0
 LONGEST_HOLD_SECONDS: Final = 60.0
 _QUOTED_BYTES = 4_096
 _SUCCESSES = range(200, 300)
-# RFC 9110, 15.5.9, and RFC 8470, 5.2: these two allow the same request to be repeated.
-_REFUSALS = frozenset(range(400, 500)) - {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
-_DENIALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_REDIRECTS = range(300, 400)
 
 
 class Parser:
@@ -107,27 +103,21 @@ class Parser:
             return Missing(key, observed_at, answer.took_seconds)
         try:
             if answer.status not in _SUCCESSES:
-                self._refuse(answer, observed_at)
+                raise self._refusal(answer, observed_at)
             return observation(key, self._data(answer), observed_at, answer.took_seconds)
         except RollcallError as error:
             return CheckFailure(key, error)
 
-    def _refuse(self, answer: HttpResponse, now: datetime) -> NoReturn:
-        status, reason = answer.status, self._reason(answer)
-        after = retry_after_seconds(answer.retry_after, now)
-        if status in _DENIALS:
-            raise UnauthorisedError(reason)
-        if status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise RateLimitedError(
-                reason, retry_after_seconds=DEFAULT_RETRY_AFTER_SECONDS if after is None else after
-            )
-        if status in _REFUSALS:
-            raise RejectedError(reason)
-        raise UpstreamError(reason, retry_after_seconds=after)
+    def _refusal(self, answer: HttpResponse, now: datetime) -> RollcallError:
+        error = answer.error(self._reason(answer), now)
+        if isinstance(error, RateLimitedError) and error.retry_after_seconds is None:
+            error.retry_after_seconds = DEFAULT_RETRY_AFTER_SECONDS
+        return error
 
     def _reason(self, answer: HttpResponse) -> str:
-        if answer.location is not None:
-            return f"HTTP {answer.status}: a redirect to {self._quote(answer.location)}, not followed"
+        if answer.status in _REDIRECTS:
+            location = self._quote(answer.header("location") or "nowhere")
+            return f"HTTP {answer.status}: a redirect to {location}, not followed"
         text = self._start(answer)
         return f"HTTP {answer.status}: {text}" if text else f"HTTP {answer.status}"
 

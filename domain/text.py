@@ -80,7 +80,7 @@ def format_time(at: datetime, zone: tzinfo = UTC) -> str:
 
 MAX_QUOTE: Final = 200
 MAX_RETRY_AFTER_SECONDS: Final = 3600.0
-_MAX_DIGITS = 9
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 def printable(text: str) -> str:
@@ -90,28 +90,36 @@ def printable(text: str) -> str:
     return " ".join(text.split())
 
 
-def quote(text: str, secret: str) -> str:
-    """The start of `text` for an error message: at most `MAX_QUOTE` characters, `secret` redacted."""
-    if secret:
+def quote(text: str, *secrets: str) -> str:
+    """The start of `text` for an error message: at most `MAX_QUOTE` characters, `secrets` redacted."""
+    for secret in filter(None, secrets):
         text = text.replace(secret, "[secret]")
     text = printable(text[: 4 * MAX_QUOTE])
     return text if len(text) <= MAX_QUOTE else f"{text[: MAX_QUOTE - 1]}…"
 
 
-def retry_after_seconds(header: str | None, now: datetime) -> float | None:
+def retry_after_seconds(header: str | None, now: datetime | None) -> float | None:
     """The wait that a `Retry-After` header asks for, at most an hour; None without a valid header.
 
-    Source: RFC 9110, 10.2.3: a whole number of seconds, or an HTTP date.
+    Shape: a date needs `now`. Source: RFC 9110, 10.2.3: whole seconds or an HTTP date; some services send
+    fractions of a second.
     """
     header = (header or "").strip()
-    if header.isascii() and header.isdecimal():
-        return min(float(header[:_MAX_DIGITS]), MAX_RETRY_AFTER_SECONDS)
+    if _SECONDS.fullmatch(header):
+        return min(float(header), MAX_RETRY_AFTER_SECONDS)
+    at = http_date(header)
+    if at is None or now is None:
+        return None
+    return min(max(0.0, (at - now).total_seconds()), MAX_RETRY_AFTER_SECONDS)
+
+
+def http_date(header: str | None) -> datetime | None:
+    """The time in a header such as `Date`; None without a valid one."""
     try:
-        at = parsedate_to_datetime(header)
+        at = parsedate_to_datetime(header or "")
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return min(max(0.0, (at - now).total_seconds()), MAX_RETRY_AFTER_SECONDS)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 DURATION = "[0-9]{1,8}[smhd]"

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from domain.alert import AlertNotification, RunbookLink
 from domain.errors import RollcallError
-from providers import http_call
+from providers.http import HttpClient
+from providers.webhooks import require_success
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +46,8 @@ class Webhook:
             "console_url": post.console,
             "runbook_url": post.runbook,
         }
-        http_call.post(self.url, json.dumps(said).encode(), self.timeout_seconds)
+        client = HttpClient("operator webhook", self.timeout_seconds)
+        require_success(client.post(self.url, json.dumps(said).encode()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,11 @@ class DeadMansSwitch:
         """Report a healthy system; retries after each of `pauses_seconds`. Raises: RollcallError."""
         for pause_seconds in self.pauses_seconds:
             try:
-                return http_call.get(self.url, self.timeout_seconds)
+                return self._ping()
             except RollcallError as error:
                 _log.info("pinging again", extra={"error": str(error), "in_seconds": pause_seconds})
             self.wait(pause_seconds)
-        return http_call.get(self.url, self.timeout_seconds)
+        return self._ping()
+
+    def _ping(self) -> None:
+        require_success(HttpClient("heartbeat", self.timeout_seconds).get(self.url))

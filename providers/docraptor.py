@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
+from http import HTTPStatus
 
-from domain.errors import (
-    MalformedResponseError,
-    PermanentError,
-    RateLimitedError,
-    RejectedError,
-    RollcallError,
-    UnauthorisedError,
-    UpstreamError,
-)
-from providers.http import HttpClient, longest_call_seconds
+from domain.errors import MalformedResponseError, RateLimitedError, RollcallError
+from providers.http import MIB, HttpClient, HttpResponse
 
 API_URL = "https://api.docraptor.com"
-_MARK = b"%PDF-"
-_OK, _BUSY = 200, 429
-_TIMEOUT_SECONDS = 75.0
-LONGEST_SECONDS = longest_call_seconds(_TIMEOUT_SECONDS)
-_REFUSALS: dict[int, type[PermanentError]] = {400: RejectedError, 401: UnauthorisedError, 422: RejectedError}
+LONGEST_SECONDS = 75.0
+_PDF_SIGNATURE = b"%PDF-"
 # DocRaptor answers 403 to too many concurrent documents as well as to an unauthorised key.
 _TOO_MANY = re.compile(r"simultaneous|too many|limit", re.IGNORECASE)
 _TAGS = re.compile(r"<[^<>]*>")  # stops at the next "<": linear time
-_MOST_WORDS = 65_536  # maximum characters of an error body to parse
+_MAX_ERROR_CHARACTERS = 65_536
 
 
 @dataclass(frozen=True)
@@ -41,37 +32,43 @@ class DocRaptor:
 
     api_key: str = field(repr=False)
     api_url: str | None = None
-    timeout_seconds: float = _TIMEOUT_SECONDS
+    timeout_seconds: float = LONGEST_SECONDS
 
     def __call__(self, html: str) -> bytes:
         """The PDF of `html`. Raises: TransientError, PermanentError."""
         document = {"type": "pdf", "document_content": html, "name": "report.pdf", "javascript": False}
-        status, content = self._service.post(
-            f"{self.api_url or API_URL}/docs", json.dumps(document).encode(), {}, auth=(self.api_key, "")
+        response = self._http.post(
+            f"{self.api_url or API_URL}/docs",
+            json.dumps(document).encode(),
+            {"Authorization": f"Basic {self._credentials}"},
         )
-        if status != _OK:
-            raise _refusal(status, _words(content))
-        if not content.startswith(_MARK):
+        if response.status != HTTPStatus.OK:
+            raise _error(response)
+        if not response.body.startswith(_PDF_SIGNATURE):
             raise MalformedResponseError("DocRaptor answered without a PDF")
-        return content
+        return response.body
 
     @cached_property
-    def _service(self) -> HttpClient:
-        return HttpClient("DocRaptor", self.timeout_seconds, max_mib=20)
+    def _http(self) -> HttpClient:
+        secrets = (self.api_key, self._credentials)
+        return HttpClient("DocRaptor", self.timeout_seconds, max_bytes=20 * MIB, secrets=secrets)
+
+    @property
+    def _credentials(self) -> str:
+        return base64.b64encode(f"{self.api_key}:".encode()).decode()
 
 
-def _refusal(status: int, reason: str) -> RollcallError:
-    said = f"DocRaptor: {status} {reason}".rstrip()
-    if status == _BUSY or (status == 403 and _TOO_MANY.search(reason)):  # noqa: PLR2004
-        return RateLimitedError(said)
-    if status == 403:  # noqa: PLR2004
-        return UnauthorisedError(said)
-    return _REFUSALS[status](said) if status in _REFUSALS else UpstreamError(said)
+def _error(response: HttpResponse) -> RollcallError:
+    reason = _reason(response.body)
+    message = f"DocRaptor: {response.status} {reason}".rstrip()
+    if response.status == HTTPStatus.FORBIDDEN and _TOO_MANY.search(reason):
+        return RateLimitedError(message)
+    return response.error(message)
 
 
-def _words(body: bytes) -> str:
+def _reason(body: bytes) -> str:
     """The message of an error in XML or JSON, as one short line."""
-    text = body[:_MOST_WORDS].decode(errors="replace")
+    text = body[:_MAX_ERROR_CHARACTERS].decode(errors="replace")
     try:
         found = json.loads(text)
         text = "; ".join(map(str, found.values())) if isinstance(found, dict) else text

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from http import HTTPStatus
 from typing import Any
 
 from domain.errors import (
@@ -23,11 +24,9 @@ from domain.errors import (
     RejectedError,
     RollcallError,
     UnauthorisedError,
-    UpstreamError,
-    UpstreamTimeoutError,
 )
 from domain.text import one_line
-from providers.http import HttpClient, longest_call_seconds
+from providers.http import MIB, HttpClient, HttpResponse
 
 MAX_ASSET_BYTES = 10 * 1024 * 1024
 """Limit of an asset: the provider accepts requests up to 20 MB, and base64 adds a third."""
@@ -50,32 +49,59 @@ def detect_image(content: bytes) -> Image:
         return Image(content, "image/jpeg")
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return Image(content, "image/webp")
-    raise RejectedError("it is no PNG, JPEG or WebP picture")
+    raise RejectedError("the file is not a PNG, JPEG or WebP image")
 
 
-_REFUSALS: dict[int, type[RollcallError]] = {
-    400: RejectedError,
-    401: UnauthorisedError,
-    403: UnauthorisedError,
-    404: RejectedError,  # the model
-    408: UpstreamTimeoutError,
-    413: RejectedError,
-    504: UpstreamTimeoutError,
-}
-_BUSY, _SERVER_ERROR = 429, 500
+API_URL = "https://generativelanguage.googleapis.com"
+LONGEST_SECONDS = 90.0
+
+
+@dataclass(frozen=True)
+class Gemini:
+    """Generates each image with one `generateContent` request.
+
+    There are no idempotency keys: if the answer is lost, the image is generated and billed again.
+
+    Source: https://ai.google.dev/api/generate-content
+    """
+
+    api_key: str = field(repr=False)
+    model: str
+    api_url: str | None = None
+    timeout_seconds: float = LONGEST_SECONDS
+
+    def __call__(self, prompt: str, asset: Image | None = None) -> Image:
+        """The image for `prompt`, based on `asset` if given.
+
+        Raises: TransientError, PermanentError, with a readable reason.
+        """
+        response = self._http.post(
+            f"{self.api_url or API_URL}/v1beta/models/{self.model}:generateContent",
+            json.dumps(_request(prompt, asset)).encode(),
+            {"x-goog-api-key": self.api_key},
+        )
+        if response.status != HTTPStatus.OK:
+            raise error_from_response(response)
+        return image_from_response(response.json_object("Gemini"))
+
+    @cached_property
+    def _http(self) -> HttpClient:
+        return HttpClient("Gemini", self.timeout_seconds, max_bytes=32 * MIB, secrets=(self.api_key,))
+
+
+def _request(prompt: str, asset: Image | None) -> dict[str, Any]:
+    parts: list[dict[str, Any]] = [{"text": prompt}]
+    if asset is not None:
+        data = base64.b64encode(asset.content).decode()
+        parts.append({"inlineData": {"mimeType": asset.content_type, "data": data}})
+    return {
+        "contents": [{"role": "user", "parts": parts}],
+        "generationConfig": {"responseModalities": ["TEXT", "IMAGE"]},
+    }
+
+
 _BAD_KEY = "API_KEY_INVALID"  # comes with status 400
 _DELAY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
-
-
-def request_body(body: bytes) -> dict[str, Any]:
-    """The JSON object in `body`. Raises: MalformedResponseError."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise MalformedResponseError("Gemini answered without JSON") from error
-    if not isinstance(found, dict):
-        raise MalformedResponseError("Gemini's answer is not of the agreed shape")
-    return found
 
 
 def image_from_response(answer: dict[str, Any]) -> Image:
@@ -92,38 +118,41 @@ def image_from_response(answer: dict[str, Any]) -> Image:
         data = _member(part, "inlineData").get("data")
         if isinstance(data, str):
             return _decoded(data)
-    raise _without_picture(candidate, parts)
+    raise _error_without_image(candidate, parts)
 
 
-def error_from_response(status: int, answer: dict[str, Any]) -> RollcallError:
+def error_from_response(response: HttpResponse) -> RollcallError:
     """The error for an answer with a status other than 200."""
-    error = _member(answer, "error")
-    message = f"Gemini: {status} {one_line(str(error.get('message', '')))}".rstrip()
+    try:
+        error = _member(response.json_object("Gemini"), "error")
+    except MalformedResponseError:
+        error = {}  # a proxy's page: the status suffices
+    message = f"Gemini: {response.status} {one_line(str(error.get('message', '')))}".rstrip()
     details = list(_objects(error.get("details")))
-    if status == _BUSY:
-        return RateLimitedError(message, retry_after_seconds=_delay_seconds(details))
     if any(detail.get("reason") == _BAD_KEY for detail in details):
         return UnauthorisedError(message)
-    if status >= _SERVER_ERROR:
-        return _REFUSALS.get(status, UpstreamError)(message)
-    return _REFUSALS.get(status, RejectedError)(message)
+    if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+        delay = _delay_seconds(details)
+        wait = response.retry_after_seconds() if delay is None else delay
+        return RateLimitedError(message, retry_after_seconds=wait)
+    return response.error(message)
 
 
-def _without_picture(candidate: dict[str, Any], parts: list[dict[str, Any]]) -> RollcallError:
+def _error_without_image(candidate: dict[str, Any], parts: list[dict[str, Any]]) -> RollcallError:
     reason = candidate.get("finishReason")
     if reason is None:
-        return MalformedResponseError("Gemini's answer has no end and no picture")
+        return MalformedResponseError("Gemini's answer is incomplete and has no image")
     if reason != "STOP":
-        return RejectedError(f"Gemini made no picture ({one_line(str(reason))})")
+        return RejectedError(f"Gemini made no image ({one_line(str(reason))})")
     said = one_line(" ".join(str(part["text"]) for part in parts if "text" in part))
-    return RejectedError(f"Gemini made no picture, but wrote: {said}" if said else "Gemini made no picture")
+    return RejectedError(f"Gemini made no image, but wrote: {said}" if said else "Gemini made no image")
 
 
 def _decoded(data: str) -> Image:
     try:
         return detect_image(base64.b64decode(data, validate=True))
     except (binascii.Error, ValueError, RejectedError) as error:
-        raise MalformedResponseError("Gemini's picture cannot be read") from error
+        raise MalformedResponseError("Gemini's image cannot be decoded") from error
 
 
 def _delay_seconds(details: list[dict[str, Any]]) -> float | None:
@@ -142,57 +171,3 @@ def _member(found: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _objects(value: object) -> Iterator[dict[str, Any]]:
     yield from (each for each in value if isinstance(each, dict)) if isinstance(value, list) else ()
-
-
-API_URL = "https://generativelanguage.googleapis.com"
-_OK = 200
-_TIMEOUT_SECONDS = 90.0
-LONGEST_SECONDS = longest_call_seconds(_TIMEOUT_SECONDS)
-
-
-@dataclass(frozen=True)
-class Gemini:
-    """Generates each image with one `generateContent` request.
-
-    There are no idempotency keys: if the answer is lost, the image is generated and billed again.
-
-    Source: https://ai.google.dev/api/generate-content
-    """
-
-    api_key: str = field(repr=False)
-    model: str
-    api_url: str | None = None
-    timeout_seconds: float = _TIMEOUT_SECONDS
-
-    def __call__(self, prompt: str, asset: Image | None = None) -> Image:
-        """The image for `prompt`, based on `asset` if given.
-
-        Raises: TransientError, PermanentError, with a readable reason.
-        """
-        status, body = self._service.post(
-            f"{self.api_url or API_URL}/v1beta/models/{self.model}:generateContent",
-            json.dumps(_request(prompt, asset)).encode(),
-            {"x-goog-api-key": self.api_key},
-        )
-        if status == _OK:
-            return image_from_response(request_body(body))
-        try:
-            answer = request_body(body)
-        except MalformedResponseError:
-            answer = {}  # a proxy's page: the status suffices
-        raise error_from_response(status, answer)
-
-    @cached_property
-    def _service(self) -> HttpClient:
-        return HttpClient("Gemini", self.timeout_seconds, max_mib=32)
-
-
-def _request(prompt: str, asset: Image | None) -> dict[str, Any]:
-    parts: list[dict[str, Any]] = [{"text": prompt}]
-    if asset is not None:
-        data = base64.b64encode(asset.content).decode()
-        parts.append({"inlineData": {"mimeType": asset.content_type, "data": data}})
-    return {
-        "contents": [{"role": "user", "parts": parts}],
-        "generationConfig": {"responseModalities": ["TEXT", "IMAGE"]},
-    }

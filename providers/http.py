@@ -1,101 +1,223 @@
-"""HTTP to external services: one bounded POST with typed transport errors, and the address filter (SSRF).
+"""The HTTP client for every outbound call, its trust store, and the filter of public addresses.
+
+libcurl (`providers.http_pool`) is loaded with the first request: a process that sends none saves its memory.
 
 A URL from a caller may only reach the public Internet; otherwise it could reach this machine's own ports, its
-network or the cloud's metadata service. A name is resolved once, all its addresses are checked, and the
-connection uses one of them, so a later DNS change has no effect. Redirects are not followed (`http_call`).
+network or the cloud's metadata service (SSRF). A name is resolved once, all its addresses are checked, and
+the connection uses one of them, so a later DNS change has no effect. Redirects are never followed.
 Source: OWASP, "Server-Side Request Forgery Prevention".
 """
 
 from __future__ import annotations
 
+import json
+import os
 import socket
-import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from domain.errors import RejectedError, TransientError, UnreachableError, UpstreamTimeoutError
+from domain.errors import (
+    MalformedResponseError,
+    RateLimitedError,
+    RejectedError,
+    RollcallError,
+    UnauthorisedError,
+    UnreachableError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
+from domain.text import http_date, retry_after_seconds
 
 if TYPE_CHECKING:
-    import requests
+    from providers.http_pool import HttpPool
 
-_CHUNK_BYTES = 65_536
-_CONNECT_SECONDS = 5.0
-_MIB = 1_048_576
+MIB: Final = 1_048_576
+CONNECT_SECONDS: Final = 10.0
+"""Limit of name resolution, connection and TLS handshake, within the limit of the whole request."""
 
 
-def longest_call_seconds(timeout_seconds: float) -> float:
-    """The maximum duration of one call: connect, wait for the headers, and a last read."""
-    return _CONNECT_SECONDS + 2 * timeout_seconds
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request without its body; reuse the object for requests that differ only in the body.
+
+    Shape: `timeout_seconds` limits the whole exchange, from the start to the last byte; `max_bytes` limits
+    the answer's body. Errors quote none of `secrets`. `connect_to` is the only address to connect to.
+    `is_repeatable`: the service tolerates a repeated request. Connections are kept only then, because libcurl
+    repeats a request whose kept connection turns out to be closed.
+    """
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    timeout_seconds: float
+    max_bytes: int = MIB
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    connect_to: tuple[str, int] | None = None
+    is_repeatable: bool = False
+
+
+@dataclass(slots=True)
+class HttpResponse:
+    """One HTTP answer; `flaw` says why `body` is incomplete, None if it is complete.
+
+    Shape: `head` is the status line and the headers, as received. `took_seconds` is the time from the start
+    of the request to the last byte of the answer.
+    """
+
+    status: int
+    body: bytes
+    head: bytes = b""
+    flaw: str | None = None
+    took_seconds: float = 0
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Each header in order, with its name in lower case; interim answers (1xx) do not count."""
+        final = self.head[self.head.rfind(b"\nHTTP/") + 1 :]
+        lines = (line.decode("latin-1").partition(":") for line in final.splitlines()[1:])
+        return [(name.strip().lower(), value.strip()) for name, _, value in lines if name]
+
+    def header(self, name: str) -> str | None:
+        """The first header `name`, which is in lower case."""
+        return next((value for each, value in self.headers() if each == name), None)
+
+    def retry_after_seconds(self, now: datetime | None = None) -> float | None:
+        """The wait that the answer asks for, at most an hour; a date counts from `now`, else from its own."""
+        return retry_after_seconds(self.header("retry-after"), now or http_date(self.header("date")))
+
+    def json_object(self, service: str) -> dict[str, Any]:
+        """The JSON object in the body. Raises: MalformedResponseError, naming `service`."""
+        try:
+            found = json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise MalformedResponseError(f"{service} answered {self.status} without JSON") from error
+        if not isinstance(found, dict):
+            raise MalformedResponseError(f"{service}'s answer is not a JSON object")
+        return found
+
+    def error(self, message: str, now: datetime | None = None) -> RollcallError:
+        """The error that the status of an unsuccessful answer means, with the wait that it asks for."""
+        return status_error(self.status, message, self.retry_after_seconds(now))
+
+
+def status_error(status: int, message: str, retry_after: float | None = None) -> RollcallError:
+    """The error that the status of an unsuccessful answer means. Source: RFC 9110, 15."""
+    match status:
+        case 401 | 403:
+            return UnauthorisedError(message)
+        case 429:
+            return RateLimitedError(message, retry_after_seconds=retry_after)
+        case 408 | 504:
+            return UpstreamTimeoutError(message, retry_after_seconds=retry_after)
+        case _ if status in range(400, 500) and status != HTTPStatus.TOO_EARLY:  # may be repeated (RFC 8470)
+            return RejectedError(message)
+        case _:
+            return UpstreamError(message, retry_after_seconds=retry_after)
 
 
 @dataclass(frozen=True)
 class HttpClient:
-    """Client of the service `name`, which has `timeout_seconds` for its whole answer.
+    """Client of the service `name`, for any thread; the other fields are those of `HttpRequest`.
 
-    A call ends within `longest_call_seconds(timeout_seconds)`.
+    Proxies, `.netrc` and redirects are ignored. A thread that waits can be interrupted.
     """
 
     name: str
     timeout_seconds: float
-    max_mib: int
+    max_bytes: int = MIB
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    is_repeatable: bool = False
+    _idle: list[HttpPool[None]] = field(default_factory=list, init=False, repr=False, compare=False)
 
-    def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], auth: tuple[str, str] | None = None
-    ) -> tuple[int, bytes]:
-        """Post the JSON `body`; return status and body of the answer.
+    def get(self, url: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
+        """As `request`."""
+        return self.request("GET", url, headers=headers)
 
-        Raises: UnreachableError, UpstreamTimeoutError; RejectedError if the answer is too large.
+    def post(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> HttpResponse:
+        """As `request`, with a JSON body."""
+        return self.request("POST", url, body, {"Content-Type": "application/json", **(headers or {})})
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        connect_to: tuple[str, int] | None = None,
+    ) -> HttpResponse:
+        """The complete answer, of any status, without `secrets` in its body.
+
+        Raises: UnreachableError if nothing was sent; UpstreamTimeoutError or MalformedResponseError if the
+        service may have processed the request but its answer is late, lost, too large or not HTTP.
         """
-        import requests  # noqa: PLC0415 - heavy
-
-        deadline = time.monotonic() + self.timeout_seconds
-        try:
-            with self._session.post(
+        response = self._send(
+            HttpRequest(
+                method,
                 url,
-                data=body,
-                headers={"Content-Type": "application/json", **headers},
-                auth=auth,
-                timeout=(_CONNECT_SECONDS, self.timeout_seconds),
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                return answer.status_code, self._read(answer, deadline)
-        except requests.RequestException as error:
-            raise self._lost(error) from error
+                headers or {},
+                self.timeout_seconds,
+                self.max_bytes,
+                self.secrets,
+                connect_to,
+                self.is_repeatable,
+            ),
+            body,
+        )
+        if isinstance(response, RollcallError):
+            raise type(response)(f"{self.name}: {response}") from response
+        if response.flaw is not None:
+            raise MalformedResponseError(f"{self.name}: {response.flaw}")
+        for secret in self.secrets:
+            response.body = response.body.replace(secret.encode(), b"[secret]")
+        return response
 
-    @cached_property
-    def _session(self) -> requests.Session:
-        import requests  # noqa: PLC0415
+    def _send(self, request: HttpRequest, body: bytes) -> HttpResponse | RollcallError:
+        from providers.http_pool import INTERRUPTIBLE_SECONDS, HttpPool  # noqa: PLC0415 - loads libcurl
 
-        session = requests.Session()
-        session.trust_env = False  # no proxy, no `.netrc`
-        return session
-
-    def _read(self, answer: requests.Response, deadline: float) -> bytes:
-        content = bytearray()
-        for chunk in answer.iter_content(_CHUNK_BYTES):
-            content += chunk
-            if len(content) > self.max_mib * _MIB:
-                raise RejectedError(f"{self.name}'s answer is larger than {self.max_mib} MiB")
-            if time.monotonic() > deadline:
-                raise UpstreamTimeoutError(f"{self.name} did not answer in time")
-        return bytes(content)
-
-    def _lost(self, error: requests.RequestException) -> TransientError:
-        import requests  # noqa: PLC0415
-
-        if isinstance(error, requests.ConnectTimeout):
-            return UnreachableError(f"no connection to {self.name}")
-        if isinstance(error, requests.Timeout):
-            return UpstreamTimeoutError(f"{self.name} did not answer in time")
-        return UnreachableError(f"{self.name} cannot be reached ({type(error).__name__})")
+        try:
+            pool = self._idle.pop()
+        except IndexError:
+            pool = HttpPool()
+        try:
+            pool.start(None, request, body)
+            while not (ended := list(pool.read())):
+                pool.wait(INTERRUPTIBLE_SECONDS)
+        except BaseException:
+            pool.close()
+            raise
+        self._idle.append(pool)
+        ((_, response),) = ended
+        return response
 
 
-# Python's own table ages with the interpreter, and treats parts of 192.0.0.0/24 as public.
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",  # macOS, BSD
+)
+
+
+def ca_bundle() -> str:
+    """The file of trusted authorities: `SSL_CERT_FILE`, else the system's, else certifi's.
+
+    The libraries' own defaults differ, and the OpenSSL in pycurl's wheel finds none. One file instead of a
+    folder: libcurl reads it once for all connections.
+    """
+    for path in (os.environ.get("SSL_CERT_FILE", ""), *_BUNDLES):
+        if Path(path).is_file():
+            return path
+    import certifi  # noqa: PLC0415 - rarely needed
+
+    return certifi.where()
+
+
+# Python's own table is as old as the interpreter and treats parts of 192.0.0.0/24 as public.
 # Source: https://www.iana.org/assignments/iana-ipv4-special-registry, including globally routed entries.
 _SPECIAL_IPV4 = (
     "0.0.0.0/8",  # this network
@@ -139,7 +261,7 @@ _SPECIAL_IPV6 = (
     "ff00::/8",  # multicast
 )
 _SPECIAL = tuple(map(ip_network, (*_SPECIAL_IPV4, *_SPECIAL_IPV6)))
-_GIVEN_OUT = ip_network("2000::/3")  # of IPv6; the rest is special or unassigned
+_ALLOCATED = ip_network("2000::/3")  # of IPv6; the rest is special or unassigned
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -152,13 +274,13 @@ def resolve_public_address(url: str) -> tuple[str, int]:
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
     found = _resolved(host, port)
     if not all(is_public(ip_address(each)) for each in found):
-        raise RejectedError("the address is not public (WEBHOOK_ALLOW_PRIVATE=1 lets it be)")
+        raise RejectedError("the address is not public (WEBHOOK_ALLOW_PRIVATE=1 permits it)")
     return found[0], port
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
     """Whether `address` is on the public Internet and does not embed an IPv4 address."""
-    if isinstance(address, IPv6Address) and address not in _GIVEN_OUT:
+    if isinstance(address, IPv6Address) and address not in _ALLOCATED:
         return False
     return not any(network.version == address.version and address in network for network in _SPECIAL)
 
@@ -167,24 +289,5 @@ def _resolved(host: str, port: int) -> list[str]:
     try:
         found: Iterable[tuple[object, ...]] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise UnreachableError("the host's name is not known") from error
+        raise UnreachableError("the host name cannot be resolved") from error
     return [str(entry[4][0]).partition("%")[0] for entry in found]  # type: ignore[index]
-
-
-MAX_BODY_BYTES: Final = 1 << 20
-
-
-@dataclass(slots=True)
-class HttpResponse:
-    """One HTTP answer; `flaw` says why `body` is incomplete, None if it is complete.
-
-    Shape: `location` is the target of a redirect, None for other answers. `took_seconds` is the time from the
-    start of the request to the last byte of the answer.
-    """
-
-    status: int
-    body: bytes
-    flaw: str | None = None
-    retry_after: str | None = None
-    location: str | None = None
-    took_seconds: float = 0

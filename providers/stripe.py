@@ -6,20 +6,27 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from domain.errors import (
     InvalidInputError,
-    RateLimitedError,
-    RejectedError,
     RollcallError,
     UnauthorisedError,
-    UnreachableError,
     UpstreamError,
 )
 from domain.money import LOST_REFUND, Checkout, Payment, PaymentEvent, Refund, RefundState
+from providers.http import HttpClient, status_error
+from providers.webhooks import TOLERANCE_SECONDS
 
-TOLERANCE_SECONDS = 300
+if TYPE_CHECKING:
+    from stripe import HTTPClient, StripeClient, StripeError
+
+_TIMEOUT_SECONDS = 20.0
+LONGEST_SECONDS = 2 * _TIMEOUT_SECONDS  # create and find
+_ALREADY, _IN_USE = "charge_already_refunded", "idempotency_key_in_use"
+_FIRST_SERVER_ERROR = 500
+_MAX_REFUNDS = 100  # of one payment
 MARK = "rollcall_session"
 """Metadata field of Rollcall's own refunds; its value is the checkout session."""
 COMPLETED = "checkout.session.completed"
@@ -68,20 +75,20 @@ class StripeEvents:
         from stripe import SignatureVerificationError, WebhookSignature  # noqa: PLC0415 - heavy
 
         if not signature.isascii():  # the library's comparison fails for non-ASCII text
-            raise UnauthorisedError("the webhook's signature does not hold")
+            raise UnauthorisedError("the webhook's signature does not match")
         try:
             WebhookSignature.verify_header(body, signature, self.secret, TOLERANCE_SECONDS)
         except (SignatureVerificationError, UnicodeDecodeError):
             # Without its cause, which contains the body: private data of the customer.
-            raise UnauthorisedError("the webhook's signature does not hold") from None
+            raise UnauthorisedError("the webhook's signature does not match") from None
 
 
-def refund_of(told: Mapping[str, Any]) -> Refund:
+def refund_of(refund: Mapping[str, Any]) -> Refund:
     """The refund that an object of Stripe's API describes. An unknown state counts as pending.
 
     Raises: InvalidInputError.
     """
-    fields = dict(told)
+    fields = dict(refund)
     status, amount = fields.get("status"), fields.get("amount")
     return Refund(
         id=_text(fields, "id"),
@@ -136,24 +143,14 @@ def _object(value: object, field: str) -> dict[str, Any]:
 def _text(fields: dict[str, Any], name: str, prefix: str = "") -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not value:
-        raise InvalidInputError({f"{prefix}{name}": "must be a text"})
+        raise InvalidInputError({f"{prefix}{name}": "must be text"})
     return value
 
 
 def _optional(value: object, field: str) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise InvalidInputError({field: "must be a text"})
+        raise InvalidInputError({field: "must be text"})
     return value or None
-
-
-if TYPE_CHECKING:
-    from stripe import StripeClient, StripeError
-
-_ALREADY, _IN_USE = "charge_already_refunded", "idempotency_key_in_use"
-_FIRST_SERVER_ERROR, _CONFLICT = 500, 409
-_MOST = 100  # refunds of one payment
-_TIMEOUT_SECONDS = 20.0
-LONGEST_SECONDS = 4 * _TIMEOUT_SECONDS  # connect and read, for create and for find
 
 
 class KeySpentError(UpstreamError):
@@ -205,7 +202,9 @@ class StripeRefunds:
         from stripe import StripeError  # noqa: PLC0415 - heavy
 
         try:
-            page = self._client.v1.refunds.list({"payment_intent": payment.payment or "", "limit": _MOST})
+            page = self._client.v1.refunds.list(
+                {"payment_intent": payment.payment or "", "limit": _MAX_REFUNDS}
+            )
         except StripeError as error:
             raise _translate(error) from error
         return _whole([refund_of(each.to_dict()) for each in page.data], payment, is_refunded=is_refunded)
@@ -213,19 +212,42 @@ class StripeRefunds:
     def _existing(self, payment: Payment, error: StripeError) -> Refund:
         found = self.find(payment)
         if found is None or found.state in LOST_REFUND:
-            raise KeySpentError(f"{_told(error)}; Stripe has no such refund") from error
+            raise KeySpentError(f"{_message(error)}; Stripe has no such refund") from error
         return found
 
     @cached_property
     def _client(self) -> StripeClient:
-        from stripe import RequestsClient, StripeClient  # noqa: PLC0415
+        from stripe import StripeClient  # noqa: PLC0415
 
+        http = HttpClient("Stripe", self.timeout_seconds, secrets=(self.secret_key,), is_repeatable=True)
         return StripeClient(
             self.secret_key,
-            http_client=RequestsClient(timeout=self.timeout_seconds),
+            http_client=_transport(http),
             base_addresses={} if self.api_url is None else {"api": self.api_url},
             max_network_retries=0,
         )
+
+
+def _transport(http: HttpClient) -> HTTPClient:
+    """Stripe's library over `http`, whose errors pass through the library unchanged."""
+    from stripe import HTTPClient  # noqa: PLC0415
+
+    class Transport(HTTPClient):
+        name = "rollcall"
+
+        def request(
+            self,
+            method: str,
+            url: str,
+            headers: Mapping[str, str] | None,
+            post_data: Any = None,
+            *,
+            _usage: list[str] | None = None,
+        ) -> tuple[str, int, Mapping[str, str]]:
+            response = http.request(method.upper(), url, (post_data or "").encode(), headers)
+            return response.body.decode(errors="replace"), response.status, dict(response.headers())
+
+    return Transport()
 
 
 def _whole(refunds: Sequence[Refund], payment: Payment, *, is_refunded: bool) -> Refund | None:
@@ -235,11 +257,11 @@ def _whole(refunds: Sequence[Refund], payment: Payment, *, is_refunded: bool) ->
     or one of them is its known refund.
     """
     known = None if payment.refund is None else payment.refund.id
-    alive = [each for each in refunds if each.state not in LOST_REFUND]
-    given_back = sum(each.amount or 0 for each in alive)
-    is_all = is_refunded or (payment.amount is not None and given_back >= payment.amount)
-    if alive and (is_all or any(each.is_ours for each in alive)):
-        return min(alive, key=lambda each: (not each.is_ours, each.state is RefundState.SUCCEEDED))
+    active = [each for each in refunds if each.state not in LOST_REFUND]
+    returned = sum(each.amount or 0 for each in active)
+    is_all = is_refunded or (payment.amount is not None and returned >= payment.amount)
+    if active and (is_all or any(each.is_ours for each in active)):
+        return min(active, key=lambda each: (not each.is_ours, each.state is RefundState.SUCCEEDED))
     return next((each for each in refunds if each.id == known or each.is_ours), None)
 
 
@@ -255,27 +277,12 @@ def _code(error: StripeError) -> str | None:
     return error.code or (None if error.error is None else error.error.code)
 
 
-def _told(error: StripeError) -> str:
+def _message(error: StripeError) -> str:
     return f"Stripe: {error.http_status} {_code(error) or ''} {error.user_message or ''}".rstrip()
 
 
 def _translate(error: StripeError) -> RollcallError:
-    from stripe import (  # noqa: PLC0415
-        APIConnectionError,
-        AuthenticationError,
-        PermissionError,  # noqa: A004 - Stripe's name
-        RateLimitError,
-    )
-
-    told = _told(error)
-    match error:
-        case APIConnectionError():
-            return UnreachableError("no answer from Stripe; it may have made the refund")
-        case AuthenticationError() | PermissionError():
-            return UnauthorisedError(told)
-        case RateLimitError():
-            return RateLimitedError(told)
-        case _:
-            status = error.http_status or _FIRST_SERVER_ERROR
-            is_theirs = status >= _FIRST_SERVER_ERROR or status == _CONFLICT  # the key is in use
-            return UpstreamError(told) if is_theirs else RejectedError(told)
+    status = error.http_status or _FIRST_SERVER_ERROR
+    if status == HTTPStatus.CONFLICT:  # a request with this key is in progress
+        return UpstreamError(_message(error))
+    return status_error(status, _message(error))

@@ -13,6 +13,7 @@ from hypothesis import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests.support.certificate import self_signed
 from tests.support.redis_server import running, valkey_binary
 
 # A test never fails for being slow: machines are shared, and speed is measured in bench/.
@@ -30,6 +31,12 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest, so that in the end no core works alone at it."""
     items.sort(key=lambda item: item.path.name != _LONGEST)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key with a certificate for 127.0.0.1 that no authority has signed, in one file."""
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="session")

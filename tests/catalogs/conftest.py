@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from catalogs.scraper import Scraper
 from domain.section import SectionKey
 from tests.standins.scraper import TOKEN, ScraperStandin
-from tests.support.certificate import self_signed
 from tests.support.clock import FakeClock
 
 
@@ -29,11 +27,6 @@ def wait_until(condition: Callable[[], bool], deadline_seconds: float = 30) -> N
 def service() -> Iterator[ScraperStandin]:
     with ScraperStandin() as standin:
         yield standin
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture

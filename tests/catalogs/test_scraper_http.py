@@ -26,9 +26,9 @@ from domain.errors import (
 from domain.observation import CheckFailure, Missing, Observation
 from providers.http_pool import USER_AGENT
 from tests.catalogs.conftest import keys
-from tests.catalogs.raw import Raw
 from tests.standins.scraper import DATA, TOKEN, Reply, ScraperStandin
 from tests.support.clock import FakeClock
+from tests.support.raw_server import RawServer
 
 (KEY,) = keys("12431")
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -81,7 +81,7 @@ def test_a_path_prefix_and_a_trailing_slash_are_kept_apart(
         (Reply("raw", text=" " * (2 << 20)), MalformedResponseError),
         (Reply(fields={"seats_available": "4"}), MalformedResponseError),
         (Reply(without=("title",)), MalformedResponseError),
-        (Reply("reset"), UnreachableError),
+        (Reply("reset"), MalformedResponseError),
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Reply) else value.__name__,
 )
@@ -183,22 +183,22 @@ def test_an_unknown_host_is_unreachable(make_scraper: Callable[..., Scraper]) ->
         (OK + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n{}", MalformedResponseError),
         (b"HTTP/1.1 503 Busy\r\nContent-Length: 2000000\r\n\r\n{", UpstreamError),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", UpstreamError),
-        (OK, UnreachableError),
-        (b"HTTP/1.1 404 Not Found\r\nContent-Le", UnreachableError),
-        (b"", UnreachableError),
+        (OK, MalformedResponseError),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Le", MalformedResponseError),
+        (b"", MalformedResponseError),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else value[:60].decode(),
 )
 def test_answers_that_are_not_as_http_wants_them_have_their_type_too(
     make_scraper: Callable[..., Scraper], said: bytes, kind: type[RollcallError]
 ) -> None:
-    with Raw(said) as server:
+    with RawServer(said) as server:
         assert type(failure(make_scraper(url=server.url))) is kind
 
 
 def test_the_headers_of_an_interim_answer_do_not_count(make_scraper: Callable[..., Scraper]) -> None:
     interim = b"HTTP/1.1 103 Early Hints\r\nRetry-After: 3\r\n\r\n"
-    with Raw(interim + b"HTTP/1.1 429 No\r\nretry-after:  7 \r\nContent-Length: 0\r\n\r\n") as server:
+    with RawServer(interim + b"HTTP/1.1 429 No\r\nretry-after:  7 \r\nContent-Length: 0\r\n\r\n") as server:
         error = failure(make_scraper(url=server.url))
     assert isinstance(error, RateLimitedError)
     assert error.retry_after_seconds == 7
@@ -209,7 +209,7 @@ def test_a_kept_connection_that_closes_under_a_request_is_replaced(
 ) -> None:
     body = json.dumps({"success": True, "data": DATA}).encode()
     whole = OK + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
-    with Raw([whole, b""], [whole]) as server:
+    with RawServer([whole, b""], [whole]) as server:
         scraper = make_scraper(url=server.url)
         outcomes = scraper.observe([KEY]) + scraper.observe([KEY])
     assert [type(outcome) for outcome in outcomes] == [Observation, Observation]
@@ -219,7 +219,7 @@ def test_a_kept_connection_that_closes_under_a_request_is_replaced(
 def test_a_certificate_of_nobody_known_is_unreachable(
     make_scraper: Callable[..., Scraper], certificate: Path
 ) -> None:
-    with Raw(b"", certificate=certificate) as server:
+    with RawServer(b"", certificate=certificate) as server:
         error = failure(make_scraper(url=server.url))
     assert isinstance(error, UnreachableError)
     assert "certificate" in str(error)
@@ -230,7 +230,7 @@ def test_a_certificate_of_the_systems_authorities_is_believed(
     make_scraper: Callable[..., Scraper], monkeypatch: pytest.MonkeyPatch, certificate: Path
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    with Raw(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", certificate=certificate) as server:
+    with RawServer(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", certificate=certificate) as server:
         assert isinstance(make_scraper(url=server.url).observe([KEY])[0], Missing)
 
 

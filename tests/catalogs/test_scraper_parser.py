@@ -1,4 +1,5 @@
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from domain.errors import (
     RollcallError,
     UnauthorisedError,
     UpstreamError,
+    UpstreamTimeoutError,
 )
 from domain.observation import CheckFailure, Missing, Observation, Outcome
 from domain.section import SectionKey
@@ -29,9 +31,13 @@ JSON = st.recursive(
 )
 
 
-def read(document: Any, status: int = 200, **answer: Any) -> Outcome:
+def read(
+    document: Any, status: int = 200, flaw: str | None = None, headers: Mapping[str, str | None] | None = None
+) -> Outcome:
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return Parser("hunter2").outcome(KEY, HttpResponse(status, body, **answer), NOW)
+    lines = [f"{name}: {value}" for name, value in (headers or {}).items() if value is not None]
+    head = "\r\n".join([f"HTTP/1.1 {status} Status", *lines, "", ""]).encode("latin-1")
+    return Parser("hunter2").outcome(KEY, HttpResponse(status, body, head, flaw), NOW)
 
 
 def error(outcome: Outcome) -> RollcallError:
@@ -96,7 +102,7 @@ def test_an_unsuccessful_scrape_may_have_any_reason(reason: object) -> None:
         (403, UnauthorisedError),
         (400, RejectedError),
         (422, RejectedError),
-        (408, UpstreamError),
+        (408, UpstreamTimeoutError),
         (425, UpstreamError),
         (429, RateLimitedError),
         (500, UpstreamError),
@@ -116,13 +122,14 @@ def test_not_found_is_an_answer() -> None:
 
 @pytest.mark.parametrize(("status", "header", "seconds"), [(429, "17", 17), (429, None, 60), (503, "5", 5)])
 def test_the_time_to_wait_is_passed_on(status: int, header: str | None, seconds: float) -> None:
-    outcome = error(read(b"", status, retry_after=header))
+    outcome = error(read(b"", status, headers={"Retry-After": header}))
     assert isinstance(outcome, RateLimitedError | UpstreamError)
     assert outcome.retry_after_seconds == seconds
 
 
 def test_a_redirect_is_named() -> None:
-    assert "https://login.example/" in str(error(read(b"", 302, location="https://login.example/")))
+    answer = read(b"", 302, headers={"Location": "https://login.example/"})
+    assert "https://login.example/" in str(error(answer))
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 500])

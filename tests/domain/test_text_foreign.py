@@ -43,7 +43,7 @@ def test_a_quote_never_shows_the_secret_even_where_it_is_cut() -> None:
         (None, None),
         ("", None),
         ("-5", None),
-        ("1.5", None),
+        ("1.5", 1.5),
         ("soon", None),
         ("٣", None),
         ("Thu, 99 Jan 2026 09:00:30 GMT", None),

@@ -1,24 +1,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
 from domain.alert import Alert, AlertNotification, AlertState, RunbookLink
-from domain.errors import (
-    RollcallError,
-    UnauthorisedError,
-    UnreachableError,
-    UpstreamError,
-    UpstreamTimeoutError,
-)
+from domain.errors import UpstreamError
 from notifications.operator_webhook import DeadMansSwitch, Webhook
-from providers import http_call
 from tests.support.receiver import Receiver, receiver
-from tests.support.stack import free_port
 
 AT = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 ALERT = Alert("disk/home", AlertState.RAISED, 2, "The disk is nearly full", "1 MiB is free.", "df -h", AT)
@@ -56,39 +47,6 @@ def test_a_webhook_posts_the_whole_bulletin_as_json(found: Receiver) -> None:
         "console_url": "https://example.edu/console/",
         "runbook_url": "https://example.edu/runbook",
     }
-
-
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [(500, UpstreamError), (404, UpstreamError), (401, UnauthorisedError), (403, UnauthorisedError)],
-)
-def test_an_answer_that_is_no_success_is_an_error(
-    found: Receiver, status: int, error: type[RollcallError]
-) -> None:
-    found.statuses.append(status)
-    with pytest.raises(error, match=str(status)):
-        http_call.get(found.url, 5)
-
-
-def test_a_redirect_is_not_followed(found: Receiver) -> None:
-    found.headers["Location"] = f"{found.url}/elsewhere"
-    found.statuses.append(302)
-    with pytest.raises(UpstreamError, match="302"):
-        http_call.post(f"{found.url}/hook", b"{}", 5)
-    assert [path for _, path, _ in found.requests] == ["/hook"]
-
-
-def test_silence_ends_in_time(found: Receiver) -> None:
-    found.silence = threading.Event()
-    with pytest.raises(UpstreamTimeoutError):
-        http_call.get(found.url, 0.2)
-
-
-def test_nobody_there_is_unreachable_and_the_address_stays_secret() -> None:
-    with pytest.raises(UnreachableError) as caught:
-        http_call.get(f"http://127.0.0.1:{free_port()}/secret", 5)
-    assert "secret" not in str(caught.value)
-    assert "secret" not in repr(Webhook("https://example.edu/secret", signpost))
 
 
 def test_a_ping_is_tried_three_times_with_a_pause_between(found: Receiver) -> None:

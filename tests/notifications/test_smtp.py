@@ -25,7 +25,6 @@ from domain.notification import Accepted, Deferred, Rejected
 from notifications.smtp import Smtp
 from tests.notifications.examples import message, messages
 from tests.standins.smtp import SmtpStandIn
-from tests.support.certificate import self_signed
 from tests.support.clock import FakeClock
 
 LOGIN = ("ada@example.edu", "p:a/s@s")
@@ -41,11 +40,6 @@ def server() -> Iterator[SmtpStandIn]:
 @pytest.fixture
 def mailer(server: SmtpStandIn) -> Smtp:
     return Smtp(f"smtp://127.0.0.1:{server.port}", FakeClock(), timeout_seconds=5)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 def server_tls(certificate: Path) -> ssl.SSLContext:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import base64
-import socket
-import threading
+import json
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from domain.errors import (
     MalformedResponseError,
@@ -13,12 +16,22 @@ from domain.errors import (
     RejectedError,
     RollcallError,
     UnauthorisedError,
-    UnreachableError,
     UpstreamError,
-    UpstreamTimeoutError,
 )
-from providers.gemini import Gemini, detect_image
-from tests.standins.gemini import MODEL, GeminiStandIn, blocked, busy, error, picture, png
+from providers.gemini import EXTENSIONS, Gemini, detect_image, error_from_response, image_from_response
+from providers.http import HttpResponse
+from tests.standins.gemini import (
+    MODEL,
+    GeminiStandIn,
+    blocked,
+    busy,
+    candidate,
+    error,
+    picture,
+    png,
+    stopped,
+    words,
+)
 from tests.standins.server import Answer
 
 
@@ -33,9 +46,7 @@ def gemini(standin: GeminiStandIn) -> Gemini:
     return Gemini(standin.api_key, MODEL, standin.url)
 
 
-def test_a_prompt_and_an_asset_go_out_and_a_picture_comes_back(
-    standin: GeminiStandIn, gemini: Gemini
-) -> None:
+def test_a_prompt_and_an_asset_become_an_image(standin: GeminiStandIn, gemini: Gemini) -> None:
     made = gemini("an owl at dawn", detect_image(png(7)))
     assert made == detect_image(png(0))
     (request,) = standin.requests
@@ -49,64 +60,112 @@ def test_a_prompt_and_an_asset_go_out_and_a_picture_comes_back(
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (busy(), RateLimitedError),
         (blocked(), RejectedError),
-        (error(400, "INVALID_ARGUMENT", "Request contains an invalid argument."), RejectedError),
-        (error(403, "PERMISSION_DENIED", "Generative Language API has not been used."), UnauthorisedError),
-        (error(500, "INTERNAL", "An internal error has occurred."), UpstreamError),
-        (error(504, "DEADLINE_EXCEEDED", "Deadline expired."), UpstreamTimeoutError),
         (Answer(502, b"<html>Bad gateway</html>", "text/html"), UpstreamError),
         (Answer(200, b"<html>Sign in to the network</html>", "text/html"), MalformedResponseError),
         (Answer(200, picture(png()).body[:-20]), MalformedResponseError),
-        (None, UnreachableError),
     ],
 )
-def test_a_failure_says_whether_to_try_again(
-    standin: GeminiStandIn, gemini: Gemini, answer: Answer | None, kind: type[RollcallError]
+def test_an_answer_without_a_usable_image_has_a_type(
+    standin: GeminiStandIn, gemini: Gemini, answer: Answer, kind: type[RollcallError]
 ) -> None:
     standin.answers.append(answer)
     with pytest.raises(kind):
         gemini("an owl")
 
 
-def test_an_answer_that_does_not_come_is_given_up(standin: GeminiStandIn) -> None:
-    standin.delay_seconds = 30
-    with pytest.raises(UpstreamTimeoutError):
-        Gemini(standin.api_key, MODEL, standin.url, timeout_seconds=0.2)("an owl")
-    standin.go_on.set()
+def test_an_invalid_key_is_unauthorised_although_its_status_is_400(standin: GeminiStandIn) -> None:
+    with pytest.raises(UnauthorisedError, match="API key not valid"):
+        Gemini("a-wrong-key", MODEL, standin.url)("an owl")
 
 
-def test_an_answer_that_is_cut_off_is_lost() -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4096\r\n\r\n"
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def hang_up() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(65_536)
-                connection.sendall(head + b'{"candidates": [')
-
-        thread = threading.Thread(target=hang_up)
-        thread.start()
-        with pytest.raises(UnreachableError):
-            Gemini("key", MODEL, f"http://127.0.0.1:{server.getsockname()[1]}")("an owl")
-        thread.join()
-
-
-def test_nobody_there_is_no_connection() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    with pytest.raises(UnreachableError):
-        Gemini("key", MODEL, url)("an owl")
-
-
-def test_a_wrong_key_is_refused_and_never_told(standin: GeminiStandIn) -> None:
-    gemini = Gemini("a-wrong-key", MODEL, standin.url)
-    with pytest.raises(UnauthorisedError, match="API key not valid") as refused:
-        gemini("an owl")
-    assert "a-wrong-key" not in f"{refused.value} {gemini!r}"
-
-
-def test_a_model_that_is_not_there_is_named_by_gemini(standin: GeminiStandIn) -> None:
+def test_an_unknown_model_is_named_in_the_error(standin: GeminiStandIn) -> None:
     with pytest.raises(RejectedError, match="404 model is not found"):
         Gemini(standin.api_key, "gemini-0", standin.url)("an owl")
+
+
+def parse(answer: Answer) -> Any:
+    return image_from_response(HttpResponse(200, answer.body).json_object("Gemini"))
+
+
+def test_the_first_image_of_an_answer_counts_after_any_text() -> None:
+    found = parse(picture(png(3)))
+    assert (found.content, found.content_type) == (png(3), "image/png")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        (blocked("SAFETY"), RejectedError, r"refuses the prompt \(SAFETY\)"),
+        (stopped("IMAGE_SAFETY"), RejectedError, r"made no image \(IMAGE_SAFETY\)"),
+        (stopped("STOP"), RejectedError, "made no image"),
+        (words("I can only write poems."), RejectedError, "but wrote: I can only write poems."),
+        (candidate({}), MalformedResponseError, "incomplete and has no image"),
+        (picture(b"GIF89a"), MalformedResponseError, "cannot be decoded"),
+    ],
+)
+def test_an_answer_without_an_image_says_why(answer: Answer, kind: type[RollcallError], words: str) -> None:
+    with pytest.raises(kind, match=words):
+        parse(answer)
+
+
+@pytest.mark.parametrize(("delay", "seconds"), [("37s", 37.0), ("1.5s", 1.5), ("soon", None), ("-4s", None)])
+def test_a_rate_limit_carries_the_delay_of_its_details(delay: str, seconds: float | None) -> None:
+    failure = error_from_response(HttpResponse(429, busy(delay).body))
+    assert isinstance(failure, RateLimitedError)
+    assert failure.retry_after_seconds == seconds
+
+
+def test_an_error_quotes_the_message_of_the_answer() -> None:
+    body = error(400, "INVALID_ARGUMENT", "Request contains\nan invalid argument.").body
+    assert str(error_from_response(HttpResponse(400, body))) == (
+        "Gemini: 400 Request contains an invalid argument."
+    )
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["candidates", "content", "parts", "inlineData", "data", "promptFeedback", "error", "details"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.integers(300, 599), _JSON.map(lambda found: json.dumps(found).encode()) | st.binary())
+@example(500, b"[" * 100_000)
+@example(500, b"[]")
+def test_any_answer_becomes_an_image_or_an_error_with_a_reason(status: int, body: bytes) -> None:
+    with suppress(RollcallError):
+        found = image_from_response(HttpResponse(200, body).json_object("Gemini"))
+        assert found.content_type in EXTENSIONS
+    assert str(error_from_response(HttpResponse(status, body)))
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (png(), "image/png"),
+        (b"\xff\xd8\xff\xe0 a photograph", "image/jpeg"),
+        (b"RIFF\x24\x00\x00\x00WEBPVP8 ", "image/webp"),
+    ],
+)
+def test_an_image_is_detected_by_its_first_bytes(content: bytes, content_type: str) -> None:
+    image = detect_image(content)
+    assert (image.content, image.content_type) == (content, content_type)
+    assert image.content_type in EXTENSIONS
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"%PDF-1.7", b"<svg onload='alert(1)'/>", b"GIF89a", b"RIFF\x24\x00\x00\x00WAVEfmt "]
+)
+def test_any_other_content_is_rejected(content: bytes) -> None:
+    with pytest.raises(RejectedError, match="not a PNG, JPEG or WebP"):
+        detect_image(content)

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from domain.errors import (
+    MalformedResponseError,
     RateLimitedError,
     RejectedError,
     RollcallError,
     UnauthorisedError,
-    UnreachableError,
     UpstreamError,
 )
 from domain.money import Payment, Refund, RefundState
@@ -80,7 +80,7 @@ def test_the_state_of_a_refund_is_stripes_and_an_unknown_one_is_not_done(
         (429, RateLimitedError),
         (403, UnauthorisedError),
         (400, RejectedError),
-        (None, UnreachableError),
+        (None, MalformedResponseError),
     ],
 )
 def test_a_failure_says_whether_to_try_again(
@@ -187,7 +187,7 @@ def test_a_wrong_key_is_refused_and_never_told(stripe: StripeStandIn) -> None:
 def test_a_refund_whose_answer_is_lost_is_made_once(stripe: StripeStandIn, refunds: StripeRefunds) -> None:
     stripe.troubles.append(None)
     stripe.takes_in_trouble = True
-    with pytest.raises(UnreachableError):
+    with pytest.raises(MalformedResponseError):
         refunds.create(PAID, "key")
     assert refunds.create(PAID, "key") == MADE
     assert len(stripe.refunds) == 1

@@ -6,6 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import NamedTuple, Self
 
 
@@ -13,6 +14,7 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     media_type: str = "application/json"
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class StandIn(ABC):
@@ -60,6 +62,8 @@ class StandIn(ABC):
                 self.send_response(found.status)
                 self.send_header("Content-Type", found.media_type)
                 self.send_header("Content-Length", str(len(found.body)))
+                for name, value in found.headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(found.body)
 

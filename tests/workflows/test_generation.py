@@ -306,7 +306,7 @@ def test_when_there_is_room_again_the_picture_that_was_made_is_stored(studio: St
     ("content", "reason"),
     [
         (None, "is not in the storage"),
-        (b"%PDF-1.7", "cannot be used: it is no PNG, JPEG or WebP picture"),
+        (b"%PDF-1.7", "cannot be used: the file is not a PNG, JPEG or WebP image"),
         (png() + bytes(MAX_ASSET_BYTES), "is larger than 10 MiB"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A server that says exactly the bytes it is given, for what no well-behaved server says."""
+"""A server that sends exactly the bytes it is given, for answers that no regular server sends."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Self
 
 
-class Raw:
-    """One list of answers a connection, each said after a request; after the last one it closes.
+class RawServer:
+    """One list of answers per connection, each sent after a request; after the last one it closes.
 
     With a `certificate` and its key in one file it speaks TLS.
     """
 
     def __init__(self, *connections: bytes | list[bytes], certificate: Path | None = None) -> None:
-        self._connections = [said if isinstance(said, list) else [said] for said in connections]
+        self._connections = [each if isinstance(each, list) else [each] for each in connections]
         self._certificate = certificate
         self.requests = 0
         self.url = ""
@@ -59,7 +59,7 @@ class Raw:
 
 
 def _request(connection: socket.socket) -> bytes:
-    """One JSON request, or what came before the other side left."""
+    """One JSON request, or its part that came before the other side left."""
     request = b""
     while not request.endswith(b"}") and (more := connection.recv(4096)):
         request += more
