@@ -59,8 +59,8 @@ class ObservedPeriod:
 class SectionHistory:
     """The history of section `key` in a period.
 
-    Shape: `sightings` are its changes, oldest first; the first one is the state at the beginning.
-    `looked_until` is when it was last checked, None if never; `blind` are the blind spans before that, in
+    Shape: `entries` are its changes, oldest first; the first one is the state at the beginning.
+    `observed_until` is when it was last checked, None if never; `blind` are the blind spans before that, in
     order.
     """
 
@@ -72,7 +72,7 @@ class SectionHistory:
 
     @property
     def observed(self) -> ObservedPeriod | None:
-        """From the first sighting to the last check, including blind spans; None if never observed."""
+        """From the first entry to the last check, including blind spans; None if never observed."""
         if not self.entries or self.observed_until is None:
             return None
         return ObservedPeriod(
@@ -80,7 +80,7 @@ class SectionHistory:
         )
 
     @property
-    def last_observed_at(self) -> timedelta:
+    def polled_time(self) -> timedelta:
         """Duration for which the section was polled."""
         return timedelta(0) if self.observed is None else self.known(self.observed)
 
@@ -89,7 +89,7 @@ class SectionHistory:
         return span.length - sum((span.overlap(each) for each in self.blind), timedelta(0))
 
     def intervals(self) -> Iterator[tuple[HistoryEntry, ObservedPeriod]]:
-        """Each sighting with the period for which it held; the last one holds until the last check."""
+        """Each entry with the period for which it held; the last one holds until the last check."""
         if self.observed is None:
             return
         for entry, following in pairwise(self.entries):
@@ -103,7 +103,7 @@ class Opening:
     """A period with open seats, as far as it was observed.
 
     Shape: `is_new` unless seats were open at the first observation; `has_ended` unless they were open at the
-    last check. `is_certain` if no blind span overlaps it. `most` is the maximum of open seats.
+    last check. `is_certain` if no blind span overlaps it. `max_seats` is the maximum of open seats.
     """
 
     span: ObservedPeriod
@@ -129,11 +129,11 @@ class DailyRollup:
     number: int
     openings: int
     open: timedelta
-    last_observed_at: timedelta
+    polled_time: timedelta
 
 
 def in_sequence(entries: Sequence[HistoryEntry], until: datetime | None) -> list[HistoryEntry]:
-    """`sightings`, given in the order in which they were made, with times that rise in that order too.
+    """`entries` in the order in which they were written, with times that rise in that order too.
 
     A wrong clock records times that contradict the others. The largest set of times consistent with each
     other and with `until`, the time of the last check, is trusted; each other entry gets the next trusted
@@ -173,8 +173,10 @@ def _longest_rise(times: Sequence[datetime], until: datetime | None) -> set[int]
 
 def openings(history: SectionHistory) -> list[Opening]:
     """Every opening, oldest first. Unstated seats keep the previous value."""
-    told = [(seen.open_seats, span) for seen, span in history.intervals() if seen.open_seats is not None]
-    stretches = [list(group) for _, group in groupby(told, key=lambda each: each[0] > 0)]
+    known_entries = [
+        (entry.open_seats, span) for entry, span in history.intervals() if entry.open_seats is not None
+    ]
+    stretches = [list(group) for _, group in groupby(known_entries, key=lambda each: each[0] > 0)]
     found = []
     for place, stretch in enumerate(stretches):
         span = ObservedPeriod(stretch[0][1].start, stretch[-1][1].end)
@@ -188,9 +190,13 @@ def openings(history: SectionHistory) -> list[Opening]:
 
 def instructor_changes(history: SectionHistory) -> list[InstructorChange]:
     """Instructor changes, oldest first; the first observed name is not a change."""
-    told = [(seen.observed_at, seen.instructor) for seen in history.entries if seen.instructor is not None]
+    known_entries = [
+        (entry.observed_at, entry.instructor) for entry in history.entries if entry.instructor is not None
+    ]
     return [
-        InstructorChange(at, before, after) for (_, before), (at, after) in pairwise(told) if before != after
+        InstructorChange(at, before, after)
+        for (_, before), (at, after) in pairwise(known_entries)
+        if before != after
     ]
 
 
@@ -201,11 +207,11 @@ def days(history: SectionHistory) -> Iterator[DailyRollup]:
     found, first, last = openings(history), day_of(history.observed.start), day_of(history.observed.end)
     for number in range(first, last + 1):
         today = ObservedPeriod(midnight(number), midnight(number + 1))
-        last_observed_at = history.known(_within(history.observed, today))
-        if last_observed_at:
+        polled_time = history.known(_within(history.observed, today))
+        if polled_time:
             began = sum(each.is_new and today.start <= each.span.start < today.end for each in found)
             stood = sum((_known_within(history, each.span, today) for each in found), timedelta(0))
-            yield DailyRollup(number, began, stood, last_observed_at)
+            yield DailyRollup(number, began, stood, polled_time)
 
 
 def day_of(at: datetime) -> int:

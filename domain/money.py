@@ -156,7 +156,7 @@ class PaymentDecision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A paid order. `trouble` says for people why it was not delivered.
+    """A paid order. `failure_reason` explains to people why it was not delivered.
 
     Shape: `refunded_at` is when the refund succeeded, None while it is pending; `keys_spent` counts the
     refund idempotency keys for which the provider has stored a failure.

@@ -18,7 +18,7 @@ GONE_AGAIN = "the seats were gone again before the mail left"
 NOT_LISTED = "the section was no longer listed before the mail left"
 LISTED_AGAIN = "the section was listed again before the mail left"
 UNASSIGNED_AGAIN = "the instructor was removed again before the mail left"
-SAME_OPENING = "it was told of this opening before"
+SAME_OPENING = "the watch was already notified of this opening"
 SAME_INSTRUCTOR = "the last notification named the same instructor"
 
 

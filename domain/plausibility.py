@@ -1,10 +1,10 @@
 """Detects implausible mass changes in what a source shows. Pure.
 
 A source that is broken or under maintenance may show a whole term without capacity, full, open or without
-instructors. Such a change is doubted: the measure is treated as not stated, the state keeps its value, and a
-return to that value causes no event. A change that further looks confirm is accepted.
+instructors. Such a change is an anomaly: the measure counts as not stated, the state keeps its value, and a
+return to that value causes no event. A change that further observations confirm is accepted.
 
-Each doubt concerns one measure; all other changes in the same look count at once.
+Each anomaly concerns one measure; all other changes in the same batch count at once.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from domain.section_state import Anomaly, SectionState, open_seats_after
 from domain.term import Term
 
 MIN_SECTIONS = 5
-"""The minimum number of sections of a term that change in one look before the change is doubted."""
+"""The minimum number of sections of a term that change in one batch for the change to be an anomaly."""
 OBSERVATIONS_TO_CONFIRM = {Anomaly.CAPACITY: 3, Anomaly.FULL: 3, Anomaly.UNASSIGNED: 3, Anomaly.OPEN: 2}
-"""How many consecutive looks must show a doubted change until it is accepted."""
+"""How many consecutive observations must show an anomaly until it is accepted."""
 CONFIRM_OPENINGS_AFTER = timedelta(minutes=1)
-"""Delay of the re-check of doubted openings; other doubted changes wait for the next run."""
+"""Delay of the re-check of unconfirmed openings; other anomalies wait for the next run."""
 
-# A change is doubted above this share of the sections in which it was possible: chance does not explain it.
+# A change is an anomaly above this share of the sections in which it was possible.
 _RATIOS = {Anomaly.CAPACITY: 0.2, Anomaly.FULL: 0.8, Anomaly.UNASSIGNED: 0.5, Anomaly.OPEN: 0.5}
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One section of a look: its state, and the observation to advance it with, without doubted measures."""
+    """One section of a batch: its state, and its observation without unconfirmed measures."""
 
     state: SectionState
     observation: Observation
@@ -39,22 +39,30 @@ class Judged:
 
 
 def judge(
-    look: Sequence[tuple[SectionState, Observation]], anomalies_of: Callable[[Term], Collection[Anomaly]]
+    batch: Sequence[tuple[SectionState, Observation]], anomalies_of: Callable[[Term], Collection[Anomaly]]
 ) -> list[Judged]:
-    """The accepted part of a look, in its order.
+    """The accepted part of a batch, in its order.
 
-    Shape: a look is the observations of one batch. `doubts_of` returns the existing doubts of a term; it is
-    called only for terms with too few sections in the look.
+    Shape: `anomalies_of` returns the existing anomalies of a term; it is called only for terms with too few
+    sections in the batch.
     """
-    mass, lasting = _mass_changes(look, anomalies_of), _lasting(look)
-    return [_judged(state, seen, mass, lasting) for state, seen in look]
+    mass, persisting = _mass_changes(batch, anomalies_of), _persisting(batch)
+    return [_judge_one(state, observation, mass, persisting) for state, observation in batch]
 
 
 def _mass_changes(
-    look: Sequence[tuple[SectionState, Observation]], anomalies_of: Callable[[Term], Collection[Anomaly]]
+    batch: Sequence[tuple[SectionState, Observation]], anomalies_of: Callable[[Term], Collection[Anomaly]]
 ) -> set[tuple[Term, Anomaly]]:
-    possible = Counter((_term(state), anomaly) for state, seen in look for anomaly in _possible(state, seen))
-    shown = Counter((_term(state), anomaly) for state, seen in look for anomaly in _shown(state, seen))
+    possible = Counter(
+        (_term(state), anomaly)
+        for state, observation in batch
+        for anomaly in _possible_anomalies(state, observation)
+    )
+    shown = Counter(
+        (_term(state), anomaly)
+        for state, observation in batch
+        for anomaly in _shown_anomalies(state, observation)
+    )
     return {
         (term, anomaly)
         for (term, anomaly), count in shown.items()
@@ -63,100 +71,108 @@ def _mass_changes(
     }
 
 
-def _lasting(look: Sequence[tuple[SectionState, Observation]]) -> set[tuple[Term, Anomaly]]:
-    """The doubted changes that most of their sections in the look still show."""
+def _persisting(batch: Sequence[tuple[SectionState, Observation]]) -> set[tuple[Term, Anomaly]]:
+    """The anomalies that most of their sections in the batch still show."""
     balance: Counter[tuple[Term, Anomaly]] = Counter()
-    for state, seen in look:
+    for state, observation in batch:
         if state.anomalies:
-            shown = set(_shown(state, seen))
-            for anomaly in state.anomalies.keys() & set(_possible(state, seen)):
+            shown = set(_shown_anomalies(state, observation))
+            for anomaly in state.anomalies.keys() & set(_possible_anomalies(state, observation)):
                 balance[_term(state), anomaly] += 1 if anomaly in shown else -1
     return {place for place, more in balance.items() if more > 0}
 
 
-def _judged(
+def _judge_one(
     state: SectionState,
-    seen: Observation,
+    observation: Observation,
     mass: set[tuple[Term, Anomaly]],
-    lasting: set[tuple[Term, Anomaly]],
+    persisting: set[tuple[Term, Anomaly]],
 ) -> Judged:
-    shown, possible = set(_shown(state, seen)), set(_possible(state, seen))
-    looks = {anomaly: state.anomalies.get(anomaly, 0) + 1 for anomaly in shown}
-    doubted = {
+    shown, possible = set(_shown_anomalies(state, observation)), set(_possible_anomalies(state, observation))
+    counts = {anomaly: state.anomalies.get(anomaly, 0) + 1 for anomaly in shown}
+    unconfirmed = {
         anomaly: count
-        for anomaly, count in looks.items()
+        for anomaly, count in counts.items()
         if count < OBSERVATIONS_TO_CONFIRM[anomaly] and (count > 1 or (_term(state), anomaly) in mass)
     }
-    kept = {anomaly: count for anomaly, count in state.anomalies.items() if anomaly not in possible}
-    if not doubted and not state.anomalies:
-        return Judged(state, seen)
-    ended = state.anomalies.keys() - shown - kept.keys()
-    alone = {anomaly for anomaly in ended if (_term(state), anomaly) in lasting}
-    base = replace(_moved_on(state, seen, ended, alone), anomalies=kept | doubted)
-    return Judged(base, _without(seen, doubted), Anomaly.OPEN in doubted)
+    unobserved = {anomaly: count for anomaly, count in state.anomalies.items() if anomaly not in possible}
+    if not unconfirmed and not state.anomalies:
+        return Judged(state, observation)
+    ended = state.anomalies.keys() - shown - unobserved.keys()
+    alone = {anomaly for anomaly in ended if (_term(state), anomaly) in persisting}
+    base = replace(_resolved(state, observation, ended, alone), anomalies=unobserved | unconfirmed)
+    return Judged(base, _without_unconfirmed(observation, unconfirmed), Anomaly.OPEN in unconfirmed)
 
 
-def _possible(state: SectionState, seen: Observation) -> Iterator[Anomaly]:
-    """The changes that `seen` could show of a section: the measure was known, and is stated now."""
+def _possible_anomalies(state: SectionState, observation: Observation) -> Iterator[Anomaly]:
+    """The changes that an observation could show of a section: the measure was known, and is stated now."""
     if state.retired:
         return
-    if state.capacity and seen.capacity is not None:
+    if state.capacity and observation.capacity is not None:
         yield Anomaly.CAPACITY
-    if state.open_seats is not None and seen.open_seats is not None and not _has_no_room(state, seen):
+    if (
+        state.open_seats is not None
+        and observation.open_seats is not None
+        and not _is_capacity_zero(state, observation)
+    ):
         yield Anomaly.OPEN
         if state.open_seats:
             yield Anomaly.FULL
-    if state.instructor and seen.instructor is not None:
+    if state.instructor and observation.instructor is not None:
         yield Anomaly.UNASSIGNED
 
 
-def _shown(state: SectionState, seen: Observation) -> Iterator[Anomaly]:
-    """The changes that `seen` shows."""
-    after = open_seats_after(state, seen)
-    for anomaly in _possible(state, seen):
+def _shown_anomalies(state: SectionState, observation: Observation) -> Iterator[Anomaly]:
+    """The changes that the observation shows."""
+    after = open_seats_after(state, observation)
+    for anomaly in _possible_anomalies(state, observation):
         match anomaly:
             case Anomaly.CAPACITY:
-                is_shown = 2 * (seen.capacity or 0) < (state.capacity or 0)
+                is_shown = 2 * (observation.capacity or 0) < (state.capacity or 0)
             case Anomaly.OPEN:
                 is_shown = (after or 0) > (state.open_seats or 0)
             case Anomaly.FULL:
                 is_shown = after == 0
             case Anomaly.UNASSIGNED:
-                is_shown = seen.instructor == UNASSIGNED
+                is_shown = observation.instructor == UNASSIGNED
         if is_shown:
             yield anomaly
 
 
-def _has_no_room(state: SectionState, seen: Observation) -> bool:
+def _is_capacity_zero(state: SectionState, observation: Observation) -> bool:
     """Whether the seats are zero only because the capacity is."""
-    return bool(state.capacity) and seen.capacity == 0
+    return bool(state.capacity) and observation.capacity == 0
 
 
-def _without(seen: Observation, doubted: Collection[Anomaly]) -> Observation:
-    """`seen` without the doubted measures."""
-    if Anomaly.CAPACITY in doubted:
-        if seen.capacity == 0:
-            seen = replace(seen, open_seats=None, unreserved_seats=None)
-        seen = replace(seen, capacity=None)
-    if Anomaly.OPEN in doubted or Anomaly.FULL in doubted:
-        seen = replace(seen, open_seats=None, unreserved_seats=None)
-    if Anomaly.UNASSIGNED in doubted:
-        seen = replace(seen, instructor=None)
-    return seen
+def _without_unconfirmed(observation: Observation, unconfirmed: Collection[Anomaly]) -> Observation:
+    """The observation without the unconfirmed measures."""
+    if Anomaly.CAPACITY in unconfirmed:
+        if observation.capacity == 0:
+            observation = replace(observation, open_seats=None, unreserved_seats=None)
+        observation = replace(observation, capacity=None)
+    if Anomaly.OPEN in unconfirmed or Anomaly.FULL in unconfirmed:
+        observation = replace(observation, open_seats=None, unreserved_seats=None)
+    if Anomaly.UNASSIGNED in unconfirmed:
+        observation = replace(observation, instructor=None)
+    return observation
 
 
-def _moved_on(
-    state: SectionState, seen: Observation, ended: Collection[Anomaly], alone: Collection[Anomaly]
+def _resolved(
+    state: SectionState, observation: Observation, ended: Collection[Anomaly], alone: Collection[Anomaly]
 ) -> SectionState:
-    """The state against which `seen` causes events; a return to the value before the doubt causes none.
+    """The state to compare the observation with; a return to the value before the anomaly causes no event.
 
-    If a section shows neither the old value nor the doubted one, the doubt was wrong: an opening or
+    If a section shows neither the old value nor the unconfirmed one, the change was genuine: an opening or
     assignment since then must not be lost. The same holds for a section that returns `alone` while most
     others still show the change, because a repaired catalog returns as a whole.
     """
-    if Anomaly.FULL in ended and (Anomaly.FULL in alone or open_seats_after(state, seen) != state.open_seats):
+    if Anomaly.FULL in ended and (
+        Anomaly.FULL in alone or open_seats_after(state, observation) != state.open_seats
+    ):
         state = replace(state, open_seats=0)
-    if Anomaly.UNASSIGNED in ended and (Anomaly.UNASSIGNED in alone or seen.instructor != state.instructor):
+    if Anomaly.UNASSIGNED in ended and (
+        Anomaly.UNASSIGNED in alone or observation.instructor != state.instructor
+    ):
         state = replace(state, instructor=UNASSIGNED)
     return state
 

@@ -67,7 +67,7 @@ class Mailer(Protocol):
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:
-        """Send the messages `letters`; one result each, in order. A message with attachments is sent alone.
+        """Send `messages`; one result each, in order. A message with attachments is sent alone.
 
         `before_handover` is called immediately before every hand-over, while the messages can still be
         withheld; if it raises, the call ends and nothing was handed over.

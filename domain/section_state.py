@@ -40,7 +40,7 @@ class SectionState:
 
     Shape: `revision` counts and orders the accepted answers. `observed_at` is the time of the last one by the
     caller's clock; it is for display and orders nothing. `unreserved_seats` is the source's last statement
-    and bounds `open_seats` from then on. `doubts` counts the looks that showed each change not accepted yet.
+    and bounds `open_seats` from then on. `anomalies` counts the observations of each unconfirmed change.
     `missing_since` is when the source first reported the section missing.
     """
 
@@ -121,7 +121,7 @@ def advance(state: SectionState, seen: Observation) -> tuple[SectionState, tuple
 def miss(state: SectionState, missing: Missing) -> SectionState:
     """The state after the source reported the section missing, which never means "closed".
 
-    Doubts count consecutive looks, so a miss resets them.
+    Anomalies count consecutive observations, so a miss resets them.
     """
     return replace(
         state,

@@ -36,7 +36,7 @@ class Presence:
 
 
 def unreliable_terms(terms: Mapping[str, Presence]) -> set[str]:
-    """The terms of one source with so many sections missing at once that the source is doubted.
+    """The terms of one source with so many sections missing at once that the source is unreliable.
 
     A term that is gone as a whole has ended, or its source is broken; neither affects the other terms. A term
     too small to assess alone is assessed with all terms that the source still lists.

@@ -37,22 +37,22 @@ class Schedule:
             timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None}
         )
 
-    def check_on_time(self, looks: BaseTrigger = EVERY_MINUTE) -> None:
+    def check_on_time(self, attempts: BaseTrigger = EVERY_MINUTE) -> None:
         """Check each half when it is due.
 
-        Now, and at each time of `looks`, it requests the run of the half's latest slot until one has
-        succeeded. So the next look catches up after a suspended machine, a busy database, or missing workers
-        and sources. It does not catch up earlier slots.
+        Now, and at each time of `attempts`, it requests the run of the half's latest slot until one has
+        succeeded. So the next attempt catches up after a suspended machine, a busy database, or an outage of
+        workers or sources. It does not catch up earlier slots.
         """
         for stagger in (Stagger.EVEN, Stagger.ODD):
-            self._scheduler.add_job(self.check, looks, args=[stagger], id=f"check-{stagger}")
+            self._scheduler.add_job(self.check, attempts, args=[stagger], id=f"check-{stagger}")
             self._scheduler.add_job(self.check, args=[stagger], id=f"catch-up-{stagger}")
 
     def check(self, stagger: Stagger) -> None:
         """Request a run of the latest slot unless one is in progress or has succeeded.
 
         A run that could check nothing releases its slot; the next starts when a source is available again.
-        After a successful run, a look costs no query.
+        After a successful run, an attempt costs no query.
         """
         services, now = self._services, self._services.clock.now()
         slot = services.timetable.slot(stagger, now)

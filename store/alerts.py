@@ -25,7 +25,7 @@ def write(connection: Connection, alert: Mapping[str, Any], channels: Iterable[s
     """Write one notification per channel about the transition of `alert`."""
     row = {name: alert[name] for name in _COPIED} | {"alert": alert["name"], "at_ms": now_ms}
     for channel in channels:
-        if alert["state"] == AlertState.CLEARED or not _spare_recovery(connection, alert["name"], channel):
+        if alert["state"] == AlertState.CLEARED or not _withdraw_recovery(connection, alert["name"], channel):
             connection.execute(
                 insert(alert_notifications).values(row | {"channel": channel, "due_at_ms": now_ms})
             )
@@ -41,7 +41,7 @@ def claim(connection: Connection, now_ms: int, until_ms: int) -> AlertNotificati
     connection.execute(
         update(alert_notifications).where(alert_notifications.c.id == row["id"]).values(values)
     )
-    return _bulletin(row)
+    return _notification(row)
 
 
 def are_due(connection: Connection, now_ms: int) -> bool:
@@ -52,7 +52,7 @@ def are_due(connection: Connection, now_ms: int) -> bool:
     )
 
 
-def settle(connection: Connection, notification: AlertNotification, now_ms: int) -> None:
+def mark_sent(connection: Connection, notification: AlertNotification, now_ms: int) -> None:
     """Mark it as delivered; changes nothing if the claim has passed on."""
     values = {"sent_at_ms": now_ms, "due_at_ms": None, "reason": None}
     connection.execute(update(alert_notifications).where(_is_held(notification)).values(values))
@@ -81,14 +81,14 @@ def _is_next(now_ms: int) -> ColumnElement[bool]:
     return columns.sent_at_ms.is_(None) & (columns.due_at_ms <= now_ms) & ~waits_for
 
 
-def _spare_recovery(connection: Connection, alert: str, channel: str) -> bool:
+def _withdraw_recovery(connection: Connection, alert: str, channel: str) -> bool:
     columns = alert_notifications.c
     untried = columns.sent_at_ms.is_(None) & (columns.attempts == 0)
     recovery = (columns.alert == alert) & (columns.channel == channel) & (columns.state == AlertState.CLEARED)
     return connection.execute(delete(alert_notifications).where(recovery, untried)).rowcount > 0
 
 
-def _bulletin(row: RowMapping) -> AlertNotification:
+def _notification(row: RowMapping) -> AlertNotification:
     alert = Alert(
         name=row["alert"],
         state=AlertState(row["state"]),
@@ -111,16 +111,16 @@ class Alerts:
         self._database = database
         self._channels = tuple(channels)
 
-    def observe(self, conditions: Mapping[str, AlertMessage | None], now: datetime) -> None:
+    def observe(self, messages: Mapping[str, AlertMessage | None], now: datetime) -> None:
         """Record which alert rules fail (their message) and which do not (None); others are unchanged."""
         with self._database.write() as connection:
-            rows = _rows(connection, conditions)
-            for name, symptom in sorted(conditions.items()):
+            rows = _rows(connection, messages)
+            for name, message in sorted(messages.items()):
                 if name in rows:
-                    self._look(connection, rows[name], symptom, to_ms(now))
-                elif symptom is not None and insert_new(connection, alerts, _first(name, symptom, now)):
+                    self._record(connection, rows[name], message, to_ms(now))
+                elif message is not None and insert_new(connection, alerts, _new_row(name, message, now)):
                     row = _rows(connection, [name])[name]
-                    self._look(connection, row, symptom, to_ms(now))
+                    self._record(connection, row, message, to_ms(now))
 
     def claim(self, now: datetime, *, lease: timedelta) -> AlertNotification | None:
         """The next alert notification to deliver, claimed for `lease`, or None.
@@ -138,7 +138,7 @@ class Alerts:
     def mark_sent(self, notification: AlertNotification, now: datetime) -> None:
         """Mark it as delivered, unless its claim has passed on."""
         with self._database.write() as connection:
-            settle(connection, notification, to_ms(now))
+            mark_sent(connection, notification, to_ms(now))
 
     def postpone(self, notification: AlertNotification, due_at: datetime, reason: str) -> None:
         """Reschedule it to `due_at` because of `reason`, unless its claim has passed on."""
@@ -151,10 +151,10 @@ class Alerts:
         with self._database.read() as connection:
             return [_alert(row) for row in connection.execute(query).mappings()]
 
-    def _look(
-        self, connection: Connection, row: RowMapping, symptom: AlertMessage | None, now_ms: int
+    def _record(
+        self, connection: Connection, row: RowMapping, message: AlertMessage | None, now_ms: int
     ) -> None:
-        values = _seen(row, symptom, now_ms)
+        values = _transition(row, message, now_ms)
         if any(row[name] != value for name, value in values.items()):
             connection.execute(update(alerts).where(alerts.c.name == row["name"]).values(values))
         if values.get("state", row["state"]) != row["state"]:
@@ -166,29 +166,33 @@ def _rows(connection: Connection, names: Iterable[str]) -> dict[str, RowMapping]
     return {row["name"]: row for row in connection.execute(query).mappings()}
 
 
-def _first(name: str, symptom: AlertMessage, now: datetime) -> dict[str, Any]:
+def _new_row(name: str, message: AlertMessage, now: datetime) -> dict[str, Any]:
     row = {"name": name, "state": AlertState.CLEARED, "since_ms": to_ms(now)}
-    return row | _words(symptom)
+    return row | _text(message)
 
 
-def _words(symptom: AlertMessage) -> dict[str, str]:
-    return {"subject": symptom.subject, "detail": symptom.detail, "command": symptom.command}
+def _text(message: AlertMessage) -> dict[str, str]:
+    return {"subject": message.subject, "detail": message.detail, "command": message.command}
 
 
-def _seen(row: RowMapping, symptom: AlertMessage | None, now_ms: int) -> dict[str, Any]:
+def _transition(row: RowMapping, message: AlertMessage | None, now_ms: int) -> dict[str, Any]:
     """The changes of `row`: the state changes once the opposite has lasted long enough."""
     is_raised = row["state"] == AlertState.RAISED
-    words: dict[str, Any] = {} if symptom is None else _words(symptom)
-    if is_raised == (symptom is not None):
-        return words | {"pending_since_ms": None}
-    doubted_ms = now_ms if row["pending_since_ms"] is None else row["pending_since_ms"]
-    patience = RECOVERY if symptom is None else symptom.hold_off
-    if now_ms - doubted_ms < patience // timedelta(milliseconds=1):
-        return {"pending_since_ms": doubted_ms}
-    turned: dict[str, Any] = {"state": AlertState.CLEARED, "pending_since_ms": None}
-    if symptom is not None:
-        turned |= {"state": AlertState.RAISED, "episode": row["episode"] + 1, "since_ms": doubted_ms}
-    return words | turned
+    text: dict[str, Any] = {} if message is None else _text(message)
+    if is_raised == (message is not None):
+        return text | {"pending_since_ms": None}
+    pending_since_ms = now_ms if row["pending_since_ms"] is None else row["pending_since_ms"]
+    threshold = RECOVERY if message is None else message.hold_off
+    if now_ms - pending_since_ms < threshold // timedelta(milliseconds=1):
+        return {"pending_since_ms": pending_since_ms}
+    transition: dict[str, Any] = {"state": AlertState.CLEARED, "pending_since_ms": None}
+    if message is not None:
+        transition |= {
+            "state": AlertState.RAISED,
+            "episode": row["episode"] + 1,
+            "since_ms": pending_since_ms,
+        }
+    return text | transition
 
 
 def _alert(row: RowMapping) -> Alert:

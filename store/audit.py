@@ -69,13 +69,13 @@ class Audit:
             return [_record(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
-def write(connection: Connection, entry: AuditEntry | None, **learnt: Any) -> None:
+def write(connection: Connection, entry: AuditEntry | None, **updates: Any) -> None:
     """Record `entry` in the transaction of its effect; None if no operator acted.
 
-    `learnt` replaces fields that were not known before.
+    `updates` replaces fields that were not known before.
     """
     if entry is not None:
-        entry = replace(entry, **learnt)
+        entry = replace(entry, **updates)
         row = {"at_ms": to_ms(entry.at), "by": entry.by, "action": entry.action, "subject": entry.subject}
         row |= {"detail": dict(entry.detail), "count": entry.count}
         connection.execute(insert(audit).values(row))

@@ -33,9 +33,8 @@ from store.schema import (
 )
 
 _NOW = timedelta(0)
-_LONGEST_RETRY = timedelta(
-    hours=1
-)  # of mail, alerts, job webhooks and refunds, also when an upstream names it
+# Of mail, alerts, job webhooks and refunds, also if an upstream requests a longer wait.
+_LONGEST_RETRY = timedelta(hours=1)
 _OPEN_REFUNDS = (RefundState.PENDING, RefundState.REQUIRES_ACTION)
 
 

@@ -46,14 +46,14 @@ class DeadMail:
     @property
     def criteria(self) -> dict[str, Any]:
         """The given criteria as JSON-compatible values."""
-        said = {name: value for name, value in asdict(self).items() if value}
+        criteria = {name: value for name, value in asdict(self).items() if value}
         if self.older_than is not None:
-            said["older_than_seconds"] = said.pop("older_than", timedelta()).total_seconds()
-        return said
+            criteria["older_than_seconds"] = criteria.pop("older_than", timedelta()).total_seconds()
+        return criteria
 
 
 class DeadMails:
-    """The dead rows of `notices`."""
+    """The dead rows of `notifications`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -101,7 +101,7 @@ def _locked(connection: Connection, wanted: DeadMail, now: datetime, limit: int 
 
 
 def _withdraw_repeated(connection: Connection, wanted: DeadMail, now: datetime) -> None:
-    """An instructor whom a later notification of the watch names, or is about to name, is no news."""
+    """Withdraw an instructor that a later notification of the watch names or is about to name."""
     this, later = notifications.c, notifications.alias()
     is_alive = later.c.state.not_in([NotificationState.SUPPRESSED, NotificationState.DEAD])
     is_named = select(later.c.id).where(

@@ -83,25 +83,25 @@ class Statements:
 
 def statements(connection: Connection, tables: Collection[str]) -> Statements:
     """All statements in the database, as far as `tables` has their tables."""
-    said: list[tuple[str, SectionKey | None, int]] = []
+    statements: list[tuple[str, SectionKey | None, int]] = []
     if opt_outs.name in tables:
         columns = (sections.c.source, sections.c.term, sections.c.number)
         rows = connection.execute(
             select(_columns.email, _columns.created_at_ms, *columns).select_from(opt_outs.outerjoin(sections))
         )
-        said = [(row[0], None if row[2] is None else SectionKey(*row[2:]), row[1]) for row in rows]
+        statements = [(row[0], None if row[2] is None else SectionKey(*row[2:]), row[1]) for row in rows]
     held = connection.execute(select(suppressions)).mappings() if suppressions.name in tables else ()
-    return Statements(said, [dict(row) for row in held])
+    return Statements(statements, [dict(row) for row in held])
 
 
-def keep(connection: Connection, said: Statements) -> None:
-    """Add the statements `said` to the database, and end the watches that they refuse."""
-    places = find_or_add(connection, [key for _, key, _ in said.opt_outs if key is not None])
-    for email, key, created_at_ms in said.opt_outs:
+def keep(connection: Connection, statements: Statements) -> None:
+    """Merge `statements` into the database, and end the watches that they refuse."""
+    places = find_or_add(connection, [key for _, key, _ in statements.opt_outs if key is not None])
+    for email, key, created_at_ms in statements.opt_outs:
         section_id = None if key is None else places[key][0]
         row = {"email": email, "section_id": section_id, "created_at_ms": created_at_ms}
         insert_new(connection, opt_outs, row)
-    for row in said.suppressions:
+    for row in statements.suppressions:
         insert_new(connection, suppressions, row)
     is_mine = is_refused(watches.c.email, watches.c.section_id)
     since = select(func.max(_columns.created_at_ms)).where(is_mine).scalar_subquery()
@@ -121,12 +121,12 @@ def _stop(connection: Connection, email: str, section_id: int | None, now: datet
 
 
 def _allow(connection: Connection, email: str, section_id: int | None, now: datetime) -> int:
-    taken_back = delete(opt_outs).where(_is_of(email, section_id)).returning(_columns.created_at_ms)
-    since_ms = connection.execute(taken_back).scalar()
+    revoked = delete(opt_outs).where(_is_of(email, section_id)).returning(_columns.created_at_ms)
+    since_ms = connection.execute(revoked).scalar()
     if since_ms is None:
         return 0
-    wishes = _stopped(connection, email, section_id, since_ms)
-    restored = [result for result in add_many(connection, wishes, now) if result is True]
+    requests = _stopped(connection, email, section_id, since_ms)
+    restored = [result for result in add_many(connection, requests, now) if result is True]
     audit.write(connection, _entry("mail.opt-in", email, now, len(restored)))
     return len(restored)
 

@@ -32,7 +32,7 @@ class Pause:
 
     @property
     def is_ours(self) -> bool:
-        """Whether Rollcall set it; a success ends such a pause, not its time."""
+        """Whether Rollcall set it; a success ends such a pause, its expiry does not."""
         return self.by == ROLLCALL
 
     def is_in_force(self, now: datetime) -> bool:

@@ -38,8 +38,8 @@ class Payments:
     ) -> tuple[bool, str | None]:
         """Record an event; return whether it is new, and the id of the job that it caused.
 
-        Two events of one session (paid at once, paid later) cause one job. `trouble` says why the order
-        cannot be delivered. The caller then publishes the job's message.
+        Two events of one session (paid at once, paid later) cause one job. `failure_reason` explains why the
+        order cannot be delivered. The caller then publishes the job's message.
         """
         checkout = event.checkout
         with self._database.write() as connection:
@@ -109,9 +109,7 @@ def _returned(connection: Connection, since_ms: int) -> Iterator[Payment]:
     )
     for row in connection.execute(query).mappings():
         why = ": ".join(filter(None, (row["kind"], row["reason"])))
-        failure_reason = (
-            f"The letter with the report that {row['session_id']} paid for did not arrive ({why})."
-        )
+        failure_reason = f"The mail with the report that {row['session_id']} paid for did not arrive ({why})."
         yield replace(payment_of(row), job_id=row["sent_by"], failure_reason=failure_reason)
 
 

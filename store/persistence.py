@@ -32,6 +32,6 @@ def retry_during_outage(access: Callable[[], T], pause: Pause) -> T:
         try:
             return access()
         except OUTAGES as error:
-            _log.warning("the database is away", extra={"error": str(error)})
+            _log.warning("the database is unavailable", extra={"error": str(error)})
             if pause(_RETRY_SECONDS):
                 raise

@@ -119,10 +119,9 @@ def apply(
 
 
 def covers_whole(refund: Refund) -> ColumnElement[bool]:
-    """Whether `refund` gives a payment back, rather than a part of it that somebody chose by hand.
+    """Whether `refund` covers the whole payment, not a part of it that was refunded by hand.
 
-    Of a payment whose amount is unknown a refund by hand counts as a part: the provider
-    decides when it is asked for all.
+    If the amount is unknown, a refund by hand counts as a part: the provider decides about the rest.
     """
     if refund.is_ours:
         return _columns.session_id.is_not(None)

@@ -46,8 +46,8 @@ def find_refusals(connection: Connection, emails: Collection[str]) -> Refusals:
         held = select(suppressions.c.email, suppressions.c.reason).where(suppressions.c.email.in_(chunk))
         found.all_mail |= {row.email: row.reason for row in connection.execute(held)}
         of_section = (sections.c.source, sections.c.term, sections.c.number)
-        said = select(_columns.email, *of_section).select_from(opt_outs.outerjoin(sections))
-        for email, source, term, number in connection.execute(said.where(_columns.email.in_(chunk))):
+        query = select(_columns.email, *of_section).select_from(opt_outs.outerjoin(sections))
+        for email, source, term, number in connection.execute(query.where(_columns.email.in_(chunk))):
             if source is None:
                 found.all_mail[email] = ALL_MAIL
             else:

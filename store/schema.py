@@ -63,11 +63,11 @@ sections = Table(
     _count("misses"),
     _count("retirements"),
     Column("retired", Boolean, nullable=False, server_default=text("false")),
-    _count("revision"),  # orders what was asked; times do not
+    _count("revision"),  # orders observations; times do not
     Column("unreserved_seats", Integer),
     Column("anomalies", JSON(none_as_null=True)),  # NULL where there are none
     Column("missing_since_ms", BigInteger, index=True),
-    # Runs in a row in which it had no answer while others had.
+    # Consecutive runs in which it had no answer while others had.
     Column("failures", Integer, nullable=False, server_default="0", index=True),
     UniqueConstraint("source", "term", "number"),
 )
@@ -152,12 +152,12 @@ check_batches = Table(
     Column("id", _Id, primary_key=True),
     Column("run_id", Text, ForeignKey("runs.id"), nullable=False, index=True),
     Column("source", Text, nullable=False),
-    # [[term, number, failed attempts], …]; the row goes when nothing is pending.
+    # [[term, number, failed attempts], …]; the row is deleted when nothing is pending.
     Column("pending", JSON, nullable=False),
     _moment("due_at_ms"),
     _moment("published_at_ms"),
     Column("waits_for", Text),  # a `WaitReason`; NULL for the back-off after a failure
-    sqlite_autoincrement=True,  # a late message must not meet a later batch under its number
+    sqlite_autoincrement=True,  # a late message must not find a later batch under its id
 )
 
 mail_batches = Table(
@@ -173,10 +173,10 @@ mail_batches = Table(
     _moment("created_at_ms", nullable=False),
     _moment("first_attempt_at_ms"),
     _moment("due_at_ms"),
-    _count("starts"),  # since it last ended: more than one means that a sender died with it
-    _count("fence"),  # of the newest claim: an earlier one changes nothing any more
+    _count("starts"),  # since the last outcome: more than one means that a sender died
+    _count("fence"),  # of the newest claim; an earlier one changes nothing
     Index(None, "state", "due_at_ms"),
-    sqlite_autoincrement=True,  # nor a late sender
+    sqlite_autoincrement=True,  # as above, for a late sender
 )
 
 notifications = Table(
@@ -197,8 +197,8 @@ notifications = Table(
     _moment("completed_at_ms"),
     Column("mail_batch_id", _Id, ForeignKey("mail_batches.id"), index=True),
     Column("provider_id", Text, index=True),
-    _count("starts"),  # of the batch that dissolved
-    _count("deferrals"),  # by the transport, of this message alone: it is sent alone, with its own back-off
+    _count("starts"),  # of the dissolved batch
+    _count("deferrals"),  # by the transport; a deferred message is sent alone, with its own back-off
     UniqueConstraint("watch_id", "kind", "episode"),
     Index(None, "state", "due_at_ms"),
     Index(None, "sent_at_ms"),
@@ -274,7 +274,7 @@ alerts = Table(
     Column("detail", Text, nullable=False),
     Column("command", Text, nullable=False),
     _moment("since_ms", nullable=False),
-    # Since when what was seen contradicts the state; NULL while it agrees.
+    # Since when the checks contradict the state; NULL while they agree.
     _moment("pending_since_ms"),
 )
 
@@ -329,20 +329,20 @@ jobs = Table(
     Column("message", Text, nullable=False, server_default=""),
     Column("result", JSON(none_as_null=True)),
     Column("error", Text),
-    # The process that claimed the job last, and its fence; writes with a lower fence have no effect.
+    # The last process that claimed the job, and its fence; writes with a lower fence have no effect.
     Column("executor", Text),
     _count("fence"),
-    _count("starts"),  # after its process died at work, since a step was last settled
+    _count("starts"),  # after its process died, since the last completed step
     _moment("created_at_ms", nullable=False),
     _moment("published_at_ms", nullable=False),
-    _moment("enqueued_at_ms"),  # when DBOS had it: from then on no message is needed
+    _moment("enqueued_at_ms"),  # in DBOS; from then on no message is needed
     _moment("started_at_ms"),
     _moment("cancel_requested_at_ms"),
     _moment("finished_at_ms"),
     Index(None, "state", "profile"),
     Index(None, "kind", "state"),
     Index(None, "finished_at_ms"),
-    sqlite_autoincrement=True,  # they are worked off by number, also after the first were forgotten
+    sqlite_autoincrement=True,  # jobs run in this order, also after old ones were purged
 )
 
 job_steps = Table(
@@ -353,7 +353,7 @@ job_steps = Table(
     Column("name", Text, nullable=False),
     Column("state", Text, nullable=False),
     _count("attempts"),
-    _count("failures"),  # an attempt that died with its process is none
+    _count("failures"),  # not counting attempts that died with their process
     Column("error", Text),
     _moment("started_at_ms", nullable=False),
     _moment("due_at_ms"),
@@ -366,7 +366,7 @@ job_callbacks = Table(
     metadata,
     Column("job_id", Text, ForeignKey("jobs.id"), primary_key=True),
     Column("url", Text, nullable=False),
-    Column("body", Text, nullable=False),  # as it leaves, so that a repetition says the same
+    Column("body", Text, nullable=False),  # as sent, so that a retry sends the same
     _count("attempts"),
     Column("error", Text),
     _moment("due_at_ms"),
@@ -389,8 +389,8 @@ payments = Table(
     "payments",
     metadata,
     Column("session_id", Text, primary_key=True),
-    Column("payment", Text),  # what a refund gives back
-    Column("job_id", Text),  # no reference: jobs are forgotten, payments are not
+    Column("payment", Text),  # the provider's id, which a refund names
+    Column("job_id", Text),  # no foreign key: jobs are purged, payments are not
     _moment("created_at_ms", nullable=False),
     Column("failure_reason", Text),
     _moment("failed_at_ms"),
@@ -401,8 +401,8 @@ payments = Table(
     Column("refund_state", Text),
     Column("refund_reason", Text),  # why it failed
     _moment("refund_made_at_ms"),
-    _moment("refund_due_at_ms"),  # when the provider is asked next what became of it
-    _moment("resolved_at_ms"),  # an operator has seen to a refund that failed
+    _moment("refund_due_at_ms"),  # the next query of its state at the provider
+    _moment("resolved_at_ms"),  # an operator has resolved a failed refund
     _count("refund_keys_used"),
     Index(None, "payment"),
     Index(None, "failed_at_ms"),
@@ -417,7 +417,7 @@ section_daily_rollups = Table(
     Column("day", Integer, primary_key=True),  # since the epoch, UTC
     Column("openings", Integer, nullable=False),
     Column("open_ms", BigInteger, nullable=False),
-    Column("last_observed_at_ms", BigInteger, nullable=False),
+    Column("polled_ms", BigInteger, nullable=False),
     Index(None, "day"),
 )
 
@@ -428,7 +428,7 @@ credit_accounts = Table(
     _moment("created_at_ms", nullable=False),
 )
 
-# Triggers of the migration let nothing but new rows into these two.
+# Triggers in the migration reject updates and deletes of these two.
 credit_transfers = Table(
     "credit_transfers",
     metadata,
@@ -436,7 +436,7 @@ credit_transfers = Table(
     Column("account", Text, ForeignKey("credit_accounts.name"), nullable=False),
     Column("entry_type", Text, nullable=False),
     Column("credits", BigInteger, nullable=False),
-    Column("job_id", Text),  # no reference: jobs are forgotten, the ledger is not
+    Column("job_id", Text),  # no foreign key: jobs are purged, the ledger is not
     Column("idempotency_key", Text),
     Column("reason", Text),
     _moment("at_ms", nullable=False),
@@ -453,7 +453,7 @@ credit_entries = Table(
     Column("account", Text, nullable=False),
     Column("account_type", Text, nullable=False),
     Column("amount", BigInteger, nullable=False),
-    Column("balance", BigInteger, nullable=False),  # of the pot, after this entry
+    Column("balance", BigInteger, nullable=False),  # after this entry
     UniqueConstraint("transfer_id", "account_type"),
     Index(None, "account", "account_type", "id"),
     CheckConstraint("balance >= 0 OR account_type = 'issued'", name="ck_credit_entries_balance"),

@@ -18,11 +18,11 @@ from store.schema import watches
 from store.sections.states import ensure_all
 
 _CHUNK = 500  # databases bound the number of parameters
-_NEAR = 100  # places a query: it looks up every section of theirs with every address
+_NEAR = 100  # per query: it matches every section with every address
 _UPDATE = update(watches).where(watches.c.id == bindparam("row_id"))
 _SAVE = _UPDATE.values(kinds=bindparam("kinds"), min_seats=bindparam("min_seats"))
 
-Place = tuple[int, str]  # a section's row id, and an address: it has one living watch at most
+Place = tuple[int, str]  # a section's row id, and an address; at most one active watch each
 Row = dict[str, Any]
 
 
@@ -40,26 +40,26 @@ def add_many(
     connection: Connection, wanted: Sequence[Watch | WatchRequest], now: datetime
 ) -> list[bool | InvalidInputError]:
     """Write `wanted` in order; return for each whether it is new, or why it was refused."""
-    refusals = find_refusals(connection, {wish.email for wish in wanted})
-    welcome = [wish for wish in wanted if refusals.of(wish.email, wish.key) is None]
-    section_ids = ensure_all(connection, (wish.key for wish in welcome))
-    places = {(section_ids[wish.key], wish.email) for wish in welcome}
+    refusals = find_refusals(connection, {request.email for request in wanted})
+    accepted = [request for request in wanted if refusals.of(request.email, request.key) is None]
+    section_ids = ensure_all(connection, (request.key for request in accepted))
+    places = {(section_ids[request.key], request.email) for request in accepted}
     rows = _active(connection, places)
     created: dict[Place, Row] = {}
     changed: dict[Place, Row] = {}
     results: list[bool | InvalidInputError] = []
-    for wish in wanted:
-        refusal = refusals.of(wish.email, wish.key)
+    for request in wanted:
+        refusal = refusals.of(request.email, request.key)
         if refusal is not None:
             results.append(InvalidInputError({"email": f"mail to this address is suppressed ({refusal})"}))
             continue
-        place = (section_ids[wish.key], wish.email)
+        place = (section_ids[request.key], request.email)
         is_new = place not in rows
         if is_new:
             rows[place] = created[place] = _new(place, now)
         elif place not in created:
             changed[place] = rows[place]
-        rows[place] |= _said(wish)
+        rows[place] |= _values(request)
         results.append(is_new)
     _write(connection, created.values(), changed.values())
     return results
@@ -74,14 +74,14 @@ def _write(connection: Connection, created: Iterable[Row], changed: Iterable[Row
 
 def _new(place: Place, now: datetime) -> Row:
     section_id, email = place
-    wishes = {"kinds": list(ALL_NOTIFICATION_KINDS), "min_seats": 1}
-    return wishes | {"email": email, "section_id": section_id, "created_at_ms": to_ms(now)}
+    values = {"kinds": list(ALL_NOTIFICATION_KINDS), "min_seats": 1}
+    return values | {"email": email, "section_id": section_id, "created_at_ms": to_ms(now)}
 
 
-def _said(wish: Watch | WatchRequest) -> Row:
+def _values(request: Watch | WatchRequest) -> Row:
     """The values that the request states; others are unchanged."""
-    said = {"kinds": None if wish.kinds is None else list(wish.kinds), "min_seats": wish.min_seats}
-    return {name: value for name, value in said.items() if value is not None}
+    values = {"kinds": None if request.kinds is None else list(request.kinds), "min_seats": request.min_seats}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _active(connection: Connection, places: Iterable[Place]) -> dict[Place, Row]:
@@ -95,8 +95,8 @@ def _active(connection: Connection, places: Iterable[Place]) -> dict[Place, Row]
             columns.section_id.in_(section_ids), columns.email.in_(emails), columns.ended_at_ms.is_(None)
         )
         for row in connection.execute(query):
-            wishes = {"kinds": row.kinds, "min_seats": row.min_seats}
-            found[row.section_id, row.email] = {"row_id": row.id} | wishes
+            values = {"kinds": row.kinds, "min_seats": row.min_seats}
+            found[row.section_id, row.email] = {"row_id": row.id} | values
     return found
 
 

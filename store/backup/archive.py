@@ -51,7 +51,7 @@ class Contents:
 
 @dataclass(slots=True)
 class Manifest:
-    """What the archive says of itself."""
+    """The archive's description of its own contents."""
 
     release: str
     schema: str

@@ -23,7 +23,7 @@ VERSIONS = "alembic_version"
 
 
 def tables_of(connection: Connection) -> list[Table]:
-    """Rollcall's tables in `connection`'s database, the referred ones first; nobody else's."""
+    """Rollcall's tables in `connection`'s database, referenced ones first; no other tables."""
     names = [name for name in inspect(connection).get_table_names() if name in ours.tables]
     found = MetaData()
     found.reflect(connection, only=names)
@@ -48,11 +48,11 @@ def drop(connection: Connection, tables: list[Table]) -> None:
 
 
 def _drop_workflows(connection: Connection) -> None:
-    """DBOS makes its tables anew when it starts. One has the name of a table of our first revisions."""
+    """DBOS creates its tables again when it starts. One has the name of a table of our first revisions."""
     if connection.dialect.name == "postgresql":
         connection.execute(DropSchema("dbos", cascade=True, if_exists=True))
         return
-    rest = MetaData()  # of the file, which nobody else shares
+    rest = MetaData()  # the file has no other user
     rest.reflect(connection)
     rest.drop_all(connection)
 
@@ -133,8 +133,8 @@ def back_up(  # noqa: PLR0913 - what goes in, by keyword
 ) -> Manifest:
     """Write what `database` holds at one moment, `secrets` and `files` to `path`, or no file.
 
-    Nobody waits: readers and writers go on. An older schema is written as it is.
-    Shape: `files` has each one's key and where it lies, and is asked for when the rows are written.
+    Readers and writers are not blocked. An older schema is written unchanged.
+    Shape: `files` yields the key and path of each file; it is consumed after the rows are written.
 
     Raises: PermanentError when the database has no schema.
     """

@@ -18,11 +18,11 @@ _ROWS_AT_ONCE = 1000
 
 
 class NotEmptyError(PermanentError):
-    """The database holds something, and nobody said that it may go."""
+    """The database is not empty, and replacing it was not requested."""
 
 
 def check(database: Database, archive: Reader, *, replace: bool) -> None:
-    """Raise what `restore` would refuse `archive` or `database` for, before anything is written.
+    """Raise the error with which `restore` would refuse `archive` or `database`; writes nothing.
 
     Raises: NotEmptyError unless `replace`; UnknownSchemaError.
     """
@@ -34,12 +34,12 @@ def check(database: Database, archive: Reader, *, replace: bool) -> None:
 def restore(
     database: Database, archive: Reader, *, replace: bool, progress: Progress, entry: AuditEntry | None = None
 ) -> None:
-    """Make `database` what `archive` holds, in one transaction, and bring its schema to the newest.
+    """Replace the contents of `database` with those of `archive`, in one transaction, and upgrade the schema.
 
-    Rows keep their numbers, and no number that the backup or the replaced database ever gave is given anew.
-    Opt-outs and suppressions of the database that is replaced are kept beside those of the backup.
-    What the engine of jobs kept of them goes: it is of another time, and would hold the jobs that come back
-    for ended ones. Those begin anew.
+    Rows keep their numbers, and no number that the backup or the replaced database ever assigned is reused.
+    Opt-outs and suppressions of the replaced database are kept in addition to those of the backup. The job
+    engine's records are dropped: they describe another point in time, in which the restored jobs have ended.
+    Unfinished jobs start over.
 
     Raises: NotEmptyError unless `replace`; UnusableArchiveError, UnknownSchemaError.
     """

@@ -34,7 +34,7 @@ News = tuple[int, SectionState, SectionEvent]
 
 _is_paused = func.coalesce(watches.c.paused_until_ms, 0) > bindparam("now_ms")
 # The watches of sections that have neither ended nor are paused.
-_LISTENING = (
+_ACTIVE_WATCHES = (
     select(
         watches.c.id.label("watch_id"),
         watches.c.section_id,
@@ -49,71 +49,72 @@ _LISTENING = (
     .where(watches.c.section_id.in_(bindparam("section_ids")), watches.c.ended_at_ms.is_(None), ~_is_paused)
     .order_by(watches.c.id)
 )
-_notice = notifications.c
-_left_ms = case(
-    (_notice.state == NotificationState.SENDING, bindparam("now_ms", type_=BigInteger)),
-    else_=_notice.sent_at_ms,
+_columns = notifications.c
+_sent_ms = case(
+    (_columns.state == NotificationState.SENDING, bindparam("now_ms", type_=BigInteger)),
+    else_=_columns.sent_at_ms,
 )
-_is_gone = (_notice.state == NotificationState.SUPPRESSED) & (_notice.reason == GONE_AGAIN)
-_gone = func.max(case((_is_gone, _notice.episode), else_=-1))
+_is_withdrawn = (_columns.state == NotificationState.SUPPRESSED) & (_columns.reason == GONE_AGAIN)
+_withdrawn_episode = func.max(case((_is_withdrawn, _columns.episode), else_=-1))
 _NOTIFIED = (
-    select(_notice.watch_id, _notice.kind, func.max(_notice.episode), func.max(_left_ms), _gone)
-    .where(_notice.watch_id.in_(bindparam("watch_ids")))
-    .group_by(_notice.watch_id, _notice.kind)
+    select(
+        _columns.watch_id, _columns.kind, func.max(_columns.episode), func.max(_sent_ms), _withdrawn_episode
+    )
+    .where(_columns.watch_id.in_(bindparam("watch_ids")))
+    .group_by(_columns.watch_id, _columns.kind)
 )
-# What is collected for sending at this moment is waited for: else its departure would not be seen below.
+# Wait for what is being claimed for sending at this moment; otherwise its state would be stale below.
 _LOCK_PENDING = (
-    select(_notice.id)
-    .where(_notice.watch_id.in_(bindparam("watch_ids")), _notice.state == NotificationState.PENDING)
-    .order_by(_notice.id)
+    select(_columns.id)
+    .where(_columns.watch_id.in_(bindparam("watch_ids")), _columns.state == NotificationState.PENDING)
+    .order_by(_columns.id)
     .with_for_update()
 )
 _SUPERSEDE = (
     update(notifications)
     .where(
-        tuple_(_notice.watch_id, _notice.kind).in_(bindparam("newer")),
-        _notice.state == NotificationState.PENDING,
+        tuple_(_columns.watch_id, _columns.kind).in_(bindparam("newer")),
+        _columns.state == NotificationState.PENDING,
     )
     .values(
         state=NotificationState.SUPPRESSED,
-        reason="a newer change took its place",
+        reason="superseded by a newer change",
         completed_at_ms=bindparam("completed_at_ms"),
     )
 )
-_BRING_BACK = update(notifications).where(
-    _notice.watch_id == bindparam("of_watch"),
-    _notice.kind == bindparam("of_kind"),
-    _notice.episode == bindparam("of_episode"),
-    _is_gone,
+_REQUEUE = update(notifications).where(
+    _columns.watch_id == bindparam("of_watch"),
+    _columns.kind == bindparam("of_kind"),
+    _columns.episode == bindparam("of_episode"),
+    _is_withdrawn,
 )
-# The instructors that each watch was told of, the latest last.
+# The instructors of which each watch was notified, the latest last.
 _NAMED = (
-    select(_notice.watch_id, _notice.facts["instructor"].as_string())
+    select(_columns.watch_id, _columns.facts["instructor"].as_string())
     .where(
-        _notice.watch_id.in_(bindparam("watch_ids")),
-        _notice.kind == NotificationKind.INSTRUCTOR_ASSIGNED,
-        _notice.state.not_in([NotificationState.SUPPRESSED, NotificationState.DEAD]),
+        _columns.watch_id.in_(bindparam("watch_ids")),
+        _columns.kind == NotificationKind.INSTRUCTOR_ASSIGNED,
+        _columns.state.not_in([NotificationState.SUPPRESSED, NotificationState.DEAD]),
     )
-    .order_by(_notice.episode)
+    .order_by(_columns.episode)
 )
-_Line = tuple[int, NotificationKind]
-"""What notifications follow each other in: a watch, and a kind."""
+_Stream = tuple[int, NotificationKind]
+"""The key of a sequence of notifications: a watch and a kind."""
 
 
 def create(connection: Connection, news: Sequence[News], now: datetime, cooldown: timedelta) -> int:
-    """Write the notifications that `news` (section row id, its state, what changed) is to its watches.
+    """Write the notifications that `news` (section row id, its state, the event) causes; return their number.
 
-    Each watch is notified once per kind and episode, and not at all while it is paused. Within `cooldown` of
-    the last letter of its kind a notification waits for the rest of it, in place of any that still waits; one
-    that was called off as `GONE_AGAIN` waits anew when its opening has enough seats again. How many were
-    written.
+    Each watch is notified once per kind and episode, and not while it is paused. Within `cooldown` of the
+    last message of its kind a notification waits, and supersedes any that is still waiting. One withdrawn as
+    `GONE_AGAIN` is requeued when its opening has enough seats again.
     """
     if not news:
         return 0
     changes: dict[int, list[News]] = defaultdict(list)
     for item in news:
         changes[item[0]].append(item)
-    found = _listening(connection, changes, to_ms(now))
+    found = _active_watches(connection, changes, to_ms(now))
     names = any(isinstance(change, InstructorAssigned) for _, _, change in news)
     notified = _notified(connection, [row["watch_id"] for row in found], to_ms(now), names=names)
     rows = [
@@ -130,7 +131,7 @@ def create(connection: Connection, news: Sequence[News], now: datetime, cooldown
 
 
 def notification_of(row: RowMapping) -> Notification:
-    """The notice that a row of `notifications`, joined with its watch and section, holds."""
+    """The notification in a row of `notifications` joined with its watch and section."""
     facts = row["facts"]
     return Notification(
         id=row["id"],
@@ -148,9 +149,9 @@ def notification_of(row: RowMapping) -> Notification:
     )
 
 
-def _listening(connection: Connection, section_ids: Any, now_ms: int) -> list[RowMapping]:
+def _active_watches(connection: Connection, section_ids: Any, now_ms: int) -> list[RowMapping]:
     of_sections = {"section_ids": list(section_ids), "now_ms": now_ms}
-    return list(connection.execute(_LISTENING, of_sections).mappings())
+    return list(connection.execute(_ACTIVE_WATCHES, of_sections).mappings())
 
 
 def _watch(row: RowMapping) -> Watch:
@@ -160,10 +161,10 @@ def _watch(row: RowMapping) -> Watch:
 
 def _notified(
     connection: Connection, watch_ids: list[int], now_ms: int, *, names: bool
-) -> dict[_Line, Notified]:
+) -> dict[_Stream, Notified]:
     """What each watch has been notified of; with `names`, also the instructor last named to it."""
     these = {"watch_ids": watch_ids}
-    if connection.dialect.name != "sqlite":  # which has one writer as it is
+    if connection.dialect.name != "sqlite":  # SQLite has a single writer anyway
         connection.execute(_LOCK_PENDING, these).all()
     named: dict[int, str] = {}
     if names:
@@ -203,17 +204,17 @@ def _row(
     }
 
 
-def _write(connection: Connection, rows: Sequence[dict[str, Any]], notified: dict[_Line, Notified]) -> None:
-    back = [row for row in rows if notified.get(_line(row), NEVER).is_withdrawn(row["episode"])]
-    new = [row for row in rows if row not in back]
+def _write(connection: Connection, rows: Sequence[dict[str, Any]], notified: dict[_Stream, Notified]) -> None:
+    requeued = [row for row in rows if notified.get(_stream(row), NEVER).is_withdrawn(row["episode"])]
+    new = [row for row in rows if row not in requeued]
     if new:
         connection.execute(insert(notifications), new)
-    if back:
-        again = {"reason": None, "completed_at_ms": None}
-        connection.execute(_BRING_BACK, [row | _identity(row) | again for row in back])
+    if requeued:
+        cleared = {"reason": None, "completed_at_ms": None}
+        connection.execute(_REQUEUE, [row | _identity(row) | cleared for row in requeued])
 
 
-def _line(row: dict[str, Any]) -> _Line:
+def _stream(row: dict[str, Any]) -> _Stream:
     return row["watch_id"], row["kind"]
 
 
@@ -222,6 +223,6 @@ def _identity(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _supersede(connection: Connection, rows: Sequence[dict[str, Any]], now: datetime) -> None:
-    """A newer episode takes the place of one whose letter has not left, so that two never leave together."""
-    newer = [_line(row) for row in rows]
+    """A newer episode supersedes one that is not sent yet, so that two are never sent together."""
+    newer = [_stream(row) for row in rows]
     connection.execute(_SUPERSEDE, {"newer": newer, "completed_at_ms": to_ms(now)})

@@ -22,21 +22,25 @@ def defer(
     now: datetime,
     wait: timedelta = timedelta(0),
 ) -> None:
-    """Put off the notifications that `these` selects, for at least `wait`, or end them after `MAX_DEFERRALS`.
+    """Reschedule the notifications that `these` selects by at least `wait`; they die after `MAX_DEFERRALS`.
 
-    What is put off leaves alone from then on, under a key of its own.
+    A deferred notification is sent alone from then on, under its own key.
     """
     columns = notifications.c
     for row in connection.execute(select(columns.id, columns.deferrals).where(these)).all():
-        values = _put_off(row.deferrals, reason, now, wait)
+        values = _rescheduled(row.deferrals, reason, now, wait)
         connection.execute(update(notifications).where(columns.id == row.id).values(values))
 
 
-def _put_off(before: int, reason: str, now: datetime, wait: timedelta) -> dict[str, Any]:
+def _rescheduled(before: int, reason: str, now: datetime, wait: timedelta) -> dict[str, Any]:
     values = _NEVER_SENT | {"deferrals": before + 1}
     if before + 1 >= MAX_DEFERRALS:
-        told = f"put off {before + 1} times: {reason}"
-        return values | {"state": NotificationState.DEAD, "reason": told, "completed_at_ms": to_ms(now)}
+        final_reason = f"deferred {before + 1} times: {reason}"
+        return values | {
+            "state": NotificationState.DEAD,
+            "reason": final_reason,
+            "completed_at_ms": to_ms(now),
+        }
     due_at = now + max(ITEM_BACKOFF.wait(before), wait)
     return values | {
         "state": NotificationState.PENDING,

@@ -23,7 +23,7 @@ from store.refusals import refusals_of_all_mail
 from store.schema import mail_batches, mail_events, notifications, sections, suppressions, watches
 
 UNSENT = "unsent"
-"""The kind of event in which the provider did not send what it had accepted, for the account's sake."""
+"""The event kind of a message that the provider accepted but did not send, because of the account."""
 
 _STATES = {
     "delivered": NotificationState.DELIVERED,
@@ -34,7 +34,7 @@ _STATES = {
     "suppressed": NotificationState.SUPPRESSED,
     UNSENT: NotificationState.PENDING,
 }
-_WORDS = {
+_REASONS = {
     NotificationState.DEAD: "the provider failed to send it",
     NotificationState.SUPPRESSED: "the provider sends nothing to the address",
 }
@@ -42,42 +42,45 @@ _AFTER_DELIVERY = {NotificationState.BOUNCED, NotificationState.COMPLAINED}
 
 
 def apply(connection: Connection, event: dict[str, Any]) -> None:
-    """Let a row of `mail_events` settle its notification, if that has left; else `apply_early` will."""
+    """Apply a row of `mail_events` to its notification if that is sent.
+
+    Otherwise `apply_early` does later.
+    """
     if event["kind"] in _STATES and event["provider_id"] is not None:
-        # Whoever writes at this moment which letters have left sees either this event, or is seen here.
+        # A concurrent transaction that records sent messages either sees this event or is seen here.
         sending = select(mail_batches.c.id).where(mail_batches.c.state == BatchState.SENDING)
         connection.execute(sending.with_for_update(read=True)).all()
-        _settle(connection, event)
+        _apply_state(connection, event)
 
 
 def apply_early(connection: Connection, provider_ids: Sequence[str]) -> None:
-    """Let the events that came before their letters were known to have left settle them, in their order."""
+    """Apply, in order, the events that arrived before their messages were known to be sent."""
     columns = mail_events.c
     came = select(mail_events).where(columns.provider_id.in_(provider_ids), columns.kind.in_(_STATES))
     for event in connection.execute(came.order_by(columns.received_at_ms)).mappings().all():
-        _settle(connection, dict(event))
+        _apply_state(connection, dict(event))
 
 
-def _settle(connection: Connection, event: dict[str, Any]) -> None:
+def _apply_state(connection: Connection, event: dict[str, Any]) -> None:
     # Events may come in any order: a late "delivered" does not hide a bounce or a complaint.
     state, columns = _STATES[event["kind"]], notifications.c
     earlier = [NotificationState.SENDING, NotificationState.SENT]
     if state in _AFTER_DELIVERY:
         earlier.append(NotificationState.DELIVERED)
-    its = (columns.provider_id == event["provider_id"]) & columns.state.in_(earlier)
+    is_meant = (columns.provider_id == event["provider_id"]) & columns.state.in_(earlier)
     if event["kind"] == UNSENT:
         defer(
             connection,
-            its,
+            is_meant,
             f"the provider did not send it: {event['reason']}",
             from_ms(event["received_at_ms"]),
         )
         return
     reason = event["reason"]
     if state in {NotificationState.DEAD, NotificationState.SUPPRESSED}:
-        reason = f"{_WORDS[state]}: {reason or event['kind']}"
+        reason = f"{_REASONS[state]}: {reason or event['kind']}"
     values = {"state": state, "reason": reason, "completed_at_ms": event["received_at_ms"]}
-    connection.execute(update(notifications).where(its).values(values))
+    connection.execute(update(notifications).where(is_meant).values(values))
 
 
 _SUPPRESSING = ("bounced", "complained", "suppressed")
@@ -85,7 +88,7 @@ _SUPPRESSING = ("bounced", "complained", "suppressed")
 
 @dataclass(frozen=True, slots=True)
 class StoredNotification:
-    """A notification with the times of its way from detected to delivered."""
+    """A notification with its times from detection to delivery."""
 
     notification: Notification
     state: NotificationState
@@ -99,9 +102,9 @@ class StoredNotification:
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """An address to which nothing leaves, why, and since when.
+    """An address that receives no mail, the reason, and the start.
 
-    Shape: `is_own` where its person stopped all mail, which no operator lifts.
+    Shape: `is_own` if the person stopped all mail; an operator cannot lift that.
     """
 
     email: str
@@ -111,7 +114,7 @@ class Suppression:
 
 
 class Deliveries:
-    """Reading notifications, and recording what the mail provider reports of them."""
+    """Reads notifications, and records the mail provider's reports about them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -158,8 +161,8 @@ class Deliveries:
     ) -> bool:
         """Record a provider's event once, with its effect; False when it was recorded before.
 
-        A bounce, a complaint or the provider's own suppression suppresses the address. What settles the
-        notification does so also when its message is known to have left only later.
+        A bounce, a complaint or the provider's own suppression suppresses the address. An
+        event that arrives before its message is known to be sent is applied later.
         """
         with self._database.write() as connection:
             event = {
@@ -199,7 +202,7 @@ class Deliveries:
         return found[:limit], found[limit - 1].email if len(found) > limit else None
 
     def lift(self, email: str, entry: AuditEntry | None = None) -> bool:
-        """End what a provider's report holds; False where there is none. An opt-out of the person stays."""
+        """End a suppression reported by the provider; False without one. The person's opt-out remains."""
         lifted = delete(suppressions).where(suppressions.c.email == email)
         with self._database.write() as connection:
             was_held = connection.execute(lifted).rowcount > 0
@@ -209,13 +212,13 @@ class Deliveries:
 
 
 def select_notifications() -> Select[Any]:
-    """The rows that `stored_notice` reads."""
+    """The rows that `stored_notification` reads."""
     columns = (watches.c.email, sections.c.source, sections.c.term, sections.c.number)
     return select(notifications, *columns).select_from(notifications.join(watches).join(sections))
 
 
 def stored_notification(row: RowMapping) -> StoredNotification:
-    """The notification that a row of `select_notices` holds."""
+    """The notification in a row of `select_notifications`."""
     return StoredNotification(
         notification=notification_of(row),
         state=NotificationState(row["state"]),

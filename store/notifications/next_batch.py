@@ -25,14 +25,14 @@ from store.refusals import OPTED_OUT, opted_out
 from store.schema import mail_batches, notifications, sections, suppressions, watches
 
 _DAY = timedelta(days=1)
-_UNTIL_CONFIRMED = timedelta(minutes=1)  # how long news of seats waits until it is judged again
+_UNTIL_CONFIRMED = timedelta(minutes=1)  # how long an unconfirmed opening waits until the next decision
 _HIDES_SEATS = frozenset({Anomaly.FULL, Anomaly.CAPACITY})
 
 
 class BatchState(StrEnum):
-    """Where a mail batch is.
+    """The state of a mail batch.
 
-    `unknown` means that nobody can say whether it was sent, `crashed` that it took its workers with it.
+    `unknown`: it may or may not have been sent. `crashed`: it killed its workers.
     """
 
     SENDING = "sending"
@@ -47,7 +47,7 @@ IS_DUE_BATCH = (mail_batches.c.state == BatchState.SENDING) & (
 )
 """The condition of an unfinished batch that may be sent again, at the time `now_ms`."""
 
-_notice = notifications.c
+_columns = notifications.c
 _UNSENT = select(mail_batches.c.id).where(IS_DUE_BATCH, mail_batches.c.attempts == 0)
 _LOCK_UNSENT = _UNSENT.with_for_update(skip_locked=True)
 _DUE = select(mail_batches.c.id).where(IS_DUE_BATCH).limit(1).with_for_update(skip_locked=True)
@@ -55,13 +55,13 @@ _LOCK_DUE = _DUE.order_by(mail_batches.c.due_at_ms)
 _LOCK_LEAST_TRIED = _DUE.order_by(mail_batches.c.attempts, mail_batches.c.due_at_ms)
 _LOCK_PENDING = (
     select(
-        _notice.id,
+        _columns.id,
         watches.c.email,
-        _notice.kind,
-        _notice.episode,
-        _notice.facts,
-        _notice.starts,
-        _notice.deferrals,
+        _columns.kind,
+        _columns.episode,
+        _columns.facts,
+        _columns.starts,
+        _columns.deferrals,
         watches.c.min_seats,
         watches.c.ended_reason,
         watches.c.ended_at_ms,
@@ -79,29 +79,31 @@ _LOCK_PENDING = (
     )
     .select_from(notifications.join(watches).join(sections))
     .outerjoin(suppressions, suppressions.c.email == watches.c.email)
-    .where(_notice.state == NotificationState.PENDING, _notice.due_at_ms <= bindparam("now_ms"))
-    .order_by(_notice.due_at_ms, _notice.id)
+    .where(_columns.state == NotificationState.PENDING, _columns.due_at_ms <= bindparam("now_ms"))
+    .order_by(_columns.due_at_ms, _columns.id)
     .limit(bindparam("most"))
     .with_for_update(of=notifications, skip_locked=True)
 )
-_LOCK_FRESH = _LOCK_PENDING.where(_notice.reason.is_(None), _notice.starts == 0)
-_CALL_OFF = (
+_LOCK_FRESH = _LOCK_PENDING.where(_columns.reason.is_(None), _columns.starts == 0)
+_WITHDRAW = (
     update(notifications)
-    .where(_notice.id == bindparam("notice_id"))
+    .where(_columns.id == bindparam("notification_id"))
     .values(state=NotificationState.SUPPRESSED)
 )
-_HOLD = update(notifications).where(_notice.id.in_(bindparam("ids")))
-_RENAME = update(notifications).where(_notice.id == bindparam("notice_id"))
-_STANDING = tuple(each.name for each in fields(SectionSnapshot))
-_MAKE = insert(mail_batches).values(state=BatchState.SENDING).returning(mail_batches.c.id)
-_LEAVE = update(notifications).where(_notice.id.in_(bindparam("ids"))).values(state=NotificationState.SENDING)
+_HOLD = update(notifications).where(_columns.id.in_(bindparam("ids")))
+_UPDATE_FACTS = update(notifications).where(_columns.id == bindparam("notification_id"))
+_SNAPSHOT_FIELDS = tuple(each.name for each in fields(SectionSnapshot))
+_INSERT = insert(mail_batches).values(state=BatchState.SENDING).returning(mail_batches.c.id)
+_START_SENDING = (
+    update(notifications).where(_columns.id.in_(bindparam("ids"))).values(state=NotificationState.SENDING)
+)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """How many letters a batch holds, and how many an address gets in 24 hours (0: any number).
+    """Messages per batch, and messages per address in 24 hours (0: unlimited).
 
-    A probe of the transport (`is_probe`) is drawn from what has not failed yet, as long as there is any.
+    A probe of the transport (`is_probe`) prefers messages that have not failed yet.
     """
 
     batch_size: int
@@ -121,7 +123,7 @@ def next_batch(connection: Connection, now: datetime, rules: BatchLimits) -> int
 
 
 def _dissolve_unsent(connection: Connection, now: datetime) -> None:
-    """Batches whose sender died before it handed them over: their letters may still be called off."""
+    """Dissolve batches whose sender died before the hand-over: their messages may still be withdrawn."""
     ids = list(connection.execute(_LOCK_UNSENT, {"now_ms": to_ms(now)}).scalars())
     if not ids:
         return
@@ -142,46 +144,46 @@ def _due_batch(connection: Connection, now: datetime, query: Select[Any]) -> int
 
 
 def _new_batch(connection: Connection, now: datetime, rules: BatchLimits, query: Select[Any]) -> int | None:
-    """Collect what may leave now; the loop goes on while all that it finds is called off."""
+    """Claim what may be sent now; repeats while everything that it finds is withdrawn."""
     if rules.daily_cap:
         serialise(connection, "daily cap")
-    while rows := _company(_pending(connection, now, rules.batch_size, query)):
+    while rows := _compatible(_pending(connection, now, rules.batch_size, query)):
         objections = _objections(connection, rows, now, rules.daily_cap)
         if objections:
-            called_off = [
-                {"notice_id": notification_id, "reason": reason, "completed_at_ms": to_ms(now)}
+            withdrawn = [
+                {"notification_id": notification_id, "reason": reason, "completed_at_ms": to_ms(now)}
                 for notification_id, reason in objections.items()
             ]
-            connection.execute(_CALL_OFF, called_off)
+            connection.execute(_WITHDRAW, withdrawn)
         rows = [row for row in rows if row["id"] not in objections]
-        held = [row["id"] for row in rows if _is_doubted(row)]
+        held = [row["id"] for row in rows if _is_unconfirmed(row)]
         if held:
             connection.execute(_HOLD, {"ids": held, "due_at_ms": to_ms(now + _UNTIL_CONFIRMED)})
         leaving = [row for row in rows if row["id"] not in held]
         if leaving:
-            _rename(connection, leaving)
+            _update_instructors(connection, leaving)
             return _make_batch(connection, [row["id"] for row in leaving], leaving[0]["starts"], now)
     return None
 
 
-def _company(rows: list[RowMapping]) -> list[RowMapping]:
+def _compatible(rows: list[RowMapping]) -> list[RowMapping]:
     """Which of `rows` leave together: what a sender died with, or what was put off, leaves alone."""
-    return rows[:1] if rows and _leaves_alone(rows[0]) else [row for row in rows if not _leaves_alone(row)]
+    return rows[:1] if rows and _is_sent_alone(rows[0]) else [row for row in rows if not _is_sent_alone(row)]
 
 
-def _leaves_alone(row: RowMapping) -> bool:
+def _is_sent_alone(row: RowMapping) -> bool:
     return bool(row["starts"] or row["deferrals"])
 
 
 def _objections(
     connection: Connection, rows: Iterable[RowMapping], now: datetime, daily_cap: int
 ) -> dict[int, str]:
-    """Why each notification that must not be sent any more is called off."""
+    """The reason for each notification that must be withdrawn."""
     rows, found = list(rows), {}
     sent = _sent_lately(connection, {row["email"] for row in rows}, now) if daily_cap else Counter()
     for row in rows:
         reason = _objection(row, to_ms(now))
-        if reason is None and daily_cap and not _is_farewell(row) and sent[row["email"]] >= daily_cap:
+        if reason is None and daily_cap and not _is_term_ending(row) and sent[row["email"]] >= daily_cap:
             reason = f"the address has had its {daily_cap} mails of the day"
         if reason is None:
             sent[row["email"]] += 1
@@ -204,8 +206,8 @@ def _sent_lately(connection: Connection, emails: Iterable[str], now: datetime) -
 
 def _make_batch(connection: Connection, notification_ids: list[int], starts: int, now: datetime) -> int:
     row = {"key": f"rollcall-{uuid4().hex}", "created_at_ms": to_ms(now), "starts": starts}
-    batch_id = int(connection.execute(_MAKE, row).scalar_one())
-    connection.execute(_LEAVE, {"ids": notification_ids, "mail_batch_id": batch_id})
+    batch_id = int(connection.execute(_INSERT, row).scalar_one())
+    connection.execute(_START_SENDING, {"ids": notification_ids, "mail_batch_id": batch_id})
     return batch_id
 
 
@@ -214,13 +216,13 @@ def _pending(connection: Connection, now: datetime, limit: int, query: Select[An
 
 
 def _objection(row: RowMapping, now_ms: int) -> str | None:
-    """Why this notification must not be sent any more, or None."""
+    """Why this notification must be withdrawn, or None."""
     if row["is_opted_out"]:
         return OPTED_OUT
     if row["suppressed"] is not None:
         return f"mail to the address is suppressed ({row['suppressed']})"
-    if _is_farewell(row):
-        return None  # it stands for every watch that ended with its term, whatever is listed since
+    if _is_term_ending(row):
+        return None  # it covers every watch that ended with its term, whatever is listed since
     if row["ended_at_ms"] is not None:
         return f"the watch has ended ({row['ended_reason']})"
     if (row["paused_until_ms"] or 0) > now_ms:
@@ -228,26 +230,26 @@ def _objection(row: RowMapping, now_ms: int) -> str | None:
     unsent = UnsentNotification(
         NotificationKind(row["kind"]), row["episode"], row["min_seats"], row["facts"]["instructor"]
     )
-    return outdated(unsent, SectionSnapshot(**{name: row[name] for name in _STANDING}))
+    return outdated(unsent, SectionSnapshot(**{name: row[name] for name in _SNAPSHOT_FIELDS}))
 
 
-def _is_farewell(row: RowMapping) -> bool:
-    """Whether it is the one mail that ends all watches of a term. It never comes again: no cap applies."""
+def _is_term_ending(row: RowMapping) -> bool:
+    """Whether it is the one message about the end of a term. It is never sent again, so no cap applies."""
     return "ended_watches" in row["facts"]
 
 
-def _is_doubted(row: RowMapping) -> bool:
-    """Whether the source shows no seats any more, and further checks must confirm it.
+def _is_unconfirmed(row: RowMapping) -> bool:
+    """Whether the source shows no seats any more, which further checks must confirm.
 
-    The state keeps the seats of before so long: a mail would name them as seen just now.
+    The state keeps the previous seats until then, so a message would state them as current.
     """
     return row["kind"] == NotificationKind.SEAT_AVAILABLE and not _HIDES_SEATS.isdisjoint(
         row["anomalies"] or ()
     )
 
 
-def _rename(connection: Connection, rows: Iterable[RowMapping]) -> None:
-    """Name the present instructor where another has followed the one that was assigned."""
+def _update_instructors(connection: Connection, rows: Iterable[RowMapping]) -> None:
+    """Name the current instructor if another one has replaced the assigned one."""
     for row in rows:
         if (
             row["kind"] == NotificationKind.INSTRUCTOR_ASSIGNED
@@ -255,5 +257,6 @@ def _rename(connection: Connection, rows: Iterable[RowMapping]) -> None:
         ):
             facts = row["facts"] | {"instructor": row["instructor"]}
             connection.execute(
-                _RENAME, {"notice_id": row["id"], "facts": facts, "observed_at_ms": row["observed_at_ms"]}
+                _UPDATE_FACTS,
+                {"notification_id": row["id"], "facts": facts, "observed_at_ms": row["observed_at_ms"]},
             )

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Update, bindparam, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Update, bindparam, func, select, update
 
 from domain.errors import TransientError
 from domain.notification import (
@@ -35,7 +35,7 @@ from store.schema import mail_batches, notifications, sections, watches
 _batch = mail_batches.c
 _IS_BATCH = _batch.id == bindparam("batch_id")
 _FIND = select(mail_batches).where(_IS_BATCH)
-_NOTICES = (
+_NOTIFICATIONS = (
     select(notifications, watches.c.email, sections.c.source, sections.c.term, sections.c.number)
     .select_from(notifications.join(watches).join(sections))
     .where(notifications.c.mail_batch_id == bindparam("batch_id"))
@@ -43,7 +43,7 @@ _NOTICES = (
 )
 _BEGIN = update(mail_batches).where(_IS_BATCH).values(starts=_batch.starts + 1, fence=_batch.fence + 1)
 _IS_HELD = (_batch.state == BatchState.SENDING) & (_batch.fence == bindparam("held_fence"))
-_HOLD = select(_batch.id).where(_IS_BATCH, _IS_HELD).with_for_update()
+_LOCK_CLAIM = select(_batch.id).where(_IS_BATCH, _IS_HELD).with_for_update()
 _CHANGE = update(mail_batches).where(_IS_BATCH, _IS_HELD)
 _FREEZE = _CHANGE.where(_batch.attempts == 0)
 _HAND_OVER = _CHANGE.where(_batch.due_at_ms > bindparam("now_ms")).values(
@@ -51,17 +51,17 @@ _HAND_OVER = _CHANGE.where(_batch.due_at_ms > bindparam("now_ms")).values(
 )
 _ENDED = {"messages": None, "due_at_ms": None}
 _CLOSE = _CHANGE.values(_ENDED)
-# An acceptance is a fact, whoever heard it: it also ends a batch that has passed to another sender.
+# An acceptance is final: it also completes a batch that another sender has claimed since.
 _ACCEPT = (
     update(mail_batches)
     .where(_IS_BATCH, _batch.state.in_([BatchState.SENDING, BatchState.UNKNOWN]))
     .values(_ENDED)
 )
-_SETTLE = update(notifications).where(
-    notifications.c.id == bindparam("notice_id"), notifications.c.mail_batch_id == bindparam("of_batch")
+_COMPLETE = update(notifications).where(
+    notifications.c.id == bindparam("notification_id"), notifications.c.mail_batch_id == bindparam("of_batch")
 )
 _DUE_BATCH = select(_batch.id).where(IS_DUE_BATCH).limit(1)
-_DUE_NOTICE = (
+_DUE_NOTIFICATION = (
     select(notifications.c.id)
     .where(
         notifications.c.state == NotificationState.PENDING, notifications.c.due_at_ms <= bindparam("now_ms")
@@ -71,16 +71,16 @@ _DUE_NOTICE = (
 
 
 class LostBatchError(TransientError):
-    """The claim on the batch has run out: its letters are another sender's now, or are settled."""
+    """The claim on the batch has expired: another sender has claimed it, or it is complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailBatch:
-    """Letters that leave together under `key`; `letters` is None until they are frozen.
+    """Messages sent together under `key`; `messages` is None until they are frozen.
 
-    Shape: `fence` rises with each claim, and the newest alone may write. `starts` counts the claims since it
-    last ended in any way, this one included: with each more than one, a sender died with it, or was paused
-    for longer than its lease.
+    Shape: `fence` increases with each claim; only the newest claim may write. `starts` counts the claims
+    since the last recorded outcome, this one included: each beyond the first means that a sender died, or was
+    paused for longer than its lease.
     """
 
     id: int
@@ -96,7 +96,7 @@ class MailBatch:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What the outbox still holds."""
+    """The size and age of the outbox."""
 
     pending: int
     oldest_due_at: datetime | None
@@ -105,14 +105,14 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Notifications that will never be sent, and how many people miss them."""
+    """Notifications that will never be sent, and the number of people affected."""
 
     notifications: int
     people: int
 
 
 class Outbox:
-    """The rows of `mail_batches`, and the states of `notifications` on their way out."""
+    """The rows of `mail_batches`, and the states of unsent `notifications`."""
 
     def __init__(self, database: Database, *, daily_cap: int = 0) -> None:
         self._database = database
@@ -121,10 +121,10 @@ class Outbox:
     def claim(
         self, now: datetime, *, limit: int, lease: timedelta, is_probe: bool = False
     ) -> MailBatch | None:
-        """A batch to send, for the time of `lease`: an unfinished one that is due, else a new one.
+        """Claim a batch for `lease`: an unfinished one that is due, else a new one; None if nothing is due.
 
-        What must not be sent any more is left out here, with the reason (`store.notifications.next_batch`).
-        A probe is drawn from what has not failed yet, where there is any.
+        Withdraws what must not be sent any more, with the reason (`store.notifications.next_batch`). A probe
+        prefers messages that have not failed yet.
         """
         with self._database.write() as connection:
             batch_id = next_batch(connection, now, BatchLimits(limit, self._daily_cap, is_probe))
@@ -134,57 +134,55 @@ class Outbox:
             return _read(connection, batch_id)
 
     def freeze(self, batch: MailBatch, messages: Sequence[OutboundMessage]) -> None:
-        """Keep the letters exactly as they will leave. Raises: LostBatchError, also after a hand-over."""
+        """Store the messages exactly as they will be sent. Raises: LostBatchError, also after a hand-over."""
         rows = [_row_of(message) for message in messages]
         with self._database.write() as connection:
             _change(connection, _FREEZE, batch, {"messages": rows})
 
     def hand_over(self, batch: MailBatch, now: datetime, *, lease: timedelta) -> None:
-        """Note that the letters leave now, and renew the claim for the time that this may take.
+        """Record that the messages are being sent, and renew the claim for as long as this may take.
 
-        Safe to repeat. Raises: LostBatchError when they must not leave: the claim has run out.
+        Idempotent. Raises: LostBatchError if the claim has expired; the messages must not be sent then.
         """
         values = {"now_ms": to_ms(now), "attempts": batch.attempts + 1, "due_at_ms": to_ms(now + lease)}
         with self._database.write() as connection:
             _change(connection, _HAND_OVER, batch, values)
 
     def renew(self, batch: MailBatch, now: datetime, *, lease: timedelta) -> bool:
-        """Extend the claim while its sender works; False when it is another's, or the batch has ended."""
+        """Extend the claim of a working sender; False if another sender has it, or the batch is complete."""
         with self._database.write() as connection:
             return _execute(connection, _CHANGE, batch, {"due_at_ms": to_ms(now + lease)})
 
     def complete(self, batch: MailBatch, receipts: Sequence[DeliveryResult], now: datetime) -> None:
-        """Write the outcome of each letter. Safe to repeat: a batch that is settled already stays as it is.
+        """Record the result of each message. Idempotent: a complete batch is unchanged.
 
-        An acceptance is written even when the claim has run out. Raises: LostBatchError for refusals then.
+        An acceptance is recorded even after the claim has expired. Raises: LostBatchError for refusals then.
         """
         accepted = [each.provider_id for each in receipts if isinstance(each, Accepted)]
         with self._database.write() as connection:
             values = {"state": BatchState.DONE, "reason": None}
             if not _execute(connection, _ACCEPT if accepted else _CLOSE, batch, values):
-                _require_settled(connection, batch)
+                _require_complete(connection, batch)
                 return
             for notification, receipt in zip(batch.notifications, receipts, strict=True):
                 if isinstance(receipt, Deferred):
-                    its = (notifications.c.id == notification.id) & (
-                        notifications.c.mail_batch_id == batch.id
-                    )
-                    defer(connection, its, receipt.reason, now, bounded_wait(receipt.retry_after_seconds))
+                    wait = bounded_wait(receipt.retry_after_seconds)
+                    defer(connection, _is_in(batch, notification.id), receipt.reason, now, wait)
                     continue
-                message = {"notice_id": notification.id, "of_batch": batch.id}
-                connection.execute(_SETTLE, message | _settled(receipt, to_ms(now)))
+                message = {"notification_id": notification.id, "of_batch": batch.id}
+                connection.execute(_COMPLETE, message | _completed(receipt, to_ms(now)))
             apply_early(connection, accepted)
 
     def postpone(self, batch: MailBatch, due_at: datetime, reason: str | None = None) -> None:
-        """Try the batch again at `due_at`, with the same letters and key. Raises: LostBatchError."""
+        """Reschedule the batch to `due_at`, with the same messages and key. Raises: LostBatchError."""
         values = {"due_at_ms": to_ms(due_at), "reason": reason, "starts": 0}
         with self._database.write() as connection:
             _change(connection, _CHANGE, batch, values)
 
     def postpone_unsent(self, batch: MailBatch, due_at: datetime, reason: str) -> None:
-        """As `postpone`, where the transport took nothing: the hand-over that was noted is taken back.
+        """As `postpone`, if the transport accepted nothing: reverts the recorded hand-over.
 
-        A batch that was never handed over dissolves at `due_at`, and its letters are judged again.
+        A batch that was never handed over dissolves at `due_at`, and its messages are decided again.
         """
         first = batch.first_attempt_at
         values: dict[str, Any] = {"attempts": batch.attempts, "due_at_ms": to_ms(due_at), "reason": reason}
@@ -193,7 +191,7 @@ class Outbox:
             _change(connection, _CHANGE, batch, values)
 
     def split(self, batch: MailBatch, reason: str) -> None:
-        """Give the letters back, none of which was taken: each leaves alone, under a key of its own.
+        """Requeue the messages, none of which was accepted: each is sent alone, under its own key.
 
         Raises: LostBatchError.
         """
@@ -206,36 +204,36 @@ class Outbox:
         }
         with self._database.write() as connection:
             if not _execute(connection, _CLOSE, batch, {"state": BatchState.REFUSED, "reason": reason}):
-                _require_settled(connection, batch)
+                _require_complete(connection, batch)
                 return
             connection.execute(update(notifications).where(of_batch).values(values))
 
     def mark_dead(self, batch: MailBatch, state: BatchState, reason: str, now: datetime) -> None:
-        """Give the whole batch up: its notifications are dead, for `reason`. Raises: LostBatchError."""
+        """End the whole batch: its notifications are dead because of `reason`. Raises: LostBatchError."""
         with self._database.write() as connection:
             if not _execute(connection, _CLOSE, batch, {"state": state, "reason": reason}):
-                _require_settled(connection, batch)
+                _require_complete(connection, batch)
                 return
             of_batch = notifications.c.mail_batch_id == batch.id
             connection.execute(update(notifications).where(of_batch).values(_dead(reason, now)))
 
     def remove(self, batch: MailBatch, notification_id: int, reason: str, now: datetime) -> None:
-        """Take a notification that can never be sent out of its batch. Raises: LostBatchError."""
-        is_this = (notifications.c.id == notification_id) & (notifications.c.mail_batch_id == batch.id)
+        """Remove a notification that can never be sent from its batch. Raises: LostBatchError."""
+        is_this = _is_in(batch, notification_id)
         values = _dead(reason, now) | {"mail_batch_id": None}
         with self._database.write() as connection:
-            if connection.execute(_HOLD, _claim_of(batch)).first() is None:
+            if connection.execute(_LOCK_CLAIM, _claim_of(batch)).first() is None:
                 raise _lost(batch)
             connection.execute(update(notifications).where(is_this).values(values))
 
     def is_due(self, now: datetime) -> bool:
-        """Whether there is anything to send."""
+        """Whether anything is due."""
         at = {"now_ms": to_ms(now)}
         with self._database.read() as connection:
-            return any(connection.execute(query, at).first() for query in (_DUE_BATCH, _DUE_NOTICE))
+            return any(connection.execute(query, at).first() for query in (_DUE_BATCH, _DUE_NOTIFICATION))
 
     def backlog(self) -> Backlog:
-        """How much waits, since when, and how much is dead."""
+        """How many wait, since when, and how many are dead."""
         columns = notifications.c
         waits = columns.state.in_([NotificationState.PENDING, NotificationState.SENDING])
         waiting = select(func.count(), func.min(columns.due_at_ms)).where(waits)
@@ -246,7 +244,7 @@ class Outbox:
         return Backlog(pending, None if oldest is None else from_ms(oldest), count)
 
     def losses(self, since: datetime) -> Losses:
-        """What was given up after `since`, also by the provider that had accepted it."""
+        """What died after `since`, also at a provider that had accepted it."""
         columns = notifications.c
         is_lost = (columns.state == NotificationState.DEAD) | (
             (columns.state == NotificationState.SUPPRESSED) & columns.provider_id.is_not(None)
@@ -270,8 +268,8 @@ class Outbox:
 
 def _read(connection: Connection, batch_id: int) -> MailBatch:
     row = connection.execute(_FIND, {"batch_id": batch_id}).mappings().one()
-    found = connection.execute(_NOTICES, {"batch_id": batch_id}).mappings()
-    notifications = [notification_of(notification) for notification in found]
+    found = connection.execute(_NOTIFICATIONS, {"batch_id": batch_id}).mappings()
+    claimed = [notification_of(notification) for notification in found]
     messages = (
         None if row["messages"] is None else [OutboundMessage(**message) for message in row["messages"]]
     )
@@ -280,7 +278,7 @@ def _read(connection: Connection, batch_id: int) -> MailBatch:
     return MailBatch(
         id=row["id"],
         key=row["key"],
-        notifications=notifications,
+        notifications=claimed,
         messages=messages,
         attempts=row["attempts"],
         first_attempt_at=started,
@@ -295,7 +293,7 @@ def _claim_of(batch: MailBatch) -> dict[str, Any]:
 
 
 def _execute(connection: Connection, change: Update, batch: MailBatch, values: dict[str, Any]) -> bool:
-    """Whether `change` found the batch as it must be."""
+    """Whether `change` found the batch in the expected state."""
     claim = _claim_of(batch) if change is not _ACCEPT else {"batch_id": batch.id}
     return connection.execute(change, claim | values).rowcount > 0
 
@@ -305,7 +303,11 @@ def _change(connection: Connection, change: Update, batch: MailBatch, values: di
         raise _lost(batch)
 
 
-def _require_settled(connection: Connection, batch: MailBatch) -> None:
+def _is_in(batch: MailBatch, notification_id: int) -> ColumnElement[bool]:
+    return (notifications.c.id == notification_id) & (notifications.c.mail_batch_id == batch.id)
+
+
+def _require_complete(connection: Connection, batch: MailBatch) -> None:
     """Raises: LostBatchError while another sender has the batch."""
     row = connection.execute(_FIND, {"batch_id": batch.id}).mappings().first()
     if row is None or row["state"] == BatchState.SENDING:
@@ -316,7 +318,7 @@ def _lost(batch: MailBatch) -> LostBatchError:
     return LostBatchError(f"the claim on mail batch {batch.id} has run out (fence {batch.fence})")
 
 
-def _settled(receipt: Accepted | Rejected, at_ms: int) -> dict[str, Any]:
+def _completed(receipt: Accepted | Rejected, at_ms: int) -> dict[str, Any]:
     if isinstance(receipt, Accepted):
         sent = {"state": NotificationState.SENT, "sent_at_ms": at_ms, "provider_id": receipt.provider_id}
         return sent | {"reason": None, "completed_at_ms": None}
@@ -328,5 +330,5 @@ def _dead(reason: str, now: datetime) -> dict[str, Any]:
 
 
 def _row_of(message: OutboundMessage) -> dict[str, Any]:
-    """What is kept of `letter`; those of the outbox carry no attachments."""
+    """The stored form of a message; those of the outbox have no attachments."""
     return {name: value for name, value in asdict(message).items() if value != ()}

@@ -20,8 +20,8 @@ from store.sections import suspects
 from store.sections.observations import Recorded, record
 from store.sections.states import revisions
 
-# These speak of us, not of the section: they cost it no attempt, and the run's deadline bounds them. Whoever
-# has to wait longer for new credentials pauses the source (`store.pauses`).
+# These concern our account, not the section: they cost no attempt, and the run's deadline bounds them. A
+# longer wait for new credentials is a pause of the source (`store.pauses`).
 _WAITED_OUT = (RateLimitedError, UnauthorisedError)
 
 _IS_BATCH = check_batches.c.id == bindparam("batch_id")
@@ -43,7 +43,7 @@ _RETRY = _PARK.values(pending=bindparam("pending"))
 
 @dataclass(frozen=True, slots=True)
 class RecordedBatch:
-    """What one commit settled: the sections that need no more asking, and what it caused."""
+    """The result of one commit: the sections that are done, and the effects."""
 
     keys: list[SectionKey] = field(default_factory=list)
     changed: int = 0
@@ -52,14 +52,14 @@ class RecordedBatch:
 
 
 class Batches:
-    """Pending batches, and the transaction that settles them."""
+    """Pending batches, and the transaction that records their outcomes."""
 
     def __init__(self, database: Database, *, cooldown: timedelta) -> None:
         self._database = database
         self._cooldown = cooldown
 
     def pending(self, batch_id: int) -> Batch | None:
-        """The batch with what is still to be asked, or None when nothing is."""
+        """The batch with its pending sections, or None if none is pending."""
         with self._database.read() as connection:
             row = connection.execute(_FIND, {"batch_id": batch_id}).mappings().first()
             if row is None:
@@ -73,9 +73,9 @@ class Batches:
             return suspects.answers(connection, run_id)
 
     def reschedule(self, batch_id: int, due_at: datetime, waits_for: WaitReason, reason: str) -> None:
-        """Leave the batch as it is until `due_at`, or until what it waits for has ended; costs no attempt.
+        """Reschedule the batch to `due_at`, or to the end of what it waits for; costs no attempt.
 
-        Its run gives `reason` for what it has not checked, until it has.
+        `reason` becomes the run's reason for its unchecked sections.
         """
         values = {"batch_id": batch_id, "due_at_ms": to_ms(due_at), "waits_for": waits_for}
         with self._database.write() as connection:
@@ -93,14 +93,12 @@ class Batches:
         waits_for: WaitReason | None = None,
         reason: str | None = None,
     ) -> RecordedBatch:
-        """Commit what the source said of the batch; `reason` says why some of it failed.
+        """Commit the outcomes of a batch; `reason` explains why some of them failed.
 
-        `revisions` are those of the batch when it was read.
-
-        Outcomes of sections that are no longer pending count nothing: a message that came twice changes
-        nothing twice. Failures worth another attempt stay pending and are due at `retry_at`, or when what
-        they wait for has ended. What is to be asked again (`store.sections.observations`) stays pending and
-        costs no attempt.
+        `revisions` are those of the sections when the batch was read. Outcomes of sections that are no longer
+        pending are ignored, so a duplicate message has no effect. Retryable failures stay pending and are due
+        at `retry_at`, or when what they wait for has ended. Sections to re-check
+        (`store.sections.observations`) stay pending and cost no attempt.
         """
         with self._database.write() as connection:
             row = connection.execute(_LOCK, {"batch_id": batch_id}).mappings().first()
@@ -139,13 +137,13 @@ class Batches:
 
 
 def _recovered(batch: Batch, outcomes: Sequence[Outcome]) -> list[SectionKey]:
-    """What had failed before and is answered now."""
+    """The sections that failed before and are answered now."""
     answered = [outcome.key for outcome in outcomes if not isinstance(outcome, CheckFailure)]
     return [key for key in answered if batch.pending[key]]
 
 
 def _remaining(batch: Batch, outcomes: Sequence[Outcome]) -> tuple[dict[SectionKey, int], list[SectionKey]]:
-    """What is still pending after `outcomes`, and the sections that are finally given up."""
+    """What is still pending after `outcomes`, and the sections that have finally failed."""
     remaining, failed = dict(batch.pending), list[SectionKey]()
     for outcome in outcomes:
         attempts = remaining.pop(outcome.key)

@@ -13,13 +13,13 @@ from store.notifications import create
 from store.schema import sections
 from store.sections.states import IS_WATCHED, save, state_of
 
-# What the source never showed (a wrong number, a section yet to come) cannot be gone: it is asked on.
+# A section that the source never showed (a wrong number, a future section) cannot be gone: it stays due.
 IS_KNOWN = or_(*(sections.c[name].is_not(None) for name in ("open_seats", "capacity", "instructor")))
 _IS_GONE = IS_KNOWN & sections.c.retired.is_(False) & (sections.c.misses >= MISSES_TO_RETIRE)
 _IS_OF_SOURCE = sections.c.source == bindparam("of_source")
 _IS_OF_TERM = _IS_OF_SOURCE & sections.c.term.in_(bindparam("of_terms", expanding=True))
 _GONE_TERMS = select(sections.c.source, sections.c.term).where(_IS_GONE).distinct()
-# What another transaction is writing is left to the end of its own run: two runs that end at once hold each
+# Rows locked by another transaction are left to the end of its own run: two runs that end at once each lock
 # some of the sections that both find missing.
 _GONE = select(sections).where(_IS_GONE, _IS_OF_TERM).with_for_update(skip_locked=True)
 _ANOMALY = (
@@ -41,10 +41,10 @@ _PRESENCE = (
 
 
 def retire_missing(connection: Connection, now: datetime) -> int:
-    """Retire the sections that were missed often enough; how many notifications that caused.
+    """Retire the sections that were missing often enough; return the number of notifications.
 
-    Where too much of a term is missing at once, the source is doubted instead (`domain.term`): nothing of the
-    term is retired, and one more miss is asked of each.
+    If too much of a term is missing at once, the source is unreliable (`domain.term`): nothing of the term is
+    retired, and each section needs one more miss.
     """
     gone: dict[str, set[str]] = {}
     for source, term in connection.execute(_GONE_TERMS):
@@ -53,7 +53,7 @@ def retire_missing(connection: Connection, now: datetime) -> int:
 
 
 def presences(connection: Connection, source: str | None = None) -> dict[Term, Presence]:
-    """How much of each term is missing, of the sections that are known and watched."""
+    """How many of the known, watched sections of each term are missing."""
     query = _PRESENCE if source is None else _PRESENCE.where(sections.c.source == source)
     return {
         (row[0], row[1]): Presence(row[2], row[3], from_ms_or_none(row[4]))
@@ -63,12 +63,12 @@ def presences(connection: Connection, source: str | None = None) -> dict[Term, P
 
 def _judge(connection: Connection, source: str, terms: set[str], now: datetime) -> int:
     found = {term: presence for (_, term), presence in presences(connection, source).items()}
-    doubted = unreliable_terms(found) & terms
-    if doubted:
-        connection.execute(_ANOMALY, {"of_source": source, "of_terms": sorted(doubted)})
-    if not terms - doubted:
+    unreliable = unreliable_terms(found) & terms
+    if unreliable:
+        connection.execute(_ANOMALY, {"of_source": source, "of_terms": sorted(unreliable)})
+    if not terms - unreliable:
         return 0
-    return _retire(connection, source, sorted(terms - doubted), now)
+    return _retire(connection, source, sorted(terms - unreliable), now)
 
 
 def _retire(connection: Connection, source: str, terms: list[str], now: datetime) -> int:

@@ -47,7 +47,7 @@ _FORGET = (
     .where(_IS_WAITING)
     .values(state=RunState.FAILED, reason="was never dispatched", holds_slot=False)
 )
-_UNANSWERED = "not all was answered before the deadline"
+_UNANSWERED = "some sections were not answered before the deadline"
 _NEWEST_FENCE = select(func.max(runs.c.fence))
 _COUNT = (
     update(runs)
@@ -56,7 +56,7 @@ _COUNT = (
     .values(reason=func.coalesce(bindparam("new_reason"), runs.c.reason))
 )
 _IS_DONE = (runs.c.state == RunState.RUNNING) & ~exists().where(check_batches.c.run_id == runs.c.id)
-# What went wrong on the way is no reason any more once every section was checked.
+# Once every section was checked, an earlier failure is no longer a reason.
 _LASTING_REASON = case((runs.c.failed + runs.c.deferred > 0, runs.c.reason))
 _FINISH = update(runs).where(_IS_RUN, _IS_DONE).values(state=RunState.FINISHED, reason=_LASTING_REASON)
 _INSERT_BATCH = insert(check_batches).returning(check_batches.c.id)
@@ -65,7 +65,7 @@ _TAKE_DUE = _TAKE.where(check_batches.c.due_at_ms <= bindparam("now_ms")).return
 _TAKE_LOST = _TAKE.where(
     check_batches.c.due_at_ms.is_(None), check_batches.c.published_at_ms <= bindparam("before_ms")
 ).returning(check_batches.c.id)
-# The batches whose run is past its deadline, or will be when they are due, with what paused them.
+# The batches whose run is past its deadline, or will be when they are due, with the pause.
 _HOPELESS = (
     select(
         check_batches,
@@ -86,7 +86,7 @@ _HOPELESS = (
 
 
 class Runs:
-    """The rows of `runs` and `check_batches`. What a run found is written by `store.runs.batches`."""
+    """The rows of `runs` and `check_batches`. `store.runs.batches` records the outcomes of a run."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -101,9 +101,9 @@ class Runs:
         force: bool,
         entry: AuditEntry | None = None,
     ) -> tuple[Run, bool]:
-        """A queued run and True, or the run that already holds this slot and False.
+        """A new queued run and True, or the run that already holds this slot and False.
 
-        Runs of earlier slots that still wait for a dispatcher are skipped in its favour.
+        Skips runs of earlier slots that are still waiting to be dispatched.
         """
         row = {
             "id": uuid4().hex,
@@ -135,7 +135,7 @@ class Runs:
         return None if row is None else run_of(row)
 
     def get(self, run_id: str) -> Run | None:
-        """The run, or None when there is no such run."""
+        """The run, or None if it does not exist."""
         with self._database.read() as connection:
             row = connection.execute(_GET, {"run_id": run_id}).mappings().first()
         return None if row is None else run_of(row)
@@ -150,7 +150,7 @@ class Runs:
         return [run_of(row) for row in rows[:limit]], rows[limit - 1]["number"] if len(rows) > limit else None
 
     def last_finished_at(self) -> datetime | None:
-        """When a run last finished, or None when none ever has; a check of one section by hand is none."""
+        """When a run last finished, or None; a manual check of one section does not count."""
         return self._last_finished_at(_IS_OF_MANY)
 
     def last_succeeded_at(self) -> datetime | None:
@@ -158,9 +158,9 @@ class Runs:
         return self._last_finished_at(_IS_OF_MANY & _IS_SUCCESS)
 
     def first_opened_at(self, trigger: str | None = None) -> datetime | None:
-        """When the first run, or the first by `trigger`, was asked for; None when none ever was.
+        """When the first run, or the first by `trigger`, was requested; None if none ever was.
 
-        A check of one section by hand counts under its own `trigger` only.
+        A manual check of one section counts under its own `trigger` only.
         """
         is_it = _IS_OF_MANY if trigger is None else runs.c.trigger == trigger
         query = select(func.min(runs.c.created_at_ms)).where(is_it)
@@ -168,9 +168,9 @@ class Runs:
             return from_ms_or_none(connection.execute(query).scalar())
 
     def claim_ping(self, run_id: str, now: datetime) -> bool:
-        """Whether the caller sends the ping of this run: True once for a run that succeeded.
+        """Whether the caller must send the ping of this run: True once for a run that succeeded.
 
-        A check of one section by hand does not count as one.
+        A manual check of one section does not count.
         """
         is_untold = _IS_OF_MANY & runs.c.pinged_at_ms.is_(None) & _IS_SUCCESS
         taken = update(runs).where(runs.c.id == run_id, is_untold).values(pinged_at_ms=to_ms(now))
@@ -188,10 +188,10 @@ class Runs:
         lifetime: timedelta,
         now: datetime,
     ) -> list[int]:
-        """Set a queued run going with its batches; their ids, or none when the run is no longer queued.
+        """Start a queued run with its batches; return their ids, or none if the run is no longer queued.
 
-        `suspects` had no answer in their last run while others had: each has one attempt left.
-        A dispatcher whose lease has passed to another (a higher `fence`) changes nothing.
+        `suspects` had no answer in their last run while others had: each has one attempt left. A dispatcher
+        that has lost its lease to another (a higher `fence`) changes nothing.
         """
         planned = [list(batch) for batch in batches]
         started = {
@@ -204,7 +204,9 @@ class Runs:
             "reason": _still_being_checked(deferred),
         }
         with self._database.write() as connection:
-            serialise(connection, "start of a run")  # else two could pass that do not see each other
+            serialise(
+                connection, "start of a run"
+            )  # otherwise two concurrent starts would not see each other
             newest = connection.execute(_NEWEST_FENCE).scalar()
             if newest is not None and newest > fence:
                 return []
@@ -222,7 +224,7 @@ class Runs:
             return connection.execute(_NEWEST_FENCE).scalar() or 0
 
     def abandon(self, run_id: str, state: RunState, reason: str, now: datetime) -> None:
-        """End a queued run as skipped or failed, and say why; its slot is free again."""
+        """End a queued run as skipped or failed because of `reason`; releases its slot."""
         ended = {"state": state, "reason": reason, "finished_at_ms": to_ms(now), "holds_slot": False}
         with self._database.write() as connection:
             connection.execute(_LEAVE_QUEUE, {"run_id": run_id} | ended)
@@ -233,14 +235,14 @@ class Runs:
             return list(connection.execute(_WAITING, {"before_ms": to_ms(before)}).scalars())
 
     def pending(self, run_id: str) -> set[SectionKey]:
-        """The sections of a run that are neither checked nor given up on."""
+        """The sections of a run that are neither checked nor failed."""
         batches = select(check_batches).where(check_batches.c.run_id == run_id)
         with self._database.read() as connection:
             rows = connection.execute(batches).mappings()
             return {key for row in rows for key in batch_of(row).pending}
 
     def claim_due_batches(self, now: datetime) -> list[int]:
-        """The parked batches whose time has come; the caller publishes them."""
+        """The rescheduled batches that are due; the caller publishes them."""
         with self._database.write() as connection:
             return list(connection.execute(_TAKE_DUE, {"now_ms": to_ms(now)}).scalars())
 
@@ -251,10 +253,10 @@ class Runs:
             return list(connection.execute(_TAKE_LOST, times).scalars())
 
     def expire(self, now: datetime, lifetime: timedelta) -> list[Batch]:
-        """Give up what is pending of runs past their deadline, and runs that were never dispatched.
+        """End what is pending in runs past their deadline, and runs that were never dispatched.
 
-        What is not due before the deadline is left to the next run at once: it counts as deferred, not as
-        failed. A run that could check nothing gives its slot back. Returns the batches given up.
+        What is not due before the deadline is left to the next run: it counts as deferred, not as failed. A
+        run that checked nothing releases its slot. Returns the ended batches.
         """
         times = {"before_ms": to_ms(now - lifetime), "finished_at_ms": to_ms(now)}
         with self._database.write() as connection:
@@ -268,7 +270,7 @@ class Runs:
         return [batch_of(row) for row in rows]
 
     def give_up(self, batch_id: int, reason: str, now: datetime) -> Batch | None:
-        """Count what is pending of a batch as failed; the batch, or None when nothing was."""
+        """Count what is pending in a batch as failed; return the batch, or None if nothing was pending."""
         query = select(check_batches).where(check_batches.c.id == batch_id).with_for_update()
         with self._database.write() as connection:
             row = connection.execute(query).mappings().first()
@@ -291,18 +293,21 @@ def count(connection: Connection, run_id: str, reason: str | None = None, **coun
 
 
 def finish_if_done(connection: Connection, run_id: str, now: datetime) -> bool:
-    """Finish the run when nothing of it is pending. Call it after `count`, which orders rival commits."""
+    """Finish the run if nothing is pending. Call it after `count`, which orders concurrent commits."""
     return connection.execute(_FINISH, {"run_id": run_id, "finished_at_ms": to_ms(now)}).rowcount > 0
 
 
 def _why_deferred(row: RowMapping) -> str:
     if row["pause"] is None:
-        return _because(f"{row['source']} could not be asked again before the deadline", row["cause"])
+        return _because(f"{row['source']} could not be queried again before the deadline", row["cause"])
     return f"{row['source']} is paused until after the deadline: {row['pause']}"
 
 
 def _because(reason: str, cause: str | None) -> str:
-    """`reason` with its `cause`, which may be this very reason, given by an earlier batch of the run."""
+    """`reason` with its `cause`, unless the cause already begins with this reason (an earlier batch gave it).
+
+    .
+    """
     if not cause:
         return reason
     return cause if cause.startswith(reason) else f"{reason} ({cause})"
@@ -316,7 +321,7 @@ def _still_being_checked(deferred: int) -> str | None:
 
 
 def _give_up(connection: Connection, batch: Batch, counted_as: str, reason: str, now: datetime) -> None:
-    """End a batch as it is, and its run with it if it was the last, for `reason`."""
+    """End a batch because of `reason`, and its run if it was the last."""
     connection.execute(delete(check_batches).where(check_batches.c.id == batch.id))
     count(connection, batch.run_id, reason, **{counted_as: len(batch.pending)})
     finish_if_done(connection, batch.run_id, now)

@@ -1,8 +1,8 @@
 """Slots: the times at which a half is due. At most one run holds a slot; the database enforces it.
 
 A run that ends before it asks the source releases its slot for a later trigger: it was never dispatched, was
-skipped or paused, or had no answer by its deadline. A run whose sections were asked keeps the slot even if
-every answer was a failure; asking again would overload the source.
+skipped or paused, or had no answer by its deadline. A run that queried its sections keeps the slot even if
+every answer was a failure; querying again would overload the source.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from domain.section import Stagger
 from store.database import to_ms
 from store.schema import runs
 
-SUPERSEDED = "the run of a later slot took its place"
+SUPERSEDED = "superseded by the run of a later slot"
 _IS_OLDER = (
     (runs.c.stagger == bindparam("of_stagger"))
     & (runs.c.slot_ms < bindparam("of_slot_ms"))
@@ -31,14 +31,14 @@ _SUPERSEDE = update(runs).where(_IS_OLDER).values(state=RunState.SKIPPED, reason
 def supersede(connection: Connection, opened: dict[str, Any]) -> None:
     """Skip the runs of earlier slots of the same half that still wait for a dispatcher.
 
-    So a worker that returns after hours finds one run of each half, not one for each missed slot.
+    A worker that returns after hours then finds one run of each half, not one for each missed slot.
     """
     older = {"of_stagger": opened["stagger"], "of_slot_ms": opened["slot_ms"]}
     connection.execute(_SUPERSEDE, older | {"finished_at_ms": opened["created_at_ms"]})
 
 
 def release_unused(connection: Connection, run_ids: Iterable[str]) -> None:
-    """Give back the slots of those of `run_ids` that have finished without checking anything."""
+    """Release the slots of those of `run_ids` that finished without checking anything."""
     is_unworked = (runs.c.state == RunState.FINISHED) & (runs.c.checked == 0)
     ended = runs.c.id.in_(list(run_ids)) & is_unworked
     connection.execute(update(runs).where(ended).values(holds_slot=False))

@@ -17,13 +17,13 @@ AT_ONCE_MS = 0
 
 
 class Waits:
-    """The rows of `check_batches` that are parked, and those of `mail_batches` that were put off."""
+    """The rescheduled rows of `check_batches`, and the postponed rows of `mail_batches`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def reasons(self) -> set[tuple[str, WaitReason]]:
-        """Each source whose batches wait, with what they wait for; back-off after failures is left out."""
+        """Each source whose batches wait, with the reason; back-off after failures is not included."""
         columns = check_batches.c
         waiting = columns.waits_for.is_not(None) & (columns.due_at_ms > AT_ONCE_MS)
         query = select(columns.source, columns.waits_for).where(waiting).distinct()
@@ -31,7 +31,10 @@ class Waits:
             return {(source, WaitReason(reason)) for source, reason in connection.execute(query)}
 
     def resume(self, name: str, reasons: Collection[WaitReason] = tuple(WaitReason)) -> int:
-        """Make what waits for one of `reasons` at a source, or "mail", due at once; how many batches."""
+        """Make what waits for one of `reasons` at a source, or "mail", due at once.
+
+        Return the number of batches.
+        """
         with self._database.write() as connection:
             return resume(connection, name, reasons)
 
@@ -47,7 +50,7 @@ def resume(connection: Connection, name: str, reasons: Collection[WaitReason]) -
 
 
 def _resume_mail(connection: Connection) -> int:
-    """What was put off has no sender: its `starts` are zero. The back-off of single letters is their own."""
+    """A postponed batch has no sender: its `starts` are zero. Deferred messages keep their own back-off."""
     columns = mail_batches.c
     put_off = (columns.state == BatchState.SENDING) & (columns.starts == 0) & (columns.due_at_ms > AT_ONCE_MS)
     return connection.execute(update(mail_batches).where(put_off).values(due_at_ms=AT_ONCE_MS)).rowcount

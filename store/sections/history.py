@@ -1,7 +1,7 @@
 """Section observations over time, blind spans, and the nightly rollup of section days.
 
-A run that checked anything counts as a look at every watched section of its parity; single sections that it
-could not read are not recorded. Term statistics come from the rollup.
+A run that checked anything counts as an observation of every watched section of its parity; single sections
+that it could not read are not recorded. Term statistics come from the rollup.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from store.schema import runs, section_daily_rollups, section_history, sections,
 from store.sections.states import is_section
 
 HOUR_MS = 3_600_000
-BLIND_AFTER_HOURS = 3  # without a look: shorter ones are how checks go
+BLIND_AFTER_HOURS = 3  # without an observation; shorter gaps are normal
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedHours:
-    """The hours, since the epoch, in which runs of each half looked."""
+    """The hours, since the epoch, in which runs of each half checked sections."""
 
     hours: Mapping[Stagger, Collection[int]] = field(default_factory=dict)
 
@@ -45,36 +45,36 @@ class Histories:
         self._database = database
 
     def of(self, keys: Sequence[SectionKey], until: datetime) -> list[SectionHistory]:
-        """The history of each of `keys` until then; an empty one where nothing was ever seen."""
+        """The history of each of `keys` until then; empty if the section was never observed."""
         with self._database.snapshot() as connection:
             rows = [_row(connection, key) for key in keys]
-            looks = read_observed_hours(connection, 0, to_ms(until))
+            observed_hours = read_observed_hours(connection, 0, to_ms(until))
             return [
-                SectionHistory(key) if row is None else read(connection, row, looks, to_ms(until))
+                SectionHistory(key) if row is None else read(connection, row, observed_hours, to_ms(until))
                 for key, row in zip(keys, rows, strict=True)
             ]
 
 
 def read(
-    connection: Connection, row: RowMapping, looks: ObservedHours, until_ms: int, since_ms: int = 0
+    connection: Connection, row: RowMapping, observed_hours: ObservedHours, until_ms: int, since_ms: int = 0
 ) -> SectionHistory:
-    """The history of the section whose row of `sections` that is."""
-    found = _sightings(connection, row["id"], since_ms, until_ms)
+    """The history of the section in `row`, a row of `sections`."""
+    found = _entries(connection, row["id"], since_ms, until_ms)
     details = Details(row["course"], row["title"], row["location"], row["meeting_times"])
     key = SectionKey(row["source"], row["term"], row["number"])
     if not found or row["observed_at_ms"] is None:
         return SectionHistory(key, details)
     until_ms = min(row["observed_at_ms"], until_ms)
-    seen = in_sequence([_sighting(each) for each in found], from_ms(until_ms))
-    times_ms = [to_ms(each.observed_at) for each in seen]
+    entries = in_sequence([_entry(each) for each in found], from_ms(until_ms))
+    times_ms = [to_ms(each.observed_at) for each in entries]
     span = (times_ms[0], max(times_ms[-1], until_ms))
-    looked = looks.at(row) & _watched_hours(connection, row["id"], span)
-    looked |= {at_ms // HOUR_MS for at_ms in (*times_ms, *span)}
-    return SectionHistory(key, details, seen, from_ms(span[1]), _blind(looked))
+    observed = observed_hours.at(row) & _watched_hours(connection, row["id"], span)
+    observed |= {at_ms // HOUR_MS for at_ms in (*times_ms, *span)}
+    return SectionHistory(key, details, entries, from_ms(span[1]), _blind(observed))
 
 
 def read_observed_hours(connection: Connection, since_ms: int, until_ms: int) -> ObservedHours:
-    """When runs looked, by the hour."""
+    """The hours in which runs checked sections."""
     columns = runs.c
     hour = columns.started_at_ms - columns.started_at_ms % HOUR_MS
     query = (
@@ -92,8 +92,8 @@ def _row(connection: Connection, key: SectionKey) -> RowMapping | None:
     return connection.execute(select(sections).where(is_section(key))).mappings().first()
 
 
-def _sightings(connection: Connection, section_id: int, since_ms: int, until_ms: int) -> list[RowMapping]:
-    """The changes in that time as they were made, and before them what was known at its beginning."""
+def _entries(connection: Connection, section_id: int, since_ms: int, until_ms: int) -> list[RowMapping]:
+    """The entries of that period, preceded by the state at its beginning."""
     columns = section_history.c
     is_its = (columns.section_id == section_id) & (columns.observed_at_ms < until_ms)
     query = select(section_history).where(is_its)
@@ -117,44 +117,47 @@ def _watched_hours(connection: Connection, section_id: int, span: tuple[int, int
     return hours
 
 
-def _blind(looked: set[int]) -> list[ObservedPeriod]:
-    """From the end of an hour with a look to the beginning of the next one, where that is long."""
+def _blind(observed: set[int]) -> list[ObservedPeriod]:
+    """Long gaps, from the end of an observed hour to the start of the next."""
     return [
         ObservedPeriod(from_ms((before + 1) * HOUR_MS), from_ms(after * HOUR_MS))
-        for before, after in pairwise(sorted(looked))
+        for before, after in pairwise(sorted(observed))
         if after - before > BLIND_AFTER_HOURS
     ]
 
 
-def _sighting(row: Mapping[Any, Any]) -> HistoryEntry:
+def _entry(row: Mapping[Any, Any]) -> HistoryEntry:
     return HistoryEntry(from_ms(row["observed_at_ms"]), row["open_seats"], row["capacity"], row["instructor"])
 
 
 _DAY_MS = 24 * HOUR_MS
-_MARGIN_MS = (BLIND_AFTER_HOURS + 1) * HOUR_MS  # the last look before midnight counts too
-_ROWS_AT_ONCE = 500  # in one transaction: other writers wait for it
+_MARGIN_MS = (BLIND_AFTER_HOURS + 1) * HOUR_MS  # the last observation before midnight counts too
+_ROWS_AT_ONCE = 500  # per transaction: other writers wait for it
 _MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class TermTotal:
-    """What one section's days came to together; `last_day` is the last of them."""
+    """The totals of one section's days; `last_day` is the newest of them."""
 
     number: str
     openings: int
     open: timedelta
-    last_observed_at: timedelta
+    polled_time: timedelta
     last_day: int
 
 
 class DailyRollups:
-    """The rows of `section_days`."""
+    """The rows of `section_daily_rollups`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def unfinished(self, before_day: int) -> list[int]:
-        """The sections with days before that which are not condensed yet, or days that are yet to end."""
+        """The sections with days before `before_day` to roll up, or with rollups of days that have not ended.
+
+        .
+        """
         newest = func.coalesce(_newest_day(), -1)
         is_behind = and_(newest < before_day - 1, sections.c.observed_at_ms >= (newest + 1) * _DAY_MS)
         is_ahead = newest >= before_day
@@ -164,17 +167,17 @@ class DailyRollups:
             return list(found.scalars())
 
     def roll_up(self, section_ids: Sequence[int], before_day: int) -> int:
-        """Write the missing days before that of these sections; how many. Safe to repeat.
+        """Write the missing days before `before_day` of these sections; return their number. Idempotent.
 
-        Days that are yet to end were written by a clock that ran ahead, and are written again when they have.
+        Rollups of days that have not ended come from a clock that ran ahead; they are replaced.
         """
         self._delete(section_ids, before_day)
         query = select(sections, func.coalesce(_newest_day() + 1, 0).label("first_day"))
         with self._database.snapshot() as connection:
             found = list(connection.execute(query.where(sections.c.id.in_(section_ids))).mappings())
             since_ms = min((row["first_day"] * _DAY_MS for row in found), default=0)
-            looks = read_observed_hours(connection, since_ms - _MARGIN_MS, before_day * _DAY_MS)
-            rows = [each for row in found for each in _days(connection, row, looks, before_day)]
+            observed_hours = read_observed_hours(connection, since_ms - _MARGIN_MS, before_day * _DAY_MS)
+            rows = [each for row in found for each in _days(connection, row, observed_hours, before_day)]
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             with self._database.write() as connection:
                 insert_all_new(connection, section_daily_rollups, rows[start : start + _ROWS_AT_ONCE])
@@ -190,14 +193,14 @@ class DailyRollups:
             connection.execute(delete(section_daily_rollups).where(is_ahead))
 
     def totals(self, source: str, term: str) -> list[TermTotal]:
-        """What the days of each section of a term came to."""
+        """The totals of each section of a term."""
         days = section_daily_rollups.c
         query = (
             select(
                 sections.c.number,
                 func.sum(days.openings),
                 func.sum(days.open_ms),
-                func.sum(days.last_observed_at_ms),
+                func.sum(days.polled_ms),
                 func.max(days.day),
             )
             .join(sections, sections.c.id == days.section_id)
@@ -208,9 +211,9 @@ class DailyRollups:
         with self._database.read() as connection:
             return [
                 TermTotal(
-                    number, int(openings), int(open_ms) * _MILLISECOND, int(looked_ms) * _MILLISECOND, last
+                    number, int(openings), int(open_ms) * _MILLISECOND, int(polled_ms) * _MILLISECOND, last
                 )
-                for number, openings, open_ms, looked_ms, last in connection.execute(query)
+                for number, openings, open_ms, polled_ms, last in connection.execute(query)
             ]
 
 
@@ -221,15 +224,15 @@ def _newest_day() -> ScalarSelect[Any]:
 
 
 def _days(
-    connection: Connection, row: RowMapping, looks: ObservedHours, before_day: int
+    connection: Connection, row: RowMapping, observed_hours: ObservedHours, before_day: int
 ) -> Iterator[dict[str, Any]]:
-    seen = read(connection, row, looks, before_day * _DAY_MS, row["first_day"] * _DAY_MS)
-    for day in history.days(seen):
+    entries = read(connection, row, observed_hours, before_day * _DAY_MS, row["first_day"] * _DAY_MS)
+    for day in history.days(entries):
         if row["first_day"] <= day.number < before_day:
             yield {
                 "section_id": row["id"],
                 "day": day.number,
                 "openings": day.openings,
                 "open_ms": day.open // _MILLISECOND,
-                "last_observed_at_ms": day.last_observed_at // _MILLISECOND,
+                "polled_ms": day.polled_time // _MILLISECOND,
             }

@@ -17,14 +17,14 @@ from store.notifications import create
 from store.sections.states import anomalies_of, load, save
 
 Answer = Observation | Missing
-Move = tuple[SectionState, tuple[SectionEvent, ...]]
+Advance = tuple[SectionState, tuple[SectionEvent, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """How many sections changed, how many notifications that caused, and which sections to ask again when.
+    """The number of changed sections and of notifications, and the sections to re-check.
 
-    Shape: `again_at` is None where they may be asked at once.
+    Shape: `recheck_at` is None if they may be checked at once.
     """
 
     changed: int = 0
@@ -40,42 +40,42 @@ def record(
     now: datetime,
     cooldown: timedelta,
 ) -> Recorded:
-    """Write `answers`, which were asked for when the sections had `revisions`.
+    """Write `answers` to queries made when the sections had `revisions`.
 
-    An answer that another has overtaken counts nothing, and its section is to be asked again: nobody can say
-    which of the two is newer. So is, a little later, a section whose opening is doubted.
+    An answer is discarded if another was recorded since, because their order is unknown; its section is
+    re-checked. A section with an unconfirmed opening is re-checked a little later.
     """
     if not answers:
         return Recorded()
     rows = load(connection, [answer.key for answer in answers])
-    look = [
+    current = [
         (rows[answer.key][1], _bounded(answer, now))
         for answer in answers
         if is_current(rows[answer.key][1], revisions.get(answer.key))
     ]
-    moves, unconfirmed = _moves(connection, look)
-    after = {rows[state.key][0]: state for state, _ in moves}
-    news = [(rows[state.key][0], state, change) for state, changes in moves for change in changes]
+    advanced, unconfirmed = _advance_all(connection, current)
+    after = {rows[state.key][0]: state for state, _ in advanced}
+    news = [(rows[state.key][0], state, change) for state, changes in advanced for change in changes]
     save(connection, dict(rows.values()), after)
     return Recorded(
         changed=len({row_id for row_id, _, _ in news}),
         notifications=create.create(connection, news, now, cooldown),
-        recheck={answer.key for answer in answers} - {state.key for state, _ in look} | unconfirmed,
+        recheck={answer.key for answer in answers} - {state.key for state, _ in current} | unconfirmed,
         recheck_at=now + CONFIRM_OPENINGS_AFTER if unconfirmed else None,
     )
 
 
-def _moves(
-    connection: Connection, look: Sequence[tuple[SectionState, Answer]]
-) -> tuple[list[Move], set[SectionKey]]:
-    """How each section moves, and whose openings are to be confirmed."""
-    seen = [(state, answer) for state, answer in look if isinstance(answer, Observation)]
+def _advance_all(
+    connection: Connection, current: Sequence[tuple[SectionState, Answer]]
+) -> tuple[list[Advance], set[SectionKey]]:
+    """The new state and events of each section, and the sections whose openings are unconfirmed."""
+    seen = [(state, answer) for state, answer in current if isinstance(answer, Observation)]
     judged = judge(seen, cache(partial(anomalies_of, connection)))
-    moves: list[Move] = [advance(each.state, each.observation) for each in judged]
-    moves += [(miss(state, answer), ()) for state, answer in look if isinstance(answer, Missing)]
-    return moves, {each.state.key for each in judged if each.is_unconfirmed_opening}
+    advanced: list[Advance] = [advance(each.state, each.observation) for each in judged]
+    advanced += [(miss(state, answer), ()) for state, answer in current if isinstance(answer, Missing)]
+    return advanced, {each.state.key for each in judged if each.is_unconfirmed_opening}
 
 
 def _bounded(answer: Answer, now: datetime) -> Answer:
-    """Nothing was seen after it is written."""
+    """Bound the time of an observation by the time of its recording."""
     return replace(answer, observed_at=now) if answer.observed_at > now else answer

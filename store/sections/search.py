@@ -14,7 +14,7 @@ from store.sections.states import state_of
 
 
 class SectionStatus(StrEnum):
-    """How a section looks: each in one way only. What was never seen is unknown."""
+    """The status of a section; exactly one applies. A section never observed is unknown."""
 
     OPEN = "open"
     FULL = "full"
@@ -24,7 +24,7 @@ class SectionStatus(StrEnum):
 
 
 _IS_THERE = (sections.c.misses == 0) & sections.c.retired.is_(False)
-_LOOKS = {
+_CONDITIONS = {
     SectionStatus.OPEN: _IS_THERE & (sections.c.open_seats > 0),
     SectionStatus.FULL: _IS_THERE & (sections.c.open_seats == 0),
     SectionStatus.UNKNOWN: _IS_THERE & sections.c.open_seats.is_(None),
@@ -40,7 +40,7 @@ _ACTIVE = (
 
 @dataclass(frozen=True, slots=True)
 class FoundSection:
-    """A section in a listing, and how many living watches it has."""
+    """A section in a listing, with its number of active watches."""
 
     state: SectionState
     watches: int
@@ -55,7 +55,7 @@ class Search:
     def sections(
         self,
         text: str = "",
-        look: SectionStatus | None = None,
+        status: SectionStatus | None = None,
         *,
         source: str | None = None,
         term: str | None = None,
@@ -64,15 +64,15 @@ class Search:
     ) -> tuple[list[FoundSection], int | None]:
         """In the order in which they were first watched, and the next cursor.
 
-        Shape: `text` is how the number begins, or a part of the course or title in any case of letters.
+        Shape: `text` is a prefix of the number, or a case-insensitive part of the course or title.
         """
         query = select(sections, _ACTIVE.label("watches")).order_by(sections.c.id)
         if text:
             query = query.where(_matches(text))
         for column, value in ((sections.c.source, source), (sections.c.term, term)):
             query = query if value is None else query.where(column == value)
-        if look is not None:
-            query = query.where(_LOOKS[look])
+        if status is not None:
+            query = query.where(_CONDITIONS[status])
         if after is not None:
             query = query.where(sections.c.id > after)
         with self._database.read() as connection:

@@ -35,7 +35,7 @@ _CHUNK = 500  # databases bound the number of parameters
 _LISTED_AGAIN = {"retired": False, "misses": 0, "missing_since_ms": None, "open_seats": 0}
 LOOK_AGAIN_AFTER = timedelta(days=1)
 RETIRED_AT_ONCE = 100
-"""How many retired sections one run looks for again: they take the requests of those that are listed."""
+"""How many retired sections one run checks again; they compete with listed sections for requests."""
 IS_WATCHED = exists().where(watches.c.section_id == sections.c.id, watches.c.ended_at_ms.is_(None))
 _SAVED = (
     "revision",
@@ -64,7 +64,7 @@ _TOUCH = _UPDATE.values(revision=bindparam("revision"), observed_at_ms=bindparam
 _IS_OF_SOURCES = sections.c.source.in_(bindparam("sources"))
 _KEY = (sections.c.source, sections.c.term, sections.c.number)
 _DUE = select(*_KEY).where(IS_WATCHED, sections.c.retired.is_(False), _IS_OF_SOURCES)
-# Those that were not asked for since then; what bears a time ahead of the clock is as good as never asked.
+# Not checked since then; a time ahead of the clock counts as never checked.
 _LOOK_AGAIN = (
     select(*_KEY)
     .where(
@@ -87,7 +87,7 @@ _ANOMALIES = select(sections.c.anomalies).where(
     sections.c.term == bindparam("term"),
     sections.c.anomalies.is_not(None),
     sections.c.retired.is_(False),
-    IS_WATCHED,  # what is asked no more keeps its doubts for good
+    IS_WATCHED,  # unwatched sections are not checked, so their anomalies never end
 )
 _REVISIONS = _LOAD.with_only_columns(sections.c.number, sections.c.revision)
 
@@ -118,9 +118,9 @@ class Sections:
         self._database = database
 
     def due(self, stagger: Stagger, sources: Iterable[str], now: datetime) -> list[SectionKey]:
-        """The sections that somebody watches, of `sources`, with the parity of `stagger`.
+        """The watched sections of `sources` with the parity of `stagger`.
 
-        Retired ones are due once a day, the longest not asked for first: they may be listed again.
+        Retired ones are due once a day, least recently checked first: they may be listed again.
         """
         queries = [_DUE, _LOOK_AGAIN]
         if stagger is not Stagger.ALL:
@@ -137,7 +137,7 @@ class Sections:
             return {SectionKey(*row) for row in connection.execute(query, {"sources": list(sources)})}
 
     def get(self, key: SectionKey) -> SectionState | None:
-        """What is known of `key`, or None when nobody ever watched it."""
+        """The state of `key`, or None if it was never watched."""
         with self._database.read() as connection:
             return next((state for _, state in load(connection, [key], lock=False).values()), None)
 
@@ -180,7 +180,7 @@ class Sections:
             return {row[0]: UnknownSections(row[1], row[2]) for row in connection.execute(_UNKNOWN)}
 
     def last_success(self, now: datetime) -> dict[str, datetime]:
-        """For each source, when it last said something of any section.
+        """When each source last returned an observation of any section.
 
         Times ahead of `now`, which a wrong clock stamped, say nothing: they would hide a silence.
         """
@@ -216,7 +216,7 @@ def revisions(connection: Connection, keys: Iterable[SectionKey]) -> dict[Sectio
 
 
 def anomalies_of(connection: Connection, term: Term) -> set[Anomaly]:
-    """The doubts that the watched sections of a term, of a source, have at present."""
+    """The current anomalies of the watched sections of a source's term."""
     found = connection.execute(_ANOMALIES, {"source": term[0], "term": term[1]}).scalars()
     return {Anomaly(name) for anomalies in found for name in anomalies}
 

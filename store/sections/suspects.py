@@ -27,7 +27,7 @@ def clear(connection: Connection, keys: Collection[SectionKey]) -> None:
 
 
 def blame(connection: Connection, run_id: str, keys: Collection[SectionKey]) -> None:
-    """Note that a run gave `keys` up; in one that has no more answers than failures nobody is to blame."""
+    """Count that `keys` failed in a run; if a run has no more answers than failures, none is counted."""
     if not keys or not answers(connection, run_id):
         return
     for (source, term), numbers in by_term(keys).items():

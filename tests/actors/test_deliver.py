@@ -189,7 +189,7 @@ def test_recipients_that_are_put_off_cost_the_others_nothing_and_end_dead_after_
     for _ in range(12):
         found.pass_time(3600)
     dead = [(state, reason) for state, reason in reasons(found) if state is NotificationState.DEAD]
-    assert dead == [(NotificationState.DEAD, "put off 30 times: 450 4.2.1 busy")] * 3
+    assert dead == [(NotificationState.DEAD, "deferred 30 times: 450 4.2.1 busy")] * 3
     assert found.services.breakers["mail"].snapshot().failures == 0
 
 

@@ -66,7 +66,7 @@ def test_seats_that_nobody_told_of_are_neither_open_nor_closed() -> None:
 
 def test_what_was_never_seen_has_no_openings_and_no_days() -> None:
     nothing = SectionHistory(KEY)
-    assert (openings(nothing), list(days(nothing)), nothing.observed, nothing.last_observed_at) == (
+    assert (openings(nothing), list(days(nothing)), nothing.observed, nothing.polled_time) == (
         [],
         [],
         None,
@@ -75,13 +75,13 @@ def test_what_was_never_seen_has_no_openings_and_no_days() -> None:
 
 
 def test_what_was_looked_at_leaves_out_what_is_blind() -> None:
-    assert history((0, 0), blind=((3, 7), (10, 12))).last_observed_at == timedelta(hours=18)
+    assert history((0, 0), blind=((3, 7), (10, 12))).polled_time == timedelta(hours=18)
 
 
 def test_a_day_counts_the_openings_that_began_on_it_and_the_time_of_all() -> None:
     found = history((0, 0), (20, 1), (30, 0), (40, 1), until=44)
     first = day_of(START)
-    assert [(d.number - first, d.openings, d.open, d.last_observed_at) for d in days(found)] == [
+    assert [(d.number - first, d.openings, d.open, d.polled_time) for d in days(found)] == [
         (0, 1, timedelta(hours=4), timedelta(hours=24)),
         (1, 1, timedelta(hours=10), timedelta(hours=20)),
     ]

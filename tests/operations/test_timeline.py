@@ -106,7 +106,7 @@ def test_an_opening_is_told_once_however_it_grows(rollcall: House) -> None:
     see(rollcall, 0, 2, 1, 2)
     found = timelines.of_watch(rollcall.services, stored.id)
     assert said(found, EventType.SILENT) == [
-        "seat_available not told to ada@example.edu: it was told of this opening before"
+        "seat_available not told to ada@example.edu: the watch was already notified of this opening"
     ]
 
 

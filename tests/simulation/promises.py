@@ -182,7 +182,7 @@ def _is_settled(row: tuple[Any, ...], mailed: int, *, is_refused: bool, world: W
                 "the watch has ended": ended_at_ms is not None,
                 "mail to the address is suppressed": suppressions > 0,
                 OPTED_OUT: opt_outs > 0,
-                "a newer change took its place": cooldown and newest > episode,
+                "superseded by a newer change": cooldown and newest > episode,
                 "the seats were gone again": True,  # `_gone` looks whether they were
                 "the instructor was removed again": True,
                 "the section was": True,

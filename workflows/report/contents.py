@@ -111,7 +111,7 @@ class SectionPage:
     instructor: str
     seats: str
     observed: str
-    last_observed_at: str
+    polled_time: str
     openings: str
     open_share: str
     typical: str
@@ -163,7 +163,7 @@ def _page(history: SectionHistory) -> SectionPage:
         instructor=_last_instructor(history),
         seats=_last_seats(history),
         observed=UNKNOWN if seen is None else between(seen),
-        last_observed_at=UNKNOWN if seen is None else duration(history.last_observed_at),
+        polled_time=UNKNOWN if seen is None else duration(history.polled_time),
         openings=_count(history, found),
         open_share=_open_share(history, found),
         typical=duration(_median(ended)) if ended else UNKNOWN,
@@ -199,15 +199,15 @@ def _last_seats(history: SectionHistory) -> str:
 
 def _count(history: SectionHistory, found: Sequence[Opening]) -> str:
     """Return the number of openings; a single observation cannot count any."""
-    return str(sum(each.is_new for each in found)) if history.last_observed_at else UNKNOWN
+    return str(sum(each.is_new for each in found)) if history.polled_time else UNKNOWN
 
 
 def _open_share(history: SectionHistory, found: Sequence[Opening]) -> str:
     """Return the share of the observed time with open seats."""
-    if not history.last_observed_at or all(seen.open_seats is None for seen in history.entries):
+    if not history.polled_time or all(seen.open_seats is None for seen in history.entries):
         return UNKNOWN
     stood = sum((history.known(each.span) for each in found), timedelta(0))
-    return f"{stood / history.last_observed_at:.0%}"
+    return f"{stood / history.polled_time:.0%}"
 
 
 def _never_observed(histories: Sequence[SectionHistory]) -> str:

@@ -135,13 +135,13 @@ def _collect(job: Job, order: ReportOrder) -> str:
 
 def _term_figures(days: DailyRollups, order: ReportOrder) -> TermFigures | None:
     """Return the term's figures as far as rolled up; None before the first rollup."""
-    totals = [total for total in days.totals(order.source, order.term) if total.last_observed_at]
+    totals = [total for total in days.totals(order.source, order.term) if total.polled_time]
     if not totals:
         return None
     return TermFigures(
         sections=len(totals),
         openings_median=median(total.openings for total in totals),
-        open_share_median=median(total.open / total.last_observed_at for total in totals),
+        open_share_median=median(total.open / total.polled_time for total in totals),
         until=midnight(max(total.last_day for total in totals) + 1),
     )
 

@@ -33,7 +33,7 @@ _COLUMNS = [
     ("payments", "refund_keys_spent", "refund_keys_used"),
     ("payments", "trouble", "failure_reason"),
     ("payments", "troubled_at_ms", "failed_at_ms"),
-    ("section_daily_rollups", "looked_at_ms", "last_observed_at_ms"),
+    ("section_daily_rollups", "looked_at_ms", "polled_ms"),
     ("sections", "doubts", "anomalies"),
     ("watch_notifications", "settled_at_ms", "completed_at_ms"),
 ]

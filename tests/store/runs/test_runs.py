@@ -216,7 +216,7 @@ def test_what_is_not_due_before_the_deadline_is_left_to_the_next_run_at_once(des
     desk.checks.reschedule(late, now + LIFETIME, WaitReason.BREAKER, "why")
     desk.checks.reschedule(early, now + LIFETIME - timedelta(seconds=1), WaitReason.BREAKER, "why")
     assert {batch.id for batch in desk.runs.expire(now, LIFETIME)} == {late}
-    assert desk.reread(run).reason == "scraper could not be asked again before the deadline (why)"
+    assert desk.reread(run).reason == "scraper could not be queried again before the deadline (why)"
     desk.checks.reschedule(paused, until, WaitReason.PAUSE, "why")
     assert {batch.id for batch in desk.runs.expire(now, LIFETIME)} == {paused}
     found = desk.reread(run)
@@ -369,7 +369,7 @@ def test_a_later_slot_takes_the_place_of_one_that_was_never_dispatched(desk: Des
     latest, _ = _open(desk)
     assert desk.runs.queued(desk.clock.now()) == [odd.id, forced.id, latest.id]
     ended = desk.reread(missed)
-    assert (ended.state, ended.reason) == (RunState.SKIPPED, "the run of a later slot took its place")
+    assert (ended.state, ended.reason) == (RunState.SKIPPED, "superseded by the run of a later slot")
     assert ended.finished_at == desk.clock.now()
 
 
