@@ -13,15 +13,16 @@ from pathlib import Path
 
 from domain.errors import TransientError
 from domain.notification import Accepted, DeliveryResult, OutboundMessage
-from domain.ports import Clock, unconditionally
+from domain.ports import Clock
 from notifications.messages import to_mime
+from notifications.transport import Transport
 
-_MARK_LENGTH = 16
+_ID_LENGTH = 16
 _EVENT = re.compile(r"(?P<kind>\w+);.*\bsection=(?P<section>[\w-]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+@dataclass(frozen=True)
+class Preview(Transport):
     """Writes messages to `folder` (mode 0600) and keeps the newest `keep` of them.
 
     Shape: files are `{time}-{kind}-{section}-{message and key}.eml`, so names sort by time; the name is the
@@ -29,40 +30,23 @@ class Preview:
     a real transport would send it twice.
     """
 
+    name = "preview"
+    batch_size = 100
+    is_idempotent = True
+
     folder: Path
     clock: Clock
     keep: int = 1000
-
-    @property
-    def name(self) -> str:
-        """The transport, as in `MAIL_TRANSPORT`."""
-        return "preview"
-
-    @property
-    def batch_size(self) -> int:
-        """As many as any transport accepts."""
-        return 100
-
-    @property
-    def is_idempotent(self) -> bool:
-        """True: a message repeated under its key is not written again."""
-        return True
 
     @property
     def longest_send_seconds(self) -> float:
         """A disk has no timeout; this is far above the time for a hundred small files."""
         return 30.0
 
-    def send(
-        self,
-        messages: Sequence[OutboundMessage],
-        idempotency_key: str,
-        before_handover: Callable[[], None] = unconditionally,
+    def _send(
+        self, messages: Sequence[OutboundMessage], idempotency_key: str, before_handover: Callable[[], None]
     ) -> list[DeliveryResult]:
-        """Write `letters`; every one is accepted.
-
-        Raises: TransientError when the folder cannot be written.
-        """
+        """Write `messages`; each is accepted. Raises: TransientError when the folder cannot be written."""
         before_handover()
         try:
             return self._write_all(messages, idempotency_key)
@@ -71,17 +55,17 @@ class Preview:
 
     def _write_all(self, messages: Sequence[OutboundMessage], idempotency_key: str) -> list[DeliveryResult]:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        written = {path.stem[-_MARK_LENGTH:]: path.name for path in self.folder.glob("*.eml")}
-        receipts: list[DeliveryResult] = []
+        written = {path.stem[-_ID_LENGTH:]: path.name for path in self.folder.glob("*.eml")}
+        results: list[DeliveryResult] = []
         for message in messages:
-            mark = _mark(message, idempotency_key)
-            receipts.append(Accepted(written.get(mark) or self._write(message, mark)))
+            file_id = _file_id(message, idempotency_key)
+            results.append(Accepted(written.get(file_id) or self._write(message, file_id)))
         self._prune()
-        return receipts
+        return results
 
-    def _write(self, message: OutboundMessage, mark: str) -> str:
+    def _write(self, message: OutboundMessage, file_id: str) -> str:
         now = self.clock.now()
-        name = _file_name(message, now, mark)
+        name = _file_name(message, now, file_id)
         descriptor, unfinished = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
         with os.fdopen(descriptor, "wb") as file:
             file.write(to_mime(message, now).as_bytes())
@@ -93,12 +77,12 @@ class Preview:
             path.unlink(missing_ok=True)
 
 
-def _mark(message: OutboundMessage, idempotency_key: str) -> str:
+def _file_id(message: OutboundMessage, idempotency_key: str) -> str:
     seed = f"{message.headers['Message-ID']}\0{idempotency_key}"
-    return hashlib.sha256(seed.encode()).hexdigest()[:_MARK_LENGTH]
+    return hashlib.sha256(seed.encode()).hexdigest()[:_ID_LENGTH]
 
 
-def _file_name(message: OutboundMessage, now: datetime, mark: str) -> str:
+def _file_name(message: OutboundMessage, now: datetime, file_id: str) -> str:
     event = _EVENT.match(message.headers.get("X-Rollcall-Event", ""))
-    about = f"{event['kind']}-{event['section']}" if event else "letter"
-    return f"{now:%Y%m%dT%H%M%S%fZ}-{about}-{mark}.eml"
+    about = f"{event['kind']}-{event['section']}" if event else "message"
+    return f"{now:%Y%m%dT%H%M%S%fZ}-{about}-{file_id}.eml"

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from http import HTTPStatus
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from domain.errors import AccountRefusedError, MalformedResponseError, RejectedError, RollcallError
-from domain.notification import Accepted, DeliveryResult, OutboundMessage, Rejected
-from domain.ports import Clock, RateLimiterPort, unconditionally
-from notifications.resend_replies import TOO_MANY, failure, is_about_sender
+from domain.errors import (
+    MalformedResponseError,
+    RejectedError,
+    RollcallError,
+    UnauthorisedError,
+    UpstreamError,
+)
+from domain.notification import DeliveryResult, OutboundMessage
+from domain.ports import Clock, RateLimiterPort
+from notifications.resend_replies import batch_results, error_from_refusal, message_result, wait_seconds
+from notifications.transport import Transport
+from providers.http import HttpClient
 
 if TYPE_CHECKING:
     from resend import Batch, Emails
@@ -22,120 +31,129 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _API_URL = "https://api.resend.com"
-CONNECT_SECONDS = 5.0
+_JSON = {"Content-Type": "application/json"}
+_MAY_ONLY_SEND = "restricted_api_key"
+_LOGIN_REFUSALS = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 
 @dataclass(frozen=True)
-class Resend:
+class Resend(Transport):
     """Sends up to 100 messages per call; a retry within 24 hours under the same key sends no mail twice.
 
-    The SDK keeps account, address and client in module globals, so a process serves one account. `turns` is
-    the fleet's rate limit; it is held when Resend reports that the rate is exhausted.
+    The SDK keeps account, address and client in module globals, so a process serves one account.
+    `rate_limiter` is the fleet's; it is held when Resend reports that the rate is exhausted.
 
     Source: https://resend.com/docs/api-reference/emails/send-batch-emails
     """
 
+    name = "resend"
+    batch_size = 100
+    is_idempotent = True
+
     api_key: str = field(repr=False)
     clock: Clock
     api_url: str | None = None
-    turns: RateLimiterPort | None = None
+    rate_limiter: RateLimiterPort | None = None
     timeout_seconds: float = 20.0
 
     @property
-    def name(self) -> str:
-        """The transport, as in `MAIL_TRANSPORT`."""
-        return "resend"
-
-    @property
-    def batch_size(self) -> int:
-        """Resend's maximum per request."""
-        return 100
-
-    @property
-    def is_idempotent(self) -> bool:
-        """True: Resend honours a key for 24 hours."""
-        return True
-
-    @property
     def longest_send_seconds(self) -> float:
-        """The sum of the timeouts of connection, request and answer."""
-        return CONNECT_SECONDS + 2 * self.timeout_seconds
+        """The limit of the one request."""
+        return self.timeout_seconds
 
-    def send(
-        self,
-        messages: Sequence[OutboundMessage],
-        idempotency_key: str,
-        before_handover: Callable[[], None] = unconditionally,
-    ) -> list[DeliveryResult]:
-        """Send `letters` under `idempotency_key` (at most 256 characters); one result each, in order.
+    def domains(self) -> dict[str, str] | None:
+        """The state, such as `verified`, of each domain of the account; None if the key may only send.
 
-        Raises: as `domain.ports.Mailer`; after a TransientError retry with the same messages and key.
+        Raises: UnauthorisedError if the key is refused, TransientError if that is unknown.
+
+        Source: https://resend.com/docs/api-reference/domains/list-domains
         """
-        if not messages:
-            return []
-        if self.turns:
-            self.turns.wait()
+        response = self._http.get(f"{self._url}/domains", {"Authorization": f"Bearer {self.api_key}"})
+        if response.status != HTTPStatus.OK:
+            answer = response.error_object()
+            if answer.get("name") == _MAY_ONLY_SEND:
+                return None
+            kind = UnauthorisedError if response.status in _LOGIN_REFUSALS else UpstreamError
+            raise kind(f"Resend: {response.status} {answer.get('message')}")
+        try:
+            found = response.json_object("Resend")["data"]
+            return {str(each["name"]): str(each["status"]) for each in found}
+        except (KeyError, TypeError) as error:
+            raise MalformedResponseError("Resend's answer has an unexpected shape") from error
+
+    def _send(
+        self, messages: Sequence[OutboundMessage], idempotency_key: str, before_handover: Callable[[], None]
+    ) -> list[DeliveryResult]:
+        if self.rate_limiter:
+            self.rate_limiter.wait()
         mails = [_mail(message) for message in messages]
         before_handover()
         if any(message.attachments for message in messages):
-            return [_receipt(self._post_alone(mails, idempotency_key))]
-        return _receipts(self._post_batch(mails, idempotency_key), len(messages))
+            return [message_result(self._post_single(mails, idempotency_key))]
+        return batch_results(self._post_batch(mails, idempotency_key), len(messages))
 
     def _post_batch(self, mails: list[Emails.SendParams], idempotency_key: str) -> Batch.SendResponse:
         import resend  # noqa: PLC0415 - heavy
 
         options: Batch.SendOptions = {"idempotency_key": idempotency_key, "batch_validation": "permissive"}
-        return self._post(lambda: resend.Batch.send(mails, options))
+        return self._call(lambda: resend.Batch.send(mails, options))
 
-    def _post_alone(self, mails: list[Emails.SendParams], idempotency_key: str) -> Emails.SendResponse:
+    def _post_single(self, mails: list[Emails.SendParams], idempotency_key: str) -> Emails.SendResponse:
         """The batch endpoint takes no attachments. Source: api-reference/emails/send-email."""
         import resend  # noqa: PLC0415
 
         if len(mails) != 1:
-            raise RejectedError("Resend takes one letter with attachments at a time")
-        return self._post(lambda: resend.Emails.send(mails[0], {"idempotency_key": idempotency_key}))
+            raise RejectedError("Resend sends one message with attachments per request")
+        return self._call(lambda: resend.Emails.send(mails[0], {"idempotency_key": idempotency_key}))
 
-    def _post(self, call: Callable[[], T]) -> T:
+    def _call(self, endpoint: Callable[[], T]) -> T:
         import resend  # noqa: PLC0415 - heavy
         from resend.exceptions import NoContentError, ResendError  # noqa: PLC0415
 
-        resend.api_key, resend.api_url = self.api_key, (self.api_url or _API_URL).rstrip("/")
-        resend.default_http_client = self._client
+        resend.api_key, resend.api_url = self.api_key, self._url
+        resend.default_http_client = cast("HTTPClient", SimpleNamespace(request=self._request))
         try:
-            return call()
+            return endpoint()
         except ResendError as error:
             raise self._translate(error) from error
         except NoContentError as error:
-            raise MalformedResponseError("Resend answered nothing") from error
+            raise MalformedResponseError("Resend's answer is empty") from error
 
-    @cached_property
-    def _client(self) -> HTTPClient:
-        from notifications.resend_http import ResendHttpClient  # noqa: PLC0415 - heavy
+    def _request(
+        self, method: str, url: str, headers: Mapping[str, str], **content: Any
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        """The SDK's requests, over our HTTP client. Raises: RollcallError, also if a success is not JSON."""
+        response = self._http.request(
+            method.upper(), url, json.dumps(content["json"]).encode(), {**headers, **_JSON}
+        )
+        found = dict(response.headers())
+        self._respect_rate(response.status, found)
+        if response.status < HTTPStatus.BAD_REQUEST:
+            response.json_object("Resend")
+        return response.body, response.status, found
 
-        return ResendHttpClient(self.timeout_seconds, self._heed)
+    def _respect_rate(self, status: int, headers: Mapping[str, str]) -> None:
+        """Hold the fleet's requests if Resend refuses more or reports an exhausted rate."""
+        is_exhausted = status == HTTPStatus.TOO_MANY_REQUESTS or headers.get("ratelimit-remaining") == "0"
+        seconds = wait_seconds(headers, self.clock.now()) if is_exhausted else None
+        if self.rate_limiter and seconds:
+            self.rate_limiter.hold(seconds)
 
     def _translate(self, error: ResendError) -> RollcallError:
         # Our client raises domain errors; the SDK wraps them and all other errors.
         if isinstance(error.__context__, RollcallError):
             return error.__context__
         status = error.code if isinstance(error.code, int) else 500
-        wait = self._retry_after_seconds(error.headers) if status == TOO_MANY else None
-        return failure(status, str(error.error_type), str(error.message), wait)
+        wait = wait_seconds(error.headers, self.clock.now())
+        return error_from_refusal(status, str(error.error_type), str(error.message), wait)
 
-    def _heed(self, status: int, headers: Mapping[str, str]) -> None:
-        """Hold the fleet's requests if the provider refuses more or reports an exhausted rate."""
-        is_spent = status == TOO_MANY or headers.get("ratelimit-remaining") == "0"
-        seconds = self._retry_after_seconds(headers) if is_spent else None
-        if self.turns and seconds:
-            self.turns.hold(seconds)
+    @cached_property
+    def _http(self) -> HttpClient:
+        return HttpClient("Resend", self.timeout_seconds, secrets=(self.api_key,), is_repeatable=True)
 
-    def _retry_after_seconds(self, headers: Mapping[str, str]) -> float | None:
-        lower = {name.lower(): value for name, value in headers.items()}
-        wait = lower.get("retry-after") or lower.get("ratelimit-reset") or ""
-        try:
-            return max(0.0, float(wait))
-        except ValueError:
-            return _seconds_until(wait, self.clock.now())
+    @property
+    def _url(self) -> str:
+        return (self.api_url or _API_URL).rstrip("/")
 
 
 def _mail(message: OutboundMessage) -> Emails.SendParams:
@@ -157,38 +175,3 @@ def _mail(message: OutboundMessage) -> Emails.SendParams:
             for each in message.attachments
         ]
     return mail
-
-
-def _receipt(answer: Any) -> DeliveryResult:
-    try:
-        return Accepted(str(answer["id"]))
-    except (KeyError, TypeError) as error:
-        raise MalformedResponseError("Resend's answer is not of the agreed shape") from error
-
-
-def _receipts(answer: Any, count: int) -> list[DeliveryResult]:
-    """One result per message: `errors` lists the refused by index, `data` the others in order.
-
-    Raises: AccountRefusedError if all were refused because of their common sender; MalformedResponseError.
-    """
-    try:
-        refused = {int(each["index"]): Rejected(str(each["message"])) for each in answer.get("errors") or ()}
-        accepted = [Accepted(str(each["id"])) for each in answer["data"]]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise MalformedResponseError("Resend's answer is not of the agreed shape") from error
-    if len(accepted) + len(refused) != count or not refused.keys() <= set(range(count)):
-        raise MalformedResponseError(
-            f"Resend answered for {len(accepted)} + {len(refused)} letters instead of {count}"
-        )
-    if refused and not accepted and all(is_about_sender(each.reason) for each in refused.values()):
-        raise AccountRefusedError(f"Resend: {next(iter(refused.values())).reason}")
-    taken = iter(accepted)
-    return [refused.get(index) or next(taken) for index in range(count)]
-
-
-def _seconds_until(http_date: str, now: datetime) -> float | None:
-    try:
-        at = parsedate_to_datetime(http_date)
-    except ValueError:
-        return None
-    return max(0.0, (at.astimezone(UTC) - now).total_seconds())

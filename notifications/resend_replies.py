@@ -1,4 +1,4 @@
-"""Classifies Resend's refusals: the messages, the account or sender, the rate, or Resend itself.
+"""Reads Resend's answers: results per message, and refusals by their cause (message, account, rate, Resend).
 
 Source: https://resend.com/docs/api-reference/errors
 """
@@ -6,10 +6,14 @@ Source: https://resend.com/docs/api-reference/errors
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from domain.errors import (
     AccountRefusedError,
     IdempotencyKeyUsedError,
+    MalformedResponseError,
     RateLimitedError,
     RejectedError,
     RollcallError,
@@ -17,28 +21,14 @@ from domain.errors import (
     UnauthorisedError,
     UpstreamError,
 )
+from domain.notification import Accepted, DeliveryResult, Rejected
+from domain.text import retry_after_seconds
 
-TOO_MANY = 429
-_CONFLICT, _FIRST_SERVER_ERROR = 409, 500
+_TOO_LARGE, _CONFLICT, _TOO_MANY, _FIRST_SERVER_ERROR = 413, 409, 429, 500
 _QUOTAS = frozenset({"daily_quota_exceeded", "monthly_quota_exceeded"})
-# The SDK's error for an answer that is not JSON: a proxy's page rather than Resend's own refusal.
-_WITHOUT_REASON = "application_error"
-_OF_THE_ACCOUNT = frozenset(
-    {
-        "invalid_from_address",
-        "invalid_access",
-        "invalid_region",
-        "invalid_scope",
-        "restricted_api_key",
-        "missing_api_key",
-        "invalid_api_key",
-        "invalid_idempotency_key",
-        "security_error",
-        "method_not_allowed",
-        "not_found",
-    }
-)
-_OF_THE_LETTER = frozenset(
+# The SDK's name for an answer that is not JSON: a proxy's page rather than Resend's own refusal.
+_NOT_JSON = "application_error"
+_MESSAGE_ERRORS = frozenset(
     {
         "validation_error",
         "missing_required_field",
@@ -48,7 +38,7 @@ _OF_THE_LETTER = frozenset(
         "invalid_to_address",
     }
 )
-_LETTER_STATUSES = frozenset({400, 413, 422})
+_MESSAGE_STATUSES = frozenset({400, 413, 422})
 _SENDER = re.compile(
     r"`from`|\bfrom\b (?:field|address)|\bsender\b|domain is not verified|verify (?:a|your) domain|"
     r"testing emails|api key|quota|suspended|not authori[sz]ed",
@@ -56,31 +46,66 @@ _SENDER = re.compile(
 )
 
 
-def is_about_sender(message: str) -> bool:
+def message_result(answer: Any) -> DeliveryResult:
+    """The result in the answer to a single message. Raises: MalformedResponseError."""
+    try:
+        return Accepted(str(answer["id"]))
+    except (KeyError, TypeError) as error:
+        raise MalformedResponseError("Resend's answer has an unexpected shape") from error
+
+
+def batch_results(answer: Any, count: int) -> list[DeliveryResult]:
+    """One result per message: `errors` lists the refused by index, `data` the others in order.
+
+    Raises: AccountRefusedError if all were refused because of their common sender; MalformedResponseError.
+    """
+    try:
+        refused = {int(each["index"]): Rejected(str(each["message"])) for each in answer.get("errors") or ()}
+        accepted = [Accepted(str(each["id"])) for each in answer["data"]]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise MalformedResponseError("Resend's answer has an unexpected shape") from error
+    if len(accepted) + len(refused) != count or not refused.keys() <= set(range(count)):
+        raise MalformedResponseError(
+            f"Resend answered for {len(accepted)} + {len(refused)} messages instead of {count}"
+        )
+    if refused and not accepted and all(_is_about_sender(each.reason) for each in refused.values()):
+        raise AccountRefusedError(f"Resend: {next(iter(refused.values())).reason}")
+    remaining = iter(accepted)
+    return [refused.get(index) or next(remaining) for index in range(count)]
+
+
+def wait_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
+    """The wait in the lower-case `headers`: `retry-after`, else `ratelimit-reset`."""
+    return retry_after_seconds(headers.get("retry-after") or headers.get("ratelimit-reset"), now)
+
+
+def error_from_refusal(
+    status: int, name: str, message: str, retry_after_seconds: float | None
+) -> RollcallError:
+    """The error for a refusal of the whole request."""
+    full = f"Resend: {status} {name}: {message}"
+    if name in _QUOTAS:
+        return AccountRefusedError(full)
+    if status == _TOO_MANY:
+        return RateLimitedError(full, retry_after_seconds=retry_after_seconds)
+    if status >= _FIRST_SERVER_ERROR or name == _NOT_JSON:
+        return UpstreamError(full)
+    if status == _CONFLICT:
+        is_in_progress = name == "concurrent_idempotent_requests"
+        return TransientError(full) if is_in_progress else IdempotencyKeyUsedError(full)
+    return _client_error(status, name, message, full)
+
+
+def _client_error(status: int, name: str, message: str, full: str) -> RollcallError:
+    if "api_key" in name or "api key" in message.lower():
+        return UnauthorisedError(full)
+    is_about_message = status in _MESSAGE_STATUSES and (name in _MESSAGE_ERRORS or status == _TOO_LARGE)
+    if is_about_message and not _is_about_sender(message):
+        return RejectedError(full)
+    # Only a refusal known to concern the message ends it; otherwise the channel waits and alerts.
+    return AccountRefusedError(full)
+
+
+def _is_about_sender(message: str) -> bool:
     """Whether `message` concerns the account or the `from` address, which all messages share."""
     return bool(_SENDER.search(message))
-
-
-def failure(status: int, name: str, message: str, retry_after_seconds: float | None) -> RollcallError:
-    """The error for a refusal of the whole request."""
-    told = f"Resend: {status} {name}: {message}"
-    if name in _QUOTAS:
-        return AccountRefusedError(told)
-    if status == TOO_MANY:
-        return RateLimitedError(told, retry_after_seconds=retry_after_seconds)
-    if status >= _FIRST_SERVER_ERROR or name == _WITHOUT_REASON:
-        return UpstreamError(told)
-    if status == _CONFLICT:
-        is_under_way = name == "concurrent_idempotent_requests"
-        return TransientError(told) if is_under_way else IdempotencyKeyUsedError(told)
-    return _refusal(status, name, message, told)
-
-
-def _refusal(status: int, name: str, message: str, told: str) -> RollcallError:
-    if "api_key" in name or "api key" in message.lower():
-        return UnauthorisedError(told)
-    is_of_letter = status in _LETTER_STATUSES and (name in _OF_THE_LETTER or status == 413)  # noqa: PLR2004
-    if is_of_letter and not is_about_sender(message):
-        return RejectedError(told)
-    # Only a refusal known to concern the message ends it; otherwise the channel waits and alerts.
-    return AccountRefusedError(told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import parseaddr
@@ -14,19 +14,21 @@ from urllib.parse import unquote, urlsplit
 from domain.errors import (
     InvalidInputError,
     MalformedResponseError,
-    RejectedError,
     RollcallError,
     UnreachableError,
     UpstreamError,
     UpstreamTimeoutError,
 )
 from domain.notification import Accepted, DeliveryResult, OutboundMessage, Rejected
-from domain.ports import Clock, unconditionally
+from domain.ports import Clock
 from notifications.messages import to_mime
+from notifications.smtp_client import SmtpClient, SmtpTlsClient
 from notifications.smtp_replies import Stage, refusal
+from notifications.transport import SingleMessageTransport
+from providers.http import ca_bundle
 
 _PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
-_DONE, _RECIPIENT_TAKEN = 250, {250, 251}
+_DONE, _RECIPIENT_ACCEPTED = 250, {250, 251}
 # Connection, greeting, EHLO, STARTTLS, TLS, EHLO, AUTH (3), MAIL, RCPT, DATA, the message, QUIT.
 _REPLIES = 14
 
@@ -41,18 +43,18 @@ class _Server:
 
 
 @dataclass(frozen=True)
-class Smtp:
+class Smtp(SingleMessageTransport):
     """Sends one message per call, on a connection of its own, through the server in `url`.
 
     Shape: `smtp://`, `smtps://` or `smtp+starttls://`, then `user:password@host:port`, percent-encoded, port
     and user optional. Certificates are verified.
 
-    SMTP has no idempotency keys: if the connection breaks between the message and the server's reply, or this
-    process dies before the result is stored, it remains unknown whether the message was sent. After a failure
-    before DATA it is certain that nothing was handed over.
+    After a failure before DATA it is certain that nothing was handed over.
 
     Raises: InvalidInputError if `url` does not have that shape.
     """
+
+    name = "smtp"
 
     url: str = field(repr=False)
     clock: Clock
@@ -63,57 +65,27 @@ class Smtp:
         _ = self._server
 
     @property
-    def name(self) -> str:
-        """The transport, as in `MAIL_TRANSPORT`."""
-        return "smtp"
-
-    @property
-    def batch_size(self) -> int:
-        """One: after a failure of several, it is unknown which were accepted."""
-        return 1
-
-    @property
-    def is_idempotent(self) -> bool:
-        """False: SMTP has no idempotency keys."""
-        return False
-
-    @property
     def longest_send_seconds(self) -> float:
-        """The sum of the timeouts of all replies to one message."""
+        """The sum of the limits of all replies to one message."""
         return _REPLIES * self.timeout_seconds
-
-    def send(
-        self,
-        messages: Sequence[OutboundMessage],
-        idempotency_key: str,  # noqa: ARG002 - no keys
-        before_handover: Callable[[], None] = unconditionally,
-    ) -> list[DeliveryResult]:
-        """Send the one message.
-
-        Raises: TransientError if the server could not accept it now, or may have accepted it;
-        AccountRefusedError if it accepts none of our messages.
-        """
-        if len(messages) > self.batch_size:
-            raise RejectedError("SMTP takes one letter at a time")
-        return [self._send(message, before_handover) for message in messages]
 
     def log_in(self) -> None:
         """Connect, log in and quit. Raises: as `send`."""
         try:
-            with self._conversation() as server:
+            with self._session() as server:
                 server.noop()
         except OSError as error:
             raise _translate(error) from error
 
-    def _send(self, message: OutboundMessage, before_handover: Callable[[], None]) -> DeliveryResult:
+    def _send_one(self, message: OutboundMessage, before_handover: Callable[[], None]) -> DeliveryResult:
         if not message.to.isascii():
-            return Rejected("the address has letters that plain SMTP cannot carry")
+            return Rejected("the address has characters that plain SMTP cannot carry")
         body = to_mime(message, self.clock.now()).as_bytes()
         try:
-            with self._conversation() as server:
+            with self._session() as server:
                 _address(server, parseaddr(message.sender)[1], message.to, len(body))
                 before_handover()
-                answer = _transmit(server, body)
+                reply = _transmit(server, body)
         except smtplib.SMTPRecipientsRefused as error:
             return _refused(Stage.RECIPIENT, *error.recipients[message.to], error)
         except smtplib.SMTPSenderRefused as error:
@@ -122,10 +94,10 @@ class Smtp:
             return _refused(Stage.CONTENT, error.smtp_code, error.smtp_error, error)
         except OSError as error:  # smtplib's own errors are OSErrors too
             raise _translate(error) from error
-        return Accepted(message.headers["Message-ID"], answer)
+        return Accepted(message.headers["Message-ID"], reply)
 
     @contextmanager
-    def _conversation(self) -> Iterator[smtplib.SMTP]:
+    def _session(self) -> Iterator[smtplib.SMTP]:
         server = self._connect()
         try:
             if self._server.scheme == "smtp+starttls":
@@ -141,10 +113,11 @@ class Smtp:
 
     def _connect(self) -> smtplib.SMTP:
         host, port = self._server.host, self._server.port
+        login = {"user": self._server.user, "password": self._server.password}
         try:
             if self._server.scheme == "smtps":
-                return smtplib.SMTP_SSL(host, port, timeout=self.timeout_seconds, context=self._tls)
-            return smtplib.SMTP(host, port, timeout=self.timeout_seconds)
+                return SmtpTlsClient(host, port, timeout=self.timeout_seconds, context=self._tls, **login)
+            return SmtpClient(host, port, timeout=self.timeout_seconds, **login)
         except smtplib.SMTPResponseException:
             raise  # the server answered and refuses us
         except OSError as error:
@@ -152,7 +125,7 @@ class Smtp:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        return self.tls or ssl.create_default_context()
+        return self.tls or ssl.create_default_context(cafile=ca_bundle())
 
     @cached_property
     def _server(self) -> _Server:
@@ -182,7 +155,7 @@ def _address(server: smtplib.SMTP, sender: str, to: str, size: int) -> None:
     if code != _DONE:
         raise smtplib.SMTPSenderRefused(code, said, sender)
     code, said = server.rcpt(to)
-    if code not in _RECIPIENT_TAKEN:
+    if code not in _RECIPIENT_ACCEPTED:
         raise smtplib.SMTPRecipientsRefused({to: (code, said)})
 
 
@@ -207,14 +180,18 @@ def _refused(stage: Stage, code: int, reason: bytes | str, error: smtplib.SMTPEx
 
 def _translate(error: OSError) -> RollcallError:
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        return UpstreamError(f"the mail server does not offer what its address asks for: {error}")
+        return UpstreamError(f"the mail server does not support what SMTP_URL asks for: {error}")
     if isinstance(error, smtplib.SMTPResponseException):
         return _by_code(error)
     if isinstance(error, ssl.SSLError):
         return UnreachableError(f"no trusted connection to the mail server: {error}")
     if isinstance(error, TimeoutError):
-        return UpstreamTimeoutError("the mail server did not answer in time; it may have taken the letter")
-    return MalformedResponseError(f"the mail server hung up; it may have taken the letter: {error}")
+        return UpstreamTimeoutError(
+            "the mail server did not answer in time; it may have accepted the message"
+        )
+    return MalformedResponseError(
+        f"the connection to the mail server was lost; it may have accepted the message: {error}"
+    )
 
 
 def _by_code(error: smtplib.SMTPResponseException) -> RollcallError:

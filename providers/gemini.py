@@ -123,10 +123,7 @@ def image_from_response(answer: dict[str, Any]) -> Image:
 
 def error_from_response(response: HttpResponse) -> RollcallError:
     """The error for an answer with a status other than 200."""
-    try:
-        error = _member(response.json_object("Gemini"), "error")
-    except MalformedResponseError:
-        error = {}  # a proxy's page: the status suffices
+    error = _member(response.error_object(), "error")
     message = f"Gemini: {response.status} {one_line(str(error.get('message', '')))}".rstrip()
     details = list(_objects(error.get("details")))
     if any(detail.get("reason") == _BAD_KEY for detail in details):

@@ -100,6 +100,13 @@ class HttpResponse:
             raise MalformedResponseError(f"{service}'s answer is not a JSON object")
         return found
 
+    def error_object(self) -> dict[str, Any]:
+        """The JSON object in the body of an error; empty if there is none, as in a proxy's page."""
+        try:
+            return self.json_object("")
+        except MalformedResponseError:
+            return {}
+
     def error(self, message: str, now: datetime | None = None) -> RollcallError:
         """The error that the status of an unsuccessful answer means, with the wait that it asks for."""
         return status_error(self.status, message, self.retry_after_seconds(now))

@@ -301,8 +301,8 @@ def _preview(settings: Settings, clock: SystemClock) -> Mailer:
 def _resend(settings: Settings, client: redis.Redis, clock: SystemClock) -> Mailer:
     from notifications.resend import Resend  # noqa: PLC0415
 
-    turns = BlockingRateLimiter(RateLimiter(client, "resend", _RESEND_REQUESTS_PER_MINUTE))
-    return Resend(required(settings.resend_api_key), clock, settings.resend_api_url, turns)
+    limiter = BlockingRateLimiter(RateLimiter(client, "resend", _RESEND_REQUESTS_PER_MINUTE))
+    return Resend(required(settings.resend_api_key), clock, settings.resend_api_url, limiter)
 
 
 def _postmark(settings: Settings) -> Mailer:

@@ -34,9 +34,10 @@ def _login(case: InspectedSettings) -> Verdict:
 
 
 def _resend(settings: Settings) -> Verdict:
-    from notifications.resend_login import sending_domains  # noqa: PLC0415 - heavy, and one transport is enough
+    from notifications.resend import Resend  # noqa: PLC0415 - one transport is enough
 
-    domains = sending_domains(settings.resend_api_key or "", settings.resend_api_url, _TIMEOUT_SECONDS)
+    key, url = settings.resend_api_key or "", settings.resend_api_url
+    domains = Resend(key, SystemClock(), url, timeout_seconds=_TIMEOUT_SECONDS).domains()
     if domains is None:
         return ok("Resend knows the key, which may send and nothing else")
     sender = parseaddr(settings.notification_from_email)[1].rpartition("@")[2]

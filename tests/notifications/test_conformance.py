@@ -1,9 +1,11 @@
-"""What every transport makes of the same events, each in its own wire format."""
+"""Every transport treats the same events alike, each in its own wire format."""
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Callable, Iterator
+import ssl
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum, auto
@@ -13,7 +15,14 @@ from typing import Any
 
 import pytest
 
-from domain.errors import RollcallError
+from domain.errors import (
+    MalformedResponseError,
+    RateLimitedError,
+    RejectedError,
+    RollcallError,
+    UnauthorisedError,
+    UnreachableError,
+)
 from domain.notification import Accepted, Deferred, Rejected
 from domain.ports import Mailer
 from domain.retry import Subject, subject_of
@@ -21,12 +30,15 @@ from notifications.postmark import Postmark
 from notifications.preview import Preview
 from notifications.resend import Resend
 from notifications.smtp import Smtp
-from tests.notifications.examples import message
+from tests.notifications.examples import message, messages
 from tests.standins.postmark import PostmarkStandIn, error
 from tests.standins.resend import ResendStandIn
 from tests.standins.server import Answer
 from tests.standins.smtp import SmtpStandIn
 from tests.support.clock import FakeClock
+from tests.support.stack import free_port
+from tests.support.wire_faults import EXPECTED as WIRE_ERRORS
+from tests.support.wire_faults import IMPATIENT, RefusingServer, WireFault, faulty_server
 
 
 class Event(StrEnum):
@@ -126,41 +138,54 @@ SMTP: dict[Event, tuple[str, str | None]] = {
 }
 
 
+SECRET = "a-secret-of-the-tests"
+
+
+@dataclass
+class Running:
+    """A transport with its provider; `sent` holds what the provider accepted."""
+
+    mailer: Mailer
+    sent: Callable[[], Sequence[object]]
+
+
 @contextmanager
-def resend(event: Event) -> Iterator[Mailer]:
+def resend(event: Event = Event.ACCEPTED) -> Iterator[Running]:
     with ResendStandIn() as standin:
         standin.fault(RESEND[event])
-        yield Resend("re_test", FakeClock(), standin.url)
+        yield Running(Resend("re_test", FakeClock(), standin.url), lambda: standin.mails)
 
 
 @contextmanager
-def postmark(event: Event) -> Iterator[Mailer]:
+def postmark(event: Event = Event.ACCEPTED) -> Iterator[Running]:
     with PostmarkStandIn() as standin:
-        standin.answers.append(POSTMARK[event])
-        yield Postmark("pm_test", standin.url)
+        if event is not Event.ACCEPTED:
+            standin.answers.append(POSTMARK[event])
+        yield Running(Postmark("pm_test", standin.url), lambda: standin.mails)
 
 
 @contextmanager
-def smtp(event: Event) -> Iterator[Mailer]:
+def smtp(event: Event = Event.ACCEPTED) -> Iterator[Running]:
     with SmtpStandIn() as standin:
         verb, standin.replies[verb] = SMTP[event]
-        yield Smtp(f"smtp://ada:pw@127.0.0.1:{standin.port}", FakeClock(), timeout_seconds=5)
+        mailer = Smtp(f"smtp://ada:pw@127.0.0.1:{standin.port}", FakeClock(), timeout_seconds=5)
+        yield Running(mailer, lambda: standin.received)
 
 
 @contextmanager
-def preview(event: Event) -> Iterator[Mailer]:
+def preview(event: Event = Event.ACCEPTED) -> Iterator[Running]:
     with TemporaryDirectory() as name:
         folder = Path(name) / "outbox"
         if event is Event.BROKEN:
             folder.write_text("a file in the place of the folder")
-        yield Preview(folder, FakeClock())
+        yield Running(Preview(folder, FakeClock()), lambda: list(folder.glob("*.eml")))
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One transport and one event that it can meet."""
+    """One transport and one event that can occur with it."""
 
-    transport: Callable[[Event], AbstractContextManager[Mailer]]
+    transport: Callable[[Event], AbstractContextManager[Running]]
     event: Event
 
     def __str__(self) -> str:
@@ -173,20 +198,188 @@ CASES = [
     *(Case(smtp, event) for event in SMTP),
     *(Case(preview, event) for event in (Event.ACCEPTED, Event.BROKEN)),
 ]
+TRANSPORTS = pytest.mark.parametrize("transport", [resend, postmark, smtp, preview], ids=lambda t: t.__name__)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_transport_says_whose_trouble_it_is(case: Case) -> None:
-    with case.transport(case.event) as mailer:
+def test_an_event_concerns_the_message_the_account_the_rate_or_the_transport(case: Case) -> None:
+    with case.transport(case.event) as running:
         try:
-            (receipt,) = mailer.send([message()], "key")
+            (result,) = running.mailer.send([message()], "key")
         except RollcallError as failure:
             subject = subject_of(failure)
-            found: object = Rejected if subject is Subject.ITEM else subject  # of one letter it is the same
+            found: object = Rejected if subject is Subject.ITEM else subject  # the same for one message
         else:
-            found = type(receipt)
+            found = type(result)
+        if found not in (Accepted, Subject.TRANSPORT):
+            assert running.sent() == []
     assert found == EXPECTED[case.event]
 
 
-def test_every_event_is_met_by_a_transport() -> None:
+def test_each_event_occurs_with_some_transport() -> None:
     assert {case.event for case in CASES} == set(Event)
+
+
+@TRANSPORTS
+def test_an_accepted_message_is_with_the_provider(transport: Callable[[], Any]) -> None:
+    with transport() as running:
+        (result,) = running.mailer.send([message()], "key")
+        assert isinstance(result, Accepted)
+        assert len(running.sent()) == 1
+
+
+@TRANSPORTS
+def test_no_messages_are_no_hand_over(transport: Callable[[], Any]) -> None:
+    with transport() as running:
+        assert running.mailer.send([], "key", before_handover=pytest.fail) == []
+        assert running.sent() == []
+
+
+@TRANSPORTS
+def test_more_messages_than_a_batch_holds_are_rejected(transport: Callable[[], Any]) -> None:
+    with transport() as running:
+        with pytest.raises(RejectedError, match=f"at most {running.mailer.batch_size} messages"):
+            running.mailer.send(messages(running.mailer.batch_size + 1), "key")
+        assert running.sent() == []
+
+
+@TRANSPORTS
+def test_a_whole_batch_has_one_result_per_message(transport: Callable[[], Any]) -> None:
+    with transport() as running:
+        count = running.mailer.batch_size
+        results = running.mailer.send(messages(count), "key")
+        assert [type(result) for result in results] == [Accepted] * count
+        assert len(running.sent()) == count
+
+
+@TRANSPORTS
+def test_a_repeated_call_sends_a_second_mail_only_without_idempotency_keys(
+    transport: Callable[[], Any],
+) -> None:
+    with transport() as running:
+        first, second = (running.mailer.send([message()], "key") for _ in range(2))
+        assert first == second or not running.mailer.is_idempotent
+        assert len(running.sent()) == (1 if running.mailer.is_idempotent else 2)
+
+
+class WithheldError(Exception):
+    pass
+
+
+def withhold() -> None:
+    raise WithheldError
+
+
+@TRANSPORTS
+def test_messages_can_be_withheld_until_the_last_moment(transport: Callable[[], Any]) -> None:
+    with transport() as running:
+        with pytest.raises(WithheldError):
+            running.mailer.send([message()], "key", withhold)
+        assert running.sent() == []
+
+
+def over_http(transport: str, url: str, seconds: float) -> Mailer:
+    if transport == "resend":
+        return Resend(SECRET, FakeClock(), url, timeout_seconds=seconds)
+    return Postmark(SECRET, url, seconds)
+
+
+HTTP = pytest.mark.parametrize("transport", ["resend", "postmark"])
+
+
+@HTTP
+@pytest.mark.parametrize("fault", WireFault)
+def test_a_fault_on_the_wire_has_one_type(transport: str, fault: WireFault, certificate: Path) -> None:
+    with faulty_server(fault, certificate) as url:
+        mailer = over_http(transport, url, 0.3 if fault in IMPATIENT else 30)
+        with pytest.raises(RollcallError) as raised:
+            mailer.send([message()], "key")
+    assert type(raised.value) is WIRE_ERRORS[fault]
+
+
+SMTP_FAULTS: dict[WireFault, tuple[bytes, float]] = {
+    WireFault.NO_ANSWER: (b"", 0.02),
+    WireFault.SLOW_DRIP: (b"2", 0.02),
+    WireFault.HUGE_BODY: (b"250-more\r\n" * 1000, 0),
+}
+
+
+@pytest.mark.parametrize("fault", SMTP_FAULTS)
+def test_an_endless_reply_to_a_message_is_an_unknown_outcome(fault: WireFault) -> None:
+    with SmtpStandIn() as standin:
+        standin.endless["END"] = SMTP_FAULTS[fault]
+        seconds = 0.3 if fault in IMPATIENT else 30
+        mailer = Smtp(f"smtp://127.0.0.1:{standin.port}", FakeClock(), timeout_seconds=seconds)
+        with pytest.raises(RollcallError) as raised:
+            mailer.send([message()], "key")
+    assert type(raised.value) is WIRE_ERRORS[fault]
+
+
+@pytest.mark.parametrize("reply", [None, "what?", "2"])
+def test_an_unreadable_reply_to_a_message_is_an_unknown_outcome(reply: str | None) -> None:
+    with SmtpStandIn() as standin:
+        standin.replies["END"] = reply
+        with pytest.raises(MalformedResponseError, match="may have accepted"):
+            Smtp(f"smtp://127.0.0.1:{standin.port}", FakeClock()).send([message()], "key")
+
+
+def test_an_smtp_server_that_is_down_is_unreachable() -> None:
+    mailer = Smtp(f"smtp://127.0.0.1:{free_port()}", FakeClock())
+    with pytest.raises(UnreachableError):
+        mailer.send([message()], "key")
+
+
+@pytest.mark.parametrize("scheme", ["smtp+starttls", "smtps"])
+def test_an_untrusted_certificate_is_unreachable(certificate: Path, scheme: str) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    with SmtpStandIn(tls, implicit_tls=scheme == "smtps") as standin:
+        with pytest.raises(UnreachableError, match="certificate"):
+            Smtp(f"{scheme}://127.0.0.1:{standin.port}", FakeClock()).send([message()], "key")
+        assert standin.received == []
+
+
+@HTTP
+@pytest.mark.parametrize("status", [302, 307, 400, 401, 403, 422, 429, 500, 503])
+def test_a_refusal_never_contains_credentials(transport: str, status: int) -> None:
+    with RefusingServer(200) as elsewhere, RefusingServer(status, {"Location": elsewhere.url}) as server:
+        mailer = over_http(transport, server.url, 5)
+        try:
+            (result,) = mailer.send([message()], "key")
+        except RollcallError as error:
+            shown = f"{error} {error.__cause__!r} {error.__context__!r}"
+        else:
+            shown = str(result)
+        assert elsewhere.requests == []
+    assert shown
+    assert SECRET not in f"{shown} {mailer!r}"
+
+
+def test_an_smtp_refusal_never_contains_credentials() -> None:
+    plain = base64.b64encode(f"\0ada\0{SECRET}".encode()).decode()
+    with SmtpStandIn() as standin:
+        mailer = Smtp(f"smtp://ada:{SECRET}@127.0.0.1:{standin.port}", FakeClock())
+        standin.replies["AUTH"] = f"535 5.7.8 refused: ada {SECRET} {plain}"
+        with pytest.raises(UnauthorisedError) as raised:
+            mailer.send([message()], "key")
+    shown = f"{raised.value} {raised.value.__cause__!r} {mailer!r}"
+    assert SECRET not in shown
+    assert plain not in shown
+
+
+@HTTP
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": "2.5"}, 2.5),
+        ({"Retry-After": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_a_rate_limit_carries_the_wait_of_the_answer(
+    transport: str, headers: dict[str, str], seconds: float | None
+) -> None:
+    with RefusingServer(429, headers) as server, pytest.raises(RateLimitedError) as raised:
+        over_http(transport, server.url, 5).send([message()], "key")
+    assert raised.value.retry_after_seconds == seconds

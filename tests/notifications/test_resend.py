@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import socket
 import subprocess
 import sys
 import threading
@@ -19,15 +18,16 @@ from domain.errors import (
     RejectedError,
     TransientError,
     UnauthorisedError,
-    UnreachableError,
     UpstreamError,
     UpstreamTimeoutError,
 )
 from domain.notification import Accepted, Attachment, DeliveryResult, Rejected
 from notifications.resend import Resend
+from notifications.resend_replies import wait_seconds
 from tests.notifications.examples import message, messages
 from tests.standins.resend import ResendStandIn
 from tests.support.clock import FakeClock
+from tests.support.receiver import receiver
 from tests.support.stack import wait_until
 
 
@@ -42,63 +42,49 @@ def mailer(standin: ResendStandIn) -> Resend:
     return Resend("re_test", FakeClock(), standin.url)
 
 
-def ids(receipts: list[DeliveryResult]) -> list[str]:
-    return [receipt.provider_id for receipt in receipts if isinstance(receipt, Accepted)]
+def ids(results: list[DeliveryResult]) -> list[str]:
+    return [result.provider_id for result in results if isinstance(result, Accepted)]
 
 
-def test_a_letter_arrives_whole(standin: ResendStandIn, mailer: Resend) -> None:
+def test_a_message_arrives_complete(standin: ResendStandIn, mailer: Resend) -> None:
     sent = message()
-    receipts = mailer.send([sent], "key")
+    results = mailer.send([sent], "key")
     [mail] = standin.mails
-    assert ids(receipts) == [mail["id"]]
+    assert ids(results) == [mail["id"]]
     assert (mail["from"], mail["to"], mail["subject"]) == (sent.sender, [sent.to], sent.subject)
     assert (mail["text"], mail["html"], mail["headers"]) == (sent.text, sent.html, sent.headers)
     assert mail["key"] == "key"
 
 
-def test_a_hundred_letters_are_one_request_and_keep_their_order(
-    standin: ResendStandIn, mailer: Resend
-) -> None:
+def test_a_batch_of_a_hundred_is_one_request_in_order(standin: ResendStandIn, mailer: Resend) -> None:
     sent = messages(mailer.batch_size)
     assert ids(mailer.send(sent, "key")) == [mail["id"] for mail in standin.mails]
     assert [mail["to"] for mail in standin.mails] == [[each.to] for each in sent]
     assert standin.stats["requests"] == 1
 
 
-def test_no_letters_are_no_request(standin: ResendStandIn, mailer: Resend) -> None:
-    assert mailer.send([], "key") == []
-    assert standin.stats["requests"] == 0
-
-
-def test_repeating_a_call_gives_the_same_receipts_and_mails_nobody_twice(
-    standin: ResendStandIn, mailer: Resend
-) -> None:
-    assert mailer.send(messages(3), "key") == mailer.send(messages(3), "key")
-    assert len(standin.mails) == 3
-
-
-def test_only_the_refused_letters_of_a_batch_are_refused(standin: ResendStandIn, mailer: Resend) -> None:
+def test_only_the_refused_messages_of_a_batch_are_rejected(standin: ResendStandIn, mailer: Resend) -> None:
     standin.fault({"kind": "refuse", "indexes": [0, 2]})
-    receipts = mailer.send(messages(4), "key")
+    results = mailer.send(messages(4), "key")
     reason = Rejected("Refused by the script.")
     first, second = (mail["id"] for mail in standin.mails)
-    assert receipts == [reason, Accepted(first), reason, Accepted(second)]
+    assert results == [reason, Accepted(first), reason, Accepted(second)]
 
 
-def test_a_malformed_address_is_refused_alone(mailer: Resend) -> None:
-    bad, good = mailer.send([replace(message(), to="nobody"), message()], "key")
+def test_a_malformed_address_rejects_only_its_message(mailer: Resend) -> None:
+    bad, good = mailer.send([replace(message(), to="no-address"), message()], "key")
     assert isinstance(bad, Rejected)
     assert "Invalid `to`" in bad.reason
     assert isinstance(good, Accepted)
 
 
-def test_a_batch_may_be_refused_to_the_last_letter(standin: ResendStandIn, mailer: Resend) -> None:
+def test_every_message_of_a_batch_can_be_rejected(standin: ResendStandIn, mailer: Resend) -> None:
     standin.fault({"kind": "refuse", "indexes": [0, 1]})
     assert mailer.send(messages(2), "key") == [Rejected("Refused by the script.")] * 2
 
 
 @pytest.mark.parametrize("kind", ["lose_answer", "miscount"])
-def test_after_a_lost_answer_the_same_key_tells_the_fate_without_a_second_mail(
+def test_a_retry_under_the_same_key_recovers_a_lost_answer_without_a_second_mail(
     standin: ResendStandIn, mailer: Resend, kind: str
 ) -> None:
     standin.fault({"kind": kind, "times": 1})
@@ -109,7 +95,7 @@ def test_after_a_lost_answer_the_same_key_tells_the_fate_without_a_second_mail(
     assert len(standin.mails) == 3
 
 
-def test_an_answer_that_is_too_slow_is_of_unknown_fate(standin: ResendStandIn) -> None:
+def test_the_outcome_of_a_timed_out_request_is_unknown(standin: ResendStandIn) -> None:
     standin.fault({"kind": "hang", "seconds": 4, "times": 1})
     hurried, patient = (Resend("re_test", FakeClock(), standin.url, timeout_seconds=s) for s in (1.0, 20.0))
     with pytest.raises(UpstreamTimeoutError):
@@ -132,7 +118,7 @@ def test_an_answer_that_is_too_slow_is_of_unknown_fate(standin: ResendStandIn) -
         ({"kind": "garble"}, MalformedResponseError),
     ],
 )
-def test_an_answer_that_takes_nothing_says_whether_to_try_again(
+def test_a_refusal_has_a_type_and_accepts_nothing(
     standin: ResendStandIn, mailer: Resend, fault: dict[str, Any], error: type[Exception]
 ) -> None:
     standin.fault(fault)
@@ -142,36 +128,12 @@ def test_an_answer_that_takes_nothing_says_whether_to_try_again(
     assert standin.mails == []
 
 
-def test_a_busy_service_says_when_to_come_back(standin: ResendStandIn, mailer: Resend) -> None:
-    standin.fault({"kind": "rate_limit", "retry_after": 7})
-    with pytest.raises(RateLimitedError) as caught:
-        mailer.send([message()], "key")
-    assert caught.value.retry_after_seconds == 7
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"Retry-After": "2.5", "ratelimit-reset": "9"}, 2.5),
-        ({"RateLimit-Reset": "9"}, 9),
-        ({"retry-after": "Thu, 15 Jan 2026 09:01:00 GMT"}, 60),
-        ({"retry-after": "Thu, 15 Jan 2026 08:00:00 GMT"}, 0),
-        ({"retry-after": "soon"}, None),
-        ({}, None),
-    ],
-)
-def test_the_wait_is_read_from_whichever_header_names_it(
-    headers: dict[str, str], seconds: float | None
-) -> None:
-    assert Resend("re_test", FakeClock())._retry_after_seconds(headers) == seconds
-
-
-def test_a_wrong_key_is_no_reason_to_try_again(standin: ResendStandIn) -> None:
+def test_a_wrong_key_is_unauthorised(standin: ResendStandIn) -> None:
     with pytest.raises(UnauthorisedError, match="invalid_api_key"):
         Resend("re_wrong", FakeClock(), standin.url).send([message()], "key")
 
 
-def test_a_key_used_for_other_letters_does_not_tell_their_fate(
+def test_a_key_that_was_used_for_other_messages_has_an_unknown_outcome(
     standin: ResendStandIn, mailer: Resend
 ) -> None:
     mailer.send(messages(2), "key")
@@ -180,59 +142,46 @@ def test_a_key_used_for_other_letters_does_not_tell_their_fate(
     assert len(standin.mails) == 2
 
 
-def test_more_letters_than_a_batch_holds_are_rejected(mailer: Resend) -> None:
-    with pytest.raises(RejectedError):
-        mailer.send(messages(101), "key")
-
-
-def test_a_service_that_is_down_is_unreachable() -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        with pytest.raises(UnreachableError):
-            Resend("re_test", FakeClock(), url).send([message()], "key")
-
-
-class RecordedTurns:
-    """A `domain.ports.Turns` that lets everybody through and remembers."""
+class RecordingRateLimiter:
+    """A rate limiter that never waits and records every call."""
 
     def __init__(self, standin: ResendStandIn) -> None:
         self._standin = standin
-        self.taken: list[int] = []
+        self.waits: list[int] = []
         self.held: list[float] = []
 
     def wait(self) -> None:
-        self.taken.append(len(self._standin.mails))
+        self.waits.append(len(self._standin.mails))
 
     def hold(self, seconds: float) -> None:
         self.held.append(seconds)
 
 
-def test_every_request_waits_for_its_turn(standin: ResendStandIn) -> None:
-    turns = RecordedTurns(standin)
-    patient = Resend("re_test", FakeClock(), standin.url, turns)
+def test_each_request_waits_for_the_rate_limiter(standin: ResendStandIn) -> None:
+    limiter = RecordingRateLimiter(standin)
+    patient = Resend("re_test", FakeClock(), standin.url, limiter)
     patient.send([message()], "one")
     patient.send([message(id=2)], "two")
-    assert turns.taken == [0, 1]
+    assert limiter.waits == [0, 1]
 
 
-def test_a_refusal_for_too_many_requests_holds_the_fleet(standin: ResendStandIn) -> None:
-    turns = RecordedTurns(standin)
+def test_a_rate_limit_holds_the_fleet(standin: ResendStandIn) -> None:
+    limiter = RecordingRateLimiter(standin)
     standin.fault({"kind": "rate_limit", "times": 1, "retry_after": 7})
     with pytest.raises(RateLimitedError):
-        Resend("re_test", FakeClock(), standin.url, turns).send([message()], "key")
-    assert turns.held == [7.0]
+        Resend("re_test", FakeClock(), standin.url, limiter).send([message()], "key")
+    assert limiter.held == [7.0]
 
 
-def test_a_spent_rate_holds_the_fleet_before_anything_is_refused() -> None:
+def test_an_exhausted_rate_holds_the_fleet_before_a_refusal() -> None:
     with ResendStandIn(requests_per_second=1) as slow:
-        turns = RecordedTurns(slow)
-        Resend("re_test", FakeClock(), slow.url, turns).send([message()], "key")
+        limiter = RecordingRateLimiter(slow)
+        Resend("re_test", FakeClock(), slow.url, limiter).send([message()], "key")
         assert len(slow.mails) == 1
-        assert turns.held == [1.0]
+        assert limiter.held == [1.0]
 
 
-def test_threads_may_share_a_mailer(standin: ResendStandIn, mailer: Resend) -> None:
+def test_threads_can_share_a_transport(standin: ResendStandIn, mailer: Resend) -> None:
     senders = [
         threading.Thread(target=mailer.send, args=([message(id=number)], f"key {number}"))
         for number in range(8)
@@ -244,7 +193,7 @@ def test_threads_may_share_a_mailer(standin: ResendStandIn, mailer: Resend) -> N
     assert {mail["key"] for mail in standin.mails} == {f"key {number}" for number in range(8)}
 
 
-def test_a_letter_with_an_attachment_goes_alone_and_once(standin: ResendStandIn, mailer: Resend) -> None:
+def test_a_message_with_an_attachment_is_sent_alone_and_once(standin: ResendStandIn, mailer: Resend) -> None:
     carried = replace(message(), attachments=(Attachment("a.pdf", "application/pdf", b"%PDF-\x00\xff"),))
     first, second = mailer.send([carried], "key"), mailer.send([carried], "key")
 
@@ -259,13 +208,13 @@ def test_a_letter_with_an_attachment_goes_alone_and_once(standin: ResendStandIn,
         mailer.send([carried, message()], "another key")
 
 
-def test_an_address_that_resend_refuses_alone_is_refused(mailer: Resend) -> None:
-    carried = replace(message(), to="nobody", attachments=(Attachment("a", "text/plain", b"a"),))
+def test_a_single_message_to_a_malformed_address_is_rejected(mailer: Resend) -> None:
+    carried = replace(message(), to="no-address", attachments=(Attachment("a", "text/plain", b"a"),))
     with pytest.raises(RejectedError):
         mailer.send([carried], "key")
 
 
-def test_nothing_heavy_is_imported_before_the_first_letter() -> None:
+def test_nothing_heavy_is_imported_before_the_first_message() -> None:
     program = (
         "import sys, notifications.messages, notifications.postmark, notifications.preview\n"
         "import notifications.resend, notifications.smtp\n"
@@ -275,12 +224,41 @@ def test_nothing_heavy_is_imported_before_the_first_letter() -> None:
     assert shown.stdout.strip() == "set()"
 
 
-def test_letters_that_must_not_leave_are_kept_at_the_last_moment(
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "2.5", "ratelimit-reset": "9"}, 2.5),
+        ({"ratelimit-reset": "9"}, 9),
+        ({"retry-after": "Thu, 15 Jan 2026 09:01:00 GMT"}, 60),
+        ({"retry-after": "Thu, 15 Jan 2026 08:00:00 GMT"}, 0),
+        ({"retry-after": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_the_wait_is_in_either_header(headers: dict[str, str], seconds: float | None) -> None:
+    assert wait_seconds(headers, FakeClock().now()) == seconds
+
+
+def test_the_domains_are_listed_without_sending(standin: ResendStandIn, mailer: Resend) -> None:
+    standin.domains = {"example.edu": "verified", "example.org": "pending"}
+    assert mailer.domains() == standin.domains
+    assert standin.stats["accepted"] == 0
+
+
+def test_a_key_that_may_only_send_is_distinguished_from_a_wrong_one(
     standin: ResendStandIn, mailer: Resend
 ) -> None:
-    def refuse() -> None:
-        raise InterruptedError
+    standin.may_only_send = True
+    assert mailer.domains() is None
+    with pytest.raises(UnauthorisedError, match="API key is invalid"):
+        Resend("re_wrong", FakeClock(), standin.url).domains()
 
-    with pytest.raises(InterruptedError):
-        mailer.send([message()], "key", refuse)
-    assert standin.mails == []
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(500, UpstreamError), (400, UnauthorisedError), (200, MalformedResponseError)]
+)
+def test_domains_answered_by_a_proxy_are_an_error(status: int, error: type[Exception]) -> None:
+    with receiver() as proxy:
+        proxy.statuses.append(status)
+        with pytest.raises(error):
+            Resend("re_test", FakeClock(), proxy.url).domains()

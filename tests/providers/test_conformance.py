@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -28,9 +26,8 @@ from providers.docraptor import DocRaptor
 from providers.gemini import Gemini
 from providers.stripe import StripeRefunds
 from providers.webhooks import JobWebhook
-from tests.standins.server import Answer, StandIn
 from tests.support.clock import FakeClock
-from tests.support.wire_faults import EXPECTED, WireFault, faulty_server
+from tests.support.wire_faults import EXPECTED, IMPATIENT, RefusingServer, WireFault, faulty_server
 
 SECRET = "a-secret-of-the-tests"
 NOW = FakeClock().now()
@@ -73,21 +70,6 @@ APIS = (gemini, docraptor, stripe)
 WEBHOOKS = (job_webhook, operator_webhook, heartbeat)
 
 
-class Refusing(StandIn):
-    """Answers every request with one status and echoes the request and its credentials."""
-
-    def __init__(self, status: int, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__()
-        self.status, self.response_headers = status, dict(headers or {})
-        self.requests: list[str] = []
-
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        self.requests.append(path)
-        message = f"refused {headers} {SECRET}"
-        content: dict[str, Any] = {"error": {"message": message}}
-        return Answer(self.status, json.dumps(content).encode(), headers=self.response_headers)
-
-
 def error_of(call: Call, url: str, seconds: float = 10) -> RollcallError:
     with pytest.raises(RollcallError) as raised:
         call(url, seconds)
@@ -101,8 +83,8 @@ def error_of(call: Call, url: str, seconds: float = 10) -> RollcallError:
 @pytest.mark.parametrize("call", CLIENTS, ids=lambda call: call.__name__)
 def test_a_fault_on_the_wire_has_one_type(call: Call, fault: WireFault, certificate: Path) -> None:
     with faulty_server(fault, certificate) as url:
-        hurries = fault in {WireFault.NO_ANSWER, WireFault.SLOW_DRIP}
-        assert type(error_of(call, url, 0.3 if hurries else 30)) is EXPECTED[fault]
+        seconds = 0.3 if fault in IMPATIENT else 30
+        assert type(error_of(call, url, seconds)) is EXPECTED[fault]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +103,7 @@ def test_a_fault_on_the_wire_has_one_type(call: Call, fault: WireFault, certific
 )
 @pytest.mark.parametrize("call", APIS, ids=lambda call: call.__name__)
 def test_a_status_has_one_type(call: Call, status: int, kind: type[RollcallError]) -> None:
-    with Refusing(status) as server:
+    with RefusingServer(status) as server:
         assert type(error_of(call, server.url)) is kind
 
 
@@ -140,7 +122,7 @@ def test_a_status_has_one_type(call: Call, status: int, kind: type[RollcallError
 def test_a_webhook_that_is_not_answered_with_2xx_fails(
     call: Call, status: int, kind: type[RollcallError]
 ) -> None:
-    with Refusing(status) as server:
+    with RefusingServer(status) as server:
         error = error_of(call, server.url)
     assert type(error) is kind
     assert str(status) in str(error)
@@ -148,7 +130,7 @@ def test_a_webhook_that_is_not_answered_with_2xx_fails(
 
 @pytest.mark.parametrize("call", CLIENTS, ids=lambda call: call.__name__)
 def test_a_redirect_is_not_followed(call: Call) -> None:
-    with Refusing(200) as elsewhere, Refusing(307, {"Location": elsewhere.url}) as server:
+    with RefusingServer(200) as elsewhere, RefusingServer(307, {"Location": elsewhere.url}) as server:
         error_of(call, server.url)
         assert len(server.requests) == 1
         assert elsewhere.requests == []
@@ -159,7 +141,7 @@ def test_a_redirect_is_not_followed(call: Call) -> None:
 def test_the_wait_that_the_service_asks_for_is_kept(call: Call, status: int) -> None:
     date = datetime.now(UTC) + timedelta(seconds=1000)
     for header, seconds in (("7", 7.0), (format_datetime(date, usegmt=True), 1000.0)):
-        with Refusing(status, {"Retry-After": header}) as server:
+        with RefusingServer(status, {"Retry-After": header}) as server:
             error = error_of(call, server.url)
         assert isinstance(error, TransientError)
         assert error.retry_after_seconds == pytest.approx(seconds, abs=5)
@@ -167,7 +149,7 @@ def test_the_wait_that_the_service_asks_for_is_kept(call: Call, status: int) -> 
 
 @pytest.mark.parametrize("call", [gemini, docraptor], ids=lambda call: call.__name__)
 def test_a_gateway_timeout_is_a_timeout(call: Call) -> None:
-    with Refusing(504) as server:
+    with RefusingServer(504) as server:
         assert type(error_of(call, server.url)) is UpstreamTimeoutError
 
 

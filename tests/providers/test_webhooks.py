@@ -6,6 +6,8 @@ import hmac
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.errors import RejectedError, UnauthorisedError
 from providers.webhooks import JobWebhook, sign, verify
@@ -52,6 +54,11 @@ def test_a_signed_call_is_verified(signature: str, prefix: str) -> None:
         (signed("v2,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="), EXAMPLE, AT),
         (signed() | {"webhook-id": "msg_other"}, EXAMPLE, AT),
         (signed() | {"webhook-timestamp": "٣"}, EXAMPLE, AT),
+        (signed() | {"webhook-timestamp": "9" * 5000}, EXAMPLE, AT),
+        (signed() | {"webhook-timestamp": "1614265331"}, EXAMPLE, AT),
+        (signed(""), EXAMPLE, AT),
+        (signed(SIGNATURE.removeprefix("v1,")), EXAMPLE, AT),
+        (signed("v1,\udc80"), EXAMPLE, AT),
         (signed(), EXAMPLE, AT + timedelta(seconds=301)),
         (signed(), EXAMPLE, AT - timedelta(seconds=301)),
     ],
@@ -59,6 +66,12 @@ def test_a_signed_call_is_verified(signature: str, prefix: str) -> None:
 def test_a_forged_or_old_call_is_unauthorised(headers: dict[str, str], body: bytes, at: datetime) -> None:
     with pytest.raises(UnauthorisedError):
         verify(KEY, headers, body, at)
+
+
+@given(st.binary(max_size=64).filter(lambda key: key != KEY))
+def test_a_call_signed_with_another_key_is_unauthorised(key: bytes) -> None:
+    with pytest.raises(UnauthorisedError):
+        verify(KEY, signed(sign(key, MESSAGE_ID, 1614265330, EXAMPLE)), EXAMPLE, AT)
 
 
 def webhook(clock: FakeClock, *, allows_private: bool = True) -> JobWebhook:

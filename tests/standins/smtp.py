@@ -1,7 +1,8 @@
 """A stand-in for a mail server: enough SMTP for one sender, scriptable, on loopback.
 
 `replies` overrides the answer to a verb ("MAIL", "RCPT", "DATA", "AUTH", "EHLO", "GREETING", "END" for the
-answer after the letter, "QUIT"): a line such as "550 5.1.1 no such user", or None to hang up instead.
+answer after the message, "QUIT"): a line such as "550 5.1.1 no such user", or None to hang up instead.
+`endless` holds bytes that are sent again and again instead, with the pause between them in seconds.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import base64
 import ssl
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -17,6 +19,10 @@ _OFFER = ("8BITMIME", "AUTH PLAIN")
 
 
 class _HungUpError(Exception):
+    pass
+
+
+class _EndlessError(Exception):
     pass
 
 
@@ -32,6 +38,7 @@ class Received:
 class SmtpStandIn:
     def __init__(self, tls: ssl.SSLContext | None = None, *, implicit_tls: bool = False) -> None:
         self.replies: dict[str, str | None] = {}
+        self.endless: dict[str, tuple[bytes, float]] = {}
         self.received: list[Received] = []
         self.tls, self._implicit = tls, implicit_tls
 
@@ -63,10 +70,19 @@ class SmtpStandIn:
             while line := await reader.readline():
                 verb, _, rest = line.decode().strip().partition(" ")
                 await self._obey(verb.upper(), rest, mail, reader, writer)
+        except _EndlessError as error:
+            with suppress(ConnectionError):
+                await self._repeat(writer, *error.args)
         except (_HungUpError, ConnectionError, ssl.SSLError):
             pass
         finally:
             writer.close()
+
+    async def _repeat(self, writer: asyncio.StreamWriter, chunk: bytes, pause_seconds: float) -> None:
+        while not self._stop.is_set():
+            writer.write(chunk)
+            await writer.drain()
+            await asyncio.sleep(pause_seconds)
 
     async def _obey(
         self, verb: str, rest: str, mail: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -110,6 +126,8 @@ class SmtpStandIn:
         self._say(writer, "END", "250 2.0.0 queued")
 
     def _say(self, writer: asyncio.StreamWriter, verb: str, usual: str) -> None:
+        if verb in self.endless:
+            raise _EndlessError(*self.endless[verb])
         reply = self.replies.get(verb, usual)
         if reply is None:
             raise _HungUpError

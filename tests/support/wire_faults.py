@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from enum import StrEnum, auto
 from pathlib import Path
 
 from domain.errors import MalformedResponseError, TransientError, UnreachableError, UpstreamTimeoutError
+from tests.standins.server import Answer, StandIn
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 _ENDLESS = b" " * 65_536
@@ -41,6 +43,23 @@ EXPECTED: dict[WireFault, type[TransientError]] = {
     WireFault.NOT_HTTP: MalformedResponseError,
 }
 """UnreachableError means that the service has received nothing; after the others it may have."""
+IMPATIENT = frozenset({WireFault.NO_ANSWER, WireFault.SLOW_DRIP})
+"""Faults that end only with the client's time limit."""
+
+
+class RefusingServer(StandIn):
+    """Answers every request with `status`, and echoes the path and the headers, credentials included."""
+
+    def __init__(self, status: int, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self.status, self.response_headers = status, dict(headers or {})
+        self.requests: list[str] = []
+
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        self.requests.append(path)
+        message = f"refused {path} {dict(headers)}"
+        content = {"message": message, "Message": message, "error": {"message": message}}
+        return Answer(self.status, json.dumps(content).encode(), headers=self.response_headers)
 
 
 @contextmanager
