@@ -22,6 +22,7 @@ from domain.run import Batch, WaitReason
 from domain.section import SectionKey
 from observability.logs import bind_ids
 from observability.recorders import record_checks
+from resilience.breaker import CircuitBreakerError
 from resilience.breaker_model import BreakerSnapshot
 from store.pauses import ROLLCALL, Pause
 from store.runs.batches import RecordedBatch
@@ -72,24 +73,26 @@ def check(services: Services, batch_id: int) -> None:
 
 def _ask(services: Services, batch: Batch, pause: Pause | None) -> None:
     breaker = services.breakers[batch.source]
-    permit = breaker.permit(len(batch.pending))
-    if permit.granted == 0:
-        wait = timedelta(seconds=permit.retry_after_seconds)
-        if all(batch.pending.values()):
-            wait += _LET_FRESH_FIRST
-        due_at, reason = services.clock.now() + wait, _refusal(breaker.snapshot())
-        services.store.checks.reschedule(batch.id, due_at, WaitReason.BREAKER, reason)
-        return
-    asked = sorted(batch.pending, key=lambda key: batch.pending[key] > 0)[: permit.granted]
     try:
-        outcomes = services.sources[batch.source].observe(asked)
-    except BaseException:
-        breaker.record(permit, [None] * permit.granted)
-        raise
-    durations_seconds = [_took_seconds(outcome) for outcome in outcomes]
-    breaker.record(permit, _verdicts(services, batch, outcomes, is_probe=permit.is_probe), durations_seconds)
-    _note_error(services, batch.source, outcomes)
+        with breaker.calling(len(batch.pending)) as permit:
+            asked = sorted(batch.pending, key=lambda key: batch.pending[key] > 0)[: permit.granted]
+            outcomes = services.sources[batch.source].observe(asked)
+            verdicts = _verdicts(services, batch, outcomes, is_probe=permit.is_probe)
+            durations_seconds = [_took_seconds(outcome) for outcome in outcomes]
+            breaker.record(permit, verdicts, durations_seconds, error=_worst_error(outcomes))
+    except CircuitBreakerError as refusal:
+        _park(services, batch, refusal)
+        return
     _settle(services, batch, outcomes, _pause_or_resume(services, batch.source, outcomes, pause))
+
+
+def _park(services: Services, batch: Batch, refusal: CircuitBreakerError) -> None:
+    """Put the batch off until the breaker may permit requests."""
+    wait = timedelta(seconds=refusal.retry_after_seconds)
+    if all(batch.pending.values()):
+        wait += _LET_FRESH_FIRST
+    due_at, reason = services.clock.now() + wait, _refusal(services.breakers[batch.source].snapshot())
+    services.store.checks.reschedule(batch.id, due_at, WaitReason.BREAKER, reason)
 
 
 def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome], paused_until: datetime) -> None:
@@ -174,23 +177,17 @@ def _verdicts(
     return found
 
 
-def _worst_failure(outcomes: Sequence[Outcome]) -> CheckFailure | None:
-    """Return the last failure that counts against the source, else the last failure, else None."""
-    failures = [outcome for outcome in outcomes if isinstance(outcome, CheckFailure)]
-    counted = [failure for failure in failures if verdict_on(failure.error) is False]
-    return next(reversed(counted or failures), None)
-
-
-def _note_error(services: Services, source: str, outcomes: Sequence[Outcome]) -> None:
-    failure = _worst_failure(outcomes)
-    if failure is not None:
-        services.breakers[source].note_error(failure.error)
+def _worst_error(outcomes: Sequence[Outcome]) -> RollcallError | None:
+    """Return the last error that counts against the source, else the last error, else None."""
+    errors = [outcome.error for outcome in outcomes if isinstance(outcome, CheckFailure)]
+    counted = [error for error in errors if verdict_on(error) is False]
+    return next(reversed(counted or errors), None)
 
 
 def _reason(services: Services, source: str, outcomes: Sequence[Outcome]) -> str | None:
     """Return why some sections were not checked, or None."""
-    failure = _worst_failure(outcomes)
-    return None if failure is None else f"{source}: {services.describe(failure.error)}"
+    error = _worst_error(outcomes)
+    return None if error is None else f"{source}: {services.describe(error)}"
 
 
 def _refusal(breaker: BreakerSnapshot) -> str:

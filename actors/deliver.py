@@ -12,6 +12,9 @@ from actors.registry import actor
 from actors.sending import LEASE, Sending
 from actors.services import Services
 from domain.notification import MAIL
+from resilience.breaker import CircuitBreakerError
+from resilience.breaker_model import Permit
+from store.pauses import Pause
 
 __all__ = ["MAIL", "deliver"]
 
@@ -43,27 +46,32 @@ def _deliver_next(services: Services) -> bool:
     pause = services.store.pauses.find(MAIL)
     if pause is not None and pause.is_in_force(services.clock.now()):
         return False
-    is_after_pause = pause is not None and pause.is_ours
-    breaker = services.breakers[MAIL]
-    permit = breaker.permit(1)
-    if permit.granted == 0:
-        return False
-    verdict: bool | None = None
     try:
-        batch = services.store.outbox.claim(
-            services.clock.now(),
-            limit=_PROBE_SIZE if is_after_pause else services.mailer.batch_size,
-            lease=LEASE,
-            is_probe=permit.is_probe or is_after_pause,
-        )
-        if batch is None:
-            return False
-        verdict, may_follow = Sending(services, batch).deliver()
+        with services.breakers[MAIL].calling() as permit:
+            return _send_next(services, permit, pause)
+    except CircuitBreakerError:
+        return False
+
+
+def _send_next(services: Services, permit: Permit, pause: Pause | None) -> bool:
+    is_after_pause = pause is not None and pause.is_ours
+    batch = services.store.outbox.claim(
+        services.clock.now(),
+        limit=_PROBE_SIZE if is_after_pause else services.mailer.batch_size,
+        lease=LEASE,
+        is_probe=permit.is_probe or is_after_pause,
+    )
+    if batch is None:
+        services.breakers[MAIL].record(permit, [None])
+        return False
+    sending, verdict = Sending(services, batch), None
+    try:
+        verdict, may_follow = sending.deliver()
         if verdict and pause is not None and services.store.pauses.end_ours(pause):
             _log.info("resumed", extra={"pause": MAIL})
         return may_follow
     finally:
-        breaker.record(permit, [verdict])
+        services.breakers[MAIL].record(permit, [verdict], error=sending.error)
         if permit.is_probe and verdict:
             _resume_if_closed(services)
 

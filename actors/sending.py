@@ -52,15 +52,16 @@ def longest_attempt(mailer: Mailer) -> timedelta:
 class Sending:
     """One claim on a batch.
 
-    Shape: `is_handed_over` once the letters may have left under this claim; `until` is how long its
-    writes are repeated through an outage. The claim is renewed every `renew_seconds` while the
-    letters are made and handed over.
+    Shape: `is_handed_over` once the letters may have left under this claim; `error` is why they were not
+    sent; `until` is how long its writes are repeated through an outage. The claim is renewed every
+    `renew_seconds` while the letters are made and handed over.
     """
 
     services: Services
     batch: MailBatch
     renew_seconds: float = LEASE.total_seconds() / 3
     is_handed_over: bool = field(default=False, init=False)
+    error: RollcallError | None = field(default=None, init=False)
     until: datetime = field(init=False)
 
     def __post_init__(self) -> None:
@@ -165,7 +166,7 @@ class Sending:
     def _failed(self, error: RollcallError) -> bool:
         """Handle the batch's failure by its type; return whether the next may follow at once."""
         reason = f"{type(error).__name__}: {error}"
-        self.services.breakers[MAIL].note_error(error)
+        self.error = error
         _log.warning("not sent", extra={"batch": self.batch.id, "error": reason})
         match subject_of(error):
             case Subject.ITEM:

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum, auto
 
-from domain.errors import AccountRefusedError, PermanentError, RateLimitedError, TransientError
+from domain.errors import (
+    AccountRefusedError,
+    PermanentError,
+    RateLimitedError,
+    RollcallError,
+    TransientError,
+)
 
 LONGEST_NAMED_WAIT = timedelta(hours=1)
 """The maximum wait that is honoured when an upstream asks for one."""
@@ -44,6 +50,11 @@ def subject_of(error: BaseException) -> Subject:
 def verdict_on(error: BaseException) -> bool | None:
     """The outcome of `error` for a circuit breaker: False for TRANSPORT, else None."""
     return False if subject_of(error) is Subject.TRANSPORT else None
+
+
+def is_upstream_failure(error: BaseException) -> bool:
+    """Whether `error` counts against the upstream: one that Rollcall raises on purpose, for TRANSPORT."""
+    return isinstance(error, RollcallError) and subject_of(error) is Subject.TRANSPORT
 
 
 @dataclass(frozen=True, slots=True)

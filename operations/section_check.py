@@ -11,11 +11,9 @@ from actors.deliver import deliver
 from actors.services import Services
 from domain.errors import InvalidInputError, TransientError
 from domain.observation import CheckFailure, Missing, Observation
-from domain.retry import verdict_on
 from domain.run import ONE_SECTION, RunState
 from domain.section import SectionKey, Stagger
 from operations.operation import record
-from resilience.breaker_model import CircuitBreakerError
 
 SectionCheckResult = Observation | Missing
 
@@ -75,18 +73,14 @@ def _require(problems: dict[str, str]) -> None:
 
 def ask(services: Services, key: SectionKey) -> SectionCheckResult:
     """Return the catalog's answer for a valid `key`; record nothing. Raises: as `preview_check`."""
-    breaker, verdict = services.breakers[key.source], None
-    permit = breaker.permit(1)
-    if permit.granted == 0:
-        raise CircuitBreakerError(key.source, permit.retry_after_seconds)
-    try:
+    breaker = services.breakers[key.source]
+    with breaker.calling() as permit:
         (outcome,) = services.sources[key.source].observe([key])
-        verdict = verdict_on(outcome.error) if isinstance(outcome, CheckFailure) else True
-    finally:
-        breaker.record(permit, [verdict])
-    if isinstance(outcome, CheckFailure):
-        breaker.note_error(outcome.error)
-        raise outcome.error
+        if isinstance(outcome, CheckFailure):
+            raise outcome.error
+        breaker.record(
+            permit, [True]
+        )  # without a duration, which would include the wait for the rate limiter
     return outcome
 
 

@@ -1,7 +1,7 @@
-"""The circuit breaker's rules as a pure state machine, and its answers: permits, refusals, status.
+"""The circuit breaker's rules as a pure state machine, and the values that it returns.
 
-It decides for one process while Redis is unreachable. It is also the model against which the Lua in
-`lua/breaker_*.lua`, which decides for the whole fleet, is tested. The caller passes the time.
+It decides for one process. It is also the model against which the Lua in `lua/breaker_*.lua`, which decides
+for the whole fleet, is tested. The caller passes the time.
 
     closed --failure_threshold failures in a row, or failure_ratio of the window's calls--> open
     open --recovery_seconds, at the next request--> half open
@@ -13,27 +13,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Literal, Self
 
 import pybreaker
 
 from domain.errors import TransientError
 from resilience.breaker_policy import DEFAULT_POLICY, BreakerPolicy, Ramp, Window
 
-__all__ = [
-    "DEFAULT_POLICY",
-    "BreakerModel",
-    "BreakerModelState",
-    "BreakerPolicy",
-    "Change",
-    "Forced",
-    "Grant",
-    "State",
-]
-
 State = Literal["closed", "open", "half_open"]
 Forced = Literal["open", "closed"]
+
+Scope = Literal["fleet", "process"]
+"""The scope of a decision: all processes through Redis, or this one alone."""
+
+BreakerAction = Literal["force_open", "force_closed", "reset", "open", "half_open"]
+"""A state that a person or the program sets; a forced one lasts until the next action."""
+
+_TARGETS: dict[BreakerAction, State] = {
+    "force_open": "open",
+    "force_closed": "closed",
+    "reset": "closed",
+    "open": "open",
+    "half_open": "half_open",
+}
+FORCED: dict[BreakerAction, Forced] = {"force_open": "open", "force_closed": "closed"}
+"""The state that an action forces."""
+
+PROBE_WAIT_SECONDS = 5.0
+"""The maximum wait for the probes of others, which usually report long before their leases end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +52,87 @@ class Change:
     after: State
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """How many requests are granted, or when to ask again."""
+@dataclass(slots=True)
+class Permit:
+    """Permission for `granted` requests; each needs an outcome in `CircuitBreaker.record`.
+
+    Shape: `retry_after_ms` is when to ask again for the rest, 0 if all were granted.
+    """
 
     granted: int
     retry_after_ms: int
     generation: int
+    token: str
     change: Change
     forced: Forced | None
+    scope: Scope = "fleet"
+    is_recorded: bool = field(default=False, compare=False)
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether the breaker is half open."""
+        return self.change.after == "half_open"
+
+    @property
+    def retry_after_seconds(self) -> float:
+        """When to ask again for the rest; probes usually end long before their leases."""
+        seconds = self.retry_after_ms / 1000
+        return min(seconds, PROBE_WAIT_SECONDS) if self.is_probe else seconds
 
 
 @dataclass(frozen=True, slots=True)
-class BreakerModelState:
-    """The state of a breaker at one moment. `since_ms` is None if it has never changed."""
+class BreakerSnapshot:
+    """A breaker at one moment, for display.
 
+    Shape: `since` is None if the state has never changed. An open breaker whose recovery is over stays "open"
+    with `retry_after_seconds` 0 until the next request. `last_error` is the reason of the last failure, one
+    line without secrets; it remains when the breaker closes.
+    """
+
+    name: str
     state: State
     failures: int
     successes: int
-    since_ms: int | None
+    retry_after_seconds: float
+    since: datetime | None
     forced: Forced | None
-    forced_by: str | None
-    retry_after_ms: int
+    scope: Scope = "fleet"
+    forced_by: str | None = None
     last_error: str | None = None
-    last_error_ms: int | None = None
+    last_error_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerEvent:
+    """An action on a breaker, and the state `before` it."""
+
+    at: datetime
+    by: str
+    action: BreakerAction
+    before: State
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerState:
+    """A state for listeners; `name` is pybreaker's "closed", "open" or "half-open"."""
+
+    name: str
+    scope: Scope
+
+    @classmethod
+    def of(cls, state: State, scope: Scope) -> Self:
+        """The state of the model, in pybreaker's spelling."""
+        return cls(state.replace("_", "-"), scope)
+
+
+class CircuitBreakerError(pybreaker.CircuitBreakerError, TransientError):
+    """The breaker refuses the call, or has opened because of it; ask again after `retry_after_seconds`."""
+
+    retry_after_seconds: float
+
+    def __init__(self, name: str | None, retry_after_seconds: float) -> None:
+        message = f"the circuit breaker {name or ''} refuses requests".replace("  ", " ")
+        TransientError.__init__(self, message, retry_after_seconds=retry_after_seconds)
 
 
 @dataclass(slots=True)
@@ -75,9 +140,10 @@ class BreakerModel:
     """One breaker's state. `generation` counts transitions, `probes` maps probe to end of lease in ms.
 
     `ramp` exists only after probes have closed it; a breaker closed by an operator does not ramp.
+    `last_error` is the reason of the last failure, and its time in ms.
     """
 
-    policy: BreakerPolicy
+    policy: BreakerPolicy = DEFAULT_POLICY
     state: State = "closed"
     failures: int = 0
     successes: int = 0
@@ -85,25 +151,26 @@ class BreakerModel:
     since_ms: int | None = None
     forced: Forced | None = None
     forced_by: str | None = None
+    last_error: tuple[str, int] | None = None
     probes: dict[str, int] = field(default_factory=dict)
     window: Window = field(default_factory=Window)
     ramp: Ramp | None = None
 
-    def permit(self, n: int, token: str, now_ms: int) -> Grant:
+    def permit(self, n: int, token: str, now_ms: int) -> Permit:
         """Grant up to `n` requests; `token` names their probes while half open."""
         before = self.state
         self._follow(now_ms)
         if before == "closed":
-            return self._grant(*self._ramped(n, now_ms), before)
+            return self._grant(*self._ramped(n, now_ms), token, before)
         if self.forced == "open" or self._wait_ms(now_ms) > 0:
-            return self._grant(0, self._wait_ms(now_ms), before)
+            return self._grant(0, self._wait_ms(now_ms), token, before)
         if before == "open":
-            self.successes = 0
             self._move("half_open", now_ms)
         self._expire(now_ms)
         granted = max(0, min(n, self._free_slots()))
         self.probes |= {f"{token}:{i}": now_ms + self.policy.probe_ms for i in range(granted)}
-        return self._grant(granted, min(self.probes.values()) - now_ms if granted < n else 0, before)
+        wait_ms = min(self.probes.values()) - now_ms if granted < n else 0
+        return self._grant(granted, wait_ms, token, before)
 
     def record(self, generation: int, token: str, outcomes: Sequence[bool | None], now_ms: int) -> Change:
         """Count the outcomes of a permit, in order: True success, False failure, None excluded.
@@ -121,38 +188,44 @@ class BreakerModel:
                     break
         return Change(before, self.state)
 
-    def force(self, forced: Forced | None, by: str, now_ms: int) -> Change:
-        """Force it open or closed; None ends a forced state: closed, with all counts at zero."""
+    def apply(self, action: BreakerAction, by: str, now_ms: int) -> Change:
+        """Set the state. "open" and "half_open" keep the count of failures; the other actions clear it."""
         before = self.state
-        self.failures = self.successes = 0
-        self.forced, self.forced_by = forced, by if forced else None
-        self._move(forced or "closed", now_ms)
+        self.forced = FORCED.get(action)
+        self.forced_by = by if self.forced else None
+        if action not in ("open", "half_open"):
+            self.failures = 0
+        self._move(_TARGETS[action], now_ms)
         return Change(before, self.state)
 
-    def read(self, now_ms: int) -> BreakerModelState:
+    def read(self, now_ms: int) -> BreakerSnapshot:
         """The current state, unchanged: an open circuit whose recovery is over still reads open."""
-        return BreakerModelState(
-            self.state,
-            self.failures,
-            self.successes,
-            None if self.since_ms is None else min(self.since_ms, now_ms),
-            self.forced,
-            self.forced_by,
-            self._wait_ms(now_ms),
+        error, error_ms = self.last_error or (None, None)
+        return BreakerSnapshot(
+            name="",
+            state=self.state,
+            failures=self.failures,
+            successes=self.successes,
+            retry_after_seconds=self._wait_ms(now_ms) / 1000,
+            since=None if self.since_ms is None else moment(min(self.since_ms, now_ms)),
+            forced=self.forced,
+            forced_by=self.forced_by,
+            last_error=error,
+            last_error_at=None if error_ms is None else moment(error_ms),
         )
 
     def _count(self, outcome: bool | None, *, held: bool, now_ms: int) -> None:  # noqa: FBT001
         if outcome is None:
             return
-        self._tally(has_failed=not outcome, held=held, now_ms=now_ms)
+        self._add(has_failed=not outcome, held=held, now_ms=now_ms)
         if self._is_tripped(has_failed=not outcome):
             self._move("open", now_ms)
         elif outcome and held and self.successes >= self.policy.success_threshold:
-            self.failures = self.successes = 0
+            self.failures = 0
             self._move("closed", now_ms)
             self.ramp = Ramp(now_ms)
 
-    def _tally(self, *, has_failed: bool, held: bool, now_ms: int) -> None:
+    def _add(self, *, has_failed: bool, held: bool, now_ms: int) -> None:
         if self.state == "closed" and self.policy.failure_ratio is not None:
             self.window.observe(has_failed=has_failed, now_ms=now_ms, window_ms=self.policy.window_ms)
         if has_failed:
@@ -201,90 +274,14 @@ class BreakerModel:
     def _move(self, state: State, now_ms: int) -> None:
         self.state, self.since_ms = state, now_ms
         self.generation += 1
+        self.successes = 0
         self.probes, self.window, self.ramp = {}, Window(), None
 
-    def _grant(self, granted: int, retry_after_ms: int, before: State) -> Grant:
-        return Grant(granted, retry_after_ms, self.generation, Change(before, self.state), self.forced)
+    def _grant(self, granted: int, retry_after_ms: int, token: str, before: State) -> Permit:
+        change = Change(before, self.state)
+        return Permit(granted, retry_after_ms, self.generation, token, change, self.forced)
 
 
-Scope = Literal["fleet", "process"]
-"""The scope of a decision: all processes through Redis, or this one while Redis is unreachable."""
-
-BreakerAction = Literal["force_open", "force_closed", "reset"]
-"""The operator actions on a breaker."""
-
-
-@dataclass(frozen=True, slots=True)
-class Permit:
-    """Permission for `granted` requests; each needs an outcome in `CircuitBreaker.record`.
-
-    Shape: `retry_after_seconds` is when to ask again for the rest, 0 if all were granted; `is_probe` while
-    the breaker is half open.
-    """
-
-    granted: int
-    retry_after_seconds: float
-    generation: int
-    token: str
-    scope: Scope = "fleet"
-    is_probe: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerState:
-    """A state for listeners; `name` is pybreaker's "closed", "open" or "half-open"."""
-
-    name: str
-    scope: Scope
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerSnapshot:
-    """A breaker at one moment, for display.
-
-    Shape: `since` is None if the state has never changed. An open breaker whose recovery is over stays "open"
-    with `retry_after_seconds` 0 until the next request. `last_error` is the reason of the last failure, one
-    line without secrets; it remains when the breaker closes.
-    """
-
-    name: str
-    state: State
-    failures: int
-    successes: int
-    retry_after_seconds: float
-    since: datetime | None
-    forced: Forced | None
-    scope: Scope
-    forced_by: str | None = None
-    last_error: str | None = None
-    last_error_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerEvent:
-    """An operator action on a breaker, and the state `before` it."""
-
-    at: datetime
-    by: str
-    action: BreakerAction
-    before: State
-
-
-class CircuitBreakerError(pybreaker.CircuitBreakerError, TransientError):
-    """The breaker refused the call; ask again after `retry_after_seconds`."""
-
-    retry_after_seconds: float
-
-    def __init__(self, name: str, retry_after_seconds: float) -> None:
-        super().__init__(f"the breaker {name!r} lets no request out")
-        self.retry_after_seconds = retry_after_seconds
-
-    @property
-    def retry_after(self) -> float:
-        """Seconds to wait before the next request."""
-        return self.retry_after_seconds
-
-
-def pybreaker_name(state: State) -> str:
-    """The state in pybreaker's spelling."""
-    return state.replace("_", "-")
+def moment(at_ms: int) -> datetime:
+    """The time `at_ms` after the epoch."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC)

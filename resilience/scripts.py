@@ -43,8 +43,7 @@ class Scripts:
     def __init__(self, client: redis.Redis) -> None:
         self.breaker_permit = _script(client, "breaker_shared", "breaker_permit")
         self.breaker_record = _script(client, "breaker_shared", "breaker_window", "breaker_record")
-        self.breaker_force = _script(client, "breaker_shared", "breaker_force")
-        self.breaker_note_error = _script(client, "breaker_shared", "breaker_note_error")
+        self.breaker_apply = _script(client, "breaker_shared", "breaker_apply")
         self.breaker_read = _script(client, "breaker_shared", "breaker_read")
         self.lease_acquire = _script(client, "lease_acquire")
         self.lease_renew = _script(client, "lease_renew")

@@ -193,8 +193,12 @@ def _services(  # noqa: PLR0913 - what the services and the system share
             settings.notification_from_email, links, settings.enrol_url, settings.timezone
         ).render,
         breakers={
-            name: CircuitBreaker(
-                name, client, _probing(policy, seconds), listeners=heard, describe=redactor.describe
+            name: CircuitBreaker.shared(
+                name,
+                client,
+                _probing(policy if name in sources else replace(policy, slow_call_seconds=None), seconds),
+                listeners=heard,
+                describe=redactor.describe,
             )
             for name, seconds in longest_seconds.items()
         },

@@ -16,7 +16,6 @@ from domain.money import ACCOUNT
 from providers.gemini import EXTENSIONS, MAX_ASSET_BYTES, Image, detect_image
 from providers.storage import validate_key
 from workflows.kind import GenerationContext, Job, JobFailure
-from workflows.steps import call_with_breaker
 
 GEMINI = "gemini"
 
@@ -52,8 +51,7 @@ class Easel:
             raise PermanentError("no pictures can be made: GEMINI_API_KEY is not set")
         if self._asset is None:
             self.fetch()
-        guard = self._job.services.breakers[GEMINI]
-        self._picture = call_with_breaker(guard, lambda: draw(self._prompt, self._asset))
+        self._picture = self._job.services.breakers[GEMINI].call(draw, self._prompt, self._asset)
         return self._picture.content_type
 
     def store(self, content_type: str) -> dict[str, Any]:

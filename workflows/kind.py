@@ -142,8 +142,8 @@ class Job(Protocol):
         Shape: `name` is unique within the job; the result is None, bool, int, float, str, or a list or dict
         of these. `work` may run more than once, but never after its result was stored: make it idempotent by
         `job.id` and the step's name. A TransientError is retried, up to `attempts` times, after the time that
-        it names or an exponential back-off; meanwhile the job is `waiting`. A call that
-        `workflows.steps.call_with_breaker` refuses while an upstream's breaker is open costs no attempt.
+        it names or an exponential back-off; meanwhile the job is `waiting`. An attempt that an open circuit
+        breaker refuses does not count.
         A step that `must_finish` is not cancelled after its first attempt: an attempt without an answer may
         have had its effect.
 

@@ -13,7 +13,6 @@ from domain.job import JsonObject
 from domain.money import LOST_REFUND, Payment, Refund
 from providers.stripe import KeySpentError
 from workflows.kind import Job, JobContext, PaymentContext
-from workflows.steps import call_with_breaker
 
 STRIPE = "stripe"
 _ATTEMPTS = 25  # over about an hour and a half
@@ -78,9 +77,7 @@ def _given_back(job: Job, payment: Payment) -> Refund:
     if provider is None:
         raise PermanentError("this process may give nothing back")
     try:
-        refund = call_with_breaker(
-            job.services.breakers[STRIPE], lambda: provider.create(payment, _key(job, payment))
-        )
+        refund = job.services.breakers[STRIPE].call(provider.create, payment, _key(job, payment))
     except KeySpentError:
         ports.refunds.use_next_key(payment.session_id)
         raise
@@ -116,7 +113,7 @@ def poll_refunds(services: JobContext) -> None:
     provider, breaker = ports.provider, services.breakers[STRIPE]
     for payment in ports.refunds.claim_due(services.clock.now(), _AT_ONCE):
         try:
-            refund = call_with_breaker(breaker, lambda: provider.find(payment))  # noqa: B023 - called at once
+            refund = breaker.call(provider.find, payment)
         except RollcallError as error:
             _log.warning("a refund is unknown", extra={"payment": payment.session_id, "error": str(error)})
             continue

@@ -1,7 +1,7 @@
 """Durable steps of a job: retried after transient errors, and stopped on cancellation.
 
-An attempt either returns or raises; `call_with_breaker` guards the part of it that calls an upstream. Writes
-that a job depends on are retried until the database answers or the process stops.
+An attempt either returns or raises; one that a breaker refuses does not count. Writes that a job depends on
+are retried until the database answers or the process stops.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from domain.errors import PermanentError, RollcallError, TransientError
 from domain.job import Progress, StepState
-from domain.retry import verdict_on
-from resilience.breaker import CircuitBreaker
+from resilience.breaker import CircuitBreakerError
 from store.jobs.execution import JobExecution, JobLease, JobLostError, JobStatus
 from store.persistence import OUTAGES, Pause
 from store.persistence import retry_during_outage as repeated
@@ -26,36 +25,12 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-class BreakerRefusedError(TransientError):
-    """The breaker refuses the call at the moment: the attempt was not made."""
+class PausedError(TransientError):
+    """The upstream is paused: the attempt was not made."""
 
 
 class StepError(PermanentError):
     """The step failed with an unexpected error: a defect in Rollcall."""
-
-
-def call_with_breaker(guard: CircuitBreaker, call: Callable[[], T]) -> T:
-    """Return the result of `call`, which only calls an upstream; its outcome is recorded in `guard`.
-
-    Raises: BreakerRefusedError before the call; what the call raises.
-    """
-    permit = guard.permit(1)
-    if permit.granted == 0:
-        raise BreakerRefusedError(
-            f"{guard.name} is out of order", retry_after_seconds=permit.retry_after_seconds
-        )
-    verdict: bool | None = None
-    try:
-        answer = call()
-        verdict = True
-    except RollcallError as error:
-        guard.note_error(error)
-        verdict = verdict_on(error)
-        raise
-    else:
-        return answer
-    finally:
-        guard.record(permit, [verdict])
 
 
 def attempt_step(work: Callable[[], object]) -> Any:
@@ -214,7 +189,7 @@ class JobSteps:
         try:
             self._begin(name)
             value = attempt_step(step.work)
-        except BreakerRefusedError as refusal:
+        except (CircuitBreakerError, PausedError) as refusal:
             self._wait(
                 step, str(refusal), min(refusal.retry_after_seconds or _LOOK_SECONDS, _ASK_AGAIN_SECONDS)
             )

@@ -1,6 +1,6 @@
--- Read the breaker at one moment; changes nothing.
+-- Read the breaker; changes nothing.
 --
--- After breaker_shared.lua, which names the fields of the hash and ARGV 1.
+-- After breaker_shared.lua, which documents the fields of the hash and ARGV 1.
 -- KEYS  1 breaker hash
 -- ARGV  2 recovery_ms
 -- Returns {state, failures, successes, since_ms or "", forced or "", forced_by or "", retry_after_ms,
@@ -11,5 +11,5 @@ if forced == 'open' then
 elseif before == 'open' then
   retry_after = math.max(0, since + recovery - now)
 end
-local noted = redis.call('HMGET', KEYS[1], 'error', 'error_ms')
-return {before, failures, successes, hash[5] and since or '', forced, forced_by, retry_after, noted[1] or '', noted[2] or ''}
+local last = redis.call('HMGET', KEYS[1], 'error', 'error_ms')
+return {before, failures, successes, hash[5] and since or '', forced, forced_by, retry_after, last[1] or '', last[2] or ''}

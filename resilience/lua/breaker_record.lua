@@ -1,15 +1,18 @@
--- Count the outcomes of one permit, in order; trips, reopens or closes the breaker where they call for it.
+-- Count the outcomes of one permit, in order, and open or close the breaker accordingly.
 --
--- After breaker_shared.lua and breaker_window.lua, which name the fields of the hash and ARGV 1 and 7 to 9.
+-- After breaker_shared.lua and breaker_window.lua, which document the fields of the hash and ARGV 1 and 7 to 9.
 -- KEYS  1 breaker hash, 2 probes (sorted set: probe -> end of its lease in ms)
 -- ARGV  2 generation of the permit, 3 token of the permit,
 --       4 outcomes, a character each: "1" success, "0" failure, "-" excluded,
---       5 failure_threshold, 6 success_threshold
+--       5 failure_threshold, 6 success_threshold, 10 why a request failed, one line ("" = none did)
 -- Returns {state before, state after}
--- Outcomes of another generation change nothing, nor do those that follow a transition. A success counts
--- while its probe holds its lease; a failure always does.
+-- Outcomes of another generation, and those after a transition, change nothing. A success counts while its
+-- probe holds its lease; a failure always counts. The error is stored in any case, for display.
 local token, outcomes = ARGV[3], ARGV[4]
 local failure_threshold, success_threshold = tonumber(ARGV[5]), tonumber(ARGV[6])
+if ARGV[10] ~= '' then
+  redis.call('HSET', KEYS[1], 'error', ARGV[10], 'error_ms', now)
+end
 if generation ~= tonumber(ARGV[2]) then
   return {before, before}
 end
@@ -40,7 +43,7 @@ for i = 1, #outcomes do
       move('open')
       return {before, 'open'}
     elseif outcome == '1' and held and successes >= success_threshold then
-      failures, successes = 0, 0
+      failures = 0
       move('closed')
       redis.call('HSET', KEYS[1], 'ramp', '0:0')
       return {before, 'closed'}

@@ -1,9 +1,9 @@
--- The window of the failure ratio; stands between breaker_shared.lua and breaker_record.lua.
+-- The window of the failure ratio; between breaker_shared.lua and breaker_record.lua.
 --
 -- ARGV  7 failure_ratio ("" = off), 8 window_ms, 9 minimum_calls
--- Gives observe(has_failed), exceeds_ratio() and keep_window()
+-- Defines observe(has_failed), exceeds_ratio() and keep_window()
 -- Outcomes are counted in buckets, each a tenth of the window long. A bucket counts while its start lies
--- within the window: so an outcome counts for nine tenths of the window at least, and never for longer.
+-- within the window, so an outcome counts for at least nine tenths of the window and never longer than it.
 local ratio, window_ms, minimum_calls = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local start = now - now % math.floor(window_ms / 10)
 local older, running = {}, {start, 0, 0}
@@ -26,7 +26,7 @@ local function observe(has_failed)
   calls, failed = calls + 1, failed + one
 end
 
--- A quotient, as the model has it: the nearest double to 7/100 is the number written 0.07.
+-- A quotient, as in the model: 7/100 is the double 0.07.
 local function exceeds_ratio()
   return ratio and calls >= minimum_calls and failed / calls >= ratio
 end

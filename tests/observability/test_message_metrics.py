@@ -117,7 +117,7 @@ def test_a_delay_is_no_wait(redis_client: redis.Redis, prefix: str) -> None:
 
 def test_each_change_of_a_breakers_state_counts_once(redis_client: redis.Redis, prefix: str) -> None:
     tally, now_ms = Recorder(), 1_000_000
-    breaker = CircuitBreaker(
+    breaker = CircuitBreaker.shared(
         "scraper",
         redis_client,
         BreakerPolicy(failure_threshold=2, recovery_seconds=120, success_threshold=1),

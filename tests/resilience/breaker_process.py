@@ -17,7 +17,9 @@ from resilience.breaker import CircuitBreaker
 
 def main(url: str, prefix: str) -> None:
     now_ms = 0
-    breaker = CircuitBreaker("scraper", redis.Redis.from_url(url), now_ms=lambda: now_ms, prefix=prefix)
+    breaker = CircuitBreaker.shared(
+        "scraper", redis.Redis.from_url(url), now_ms=lambda: now_ms, prefix=prefix
+    )
     permit = None
     for line in sys.stdin:
         order = json.loads(line)

@@ -17,8 +17,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from domain.errors import UnreachableError
-from resilience.breaker import PROBE_WAIT_SECONDS, CircuitBreaker
-from resilience.breaker_model import BreakerEvent
+from resilience.breaker import CircuitBreaker
+from resilience.breaker_model import PROBE_WAIT_SECONDS, BreakerEvent
 from resilience.breaker_policy import BreakerPolicy
 from tests.support.redis_server import RedisServer, running
 
@@ -51,7 +51,7 @@ def clock() -> Milliseconds:
 
 @pytest.fixture
 def breaker(redis_client: redis.Redis, prefix: str, clock: Milliseconds) -> CircuitBreaker:
-    return CircuitBreaker("scraper", redis_client, now_ms=clock, prefix=prefix)
+    return CircuitBreaker.shared("scraper", redis_client, now_ms=clock, prefix=prefix)
 
 
 def trip(breaker: CircuitBreaker) -> None:
@@ -108,7 +108,8 @@ def test_each_transition_is_told_once_by_the_process_that_caused_it(
 ) -> None:
     ears = [Transitions(), Transitions()]
     one, other = (
-        CircuitBreaker("scraper", redis_client, listeners=[ear], now_ms=clock, prefix=prefix) for ear in ears
+        CircuitBreaker.shared("scraper", redis_client, listeners=[ear], now_ms=clock, prefix=prefix)
+        for ear in ears
     )
     trip(one)
     clock.advance(120)
@@ -124,7 +125,7 @@ def test_each_transition_is_told_once_by_the_process_that_caused_it(
 def test_operators_hold_it_for_the_whole_fleet_and_sign_for_it(
     redis_client: redis.Redis, prefix: str, breaker: CircuitBreaker, clock: Milliseconds
 ) -> None:
-    other = CircuitBreaker("scraper", redis_client, now_ms=clock, prefix=prefix)
+    other = CircuitBreaker.shared("scraper", redis_client, now_ms=clock, prefix=prefix)
     breaker.force_open("ann")
     clock.advance(10_000)
     assert other.permit(1).granted == 0
@@ -142,7 +143,7 @@ def test_operators_hold_it_for_the_whole_fleet_and_sign_for_it(
 def test_who_held_it_and_gave_it_back_is_kept_the_newest_first(
     redis_client: redis.Redis, prefix: str, breaker: CircuitBreaker, clock: Milliseconds
 ) -> None:
-    other = CircuitBreaker("scraper", redis_client, now_ms=clock, prefix=prefix)
+    other = CircuitBreaker.shared("scraper", redis_client, now_ms=clock, prefix=prefix)
     assert breaker.history() == []
     breaker.force_open("ann")
     clock.advance(60)
@@ -162,9 +163,9 @@ def test_what_an_operator_said_outlives_every_client(
     redis_url: str, prefix: str, word: str, granted: int
 ) -> None:
     with redis.Redis.from_url(redis_url) as client:
-        getattr(CircuitBreaker("scraper", client, prefix=prefix), word)("ann")
+        getattr(CircuitBreaker.shared("scraper", client, prefix=prefix), word)("ann")
     with redis.Redis.from_url(redis_url) as client:
-        later = CircuitBreaker("scraper", client, prefix=prefix)
+        later = CircuitBreaker.shared("scraper", client, prefix=prefix)
         later.record(later.permit(50), [False] * granted)
         assert later.permit(50).granted == granted
         assert (later.snapshot().forced_by, later.history()[0].action) == ("ann", word)
@@ -179,7 +180,9 @@ def test_reading_does_not_move_an_open_breaker_on(breaker: CircuitBreaker, clock
 
 
 def test_many_threads_share_one_breaker(redis_client: redis.Redis, prefix: str) -> None:
-    breaker = CircuitBreaker("scraper", redis_client, BreakerPolicy(failure_threshold=1000), prefix=prefix)
+    breaker = CircuitBreaker.shared(
+        "scraper", redis_client, BreakerPolicy(failure_threshold=1000), prefix=prefix
+    )
 
     def fail() -> None:
         for _ in range(10):
@@ -271,7 +274,7 @@ def test_without_redis_the_process_decides_and_says_so_until_redis_is_back(
     server: RedisServer, fragile: redis.Redis, prefix: str, clock: Milliseconds
 ) -> None:
     ear = Transitions()
-    breaker = CircuitBreaker("scraper", fragile, listeners=[ear], now_ms=clock, prefix=prefix)
+    breaker = CircuitBreaker.shared("scraper", fragile, listeners=[ear], now_ms=clock, prefix=prefix)
     in_flight = breaker.permit(1)
     server.stop()
     breaker.record(in_flight, [False])
@@ -296,7 +299,7 @@ def test_without_redis_the_process_decides_and_says_so_until_redis_is_back(
 def test_what_an_operator_held_stays_held_without_redis(
     server: RedisServer, fragile: redis.Redis, prefix: str
 ) -> None:
-    breaker = CircuitBreaker("scraper", fragile, prefix=prefix)
+    breaker = CircuitBreaker.shared("scraper", fragile, prefix=prefix)
     breaker.force_open("ann")
     server.stop()
     assert breaker.permit(1).granted == 0
@@ -304,13 +307,13 @@ def test_what_an_operator_held_stays_held_without_redis(
 
 
 def test_an_operators_word_that_reaches_nobody_is_an_error(unreachable: redis.Redis, prefix: str) -> None:
-    breaker = CircuitBreaker("scraper", unreachable, prefix=prefix)
+    breaker = CircuitBreaker.shared("scraper", unreachable, prefix=prefix)
     with pytest.raises(UnreachableError):
         breaker.force_open("ann")
 
 
 def test_a_history_that_cannot_be_read_is_an_error(unreachable: redis.Redis, prefix: str) -> None:
-    breaker = CircuitBreaker("scraper", unreachable, prefix=prefix)
+    breaker = CircuitBreaker.shared("scraper", unreachable, prefix=prefix)
     with pytest.raises(UnreachableError):
         breaker.history()
 
@@ -319,10 +322,9 @@ def test_the_last_error_is_the_fleets_and_outlasts_transitions(
     redis_client: redis.Redis, prefix: str, clock: Milliseconds, breaker: CircuitBreaker
 ) -> None:
     assert breaker.snapshot().last_error is None
-    breaker.note_error(UnreachableError("no route\nto the host"))
-    trip(breaker)
+    breaker.record(breaker.permit(10), [False] * 10, error=UnreachableError("no route\nto the host"))
     breaker.reset("ada")
-    seen = CircuitBreaker("scraper", redis_client, now_ms=clock, prefix=prefix).snapshot()
+    seen = CircuitBreaker.shared("scraper", redis_client, now_ms=clock, prefix=prefix).snapshot()
     assert seen.last_error == "UnreachableError: no route to the host"
     assert seen.last_error_at == datetime.fromtimestamp(START_MS / 1000, UTC)
     assert (seen.state, seen.failures) == ("closed", 0)
@@ -338,6 +340,6 @@ def test_a_guarded_call_notes_its_error(breaker: CircuitBreaker) -> None:
 
 
 def test_while_redis_is_away_a_process_knows_its_own_last_error(unreachable: redis.Redis) -> None:
-    alone = CircuitBreaker("scraper", unreachable)
-    alone.note_error(UnreachableError("503"))
+    alone = CircuitBreaker.shared("scraper", unreachable)
+    alone.record(alone.permit(1), [False], error=UnreachableError("503"))
     assert (alone.snapshot().scope, alone.snapshot().last_error) == ("process", "UnreachableError: 503")

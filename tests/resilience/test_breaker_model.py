@@ -71,7 +71,7 @@ def test_one_failed_probe_opens_it_for_another_whole_recovery() -> None:
     circuit = tripped()
     grant = circuit.permit(2, "b", 120_000)
     circuit.record(grant.generation, "b", [True, False], 125_000)
-    assert (circuit.state, circuit.read(125_000).retry_after_ms) == ("open", 120_000)
+    assert (circuit.state, circuit.read(125_000).retry_after_seconds) == ("open", 120)
 
 
 def test_a_late_failure_of_a_request_from_before_does_not_disturb_half_open() -> None:
@@ -83,7 +83,7 @@ def test_a_late_failure_of_a_request_from_before_does_not_disturb_half_open() ->
 
 def test_held_closed_it_counts_failures_and_stays_closed() -> None:
     circuit = BreakerModel(POLICY)
-    circuit.force("closed", "ops", 0)
+    circuit.apply("force_closed", "ops", 0)
     grant = circuit.permit(50, "a", 0)
     circuit.record(grant.generation, "a", [False] * 50, 0)
     assert (grant.granted, circuit.state, circuit.failures) == (50, "closed", 50)
@@ -92,15 +92,26 @@ def test_held_closed_it_counts_failures_and_stays_closed() -> None:
 @pytest.mark.parametrize("recovery_seconds", [0, 120])
 def test_held_open_it_outlasts_its_recovery_until_it_is_reset(recovery_seconds: float) -> None:
     circuit = BreakerModel(BreakerPolicy(recovery_seconds=recovery_seconds))
-    circuit.force("open", "ops", 0)
+    circuit.apply("force_open", "ops", 0)
     assert circuit.permit(1, "a", 10**9).granted == 0
-    circuit.force(None, "ops", 10**9)
+    circuit.apply("reset", "ops", 10**9)
     assert circuit.permit(1, "a", 10**9).granted == 1
+
+
+def test_opening_and_half_opening_by_hand_keep_the_count_of_failures_and_end_a_forced_state() -> None:
+    circuit = BreakerModel(POLICY)
+    circuit.record(0, "a", [False, False], 0)
+    circuit.apply("half_open", "ops", 0)
+    assert (circuit.state, circuit.failures) == ("half_open", 2)
+    circuit.apply("force_open", "ops", 0)
+    circuit.apply("open", "ops", 0)
+    assert (circuit.forced, circuit.permit(1, "b", 119_999).granted) == (None, 0)
+    assert circuit.permit(1, "b", 120_000).granted == 1
 
 
 def test_reading_an_open_circuit_whose_recovery_is_over_leaves_it_open() -> None:
     reading = tripped().read(500_000)
-    assert (reading.state, reading.retry_after_ms) == ("open", 0)
+    assert (reading.state, reading.retry_after_seconds) == ("open", 0)
 
 
 def test_a_lowered_threshold_leaves_a_slot_while_half_open() -> None:
@@ -121,7 +132,7 @@ DAY_MS = 86_400_000
 
 def test_a_clock_that_is_set_back_by_a_day_keeps_it_open_no_longer_than_its_recovery() -> None:
     circuit = tripped(at_ms=DAY_MS)
-    assert circuit.read(0).retry_after_ms == 120_000
+    assert circuit.read(0).retry_after_seconds == 120
     assert circuit.permit(1, "b", 0).retry_after_ms == 120_000
     assert circuit.permit(1, "c", 60_000).retry_after_ms == 60_000
     assert circuit.permit(1, "d", 120_000).granted == 1

@@ -44,7 +44,7 @@ def test_each_outcome_has_its_duration(policy: BreakerPolicy) -> None:
 
 
 def test_slow_successes_open_the_fleets_breaker(redis_client: redis.Redis, prefix: str) -> None:
-    breaker = CircuitBreaker("scraper", redis_client, SLOW, prefix=prefix)
+    breaker = CircuitBreaker.shared("scraper", redis_client, SLOW, prefix=prefix)
     breaker.record(breaker.permit(4), [True, True, True], [6, 1, 6])
     assert breaker.snapshot().failures == 1
     breaker.record(breaker.permit(1), [True], [6])
@@ -52,14 +52,14 @@ def test_slow_successes_open_the_fleets_breaker(redis_client: redis.Redis, prefi
 
 
 def test_slow_successes_open_the_process_breaker(unreachable: redis.Redis, prefix: str) -> None:
-    breaker = CircuitBreaker("scraper", unreachable, SLOW, prefix=prefix)
+    breaker = CircuitBreaker.shared("scraper", unreachable, SLOW, prefix=prefix)
     breaker.record(breaker.permit(2), [True, True], [6, 6])
     assert (breaker.snapshot().state, breaker.snapshot().scope) == ("open", "process")
 
 
 def test_a_slow_probe_opens_it_again(redis_client: redis.Redis, prefix: str) -> None:
     now_ms = 0
-    breaker = CircuitBreaker("scraper", redis_client, SLOW, now_ms=lambda: now_ms, prefix=prefix)
+    breaker = CircuitBreaker.shared("scraper", redis_client, SLOW, now_ms=lambda: now_ms, prefix=prefix)
     breaker.record(breaker.permit(2), [False, False])
     now_ms = SLOW.recovery_ms
     breaker.record(breaker.permit(1), [True], [6])

@@ -29,7 +29,9 @@ def clock() -> Milliseconds:
 
 @pytest.fixture
 def breaker(redis_client: redis.Redis, prefix: str, clock: Milliseconds) -> CircuitBreaker:
-    return recovered(CircuitBreaker("scraper", redis_client, POLICY, now_ms=clock, prefix=prefix), clock)
+    return recovered(
+        CircuitBreaker.shared("scraper", redis_client, POLICY, now_ms=clock, prefix=prefix), clock
+    )
 
 
 def recovered(breaker: CircuitBreaker, clock: Milliseconds) -> CircuitBreaker:
@@ -94,12 +96,12 @@ def test_without_a_ramp_everything_comes_back_at_once(
     redis_client: redis.Redis, prefix: str, clock: Milliseconds
 ) -> None:
     policy = BreakerPolicy(failure_threshold=2, recovery_seconds=10)
-    breaker = CircuitBreaker("scraper", redis_client, policy, now_ms=clock, prefix=prefix)
+    breaker = CircuitBreaker.shared("scraper", redis_client, policy, now_ms=clock, prefix=prefix)
     assert recovered(breaker, clock).permit(10_000).granted == 10_000
 
 
 def test_a_process_alone_ramps_too(unreachable: redis.Redis, prefix: str, clock: Milliseconds) -> None:
-    breaker = CircuitBreaker("scraper", unreachable, POLICY, now_ms=clock, prefix=prefix)
+    breaker = CircuitBreaker.shared("scraper", unreachable, POLICY, now_ms=clock, prefix=prefix)
     assert recovered(breaker, clock).permit(25).granted == 3
 
 
@@ -121,7 +123,7 @@ def test_the_whole_fleet_shares_one_step(
 
     def ask(_: int) -> int:
         with redis.Redis.from_url(redis_url) as client:
-            other = CircuitBreaker("scraper", client, POLICY, now_ms=clock, prefix=prefix)
+            other = CircuitBreaker.shared("scraper", client, POLICY, now_ms=clock, prefix=prefix)
             return sum(other.permit(5).granted for _ in range(5))
 
     with ThreadPoolExecutor(8) as threads:

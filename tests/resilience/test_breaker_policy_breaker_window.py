@@ -63,7 +63,7 @@ def test_what_the_window_has_left_behind_is_forgotten() -> None:
 
 def test_held_closed_it_stays_closed() -> None:
     circuit = BreakerModel(POLICY)
-    circuit.force("closed", "ops", 0)
+    circuit.apply("force_closed", "ops", 0)
     circuit.record(1, "a", [False] * 50, 0)
     assert circuit.state == "closed"
 
@@ -106,7 +106,7 @@ def test_it_counts_nine_tenths_of_the_window_at_least_and_the_window_at_most(
 def test_the_fleet_forgets_at_the_same_moment(redis_client: redis.Redis, prefix: str) -> None:
     now_ms = 0
     breakers = [
-        CircuitBreaker(name, redis_client, POLICY, now_ms=lambda: now_ms, prefix=prefix)
+        CircuitBreaker.shared(name, redis_client, POLICY, now_ms=lambda: now_ms, prefix=prefix)
         for name in ("one", "other")
     ]
     for breaker in breakers:
@@ -123,7 +123,7 @@ def test_the_whole_fleet_counts_into_one_window(redis_url: str, prefix: str) -> 
 
     def work() -> None:
         with redis.Redis.from_url(redis_url) as client:
-            breaker = CircuitBreaker("scraper", client, policy, now_ms=lambda: 0, prefix=prefix)
+            breaker = CircuitBreaker.shared("scraper", client, policy, now_ms=lambda: 0, prefix=prefix)
             for _ in range(20):
                 permit = breaker.permit(5)
                 states.append(breaker.snapshot().state)
@@ -136,4 +136,4 @@ def test_the_whole_fleet_counts_into_one_window(redis_url: str, prefix: str) -> 
         thread.join()
     assert set(states) == {"closed"}
     with redis.Redis.from_url(redis_url) as client:
-        assert CircuitBreaker("scraper", client, policy, prefix=prefix).snapshot().state == "open"
+        assert CircuitBreaker.shared("scraper", client, policy, prefix=prefix).snapshot().state == "open"

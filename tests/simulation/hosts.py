@@ -126,7 +126,7 @@ def make_services(world: World, host: Host) -> Services:
         mailer=world.provider,
         render=RENDERER.render,
         breakers={
-            name: parts.breaker(name, client, world.policy, now_ms=now_ms, prefix=prefix)
+            name: parts.breaker.shared(name, client, world.policy, now_ms=now_ms, prefix=prefix)
             for name in (world.catalog.name, MAIL)
         },
         cron_lease=parts.lease(client, "section-checks", TTL_SECONDS, now_ms=now_ms, prefix=prefix),

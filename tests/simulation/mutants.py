@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, cast
 from uuid import uuid4
 
 import redis
@@ -22,6 +22,7 @@ from domain.observation import CheckFailure, Outcome
 from domain.section import SectionKey
 from resilience.breaker import CircuitBreaker
 from resilience.breaker_model import Permit
+from resilience.breaker_storage import RedisStorage
 from resilience.lease import Lease
 from store.clock_bounds import ClockBounds
 from store.notifications.outbox import LostBatchError, MailBatch, Outbox
@@ -191,12 +192,14 @@ class LeavesTimesAhead(ClockBounds):
 class TrustsStamps(CircuitBreaker):
     """Keeps the breaker open until its recovery after the stamp, wherever that lies."""
 
-    def __init__(self, name: str, client: redis.Redis, *args: Any, **options: Any) -> None:
-        super().__init__(name, client, *args, **options)
+    @classmethod
+    def shared(cls, name: str, client: redis.Redis, *args: Any, **options: Any) -> Self:
+        breaker = super().shared(name, client, *args, **options)
         parts = [(_LUA / f"breaker_{part}.lua").read_text() for part in ("shared", "permit")]
         trusting = "".join(parts).replace("math.min(stamped, now)", "stamped")
-        script = client.register_script(trusting)
-        self._fleet._scripts.breaker_permit = lambda keys, args: script(keys=keys, args=args)
+        script, storage = client.register_script(trusting), cast("RedisStorage", breaker._storage)
+        storage._scripts.breaker_permit = lambda keys, args: script(keys=keys, args=args)
+        return breaker
 
 
 class ForgetsFences(Runs):

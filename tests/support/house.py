@@ -148,7 +148,7 @@ def house(  # noqa: PLR0913 - each is one way in which houses differ
     folder = tempfile.TemporaryDirectory(prefix="rollcall-storage-")
     storage, callers = Folder(Path(folder.name)), Callers()
     breakers = {
-        name: CircuitBreaker(name, client, policy or BreakerPolicy(), now_ms=now_ms, prefix=prefix)
+        name: CircuitBreaker.shared(name, client, policy or BreakerPolicy(), now_ms=now_ms, prefix=prefix)
         for name in (catalog.name, MAIL)
     }
     engine = MemoryEngine(JOBS, JobContext(clock, storage, breakers), JobExecution(database), clock)

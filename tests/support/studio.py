@@ -44,7 +44,7 @@ class Studio:
         self.clock, self.jobs, self.ledger = FakeClock(), Jobs(database), CreditLedger(database)
         self.gemini, self.folder, self.storage = standin, folder, Folder(folder)
         self.granted = 0
-        self.breaker = CircuitBreaker(GEMINI, client, POLICY, now_ms=self._now_ms, prefix=prefix)
+        self.breaker = CircuitBreaker.shared(GEMINI, client, POLICY, now_ms=self._now_ms, prefix=prefix)
         ports = GenerationContext(self.ledger, Gemini(standin.api_key, MODEL, standin.url))
         services = JobContext(self.clock, self.storage, {GEMINI: self.breaker}, generation=ports)
         self.engine = MemoryEngine(CATALOG, services, JobExecution(database), self.clock)

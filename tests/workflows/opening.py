@@ -28,7 +28,7 @@ def a_shop(folder: Path, client: redis.Redis, prefix: str) -> Iterator[Shop]:
         return int(desk.clock.now().timestamp() * 1000)
 
     breakers = {
-        name: CircuitBreaker(name, client, BreakerPolicy(), now_ms=now_ms, prefix=prefix)
+        name: CircuitBreaker.shared(name, client, BreakerPolicy(), now_ms=now_ms, prefix=prefix)
         for name in ("mail", "stripe", "docraptor")
     }
     yield Shop(desk, folder / "storage", breakers)

@@ -22,7 +22,7 @@ from tests.support.house import sqlite_url
 from tests.support.memory_engine import MemoryEngine
 from workflows.catalog import JobKind, catalog_of
 from workflows.kind import CancelledError, Job, JobContext, JobFailure, StepFailedError
-from workflows.steps import CRASH_BUDGET, InterruptedJobError, call_with_breaker
+from workflows.steps import CRASH_BUDGET, InterruptedJobError
 
 Workflow = Callable[[Job], Any]
 
@@ -41,7 +41,7 @@ class Bench:
             run=lambda job, _: self.workflow(job),
             on_failure=self._make_good,
         )
-        services = JobContext(clock, Folder(folder), {breaker.name: breaker})
+        services = JobContext(clock, Folder(folder), {"upstream": breaker})
         self.runs = JobExecution(database)
         self.engine = MemoryEngine(catalog_of(kind), services, self.runs, clock)
         self.job, _ = self.jobs.add(NewJob("task", Profile.REALTIME, {}), clock.now())
@@ -55,7 +55,7 @@ class Bench:
 
     def guarding(self, work: Callable[[], Any]) -> Callable[[], Any]:
         """The work, as a call of the upstream that the breaker guards."""
-        return lambda: call_with_breaker(self.breaker, work)
+        return lambda: self.breaker.call(work)
 
     def _make_good(self, job: Job, _: Any, failure: JobFailure) -> None:
         self.make_good(job, failure)
@@ -68,7 +68,7 @@ class Bench:
 def bench(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Iterator[Bench]:
     database, clock = Database(sqlite_url(tmp_path)), FakeClock()
     migrate.upgrade(database)
-    breaker = CircuitBreaker(
+    breaker = CircuitBreaker.shared(
         "upstream",
         redis_client,
         BreakerPolicy(failure_threshold=2, recovery_seconds=120, success_threshold=1),

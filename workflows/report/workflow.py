@@ -27,7 +27,7 @@ from store.sections.history import DailyRollups
 from workflows.kind import Job, JobFailure, ReportContext
 from workflows.refund import refund_payment
 from workflows.report.contents import TermFigures, contents_of, render_html
-from workflows.steps import BreakerRefusedError, call_with_breaker
+from workflows.steps import PausedError
 
 MAX_SECTIONS = 20
 
@@ -150,7 +150,7 @@ def _print(job: Job, document: str) -> bytes:
     ports, html = _ports(job), job.services.storage.get(document).decode()
     if ports.printer_breaker is None:
         return ports.printer(html)
-    return call_with_breaker(job.services.breakers[ports.printer_breaker], lambda: ports.printer(html))
+    return job.services.breakers[ports.printer_breaker].call(ports.printer, html)
 
 
 def _store(job: Job, pdf: bytes) -> dict[str, Any]:
@@ -169,9 +169,9 @@ def _deliver(job: Job, order: ReportOrder, artifact: str) -> str:
     _require_reachable(job, order.email)
     pdf = job.services.storage.get(artifact)
     message = ports.messages.write(order.email, order.term, order.sections, pdf, job.id)
-    guard, key = job.services.breakers[MAIL], f"report-{job.id}-deliver"
+    breaker, key = job.services.breakers[MAIL], f"report-{job.id}-deliver"
     try:
-        (receipt,) = call_with_breaker(guard, lambda: ports.mailer.send([message], key))
+        (receipt,) = breaker.call(ports.mailer.send, [message], key)
     except IdempotencyKeyUsedError as error:
         _log.warning("the letter left before", extra={"error": str(error)})
         return UNKNOWN_MAIL
@@ -184,23 +184,23 @@ def _deliver(job: Job, order: ReportOrder, artifact: str) -> str:
     return receipt.provider_id
 
 
-def _paused(job: Job, error: AccountRefusedError) -> BreakerRefusedError:
+def _paused(job: Job, error: AccountRefusedError) -> PausedError:
     """Pause mail until an operator has repaired the provider account. The wait costs no attempt."""
     now = job.services.clock.now()
     reason = f"the provider refuses the account or the sender: {error}"
     _ports(job).pauses.pause(MAIL, now + ACCOUNT_RECHECK, reason, ROLLCALL, now)
-    return BreakerRefusedError(f"mail is paused: {reason}")
+    return PausedError(f"mail is paused: {reason}")
 
 
 def _require_reachable(job: Job, email: str) -> None:
-    """Raises: BreakerRefusedError while mail is paused; RejectedError for a bounced or complaining address.
+    """Raises: PausedError while mail is paused; RejectedError for a bounced or complaining address.
 
     A person who only unsubscribed from watches has bought this report, and still receives it.
     """
     ports, now = _ports(job), job.services.clock.now()
     pause = ports.pauses.paused(MAIL, now)
     if pause is not None:
-        raise BreakerRefusedError(f"mail is paused: {pause.reason}", retry_after_seconds=60)
+        raise PausedError(f"mail is paused: {pause.reason}", retry_after_seconds=60)
     reason = ports.deliveries.suppression(email)
     if reason is not None:
         raise RejectedError(f"mail to the address is suppressed ({reason})")

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 import redis
@@ -25,16 +26,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from resilience.breaker_model import BreakerAction, BreakerEvent, BreakerModel, Forced, Grant
-from resilience.breaker_policy import BreakerPolicy
-from resilience.breaker_redis import RedisBreakerState
+from resilience.breaker_model import BreakerAction, BreakerEvent, BreakerModel, Change, Permit
+from resilience.breaker_policy import DEFAULT_POLICY, BreakerPolicy
+from resilience.breaker_storage import RedisStorage
 
 START_MS = 1_750_000_000_000
-ACTIONS: dict[Forced | None, BreakerAction] = {
-    "open": "force_open",
-    "closed": "force_closed",
-    None: "reset",
-}
+ACTIONS = st.sampled_from(get_args(BreakerAction))
+ONE_FAILURE = BreakerPolicy(failure_threshold=1, success_threshold=1)
 POLICIES = st.builds(
     BreakerPolicy,
     failure_threshold=st.sampled_from([1, 2, 3, 4, 100]),
@@ -46,20 +44,23 @@ POLICIES = st.builds(
     minimum_calls=st.integers(1, 8),
     ramp_seconds=st.sampled_from([0, 0.007, 0.5, 60]),
 )
-Issued = tuple[Grant, str]
+
+
+def issued(generation: int, token: str) -> Permit:
+    return Permit(0, 0, generation, token, Change("closed", "closed"), None)
 
 
 class Agreement(RuleBasedStateMachine):
     """Three clients of one breaker in Redis, beside the model, on one clock that the rules move."""
 
-    permits: Bundle[Issued] = Bundle("permits")
+    permits: Bundle[Permit] = Bundle("permits")
 
     client: redis.Redis
 
     def __init__(self) -> None:
         super().__init__()
         self.now_ms = START_MS
-        self.latest: Issued | None = None
+        self.latest: Permit | None = None
         self.tokens = 0
 
     @initialize(policy=POLICIES)
@@ -69,12 +70,11 @@ class Agreement(RuleBasedStateMachine):
         self.model = BreakerModel(policy)
         self.events: list[BreakerEvent] = []
         self.fleet = [
-            RedisBreakerState(self.client, "b", policy, prefix=prefix, now_ms=lambda: self.now_ms)
-            for _ in range(3)
+            RedisStorage(self.client, "b", prefix=prefix, now_ms=lambda: self.now_ms) for _ in range(3)
         ]
 
     @rule(target=permits, process=st.integers(0, 2), n=st.integers(0, 5))
-    def permit(self, process: int, n: int) -> Issued:
+    def permit(self, process: int, n: int) -> Permit:
         return self._permit(process, n)
 
     @rule(
@@ -82,33 +82,32 @@ class Agreement(RuleBasedStateMachine):
         process=st.integers(0, 2),
         outcomes=st.lists(st.sampled_from([True, True, False, None]), max_size=5),
     )
-    def record(self, permit: Issued, process: int, outcomes: list[bool | None]) -> None:
+    def record(self, permit: Permit, process: int, outcomes: list[bool | None]) -> None:
         """At once, late, twice, or by nobody at all: the permit of a crashed prober is never drawn."""
-        grant, token = permit
-        expected = self.model.record(grant.generation, token, outcomes, self.now_ms)
-        assert self.fleet[process].record(grant.generation, token, outcomes) == expected
+        expected = self.model.record(permit.generation, permit.token, outcomes, self.now_ms)
+        assert self.fleet[process].record(self.model.policy, permit, outcomes) == expected
 
     @rule(process=st.integers(0, 2), outcomes=st.lists(st.sampled_from([True, False]), max_size=9))
     def work(self, process: int, outcomes: list[bool | None]) -> None:
         """A batch as it should be: asked for, and told at once."""
         permit = self._permit(process, len(outcomes))
-        self.record(permit, process, outcomes[: permit[0].granted])
+        self.record(permit, process, outcomes[: permit.granted])
 
     @rule(process=st.integers(0, 2))
     def recover(self, process: int) -> None:
         self.trip(process)
         self.now_ms += self.model.policy.recovery_ms
         permit = self._permit(process, self.model.policy.success_threshold)
-        self.record(permit, process, [True] * permit[0].granted)
+        self.record(permit, process, [True] * permit.granted)
 
     @rule(target=permits, process=st.integers(0, 2))
-    def trip(self, process: int) -> Issued:
+    def trip(self, process: int) -> Permit:
         permit = self._permit(process, self.model.policy.failure_threshold)
-        self.record(permit, process, [False] * permit[0].granted)
+        self.record(permit, process, [False] * permit.granted)
         return permit
 
     @rule(target=permits, process=st.integers(0, 2), n=st.integers(1, 3))
-    def probe(self, process: int, n: int) -> Issued:
+    def probe(self, process: int, n: int) -> Permit:
         self.now_ms += self.model.policy.recovery_ms
         self.latest = self._permit(process, n)
         return self.latest
@@ -145,16 +144,16 @@ class Agreement(RuleBasedStateMachine):
         """As a server may that takes over from another."""
         self.now_ms -= back_ms
 
-    @rule(process=st.integers(0, 2), forced=st.sampled_from(["open", "closed", None, None]))
-    def force(self, process: int, forced: Forced | None) -> None:
-        change = self.model.force(forced, "ops", self.now_ms)
-        assert self.fleet[process].force(forced, "ops") == change
+    @rule(process=st.integers(0, 2), action=ACTIONS)
+    def apply(self, process: int, action: BreakerAction) -> None:
+        change = self.model.apply(action, "ops", self.now_ms)
+        assert self.fleet[process].apply(action, "ops") == change
         at = datetime.fromtimestamp(self.now_ms / 1000, UTC)
-        self.events.insert(0, BreakerEvent(at, "ops", ACTIONS[forced], change.before))
+        self.events.insert(0, BreakerEvent(at, "ops", action, change.before))
 
     @rule(process=st.integers(0, 2))
     def read(self, process: int) -> None:
-        assert self.fleet[process].read() == self.model.read(self.now_ms)
+        assert self.fleet[process].read(self.model.policy) == self.model.read(self.now_ms)
         assert self.fleet[process].history() == self.events
 
     @invariant()
@@ -165,12 +164,12 @@ class Agreement(RuleBasedStateMachine):
         kept: Any = self.client.hmget(self.key, "window", "ramp")
         assert [(field or b"").decode() for field in kept] == [window, step]
 
-    def _permit(self, process: int, n: int) -> Issued:
+    def _permit(self, process: int, n: int) -> Permit:
         self.tokens += 1
         token = f"token-{self.tokens}"
-        grant = self.model.permit(n, token, self.now_ms)
-        assert self.fleet[process].permit(n, token) == grant
-        return grant, token
+        permit = self.model.permit(n, token, self.now_ms)
+        assert self.fleet[process].permit(self.model.policy, n, token) == permit
+        return permit
 
     def teardown(self) -> None:
         if hasattr(self, "model"):
@@ -190,7 +189,7 @@ Operation = tuple[str, Any]
 OPERATIONS = st.one_of(
     st.tuples(st.just("permit"), st.integers(1, 5)),
     st.tuples(st.just("record"), st.lists(st.sampled_from([True, False, None]), min_size=1, max_size=4)),
-    st.tuples(st.just("force"), st.sampled_from(["open", "closed", None])),
+    st.tuples(st.just("apply"), ACTIONS),
 )
 
 
@@ -206,48 +205,48 @@ def test_what_clients_do_at_once_happens_in_some_order(
     model, prefix = BreakerModel(policy), uuid4().hex
     with ExitStack() as stack:
         clients = [stack.enter_context(redis.Redis.from_url(redis_url)) for _ in programs]
-        fleet = [
-            RedisBreakerState(client, "b", policy, prefix=prefix, now_ms=lambda: START_MS)
-            for client in clients
-        ]
+        fleet = [RedisStorage(client, "b", prefix=prefix, now_ms=lambda: START_MS) for client in clients]
         lead(model, fleet[0], begun)
         generation, together = model.generation, threading.Barrier(len(programs))
 
         def run(client: int) -> list[Any]:
             together.wait()
-            return [do(fleet[client], each, generation, f"t{client}") for each in programs[client]]
+            token = f"t{client}"
+            return [do(fleet[client], policy, each, generation, token) for each in programs[client]]
 
         with ThreadPoolExecutor(len(programs)) as threads:
             replies = list(threads.map(run, range(len(programs))))
-        final = fleet[0].read()
+        final = fleet[0].read(policy)
     assert any(
         explains(deepcopy(model), programs, replies, generation, order) == final
         for order in orders([len(program) for program in programs])
     )
 
 
-def lead(model: BreakerModel, fleet: RedisBreakerState, begun: str) -> None:
+def lead(model: BreakerModel, fleet: RedisStorage, begun: str) -> None:
     """Both to where the clients begin, so that everything that follows happens at `START_MS`."""
     if begun == "closed":
         return
     earlier_ms, threshold = START_MS - model.policy.recovery_ms, model.policy.success_threshold
     fleet._now_ms = lambda: earlier_ms
     failures = [False] * model.policy.failure_threshold
-    assert fleet.record(0, "a", failures) == model.record(0, "a", failures, earlier_ms)
+    assert fleet.record(model.policy, issued(0, "a"), failures) == model.record(0, "a", failures, earlier_ms)
     fleet._now_ms = lambda: START_MS
     n = threshold if begun == "ramping" else 1
-    grant = model.permit(n, "b", START_MS)
-    assert fleet.permit(n, "b") == grant
+    permit = model.permit(n, "b", START_MS)
+    assert fleet.permit(model.policy, n, "b") == permit
     if begun == "ramping":
-        fleet.record(grant.generation, "b", [True] * n)
-        model.record(grant.generation, "b", [True] * n, START_MS)
+        fleet.record(model.policy, permit, [True] * n)
+        model.record(permit.generation, "b", [True] * n, START_MS)
 
 
-def do(fleet: RedisBreakerState, operation: Operation, generation: int, token: str) -> Any:
+def do(fleet: RedisStorage, policy: BreakerPolicy, operation: Operation, generation: int, token: str) -> Any:
     name, argument = operation
     if name == "permit":
-        return fleet.permit(argument, token)
-    return fleet.record(generation, token, argument) if name == "record" else fleet.force(argument, token)
+        return fleet.permit(policy, argument, token)
+    if name == "record":
+        return fleet.record(policy, issued(generation, token), argument)
+    return fleet.apply(argument, token)
 
 
 def explains(
@@ -267,7 +266,7 @@ def explains(
         elif name == "record":
             reply = model.record(generation, token, argument, START_MS)
         else:
-            reply = model.force(argument, token, START_MS)
+            reply = model.apply(argument, token, START_MS)
         if reply != replies[client][done[client]]:
             return None
         done[client] += 1
@@ -284,81 +283,69 @@ def orders(left: Sequence[int]) -> Iterator[list[int]]:
                 yield [client, *rest]
 
 
-def test_an_audit_of_a_hundred_is_kept(redis_client: redis.Redis, prefix: str) -> None:
-    circuit = RedisBreakerState(redis_client, "b", BreakerPolicy(), prefix=prefix, now_ms=lambda: START_MS)
+def at(redis_client: redis.Redis, prefix: str, now_ms: int = START_MS) -> RedisStorage:
+    return RedisStorage(redis_client, "b", prefix=prefix, now_ms=lambda: now_ms)
+
+
+def test_the_history_holds_the_last_hundred_actions(redis_client: redis.Redis, prefix: str) -> None:
+    storage = at(redis_client, prefix)
     for i in range(103):
-        circuit.force(None, f"ops {i}")
-    assert [event.by for event in circuit.history()] == [f"ops {i}" for i in range(102, 2, -1)]
+        storage.apply("reset", f"ops {i}")
+    assert [event.by for event in storage.history()] == [f"ops {i}" for i in range(102, 2, -1)]
 
 
-def test_who_said_it_is_kept_as_it_was_written(redis_client: redis.Redis, prefix: str) -> None:
-    circuit = RedisBreakerState(redis_client, "b", BreakerPolicy(), prefix=prefix, now_ms=lambda: START_MS)
+def test_the_history_stores_names_unchanged(redis_client: redis.Redis, prefix: str) -> None:
+    storage = at(redis_client, prefix)
     by = 'Zoë "/\\" 你\n'
-    circuit.force("open", by)
-    assert (circuit.history()[0].by, circuit.read().forced_by) == (by, by)
+    storage.apply("force_open", by)
+    assert (storage.history()[0].by, storage.read(DEFAULT_POLICY).forced_by) == (by, by)
     entry: Any = redis_client.lindex(f"{prefix}:breaker:b:audit", 0)
     assert json.loads(entry) == {"at_ms": START_MS, "by": by, "action": "force_open", "before": "closed"}
 
 
-def test_a_long_time_costs_no_more_memory_than_a_window(redis_client: redis.Redis, prefix: str) -> None:
-    now_ms = START_MS
+def test_a_window_needs_constant_memory(redis_client: redis.Redis, prefix: str) -> None:
     policy = BreakerPolicy(failure_threshold=10**9, failure_ratio=1, window_seconds=10)
-    circuit = RedisBreakerState(redis_client, "b", policy, prefix=prefix, now_ms=lambda: now_ms)
-    for _ in range(300):
-        circuit.record(0, "a", [True, False])
-        now_ms += 250
+    for i in range(300):
+        at(redis_client, prefix, START_MS + 250 * i).record(policy, issued(0, "a"), [True, False])
     window: Any = redis_client.hget(f"{prefix}:breaker:b", "window")
     assert len(window.split()) == 10
 
 
-def test_without_a_ratio_nothing_is_kept_of_the_window(redis_client: redis.Redis, prefix: str) -> None:
-    circuit = RedisBreakerState(redis_client, "b", BreakerPolicy(), prefix=prefix, now_ms=lambda: START_MS)
-    circuit.record(0, "a", [True, False])
+def test_without_a_failure_ratio_no_window_is_stored(redis_client: redis.Redis, prefix: str) -> None:
+    at(redis_client, prefix).record(DEFAULT_POLICY, issued(0, "a"), [True, False])
     assert redis_client.hkeys(f"{prefix}:breaker:b") == [b"failures", b"successes"]
 
 
-def test_without_a_clock_of_its_own_it_goes_by_the_servers(redis_client: redis.Redis, prefix: str) -> None:
-    circuit = RedisBreakerState(
-        redis_client, "b", BreakerPolicy(failure_threshold=1), prefix=prefix, now_ms=None
-    )
-    circuit.record(0, "a", [False])
+def test_the_server_clock_is_the_default(redis_client: redis.Redis, prefix: str) -> None:
+    storage = RedisStorage(redis_client, "b", prefix=prefix)
+    storage.record(ONE_FAILURE, issued(0, "a"), [False])
     seconds, _ = redis_client.time()
-    reading = circuit.read()
-    assert reading.since_ms is not None
-    assert abs(reading.since_ms / 1000 - seconds) < 5
-    assert 115_000 < circuit.permit(1, "b").retry_after_ms <= 120_000
+    since = storage.read(ONE_FAILURE).since
+    assert since is not None
+    assert abs(since.timestamp() - seconds) < 5
+    assert 115_000 < storage.permit(ONE_FAILURE, 1, "b").retry_after_ms <= 120_000
 
 
 def test_a_client_that_decodes_replies_reads_the_same(redis_url: str, prefix: str) -> None:
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
-        circuit = RedisBreakerState(client, "b", BreakerPolicy(), prefix=prefix, now_ms=None)
-        circuit.force("open", "ops")
-        reading = circuit.read()
-    assert (reading.state, reading.forced, reading.forced_by) == ("open", "open", "ops")
+        storage = RedisStorage(client, "b", prefix=prefix)
+        storage.apply("force_open", "ops")
+        found = storage.read(DEFAULT_POLICY)
+    assert (found.state, found.forced, found.forced_by) == ("open", "open", "ops")
 
 
 def test_a_lowered_threshold_leaves_a_slot_while_half_open(redis_client: redis.Redis, prefix: str) -> None:
-    now_ms = START_MS
-
-    def released(success_threshold: int) -> RedisBreakerState:
-        policy = BreakerPolicy(failure_threshold=1, success_threshold=success_threshold)
-        return RedisBreakerState(redis_client, "b", policy, prefix=prefix, now_ms=lambda: now_ms)
-
-    old, new = released(3), released(1)
-    old.record(0, "a", [False])
-    now_ms += 120_000
-    grant = old.permit(2, "b")
-    old.record(grant.generation, "b", [True, True])
-    assert new.permit(1, "c").granted == 1
+    before, after = (replace(ONE_FAILURE, success_threshold=threshold) for threshold in (3, 1))
+    at(redis_client, prefix).record(before, issued(0, "a"), [False])
+    storage = at(redis_client, prefix, START_MS + 120_000)
+    storage.record(before, storage.permit(before, 2, "b"), [True, True])
+    assert storage.permit(after, 1, "c").granted == 1
 
 
-def test_a_success_that_comes_after_its_lease_does_not_count(redis_client: redis.Redis, prefix: str) -> None:
-    now_ms = START_MS
-    policy = BreakerPolicy(failure_threshold=1, success_threshold=1)
-    circuit = RedisBreakerState(redis_client, "b", policy, prefix=prefix, now_ms=lambda: now_ms)
-    circuit.record(0, "a", [False])
-    now_ms += policy.recovery_ms
-    grant = circuit.permit(1, "b")
-    now_ms += policy.probe_ms
-    circuit.record(grant.generation, "b", [True])
-    assert circuit.read().state == "half_open"
+def test_a_success_after_the_end_of_its_lease_does_not_count(redis_client: redis.Redis, prefix: str) -> None:
+    at(redis_client, prefix).record(ONE_FAILURE, issued(0, "a"), [False])
+    recovered_ms = START_MS + ONE_FAILURE.recovery_ms
+    permit = at(redis_client, prefix, recovered_ms).permit(ONE_FAILURE, 1, "b")
+    storage = at(redis_client, prefix, recovered_ms + ONE_FAILURE.probe_ms)
+    storage.record(ONE_FAILURE, permit, [True])
+    assert storage.read(ONE_FAILURE).state == "half_open"
