@@ -8,10 +8,9 @@ from domain.errors import InvalidInputError
 from domain.text import invisible
 
 # Addresses are exported to spreadsheets, which treat a cell that begins with =, +, - or @ as a formula.
-_LOCAL = r"(?![=+-])[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
-_DOMAIN = (
-    r"(?=.{4,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
-)
+_ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
+_LOCAL = rf"[A-Za-z0-9!#$%&'*/?^_`{{|}}~]{_ATOM}*(\.{_ATOM}+)*"
+_DOMAIN = r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
 ADDRESS = f"{_LOCAL}@{_DOMAIN}"
 """The pattern of a normalised address, whose parts are also limited in length."""
 _MAX_LOCAL_LENGTH = 64  # RFC 5321, 4.5.3.1.1

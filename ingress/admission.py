@@ -131,6 +131,6 @@ def _busy(name: str, refused: Callable[[str], object]) -> ProblemError:
     refused(name)
     return ProblemError(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "Too many such requests are in hand; try again soon.",
+        "Too many such requests are in progress; try again soon.",
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     )

@@ -18,19 +18,19 @@ from ingress.problems import ProblemError
 Secrets = Callable[[WebContext], tuple[str, ...]]
 
 
-def cron_secret(surfaces: WebContext) -> tuple[str, ...]:
+def cron_secret(context: WebContext) -> tuple[str, ...]:
     """Return the secrets that allow triggering runs."""
-    return (surfaces.cron_secret,)
+    return (context.cron_secret,)
 
 
-def api_token(surfaces: WebContext) -> tuple[str, ...]:
+def api_token(context: WebContext) -> tuple[str, ...]:
     """Return the secrets that allow reading and writing watches."""
-    return (surfaces.api_token,)
+    return (context.api_token,)
 
 
-def either(surfaces: WebContext) -> tuple[str, ...]:
+def either(context: WebContext) -> tuple[str, ...]:
     """Return the secrets that allow reading the system's state."""
-    return (surfaces.cron_secret, surfaces.api_token)
+    return (context.cron_secret, context.api_token)
 
 
 def require(headers: Headers, secrets: Iterable[str]) -> None:

@@ -17,7 +17,7 @@ from domain.section import SectionKey
 from domain.text import duration
 from domain.watch import NotificationKind
 from ingress.rules import Rule, rule
-from ingress.syntax import INT64_MAX
+from operations.inputs import INT64_MAX
 
 T = TypeVar("T")
 MAX_LENGTH = 1024

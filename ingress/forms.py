@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import functools
 import keyword
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
+
+from msgspec import Struct
 
 from domain.errors import InvalidInputError
 from ingress.rules import Rule
-from ingress.syntax import parameters
+from operations.inputs import decode_text
 
 T = TypeVar("T")
 
@@ -28,11 +30,13 @@ class Nothing:
     """The form without fields."""
 
 
-def parse(form: Callable[..., T], given: Mapping[str, object], **rules: Rule[Any]) -> T:
+def parse(form: Any, given: Mapping[str, object], **rules: Rule[Any]) -> Any:
     """Parse `given` as a `form`; `rules` override the form's own.
 
     Raises: InvalidInputError naming every unknown, missing and invalid field at once.
     """
+    if isinstance(form, type) and issubclass(form, Struct):
+        return decode_text(form, given)
     rules_by_name, required = _read(form)
     known = rules_by_name | rules
     problems = {name: "is not a known field" for name in given if name not in known}
@@ -46,44 +50,6 @@ def parse(form: Callable[..., T], given: Mapping[str, object], **rules: Rule[Any
     if problems:
         raise InvalidInputError(problems)
     return form(**{_attribute(name): value for name, value in values.items()})
-
-
-@dataclass(frozen=True, slots=True)
-class Query(Generic[T]):
-    """Parses a query string; `form` names its parameters, and `is_strict` rejects others."""
-
-    form: Callable[..., object]
-    read: Callable[[bytes], T]
-    is_strict: bool
-
-
-def query(form: Callable[..., T]) -> Query[T]:
-    """Parse a query string as `form`; unknown and repeated parameters are rejected by name."""
-    return Query(form, lambda raw: parse(form, parameters(raw)), is_strict=True)
-
-
-def unread(form: Callable[..., object] = Nothing) -> Query[bytes]:
-    """Leave a query string unparsed; parameters beside `form` are ignored."""
-    return Query(form, bytes, is_strict=False)
-
-
-no_query = query(Nothing)
-
-
-def schema_of(form: Callable[..., object]) -> dict[str, Any]:
-    """Return the JSON Schema of the input of `form`, including defaults."""
-    rules_by_name, required = _read(form)
-    return {
-        "type": "object",
-        "properties": {name: {**rule.schema, **_default(form, name)} for name, rule in rules_by_name.items()},
-        "required": list(required),
-        "additionalProperties": False,
-    }
-
-
-def _default(form: Any, name: str) -> dict[str, object]:
-    (found,) = (field.default for field in fields(form) if field.name == _attribute(name))
-    return {} if found is MISSING or found is None else {"default": found}
 
 
 @functools.cache

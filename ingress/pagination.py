@@ -4,33 +4,50 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
+from typing import Annotated, Any, Generic, TypeVar
 
-from starlette.responses import JSONResponse, Response
+from msgspec import Meta, Struct
 
-from ingress.fields import digits, text
-from ingress.rules import Rule
+from operations.inputs import digits, text
 
+T = TypeVar("T")
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
-limit = digits(1, MAX_LIMIT)
 
 
-def cursor_of(listing: str) -> Rule[int | None]:
-    """The rule that reads a cursor of `listing`, and of no other; an empty one is the first page."""
-    schema = {
-        "description": "The next_cursor of the page before.",
-        "type": "string",
-        "pattern": "^[A-Za-z0-9_-]*$",
-    }
-    return Rule(lambda value: None if value == "" else _read(listing, text(value)), schema)
+class PageQuery(Struct, frozen=True, kw_only=True):
+    """The size of a page; a listing adds its filter and `cursor`, which `cursor_of` reads."""
+
+    limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
 
 
-def page(listing: str, items: Iterable[object], position: int | None) -> Response:
-    """One page, and the cursor of the next unless it is the last."""
-    return JSONResponse({"items": list(items), "next_cursor": cursor(listing, position)})
+class Page(Struct, Generic[T], frozen=True):
+    """One page of a listing; `next_cursor` is null on the last."""
+
+    items: list[T]
+    next_cursor: Annotated[
+        str | None, Meta(description="The cursor of the next page; null on the last page.")
+    ]
 
 
-def cursor(listing: str, position: int | None) -> str | None:
+def page(listing: str, items: Iterable[T], position: int | None) -> Page[T]:
+    """Return one page of `listing`, and the cursor of the next unless it is the last."""
+    return Page(list(items), next_cursor(listing, position))
+
+
+def cursor_of(listing: str) -> Meta:
+    """Return the type of a cursor of `listing`, and of no other; an empty one is the first page."""
+
+    def parse(given: Any) -> int | None:
+        return None if given == "" else _read(listing, text(given))
+
+    schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]*$"}
+    return Meta(
+        description="The next_cursor of the previous page.", extra={"parse": parse}, extra_json_schema=schema
+    )
+
+
+def next_cursor(listing: str, position: int | None) -> str | None:
     """Return the cursor of the page after `position`; None after the last."""
     return None if position is None else _write(listing, position)
 
@@ -40,12 +57,12 @@ def _write(listing: str, position: int) -> str:
 
 
 def _read(listing: str, given: str) -> int:
-    refusal = "must be a next_cursor of this listing"
+    problem = "must be a next_cursor of this listing"
     try:
         name, _, position = base64.urlsafe_b64decode(given + "=" * (-len(given) % 4)).decode().partition(":")
-        found = digits(0)(position)
+        found = digits(position)
     except ValueError as error:
-        raise ValueError(refusal) from error
+        raise ValueError(problem) from error
     if name != listing or _write(listing, found) != given:
-        raise ValueError(refusal)
+        raise ValueError(problem)
     return found

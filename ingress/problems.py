@@ -5,12 +5,12 @@ Source: RFC 9457. `errors` is our extension: the reason for each field, for stat
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from math import ceil
 
+import msgspec
 import redis
 import sqlalchemy.exc
 from starlette.exceptions import HTTPException
@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from domain.errors import InvalidInputError, TransientError
+from ingress.schemas import FieldProblem, Problem
 
 RETRY_AFTER_SECONDS = 5
 # An unreachable database or Redis: temporary, so the fault is neither the request's nor the code's.
@@ -51,21 +52,16 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return the document for `status`; `errors` maps each bad field to the reason."""
-    content: dict[str, object] = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": detail,
-    }
+    document = Problem(type="about:blank", title=status.phrase, status=status.value, detail=detail)
     if errors:
-        content["errors"] = [{"field": shown(field), "message": said} for field, said in errors.items()]
-    return Response(json.dumps(content), status, headers, "application/problem+json")
+        document.errors = [FieldProblem(shown(field), message) for field, message in errors.items()]
+    return Response(msgspec.json.encode(document), status, headers, "application/problem+json")
 
 
 def invalid(problems: Mapping[str, str], status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY) -> Response:
     """Return the document that names each bad field."""
     named = ", ".join(map(shown, problems))
-    return problem(status, f"Not as it should be: {named}.", errors=problems)
+    return problem(status, f"Validation failed: {named}.", errors=problems)
 
 
 def not_found(what: str) -> ProblemError:
@@ -94,12 +90,11 @@ async def answer(request: Request, error: Exception) -> Response:
 
 def _outage(request: Request, error: Exception) -> Response:
     where = {"request_id": request.scope.get("request_id"), "path": request.scope["path"]}
-    _log.warning("a dependency is away", extra=where | {"error": repr(error)})
+    _log.warning("a dependency is unavailable", extra=where | {"error": repr(error)})
     wait_seconds = error.retry_after_seconds if isinstance(error, TransientError) else None
     headers = {"Retry-After": str(ceil(wait_seconds or RETRY_AFTER_SECONDS))}
-    return problem(
-        HTTPStatus.SERVICE_UNAVAILABLE, "Something this needs is away; try again soon.", headers=headers
-    )
+    detail = "A dependency is unavailable; try again later."
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=headers)
 
 
 HANDLERS: Mapping[type[Exception], ExceptionHandler] = dict.fromkeys(

@@ -5,75 +5,79 @@ from __future__ import annotations
 from collections.abc import Callable
 from http import HTTPStatus
 from ipaddress import ip_address
+from typing import Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from domain.errors import UnreachableError
 from ingress import auth
-from ingress.endpoint import EndpointDoc, RequestContext, ResponseDoc, endpoint, readable
-from ingress.forms import unread
-from ingress.schemas import ref, status
+from ingress.endpoint import Answer, Nothing, Routes, json_response
+from ingress.request import RequestContext
+from ingress.schemas import Health, Liveness, Readiness
 from observability.health import HealthReport
 
-
-@endpoint(unread(), EndpointDoc({HTTPStatus.OK: ResponseDoc("It does.", status("alive"))}), blocks=False)
-def live(_call: RequestContext[bytes]) -> Response:
-    """The process answers; it asks nothing of any thread, disk or network."""
-    return JSONResponse({"status": "alive"})
+routes = Routes()
 
 
-@endpoint(
-    unread(),
-    EndpointDoc(
-        {
-            HTTPStatus.OK: ResponseDoc("It is ready.", status("healthy")),
-            HTTPStatus.SERVICE_UNAVAILABLE: ResponseDoc("It is not.", status("degraded", "unhealthy")),
-        }
-    ),
+@routes.get("/livez", {HTTPStatus.OK: Answer("It responds.", Liveness)}, lenient_query=Nothing, blocks=False)
+def live(_request: RequestContext) -> Liveness:
+    """Check that the process responds, without a thread, disk or network."""
+    return Liveness("alive")
+
+
+@routes.get(
+    "/readyz",
+    {
+        HTTPStatus.OK: Answer("It is ready.", Readiness),
+        HTTPStatus.SERVICE_UNAVAILABLE: Answer("It is not ready.", Readiness),
+    },
+    lenient_query=Nothing,
 )
-def ready(call: RequestContext[bytes]) -> Response:
-    """200 when what every request needs is there, else 503."""
-    found = _answered(call.surfaces.ready).status
-    is_ready = found == "healthy"
-    return JSONResponse({"status": found}, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)
+def ready(request: RequestContext) -> Response:
+    """Check that every dependency that requests need is available."""
+    status: Any = _report(request.context.ready).status
+    is_ready = status == "healthy"
+    return json_response(Readiness(status), HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-@endpoint(
-    unread(),
-    EndpointDoc(
-        {
-            HTTPStatus.OK: ResponseDoc("It works, perhaps not all of it.", ref("Health")),
-            HTTPStatus.SERVICE_UNAVAILABLE: ResponseDoc("It does not work.", ref("Health")),
-        },
-        eases=auth.either,
-    ),
+@routes.get(
+    "/health",
+    {
+        HTTPStatus.OK: Answer("It works, at least in part.", Health),
+        HTTPStatus.SERVICE_UNAVAILABLE: Answer("It does not work.", Health),
+    },
+    optional_secrets=auth.either,
+    lenient_query=Nothing,
 )
-def health(call: RequestContext[bytes]) -> Response:
-    """The status for everybody, the checks for whoever holds a token; 503 only when unhealthy."""
-    is_known = auth.is_given(call.headers)
-    if is_known:
-        auth.require(call.headers, auth.either(call.surfaces))
-    report = _answered(call.surfaces.health if is_known else call.surfaces.latest_health)
-    content = {"status": report.status, "checks": report.checks if is_known else {}}
-    is_unhealthy = report.status == "unhealthy"
-    return JSONResponse(content, HTTPStatus.SERVICE_UNAVAILABLE if is_unhealthy else HTTPStatus.OK)
+def health(request: RequestContext) -> Response:
+    """Get the status, and with a token the checks; 503 only when unhealthy."""
+    is_detailed = auth.is_given(request.headers)
+    if is_detailed:
+        auth.require(request.headers, auth.either(request.context))
+    report = _report(request.context.health if is_detailed else request.context.latest_health)
+    status: Any = report.status
+    is_unhealthy = status == "unhealthy"
+    return json_response(
+        Health(status, report.checks if is_detailed else {}),
+        HTTPStatus.SERVICE_UNAVAILABLE if is_unhealthy else HTTPStatus.OK,
+    )
 
 
-@endpoint(
-    unread(),
-    EndpointDoc(
-        {HTTPStatus.OK: ResponseDoc("The metrics.", {"type": "string"}, "text/plain")}, eases=auth.either
-    ),
+@routes.get(
+    "/metrics",
+    {HTTPStatus.OK: Answer("The metrics.", str, "text/plain")},
+    optional_secrets=auth.either,
+    lenient_query=Nothing,
 )
-def metrics(call: RequestContext[bytes]) -> Response:
-    """Prometheus text, for this machine; from elsewhere it takes a token."""
-    if not _is_loopback(call.client):
-        auth.require(call.headers, auth.either(call.surfaces))
-    content, content_type = call.surfaces.metrics()
+def metrics(request: RequestContext) -> Response:
+    """Get the metrics as Prometheus text; a token is required from another machine."""
+    if not _is_loopback(request.client):
+        auth.require(request.headers, auth.either(request.context))
+    content, content_type = request.context.metrics()
     return Response(content, headers={"Content-Type": content_type})
 
 
-def _answered(read: Callable[[], HealthReport]) -> HealthReport:
+def _report(read: Callable[[], HealthReport]) -> HealthReport:
     """Return the result of `read`; a reading that times out is unhealthy."""
     try:
         return read()
@@ -87,11 +91,3 @@ def _is_loopback(client: str) -> bool:
     except ValueError:
         return False
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
-
-
-ROUTES = (
-    readable("/livez", live),
-    readable("/readyz", ready),
-    readable("/health", health),
-    readable("/metrics", metrics),
-)

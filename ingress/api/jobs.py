@@ -2,142 +2,125 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from msgspec import Struct
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from actors.jobs import cancel, submit
 from domain.errors import StorageWriteError
 from domain.job import JobRecord, JobState
 from domain.ports import Storage
-from ingress import bodies, schemas
+from ingress import schemas
 from ingress.auth import api_token
-from ingress.endpoint import EndpointDoc, RequestContext, ResponseDoc, endpoint, readable, writable
-from ingress.fields import job_id, job_kind, json_members, one_of, text, unless_blank, web_address
-from ingress.forms import Nothing, no_query, parse, query, schema_of
-from ingress.pagination import DEFAULT_LIMIT, cursor_of, limit, page
+from ingress.endpoint import Answer, Routes, json_response
+from ingress.pagination import Page, PageQuery, cursor_of, page
 from ingress.problems import not_found
-from ingress.schemas import page_of, ref
-from ingress.syntax import json_object
+from ingress.request import RequestContext
+from ingress.schemas import Job, JobSummary, Url
+from operations.inputs import JobId, JobKindName, JsonMembers, Text, WebUrl
 
-_LISTING = "jobs"
-_PATH = {"id": job_id}
+JOBS = "jobs"
 _FOLLOW = {"get_jobs_id": ("id", "id"), "post_jobs_id_cancel": ("id", "id")}
-_LOCATION = {"Location": {"type": "string", "format": "uri"}}
-_ANYTHING = "application/octet-stream"
+_LOCATION = {"Location": Url}
+_BINARY = "application/octet-stream"
+routes = Routes()
 
 
-@dataclass(frozen=True, slots=True)
-class JobForm:
-    """The body of a job submission."""
+class JobPath(Struct, frozen=True):
+    """One job."""
 
-    kind: Annotated[str, job_kind]
-    input: Annotated[dict[str, Any], json_members]
-    idempotency_key: Annotated[str | None, text] = None
-    webhook_url: Annotated[str | None, web_address] = None
+    id: JobId
 
 
-@dataclass(frozen=True, slots=True)
-class JobsForm:
+class SubmitJob(Struct, frozen=True):
+    """A request for a job."""
+
+    kind: JobKindName
+    input: JsonMembers
+    idempotency_key: Text | None = None
+    webhook_url: WebUrl | None = None
+
+
+class JobsQuery(PageQuery, frozen=True, kw_only=True):
     """The filter and the page of the jobs."""
 
-    kind: Annotated[str | None, unless_blank(job_kind)] = None
-    state: Annotated[JobState | None, unless_blank(one_of(JobState))] = None
-    cursor: Annotated[int | None, cursor_of(_LISTING)] = None
-    limit: Annotated[int, limit] = DEFAULT_LIMIT
+    kind: JobKindName | None = None
+    state: JobState | None = None
+    cursor: Annotated[int | None, cursor_of(JOBS)] = None
 
 
-@endpoint(
-    no_query,
-    EndpointDoc(
-        {
-            HTTPStatus.ACCEPTED: ResponseDoc("The new job.", ref("Job"), headers=_LOCATION, follow=_FOLLOW),
-            HTTPStatus.OK: ResponseDoc(
-                "The first job of this key.", ref("Job"), headers=_LOCATION, follow=_FOLLOW
-            ),
-        }
-    ),
-    secrets=api_token,
-    body=bodies.JSON.of(schema_of(JobForm)),
-)
-def add(call: RequestContext[Nothing]) -> Response:
-    """Ask for a job, unless its idempotency key has had its own."""
-    form = parse(JobForm, json_object(call.body))
-    job, created = submit(
-        call.surfaces.services,
-        form.kind,
-        form.input,
-        idempotency_key=form.idempotency_key,
-        webhook_url=form.webhook_url,
+@routes.get("/jobs", secrets=api_token)
+def list_jobs(request: RequestContext, query: JobsQuery) -> Page[JobSummary]:
+    """List the jobs, newest first."""
+    found, position = request.services.store.jobs.page(
+        query.cursor, query.limit, kind=query.kind, state=query.state
     )
-    shown = schemas.job(job, call.surfaces)
-    status = HTTPStatus.ACCEPTED if created else HTTPStatus.OK
-    return JSONResponse(shown, status, {"Location": str(shown["status_url"])})
+    return page(JOBS, [schemas.job_summary(job, request.context) for job in found], position)
 
 
-@endpoint(
-    query(JobsForm),
-    EndpointDoc({HTTPStatus.OK: ResponseDoc("One page.", page_of("JobSummary"))}),
+@routes.post(
+    "/jobs",
+    {
+        HTTPStatus.ACCEPTED: Answer("The new job.", Job, headers=_LOCATION, follow=_FOLLOW),
+        HTTPStatus.OK: Answer("The first job of this key.", Job, headers=_LOCATION, follow=_FOLLOW),
+    },
     secrets=api_token,
 )
-def list_all(call: RequestContext[JobsForm]) -> Response:
-    """The jobs, newest first."""
-    form = call.query
-    found, following = call.surfaces.services.store.jobs.page(
-        form.cursor, form.limit, kind=form.kind, state=form.state
+def submit_job(request: RequestContext, body: SubmitJob) -> Response:
+    """Submit a job, once for each idempotency key."""
+    job, is_new = submit(
+        request.services,
+        body.kind,
+        body.input,
+        idempotency_key=body.idempotency_key,
+        webhook_url=body.webhook_url,
     )
-    return page(_LISTING, [schemas.job_summary(job, call.surfaces) for job in found], following)
+    shown = schemas.job(job, request.context)
+    status = HTTPStatus.ACCEPTED if is_new else HTTPStatus.OK
+    return json_response(shown, status, {"Location": shown.status_url})
 
 
-@endpoint(
-    no_query, EndpointDoc({HTTPStatus.OK: ResponseDoc("The job.", ref("Job"))}), secrets=api_token, path=_PATH
-)
-def show(call: RequestContext[Nothing]) -> Response:
-    """One job with its steps."""
-    return JSONResponse(schemas.job(_found(call), call.surfaces))
+@routes.get("/jobs/{id}", secrets=api_token)
+def get_job(request: RequestContext, path: JobPath) -> Job:
+    """Get a job with its steps."""
+    return schemas.job(_require_job(request, path), request.context)
 
 
-@endpoint(
-    no_query,
-    EndpointDoc(
-        {
-            HTTPStatus.ACCEPTED: ResponseDoc("It will end soon.", ref("Job")),
-            HTTPStatus.OK: ResponseDoc("It has ended, perhaps in another way.", ref("Job")),
-        }
-    ),
+@routes.post(
+    "/jobs/{id}/cancel",
+    {
+        HTTPStatus.ACCEPTED: Answer("It will end soon.", Job),
+        HTTPStatus.OK: Answer("It has already ended.", Job),
+    },
     secrets=api_token,
-    path=_PATH,
 )
-def end(call: RequestContext[Nothing]) -> Response:
-    """Cancel a job; what it has done is made good where that is possible."""
-    job = cancel(call.surfaces.services, call.path["id"])
+def cancel_job(request: RequestContext, path: JobPath) -> Response:
+    """Cancel a job; its effects are compensated where possible."""
+    job = cancel(request.services, path.id)
     if job is None:
         raise not_found("job")
     status = HTTPStatus.OK if job.state.is_final else HTTPStatus.ACCEPTED
-    return JSONResponse(schemas.job(job, call.surfaces), status)
+    return json_response(schemas.job(job, request.context), status)
 
 
-@endpoint(
-    no_query,
-    EndpointDoc(
-        {
-            HTTPStatus.OK: ResponseDoc("The artifact, of the type that its job gave it.", {}, _ANYTHING),
-            HTTPStatus.FOUND: ResponseDoc("Where it can be had for a while.", headers=_LOCATION),
-        }
-    ),
+@routes.get(
+    "/jobs/{id}/artifact",
+    {
+        HTTPStatus.OK: Answer("The artifact, with the media type that its job set.", Any, _BINARY),
+        HTTPStatus.FOUND: Answer("A temporary URL of the artifact.", headers=_LOCATION),
+    },
     secrets=api_token,
-    path=_PATH,
 )
-def artifact(call: RequestContext[Nothing]) -> Response:
-    """What a job has made."""
-    result = _found(call).result or {}
+def get_artifact(request: RequestContext, path: JobPath) -> Response:
+    """Get the artifact of a job."""
+    result = _require_job(request, path).result or {}
     key = result.get("artifact")
     if not isinstance(key, str):
         raise not_found("artifact")
     try:
-        return _artifact(call.surfaces.storage, key, str(result.get("content_type", _ANYTHING)))
+        return _artifact(request.context.storage, key, str(result.get("content_type", _BINARY)))
     except StorageWriteError as error:
         raise not_found("artifact") from error
 
@@ -153,16 +136,8 @@ def _artifact(storage: Storage, key: str, content_type: str) -> Response:
     return StreamingResponse(storage.stream(key), headers=headers, media_type=content_type)
 
 
-def _found(call: RequestContext[Nothing]) -> JobRecord:
-    job = call.surfaces.services.store.jobs.get(call.path["id"])
+def _require_job(request: RequestContext, path: JobPath) -> JobRecord:
+    job = request.services.store.jobs.get(path.id)
     if job is None:
         raise not_found("job")
     return job
-
-
-ROUTES = (
-    readable("/jobs", list_all, POST=add),
-    readable("/jobs/{id}", show),
-    writable("/jobs/{id}/cancel", POST=end),
-    readable("/jobs/{id}/artifact", artifact),
-)

@@ -2,263 +2,221 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
-from starlette.responses import JSONResponse, Response
+import msgspec
+from msgspec import Meta, Struct
+from starlette.responses import Response
 
 from domain.notification import NotificationState
 from domain.section import SectionKey
-from ingress import bodies, fields, schemas
+from domain.text import duration
+from ingress import schemas
 from ingress.auth import api_token
-from ingress.endpoint import EndpointDoc, RequestContext, ResponseDoc, endpoint, readable, writable
-from ingress.fields import address, digits, length, one_of, section, text, unless_blank
-from ingress.forms import Nothing, no_query, parse, query, schema_of
+from ingress.endpoint import Answer, Routes, json_response
 from ingress.imports import import_csv
-from ingress.pagination import DEFAULT_LIMIT, cursor_of, limit, page
+from ingress.pagination import Page, PageQuery, cursor_of, page
 from ingress.problems import not_found
-from ingress.schemas import page_of, ref
-from ingress.syntax import json_object
-from ingress.wishes import WatchForm, wish_of
+from ingress.request import ANY_BODY, CSV_BODY, RequestContext
+from ingress.schemas import (
+    Imported,
+    Notification,
+    RejectedLine,
+    Section,
+    SectionSummary,
+    Url,
+    Watch,
+)
+from ingress.wishes import NewWatch
 from operations import watches as operations
 from operations.first_look import first_look
+from operations.inputs import DurationText, Email, PositiveId, SectionNumber, SourceName, Term, Text
 from store.watches import StoredWatch
 
-_LISTING = "watches"
+WATCHES, SECTIONS, NOTIFICATIONS = "watches", "sections", "notifications"
 _ENDED = "ended by the API"
 _API = "the API"
-_PATH = {"id": digits(1)}
 _OPERATIONS = ("get_watches_id", "delete_watches_id", "post_watches_id_pause", "post_watches_id_resume")
 _FOLLOW = dict.fromkeys(_OPERATIONS, ("id", "id"))
-_LOCATION = {"Location": {"type": "string", "format": "uri"}}
-_SHEET = {
-    "type": "string",
-    "description": (
-        "A header line and at most 10,000 lines under it, parted by commas, semicolons or tabs, in UTF-8,"
-        " UTF-16 or Windows-1252; kinds are parted by | or spaces. Where one source is configured, the column"
-        " source may be missing."
+_LOCATION = {"Location": Url}
+Csv = Annotated[
+    str,
+    Meta(
+        description=(
+            "A header line and up to 10,000 lines, separated by commas, semicolons or tabs, in UTF-8, UTF-16"
+            " or Windows-1252; kinds are separated by | or spaces. The column source is optional if only one"
+            " source is configured."
+        ),
+        examples=[
+            "email,source,term,section,kinds,min_seats\nada@example.edu,,2261,12431,seat_available,2\n"
+        ],
     ),
-    "examples": ["email,source,term,section,kinds,min_seats\nada@example.edu,,2261,12431,seat_available,2\n"],
-}
+]
+routes = Routes()
 
 
-@dataclass(frozen=True, slots=True)
-class WatchesForm:
+class WatchPath(Struct, frozen=True):
+    """One watch."""
+
+    id: PositiveId
+
+
+class WatchesQuery(PageQuery, frozen=True, kw_only=True):
     """The filter and the page of the active watches."""
 
-    email: Annotated[str | None, unless_blank(address)] = None
-    section: Annotated[str | None, unless_blank(section)] = None
-    cursor: Annotated[int | None, cursor_of(_LISTING)] = None
-    limit: Annotated[int, limit] = DEFAULT_LIMIT
+    email: Email | None = None
+    section: SectionNumber | None = None
+    cursor: Annotated[int | None, cursor_of(WATCHES)] = None
 
 
-@dataclass(frozen=True, slots=True)
-class PauseForm:
-    """The length of the pause."""
+class PauseWatch(Struct, frozen=True):
+    """The duration of the pause."""
 
-    for_: Annotated[timedelta, length]
-
-
-@endpoint(
-    no_query,
-    EndpointDoc(
-        {
-            HTTPStatus.CREATED: ResponseDoc(
-                "The new watch.", ref("Watch"), headers=_LOCATION, follow=_FOLLOW
-            ),
-            HTTPStatus.OK: ResponseDoc(
-                "The watch that there is, brought up to date.",
-                ref("Watch"),
-                headers=_LOCATION,
-                follow=_FOLLOW,
-            ),
-        }
-    ),
-    secrets=api_token,
-    body=bodies.JSON.of(schema_of(WatchForm)),
-)
-def add(call: RequestContext[Nothing]) -> Response:
-    """Watch a section, or bring up to date the watch that there is."""
-    services = call.surfaces.services
-    wish = wish_of(json_object(call.body), services.sources, call.surfaces.default_source)
-    stored, created = services.store.watches.add(wish, services.clock.now())
-    status = HTTPStatus.CREATED if created else HTTPStatus.OK
-    location = {"Location": call.surfaces.address(f"/watches/{stored.id}")}
-    return JSONResponse(schemas.watch(stored, first_look(services, stored)), status, location)
+    length: DurationText = msgspec.field(name="for")
 
 
-@endpoint(
-    no_query,
-    EndpointDoc({HTTPStatus.OK: ResponseDoc("What became of each line.", ref("Imported"))}),
-    secrets=api_token,
-    body=bodies.CSV.of(_SHEET),
-)
-def add_many(call: RequestContext[Nothing]) -> Response:
-    """Make the watches that a CSV file names."""
-    surfaces = call.surfaces
-    done = import_csv(surfaces.services, call.body, default_source=surfaces.default_source, by=_API)
-    rejected = [{"line": line, "error": error} for line, error in done.rejected]
-    return JSONResponse({"created": done.created, "existing": done.existing, "rejected": rejected})
+class SectionPath(Struct, frozen=True):
+    """One section."""
+
+    source: SourceName
+    term: Term
+    number: SectionNumber
+
+    @property
+    def key(self) -> SectionKey:
+        """Return the identity of the section."""
+        return SectionKey(self.source, self.term, self.number)
 
 
-@endpoint(
-    query(WatchesForm),
-    EndpointDoc({HTTPStatus.OK: ResponseDoc("One page.", page_of("Watch"))}),
-    secrets=api_token,
-)
-def list_active(call: RequestContext[WatchesForm]) -> Response:
-    """The living watches, in the order in which they were made."""
-    form = call.query
-    found, following = call.surfaces.services.store.watches.page(
-        email=form.email, section=form.section, after=form.cursor, limit=form.limit
+class SectionsQuery(PageQuery, frozen=True, kw_only=True):
+    """The filter and the page of the sections."""
+
+    source: SourceName | None = None
+    term: Term | None = None
+    q: Annotated[
+        Text | None, Meta(description="The start of a section number, or a part of a course or a title.")
+    ] = None
+    cursor: Annotated[int | None, cursor_of(SECTIONS)] = None
+
+
+class NotificationsQuery(PageQuery, frozen=True, kw_only=True):
+    """The filter and the page of the notifications."""
+
+    watch_id: PositiveId | None = None
+    email: Email | None = None
+    state: NotificationState | None = None
+    cursor: Annotated[int | None, cursor_of(NOTIFICATIONS)] = None
+
+
+@routes.get("/watches", secrets=api_token)
+def list_watches(request: RequestContext, query: WatchesQuery) -> Page[Watch]:
+    """List the active watches, oldest first."""
+    found, position = request.services.store.watches.page(
+        email=query.email, section=query.section, after=query.cursor, limit=query.limit
     )
-    return page(_LISTING, map(schemas.watch, found), following)
+    return page(WATCHES, map(schemas.watch, found), position)
 
 
-@endpoint(
-    no_query,
-    EndpointDoc({HTTPStatus.OK: ResponseDoc("The watch.", ref("Watch"))}),
+@routes.post(
+    "/watches",
+    {
+        HTTPStatus.CREATED: Answer("The new watch.", Watch, headers=_LOCATION, follow=_FOLLOW),
+        HTTPStatus.OK: Answer("The existing watch, updated.", Watch, headers=_LOCATION, follow=_FOLLOW),
+    },
     secrets=api_token,
-    path=_PATH,
 )
-def show(call: RequestContext[Nothing]) -> Response:
-    """One living watch."""
-    return JSONResponse(schemas.watch(_require_active(call)))
+def add_watch(request: RequestContext, body: NewWatch) -> Response:
+    """Add a watch, or update the active watch of the same address and section."""
+    services = request.services
+    wanted = body.request(request.context.default_source)
+    stored, is_new = services.store.watches.add(wanted, services.clock.now())
+    status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
+    location = {"Location": request.context.address(f"/watches/{stored.id}")}
+    return json_response(schemas.watch(stored, first_look(services, stored)), status, location)
 
 
-@endpoint(
-    no_query,
-    EndpointDoc({HTTPStatus.NO_CONTENT: ResponseDoc("It has ended.")}),
+@routes.post(
+    "/watches/import",
     secrets=api_token,
-    path=_PATH,
+    accepts=CSV_BODY.of(Csv),
 )
-def end(call: RequestContext[Nothing]) -> Response:
+def import_watches(request: RequestContext) -> Imported:
+    """Add the watches of a CSV file."""
+    done = import_csv(request.services, request.body, default_source=request.context.default_source, by=_API)
+    return Imported(done.created, done.existing, [RejectedLine(*line) for line in done.rejected])
+
+
+@routes.get("/watches/{id}", secrets=api_token)
+def get_watch(request: RequestContext, path: WatchPath) -> Watch:
+    """Get an active watch."""
+    return schemas.watch(_require_active(request, path))
+
+
+@routes.add("/watches/{id}", ("DELETE",), {HTTPStatus.NO_CONTENT: Answer("It has ended.")}, secrets=api_token)
+def end_watch(request: RequestContext, path: WatchPath) -> Response:
     """End a watch."""
-    services = call.surfaces.services
-    if not services.store.watches.end(call.path["id"], _ENDED, services.clock.now()):
-        raise not_found("living watch")
+    services = request.services
+    if not services.store.watches.end(path.id, _ENDED, services.clock.now()):
+        raise not_found("active watch")
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-@endpoint(
-    no_query,
-    EndpointDoc({HTTPStatus.OK: ResponseDoc("The watch, paused.", ref("Watch"))}),
+@routes.post("/watches/{id}/pause", secrets=api_token)
+def pause_watch(request: RequestContext, path: WatchPath, body: PauseWatch) -> Watch:
+    """Pause a watch; changes during the pause are never sent."""
+    _require_active(request, path)
+    return schemas.watch(operations.pause(request.services, path.id, duration(body.length), _API))
+
+
+@routes.post(
+    "/watches/{id}/resume",
     secrets=api_token,
-    body=bodies.JSON.of(schema_of(PauseForm)),
-    path=_PATH,
+    accepts=ANY_BODY.of(Any),
 )
-def pause(call: RequestContext[Nothing]) -> Response:
-    """Send nothing for a watch for a while; what opens meanwhile is not sent later."""
-    form, services = parse(PauseForm, json_object(call.body)), call.surfaces.services
-    _require_active(call)
-    return JSONResponse(schemas.watch(operations.pause(services, call.path["id"], form.for_, _API)))
+def resume_watch(request: RequestContext, path: WatchPath) -> Watch:
+    """Resume a watch."""
+    _require_active(request, path)
+    return schemas.watch(operations.resume(request.services, path.id, _API))
 
 
-@endpoint(
-    no_query,
-    EndpointDoc({HTTPStatus.OK: ResponseDoc("The watch.", ref("Watch"))}),
-    secrets=api_token,
-    body=bodies.ANYTHING.of({}),
-    path=_PATH,
-)
-def resume(call: RequestContext[Nothing]) -> Response:
-    """Send for a watch again, from now on."""
-    _require_active(call)
-    return JSONResponse(schemas.watch(operations.resume(call.surfaces.services, call.path["id"], _API)))
-
-
-def _require_active(call: RequestContext[Nothing]) -> StoredWatch:
-    stored = call.surfaces.services.store.watches.get(call.path["id"])
+def _require_active(request: RequestContext, path: WatchPath) -> StoredWatch:
+    stored = request.services.store.watches.get(path.id)
     if stored is None or stored.ended_at is not None:
         raise not_found("active watch")
     return stored
 
 
-_SECTION_LISTING = "sections"
-
-
-@dataclass(frozen=True, slots=True)
-class SectionsForm:
-    """The filter and the page of the sections."""
-
-    source: Annotated[str | None, unless_blank(fields.source)] = None
-    term: Annotated[str | None, unless_blank(fields.term)] = None
-    q: Annotated[str | None, unless_blank(text)] = None
-    cursor: Annotated[int | None, cursor_of(_SECTION_LISTING)] = None
-    limit: Annotated[int, limit] = DEFAULT_LIMIT
-
-
-@endpoint(
-    query(SectionsForm),
-    EndpointDoc({HTTPStatus.OK: ResponseDoc("One page.", page_of("SectionSummary"))}),
-    secrets=api_token,
-)
-def list_sections(call: RequestContext[SectionsForm]) -> Response:
-    """The sections that were ever watched; `q` is how a number begins, or a part of a course or title."""
-    form = call.query
-    found, following = call.surfaces.services.store.search.sections(
-        (form.q or "").strip(), source=form.source, term=form.term, after=form.cursor, limit=form.limit
+@routes.get("/sections", secrets=api_token)
+def list_sections(request: RequestContext, query: SectionsQuery) -> Page[SectionSummary]:
+    """List the sections that have ever been watched."""
+    found, position = request.services.store.search.sections(
+        (query.q or "").strip(), source=query.source, term=query.term, after=query.cursor, limit=query.limit
     )
-    return page(_SECTION_LISTING, map(schemas.section_summary, found), following)
+    return page(SECTIONS, map(schemas.section_summary, found), position)
 
 
-@endpoint(
-    no_query,
-    EndpointDoc({HTTPStatus.OK: ResponseDoc("The section.", ref("Section"))}),
+@routes.get(
+    "/sections/{source}/{term}/{number}",
     secrets=api_token,
-    path={"source": fields.source, "term": fields.term, "number": fields.section},
 )
-def show_section(call: RequestContext[Nothing]) -> Response:
-    """One section's state and history."""
-    key = SectionKey(**call.path)
-    sections = call.surfaces.services.store.sections
-    state = sections.get(key)
+def get_section(request: RequestContext, path: SectionPath) -> Section:
+    """Get a section's state and history."""
+    sections = request.services.store.sections
+    state = sections.get(path.key)
     if state is None:
         raise not_found("section")
-    return JSONResponse(schemas.section(state, sections.history(key)))
+    return schemas.section(state, sections.history(path.key))
 
 
-_NOTIFICATION_LISTING = "notifications"
-
-
-@dataclass(frozen=True, slots=True)
-class NotificationsForm:
-    """The filter and the page of the notifications."""
-
-    watch_id: Annotated[int | None, unless_blank(digits(1))] = None
-    email: Annotated[str | None, unless_blank(address)] = None
-    state: Annotated[NotificationState | None, unless_blank(one_of(NotificationState))] = None
-    cursor: Annotated[int | None, cursor_of(_NOTIFICATION_LISTING)] = None
-    limit: Annotated[int, limit] = DEFAULT_LIMIT
-
-
-@endpoint(
-    query(NotificationsForm),
-    EndpointDoc({HTTPStatus.OK: ResponseDoc("One page.", page_of("Notification"))}),
-    secrets=api_token,
-)
-def list_notifications(call: RequestContext[NotificationsForm]) -> Response:
-    """The notifications, newest first."""
-    form = call.query
-    found, following = call.surfaces.services.store.deliveries.page(
-        watch_id=form.watch_id,
-        state=form.state,
-        email=form.email,
-        before=form.cursor,
-        limit=form.limit,
+@routes.get("/notifications", secrets=api_token)
+def list_notifications(request: RequestContext, query: NotificationsQuery) -> Page[Notification]:
+    """List the notifications, newest first."""
+    found, position = request.services.store.deliveries.page(
+        watch_id=query.watch_id,
+        state=query.state,
+        email=query.email,
+        before=query.cursor,
+        limit=query.limit,
     )
-    return page(_NOTIFICATION_LISTING, map(schemas.notification, found), following)
-
-
-ROUTES = (
-    readable("/watches", list_active, POST=add),
-    writable("/watches/import", POST=add_many),
-    readable("/watches/{id}", show, DELETE=end),
-    writable("/watches/{id}/pause", POST=pause),
-    writable("/watches/{id}/resume", POST=resume),
-    readable("/sections", list_sections),
-    readable("/sections/{source}/{term}/{number}", show_section),
-    readable("/notifications", list_notifications),
-)
+    return page(NOTIFICATIONS, map(schemas.notification, found), position)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from email.utils import parseaddr
 from http import HTTPStatus
+from typing import Annotated, Any
 
-from starlette.responses import JSONResponse, Response
+from msgspec import Meta, Struct
 
 from actors.payments import handle_payment_event
 from domain.address import normal_address
@@ -14,38 +15,47 @@ from domain.money import PaymentEvent
 from domain.notification import MAIL
 from domain.retry import ACCOUNT_RECHECK
 from domain.text import one_line
-from ingress import bodies
-from ingress.bodies import KIBIBYTE, Body
-from ingress.endpoint import EndpointDoc, RequestContext, ResponseDoc, endpoint, writable
-from ingress.forms import unread
+from ingress.endpoint import Answer, Nothing, Routes
 from ingress.problems import ProblemError
-from ingress.schemas import ref
+from ingress.request import JSON_BODY, KIBIBYTE, Body, RequestContext
+from ingress.schemas import Recorded, Time
 from notifications.resend_events import DeliveryEvent, ResendEvents
 from observability.recorders import MAILS, REPORTED
 from store.notifications.deliveries import UNSENT
 from store.pauses import ROLLCALL
 
-_SIGNED = {name: {"type": "string"} for name in ("svix-id", "svix-timestamp", "svix-signature")}
-_RECORDED = {
-    "type": "object",
-    "properties": {"recorded": {"type": "boolean", "description": "false for a replay."}},
-    "required": ["recorded"],
-}
+_SIGNATURE = "Stripe-Signature"
+_SIGNED = dict.fromkeys(("svix-id", "svix-timestamp", "svix-signature"), str)
+routes = Routes()
 
 
-@endpoint(
-    unread(),
-    EndpointDoc(
-        {HTTPStatus.OK: ResponseDoc("It is taken.", _RECORDED)},
-        headers=_SIGNED,
-        problems=(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND),
-    ),
-    body=bodies.JSON.of(ref("Event")),
+class ResendEvent(Struct):
+    """An event of Resend, https://resend.com/docs/webhooks."""
+
+    type: Annotated[str, Meta(examples=["email.delivered"])]
+    created_at: Time
+
+
+class StripeEvent(Struct):
+    """An event of Stripe, https://docs.stripe.com/api/events."""
+
+    id: str
+    type: str
+    data: dict[str, Any]
+
+
+@routes.post(
+    "/webhooks/resend",
+    {HTTPStatus.OK: Answer("It is recorded.", Recorded)},
+    accepts=JSON_BODY.of(ResendEvent),
+    headers=_SIGNED,
+    lenient_query=Nothing,
+    problems=(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND),
 )
-def receive(call: RequestContext[bytes]) -> Response:
-    """Record a signed event once, with its effect; a replay changes nothing."""
-    event = _event(_events(call), call)
-    services = call.surfaces.services
+def receive(request: RequestContext) -> Recorded:
+    """Record a signed event once, with its effect; a repeated event changes nothing."""
+    event = _event(_events(request), request)
+    services = request.services
     is_new = services.store.deliveries.record(
         event.id,
         event.kind,
@@ -60,65 +70,43 @@ def receive(call: RequestContext[bytes]) -> Response:
         services.store.pauses.pause(MAIL, now + ACCOUNT_RECHECK, reason, ROLLCALL, now)
     if is_new and event.kind in REPORTED:
         services.tally.add(MAILS, event.kind)
-    return JSONResponse({"recorded": is_new})
+    return Recorded(is_new)
 
 
-def _events(call: RequestContext[bytes]) -> ResendEvents:
-    if call.surfaces.events is None:
+def _events(request: RequestContext) -> ResendEvents:
+    if request.context.events is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, "RESEND_WEBHOOK_SECRET is not set.")
-    return call.surfaces.events
+    return request.context.events
 
 
-def _event(events: ResendEvents, call: RequestContext[bytes]) -> DeliveryEvent:
+def _event(events: ResendEvents, request: RequestContext) -> DeliveryEvent:
     try:
-        return events.read(call.body, call.headers)
+        return events.read(request.body, request.headers)
     except UnauthorisedError as error:
         challenge = {"WWW-Authenticate": "Svix"}
         raise ProblemError(HTTPStatus.UNAUTHORIZED, f"{error}.", headers=challenge) from error
 
 
-_SIGNATURE = "Stripe-Signature"
-_EVENT = {
-    "type": "object",
-    "description": "An event of Stripe, https://docs.stripe.com/api/events.",
-    "properties": {"id": {"type": "string"}, "type": {"type": "string"}, "data": {"type": "object"}},
-    "required": ["id", "type", "data"],
-}
-_PAYMENT_RECORDED = {
-    "type": "object",
-    "properties": {"recorded": {"type": "boolean", "description": "false for a repetition."}},
-    "required": ["recorded"],
-}
-_BODY = Body(256 * KIBIBYTE, bodies.JSON.media_type)
-
-
-@endpoint(
-    unread(),
-    EndpointDoc(
-        {HTTPStatus.OK: ResponseDoc("It is taken, with the job that it causes.", _PAYMENT_RECORDED)},
-        headers={_SIGNATURE: {"type": "string"}},
-        problems=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
-    ),
-    body=_BODY.of(_EVENT),
+@routes.post(
+    "/webhooks/stripe",
+    {HTTPStatus.OK: Answer("It is recorded, with the job that it causes.", Recorded)},
+    accepts=Body(256 * KIBIBYTE, JSON_BODY.media_type, StripeEvent),
+    headers={_SIGNATURE: str},
+    lenient_query=Nothing,
+    problems=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
 )
-def receive_payment(call: RequestContext[bytes]) -> Response:
-    """Record a signed event once, with the job that it causes; a repetition changes nothing."""
-    event = _payment_event(call)
-    surfaces = call.surfaces
-    return JSONResponse({"recorded": handle_payment_event(surfaces.services, event, surfaces.default_source)})
+def receive_payment(request: RequestContext) -> Recorded:
+    """Record a signed event once, with the job that it causes; a repeated event changes nothing."""
+    event = _payment_event(request)
+    context = request.context
+    return Recorded(handle_payment_event(context.services, event, context.default_source))
 
 
-def _payment_event(call: RequestContext[bytes]) -> PaymentEvent:
-    events = call.surfaces.payment_events
+def _payment_event(request: RequestContext) -> PaymentEvent:
+    events = request.context.payment_events
     if events is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, "STRIPE_WEBHOOK_SECRET is not set.")
     try:
-        return events.read(call.body, call.headers.get(_SIGNATURE, ""))
+        return events.read(request.body, request.headers.get(_SIGNATURE, ""))
     except UnauthorisedError as error:
         raise ProblemError(HTTPStatus.BAD_REQUEST, f"{error}.") from error
-
-
-ROUTES = (
-    writable("/webhooks/resend", POST=receive),
-    writable("/webhooks/stripe", POST=receive_payment),
-)

@@ -14,17 +14,15 @@ from typing import Any, Generic, TypeVar
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from ingress import bodies
-from ingress.bodies import Body
 from ingress.console import session
 from ingress.console.guard import HOME, safe_redirect_path
 from ingress.console.layout import page
 from ingress.console.plan import Plan
 from ingress.console.session import signed_in
-from ingress.endpoint import Endpoint, EndpointDoc, RequestContext, endpoint, writable
-from ingress.fields import text
-from ingress.forms import Nothing, no_query, parse
-from ingress.syntax import parameters
+from ingress.endpoint import Handler, Routes
+from ingress.forms import parse
+from ingress.request import FORM_BODY, Body, RequestContext, parameters
+from operations.inputs import text
 from operations.operation import AdminContext
 
 F = TypeVar("F")
@@ -43,32 +41,35 @@ class Operation(Generic[F]):
     form: Callable[..., F]
     plan: Callable[[AdminContext, F], Plan]
     carry_out: Callable[[AdminContext, F, str], str]
-    body: Body = bodies.FORM
+    body: Body = FORM_BODY
 
 
 def routes(actions: Iterable[Operation[Any]]) -> list[Route]:
     """Return the route of each action."""
-    return [writable(f"/do/{action.name}", POST=_endpoint(action)) for action in actions]
+    found = Routes()
+    for action in actions:
+        found.post(f"/do/{action.name}", accepts=action.body)(_handler(action))
+    return list(found)
 
 
-def _endpoint(action: Operation[Any]) -> Endpoint[Nothing]:
-    def act(call: RequestContext[Nothing]) -> Response:
+def _handler(action: Operation[Any]) -> Handler:
+    def act(request: RequestContext) -> Response:
         """Ask for confirmation, or execute the action."""
-        given = parameters(call.body)
+        given = parameters(request.body)
         is_confirmed = given.pop(_CONFIRM, "") == "yes"
         back = safe_redirect_path(text(given.pop(_BACK, HOME)))
         wanted = parse(action.form, given)
         if is_confirmed:
-            return _done(call, action.carry_out(call.surfaces.room, wanted, signed_in(call).by), back)
-        plan = action.plan(call.surfaces.room, wanted)
+            return _done(request, action.carry_out(request.context.room, wanted, signed_in(request).by), back)
+        plan = action.plan(request.context.room, wanted)
         asked = {question.name for question in plan.questions}
         kept = {name: value for name, value in given.items() if name not in asked}
-        return page(call, "confirm.html", plan=plan, fields=kept, back=back, here=back)
+        return page(request, "confirm.html", plan=plan, fields=kept, back=back, here=back)
 
-    return endpoint(no_query, EndpointDoc({}), body=action.body)(act)
+    return act
 
 
-def _done(call: RequestContext[Nothing], sentence: str, back: str) -> Response:
+def _done(request: RequestContext, sentence: str, back: str) -> Response:
     response = RedirectResponse(back, HTTPStatus.SEE_OTHER)
-    session.set_flash(call, response, sentence)
+    session.set_flash(request, response, sentence)
     return response

@@ -2,111 +2,101 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
 
+from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from actors import QUEUES
+from ingress.api.cron import RunPath
 from ingress.console.layout import page
-from ingress.console.selection import SelectionForm
-from ingress.endpoint import EndpointDoc, RequestContext, endpoint, readable
-from ingress.fields import digits, run_id, text, unless_blank
-from ingress.forms import Nothing, no_query, query
-from ingress.pagination import cursor, cursor_of
+from ingress.console.selection import DeadLettersInput
+from ingress.endpoint import Routes
+from ingress.pagination import cursor_of, next_cursor
 from ingress.problems import not_found
+from ingress.request import RequestContext
 from operations import dead_letters
+from operations.inputs import Text
 
 _LISTING = "runs"
 _SHOWN = 50
+routes = Routes()
 
 
-@dataclass(frozen=True, slots=True)
-class RunsForm:
+class RunsQuery(Struct, frozen=True):
     """The page of the runs."""
 
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
 
 
-@endpoint(query(RunsForm), EndpointDoc({}))
-def show_runs(call: RequestContext[RunsForm]) -> Response:
+@routes.get("/runs")
+def show_runs(request: RequestContext, query: RunsQuery) -> Response:
     """List the runs, newest first."""
-    runs, following = call.surfaces.services.store.runs.page(call.query.cursor, _SHOWN)
-    return page(call, "runs.html", runs=runs, older=cursor(_LISTING, following))
+    runs, following = request.services.store.runs.page(query.cursor, _SHOWN)
+    return page(request, "runs.html", runs=runs, older=next_cursor(_LISTING, following))
 
 
-@endpoint(no_query, EndpointDoc({}), path={"id": run_id})
-def show_one(call: RequestContext[Nothing]) -> Response:
+@routes.get("/runs/{id}")
+def show_one(request: RequestContext, path: RunPath) -> Response:
     """Show one run."""
-    run = call.surfaces.services.store.runs.get(call.path["id"])
+    run = request.services.store.runs.get(path.id)
     if run is None:
         raise not_found("run")
-    return page(call, "run.html", run=run)
+    return page(request, "run.html", run=run)
 
 
 _AUDIT_LISTING = "audit"
 _AUDIT_SHOWN = 100
 
 
-@dataclass(frozen=True, slots=True)
-class AuditForm:
+class AuditQuery(Struct, frozen=True):
     """The filter and the page of the audit entries."""
 
-    by: Annotated[str | None, unless_blank(text)] = None
-    action: Annotated[str | None, unless_blank(text)] = None
-    subject: Annotated[str | None, unless_blank(text)] = None
+    by: Text | None = None
+    action: Text | None = None
+    subject: Text | None = None
     cursor: Annotated[int | None, cursor_of(_AUDIT_LISTING)] = None
 
 
-@endpoint(query(AuditForm), EndpointDoc({}))
-def show_audit(call: RequestContext[AuditForm]) -> Response:
+@routes.get("/audit")
+def show_audit(request: RequestContext, query: AuditQuery) -> Response:
     """List the audit entries, newest first."""
-    form = call.query
-    wanted = {"by": form.by, "action": form.action, "subject": form.subject}
-    records, following = call.surfaces.services.store.audit.page(form.cursor, _AUDIT_SHOWN, **wanted)
+    wanted = {"by": query.by, "action": query.action, "subject": query.subject}
+    records, following = request.services.store.audit.page(query.cursor, _AUDIT_SHOWN, **wanted)
     return page(
-        call,
+        request,
         "audit.html",
         records=records,
-        form=form,
+        form=query,
         filters=urlencode({name: value or "" for name, value in wanted.items()}),
-        older=cursor(_AUDIT_LISTING, following),
+        older=next_cursor(_AUDIT_LISTING, following),
     )
 
 
 _OF_EACH_CAUSE, _OF_ONE_CAUSE = 5, 50
 
 
-@dataclass(frozen=True, slots=True)
-class DeadForm(SelectionForm):
+class DeadLettersQuery(DeadLettersInput, frozen=True, kw_only=True):
     """The filter of dead letters; for a single cause also the page, newest first."""
 
-    page: Annotated[int, digits(1, 1000)] = 1
+    page: Annotated[int, Meta(ge=1, le=1000)] = 1
 
 
-@endpoint(query(DeadForm), EndpointDoc({}))
-def show_dead_letters(call: RequestContext[DeadForm]) -> Response:
+@routes.get("/dead")
+def show_dead_letters(request: RequestContext, query: DeadLettersQuery) -> Response:
     """List matching dead letters by cause: the most frequent first, the last letters of each."""
-    form, room = call.query, call.surfaces.room
-    shown = _OF_ONE_CAUSE if form.exact_cause else _OF_EACH_CAUSE
-    groups = dead_letters.groups(room, form.selection, shown * form.page)
+    room = request.context.room
+    shown = _OF_ONE_CAUSE if query.exact_cause else _OF_EACH_CAUSE
+    groups = dead_letters.groups(room, query.selection, shown * query.page)
     return page(
-        call,
+        request,
         "dead.html",
-        form=form,
+        form=query,
         groups=groups,
-        first=shown * (form.page - 1),
-        last=shown * form.page,
+        first=shown * (query.page - 1),
+        last=shown * query.page,
         count=sum(group.count for group in groups),
         queues=QUEUES,
-        filters=urlencode(form.given),
+        filters=urlencode(query.given),
     )
-
-
-ROUTES = (
-    readable("/runs", show_runs),
-    readable("/runs/{id}", show_one),
-    readable("/audit", show_audit),
-    readable("/dead", show_dead_letters),
-)

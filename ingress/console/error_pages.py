@@ -12,8 +12,8 @@ from domain.errors import InvalidInputError, PermanentError
 from ingress import problems
 from ingress.console.guard import HOME
 from ingress.console.layout import page
-from ingress.endpoint import RequestContext
 from ingress.problems import ProblemError
+from ingress.request import RequestContext
 
 _KEPT = ("allow", "retry-after")
 
@@ -25,23 +25,12 @@ async def show(request: Request, error: Exception) -> Response:
     document = await problems.answer(request, error)
     if "text/html" not in request.headers.get("accept", "text/html"):
         return document
-    told = {"errors": [], **json.loads(bytes(document.body))}
+    shown = {"errors": [], **json.loads(bytes(document.body))}
     status = HTTPStatus(document.status_code)
-    response = page(_call(request), "failure.html", status, problem=told, here=HOME)
+    context = RequestContext(request.app.state.context, request.url, request.headers)
+    response = page(context, "failure.html", status, problem=shown, here=HOME)
     response.headers.update({name: document.headers[name] for name in _KEPT if name in document.headers})
     return response
-
-
-def _call(request: Request) -> RequestContext[None]:
-    return RequestContext(
-        surfaces=request.app.state.surfaces,
-        url=request.url,
-        path={},
-        query=None,
-        headers=request.headers,
-        body=b"",
-        client="",
-    )
 
 
 HANDLERS = dict.fromkeys((*problems.HANDLERS, PermanentError), show)

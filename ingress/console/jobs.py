@@ -4,63 +4,62 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode, urlsplit
 
+from msgspec import Struct
 from starlette.responses import Response
 
 from domain.job import JobState, JsonObject
-from ingress.api import jobs
+from ingress.api.jobs import JobPath, get_artifact
 from ingress.console.layout import page
-from ingress.endpoint import EndpointDoc, RequestContext, endpoint, readable
-from ingress.fields import job_id, job_kind, one_of, unless_blank
-from ingress.forms import Nothing, no_query, query
-from ingress.pagination import cursor, cursor_of
+from ingress.endpoint import Routes
+from ingress.pagination import cursor_of, next_cursor
 from ingress.problems import not_found
+from ingress.request import RequestContext
+from operations.inputs import JobKindName
 
 _LISTING = "jobs"
 _SHOWN = 50
-_PATH = {"id": job_id}
+routes = Routes()
 
 
-@dataclass(frozen=True, slots=True)
-class JobsForm:
+class JobsQuery(Struct, frozen=True):
     """The filter and the page of the jobs."""
 
-    kind: Annotated[str | None, unless_blank(job_kind)] = None
-    state: Annotated[JobState | None, unless_blank(one_of(JobState))] = None
+    kind: JobKindName | None = None
+    state: JobState | None = None
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
 
 
-@endpoint(query(JobsForm), EndpointDoc({}))
-def show_all(call: RequestContext[JobsForm]) -> Response:
+@routes.get("/jobs")
+def show_all(request: RequestContext, query: JobsQuery) -> Response:
     """List the jobs, newest first, and count them by state."""
-    form, services = call.query, call.surfaces.services
-    found, following = services.store.jobs.page(form.cursor, _SHOWN, kind=form.kind, state=form.state)
+    services = request.services
+    found, following = services.store.jobs.page(query.cursor, _SHOWN, kind=query.kind, state=query.state)
     counts = services.store.jobs.counts()
     return page(
-        call,
+        request,
         "jobs.html",
         found=found,
         attempts=services.store.jobs.attempts([job.id for job in found]),
-        form=form,
+        form=query,
         kinds=sorted({*services.jobs.catalog, *(kind for kind, _ in counts)}),
-        counts=_by_state(counts, form.kind),
-        filters=urlencode({"kind": form.kind or "", "state": form.state or ""}),
-        older=cursor(_LISTING, following),
+        counts=_by_state(counts, query.kind),
+        filters=urlencode({"kind": query.kind or "", "state": query.state or ""}),
+        older=next_cursor(_LISTING, following),
     )
 
 
-@endpoint(no_query, EndpointDoc({}), path=_PATH)
-def show_one(call: RequestContext[Nothing]) -> Response:
+@routes.get("/jobs/{id}")
+def show_one(request: RequestContext, path: JobPath) -> Response:
     """Show one job with its steps and its callback."""
-    store = call.surfaces.services.store
-    job = store.jobs.get(call.path["id"])
+    store = request.services.store
+    job = store.jobs.get(path.id)
     if job is None:
         raise not_found("job")
     return page(
-        call,
+        request,
         "job.html",
         job=job,
         given=_written(job.input),
@@ -84,8 +83,4 @@ def _written(value: JsonObject) -> str:
     return json.dumps(value, indent=2)
 
 
-ROUTES = (
-    readable("/jobs", show_all),
-    readable("/jobs/{id}", show_one),
-    readable("/jobs/{id}/artifact", endpoint(no_query, EndpointDoc({}), path=_PATH)(jobs.artifact.handler)),
-)
+routes.get("/jobs/{id}/artifact")(get_artifact)

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from starlette.responses import HTMLResponse, Response
 
 from ingress.console import formatting, session, theme
-from ingress.endpoint import EndpointDoc, RequestContext, endpoint, readable
-from ingress.fields import text
-from ingress.forms import Nothing, no_query
+from ingress.endpoint import Routes
 from ingress.problems import not_found
+from ingress.request import RequestContext
 from observability.checks import runbook_link
+from operations.inputs import Text
 from operations.watches import listing, seen_at
 
 
@@ -55,16 +56,25 @@ def current(path: str) -> NavItem | None:
 _FOLDER = Path(__file__).parent / "static"
 _DIGEST_LENGTH = 12
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
-@endpoint(no_query, EndpointDoc({}), path={"name": text})
-def show(call: RequestContext[Nothing]) -> Response:
+routes = Routes()
+
+
+class AssetPath(Struct, frozen=True):
+    """One asset."""
+
+    name: Text
+
+
+@routes.get("/static/{name}")
+def show(_request: RequestContext, path: AssetPath) -> Response:
     """Serve one asset; a URL with another hash is not found."""
-    path = _by_address().get(call.path["name"])
-    if path is None:
+    file = _by_address().get(path.name)
+    if file is None:
         raise not_found("file")
-    return Response(path.read_bytes(), headers=_FOR_EVER, media_type=_TYPES[path.suffix])
+    return Response(file.read_bytes(), headers=_FOREVER, media_type=_TYPES[file.suffix])
 
 
 def address(name: str) -> str:
@@ -104,14 +114,14 @@ _HEADERS = {
 
 
 def page(
-    call: RequestContext[Any], template: str, status: HTTPStatus = HTTPStatus.OK, /, **facts: object
+    request: RequestContext, template: str, status: HTTPStatus = HTTPStatus.OK, /, **facts: object
 ) -> Response:
     """Render `template` with `facts` as a page, including a pending flash message."""
-    said = session.read_flash(call)
-    html = render(template, **(_frame(call) | {"said": said} | facts))
+    said = session.read_flash(request)
+    html = render(template, **(_frame(request) | {"said": said} | facts))
     response = HTMLResponse(html, status, _HEADERS)
     if said is not None:
-        session.clear(call, response)
+        session.clear(request, response)
     return response
 
 
@@ -120,15 +130,15 @@ def render(template: str, /, **facts: object) -> str:
     return _environment().get_template(template).render(facts)
 
 
-def _frame(call: RequestContext[Any]) -> dict[str, object]:
+def _frame(request: RequestContext) -> dict[str, object]:
     return {
-        "here": call.url.path + (f"?{call.url.query}" if call.url.query else ""),
+        "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         "navigation": NAVIGATION,
-        "current": current(call.url.path),
-        "session": session.sealed(call.surfaces, call.headers),
-        "environment": call.surfaces.environment,
-        "is_production": call.surfaces.environment == PRODUCTION,
-        "theme": theme.current_theme(call.headers),
+        "current": current(request.url.path),
+        "session": session.sealed(request.context, request.headers),
+        "environment": request.context.environment,
+        "is_production": request.context.environment == PRODUCTION,
+        "theme": theme.current_theme(request.headers),
     }
 
 
@@ -148,6 +158,3 @@ def _environment() -> Environment:
     environment.filters |= {"seen_at": seen_at, "listing": listing, "runbook": runbook}
     environment.tests["unread"] = formatting.is_unread
     return environment
-
-
-ROUTES = (readable("/static/{name}", show),)

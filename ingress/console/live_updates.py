@@ -153,7 +153,7 @@ async def listen(request: Request) -> StreamingResponse:
 
 
 async def _session(request: Request) -> Session | None:
-    return await run_in_threadpool(session.of, request.app.state.surfaces, request.headers)
+    return await run_in_threadpool(session.of, request.app.state.context, request.headers)
 
 
 async def _events(request: Request, wanted: list[str]) -> AsyncIterator[str]:
@@ -168,4 +168,4 @@ def _event(fragments: Fragments) -> str:
     return f"data: {json.dumps(dict(fragments))}\n\n"
 
 
-ROUTES = (Route("/events", listen),)
+routes = (Route("/events", listen),)

@@ -2,94 +2,90 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
 
+from msgspec import Struct
 from starlette.responses import HTMLResponse, Response
 
 from domain.notification import NotificationState
 from ingress.console.layout import page
-from ingress.endpoint import EndpointDoc, RequestContext, endpoint, readable
-from ingress.fields import digits, one_of, text, unless_blank
-from ingress.forms import Nothing, no_query, query
-from ingress.pagination import cursor, cursor_of
+from ingress.endpoint import Routes
+from ingress.pagination import cursor_of, next_cursor
 from ingress.problems import not_found
+from ingress.request import RequestContext
 from operations import mail
+from operations.inputs import PositiveId, Text
 
 _LISTING = "notifications"
 _SHOWN = 50
-_PATH = {"id": digits(1)}
+routes = Routes()
 # A message may style itself and nothing else: no scripts, requests, forms or navigation.
 _LETTER_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class MailForm:
+class NotificationPath(Struct, frozen=True):
+    """One notification."""
+
+    id: PositiveId
+
+
+class NotificationsQuery(Struct, frozen=True):
     """The filter and the page of the notifications."""
 
-    state: Annotated[NotificationState | None, unless_blank(one_of(NotificationState))] = None
+    state: NotificationState | None = None
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
 
 
-@dataclass(frozen=True, slots=True)
-class SuppressionsForm:
+class SuppressionsQuery(Struct, frozen=True):
     """The page of the suppressions."""
 
-    after: Annotated[str | None, unless_blank(text)] = None
+    after: Text | None = None
 
 
-@endpoint(query(MailForm), EndpointDoc({}))
-def show_all(call: RequestContext[MailForm]) -> Response:
+@routes.get("/mail")
+def show_all(request: RequestContext, query: NotificationsQuery) -> Response:
     """List the notifications, newest first."""
-    form, services = call.query, call.surfaces.services
+    services = request.services
     found, following = services.store.deliveries.page(
-        watch_id=None, state=form.state, before=form.cursor, limit=_SHOWN
+        watch_id=None, state=query.state, before=query.cursor, limit=_SHOWN
     )
     return page(
-        call,
+        request,
         "mail.html",
         found=found,
-        form=form,
+        form=query,
         states=NotificationState,
         transport=services.mailer.name,
-        filters=urlencode({"state": form.state or ""}),
-        older=cursor(_LISTING, following),
+        filters=urlencode({"state": query.state or ""}),
+        older=next_cursor(_LISTING, following),
     )
 
 
-@endpoint(no_query, EndpointDoc({}), path=_PATH)
-def show_one(call: RequestContext[Nothing]) -> Response:
+@routes.get("/mail/suppressions")
+def show_suppressed(request: RequestContext, query: SuppressionsQuery) -> Response:
+    """List the suppressed addresses and the reasons."""
+    found, after = request.services.store.deliveries.suppressed(query.after, _SHOWN)
+    return page(request, "suppressions.html", found=found, following=after and urlencode({"after": after}))
+
+
+@routes.get("/mail/{id}")
+def show_one(request: RequestContext, path: NotificationPath) -> Response:
     """Show one notification's message: headers, text, and its HTML in a sandboxed frame."""
-    services, number = call.surfaces.services, call.path["id"]
-    stored = services.store.deliveries.get(number)
+    services = request.services
+    stored = services.store.deliveries.get(path.id)
     if stored is None:
         raise not_found("notification")
-    return page(call, "letter.html", stored=stored, message=mail.preview(services, number))
+    return page(request, "letter.html", stored=stored, message=mail.preview(services, path.id))
 
 
-@endpoint(no_query, EndpointDoc({}), path=_PATH)
-def show_html(call: RequestContext[Nothing]) -> Response:
+@routes.get("/mail/{id}/html")
+def show_html(request: RequestContext, path: NotificationPath) -> Response:
     """Return the message's HTML alone."""
-    services, number = call.surfaces.services, call.path["id"]
-    if services.store.deliveries.get(number) is None:
+    services = request.services
+    if services.store.deliveries.get(path.id) is None:
         raise not_found("notification")
-    html = mail.preview(services, number).html
+    html = mail.preview(services, path.id).html
     return HTMLResponse(html, headers={"Content-Security-Policy": _LETTER_POLICY})
-
-
-@endpoint(query(SuppressionsForm), EndpointDoc({}))
-def show_suppressed(call: RequestContext[SuppressionsForm]) -> Response:
-    """List the suppressed addresses and the reasons."""
-    found, after = call.surfaces.services.store.deliveries.suppressed(call.query.after, _SHOWN)
-    return page(call, "suppressions.html", found=found, following=after and urlencode({"after": after}))
-
-
-ROUTES = (
-    readable("/mail", show_all),
-    readable("/mail/suppressions", show_suppressed),
-    readable("/mail/{id}", show_one),
-    readable("/mail/{id}/html", show_html),
-)

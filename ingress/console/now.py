@@ -13,8 +13,8 @@ from ingress.console.guard import HOME
 from ingress.console.layout import page, render
 from ingress.console.live_updates import Fragments
 from ingress.context import WebContext
-from ingress.endpoint import EndpointDoc, RequestContext, endpoint, readable
-from ingress.forms import Nothing, no_query
+from ingress.endpoint import Routes
+from ingress.request import RequestContext
 from observability.checks import findings
 from observability.checks.snapshot import SystemSnapshot
 from observability.checks.summary import summarize
@@ -38,12 +38,15 @@ _FRAGMENTS = (
 )
 
 
-@endpoint(no_query, EndpointDoc({}))
-def show(call: RequestContext[Nothing]) -> Response:
+routes = Routes()
+
+
+@routes.get("/")
+def show(request: RequestContext) -> Response:
     """Show the current state."""
-    services = call.surfaces.services
-    drawn = fragments(status.read(call.surfaces.room), trends.read(services))
-    return page(call, "now.html", fragments=drawn)
+    services = request.services
+    drawn = fragments(status.read(request.context.room), trends.read(services))
+    return page(request, "now.html", fragments=drawn)
 
 
 def fragments(found: SystemSnapshot, going: Trends) -> Fragments:
@@ -70,20 +73,17 @@ def _pending(judged: Sequence[Finding], found: SystemSnapshot) -> list[Finding]:
 class NowView:
     """Renders the page's fragments at each call; the expensive trends twice a minute."""
 
-    def __init__(self, surfaces: WebContext) -> None:
-        self._surfaces = surfaces
+    def __init__(self, context: WebContext) -> None:
+        self._context = context
         self._trends: tuple[datetime, Trends] | None = None
 
     def __call__(self) -> Fragments:
         """Return the current fragments."""
-        return fragments(status.read(self._surfaces.room), self._going())
+        return fragments(status.read(self._context.room), self._going())
 
     def _going(self) -> Trends:
-        services = self._surfaces.services
+        services = self._context.services
         now = services.clock.now()
         if self._trends is None or now - self._trends[0] >= TRENDS_EVERY:
             self._trends = (now, trends.read(services))
         return self._trends[1]
-
-
-ROUTES = (readable("/", show),)

@@ -26,26 +26,29 @@ from ingress.console import (
 from ingress.console.actions import routes
 from ingress.console.acts import ACTIONS
 from ingress.console.guard import HOME, SameOrigin, SessionMiddleware
-from ingress.endpoint import EndpointDoc, RequestContext, endpoint, readable
-from ingress.forms import unread
+from ingress.endpoint import Nothing, Routes
+from ingress.request import RequestContext
 
-_OPEN: tuple[BaseRoute, ...] = (*layout.ROUTES, *sign_in.ROUTES)
+_OPEN: tuple[BaseRoute, ...] = (*layout.routes, *sign_in.routes)
 _GUARDED: tuple[BaseRoute, ...] = (
-    *now.ROUTES,
-    *sections.ROUTES,
-    *watches.ROUTES,
-    *timeline.ROUTES,
-    *activity.ROUTES,
-    *jobs.ROUTES,
-    *notifications.ROUTES,
-    *live_updates.ROUTES,
-    *theme.ROUTES,
+    *now.routes,
+    *sections.routes,
+    *watches.routes,
+    *timeline.routes,
+    *activity.routes,
+    *jobs.routes,
+    *notifications.routes,
+    *live_updates.routes,
+    *theme.routes,
     *routes(ACTIONS),
 )
 
 
-@endpoint(unread(), EndpointDoc({}), blocks=False)
-def _enter(_call: RequestContext[bytes]) -> Response:
+_root = Routes()
+
+
+@_root.get("/console", lenient_query=Nothing, blocks=False)
+def _enter(_request: RequestContext) -> Response:
     """Redirect to the first page."""
     return RedirectResponse(HOME, HTTPStatus.TEMPORARY_REDIRECT)
 
@@ -55,7 +58,7 @@ def console() -> list[BaseRoute]:
     guarded = Mount("", app=_router(_GUARDED), middleware=[Middleware(SessionMiddleware)])
     outer = [Middleware(ExceptionMiddleware, handlers=error_pages.HANDLERS), Middleware(SameOrigin)]
     pages = Mount(HOME, app=_router((*_OPEN, guarded)), middleware=outer)
-    return [readable("/console", _enter), pages]
+    return [*_root, pages]
 
 
 def _router(routes: tuple[BaseRoute, ...]) -> Router:

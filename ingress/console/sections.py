@@ -2,72 +2,67 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
 
+from msgspec import Struct
 from starlette.responses import Response
 
-from domain.section import SectionKey
 from domain.watch import NotificationKind
-from ingress import fields
+from ingress.api.watches import SectionPath
 from ingress.console.charts import seats_chart
 from ingress.console.layout import page
-from ingress.endpoint import EndpointDoc, RequestContext, endpoint, readable
-from ingress.fields import one_of, text, unless_blank
-from ingress.forms import Nothing, no_query, query
-from ingress.pagination import cursor, cursor_of
+from ingress.endpoint import Routes
+from ingress.pagination import cursor_of, next_cursor
 from ingress.problems import not_found
+from ingress.request import RequestContext
+from operations.inputs import Text
 from store.sections.search import SectionStatus
 
 _LISTING = "sections"
+routes = Routes()
 _SHOWN, _SIGHTINGS, _WATCHES = 50, 50, 200
 
 
-@dataclass(frozen=True, slots=True)
-class SectionsForm:
+class SectionsQuery(Struct, frozen=True):
     """The search and the page of the results."""
 
-    q: Annotated[str | None, unless_blank(text)] = None
-    state: Annotated[SectionStatus | None, unless_blank(one_of(SectionStatus))] = None
+    q: Text | None = None
+    state: SectionStatus | None = None
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
 
 
-@endpoint(query(SectionsForm), EndpointDoc({}))
-def show_all(call: RequestContext[SectionsForm]) -> Response:
+@routes.get("/sections")
+def show_all(request: RequestContext, query: SectionsQuery) -> Response:
     """List the matching sections."""
-    form, services = call.query, call.surfaces.services
+    services = request.services
     found, following = services.store.search.sections(
-        (form.q or "").strip(), form.state, after=form.cursor, limit=_SHOWN
+        (query.q or "").strip(), query.state, after=query.cursor, limit=_SHOWN
     )
     return page(
-        call,
+        request,
         "sections.html",
         found=found,
-        form=form,
+        form=query,
         looks=SectionStatus,
         over=services.store.terms.over(services.clock.now()),
-        filters=urlencode({"q": form.q or "", "state": form.state or ""}),
-        older=cursor(_LISTING, following),
+        filters=urlencode({"q": query.q or "", "state": query.state or ""}),
+        older=next_cursor(_LISTING, following),
     )
 
 
-@endpoint(
-    no_query,
-    EndpointDoc({}),
-    path={"source": fields.source, "term": fields.term, "number": fields.section},
-)
-def show_one(call: RequestContext[Nothing]) -> Response:
+@routes.get("/sections/{source}/{term}/{number}")
+def show_one(request: RequestContext, path: SectionPath) -> Response:
     """Show one section: its seats over time, and its active watches."""
-    key = SectionKey(**call.path)
-    services = call.surfaces.services
+    key = path.key
+    services = request.services
     state = services.store.sections.get(key)
     if state is None:
         raise not_found("section")
     history = services.store.sections.history(key)
     watches, more = services.store.watches.page(key=key, after=None, limit=_WATCHES)
     return page(
-        call,
+        request,
         "section.html",
         key=key,
         state=state,
@@ -78,9 +73,3 @@ def show_one(call: RequestContext[Nothing]) -> Response:
         now=services.clock.now(),
         kinds=NotificationKind,
     )
-
-
-ROUTES = (
-    readable("/sections", show_all),
-    readable("/sections/{source}/{term}/{number}", show_one),
-)

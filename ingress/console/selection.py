@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
 
 from actors import QUEUES
 from domain.text import duration
-from ingress.fields import one_of, text, unless_blank
 from ingress.rules import rule
+from operations.inputs import DurationText, Text, one_of, text
 from resilience.dead_letters import DeadLetterFilter
 
 
@@ -21,21 +21,24 @@ def length(value: object) -> str:
     return written
 
 
-@dataclass(frozen=True, slots=True)
-class SelectionForm:
+def _queue(given: Any) -> str | None:
+    return None if given == "" else one_of(given, QUEUES)
+
+
+class DeadLettersInput(Struct, frozen=True, kw_only=True):
     """The filter; a blank field does not filter."""
 
-    queue: Annotated[str | None, unless_blank(one_of(QUEUES))] = None
-    actor: Annotated[str | None, unless_blank(text)] = None
-    cause: Annotated[str | None, unless_blank(text)] = None
-    older_than: Annotated[str | None, unless_blank(length)] = None
-    message_id: Annotated[str | None, unless_blank(text)] = None
-    exact_cause: Annotated[str | None, unless_blank(text)] = None
+    queue: Annotated[str | None, Meta(extra={"parse": _queue})] = None
+    actor: Text | None = None
+    cause: Text | None = None
+    older_than: DurationText | None = None
+    message_id: Text | None = None
+    exact_cause: Text | None = None
 
     @property
     def selection(self) -> DeadLetterFilter:
         """Return the combined filter."""
-        age: timedelta | None = None if self.older_than is None else duration(self.older_than)
+        age = None if self.older_than is None else duration(self.older_than)
         ids = () if self.message_id is None else (self.message_id,)
         return DeadLetterFilter(self.queue, self.actor, self.cause, age, ids, self.exact_cause)
 

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from ipaddress import ip_address
-from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.responses import Response
 
 from ingress.context import WebContext
-from ingress.endpoint import RequestContext
+from ingress.request import RequestContext
 from operations.operation import entry
 
 PATH = "/console"
@@ -32,23 +31,23 @@ def get(headers: Headers, name: str) -> str:
     return cookie_parser(headers.get("cookie", "")).get(name, "")
 
 
-def put(call: RequestContext[Any], response: Response, name: str, value: str, lifetime: timedelta) -> None:
+def put(request: RequestContext, response: Response, name: str, value: str, lifetime: timedelta) -> None:
     """Set a cookie for `lifetime`."""
     seconds = int(lifetime.total_seconds())
     response.set_cookie(
-        name, value, max_age=seconds, path=PATH, secure=_is_secure(call), httponly=True, samesite="strict"
+        name, value, max_age=seconds, path=PATH, secure=_is_secure(request), httponly=True, samesite="strict"
     )
 
 
-def drop(call: RequestContext[Any], response: Response, name: str) -> None:
+def drop(request: RequestContext, response: Response, name: str) -> None:
     """Delete a cookie."""
-    response.delete_cookie(name, path=PATH, secure=_is_secure(call), httponly=True, samesite="strict")
+    response.delete_cookie(name, path=PATH, secure=_is_secure(request), httponly=True, samesite="strict")
 
 
-def _is_secure(call: RequestContext[Any]) -> bool:
+def _is_secure(request: RequestContext) -> bool:
     """Return whether the browser uses HTTPS; the local end of a tunnel does not need it."""
-    is_public_https = call.surfaces.public_url.startswith("https://")
-    return call.url.scheme == "https" or (is_public_https and not _is_loopback(call.url.hostname or ""))
+    is_public_https = request.context.public_url.startswith("https://")
+    return request.url.scheme == "https" or (is_public_https and not _is_loopback(request.url.hostname or ""))
 
 
 def _is_loopback(host: str) -> bool:
@@ -105,47 +104,47 @@ class Session:
         return f"console {self.name}"
 
 
-def begin(call: RequestContext[Any], response: Response) -> Session:
+def begin(request: RequestContext, response: Response) -> Session:
     """Begin a new session, stored in `response`."""
-    ends = call.surfaces.services.clock.now() + LIFETIME
+    ends = request.services.clock.now() + LIFETIME
     session = Session(secrets.token_hex(_NAME_BYTES), ends)
     written = f"{session.name} {int(ends.timestamp())}"
-    put(call, response, COOKIE, seal(call.surfaces.api_token, _PURPOSE, written), LIFETIME)
+    put(request, response, COOKIE, seal(request.context.api_token, _PURPOSE, written), LIFETIME)
     return session
 
 
-def of(surfaces: WebContext, headers: Headers) -> Session | None:
+def of(context: WebContext, headers: Headers) -> Session | None:
     """Return the session in `headers`, or None.
 
     It queries the database: call it on a thread.
     """
-    session = sealed(surfaces, headers)
-    ended = surfaces.services.store.ended_sessions
+    session = sealed(context, headers)
+    ended = context.services.store.ended_sessions
     return None if session is None or ended.has(session.name) else session
 
 
-def end(call: RequestContext[Any]) -> None:
+def end(request: RequestContext) -> None:
     """End the caller's session, if there is one, wherever its cookie is stored."""
-    session, services = sealed(call.surfaces, call.headers), call.surfaces.services
+    session, services = sealed(request.context, request.headers), request.services
     if session is None:
         return
-    asked = entry(services, session.by, "session.end", f"session/{session.name}", client=call.client)
+    asked = entry(services, session.by, "session.end", f"session/{session.name}", client=request.client)
     services.store.ended_sessions.end(session.name, session.expires_at, services.clock.now(), asked)
 
 
-def sealed(surfaces: WebContext, headers: Headers) -> Session | None:
+def sealed(context: WebContext, headers: Headers) -> Session | None:
     """Return the session in `headers`, which may have been signed out."""
-    found = unseal(surfaces.api_token, _PURPOSE, get(headers, COOKIE))
+    found = unseal(context.api_token, _PURPOSE, get(headers, COOKIE))
     if found is None:
         return None
     name, _, ends = found.partition(" ")
     session = Session(name, datetime.fromtimestamp(int(ends), UTC))
-    return session if surfaces.services.clock.now() < session.expires_at else None
+    return session if context.services.clock.now() < session.expires_at else None
 
 
-def signed_in(call: RequestContext[Any]) -> Session:
+def signed_in(request: RequestContext) -> Session:
     """Return the caller's session; the middleware requires one."""
-    session = sealed(call.surfaces, call.headers)
+    session = sealed(request.context, request.headers)
     if session is None:
         raise AssertionError("the door lets nobody in without a session")
     return session
@@ -157,17 +156,17 @@ _LIFETIME = timedelta(minutes=1)
 _MAX_LENGTH = 1000  # of the 4 kB of a cookie
 
 
-def set_flash(call: RequestContext[Any], response: Response, sentence: str) -> None:
+def set_flash(request: RequestContext, response: Response, sentence: str) -> None:
     """Show `sentence` on the next page."""
-    sealed = seal(call.surfaces.api_token, _FLASH_PURPOSE, sentence[:_MAX_LENGTH])
-    put(call, response, FLASH_COOKIE, sealed, _LIFETIME)
+    sealed = seal(request.context.api_token, _FLASH_PURPOSE, sentence[:_MAX_LENGTH])
+    put(request, response, FLASH_COOKIE, sealed, _LIFETIME)
 
 
-def read_flash(call: RequestContext[Any]) -> str | None:
+def read_flash(request: RequestContext) -> str | None:
     """Return the sentence for this page, if any."""
-    return unseal(call.surfaces.api_token, _FLASH_PURPOSE, get(call.headers, FLASH_COOKIE)) or None
+    return unseal(request.context.api_token, _FLASH_PURPOSE, get(request.headers, FLASH_COOKIE)) or None
 
 
-def clear(call: RequestContext[Any], response: Response) -> None:
+def clear(request: RequestContext, response: Response) -> None:
     """Delete the shown sentence."""
-    drop(call, response, FLASH_COOKIE)
+    drop(request, response, FLASH_COOKIE)

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Annotated
+from typing import Literal
 
+from msgspec import Struct
 from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
 
-from ingress import bodies
 from ingress.console import session
 from ingress.console.guard import safe_redirect_path
-from ingress.endpoint import EndpointDoc, RequestContext, endpoint, writable
-from ingress.fields import one_of, text
-from ingress.forms import Nothing, no_query, parse
-from ingress.syntax import parameters
+from ingress.endpoint import Routes
+from ingress.request import RequestContext
+from operations.inputs import Text
 
 COOKIE = "rollcall_theme"
+routes = Routes()
 THEMES = ("auto", "light", "dark")
 _LIFETIME = timedelta(days=365)
 
 
-@dataclass(frozen=True, slots=True)
-class ThemeForm:
+class ThemeForm(Struct, frozen=True):
     """The theme, and the page to return to."""
 
-    theme: Annotated[str, one_of(THEMES)]
-    back: Annotated[str, text]
+    theme: Literal["auto", "light", "dark"]
+    back: Text
 
 
 def current_theme(headers: Headers) -> str:
@@ -37,13 +35,9 @@ def current_theme(headers: Headers) -> str:
     return found if found in THEMES else THEMES[0]
 
 
-@endpoint(no_query, EndpointDoc({}), body=bodies.FORM, blocks=False)
-def choose(call: RequestContext[Nothing]) -> Response:
+@routes.post("/theme", blocks=False)
+def choose(request: RequestContext, form: ThemeForm) -> Response:
     """Store the choice."""
-    form = parse(ThemeForm, parameters(call.body))
     response = RedirectResponse(safe_redirect_path(form.back), HTTPStatus.SEE_OTHER)
-    session.put(call, response, COOKIE, form.theme, _LIFETIME)
+    session.put(request, response, COOKIE, form.theme, _LIFETIME)
     return response
-
-
-ROUTES = (writable("/theme", POST=choose),)

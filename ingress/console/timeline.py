@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated
+from typing import Literal
 from urllib.parse import quote, urlencode
 
+from msgspec import Struct
 from starlette.responses import RedirectResponse, Response
 
 from domain.section import SectionKey
-from ingress import fields
+from ingress.api.watches import SectionPath, WatchPath
 from ingress.console import session
 from ingress.console.layout import page
-from ingress.endpoint import EndpointDoc, RequestContext, endpoint, readable
-from ingress.fields import address, digits, one_of, text
-from ingress.forms import Nothing, no_query, query
+from ingress.console.notifications import NotificationPath
+from ingress.endpoint import Routes
 from ingress.problems import not_found
+from ingress.request import RequestContext
 from operations import timeline
+from operations.inputs import Email, Text
 from operations.timeline_events import Timeline
 
+routes = Routes()
 _PATH = "/console/timeline"
 _THINGS = {
     "address": "the address",
@@ -33,67 +35,62 @@ _FORM_OF_SECTION = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FindForm:
+class FindQuery(Struct, frozen=True):
     """The subject of the timeline."""
 
-    of: Annotated[str, one_of(_THINGS)] = "address"
-    q: Annotated[str | None, text] = None
+    of: Literal["address", "section", "watch", "notification"] = "address"
+    q: Text | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AddressForm:
+class AddressQuery(Struct, frozen=True):
     """The address."""
 
-    email: Annotated[str, address]
+    email: Email
 
 
-@endpoint(query(FindForm), EndpointDoc({}))
-def find(call: RequestContext[FindForm]) -> Response:
+@routes.get("/timeline")
+def find(request: RequestContext, query: FindQuery) -> Response:
     """Show the search, or redirect to the timeline found."""
-    form = call.query
-    if form.q is None:
-        return page(call, "timeline_find.html", things=_THINGS)
-    if form.of == "section" and not _is_section(form.q.strip()):
-        return _search(call, form.q.strip())
-    wanted = quote(form.q.strip(), safe="/@")
-    at = f"{_PATH}/address?email={quote(form.q.strip(), safe='@')}" if form.of == "address" else ""
-    return RedirectResponse(at or f"{_PATH}/{form.of}/{wanted}", HTTPStatus.SEE_OTHER)
+    if query.q is None:
+        return page(request, "timeline_find.html", things=_THINGS)
+    if query.of == "section" and not _is_section(query.q.strip()):
+        return _search(request, query.q.strip())
+    wanted = quote(query.q.strip(), safe="/@")
+    at = f"{_PATH}/address?email={quote(query.q.strip(), safe='@')}" if query.of == "address" else ""
+    return RedirectResponse(at or f"{_PATH}/{query.of}/{wanted}", HTTPStatus.SEE_OTHER)
 
 
-@endpoint(no_query, EndpointDoc({}), path={"id": digits(1)})
-def of_watch(call: RequestContext[Nothing]) -> Response:
+@routes.get("/timeline/watch/{id}")
+def of_watch(request: RequestContext, path: WatchPath) -> Response:
     """Show the timeline of a watch."""
-    services = call.surfaces.services
-    if services.store.watches.get(call.path["id"]) is None:
+    services = request.services
+    if services.store.watches.get(path.id) is None:
         raise not_found("watch")
-    return _show(call, timeline.of_watch(services, call.path["id"]))
+    return _show(request, timeline.of_watch(services, path.id))
 
 
-@endpoint(no_query, EndpointDoc({}), path={"id": digits(1)})
-def of_notification(call: RequestContext[Nothing]) -> Response:
+@routes.get("/timeline/notification/{id}")
+def of_notification(request: RequestContext, path: NotificationPath) -> Response:
     """Show the timeline of a notification."""
-    services = call.surfaces.services
-    if services.store.deliveries.get(call.path["id"]) is None:
+    services = request.services
+    if services.store.deliveries.get(path.id) is None:
         raise not_found("notification")
-    return _show(call, timeline.of_notification(services, call.path["id"]))
+    return _show(request, timeline.of_notification(services, path.id))
 
 
-@endpoint(
-    no_query, EndpointDoc({}), path={"source": fields.source, "term": fields.term, "number": fields.section}
-)
-def of_section(call: RequestContext[Nothing]) -> Response:
+@routes.get("/timeline/section/{source}/{term}/{number}")
+def of_section(request: RequestContext, path: SectionPath) -> Response:
     """Show the timeline of a section."""
-    services, key = call.surfaces.services, SectionKey(**call.path)
+    services, key = request.services, path.key
     if services.store.sections.get(key) is None:
         raise not_found("section")
-    return _show(call, timeline.of_section(services, key))
+    return _show(request, timeline.of_section(services, key))
 
 
-@endpoint(query(AddressForm), EndpointDoc({}))
-def of_address(call: RequestContext[AddressForm]) -> Response:
+@routes.get("/timeline/address")
+def of_address(request: RequestContext, query: AddressQuery) -> Response:
     """Show the timeline of an address."""
-    return _show(call, timeline.of_address(call.surfaces.services, call.query.email))
+    return _show(request, timeline.of_address(request.services, query.email))
 
 
 def _is_section(wanted: str) -> bool:
@@ -101,21 +98,12 @@ def _is_section(wanted: str) -> bool:
     return len(parts) == _PARTS and not SectionKey(*parts).problems()
 
 
-def _search(call: RequestContext[FindForm], wanted: str) -> Response:
+def _search(request: RequestContext, wanted: str) -> Response:
     """Return the sections that match."""
     response = RedirectResponse(f"/console/sections?{urlencode({'q': wanted})}", HTTPStatus.SEE_OTHER)
-    session.set_flash(call, response, _FORM_OF_SECTION)
+    session.set_flash(request, response, _FORM_OF_SECTION)
     return response
 
 
-def _show(call: RequestContext[Nothing] | RequestContext[AddressForm], found: Timeline) -> Response:
-    return page(call, "timeline.html", timeline=found)
-
-
-ROUTES = (
-    readable("/timeline", find),
-    readable("/timeline/watch/{id}", of_watch),
-    readable("/timeline/notification/{id}", of_notification),
-    readable("/timeline/section/{source}/{term}/{number}", of_section),
-    readable("/timeline/address", of_address),
-)
+def _show(request: RequestContext, found: Timeline) -> Response:
+    return page(request, "timeline.html", timeline=found)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from msgspec import Struct
 
-from ingress import fields
-from ingress.fields import unless_blank
+from operations.inputs import Email, SectionNumber, SourceName, Term
 from store.watches import WatchFilter
 
 
-@dataclass(frozen=True, slots=True)
-class WatchFilterForm:
+class WatchFilterForm(Struct, frozen=True, kw_only=True):
     """The filter; a blank field does not filter."""
 
-    email: Annotated[str | None, unless_blank(fields.address)] = None
-    source: Annotated[str | None, unless_blank(fields.source)] = None
-    term: Annotated[str | None, unless_blank(fields.term)] = None
-    section: Annotated[str | None, unless_blank(fields.section)] = None
+    email: Email | None = None
+    source: SourceName | None = None
+    term: Term | None = None
+    section: SectionNumber | None = None
 
     @property
     def filter(self) -> WatchFilter:

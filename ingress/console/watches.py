@@ -2,74 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from ingress.bodies import KIBIBYTE, SHEET_FORM
 from ingress.console.layout import page
 from ingress.console.watch_filter import WatchFilterForm
 from ingress.csv_reader import MAX_RECORDS
-from ingress.endpoint import EndpointDoc, RequestContext, endpoint, readable
-from ingress.forms import Nothing, no_query, query
-from ingress.pagination import cursor, cursor_of
+from ingress.endpoint import Routes
+from ingress.pagination import cursor_of, next_cursor
+from ingress.request import CSV_FORM_BODY, KIBIBYTE, RequestContext
 from operations.watches import COLUMNS, export
 
 _LISTING = "watches"
 _SHOWN = 100
+routes = Routes()
 
 
-@dataclass(frozen=True, slots=True)
-class WatchesForm(WatchFilterForm):
+class WatchesQuery(WatchFilterForm, frozen=True, kw_only=True):
     """The filter and the page of the watches."""
 
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
 
 
-@endpoint(query(WatchesForm), EndpointDoc({}))
-def show_all(call: RequestContext[WatchesForm]) -> Response:
+@routes.get("/watches")
+def show_all(request: RequestContext, query: WatchesQuery) -> Response:
     """List the active watches in order of creation."""
-    form, services = call.query, call.surfaces.services
-    watches, following = services.store.watches.matching(form.filter, after=form.cursor, limit=_SHOWN)
-    count, people = services.store.watches.count(form.filter)
+    services = request.services
+    watches, following = services.store.watches.matching(query.filter, after=query.cursor, limit=_SHOWN)
+    count, people = services.store.watches.count(query.filter)
     return page(
-        call,
+        request,
         "watches.html",
         watches=watches,
-        form=form,
+        form=query,
         count=count,
         people=people,
-        default_source=call.surfaces.default_source,
+        default_source=request.context.default_source,
         now=services.clock.now(),
-        filters=urlencode(form.given),
-        older=cursor(_LISTING, following),
+        filters=urlencode(query.given),
+        older=next_cursor(_LISTING, following),
     )
 
 
-@endpoint(no_query, EndpointDoc({}))
-def download(call: RequestContext[Nothing]) -> Response:
+@routes.get("/watches.csv")
+def download(request: RequestContext) -> Response:
     """Export every active watch as CSV."""
-    content = "".join(export(call.surfaces.services))
+    content = "".join(export(request.services))
     headers = {"Content-Disposition": 'attachment; filename="watches.csv"', "Cache-Control": "no-store"}
     return Response(content, media_type="text/csv", headers=headers)
 
 
-@endpoint(no_query, EndpointDoc({}))
-def ask_for_sheet(call: RequestContext[Nothing]) -> Response:
+@routes.get("/watches/import")
+def ask_for_file(request: RequestContext) -> Response:
     """Show the form that takes a CSV file of watches."""
     return page(
-        call,
+        request,
         "import.html",
         columns=COLUMNS,
         most_lines=MAX_RECORDS,
-        most_mebibytes=SHEET_FORM.limit_bytes // KIBIBYTE**2,
+        most_mebibytes=CSV_FORM_BODY.limit_bytes // KIBIBYTE**2,
     )
-
-
-ROUTES = (
-    readable("/watches", show_all),
-    readable("/watches.csv", download),
-    readable("/watches/import", ask_for_sheet),
-)

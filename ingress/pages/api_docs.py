@@ -1,17 +1,13 @@
-"""`/docs`: the API description as a page for people, from the same source as `/openapi.json`."""
+"""`/docs`: an OpenAPI document as a page."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 from starlette.responses import Response
 
-from ingress.endpoint import HTML, EndpointDoc, RequestContext, ResponseDoc, endpoint, readable
-from ingress.forms import unread
 from ingress.pages.html import render_page
 
 Part = Mapping[str, Any]
@@ -45,37 +41,21 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """One schema that responses refer to."""
+class Model:
+    """A model that requests or responses refer to."""
 
     name: str
     description: str
     fields: tuple[Field, ...]
 
 
-@endpoint(
-    unread(),
-    EndpointDoc({HTTPStatus.OK: ResponseDoc("A page for people.", {"type": "string"}, HTML)}),
-    blocks=False,
-)
-def show(_call: RequestContext[bytes]) -> Response:
-    """Every path, what it takes and what it answers, to read."""
-    return _page()
-
-
-ROUTES = (readable("/docs", show),)
-
-
-@functools.cache
-def _page() -> Response:
-    from ingress.api.openapi import description  # noqa: PLC0415 - which describes this page as well
-
-    document = description()
+def render_docs(document: Part) -> Response:
+    """Return the page of an OpenAPI document."""
     return render_page(
         "docs.html.j2",
         info=document["info"],
         groups=groups(document),
-        shapes=[shape(name, schema) for name, schema in document["components"]["schemas"].items()],
+        models=[model(name, schema) for name, schema in document["components"]["schemas"].items()],
     )
 
 
@@ -89,9 +69,9 @@ def groups(document: Part) -> dict[str, list[Operation]]:
     return found
 
 
-def shape(name: str, schema: Part) -> Shape:
+def model(name: str, schema: Part) -> Model:
     """Return a schema as a table of its members."""
-    return Shape(name, schema.get("description", ""), tuple(_members(schema)))
+    return Model(_title(name), schema.get("description", ""), tuple(_members(schema)))
 
 
 def _operation(method: str, path: str, described: Part, document: Part) -> Operation:
@@ -132,15 +112,17 @@ def _members(schema: Part) -> Iterator[Field]:
 
 def _type(schema: Part) -> str:
     if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
+        return _title(str(schema["$ref"]).rpartition("/")[2])
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(_type(each) for each in schema["anyOf"]))
-    if "items" in schema.get("properties", {}):
-        return f"page of {_type(schema['properties']['items']['items'])}"
     if "items" in schema:
         return f"list of {_type(schema['items'])}"
-    said = schema.get("type", "any")
-    return said if isinstance(said, str) else " or ".join(said)
+    return str(schema.get("type", "string" if "enum" in schema else "any"))
+
+
+def _title(name: str) -> str:
+    """Return the name of a model; the component of a generic one is named like Page_Watch_."""
+    return name.rstrip("_").replace("_", " of ")
 
 
 def _note(schema: Part) -> str:
@@ -153,7 +135,7 @@ def _note(schema: Part) -> str:
         said.get("description", ""),
         f"One of {', '.join(choices)}." if choices else "",
         f"{said['minimum']} to {said['maximum']}." if "maximum" in said and "minimum" in said else "",
-        f"{said['default']} by default." if said.get("default") not in (None, "") else "",
-        f"Such as {example}." if isinstance(example, str | int) else "",
+        f"Default: {said['default']}." if said.get("default") not in (None, "") else "",
+        f"Example: {example}." if isinstance(example, str | int) else "",
     ]
     return " ".join(note for note in notes if note)

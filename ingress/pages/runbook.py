@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from msgspec import Struct
 from starlette.responses import Response
 
-from ingress.endpoint import HTML, EndpointDoc, RequestContext, ResponseDoc, endpoint, readable
-from ingress.fields import text
-from ingress.forms import unread
+from ingress.endpoint import PAGE, Nothing, Routes
 from ingress.pages.html import render_page
 from ingress.problems import not_found
+from ingress.request import RequestContext
+from operations.inputs import Text
 
 _FENCED = re.compile(r"^ *```\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(
@@ -69,29 +70,29 @@ class RunbookSection:
     body: str
 
 
-_MANUAL = EndpointDoc(
-    {HTTPStatus.OK: ResponseDoc("A page for people.", {"type": "string"}, HTML)},
-    problems=(HTTPStatus.NOT_FOUND,),
-)
+routes = Routes()
 
 
-@endpoint(unread(), _MANUAL, path={"name": text})
-def show(call: RequestContext[bytes]) -> Response:
-    """What to do for the alert of that name."""
-    chapter = chapters().get(call.path["name"])
-    if chapter is None:
-        raise not_found("chapter")
-    return render_page("runbook.html.j2", chapter=chapter)
+class SectionPath(Struct, frozen=True):
+    """One section of the runbook."""
+
+    name: Text
+
+
+@routes.get("/runbook/{name}", PAGE, lenient_query=Nothing, problems=(HTTPStatus.NOT_FOUND,))
+def get_section(_request: RequestContext, path: SectionPath) -> Response:
+    """Read what to do about an alert."""
+    section = sections().get(path.name)
+    if section is None:
+        raise not_found("runbook section")
+    return render_page("runbook.html.j2", section=section)
 
 
 @functools.cache
-def chapters() -> dict[str, RunbookSection]:
+def sections() -> dict[str, RunbookSection]:
     """Return the guide's sections by the anchors of their headings."""
     _, *parts = _HEADING.split(_GUIDE.read_text())
     return {
         title.lower().replace(" ", "-"): RunbookSection(title, render_markdown(body))
         for title, body in zip(parts[::2], parts[1::2], strict=True)
     }
-
-
-ROUTES = (readable("/runbook/{name}", show),)

@@ -9,21 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from msgspec import Struct
 from starlette.responses import Response
 
 from domain.errors import InvalidInputError, RejectedError
 from domain.section_state import SectionState
 from domain.text import one_line
-from ingress import bodies
-from ingress.endpoint import HTML, EndpointDoc, RequestContext, ResponseDoc, endpoint, readable
-from ingress.fields import text
-from ingress.forms import unread
+from ingress.endpoint import PAGE, Routes
 from ingress.pages.html import render_page
 from ingress.problems import invalid
+from ingress.request import NO_BODY, RequestContext
 from notifications.unsubscribe_links import AllowEverything, AllowWatch, Claim, StopEverything, StopWatch
+from operations.inputs import Text, text
 from store.watches import StoredWatch
 
 _STOP_ALL = "Stop all mail from Rollcall"
@@ -160,124 +160,126 @@ _TEMPLATE = "unsubscribe.html.j2"
 _FEW = 20
 
 
-@dataclass(frozen=True, slots=True)
-class LinkForm:
+class LinkQuery(Struct, frozen=True):
     """The parameters of a link in a mail."""
 
-    token: Annotated[str, text]
+    token: Text
 
 
-_MANUAL = EndpointDoc(
-    {HTTPStatus.OK: ResponseDoc("A page for people.", {"type": "string"}, HTML)},
+routes = Routes()
+
+
+@routes.get("/unsubscribe", PAGE, lenient_query=LinkQuery, problems=(HTTPStatus.BAD_REQUEST,))
+def ask(request: RequestContext) -> Response:
+    """Show what the link does, without doing it."""
+    claim = _claim(request)
+    match claim:
+        case None:
+            return _refusal(request)
+        case StopEverything(email):
+            return _page(_about_everything(request, email))
+        case StopWatch(watch_id, email):
+            return _page(_about_watch(request, watch_id, email))
+        case AllowWatch() | AllowEverything():
+            return _page(ask_to_allow(claim.email, _query(_link(request, claim))))
+
+
+@routes.post(
+    "/unsubscribe",
+    PAGE,
+    accepts=NO_BODY.of(Any),
+    lenient_query=LinkQuery,
     problems=(HTTPStatus.BAD_REQUEST,),
 )
-
-
-@endpoint(unread(LinkForm), _MANUAL)
-def ask(call: RequestContext[bytes]) -> Response:
-    """A page that says what its button would do."""
-    claim = _claim(call)
+def act(request: RequestContext) -> Response:
+    """Stop or allow mail as the link says; repeating it changes nothing."""
+    claim = _claim(request)
+    now, opt_outs = request.services.clock.now(), request.services.store.opt_outs
     match claim:
         case None:
-            return _refusal(call)
-        case StopEverything(email):
-            return _page(_about_everything(call, email))
-        case StopWatch(watch_id, email):
-            return _page(_about_watch(call, watch_id, email))
-        case AllowWatch() | AllowEverything():
-            return _page(ask_to_allow(claim.email, _query(_link(call, claim))))
-
-
-@endpoint(unread(LinkForm), _MANUAL, body=bodies.NOTHING.of({}))
-def act(call: RequestContext[bytes]) -> Response:
-    """Stop it, or allow it again, and say what was done; once more changes nothing more."""
-    claim = _claim(call)
-    now, opt_outs = call.surfaces.services.clock.now(), call.surfaces.services.store.opt_outs
-    match claim:
-        case None:
-            return _refusal(call)
+            return _refusal(request)
         case StopEverything(email):
             ended = opt_outs.stop_all(email, now)
-            return _page(everything_stopped(email, ended, _allow_everything(call, email)))
+            return _page(everything_stopped(email, ended, _allow_everything(request, email)))
         case StopWatch(watch_id, email):
-            return _page(_stop_watch(call, watch_id, email))
+            return _page(_stop_watch(request, watch_id, email))
         case AllowEverything(email):
             return _page(allowed(email, opt_outs.allow_all(email, now)))
         case AllowWatch(watch_id, email):
-            return _page(_allow_watch(call, watch_id, email))
+            return _page(_allow_watch(request, watch_id, email))
 
 
-def _stop_watch(call: RequestContext[bytes], watch_id: int, email: str) -> UnsubscribePage:
-    services, stored = call.surfaces.services, _watch(call, watch_id, email)
+def _stop_watch(request: RequestContext, watch_id: int, email: str) -> UnsubscribePage:
+    services, stored = request.services, _watch(request, watch_id, email)
     ended = services.store.opt_outs.stop_section(watch_id, email, services.clock.now())
     if stored is None or not ended:
-        return _about_watch(call, watch_id, email)
-    others = len(_active(call, email))
-    undo = _query(call.surfaces.links.allow_watch(watch_id, email))
-    return watch_stopped(stored, others, _stop_everything(call, email), undo)
+        return _about_watch(request, watch_id, email)
+    others = len(_active(request, email))
+    undo = _query(request.context.links.allow_watch(watch_id, email))
+    return watch_stopped(stored, others, _stop_everything(request, email), undo)
 
 
-def _allow_watch(call: RequestContext[bytes], watch_id: int, email: str) -> UnsubscribePage:
-    services = call.surfaces.services
+def _allow_watch(request: RequestContext, watch_id: int, email: str) -> UnsubscribePage:
+    services = request.services
     restored = services.store.opt_outs.allow_section(watch_id, email, services.clock.now())
     if services.store.opt_outs.has_stopped_all(email):
-        return everything_stopped(email, 0, _allow_everything(call, email))
+        return everything_stopped(email, 0, _allow_everything(request, email))
     return allowed(email, restored)
 
 
-def _about_everything(call: RequestContext[bytes], email: str) -> UnsubscribePage:
-    if call.surfaces.services.store.opt_outs.has_stopped_all(email):
-        return everything_stopped(email, 0, _allow_everything(call, email))
-    return ask_everything(email, _active(call, email), _stop_everything(call, email))
+def _about_everything(request: RequestContext, email: str) -> UnsubscribePage:
+    if request.services.store.opt_outs.has_stopped_all(email):
+        return everything_stopped(email, 0, _allow_everything(request, email))
+    return ask_everything(email, _active(request, email), _stop_everything(request, email))
 
 
-def _about_watch(call: RequestContext[bytes], watch_id: int, email: str) -> UnsubscribePage:
-    stored, opt_outs = _watch(call, watch_id, email), call.surfaces.services.store.opt_outs
+def _about_watch(request: RequestContext, watch_id: int, email: str) -> UnsubscribePage:
+    stored, opt_outs = _watch(request, watch_id, email), request.services.store.opt_outs
     if opt_outs.has_stopped_all(email):
-        return everything_stopped(email, 0, _allow_everything(call, email))
-    everything, others = _stop_everything(call, email), len(_active(call, email))
+        return everything_stopped(email, 0, _allow_everything(request, email))
+    everything, others = _stop_everything(request, email), len(_active(request, email))
     if opt_outs.has_stopped_section(watch_id, email):
-        undo = _query(call.surfaces.links.allow_watch(watch_id, email))
+        undo = _query(request.context.links.allow_watch(watch_id, email))
         return section_stopped(email, others, everything, undo)
     if stored is None:
         return watch_gone(email, others, everything)
-    return ask_watch(stored, _query(call.surfaces.links.stop_watch(watch_id, email)), everything)
+    return ask_watch(stored, _query(request.context.links.stop_watch(watch_id, email)), everything)
 
 
-def _claim(call: RequestContext[bytes]) -> Claim | None:
+def _claim(request: RequestContext) -> Claim | None:
     try:
-        return call.surfaces.links.read(text(_token(call.query)))
+        return request.context.links.read(text(_token(request.url.query)))
     except (RejectedError, InvalidInputError, ValueError):
         return None
 
 
-def _token(raw: bytes) -> str | None:
+def _token(raw: str) -> str | None:
     """Return the token, ignoring added parameters; None unless there is exactly one."""
-    given = parse_qs(raw.decode("latin-1"), keep_blank_values=True).get("token", [])
+    given = parse_qs(raw, keep_blank_values=True).get("token", [])
     return given[0] if len(given) == 1 else None
 
 
-def _watch(call: RequestContext[bytes], watch_id: int, email: str) -> StoredWatch | None:
+def _watch(request: RequestContext, watch_id: int, email: str) -> StoredWatch | None:
     """Return the active watch of the link. A recreated database reuses numbers for other people's watches."""
-    stored = call.surfaces.services.store.watches.get(watch_id)
+    stored = request.services.store.watches.get(watch_id)
     is_meant = stored is not None and stored.ended_at is None and stored.watch.email == email
     return stored if is_meant else None
 
 
-def _active(call: RequestContext[bytes], email: str) -> list[StoredWatch]:
-    return call.surfaces.services.store.watches.page(email=email, section=None, after=None, limit=_FEW)[0]
+def _active(request: RequestContext, email: str) -> list[StoredWatch]:
+    return request.services.store.watches.page(email=email, section=None, after=None, limit=_FEW)[0]
 
 
-def _stop_everything(call: RequestContext[bytes], email: str) -> str:
-    return _query(call.surfaces.links.stop_everything(email))
+def _stop_everything(request: RequestContext, email: str) -> str:
+    return _query(request.context.links.stop_everything(email))
 
 
-def _allow_everything(call: RequestContext[bytes], email: str) -> str:
-    return _query(call.surfaces.links.allow_everything(email))
+def _allow_everything(request: RequestContext, email: str) -> str:
+    return _query(request.context.links.allow_everything(email))
 
 
-def _link(call: RequestContext[bytes], claim: AllowWatch | AllowEverything) -> str:
-    links = call.surfaces.links
+def _link(request: RequestContext, claim: AllowWatch | AllowEverything) -> str:
+    links = request.context.links
     if isinstance(claim, AllowEverything):
         return links.allow_everything(claim.email)
     return links.allow_watch(claim.watch_id, claim.email)
@@ -287,14 +289,11 @@ def _query(link: str) -> str:
     return f"?{urlsplit(link).query}"
 
 
-def _page(farewell: UnsubscribePage, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return render_page(_TEMPLATE, status, page=farewell)
+def _page(page: UnsubscribePage, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return render_page(_TEMPLATE, status, page=page)
 
 
-def _refusal(call: RequestContext[bytes]) -> Response:
-    if "text/html" in call.headers.get("accept", ""):
+def _refusal(request: RequestContext) -> Response:
+    if "text/html" in request.headers.get("accept", ""):
         return _page(REFUSAL, HTTPStatus.BAD_REQUEST)
     return invalid({"token": "must be one that Rollcall has signed"}, HTTPStatus.BAD_REQUEST)
-
-
-ROUTES = (readable("/unsubscribe", ask, POST=act),)

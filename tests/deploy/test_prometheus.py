@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from ingress.pages.runbook import chapters
+from ingress.pages.runbook import sections
 from tests.support.commands import run
 from tests.support.prometheus import DEPLOY, RULES, Prometheus, prometheus, require
 from tests.support.stack import Stack, stack, wait_until
@@ -95,7 +95,7 @@ def test_every_alert_has_a_case_in_which_it_fires() -> None:
 
 def test_every_alert_has_its_place_in_the_operations_guide() -> None:
     runbooks = set(re.findall(r"/runbook/([a-z-]+)", RULES.read_text()))
-    assert runbooks <= set(chapters())
+    assert runbooks <= set(sections())
     assert len(runbooks) > 15
 
 

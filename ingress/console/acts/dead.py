@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ingress.console.actions import Operation
 from ingress.console.formatting import plural
 from ingress.console.plan import Plan
-from ingress.console.selection import SelectionForm
+from ingress.console.selection import DeadLettersInput
 from operations import dead_letters
 from operations.operation import AdminContext
 
@@ -16,8 +16,8 @@ _AT_ONCE, _PER_SECOND = 1000, 100.0
 
 def _action(
     path: str, verb: str, outcome: str, effect: str, act: Callable[..., int]
-) -> Operation[SelectionForm]:
-    def plan(room: AdminContext, form: SelectionForm) -> Plan:
+) -> Operation[DeadLettersInput]:
+    def plan(room: AdminContext, form: DeadLettersInput) -> Plan:
         count = dead_letters.count(room, form.selection)
         title = f"{verb} {plural(min(count, _AT_ONCE), 'dead letter')}?"
         if not count:
@@ -29,11 +29,11 @@ def _action(
             told.append(f"The oldest {_AT_ONCE} are taken, {_PER_SECOND:.0f} a second; do it again for more.")
         return Plan(title, verb, (*told, effect), is_grave=act is dead_letters.purge)
 
-    def carry_out(room: AdminContext, form: SelectionForm, by: str) -> str:
+    def carry_out(room: AdminContext, form: DeadLettersInput, by: str) -> str:
         done = act(room, form.selection, by, per_second=_PER_SECOND, limit=_AT_ONCE)
         return f"{plural(done, 'dead letter is', 'dead letters are')} {outcome}."
 
-    return Operation(path, SelectionForm, plan, carry_out)
+    return Operation(path, DeadLettersInput, plan, carry_out)
 
 
 ACTIONS = (

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from ingress.bodies import SHEET_FORM
 from ingress.console.actions import Operation
 from ingress.console.formatting import plural
 from ingress.console.plan import Plan
 from ingress.imports import Rejected, import_csv, read_csv
+from ingress.request import CSV_FORM_BODY
 from ingress.rules import rule
 from operations.operation import AdminContext
 
 _NAMED = 5
 
 
-@rule(type="string", maxLength=SHEET_FORM.limit_bytes)
+@rule(type="string", maxLength=CSV_FORM_BODY.limit_bytes)
 def sheet(value: object) -> str:
     """A sheet as it was pasted, or read from a file by the page."""
     if not isinstance(value, str) or not value.strip():
@@ -57,4 +57,4 @@ def _default(room: AdminContext) -> str:
     return next(iter(room.services.sources))
 
 
-ACTIONS = (Operation("watch-import", ImportForm, _plan, _import, SHEET_FORM),)
+ACTIONS = (Operation("watch-import", ImportForm, _plan, _import, CSV_FORM_BODY),)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from typing import Literal
 
 from domain.text import duration, format_time
 from ingress.console.actions import Operation
@@ -11,16 +10,14 @@ from ingress.console.acts.watches import LENGTHS
 from ingress.console.formatting import plural
 from ingress.console.plan import Plan, PlanField
 from ingress.console.watch_filter import WatchFilterForm
-from ingress.fields import one_of
 from operations import watches
 from operations.operation import AdminContext
 
 
-@dataclass(frozen=True, slots=True)
-class PauseForm(WatchFilterForm):
+class PauseForm(WatchFilterForm, frozen=True, kw_only=True):
     """The filter, and the length of the pause."""
 
-    length: Annotated[str, one_of(LENGTHS)] = "7d"
+    length: Literal["1d", "7d", "30d", "180d"] = "7d"
 
 
 def _plan_pause(room: AdminContext, form: PauseForm) -> Plan:

@@ -7,7 +7,7 @@ import pytest
 
 from domain.alert import AlertMessage
 from domain.check import UNREADABLE
-from ingress.pages.runbook import chapters
+from ingress.pages.runbook import sections
 from observability.checks import CHECKS, runbook_link
 from tests.ingress.site import Site
 
@@ -15,7 +15,7 @@ CONDITIONS = [UNREADABLE, *(check.name for check in CHECKS)]
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
-def test_every_condition_has_a_page_that_shows_it_and_a_chapter_that_helps(
+def test_every_condition_has_a_page_that_shows_it_and_a_section_that_helps(
     guest: httpx.Client, condition: str
 ) -> None:
     post = runbook_link("https://rollcall.example.edu", f"{condition}/thing")
@@ -23,7 +23,7 @@ def test_every_condition_has_a_page_that_shows_it_and_a_chapter_that_helps(
     page = guest.get(f"{shown.path}?{shown.query}" if shown.query else shown.path)
     assert page.status_code == 200
     assert not shown.fragment or f'id="{shown.fragment}"' in page.text
-    body = chapters()[runbook.path.removeprefix("/runbook/")].body
+    body = sections()[runbook.path.removeprefix("/runbook/")].body
     assert f"<code>{condition}/" in body
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 from ingress.api.openapi import description
-from ingress.pages.api_docs import groups, shape
+from ingress.pages.api_docs import groups, model
 from tests.ingress.site import API, API_TOKEN, Site
 
 
@@ -37,15 +37,15 @@ def test_an_operation_says_what_it_takes_and_answers() -> None:
     ]
     (length,) = pause.body
     assert (length.name, length.type, length.is_required) == ("for", "string", True)
-    assert length.note == "How long, such as 90s, 15m, 2h or 7d; a year at most. Such as 7d."
-    assert pause.answers[0] == ("200", "The watch, paused.", "Watch")
-    assert ("404", "There is no such thing.", "Problem") in pause.answers
+    assert length.note == "A duration, such as 90s, 15m, 2h or 7d; at most a year. Example: 7d."
+    assert pause.answers[0] == ("200", "A watch and the current state of its section.", "Watch")
+    assert ("404", "Not found.", "Problem") in pause.answers
 
 
-def test_a_shape_is_a_table_of_its_members() -> None:
-    found = shape("Imported", description()["components"]["schemas"]["Imported"])
+def test_a_model_is_a_table_of_its_members() -> None:
+    found = model("Imported", description()["components"]["schemas"]["Imported"])
     assert [(field.name, field.type) for field in found.fields] == [
         ("created", "integer"),
         ("existing", "integer"),
-        ("rejected", "list of object"),
+        ("rejected", "list of RejectedLine"),
     ]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from ingress.pages.runbook import chapters, render_markdown
+from ingress.pages.runbook import render_markdown, sections
 from tests.ingress.site import Site
 
 
@@ -15,21 +15,21 @@ def test_what_to_do_is_read_without_signing_in(site: Site) -> None:
     assert "<code>systemctl status &#x27;rollcall-worker@*&#x27; rollcall-jobs</code>" in answer.text
 
 
-def test_a_chapter_that_is_none_is_not_found(site: Site) -> None:
+def test_a_section_that_is_none_is_not_found(site: Site) -> None:
     assert site.client.get("/runbook/nothing").status_code == 404
 
 
-def test_every_link_within_leads_to_a_chapter() -> None:
-    for title, chapter in chapters().items():
-        linked = set(re.findall(r'<a href="([^"]+)"', chapter.body))
-        assert linked <= set(chapters()), title
+def test_every_link_within_leads_to_a_section() -> None:
+    for title, section in sections().items():
+        linked = set(re.findall(r'<a href="([^"]+)"', section.body))
+        assert linked <= set(sections()), title
 
 
 def test_the_guide_is_shown_without_its_marks() -> None:
-    for chapter in chapters().values():
-        if chapter.title.islower():  # an alert's
-            prose = re.sub(r"<(pre|code)>.*?</\1>", "", chapter.body, flags=re.DOTALL)
-            assert not re.search(r"[`|]|\*\*|\]\(", prose), chapter.title
+    for section in sections().values():
+        if section.title.islower():  # an alert's
+            prose = re.sub(r"<(pre|code)>.*?</\1>", "", section.body, flags=re.DOTALL)
+            assert not re.search(r"[`|]|\*\*|\]\(", prose), section.title
 
 
 @pytest.mark.parametrize(
