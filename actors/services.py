@@ -21,30 +21,7 @@ from observability.recorders import Recorder
 from resilience.breaker import CircuitBreaker
 from resilience.claims import Claims
 from resilience.lease import Lease
-from store.alerts import Alerts
-from store.audit import Audit
-from store.clock_bounds import ClockBounds
-from store.credits import CreditLedger
-from store.dead_mail import DeadMails
-from store.ended_sessions import EndedSessions
-from store.jobs.callbacks import JobCallbacks
-from store.jobs.jobs import Jobs
-from store.notifications.deliveries import Deliveries
-from store.notifications.outbox import Outbox
-from store.opt_outs import OptOuts
-from store.pauses import Pauses
-from store.payments import Payments
-from store.refunds import Refunds
-from store.runs.batches import Batches
-from store.runs.runs import Runs
-from store.runs.waits import Waits
-from store.sections.search import Search
-from store.sections.states import Sections
-from store.statistics import Statistics
-from store.terms import Terms
-from store.timeline import Timelines
-from store.upstreams import Upstreams
-from store.watches import Watches
+from store.repositories import Store
 from workflows.catalog import CATALOG, JobKinds
 
 
@@ -62,36 +39,6 @@ class Timetable(Protocol):
 
     def current(self, now: datetime) -> Stagger:
         """Return the half that was due last."""
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """The repositories of one database."""
-
-    sections: Sections
-    watches: Watches
-    runs: Runs
-    checks: Batches
-    waits: Waits
-    upstreams: Upstreams
-    clock_bounds: ClockBounds
-    outbox: Outbox
-    deliveries: Deliveries
-    dead_mail: DeadMails
-    opt_outs: OptOuts
-    terms: Terms
-    alerts: Alerts
-    pauses: Pauses
-    audit: Audit
-    statistics: Statistics
-    search: Search
-    timelines: Timelines
-    jobs: Jobs
-    job_callbacks: JobCallbacks
-    payments: Payments
-    refunds: Refunds
-    ended_sessions: EndedSessions
-    credits: CreditLedger
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
-"""The scraper service as a source: one request per section, many in parallel, behind a synchronous API."""
+"""The scraper service as a catalog: one request per section, many in parallel, behind a synchronous API."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,8 +14,10 @@ from catalogs.concurrency import ConcurrencyLimiter
 from catalogs.scraper_parser import Parser
 from domain.errors import InvalidInputError, RateLimitedError
 from domain.observation import CheckFailure, Outcome
-from domain.ports import Clock, Pacer, Reservation
+from domain.plugin import Plugin, Ports
+from domain.ports import Clock, Pacer, Reservation, Source
 from domain.section import SectionKey
+from domain.setting import BASE_URL, TOKEN, SettingsGroup, integer, setting
 from providers.http import HttpRequest
 
 if TYPE_CHECKING:
@@ -21,6 +25,31 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 20
 _VISIBLE = re.compile(r"[!-~]+")
+_MIN_CHUNK = 25
+_BURST = 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScraperSettings(SettingsGroup):
+    """Catalog: the scraper service."""
+
+    url: str | None = setting("SCRAPER_URL", BASE_URL, doc="the scraper service", unset="demo campus")
+    token: str | None = setting("SCRAPER_SECRET_TOKEN", TOKEN, secret=True, doc="its bearer token")
+    timeout_seconds: int = setting(
+        "SCRAPER_TIMEOUT_SECONDS", integer(1, 300, "seconds"), 30, doc="per request"
+    )
+    max_concurrency: int = setting(
+        "SCRAPER_MAX_CONCURRENCY", integer(1, 1000), 10, doc="requests in flight per worker process"
+    )
+    requests_per_minute: int = setting(
+        "SCRAPER_REQUESTS_PER_MINUTE", integer(0, 1_000_000), 900, doc="limit of all processes; 0 for none"
+    )
+
+    def conflicts(self) -> dict[str, str]:
+        """Return an error if the URL has no token."""
+        return (
+            {"SCRAPER_SECRET_TOKEN": "must be set beside SCRAPER_URL"} if self.url and not self.token else {}
+        )
 
 
 class Scraper:
@@ -45,6 +74,7 @@ class Scraper:
         max_concurrency: int = 10,
         chunk_size: int = 25,
         pacer: Pacer | None = None,
+        requests_per_minute: int = 0,
     ) -> None:
         _check(url, token)
         self._request = HttpRequest(
@@ -66,6 +96,13 @@ class Scraper:
         self._idle: list[HttpPool[SectionKey]] = []
         self._chunk_size = chunk_size
         self._pacer = pacer
+        self._requests_per_minute = requests_per_minute
+
+    def longest_probe_seconds(self, probes: int) -> float:
+        """The maximum duration of `observe` for `probes` sections, with waits for rate limit and slots."""
+        paced_seconds = (probes - 1) * 60 / self._requests_per_minute if self._requests_per_minute else 0
+        rounds = math.ceil(probes / self._max_concurrency)
+        return PATIENCE_SECONDS + paced_seconds + rounds * self._request.timeout_seconds
 
     def plan(self, keys: Iterable[SectionKey]) -> Iterator[Sequence[SectionKey]]:
         """Chunks of `chunk_size`, the keys in order: the same keys always make the same batches."""
@@ -141,3 +178,21 @@ def _is_endpoint(url: str) -> bool:
         return False
     is_plain = not (parts.username or parts.query or parts.fragment) and bool(_VISIBLE.fullmatch(url))
     return parts.scheme in {"http", "https"} and is_address and is_plain
+
+
+def _build(settings: ScraperSettings, ports: Ports) -> Source:
+    rate = settings.requests_per_minute
+    return Scraper(
+        url=settings.url or "",
+        token=settings.token or "",
+        clock=ports.clock,
+        timeout_seconds=settings.timeout_seconds,
+        max_concurrency=settings.max_concurrency,
+        # One thread's chunk fills every slot, so that none idles while another thread settles its results.
+        chunk_size=max(_MIN_CHUNK, settings.max_concurrency),
+        pacer=ports.pacer(Scraper.name, rate, _BURST),
+        requests_per_minute=rate,
+    )
+
+
+PLUGIN = Plugin("scraper", ScraperSettings, _build, key="SCRAPER_URL")

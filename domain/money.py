@@ -5,10 +5,12 @@ Credits are granted to an account, reserved while a job runs, and captured when 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
 from domain.errors import PermanentError
 from domain.text import Identifier
@@ -114,6 +116,19 @@ class Prices:
     """The allowed totals of an order in the smallest unit, by currency in lower case."""
 
     allowed: Mapping[str, frozenset[int]]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse `currency:amount, …`, such as `usd:900,eur:850`. Raises: ValueError."""
+        found: dict[str, set[int]] = {}
+        for part in text.split(","):
+            match = re.fullmatch(r"([a-z]{3}):([0-9]{1,12})", part.strip().lower())
+            if match is None:
+                raise ValueError(
+                    "must be currency:amount, … in the smallest unit, as at Stripe, such as usd:900,eur:850"
+                )
+            found.setdefault(match[1], set()).add(int(match[2]))
+        return cls({currency: frozenset(amounts) for currency, amounts in found.items()})
 
     def objection(self, checkout: Checkout) -> str | None:
         """Why the total of `checkout` is not allowed, or None. An unknown total is not allowed."""

@@ -34,6 +34,9 @@ class Source(Protocol):
         Exactly one outcome per key; a failed check is a `CheckFailure`, never an exception.
         """
 
+    def longest_probe_seconds(self, probes: int) -> float:
+        """The maximum duration of `observe` for `probes` sections; the lease of a probe lasts longer."""
+
     def close(self) -> None:
         """Release connections and threads; the source is not used afterwards."""
 

@@ -8,12 +8,34 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parseaddr
 
+from domain.address import normal_address
 from domain.alert import AlertNotification, AlertState, RunbookLink
 from domain.errors import RejectedError, TransientError
-from domain.notification import Deferred, OutboundMessage, Rejected
+from domain.notification import MAIL, Deferred, OutboundMessage, Rejected
+from domain.plugin import ChannelPorts, Plugin
 from domain.ports import Mailer
+from domain.setting import SettingsGroup, SettingType, setting
 
 _MINUTE = "%Y-%m-%d %H:%M UTC"
+
+
+def _mailbox(text: str) -> str:
+    address = normal_address(text)
+    if address is None:
+        raise ValueError("must be an address, such as operator@example.edu")
+    return address
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorMailSettings(SettingsGroup):
+    """Alerts by mail."""
+
+    email: str | None = setting(
+        "OPERATOR_EMAIL",
+        SettingType("address", _mailbox),
+        doc="receives alerts",
+        example="operator@example.edu",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +108,10 @@ def subject(notification: AlertNotification) -> str:
 def _digest(message: OutboundMessage) -> str:
     parts = (message.headers["Message-ID"], message.sender, message.to, message.subject, message.text)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _build(settings: OperatorMailSettings, ports: ChannelPorts) -> Callable[[AlertNotification], None]:
+    return OperatorMail(ports.mailer, ports.sender, settings.email or "", ports.links).tell
+
+
+PLUGIN = Plugin(MAIL, OperatorMailSettings, _build, key="OPERATOR_EMAIL")

@@ -10,10 +10,33 @@ from dataclasses import dataclass, field
 
 from domain.alert import AlertNotification, RunbookLink
 from domain.errors import RollcallError
+from domain.plugin import ChannelPorts, Plugin
+from domain.setting import HTTP_URL, SettingsGroup, setting
 from providers.http import HttpClient
 from providers.webhooks import require_success
 
+_WEBHOOK_SECONDS, _PING_SECONDS = 10.0, 5.0
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorWebhookSettings(SettingsGroup):
+    """Alerts by webhook."""
+
+    url: str | None = setting("OPERATOR_WEBHOOK_URL", HTTP_URL, secret=True, doc="receives alerts as JSON")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadMansSwitchSettings(SettingsGroup):
+    """Dead man's switch."""
+
+    url: str | None = setting(
+        "HEARTBEAT_URL",
+        HTTP_URL,
+        secret=True,
+        doc="requested after each successful run, so that an outside service notices a dead machine",
+        example="https://hc-ping.com/…",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +50,7 @@ class Webhook:
 
     url: str = field(repr=False)
     signpost: Callable[[str], RunbookLink]
-    timeout_seconds: float = 10.0
+    timeout_seconds: float = _WEBHOOK_SECONDS
 
     def tell(self, notification: AlertNotification) -> None:
         """Post the alert notification. Raises: RollcallError unless the answer is 2xx."""
@@ -55,7 +78,7 @@ class DeadMansSwitch:
     """An external service, such as healthchecks.io, that alerts if `url` is not requested in time."""
 
     url: str = field(repr=False)
-    timeout_seconds: float = 5.0
+    timeout_seconds: float = _PING_SECONDS
     pauses_seconds: Sequence[float] = (1.0, 4.0)
     wait: Callable[[float], None] = time.sleep
 
@@ -71,3 +94,17 @@ class DeadMansSwitch:
 
     def _ping(self) -> None:
         require_success(HttpClient("heartbeat", self.timeout_seconds).get(self.url))
+
+
+def _build(settings: OperatorWebhookSettings, ports: ChannelPorts) -> Callable[[AlertNotification], None]:
+    return Webhook(settings.url or "", ports.links).tell
+
+
+def _build_switch(settings: DeadMansSwitchSettings, _ports: ChannelPorts) -> Callable[[], None]:
+    return DeadMansSwitch(settings.url or "").ping
+
+
+PLUGIN = Plugin(
+    "webhook", OperatorWebhookSettings, _build, key="OPERATOR_WEBHOOK_URL", longest_seconds=_WEBHOOK_SECONDS
+)
+DEAD_MANS_SWITCH = Plugin("heartbeat", DeadMansSwitchSettings, _build_switch, key="HEARTBEAT_URL")

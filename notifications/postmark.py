@@ -20,6 +20,9 @@ from domain.errors import (
     UpstreamError,
 )
 from domain.notification import Accepted, Deferred, DeliveryResult, OutboundMessage, Rejected
+from domain.plugin import Plugin, Ports
+from domain.ports import Mailer
+from domain.setting import BASE_URL, TOKEN, SettingsGroup, setting
 from notifications.transport import SingleMessageTransport
 from providers.http import HttpClient, HttpResponse
 
@@ -45,6 +48,14 @@ _ABOUT_SENDER = re.compile(
     re.IGNORECASE,
 )
 _ACCOUNT_STATUSES = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostmarkSettings(SettingsGroup):
+    """Mail: Postmark."""
+
+    server_token: str | None = setting("POSTMARK_SERVER_TOKEN", TOKEN, secret=True, doc="token of the server")
+    api_url: str | None = setting("POSTMARK_API_URL", BASE_URL, doc="API at another address")
 
 
 @dataclass(frozen=True)
@@ -140,3 +151,10 @@ def _error(response: HttpResponse, answer: dict[str, Any]) -> RollcallError | No
 
 def _reason(answer: dict[str, Any]) -> str:
     return f"Postmark: {answer.get('ErrorCode')} {answer.get('Message')}"
+
+
+def _build(settings: PostmarkSettings, _ports: Ports) -> Mailer:
+    return Postmark(settings.server_token or "", settings.api_url)
+
+
+PLUGIN = Plugin("postmark", PostmarkSettings, _build, key="POSTMARK_SERVER_TOKEN")

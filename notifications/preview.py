@@ -13,7 +13,9 @@ from pathlib import Path
 
 from domain.errors import TransientError
 from domain.notification import Accepted, DeliveryResult, OutboundMessage
-from domain.ports import Clock
+from domain.plugin import Plugin, Ports
+from domain.ports import Clock, Mailer
+from domain.setting import SettingsGroup
 from notifications.messages import to_mime
 from notifications.transport import Transport
 
@@ -86,3 +88,10 @@ def _file_name(message: OutboundMessage, now: datetime, file_id: str) -> str:
     event = _EVENT.match(message.headers.get("X-Rollcall-Event", ""))
     about = f"{event['kind']}-{event['section']}" if event else "message"
     return f"{now:%Y%m%dT%H%M%S%fZ}-{about}-{file_id}.eml"
+
+
+def _build(_settings: SettingsGroup, ports: Ports) -> Mailer:
+    return Preview(ports.home / "outbox", ports.clock)
+
+
+PLUGIN = Plugin("preview", SettingsGroup, _build)

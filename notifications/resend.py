@@ -19,7 +19,9 @@ from domain.errors import (
     UpstreamError,
 )
 from domain.notification import DeliveryResult, OutboundMessage
-from domain.ports import Clock, RateLimiterPort
+from domain.plugin import Plugin, Ports
+from domain.ports import Clock, Mailer, RateLimiterPort
+from domain.setting import BASE_URL, TOKEN, SettingsGroup, setting
 from notifications.resend_replies import batch_results, error_from_refusal, message_result, wait_seconds
 from notifications.transport import Transport
 from providers.http import HttpClient
@@ -34,6 +36,18 @@ _API_URL = "https://api.resend.com"
 _JSON = {"Content-Type": "application/json"}
 _MAY_ONLY_SEND = "restricted_api_key"
 _LOGIN_REFUSALS = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+_REQUESTS_PER_MINUTE = 240  # of the 300 that Resend grants a team
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResendSettings(SettingsGroup):
+    """Mail: Resend."""
+
+    api_key: str | None = setting("RESEND_API_KEY", TOKEN, secret=True, doc="API key", example="re_…")
+    api_url: str | None = setting("RESEND_API_URL", BASE_URL, doc="API at another address")
+    webhook_secret: str | None = setting(
+        "RESEND_WEBHOOK_SECRET", TOKEN, secret=True, doc="verifies bounces and complaints", example="whsec_…"
+    )
 
 
 @dataclass(frozen=True)
@@ -175,3 +189,11 @@ def _mail(message: OutboundMessage) -> Emails.SendParams:
             for each in message.attachments
         ]
     return mail
+
+
+def _build(settings: ResendSettings, ports: Ports) -> Mailer:
+    limiter = ports.rate_limiter("resend", _REQUESTS_PER_MINUTE)
+    return Resend(settings.api_key or "", ports.clock, settings.api_url, limiter)
+
+
+PLUGIN = Plugin("resend", ResendSettings, _build, key="RESEND_API_KEY")

@@ -20,7 +20,9 @@ from domain.errors import (
     UpstreamTimeoutError,
 )
 from domain.notification import Accepted, DeliveryResult, OutboundMessage, Rejected
-from domain.ports import Clock
+from domain.plugin import Plugin, Ports
+from domain.ports import Clock, Mailer
+from domain.setting import SettingsGroup, setting, url
 from notifications.messages import to_mime
 from notifications.smtp_client import SmtpClient, SmtpTlsClient
 from notifications.smtp_replies import Stage, refusal
@@ -31,6 +33,15 @@ _PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 _DONE, _RECIPIENT_ACCEPTED = 250, {250, 251}
 # Connection, greeting, EHLO, STARTTLS, TLS, EHLO, AUTH (3), MAIL, RCPT, DATA, the message, QUIT.
 _REPLIES = 14
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmtpSettings(SettingsGroup):
+    """Mail: SMTP."""
+
+    url: str | None = setting(
+        "SMTP_URL", url(*_PORTS), doc="mail server", example="smtp+starttls://user:password@host:587"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,3 +220,10 @@ def _text(reason: bytes | str) -> str:
     first = lines[0] if lines else ""
     code = first.split(" ", 1)[0]
     return " ".join([first, *(line.removeprefix(f"{code} ") for line in lines[1:])])
+
+
+def _build(settings: SmtpSettings, ports: Ports) -> Mailer:
+    return Smtp(settings.url or "", ports.clock)
+
+
+PLUGIN = Plugin("smtp", SmtpSettings, _build, key="SMTP_URL")

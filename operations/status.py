@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
-from actors.services import Services, Store
+from actors.services import Services
 from domain.alert import AlertState
 from domain.money import PaymentFailures
 from observability.checks.host import DATABASE, read_disk
@@ -19,6 +19,7 @@ from operations import breakers, expectations
 from operations.operation import AdminContext
 from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT, Heartbeat
 from store.pauses import Pause
+from store.repositories import Store
 
 ROLES = ("worker", "scheduler", "web", "jobs")
 LOSSES_WINDOW = timedelta(hours=1)

@@ -10,6 +10,8 @@ from functools import cached_property
 from http import HTTPStatus
 
 from domain.errors import MalformedResponseError, RateLimitedError, RollcallError
+from domain.plugin import Plugin, Ports
+from domain.setting import BASE_URL, TOKEN, SettingsGroup, setting
 from providers.http import MIB, HttpClient, HttpResponse
 
 API_URL = "https://api.docraptor.com"
@@ -19,6 +21,16 @@ _PDF_SIGNATURE = b"%PDF-"
 _TOO_MANY = re.compile(r"simultaneous|too many|limit", re.IGNORECASE)
 _TAGS = re.compile(r"<[^<>]*>")  # stops at the next "<": linear time
 _MAX_ERROR_CHARACTERS = 65_536
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocRaptorSettings(SettingsGroup):
+    """PDFs: DocRaptor."""
+
+    api_key: str | None = setting(
+        "DOCRAPTOR_API_KEY", TOKEN, secret=True, doc="renders the PDFs of reports", unset="rendered locally"
+    )
+    api_url: str | None = setting("DOCRAPTOR_API_URL", BASE_URL, doc="API at another address")
 
 
 @dataclass(frozen=True)
@@ -75,3 +87,12 @@ def _reason(body: bytes) -> str:
     except (ValueError, RecursionError):
         text = _TAGS.sub(" ", text)
     return " ".join(text.split())[:200]
+
+
+def _build(settings: DocRaptorSettings, _ports: Ports) -> DocRaptor:
+    return DocRaptor(settings.api_key or "", settings.api_url)
+
+
+PLUGIN = Plugin(
+    "docraptor", DocRaptorSettings, _build, key="DOCRAPTOR_API_KEY", longest_seconds=LONGEST_SECONDS
+)

@@ -25,6 +25,8 @@ from domain.errors import (
     RollcallError,
     UnauthorisedError,
 )
+from domain.plugin import Plugin, Ports
+from domain.setting import BASE_URL, TOKEN, SettingsGroup, SettingType, integer, setting
 from domain.text import one_line
 from providers.http import MIB, HttpClient, HttpResponse
 
@@ -168,3 +170,32 @@ def _member(found: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _objects(value: object) -> Iterator[dict[str, Any]]:
     yield from (each for each in value if isinstance(each, dict)) if isinstance(value, list) else ()
+
+
+def _model(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text):
+        raise ValueError("must be the name of a model, such as gemini-2.5-flash-image")
+    return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeminiSettings(SettingsGroup):
+    """Images: Gemini."""
+
+    api_key: str | None = setting(
+        "GEMINI_API_KEY", TOKEN, secret=True, doc="generates images for credits", unset="no images"
+    )
+    api_url: str | None = setting("GEMINI_API_URL", BASE_URL, doc="API at another address")
+    model: str = setting(
+        "GEMINI_MODEL", SettingType("model", _model), "gemini-2.5-flash-image", doc="image model"
+    )
+    concurrency: int = setting(
+        "GENERATION_CONCURRENCY", integer(1, 100), 4, doc="images generated at a time by all processes"
+    )
+
+
+def _build(settings: GeminiSettings, _ports: Ports) -> Gemini:
+    return Gemini(settings.api_key or "", settings.model, settings.api_url)
+
+
+PLUGIN = Plugin("gemini", GeminiSettings, _build, key="GEMINI_API_KEY", longest_seconds=LONGEST_SECONDS)

@@ -1,4 +1,4 @@
-"""File storage in a local folder. `put` returns once the file is complete and synced to disk.
+"""File storage: its settings, and a local folder, where `put` returns once the file is synced to disk.
 
 Keys are paths of plain names, valid in a folder and in a bucket alike.
 """
@@ -11,10 +11,14 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from urllib.parse import unquote, urlsplit
 
 from domain.errors import PermanentError, StorageFullError, StorageWriteError, TransientError
+from domain.ports import Storage
+from domain.setting import BASE_URL, TOKEN, SettingsGroup, SettingType, setting
 
 _NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
 _KEY = re.compile(rf"{_NAME}(/{_NAME}){{0,7}}")
@@ -39,6 +43,59 @@ def checked_prefix(prefix: str) -> str:
     if not prefix.endswith("/"):
         raise PermanentError(f"{prefix[:100]!r} does not end with '/'")
     return f"{validate_key(prefix[:-1])}/"
+
+
+def _storage_url(text: str) -> str:
+    parts = urlsplit(text)
+    is_folder = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
+    if parts.query or parts.fragment:
+        raise ValueError("must write ? and # in a path as %3F and %23")
+    if not is_folder and not (parts.scheme == "s3" and parts.netloc):
+        raise ValueError("must be file:///folder or s3://bucket/prefix")
+    return text.rstrip("/")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageSettings(SettingsGroup):
+    """Storage of assets and results."""
+
+    url: str | None = setting(
+        "STORAGE_URL",
+        SettingType("`file:///folder` or `s3://bucket/prefix`", _storage_url),
+        doc="where files are stored",
+        unset="a folder in the home",
+    )
+    endpoint_url: str | None = setting(
+        "STORAGE_ENDPOINT_URL", BASE_URL, doc="S3-compatible service", unset="S3"
+    )
+    region: str | None = setting("STORAGE_REGION", TOKEN, doc="region of the bucket")
+    access_key_id: str | None = setting(
+        "STORAGE_ACCESS_KEY_ID", TOKEN, secret=True, doc="access key of the bucket"
+    )
+    secret_access_key: str | None = setting("STORAGE_SECRET_ACCESS_KEY", TOKEN, secret=True, doc="its secret")
+
+    def folder(self, home: Path) -> Path | None:
+        """Return the folder that holds all objects; None for a bucket."""
+        if self.url is None:
+            return home / "storage"
+        parts = urlsplit(self.url)
+        return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+    def open(self, home: Path) -> Storage:
+        """Return the storage. Nothing connects yet."""
+        folder = self.folder(home)
+        if folder is not None:
+            return Folder(folder)
+        from providers.bucket import Bucket, BucketCredentials  # noqa: PLC0415 - 15 MB that a folder does without
+
+        parts = urlsplit(self.url or "")
+        access = BucketCredentials(
+            endpoint=self.endpoint_url,
+            region=self.region,
+            key_id=self.access_key_id,
+            secret=self.secret_access_key,
+        )
+        return Bucket(parts.netloc, parts.path.strip("/") or None, access)
 
 
 _CHUNK_BYTES = 65_536

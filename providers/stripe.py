@@ -15,7 +15,9 @@ from domain.errors import (
     UnauthorisedError,
     UpstreamError,
 )
-from domain.money import LOST_REFUND, Checkout, Payment, PaymentEvent, Refund, RefundState
+from domain.money import LOST_REFUND, Checkout, Payment, PaymentEvent, Prices, Refund, RefundState
+from domain.plugin import Plugin, Ports
+from domain.setting import BASE_URL, TOKEN, SettingsGroup, SettingType, setting
 from providers.http import HttpClient, status_error
 from providers.webhooks import TOLERANCE_SECONDS
 
@@ -36,6 +38,26 @@ REFUND_EVENTS = ("refund.created", "refund.updated", "refund.failed", "charge.re
 CHARGE_REFUNDED = "charge.refunded"
 _ABOUT_CHECKOUT = {COMPLETED, PAID_LATER, NOT_PAID}
 _PAID = {"paid", "no_payment_required"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StripeSettings(SettingsGroup):
+    """Payments: Stripe."""
+
+    webhook_secret: str | None = setting(
+        "STRIPE_WEBHOOK_SECRET", TOKEN, secret=True, doc="verifies payment events", example="whsec_…"
+    )
+    secret_key: str | None = setting(
+        "STRIPE_SECRET_KEY", TOKEN, secret=True, doc="refunds what cannot be delivered", unset="no refunds"
+    )
+    api_url: str | None = setting("STRIPE_API_URL", BASE_URL, doc="API at another address")
+    prices: Prices | None = setting(
+        "REPORT_PRICES",
+        SettingType("`currency:amount`, separated by commas", Prices.parse),
+        doc="allowed totals of a report, in the smallest unit of the currency",
+        unset="not checked",
+        example="usd:900,eur:850",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,3 +308,10 @@ def _translate(error: StripeError) -> RollcallError:
     if status == HTTPStatus.CONFLICT:  # a request with this key is in progress
         return UpstreamError(_message(error))
     return status_error(status, _message(error))
+
+
+def _build(settings: StripeSettings, _ports: Ports) -> StripeRefunds:
+    return StripeRefunds(settings.secret_key or "", settings.api_url)
+
+
+PLUGIN = Plugin("stripe", StripeSettings, _build, key="STRIPE_SECRET_KEY", longest_seconds=LONGEST_SECONDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import redis
 from dramatiq import Broker, Middleware
@@ -15,14 +15,24 @@ from resilience.broker import FleetBroker
 from resilience.crash_budget import CrashBudget
 from resilience.dead_letter_cause import DeadLetterCause
 from resilience.dead_letters import DeadLetterQueue
+from resilience.queues import QueueStats
 from rollcall.settings import Settings
 
 MAX_RETRIES = 5
 _MIN_BACKOFF_MS, _MAX_BACKOFF_MS = 1_000, 60_000
-_PACKAGES = ("actors", "domain", "mail", "observability", "resilience", "rollcall", "sources", "store")
+_PACKAGES = (
+    *("actors", "catalogs", "domain", "notifications", "observability", "operations"),
+    *("providers", "resilience", "rollcall", "store", "workflows"),
+)
 
 
-def build(settings: Settings, client: redis.Redis, observers: Sequence[Middleware] = ()) -> Broker:
+def build(
+    settings: Settings,
+    client: redis.Redis,
+    observers: Sequence[Middleware] = (),
+    *,
+    namespace: str = "dramatiq",
+) -> Broker:
     """Build the broker of `settings`; a Redis broker shares `client` unless it has a URL of its own.
 
     `observers` are called before and after each message.
@@ -34,7 +44,7 @@ def build(settings: Settings, client: redis.Redis, observers: Sequence[Middlewar
         client = redis.Redis.from_url(settings.broker_url, socket_timeout=5, socket_connect_timeout=2)
     middleware.append(DeadLetterCause(client, _PACKAGES))
     # Only the reaper does maintenance: Dramatiq's random default took 2 to 25 minutes.
-    return FleetBroker(client=client, middleware=middleware, maintenance_chance=0)
+    return FleetBroker(client=client, middleware=middleware, maintenance_chance=0, namespace=namespace)
 
 
 def is_rabbitmq(settings: Settings) -> bool:
@@ -48,9 +58,25 @@ def client_of(broker: Broker) -> redis.Redis:
     return client
 
 
-def dead_letters(settings: Settings, broker: Broker) -> DeadLetterQueue | None:
+def dead_letters(
+    settings: Settings,
+    broker: Broker,
+    namespace: str = "dramatiq",
+    now_ms: Callable[[], int] | None = None,
+) -> DeadLetterQueue | None:
     """Return the dead letters of `broker`; None with RabbitMQ, which does not expose them."""
-    return None if is_rabbitmq(settings) else DeadLetterQueue(client_of(broker), QUEUES)
+    if is_rabbitmq(settings):
+        return None
+    return DeadLetterQueue(client_of(broker), QUEUES, namespace=namespace, now_ms=now_ms)
+
+
+def rabbitmq_queues(broker: Broker) -> Mapping[str, QueueStats]:
+    """Return the state of every queue in RabbitMQ. Raises: the errors of its client."""
+    counts = {queue: broker.get_queue_message_counts(queue) for queue in QUEUES}  # type: ignore[attr-defined]  # RabbitMQ's alone
+    return {
+        queue: QueueStats(ready + delayed, None, dead, is_age_known=not ready)
+        for queue, (ready, delayed, dead) in counts.items()
+    }
 
 
 def _rabbitmq(settings: Settings, middleware: list[Middleware]) -> Broker:

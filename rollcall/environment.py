@@ -9,14 +9,15 @@ import os
 import re
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
 from domain.errors import ConfigurationError
+from domain.setting import SECRET
 from rollcall import unknown_settings
-from rollcall.settings import Settings, read, secret
+from rollcall.settings import DECLARED, Settings, read
 
 GENERATED = ("cron_secret", "api_token", "unsubscribe_secret", "job_webhook_secret")
 
@@ -109,7 +110,7 @@ def store_secret(home: Path, name: str, value: str) -> None:
     if name.lower() not in GENERATED:
         raise ConfigurationError({name: "is not a secret that Rollcall generates"})
     try:
-        secret(value)
+        SECRET.parse(value)
     except ValueError as error:
         raise ConfigurationError({name: str(error)}) from error
     path = home / "secrets" / name
@@ -132,9 +133,9 @@ def _secret_file(path: Path) -> str:
 
 def _checked(path: Path) -> str:
     try:
-        return secret(path.read_text().strip())
+        return SECRET.parse(path.read_text().strip())
     except ValueError as error:
-        raise ConfigurationError({path.name: f"{path} {error}; delete it to have it made anew"}) from error
+        raise ConfigurationError({path.name: f"{path} {error}; delete it to generate a new one"}) from error
 
 
 def _dotenv() -> dict[str, str]:
@@ -152,9 +153,8 @@ def _credentials() -> dict[str, str]:
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if folder is None:
         return {}
-    names = [each.metadata["name"] for each in fields(Settings)]
     # LoadCredential=rollcall:FOLDER names each file of the folder rollcall_NAME.
-    found = [(name, Path(folder) / f"{prefix}{name}") for prefix in ("rollcall_", "") for name in names]
+    found = [(name, Path(folder) / f"{prefix}{name}") for prefix in ("rollcall_", "") for name in DECLARED]
     return {name: path.read_text().strip() for name, path in found if path.is_file()}
 
 

@@ -23,7 +23,6 @@ from operations import breakers, expectations, status
 from operations.operation import AdminContext
 from operations.status import ROLES
 from rollcall import backups, brokers
-from rollcall.control import control_room
 from rollcall.job_readings import job_metrics
 from rollcall.manning import process_metrics
 from rollcall.wiring import System
@@ -31,7 +30,7 @@ from rollcall.wiring import System
 
 def readings(system: System) -> SnapshotCollector:
     """Return the readers of every metric of the fleet."""
-    room = control_room(system)
+    room = system.admin
     of_room = (_checks, _breakers, _runs, _sources)
     of_system = (_lease, _mail, _pauses, _disk, _backup, job_metrics, process_metrics, _counts)
     return SnapshotCollector(

@@ -17,9 +17,8 @@ from observability.checks.unavailable import Unavailable, read_or_unavailable, r
 from observability.health import HealthReport
 from observability.shared_reading import SharedReading
 from operations import status
-from rollcall.control import control_room, has_own_broker
 from rollcall.job_readings import oldest_age_seconds
-from rollcall.wiring import System
+from rollcall.wiring import System, has_own_broker
 
 _FRESH_SECONDS, _SILENT_SECONDS = 1.0, 0.75
 _BUSY_SECONDS = 5.0  # for the database: one large write does not make the process unready
@@ -30,8 +29,8 @@ class Health:
 
     def __init__(self, system: System) -> None:
         self._system = system
-        self._room = control_room(system)
-        needed = ("database", "redis", "broker") if has_own_broker(system) else ("database", "redis")
+        self._room = system.admin
+        needed = ("database", "redis", "broker") if has_own_broker(system.settings) else ("database", "redis")
         self._needed = {
             name: SharedReading(
                 self._room.probes[name],

@@ -17,7 +17,6 @@ from domain.errors import UnreachableError
 from observability.checks import findings
 from operations import status
 from operations.operation import AdminContext
-from rollcall.control import control_room
 from rollcall.wiring import System
 
 PERIOD = timedelta(seconds=30)
@@ -48,7 +47,7 @@ def look_for_the_scheduler(room: AdminContext) -> None:
 @contextmanager
 def standing_in(system: System) -> Iterator[None]:
     """Evaluate alerts in place of the scheduler from a thread until the end of the block."""
-    done, room = Event(), control_room(system)
+    done, room = Event(), system.admin
     thread = Thread(target=_stand_in, args=(room, done), name="lookout", daemon=True)
     thread.start()
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from urllib.parse import quote, unquote, urlsplit
 
 from domain.text import one_line
@@ -11,7 +10,6 @@ from rollcall.settings import Settings
 
 MASK = "***"
 _ERROR_LIMIT = 300
-_SECRET_NAME = re.compile(r"secret|token|key|operator_webhook_url|heartbeat_url")  # these URLs are secrets
 _CREDENTIALS = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 # Shorter values also occur as ordinary words, mainly in paths: redact them only as whole words.
 _UNMISTAKABLE = 12
@@ -44,10 +42,9 @@ def _matching(secret: str) -> str:
 
 def _secrets(settings: Settings) -> set[str]:
     found: set[str] = set()
-    for each in fields(settings):
-        value = getattr(settings, each.name)
+    for declared, value in settings.current():
         if isinstance(value, str):
-            found |= _in_value(value, is_secret=_SECRET_NAME.search(each.name) is not None)
+            found |= _in_value(value, is_secret=declared.is_secret)
     return found - {""}
 
 

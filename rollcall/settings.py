@@ -1,102 +1,44 @@
-"""Settings: read once, validated together, immutable. Only this package reads the environment.
+"""The settings of this process: the core settings, declared here, and those of every plug-in.
 
-A value comes from the process environment, else from systemd's credentials folder, else from `.env`.
+They are read once, validated together and immutable. Only `rollcall.environment` reads the environment.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from catalogs.scraper import ScraperSettings
 from domain.address import normal_address
 from domain.errors import ConfigurationError
-from domain.money import Prices
+from domain.plugin import enabled
+from domain.setting import (
+    BASE_URL,
+    HTTP_URL,
+    PATH,
+    SECRET,
+    TOKEN,
+    Setting,
+    SettingsGroup,
+    SettingType,
+    choice,
+    integer,
+    number,
+    setting,
+    url,
+)
+from rollcall import plugins
 
-MIN_SECRET_LENGTH = 16
-TRANSPORTS = ("preview", "resend", "postmark", "smtp")
-
-
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def _decimal(above: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or not above < float(text) <= high:
-            raise ValueError(f"must be a number above {above:g} and at most {high:g}")
-        return float(text)
-
-    return parse
+G = TypeVar("G", bound=SettingsGroup)
 
 
 def _host(text: str) -> str:
-    return _token(text).removeprefix("[").removesuffix("]")
-
-
-def _base_url(text: str) -> str:
-    """Parse the URL that paths are appended to."""
-    if "?" in text or "#" in text:
-        raise ValueError("must be a URL without a query or fragment")
-    return _url("http", "https")(text)
-
-
-def _url(*schemes: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        parts = urlsplit(text)
-        if parts.scheme not in schemes or not (parts.netloc or parts.path):
-            raise ValueError(f"must be a URL that starts with {' or '.join(f'{s}://' for s in schemes)}")
-        return text.rstrip("/")
-
-    return parse
-
-
-def _choice(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}")
-        return text
-
-    return parse
-
-
-def secret(text: str) -> str:
-    """Return `text` if it is long enough for a secret. Raises: ValueError."""
-    if len(text) < MIN_SECRET_LENGTH or not text.isascii() or not text.isprintable():
-        raise ValueError(f"must be at least {MIN_SECRET_LENGTH} printable ASCII characters")
-    return text
-
-
-def _token(text: str) -> str:
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("must be printable ASCII without spaces")
-    return text
-
-
-def _model(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text):
-        raise ValueError("must be the name of a model, such as gemini-2.5-flash-image")
-    return text
-
-
-def _storage(text: str) -> str:
-    parts = urlsplit(text)
-    is_folder = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
-    if parts.query or parts.fragment:
-        raise ValueError("must write ? and # in a path as %3F and %23")
-    if not is_folder and not (parts.scheme == "s3" and parts.netloc):
-        raise ValueError("must be file:///folder or s3://bucket/prefix")
-    return text.rstrip("/")
+    return TOKEN.parse(text).removeprefix("[").removesuffix("]")
 
 
 def _label(text: str) -> str:
@@ -117,7 +59,7 @@ def _cron(text: str) -> str:
     return text
 
 
-def _address(text: str) -> str:
+def _sender(text: str) -> str:
     name, bracket, bare = text.rpartition("<") if text.endswith(">") else ("", "", text)
     address = normal_address(bare.rstrip(">"))
     if address is None or "\n" in text or "\r" in text:
@@ -136,232 +78,225 @@ def _timezone(text: str) -> tzinfo:
         raise ValueError("must be a time zone of this machine, such as America/Los_Angeles") from error
 
 
-def _mailbox(text: str) -> str:
-    address = normal_address(text)
-    if address is None:
-        raise ValueError("must be an address, such as operator@example.edu")
-    return address
+CRON = SettingType("crontab expression, UTC", _cron)
 
 
-def _prices(text: str) -> Prices:
-    found: dict[str, set[int]] = {}
-    for part in text.split(","):
-        match = re.fullmatch(r"([a-z]{3}):([0-9]{1,12})", part.strip().lower())
-        if match is None:
-            raise ValueError(
-                "must be currency:amount, … in the smallest unit, as Stripe has it, such as usd:900,eur:850"
-            )
-        found.setdefault(match[1], set()).add(int(match[2]))
-    return Prices({currency: frozenset(amounts) for currency, amounts in found.items()})
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings(SettingsGroup):
+    """Servers and state."""
 
-
-def _setting(name: str, parse: Callable[[str], Any], default: str | None = None, *, help: str) -> Any:  # noqa: A002
-    # No value is ever shown: a URL may hold a password just as a key does.
-    return field(repr=False, metadata={"name": name, "parse": parse, "default": default, "help": help})
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Every setting of DESIGN 1.2, parsed. None stands for "not set"."""
-
-    home: Path = _setting("ROLLCALL_HOME", Path, "var", help="state folder")
-    database_url: str | None = _setting(
+    home: Path = setting(
+        "ROLLCALL_HOME",
+        PATH,
+        Path("var"),
+        doc="state folder: database, embedded Valkey, preview outbox, secrets",
+    )
+    database_url: str | None = setting(
         "DATABASE_URL",
-        _url("sqlite", "postgresql+psycopg"),
-        help="SQLAlchemy URL; SQLite in the home by default",
+        url("sqlite", "postgresql+psycopg"),
+        doc="SQLAlchemy URL",
+        unset="SQLite in the home",
+        example="postgresql+psycopg://user:password@host/name",
     )
-    redis_url: str | None = _setting(
-        "REDIS_URL", _url("redis", "rediss", "unix"), help="Redis or Valkey; embedded by default"
+    redis_url: str | None = setting(
+        "REDIS_URL", url("redis", "rediss", "unix"), doc="Redis or Valkey", unset="embedded Valkey"
     )
-    broker_url: str | None = _setting(
+    broker_url: str | None = setting(
         "BROKER_URL",
-        _url("redis", "rediss", "unix", "amqp", "amqps"),
-        help="message broker; REDIS_URL by default",
-    )
-    host: str = _setting("HOST", _host, "127.0.0.1", help="address to listen on")
-    port: int = _setting("PORT", _integer(1, 65535), "8000", help="port to listen on")
-    public_url: str | None = _setting("PUBLIC_URL", _base_url, help="what links in mails start with")
-    proxy_secret: str | None = _setting(
-        "PROXY_SECRET",
-        secret,
-        help="what the reverse proxy sends as X-Rollcall-Proxy; only then its X-Forwarded-For counts",
-    )
-    named_environment: str | None = _setting(
-        "ENVIRONMENT", _label, help="what the console calls this installation; production or demo"
-    )
-    cron_secret: str | None = _setting("CRON_SECRET", secret, help="bearer for /cron; generated")
-    api_token: str | None = _setting("API_TOKEN", secret, help="bearer for the API; generated")
-    unsubscribe_secret: str | None = _setting("UNSUBSCRIBE_SECRET", secret, help="signs links; generated")
-    previous_unsubscribe_secret: str | None = _setting(
-        "PREVIOUS_UNSUBSCRIBE_SECRET", secret, help="what signed the links of older mails"
-    )
-    scraper_url: str | None = _setting("SCRAPER_URL", _base_url, help="the scraper service")
-    scraper_secret_token: str | None = _setting("SCRAPER_SECRET_TOKEN", _token, help="its bearer token")
-    scraper_timeout_seconds: int = _setting(
-        "SCRAPER_TIMEOUT_SECONDS", _integer(1, 300), "30", help="per request"
-    )
-    scraper_max_concurrency: int = _setting(
-        "SCRAPER_MAX_CONCURRENCY", _integer(1, 1000), "10", help="requests in flight per worker process"
-    )
-    scraper_requests_per_minute: int = _setting(
-        "SCRAPER_REQUESTS_PER_MINUTE",
-        _integer(0, 1_000_000),
-        "900",
-        help="for the whole fleet; 0 for no limit",
-    )
-    mail_transport: str | None = _setting(
-        "MAIL_TRANSPORT",
-        _choice(*TRANSPORTS),
-        help="preview, resend, postmark or smtp; by what is configured",
-    )
-    resend_api_key: str | None = _setting("RESEND_API_KEY", _token, help="Resend's API key")
-    resend_api_url: str | None = _setting("RESEND_API_URL", _base_url, help="Resend's API, elsewhere")
-    resend_webhook_secret: str | None = _setting(
-        "RESEND_WEBHOOK_SECRET", _token, help="whsec_… of the webhook"
-    )
-    postmark_server_token: str | None = _setting(
-        "POSTMARK_SERVER_TOKEN", _token, help="the token of Postmark's server"
-    )
-    postmark_api_url: str | None = _setting("POSTMARK_API_URL", _base_url, help="Postmark's API, elsewhere")
-    smtp_url: str | None = _setting(
-        "SMTP_URL", _url("smtp", "smtps", "smtp+starttls"), help="smtp[s]://user:password@host:port"
-    )
-    notification_from_email: str = _setting(
-        "NOTIFICATION_FROM_EMAIL",
-        _address,
-        "Rollcall <rollcall@localhost.localdomain>",
-        help="sender of the mails",
-    )
-    mail_daily_cap: int = _setting(
-        "MAIL_DAILY_CAP", _integer(0, 100_000), "0", help="mails to one address in 24 hours; 0 for no limit"
-    )
-    enrol_url: str | None = _setting(
-        "ENROL_URL", _url("http", "https"), help="where to enrol, with {term} and {section}"
-    )
-    timezone: tzinfo = _setting(
-        "TIMEZONE", _timezone, "UTC", help="of the times in mails, such as America/Los_Angeles"
-    )
-    breaker_failure_threshold: int = _setting(
-        "BREAKER_FAILURE_THRESHOLD", _integer(1, 10_000), "10", help="failures that open it"
-    )
-    breaker_recovery_seconds: int = _setting(
-        "BREAKER_RECOVERY_SECONDS", _integer(1, 86_400), "120", help="time it stays open"
-    )
-    breaker_success_threshold: int = _setting(
-        "BREAKER_SUCCESS_THRESHOLD", _integer(1, 1000), "3", help="probes that close it"
-    )
-    breaker_failure_ratio: float | None = _setting(
-        "BREAKER_FAILURE_RATIO", _decimal(0, 1), help="share of failures in the window that opens it too"
-    )
-    breaker_window_seconds: int = _setting(
-        "BREAKER_WINDOW_SECONDS", _integer(1, 3600), "60", help="how far back the ratio looks"
-    )
-    breaker_minimum_calls: int = _setting(
-        "BREAKER_MINIMUM_CALLS", _integer(1, 100_000), "20", help="calls in the window that make a ratio"
-    )
-    breaker_slow_seconds: float | None = _setting(
-        "BREAKER_SLOW_SECONDS", _decimal(0, 300), help="an answer to a check that took longer is a failure"
-    )
-    breaker_ramp_seconds: int = _setting(
-        "BREAKER_RAMP_SECONDS", _integer(0, 86_400), "0", help="time in which load comes back; 0 for at once"
-    )
-    cron_lock_ttl_seconds: int = _setting(
-        "CRON_LOCK_TTL_SECONDS", _integer(10, 86_400), "1500", help="how long a run may hold its sections"
-    )
-    check_even_cron: str = _setting(
-        "CHECK_EVEN_CRON", _cron, "0 * * * *", help="when even sections are due, UTC"
-    )
-    check_odd_cron: str = _setting(
-        "CHECK_ODD_CRON", _cron, "30 * * * *", help="when odd sections are due, UTC"
-    )
-    scheduler: str = _setting(
-        "SCHEDULER", _choice("on", "off"), "on", help="off stops the timed checks alone"
-    )
-    renotify_cooldown_seconds: int = _setting(
-        "RENOTIFY_COOLDOWN_SECONDS",
-        _integer(0, 604_800),
-        "600",
-        help="between two mails of a kind; 0 turns it off",
-    )
-    operator_email: str | None = _setting(
-        "OPERATOR_EMAIL", _mailbox, help="who is told what needs a person, and never a student"
-    )
-    operator_webhook_url: str | None = _setting(
-        "OPERATOR_WEBHOOK_URL", _url("http", "https"), help="where the same is posted as JSON"
-    )
-    heartbeat_url: str | None = _setting(
-        "HEARTBEAT_URL",
-        _url("http", "https"),
-        help="asked for after each run that succeeded: a dead man's switch",
+        url("redis", "rediss", "unix", "amqp", "amqps"),
+        doc="message broker",
+        unset="`REDIS_URL`",
     )
 
-    stripe_webhook_secret: str | None = _setting(
-        "STRIPE_WEBHOOK_SECRET", _token, help="whsec_… of the webhook that tells of payments"
+
+@dataclass(frozen=True, kw_only=True)
+class WebSettings(SettingsGroup):
+    """Web and access."""
+
+    host: str = setting("HOST", SettingType("address", _host), "127.0.0.1", doc="address to listen on")
+    port: int = setting("PORT", integer(1, 65535), 8000, doc="port to listen on")
+    public_url: str | None = setting(
+        "PUBLIC_URL", BASE_URL, doc="start of the links in mail", example="https://rollcall.example.edu"
     )
-    stripe_secret_key: str | None = _setting(
-        "STRIPE_SECRET_KEY", _token, help="may refund what cannot be delivered"
+    proxy_secret: str | None = setting(
+        "PROXY_SECRET",
+        SECRET,
+        doc="the reverse proxy sends it as `X-Rollcall-Proxy`; without it, `X-Forwarded-For` is ignored",
     )
-    stripe_api_url: str | None = _setting("STRIPE_API_URL", _base_url, help="Stripe's API, elsewhere")
-    report_prices: Prices | None = _setting(
-        "REPORT_PRICES",
-        _prices,
-        help="what a report may cost, such as usd:900,eur:850 in cents; not checked without",
+    named_environment: str | None = setting(
+        "ENVIRONMENT",
+        SettingType("lower-case word", _label),
+        doc="name of this installation in the console",
+        unset="`production`, or `demo` without a catalog",
     )
-    docraptor_api_key: str | None = _setting(
-        "DOCRAPTOR_API_KEY", _token, help="makes the PDFs of reports; made on this machine without"
+    cron_secret: str | None = setting("CRON_SECRET", SECRET, doc="bearer token of `/cron`", unset="generated")
+    api_token: str | None = setting(
+        "API_TOKEN", SECRET, doc="bearer token of the API and the console", unset="generated"
     )
-    docraptor_api_url: str | None = _setting(
-        "DOCRAPTOR_API_URL", _base_url, help="DocRaptor's API, elsewhere"
+    unsubscribe_secret: str | None = setting(
+        "UNSUBSCRIBE_SECRET", SECRET, doc="signs the links in mail", unset="generated"
     )
-    gemini_api_key: str | None = _setting("GEMINI_API_KEY", _token, help="makes pictures; none without")
-    gemini_api_url: str | None = _setting("GEMINI_API_URL", _base_url, help="Gemini's API, elsewhere")
-    gemini_model: str = _setting(
-        "GEMINI_MODEL", _model, "gemini-2.5-flash-image", help="the model that makes them"
+    previous_unsubscribe_secret: str | None = setting(
+        "PREVIOUS_UNSUBSCRIBE_SECRET", SECRET, doc="verifies the links in older mail after a change"
     )
-    generation_concurrency: int = _setting(
-        "GENERATION_CONCURRENCY", _integer(1, 100), "4", help="pictures made at a time, in the whole fleet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailSettings(SettingsGroup):
+    """Mail."""
+
+    mail_transport: str | None = setting(
+        "MAIL_TRANSPORT",
+        choice(*(plugin.name for plugin in plugins.TRANSPORTS)),
+        doc="mail transport",
+        unset="the first one that is configured, else `preview`",
     )
-    report_aggregate_cron: str = _setting(
-        "REPORT_AGGREGATE_CRON", _cron, "20 3 * * *", help="when the days' history is condensed, UTC"
+    notification_from_email: str = setting(
+        "NOTIFICATION_FROM_EMAIL",
+        SettingType("address with or without a name", _sender),
+        "Rollcall <rollcall@localhost.localdomain>",
+        doc="sender of mail; required unless mail goes to the preview",
     )
-    job_retention_days: int = _setting(
-        "JOB_RETENTION_DAYS", _integer(1, 3650), "7", help="how long jobs that have ended are kept"
+    mail_daily_cap: int = setting(
+        "MAIL_DAILY_CAP", integer(0, 100_000), 0, doc="mails to one address in 24 hours; 0 for no limit"
     )
-    job_webhook_secret: str | None = _setting(
-        "JOB_WEBHOOK_SECRET", secret, help="signs what callers are told of their jobs; generated"
+    enrol_url: str | None = setting(
+        "ENROL_URL", HTTP_URL, doc="target of the button in mail", example="https://…/{term}/{section}"
     )
-    webhook_allow_private: str = _setting(
-        "WEBHOOK_ALLOW_PRIVATE", _choice("0", "1"), "0", help="1 tells callers at private addresses too"
+    timezone: tzinfo = setting(
+        "TIMEZONE",
+        SettingType("time zone", _timezone),
+        UTC,
+        doc="of the times in mail",
+        example="America/Los_Angeles",
     )
-    storage_url: str | None = _setting(
-        "STORAGE_URL", _storage, help="file:///folder or s3://bucket/prefix; a folder in the home by default"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakerSettings(SettingsGroup):
+    """Circuit breakers."""
+
+    breaker_failure_threshold: int = setting(
+        "BREAKER_FAILURE_THRESHOLD", integer(1, 10_000), 10, doc="consecutive failures that open it"
     )
-    storage_endpoint_url: str | None = _setting(
-        "STORAGE_ENDPOINT_URL", _base_url, help="an S3-compatible service, elsewhere"
+    breaker_recovery_seconds: int = setting(
+        "BREAKER_RECOVERY_SECONDS", integer(1, 86_400, "seconds"), 120, doc="how long it stays open"
     )
-    storage_region: str | None = _setting("STORAGE_REGION", _token, help="the bucket's region")
-    storage_access_key_id: str | None = _setting(
-        "STORAGE_ACCESS_KEY_ID", _token, help="who may use the bucket"
+    breaker_success_threshold: int = setting(
+        "BREAKER_SUCCESS_THRESHOLD", integer(1, 1000), 3, doc="successful probes that close it"
     )
-    storage_secret_access_key: str | None = _setting(
-        "STORAGE_SECRET_ACCESS_KEY", _token, help="and what proves it"
+    breaker_failure_ratio: float | None = setting(
+        "BREAKER_FAILURE_RATIO", number(0, 1), doc="share of failed calls in the window that opens it too"
     )
+    breaker_window_seconds: int = setting(
+        "BREAKER_WINDOW_SECONDS", integer(1, 3600, "seconds"), 60, doc="window of the ratio"
+    )
+    breaker_minimum_calls: int = setting(
+        "BREAKER_MINIMUM_CALLS",
+        integer(1, 100_000),
+        20,
+        doc="calls in the window below which the ratio is ignored",
+    )
+    breaker_slow_seconds: float | None = setting(
+        "BREAKER_SLOW_SECONDS",
+        number(0, 300, "seconds"),
+        doc="a section check that takes longer is a failure",
+    )
+    breaker_ramp_seconds: int = setting(
+        "BREAKER_RAMP_SECONDS",
+        integer(0, 86_400, "seconds"),
+        0,
+        doc="time in which load returns after closing",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleSettings(SettingsGroup):
+    """Section checks and notifications."""
+
+    cron_lock_ttl_seconds: int = setting(
+        "CRON_LOCK_TTL_SECONDS",
+        integer(10, 86_400, "seconds"),
+        1500,
+        doc="how long a run may claim its sections",
+    )
+    check_even_cron: str = setting("CHECK_EVEN_CRON", CRON, "0 * * * *", doc="when even sections are due")
+    check_odd_cron: str = setting("CHECK_ODD_CRON", CRON, "30 * * * *", doc="when odd sections are due")
+    scheduler: str = setting(
+        "SCHEDULER", choice("on", "off"), "on", doc="`off` disables only the timed checks"
+    )
+    renotify_cooldown_seconds: int = setting(
+        "RENOTIFY_COOLDOWN_SECONDS",
+        integer(0, 604_800, "seconds"),
+        600,
+        doc="least time between two mails of a kind to a watch; 0 for no limit",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobSettings(SettingsGroup):
+    """Durable jobs."""
+
+    job_retention_days: int = setting(
+        "JOB_RETENTION_DAYS", integer(1, 3650, "days"), 7, doc="how long ended jobs are kept"
+    )
+    job_webhook_secret: str | None = setting(
+        "JOB_WEBHOOK_SECRET", SECRET, doc="signs the webhooks of jobs", unset="generated"
+    )
+    webhook_allow_private: str = setting(
+        "WEBHOOK_ALLOW_PRIVATE", choice("0", "1"), "0", doc="1 allows webhooks to private addresses"
+    )
+    report_aggregate_cron: str = setting(
+        "REPORT_AGGREGATE_CRON", CRON, "20 3 * * *", doc="when the history of each day is rolled up"
+    )
+
+
+CORE = (ServerSettings, WebSettings, MailSettings, BreakerSettings, ScheduleSettings, JobSettings)
+GROUPS: tuple[type[SettingsGroup], ...] = (*CORE, *plugins.GROUPS)
+DECLARED: Mapping[str, Setting] = {each.name: each for group in GROUPS for each in group.declared().values()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(ServerSettings, WebSettings, MailSettings, BreakerSettings, ScheduleSettings, JobSettings):
+    """The core settings as attributes, those of a plug-in by `of`. None stands for "not set"."""
+
+    of_plugins: Mapping[type[SettingsGroup], SettingsGroup] = field(repr=False)
+
+    def of(self, group: type[G]) -> G:
+        """Return the settings of a plug-in."""
+        return cast("G", self.of_plugins[group])
+
+    def current(self) -> Iterator[tuple[Setting, Any]]:
+        """Yield each setting with its value."""
+        yield from super().current()
+        for group in self.of_plugins.values():
+            yield from group.current()
+
+    @property
+    def catalogs(self) -> list[plugins.CatalogPlugin]:
+        """The catalogs that are checked."""
+        return enabled(plugins.CATALOGS, self)
+
+    @property
+    def transport_plugin(self) -> plugins.TransportPlugin:
+        """The mail transport in use."""
+        named = [each for each in plugins.TRANSPORTS if each.name == self.mail_transport]
+        return (named or enabled(plugins.TRANSPORTS, self))[0]
 
     @property
     def transport(self) -> str:
-        """The mail transport in use."""
-        by_what_is_set = {
-            "resend": self.resend_api_key,
-            "postmark": self.postmark_server_token,
-            "smtp": self.smtp_url,
-            "preview": "always",
-        }
-        return self.mail_transport or next(name for name, given in by_what_is_set.items() if given)
+        """The name of the mail transport in use."""
+        return self.transport_plugin.name
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether no catalog is configured, so that the demo campus is checked."""
+        return not any(each.key for each in self.catalogs)
 
     @property
     def environment(self) -> str:
         """The name of this installation."""
-        return self.named_environment or ("production" if self.scraper_url else "demo")
+        return self.named_environment or ("demo" if self.is_demo else "production")
 
     @property
     def base_url(self) -> str:
@@ -388,35 +323,23 @@ def parse(values: Mapping[str, str]) -> Settings:
 
 def read(values: Mapping[str, str]) -> tuple[Settings, dict[str, str]]:
     """Return the settings, bad ones at their defaults, and the error of each bad one."""
-    parsed: dict[str, Any] = {}
-    problems: dict[str, str] = {}
-    for each in fields(Settings):
-        name, default = each.metadata["name"], each.metadata["default"]
-        text = values.get(name)
-        if text is None or (text.strip() == "" and each.metadata["parse"] is not secret):
-            text = default
-        try:
-            parsed[each.name] = None if text is None else each.metadata["parse"](text.strip())
-        except ValueError as error:
-            problems[name] = str(error)
-            parsed[each.name] = None if default is None else each.metadata["parse"](default)
-    settings = Settings(**parsed)
-    return settings, problems or _contradictions(settings, values)
+    core, problems = Settings.parsed(values)
+    of_plugins: dict[type[SettingsGroup], SettingsGroup] = {}
+    for group in plugins.GROUPS:
+        parsed, wrong = group.parsed(values)
+        of_plugins[group] = group(**parsed)
+        problems |= wrong
+    settings = Settings(**core, of_plugins=of_plugins)
+    return settings, problems or _conflicts(settings, values)
 
 
-def _contradictions(settings: Settings, values: Mapping[str, str]) -> dict[str, str]:
-    is_wrong = {
-        "SCRAPER_SECRET_TOKEN": settings.scraper_url and not settings.scraper_secret_token,
-        "RESEND_API_KEY": settings.transport == "resend" and not settings.resend_api_key,
-        "POSTMARK_SERVER_TOKEN": settings.transport == "postmark" and not settings.postmark_server_token,
-        "SMTP_URL": settings.transport == "smtp" and not settings.smtp_url,
-        "NOTIFICATION_FROM_EMAIL": settings.transport != "preview"
-        and not values.get("NOTIFICATION_FROM_EMAIL"),
-        "BREAKER_SLOW_SECONDS": (settings.breaker_slow_seconds or 0) >= settings.scraper_timeout_seconds,
-    }
-    reasons = {
-        "SCRAPER_SECRET_TOKEN": "must be set beside SCRAPER_URL",
-        "BREAKER_SLOW_SECONDS": "must be below SCRAPER_TIMEOUT_SECONDS",
-    }
-    because = f"must be set for mail by {settings.transport}"
-    return {name: reasons.get(name, because) for name, wrong in is_wrong.items() if wrong}
+def _conflicts(settings: Settings, values: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for group in settings.of_plugins.values():
+        found |= group.conflicts()
+    if key := settings.transport_plugin.key:
+        missing = [name for name in (key, "NOTIFICATION_FROM_EMAIL") if not values.get(name, "").strip()]
+        found |= dict.fromkeys(missing, f"must be set for mail by {settings.transport}")
+    if (settings.breaker_slow_seconds or 0) >= settings.of(ScraperSettings).timeout_seconds:
+        found["BREAKER_SLOW_SECONDS"] = "must be below SCRAPER_TIMEOUT_SECONDS"
+    return found

@@ -8,11 +8,10 @@ an environment may be shared, and a removed setting must not block a new release
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import fields
 
-from rollcall.settings import Settings
+from rollcall.settings import DECLARED
 
-SETTINGS = tuple(each.metadata["name"] for each in fields(Settings))
+SETTINGS = tuple(DECLARED)
 _OPTIONS = ("WORKER_QUEUES", "WORKER_PROCESSES", "WORKER_THREADS", "JOB_QUEUES")  # of roles
 _DEPLOYMENT = ("ROLLCALL_DOMAIN", "ROLLCALL_UPSTREAM")  # Caddy's and the installer's
 KNOWN = frozenset((*SETTINGS, *_OPTIONS, *_DEPLOYMENT))

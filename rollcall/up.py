@@ -90,7 +90,7 @@ def _announce(settings: Settings) -> None:
         f"  API token   {_where(settings, 'api_token')}",
         f"  cron secret {_where(settings, 'cron_secret')}",
         f"  mail        {_mail(settings)}",
-        f"  catalog     {settings.scraper_url or 'demo campus: seats move within a minute'}",
+        f"  catalog     {_catalogs(settings)}",
         "",
     ]
     print("\n".join(lines), flush=True)  # noqa: T201 - the command's output
@@ -99,6 +99,12 @@ def _announce(settings: Settings) -> None:
 def _where(settings: Settings, name: str) -> str:
     path = settings.home / "secrets" / name.upper()
     return f"in {path}" if path.is_file() else f"from {name.upper()}"
+
+
+def _catalogs(settings: Settings) -> str:
+    if settings.is_demo:
+        return "demo campus: seats move within a minute"
+    return ", ".join(plugin.name for plugin in settings.catalogs)
 
 
 def _mail(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""Detects changed settings of an upstream when a process starts, and ends waits from the old ones."""
+"""Detects changed settings of catalogs and mail when a process starts, and ends waits from the old ones."""
 
 from __future__ import annotations
 
@@ -6,43 +6,50 @@ import hashlib
 import hmac
 import logging
 from collections.abc import Mapping
+from dataclasses import astuple
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
 from actors.resumption import end_waits
-from catalogs.scraper import Scraper
 from domain.errors import UnreachableError
 from domain.notification import MAIL
+from domain.plugin import Plugin
 from resilience.rate_limiter import RateLimiter
 from rollcall.settings import Settings
 from rollcall.wiring import System, required
 
-_THROTTLES = {Scraper.name: Scraper.name, MAIL: "resend"}
 _log = logging.getLogger(__name__)
 
 
 def adopt(system: System) -> None:
-    """End the waits of each upstream whose credentials, address or quota changed.
+    """End the waits of each catalog, and of mail, whose settings changed.
 
     An unreachable store is logged: the waits then expire.
     """
+    plugins, store = _plugins(system.settings), system.services.store.upstreams
     try:
         for name, digest in digests(system.settings).items():
-            if name in system.services.breakers and system.services.store.upstreams.adopt(name, digest):
-                RateLimiter(system.redis, _THROTTLES[name], 0).forget()
+            if store.adopt(name, digest):
+                RateLimiter(system.redis, plugins[name].name, 0).forget()
                 end_waits(system.services, name)
     except (UnreachableError, DBAPIError):
         _log.warning("cannot end the waits for earlier settings", exc_info=True)
 
 
 def digests(settings: Settings) -> Mapping[str, str]:
-    """Return each upstream's settings as a keyed digest: the database stores no secret."""
-    of_scraper = (settings.scraper_url, settings.scraper_secret_token, settings.scraper_requests_per_minute)
-    of_mail = (
-        settings.transport, settings.notification_from_email,
-        settings.resend_api_key, settings.resend_api_url,
-        settings.postmark_server_token, settings.postmark_api_url, settings.smtp_url,
-    )  # fmt: skip
+    """Return the settings of each catalog and of mail as a keyed digest: the database stores no secret."""
     key = required(settings.unsubscribe_secret).encode()
-    found = {Scraper.name: of_scraper, MAIL: of_mail}
-    return {name: hmac.new(key, repr(of).encode(), hashlib.sha256).hexdigest() for name, of in found.items()}
+    return {
+        name: hmac.new(key, repr(_identity(name, plugin, settings)).encode(), hashlib.sha256).hexdigest()
+        for name, plugin in _plugins(settings).items()
+    }
+
+
+def _plugins(settings: Settings) -> dict[str, Plugin[Any, Any, Any]]:
+    return {plugin.name: plugin for plugin in settings.catalogs} | {MAIL: settings.transport_plugin}
+
+
+def _identity(name: str, plugin: Plugin[Any, Any, Any], settings: Settings) -> tuple[object, ...]:
+    sender = settings.notification_from_email if name == MAIL else None
+    return plugin.name, sender, *astuple(settings.of(plugin.settings))

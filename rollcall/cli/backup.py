@@ -18,17 +18,15 @@ import click
 
 from domain.errors import InvalidInputError, PermanentError, UnreachableError
 from operations.status import ROLES
-from providers.storage import files_in
+from providers.storage import StorageSettings, files_in
 from resilience.claims import Claims
 from resilience.heartbeats import Heartbeat, Heartbeats
 from rollcall import backups, environment
 from rollcall.cli.output import progress
-from rollcall.clock import SystemClock
 from rollcall.embedded_valkey import claim, is_answering
 from rollcall.process import describe_outage
 from rollcall.settings import Settings
-from rollcall.storage import folder_of, storage_of
-from rollcall.wiring import HEARTBEAT_TTL_SECONDS, database_url, redis_client
+from rollcall.wiring import HEARTBEAT_TTL_SECONDS, SystemClock, database_url, redis_client
 from store.audit import AuditEntry
 from store.backup import restore as restoring
 from store.backup.archive import Manifest, Reader
@@ -100,7 +98,7 @@ def backup(file: Path, *, without_secrets: bool) -> None:
 
 
 def _write(settings: Settings, file: Path, secrets: Mapping[str, str]) -> Manifest:
-    folder = folder_of(settings)
+    folder = settings.of(StorageSettings).folder(settings.home)
     with (
         describe_outage(settings),
         closing(Database(database_url(settings))) as database,
@@ -160,7 +158,7 @@ def _read(database: Database, archive: Reader, name: str, *, may_replace: bool) 
 
 
 def _store(settings: Settings, archive: Reader) -> None:
-    storage = storage_of(settings)
+    storage = settings.of(StorageSettings).open(settings.home)
     for key, content in archive.files():
         kind, _ = guess_type(key, strict=False)  # a folder stores no content type, a bucket detects it
         storage.put(key, content, kind or "application/octet-stream")

@@ -18,8 +18,9 @@ from click.core import ParameterSource
 from domain.errors import ConfigurationError
 from rollcall import environment, wiring
 from rollcall.cli.main import setting_options
+from rollcall.plugins import TRANSPORTS
 from rollcall.process import describe_outage
-from rollcall.settings import TRANSPORTS, Settings, parse, read
+from rollcall.settings import Settings, parse, read
 from store import migrate
 from store.database import Database
 
@@ -50,7 +51,7 @@ def _units() -> Iterator[tuple[Path, str]]:
 
 
 ASKED = ("PUBLIC_URL", "SCRAPER_URL", "MAIL_TRANSPORT", "NOTIFICATION_FROM_EMAIL", "OPERATOR_EMAIL")
-_KEYS = {"resend": "RESEND_API_KEY", "postmark": "POSTMARK_SERVER_TOKEN", "smtp": "SMTP_URL"}
+_KEYS = {plugin.name: plugin.key for plugin in TRANSPORTS}
 
 
 def ask() -> dict[str, str]:
@@ -58,7 +59,9 @@ def ask() -> dict[str, str]:
     click.echo("Return keeps the default of a question.")
     given = {"PUBLIC_URL": _asked("PUBLIC_URL", "Address that students reach, https://…")}
     given["SCRAPER_URL"] = _asked("SCRAPER_URL", "Scraper service; without it, a demo campus")
-    given["MAIL_TRANSPORT"] = click.prompt("Mail", type=click.Choice(TRANSPORTS), default="preview", err=True)
+    given["MAIL_TRANSPORT"] = click.prompt(
+        "Mail", type=click.Choice(list(_KEYS)), default="preview", err=True
+    )
     if given["MAIL_TRANSPORT"] != "preview":
         given["NOTIFICATION_FROM_EMAIL"] = _asked("NOTIFICATION_FROM_EMAIL", "Sender of the mails")
     given["OPERATOR_EMAIL"] = _asked("OPERATOR_EMAIL", "Who is told what needs a person")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import fields
 from importlib import import_module
 from typing import Any
 
@@ -17,7 +16,7 @@ import click
 from click.shell_completion import BashComplete, CompletionItem, FishComplete, ShellComplete, ZshComplete
 
 from domain.errors import ConfigurationError, RollcallError, TransientError
-from rollcall.settings import Settings
+from rollcall.settings import DECLARED
 
 EX_REFUSED = 1  # not found, or not possible as requested
 
@@ -134,7 +133,6 @@ def completion(context: click.Context, shell: str) -> None:
 
 
 Command = Callable[..., None]
-_HELP = {each.metadata["name"]: each.metadata["help"] for each in fields(Settings)}
 
 
 def setting_options(*names: str) -> Callable[[Command], Command]:
@@ -142,7 +140,8 @@ def setting_options(*names: str) -> Callable[[Command], Command]:
 
     def decorate(command: Command) -> Command:
         for name in reversed(names):
-            text = f"{_HELP[name][0].upper()}{_HELP[name][1:]}."
+            doc = DECLARED[name].description
+            text = f"{doc[0].upper()}{doc[1:]}."
             option = f"--{name.lower().replace('_', '-')}"
             command = click.option(option, envvar=name, show_envvar=True, help=text)(command)
         return command

@@ -23,7 +23,6 @@ from resilience.dead_letters import DeadLetterFilter
 from rollcall.cli.duration import Duration
 from rollcall.cli.output import json_option, show
 from rollcall.cli.person import shell_user
-from rollcall.control import control_room, queue_reader
 from rollcall.process import open_system
 
 Command = Callable[..., None]
@@ -184,7 +183,7 @@ def _bulk(  # noqa: PLR0913 - what is meant, and how
 @contextmanager
 def _opened() -> Iterator[AdminContext]:
     with open_system() as system:
-        yield control_room(system)
+        yield system.admin
 
 
 @click.group()
@@ -200,5 +199,5 @@ queue.add_command(dead)
 def list_(*, as_json: bool) -> None:
     """List the queues: unfinished messages, the age of the oldest that waits, dead letters."""
     with open_system() as system:
-        readings = queue_reader(system)()
+        readings = system.admin.queues()
     show(({"queue": name, **asdict(reading)} for name, reading in readings.items()), as_json=as_json)

@@ -21,7 +21,6 @@ from operations.watches import seen_at
 from rollcall.cli.duration import for_option
 from rollcall.cli.output import json_option, show
 from rollcall.cli.person import shell_user
-from rollcall.control import control_room
 from rollcall.process import open_system
 from store.sections.search import FoundSection, SectionStatus
 
@@ -36,7 +35,7 @@ def source() -> None:
 def list_(*, as_json: bool) -> None:
     """List the sources, and mail: whether they answer, the pauses in force, and the last error."""
     with open_system() as system:
-        found = status.read(control_room(system))
+        found = status.read(system.admin)
         rows = [_row(name, found) for name in pauses.names(system.services)]
     show(rows, as_json=as_json)
 

@@ -22,7 +22,6 @@ from operations.trends import Trends
 from resilience.lease import LeaseHolder
 from resilience.queues import QueueStats
 from rollcall.cli.output import json_option, show
-from rollcall.control import control_room
 from rollcall.process import open_system
 from store.statistics import Latency
 
@@ -36,7 +35,7 @@ def status(*, as_json: bool) -> None:
     """Is it polling, sending, draining? Exit code: 0 healthy, 1 degraded, 2 unhealthy."""
     try:
         with open_system() as system:
-            room = control_room(system)
+            room = system.admin
             found, lately = statuses.read(room), trends.read(room.services)
     except UnreachableError as error:
         _tell_outage(str(error), as_json=as_json)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+from notifications.operator_mail import OperatorMailSettings
+from notifications.operator_webhook import DeadMansSwitchSettings, OperatorWebhookSettings
+from providers.stripe import StripeSettings
 from rollcall import environment
 from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import Check
@@ -58,9 +61,9 @@ def _public_url(case: InspectedSettings) -> Verdict:
 
 def _report_prices(case: InspectedSettings) -> Verdict:
     settings = case.settings
-    if settings.stripe_webhook_secret is None:
+    if settings.of(StripeSettings).webhook_secret is None:
         return ok("no reports are sold")
-    if settings.report_prices is None:
+    if settings.of(StripeSettings).prices is None:
         return warning(
             "what customers pay for a report is not checked",
             "set REPORT_PRICES, such as REPORT_PRICES=usd:900,eur:850",
@@ -82,7 +85,10 @@ def _proxy(case: InspectedSettings) -> Verdict:
 
 def _operator(case: InspectedSettings) -> Verdict:
     settings = case.settings
-    ways = {"OPERATOR_EMAIL": settings.operator_email, "OPERATOR_WEBHOOK_URL": settings.operator_webhook_url}
+    ways = {
+        "OPERATOR_EMAIL": settings.of(OperatorMailSettings).email,
+        "OPERATOR_WEBHOOK_URL": settings.of(OperatorWebhookSettings).url,
+    }
     given = [name for name, value in ways.items() if value is not None]
     if given:
         return ok(f"alerts go to {' and '.join(given)}")
@@ -93,7 +99,7 @@ def _operator(case: InspectedSettings) -> Verdict:
 
 
 def _heartbeat(case: InspectedSettings) -> Verdict:
-    if case.settings.heartbeat_url is not None:
+    if case.settings.of(DeadMansSwitchSettings).url is not None:
         return ok("HEARTBEAT_URL is pinged after each run that succeeded")
     seen = "HEARTBEAT_URL is not set: a dead machine alerts nobody"
     if case.settings.transport == "preview":

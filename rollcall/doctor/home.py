@@ -9,13 +9,13 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from domain.setting import SECRET
 from observability.checks.host import read_disk
 from rollcall import backups, environment
-from rollcall.clock import SystemClock
 from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
-from rollcall.settings import secret
+from rollcall.wiring import SystemClock
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _FULL_BYTES = 50_000_000
@@ -78,7 +78,7 @@ def _secrets(case: InspectedSettings) -> Verdict:
 
 def _is_secret(path: Path) -> bool:
     try:
-        secret(path.read_text().strip())
+        SECRET.parse(path.read_text().strip())
     except ValueError:
         return False
     return True

@@ -9,12 +9,15 @@ from domain.notification import Notification
 from domain.section import SectionKey
 from domain.watch import NotificationKind
 from notifications.messages import Renderer, to_mime
+from notifications.postmark import Postmark, PostmarkSettings
+from notifications.resend import ResendSettings
+from notifications.smtp import Smtp, SmtpSettings
 from notifications.unsubscribe_links import UnsubscribeLinks
-from rollcall.clock import SystemClock
 from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok
 from rollcall.settings import Settings
+from rollcall.wiring import SystemClock
 
 _TIMEOUT_SECONDS = 8.0
 _VERIFIED = "verified"
@@ -36,8 +39,9 @@ def _login(case: InspectedSettings) -> Verdict:
 def _resend(settings: Settings) -> Verdict:
     from notifications.resend import Resend  # noqa: PLC0415 - one transport is enough
 
-    key, url = settings.resend_api_key or "", settings.resend_api_url
-    domains = Resend(key, SystemClock(), url, timeout_seconds=_TIMEOUT_SECONDS).domains()
+    account = settings.of(ResendSettings)
+    resend = Resend(account.api_key or "", SystemClock(), account.api_url, timeout_seconds=_TIMEOUT_SECONDS)
+    domains = resend.domains()
     if domains is None:
         return ok("Resend knows the key, which may send and nothing else")
     sender = parseaddr(settings.notification_from_email)[1].rpartition("@")[2]
@@ -49,16 +53,13 @@ def _resend(settings: Settings) -> Verdict:
 
 
 def _postmark(settings: Settings) -> Verdict:
-    from notifications.postmark import Postmark  # noqa: PLC0415
-
-    Postmark(settings.postmark_server_token or "", settings.postmark_api_url, _TIMEOUT_SECONDS).log_in()
+    account = settings.of(PostmarkSettings)
+    Postmark(account.server_token or "", account.api_url, _TIMEOUT_SECONDS).log_in()
     return ok("Postmark knows the token")
 
 
 def _smtp(settings: Settings) -> Verdict:
-    from notifications.smtp import Smtp  # noqa: PLC0415
-
-    Smtp(settings.smtp_url or "", SystemClock(), _TIMEOUT_SECONDS).log_in()
+    Smtp(settings.of(SmtpSettings).url or "", SystemClock(), _TIMEOUT_SECONDS).log_in()
     return ok("the mail server lets us in")
 
 

@@ -9,12 +9,11 @@ from http import HTTPStatus
 from domain.errors import UnreachableError
 from observability.checks.infrastructure import STALE_TICK
 from resilience.heartbeats import TICKED_AT, Heartbeat, Heartbeats
-from rollcall.clock import SystemClock
 from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
 from rollcall.doctor.starting import start_command
-from rollcall.wiring import HEARTBEAT_TTL_SECONDS, redis_client
+from rollcall.wiring import HEARTBEAT_TTL_SECONDS, SystemClock, redis_client
 
 _TIMEOUT_SECONDS = 5
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask a server that listens there

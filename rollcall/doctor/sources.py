@@ -5,15 +5,15 @@ from __future__ import annotations
 from sqlalchemy.exc import DBAPIError
 
 from catalogs.demo_campus import DemoCampus
-from catalogs.scraper import Scraper
+from catalogs.scraper import Scraper, ScraperSettings
 from domain.errors import RateLimitedError, UnauthorisedError, UnreachableError, UpstreamTimeoutError
 from domain.observation import CheckFailure, Missing, Outcome
 from domain.section import SectionKey, Stagger
-from rollcall.clock import SystemClock
 from rollcall.doctor.case import InspectedSettings
 from rollcall.doctor.database import reading
 from rollcall.doctor.examination import Check
 from rollcall.doctor.finding import Verdict, failure, ok, warning
+from rollcall.wiring import SystemClock
 from store.sections.states import Sections
 
 _MOST_SECONDS = 30
@@ -22,7 +22,7 @@ _MARGIN_SECONDS = 2.0
 
 def checks(case: InspectedSettings) -> tuple[Check, ...]:
     """Return one check per configured source."""
-    if case.settings.scraper_url is None and "SCRAPER_URL" not in case.problems:
+    if case.settings.of(ScraperSettings).url is None and "SCRAPER_URL" not in case.problems:
         return (Check(f"source.{DemoCampus.name}", _campus, "set SCRAPER_URL"),)
     needs = ("settings.SCRAPER_URL", "settings.SCRAPER_SECRET_TOKEN", "settings.SCRAPER_TIMEOUT_SECONDS")
     limit_seconds = _patience_seconds(case) + _MARGIN_SECONDS
@@ -35,10 +35,10 @@ def _campus(_case: InspectedSettings) -> Verdict:
 
 
 def _scraper(case: InspectedSettings) -> Verdict:
-    settings = case.settings
+    settings = case.settings.of(ScraperSettings)
     scraper = Scraper(
-        url=settings.scraper_url or "",
-        token=settings.scraper_secret_token or "",
+        url=settings.url or "",
+        token=settings.token or "",
         clock=SystemClock(),
         timeout_seconds=_patience_seconds(case),
     )
@@ -47,11 +47,11 @@ def _scraper(case: InspectedSettings) -> Verdict:
         (outcome,) = scraper.observe([key])
     finally:
         scraper.close()
-    return _verdict(outcome, settings.scraper_url or "")
+    return _verdict(outcome, settings.url or "")
 
 
 def _patience_seconds(case: InspectedSettings) -> int:
-    return min(case.settings.scraper_timeout_seconds, _MOST_SECONDS)
+    return min(case.settings.of(ScraperSettings).timeout_seconds, _MOST_SECONDS)
 
 
 def _watched(case: InspectedSettings) -> SectionKey | None:

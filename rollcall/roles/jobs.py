@@ -28,18 +28,18 @@ from actors.registry import install
 from actors.services import JobEngine, JobRuntime
 from domain.errors import ConfigurationError
 from domain.job import JobRecord, Profile
+from domain.plugin import Ports
 from notifications.messages import ReportMessage
-from providers.docraptor import DocRaptor
-from providers.gemini import Gemini
-from providers.stripe import StripeRefunds
+from providers import docraptor, gemini, stripe
+from providers.gemini import GeminiSettings
+from providers.storage import StorageSettings
 from providers.webhooks import JobWebhook
 from resilience.lease import Lease
 from rollcall import brokers, systemd
 from rollcall.heartbeat import log_and_continue
 from rollcall.process import role, stopping
 from rollcall.settings import Settings
-from rollcall.storage import storage_of
-from rollcall.wiring import System, required
+from rollcall.wiring import System, client_ports, required
 from store.jobs.execution import JobExecution
 from store.persistence import OUTAGES
 from store.sections.history import DailyRollups, Histories
@@ -49,7 +49,6 @@ from workflows.kind import GenerationContext, JobContext, PaymentContext, Report
 from workflows.maintenance import Recovery, purge_expired, take_back
 from workflows.refund import poll_refunds
 from workflows.report.pdf import LocalPdfRenderer
-from workflows.report.workflow import DOCRAPTOR
 
 _POLL_MS, _SLOW_POLL_MS = 200, 1000
 _STOP_MS = 8_000
@@ -93,52 +92,42 @@ def _ports(system: System, engine: JobEngine, catalog: JobKinds) -> JobRuntime:
 
 def job_services(system: System) -> JobContext:
     """Return the ports of every workflow."""
-    services = system.services
+    services, settings, ports = system.services, system.settings, _client_ports(system)
     return JobContext(
         services.clock,
-        storage_of(system.settings),
+        settings.of(StorageSettings).open(settings.home),
         services.breakers,
         reports=report_ports(system),
-        payments=PaymentContext(services.store.payments, services.store.refunds, _refunds(system.settings)),
-        generation=GenerationContext(services.store.credits, _gemini(system.settings)),
+        payments=PaymentContext(
+            services.store.payments, services.store.refunds, stripe.PLUGIN.client(settings, ports)
+        ),
+        generation=GenerationContext(services.store.credits, gemini.PLUGIN.client(settings, ports)),
     )
 
 
 def report_ports(system: System) -> ReportContext:
     """Return the ports that render and send reports."""
     settings, services = system.settings, system.services
-    printer, breaker = _printer(settings)
+    remote = docraptor.PLUGIN.client(settings, _client_ports(system))
     return ReportContext(
         histories=Histories(system.database),
         days=DailyRollups(system.database),
         pauses=services.store.pauses,
         deliveries=services.store.deliveries,
-        printer=printer,
-        printer_breaker=breaker,
+        printer=remote or LocalPdfRenderer(),
+        printer_breaker=None if remote is None else docraptor.PLUGIN.name,
         messages=ReportMessage(settings.notification_from_email),
         mailer=services.mailer,
     )
 
 
+def _client_ports(system: System) -> Ports:
+    return client_ports(system.settings, system.redis, system.services.clock)
+
+
 def at_once(settings: Settings) -> Mapping[str, int]:
     """Return the concurrency limits of job kinds that the settings override."""
-    return {"generation": settings.generation_concurrency}
-
-
-def _printer(settings: Settings) -> tuple[Callable[[str], bytes], str | None]:
-    if settings.docraptor_api_key is None:
-        return LocalPdfRenderer(), None
-    return DocRaptor(settings.docraptor_api_key, settings.docraptor_api_url), DOCRAPTOR
-
-
-def _gemini(settings: Settings) -> Gemini | None:
-    key = settings.gemini_api_key
-    return None if key is None else Gemini(key, settings.gemini_model, settings.gemini_api_url)
-
-
-def _refunds(settings: Settings) -> StripeRefunds | None:
-    key = settings.stripe_secret_key
-    return None if key is None else StripeRefunds(key, settings.stripe_api_url)
+    return {"generation": settings.of(GeminiSettings).concurrency}
 
 
 EXECUTOR = "executor"  # the heartbeat fact

@@ -13,7 +13,6 @@ from catalogs.demo_campus import DemoCampus
 from domain.watch import Watch
 from resilience.heartbeats import TICKED_AT
 from rollcall import lookout, systemd, upstreams
-from rollcall.control import control_room
 from rollcall.heartbeat import log_and_continue
 from rollcall.process import role, stopping
 from rollcall.wiring import System
@@ -26,7 +25,7 @@ STUDENTS = ("ada@example.edu", "grace@example.edu", "alan@example.edu")
 def seed_demo_watches(system: System) -> None:
     """Create a watch for every demo section, once: a stopped watch is not created again."""
     watches = system.services.store.watches
-    if not system.is_demo or watches.any():
+    if not system.settings.is_demo or watches.any():
         return
     wanted = [Watch(STUDENTS[i % len(STUDENTS)], key) for i, key in enumerate(DemoCampus.sections())]
     watches.add_all(wanted, system.services.clock.now())
@@ -42,12 +41,12 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
             TICK, lambda: log_and_continue(lambda: _tick(system), "cannot reconcile"), name="reconcile"
         )
         schedule.every(clock.PERIOD, lambda: clock.bound_stored_times(system.services), name="bounds")
-        room = control_room(system)
+        room = system.admin
         schedule.every(lookout.PERIOD, lambda: lookout.evaluate_alerts(room), name="look")
         schedule.run_daily_rollup(CrontabTrigger(system.settings.report_aggregate_cron))
         if system.settings.scheduler == "on":
             schedule.check_on_time()
-            if system.is_demo:
+            if system.settings.is_demo:
                 schedule.check_demo()
         schedule.start()
         systemd.wait(stopped)

@@ -13,21 +13,21 @@ from ingress.app import create_app
 from ingress.console import sign_in
 from ingress.console.live_updates import LiveUpdates
 from ingress.context import WebContext
+from notifications.resend import ResendSettings
 from notifications.resend_events import ResendEvents
 from observability.metrics import Exposition
 from observability.shared_reading import SharedReading
-from providers.stripe import StripeEvents
+from providers.storage import StorageSettings
+from providers.stripe import StripeEvents, StripeSettings
 from resilience.heartbeats import ADDRESS
 from resilience.login_protection import LoginLimiter
 from rollcall import systemd
 from rollcall.connections import BoundedProtocol
-from rollcall.control import control_room
 from rollcall.exposition import readings
 from rollcall.health import Health
 from rollcall.lookout import standing_in
 from rollcall.process import configuring, role, stopping
 from rollcall.sockets import allow_descriptors, inherited_socket, listen
-from rollcall.storage import storage_of
 from rollcall.wiring import System, required
 
 _SIGN_INS, _SIGN_INS_OVERALL, _SIGN_IN_WINDOW_SECONDS = 10, 100, 900
@@ -36,15 +36,15 @@ _SIGN_INS, _SIGN_INS_OVERALL, _SIGN_IN_WINDOW_SECONDS = 10, 100, 900
 def surfaces(system: System, health: Health) -> WebContext:
     """Return the HTTP surfaces over `system`."""
     settings = system.settings
-    secret = settings.resend_webhook_secret
+    secret = settings.of(ResendSettings).webhook_secret
     report = SharedReading(health.report, limit_seconds=8.0, fresh_seconds=3.0)
     return WebContext(
         services=system.services,
-        storage=storage_of(settings),
-        room=control_room(system),
+        storage=settings.of(StorageSettings).open(settings.home),
+        room=system.admin,
         links=system.links,
         events=None if secret is None else ResendEvents(secret, system.services.clock),
-        payment_events=_payment_events(settings.stripe_webhook_secret),
+        payment_events=_payment_events(settings.of(StripeSettings).webhook_secret),
         cron_secret=required(settings.cron_secret),
         api_token=required(settings.api_token),
         public_url=settings.base_url,

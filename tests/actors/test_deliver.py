@@ -343,7 +343,7 @@ def test_a_watch_that_ended_before_the_letter_left_gets_none(rollcall: House) ->
 def test_an_address_gets_no_more_mails_a_day_than_its_cap(
     tmp_path: Path, redis_client: redis.Redis, prefix: str
 ) -> None:
-    with house(sqlite_url(tmp_path), redis_client, prefix, daily_cap=2) as rollcall:
+    with house(sqlite_url(tmp_path), redis_client, prefix, settings={"MAIL_DAILY_CAP": "2"}) as rollcall:
         for number in ("12430", "12432", "12434"):
             rollcall.watch(number)
             rollcall.catalog.rows[rollcall.key(number)] = Row(open_seats=0)

@@ -8,8 +8,8 @@ import pytest
 
 from domain.errors import InvalidInputError, RateLimitedError
 from ingress.context import WebContext
-from rollcall.wiring import open_store
 from store.database import Database
+from store.repositories import open_store
 from tests.ingress.site import API, Reports, Site, Stage, fields_of, surfaces_of
 from tests.ingress.site import site as on
 from tests.support.house import House
@@ -87,7 +87,7 @@ def test_an_unexpected_error_is_logged_and_tells_nothing(
 
 def test_a_database_that_is_away_is_no_fault_of_ours(stage: Stage, a_house: House, tmp_path: Path) -> None:
     gone = Database(f"sqlite:///{tmp_path / 'no folder' / 'rollcall.db'}")
-    services = replace(a_house.services, store=open_store(gone, a_house.services.run_lifetime))
+    services = replace(a_house.services, store=open_store(gone, a_house.services.run_lifetime, 0, ()))
 
     with on(stage, a_house, services=services) as site:
         answer = site.client.get("/watches", headers=API)

@@ -7,7 +7,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,11 @@ from operations.operation import AdminContext
 from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT, Heartbeats
 from rollcall import environment
 from rollcall.cli.main import rollcall
-from rollcall.control import control_room
 from rollcall.exposition import readings
 from rollcall.health import Health
 from rollcall.lookout import evaluate_alerts
 from rollcall.settings import parse
-from rollcall.wiring import HEARTBEAT_TTL_SECONDS, System, build
+from rollcall.wiring import HEARTBEAT_TTL_SECONDS, Overrides, System, build
 from store import migrate
 from store.schema import notifications, payments, sections
 from tests.support.clock import FakeClock
@@ -55,7 +54,7 @@ class Place:
 
     @property
     def room(self) -> AdminContext:
-        return control_room(self.system)
+        return self.system.admin
 
     def beat(self, role: str, **facts: str) -> None:
         self.system.heartbeats.beat(role, f"{socket.gethostname()}:1", facts)
@@ -100,10 +99,9 @@ class Place:
 def place(tmp_path: Path) -> Iterator[Place]:
     with running(valkey_binary()) as server:
         settings = parse({"ROLLCALL_HOME": str(tmp_path), "REDIS_URL": server.url})
-        system = build(environment.prepare_home(settings))
-        migrate.upgrade(system.database)
         clock = FakeClock(datetime.now(UTC))
-        system = replace(system, services=replace(system.services, clock=clock))
+        system = build(environment.prepare_home(settings), Overrides(clock=clock))
+        migrate.upgrade(system.database)
         found = Place(system, clock, server.url)
         for role in ("worker", "web", "jobs", "scheduler"):
             found.beat(role)

@@ -17,7 +17,7 @@ from actors.jobs import cancel, submit
 from actors.services import JobRuntime
 from domain.job import JobRecord, JobState
 from domain.money import Balance
-from rollcall.storage import storage_of
+from providers.storage import StorageSettings
 from tests.standins.gemini import GeminiStandIn
 from tests.support import stack
 from tests.support.jobs_crew import ROOT, JobsCrew, jobs_crew
@@ -90,7 +90,7 @@ def test_pictures_of_an_account_are_made_in_order_and_paid_once_though_the_proce
     ]
     assert ledger.balance("ada") == Balance(available=0, held=0, spent=3)
     assert [prompt_of(request) for request in gemini.requests] == ["an owl", "an owl", "a hare", "a wolf"]
-    storage = storage_of(crew.system.settings)
+    storage = crew.system.settings.of(StorageSettings).open(crew.system.settings.home)
     for job in (ended[0], ended[2], ended[3]):
         assert job.result is not None
         assert storage.size(str(job.result["artifact"])) == job.result["bytes"]

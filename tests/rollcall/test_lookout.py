@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import redis
-from dramatiq.brokers.redis import RedisBroker
 
 from actors.dispatch import trigger_run
 from actors.services import OperatorChannels
@@ -20,20 +19,14 @@ from domain.ports import Mailer
 from domain.section import Stagger
 from notifications.operator_mail import OperatorMail
 from observability.checks import runbook_link
-from observability.metrics_store import MetricsStore
-from observability.recorders import Recorder
 from operations.expectations import sources
 from operations.operation import AdminContext
-from resilience.heartbeats import Heartbeats, ThreadTasks
 from resilience.queues import QueueStats
 from rollcall.health import Health
-from rollcall.heartbeat import HeartbeatThread
 from rollcall.lookout import evaluate_alerts, look_for_the_scheduler
-from rollcall.settings import parse
 from rollcall.wiring import System
-from scheduling.timetable import Timetable
 from tests.support.catalog import Row
-from tests.support.house import LINKS, House, house, sqlite_url
+from tests.support.house import House, house, sqlite_url
 
 SENDER, OPERATOR = "Rollcall <rollcall@example.edu>", "operator@example.edu"
 EMPTY = {"check": QueueStats(0, None, 0)}
@@ -97,24 +90,8 @@ def make(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Made:
 
     @contextmanager
     def made(**settings: str) -> Iterator[Lookout]:
-        with house(sqlite_url(tmp_path), redis_client, prefix, operator=operator) as built:
-            heartbeats = Heartbeats(redis_client, 30, prefix, now_ms=lambda: to_ms(built))
-            system = System(
-                settings=parse({"ROLLCALL_HOME": str(tmp_path)} | settings),
-                database=built.database,
-                redis=redis_client,
-                broker=RedisBroker(client=redis_client, namespace=prefix),  # type: ignore[no-untyped-call]
-                services=built.services,
-                links=LINKS,
-                timetable=Timetable(even="0 * * * *", odd="30 * * * *"),
-                heartbeats=heartbeats,
-                pulse=HeartbeatThread(
-                    heartbeats, MetricsStore(redis_client, prefix), Recorder(), ThreadTasks()
-                ),
-                reaper=None,
-                is_demo=False,
-            )
-            yield Lookout(built, system)
+        with house(sqlite_url(tmp_path), redis_client, prefix, operator=operator, settings=settings) as built:
+            yield Lookout(built, built.system)
 
     return made
 

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from domain.errors import InvalidInputError
 from domain.money import Prices
-from rollcall.settings import Settings, parse
+from providers.stripe import StripeSettings
+from rollcall.settings import DECLARED, parse
 
 RESEND = {"RESEND_API_KEY": "re_123", "NOTIFICATION_FROM_EMAIL": "Rollcall <rollcall@example.edu>"}
 
@@ -104,8 +104,8 @@ def test_links_lead_to_where_the_web_role_listens(host: str, url: str) -> None:
 
 
 def test_prices_are_amounts_by_currency() -> None:
-    assert parse({}).report_prices is None
-    assert parse({"REPORT_PRICES": "usd:900, EUR:850,usd:450"}).report_prices == Prices(
+    assert parse({}).of(StripeSettings).prices is None
+    assert parse({"REPORT_PRICES": "usd:900, EUR:850,usd:450"}).of(StripeSettings).prices == Prices(
         {"usd": frozenset({900, 450}), "eur": frozenset({850})}
     )
 
@@ -156,7 +156,7 @@ def test_settings_that_contradict_each_other_are_named(values: dict[str, str], w
 def test_the_example_file_names_every_setting() -> None:
     example = (Path(__file__).parents[2] / ".env.example").read_text()
     named = {line.removeprefix("# ").partition("=")[0] for line in example.splitlines() if "=" in line}
-    assert named == {each.metadata["name"] for each in fields(Settings)}
+    assert named == set(DECLARED)
 
 
 @pytest.mark.parametrize("name", ["UTC", "America/Los_Angeles"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import redis
 
+from catalogs.scraper import ScraperSettings
 from rollcall import upstreams
 from rollcall.settings import parse
 from rollcall.wiring import System, build
@@ -55,7 +56,7 @@ def test_a_process_starts_while_redis_is_away(tmp_path: Path, unreachable: redis
         started(tmp_path, f"unix://{path}"),
         started(tmp_path, f"unix://{path}", SCRAPER_SECRET_TOKEN="new") as system,
     ):
-        assert system.settings.scraper_secret_token == "new"
+        assert system.settings.of(ScraperSettings).token == "new"
 
 
 def test_the_database_learns_no_secret() -> None:

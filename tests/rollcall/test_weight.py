@@ -18,11 +18,6 @@ def test_no_role_begins_with_what_only_some_jobs_need(role: str) -> None:
     assert loaded(role, HEAVY) == "[]\n"
 
 
-@pytest.mark.parametrize("supervisor", ["rollcall.up", "rollcall.supervisor"])
-def test_a_supervisor_loads_no_library_of_the_roles(supervisor: str) -> None:
-    assert loaded(supervisor, ("sqlalchemy", "redis", "dramatiq", "starlette", "ssl", "asyncio")) == "[]\n"
-
-
 def loaded(module: str, names: tuple[str, ...]) -> str:
     code = _LOADED.format(role=module, heavy=names)
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -18,7 +18,7 @@ from actors.services import JobRuntime
 from domain.job import Profile
 from domain.run import RunState
 from domain.section import Stagger
-from rollcall.clock import SystemClock
+from rollcall.wiring import SystemClock
 from scheduling.runner import EVERY_MINUTE, Schedule, run_daily_rollup
 from store.database import Database
 from tests.support.catalog import Row

@@ -124,6 +124,9 @@ class Scraper:
     def name(self) -> str:
         return self.catalog.name
 
+    def longest_probe_seconds(self, probes: int) -> float:
+        return 0.0
+
     def plan(self, keys: Iterable[SectionKey]) -> Iterable[Sequence[SectionKey]]:
         ordered, chunk = sorted(keys), self.catalog.world.chunk
         return [ordered[at : at + chunk] for at in range(0, len(ordered), chunk)]

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from actors.deliver import MAIL
-from actors.services import Services, Store
-from notifications.messages import Renderer
+from actors.services import Services
 from resilience.breaker import CircuitBreaker
-from resilience.claims import Claims
 from resilience.lease import Lease
-from rollcall.wiring import open_store
-from scheduling.timetable import Timetable
+from rollcall.wiring import Overrides, build_services
+from store.repositories import Store
 from tests.simulation.ports import ServerNow
 from tests.simulation.provider import Provider
 from tests.simulation.tasks import Task
-from tests.support.house import LINKS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-TIMETABLE = Timetable(even="0 * * * *", odd="30 * * * *")
-RENDERER = Renderer("Rollcall <rollcall@example.edu>", LINKS)
-TTL_SECONDS = 1500
 THREADS = 2
 
 
@@ -112,26 +105,21 @@ class Host:
 
 def make_services(world: World, host: Host) -> Services:
     """The real graph, over the ports of the world."""
-    stage, parts, client = world.stage, world.parts, world.stage.redis
-    database, prefix = stage.database, stage.prefix
-
-    def now_ms() -> int:
-        return ServerNow(world.timeline.now_ms)
-
-    return Services(
-        clock=host.clock,
-        timetable=TIMETABLE,
-        store=parts.store(open_store(database, world.cooldown, world.daily_cap), world),
-        sources={world.catalog.name: world.catalog.seen_from(host)},
-        mailer=world.provider,
-        render=RENDERER.render,
-        breakers={
-            name: parts.breaker.shared(name, client, world.policy, now_ms=now_ms, prefix=prefix)
-            for name in (world.catalog.name, MAIL)
-        },
-        cron_lease=parts.lease(client, "section-checks", TTL_SECONDS, now_ms=now_ms, prefix=prefix),
-        claims=Claims(client, TTL_SECONDS, prefix),
-        publish=world.broker.publish,
-        wait=lambda seconds: world.turns.pause("wait", 1000 * seconds),
-        run_lifetime=timedelta(seconds=TTL_SECONDS),
+    return build_services(
+        world.settings,
+        Overrides(
+            clock=host.clock,
+            now_ms=lambda: ServerNow(world.timeline.now_ms),
+            database=world.stage.database,
+            redis=world.stage.redis,
+            prefix=world.stage.prefix,
+            sources={world.catalog.name: world.catalog.seen_from(host)},
+            mailer=world.provider,
+            publish=world.broker.publish,
+            policy=world.policy,
+            store=lambda store: world.parts.store(store, world),
+            breaker=world.parts.breaker,
+            lease=world.parts.lease,
+            wait=lambda seconds: world.turns.pause("wait", 1000 * seconds),
+        ),
     )

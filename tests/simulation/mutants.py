@@ -15,7 +15,6 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import OperationalError
 
 import resilience
-from actors.services import Store
 from domain.errors import TransientError
 from domain.notification import Accepted, DeliveryResult
 from domain.observation import CheckFailure, Outcome
@@ -26,6 +25,7 @@ from resilience.breaker_storage import RedisStorage
 from resilience.lease import Lease
 from store.clock_bounds import ClockBounds
 from store.notifications.outbox import LostBatchError, MailBatch, Outbox
+from store.repositories import Store
 from store.runs.batches import Batches
 from store.runs.runs import Runs
 from store.schema import mail_batches, notifications

@@ -15,6 +15,7 @@ from domain.errors import RollcallError
 from domain.run import Run
 from domain.section import Stagger
 from resilience.breaker_policy import BreakerPolicy
+from rollcall.settings import parse
 from tests.simulation import script
 from tests.simulation.broker import Broker
 from tests.simulation.catalog import Catalog
@@ -26,6 +27,7 @@ from tests.simulation.stage import Stage
 from tests.simulation.tasks import InterruptedTaskError, Task
 from tests.simulation.timeline import Timeline
 from tests.simulation.turns import Ambush, Turns
+from tests.support.house import INSTALLATION
 
 TICK_MS = 2_000
 _SLOWEST_TICK_MS = 128_000
@@ -56,6 +58,13 @@ class World:
         self.policy = BreakerPolicy(chance.choice((3, 5, 10)), chance.choice((60, 120)), 3)
         self.cooldown = timedelta(seconds=chance.choice((0, 0, 600, 4000)))
         self.daily_cap = chance.choice((0, 0, 0, 2))
+        self.settings = parse(
+            INSTALLATION
+            | {
+                "RENOTIFY_COOLDOWN_SECONDS": f"{self.cooldown.total_seconds():.0f}",
+                "MAIL_DAILY_CAP": str(self.daily_cap),
+            }
+        )
         self.chunk = chance.choice((2, 25, 25, 25))
         self.catalog = Catalog(self)
         # Drawn apart, so that the rest of a seed's life stays what it was.

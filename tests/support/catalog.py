@@ -45,6 +45,9 @@ class Catalog:
         self.calls.append(list(keys))
         return [self._outcome(key) for key in keys]
 
+    def longest_probe_seconds(self, probes: int) -> float:
+        return 0.0
+
     def close(self) -> None:
         """Nothing is open."""
 

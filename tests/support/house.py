@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import redis
 from dramatiq import Message
 
 from actors import ACTORS, QUEUES
-from actors.deliver import MAIL
 from actors.dispatch import trigger_run
 from actors.reconcile import reconcile
 from actors.services import JobRuntime, OperatorChannels, Services
@@ -24,21 +21,13 @@ from domain.ports import Mailer
 from domain.run import Run
 from domain.section import SectionKey, Stagger
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
-from notifications.messages import Renderer
 from notifications.unsubscribe_links import UnsubscribeLinks
 from operations.operation import AdminContext
 from providers.storage import Folder
-from resilience.breaker import CircuitBreaker
 from resilience.breaker_policy import BreakerPolicy
-from resilience.claims import Claims
-from resilience.dead_letters import DeadLetterQueue
-from resilience.heartbeats import Heartbeats
-from resilience.lease import Lease
 from resilience.login_protection import LoginLimiter, OneTimeTokens
-from resilience.queues import QueueReader
-from resilience.scripts import check_writable
-from rollcall.wiring import open_store
-from scheduling.timetable import Timetable
+from rollcall.settings import parse
+from rollcall.wiring import Overrides, System, build
 from store import migrate
 from store.database import Database
 from store.jobs.execution import JobExecution
@@ -51,13 +40,19 @@ from tests.support.memory_engine import MemoryEngine
 from tests.support.post import Post
 from workflows.kind import JobContext
 
-LINKS = UnsubscribeLinks("https://rollcall.example.edu", "a secret for tests only")
+INSTALLATION = {
+    "NOTIFICATION_FROM_EMAIL": "Rollcall <rollcall@example.edu>",
+    "PUBLIC_URL": "https://rollcall.example.edu",
+    "UNSUBSCRIBE_SECRET": "a secret for tests only",
+}
+LINKS = UnsubscribeLinks(INSTALLATION["PUBLIC_URL"], INSTALLATION["UNSUBSCRIBE_SECRET"])
 
 
 @dataclass
 class House:
     """One small system. `mailbox` holds what was published and not yet worked off."""
 
+    system: System
     services: Services
     clock: FakeClock
     catalog: Catalog
@@ -124,73 +119,53 @@ class House:
 
 
 @contextmanager
-def house(  # noqa: PLR0913 - each is one way in which houses differ
+def house(
     database_url: str,
     client: redis.Redis,
     prefix: str,
     *,
-    cooldown_seconds: float = 0,
-    daily_cap: int = 0,
     policy: BreakerPolicy | None = None,
     operator: Callable[[Mailer], OperatorChannels] = lambda _: OperatorChannels(),
+    settings: dict[str, str] | None = None,
 ) -> Iterator[House]:
     """A house over a migrated database and the given Redis; every key begins with `prefix`."""
-    clock = FakeClock()
-    catalog, post, mailbox = Catalog(clock), Post(), []  # type: ignore[var-annotated]
-    database = Database(database_url)
-    migrate.upgrade(database)
-
-    told = operator(post)
-
-    def now_ms() -> int:
-        return int(clock.now().timestamp() * 1000)
-
-    folder = tempfile.TemporaryDirectory(prefix="rollcall-storage-")
-    storage, callers = Folder(Path(folder.name)), Callers()
-    breakers = {
-        name: CircuitBreaker.shared(name, client, policy or BreakerPolicy(), now_ms=now_ms, prefix=prefix)
-        for name in (catalog.name, MAIL)
-    }
-    engine = MemoryEngine(JOBS, JobContext(clock, storage, breakers), JobExecution(database), clock)
-    services = Services(
-        clock=clock,
-        timetable=Timetable(even="0 * * * *", odd="30 * * * *"),
-        store=open_store(database, timedelta(seconds=cooldown_seconds), daily_cap, tuple(told.channels)),
-        sources={catalog.name: catalog},
-        mailer=post,
-        render=Renderer("Rollcall <rollcall@example.edu>", LINKS).render,
-        breakers=breakers,
-        cron_lease=Lease(client, "section-checks", 1500, now_ms=now_ms, prefix=prefix),
-        claims=Claims(client, 1500, prefix),
-        publish=mailbox.append,
-        run_lifetime=timedelta(seconds=1500),
-        operator=told,
-        jobs=JobRuntime(JOBS, engine, callers.post),
-        wait=clock.advance,
-    )
-    room = AdminContext(
-        services=services,
-        heartbeats=Heartbeats(client, 30, prefix, now_ms=now_ms),
-        queues=QueueReader(client, QUEUES, namespace=prefix).read,
-        dead_letters=DeadLetterQueue(client, QUEUES, namespace=prefix, now_ms=now_ms),
-        is_scheduled=True,
-        probes={
-            "database": database.check_writable,
-            "redis": partial(check_writable, client),
-            "broker": partial(check_writable, client),
-        },
-        home=None,
-    )
-    try:
-        sign_ins = LoginLimiter(client, "sign-in", each=3, overall=5, window_seconds=60, prefix=prefix)
-        yield House(
-            services=services, clock=clock, catalog=catalog, post=post, database=database, room=room,
-            sign_ins=sign_ins, invitations=OneTimeTokens(client, "invitation", prefix=prefix),
-            storage=storage, engine=engine, callers=callers, mailbox=mailbox,
-        )  # fmt: skip
-    finally:
-        database.close()
-        folder.cleanup()
+    clock, post, callers = FakeClock(), Post(), Callers()
+    catalog, mailbox = Catalog(clock), list[Message[Any]]()
+    with TemporaryDirectory(prefix="rollcall-storage-") as folder:
+        values = {"ROLLCALL_HOME": folder, "DATABASE_URL": database_url, "RENOTIFY_COOLDOWN_SECONDS": "0"}
+        built = build(
+            parse(INSTALLATION | values | (settings or {})),
+            Overrides(
+                clock=clock,
+                now_ms=lambda: int(clock.now().timestamp() * 1000),
+                redis=client,
+                prefix=prefix,
+                namespace=prefix,
+                sources={catalog.name: catalog},
+                mailer=post,
+                operator=operator,
+                publish=mailbox.append,
+                policy=policy or BreakerPolicy(),
+                wait=clock.advance,
+            ),
+        )
+        migrate.upgrade(built.database)
+        storage = Folder(Path(folder))
+        context = JobContext(clock, storage, built.services.breakers)
+        engine = MemoryEngine(JOBS, context, JobExecution(built.database), clock)
+        services = replace(built.services, jobs=JobRuntime(JOBS, engine, callers.post))
+        room = replace(built.admin, services=services, home=None)
+        try:
+            yield House(
+                system=replace(built, services=services, admin=room),
+                services=services, clock=clock, catalog=catalog, post=post,
+                database=built.database, room=room,
+                sign_ins=LoginLimiter(client, "sign-in", each=3, overall=5, window_seconds=60, prefix=prefix),
+                invitations=OneTimeTokens(client, "invitation", prefix=prefix),
+                storage=storage, engine=engine, callers=callers, mailbox=mailbox,
+            )  # fmt: skip
+        finally:
+            built.database.close()
 
 
 def sqlite_url(folder: Path) -> str:

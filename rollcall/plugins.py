@@ -1,0 +1,55 @@
+"""The registry of plug-ins: one line for each catalog family, channel and provider.
+
+A plug-in module declares its settings and builds its client (docs/develop.md). The first enabled transport is
+used; of the other lists, every enabled plug-in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from catalogs import demo_campus, scraper
+from domain.alert import AlertNotification
+from domain.plugin import ChannelPorts, Plugin, Ports
+from domain.ports import Mailer, Source
+from domain.setting import SettingsGroup
+from notifications import operator_mail, operator_webhook, postmark, preview, resend, smtp
+from providers import docraptor, gemini, stripe
+from providers.storage import StorageSettings
+
+CatalogPlugin: TypeAlias = Plugin[Any, Ports, Source]
+TransportPlugin: TypeAlias = Plugin[Any, Ports, Mailer]
+ChannelPlugin: TypeAlias = Plugin[Any, ChannelPorts, Callable[[AlertNotification], None]]
+
+CATALOGS: tuple[CatalogPlugin, ...] = (
+    scraper.PLUGIN,
+    demo_campus.PLUGIN,
+)
+TRANSPORTS: tuple[TransportPlugin, ...] = (
+    resend.PLUGIN,
+    postmark.PLUGIN,
+    smtp.PLUGIN,
+    preview.PLUGIN,
+)
+OPERATOR_CHANNELS: tuple[ChannelPlugin, ...] = (
+    operator_mail.PLUGIN,
+    operator_webhook.PLUGIN,
+)
+PROVIDERS: tuple[Plugin[Any, Ports, Any], ...] = (
+    stripe.PLUGIN,
+    docraptor.PLUGIN,
+    gemini.PLUGIN,
+)
+DEAD_MANS_SWITCH = operator_webhook.DEAD_MANS_SWITCH
+
+PLUGINS: tuple[Plugin[Any, Any, Any], ...] = (
+    *CATALOGS,
+    *TRANSPORTS,
+    *OPERATOR_CHANNELS,
+    DEAD_MANS_SWITCH,
+    *PROVIDERS,
+)
+GROUPS: tuple[type[SettingsGroup], ...] = tuple(
+    dict.fromkeys([*(plugin.settings for plugin in PLUGINS), StorageSettings])
+)
