@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DIST ?= dist
 
-.PHONY: up setup test check bench lock dist
+.PHONY: up setup test check docs bench lock dist
 up: setup  ## run every role in the foreground
 	$(BIN)/rollcall up
 
@@ -17,6 +17,9 @@ check: .venv/.dev  ## format, lint, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/.runtime  ## .env.example and docs/settings.md, from the declarations of the settings
+	$(BIN)/python -m rollcall.settings_docs
 
 bench: .venv/.dev  ## the benchmarks that the README quotes
 	$(BIN)/python -m bench.replay
