@@ -22,91 +22,76 @@ from store.audit import AuditEntry
 from store.jobs.callbacks import JobCallback
 from workflows.catalog import JobKind
 
-AHEAD = 32  # the engine's own queues are not for thousands: it holds no more waiting jobs of a kind
-LANED_AHEAD = 500  # at a time; one account's many jobs must not block those of others
-LEASE = timedelta(minutes=2)  # exceeds the limit of one call: 10 s plus DNS resolution
-MAX_CALLS = 12  # over about three and a half hours
+LEASE = timedelta(minutes=2)  # exceeds the limit of one request: 10 s plus DNS resolution
+MAX_CALLBACK_ATTEMPTS = 12  # over about three and a half hours
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 10, 3600
 _log = logging.getLogger(__name__)
 
 
-def _start(services: Services, job_id: str) -> None:
-    """Pass the next jobs of this job's kind to the engine, as many as it has room for."""
-    jobs = services.store.jobs
-    name = jobs.kind(job_id)
-    if name is None:
-        return
-    kind = services.jobs.catalog.get(name)
-    is_laned = kind is not None and kind.lane is not None
-    room = LANED_AHEAD if is_laned else AHEAD - jobs.accepted_in_queue(name)
-    if room > 0:
-        for job, number in jobs.next_up(name, room):
-            _give(services, job, number)
+def _start(services: Services, job_id: str) -> bool:
+    """Enqueue the job in the engine, which orders jobs by their number; return whether it is active."""
+    job = services.store.jobs.get(job_id)
+    if job is None or job.state.is_final:
+        return False
+    _engine(services).start(job)
+    services.store.jobs.mark_enqueued(job_id, services.clock.now())
+    return True
 
 
-def _give(services: Services, job: JobRecord, number: int) -> None:
-    _engine(services).start(job, number)
-    services.store.jobs.accept(job.id, services.clock.now())
+def start_job(services: Services, job_id: str) -> None:
+    """Start the job."""
+    _start(services, job_id)
 
 
 START: dict[Profile, ActorSpec[[str]]] = {
-    Profile.REALTIME: actor(name="jobs.start", queue=Profile.REALTIME.value)(_start),
-    Profile.BATCH: actor(name="jobs.start_batch", queue=Profile.BATCH.value, priority=1)(_start),
+    Profile.REALTIME: actor(name="jobs.start", queue=Profile.REALTIME.value)(start_job),
+    Profile.BATCH: actor(name="jobs.start_batch", queue=Profile.BATCH.value, priority=1)(start_job),
 }
 
 
 @actor(name="jobs.cancel", queue="cancel")
 def cancel_job(services: Services, job_id: str) -> None:
     """Run a queued job at once so that it ends; a running job sees the cancellation mark."""
-    job, number = services.store.jobs.get(job_id), services.store.jobs.number(job_id)
-    if job is not None and number is not None:
-        _give(services, job, number)
-        _engine(services).hasten(job_id)
+    if _start(services, job_id):
+        _engine(services).start_now(job_id)
 
 
 # Its own queue and, in the role, its own thread: a slow receiver delays no job.
 @actor(name="jobs.tell", queue="callbacks")
 def send_callbacks(services: Services) -> None:
     """Send the due callbacks about ended jobs until none is left."""
-    while call := services.store.job_callbacks.claim(services.clock.now(), lease=LEASE):
-        _call(services, call)
+    while callback := services.store.job_callbacks.claim(services.clock.now(), lease=LEASE):
+        _send(services, callback)
 
 
-def _call(services: Services, call: JobCallback) -> None:
-    error = _failure(services, call)
-    calls, now = services.store.job_callbacks, services.clock.now()
-    if error is None:
-        calls.end(call, now)
-        return
-    reason = f"{type(error).__name__}: {error}"
-    _log.warning("caller not told", extra={"job": call.job_id, "error": reason})
-    if isinstance(error, RejectedError) or call.attempts + 1 >= MAX_CALLS:
-        calls.end(call, now, reason)
-    else:
-        seconds = min(_FIRST_RETRY_SECONDS * 2**call.attempts, _LAST_RETRY_SECONDS)
-        calls.postpone(call, now + timedelta(seconds=seconds), reason)
-
-
-def _failure(services: Services, call: JobCallback) -> RollcallError | None:
+def _send(services: Services, callback: JobCallback) -> None:
+    callbacks = services.store.job_callbacks
     if services.jobs.post is None:
-        raise PermanentError("this process tells no callers")
+        raise PermanentError("this process sends no callbacks")
     try:
-        services.jobs.post(call.url, call.job_id, call.body)
+        services.jobs.post(callback.url, callback.job_id, callback.body)
     except RollcallError as error:
-        return error
-    return None
+        now, reason = services.clock.now(), f"{type(error).__name__}: {error}"
+        _log.warning("callback failed", extra={"job": callback.job_id, "error": reason})
+        if isinstance(error, RejectedError) or callback.attempts + 1 >= MAX_CALLBACK_ATTEMPTS:
+            callbacks.end(callback, now, reason)
+            return
+        seconds = min(_FIRST_RETRY_SECONDS * 2**callback.attempts, _LAST_RETRY_SECONDS)
+        callbacks.reschedule(callback, now + timedelta(seconds=seconds), reason)
+    else:
+        callbacks.end(callback, services.clock.now())
 
 
 def _engine(services: Services) -> JobEngine:
     if services.jobs.engine is None:
-        raise PermanentError("this process carries out no jobs")
+        raise PermanentError("this process executes no jobs")
     return services.jobs.engine
 
 
 def submit(
     services: Services,
     kind: str,
-    given: JsonObject,
+    payload: JsonObject,
     *,
     idempotency_key: str | None = None,
     webhook_url: str | None = None,
@@ -115,11 +100,11 @@ def submit(
 
     The row is authoritative: when the broker is unreachable, the reconciler publishes the message later.
     """
-    found = _kind(services, kind)
-    if not found.is_offered:
+    job_kind = _kind(services, kind)
+    if not job_kind.is_public:
         raise InvalidInputError({"kind": "is not for callers to start"})
-    _read(found, given)
-    new = NewJob(kind, found.profile, given, idempotency_key, webhook_url)
+    _validate(job_kind, payload)
+    new = NewJob(kind, job_kind.profile, payload, idempotency_key, webhook_url)
     job, created = services.store.jobs.add(new, services.clock.now())
     if created:
         publish_job(services, job)
@@ -143,15 +128,13 @@ def retry(services: Services, job_id: str, entry: AuditEntry | None = None) -> t
     if job is None:
         raise InvalidInputError({"job_id": "there is no such job"})
     if job.state not in {JobState.FAILED, JobState.CANCELLED}:
-        raise InvalidInputError(
-            {"job_id": f"is {job.state}: only what failed or was cancelled is tried again"}
-        )
+        raise InvalidInputError({"job_id": f"is {job.state}: only failed and cancelled jobs can be retried"})
     profile = _kind(services, job.kind).profile
     new = NewJob(job.kind, profile, job.input, webhook_url=job.webhook_url, retry_of=job.id)
-    found, created = services.store.jobs.add(new, services.clock.now(), entry)
+    repeated, created = services.store.jobs.add(new, services.clock.now(), entry)
     if created:
-        publish_job(services, found)
-    return found, created
+        publish_job(services, repeated)
+    return repeated, created
 
 
 def publish_job(services: Services, job: JobRecord) -> None:
@@ -159,14 +142,14 @@ def publish_job(services: Services, job: JobRecord) -> None:
     _publish(services, START[job.profile].message(job.id), job.id)
 
 
-def _read(kind: JobKind[Any], given: JsonObject) -> None:
+def _validate(kind: JobKind[Any], payload: JsonObject) -> None:
     try:
-        kind.read(given)
+        kind.read(payload)
     except InvalidInputError as error:
         problems = {f"input.{field}": problem for field, problem in error.problems.items()}
         raise InvalidInputError(problems) from error
-    if kept := kind.kept & given.keys():
-        raise InvalidInputError({f"input.{field}": "is not for callers to give" for field in sorted(kept)})
+    if reserved := kind.reserved_fields & payload.keys():
+        raise InvalidInputError({f"input.{field}": "is reserved for Rollcall" for field in sorted(reserved)})
 
 
 def _publish(services: Services, message: Message[Any], job_id: str) -> None:

@@ -57,7 +57,7 @@ def _publish_batches(services: Services, now: datetime, lost_before: datetime) -
 def _publish_jobs(services: Services, now: datetime, depths: Mapping[str, int | None]) -> None:
     jobs = services.store.jobs
     for profile, start in START.items():
-        for job_id in jobs.take_lost(profile, _lost_before(now, depths.get(start.queue)), now):
+        for job_id in jobs.claim_lost(profile, _lost_before(now, depths.get(start.queue)), now):
             services.publish(start.message(job_id))
     if depths.get(cancel_job.queue) in {0, None}:
         for job_id in jobs.cancelled_in_queue(now - GRACE):

@@ -58,10 +58,10 @@ class OperatorChannels:
 class JobEngine(Protocol):
     """Executes jobs, in the role `rollcall jobs`."""
 
-    def start(self, job: JobRecord, number: int) -> None:
-        """Enqueue the job in the order of `number`. Idempotent."""
+    def start(self, job: JobRecord) -> None:
+        """Enqueue the job in order of submission. Idempotent."""
 
-    def hasten(self, job_id: str) -> None:
+    def start_now(self, job_id: str) -> None:
         """Run the job now, if it is still queued."""
 
 

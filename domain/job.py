@@ -12,6 +12,8 @@ from domain.text import HEX_ID, Identifier
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 JsonObject: TypeAlias = Mapping[str, Json]
+StepOutcome: TypeAlias = JsonObject
+"""How a step ended: {"value": …}, {"failed": reason, "spent": bool} or {"cancelled": True}."""
 JOB_ID = Identifier(HEX_ID, "the id of a job")
 JOB_KIND = Identifier("[a-z][a-z0-9_]{0,31}", "the name of a job kind")
 
@@ -88,8 +90,12 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """The current state of one job. `error` says for people why it failed or was cancelled."""
+    """The current state of one job.
 
+    Shape: `number` is its place in the order of submission; `error` is why it failed or was cancelled.
+    """
+
+    number: int
     id: str
     kind: str
     profile: Profile

@@ -358,6 +358,7 @@ job_steps = Table(
     _moment("started_at_ms", nullable=False),
     _moment("due_at_ms"),
     _moment("finished_at_ms"),
+    Column("outcome", JSON(none_as_null=True)),  # what a repetition of the job gets; null until the step ends
     UniqueConstraint("job_id", "name"),
 )
 

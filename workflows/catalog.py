@@ -25,10 +25,10 @@ class JobKind(Generic[G]):
     "content_type": …, "bytes": n}`. `on_failure` compensates a failed or cancelled job (refund, alert the
     operator) in steps of the same job; it must allow for steps that never ran. It takes the raw payload,
     because this release may not be able to parse it. `at_once` bounds how many jobs of the kind run
-    concurrently in the whole fleet. Jobs with the same `lane` (partition key) run one after another, in order
-    of submission. Each process polls for the next job every `look_seconds`; a poll costs 3 ms of CPU. Only
-    Rollcall itself starts kinds that are not `is_offered`, and only Rollcall itself fills in the fields in
-    `kept`.
+    concurrently in the whole fleet. Jobs with the same `partition_key` run one after another, in
+    order of submission. Each process polls for the next job every `poll_seconds`; a poll costs 3 ms of CPU.
+    Only Rollcall itself starts kinds that are not `is_public`, and only Rollcall itself fills in
+    `reserved_fields`.
 
     The functions import heavy modules lazily: the web role reads this catalog too.
     """
@@ -39,10 +39,10 @@ class JobKind(Generic[G]):
     run: Callable[[Job, G], JsonObject]
     on_failure: OnFailure | None = None
     at_once: int = 4
-    lane: Callable[[G], str] | None = None
-    look_seconds: float = 1.0
-    is_offered: bool = True
-    kept: frozenset[str] = frozenset()
+    partition_key: Callable[[G], str] | None = None
+    poll_seconds: float = 1.0
+    is_public: bool = True
+    reserved_fields: frozenset[str] = frozenset()
 
 
 JobKinds: TypeAlias = Mapping[str, JobKind[Any]]
@@ -61,10 +61,10 @@ CATALOG: JobKinds = catalog_of(
         workflow.run,
         workflow.compensate,
         at_once=4,
-        look_seconds=0.4,
-        kept=frozenset({"payment"}),
+        poll_seconds=0.4,
+        reserved_fields=frozenset({"payment"}),
     ),
-    JobKind("refund", Profile.REALTIME, refund.read, refund.run, look_seconds=5.0, is_offered=False),
+    JobKind("refund", Profile.REALTIME, refund.read, refund.run, poll_seconds=5.0, is_public=False),
     JobKind(
         "generation",
         Profile.REALTIME,
@@ -72,15 +72,15 @@ CATALOG: JobKinds = catalog_of(
         generation.run,
         generation.compensate,
         at_once=4,
-        lane=lambda wish: wish.account,
+        partition_key=lambda wish: wish.account,
     ),
-    JobKind("condense", Profile.BATCH, daily_rollup.read, daily_rollup.run, at_once=1, look_seconds=5.0),
+    JobKind("condense", Profile.BATCH, daily_rollup.read, daily_rollup.run, at_once=1, poll_seconds=5.0),
 )
 
 
-def compensate_unknown(job: Job, given: JsonObject, failure: JobFailure) -> None:
+def compensate_unknown(job: Job, payload: JsonObject, failure: JobFailure) -> None:
     """Compensate a job whose kind is in no catalog; each compensation checks whether it applies."""
     try:
-        workflow.compensate(job, given, failure)
+        workflow.compensate(job, payload, failure)
     finally:
-        generation.compensate(job, given, failure)
+        generation.compensate(job, payload, failure)

@@ -34,7 +34,7 @@ def run(job: Job, _: Nothing) -> JsonObject:
     for start in range(0, len(sections), _AT_ONCE):
         part = sections[start : start + _AT_ONCE]
         condensed += _condense(job, start, part, today)
-        job.tell(start + len(part), len(sections), "condensing the sections' days")
+        job.report_progress(start + len(part), len(sections), "condensing the sections' days")
     return {"sections": len(sections), "days": condensed}
 
 

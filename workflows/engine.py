@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from dbos import DBOS, DBOSConfig, Serializer, SetEnqueueOptions, SetWorkflowID
-from dbos import error as dbos_errors
+from dbos import (
+    DBOS,
+    DBOSClient,
+    DBOSConfig,
+    Serializer,
+    SetEnqueueOptions,
+    SetWorkflowID,
+    WorkflowStatus,
+)
 from sqlalchemy import Engine as Connections
-from sqlalchemy.exc import SQLAlchemyError
 
 from domain.job import JobRecord, Profile
 from workflows.engine_database import engine_for
 from workflows.execution import Execution
-from workflows.steps import InterruptedJobError, Outcome
 
 
 class PlainJson(Serializer):
@@ -53,52 +58,17 @@ def _text(value: object) -> dict[str, str]:
 _VERSION = "rollcall"
 _LISTEN_SECONDS = 1.0  # for messages between workflows, which Rollcall does not use
 _ENQUEUED, _PENDING = "ENQUEUED", "PENDING"
-_GIVEN_UP = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
-_FAULTS_OF_OURS = (
-    dbos_errors.DBOSUnexpectedStepError,
-    dbos_errors.DBOSStepNondeterminismError,
-    dbos_errors.DBOSPatchNondeterminismError,
-)
-
-_log = logging.getLogger(__name__)
-
-
-class DurableWorkflow:
-    """The step store that DBOS provides."""
-
-    def __call__(self, name: str, work: Callable[[], Outcome]) -> Outcome:
-        """Return the stored outcome of the step; without one, run `work` and store its outcome first.
-
-        Raises: InterruptedJobError when the outcome cannot be stored, for example after the engine was
-        closed. That is not a failure of the step: recovery repeats it.
-        """
-        failures = list[Exception]()
-
-        def watched() -> Outcome:
-            try:
-                return work()
-            except Exception as error:
-                failures.append(error)
-                raise
-
-        try:
-            return DBOS.run_step({"name": name}, watched)
-        except (dbos_errors.DBOSException, SQLAlchemyError) as error:
-            if error in failures or isinstance(error, _FAULTS_OF_OURS):
-                raise
-            _log.error("a step cannot be kept", extra={"step": name}, exc_info=error)
-            raise InterruptedJobError from error
-
-    def is_changed(self, change: str) -> bool:
-        """Return whether the current workflow reaches this point for the first time with the new code."""
-        return DBOS.patch(change)
+_ENDED_BY_DBOS = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 
 class Engine:
-    """Starts jobs, and executes those of `profiles` until it is closed."""
+    """Starts jobs, and executes those of `profiles` until it is closed.
+
+    DBOS queues, orders and recovers workflows; the outcome of each step is in the job's own rows.
+    """
 
     def __init__(self, execution: Execution, database_url: str, profiles: Collection[Profile]) -> None:
-        self._catalog = execution.catalog
+        self._execution = execution
         self._profiles = profiles
         logging.getLogger("dbos").addHandler(logging.NullHandler())  # otherwise DBOS creates its own
         self._connections = engine_for(database_url)
@@ -116,7 +86,8 @@ class Engine:
         Shape: `at_once` overrides the fleet-wide concurrency of the kinds that it lists. On SQLite, several
         processes may exceed the limit for a moment.
         """
-        kinds = self._catalog.values()
+        self._adopt_outcomes()
+        kinds = self._execution.catalog.values()
         DBOS.listen_queues([kind.name for kind in kinds if kind.profile in self._profiles])
         DBOS.launch()
         for kind in kinds:
@@ -124,26 +95,27 @@ class Engine:
                 kind.name,
                 worker_concurrency=at_once.get(kind.name, kind.at_once),
                 global_concurrency=at_once.get(kind.name),
-                partition_concurrency=None if kind.lane is None else 1,
-                polling_interval_sec=kind.look_seconds,
+                partition_concurrency=None if kind.partition_key is None else 1,
+                polling_interval_sec=kind.poll_seconds,
                 on_conflict="always_update",
             )
 
-    def start(self, job: JobRecord, number: int) -> None:
-        """Enqueue the job, ordered by `number` and exclusive within its partition key. Idempotent."""
-        kind = self._catalog.get(job.kind)
+    def start(self, job: JobRecord) -> None:
+        """Enqueue the job, in order of submission and exclusive within its partition key. Idempotent."""
+        kind, partition_key = self._execution.catalog.get(job.kind), None
         with SetWorkflowID(job.id):
             try:
-                lane = None if kind is None or kind.lane is None else kind.lane(kind.read(job.input))
-            except Exception:  # noqa: BLE001 - another release took it in
+                if kind is not None and kind.partition_key is not None:
+                    partition_key = kind.partition_key(kind.read(job.input))
+            except Exception:  # noqa: BLE001 - accepted by another release
                 kind = None
             if kind is None:
                 DBOS.start_workflow(self._run, job.id)  # the workflow fails the job and records the reason
                 return
-            with SetEnqueueOptions(priority=number, queue_partition_key=lane):
+            with SetEnqueueOptions(priority=job.number, queue_partition_key=partition_key):
                 DBOS.enqueue_workflow(kind.name, self._run, job.id)
 
-    def hasten(self, job_id: str) -> None:
+    def start_now(self, job_id: str) -> None:
         """Run a queued job immediately, ahead of its queue."""
         status = DBOS.get_workflow_status(job_id)
         if status is not None and status.status == _ENQUEUED:
@@ -151,33 +123,28 @@ class Engine:
 
     def unknown(self, ids: Sequence[str]) -> list[str]:
         """Return the jobs that this engine's database has no workflow for."""
-        found = DBOS.list_workflows(workflow_ids=list(ids), load_input=False, load_output=False)
-        known = {workflow.workflow_id for workflow in found}
+        known = {workflow.workflow_id for workflow in _workflows(workflow_ids=list(ids))}
         return [job_id for job_id in ids if job_id not in known]
 
-    def given_up(self, ids: Sequence[str]) -> list[str]:
+    def ended(self, ids: Sequence[str]) -> list[str]:
         """Return the jobs whose workflow DBOS ended by itself, as after an error outside the steps."""
-        found = DBOS.list_workflows(
-            workflow_ids=list(ids), status=_GIVEN_UP, load_input=False, load_output=False
-        )
-        return [workflow.workflow_id for workflow in found]
+        return [each.workflow_id for each in _workflows(workflow_ids=list(ids), status=_ENDED_BY_DBOS)]
 
-    def go_on(self, job_id: str) -> None:
+    def resume(self, job_id: str) -> None:
         """Resume such a job after the last stored step."""
-        kept = [step["function_id"] for step in DBOS.list_workflow_steps(job_id, load_output=False)]
-        DBOS.rewind_workflow(job_id, start_step=max(kept, default=0) + 1)
+        DBOS.rewind_workflow(job_id)
 
     def executors(self) -> set[str]:
         """Return the executors with work in progress, live or dead."""
-        found = DBOS.list_workflows(status=_PENDING, load_input=False, load_output=False)
+        found = _workflows(status=_PENDING)
         return {workflow.executor_id for workflow in found if workflow.executor_id is not None}
 
     def recover(self, executor: str) -> int:
-        """Requeue the work of a dead executor; return the number of workflows."""
+        """Requeue the work of a dead executor; return the number of jobs."""
         # DBOS offers no public call for this without its own control plane.
         return len(DBOS._recover_pending_workflows([executor]))  # noqa: SLF001
 
-    def forget(self, ids: Sequence[str]) -> None:
+    def purge(self, ids: Sequence[str]) -> None:
         """Delete what the engine stores of ended jobs. Idempotent."""
         DBOS.delete_workflows(list(ids))
 
@@ -185,6 +152,22 @@ class Engine:
         """Accept no new work, wait for work in progress, then stop. Unfinished work stays for recovery."""
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=patience_seconds)
         self._connections.dispose()
+
+    def _adopt_outcomes(self) -> None:
+        """Copy the outcomes of steps that earlier releases kept in DBOS, for unfinished jobs."""
+        runs = self._execution.runs
+        job_ids = runs.with_outcomes_in_dbos()
+        if not job_ids:
+            return
+        client = DBOSClient(system_database_engine=self._connections, serializer=PlainJson())
+        for job_id in job_ids:
+            steps = client.list_workflow_steps(job_id)
+            runs.adopt(job_id, {step["function_name"]: step["output"] or {} for step in steps})
+        client.destroy()
+
+
+def _workflows(**filters: Any) -> list[WorkflowStatus]:
+    return DBOS.list_workflows(load_input=False, load_output=False, **filters)
 
 
 def _config(database_url: str, connections: Connections, executor: str) -> DBOSConfig:

@@ -139,17 +139,17 @@ def run(job: Job, wish: GenerationInput) -> JsonObject:
     """Reserve a credit, fetch the asset, make the picture, store it, and spend the credit."""
     ports = _ports(job)
     easel = Easel(job, ports, wish.prompt, wish.asset)
-    job.tell(0, _STEPS, "reserving a credit")
+    job.report_progress(0, _STEPS, "reserving a credit")
     job.step("reserve", lambda: _reserve(job, wish))
-    job.tell(1, _STEPS, "fetching the asset")
+    job.report_progress(1, _STEPS, "fetching the asset")
     job.step("fetch", easel.fetch)
-    job.tell(2, _STEPS, "making the picture")
+    job.report_progress(2, _STEPS, "making the picture")
     content_type = job.step("make", easel.make, attempts=_MAKE_ATTEMPTS)
-    job.tell(3, _STEPS, "storing it")
+    job.report_progress(3, _STEPS, "storing it")
     artifact = job.step("store", lambda: easel.store(content_type), attempts=_STORE_ATTEMPTS)
-    job.tell(4, _STEPS, "spending the credit")
-    job.step("capture", lambda: _capture(job, wish), attempts=_LEDGER_ATTEMPTS)
-    job.tell(_STEPS, _STEPS, "done")
+    job.report_progress(4, _STEPS, "spending the credit")
+    job.step("capture", lambda: _capture(job, wish), attempts=_LEDGER_ATTEMPTS, must_finish=True)
+    job.report_progress(_STEPS, _STEPS, "done")
     return artifact | {"credits": COST}
 
 

@@ -139,25 +139,24 @@ class Job(Protocol):
     ) -> T:
         """Run `work` durably: its result is stored, and a repetition returns the stored result.
 
-        Shape: `name` is unique within the job; the result is None, bool, int, float, str, or a list or dict
-        of these. `work` may run more than once, but never after its result was stored: make it idempotent by
-        `job.id` and the step's name. A TransientError is retried, up to `attempts` times, after the time that
-        it names or an exponential back-off; meanwhile the job is `waiting`. An attempt that an open circuit
-        breaker refuses does not count.
-        A step that `must_finish` is not cancelled after its first attempt: an attempt without an answer may
-        have had its effect.
+        Shape: a repetition finds the result by `name`, so releases must not rename steps; the result is None,
+        bool, int, float, str, or a list or dict of these. `work` may run more than once, but never after its
+        result was stored: make it idempotent by `job.id` and the step's name. A TransientError is retried, up
+        to `attempts` times, after the time that it names or an exponential back-off; meanwhile the job is
+        `waiting`. An attempt that an open circuit breaker refuses does not count. A step that `must_finish`
+        is not cancelled after its first attempt: an attempt without an answer may have had its effect.
 
         Raises: PermanentError of the work at once; StepFailedError when the attempts are spent;
         CancelledError between attempts and before the step begins.
         """
 
-    def tell(self, done: int, total: int, message: str) -> None:
-        """Report the job's progress, for people."""
+    def report_progress(self, done: int, total: int, message: str) -> None:
+        """Report the job's progress, for display."""
 
     def is_changed(self, change: str) -> bool:
         """Return whether a changed workflow takes its new path; `change` is a permanent name.
 
-        A job that passed this point before the change keeps the old path, also after a crash:
+        A job that had begun a later step before the change keeps the old path, also after a crash:
 
             if job.is_changed("sign-the-report"):
                 job.step("sign", …)

@@ -18,47 +18,49 @@ from resilience.heartbeats import Heartbeats
 from resilience.lease import Lease, LeaseHeldError
 from store.jobs.jobs import Jobs
 
-MISSED_SECONDS = 15.0  # beyond the heartbeat's own expiry: Redis itself may just have restarted, empty
+MISSING_SECONDS = 15.0  # beyond the heartbeat's own expiry: Redis itself may just have restarted, empty
 _log = logging.getLogger(__name__)
 
 
-_AT_ONCE = 500
+_CHECKED_AT_ONCE, _PURGED_AT_ONCE = 500, 100
 
 
 class EngineView(Protocol):
-    """The engine's view of its jobs."""
+    """What maintenance needs of the engine: see `workflows.engine.Engine`."""
 
     def unknown(self, ids: Sequence[str]) -> list[str]:
         """Return the jobs that the engine has no workflow for."""
 
-    def given_up(self, ids: Sequence[str]) -> list[str]:
+    def ended(self, ids: Sequence[str]) -> list[str]:
         """Return the jobs whose workflow the engine ended by itself."""
 
-    def go_on(self, job_id: str) -> None:
+    def resume(self, job_id: str) -> None:
         """Resume such a job after the last stored step."""
 
+    def purge(self, ids: Sequence[str]) -> None:
+        """Delete what is stored of ended jobs. Idempotent."""
 
-def take_back(jobs: Jobs, engine: EngineView) -> None:
-    """Requeue active jobs that the engine should execute and does not.
+
+def restore_active(jobs: Jobs, engine: EngineView) -> None:
+    """Requeue or resume active jobs that the engine should execute and does not.
 
     A job without a workflow, for example after a restore from a backup, is queued again and restarts from its
-    first step, because no engine has its stored steps. A job whose workflow the engine ended resumes: only a
-    job's row ends it.
+    first step. A job whose workflow the engine ended resumes: only a job's row ends it.
     """
     after = 0
-    while page := jobs.accepted(after, _AT_ONCE):
+    while page := jobs.enqueued(after, _CHECKED_AT_ONCE):
         after = max(page)
         ids = list(page.values())
         if lost := engine.unknown(ids):
-            _log.warning("jobs taken back", extra={"jobs": lost})
-            jobs.take_back(lost)
-        for job_id in engine.given_up(ids):
-            _log.error("a job goes on that the engine had given up", extra={"job": job_id})
-            engine.go_on(job_id)
+            _log.warning("jobs requeued that the engine had lost", extra={"jobs": lost})
+            jobs.requeue(lost)
+        for job_id in engine.ended(ids):
+            _log.error("a job resumes that the engine had ended", extra={"job": job_id})
+            engine.resume(job_id)
 
 
-class Recoverable(Protocol):
-    """Lists executors and recovers their work."""
+class Executors(Protocol):
+    """The engine's processes: see `workflows.engine.Engine`."""
 
     def executors(self) -> set[str]:
         """Return the executors with work in progress, live or dead."""
@@ -72,7 +74,7 @@ class Recovery:
 
     def __init__(  # noqa: PLR0913
         self,
-        work: Recoverable,
+        engine: Executors,
         heartbeats: Heartbeats,
         lease: Lease,
         executor: str,
@@ -81,20 +83,20 @@ class Recovery:
         fact: str,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._work = work
+        self._engine = engine
         self._heartbeats = heartbeats
         self._lease = lease
         self._executor = executor
         self._role, self._fact = role, fact
         self._monotonic = monotonic
-        self._missed_since: dict[str, float] = {}
+        self._missing_since: dict[str, float] = {}
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Requeue the work of executors that were missing for long enough. Raises: UnreachableError."""
-        missed = self._work.executors() - self._alive()
+        missing = self._engine.executors() - self._alive()
         now = self._monotonic()
-        self._missed_since = {name: self._missed_since.get(name, now) for name in missed}
-        dead = [name for name, since in self._missed_since.items() if now - since >= MISSED_SECONDS]
+        self._missing_since = {name: self._missing_since.get(name, now) for name in missing}
+        dead = [name for name, since in self._missing_since.items() if now - since >= MISSING_SECONDS]
         if dead:
             self._recover(dead)
 
@@ -106,20 +108,10 @@ class Recovery:
         try:
             with self._lease.holding(self._executor, {"executor": self._executor}) as fence:
                 for name in dead:
-                    jobs = self._work.recover(name)
+                    jobs = self._engine.recover(name)
                     _log.warning("recovered", extra={"executor": name, "jobs": jobs, "fence": fence})
         except LeaseHeldError:
-            return  # another process recovers it
-
-
-_PURGED_AT_ONCE = 100
-
-
-class PurgeEngine(Protocol):
-    """A store that holds a part of each job."""
-
-    def forget(self, ids: Sequence[str]) -> None:
-        """Delete what is stored of ended jobs. Idempotent."""
+            return  # another process recovers them
 
 
 def artifacts(job_id: str) -> str:
@@ -128,18 +120,18 @@ def artifacts(job_id: str) -> str:
 
 
 def purge_expired(
-    jobs: Jobs, storage: Storage, engine: PurgeEngine, *, now: datetime, lifetime: timedelta
+    jobs: Jobs, storage: Storage, engine: EngineView, *, now: datetime, lifetime: timedelta
 ) -> int:
     """Purge the jobs that ended more than `lifetime` ago; return their number.
 
     Safe to repeat after a crash.
     """
-    forgotten = 0
+    purged = 0
     while ids := jobs.ended_before(now - lifetime, _PURGED_AT_ONCE):
         for job_id in ids:
             storage.delete(artifacts(job_id))
-        engine.forget(ids)
-        jobs.forget(ids)
-        forgotten += len(ids)
-        _log.info("jobs forgotten", extra={"jobs": len(ids)})
-    return forgotten
+        engine.purge(ids)
+        jobs.purge(ids)
+        purged += len(ids)
+        _log.info("jobs purged", extra={"jobs": len(ids)})
+    return purged

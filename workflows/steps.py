@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from domain.errors import PermanentError, RollcallError, TransientError
-from domain.job import Progress, StepState
+from domain.job import Progress, StepOutcome, StepState
 from resilience.breaker import CircuitBreakerError
 from store.jobs.execution import JobExecution, JobLease, JobLostError, JobStatus
-from store.persistence import OUTAGES, Pause
-from store.persistence import retry_during_outage as repeated
+from store.persistence import OUTAGES, Pause, retry_during_outage
 from workflows.kind import MAX_ATTEMPTS, CancelledError, JobContext, StepFailedError
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ def attempt_step(work: Callable[[], object]) -> Any:
 class InterruptedJobError(BaseException):
     """The process stops or has lost the job: store nothing of the work in progress.
 
-    It is not an Exception, so that neither a workflow nor DBOS treats it as a failure of the step.
+    It is not an Exception, so that neither a workflow nor DBOS treats it as a failure.
     """
 
 
@@ -62,7 +62,7 @@ def retry_until_stored(access: Callable[[], T], pause: Pause) -> T:
     Raises: InterruptedJobError when the process stops first, or another process has the job now.
     """
     try:
-        return repeated(access, pause)
+        return retry_during_outage(access, pause)
     except JobLostError as lost:
         _log.warning("lost", extra={"error": str(lost)})
         raise InterruptedJobError from lost
@@ -73,10 +73,8 @@ def retry_until_stored(access: Callable[[], T], pause: Pause) -> T:
 CRASH_BUDGET = 25
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 2.0, 300.0
 _LONGEST_WAIT_SECONDS = 3600.0  # caps the wait that an upstream asks for: a job keeps its slot
-_ASK_AGAIN_SECONDS = 15.0  # wait for a breaker: an operator may close it in the meantime
-_LOOK_SECONDS = 1.0  # how soon a waiting job sees its cancellation
-Outcome = dict[str, Any]
-"""How a step ended: {"value": …}, {"failed": reason, "spent": bool} or {"cancelled": True}."""
+_BREAKER_RETRY_SECONDS = 15.0  # wait for a breaker: an operator may close it in the meantime
+_POLL_SECONDS = 1.0  # how soon a waiting job sees its cancellation
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,51 +82,24 @@ class _Step:
     name: str
     work: Callable[[], object]
     attempts: int
-    must_finish: bool = False
-
-
-class StepStore(Protocol):
-    """Makes a step durable."""
-
-    def __call__(self, name: str, work: Callable[[], Outcome]) -> Outcome:
-        """Return the stored outcome of the step; without one, run `work` and store its outcome first."""
-
-    def is_changed(self, change: str) -> bool:
-        """Return whether the new code applies; the answer is stored."""
-
-
-class TransientStepStore:
-    """Stores nothing, so that a crash repeats every step.
-
-    It is for a job that this release cannot parse: its stored steps belong to another workflow.
-    """
-
-    def __call__(self, name: str, work: Callable[[], Outcome]) -> Outcome:  # noqa: ARG002 - as `StepStore` has it
-        """Return the outcome of `work`."""
-        return work()
-
-    def is_changed(self, change: str) -> bool:  # noqa: ARG002 - as `StepStore` has it
-        """Return True: no step ran with the old code."""
-        return True
+    must_finish: bool
 
 
 class JobSteps:
-    """The `Job` that a workflow receives."""
+    """The `Job` that a workflow receives. `lease` has the outcomes of the steps that ended before."""
 
-    def __init__(
-        self, hold: JobLease, runs: JobExecution, services: JobContext, keep: StepStore, pause: Pause
-    ) -> None:
-        self._hold = hold
+    def __init__(self, lease: JobLease, runs: JobExecution, services: JobContext, pause: Pause) -> None:
+        self._lease = lease
         self._runs = runs
         self._services = services
-        self._keep = keep
         self._pause = pause
-        self._is_ending = False
+        self._is_compensating = False
+        self._names: Counter[str] = Counter()
 
     @property
     def id(self) -> str:
         """The job's id."""
-        return self._hold.job.id
+        return self._lease.job.id
 
     @property
     def services(self) -> JobContext:
@@ -144,98 +115,100 @@ class JobSteps:
         must_finish: bool = False,
     ) -> T:
         """Run `work` durably: see `workflows.kind.Job`."""
-        outcome = self._keep(name, lambda: self._try(_Step(name, work, attempts, must_finish)))
+        self._names[name] += 1
+        if (count := self._names[name]) > 1:
+            name = f"{name} ({count})"
+            self._names[name] += 1
+        step = _Step(name, work, attempts, must_finish)
+        outcome = self._lease.outcomes.get(name) or self._run(step)
         if "value" in outcome:
             return cast("T", outcome["value"])
         if "cancelled" in outcome:
             raise CancelledError("it was cancelled")
-        raise (
-            StepFailedError(name, outcome["failed"])
-            if outcome["spent"]
-            else PermanentError(outcome["failed"])
-        )
+        reason = str(outcome["failed"])
+        raise StepFailedError(name, reason) if outcome["spent"] else PermanentError(reason)
 
-    def tell(self, done: int, total: int, message: str) -> None:
-        """Report the job's progress, for people."""
-        self._note(lambda: self._runs.tell(self._hold, Progress(done, total, message)))
+    def report_progress(self, done: int, total: int, message: str) -> None:
+        """Report the job's progress, for display."""
+        self._store(lambda: self._runs.report_progress(self._lease, Progress(done, total, message)))
 
     def is_changed(self, change: str) -> bool:
         """Return whether the new code applies: see `workflows.kind.Job`."""
-        return self._keep.is_changed(change)
+        name = f"change {change}"
+        if name not in self._lease.outcomes and self._lease.outcomes.keys() - self._names.keys():
+            return False  # it has begun a step that comes after this point
+        return self.step(name, lambda: True)
 
-    def begin_ending(self) -> None:
+    def begin_compensation(self) -> None:
         """Begin the compensation, which cannot be cancelled."""
-        self._is_ending = True
+        self._is_compensating = True
 
-    def _try(self, step: _Step) -> Outcome:
+    def _run(self, step: _Step) -> StepOutcome:
         while True:
-            standing = self._stand(step.name)
-            outcome = self._forestalled(step, standing) or self._attempt(step, standing.failures)
+            if self._pause(0):
+                raise InterruptedJobError  # a process that stops begins nothing
+            status = self._status(step.name)
+            outcome = self._ends_early(step, status) or self._attempt(step, status.failures)
             if outcome is not None:
                 return outcome
 
-    def _forestalled(self, step: _Step, standing: JobStatus) -> Outcome | None:
+    def _ends_early(self, step: _Step, status: JobStatus) -> StepOutcome | None:
         """Return how the step ends without another attempt, or None."""
-        name = step.name
-        if self._is_cancelled(step, standing) and not standing.is_done:
-            return self._settled(name, StepState.CANCELLED, {"cancelled": True})
-        if standing.crashes >= CRASH_BUDGET:
-            return self._failed(name, f"its process died {CRASH_BUDGET} times while at this step")
+        if self._is_cancelled(step, status):
+            return self._end(step, StepState.CANCELLED, {"cancelled": True})
+        if status.crashes >= CRASH_BUDGET:
+            return self._fail(step, f"its process died {CRASH_BUDGET} times while at this step")
         return None
 
-    def _attempt(self, step: _Step, failures: int) -> Outcome | None:
+    def _attempt(self, step: _Step, failures: int) -> StepOutcome | None:
         """Return how the step ended; None when the next attempt is due."""
-        name = step.name
+        now = self._services.clock.now()
         try:
-            self._begin(name)
+            self._store(lambda: self._runs.begin_attempt(self._lease, step.name, now))
             value = attempt_step(step.work)
         except (CircuitBreakerError, PausedError) as refusal:
-            self._wait(
-                step, str(refusal), min(refusal.retry_after_seconds or _LOOK_SECONDS, _ASK_AGAIN_SECONDS)
-            )
+            seconds = min(refusal.retry_after_seconds or _POLL_SECONDS, _BREAKER_RETRY_SECONDS)
+            self._wait(step, str(refusal), seconds)
         except TransientError as error:
             if failures + 1 >= step.attempts:
-                return self._failed(name, _words(error))
-            self._wait(step, _words(error), _pause_seconds(failures, error), is_failure=True)
+                return self._fail(step, _text(error))
+            self._wait(step, _text(error), _pause_seconds(failures, error), is_failure=True)
         except PermanentError as error:
-            return self._failed(name, _words(error), spent=False)
+            return self._fail(step, _text(error), spent=False)
         else:
-            return self._settled(name, StepState.SUCCEEDED, {"value": value})
+            return self._end(step, StepState.SUCCEEDED, {"value": value})
         return None
 
-    def _stand(self, name: str) -> JobStatus:
-        return self._note(lambda: self._runs.stand(self._hold, name))
+    def _status(self, name: str) -> JobStatus:
+        return self._store(lambda: self._runs.status(self._lease, name))
 
-    def _is_cancelled(self, step: _Step, standing: JobStatus) -> bool:
-        is_too_late = self._is_ending or (step.must_finish and standing.is_tried)
-        return standing.is_cancel_requested and not is_too_late
+    def _is_cancelled(self, step: _Step, status: JobStatus) -> bool:
+        is_too_late = self._is_compensating or (step.must_finish and status.is_attempted)
+        return status.is_cancel_requested and not is_too_late
 
-    def _begin(self, name: str) -> None:
-        self._note(lambda: self._runs.attempt(self._hold, name, self._services.clock.now()))
+    def _fail(self, step: _Step, reason: str, *, spent: bool = True) -> StepOutcome:
+        return self._end(step, StepState.FAILED, {"failed": reason, "spent": spent})
 
-    def _failed(self, name: str, reason: str, *, spent: bool = True) -> Outcome:
-        return self._settled(name, StepState.FAILED, {"failed": reason, "spent": spent})
-
-    def _settled(self, name: str, state: StepState, outcome: Outcome) -> Outcome:
-        now, error = self._services.clock.now(), outcome.get("failed")
-        self._note(lambda: self._runs.settle(self._hold, name, state, now, error))
+    def _end(self, step: _Step, state: StepState, outcome: StepOutcome) -> StepOutcome:
+        now = self._services.clock.now()
+        self._store(lambda: self._runs.end_step(self._lease, step.name, state, outcome, now))
         return outcome
 
     def _wait(self, step: _Step, reason: str, seconds: float, *, is_failure: bool = False) -> None:
         """Wait for a while, or until cancellation is requested."""
         clock = self._services.clock
         due_at = clock.now() + timedelta(seconds=seconds)
-        self._note(lambda: self._runs.wait(self._hold, step.name, due_at, reason, failed=is_failure))
+        self._store(lambda: self._runs.wait(self._lease, step.name, due_at, reason, failed=is_failure))
         waited = 0.0  # a clock that is set back meanwhile must not prolong the wait
         while waited < seconds and (left := (due_at - clock.now()).total_seconds()) > 0:
-            look_seconds = min(left, _LOOK_SECONDS)
-            if self._pause(look_seconds):
+            poll_seconds = min(left, _POLL_SECONDS)
+            if self._pause(poll_seconds):
                 raise InterruptedJobError
-            waited += look_seconds
-            if self._is_cancelled(step, self._stand(step.name)):
+            waited += poll_seconds
+            if self._is_cancelled(step, self._status(step.name)):
                 return
 
-    def _note(self, access: Callable[[], T]) -> T:
+    def _store(self, access: Callable[[], T]) -> T:
         return retry_until_stored(access, self._pause)
 
 
@@ -244,5 +217,5 @@ def _pause_seconds(failures: int, error: TransientError) -> float:
     return min(max(seconds, error.retry_after_seconds or 0.0), _LONGEST_WAIT_SECONDS)
 
 
-def _words(error: Exception) -> str:
+def _text(error: Exception) -> str:
     return str(error) or type(error).__name__

@@ -46,7 +46,7 @@ from store.sections.history import DailyRollups, Histories
 from workflows.catalog import CATALOG, JobKinds
 from workflows.execution import Execution
 from workflows.kind import GenerationContext, JobContext, PaymentContext, ReportContext
-from workflows.maintenance import Recovery, purge_expired, take_back
+from workflows.maintenance import Recovery, purge_expired, restore_active
 from workflows.refund import poll_refunds
 from workflows.report.pdf import LocalPdfRenderer
 
@@ -60,7 +60,7 @@ def messages(
     system: System, engine: JobEngine, catalog: JobKinds, profiles: Collection[Profile]
 ) -> Iterator[None]:
     """Consume messages for the block: two threads for quick ones, one for outgoing calls."""
-    services = replace(system.services, jobs=_ports(system, engine, catalog))
+    services = replace(system.services, jobs=_runtime(system, engine, catalog))
     calls = brokers.build(system.settings, system.redis)
     install(system.broker, services, [*START.values(), cancel_job])
     install(calls, services, [send_callbacks])
@@ -80,7 +80,7 @@ def messages(
         calls.close()
 
 
-def _ports(system: System, engine: JobEngine, catalog: JobKinds) -> JobRuntime:
+def _runtime(system: System, engine: JobEngine, catalog: JobKinds) -> JobRuntime:
     settings = system.settings
     webhook = JobWebhook(
         required(settings.job_webhook_secret),
@@ -90,14 +90,14 @@ def _ports(system: System, engine: JobEngine, catalog: JobKinds) -> JobRuntime:
     return JobRuntime(catalog, engine, webhook.post)
 
 
-def job_services(system: System) -> JobContext:
+def job_context(system: System) -> JobContext:
     """Return the ports of every workflow."""
     services, settings, ports = system.services, system.settings, _client_ports(system)
     return JobContext(
         services.clock,
         settings.of(StorageSettings).open(settings.home),
         services.breakers,
-        reports=report_ports(system),
+        reports=report_context(system),
         payments=PaymentContext(
             services.store.payments, services.store.refunds, stripe.PLUGIN.client(settings, ports)
         ),
@@ -105,7 +105,7 @@ def job_services(system: System) -> JobContext:
     )
 
 
-def report_ports(system: System) -> ReportContext:
+def report_context(system: System) -> ReportContext:
     """Return the ports that render and send reports."""
     settings, services = system.settings, system.services
     remote = docraptor.PLUGIN.client(settings, _client_ports(system))
@@ -174,7 +174,7 @@ if TYPE_CHECKING:
     from workflows.engine import Engine
 
 ROLE = "jobs"
-_LOOK_SECONDS, _TAKE_BACK_SECONDS, _FORGET_SECONDS, _REFUND_SECONDS = 5.0, 60.0, 3600.0, 60.0
+_RECOVERY_SECONDS, _RESTORE_SECONDS, _PURGE_SECONDS, _REFUND_SECONDS = 5.0, 60.0, 3600.0, 60.0
 _LEASE_SECONDS = 60
 _log = logging.getLogger(__name__)
 _STOP_SECONDS = 8  # plus as long for messages: within the supervisor's stop timeout
@@ -191,7 +191,7 @@ def run(
             _engine(system, name, profiles, catalog, stopped) as engine,
             messages(system, engine, catalog, profiles),
         ):
-            _keep_up(system, engine, name, stopped)
+            _maintain(system, engine, name, stopped)
 
 
 def _profiles(queues: Sequence[str]) -> list[Profile]:
@@ -206,14 +206,13 @@ def _profiles(queues: Sequence[str]) -> list[Profile]:
 def _engine(
     system: System, executor: str, profiles: Collection[Profile], catalog: JobKinds, stopped: Event
 ) -> Iterator[Engine]:
-    from workflows.engine import DurableWorkflow, Engine  # noqa: PLC0415 - DBOS, 50 MB
+    from workflows.engine import Engine  # noqa: PLC0415 - DBOS, 50 MB
 
     execution = Execution(
         executor=executor,
         catalog=catalog,
-        services=job_services(system),
+        services=job_context(system),
         runs=JobExecution(system.database),
-        keep=DurableWorkflow(),
         pause=stopped.wait,
         announce=lambda job: _announce(system, job),
     )
@@ -232,54 +231,52 @@ def _release(execution: Execution) -> None:
     try:
         execution.runs.release(execution.executor)
     except OUTAGES as error:
-        _log.warning("the database is away: an interrupted job counts a crash", extra={"error": str(error)})
+        _log.warning(
+            "database unreachable: an interrupted job counts as a crash", extra={"error": str(error)}
+        )
 
 
 def _announce(system: System, job: JobRecord) -> None:
-    """Start the next job of the kind, and enqueue the callback; the reconciler catches up on failures."""
-    messages = [START[job.profile].message(job.id)]
+    """Publish the callback of an ended job; the reconciler repeats a failed publication."""
     if job.webhook_url is not None:
-        messages.append(send_callbacks.message())
-    for message in messages:
-        log_and_continue(partial(system.services.publish, message), "cannot publish what follows a job")
+        publish = partial(system.services.publish, send_callbacks.message())
+        log_and_continue(publish, "cannot publish a callback")
 
 
-def _keep_up(system: System, engine: Engine, executor: str, stopped: Event) -> None:
+def _maintain(system: System, engine: Engine, executor: str, stopped: Event) -> None:
     """Recover dead executors' jobs, requeue lost jobs and purge old ones, until `stopped`."""
     lease = Lease(system.redis, "job-recovery", _LEASE_SECONDS)
     jobs = system.services.store.jobs
     recovery = Recovery(engine, system.heartbeats, lease, executor, role=ROLE, fact=EXECUTOR)
-    chores = [
-        PeriodicTask(_LOOK_SECONDS, recovery.look, "cannot look after dead executors"),
-        PeriodicTask(_TAKE_BACK_SECONDS, lambda: take_back(jobs, engine), "cannot take back jobs"),
-        PeriodicTask(_FORGET_SECONDS, lambda: _forget(system, engine), "cannot forget old jobs"),
+    context, lifetime = job_context(system), timedelta(days=system.settings.job_retention_days)
+
+    def purge() -> None:
+        purge_expired(jobs, context.storage, engine, now=context.clock.now(), lifetime=lifetime)
+
+    tasks = [
+        PeriodicTask(_RECOVERY_SECONDS, recovery.check, "cannot recover the jobs of dead executors"),
+        PeriodicTask(_RESTORE_SECONDS, lambda: restore_active(jobs, engine), "cannot restore active jobs"),
+        PeriodicTask(_PURGE_SECONDS, purge, "cannot purge old jobs"),
+        PeriodicTask(_REFUND_SECONDS, lambda: poll_refunds(context), "cannot poll refunds"),
     ]
-    services = job_services(system)
-    chores.append(PeriodicTask(_REFUND_SECONDS, lambda: poll_refunds(services), "cannot follow refunds"))
     systemd.ready()
-    while not stopped.wait(_LOOK_SECONDS):
+    while not stopped.wait(_RECOVERY_SECONDS):
         systemd.alive()
-        for chore in chores:
-            chore.do(time.monotonic())
+        for task in tasks:
+            task.run_if_due(time.monotonic())
 
 
 @dataclass(slots=True)
 class PeriodicTask:
-    """Runs every `every_seconds`, the first time at once; a failure is logged as `trouble`."""
+    """Runs every `every_seconds`, the first time at once; a failure is logged as `failure`."""
 
     every_seconds: float
     work: Callable[[], object]
-    trouble: str
+    failure: str
     due_at: float = 0.0
 
-    def do(self, now: float) -> None:
+    def run_if_due(self, now: float) -> None:
         """Run it when it is due."""
         if now >= self.due_at:
             self.due_at = now + self.every_seconds
-            log_and_continue(self.work, self.trouble)
-
-
-def _forget(system: System, engine: Engine) -> None:
-    services, lifetime = system.services, timedelta(days=system.settings.job_retention_days)
-    storage = job_services(system).storage
-    purge_expired(services.store.jobs, storage, engine, now=services.clock.now(), lifetime=lifetime)
+            log_and_continue(self.work, self.failure)

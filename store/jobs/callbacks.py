@@ -13,7 +13,7 @@ from store.schema import job_callbacks
 
 @dataclass(frozen=True, slots=True)
 class JobCallback:
-    """One end that is to be told; `attempts` were made before, and are the fence of whoever holds it."""
+    """One pending callback. `attempts` counts earlier attempts and is the fence of its claim."""
 
     job_id: str
     url: str = field(repr=False)
@@ -22,8 +22,8 @@ class JobCallback:
 
 
 @dataclass(frozen=True, slots=True)
-class CallRecord:
-    """How one telling stands: tried next at `due_at`, or over since `ended_at`; with an `error`, in vain."""
+class CallbackRecord:
+    """The state of one callback: due at `due_at`, or ended at `ended_at`, with an `error` if it failed."""
 
     attempts: int
     error: str | None
@@ -37,19 +37,19 @@ class JobCallbacks:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def get(self, job_id: str) -> CallRecord | None:
-        """How the telling of a job's end stands, or None where there is nothing to tell, or not yet."""
+    def get(self, job_id: str) -> CallbackRecord | None:
+        """Return the state of the job's callback; None if it has none or has not ended."""
         with self._database.read() as connection:
             row = connection.execute(select(job_callbacks).where(job_callbacks.c.job_id == job_id)).first()
         if row is None:
             return None
         due_at, ended_at = from_ms_or_none(row.due_at_ms), from_ms_or_none(row.ended_at_ms)
-        return CallRecord(row.attempts, row.error, due_at, ended_at)
+        return CallbackRecord(row.attempts, row.error, due_at, ended_at)
 
     def claim(self, now: datetime, *, lease: timedelta) -> JobCallback | None:
-        """What is due first, nobody else's for the time of `lease`, or None.
+        """Claim the callback that is due first for the time of `lease`; return None when none is due.
 
-        One at a time, so that the lease covers one call and no queue of them.
+        One at a time, so that the lease covers one request.
         """
         columns = job_callbacks.c
         query = select(job_callbacks).where(columns.due_at_ms <= to_ms(now)).order_by(columns.due_at_ms)
@@ -63,20 +63,22 @@ class JobCallbacks:
         return JobCallback(row["job_id"], row["url"], row["body"], row["attempts"])
 
     def is_due(self, now: datetime) -> bool:
-        """Whether `claim` would find any."""
+        """Return whether `claim` would find one."""
         query = select(job_callbacks.c.job_id).where(job_callbacks.c.due_at_ms <= to_ms(now)).limit(1)
         with self._database.read() as connection:
             return connection.execute(query).first() is not None
 
-    def postpone(self, call: JobCallback, due_at: datetime, error: str) -> None:
-        """Tell it at `due_at`, unless its lease has passed to another; `error` says why not now."""
-        self._update(call, due_at_ms=to_ms(due_at), error=error)
+    def reschedule(self, callback: JobCallback, due_at: datetime, error: str) -> None:
+        """Retry at `due_at` after `error`, unless another process has claimed it since."""
+        self._update(callback, due_at_ms=to_ms(due_at), error=error)
 
-    def end(self, call: JobCallback, now: datetime, error: str | None = None) -> None:
-        """It was told; or, with an `error`, it never will be. Changes nothing once another holds it."""
-        self._update(call, due_at_ms=None, ended_at_ms=to_ms(now), error=error)
+    def end(self, callback: JobCallback, now: datetime, error: str | None = None) -> None:
+        """Record that it was sent or, with an `error`, given up, unless another process claimed it since."""
+        self._update(callback, due_at_ms=None, ended_at_ms=to_ms(now), error=error)
 
-    def _update(self, call: JobCallback, **values: int | str | None) -> None:
-        is_held = (job_callbacks.c.job_id == call.job_id) & (job_callbacks.c.attempts == call.attempts + 1)
+    def _update(self, callback: JobCallback, **values: int | str | None) -> None:
+        is_held = (job_callbacks.c.job_id == callback.job_id) & (
+            job_callbacks.c.attempts == callback.attempts + 1
+        )
         with self._database.write() as connection:
             connection.execute(update(job_callbacks).where(is_held).values(values))

@@ -16,8 +16,8 @@ from store.database import Database, from_ms, from_ms_or_none, insert_new, to_ms
 from store.schema import job_callbacks, job_steps, jobs
 
 _ACTIVE = jobs.c.state.not_in(sorted(FINAL))
-_UNACCEPTED = (jobs.c.state == JobState.QUEUED) & jobs.c.enqueued_at_ms.is_(None)
-_CANCELLED_AT_ONCE = 500  # published by one look
+_NOT_ENQUEUED = (jobs.c.state == JobState.QUEUED) & jobs.c.enqueued_at_ms.is_(None)
+_PUBLISHED_AT_ONCE = 500
 
 
 class Jobs:
@@ -27,14 +27,14 @@ class Jobs:
         self._database = database
 
     def add(self, new: NewJob, now: datetime, entry: AuditEntry | None = None) -> tuple[JobRecord, bool]:
-        """A queued job and True, or the first one of its key and False."""
+        """Return a queued job and True, or the first job of its key and False."""
         with self._database.write() as connection:
             job_id, created = write(connection, new, now)
             audit.write(connection, entry if created else None, subject=f"job/{job_id}")
         return self._known(job_id), created
 
     def get(self, job_id: str) -> JobRecord | None:
-        """The job with its steps, or None when there is no such job."""
+        """Return the job with its steps, or None when there is no such job."""
         steps = select(job_steps).where(job_steps.c.job_id == job_id).order_by(job_steps.c.id)
         with self._database.read() as connection:
             row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().first()
@@ -44,56 +44,33 @@ class Jobs:
     def page(
         self, before: int | None, limit: int, *, kind: str | None = None, state: JobState | None = None
     ) -> tuple[list[JobRecord], int | None]:
-        """The newest jobs without their steps, older than the cursor `before`, and the next cursor."""
+        """Return the newest jobs before the cursor `before`, without steps, and the next cursor."""
         query = select(jobs).order_by(jobs.c.number.desc()).limit(limit + 1)
-        for column, wanted in ((jobs.c.kind, kind), (jobs.c.state, state)):
-            query = query if wanted is None else query.where(column == wanted)
+        for column, value in ((jobs.c.kind, kind), (jobs.c.state, state)):
+            query = query if value is None else query.where(column == value)
         if before is not None:
             query = query.where(jobs.c.number < before)
         with self._database.read() as connection:
             rows = list(connection.execute(query).mappings())
-        following = rows[limit - 1]["number"] if len(rows) > limit else None
-        return [record_of(row) for row in rows[:limit]], following
+        next_cursor = rows[limit - 1]["number"] if len(rows) > limit else None
+        return [record_of(row) for row in rows[:limit]], next_cursor
 
     def request_cancel(self, job_id: str, now: datetime, entry: AuditEntry | None = None) -> JobRecord | None:
-        """Mark the job as to be cancelled, unless it has ended; how it stands, or None without it."""
-        asked = update(jobs).where(jobs.c.id == job_id, _ACTIVE, jobs.c.cancel_requested_at_ms.is_(None))
+        """Request cancellation unless the job has ended; return the job, or None for an unknown one."""
+        request = update(jobs).where(jobs.c.id == job_id, _ACTIVE, jobs.c.cancel_requested_at_ms.is_(None))
         with self._database.write() as connection:
-            found = connection.execute(asked.values(cancel_requested_at_ms=to_ms(now)))
+            found = connection.execute(request.values(cancel_requested_at_ms=to_ms(now)))
             audit.write(connection, entry if found.rowcount else None)
         return self.get(job_id)
 
-    def number(self, job_id: str) -> int | None:
-        """Its place in the order of arrival, or None once it has ended, or when there is no such job."""
-        query = select(jobs.c.number).where(jobs.c.id == job_id, _ACTIVE)
-        with self._database.read() as connection:
-            return connection.execute(query).scalar()
-
-    def kind(self, job_id: str) -> str | None:
-        """The kind of the job, or None when there is no such job."""
-        with self._database.read() as connection:
-            return connection.execute(select(jobs.c.kind).where(jobs.c.id == job_id)).scalar()
-
-    def accept(self, job_id: str, now: datetime) -> None:
-        """Note that the engine has it: no message is needed any more."""
+    def mark_enqueued(self, job_id: str, now: datetime) -> None:
+        """Record that the engine has the job: from now on it needs no message."""
         taken = update(jobs).where(jobs.c.id == job_id, jobs.c.enqueued_at_ms.is_(None))
         with self._database.write() as connection:
             connection.execute(taken.values(enqueued_at_ms=to_ms(now)))
 
-    def accepted_in_queue(self, kind: str) -> int:
-        """How many jobs of a kind the engine has that wait for their turn."""
-        waits = (jobs.c.kind == kind) & (jobs.c.state == JobState.QUEUED) & jobs.c.enqueued_at_ms.is_not(None)
-        with self._database.read() as connection:
-            return connection.execute(select(func.count()).where(waits)).scalar_one()
-
-    def next_up(self, kind: str, limit: int) -> list[tuple[JobRecord, int]]:
-        """The oldest jobs of a kind that the engine does not have, each with its place in the order."""
-        query = select(jobs).where(_UNACCEPTED, jobs.c.kind == kind).order_by(jobs.c.number).limit(limit)
-        with self._database.read() as connection:
-            return [(record_of(row), row["number"]) for row in connection.execute(query).mappings()]
-
-    def accepted(self, after: int, limit: int) -> dict[int, str]:
-        """The living jobs that the engine should have, by their place in the order, from `after` on."""
+    def enqueued(self, after: int, limit: int) -> dict[int, str]:
+        """Return the active jobs that the engine should have, by number, from the first after `after`."""
         query = select(jobs.c.number, jobs.c.id).where(
             _ACTIVE, jobs.c.enqueued_at_ms.is_not(None), jobs.c.number > after
         )
@@ -101,63 +78,68 @@ class Jobs:
             rows = connection.execute(query.order_by(jobs.c.number).limit(limit))
             return {row.number: row.id for row in rows}
 
-    def take_back(self, ids: Sequence[str]) -> None:
-        """Queue jobs again that the engine has not."""
-        values = {"state": JobState.QUEUED, "enqueued_at_ms": None}
+    def requeue(self, ids: Sequence[str]) -> None:
+        """Queue active jobs again, from their first step: what earlier steps stored may be lost."""
+        active = select(jobs.c.id).where(jobs.c.id.in_(ids), _ACTIVE)
+        steps = update(job_steps).where(job_steps.c.job_id.in_(active)).values(outcome=None)
+        queued = {"state": JobState.QUEUED, "enqueued_at_ms": None}
         with self._database.write() as connection:
-            connection.execute(update(jobs).where(jobs.c.id.in_(ids), _ACTIVE).values(values))
+            connection.execute(steps)
+            connection.execute(update(jobs).where(jobs.c.id.in_(ids), _ACTIVE).values(queued))
 
-    def take_lost(self, profile: Profile, published_before: datetime, now: datetime) -> list[str]:
-        """Of each kind of `profile` the oldest job that the engine does not have, published before a time."""
-        oldest = select(func.min(jobs.c.number)).where(_UNACCEPTED, jobs.c.profile == profile)
-        is_lost = jobs.c.number.in_(oldest.group_by(jobs.c.kind)) & (
-            jobs.c.published_at_ms <= to_ms(published_before)
-        )
+    def claim_lost(self, profile: Profile, published_before: datetime, now: datetime) -> list[str]:
+        """Return the oldest jobs of `profile` that the engine does not have, published before a time.
+
+        They count as published now, so that only one caller gets each.
+        """
+        is_lost = _NOT_ENQUEUED & (jobs.c.profile == profile)
+        is_lost &= jobs.c.published_at_ms <= to_ms(published_before)
+        oldest = select(jobs.c.id).where(is_lost).order_by(jobs.c.number).limit(_PUBLISHED_AT_ONCE)
         with self._database.read() as connection:
-            ids = list(connection.execute(select(jobs.c.id).where(is_lost)).scalars())
+            ids = list(connection.execute(oldest).scalars())
         if not ids:
             return []
-        taken = update(jobs).where(jobs.c.id.in_(ids), is_lost).values(published_at_ms=to_ms(now))
+        claimed = update(jobs).where(jobs.c.id.in_(ids), is_lost).values(published_at_ms=to_ms(now))
         with self._database.write() as connection:
-            return list(connection.execute(taken.returning(jobs.c.id)).scalars())
+            return list(connection.execute(claimed.returning(jobs.c.id)).scalars())
 
-    def cancelled_in_queue(self, asked_before: datetime) -> list[str]:
-        """The jobs that were to be cancelled before a time and have not begun to end."""
+    def cancelled_in_queue(self, requested_before: datetime) -> list[str]:
+        """Return queued jobs whose cancellation was requested before a time."""
         is_waiting = (jobs.c.state == JobState.QUEUED) & (
-            jobs.c.cancel_requested_at_ms <= to_ms(asked_before)
+            jobs.c.cancel_requested_at_ms <= to_ms(requested_before)
         )
-        query = select(jobs.c.id).where(is_waiting).order_by(jobs.c.number).limit(_CANCELLED_AT_ONCE)
+        query = select(jobs.c.id).where(is_waiting).order_by(jobs.c.number).limit(_PUBLISHED_AT_ONCE)
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
 
     def counts(self) -> Mapping[tuple[str, JobState], int]:
-        """How many jobs there are, by kind and state; what is not there has none."""
+        """Return the number of jobs by kind and state, without zeros."""
         query = select(jobs.c.kind, jobs.c.state, func.count()).group_by(jobs.c.kind, jobs.c.state)
         with self._database.read() as connection:
             return {(kind, JobState(state)): n for kind, state, n in connection.execute(query)}
 
     def attempts(self, ids: Sequence[str]) -> Mapping[str, int]:
-        """How many attempts at steps each of some jobs has made; without those that have begun none."""
+        """Return the attempts at steps of each job, without zeros."""
         query = select(job_steps.c.job_id, func.sum(job_steps.c.attempts)).where(job_steps.c.job_id.in_(ids))
         with self._database.read() as connection:
             rows = connection.execute(query.group_by(job_steps.c.job_id))
             return {job_id: int(attempts) for job_id, attempts in rows}
 
     def oldest_queued_at(self) -> Mapping[Profile, datetime]:
-        """Since when the oldest job of each profile waits for its turn; without one that has none."""
+        """Return when the oldest queued job of each profile was created."""
         query = select(jobs.c.profile, func.min(jobs.c.created_at_ms)).where(jobs.c.state == JobState.QUEUED)
         with self._database.read() as connection:
             rows = connection.execute(query.group_by(jobs.c.profile))
             return {Profile(profile): from_ms(at_ms) for profile, at_ms in rows}
 
     def ended_before(self, moment: datetime, limit: int) -> list[str]:
-        """Some of the jobs that ended before a time, the oldest first."""
+        """Return up to `limit` jobs that ended before a time, the oldest first."""
         query = select(jobs.c.id).where(jobs.c.finished_at_ms < to_ms(moment))
         with self._database.read() as connection:
             return list(connection.execute(query.order_by(jobs.c.finished_at_ms).limit(limit)).scalars())
 
-    def forget(self, ids: Sequence[str]) -> None:
-        """Remove jobs that have ended, with everything of theirs."""
+    def purge(self, ids: Sequence[str]) -> None:
+        """Delete jobs that have ended, with their steps and callbacks."""
         with self._database.write() as connection:
             for table, column in ((job_steps, job_steps.c.job_id), (job_callbacks, job_callbacks.c.job_id)):
                 connection.execute(delete(table).where(column.in_(ids)))
@@ -166,14 +148,15 @@ class Jobs:
     def _known(self, job_id: str) -> JobRecord:
         found = self.get(job_id)
         if found is None:
-            raise AssertionError(f"the job {job_id} was there a moment ago")
+            raise AssertionError(f"the job {job_id} has vanished")
         return found
 
 
 def write(connection: Connection, new: NewJob, now: datetime) -> tuple[str, bool]:
-    """The id of a queued job and True, or of the first of its key and False, in the caller's transaction.
+    """Add a job in the caller's transaction, so that it commits with its cause.
 
-    So a job commits with what caused it. The caller publishes its message afterwards.
+    Returns the id of the queued job and True, or of the first job of its key and False. The caller publishes
+    its message after the commit.
     """
     row = {
         "id": uuid4().hex,
@@ -199,9 +182,9 @@ def _is_same(new: NewJob) -> ColumnElement[bool]:
 
 
 def record_of(row: RowMapping, steps: Sequence[RowMapping] = ()) -> JobRecord:
-    """The job that a row of `jobs` and its rows of `job_steps` hold."""
+    """Return the job of a row of `jobs` and its rows of `job_steps`."""
     texts = ("error", "retry_of", "idempotency_key", "webhook_url")
-    copied: dict[str, Any] = {name: row[name] for name in ("id", "kind", "input", "result", *texts)}
+    copied: dict[str, Any] = {name: row[name] for name in ("number", "id", "kind", "input", "result", *texts)}
     return JobRecord(
         **copied,
         profile=Profile(row["profile"]),

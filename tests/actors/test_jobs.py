@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from actors import QUEUES
-from actors.jobs import AHEAD, MAX_CALLS, START, cancel, publish_job, retry, submit
+from actors.jobs import MAX_CALLBACK_ATTEMPTS, START, cancel, publish_job, retry, submit
 from actors.reconcile import LOST_AFTER, reconcile
 from domain.errors import InvalidInputError, RejectedError, UnreachableError, UpstreamError
 from domain.job import JobRecord, JobState, Profile
@@ -94,18 +94,14 @@ def test_a_job_survives_an_unreachable_broker(rollcall: House, journal: Path) ->
     assert reread(rollcall, job).state is JobState.SUCCEEDED
 
 
-def test_the_engine_has_no_more_than_some_jobs_ahead_of_their_turn(rollcall: House, journal: Path) -> None:
-    jobs = [ask(rollcall, journal, "chore") for _ in range(AHEAD + 3)]
-    for message in rollcall.mailbox:
-        START[Profile.BATCH](rollcall.services, *message.args)
-    rollcall.mailbox.clear()
-    assert rollcall.engine.waiting == [job.id for job in jobs[:AHEAD]]
-
-    for job in jobs[:3]:
-        rollcall.engine.run(job.id)
-    START[Profile.BATCH](rollcall.services, jobs[0].id)
-
-    assert rollcall.engine.waiting == [job.id for job in jobs[3:]]
+def test_a_message_starts_its_own_job_alone(rollcall: House, journal: Path) -> None:
+    _, second, _ = (ask(rollcall, journal, "chore") for _ in range(3))
+    START[Profile.BATCH](rollcall.services, second.id)
+    assert rollcall.engine.waiting == [second.id]
+    rollcall.engine.run(second.id)
+    START[Profile.BATCH](rollcall.services, second.id)
+    START[Profile.BATCH](rollcall.services, "0" * 32)
+    assert rollcall.engine.waiting == []
 
 
 def test_a_queued_job_is_cancelled_out_of_turn_and_made_good(rollcall: House, journal: Path) -> None:
@@ -198,14 +194,14 @@ def test_a_caller_who_is_away_is_told_later(rollcall: House, journal: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("error", "tries"), [(UpstreamError("503"), MAX_CALLS), (RejectedError("not public"), 1)]
+    ("error", "tries"), [(UpstreamError("503"), MAX_CALLBACK_ATTEMPTS), (RejectedError("not public"), 1)]
 )
 def test_a_caller_who_cannot_be_told_is_given_up(
     rollcall: House, journal: Path, error: UpstreamError | RejectedError, tries: int
 ) -> None:
     told(rollcall, journal)
     rollcall.callers.error = error
-    for _ in range(MAX_CALLS + 2):
+    for _ in range(MAX_CALLBACK_ATTEMPTS + 2):
         rollcall.pass_time(3700)
     assert rollcall.callers.refused == tries
 
@@ -215,5 +211,5 @@ def test_callers_cannot_name_the_payment_that_a_failure_gives_back(rollcall: Hou
     given = {"email": "ada@example.edu", "source": "scraper", "term": "2261", "sections": ["12431"]}
     with pytest.raises(InvalidInputError) as refused:
         submit(services, "report", given | {"payment": "cs_of_somebody"})
-    assert refused.value.problems == {"input.payment": "is not for callers to give"}
+    assert refused.value.problems == {"input.payment": "is reserved for Rollcall"}
     assert submit(services, "report", given)[1]

@@ -146,9 +146,9 @@ def test_a_job_whose_message_or_cancellation_was_lost_is_found(ahead: Desk) -> N
     job, _ = jobs.add(NewJob("task", Profile.REALTIME, {}), ahead.clock.now())
     jobs.request_cancel(job.id, ahead.clock.now())
     now = set_back(ahead)
-    assert jobs.take_lost(Profile.REALTIME, now, now) == jobs.cancelled_in_queue(now) == []
+    assert jobs.claim_lost(Profile.REALTIME, now, now) == jobs.cancelled_in_queue(now) == []
     enforce(ahead)
-    assert jobs.take_lost(Profile.REALTIME, now, now) == jobs.cancelled_in_queue(now) == [job.id]
+    assert jobs.claim_lost(Profile.REALTIME, now, now) == jobs.cancelled_in_queue(now) == [job.id]
 
 
 def test_a_caller_is_told_within_an_hour(ahead: Desk) -> None:
@@ -157,7 +157,7 @@ def test_a_caller_is_told_within_an_hour(ahead: Desk) -> None:
     job, _ = jobs.add(new, ahead.clock.now())
     hold = runs.begin(job.id, "one", ahead.clock.now())
     assert hold is not None
-    runs.end(hold, JobState.SUCCEEDED, ahead.clock.now(), result={}, call="{}")
+    runs.end(hold, JobState.SUCCEEDED, ahead.clock.now(), result={}, callback="{}")
     set_back(ahead)
     enforce(ahead)
     assert calls.is_due(ahead.clock.advance(3600))

@@ -126,8 +126,8 @@ def test_a_lost_job_is_published_by_one_of_two_reconcilers(desk: Desk) -> None:
     before, now = desk.clock.now(), desk.clock.advance(10)
     first, second = overlapping(
         desk.database,
-        lambda held: Jobs(held).take_lost(Profile.REALTIME, before, now),
-        lambda: Jobs(desk.database).take_lost(Profile.REALTIME, before, now),
+        lambda held: Jobs(held).claim_lost(Profile.REALTIME, before, now),
+        lambda: Jobs(desk.database).claim_lost(Profile.REALTIME, before, now),
     )
     assert (len(first), second) == (1, [])
 

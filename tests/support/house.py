@@ -30,7 +30,6 @@ from rollcall.settings import parse
 from rollcall.wiring import Overrides, System, build
 from store import migrate
 from store.database import Database
-from store.jobs.execution import JobExecution
 from store.watches import StoredWatch
 from tests.support.callers import Callers
 from tests.support.catalog import Catalog
@@ -152,7 +151,7 @@ def house(
         migrate.upgrade(built.database)
         storage = Folder(Path(folder))
         context = JobContext(clock, storage, built.services.breakers)
-        engine = MemoryEngine(JOBS, context, JobExecution(built.database), clock)
+        engine = MemoryEngine(JOBS, context, built.database, clock)
         services = replace(built.services, jobs=JobRuntime(JOBS, engine, callers.post))
         room = replace(built.admin, services=services, home=None)
         try:

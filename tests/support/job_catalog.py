@@ -37,7 +37,7 @@ def run(job: Job, errand: Errand) -> JsonObject:
     done = []
     for number, name in enumerate(("fetch", "make", "send"), start=1):
         done.append(job.step(name, lambda name=name: _do(job, errand, name)))  # type: ignore[misc]
-        job.tell(number, 3, f"{name} is done")
+        job.report_progress(number, 3, f"{name} is done")
     return {"done": done}
 
 
@@ -85,6 +85,6 @@ CATALOG = catalog_of(
     JobKind("errand", Profile.REALTIME, read, run, make_good),
     JobKind("chore", Profile.BATCH, read, run, at_once=2),
     JobKind("paper", Profile.REALTIME, read, write),
-    JobKind("favour", Profile.REALTIME, read, run, is_offered=False),
-    JobKind("turn", Profile.REALTIME, read, run, at_once=3, lane=lambda errand: errand.lane),
+    JobKind("favour", Profile.REALTIME, read, run, is_public=False),
+    JobKind("turn", Profile.REALTIME, read, run, at_once=3, partition_key=lambda errand: errand.lane),
 )

@@ -1,44 +1,53 @@
-"""Jobs carried out in the test's own thread and on its clock; what was kept survives every crash."""
+"""Jobs executed in the test's own thread and on its clock; the rows survive every simulated crash."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from datetime import datetime
 
-from domain.job import JobRecord
-from store.jobs.execution import JobExecution
+from domain.job import JobRecord, StepOutcome, StepState
+from store.database import Database
+from store.jobs.execution import JobExecution, JobLease, JobStatus
 from tests.support.clock import FakeClock
 from workflows.catalog import JobKinds
 from workflows.execution import Execution
 from workflows.kind import JobContext
-from workflows.steps import Outcome
 
 
 @dataclass
-class Memory:
-    """What one job's steps came to; `crash` is called with each step's name around the keeping of it."""
+class Hooks:
+    """`crash` is called with `{step}:before` an attempt, `:unkept` after it, and `:kept` once stored."""
 
-    kept: dict[str, Outcome] = field(default_factory=dict)
     crash: Callable[[str], None] = lambda _: None
 
-    def __call__(self, name: str, work: Callable[[], Outcome]) -> Outcome:
-        if name not in self.kept:
-            self.crash(f"{name}:before")
-            outcome = work()
-            self.crash(f"{name}:unkept")
-            self.kept[name] = outcome
-            self.crash(f"{name}:kept")
-        return self.kept[name]
 
-    def is_changed(self, change: str) -> bool:
-        return bool(self(f"change:{change}", lambda: {"value": True})["value"])
+class HookedExecution(JobExecution):
+    """The writes of a process that a test may interrupt between any two of them."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.hooks: dict[str, Hooks] = defaultdict(Hooks)
+
+    def status(self, lease: JobLease, step: str) -> JobStatus:
+        self.hooks[lease.job.id].crash(f"{step}:before")
+        return super().status(lease, step)
+
+    def end_step(
+        self, lease: JobLease, step: str, state: StepState, outcome: StepOutcome, now: datetime
+    ) -> None:
+        self.hooks[lease.job.id].crash(f"{step}:unkept")
+        super().end_step(lease, step, state, outcome, now)
+        self.hooks[lease.job.id].crash(f"{step}:kept")
 
 
 class MemoryEngine:
     """Starts jobs in order when the test says `work`. Time that a job waits for passes on the clock."""
 
-    def __init__(self, catalog: JobKinds, services: JobContext, runs: JobExecution, clock: FakeClock) -> None:
-        self.memories: dict[str, Memory] = {}
+    def __init__(self, catalog: JobKinds, services: JobContext, database: Database, clock: FakeClock) -> None:
+        self.runs = HookedExecution(database)
+        self.known: set[str] = set()
         self.waiting: list[str] = []
         self.ended: list[str] = []
         self.on_pause: Callable[[], object] = lambda: None
@@ -48,18 +57,22 @@ class MemoryEngine:
             executor="test",
             catalog=catalog,
             services=services,
-            runs=runs,
-            keep=Memory(),
+            runs=self.runs,
             pause=self._pause,
             announce=lambda job: self.ended.append(job.id),
         )
 
-    def start(self, job: JobRecord, number: int) -> None:
-        if job.id not in self.memories:
-            self.memories[job.id] = Memory()
+    @property
+    def hooks(self) -> dict[str, Hooks]:
+        """The hooks of each job, by id."""
+        return self.runs.hooks
+
+    def start(self, job: JobRecord) -> None:
+        if job.id not in self.known:
+            self.known.add(job.id)
             self.waiting.append(job.id)
 
-    def hasten(self, job_id: str) -> None:
+    def start_now(self, job_id: str) -> None:
         self.run(job_id)
 
     def work(self) -> None:
@@ -67,12 +80,14 @@ class MemoryEngine:
             self.run(self.waiting[0])
 
     def run(self, job_id: str) -> None:
-        """Carry it out; an exception stands for a crash, after which it may be run again."""
+        """Execute it; an exception stands for a crash, after which it may run again."""
         if job_id in self.waiting:
             self.waiting.remove(job_id)
-        replace(self._execution, keep=self.memories[job_id]).run(job_id)
+        self._execution.run(job_id)
 
     def _pause(self, seconds: float) -> bool:
+        if seconds == 0:
+            return False  # it stops while a job waits
         self._clock.advance(seconds)
         self.on_pause()
         return self.is_stopping

@@ -16,7 +16,6 @@ from resilience.breaker import CircuitBreaker
 from resilience.breaker_policy import BreakerPolicy
 from store.credits import CreditLedger
 from store.database import Database
-from store.jobs.execution import JobExecution
 from store.jobs.jobs import Jobs
 from tests.standins.gemini import MODEL, GeminiStandIn
 from tests.support.clock import FakeClock
@@ -47,7 +46,7 @@ class Studio:
         self.breaker = CircuitBreaker.shared(GEMINI, client, POLICY, now_ms=self._now_ms, prefix=prefix)
         ports = GenerationContext(self.ledger, Gemini(standin.api_key, MODEL, standin.url))
         services = JobContext(self.clock, self.storage, {GEMINI: self.breaker}, generation=ports)
-        self.engine = MemoryEngine(CATALOG, services, JobExecution(database), self.clock)
+        self.engine = MemoryEngine(CATALOG, services, database, self.clock)
 
     def grant(self, amount: int = 1) -> None:
         self.ledger.grant(ADA, amount, f"grant-{self.granted}", self.clock.now())
@@ -57,7 +56,7 @@ class Studio:
         """A job that waits; its id."""
         wish = {"account": ADA, "prompt": "an owl at dawn"} | given
         job, _ = self.jobs.add(NewJob("generation", Profile.REALTIME, wish), self.clock.now())
-        self.engine.start(job, 1)
+        self.engine.start(job)
         return job.id
 
     def finish(self, job_id: str) -> JobRecord:

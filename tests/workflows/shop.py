@@ -13,7 +13,6 @@ from domain.ports import Mailer
 from notifications.messages import ReportMessage
 from providers.storage import Folder
 from resilience.breaker import CircuitBreaker
-from store.jobs.execution import JobExecution
 from store.jobs.jobs import Jobs
 from store.payments import Payments
 from store.refunds import Refunds
@@ -88,7 +87,7 @@ class Shop:
     @property
     def engine(self) -> MemoryEngine:
         database, clock = self.desk.database, self.desk.clock
-        return MemoryEngine(CATALOG, self.services, JobExecution(database), clock)
+        return MemoryEngine(CATALOG, self.services, database, clock)
 
     @property
     def services(self) -> JobContext:
@@ -128,7 +127,7 @@ class Shop:
 
     def carry_out(self, job: JobRecord) -> JobRecord:
         engine = self.engine
-        engine.start(job, 1)
+        engine.start(job)
         engine.work()
         return self.look(job.id)
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
 
 import pytest
+from dbos import DBOS
+from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
 from domain.errors import InvalidInputError
-from domain.job import JobRecord, JobState, JsonObject, NewJob, Profile
+from domain.job import JobRecord, JobState, JsonObject, NewJob, Profile, StepState
 from domain.ports import Clock
 from providers.storage import Folder
 from store import migrate
@@ -23,18 +26,32 @@ from store.backup.restore import restore
 from store.database import Database
 from store.jobs.execution import JobExecution
 from store.jobs.jobs import Jobs
+from store.schema import job_steps
 from tests.support.clock import FakeClock
 from tests.support.house import sqlite_url
 from tests.support.stack import wait_until
 from workflows.catalog import JobKind, OnFailure, catalog_of
-from workflows.engine import DurableWorkflow, Engine
+from workflows.engine import Engine
 from workflows.engine_database import engine_for
 from workflows.execution import Execution
 from workflows.kind import Job, JobContext, JobFailure
-from workflows.maintenance import purge_expired, take_back
+from workflows.maintenance import purge_expired, restore_active
 from workflows.steps import InterruptedJobError
 
 Workflow = Callable[[Job], JsonObject]
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier(Execution):
+    """Executes jobs with `begin` instead, if there is one."""
+
+    begin: Callable[[JobExecution, str], None] | None = None
+
+    def run(self, job_id: str) -> None:
+        if self.begin is None:
+            Execution.run(self, job_id)
+        else:
+            self.begin(self.runs, job_id)
 
 
 class Works:
@@ -55,15 +72,16 @@ class Works:
         *,
         read: Callable[[JsonObject], JsonObject] = dict,
         on_failure: OnFailure | None = None,
+        begin: Callable[[JobExecution, str], None] | None = None,
     ) -> Iterator[Engine]:
         stopped = Event()
         kind = JobKind("task", Profile.REALTIME, read, lambda job, _: workflow(job), on_failure)
-        execution = Execution(
+        execution = Earlier(
+            begin=begin,
             executor=executor,
             catalog=catalog_of(kind),
             services=JobContext(clock or self.clock, self.storage),
             runs=JobExecution(self.database),
-            keep=DurableWorkflow(),
             pause=stopped.wait,
             announce=lambda _: None,
         )
@@ -77,10 +95,8 @@ class Works:
 
     def submit(self, engine: Engine) -> JobRecord:
         job, _ = self.jobs.add(NewJob("task", Profile.REALTIME, {"say": "Grüße"}), self.clock.now())
-        number = self.jobs.number(job.id)
-        assert number is not None
-        engine.start(job, number)
-        engine.start(job, number)
+        engine.start(job)
+        engine.start(job)
         return job
 
     def look(self, job: JobRecord) -> JobRecord:
@@ -202,8 +218,11 @@ def test_everything_is_kept_as_json(works: Works) -> None:
     with works.engine(lambda job: {"said": job.step("say", lambda: ["Grüße", 1, None])}) as engine:
         works.await_end(works.submit(engine))
     with sqlite3.connect(works.path) as connection:
-        (kept,) = connection.execute("SELECT output, serialization FROM operation_outputs").fetchall()
-    assert kept == ('{"value": ["Gr\\u00fc\\u00dfe", 1, null]}', "rollcall_json")
+        (kept,) = connection.execute("SELECT inputs, serialization FROM workflow_status").fetchall()
+        assert connection.execute("SELECT * FROM operation_outputs").fetchall() == []
+        ((outcome,),) = connection.execute("SELECT outcome FROM job_steps").fetchall()
+    assert kept == (None, "rollcall_json")
+    assert outcome == '{"value": ["Gr\\u00fc\\u00dfe", 1, null]}'
 
 
 def test_old_jobs_are_forgotten_everywhere(works: Works) -> None:
@@ -236,13 +255,13 @@ def test_jobs_that_the_engine_has_lost_are_queued_again(works: Works) -> None:
     with works.engine(workflow) as engine:
         job = works.submit(engine)
         assert workflow.halt.reached.wait(20)
-        works.jobs.accept(job.id, works.clock.now())
-        take_back(works.jobs, engine)
+        works.jobs.mark_enqueued(job.id, works.clock.now())
+        restore_active(works.jobs, engine)
         assert works.look(job).state is JobState.RUNNING
-        engine.forget([job.id])
-        take_back(works.jobs, engine)
+        engine.purge([job.id])
+        restore_active(works.jobs, engine)
     assert works.look(job).state is JobState.QUEUED
-    assert works.jobs.accepted(0, 10) == {}
+    assert works.jobs.enqueued(0, 10) == {}
 
 
 class FailingClock(FakeClock):
@@ -269,31 +288,35 @@ def test_a_job_that_an_error_outside_of_its_steps_ended_goes_on_after_them(works
 
     with works.engine(workflow, clock=clock) as engine:
         job = works.submit(engine)
-        works.jobs.accept(job.id, works.clock.now())
-        wait_until(lambda: engine.given_up([job.id]) == [job.id], "an engine that gave up")
+        works.jobs.mark_enqueued(job.id, works.clock.now())
+        wait_until(lambda: engine.ended([job.id]) == [job.id], "an engine that gave up")
         assert works.look(job).state is JobState.RUNNING
-        take_back(works.jobs, engine)
+        restore_active(works.jobs, engine)
         assert works.await_end(job).state is JobState.SUCCEEDED
-        assert engine.given_up([job.id]) == []
+        assert engine.ended([job.id]) == []
     assert taken == ["first", "second", "end", "end"]
 
 
-def test_a_step_that_outlives_the_engine_is_no_failure_and_is_taken_up_again(works: Works) -> None:
-    begun, released, ended = Event(), Event(), list[str]()
+def test_a_step_that_outlives_the_engine_is_stored_and_the_next_one_is_left_to_its_successor(
+    works: Works,
+) -> None:
+    begun, released, steps = Event(), Event(), list[str]()
 
-    def work() -> str:
+    def work() -> None:
         begun.set()
         released.wait(20)
-        return "done"
+        steps.append("long")
 
     def workflow(job: Job) -> JsonObject:
         try:
-            return {"step": job.step("long", work)}
+            job.step("long", work)
+            job.step("next", lambda: steps.append("next"))
         except Exception as error:
-            ended.append(repr(error))
+            steps.append(repr(error))
             raise
         finally:
             released.clear()
+        return {}
 
     with works.engine(workflow) as engine:
         job = works.submit(engine)
@@ -301,10 +324,34 @@ def test_a_step_that_outlives_the_engine_is_no_failure_and_is_taken_up_again(wor
     released.set()
     wait_until(lambda: not released.is_set(), "the end of the step")
     assert works.look(job).state is JobState.RUNNING
-    released.set()
     with works.engine(workflow):
-        assert works.await_end(job).result == {"step": "done"}
-    assert ended == []
+        assert works.await_end(job).state is JobState.SUCCEEDED
+    assert steps == ["long", "next"]
+
+
+def test_a_job_that_an_earlier_release_left_continues_after_the_steps_that_dbos_kept(works: Works) -> None:
+    workflow = TwoSteps()
+    workflow.halt.reached.set()
+
+    def begin(runs: JobExecution, job_id: str) -> None:
+        """Run the first step as earlier releases did: DBOS kept its outcome."""
+        lease = runs.begin(job_id, "here-0", works.clock.now())
+        assert lease is not None
+        runs.begin_attempt(lease, "first", works.clock.now())
+        DBOS.run_step({"name": "first"}, lambda: {"value": "by the earlier release"})
+        runs.end_step(lease, "first", StepState.SUCCEEDED, {}, works.clock.now())
+        with works.database.write() as connection:
+            connection.execute(update(job_steps).values(outcome=None))
+        begun.set()
+        raise InterruptedJobError
+
+    begun = Event()
+    with works.engine(workflow, begin=begin) as engine:
+        job = works.submit(engine)
+        assert begun.wait(20)
+    with works.engine(workflow):
+        assert works.await_end(job).result == {"first": "by the earlier release", "second": "done"}
+    assert workflow.firsts == 0
 
 
 def test_a_full_disk_is_a_lost_connection_to_the_engine(works: Works) -> None:
@@ -329,7 +376,7 @@ def test_a_job_that_has_ended_since_the_backup_begins_anew_after_the_restore(
     with works.engine(workflow) as engine:
         job = works.submit(engine)
         assert workflow.halt.reached.wait(20)
-        works.jobs.accept(job.id, works.clock.now())
+        works.jobs.mark_enqueued(job.id, works.clock.now())
         back_up(works.database, file, release="1", secrets={}, now=works.clock.now(), progress=nobody)
     with works.engine(workflow):
         works.await_end(job)
@@ -337,24 +384,24 @@ def test_a_job_that_has_ended_since_the_backup_begins_anew_after_the_restore(
         restore(works.database, Reader(opened), replace=True, progress=nobody)
     assert works.look(job).state is JobState.RUNNING
     with works.engine(workflow) as engine:
-        take_back(works.jobs, engine)
+        restore_active(works.jobs, engine)
         assert works.look(job).state is JobState.QUEUED
-        engine.start(works.look(job), 1)
+        engine.start(works.look(job))
         assert works.await_end(job).result == {"first": 2, "second": "done"}
 
 
 def test_a_job_that_waits_for_its_turn_can_be_hastened(works: Works) -> None:
     with works.engine(lambda _: {}) as engine:
         job, _ = works.jobs.add(NewJob("task", Profile.BATCH, {}), works.clock.now())
-        engine.hasten(job.id)
-        engine.start(job, 1)
-        engine.hasten(job.id)
+        engine.start_now(job.id)
+        engine.start(job)
+        engine.start_now(job.id)
         assert works.await_end(job).state is JobState.SUCCEEDED
 
 
 def test_a_kind_that_this_version_does_not_know_fails(works: Works) -> None:
     with works.engine(lambda _: {}) as engine:
         job, _ = works.jobs.add(NewJob("dance", Profile.REALTIME, {}), works.clock.now())
-        engine.start(job, 1)
+        engine.start(job)
         ended = works.await_end(job)
     assert (ended.state, ended.error) == (JobState.FAILED, "this version of Rollcall knows no job 'dance'")

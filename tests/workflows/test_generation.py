@@ -93,7 +93,7 @@ def at(studio: Studio, job_id: str, deeds: dict[str, str]) -> None:
         if "crash" in deed:
             raise CrashError
 
-    studio.engine.memories[job_id].crash = act
+    studio.engine.hooks[job_id].crash = act
 
 
 def test_a_picture_is_made_of_an_asset_for_one_credit(studio: Studio) -> None:

@@ -10,7 +10,7 @@ from redis.retry import Retry
 from domain.errors import UnreachableError
 from resilience.heartbeats import Heartbeats
 from resilience.lease import Lease
-from workflows.maintenance import MISSED_SECONDS, Recovery
+from workflows.maintenance import MISSING_SECONDS, Recovery
 
 ROLE, FACT = "jobs", "executor"
 
@@ -43,7 +43,7 @@ class Scene:
 
     def look(self, after_seconds: float) -> list[str]:
         self.now += after_seconds
-        self.recovery.look()
+        self.recovery.check()
         return self.work.recovered
 
 
@@ -54,36 +54,36 @@ def scene(redis_client: redis.Redis, prefix: str) -> Scene:
 
 def test_who_is_missed_for_long_enough_is_dead(scene: Scene) -> None:
     assert scene.look(0) == []
-    assert scene.look(MISSED_SECONDS - 1) == []
+    assert scene.look(MISSING_SECONDS - 1) == []
     assert scene.look(1) == ["other"]
-    assert scene.look(MISSED_SECONDS) == ["other"]
+    assert scene.look(MISSING_SECONDS) == ["other"]
 
 
 def test_who_beats_is_alive(scene: Scene) -> None:
     scene.heartbeats.beat(ROLE, "elsewhere:1", {FACT: "other"})
     scene.look(0)
-    assert scene.look(MISSED_SECONDS) == []
+    assert scene.look(MISSING_SECONDS) == []
 
 
 def test_who_comes_back_in_time_begins_anew(scene: Scene) -> None:
     scene.look(0)
     scene.heartbeats.beat(ROLE, "elsewhere:1", {FACT: "other"})
-    scene.look(MISSED_SECONDS - 1)
+    scene.look(MISSING_SECONDS - 1)
     scene.heartbeats.leave(ROLE, "elsewhere:1")
     assert scene.look(1) == []
-    assert scene.look(MISSED_SECONDS) == ["other"]
+    assert scene.look(MISSING_SECONDS) == ["other"]
 
 
 def test_nobody_is_dead_while_nobody_can_say(prefix: str) -> None:
     away = Scene(redis.Redis(port=1, retry=Retry(NoBackoff(), 0)), prefix)
     for _ in range(3):
         with pytest.raises(UnreachableError):
-            away.look(MISSED_SECONDS)
+            away.look(MISSING_SECONDS)
     assert away.work.recovered == []
 
 
 def test_one_recoverer_at_a_time(scene: Scene) -> None:
     scene.look(0)
     with scene.lease.holding("another", {}):
-        assert scene.look(MISSED_SECONDS) == []
+        assert scene.look(MISSING_SECONDS) == []
     assert scene.look(0) == ["other"]

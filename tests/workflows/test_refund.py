@@ -95,7 +95,7 @@ def test_a_refund_that_fails_at_once_ends_the_job_so_and_stays_visible(
     stripe.refund_status = "failed"
     job = shop.carry_out(shop.order(sections=["99999"]))
     assert job.state is JobState.FAILED
-    assert "could not be made good: the refund re_pi_1 is failed" in str(job.error)
+    assert "could not be compensated: the refund re_pi_1 is failed" in str(job.error)
     assert [each.session_id for each in shop.refunds.unresolved(shop.desk.clock.now())] == ["cs_1"]
 
 
@@ -137,7 +137,7 @@ def test_while_stripe_cannot_be_asked_what_exists_the_key_stays(shop: Shop, stri
 
     job, engine = shop.order(sections=["99999"]), shop.engine
     engine.on_pause = come_back
-    engine.start(job, 1)
+    engine.start(job)
     engine.work()
     assert len(set(stripe.keys[:3])) == 1
     assert refund(shop) == Refund("re_pi_1", RefundState.SUCCEEDED)

@@ -15,7 +15,6 @@ from resilience.breaker import CircuitBreaker
 from resilience.breaker_policy import BreakerPolicy
 from store import migrate
 from store.database import Database
-from store.jobs.execution import JobExecution
 from store.jobs.jobs import Jobs
 from tests.support.clock import FakeClock
 from tests.support.house import sqlite_url
@@ -42,10 +41,10 @@ class Bench:
             on_failure=self._make_good,
         )
         services = JobContext(clock, Folder(folder), {"upstream": breaker})
-        self.runs = JobExecution(database)
-        self.engine = MemoryEngine(catalog_of(kind), services, self.runs, clock)
+        self.engine = MemoryEngine(catalog_of(kind), services, database, clock)
+        self.runs = self.engine.runs
         self.job, _ = self.jobs.add(NewJob("task", Profile.REALTIME, {}), clock.now())
-        self.engine.start(self.job, 1)
+        self.engine.start(self.job)
 
     def run(self, workflow: Workflow | None = None) -> Any:
         """Carry the job out; how it stands afterwards."""
@@ -97,7 +96,7 @@ class Flaky:
 def test_a_job_succeeds_with_its_steps_and_its_progress(bench: Bench) -> None:
     def workflow(job: Job) -> JsonObject:
         seats = job.step("count", lambda: (3, 4))
-        job.tell(1, 2, "counted")
+        job.report_progress(1, 2, "counted")
         return {"seats": seats, "double": job.step("double", lambda: [2 * each for each in seats])}
 
     job = bench.run(workflow)
@@ -244,22 +243,22 @@ def test_a_job_is_cancelled_between_two_steps(bench: Bench) -> None:
     assert [step.state for step in job.steps] == [StepState.SUCCEEDED]
 
 
-def test_a_step_that_had_its_effect_is_not_cancelled_afterwards(bench: Bench) -> None:
+def test_a_step_whose_result_was_stored_is_not_cancelled_afterwards(bench: Bench) -> None:
     work = Flaky()
 
     def die(moment: str) -> None:
-        if moment == "ask:unkept":
+        if moment == "ask:kept":
             raise KeyboardInterrupt
 
-    bench.engine.memories[bench.job.id].crash = die
+    bench.engine.hooks[bench.job.id].crash = die
     with pytest.raises(KeyboardInterrupt):
         bench.run(lambda job: {"is": job.step("ask", work)})
-    bench.engine.memories[bench.job.id].crash = lambda _: None
+    bench.engine.hooks[bench.job.id].crash = lambda _: None
     bench.jobs.request_cancel(bench.job.id, bench.clock.now())
 
     job = bench.run()
 
-    assert (job.state, job.steps[0].state, work.calls) == (JobState.SUCCEEDED, StepState.SUCCEEDED, 2)
+    assert (job.state, job.steps[0].state, work.calls) == (JobState.SUCCEEDED, StepState.SUCCEEDED, 1)
 
 
 def test_a_job_that_waits_hears_within_a_second_that_it_is_cancelled(bench: Bench) -> None:
@@ -301,7 +300,7 @@ def test_where_it_cannot_be_made_good_the_job_says_both(bench: Bench) -> None:
     bench.make_good = lambda job, _: job.step("refund", Flaky(PermanentError("the card is gone")))
     job = bench.run(lambda job: {"is": job.step("ask", Flaky(PermanentError("no")))})
     assert job.state is JobState.FAILED
-    assert job.error == "no; and what was done could not be made good: the card is gone"
+    assert job.error == "no; and it could not be compensated: the card is gone"
 
 
 class CrashError(BaseException):
@@ -312,7 +311,7 @@ class CrashError(BaseException):
 @pytest.mark.parametrize("step", ["one", "two", "three"])
 def test_after_a_crash_no_step_runs_again_whose_result_was_kept(bench: Bench, step: str, moment: str) -> None:
     works = {name: Flaky(value=name) for name in ("one", "two", "three")}
-    memory = bench.engine.memories[bench.job.id]
+    memory = bench.engine.hooks[bench.job.id]
 
     def crash(where: str) -> None:
         if where == f"{step}:{moment}":
@@ -473,7 +472,6 @@ def test_whoever_was_taken_for_dead_can_change_nothing_any_more(bench: Bench) ->
 def test_a_job_that_has_ended_is_not_begun_again(bench: Bench) -> None:
     work = Flaky()
     bench.run(lambda job: {"is": job.step("ask", work)})
-    bench.engine.memories[bench.job.id].kept.clear()
     bench.run()
     assert work.calls == 1
 
@@ -482,6 +480,30 @@ def test_cancelled_is_no_failure_of_a_step(bench: Bench) -> None:
     assert not issubclass(CancelledError, PermanentError)
 
 
-def test_a_change_is_taken_only_by_jobs_that_come_to_it_anew(bench: Bench) -> None:
+def test_a_change_is_taken_only_by_jobs_that_have_not_passed_it(bench: Bench) -> None:
     bench.run(lambda job: {"signed": job.is_changed("sign")})
     assert bench.look().result == {"signed": True}
+
+
+def test_a_job_that_took_a_change_takes_it_again_after_a_crash(bench: Bench) -> None:
+    def workflow(job: Job) -> JsonObject:
+        is_changed = job.is_changed("sign")
+        return {"signed": is_changed, "is": job.step("ask", dies_once)}
+
+    deaths = [CrashError()]
+
+    def dies_once() -> str:
+        if deaths:
+            raise deaths.pop()
+        return "at last"
+
+    with pytest.raises(CrashError):
+        bench.run(workflow)
+    assert bench.run().result == {"signed": True, "is": "at last"}
+
+
+def test_two_steps_of_one_name_have_a_result_each(bench: Bench) -> None:
+    work = Flaky(value=1)
+    job = bench.run(lambda job: {"are": [job.step("ask", work), job.step("ask", lambda: 2)]})
+    assert job.result == {"are": [1, 2]}
+    assert [step.name for step in job.steps] == ["ask", "ask (2)"]

@@ -102,15 +102,15 @@ _log = logging.getLogger(__name__)
 
 def run(job: Job, order: ReportOrder) -> JsonObject:
     """Collect, render and deliver; the PDF is stored with the job."""
-    job.tell(0, _STEPS, "collecting the history")
+    job.report_progress(0, _STEPS, "collecting the history")
     document = job.step("collect", lambda: _collect(job, order), attempts=_ATTEMPTS)
-    job.tell(1, _STEPS, "making the PDF")
+    job.report_progress(1, _STEPS, "making the PDF")
     pdf = cache(lambda: _print(job, document))  # a retry must not pay for another one
     artifact = job.step("print", lambda: _store(job, pdf()), attempts=_ATTEMPTS)
-    job.tell(2, _STEPS, "sending it")
+    job.report_progress(2, _STEPS, "sending it")
     key = str(artifact["artifact"])
     mail_id = job.step("deliver", lambda: _deliver(job, order, key), attempts=_ATTEMPTS, must_finish=True)
-    job.tell(_STEPS, _STEPS, "delivered")
+    job.report_progress(_STEPS, _STEPS, "delivered")
     return artifact | {"mail_id": mail_id, "sections": len(order.sections)}
 
 

@@ -78,7 +78,7 @@ def test_the_listing_is_newest_first_in_pages_and_by_kind_and_state(
     site: Site, given: dict[str, Any]
 ) -> None:
     ids = [ask(site, given | {"kind": kind}).json()["id"] for kind in ("errand", "chore", "errand")]
-    site.house.engine.start(site.house.services.store.jobs.get(ids[0]), 1)  # type: ignore[arg-type]
+    site.house.engine.start(site.house.services.store.jobs.get(ids[0]))  # type: ignore[arg-type]
     site.house.engine.work()
 
     def listed(query: str) -> list[str]:

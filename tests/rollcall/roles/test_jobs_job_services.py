@@ -7,7 +7,7 @@ import pytest
 from providers.docraptor import DocRaptor
 from providers.stripe import StripeRefunds
 from rollcall import environment, wiring
-from rollcall.roles.jobs import job_services
+from rollcall.roles.jobs import job_context
 from rollcall.settings import parse
 from workflows.report.pdf import LocalPdfRenderer
 
@@ -30,7 +30,7 @@ def test_reports_and_refunds_are_made_by_what_is_set_up(
     found = environment.prepare_home(parse(values | {"ROLLCALL_HOME": str(tmp_path)}))
     system = wiring.build(found)
     try:
-        services = job_services(system)
+        services = job_context(system)
     finally:
         system.close()
 

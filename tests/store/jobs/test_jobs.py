@@ -53,11 +53,11 @@ def test_rivals_take_a_job_up_one_after_another_and_the_last_one_has_it(database
     assert second.fence > first.fence
 
     for disturb in (
-        lambda: runs.stand(first, "ask"),
-        lambda: runs.attempt(first, "ask", NOW),
+        lambda: runs.status(first, "ask"),
+        lambda: runs.begin_attempt(first, "ask", NOW),
         lambda: runs.wait(first, "ask", NOW, "no", failed=True),
-        lambda: runs.settle(first, "ask", StepState.SUCCEEDED, NOW),
-        lambda: runs.tell(first, Progress(1, 1, "mine")),
+        lambda: runs.end_step(first, "ask", StepState.SUCCEEDED, {}, NOW),
+        lambda: runs.report_progress(first, Progress(1, 1, "mine")),
         lambda: runs.end(first, JobState.FAILED, NOW),
     ):
         with pytest.raises(JobLostError):
@@ -72,10 +72,10 @@ def test_what_has_ended_is_not_taken_up_again_and_is_told_of_once(database: Data
     job, _ = jobs.add(NEW, NOW)
     hold = runs.begin(job.id, "one", NOW)
     assert hold is not None
-    runs.end(hold, JobState.SUCCEEDED, NOW, result={"is": 1}, call="{}")
-    runs.end(hold, JobState.SUCCEEDED, NOW, result={"is": 1}, call="{}")  # as one whose answer was lost
+    runs.end(hold, JobState.SUCCEEDED, NOW, result={"is": 1}, callback="{}")
+    runs.end(hold, JobState.SUCCEEDED, NOW, result={"is": 1}, callback="{}")  # as one whose answer was lost
     with pytest.raises(JobLostError):
-        runs.settle(hold, "ask", StepState.SUCCEEDED, NOW)
+        runs.end_step(hold, "ask", StepState.SUCCEEDED, {}, NOW)
     assert runs.begin(job.id, "two", NOW) is None
 
     lease = timedelta(minutes=2)
@@ -88,7 +88,7 @@ def test_what_has_ended_is_not_taken_up_again_and_is_told_of_once(database: Data
     calls.end(call, NOW)  # as one whose lease has passed to another
     assert calls.is_due(NOW + 2 * lease)
     assert (call.url, call.attempts, again.attempts) == (NEW.webhook_url, 0, 1)
-    calls.postpone(again, NOW + timedelta(hours=1), "503")
+    calls.reschedule(again, NOW + timedelta(hours=1), "503")
     assert not calls.is_due(NOW + timedelta(minutes=59))
     calls.end(again, NOW)
     assert not calls.is_due(NOW + timedelta(days=9))
@@ -111,11 +111,11 @@ def test_only_jobs_that_have_ended_are_forgotten(database: Database) -> None:
     for job in (ended, active):
         hold = runs.begin(job.id, "one", NOW)
         assert hold is not None
-        runs.attempt(hold, "ask", NOW)
+        runs.begin_attempt(hold, "ask", NOW)
         if job is ended:
-            runs.end(hold, JobState.FAILED, NOW, error="no", call="{}")
+            runs.end(hold, JobState.FAILED, NOW, error="no", callback="{}")
     assert jobs.ended_before(NOW, 10) == []
     assert jobs.ended_before(NOW + timedelta(seconds=1), 10) == [ended.id]
-    jobs.forget([ended.id])
+    jobs.purge([ended.id])
     assert jobs.get(ended.id) is None
     assert jobs.get(active.id) is not None

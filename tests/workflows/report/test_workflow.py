@@ -106,8 +106,8 @@ def test_an_order_is_delivered_as_a_pdf_by_mail(shop: Shop) -> None:
 @pytest.mark.parametrize("moment", ["before", "unkept", "kept"])
 def test_a_crash_at_any_step_delivers_one_letter(shop: Shop, step: str, moment: str) -> None:
     job, engine = shop.order(), shop.engine
-    engine.start(job, 1)
-    memory = engine.memories[job.id]
+    engine.start(job)
+    memory = engine.hooks[job.id]
 
     def crash(place: str) -> None:
         if place == f"{step}:{moment}":
@@ -170,7 +170,7 @@ def test_a_breaker_that_stays_open_for_longer_than_all_attempts_take_costs_none(
 
     job, engine = shop.order(), shop.engine
     engine.on_pause = close
-    engine.start(job, 1)
+    engine.start(job)
     engine.work()
 
     ended = shop.look(job.id)
@@ -193,7 +193,7 @@ def test_a_storage_that_fails_is_held_against_nobody_else_and_what_was_printed_i
     engine = shop.engine
     engine.on_pause = lambda: failures.update(each.snapshot().failures for each in shop.breakers.values())
     job = shop.order()
-    engine.start(job, 1)
+    engine.start(job)
     engine.work()
 
     assert (shop.look(job.id).state, len(shop.printed), len(shop.post.sent)) == (JobState.SUCCEEDED, 1, 1)
@@ -236,14 +236,14 @@ def test_a_report_for_a_person_who_stopped_all_mail_is_paid_back_and_not_sent(sh
 
 def test_a_letter_that_comes_back_is_told_even_before_its_job_has_ended(shop: Shop) -> None:
     job, engine = shop.order(), shop.engine
-    engine.start(job, 1)
+    engine.start(job)
     mail_id = f"report-{job.id}-deliver-0"
 
     def bounce(place: str) -> None:
         if place == "deliver:unkept":
             shop.report("bounced", mail_id, "no such user")
 
-    engine.memories[job.id].crash = bounce
+    engine.hooks[job.id].crash = bounce
     engine.work()
 
     assert (shop.look(job.id).result or {})["mail_id"] == mail_id
@@ -261,7 +261,7 @@ def test_an_order_that_this_release_cannot_read_is_paid_back_though_its_process_
     shop: Shop, kind: str, reason: str
 ) -> None:
     job, engine = shop.order(kind, sections=[]), shop.engine
-    engine.start(job, 1)
+    engine.start(job)
     engine.on_pause = Crash()
     shop.bank.troubles.append(UpstreamError("503"))
     with pytest.raises(CrashError):
@@ -325,7 +325,7 @@ def test_an_order_that_is_cancelled_while_the_answer_to_its_letter_is_lost_is_no
     shop.post.accepts_in_trouble = True
     job, engine = shop.order(), shop.engine
     engine.on_pause = lambda: shop.jobs.request_cancel(job.id, shop.desk.clock.now())
-    engine.start(job, 1)
+    engine.start(job)
     engine.work()
 
     ended = shop.look(job.id)
@@ -334,7 +334,7 @@ def test_an_order_that_is_cancelled_while_the_answer_to_its_letter_is_lost_is_no
 
 def test_an_order_that_is_cancelled_after_a_crash_behind_its_letter_is_not_paid_back(shop: Shop) -> None:
     job, engine = shop.order(), shop.engine
-    engine.start(job, 1)
+    engine.start(job)
     shop.post.after_send = Crash()
     with pytest.raises(CrashError):
         engine.run(job.id)
