@@ -1,4 +1,4 @@
-"""The wording of a message, shared by its text and its HTML."""
+"""The content of a message, shared by its text and its HTML."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from domain.text import format_time, one_line
 from domain.watch import NotificationKind
 
 _COURSE_LIMIT, _TITLE_LIMIT = 32, 80
-_OLD = timedelta(minutes=5)
+_MIN_AGE = timedelta(minutes=5)
 _TWO_HOURS_MINUTES = 120
 
 
@@ -51,15 +51,15 @@ def content_for(notification: Notification, now: datetime, zone: tzinfo = UTC) -
 
 def _seat_available(notification: Notification, seen: str) -> MessageContent:
     seats = notification.open_seats
-    several = seats is not None and seats > 1
-    headline = f"{seats} seats are open" if several else "A seat is open"
+    is_plural = seats is not None and seats > 1
+    headline = f"{seats} seats are open" if is_plural else "A seat is open"
     return MessageContent(
         subject=f"{headline}: {_name(notification)}",
         headline=headline,
-        lead=f"{_name(notification)} had {_room(notification)} when we looked.",
+        lead=f"{_name(notification)} had {_availability(notification)} at our last check.",
         preheader=f"Seen {seen}. Open seats go fast.",
         caution=f"Open seats go fast. This was true at {seen}; "
-        f"someone may have taken {'them' if several else 'it'} since.",
+        f"someone may have taken {'them' if is_plural else 'it'} since.",
         facts=_facts(notification, seen),
         action=f"Enrol in section {_number(notification)}",
     )
@@ -73,7 +73,7 @@ def _instructor_assigned(notification: Notification, seen: str) -> MessageConten
         lead=f"{_name(notification)} had no named instructor. "
         + (f"The catalog now lists {person}." if person else "The catalog now lists one."),
         preheader=f"Seen {seen}.",
-        caution=f"This is what the catalog showed at {seen}; departments do change assignments.",
+        caution=f"This is what the catalog showed at {seen}; departments can change assignments.",
         facts=_facts(notification, seen),
         action=f"See section {_number(notification)}",
     )
@@ -84,7 +84,7 @@ def _section_retired(notification: Notification, seen: str) -> MessageContent:
         subject=f"No longer listed: {_name(notification)}",
         headline="No longer listed",
         lead=f"{_name(notification)} has disappeared from the catalog. "
-        "We looked several times before writing to you.",
+        "Several checks in a row did not find it.",
         preheader=f"Gone from the catalog, as of {seen}. It may have been cancelled or renumbered.",
         caution="It may have been cancelled, merged or renumbered: if you hold a seat, ask the department.",
         facts=_facts(notification, seen),
@@ -94,7 +94,7 @@ def _section_retired(notification: Notification, seen: str) -> MessageContent:
 
 def _age(age: timedelta) -> str:
     """The age of an observation as text, empty if it is too short to matter."""
-    if age < _OLD:
+    if age < _MIN_AGE:
         return ""
     minutes = age // timedelta(minutes=1)
     if minutes < _TWO_HOURS_MINUTES:
@@ -109,8 +109,8 @@ def _term_ended(notification: Notification) -> MessageContent:
         subject=f"Term {term} has ended",
         headline=f"Term {term} has ended",
         lead=f"The catalog no longer lists the term {term}. {ended}.",
-        preheader=f"{ended}. You need not do anything.",
-        caution="You need not do anything. For another term, add new watches.",
+        preheader=f"{ended}. You do not need to do anything.",
+        caution="You do not need to do anything. For another term, add new watches.",
         facts=(("Term", term), ("Watches", str(count))),
         action="",
     )
@@ -130,14 +130,14 @@ def _number(notification: Notification) -> str:
 def _seats(notification: Notification) -> str:
     seats, capacity = notification.open_seats, notification.capacity
     if seats is None:
-        return "" if capacity is None else f"{capacity} in all"
+        return "" if capacity is None else f"{capacity} in total"
     if capacity is None:
         return f"{seats} open {'seat' if seats == 1 else 'seats'}"
     return f"{seats} of {capacity} seats open"
 
 
-def _room(notification: Notification) -> str:
-    return "room" if notification.open_seats is None else _seats(notification)
+def _availability(notification: Notification) -> str:
+    return "open seats" if notification.open_seats is None else _seats(notification)
 
 
 def _instructor(notification: Notification) -> str:

@@ -61,10 +61,10 @@ class Renderer:
             raise InvalidInputError(problems)
 
     def render(self, notification: Notification, now: datetime) -> OutboundMessage:
-        """The message for `notice` at `now`, with the headers that `OutboundMessage` documents."""
-        wording = content_for(notification, now, self.zone)
-        facts = {
-            "wording": wording,
+        """The message for `notification` at `now`, with the headers that `OutboundMessage` documents."""
+        content = content_for(notification, now, self.zone)
+        values = {
+            "content": content,
             "section": one_line(notification.key.number),
             "term": one_line(notification.key.term),
             "enrol_url": self.enrol_url and _enrol_at(self.enrol_url, notification.key),
@@ -74,9 +74,9 @@ class Renderer:
         return OutboundMessage(
             sender=self.sender,
             to=notification.email,
-            subject=wording.subject,
-            text=_environment().get_template("letter.txt.j2").render(facts),
-            html=_environment().get_template("letter.html.j2").render(facts),
+            subject=content.subject,
+            text=_environment().get_template("notification.txt.j2").render(values),
+            html=_environment().get_template("notification.html.j2").render(values),
             headers=self._headers(notification),
         )
 
@@ -84,7 +84,7 @@ class Renderer:
         key = notification.key
         event = f"source={key.source}; term={key.term}; section={key.number}; episode={notification.episode}"
         return {
-            "Message-ID": f"<{_identity(notification)}@{parseaddr(self.sender)[1].rpartition('@')[2]}>",
+            "Message-ID": message_id(_identity(notification), self.sender),
             "List-Unsubscribe": f"<{self.links.stop_watch(notification.watch_id, notification.email)}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
             "X-Rollcall-Event": f"{notification.kind}; {one_line(event)}",
@@ -92,11 +92,19 @@ class Renderer:
 
 
 def _identity(notification: Notification) -> str:
-    """An identifier for the notification, unique even if the database restarts its ids at 1."""
+    """Identifies the notification, also if the database restarts its ids at 1."""
     seen = notification.observed_at.timestamp()
     identity = f"{notification.id} {notification.email} {notification.kind} {notification.key} {seen}"
-    seed = f"rollcall notice {identity}"
-    return hashlib.sha256(seed.encode()).hexdigest()[:32]
+    return f"rollcall notice {identity}"
+
+
+def message_id(identity: str, sender: str) -> str:
+    """The `Message-ID` of the message with `identity`, in the domain of `sender`."""
+    return f"<{_digest(identity)}@{parseaddr(sender)[1].rpartition('@')[2]}>"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _enrol_at(template: str, key: SectionKey) -> str:
@@ -158,10 +166,9 @@ class ReportMessage:
         """The message to `to` with `pdf`; `identity` is the permanent identifier of the report."""
         lines = (
             f"Here is the seat history you ordered, for term {term}: {_counted(sections)}.",
-            "It is attached as a PDF. Keep it: Rollcall does not keep it for long.",
-            "If anything about it is not as it should be, answer this mail.",
+            "It is attached as a PDF. Save it: Rollcall deletes its copy soon.",
+            "If anything is wrong with it, reply to this mail.",
         )
-        domain = parseaddr(self.sender)[1].rpartition("@")[2]
         return OutboundMessage(
             sender=self.sender,
             to=to,
@@ -169,7 +176,7 @@ class ReportMessage:
             text="\n\n".join(lines) + "\n\n-- \nRollcall\n",
             html=_html(lines),
             headers={
-                "Message-ID": f"<{hashlib.sha256(identity.encode()).hexdigest()[:32]}@{domain}>",
+                "Message-ID": message_id(identity, self.sender),
                 "X-Rollcall-Report": identity,
             },
             attachments=(Attachment(f"seat-history-{term}.pdf", "application/pdf", pdf),),
@@ -182,7 +189,7 @@ def _counted(sections: Sequence[str]) -> str:
 
 def _html(lines: Sequence[str]) -> str:
     first, *others = (html.escape(line) for line in lines)
-    told = "".join(f'<p style="margin:0 0 14px; color:{_SOFT};">{line}</p>' for line in others)
+    rest = "".join(f'<p style="margin:0 0 14px; color:{_SOFT};">{line}</p>' for line in others)
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Your seat history</title></head>'
         '<body style="margin:0; padding:32px 16px; background-color:#eef1f2;">'
@@ -190,13 +197,13 @@ def _html(lines: Sequence[str]) -> str:
         " border:1px solid #dde3e6; border-radius:14px; font-family:-apple-system,BlinkMacSystemFont,"
         "'Segoe UI',Roboto,Helvetica,Arial,sans-serif; font-size:16px; line-height:25px;\">"
         f'<p style="margin:0 0 18px; font-size:13px; font-weight:700; letter-spacing:0.08em; color:{_MARK};">'
-        f'ROLLCALL</p><p style="margin:0 0 14px; color:{_INK};">{first}</p>{told}</div></body></html>'
+        f'ROLLCALL</p><p style="margin:0 0 14px; color:{_INK};">{first}</p>{rest}</div></body></html>'
     )
 
 
 _CRLF = "\r\n"
 _UNFOLDED = SMTP.clone(max_line_length=None)
-_OURS = ("list-", "x-", "message-id")
+_MACHINE_READABLE = ("list-", "x-", "message-id")
 
 
 class _Policy(EmailPolicy):
@@ -209,7 +216,7 @@ class _Policy(EmailPolicy):
     def fold_binary(self, name: str, value: str) -> bytes:
         if name.lower() == "subject":
             return f"{name}: {Header(str(value), header_name=name).encode(linesep=_CRLF)}{_CRLF}".encode()
-        policy = _UNFOLDED if name.lower().startswith(_OURS) else SMTP
+        policy = _UNFOLDED if name.lower().startswith(_MACHINE_READABLE) else SMTP
         return policy.fold_binary(name, value)
 
 
@@ -217,7 +224,7 @@ _POLICY = _Policy(linesep=_CRLF)
 
 
 def to_mime(message: OutboundMessage, date: datetime) -> EmailMessage:
-    """`letter` as MIME, dated `date`: text, HTML, attachments; equal arguments give equal bytes."""
+    """`message` as MIME, dated `date`: text, HTML, attachments; equal arguments give equal bytes."""
     mime = EmailMessage(policy=_POLICY)
     mime["From"], mime["To"], mime["Subject"] = message.sender, message.to, message.subject
     mime["Date"] = format_datetime(date)
@@ -235,5 +242,4 @@ def to_mime(message: OutboundMessage, date: datetime) -> EmailMessage:
 
 
 def _boundary(message: OutboundMessage, depth: int) -> str:
-    seed = message.headers["Message-ID"] + "+" * depth
-    return f"=_{hashlib.sha256(seed.encode()).hexdigest()[:32]}"
+    return f"=_{_digest(message.headers['Message-ID'] + '+' * depth)}"

@@ -6,7 +6,6 @@ import hashlib
 import html
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parseaddr
 
 from domain.address import normal_address
 from domain.alert import AlertNotification, AlertState, RunbookLink
@@ -15,6 +14,7 @@ from domain.notification import MAIL, Deferred, OutboundMessage, Rejected
 from domain.plugin import ChannelPorts, Plugin
 from domain.ports import Mailer
 from domain.setting import SettingsGroup, SettingType, setting
+from notifications.messages import message_id
 
 _MINUTE = "%Y-%m-%d %H:%M UTC"
 
@@ -40,7 +40,7 @@ class OperatorMailSettings(SettingsGroup):
 
 @dataclass(frozen=True, slots=True)
 class OperatorMail:
-    """Mails each alert notification to `to` through `mailer`; `signpost` gives an alert's links.
+    """Mails each alert notification to `to` through `mailer`; `links` gives those of an alert by its name.
 
     The idempotency key derives from the message, and the same notification gives the same message. A retry
     therefore sends no second mail if the transport honours keys; a new address or sender is a new message.
@@ -49,22 +49,21 @@ class OperatorMail:
     mailer: Mailer
     sender: str
     to: str
-    signpost: Callable[[str], RunbookLink]
+    links: Callable[[str], RunbookLink]
 
-    def tell(self, notification: AlertNotification) -> None:
+    def send(self, notification: AlertNotification) -> None:
         """Send the alert notification. Raises: TransientError, PermanentError, as the transport does."""
         message = self.message(notification)
-        (receipt,) = self.mailer.send([message], f"rollcall-alert-{_digest(message)}")
-        if isinstance(receipt, Rejected):
-            raise RejectedError(receipt.reason)
-        if isinstance(receipt, Deferred):
-            raise TransientError(receipt.reason, retry_after_seconds=receipt.retry_after_seconds)
+        (result,) = self.mailer.send([message], f"rollcall-alert-{_digest(message)}")
+        if isinstance(result, Rejected):
+            raise RejectedError(result.reason)
+        if isinstance(result, Deferred):
+            raise TransientError(result.reason, retry_after_seconds=result.retry_after_seconds)
 
     def message(self, notification: AlertNotification) -> OutboundMessage:
-        """The message for `bulletin`, without the watch headers of `OutboundMessage`."""
+        """The message for `notification`, without the watch headers of `OutboundMessage`."""
         alert, text, links = notification.alert, _text(notification), self._links(notification)
         identity = f"{alert.name} {alert.state} {alert.episode} {notification.at.isoformat()}"
-        domain = parseaddr(self.sender)[1].rpartition("@")[2]
         return OutboundMessage(
             sender=self.sender,
             to=self.to,
@@ -72,24 +71,24 @@ class OperatorMail:
             text=text + "".join(f"{name}: {url}\n" for name, url in links),
             html=f"<pre>{html.escape(text)}{''.join(_anchor(*link) for link in links)}</pre>",
             headers={
-                "Message-ID": f"<{hashlib.sha256(identity.encode()).hexdigest()[:32]}@{domain}>",
+                "Message-ID": message_id(identity, self.sender),
                 "Auto-Submitted": "auto-generated",
                 "X-Rollcall-Alert": f"{alert.name}; {alert.state}; episode={alert.episode}",
             },
         )
 
     def _links(self, notification: AlertNotification) -> list[tuple[str, str]]:
-        post = self.signpost(notification.alert.name)
-        return [("Console", post.console), ("Runbook", post.runbook)]
+        links = self.links(notification.alert.name)
+        return [("Console", links.console), ("Runbook", links.runbook)]
 
 
 def _text(notification: AlertNotification) -> str:
     alert = notification.alert
     lines = [alert.subject, "", f"Since:    {alert.since.strftime(_MINUTE)}"]
     if alert.state is AlertState.CLEARED:
-        lines += [f"Over:     {notification.at.strftime(_MINUTE)}", "", "Nothing needs to be done."]
+        lines += [f"Resolved: {notification.at.strftime(_MINUTE)}", "", "No action is needed."]
     else:
-        lines += [f"Raised:   {notification.at.strftime(_MINUTE)}", "", alert.detail, "", "First look:"]
+        lines += [f"Raised:   {notification.at.strftime(_MINUTE)}", "", alert.detail, "", "Run first:"]
         lines += [f"    {alert.command}"]
     return "\n".join([*lines, "", ""])
 
@@ -100,9 +99,9 @@ def _anchor(name: str, url: str) -> str:
 
 
 def subject(notification: AlertNotification) -> str:
-    """The subject line for `bulletin`."""
-    is_over = notification.alert.state is AlertState.CLEARED
-    return f"Over: {notification.alert.subject}" if is_over else notification.alert.subject
+    """The subject line for `notification`."""
+    is_resolved = notification.alert.state is AlertState.CLEARED
+    return f"Resolved: {notification.alert.subject}" if is_resolved else notification.alert.subject
 
 
 def _digest(message: OutboundMessage) -> str:
@@ -111,7 +110,7 @@ def _digest(message: OutboundMessage) -> str:
 
 
 def _build(settings: OperatorMailSettings, ports: ChannelPorts) -> Callable[[AlertNotification], None]:
-    return OperatorMail(ports.mailer, ports.sender, settings.email or "", ports.links).tell
+    return OperatorMail(ports.mailer, ports.sender, settings.email or "", ports.links).send
 
 
 PLUGIN = Plugin(MAIL, OperatorMailSettings, _build, key="OPERATOR_EMAIL")

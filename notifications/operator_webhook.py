@@ -40,7 +40,7 @@ class DeadMansSwitchSettings(SettingsGroup):
 
 
 @dataclass(frozen=True, slots=True)
-class Webhook:
+class OperatorWebhook:
     """Posts each alert notification as JSON to `url`, which may contain a secret.
 
     Shape: `{"name", "state", "episode", "subject", "detail", "command", "since", "at", "health_url",
@@ -49,14 +49,14 @@ class Webhook:
     """
 
     url: str = field(repr=False)
-    signpost: Callable[[str], RunbookLink]
+    links: Callable[[str], RunbookLink]
     timeout_seconds: float = _WEBHOOK_SECONDS
 
-    def tell(self, notification: AlertNotification) -> None:
+    def send(self, notification: AlertNotification) -> None:
         """Post the alert notification. Raises: RollcallError unless the answer is 2xx."""
-        alert, post = notification.alert, self.signpost(notification.alert.name)
-        said = {
-            "text": f"[{alert.state}] {alert.subject}\n{post.console}\n{post.runbook}",
+        alert, links = notification.alert, self.links(notification.alert.name)
+        content = {
+            "text": f"[{alert.state}] {alert.subject}\n{links.console}\n{links.runbook}",
             "name": alert.name,
             "state": alert.state,
             "episode": alert.episode,
@@ -65,12 +65,12 @@ class Webhook:
             "command": alert.command,
             "since": alert.since.isoformat(),
             "at": notification.at.isoformat(),
-            "health_url": post.health,
-            "console_url": post.console,
-            "runbook_url": post.runbook,
+            "health_url": links.health,
+            "console_url": links.console,
+            "runbook_url": links.runbook,
         }
         client = HttpClient("operator webhook", self.timeout_seconds)
-        require_success(client.post(self.url, json.dumps(said).encode()))
+        require_success(client.post(self.url, json.dumps(content).encode()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class DeadMansSwitch:
             try:
                 return self._ping()
             except RollcallError as error:
-                _log.info("pinging again", extra={"error": str(error), "in_seconds": pause_seconds})
+                _log.info("retrying the ping", extra={"error": str(error), "in_seconds": pause_seconds})
             self.wait(pause_seconds)
         return self._ping()
 
@@ -97,7 +97,7 @@ class DeadMansSwitch:
 
 
 def _build(settings: OperatorWebhookSettings, ports: ChannelPorts) -> Callable[[AlertNotification], None]:
-    return Webhook(settings.url or "", ports.links).tell
+    return OperatorWebhook(settings.url or "", ports.links).send
 
 
 def _build_switch(settings: DeadMansSwitchSettings, _ports: ChannelPorts) -> Callable[[], None]:

@@ -162,23 +162,23 @@ def _malformed() -> InvalidInputError:
 def _address(server: smtplib.SMTP, sender: str, to: str, size: int) -> None:
     """Send MAIL and RCPT; raises as `sendmail`."""
     server.ehlo_or_helo_if_needed()
-    code, said = server.mail(sender, [f"size={size}"] if server.has_extn("size") else [])
+    code, reply = server.mail(sender, [f"size={size}"] if server.has_extn("size") else [])
     if code != _DONE:
-        raise smtplib.SMTPSenderRefused(code, said, sender)
-    code, said = server.rcpt(to)
+        raise smtplib.SMTPSenderRefused(code, reply, sender)
+    code, reply = server.rcpt(to)
     if code not in _RECIPIENT_ACCEPTED:
-        raise smtplib.SMTPRecipientsRefused({to: (code, said)})
+        raise smtplib.SMTPRecipientsRefused({to: (code, reply)})
 
 
 def _transmit(server: smtplib.SMTP, body: bytes) -> str:
     """The server's reply to an accepted message, which `sendmail` does not return; raises as `sendmail`."""
     try:
-        code, said = server.data(body)
+        code, reply = server.data(body)
     except ssl.SSLError as error:
         raise smtplib.SMTPServerDisconnected(f"the encrypted connection broke: {error}") from error
     if code != _DONE:
-        raise smtplib.SMTPDataError(code, said)
-    return " ".join(f"{code} {_text(said)}".split())
+        raise smtplib.SMTPDataError(code, reply)
+    return " ".join(f"{code} {_text(reply)}".split())
 
 
 def _refused(stage: Stage, code: int, reason: bytes | str, error: smtplib.SMTPException) -> DeliveryResult:
@@ -215,8 +215,8 @@ def _by_code(error: smtplib.SMTPResponseException) -> RollcallError:
 
 def _text(reason: bytes | str) -> str:
     """The reply on one line, with the enhanced code that each of its lines repeats only once."""
-    said = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    reply = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
+    lines = [line.strip() for line in reply.splitlines() if line.strip()]
     first = lines[0] if lines else ""
     code = first.split(" ", 1)[0]
     return " ".join([first, *(line.removeprefix(f"{code} ") for line in lines[1:])])

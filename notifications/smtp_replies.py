@@ -29,8 +29,8 @@ _SENDER_CODES = frozenset(
     | {"7.24", "7.25", "7.26", "7.27", "7.60", "7.64", "7.705", "7.708", "7.750"}
 )
 _RECIPIENT = frozenset({"1", "2"})  # addressing and mailbox status
-_LETTER_CODES = frozenset({"3.4"})
-_LETTER = frozenset({"6"})  # content or media
+_MESSAGE_CODES = frozenset({"3.4"})
+_MESSAGE = frozenset({"6"})  # content or media
 _SYSTEM = frozenset({"3", "4"})  # mail system, network and routing
 _RATE = re.compile(
     r"throttl|sending rate|rate (?:limit )?exceeded|too many (?:connections|messages)", re.IGNORECASE
@@ -63,20 +63,20 @@ def refusal(stage: Stage, code: int, text: str) -> Rejected | Deferred | Rollcal
 
     An ambiguous reply defers the message: it neither fails it at once nor stops the others.
     """
-    told, said = f"{code} {text}", f"the mail server answered {code} {text}"
+    reply, reason = f"{code} {text}", f"the mail server answered {code} {text}"
     if code == _SHUTTING_DOWN:
-        return UpstreamError(said)
+        return UpstreamError(reason)
     if stage is Stage.LOGIN or code in _LOGIN_CODES:
-        return UnauthorisedError(said) if code >= _PERMANENT else UpstreamError(said)
-    subject, whole = _enhanced(text)
+        return UnauthorisedError(reason) if code >= _PERMANENT else UpstreamError(reason)
+    subject, detail = _enhanced(text)
     words = _ADDRESS.sub("", text)
-    if _is_about_item(stage, code, whole, words):
-        return Rejected(told) if code >= _PERMANENT else Deferred(told)
+    if _is_about_message(stage, code, detail, words):
+        return Rejected(reply) if code >= _PERMANENT else Deferred(reply)
     if _is_about_rate(stage, code, words):
-        return AccountRefusedError(said) if _DAILY.search(words) else RateLimitedError(said)
-    if _is_about_account(stage, code, whole, words):
-        return AccountRefusedError(said)
-    return _item_or_transport(stage, code, subject, told)
+        return AccountRefusedError(reason) if _DAILY.search(words) else RateLimitedError(reason)
+    if _is_about_account(stage, code, detail, words):
+        return AccountRefusedError(reason)
+    return _message_or_transport(stage, code, subject, reply)
 
 
 def _enhanced(text: str) -> tuple[str, str]:
@@ -85,34 +85,34 @@ def _enhanced(text: str) -> tuple[str, str]:
     return (found[1], f"{found[1]}.{found[2]}") if found else ("", "")
 
 
-def _is_about_item(stage: Stage, code: int, enhanced: str, words: str) -> bool:
+def _is_about_message(stage: Stage, code: int, enhanced: str, words: str) -> bool:
     if stage is Stage.GREETING or enhanced in _SENDER_CODES:
         return False
     subject = enhanced.partition(".")[0]
-    if enhanced in _LETTER_CODES or subject in _LETTER or (not enhanced and code == _TOO_LARGE):
+    if enhanced in _MESSAGE_CODES or subject in _MESSAGE or (not enhanced and code == _TOO_LARGE):
         return True
     is_unnamed_mailbox = not enhanced and _MAILBOX.search(words) and not _SENDER.search(words)
     return stage is not Stage.SENDER and (subject in _RECIPIENT or bool(is_unnamed_mailbox))
 
 
 def _is_about_rate(stage: Stage, code: int, words: str) -> bool:
-    is_recipients_own = stage is Stage.RECIPIENT and code >= _PERMANENT
-    return bool(_RATE.search(words)) and not is_recipients_own
+    is_limit_of_recipient = stage is Stage.RECIPIENT and code >= _PERMANENT
+    return bool(_RATE.search(words)) and not is_limit_of_recipient
 
 
 def _is_about_account(stage: Stage, code: int, enhanced: str, words: str) -> bool:
     if code >= _PERMANENT and stage in {Stage.GREETING, Stage.SENDER}:
         return True
-    says_so = _SENDER.search(words) or (stage is not Stage.RECIPIENT and _ACCOUNT.search(words))
-    return enhanced in _SENDER_CODES or bool(says_so)
+    names_account = _SENDER.search(words) or (stage is not Stage.RECIPIENT and _ACCOUNT.search(words))
+    return enhanced in _SENDER_CODES or bool(names_account)
 
 
-def _item_or_transport(
-    stage: Stage, code: int, subject: str, told: str
+def _message_or_transport(
+    stage: Stage, code: int, subject: str, reply: str
 ) -> Rejected | Deferred | RollcallError:
     is_permanent = code >= _PERMANENT
     if stage is Stage.RECIPIENT and subject != "3":
-        return Rejected(told) if is_permanent and subject != "7" else Deferred(told)
+        return Rejected(reply) if is_permanent and subject != "7" else Deferred(reply)
     if is_permanent or (stage is Stage.CONTENT and subject and subject not in _SYSTEM):
-        return Deferred(told)
-    return UpstreamError(f"the mail server put the letter off: {told}")
+        return Deferred(reply)
+    return UpstreamError(f"the mail server deferred the message: {reply}")

@@ -22,13 +22,13 @@ from domain.notification import NotificationState
 from domain.ports import Mailer
 from domain.run import RunState
 from notifications.operator_mail import OperatorMail
-from notifications.operator_webhook import DeadMansSwitch, Webhook
+from notifications.operator_webhook import DeadMansSwitch, OperatorWebhook
 from observability.checks import runbook_link
 from tests.support.catalog import Row
 from tests.support.house import House, house, sqlite_url
 from tests.support.receiver import Receiver, receiver
 
-SIGNPOST = partial(runbook_link, "https://rollcall.example.edu")
+LINKS = partial(runbook_link, "https://rollcall.example.edu")
 SOURCES = "https://rollcall.example.edu/console/#sources"
 SILENT = AlertMessage(
     "The source scraper is silent", "People who watch its sections: 41.", "rollcall source ls"
@@ -76,11 +76,9 @@ def found(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Found:
         with receiver() as hook, receiver() as switch:
 
             def operator(mailer: Mailer) -> OperatorChannels:
-                mail = OperatorMail(
-                    mailer, "Rollcall <rollcall@example.edu>", "operator@example.edu", SIGNPOST
-                )
-                channels: dict[str, Any] = {"mail": mail.tell} if email else {}
-                channels |= {"webhook": Webhook(f"{hook.url}/hook", SIGNPOST).tell} if webhook else {}
+                mail = OperatorMail(mailer, "Rollcall <rollcall@example.edu>", "operator@example.edu", LINKS)
+                channels: dict[str, Any] = {"mail": mail.send} if email else {}
+                channels |= {"webhook": OperatorWebhook(f"{hook.url}/hook", LINKS).send} if webhook else {}
                 return OperatorChannels(
                     channels, DeadMansSwitch(f"{switch.url}/uuid", wait=waits.append).ping
                 )
@@ -103,7 +101,7 @@ def test_an_alert_reaches_the_operator_once_over_each_channel_and_so_does_its_en
     assert watched.subjects == ["The source scraper is silent"]
     for _ in range(5):
         watched.see(None, 60)
-    assert watched.subjects == ["The source scraper is silent", "Over: The source scraper is silent"]
+    assert watched.subjects == ["The source scraper is silent", "Resolved: The source scraper is silent"]
     assert watched.hooked == [("raised", 1), ("cleared", 1)]
 
 

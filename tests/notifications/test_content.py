@@ -42,7 +42,7 @@ def test_the_subject_alone_tells_the_news(changes: dict[str, object], subject: s
         (3, 30, "3 of 30 seats open"),
         (1, None, "1 open seat"),
         (3, None, "3 open seats"),
-        (None, 30, "30 in all"),
+        (None, 30, "30 in total"),
         (None, None, None),
     ],
 )

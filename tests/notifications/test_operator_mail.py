@@ -16,16 +16,16 @@ from tests.support.post import Post
 AT = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 ALERT = Alert("sources/scraper", AlertState.RAISED, 1, "It is silent", "5 < 6 & more", "rollcall cron ls", AT)
 RAISED = AlertNotification(7, ALERT, "mail", AT)
-OVER = replace(RAISED, id=8, alert=replace(ALERT, state=AlertState.CLEARED))
+RESOLVED = replace(RAISED, id=8, alert=replace(ALERT, state=AlertState.CLEARED))
 
 
-def signpost(name: str) -> RunbookLink:
+def links(name: str) -> RunbookLink:
     url = "https://example.edu"
     return RunbookLink(f"{url}/health", f"{url}/console/?about={name}&now=1", f"{url}/runbook/silent")
 
 
 def operator_mail(post: Post, to: str = "operator@example.edu") -> OperatorMail:
-    return OperatorMail(post, "Rollcall <rollcall@example.edu>", to, signpost)
+    return OperatorMail(post, "Rollcall <rollcall@example.edu>", to, links)
 
 
 class RefusingPost(Post):
@@ -33,11 +33,11 @@ class RefusingPost(Post):
         return [Rejected("no such user") for _ in messages]
 
 
-def test_the_subject_is_the_symptom_and_says_when_it_is_over() -> None:
+def test_the_subject_states_the_problem_and_when_it_is_resolved() -> None:
     mail = operator_mail(Post())
     assert mail.message(RAISED).subject == "It is silent"
-    assert mail.message(OVER).subject == "Over: It is silent"
-    assert "Nothing needs to be done." in mail.message(OVER).text
+    assert mail.message(RESOLVED).subject == "Resolved: It is silent"
+    assert "No action is needed." in mail.message(RESOLVED).text
 
 
 def test_it_has_a_text_and_an_html_part_that_say_the_same() -> None:
@@ -49,7 +49,7 @@ def test_it_has_a_text_and_an_html_part_that_say_the_same() -> None:
 
 def test_both_parts_link_to_where_it_shows_and_to_what_to_do() -> None:
     message = operator_mail(Post()).message(RAISED)
-    post = signpost("sources/scraper")
+    post = links("sources/scraper")
     assert message.text.endswith(f"Console: {post.console}\nRunbook: {post.runbook}\n")
     assert f'href="{post.console.replace("&", "&amp;")}"' in message.html
     assert f'href="{post.runbook}"' in message.html
@@ -58,14 +58,14 @@ def test_both_parts_link_to_where_it_shows_and_to_what_to_do() -> None:
 def test_the_same_bulletin_is_sent_once_and_another_one_or_another_address_anew() -> None:
     post = Post()
     for _ in range(2):
-        operator_mail(post).tell(RAISED)
+        operator_mail(post).send(RAISED)
     assert len(post.sent) == 1
-    operator_mail(post).tell(OVER)
-    operator_mail(post, "another@example.edu").tell(RAISED)
+    operator_mail(post).send(RESOLVED)
+    operator_mail(post, "another@example.edu").send(RAISED)
     assert len(post.sent) == 3
     assert all(key.startswith("rollcall-alert-") for key in post.keys)
 
 
 def test_a_letter_that_is_refused_is_an_error() -> None:
     with pytest.raises(RejectedError, match="no such user"):
-        operator_mail(RefusingPost()).tell(RAISED)
+        operator_mail(RefusingPost()).send(RAISED)

@@ -8,7 +8,7 @@ import pytest
 
 from domain.alert import Alert, AlertNotification, AlertState, RunbookLink
 from domain.errors import UpstreamError
-from notifications.operator_webhook import DeadMansSwitch, Webhook
+from notifications.operator_webhook import DeadMansSwitch, OperatorWebhook
 from tests.support.receiver import Receiver, receiver
 
 AT = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
@@ -16,10 +16,10 @@ ALERT = Alert("disk/home", AlertState.RAISED, 2, "The disk is nearly full", "1 M
 POST = RunbookLink(
     "https://example.edu/health", "https://example.edu/console/", "https://example.edu/runbook"
 )
-BULLETIN = AlertNotification(7, ALERT, "webhook", AT)
+NOTIFICATION = AlertNotification(7, ALERT, "webhook", AT)
 
 
-def signpost(_: str) -> RunbookLink:
+def links(_: str) -> RunbookLink:
     return POST
 
 
@@ -30,7 +30,7 @@ def found() -> Iterator[Receiver]:
 
 
 def test_a_webhook_posts_the_whole_bulletin_as_json(found: Receiver) -> None:
-    Webhook(f"{found.url}/hook?key=secret", signpost).tell(BULLETIN)
+    OperatorWebhook(f"{found.url}/hook?key=secret", links).send(NOTIFICATION)
     ((method, path, body),) = found.requests
     assert (method, path) == ("POST", "/hook?key=secret")
     assert json.loads(body) == {

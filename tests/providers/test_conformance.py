@@ -21,7 +21,7 @@ from domain.errors import (
     UpstreamTimeoutError,
 )
 from domain.money import Payment
-from notifications.operator_webhook import DeadMansSwitch, Webhook
+from notifications.operator_webhook import DeadMansSwitch, OperatorWebhook
 from providers.docraptor import DocRaptor
 from providers.gemini import Gemini
 from providers.stripe import StripeRefunds
@@ -56,8 +56,8 @@ def job_webhook(url: str, seconds: float) -> None:
 
 
 def operator_webhook(url: str, seconds: float) -> None:
-    webhook = Webhook(f"{url}/{SECRET}", lambda _: LINKS, seconds)
-    webhook.tell(AlertNotification(7, ALERT, "webhook", NOW))
+    webhook = OperatorWebhook(f"{url}/{SECRET}", lambda _: LINKS, seconds)
+    webhook.send(AlertNotification(7, ALERT, "webhook", NOW))
 
 
 def heartbeat(url: str, seconds: float) -> None:
@@ -159,7 +159,7 @@ def test_no_client_shows_its_credentials() -> None:
         DocRaptor(SECRET),
         StripeRefunds(SECRET),
         JobWebhook(SECRET, FakeClock()),
-        Webhook(f"https://example.edu/{SECRET}", lambda _: LINKS),
+        OperatorWebhook(f"https://example.edu/{SECRET}", lambda _: LINKS),
         DeadMansSwitch(f"https://example.edu/{SECRET}"),
     )
     assert SECRET not in repr(clients)

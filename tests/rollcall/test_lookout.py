@@ -86,7 +86,7 @@ Made = Callable[..., Any]
 def make(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Made:
     def operator(mailer: Mailer) -> OperatorChannels:
         about = partial(runbook_link, "https://example.edu")
-        return OperatorChannels({"mail": OperatorMail(mailer, SENDER, OPERATOR, about).tell})
+        return OperatorChannels({"mail": OperatorMail(mailer, SENDER, OPERATOR, about).send})
 
     @contextmanager
     def made(**settings: str) -> Iterator[Lookout]:
@@ -127,7 +127,7 @@ def test_a_wrong_token_is_one_alert_and_one_recovery_however_many_runs_it_outlas
     for _ in range(20):
         rollcall.pass_time(60)
         lookout.look()
-    assert lookout.subjects() == ["The source scraper is paused", "Over: The source scraper is paused"]
+    assert lookout.subjects() == ["The source scraper is paused", "Resolved: The source scraper is paused"]
 
 
 def test_an_operators_pause_is_told_and_its_end_too(lookout: Lookout) -> None:
@@ -137,7 +137,7 @@ def test_an_operators_pause_is_told_and_its_end_too(lookout: Lookout) -> None:
     assert lookout.subjects() == ["Mail is paused"]
     pauses.resume("mail")
     lookout.look(2)
-    assert lookout.subjects() == ["Mail is paused", "Over: Mail is paused"]
+    assert lookout.subjects() == ["Mail is paused", "Resolved: Mail is paused"]
 
 
 def test_runs_that_stop_are_told_after_two_intervals(lookout: Lookout) -> None:
@@ -210,7 +210,7 @@ def test_where_no_worker_lives_the_scheduler_tells_it_itself(lookout: Lookout) -
     assert lookout.subjects() == ["No worker is alive"]
     lookout.works = True
     lookout.look(2)
-    assert lookout.subjects() == ["No worker is alive", "Over: No worker is alive"]
+    assert lookout.subjects() == ["No worker is alive", "Resolved: No worker is alive"]
 
 
 def test_where_no_jobs_process_lives_it_is_told_and_its_return_too(lookout: Lookout) -> None:
@@ -219,7 +219,7 @@ def test_where_no_jobs_process_lives_it_is_told_and_its_return_too(lookout: Look
     assert lookout.subjects() == ["No jobs process is alive"]
     lookout.has_jobs_process = True
     lookout.look(2)
-    assert lookout.subjects() == ["No jobs process is alive", "Over: No jobs process is alive"]
+    assert lookout.subjects() == ["No jobs process is alive", "Resolved: No jobs process is alive"]
 
 
 def test_a_source_that_was_taken_out_is_no_alert_any_more(lookout: Lookout) -> None:
@@ -241,7 +241,7 @@ def test_a_scheduler_that_died_is_told_by_a_process_that_stands_in_for_it(lookou
     assert lookout.subjects() == ["No scheduler is alive"]
     lookout.has_scheduler = True
     lookout.look(2)
-    assert lookout.subjects() == ["No scheduler is alive", "Over: No scheduler is alive"]
+    assert lookout.subjects() == ["No scheduler is alive", "Resolved: No scheduler is alive"]
 
 
 def test_nobody_stands_in_for_a_scheduler_that_is_alive(lookout: Lookout) -> None:
