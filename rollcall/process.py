@@ -85,6 +85,8 @@ def ensure_schema(database: Database, home: Path) -> None:
     """Migrate if needed, in a separate process, whose memory is freed when it ends.
 
     It is a fork of this process, which has no second thread yet, so that nothing is imported twice.
+
+    Raises: OtherGenerationError for a schema that roles of another release may be working with.
     """
     if migrate.is_current(database):
         return
@@ -92,6 +94,7 @@ def ensure_schema(database: Database, home: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of roles that start together, one migrates
         if migrate.is_current(database):
             return
+        migrate.require_generation(database)
         migration = get_context("fork").Process(target=_migrate, args=(database.url,))
         migration.start()
         migration.join()

@@ -17,6 +17,7 @@ from rollcall.sockets import listen
 from rollcall.supervisor import Child, Supervisor, preload, role_child
 
 _SERVER_START_SECONDS = 10.0
+_POLL_SECONDS = 0.02
 _HEAD_START_SECONDS = 2.0  # for the web role: on one core, four concurrent starts take four times as long
 
 
@@ -48,9 +49,23 @@ def _supervise(settings: Settings, server: Child | None, roles: list[Child], sto
         preload("rollcall.roles.worker", "rollcall.roles.scheduler")
         if server is not None:
             _await_server(settings, server)
+        code = _initialise(stopped)
+        if code not in {0, os.EX_TEMPFAIL}:  # a database that is away is waited for by the roles
+            return code
         return supervisor.run(lambda: _is_ready(settings), lambda: _announce(settings))
     finally:
         supervisor.stop()
+
+
+def _initialise(stopped: Event) -> int:
+    """Run `rollcall init`, which alone changes the generation of the schema; return its exit code."""
+    child = role_child("init", "--quiet")
+    child.start()
+    while child.exit_code is None:
+        if stopped.wait(_POLL_SECONDS):
+            Supervisor([child]).stop()
+            return 0
+    return child.exit_code
 
 
 def _server(settings: Settings) -> Child | None:
@@ -67,7 +82,7 @@ def _await_server(settings: Settings, server: Child) -> None:
             raise PermanentError(
                 f"the embedded Valkey does not start; its folder is {settings.home / 'valkey'}"
             )
-        time.sleep(0.02)
+        time.sleep(_POLL_SECONDS)
 
 
 def _is_ready(settings: Settings) -> bool:

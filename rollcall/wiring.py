@@ -294,7 +294,7 @@ def _admin_context(
 def _check_database(database: Database) -> None:
     database.check_writable()
     if not migrate.is_current(database):
-        raise PermanentError("its schema is not the newest: run `rollcall init`")
+        raise PermanentError("its schema is not that of this release: run `rollcall init`")
 
 
 def _queue_reader(

@@ -30,8 +30,10 @@ IS_POOLED = "rollcall_is_pooled"
 """Key in a connection's info: whether a pooler is between us and PostgreSQL."""
 _NO_TRANSACTIONS = "leads to a pooler in statement mode: set its pool_mode to transaction or session"
 _SERIALISE = text("SELECT pg_advisory_xact_lock(:key)")  # transaction-level, so it works with PgBouncer
+VERSION_TABLE = "rollcall_schema"
+"""Holds the number of the database's schema (`store.migrate`)."""
 # It matches no row: a read-only server rejects it anyway, and only SQLite waits for a lock.
-_PROBE = text("UPDATE alembic_version SET version_num = version_num WHERE 1 = 0")
+_PROBE = text(f"UPDATE {VERSION_TABLE} SET version_num = version_num WHERE 1 = 0")  # noqa: S608 - a constant
 
 
 def sqlite_url(path: Path) -> str:

@@ -6,8 +6,8 @@ A restore needs exclusive access to the state: no role may run.
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import version
 from mimetypes import guess_type
@@ -17,54 +17,19 @@ from typing import BinaryIO
 import click
 
 from domain.errors import InvalidInputError, PermanentError, UnreachableError
-from operations.status import ROLES
 from providers.storage import StorageSettings, files_in
 from resilience.claims import Claims
-from resilience.heartbeats import Heartbeat, Heartbeats
 from rollcall import backups, environment
 from rollcall.cli.output import progress
-from rollcall.embedded_valkey import claim, is_answering
+from rollcall.exclusive import exclusive
 from rollcall.process import describe_outage
 from rollcall.settings import Settings
-from rollcall.wiring import HEARTBEAT_TTL_SECONDS, SystemClock, database_url, redis_client
+from rollcall.wiring import SystemClock, database_url, redis_client
 from store.audit import AuditEntry
 from store.backup import restore as restoring
 from store.backup.archive import Manifest, Reader
 from store.backup.dump import back_up
 from store.database import Database
-
-
-class StillRunningError(PermanentError):
-    """A role is running."""
-
-
-@contextmanager
-def exclusive(settings: Settings) -> Iterator[None]:
-    """Hold exclusive access to the state; while the embedded server is down, no role can start.
-
-    Raises: StillRunningError; UnreachableError when running roles cannot be determined.
-    """
-    if settings.redis_url is None and not is_answering(settings.home):
-        with claim(settings.home):  # every role needs that server
-            yield
-        return
-    found = _alive(settings)
-    if found:
-        names = ", ".join(f"{beat.role} {beat.instance_id}" for beat in found)
-        raise StillRunningError(
-            f"stop every role first: {names}; one that was killed counts for {HEARTBEAT_TTL_SECONDS} s"
-        )
-    yield
-
-
-def _alive(settings: Settings) -> list[Heartbeat]:
-    with redis_client(settings) as client:
-        heartbeats = Heartbeats(client, HEARTBEAT_TTL_SECONDS)
-        try:
-            return [beat for role in ROLES for beat in heartbeats.alive(role)]
-        except UnreachableError as error:
-            raise UnreachableError(f"nobody can say whether roles are running: {error}") from error
-
 
 _without_secrets = click.option(
     "--without-secrets", is_flag=True, help="Leave out the generated secrets of the home."

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from click.core import ParameterSource
 from domain.errors import ConfigurationError
 from rollcall import environment, wiring
 from rollcall.cli.main import setting_options
+from rollcall.exclusive import exclusive
 from rollcall.plugins import TRANSPORTS
 from rollcall.process import describe_outage
 from rollcall.settings import Settings, parse, read
@@ -51,6 +52,7 @@ def _units() -> Iterator[tuple[Path, str]]:
 
 
 ASKED = ("PUBLIC_URL", "SCRAPER_URL", "MAIL_TRANSPORT", "NOTIFICATION_FROM_EMAIL", "OPERATOR_EMAIL")
+_PATIENCE_SECONDS = 5 + wiring.HEARTBEAT_TTL_SECONDS  # for the heartbeat of a role that was killed
 _KEYS = {plugin.name: plugin.key for plugin in TRANSPORTS}
 
 
@@ -97,23 +99,32 @@ def _valid(name: str) -> Callable[[str], str]:
 
 @click.command()
 @click.option("--quiet", is_flag=True, help="Ask nothing, and say nothing when all is well.")
+@click.option(
+    "--down-to",
+    type=click.IntRange(1, 9999),
+    metavar="SCHEMA",
+    help="Only give the database back to an older release, whose newest schema is SCHEMA.",
+)
 @setting_options(*ASKED)
 @click.pass_context
-def init(context: click.Context, /, *, quiet: bool, **options: str | None) -> None:
+def init(context: click.Context, /, *, quiet: bool, down_to: int | None, **options: str | None) -> None:
     """Make the state folder, its secrets, the newest database schema, and .env where there is none.
 
     What goes into .env is asked at a terminal, or given by options. A secret is never an option: it is
     asked, or taken from the environment. Safe to repeat: what is there stays as it is.
     """
+    if down_to is not None:
+        click.echo(_schema(environment.open_home(environment.load()), f"{down_to:04}"))
+        return
     given = {
         name.upper(): value
         for name, value in options.items()
         if value is not None and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
-    told = _settings_file(given, can_ask=sys.stdin.isatty() and not quiet)
-    told += _home()
+    done = _settings_file(given, can_ask=sys.stdin.isatty() and not quiet)
+    done += _home()
     if not quiet:
-        click.echo("\n".join([*told, "next: rollcall up, and beside it rollcall doctor"]))
+        click.echo("\n".join([*done, "next: rollcall up, and beside it rollcall doctor"]))
 
 
 def _settings_file(given: dict[str, str], *, can_ask: bool) -> list[str]:
@@ -150,12 +161,21 @@ def _files(settings: Settings) -> list[Path]:
     return sorted((settings.home.absolute() / "secrets").glob("*"))
 
 
-def _schema(settings: Settings) -> str:
+def _schema(settings: Settings, down_to: str | None = None) -> str:
+    """Migrate to the newest schema, or back; wait for the roles to end where they cannot work with both."""
     with describe_outage(settings), closing(Database(wiring.database_url(settings))) as database:
-        with database.read() as connection:
-            before = migrate.revision(connection)
-        migrate.upgrade(database)
-    after = max(before or "", migrate.head())
-    return f"database: schema {after}, " + (
-        "the newest" if before == after else f"from {before or 'nothing'}"
-    )
+        before = _revision(database)
+        wanted = down_to or migrate.head()
+        is_alone = before is not None and migrate.generation(before) != migrate.generation(wanted)
+        with exclusive(settings, _PATIENCE_SECONDS) if is_alone else nullcontext():
+            if down_to is None:
+                migrate.upgrade(database)
+            else:
+                migrate.downgrade(database, down_to)
+        after = _revision(database)
+    return f"database: schema {after}, " + ("as before" if before == after else f"from {before or 'nothing'}")
+
+
+def _revision(database: Database) -> str | None:
+    with database.read() as connection:
+        return migrate.revision(connection)

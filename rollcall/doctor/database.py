@@ -57,16 +57,13 @@ def _database(case: InspectedSettings) -> Verdict:
         return failure(f"there is no {url.database}", "rollcall init")
     try:
         with reading(case) as database:
-            if not database.is_sqlite and _has_schema(database):  # SQLite's file is opened for reading here
+            if not database.is_sqlite and migrate.is_current(
+                database
+            ):  # SQLite's file is opened for reading here
                 database.check_writable()
             return ok(f"{_version(database)}, {_place(url)}")
     except DBAPIError as error:
         return failure(f"{_place(url)}: {error.orig}", remedy(url, error))
-
-
-def _has_schema(database: Database) -> bool:
-    with database.read() as connection:
-        return migrate.revision(connection) is not None
 
 
 def _version(database: Database) -> str:
@@ -103,12 +100,12 @@ def _migrations(case: InspectedSettings) -> Verdict:
         found = migrate.revision(connection)
     if found == newest:
         return ok(f"schema {newest}, the newest")
-    if found is not None and found > newest:
-        return warning(
-            f"schema {found} is newer than {newest} of this Rollcall",
-            "once what failed is mended, upgrade again",
-        )
-    return failure(f"schema {found or 'none'}, not {newest}", "rollcall init")
+    if found is None or found < newest:
+        return failure(f"schema {found or 'none'}, not {newest}", "rollcall init")
+    seen = f"schema {found} is newer than {newest} of this release"
+    if migrate.generation(found) != migrate.generation(newest):
+        return failure(f"{seen}, which cannot work with it", "install the newer release")
+    return warning(seen, "upgrade again once the failure is fixed")
 
 
 def _integrity(case: InspectedSettings) -> Verdict:

@@ -16,15 +16,25 @@ from sqlalchemy.schema import DropSchema
 from domain.errors import PermanentError
 from store import migrate
 from store.backup.archive import Manifest, Row, Writer, new_file, writing
-from store.database import Database
+from store.database import VERSION_TABLE, Database
 from store.schema import metadata as ours
 
-VERSIONS = "alembic_version"
+_FORMER_NAMES = {
+    "0004": {"notifications": "watch_notifications"},
+    "0100": {
+        "notices": "watch_notifications",
+        "bulletins": "alert_notifications",
+        "job_calls": "job_callbacks",
+        "section_days": "section_daily_rollups",
+    },
+}
+"""The tables of each schema before which they had another name, with their names now."""
 
 
 def tables_of(connection: Connection) -> list[Table]:
-    """Rollcall's tables in `connection`'s database, referenced ones first; no other tables."""
-    names = [name for name in inspect(connection).get_table_names() if name in ours.tables]
+    """Rollcall's tables in `connection`'s database, of any schema, referenced ones first."""
+    known = ours.tables.keys() | former_names(connection).keys()
+    names = [name for name in inspect(connection).get_table_names() if name in known]
     found = MetaData()
     found.reflect(connection, only=names)
     for table in found.sorted_tables:
@@ -34,16 +44,26 @@ def tables_of(connection: Connection) -> list[Table]:
     return [table for table in found.sorted_tables if table.name in names]
 
 
+def former_names(connection: Connection) -> dict[str, str]:
+    """The names of tables in the schema of `connection`'s database that are others now, with those of now."""
+    schema = migrate.revision(connection) or migrate.head()
+    found: dict[str, str] = {}
+    for since, names in _FORMER_NAMES.items():
+        found |= names if schema < since else {}
+    return found
+
+
 def count_rows(connection: Connection, tables: list[Table]) -> int:
     """How many rows `tables` have together."""
     return sum(connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables)
 
 
 def drop(connection: Connection, tables: list[Table]) -> None:
-    """Remove `tables` and what they hold, the note of their schema, and what DBOS keeps of jobs."""
+    """Remove `tables` with their rows, the version of their schema, and what DBOS keeps of jobs."""
     for table in reversed(tables):
         table.drop(connection)
-    connection.execute(text(f"DROP TABLE IF EXISTS {VERSIONS}"))
+    for name in (VERSION_TABLE, migrate.FIRST_VERSION_TABLE):
+        connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
     _drop_workflows(connection)
 
 

@@ -11,7 +11,7 @@ from domain.errors import PermanentError
 from store import audit, migrate, opt_outs
 from store.audit import AuditEntry
 from store.backup.archive import Reader, Row, UnusableArchiveError
-from store.backup.dump import Progress, count_rows, drop, numbers, resume_sequences, tables_of
+from store.backup.dump import Progress, count_rows, drop, former_names, numbers, resume_sequences, tables_of
 from store.database import Database
 
 _ROWS_AT_ONCE = 1000
@@ -49,7 +49,8 @@ def restore(
         before = tables_of(connection)
         said = opt_outs.statements(connection, [table.name for table in before])
         _check_room(connection, before, replace=replace)
-        replaced = numbers(connection, before)
+        names = former_names(connection)
+        replaced = {names.get(name, name): last for name, last in numbers(connection, before).items()}
         drop(connection, before)
         migrate.upgrade_to(connection, archive.manifest.schema)
         tables = tables_of(connection)

@@ -120,7 +120,7 @@ def full_memory(place: Place) -> None:
 
 def old_schema(place: Place) -> None:
     with place.system.database.write() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+        connection.exec_driver_sql("UPDATE rollcall_schema SET version_num = '0001'")
 
 
 def skewed_clock(place: Place) -> None:

@@ -164,7 +164,7 @@ def test_a_restore_waits_for_nobody_who_may_be_at_work(home: Path, file: Path, r
     assert run(home, "backup", str(file)).returncode == 0
     down = run(home, "restore", str(file), REDIS_URL="redis://127.0.0.1:1/0")
     assert down.returncode == 75
-    assert "nobody can say whether roles are running" in down.stderr
+    assert "running roles cannot be determined" in down.stderr
     with redis.Redis.from_url(redis_url) as client:
         client.set("rollcall:claim:scraper/2261/12430", "a run")
         Heartbeats(client, 30).beat("worker", "elsewhere:7", {})

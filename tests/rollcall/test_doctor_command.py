@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from rollcall import backups
+from store.migrate import head
 from tests.standins.resend import ResendStandIn
 from tests.standins.scraper import TOKEN, Reply, ScraperStandin
 from tests.support.commands import examine, read, run, run_after, statuses
@@ -141,18 +142,27 @@ def test_a_scraper_is_asked_about_a_section_that_is_watched(home: Path) -> None:
 
 def test_a_pending_migration_names_the_command(home: Path) -> None:
     with sqlite3.connect(home / "rollcall.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+        connection.execute("UPDATE rollcall_schema SET version_num = '0000'")
     connection.close()
     found = examine(home)["database.migrations"]
     assert (found["status"], found["hint"]) == ("failure", "rollcall init")
 
 
-def test_a_database_of_a_newer_release_is_not_to_be_migrated(home: Path) -> None:
+@pytest.mark.parametrize(
+    ("later", "status", "hint"),
+    [
+        (1, "warning", "upgrade again once the failure is fixed"),
+        (100, "failure", "install the newer release"),
+    ],
+)
+def test_a_database_of_a_newer_release_is_not_to_be_migrated(
+    home: Path, later: int, status: str, hint: str
+) -> None:
     with sqlite3.connect(home / "rollcall.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE rollcall_schema SET version_num = ?", [f"{int(head()) + later:04}"])
     connection.close()
     found = examine(home)["database.migrations"]
-    assert (found["status"], found["hint"]) == ("warning", "once what failed is mended, upgrade again")
+    assert (found["status"], found["hint"]) == (status, hint)
 
 
 def test_a_broken_database_file_is_told_from_a_missing_one(home: Path) -> None:

@@ -5,17 +5,23 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import sqlite3
 import stat
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 
 import pytest
+import redis
 from dotenv import dotenv_values
 
+from resilience.heartbeats import Heartbeats
+from store.migrate import head
 from tests.support.commands import run
-from tests.support.stack import environment
+from tests.support.redis_server import running, valkey_binary
+from tests.support.stack import environment, stack, wait_until
 
 RESEND = ("--mail-transport", "resend", "--notification-from-email", "Rollcall <rollcall@example.edu>")
 
@@ -30,6 +36,48 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / ".env"
 
 
+OLD = "0017"
+ROLES = ("web", "worker", "scheduler", "jobs")
+
+
+@pytest.fixture
+def old_home(home: Path) -> Path:
+    """A home with the schema of the generation before."""
+    assert run(home, "init").returncode == 0
+    assert run(home, "init", "--down-to", OLD).stdout == f"database: schema {OLD}, from {head()}\n"
+    return home
+
+
+def test_a_role_neither_works_with_a_schema_of_another_generation_nor_migrates_it(old_home: Path) -> None:
+    for role in ROLES:
+        done = run(old_home, role)
+        assert done.returncode == 78
+        reason = f"DATABASE_URL has schema {OLD}, this release needs {head()}"
+        assert done.stderr == f"rollcall: {reason}: stop every role, then run `rollcall init`\n"
+    assert run(old_home, "init").stdout.splitlines()[-2] == f"database: schema {head()}, from {OLD}"
+    later = f"{int(head()) + 100:04}"
+    with sqlite3.connect(old_home / "rollcall.db") as connection:
+        connection.execute("UPDATE rollcall_schema SET version_num = ?", [later])
+    connection.close()
+    for command in (*ROLES, "up", "init"):
+        done = run(old_home, command)
+        assert (done.returncode, done.stderr.count("\n")) == (78, 1)
+        assert f"has schema {later} of a later release" in done.stderr
+
+
+def test_the_generation_changes_only_when_no_role_of_any_machine_runs(old_home: Path) -> None:
+    with running(valkey_binary()) as server, redis.Redis.from_url(server.url) as client:
+        Heartbeats(client, ttl_seconds=2).beat("worker", "elsewhere:7", {})
+        begun = time.monotonic()
+        assert run(old_home, "init", REDIS_URL=server.url).returncode == 0
+        assert time.monotonic() - begun > 1
+
+
+def test_everything_in_one_command_upgrades_also_to_another_generation(old_home: Path) -> None:
+    with stack(old_home, {"SCHEDULER": "off"}) as running_stack:
+        wait_until(running_stack.is_manned, "a process of every role")
+
+
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
@@ -39,7 +87,7 @@ def test_without_options_and_terminal_it_makes_the_home_and_no_settings_file(hom
     assert (first.returncode, second.returncode) == (0, 0)
     assert "UNSUBSCRIBE_SECRET made" in first.stdout
     assert "secrets: nothing to make" in second.stdout
-    assert "the newest" in second.stdout
+    assert "as before" in second.stdout
     assert (mode(home), mode(home / "secrets" / "UNSUBSCRIBE_SECRET")) == (0o700, 0o600)
     assert not file.exists()
 

@@ -13,8 +13,16 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 from store import migrate
-from store.database import Database
-from store.migrate import head, is_current, revision, upgrade
+from store.database import VERSION_TABLE, Database
+from store.migrate import (
+    OtherGenerationError,
+    downgrade,
+    head,
+    is_current,
+    require_generation,
+    revision,
+    upgrade,
+)
 from store.schema import metadata
 from tests.store.rivals import DEADLINE_SECONDS, together
 
@@ -46,7 +54,7 @@ def _indexes(connection: Connection) -> dict[str, str]:
     query = {
         "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
         "postgresql": "SELECT indexname, indexdef FROM pg_indexes"
-        " WHERE schemaname = 'public' AND tablename <> 'alembic_version'",
+        " WHERE schemaname = 'public' AND tablename <> 'rollcall_schema'",
     }[connection.dialect.name]
     return {name: " ".join(sql.split()) for name, sql in connection.execute(text(query))}
 
@@ -68,7 +76,7 @@ def test_an_empty_database_is_brought_to_the_newest_schema(empty: Database) -> N
         assert revision(connection) is None
     upgrade(empty)
     assert is_current(empty)
-    assert _tables(empty) == {*metadata.tables, "alembic_version"}
+    assert _tables(empty) == {*metadata.tables, "rollcall_schema"}
 
 
 def test_bringing_it_there_again_changes_nothing(database: Database) -> None:
@@ -79,7 +87,9 @@ def test_bringing_it_there_again_changes_nothing(database: Database) -> None:
 
 def test_the_migrations_build_what_the_tables_say(database: Database) -> None:
     with database.read() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "version_table": VERSION_TABLE}
+        )
         assert compare_metadata(context, metadata) == []
 
 
@@ -97,10 +107,10 @@ def test_the_migrations_build_the_same_defaults_and_conditions_as_the_tables(emp
 def test_a_downgrade_leaves_an_empty_database_that_can_be_upgraded_again(empty: Database) -> None:
     upgrade(empty)
     _downgrade(empty)
-    assert _tables(empty) == {"alembic_version"}
+    assert _tables(empty) == {"rollcall_schema"}
     upgrade(empty)
     assert is_current(empty)
-    assert _tables(empty) == {*metadata.tables, "alembic_version"}
+    assert _tables(empty) == {*metadata.tables, "rollcall_schema"}
 
 
 def test_rival_threads_migrate_once(empty_url: str) -> None:
@@ -121,16 +131,78 @@ def test_rival_processes_migrate_once(empty_url: str) -> None:
     database.close()
 
 
-def test_a_newer_schema_suffices_and_is_left_as_it_is(empty: Database) -> None:
+NEWER, LATER_GENERATION = f"{int(head()) + 1:04}", f"{int(head()) + 100:04}"
+
+
+def set_schema(database: Database, schema: str) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE rollcall_schema SET version_num = :schema"), {"schema": schema})
+
+
+def schema_of(database: Database) -> str | None:
+    with database.read() as connection:
+        return revision(connection)
+
+
+def test_a_newer_schema_of_the_same_generation_suffices_and_is_left_as_it_is(empty: Database) -> None:
     upgrade(empty)
-    with empty.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    before = _tables(empty)
+    set_schema(empty, NEWER)
     upgrade(empty)
+    require_generation(empty)
     assert is_current(empty)
-    with empty.read() as connection:
-        assert revision(connection) == "9999"
-    assert _tables(empty) == before
+    assert schema_of(empty) == NEWER
+
+
+def test_a_schema_of_a_later_generation_is_refused_and_left_as_it_is(empty: Database) -> None:
+    upgrade(empty)
+    set_schema(empty, LATER_GENERATION)
+    assert not is_current(empty)
+    for refused in (upgrade, require_generation):
+        with pytest.raises(
+            OtherGenerationError, match=f"schema {LATER_GENERATION} of a later release: .*{head()}"
+        ):
+            refused(empty)
+    assert schema_of(empty) == LATER_GENERATION
+
+
+def test_a_schema_of_an_earlier_generation_is_upgraded_and_until_then_refused(empty: Database) -> None:
+    with empty.write() as connection:
+        migrate.upgrade_to(connection, "0017")
+    assert not is_current(empty)
+    with pytest.raises(
+        OtherGenerationError, match=f"schema 0017, this release needs {head()}: .*rollcall init"
+    ):
+        require_generation(empty)
+    upgrade(empty)
+    require_generation(empty)
+
+
+def test_a_downgrade_ends_with_what_a_release_of_the_generation_before_looks_for(empty: Database) -> None:
+    upgrade(empty)
+    tables = _tables(empty)
+    downgrade(empty, "0015")
+    with empty.read() as connection:  # as those releases read it
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "0017"
+    assert {"notices", "watches"} <= _tables(empty)
+    downgrade(empty, "0015")
+    upgrade(empty)
+    assert _tables(empty) == tables
+
+
+def test_releases_of_the_generation_before_do_not_find_a_later_schema(empty: Database) -> None:
+    with empty.write() as connection:
+        migrate.upgrade_to(connection, "0017")
+        connection.execute(text("ALTER TABLE rollcall_schema RENAME TO alembic_version"))
+    upgrade(empty)
+    assert schema_of(empty) == head()
+    assert "alembic_version" not in _tables(empty)
+
+
+def test_within_a_generation_a_downgrade_changes_nothing(empty: Database) -> None:
+    upgrade(empty)
+    for schema in (head(), NEWER, LATER_GENERATION):
+        downgrade(empty, schema)
+        assert schema_of(empty) == head()
 
 
 def test_opt_outs_are_derived_from_the_watches_that_people_ended(empty: Database) -> None:

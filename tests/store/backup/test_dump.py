@@ -19,9 +19,9 @@ from sqlalchemy import inspect, text
 from domain.errors import InvalidInputError, PermanentError
 from store import migrate
 from store.backup.archive import Manifest, Reader, UnusableArchiveError
-from store.backup.dump import VERSIONS, back_up
+from store.backup.dump import back_up
 from store.backup.restore import NotEmptyError, check, restore
-from store.database import Database
+from store.database import VERSION_TABLE, Database
 from store.migrate import UnknownSchemaError
 from store.schema import metadata
 from store.watch_import import WatchRequest
@@ -182,6 +182,32 @@ def test_a_backup_of_an_older_schema_is_brought_to_the_newest(empty: Database, f
     assert len(Desk(empty).dump()["suppressions"]) == 1
 
 
+def test_a_backup_of_a_schema_with_other_names_comes_back(desk: Desk, target: Database, file: Path) -> None:
+    fill(desk)
+    before = desk.dump()
+    migrate.downgrade(desk.database, "0017")
+    assert save(desk, file).schema == "0017"
+    migrate.upgrade(desk.database)
+    assert desk.dump() == before
+    load(target, file)
+    assert migrate.is_current(target)
+    assert Desk(target).dump() == before
+
+
+def test_a_database_with_other_names_is_replaced_and_its_numbers_are_not_given_again(
+    desk: Desk, file: Path
+) -> None:
+    save(desk, file)
+    fill(desk)
+    last = max(number for number, *_ in desk.dump()["watch_notifications"])
+    migrate.downgrade(desk.database, "0017")
+    load(desk.database, file, replace=True)
+    desk.watch(email=GRACE)
+    desk.show(0, 2)
+    first = min(number for number, *_ in desk.dump()["watch_notifications"])
+    assert first == (1 if desk.database.is_sqlite else last + 1)  # SQLite reuses the numbers of this table
+
+
 def test_a_backup_of_a_newer_schema_is_refused(desk: Desk, file: Path) -> None:
     save(desk, file)
     rewrite(file, schema="9999", release="7.0")
@@ -210,7 +236,7 @@ def test_what_the_engine_of_jobs_kept_goes_with_a_restore(empty: Database, file:
 
     def kept() -> set[str]:
         with empty.read() as connection:
-            return {*inspect(connection).get_table_names(schema)} - metadata.tables.keys() - {VERSIONS}
+            return {*inspect(connection).get_table_names(schema)} - metadata.tables.keys() - {VERSION_TABLE}
 
     assert "workflow_status" in kept()
     load(empty, file)

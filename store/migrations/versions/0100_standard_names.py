@@ -1,4 +1,4 @@
-"""Tables, columns and indexes under their standard names; no row changes.
+"""Tables, columns and indexes under their standard names; no row changes. Begins generation 1.
 
 SQLite cannot rename a constraint: its name is replaced in the text of the schema, as SQLite's documentation
 of ALTER TABLE describes for changes that leave the stored rows as they are.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0018"
+revision = "0100"
 down_revision = "0017"
 branch_labels = None
 depends_on = None
