@@ -34,7 +34,7 @@ class MetricsStore:
         """
         flat = [part for increment in increments.items() for part in increment]
         with translate_errors():
-            self._scripts.ledger_add(self._keys, [number, _ENTRY_TTL_MS, *flat])
+            self._scripts.metrics_add(self._keys, [number, _ENTRY_TTL_MS, *flat])
 
     def read(self) -> dict[str, int]:
         """Return every count by its name; empty before the first entry."""

@@ -56,6 +56,6 @@ def _recorded(
         for n in chunks:
             done += n
     finally:
-        told = entry(room.services, by, action, _SUBJECT, **wanted.said)
+        told = entry(room.services, by, action, _SUBJECT, **wanted.criteria)
         room.services.store.audit.record(replace(told, count=done))
     return done

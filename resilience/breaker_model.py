@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, Self
 
 import pybreaker
 
 from domain.errors import TransientError
 from resilience.breaker_policy import DEFAULT_POLICY, BreakerPolicy, Ramp, Window
+from resilience.scripts import moment
 
 State = Literal["closed", "open", "half_open"]
 Forced = Literal["open", "closed"]
@@ -280,8 +281,3 @@ class BreakerModel:
     def _grant(self, granted: int, retry_after_ms: int, token: str, before: State) -> Permit:
         change = Change(before, self.state)
         return Permit(granted, retry_after_ms, self.generation, token, change, self.forced)
-
-
-def moment(at_ms: int) -> datetime:
-    """The time `at_ms` after the epoch."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC)

@@ -7,7 +7,6 @@ while a call runs.
 from __future__ import annotations
 
 import json
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,18 +27,21 @@ from resilience.breaker_model import (
     Permit,
     Scope,
     State,
-    moment,
 )
 from resilience.breaker_policy import BreakerPolicy
-from resilience.scripts import UNREACHABLE, Clock, Scripts, clock_argument, text, translate_errors
+from resilience.scripts import (
+    UNREACHABLE,
+    Clock,
+    Scripts,
+    clock_argument,
+    host_ms,
+    moment,
+    text,
+    translate_errors,
+)
 
 _HISTORY_LENGTH = 100
 _OUTCOMES = {True: "1", False: "0", None: "-"}
-
-
-def system_ms() -> int:
-    """The time of this host in ms since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 class MemoryStorage:
@@ -49,7 +51,7 @@ class MemoryStorage:
     scope: Scope = "process"
 
     def __init__(
-        self, state: str = "closed", *, last_error: tuple[str, int] | None = None, now_ms: Clock = system_ms
+        self, state: str = "closed", *, last_error: tuple[str, int] | None = None, now_ms: Clock = host_ms
     ) -> None:
         self._model = BreakerModel(state=cast("State", state.replace("-", "_")), last_error=last_error)
         self._history: deque[BreakerEvent] = deque(maxlen=_HISTORY_LENGTH)
@@ -147,7 +149,7 @@ class RedisStorage:
     ) -> Change | None:
         """See `BreakerModel.record`; `error` is stored as the last one. None if Redis is unreachable."""
         if error is not None:
-            self._last_error = error, (self._now_ms or system_ms)()
+            self._last_error = error, (self._now_ms or host_ms)()
         if permit.scope == "process":
             process = self._process
             return None if process is None else process.record(policy, permit, outcomes, error)
@@ -197,7 +199,7 @@ class RedisStorage:
         """The state of this process while Redis is unreachable."""
         with self._lock:
             if self._process is None:
-                process = MemoryStorage(last_error=self._last_error, now_ms=self._now_ms or system_ms)
+                process = MemoryStorage(last_error=self._last_error, now_ms=self._now_ms or host_ms)
                 if self._forced is not None:
                     action: BreakerAction = "force_open" if self._forced == "open" else "force_closed"
                     process.apply(action, "the fleet, last seen")

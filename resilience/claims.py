@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import redis
 
-from resilience.scripts import Scripts, translate_errors
+from resilience.scripts import Scripts, chunks, translate_errors
 
-Key = TypeVar("Key", str, bytes)
 CHUNK = 500
 """Claims per script call: many enough to be cheap, few enough not to block Redis."""
 
@@ -29,15 +27,15 @@ class Claims:
     def take(self, keys: Sequence[str], owner: str) -> list[str]:
         """Claim `keys` for `owner`; return those it now holds, in order. A repetition restarts the TTL."""
         taken: list[str] = []
-        for chunk in _chunks(keys):
+        for chunk in chunks(keys, CHUNK):
             with translate_errors():
-                places = self._scripts.claims_take(self._names(chunk), [owner, self._ttl_ms])
-            taken += [chunk[place - 1] for place in places]
+                positions = self._scripts.claims_take(self._names(chunk), [owner, self._ttl_ms])
+            taken += [chunk[position - 1] for position in positions]
         return taken
 
     def release(self, keys: Sequence[str], owner: str) -> None:
         """Release those of `keys` that `owner` still holds."""
-        for chunk in _chunks(keys):
+        for chunk in chunks(keys, CHUNK):
             with translate_errors():
                 self._scripts.claims_release(self._names(chunk), [owner])
 
@@ -45,12 +43,7 @@ class Claims:
         """Delete all claims, for when no worker is running; return their number."""
         with translate_errors():
             names = list(self._client.scan_iter(f"{self._prefix}*", CHUNK))
-            return sum(self._client.delete(*chunk) for chunk in _chunks(names))
+            return sum(self._client.delete(*chunk) for chunk in chunks(names, CHUNK))
 
     def _names(self, keys: Sequence[str]) -> list[str]:
         return [self._prefix + key for key in keys]
-
-
-def _chunks(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
-    for start in range(0, len(keys), CHUNK):
-        yield keys[start : start + CHUNK]

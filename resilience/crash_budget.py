@@ -46,9 +46,9 @@ class CrashBudget(Middleware):
         self._scripts = Scripts(client)
         self._budget = budget
         self._prefix = f"{prefix}:starts:"
-        self._in_hand: set[str] = set()
-        self._cell = Lock()
-        self._apart: str | None = None
+        self._in_progress: set[str] = set()
+        self._isolation = Lock()
+        self._isolated: str | None = None
 
     @property
     def actor_options(self) -> set[str]:
@@ -60,7 +60,7 @@ class CrashBudget(Middleware):
         key = self._key(message)
         starts = self._start(key)
         if starts > 1:
-            starts = self._set_apart(key, starts)
+            starts = self._isolate(key, starts)
         if starts > self._budget:
             message.fail()
             reason = f"crashed its worker {self._budget} times"
@@ -84,35 +84,35 @@ class CrashBudget(Middleware):
 
     def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
         """Delete the start counts of messages in progress: this process stops deliberately."""
-        self._forget(*self._in_hand)
+        self._forget(*self._in_progress)
 
     def _start(self, key: str) -> int:
         try:
-            starts = int(self._scripts.quarantine_start([key], [_TTL_SECONDS * 1000]))
+            starts = int(self._scripts.crash_budget_start([key], [_TTL_SECONDS * 1000]))
         except UNREACHABLE:
             return 0
-        self._in_hand.add(key)
+        self._in_progress.add(key)
         return starts
 
-    def _set_apart(self, key: str, starts: int) -> int:
+    def _isolate(self, key: str, starts: int) -> int:
         """Wait until no other suspect runs in this process; return the number of starts."""
-        if not self._cell.acquire(blocking=False):
+        if not self._isolation.acquire(blocking=False):
             with suppress(*UNREACHABLE):
                 self._client.decr(key)  # a crash during the wait has another cause
-            self._cell.acquire()
+            self._isolation.acquire()
             starts = self._start(key)
-        self._apart = key
+        self._isolated = key
         return starts
 
     def _end(self, key: str) -> None:
         self._forget(key)
-        if self._apart == key:
-            self._apart = None
-            self._cell.release()
+        if self._isolated == key:
+            self._isolated = None
+            self._isolation.release()
 
     def _forget(self, *keys: str) -> None:
-        counted = self._in_hand.intersection(keys)
-        self._in_hand.difference_update(counted)
+        counted = self._in_progress.intersection(keys)
+        self._in_progress.difference_update(counted)
         if counted:
             with suppress(*UNREACHABLE):
                 self._client.delete(*counted)

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +20,7 @@ from dramatiq.errors import ActorNotFound
 from dramatiq.middleware import SkipMessage
 
 from resilience.crash_budget import GIVEN_UP
-from resilience.scripts import UNREACHABLE, Scripts
+from resilience.scripts import UNREACHABLE, Scripts, moment
 
 CAUSE = "rollcall_cause"
 EXPIRED = "expired"
@@ -46,10 +46,10 @@ class DeadLetterCause(Middleware):
         error = message._exception  # noqa: SLF001 - meant for middleware; no public name
         if error is None:
             return
-        told: dict[str, str] = {CAUSE: cause_of(error, message.actor_name, self._packages)}
+        options: dict[str, str] = {CAUSE: cause_of(error, message.actor_name, self._packages)}
         if not isinstance(error, SkipMessage | ActorNotFound):
-            told["traceback"] = "".join(traceback.format_exception(error, limit=-_FRAMES))
-        body = message.copy(options=told).encode()
+            options["traceback"] = "".join(traceback.format_exception(error, limit=-_FRAMES))
+        body = message.copy(options=options).encode()
         with suppress(*UNREACHABLE):  # the rejection then fails as well, and is retried
             self._scripts.dead_letters_explain(
                 [f"{self._namespace}:{message.queue_name}.msgs"], [message.options["redis_message_id"], body]
@@ -81,9 +81,9 @@ def _place(error: BaseException, packages: frozenset[str]) -> str | None:
     return ":".join((ours or frames)[-1]) if frames else None
 
 
-UNTOLD = "unknown cause"
+UNKNOWN = "unknown cause"
 _RETRIED, _DEATHS, _ENQUEUED_MS = "rollcall_retried", "rollcall_deaths", "rollcall_enqueued_ms"
-_OF_THIS_LIFE = {CAUSE, GIVEN_UP, "traceback", "retries", "requeue_timestamp"}
+_RESET = {CAUSE, GIVEN_UP, "traceback", "retries", "requeue_timestamp"}
 _DEATHS_KEPT = 5
 _LINES_SHOWN = 6
 
@@ -109,25 +109,25 @@ class DeadLetter:
     @property
     def died_at(self) -> datetime:
         """Time of death, by its worker's clock."""
-        return _moment(self.died_ms)
+        return moment(self.died_ms)
 
     @property
     def enqueued_at(self) -> datetime:
         """When it was first enqueued."""
-        return _moment(self.message.options.get(_ENQUEUED_MS, self.message.message_timestamp))
+        return moment(self.message.options.get(_ENQUEUED_MS, self.message.message_timestamp))
 
     @property
     def cause(self) -> str:
         """The cause recorded by `cause_of`, else the exception of the last traceback."""
         lines = self.traceback
-        told = self.message.options.get(CAUSE) or (lines[-1].partition(":")[0] if lines else "")
-        return str(told or UNTOLD)
+        cause = self.message.options.get(CAUSE) or (lines[-1].partition(":")[0] if lines else "")
+        return str(cause or UNKNOWN)
 
     @property
     def given_up(self) -> str | None:
         """The work abandoned when its crash budget was spent; None for other causes."""
-        told: str | None = self.message.options.get(GIVEN_UP)
-        return told
+        work: str | None = self.message.options.get(GIVEN_UP)
+        return work
 
     @property
     def traceback(self) -> list[str]:
@@ -147,12 +147,12 @@ class DeadLetter:
     @property
     def deaths(self) -> list[dict[str, Any]]:
         """At most five earlier deaths, oldest first: `at`, `cause`, `failures`."""
-        told: list[dict[str, Any]] = self.message.options.get(_DEATHS, [])
-        return [{**death, "at": _moment(death["at"])} for death in told]
+        deaths: list[dict[str, Any]] = self.message.options.get(_DEATHS, [])
+        return [{**death, "at": moment(death["at"])} for death in deaths]
 
-    def revived(self, now_ms: int) -> Message[Any]:
+    def requeued(self, now_ms: int) -> Message[Any]:
         """The message to requeue: reset like a new one, with its history."""
-        options = {name: value for name, value in self.message.options.items() if name not in _OF_THIS_LIFE}
+        options = {name: value for name, value in self.message.options.items() if name not in _RESET}
         death = {"at": self.died_ms, "cause": self.cause, "failures": self.failures}
         options |= {
             "redis_message_id": str(uuid4()),
@@ -162,7 +162,3 @@ class DeadLetter:
         }
         # Its age restarts, or an expired message would expire again.
         return replace(self.message, queue_name=self.queue, message_timestamp=now_ms, options=options)
-
-
-def _moment(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -11,9 +11,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import redis
 from dramatiq import Message
@@ -21,7 +21,7 @@ from dramatiq.brokers.redis import DEFAULT_DEAD_MESSAGE_TTL
 from dramatiq.common import xq_name
 
 from resilience.dead_letter_cause import DeadLetter
-from resilience.scripts import Clock, Scripts, text, translate_errors
+from resilience.scripts import Clock, Scripts, chunks, moment, text, translate_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class DeadLetterFilter:
     exact_cause: str | None = None
 
     @property
-    def said(self) -> dict[str, Any]:
+    def criteria(self) -> dict[str, Any]:
         """The given criteria as JSON-compatible values."""
-        said = {name: value for name, value in asdict(self).items() if value}
+        criteria = {name: value for name, value in asdict(self).items() if value}
         if self.older_than is not None:
-            said["older_than_seconds"] = said.pop("older_than", timedelta()).total_seconds()
-        return said
+            criteria["older_than_seconds"] = criteria.pop("older_than", timedelta()).total_seconds()
+        return criteria
 
     def matches(self, letter: DeadLetter) -> bool:
         """Whether `letter` matches, ignoring `older_than`, which the reader checks."""
@@ -84,7 +84,6 @@ CHUNK = 200
 """Dead letters per script call: many enough to be cheap, few enough not to block Redis."""
 
 DeadLetterAction = Callable[[str, Sequence[DeadLetter]], int]
-T = TypeVar("T")
 
 
 class DeadLetterQueue:
@@ -138,7 +137,7 @@ class DeadLetterQueue:
             ids: list[Any] = self._client.zrangebyscore(
                 self._keys(queue)[0], "-inf", self._latest(wanted), withscores=True
             )
-        for chunk in _chunks(ids, CHUNK):
+        for chunk in chunks(ids, CHUNK):
             yield from (letter for letter in self._read(queue, chunk) if wanted.matches(letter))
 
     def _read(self, queue: str, ids: Sequence[tuple[bytes | str, float]]) -> list[DeadLetter]:
@@ -156,7 +155,7 @@ class DeadLetterQueue:
         pause_seconds, left = 0.0, limit
         size = min(CHUNK, max(1, int(per_second))) if per_second else CHUNK
         for queue in self._chosen(wanted):
-            for letters in _chunks(islice(self._find(queue, wanted), left), size):
+            for letters in chunks(islice(self._find(queue, wanted), left), size):
                 self._wait(pause_seconds)
                 yield act(queue, letters)
                 pause_seconds = len(letters) / per_second if per_second else 0.0
@@ -164,10 +163,10 @@ class DeadLetterQueue:
 
     def _retry(self, queue: str, letters: Sequence[DeadLetter]) -> int:
         now_ms = self._now_ms()
-        revived = [(letter.key, letter.revived(now_ms)) for letter in letters]
+        requeued = [(letter.key, letter.requeued(now_ms)) for letter in letters]
         args = [
             part
-            for key, message in revived
+            for key, message in requeued
             for part in (key, message.options["redis_message_id"], text(message.encode()))
         ]
         name = f"{self._namespace}:{queue}"
@@ -198,10 +197,4 @@ class DeadLetterQueue:
 
 
 def _expiry(died_ms: float) -> datetime:
-    return datetime.fromtimestamp((died_ms + DEFAULT_DEAD_MESSAGE_TTL) / 1000, UTC)
-
-
-def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    rest = iter(items)
-    while chunk := list(islice(rest, size)):
-        yield chunk
+    return moment(died_ms + DEFAULT_DEAD_MESSAGE_TTL)

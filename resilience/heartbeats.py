@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from itertools import count
 from threading import Lock, get_ident
-from time import time_ns
 from typing import Any
 
 import redis
 from dramatiq import Broker, MessageProxy, Middleware
 from dramatiq.worker import WorkerThread
 
-from resilience.scripts import Clock, Scripts, clock_argument, text, translate_errors
+from resilience.scripts import Clock, Scripts, clock_argument, host_ms, text, translate_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +37,26 @@ class ThreadTask:
 class ThreadTasks(Middleware):
     """Tracks the threads of this process's worker in memory, without round trips."""
 
-    def __init__(self, now_ms: Callable[[], int] = lambda: time_ns() // 1_000_000) -> None:
+    def __init__(self, now_ms: Clock = host_ms) -> None:
         self._now_ms = now_ms
         self._lock = Lock()
-        self._slots: dict[int, ThreadTask] = {}  # by thread id
+        self._threads: dict[int, ThreadTask] = {}  # by thread id
 
     def read(self) -> tuple[ThreadTask, ...]:
-        """The current slots, ordered by number."""
+        """The current threads, ordered by number."""
         with self._lock:
-            return tuple(sorted(self._slots.values(), key=lambda slot: slot.number))
+            return tuple(sorted(self._threads.values(), key=lambda thread: thread.number))
 
     def after_worker_thread_boot(self, _broker: Broker, _thread: WorkerThread) -> None:
         """Assign the calling thread the lowest free number."""
         with self._lock:
-            taken = {slot.number for slot in self._slots.values()}
-            self._slots[get_ident()] = ThreadTask(next(n for n in count() if n not in taken))
+            taken = {thread.number for thread in self._threads.values()}
+            self._threads[get_ident()] = ThreadTask(next(n for n in count() if n not in taken))
 
     def before_worker_thread_shutdown(self, _broker: Broker, _thread: WorkerThread) -> None:
         """Remove the thread."""
         with self._lock:
-            self._slots.pop(get_ident(), None)
+            self._threads.pop(get_ident(), None)
 
     def before_process_message(self, _broker: Broker, message: MessageProxy) -> None:
         """Set the thread's task."""
@@ -81,9 +79,9 @@ class ThreadTasks(Middleware):
 
     def _put(self, task: Task | None) -> None:
         with self._lock:
-            slot = self._slots.get(get_ident())
-            if slot is not None:
-                self._slots[get_ident()] = ThreadTask(slot.number, task)
+            thread = self._threads.get(get_ident())
+            if thread is not None:
+                self._threads[get_ident()] = ThreadTask(thread.number, task)
 
 
 TICKED_AT = "ticked_at"
@@ -95,22 +93,22 @@ ADDRESS = "address"
 DATABASE_ERRORS, DATABASE_ERROR = "database_errors", "database_error"
 """Facts of every process: the number of recent database errors, and the text of the last."""
 
-_SLOTS, _HOST_MS = "slots", "host_ms"  # stored in the same JSON as the facts
+_THREADS, _HOST_MS = "slots", "host_ms"  # stored names, in the same JSON as the facts
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
     """One live instance, its facts, and the age of its heartbeat.
 
-    Shape: `slots` has one entry per thread of a worker, by number; other roles have none. `ahead_seconds` is
-    how far its host's clock is ahead of Redis's, 0 if not reported.
+    Shape: `threads` has one entry per thread of a worker, by number; other roles have none. `ahead_seconds`
+    is how far its host's clock is ahead of Redis's, 0 if not reported.
     """
 
     role: str
     instance_id: str
     facts: Mapping[str, str]
     age_seconds: float
-    slots: tuple[ThreadTask, ...] = ()
+    threads: tuple[ThreadTask, ...] = ()
     ahead_seconds: float = 0.0
 
 
@@ -128,7 +126,7 @@ class Heartbeats:
         prefix: str = "rollcall",
         *,
         now_ms: Clock | None = None,
-        host_ms: Clock = lambda: time.time_ns() // 1_000_000,
+        host_ms: Clock = host_ms,
     ) -> None:
         self._client = client
         self._scripts = Scripts(client)
@@ -138,11 +136,11 @@ class Heartbeats:
         self._host_ms = now_ms or host_ms
 
     def beat(
-        self, role: str, instance_id: str, facts: Mapping[str, str], slots: Iterable[ThreadTask] = ()
+        self, role: str, instance_id: str, facts: Mapping[str, str], threads: Iterable[ThreadTask] = ()
     ) -> None:
-        """Record a heartbeat of `instance_id`; `facts` and `slots` replace the previous ones."""
-        told = json.dumps({**facts, _SLOTS: [_row(slot) for slot in slots], _HOST_MS: self._host_ms()})
-        args = [clock_argument(self._now_ms), instance_id, told, self._ttl_ms]
+        """Record a heartbeat of `instance_id`; `facts` and `threads` replace the previous ones."""
+        stored = json.dumps({**facts, _THREADS: [_row(each) for each in threads], _HOST_MS: self._host_ms()})
+        args = [clock_argument(self._now_ms), instance_id, stored, self._ttl_ms]
         with translate_errors():
             self._scripts.heartbeat_beat(self._keys(role), args)
 
@@ -153,8 +151,8 @@ class Heartbeats:
                 self._keys(role), [clock_argument(self._now_ms), self._ttl_ms]
             )
         return [
-            _heartbeat(role, text(instance_id), json.loads(told), age_ms, beat_ms)
-            for instance_id, age_ms, told, beat_ms in beats
+            _heartbeat(role, text(instance_id), json.loads(stored), age_ms, beat_ms)
+            for instance_id, age_ms, stored, beat_ms in beats
         ]
 
     def web_address(self) -> str | None:
@@ -174,15 +172,15 @@ class Heartbeats:
         return [key, f"{key}:facts"]
 
 
-def _heartbeat(role: str, instance_id: str, told: dict[str, Any], age_ms: int, beat_ms: int) -> Heartbeat:
-    slots = tuple(_slot(*row) for row in told.pop(_SLOTS, ()))
-    ahead_ms = told.pop(_HOST_MS, beat_ms) - beat_ms
-    return Heartbeat(role, instance_id, told, age_ms / 1000, slots, ahead_ms / 1000)
+def _heartbeat(role: str, instance_id: str, stored: dict[str, Any], age_ms: int, beat_ms: int) -> Heartbeat:
+    threads = tuple(_thread(*row) for row in stored.pop(_THREADS, ()))
+    ahead_ms = stored.pop(_HOST_MS, beat_ms) - beat_ms
+    return Heartbeat(role, instance_id, stored, age_ms / 1000, threads, ahead_ms / 1000)
 
 
-def _row(slot: ThreadTask) -> list[Any]:
-    return [slot.number] if slot.task is None else [slot.number, *astuple(slot.task)]
+def _row(thread: ThreadTask) -> list[Any]:
+    return [thread.number] if thread.task is None else [thread.number, *astuple(thread.task)]
 
 
-def _slot(number: int, *task: Any) -> ThreadTask:
+def _thread(number: int, *task: Any) -> ThreadTask:
     return ThreadTask(number, Task(*task) if task else None)

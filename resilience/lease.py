@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import redis
 
 from domain.errors import TransientError, UnreachableError
-from resilience.scripts import Clock, Script, Scripts, clock_argument, text, translate_errors
+from resilience.scripts import Clock, Script, Scripts, clock_argument, moment, text, translate_errors
 
 
 @contextmanager
@@ -61,9 +61,9 @@ class LeaseHeldError(TransientError):
     """Another token holds the lease; `holder` describes its holder."""
 
     def __init__(self, name: str, holder: LeaseHolder) -> None:
-        told = ", ".join(f"{key} {value}" for key, value in holder.holder.items()) or holder.token
+        described = ", ".join(f"{key} {value}" for key, value in holder.holder.items()) or holder.token
         super().__init__(
-            f"the lease {name!r} is held by {told} since {holder.since:%Y-%m-%d %H:%M:%S} UTC",
+            f"the lease {name!r} is held by {described} since {holder.since:%Y-%m-%d %H:%M:%S} UTC",
             retry_after_seconds=holder.expires_in_seconds,
         )
         self.holder = holder
@@ -119,7 +119,7 @@ class Lease:
     def force_release(self, by: str) -> LeaseHolder | None:
         """Release it for any holder, and return that holder; `by` is stored with the fence."""
         with translate_errors():
-            return _holder(self._scripts.lease_break(self._keys, [self._now(), by, self._ttl_ms]))
+            return _holder(self._scripts.lease_force_release(self._keys, [self._now(), by, self._ttl_ms]))
 
     @contextmanager
     def holding(self, token: str, holder: Mapping[str, str], *, above: int = 0) -> Iterator[int]:
@@ -163,7 +163,7 @@ def _read_holder(reply: Sequence[Any]) -> LeaseHolder:
     return LeaseHolder(
         token=text(token),
         fence=fence,
-        since=datetime.fromtimestamp(since_ms / 1000, UTC),
+        since=moment(since_ms),
         expires_in_seconds=expires_in_ms / 1000,
         holder=json.loads(holder),
         held_seconds=held_ms / 1000,

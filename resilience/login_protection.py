@@ -51,7 +51,7 @@ class LoginLimiter:
         if not self._is_away():
             try:
                 with translate_errors():
-                    wait_ms = self._scripts.attempts_take(
+                    wait_ms = self._scripts.login_attempt_take(
                         [f"{self._key}:{client}", self._key], [self._window_ms, *self._limits]
                     )
                 return float(wait_ms) / 1000
@@ -122,7 +122,7 @@ class _Local:
 class OneTimeTokens:
     """One-time tokens for `name`. A token that Redis has lost is invalid.
 
-    Shape: keys `{prefix}:tickets:{name}:{ticket}`. Raises: UnreachableError from both methods; callers must
+    Shape: keys `{prefix}:tickets:{name}:{token}`. Raises: UnreachableError from both methods; callers must
     refuse access then.
     """
 
@@ -130,12 +130,12 @@ class OneTimeTokens:
         self._client = client
         self._key = f"{prefix}:tickets:{name}"
 
-    def give(self, ticket: str, lifetime: timedelta) -> None:
-        """Store `ticket`, valid for `lifetime`."""
+    def issue(self, token: str, lifetime: timedelta) -> None:
+        """Store `token`, valid for `lifetime`."""
         with translate_errors():
-            self._client.set(f"{self._key}:{ticket}", "", px=lifetime)
+            self._client.set(f"{self._key}:{token}", "", px=lifetime)
 
-    def take(self, ticket: str) -> bool:
-        """Consume `ticket`; True for exactly one caller."""
+    def redeem(self, token: str) -> bool:
+        """Consume `token`; True for exactly one caller."""
         with translate_errors():
-            return bool(self._client.delete(f"{self._key}:{ticket}"))
+            return bool(self._client.delete(f"{self._key}:{token}"))

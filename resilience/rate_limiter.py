@@ -1,7 +1,6 @@
-"""Rate limits for the whole fleet: a request rate, and turns at a provider that serves one request at a time.
+"""Rate limits for the whole fleet.
 
 Source: the generic cell rate algorithm, ITU-T I.371, with whole batches of evenly spaced cells.
-A turn waits for a short time; a longer wait is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _MINUTE_US = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Reservation:
     """Request i may start at `start_in_seconds + i * interval_seconds` from now."""
 
     start_in_seconds: float
@@ -54,13 +53,13 @@ class RateLimiter:
         self._burst_us = burst * self._interval_us
         self._local = LocalRateLimiter(self._interval_us, self._burst_us)
 
-    def reserve(self, n: int, *, patience_seconds: float) -> Pace:
+    def reserve(self, n: int, *, patience_seconds: float) -> Reservation:
         """Reserve `n` slots in one round trip; unused slots are spent as well.
 
         If the first is more than `patience_seconds` away, none is reserved and the pace only gives the wait.
         """
         start_us = self._reserve_us(n, round(patience_seconds * 1e6))
-        return Pace(start_us / 1e6, self._interval_us / 1e6)
+        return Reservation(start_us / 1e6, self._interval_us / 1e6)
 
     def hold(self, seconds: float) -> None:
         """Grant no slot for `seconds` from now, as a 429 asks; a hold only ever gets longer."""
@@ -68,7 +67,7 @@ class RateLimiter:
         self._local.hold(for_us, self._now_us())
         if self._interval_us:
             try:
-                self._scripts.throttle_hold(self._keys, [self._now(), -(-for_us // 1000)])
+                self._scripts.rate_limit_hold(self._keys, [self._now(), -(-for_us // 1000)])
             except UNREACHABLE:
                 return
 
@@ -81,7 +80,7 @@ class RateLimiter:
         if self._interval_us:
             try:
                 return int(
-                    self._scripts.throttle_reserve(
+                    self._scripts.rate_limit_reserve(
                         self._keys, [self._now(), n, self._interval_us, self._burst_us, patience_us]
                     )
                 )
@@ -97,7 +96,7 @@ class RateLimiter:
 
 
 class LocalRateLimiter:
-    """The rate limit of one process, as `lua/throttle_*.lua` for the fleet. All times in microseconds."""
+    """The rate limit of one process, as `lua/rate_limit_*.lua` for the fleet. All times in microseconds."""
 
     def __init__(self, interval_us: int, burst_us: int) -> None:
         self._interval_us = interval_us
@@ -121,30 +120,30 @@ class LocalRateLimiter:
 
 
 class BlockingRateLimiter:
-    """Passes requests at the rate of `throttle`; a thread waits at most `patience_seconds`."""
+    """Blocks each request until its slot of `limiter`, at most for `patience_seconds`."""
 
     def __init__(
         self,
-        throttle: RateLimiter,
+        limiter: RateLimiter,
         *,
         patience_seconds: float = 10.0,
         wait_seconds: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._throttle = throttle
+        self._limiter = limiter
         self._patience_seconds = patience_seconds
         self._wait_seconds = wait_seconds
 
     def wait(self) -> None:
-        """Wait for a turn. Raises: RateLimitedError, with the time left, when none comes soon enough."""
-        seconds = self._throttle.reserve(1, patience_seconds=self._patience_seconds).start_in_seconds
+        """Wait for a slot. Raises: RateLimitedError, with the time left, if none is due soon enough."""
+        seconds = self._limiter.reserve(1, patience_seconds=self._patience_seconds).start_in_seconds
         if seconds > self._patience_seconds:
             raise RateLimitedError("the fleet's rate is spent", retry_after_seconds=seconds)
         if seconds > 0:
             self._wait_seconds(seconds)
 
     def hold(self, seconds: float) -> None:
-        """Grant no turn for `seconds` from now, at most the patience of one request.
+        """Grant no slot for `seconds` from now, at most the patience of one request.
 
         A longer wait is a pause, which is visible, bounded, and can be ended by an operator.
         """
-        self._throttle.hold(min(seconds, self._patience_seconds))
+        self._limiter.hold(min(seconds, self._patience_seconds))

@@ -1,19 +1,42 @@
-"""Requeues the messages of dead Dramatiq workers.
+"""Dramatiq's Redis broker on the server's clock, and the reaper that requeues the messages of dead workers.
 
-Dramatiq's Redis broker does this at random, one queue at a time, which took 2 to 25 minutes by default.
+Dramatiq's broker requeues them at random, one queue at a time, which took 2 to 25 minutes by default.
 Workers therefore run with `maintenance_chance=0`, and one reaper sweeps every 2 s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import redis
-from dramatiq.brokers.redis import MAINTENANCE_SCALE
+from dramatiq.brokers import redis as dramatiq_redis
+from dramatiq.brokers.redis import MAINTENANCE_SCALE, RedisBroker
 from dramatiq.common import dq_name
 
-from resilience.broker import FleetBroker
 from resilience.scripts import translate_errors
+
+# ARGV 2 of dramatiq/brokers/redis/dispatch.lua is the caller's time: for worker heartbeats, the detection of
+# dead workers and the age of dead letters. A heartbeat in the future (clock set back) counts as now.
+_SERVER_TIME = b"""
+local server_time = redis.call('TIME')
+ARGV[2] = string.format('%.0f', server_time[1] * 1000 + math.floor(server_time[2] / 1000))
+if ARGV[7] == '1' then
+  local beats = KEYS[1] .. ':__heartbeats__'
+  for _, worker in ipairs(redis.call('ZRANGEBYSCORE', beats, '(' .. ARGV[2], '+inf')) do
+    redis.call('ZADD', beats, ARGV[2], worker)
+  end
+end
+"""
+
+
+class FleetBroker(RedisBroker):
+    """A `RedisBroker` that does not depend on the hosts' clocks."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)  # type: ignore[no-untyped-call]
+        source: bytes = dramatiq_redis._scripts["dispatch"]  # noqa: SLF001 - there is no public access
+        self.scripts["dispatch"] = self.client.register_script(_SERVER_TIME + source)
 
 
 class Reaper:

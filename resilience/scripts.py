@@ -5,11 +5,14 @@ Every time is the Redis server's unless a clock is given (`clock_argument`), so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import redis
 from redis.exceptions import OutOfMemoryError, ReadOnlyError
@@ -21,6 +24,8 @@ UNREACHABLE = (redis.ConnectionError, redis.TimeoutError)
 
 _REFUSALS = ("MISCONF", "NOREPLICAS", "BUSY")
 _PROBE_KEY, _PROBE_TTL_MS = "rollcall:probe", 60_000
+
+T = TypeVar("T")
 
 Script = Callable[[list[str], list[str | int]], Any]
 """Runs one script with KEYS and ARGV."""
@@ -41,27 +46,44 @@ class Scripts:
     """
 
     def __init__(self, client: redis.Redis) -> None:
-        self.breaker_permit = _script(client, "breaker_shared", "breaker_permit")
-        self.breaker_record = _script(client, "breaker_shared", "breaker_window", "breaker_record")
-        self.breaker_apply = _script(client, "breaker_shared", "breaker_apply")
-        self.breaker_read = _script(client, "breaker_shared", "breaker_read")
-        self.lease_acquire = _script(client, "lease_acquire")
-        self.lease_renew = _script(client, "lease_renew")
-        self.lease_release = _script(client, "lease_release")
-        self.lease_read = _script(client, "lease_read")
-        self.lease_break = _script(client, "lease_break")
+        self.breaker_permit = _script(client, "clock", "breaker_shared", "breaker_permit")
+        self.breaker_record = _script(client, "clock", "breaker_shared", "breaker_window", "breaker_record")
+        self.breaker_apply = _script(client, "clock", "breaker_shared", "breaker_apply")
+        self.breaker_read = _script(client, "clock", "breaker_shared", "breaker_read")
+        self.lease_acquire = _script(client, "clock", "lease_shared", "lease_acquire")
+        self.lease_renew = _script(client, "clock", "lease_shared", "lease_renew")
+        self.lease_release = _script(client, "clock", "lease_shared", "lease_release")
+        self.lease_read = _script(client, "clock", "lease_shared", "lease_read")
+        self.lease_force_release = _script(client, "clock", "lease_shared", "lease_force_release")
         self.claims_take = _script(client, "claims_take")
         self.claims_release = _script(client, "claims_release")
-        self.attempts_take = _script(client, "attempts_take")
-        self.throttle_reserve = _script(client, "throttle_shared", "throttle_reserve")
-        self.throttle_hold = _script(client, "throttle_shared", "throttle_hold")
-        self.heartbeat_beat = _script(client, "heartbeat_beat")
-        self.heartbeat_read = _script(client, "heartbeat_read")
-        self.ledger_add = _script(client, "ledger_add")
-        self.quarantine_start = _script(client, "quarantine_start")
+        self.login_attempt_take = _script(client, "login_attempt_take")
+        self.rate_limit_reserve = _script(client, "rate_limit_shared", "rate_limit_reserve")
+        self.rate_limit_hold = _script(client, "rate_limit_shared", "rate_limit_hold")
+        self.heartbeat_beat = _script(client, "clock", "heartbeat_beat")
+        self.heartbeat_read = _script(client, "clock", "heartbeat_read")
+        self.metrics_add = _script(client, "metrics_add")
+        self.crash_budget_start = _script(client, "crash_budget_start")
         self.dead_letters_explain = _script(client, "dead_letters_explain")
         self.dead_letters_retry = _script(client, "dead_letters_retry")
         self.dead_letters_purge = _script(client, "dead_letters_purge")
+
+
+def host_ms() -> int:
+    """The time of this host."""
+    return time.time_ns() // 1_000_000
+
+
+def moment(at_ms: float) -> datetime:
+    """The time `at_ms` after the epoch."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """`items` in lists of at most `size`: one call must not block Redis for long."""
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk
 
 
 def clock_argument(now_ms: Clock | None) -> int | str:

@@ -11,11 +11,11 @@ from dramatiq.middleware import AgeLimit, Retries, ShutdownNotifications, TimeLi
 from actors import QUEUES
 from domain.errors import ConfigurationError, is_retryable
 from observability.logs import TraceMiddleware
-from resilience.broker import FleetBroker
 from resilience.crash_budget import CrashBudget
 from resilience.dead_letter_cause import DeadLetterCause
 from resilience.dead_letters import DeadLetterQueue
 from resilience.queues import QueueStats
+from resilience.reaper import FleetBroker
 from rollcall.settings import Settings
 
 MAX_RETRIES = 5

@@ -29,15 +29,15 @@ def process_metrics(system: System) -> Iterator[Metric]:
         "When the scheduler last gave back and published what was due",
         [({}, at) for at in last],
     )
-    yield from _slots([member for crew in crews.values() for member in crew])
+    yield from _threads([member for crew in crews.values() for member in crew])
 
 
-def _slots(everybody: Sequence[Heartbeat]) -> Iterator[Metric]:
-    slots = [slot for member in everybody for slot in member.slots]
-    in_hand = Counter(slot.task.actor for slot in slots if slot.task is not None)
-    flying = [({"actor": spec.name}, float(in_hand[spec.name])) for spec in ACTORS]
-    yield gauge("rollcall_messages_in_flight", "Messages in the hands of workers", flying)
-    yield gauge("rollcall_worker_slots", "Threads that work on messages", [({}, float(len(slots)))])
+def _threads(everybody: Sequence[Heartbeat]) -> Iterator[Metric]:
+    threads = [thread for member in everybody for thread in member.threads]
+    tasks = Counter(thread.task.actor for thread in threads if thread.task is not None)
+    in_flight = [({"actor": spec.name}, float(tasks[spec.name])) for spec in ACTORS]
+    yield gauge("rollcall_messages_in_flight", "Messages in the hands of workers", in_flight)
+    yield gauge("rollcall_worker_slots", "Threads that work on messages", [({}, float(len(threads)))])
 
 
 def _facts(crew: Sequence[Heartbeat], name: str) -> list[float]:

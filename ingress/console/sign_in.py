@@ -121,7 +121,7 @@ def tickets(client: redis.Redis) -> OneTimeTokens:
 def create_sign_in_link(given: OneTimeTokens, api_token: str, now: datetime) -> str:
     """Return the path of a new link. Raises: UnreachableError."""
     name = secrets.token_hex(_NAME_BYTES)
-    given.give(name, LIFETIME)
+    given.issue(name, LIFETIME)
     sealed = seal(api_token, _PURPOSE, f"{name} {int((now + LIFETIME).timestamp())}")
     return f"{SIGN_IN}/link?token={sealed}"
 
@@ -145,4 +145,4 @@ def _take(context: WebContext, token: str) -> bool:
         return False
     name, _, ends = found.partition(" ")
     is_young = context.services.clock.now() < datetime.fromtimestamp(int(ends), UTC)
-    return is_young and context.invitations.take(name)
+    return is_young and context.invitations.redeem(name)

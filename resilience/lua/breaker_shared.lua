@@ -1,19 +1,13 @@
--- Shared by the breaker's operations: it is prepended to each of them, in one chunk, so they see its locals.
+-- Shared by the breaker's operations: between clock.lua and each of them, in one chunk, so they see its locals.
 --
 -- KEYS  1 breaker hash
--- ARGV  1 now_ms ("" = the server's clock)
 -- Hash  state, since_ms: the state and when it began; generation: counts transitions;
 --       failures in a row, successes of probes; forced, forced_by: a forced state, and by whom;
 --       error, error_ms: why a request failed last, kept through transitions;
 --       window: "start_ms:calls:failures" for each bucket (breaker_window.lua);
 --       ramp: "step:granted", only after half open -> closed (breaker_permit.lua). TTL: none.
--- Defines now, the fields of the hash, and move(state). A state that began after now was stored before the
+-- Defines the fields of the hash, and move(state). A state that began after now was stored before the
 -- clock was set back: it counts from now, so that it lasts no longer than it should.
-local now = tonumber(ARGV[1])
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
 local hash = redis.call('HMGET', KEYS[1], 'state', 'failures', 'successes', 'generation', 'since_ms',
   'forced', 'forced_by', 'window', 'ramp')
 local before, generation = hash[1] or 'closed', tonumber(hash[4] or 0)

@@ -1,8 +1,8 @@
--- Give back each claim that is the owner's; the others stay.
+-- Release each claim that the owner holds; the others stay.
 --
--- KEYS  the claims, each a string that holds its owner (at most 500 a call)
+-- KEYS  the claims, each a string with its owner (at most 500 per call)
 -- ARGV  1 owner
--- Returns how many were given back
+-- Returns how many were released
 local released = 0
 for i, holder in ipairs(redis.call('MGET', unpack(KEYS))) do
   if holder == ARGV[1] then

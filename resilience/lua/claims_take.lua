@@ -1,9 +1,9 @@
 -- Claim each key that is free or already the owner's, for ttl_ms from now.
 --
--- KEYS  the claims, each a string that holds its owner (at most 500 a call)
+-- KEYS  the claims, each a string with its owner (at most 500 per call)
 -- ARGV  1 owner, 2 ttl_ms
 -- Returns the positions, counted from 1, of the claims that are now the owner's
--- TTL   ttl_ms; a claim of another that has longer was taken before the clock was set back, and gets ttl_ms
+-- TTL   ttl_ms; another owner's claim with a longer TTL was taken before the clock was set back, and gets ttl_ms
 local taken = {}
 for i, holder in ipairs(redis.call('MGET', unpack(KEYS))) do
   if not holder or holder == ARGV[1] then

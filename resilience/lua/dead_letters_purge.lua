@@ -2,7 +2,7 @@
 --
 -- KEYS  1 dead (sorted set: id -> died at in ms), 2 dead bodies (hash: id -> message)
 -- ARGV  their ids
--- Returns how many were deleted; another's retry or purge may have been faster
+-- Returns how many were deleted; another retry or purge may have removed some
 local purged = 0
 for _, id in ipairs(ARGV) do
   purged = purged + redis.call('ZREM', KEYS[1], id)

@@ -1,9 +1,9 @@
--- Move dead letters to the end of their queue, each under a new id, unless it is dead no longer.
+-- Move those that are still dead to the end of their queue, each under a new id.
 --
 -- KEYS  1 dead (sorted set: id -> died at in ms), 2 dead bodies (hash: id -> message),
 --       3 queue (list of ids), 4 bodies (hash: id -> message)
--- ARGV  three a letter: its id, its new id, its new body
--- Returns how many were moved; another's retry or purge may have been faster
+-- ARGV  three per letter: its id, its new id, its new body
+-- Returns how many were moved; another retry or purge may have removed some
 -- TTL   none
 local moved = 0
 for i = 1, #ARGV, 3 do

@@ -1,16 +1,10 @@
--- Give the lease back, if it is still held under this token and fence.
+-- Release the lease if it is still held with this token and fence.
 --
+-- After clock.lua and lease_shared.lua, which document the lease hash and ARGV 1.
 -- KEYS  1 lease hash
--- ARGV  1 now_ms ("" = the server's clock), 2 token, 3 fence
--- Returns 1 when released, else 0: it ran out, or is another's
--- Hash  token, fence, since_ms, expires_ms, holder.
-local now = tonumber(ARGV[1])
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
-local lease = redis.call('HMGET', KEYS[1], 'token', 'fence', 'expires_ms')
-if lease[1] ~= ARGV[2] or lease[2] ~= ARGV[3] or now >= tonumber(lease[3]) then
+-- ARGV  2 token, 3 fence
+-- Returns 1 if released, else 0: it expired, or another holds it
+if token ~= ARGV[2] or fence ~= tonumber(ARGV[3]) then
   return 0
 end
 return redis.call('DEL', KEYS[1])

@@ -20,7 +20,7 @@ from domain.errors import PermanentError, UnreachableError
 from domain.notification import NotificationState
 from domain.run import RunState
 from domain.section import Stagger
-from resilience.dead_letter_cause import EXPIRED, UNTOLD
+from resilience.dead_letter_cause import EXPIRED, UNKNOWN
 from resilience.dead_letters import ALL, DeadLetterFilter, DeadLetterQueue, grouped
 from tests.support.catalog import Row
 from tests.support.house import House, house, sqlite_url
@@ -107,7 +107,7 @@ def test_a_death_without_a_word_is_told_from_its_last_traceback(
     bury(redis_client, prefix, message(traceback="Traceback\n  File\nValueError: no\n"))
     bury(redis_client, prefix, message())
     bury(redis_client, prefix, message(traceback="Traceback\n: no"))
-    assert counts(letters) == {"ValueError": 1, UNTOLD: 2}
+    assert counts(letters) == {"ValueError": 1, UNKNOWN: 2}
 
 
 def test_the_last_word_does_not_bring_back_what_another_worker_has_finished(

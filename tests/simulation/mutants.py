@@ -195,7 +195,7 @@ class TrustsStamps(CircuitBreaker):
     @classmethod
     def shared(cls, name: str, client: redis.Redis, *args: Any, **options: Any) -> Self:
         breaker = super().shared(name, client, *args, **options)
-        parts = [(_LUA / f"breaker_{part}.lua").read_text() for part in ("shared", "permit")]
+        parts = [(_LUA / f"{part}.lua").read_text() for part in ("clock", "breaker_shared", "breaker_permit")]
         trusting = "".join(parts).replace("math.min(stamped, now)", "stamped")
         script, storage = client.register_script(trusting), cast("RedisStorage", breaker._storage)
         storage._scripts.breaker_permit = lambda keys, args: script(keys=keys, args=args)

@@ -65,7 +65,7 @@ def test_a_link_ends_after_ten_minutes(site: Site) -> None:
 
 
 def test_a_link_that_is_not_ours_is_refused(site: Site) -> None:
-    site.house.invitations.give("known", LIFETIME)
+    site.house.invitations.issue("known", LIFETIME)
     ends = int(site.house.clock.now().timestamp()) + 60
     good = token_of(link(site))
     forged = (

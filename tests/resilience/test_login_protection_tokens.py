@@ -18,18 +18,18 @@ def tickets(redis_client: redis.Redis, prefix: str) -> OneTimeTokens:
 
 
 def test_a_ticket_is_taken_once_whoever_tries_at_the_same_time(tickets: OneTimeTokens) -> None:
-    tickets.give("one", MINUTE)
+    tickets.issue("one", MINUTE)
     with ThreadPoolExecutor(8) as people:
-        assert sum(people.map(tickets.take, ["one"] * 40)) == 1
+        assert sum(people.map(tickets.redeem, ["one"] * 40)) == 1
 
 
 def test_what_was_never_given_cannot_be_taken(tickets: OneTimeTokens) -> None:
-    tickets.give("one", MINUTE)
-    assert not tickets.take("another")
+    tickets.issue("one", MINUTE)
+    assert not tickets.redeem("another")
 
 
 def test_a_ticket_ends_by_itself(tickets: OneTimeTokens, redis_client: redis.Redis, prefix: str) -> None:
-    tickets.give("one", MINUTE)
+    tickets.issue("one", MINUTE)
     (key,) = redis_client.scan_iter(f"{prefix}:*")
     assert 0 < redis_client.pttl(key) <= 60_000
 
@@ -37,6 +37,6 @@ def test_a_ticket_ends_by_itself(tickets: OneTimeTokens, redis_client: redis.Red
 def test_where_none_can_be_noted_none_is_given_or_taken(unreachable: redis.Redis) -> None:
     tickets = OneTimeTokens(unreachable, "door")
     with pytest.raises(UnreachableError):
-        tickets.give("one", MINUTE)
+        tickets.issue("one", MINUTE)
     with pytest.raises(UnreachableError):
-        tickets.take("one")
+        tickets.redeem("one")
