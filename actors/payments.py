@@ -11,7 +11,7 @@ from domain.errors import InvalidInputError
 from domain.job import JsonObject, NewJob
 from domain.money import Checkout, PaymentDecision, PaymentEvent
 from domain.text import one_line
-from providers.stripe import COMPLETED, NOT_PAID, PAID_LATER
+from providers.stripe_events import COMPLETED, NOT_PAID, PAID_LATER
 from workflows.catalog import CATALOG
 
 REPORT, REFUND = "report", "refund"

@@ -12,7 +12,7 @@ from notifications.resend_events import ResendEvents
 from notifications.unsubscribe_links import UnsubscribeLinks
 from observability.health import HealthReport
 from operations.operation import AdminContext
-from providers.stripe import StripeEvents
+from providers.stripe_events import StripeEvents
 from resilience.login_protection import LoginLimiter, OneTimeTokens
 
 

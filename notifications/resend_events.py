@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from typing import Any, Literal
 
 from domain.errors import InvalidInputError
 from domain.ports import Clock
-from providers.webhooks import verify
+from providers.webhooks import event_object, required_text, verify
 
 DeliveryEventKind = Literal[
     "sent",
@@ -98,7 +97,7 @@ class ResendEvents:
         field, if its shape is unexpected.
         """
         event_id = verify(self._key(), headers, body, self.clock.now(), prefix="svix")
-        return _event(event_id, _parsed(body))
+        return _event(event_id, event_object(body))
 
     def _key(self) -> bytes:
         try:
@@ -107,19 +106,9 @@ class ResendEvents:
             return b""
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInputError({"body": "must be JSON"}) from error
-    if not isinstance(parsed, dict):
-        raise InvalidInputError({"body": "must be an object"})
-    return parsed
-
-
 def _event(event_id: str, event: dict[str, Any]) -> DeliveryEvent:
-    at = _parse_time(_text(event, "created_at"))
-    kind = _KINDS.get(_text(event, "type"), "other")
+    at = _parse_time(required_text(event, "created_at"))
+    kind = _KINDS.get(required_text(event, "type"), "other")
     if kind == "other":
         return DeliveryEvent(event_id, kind, "", "", "", at)
     data = event.get("data")
@@ -131,7 +120,7 @@ def _event(event_id: str, event: dict[str, Any]) -> DeliveryEvent:
     reason = str(details.get("message") or details.get("reason") or "")
     if kind == "failed":
         kind = _failed_kind(reason)
-    return DeliveryEvent(event_id, kind, _text(data, "email_id", "data."), _address(data), reason, at)
+    return DeliveryEvent(event_id, kind, required_text(data, "email_id", "data."), _address(data), reason, at)
 
 
 def _failed_kind(reason: str) -> DeliveryEventKind:
@@ -143,13 +132,6 @@ def _failed_kind(reason: str) -> DeliveryEventKind:
 def _details(kind: DeliveryEventKind, data: dict[str, Any]) -> dict[str, Any]:
     details = data.get("bounce" if kind == "bounced" else kind)
     return details if isinstance(details, dict) else {}
-
-
-def _text(fields: dict[str, Any], name: str, prefix: str = "") -> str:
-    value = fields.get(name)
-    if not isinstance(value, str) or not value:
-        raise InvalidInputError({f"{prefix}{name}": "must be text"})
-    return value
 
 
 def _address(data: dict[str, Any]) -> str:

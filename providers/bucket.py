@@ -4,45 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
 from domain.errors import StorageWriteError, TransientError, UnauthorisedError
-from providers.storage import checked_prefix, validate_key
+from providers.storage import StorageSettings, validate_key, validate_prefix
 
 _ADDRESS_LIFETIME = timedelta(minutes=5)
 _TIMEOUT = timedelta(seconds=60)
 
 
-@dataclass(frozen=True, slots=True)
-class BucketCredentials:
-    """How to reach a bucket; None means the service's default."""
-
-    endpoint: str | None = None
-    region: str | None = None
-    key_id: str | None = field(default=None, repr=False)
-    secret: str | None = field(default=None, repr=False)
-
-
 class Bucket:
-    """Storage in `bucket`, under `prefix`."""
+    """Storage in the bucket and under the prefix of `settings.url`."""
 
-    def __init__(self, bucket: str, prefix: str | None, access: BucketCredentials) -> None:
-        given = {
-            "endpoint": access.endpoint,
-            "region": access.region,
-            "access_key_id": access.key_id,
-            "secret_access_key": access.secret,
+    def __init__(self, settings: StorageSettings) -> None:
+        parts = urlsplit(settings.url or "")
+        endpoint = settings.endpoint_url
+        access = {
+            "endpoint": endpoint,
+            "region": settings.region,
+            "access_key_id": settings.access_key_id,
+            "secret_access_key": settings.secret_access_key,
         }
-        options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        is_plain = access.endpoint is not None and access.endpoint.startswith("http:")
-        client: Any = {"timeout": _TIMEOUT, "allow_http": is_plain}
-        self._store = S3Store(bucket, prefix=prefix, client_options=client, **options)
+        options: dict[str, Any] = {name: value for name, value in access.items() if value is not None}
+        client: Any = {"timeout": _TIMEOUT, "allow_http": (endpoint or "").startswith("http:")}
+        prefix = parts.path.strip("/") or None
+        self._store = S3Store(parts.netloc, prefix=prefix, client_options=client, **options)
 
     def put(self, key: str, content: bytes, content_type: str) -> None:
         """Store `content`."""
@@ -73,7 +65,7 @@ class Bucket:
     def delete(self, prefix: str) -> None:
         """Delete everything under `prefix`."""
         with _translated(prefix):
-            for found in obstore.list(self._store, checked_prefix(prefix)):
+            for found in obstore.list(self._store, validate_prefix(prefix)):
                 obstore.delete(self._store, [each["path"] for each in found])
 
 

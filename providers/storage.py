@@ -33,12 +33,12 @@ def validate_key(key: str) -> str:
     """Return `key` if it is valid. Raises: PermanentError."""
     if not is_key(key):
         raise PermanentError(
-            f"{key[:100]!r} is no key: names of letters, digits, '.', '_' and '-', parted by '/'"
+            f"{key[:100]!r} is not a valid key: names of letters, digits, '.', '_' and '-', separated by '/'"
         )
     return key
 
 
-def checked_prefix(prefix: str) -> str:
+def validate_prefix(prefix: str) -> str:
     """Return `prefix` if it is a key and a slash. Raises: PermanentError."""
     if not prefix.endswith("/"):
         raise PermanentError(f"{prefix[:100]!r} does not end with '/'")
@@ -86,20 +86,13 @@ class StorageSettings(SettingsGroup):
         folder = self.folder(home)
         if folder is not None:
             return Folder(folder)
-        from providers.bucket import Bucket, BucketCredentials  # noqa: PLC0415 - 15 MB that a folder does without
+        from providers.bucket import Bucket  # noqa: PLC0415 - 15 MB that a folder does without
 
-        parts = urlsplit(self.url or "")
-        access = BucketCredentials(
-            endpoint=self.endpoint_url,
-            region=self.region,
-            key_id=self.access_key_id,
-            secret=self.secret_access_key,
-        )
-        return Bucket(parts.netloc, parts.path.strip("/") or None, access)
+        return Bucket(self)
 
 
 _CHUNK_BYTES = 65_536
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Folder:
@@ -138,7 +131,7 @@ class Folder:
 
     def delete(self, prefix: str) -> None:
         """Delete everything under `prefix`."""
-        path = self._root / checked_prefix(prefix)
+        path = self._root / validate_prefix(prefix)
         with _translated(prefix):
             if path.is_dir():
                 shutil.rmtree(path)
@@ -177,21 +170,21 @@ def _translated(key: str) -> Iterator[None]:
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise StorageWriteError(f"nothing is stored under {key}") from error
     except OSError as error:
-        kind = StorageFullError if error.errno in _NO_ROOM else TransientError
+        kind = StorageFullError if error.errno in _DISK_FULL else TransientError
         raise kind(f"the storage folder cannot be used ({error.strerror})") from error
 
 
 def _write(path: Path, content: bytes) -> None:
     with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-        beside = Path(file.name)
+        temporary = Path(file.name)
         try:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         except OSError:
-            beside.unlink()
+            temporary.unlink()
             raise
-    beside.replace(path)
+    temporary.replace(path)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)  # makes the rename durable

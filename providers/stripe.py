@@ -1,25 +1,19 @@
-"""Stripe: verified payment events from webhooks, and refunds through Stripe's library."""
+"""Refunds through Stripe's library, and the settings of Stripe."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from domain.errors import (
-    InvalidInputError,
-    RollcallError,
-    UnauthorisedError,
-    UpstreamError,
-)
-from domain.money import LOST_REFUND, Checkout, Payment, PaymentEvent, Prices, Refund, RefundState
+from domain.errors import RollcallError, UpstreamError
+from domain.money import LOST_REFUND, Payment, Prices, Refund, RefundState
 from domain.plugin import Plugin, Ports
 from domain.setting import BASE_URL, TOKEN, SettingsGroup, SettingType, setting
 from providers.http import HttpClient, status_error
-from providers.webhooks import TOLERANCE_SECONDS
+from providers.stripe_events import MARK, refund_of
 
 if TYPE_CHECKING:
     from stripe import HTTPClient, StripeClient, StripeError
@@ -29,15 +23,6 @@ LONGEST_SECONDS = 2 * _TIMEOUT_SECONDS  # create and find
 _ALREADY, _IN_USE = "charge_already_refunded", "idempotency_key_in_use"
 _FIRST_SERVER_ERROR = 500
 _MAX_REFUNDS = 100  # of one payment
-MARK = "rollcall_session"
-"""Metadata field of Rollcall's own refunds; its value is the checkout session."""
-COMPLETED = "checkout.session.completed"
-PAID_LATER = "checkout.session.async_payment_succeeded"
-NOT_PAID = "checkout.session.async_payment_failed"
-REFUND_EVENTS = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
-CHARGE_REFUNDED = "charge.refunded"
-_ABOUT_CHECKOUT = {COMPLETED, PAID_LATER, NOT_PAID}
-_PAID = {"paid", "no_payment_required"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,121 +43,6 @@ class StripeSettings(SettingsGroup):
         unset="not checked",
         example="usd:900,eur:850",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class StripeEvents:
-    """Reads Stripe's webhooks with Stripe's library, which takes 27 MB and is imported only here.
-
-    The library reads the system clock.
-
-    Source: https://docs.stripe.com/webhooks#verify-official-libraries
-    """
-
-    secret: str = field(repr=False)
-
-    def __post_init__(self) -> None:
-        import stripe  # noqa: F401, PLC0415 - not during the first event
-
-    def read(self, body: bytes, signature: str) -> PaymentEvent:
-        """The event in `body`; `signature` is the header `Stripe-Signature`.
-
-        Raises: UnauthorisedError if it is forged or older than five minutes; InvalidInputError, naming the
-        field, if its shape is unexpected.
-        """
-        self._require_signed(body, signature)
-        event = _object(_parsed(body), "body")
-        kind = _text(event, "type")
-        event_id = _text(event, "id")
-        if kind in _ABOUT_CHECKOUT:
-            return PaymentEvent(event_id, kind, _checkout(_subject(event)))
-        if kind in REFUND_EVENTS or kind == CHARGE_REFUNDED:
-            about = _subject(event)
-            payment = _optional(about.get("payment_intent"), "data.object.payment_intent")
-            refund = None if kind == CHARGE_REFUNDED else refund_of(about)
-            return PaymentEvent(event_id, kind, refunded=payment, refund=refund)
-        return PaymentEvent(event_id, kind)
-
-    def _require_signed(self, body: bytes, signature: str) -> None:
-        from stripe import SignatureVerificationError, WebhookSignature  # noqa: PLC0415 - heavy
-
-        if not signature.isascii():  # the library's comparison fails for non-ASCII text
-            raise UnauthorisedError("the webhook's signature does not match")
-        try:
-            WebhookSignature.verify_header(body, signature, self.secret, TOLERANCE_SECONDS)
-        except (SignatureVerificationError, UnicodeDecodeError):
-            # Without its cause, which contains the body: private data of the customer.
-            raise UnauthorisedError("the webhook's signature does not match") from None
-
-
-def refund_of(refund: Mapping[str, Any]) -> Refund:
-    """The refund that an object of Stripe's API describes. An unknown state counts as pending.
-
-    Raises: InvalidInputError.
-    """
-    fields = dict(refund)
-    status, amount = fields.get("status"), fields.get("amount")
-    return Refund(
-        id=_text(fields, "id"),
-        state=RefundState(status) if status in set(RefundState) else RefundState.PENDING,
-        amount=amount if isinstance(amount, int) else None,
-        reason=_optional(fields.get("failure_reason") or fields.get("pending_reason"), "failure_reason"),
-        is_ours=MARK in (fields.get("metadata") or {}),
-    )
-
-
-def _subject(event: dict[str, Any]) -> dict[str, Any]:
-    return _object(_object(event.get("data"), "data").get("object"), "data.object")
-
-
-def _parsed(body: bytes) -> object:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInputError({"body": "must be JSON"}) from error
-
-
-def _checkout(session: dict[str, Any]) -> Checkout:
-    metadata = session.get("metadata") or {}
-    customer = session.get("customer_details") or {}
-    return Checkout(
-        session_id=_text(session, "id", "data.object."),
-        is_paid=session.get("payment_status") in _PAID,
-        payment=_optional(session.get("payment_intent"), "data.object.payment_intent"),
-        email=_optional(
-            _object(customer, "data.object.customer_details").get("email"),
-            "data.object.customer_details.email",
-        ),
-        metadata={name: str(value) for name, value in _object(metadata, "data.object.metadata").items()},
-        amount=_amount(session.get("amount_total")),
-        currency=_optional(session.get("currency"), "data.object.currency"),
-    )
-
-
-def _amount(value: object) -> int | None:
-    """An amount in the currency's smallest unit."""
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    raise InvalidInputError({"data.object.amount_total": "must be a whole number"})
-
-
-def _object(value: object, field: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise InvalidInputError({field: "must be an object"})
-    return value
-
-
-def _text(fields: dict[str, Any], name: str, prefix: str = "") -> str:
-    value = fields.get(name)
-    if not isinstance(value, str) or not value:
-        raise InvalidInputError({f"{prefix}{name}": "must be text"})
-    return value
-
-
-def _optional(value: object, field: str) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise InvalidInputError({field: "must be text"})
-    return value or None
 
 
 class KeySpentError(UpstreamError):

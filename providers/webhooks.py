@@ -8,16 +8,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
-from domain.errors import UnauthorisedError, UpstreamError
+from domain.errors import InvalidInputError, UnauthorisedError, UpstreamError
 from domain.ports import Clock
-from providers.http import HttpClient, HttpResponse, resolve_public_address
+from providers.http import HttpClient, HttpResponse
+from providers.public_address import resolve_public_address
 
 TOLERANCE_SECONDS: Final = 300
 _SECONDS = re.compile(r"[0-9]{1,12}")
@@ -48,6 +50,25 @@ def verify(
     ):
         raise UnauthorisedError("the webhook's signature does not match")
     return message_id
+
+
+def event_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in the body of a call. Raises: InvalidInputError."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError({"body": "must be JSON"}) from error
+    if not isinstance(found, dict):
+        raise InvalidInputError({"body": "must be an object"})
+    return found
+
+
+def required_text(fields: Mapping[str, Any], name: str, prefix: str = "") -> str:
+    """The text `name` in `fields`, which stand under `prefix`. Raises: InvalidInputError."""
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        raise InvalidInputError({f"{prefix}{name}": "must be text"})
+    return value
 
 
 def require_success(response: HttpResponse) -> None:

@@ -18,7 +18,8 @@ from notifications.resend_events import ResendEvents
 from observability.metrics import Exposition
 from observability.shared_reading import SharedReading
 from providers.storage import StorageSettings
-from providers.stripe import StripeEvents, StripeSettings
+from providers.stripe import StripeSettings
+from providers.stripe_events import StripeEvents
 from resilience.heartbeats import ADDRESS
 from resilience.login_protection import LoginLimiter
 from rollcall import systemd

@@ -24,7 +24,7 @@ from ingress.app import create_app
 from ingress.context import WebContext
 from notifications.resend_events import ResendEvents
 from observability.health import HealthReport
-from providers.stripe import StripeEvents
+from providers.stripe_events import StripeEvents
 from store.schema import metadata
 from tests.support.house import LINKS, House
 

@@ -1,124 +1,184 @@
 from __future__ import annotations
 
-import time
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from domain.errors import InvalidInputError, UnauthorisedError
-from domain.money import Checkout, PaymentEvent, Refund, RefundState
-from providers.stripe import StripeEvents
-from tests.standins.stripe import charge_refunded, event, posted, refund_event, signed
+from domain.errors import (
+    MalformedResponseError,
+    RateLimitedError,
+    RejectedError,
+    RollcallError,
+    UnauthorisedError,
+    UpstreamError,
+)
+from domain.money import Payment, Refund, RefundState
+from providers.stripe import KeySpentError, StripeRefunds
+from tests.standins.stripe import StripeStandIn
 
-SECRET = "whsec_test"
-EVENTS = StripeEvents(SECRET)
+PAID = Payment("cs_1", "pi_1", "job", amount=900, currency="usd")
+MADE = Refund("re_pi_1", RefundState.SUCCEEDED, 900, is_ours=True)
 
 
-def read(told: dict[str, Any]) -> PaymentEvent:
-    body, headers = posted(SECRET, told)
-    return EVENTS.read(body, headers["Stripe-Signature"])
+@pytest.fixture
+def stripe() -> Iterator[StripeStandIn]:
+    with StripeStandIn() as running:
+        yield running
 
 
-def test_a_paid_session_is_read_with_what_a_report_needs() -> None:
-    assert read(event("evt_7")) == PaymentEvent(
-        "evt_7",
-        "checkout.session.completed",
-        Checkout(
-            "cs_test_1",
-            is_paid=True,
-            payment="pi_cs_test_1",
-            email="ada@example.edu",
-            metadata={"report": "section_history", "term": "2261", "sections": "12430, 12431"},
-            amount=900,
-            currency="usd",
-        ),
-    )
+@pytest.fixture
+def refunds(stripe: StripeStandIn) -> StripeRefunds:
+    return StripeRefunds(stripe.secret_key, stripe.url)
+
+
+def by_hand(status: str = "succeeded", amount: int = 900, refund_id: str = "re_hand") -> dict[str, object]:
+    return {
+        "id": refund_id,
+        "object": "refund",
+        "amount": amount,
+        "payment_intent": "pi_1",
+        "metadata": {},
+        "status": status,
+    }
+
+
+def test_one_key_refunds_once(stripe: StripeStandIn, refunds: StripeRefunds) -> None:
+    assert [refunds.create(PAID, "key"), refunds.create(PAID, "key")] == [MADE, MADE]
+    assert [made["payment_intent"] for made in stripe.refunds] == ["pi_1"]
+
+
+def test_a_payment_refunded_under_another_key_has_its_existing_refund(
+    stripe: StripeStandIn, refunds: StripeRefunds
+) -> None:
+    stripe.refund_status = "pending"
+    refunds.create(PAID, "key")
+    found = refunds.create(PAID, "another")
+    assert (found.id, found.state, len(stripe.refunds)) == ("re_pi_1", RefundState.PENDING, 1)
 
 
 @pytest.mark.parametrize(
-    "kind", ["refund.created", "refund.updated", "refund.failed", "charge.refund.updated"]
+    ("status", "state"),
+    [(state.value, state) for state in RefundState] + [("reversed", RefundState.PENDING)],
 )
-def test_an_event_about_a_refund_says_of_which_payment_and_where_it_is(kind: str) -> None:
-    told = refund_event(kind, status="failed", failure_reason="lost_or_stolen_card")
-    assert read(told) == PaymentEvent(
-        "evt_r",
-        kind,
-        refunded="pi_cs_test_1",
-        refund=Refund("re_1", RefundState.FAILED, 900, "lost_or_stolen_card"),
-    )
-
-
-def test_a_refund_of_ours_is_known_by_its_metadata() -> None:
-    found = read(refund_event(metadata={"rollcall_session": "cs_1"})).refund
+def test_an_unknown_state_of_a_refund_counts_as_pending(
+    stripe: StripeStandIn, refunds: StripeRefunds, status: str, state: RefundState
+) -> None:
+    stripe.refund_status = status
+    assert refunds.create(PAID, "key").state is state
+    found = refunds.find(PAID)
     assert found is not None
-    assert found.is_ours
-
-
-def test_a_charge_that_was_refunded_names_its_payment_alone() -> None:
-    assert read(charge_refunded()) == PaymentEvent("evt_c", "charge.refunded", refunded="pi_cs_test_1")
+    assert found.state is state
 
 
 @pytest.mark.parametrize(
-    ("status", "is_paid"), [("paid", True), ("no_payment_required", True), ("unpaid", False)]
-)
-def test_a_session_is_paid_when_stripe_says_so(status: str, *, is_paid: bool) -> None:
-    found = read(event(payment_status=status)).checkout
-    assert found is not None
-    assert found.is_paid is is_paid
-
-
-def test_a_session_may_lack_what_is_optional() -> None:
-    found = read(event(customer_details=None, metadata=None, payment_intent=None)).checkout
-    assert found == Checkout("cs_test_1", is_paid=True, amount=900, currency="usd")
-
-
-def test_an_event_about_something_else_has_no_checkout() -> None:
-    assert read(event(kind="invoice.paid")).checkout is None
-
-
-@pytest.mark.parametrize("age_seconds", [299, 0])
-def test_a_recent_signature_holds(age_seconds: int) -> None:
-    body, headers = posted(SECRET, event(), time.time() - age_seconds)
-    assert EVENTS.read(body, headers["Stripe-Signature"]).id == "evt_1"
-
-
-@pytest.mark.parametrize(
-    "signature",
-    ["", "t=1,v1=", "t=9999999999,v1=é", "nonsense", signed(SECRET, b"other")["Stripe-Signature"]],
-)
-def test_a_forged_signature_is_refused_without_a_word_of_the_body(signature: str) -> None:
-    with pytest.raises(UnauthorisedError, match=r"^the webhook's signature does not match$") as refused:
-        EVENTS.read(posted(SECRET, event())[0], signature)
-    assert refused.value.__cause__ is None
-
-
-def test_an_old_signature_is_refused() -> None:
-    body, headers = posted(SECRET, event(), time.time() - 301)
-    with pytest.raises(UnauthorisedError):
-        EVENTS.read(body, headers["Stripe-Signature"])
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
+    ("status", "kind"),
     [
-        (b"no json", "body"),
-        (b"[]", "body"),
-        (b'{"id": "evt_1"}', "type"),
-        (b'{"id": "evt_1", "type": "checkout.session.completed"}', "data"),
-        (b'{"id": "evt_1", "type": "checkout.session.completed", "data": {"object": 1}}', "data.object"),
-        (b'{"type": "invoice.paid"}', "id"),
-        (
-            b'{"id": "1", "type": "checkout.session.completed", "data": {"object": {"id": "1", "metadata": 1}}}',  # noqa: E501
-            "data.object.metadata",
-        ),
+        (500, KeySpentError),
+        (503, KeySpentError),
+        (409, UpstreamError),
+        (429, RateLimitedError),
+        (403, UnauthorisedError),
+        (400, RejectedError),
+        (None, MalformedResponseError),
     ],
 )
-def test_a_signed_event_of_another_shape_names_the_field(body: bytes, field: str) -> None:
-    with pytest.raises(InvalidInputError) as refused:
-        EVENTS.read(body, signed(SECRET, body)["Stripe-Signature"])
-    assert list(refused.value.problems) == [field]
+def test_a_failure_has_a_type_and_a_retry_succeeds(
+    stripe: StripeStandIn, refunds: StripeRefunds, status: int | None, kind: type[RollcallError]
+) -> None:
+    stripe.troubles.append(status)
+    with pytest.raises(kind) as raised:
+        refunds.create(PAID, "key")
+    assert type(raised.value) is kind
+    assert refunds.create(PAID, "key" if kind is not KeySpentError else "another") == MADE
 
 
-def test_bytes_that_are_no_text_are_refused() -> None:
-    with pytest.raises(UnauthorisedError):
-        EVENTS.read(b"\xff", signed(SECRET, b"\xff")["Stripe-Signature"])
+def test_a_stored_failure_needs_another_key(stripe: StripeStandIn, refunds: StripeRefunds) -> None:
+    stripe.troubles.append(500)
+    for _ in range(2):
+        with pytest.raises(KeySpentError):
+            refunds.create(PAID, "key")
+    assert refunds.create(PAID, "another") == MADE
+
+
+def test_a_failure_after_the_refund_was_made_returns_the_refund(
+    stripe: StripeStandIn, refunds: StripeRefunds
+) -> None:
+    stripe.troubles.append(500)
+    stripe.takes_in_trouble = True
+    assert refunds.create(PAID, "key") == MADE
+    assert len(stripe.refunds) == 1
+
+
+def test_the_key_is_not_spent_while_stripe_is_unavailable(
+    stripe: StripeStandIn, refunds: StripeRefunds
+) -> None:
+    stripe.troubles.append(500)
+    stripe.is_listing_away = True
+    with pytest.raises(UpstreamError) as raised:
+        refunds.create(PAID, "key")
+    assert type(raised.value) is UpstreamError
+
+
+def test_a_key_that_an_earlier_release_used_returns_its_refund(
+    stripe: StripeStandIn, refunds: StripeRefunds
+) -> None:
+    refunds.create(replace(PAID, session_id="cs_of_before"), "key")
+    assert refunds.create(PAID, "key") == MADE
+    assert len(stripe.refunds) == 1
+
+
+def test_a_key_used_with_other_fields_without_a_refund_is_spent(
+    stripe: StripeStandIn, refunds: StripeRefunds
+) -> None:
+    refunds.create(replace(PAID, payment="pi_2"), "key")
+    with pytest.raises(KeySpentError, match="idempotent"):
+        refunds.create(PAID, "key")
+
+
+@pytest.mark.parametrize(
+    ("existing", "found"),
+    [
+        ([], None),
+        ([by_hand()], "re_hand"),
+        ([by_hand(amount=100)], None),
+        ([by_hand(amount=100), by_hand(amount=800, refund_id="re_rest")], "re_rest"),
+        ([by_hand("failed")], None),
+        ([by_hand("failed"), by_hand("pending", refund_id="re_again")], "re_again"),
+    ],
+)
+def test_the_refund_of_a_payment_returns_all_of_it(
+    stripe: StripeStandIn, refunds: StripeRefunds, existing: list[dict[str, object]], found: str | None
+) -> None:
+    stripe.refunds += existing
+    refund = refunds.find(PAID)
+    assert (None if refund is None else refund.id) == found
+
+
+def test_a_partial_refund_of_an_unknown_amount_does_not_count(
+    stripe: StripeStandIn, refunds: StripeRefunds
+) -> None:
+    stripe.refunds.append(by_hand(amount=100))
+    assert refunds.find(replace(PAID, amount=None)) is None
+
+
+def test_an_unknown_amount_is_refunded_when_stripe_says_so(
+    stripe: StripeStandIn, refunds: StripeRefunds
+) -> None:
+    stripe.refunds.append(by_hand())
+    assert refunds.create(replace(PAID, amount=None), "key").id == "re_hand"
+
+
+def test_a_known_refund_is_found_after_it_failed(stripe: StripeStandIn, refunds: StripeRefunds) -> None:
+    stripe.refunds.append(by_hand("failed") | {"failure_reason": "expired_or_canceled_card"})
+    known = replace(PAID, refund=Refund("re_hand", RefundState.PENDING))
+    assert refunds.find(known) == Refund("re_hand", RefundState.FAILED, 900, "expired_or_canceled_card")
+
+
+def test_a_refund_whose_answer_is_lost_is_made_once(stripe: StripeStandIn, refunds: StripeRefunds) -> None:
+    stripe.troubles.append(None)
+    stripe.takes_in_trouble = True
+    with pytest.raises(MalformedResponseError):
+        refunds.create(PAID, "key")
+    assert refunds.create(PAID, "key") == MADE
+    assert len(stripe.refunds) == 1
