@@ -1,0 +1,165 @@
+"""The worked examples of docs/develop.md: each is applied to a copy of the source tree and run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+_EXAMPLE = re.compile(
+    r"(New file|In) `(?P<path>[\w/.]+)`:\n\n```(python|diff|markdown)\n(?P<text>.*?)```\n", re.DOTALL
+)
+_PACKAGES = [
+    path.parent.name for path in ROOT.glob("*/__init__.py") if path.parent.name not in {"bench", "tests"}
+]
+
+
+def section(title: str) -> str:
+    """The section of the document under the heading `title`."""
+    text = (ROOT / "docs" / "develop.md").read_text()
+    return text.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def apply(title: str, root: Path) -> list[str]:
+    """Apply the example to the tree in `root`; the files that it touches."""
+    touched = []
+    for example in _EXAMPLE.finditer(section(title)):
+        path = root / example["path"]
+        if path.exists():
+            text = path.read_text()
+            for hunk in example["text"].split("@@\n"):
+                old, new = (
+                    "".join(line[1:] for line in hunk.splitlines(True) if line[0] in f" {sign}")
+                    for sign in "-+"
+                )
+                assert text.count(old) == 1, (path, old)
+                text = text.replace(old, new)
+        else:
+            text = example["text"]
+        path.write_text(text)
+        touched.append(example["path"])
+    return touched
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in _PACKAGES:
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def run(tree: Path, code: str, **values: str) -> str:
+    """What `code` prints in the tree, with `SETTINGS` of a home and `values`."""
+    settings = {
+        "ROLLCALL_HOME": str(tree / "home"),
+        "UNSUBSCRIBE_SECRET": "a secret for tests only",
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+    } | values
+    program = f"SETTINGS = {settings!r}\n{code}"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tree, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+class _Handler(BaseHTTPRequestHandler):
+    posted: list[tuple[str, bytes]] = []  # noqa: RUF012 - each server has a subclass of its own
+
+    def do_GET(self) -> None:
+        body = json.dumps({"12431": {"open": 3, "size": 30, "teacher": "Staff"}}).encode()
+        self.send_response(200 if self.path == "/2261.json" else 404)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.posted.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, type[_Handler]]]:
+    handler = type("Handler", (_Handler,), {"posted": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
+        thread = Thread(target=found.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{found.server_port}", handler
+        found.shutdown()
+        thread.join()
+
+
+_CATALOGS = """
+from domain.section import SectionKey
+from rollcall.settings import parse
+from rollcall.wiring import build
+services = build(parse(SETTINGS)).services
+print(*services.sources, *services.breakers)
+keys = [SectionKey("pinewood", term, number) for term in ("2261", "2262") for number in ("12431", "99999")]
+source = services.sources["pinewood"]
+for batch in source.plan(keys):
+    print(*(type(outcome).__name__ for outcome in source.observe(batch)))
+"""
+
+
+def test_a_catalog_is_one_module_and_runs_beside_another(
+    tree: Path, server: tuple[str, type[_Handler]]
+) -> None:
+    assert apply("A catalog", tree) == ["catalogs/pinewood.py", "rollcall/plugins.py"]
+    values = {"PINEWOOD_URL": server[0], "SCRAPER_URL": "http://127.0.0.1:1", "SCRAPER_SECRET_TOKEN": "token"}
+    assert run(tree, _CATALOGS, **values).splitlines() == [
+        "scraper pinewood scraper pinewood mail",
+        "Observation Missing",
+        "CheckFailure CheckFailure",
+    ]
+
+
+_CHANNELS = """
+from datetime import UTC, datetime
+from domain.alert import Alert, AlertNotification, AlertState
+from rollcall.settings import parse
+from rollcall.wiring import build
+now = datetime.now(UTC)
+alert = Alert("disk", AlertState.RAISED, 1, "The disk is full", "", "df -h", now)
+for name, send in build(parse(SETTINGS)).services.operator.channels.items():
+    send(AlertNotification(1, alert, name, now))
+    print(name)
+"""
+
+
+def test_an_operator_channel_is_one_module(tree: Path, server: tuple[str, type[_Handler]]) -> None:
+    assert apply("An operator channel", tree) == ["notifications/ntfy.py", "rollcall/plugins.py"]
+    url, handler = server
+    assert run(tree, _CHANNELS, NTFY_URL=f"{url}/alerts") == "ntfy\n"
+    assert handler.posted == [("/alerts", b"The disk is full")]
+
+
+_SETTINGS = """
+from rollcall import settings_docs
+from rollcall.settings import parse
+from rollcall.wiring import build
+print(build(parse(SETTINGS)).services.mailer.timeout_seconds)
+print("RESEND_TIMEOUT_SECONDS" in settings_docs.example())
+"""
+
+
+def test_a_setting_is_one_field(tree: Path) -> None:
+    assert apply("A setting", tree) == ["notifications/resend.py"]
+    values = {
+        "RESEND_API_KEY": "re_1",
+        "NOTIFICATION_FROM_EMAIL": "a@example.edu",
+        "RESEND_TIMEOUT_SECONDS": "7",
+    }
+    assert run(tree, _SETTINGS, **values) == "7\nTrue\n"
