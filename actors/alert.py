@@ -24,9 +24,9 @@ _log = logging.getLogger(__name__)
 @actor(name="operator.tell", queue="deliver")
 def send_alerts(services: Services) -> None:
     """Send pending notifications until none is left or the rest must wait."""
-    lease = timedelta(seconds=services.operator.longest_tell_seconds) + _WRITES
+    lease = timedelta(seconds=services.operator.longest_send_seconds) + _WRITES
     while notification := services.store.alerts.claim(services.clock.now(), lease=lease):
-        _tell(services, notification)
+        _send(services, notification)
 
 
 @actor(name="operator.ping", queue="deliver")
@@ -37,7 +37,7 @@ def ping(services: Services, run_id: str) -> None:
     try:
         services.operator.ping()
     except RollcallError as error:
-        _log.warning("not pinged", extra={"run": run_id, "error": f"{type(error).__name__}: {error}"})
+        _log.warning("ping failed", extra={"run_id": run_id, "error": f"{type(error).__name__}: {error}"})
 
 
 def report_run_finished(services: Services, run_id: str) -> None:
@@ -47,17 +47,17 @@ def report_run_finished(services: Services, run_id: str) -> None:
     try:
         services.publish(ping.message(run_id))
     except UnreachableError as error:
-        _log.warning("broker unreachable, no ping", extra={"run": run_id, "error": str(error)})
+        _log.warning("broker unreachable, no ping", extra={"run_id": run_id, "error": str(error)})
 
 
-def _tell(services: Services, notification: AlertNotification) -> None:
+def _send(services: Services, notification: AlertNotification) -> None:
     alerts, error = services.store.alerts, _attempt(services, notification)
     if error is None:
         alerts.mark_sent(notification, services.clock.now())
         return
     reason = f"{type(error).__name__}: {error}"
     alerts.postpone(notification, services.clock.now() + _BACKOFF.wait(notification.attempts, error), reason)
-    _log.warning("operator not told", extra=_facts(notification) | {"error": reason})
+    _log.warning("alert notification failed", extra=_facts(notification) | {"error": reason})
 
 
 def _attempt(services: Services, notification: AlertNotification) -> RollcallError | None:
@@ -68,7 +68,7 @@ def _attempt(services: Services, notification: AlertNotification) -> RollcallErr
     """
     channel = services.operator.channels.get(notification.channel)
     if channel is None:
-        _log.warning("nobody to tell: no OPERATOR_EMAIL or OPERATOR_WEBHOOK_URL", extra=_facts(notification))
+        _log.warning("alert not sent: set OPERATOR_EMAIL or OPERATOR_WEBHOOK_URL", extra=_facts(notification))
         return None
     try:
         channel(notification)

@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 def release_claims(services: Services, batches: Sequence[Batch]) -> None:
     """Release the claims of abandoned `batches`, and report the end of their runs."""
     for batch in batches:
-        _log.warning("gave up", extra={"run": batch.run_id, "sections": len(batch.pending)})
+        _log.warning("batch given up", extra={"run_id": batch.run_id, "sections": len(batch.pending)})
         services.claims.release([str(key) for key in batch.pending], batch.run_id)
     for run_id in dict.fromkeys(batch.run_id for batch in batches):
         report_run_finished(services, run_id)
@@ -49,61 +49,61 @@ def _give_up(services: Services, reason: str, batch_id: int) -> str:
     """Count pending sections as failed: another message would crash another worker."""
     batch = services.store.runs.give_up(batch_id, reason, services.clock.now())
     if batch is None:
-        return "nothing: it was settled already"
+        return "nothing: it was recorded already"
     release_claims(services, [batch])
     return f"{len(batch.pending)} sections of run {batch.run_id}"
 
 
-# A stopping worker does not wait for slow answers: unsettled sections stay pending.
+# A stopping worker does not wait for slow answers: their sections stay pending.
 @actor(name="sections.check", queue="check", give_up=_give_up, notify_shutdown=True)
 def check(services: Services, batch_id: int) -> None:
-    """Ask the breaker, observe what it grants, and settle the outcomes."""
-    batch = services.store.checks.pending(batch_id)
+    """Observe the sections that the breaker permits, and record the outcomes."""
+    batch = services.store.batches.pending(batch_id)
     if batch is None:
         return
     pause = services.store.pauses.find(batch.source)
     if pause is not None and pause.is_in_force(services.clock.now()):
-        services.store.checks.reschedule(
+        services.store.batches.reschedule(
             batch_id, pause.until, WaitReason.PAUSE, f"{batch.source} is paused: {pause.reason}"
         )
         return
-    with bind_ids(run=batch.run_id, batch=batch.id):
-        _ask(services, batch, pause)
+    with bind_ids(run_id=batch.run_id):
+        _observe(services, batch, pause)
 
 
-def _ask(services: Services, batch: Batch, pause: Pause | None) -> None:
+def _observe(services: Services, batch: Batch, pause: Pause | None) -> None:
     breaker = services.breakers[batch.source]
     try:
         with breaker.calling(len(batch.pending)) as permit:
-            asked = sorted(batch.pending, key=lambda key: batch.pending[key] > 0)[: permit.granted]
-            outcomes = services.sources[batch.source].observe(asked)
+            keys = sorted(batch.pending, key=lambda key: batch.pending[key] > 0)[: permit.granted]
+            outcomes = services.sources[batch.source].observe(keys)
             verdicts = _verdicts(services, batch, outcomes, is_probe=permit.is_probe)
             durations_seconds = [_took_seconds(outcome) for outcome in outcomes]
             breaker.record(permit, verdicts, durations_seconds, error=_worst_error(outcomes))
     except CircuitBreakerError as refusal:
-        _park(services, batch, refusal)
+        _reschedule(services, batch, refusal)
         return
-    _settle(services, batch, outcomes, _pause_or_resume(services, batch.source, outcomes, pause))
+    _record(services, batch, outcomes, _pause_or_resume(services, batch.source, outcomes, pause))
 
 
-def _park(services: Services, batch: Batch, refusal: CircuitBreakerError) -> None:
-    """Put the batch off until the breaker may permit requests."""
+def _reschedule(services: Services, batch: Batch, refusal: CircuitBreakerError) -> None:
+    """Reschedule the batch to when the breaker may permit requests."""
     wait = timedelta(seconds=refusal.retry_after_seconds)
     if all(batch.pending.values()):
         wait += _LET_FRESH_FIRST
     due_at, reason = services.clock.now() + wait, _refusal(services.breakers[batch.source].snapshot())
-    services.store.checks.reschedule(batch.id, due_at, WaitReason.BREAKER, reason)
+    services.store.batches.reschedule(batch.id, due_at, WaitReason.BREAKER, reason)
 
 
-def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome], paused_until: datetime) -> None:
+def _record(services: Services, batch: Batch, outcomes: Sequence[Outcome], paused_until: datetime) -> None:
     now = services.clock.now()
     retry_at = max(now + _backoff(batch.pending, outcomes), paused_until)
     waits_for = _wait_reason(outcomes, is_paused=paused_until > now)
     # Before the commit that may finish the run: after it, no claim may be left.
-    told = [outcome.key for outcome in outcomes if not isinstance(outcome, CheckFailure)]
-    _release(services, batch, told)
+    observed = [outcome.key for outcome in outcomes if not isinstance(outcome, CheckFailure)]
+    _release(services, batch, observed)
     reason = _reason(services, batch.source, outcomes)
-    settled = services.store.checks.record(
+    recorded = services.store.batches.record(
         batch.id,
         outcomes,
         now,
@@ -112,11 +112,11 @@ def _settle(services: Services, batch: Batch, outcomes: Sequence[Outcome], pause
         waits_for=waits_for,
         reason=reason,
     )
-    _tell(services, batch, outcomes, settled)
-    _release(services, batch, [key for key in settled.keys if key not in told])
-    if settled.run_finished:
+    _count(services, batch, outcomes, recorded)
+    _release(services, batch, [key for key in recorded.keys if key not in observed])
+    if recorded.run_finished:
         report_run_finished(services, batch.run_id)
-    if settled.notifications:
+    if recorded.notifications:
         services.publish(deliver.message())
 
 
@@ -125,7 +125,7 @@ def _release(services: Services, batch: Batch, keys: Sequence[SectionKey]) -> No
     try:
         services.claims.release([str(key) for key in keys], batch.run_id)
     except UnreachableError as error:
-        _log.warning("claims are left to run out", extra={"batch": batch.id, "error": str(error)})
+        _log.warning("claims not released: they expire", extra={"error": str(error)})
 
 
 def _pause_or_resume(
@@ -171,7 +171,7 @@ def _verdicts(
     """
     found = [True if not isinstance(each, CheckFailure) else verdict_on(each.error) for each in outcomes]
     again = [i for i, each in enumerate(outcomes) if found[i] is False and batch.pending[each.key]]
-    if again and not is_probe and services.store.checks.has_answers(batch.run_id):
+    if again and not is_probe and services.store.batches.has_answers(batch.run_id):
         for i in again:
             found[i] = None
     return found
@@ -222,17 +222,17 @@ def _wait_reason(outcomes: Sequence[Outcome], *, is_paused: bool) -> WaitReason 
     return WaitReason.RATE_LIMIT if is_limited else None
 
 
-def _tell(services: Services, batch: Batch, outcomes: Sequence[Outcome], settled: RecordedBatch) -> None:
+def _count(services: Services, batch: Batch, outcomes: Sequence[Outcome], recorded: RecordedBatch) -> None:
     """Count and log the outcome of the batch."""
-    record_checks(services.tally, batch.source, outcomes, settled.changed)
-    caused = {"changed": settled.changed, "notifications": settled.notifications}
+    record_checks(services.tally, batch.source, outcomes, recorded.changed)
+    caused = {"changed": recorded.changed, "notifications": recorded.notifications}
     _log.info("checked", extra={"source": batch.source, "sections": len(outcomes), **caused})
-    _log_failures(batch, outcomes)
+    _log_failures(outcomes)
 
 
-def _log_failures(batch: Batch, outcomes: Sequence[Outcome]) -> None:
+def _log_failures(outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if isinstance(outcome, CheckFailure):
             kind, error = type(outcome.error).__name__, str(outcome.error)
-            extra = {"run": batch.run_id, "section": str(outcome.key), "kind": kind, "error": error}
+            extra = {"section": str(outcome.key), "kind": kind, "error": error}
             _log.warning("check failed", extra=extra)

@@ -13,7 +13,7 @@ import os
 import socket
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from actors.alert import report_run_finished
 from actors.check import check
@@ -42,11 +42,6 @@ def dispatch(services: Services, run_id: str) -> None:
     run = services.store.runs.get(run_id)
     if run is None or run.state is not RunState.QUEUED:
         return
-    with bind_ids(run=run.id):
-        _dispatch(services, run)
-
-
-def _dispatch(services: Services, run: Run) -> None:
     holder = {"run": run.id, "host": socket.gethostname(), "pid": str(os.getpid())}
     try:
         above = services.store.runs.newest_fence()
@@ -66,7 +61,7 @@ def _start(services: Services, run: Run, fence: int) -> list[int]:
     claimed = set(services.claims.take([str(key) for key in due], run.id))
     free = [key for key in due if str(key) in claimed]
     suspects = services.store.sections.suspects(services.sources).intersection(free)
-    _log.info("dispatching", extra={"run": run.id, "due": len(due), "claimed": len(free)})
+    _log.info("dispatching", extra={"due": len(due), "claimed": len(free)})
     batch_ids = services.store.runs.start(
         run.id,
         (*_batches(services, [key for key in free if key not in suspects]), *_batches(services, suspects)),
@@ -107,7 +102,7 @@ def _wait_or_skip(services: Services, run: Run, held: LeaseHeldError) -> None:
     now = services.clock.now()
     if now - run.created_at > PATIENCE and held.holder.held_seconds > PATIENCE.total_seconds():
         services.store.runs.abandon(run.id, RunState.SKIPPED, str(held), now)
-        _log.warning("skipped", extra={"run": run.id, "reason": str(held)})
+        _log.warning("skipped", extra={"reason": str(held)})
 
 
 def trigger_run(
@@ -127,7 +122,7 @@ def trigger_run(
     slot = services.timetable.slot(stagger, now)
     run, created = services.store.runs.open(trigger, stagger, slot, now, force=force, entry=entry)
     if created:
-        with bind_ids(run=run.id):
+        with bind_ids(run_id=run.id):
             _log.info("triggered", extra={"trigger": trigger, "stagger": stagger, "slot": slot})
             publish_run(services, run)
     return run, created
@@ -139,5 +134,18 @@ def publish_run(services: Services, run: Run) -> None:
         services.publish(dispatch.message(run.id))
     except UnreachableError as error:
         _log.warning(
-            "broker unreachable, the reconciler will publish", extra={"run": run.id, "error": str(error)}
+            "broker unreachable, the reconciler will publish", extra={"run_id": run.id, "error": str(error)}
         )
+
+
+def can_check(services: Services, now: datetime) -> bool:
+    """Return whether any source may be asked: it is not paused, and its breaker grants requests."""
+    return any(
+        services.store.pauses.paused(source, now) is None and _may_permit(services, source)
+        for source in services.sources
+    )
+
+
+def _may_permit(services: Services, source: str) -> bool:
+    snapshot = services.breakers[source].snapshot()
+    return snapshot.state != "open" or snapshot.retry_after_seconds == 0

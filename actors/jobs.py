@@ -72,7 +72,7 @@ def _send(services: Services, callback: JobCallback) -> None:
         services.jobs.post(callback.url, callback.job_id, callback.body)
     except RollcallError as error:
         now, reason = services.clock.now(), f"{type(error).__name__}: {error}"
-        _log.warning("callback failed", extra={"job": callback.job_id, "error": reason})
+        _log.warning("callback failed", extra={"job_id": callback.job_id, "error": reason})
         if isinstance(error, RejectedError) or callback.attempts + 1 >= MAX_CALLBACK_ATTEMPTS:
             callbacks.end(callback, now, reason)
             return
@@ -157,7 +157,7 @@ def _publish(services: Services, message: Message[Any], job_id: str) -> None:
         services.publish(message)
     except UnreachableError as error:
         _log.warning(
-            "broker unreachable, the reconciler will publish", extra={"job": job_id, "error": str(error)}
+            "broker unreachable, the reconciler will publish", extra={"job_id": job_id, "error": str(error)}
         )
 
 

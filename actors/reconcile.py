@@ -7,6 +7,7 @@ within a run's lifetime, so that the next run can ask again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -14,11 +15,13 @@ from actors.check import check, release_claims
 from actors.deliver import MAIL, deliver
 from actors.dispatch import dispatch
 from actors.jobs import START, cancel_job, send_callbacks
-from actors.resumption import resume_ended_waits
 from actors.services import Services
+from domain.run import WaitReason
 
 GRACE = timedelta(seconds=5)  # between a commit and the message that follows it
 LOST_AFTER = timedelta(minutes=10)  # where the broker does not show whether a message still waits
+CLOCK_CHECK_PERIOD = timedelta(seconds=30)
+_log = logging.getLogger(__name__)
 
 
 def reconcile(services: Services, depths: Mapping[str, int | None]) -> None:
@@ -29,7 +32,7 @@ def reconcile(services: Services, depths: Mapping[str, int | None]) -> None:
     """
     now = services.clock.now()
     release_claims(services, services.store.runs.expire(now, services.run_lifetime))
-    resume_ended_waits(services, now)
+    _resume_ended_waits(services, now)
     _publish_batches(services, now, _lost_before(now, depths.get(check.queue)))
     for run_id in services.store.runs.queued(_lost_before(now, depths.get(dispatch.queue))):
         services.publish(dispatch.message(run_id))
@@ -64,3 +67,34 @@ def _publish_jobs(services: Services, now: datetime, depths: Mapping[str, int | 
             services.publish(cancel_job.message(job_id))
     if depths.get(send_callbacks.queue) in {0, None} and services.store.job_callbacks.is_due(now):
         services.publish(send_callbacks.message())
+
+
+def _resume_ended_waits(services: Services, now: datetime) -> None:
+    """Make batches due whose breaker has closed or whose pause is over; the rate limiter paces them.
+
+    It compares states instead of listening for transitions, so an operator's reset, a natural recovery, a
+    Redis that lost its data and a crash in between all end the wait.
+    """
+    for source, reason in services.store.waits.reasons():
+        if _has_ended(services, source, reason, now):
+            count = services.store.waits.resume(source, [reason])
+            _log.info("resumed", extra={"source": source, "after": reason, "batches": count})
+
+
+def _has_ended(services: Services, source: str, reason: WaitReason, now: datetime) -> bool:
+    if source not in services.sources:
+        return False
+    match reason:
+        case WaitReason.BREAKER:
+            return services.breakers[source].snapshot().state == "closed"
+        case WaitReason.PAUSE:
+            return services.store.pauses.paused(source, now) is None
+    return False
+
+
+def bound_stored_times(services: Services) -> None:
+    """Reset stored times that are too far ahead of a clock that was set back (`store.clock_bounds`)."""
+    now = services.clock.now()
+    found = services.store.clock_bounds.enforce(now, run_lifetime=services.run_lifetime)
+    if found:
+        _log.warning("the clock was set back: stored times are reset", extra={"rows": found})

@@ -1,6 +1,7 @@
 """Our own `@actor`, which only records; `install` binds the recorded actors to a broker and services.
 
-So nothing connects at import, and two brokers in one process share nothing.
+So nothing connects at import, and two brokers in one process share nothing. The log records of an actor carry
+the ids of its message.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import dramatiq
 from dramatiq import Broker, Message
 
 from actors.services import Services
+from observability.logs import bind_ids
 
 P = ParamSpec("P")
 
@@ -37,8 +39,11 @@ class ActorSpec(Generic[P]):
         return Message(queue_name=self.queue, actor_name=self.name, args=args, kwargs=kwargs, options={})
 
     def __call__(self, services: Services, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Run the function here and now."""
-        self.handler(services, *args, **kwargs)
+        """Run the function here and now, with the ids among its arguments bound for logs."""
+        code = self.handler.__code__
+        named = dict(zip(code.co_varnames[1 : code.co_argcount], args, strict=False)) | kwargs
+        with bind_ids(**{name: value for name, value in named.items() if name.endswith("_id")}):
+            self.handler(services, *args, **kwargs)
 
 
 def actor(
@@ -55,7 +60,7 @@ def actor(
 def install(broker: Broker, services: Services, specs: Iterable[ActorSpec[Any]]) -> None:
     """Register `specs` with `broker`. The wiring of a worker calls it once."""
     for spec in specs:
-        bound, options = partial(spec.handler, services), dict(spec.options)
+        bound, options = partial(spec, services), dict(spec.options)
         if spec.give_up is not None:
             options["give_up"] = partial(spec.give_up, services)
         dramatiq.actor(actor_name=spec.name, queue_name=spec.queue, broker=broker, **options)(

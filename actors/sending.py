@@ -52,9 +52,9 @@ def longest_attempt(mailer: Mailer) -> timedelta:
 class Sending:
     """One claim on a batch.
 
-    Shape: `is_handed_over` once the letters may have left under this claim; `error` is why they were not
+    Shape: `is_handed_over` once the messages may have left under this claim; `error` is why they were not
     sent; `until` is how long its writes are repeated through an outage. The claim is renewed every
-    `renew_seconds` while the letters are made and handed over.
+    `renew_seconds` while the messages are rendered and sent.
     """
 
     services: Services
@@ -72,21 +72,18 @@ class Sending:
         try:
             return self._deliver()
         except LostBatchError as lost:
-            _log.warning("lost", extra={"batch": self.batch.id, "error": str(lost)})
+            _log.warning("batch lost", extra={"mail_batch_id": self.batch.id, "error": str(lost)})
             return None, True
 
     def _deliver(self) -> tuple[bool | None, bool]:
         try:
             if self._is_given_up():
                 return None, True
-            with keep_renewed(
-                self._renew, self.renew_seconds
-            ):  # not beyond: later writes set their own times
+            with keep_renewed(self._renew, self.renew_seconds):  # later writes set their own times
                 if not self._freeze():
                     return None, True
-                receipts = self.services.mailer.send(
-                    self.batch.messages or [], self.batch.key, self._hand_over
-                )
+                messages, key = self.batch.messages or [], self.batch.key
+                results = self.services.mailer.send(messages, key, self._hand_over)
         except LostBatchError:
             raise
         except RollcallError as error:
@@ -94,18 +91,18 @@ class Sending:
         except BaseException as error:
             self._put_back(repr(error), _wait_after(error), is_kept=not self.is_handed_over)
             raise
-        self._settle(receipts)
+        self._complete(results)
         return True, True
 
     def _is_given_up(self) -> bool:
         """Return whether the batch can only be reported."""
         batch, first, now = self.batch, self.batch.first_attempt_at, self.services.clock.now()
         if batch.starts > CRASH_BUDGET:
-            self._bury(BatchState.CRASHED, _crashed(batch))
+            self._mark_dead(BatchState.CRASHED, _crashed(batch))
         elif first is not None and not self.services.mailer.is_idempotent:
-            self._bury(BatchState.UNKNOWN, f"{_UNKNOWN}: its sender died while it was handed over")
+            self._mark_dead(BatchState.UNKNOWN, f"{_UNKNOWN}: its sender died while it was handed over")
         elif first is not None and now - first > KEY_LIFETIME:
-            self._bury(BatchState.UNKNOWN, _unknown_fate(first, batch.reason))
+            self._mark_dead(BatchState.UNKNOWN, _unknown_fate(first, batch.reason))
         else:
             return False
         return True
@@ -136,38 +133,41 @@ class Sending:
         return bool(messages)
 
     def _hand_over(self) -> None:
-        """The transport's last question before the letters leave. Raises: LostBatchError."""
+        """Extend the claim right before the messages leave. Raises: LostBatchError."""
         now = self.services.clock.now()
         self.services.store.outbox.hand_over(self.batch, now, lease=LEASE)
         self.until, self.is_handed_over = now + longest_attempt(self.services.mailer), True
 
     def _renew(self) -> bool:
-        """Extend the claim; False when it is lost. An outage of the database is left to the next turn."""
+        """Extend the claim; return False when it is lost. During an outage the next renewal decides."""
         try:
             return self.services.store.outbox.renew(self.batch, self.services.clock.now(), lease=LEASE)
         except OUTAGES as error:
-            _log.warning("claim not renewed", extra={"batch": self.batch.id, "error": str(error)})
+            _log.warning("claim not renewed", extra={"mail_batch_id": self.batch.id, "error": str(error)})
             return True
 
-    def _settle(self, receipts: Sequence[DeliveryResult]) -> None:
-        """Store the answer, also through a database outage: it cannot be requested again."""
+    def _complete(self, results: Sequence[DeliveryResult]) -> None:
+        """Store the results, also through a database outage: they cannot be requested again."""
         batch, services, now = self.batch, self.services, self.services.clock.now()
         try:
-            self._persist(lambda: services.store.outbox.complete(batch, receipts, now))
+            self._persist(lambda: services.store.outbox.complete(batch, results, now))
         except OUTAGES:
-            heard = [str(each) for each in receipts if isinstance(each, Accepted)]
-            _log.exception("accepted, and not recorded", extra={"batch": batch.id, "accepted": heard})
+            accepted = [str(each) for each in results if isinstance(each, Accepted)]
+            _log.exception(
+                "accepted, and not recorded", extra={"mail_batch_id": batch.id, "accepted": accepted}
+            )
             raise
-        record_deliveries(services.tally, batch.notifications, receipts, now)
+        record_deliveries(services.tally, batch.notifications, results, now)
         _log.info(
-            "sent", extra={"batch": batch.id, "notifications": [each.id for each in batch.notifications]}
+            "sent",
+            extra={"mail_batch_id": batch.id, "notifications": [each.id for each in batch.notifications]},
         )
 
     def _failed(self, error: RollcallError) -> bool:
         """Handle the batch's failure by its type; return whether the next may follow at once."""
         reason = f"{type(error).__name__}: {error}"
         self.error = error
-        _log.warning("not sent", extra={"batch": self.batch.id, "error": reason})
+        _log.warning("not sent", extra={"mail_batch_id": self.batch.id, "error": reason})
         match subject_of(error):
             case Subject.ITEM:
                 self._refuse(error, reason)
@@ -182,11 +182,11 @@ class Sending:
     def _refuse(self, error: RollcallError, reason: str) -> None:
         """Fail a rejected message; of several, sending each alone finds the rejected ones."""
         if isinstance(error, IdempotencyKeyUsedError):
-            self._bury(BatchState.UNKNOWN, f"{_UNKNOWN}: {reason}")
+            self._mark_dead(BatchState.UNKNOWN, f"{_UNKNOWN}: {reason}")
         elif len(self.batch.notifications) > 1:
             self._persist(lambda: self.services.store.outbox.split(self.batch, reason))
         else:
-            self._bury(BatchState.REFUSED, reason)
+            self._mark_dead(BatchState.REFUSED, reason)
 
     def _wait_for_provider(self, error: RollcallError, reason: str) -> None:
         """Nothing was accepted. A long wait becomes a pause of mail, which an operator can see and end."""
@@ -218,9 +218,9 @@ class Sending:
         elif self.services.mailer.is_idempotent:
             self._persist(lambda: outbox.postpone(batch, due_at, reason))
         else:
-            self._bury(BatchState.UNKNOWN, f"{_UNKNOWN}: {reason}")
+            self._mark_dead(BatchState.UNKNOWN, f"{_UNKNOWN}: {reason}")
 
-    def _bury(self, state: BatchState, reason: str) -> None:
+    def _mark_dead(self, state: BatchState, reason: str) -> None:
         now = self.services.clock.now()
         self._persist(lambda: self.services.store.outbox.mark_dead(self.batch, state, reason, now))
         record_dead(self.services.tally, len(self.batch.notifications))

@@ -46,13 +46,13 @@ class OperatorChannels:
     """How the operator is reached.
 
     Shape: `channels` has one entry per channel, by its name in the store; each sends one alert notification
-    within `longest_tell_seconds`, and raises RollcallError on failure. `ping` reports a finished run to an
+    within `longest_send_seconds`, and raises RollcallError on failure. `ping` reports a finished run to an
     external monitor, or is None where none is configured; it raises RollcallError.
     """
 
     channels: Mapping[str, Callable[[AlertNotification], None]] = field(default_factory=dict)
     ping: Callable[[], None] | None = None
-    longest_tell_seconds: float = 60.0
+    longest_send_seconds: float = 60.0
 
 
 class JobEngine(Protocol):

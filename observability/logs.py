@@ -25,7 +25,7 @@ from dramatiq import Broker, Message, MessageProxy, Middleware
 from domain.text import HEX_ID
 
 _OPTION = "rollcall_ids"
-_TAKEN_ALONG = frozenset({"request_id", "run"})
+_PROPAGATED = frozenset({"request_id", "run_id"})
 _NONE: Mapping[str, object] = MappingProxyType({})
 _bound: ContextVar[Mapping[str, object]] = ContextVar("ids", default=_NONE)
 
@@ -54,7 +54,7 @@ class TraceMiddleware(Middleware):
     def before_enqueue(self, _broker: Broker, message: Message[object], _delay: int | None) -> None:
         """Store the ids in the message; a re-enqueued message keeps its own."""
         if _OPTION not in message.options:
-            message.options[_OPTION] = {name: id_ for name, id_ in ids().items() if name in _TAKEN_ALONG}
+            message.options[_OPTION] = {name: id_ for name, id_ in ids().items() if name in _PROPAGATED}
 
     def before_process_message(self, _broker: Broker, message: MessageProxy) -> None:
         """Bind the message's ids on this thread."""

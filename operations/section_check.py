@@ -89,8 +89,8 @@ def _store(services: Services, seen: Observation, revision: int, origin: str) ->
     half = Stagger.EVEN if seen.key.is_even else Stagger.ODD
     (batch_id,) = begin(services, [[seen.key]], half, origin)
     now, revisions = services.clock.now(), {seen.key: revision}
-    settled = services.store.checks.record(batch_id, [seen], now, revisions=revisions, retry_at=now)
-    if settled.notifications:
+    recorded = services.store.batches.record(batch_id, [seen], now, revisions=revisions, retry_at=now)
+    if recorded.notifications:
         services.publish(deliver.message())
 
 

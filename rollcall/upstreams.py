@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from actors.resumption import end_waits
+from actors.services import Services
 from domain.errors import UnreachableError
 from domain.notification import MAIL
 from domain.plugin import Plugin
@@ -35,6 +35,23 @@ def adopt(system: System) -> None:
                 end_waits(system.services, name)
     except (UnreachableError, DBAPIError):
         _log.warning("cannot end the waits for earlier settings", exc_info=True)
+
+
+def end_waits(services: Services, name: str) -> None:
+    """End every wait of a source, or of mail, whose settings have changed.
+
+    Rollcall's own pauses and breakers opened by failures reflect the old settings. What an operator has set
+    stays.
+    """
+    pause = services.store.pauses.find(name)
+    if pause is not None:
+        services.store.pauses.end_ours(pause)
+    breaker = services.breakers[name]
+    snapshot = breaker.snapshot()
+    if snapshot.state != "closed" and snapshot.forced is None:
+        breaker.reset("rollcall, for new settings")
+    count = services.store.waits.resume(name)
+    _log.info("resumed", extra={"upstream": name, "after": "new settings", "batches": count})
 
 
 def digests(settings: Settings) -> Mapping[str, str]:

@@ -9,9 +9,8 @@ from typing import Any
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from actors.dispatch import trigger_run
+from actors.dispatch import can_check, trigger_run
 from actors.jobs import submit
-from actors.resumption import can_check
 from actors.services import Services
 from domain.history import day_of
 from domain.run import RunState

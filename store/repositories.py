@@ -40,7 +40,7 @@ class Store:
     sections: Sections
     watches: Watches
     runs: Runs
-    checks: Batches
+    batches: Batches
     waits: Waits
     upstreams: Upstreams
     clock_bounds: ClockBounds
@@ -73,7 +73,7 @@ def open_store(database: Database, cooldown: timedelta, daily_cap: int, channels
         sections=Sections(database),
         watches=Watches(database),
         runs=Runs(database),
-        checks=Batches(database, cooldown=cooldown),
+        batches=Batches(database, cooldown=cooldown),
         waits=Waits(database),
         upstreams=Upstreams(database),
         clock_bounds=ClockBounds(database, cooldown=cooldown),

@@ -38,7 +38,7 @@ class Execution:
     def run(self, job_id: str) -> None:
         """Run the job from its current state unless it has ended. Raises: InterruptedJobError."""
         now = self.services.clock.now()
-        with bind_ids(job=job_id):
+        with bind_ids(job_id=job_id):
             lease = self._store(lambda: self.runs.begin(job_id, self.executor, now))
             if lease is None:
                 return

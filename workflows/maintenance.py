@@ -52,10 +52,10 @@ def restore_active(jobs: Jobs, engine: EngineView) -> None:
         after = max(page)
         ids = list(page.values())
         if lost := engine.unknown(ids):
-            _log.warning("jobs requeued that the engine had lost", extra={"jobs": lost})
+            _log.warning("jobs requeued that the engine had lost", extra={"job_ids": lost})
             jobs.requeue(lost)
         for job_id in engine.ended(ids):
-            _log.error("a job resumes that the engine had ended", extra={"job": job_id})
+            _log.error("a job resumes that the engine had ended", extra={"job_id": job_id})
             engine.resume(job_id)
 
 

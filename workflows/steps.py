@@ -64,7 +64,7 @@ def retry_until_stored(access: Callable[[], T], pause: Pause) -> T:
     try:
         return retry_during_outage(access, pause)
     except JobLostError as lost:
-        _log.warning("lost", extra={"error": str(lost)})
+        _log.warning("job lost", extra={"error": str(lost)})
         raise InterruptedJobError from lost
     except OUTAGES as error:
         raise InterruptedJobError from error

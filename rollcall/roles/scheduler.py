@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from actors import QUEUES, clock
-from actors.reconcile import reconcile
+from actors import QUEUES
+from actors.reconcile import CLOCK_CHECK_PERIOD, bound_stored_times, reconcile
 from catalogs.demo_campus import DemoCampus
 from domain.watch import Watch
 from resilience.heartbeats import TICKED_AT
@@ -40,7 +40,7 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
         schedule.every(
             TICK, lambda: log_and_continue(lambda: _tick(system), "cannot reconcile"), name="reconcile"
         )
-        schedule.every(clock.PERIOD, lambda: clock.bound_stored_times(system.services), name="bounds")
+        schedule.every(CLOCK_CHECK_PERIOD, lambda: bound_stored_times(system.services), name="bounds")
         room = system.admin
         schedule.every(lookout.PERIOD, lambda: lookout.evaluate_alerts(room), name="look")
         schedule.run_daily_rollup(CrontabTrigger(system.settings.report_aggregate_cron))

@@ -292,6 +292,6 @@ def test_many_bulletins_over_a_slow_channel_are_told_once_each(watched: Watched)
 
     symptoms = {f"sources/{i}": SILENT for i in range(20)}
     services.store.alerts.observe(symptoms, watched.house.clock.now())
-    slow_operator = OperatorChannels({"mail": slow, "webhook": slow}, longest_tell_seconds=10)
+    slow_operator = OperatorChannels({"mail": slow, "webhook": slow}, longest_send_seconds=10)
     send_alerts(replace(services, operator=slow_operator))
     assert sorted(told) == sorted([*symptoms, *symptoms])

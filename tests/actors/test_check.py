@@ -227,7 +227,7 @@ def test_a_batch_that_spent_its_crash_budget_is_given_up_with_its_reason(rollcal
     assert (ended.state, ended.checked, ended.failed) == (RunState.FINISHED, 1, 2)
     assert ended.reason == "crashed its worker 3 times"
     again = check.give_up(rollcall.services, "crashed its worker 3 times", batch_id)
-    assert again == "nothing: it was settled already"
+    assert again == "nothing: it was recorded already"
     assert rollcall.run().checked == 3
 
 

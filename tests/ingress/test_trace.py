@@ -72,7 +72,7 @@ def test_every_line_that_a_request_causes_bears_its_id_and_its_run(
 
     told = lines(written)[already:]
     assert [line["message"] for line in told] == ["triggered", "dispatching", "checked", "sent"]
-    assert {(line["request_id"], line["run"]) for line in told} == {("job-7", answer.json()["run_id"])}
+    assert {(line["request_id"], line["run_id"]) for line in told} == {("job-7", answer.json()["run_id"])}
     assert [line.get("actor") for line in told] == [
         None,
         "sections.dispatch",

@@ -17,15 +17,15 @@ from tests.support.workbench import work_off
 
 def test_ids_are_bound_for_a_block_and_beside_those_around_it() -> None:
     with bind_ids(request_id="r"):
-        with bind_ids(run="1", batch=7):
-            assert ids() == {"request_id": "r", "run": "1", "batch": 7}
+        with bind_ids(run_id="1", batch_id=7):
+            assert ids() == {"request_id": "r", "run_id": "1", "batch_id": 7}
         assert ids() == {"request_id": "r"}
     assert ids() == {}
 
 
 def test_another_thread_is_not_bound() -> None:
     seen: list[Mapping[str, object]] = []
-    with bind_ids(run="1"):
+    with bind_ids(run_id="1"):
         thread = Thread(target=lambda: seen.append(ids()))
         thread.start()
         thread.join()
@@ -48,17 +48,17 @@ def test_a_message_takes_the_run_and_the_request_along_through_retries_and_furth
         seen.append(ids())
         if len(seen) == 1:
             raise ValueError
-        with bind_ids(batch=3):
+        with bind_ids(batch_id=3):
             deliver.send()
 
-    with bind_ids(request_id="r", run="1", batch=2):
+    with bind_ids(request_id="r", run_id="1", batch_id=2):
         sent = check.send()
     work_off(broker, redis_client, prefix)
-    taken_along = {"request_id": "r", "run": "1"}
-    attempt = {"actor": "sections.check", "message_id": sent.message_id, **taken_along}
+    propagated = {"request_id": "r", "run_id": "1"}
+    attempt = {"actor": "sections.check", "message_id": sent.message_id, **propagated}
     assert seen[:2] == [attempt, attempt]
     (mail,) = seen[2:]
-    assert mail == {"actor": "mail.deliver", "message_id": mail["message_id"], **taken_along}
+    assert mail == {"actor": "mail.deliver", "message_id": mail["message_id"], **propagated}
 
 
 def test_a_thread_that_is_done_with_a_message_is_bound_to_nothing_of_it(
@@ -78,10 +78,10 @@ def test_a_thread_that_is_done_with_a_message_is_bound_to_nothing_of_it(
     def work() -> None:
         seen.append(ids())
 
-    with bind_ids(run="1"):
+    with bind_ids(run_id="1"):
         work.send()
     work_off(broker, redis_client, prefix)
-    assert seen[0]["run"] == "1"
+    assert seen[0]["run_id"] == "1"
     assert seen[1] == {}
 
 
@@ -100,9 +100,9 @@ def record(**extra: object) -> logging.LogRecord:
 
 
 def test_a_line_bears_the_ids_and_then_what_it_says_itself() -> None:
-    with bind_ids(request_id="r", run="1"):
-        line = json.loads(JsonLines().format(record(run="2", sections=3)))
+    with bind_ids(request_id="r", run_id="1"):
+        line = json.loads(JsonLines().format(record(run_id="2", sections=3)))
         text = Text().format(record(sections=3))
     assert line["message"] == "checked 3"
-    assert (line["request_id"], line["run"], line["sections"]) == ("r", "2", 3)
-    assert text.endswith("  checked 3  run=1 sections=3")
+    assert (line["request_id"], line["run_id"], line["sections"]) == ("r", "2", 3)
+    assert text.endswith("  checked 3  run_id=1 sections=3")

@@ -219,7 +219,7 @@ def _outbox(kind: type[Outbox]) -> Parts:
 
 def _checks(kind: type[Batches]) -> Parts:
     def put(store: Store, world: World) -> Store:
-        return replace(store, checks=kind(world.stage.database, cooldown=world.cooldown))
+        return replace(store, batches=kind(world.stage.database, cooldown=world.cooldown))
 
     return Parts(store=put)
 

@@ -7,9 +7,8 @@ from datetime import timedelta
 from functools import partial
 from random import Random
 
-from actors.clock import bound_stored_times
 from actors.dispatch import trigger_run
-from actors.reconcile import reconcile
+from actors.reconcile import bound_stored_times, reconcile
 from actors.services import Services
 from domain.errors import RollcallError
 from domain.run import Run

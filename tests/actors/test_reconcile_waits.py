@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import redis
 
-from actors.resumption import can_check, end_waits
+from actors.dispatch import can_check
 from domain.errors import RateLimitedError, UpstreamError
 from domain.run import Run, RunState
 from operations import breakers
+from rollcall.upstreams import end_waits
 from store.pauses import ROLLCALL
 from tests.support.catalog import Row
 from tests.support.house import House
