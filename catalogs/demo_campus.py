@@ -1,4 +1,4 @@
-"""The demo campus: thirty sections of a made-up term whose seats and instructors change with time.
+"""The demo campus: thirty sections of a fictional term whose seats and instructors change with time.
 
 The state is a pure function of the section and the time. Each section has a ten-minute cycle: it opens, fills
 seat by seat, and stays full. The cycles are spread evenly, so that in any minute three full sections open and
@@ -23,7 +23,7 @@ CYCLE_SECONDS: Final = 600
 STAFFING_SECONDS: Final = 1200
 _UNSTAFFED_SECONDS = 300
 _FIRST_NUMBER, _NUMBER_STEP = 12_401, 31
-_MOST_OPEN = 4
+_MAX_OPEN = 4
 # Prime to the number of sections: neighbours in the list do not open one after the other.
 _STRIDE = 7
 
@@ -45,7 +45,7 @@ _TIMES = ("MWF 08:00-08:50", "MW 10:30-11:45", "TTh 09:00-10:15", "TTh 13:30-14:
 
 
 @dataclass(frozen=True, slots=True)
-class _Class:
+class _DemoSection:
     index: int
     details: Details
     capacity: int
@@ -53,16 +53,16 @@ class _Class:
 
     @property
     def rank(self) -> int:
-        return self.index * _STRIDE % len(_CLASSES)
+        return self.index * _STRIDE % len(_SECTIONS)
 
 
-def _class(index: int) -> _Class:
+def _section(index: int) -> _DemoSection:
     course, title, capacity, instructors = _COURSES[index // 3]
     room, times = _ROOMS[index % len(_ROOMS)], _TIMES[index % len(_TIMES)]
-    return _Class(index, Details(course, title, room, times), capacity, instructors[index % 3])
+    return _DemoSection(index, Details(course, title, room, times), capacity, instructors[index % 3])
 
 
-_CLASSES = {str(_FIRST_NUMBER + _NUMBER_STEP * index): _class(index) for index in range(3 * len(_COURSES))}
+_SECTIONS = {str(_FIRST_NUMBER + _NUMBER_STEP * index): _section(index) for index in range(3 * len(_COURSES))}
 
 
 class DemoCampus:
@@ -76,7 +76,7 @@ class DemoCampus:
     @classmethod
     def sections(cls) -> tuple[SectionKey, ...]:
         """Every section that the campus offers."""
-        return tuple(SectionKey(cls.name, TERM, number) for number in _CLASSES)
+        return tuple(SectionKey(cls.name, TERM, number) for number in _SECTIONS)
 
     def longest_probe_seconds(self, probes: int) -> float:  # noqa: ARG002 - nothing to wait for
         """Zero: the answer is computed."""
@@ -93,42 +93,42 @@ class DemoCampus:
         return [_observe(key, now) for key in keys]
 
     def close(self) -> None:
-        """Do nothing: there are no resources."""
+        """Do nothing: it has no resources."""
 
 
 def _observe(key: SectionKey, now: datetime) -> Outcome:
-    taught = _CLASSES.get(key.number) if key.term == TERM else None
-    if taught is None:
+    section = _SECTIONS.get(key.number) if key.term == TERM else None
+    if section is None:
         return Missing(key, now)
     return Observation(
         key=key,
         observed_at=now,
-        open_seats=_open_seats(taught, now.timestamp()),
-        capacity=taught.capacity,
-        instructor=instructor(_instructor(taught, now.timestamp())),
-        details=taught.details,
+        open_seats=_open_seats(section, now.timestamp()),
+        capacity=section.capacity,
+        instructor=instructor(_instructor(section, now.timestamp())),
+        details=section.details,
     )
 
 
-def _open_seats(taught: _Class, at_seconds: float) -> int:
-    """Up to `_MOST_OPEN` seats at the start of a cycle, one fewer after each equal share of its open time."""
-    cycle, passed_seconds = _phase(taught, at_seconds, CYCLE_SECONDS)
-    open_seconds = 240 + 30 * (taught.index % 5)
+def _open_seats(section: _DemoSection, at_seconds: float) -> int:
+    """Up to `_MAX_OPEN` seats at the start of a cycle, one fewer after each equal share of its open time."""
+    cycle, passed_seconds = _phase(section, at_seconds, CYCLE_SECONDS)
+    open_seconds = 240 + 30 * (section.index % 5)
     if passed_seconds >= open_seconds:
         return 0
-    most = 1 + int(taught.index * 3 + cycle) % _MOST_OPEN
-    return most - int(most * passed_seconds / open_seconds)
+    initial = 1 + int(section.index * 3 + cycle) % _MAX_OPEN
+    return initial - int(initial * passed_seconds / open_seconds)
 
 
-def _instructor(taught: _Class, at_seconds: float) -> str:
-    _, passed_seconds = _phase(taught, at_seconds, STAFFING_SECONDS)
+def _instructor(section: _DemoSection, at_seconds: float) -> str:
+    _, passed_seconds = _phase(section, at_seconds, STAFFING_SECONDS)
     is_staffed = passed_seconds < STAFFING_SECONDS - _UNSTAFFED_SECONDS
-    return taught.instructor if is_staffed else "Staff"
+    return section.instructor if is_staffed else "Staff"
 
 
-def _phase(taught: _Class, at_seconds: float, period_seconds: int) -> tuple[float, float]:
+def _phase(section: _DemoSection, at_seconds: float, period_seconds: int) -> tuple[float, float]:
     """The cycle of a section, and its position in it; the sections' starts divide the period evenly."""
-    return divmod(at_seconds - taught.rank * period_seconds / len(_CLASSES), period_seconds)
+    return divmod(at_seconds - section.rank * period_seconds / len(_SECTIONS), period_seconds)
 
 
 def _build(_settings: SettingsGroup, ports: Ports) -> Source:

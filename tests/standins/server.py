@@ -1,13 +1,14 @@
-"""What the small stand-ins share: a server on loopback whose requests a method answers, one at a time."""
+"""The base of the small stand-ins: a server on loopback whose requests a method answers, one at a time."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 
 class Answer(NamedTuple):
@@ -17,13 +18,21 @@ class Answer(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """As usual, except that a client may hang up."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class StandIn(ABC):
-    """A server with a memory, in a thread of its own."""
+    """A server in a thread of its own."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
 
     @property
     def url(self) -> str:
@@ -68,6 +77,6 @@ class StandIn(ABC):
                 self.wfile.write(found.body)
 
             def log_message(self, *_: object) -> None:
-                """Nobody reads it."""
+                """Log nothing."""
 
         return Handler

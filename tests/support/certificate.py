@@ -1,4 +1,4 @@
-"""A certificate for servers on this machine, made anew for each run of the tests."""
+"""A certificate for servers on this machine, generated for each run of the tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def self_signed(folder: Path) -> Path:
-    """A file in `folder` with a key and its certificate for 127.0.0.1, which nobody vouches for."""
+    """A file in `folder` with a key and its certificate for 127.0.0.1, signed by no authority."""
     path = folder / "both.pem"
     request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
     request += ["-subj", "/CN=standin", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path)]

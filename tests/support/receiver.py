@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that notes what it is asked and answers as the test says."""
+"""An HTTP server on loopback that records its requests and answers as the test says."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def receiver() -> Iterator[Receiver]:
             self._answer()
 
         def log_message(self, *_: object) -> None:
-            """Nobody reads it."""
+            """Log nothing."""
 
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
