@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import hmac
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+from itsdangerous import BadData, HMACAlgorithm
+from itsdangerous.encoding import base64_decode, base64_encode
 
 from domain.errors import InvalidInputError, RejectedError
 
@@ -16,7 +17,9 @@ _EVERYTHING = "1e"
 _ALLOW_WATCH = "1r"
 _ALLOW_EVERYTHING = "1a"
 _MAC_BYTES = 32
+_HMAC = HMACAlgorithm(hashlib.sha256)
 _EMPTY = "must not be empty"
+_INVALID = "this unsubscribe link is not valid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +101,17 @@ class UnsubscribeLinks:
 
         Raises: RejectedError unless the token is, bit for bit, signed with one of the secrets.
         """
-        claim = _claim(token)
+        try:
+            signed = base64_decode(token)
+        except BadData as error:
+            raise RejectedError(_INVALID) from error
+        claim, mac = _CONTEXT + signed[:-_MAC_BYTES], signed[-_MAC_BYTES:]
         secrets = (self.secret, self.previous_secret or self.secret)
         # Compare with every secret, even after a match.
-        matches = [hmac.compare_digest(token.encode(), _token(claim, each).encode()) for each in secrets]
-        if not any(matches):
-            raise RejectedError("this unsubscribe link is not valid")
-        head, _, email = claim.decode().partition(":")
+        matches = [_HMAC.verify_signature(secret.encode(), claim, mac) for secret in secrets]
+        if not any(matches) or base64_encode(signed).decode() != token:
+            raise RejectedError(_INVALID)
+        head, _, email = claim.removeprefix(_CONTEXT).decode().partition(":")
         return _meaning(head, email)
 
     def _url(self, claim: str) -> str:
@@ -122,13 +129,5 @@ def _meaning(head: str, email: str) -> Claim:
 
 
 def _token(claim: bytes, secret: str) -> str:
-    mac = hmac.new(secret.encode(), _CONTEXT + claim, hashlib.sha256).digest()
-    return base64.urlsafe_b64encode(claim + mac).decode().rstrip("=")
-
-
-def _claim(token: str) -> bytes:
-    try:
-        raw = base64.urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
-    except ValueError as error:
-        raise RejectedError("this unsubscribe link is not valid") from error
-    return raw[:-_MAC_BYTES]
+    mac = _HMAC.get_signature(secret.encode(), _CONTEXT + claim)
+    return base64_encode(claim + mac).decode()

@@ -135,7 +135,7 @@ def _frame(request: RequestContext) -> dict[str, object]:
         "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         "navigation": NAVIGATION,
         "current": current(request.url.path),
-        "session": session.sealed(request.context, request.headers),
+        "session": session.read_session(request.context, request.headers),
         "environment": request.context.environment,
         "is_production": request.context.environment == PRODUCTION,
         "theme": theme.current_theme(request.headers),

@@ -7,14 +7,14 @@ and inaccessible to scripts. A flash cookie carries one sentence about the last 
 
 from __future__ import annotations
 
-import base64
-import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from ipaddress import ip_address
+from typing import Any
 
+from itsdangerous import BadData, URLSafeSerializer
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.responses import Response
@@ -57,32 +57,21 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-_CONTEXT = "rollcall console"
+def sign(secret: str, purpose: str, value: object) -> str:
+    """Return a JSON value as a signed text, which is valid for `purpose` only."""
+    return _serializer(secret, purpose).dumps(value)
 
 
-def seal(secret: str, purpose: str, text: str) -> str:
-    """Return `text` with its HMAC-SHA256, which is valid for `purpose` only."""
-    content = text.encode()
-    return f"{_written(content)}.{_written(_mac(secret, purpose, content))}"
-
-
-def unseal(secret: str, purpose: str, sealed: str) -> str | None:
-    """Return the text, or None if `secret` did not sign it for `purpose`."""
-    content, _, mac = (part.encode() for part in sealed.partition("."))
+def verify(secret: str, purpose: str, signed: str) -> Any:
+    """Return the signed value, or None if `secret` did not sign it for `purpose`."""
     try:
-        text = base64.b64decode(content + b"=" * (-len(content) % 4), b"-_", validate=True)
-    except ValueError:
+        return _serializer(secret, purpose).loads(signed)
+    except BadData:
         return None
-    is_ours = hmac.compare_digest(mac, _written(_mac(secret, purpose, text)).encode())
-    return text.decode() if is_ours else None
 
 
-def _mac(secret: str, purpose: str, content: bytes) -> bytes:
-    return hmac.new(secret.encode(), f"{_CONTEXT} {purpose}\0".encode() + content, sha256).digest()
-
-
-def _written(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+def _serializer(secret: str, purpose: str) -> URLSafeSerializer:
+    return URLSafeSerializer(secret, f"rollcall console {purpose}", signer_kwargs={"digest_method": sha256})
 
 
 LIFETIME = timedelta(hours=12)
@@ -108,8 +97,8 @@ def begin(request: RequestContext, response: Response) -> Session:
     """Begin a new session, stored in `response`."""
     ends = request.services.clock.now() + LIFETIME
     session = Session(secrets.token_hex(_NAME_BYTES), ends)
-    written = f"{session.name} {int(ends.timestamp())}"
-    put(request, response, COOKIE, seal(request.context.api_token, _PURPOSE, written), LIFETIME)
+    signed = sign(request.context.api_token, _PURPOSE, [session.name, int(ends.timestamp())])
+    put(request, response, COOKIE, signed, LIFETIME)
     return session
 
 
@@ -118,35 +107,35 @@ def of(context: WebContext, headers: Headers) -> Session | None:
 
     It queries the database: call it on a thread.
     """
-    session = sealed(context, headers)
+    session = read_session(context, headers)
     ended = context.services.store.ended_sessions
     return None if session is None or ended.has(session.name) else session
 
 
 def end(request: RequestContext) -> None:
     """End the caller's session, if there is one, wherever its cookie is stored."""
-    session, services = sealed(request.context, request.headers), request.services
+    session, services = read_session(request.context, request.headers), request.services
     if session is None:
         return
     asked = entry(services, session.by, "session.end", f"session/{session.name}", client=request.client)
     services.store.ended_sessions.end(session.name, session.expires_at, services.clock.now(), asked)
 
 
-def sealed(context: WebContext, headers: Headers) -> Session | None:
+def read_session(context: WebContext, headers: Headers) -> Session | None:
     """Return the session in `headers`, which may have been signed out."""
-    found = unseal(context.api_token, _PURPOSE, get(headers, COOKIE))
+    found = verify(context.api_token, _PURPOSE, get(headers, COOKIE))
     if found is None:
         return None
-    name, _, ends = found.partition(" ")
-    session = Session(name, datetime.fromtimestamp(int(ends), UTC))
+    name, ends = found
+    session = Session(name, datetime.fromtimestamp(ends, UTC))
     return session if context.services.clock.now() < session.expires_at else None
 
 
 def signed_in(request: RequestContext) -> Session:
     """Return the caller's session; the middleware requires one."""
-    session = sealed(request.context, request.headers)
+    session = read_session(request.context, request.headers)
     if session is None:
-        raise AssertionError("the door lets nobody in without a session")
+        raise AssertionError("the middleware requires a session")
     return session
 
 
@@ -158,13 +147,13 @@ _MAX_LENGTH = 1000  # of the 4 kB of a cookie
 
 def set_flash(request: RequestContext, response: Response, sentence: str) -> None:
     """Show `sentence` on the next page."""
-    sealed = seal(request.context.api_token, _FLASH_PURPOSE, sentence[:_MAX_LENGTH])
-    put(request, response, FLASH_COOKIE, sealed, _LIFETIME)
+    signed = sign(request.context.api_token, _FLASH_PURPOSE, sentence[:_MAX_LENGTH])
+    put(request, response, FLASH_COOKIE, signed, _LIFETIME)
 
 
 def read_flash(request: RequestContext) -> str | None:
     """Return the sentence for this page, if any."""
-    return unseal(request.context.api_token, _FLASH_PURPOSE, get(request.headers, FLASH_COOKIE)) or None
+    return verify(request.context.api_token, _FLASH_PURPOSE, get(request.headers, FLASH_COOKIE)) or None
 
 
 def clear(request: RequestContext, response: Response) -> None:

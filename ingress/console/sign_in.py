@@ -23,7 +23,7 @@ from ingress.console import session
 from ingress.console.formatting import plural
 from ingress.console.guard import HOME, SIGN_IN, safe_redirect_path
 from ingress.console.layout import page
-from ingress.console.session import seal, unseal
+from ingress.console.session import sign, verify
 from ingress.context import WebContext
 from ingress.endpoint import Routes
 from ingress.request import ANY_BODY, RequestContext
@@ -122,8 +122,8 @@ def create_sign_in_link(given: OneTimeTokens, api_token: str, now: datetime) -> 
     """Return the path of a new link. Raises: UnreachableError."""
     name = secrets.token_hex(_NAME_BYTES)
     given.issue(name, LIFETIME)
-    sealed = seal(api_token, _PURPOSE, f"{name} {int((now + LIFETIME).timestamp())}")
-    return f"{SIGN_IN}/link?token={sealed}"
+    signed = sign(api_token, _PURPOSE, [name, int((now + LIFETIME).timestamp())])
+    return f"{SIGN_IN}/link?token={signed}"
 
 
 @routes.get("/sign-in/link", blocks=False)
@@ -140,9 +140,9 @@ def accept(request: RequestContext, form: SignInLink) -> Response:
 
 
 def _take(context: WebContext, token: str) -> bool:
-    found = unseal(context.api_token, _PURPOSE, token)
+    found = verify(context.api_token, _PURPOSE, token)
     if found is None:
         return False
-    name, _, ends = found.partition(" ")
-    is_young = context.services.clock.now() < datetime.fromtimestamp(int(ends), UTC)
-    return is_young and context.invitations.redeem(name)
+    name, ends = found
+    is_valid = context.services.clock.now() < datetime.fromtimestamp(ends, UTC)
+    return is_valid and context.invitations.redeem(name)

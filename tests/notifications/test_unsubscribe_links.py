@@ -91,6 +91,15 @@ def test_links_of_older_mails_work_after_the_secret_has_changed() -> None:
         before.read(token_of(after.stop_everything("ada@example.edu")))
 
 
+def test_links_that_earlier_releases_mailed_still_work() -> None:
+    stop = "MXc3OmFkYUBleGFtcGxlLmVkddbh4bmdj63_ADCRoPCdp06slzGTv8zymIzOWUxvfyoA"
+    allow = "MWE6YWRhQGV4YW1wbGUuZWR1vlFvX0LaDF7iDzBd5IqCrmOj-PzgluMK1A8A6eGpk6c"
+
+    assert LINKS.read(stop) == StopWatch(7, "ada@example.edu")
+    assert LINKS.read(allow) == AllowEverything("ada@example.edu")
+    assert token_of(LINKS.stop_watch(7, "ada@example.edu")) == stop
+
+
 def test_an_empty_secret_stops_the_start() -> None:
     with pytest.raises(InvalidInputError, match="secret"):
         UnsubscribeLinks("https://rollcall.example.edu", "")

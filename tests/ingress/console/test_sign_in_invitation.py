@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import redis
 
-from ingress.console.session import seal
+from ingress.console.session import sign
 from ingress.console.sign_in import LIFETIME, create_sign_in_link
 from resilience.login_protection import OneTimeTokens
 from tests.ingress.console.visitor import stranger, words
@@ -69,8 +69,8 @@ def test_a_link_that_is_not_ours_is_refused(site: Site) -> None:
     ends = int(site.house.clock.now().timestamp()) + 60
     good = token_of(link(site))
     forged = (
-        seal("another token", "invitation", f"known {ends}"),
-        seal(API_TOKEN, "session", f"known {ends}"),  # the cookie of somebody who was signed in
+        sign("another token", "invitation", ["known", ends]),
+        sign(API_TOKEN, "session", ["known", ends]),  # the cookie of somebody who was signed in
         f"{good[:-2]}AA",
     )
     with stranger(site) as client:
