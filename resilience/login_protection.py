@@ -13,7 +13,7 @@ import redis
 from domain.errors import UnreachableError
 from resilience.scripts import Scripts, translate_errors
 
-_AWAY_SECONDS = 5.0  # Redis is not tried again for so long: each attempt may end in a timeout
+_RETRY_SECONDS = 5.0  # Redis is not tried again for so long: each attempt may end in a timeout
 _log = logging.getLogger(__name__)
 
 
@@ -44,11 +44,11 @@ class LoginLimiter:
         self._key = f"{prefix}:attempts:{name}"
         self._local = _Local(each, overall, window_seconds)
         self._monotonic = monotonic
-        self._ask_again_at = 0.0
+        self._retry_at = 0.0
 
     def take(self, client: str) -> float:
         """Count an attempt by `client`; return 0, or the seconds to wait if none is left."""
-        if not self._is_away():
+        if not self._is_unreachable():
             try:
                 with translate_errors():
                     wait_ms = self._scripts.login_attempt_take(
@@ -56,26 +56,26 @@ class LoginLimiter:
                     )
                 return float(wait_ms) / 1000
             except UnreachableError as error:
-                self._note_away(error)
+                self._note_unreachable(error)
         return self._local.take(client, self._monotonic())
 
-    def forgive(self, client: str) -> None:
+    def reset(self, client: str) -> None:
         """Reset the attempts of `client` after a success."""
-        self._local.forgive(client)
-        if self._is_away():
+        self._local.reset(client)
+        if self._is_unreachable():
             return
         try:
             with translate_errors():
                 self._client.delete(f"{self._key}:{client}")
         except UnreachableError as error:
-            self._note_away(error)  # the window expires by itself
+            self._note_unreachable(error)  # the window expires by itself
 
-    def _is_away(self) -> bool:
-        return self._monotonic() < self._ask_again_at
+    def _is_unreachable(self) -> bool:
+        return self._monotonic() < self._retry_at
 
-    def _note_away(self, error: UnreachableError) -> None:
-        self._ask_again_at = self._monotonic() + _AWAY_SECONDS
-        _log.warning("attempts are counted by this process alone", extra={"error": str(error)})
+    def _note_unreachable(self, error: UnreachableError) -> None:
+        self._retry_at = self._monotonic() + _RETRY_SECONDS
+        _log.warning("attempts are counted in this process only", extra={"error": str(error)})
 
 
 @dataclass(slots=True)
@@ -114,8 +114,8 @@ class _Local:
         self._clients[client] = mine
         return 0.0
 
-    def forgive(self, client: str) -> None:
-        """As `LoginLimiter.forgive`."""
+    def reset(self, client: str) -> None:
+        """As `LoginLimiter.reset`."""
         self._clients.pop(client, None)
 
 

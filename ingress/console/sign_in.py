@@ -83,7 +83,7 @@ def attempt(
         return HTTPStatus.TOO_MANY_REQUESTS, f"Too many attempts. Wait {wait}."
     if not is_known():
         return HTTPStatus.FORBIDDEN, otherwise
-    request.context.sign_ins.forgive(clients.network_of(request.client))
+    request.context.sign_ins.reset(clients.network_of(request.client))
     return None
 
 

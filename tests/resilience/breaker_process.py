@@ -1,6 +1,6 @@
-"""A process of its own with one breaker, told line by line what to do and at what time.
+"""A process with one breaker that executes one command per line, at the time in the command.
 
-In:  {"now_ms": 0, "permit": 3} or {"now_ms": 0, "record": [true, null]}, which settles the last permit.
+In:  {"now_ms": 0, "permit": 3} or {"now_ms": 0, "record": [true, null]}, for the last permit.
 Out: {"granted": 3, "retry_after_seconds": 0.0, "state": "closed"}
 """
 
@@ -22,12 +22,12 @@ def main(url: str, prefix: str) -> None:
     )
     permit = None
     for line in sys.stdin:
-        order = json.loads(line)
-        now_ms = order["now_ms"]
-        if "permit" in order:
-            permit = breaker.permit(order["permit"])
+        command = json.loads(line)
+        now_ms = command["now_ms"]
+        if "permit" in command:
+            permit = breaker.permit(command["permit"])
         elif permit is not None:
-            breaker.record(permit, order["record"])
+            breaker.record(permit, command["record"])
         answer: dict[str, Any] = {"state": breaker.snapshot().state}
         if permit is not None:
             answer |= {"granted": permit.granted, "retry_after_seconds": permit.retry_after_seconds}

@@ -38,10 +38,10 @@ class Milliseconds:
 
 class Transitions(pybreaker.CircuitBreakerListener):
     def __init__(self) -> None:
-        self.heard: list[tuple[str, str, str, str]] = []
+        self.events: list[tuple[str, str, str, str]] = []
 
     def state_change(self, cb: Any, old_state: Any, new_state: Any) -> None:
-        self.heard.append((old_state.name, old_state.scope, new_state.name, new_state.scope))
+        self.events.append((old_state.name, old_state.scope, new_state.name, new_state.scope))
 
 
 @pytest.fixture
@@ -68,10 +68,14 @@ def test_ten_failures_in_a_row_open_it_for_two_minutes(breaker: CircuitBreaker, 
     assert breaker.snapshot().since == datetime.fromtimestamp(START_MS / 1000, UTC)
 
 
-def test_a_batch_costs_two_round_trips(redis_client: redis.Redis, breaker: CircuitBreaker) -> None:
-    breaker.record(breaker.permit(25), [True] * 25)
+@pytest.mark.parametrize("error", [None, UnreachableError("503")])
+def test_a_batch_costs_two_round_trips(
+    redis_client: redis.Redis, breaker: CircuitBreaker, error: Exception | None
+) -> None:
+    breaker.record(breaker.permit(25), [True] * 25, error=error)
     before = commands(redis_client)
-    breaker.record(breaker.permit(25), [True] * 25)
+    with breaker.calling(25) as permit:
+        breaker.record(permit, [True] * 25, error=error)
     assert commands(redis_client) - before == 2
 
 
@@ -80,7 +84,7 @@ def commands(client: redis.Redis) -> int:
     return int(client.info("commandstats")["cmdstat_evalsha"]["calls"])
 
 
-def test_the_others_wait_for_the_probes_but_not_for_their_leases(
+def test_other_requests_wait_for_the_probes_but_not_for_their_leases(
     breaker: CircuitBreaker, clock: Milliseconds
 ) -> None:
     trip(breaker)
@@ -89,40 +93,38 @@ def test_the_others_wait_for_the_probes_but_not_for_their_leases(
     assert (permit.granted, permit.retry_after_seconds) == (3, PROBE_WAIT_SECONDS)
 
 
-def test_requests_without_an_outcome_give_their_slots_back(
-    breaker: CircuitBreaker, clock: Milliseconds
-) -> None:
+def test_requests_without_an_outcome_free_their_slots(breaker: CircuitBreaker, clock: Milliseconds) -> None:
     trip(breaker)
     clock.advance(120)
     breaker.record(breaker.permit(3), [True])
     assert breaker.permit(25).granted == 2
 
 
-def test_more_outcomes_than_requests_are_a_mistake(breaker: CircuitBreaker) -> None:
+def test_more_outcomes_than_requests_are_rejected(breaker: CircuitBreaker) -> None:
     with pytest.raises(ValueError, match="3 outcomes for 2"):
         breaker.record(breaker.permit(2), [True] * 3)
 
 
-def test_each_transition_is_told_once_by_the_process_that_caused_it(
+def test_each_transition_is_reported_once_by_the_process_that_caused_it(
     redis_client: redis.Redis, prefix: str, clock: Milliseconds
 ) -> None:
-    ears = [Transitions(), Transitions()]
+    listeners = [Transitions(), Transitions()]
     one, other = (
-        CircuitBreaker.shared("scraper", redis_client, listeners=[ear], now_ms=clock, prefix=prefix)
-        for ear in ears
+        CircuitBreaker.shared("scraper", redis_client, listeners=[each], now_ms=clock, prefix=prefix)
+        for each in listeners
     )
     trip(one)
     clock.advance(120)
     other.record(other.permit(3), [True, True, True])
     one.permit(1)
-    assert ears[0].heard == [("closed", "fleet", "open", "fleet")]
-    assert ears[1].heard == [
+    assert listeners[0].events == [("closed", "fleet", "open", "fleet")]
+    assert listeners[1].events == [
         ("open", "fleet", "half-open", "fleet"),
         ("half-open", "fleet", "closed", "fleet"),
     ]
 
 
-def test_operators_hold_it_for_the_whole_fleet_and_sign_for_it(
+def test_operators_force_it_for_the_whole_fleet_under_their_name(
     redis_client: redis.Redis, prefix: str, breaker: CircuitBreaker, clock: Milliseconds
 ) -> None:
     other = CircuitBreaker.shared("scraper", redis_client, now_ms=clock, prefix=prefix)
@@ -140,7 +142,7 @@ def test_operators_hold_it_for_the_whole_fleet_and_sign_for_it(
     assert (seen.state, seen.failures, seen.forced, seen.forced_by) == ("closed", 0, None, None)
 
 
-def test_who_held_it_and_gave_it_back_is_kept_the_newest_first(
+def test_the_history_lists_who_forced_and_reset_it_newest_first(
     redis_client: redis.Redis, prefix: str, breaker: CircuitBreaker, clock: Milliseconds
 ) -> None:
     other = CircuitBreaker.shared("scraper", redis_client, now_ms=clock, prefix=prefix)
@@ -158,20 +160,18 @@ def test_who_held_it_and_gave_it_back_is_kept_the_newest_first(
     ]
 
 
-@pytest.mark.parametrize(("word", "granted"), [("force_open", 0), ("force_closed", 50)])
-def test_what_an_operator_said_outlives_every_client(
-    redis_url: str, prefix: str, word: str, granted: int
-) -> None:
+@pytest.mark.parametrize(("method", "granted"), [("force_open", 0), ("force_closed", 50)])
+def test_a_forced_state_outlives_every_client(redis_url: str, prefix: str, method: str, granted: int) -> None:
     with redis.Redis.from_url(redis_url) as client:
-        getattr(CircuitBreaker.shared("scraper", client, prefix=prefix), word)("ann")
+        getattr(CircuitBreaker.shared("scraper", client, prefix=prefix), method)("ann")
     with redis.Redis.from_url(redis_url) as client:
         later = CircuitBreaker.shared("scraper", client, prefix=prefix)
         later.record(later.permit(50), [False] * granted)
         assert later.permit(50).granted == granted
-        assert (later.snapshot().forced_by, later.history()[0].action) == ("ann", word)
+        assert (later.snapshot().forced_by, later.history()[0].action) == ("ann", method)
 
 
-def test_reading_does_not_move_an_open_breaker_on(breaker: CircuitBreaker, clock: Milliseconds) -> None:
+def test_reading_does_not_half_open_it(breaker: CircuitBreaker, clock: Milliseconds) -> None:
     trip(breaker)
     clock.advance(500)
     for _ in range(2):
@@ -203,17 +203,17 @@ class Process:
         self._process = process
 
     def permit(self, n: int, now_ms: int) -> int:
-        granted: int = self._tell({"permit": n, "now_ms": now_ms})["granted"]
+        granted: int = self._send({"permit": n, "now_ms": now_ms})["granted"]
         return granted
 
     def record(self, outcomes: list[bool], now_ms: int) -> str:
-        state: str = self._tell({"record": outcomes, "now_ms": now_ms})["state"]
+        state: str = self._send({"record": outcomes, "now_ms": now_ms})["state"]
         return state
 
-    def _tell(self, order: dict[str, Any]) -> dict[str, Any]:
+    def _send(self, command: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         return answer
@@ -270,11 +270,11 @@ def fragile(server: RedisServer) -> Iterator[redis.Redis]:
         yield client
 
 
-def test_without_redis_the_process_decides_and_says_so_until_redis_is_back(
+def test_without_redis_the_process_decides_and_reports_that_scope_until_redis_is_back(
     server: RedisServer, fragile: redis.Redis, prefix: str, clock: Milliseconds
 ) -> None:
-    ear = Transitions()
-    breaker = CircuitBreaker.shared("scraper", fragile, listeners=[ear], now_ms=clock, prefix=prefix)
+    listener = Transitions()
+    breaker = CircuitBreaker.shared("scraper", fragile, listeners=[listener], now_ms=clock, prefix=prefix)
     in_flight = breaker.permit(1)
     server.stop()
     breaker.record(in_flight, [False])
@@ -289,16 +289,14 @@ def test_without_redis_the_process_decides_and_says_so_until_redis_is_back(
     assert breaker.snapshot().scope == "fleet"
     breaker.record(permit, [False] * 10)
     assert breaker.snapshot().failures == 0
-    assert ear.heard == [
+    assert listener.events == [
         ("closed", "fleet", "closed", "process"),
         ("closed", "process", "open", "process"),
         ("open", "process", "closed", "fleet"),
     ]
 
 
-def test_what_an_operator_held_stays_held_without_redis(
-    server: RedisServer, fragile: redis.Redis, prefix: str
-) -> None:
+def test_a_forced_state_holds_without_redis(server: RedisServer, fragile: redis.Redis, prefix: str) -> None:
     breaker = CircuitBreaker.shared("scraper", fragile, prefix=prefix)
     breaker.force_open("ann")
     server.stop()
@@ -306,7 +304,7 @@ def test_what_an_operator_held_stays_held_without_redis(
     assert (breaker.snapshot().forced, breaker.snapshot().scope) == ("open", "process")
 
 
-def test_an_operators_word_that_reaches_nobody_is_an_error(unreachable: redis.Redis, prefix: str) -> None:
+def test_forcing_a_state_without_redis_is_an_error(unreachable: redis.Redis, prefix: str) -> None:
     breaker = CircuitBreaker.shared("scraper", unreachable, prefix=prefix)
     with pytest.raises(UnreachableError):
         breaker.force_open("ann")
@@ -318,7 +316,7 @@ def test_a_history_that_cannot_be_read_is_an_error(unreachable: redis.Redis, pre
         breaker.history()
 
 
-def test_the_last_error_is_the_fleets_and_outlasts_transitions(
+def test_the_last_error_is_shared_by_the_fleet_and_remains_through_transitions(
     redis_client: redis.Redis, prefix: str, clock: Milliseconds, breaker: CircuitBreaker
 ) -> None:
     assert breaker.snapshot().last_error is None
@@ -330,7 +328,7 @@ def test_the_last_error_is_the_fleets_and_outlasts_transitions(
     assert (seen.state, seen.failures) == ("closed", 0)
 
 
-def test_a_guarded_call_notes_its_error(breaker: CircuitBreaker) -> None:
+def test_a_guarded_call_records_its_error(breaker: CircuitBreaker) -> None:
     def fail() -> None:
         raise UnreachableError("503")
 
@@ -339,7 +337,7 @@ def test_a_guarded_call_notes_its_error(breaker: CircuitBreaker) -> None:
     assert breaker.snapshot().last_error == "UnreachableError: 503"
 
 
-def test_while_redis_is_away_a_process_knows_its_own_last_error(unreachable: redis.Redis) -> None:
+def test_while_redis_is_unreachable_a_process_shows_its_own_last_error(unreachable: redis.Redis) -> None:
     alone = CircuitBreaker.shared("scraper", unreachable)
     alone.record(alone.permit(1), [False], error=UnreachableError("503"))
     assert (alone.snapshot().scope, alone.snapshot().last_error) == ("process", "UnreachableError: 503")

@@ -26,7 +26,7 @@ def test_a_success_resets_the_count_and_an_excluded_outcome_does_not() -> None:
     assert circuit.state == "open"
 
 
-def test_an_open_circuit_tells_how_long_it_will_last() -> None:
+def test_an_open_circuit_returns_the_time_until_it_recovers() -> None:
     grant = tripped(at_ms=1000).permit(5, "b", 31_000)
     assert (grant.granted, grant.retry_after_ms) == (0, 90_000)
 
@@ -38,13 +38,13 @@ def test_half_open_leases_no_more_probes_than_it_needs_successes() -> None:
     assert (refused.granted, refused.retry_after_ms) == (0, 50_000)
 
 
-def test_the_slot_of_a_crashed_prober_comes_back_when_its_lease_ends() -> None:
+def test_the_slot_of_a_crashed_prober_is_free_when_its_lease_ends() -> None:
     circuit = tripped()
     circuit.permit(2, "b", 120_000)
     assert circuit.permit(2, "c", 180_000).granted == 2
 
 
-def test_a_success_that_comes_after_its_lease_does_not_count_but_a_failure_does() -> None:
+def test_a_success_after_its_lease_does_not_count_but_a_failure_does() -> None:
     circuit = tripped()
     grant = circuit.permit(2, "b", 120_000)
     circuit.record(grant.generation, "b", [True], 180_000)
@@ -53,7 +53,7 @@ def test_a_success_that_comes_after_its_lease_does_not_count_but_a_failure_does(
     assert circuit.state == "open"
 
 
-def test_an_excluded_outcome_gives_its_probe_slot_back() -> None:
+def test_an_excluded_outcome_frees_its_probe_slot() -> None:
     circuit = tripped()
     grant = circuit.permit(2, "b", 120_000)
     circuit.record(grant.generation, "b", [None, True], 121_000)
@@ -67,21 +67,21 @@ def test_enough_successes_close_it_with_its_counts_at_zero() -> None:
     assert (circuit.state, circuit.failures, circuit.successes) == ("closed", 0, 0)
 
 
-def test_one_failed_probe_opens_it_for_another_whole_recovery() -> None:
+def test_one_failed_probe_opens_it_for_another_full_recovery() -> None:
     circuit = tripped()
     grant = circuit.permit(2, "b", 120_000)
     circuit.record(grant.generation, "b", [True, False], 125_000)
     assert (circuit.state, circuit.read(125_000).retry_after_seconds) == ("open", 120)
 
 
-def test_a_late_failure_of_a_request_from_before_does_not_disturb_half_open() -> None:
+def test_a_late_failure_of_an_earlier_request_does_not_end_half_open() -> None:
     circuit = tripped()
     circuit.permit(2, "b", 120_000)
     circuit.record(0, "a", [False] * 10, 121_000)
     assert circuit.state == "half_open"
 
 
-def test_held_closed_it_counts_failures_and_stays_closed() -> None:
+def test_forced_closed_it_counts_failures_and_stays_closed() -> None:
     circuit = BreakerModel(POLICY)
     circuit.apply("force_closed", "ops", 0)
     grant = circuit.permit(50, "a", 0)
@@ -90,7 +90,7 @@ def test_held_closed_it_counts_failures_and_stays_closed() -> None:
 
 
 @pytest.mark.parametrize("recovery_seconds", [0, 120])
-def test_held_open_it_outlasts_its_recovery_until_it_is_reset(recovery_seconds: float) -> None:
+def test_forced_open_it_stays_open_beyond_its_recovery_until_it_is_reset(recovery_seconds: float) -> None:
     circuit = BreakerModel(BreakerPolicy(recovery_seconds=recovery_seconds))
     circuit.apply("force_open", "ops", 0)
     assert circuit.permit(1, "a", 10**9).granted == 0
@@ -122,7 +122,7 @@ def test_a_lowered_threshold_leaves_a_slot_while_half_open() -> None:
     assert circuit.permit(1, "c", 120_000).granted == 1
 
 
-def test_a_policy_that_could_never_work_is_refused() -> None:
+def test_an_unusable_policy_is_rejected() -> None:
     with pytest.raises(ValueError, match="cannot work"):
         BreakerPolicy(success_threshold=0)
 
@@ -130,7 +130,7 @@ def test_a_policy_that_could_never_work_is_refused() -> None:
 DAY_MS = 86_400_000
 
 
-def test_a_clock_that_is_set_back_by_a_day_keeps_it_open_no_longer_than_its_recovery() -> None:
+def test_a_clock_set_back_by_a_day_does_not_prolong_the_recovery() -> None:
     circuit = tripped(at_ms=DAY_MS)
     assert circuit.read(0).retry_after_seconds == 120
     assert circuit.permit(1, "b", 0).retry_after_ms == 120_000
@@ -138,7 +138,7 @@ def test_a_clock_that_is_set_back_by_a_day_keeps_it_open_no_longer_than_its_reco
     assert circuit.permit(1, "d", 120_000).granted == 1
 
 
-def test_probes_from_before_the_clock_was_set_back_give_their_slots_back_in_time() -> None:
+def test_probes_from_before_the_clock_was_set_back_free_their_slots_in_time() -> None:
     circuit = tripped(at_ms=DAY_MS)
     circuit.permit(2, "b", DAY_MS + 120_000)
     assert circuit.permit(2, "c", 0).retry_after_ms == 60_000

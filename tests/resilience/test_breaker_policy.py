@@ -22,7 +22,7 @@ SLOW = BreakerPolicy(failure_threshold=2, success_threshold=1, slow_call_seconds
         {"ramp_seconds": -1},
     ],
 )
-def test_a_policy_that_could_never_work_is_refused(unsound: dict[str, Any]) -> None:
+def test_an_unusable_policy_is_rejected(unsound: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="cannot work"):
         BreakerPolicy(**unsound)
 

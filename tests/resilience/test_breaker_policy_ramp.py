@@ -42,7 +42,7 @@ def recovered(breaker: CircuitBreaker, clock: Milliseconds) -> CircuitBreaker:
     return breaker
 
 
-def test_load_comes_back_in_ten_doubling_steps(breaker: CircuitBreaker, clock: Milliseconds) -> None:
+def test_the_load_returns_in_ten_doubling_steps(breaker: CircuitBreaker, clock: Milliseconds) -> None:
     granted = []
     for step in range(10):
         clock.now_ms = CLOSED_MS + step * 6000
@@ -74,7 +74,7 @@ def test_a_call_beyond_the_step_is_refused(breaker: CircuitBreaker) -> None:
     assert refused.value.retry_after_seconds == 6
 
 
-def test_failures_open_it_while_it_ramps_and_the_next_ramp_begins_anew(
+def test_failures_open_it_during_a_ramp_and_the_next_ramp_starts_from_zero(
     breaker: CircuitBreaker, clock: Milliseconds
 ) -> None:
     clock.now_ms += 30_000
@@ -85,14 +85,14 @@ def test_failures_open_it_while_it_ramps_and_the_next_ramp_begins_anew(
     assert breaker.permit(90).granted == 3
 
 
-def test_what_an_operator_closes_does_not_ramp(breaker: CircuitBreaker) -> None:
+def test_a_breaker_that_an_operator_closes_does_not_ramp(breaker: CircuitBreaker) -> None:
     breaker.force_closed("ann")
     assert breaker.permit(1000).granted == 1000
     breaker.reset("ann")
     assert breaker.permit(1000).granted == 1000
 
 
-def test_without_a_ramp_everything_comes_back_at_once(
+def test_without_a_ramp_the_full_load_returns_at_once(
     redis_client: redis.Redis, prefix: str, clock: Milliseconds
 ) -> None:
     policy = BreakerPolicy(failure_threshold=2, recovery_seconds=10)
@@ -100,7 +100,9 @@ def test_without_a_ramp_everything_comes_back_at_once(
     assert recovered(breaker, clock).permit(10_000).granted == 10_000
 
 
-def test_a_process_alone_ramps_too(unreachable: redis.Redis, prefix: str, clock: Milliseconds) -> None:
+def test_a_process_without_redis_ramps_too(
+    unreachable: redis.Redis, prefix: str, clock: Milliseconds
+) -> None:
     breaker = CircuitBreaker.shared("scraper", unreachable, POLICY, now_ms=clock, prefix=prefix)
     assert recovered(breaker, clock).permit(25).granted == 3
 

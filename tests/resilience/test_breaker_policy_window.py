@@ -14,62 +14,62 @@ from resilience.breaker_policy import BreakerPolicy, Window
 POLICY = BreakerPolicy(failure_threshold=1000, failure_ratio=0.5, window_seconds=60, minimum_calls=10)
 
 
-def told(outcomes: Sequence[bool | None], at_ms: int = 0, policy: BreakerPolicy = POLICY) -> BreakerModel:
+def recorded(outcomes: Sequence[bool | None], at_ms: int = 0, policy: BreakerPolicy = POLICY) -> BreakerModel:
     circuit = BreakerModel(policy)
     circuit.record(0, "a", outcomes, at_ms)
     return circuit
 
 
 def test_a_share_of_failures_opens_it_without_many_in_a_row() -> None:
-    assert told([True, False] * 4 + [True]).state == "closed"
-    assert told([True, False] * 5).state == "open"
+    assert recorded([True, False] * 4 + [True]).state == "closed"
+    assert recorded([True, False] * 5).state == "open"
 
 
-def test_too_few_calls_prove_nothing() -> None:
-    assert told([False] * 9).state == "closed"
+def test_too_few_calls_do_not_open_it() -> None:
+    assert recorded([False] * 9).state == "closed"
 
 
-def test_the_call_that_makes_them_enough_may_be_a_success() -> None:
-    assert told([False] * 9 + [True]).state == "open"
+def test_a_success_can_be_the_call_that_reaches_the_minimum() -> None:
+    assert recorded([False] * 9 + [True]).state == "open"
 
 
-def test_excluded_outcomes_are_no_calls() -> None:
-    assert told([False] * 9 + [None] * 50).state == "closed"
+def test_excluded_outcomes_do_not_count_as_calls() -> None:
+    assert recorded([False] * 9 + [None] * 50).state == "closed"
 
 
-def test_failures_in_a_row_open_it_as_ever() -> None:
+def test_consecutive_failures_still_open_it() -> None:
     policy = BreakerPolicy(failure_threshold=3, failure_ratio=1, minimum_calls=100)
-    assert told([True, False, False, False], policy=policy).state == "open"
+    assert recorded([True, False, False, False], policy=policy).state == "open"
 
 
-def test_without_a_ratio_no_share_opens_it() -> None:
-    assert told([False, True] * 500, policy=BreakerPolicy()).state == "closed"
+def test_without_a_ratio_no_share_of_failures_opens_it() -> None:
+    assert recorded([False, True] * 500, policy=BreakerPolicy()).state == "closed"
 
 
-def test_a_share_is_compared_as_it_is_written() -> None:
+def test_a_share_is_compared_with_the_ratio_exactly() -> None:
     policy = BreakerPolicy(failure_threshold=1000, failure_ratio=0.07, minimum_calls=100)
-    assert told([True] * 93 + [False] * 6, policy=policy).state == "closed"
-    assert told([True] * 93 + [False] * 7, policy=policy).state == "open"
+    assert recorded([True] * 93 + [False] * 6, policy=policy).state == "closed"
+    assert recorded([True] * 93 + [False] * 7, policy=policy).state == "open"
 
 
-def test_what_the_window_has_left_behind_is_forgotten() -> None:
-    circuit = told([False] * 9, at_ms=0)
+def test_calls_before_the_window_do_not_count() -> None:
+    circuit = recorded([False] * 9, at_ms=0)
     circuit.record(0, "a", [True], 60_000)
     assert (circuit.state, circuit.window.buckets) == ("closed", {60_000: (1, 0)})
-    circuit = told([False] * 9, at_ms=0)
+    circuit = recorded([False] * 9, at_ms=0)
     circuit.record(0, "a", [True], 59_999)
     assert circuit.state == "open"
 
 
-def test_held_closed_it_stays_closed() -> None:
+def test_forced_closed_it_stays_closed() -> None:
     circuit = BreakerModel(POLICY)
     circuit.apply("force_closed", "ops", 0)
     circuit.record(1, "a", [False] * 50, 0)
     assert circuit.state == "closed"
 
 
-def test_a_breaker_that_has_closed_begins_a_new_window() -> None:
-    circuit = told([False] * 10)
+def test_closing_starts_a_new_window() -> None:
+    circuit = recorded([False] * 10)
     grant = circuit.permit(3, "b", 120_000)
     circuit.record(grant.generation, "b", [True] * 3, 120_000)
     circuit.record(circuit.generation, "c", [False] * 9, 120_000)
@@ -103,7 +103,9 @@ def test_it_counts_nine_tenths_of_the_window_at_least_and_the_window_at_most(
         assert len(window.buckets) <= 10
 
 
-def test_the_fleet_forgets_at_the_same_moment(redis_client: redis.Redis, prefix: str) -> None:
+def test_the_fleet_drops_a_call_at_the_same_moment_as_the_model(
+    redis_client: redis.Redis, prefix: str
+) -> None:
     now_ms = 0
     breakers = [
         CircuitBreaker.shared(name, redis_client, POLICY, now_ms=lambda: now_ms, prefix=prefix)

@@ -1,4 +1,4 @@
-"""The Lua against its model: whatever happens, Redis and `BreakerModel` agree."""
+"""The Lua scripts against their model: Redis and `BreakerModel` always agree."""
 
 from __future__ import annotations
 
@@ -83,13 +83,13 @@ class Agreement(RuleBasedStateMachine):
         outcomes=st.lists(st.sampled_from([True, True, False, None]), max_size=5),
     )
     def record(self, permit: Permit, process: int, outcomes: list[bool | None]) -> None:
-        """At once, late, twice, or by nobody at all: the permit of a crashed prober is never drawn."""
+        """At once, late, twice, or never: the permit of a crashed prober is not drawn."""
         expected = self.model.record(permit.generation, permit.token, outcomes, self.now_ms)
         assert self.fleet[process].record(self.model.policy, permit, outcomes) == expected
 
     @rule(process=st.integers(0, 2), outcomes=st.lists(st.sampled_from([True, False]), max_size=9))
     def work(self, process: int, outcomes: list[bool | None]) -> None:
-        """A batch as it should be: asked for, and told at once."""
+        """A normal batch: permitted, and recorded at once."""
         permit = self._permit(process, len(outcomes))
         self.record(permit, process, outcomes[: permit.granted])
 
@@ -125,7 +125,7 @@ class Agreement(RuleBasedStateMachine):
         offset_ms=st.integers(-1, 1),
     )
     def wait(self, step: str, offset_ms: int) -> None:
-        """To the very edge of something that ends, or just before or after it."""
+        """To the moment at which something ends, or one ms before or after it."""
         policy = self.model.policy
         steps_ms = {
             "probe": policy.probe_ms,
@@ -141,7 +141,7 @@ class Agreement(RuleBasedStateMachine):
 
     @rule(back_ms=st.integers(1, 70_000))
     def set_the_clock_back(self, back_ms: int) -> None:
-        """As a server may that takes over from another."""
+        """As when another server takes over."""
         self.now_ms -= back_ms
 
     @rule(process=st.integers(0, 2), action=ACTIONS)
@@ -176,7 +176,7 @@ class Agreement(RuleBasedStateMachine):
             self.read(0)
 
 
-def test_the_fleet_and_the_model_agree_whatever_happens(redis_client: redis.Redis) -> None:
+def test_the_fleet_and_the_model_always_agree(redis_client: redis.Redis) -> None:
     class OnThisServer(Agreement):
         client = redis_client
 
@@ -199,7 +199,7 @@ OPERATIONS = st.one_of(
     begun=st.sampled_from(["closed", "half_open", "ramping"]),
     programs=st.lists(st.lists(OPERATIONS, min_size=1, max_size=2), min_size=2, max_size=3),
 )
-def test_what_clients_do_at_once_happens_in_some_order(
+def test_concurrent_operations_are_serialised(
     redis_url: str, policy: BreakerPolicy, begun: str, programs: list[list[Operation]]
 ) -> None:
     model, prefix = BreakerModel(policy), uuid4().hex
@@ -224,7 +224,7 @@ def test_what_clients_do_at_once_happens_in_some_order(
 
 
 def lead(model: BreakerModel, fleet: RedisStorage, begun: str) -> None:
-    """Both to where the clients begin, so that everything that follows happens at `START_MS`."""
+    """Bring both to the state in which the clients begin, at `START_MS`."""
     if begun == "closed":
         return
     earlier_ms, threshold = START_MS - model.policy.recovery_ms, model.policy.success_threshold
@@ -256,7 +256,7 @@ def explains(
     generation: int,
     order: Sequence[int],
 ) -> Any:
-    """What is read after that order of clients, or None when one of them was told something else."""
+    """What is read after that order of clients, or None if one of them got another reply."""
     done = [0] * len(programs)
     for client in order:
         name, argument = programs[client][done[client]]
@@ -274,7 +274,7 @@ def explains(
 
 
 def orders(left: Sequence[int]) -> Iterator[list[int]]:
-    """Each order in which clients with so many operations left may get their turns."""
+    """Each order in which clients with so many operations left may be served."""
     if not any(left):
         yield []
     for client, count in enumerate(left):

@@ -53,7 +53,7 @@ def starts(client: redis.Redis, prefix: str) -> list[int]:
     return [int(client.get(key) or 0) for key in client.scan_iter(f"{prefix}:starts:*")]
 
 
-def test_a_message_that_killed_its_worker_three_times_is_put_with_the_dead_unrun(
+def test_a_message_that_killed_its_worker_three_times_becomes_a_dead_letter(
     letters: DeadLetterQueue, redis_url: str, redis_client: redis.Redis, prefix: str
 ) -> None:
     sent = open_broker(redis_client, prefix).enqueue(message("work.poison"))
@@ -83,7 +83,7 @@ def test_a_message_that_killed_its_worker_three_times_is_put_with_the_dead_unrun
     assert starts(redis_client, prefix) == []
 
 
-def test_a_retry_by_hand_has_a_budget_of_its_own(
+def test_a_manual_retry_has_its_own_budget(
     letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     ran: list[int] = []
@@ -100,15 +100,15 @@ def test_a_retry_by_hand_has_a_budget_of_its_own(
 
 
 @pytest.mark.parametrize(
-    ("outcome", "told"),
+    ("outcome", "description"),
     [("3 sections", "3 sections"), (ValueError("no"), "not the work: ValueError('no')")],
 )
-def test_the_work_is_given_up_with_its_message_and_the_dead_letter_tells_what(
+def test_the_work_is_given_up_with_its_message_and_the_dead_letter_describes_it(
     letters: DeadLetterQueue,
     redis_client: redis.Redis,
     prefix: str,
     outcome: str | ValueError,
-    told: str,
+    description: str,
 ) -> None:
     ran: list[int] = []
     given_up: list[tuple[str, int]] = []
@@ -126,10 +126,10 @@ def test_the_work_is_given_up_with_its_message_and_the_dead_letter_tells_what(
     work_off(broker, redis_client, prefix)
     assert (ran, given_up) == ([], [(CRASHED, 7)])
     (letter,) = letters.find()
-    assert (letter.cause, letter.given_up) == (CRASHED, told)
+    assert (letter.cause, letter.given_up) == (CRASHED, description)
 
 
-def test_what_was_in_hand_at_a_crash_runs_apart_so_that_the_next_crash_is_its_own(
+def test_messages_in_progress_at_a_crash_run_isolated_so_that_the_next_crash_has_one_cause(
     redis_client: redis.Redis, prefix: str
 ) -> None:
     meeting, seen = threading.Barrier(2), []
@@ -167,7 +167,7 @@ def test_failed_attempts_do_not_spend_the_budget(
     assert (len(ran), letters.count(), starts(redis_client, prefix)) == (5, 0, [])
 
 
-def test_an_interrupt_at_shutdown_is_an_end(
+def test_an_interrupt_at_shutdown_counts_as_an_end(
     letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     broker = open_broker(redis_client, prefix, quarantine=CrashBudget(redis_client, 1, prefix))
@@ -192,7 +192,7 @@ def test_an_interrupt_at_shutdown_is_an_end(
     assert (is_idle(redis_client, prefix), letters.count()) == (False, 0)
 
 
-def test_what_a_stopping_worker_could_not_wait_for_is_no_crash(
+def test_a_message_that_a_stopping_worker_abandons_is_not_a_crash(
     redis_client: redis.Redis, prefix: str
 ) -> None:
     broker = open_broker(redis_client, prefix)

@@ -49,7 +49,7 @@ def broker(redis_client: redis.Redis, prefix: str) -> Broker:
     return open_broker(redis_client, prefix)
 
 
-def test_what_used_up_its_retries_is_found_with_its_cause_and_history(
+def test_a_message_without_retries_left_is_found_with_its_cause_and_history(
     broker: Broker, letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     @dramatiq.actor(broker=broker, queue_name="check", actor_name="work.do")
@@ -67,7 +67,7 @@ def test_what_used_up_its_retries_is_found_with_its_cause_and_history(
     assert letter.expires_at - letter.died_at == timedelta(days=7)
 
 
-def test_every_way_to_die_has_its_cause(
+def test_every_kind_of_death_has_its_cause(
     broker: Broker, letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     def fail() -> None:
@@ -101,7 +101,7 @@ def test_every_way_to_die_has_its_cause(
     }
 
 
-def test_a_death_without_a_word_is_told_from_its_last_traceback(
+def test_a_death_without_a_recorded_cause_is_described_by_its_last_traceback(
     letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     bury(redis_client, prefix, message(traceback="Traceback\n  File\nValueError: no\n"))
@@ -110,7 +110,7 @@ def test_a_death_without_a_word_is_told_from_its_last_traceback(
     assert counts(letters) == {"ValueError": 1, UNKNOWN: 2}
 
 
-def test_the_last_word_does_not_bring_back_what_another_worker_has_finished(
+def test_recording_a_cause_does_not_restore_a_message_that_another_worker_has_finished(
     broker: Broker, redis_client: redis.Redis, prefix: str
 ) -> None:
     gone = dramatiq.MessageProxy(message(redis_message_id="gone"))
@@ -119,9 +119,7 @@ def test_the_last_word_does_not_bring_back_what_another_worker_has_finished(
     assert is_idle(redis_client, prefix)
 
 
-def test_filters_say_what_is_meant_and_causes_come_with_their_counts(
-    redis_client: redis.Redis, prefix: str
-) -> None:
+def test_filters_select_letters_and_causes_are_counted(redis_client: redis.Redis, prefix: str) -> None:
     letters = open_letters(redis_client, prefix, now_ms=lambda: 10 * DAY_MS)
     for day in range(5):
         bury(redis_client, prefix, message("work.a", day, rollcall_cause="ValueError in a:b"), day * DAY_MS)
@@ -149,7 +147,7 @@ def test_filters_say_what_is_meant_and_causes_come_with_their_counts(
         assert letters.count(wanted) == count
 
 
-def test_what_is_retried_starts_as_new_keeps_its_history_and_moves_once(
+def test_a_retried_letter_is_reset_keeps_its_history_and_moves_once(
     letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     old = message("work.do", 1, retries=6, traceback="x\nE: y", rollcall_cause="E in a:b", max_age=1000)
@@ -172,7 +170,7 @@ def test_what_is_retried_starts_as_new_keeps_its_history_and_moves_once(
     assert again.deaths[0]["at"] == letter.died_at
 
 
-def test_what_nobody_knew_runs_once_its_actor_is_there(
+def test_a_message_of_an_unknown_actor_runs_once_the_actor_exists(
     broker: Broker, letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     broker.declare_queue("check")
@@ -187,7 +185,7 @@ def test_what_nobody_knew_runs_once_its_actor_is_there(
     assert (ran, letters.count()) == ([3], 0)
 
 
-def test_operators_in_each_others_way_move_every_letter_exactly_once(
+def test_concurrent_operators_move_every_letter_exactly_once(
     letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     numbers = range(450)
@@ -208,7 +206,7 @@ def test_operators_in_each_others_way_move_every_letter_exactly_once(
     assert redis_client.hlen(f"{prefix}:check.msgs") == len(moved)
 
 
-def test_a_rate_paces_the_chunks_and_what_dies_meanwhile_is_left_alone(
+def test_a_rate_spaces_the_chunks_and_later_deaths_are_not_included(
     redis_client: redis.Redis, prefix: str
 ) -> None:
     waits: list[float] = []
@@ -225,7 +223,7 @@ def test_a_rate_paces_the_chunks_and_what_dies_meanwhile_is_left_alone(
     assert letters.count() == 3
 
 
-def test_no_more_than_the_limit_is_moved_the_oldest_first(
+def test_at_most_the_limit_is_moved_oldest_first(
     letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     for number in range(5):
@@ -234,7 +232,7 @@ def test_no_more_than_the_limit_is_moved_the_oldest_first(
     assert [found.args for found in waiting(redis_client, prefix)] == [(0,), (1,), (2,)]
 
 
-def test_what_is_done_is_told_chunk_by_chunk(redis_client: redis.Redis, prefix: str) -> None:
+def test_progress_is_reported_per_chunk(redis_client: redis.Redis, prefix: str) -> None:
     def wait(seconds: float) -> None:
         if seconds:
             raise KeyboardInterrupt
@@ -248,7 +246,7 @@ def test_what_is_done_is_told_chunk_by_chunk(redis_client: redis.Redis, prefix: 
         next(chunks)
 
 
-def test_an_unreachable_redis_has_no_empty_list(unreachable: redis.Redis, prefix: str) -> None:
+def test_an_unreachable_redis_is_not_an_empty_list(unreachable: redis.Redis, prefix: str) -> None:
     letters = open_letters(unreachable, prefix)
     with pytest.raises(UnreachableError):
         letters.count()
@@ -256,7 +254,7 @@ def test_an_unreachable_redis_has_no_empty_list(unreachable: redis.Redis, prefix
         sum(letters.purge(ALL))
 
 
-def test_letters_retried_after_the_reconciler_did_their_work_change_nothing(
+def test_letters_retried_after_the_reconciler_did_their_work_have_no_effect(
     tmp_path: Path, letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     broker = open_broker(redis_client, prefix, retries=0)
@@ -281,7 +279,7 @@ def test_letters_retried_after_the_reconciler_did_their_work_change_nothing(
         assert (whole_state(rollcall), letters.count(), rollcall.mailbox) == (before, 0, [])
 
 
-def test_a_check_that_spent_its_crash_budget_is_given_up_and_comes_back_under_no_other_message(
+def test_a_check_without_crash_budget_is_given_up_and_does_not_return_under_another_message(
     tmp_path: Path, letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     broker = open_broker(redis_client, prefix)
@@ -307,7 +305,7 @@ def test_a_check_that_spent_its_crash_budget_is_given_up_and_comes_back_under_no
 
 
 def open_a_seat_in_trouble(rollcall: House, carry_out: Callable[[], None]) -> None:
-    """A seat opens; its check and its delivery die in their worker, and the reconciler has both made good."""
+    """A seat opens; its check and its delivery die in their worker, and the reconciler has both repeated."""
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
     rollcall.run()

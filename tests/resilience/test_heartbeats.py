@@ -11,7 +11,7 @@ from resilience.heartbeats import Heartbeat, Heartbeats
 START_MS = 1_750_000_000_000
 
 
-def test_who_beats_is_alive_and_who_is_silent_is_not(redis_client: redis.Redis, prefix: str) -> None:
+def test_an_instance_with_a_recent_heartbeat_is_alive(redis_client: redis.Redis, prefix: str) -> None:
     now_ms = START_MS
     heartbeats = Heartbeats(redis_client, 15, prefix, now_ms=lambda: now_ms)
     heartbeats.beat("worker", "a", {"queues": "check"})
@@ -26,7 +26,7 @@ def test_who_beats_is_alive_and_who_is_silent_is_not(redis_client: redis.Redis, 
     assert [beat.instance_id for beat in heartbeats.alive("worker")] == ["b"]
 
 
-def test_a_beat_replaces_the_facts_of_the_one_before(redis_client: redis.Redis, prefix: str) -> None:
+def test_a_heartbeat_replaces_the_previous_facts(redis_client: redis.Redis, prefix: str) -> None:
     heartbeats = Heartbeats(redis_client, 15, prefix)
     heartbeats.beat("worker", "a", {"in_work": "3"})
     heartbeats.beat("worker", "a", {"in_work": "0"})
@@ -34,14 +34,14 @@ def test_a_beat_replaces_the_facts_of_the_one_before(redis_client: redis.Redis, 
     assert beat.facts == {"in_work": "0"}
 
 
-def test_who_says_good_bye_is_gone_at_once(redis_client: redis.Redis, prefix: str) -> None:
+def test_an_instance_that_leaves_is_gone_at_once(redis_client: redis.Redis, prefix: str) -> None:
     heartbeats = Heartbeats(redis_client, 15, prefix)
     heartbeats.beat("worker", "a", {})
     heartbeats.leave("worker", "a")
     assert heartbeats.alive("worker") == []
 
 
-def test_nothing_is_left_of_the_silent(redis_client: redis.Redis, prefix: str) -> None:
+def test_instances_without_heartbeats_leave_no_keys(redis_client: redis.Redis, prefix: str) -> None:
     now_ms = START_MS
     heartbeats = Heartbeats(redis_client, 15, prefix, now_ms=lambda: now_ms)
     heartbeats.beat("worker", "a", {})
@@ -56,7 +56,7 @@ def test_an_unreachable_redis_is_not_an_empty_fleet(unreachable: redis.Redis, pr
         Heartbeats(unreachable, 15, prefix).alive("worker")
 
 
-def test_a_beat_from_before_the_clock_was_set_back_keeps_nobody_alive(
+def test_a_heartbeat_from_before_the_clock_was_set_back_does_not_count(
     redis_client: redis.Redis, prefix: str
 ) -> None:
     now_ms = START_MS + 86_400_000
@@ -70,7 +70,7 @@ def test_a_beat_from_before_the_clock_was_set_back_keeps_nobody_alive(
     assert redis_client.hkeys(f"{prefix}:heartbeats:worker:facts") == [b"alive"]
 
 
-def test_a_beat_says_how_far_its_hosts_clock_is_ahead(redis_client: redis.Redis, prefix: str) -> None:
+def test_a_heartbeat_reports_how_far_its_host_clock_is_ahead(redis_client: redis.Redis, prefix: str) -> None:
     def host_ms() -> int:
         return time.time_ns() // 1_000_000 + ahead_ms
 

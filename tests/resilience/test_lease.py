@@ -78,7 +78,7 @@ class OneHolder(RuleBasedStateMachine):
         return self.holder if self.now_ms < self.ends_ms else None
 
 
-def test_a_lease_never_has_two_holders_and_its_fences_only_rise(redis_client: redis.Redis) -> None:
+def test_a_lease_never_has_two_holders_and_its_fences_only_increase(redis_client: redis.Redis) -> None:
     class OnThisServer(OneHolder):
         client = redis_client
 
@@ -87,7 +87,7 @@ def test_a_lease_never_has_two_holders_and_its_fences_only_rise(redis_client: re
     )
 
 
-def test_a_lease_that_ran_out_is_neither_renewed_nor_released(redis_client: redis.Redis, prefix: str) -> None:
+def test_an_expired_lease_is_neither_renewed_nor_released(redis_client: redis.Redis, prefix: str) -> None:
     now_ms = START_MS
     lease = Lease(redis_client, "cron", TTL_SECONDS, now_ms=lambda: now_ms, prefix=prefix)
     fence = lease.acquire("a", {})
@@ -104,7 +104,7 @@ def test_the_key_expires_by_itself_and_the_fence_stays(redis_client: redis.Redis
     assert redis_client.pttl(f"{prefix}:lease:cron:fence") == -1
 
 
-def test_of_many_threads_exactly_one_acquires(redis_client: redis.Redis, prefix: str) -> None:
+def test_exactly_one_of_many_threads_acquires_the_lease(redis_client: redis.Redis, prefix: str) -> None:
     lease = Lease(redis_client, "cron", 25, prefix=prefix)
     barrier, fences = threading.Barrier(16), []
 
@@ -120,16 +120,14 @@ def test_of_many_threads_exactly_one_acquires(redis_client: redis.Redis, prefix:
     assert sorted(fence is not None for fence in fences) == [False] * 15 + [True]
 
 
-def test_holding_releases_in_the_end_even_when_the_block_fails(
-    redis_client: redis.Redis, prefix: str
-) -> None:
+def test_holding_releases_the_lease_even_if_the_block_fails(redis_client: redis.Redis, prefix: str) -> None:
     lease = Lease(redis_client, "cron", 25, prefix=prefix)
     with pytest.raises(ZeroDivisionError):
         _fail_while_holding(lease)
     assert lease.held() is None
 
 
-def test_who_may_not_hold_it_is_told_who_does(redis_client: redis.Redis, prefix: str) -> None:
+def test_the_error_of_a_held_lease_names_its_holder(redis_client: redis.Redis, prefix: str) -> None:
     lease = Lease(redis_client, "cron", 25, prefix=prefix)
     with (
         lease.holding("a", {"host": "vps", "run": "7"}),
@@ -141,7 +139,7 @@ def test_who_may_not_hold_it_is_told_who_does(redis_client: redis.Redis, prefix:
     assert refused.value.holder.token == "a"
 
 
-def test_a_block_that_lost_its_lease_does_not_release_the_next_holders(
+def test_a_block_that_lost_its_lease_does_not_release_that_of_the_next_holder(
     redis_client: redis.Redis, prefix: str
 ) -> None:
     lease = Lease(redis_client, "cron", 25, prefix=prefix)
@@ -159,7 +157,7 @@ def test_nothing_is_acquired_when_redis_cannot_be_reached(unreachable: redis.Red
         Lease(unreachable, "cron", 25, prefix=prefix).acquire("a", {})
 
 
-def test_fences_rise_even_over_an_emptied_server(redis_client: redis.Redis, prefix: str) -> None:
+def test_fences_increase_even_after_the_server_was_emptied(redis_client: redis.Redis, prefix: str) -> None:
     now_ms = [1_000]
     lease = Lease(redis_client, "cron", 25, now_ms=lambda: now_ms[0], prefix=prefix)
     first = lease.acquire("a", {})
@@ -180,7 +178,7 @@ def _fail_while_holding(lease: Lease) -> None:
 DAY_MS = 86_400_000
 
 
-def test_a_lease_from_before_the_clock_was_set_back_runs_out_within_its_time(
+def test_a_lease_from_before_the_clock_was_set_back_expires_within_its_ttl(
     redis_client: redis.Redis, prefix: str
 ) -> None:
     now_ms = START_MS + DAY_MS
@@ -196,9 +194,7 @@ def test_a_lease_from_before_the_clock_was_set_back_runs_out_within_its_time(
     assert lease.acquire("b", {}) is not None
 
 
-def test_its_holder_renews_a_lease_over_a_clock_that_is_set_back(
-    redis_client: redis.Redis, prefix: str
-) -> None:
+def test_a_lease_can_be_renewed_after_the_clock_was_set_back(redis_client: redis.Redis, prefix: str) -> None:
     now_ms = START_MS + DAY_MS
     lease = Lease(redis_client, "cron", TTL_SECONDS, now_ms=lambda: now_ms, prefix=prefix)
     fence = lease.acquire("a", {})
@@ -210,7 +206,7 @@ def test_its_holder_renews_a_lease_over_a_clock_that_is_set_back(
     assert held.expires_in_seconds == TTL_SECONDS
 
 
-def test_a_fence_rises_above_what_the_protected_has_seen_also_when_redis_has_lost_it(
+def test_a_fence_is_above_the_newest_that_the_resource_has_seen_even_if_redis_lost_it(
     redis_client: redis.Redis, prefix: str
 ) -> None:
     now_ms = START_MS + DAY_MS

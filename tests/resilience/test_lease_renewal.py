@@ -9,7 +9,7 @@ from domain.errors import UnreachableError
 from resilience.lease import Lease, keep_renewed
 
 
-def test_it_renews_again_and_again_until_the_block_ends() -> None:
+def test_it_renews_until_the_block_ends() -> None:
     turns: Queue[int] = Queue()
 
     def renew() -> bool:
@@ -21,7 +21,7 @@ def test_it_renews_again_and_again_until_the_block_ends() -> None:
             turns.get(timeout=10)
 
 
-def test_it_ends_when_the_lease_is_lost() -> None:
+def test_it_stops_when_the_lease_is_lost() -> None:
     answers: Queue[bool] = Queue()
     calls: Queue[int] = Queue()
     answers.put(False)
@@ -35,7 +35,7 @@ def test_it_ends_when_the_lease_is_lost() -> None:
     assert calls.empty()
 
 
-def test_a_server_out_of_reach_is_asked_again() -> None:
+def test_an_unreachable_server_is_tried_again() -> None:
     turns: Queue[int] = Queue()
 
     def renew() -> bool:
@@ -47,7 +47,7 @@ def test_a_server_out_of_reach_is_asked_again() -> None:
             turns.get(timeout=10)
 
 
-def test_a_lease_outlives_its_time_while_its_holder_works(redis_client: redis.Redis, prefix: str) -> None:
+def test_a_lease_outlives_its_ttl_while_its_holder_works(redis_client: redis.Redis, prefix: str) -> None:
     now_ms = [1_000_000]
     lease = Lease(redis_client, "cron", 0.6, now_ms=lambda: now_ms[0], prefix=prefix)
     with lease.holding("worker", {"host": "vps"}) as fence:

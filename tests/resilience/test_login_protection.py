@@ -9,45 +9,45 @@ from tests.support.stack import free_port
 
 @pytest.fixture
 def attempts(redis_client: redis.Redis, prefix: str) -> LoginLimiter:
-    return LoginLimiter(redis_client, "door", each=2, overall=5, window_seconds=60, prefix=prefix)
+    return LoginLimiter(redis_client, "sign-in", each=2, overall=5, window_seconds=60, prefix=prefix)
 
 
-def test_a_client_has_so_many_and_is_told_how_long_to_wait(attempts: LoginLimiter) -> None:
+def test_a_client_has_a_limit_and_learns_how_long_to_wait(attempts: LoginLimiter) -> None:
     assert [attempts.take("ada"), attempts.take("ada")] == [0, 0]
     assert 59 < attempts.take("ada") <= 60
     assert attempts.take("bob") == 0
 
 
-def test_all_together_have_so_many(attempts: LoginLimiter) -> None:
+def test_all_clients_together_have_a_limit(attempts: LoginLimiter) -> None:
     assert [attempts.take(f"client {n}") for n in range(5)] == [0] * 5
     assert attempts.take("a sixth") > 0
 
 
-def test_who_is_refused_uses_up_nothing_of_the_others(attempts: LoginLimiter) -> None:
+def test_refused_attempts_do_not_count_against_others(attempts: LoginLimiter) -> None:
     for _ in range(50):
         attempts.take("ada")
     assert [attempts.take(f"client {n}") for n in range(3)] == [0] * 3
 
 
-def test_who_succeeds_begins_anew(attempts: LoginLimiter) -> None:
+def test_a_success_resets_the_attempts(attempts: LoginLimiter) -> None:
     attempts.take("ada")
     attempts.take("ada")
-    attempts.forgive("ada")
+    attempts.reset("ada")
     assert attempts.take("ada") == 0
 
 
-def test_they_are_counted_elsewhere_too_and_not_for_ever(
+def test_attempts_count_across_processes_until_the_window_ends(
     attempts: LoginLimiter, redis_client: redis.Redis, prefix: str
 ) -> None:
-    again = LoginLimiter(redis_client, "door", each=2, overall=5, window_seconds=60, prefix=prefix)
+    again = LoginLimiter(redis_client, "sign-in", each=2, overall=5, window_seconds=60, prefix=prefix)
     attempts.take("ada")
     attempts.take("ada")
     assert again.take("ada") > 0
     assert all(0 < redis_client.pttl(key) <= 60_000 for key in redis_client.scan_iter(f"{prefix}:*"))
 
 
-class Hand:
-    """A monotonic clock that stands until it is moved."""
+class ManualClock:
+    """A monotonic clock that the test moves."""
 
     seconds = 100.0
 
@@ -55,21 +55,21 @@ class Hand:
         return self.seconds
 
 
-def test_while_redis_is_away_the_process_counts_for_itself() -> None:
-    nobody, hand = redis.Redis(port=free_port(), socket_connect_timeout=0.2), Hand()
-    alone = LoginLimiter(nobody, "door", each=2, overall=5, window_seconds=60, monotonic=hand)
+def test_while_redis_is_unreachable_the_process_counts_alone() -> None:
+    unreachable, clock = redis.Redis(port=free_port(), socket_connect_timeout=0.2), ManualClock()
+    alone = LoginLimiter(unreachable, "sign-in", each=2, overall=5, window_seconds=60, monotonic=clock)
     assert [alone.take("ada"), alone.take("ada"), alone.take("ada")] == [0, 0, 60]
     assert [alone.take(client) for client in ("bob", "eve", "joe", "sue")] == [0, 0, 0, 60]
-    hand.seconds += 61
+    clock.seconds += 61
     assert alone.take("ada") == 0
     alone.take("ada")
-    alone.forgive("ada")
+    alone.reset("ada")
     assert [alone.take("ada"), alone.take("ada"), alone.take("ada")] == [0, 0, 60]
 
 
-def test_once_redis_is_back_it_counts_again(redis_client: redis.Redis, prefix: str) -> None:
+def test_attempts_count_in_redis_again_once_it_is_back(redis_client: redis.Redis, prefix: str) -> None:
     class Flaky(redis.Redis):
-        """A connection that is away until it is told otherwise."""
+        """A connection that fails while `is_away`."""
 
         is_away = True
 
@@ -78,15 +78,15 @@ def test_once_redis_is_back_it_counts_again(redis_client: redis.Redis, prefix: s
                 raise redis.ConnectionError("gone")
             return redis_client.execute_command(*args, **options)  # type: ignore[no-untyped-call] # redis-py
 
-    hand, flaky = Hand(), Flaky()
+    clock, flaky = ManualClock(), Flaky()
     attempts = LoginLimiter(
-        flaky, "door", each=2, overall=5, window_seconds=60, prefix=prefix, monotonic=hand
+        flaky, "sign-in", each=2, overall=5, window_seconds=60, prefix=prefix, monotonic=clock
     )
     assert attempts.take("ada") == 0
     flaky.is_away = False
     assert attempts.take("ada") == 0
     assert list(redis_client.scan_iter(f"{prefix}:*")) == []
-    hand.seconds += 5
+    clock.seconds += 5
     assert attempts.take("ada") == 0
     assert list(redis_client.scan_iter(f"{prefix}:*")) != []
 

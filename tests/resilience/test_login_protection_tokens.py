@@ -13,30 +13,30 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def tickets(redis_client: redis.Redis, prefix: str) -> OneTimeTokens:
-    return OneTimeTokens(redis_client, "door", prefix=prefix)
+def tokens(redis_client: redis.Redis, prefix: str) -> OneTimeTokens:
+    return OneTimeTokens(redis_client, "sign-in", prefix=prefix)
 
 
-def test_a_ticket_is_taken_once_whoever_tries_at_the_same_time(tickets: OneTimeTokens) -> None:
-    tickets.issue("one", MINUTE)
-    with ThreadPoolExecutor(8) as people:
-        assert sum(people.map(tickets.redeem, ["one"] * 40)) == 1
+def test_one_of_many_concurrent_callers_redeems_a_token(tokens: OneTimeTokens) -> None:
+    tokens.issue("one", MINUTE)
+    with ThreadPoolExecutor(8) as callers:
+        assert sum(callers.map(tokens.redeem, ["one"] * 40)) == 1
 
 
-def test_what_was_never_given_cannot_be_taken(tickets: OneTimeTokens) -> None:
-    tickets.issue("one", MINUTE)
-    assert not tickets.redeem("another")
+def test_an_unknown_token_cannot_be_redeemed(tokens: OneTimeTokens) -> None:
+    tokens.issue("one", MINUTE)
+    assert not tokens.redeem("another")
 
 
-def test_a_ticket_ends_by_itself(tickets: OneTimeTokens, redis_client: redis.Redis, prefix: str) -> None:
-    tickets.issue("one", MINUTE)
+def test_a_token_expires(tokens: OneTimeTokens, redis_client: redis.Redis, prefix: str) -> None:
+    tokens.issue("one", MINUTE)
     (key,) = redis_client.scan_iter(f"{prefix}:*")
     assert 0 < redis_client.pttl(key) <= 60_000
 
 
-def test_where_none_can_be_noted_none_is_given_or_taken(unreachable: redis.Redis) -> None:
-    tickets = OneTimeTokens(unreachable, "door")
+def test_without_redis_no_token_is_issued_or_redeemed(unreachable: redis.Redis) -> None:
+    tokens = OneTimeTokens(unreachable, "sign-in")
     with pytest.raises(UnreachableError):
-        tickets.issue("one", MINUTE)
+        tokens.issue("one", MINUTE)
     with pytest.raises(UnreachableError):
-        tickets.redeem("one")
+        tokens.redeem("one")

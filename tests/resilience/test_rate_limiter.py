@@ -33,14 +33,14 @@ def most_in_any_minute(slots_us: list[int]) -> int:
 
 
 def slots_us(
-    throttle: RateLimiter, clock: FakeMilliseconds, n: int, patience_seconds: float = HOUR_SECONDS
+    limiter: RateLimiter, clock: FakeMilliseconds, n: int, patience_seconds: float = HOUR_SECONDS
 ) -> list[int]:
-    pace = throttle.reserve(n, patience_seconds=patience_seconds)
+    pace = limiter.reserve(n, patience_seconds=patience_seconds)
     start_us = clock.now_ms * 1000 + round(pace.start_in_seconds * 1e6)
     return [start_us + i * round(pace.interval_seconds * 1e6) for i in range(n)]
 
 
-def test_no_window_ever_holds_more_than_the_rate_and_the_burst(redis_client: redis.Redis) -> None:
+def test_no_window_contains_more_than_the_rate_and_the_burst(redis_client: redis.Redis) -> None:
     steps = st.lists(
         st.tuples(
             st.sampled_from(["reserve", "reserve", "try", "wait", "hold"]),
@@ -93,15 +93,15 @@ def test_batches_of_several_processes_follow_each_other(redis_client: redis.Redi
     assert first.reserve(1, patience_seconds=HOUR_SECONDS).start_in_seconds == 3.5
 
 
-def test_a_hold_only_ever_moves_later(redis_client: redis.Redis, prefix: str) -> None:
+def test_a_hold_only_gets_longer(redis_client: redis.Redis, prefix: str) -> None:
     clock = FakeMilliseconds()
-    throttle = RateLimiter(redis_client, "t", 600, now_ms=clock, prefix=prefix)
-    throttle.hold(30)
-    throttle.hold(5)
-    assert throttle.reserve(1, patience_seconds=HOUR_SECONDS).start_in_seconds == 30
+    limiter = RateLimiter(redis_client, "t", 600, now_ms=clock, prefix=prefix)
+    limiter.hold(30)
+    limiter.hold(5)
+    assert limiter.reserve(1, patience_seconds=HOUR_SECONDS).start_in_seconds == 30
 
 
-def finished_seconds(throttle: RateLimiter, clock: FakeMilliseconds) -> float:
+def finished_seconds(limiter: RateLimiter, clock: FakeMilliseconds) -> float:
     """When the last of 24 batches of 25 is out: four threads, a 60 s hold at 5 s, refused batches parked."""
     parked_ms, free_ms = [0] * 24, [0] * 4
     hold_at_ms, finished_ms = 5_000, 0
@@ -110,9 +110,9 @@ def finished_seconds(throttle: RateLimiter, clock: FakeMilliseconds) -> float:
         assert now_ms < HOUR_SECONDS * 1000, f"{len(parked_ms) + 1} batches never get through"
         if clock.now_ms - START_MS < hold_at_ms <= now_ms:
             clock.now_ms = START_MS + hold_at_ms
-            throttle.hold(60)
+            limiter.hold(60)
         clock.now_ms = START_MS + now_ms
-        pace = throttle.reserve(25, patience_seconds=PATIENCE_SECONDS)
+        pace = limiter.reserve(25, patience_seconds=PATIENCE_SECONDS)
         start_ms = now_ms + math.ceil(pace.start_in_seconds * 1000)
         if pace.start_in_seconds > PATIENCE_SECONDS:
             heappush(parked_ms, start_ms)
@@ -123,73 +123,67 @@ def finished_seconds(throttle: RateLimiter, clock: FakeMilliseconds) -> float:
     return finished_ms / 1000
 
 
-def test_after_a_hold_every_batch_gets_through_at_the_full_rate(
-    redis_client: redis.Redis, prefix: str
-) -> None:
+def test_after_a_hold_every_batch_proceeds_at_the_full_rate(redis_client: redis.Redis, prefix: str) -> None:
     clock = FakeMilliseconds()
-    throttle = RateLimiter(redis_client, "t", 900, burst=25, now_ms=clock, prefix=prefix)
-    assert 65 < finished_seconds(throttle, clock) <= 65 + 24 * 25 * 60 / 900
+    limiter = RateLimiter(redis_client, "t", 900, burst=25, now_ms=clock, prefix=prefix)
+    assert 65 < finished_seconds(limiter, clock) <= 65 + 24 * 25 * 60 / 900
 
 
-def test_without_redis_too_every_batch_gets_through_after_a_hold(
-    unreachable: redis.Redis, prefix: str
-) -> None:
+def test_without_redis_every_batch_proceeds_after_a_hold(unreachable: redis.Redis, prefix: str) -> None:
     clock = FakeMilliseconds()
-    throttle = RateLimiter(unreachable, "t", 900, burst=25, now_ms=clock, prefix=prefix)
-    assert 65 < finished_seconds(throttle, clock) <= 65 + 24 * 25 * 60 / 900
+    limiter = RateLimiter(unreachable, "t", 900, burst=25, now_ms=clock, prefix=prefix)
+    assert 65 < finished_seconds(limiter, clock) <= 65 + 24 * 25 * 60 / 900
 
 
-def test_a_refused_batch_spends_nothing(redis_client: redis.Redis, prefix: str) -> None:
-    throttle = RateLimiter(redis_client, "t", 600, now_ms=FakeMilliseconds(), prefix=prefix)
-    throttle.reserve(10, patience_seconds=0)
-    waits = [throttle.reserve(10, patience_seconds=0.999).start_in_seconds for _ in range(3)]
+def test_a_refused_batch_reserves_nothing(redis_client: redis.Redis, prefix: str) -> None:
+    limiter = RateLimiter(redis_client, "t", 600, now_ms=FakeMilliseconds(), prefix=prefix)
+    limiter.reserve(10, patience_seconds=0)
+    waits = [limiter.reserve(10, patience_seconds=0.999).start_in_seconds for _ in range(3)]
     assert waits == [1, 1, 1]
-    assert throttle.reserve(10, patience_seconds=1).start_in_seconds == 1
-    assert throttle.reserve(10, patience_seconds=1).start_in_seconds == 2
+    assert limiter.reserve(10, patience_seconds=1).start_in_seconds == 1
+    assert limiter.reserve(10, patience_seconds=1).start_in_seconds == 2
 
 
 def test_the_full_rate_is_reached(redis_client: redis.Redis, prefix: str) -> None:
     clock = FakeMilliseconds()
-    throttle = RateLimiter(redis_client, "t", 900, now_ms=clock, prefix=prefix)
-    taken = [slot for _ in range(40) for slot in slots_us(throttle, clock, 25)]
+    limiter = RateLimiter(redis_client, "t", 900, now_ms=clock, prefix=prefix)
+    taken = [slot for _ in range(40) for slot in slots_us(limiter, clock, 25)]
     assert 899 <= most_in_any_minute(taken) <= 900
 
 
-def test_without_a_limit_redis_is_not_asked(unreachable: redis.Redis, prefix: str) -> None:
+def test_without_a_limit_redis_is_not_used(unreachable: redis.Redis, prefix: str) -> None:
     clock = FakeMilliseconds()
-    throttle = RateLimiter(unreachable, "t", 0, now_ms=clock, prefix=prefix)
-    assert throttle.reserve(1000, patience_seconds=HOUR_SECONDS).start_in_seconds == 0
-    throttle.hold(9)
-    assert throttle.reserve(1, patience_seconds=HOUR_SECONDS).start_in_seconds == 9
+    limiter = RateLimiter(unreachable, "t", 0, now_ms=clock, prefix=prefix)
+    assert limiter.reserve(1000, patience_seconds=HOUR_SECONDS).start_in_seconds == 0
+    limiter.hold(9)
+    assert limiter.reserve(1, patience_seconds=HOUR_SECONDS).start_in_seconds == 9
 
 
 def test_without_redis_each_process_keeps_the_rate_and_the_hold(
     unreachable: redis.Redis, prefix: str
 ) -> None:
     clock = FakeMilliseconds()
-    throttle = RateLimiter(unreachable, "t", 600, now_ms=clock, prefix=prefix)
-    throttle.hold(1)
-    assert throttle.reserve(10, patience_seconds=HOUR_SECONDS).start_in_seconds == 1
-    assert throttle.reserve(10, patience_seconds=HOUR_SECONDS).start_in_seconds == 2
+    limiter = RateLimiter(unreachable, "t", 600, now_ms=clock, prefix=prefix)
+    limiter.hold(1)
+    assert limiter.reserve(10, patience_seconds=HOUR_SECONDS).start_in_seconds == 1
+    assert limiter.reserve(10, patience_seconds=HOUR_SECONDS).start_in_seconds == 2
 
 
-def test_the_key_goes_when_it_no_longer_matters(redis_client: redis.Redis, prefix: str) -> None:
-    throttle = RateLimiter(redis_client, "t", 60, prefix=prefix)
-    throttle.reserve(10, patience_seconds=HOUR_SECONDS)
-    throttle.hold(30)
+def test_the_key_expires_when_it_no_longer_matters(redis_client: redis.Redis, prefix: str) -> None:
+    limiter = RateLimiter(redis_client, "t", 60, prefix=prefix)
+    limiter.reserve(10, patience_seconds=HOUR_SECONDS)
+    limiter.hold(30)
     assert 29_000 < redis_client.pttl(f"{prefix}:throttle:t") <= 31_000
 
 
-def test_a_clock_that_is_set_back_by_a_day_makes_nobody_wait_longer(
-    redis_client: redis.Redis, prefix: str
-) -> None:
+def test_a_clock_set_back_by_a_day_prolongs_no_wait(redis_client: redis.Redis, prefix: str) -> None:
     clock = FakeMilliseconds()
     clock.now_ms += 86_400_000
-    throttle = RateLimiter(redis_client, "t", 600, now_ms=clock, prefix=prefix)
-    throttle.reserve(25, patience_seconds=PATIENCE_SECONDS)
-    throttle.hold(30)
+    limiter = RateLimiter(redis_client, "t", 600, now_ms=clock, prefix=prefix)
+    limiter.reserve(25, patience_seconds=PATIENCE_SECONDS)
+    limiter.hold(30)
     clock.now_ms = START_MS
-    assert throttle.reserve(1, patience_seconds=PATIENCE_SECONDS).start_in_seconds == 30
+    assert limiter.reserve(1, patience_seconds=PATIENCE_SECONDS).start_in_seconds == 30
     clock.now_ms += 12_000
-    assert throttle.reserve(1, patience_seconds=PATIENCE_SECONDS).start_in_seconds == 18
+    assert limiter.reserve(1, patience_seconds=PATIENCE_SECONDS).start_in_seconds == 18
     assert redis_client.pttl(f"{prefix}:throttle:t") <= 60_000

@@ -7,14 +7,14 @@ from domain.errors import RateLimitedError
 from resilience.rate_limiter import BlockingRateLimiter, RateLimiter
 
 
-def turnstile(client: redis.Redis, prefix: str, waits: list[float]) -> BlockingRateLimiter:
-    throttle = RateLimiter(client, "mail", 60, now_ms=lambda: 1_000_000, prefix=prefix)
-    return BlockingRateLimiter(throttle, patience_seconds=3, wait_seconds=waits.append)
+def limited(client: redis.Redis, prefix: str, waits: list[float]) -> BlockingRateLimiter:
+    limiter = RateLimiter(client, "mail", 60, now_ms=lambda: 1_000_000, prefix=prefix)
+    return BlockingRateLimiter(limiter, patience_seconds=3, wait_seconds=waits.append)
 
 
-def test_turns_are_spaced_over_every_process(redis_client: redis.Redis, prefix: str) -> None:
+def test_requests_of_all_processes_are_spaced(redis_client: redis.Redis, prefix: str) -> None:
     waits: list[float] = []
-    here, there = turnstile(redis_client, prefix, waits), turnstile(redis_client, prefix, waits)
+    here, there = limited(redis_client, prefix, waits), limited(redis_client, prefix, waits)
     here.wait()
     there.wait()
     here.wait()
@@ -22,25 +22,25 @@ def test_turns_are_spaced_over_every_process(redis_client: redis.Redis, prefix: 
 
 
 def test_a_long_wait_is_refused_with_the_time_left(redis_client: redis.Redis, prefix: str) -> None:
-    throttle = RateLimiter(redis_client, "mail", 60, now_ms=lambda: 1_000_000, prefix=prefix)
-    throttle.hold(40)
+    limiter = RateLimiter(redis_client, "mail", 60, now_ms=lambda: 1_000_000, prefix=prefix)
+    limiter.hold(40)
     with pytest.raises(RateLimitedError) as caught:
-        BlockingRateLimiter(throttle, patience_seconds=3).wait()
+        BlockingRateLimiter(limiter, patience_seconds=3).wait()
     assert caught.value.retry_after_seconds == 40
 
 
 def test_a_hold_is_bounded_for_a_longer_wait_is_a_pause(redis_client: redis.Redis, prefix: str) -> None:
     waits: list[float] = []
-    held = turnstile(redis_client, prefix, waits)
+    held = limited(redis_client, prefix, waits)
     held.hold(1_209_600)
     held.wait()
     assert waits == [3.0]
 
 
-def test_refused_turns_keep_nobody_waiting_longer(redis_client: redis.Redis, prefix: str) -> None:
-    throttle = RateLimiter(redis_client, "mail", 60, now_ms=lambda: 1_000_000, prefix=prefix)
-    throttle.hold(40)
-    held = BlockingRateLimiter(throttle, patience_seconds=3)
+def test_refused_requests_prolong_no_wait(redis_client: redis.Redis, prefix: str) -> None:
+    limiter = RateLimiter(redis_client, "mail", 60, now_ms=lambda: 1_000_000, prefix=prefix)
+    limiter.hold(40)
+    held = BlockingRateLimiter(limiter, patience_seconds=3)
     for _ in range(5):
         with pytest.raises(RateLimitedError) as caught:
             held.wait()

@@ -37,7 +37,9 @@ def enqueue(client: redis.Redis, namespace: str, *, delay_ms: int | None = None)
     broker.enqueue(message, delay=delay_ms)
 
 
-def test_what_a_killed_worker_held_comes_back(redis_url: str, redis_client: redis.Redis, prefix: str) -> None:
+def test_the_messages_of_a_killed_worker_are_requeued(
+    redis_url: str, redis_client: redis.Redis, prefix: str
+) -> None:
     def waiting(queue: str) -> int:
         return int(redis_client.llen(f"{prefix}:{queue}"))
 
@@ -66,7 +68,9 @@ def test_what_a_killed_worker_held_comes_back(redis_url: str, redis_client: redi
         wait_until(lambda: reaper.depths() == {"check": 1, "mail": 0}, "one is done")
 
 
-def test_a_live_workers_message_stays_with_it(redis_url: str, redis_client: redis.Redis, prefix: str) -> None:
+def test_the_messages_of_a_live_worker_stay_with_it(
+    redis_url: str, redis_client: redis.Redis, prefix: str
+) -> None:
     enqueue(redis_client, prefix)
     reaper = Reaper(redis_client, ["check"], 4_000, namespace=prefix)
     with worker(redis_url, prefix, "hang") as busy:
@@ -85,7 +89,7 @@ def test_an_unreachable_redis_is_not_an_empty_queue(unreachable: redis.Redis) ->
         reaper.depths()
 
 
-def test_what_a_worker_held_comes_back_also_when_it_beat_before_the_clock_was_set_back(
+def test_messages_are_requeued_even_if_their_worker_sent_heartbeats_before_the_clock_was_set_back(
     redis_client: redis.Redis, prefix: str
 ) -> None:
     enqueue(redis_client, prefix)
