@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from catalogs.concurrency import ConcurrencyLimiter
 from catalogs.scraper_parser import Parser
-from domain.errors import InvalidInputError, RateLimitedError
+from domain.errors import RateLimitedError
 from domain.observation import CheckFailure, Outcome
 from domain.plugin import Plugin, Ports
 from domain.ports import Clock, Pacer, Reservation, Source
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from providers.http_pool import HttpPool
 
 PATIENCE_SECONDS = 20
-_VISIBLE = re.compile(r"[!-~]+")
 _MIN_CHUNK = 25
 _BURST = 25
 
@@ -58,8 +55,6 @@ class Scraper:
     Any thread may call `observe`: all share `max_concurrency` requests in flight, each with
     `timeout_seconds` from when it is sent. `pacer` None means that the fleet has no limit.
     Nothing connects, and libcurl is not loaded, before the first `observe`.
-
-    Raises: InvalidInputError when `url` or `token` cannot be used.
     """
 
     name = "scraper"
@@ -76,7 +71,6 @@ class Scraper:
         pacer: Pacer | None = None,
         requests_per_minute: int = 0,
     ) -> None:
-        _check(url, token)
         self._request = HttpRequest(
             "POST",
             f"{url.rstrip('/')}/scrape",
@@ -159,25 +153,6 @@ class Scraper:
             return self._idle.pop()
         except IndexError:
             return HttpPool(self._max_concurrency)
-
-
-def _check(url: str, token: str) -> None:
-    problems = {
-        "url": None if _is_endpoint(url) else "must be http:// or https://, a host and perhaps a path",
-        "token": None if _VISIBLE.fullmatch(token) else "must be printable ASCII without blanks",
-    }
-    if found := {field: problem for field, problem in problems.items() if problem}:
-        raise InvalidInputError(found)
-
-
-def _is_endpoint(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        is_address = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-    is_plain = not (parts.username or parts.query or parts.fragment) and bool(_VISIBLE.fullmatch(url))
-    return parts.scheme in {"http", "https"} and is_address and is_plain
 
 
 def _build(settings: ScraperSettings, ports: Ports) -> Source:

@@ -156,8 +156,15 @@ HTTP_URL = url("http", "https")
 
 
 def _base_url(text: str) -> str:
-    if "?" in text or "#" in text:
-        raise ValueError("must be a URL without a query or fragment")
+    try:
+        parts = urlsplit(text)
+        is_address = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if "?" in text or "#" in text or (is_address and parts.username):
+        raise ValueError("must be a URL without a user, query or fragment")
+    if not is_address or not text.isprintable() or " " in text:
+        raise ValueError("must be a URL with a valid host and port, such as https://example.edu")
     return HTTP_URL.parse(text)
 
 

@@ -35,10 +35,10 @@ def options(request: HttpRequest) -> dict[int, object]:
     """
     headers = _DEFAULT_HEADERS | {name.title(): value for name, value in request.headers.items()}
     found: dict[int, object] = {
-        pycurl.URL: request.url,
+        pycurl.URL: request.url.encode(),
         pycurl.POST if request.method == "POST" else pycurl.HTTPGET: 1,
         pycurl.CUSTOMREQUEST: request.method,
-        pycurl.HTTPHEADER: [f"{name}: {value}".rstrip() for name, value in headers.items()],
+        pycurl.HTTPHEADER: [f"{name}: {value}".rstrip().encode() for name, value in headers.items()],
         pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
         pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
         pycurl.FOLLOWLOCATION: 0,

@@ -13,7 +13,7 @@ from dramatiq.middleware import Interrupt
 from dramatiq.middleware.threading import raise_thread_exception
 
 from catalogs.scraper import Scraper
-from domain.errors import InvalidInputError, RateLimitedError
+from domain.errors import RateLimitedError
 from domain.observation import CheckFailure, Observation, Outcome
 from domain.ports import Source
 from tests.catalogs.conftest import keys, wait_until
@@ -69,33 +69,6 @@ def test_nothing_to_observe_asks_nobody(
     pacer = RecordingPacer()
     assert make_scraper(pacer=pacer).observe([]) == []
     assert (pacer.reserved, service.stats.requests) == ([], 0)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "scraper.example",
-        "ftp://scraper.example",
-        "http://",
-        "http://user:password@scraper.example",
-        "http://scraper.example/?key=1",
-        "http://scraper.example/#top",
-        "http://scraper.example:99999",
-        "http://scraper .example",
-    ],
-)
-def test_an_unusable_url_is_refused_at_once(make_scraper: Callable[..., Scraper], url: str) -> None:
-    with pytest.raises(InvalidInputError) as refusal:
-        make_scraper(url=url)
-    assert list(refusal.value.problems) == ["url"]
-
-
-@pytest.mark.parametrize("token", ["", "two words", "line\r\nbreak", "schlüssel"])
-def test_an_unusable_token_is_refused_and_not_shown(make_scraper: Callable[..., Scraper], token: str) -> None:
-    with pytest.raises(InvalidInputError, match="token: must be printable") as refusal:
-        make_scraper(token=token)
-    assert not token or token not in str(refusal.value)
 
 
 def test_all_threads_share_one_limit_and_reach_it(

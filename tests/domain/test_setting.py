@@ -67,7 +67,16 @@ def test_each_type_reads_its_form(kind: SettingType[object], text: str, value: o
         (choice("on", "off"), "maybe"),
         (url("s3"), "file:///a"),
         (BASE_URL, "https://example.edu/?a"),
+        (BASE_URL, "https://example.edu/#top"),
+        (BASE_URL, "https://user:password@example.edu"),
+        (BASE_URL, "https://example.edu:99999"),
+        (BASE_URL, "https://example .edu"),
+        (BASE_URL, "https://"),
+        (BASE_URL, "example.edu"),
+        (BASE_URL, "ftp://example.edu"),
         (TOKEN, "two words"),
+        (TOKEN, "line\r\nbreak"),
+        (TOKEN, "schlüssel"),
     ],
 )
 def test_each_type_refuses_another_form(kind: SettingType[object], text: str) -> None:

@@ -128,11 +128,6 @@ def test_a_refusal_has_a_type_and_accepts_nothing(
     assert standin.mails == []
 
 
-def test_a_wrong_key_is_unauthorised(standin: ResendStandIn) -> None:
-    with pytest.raises(UnauthorisedError, match="invalid_api_key"):
-        Resend("re_wrong", FakeClock(), standin.url).send([message()], "key")
-
-
 def test_a_key_that_was_used_for_other_messages_has_an_unknown_outcome(
     standin: ResendStandIn, mailer: Resend
 ) -> None:

@@ -15,7 +15,6 @@ from domain.errors import (
     InvalidInputError,
     MalformedResponseError,
     TransientError,
-    UnauthorisedError,
     UnreachableError,
     UpstreamError,
     UpstreamTimeoutError,
@@ -103,12 +102,6 @@ def test_a_deferred_message_can_be_sent_later(server: SmtpStandIn, mailer: Smtp,
     assert is_deferred(mailer) == (verb in {"RCPT", "DATA", "END"})
     del server.replies[verb]
     assert mailer.send([message()], "key") == [Accepted(message().headers["Message-ID"])]
-
-
-def test_a_wrong_password_is_unauthorised(server: SmtpStandIn) -> None:
-    server.replies["AUTH"] = "535 5.7.8 bad credentials"
-    with pytest.raises(UnauthorisedError, match="535"):
-        Smtp(f"smtp://{USER}127.0.0.1:{server.port}", FakeClock()).send([message()], "key")
 
 
 def test_a_temporary_login_failure_is_transient(server: SmtpStandIn) -> None:

@@ -82,6 +82,11 @@ def test_only_the_given_address_is_connected_to(echo: Echo) -> None:
     assert [headers["host"] for _, headers, _ in echo.requests] == ["caller.invalid"]
 
 
+def test_a_host_outside_ascii_is_unreachable() -> None:
+    with pytest.raises(UnreachableError):
+        HttpClient("Owls", 5).get("http://bücher.invalid/")
+
+
 def test_the_proxy_of_the_environment_is_not_used(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     assert HttpClient("Owls", 5).get(echo.url).status == 201
