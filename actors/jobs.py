@@ -20,7 +20,7 @@ from domain.errors import InvalidInputError, PermanentError, RejectedError, Roll
 from domain.job import JobRecord, JobState, JsonObject, NewJob, Profile
 from store.audit import AuditEntry
 from store.jobs.callbacks import JobCallback
-from workflows.catalog import JobKind
+from workflows.kind import JobKind
 
 LEASE = timedelta(minutes=2)  # exceeds the limit of one request: 10 s plus DNS resolution
 MAX_CALLBACK_ATTEMPTS = 12  # over about three and a half hours
@@ -162,8 +162,8 @@ def _publish(services: Services, message: Message[Any], job_id: str) -> None:
 
 
 def _kind(services: Services, name: str) -> JobKind[Any]:
-    kind = services.jobs.catalog.get(name)
+    kind = services.jobs.kinds.get(name)
     if kind is None:
-        known = ", ".join(services.jobs.catalog) or "no kinds of jobs"
+        known = ", ".join(services.jobs.kinds) or "no kinds of jobs"
         raise InvalidInputError({"kind": f"is not known; there are {known}"})
     return kind

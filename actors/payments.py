@@ -12,7 +12,7 @@ from domain.job import JsonObject, NewJob
 from domain.money import Checkout, PaymentDecision, PaymentEvent
 from domain.text import one_line
 from providers.stripe_events import COMPLETED, NOT_PAID, PAID_LATER
-from workflows.catalog import CATALOG
+from workflows import KINDS
 
 REPORT, REFUND = "report", "refund"
 _PRODUCT = "section_history"
@@ -72,12 +72,12 @@ def _job(services: Services, checkout: Checkout, default_source: str) -> tuple[N
     given = _given(checkout, default_source)
     try:
         _require_known(services, checkout)
-        CATALOG[REPORT].read(given)
+        KINDS[REPORT].read(given)
     except InvalidInputError as error:
         failure_reason = one_line(f"The order cannot be delivered as it is: {error}")
         back: JsonObject = {"payment": checkout.session_id, "reason": failure_reason}
-        return NewJob(REFUND, CATALOG[REFUND].profile, back), failure_reason
-    return NewJob(REPORT, CATALOG[REPORT].profile, given), None
+        return NewJob(REFUND, KINDS[REFUND].profile, back), failure_reason
+    return NewJob(REPORT, KINDS[REPORT].profile, given), None
 
 
 def _require_known(services: Services, checkout: Checkout) -> None:

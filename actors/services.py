@@ -22,7 +22,8 @@ from resilience.breaker import CircuitBreaker
 from resilience.claims import Claims
 from resilience.lease import Lease
 from store.repositories import Store
-from workflows.catalog import CATALOG, JobKinds
+from workflows import KINDS
+from workflows.kind import JobKinds
 
 
 class Timetable(Protocol):
@@ -73,7 +74,7 @@ class JobRuntime:
     body) about an ended job, and raises RollcallError.
     """
 
-    catalog: JobKinds = field(default_factory=lambda: CATALOG)
+    kinds: JobKinds = field(default_factory=lambda: KINDS)
     engine: JobEngine | None = None
     post: Callable[[str, str, str], None] | None = None
 

@@ -15,7 +15,7 @@ from rollcall.wiring import System
 def job_metrics(system: System) -> Iterator[Metric]:
     """Return the metrics of jobs."""
     counts = Counter(system.services.store.jobs.counts())
-    kinds = {*system.services.jobs.catalog, *(kind for kind, _ in counts)}
+    kinds = {*system.services.jobs.kinds, *(kind for kind, _ in counts)}
     samples = [
         ({"kind": kind, "state": state}, float(counts[kind, state]))
         for kind in sorted(kinds)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from domain.errors import InvalidInputError, PermanentError
 from domain.history import day_of
-from domain.job import JsonObject
+from domain.job import JsonObject, Profile
 from store.sections.history import DailyRollups
-from workflows.kind import Job
+from workflows.kind import Job, JobKind
 
 _AT_ONCE = 200  # sections per step
 
@@ -46,3 +46,6 @@ def _days(job: Job) -> DailyRollups:
     if job.services.reports is None:
         raise PermanentError("this process makes no reports")
     return job.services.reports.days
+
+
+KIND = JobKind("condense", Profile.BATCH, read, run, at_once=1, poll_seconds=5.0)

@@ -87,7 +87,7 @@ class Engine:
         processes may exceed the limit for a moment.
         """
         self._adopt_outcomes()
-        kinds = self._execution.catalog.values()
+        kinds = self._execution.kinds.values()
         DBOS.listen_queues([kind.name for kind in kinds if kind.profile in self._profiles])
         DBOS.launch()
         for kind in kinds:
@@ -102,7 +102,7 @@ class Engine:
 
     def start(self, job: JobRecord) -> None:
         """Enqueue the job, in order of submission and exclusive within its partition key. Idempotent."""
-        kind, partition_key = self._execution.catalog.get(job.kind), None
+        kind, partition_key = self._execution.kinds.get(job.kind), None
         with SetWorkflowID(job.id):
             try:
                 if kind is not None and kind.partition_key is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,8 +14,7 @@ from domain.job import JobRecord, JobState, JsonObject
 from observability.logs import bind_ids
 from store.jobs.execution import JobExecution, JobLease
 from store.persistence import Pause
-from workflows.catalog import JobKind, JobKinds, OnFailure, compensate_unknown
-from workflows.kind import CancelledError, JobContext, JobFailure
+from workflows.kind import CancelledError, Job, JobContext, JobFailure, JobKind, JobKinds, OnFailure
 from workflows.steps import JobSteps, retry_until_stored
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ class Execution:
     """
 
     executor: str
-    catalog: JobKinds
+    kinds: JobKinds
     services: JobContext
     runs: JobExecution
     pause: Pause
@@ -46,7 +46,7 @@ class Execution:
             self._end(lease, *self._outcome(lease))
 
     def _outcome(self, lease: JobLease) -> tuple[JsonObject | None, JobFailure | None]:
-        job, kind = lease.job, self.catalog.get(lease.job.kind)
+        job, kind = lease.job, self.kinds.get(lease.job.kind)
         steps = JobSteps(lease, self.runs, self.services, self.pause)
         try:
             return _result(kind, steps, job), None
@@ -54,8 +54,15 @@ class Execution:
             failure = JobFailure(str(error), is_cancelled=True)
         except Exception as error:  # noqa: BLE001 - stored in the job's row
             failure = JobFailure(_reason(error))
-        on_failure = compensate_unknown if kind is None else kind.on_failure
+        on_failure = self._compensate_unknown if kind is None else kind.on_failure
         return None, _compensated(on_failure, steps, job.input, failure)
+
+    def _compensate_unknown(self, job: Job, payload: JsonObject, failure: JobFailure) -> None:
+        """Run every compensation; each checks whether it applies, for the kind may be of another release."""
+        with ExitStack() as every:
+            for kind in self.kinds.values():
+                if kind.on_failure is not None:
+                    every.callback(kind.on_failure, job, payload, failure)
 
     def _end(self, lease: JobLease, result: JsonObject | None, failure: JobFailure | None) -> None:
         job, (state, error) = lease.job, _ending(failure)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.errors import InvalidInputError, PermanentError, RejectedError, StorageWriteError
-from domain.job import JsonObject
+from domain.job import JsonObject, Profile
 from domain.money import ACCOUNT
 from providers.gemini import EXTENSIONS, MAX_ASSET_BYTES, Image, detect_image
 from providers.storage import validate_key
-from workflows.kind import GenerationContext, Job, JobFailure
+from workflows.kind import GenerationContext, Job, JobFailure, JobKind
 
 GEMINI = "gemini"
 
@@ -204,3 +204,14 @@ def _asset_problem(value: object) -> str | None:
     except PermanentError as error:
         return str(error)
     return None
+
+
+KIND = JobKind(
+    "generation",
+    Profile.REALTIME,
+    read,
+    run,
+    compensate,
+    at_once=4,
+    partition_key=lambda wish: wish.account,
+)

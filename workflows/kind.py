@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from domain.errors import PermanentError, RollcallError
+from domain.job import JsonObject, Profile
 from domain.money import Payment, Refund
 from domain.ports import Clock, Mailer, Storage
 from notifications.messages import ReportMessage
@@ -161,3 +162,45 @@ class Job(Protocol):
             if job.is_changed("sign-the-report"):
                 job.step("sign", …)
         """
+
+
+G = TypeVar("G")
+OnFailure: TypeAlias = Callable[[Job, JsonObject, JobFailure], None]
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind(Generic[G]):
+    """One job kind.
+
+    Shape: `read` parses the caller's payload into the workflow's input; it raises InvalidInputError that
+    names each bad field. `run` is the workflow; its result is stored in the job's row, so large output goes
+    to `services.storage` under `jobs/{job.id}/{name}` and the result names it: `{"artifact": key,
+    "content_type": …, "bytes": n}`. `on_failure` compensates a failed or cancelled job (refund, alert the
+    operator) in steps of the same job; it must allow for steps that never ran. It takes the raw payload,
+    because this release may not be able to parse it. `at_once` bounds how many jobs of the kind run
+    concurrently in the whole fleet. Jobs with the same `partition_key` run one after another, in
+    order of submission. Each process polls for the next job every `poll_seconds`; a poll costs 3 ms of CPU.
+    Only Rollcall itself starts kinds that are not `is_public`, and only Rollcall itself fills in
+    `reserved_fields`.
+
+    The functions import heavy modules lazily: the web role reads the kinds too.
+    """
+
+    name: str
+    profile: Profile
+    read: Callable[[JsonObject], G]
+    run: Callable[[Job, G], JsonObject]
+    on_failure: OnFailure | None = None
+    at_once: int = 4
+    partition_key: Callable[[G], str] | None = None
+    poll_seconds: float = 1.0
+    is_public: bool = True
+    reserved_fields: frozenset[str] = frozenset()
+
+
+JobKinds: TypeAlias = Mapping[str, JobKind[Any]]
+
+
+def by_name(*kinds: JobKind[Any]) -> JobKinds:
+    """Return `kinds` by their names."""
+    return {kind.name: kind for kind in kinds}

@@ -9,10 +9,10 @@ import logging
 from dataclasses import dataclass
 
 from domain.errors import InvalidInputError, PermanentError, RejectedError, RollcallError
-from domain.job import JsonObject
+from domain.job import JsonObject, Profile
 from domain.money import LOST_REFUND, Payment, Refund
 from providers.stripe import KeySpentError
-from workflows.kind import Job, JobContext, PaymentContext
+from workflows.kind import Job, JobContext, JobKind, PaymentContext
 
 STRIPE = "stripe"
 _ATTEMPTS = 25  # over about an hour and a half
@@ -121,3 +121,6 @@ def poll_refunds(services: JobContext) -> None:
         if refund is not None:
             ports.refunds.record(payment.session_id, refund, now, is_current=True)
         ports.refunds.schedule_next_query(payment, now)
+
+
+KIND = JobKind("refund", Profile.REALTIME, read, run, poll_seconds=5.0, is_public=False)

@@ -44,7 +44,7 @@ def show_all(request: RequestContext, query: JobsQuery) -> Response:
         found=found,
         attempts=services.store.jobs.attempts([job.id for job in found]),
         form=query,
-        kinds=sorted({*services.jobs.catalog, *(kind for kind, _ in counts)}),
+        kinds=sorted({*services.jobs.kinds, *(kind for kind, _ in counts)}),
         counts=_by_state(counts, query.kind),
         filters=urlencode({"kind": query.kind or "", "state": query.state or ""}),
         older=next_cursor(_LISTING, following),

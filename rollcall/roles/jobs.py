@@ -43,9 +43,9 @@ from rollcall.wiring import System, client_ports, required
 from store.jobs.execution import JobExecution
 from store.persistence import OUTAGES
 from store.sections.history import DailyRollups, Histories
-from workflows.catalog import CATALOG, JobKinds
+from workflows import KINDS
 from workflows.execution import Execution
-from workflows.kind import GenerationContext, JobContext, PaymentContext, ReportContext
+from workflows.kind import GenerationContext, JobContext, JobKinds, PaymentContext, ReportContext
 from workflows.maintenance import Recovery, purge_expired, restore_active
 from workflows.refund import poll_refunds
 from workflows.report.pdf import LocalPdfRenderer
@@ -57,10 +57,10 @@ _PREFETCH = 2
 
 @contextmanager
 def messages(
-    system: System, engine: JobEngine, catalog: JobKinds, profiles: Collection[Profile]
+    system: System, engine: JobEngine, kinds: JobKinds, profiles: Collection[Profile]
 ) -> Iterator[None]:
     """Consume messages for the block: two threads for quick ones, one for outgoing calls."""
-    services = replace(system.services, jobs=_runtime(system, engine, catalog))
+    services = replace(system.services, jobs=_runtime(system, engine, kinds))
     calls = brokers.build(system.settings, system.redis)
     install(system.broker, services, [*START.values(), cancel_job])
     install(calls, services, [send_callbacks])
@@ -80,14 +80,14 @@ def messages(
         calls.close()
 
 
-def _runtime(system: System, engine: JobEngine, catalog: JobKinds) -> JobRuntime:
+def _runtime(system: System, engine: JobEngine, kinds: JobKinds) -> JobRuntime:
     settings = system.settings
     webhook = JobWebhook(
         required(settings.job_webhook_secret),
         system.services.clock,
         allows_private=settings.webhook_allow_private == "1",
     )
-    return JobRuntime(catalog, engine, webhook.post)
+    return JobRuntime(kinds, engine, webhook.post)
 
 
 def job_context(system: System) -> JobContext:
@@ -181,15 +181,15 @@ _STOP_SECONDS = 8  # plus as long for messages: within the supervisor's stop tim
 
 
 def run(
-    queues: Sequence[str] = (), overrides: Mapping[str, str] | None = None, catalog: JobKinds = CATALOG
+    queues: Sequence[str] = (), overrides: Mapping[str, str] | None = None, kinds: JobKinds = KINDS
 ) -> None:
     """Execute the jobs of `queues` (all when none is named) until SIGTERM; unfinished jobs are kept."""
     profiles = _profiles(queues)
     with stopping() as stopped, role(ROLE, overrides) as system, executor_name(system.settings.home) as name:
         system.pulse.note(EXECUTOR, name)
         with (
-            _engine(system, name, profiles, catalog, stopped) as engine,
-            messages(system, engine, catalog, profiles),
+            _engine(system, name, profiles, kinds, stopped) as engine,
+            messages(system, engine, kinds, profiles),
         ):
             _maintain(system, engine, name, stopped)
 
@@ -204,13 +204,13 @@ def _profiles(queues: Sequence[str]) -> list[Profile]:
 
 @contextmanager
 def _engine(
-    system: System, executor: str, profiles: Collection[Profile], catalog: JobKinds, stopped: Event
+    system: System, executor: str, profiles: Collection[Profile], kinds: JobKinds, stopped: Event
 ) -> Iterator[Engine]:
     from workflows.engine import Engine  # noqa: PLC0415 - DBOS, 50 MB
 
     execution = Execution(
         executor=executor,
-        catalog=catalog,
+        kinds=kinds,
         services=job_context(system),
         runs=JobExecution(system.database),
         pause=stopped.wait,

@@ -11,8 +11,8 @@ from actors.reconcile import LOST_AFTER, reconcile
 from domain.errors import InvalidInputError, RejectedError, UnreachableError, UpstreamError
 from domain.job import JobRecord, JobState, Profile
 from tests.support.house import House
-from tests.support.job_catalog import lines
-from workflows.catalog import CATALOG
+from tests.support.job_kinds import lines
+from workflows import KINDS
 
 URL = "https://caller.example.edu/ended"
 
@@ -207,7 +207,7 @@ def test_a_caller_who_cannot_be_told_is_given_up(
 
 
 def test_callers_cannot_name_the_payment_that_a_failure_gives_back(rollcall: House) -> None:
-    services = replace(rollcall.services, jobs=replace(rollcall.services.jobs, catalog=CATALOG))
+    services = replace(rollcall.services, jobs=replace(rollcall.services.jobs, kinds=KINDS))
     given = {"email": "ada@example.edu", "source": "scraper", "term": "2261", "sections": ["12431"]}
     with pytest.raises(InvalidInputError) as refused:
         submit(services, "report", given | {"payment": "cs_of_somebody"})

@@ -54,6 +54,7 @@ def apply(title: str, root: Path) -> list[str]:
 def tree(tmp_path: Path) -> Path:
     for name in _PACKAGES:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
     return tmp_path
 
 
@@ -144,6 +145,40 @@ def test_an_operator_channel_is_one_module(tree: Path, server: tuple[str, type[_
     url, handler = server
     assert run(tree, _CHANNELS, NTFY_URL=f"{url}/alerts") == "ntfy\n"
     assert handler.posted == [("/alerts", b"The disk is full")]
+
+
+_KINDS = """
+from pathlib import Path
+from domain.errors import InvalidInputError
+from domain.job import NewJob, Profile
+from providers.storage import Folder
+from store import migrate
+from store.database import Database
+from store.jobs.jobs import Jobs
+from tests.support.clock import FakeClock
+from tests.support.memory_engine import MemoryEngine
+from workflows import KINDS
+from workflows.kind import JobContext
+try:
+    KINDS["section_list"].read({})
+except InvalidInputError as error:
+    print(*error.problems)
+database, clock = Database("sqlite:///rollcall.db"), FakeClock()
+migrate.upgrade(database)
+jobs, context = Jobs(database), JobContext(clock, Folder(Path("storage")))
+engine = MemoryEngine(KINDS, context, database, clock)
+payload = {"term": "2261", "sections": ["12431"]}
+job, _ = jobs.add(NewJob("section_list", Profile.BATCH, payload), clock.now())
+engine.start(job)
+engine.work()
+job = jobs.get(job.id)
+print(job.state, Path("storage", job.result["artifact"]).read_text().split())
+"""
+
+
+def test_a_job_kind_is_one_module(tree: Path) -> None:
+    assert apply("A job kind", tree) == ["workflows/section_list.py", "workflows/__init__.py"]
+    assert run(tree, _KINDS).splitlines() == ["term sections", "succeeded ['term,section', '2261,12431']"]
 
 
 _SETTINGS = """

@@ -24,7 +24,7 @@ from store.database import Database
 from tests.support.catalog import Row
 from tests.support.house import House, house, sqlite_url
 from tests.support.stack import wait_until
-from workflows.catalog import CATALOG
+from workflows import KINDS
 
 OFTEN = IntervalTrigger(seconds=0.05, timezone=UTC)
 BEFORE = [(Stagger.ODD, "08:30"), (Stagger.EVEN, "09:00")]
@@ -114,7 +114,7 @@ def test_it_looks_at_each_full_minute_the_finest_time_of_a_timetable() -> None:
 
 
 def test_the_history_is_condensed_once_a_day_however_often_a_scheduler_asks(rollcall: House) -> None:
-    services = replace(rollcall.services, jobs=JobRuntime(CATALOG))
+    services = replace(rollcall.services, jobs=JobRuntime(KINDS))
     for _ in range(2):
         run_daily_rollup(services)
     (job,) = services.store.jobs.page(None, 10)[0]

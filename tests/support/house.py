@@ -34,7 +34,7 @@ from store.watches import StoredWatch
 from tests.support.callers import Callers
 from tests.support.catalog import Catalog
 from tests.support.clock import FakeClock
-from tests.support.job_catalog import CATALOG as JOBS
+from tests.support.job_kinds import KINDS as JOBS
 from tests.support.memory_engine import MemoryEngine
 from tests.support.post import Post
 from workflows.kind import JobContext

@@ -19,7 +19,7 @@ from rollcall.settings import parse
 from rollcall.wiring import System
 from store import migrate
 from tests.support import stack
-from tests.support.job_catalog import CATALOG, lines
+from tests.support.job_kinds import KINDS, lines
 from tests.support.stack import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,7 +85,7 @@ def jobs_crew(folder: Path, redis_url: str, **settings: str) -> Iterator[JobsCre
     found = environment.prepare_home(parse(given | {"ROLLCALL_HOME": str(folder / "home")}))
     system = wiring.build(found)
     migrate.upgrade(system.database)
-    services = replace(system.services, jobs=JobRuntime(CATALOG))
+    services = replace(system.services, jobs=JobRuntime(KINDS))
     crew = JobsCrew(folder, given | {"DATABASE_URL": wiring.database_url(found)}, system, services)
     try:
         yield crew

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from rollcall.roles import jobs
-from tests.support.job_catalog import CATALOG
+from tests.support.job_kinds import KINDS
 
 if __name__ == "__main__":
-    jobs.run([name for name in "".join(sys.argv[1:]).split(",") if name], catalog=CATALOG)
+    jobs.run([name for name in "".join(sys.argv[1:]).split(",") if name], kinds=KINDS)

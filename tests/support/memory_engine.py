@@ -11,9 +11,8 @@ from domain.job import JobRecord, StepOutcome, StepState
 from store.database import Database
 from store.jobs.execution import JobExecution, JobLease, JobStatus
 from tests.support.clock import FakeClock
-from workflows.catalog import JobKinds
 from workflows.execution import Execution
-from workflows.kind import JobContext
+from workflows.kind import JobContext, JobKinds
 
 
 @dataclass
@@ -45,7 +44,7 @@ class HookedExecution(JobExecution):
 class MemoryEngine:
     """Starts jobs in order when the test says `work`. Time that a job waits for passes on the clock."""
 
-    def __init__(self, catalog: JobKinds, services: JobContext, database: Database, clock: FakeClock) -> None:
+    def __init__(self, kinds: JobKinds, services: JobContext, database: Database, clock: FakeClock) -> None:
         self.runs = HookedExecution(database)
         self.known: set[str] = set()
         self.waiting: list[str] = []
@@ -55,7 +54,7 @@ class MemoryEngine:
         self._clock = clock
         self._execution = Execution(
             executor="test",
-            catalog=catalog,
+            kinds=kinds,
             services=services,
             runs=self.runs,
             pause=self._pause,

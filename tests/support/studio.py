@@ -20,7 +20,7 @@ from store.jobs.jobs import Jobs
 from tests.standins.gemini import MODEL, GeminiStandIn
 from tests.support.clock import FakeClock
 from tests.support.memory_engine import MemoryEngine
-from workflows.catalog import CATALOG
+from workflows import KINDS
 from workflows.generation import GEMINI
 from workflows.kind import GenerationContext, JobContext
 
@@ -46,7 +46,7 @@ class Studio:
         self.breaker = CircuitBreaker.shared(GEMINI, client, POLICY, now_ms=self._now_ms, prefix=prefix)
         ports = GenerationContext(self.ledger, Gemini(standin.api_key, MODEL, standin.url))
         services = JobContext(self.clock, self.storage, {GEMINI: self.breaker}, generation=ports)
-        self.engine = MemoryEngine(CATALOG, services, database, self.clock)
+        self.engine = MemoryEngine(KINDS, services, database, self.clock)
 
     def grant(self, amount: int = 1) -> None:
         self.ledger.grant(ADA, amount, f"grant-{self.granted}", self.clock.now())

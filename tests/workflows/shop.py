@@ -20,7 +20,7 @@ from store.sections.history import DailyRollups, Histories
 from tests.store.desk import Desk
 from tests.support.memory_engine import MemoryEngine
 from tests.support.post import Post
-from workflows.catalog import CATALOG
+from workflows import KINDS
 from workflows.kind import JobContext, PaymentContext, RefundProvider, ReportContext
 
 ORDER: dict[str, Any] = {
@@ -87,7 +87,7 @@ class Shop:
     @property
     def engine(self) -> MemoryEngine:
         database, clock = self.desk.database, self.desk.clock
-        return MemoryEngine(CATALOG, self.services, database, clock)
+        return MemoryEngine(KINDS, self.services, database, clock)
 
     @property
     def services(self) -> JobContext:

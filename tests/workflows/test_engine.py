@@ -30,11 +30,10 @@ from store.schema import job_steps
 from tests.support.clock import FakeClock
 from tests.support.house import sqlite_url
 from tests.support.stack import wait_until
-from workflows.catalog import JobKind, OnFailure, catalog_of
 from workflows.engine import Engine
 from workflows.engine_database import engine_for
 from workflows.execution import Execution
-from workflows.kind import Job, JobContext, JobFailure
+from workflows.kind import Job, JobContext, JobFailure, JobKind, OnFailure, by_name
 from workflows.maintenance import purge_expired, restore_active
 from workflows.steps import InterruptedJobError
 
@@ -79,7 +78,7 @@ class Works:
         execution = Earlier(
             begin=begin,
             executor=executor,
-            catalog=catalog_of(kind),
+            kinds=by_name(kind),
             services=JobContext(clock or self.clock, self.storage),
             runs=JobExecution(self.database),
             pause=stopped.wait,

@@ -19,8 +19,7 @@ from store.jobs.jobs import Jobs
 from tests.support.clock import FakeClock
 from tests.support.house import sqlite_url
 from tests.support.memory_engine import MemoryEngine
-from workflows.catalog import JobKind, catalog_of
-from workflows.kind import CancelledError, Job, JobContext, JobFailure, StepFailedError
+from workflows.kind import CancelledError, Job, JobContext, JobFailure, JobKind, StepFailedError, by_name
 from workflows.steps import CRASH_BUDGET, InterruptedJobError
 
 Workflow = Callable[[Job], Any]
@@ -41,7 +40,7 @@ class Bench:
             on_failure=self._make_good,
         )
         services = JobContext(clock, Folder(folder), {"upstream": breaker})
-        self.engine = MemoryEngine(catalog_of(kind), services, database, clock)
+        self.engine = MemoryEngine(by_name(kind), services, database, clock)
         self.runs = self.engine.runs
         self.job, _ = self.jobs.add(NewJob("task", Profile.REALTIME, {}), clock.now())
         self.engine.start(self.job)

@@ -18,13 +18,13 @@ from domain.errors import (
     TransientError,
 )
 from domain.history import midnight
-from domain.job import Json, JsonObject
+from domain.job import Json, JsonObject, Profile
 from domain.notification import Deferred, Rejected
 from domain.retry import ACCOUNT_RECHECK
 from domain.section import SectionKey
 from store.pauses import ROLLCALL
 from store.sections.history import DailyRollups
-from workflows.kind import Job, JobFailure, ReportContext
+from workflows.kind import Job, JobFailure, JobKind, ReportContext
 from workflows.refund import refund_payment
 from workflows.report.contents import TermFigures, contents_of, render_html
 from workflows.steps import PausedError
@@ -210,3 +210,15 @@ def _ports(job: Job) -> ReportContext:
     if job.services.reports is None:
         raise PermanentError("this process makes no reports")
     return job.services.reports
+
+
+KIND = JobKind(
+    "report",
+    Profile.REALTIME,
+    read,
+    run,
+    compensate,
+    at_once=4,
+    poll_seconds=0.4,
+    reserved_fields=frozenset({"payment"}),
+)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from domain.errors import InvalidInputError, PermanentError, UpstreamError
 from domain.job import JsonObject, Profile
-from workflows.catalog import JobKind, catalog_of
-from workflows.kind import Job, JobFailure
+from workflows.kind import Job, JobFailure, JobKind, by_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def lines(journal: Path, job_id: str) -> list[str]:
     return [line.partition(" ")[2] for line in found if line.startswith(job_id)]
 
 
-CATALOG = catalog_of(
+KINDS = by_name(
     JobKind("errand", Profile.REALTIME, read, run, make_good),
     JobKind("chore", Profile.BATCH, read, run, at_once=2),
     JobKind("paper", Profile.REALTIME, read, write),
