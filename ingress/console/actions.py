@@ -15,10 +15,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from ingress.console import session
-from ingress.console.guard import HOME, safe_redirect_path
 from ingress.console.layout import page
 from ingress.console.plan import Plan
-from ingress.console.session import signed_in
+from ingress.console.session import HOME, safe_redirect_path, signed_in
 from ingress.endpoint import Handler, Routes
 from ingress.forms import parse
 from ingress.request import FORM_BODY, Body, RequestContext, parameters

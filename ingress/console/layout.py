@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from starlette.responses import HTMLResponse, Response
 
-from ingress.console import formatting, session, theme
+from ingress.console import formatting, session
 from ingress.endpoint import Routes
 from ingress.problems import not_found
 from ingress.request import RequestContext
@@ -138,7 +138,7 @@ def _frame(request: RequestContext) -> dict[str, object]:
         "session": session.read_session(request.context, request.headers),
         "environment": request.context.environment,
         "is_production": request.context.environment == PRODUCTION,
-        "theme": theme.current_theme(request.headers),
+        "theme": session.current_theme(request.headers),
     }
 
 

@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from domain.check import Finding
 from ingress.console.charts import hours_chart
-from ingress.console.guard import HOME
 from ingress.console.layout import page, render
 from ingress.console.live_updates import Fragments
+from ingress.console.session import HOME
 from ingress.context import WebContext
 from ingress.endpoint import Routes
 from ingress.request import RequestContext

@@ -1,29 +1,44 @@
-"""Console sessions: a signed cookie, valid until it expires, the API token changes or the user signs out.
+"""Console sessions, and the other cookies of the console: the flash message and the theme.
 
-The API token keys the signature, so that a new token ends every session. The database stores only which
-sessions were signed out; without a database answer a session is invalid. Every console cookie is same-site
-and inaccessible to scripts. A flash cookie carries one sentence about the last action to the next page.
+A session is a signed cookie, valid until it expires, the API token changes or the user signs out. The API
+token keys the signature, so that a new token ends every session. The database stores only which sessions were
+signed out; without a database answer a session is invalid. Every cookie is same-site and hidden from scripts.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from http import HTTPStatus
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import unquote
 
 from itsdangerous import BadData, URLSafeSerializer
+from msgspec import Struct
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from ingress.context import WebContext
+from ingress.endpoint import Routes
 from ingress.request import RequestContext
+from operations.inputs import Text
 from operations.operation import entry
 
 PATH = "/console"
+HOME = f"{PATH}/"
+SIGN_IN = f"{HOME}sign-in"
+_OWN = re.compile(r"/console/(?!/)[A-Za-z0-9/._~%:@+-]*(?:\?[A-Za-z0-9/._~%:@+&=,*-]*)?")
+routes = Routes()
+
+
+def safe_redirect_path(given: str) -> str:
+    """Return `given` if it is a path within the console, else the console's first page."""
+    return given if _OWN.fullmatch(given) and ".." not in unquote(given) else HOME
 
 
 def get(headers: Headers, name: str) -> str:
@@ -159,3 +174,29 @@ def read_flash(request: RequestContext) -> str | None:
 def clear(request: RequestContext, response: Response) -> None:
     """Delete the shown sentence."""
     drop(request, response, FLASH_COOKIE)
+
+
+THEME_COOKIE = "rollcall_theme"
+THEMES = ("auto", "light", "dark")
+_THEME_LIFETIME = timedelta(days=365)
+
+
+class ThemeForm(Struct, frozen=True):
+    """The theme, and the page to return to."""
+
+    theme: Literal["auto", "light", "dark"]
+    back: Text
+
+
+def current_theme(headers: Headers) -> str:
+    """Return the chosen theme."""
+    found = get(headers, THEME_COOKIE)
+    return found if found in THEMES else THEMES[0]
+
+
+@routes.post("/theme", blocks=False)
+def choose(request: RequestContext, form: ThemeForm) -> Response:
+    """Store the choice."""
+    response = RedirectResponse(safe_redirect_path(form.back), HTTPStatus.SEE_OTHER)
+    put(request, response, THEME_COOKIE, form.theme, _THEME_LIFETIME)
+    return response

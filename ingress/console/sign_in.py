@@ -21,9 +21,8 @@ from ingress import clients
 from ingress.auth import api_token, matches
 from ingress.console import session
 from ingress.console.formatting import plural
-from ingress.console.guard import HOME, SIGN_IN, safe_redirect_path
 from ingress.console.layout import page
-from ingress.console.session import sign, verify
+from ingress.console.session import HOME, SIGN_IN, safe_redirect_path, sign, verify
 from ingress.context import WebContext
 from ingress.endpoint import Routes
 from ingress.request import ANY_BODY, RequestContext

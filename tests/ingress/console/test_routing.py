@@ -4,8 +4,8 @@ import httpx
 import pytest
 from starlette.routing import BaseRoute, Mount, Route
 
-from ingress.console.guard import HOME, safe_redirect_path
 from ingress.console.routing import console
+from ingress.console.session import HOME, safe_redirect_path
 from tests.ingress.console.visitor import BROWSER, stranger, visitor
 from tests.ingress.site import API, Site
 
