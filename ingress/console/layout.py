@@ -121,7 +121,7 @@ def page(
     html = render(template, **(_frame(request) | {"said": said} | facts))
     response = HTMLResponse(html, status, _HEADERS)
     if said is not None:
-        session.clear(request, response)
+        session.clear_flash(request, response)
     return response
 
 

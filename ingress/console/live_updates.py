@@ -153,7 +153,7 @@ async def listen(request: Request) -> StreamingResponse:
 
 
 async def _session(request: Request) -> Session | None:
-    return await run_in_threadpool(session.of, request.app.state.context, request.headers)
+    return await run_in_threadpool(session.active_session, request.app.state.context, request.headers)
 
 
 async def _events(request: Request, wanted: list[str]) -> AsyncIterator[str]:

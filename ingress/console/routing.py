@@ -68,7 +68,8 @@ class SessionMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on. Raises: ProblemError (401) for a script's request without a session."""
         request = Request(scope)
-        if await run_in_threadpool(session.of, request.app.state.context, request.headers) is not None:
+        context = request.app.state.context
+        if await run_in_threadpool(session.active_session, context, request.headers) is not None:
             await self._app(scope, receive, send)
             return
         if "text/html" not in request.headers.get("accept", "text/html"):

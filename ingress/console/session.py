@@ -41,12 +41,14 @@ def safe_redirect_path(given: str) -> str:
     return given if _OWN.fullmatch(given) and ".." not in unquote(given) else HOME
 
 
-def get(headers: Headers, name: str) -> str:
+def get_cookie(headers: Headers, name: str) -> str:
     """Return the cookie's value; empty without one."""
     return cookie_parser(headers.get("cookie", "")).get(name, "")
 
 
-def put(request: RequestContext, response: Response, name: str, value: str, lifetime: timedelta) -> None:
+def set_cookie(
+    request: RequestContext, response: Response, name: str, value: str, lifetime: timedelta
+) -> None:
     """Set a cookie for `lifetime`."""
     seconds = int(lifetime.total_seconds())
     response.set_cookie(
@@ -54,7 +56,7 @@ def put(request: RequestContext, response: Response, name: str, value: str, life
     )
 
 
-def drop(request: RequestContext, response: Response, name: str) -> None:
+def delete_cookie(request: RequestContext, response: Response, name: str) -> None:
     """Delete a cookie."""
     response.delete_cookie(name, path=PATH, secure=_is_secure(request), httponly=True, samesite="strict")
 
@@ -108,16 +110,16 @@ class Session:
         return f"console {self.name}"
 
 
-def begin(request: RequestContext, response: Response) -> Session:
+def begin_session(request: RequestContext, response: Response) -> Session:
     """Begin a new session, stored in `response`."""
     ends = request.services.clock.now() + LIFETIME
     session = Session(secrets.token_hex(_NAME_BYTES), ends)
     signed = sign(request.context.api_token, _PURPOSE, [session.name, int(ends.timestamp())])
-    put(request, response, COOKIE, signed, LIFETIME)
+    set_cookie(request, response, COOKIE, signed, LIFETIME)
     return session
 
 
-def of(context: WebContext, headers: Headers) -> Session | None:
+def active_session(context: WebContext, headers: Headers) -> Session | None:
     """Return the session in `headers`, or None.
 
     It queries the database: call it on a thread.
@@ -127,7 +129,7 @@ def of(context: WebContext, headers: Headers) -> Session | None:
     return None if session is None or ended.has(session.name) else session
 
 
-def end(request: RequestContext) -> None:
+def end_session(request: RequestContext) -> None:
     """End the caller's session, if there is one, wherever its cookie is stored."""
     session, services = read_session(request.context, request.headers), request.services
     if session is None:
@@ -138,7 +140,7 @@ def end(request: RequestContext) -> None:
 
 def read_session(context: WebContext, headers: Headers) -> Session | None:
     """Return the session in `headers`, which may have been signed out."""
-    found = verify(context.api_token, _PURPOSE, get(headers, COOKIE))
+    found = verify(context.api_token, _PURPOSE, get_cookie(headers, COOKIE))
     if found is None:
         return None
     name, ends = found
@@ -163,17 +165,18 @@ _MAX_LENGTH = 1000  # of the 4 kB of a cookie
 def set_flash(request: RequestContext, response: Response, sentence: str) -> None:
     """Show `sentence` on the next page."""
     signed = sign(request.context.api_token, _FLASH_PURPOSE, sentence[:_MAX_LENGTH])
-    put(request, response, FLASH_COOKIE, signed, _LIFETIME)
+    set_cookie(request, response, FLASH_COOKIE, signed, _LIFETIME)
 
 
 def read_flash(request: RequestContext) -> str | None:
     """Return the sentence for this page, if any."""
-    return verify(request.context.api_token, _FLASH_PURPOSE, get(request.headers, FLASH_COOKIE)) or None
+    signed = get_cookie(request.headers, FLASH_COOKIE)
+    return verify(request.context.api_token, _FLASH_PURPOSE, signed) or None
 
 
-def clear(request: RequestContext, response: Response) -> None:
+def clear_flash(request: RequestContext, response: Response) -> None:
     """Delete the shown sentence."""
-    drop(request, response, FLASH_COOKIE)
+    delete_cookie(request, response, FLASH_COOKIE)
 
 
 THEME_COOKIE = "rollcall_theme"
@@ -190,7 +193,7 @@ class ThemeForm(Struct, frozen=True):
 
 def current_theme(headers: Headers) -> str:
     """Return the chosen theme."""
-    found = get(headers, THEME_COOKIE)
+    found = get_cookie(headers, THEME_COOKIE)
     return found if found in THEMES else THEMES[0]
 
 
@@ -198,5 +201,5 @@ def current_theme(headers: Headers) -> str:
 def choose(request: RequestContext, form: ThemeForm) -> Response:
     """Store the choice."""
     response = RedirectResponse(safe_redirect_path(form.back), HTTPStatus.SEE_OTHER)
-    put(request, response, THEME_COOKIE, form.theme, _THEME_LIFETIME)
+    set_cookie(request, response, THEME_COOKIE, form.theme, _THEME_LIFETIME)
     return response

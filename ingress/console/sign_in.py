@@ -66,9 +66,9 @@ def sign_in(request: RequestContext, form: SignInForm) -> Response:
 @routes.post("/sign-out", accepts=ANY_BODY)
 def sign_out(request: RequestContext) -> Response:
     """End the session on the server, and delete its cookie."""
-    session.end(request)
+    session.end_session(request)
     response = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
-    session.drop(request, response, session.COOKIE)
+    session.delete_cookie(request, response, session.COOKIE)
     return response
 
 
@@ -89,7 +89,7 @@ def attempt(
 def begin(request: RequestContext, to: str) -> Response:
     """Begin and record a session; redirect to the page `to`."""
     response = RedirectResponse(to, HTTPStatus.SEE_OTHER)
-    begun = session.begin(request, response)
+    begun = session.begin_session(request, response)
     record(request.services, begun.by, "session.begin", f"session/{begun.name}", client=request.client)
     return response
 
