@@ -29,8 +29,11 @@ lib=$root/usr/local/lib
 share=$root/usr/local/share
 units=(rollcall-web.socket rollcall-web.service rollcall-worker@all.service rollcall-scheduler.service
     rollcall-jobs.service rollcall-valkey.service rollcall-backup.timer rollcall.target)
+roles=(rollcall-scheduler.service 'rollcall-worker@*.service' rollcall-jobs.service rollcall-web.service)
 new=$prefix/enable-due # those of them that an upgrade has brought and nobody has enabled yet
 due=$prefix/restart-due # while it is there, what runs is not what is installed
+stop_due=$prefix/stop-due # while it is there, roles of two generations of the schema may meet; those to start again
+undo=$lib/systemd/system/rollcall-init.service.d/undo-migrations.conf # beside a rollback to another generation
 caddy_due=$prefix/caddy-restart-due # while it is there, Caddy has not read its new environment
 goal=rollback-due # while it is there, a rollback to where it points is not finished
 scratch=$(mktemp -d)
@@ -203,20 +206,60 @@ has_redis() { grep -q '^REDIS_URL=.' "$config/rollcall.env" || [ -e "$config/cre
 restart_roles() {
     local unit
     systemctl daemon-reload
+    if [ -e "$stop_due" ]; then
+        replace_roles
+        return
+    fi
     systemctl restart rollcall-init.service || return
-    for unit in $(running 'rollcall-scheduler.service' 'rollcall-worker@*.service' 'rollcall-jobs.service' \
-        'rollcall-web.service'); do
+    for unit in $(running "${roles[@]}"); do
         say "restarting $unit"
         systemctl restart "$unit" || return
     done
 }
 
+# No role works with another generation of the schema than its own: all end before it changes. Messages wait in
+# the broker and requests in the socket, for the web role starts after rollcall-init, which by then is inactive.
+replace_roles() {
+    local unit others
+    running "${roles[@]}" >>"$stop_due"
+    mapfile -t others < <(running "${roles[@]:0:3}")
+    say "the generation of the schema changes: stopping every role"
+    [ ${#others[@]} -eq 0 ] || systemctl stop "${others[@]}"
+    systemctl stop rollcall-init.service
+    systemctl stop rollcall-web.service
+    systemctl start rollcall-init.service || return
+    for unit in $(sort -ru "$stop_due"); do
+        say "starting $unit"
+        systemctl start "$unit" || return
+    done
+    rm "$stop_due"
+}
+
 running() { systemctl list-units --plain --no-legend --state=active,activating "$@" | cut -d' ' -f1; }
+
+# The newest schema of a release, as it says itself, and the generation of that; nothing if it cannot say so.
+newest_schema() { "$prefix/$1/bin/python" -P -c 'from store import migrate; print(migrate.head())' 2>/dev/null || true; }
+
+generation() {
+    local schema
+    schema=$(newest_schema "$1")
+    printf '%s' "${schema%??}"
+}
+
+# Only the newer release can undo its migrations: rollcall-init has it do so before the older one looks.
+undo_migrations() {
+    local newer
+    newer=$(target_of previous)
+    mkdir -p "${undo%/*}"
+    printf '[Service]\nExecStartPre=-%s init --quiet --down-to %s\n' "/opt/rollcall/$newer/bin/rollcall" \
+        "$(newest_schema "$release")" >"$undo"
+}
 
 change_release() {
     local before
     before=$(target_of current)
     [ "$before" = "$release" ] || touch "$due"
+    [ -z "$before" ] || [ "$(generation "$before")" = "$(generation "$release")" ] || touch "$stop_due"
     # In this order a run that is cut off in between and repeated ends as it would have.
     [ -z "$before" ] || [ "$before" = "$release" ] || switch "$before" previous
     switch "$release" current
@@ -242,7 +285,7 @@ install_release() {
     systemctl daemon-reload
     enable_units
     if [ -n "$before" ] && [ -e "$due" ] && ! restart_roles; then
-        say "$release does not start; going back"
+        say "$release does not start (journalctl -u 'rollcall-*'); going back"
         roll_back
         exit 70
     fi
@@ -265,12 +308,14 @@ roll_back() {
     switch "$release" "$goal"
     install_units
     change_release
+    [ ! -e "$stop_due" ] || undo_migrations
     restart_roles || {
         rm -f "$prefix/$goal" # or nobody could go forward again
         say "$release does not start (journalctl -u 'rollcall-*'); another rollback goes forward again"
         exit 70
     }
     rm -f "$due" "$prefix/$goal"
+    [ ! -e "$undo" ] || { rm "$undo" && systemctl daemon-reload; }
     say "back on $release"
 }
 

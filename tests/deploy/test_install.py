@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from store.migrate import head
 from tests.support.tools import require
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -236,6 +237,110 @@ def test_an_upgrade_that_was_cut_off_leaves_the_release_before_to_go_back_to(
     assert releases(tmp_path) == ("new", "old")
 
 
+GENERATIONS = """
+newest_schema() { case $1 in */old) echo 0017 ;; *) echo 0103 ;; esac; }
+"""
+STOP_WORKER, START_WORKER = (
+    "systemctl stop rollcall-worker@all.service",
+    "systemctl start rollcall-worker@all.service",
+)
+STOP_INIT, START_INIT = "systemctl stop rollcall-init.service", "systemctl start rollcall-init.service"
+STOP_WEB = "systemctl stop rollcall-web.service"
+REPLACE = [STOP_WORKER, STOP_INIT, STOP_WEB, START_INIT, START_WORKER]
+UNDO = "machine/usr/local/lib/systemd/system/rollcall-init.service.d/undo-migrations.conf"
+
+
+def upgrade_generation(folder: Path, release: str, how: str = "") -> list[str]:
+    return upgrade(folder, release, GENERATIONS + how)
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder with a machine on the release `old`; `new` has another generation of the schema."""
+    upgrade_generation(tmp_path, "old")
+    return tmp_path
+
+
+def test_every_role_stops_before_the_generation_of_the_schema_changes(installed: Path) -> None:
+    assert [*REPLACE, START] == upgrade_generation(installed, "new")[-6:]
+    assert RESTART_INIT in upgrade_generation(installed, "newer")  # within a generation one after another
+    assert releases(installed) == ("newer", "new")
+
+
+@pytest.mark.parametrize("step", REPLACE)
+def test_a_change_of_generation_that_was_cut_off_starts_what_ran_before_it(
+    installed: Path, step: str
+) -> None:
+    upgrade_generation(installed, "new", f"CUT_OFF_AT='{step.removeprefix('systemctl ')}'")
+    nothing_runs = "running() { :; }" if step != STOP_WORKER else ""
+    assert upgrade_generation(installed, "new", nothing_runs)[-3:] == [START_INIT, START_WORKER, START]
+    assert upgrade_generation(installed, "new")[-2:] == ["systemctl daemon-reload", START]
+
+
+def test_the_newer_release_undoes_its_migrations_before_the_init_of_the_older_one(installed: Path) -> None:
+    upgrade_generation(installed, "new")
+    asked_for = roll_back_generation(installed, SHOW_UNDO)
+    program = "/opt/rollcall/releases/new/bin/rollcall"
+    undo = f"ExecStartPre=-{program} init --quiet --down-to 0017"
+    assert asked_for == [
+        "systemctl daemon-reload",
+        *REPLACE[:4],
+        undo,
+        START_WORKER,
+        "systemctl daemon-reload",
+    ]
+    assert not (installed / UNDO).exists()
+    assert releases(installed) == ("old", "new")
+
+
+SHOW_UNDO = """
+eval "$(declare -f systemctl | sed '1s/systemctl/really_systemctl/')"
+systemctl() {
+    really_systemctl "$@" || return
+    [ "$*" != "start rollcall-init.service" ] || cat "$undo"
+}
+"""
+
+
+def roll_back_generation(folder: Path, how: str = "") -> list[str]:
+    told = carry_out(folder, "roll_back", GENERATIONS + how, "install_units enable_units")
+    return [line for line in told if line.startswith(("systemctl", "ExecStartPre"))]
+
+
+@pytest.mark.parametrize("step", REPLACE)
+def test_a_rollback_to_another_generation_that_was_cut_off_is_finished_when_it_is_repeated(
+    installed: Path, step: str
+) -> None:
+    upgrade_generation(installed, "new")
+    roll_back_generation(installed, f"CUT_OFF_AT='{step.removeprefix('systemctl ')}'")
+    assert "releases/new/" in (installed / UNDO).read_text()
+    assert START_WORKER in roll_back_generation(installed)
+    assert not (installed / UNDO).exists()
+    assert releases(installed) == ("old", "new")
+
+
+def test_a_release_of_another_generation_that_does_not_start_is_taken_back(installed: Path) -> None:
+    told = upgrade_generation(installed, "new", "BROKEN=new")
+    assert told[-6:] == [*REPLACE, "systemctl daemon-reload"]
+    assert releases(installed) == ("old", "new")
+
+
+def test_a_release_says_its_newest_schema_itself(source: Path, machine: Path) -> None:
+    program = machine.parent / "ask" / "deploy" / "install.sh"
+    program.parent.mkdir(parents=True)
+    script, _, _ = (ROOT / "deploy/install.sh").read_text().rpartition("\nif [")
+    program.write_text(f"{script}\nnewest_schema $(target_of current); generation $(target_of current)\n")
+    done = subprocess.run(
+        ["bash", program, "--root", machine],
+        cwd=source.parent,
+        env=os.environ | {"PYTHONPATH": sysconfig.get_path("purelib")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [head(), head()[:2]]
+
+
 RESTART_CADDY = "systemctl restart caddy.service"
 RELOAD_CADDY = "systemctl try-reload-or-restart caddy.service"
 # From the release before PROXY_SECRET: Caddy knows its domain alone.
@@ -320,9 +425,11 @@ systemctl() {
         *" enable "*) touch "$prefix/enabled" ;;
     esac
     echo "systemctl $*"
+    [ "$*" != "${CUT_OFF_AT-}" ] || kill -KILL $$
     case "$* ${CUT_OFF-}" in
         "restart rollcall-worker@all.service yes" | "daemon-reload early") kill -KILL $$ ;;
-        "restart rollcall-worker@all.service ") [ "$(target_of current)" != "releases/${BROKEN-}" ] ;;
+        "restart rollcall-worker@all.service " | "start rollcall-worker@all.service ")
+            [ "$(target_of current)" != "releases/${BROKEN-}" ] ;;
     esac
 }
 """
