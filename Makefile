@@ -18,8 +18,9 @@ check: .venv/.dev  ## format, lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: .venv/.runtime  ## .env.example and docs/settings.md, from the declarations of the settings
+docs: .venv/.runtime  ## .env.example, docs/settings.md, the Prometheus rules and the index of alerts
 	$(BIN)/python -m rollcall.settings_docs
+	$(BIN)/python -m observability.alert_rules
 
 bench: .venv/.dev  ## the benchmarks that the README quotes
 	$(BIN)/python -m bench.replay

@@ -19,13 +19,13 @@ class AlertMessage:
     """A current problem, described for the operator.
 
     Shape: `subject` is one line, `detail` adds more (who is affected, if known), `command` is the first
-    command to run. The problem becomes an alert once it has lasted for `hold_off` without interruption.
+    command to run. The problem becomes an alert once it has lasted for `pending_for` without interruption.
     """
 
     subject: str
     detail: str
     command: str
-    hold_off: timedelta = timedelta(0)
+    pending_for: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)

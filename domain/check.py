@@ -1,13 +1,13 @@
-"""Health checks: rules over a snapshot of the system's state, evaluated to findings.
+"""Health checks: rules over a state, evaluated to findings.
 
-`/health`, `rollcall status`, the console, alerts and gauges all show the same findings. "Check" alone means a
-health check; a section check is one request for one section.
+`/health`, `rollcall status`, `rollcall doctor`, the console, alerts, gauges and the Prometheus rules all show
+the same findings. "Check" alone means a health check; a section check is one request for one section.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import IntEnum, StrEnum
 from typing import Any, Generic, TypeVar
@@ -42,63 +42,132 @@ class Part(StrEnum):
 class Result:
     """The result of a check for one subject; `failure` is None if it is healthy.
 
-    Shape: a non-empty `affects` replaces that of the check.
+    Shape: `note` describes a healthy subject. A non-empty `affects` and a `severity` replace those of the
+    check.
     """
 
-    subject: str
+    subject: str = ""
     failure: AlertMessage | None = None
     affects: tuple[Part, ...] = ()
+    note: str = ""
+    severity: Severity | None = None
+
+
+def healthy(note: str) -> Result:
+    """Return a healthy result."""
+    return Result(note=note)
+
+
+def degraded(subject: str, command: str) -> Result:
+    """Return a failure that leaves the system working; `command` corrects it."""
+    return Result(failure=AlertMessage(subject, "", command), severity=Severity.DEGRADED)
+
+
+def unhealthy(subject: str, command: str) -> Result:
+    """Return a failure that stops the system; `command` corrects it."""
+    return Result(failure=AlertMessage(subject, "", command), severity=Severity.UNHEALTHY)
 
 
 @dataclass(frozen=True, slots=True)
 class Check(Generic[S]):
-    """One rule over a snapshot of the system's state.
+    """One rule over a state of the system.
 
     Shape: `read` yields one result per subject and raises if the state cannot be read, which is never
     healthy. `severity` applies to a failure and to an unreadable state; with HEALTHY the check is advisory:
-    it alerts, and the system stays healthy. `command` is the first command to run when the state is
-    unreadable, `page` the path below `/console/` that shows it, `runbook` the section of docs/operations.md.
-    `needs` names the check whose failure explains why this one is unreadable. `is_deliberate` marks what an
-    operator or Rollcall has switched off on purpose.
+    it alerts, and the system stays healthy. A failure that lasts for `pending_for` becomes an alert.
+    `command` is the first command to run, `page` the path below `/console/` that shows the state, `runbook`
+    the section of docs/operations.md. `needs` names checks: if one of them is unhealthy, it explains why this
+    one is unreadable. `is_critical` marks failures during which seats are missed, now or soon,
+    `is_deliberate` what an operator or Rollcall has switched off on purpose. `limit_seconds` bounds a read
+    that waits for another server.
     """
 
     name: str
     read: Callable[[S], Iterable[Result]]
-    severity: Severity
-    affects: tuple[Part, ...]
-    command: str
-    runbook: str
+    severity: Severity = Severity.UNHEALTHY
+    affects: tuple[Part, ...] = ()
+    command: str = ""
+    runbook: str = ""
     page: str = ""
-    needs: str = ""
+    needs: tuple[str, ...] = ()
+    pending_for: timedelta = timedelta(0)
+    is_critical: bool = False
     is_deliberate: bool = False
+    limit_seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The finding of a check about one subject.
 
-    Shape: `name` is `check/subject` or `unreadable/check`. `is_explained` marks an unreadable state whose
-    cause is another finding.
+    Shape: `name` is `check/subject`, `check` without a subject, or `unreadable/check`. `cause` is the
+    unhealthy check that explains why the state is unreadable, or empty.
     """
 
     name: str
     check: Check[Any]
-    failure: AlertMessage | None
-    affects: tuple[Part, ...]
+    result: Result
     is_unreadable: bool = False
-    is_explained: bool = False
+    cause: str = ""
+
+    @property
+    def is_about_subject(self) -> bool:
+        """Whether it is about a subject, not about reading the state."""
+        return not self.name.startswith(f"{UNREADABLE}/")
+
+    @property
+    def failure(self) -> AlertMessage | None:
+        """Message of the failure, None for a healthy subject."""
+        return self.result.failure
+
+    @property
+    def affects(self) -> tuple[Part, ...]:
+        """Parts that the subject belongs to."""
+        return self.result.affects or self.check.affects
 
     @property
     def severity(self) -> Severity:
         """Severity of the finding; HEALTHY without a failure."""
-        return Severity.HEALTHY if self.failure is None else self.check.severity
+        if self.failure is None:
+            return Severity.HEALTHY
+        return self.check.severity if self.result.severity is None else self.result.severity
 
 
 def evaluate(checks: Sequence[Check[S]], state: S) -> list[Finding]:
     """The findings of `checks` over `state`, in the order of the checks."""
-    found = [finding for check in checks for finding in _findings(check, state)]
-    failing = {finding.check.name for finding in found if finding.failure is not None}
-    return [_explained(finding, failing) for finding in found]
+    found = [finding for check in checks for finding in read_findings(check, state)]
+    names = unhealthy_checks(found)
+    return [
+        replace(finding, cause=cause(finding.check, names)) if finding.is_unreadable else finding
+        for finding in found
+    ]
+
+
+def read_findings(check: Check[S], state: S) -> list[Finding]:
+    """The findings of one check: whether its state is readable, and one for each of its results."""
+    try:
+        results = list(check.read(state))
+    except Exception as error:  # noqa: BLE001 - the finding reports any error
+        return [unreadable(check, str(error) or type(error).__name__)]
+    readable = Finding(f"{UNREADABLE}/{check.name}", check, Result())
+    return [readable, *(_finding(check, result) for result in results)]
+
+
+def unreadable(check: Check[Any], reason: str) -> Finding:
+    """The finding of a check whose state could not be read."""
+    detail = f"Its state is unknown: {reason}"
+    failure = AlertMessage(f"Cannot read {check.name}", detail, check.command, UNREADABLE_PENDING)
+    return Finding(f"{UNREADABLE}/{check.name}", check, Result(failure=failure), is_unreadable=True)
+
+
+def unhealthy_checks(findings: Iterable[Finding]) -> set[str]:
+    """The names of the checks with an unhealthy finding."""
+    return {finding.check.name for finding in findings if finding.severity is Severity.UNHEALTHY}
+
+
+def cause(check: Check[Any], unhealthy: Collection[str]) -> str:
+    """The first of the checks that `check` needs that is `unhealthy`, or an empty string."""
+    return next((name for name in check.needs if name in unhealthy), "")
 
 
 def worst(findings: Iterable[Finding]) -> Severity:
@@ -108,34 +177,12 @@ def worst(findings: Iterable[Finding]) -> Severity:
 
 def alerts(findings: Iterable[Finding]) -> dict[str, AlertMessage | None]:
     """The failure of each finding by name, None for no failure or an explained unreadable state."""
-    return {finding.name: None if finding.is_explained else finding.failure for finding in findings}
-
-
-def _findings(check: Check[S], state: S) -> list[Finding]:
-    unreadable = f"{UNREADABLE}/{check.name}"
-    try:
-        results = list(check.read(state))
-    except Exception as error:  # noqa: BLE001 - the finding reports any error
-        failure = _unreadable(check, error)
-        return [Finding(unreadable, check, failure, check.affects, is_unreadable=True)]
-    readable = Finding(unreadable, check, None, check.affects)
-    return [readable, *(_finding(check, result) for result in results)]
+    return {finding.name: None if finding.cause else finding.failure for finding in findings}
 
 
 def _finding(check: Check[S], result: Result) -> Finding:
-    affects = result.affects or check.affects
-    return Finding(f"{check.name}/{result.subject}", check, result.failure, affects)
-
-
-def _unreadable(check: Check[S], error: Exception) -> AlertMessage:
-    return AlertMessage(
-        f"Cannot read {check.name}", f"Its state is unknown: {error}", check.command, UNREADABLE_PENDING
-    )
-
-
-def _explained(finding: Finding, failing: set[str]) -> Finding:
-    if not finding.is_unreadable or finding.check.needs not in failing:
-        return finding
-    return Finding(
-        finding.name, finding.check, finding.failure, finding.affects, is_unreadable=True, is_explained=True
-    )
+    name = f"{check.name}/{result.subject}" if result.subject else check.name
+    failure = result.failure
+    if failure is not None and failure.pending_for < check.pending_for:
+        result = replace(result, failure=replace(failure, pending_for=check.pending_for))
+    return Finding(name, check, result)

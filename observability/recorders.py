@@ -36,12 +36,16 @@ _MICRO = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class CounterDefinition:
-    """A counter; `name` is without its `_total`. A counter of seconds counts in microseconds."""
+    """A counter; `name` is without its `_total`. A counter of seconds counts in microseconds.
+
+    Shape: counts under the `former` name, stored by an earlier release, are added.
+    """
 
     name: str
     help: str
     labels: tuple[str, ...]
     is_seconds: bool = False
+    former: str = ""
 
     def key(self, *values: str) -> str:
         """Return the count's name for these labels."""
@@ -49,18 +53,22 @@ class CounterDefinition:
 
     def value(self, counts: Mapping[str, int], *values: str) -> float:
         """Return the value for these labels, in the metric's unit."""
-        count = counts.get(self.key(*values), 0)
+        count = _sum(counts, (self.name, self.former), values)
         return count / _MICRO if self.is_seconds else float(count)
 
 
 @dataclass(frozen=True)
 class HistogramDefinition:
-    """A histogram of durations; `bounds_seconds` are the buckets' upper bounds, without infinity."""
+    """A histogram of durations; `bounds_seconds` are the buckets' upper bounds, without infinity.
+
+    Shape: counts under the `former` name, stored by an earlier release, are added.
+    """
 
     name: str
     help: str
     labels: tuple[str, ...]
     bounds_seconds: tuple[float, ...]
+    former: str = ""
 
     @cached_property
     def ends(self) -> tuple[str, ...]:
@@ -75,13 +83,17 @@ class HistogramDefinition:
         """Return each bucket's bound, and how many durations did not exceed it."""
         found, total = [], 0
         for end in self.ends:
-            total += counts.get(self.key(*values, part=end), 0)
+            total += _sum(counts, (self.name, self.former), (*values, end))
             found.append((end, float(total)))
         return found
 
     def sum_seconds(self, counts: Mapping[str, int], *values: str) -> float:
         """Return the sum of all durations."""
-        return counts.get(self.key(*values, part=_SUM), 0) / _MICRO
+        return _sum(counts, (self.name, self.former), (*values, _SUM)) / _MICRO
+
+
+def _sum(counts: Mapping[str, int], names: Iterable[str], labels: Sequence[str]) -> int:
+    return sum(counts.get("\t".join((name, *labels)), 0) for name in names if name)
 
 
 class Recorder:
@@ -154,48 +166,48 @@ _WORK_SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 
 _WAIT_SECONDS = (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 _MAIL_SECONDS = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
 
-MESSAGES = CounterDefinition(
-    "rollcall_messages", "Messages that were worked on, every attempt counted", ("actor",)
-)
+MESSAGES = CounterDefinition("rollcall_messages", "Processed messages; each attempt counts", ("actor",))
 ERRORS = CounterDefinition("rollcall_message_errors", "Attempts that ended with an exception", ("actor",))
 RETRIES = CounterDefinition(
-    "rollcall_message_retries", "Failed messages that were put off for another attempt", ("actor",)
+    "rollcall_message_retries", "Failed messages that were scheduled for another attempt", ("actor",)
 )
-REJECTED = CounterDefinition(
-    "rollcall_messages_rejected", "Messages given up: put with the dead letters", ("actor",)
-)
+REJECTED = CounterDefinition("rollcall_messages_rejected", "Messages that became dead letters", ("actor",))
 DURATION = HistogramDefinition(
-    "rollcall_message_duration_seconds", "How long an attempt took", ("actor",), _WORK_SECONDS
+    "rollcall_message_duration_seconds", "Duration of an attempt", ("actor",), _WORK_SECONDS
 )
 WAIT = HistogramDefinition(
     "rollcall_message_wait_seconds",
-    "From when a message was due to when it was begun",
+    "From when a message was due to the start of its processing",
     ("queue",),
     _WAIT_SECONDS,
 )
-CHECKS = CounterDefinition(
-    "rollcall_checks", "Sections asked of a source, by what it said", ("source", "outcome")
-)
-ANSWER = HistogramDefinition(
-    "rollcall_source_answer_seconds",
+CHECKS = CounterDefinition("rollcall_checks", "Section checks by outcome", ("source", "outcome"))
+SOURCE_RESPONSE = HistogramDefinition(
+    "rollcall_source_response_seconds",
     "How long a source took to answer for a section",
     ("source",),
     _WORK_SECONDS,
+    former="rollcall_source_answer_seconds",
 )
-CHANGES = CounterDefinition("rollcall_changes", "Sections that changed", ("source",))
-MAILS = CounterDefinition("rollcall_mails", "Mails, by what became of them", ("outcome",))
-DETECT_TO_MAIL = HistogramDefinition(
-    "rollcall_detect_to_mail_seconds",
-    "From the observation of a change to the mail that tells of it being taken by the transport",
+SECTION_EVENTS = CounterDefinition(
+    "rollcall_section_events", "Sections that changed", ("source",), former="rollcall_changes"
+)
+DELIVERIES = CounterDefinition(
+    "rollcall_deliveries", "Messages to people by outcome", ("outcome",), former="rollcall_mails"
+)
+NOTIFICATION_LATENCY = HistogramDefinition(
+    "rollcall_notification_latency_seconds",
+    "From the observation of a change to the transport accepting its message",
     (),
     _MAIL_SECONDS,
+    former="rollcall_detect_to_mail_seconds",
 )
 TRANSITIONS = CounterDefinition(
     "rollcall_breaker_transitions", "Changes of a breaker's state", ("breaker", "to")
 )
 REFUSED = CounterDefinition(
     "rollcall_requests_refused",
-    "HTTP requests refused because too many of their class were in hand",
+    "HTTP requests refused because too many of their class were active",
     ("class",),
 )
 STARTS = CounterDefinition("rollcall_process_starts", "Processes that were started", ("role",))
@@ -203,10 +215,11 @@ CPU = CounterDefinition(
     "rollcall_process_cpu_seconds", "CPU time of all processes of a role", ("role",), is_seconds=True
 )
 
-BREAKER_STATES = ("closed", "half_open", "open")
-
-COUNTERS = (MESSAGES, ERRORS, RETRIES, REJECTED, CHECKS, CHANGES, MAILS, TRANSITIONS, REFUSED, STARTS, CPU)
-HISTOGRAMS = (DURATION, WAIT, ANSWER, DETECT_TO_MAIL)
+COUNTERS = (
+    MESSAGES, ERRORS, RETRIES, REJECTED, CHECKS, SECTION_EVENTS, DELIVERIES, TRANSITIONS, REFUSED,
+    STARTS, CPU,
+)  # fmt: skip
+HISTOGRAMS = (DURATION, WAIT, SOURCE_RESPONSE, NOTIFICATION_LATENCY)
 BREAKER_STATES = ("closed", "half_open", "open")
 UNKNOWN_ACTOR = "unknown"  # unknown to this release: arbitrary text must not become a label
 
@@ -226,18 +239,11 @@ CHECK_OUTCOMES = (_OBSERVED, _MISSING, *_FAILURES.values(), _OTHER)
 
 SENT, DEAD = "sent", "dead"
 REPORTED = (
-    "delivered",
-    "delayed",
-    "bounced",
-    "soft_bounced",
-    "complained",
-    "failed",
-    "unsent",
-    "suppressed",
-)
+    "delivered", "delayed", "bounced", "soft_bounced", "complained", "failed", "unsent", "suppressed",
+)  # fmt: skip
 """What the mail provider reports afterwards, by its events' kinds."""
 
-MAIL_OUTCOMES = (SENT, DEAD, *REPORTED)
+DELIVERY_OUTCOMES = (SENT, DEAD, *REPORTED)
 
 
 def of_check(outcome: Outcome) -> str:
@@ -253,8 +259,8 @@ def record_checks(tally: Recorder, source: str, outcomes: Sequence[Outcome], cha
         tally.add(CHECKS, source, what, n=n)
     answers = [outcome.took_seconds for outcome in outcomes if not isinstance(outcome, CheckFailure)]
     measured = [seconds for seconds in answers if seconds is not None]
-    tally.observe_all(ANSWER, source, seconds=measured)
-    tally.add(CHANGES, source, n=changed)
+    tally.observe_all(SOURCE_RESPONSE, source, seconds=measured)
+    tally.add(SECTION_EVENTS, source, n=changed)
 
 
 def record_deliveries(
@@ -267,11 +273,11 @@ def record_deliveries(
         if isinstance(receipt, Accepted)
     ]
     ages_seconds = [(now - notification.observed_at).total_seconds() for notification in taken]
-    tally.observe_all(DETECT_TO_MAIL, seconds=ages_seconds)
-    tally.add(MAILS, SENT, n=len(taken))
+    tally.observe_all(NOTIFICATION_LATENCY, seconds=ages_seconds)
+    tally.add(DELIVERIES, SENT, n=len(taken))
     record_dead(tally, len(notifications) - len(taken))
 
 
 def record_dead(tally: Recorder, notifications: int) -> None:
     """Record notifications that were given up."""
-    tally.add(MAILS, DEAD, n=notifications)
+    tally.add(DELIVERIES, DEAD, n=notifications)

@@ -1,25 +1,38 @@
 """Reads a `SystemSnapshot` for the checks and for every page that shows the system's state.
 
-It takes a few statements and round trips; more expensive figures are in `operations.trends`.
+It takes a few statements and round trips. `read_trends` reads figures of the last day that cost more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import chain
 
 from actors.services import Services
 from domain.alert import AlertState
 from domain.money import PaymentFailures
-from observability.checks.host import DATABASE, read_disk
-from observability.checks.snapshot import DatabaseErrors, RunStatus, SystemSnapshot
-from observability.checks.unavailable import Server, read_or_unavailable, required
-from operations import breakers, expectations
+from domain.section import Stagger
+from observability.checks.host import DATABASE, is_managed, read_backup, read_disk
+from observability.checks.snapshot import (
+    DatabaseErrors,
+    RunSchedule,
+    RunStatus,
+    Server,
+    SourceStatus,
+    SystemSnapshot,
+    Unavailable,
+    read_or_unavailable,
+    required,
+)
+from operations import breakers
 from operations.operation import AdminContext
-from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT, Heartbeat
+from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, Heartbeat
 from store.pauses import Pause
 from store.repositories import Store
+from store.statistics import Hour, Latency
+from store.watches import Audience
 
 ROLES = ("worker", "scheduler", "web", "jobs")
 LOSSES_WINDOW = timedelta(hours=1)
@@ -31,40 +44,36 @@ Processes = Mapping[str, Sequence[Heartbeat]]
 
 
 def read(room: AdminContext) -> SystemSnapshot:
-    """Read a snapshot."""
-    services = room.services
+    """Read a snapshot. A server that does not answer is waited for once, so that the rest is shown."""
+    services, home = room.services, room.home
     store, now = services.store, services.clock.now()
-    redis, broker = (
-        Server(),
-        Server(),
-    )  # wait once for a silent server, so that the rest shows
+    redis, broker = Server(), Server()
     processes = redis.read(lambda: {role: room.heartbeats.alive(role) for role in ROLES})
     return SystemSnapshot(
         now=now,
-        database=read_or_unavailable(lambda: _ask(room, "database")),
-        redis=redis.read(lambda: _ask(room, "redis")),
-        broker=broker.read(lambda: _ask(room, "broker")),
+        database=read_or_unavailable(lambda: _probe(room, "database")),
+        redis=redis.read(lambda: _probe(room, "redis")),
+        broker=broker.read(lambda: _probe(room, "broker")),
         database_errors=read_or_unavailable(lambda: _database_errors(required(processes))),
         runs=read_or_unavailable(lambda: _runs(room, now)),
-        workers=read_or_unavailable(lambda: list(required(processes)["worker"])),
-        schedulers=read_or_unavailable(lambda: len(required(processes)["scheduler"])),
-        last_tick_at=read_or_unavailable(lambda: _last_tick_at(required(processes))),
-        jobs=read_or_unavailable(lambda: len(required(processes)["jobs"])),
+        processes=processes,
         queues=broker.read(room.queues),
         breakers=redis.read(lambda: breakers.read(services)),
         lease=redis.read(services.cron_lease.held),
-        sources=read_or_unavailable(lambda: expectations.sources(services, is_scheduled=room.is_scheduled)),
+        sources=read_or_unavailable(lambda: sources(services, is_scheduled=room.is_scheduled)),
         pauses=read_or_unavailable(lambda: _unresolved(store.pauses.all(), now)),
         outbox=read_or_unavailable(store.outbox.backlog),
         losses=read_or_unavailable(lambda: store.outbox.losses(now - LOSSES_WINDOW)),
         payments=read_or_unavailable(lambda: payment_troubles(store, now)),
         clocks=read_or_unavailable(lambda: _clocks(services, required(processes))),
-        disk=read_or_unavailable(lambda: None if room.home is None else read_disk(room.home)),
+        disk=read_or_unavailable(lambda: None if home is None else read_disk(home)),
+        backup=read_or_unavailable(lambda: None if home is None else read_backup(home, now)),
         alerts=read_or_unavailable(
             lambda: [found for found in store.alerts.all() if found.state is AlertState.RAISED]
         ),
         transport=services.mailer.name,
         is_scheduled=room.is_scheduled,
+        is_managed=is_managed(),
         terms=read_or_unavailable(lambda: store.terms.over(now)),
         unknown_sections=read_or_unavailable(store.sections.unknown),
     )
@@ -78,7 +87,63 @@ def payment_troubles(store: Store, now: datetime) -> PaymentFailures:
     )
 
 
-def _ask(room: AdminContext, name: str) -> str:
+def run_times(services: Services, *, is_scheduled: bool) -> RunSchedule:
+    """Return when runs were expected and finished.
+
+    Without the scheduler, runs are expected after one over HTTP.
+    """
+    runs, now = services.store.runs, services.clock.now()
+    return RunSchedule(
+        expected_since=runs.first_opened_at(None if is_scheduled else "http"),
+        finished_at=runs.last_finished_at(),
+        succeeded_at=runs.last_succeeded_at(),
+        two_ago=services.timetable.slot_before(Stagger.ALL, now, 2),
+    )
+
+
+def sources(services: Services, *, is_scheduled: bool) -> dict[str, SourceStatus]:
+    """Return each source's status. Sections may all be in one half: patience is two of its intervals."""
+    store, timetable, now = services.store, services.timetable, services.clock.now()
+    answered, audiences = store.sections.last_success(now), store.watches.audiences()
+    expected_since = run_times(services, is_scheduled=is_scheduled).expected_since
+    two_ago = min(timetable.slot_before(half, now, 2) for half in (Stagger.EVEN, Stagger.ODD))
+    interval = timetable.slot(Stagger.ALL, now) - timetable.slot_before(Stagger.ALL, now, 1)
+    found = {}
+    for name in services.sources:
+        audience = audiences.get(name)
+        since = _expected_since(answered.get(name), audience, expected_since)
+        is_silent = since is not None and since < two_ago
+        found[name] = SourceStatus(answered.get(name), audience, since if is_silent else None, interval)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Trends:
+    """The last 24 hours by clock hour, oldest first; and mail throughput of the last day."""
+
+    hours: list[Hour] | Unavailable
+    latency: Latency | Unavailable
+
+
+def read_trends(services: Services) -> Trends:
+    """Read the trends."""
+    statistics, now = services.store.statistics, services.clock.now()
+    return Trends(
+        read_or_unavailable(lambda: statistics.hours(now)),
+        read_or_unavailable(lambda: statistics.latency(now)),
+    )
+
+
+def _expected_since(
+    answered_at: datetime | None, audience: Audience | None, runs_since: datetime | None
+) -> datetime | None:
+    """Return since when a source is expected to answer; None while no watch needs it."""
+    if audience is None or runs_since is None:
+        return None
+    return max(at for at in (answered_at, audience.since, runs_since) if at is not None)
+
+
+def _probe(room: AdminContext, name: str) -> str:
     room.probes[name]()
     return "ok"
 
@@ -102,11 +167,6 @@ def _clocks(services: Services, processes: Processes) -> dict[str, float]:
     return found
 
 
-def _last_tick_at(processes: Processes) -> datetime | None:
-    ticks = [float(beat.facts[TICKED_AT]) for beat in processes["scheduler"] if TICKED_AT in beat.facts]
-    return datetime.fromtimestamp(max(ticks), UTC) if ticks else None
-
-
 def _runs(room: AdminContext, now: datetime) -> RunStatus:
     services = room.services
     latest, _ = services.store.runs.page(None, _LATEST)
@@ -114,7 +174,7 @@ def _runs(room: AdminContext, now: datetime) -> RunStatus:
         current=next((run for run in latest if not run.state.is_final), None),
         last=next((run for run in latest if run.state.is_final), None),
         next_at=services.timetable.next_slot(now) if room.is_scheduled else None,
-        times=expectations.run_times(services, is_scheduled=room.is_scheduled),
+        times=run_times(services, is_scheduled=room.is_scheduled),
     )
 
 

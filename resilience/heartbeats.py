@@ -93,6 +93,9 @@ ADDRESS = "address"
 DATABASE_ERRORS, DATABASE_ERROR = "database_errors", "database_error"
 """Facts of every process: the number of recent database errors, and the text of the last."""
 
+MEMORY = "resident_bytes"
+"""A fact of every process: its resident memory."""
+
 _THREADS, _HOST_MS = "slots", "host_ms"  # stored names, in the same JSON as the facts
 
 

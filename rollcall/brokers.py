@@ -41,10 +41,15 @@ def build(
     if is_rabbitmq(settings):
         return _rabbitmq(settings, middleware)
     if settings.broker_url is not None:
-        client = redis.Redis.from_url(settings.broker_url, socket_timeout=5, socket_connect_timeout=2)
+        client = redis_client(settings.broker_url)
     middleware.append(DeadLetterCause(client, _PACKAGES))
     # Only the reaper does maintenance: Dramatiq's random default took 2 to 25 minutes.
     return FleetBroker(client=client, middleware=middleware, maintenance_chance=0, namespace=namespace)
+
+
+def redis_client(url: str) -> redis.Redis:
+    """Return a client of the Redis server at `url`, which connects on first use."""
+    return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2)
 
 
 def is_rabbitmq(settings: Settings) -> bool:

@@ -19,7 +19,7 @@ import redis
 from domain.errors import UnreachableError
 from observability.metrics_store import MetricsStore
 from observability.recorders import CPU, STARTS, CounterTotals, Recorder
-from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, Heartbeats, ThreadTasks
+from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, MEMORY, Heartbeats, ThreadTasks
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +33,6 @@ def log_and_continue(work: Callable[[], object], complaint: str) -> None:
 
 
 BEAT_SECONDS = 1.0
-MEMORY = "resident_bytes"
 _STOP_SECONDS = 5.0
 _STATM = Path("/proc/self/statm")
 

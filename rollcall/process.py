@@ -21,8 +21,8 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedEr
 from domain.errors import ConfigurationError, InvalidInputError, PermanentError, UnreachableError
 from observability import logs
 from rollcall import environment
-from rollcall.doctor.case import InspectedSettings
 from rollcall.heartbeat import beating
+from rollcall.redaction import Redactor
 from rollcall.settings import Settings
 from rollcall.wiring import System, build
 from store import migrate
@@ -39,8 +39,8 @@ def describe_outage(settings: Settings) -> Iterator[None]:
     except _OURS:
         raise  # the database answers and rejects our statement: its fix needs the traceback
     except DBAPIError as error:
-        reason = InspectedSettings(settings).redact(str(error.orig).partition("\n")[0])
-        message = f"the database cannot be reached: {reason}; rollcall doctor tells more"
+        reason = Redactor(settings)(str(error.orig).partition("\n")[0])
+        message = f"the database cannot be reached: {reason}; see rollcall doctor"
         raise UnreachableError(message) from error
 
 

@@ -207,8 +207,7 @@ def client_ports(settings: Settings, client: redis.Redis, clock: Clock) -> Ports
 
 def redis_client(settings: Settings) -> redis.Redis:
     """Return the Redis client, which connects on first use."""
-    url = settings.redis_url or redis_url(settings.home)
-    return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2)
+    return brokers.redis_client(settings.redis_url or redis_url(settings.home))
 
 
 def database_url(settings: Settings) -> str:

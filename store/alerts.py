@@ -182,7 +182,7 @@ def _transition(row: RowMapping, message: AlertMessage | None, now_ms: int) -> d
     if is_raised == (message is not None):
         return text | {"pending_since_ms": None}
     pending_since_ms = now_ms if row["pending_since_ms"] is None else row["pending_since_ms"]
-    threshold = RECOVERY if message is None else message.hold_off
+    threshold = RECOVERY if message is None else message.pending_for
     if now_ms - pending_since_ms < threshold // timedelta(milliseconds=1):
         return {"pending_since_ms": pending_since_ms}
     transition: dict[str, Any] = {"state": AlertState.CLEARED, "pending_since_ms": None}

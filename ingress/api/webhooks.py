@@ -20,7 +20,7 @@ from ingress.problems import ProblemError
 from ingress.request import JSON_BODY, KIBIBYTE, Body, RequestContext
 from ingress.schemas import Recorded, Time
 from notifications.resend_events import DeliveryEvent, ResendEvents
-from observability.recorders import MAILS, REPORTED
+from observability.recorders import DELIVERIES, REPORTED
 from store.notifications.deliveries import UNSENT
 from store.pauses import ROLLCALL
 
@@ -69,7 +69,7 @@ def receive(request: RequestContext) -> Recorded:
         reason = f"the provider accepts mail and does not send it: {one_line(event.reason)}"
         services.store.pauses.pause(MAIL, now + ACCOUNT_RECHECK, reason, ROLLCALL, now)
     if is_new and event.kind in REPORTED:
-        services.tally.add(MAILS, event.kind)
+        services.tally.add(DELIVERIES, event.kind)
     return Recorded(is_new)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from observability.checks.unavailable import Unavailable
+from observability.checks.snapshot import Unavailable
 from resilience.lease import LeaseHolder
 from store.database import from_ms
 

@@ -16,11 +16,10 @@ from ingress.context import WebContext
 from ingress.endpoint import Routes
 from ingress.request import RequestContext
 from observability.checks import findings
-from observability.checks.snapshot import SystemSnapshot
-from observability.checks.summary import summarize
-from observability.checks.unavailable import Unavailable
-from operations import status, trends
-from operations.trends import Trends
+from observability.checks.evaluation import summarize
+from observability.checks.snapshot import SystemSnapshot, Unavailable
+from operations import status
+from operations.status import Trends
 
 TRENDS_EVERY = timedelta(seconds=30)
 _FRAGMENTS = (
@@ -45,7 +44,7 @@ routes = Routes()
 def show(request: RequestContext) -> Response:
     """Show the current state."""
     services = request.services
-    drawn = fragments(status.read(request.context.room), trends.read(services))
+    drawn = fragments(status.read(request.context.room), status.read_trends(services))
     return page(request, "now.html", fragments=drawn)
 
 
@@ -85,5 +84,5 @@ class NowView:
         services = self._context.services
         now = services.clock.now()
         if self._trends is None or now - self._trends[0] >= TRENDS_EVERY:
-            self._trends = (now, trends.read(services))
+            self._trends = (now, status.read_trends(services))
         return self._trends[1]

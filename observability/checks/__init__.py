@@ -16,7 +16,7 @@ def findings(state: SystemSnapshot) -> list[Finding]:
 
 
 _PAGES = {check.name: (check.page, check.runbook) for check in CHECKS}
-_OTHERWISE = ("", "unreadable-readings")
+_OTHERWISE = ("", "unreadable-checks")
 
 
 def runbook_link(base_url: str, name: str) -> RunbookLink:

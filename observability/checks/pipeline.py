@@ -14,14 +14,11 @@ from domain.check import Check, Part, Result, Severity
 from domain.money import LOST_REFUND, Payment, RefundState
 from domain.notification import MAIL
 from domain.run import Run
-from observability.checks.snapshot import SystemSnapshot
-from observability.checks.unavailable import Unavailable, required
+from observability.checks.snapshot import SystemSnapshot, Unavailable, required
 from resilience.breaker_model import BreakerSnapshot
 from store.pauses import Pause
 
 SLOW_DELIVERY = timedelta(minutes=10)
-_BREAKER_PENDING = timedelta(minutes=10)  # it may close in between while probes run
-_CATCHING_UP = timedelta(minutes=10)  # runs missed during downtime are caught up at once
 
 
 def _runs(state: SystemSnapshot) -> Iterator[Result]:
@@ -33,7 +30,6 @@ def _runs(state: SystemSnapshot) -> Iterator[Result]:
             "No run has succeeded in two intervals",
             _last_success(runs.times.succeeded_at) + _why(runs.last),
             "rollcall cron ls",
-            _CATCHING_UP,
         )
     yield Result("late", failure)
 
@@ -93,9 +89,9 @@ def _open_breaker(breaker: BreakerSnapshot, state: SystemSnapshot) -> AlertMessa
     if breaker.forced == "open":
         detail = f"{breaker.forced_by} holds it open; no request is made.{affected}"
         command = f"rollcall breaker reset {name}"
-        return AlertMessage(f"The breaker of {name} is held open", detail, command, _BREAKER_PENDING)
+        return AlertMessage(f"The breaker of {name} is held open", detail, command)
     detail = f"Requests failed, and it lets a few through to try again.{last_error(state, name)}{affected}"
-    return AlertMessage(f"The breaker of {name} is open", detail, "rollcall breaker ls", _BREAKER_PENDING)
+    return AlertMessage(f"The breaker of {name} is open", detail, "rollcall breaker ls")
 
 
 def _outbox(state: SystemSnapshot) -> Iterator[Result]:
@@ -140,11 +136,13 @@ def _unknown_sections(state: SystemSnapshot) -> Iterator[Result]:
 
 
 def _payments(state: SystemSnapshot) -> Iterator[Result]:
-    troubles = required(state.payments)
-    for payment in troubles.undelivered:
+    for payment in required(state.payments).undelivered:
         yield Result(payment.session_id, _undelivered(payment))
-    for payment in troubles.unresolved_refunds:
-        yield Result(f"refund/{payment.session_id}", _unsettled_refund(payment))
+
+
+def _refunds(state: SystemSnapshot) -> Iterator[Result]:
+    for payment in required(state.payments).unresolved_refunds:
+        yield Result(payment.session_id, _unsettled_refund(payment))
 
 
 def _undelivered(payment: Payment) -> AlertMessage:
@@ -185,22 +183,30 @@ def clock(moment: datetime) -> str:
 
 
 CHECKS = (
+    # Runs missed during downtime are caught up at once.
     Check("runs", _runs, Severity.DEGRADED, (Part.POLLING,),
-          "rollcall cron ls", "no-finished-run", "runs", needs="database"),
+          "rollcall cron ls", "no-finished-run", "runs",
+          needs=("database",), pending_for=timedelta(minutes=10), is_critical=True),
     Check("sources", _sources, Severity.DEGRADED, (Part.POLLING,),
-          "rollcall source ls", "source-silent", "#sources", needs="database"),
+          "rollcall source ls", "source-silent", "#sources",
+          needs=("database",), pending_for=timedelta(minutes=5), is_critical=True),
     Check("pauses", _pauses, Severity.DEGRADED, (Part.POLLING, Part.SENDING),
-          "rollcall source ls", "paused", "#sources", needs="database", is_deliberate=True),
+          "rollcall source ls", "paused", "#sources", needs=("database",), is_deliberate=True),
+    # A breaker may close in between while probes run.
     Check("breakers", _breakers, Severity.DEGRADED, (Part.DRAINING,),
-          "rollcall breaker ls", "breaker-open", "#breakers", needs="redis"),
+          "rollcall breaker ls", "breaker-open", "#breakers",
+          needs=("redis",), pending_for=timedelta(minutes=10), is_critical=True),
     Check("outbox", _outbox, Severity.DEGRADED, (Part.SENDING,),
-          "rollcall mail ls", "delivery-stuck", "mail?state=pending", needs="database"),
+          "rollcall mail ls", "delivery-stuck", "mail?state=pending", needs=("database",), is_critical=True),
     Check("losses", _losses, Severity.DEGRADED, (Part.SENDING,),
-          "rollcall mail ls --state dead", "mail-lost", "mail?state=dead", needs="database"),
+          "rollcall mail ls --state dead", "mail-lost", "mail?state=dead",
+          needs=("database",), is_critical=True),
     Check("terms", _terms, Severity.DEGRADED, (Part.POLLING,),
-          "rollcall term ls", "term-over", "sections?state=missing", needs="database"),
+          "rollcall term ls", "term-over", "sections?state=missing", needs=("database",)),
     Check("unknown_sections", _unknown_sections, Severity.HEALTHY, (),
-          "rollcall watch ls", "unknown-sections", "sections?state=missing", needs="database"),
+          "rollcall watch ls", "unknown-sections", "sections?state=missing", needs=("database",)),
     Check("payments", _payments, Severity.DEGRADED, (Part.DRAINING,),
-          "rollcall job ls --kind report", "report-undelivered", "jobs?kind=report", needs="database"),
+          "rollcall job ls --kind report", "report-undelivered", "jobs?kind=report", needs=("database",)),
+    Check("refunds", _refunds, Severity.DEGRADED, (Part.DRAINING,),
+          "rollcall payment ls --unsettled", "refund-unsettled", "jobs?kind=report", needs=("database",)),
 )  # fmt: skip

@@ -1,26 +1,79 @@
-"""`SystemSnapshot`, the input of the checks. `operations.status` reads it."""
+"""`SystemSnapshot`, the input of the checks. `operations.status` reads it.
+
+Each part is read on its own: one that could not be read is `Unavailable` and hides no other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from domain.alert import Alert
+from domain.errors import UnreachableError
 from domain.money import PaymentFailures
 from domain.run import Run
 from domain.term import Presence, Term
-from observability.checks.unavailable import Unavailable
+from domain.text import describe
 from resilience.breaker_model import BreakerSnapshot
-from resilience.heartbeats import Heartbeat
+from resilience.heartbeats import TICKED_AT, Heartbeat
 from resilience.lease import LeaseHolder
 from resilience.queues import QueueStats
 from store.notifications.outbox import Backlog, Losses
 from store.pauses import Pause
 from store.sections.states import UnknownSections
 from store.watches import Audience
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Replaces a value that could not be read."""
+
+    error: str
+
+
+class UnavailableError(Exception):
+    """A check needs a value that could not be read."""
+
+
+def read_or_unavailable(read: Callable[[], T]) -> T | Unavailable:
+    """Return the result of `read`, or why it could not be read."""
+    try:
+        return read()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the snapshot reports it
+        return Unavailable(describe(error))
+
+
+class Server:
+    """A server that several values come from: after it is unreachable once, it is not tried again."""
+
+    def __init__(self) -> None:
+        self._away: Unavailable | None = None
+
+    def read(self, read: Callable[[], T]) -> T | Unavailable:
+        """As `read_or_unavailable`; after an UnreachableError it returns the same at once."""
+        if self._away is not None:
+            return self._away
+        try:
+            return read()
+        except UnreachableError as error:
+            self._away = Unavailable(describe(error))
+            return self._away
+        except Exception as error:  # noqa: BLE001 - as in `read_or_unavailable`
+            return Unavailable(describe(error))
+
+
+def required(value: T | Unavailable) -> T:
+    """Return `value`. Raises: UnavailableError when it could not be read."""
+    if isinstance(value, Unavailable):
+        raise UnavailableError(value.error)
+    return value
+
 
 _MIN_FREE_RATIO, _MIN_FREE_BYTES = 0.10, 200_000_000
 
@@ -94,6 +147,14 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupAge:
+    """The last backup's time and file; without one, the installation's creation and None."""
+
+    at: datetime
+    file: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseErrors:
     """The recent database errors of the live processes, and the text of one of the last."""
 
@@ -105,12 +166,12 @@ class DatabaseErrors:
 class SystemSnapshot:
     """The system's state at one moment; an `Unavailable` part hides no other.
 
-    Shape: `database`, `redis` and `broker` are "ok" or the reason of their failure. `schedulers` and `jobs`
-    count live processes; `last_tick_at` is when a scheduler last finished its tick. `pauses` holds those in
-    force, and Rollcall's own until a success ends them, by the source's name or "mail"; `alerts` are the
-    raised ones. `terms` are those that seem over, `unknown_sections` each source's sections that it never
-    listed. `clocks` has by host the seconds its clock is ahead of Redis, and under "database" the seconds the
-    database is ahead of this host.
+    Shape: `database`, `redis` and `broker` are "ok" or the reason of their failure. `processes` has the live
+    processes of each role. `pauses` holds those in force, and Rollcall's own until a success ends them, by
+    the source's name or "mail"; `alerts` are the raised ones. `terms` are those that seem over,
+    `unknown_sections` each source's sections that it never listed. `clocks` has by host the seconds its clock
+    is ahead of Redis, and under "database" the seconds the database is ahead of this host. `backup` is None
+    where the installation has no folder. `is_managed` is whether systemd starts the roles.
     """
 
     now: datetime
@@ -119,10 +180,7 @@ class SystemSnapshot:
     broker: str | Unavailable
     database_errors: DatabaseErrors | Unavailable
     runs: RunStatus | Unavailable
-    workers: list[Heartbeat] | Unavailable
-    schedulers: int | Unavailable
-    last_tick_at: datetime | Unavailable | None
-    jobs: int | Unavailable
+    processes: Mapping[str, Sequence[Heartbeat]] | Unavailable
     queues: Mapping[str, QueueStats] | Unavailable
     breakers: list[BreakerSnapshot] | Unavailable
     lease: LeaseHolder | Unavailable | None
@@ -136,8 +194,26 @@ class SystemSnapshot:
     alerts: list[Alert] | Unavailable
     transport: str
     is_scheduled: bool
+    is_managed: bool = False
+    backup: BackupAge | Unavailable | None = None
     terms: Mapping[Term, Presence] | Unavailable = field(default_factory=dict)
     unknown_sections: Mapping[str, UnknownSections] | Unavailable = field(default_factory=dict)
+
+    @property
+    def workers(self) -> Sequence[Heartbeat] | Unavailable:
+        """Live worker processes."""
+        return self.processes if isinstance(self.processes, Unavailable) else self.processes["worker"]
+
+    @property
+    def last_tick_at(self) -> datetime | None:
+        """When a scheduler last finished its tick. Raises: UnavailableError."""
+        beats = self.alive("scheduler")
+        ticks = [float(beat.facts[TICKED_AT]) for beat in beats if TICKED_AT in beat.facts]
+        return datetime.fromtimestamp(max(ticks), UTC) if ticks else None
+
+    def alive(self, role: str) -> Sequence[Heartbeat]:
+        """Return the live processes of `role`. Raises: UnavailableError."""
+        return required(self.processes)[role]
 
     def breaker(self, name: str) -> BreakerSnapshot | None:
         """Return the breaker `name`, or None for an unknown name."""

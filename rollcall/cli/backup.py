@@ -19,13 +19,14 @@ import click
 from domain.errors import InvalidInputError, PermanentError, UnreachableError
 from providers.storage import StorageSettings, files_in
 from resilience.claims import Claims
-from rollcall import backups, environment
+from rollcall import environment
 from rollcall.cli.output import progress
 from rollcall.exclusive import exclusive
 from rollcall.process import describe_outage
 from rollcall.settings import Settings
 from rollcall.wiring import SystemClock, database_url, redis_client
 from store.audit import AuditEntry
+from store.backup import last_backup
 from store.backup import restore as restoring
 from store.backup.archive import Manifest, Reader
 from store.backup.dump import back_up
@@ -55,7 +56,7 @@ def backup(file: Path, *, without_secrets: bool) -> None:
         manifest = _write(settings, file.absolute(), secrets)
         rows = sum(contents.rows for contents in manifest.tables.values())
         size = file.stat().st_size
-        backups.record_backup(settings.home, backups.LastBackup(now, str(file.absolute()), size, rows))
+        last_backup.record(settings.home, last_backup.LastBackup(now, str(file.absolute()), size, rows))
     except OSError as error:
         reason = f"{error.filename or file} cannot be written ({error.strerror})"
         raise InvalidInputError({"FILE": reason}) from error

@@ -14,8 +14,7 @@ from domain.errors import InvalidInputError
 from domain.history import HistoryEntry
 from domain.notification import MAIL
 from domain.section import SectionKey
-from observability.checks.snapshot import SourceState, SystemSnapshot
-from observability.checks.unavailable import required
+from observability.checks.snapshot import SourceState, SystemSnapshot, required
 from operations import breakers, pauses, status
 from operations.watches import seen_at
 from rollcall.cli.duration import for_option

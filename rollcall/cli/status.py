@@ -13,12 +13,10 @@ import click
 from domain.errors import UnreachableError
 from domain.term import Presence, Term
 from observability.checks import findings
-from observability.checks.snapshot import RunStatus, SystemSnapshot
-from observability.checks.summary import summarize
-from observability.checks.unavailable import Unavailable
+from observability.checks.evaluation import summarize
+from observability.checks.snapshot import RunStatus, SystemSnapshot, Unavailable
 from operations import status as statuses
-from operations import trends
-from operations.trends import Trends
+from operations.status import Trends
 from resilience.lease import LeaseHolder
 from resilience.queues import QueueStats
 from rollcall.cli.output import json_option, show
@@ -36,7 +34,7 @@ def status(*, as_json: bool) -> None:
     try:
         with open_system() as system:
             room = system.admin
-            found, lately = statuses.read(room), trends.read(room.services)
+            found, lately = statuses.read(room), statuses.read_trends(room.services)
     except UnreachableError as error:
         _tell_outage(str(error), as_json=as_json)
         sys.exit(_EXIT["unhealthy"])
@@ -55,7 +53,17 @@ def status(*, as_json: bool) -> None:
 def _facts(found: SystemSnapshot) -> dict[str, object]:
     """Return `found` with string keys, as JSON requires."""
     terms = asdict(found.terms) if isinstance(found.terms, Unavailable) else _by_name(found.terms)
-    return asdict(replace(found, terms={})) | {"terms": terms}
+    facts = asdict(replace(found, terms={}, processes={})) | {"terms": terms}
+    del facts["processes"]
+    if isinstance(found.processes, Unavailable):
+        away = asdict(found.processes)
+        return facts | dict.fromkeys(("workers", "schedulers", "jobs", "last_tick_at"), away)
+    return facts | {
+        "workers": [asdict(worker) for worker in found.alive("worker")],
+        "schedulers": len(found.alive("scheduler")),
+        "jobs": len(found.alive("jobs")),
+        "last_tick_at": found.last_tick_at,
+    }
 
 
 def _by_name(terms: Mapping[Term, Presence]) -> dict[str, object]:
@@ -73,8 +81,8 @@ def _tell_outage(sentence: str, *, as_json: bool) -> None:
 def _lines(found: SystemSnapshot, lately: Trends) -> Iterator[tuple[str, str]]:
     yield "runs", _told(found.runs, _runs)
     yield "workers", _told(found.workers, lambda alive: str(len(alive)))
-    yield "schedulers", _told(found.schedulers, str)
-    yield "jobs", _told(found.jobs, str)
+    yield "schedulers", _told(found.processes, lambda alive: str(len(alive["scheduler"])))
+    yield "jobs", _told(found.processes, lambda alive: str(len(alive["jobs"])))
     yield "cron lease", "free" if found.lease is None else _told(found.lease, _holder)
     yield (
         "queues",

@@ -12,7 +12,7 @@ from actors.reconcile import CLOCK_CHECK_PERIOD, bound_stored_times, reconcile
 from catalogs.demo_campus import DemoCampus
 from domain.watch import Watch
 from resilience.heartbeats import TICKED_AT
-from rollcall import lookout, systemd, upstreams
+from rollcall import alerting, systemd, upstreams
 from rollcall.heartbeat import log_and_continue
 from rollcall.process import role, stopping
 from rollcall.wiring import System
@@ -42,7 +42,7 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
         )
         schedule.every(CLOCK_CHECK_PERIOD, lambda: bound_stored_times(system.services), name="bounds")
         room = system.admin
-        schedule.every(lookout.PERIOD, lambda: lookout.evaluate_alerts(room), name="look")
+        schedule.every(alerting.PERIOD, lambda: alerting.evaluate_alerts(room), name="alerts")
         schedule.run_daily_rollup(CrontabTrigger(system.settings.report_aggregate_cron))
         if system.settings.scheduler == "on":
             schedule.check_on_time()

@@ -5,33 +5,61 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping
+from functools import partial
 from threading import Event
 
 import uvicorn
 
+from actors import ACTORS, QUEUES
+from ingress import admission
 from ingress.app import create_app
 from ingress.console import sign_in
 from ingress.console.live_updates import LiveUpdates
 from ingress.context import WebContext
 from notifications.resend import ResendSettings
 from notifications.resend_events import ResendEvents
-from observability.metrics import Exposition
+from observability.health import Health
+from observability.prometheus import Exposition, Labels, fleet
 from observability.shared_reading import SharedReading
+from operations import status
 from providers.storage import StorageSettings
 from providers.stripe import StripeSettings
 from providers.stripe_events import StripeEvents
 from resilience.heartbeats import ADDRESS
 from resilience.login_protection import LoginLimiter
 from rollcall import systemd
+from rollcall.alerting import standing_in
 from rollcall.connections import BoundedProtocol
-from rollcall.exposition import readings
-from rollcall.health import Health
-from rollcall.lookout import standing_in
 from rollcall.process import configuring, role, stopping
 from rollcall.sockets import allow_descriptors, inherited_socket, listen
-from rollcall.wiring import System, required
+from rollcall.wiring import System, has_own_broker, required
 
 _SIGN_INS, _SIGN_INS_OVERALL, _SIGN_IN_WINDOW_SECONDS = 10, 100, 900
+
+
+def health(system: System) -> Health:
+    """Return the answers of `/readyz` and `/health` about `system`."""
+    admin = system.admin
+    needed = ("database", "redis", "broker") if has_own_broker(system.settings) else ("database", "redis")
+    probes = {name: admin.probes[name] for name in needed}
+    return Health(partial(status.read, admin), probes, system.services.store.jobs)
+
+
+def metrics(system: System) -> Exposition:
+    """Return the metrics of the fleet of `system`."""
+    services = system.services
+    labels = Labels(
+        actors=[spec.name for spec in ACTORS],
+        queues=QUEUES,
+        sources=tuple(services.sources),
+        breakers=tuple(services.breakers),
+        roles=status.ROLES,
+        job_kinds=tuple(services.jobs.kinds),
+        request_classes=admission.NAMES,
+    )
+    snapshot = partial(status.read, system.admin)
+    store, counts = services.store, system.pulse.ledger.read
+    return Exposition(fleet(snapshot, counts, store.outbox.counts, store.jobs, labels))
 
 
 def surfaces(system: System, health: Health) -> WebContext:
@@ -62,7 +90,7 @@ def surfaces(system: System, health: Health) -> WebContext:
         health=report.new,
         latest_health=report.latest,
         ready=health.ready,
-        metrics=Exposition(readings(system)),
+        metrics=metrics(system),
         proxy_secret=settings.proxy_secret,
     )
 
@@ -82,7 +110,7 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
         listening = inherited_socket() or listen(system.settings.host, system.settings.port)
         system.pulse.note(ADDRESS, _address(listening))
         with configuring():
-            served = surfaces(system, Health(system))
+            served = surfaces(system, health(system))
         app = create_app(served)
         config = uvicorn.Config(
             app,

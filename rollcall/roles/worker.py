@@ -10,7 +10,7 @@ from actors import WORKER_ACTORS, WORKER_QUEUES
 from actors.registry import install
 from domain.errors import ConfigurationError
 from rollcall import systemd, upstreams
-from rollcall.lookout import standing_in
+from rollcall.alerting import standing_in
 from rollcall.process import role, stopping
 
 THREADS = 4

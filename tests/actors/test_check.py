@@ -12,8 +12,7 @@ from domain.errors import RateLimitedError, RejectedError, UpstreamError
 from domain.notification import NotificationState
 from domain.run import Run, RunState
 from domain.section import SectionKey, Stagger
-from observability.checks.snapshot import SourceState
-from observability.checks.unavailable import required
+from observability.checks.snapshot import SourceState, required
 from operations import status
 from resilience.breaker_policy import BreakerPolicy
 from resilience.claims import Claims

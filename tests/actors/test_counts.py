@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import RejectedError, UpstreamTimeoutError
-from observability.recorders import CHANGES, CHECKS, DETECT_TO_MAIL, MAILS
+from observability.recorders import CHECKS, DELIVERIES, NOTIFICATION_LATENCY, SECTION_EVENTS
 from tests.support.catalog import Row
 from tests.support.house import House
 
@@ -14,9 +14,10 @@ def counted(rollcall: House) -> dict[str, float]:
     """What was counted since the last time, by check outcome, mail outcome, and changes."""
     counts = rollcall.services.tally.take()
     checks = {name: CHECKS.value(counts, "scraper", name) for name in ("observed", "missing", "timeout")}
-    mails = {name: MAILS.value(counts, name) for name in ("sent", "dead")}
-    found = checks | mails | {"changes": CHANGES.value(counts, "scraper")}
-    slow_mails, quick_mails = DETECT_TO_MAIL.buckets(counts)[-1][1], DETECT_TO_MAIL.buckets(counts)[0][1]
+    mails = {name: DELIVERIES.value(counts, name) for name in ("sent", "dead")}
+    found = checks | mails | {"changes": SECTION_EVENTS.value(counts, "scraper")}
+    latencies = NOTIFICATION_LATENCY.buckets(counts)
+    slow_mails, quick_mails = latencies[-1][1], latencies[0][1]
     assert slow_mails == found["sent"]
     return {name: n for name, n in (found | {"quick mails": quick_mails}).items() if n}
 

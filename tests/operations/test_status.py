@@ -8,8 +8,7 @@ import redis
 
 from domain.run import RunState
 from domain.section import Stagger
-from observability.checks.snapshot import SystemSnapshot
-from observability.checks.unavailable import Unavailable
+from observability.checks.snapshot import SystemSnapshot, Unavailable
 from operations import runs, status
 from tests.support.catalog import Row
 from tests.support.house import House, house, sqlite_url
@@ -30,9 +29,8 @@ def test_everything_is_read_at_once(rollcall: House) -> None:
     assert found.runs.last is not None
     assert found.runs.last.state is RunState.FINISHED
     assert found.runs.next_at == datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
-    assert isinstance(found.workers, list)
-    assert [worker.instance_id for worker in found.workers] == ["a:1"]
-    assert (found.schedulers, found.jobs) == (0, 1)
+    assert [worker.instance_id for worker in found.alive("worker")] == ["a:1"]
+    assert (len(found.alive("scheduler")), len(found.alive("jobs"))) == (0, 1)
     assert not isinstance(found.lease, Unavailable)
     assert found.lease is not None
     assert not isinstance(found.sources, Unavailable)
@@ -70,7 +68,7 @@ def test_without_redis_the_rest_is_read(tmp_path: Path, unreachable: redis.Redis
     with house(sqlite_url(tmp_path), unreachable, prefix) as away:
         found = status.read(away.room)
     unread = {name for name in SystemSnapshot.__slots__ if isinstance(getattr(found, name), Unavailable)}
-    of_redis = {"redis", "broker", "workers", "schedulers", "last_tick_at", "jobs", "database_errors"}
+    of_redis = {"redis", "broker", "processes", "database_errors"}
     assert unread == of_redis | {"queues", "breakers", "lease", "clocks"}
 
 
@@ -81,3 +79,24 @@ def test_what_the_database_cannot_say_hides_nothing_else(rollcall: House) -> Non
     found = status.read(rollcall.room)
     unread = {name for name in SystemSnapshot.__slots__ if isinstance(getattr(found, name), Unavailable)}
     assert unread == {"runs", "sources", "pauses", "alerts"}
+
+
+def test_the_hours_and_the_latency_are_read(rollcall: House) -> None:
+    rollcall.watch()
+    for open_seats in (0, 2):
+        rollcall.catalog.rows[rollcall.key()] = Row(open_seats)
+        rollcall.run()
+        rollcall.clock.advance(1)
+    found = status.read_trends(rollcall.services)
+    assert not isinstance(found.hours, Unavailable)
+    assert not isinstance(found.latency, Unavailable)
+    assert (len(found.hours), found.hours[-1].checks, found.hours[-1].openings) == (24, 2, 1)
+    assert (found.latency.mails, found.latency.p50_seconds) == (1, 0.0)
+
+
+def test_one_that_cannot_be_read_does_not_hide_the_other(rollcall: House) -> None:
+    with rollcall.database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE runs RENAME TO runs_away")
+    found = status.read_trends(rollcall.services)
+    assert isinstance(found.hours, Unavailable)
+    assert not isinstance(found.latency, Unavailable)

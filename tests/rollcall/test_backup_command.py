@@ -16,7 +16,7 @@ import redis
 
 from providers.storage import Folder
 from resilience.heartbeats import Heartbeats
-from rollcall import backups
+from store.backup import last_backup
 from tests.standins.bucket import bucket_standin
 from tests.standins.resend import ResendStandIn
 from tests.standins.scraper import TOKEN, Reply, ScraperStandin
@@ -119,13 +119,13 @@ def test_what_was_backed_up_while_it_ran_goes_on_after_all_was_lost_and_mails_no
 
 def test_a_backup_is_noted_and_its_file_is_its_owners_alone(home: Path, file: Path) -> None:
     assert run(home, "init").returncode == 0
-    assert backups.last(home) is None
+    assert last_backup.read(home) is None
     begun = datetime.now(UTC) - timedelta(seconds=1)
     done = run(home, "backup", str(file))
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""  # no bar where nobody looks
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    noted = backups.last(home)
+    noted = last_backup.read(home)
     assert noted is not None
     assert (noted.file, noted.bytes) == (str(file), file.stat().st_size)
     assert begun < noted.at < begun + timedelta(minutes=2)

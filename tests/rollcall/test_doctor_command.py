@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from rollcall import backups
+from observability.checks import CHECKS
+from store.backup import last_backup
 from store.migrate import head
 from tests.standins.resend import ResendStandIn
 from tests.standins.scraper import TOKEN, Reply, ScraperStandin
@@ -51,34 +52,13 @@ def test_all_is_well_with_the_embedded_default(tmp_path: Path) -> None:
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1] == f"{len(findings)} ok, 0 warnings, 0 failures"
     assert "\x1b" not in done.stdout
-    assert set(findings) == {
-        *(
-            "settings",
-            "dotenv",
-            "public-url",
-            "proxy",
-            "settings.unknown",
-            "report-prices",
-            "operator",
-            "heartbeat",
-            "home",
-            "home.secrets",
-            "backup",
-            "disk",
-            "database",
-        ),
-        *(
-            "database.migrations",
-            "sections",
-            "database.integrity",
-            "redis",
-            "redis.persistence",
-            "broker",
-            "clock",
-        ),
-        *("mail.login", "mail.dry-run", "source.campus", "worker", "scheduler", "jobs", "web"),
+    probes = {
+        "settings", "dotenv", "settings.unknown", "public-url", "proxy", "report-prices", "operator",
+        "heartbeat", "home", "home.secrets", "database", "database.migrations", "database.integrity", "redis",
+        "redis.persistence", "broker", "mail.login", "mail.dry-run", "source.campus", "web",
         "public-url.reachable",
-    }
+    }  # fmt: skip
+    assert set(findings) == probes | {check.name for check in CHECKS}
 
 
 def test_redis_down_names_how_to_start_it_and_what_could_not_be_examined(home: Path) -> None:
@@ -88,9 +68,9 @@ def test_redis_down_names_how_to_start_it_and_what_could_not_be_examined(home: P
     assert done.returncode == 2
     assert findings["redis"]["status"] == "failure"
     assert findings["redis"]["hint"] == f"start the server at 127.0.0.1:{port}, or correct REDIS_URL"
-    skipped = {"redis.persistence", "broker", "clock", "worker", "scheduler", "jobs"}
+    skipped = {"redis.persistence", "broker", "clocks", "workers", "scheduler", "jobs", "breakers"}
     assert skipped <= statuses(findings, "warning")
-    assert {findings[name]["hint"] for name in skipped} == {"mend redis first"}
+    assert {findings[name]["hint"] for name in skipped} == {"fix redis first"}
     assert findings["database"]["status"] == findings["mail.dry-run"]["status"] == "ok"
     assert "hidden-password" not in done.stdout
 
@@ -190,13 +170,14 @@ def as_anybody() -> None:
 
 def test_no_worker_names_the_role_to_start(home: Path, redis_url: str) -> None:
     found = examine(home, REDIS_URL=redis_url, PORT=str(free_port()))
-    assert {name: found[name]["hint"] for name in ("worker", "scheduler", "jobs", "web")} == {
-        "worker": "rollcall worker",
+    assert {name: found[name]["hint"] for name in ("workers", "scheduler", "jobs", "web")} == {
+        "workers": "rollcall worker",
         "scheduler": "rollcall scheduler",
         "jobs": "rollcall jobs",
         "web": "rollcall web",
     }
-    assert statuses(found, "failure") == {"worker", "scheduler", "jobs", "web"}
+    assert statuses(found, "failure") == {"workers", "scheduler", "web"}
+    assert found["jobs"]["status"] == "warning"  # as for every other view
 
 
 def test_a_server_that_forgets_is_a_warning(home: Path, redis_url: str) -> None:
@@ -211,8 +192,8 @@ def test_every_bad_setting_is_a_finding_and_the_rest_is_examined_all_the_same(ho
     names = ("PORT", "REDIS_URL", "CRON_SECRET")
     assert {findings[f"settings.{name}"]["hint"] for name in names} == {f"correct {name}" for name in names}
     assert "settings" not in findings
-    assert findings["web"]["hint"] == "mend settings.PORT first"
-    assert findings["redis"]["hint"] == "mend settings.REDIS_URL first"
+    assert findings["web"]["hint"] == "fix settings.PORT first"
+    assert findings["redis"]["hint"] == "fix settings.REDIS_URL first"
     assert findings["database"]["status"] == "ok"
 
 
@@ -234,12 +215,15 @@ def test_a_backup_that_is_long_ago_is_a_warning_and_so_is_none_in_an_old_home(ho
     for secret in (home / "secrets").iterdir():
         os.utime(secret, (0, 0))
     none = examine(home)["backup"]
-    assert (none["status"], none["seen"]) == ("warning", "none was made yet")
+    assert (none["status"], none["seen"]) == (
+        "warning",
+        "The last backup is overdue. No backup was made yet.",
+    )
     assert run(home, "backup", str(home.parent / "file")).returncode == 0
     assert examine(home)["backup"]["status"] == "ok"
-    backups.record_backup(home, backups.LastBackup(datetime.now(UTC) - timedelta(hours=27), "file", 1, 1))
+    last_backup.record(home, last_backup.LastBackup(datetime.now(UTC) - timedelta(hours=27), "file", 1, 1))
     old = examine(home)["backup"]
-    assert (old["status"], old["seen"]) == ("warning", "file, 27.0 hours ago")
+    assert (old["status"], old["seen"]) == ("warning", "The last backup is overdue. file, 27.0 hours ago.")
     assert old["hint"].startswith("rollcall backup FILE")
 
 

@@ -7,8 +7,8 @@ from redis.retry import Retry
 
 from observability.metrics_store import MetricsStore
 from observability.recorders import CPU, MESSAGES, STARTS, Recorder
-from resilience.heartbeats import Heartbeats, ThreadTasks
-from rollcall.heartbeat import MEMORY, HeartbeatThread, beating
+from resilience.heartbeats import MEMORY, Heartbeats, ThreadTasks
+from rollcall.heartbeat import HeartbeatThread, beating
 from tests.support.redis_server import running, valkey_binary
 from tests.support.stack import wait_until
 

@@ -29,7 +29,7 @@ def test_a_database_that_is_away_is_one_line_and_may_come_back(tmp_path: Path, w
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.startswith("rollcall: the database cannot be reached: connection failed: ")
-    assert line.endswith("Connection refused; rollcall doctor tells more")
+    assert line.endswith("Connection refused; see rollcall doctor")
 
 
 def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
     done = run(tmp_path / "home", "cron", "ls")
     assert done.returncode == 75
     assert done.stderr.splitlines() == [
-        "rollcall: the database cannot be reached: file is not a database; rollcall doctor tells more"
+        "rollcall: the database cannot be reached: file is not a database; see rollcall doctor"
     ]
 
 
@@ -57,9 +57,7 @@ def test_no_password_is_told() -> None:
     quoting = sqlite3.OperationalError(f'"{PASSWORD}" is not welcome\nand more')
     with pytest.raises(UnreachableError) as caught, describe_outage(parse({"DATABASE_URL": away()})):
         raise OperationalError("SELECT 1", {}, quoting)
-    assert str(caught.value) == (
-        'the database cannot be reached: "***" is not welcome; rollcall doctor tells more'
-    )
+    assert str(caught.value) == ('the database cannot be reached: "***" is not welcome; see rollcall doctor')
 
 
 def test_what_the_database_refuses_is_a_mistake_of_ours_and_stays_as_it_is() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from observability.recorders import MAILS
+from observability.recorders import DELIVERIES
 from tests.ingress.site import API, Site, Stage, fields_of
 from tests.ingress.site import site as on
 from tests.support.catalog import Row
@@ -129,4 +129,4 @@ def test_what_is_reported_counts_once_and_what_says_nothing_new_not_at_all(site:
         site.event(event_id, BOUNCE)
     site.event("msg_3", _event("email.sent", to=["bob@example.edu"]))
     counts = site.house.services.tally.take()
-    assert counts == {MAILS.key("bounced"): 2}
+    assert counts == {DELIVERIES.key("bounced"): 2}

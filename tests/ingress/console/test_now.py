@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from ingress.console.now import NowView, fragments
-from observability.checks.unavailable import Unavailable
-from operations import status, trends
-from operations.trends import Trends
+from observability.checks.snapshot import Unavailable
+from operations import status
+from operations.status import Trends
 from resilience.heartbeats import Task, ThreadTask
 from resilience.queues import QueueStats
 from tests.ingress.site import Reports, Site, surfaces_of
@@ -24,7 +24,7 @@ def _words(html: str) -> str:
 
 def _parts(site: Site) -> dict[str, str]:
     room = site.house.room
-    drawn = fragments(status.read(room), trends.read(room.services))
+    drawn = fragments(status.read(room), status.read_trends(room.services))
     return {name: _words(html) for name, html in drawn.items()}
 
 
@@ -47,7 +47,7 @@ def test_no_worker_is_the_first_thing_to_read(site: Site) -> None:
 def test_an_age_that_the_broker_does_not_tell_is_unknown(site: Site) -> None:
     room = site.house.room
     queues = {"check": QueueStats(5, None, 0, is_age_known=False), "deliver": QueueStats(0, None, 0)}
-    drawn = fragments(status.read(replace(room, queues=lambda: queues)), trends.read(room.services))
+    drawn = fragments(status.read(replace(room, queues=lambda: queues)), status.read_trends(room.services))
     assert "check 5 unknown 0 deliver 0" in _words(drawn["queues"])
     assert _words(drawn["queues"]).count("unknown") == 1
 
@@ -82,8 +82,7 @@ def test_what_cannot_be_read_is_unknown_and_never_zero(site: Site) -> None:
     read = status.read(site.house.room)
     parts = (
         "runs",
-        "workers",
-        "schedulers",
+        "processes",
         "queues",
         "breakers",
         "lease",
@@ -101,7 +100,7 @@ def test_what_cannot_be_read_is_unknown_and_never_zero(site: Site) -> None:
 
 @pytest.mark.parametrize("part", ["verdict", "sources", "breakers", "alerts"])
 def test_no_state_is_told_by_colour_alone(site: Site, part: str) -> None:
-    drawn = fragments(status.read(site.house.room), trends.read(site.house.services))
+    drawn = fragments(status.read(site.house.room), status.read_trends(site.house.services))
     for found in re.findall(r'class="(?:mark|tag) [a-z]+"[^>]*>(.*?)</(?:svg|span)>', drawn[part], re.DOTALL):
         assert found.strip()
 
@@ -111,7 +110,7 @@ def test_what_people_wrote_is_text_and_no_markup(site: Site) -> None:
     now = house.clock.now()
     name = "<script>alert(1)</script>"
     house.services.store.pauses.pause(house.catalog.name, now + timedelta(hours=1), name, name, now)
-    drawn = fragments(status.read(house.room), trends.read(house.services))
+    drawn = fragments(status.read(house.room), status.read_trends(house.services))
     assert "<script" not in drawn["sources"]
     assert "&lt;script&gt;" in drawn["sources"]
 

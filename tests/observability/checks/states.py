@@ -7,6 +7,7 @@ from pathlib import Path
 
 from domain.money import PaymentFailures
 from observability.checks.snapshot import (
+    BackupAge,
     DatabaseErrors,
     Disk,
     RunSchedule,
@@ -15,7 +16,7 @@ from observability.checks.snapshot import (
     SystemSnapshot,
 )
 from resilience.breaker_model import BreakerSnapshot
-from resilience.heartbeats import Heartbeat
+from resilience.heartbeats import TICKED_AT, Heartbeat
 from resilience.queues import QueueStats
 from store.notifications.outbox import Backlog, Losses
 from store.watches import Audience
@@ -29,6 +30,15 @@ CLOSED = BreakerSnapshot(
 )  # fmt: skip
 HEARD = SourceStatus(NOW, Audience(41, NOW - 9 * HOUR), None, 30 * MINUTE)
 TIMES = RunSchedule(NOW - 9 * HOUR, NOW - MINUTE, NOW - 10 * MINUTE, NOW - HOUR)
+
+
+def processes(*dead: str, ticked_at: datetime | None = NOW) -> dict[str, list[Heartbeat]]:
+    """One live process of each role that is not `dead`."""
+    facts = {} if ticked_at is None else {TICKED_AT: str(ticked_at.timestamp())}
+    roles = ("worker", "scheduler", "web", "jobs")
+    return {role: [] if role in dead else [Heartbeat(role, "a:1", facts, 0.1)] for role in roles}
+
+
 WELL = SystemSnapshot(
     now=NOW,
     database="ok",
@@ -36,10 +46,7 @@ WELL = SystemSnapshot(
     broker="ok",
     database_errors=DatabaseErrors(0),
     runs=RunStatus(None, None, NOW + HOUR, TIMES),
-    workers=[Heartbeat("worker", "a:1", {}, 0.1)],
-    schedulers=1,
-    last_tick_at=NOW,
-    jobs=1,
+    processes=processes(),
     queues={"check": QueueStats(3, 0.1, 0), "deliver": QueueStats(0, None, 0)},
     breakers=[CLOSED, BreakerSnapshot("mail", "closed", 0, 0, 0, None, None, "fleet")],
     lease=None,
@@ -53,4 +60,5 @@ WELL = SystemSnapshot(
     alerts=[],
     transport="preview",
     is_scheduled=True,
+    backup=BackupAge(NOW - HOUR, "backup.zip"),
 )

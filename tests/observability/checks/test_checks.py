@@ -14,13 +14,12 @@ from domain.run import Run, RunState
 from domain.section import Stagger
 from domain.term import Presence
 from observability.checks import CHECKS, findings
-from observability.checks.snapshot import DatabaseErrors, Disk, RunSchedule, RunStatus
-from observability.checks.unavailable import Unavailable
+from observability.checks.snapshot import DatabaseErrors, Disk, RunSchedule, RunStatus, Unavailable
 from resilience.queues import QueueStats
 from store.notifications.outbox import Backlog, Losses
 from store.pauses import ROLLCALL, Pause
 from store.sections.states import UnknownSections
-from tests.observability.checks.states import CLOSED, GIB, HEARD, HOUR, MINUTE, NOW, TIMES, WELL
+from tests.observability.checks.states import CLOSED, GIB, HEARD, HOUR, MINUTE, NOW, TIMES, WELL, processes
 
 
 def holding(**changes: Any) -> dict[str, AlertMessage]:
@@ -30,7 +29,13 @@ def holding(**changes: Any) -> dict[str, AlertMessage]:
 
 
 PROBED = {"database", "redis", "broker"}
-FIELDS = {"scheduler": "last_tick_at"}
+FIELDS = {
+    "workers": "processes",
+    "scheduler": "processes",
+    "jobs": "processes",
+    "dead_letters": "queues",
+    "refunds": "payments",
+}
 
 
 def pause(name: str = "scraper", by: str = "ada", minutes: float = 60) -> dict[str, Pause]:
@@ -41,7 +46,13 @@ def test_where_all_is_well_every_condition_is_named_and_none_holds() -> None:
     found = alerts(findings(WELL))
     assert set(found.values()) == {None}
     judged = {name.partition("/")[0] for name in found} - {"unreadable"}
-    assert judged == {check.name for check in CHECKS} - {"pauses", "payments", "terms", "unknown_sections"}
+    assert judged == {check.name for check in CHECKS} - {
+        "pauses",
+        "payments",
+        "refunds",
+        "terms",
+        "unknown_sections",
+    }
 
 
 @pytest.mark.parametrize(
@@ -76,16 +87,16 @@ def test_a_refund_that_did_not_arrive_is_told_of_beside_the_order(state: RefundS
     payment = Payment("cs_1", "pi_1", "job-1", "No history.", Refund("re_1", state))
     found = holding(payments=PaymentFailures(undelivered=[payment], unresolved_refunds=[payment]))
 
-    assert found.keys() == {"payments/cs_1", "payments/refund/cs_1"}
-    assert found["payments/refund/cs_1"].subject == subject
-    assert "cs_1" in found["payments/refund/cs_1"].detail
+    assert found.keys() == {"payments/cs_1", "refunds/cs_1"}
+    assert found["refunds/cs_1"].subject == subject
+    assert "cs_1" in found["refunds/cs_1"].detail
 
 
 @pytest.mark.parametrize("state", ["open", "half_open"])
 def test_a_breaker_that_lets_not_everything_through_must_do_so_for_ten_minutes(state: Any) -> None:
     found = holding(breakers=[replace(CLOSED, state=state, failures=10)])
     assert list(found) == ["breakers/scraper"]
-    assert found["breakers/scraper"].hold_off == 10 * MINUTE
+    assert found["breakers/scraper"].pending_for == 10 * MINUTE
     assert "41" in found["breakers/scraper"].detail
 
 
@@ -117,7 +128,7 @@ def test_a_pause_tells_its_reason_and_silences_what_follows_from_it() -> None:
 
 def test_dead_letters_are_counted_by_queue() -> None:
     found = holding(queues={"check": QueueStats(0, None, 3), "deliver": QueueStats(0, None, 1)})
-    assert "3 in check, 1 in deliver" in found["queues/dead"].detail
+    assert "3 in check, 1 in deliver" in found["dead_letters/queues"].detail
 
 
 def test_notifications_that_died_lately_tell_how_many_people_miss_them() -> None:
@@ -157,7 +168,7 @@ def test_delivery_is_stuck_when_the_oldest_has_been_due_for_ten_minutes(
 def test_a_silent_source_says_whom_it_leaves_waiting() -> None:
     found = holding(sources={"scraper": replace(HEARD, silent_since=NOW - 3 * HOUR)})
     assert "since 2026-01-15 06:00 UTC. People who watch its sections: 41." in found["sources/scraper"].detail
-    assert found["sources/scraper"].hold_off == 30 * MINUTE
+    assert found["sources/scraper"].pending_for == 30 * MINUTE
 
 
 @pytest.mark.parametrize(("free", "total", "holds"), [
@@ -168,11 +179,11 @@ def test_a_disk_is_nearly_full_below_a_tenth_or_200_megabytes(free: int, total: 
 
 
 def test_no_worker_must_be_missed_for_two_minutes() -> None:
-    assert holding(workers=[])["workers/none"].hold_off == 2 * MINUTE
+    assert holding(processes=processes("worker"))["workers/none"].pending_for == 2 * MINUTE
 
 
 def test_no_jobs_process_must_be_missed_for_two_minutes() -> None:
-    assert holding(jobs=0)["jobs/none"].hold_off == 2 * MINUTE
+    assert holding(processes=processes("jobs"))["jobs/none"].pending_for == 2 * MINUTE
 
 
 @pytest.mark.parametrize("check", [check.name for check in CHECKS if check.name not in PROBED])
@@ -181,9 +192,9 @@ def test_what_cannot_be_read_is_a_finding_of_its_own_and_judged_neither_well_nor
     found = alerts(findings(replace(WELL, **changes)))
     symptom = found[f"unreadable/{check}"]
     assert symptom is not None
-    assert (symptom.subject, symptom.hold_off) == (f"Cannot read {check}", 2 * MINUTE)
+    assert (symptom.subject, symptom.pending_for) == (f"Cannot read {check}", 2 * MINUTE)
     assert "refused" in symptom.detail
-    assert not [name for name in found if name.startswith(f"{check}/") and name != "scheduler/none"]
+    assert not [name for name in found if name.startswith(f"{check}/")]
 
 
 @pytest.mark.parametrize("server", sorted(PROBED))
@@ -198,10 +209,8 @@ def test_a_server_that_does_not_serve_is_unhealthy(server: str) -> None:
 
 def test_one_cause_is_one_alert_however_much_it_makes_unreadable() -> None:
     away = Unavailable("UnreachableError: away")
-    blind = dict.fromkeys(
-        ("redis", "broker", "database_errors", "workers", "schedulers", "jobs", "breakers"), away
-    )
-    found = findings(replace(WELL, **blind, last_tick_at=away, queues=away))  # type: ignore[arg-type]  # all may be away
+    blind = dict.fromkeys(("redis", "broker", "database_errors", "processes", "breakers"), away)
+    found = findings(replace(WELL, **blind, queues=away))  # type: ignore[arg-type]  # all may be away
     raised = {name for name, symptom in alerts(found).items() if symptom is not None}
     assert raised == {"redis/server", "broker/server"}
     assert all(finding.severity for finding in found if finding.is_unreadable)
@@ -218,16 +227,17 @@ def test_a_database_that_breaks_some_requests_is_degraded(count: int, holds: boo
 
 
 def test_no_scheduler_is_unhealthy_and_an_alert_after_two_minutes() -> None:
-    found = findings(replace(WELL, schedulers=0, last_tick_at=None))
-    assert worst(found) is Severity.UNHEALTHY
-    assert holding(schedulers=0, last_tick_at=None)["scheduler/none"].hold_off == 2 * MINUTE
-    assert "No run starts by itself" in holding(schedulers=0)["scheduler/none"].detail
-    assert "No run" not in holding(schedulers=0, is_scheduled=False)["scheduler/none"].detail
+    dead = processes("scheduler")
+    assert worst(findings(replace(WELL, processes=dead))) is Severity.UNHEALTHY
+    failure = holding(processes=dead)["scheduler/none"]
+    assert failure.pending_for == 2 * MINUTE
+    assert "No run starts by itself" in failure.detail
+    assert "No run" not in holding(processes=dead, is_scheduled=False)["scheduler/none"].detail
 
 
 @pytest.mark.parametrize(("age_seconds", "holds"), [(60, False), (61, True)])
 def test_a_scheduler_that_is_alive_and_does_not_tick_is_stuck(age_seconds: float, holds: bool) -> None:
-    found = holding(last_tick_at=NOW - timedelta(seconds=age_seconds))
+    found = holding(processes=processes(ticked_at=NOW - timedelta(seconds=age_seconds)))
     assert (list(found) == ["scheduler/stuck"]) is holds
 
 

@@ -1,0 +1,276 @@
+"""The checks of `rollcall doctor`: those of the running system, and probes that only make sense on demand.
+
+A probe of the same name replaces a check that can only say that its server fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from threading import Lock
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+
+from catalogs import probe as catalogs
+from catalogs.demo_campus import DemoCampus
+from catalogs.scraper import Scraper, ScraperSettings
+from domain.check import Check, Finding, Result, healthy, unhealthy
+from domain.errors import InvalidInputError, UnreachableError
+from domain.section import SectionKey, Stagger
+from ingress import probe as ingress
+from notifications import probe as mail
+from notifications.messages import Renderer
+from notifications.unsubscribe_links import UnsubscribeLinks
+from observability.checks import CHECKS
+from observability.checks.evaluation import examine
+from observability.checks.host import is_managed, start_command
+from observability.checks.snapshot import SystemSnapshot
+from operations import status
+from resilience import probe as servers
+from resilience.heartbeats import Heartbeats
+from rollcall import brokers, environment, probe
+from rollcall.embedded_valkey import socket_path
+from rollcall.settings import Settings, read
+from rollcall.wiring import HEARTBEAT_TTL_SECONDS, SystemClock, build, database_url, redis_client
+from store import probe as database
+from store.database import Database
+from store.sections.states import Sections
+
+_PUBLIC_URL_SECONDS, _STATE_SECONDS = 40.0, 30.0
+_SCRAPER_SECONDS, _SCRAPER_MARGIN_SECONDS = 30, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedSettings:
+    """Settings, invalid ones at their defaults; `problems` has the error of each of these.
+
+    `is_managed` is whether systemd starts the roles here.
+    """
+
+    settings: Settings
+    problems: Mapping[str, str] = field(default_factory=dict)
+    is_managed: bool = False
+
+    def start(self, role: str) -> str:
+        """Return the command that starts `role`."""
+        return start_command(role, managed=self.is_managed)
+
+
+def load() -> InspectedSettings:
+    """Load the settings of this process' environment, without side effects."""
+    try:
+        given = environment.values()
+        settings, problems = read(given)
+        problems = problems | environment.typos_in_file(given)
+    except InvalidInputError as error:
+        settings, problems = read({})[0], error.problems
+    return InspectedSettings(replace(settings, home=settings.home.absolute()), problems, is_managed())
+
+
+def findings(case: InspectedSettings) -> list[Finding]:
+    """Return the findings of every probe and check, in order."""
+    probes = [*_of_settings(case), *_of_home(case), *_of_servers(case), *_of_others(case), *_of_web(case)]
+    replaced = {each.name for each in probes}
+    checks = [each for each in _of_state(case) if each.name not in replaced]
+    return examine([*probes, *checks], None)
+
+
+def _probe(
+    name: str, read: Callable[[], Result], command: str, *needs: str, limit_seconds: float = 10.0
+) -> Check[None]:
+    """Return a check of one subject; needs in capitals are settings, which must be valid."""
+    named = tuple(f"settings.{need}" if need.isupper() else need for need in needs)
+    return Check(name, lambda _: [read()], command=command, needs=named, limit_seconds=limit_seconds)
+
+
+def _of_settings(case: InspectedSettings) -> Iterator[Check[None]]:
+    settings, readable = case.settings, "make .env readable for the user that runs Rollcall"
+    for name, problem in case.problems.items():
+        yield _probe(f"settings.{name}", partial(unhealthy, f"{name} {problem}", f"correct {name}"), "")
+    if not case.problems:
+        yield _probe("settings", partial(healthy, "every setting is valid"), "")
+    yield _probe("dotenv", probe.probe_dotenv, readable)
+    yield _probe("settings.unknown", probe.probe_unknown, readable)
+    of_settings: Sequence[tuple[str, Callable[[Settings], Result], tuple[str, ...]]] = (
+        ("public-url", probe.probe_public_url, ("PUBLIC_URL",)),
+        ("proxy", probe.probe_proxy, ("PROXY_SECRET", "PUBLIC_URL")),
+        ("report-prices", probe.probe_report_prices, ("REPORT_PRICES",)),
+        ("operator", probe.probe_operator, ("OPERATOR_EMAIL", "OPERATOR_WEBHOOK_URL")),
+        ("heartbeat", probe.probe_heartbeat, ("HEARTBEAT_URL",)),
+    )
+    for name, read_, needs in of_settings:
+        yield _probe(name, partial(read_, settings), f"correct {needs[0]}", *needs)
+
+
+def _of_home(case: InspectedSettings) -> Iterator[Check[None]]:
+    settings = case.settings
+    yield _probe("home", lambda: probe.probe_home(settings.home), "correct ROLLCALL_HOME", "ROLLCALL_HOME")
+    yield _probe(
+        "home.secrets", lambda: probe.probe_secrets(settings), "rollcall init", "ROLLCALL_HOME", "home"
+    )
+
+
+def _of_servers(case: InspectedSettings) -> Iterator[Check[None]]:
+    settings, url = case.settings, database_url(case.settings)
+    needs = ("DATABASE_URL", "ROLLCALL_HOME")
+    yield _probe("database", lambda: database.probe_server(url), "correct DATABASE_URL", *needs)
+    yield _probe(
+        "database.migrations", lambda: database.probe_migrations(url), "rollcall init", *needs, "database"
+    )
+    yield _probe(
+        "database.integrity", lambda: database.probe_integrity(url), "rollcall doctor", *needs, "database"
+    )
+    needs, connect = ("REDIS_URL", "ROLLCALL_HOME"), lambda: redis_client(settings)
+    place, start = _redis_server(case)
+    yield _probe("redis", lambda: servers.probe_redis(connect, place, start), "correct REDIS_URL", *needs)
+    info = "let this user run INFO on Redis"
+    yield _probe("redis.persistence", lambda: servers.probe_persistence(connect), info, *needs, "redis")
+    own = () if settings.broker_url else (*needs, "redis")
+    yield _probe("broker", lambda: _broker(settings), "correct BROKER_URL", "BROKER_URL", *own)
+
+
+def _redis_server(case: InspectedSettings) -> tuple[str, str]:
+    """Return the address of Redis, and the command that starts it."""
+    if case.settings.redis_url is None:
+        return str(socket_path(case.settings.home)), case.start("valkey")
+    place = servers.place_of(case.settings.redis_url)
+    return place, f"start the server at {place}, or correct REDIS_URL"
+
+
+def _broker(settings: Settings) -> Result:
+    url = settings.broker_url
+    if url is None:
+        return healthy("it is Redis")
+    place = servers.place_of(url)
+    start = f"start the server at {place}, or correct BROKER_URL"
+    if brokers.is_rabbitmq(settings):
+        return servers.probe_rabbitmq(url, start)
+    return servers.probe_redis(lambda: brokers.redis_client(url), place, start)
+
+
+def _of_others(case: InspectedSettings) -> Iterator[Check[None]]:
+    """Probes of the mail provider and the catalog."""
+    settings = case.settings
+    yield _probe(
+        "mail.login", lambda: _mail_login(settings), "make the provider reachable from here",
+        "MAIL_TRANSPORT", "RESEND_API_KEY", "RESEND_API_URL", "POSTMARK_SERVER_TOKEN", "POSTMARK_API_URL",
+        "SMTP_URL", "NOTIFICATION_FROM_EMAIL",
+    )  # fmt: skip
+    yield _probe(
+        "mail.dry-run", lambda: _rendering(settings), "correct NOTIFICATION_FROM_EMAIL or ENROL_URL",
+        "NOTIFICATION_FROM_EMAIL", "ENROL_URL", "PUBLIC_URL", "HOST", "PORT",
+    )  # fmt: skip
+    scraper = settings.of(ScraperSettings)
+    if scraper.url is None and "SCRAPER_URL" not in case.problems:
+        count = len(DemoCampus.sections())
+        yield _probe(f"source.{DemoCampus.name}", lambda: healthy(f"demo campus, {count} sections"), "")
+        return
+    seconds = min(scraper.timeout_seconds, _SCRAPER_SECONDS)
+    yield _probe(
+        f"source.{Scraper.name}",
+        lambda: catalogs.probe_scraper(scraper, _watched(settings), SystemClock(), seconds),
+        "correct SCRAPER_URL", "SCRAPER_URL", "SCRAPER_SECRET_TOKEN", "SCRAPER_TIMEOUT_SECONDS",
+        limit_seconds=seconds + _SCRAPER_MARGIN_SECONDS,
+    )  # fmt: skip
+
+
+def _mail_login(settings: Settings) -> Result:
+    if settings.transport == "preview":
+        return healthy(f"mail goes to the preview outbox, {settings.home / 'outbox'}")
+    sender = settings.notification_from_email
+    return mail.probe_login(settings.transport, settings, sender, SystemClock())
+
+
+def _rendering(settings: Settings) -> Result:
+    links = UnsubscribeLinks(settings.base_url, "signs a message that is never sent")
+    renderer = Renderer(settings.notification_from_email, links, settings.enrol_url, settings.timezone)
+    return mail.probe_rendering(renderer.render, SystemClock().now())
+
+
+def _watched(settings: Settings) -> SectionKey | None:
+    """Return a watched section, which the catalog should know; None if there is none or it is unreadable."""
+    opened = Database(database.read_only(database_url(settings)))
+    try:
+        return next(iter(Sections(opened).due(Stagger.ALL, [Scraper.name], SystemClock().now())), None)
+    except DBAPIError:
+        return None
+    finally:
+        opened.close()
+
+
+def _of_web(case: InspectedSettings) -> Iterator[Check[None]]:
+    url, start = case.settings.public_url, case.start("web")
+    yield _probe("web", lambda: _web(case), start, "HOST", "PORT")
+
+    def public() -> Result:
+        if url is None:
+            return healthy("PUBLIC_URL is not set")
+        return ingress.probe_public_url(url, managed=case.is_managed, start=start)
+
+    name = "public-url.reachable"
+    yield _probe(name, public, "correct PUBLIC_URL", "PUBLIC_URL", limit_seconds=_PUBLIC_URL_SECONDS)
+
+
+def _web(case: InspectedSettings) -> Result:
+    """Probe the address that the web role reports: this shell's settings may differ from its own."""
+    configured = f"{case.settings.host}:{case.settings.port}"
+    address = _listening(case.settings) or configured
+    found = ingress.probe_web(address, case.start("web"))
+    if found.failure is not None or address == configured:
+        return found
+    return healthy(f"{found.note} (the settings here say {configured})")
+
+
+def _listening(settings: Settings) -> str | None:
+    """Return where a live web process listens, or None."""
+    try:
+        with redis_client(settings) as client:
+            return Heartbeats(client, HEARTBEAT_TTL_SECONDS).web_address()
+    except UnreachableError:
+        return None
+
+
+def _of_state(case: InspectedSettings) -> Iterator[Check[None]]:
+    """The checks of the running system, over one snapshot that the first of them reads."""
+    snapshot = _Once(lambda: _read(case))
+    every = tuple(f"settings.{name}" for name in case.problems)
+    for check in CHECKS:
+        schema = ("database.migrations",) if "database" in check.needs else ()
+        needs = (*every, "home", "home.secrets", *check.needs, *schema)
+        on_demand: Check[Any] = check
+        read_ = partial(_over, check, snapshot)
+        yield replace(on_demand, read=read_, needs=needs, limit_seconds=_STATE_SECONDS)
+
+
+def _over(check: Check[SystemSnapshot], snapshot: Callable[[], SystemSnapshot], _: None) -> Sequence[Result]:
+    return list(check.read(snapshot()))
+
+
+class _Once:
+    """Reads the snapshot when first called; other threads wait for it."""
+
+    def __init__(self, read: Callable[[], SystemSnapshot]) -> None:
+        self._read, self._lock = read, Lock()
+        self._found: SystemSnapshot | None = None
+
+    def __call__(self) -> SystemSnapshot:
+        with self._lock:
+            self._found = self._read() if self._found is None else self._found
+            return self._found
+
+
+def _read(case: InspectedSettings) -> SystemSnapshot:
+    """Read a snapshot of the installation; its database is opened read-only."""
+    settings = case.settings
+    kept = environment.kept_secrets(settings.home)
+    secrets: dict[str, Any] = {
+        name: kept.get(name.upper()) for name in environment.GENERATED if getattr(settings, name) is None
+    }
+    url = database.read_only(database_url(settings))
+    system = build(replace(settings, database_url=url, **secrets))
+    try:
+        return replace(status.read(system.admin), is_managed=case.is_managed)
+    finally:
+        system.close()

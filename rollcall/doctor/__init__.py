@@ -1,1 +1,0 @@
-"""The checks of `rollcall doctor`: one module per group."""
