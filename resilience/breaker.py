@@ -4,7 +4,7 @@
 in two round trips. Deliberate differences (reasons in docs/adr/0004-breaker-decided-on-the-server.md; both
 libraries run the same cases in tests/resilience/test_breaker_conformance.py):
 
-- No lock is held during a call. While half open, at most `success_threshold` calls run at once.
+- No lock is held during a call or its listeners. Half open runs at most `success_threshold` calls at once.
 - An excluded exception counts neither as failure nor as success, and listeners do not receive it.
 - An interrupt (a BaseException that is not an Exception) never counts.
 - Only the breaker that causes a transition reports it to its listeners. Assigning `state` changes the state.
@@ -111,15 +111,15 @@ class CircuitBreaker:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.policy = policy or BreakerPolicy(fail_max, reset_timeout, success_threshold)
-        self._storage = state_storage or MemoryStorage()
-        self.name = name or self._storage.name
+        self._state_storage = state_storage or MemoryStorage()
+        self.name = name
         self._excluded = list(exclude or ())
         self._listeners = list(listeners or ())
         self._throw_new_error_on_trip = throw_new_error_on_trip
         self._describe = describe
         self._monotonic = monotonic
         self._lock = Lock()
-        self._seen = BreakerState(STATE_CLOSED, self._storage.scope)
+        self._seen = BreakerState(STATE_CLOSED, self._state_storage.scope)
 
     @classmethod
     def shared(
@@ -139,7 +139,7 @@ class CircuitBreaker:
         """
         storage = RedisStorage(client, name, prefix=prefix, now_ms=now_ms)
         options = {"exclude": [_says_nothing], "throw_new_error_on_trip": False, **options}
-        return cls(state_storage=storage, policy=policy, **options)
+        return cls(state_storage=storage, name=name, policy=policy, **options)
 
     def call(self, func: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call `func`; for a coroutine function, return a guarded coroutine.
@@ -173,7 +173,7 @@ class CircuitBreaker:
     def calling(self, n: int = 1) -> Iterator[Permit]:
         """Guard the body of a `with` statement, which makes up to `n` requests: `permit.granted` of them.
 
-        The body may `record` their outcomes; otherwise it is one success or, if it raises, one failure.
+        The body may `record` their outcomes; otherwise all of them succeeded or, if it raises, one failed.
         Raises: as `call`.
         """
         with self._guarded(n, self.calling) as permit:
@@ -207,7 +207,7 @@ class CircuitBreaker:
         For `policy.ramp_seconds` after its probes have closed it, each step grants at most its remaining
         budget; the rest is refused until the next step. A refusal costs nothing.
         """
-        permit = self._storage.permit(self.policy, n, uuid4().hex)
+        permit = self._state_storage.permit(self.policy, n, uuid4().hex)
         self._report(permit.change, permit.scope)
         return permit
 
@@ -259,11 +259,11 @@ class CircuitBreaker:
 
     def history(self) -> list[BreakerEvent]:
         """The last 100 times that the state was set, newest first."""
-        return self._storage.history()
+        return self._state_storage.history()
 
     def snapshot(self) -> BreakerSnapshot:
         """The current state; reading changes nothing."""
-        found = replace(self._storage.read(self.policy), name=self.name or "")
+        found = replace(self._state_storage.read(self.policy), name=self.name or "")
         self._report(Change(found.state, found.state), found.scope)
         return found
 
@@ -383,10 +383,10 @@ class CircuitBreaker:
         if not permit.granted:
             return None
         reason = None if error is None else self._describe(error)
-        return self._storage.record(self.policy, permit, [*judged, *[None] * missing], reason)
+        return self._state_storage.record(self.policy, permit, [*judged, *[None] * missing], reason)
 
     def _apply(self, action: BreakerAction, by: str) -> None:
-        self._report(self._storage.apply(action, by), self._storage.scope)
+        self._report(self._state_storage.apply(action, by), self._state_storage.scope)
 
     def _report(self, change: Change | None, scope: Scope) -> None:
         """Report to the listeners a transition, or that the scope has changed."""

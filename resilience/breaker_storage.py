@@ -47,7 +47,7 @@ _OUTCOMES = {True: "1", False: "0", None: "-"}
 class MemoryStorage:
     """The state in this process; it begins in `state`, in pybreaker's spelling. Breakers may share it."""
 
-    name: str | None = None
+    name = "memory"
     scope: Scope = "process"
 
     def __init__(
@@ -111,12 +111,12 @@ class RedisStorage:
     `{prefix}:breaker:{name}:audit`; none of them expires.
     """
 
+    name = "redis"
     scope: Scope = "fleet"
 
     def __init__(
         self, client: redis.Redis, name: str, *, prefix: str = "rollcall", now_ms: Clock | None = None
     ) -> None:
-        self.name: str | None = name
         self._client = client
         self._scripts = Scripts(client)
         self._now_ms = now_ms

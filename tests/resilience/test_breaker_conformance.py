@@ -81,12 +81,12 @@ def trip(breaker: Any) -> None:
         breaker.call(fail, OSError())
 
 
-def test_the_defaults(make: Make, kind: str) -> None:
+def test_the_defaults(make: Make) -> None:
     breaker = make()
     assert (breaker.fail_max, breaker.reset_timeout, breaker.success_threshold) == (5, 60, 1)
     assert (breaker.fail_counter, breaker.success_counter, breaker.current_state) == (0, 0, "closed")
     assert (breaker.excluded_exceptions, breaker.listeners) == ((), ())
-    assert breaker.name == ("b" if kind == "redis" else None)
+    assert breaker.name is None
 
 
 def test_parameters_are_positional_and_can_be_changed(make: Make) -> None:

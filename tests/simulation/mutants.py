@@ -197,7 +197,7 @@ class TrustsStamps(CircuitBreaker):
         breaker = super().shared(name, client, *args, **options)
         parts = [(_LUA / f"{part}.lua").read_text() for part in ("clock", "breaker_shared", "breaker_permit")]
         trusting = "".join(parts).replace("math.min(stamped, now)", "stamped")
-        script, storage = client.register_script(trusting), cast("RedisStorage", breaker._storage)
+        script, storage = client.register_script(trusting), cast("RedisStorage", breaker._state_storage)
         storage._scripts.breaker_permit = lambda keys, args: script(keys=keys, args=args)
         return breaker
 
