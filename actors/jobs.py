@@ -95,17 +95,15 @@ def submit(
     *,
     idempotency_key: str | None = None,
     webhook_url: str | None = None,
+    entry: AuditEntry | None = None,
 ) -> tuple[JobRecord, bool]:
     """Return a queued job and True, or the first job of its key and False. Raises: InvalidInputError.
 
     The row is authoritative: when the broker is unreachable, the reconciler publishes the message later.
     """
-    job_kind = _kind(services, kind)
-    if not job_kind.is_public:
-        raise InvalidInputError({"kind": "is not for callers to start"})
-    _validate(job_kind, payload)
+    job_kind = validate(services, kind, payload)
     new = NewJob(kind, job_kind.profile, payload, idempotency_key, webhook_url)
-    job, created = services.store.jobs.add(new, services.clock.now())
+    job, created = services.store.jobs.add(new, services.clock.now(), entry)
     if created:
         publish_job(services, job)
     return job, created
@@ -142,7 +140,11 @@ def publish_job(services: Services, job: JobRecord) -> None:
     _publish(services, START[job.profile].message(job.id), job.id)
 
 
-def _validate(kind: JobKind[Any], payload: JsonObject) -> None:
+def validate(services: Services, name: str, payload: JsonObject) -> JobKind[Any]:
+    """Return the kind `name`, which accepts `payload` from a caller. Raises: InvalidInputError."""
+    kind = _kind(services, name)
+    if not kind.is_public:
+        raise InvalidInputError({"kind": "is not for callers to start"})
     try:
         kind.read(payload)
     except InvalidInputError as error:
@@ -150,6 +152,7 @@ def _validate(kind: JobKind[Any], payload: JsonObject) -> None:
         raise InvalidInputError(problems) from error
     if reserved := kind.reserved_fields & payload.keys():
         raise InvalidInputError({f"input.{field}": "is reserved for Rollcall" for field in sorted(reserved)})
+    return kind
 
 
 def _publish(services: Services, message: Message[Any], job_id: str) -> None:

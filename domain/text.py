@@ -139,3 +139,37 @@ def duration(text: str) -> timedelta:
     if not timedelta(0) < length <= LONGEST:
         raise ValueError("must be a time such as 90s, 15m, 2h or 3d, a year at most")
     return length
+
+
+NARROW_SPACE: Final = "\N{NARROW NO-BREAK SPACE}"
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_FEW_SECONDS = 10
+
+
+def number(count: float) -> str:
+    """A whole number with thousands separators."""
+    return f"{count:,.0f}".replace(",", NARROW_SPACE)
+
+
+def plural(count: int, one: str, several: str = "") -> str:
+    """A count and its noun: "1 watch", "2 watches"."""
+    return f"{number(count)} {one if count == 1 else several or f'{one}s'}"
+
+
+def format_duration(length: float | timedelta) -> str:
+    """A duration in its two largest units: "80 ms", "1.8 s", "4 min 10 s" or "2 d 3 h"."""
+    total = length.total_seconds() if isinstance(length, timedelta) else length
+    if 0 < total < 1:
+        return f"{total * 1000:.0f} ms"
+    if total < _FEW_SECONDS:
+        return f"{total:.1f} s".replace(".0 ", " ")
+    whole = round(total)
+    for size, unit, smaller, smaller_unit in (
+        (_DAY, "d", _HOUR, "h"),
+        (_HOUR, "h", _MINUTE, "min"),
+        (_MINUTE, "min", 1, "s"),
+    ):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit}" + (f" {rest} {smaller_unit}" if rest else "")
+    return f"{whole} s"

@@ -11,7 +11,7 @@ from domain.ports import Storage
 from notifications.resend_events import ResendEvents
 from notifications.unsubscribe_links import UnsubscribeLinks
 from observability.health import HealthReport
-from operations.operation import AdminContext
+from operations.context import AdminContext
 from providers.stripe_events import StripeEvents
 from resilience.login_protection import LoginLimiter, OneTimeTokens
 

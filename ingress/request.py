@@ -17,6 +17,7 @@ from actors.services import Services
 from domain.errors import InvalidInputError
 from ingress.context import WebContext
 from ingress.problems import ProblemError
+from operations.context import AdminContext, Surface
 from operations.inputs import INT64_MAX
 
 KIBIBYTE = 1024
@@ -37,6 +38,10 @@ class RequestContext:
     def services(self) -> Services:
         """Return the services that the request may use."""
         return self.context.services
+
+    def admin(self, surface: Surface) -> AdminContext:
+        """Return the context of an operator who acts on `surface`."""
+        return self.context.room.on(surface)
 
 
 @dataclass(frozen=True, slots=True)

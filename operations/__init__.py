@@ -1,1 +1,1 @@
-"""Operator actions and views, shared by the console and the command line."""
+"""Operator actions and views, shared by the console, the command line and the API."""

@@ -2,57 +2,116 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from msgspec import Struct
+
 from actors.services import Services
 from domain.errors import InvalidInputError, UnreachableError
-from operations.operation import record
+from domain.text import plural
+from operations.context import AdminContext
+from operations.inputs import Text
+from operations.operation import Operation, Outcome, Plan
 from resilience.breaker import CircuitBreaker
 from resilience.breaker_model import BreakerSnapshot
+from store.audit import AuditEntry
+
+
+class BreakerInput(Struct, frozen=True):
+    """The breaker."""
+
+    name: Text
 
 
 def read(services: Services) -> list[BreakerSnapshot]:
     """Return every breaker's fleet-wide state. Raises: UnreachableError when only local state is readable."""
-    snapshots = [breaker.snapshot() for breaker in services.breakers.values()]
-    if any(snapshot.scope != "fleet" for snapshot in snapshots):
+    return [_fleet_wide(breaker) for breaker in services.breakers.values()]
+
+
+def named(services: Services, name: str) -> CircuitBreaker:
+    """Return the breaker `name`. Raises: InvalidInputError for an unknown name."""
+    if name not in services.breakers:
+        raise InvalidInputError({"name": f"must be one of {', '.join(services.breakers)}"})
+    return services.breakers[name]
+
+
+def _fleet_wide(breaker: CircuitBreaker) -> BreakerSnapshot:
+    snapshot = breaker.snapshot()
+    if snapshot.scope != "fleet":
         raise UnreachableError("Redis cannot be reached, and each process decides for itself")
-    return snapshots
+    return snapshot
 
 
-def force_open(services: Services, name: str, by: str) -> BreakerSnapshot:
-    """Force the breaker open until it is reset: it refuses every request."""
-    breaker = named(services, name)
-    breaker.force_open(by)
-    return _told(services, breaker, "breaker.open", by)
+def _force_open(services: Services, name: str, by: str) -> None:
+    named(services, name).force_open(by)
 
 
-def force_closed(services: Services, name: str, by: str) -> BreakerSnapshot:
-    """Force the breaker closed until it is reset: it grants every request. Waiting work is due at once."""
-    breaker = named(services, name)
-    breaker.force_closed(by)
+def _force_closed(services: Services, name: str, by: str) -> None:
+    named(services, name).force_closed(by)
     services.store.waits.resume(name)
-    return _told(services, breaker, "breaker.close", by)
 
 
-def reset(services: Services, name: str, by: str) -> BreakerSnapshot:
-    """Close the breaker and resume automatic control.
-
-    Waiting work is due at once; Rollcall's own pause ends.
-    """
-    breaker = named(services, name)
-    breaker.reset(by)
+def _reset(services: Services, name: str, by: str) -> None:
+    named(services, name).reset(by)
     pause = services.store.pauses.find(name)
     if pause is not None:
         services.store.pauses.end_ours(pause)
     services.store.waits.resume(name)
-    return _told(services, breaker, "breaker.reset", by)
 
 
-def _told(services: Services, breaker: CircuitBreaker, action: str, by: str) -> BreakerSnapshot:
-    record(services, by, action, f"breaker/{breaker.name}")
-    return breaker.snapshot()
+def _operation(
+    verb: str,
+    button: str,
+    effect: str,
+    control: Callable[[Services, str, str], None],
+    result: str,
+) -> Operation[BreakerInput, BreakerSnapshot]:
+    def plan(context: AdminContext, given: BreakerInput) -> Plan:
+        state = _describe(named(context.services, given.name).snapshot())
+        return Plan(f"{button} the breaker {given.name}?", button, (state, effect))
+
+    def run(context: AdminContext, given: BreakerInput, entry: AuditEntry) -> Outcome[BreakerSnapshot]:
+        breaker = named(context.services, given.name)
+        _fleet_wide(breaker)
+        context.record(entry)
+        control(context.services, given.name, entry.by)
+        return Outcome(f"The breaker {given.name} {result}.", breaker.snapshot())
+
+    return Operation(
+        f"breaker.{verb}",
+        f"{button} the breaker NAME. {effect}",
+        BreakerInput,
+        lambda given: f"breaker/{given.name}",
+        plan,
+        run,
+        choices=lambda context: {"name": context.services.breakers},
+    )
 
 
-def named(services: Services, name: str) -> CircuitBreaker:
-    """Return the breaker `name`. Raises: InvalidInputError for an unknown name, as all functions here do."""
-    if name not in services.breakers:
-        raise InvalidInputError({"name": f"must be one of {', '.join(services.breakers)}"})
-    return services.breakers[name]
+def _describe(snapshot: BreakerSnapshot) -> str:
+    forced = f", forced by {snapshot.forced_by}" if snapshot.forced else ""
+    failures = plural(snapshot.failures, "failure")
+    return f"It is {snapshot.state.replace('_', ' ')}{forced}; it has counted {failures}."
+
+
+OPEN = _operation(
+    "open",
+    "Force open",
+    "It refuses every request until it is reset. Messages wait; nothing is lost.",
+    _force_open,
+    "is forced open",
+)
+CLOSE = _operation(
+    "close",
+    "Force closed",
+    "It grants every request until it is reset, whatever fails. Waiting work is due at once.",
+    _force_closed,
+    "is forced closed",
+)
+RESET = _operation(
+    "reset",
+    "Reset",
+    "It closes, clears its counts and resumes automatic control. Waiting work is due at once.",
+    _reset,
+    "is reset",
+)

@@ -37,6 +37,8 @@ Parse = Callable[[object], Any]
 Choices = Mapping[str, Collection[str]]
 INT64_MAX = 2**63 - 1
 MAX_LENGTH = 1024
+_PAIR = 2
+_BETWEEN_ITEMS = re.compile(r"[,\s]+")
 _UNSOUND = {"Cc", "Cs"}  # control characters such as NUL, and lone surrogates
 
 
@@ -49,7 +51,10 @@ def decode(model: type[M], given: Mapping[str, object], choices: Choices | None 
 
 
 def decode_text(model: type[M], given: Mapping[str, object], choices: Choices | None = None) -> M:
-    """As `decode`, from texts: numbers are read from digits, and a blank optional field is not given."""
+    """As `decode`, from texts: numbers are read from digits, and a blank optional field is not given.
+
+    The items of a list are separated by commas or spaces.
+    """
     return _decode(model, given, choices, is_text=True)
 
 
@@ -58,6 +63,17 @@ def is_optional(node: inspect.Type) -> bool:
     if isinstance(node, inspect.Metadata):
         return is_optional(node.type)
     return isinstance(node, inspect.UnionType) and node.includes_none
+
+
+def base_type(annotation: Any) -> inspect.Type:
+    """Return the type of a field without its metadata, and without None."""
+    node = inspect.type_info(annotation) if not isinstance(annotation, inspect.Type) else annotation
+    match node:
+        case inspect.Metadata():
+            return base_type(node.type)
+        case inspect.UnionType(types=members) if node.includes_none and len(members) == _PAIR:
+            return base_type(next(member for member in members if not isinstance(member, inspect.NoneType)))
+    return node
 
 
 def _decode(model: type[M], given: Mapping[str, object], choices: Choices | None, *, is_text: bool) -> M:
@@ -95,7 +111,13 @@ def _fields(model: type[Struct], *, is_text: bool) -> dict[str, _Field]:
 def _parser(annotation: Any, *, is_text: bool) -> Parse:
     node = inspect.type_info(annotation)
     parse = _parser_of(node, is_text=is_text) or functools.partial(_convert, annotation, is_text=is_text)
+    if is_text and isinstance(base_type(node), inspect.VarTupleType):
+        parse = functools.partial(_listed, parse)
     return (lambda given: None if given == "" else parse(given)) if is_text and is_optional(node) else parse
+
+
+def _listed(parse: Parse, given: object) -> Any:
+    return parse(_BETWEEN_ITEMS.sub(" ", given).split() if isinstance(given, str) else given)
 
 
 def _parser_of(node: inspect.Type, *, is_text: bool) -> Parse | None:

@@ -1,43 +1,180 @@
-"""Operator actions on jobs and credits."""
+"""Start, cancel and retry durable jobs, and grant credits."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+from typing import Annotated, Any
+from uuid import uuid4
+
+from msgspec import Meta, Struct
+
 from actors import jobs
-from actors.services import Services
 from domain.errors import InvalidInputError
-from domain.job import JobRecord
-from domain.money import ACCOUNT, MAX_GRANT, Transfer
-from operations.operation import entry
+from domain.job import JobRecord, JobState
+from domain.money import MAX_GRANT, Transfer
+from domain.text import format_time, plural
+from operations.context import AdminContext, Surface
+from operations.inputs import Account, JobId, JobKindName, JsonMembers, Text, WebUrl
+from operations.operation import Operation, Option, Outcome, Plan
+from store.audit import AuditEntry
 
 
-def cancel(services: Services, job_id: str, by: str) -> JobRecord:
-    """Request cancellation unless the job has ended; return its state. Raises: InvalidInputError."""
-    job = jobs.cancel(services, job_id, entry(services, by, "job.cancel", f"job/{job_id}"))
+class StartInput(Struct, frozen=True):
+    """A job to start. The first job of an idempotency key is the only one."""
+
+    kind: JobKindName
+    input: JsonMembers
+    idempotency_key: Text | None = None
+    webhook_url: WebUrl | None = None
+
+
+class JobInput(Struct, frozen=True):
+    """The job."""
+
+    job_id: JobId
+
+
+class GrantInput(Struct, frozen=True):
+    """The grant. Without a key, each call grants anew."""
+
+    account: Account
+    credits: Annotated[int, Meta(ge=1, le=MAX_GRANT)]
+    key: Annotated[Text | None, Option("Grants once, however often it is given; a new one by default.")] = (
+        None
+    )
+    reason: Annotated[Text | None, Option("Why; the ledger shows it.")] = None
+
+
+def _plan_start(context: AdminContext, given: StartInput) -> Plan:
+    jobs.validate(context.services, given.kind, given.input)
+    return Plan(f"Start a {given.kind}?", "Start", ("1 new job is queued, unless its key has one.",))
+
+
+def _start(context: AdminContext, given: StartInput, entry: AuditEntry) -> Outcome[tuple[JobRecord, bool]]:
+    job, is_new = jobs.submit(
+        context.services,
+        given.kind,
+        given.input,
+        idempotency_key=given.idempotency_key,
+        webhook_url=given.webhook_url,
+        entry=entry,
+    )
+    message = (
+        f"Queued the {job.kind} {job.id}." if is_new else f"The key already has the {job.kind} {job.id}."
+    )
+    return Outcome(message, (job, is_new), [_row(job)])
+
+
+def _plan_cancel(context: AdminContext, given: JobInput) -> Plan:
+    job = _job(context, given)
+    title = f"Cancel the {job.kind} {job.id[:8]}?"
+    if job.state.is_final:
+        return Plan.nothing(title, f"It is already {job.state}.")
+    if job.cancel_requested_at is not None:
+        return Plan.nothing(
+            title, f"Its cancellation was requested at {format_time(job.cancel_requested_at)}."
+        )
+    effects = (
+        f"{plural(len(job.steps), 'step has', 'steps have')} started; a running step is finished first.",
+        "Its effects are undone where that is possible.",
+    )
+    return Plan(title, "Cancel the job", effects, is_irreversible=True)
+
+
+def _cancel(context: AdminContext, given: JobInput, entry: AuditEntry) -> Outcome[JobRecord]:
+    job = jobs.cancel(context.services, given.job_id, entry)
     if job is None:
-        raise InvalidInputError({"job_id": "there is no such job"})
+        raise _unknown()
+    state = f"is already {job.state}" if job.state.is_final else "will end soon"
+    return Outcome(f"The {job.kind} {job.id} {state}.", job, [_row(job)])
+
+
+def _plan_retry(context: AdminContext, given: JobInput) -> Plan:
+    job = _job(context, given)
+    title = f"Retry the {job.kind} {job.id[:8]}?"
+    if job.state not in {JobState.FAILED, JobState.CANCELLED}:
+        return Plan.nothing(title, f"It is {job.state}; only failed and cancelled jobs can be retried.")
+    effects = (
+        "1 new job with the same input starts from the first step.",
+        "A job is retried only once.",
+    )
+    return Plan(title, "Retry", effects)
+
+
+def _retry(context: AdminContext, given: JobInput, entry: AuditEntry) -> Outcome[tuple[JobRecord, bool]]:
+    job, is_new = jobs.retry(context.services, given.job_id, entry)
+    verb = "retries" if is_new else "already retries"
+    return Outcome(f"The {job.kind} {job.id} {verb} it.", (job, is_new), [_row(job)])
+
+
+def _job(context: AdminContext, given: JobInput) -> JobRecord:
+    job = context.services.store.jobs.get(given.job_id)
+    if job is None:
+        raise _unknown()
     return job
 
 
-def retry(services: Services, job_id: str, by: str) -> tuple[JobRecord, bool]:
-    """Return a new job with a failed job's input and True, or its first retry and False.
-
-    A cancelled job can be retried too. Raises: InvalidInputError.
-    """
-    asked = entry(services, by, "job.retry", f"job/{job_id}", of=job_id)
-    return jobs.retry(services, job_id, asked)
+def _unknown() -> InvalidInputError:
+    return InvalidInputError({"job_id": "there is no such job"})
 
 
-def grant(
-    services: Services, account: str, amount: int, key: str, by: str, *, reason: str | None = None
-) -> tuple[Transfer, bool]:
-    """Return the grant and True, or the earlier grant of `key` and False. Raises: InvalidInputError."""
-    problems = {}
-    if not ACCOUNT.matches(account):
-        problems["account"] = "must be 1 to 64 letters, digits, - and _, and begin with a letter or digit"
-    if not 0 < amount <= MAX_GRANT:
-        problems["credits"] = f"must be a whole number from 1 to {MAX_GRANT}"
-    if problems:
-        raise InvalidInputError(problems)
-    told = entry(services, by, "credit.grant", f"account/{account}", credits=amount, key=key, reason=reason)
-    now = services.clock.now()
-    return services.store.credits.grant(account, amount, key, now, reason=reason, entry=told)
+def _row(job: JobRecord) -> dict[str, Any]:
+    return {"id": job.id, "kind": job.kind, "state": job.state.value}
+
+
+def _plan_grant(_: AdminContext, given: GrantInput) -> Plan:
+    amount = plural(given.credits, "credit")
+    return Plan(f"Grant {amount} to {given.account}?", "Grant", (f"{given.account} gets {amount}.",))
+
+
+def _grant(context: AdminContext, given: GrantInput, entry: AuditEntry) -> Outcome[tuple[Transfer, bool]]:
+    key = given.key or uuid4().hex
+    detail = {"credits": given.credits, "key": key, "reason": given.reason}
+    made, is_new = context.services.store.credits.grant(
+        given.account, given.credits, key, entry.at, reason=given.reason, entry=replace(entry, detail=detail)
+    )
+    amount = plural(given.credits, "credit")
+    message = f"Granted {amount} to {given.account}." if is_new else "The key has already granted them."
+    return Outcome(message, (made, is_new), [asdict(made) | {"created": is_new}])
+
+
+def _subject(given: JobInput) -> str:
+    return f"job/{given.job_id}"
+
+
+START = Operation(
+    "job.start",
+    "Start a job.",
+    StartInput,
+    lambda _: "job",
+    _plan_start,
+    _start,
+    detail=lambda given: {"kind": given.kind},
+    surfaces=frozenset({Surface.API}),
+)
+CANCEL = Operation(
+    "job.cancel",
+    "Cancel the job JOB_ID; its effects are undone where that is possible.",
+    JobInput,
+    _subject,
+    _plan_cancel,
+    _cancel,
+)
+RETRY = Operation(
+    "job.retry",
+    "Start the failed or cancelled job JOB_ID again, as a new job.",
+    JobInput,
+    _subject,
+    _plan_retry,
+    _retry,
+    detail=lambda given: {"of": given.job_id},
+)
+GRANT = Operation(
+    "credit.grant",
+    "Grant CREDITS to ACCOUNT.",
+    GrantInput,
+    lambda given: f"account/{given.account}",
+    _plan_grant,
+    _grant,
+    surfaces=frozenset({Surface.CLI, Surface.API}),
+)

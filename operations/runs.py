@@ -1,30 +1,116 @@
-"""Trigger a run of checks, and release the cron lease."""
+"""Trigger a run of section checks, and release the cron lease."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Struct
+
 from actors.dispatch import trigger_run
-from actors.services import Services
 from domain.run import Run
 from domain.section import Stagger
-from operations.operation import entry, record
+from domain.text import format_duration, format_time, plural
+from operations.context import AdminContext
+from operations.operation import Command, NoInput, Operation, Option, Outcome, Plan, PlanField
 from resilience.lease import LeaseHolder
+from store.audit import AuditEntry
 
 
-def trigger(
-    services: Services, stagger: Stagger | None, by: str, *, origin: str, force: bool
-) -> tuple[Run, bool]:
-    """Return a queued run and True, or this slot's first run and False; None means the half due last.
+class StaggerChoice(StrEnum):
+    """The sections of a run; auto is the half that was due last."""
 
-    Shape: `origin` is where it was requested, as the run's `trigger` shows it.
-    """
-    asked = entry(services, by, "run.trigger", "run", stagger=str(stagger or "auto"), force=force)
-    return trigger_run(services, origin, stagger, force=force, entry=asked)
+    AUTO = "auto"
+    EVEN = Stagger.EVEN.value
+    ODD = Stagger.ODD.value
+    ALL = Stagger.ALL.value
 
 
-def release(services: Services, by: str) -> LeaseHolder | None:
-    """Release the lease; return its holder, or None. The holder can change nothing afterwards."""
-    lease = services.cron_lease
-    holder = lease.force_release(by)
-    if holder is not None:
-        record(services, by, "lease.release", f"lease/{lease.name}", holder=dict(holder.holder))
-    return holder
+class RunInput(Struct, frozen=True):
+    """The sections to check, and whether to repeat a slot that had its run."""
+
+    stagger: Annotated[
+        StaggerChoice,
+        Option("Which sections, by their last digit; auto is the half that was due last."),
+    ] = StaggerChoice.AUTO
+    force: Annotated[bool, Option("Also if this slot has had its run.")] = False
+
+
+_HALVES = (
+    (StaggerChoice.AUTO.value, "the half that was due last"),
+    (StaggerChoice.ALL.value, "all sections"),
+    (StaggerChoice.EVEN.value, "even sections"),
+    (StaggerChoice.ODD.value, "odd sections"),
+)
+
+
+def _plan_run(context: AdminContext, given: RunInput) -> Plan:
+    services = context.services
+    due = len(services.store.sections.due(Stagger.ALL, services.sources, services.clock.now()))
+    effects = (
+        f"{plural(due, 'section is', 'sections are')} watched; a half is about half of them.",
+        "Sections that an earlier run is still checking are left to it. Watches are notified of changes.",
+    )
+    question = PlanField("stagger", "Check", given.stagger, _HALVES)
+    return Plan("Check sections now?", "Check now", effects, (question,), count=due)
+
+
+def _run(context: AdminContext, given: RunInput, entry: AuditEntry) -> Outcome[tuple[Run, bool]]:
+    half = None if given.stagger is StaggerChoice.AUTO else Stagger(given.stagger)
+    run, created = trigger_run(context.services, context.surface, half, force=given.force, entry=entry)
+    message = (
+        f"Queued run {run.id} ({run.stagger})."
+        if created
+        else f"This slot already has run {run.id} ({run.state}); force starts another."
+    )
+    return Outcome(message, (run, created), [asdict(run)])
+
+
+def _plan_release(context: AdminContext, _: NoInput) -> Plan:
+    held, title = context.services.cron_lease.held(), "Release the cron lease?"
+    if held is None:
+        return Plan.nothing(title, "It is not held.")
+    effects = (
+        f"{_holder(held)} has held it since {format_time(held.since)}.",
+        f"Otherwise it expires in {format_duration(held.expires_in_seconds)}.",
+        "A dispatcher that still works under it can change nothing; another run may begin.",
+    )
+    return Plan(title, "Release", effects, is_irreversible=True)
+
+
+def _release(context: AdminContext, _: NoInput, entry: AuditEntry) -> Outcome[LeaseHolder | None]:
+    lease = context.services.cron_lease
+    held = lease.held()
+    if held is None:
+        return Outcome("The cron lease was not held.", None)
+    context.record(
+        replace(entry, subject=f"lease/{lease.name}", detail={"holder": dict(held.holder)}),
+    )
+    released = lease.force_release(entry.by)
+    return Outcome(f"Released the cron lease; {_holder(held)} held it.", released)
+
+
+def _holder(held: LeaseHolder) -> str:
+    return ", ".join(f"{key} {value}" for key, value in held.holder.items()) or held.token
+
+
+TRIGGER = Operation(
+    "run.trigger",
+    "Check sections now.",
+    RunInput,
+    lambda _: "run",
+    _plan_run,
+    _run,
+    detail=lambda given: {"stagger": given.stagger, "force": given.force},
+    commands=(Command("cron run"),),
+)
+RELEASE_LEASE = Operation(
+    "lease.release",
+    "Release the cron lease, whoever holds it; a dispatcher that still runs can change nothing.",
+    NoInput,
+    lambda _: "lease",
+    _plan_release,
+    _release,
+    commands=(Command("lock release"),),
+)

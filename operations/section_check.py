@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Annotated
 from uuid import uuid4
+
+from msgspec import Struct
 
 from actors.deliver import deliver
 from actors.services import Services
@@ -13,66 +17,82 @@ from domain.errors import InvalidInputError, TransientError
 from domain.observation import CheckFailure, Missing, Observation
 from domain.run import ONE_SECTION, RunState
 from domain.section import SectionKey, Stagger
-from operations.operation import record
+from operations.context import AdminContext
+from operations.inputs import SectionNumber, SourceName, Term
+from operations.operation import Command, Operation, Option, Outcome, Plan
+from store.audit import AuditEntry
 
 SectionCheckResult = Observation | Missing
 
 
-def preview_check(services: Services, key: SectionKey, by: str) -> SectionCheckResult:
-    """Return the catalog's answer for `key`; store nothing, notify nobody.
+class SectionCheckInput(Struct, frozen=True):
+    """The section, and whether to only show the answer."""
 
-    Raises: InvalidInputError naming each bad field; CircuitBreakerError while the breaker refuses requests;
-    what the source raises.
+    source: SourceName
+    term: Term
+    section: Annotated[SectionNumber, Option(metavar="NUMBER")]
+    dry_run: Annotated[bool, Option("Only show the answer: store nothing, notify nobody.")] = False
+
+    @property
+    def key(self) -> SectionKey:
+        """The section's identity."""
+        return SectionKey(self.source, self.term, self.section)
+
+
+def _plan(_: AdminContext, given: SectionCheckInput) -> Plan:
+    effects = (
+        f"{given.source} gets one request for this section, through its breaker, even while it is paused.",
+        "The answer is stored as in a run, and watches are notified of a change.",
+        "If the catalog does not list the section, the answer is only shown.",
+    )
+    return Plan(f"Check {given.key} now?", "Check now", effects)
+
+
+def _run(context: AdminContext, given: SectionCheckInput, entry: AuditEntry) -> Outcome[SectionCheckResult]:
+    """Ask the catalog, and store the answer unless it is a dry run.
+
+    A missing section is not stored: repeated requests by a person must not retire a section. The run's
+    `trigger` is the surface with the suffix `ONE_SECTION`.
+
+    Raises: InvalidInputError for a section that was never watched, if the answer should be stored;
+    CircuitBreakerError while the breaker refuses requests; LeaseHeldError while a run begins; what the
+    catalog raises.
     """
-    _require(_problems(services, key))
-    told = ask(services, key)
-    record(services, by, "section.look", f"section/{key}", answer=words(told))
-    return told
+    services, state = context.services, context.services.store.sections.get(given.key)
+    if state is None and not given.dry_run:
+        raise InvalidInputError({"section": "has never been watched; a dry run can check it"})
+    result = ask(services, given.key)
+    answer = describe(result)
+    action = "section.look" if given.dry_run else entry.action
+    context.record(replace(entry, action=action, detail={"answer": answer}))
+    if is_stored := state is not None and isinstance(result, Observation) and not given.dry_run:
+        _store(services, result, state.revision, context.surface)
+    row = _row(result) | {"stored": is_stored}
+    return Outcome(f"{given.key}: {answer}.", result, [row], is_listed=True)
 
 
-def check(services: Services, key: SectionKey, by: str, *, origin: str) -> SectionCheckResult:
-    """As `preview_check`, and store the answer as a run does: watches are notified of a change.
-
-    A missing section is not stored: repeated requests by a person must not retire a section. Shape: `origin`
-    is where it was requested; the run's `trigger` is that with the suffix `ONE_SECTION`. Raises: as
-    `preview_check`; InvalidInputError also for a section that was never watched; LeaseHeldError while a run
-    begins.
-    """
-    problems = _problems(services, key)
-    state = None if problems else services.store.sections.get(key)
-    if not problems and state is None:
-        problems["section"] = "has never been watched: it can be looked at without storing"
-    _require(problems)
-    told = ask(services, key)
-    if isinstance(told, Observation) and state is not None:
-        _store(services, told, state.revision, origin)
-    record(services, by, "section.check", f"section/{key}", answer=words(told))
-    return told
-
-
-def words(told: SectionCheckResult) -> str:
+def describe(result: SectionCheckResult) -> str:
     """Describe the answer in one line."""
-    if isinstance(told, Missing):
-        return "the catalog has no such section"
-    if told.open_seats is None:
+    if isinstance(result, Missing):
+        return "the catalog does not list the section"
+    if result.open_seats is None:
         return "the catalog does not say how many seats are open"
-    return f"{told.open_seats}{'' if told.capacity is None else f' of {told.capacity}'} seats open"
+    return f"{result.open_seats}{'' if result.capacity is None else f' of {result.capacity}'} seats open"
 
 
-def _problems(services: Services, key: SectionKey) -> dict[str, str]:
-    problems = key.problems()
-    if key.source not in services.sources:
-        problems["source"] = f"must be one of {', '.join(services.sources)}"
-    return problems
-
-
-def _require(problems: dict[str, str]) -> None:
-    if problems:
-        raise InvalidInputError(problems)
+def _row(result: SectionCheckResult) -> dict[str, object]:
+    row: dict[str, object] = {"section": str(result.key), "observed_at": result.observed_at}
+    if isinstance(result, Missing):
+        return row | {"answer": "not found"}
+    seen = {"open_seats": result.open_seats, "capacity": result.capacity, "instructor": result.instructor}
+    return row | {"answer": "found"} | seen | asdict(result.details)
 
 
 def ask(services: Services, key: SectionKey) -> SectionCheckResult:
-    """Return the catalog's answer for a valid `key`; record nothing. Raises: as `preview_check`."""
+    """Return the catalog's answer for a valid `key`; record nothing.
+
+    Raises: CircuitBreakerError while the breaker refuses requests; what the catalog raises.
+    """
     breaker = services.breakers[key.source]
     with breaker.calling() as permit:
         (outcome,) = services.sources[key.source].observe([key])
@@ -113,3 +133,16 @@ def begin(
             runs.abandon(run.id, RunState.FAILED, reason, now)
             raise TransientError(f"run {run.id} was not started: {reason}")
     return batch_ids
+
+
+CHECK = Operation(
+    "section.check",
+    "Check the section NUMBER of TERM now, through the breaker of SOURCE, and show the answer.",
+    SectionCheckInput,
+    lambda given: f"section/{given.key}",
+    _plan,
+    _run,
+    choices=lambda context: {"source": context.services.sources},
+    commands=(Command("watch check"),),
+    help="Without --dry-run the answer is stored as in a run, and watches are notified of a change.",
+)

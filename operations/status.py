@@ -27,7 +27,7 @@ from observability.checks.snapshot import (
     required,
 )
 from operations import breakers
-from operations.operation import AdminContext
+from operations.context import AdminContext
 from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, Heartbeat
 from store.pauses import Pause
 from store.repositories import Store

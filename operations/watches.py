@@ -1,87 +1,106 @@
-"""Add, pause, end and export watches."""
+"""Pause, resume and end one watch, and how its section is listed."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from enum import StrEnum
+from typing import Annotated, Any
+
+from msgspec import Struct
 
 from actors.services import Services
 from domain.errors import InvalidInputError
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
 from domain.section_state import SectionState
-from operations.operation import AdminContext, entry
-from store.watch_import import WatchRequest
-from store.watches import StoredWatch, WatchFilter
-
-COLUMNS = ("email", "source", "term", "section", "kinds", "min_seats")
-"""The columns of a sheet of watches; kinds are parted by |."""
+from domain.text import duration, format_time
+from operations.context import AdminContext, Surface
+from operations.inputs import DurationText, PositiveId
+from operations.operation import Command, Operation, Option, Outcome, Plan, PlanField
+from store.audit import AuditEntry
+from store.watches import StoredWatch
 
 _PAGE = 500
-_ENDED = "stopped by the operator"
+PAUSE_LENGTHS = {"1d": "1 day", "7d": "7 days", "30d": "30 days", "180d": "180 days"}
+NOT_SENT = "Changes during the pause are never sent; the next change after it is."
+_ENDED = {Surface.API: "ended by the API"}
+_ENDED_BY_OPERATOR = "stopped by the operator"
+PauseLength = Annotated[DurationText, Option("How long: 90s, 15m, 2h or 3d.", "--for", is_required=True)]
 
 
-def add(services: Services, wish: WatchRequest, by: str) -> tuple[StoredWatch, bool]:
-    """Return a new watch and True, or the updated active watch and False.
+class WatchInput(Struct, frozen=True):
+    """The watch."""
 
-    Raises: InvalidInputError when the address is suppressed.
-    """
-    told = entry(services, by, "watch.add", "watch", email=wish.email, section=str(wish.key))
-    return services.store.watches.add(wish, services.clock.now(), told)
+    watch_id: PositiveId
 
 
-def add_all(services: Services, wishes: Iterable[WatchRequest], by: str) -> list[bool | InvalidInputError]:
-    """As `add`, for a whole file in one transaction; return each outcome: new, updated or refused."""
-    told = entry(services, by, "watch.import", "watches")
-    return services.store.watches.add_all(wishes, services.clock.now(), told)
+class WatchPauseInput(WatchInput, frozen=True):
+    """The watch, and the length of the pause."""
+
+    length: PauseLength = "7d"
 
 
-def end(services: Services, watch_id: int, by: str) -> None:
-    """End one watch. Raises: InvalidInputError for a watch that is not active."""
-    told = entry(services, by, "watch.end", f"watch/{watch_id}")
-    _require(services.store.watches.end(watch_id, _ENDED, services.clock.now(), told), watch_id)
+def _plan_pause(context: AdminContext, given: WatchPauseInput) -> Plan:
+    stored = _active(context, given)
+    silence = f"{stored.watch.email} gets no mail about {stored.watch.key} until then."
+    question = PlanField("length", "For", given.length, tuple(PAUSE_LENGTHS.items()))
+    return Plan(f"Pause watch {given.watch_id}?", "Pause", (silence, NOT_SENT), (question,))
 
 
-def pause(services: Services, watch_id: int, length: timedelta, by: str) -> StoredWatch:
-    """Pause one watch for `length`. Changes during the pause are never sent.
-
-    Raises: InvalidInputError for a watch that is not active.
-    """
-    until = services.clock.now() + length
-    told = entry(services, by, "watch.pause", f"watch/{watch_id}", seconds=length.total_seconds())
-    _require(services.store.watches.pause(watch_id, until, told), watch_id)
-    return _stored(services, watch_id)
+def _pause(context: AdminContext, given: WatchPauseInput, entry: AuditEntry) -> Outcome[StoredWatch]:
+    until, watches = entry.at + duration(given.length), context.services.store.watches
+    _require(given, is_active=watches.pause(given.watch_id, until, entry))
+    message = f"Paused watch {given.watch_id} until {format_time(until)}."
+    return Outcome(message, _stored(context, given))
 
 
-def resume(services: Services, watch_id: int, by: str) -> StoredWatch:
-    """Resume the watch: later changes are sent. Raises: as `pause`."""
-    told = entry(services, by, "watch.resume", f"watch/{watch_id}")
-    _require(services.store.watches.pause(watch_id, None, told), watch_id)
-    return _stored(services, watch_id)
+def _plan_resume(context: AdminContext, given: WatchInput) -> Plan:
+    stored, title = _active(context, given), f"Resume watch {given.watch_id}?"
+    if not stored.is_paused(context.services.clock.now()):
+        return Plan.nothing(title, "It is not paused.")
+    return Plan(title, "Resume", ("The next change is sent to it.",))
 
 
-def pause_all(services: Services, wanted: WatchFilter, length: timedelta, by: str) -> int:
-    """As `pause`, for every selected watch, in one transaction; return the count."""
-    until = services.clock.now() + length
-    said = wanted.criteria | {"seconds": length.total_seconds()}
-    return services.store.watches.pause_all(
-        wanted, until, entry(services, by, "watch.pause", "watches", **said)
-    )
+def _resume(context: AdminContext, given: WatchInput, entry: AuditEntry) -> Outcome[StoredWatch]:
+    _require(given, is_active=context.services.store.watches.pause(given.watch_id, None, entry))
+    return Outcome(f"Resumed watch {given.watch_id}.", _stored(context, given))
 
 
-def resume_all(services: Services, wanted: WatchFilter, by: str) -> int:
-    """As `resume`, for every selected watch, in one transaction; return the count."""
-    told = entry(services, by, "watch.resume", "watches", **wanted.criteria)
-    return services.store.watches.pause_all(wanted, None, told)
+def _plan_end(context: AdminContext, given: WatchInput) -> Plan:
+    stored = _active(context, given)
+    effect = f"{stored.watch.email} gets no more mail about {stored.watch.key}; its history stays."
+    return Plan(f"Delete watch {given.watch_id}?", "Delete", (effect,), is_irreversible=True)
 
 
-def end_all(services: Services, wanted: WatchFilter, by: str) -> int:
-    """As `end`, for every selected watch, in one transaction; return the count."""
-    told = entry(services, by, "watch.end", "watches", **wanted.criteria)
-    return services.store.watches.end_all(wanted, _ENDED, services.clock.now(), told)
+def _end(context: AdminContext, given: WatchInput, entry: AuditEntry) -> Outcome[None]:
+    watches = context.services.store.watches
+    _require(given, is_active=watches.end(given.watch_id, end_reason(context), entry.at, entry))
+    return Outcome(f"Ended watch {given.watch_id}.", None)
+
+
+def end_reason(context: AdminContext) -> str:
+    """Return the reason that ended watches show."""
+    return _ENDED.get(context.surface, _ENDED_BY_OPERATOR)
+
+
+def _active(context: AdminContext, given: WatchInput) -> StoredWatch:
+    stored = context.services.store.watches.get(given.watch_id)
+    is_active = stored is not None and stored.ended_at is None
+    _require(given, is_active=is_active)
+    assert stored is not None  # noqa: S101 - for the type checker
+    return stored
+
+
+def _stored(context: AdminContext, given: WatchInput) -> StoredWatch:
+    stored = context.services.store.watches.get(given.watch_id)
+    assert stored is not None, "watches stay, also when they have ended"  # noqa: S101
+    return stored
+
+
+def _require(given: WatchInput, *, is_active: bool) -> None:
+    if not is_active:
+        raise InvalidInputError({"watch_id": f"no active watch has the number {given.watch_id}"})
 
 
 def active(
@@ -141,28 +160,25 @@ def next_check_at(room: AdminContext, key: SectionKey) -> datetime | None:
     return at
 
 
-def export(services: Services) -> Iterator[str]:
-    """Return the active watches as CSV lines that the import accepts, the header first."""
-    yield _line(COLUMNS)
-    for stored in active(services):
-        watch = stored.watch
-        key = watch.key
-        cells = [watch.email, key.source, key.term, key.number, "|".join(watch.kinds), str(watch.min_seats)]
-        yield _line(cells)
-
-
-def _line(cells: Iterable[str]) -> str:
-    written = io.StringIO()
-    csv.writer(written).writerow(cells)
-    return written.getvalue()
-
-
-def _require(is_active: bool, watch_id: int) -> None:  # noqa: FBT001 - what the store has just said
-    if not is_active:
-        raise InvalidInputError({"watch_id": f"no living watch has the number {watch_id}"})
-
-
-def _stored(services: Services, watch_id: int) -> StoredWatch:
-    stored = services.store.watches.get(watch_id)
-    assert stored is not None, "watches stay, also when they have ended"  # noqa: S101
-    return stored
+_one: Callable[[Any], str] = lambda given: f"watch/{given.watch_id}"  # noqa: E731 - a subject
+PAUSE = Operation(
+    "watch.pause",
+    f"Send nothing for the watch WATCH_ID for a while. {NOT_SENT}",
+    WatchPauseInput,
+    _one,
+    _plan_pause,
+    _pause,
+    detail=lambda given: {"seconds": duration(given.length).total_seconds()},
+)
+RESUME = Operation(
+    "watch.resume", "Send changes to the watch WATCH_ID again.", WatchInput, _one, _plan_resume, _resume
+)
+END = Operation(
+    "watch.end",
+    "End the watch WATCH_ID; its history stays.",
+    WatchInput,
+    _one,
+    _plan_end,
+    _end,
+    commands=(Command("watch rm"),),
+)

@@ -16,7 +16,7 @@ from domain.check import Finding, alerts
 from domain.errors import UnreachableError
 from observability.checks import findings
 from operations import status
-from operations.operation import AdminContext
+from operations.context import AdminContext
 from rollcall.wiring import System
 
 PERIOD = timedelta(seconds=30)

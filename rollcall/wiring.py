@@ -26,7 +26,7 @@ from observability.checks import runbook_link
 from observability.message_metrics import BreakerTransitions, MessageMetrics
 from observability.metrics_store import MetricsStore
 from observability.recorders import Recorder
-from operations.operation import AdminContext
+from operations.context import AdminContext
 from providers.stripe import StripeSettings
 from resilience.breaker import CircuitBreaker
 from resilience.breaker_policy import BreakerPolicy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -90,7 +90,7 @@ class DeadMails:
                 values = _REVIVED | {"due_at_ms": to_ms(due_at)}
                 this = notifications.c.id == notification_id
                 connection.execute(update(notifications).where(this).values(values))
-            audit.write(connection, replace(entry, count=len(ids)))
+            audit.write(connection, entry if ids else None, count=len(ids))
         return len(ids)
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from catalogs.demo_campus import DemoCampus
 from domain.section import SectionKey
-from ingress.wishes import wish_of
+from operations.inputs import decode
+from operations.new_watches import NewWatch
 from workflows.report import workflow
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,4 +40,4 @@ def test_every_request_of_an_example_is_taken_and_of_the_demo_campus(name: str) 
         if "kind" in body:
             assert set(workflow.read(body["input"]).keys()) <= CAMPUS
         else:
-            assert wish_of(body, [DemoCampus.name], DemoCampus.name).key in CAMPUS
+            assert decode(NewWatch, body).request(DemoCampus.name).key in CAMPUS

@@ -16,7 +16,10 @@ from ingress.pagination import PageQuery, cursor_of, page
 from ingress.problems import not_found
 from ingress.request import RequestContext
 from ingress.schemas import CreditAccount, CreditTransfer
+from operations.context import BY_API, Surface
 from operations.inputs import Account, Text
+from operations.jobs import GRANT, GrantInput
+from operations.operation import execute
 
 LEDGER = "credits"
 routes = Routes()
@@ -68,8 +71,6 @@ def get_account(request: RequestContext, path: AccountPath, query: LedgerQuery) 
 )
 def grant_credits(request: RequestContext, path: AccountPath, body: GrantCredits) -> Response:
     """Grant credits to an account, once for each idempotency key."""
-    services = request.services
-    made, is_new = services.store.credits.grant(
-        path.account, body.credits, body.idempotency_key, services.clock.now(), reason=body.reason
-    )
+    given = GrantInput(path.account, body.credits, body.idempotency_key, body.reason)
+    made, is_new = execute(GRANT, request.admin(Surface.API), given, BY_API).value
     return json_response(schemas.credit_transfer(made), HTTPStatus.CREATED if is_new else HTTPStatus.OK)

@@ -8,8 +8,6 @@ from typing import Annotated, Literal
 from msgspec import Struct
 from starlette.responses import Response
 
-from actors.dispatch import trigger_run
-from domain.section import Stagger
 from ingress import schemas
 from ingress.auth import cron_secret, either
 from ingress.endpoint import Answer, Routes, json_response
@@ -17,7 +15,10 @@ from ingress.pagination import Page, PageQuery, cursor_of, page
 from ingress.problems import not_found
 from ingress.request import RequestContext
 from ingress.schemas import RunStatus, TriggeredRun
+from operations.context import BY_CRON, Surface
 from operations.inputs import RunId
+from operations.operation import execute
+from operations.runs import TRIGGER, RunInput, StaggerChoice
 
 RUNS = "runs"
 _FOLLOW = {"get_cron_runs_id": ("id", "run_id")}
@@ -27,7 +28,7 @@ routes = Routes()
 class TriggerQuery(Struct, frozen=True):
     """The sections to check, and whether to repeat a slot that already has a run."""
 
-    stagger: Literal["auto", "even", "odd", "all"] = "auto"
+    stagger: StaggerChoice = StaggerChoice.AUTO
     force: Literal["0", "1"] = "0"
 
 
@@ -55,8 +56,8 @@ class RunPath(Struct, frozen=True):
 )
 def trigger(request: RequestContext, query: TriggerQuery) -> Response:
     """Check sections, unless this slot already has a run."""
-    stagger = None if query.stagger == "auto" else Stagger(query.stagger)
-    run, is_new = trigger_run(request.services, "http", stagger, force=query.force == "1")
+    given = RunInput(query.stagger, force=query.force == "1")
+    run, is_new = execute(TRIGGER, request.admin(Surface.API), given, BY_CRON).value
     status = HTTPStatus.ACCEPTED if is_new else HTTPStatus.OK
     return json_response(schemas.triggered(run, request.context), status)
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from msgspec import Struct
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from actors.jobs import cancel, submit
 from domain.errors import StorageWriteError
 from domain.job import JobRecord, JobState
 from domain.ports import Storage
@@ -19,7 +18,10 @@ from ingress.pagination import Page, PageQuery, cursor_of, page
 from ingress.problems import not_found
 from ingress.request import RequestContext
 from ingress.schemas import Job, JobSummary, Url
-from operations.inputs import JobId, JobKindName, JsonMembers, Text, WebUrl
+from operations.context import BY_API, Surface
+from operations.inputs import JobId, JobKindName
+from operations.jobs import CANCEL, START, JobInput, StartInput
+from operations.operation import execute
 
 JOBS = "jobs"
 _FOLLOW = {"get_jobs_id": ("id", "id"), "post_jobs_id_cancel": ("id", "id")}
@@ -32,15 +34,6 @@ class JobPath(Struct, frozen=True):
     """One job."""
 
     id: JobId
-
-
-class SubmitJob(Struct, frozen=True):
-    """A request for a job."""
-
-    kind: JobKindName
-    input: JsonMembers
-    idempotency_key: Text | None = None
-    webhook_url: WebUrl | None = None
 
 
 class JobsQuery(PageQuery, frozen=True, kw_only=True):
@@ -68,15 +61,9 @@ def list_jobs(request: RequestContext, query: JobsQuery) -> Page[JobSummary]:
     },
     secrets=api_token,
 )
-def submit_job(request: RequestContext, body: SubmitJob) -> Response:
+def submit_job(request: RequestContext, body: StartInput) -> Response:
     """Submit a job, once for each idempotency key."""
-    job, is_new = submit(
-        request.services,
-        body.kind,
-        body.input,
-        idempotency_key=body.idempotency_key,
-        webhook_url=body.webhook_url,
-    )
+    job, is_new = execute(START, request.admin(Surface.API), body, BY_API).value
     shown = schemas.job(job, request.context)
     status = HTTPStatus.ACCEPTED if is_new else HTTPStatus.OK
     return json_response(shown, status, {"Location": shown.status_url})
@@ -98,9 +85,8 @@ def get_job(request: RequestContext, path: JobPath) -> Job:
 )
 def cancel_job(request: RequestContext, path: JobPath) -> Response:
     """Cancel a job; its effects are compensated where possible."""
-    job = cancel(request.services, path.id)
-    if job is None:
-        raise not_found("job")
+    _require_job(request, path)
+    job = execute(CANCEL, request.admin(Surface.API), JobInput(path.id), BY_API).value
     status = HTTPStatus.OK if job.state.is_final else HTTPStatus.ACCEPTED
     return json_response(schemas.job(job, request.context), status)
 

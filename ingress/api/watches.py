@@ -11,11 +11,9 @@ from starlette.responses import Response
 
 from domain.notification import NotificationState
 from domain.section import SectionKey
-from domain.text import duration
 from ingress import schemas
 from ingress.auth import api_token
 from ingress.endpoint import Answer, Routes, json_response
-from ingress.imports import import_csv
 from ingress.pagination import Page, PageQuery, cursor_of, page
 from ingress.problems import not_found
 from ingress.request import ANY_BODY, CSV_BODY, RequestContext
@@ -28,15 +26,14 @@ from ingress.schemas import (
     Url,
     Watch,
 )
-from ingress.wishes import NewWatch
-from operations import watches as operations
-from operations.first_look import first_look
+from operations.context import BY_API, Surface
 from operations.inputs import DurationText, Email, PositiveId, SectionNumber, SourceName, Term, Text
+from operations.new_watches import ADD, IMPORT, ImportInput, NewWatch
+from operations.operation import execute
+from operations.watches import END, PAUSE, RESUME, WatchInput, WatchPauseInput
 from store.watches import StoredWatch
 
 WATCHES, SECTIONS, NOTIFICATIONS = "watches", "sections", "notifications"
-_ENDED = "ended by the API"
-_API = "the API"
 _OPERATIONS = ("get_watches_id", "delete_watches_id", "post_watches_id_pause", "post_watches_id_resume")
 _FOLLOW = dict.fromkeys(_OPERATIONS, ("id", "id"))
 _LOCATION = {"Location": Url}
@@ -128,12 +125,10 @@ def list_watches(request: RequestContext, query: WatchesQuery) -> Page[Watch]:
 )
 def add_watch(request: RequestContext, body: NewWatch) -> Response:
     """Add a watch, or update the active watch of the same address and section."""
-    services = request.services
-    wanted = body.request(request.context.default_source)
-    stored, is_new = services.store.watches.add(wanted, services.clock.now())
-    status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
-    location = {"Location": request.context.address(f"/watches/{stored.id}")}
-    return json_response(schemas.watch(stored, first_look(services, stored)), status, location)
+    added = execute(ADD, request.admin(Surface.API), body, BY_API).value
+    status = HTTPStatus.CREATED if added.is_new else HTTPStatus.OK
+    location = {"Location": request.context.address(f"/watches/{added.stored.id}")}
+    return json_response(schemas.watch(added.stored, added.listing), status, location)
 
 
 @routes.post(
@@ -143,7 +138,7 @@ def add_watch(request: RequestContext, body: NewWatch) -> Response:
 )
 def import_watches(request: RequestContext) -> Imported:
     """Add the watches of a CSV file."""
-    done = import_csv(request.services, request.body, default_source=request.context.default_source, by=_API)
+    done = execute(IMPORT, request.admin(Surface.API), ImportInput(request.body), BY_API).value
     return Imported(done.created, done.existing, [RejectedLine(*line) for line in done.rejected])
 
 
@@ -156,9 +151,8 @@ def get_watch(request: RequestContext, path: WatchPath) -> Watch:
 @routes.add("/watches/{id}", ("DELETE",), {HTTPStatus.NO_CONTENT: Answer("It has ended.")}, secrets=api_token)
 def end_watch(request: RequestContext, path: WatchPath) -> Response:
     """End a watch."""
-    services = request.services
-    if not services.store.watches.end(path.id, _ENDED, services.clock.now()):
-        raise not_found("active watch")
+    _require_active(request, path)
+    execute(END, request.admin(Surface.API), WatchInput(path.id), BY_API)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -166,7 +160,8 @@ def end_watch(request: RequestContext, path: WatchPath) -> Response:
 def pause_watch(request: RequestContext, path: WatchPath, body: PauseWatch) -> Watch:
     """Pause a watch; changes during the pause are never sent."""
     _require_active(request, path)
-    return schemas.watch(operations.pause(request.services, path.id, duration(body.length), _API))
+    given = WatchPauseInput(path.id, body.length)
+    return schemas.watch(execute(PAUSE, request.admin(Surface.API), given, BY_API).value)
 
 
 @routes.post(
@@ -177,7 +172,7 @@ def pause_watch(request: RequestContext, path: WatchPath, body: PauseWatch) -> W
 def resume_watch(request: RequestContext, path: WatchPath) -> Watch:
     """Resume a watch."""
     _require_active(request, path)
-    return schemas.watch(operations.resume(request.services, path.id, _API))
+    return schemas.watch(execute(RESUME, request.admin(Surface.API), WatchInput(path.id), BY_API).value)
 
 
 def _require_active(request: RequestContext, path: WatchPath) -> StoredWatch:

@@ -11,12 +11,12 @@ from starlette.responses import Response
 from actors import QUEUES
 from ingress.api.cron import RunPath
 from ingress.console.layout import page
-from ingress.console.selection import DeadLettersInput
 from ingress.endpoint import Routes
 from ingress.pagination import cursor_of, next_cursor
 from ingress.problems import not_found
 from ingress.request import RequestContext
 from operations import dead_letters
+from operations.dead_letters import DeadLetterInput
 from operations.inputs import Text
 
 _LISTING = "runs"
@@ -77,7 +77,7 @@ def show_audit(request: RequestContext, query: AuditQuery) -> Response:
 _OF_EACH_CAUSE, _OF_ONE_CAUSE = 5, 50
 
 
-class DeadLettersQuery(DeadLettersInput, frozen=True, kw_only=True):
+class DeadLettersQuery(DeadLetterInput, frozen=True, kw_only=True):
     """The filter of dead letters; for a single cause also the page, newest first."""
 
     page: Annotated[int, Meta(ge=1, le=1000)] = 1
@@ -88,7 +88,7 @@ def show_dead_letters(request: RequestContext, query: DeadLettersQuery) -> Respo
     """List matching dead letters by cause: the most frequent first, the last letters of each."""
     room = request.context.room
     shown = _OF_ONE_CAUSE if query.exact_cause else _OF_EACH_CAUSE
-    groups = dead_letters.groups(room, query.selection, shown * query.page)
+    groups = dead_letters.groups(room, query.filter, shown * query.page)
     return page(
         request,
         "dead.html",

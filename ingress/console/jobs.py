@@ -10,13 +10,15 @@ from urllib.parse import urlencode, urlsplit
 from msgspec import Struct
 from starlette.responses import Response
 
-from domain.job import JobState, JsonObject
+from domain.job import JobRecord, JobState, JsonObject
 from ingress.api.jobs import JobPath, get_artifact
 from ingress.console.layout import page
+from ingress.console.session import signed_in
 from ingress.endpoint import Routes
 from ingress.pagination import cursor_of, next_cursor
 from ingress.problems import not_found
 from ingress.request import RequestContext
+from operations.access import record_download
 from operations.inputs import JobKindName
 
 _LISTING = "jobs"
@@ -64,11 +66,24 @@ def show_one(request: RequestContext, path: JobPath) -> Response:
         job=job,
         given=_written(job.input),
         result=None if job.result is None else _written(job.result),
-        has_artifact=job.result is not None and "artifact" in job.result,
+        has_artifact=_has_artifact(job),
         # The rest of the URL may be a secret.
         caller=job.webhook_url and urlsplit(job.webhook_url).hostname,
         told=store.job_callbacks.get(job.id),
     )
+
+
+@routes.get("/jobs/{id}/artifact")
+def download(request: RequestContext, path: JobPath) -> Response:
+    """Return the artifact of a job."""
+    job = request.services.store.jobs.get(path.id)
+    if job is not None and _has_artifact(job):
+        record_download(request.services, signed_in(request).by, f"job/{job.id}")
+    return get_artifact(request, path)
+
+
+def _has_artifact(job: JobRecord) -> bool:
+    return job.result is not None and "artifact" in job.result
 
 
 def _by_state(counts: Mapping[tuple[str, JobState], int], kind: str | None) -> dict[JobState, int]:
@@ -81,6 +96,3 @@ def _by_state(counts: Mapping[tuple[str, JobState], int], kind: str | None) -> d
 def _written(value: JsonObject) -> str:
     # ASCII only: a caller's text may hold lone surrogates and bidirectional control characters.
     return json.dumps(value, indent=2)
-
-
-routes.get("/jobs/{id}/artifact")(get_artifact)

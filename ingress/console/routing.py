@@ -27,14 +27,13 @@ from ingress.console import (
     live_updates,
     notifications,
     now,
+    operations,
     sections,
     session,
     sign_in,
     timeline,
     watches,
 )
-from ingress.console.actions import routes
-from ingress.console.acts import ACTIONS
 from ingress.console.layout import page
 from ingress.console.session import HOME, SIGN_IN
 from ingress.endpoint import Nothing, Routes
@@ -121,7 +120,7 @@ _GUARDED: tuple[BaseRoute, ...] = (
     *notifications.routes,
     *live_updates.routes,
     *session.routes,
-    *routes(ACTIONS),
+    *operations.routes,
 )
 
 

@@ -26,8 +26,8 @@ from starlette.responses import RedirectResponse, Response
 from ingress.context import WebContext
 from ingress.endpoint import Routes
 from ingress.request import RequestContext
+from operations.access import sign_out_entry
 from operations.inputs import Text
-from operations.operation import entry
 
 PATH = "/console"
 HOME = f"{PATH}/"
@@ -134,7 +134,7 @@ def end_session(request: RequestContext) -> None:
     session, services = read_session(request.context, request.headers), request.services
     if session is None:
         return
-    asked = entry(services, session.by, "session.end", f"session/{session.name}", client=request.client)
+    asked = sign_out_entry(services, session.name, session.by, request.client)
     services.store.ended_sessions.end(session.name, session.expires_at, services.clock.now(), asked)
 
 

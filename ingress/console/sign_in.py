@@ -17,17 +17,17 @@ import redis
 from msgspec import Struct
 from starlette.responses import RedirectResponse, Response
 
+from domain.text import plural
 from ingress import clients
 from ingress.auth import api_token, matches
 from ingress.console import session
-from ingress.console.formatting import plural
 from ingress.console.layout import page
 from ingress.console.session import HOME, SIGN_IN, safe_redirect_path, sign, verify
 from ingress.context import WebContext
 from ingress.endpoint import Routes
 from ingress.request import ANY_BODY, RequestContext
+from operations.access import record_refusal, record_sign_in
 from operations.inputs import Text
-from operations.operation import record
 from resilience.login_protection import OneTimeTokens
 
 _TEMPLATE = "sign_in.html"
@@ -81,6 +81,7 @@ def attempt(
         wait = plural(math.ceil(wait_seconds / 60), "minute")
         return HTTPStatus.TOO_MANY_REQUESTS, f"Too many attempts. Wait {wait}."
     if not is_known():
+        record_refusal(request.services, request.client)
         return HTTPStatus.FORBIDDEN, otherwise
     request.context.sign_ins.reset(clients.network_of(request.client))
     return None
@@ -90,7 +91,7 @@ def begin(request: RequestContext, to: str) -> Response:
     """Begin and record a session; redirect to the page `to`."""
     response = RedirectResponse(to, HTTPStatus.SEE_OTHER)
     begun = session.begin_session(request, response)
-    record(request.services, begun.by, "session.begin", f"session/{begun.name}", client=request.client)
+    record_sign_in(request.services, begun.name, begun.by, request.client)
     return response
 
 

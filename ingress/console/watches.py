@@ -8,19 +8,21 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from ingress.console.layout import page
-from ingress.console.watch_filter import WatchFilterForm
-from ingress.csv_reader import MAX_RECORDS
+from ingress.console.session import signed_in
 from ingress.endpoint import Routes
 from ingress.pagination import cursor_of, next_cursor
 from ingress.request import CSV_FORM_BODY, KIBIBYTE, RequestContext
-from operations.watches import COLUMNS, export
+from operations.context import Surface
+from operations.csv_reader import MAX_RECORDS
+from operations.operation import NoInput, execute
+from operations.watch_filters import COLUMNS, EXPORT, WatchFilterInput
 
 _LISTING = "watches"
 _SHOWN = 100
 routes = Routes()
 
 
-class WatchesQuery(WatchFilterForm, frozen=True, kw_only=True):
+class WatchesQuery(WatchFilterInput, frozen=True, kw_only=True):
     """The filter and the page of the watches."""
 
     cursor: Annotated[int | None, cursor_of(_LISTING)] = None
@@ -49,7 +51,8 @@ def show_all(request: RequestContext, query: WatchesQuery) -> Response:
 @routes.get("/watches.csv")
 def download(request: RequestContext) -> Response:
     """Export every active watch as CSV."""
-    content = "".join(export(request.services))
+    context = request.admin(Surface.CONSOLE)
+    content = "".join(execute(EXPORT, context, NoInput(), signed_in(request).by).value)
     headers = {"Content-Disposition": 'attachment; filename="watches.csv"', "Cache-Control": "no-store"}
     return Response(content, media_type="text/csv", headers=headers)
 

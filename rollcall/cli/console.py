@@ -8,10 +8,10 @@ import click
 
 from domain.errors import PermanentError
 from ingress.console import sign_in
-from operations.operation import record
+from operations.access import record_link
 from resilience.heartbeats import Heartbeats
 from rollcall.cli.main import overrides, setting_options
-from rollcall.cli.person import shell_user
+from rollcall.cli.operations import shell_user
 from rollcall.process import open_system
 from rollcall.wiring import HEARTBEAT_TTL_SECONDS, System, required
 
@@ -45,6 +45,5 @@ def _port(system: System) -> str:
 
 def _invite(system: System) -> str:
     services, token = system.services, required(system.settings.api_token)
-    path = sign_in.create_sign_in_link(sign_in.tickets(system.redis), token, services.clock.now())
-    record(services, shell_user(), "session.invite", "console")
-    return path
+    record_link(services, shell_user())
+    return sign_in.create_sign_in_link(sign_in.tickets(system.redis), token, services.clock.now())

@@ -8,36 +8,13 @@ import click
 
 from domain.errors import InvalidInputError
 from domain.run import Run
-from domain.section import Stagger
-from operations import runs
 from rollcall.cli.output import json_option, show
-from rollcall.cli.person import shell_user
 from rollcall.process import open_system
 
 
 @click.group()
 def cron() -> None:
     """Trigger runs and look at them."""
-
-
-@cron.command()
-@click.option(
-    "--stagger",
-    type=click.Choice(["auto", *(half.value for half in Stagger)]),
-    default="auto",
-    show_default=True,
-    help="Which sections, by their last digit; auto is the half that is due.",
-)
-@click.option("--force", is_flag=True, help="Also when this slot has had its run.")
-@json_option
-def run(stagger: str, *, force: bool, as_json: bool) -> None:
-    """Ask for a run now."""
-    half = None if stagger == "auto" else Stagger(stagger)
-    with open_system() as system:
-        found, created = runs.trigger(system.services, half, shell_user(), origin="cli", force=force)
-    if not created:
-        click.echo("this slot has had its run; --force asks for another", err=True)
-    show([asdict(found)], as_json=as_json)
 
 
 @cron.command("ls")
@@ -87,11 +64,3 @@ def list_leases(*, as_json: bool) -> None:
     with open_system() as system:
         holder = system.services.cron_lease.held()
     show([] if holder is None else [asdict(holder)], as_json=as_json, empty="nobody holds the cron lease")
-
-
-@lock.command()
-def release() -> None:
-    """Take the cron lease from whoever holds it; a dispatcher that still runs changes nothing any more."""
-    with open_system() as system:
-        holder = runs.release(system.services, shell_user())
-    click.echo("nobody held the cron lease" if holder is None else f"released; it was held by {holder.token}")

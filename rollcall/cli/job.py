@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from uuid import uuid4
 
 import click
 
 from domain.errors import InvalidInputError
 from domain.job import JobRecord, JobState
-from domain.money import MAX_GRANT, Transfer
-from operations import jobs
-from operations.jobs import grant as grant_credits
+from domain.money import Transfer
 from rollcall.cli.output import json_option, show
-from rollcall.cli.person import shell_user
 from rollcall.process import open_system
 
 
@@ -54,24 +50,6 @@ def show_(job_id: str, *, as_json: bool) -> None:
     show([asdict(step) for step in found.steps], as_json=False, empty="no step has begun")
 
 
-@job.command()
-@click.argument("job_id")
-def cancel(job_id: str) -> None:
-    """Have the job JOB_ID end; what it has done is made good where that is possible."""
-    with open_system() as system:
-        found = jobs.cancel(system.services, job_id, shell_user())
-    click.echo(f"{job_id} is {found.state} already" if found.state.is_final else f"{job_id} will end soon")
-
-
-@job.command()
-@click.argument("job_id")
-def retry(job_id: str) -> None:
-    """Do again, as a new job, what the failed or cancelled job JOB_ID was to do."""
-    with open_system() as system:
-        found, created = jobs.retry(system.services, job_id, shell_user())
-    click.echo(f"{found.id} does it again" if created else f"{found.id} does it again already")
-
-
 def _row(found: JobRecord) -> dict[str, object]:
     progress = found.progress
     return {
@@ -90,24 +68,6 @@ def _row(found: JobRecord) -> dict[str, object]:
 @click.group()
 def credit() -> None:
     """Grant credits, and look at what became of them."""
-
-
-@credit.command()
-@click.argument("account")
-@click.argument("amount", metavar="CREDITS", type=click.IntRange(1, MAX_GRANT))
-@click.option("--key", help="Grants once, however often it is given; a new one by default.")
-@click.option("--reason", help="Why; it stands in the ledger.")
-@json_option
-def grant(account: str, amount: int, key: str | None, reason: str | None, *, as_json: bool) -> None:
-    """Grant CREDITS to ACCOUNT."""
-    with open_system() as system:
-        made, created = grant_credits(
-            system.services, account, amount, key or uuid4().hex, shell_user(), reason=reason
-        )
-    if as_json:
-        show([asdict(made) | {"created": created}], as_json=True)
-    else:
-        click.echo(f"{amount} credits granted to {account}" if created else "the key has granted them before")
 
 
 @credit.command("show")

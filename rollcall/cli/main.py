@@ -24,37 +24,40 @@ EX_REFUSED = 1  # not found, or not possible as requested
 _COMMANDS = {
     "up": ("roles", "Run every role in the foreground."),
     "web": ("roles", "Serve the HTTP interface and the console."),
-    "worker": ("roles", "Carry out messages: check sections, deliver mail."),
-    "scheduler": ("roles", "Publish timed checks, and what got lost."),
-    "jobs": ("roles", "Carry out durable jobs: reports and generation."),
+    "worker": ("roles", "Process messages: check sections, deliver mail."),
+    "scheduler": ("roles", "Publish timed checks and lost messages."),
+    "jobs": ("roles", "Run durable jobs: reports and generation."),
     "valkey": ("roles", "Serve the embedded Valkey, for roles run one by one."),
-    "console": ("console", "Print a link that signs in to the console, once."),
-    "init": ("init", "Make the state folder, its secrets and its database."),
-    "doctor": ("doctor", "Examine everything, and name the fix of what is wrong."),
-    "backup": ("backup", "Write everything to one file, while it runs."),
-    "restore": ("backup", "Make the database what it was at a backup."),
+    "console": ("console", "Print a one-time sign-in link to the console."),
+    "init": ("init", "Create the state folder, its secrets and the database."),
+    "doctor": ("doctor", "Check the installation, and name the fix of each problem."),
+    "backup": ("backup", "Write the whole state to one file, while it runs."),
+    "restore": ("backup", "Restore the state from a backup."),
     "completion": ("main", "Print the completion script of a shell."),
-    "status": ("status", "Tell whether it is polling, sending and draining."),
+    "status": ("status", "Show whether it polls, sends and drains its queues."),
     "timeline": ("timeline", "Follow a watch, section, address or notification."),
-    "watch": ("watch", "Add, list, import, export, pause and stop watches."),
-    "section": ("source", "Find sections, and look at what was seen of them."),
-    "cron": ("cron", "Trigger runs and look at them."),
-    "queue": ("queue", "Look at the queues, and at what died in them."),
-    "breaker": ("source", "Look at breakers, hold them open or closed, reset them."),
-    "lock": ("cron", "Look at the cron lease, or release it."),
-    "mail": ("mail", "Look at mail, pause it, and lift suppressions."),
-    "source": ("source", "Look at the sources; pause and resume them."),
+    "watch": ("watch", "Add, list, import, export, pause and end watches."),
+    "section": ("source", "Find sections, and show their history."),
+    "cron": ("cron", "Trigger and list runs."),
+    "queue": ("queue", "List the queues; retry and purge dead letters."),
+    "breaker": ("source", "List breakers, force them open or closed, reset them."),
+    "lock": ("cron", "Show or release the cron lease."),
+    "mail": ("mail", "List mail, pause it, retry it, and lift suppressions."),
+    "source": ("source", "List, pause and resume catalogs."),
     "term": ("term", "List terms, and end those that are over."),
-    "job": ("job", "Look at durable jobs; cancel and retry them."),
-    "payment": ("payment", "Look at payments and what became of their refunds."),
-    "credit": ("job", "Grant credits, and look at what became of them."),
-    "audit": ("timeline", "Look at what operators did, here and in the console."),
+    "job": ("job", "List, cancel and retry durable jobs."),
+    "payment": ("payment", "List payments and their refunds."),
+    "credit": ("job", "Grant credits, and show accounts."),
+    "audit": ("timeline", "List operator actions."),
     "systemd": ("init", "Print the systemd units, or write them."),
 }
 
 
 class _Lazy(click.Group):
-    """Finds a subcommand by name, so that no command, help or shell completion imports the others."""
+    """Finds a subcommand by name, so that no command, help or shell completion imports the others.
+
+    Groups have the commands of their module, and those of the operations.
+    """
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -64,6 +67,10 @@ class _Lazy(click.Group):
             return None
         module = import_module(f"rollcall.cli.{_COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, cmd_name)
+        if isinstance(command, click.Group):
+            from rollcall.cli.operations import add_operations  # noqa: PLC0415 - not for every command
+
+            add_operations(command)
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import click
 
 from domain.money import Payment
-from operations.payments import resolve as resolve_payment
 from rollcall.cli.output import json_option, show
-from rollcall.cli.person import shell_user
 from rollcall.process import open_system
 
 
@@ -26,16 +24,6 @@ def list_(limit: int, *, unsettled: bool, as_json: bool) -> None:
         store, now = system.services.store, system.services.clock.now()
         found = store.refunds.unresolved(now)[:limit] if unsettled else store.payments.latest(limit)
     show([_row(each) for each in found], as_json=as_json, empty="there is no such payment")
-
-
-@payment.command()
-@click.argument("session_id")
-@click.option("--reason", required=True, help="How; it stands in the audit.")
-def resolve(session_id: str, reason: str) -> None:
-    """Note that the failed refund of SESSION_ID was settled by hand; it alerts no longer."""
-    with open_system() as system:
-        resolve_payment(system.services, session_id, reason, shell_user())
-    click.echo(f"the refund of {session_id} is noted as settled")
 
 
 def _row(found: Payment) -> dict[str, object]:

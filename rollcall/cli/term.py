@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import click
 
-from operations import terms
 from rollcall.cli.output import json_option, show
-from rollcall.cli.person import shell_user
 from rollcall.process import open_system
 
 
@@ -33,14 +31,3 @@ def list_(*, as_json: bool) -> None:
         for (source, name), presence in sorted(found.items())
     )
     show(rows, as_json=as_json, empty="no term is watched")
-
-
-@term.command()
-@click.argument("source")
-@click.argument("term")
-@click.option("--force", is_flag=True, help="Also while the catalog still lists some of its sections.")
-def end(source: str, term: str, *, force: bool) -> None:
-    """End all watches on TERM of SOURCE; each person who has any is mailed once."""
-    with open_system() as system:
-        ended = terms.end(system.services, source, term, shell_user(), force=force)
-    click.echo(f"{source}/{term} has ended: {ended.watches} watches of {ended.people} people")

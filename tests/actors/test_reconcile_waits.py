@@ -10,6 +10,7 @@ from domain.run import Run, RunState
 from operations import breakers
 from rollcall.upstreams import end_waits
 from store.pauses import ROLLCALL
+from tests.operations.journal import do
 from tests.support.catalog import Row
 from tests.support.house import House
 
@@ -141,6 +142,6 @@ def put_off_mail(rollcall: House) -> None:
 def test_mail_that_was_put_off_leaves_at_once_when_its_breaker_is_reset(rollcall: House) -> None:
     put_off_mail(rollcall)
     assert rollcall.post.sent == []
-    breakers.reset(rollcall.services, "mail", "ada")
+    do(rollcall, breakers.RESET, name="mail")
     rollcall.pass_time(2)
     assert len(rollcall.post.sent) == 1

@@ -155,6 +155,8 @@ def stage() -> Iterator[Stage]:
 def site(stage: Stage, house: House, **changes: Any) -> Iterator[Site]:
     """The application over `house` on `stage`; `changes` are of its `WebContext`."""
     reports = Reports()
+    if "services" in changes:
+        changes = {"room": replace(house.room, services=changes["services"])} | changes
     stage.app = create_app(replace(surfaces_of(house, reports), **changes))
     with httpx.Client(base_url=stage.url, timeout=20) as client:
         yield Site(house, client, reports, stage.url)

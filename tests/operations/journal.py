@@ -1,9 +1,24 @@
-"""What a house's audit says."""
+"""Executes operations on a house, and reads its audit log."""
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from operations.inputs import decode
+from operations.operation import Operation, Outcome, execute
 from store.audit import AuditEntry
 from tests.support.house import House
+
+I = TypeVar("I", bound=Struct)  # noqa: E741 - as in `operations.operation`
+R = TypeVar("R")
+
+
+def do(rollcall: House, operation: Operation[I, R], by: str = "ada", /, **fields: Any) -> Outcome[R]:
+    """Execute `operation` with `fields` as every surface does."""
+    given = decode(operation.input, fields, operation.choices(rollcall.room))
+    return execute(operation, rollcall.room, given, by)
 
 
 def recorded(rollcall: House) -> list[tuple[str, str, str, int]]:

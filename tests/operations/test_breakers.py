@@ -9,17 +9,17 @@ import redis
 from domain.errors import InvalidInputError, UnreachableError
 from operations import breakers
 from store.pauses import ROLLCALL
-from tests.operations.journal import recorded
+from tests.operations.journal import do, recorded
 from tests.support.house import House, house, sqlite_url
 
 
-def test_a_breaker_is_held_and_let_go_and_both_is_recorded(rollcall: House) -> None:
+def test_a_breaker_is_forced_and_reset_and_both_are_recorded(rollcall: House) -> None:
     services = rollcall.services
-    assert breakers.force_open(services, "mail", "ada").state == "open"
+    assert do(rollcall, breakers.OPEN, name="mail").value.state == "open"
     assert services.breakers["mail"].permit(1).granted == 0
-    held = breakers.force_closed(services, "mail", "bob")
-    assert (held.state, held.forced_by) == ("closed", "bob")
-    assert breakers.reset(services, "mail", "ada").forced is None
+    forced = do(rollcall, breakers.CLOSE, "bob", name="mail").value
+    assert (forced.state, forced.forced_by) == ("closed", "bob")
+    assert do(rollcall, breakers.RESET, name="mail").value.forced is None
     assert recorded(rollcall) == [
         ("ada", "breaker.open", "breaker/mail", 1),
         ("bob", "breaker.close", "breaker/mail", 1),
@@ -28,18 +28,18 @@ def test_a_breaker_is_held_and_let_go_and_both_is_recorded(rollcall: House) -> N
 
 
 @pytest.mark.parametrize(("by", "is_ended"), [(ROLLCALL, True), ("ada", False)])
-def test_a_reset_ends_the_wait_that_rollcall_chose_and_not_a_persons(
+def test_a_reset_ends_a_pause_by_rollcall_but_not_one_by_a_person(
     rollcall: House, by: str, *, is_ended: bool
 ) -> None:
     pauses, now = rollcall.services.store.pauses, rollcall.clock.now()
     pauses.pause("mail", now + timedelta(hours=1), "the provider asks for a wait", by, now)
-    breakers.reset(rollcall.services, "mail", "bob")
+    do(rollcall, breakers.RESET, "bob", name="mail")
     assert (pauses.find("mail") is None) == is_ended
 
 
-def test_a_breaker_that_does_not_exist_is_named(rollcall: House) -> None:
+def test_an_unknown_breaker_is_rejected(rollcall: House) -> None:
     with pytest.raises(InvalidInputError, match="must be one of scraper, mail"):
-        breakers.reset(rollcall.services, "nowhere", "ada")
+        do(rollcall, breakers.RESET, name="nowhere")
 
 
 def test_every_breaker_is_read_as_the_fleet_sees_it(rollcall: House) -> None:
@@ -53,5 +53,5 @@ def test_without_redis_nothing_is_read_and_nothing_is_recorded(
         with pytest.raises(UnreachableError):
             breakers.read(away.services)
         with pytest.raises(UnreachableError):
-            breakers.force_open(away.services, "mail", "ada")
+            do(away, breakers.OPEN, name="mail")
         assert recorded(away) == []

@@ -5,10 +5,13 @@ from dataclasses import replace
 import pytest
 import redis
 
-from domain.errors import PermanentError
+from domain.errors import InvalidInputError, PermanentError
 from operations import dead_letters
-from resilience.dead_letters import ALL, DeadLetterFilter
-from tests.operations.journal import entries, recorded
+from operations.context import Surface
+from operations.dead_letters import DeadLetterInput
+from operations.operation import execute
+from resilience.dead_letters import ALL
+from tests.operations.journal import do, entries, recorded
 from tests.support.house import House
 from tests.support.workbench import bury, message, open_letters, waiting
 
@@ -21,43 +24,67 @@ def buried(redis_client: redis.Redis, prefix: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("buried")
-def test_they_are_grouped_and_counted_by_what_is_meant(rollcall: House) -> None:
+def test_dead_letters_are_grouped_by_cause_and_counted(rollcall: House) -> None:
     groups = dead_letters.groups(rollcall.room, ALL, 1)
     assert [(group.cause, group.count, len(group.letters)) for group in groups] == [
         ("Timeout", 2, 1),
         ("Refused", 1, 1),
     ]
-    assert dead_letters.count(rollcall.room, DeadLetterFilter(cause="timeout")) == 2
+    assert dead_letters.RETRY.plan(rollcall.room, DeadLetterInput(cause="timeout")).count == 2
 
 
 @pytest.mark.usefixtures("buried")
-def test_what_is_retried_and_purged_is_recorded_with_its_filter_and_count(
+def test_a_retry_and_a_purge_are_recorded_with_filter_and_count(
     rollcall: House, redis_client: redis.Redis, prefix: str
 ) -> None:
-    assert dead_letters.retry(rollcall.room, DeadLetterFilter(cause="Timeout"), "ada", limit=1) == 1
-    assert dead_letters.purge(rollcall.room, ALL, "bob") == 2
-    assert len(waiting(redis_client, prefix)) == 1
+    assert do(rollcall, dead_letters.RETRY, cause="Timeout").value == 2
+    assert do(rollcall, dead_letters.PURGE, "bob").value == 1
+    assert len(waiting(redis_client, prefix)) == 2
     assert recorded(rollcall) == [
-        ("ada", "dead.retry", "dead letters", 1),
-        ("bob", "dead.purge", "dead letters", 2),
+        ("ada", "dead.retry", "dead letters", 2),
+        ("bob", "dead.purge", "dead letters", 1),
     ]
     assert [entry.detail for entry in entries(rollcall)] == [{"cause": "Timeout"}, {}]
 
 
 @pytest.mark.usefixtures("buried")
-def test_what_was_done_before_it_was_broken_off_is_recorded(
+def test_an_interrupted_retry_was_recorded_before_it_began(
     rollcall: House, redis_client: redis.Redis, prefix: str
 ) -> None:
     def wait(seconds: float) -> None:
         if seconds:
             raise KeyboardInterrupt
 
-    room = replace(rollcall.room, dead_letters=open_letters(redis_client, prefix, wait=wait))
+    rollcall.room = replace(rollcall.room, dead_letters=open_letters(redis_client, prefix, wait=wait))
     with pytest.raises(KeyboardInterrupt):
-        dead_letters.retry(room, ALL, "ada", per_second=1)
-    assert recorded(rollcall) == [("ada", "dead.retry", "dead letters", 1)]
+        do(rollcall, dead_letters.RETRY, rate=1)
+    assert len(waiting(redis_client, prefix)) == 1
+    assert recorded(rollcall) == [("ada", "dead.retry", "dead letters", 3)]
 
 
-def test_where_the_broker_keeps_them_that_is_said(rollcall: House) -> None:
+@pytest.mark.usefixtures("buried")
+def test_one_web_request_takes_the_letters_of_ten_seconds(rollcall: House) -> None:
+    rollcall.room = rollcall.room.on(Surface.CONSOLE)
+    given = DeadLetterInput(rate=0.1)
+    plan = dead_letters.PURGE.plan(rollcall.room, given)
+    assert (plan.count, plan.effects[1]) == (
+        1,
+        "Only the oldest 1 are taken, 0.1 a second; repeat it for more.",
+    )
+    assert execute(dead_letters.PURGE, rollcall.room, given, "ada").value == 1
+
+
+def test_without_dead_letters_nothing_is_recorded(rollcall: House) -> None:
+    assert do(rollcall, dead_letters.PURGE).message == "No dead letter matches."
+    assert recorded(rollcall) == []
+
+
+def test_an_unknown_queue_is_rejected(rollcall: House) -> None:
+    with pytest.raises(InvalidInputError, match="queue: must be one of dispatch"):
+        do(rollcall, dead_letters.PURGE, queue="nowhere")
+
+
+def test_with_rabbitmq_dead_letters_cannot_be_read(rollcall: House) -> None:
+    rollcall.room = replace(rollcall.room, dead_letters=None)
     with pytest.raises(PermanentError, match="with a Redis broker only"):
-        dead_letters.count(replace(rollcall.room, dead_letters=None), ALL)
+        do(rollcall, dead_letters.PURGE)

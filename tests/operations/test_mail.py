@@ -16,7 +16,7 @@ from domain.observation import UNASSIGNED
 from domain.watch import NotificationKind
 from operations import mail
 from store.dead_mail import DeadMail
-from tests.operations.journal import recorded
+from tests.operations.journal import do, recorded
 from tests.support.catalog import Row
 from tests.support.house import House
 
@@ -46,8 +46,9 @@ def test_a_notification_that_does_not_exist_has_no_preview(rollcall: House) -> N
 
 @pytest.mark.parametrize("kind", list(NotificationKind))
 def test_a_test_leaves_at_once_and_says_that_it_is_one(rollcall: House, kind: NotificationKind) -> None:
-    receipt = mail.send_test(rollcall.services, "Ada@Example.edu", "bob", kind)
-    assert isinstance(receipt, Accepted)
+    sent = do(rollcall, mail.TEST, "bob", to="Ada@Example.edu", kind=kind)
+    assert isinstance(sent.value, Accepted)
+    assert sent.message == f"post accepted the message to ada@example.edu as {sent.value}."
     (message,) = rollcall.post.sent
     assert (message.to, message.subject[:6]) == ("ada@example.edu", "Test: ")
     assert message.headers["X-Rollcall-Event"].startswith(f"{kind}; ")
@@ -56,7 +57,7 @@ def test_a_test_leaves_at_once_and_says_that_it_is_one(rollcall: House, kind: No
 
 def test_each_test_is_a_letter_of_its_own(rollcall: House) -> None:
     for _ in range(2):
-        mail.send_test(rollcall.services, EVE, "bob")
+        do(rollcall, mail.TEST, to=EVE)
     assert len(rollcall.post.sent) == 2
 
 
@@ -64,7 +65,7 @@ def test_each_test_is_a_letter_of_its_own(rollcall: House) -> None:
 def test_nothing_is_sent_to_what_is_no_address_or_suppressed(rollcall: House, to: str) -> None:
     suppress(rollcall, EVE)
     with pytest.raises(InvalidInputError) as caught:
-        mail.send_test(rollcall.services, to, "bob")
+        do(rollcall, mail.TEST, to=to)
     assert set(caught.value.problems) == {"to"}
     assert (rollcall.post.sent, recorded(rollcall)) == ([], [])
 
@@ -72,8 +73,8 @@ def test_nothing_is_sent_to_what_is_no_address_or_suppressed(rollcall: House, to
 def test_what_the_transport_says_is_raised_as_it_is(rollcall: House) -> None:
     rollcall.post.troubles.append(UpstreamError("HTTP 500"))
     with pytest.raises(UpstreamError):
-        mail.send_test(rollcall.services, EVE, "bob")
-    assert recorded(rollcall) == []
+        do(rollcall, mail.TEST, to=EVE)
+    assert recorded(rollcall) == [("ada", "mail.test", f"address/{EVE}", 1)]
 
 
 def lose_letters(rollcall: House, *errors: RollcallError) -> None:
@@ -94,7 +95,7 @@ def test_dead_letters_are_sent_again_by_their_cause_and_that_is_recorded(rollcal
     assert [state for _, _, state in rollcall.states()] == [NotificationState.DEAD] * 2
     wanted = DeadMail(cause="NO SUCH")
     assert rollcall.services.store.dead_mail.count(wanted, rollcall.clock.now()) == 1
-    assert mail.retry(rollcall.services, wanted, "ada") == 1
+    assert do(rollcall, mail.RETRY, cause="NO SUCH").value == 1
     rollcall.pass_time(1)
     assert [state for _, _, state in rollcall.states()] == [NotificationState.SENT, NotificationState.DEAD]
     (record, *_), _ = rollcall.services.store.audit.page(None, 10)
@@ -108,14 +109,14 @@ def test_dead_letters_are_sent_again_by_their_cause_and_that_is_recorded(rollcal
 def test_a_dead_letter_is_judged_before_it_is_sent_again(rollcall: House) -> None:
     lose_letters(rollcall, RejectedError("no such domain"))
     rollcall.services.store.watches.end(1, "deleted", rollcall.clock.now())
-    assert mail.retry(rollcall.services, DeadMail(), "ada") == 1
+    assert do(rollcall, mail.RETRY).value == 1
     rollcall.pass_time(1)
     assert [state for _, _, state in rollcall.states()] == [NotificationState.SUPPRESSED]
 
 
 def test_at_a_rate_an_hours_worth_is_revived_and_nothing_leaves_in_a_burst(rollcall: House) -> None:
     lose_letters(rollcall, *[RejectedError("no such domain")] * 4)
-    assert mail.retry(rollcall.services, DeadMail(), "ada", per_second=1 / 1800) == 3
+    assert do(rollcall, mail.RETRY, rate=1 / 1800).value == 3
     now, bounds = rollcall.clock.now(), rollcall.services.store.clock_bounds
     assert bounds.enforce(now, run_lifetime=timedelta(hours=1)) == {}
     assert rollcall.services.store.dead_mail.count(DeadMail(), now) == 1
@@ -131,7 +132,7 @@ def test_an_instructor_whom_a_later_letter_names_is_not_sent_again(rollcall: Hou
         rollcall.clock.advance(60)
         rollcall.run()
     assert [state for _, _, state in rollcall.states()] == [NotificationState.DEAD, NotificationState.SENT]
-    assert mail.retry(rollcall.services, DeadMail(), "ada") == 0
+    assert do(rollcall, mail.RETRY).value == 0
     rollcall.pass_time(1)
     assert [state for _, _, state in rollcall.states()] == [
         NotificationState.SUPPRESSED,
@@ -141,16 +142,15 @@ def test_an_instructor_whom_a_later_letter_names_is_not_sent_again(rollcall: Hou
 
 def test_what_may_have_been_sent_is_sent_again_only_when_that_is_said(rollcall: House) -> None:
     lose_letters(rollcall, IdempotencyKeyUsedError("409"))
-    assert mail.retry(rollcall.services, DeadMail(), "ada") == 0
-    assert mail.retry(rollcall.services, DeadMail(includes_unknown=True), "ada") == 1
+    assert do(rollcall, mail.RETRY).value == 0
+    assert do(rollcall, mail.RETRY, include_unknown=True).value == 1
 
 
 def test_dead_letters_are_sent_again_by_age_and_at_a_rate(rollcall: House) -> None:
     lose_letters(rollcall, *[RejectedError("no")] * 3)
-    young = DeadMail(older_than=timedelta(hours=1))
-    assert mail.retry(rollcall.services, young, "ada") == 0
+    assert do(rollcall, mail.RETRY, older_than="1h").value == 0
     rollcall.clock.advance(3601)
-    assert mail.retry(rollcall.services, young, "ada", per_second=0.1) == 3
+    assert do(rollcall, mail.RETRY, older_than="1h", rate=0.1).value == 3
     sent = len(rollcall.post.sent)
     rollcall.pass_time(1)
     assert len(rollcall.post.sent) == sent + 1
@@ -158,12 +158,12 @@ def test_dead_letters_are_sent_again_by_age_and_at_a_rate(rollcall: House) -> No
 
 def test_a_suppression_is_lifted_once_and_that_is_recorded(rollcall: House) -> None:
     suppress(rollcall, EVE)
-    mail.lift(rollcall.services, "EVE@example.edu", "bob")
+    do(rollcall, mail.LIFT, "bob", email="EVE@example.edu")
     assert rollcall.services.store.deliveries.suppression(EVE) is None
     assert recorded(rollcall) == [("bob", "mail.lift", f"address/{EVE}", 1)]
     for email, wrong in ((EVE, "is not suppressed"), ("nobody", "must be an e-mail address")):
         with pytest.raises(InvalidInputError, match=wrong):
-            mail.lift(rollcall.services, email, "bob")
+            do(rollcall, mail.LIFT, email=email)
 
 
 def test_the_opt_out_of_a_person_is_not_lifted(rollcall: House) -> None:
@@ -171,10 +171,10 @@ def test_the_opt_out_of_a_person_is_not_lifted(rollcall: House) -> None:
     services.store.opt_outs.stop_all(EVE, services.clock.now())
     for _ in range(2):
         with pytest.raises(InvalidInputError, match="only they can allow it again"):
-            mail.lift(services, EVE, "ada")
+            do(rollcall, mail.LIFT, email=EVE)
     suppress(rollcall, EVE)
     with pytest.raises(InvalidInputError, match="report of the provider is lifted, but the person stopped"):
-        mail.lift(services, EVE, "ada")
+        do(rollcall, mail.LIFT, email=EVE)
     assert services.store.opt_outs.has_stopped_all(EVE)
     with pytest.raises(InvalidInputError, match="the person stopped all mail"):
-        mail.send_test(services, EVE, "ada")
+        do(rollcall, mail.TEST, to=EVE)

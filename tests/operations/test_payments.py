@@ -6,7 +6,7 @@ from domain.errors import InvalidInputError
 from domain.job import NewJob, Profile
 from domain.money import Checkout, PaymentDecision, PaymentEvent, Refund, RefundState
 from operations import payments
-from tests.operations.journal import entries, recorded
+from tests.operations.journal import do, entries, recorded
 from tests.support.house import House
 
 CHECKOUT = Checkout("cs_1", is_paid=True, payment="pi_1", amount=900, currency="usd")
@@ -19,7 +19,7 @@ def test_who_settled_a_failed_refund_is_recorded_with_how(rollcall: House) -> No
     store.payments.record(event, PaymentDecision.TAKEN, now, job=job)
     store.refunds.record("cs_1", Refund("re_1", RefundState.FAILED), now)
 
-    payments.resolve(rollcall.services, "cs_1", "paid by bank transfer", "eve")
+    do(rollcall, payments.RESOLVE, "eve", session_id="cs_1", reason="paid by bank transfer")
 
     assert store.refunds.unresolved(now) == []
     assert recorded(rollcall) == [("eve", "payment.resolve", "payment/cs_1", 1)]
@@ -28,6 +28,6 @@ def test_who_settled_a_failed_refund_is_recorded_with_how(rollcall: House) -> No
 
 def test_a_payment_that_is_not_known_is_named(rollcall: House) -> None:
     with pytest.raises(InvalidInputError) as refused:
-        payments.resolve(rollcall.services, "cs_1", "by hand", "eve")
+        do(rollcall, payments.RESOLVE, session_id="cs_1", reason="by hand")
     assert set(refused.value.problems) == {"session_id"}
     assert recorded(rollcall) == []

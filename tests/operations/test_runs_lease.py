@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from operations import runs
-from tests.operations.journal import entries, recorded
+from tests.operations.journal import do, entries, recorded
 from tests.support.house import House
 
 
 def test_the_lease_is_taken_from_its_holder_and_that_is_recorded(rollcall: House) -> None:
     rollcall.services.cron_lease.acquire("run 1", {"host": "a", "pid": "7"})
-    holder = runs.release(rollcall.services, "ada")
+    holder = do(rollcall, runs.RELEASE_LEASE).value
     assert holder is not None
     assert holder.token == "run 1"
     assert rollcall.services.cron_lease.held() is None
@@ -16,5 +16,5 @@ def test_the_lease_is_taken_from_its_holder_and_that_is_recorded(rollcall: House
 
 
 def test_where_nobody_holds_it_nothing_was_done(rollcall: House) -> None:
-    assert runs.release(rollcall.services, "ada") is None
+    assert do(rollcall, runs.RELEASE_LEASE).value is None
     assert recorded(rollcall) == []

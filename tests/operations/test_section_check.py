@@ -1,26 +1,36 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from domain.errors import InvalidInputError, TransientError, UpstreamError
 from domain.observation import Missing, Observation
 from domain.run import RunState
-from domain.section import SectionKey
 from domain.section_state import MISSES_TO_RETIRE
 from operations import section_check
 from resilience.breaker_model import CircuitBreakerError
 from resilience.lease import LeaseHeldError
-from tests.operations.journal import recorded
+from tests.operations.journal import do, recorded
 from tests.support.catalog import Row
 from tests.support.house import House
 from tests.support.overtaken import overtaken
 
 
+def check(rollcall: House, *, dry_run: bool = False) -> section_check.SectionCheckResult:
+    section = {"source": "scraper", "term": "2261", "section": "12430"}
+    return do(rollcall, section_check.CHECK, dry_run=dry_run, **section).value
+
+
+def look(rollcall: House) -> section_check.SectionCheckResult:
+    return check(rollcall, dry_run=True)
+
+
 def test_a_look_shows_the_answer_and_stores_nothing(rollcall: House) -> None:
     rollcall.catalog.rows[rollcall.key()] = Row(3)
-    told = section_check.preview_check(rollcall.services, rollcall.key(), "ada")
+    told = look(rollcall)
     assert isinstance(told, Observation)
-    assert section_check.words(told) == "3 of 30 seats open"
+    assert section_check.describe(told) == "3 of 30 seats open"
     assert rollcall.services.store.sections.get(rollcall.key()) is None
     assert recorded(rollcall) == [("ada", "section.look", f"section/{rollcall.key()}", 1)]
 
@@ -29,19 +39,19 @@ def test_a_check_is_stored_and_its_change_is_news(rollcall: House) -> None:
     rollcall.watch()
     for open_seats in (0, 2):
         rollcall.catalog.rows[rollcall.key()] = Row(open_seats)
-        section_check.check(rollcall.services, rollcall.key(), "ada", origin="console")
+        check(rollcall)
         rollcall.clock.advance(1)
     rollcall.work()
     assert [message.to for message in rollcall.post.sent] == ["ada@example.edu"]
     runs, _ = rollcall.services.store.runs.page(None, 10)
-    assert [(run.state, run.trigger) for run in runs] == [(RunState.FINISHED, "console-check")] * 2
+    assert [(run.state, run.trigger) for run in runs] == [(RunState.FINISHED, "cli-check")] * 2
     assert recorded(rollcall) == [("ada", "section.check", f"section/{rollcall.key()}", 1)] * 2
 
 
 def test_a_section_that_the_catalog_does_not_have_is_said_to_be_missing(rollcall: House) -> None:
-    told = section_check.preview_check(rollcall.services, rollcall.key(), "ada")
+    told = look(rollcall)
     assert isinstance(told, Missing)
-    assert section_check.words(told) == "the catalog has no such section"
+    assert section_check.describe(told) == "the catalog does not list the section"
 
 
 def test_asking_again_and_again_for_what_is_missing_stores_nothing_and_retires_nothing(
@@ -54,7 +64,7 @@ def test_asking_again_and_again_for_what_is_missing_stores_nothing_and_retires_n
     del rollcall.catalog.rows[rollcall.key()]
     for _ in range(MISSES_TO_RETIRE + 1):
         rollcall.clock.advance(1)
-        told = section_check.check(rollcall.services, rollcall.key(), "ada", origin="console")
+        told = check(rollcall)
         assert isinstance(told, Missing)
     assert rollcall.services.store.sections.get(rollcall.key()) == before
     assert len(recorded(rollcall)) == MISSES_TO_RETIRE + 1
@@ -65,29 +75,30 @@ def test_while_a_run_begins_nothing_is_stored_and_no_run_is_left_behind(rollcall
     rollcall.catalog.rows[rollcall.key()] = Row(1)
     rollcall.services.cron_lease.acquire("a run", {"run": "a run"})
     with pytest.raises(LeaseHeldError):
-        section_check.check(rollcall.services, rollcall.key(), "ada", origin="console")
+        check(rollcall)
     assert rollcall.services.store.runs.page(None, 10) == ([], None)
 
 
 def test_a_check_that_is_overtaken_leaves_no_run_in_the_queue(rollcall: House) -> None:
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row(1)
+    rollcall.room = replace(rollcall.room, services=overtaken(rollcall.services))
     with pytest.raises(TransientError, match="had passed to another"):
-        section_check.check(overtaken(rollcall.services), rollcall.key(), "ada", origin="console")
+        check(rollcall)
     runs, _ = rollcall.services.store.runs.page(None, 10)
     assert [run.state for run in runs] == [RunState.FAILED, RunState.FINISHED]
 
 
 def test_seats_that_nobody_knows_are_not_none(rollcall: House) -> None:
     rollcall.catalog.rows[rollcall.key()] = Row(None, None)
-    told = section_check.preview_check(rollcall.services, rollcall.key(), "ada")
-    assert section_check.words(told) == "the catalog does not say how many seats are open"
+    told = look(rollcall)
+    assert section_check.describe(told) == "the catalog does not say how many seats are open"
 
 
 def test_a_failure_is_raised_counts_for_the_breaker_and_is_not_recorded(rollcall: House) -> None:
     rollcall.catalog.errors[rollcall.key()] = UpstreamError("HTTP 503")
     with pytest.raises(UpstreamError):
-        section_check.preview_check(rollcall.services, rollcall.key(), "ada")
+        look(rollcall)
     assert rollcall.services.breakers["scraper"].snapshot().failures == 1
     assert recorded(rollcall) == []
 
@@ -95,23 +106,22 @@ def test_a_failure_is_raised_counts_for_the_breaker_and_is_not_recorded(rollcall
 def test_an_open_breaker_lets_no_question_out(rollcall: House) -> None:
     rollcall.services.breakers["scraper"].force_open("ada")
     with pytest.raises(CircuitBreakerError):
-        section_check.preview_check(rollcall.services, rollcall.key(), "ada")
+        look(rollcall)
     assert rollcall.catalog.calls == []
 
 
 @pytest.mark.parametrize(
     ("key", "fields"),
-    [
-        (SectionKey("nowhere", "2261", "12430"), {"source"}),
-        (SectionKey("scraper", "", "'"), {"term", "section"}),
-    ],
+    [(("nowhere", "2261", "12430"), {"source"}), (("scraper", "", "'"), {"term", "section"})],
 )
-def test_what_cannot_be_asked_for_is_named(rollcall: House, key: SectionKey, fields: set[str]) -> None:
+def test_what_cannot_be_asked_for_is_named(
+    rollcall: House, key: tuple[str, str, str], fields: set[str]
+) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        section_check.preview_check(rollcall.services, key, "ada")
+        do(rollcall, section_check.CHECK, source=key[0], term=key[1], section=key[2])
     assert set(caught.value.problems) == fields
 
 
 def test_what_nobody_ever_watched_is_not_stored(rollcall: House) -> None:
-    with pytest.raises(InvalidInputError, match="can be looked at without storing"):
-        section_check.check(rollcall.services, rollcall.key(), "ada", origin="cli")
+    with pytest.raises(InvalidInputError, match="has never been watched; a dry run can check it"):
+        check(rollcall)

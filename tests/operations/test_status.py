@@ -7,9 +7,9 @@ from pathlib import Path
 import redis
 
 from domain.run import RunState
-from domain.section import Stagger
 from observability.checks.snapshot import SystemSnapshot, Unavailable
 from operations import runs, status
+from tests.operations.journal import do
 from tests.support.catalog import Row
 from tests.support.house import House, house, sqlite_url
 
@@ -40,7 +40,7 @@ def test_everything_is_read_at_once(rollcall: House) -> None:
 def test_the_run_under_way_is_told_from_the_last_that_ended(rollcall: House) -> None:
     ended = rollcall.run()
     rollcall.clock.advance(60)
-    begun, _ = runs.trigger(rollcall.services, Stagger.ALL, "ada", origin="console", force=True)
+    begun, _ = do(rollcall, runs.TRIGGER, stagger="all", force=True).value
     found = status.read(rollcall.room).runs
     assert not isinstance(found, Unavailable)
     assert found.current is not None

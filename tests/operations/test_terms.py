@@ -4,9 +4,11 @@ import pytest
 
 from domain.errors import InvalidInputError
 from operations import terms
-from tests.operations.journal import recorded
+from tests.operations.journal import do, recorded
 from tests.support.catalog import Row
 from tests.support.house import House
+
+TERM = {"source": "scraper", "term": "2261"}
 
 
 def _gone(rollcall: House) -> None:
@@ -20,7 +22,7 @@ def _gone(rollcall: House) -> None:
 
 def test_a_term_that_is_gone_is_ended_and_told(rollcall: House) -> None:
     _gone(rollcall)
-    ended = terms.end(rollcall.services, "scraper", "2261", "bob")
+    ended = do(rollcall, terms.END, "bob", **TERM).value
     rollcall.work()
     assert (ended.watches, ended.people) == (1, 1)
     assert [message.subject for message in rollcall.post.sent] == ["Term 2261 has ended"]
@@ -32,11 +34,11 @@ def test_a_term_that_is_still_listed_is_ended_by_force_alone(rollcall: House) ->
     rollcall.catalog.rows[rollcall.key()] = Row(1)
     rollcall.run()
     with pytest.raises(InvalidInputError, match="is still listed: 1 of 1 sections"):
-        terms.end(rollcall.services, "scraper", "2261", "bob")
-    assert terms.end(rollcall.services, "scraper", "2261", "bob", force=True).watches == 1
+        do(rollcall, terms.END, **TERM)
+    assert do(rollcall, terms.END, **TERM, force=True).value.watches == 1
 
 
 def test_a_term_that_nobody_watches_cannot_be_ended(rollcall: House) -> None:
-    with pytest.raises(InvalidInputError, match="nobody watches a section of scraper/2261"):
-        terms.end(rollcall.services, "scraper", "2261", "bob")
+    with pytest.raises(InvalidInputError, match="no section of scraper/2261 is watched"):
+        do(rollcall, terms.END, **TERM)
     assert recorded(rollcall) == []

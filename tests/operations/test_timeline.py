@@ -8,10 +8,10 @@ import pytest
 from domain.errors import InvalidInputError
 from domain.run import RunState
 from domain.watch import NotificationKind
-from operations import pauses, watches
+from operations import pauses, runs, watches
 from operations import timeline as timelines
-from operations.runs import trigger
 from operations.timeline_events import EventType, Timeline
+from tests.operations.journal import do
 from tests.support.catalog import Row
 from tests.support.house import House
 
@@ -87,7 +87,7 @@ def test_why_nothing_was_told_is_said(
 def test_what_opened_during_a_pause_is_said_to_have(rollcall: House) -> None:
     stored = rollcall.watch()
     see(rollcall, 0)
-    watches.pause(rollcall.services, stored.id, HOUR, "bob")
+    do(rollcall, watches.PAUSE, "bob", watch_id=stored.id, length="1h")
     see(rollcall, 1)
     found = timelines.of_watch(rollcall.services, stored.id)
     assert said(found, EventType.SILENT) == ["seat_available not told to ada@example.edu: it was paused"]
@@ -96,7 +96,7 @@ def test_what_opened_during_a_pause_is_said_to_have(rollcall: House) -> None:
         "seat_available told to nobody: it was paused"
     ]
     assert any("The watch is paused until" in reason for reason in found.standing)
-    watches.resume(rollcall.services, stored.id, "bob")
+    do(rollcall, watches.RESUME, "bob", watch_id=stored.id)
     see(rollcall, 0, 1)
     assert len(said(timelines.of_watch(rollcall.services, stored.id), EventType.SILENT)) == 1
 
@@ -122,7 +122,7 @@ def test_an_instructor_who_was_named_before_is_said_to_have_been(rollcall: House
 def test_what_holds_news_back_now_is_said(rollcall: House) -> None:
     stored = rollcall.watch()
     rollcall.services.breakers["scraper"].force_open("bob")
-    pauses.pause(rollcall.services, "mail", HOUR, "a flood", "bob")
+    do(rollcall, pauses.PAUSE, "bob", name="mail", reason="a flood")
     standing = timelines.of_watch(rollcall.services, stored.id).standing
     assert standing == [
         "It was never seen: its first sighting will be a baseline, and mails nobody.",
@@ -151,7 +151,7 @@ def test_an_ended_watch_says_so_and_nothing_else(rollcall: House) -> None:
 def test_a_section_shows_the_runs_that_left_it_out(rollcall: House) -> None:
     rollcall.watch()
     see(rollcall, 0)
-    skipped, _ = trigger(rollcall.services, None, "bob", origin="cli", force=True)
+    skipped, _ = do(rollcall, runs.TRIGGER, "bob", force=True).value
     rollcall.services.store.runs.abandon(
         skipped.id, RunState.SKIPPED, "the lease is held", rollcall.clock.advance(1)
     )
@@ -172,7 +172,7 @@ def test_an_address_has_all_its_watches_and_letters(rollcall: House) -> None:
 
 def test_a_letter_that_waits_tells_what_it_waits_for(rollcall: House) -> None:
     rollcall.watch()
-    pauses.pause(rollcall.services, "mail", HOUR, "a flood", "bob")
+    do(rollcall, pauses.PAUSE, "bob", name="mail", reason="a flood")
     see(rollcall, 0, 1)
     found = timelines.of_notification(rollcall.services, 1)
     assert whats(found) == ["seen", "queued"]

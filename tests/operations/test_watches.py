@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -10,10 +10,11 @@ from domain.errors import InvalidInputError
 from domain.observation import Details, Missing
 from domain.section_state import SectionState, miss
 from domain.watch import NotificationKind
-from ingress.imports import import_csv
 from operations import watches
-from store.watch_import import WatchRequest
-from tests.operations.journal import recorded
+from operations.new_watches import ADD, IMPORT
+from operations.operation import Operation
+from operations.watch_filters import EXPORT
+from tests.operations.journal import do, recorded
 from tests.support.catalog import Row
 from tests.support.house import House
 
@@ -21,13 +22,15 @@ HOUR = timedelta(hours=1)
 
 
 def test_a_watch_is_added_paused_resumed_and_ended_and_all_is_recorded(rollcall: House) -> None:
-    services = rollcall.services
-    stored, created = watches.add(services, WatchRequest("ada@example.edu", rollcall.key()), "ada")
-    assert created
-    assert not watches.add(services, WatchRequest("ada@example.edu", rollcall.key(), min_seats=2), "ada")[1]
-    assert watches.pause(services, stored.id, HOUR, "bob").paused_until == rollcall.clock.now() + HOUR
-    assert watches.resume(services, stored.id, "bob").paused_until is None
-    watches.end(services, stored.id, "ada")
+    wanted = {"email": "ada@example.edu", "term": "2261", "section": "12430"}
+    added = do(rollcall, ADD, **wanted).value
+    assert added.is_new
+    assert not do(rollcall, ADD, **wanted, min_seats=2).value.is_new
+    stored = added.stored
+    paused = do(rollcall, watches.PAUSE, "bob", watch_id=stored.id, length="1h").value
+    assert paused.paused_until == rollcall.clock.now() + HOUR
+    assert do(rollcall, watches.RESUME, "bob", watch_id=stored.id).value.paused_until is None
+    do(rollcall, watches.END, watch_id=stored.id)
     subject = f"watch/{stored.id}"
     assert recorded(rollcall) == [
         ("ada", "watch.add", subject, 1),
@@ -40,13 +43,13 @@ def test_a_watch_is_added_paused_resumed_and_ended_and_all_is_recorded(rollcall:
 
 def test_a_paused_watch_gets_no_letter_and_the_next_opening_after_it_does(rollcall: House) -> None:
     stored = rollcall.watch()
-    watches.pause(rollcall.services, stored.id, HOUR, "ada")
+    do(rollcall, watches.PAUSE, watch_id=stored.id)
     for open_seats in (0, 2):
         rollcall.catalog.rows[rollcall.key()] = Row(open_seats)
         rollcall.run()
         rollcall.clock.advance(60)
     assert rollcall.post.sent == []
-    watches.resume(rollcall.services, stored.id, "ada")
+    do(rollcall, watches.RESUME, watch_id=stored.id)
     for open_seats in (0, 1):
         rollcall.catalog.rows[rollcall.key()] = Row(open_seats)
         rollcall.run()
@@ -54,17 +57,10 @@ def test_a_paused_watch_gets_no_letter_and_the_next_opening_after_it_does(rollca
     assert len(rollcall.post.sent) == 1
 
 
-@pytest.mark.parametrize(
-    "act",
-    [
-        lambda services: watches.end(services, 7, "ada"),
-        lambda services: watches.pause(services, 7, HOUR, "ada"),
-        lambda services: watches.resume(services, 7, "ada"),
-    ],
-)
-def test_a_watch_that_does_not_live_is_named(rollcall: House, act: Callable[[object], object]) -> None:
-    with pytest.raises(InvalidInputError, match="no living watch has the number 7") as caught:
-        act(rollcall.services)
+@pytest.mark.parametrize("operation", [watches.END, watches.PAUSE, watches.RESUME])
+def test_a_watch_that_is_not_active_is_named(rollcall: House, operation: Operation[Any, Any]) -> None:
+    with pytest.raises(InvalidInputError, match="no active watch has the number 7") as caught:
+        do(rollcall, operation, watch_id=7)
     assert set(caught.value.problems) == {"watch_id"}
     assert recorded(rollcall) == []
 
@@ -74,17 +70,20 @@ def test_what_is_exported_can_be_imported_and_changes_nothing(rollcall: House) -
     rollcall.watch(
         "12431", "bob@example.edu", (NotificationKind.SEAT_AVAILABLE, NotificationKind.SECTION_RETIRED), 3
     )
-    sheet = "".join(watches.export(rollcall.services))
+    sheet = "".join(do(rollcall, EXPORT).value)
     assert sheet.splitlines() == [
         "email,source,term,section,kinds,min_seats",
         "ada@example.edu,scraper,2261,12430,seat_available|instructor_assigned|section_retired,1",
         "bob@example.edu,scraper,2261,12431,seat_available|section_retired,3",
     ]
     before = [stored.watch for stored in watches.active(rollcall.services)]
-    done = import_csv(rollcall.services, sheet.encode(), default_source="scraper", by="ada")
+    done = do(rollcall, IMPORT, csv=sheet).value
     assert (done.created, done.existing, done.rejected) == (0, 2, [])
     assert [stored.watch for stored in watches.active(rollcall.services)] == before
-    assert recorded(rollcall) == [("ada", "watch.import", "watches", 2)]
+    assert recorded(rollcall) == [
+        ("ada", "watch.export", "watches", 1),
+        ("ada", "watch.import", "watches", 2),
+    ]
 
 
 def test_a_section_that_its_source_never_had_was_never_seen(rollcall: House) -> None:

@@ -25,7 +25,7 @@ from domain.watch import ALL_NOTIFICATION_KINDS, Watch
 from ingress.console.now import fragments
 from observability.checks import CHECKS
 from operations import status
-from operations.operation import AdminContext
+from operations.context import AdminContext
 from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT, Heartbeats
 from rollcall import environment
 from rollcall.alerting import evaluate_alerts

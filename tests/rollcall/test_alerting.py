@@ -19,7 +19,7 @@ from domain.ports import Mailer
 from domain.section import Stagger
 from notifications.operator_mail import OperatorMail
 from observability.checks import runbook_link
-from operations.operation import AdminContext
+from operations.context import AdminContext
 from operations.status import sources
 from resilience.queues import QueueStats
 from rollcall.alerting import evaluate_alerts, look_for_the_scheduler

@@ -108,7 +108,7 @@ def test_what_was_backed_up_while_it_ran_goes_on_after_all_was_lost_and_mails_no
         stack.start()
         assert held(stack) == before
         resend.fault()
-        assert run(home, "source", "resume", "mail", **settings).stdout == "mail goes on\n"
+        assert run(home, "source", "resume", "mail", **settings).stdout == "Resumed all mail.\n"
         wait_until(lambda: {notification["state"] for notification in held(stack)[1]} == {"sent"}, "all mail")
         finish(stack)
         assert stack.stop() == 0

@@ -45,7 +45,7 @@ def test_the_history_tells_who_did_what_the_latest_first(run: Command) -> None:
 
 
 def test_a_breaker_that_nobody_touched_has_no_history(run: Command) -> None:
-    assert run("history").stdout == "nobody held or reset a breaker\n"
+    assert run("history").stdout == "No breaker was forced or reset.\n"
     assert json.loads(run("history", "--json").stdout) == []
 
 

@@ -115,10 +115,13 @@ def test_one_is_shown_with_the_end_of_its_traceback(run: Command, dead: list[str
 
 
 def test_a_dry_run_and_a_no_change_nothing(run: Command, dead: list[str], settings: dict[str, str]) -> None:
-    assert run("purge", "--dry-run").output == "3 dead letters match\npurge: 0 (dry run)\n"
+    assert run("purge", "--dry-run").output == (
+        "3 dead letters match the filter.\n"
+        "Only the messages are deleted; pending work stays pending in the database.\n"
+    )
     refused = run("retry", "--queue", "check", answer="n\n")
     assert refused.exit_code == 1
-    assert refused.output.startswith("2 dead letters match\nretry them?")
+    assert "Retry 2 dead letters? [y/N]" in refused.output
     assert told(run("ls", "--json", "--older-than", "1h")) == []
     assert len(told(run("ls", "--json"))) == 2
     assert audited(settings) == []
@@ -128,7 +131,7 @@ def test_retry_and_purge_act_on_what_the_filters_mean_and_are_written_down(
     run: Command, dead: list[str], client: redis.Redis, settings: dict[str, str]
 ) -> None:
     asked = run("retry", "--cause", "UNKNOWN", "--rate", "1000", answer="y\n")
-    assert asked.output.endswith("retry: 2\n")
+    assert asked.output.endswith("Requeued 2 dead letters.\n")
     assert [found.message_id for found in waiting(client, "dramatiq")] == dead[:2]
     assert told(run("purge", dead[2], "--yes", "--json")) == [
         {"action": "purge", "matched": 1, "done": 1, "dry_run": False}

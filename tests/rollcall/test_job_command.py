@@ -34,7 +34,7 @@ def test_jobs_are_listed_shown_and_cancelled_and_that_is_recorded(crew: JobsCrew
     assert second.id not in job(crew, "ls", "--kind", "errand").stdout
     assert job(crew, "ls", "--state", "failed").stdout == "there is no such job\n"
 
-    assert job(crew, "cancel", first.id).stdout == f"{first.id} will end soon\n"
+    assert job(crew, "cancel", first.id).stdout == f"The errand {first.id} will end soon.\n"
 
     (shown,) = json.loads(job(crew, "show", first.id, "--json").stdout)
     assert (shown["state"], shown["given"]) == (JobState.QUEUED, first.input)

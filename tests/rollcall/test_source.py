@@ -34,8 +34,8 @@ def test_a_source_and_mail_are_paused_and_resumed(home: Path) -> None:
     rows = listed(home)
     assert {row["reason"] for row in rows.values()} == {"a flood"}
     assert all(row["paused_until"] and row["by"] for row in rows.values())
-    assert source(home, "resume", "mail").stdout == "mail goes on\n"
-    assert source(home, "resume", "mail").stdout == "mail was not paused\n"
+    assert source(home, "resume", "mail").stdout == "Resumed all mail.\n"
+    assert source(home, "resume", "mail").stdout == "All mail was not paused.\n"
     assert listed(home)["mail"]["paused_until"] is None
     assert listed(home)["campus"]["paused_until"] is not None
 

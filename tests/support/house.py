@@ -22,7 +22,7 @@ from domain.run import Run
 from domain.section import SectionKey, Stagger
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
 from notifications.unsubscribe_links import UnsubscribeLinks
-from operations.operation import AdminContext
+from operations.context import AdminContext
 from providers.storage import Folder
 from resilience.breaker_policy import BreakerPolicy
 from resilience.login_protection import LoginLimiter, OneTimeTokens

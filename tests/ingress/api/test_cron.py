@@ -7,9 +7,10 @@ import pytest
 
 from domain.errors import UnreachableError
 from domain.section import Stagger
-from operations.section_check import check
+from operations.section_check import CHECK
 from tests.ingress.site import API, CRON, PUBLIC_URL, Site, Stage, fields_of
 from tests.ingress.site import site as on
+from tests.operations.journal import do
 from tests.support.catalog import Row
 from tests.support.house import House
 
@@ -128,11 +129,11 @@ def test_a_run_shows_its_counts(site: Site, headers: dict[str, str]) -> None:
 def test_a_check_by_hand_is_listed_as_one(site: Site) -> None:
     site.house.watch("12430")
     site.house.catalog.rows[site.house.key("12430")] = Row(open_seats=3)
-    check(site.house.services, site.house.key("12430"), "ada", origin="console")
+    do(site.house, CHECK, source="scraper", term="2261", section="12430")
     (run,) = site.client.get("/cron/runs", headers=API).json()["items"]
     shown = {name: run[name] for name in ("trigger", "stagger", "state", "sections", "checked")}
     expected = {
-        "trigger": "console-check",
+        "trigger": "cli-check",
         "stagger": "even",
         "state": "finished",
         "sections": 1,

@@ -342,6 +342,7 @@ def test_a_watch_is_paused_and_resumed(site: Site) -> None:
     assert [(each.entry.by, each.entry.action) for each in records] == [
         ("the API", "watch.resume"),
         ("the API", "watch.pause"),
+        ("the API", "watch.add"),
     ]
 
 

@@ -52,19 +52,19 @@ def test_what_matches_is_retried_once_it_is_confirmed_and_recorded(
     assert waiting(redis_client, prefix) == []
     done = guest.post("/console/do/dead-retry", data=wanted | {"confirm": "yes", "back": "/console/dead"})
     assert (done.status_code, done.headers["location"]) == (303, "/console/dead")
-    assert said(guest, "/console/dead") == "6 dead letters are back in the queues."
+    assert said(guest, "/console/dead") == "Requeued 6 dead letters."
     assert [letter.message_id for letter in waiting(redis_client, prefix)] == buried[:6]
     entry = entries(site.house)[-1]
     assert (entry.action, entry.count, dict(entry.detail)) == ("dead.retry", 6, wanted)
 
 
-def test_one_is_deleted_and_that_cannot_be_taken_back(
+def test_one_is_deleted_and_that_cannot_be_undone(
     guest: httpx.Client, buried: list[str], redis_client: redis.Redis, prefix: str
 ) -> None:
-    wanted = {"message_id": buried[0]}
-    assert "This cannot be taken back." in words(guest.post("/console/do/dead-purge", data=wanted))
+    wanted = {"message_ids": buried[0]}
+    assert "This cannot be undone." in words(guest.post("/console/do/dead-purge", data=wanted))
     guest.post("/console/do/dead-purge", data=wanted | {"confirm": "yes"})
-    assert said(guest) == "1 dead letter is deleted."
+    assert said(guest) == "Deleted 1 dead letter."
     assert redis_client.zcard(f"{prefix}:check.XQ") == 6
 
 
@@ -76,7 +76,7 @@ def test_a_group_is_its_cause_alone(
     assert '<input type="hidden" name="exact_cause" value="Timeout">' in page
     asked = words(guest.post("/console/do/dead-purge", data={"exact_cause": "Timeout"}))
     assert "Delete 6 dead letters?" in asked
-    assert "They died of this cause alone: Timeout." in asked
+    assert "All have exactly this cause: Timeout." in asked
     guest.post("/console/do/dead-purge", data={"exact_cause": "Timeout", "confirm": "yes"})
     assert redis_client.zcard(f"{prefix}:check.XQ") == len(buried) - 6 + 1
 

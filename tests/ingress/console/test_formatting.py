@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from ingress.console.formatting import iso, moment, number, plural, seconds
+from domain.text import format_duration, number, plural
+from ingress.console.formatting import iso, moment
 
 AT = datetime(2026, 11, 22, 8, 1, 36, 999_000, tzinfo=UTC)
 
@@ -25,7 +26,7 @@ AT = datetime(2026, 11, 22, 8, 1, 36, 999_000, tzinfo=UTC)
     ],
 )
 def test_a_length_of_time_is_told_in_its_two_largest_units(length: float | timedelta, text: str) -> None:
-    assert seconds(length) == text
+    assert format_duration(length) == text
 
 
 def test_moments_are_utc_wherever_they_come_from() -> None:

@@ -160,39 +160,39 @@ def test_a_job_is_cancelled_once_that_is_confirmed_and_it_is_recorded(
 ) -> None:
     job = submit(site, "errand", journal)
     asked = words(ask(guest, "job-cancel", job))
-    assert f"Cancel the errand {job.id[:8]}? 0 steps have begun" in asked
-    assert "This cannot be taken back." in asked
+    assert f"Cancel the errand {job.id[:8]}? 0 steps have started" in asked
+    assert "This cannot be undone." in asked
     assert stored(site, job.id).cancel_requested_at is None
     done = ask(guest, "job-cancel", job, confirm="yes")
     assert (done.status_code, done.headers["location"]) == (303, "/console/jobs")
-    assert said(guest) == f"The errand {job.id[:8]} will end soon."
+    assert said(guest) == f"The errand {job.id} will end soon."
     entry = entries(site.house)[-1]
     assert (entry.action, entry.subject) == ("job.cancel", f"job/{job.id}")
     assert entry.by.startswith("console ")
-    assert "there is nothing to do" in words(ask(guest, "job-cancel", job))
+    assert "There is nothing to do." in words(ask(guest, "job-cancel", job))
     site.house.work()
     assert stored(site, job.id).state == "cancelled"
-    assert "It is cancelled already" in words(ask(guest, "job-cancel", job))
+    assert "It is already cancelled." in words(ask(guest, "job-cancel", job))
 
 
 def test_a_failed_job_is_done_again_once_that_is_confirmed_and_it_is_recorded(
     site: Site, guest: httpx.Client, journal: str
 ) -> None:
     job = submit(site, "errand", journal, fails="make", how="for-good")
-    assert "only what failed or was cancelled" in words(ask(guest, "job-retry", job))
+    assert "only failed and cancelled jobs can be retried" in words(ask(guest, "job-retry", job))
     site.house.work()
     assert "Retry…" in words(guest.get(f"/console/jobs/{job.id}"))
-    assert "1 new job of the same input" in words(ask(guest, "job-retry", job))
+    assert "1 new job with the same input" in words(ask(guest, "job-retry", job))
     assert site.count("jobs") == 1
     ask(guest, "job-retry", job, confirm="yes")
-    assert said(guest).endswith(" does it again.")
+    assert said(guest).endswith(" retries it.")
     again, *_ = site.house.services.store.jobs.page(None, 1)[0]
     assert (again.retry_of, again.input) == (job.id, job.input)
     entry = entries(site.house)[-1]
     assert (entry.action, entry.subject, entry.detail) == ("job.retry", f"job/{again.id}", {"of": job.id})
     assert f'href="/console/jobs/{job.id}"' in guest.get(f"/console/jobs/{again.id}").text
     ask(guest, "job-retry", job, confirm="yes")
-    assert said(guest) == f"The errand {again.id[:8]} does it again already."
+    assert said(guest) == f"The errand {again.id} already retries it."
     assert site.count("jobs") == 2
 
 

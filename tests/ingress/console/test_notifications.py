@@ -92,7 +92,7 @@ def test_a_test_is_sent_to_whom_is_asked_for(site: Site, guest: httpx.Client) ->
     assert site.house.post.sent == []
     wanted = {"to": "me@example.edu", "kind": "section_retired", "confirm": "yes"}
     assert guest.post("/console/do/mail-test", data=wanted).status_code == 303
-    assert said(guest).startswith("post took the letter to me@example.edu as ")
+    assert said(guest).startswith("post accepted the message to me@example.edu as ")
     (message,) = site.house.post.sent
     assert (message.to, message.subject[:5]) == ("me@example.edu", "Test:")
     assert entries(site.house)[-1].action == "mail.test"
@@ -114,7 +114,7 @@ def test_a_refusal_is_said(stage: Stage, a_house: House) -> None:
         wanted = {"to": "me@example.edu", "confirm": "yes"}
         refused = client.post("/console/do/mail-test", data=wanted)
     assert refused.status_code == 409
-    assert "refusing refused the letter: no such domain" in words(refused)
+    assert "refusing rejected the message: no such domain" in words(refused)
 
 
 def test_suppressed_addresses_are_listed_and_lifted(site: Site, guest: httpx.Client) -> None:
@@ -122,9 +122,9 @@ def test_suppressed_addresses_are_listed_and_lifted(site: Site, guest: httpx.Cli
     listed = guest.get("/console/mail/suppressions")
     assert "eve@example.edu <no> such user" in words(listed)
     wanted = {"email": "eve@example.edu"}
-    assert "It was stopped: <no> such user." in words(guest.post("/console/do/mail-lift", data=wanted))
+    assert "It is suppressed: <no> such user." in words(guest.post("/console/do/mail-lift", data=wanted))
     guest.post("/console/do/mail-lift", data=wanted | {"confirm": "yes"})
-    assert said(guest) == "Mail to eve@example.edu may leave again."
+    assert said(guest) == "Mail to eve@example.edu is allowed again."
     assert "Mail may leave to every address." in words(guest.get("/console/mail/suppressions"))
     nothing = guest.post("/console/do/mail-lift", data=wanted)
     assert 'name="confirm"' not in nothing.text
@@ -143,7 +143,7 @@ def test_dead_notifications_are_retried(site: Site, guest: httpx.Client) -> None
     asked = words(guest.post("/console/do/mail-retry", data=wanted))
     assert "1 dead notification matches the filter." in asked
     guest.post("/console/do/mail-retry", data=wanted | {"confirm": "yes"})
-    assert said(guest) == "1 dead notification is on the way again."
+    assert said(guest) == "Requeued 1 dead notification."
 
 
 def test_more_suppressed_addresses_are_a_page_away(site: Site, guest: httpx.Client) -> None:

@@ -71,7 +71,7 @@ def test_what_another_site_sends_is_refused_although_the_session_is_good(
     headers = {name: value.format(url=site.url) for name, value in sent.items()}
     cookie = f"rollcall_session={guest.cookies['rollcall_session']}"
     for path, body in (
-        ("/console/do/run", {"confirm": "yes"}),
+        ("/console/do/run-trigger", {"confirm": "yes"}),
         ("/console/sign-out", {}),
         ("/console/theme", {}),
     ):
@@ -83,7 +83,7 @@ def test_what_another_site_sends_is_refused_although_the_session_is_good(
 def test_a_browser_without_fetch_metadata_is_known_by_its_origin(site: Site) -> None:
     with visitor(site) as client:
         del client.headers["Sec-Fetch-Site"]
-        done = client.post("/console/do/run", data={"confirm": "yes"}, headers={"Origin": site.url})
+        done = client.post("/console/do/run-trigger", data={"confirm": "yes"}, headers={"Origin": site.url})
     assert done.status_code == 303
     assert site.count("runs") == 1
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import httpx
 
+from domain.text import NARROW_SPACE
 from domain.watch import Watch
-from ingress.console.formatting import NARROW_SPACE
-from ingress.csv_reader import MAX_RECORDS
-from tests.ingress.console.test_actions import confirm
+from operations.csv_reader import MAX_RECORDS
+from tests.ingress.console.test_operations import confirm
 from tests.ingress.console.visitor import said, words
 from tests.ingress.site import Site
 from tests.support.catalog import Row
@@ -65,7 +65,7 @@ def test_a_sheet_is_pasted_looked_at_and_then_stored(site: Site, guest: httpx.Cl
 
 def test_a_sheet_without_a_watch_offers_nothing(guest: httpx.Client) -> None:
     asked = guest.post("/console/do/watch-import", data={"csv": "email,source,term,section\n"})
-    assert "No line of the sheet is a watch." in words(asked)
+    assert "No line of the file is a watch." in words(asked)
     assert 'name="confirm"' not in asked.text
 
 
@@ -81,7 +81,7 @@ def test_a_full_export_can_be_imported_again_and_the_page_says_how_much_that_is(
     asked = guest.post("/console/do/watch-import", data={"csv": sheet})
     assert f"10{NARROW_SPACE}000 lines are watches" in asked.text
     assert confirm(guest, asked).status_code == 303
-    assert said(guest) == f"0 watches added, {MAX_RECORDS} brought up to date."
+    assert said(guest) == f"Added 0 watches and updated {MAX_RECORDS}."
 
 
 def test_more_than_the_page_says_is_refused(guest: httpx.Client) -> None:

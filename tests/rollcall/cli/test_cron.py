@@ -16,8 +16,8 @@ def test_the_lease_is_released_once_and_that_is_recorded(
     run: Command, rows: Rows, client: redis.Redis
 ) -> None:
     Lease(client, CRON_LEASE, 60).acquire("run 1", {"host": "a"})
-    assert run("lock", "release").stdout == "released; it was held by run 1\n"
-    assert run("lock", "release").stdout == "nobody held the cron lease\n"
+    assert run("lock", "release").stdout == "Released the cron lease; host a held it.\n"
+    assert run("lock", "release").stdout == "The cron lease was not held.\n"
     found = rows("audit", "ls", "--action", "lease.release")
     assert [(row["subject"], row["detail"]) for row in found] == [
         ("lease/section-checks", {"holder": {"host": "a"}})

@@ -10,8 +10,8 @@ Rows = Callable[..., Any]
 
 
 def test_credits_are_granted_once_for_a_key_and_shown(run: Command, rows: Rows) -> None:
-    assert run("credit", "grant", "ada", "5", "--key", "a").stdout == "5 credits granted to ada\n"
-    assert run("credit", "grant", "ada", "5", "--key", "a").stdout == "the key has granted them before\n"
+    assert run("credit", "grant", "ada", "5", "--key", "a").stdout == "Granted 5 credits to ada.\n"
+    assert run("credit", "grant", "ada", "5", "--key", "a").stdout == "The key has already granted them.\n"
     (made,) = rows("credit", "grant", "ada", "2", "--reason", "a gift")
     assert (made["created"], made["credits"], made["reason"]) == (True, 2, "a gift")
 

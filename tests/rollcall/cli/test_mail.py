@@ -17,10 +17,10 @@ Rows = Callable[..., Any]
 
 def test_mail_is_paused_and_resumed_and_both_is_recorded(run: Command, rows: Rows) -> None:
     assert run("mail", "pause", "--for", "2h", "--reason", "a flood").stdout.startswith(
-        "mail is paused until "
+        "Paused all mail until "
     )
-    assert run("mail", "resume").stdout == "mail goes on\n"
-    assert run("mail", "resume").stdout == "mail was not paused\n"
+    assert run("mail", "resume").stdout == "Resumed all mail.\n"
+    assert run("mail", "resume").stdout == "All mail was not paused.\n"
     found = rows("audit", "ls", "--subject", "mail")
     assert [(row["action"], row["count"]) for row in found] == [("source.resume", 1), ("source.pause", 1)]
     assert found[1]["detail"] == {"seconds": 7200.0, "reason": "a flood"}
@@ -30,7 +30,7 @@ def test_dead_notifications_that_do_not_exist_are_counted_and_nothing_is_recorde
     run: Command, rows: Rows
 ) -> None:
     told = run("mail", "retry", "--cause", "no such domain", "--older-than", "1h", "--rate", "2", "--yes")
-    assert told.stdout == "0 dead notifications match\nretry: 0\n"
+    assert told.stdout == "No dead notification matches. There is nothing to do.\n"
     found = rows("mail", "retry", "--dry-run")
     assert found == [{"action": "retry", "matched": 0, "done": 0, "dry_run": True}]
     assert rows("audit", "ls", "--action", "mail.retry") == []
@@ -45,7 +45,7 @@ def test_a_length_of_time_without_a_sense_is_named(run: Command) -> None:
 def test_a_test_is_sent_and_the_transports_answer_shown(run: Command, rows: Rows) -> None:
     told = run("mail", "send-test", "Ada@example.edu", "--kind", "section_retired")
     assert told.exit_code == 0
-    assert told.stdout.startswith("preview took it as ")
+    assert told.stdout.startswith("preview accepted the message to ada@example.edu as ")
     assert "section_retired" in told.stdout
     (found,) = rows("audit", "ls", "--action", "mail.test")
     assert found["subject"] == "address/ada@example.edu"
@@ -57,8 +57,8 @@ def test_a_mail_servers_own_words_are_shown(tmp_path: Path, redis_url: str) -> N
         smtp = {"SMTP_URL": f"smtp://127.0.0.1:{server.port}", "NOTIFICATION_FROM_EMAIL": "r@example.edu"}
         told = a_process(tmp_path / "home", "mail", "send-test", "a@example.edu", REDIS_URL=redis_url, **smtp)
     assert told.returncode == 0, told.stderr
-    assert told.stdout.startswith("smtp took it as <")
-    assert told.stdout.endswith("> (250 2.0.0 Ok: queued as 4F2B)\n")
+    assert told.stdout.startswith("smtp accepted the message to a@example.edu as <")
+    assert told.stdout.endswith("> (250 2.0.0 Ok: queued as 4F2B).\n")
 
 
 def test_what_is_no_address_is_refused_in_the_same_words_everywhere(run: Command) -> None:

@@ -38,7 +38,7 @@ def test_a_failed_refund_is_listed_until_it_is_resolved(run: Command, rows: Rows
 
     done = run("payment", "resolve", "cs_1", "--reason", "bank transfer")
 
-    assert done.stdout == "the refund of cs_1 is noted as settled\n"
+    assert done.stdout == "Marked the refund of cs_1 as settled.\n"
     assert rows("payment", "ls", "--unsettled") == []
     assert len(rows("payment", "ls")) == 1
     assert [row["action"] for row in rows("audit", "ls")] == ["payment.resolve"]

@@ -29,12 +29,14 @@ def test_sections_are_found_with_their_watches(rows: Rows) -> None:
 
 
 def test_that_there_are_more_is_said(run: Command) -> None:
-    assert run("section", "ls", "--limit", "1").stderr == "there are more than 1\n"
+    assert run("section", "ls", "--limit", "1").stderr == "There are more than 1.\n"
 
 
 def test_what_was_seen_of_a_section_is_shown(run: Command, rows: Rows) -> None:
     assert len(rows("section", "show", "campus", "2261", "12463")) == 1
-    assert run("section", "show", "campus", "2261", "12432").stdout == "campus/2261/12432 was never seen\n"
+    assert (
+        run("section", "show", "campus", "2261", "12432").stdout == "campus/2261/12432 was never observed.\n"
+    )
 
 
 def test_a_section_that_nobody_watched_is_named(run: Command) -> None:

@@ -13,7 +13,7 @@ def test_terms_are_listed_and_ended(run: Command, rows: Callable[..., Any]) -> N
     assert run("watch", "add", "ada@example.edu", "2261", "12431").exit_code == 0
     assert rows("term", "ls") == []  # nothing of it was seen yet
     ended = run("term", "end", "campus", "2261")
-    assert ended.stdout == "campus/2261 has ended: 1 watches of 1 people\n"
+    assert ended.stdout == "Ended the term campus/2261: 1 watch of 1 person.\n"
     again = run("term", "end", "campus", "2261")
     assert isinstance(again.exception, InvalidInputError)
     assert rows("audit", "ls", "--subject", "term/campus/2261")[0]["action"] == "term.end"

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rollcall.cli.person import shell_user
+from rollcall.cli.operations import shell_user
 from tests.rollcall.cli.conftest import Command
 
 Rows = Callable[..., Any]

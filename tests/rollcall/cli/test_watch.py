@@ -19,9 +19,9 @@ def watched(run: Command) -> None:
 
 
 def test_a_watch_is_paused_and_resumed(run: Command, rows: Rows) -> None:
-    assert run("watch", "pause", "1", "--for", "7d").stdout.startswith("watch 1 is paused until ")
+    assert run("watch", "pause", "1", "--for", "7d").stdout.startswith("Paused watch 1 until ")
     assert rows("watch", "ls")[0]["paused_until"] is not None
-    assert run("watch", "resume", "1").stdout == "watch 1 goes on\n"
+    assert run("watch", "resume", "1").stdout == "Resumed watch 1.\n"
     assert rows("watch", "ls")[0]["paused_until"] is None
     actions = [row["action"] for row in rows("audit", "ls", "--subject", "watch/1")]
     assert actions == ["watch.resume", "watch.pause", "watch.add"]
@@ -35,7 +35,7 @@ def test_watches_are_found_by_an_address_however_it_is_spelled(run: Command, row
 def test_where_no_watch_matches_it_is_not_said_that_nobody_watches(
     run: Command, words: tuple[str, ...]
 ) -> None:
-    assert run("watch", "ls", *words).stdout == "no watch matches\n"
+    assert run("watch", "ls", *words).stdout == "No watch matches.\n"
 
 
 def test_what_is_no_address_is_named(run: Command) -> None:
@@ -55,7 +55,7 @@ def test_what_is_exported_is_imported_again(run: Command, rows: Rows, tmp_path: 
     sheet = tmp_path / "watches.csv"
     assert run("watch", "export", str(sheet)).exit_code == 0
     assert run("watch", "export").stdout_bytes == sheet.read_bytes()
-    assert run("watch", "import", str(sheet)).stderr == "0 created, 1 existed, 0 rejected\n"
+    assert run("watch", "import", str(sheet)).stdout == "Added 0 watches and updated 1.\n"
     assert rows("audit", "ls", "--action", "watch.import")[0]["count"] == 1
 
 
@@ -65,6 +65,7 @@ def test_an_import_with_rejected_lines_exits_with_1_and_imports_the_others(
     sheet = tmp_path / "watches.csv"
     sheet.write_bytes("Email;Term;Section\nzoe@example.edu;2261;12431\nnobody;2261;12431\n".encode("utf-16"))
     done = run("watch", "import", str(sheet))
-    assert (done.exit_code, done.stderr) == (1, "1 created, 0 existed, 1 rejected\n")
+    assert done.exit_code == 1
+    assert done.stdout.startswith("Added 1 watch and updated 0. 1 line is left out. Line 3: email: must be")
     assert "email: must be an e-mail address" in done.stdout
     assert [row["email"] for row in rows("watch", "ls", "--email", "zoe@example.edu")] == ["zoe@example.edu"]

@@ -8,7 +8,8 @@ from html import unescape
 import httpx
 import pytest
 
-from ingress.console.acts import ACTIONS
+from operations.context import Surface
+from operations.registry import OPERATIONS
 from tests.ingress.console.visitor import said, words
 from tests.ingress.site import Site
 
@@ -26,7 +27,7 @@ def confirm(guest: httpx.Client, asked: httpx.Response, **answers: str) -> httpx
 
 
 def test_nothing_happens_before_it_is_confirmed(site: Site, guest: httpx.Client) -> None:
-    asked = ask(guest, "run", back="/console/runs")
+    asked = ask(guest, "run-trigger", back="/console/runs")
     assert asked.status_code == 200
     assert "Check sections now?" in words(asked)
     assert site.count("runs") == 0
@@ -37,8 +38,8 @@ def test_nothing_happens_before_it_is_confirmed(site: Site, guest: httpx.Client)
 
 
 def test_what_was_done_is_said_once_and_recorded_with_who_did_it(site: Site, guest: httpx.Client) -> None:
-    confirm(guest, ask(guest, "run"), stagger="odd")
-    assert re.fullmatch(r"Run [0-9a-f]{8} \(odd\) is queued\.", said(guest))
+    confirm(guest, ask(guest, "run-trigger"), stagger="odd")
+    assert re.fullmatch(r"Queued run [0-9a-f]{32} \(odd\)\.", said(guest))
     assert said(guest) == ""
 
     records, _ = site.house.services.store.audit.page(None, 10)
@@ -50,42 +51,42 @@ def test_what_was_done_is_said_once_and_recorded_with_who_did_it(site: Site, gue
 def test_the_question_says_how_much_is_touched(site: Site, guest: httpx.Client) -> None:
     site.house.watch("12430")
     site.house.watch("12431", "bob@example.edu")
-    assert "2 sections are watched" in words(ask(guest, "run"))
+    assert "2 sections are watched" in words(ask(guest, "run-trigger"))
     name = site.house.catalog.name
-    assert "2 people watch its sections" in words(ask(guest, "pause", name=name))
+    assert "2 people watch its sections" in words(ask(guest, "source-pause", name=name))
 
 
 def test_a_source_is_paused_and_resumed(site: Site, guest: httpx.Client) -> None:
     name, pauses = site.house.catalog.name, site.house.services.store.pauses
-    confirm(guest, ask(guest, "pause", name=name), length="4h", reason="maintenance <there>")
+    confirm(guest, ask(guest, "source-pause", name=name), length="4h", reason="maintenance <there>")
     kept = pauses.find(name)
     assert kept is not None
     assert (kept.until - site.house.clock.now()).total_seconds() == 4 * 3600
     assert kept.reason == "maintenance <there>"
 
-    asked = ask(guest, "resume", name=name)
+    asked = ask(guest, "source-resume", name=name)
     assert "maintenance <there>" in words(asked)
     confirm(guest, asked)
     assert pauses.find(name) is None
 
 
 def test_all_mail_is_paused_with_the_number_of_letters_that_wait(site: Site, guest: httpx.Client) -> None:
-    asked = ask(guest, "pause", name="mail")
-    assert "0 notifications wait at this moment" in words(asked)
+    asked = ask(guest, "source-pause", name="mail")
+    assert "0 notifications are waiting now" in words(asked)
     confirm(guest, asked, length="15m", reason="a bounce storm")
-    assert said(guest).startswith("Paused: all mail, until ")
+    assert said(guest).startswith("Paused all mail until ")
 
 
 def test_where_there_is_nothing_to_do_there_is_nothing_to_press(guest: httpx.Client) -> None:
-    for action, fields in (("resume", {"name": "mail"}), ("lease-release", {})):
+    for action, fields in (("source-resume", {"name": "mail"}), ("lease-release", {})):
         asked = ask(guest, action, **fields)
-        assert "there is nothing to do" in words(asked)
+        assert "There is nothing to do." in words(asked)
         assert 'name="confirm"' not in asked.text
 
 
 @pytest.mark.parametrize(
     ("action", "state", "outcome"),
-    [("breaker-open", "open", "held open"), ("breaker-close", "closed", "held closed")],
+    [("breaker-open", "open", "forced open"), ("breaker-close", "closed", "forced closed")],
 )
 def test_a_breaker_is_held_and_reset(
     site: Site, guest: httpx.Client, action: str, state: str, outcome: str
@@ -98,7 +99,7 @@ def test_a_breaker_is_held_and_reset(
     assert snapshot.forced_by is not None
 
     asked = ask(guest, "breaker-reset", name="mail")
-    assert f"held by {snapshot.forced_by}" in words(asked)
+    assert f"forced by {snapshot.forced_by}" in words(asked)
     confirm(guest, asked)
     assert breaker.snapshot().forced is None
 
@@ -108,7 +109,7 @@ def test_the_lease_is_taken_from_its_holder(site: Site, guest: httpx.Client) -> 
     lease.acquire("a token", {"host": "a-machine", "run": "abc"})
     asked = ask(guest, "lease-release")
     assert "host a-machine, run abc has held it" in words(asked)
-    assert "cannot be taken back" in words(asked)
+    assert "cannot be undone" in words(asked)
     confirm(guest, asked)
     assert lease.held() is None
 
@@ -116,13 +117,13 @@ def test_the_lease_is_taken_from_its_holder(site: Site, guest: httpx.Client) -> 
 @pytest.mark.parametrize(
     ("action", "fields", "problem"),
     [
-        ("run", {"stagger": "half"}, "stagger"),
-        ("run", {"half": "even"}, "half"),
-        ("pause", {}, "name"),
-        ("pause", {"name": "mail", "length": "2y"}, "length"),
-        ("pause", {"name": "mail", "reason": ""}, "reason"),
-        ("pause", {"name": "nowhere"}, "name"),
-        ("resume", {"name": "nowhere"}, "name"),
+        ("run-trigger", {"stagger": "half"}, "stagger"),
+        ("run-trigger", {"half": "even"}, "half"),
+        ("source-pause", {}, "name"),
+        ("source-pause", {"name": "mail", "length": "2y"}, "length"),
+        ("source-pause", {"name": "mail", "reason": ""}, "reason"),
+        ("source-pause", {"name": "nowhere"}, "name"),
+        ("source-resume", {"name": "nowhere"}, "name"),
         ("breaker-open", {"name": "nowhere"}, "name"),
     ],
 )
@@ -143,12 +144,12 @@ def test_a_bad_field_is_named_and_nothing_is_done(
 
 
 def test_nobody_is_led_elsewhere_by_an_action(guest: httpx.Client) -> None:
-    done = confirm(guest, ask(guest, "run", back="https://evil.example/"))
+    done = confirm(guest, ask(guest, "run-trigger", back="https://evil.example/"))
     assert done.headers["location"] == "/console/"
 
 
-def test_every_action_has_a_name_of_its_own_and_answers_only_to_post(guest: httpx.Client) -> None:
-    names = [action.name for action in ACTIONS]
-    assert len(names) == len(set(names))
-    for name in names:
-        assert guest.get(f"/console/do/{name}").status_code == 405
+def test_every_operation_has_a_path_of_its_own_that_accepts_only_post(guest: httpx.Client) -> None:
+    paths = [each.console_path for each in OPERATIONS if Surface.CONSOLE in each.surfaces]
+    assert len(paths) == len(set(paths))
+    for path in paths:
+        assert guest.get(f"/console/do/{path}").status_code == 405

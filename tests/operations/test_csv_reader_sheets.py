@@ -10,11 +10,11 @@ from contextlib import suppress
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInputError
-from ingress.csv_reader import MAX_RECORDS, CsvReader, Record
+from operations.csv_reader import MAX_RECORDS, CsvReader, Record
 
 KNOWN = ("email", "source", "term", "section", "kinds", "min_seats")
 REQUIRED = ("email", "term", "section")
@@ -146,6 +146,7 @@ def test_what_is_written_in_any_dialect_is_read_back(written: tuple[list[Record]
 
 
 @given(st.text('email,;\t"\n@ x=sep', max_size=60))
+@example(';"","')
 def test_any_text_is_read_or_refused_by_name(text: str) -> None:
     with suppress(InvalidInputError):
         assert all(line >= 1 for line, _ in read(text))

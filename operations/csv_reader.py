@@ -340,6 +340,7 @@ class _Lines:
     def opened_at(self, delimiter: str) -> tuple[int, int] | None:
         """Return the line and the column, both from 1, of an unclosed quote; None without one."""
         opened: tuple[int, int] | None = None
+        closed: tuple[int, int] | None = None
         column = 1
         for number, line in enumerate(self._record, self.span[0]):
             before = delimiter

@@ -33,7 +33,7 @@ def test_what_matches_is_paused_and_resumed(
     asked = words(guest.post("/console/do/watches-pause", data=wanted))
     assert "Pause 2 watches? 2 active watches match (section 12430), of 2 addresses." in asked
     guest.post("/console/do/watches-pause", data=wanted | YES | {"length": "1d"})
-    assert said(guest) == "2 watches are paused until 16 Jan 2026, 09:00 UTC."
+    assert said(guest) == "Paused 2 watches until 16 Jan 2026, 09:00 UTC."
     one, two, three = (stored.id for stored in watches)
     assert _active(site) == {one: True, two: False, three: True}
     guest.post("/console/do/watches-resume", data=BLANK | {"email": "ada@example.edu"} | YES)
@@ -53,22 +53,22 @@ def test_what_matches_is_ended_once_it_is_confirmed(
     wanted = BLANK | {"email": "ada@example.edu", "term": "2261", "source": "scraper"}
     asked = guest.post("/console/do/watches-end", data=wanted)
     assert "Delete 2 watches?" in words(asked)
-    assert "This cannot be taken back." in words(asked)
+    assert "This cannot be undone." in words(asked)
     assert len(_active(site)) == 3
     guest.post("/console/do/watches-end", data=wanted | YES)
-    assert said(guest) == "2 watches have ended."
+    assert said(guest) == "Ended 2 watches."
     assert list(_active(site)) == [watches[-1].id]
 
 
 @pytest.mark.usefixtures("watches")
 def test_without_a_filter_every_watch_is_meant_and_that_is_said(guest: httpx.Client) -> None:
     asked = words(guest.post("/console/do/watches-end", data=BLANK))
-    assert "3 active watches match (no filter: every watch), of 2 addresses." in asked
+    assert "3 active watches match (every watch), of 2 addresses." in asked
 
 
 def test_where_nothing_matches_nothing_is_offered(guest: httpx.Client) -> None:
     asked = guest.post("/console/do/watches-end", data=BLANK | {"email": "eve@example.edu"})
-    assert "there is nothing to do" in words(asked)
+    assert "There is nothing to do." in words(asked)
     assert 'name="confirm"' not in asked.text
 
 
@@ -77,5 +77,5 @@ def test_a_watch_whose_person_has_opted_out_is_not_resumed(
 ) -> None:
     site.house.services.store.opt_outs.stop_all("bob@example.edu", site.house.clock.now())
     guest.post("/console/do/watches-resume", data=BLANK | YES)
-    assert said(guest) == "2 watches are on."
+    assert said(guest) == "Resumed 2 watches."
     assert watches[-1].id not in _active(site)

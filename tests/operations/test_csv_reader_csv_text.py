@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInputError
-from ingress.csv_reader import decode
+from operations.csv_reader import decode
 
 TEXT = "email;source\nada@bücher.example;€\n"
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import InvalidInputError
-from ingress.csv_reader import Columns, Layout, announced_delimiter, likely_delimiter
+from operations.csv_reader import Columns, Layout, announced_delimiter, likely_delimiter
 
 KNOWN = ("email", "source", "term", "section", "kinds", "min_seats")
 COLUMNS = Columns(KNOWN, ("email", "term", "section"))

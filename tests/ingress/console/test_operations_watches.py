@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import update
 
 from domain.errors import UpstreamError
-from ingress.console.acts import ACTIONS
+from operations.context import Surface
+from operations.registry import OPERATIONS
 from store.schema import sections
 from tests.ingress.console.visitor import said, stranger, words
 from tests.ingress.site import Site
@@ -17,6 +18,7 @@ from tests.support.catalog import Row
 SECTION = {"source": "scraper", "term": "2261", "section": "12430"}
 ADA = {"email": "ada@example.edu"} | SECTION
 YES = {"confirm": "yes"}
+ACTIONS = [each.console_path for each in OPERATIONS if Surface.CONSOLE in each.surfaces]
 
 
 def test_a_section_is_checked_and_the_answer_is_said(site: Site, guest: httpx.Client) -> None:
@@ -39,14 +41,16 @@ def test_what_keeps_a_catalog_from_answering_is_said(site: Site, guest: httpx.Cl
 
 
 def test_a_watch_is_added_with_its_wishes(site: Site, guest: httpx.Client) -> None:
-    wishes = ADA | {"kind": "seat_available", "min_seats": "2"}
+    wishes = ADA | {"kinds": "seat_available", "min_seats": "2"}
     asked = words(guest.post("/console/do/watch-add", data=wishes))
-    assert "ada@example.edu is mailed when it has news. It was not looked at yet; the next check" in asked
+    assert (
+        "ada@example.edu gets mail about its changes. The section is not checked yet; the next check" in asked
+    )
     assert site.count("watches") == 0
     guest.post("/console/do/watch-add", data=wishes | YES)
     assert (
-        said(guest) == "Watch 1 is added. Unknown section: its source does not have it;"
-        " the next check is at 15 Jan 10:00:00 UTC."
+        said(guest) == "Added watch 1. Unknown section: its catalog does not list it;"
+        " the next check is at 15 Jan 2026, 10:00 UTC."
     )
     stored = site.house.services.store.watches.get(1)
     assert stored is not None
@@ -57,10 +61,10 @@ def test_a_watch_is_added_with_its_wishes(site: Site, guest: httpx.Client) -> No
 @pytest.mark.parametrize(
     ("row", "known"),
     [
-        (Row(3), "3 seats are open, as of 15 Jan 09:00:00 UTC."),
-        (Row(1), "1 seat is open, as of 15 Jan 09:00:00 UTC."),
-        (Row(None), "Seats are unknown, as of 15 Jan 09:00:00 UTC."),
-        (None, "Unknown section: its source does not have it; the next check is at 15 Jan 10:00:00 UTC."),
+        (Row(3), "3 seats are open, as of 15 Jan 2026, 09:00 UTC."),
+        (Row(1), "1 seat is open, as of 15 Jan 2026, 09:00 UTC."),
+        (Row(None), "Seats are unknown, as of 15 Jan 2026, 09:00 UTC."),
+        (None, "Unknown section: its catalog does not list it; the next check is at 15 Jan 2026, 10:00 UTC."),
     ],
 )
 def test_whoever_adds_a_watch_is_told_how_the_section_stands(
@@ -71,9 +75,9 @@ def test_whoever_adds_a_watch_is_told_how_the_section_stands(
         site.house.catalog.rows[site.house.key()] = row
     site.house.run()
     bob = ADA | {"email": "bob@example.edu"}
-    assert f"when it has news. {known}" in words(guest.post("/console/do/watch-add", data=bob))
+    assert f"gets mail about its changes. {known}" in words(guest.post("/console/do/watch-add", data=bob))
     guest.post("/console/do/watch-add", data=bob | YES)
-    assert said(guest) == f"Watch 2 is added. {known}"
+    assert said(guest) == f"Added watch 2. {known}"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ def test_whoever_adds_a_watch_is_told_how_the_section_stands(
         ({"source": "nowhere"}, "source"),
         ({"section": "'"}, "section"),
         ({"min_seats": "0"}, "min_seats"),
-        ({"kind": "everything"}, "kind"),
+        ({"kinds": "everything"}, "kinds"),
         ({"colour": "red"}, "colour"),
     ],
 )
@@ -98,38 +102,40 @@ def test_what_is_wrong_with_a_wish_is_named(
 
 def test_a_watch_is_paused_for_a_time_and_resumed(site: Site, guest: httpx.Client) -> None:
     site.house.watch()
-    asked = guest.post("/console/do/watch-pause", data={"id": "1"})
-    assert "What opens meanwhile is not told later" in words(asked)
-    guest.post("/console/do/watch-pause", data={"id": "1", "length": "1d"} | YES)
-    assert said(guest) == "Watch 1 is paused until 16 Jan 09:00:00 UTC."
+    asked = guest.post("/console/do/watch-pause", data={"watch_id": "1"})
+    assert "Changes during the pause are never sent" in words(asked)
+    guest.post("/console/do/watch-pause", data={"watch_id": "1", "length": "1d"} | YES)
+    assert said(guest) == "Paused watch 1 until 16 Jan 2026, 09:00 UTC."
     assert "paused until 16 Jan" in words(guest.get("/console/sections/scraper/2261/12430"))
-    guest.post("/console/do/watch-resume", data={"id": "1"} | YES)
-    assert said(guest) == "Watch 1 goes on."
-    nothing = guest.post("/console/do/watch-resume", data={"id": "1"})
+    guest.post("/console/do/watch-resume", data={"watch_id": "1"} | YES)
+    assert said(guest) == "Resumed watch 1."
+    nothing = guest.post("/console/do/watch-resume", data={"watch_id": "1"})
     assert 'name="confirm"' not in nothing.text
     assert [action for _, action, _, _ in recorded(site.house)][1:] == ["watch.pause", "watch.resume"]
 
 
 def test_a_watch_is_deleted_and_its_history_stays(site: Site, guest: httpx.Client) -> None:
     site.house.watch()
-    assert "This cannot be taken back." in words(guest.post("/console/do/watch-end", data={"id": "1"}))
-    guest.post("/console/do/watch-end", data={"id": "1"} | YES)
-    assert said(guest) == "Watch 1 has ended."
+    assert "This cannot be undone." in words(guest.post("/console/do/watch-end", data={"watch_id": "1"}))
+    guest.post("/console/do/watch-end", data={"watch_id": "1"} | YES)
+    assert said(guest) == "Ended watch 1."
     assert "Nobody watches it" in words(guest.get("/console/sections/scraper/2261/12430"))
     assert guest.get("/console/timeline/watch/1").status_code == 200
 
 
 @pytest.mark.parametrize("action", ["watch-pause", "watch-resume", "watch-end"])
 @pytest.mark.parametrize("answer", [{}, YES])
-def test_a_watch_that_does_not_live_is_named(
+def test_a_watch_that_is_not_active_is_named(
     guest: httpx.Client, action: str, answer: dict[str, str]
 ) -> None:
-    refused = guest.post(f"/console/do/{action}", data={"id": "7"} | answer)
+    refused = guest.post(f"/console/do/{action}", data={"watch_id": "7"} | answer)
     assert refused.status_code == 422
-    assert "no living watch has the number 7" in words(refused)
+    assert "no active watch has the number 7" in words(refused)
 
 
-@pytest.mark.parametrize("action", [action.name for action in ACTIONS])
+@pytest.mark.parametrize(
+    "action", [each.console_path for each in OPERATIONS if Surface.CONSOLE in each.surfaces]
+)
 def test_no_action_is_for_strangers_or_for_other_sites(site: Site, guest: httpx.Client, action: str) -> None:
     path = f"/console/do/{action}"
     with stranger(site) as client:
@@ -152,7 +158,7 @@ def test_a_term_is_ended_from_the_page_of_sections(site: Site, guest: httpx.Clie
     assert "The term scraper/2261 seems to be over" in words(guest.get("/console/sections"))
     term = {"source": "scraper", "term": "2261"}
     asked = words(guest.post("/console/do/term-end", data=term))
-    assert "The catalog lists none of its watched sections any more." in asked
+    assert "The catalog no longer lists any of its watched sections." in asked
     guest.post("/console/do/term-end", data=term | YES)
-    assert said(guest) == "The term scraper/2261 has ended: 1 watch of 1 person."
+    assert said(guest) == "Ended the term scraper/2261: 1 watch of 1 person."
     assert recorded(site.house)[-1][1:] == ("term.end", "term/scraper/2261", 1)
