@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +27,7 @@ from domain.errors import (
 from domain.text import http_date, retry_after_seconds
 
 if TYPE_CHECKING:
-    from providers.http_pool import HttpPool
+    from providers.http_pool import CookieJar, HttpPool
 
 MIB: Final = 1_048_576
 CONNECT_SECONDS: Final = 10.0
@@ -122,7 +123,8 @@ def status_error(status: int, message: str, retry_after: float | None = None) ->
 class HttpClient:
     """Client of the service `name`, for any thread; the other fields are those of `HttpRequest`.
 
-    Proxies, `.netrc` and redirects are ignored. A thread that waits can be interrupted.
+    Proxies, `.netrc` and redirects are ignored. A thread that waits can be interrupted. A client that
+    `keeps_cookies` is one session: all its requests share the cookies.
     """
 
     name: str
@@ -130,6 +132,7 @@ class HttpClient:
     max_bytes: int = MIB
     secrets: tuple[str, ...] = field(default=(), repr=False)
     is_repeatable: bool = False
+    keeps_cookies: bool = False
     _idle: list[HttpPool[None]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
@@ -174,13 +177,19 @@ class HttpClient:
             response.body = response.body.replace(secret.encode(), b"[secret]")
         return response
 
+    @cached_property
+    def _cookies(self) -> CookieJar | None:
+        from providers.http_pool import CookieJar  # noqa: PLC0415 - loads libcurl
+
+        return CookieJar() if self.keeps_cookies else None
+
     def _send(self, request: HttpRequest, body: bytes) -> HttpResponse | RollcallError:
         from providers.http_pool import INTERRUPTIBLE_SECONDS, HttpPool  # noqa: PLC0415 - loads libcurl
 
         try:
             pool = self._idle.pop()
         except IndexError:
-            pool = HttpPool()
+            pool = HttpPool(cookies=self._cookies)
         try:
             pool.start(None, request, body)
             while not (ended := list(pool.read())):

@@ -68,14 +68,25 @@ _TOO_LARGE_HEADERS = 100
 _NOT_HTTP = frozenset({pycurl.E_UNSUPPORTED_PROTOCOL, _WEIRD_REPLY, _TOO_LARGE_HEADERS})
 
 
+class CookieJar:
+    """Cookies that several pools share, in memory."""
+
+    def __init__(self) -> None:
+        self.share = pycurl.CurlShare()
+        self.share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_COOKIE)
+
+
 class _Transfer:
     """A libcurl handle with its buffers, for one request at a time.
 
     Only C code writes the buffers: libcurl would swallow an interrupt raised in a Python callback.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cookies: CookieJar | None) -> None:
         self.curl = pycurl.Curl()
+        self._keeps_cookies = cookies is not None
+        if cookies is not None:
+            self.curl.setopt(pycurl.SHARE, cookies.share)
         self._request: HttpRequest | None = None
         self._head, self._body = BytesIO(), BytesIO()
 
@@ -93,6 +104,8 @@ class _Transfer:
         self.curl.reset()
         for option, value in options(request).items():
             self.curl.setopt(option, value)
+        if self._keeps_cookies:
+            self.curl.setopt(pycurl.COOKIEFILE, "")
         self.curl.setopt(pycurl.WRITEHEADER, self._head)
         self.curl.setopt(pycurl.WRITEDATA, self._body)
         self._request = request
@@ -149,7 +162,8 @@ class HttpPool(Generic[Tag]):
     Any thread may use it, but only one at a time.
     """
 
-    def __init__(self, max_connections: int = 1) -> None:
+    def __init__(self, max_connections: int = 1, cookies: CookieJar | None = None) -> None:
+        self._cookies = cookies
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, max_connections)
         self._idle: list[_Transfer] = []
@@ -160,7 +174,7 @@ class HttpPool(Generic[Tag]):
 
     def start(self, tag: Tag, request: HttpRequest, body: bytes) -> None:
         """Start sending `request` with `body`; `read` returns its answer."""
-        transfer = self._idle.pop() if self._idle else _Transfer()
+        transfer = self._idle.pop() if self._idle else _Transfer(self._cookies)
         transfer.prepare(request, body)
         self._running[transfer.curl] = (tag, transfer)
         self._multi.add_handle(transfer.curl)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -80,6 +81,18 @@ def test_only_the_given_address_is_connected_to(echo: Echo) -> None:
     with pytest.raises(UnreachableError):
         client.request("POST", echo.url, b"{}", connect_to=("127.0.0.1", 1))
     assert [headers["host"] for _, headers, _ in echo.requests] == ["caller.invalid"]
+
+
+@pytest.mark.parametrize("keeps_cookies", [True, False])
+def test_only_a_session_returns_the_cookies_of_earlier_answers(echo: Echo, *, keeps_cookies: bool) -> None:
+    echo.next = Answer(200, b"", headers={"Set-Cookie": "session=1; Path=/"})
+    client = HttpClient("Owls", 5, keeps_cookies=keeps_cookies)
+    client.get(echo.url)
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda _: client.get(echo.url), range(2)))
+    HttpClient("Owls", 5, keeps_cookies=True).get(echo.url)
+    sent = "session=1" if keeps_cookies else None
+    assert [headers.get("cookie") for _, headers, _ in echo.requests] == [None, sent, sent, None]
 
 
 def test_a_host_outside_ascii_is_unreachable() -> None:
