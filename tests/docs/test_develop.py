@@ -198,3 +198,26 @@ def test_a_setting_is_one_field(tree: Path) -> None:
         "RESEND_TIMEOUT_SECONDS": "7",
     }
     assert run(tree, _SETTINGS, **values) == "7\nTrue\n"
+
+
+_ALERT = """
+from dataclasses import replace
+from observability import alert_rules
+from observability.checks import findings
+from store.notifications.outbox import Backlog
+from tests.observability.checks.states import NOW, WELL
+alert_rules.main()
+for pending in (10_000, 10_001):
+    found = {each.name: each for each in findings(replace(WELL, outbox=Backlog(pending, NOW, 0)))}
+    print(pending, found["backlog/large"].severity.name)
+print("alert: BacklogLarge" in alert_rules.RULES.read_text())
+print("[BacklogLarge](#backlog-large) | warning | 15m" in alert_rules.GUIDE.read_text())
+"""
+
+
+def test_an_alert_is_one_check_and_one_section(tree: Path) -> None:
+    for name in ("docs/operations.md", "deploy/prometheus/rollcall.rules.yml"):
+        (tree / name).parent.mkdir(parents=True)
+        shutil.copy(ROOT / name, tree / name)
+    assert apply("An alert", tree) == ["observability/checks/pipeline.py", "docs/operations.md"]
+    assert run(tree, _ALERT).splitlines() == ["10000 HEALTHY", "10001 DEGRADED", "True", "True"]
