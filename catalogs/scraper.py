@@ -105,7 +105,7 @@ class Scraper:
             yield ordered[start : start + self._chunk_size]
 
     def observe(self, keys: Sequence[SectionKey]) -> list[Outcome]:
-        """One outcome per key, in the order in which the answers arrive; blocks, and may be interrupted.
+        """One outcome per key, in the order in which the responses arrive; blocks, and may be interrupted.
 
         If no slot becomes free soon, as after a 429, no request is sent, so that the thread is not blocked.
 

@@ -20,7 +20,7 @@ _STARVED_SECONDS = 0.005
 
 
 class ScrapeBatch:
-    """Sends section requests as soon as pace and `slots` allow; calls `hold` once on a rate-limit answer.
+    """Sends section requests as soon as pace and `slots` allow; calls `hold` once on a rate-limit response.
 
     It runs once, on the thread that owns `pool`.
     """
@@ -100,16 +100,16 @@ class ScrapeBatch:
         return patience_seconds
 
     def _read(self) -> None:
-        for key, answer in self._pool.read():
-            outcome = self._outcome(key, answer)
+        for key, response in self._pool.read():
+            outcome = self._outcome(key, response)
             self._outcomes.append(outcome)
             if isinstance(outcome, CheckFailure) and isinstance(outcome.error, RateLimitedError):
                 self._slow_down(outcome.error)
 
-    def _outcome(self, key: SectionKey, answer: HttpResponse | RollcallError) -> Outcome:
-        if isinstance(answer, RollcallError):
-            return CheckFailure(key, answer)
-        return self._parser.outcome(key, answer, self._clock.now())
+    def _outcome(self, key: SectionKey, response: HttpResponse | RollcallError) -> Outcome:
+        if isinstance(response, RollcallError):
+            return CheckFailure(key, response)
+        return self._parser.outcome(key, response, self._clock.now())
 
     def _slow_down(self, error: RateLimitedError) -> None:
         if self._is_held:

@@ -1,4 +1,4 @@
-"""Parser for the scraper service: an HTTP answer goes in, an outcome comes out. Pure.
+"""Parser for the scraper service: an HTTP response goes in, an outcome comes out. Pure.
 
 Source: the contract of `POST /scrape`. The fields of `data` are parsed strictly; unknown fields are ignored.
 Null is allowed where it means "not stated": instructor, place, time, non-reserved seats.
@@ -92,41 +92,41 @@ _REDIRECTS = range(300, 400)
 
 
 class Parser:
-    """Parses answers; quotations in errors never contain `secret`."""
+    """Parses responses; quotations in errors never contain `secret`."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
 
-    def outcome(self, key: SectionKey, answer: HttpResponse, observed_at: datetime) -> Outcome:
-        """The outcome for `key` in `answer`; an unusable answer is a `CheckFailure` with the reason."""
-        if answer.status == HTTPStatus.NOT_FOUND:
-            return Missing(key, observed_at, answer.took_seconds)
+    def outcome(self, key: SectionKey, response: HttpResponse, observed_at: datetime) -> Outcome:
+        """The outcome for `key` in `response`; an unusable response is a `CheckFailure` with the reason."""
+        if response.status == HTTPStatus.NOT_FOUND:
+            return Missing(key, observed_at, response.took_seconds)
         try:
-            if answer.status not in _SUCCESSES:
-                raise self._refusal(answer, observed_at)
-            return observation(key, self._data(answer), observed_at, answer.took_seconds)
+            if response.status not in _SUCCESSES:
+                raise self._refusal(response, observed_at)
+            return observation(key, self._data(response), observed_at, response.took_seconds)
         except RollcallError as error:
             return CheckFailure(key, error)
 
-    def _refusal(self, answer: HttpResponse, now: datetime) -> RollcallError:
-        error = answer.error(self._reason(answer), now)
+    def _refusal(self, response: HttpResponse, now: datetime) -> RollcallError:
+        error = response.error(self._reason(response), now)
         if isinstance(error, RateLimitedError) and error.retry_after_seconds is None:
             error.retry_after_seconds = DEFAULT_RETRY_AFTER_SECONDS
         return error
 
-    def _reason(self, answer: HttpResponse) -> str:
-        if answer.status in _REDIRECTS:
-            location = self._quote(answer.header("location") or "nowhere")
-            return f"HTTP {answer.status}: a redirect to {location}, not followed"
-        text = self._start(answer)
-        return f"HTTP {answer.status}: {text}" if text else f"HTTP {answer.status}"
+    def _reason(self, response: HttpResponse) -> str:
+        if response.status in _REDIRECTS:
+            location = self._quote(response.header("location") or "nowhere")
+            return f"HTTP {response.status}: a redirect to {location}, not followed"
+        text = self._start(response)
+        return f"HTTP {response.status}: {text}" if text else f"HTTP {response.status}"
 
-    def _data(self, answer: HttpResponse) -> dict[str, Any]:
-        document = self._document(answer)
+    def _data(self, response: HttpResponse) -> dict[str, Any]:
+        document = self._document(response)
         success = document.get("success")
         if success is False:
             message = document.get("error") or document.get("message")
-            reason = self._quote(message) if isinstance(message, str) else self._start(answer)
+            reason = self._quote(message) if isinstance(message, str) else self._start(response)
             raise UpstreamError(f"the scraper did not succeed: {reason}")
         if success is not True:
             raise MalformedResponseError("success: must be true or false")
@@ -135,19 +135,19 @@ class Parser:
             raise MalformedResponseError("data: must be an object")
         return data
 
-    def _document(self, answer: HttpResponse) -> dict[str, Any]:
-        if answer.flaw is not None:
-            raise MalformedResponseError(answer.flaw)
+    def _document(self, response: HttpResponse) -> dict[str, Any]:
+        if response.flaw is not None:
+            raise MalformedResponseError(response.flaw)
         try:
-            document = json.loads(answer.body)
+            document = json.loads(response.body)
         except (ValueError, RecursionError) as error:
-            raise MalformedResponseError(f"the answer is not JSON: {self._start(answer)}") from error
+            raise MalformedResponseError(f"the response is not JSON: {self._start(response)}") from error
         if not isinstance(document, dict):
-            raise MalformedResponseError("the answer is not a JSON object")
+            raise MalformedResponseError("the response is not a JSON object")
         return document
 
-    def _start(self, answer: HttpResponse) -> str:
-        return self._quote(answer.body[:_QUOTED_BYTES].decode(errors="replace"))
+    def _start(self, response: HttpResponse) -> str:
+        return self._quote(response.body[:_QUOTED_BYTES].decode(errors="replace"))
 
     def _quote(self, text: str) -> str:
         return quote(text, self._secret)

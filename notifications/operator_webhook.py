@@ -53,7 +53,7 @@ class OperatorWebhook:
     timeout_seconds: float = _WEBHOOK_SECONDS
 
     def send(self, notification: AlertNotification) -> None:
-        """Post the alert notification. Raises: RollcallError unless the answer is 2xx."""
+        """Post the alert notification. Raises: RollcallError unless the response is 2xx."""
         alert, links = notification.alert, self.links(notification.alert.name)
         content = {
             "text": f"[{alert.state}] {alert.subject}\n{links.console}\n{links.runbook}",

@@ -28,7 +28,7 @@ from providers.http import HttpClient, HttpResponse
 
 _API_URL = "https://api.postmarkapp.com"
 _MESSAGE_STREAM = "outbound"
-# Postmark's own codes, in answers with status 422. Source: https://postmarkapp.com/developer/api/overview
+# Postmark's own codes, in responses with status 422. Source: https://postmarkapp.com/developer/api/overview
 _NO_TOKEN, _MAINTENANCE, _INVALID_REQUEST = 10, 100, 300
 _MESSAGE_CODES = frozenset({406, 411})  # inactive recipient, forbidden attachment
 _ACCOUNT_CODES = frozenset(
@@ -80,8 +80,8 @@ class Postmark(SingleMessageTransport):
         """Verify the token without sending mail. Raises: as `send`."""
         response = self._http.get(f"{self.api_url or _API_URL}/server", self._headers)
         if response.status != HTTPStatus.OK:
-            answer = response.json_object("Postmark")
-            raise _error(response, answer) or UpstreamError(f"Postmark answered {response.status}")
+            content = response.json_object("Postmark")
+            raise _error(response, content) or UpstreamError(f"Postmark returned {response.status}")
 
     def _send_one(self, message: OutboundMessage, before_handover: Callable[[], None]) -> DeliveryResult:
         body = json.dumps(_request_json(message)).encode()
@@ -119,22 +119,22 @@ def _request_json(message: OutboundMessage) -> dict[str, Any]:
 
 
 def _result(response: HttpResponse) -> DeliveryResult:
-    """The result in an answer. Raises: RollcallError if the answer is not about the message."""
-    answer = response.json_object("Postmark")
-    code = answer.get("ErrorCode")
-    if response.status == HTTPStatus.OK and code == 0 and answer.get("MessageID"):
-        return Accepted(str(answer["MessageID"]))
-    error = _error(response, answer)
+    """The result in a response. Raises: RollcallError if the response is not about the message."""
+    content = response.json_object("Postmark")
+    code = content.get("ErrorCode")
+    if response.status == HTTPStatus.OK and code == 0 and content.get("MessageID"):
+        return Accepted(str(content["MessageID"]))
+    error = _error(response, content)
     if error is not None:
         raise error
     is_too_large = response.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     is_invalid = code in _MESSAGE_CODES or code == _INVALID_REQUEST or is_too_large
-    return (Rejected if is_invalid else Deferred)(_reason(answer))
+    return (Rejected if is_invalid else Deferred)(_reason(content))
 
 
-def _error(response: HttpResponse, answer: dict[str, Any]) -> RollcallError | None:
-    """The error for an answer; None if it is, or may be, about the message."""
-    status, code, reason = response.status, answer.get("ErrorCode"), _reason(answer)
+def _error(response: HttpResponse, content: dict[str, Any]) -> RollcallError | None:
+    """The error for a response; None if it is, or may be, about the message."""
+    status, code, reason = response.status, content.get("ErrorCode"), _reason(content)
     if status == HTTPStatus.UNAUTHORIZED or code == _NO_TOKEN:
         return UnauthorisedError(reason)
     if HTTPStatus.TOO_MANY_REQUESTS in {status, code}:
@@ -142,15 +142,15 @@ def _error(response: HttpResponse, answer: dict[str, Any]) -> RollcallError | No
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or code == _MAINTENANCE:
         return UpstreamError(reason, retry_after_seconds=response.retry_after_seconds())
     if status == HTTPStatus.OK:
-        return MalformedResponseError("Postmark's answer has an unexpected shape")
+        return MalformedResponseError("Postmark's response has an unexpected shape")
     is_about_sender = code == _INVALID_REQUEST and _ABOUT_SENDER.search(reason)
     if code in _ACCOUNT_CODES or status in _ACCOUNT_STATUSES or is_about_sender:
         return AccountRefusedError(reason)
     return None
 
 
-def _reason(answer: dict[str, Any]) -> str:
-    return f"Postmark: {answer.get('ErrorCode')} {answer.get('Message')}"
+def _reason(content: dict[str, Any]) -> str:
+    return f"Postmark: {content.get('ErrorCode')} {content.get('Message')}"
 
 
 def _build(settings: PostmarkSettings, _ports: Ports) -> Mailer:

@@ -22,7 +22,7 @@ from domain.notification import DeliveryResult, OutboundMessage
 from domain.plugin import Plugin, Ports
 from domain.ports import Clock, Mailer, RateLimiterPort
 from domain.setting import BASE_URL, TOKEN, SettingsGroup, setting
-from notifications.resend_replies import batch_results, error_from_refusal, message_result, wait_seconds
+from notifications.resend_responses import batch_results, error_from_refusal, message_result, wait_seconds
 from notifications.transport import Transport
 from providers.http import HttpClient
 
@@ -84,16 +84,16 @@ class Resend(Transport):
         """
         response = self._http.get(f"{self._url}/domains", {"Authorization": f"Bearer {self.api_key}"})
         if response.status != HTTPStatus.OK:
-            answer = response.error_object()
-            if answer.get("name") == _MAY_ONLY_SEND:
+            content = response.error_object()
+            if content.get("name") == _MAY_ONLY_SEND:
                 return None
             kind = UnauthorisedError if response.status in _LOGIN_REFUSALS else UpstreamError
-            raise kind(f"Resend: {response.status} {answer.get('message')}")
+            raise kind(f"Resend: {response.status} {content.get('message')}")
         try:
             found = response.json_object("Resend")["data"]
             return {str(each["name"]): str(each["status"]) for each in found}
         except (KeyError, TypeError) as error:
-            raise MalformedResponseError("Resend's answer has an unexpected shape") from error
+            raise MalformedResponseError("Resend's response has an unexpected shape") from error
 
     def _send(
         self, messages: Sequence[OutboundMessage], idempotency_key: str, before_handover: Callable[[], None]
@@ -131,7 +131,7 @@ class Resend(Transport):
         except ResendError as error:
             raise self._translate(error) from error
         except NoContentError as error:
-            raise MalformedResponseError("Resend's answer is empty") from error
+            raise MalformedResponseError("Resend's response is empty") from error
 
     def _request(
         self, method: str, url: str, headers: Mapping[str, str], **content: Any

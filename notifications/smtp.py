@@ -130,7 +130,7 @@ class Smtp(SingleMessageTransport):
                 return SmtpTlsClient(host, port, timeout=self.timeout_seconds, context=self._tls, **login)
             return SmtpClient(host, port, timeout=self.timeout_seconds, **login)
         except smtplib.SMTPResponseException:
-            raise  # the server answered and refuses us
+            raise  # the server replied and refuses us
         except OSError as error:
             raise UnreachableError(f"no connection to {host}:{port}: {error}") from error
 
@@ -197,9 +197,7 @@ def _translate(error: OSError) -> RollcallError:
     if isinstance(error, ssl.SSLError):
         return UnreachableError(f"no trusted connection to the mail server: {error}")
     if isinstance(error, TimeoutError):
-        return UpstreamTimeoutError(
-            "the mail server did not answer in time; it may have accepted the message"
-        )
+        return UpstreamTimeoutError("the mail server did not reply in time; it may have accepted the message")
     return MalformedResponseError(
         f"the connection to the mail server was lost; it may have accepted the message: {error}"
     )
@@ -210,7 +208,7 @@ def _by_code(error: smtplib.SMTPResponseException) -> RollcallError:
     found = refusal(stage, error.smtp_code, _text(error.smtp_error))
     if isinstance(found, RollcallError):
         return found
-    return UpstreamError(f"the mail server answered {found.reason}")
+    return UpstreamError(f"the mail server replied {found.reason}")
 
 
 def _text(reason: bytes | str) -> str:

@@ -63,7 +63,7 @@ def refusal(stage: Stage, code: int, text: str) -> Rejected | Deferred | Rollcal
 
     An ambiguous reply defers the message: it neither fails it at once nor stops the others.
     """
-    reply, reason = f"{code} {text}", f"the mail server answered {code} {text}"
+    reply, reason = f"{code} {text}", f"the mail server replied {code} {text}"
     if code == _SHUTTING_DOWN:
         return UpstreamError(reason)
     if stage is Stage.LOGIN or code in _LOGIN_CODES:

@@ -48,7 +48,7 @@ class Transport(ABC):
 class SingleMessageTransport(Transport):
     """A transport of one message per call, without idempotency keys.
 
-    If the answer is lost, or the process dies before the result is stored, it remains unknown whether the
+    If the response is lost, or the process dies before the result is stored, it remains unknown whether the
     message was sent; with several messages per call, that would hold for each of them.
     """
 

@@ -17,7 +17,7 @@ from providers.http import MIB, HttpClient, HttpResponse
 API_URL = "https://api.docraptor.com"
 LONGEST_SECONDS = 75.0
 _PDF_SIGNATURE = b"%PDF-"
-# DocRaptor answers 403 to too many concurrent documents as well as to an unauthorised key.
+# DocRaptor returns 403 to too many concurrent documents as well as to an unauthorised key.
 _TOO_MANY = re.compile(r"simultaneous|too many|limit", re.IGNORECASE)
 _TAGS = re.compile(r"<[^<>]*>")  # stops at the next "<": linear time
 _MAX_ERROR_CHARACTERS = 65_536
@@ -37,7 +37,7 @@ class DocRaptorSettings(SettingsGroup):
 class DocRaptor:
     """Renders a document in one synchronous request, which DocRaptor aborts after 60 seconds.
 
-    There are no idempotency keys: if the answer is lost, the document is rendered and billed again.
+    There are no idempotency keys: if the response is lost, the document is rendered and billed again.
 
     Source: https://docraptor.com/documentation/api
     """
@@ -57,7 +57,7 @@ class DocRaptor:
         if response.status != HTTPStatus.OK:
             raise _error(response)
         if not response.body.startswith(_PDF_SIGNATURE):
-            raise MalformedResponseError("DocRaptor answered without a PDF")
+            raise MalformedResponseError("DocRaptor returned no PDF")
         return response.body
 
     @cached_property

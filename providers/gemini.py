@@ -1,6 +1,6 @@
 """Client for image generation with Google's Gemini.
 
-The parser turns an answer into an image or a typed error. The image type comes from the first bytes, never
+The parser turns a response into an image or a typed error. The image type comes from the first bytes, never
 from a name or from the provider's declaration.
 
 Source: https://ai.google.dev/api/generate-content and https://cloud.google.com/apis/design/errors.
@@ -62,7 +62,7 @@ LONGEST_SECONDS = 90.0
 class Gemini:
     """Generates each image with one `generateContent` request.
 
-    There are no idempotency keys: if the answer is lost, the image is generated and billed again.
+    There are no idempotency keys: if the response is lost, the image is generated and billed again.
 
     Source: https://ai.google.dev/api/generate-content
     """
@@ -106,15 +106,15 @@ _BAD_KEY = "API_KEY_INVALID"  # comes with status 400
 _DELAY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 
 
-def image_from_response(answer: dict[str, Any]) -> Image:
-    """The first image of `answer`.
+def image_from_response(content: dict[str, Any]) -> Image:
+    """The first image of `content`.
 
     Raises: RejectedError with Gemini's reason if there is none; MalformedResponseError.
     """
-    blocked = _member(answer, "promptFeedback").get("blockReason")
+    blocked = _member(content, "promptFeedback").get("blockReason")
     if blocked:
         raise RejectedError(f"Gemini refuses the prompt ({one_line(str(blocked))})")
-    candidate = next(_objects(answer.get("candidates")), {})
+    candidate = next(_objects(content.get("candidates")), {})
     parts = list(_objects(_member(candidate, "content").get("parts")))
     for part in parts:
         data = _member(part, "inlineData").get("data")
@@ -124,7 +124,7 @@ def image_from_response(answer: dict[str, Any]) -> Image:
 
 
 def error_from_response(response: HttpResponse) -> RollcallError:
-    """The error for an answer with a status other than 200."""
+    """The error for a response with a status other than 200."""
     error = _member(response.error_object(), "error")
     message = f"Gemini: {response.status} {one_line(str(error.get('message', '')))}".rstrip()
     details = list(_objects(error.get("details")))
@@ -140,7 +140,7 @@ def error_from_response(response: HttpResponse) -> RollcallError:
 def _error_without_image(candidate: dict[str, Any], parts: list[dict[str, Any]]) -> RollcallError:
     reason = candidate.get("finishReason")
     if reason is None:
-        return MalformedResponseError("Gemini's answer is incomplete and has no image")
+        return MalformedResponseError("Gemini's response is incomplete and has no image")
     if reason != "STOP":
         return RejectedError(f"Gemini made no image ({one_line(str(reason))})")
     said = one_line(" ".join(str(part["text"]) for part in parts if "text" in part))

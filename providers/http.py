@@ -10,7 +10,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -39,7 +38,7 @@ class HttpRequest:
     """A request without its body; reuse the object for requests that differ only in the body.
 
     Shape: `timeout_seconds` limits the whole exchange, from the start to the last byte; `max_bytes` limits
-    the answer's body. Errors quote none of `secrets`. `connect_to` is the only address to connect to.
+    the response's body. Errors quote none of `secrets`. `connect_to` is the only address to connect to.
     `is_repeatable`: the service tolerates a repeated request. Connections are kept only then, because libcurl
     repeats a request whose kept connection turns out to be closed.
     """
@@ -56,10 +55,10 @@ class HttpRequest:
 
 @dataclass(slots=True)
 class HttpResponse:
-    """One HTTP answer; `flaw` says why `body` is incomplete, None if it is complete.
+    """One HTTP response; `flaw` says why `body` is incomplete, None if it is complete.
 
     Shape: `head` is the status line and the headers, as received. `took_seconds` is the time from the start
-    of the request to the last byte of the answer.
+    of the request to the last byte of the response.
     """
 
     status: int
@@ -69,7 +68,7 @@ class HttpResponse:
     took_seconds: float = 0
 
     def headers(self) -> list[tuple[str, str]]:
-        """Each header in order, with its name in lower case; interim answers (1xx) do not count."""
+        """Each header in order, with its name in lower case; interim responses (1xx) do not count."""
         final = self.head[self.head.rfind(b"\nHTTP/") + 1 :]
         lines = (line.decode("latin-1").partition(":") for line in final.splitlines()[1:])
         return [(name.strip().lower(), value.strip()) for name, _, value in lines if name]
@@ -79,7 +78,7 @@ class HttpResponse:
         return next((value for each, value in self.headers() if each == name), None)
 
     def retry_after_seconds(self, now: datetime | None = None) -> float | None:
-        """The wait that the answer asks for, at most an hour; a date counts from `now`, else from its own."""
+        """The requested wait, at most an hour; a date is relative to `now`, else to the response's date."""
         return retry_after_seconds(self.header("retry-after"), now or http_date(self.header("date")))
 
     def json_object(self, service: str) -> dict[str, Any]:
@@ -87,9 +86,9 @@ class HttpResponse:
         try:
             found = json.loads(self.body)
         except (ValueError, RecursionError) as error:
-            raise MalformedResponseError(f"{service} answered {self.status} without JSON") from error
+            raise MalformedResponseError(f"{service} returned {self.status} without JSON") from error
         if not isinstance(found, dict):
-            raise MalformedResponseError(f"{service}'s answer is not a JSON object")
+            raise MalformedResponseError(f"{service}'s response is not a JSON object")
         return found
 
     def error_object(self) -> dict[str, Any]:
@@ -100,12 +99,12 @@ class HttpResponse:
             return {}
 
     def error(self, message: str, now: datetime | None = None) -> RollcallError:
-        """The error that the status of an unsuccessful answer means, with the wait that it asks for."""
+        """The error that the status of an unsuccessful response means, with the wait that it asks for."""
         return status_error(self.status, message, self.retry_after_seconds(now))
 
 
 def status_error(status: int, message: str, retry_after: float | None = None) -> RollcallError:
-    """The error that the status of an unsuccessful answer means. Source: RFC 9110, 15."""
+    """The error that the status of an unsuccessful response means. Source: RFC 9110, 15."""
     match status:
         case 401 | 403:
             return UnauthorisedError(message)
@@ -133,6 +132,7 @@ class HttpClient:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     is_repeatable: bool = False
     keeps_cookies: bool = False
+    _jar: dict[int, CookieJar] = field(default_factory=dict, init=False, repr=False, compare=False)
     _idle: list[HttpPool[None]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
@@ -151,10 +151,10 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         connect_to: tuple[str, int] | None = None,
     ) -> HttpResponse:
-        """The complete answer, of any status, without `secrets` in its body.
+        """The complete response, of any status, without `secrets` in its body.
 
         Raises: UnreachableError if nothing was sent; UpstreamTimeoutError or MalformedResponseError if the
-        service may have processed the request but its answer is late, lost, too large or not HTTP.
+        service may have processed the request but its response is late, lost, too large or not HTTP.
         """
         response = self._send(
             HttpRequest(
@@ -177,19 +177,18 @@ class HttpClient:
             response.body = response.body.replace(secret.encode(), b"[secret]")
         return response
 
-    @cached_property
-    def _cookies(self) -> CookieJar | None:
-        from providers.http_pool import CookieJar  # noqa: PLC0415 - loads libcurl
-
-        return CookieJar() if self.keeps_cookies else None
-
     def _send(self, request: HttpRequest, body: bytes) -> HttpResponse | RollcallError:
-        from providers.http_pool import INTERRUPTIBLE_SECONDS, HttpPool  # noqa: PLC0415 - loads libcurl
+        from providers.http_pool import (  # noqa: PLC0415 - loads libcurl
+            INTERRUPTIBLE_SECONDS,
+            CookieJar,
+            HttpPool,
+        )
 
         try:
             pool = self._idle.pop()
         except IndexError:
-            pool = HttpPool(cookies=self._cookies)
+            # `setdefault` is atomic: threads agree on one jar.
+            pool = HttpPool(cookies=self._jar.setdefault(0, CookieJar()) if self.keeps_cookies else None)
         try:
             pool.start(None, request, body)
             while not (ended := list(pool.read())):

@@ -1,6 +1,6 @@
 """Concurrent HTTP requests of one thread over kept connections: libcurl's multi interface.
 
-It maps HTTP requests to libcurl's options, and libcurl's results to answers and errors.
+It maps HTTP requests to libcurl's options, and libcurl's results to responses and errors.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _KEEP_ALIVE_SECONDS = 4
 _DEFAULT_HEADERS = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT, "Expect": ""}
 
 
-def options(request: HttpRequest) -> dict[int, object]:
+def _options(request: HttpRequest) -> dict[int, object]:
     """The libcurl options for `request`, independent of the environment.
 
     Source: https://curl.se/libcurl/c/curl_easy_setopt.html
@@ -102,7 +102,7 @@ class _Transfer:
     def _configure(self, request: HttpRequest) -> None:
         self._request = None
         self.curl.reset()
-        for option, value in options(request).items():
+        for option, value in _options(request).items():
             self.curl.setopt(option, value)
         if self._keeps_cookies:
             self.curl.setopt(pycurl.COOKIEFILE, "")
@@ -111,41 +111,41 @@ class _Transfer:
         self._request = request
 
     def succeeded(self) -> HttpResponse | RollcallError:
-        """The complete answer; libcurl also reports success for one that ended within its headers."""
+        """The complete response; libcurl also reports success for one that ended within its headers."""
         if self._has_head():
             return self._response()
-        return MalformedResponseError("the answer was lost: it ended within its headers")
+        return MalformedResponseError("the response was lost: it ended within its headers")
 
     def failed(self, code: int, message: str) -> HttpResponse | RollcallError:
-        """The result after libcurl failed with `code`: a partial answer, or an error.
+        """The result after libcurl failed with `code`: a partial response, or an error.
 
         Source: https://curl.se/libcurl/c/libcurl-errors.html
         """
         request = self._request
         assert request is not None  # noqa: S101 - `prepare` came first
         if code == pycurl.E_FILESIZE_EXCEEDED:
-            return self._response(f"the answer is larger than {request.max_bytes:,} bytes")
+            return self._response(f"the response is larger than {request.max_bytes:,} bytes")
         if code != pycurl.E_OPERATION_TIMEDOUT and self._has_head():
-            return self._response("the answer was cut off")
+            return self._response("the response was truncated")
         error = self._error(code, quote(message, *request.secrets), request.timeout_seconds)
         error.__cause__ = pycurl.error(code, message)
         return error
 
     def _error(self, code: int, message: str, timeout_seconds: float) -> RollcallError:
         if code in _NOT_HTTP:
-            return MalformedResponseError(f"the answer is not HTTP: {message}")
+            return MalformedResponseError(f"the response is not HTTP: {message}")
         if not self.curl.getinfo(pycurl.REQUEST_SIZE):  # nothing was sent
             return UnreachableError(f"no connection: {message}")
         if code == pycurl.E_OPERATION_TIMEDOUT:
-            return UpstreamTimeoutError(f"no answer in {timeout_seconds:g} s")
-        return MalformedResponseError(f"the answer was lost: {message}")
+            return UpstreamTimeoutError(f"no response in {timeout_seconds:g} s")
+        return MalformedResponseError(f"the response was lost: {message}")
 
     def _response(self, flaw: str | None = None) -> HttpResponse:
         status, took_seconds = self.curl.getinfo(pycurl.RESPONSE_CODE), self.curl.getinfo(pycurl.TOTAL_TIME)
         return HttpResponse(status, self._body.getvalue(), self._head.getvalue(), flaw, took_seconds)
 
     def _has_head(self) -> bool:
-        """Whether the headers of the last answer, not only of interim ones (1xx), are complete."""
+        """Whether the headers of the last response, not only of interim ones (1xx), are complete."""
         head = self._head.getvalue()
         start = head.rfind(b"\nHTTP/") + 1
         return head.find(b"\r\n\r\n", start) >= 0 or head.find(b"\n\n", start) >= 0
@@ -173,7 +173,7 @@ class HttpPool(Generic[Tag]):
         return len(self._running)
 
     def start(self, tag: Tag, request: HttpRequest, body: bytes) -> None:
-        """Start sending `request` with `body`; `read` returns its answer."""
+        """Start sending `request` with `body`; `read` returns its response."""
         transfer = self._idle.pop() if self._idle else _Transfer(self._cookies)
         transfer.prepare(request, body)
         self._running[transfer.curl] = (tag, transfer)

@@ -66,7 +66,7 @@ class StripeRefunds:
     def create(self, payment: Payment, idempotency_key: str) -> Refund:
         """The refund of `payment`, which may be pending or failed.
 
-        If Stripe answers that the key or the payment was used before, the existing refund is looked up.
+        If Stripe reports that the key or the payment was used before, the existing refund is looked up.
 
         Raises: KeySpentError; TransientError if the outcome is unknown: retry with the same key;
         PermanentError if Stripe refuses the refund.

@@ -75,7 +75,7 @@ def require_success(response: HttpResponse) -> None:
     """Raises: UnauthorisedError, UpstreamError unless the status of `response` is 2xx."""
     if response.status not in range(200, 300):
         kind = UnauthorisedError if response.status in {401, 403} else UpstreamError
-        raise kind(f"the answer was {response.status}")
+        raise kind(f"the response was {response.status}")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class JobWebhook:
     timeout_seconds: float = 10.0
 
     def post(self, url: str, job_id: str, body: str) -> None:
-        """Post `body`; the answer must be 2xx. Raises: RollcallError; RejectedError if not public."""
+        """Post `body`; the response must be 2xx. Raises: RollcallError; RejectedError if not public."""
         connect_to = None if self.allows_private else resolve_public_address(url)
         headers = self._headers(job_id, body.encode())
         require_success(self._http.request("POST", url, body.encode(), headers, connect_to))

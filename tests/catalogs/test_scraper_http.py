@@ -147,7 +147,7 @@ def test_a_service_that_hangs_times_out(
     service.set_default(Reply("hang"))
     error = failure(make_scraper(timeout_seconds=0.1))
     assert isinstance(error, UpstreamTimeoutError)
-    assert str(error) == "no answer in 0.1 s"
+    assert str(error) == "no response in 0.1 s"
 
 
 def test_waiting_for_a_slot_does_not_count_towards_the_time_limit(

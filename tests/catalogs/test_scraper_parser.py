@@ -78,9 +78,9 @@ def test_an_invalid_field_is_named() -> None:
 
 
 def test_a_truncated_body_is_malformed_even_if_its_start_is_json() -> None:
-    outcome = error(read({"success": True, "data": DATA}, flaw="the answer was cut off"))
+    outcome = error(read({"success": True, "data": DATA}, flaw="the response was truncated"))
     assert isinstance(outcome, MalformedResponseError)
-    assert str(outcome) == "the answer was cut off"
+    assert str(outcome) == "the response was truncated"
 
 
 def test_an_unsuccessful_scrape_is_an_upstream_failure_and_never_missing() -> None:

@@ -23,7 +23,7 @@ from domain.errors import (
 )
 from domain.notification import Accepted, Attachment, DeliveryResult, Rejected
 from notifications.resend import Resend
-from notifications.resend_replies import wait_seconds
+from notifications.resend_responses import wait_seconds
 from tests.notifications.examples import message, messages
 from tests.standins.resend import ResendStandIn
 from tests.support.clock import FakeClock

@@ -70,7 +70,7 @@ def test_one_client_sends_requests_of_every_shape_in_turn(echo: Echo) -> None:
 
 def test_an_answer_larger_than_the_limit_is_malformed(echo: Echo) -> None:
     echo.next = Answer(200, bytes(1_048_577))
-    with pytest.raises(MalformedResponseError, match="Owls: the answer is larger than 1,048,576 bytes"):
+    with pytest.raises(MalformedResponseError, match="Owls: the response is larger than 1,048,576 bytes"):
         HttpClient("Owls", 5).post(echo.url, b"{}")
 
 

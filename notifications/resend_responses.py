@@ -1,4 +1,4 @@
-"""Reads Resend's answers: results per message, and refusals by their cause (message, account, rate, Resend).
+"""Reads Resend's responses: results per message, and refusals by cause (message, account, rate, Resend).
 
 Source: https://resend.com/docs/api-reference/errors
 """
@@ -26,7 +26,7 @@ from domain.text import retry_after_seconds
 
 _TOO_LARGE, _CONFLICT, _TOO_MANY, _FIRST_SERVER_ERROR = 413, 409, 429, 500
 _QUOTAS = frozenset({"daily_quota_exceeded", "monthly_quota_exceeded"})
-# The SDK's name for an answer that is not JSON: a proxy's page rather than Resend's own refusal.
+# The SDK's name for a response that is not JSON: a proxy's page rather than Resend's own refusal.
 _NOT_JSON = "application_error"
 _MESSAGE_ERRORS = frozenset(
     {
@@ -46,27 +46,27 @@ _SENDER = re.compile(
 )
 
 
-def message_result(answer: Any) -> DeliveryResult:
-    """The result in the answer to a single message. Raises: MalformedResponseError."""
+def message_result(content: Any) -> DeliveryResult:
+    """The result in the response to a single message. Raises: MalformedResponseError."""
     try:
-        return Accepted(str(answer["id"]))
+        return Accepted(str(content["id"]))
     except (KeyError, TypeError) as error:
-        raise MalformedResponseError("Resend's answer has an unexpected shape") from error
+        raise MalformedResponseError("Resend's response has an unexpected shape") from error
 
 
-def batch_results(answer: Any, count: int) -> list[DeliveryResult]:
+def batch_results(content: Any, count: int) -> list[DeliveryResult]:
     """One result per message: `errors` lists the refused by index, `data` the others in order.
 
     Raises: AccountRefusedError if all were refused because of their common sender; MalformedResponseError.
     """
     try:
-        refused = {int(each["index"]): Rejected(str(each["message"])) for each in answer.get("errors") or ()}
-        accepted = [Accepted(str(each["id"])) for each in answer["data"]]
+        refused = {int(each["index"]): Rejected(str(each["message"])) for each in content.get("errors") or ()}
+        accepted = [Accepted(str(each["id"])) for each in content["data"]]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise MalformedResponseError("Resend's answer has an unexpected shape") from error
+        raise MalformedResponseError("Resend's response has an unexpected shape") from error
     if len(accepted) + len(refused) != count or not refused.keys() <= set(range(count)):
         raise MalformedResponseError(
-            f"Resend answered for {len(accepted)} + {len(refused)} messages instead of {count}"
+            f"Resend returned {len(accepted)} + {len(refused)} results for {count} messages"
         )
     if refused and not accepted and all(_is_about_sender(each.reason) for each in refused.values()):
         raise AccountRefusedError(f"Resend: {next(iter(refused.values())).reason}")
