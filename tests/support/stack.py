@@ -78,6 +78,10 @@ class Stack:
         self._process.send_signal(number)
         return self._process.wait(timeout=40)
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def is_ready(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, self.log.read_text()[-4000:]
@@ -131,5 +135,5 @@ def stack(home: Path, settings: Mapping[str, str]) -> Iterator[Stack]:
         found.start()
         yield found
     finally:
-        if found._process is not None and found._process.poll() is None:
+        if found.is_running:
             found.stop()
