@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from domain.check import Result, healthy
 from domain.observation import Details, Missing, Observation, Outcome, instructor
-from domain.plugin import Plugin, Ports
+from domain.plugin import Plugin, Ports, ProbeContext
 from domain.ports import Clock, Source
 from domain.section import SectionKey
 from domain.setting import SettingsGroup
@@ -135,4 +136,8 @@ def _build(_settings: SettingsGroup, ports: Ports) -> Source:
     return DemoCampus(ports.clock)
 
 
-PLUGIN = Plugin(DemoCampus.name, SettingsGroup, _build)
+def _probe(_settings: SettingsGroup, _context: ProbeContext) -> Result:
+    return healthy(f"demo campus, {len(DemoCampus.sections())} sections")
+
+
+PLUGIN = Plugin(DemoCampus.name, SettingsGroup, _build, probe=_probe)

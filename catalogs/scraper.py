@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from catalogs.concurrency import ConcurrencyLimiter
 from catalogs.scraper_parser import Parser
-from domain.errors import RateLimitedError
-from domain.observation import CheckFailure, Outcome
-from domain.plugin import Plugin, Ports
+from domain.check import Result, degraded, healthy, unhealthy
+from domain.errors import RateLimitedError, UnauthorisedError, UnreachableError, UpstreamTimeoutError
+from domain.observation import CheckFailure, Missing, Outcome
+from domain.plugin import Plugin, Ports, ProbeContext
 from domain.ports import Clock, Pacer, Reservation, Source
 from domain.section import SectionKey
 from domain.setting import BASE_URL, TOKEN, SettingsGroup, integer, setting
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 20
 _MIN_CHUNK = 25
 _BURST = 25
+_PROBE_SECONDS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,4 +172,26 @@ def _build(settings: ScraperSettings, ports: Ports) -> Source:
     )
 
 
-PLUGIN = Plugin("scraper", ScraperSettings, _build, key="SCRAPER_URL")
+def _probe(settings: ScraperSettings, context: ProbeContext) -> Result:
+    """Ask about one section, as a worker would."""
+    url, key = settings.url or "", context.section or SectionKey(Scraper.name, "0", "0")
+    seconds = min(settings.timeout_seconds, _PROBE_SECONDS)
+    scraper = Scraper(url=url, token=settings.token or "", clock=context.clock, timeout_seconds=seconds)
+    try:
+        (outcome,) = scraper.observe([key])
+    finally:
+        scraper.close()
+    if not isinstance(outcome, CheckFailure):
+        answer = "is not known to it" if isinstance(outcome, Missing) else "was read"
+        return healthy(f"{url} accepts the token; {outcome.key} {answer}")
+    error = outcome.error
+    if isinstance(error, UnauthorisedError):
+        return unhealthy(f"{url} refuses the token: {error}", "correct SCRAPER_SECRET_TOKEN")
+    if isinstance(error, RateLimitedError):
+        return degraded(f"{url}: {error}", "lower SCRAPER_REQUESTS_PER_MINUTE")
+    if isinstance(error, (UnreachableError, UpstreamTimeoutError)):
+        return unhealthy(f"{url}: {error}", f"start the scraper at {url}, or correct SCRAPER_URL")
+    return degraded(f"{url} breaks its contract: {error}", "read its log, or correct SCRAPER_URL")
+
+
+PLUGIN = Plugin("scraper", ScraperSettings, _build, key="SCRAPER_URL", probe=_probe)

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from domain.alert import RunbookLink
+from domain.check import Result, healthy, unhealthy
+from domain.errors import InvalidInputError, RollcallError, UnauthorisedError
 from domain.ports import Clock, Mailer, Pacer, RateLimiterPort
+from domain.section import SectionKey
 from domain.setting import SettingsGroup
 
 S = TypeVar("S", bound=SettingsGroup)
@@ -51,12 +54,26 @@ class ChannelPorts:
     links: Callable[[str], RunbookLink]
 
 
+PROBE_SECONDS = 8.0
+"""Within this time a probe should have its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeContext:
+    """What a probe may use: the `sender` of mail, and a watched `section` of the catalog, if there is one."""
+
+    clock: Clock
+    sender: str
+    section: SectionKey | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Plugin(Generic[S, P, T]):
     """A plug-in.
 
     Shape: `name` also names its circuit breaker and its rate limit. The setting `key` enables it; one without
     a key is the fallback of its list. `longest_seconds` limits one call of a client behind a circuit breaker.
+    `probe` is what `rollcall doctor` runs: whether the other side accepts the settings, without any effect.
     """
 
     name: str
@@ -64,6 +81,7 @@ class Plugin(Generic[S, P, T]):
     build: Callable[[S, P], T]
     key: str = ""
     longest_seconds: float = 0.0
+    probe: Callable[[S, ProbeContext], Result] | None = None
 
     def is_enabled(self, settings: SettingsByGroup) -> bool:
         """Return whether the setting `key` has a value."""
@@ -75,6 +93,17 @@ class Plugin(Generic[S, P, T]):
         if self.key and not self.is_enabled(settings):
             return None
         return self.build(settings.of(self.settings), ports)
+
+    def examine(self, settings: SettingsByGroup, context: ProbeContext) -> Result:
+        """Return the result of `probe`; without one, healthy."""
+        if self.probe is None:
+            return healthy("nothing to probe")
+        try:
+            return self.probe(settings.of(self.settings), context)
+        except (InvalidInputError, UnauthorisedError) as error:
+            return unhealthy(str(error), f"correct {self.key}")
+        except RollcallError as error:
+            return unhealthy(str(error), f"make the provider reachable from here, or correct {self.key}")
 
 
 A = TypeVar("A", bound=Plugin[Any, Any, Any])

@@ -24,6 +24,7 @@ from domain.errors import InvalidInputError
 from domain.notification import Attachment, Notification, OutboundMessage
 from domain.section import SectionKey
 from domain.text import one_line
+from domain.watch import NotificationKind
 from notifications.content import content_for
 from notifications.unsubscribe_links import UnsubscribeLinks
 
@@ -221,6 +222,13 @@ class _Policy(EmailPolicy):
 
 
 _POLICY = _Policy(linesep=_CRLF)
+
+
+def dry_run(renderer: Renderer, now: datetime) -> int:
+    """Render a message that is never sent; return its size in bytes. Raises: any error of rendering."""
+    seat, key = NotificationKind.SEAT_AVAILABLE, SectionKey("dry-run", "2261", "12431")
+    notification = Notification(1, 1, "ada@example.edu", seat, key, 1, now, 1, 30, None)
+    return len(to_mime(renderer.render(notification, now), now).as_bytes())
 
 
 def to_mime(message: OutboundMessage, date: datetime) -> EmailMessage:

@@ -11,6 +11,7 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
+from domain.check import Result, healthy
 from domain.errors import (
     AccountRefusedError,
     MalformedResponseError,
@@ -20,7 +21,7 @@ from domain.errors import (
     UpstreamError,
 )
 from domain.notification import Accepted, Deferred, DeliveryResult, OutboundMessage, Rejected
-from domain.plugin import Plugin, Ports
+from domain.plugin import PROBE_SECONDS, Plugin, Ports, ProbeContext
 from domain.ports import Mailer
 from domain.setting import BASE_URL, TOKEN, SettingsGroup, setting
 from notifications.transport import SingleMessageTransport
@@ -157,4 +158,9 @@ def _build(settings: PostmarkSettings, _ports: Ports) -> Mailer:
     return Postmark(settings.server_token or "", settings.api_url)
 
 
-PLUGIN = Plugin("postmark", PostmarkSettings, _build, key="POSTMARK_SERVER_TOKEN")
+def _probe(settings: PostmarkSettings, _context: ProbeContext) -> Result:
+    Postmark(settings.server_token or "", settings.api_url, PROBE_SECONDS).log_in()
+    return healthy("Postmark accepts the token")
+
+
+PLUGIN = Plugin("postmark", PostmarkSettings, _build, key="POSTMARK_SERVER_TOKEN", probe=_probe)

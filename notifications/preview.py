@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from domain.check import Result, healthy
 from domain.errors import TransientError
 from domain.notification import Accepted, DeliveryResult, OutboundMessage
-from domain.plugin import Plugin, Ports
+from domain.plugin import Plugin, Ports, ProbeContext
 from domain.ports import Clock, Mailer
 from domain.setting import SettingsGroup
 from notifications.messages import to_mime
@@ -94,4 +95,8 @@ def _build(_settings: SettingsGroup, ports: Ports) -> Mailer:
     return Preview(ports.home / "outbox", ports.clock)
 
 
-PLUGIN = Plugin("preview", SettingsGroup, _build)
+def _probe(_settings: SettingsGroup, _context: ProbeContext) -> Result:
+    return healthy("mail goes to the preview outbox")
+
+
+PLUGIN = Plugin("preview", SettingsGroup, _build, probe=_probe)

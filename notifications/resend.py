@@ -6,11 +6,13 @@ import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.utils import parseaddr
 from functools import cached_property
 from http import HTTPStatus
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from domain.check import Result, healthy, unhealthy
 from domain.errors import (
     MalformedResponseError,
     RejectedError,
@@ -19,7 +21,7 @@ from domain.errors import (
     UpstreamError,
 )
 from domain.notification import DeliveryResult, OutboundMessage
-from domain.plugin import Plugin, Ports
+from domain.plugin import PROBE_SECONDS, Plugin, Ports, ProbeContext
 from domain.ports import Clock, Mailer, RateLimiterPort
 from domain.setting import BASE_URL, TOKEN, SettingsGroup, setting
 from notifications.resend_responses import batch_results, error_from_refusal, message_result, wait_seconds
@@ -196,4 +198,17 @@ def _build(settings: ResendSettings, ports: Ports) -> Mailer:
     return Resend(settings.api_key or "", ports.clock, settings.api_url, limiter)
 
 
-PLUGIN = Plugin("resend", ResendSettings, _build, key="RESEND_API_KEY")
+def _probe(settings: ResendSettings, context: ProbeContext) -> Result:
+    resend = Resend(settings.api_key or "", context.clock, settings.api_url, timeout_seconds=PROBE_SECONDS)
+    domains = resend.domains()
+    if domains is None:
+        return healthy("Resend accepts the key, which may only send")
+    domain = parseaddr(context.sender)[1].rpartition("@")[2]
+    state = domains.get(domain, "not a domain of this account")
+    if state != "verified":
+        hint = f"verify {domain} in Resend's dashboard, or correct NOTIFICATION_FROM_EMAIL"
+        return unhealthy(f"Resend accepts the key, but {domain} is {state}", hint)
+    return healthy(f"Resend accepts the key, and {domain} is verified")
+
+
+PLUGIN = Plugin("resend", ResendSettings, _build, key="RESEND_API_KEY", probe=_probe)

@@ -11,6 +11,7 @@ from email.utils import parseaddr
 from functools import cached_property
 from urllib.parse import unquote, urlsplit
 
+from domain.check import Result, healthy
 from domain.errors import (
     InvalidInputError,
     MalformedResponseError,
@@ -20,7 +21,7 @@ from domain.errors import (
     UpstreamTimeoutError,
 )
 from domain.notification import Accepted, DeliveryResult, OutboundMessage, Rejected
-from domain.plugin import Plugin, Ports
+from domain.plugin import PROBE_SECONDS, Plugin, Ports, ProbeContext
 from domain.ports import Clock, Mailer
 from domain.setting import SettingsGroup, setting, url
 from notifications.messages import to_mime
@@ -224,4 +225,9 @@ def _build(settings: SmtpSettings, ports: Ports) -> Mailer:
     return Smtp(settings.url or "", ports.clock)
 
 
-PLUGIN = Plugin("smtp", SmtpSettings, _build, key="SMTP_URL")
+def _probe(settings: SmtpSettings, context: ProbeContext) -> Result:
+    Smtp(settings.url or "", context.clock, PROBE_SECONDS).log_in()
+    return healthy("the mail server accepts the login")
+
+
+PLUGIN = Plugin("smtp", SmtpSettings, _build, key="SMTP_URL", probe=_probe)

@@ -13,15 +13,12 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from catalogs import probe as catalogs
-from catalogs.demo_campus import DemoCampus
-from catalogs.scraper import Scraper, ScraperSettings
 from domain.check import Check, Finding, Result, healthy, unhealthy
 from domain.errors import InvalidInputError, UnreachableError
+from domain.plugin import Plugin, ProbeContext
 from domain.section import SectionKey, Stagger
 from ingress import probe as ingress
-from notifications import probe as mail
-from notifications.messages import Renderer
+from notifications.messages import Renderer, dry_run
 from notifications.unsubscribe_links import UnsubscribeLinks
 from observability.checks import CHECKS
 from observability.checks.evaluation import examine
@@ -30,7 +27,7 @@ from observability.checks.snapshot import SystemSnapshot
 from operations import status
 from resilience import probe as servers
 from resilience.heartbeats import Heartbeats
-from rollcall import brokers, environment, probe
+from rollcall import brokers, environment, plugins, probe
 from rollcall.embedded_valkey import socket_path
 from rollcall.settings import Settings, read
 from rollcall.wiring import HEARTBEAT_TTL_SECONDS, SystemClock, build, database_url, redis_client
@@ -39,7 +36,7 @@ from store.database import Database
 from store.sections.states import Sections
 
 _PUBLIC_URL_SECONDS, _STATE_SECONDS = 40.0, 30.0
-_SCRAPER_SECONDS, _SCRAPER_MARGIN_SECONDS = 30, 2.0
+_CATALOG_SECONDS = 32.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ def load() -> InspectedSettings:
 
 def findings(case: InspectedSettings) -> list[Finding]:
     """Return the findings of every probe and check, in order."""
-    probes = [*_of_settings(case), *_of_home(case), *_of_servers(case), *_of_others(case), *_of_web(case)]
+    probes = [*_of_settings(case), *_of_home(case), *_of_servers(case), *_of_plugins(case), *_of_web(case)]
     replaced = {each.name for each in probes}
     checks = [each for each in _of_state(case) if each.name not in replaced]
     return examine([*probes, *checks], None)
@@ -150,50 +147,47 @@ def _broker(settings: Settings) -> Result:
     return servers.probe_redis(lambda: brokers.redis_client(url), place, start)
 
 
-def _of_others(case: InspectedSettings) -> Iterator[Check[None]]:
-    """Probes of the mail provider and the catalog."""
-    settings = case.settings
+def _of_plugins(case: InspectedSettings) -> Iterator[Check[None]]:
+    """Probes of the mail provider and the catalogs."""
+    settings, transport = case.settings, case.settings.transport_plugin
+    sender = ProbeContext(SystemClock(), settings.notification_from_email)
     yield _probe(
-        "mail.login", lambda: _mail_login(settings), "make the provider reachable from here",
-        "MAIL_TRANSPORT", "RESEND_API_KEY", "RESEND_API_URL", "POSTMARK_SERVER_TOKEN", "POSTMARK_API_URL",
-        "SMTP_URL", "NOTIFICATION_FROM_EMAIL",
+        "mail.login", lambda: transport.examine(settings, sender), "make the provider reachable from here",
+        "MAIL_TRANSPORT", "NOTIFICATION_FROM_EMAIL", *_names(transport),
     )  # fmt: skip
     yield _probe(
         "mail.dry-run", lambda: _rendering(settings), "correct NOTIFICATION_FROM_EMAIL or ENROL_URL",
         "NOTIFICATION_FROM_EMAIL", "ENROL_URL", "PUBLIC_URL", "HOST", "PORT",
     )  # fmt: skip
-    scraper = settings.of(ScraperSettings)
-    if scraper.url is None and "SCRAPER_URL" not in case.problems:
-        count = len(DemoCampus.sections())
-        yield _probe(f"source.{DemoCampus.name}", lambda: healthy(f"demo campus, {count} sections"), "")
-        return
-    seconds = min(scraper.timeout_seconds, _SCRAPER_SECONDS)
-    yield _probe(
-        f"source.{Scraper.name}",
-        lambda: catalogs.probe_scraper(scraper, _watched(settings), SystemClock(), seconds),
-        "correct SCRAPER_URL", "SCRAPER_URL", "SCRAPER_SECRET_TOKEN", "SCRAPER_TIMEOUT_SECONDS",
-        limit_seconds=seconds + _SCRAPER_MARGIN_SECONDS,
-    )  # fmt: skip
+    invalid = [plugin for plugin in plugins.CATALOGS if plugin.key in case.problems]
+    for plugin in [*invalid, *settings.catalogs]:
+        examine_ = partial(_catalog, settings, plugin)
+        command = f"correct {plugin.key}" if plugin.key else "rollcall doctor"
+        name, seconds = f"source.{plugin.name}", _CATALOG_SECONDS
+        yield _probe(name, examine_, command, *_names(plugin), limit_seconds=seconds)
 
 
-def _mail_login(settings: Settings) -> Result:
-    if settings.transport == "preview":
-        return healthy(f"mail goes to the preview outbox, {settings.home / 'outbox'}")
-    sender = settings.notification_from_email
-    return mail.probe_login(settings.transport, settings, sender, SystemClock())
+def _names(plugin: Plugin[Any, Any, Any]) -> list[str]:
+    return [declared.name for declared in plugin.settings.declared().values()]
+
+
+def _catalog(settings: Settings, plugin: plugins.CatalogPlugin) -> Result:
+    section = _watched(settings, plugin.name)
+    return plugin.examine(settings, ProbeContext(SystemClock(), settings.notification_from_email, section))
 
 
 def _rendering(settings: Settings) -> Result:
     links = UnsubscribeLinks(settings.base_url, "signs a message that is never sent")
     renderer = Renderer(settings.notification_from_email, links, settings.enrol_url, settings.timezone)
-    return mail.probe_rendering(renderer.render, SystemClock().now())
+    size = dry_run(renderer, SystemClock().now())
+    return healthy(f"a message of {size} bytes can be rendered")
 
 
-def _watched(settings: Settings) -> SectionKey | None:
-    """Return a watched section, which the catalog should know; None if there is none or it is unreadable."""
+def _watched(settings: Settings, catalog: str) -> SectionKey | None:
+    """Return a watched section of `catalog`; None if there is none or the database is unreadable."""
     opened = Database(database.read_only(database_url(settings)))
     try:
-        return next(iter(Sections(opened).due(Stagger.ALL, [Scraper.name], SystemClock().now())), None)
+        return next(iter(Sections(opened).due(Stagger.ALL, [catalog], SystemClock().now())), None)
     except DBAPIError:
         return None
     finally:
