@@ -40,8 +40,8 @@ def deliver(services: Services) -> None:
 def _deliver_next(services: Services) -> bool:
     """Send one batch unless mail is paused or the breaker refuses; return whether the next may follow.
 
-    The breaker is asked first: a reader can still cancel what is not collected. After a pause that Rollcall
-    set itself, one message goes first.
+    The breaker comes first: an opt-out still removes notifications that are in no batch. After a pause that
+    Rollcall set itself, one message goes first.
     """
     pause = services.store.pauses.find(MAIL)
     if pause is not None and pause.is_in_force(services.clock.now()):

@@ -139,7 +139,7 @@ def publish_run(services: Services, run: Run) -> None:
 
 
 def can_check(services: Services, now: datetime) -> bool:
-    """Return whether any source may be asked: it is not paused, and its breaker grants requests."""
+    """Return whether any source is available: not paused, and its breaker permits requests."""
     return any(
         services.store.pauses.paused(source, now) is None and _may_permit(services, source)
         for source in services.sources

@@ -1,6 +1,6 @@
 """Queues `realtime`, `batch`, `cancel` and `callbacks`, consumed by the role `rollcall jobs`.
 
-A message only asks to look at a job's row: a duplicate, late or lost one (the reconciler republishes it)
+A message names a job, whose row decides: a duplicate, late or lost one (the reconciler republishes it)
 changes nothing. Each profile has its own queue, so neither waits for the other.
 
 HTTP and the command line share submission, cancellation and retry.

@@ -69,15 +69,15 @@ def _warn_of_near_miss(checkout: Checkout | None) -> None:
 
 def _job(services: Services, checkout: Checkout, default_source: str) -> tuple[NewJob, str | None]:
     """Return the job that delivers the order, or the job that refunds it and the reason."""
-    given = _given(checkout, default_source)
+    payload = _payload(checkout, default_source)
     try:
         _require_known(services, checkout)
-        KINDS[REPORT].read(given)
+        KINDS[REPORT].read(payload)
     except InvalidInputError as error:
         failure_reason = one_line(f"The order cannot be delivered as it is: {error}")
         back: JsonObject = {"payment": checkout.session_id, "reason": failure_reason}
         return NewJob(REFUND, KINDS[REFUND].profile, back), failure_reason
-    return NewJob(REPORT, KINDS[REPORT].profile, given), None
+    return NewJob(REPORT, KINDS[REPORT].profile, payload), None
 
 
 def _require_known(services: Services, checkout: Checkout) -> None:
@@ -92,7 +92,7 @@ def _require_known(services: Services, checkout: Checkout) -> None:
         raise InvalidInputError(problems)
 
 
-def _given(checkout: Checkout, default_source: str) -> JsonObject:
+def _payload(checkout: Checkout, default_source: str) -> JsonObject:
     metadata = checkout.metadata
     return {
         "email": checkout.email or "",

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 def reconcile(services: Services, depths: Mapping[str, int | None]) -> None:
     """Publish due and lost work.
 
-    Shape: `depths` maps each queue to its unfinished messages; None where the broker cannot tell. An empty
+    Shape: `depths` maps each queue to its unfinished messages; None where the broker does not know. An empty
     queue proves that pending work in the database has no message any more.
     """
     now = services.clock.now()

@@ -19,10 +19,10 @@ class Nothing:
     """The kind takes no input."""
 
 
-def read(given: JsonObject) -> Nothing:
+def read(payload: JsonObject) -> Nothing:
     """Parse the payload. Raises: InvalidInputError that names each field."""
-    if given:
-        raise InvalidInputError(dict.fromkeys(given, "is not a known field"))
+    if payload:
+        raise InvalidInputError(dict.fromkeys(payload, "is not a known field"))
     return Nothing()
 
 

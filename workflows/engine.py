@@ -154,7 +154,7 @@ class Engine:
         self._connections.dispose()
 
     def _adopt_outcomes(self) -> None:
-        """Copy the outcomes of steps that earlier releases kept in DBOS, for unfinished jobs."""
+        """Copy the outcomes of steps that earlier releases stored in DBOS, for unfinished jobs."""
         runs = self._execution.runs
         job_ids = runs.with_outcomes_in_dbos()
         if not job_ids:

@@ -1,7 +1,7 @@
 """Database engines for DBOS: its own defaults, plus retries while the disk is full.
 
-DBOS retries locks and disconnects, and treats any other error as a failure of the step that it was about to
-store. A report that was already mailed would then be refunded.
+DBOS retries locks and disconnects, and treats any other error as a failure of the workflow whose end it was
+about to store.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _BUSY_TIMEOUT_MS = 30_000
 _IDLE_TRANSACTION_TIMEOUT_MS = 60_000
 _TIMEOUT = f"idle_in_transaction_session_timeout = {_IDLE_TRANSACTION_TIMEOUT_MS}"
 _READ_ONLY = "25006"  # PostgreSQL during a failover
-_PASSING = ("disk is full", "disk I/O error", "readonly database", "unable to open database file")
+_TRANSIENT = ("disk is full", "disk I/O error", "readonly database", "unable to open database file")
 
 
 def engine_for(url: str) -> Engine:
@@ -28,7 +28,7 @@ def engine_for(url: str) -> Engine:
     Source: `_create_engine` of the DBOS databases, for the statements that each connection runs first.
     """
     engine = create_engine(make_url(url), pool_size=_CONNECTIONS, max_overflow=_MORE_CONNECTIONS)
-    event.listen(engine, "handle_error", _repeat_what_passes)
+    event.listen(engine, "handle_error", _mark_transient)
     is_sqlite = engine.dialect.name == "sqlite"
     event.listen(engine, "connect", _prepare_sqlite if is_sqlite else _prepare_postgresql)
     if not is_sqlite:
@@ -36,10 +36,10 @@ def engine_for(url: str) -> Engine:
     return engine
 
 
-def _repeat_what_passes(context: ExceptionContext) -> None:
+def _mark_transient(context: ExceptionContext) -> None:
     error = context.original_exception
     if isinstance(context.sqlalchemy_exception, DBAPIError) and (
-        getattr(error, "sqlstate", None) == _READ_ONLY or any(said in str(error) for said in _PASSING)
+        getattr(error, "sqlstate", None) == _READ_ONLY or any(text in str(error) for text in _TRANSIENT)
     ):
         context.is_disconnect = True
         context.invalidate_pool_on_disconnect = False

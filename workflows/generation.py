@@ -1,7 +1,6 @@
 """Jobs of kind `generation`: a picture made by an AI provider for one credit.
 
-The account pays once, and only for a delivered picture: on any other outcome its credit is released. `Easel`
-moves the picture of one job from its asset to storage.
+The account pays once, and only for a delivered picture: on any other outcome its credit is released.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from workflows.kind import GenerationContext, Job, JobFailure, JobKind
 GEMINI = "gemini"
 
 
-class Easel:
-    """Holds the asset and the picture in memory; both are too large to store with a step.
+class ImageMaker:
+    """Keeps the asset and the picture in memory; both are too large to store with a step.
 
     After a crash between two steps they are fetched or made again.
     """
@@ -65,7 +64,7 @@ class Easel:
 
     def _put(self) -> dict[str, Any]:
         if self._picture is None:
-            raise AssertionError("it has just been made")
+            raise AssertionError("the picture was made before")
         content, content_type = self._picture.content, self._picture.content_type
         key = self._key(content_type)
         self._job.services.storage.put(key, content, content_type)
@@ -120,11 +119,11 @@ class GenerationInput:
     asset: str | None = None
 
 
-def read(given: JsonObject) -> GenerationInput:
+def read(payload: JsonObject) -> GenerationInput:
     """Parse the payload. Raises: InvalidInputError that names each bad field."""
-    account, prompt, asset = (given.get(name) for name in GenerationInput.__slots__)
+    account, prompt, asset = (payload.get(name) for name in GenerationInput.__slots__)
     found = {
-        **{name: "is not a known field" for name in given if name not in GenerationInput.__slots__},
+        **{name: "is not a known field" for name in payload if name not in GenerationInput.__slots__},
         "account": _account_problem(account),
         "prompt": _prompt_problem(prompt),
         "asset": None if asset is None else _asset_problem(asset),
@@ -135,40 +134,40 @@ def read(given: JsonObject) -> GenerationInput:
     return GenerationInput(str(account), str(prompt), None if asset is None else str(asset))
 
 
-def run(job: Job, wish: GenerationInput) -> JsonObject:
+def run(job: Job, request: GenerationInput) -> JsonObject:
     """Reserve a credit, fetch the asset, make the picture, store it, and spend the credit."""
     ports = _ports(job)
-    easel = Easel(job, ports, wish.prompt, wish.asset)
+    maker = ImageMaker(job, ports, request.prompt, request.asset)
     job.report_progress(0, _STEPS, "reserving a credit")
-    job.step("reserve", lambda: _reserve(job, wish))
+    job.step("reserve", lambda: _reserve(job, request))
     job.report_progress(1, _STEPS, "fetching the asset")
-    job.step("fetch", easel.fetch)
+    job.step("fetch", maker.fetch)
     job.report_progress(2, _STEPS, "making the picture")
-    content_type = job.step("make", easel.make, attempts=_MAKE_ATTEMPTS)
+    content_type = job.step("make", maker.make, attempts=_MAKE_ATTEMPTS)
     job.report_progress(3, _STEPS, "storing it")
-    artifact = job.step("store", lambda: easel.store(content_type), attempts=_STORE_ATTEMPTS)
+    artifact = job.step("store", lambda: maker.store(content_type), attempts=_STORE_ATTEMPTS)
     job.report_progress(4, _STEPS, "spending the credit")
-    job.step("capture", lambda: _capture(job, wish), attempts=_LEDGER_ATTEMPTS, must_finish=True)
+    job.step("capture", lambda: _capture(job, request), attempts=_LEDGER_ATTEMPTS, must_finish=True)
     job.report_progress(_STEPS, _STEPS, "done")
     return artifact | {"credits": COST}
 
 
-def compensate(job: Job, given: JsonObject, _: JobFailure) -> None:
+def compensate(job: Job, payload: JsonObject, _: JobFailure) -> None:
     """Release the credit."""
-    account = given.get("account")
+    account = payload.get("account")
     if isinstance(account, str) and ACCOUNT.matches(account):
         job.step("refund", lambda: _refund(job, account), attempts=_LEDGER_ATTEMPTS)
 
 
-def _reserve(job: Job, wish: GenerationInput) -> None:
+def _reserve(job: Job, request: GenerationInput) -> None:
     ports = _ports(job)
     if ports.draw is None:
         raise PermanentError("no pictures can be made: GEMINI_API_KEY is not set")
-    ports.ledger.reserve(wish.account, job.id, COST, job.services.clock.now())
+    ports.ledger.reserve(request.account, job.id, COST, job.services.clock.now())
 
 
-def _capture(job: Job, wish: GenerationInput) -> None:
-    _ports(job).ledger.capture(wish.account, job.id, job.services.clock.now())
+def _capture(job: Job, request: GenerationInput) -> None:
+    _ports(job).ledger.capture(request.account, job.id, job.services.clock.now())
 
 
 def _refund(job: Job, account: str) -> int:
@@ -213,5 +212,5 @@ KIND = JobKind(
     run,
     compensate,
     at_once=4,
-    partition_key=lambda wish: wish.account,
+    partition_key=lambda request: request.account,
 )

@@ -1,6 +1,6 @@
 """What a workflow receives: its job with durable steps, and the ports that it may use.
 
-A workflow is a plain function `run(job, given) -> result`. After a crash it is called again from its first
+A workflow is a plain function `run(job, input) -> result`. After a crash it is called again from its first
 line; each step whose result was stored returns that result at once. So everything that may differ between
 calls (time, randomness, I/O) belongs in a step, and the steps run in the same order each time.
 

@@ -26,10 +26,10 @@ class RefundInput:
     reason: str
 
 
-def read(given: JsonObject) -> RefundInput:
+def read(payload: JsonObject) -> RefundInput:
     """Parse the payload. Raises: InvalidInputError that names each bad field."""
-    problems = {name: "is not a known field" for name in given if name not in RefundInput.__slots__}
-    texts = {name: given.get(name) for name in RefundInput.__slots__}
+    problems = {name: "is not a known field" for name in payload if name not in RefundInput.__slots__}
+    texts = {name: payload.get(name) for name in RefundInput.__slots__}
     problems |= {
         name: "must be a text" for name, text in texts.items() if not isinstance(text, str) or not text
     }

@@ -183,7 +183,7 @@ _STOP_SECONDS = 8  # plus as long for messages: within the supervisor's stop tim
 def run(
     queues: Sequence[str] = (), overrides: Mapping[str, str] | None = None, kinds: JobKinds = KINDS
 ) -> None:
-    """Execute the jobs of `queues` (all when none is named) until SIGTERM; unfinished jobs are kept."""
+    """Execute the jobs of `queues` (all when none is named) until SIGTERM; unfinished jobs continue later."""
     profiles = _profiles(queues)
     with stopping() as stopped, role(ROLE, overrides) as system, executor_name(system.settings.home) as name:
         system.pulse.note(EXECUTOR, name)

@@ -159,14 +159,14 @@ class JobExecution:
                 connection.execute(insert(job_callbacks).values(row | {"due_at_ms": to_ms(now)}))
 
     def with_outcomes_in_dbos(self) -> Sequence[str]:
-        """Return the active jobs with steps that ended under a release that kept outcomes in DBOS."""
+        """Return the active jobs with steps that ended under a release that stored outcomes in DBOS."""
         ended = job_steps.c.state.in_(_ENDED_STEPS) & job_steps.c.outcome.is_(None)
         query = select(jobs.c.id).join(job_steps).where(jobs.c.state.not_in(sorted(FINAL)), ended).distinct()
         with self._database.read() as connection:
             return connection.execute(query).scalars().all()
 
     def adopt(self, job_id: str, outcomes: Mapping[str, StepOutcome]) -> None:
-        """Store the outcomes, by step name, that DBOS kept for a job of an earlier release."""
+        """Store the outcomes, by step name, that DBOS has of a job of an earlier release."""
         with self._database.write() as connection:
             for name, outcome in outcomes.items():
                 is_step = (job_steps.c.job_id == job_id) & (job_steps.c.name == name)

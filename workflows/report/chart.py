@@ -1,4 +1,4 @@
-"""Seats over time as a drawing: the geometry only, which the template makes SVG of.
+"""The geometry of the chart of seats over time, which a template renders as SVG.
 
 A line stands for what was seen and stops where nobody looked: there it is unknown, not zero.
 
@@ -23,7 +23,7 @@ _EPOCH = datetime(1970, 1, 5, tzinfo=UTC)  # a Monday, so that weeks begin with 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A labelled place on an axis, in pixels."""
+    """A labelled position on an axis, in pixels."""
 
     at: float
     label: str
@@ -31,7 +31,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class TimeScale:
-    """Times from `start` to `end` on the pixels from `left` to `right`."""
+    """Maps times from `start` to `end` to pixels from `left` to `right`."""
 
     start: datetime
     end: datetime
@@ -39,14 +39,14 @@ class TimeScale:
     right: float
 
     def __call__(self, moment: datetime) -> float:
-        """The place of `moment`; the middle where the scale has no length."""
+        """Return the position of `moment`; the middle if the scale has no length."""
         if self.end <= self.start:
             return (self.left + self.right) / 2
         share = (moment - self.start) / (self.end - self.start)
         return self.left + share * (self.right - self.left)
 
     def ticks(self) -> Iterator[Tick]:
-        """Round times, seven at most; the one moment where there is no more."""
+        """Return at most seven round times; the only time if there is one."""
         if self.end <= self.start:
             yield Tick(self(self.start), _label(self.start, timedelta(0)))
             return
@@ -60,18 +60,18 @@ class TimeScale:
 
 @dataclass(frozen=True, slots=True)
 class CountScale:
-    """Counts from 0 to `most` on the pixels from `bottom` up to `top`."""
+    """Maps counts from 0 to `most` to pixels from `bottom` up to `top`."""
 
     most: int
     bottom: float
     top: float
 
     def __call__(self, count: int) -> float:
-        """The place of `count`."""
+        """Return the position of `count`."""
         return self.bottom - (self.bottom - self.top) * count / max(self.most, 1)
 
     def ticks(self) -> Iterator[Tick]:
-        """Round counts from 0, six at most."""
+        """Return at most six round counts, from 0."""
         step = _round_step(max(self.most, 1) / _MOST_COUNTS)
         for count in range(0, max(self.most, 1) + 1, step):
             yield Tick(self(count), str(count))
@@ -102,7 +102,7 @@ WIDTH, HEIGHT = 690, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 34, WIDTH - 6, 14, HEIGHT - 34
 _HEADROOM = 1.06
 Stretch = tuple[float, float, int]
-"""A level line: from x, to x, the count."""
+"""A horizontal line: from x, to x, the count."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def duration(length: timedelta) -> str:
 
 def person(name: str) -> str:
     """Return the instructor's name, or a text that no instructor is listed."""
-    return "nobody yet" if name == UNASSIGNED else one_line(name, NAME_LIMIT)
+    return "not assigned" if name == UNASSIGNED else one_line(name, NAME_LIMIT)
 
 
 def between(span: ObservedPeriod) -> str:

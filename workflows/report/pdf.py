@@ -65,4 +65,4 @@ class LocalPdfRenderer:
 def _reason(done: CompletedProcess[bytes]) -> str:
     if done.returncode == -SIGXCPU:
         return ": it takes too much time"
-    return ": it takes too much memory" if any(said in done.stderr.lower() for said in _OUT_OF_MEMORY) else ""
+    return ": it takes too much memory" if any(text in done.stderr.lower() for text in _OUT_OF_MEMORY) else ""

@@ -47,17 +47,17 @@ class ReportOrder:
         return [SectionKey(self.source, self.term, number) for number in self.sections]
 
 
-def read(given: JsonObject) -> ReportOrder:
+def read(payload: JsonObject) -> ReportOrder:
     """Parse the payload. Raises: InvalidInputError that names each bad field."""
-    problems = {name: "is not a known field" for name in given if name not in ReportOrder.__slots__}
-    texts = {name: _text(given, name, problems) for name in ("email", "source", "term")}
+    problems = {name: "is not a known field" for name in payload if name not in ReportOrder.__slots__}
+    texts = {name: _text(payload, name, problems) for name in ("email", "source", "term")}
     address = None
     try:
         address = read_address(texts["email"])
     except ValueError as error:
         problems.setdefault("email", str(error))
-    sections = _sections(given.get("sections"), problems)
-    payment = given.get("payment")
+    sections = _sections(payload.get("sections"), problems)
+    payment = payload.get("payment")
     if payment is not None and not isinstance(payment, str):
         problems["payment"] = "must be a checkout session's id"
     for number in sections:
@@ -69,8 +69,8 @@ def read(given: JsonObject) -> ReportOrder:
     )
 
 
-def _text(given: JsonObject, name: str, problems: dict[str, str]) -> str:
-    value = given.get(name)
+def _text(payload: JsonObject, name: str, problems: dict[str, str]) -> str:
+    value = payload.get(name)
     if isinstance(value, str) and value:
         return value
     problems[name] = "is missing" if value is None else "must be a text"
@@ -88,8 +88,8 @@ def _sections(value: Json, problems: dict[str, str]) -> tuple[str, ...]:
 
 def _key_problems(key: SectionKey, known: dict[str, str]) -> dict[str, str]:
     """Return the new problems of `key`; a section number is one of `sections`."""
-    found = {"sections" if name == "section" else name: said for name, said in key.problems().items()}
-    return {name: said for name, said in found.items() if name not in known}
+    found = {"sections" if name == "section" else name: problem for name, problem in key.problems().items()}
+    return {name: problem for name, problem in found.items() if name not in known}
 
 
 MAIL, DOCRAPTOR = "mail", "docraptor"
@@ -114,9 +114,9 @@ def run(job: Job, order: ReportOrder) -> JsonObject:
     return artifact | {"mail_id": mail_id, "sections": len(order.sections)}
 
 
-def compensate(job: Job, given: JsonObject, failure: JobFailure) -> None:
+def compensate(job: Job, payload: JsonObject, failure: JobFailure) -> None:
     """Alert the operator, and refund the payment."""
-    payment = given.get("payment")
+    payment = payload.get("payment")
     if isinstance(payment, str):
         refund_payment(job, payment, f"The report was not delivered: {failure.reason}")
 
@@ -173,12 +173,12 @@ def _deliver(job: Job, order: ReportOrder, artifact: str) -> str:
     try:
         (receipt,) = breaker.call(ports.mailer.send, [message], key)
     except IdempotencyKeyUsedError as error:
-        _log.warning("the letter left before", extra={"error": str(error)})
+        _log.warning("the message was sent before", extra={"error": str(error)})
         return UNKNOWN_MAIL
     except AccountRefusedError as error:
         raise _paused(job, error) from error
     if isinstance(receipt, Rejected):
-        raise RejectedError(f"the letter was refused: {receipt.reason}")
+        raise RejectedError(f"the message was rejected: {receipt.reason}")
     if isinstance(receipt, Deferred):
         raise TransientError(receipt.reason, retry_after_seconds=receipt.retry_after_seconds)
     return receipt.provider_id

@@ -90,7 +90,7 @@ def test_what_the_catalog_wrote_comes_out_short_and_plain() -> None:
 def test_an_instructor_change_names_both() -> None:
     entries = [HistoryEntry(at(hour), 0, 30, name) for hour, name in enumerate(("", "Ann"))]
     found = page(SectionHistory(history().key, entries=entries, observed_until=at(2)))
-    assert found.change_rows.shown == [("15 Jan 2026, 01:00 UTC", "nobody yet", "Ann")]
+    assert found.change_rows.shown == [("15 Jan 2026, 01:00 UTC", "not assigned", "Ann")]
 
 
 def test_the_term_is_told_where_it_is_known() -> None:
