@@ -87,7 +87,7 @@ class Scraper:
         )
         self._clock = clock
         self._max_concurrency = max_concurrency
-        self._slots = ConcurrencyLimiter(max_concurrency)
+        self._concurrency = ConcurrencyLimiter(max_concurrency)
         self._parser = Parser(token)
         self._idle: list[HttpPool[SectionKey]] = []
         self._chunk_size = chunk_size
@@ -123,7 +123,7 @@ class Scraper:
 
     def close(self) -> None:
         """Close the connections at once; running calls of `observe` raise within 0.2 s."""
-        self._slots.close()
+        self._concurrency.close()
         with suppress(IndexError):  # a list's `pop` is atomic: threads that end now may do the same
             while True:
                 self._idle.pop().close()
@@ -136,14 +136,19 @@ class Scraper:
         try:
             hold = self._pacer.hold if self._pacer else lambda _seconds: None
             batch = ScrapeBatch(
-                pool, self._slots, request=self._request, parser=self._parser, clock=self._clock, hold=hold
+                pool,
+                self._concurrency,
+                request=self._request,
+                parser=self._parser,
+                clock=self._clock,
+                hold=hold,
             )
             outcomes = batch.run(keys, pace)
         except BaseException:
             pool.close()
             raise
         self._idle.append(pool)
-        if self._slots.is_closed:
+        if self._concurrency.is_closed:
             self.close()
         return outcomes
 

@@ -20,7 +20,7 @@ _STARVED_SECONDS = 0.005
 
 
 class ScrapeBatch:
-    """Sends section requests as soon as pace and `slots` allow; calls `hold` once on a rate-limit response.
+    """Sends section requests as pace and `concurrency` allow; calls `hold` once on a rate-limit response.
 
     It runs once, on the thread that owns `pool`.
     """
@@ -28,7 +28,7 @@ class ScrapeBatch:
     def __init__(
         self,
         pool: HttpPool[SectionKey],
-        slots: ConcurrencyLimiter,
+        concurrency: ConcurrencyLimiter,
         *,
         request: HttpRequest,
         parser: Parser,
@@ -36,7 +36,7 @@ class ScrapeBatch:
         hold: Callable[[float], None],
     ) -> None:
         self._pool = pool
-        self._slots = slots
+        self._concurrency = concurrency
         self._request = request
         self._parser = parser
         self._clock = clock
@@ -55,7 +55,7 @@ class ScrapeBatch:
         Once the service asks for fewer requests, the rest of the batch fails in the same way without being
         sent. After an exception the pool may have requests in flight.
 
-        Raises: RuntimeError if `slots` is closed.
+        Raises: RuntimeError if `concurrency` is closed.
         """
         self._waiting = list(reversed(keys))
         self._starts_at = time.monotonic()
@@ -68,12 +68,12 @@ class ScrapeBatch:
                 self._wait()
                 self._read()
         finally:
-            self._slots.release()
+            self._concurrency.release()
         return self._outcomes
 
     def _start_due(self) -> None:
         running = len(self._pool)
-        granted = self._slots.claim(running + self._due())
+        granted = self._concurrency.claim(running + self._due())
         if granted > self._granted:
             self._starved_seconds = _STARVED_SECONDS
         self._granted = granted
@@ -90,7 +90,7 @@ class ScrapeBatch:
         if len(self._pool):
             self._pool.wait(self._patience_seconds() if is_starved else _step(until_due_seconds))
         elif is_starved:
-            self._slots.wait(INTERRUPTIBLE_SECONDS)
+            self._concurrency.wait(INTERRUPTIBLE_SECONDS)
         else:
             time.sleep(_step(until_due_seconds))
 

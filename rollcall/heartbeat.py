@@ -38,22 +38,22 @@ _STATM = Path("/proc/self/statm")
 
 
 class HeartbeatThread:
-    """The heartbeat of this process in Redis. `ledger` is the metrics store of the whole fleet."""
+    """The heartbeat of this process in Redis. `metrics` is the metrics store of the whole fleet."""
 
     def __init__(
         self,
         heartbeats: Heartbeats,
-        ledger: MetricsStore,
+        metrics: MetricsStore,
         tally: Recorder,
-        slots: ThreadTasks,
+        threads: ThreadTasks,
         database_errors: Callable[[], tuple[int, str]] = lambda: (0, ""),
     ) -> None:
-        self.ledger = ledger
+        self.metrics = metrics
         self._heartbeats = heartbeats
         self._tally = tally
-        self._slots = slots
+        self._threads = threads
         self._database_errors = database_errors
-        self._entries = CounterTotals(tally, ledger.add)
+        self._entries = CounterTotals(tally, metrics.add)
         self._instance = f"{socket.gethostname()}:{os.getpid()}"
         self._facts = {"host": socket.gethostname(), "pid": str(os.getpid())}
         self._cpu_seconds = 0.0
@@ -73,7 +73,7 @@ class HeartbeatThread:
         self._cpu_seconds = spent_seconds
         facts = self._facts | _memory() | self._errors()
         log_and_continue(
-            lambda: self._heartbeats.beat(role, self._instance, facts, self._slots.read()),
+            lambda: self._heartbeats.beat(role, self._instance, facts, self._threads.read()),
             "cannot tell that it is alive",
         )
         self.flush()

@@ -118,8 +118,8 @@ def build(settings: Settings, overrides: Overrides | None = None) -> System:
     given = overrides or Overrides()
     database = given.database or Database(database_url(settings))
     client = given.redis or redis_client(settings)
-    tally, slots = Recorder(), ThreadTasks()
-    observers = (MessageMetrics(tally), slots)
+    tally, threads = Recorder(), ThreadTasks()
+    observers = (MessageMetrics(tally), threads)
     broker = brokers.build(settings, client, observers, namespace=given.namespace)
     parts = replace(
         given, database=database, redis=client, publish=given.publish or partial(_publish, broker)
@@ -136,7 +136,7 @@ def build(settings: Settings, overrides: Overrides | None = None) -> System:
         admin=_admin_context(settings, services, heartbeats, broker, parts),
         links=_links(settings),
         heartbeats=heartbeats,
-        pulse=HeartbeatThread(heartbeats, MetricsStore(client), tally, slots, errors),
+        pulse=HeartbeatThread(heartbeats, MetricsStore(client), tally, threads, errors),
         reaper=None if brokers.is_rabbitmq(settings) else Reaper(brokers.client_of(broker), QUEUES),
     )
 

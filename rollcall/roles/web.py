@@ -58,7 +58,7 @@ def metrics(system: System) -> Exposition:
         request_classes=admission.NAMES,
     )
     snapshot = partial(status.read, system.admin)
-    store, counts = services.store, system.pulse.ledger.read
+    store, counts = services.store, system.pulse.metrics.read
     return Exposition(fleet(snapshot, counts, store.outbox.counts, store.jobs, labels))
 
 

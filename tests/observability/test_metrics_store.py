@@ -16,10 +16,10 @@ def test_what_several_processes_count_is_one_sum(redis_client: redis.Redis, pref
 
 
 def test_an_entry_whose_answer_was_lost_counts_once(redis_client: redis.Redis, prefix: str) -> None:
-    ledger = MetricsStore(redis_client, prefix)
+    store = MetricsStore(redis_client, prefix)
     for _ in range(3):
-        ledger.add(1, {"messages": 3})
-    assert ledger.read() == {"messages": 3}
+        store.add(1, {"messages": 3})
+    assert store.read() == {"messages": 3}
 
 
 def test_a_process_that_ends_takes_nothing_along_and_leaves_no_key_for_ever(
@@ -33,17 +33,17 @@ def test_a_process_that_ends_takes_nothing_along_and_leaves_no_key_for_ever(
 
 
 def test_an_emptied_redis_counts_from_zero(redis_client: redis.Redis, prefix: str) -> None:
-    ledger = MetricsStore(redis_client, prefix)
-    ledger.add(1, {"messages": 3})
+    store = MetricsStore(redis_client, prefix)
+    store.add(1, {"messages": 3})
     redis_client.delete(*redis_client.keys(f"{prefix}:ledger*"))
-    assert ledger.read() == {}
-    ledger.add(2, {"messages": 4})
-    assert ledger.read() == {"messages": 4}
+    assert store.read() == {}
+    store.add(2, {"messages": 4})
+    assert store.read() == {"messages": 4}
 
 
 def test_an_unreachable_redis_has_not_counted_nothing(unreachable: redis.Redis, prefix: str) -> None:
-    ledger = MetricsStore(unreachable, prefix)
+    store = MetricsStore(unreachable, prefix)
     with pytest.raises(UnreachableError):
-        ledger.read()
+        store.read()
     with pytest.raises(UnreachableError):
-        ledger.add(1, {"messages": 1})
+        store.add(1, {"messages": 1})

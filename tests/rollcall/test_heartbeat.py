@@ -17,12 +17,12 @@ NO_RETRY = Retry(NoBackoff(), 0)
 
 class Patient:
     def __init__(self, client: redis.Redis, prefix: str) -> None:
-        self.heartbeats, self.ledger, self.tally = (
+        self.heartbeats, self.metrics, self.tally = (
             Heartbeats(client, 30, prefix),
             MetricsStore(client, prefix),
             Recorder(),
         )
-        self.pulse = HeartbeatThread(self.heartbeats, self.ledger, self.tally, ThreadTasks())
+        self.pulse = HeartbeatThread(self.heartbeats, self.metrics, self.tally, ThreadTasks())
 
 
 @pytest.fixture
@@ -37,23 +37,23 @@ def test_a_beat_tells_that_it_lives_what_it_holds_and_what_it_counted(patient: P
     (beat,) = patient.heartbeats.alive("worker")
     assert beat.facts["ticked_at"] == "17"
     assert float(beat.facts[MEMORY]) > 1_000_000
-    counts = patient.ledger.read()
+    counts = patient.metrics.read()
     assert MESSAGES.value(counts, "sections.check") == 1
     assert CPU.value(counts, "worker") > 0
 
 
 def test_cpu_time_is_counted_once_however_often_it_beats(patient: Patient) -> None:
     patient.pulse.beat("worker")
-    first = CPU.value(patient.ledger.read(), "worker")
+    first = CPU.value(patient.metrics.read(), "worker")
     for _ in range(20):
         patient.pulse.beat("worker")
-    assert CPU.value(patient.ledger.read(), "worker") < 2 * first
+    assert CPU.value(patient.metrics.read(), "worker") < 2 * first
 
 
 def test_a_start_is_counted_and_who_ends_leaves(patient: Patient) -> None:
     with beating(patient.pulse, "web"):
         wait_until(lambda: len(patient.heartbeats.alive("web")) == 1, "a heartbeat")
-        assert STARTS.value(patient.ledger.read(), "web") == 1
+        assert STARTS.value(patient.metrics.read(), "web") == 1
     assert patient.heartbeats.alive("web") == []
 
 
@@ -68,7 +68,7 @@ def test_while_redis_is_away_nobody_is_disturbed_and_nothing_counted_is_lost(pre
         server.start()
         patient.pulse.beat("worker")
         patient.pulse.beat("worker")
-        assert MESSAGES.value(patient.ledger.read(), "sections.check") == 2
+        assert MESSAGES.value(patient.metrics.read(), "sections.check") == 2
 
 
 def test_a_redis_that_takes_nothing_for_want_of_memory_stops_no_heart(prefix: str) -> None:
@@ -81,4 +81,4 @@ def test_a_redis_that_takes_nothing_for_want_of_memory_stops_no_heart(prefix: st
         client.config_set("maxmemory", 0)
         patient.pulse.beat("worker")
         assert len(patient.heartbeats.alive("worker")) == 1
-        assert MESSAGES.value(patient.ledger.read(), "sections.check") == 1
+        assert MESSAGES.value(patient.metrics.read(), "sections.check") == 1

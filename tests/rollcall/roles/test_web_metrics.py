@@ -78,7 +78,7 @@ def test_what_a_process_counted_is_told_by_another(system: System, scrape: Scrap
 def test_what_was_counted_last_is_told_when_the_process_closes(system: System) -> None:
     system.services.tally.add(CHECKS, "campus", "observed", n=7)
     system.close()
-    assert CHECKS.value(system.pulse.ledger.read(), "campus", "observed") == 7
+    assert CHECKS.value(system.pulse.metrics.read(), "campus", "observed") == 7
 
 
 def test_who_is_at_work_is_read_from_the_heartbeats(system: System, scrape: Scrape) -> None:
