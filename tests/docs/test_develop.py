@@ -103,11 +103,14 @@ def server() -> Iterator[tuple[str, type[_Handler]]]:
 
 
 _CATALOGS = """
+from domain.plugin import ProbeContext
 from domain.section import SectionKey
 from rollcall.settings import parse
 from rollcall.wiring import build
 services = build(parse(SETTINGS)).services
 print(*services.sources, *services.breakers)
+plugin = [each for each in parse(SETTINGS).catalogs if each.name == "pinewood"][0]
+print(plugin.examine(parse(SETTINGS), ProbeContext(services.clock, "")).note)
 keys = [SectionKey("pinewood", term, number) for term in ("2261", "2262") for number in ("12431", "99999")]
 source = services.sources["pinewood"]
 for batch in source.plan(keys):
@@ -122,6 +125,7 @@ def test_a_catalog_is_one_module_and_runs_beside_another(
     values = {"PINEWOOD_URL": server[0], "SCRAPER_URL": "http://127.0.0.1:1", "SCRAPER_SECRET_TOKEN": "token"}
     assert run(tree, _CATALOGS, **values).splitlines() == [
         "scraper pinewood scraper pinewood mail",
+        f"{server[0]} answers",
         "Observation Missing",
         "CheckFailure CheckFailure",
     ]
@@ -221,3 +225,33 @@ def test_an_alert_is_one_check_and_one_section(tree: Path) -> None:
         shutil.copy(ROOT / name, tree / name)
     assert apply("An alert", tree) == ["observability/checks/pipeline.py", "docs/operations.md"]
     assert run(tree, _ALERT).splitlines() == ["10000 HEALTHY", "10001 DEGRADED", "True", "True"]
+
+
+_ACTIONS = """
+from click.testing import CliRunner
+from operations.operation import execute
+from operations.registry import OPERATIONS
+from rollcall.cli.main import rollcall
+from rollcall.settings import parse
+from rollcall.wiring import build
+from store import migrate
+from store.schema import metadata
+system = build(parse(SETTINGS))
+migrate.upgrade(system.database)
+(note,) = [each for each in OPERATIONS if each.name == "audit.note"]
+print(execute(note, system.admin, note.input("The token changed."), "ada").message)
+with system.database.read() as connection:
+    (row,) = connection.execute(metadata.tables["audit"].select()).mappings()
+print(row["action"], row["detail"])
+print("TEXT" in CliRunner().invoke(rollcall, ["audit", "note", "--help"]).output)
+"""
+
+
+def test_an_operator_action_is_one_declaration(tree: Path) -> None:
+    assert apply("An operator action", tree) == ["operations/notes.py", "operations/registry.py"]
+    (tree / "home").mkdir()
+    assert run(tree, _ACTIONS).splitlines() == [
+        "Recorded.",
+        "audit.note {'text': 'The token changed.'}",
+        "True",
+    ]
