@@ -196,6 +196,7 @@ class HttpClient:
         except BaseException:
             pool.close()
             raise
+        pool.release_buffers()
         self._idle.append(pool)
         ((_, response),) = ended
         return response

@@ -199,6 +199,10 @@ class HttpPool(Generic[Tag]):
             tag, transfer = self._remove(curl)
             yield tag, transfer.failed(code, message)
 
+    def release_buffers(self) -> None:
+        """Free the memory of the last requests and responses; the connections stay."""
+        self._idle.clear()
+
     def close(self) -> None:
         """Abort running requests and close the connections."""
         for curl in self._running:

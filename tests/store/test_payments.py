@@ -92,7 +92,7 @@ def test_a_letter_that_is_lost_troubles_the_order_of_the_job_that_sent_it_for_a_
     for event_id, message in (("msg_1", "letter-1"), ("msg_2", "letter-1"), ("msg_3", "letter-2")):
         deliveries.record(event_id, kind, provider_id=message, address=None, reason=reason, now=NOW)
 
-    failure_reason = f"The letter with the report that cs_1 paid for did not arrive ({why})."
+    failure_reason = f"The mail with the report that cs_1 paid for did not arrive ({why})."
     found = [(each.session_id, each.job_id, each.failure_reason) for each in payments.failed_since(NOW)]
     assert found == ([] if why is None else [("cs_1", retried.id, failure_reason)])
     assert payments.failed_since(NOW + timedelta(seconds=1)) == []

@@ -250,7 +250,7 @@ def test_a_letter_that_comes_back_is_told_even_before_its_job_has_ended(shop: Sh
     (told,) = shop.payments.failed_since(shop.desk.clock.now() - timedelta(hours=1))
     assert (told.session_id, told.job_id) == ("cs_1", job.id)
     assert told.failure_reason == (
-        "The letter with the report that cs_1 paid for did not arrive (bounced: no such user)."
+        "The mail with the report that cs_1 paid for did not arrive (bounced: no such user)."
     )
 
 
