@@ -26,10 +26,10 @@ from domain.retry import ACCOUNT_RECHECK, Backoff, Subject, subject_of, verdict_
 from observability.recorders import record_dead, record_deliveries
 from resilience.crash_budget import CRASH_BUDGET
 from resilience.lease import keep_renewed
+from store.database import OUTAGES, retry_during_outage
 from store.notifications.next_batch import BatchState
 from store.notifications.outbox import LostBatchError, MailBatch
 from store.pauses import ROLLCALL
-from store.persistence import OUTAGES, retry_during_outage
 
 LEASE = timedelta(seconds=30)
 """How long a claim on a batch lasts unless its sender renews it, so how long a dead sender's batch waits."""

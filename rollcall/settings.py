@@ -48,7 +48,7 @@ def _label(text: str) -> str:
 
 
 def _cron(text: str) -> str:
-    from scheduling.crontab import CrontabTrigger  # noqa: PLC0415 - not every command needs APScheduler
+    from scheduling.timetable import CrontabTrigger  # noqa: PLC0415 - not every command needs APScheduler
 
     try:
         CrontabTrigger(text)

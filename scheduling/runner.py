@@ -15,8 +15,8 @@ from actors.services import Services
 from domain.history import day_of
 from domain.run import RunState
 from domain.section import Stagger
-from scheduling.crontab import CrontabTrigger
 from scheduling.ticker import Ticker
+from scheduling.timetable import CrontabTrigger
 
 TICK = timedelta(seconds=2)
 DEMO_PERIOD = timedelta(seconds=15)

@@ -1,4 +1,4 @@
-"""The database engine, the transactions `read` and `write`, and the conversion of times.
+"""The database engine, transactions and retries of them during an outage, and the conversion of times.
 
 SQLite runs with a write-ahead log and full synchronisation: a commit that returned survives a power cut, so
 no mail is sent for a change that could be lost (docs/adr/0003). Tables store times as whole milliseconds
@@ -7,24 +7,36 @@ since the epoch, UTC.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Table, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext, make_url
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from domain.errors import ConfigurationError
 from store.error_window import ErrorWindow
 
+Pause = Callable[[float], bool]
+"""Waits for some seconds; returns True if there is no time left."""
+OUTAGES = (
+    OperationalError,
+    InterfaceError,
+    InternalError,  # PostgreSQL that is temporarily read-only
+    PoolTimeoutError,
+)
+T = TypeVar("T")
 BUSY_TIMEOUT_MS = 15_000
+_RETRY_SECONDS = 1.0
 _WRITES = "rollcall_writes"
 IS_POOLED = "rollcall_is_pooled"
 """Key in a connection's info: whether a pooler is between us and PostgreSQL."""
@@ -34,6 +46,7 @@ VERSION_TABLE = "rollcall_schema"
 """Holds the number of the database's schema (`store.migrate`)."""
 # It matches no row: a read-only server rejects it anyway, and only SQLite waits for a lock.
 _PROBE = text(f"UPDATE {VERSION_TABLE} SET version_num = version_num WHERE 1 = 0")  # noqa: S608 - a constant
+_log = logging.getLogger(__name__)
 
 
 def sqlite_url(path: Path) -> str:
@@ -195,3 +208,18 @@ def from_ms(moment_ms: int) -> datetime:
 def from_ms_or_none(moment_ms: int | None) -> datetime | None:
     """As `from_ms`; None for None."""
     return None if moment_ms is None else from_ms(moment_ms)
+
+
+def retry_during_outage(access: Callable[[], T], pause: Pause) -> T:
+    """Call `access` until the database answers, and return its result. `access` must be idempotent.
+
+    A commit whose answer was lost counts as an outage; the retry finds its writes. Raises: the last outage if
+    `pause` reports that no time is left.
+    """
+    while True:
+        try:
+            return access()
+        except OUTAGES as error:
+            _log.warning("the database is unavailable", extra={"error": str(error)})
+            if pause(_RETRY_SECONDS):
+                raise

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from domain.errors import PermanentError, RollcallError
 from domain.job import JobRecord, JobState, JsonObject
 from observability.logs import bind_ids
+from store.database import Pause
 from store.jobs.execution import JobExecution, JobLease
-from store.persistence import Pause
 from workflows.kind import CancelledError, Job, JobContext, JobFailure, JobKind, JobKinds, OnFailure
 from workflows.steps import JobSteps, retry_until_stored
 

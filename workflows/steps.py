@@ -17,8 +17,8 @@ from typing import Any, TypeVar, cast
 from domain.errors import PermanentError, RollcallError, TransientError
 from domain.job import Progress, StepOutcome, StepState
 from resilience.breaker import CircuitBreakerError
+from store.database import OUTAGES, Pause, retry_during_outage
 from store.jobs.execution import JobExecution, JobLease, JobLostError, JobStatus
-from store.persistence import OUTAGES, Pause, retry_during_outage
 from workflows.kind import MAX_ATTEMPTS, CancelledError, JobContext, StepFailedError
 
 T = TypeVar("T")

@@ -40,8 +40,8 @@ from rollcall.heartbeat import log_and_continue
 from rollcall.process import role, stopping
 from rollcall.settings import Settings
 from rollcall.wiring import System, client_ports, required
+from store.database import OUTAGES
 from store.jobs.execution import JobExecution
-from store.persistence import OUTAGES
 from store.sections.history import DailyRollups, Histories
 from workflows import KINDS
 from workflows.execution import Execution

@@ -16,8 +16,8 @@ from rollcall import alerting, systemd, upstreams
 from rollcall.heartbeat import log_and_continue
 from rollcall.process import role, stopping
 from rollcall.wiring import System
-from scheduling.crontab import CrontabTrigger
 from scheduling.runner import TICK, Schedule
+from scheduling.timetable import CrontabTrigger
 
 STUDENTS = ("ada@example.edu", "grace@example.edu", "alan@example.edu")
 
