@@ -21,7 +21,7 @@ import functools
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from threading import Lock
 from typing import Any, ParamSpec, Self, TypeVar, cast, overload
@@ -64,24 +64,17 @@ R = TypeVar("R")
 Exclusion = type[BaseException] | Callable[[Any], bool]
 """An exception class or a predicate of an exception."""
 
-_ACTIONS: dict[str, BreakerAction] = {
-    STATE_CLOSED: "reset",
-    STATE_OPEN: "open",
-    STATE_HALF_OPEN: "half_open",
-}
+_ACTIONS: dict[str, BreakerAction] = {STATE_CLOSED: "reset", STATE_OPEN: "open", STATE_HALF_OPEN: "half_open"}
 
 
 def _parameter(field: str, doc: str) -> Any:
     """A parameter of the policy, which may be set at any time."""
 
-    def read(breaker: CircuitBreaker) -> Any:
-        return getattr(breaker.policy, field)
-
     def write(breaker: CircuitBreaker, value: float) -> None:
         changed: Any = {field: value}
         breaker.policy = replace(breaker.policy, **changed)
 
-    return property(read, write, doc=doc)
+    return property(lambda breaker: getattr(breaker.policy, field), write, doc=doc)
 
 
 class CircuitBreaker:
@@ -138,7 +131,8 @@ class CircuitBreaker:
         its own error.
         """
         storage = RedisStorage(client, name, prefix=prefix, now_ms=now_ms)
-        options = {"exclude": [_says_nothing], "throw_new_error_on_trip": False, **options}
+        exclude = [lambda error: not is_upstream_failure(error)]
+        options = {"exclude": exclude, "throw_new_error_on_trip": False, **options}
         return cls(state_storage=storage, name=name, policy=policy, **options)
 
     def call(self, func: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -204,8 +198,7 @@ class CircuitBreaker:
     def permit(self, n: int) -> Permit:
         """Request `n` permits; half open grants only free probe slots, open grants none.
 
-        For `policy.ramp_seconds` after its probes have closed it, each step grants at most its remaining
-        budget; the rest is refused until the next step. A refusal costs nothing.
+        During a ramp, what exceeds the budget of a step is refused until the next. A refusal costs nothing.
         """
         permit = self._state_storage.permit(self.policy, n, uuid4().hex)
         self._report(permit.change, permit.scope)
@@ -242,9 +235,8 @@ class CircuitBreaker:
         self.reset("close()")
 
     def force_open(self, by: str) -> None:
-        """Force it open until `reset`, independent of process restarts.
+        """Force it open until `reset`; it survives a restart of Redis with an append-only file.
 
-        It survives a restart of Redis if Redis keeps an append-only file, as does `history`.
         Raises: UnreachableError, as does every method that sets the state, and `history`.
         """
         self._apply("force_open", by)
@@ -375,15 +367,12 @@ class CircuitBreaker:
         durations_seconds: Sequence[float] | None,
         error: BaseException | None,
     ) -> Change | None:
-        judged = self.policy.judge(outcomes, durations_seconds)
-        missing = permit.granted - len(outcomes)
-        if missing < 0:
-            raise ValueError(f"{len(outcomes)} outcomes for {permit.granted} granted requests")
+        judged = self.policy.judge(permit.granted, outcomes, durations_seconds)
         permit.is_recorded = True
         if not permit.granted:
             return None
         reason = None if error is None else self._describe(error)
-        return self._state_storage.record(self.policy, permit, [*judged, *[None] * missing], reason)
+        return self._state_storage.record(self.policy, permit, judged, reason)
 
     def _apply(self, action: BreakerAction, by: str) -> None:
         self._report(self._state_storage.apply(action, by), self._state_storage.scope)
@@ -405,13 +394,7 @@ class CircuitBreaker:
             listener.state_change(cast("Any", self), cast("Any", old), cast("Any", new))
 
 
-def _says_nothing(error: Exception) -> bool:
-    return not is_upstream_failure(error)
-
-
-def _iterate(
-    generator: Generator[Any, Any, Any], guard: AbstractContextManager[Any]
-) -> Generator[Any, Any, Any]:
+def _iterate(generator: Any, guard: ExitStack) -> Generator[Any, Any, Any]:
     """Yield from `generator`, guarded until its end."""
     with guard:
         return (yield from generator)

@@ -65,17 +65,23 @@ class BreakerPolicy:
         return round(self.ramp_seconds * 1000)
 
     def judge(
-        self, outcomes: Sequence[bool | None], durations_seconds: Sequence[float] | None
+        self, granted: int, outcomes: Sequence[bool | None], durations_seconds: Sequence[float] | None = None
     ) -> list[bool | None]:
-        """The outcomes with slow successes as failures. Raises: ValueError unless each has a duration."""
+        """The outcomes of all `granted` requests: slow successes failed, missing outcomes are excluded.
+
+        Raises: ValueError for more outcomes than requests, and unless each has a duration.
+        """
+        if len(outcomes) > granted:
+            raise ValueError(f"{len(outcomes)} outcomes for {granted} granted requests")
         if durations_seconds is None:
-            return list(outcomes)
+            durations_seconds = [0] * len(outcomes)
         if len(durations_seconds) != len(outcomes):
             raise ValueError(f"{len(durations_seconds)} durations for {len(outcomes)} outcomes")
-        return [
+        judged = [
             False if outcome and self._is_slow(seconds) else outcome
             for outcome, seconds in zip(outcomes, durations_seconds, strict=True)
         ]
+        return [*judged, *[None] * (granted - len(judged))]
 
     def _is_slow(self, seconds: float) -> bool:
         return self.slow_call_seconds is not None and seconds > self.slow_call_seconds

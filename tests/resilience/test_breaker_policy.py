@@ -28,19 +28,19 @@ def test_an_unusable_policy_is_rejected(unsound: dict[str, Any]) -> None:
 
 
 def test_only_a_success_beyond_the_limit_is_judged_a_failure() -> None:
-    judged = SLOW.judge([True, True, False, None, True], [5, 5.1, 0, 9, 0])
-    assert judged == [True, False, False, None, True]
+    judged = SLOW.judge(6, [True, True, False, None, True], [5, 5.1, 0, 9, 0])
+    assert judged == [True, False, False, None, True, None]
 
 
 def test_without_durations_or_without_a_limit_nothing_is_slow() -> None:
-    assert SLOW.judge([True, None], None) == [True, None]
-    assert BreakerPolicy().judge([True], [10**6]) == [True]
+    assert SLOW.judge(2, [True, None]) == [True, None]
+    assert BreakerPolicy().judge(1, [True], [10**6]) == [True]
 
 
 @pytest.mark.parametrize("policy", [SLOW, BreakerPolicy()])
 def test_each_outcome_has_its_duration(policy: BreakerPolicy) -> None:
     with pytest.raises(ValueError, match="1 durations for 2 outcomes"):
-        policy.judge([True, True], [1])
+        policy.judge(2, [True, True], [1])
 
 
 def test_slow_successes_open_the_fleets_breaker(redis_client: redis.Redis, prefix: str) -> None:
