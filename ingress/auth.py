@@ -39,7 +39,7 @@ def require(headers: Headers, secrets: Iterable[str]) -> None:
     if token is None:
         raise _stranger("A bearer token is required.", "Bearer")
     if not matches(token, secrets):
-        raise _stranger("The bearer token is not accepted here.", 'Bearer error="invalid_token"')
+        raise _stranger("The bearer token is not valid here.", 'Bearer error="invalid_token"')
 
 
 def is_given(headers: Headers) -> bool:

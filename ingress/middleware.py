@@ -57,7 +57,7 @@ class RequestIdMiddleware:
             _log.exception("a request failed", extra=where)
             if seal.is_broken:
                 raise
-            detail = f"This is our fault; it is logged under the request id {seal.request_id}."
+            detail = f"An unexpected error occurred; it is logged with the request id {seal.request_id}."
             await problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)(scope, receive, seal)
 
 

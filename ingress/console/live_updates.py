@@ -147,7 +147,9 @@ async def listen(request: Request) -> StreamingResponse:
         raise ProblemError(HTTPStatus.UNAUTHORIZED, "Sign in to the console first.")
     if live.is_full:
         wait = {"Retry-After": str(_BUSY_SECONDS)}
-        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages listen already.", headers=wait)
+        raise ProblemError(
+            HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages receive live updates.", headers=wait
+        )
     wanted = request.query_params.get("show", "").split(",")[:_MAX_WANTED]
     return StreamingResponse(_events(request, wanted), media_type="text/event-stream")
 

@@ -54,7 +54,7 @@ class SameOrigin:
         """Pass the request on. Raises: ProblemError (403)."""
         request = Request(scope)
         if request.method not in _SAFE_METHODS and not _is_own(request):
-            raise ProblemError(HTTPStatus.FORBIDDEN, "This was not sent from a page of the console.")
+            raise ProblemError(HTTPStatus.FORBIDDEN, "The request does not come from a page of the console.")
         await self._app(scope, receive, send)
 
 

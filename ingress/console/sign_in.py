@@ -59,7 +59,7 @@ def ask(request: RequestContext, query: SignInQuery) -> Response:
 def sign_in(request: RequestContext, form: SignInForm) -> Response:
     """Begin a session for a caller with the token."""
     token, to = form.token.strip().encode(), safe_redirect_path(form.next)
-    refusal = attempt(request, lambda: matches(token, api_token(request.context)), "This is not the token.")
+    refusal = attempt(request, lambda: matches(token, api_token(request.context)), "The token is not valid.")
     return begin(request, to) if refusal is None else again(request, to, *refusal)
 
 
@@ -104,7 +104,7 @@ def again(request: RequestContext, to: str, status: HTTPStatus, problem: str) ->
 LIFETIME = timedelta(minutes=10)
 _PURPOSE = "invitation"
 _NAME_BYTES = 16
-_SPENT = "This link was used before, or is too old: rollcall console prints another."
+_SPENT = "This link was used or has expired; rollcall console prints another."
 
 
 class SignInLink(Struct, frozen=True):

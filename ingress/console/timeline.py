@@ -30,9 +30,7 @@ _THINGS = {
     "notification": "the notification number",
 }
 _PARTS = 3  # source, term and number
-_FORM_OF_SECTION = (
-    "A timeline is asked for by source/term/number, such as scraper/2261/12431. These sections may be meant."
-)
+_FORM_OF_SECTION = "Enter a section as source/term/number, such as scraper/2261/12431. These sections match."
 
 
 class FindQuery(Struct, frozen=True):

@@ -55,7 +55,7 @@ def ask_watch(stored: StoredWatch, this: str, everything: str) -> UnsubscribePag
     """Before one watch is stopped."""
     return UnsubscribePage(
         "Stop this watch?",
-        f"Rollcall writes to {stored.watch.email} when something changes in this section.",
+        f"Rollcall sends mail to {stored.watch.email} when this section changes.",
         _facts(stored.section),
         (UnsubscribeOffer("Stop this watch", this, is_main=True), UnsubscribeOffer(_STOP_ALL, everything)),
     )
@@ -63,23 +63,23 @@ def ask_watch(stored: StoredWatch, this: str, everything: str) -> UnsubscribePag
 
 def watch_stopped(stored: StoredWatch, others: int, everything: str, undo: str) -> UnsubscribePage:
     """After one watch was stopped; `others` of the same person continue."""
-    lead = f"Rollcall will not write to {stored.watch.email} about this section any more."
+    lead = f"Rollcall sends no more mail to {stored.watch.email} about this section."
     if others:
-        lead += " Your other watches go on."
+        lead += " Your other watches stay active."
     offers = _after_stop(others, everything, undo)
     return UnsubscribePage("This watch is stopped", lead, _facts(stored.section), offers, is_done=True)
 
 
 def section_stopped(email: str, others: int, everything: str, undo: str) -> UnsubscribePage:
     """When mail about a section was stopped before."""
-    lead = f"Rollcall does not write to {email} about that section, and no new watch changes that."
+    lead = f"Rollcall sends no mail to {email} about this section, even for a new watch."
     offers = _after_stop(others, everything, undo)
     return UnsubscribePage("This watch has already ended", lead, (), offers, is_done=True)
 
 
 def watch_gone(email: str, others: int, everything: str) -> UnsubscribePage:
     """When the watch no longer exists, for any reason."""
-    lead = f"Rollcall does not write to {email} about that section any more; there is nothing to stop."
+    lead = f"Rollcall sends no more mail to {email} about this section; there is nothing to stop."
     offers = (UnsubscribeOffer(_STOP_ALL, everything),) if others else ()
     return UnsubscribePage("This watch has already ended", lead, (), offers, is_done=True)
 
@@ -87,9 +87,7 @@ def watch_gone(email: str, others: int, everything: str) -> UnsubscribePage:
 def ask_everything(email: str, watches: Sequence[StoredWatch], this: str) -> UnsubscribePage:
     """Before all mail is stopped."""
     if not watches:
-        lead = (
-            f"Rollcall watches nothing for {email} at present. Stop all mail, and no new watch writes to it."
-        )
+        lead = f"{email} has no active watch. If you stop all mail, new watches send none either."
         return UnsubscribePage(
             "Stop all mail?", lead, offers=(UnsubscribeOffer(_STOP_ALL, this, is_main=True),)
         )
@@ -97,7 +95,7 @@ def ask_everything(email: str, watches: Sequence[StoredWatch], this: str) -> Uns
     more = [("…", "and others")] if len(watches) > _SHOWN_SECTIONS else []
     return UnsubscribePage(
         "Stop all mail?",
-        f"Rollcall writes to {email} when something changes in these sections.",
+        f"Rollcall sends mail to {email} when these sections change.",
         (*listed, *more),
         (UnsubscribeOffer(_STOP_ALL, this, is_main=True),),
     )
@@ -105,7 +103,7 @@ def ask_everything(email: str, watches: Sequence[StoredWatch], this: str) -> Uns
 
 def everything_stopped(email: str, ended: int, undo: str) -> UnsubscribePage:
     """After all mail was stopped."""
-    lead = f"Rollcall will not write to {email} any more, and no new watch changes that."
+    lead = f"Rollcall sends no more mail to {email}, even for a new watch."
     if ended:
         watches = "One watch has ended" if ended == 1 else f"{ended} watches have ended"
         lead = f"{watches}. {lead}"
@@ -116,9 +114,9 @@ def everything_stopped(email: str, ended: int, undo: str) -> UnsubscribePage:
 
 def ask_to_allow(email: str, this: str) -> UnsubscribePage:
     """Before mail is allowed again."""
-    lead = f"You have stopped mail to {email}. Rollcall writes to you again only if you allow it."
+    lead = f"You have stopped mail to {email}. Rollcall sends mail again only if you allow it."
     return UnsubscribePage(
-        "Allow mail again?", lead, offers=(UnsubscribeOffer("Allow it again", this, is_main=True),)
+        "Allow mail again?", lead, offers=(UnsubscribeOffer("Allow mail again", this, is_main=True),)
     )
 
 
@@ -126,17 +124,19 @@ def allowed(email: str, restored: int) -> UnsubscribePage:
     """After mail was allowed again."""
     watches = {0: "No watch is active", 1: "One watch is active again"}
     active = watches.get(restored, f"{restored} watches are active again")
-    return UnsubscribePage("Mail is allowed again", f"Rollcall may write to {email}. {active}.", is_done=True)
+    return UnsubscribePage(
+        "Mail is allowed again", f"Rollcall may send mail to {email}. {active}.", is_done=True
+    )
 
 
 def _after_stop(others: int, everything: str, undo: str) -> tuple[UnsubscribeOffer, ...]:
-    again = UnsubscribeOffer("Watch it again", undo)
+    again = UnsubscribeOffer("Resume this watch", undo)
     return (UnsubscribeOffer(_STOP_ALL, everything), again) if others else (again,)
 
 
 REFUSAL = UnsubscribePage(
     "This link does not work",
-    "It may have been cut short on its way. Open it once more from the mail itself, or copy all of it.",
+    "It may be incomplete. Open it from the e-mail again, or copy all of it.",
 )
 
 

@@ -70,7 +70,7 @@ function listen() {
 
 // What was true when the server last spoke says nothing of now; its next word takes the place of this.
 function doubt() {
-  say("Not live: connecting again.");
+  say("Disconnected: reconnecting.");
   document.body.classList.add("stale");
   for (const template of document.querySelectorAll("template[data-doubt]")) put(template.dataset.doubt, template.innerHTML);
 }

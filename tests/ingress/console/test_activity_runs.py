@@ -7,7 +7,7 @@ from tests.ingress.site import Site
 
 
 def test_without_runs_it_says_so(guest: httpx.Client) -> None:
-    assert "Nothing was ever checked" in words(guest.get("/console/runs"))
+    assert "There are no runs yet" in words(guest.get("/console/runs"))
 
 
 def test_the_runs_are_listed_the_newest_first_and_each_has_its_page(site: Site, guest: httpx.Client) -> None:

@@ -126,7 +126,7 @@ def test_a_wrong_token_is_refused_and_the_right_one_lets_in_and_out(scene: Scene
         expect(page.get_by_label("API token")).to_be_focused()
         page.keyboard.type("not the token")
         page.keyboard.press("Enter")
-        expect(page.get_by_role("alert")).to_have_text("This is not the token.")
+        expect(page.get_by_role("alert")).to_have_text("The token is not valid.")
         page.get_by_label("API token").fill(API_TOKEN)
         page.get_by_role("button", name="Sign in").click()
         expect(page).to_have_url(f"{scene.url}/console/runs")
@@ -155,9 +155,9 @@ def test_a_page_that_lost_the_server_says_so_and_goes_on_when_it_is_back(scene: 
         expect(page.get_by_text("Live.")).to_be_visible()
         said = page.locator("h1").inner_text()
         scene.running.role("web").kill()
-        expect(page.locator("h1")).to_contain_text("Unknown: this page has lost the server.")
+        expect(page.locator("h1")).to_contain_text("Unknown: the connection to the server is lost.")
         expect(page.locator("#verdict li.unknown")).to_have_count(3)
-        expect(page.get_by_role("status")).to_contain_text("Unknown: this page has lost the server.")
+        expect(page.get_by_role("status")).to_contain_text("Unknown: the connection to the server is lost.")
         assert found.violations() == []
         expect(page.locator("h1")).to_have_text(said, timeout=RESTART_MS)
         expect(page.locator("body")).not_to_have_class("stale")
@@ -173,7 +173,7 @@ def test_a_page_does_not_trust_a_server_that_has_fallen_silent(scene: Scene) -> 
         web.suspend()
         try:
             page.clock.fast_forward(60_000)
-            expect(page.locator("h1")).to_contain_text("Unknown: this page has lost the server.")
+            expect(page.locator("h1")).to_contain_text("Unknown: the connection to the server is lost.")
         finally:
             web.resume()
         expect(page.locator("h1")).not_to_contain_text("Unknown: this page")
@@ -199,8 +199,8 @@ def test_a_chosen_file_is_read_in_the_encoding_that_it_has(desk: Tab, tmp_path: 
     text = f"email;term;section\nada@b\u00fccher.example;2261;{OTHER}\n"
     sheet.write_bytes(text.encode(encoding))
     desk.open("/console/watches/import")
-    desk.page.get_by_label("A file").set_input_files(sheet)
-    expect(desk.page.get_by_label("Sheet")).to_have_value(text)
+    desk.page.get_by_label("File").set_input_files(sheet)
+    expect(desk.page.get_by_label("CSV content")).to_have_value(text)
 
 
 def test_a_chosen_file_fills_the_sheet(desk: Tab, tmp_path: Path) -> None:
@@ -208,9 +208,9 @@ def test_a_chosen_file_fills_the_sheet(desk: Tab, tmp_path: Path) -> None:
     lines = (f"somebody-{number}@example.edu,,2261,{OTHER}" for number in range(2000))
     sheet.write_text("\n".join(("\ufeffemail,source,term,section", *lines)), encoding="utf-8")
     desk.open("/console/watches/import")
-    desk.page.get_by_label("A file").set_input_files(sheet)
-    expect(desk.page.get_by_label("Sheet")).to_have_value(re.compile("somebody-1999"))
-    desk.page.get_by_role("button", name="Look at it…").click()
+    desk.page.get_by_label("File").set_input_files(sheet)
+    expect(desk.page.get_by_label("CSV content")).to_have_value(re.compile("somebody-1999"))
+    desk.page.get_by_role("button", name="Preview…").click()
     expect(desk.page.get_by_role("dialog")).to_contain_text(re.compile("2.000 lines are watches"))
 
 

@@ -41,7 +41,7 @@ def listed(answer: httpx.Response, *jobs: JobRecord) -> list[JobRecord]:
 
 
 def test_without_jobs_it_says_so(guest: httpx.Client) -> None:
-    assert "There are no such jobs." in words(guest.get("/console/jobs"))
+    assert "No job matches." in words(guest.get("/console/jobs"))
 
 
 def test_the_jobs_are_listed_the_newest_first_with_their_progress_and_counted(
@@ -133,18 +133,18 @@ def test_a_job_tells_whether_its_caller_was_told_without_the_secret_of_the_addre
     address = "https://example.edu/hooks/secret"
     job, _ = job_actors.submit(services, "errand", {"journal": journal}, webhook_url=address)
     path = f"/console/jobs/{job.id}"
-    assert "example.edu: to be told when it ends" in words(guest.get(path))
+    assert "example.edu: called when it ends" in words(guest.get(path))
     site.house.callers.error = UpstreamError("they are away")
     site.house.work()
-    assert "example.edu: to be told now" in words(guest.get(path))
+    assert "example.edu: due now" in words(guest.get(path))
     site.house.pass_time(0)
     failed = words(guest.get(path))
-    assert "example.edu: 1 attempt, the next" in failed
+    assert "example.edu: 1 attempt, next" in failed
     assert "they are away" in failed
     site.house.callers.error = None
     site.house.pass_time(3600)
     answer = guest.get(path)
-    assert "example.edu: told" in words(answer)
+    assert "example.edu: called" in words(answer)
     assert "hooks/secret" not in answer.text
 
 

@@ -119,7 +119,7 @@ def test_a_watch_is_deleted_and_its_history_stays(site: Site, guest: httpx.Clien
     assert "This cannot be undone." in words(guest.post("/console/do/watch-end", data={"watch_id": "1"}))
     guest.post("/console/do/watch-end", data={"watch_id": "1"} | YES)
     assert said(guest) == "Ended watch 1."
-    assert "Nobody watches it" in words(guest.get("/console/sections/scraper/2261/12430"))
+    assert "It has no active watch" in words(guest.get("/console/sections/scraper/2261/12430"))
     assert guest.get("/console/timeline/watch/1").status_code == 200
 
 

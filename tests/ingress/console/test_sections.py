@@ -22,7 +22,7 @@ def test_sections_are_listed_with_their_seats_and_watches(site: Site, guest: htt
     site.house.watch(email="bob@example.edu")
     see(site.house, 0, 2)
     text = words(guest.get("/console/sections"))
-    assert "scraper/2261/12430 CSE 100 Advanced Data Structures 2 open 30 nobody yet 2 1" in text
+    assert "scraper/2261/12430 CSE 100 Advanced Data Structures 2 open 30 unassigned 2 1" in text
 
 
 def test_a_search_and_a_state_leave_out_the_rest(site: Site, guest: httpx.Client) -> None:
@@ -51,14 +51,14 @@ def test_a_section_shows_its_seats_over_time_as_a_line_and_as_a_table(
     see(site.house, 0, 2, 1)
     answer = guest.get("/console/sections/scraper/2261/12430")
     assert 'class="line" d="M0.0 110.0H' in answer.text
-    assert "ada@example.edu everything 1" in words(answer)
+    assert "ada@example.edu all events 1" in words(answer)
     assert "up to 2, since 15 Jan 09:00:00" in words(answer)
     assert answer.text.count('<th scope="row">') == 3
 
 
 def test_a_section_that_was_never_seen_has_no_line(site: Site, guest: httpx.Client) -> None:
     site.house.watch()
-    assert "Nothing was seen of its seats yet" in words(guest.get("/console/sections/scraper/2261/12430"))
+    assert "Its seats have not been observed yet" in words(guest.get("/console/sections/scraper/2261/12430"))
 
 
 @pytest.mark.parametrize("path", ["scraper/2261/99", "scraper/2261/%27", "nowhere/2261/12430"])

@@ -34,7 +34,7 @@ def test_a_wrong_token_opens_nothing_and_says_so(site: Site) -> None:
     with stranger(site) as client:
         refused = sign_in(client, "not the token at all")
         assert refused.status_code == 403
-        assert "This is not the token." in words(refused)
+        assert "The token is not valid." in words(refused)
         assert "set-cookie" not in refused.headers
         assert client.get("/console/").status_code == 303
 

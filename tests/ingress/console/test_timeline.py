@@ -66,7 +66,7 @@ def test_what_names_no_section_is_searched_for_among_them(guest: httpx.Client, q
         f"/console/sections?{urlencode({'q': q.strip()})}",
     )
     found = words(guest.get(answer.headers["location"]))
-    assert "A timeline is asked for by source/term/number, such as scraper/2261/12431." in found
+    assert "Enter a section as source/term/number, such as scraper/2261/12431." in found
     assert ("scraper/2261/12430" in found) is (q.strip() == "12430")
 
 

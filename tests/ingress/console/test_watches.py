@@ -14,7 +14,7 @@ from tests.support.catalog import Row
 def test_the_watches_of_an_address_are_found(site: Site, guest: httpx.Client) -> None:
     site.house.watch()
     site.house.watch("12431", "bob@example.edu")
-    assert "Watch 1 ada@example.edu scraper/2261/12430 everything 1" in words(guest.get("/console/watches"))
+    assert "Watch 1 ada@example.edu scraper/2261/12430 all events 1" in words(guest.get("/console/watches"))
     bobs = words(guest.get("/console/watches?email=Bob@example.edu"))
     assert "Watch 2 bob@example.edu" in bobs
     assert "ada@example.edu" not in bobs
