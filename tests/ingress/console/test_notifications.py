@@ -58,7 +58,7 @@ def test_notifications_are_listed_by_their_state(guest: httpx.Client) -> None:
     assert "1 ada@example.edu seat available scraper/2261/12430 CSE 100 sent" in words(
         guest.get("/console/mail")
     )
-    assert "There are no such notifications." in words(guest.get("/console/mail?state=dead"))
+    assert "No notification matches." in words(guest.get("/console/mail?state=dead"))
 
 
 def test_a_letter_is_shown_as_it_left(told: Site, guest: httpx.Client) -> None:
@@ -67,7 +67,7 @@ def test_a_letter_is_shown_as_it_left(told: Site, guest: httpx.Client) -> None:
     assert message.subject in words(answer)
     assert str(escape(message.headers["Message-ID"])) in answer.text
     assert (
-        '<iframe class="letter" title="The letter\'s HTML" sandbox src="/console/mail/1/html">' in answer.text
+        '<iframe class="letter" title="HTML of the message" sandbox src="/console/mail/1/html">' in answer.text
     )
     assert "frame-src 'self'" in answer.headers["content-security-policy"]
 
@@ -125,7 +125,7 @@ def test_suppressed_addresses_are_listed_and_lifted(site: Site, guest: httpx.Cli
     assert "It is suppressed: <no> such user." in words(guest.post("/console/do/mail-lift", data=wanted))
     guest.post("/console/do/mail-lift", data=wanted | {"confirm": "yes"})
     assert said(guest) == "Mail to eve@example.edu is allowed again."
-    assert "Mail may leave to every address." in words(guest.get("/console/mail/suppressions"))
+    assert "No address is suppressed." in words(guest.get("/console/mail/suppressions"))
     nothing = guest.post("/console/do/mail-lift", data=wanted)
     assert 'name="confirm"' not in nothing.text
 
@@ -138,7 +138,7 @@ def test_dead_notifications_are_retried(site: Site, guest: httpx.Client) -> None
     site.house.clock.advance(60)
     site.house.post.troubles.append(RejectedError("no such domain"))
     site.house.run()
-    assert "Retry the dead" in guest.get("/console/mail?state=dead").text
+    assert "Retry dead" in guest.get("/console/mail?state=dead").text
     wanted = {"cause": "no such", "older_than": ""}
     asked = words(guest.post("/console/do/mail-retry", data=wanted))
     assert "1 dead notification matches the filter." in asked

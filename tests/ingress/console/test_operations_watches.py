@@ -152,10 +152,10 @@ def test_a_term_is_ended_from_the_page_of_sections(site: Site, guest: httpx.Clie
     site.house.run()
     site.house.catalog.rows.clear()
     site.house.run()
-    assert "seems to be over" not in words(guest.get("/console/sections"))
+    assert "appears to be over" not in words(guest.get("/console/sections"))
     with site.house.database.write() as connection:  # a day ago: a session does not last as long
         connection.execute(update(sections).values(missing_since_ms=0))
-    assert "The term scraper/2261 seems to be over" in words(guest.get("/console/sections"))
+    assert "The term scraper/2261 appears to be over" in words(guest.get("/console/sections"))
     term = {"source": "scraper", "term": "2261"}
     asked = words(guest.post("/console/do/term-end", data=term))
     assert "The catalog no longer lists any of its watched sections." in asked
