@@ -67,7 +67,8 @@ def test_a_letter_is_shown_as_it_left(told: Site, guest: httpx.Client) -> None:
     assert message.subject in words(answer)
     assert str(escape(message.headers["Message-ID"])) in answer.text
     assert (
-        '<iframe class="letter" title="HTML of the message" sandbox src="/console/mail/1/html">' in answer.text
+        '<iframe class="letter" title="HTML of the message" sandbox src="/console/mail/1/html">'
+        in answer.text
     )
     assert "frame-src 'self'" in answer.headers["content-security-policy"]
 
