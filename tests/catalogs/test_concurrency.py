@@ -47,7 +47,7 @@ def test_a_claim_is_a_total_and_can_be_lowered() -> None:
     other.go()
 
 
-def test_what_an_interrupted_thread_left_behind_its_next_claim_sets_right() -> None:
+def test_the_next_claim_corrects_what_an_interrupted_thread_left() -> None:
     slots = ConcurrencyLimiter(2)
     slots.claim(2)
     assert slots.claim(1) == 1
@@ -69,11 +69,11 @@ def test_a_waiting_thread_is_woken_as_soon_as_a_slot_is_free(wanted: int) -> Non
     assert time.monotonic() - began_at < 30
 
 
-def test_waiting_ends_when_its_time_is_over() -> None:
+def test_waiting_ends_at_its_time_limit() -> None:
     ConcurrencyLimiter(1).wait(0.01)
 
 
-def test_closed_slots_refuse_every_claim_and_wake_who_waits() -> None:
+def test_a_closed_limiter_refuses_every_claim_and_wakes_waiting_threads() -> None:
     slots = ConcurrencyLimiter(1)
     slots.claim(1)
     slots.close()

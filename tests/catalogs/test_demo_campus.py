@@ -84,7 +84,7 @@ def test_in_any_minute_several_full_sections_open_on_both_parities(at: datetime)
 
 
 @given(MOMENTS)
-def test_in_any_minute_staff_becomes_a_name_somewhere(at: datetime) -> None:
+def test_in_any_minute_some_staff_becomes_a_name(at: datetime) -> None:
     before, after = shown(at), shown(at + MINUTE)
     assert any(before[key].instructor == UNASSIGNED and after[key].instructor for key in before)
 

@@ -63,15 +63,13 @@ def test_a_plan_is_sorted_chunks_that_hold_every_key_once(make_scraper: Callable
     assert [key for batch in batches for key in batch] == every
 
 
-def test_nothing_to_observe_asks_nobody(
-    make_scraper: Callable[..., Scraper], service: ScraperStandin
-) -> None:
+def test_no_keys_make_no_request(make_scraper: Callable[..., Scraper], service: ScraperStandin) -> None:
     pacer = RecordingPacer()
     assert make_scraper(pacer=pacer).observe([]) == []
     assert (pacer.reserved, service.stats.requests) == ([], 0)
 
 
-def test_all_threads_share_one_limit_and_reach_it(
+def test_all_threads_share_and_reach_one_limit(
     make_scraper: Callable[..., Scraper], service: ScraperStandin
 ) -> None:
     service.latency_ms = 20
@@ -103,7 +101,7 @@ def test_each_request_waits_for_its_slot(
     assert all(wait >= 0.045 + 0.03 * position for position, wait in enumerate(waited))
 
 
-def test_a_batch_that_would_wait_long_is_not_asked_and_its_pacer_knew(
+def test_a_batch_that_would_wait_long_is_not_sent(
     make_scraper: Callable[..., Scraper], service: ScraperStandin
 ) -> None:
     pacer = RecordingPacer(RecordedPace(start_in_seconds=20.5))
@@ -126,7 +124,7 @@ def test_a_rate_limit_holds_the_whole_fleet_once(
     assert pacer.held == [seconds]
 
 
-def test_after_a_rate_limit_the_rest_of_the_batch_is_not_asked(
+def test_after_a_rate_limit_the_rest_of_the_batch_is_not_sent(
     make_scraper: Callable[..., Scraper], service: ScraperStandin
 ) -> None:
     service.set_section("2", Reply("status", status=429))
@@ -145,7 +143,7 @@ def test_a_rate_limit_does_not_outlive_its_batch(scraper: Scraper, service: Scra
     assert isinstance(scraper.observe(keys("1"))[0], Observation)
 
 
-def test_an_interrupted_thread_drops_its_requests_and_the_others_go_on(
+def test_an_interrupted_thread_drops_its_requests_and_the_others_continue(
     make_scraper: Callable[..., Scraper], service: ScraperStandin
 ) -> None:
     service.set_default(Reply("hang"))
@@ -179,7 +177,7 @@ def test_a_closed_scraper_refuses_to_observe(make_scraper: Callable[..., Scraper
         scraper.observe(keys("1"))
 
 
-def test_a_call_that_is_under_way_when_the_scraper_is_closed_ends_soon(
+def test_a_call_in_progress_ends_soon_after_the_scraper_is_closed(
     make_scraper: Callable[..., Scraper], service: ScraperStandin
 ) -> None:
     service.set_default(Reply("hang"))
@@ -224,7 +222,9 @@ def test_an_interrupt_reaches_a_thread_that_waits_for_its_slot(
     assert (ended, service.stats.requests) == ([Interrupt], 0)
 
 
-def test_answers_are_read_while_others_wait_for_their_slot(make_scraper: Callable[..., Scraper]) -> None:
+def test_responses_are_read_while_other_requests_wait_for_their_slot(
+    make_scraper: Callable[..., Scraper],
+) -> None:
     clock = CountingClock()
     scraper = make_scraper(clock=clock, pacer=RecordingPacer(RecordedPace(interval_seconds=1)))
     outcomes: list[Outcome] = []
@@ -237,7 +237,7 @@ def test_answers_are_read_while_others_wait_for_their_slot(make_scraper: Callabl
     assert [later - at for at in seen] == [timedelta(seconds=30), timedelta(0)]
 
 
-def test_the_clock_is_read_when_the_answer_is_in(
+def test_the_clock_is_read_when_the_response_is_complete(
     make_scraper: Callable[..., Scraper], service: ScraperStandin, clock: FakeClock
 ) -> None:
     service.set_default(Reply(delay_ms=200))

@@ -34,7 +34,7 @@ def url() -> Iterator[str]:
         program.terminate()
 
 
-def test_the_program_answers_as_it_is_told_over_http(url: str) -> None:
+def test_the_program_answers_as_configured_over_http(url: str) -> None:
     scraper = Scraper(url=url, token="t0k3n", clock=FakeClock())
     control("POST", f"{url}/control/default", {"kind": "status", "status": 500})
     control("POST", f"{url}/control/sections/1", {"kind": "ok", "fields": {"seats_available": 9}})
@@ -49,7 +49,7 @@ def test_the_program_answers_as_it_is_told_over_http(url: str) -> None:
     scraper.close()
 
 
-def test_the_program_counts_and_forgets(url: str) -> None:
+def test_the_program_counts_and_resets(url: str) -> None:
     scraper = Scraper(url=url, token="t0k3n", clock=FakeClock())
     assert control("POST", f"{url}/control/latency", {"ms": 50})["latency_ms"] == 50
     scraper.observe(keys("1", "2", "3"))

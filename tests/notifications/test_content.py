@@ -32,7 +32,7 @@ NOW = NOTICE.observed_at
         ),
     ],
 )
-def test_the_subject_alone_tells_the_news(changes: dict[str, object], subject: str) -> None:
+def test_the_subject_states_the_event(changes: dict[str, object], subject: str) -> None:
     assert content_for(notification(**changes), NOW).subject == subject
 
 
@@ -46,15 +46,13 @@ def test_the_subject_alone_tells_the_news(changes: dict[str, object], subject: s
         (None, None, None),
     ],
 )
-def test_seats_are_told_as_far_as_they_are_known(
-    seats: int | None, capacity: int | None, told: str | None
-) -> None:
+def test_seats_are_stated_as_far_as_known(seats: int | None, capacity: int | None, told: str | None) -> None:
     assert (
         dict(content_for(notification(open_seats=seats, capacity=capacity), NOW).facts).get("Seats") == told
     )
 
 
-def test_nobody_assigned_is_told_and_an_unknown_instructor_is_not() -> None:
+def test_an_unassigned_instructor_is_stated_and_an_unknown_one_is_not() -> None:
     assert (
         dict(content_for(notification(instructor=UNASSIGNED), NOW).facts)["Instructor"]
         == "Staff (not yet assigned)"
@@ -62,12 +60,12 @@ def test_nobody_assigned_is_told_and_an_unknown_instructor_is_not() -> None:
     assert "Instructor" not in dict(content_for(notification(instructor=None), NOW).facts)
 
 
-def test_only_a_listed_section_invites_to_enrol() -> None:
+def test_only_a_listed_section_has_an_enrolment_link() -> None:
     actions = [content_for(notification(kind=kind), NOW).action for kind in NotificationKind]
     assert actions == ["Enrol in section 12431", "See section 12431", ""]
 
 
-def test_the_time_is_utc_and_says_so() -> None:
+def test_the_time_states_its_zone() -> None:
     assert format_time(datetime(2026, 1, 15, 9, 30, tzinfo=UTC)) == "15 Jan 2026, 09:30 UTC"
     pacific = timezone(timedelta(hours=-8))
     assert format_time(datetime(2026, 1, 15, 20, 5, tzinfo=pacific)) == "16 Jan 2026, 04:05 UTC"
@@ -97,13 +95,13 @@ def test_plain_text_is_one_short_visible_line(text: str, limit: int) -> None:
     ],
 )
 @pytest.mark.parametrize("kind", NotificationKind)
-def test_an_old_observation_says_how_old_it_is(kind: NotificationKind, age: timedelta, told: str) -> None:
+def test_an_old_observation_states_its_age(kind: NotificationKind, age: timedelta, told: str) -> None:
     wording = content_for(notification(kind=kind), NOW + age)
     assert dict(wording.facts)["Seen"] == f"15 Jan 2026, 09:30 UTC{told}"
     assert f"15 Jan 2026, 09:30 UTC{told}." in wording.preheader
 
 
-def test_an_ended_term_is_told_once_for_all_its_watches() -> None:
+def test_an_ended_term_is_one_message_for_all_its_watches() -> None:
     told = content_for(notification(kind=NotificationKind.SECTION_RETIRED, ended_watches=3), NOW)
     assert (told.subject, told.action) == ("Term 2261 has ended", "")
     assert told.lead.endswith("Your 3 watches on it have ended.")

@@ -40,14 +40,14 @@ def test_the_subject_states_the_problem_and_when_it_is_resolved() -> None:
     assert "No action is needed." in mail.message(RESOLVED).text
 
 
-def test_it_has_a_text_and_an_html_part_that_say_the_same() -> None:
+def test_the_text_and_html_parts_have_the_same_content() -> None:
     parts = to_mime(operator_mail(Post()).message(RAISED), AT).iter_parts()
     text, html = (part.get_content() for part in parts)
     assert "5 < 6 & more" in text
     assert "5 &lt; 6 &amp; more" in html
 
 
-def test_both_parts_link_to_where_it_shows_and_to_what_to_do() -> None:
+def test_both_parts_link_to_the_console_and_the_runbook() -> None:
     message = operator_mail(Post()).message(RAISED)
     post = links("sources/scraper")
     assert message.text.endswith(f"Console: {post.console}\nRunbook: {post.runbook}\n")
@@ -55,7 +55,7 @@ def test_both_parts_link_to_where_it_shows_and_to_what_to_do() -> None:
     assert f'href="{post.runbook}"' in message.html
 
 
-def test_the_same_bulletin_is_sent_once_and_another_one_or_another_address_anew() -> None:
+def test_a_notification_is_sent_once_per_address() -> None:
     post = Post()
     for _ in range(2):
         operator_mail(post).send(RAISED)
@@ -66,6 +66,6 @@ def test_the_same_bulletin_is_sent_once_and_another_one_or_another_address_anew(
     assert all(key.startswith("rollcall-alert-") for key in post.keys)
 
 
-def test_a_letter_that_is_refused_is_an_error() -> None:
+def test_a_rejected_message_is_an_error() -> None:
     with pytest.raises(RejectedError, match="no such user"):
         operator_mail(RefusingPost()).send(RAISED)

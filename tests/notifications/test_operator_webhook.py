@@ -29,7 +29,7 @@ def found() -> Iterator[Receiver]:
         yield made
 
 
-def test_a_webhook_posts_the_whole_bulletin_as_json(found: Receiver) -> None:
+def test_a_webhook_posts_the_whole_notification_as_json(found: Receiver) -> None:
     OperatorWebhook(f"{found.url}/hook?key=secret", links).send(NOTIFICATION)
     ((method, path, body),) = found.requests
     assert (method, path) == ("POST", "/hook?key=secret")

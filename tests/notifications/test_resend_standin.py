@@ -53,7 +53,7 @@ def call(
         connection.close()
 
 
-def test_a_request_without_a_user_agent_is_turned_away(standin: ResendStandIn) -> None:
+def test_a_request_without_a_user_agent_is_refused(standin: ResendStandIn) -> None:
     headers = {"Authorization": "Bearer re_test"}
     status, answer = call(standin.port, "POST", "/emails", MAIL, headers)
     assert (status, answer["name"]) == (403, "1010")
@@ -64,12 +64,12 @@ def test_a_single_mail_is_answered_with_its_id(standin: ResendStandIn) -> None:
     assert (status, answer) == (200, {"id": standin.mails[0]["id"]})
 
 
-def test_a_strict_batch_takes_all_or_nothing(standin: ResendStandIn) -> None:
+def test_a_strict_batch_accepts_all_or_nothing(standin: ResendStandIn) -> None:
     status, answer = call(standin.port, "POST", "/emails/batch", [MAIL, {**MAIL, "to": ["x"]}])
     assert (status, answer["name"], standin.mails) == (422, "validation_error", [])
 
 
-def test_a_key_is_forgotten_after_a_day(standin: ResendStandIn, time: Time) -> None:
+def test_an_idempotency_key_expires_after_a_day(standin: ResendStandIn, time: Time) -> None:
     headers = {**HEADERS, "Idempotency-Key": "key"}
     for _ in range(2):
         assert call(standin.port, "POST", "/emails/batch", [MAIL], headers)[0] == 200
@@ -78,7 +78,7 @@ def test_a_key_is_forgotten_after_a_day(standin: ResendStandIn, time: Time) -> N
     assert len(standin.mails) == 2
 
 
-def test_too_many_requests_a_second_are_put_off(time: Time) -> None:
+def test_too_many_requests_per_second_are_refused(time: Time) -> None:
     with ResendStandIn(requests_per_second=2, now=time) as standin:
         assert [call(standin.port, "POST", "/emails", MAIL)[0] for _ in range(3)] == [200, 200, 429]
         time.seconds += 1

@@ -61,12 +61,12 @@ ACCOUNT, LOGIN, RATE, TRANSPORT = AccountRefusedError, UnauthorisedError, RateLi
         (Stage.CONTENT, 451, "local error", TRANSPORT),
     ],
 )
-def test_a_reply_says_what_is_refused(
+def test_a_reply_has_a_meaning(
     stage: Stage, code: int, text: str, kind: type[Rejected | Deferred | RollcallError]
 ) -> None:
     assert type(refusal(stage, code, text)) is kind
 
 
-def test_what_the_server_said_is_kept() -> None:
+def test_the_text_of_the_reply_is_kept() -> None:
     assert refusal(Stage.RECIPIENT, 550, "5.1.1 no such user") == Rejected("550 5.1.1 no such user")
     assert "550 5.4.5 daily limit" in str(refusal(Stage.CONTENT, 550, "5.4.5 daily limit"))

@@ -24,28 +24,28 @@ def token_of(url: str) -> str:
 
 
 @given(st.integers(min_value=0, max_value=2**63), ADDRESSES)
-def test_a_link_says_which_watch_to_stop(watch_id: int, email: str) -> None:
+def test_a_link_identifies_the_watch_to_stop(watch_id: int, email: str) -> None:
     assert LINKS.read(token_of(LINKS.stop_watch(watch_id, email))) == StopWatch(watch_id, email)
 
 
 @given(ADDRESSES)
-def test_a_link_says_whose_mail_to_stop(email: str) -> None:
+def test_a_link_identifies_the_address_to_stop(email: str) -> None:
     assert LINKS.read(token_of(LINKS.stop_everything(email))) == StopEverything(email)
 
 
 @given(st.integers(min_value=0, max_value=2**63), ADDRESSES)
-def test_a_link_says_what_to_allow_again(watch_id: int, email: str) -> None:
+def test_a_link_identifies_what_to_allow_again(watch_id: int, email: str) -> None:
     assert LINKS.read(token_of(LINKS.allow_watch(watch_id, email))) == AllowWatch(watch_id, email)
     assert LINKS.read(token_of(LINKS.allow_everything(email))) == AllowEverything(email)
 
 
-def test_a_link_is_one_plain_address_under_the_public_one() -> None:
+def test_a_link_is_a_plain_url_under_the_public_url() -> None:
     url = LINKS.stop_watch(7, "ada@example.edu")
     assert url.startswith("https://rollcall.example.edu/unsubscribe?token=")
     assert token_of(url).replace("-", "").replace("_", "").isalnum()
 
 
-def test_the_same_wish_always_has_the_same_link() -> None:
+def test_the_same_claim_always_has_the_same_link() -> None:
     assert LINKS.stop_watch(7, "ada@example.edu") == LINKS.stop_watch(7, "ada@example.edu")
 
 
@@ -67,7 +67,7 @@ def test_a_token_with_one_character_changed_is_refused(data: st.DataObject) -> N
 @pytest.mark.parametrize(
     "change", [str.swapcase, lambda token: token + "=", lambda token: token + "A", str.lower]
 )
-def test_a_token_that_only_decodes_alike_is_refused(change: object) -> None:
+def test_a_token_that_only_decodes_to_the_same_is_refused(change: object) -> None:
     assert callable(change)
     with pytest.raises(RejectedError):
         LINKS.read(change(token_of(LINKS.stop_everything("ada@example.edu"))))
@@ -100,16 +100,16 @@ def test_links_that_earlier_releases_mailed_still_work() -> None:
     assert token_of(LINKS.stop_watch(7, "ada@example.edu")) == stop
 
 
-def test_an_empty_secret_stops_the_start() -> None:
+def test_an_empty_secret_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="secret"):
         UnsubscribeLinks("https://rollcall.example.edu", "")
 
 
 @pytest.mark.parametrize("url", ["", "rollcall.example.edu", "javascript:alert(1)", "https://"])
-def test_a_public_address_that_is_none_stops_the_start(url: str) -> None:
+def test_an_invalid_public_url_is_refused(url: str) -> None:
     with pytest.raises(InvalidInputError, match="public_url"):
         UnsubscribeLinks(url, "secret")
 
 
-def test_the_secret_does_not_show_in_logs() -> None:
+def test_the_secret_is_not_in_the_repr() -> None:
     assert "a secret" not in repr(LINKS)
