@@ -96,7 +96,7 @@ class _Transfer:
             buffer.truncate()
         if request is not self._request:
             self._configure(request)
-        if body:
+        if body or request.method == "POST":  # without fields libcurl would read the standard input
             self.curl.setopt(pycurl.POSTFIELDS, body)
 
     def _configure(self, request: HttpRequest) -> None:
@@ -127,7 +127,8 @@ class _Transfer:
             return self._response(f"the response is larger than {request.max_bytes:,} bytes")
         if code != pycurl.E_OPERATION_TIMEDOUT and self._has_head():
             return self._response("the response was truncated")
-        error = self._error(code, quote(message, *request.secrets), request.timeout_seconds)
+        message = quote(message, *request.secrets)
+        error = self._error(code, message, request.timeout_seconds)
         error.__cause__ = pycurl.error(code, message)
         return error
 

@@ -64,8 +64,9 @@ def test_one_client_sends_requests_of_every_shape_in_turn(echo: Echo) -> None:
     client.post(echo.url, b"{}", {"x-key": "1"})
     client.get(echo.url)
     client.post(echo.url, b"[]")
+    client.post(echo.url, b"")
     shapes = [(method, body, headers.get("x-key")) for method, headers, body in echo.requests]
-    assert shapes == [("POST", b"{}", "1"), ("GET", b"", None), ("POST", b"[]", None)]
+    assert shapes == [("POST", b"{}", "1"), ("GET", b"", None), ("POST", b"[]", None), ("POST", b"", None)]
 
 
 def test_an_answer_larger_than_the_limit_is_malformed(echo: Echo) -> None:
