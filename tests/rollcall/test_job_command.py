@@ -37,7 +37,7 @@ def test_jobs_are_listed_shown_and_cancelled_and_that_is_recorded(crew: JobsCrew
     assert job(crew, "cancel", first.id).stdout == f"The errand {first.id} will end soon.\n"
 
     (shown,) = json.loads(job(crew, "show", first.id, "--json").stdout)
-    assert (shown["state"], shown["given"]) == (JobState.QUEUED, first.input)
+    assert (shown["state"], shown["input"]) == (JobState.QUEUED, first.input)
     assert shown["cancel_requested_at"] is not None
     assert first.id in job(crew, "show", first.id).stdout
     records, _ = crew.services.store.audit.page(None, 10, action="job.cancel")
@@ -53,4 +53,4 @@ def test_a_job_that_is_not_there_is_said_to_be_so(crew: JobsCrew, verb: str) -> 
 def test_what_still_lives_is_not_tried_again(crew: JobsCrew) -> None:
     answer = job(crew, "retry", crew.submit().id)
     assert answer.returncode == 1
-    assert "is queued: only what failed or was cancelled is tried again" in answer.stderr
+    assert "is queued: only failed and cancelled jobs can be retried" in answer.stderr
