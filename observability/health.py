@@ -13,7 +13,7 @@ from domain.job import JobState
 from domain.notification import MAIL
 from observability.checks import findings
 from observability.checks.snapshot import SystemSnapshot, Unavailable, read_or_unavailable, required
-from observability.prometheus import oldest_job_age_seconds
+from observability.gauges import oldest_job_age_seconds
 from observability.shared_reading import SharedReading
 from store.jobs.jobs import Jobs
 

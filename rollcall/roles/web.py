@@ -18,8 +18,9 @@ from ingress.console.live_updates import LiveUpdates
 from ingress.context import WebContext
 from notifications.resend import ResendSettings
 from notifications.resend_events import ResendEvents
+from observability.gauges import Labels
 from observability.health import Health
-from observability.prometheus import Exposition, Labels, fleet
+from observability.prometheus import Exposition, fleet
 from observability.shared_reading import SharedReading
 from operations import status
 from providers.storage import StorageSettings

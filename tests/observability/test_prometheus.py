@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from observability.prometheus import Exposition, FleetCollector, counter_family, gauge, histogram_family
+from observability.gauges import gauge
+from observability.prometheus import Exposition, FleetCollector, counter_family, histogram_family
 from observability.recorders import CounterDefinition, HistogramDefinition
 
 CHECKS = CounterDefinition("rollcall_checks", "Checks", ("source",))
