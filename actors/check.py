@@ -224,7 +224,7 @@ def _wait_reason(outcomes: Sequence[Outcome], *, is_paused: bool) -> WaitReason 
 
 def _count(services: Services, batch: Batch, outcomes: Sequence[Outcome], recorded: RecordedBatch) -> None:
     """Count and log the outcome of the batch."""
-    record_checks(services.tally, batch.source, outcomes, recorded.changed)
+    record_checks(services.recorder, batch.source, outcomes, recorded.changed)
     caused = {"changed": recorded.changed, "notifications": recorded.notifications}
     _log.info("checked", extra={"source": batch.source, "sections": len(outcomes), **caused})
     _log_failures(outcomes)

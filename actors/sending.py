@@ -123,7 +123,7 @@ class Sending:
                 outbox.remove(
                     self.batch, notification.id, f"cannot be rendered: {error!r}", self.services.clock.now()
                 )
-                record_dead(self.services.tally, 1)
+                record_dead(self.services.recorder, 1)
                 continue
             notifications.append(notification)
         outbox.freeze(self.batch, messages)
@@ -157,7 +157,7 @@ class Sending:
                 "accepted, and not recorded", extra={"mail_batch_id": batch.id, "accepted": accepted}
             )
             raise
-        record_deliveries(services.tally, batch.notifications, results, now)
+        record_deliveries(services.recorder, batch.notifications, results, now)
         _log.info(
             "sent",
             extra={"mail_batch_id": batch.id, "notifications": [each.id for each in batch.notifications]},
@@ -223,7 +223,7 @@ class Sending:
     def _mark_dead(self, state: BatchState, reason: str) -> None:
         now = self.services.clock.now()
         self._persist(lambda: self.services.store.outbox.mark_dead(self.batch, state, reason, now))
-        record_dead(self.services.tally, len(self.batch.notifications))
+        record_dead(self.services.recorder, len(self.batch.notifications))
 
     def _persist(self, write: Callable[[], None]) -> None:
         """Write as soon as the database answers. Raises: its last outage, after `until`."""

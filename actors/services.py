@@ -84,9 +84,9 @@ class Services:
     """The ports and policies of every actor.
 
     Shape: `breakers` has one entry per source, by its name, and "mail". `run_lifetime` bounds how long a run
-    may claim its sections. `publish` raises UnreachableError when the broker is unreachable. `tally` records
-    metrics. `describe` formats an error for people: one line without secrets. `wait` sleeps for some seconds
-    between attempts to write. The price of a report is checked where `prices` are set.
+    may claim its sections. `publish` raises UnreachableError when the broker is unreachable. `recorder`
+    records metrics. `describe` formats an error for people: one line without secrets. `wait` sleeps for some
+    seconds between attempts to write. The price of a report is checked where `prices` are set.
     """
 
     clock: Clock
@@ -101,7 +101,7 @@ class Services:
     publish: Callable[[Message[Any]], None]
     run_lifetime: timedelta
     operator: OperatorChannels = OperatorChannels()
-    tally: Recorder = field(default_factory=Recorder)
+    recorder: Recorder = field(default_factory=Recorder)
     jobs: JobRuntime = field(default_factory=JobRuntime)
     describe: Callable[[BaseException], str] = describe
     wait: Callable[[float], object] = time.sleep

@@ -32,6 +32,6 @@ def create_app(context: WebContext) -> Starlette:
     )
     app.router.redirect_slashes = False  # a redirect would send the bearer token to another address
     app.state.context = context
-    app.state.admission = Admission(partial(context.services.tally.add, REFUSED))
+    app.state.admission = Admission(partial(context.services.recorder.add, REFUSED))
     app.state.live = LiveUpdates(NowView(context))
     return app

@@ -144,8 +144,8 @@ class CounterTotals:
     One thread at a time flushes; others wait for it.
     """
 
-    def __init__(self, tally: Recorder, enter: Callable[[int, Mapping[str, int]], None]) -> None:
-        self._tally = tally
+    def __init__(self, recorder: Recorder, enter: Callable[[int, Mapping[str, int]], None]) -> None:
+        self._recorder = recorder
         self._enter = enter
         self._lock = Lock()
         self._number = 0
@@ -155,7 +155,7 @@ class CounterTotals:
         """Flush the counts, if there are any. Raises what `enter` does; call it again later."""
         with self._lock:
             if not self._pending:
-                self._pending = self._tally.take()
+                self._pending = self._recorder.take()
                 self._number += 1
             if self._pending:
                 self._enter(self._number, self._pending)
@@ -253,31 +253,31 @@ def of_check(outcome: Outcome) -> str:
     return _MISSING if isinstance(outcome, Missing) else _OBSERVED
 
 
-def record_checks(tally: Recorder, source: str, outcomes: Sequence[Outcome], changed: int) -> None:
+def record_checks(recorder: Recorder, source: str, outcomes: Sequence[Outcome], changed: int) -> None:
     """Record the outcomes of `source`, their durations, and how many sections changed."""
-    for what, n in Counter(map(of_check, outcomes)).items():
-        tally.add(CHECKS, source, what, n=n)
+    for outcome, n in Counter(map(of_check, outcomes)).items():
+        recorder.add(CHECKS, source, outcome, n=n)
     answers = [outcome.took_seconds for outcome in outcomes if not isinstance(outcome, CheckFailure)]
     measured = [seconds for seconds in answers if seconds is not None]
-    tally.observe_all(SOURCE_RESPONSE, source, seconds=measured)
-    tally.add(SECTION_EVENTS, source, n=changed)
+    recorder.observe_all(SOURCE_RESPONSE, source, seconds=measured)
+    recorder.add(SECTION_EVENTS, source, n=changed)
 
 
 def record_deliveries(
-    tally: Recorder, notifications: Sequence[Notification], receipts: Sequence[DeliveryResult], now: datetime
+    recorder: Recorder,
+    notifications: Sequence[Notification],
+    results: Sequence[DeliveryResult],
+    now: datetime,
 ) -> None:
-    """Record the transport's outcomes for the messages of `notices`, in order."""
-    taken = [
-        notification
-        for notification, receipt in zip(notifications, receipts, strict=True)
-        if isinstance(receipt, Accepted)
-    ]
-    ages_seconds = [(now - notification.observed_at).total_seconds() for notification in taken]
-    tally.observe_all(NOTIFICATION_LATENCY, seconds=ages_seconds)
-    tally.add(DELIVERIES, SENT, n=len(taken))
-    record_dead(tally, len(notifications) - len(taken))
+    """Record the transport's results for the messages of `notifications`, in order."""
+    pairs = zip(notifications, results, strict=True)
+    accepted = [notification for notification, result in pairs if isinstance(result, Accepted)]
+    ages_seconds = [(now - notification.observed_at).total_seconds() for notification in accepted]
+    recorder.observe_all(NOTIFICATION_LATENCY, seconds=ages_seconds)
+    recorder.add(DELIVERIES, SENT, n=len(accepted))
+    record_dead(recorder, len(notifications) - len(accepted))
 
 
-def record_dead(tally: Recorder, notifications: int) -> None:
+def record_dead(recorder: Recorder, notifications: int) -> None:
     """Record notifications that were given up."""
-    tally.add(DELIVERIES, DEAD, n=notifications)
+    recorder.add(DELIVERIES, DEAD, n=notifications)

@@ -43,24 +43,24 @@ _LATEST = 20
 Processes = Mapping[str, Sequence[Heartbeat]]
 
 
-def read(room: AdminContext) -> SystemSnapshot:
+def read(admin: AdminContext) -> SystemSnapshot:
     """Read a snapshot. A server that does not answer is waited for once, so that the rest is shown."""
-    services, home = room.services, room.home
+    services, home = admin.services, admin.home
     store, now = services.store, services.clock.now()
     redis, broker = Server(), Server()
-    processes = redis.read(lambda: {role: room.heartbeats.alive(role) for role in ROLES})
+    processes = redis.read(lambda: {role: admin.heartbeats.alive(role) for role in ROLES})
     return SystemSnapshot(
         now=now,
-        database=read_or_unavailable(lambda: _probe(room, "database")),
-        redis=redis.read(lambda: _probe(room, "redis")),
-        broker=broker.read(lambda: _probe(room, "broker")),
+        database=read_or_unavailable(lambda: _probe(admin, "database")),
+        redis=redis.read(lambda: _probe(admin, "redis")),
+        broker=broker.read(lambda: _probe(admin, "broker")),
         database_errors=read_or_unavailable(lambda: _database_errors(required(processes))),
-        runs=read_or_unavailable(lambda: _runs(room, now)),
+        runs=read_or_unavailable(lambda: _runs(admin, now)),
         processes=processes,
-        queues=broker.read(room.queues),
+        queues=broker.read(admin.queues),
         breakers=redis.read(lambda: breakers.read(services)),
         lease=redis.read(services.cron_lease.held),
-        sources=read_or_unavailable(lambda: sources(services, is_scheduled=room.is_scheduled)),
+        sources=read_or_unavailable(lambda: sources(services, is_scheduled=admin.is_scheduled)),
         pauses=read_or_unavailable(lambda: _unresolved(store.pauses.all(), now)),
         outbox=read_or_unavailable(store.outbox.backlog),
         losses=read_or_unavailable(lambda: store.outbox.losses(now - LOSSES_WINDOW)),
@@ -72,7 +72,7 @@ def read(room: AdminContext) -> SystemSnapshot:
             lambda: [found for found in store.alerts.all() if found.state is AlertState.RAISED]
         ),
         transport=services.mailer.name,
-        is_scheduled=room.is_scheduled,
+        is_scheduled=admin.is_scheduled,
         is_managed=is_managed(),
         terms=read_or_unavailable(lambda: store.terms.over(now)),
         unknown_sections=read_or_unavailable(store.sections.unknown),
@@ -143,8 +143,8 @@ def _expected_since(
     return max(at for at in (answered_at, audience.since, runs_since) if at is not None)
 
 
-def _probe(room: AdminContext, name: str) -> str:
-    room.probes[name]()
+def _probe(admin: AdminContext, name: str) -> str:
+    admin.probes[name]()
     return "ok"
 
 
@@ -167,14 +167,14 @@ def _clocks(services: Services, processes: Processes) -> dict[str, float]:
     return found
 
 
-def _runs(room: AdminContext, now: datetime) -> RunStatus:
-    services = room.services
+def _runs(admin: AdminContext, now: datetime) -> RunStatus:
+    services = admin.services
     latest, _ = services.store.runs.page(None, _LATEST)
     return RunStatus(
         current=next((run for run in latest if not run.state.is_final), None),
         last=next((run for run in latest if run.state.is_final), None),
-        next_at=services.timetable.next_slot(now) if room.is_scheduled else None,
-        times=run_times(services, is_scheduled=room.is_scheduled),
+        next_at=services.timetable.next_slot(now) if admin.is_scheduled else None,
+        times=run_times(services, is_scheduled=admin.is_scheduled),
     )
 
 

@@ -24,31 +24,31 @@ _STOP_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
-def evaluate_alerts(room: AdminContext) -> None:
+def evaluate_alerts(admin: AdminContext) -> None:
     """Evaluate the checks, store changed alerts, and notify the operator of them."""
-    store, found = room.services.store.alerts, findings(status.read(room))
-    store.observe(alerts(found) | _vanished(room, found), room.services.clock.now())
-    if store.is_due(room.services.clock.now()):
-        _notify(room)
+    store, found = admin.services.store.alerts, findings(status.read(admin))
+    store.observe(alerts(found) | _vanished(admin, found), admin.services.clock.now())
+    if store.is_due(admin.services.clock.now()):
+        _notify(admin)
 
 
-def look_for_the_scheduler(room: AdminContext) -> None:
-    """As `evaluate_alerts`, while no scheduler is alive, which cannot report its own death.
+def evaluate_without_scheduler(admin: AdminContext) -> None:
+    """As `evaluate_alerts`, while no scheduler is alive; a scheduler cannot report its own death.
 
     Several processes may do so concurrently: an alert is raised once, by the first that detects it.
     """
     try:
-        if not room.heartbeats.alive("scheduler"):
-            evaluate_alerts(room)
+        if not admin.heartbeats.alive("scheduler"):
+            evaluate_alerts(admin)
     except (UnreachableError, DBAPIError) as error:
-        _log.warning("cannot look for the scheduler", extra={"error": str(error)})
+        _log.warning("alerts cannot be evaluated", extra={"error": str(error)})
 
 
 @contextmanager
 def standing_in(system: System) -> Iterator[None]:
     """Evaluate alerts in place of the scheduler from a thread until the end of the block."""
-    done, room = Event(), system.admin
-    thread = Thread(target=_stand_in, args=(room, done), name="lookout", daemon=True)
+    done, admin = Event(), system.admin
+    thread = Thread(target=_stand_in, args=(admin, done), name="alerts", daemon=True)
     thread.start()
     try:
         yield
@@ -57,25 +57,25 @@ def standing_in(system: System) -> Iterator[None]:
         thread.join(timeout=_STOP_SECONDS)
 
 
-def _stand_in(room: AdminContext, done: Event) -> None:
+def _stand_in(admin: AdminContext, done: Event) -> None:
     while not done.wait(PERIOD.total_seconds()):
-        look_for_the_scheduler(room)
+        evaluate_without_scheduler(admin)
 
 
-def _vanished(room: AdminContext, found: Sequence[Finding]) -> dict[str, AlertMessage | None]:
+def _vanished(admin: AdminContext, found: Sequence[Finding]) -> dict[str, AlertMessage | None]:
     """Return alerts whose subject no longer exists (an ended pause, a removed source): they are resolved."""
     known = {finding.name for finding in found}
     unreadable = {finding.check.name for finding in found if finding.is_unreadable}
-    raised = [alert.name for alert in room.services.store.alerts.all() if alert.state is AlertState.RAISED]
+    raised = [alert.name for alert in admin.services.store.alerts.all() if alert.state is AlertState.RAISED]
     return {name: None for name in raised if name not in known and name.partition("/")[0] not in unreadable}
 
 
-def _notify(room: AdminContext) -> None:
+def _notify(admin: AdminContext) -> None:
     """Enqueue the notifications; send them here if no worker is alive or reachable."""
     try:
-        if room.heartbeats.alive("worker"):
-            room.services.publish(send_alerts.message())
+        if admin.heartbeats.alive("worker"):
+            admin.services.publish(send_alerts.message())
             return
     except UnreachableError as error:
         _log.warning("no worker can be reached", extra={"error": str(error)})
-    send_alerts(room.services)
+    send_alerts(admin.services)

@@ -24,12 +24,12 @@ from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, MEMORY, Heart
 _log = logging.getLogger(__name__)
 
 
-def log_and_continue(work: Callable[[], object], complaint: str) -> None:
+def log_and_continue(work: Callable[[], object], message: str) -> None:
     """Run `work`; log an unreachable or refusing Redis (out of memory, say), because it is retried."""
     try:
         work()
     except (UnreachableError, redis.RedisError) as error:
-        _log.warning(complaint, extra={"error": str(error)})
+        _log.warning(message, extra={"error": str(error)})
 
 
 BEAT_SECONDS = 1.0
@@ -44,16 +44,16 @@ class HeartbeatThread:
         self,
         heartbeats: Heartbeats,
         metrics: MetricsStore,
-        tally: Recorder,
+        recorder: Recorder,
         threads: ThreadTasks,
         database_errors: Callable[[], tuple[int, str]] = lambda: (0, ""),
     ) -> None:
         self.metrics = metrics
         self._heartbeats = heartbeats
-        self._tally = tally
+        self._recorder = recorder
         self._threads = threads
         self._database_errors = database_errors
-        self._entries = CounterTotals(tally, metrics.add)
+        self._entries = CounterTotals(recorder, metrics.add)
         self._instance = f"{socket.gethostname()}:{os.getpid()}"
         self._facts = {"host": socket.gethostname(), "pid": str(os.getpid())}
         self._cpu_seconds = 0.0
@@ -64,27 +64,27 @@ class HeartbeatThread:
 
     def start(self, role: str) -> None:
         """Count the start of the process."""
-        self._tally.add(STARTS, role)
+        self._recorder.add(STARTS, role)
 
     def beat(self, role: str) -> None:
         """Store everything. After a Redis outage the next beat catches up."""
         spent_seconds = time.process_time()
-        self._tally.add_seconds(CPU, role, seconds=spent_seconds - self._cpu_seconds)
+        self._recorder.add_seconds(CPU, role, seconds=spent_seconds - self._cpu_seconds)
         self._cpu_seconds = spent_seconds
         facts = self._facts | _memory() | self._errors()
         log_and_continue(
             lambda: self._heartbeats.beat(role, self._instance, facts, self._threads.read()),
-            "cannot tell that it is alive",
+            "heartbeat not stored",
         )
         self.flush()
 
     def leave(self, role: str) -> None:
         """Remove the process from Redis."""
-        log_and_continue(lambda: self._heartbeats.leave(role, self._instance), "cannot tell that it leaves")
+        log_and_continue(lambda: self._heartbeats.leave(role, self._instance), "heartbeat not removed")
 
     def flush(self) -> None:
         """Flush the counts, if there are any."""
-        log_and_continue(self._entries.flush, "cannot tell what it has counted")
+        log_and_continue(self._entries.flush, "counts not stored")
 
     def _errors(self) -> dict[str, str]:
         count, last = self._database_errors()
@@ -92,11 +92,11 @@ class HeartbeatThread:
 
 
 @contextmanager
-def beating(pulse: HeartbeatThread, role: str) -> Iterator[None]:
+def beating(heartbeat: HeartbeatThread, role: str) -> Iterator[None]:
     """Beat from a thread until the end of the block."""
     done = Event()
-    thread = Thread(target=_beat, args=(pulse, role, done), name="heartbeat", daemon=True)
-    pulse.start(role)
+    thread = Thread(target=_beat, args=(heartbeat, role, done), name="heartbeat", daemon=True)
+    heartbeat.start(role)
     thread.start()
     try:
         yield
@@ -105,11 +105,11 @@ def beating(pulse: HeartbeatThread, role: str) -> Iterator[None]:
         thread.join(timeout=_STOP_SECONDS)
 
 
-def _beat(pulse: HeartbeatThread, role: str, done: Event) -> None:
-    pulse.beat(role)
+def _beat(heartbeat: HeartbeatThread, role: str, done: Event) -> None:
+    heartbeat.beat(role)
     while not done.wait(BEAT_SECONDS):
-        pulse.beat(role)
-    pulse.leave(role)
+        heartbeat.beat(role)
+    heartbeat.leave(role)
 
 
 def _memory() -> dict[str, str]:

@@ -54,7 +54,7 @@ def role(name: str, overrides: Mapping[str, str] | None = None) -> Iterator[Syst
     logs.configure()
     for line in environment.ignored():
         _log.warning(line)
-    with open_system(overrides) as system, beating(system.pulse, name):
+    with open_system(overrides) as system, beating(system.heartbeat, name):
         yield system
 
 

@@ -100,12 +100,12 @@ class System:
     admin: AdminContext
     links: UnsubscribeLinks
     heartbeats: Heartbeats
-    pulse: HeartbeatThread
+    heartbeat: HeartbeatThread
     reaper: Reaper | None
 
     def close(self) -> None:
         """Flush the last counts, and close open resources, outermost first."""
-        self.pulse.flush()
+        self.heartbeat.flush()
         for source in self.services.sources.values():
             source.close()
         self.broker.close()
@@ -118,13 +118,13 @@ def build(settings: Settings, overrides: Overrides | None = None) -> System:
     given = overrides or Overrides()
     database = given.database or Database(database_url(settings))
     client = given.redis or redis_client(settings)
-    tally, threads = Recorder(), ThreadTasks()
-    observers = (MessageMetrics(tally), threads)
+    recorder, threads = Recorder(), ThreadTasks()
+    observers = (MessageMetrics(recorder), threads)
     broker = brokers.build(settings, client, observers, namespace=given.namespace)
     parts = replace(
         given, database=database, redis=client, publish=given.publish or partial(_publish, broker)
     )
-    services = build_services(settings, parts, tally)
+    services = build_services(settings, parts, recorder)
     heartbeats = Heartbeats(client, HEARTBEAT_TTL_SECONDS, given.prefix, now_ms=given.now_ms)
     errors = partial(_recent_errors, database, Redactor(settings))
     return System(
@@ -136,17 +136,17 @@ def build(settings: Settings, overrides: Overrides | None = None) -> System:
         admin=_admin_context(settings, services, heartbeats, broker, parts),
         links=_links(settings),
         heartbeats=heartbeats,
-        pulse=HeartbeatThread(heartbeats, MetricsStore(client), tally, threads, errors),
+        heartbeat=HeartbeatThread(heartbeats, MetricsStore(client), recorder, threads, errors),
         reaper=None if brokers.is_rabbitmq(settings) else Reaper(brokers.client_of(broker), QUEUES),
     )
 
 
-def build_services(settings: Settings, parts: Overrides, tally: Recorder | None = None) -> Services:
+def build_services(settings: Settings, parts: Overrides, recorder: Recorder | None = None) -> Services:
     """Build the services of the actors over the database, Redis and `publish` in `parts`."""
     if parts.database is None or parts.redis is None or parts.publish is None:
         raise ValueError("services need a database, Redis and a place for messages")
     client, ports = parts.redis, client_ports(settings, parts.redis, parts.clock)
-    tally, redactor = tally or Recorder(), Redactor(settings)
+    recorder, redactor = recorder or Recorder(), Redactor(settings)
     sources = parts.sources or {
         plugin.name: plugin.build(settings.of(plugin.settings), ports) for plugin in settings.catalogs
     }
@@ -174,7 +174,7 @@ def build_services(settings: Settings, parts: Overrides, tally: Recorder | None 
                 name,
                 client,
                 parts.policy or _policy(settings, longest_seconds, is_catalog=name in sources),
-                listeners=[BreakerTransitions(tally)],
+                listeners=[BreakerTransitions(recorder)],
                 now_ms=parts.now_ms,
                 prefix=parts.prefix,
                 describe=redactor.describe,
@@ -186,7 +186,7 @@ def build_services(settings: Settings, parts: Overrides, tally: Recorder | None 
         publish=parts.publish,
         run_lifetime=timedelta(seconds=ttl_seconds),
         operator=operator,
-        tally=tally,
+        recorder=recorder,
         describe=redactor.describe,
         wait=parts.wait,
         prices=settings.of(StripeSettings).prices,

@@ -69,7 +69,7 @@ def receive(request: RequestContext) -> Recorded:
         reason = f"the provider accepts mail and does not send it: {one_line(event.reason)}"
         services.store.pauses.pause(MAIL, now + ACCOUNT_RECHECK, reason, ROLLCALL, now)
     if is_new and event.kind in REPORTED:
-        services.tally.add(DELIVERIES, event.kind)
+        services.recorder.add(DELIVERIES, event.kind)
     return Recorded(is_new)
 
 

@@ -129,7 +129,7 @@ def _unknown_sections(state: SystemSnapshot) -> Iterator[Result]:
         count = f"{unknown.count} watched section{'s' if unknown.count > 1 else ''}"
         failure = AlertMessage(
             f"{source} does not list {count}",
-            f"It never has, so their watchers hear nothing: {unknown.example}, for one.",
+            f"It never has, so their watchers get no mail: {unknown.example}, for example.",
             "rollcall watch ls",
         )
         yield Result(source, failure)

@@ -33,21 +33,20 @@ def status(*, as_json: bool) -> None:
     """Is it polling, sending, draining? Exit code: 0 healthy, 1 degraded, 2 unhealthy."""
     try:
         with open_system() as system:
-            room = system.admin
-            found, lately = statuses.read(room), statuses.read_trends(room.services)
+            found, trends = statuses.read(system.admin), statuses.read_trends(system.services)
     except UnreachableError as error:
-        _tell_outage(str(error), as_json=as_json)
+        _print_outage(str(error), as_json=as_json)
         sys.exit(_EXIT["unhealthy"])
-    judged = summarize(findings(found))
+    summary = summarize(findings(found))
     if as_json:
-        health = {"health": judged.health, "sentence": judged.sentence, **asdict(judged)}
-        show([health | _facts(found) | asdict(lately)], as_json=True)
+        health = {"health": summary.health, "sentence": summary.sentence, **asdict(summary)}
+        show([health | _facts(found) | asdict(trends)], as_json=True)
     else:
-        click.echo(f"{judged.health}: {judged.sentence}")
-        for failure in judged.failures:
+        click.echo(f"{summary.health}: {summary.sentence}")
+        for failure in summary.failures:
             click.echo(f"- {failure.subject}. {failure.detail} First: {failure.command}")
-        show(({"what": what, "how": how} for what, how in _lines(found, lately)), as_json=False)
-    sys.exit(_EXIT[judged.health])
+        show(({"what": what, "how": how} for what, how in _lines(found, trends)), as_json=False)
+    sys.exit(_EXIT[summary.health])
 
 
 def _facts(found: SystemSnapshot) -> dict[str, object]:
@@ -70,7 +69,7 @@ def _by_name(terms: Mapping[Term, Presence]) -> dict[str, object]:
     return {"/".join(term): asdict(presence) for term, presence in terms.items()}
 
 
-def _tell_outage(sentence: str, *, as_json: bool) -> None:
+def _print_outage(sentence: str, *, as_json: bool) -> None:
     """Print that nothing can be read, which counts as unhealthy."""
     if as_json:
         show([{"health": "unhealthy", "sentence": sentence}], as_json=True)
@@ -78,64 +77,65 @@ def _tell_outage(sentence: str, *, as_json: bool) -> None:
         click.echo(f"unhealthy: {sentence}")
 
 
-def _lines(found: SystemSnapshot, lately: Trends) -> Iterator[tuple[str, str]]:
-    yield "runs", _told(found.runs, _runs)
-    yield "workers", _told(found.workers, lambda alive: str(len(alive)))
-    yield "schedulers", _told(found.processes, lambda alive: str(len(alive["scheduler"])))
-    yield "jobs", _told(found.processes, lambda alive: str(len(alive["jobs"])))
-    yield "cron lease", "free" if found.lease is None else _told(found.lease, _holder)
+def _lines(found: SystemSnapshot, trends: Trends) -> Iterator[tuple[str, str]]:
+    yield "runs", _shown(found.runs, _runs)
+    yield "workers", _shown(found.workers, lambda alive: str(len(alive)))
+    yield "schedulers", _shown(found.processes, lambda alive: str(len(alive["scheduler"])))
+    yield "jobs", _shown(found.processes, lambda alive: str(len(alive["jobs"])))
+    yield "cron lease", "free" if found.lease is None else _shown(found.lease, _holder)
     yield (
         "queues",
-        _told(
+        _shown(
             found.queues,
             lambda all_: _listed(f"{name} {_queue(reading)}" for name, reading in all_.items()),
         ),
     )
-    yield "breakers", _told(found.breakers, lambda all_: _listed(f"{b.name} {b.state}" for b in all_))
+    yield "breakers", _shown(found.breakers, lambda all_: _listed(f"{b.name} {b.state}" for b in all_))
     yield (
         "sources",
-        _told(
+        _shown(
             found.sources,
-            lambda all_: _listed(f"{name} heard {_moment(s.last_success_at)}" for name, s in all_.items()),
+            lambda all_: _listed(f"{name} answered {_moment(s.last_success_at)}" for name, s in all_.items()),
         ),
     )
     yield (
         "paused",
-        _told(
+        _shown(
             found.pauses,
             lambda all_: _listed(f"{p.name} until {_moment(p.until)} by {p.by}" for p in all_.values()),
         ),
     )
-    yield "outbox", _told(found.outbox, lambda b: f"{b.pending} wait, {b.dead} dead")
-    yield "alerts", _told(found.alerts, lambda all_: _listed(alert.subject for alert in all_))
-    yield "seen to mailed", _told(lately.latency, _latency)
+    yield "outbox", _shown(found.outbox, lambda b: f"{b.pending} pending, {b.dead} dead")
+    yield "alerts", _shown(found.alerts, lambda all_: _listed(alert.subject for alert in all_))
+    yield "observation to mail", _shown(trends.latency, _latency)
 
 
-def _told(reading: T | Unavailable, words: Callable[[T], str]) -> str:
-    return f"unknown: {reading.error}" if isinstance(reading, Unavailable) else words(reading)
+def _shown(value: T | Unavailable, text: Callable[[T], str]) -> str:
+    return f"unknown: {value.error}" if isinstance(value, Unavailable) else text(value)
 
 
-def _runs(reading: RunStatus) -> str:
-    now = "none under way" if reading.current is None else f"{reading.current.id} under way"
-    return f"{now}; last success {_moment(reading.times.succeeded_at)}; next {_moment(reading.next_at)}"
+def _runs(runs: RunStatus) -> str:
+    now = "none in progress" if runs.current is None else f"{runs.current.id} in progress"
+    return f"{now}; last success {_moment(runs.times.succeeded_at)}; next {_moment(runs.next_at)}"
 
 
-def _queue(reading: QueueStats) -> str:
-    if not reading.is_age_known:
+def _queue(queue: QueueStats) -> str:
+    if not queue.is_age_known:
         oldest = ", oldest unknown"
     else:
-        oldest = "" if reading.oldest_age_seconds is None else f", oldest {reading.oldest_age_seconds:.0f} s"
-    return f"{reading.depth}{oldest} ({reading.dead} dead)"
+        oldest = "" if queue.oldest_age_seconds is None else f", oldest {queue.oldest_age_seconds:.0f} s"
+    return f"{queue.depth}{oldest} ({queue.dead} dead)"
 
 
 def _holder(holder: LeaseHolder) -> str:
     return f"held by {holder.token} since {_moment(holder.since)}"
 
 
-def _latency(took: Latency) -> str:
-    if took.p50_seconds is None or took.p99_seconds is None:
+def _latency(latency: Latency) -> str:
+    if latency.p50_seconds is None or latency.p99_seconds is None:
         return "no mail in the last day"
-    return f"p50 {took.p50_seconds:.1f} s, p99 {took.p99_seconds:.1f} s ({took.mails} mails in the last day)"
+    percentiles = f"p50 {latency.p50_seconds:.1f} s, p99 {latency.p99_seconds:.1f} s"
+    return f"{percentiles} ({latency.mails} mails in the last day)"
 
 
 def _listed(parts: Iterator[str]) -> str:

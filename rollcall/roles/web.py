@@ -59,7 +59,7 @@ def metrics(system: System) -> Exposition:
         request_classes=admission.NAMES,
     )
     snapshot = partial(status.read, system.admin)
-    store, counts = services.store, system.pulse.metrics.read
+    store, counts = services.store, system.heartbeat.metrics.read
     return Exposition(fleet(snapshot, counts, store.outbox.counts, store.jobs, labels))
 
 
@@ -109,7 +109,7 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
     allow_descriptors()
     with stopping() as stopped, role("web", overrides) as system, standing_in(system):
         listening = inherited_socket() or listen(system.settings.host, system.settings.port)
-        system.pulse.note(ADDRESS, _address(listening))
+        system.heartbeat.note(ADDRESS, _address(listening))
         with configuring():
             served = surfaces(system, health(system))
         app = create_app(served)

@@ -12,7 +12,7 @@ from tests.support.house import House
 
 def counted(rollcall: House) -> dict[str, float]:
     """What was counted since the last time, by check outcome, mail outcome, and changes."""
-    counts = rollcall.services.tally.take()
+    counts = rollcall.services.recorder.take()
     checks = {name: CHECKS.value(counts, "scraper", name) for name in ("observed", "missing", "timeout")}
     mails = {name: DELIVERIES.value(counts, name) for name in ("sent", "dead")}
     found = checks | mails | {"changes": SECTION_EVENTS.value(counts, "scraper")}

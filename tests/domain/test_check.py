@@ -23,7 +23,7 @@ def check(
     return Check(name, read, Severity.DEGRADED, (Part.POLLING,), "look", "runbook", needs=needs)
 
 
-def test_what_is_well_is_named_and_is_no_alert() -> None:
+def test_a_healthy_subject_is_a_finding_and_no_alert() -> None:
     found = evaluate([check("disk", Result("home"))], None)
     assert alerts(found) == {"unreadable/disk": None, "disk/home": None}
     assert worst(found) is Severity.HEALTHY

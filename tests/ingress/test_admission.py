@@ -69,7 +69,7 @@ def test_the_class_follows_from_the_first_part_of_the_path(path: str, name: str)
 
 def test_half_sent_webhooks_are_bounded_and_hold_nobody_else_up(site: Site) -> None:
     stop = LINKS.stop_everything("ada@example.edu").partition("example.edu")[2]
-    refused = site.house.services.tally
+    refused = site.house.services.recorder
     with ExitStack() as held:
         for _ in range(WEBHOOKS.bodies):
             held.enter_context(half_sent(site, "/webhooks/stripe"))

@@ -29,15 +29,15 @@ from tests.support.workbench import message, work_off
 
 
 class Counts:
-    """A broker with a tally, and what was counted with it."""
+    """A broker with a recorder, and what was counted with it."""
 
     def __init__(self, client: redis.Redis, prefix: str, **clocks: Callable[[], Any]) -> None:
-        self._client, self._prefix, self._tally = client, prefix, Recorder()
+        self._client, self._prefix, self._recorder = client, prefix, Recorder()
         retries = Retries(min_backoff=1, max_backoff=2, max_retries=2)
         self.broker: Broker = RedisBroker(  # type: ignore[no-untyped-call]
             client=client,
             namespace=prefix,
-            middleware=[AgeLimit(), MessageMetrics(self._tally, **clocks), retries],
+            middleware=[AgeLimit(), MessageMetrics(self._recorder, **clocks), retries],
         )
 
     def actor(self, name: str, work: Callable[[], None]) -> Any:
@@ -46,7 +46,7 @@ class Counts:
 
     def work(self) -> None:
         work_off(self.broker, self._client, self._prefix)
-        self._counts = self._tally.take()
+        self._counts = self._recorder.take()
 
     def of(self, *counters: CounterDefinition, label: str = "sections.check") -> list[float]:
         return [counter.value(self._counts, label) for counter in counters]
@@ -61,7 +61,7 @@ def counts(redis_client: redis.Redis, prefix: str) -> Counts:
     return Counts(redis_client, prefix)
 
 
-def test_what_ends_well_is_one_message(counts: Counts) -> None:
+def test_a_successful_attempt_is_one_message(counts: Counts) -> None:
     counts.actor("sections.check", lambda: None).send()
     counts.work()
     assert counts.of(MESSAGES, ERRORS, RETRIES, REJECTED) == [1, 0, 0, 0]
@@ -84,7 +84,7 @@ def test_what_expired_was_not_worked_on(counts: Counts) -> None:
     assert counts.durations(WAIT, "check")[0] == 0
 
 
-def test_an_actor_that_nobody_knows_does_not_name_a_series(counts: Counts) -> None:
+def test_an_unknown_actor_does_not_name_a_series(counts: Counts) -> None:
     counts.broker.declare_queue("check")
     counts.broker.enqueue(message("anybody's text"))
     counts.work()
@@ -116,12 +116,12 @@ def test_a_delay_is_no_wait(redis_client: redis.Redis, prefix: str) -> None:
 
 
 def test_each_change_of_a_breakers_state_counts_once(redis_client: redis.Redis, prefix: str) -> None:
-    tally, now_ms = Recorder(), 1_000_000
+    recorder, now_ms = Recorder(), 1_000_000
     breaker = CircuitBreaker.shared(
         "scraper",
         redis_client,
         BreakerPolicy(failure_threshold=2, recovery_seconds=120, success_threshold=1),
-        listeners=[BreakerTransitions(tally)],
+        listeners=[BreakerTransitions(recorder)],
         now_ms=lambda: now_ms,
         prefix=prefix,
     )
@@ -129,6 +129,6 @@ def test_each_change_of_a_breakers_state_counts_once(redis_client: redis.Redis, 
     breaker.snapshot()
     now_ms += 120_000
     breaker.record(breaker.permit(1), [True])
-    found = tally.take()
+    found = recorder.take()
     assert [TRANSITIONS.value(found, "scraper", to) for to in ("open", "half_open", "closed")] == [1, 1, 1]
     assert len(found) == 3

@@ -20,15 +20,15 @@ NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 
 
 def test_answers_are_timed_where_the_source_measures_them_and_failures_are_not() -> None:
-    tally = Recorder()
+    recorder = Recorder()
     outcomes: list[Outcome] = [
         Missing(KEY, NOW, took_seconds=0.2),
         Missing(KEY, NOW, took_seconds=3),
         Missing(KEY, NOW),
         CheckFailure(KEY, UpstreamTimeoutError("no answer")),
     ]
-    record_checks(tally, "scraper", outcomes, changed=0)
-    counts = tally.take()
+    record_checks(recorder, "scraper", outcomes, changed=0)
+    counts = recorder.take()
     assert [CHECKS.value(counts, "scraper", what) for what in ("missing", "timeout")] == [3, 1]
     assert SECTION_EVENTS.value(counts, "scraper") == 0
     assert dict(SOURCE_RESPONSE.buckets(counts, "scraper"))["0.25"] == 1

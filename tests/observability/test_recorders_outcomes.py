@@ -31,6 +31,6 @@ def test_a_failure_has_a_word_that_is_known(error: errors.RollcallError, word: s
     assert word in CHECK_OUTCOMES
 
 
-def test_what_the_provider_reports_is_what_its_webhooks_tell() -> None:
+def test_the_reported_outcomes_are_the_kinds_of_the_webhooks_events() -> None:
     # "sent" is counted when the transport takes the mail, and "other" says nothing of one.
     assert set(REPORTED) == set(get_args(DeliveryEventKind)) - {"sent", "other"}

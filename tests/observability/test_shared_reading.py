@@ -73,7 +73,7 @@ def test_the_last_reading_serves_while_its_successor_is_awaited(side: Side) -> N
     wait_until(lambda: reading.latest() == 2, "the successor")
 
 
-def test_a_silent_side_costs_one_thread_and_never_reads_as_well(side: Side) -> None:
+def test_a_silent_server_occupies_one_thread_and_never_reads_as_healthy(side: Side) -> None:
     reading = side.reading(fresh_seconds=1.0, limit_seconds=2.0)
     assert reading.latest() == 1
     side.may_answer.clear()
@@ -86,7 +86,7 @@ def test_a_silent_side_costs_one_thread_and_never_reads_as_well(side: Side) -> N
     assert side.asked == 2
 
 
-def test_whoever_asks_first_waits_no_longer_than_the_limit(side: Side) -> None:
+def test_the_first_caller_waits_no_longer_than_the_limit(side: Side) -> None:
     side.may_answer.clear()
     with pytest.raises(UnreachableError, match="no answer within 0 s"):
         side.reading(limit_seconds=0.0).latest()

@@ -37,7 +37,7 @@ def test_everything_is_read_at_once(rollcall: House) -> None:
     assert found.sources["scraper"].last_success_at == rollcall.clock.now()
 
 
-def test_the_run_under_way_is_told_from_the_last_that_ended(rollcall: House) -> None:
+def test_the_run_in_progress_is_distinguished_from_the_last_that_ended(rollcall: House) -> None:
     ended = rollcall.run()
     rollcall.clock.advance(60)
     begun, _ = do(rollcall, runs.TRIGGER, stagger="all", force=True).value
@@ -48,7 +48,7 @@ def test_the_run_under_way_is_told_from_the_last_that_ended(rollcall: House) -> 
     assert (found.current.id, found.last.id) == (begun.id, ended.id)
 
 
-def test_where_nobody_times_runs_none_is_next(rollcall: House) -> None:
+def test_without_the_scheduler_no_run_is_next(rollcall: House) -> None:
     found = status.read(replace(rollcall.room, is_scheduled=False)).runs
     assert not isinstance(found, Unavailable)
     assert found.next_at is None

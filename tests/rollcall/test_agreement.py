@@ -242,7 +242,7 @@ FAILING = [
 ]
 
 
-def test_where_all_is_well_every_view_says_so(place: Place) -> None:
+def test_every_view_shows_a_healthy_system_as_healthy(place: Place) -> None:
     report = health(place.system).report()
     assert (report.status, report.checks["failing"]) == ("healthy", {})
     assert set(place.severities().values()) == {0.0}
@@ -252,7 +252,7 @@ def test_where_all_is_well_every_view_says_so(place: Place) -> None:
 @pytest.mark.parametrize(
     ("check", "name", "fail"), FAILING, ids=[f"{name}-{fail.__name__}" for _, name, fail in FAILING]
 )
-def test_what_fails_is_said_by_every_view(
+def test_every_view_shows_what_fails(
     place: Place, check: str, name: str, fail: Callable[[Place], None]
 ) -> None:
     fail(place)
@@ -269,12 +269,12 @@ def test_what_fails_is_said_by_every_view(
         assert alert in text, view
 
 
-def test_every_check_is_made_to_fail_here_but_the_disk_and_those_that_only_advise() -> None:
+def test_every_check_fails_here_except_the_disk_and_advisory_ones() -> None:
     judged = {check.name for check in CHECKS if check.severity is not Severity.HEALTHY}
     assert {check for check, _, _ in FAILING} == judged - {"disk"}
 
 
-def test_what_only_advises_is_an_alert_and_leaves_the_system_healthy(place: Place) -> None:
+def test_an_advisory_check_alerts_and_leaves_the_system_healthy(place: Place) -> None:
     watch = Watch("ada@example.edu", SectionKey("campus", "2251", "99999"), ALL_NOTIFICATION_KINDS, 1)
     place.system.services.store.watches.add(watch, place.clock.now())
     missed = {"misses": 1, "missing_since_ms": int(place.clock.now().timestamp() * 1000)}

@@ -22,7 +22,7 @@ from observability.checks import runbook_link
 from operations.context import AdminContext
 from operations.status import sources
 from resilience.queues import QueueStats
-from rollcall.alerting import evaluate_alerts, look_for_the_scheduler
+from rollcall.alerting import evaluate_alerts, evaluate_without_scheduler
 from rollcall.roles.web import health
 from rollcall.wiring import System
 from tests.support.catalog import Row
@@ -106,7 +106,7 @@ def to_ms(built: House) -> int:
     return int(built.clock.now().timestamp() * 1000)
 
 
-def test_a_new_installation_has_nothing_to_tell(lookout: Lookout) -> None:
+def test_a_new_installation_has_no_alerts(lookout: Lookout) -> None:
     lookout.look(150)
     assert lookout.raised() == set()
 
@@ -130,7 +130,7 @@ def test_a_wrong_token_is_one_alert_and_one_recovery_however_many_runs_it_outlas
     assert lookout.subjects() == ["The source scraper is paused", "Resolved: The source scraper is paused"]
 
 
-def test_an_operators_pause_is_told_and_its_end_too(lookout: Lookout) -> None:
+def test_the_start_and_the_end_of_an_operators_pause_are_notified(lookout: Lookout) -> None:
     pauses, now = lookout.house.services.store.pauses, lookout.house.clock.now()
     pauses.pause("mail", now + timedelta(hours=2), "a flood", "ada", now)
     lookout.look(10)
@@ -140,7 +140,7 @@ def test_an_operators_pause_is_told_and_its_end_too(lookout: Lookout) -> None:
     assert lookout.subjects() == ["Mail is paused", "Resolved: Mail is paused"]
 
 
-def test_runs_that_stop_are_told_after_two_intervals(lookout: Lookout) -> None:
+def test_late_runs_are_an_alert_after_two_intervals(lookout: Lookout) -> None:
     trigger_run(lookout.house.services, "schedule", Stagger.ALL, force=True)
     lookout.house.work()
     lookout.look(59)
@@ -160,7 +160,7 @@ def test_without_the_scheduler_runs_are_missed_only_where_they_came_over_http(
         assert lookout.raised() == raised
 
 
-def test_a_source_that_falls_silent_is_told_and_degrades_health(lookout: Lookout) -> None:
+def test_a_silent_source_is_an_alert_and_degrades_health(lookout: Lookout) -> None:
     rollcall, report = lookout.house, health(lookout.system).report
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row()
@@ -193,7 +193,7 @@ def test_health_shows_until_when_a_source_and_mail_are_paused(lookout: Lookout) 
     assert checks["sources"]["scraper"]["paused_until"] == "2026-01-15T11:00:00.000Z"
 
 
-def test_what_cannot_be_read_is_told_and_what_it_hides_stays_as_it_was(lookout: Lookout) -> None:
+def test_an_unreadable_state_is_an_alert_and_what_it_hides_stays_as_it_was(lookout: Lookout) -> None:
     lookout.queues = {"check": QueueStats(0, None, 3)}
     lookout.look()
     lookout.queues = None
@@ -204,7 +204,7 @@ def test_what_cannot_be_read_is_told_and_what_it_hides_stays_as_it_was(lookout: 
     assert lookout.raised() == set()
 
 
-def test_where_no_worker_lives_the_scheduler_tells_it_itself(lookout: Lookout) -> None:
+def test_without_a_worker_the_scheduler_sends_the_alert_itself(lookout: Lookout) -> None:
     lookout.works = False
     lookout.look(2)
     assert lookout.subjects() == ["No worker is alive"]
@@ -213,7 +213,7 @@ def test_where_no_worker_lives_the_scheduler_tells_it_itself(lookout: Lookout) -
     assert lookout.subjects() == ["No worker is alive", "Resolved: No worker is alive"]
 
 
-def test_where_no_jobs_process_lives_it_is_told_and_its_return_too(lookout: Lookout) -> None:
+def test_a_missing_jobs_process_and_its_return_are_notified(lookout: Lookout) -> None:
     lookout.has_jobs_process = False
     lookout.look(2)
     assert lookout.subjects() == ["No jobs process is alive"]
@@ -222,7 +222,7 @@ def test_where_no_jobs_process_lives_it_is_told_and_its_return_too(lookout: Look
     assert lookout.subjects() == ["No jobs process is alive", "Resolved: No jobs process is alive"]
 
 
-def test_a_source_that_was_taken_out_is_no_alert_any_more(lookout: Lookout) -> None:
+def test_the_alert_of_a_removed_source_is_resolved(lookout: Lookout) -> None:
     gone = {"sources/gone": AlertMessage("The source gone is silent", "", "")}
     lookout.house.services.store.alerts.observe(gone, lookout.house.clock.now())
     assert lookout.raised() == {"sources/gone"}
@@ -230,13 +230,13 @@ def test_a_source_that_was_taken_out_is_no_alert_any_more(lookout: Lookout) -> N
     assert lookout.raised() == set()
 
 
-def test_a_scheduler_that_died_is_told_by_a_process_that_stands_in_for_it(lookout: Lookout) -> None:
+def test_a_dead_scheduler_is_reported_by_another_process(lookout: Lookout) -> None:
     lookout.has_scheduler = False
     for _ in range(6):
         lookout.house.clock.advance(30)
         lookout.system.heartbeats.beat("worker", "here", {})
         lookout.system.heartbeats.beat("jobs", "there", {})
-        look_for_the_scheduler(lookout.room)
+        evaluate_without_scheduler(lookout.room)
         lookout.house.work()
     assert lookout.subjects() == ["No scheduler is alive"]
     lookout.has_scheduler = True
@@ -244,8 +244,8 @@ def test_a_scheduler_that_died_is_told_by_a_process_that_stands_in_for_it(lookou
     assert lookout.subjects() == ["No scheduler is alive", "Resolved: No scheduler is alive"]
 
 
-def test_nobody_stands_in_for_a_scheduler_that_is_alive(lookout: Lookout) -> None:
+def test_other_processes_evaluate_nothing_while_a_scheduler_is_alive(lookout: Lookout) -> None:
     lookout.look()
     lookout.queues = {"check": QueueStats(0, None, 3)}
-    look_for_the_scheduler(lookout.room)
+    evaluate_without_scheduler(lookout.room)
     assert lookout.raised() == set()

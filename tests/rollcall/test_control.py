@@ -67,7 +67,7 @@ def test_a_broker_that_is_another_server_is_asked_too(home_on: Callable[..., Sys
     assert health(system).report().checks.keys() >= {"redis", "broker", "queues"}
 
 
-def test_whoever_asks_again_within_a_second_costs_nothing(home_on: Callable[..., System]) -> None:
+def test_another_request_within_a_second_costs_nothing(home_on: Callable[..., System]) -> None:
     system = home_on()
     assert trips(system, health(system).ready) == 0
 

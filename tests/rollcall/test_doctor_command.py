@@ -40,7 +40,7 @@ def redis_url() -> Iterator[str]:
         yield server.url
 
 
-def test_all_is_well_with_the_embedded_default(tmp_path: Path) -> None:
+def test_the_embedded_default_has_no_findings(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with stack(home, {}) as running_stack:
         wait_until(running_stack.is_manned, "a process of every role")
@@ -145,7 +145,7 @@ def test_a_database_of_a_newer_release_is_not_to_be_migrated(
     assert (found["status"], found["hint"]) == (status, hint)
 
 
-def test_a_broken_database_file_is_told_from_a_missing_one(home: Path) -> None:
+def test_a_broken_database_file_is_distinguished_from_a_missing_one(home: Path) -> None:
     (home / "rollcall.db").write_bytes(b"this is no database" * 100)
     assert examine(home)["database"]["hint"].endswith("rollcall restore FILE --replace")
     (home / "rollcall.db").unlink()

@@ -128,5 +128,5 @@ def test_what_is_reported_counts_once_and_what_says_nothing_new_not_at_all(site:
     for event_id in ("msg_1", "msg_1", "msg_2"):
         site.event(event_id, BOUNCE)
     site.event("msg_3", _event("email.sent", to=["bob@example.edu"]))
-    counts = site.house.services.tally.take()
+    counts = site.house.services.recorder.take()
     assert counts == {DELIVERIES.key("bounced"): 2}

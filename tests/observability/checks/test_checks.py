@@ -42,7 +42,7 @@ def pause(name: str = "scraper", by: str = "ada", minutes: float = 60) -> dict[s
     return {name: Pause(name, NOW + minutes * MINUTE, "it refuses us", by, NOW - HOUR)}
 
 
-def test_where_all_is_well_every_condition_is_named_and_none_holds() -> None:
+def test_on_a_healthy_system_every_check_has_findings_and_none_fails() -> None:
     found = alerts(findings(WELL))
     assert set(found.values()) == {None}
     judged = {name.partition("/")[0] for name in found} - {"unreadable"}
@@ -64,7 +64,7 @@ def test_where_all_is_well_every_condition_is_named_and_none_holds() -> None:
         (Refund("re_1", RefundState.FAILED, reason="declined"), "The refund re_1 is failed: declined."),
     ],
 )
-def test_who_paid_and_got_nothing_is_told_of_with_what_became_of_the_money(
+def test_an_undelivered_report_is_an_alert_with_the_state_of_its_refund(
     refund: Refund | None, told: str
 ) -> None:
     payment = Payment("cs_1", "pi_1", "job-1", "No history.", refund)
@@ -83,7 +83,7 @@ def test_who_paid_and_got_nothing_is_told_of_with_what_became_of_the_money(
         (RefundState.PENDING, "A refund has not arrived"),
     ],
 )
-def test_a_refund_that_did_not_arrive_is_told_of_beside_the_order(state: RefundState, subject: str) -> None:
+def test_a_missing_refund_is_an_alert_beside_that_of_the_report(state: RefundState, subject: str) -> None:
     payment = Payment("cs_1", "pi_1", "job-1", "No history.", Refund("re_1", state))
     found = holding(payments=PaymentFailures(undelivered=[payment], unresolved_refunds=[payment]))
 
@@ -110,7 +110,7 @@ def test_a_breaker_that_is_held_open_says_by_whom_and_how_to_let_it_go() -> None
 @pytest.mark.parametrize(("by", "minutes", "holds"), [
     ("ada", 60, True), (ROLLCALL, 15, True), (ROLLCALL, -600, True),
 ])  # fmt: skip
-def test_a_pause_is_told_while_it_holds_and_rollcalls_own_until_a_success(
+def test_a_pause_is_a_failure_while_it_is_in_force_and_rollcalls_own_until_a_success(
     by: str,
     minutes: float,
     holds: bool,
@@ -118,7 +118,7 @@ def test_a_pause_is_told_while_it_holds_and_rollcalls_own_until_a_success(
     assert ("pauses/scraper" in holding(pauses=pause(by=by, minutes=minutes))) is holds
 
 
-def test_a_pause_tells_its_reason_and_silences_what_follows_from_it() -> None:
+def test_a_pause_shows_its_reason_and_suppresses_its_consequences() -> None:
     silent = {"scraper": replace(HEARD, silent_since=NOW - 9 * HOUR)}
     found = holding(pauses=pause(), sources=silent, breakers=[replace(CLOSED, state="open")])
     assert list(found) == ["pauses/scraper"]
@@ -131,7 +131,7 @@ def test_dead_letters_are_counted_by_queue() -> None:
     assert "3 in check, 1 in deliver" in found["dead_letters/queues"].detail
 
 
-def test_notifications_that_died_lately_tell_how_many_people_miss_them() -> None:
+def test_lost_notifications_show_how_many_people_miss_them() -> None:
     assert "12 in the last hour. People who miss them: 9" in (
         holding(losses=Losses(12, 9))["losses/notifications"].detail
     )
@@ -187,7 +187,7 @@ def test_no_jobs_process_must_be_missed_for_two_minutes() -> None:
 
 
 @pytest.mark.parametrize("check", [check.name for check in CHECKS if check.name not in PROBED])
-def test_what_cannot_be_read_is_a_finding_of_its_own_and_judged_neither_well_nor_ill(check: str) -> None:
+def test_an_unreadable_state_is_a_finding_of_its_own(check: str) -> None:
     changes: dict[str, Any] = {FIELDS.get(check, check): Unavailable("ConnectionError: refused")}
     found = alerts(findings(replace(WELL, **changes)))
     symptom = found[f"unreadable/{check}"]

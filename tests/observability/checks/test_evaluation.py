@@ -35,7 +35,7 @@ def opened(name: str) -> list[BreakerSnapshot]:
     return [BreakerSnapshot(name, "open", 10, 0, 60, NOW, None, "fleet")]
 
 
-def test_when_all_is_well_it_is_said_in_a_few_words() -> None:
+def test_a_healthy_system_is_summarised_in_three_words() -> None:
     judged = summary()
     assert (judged.health, judged.light, list(judged.failures)) == ("healthy", Light.OK, [])
     assert judged.sentence == "Polling; sending; draining."

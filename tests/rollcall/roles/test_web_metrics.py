@@ -50,7 +50,7 @@ def scrape(system: System) -> Scrape:
     return ask
 
 
-def test_a_new_system_has_counted_nothing_and_knows_no_time_of_what_never_happened(scrape: Scrape) -> None:
+def test_a_new_system_has_zero_counts_and_no_times(scrape: Scrape) -> None:
     found = scrape()
     assert found["rollcall_unreadable_checks{}"] == 0
     assert found["rollcall_checks_total{timeout,campus}"] == 0
@@ -64,10 +64,10 @@ def test_a_new_system_has_counted_nothing_and_knows_no_time_of_what_never_happen
     assert not [name for name in found if "timestamp" in name]
 
 
-def test_what_a_process_counted_is_told_by_another(system: System, scrape: Scrape) -> None:
-    system.services.tally.add(CHECKS, "campus", "observed", n=7)
-    system.services.tally.observe(NOTIFICATION_LATENCY, seconds=2)
-    system.pulse.flush()
+def test_the_counts_of_a_process_are_shown_by_another(system: System, scrape: Scrape) -> None:
+    system.services.recorder.add(CHECKS, "campus", "observed", n=7)
+    system.services.recorder.observe(NOTIFICATION_LATENCY, seconds=2)
+    system.heartbeat.flush()
     found = scrape()
     assert found["rollcall_checks_total{observed,campus}"] == 7
     assert found["rollcall_notification_latency_seconds_bucket{1.0}"] == 0
@@ -75,13 +75,13 @@ def test_what_a_process_counted_is_told_by_another(system: System, scrape: Scrap
     assert found["rollcall_notification_latency_seconds_sum{}"] == 2
 
 
-def test_what_was_counted_last_is_told_when_the_process_closes(system: System) -> None:
-    system.services.tally.add(CHECKS, "campus", "observed", n=7)
+def test_the_last_counts_are_stored_when_the_process_closes(system: System) -> None:
+    system.services.recorder.add(CHECKS, "campus", "observed", n=7)
     system.close()
-    assert CHECKS.value(system.pulse.metrics.read(), "campus", "observed") == 7
+    assert CHECKS.value(system.heartbeat.metrics.read(), "campus", "observed") == 7
 
 
-def test_who_is_at_work_is_read_from_the_heartbeats(system: System, scrape: Scrape) -> None:
+def test_processes_and_threads_are_read_from_the_heartbeats(system: System, scrape: Scrape) -> None:
     busy = ThreadTask(0, Task("sections.check", "check", "id", 0))
     for name in ("a", "b"):
         system.heartbeats.beat("worker", name, {MEMORY: "1000"}, [busy, ThreadTask(1)])
@@ -108,7 +108,7 @@ def test_pauses_breakers_and_the_lease_are_as_operators_set_them(system: System,
     assert scrape()["rollcall_cron_lease_held{}"] == 0
 
 
-def test_while_redis_is_away_what_it_holds_is_absent_and_the_rest_is_told(
+def test_while_redis_is_away_what_it_holds_is_absent_and_the_rest_is_shown(
     server: RedisServer, scrape: Scrape
 ) -> None:
     before = scrape()
@@ -122,7 +122,7 @@ def test_while_redis_is_away_what_it_holds_is_absent_and_the_rest_is_told(
     assert "rollcall_disk_free_bytes{}" in found
 
 
-def test_the_last_backup_is_told_by_its_time(system: System, scrape: Scrape) -> None:
+def test_the_last_backup_is_shown_by_its_time(system: System, scrape: Scrape) -> None:
     at = datetime(2026, 1, 15, 3, 10, tzinfo=UTC)
     last_backup.record(system.settings.home, last_backup.LastBackup(at, "file", 1, 1))
     assert scrape()["rollcall_last_backup_timestamp_seconds{}"] == at.timestamp()

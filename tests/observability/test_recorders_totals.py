@@ -14,20 +14,20 @@ WAIT = HistogramDefinition("wait_seconds", "", ("queue",), (0.1, 1.0))
 
 
 def test_counts_are_by_label_and_start_anew_once_taken() -> None:
-    tally = Recorder()
-    tally.add(MESSAGES, "check")
-    tally.add(MESSAGES, "check", n=4)
-    tally.add(MESSAGES, "deliver")
-    counts = tally.take()
+    recorder = Recorder()
+    recorder.add(MESSAGES, "check")
+    recorder.add(MESSAGES, "check", n=4)
+    recorder.add(MESSAGES, "deliver")
+    counts = recorder.take()
     assert [MESSAGES.value(counts, actor) for actor in ("check", "deliver", "other")] == [5, 1, 0]
-    assert tally.take() == {}
+    assert recorder.take() == {}
 
 
 def test_seconds_are_counted_in_microseconds_so_that_sums_stay_exact() -> None:
-    tally = Recorder()
+    recorder = Recorder()
     for _ in range(10):
-        tally.add_seconds(CPU, seconds=0.1)
-    counts = tally.take()
+        recorder.add_seconds(CPU, seconds=0.1)
+    counts = recorder.take()
     assert counts == {"cpu_seconds": 1_000_000}
     assert CPU.value(counts) == 1
 
@@ -43,25 +43,25 @@ def test_seconds_are_counted_in_microseconds_so_that_sums_stay_exact() -> None:
     ],
 )
 def test_a_duration_falls_into_every_bucket_that_is_not_below_it(seconds: float, buckets: list[int]) -> None:
-    tally = Recorder()
-    tally.observe(WAIT, "check", seconds=seconds)
-    counts = tally.take()
+    recorder = Recorder()
+    recorder.observe(WAIT, "check", seconds=seconds)
+    counts = recorder.take()
     assert WAIT.buckets(counts, "check") == list(zip(["0.1", "1.0", "+Inf"], buckets, strict=True))
     assert WAIT.sum_seconds(counts, "check") == max(0, seconds)
 
 
-def add_often(tally: Recorder) -> None:
+def add_often(recorder: Recorder) -> None:
     for _ in range(2000):
-        tally.add(MESSAGES, "check")
+        recorder.add(MESSAGES, "check")
 
 
 def test_threads_lose_no_count() -> None:
-    tally, taken = Recorder(), []
+    recorder, taken = Recorder(), []
     with ThreadPoolExecutor(4) as pool:
         for _ in range(4):
-            pool.submit(add_often, tally)
-        taken += [tally.take() for _ in range(200)]
-    taken.append(tally.take())
+            pool.submit(add_often, recorder)
+        taken += [recorder.take() for _ in range(200)]
+    taken.append(recorder.take())
     assert sum(MESSAGES.value(counts, "check") for counts in taken) == 8000
 
 
@@ -79,13 +79,13 @@ class Book:
 
 
 def test_an_entry_that_failed_is_repeated_as_it_was_before_the_next() -> None:
-    tally, book = Recorder(), Book()
-    entries = CounterTotals(tally, book.enter)
-    tally.add(MESSAGES, "check")
+    recorder, book = Recorder(), Book()
+    entries = CounterTotals(recorder, book.enter)
+    recorder.add(MESSAGES, "check")
     book.is_lost = True
     with pytest.raises(UnreachableError):
         entries.flush()
-    tally.add(MESSAGES, "check", n=5)
+    recorder.add(MESSAGES, "check", n=5)
     book.is_lost = False
     entries.flush()
     entries.flush()
