@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -14,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from rollcall.cli.main import EX_REFUSED, rollcall
-from rollcall.settings import Settings
+from rollcall.settings import DECLARED
 from tests.support.commands import run
 
 _LISTINGS = {"ls", "show", "audit", "history", "doctor"}
@@ -26,7 +25,6 @@ try:
 finally:
     print({"sqlalchemy", "redis", "dramatiq"} & set(sys.modules))
 """
-_SETTINGS = {each.metadata["name"] for each in fields(Settings)}
 
 
 def commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.Command]]:
@@ -57,7 +55,7 @@ def test_an_option_that_stands_for_a_setting_shows_its_environment_variable(name
     shown = CliRunner().invoke(rollcall, [*name.split(), "--help"]).output
     for option in COMMANDS[name].params:
         variable = option.opts[0].lstrip("-").upper().replace("-", "_")
-        if isinstance(option, click.Option) and variable in _SETTINGS:
+        if isinstance(option, click.Option) and variable in DECLARED:
             assert option.envvar == variable
             assert variable in shown.replace("\n", " ")
 
