@@ -32,7 +32,7 @@ class WebContext:
 
     services: Services
     storage: Storage
-    room: AdminContext
+    admin: AdminContext
     links: UnsubscribeLinks
     events: ResendEvents | None
     payment_events: StripeEvents | None

@@ -41,7 +41,7 @@ class RequestContext:
 
     def admin(self, surface: Surface) -> AdminContext:
         """Return the context of an operator who acts on `surface`."""
-        return self.context.room.on(surface)
+        return self.context.admin.on(surface)
 
 
 @dataclass(frozen=True, slots=True)

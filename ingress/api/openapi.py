@@ -213,7 +213,9 @@ def _request_body(endpoint: Endpoint, types: _Schemas) -> Part:
     body = endpoint.accepts
     if body.model is None:
         return {}
-    schema = types.of_input(body.model) if "body" in endpoint.inputs else types.of(body.model)
+    is_model = isinstance(body.model, type) and issubclass(body.model, Struct)
+    is_input = is_model and endpoint.secrets is not None  # webhooks take members that we do not name
+    schema = types.of_input(body.model) if is_input else types.of(body.model)
     content = {body.media_type or "*/*": {"schema": schema}}
     return {"requestBody": {"required": body.media_type is not None, "content": content}}
 

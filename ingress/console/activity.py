@@ -86,9 +86,9 @@ class DeadLettersQuery(DeadLetterInput, frozen=True, kw_only=True):
 @routes.get("/dead")
 def show_dead_letters(request: RequestContext, query: DeadLettersQuery) -> Response:
     """List matching dead letters by cause: the most frequent first, the last letters of each."""
-    room = request.context.room
+    admin = request.context.admin
     shown = _OF_ONE_CAUSE if query.exact_cause else _OF_EACH_CAUSE
-    groups = dead_letters.groups(room, query.filter, shown * query.page)
+    groups = dead_letters.groups(admin, query.filter, shown * query.page)
     return page(
         request,
         "dead.html",

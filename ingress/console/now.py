@@ -44,7 +44,7 @@ routes = Routes()
 def show(request: RequestContext) -> Response:
     """Show the current state."""
     services = request.services
-    drawn = fragments(status.read(request.context.room), status.read_trends(services))
+    drawn = fragments(status.read(request.context.admin), status.read_trends(services))
     return page(request, "now.html", fragments=drawn)
 
 
@@ -78,7 +78,7 @@ class NowView:
 
     def __call__(self) -> Fragments:
         """Return the current fragments."""
-        return fragments(status.read(self._context.room), self._going())
+        return fragments(status.read(self._context.admin), self._going())
 
     def _going(self) -> Trends:
         services = self._context.services

@@ -63,15 +63,15 @@ def metrics(system: System) -> Exposition:
     return Exposition(fleet(snapshot, counts, store.outbox.counts, store.jobs, labels))
 
 
-def surfaces(system: System, health: Health) -> WebContext:
-    """Return the HTTP surfaces over `system`."""
+def web_context(system: System, health: Health) -> WebContext:
+    """Return what requests may use of `system`."""
     settings = system.settings
     secret = settings.of(ResendSettings).webhook_secret
     report = SharedReading(health.report, limit_seconds=8.0, fresh_seconds=3.0)
     return WebContext(
         services=system.services,
         storage=settings.of(StorageSettings).open(settings.home),
-        room=system.admin,
+        admin=system.admin,
         links=system.links,
         events=None if secret is None else ResendEvents(secret, system.services.clock),
         payment_events=_payment_events(settings.of(StripeSettings).webhook_secret),
@@ -111,8 +111,8 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
         listening = inherited_socket() or listen(system.settings.host, system.settings.port)
         system.heartbeat.note(ADDRESS, _address(listening))
         with configuring():
-            served = surfaces(system, health(system))
-        app = create_app(served)
+            context = web_context(system, health(system))
+        app = create_app(context)
         config = uvicorn.Config(
             app,
             http=BoundedProtocol,

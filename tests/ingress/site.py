@@ -93,11 +93,11 @@ def fields_of(response: httpx.Response) -> set[str]:
     return {error["field"] for error in problem.get("errors", [])}
 
 
-def surfaces_of(house: House, reports: Reports) -> WebContext:
+def web_context(house: House, reports: Reports) -> WebContext:
     return WebContext(
         services=house.services,
         storage=house.storage,
-        room=house.room,
+        admin=house.room,
         links=LINKS,
         events=ResendEvents(WEBHOOK_SECRET, house.clock),
         payment_events=StripeEvents(STRIPE_SECRET),
@@ -156,8 +156,8 @@ def site(stage: Stage, house: House, **changes: Any) -> Iterator[Site]:
     """The application over `house` on `stage`; `changes` are of its `WebContext`."""
     reports = Reports()
     if "services" in changes:
-        changes = {"room": replace(house.room, services=changes["services"])} | changes
-    stage.app = create_app(replace(surfaces_of(house, reports), **changes))
+        changes = {"admin": replace(house.room, services=changes["services"])} | changes
+    stage.app = create_app(replace(web_context(house, reports), **changes))
     with httpx.Client(base_url=stage.url, timeout=20) as client:
         yield Site(house, client, reports, stage.url)
 

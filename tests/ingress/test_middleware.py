@@ -10,7 +10,7 @@ from domain.errors import InvalidInputError, RateLimitedError
 from ingress.context import WebContext
 from store.database import Database
 from store.repositories import open_store
-from tests.ingress.site import API, Reports, Site, Stage, fields_of, surfaces_of
+from tests.ingress.site import API, Reports, Site, Stage, fields_of, web_context
 from tests.ingress.site import site as on
 from tests.support.house import House
 
@@ -106,11 +106,11 @@ def test_a_failure_that_names_a_time_passes_it_on(stage: Stage, a_house: House) 
 
 
 def test_an_empty_secret_stops_the_start(a_house: House) -> None:
-    surfaces: WebContext = surfaces_of(a_house, Reports())
+    context: WebContext = web_context(a_house, Reports())
 
     with pytest.raises(InvalidInputError, match="api_token"):
-        replace(surfaces, api_token="")
+        replace(context, api_token="")
 
 
 def test_secrets_are_not_in_its_text(a_house: House) -> None:
-    assert "of the tests" not in repr(surfaces_of(a_house, Reports()))
+    assert "of the tests" not in repr(web_context(a_house, Reports()))

@@ -14,7 +14,7 @@ from domain.job import JobRecord, NewJob, Profile
 from observability.logs import JsonLines, Text
 from rollcall import wiring
 from rollcall.roles.jobs import job_context
-from rollcall.roles.web import health, surfaces
+from rollcall.roles.web import health, web_context
 from rollcall.settings import DECLARED, parse
 from store.jobs.callbacks import JobCallback
 
@@ -64,7 +64,7 @@ def test_no_object_that_is_built_of_the_settings_shows_a_secret(tmp_path: Path, 
     values = {"ROLLCALL_HOME": str(tmp_path), "MAIL_TRANSPORT": transport}
     system = wiring.build(parse(_SECRETS | values))
     try:
-        roots: list[object] = [system, job_context(system), surfaces(system, health(system))]
+        roots: list[object] = [system, job_context(system), web_context(system, health(system))]
         found = [each for root in roots for each in reached(root)]
         assert len({type(each) for each in found}) > 40
         telling = {type(each).__qualname__ for each in found if MARK in f"{each!r} {each!s}"}

@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from ingress.api.openapi import description, operation_id
 from ingress.app import create_app
 from ingress.endpoint import Resource
-from tests.ingress.site import API, API_TOKEN, CRON, CRON_SECRET, WEBHOOK_SECRET, Reports, Site, surfaces_of
+from tests.ingress.site import API, API_TOKEN, CRON, CRON_SECRET, WEBHOOK_SECRET, Reports, Site, web_context
 from tests.support.catalog import Row
 from tests.support.house import House
 
@@ -46,7 +46,7 @@ def test_it_is_valid() -> None:
 
 def _routes(house: House) -> Iterator[tuple[str, Resource]]:
     """Every route that is for programs: the console is for people."""
-    for route in create_app(surfaces_of(house, Reports())).routes:
+    for route in create_app(web_context(house, Reports())).routes:
         if isinstance(route, Mount) or (isinstance(route, Route) and route.path == CONSOLE):
             assert route.path == CONSOLE
             continue

@@ -96,7 +96,7 @@ def test_a_bad_filter_is_named(guest: httpx.Client, query: str) -> None:
 
 def test_where_the_broker_keeps_them_that_is_said(stage: Stage, a_house: House) -> None:
     room = replace(a_house.room, dead_letters=None)
-    with serving(stage, a_house, room=room) as found, visitor(found) as client:
+    with serving(stage, a_house, admin=room) as found, visitor(found) as client:
         answer = client.get("/console/dead")
     assert answer.status_code == 409
     assert "with a Redis broker only" in words(answer)

@@ -109,7 +109,7 @@ def test_what_keeps_a_test_from_leaving_is_said(site: Site, guest: httpx.Client)
 def test_a_refusal_is_said(stage: Stage, a_house: House) -> None:
     services = replace(a_house.services, mailer=Refusing())
     with (
-        serving(stage, a_house, room=replace(a_house.room, services=services)) as found,
+        serving(stage, a_house, admin=replace(a_house.room, services=services)) as found,
         visitor(found) as client,
     ):
         wanted = {"to": "me@example.edu", "confirm": "yes"}

@@ -13,7 +13,7 @@ from operations import status
 from operations.status import Trends
 from resilience.heartbeats import Task, ThreadTask
 from resilience.queues import QueueStats
-from tests.ingress.site import Reports, Site, surfaces_of
+from tests.ingress.site import Reports, Site, web_context
 
 DARK = Unavailable("UnreachableError: no lamp")
 
@@ -117,7 +117,7 @@ def test_what_people_wrote_is_text_and_no_markup(site: Site) -> None:
 
 def test_the_trends_are_summed_up_twice_a_minute_only(site: Site) -> None:
     house = site.house
-    drawing = NowView(surfaces_of(house, Reports()))
+    drawing = NowView(web_context(house, Reports()))
     before = drawing()["trend"]
     house.watch("12430")
     house.run()

@@ -11,7 +11,7 @@ import uvicorn
 from ingress.app import create_app
 from rollcall.roles.web import _Server
 from tests.ingress.console.visitor import BROWSER, sign_in
-from tests.ingress.site import Reports, surfaces_of
+from tests.ingress.site import Reports, web_context
 from tests.support.house import house, sqlite_url
 
 GRACE_SECONDS = 60
@@ -23,7 +23,7 @@ def test_an_open_page_does_not_keep_the_server_from_stopping(
     with house(sqlite_url(tmp_path), redis_client, prefix) as found, socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        app = create_app(surfaces_of(found, Reports()))
+        app = create_app(web_context(found, Reports()))
         config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=GRACE_SECONDS)
         stopped = threading.Event()
         server = _Server(config, stopped, app.state.live)
