@@ -46,6 +46,6 @@ dist:  ## the release archive of the last commit, the same bytes each time; need
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	touch $@
 
-lock: .venv/.dev  ## resolve the dependencies anew, with hashes and without any index's name
+lock: .venv/.dev  ## resolve the dependencies again, with hashes and without any index's name
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml requirements/runtime.in -o requirements/runtime.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements/dev.in -o requirements/dev.txt

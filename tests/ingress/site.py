@@ -22,19 +22,14 @@ from starlette.types import Receive, Scope, Send
 
 from ingress.app import create_app
 from ingress.context import WebContext
-from notifications.resend_events import ResendEvents
 from observability.health import HealthReport
-from providers.stripe_events import StripeEvents
+from rollcall.roles import web
 from store.schema import metadata
-from tests.support.house import LINKS, House
+from tests.support.house import INSTALLATION, WEBHOOK_KEY, House
 
-CRON_SECRET = "a cron secret of the tests"
-API_TOKEN = "an api token of the tests"
-WEBHOOK_KEY = b"a webhook key of the tests"
-WEBHOOK_SECRET = "whsec_" + base64.b64encode(WEBHOOK_KEY).decode()
-STRIPE_SECRET = "whsec_of_the_tests"
-PUBLIC_URL = "https://rollcall.example.edu"
-PROXY_SECRET = "a proxy secret of the tests"
+CRON_SECRET, API_TOKEN = INSTALLATION["CRON_SECRET"], INSTALLATION["API_TOKEN"]
+PUBLIC_URL, PROXY_SECRET = INSTALLATION["PUBLIC_URL"], INSTALLATION["PROXY_SECRET"]
+STRIPE_SECRET, WEBHOOK_SECRET = INSTALLATION["STRIPE_WEBHOOK_SECRET"], INSTALLATION["RESEND_WEBHOOK_SECRET"]
 CRON = {"Authorization": f"Bearer {CRON_SECRET}"}
 API = {"Authorization": f"Bearer {API_TOKEN}"}
 CHECKS: dict[str, object] = {"database": "ok"}
@@ -94,24 +89,14 @@ def fields_of(response: httpx.Response) -> set[str]:
 
 
 def web_context(house: House, reports: Reports) -> WebContext:
-    return WebContext(
-        services=house.services,
-        storage=house.storage,
-        admin=house.room,
-        links=LINKS,
-        events=ResendEvents(WEBHOOK_SECRET, house.clock),
-        payment_events=StripeEvents(STRIPE_SECRET),
-        cron_secret=CRON_SECRET,
-        api_token=API_TOKEN,
-        public_url=PUBLIC_URL,
-        default_source=house.catalog.name,
-        environment="demo",
+    """The context of production, with a sign-in of the test's own and probes that say what it wants."""
+    return replace(
+        web.web_context(house.system, web.health(house.system)),
         sign_ins=house.sign_ins,
         invitations=house.invitations,
         health=lambda: reports.health,
         latest_health=lambda: reports.health,
         ready=lambda: reports.ready,
-        proxy_secret=PROXY_SECRET,
         metrics=lambda: (b"rollcall_up 1\n", "text/plain; version=0.0.4; charset=utf-8"),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,13 +18,13 @@ from actors.dispatch import trigger_run
 from actors.reconcile import reconcile
 from actors.services import JobRuntime, OperatorChannels, Services
 from domain.notification import NotificationState
-from domain.ports import Mailer
+from domain.ports import Mailer, Storage
 from domain.run import Run
 from domain.section import SectionKey, Stagger
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
 from notifications.unsubscribe_links import UnsubscribeLinks
 from operations.context import AdminContext
-from providers.storage import Folder
+from providers.storage import StorageSettings
 from resilience.breaker_policy import BreakerPolicy
 from resilience.login_protection import LoginLimiter, OneTimeTokens
 from rollcall.settings import parse
@@ -39,9 +40,15 @@ from tests.support.memory_engine import MemoryEngine
 from tests.support.post import Post
 from workflows.kind import JobContext
 
+WEBHOOK_KEY = b"a webhook key of the tests"
 INSTALLATION = {
+    "API_TOKEN": "an api token of the tests",
+    "CRON_SECRET": "a cron secret of the tests",
     "NOTIFICATION_FROM_EMAIL": "Rollcall <rollcall@example.edu>",
+    "PROXY_SECRET": "a proxy secret of the tests",
     "PUBLIC_URL": "https://rollcall.example.edu",
+    "RESEND_WEBHOOK_SECRET": "whsec_" + base64.b64encode(WEBHOOK_KEY).decode(),
+    "STRIPE_WEBHOOK_SECRET": "whsec_of_the_tests",
     "UNSUBSCRIBE_SECRET": "a secret for tests only",
 }
 LINKS = UnsubscribeLinks(INSTALLATION["PUBLIC_URL"], INSTALLATION["UNSUBSCRIBE_SECRET"])
@@ -60,7 +67,7 @@ class House:
     room: AdminContext
     sign_ins: LoginLimiter
     invitations: OneTimeTokens
-    storage: Folder
+    storage: Storage
     engine: MemoryEngine
     callers: Callers
     mailbox: list[Message[Any]] = field(default_factory=list)
@@ -149,7 +156,7 @@ def house(
             ),
         )
         migrate.upgrade(built.database)
-        storage = Folder(Path(folder))
+        storage = built.settings.of(StorageSettings).open(built.settings.home)
         context = JobContext(clock, storage, built.services.breakers)
         engine = MemoryEngine(JOBS, context, built.database, clock)
         services = replace(built.services, jobs=JobRuntime(JOBS, engine, callers.post))
