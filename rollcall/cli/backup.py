@@ -25,13 +25,15 @@ from rollcall.exclusive import exclusive
 from rollcall.process import describe_outage
 from rollcall.settings import Settings
 from rollcall.wiring import SystemClock, database_url, redis_client
-from store.audit import AuditEntry
+from store import migrate
+from store.audit import Audit, AuditEntry
 from store.backup import last_backup
 from store.backup import restore as restoring
 from store.backup.archive import Manifest, Reader
 from store.backup.dump import back_up
 from store.database import Database
 
+_AUDITED_SINCE = "0003"
 _without_secrets = click.option(
     "--without-secrets", is_flag=True, help="Leave out the generated secrets of the home."
 )
@@ -41,12 +43,12 @@ _without_secrets = click.option(
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @_without_secrets
 def backup(file: Path, *, without_secrets: bool) -> None:
-    """Write everything to FILE (a zip, mode 0600), while everything runs.
+    """Write the whole state to FILE (a zip, mode 0600), while everything runs.
 
     It holds the database, the folder of stored files and the generated secrets: with another
-    UNSUBSCRIBE_SECRET the links in mails already sent would stop working. Keep it as safe as the home. What
-    lies in the environment, in .env or in a bucket is not in it, nor what others put into the folder under
-    names that Rollcall never gives. It can be restored into SQLite and PostgreSQL, whichever it came from.
+    UNSUBSCRIBE_SECRET the links in sent mail would stop working. Protect it like the home. It does not hold
+    the environment, .env, a bucket, or files in the folder that Rollcall did not create. It can be restored
+    into SQLite and PostgreSQL, whichever it came from.
     """
     settings = environment.load()
     settings = replace(settings, home=settings.home.absolute())
@@ -63,6 +65,14 @@ def backup(file: Path, *, without_secrets: bool) -> None:
     click.echo(f"{file}: {rows} rows of schema {manifest.schema}, {size} bytes, {_listed(secrets)}")
 
 
+def record_action(database: Database, action: str, subject: str, **detail: object) -> None:
+    """Record an action of the shell's user, unless the schema is older than the audit log."""
+    with database.read() as connection:
+        is_recorded = (migrate.revision(connection) or "") >= _AUDITED_SINCE
+    if is_recorded:
+        Audit(database).record(AuditEntry(SystemClock().now(), getpass.getuser(), action, subject, detail))
+
+
 def _write(settings: Settings, file: Path, secrets: Mapping[str, str]) -> Manifest:
     folder = settings.of(StorageSettings).folder(settings.home)
     with (
@@ -72,6 +82,7 @@ def _write(settings: Settings, file: Path, secrets: Mapping[str, str]) -> Manife
     ):
         if database.is_missing:
             raise PermanentError(f"there is no {database.url.database}: run `rollcall init`")
+        record_action(database, "backup.write", "database", file=str(file))
         return back_up(
             database,
             file,
@@ -88,13 +99,12 @@ def _write(settings: Settings, file: Path, secrets: Mapping[str, str]) -> Manife
 @click.option("--replace", "may_replace", is_flag=True, help="Delete what the database holds.")
 @_without_secrets
 def restore(file: BinaryIO, *, may_replace: bool, without_secrets: bool) -> None:
-    """Make the database what it was when FILE was written, and put its secrets into the home.
+    """Restore the database, the stored files and the secrets of the home from FILE.
 
-    Only while no role runs. What would be refused is looked for before anything is written; then come the
-    files, the secrets and last the database, all of it or nothing: a restore that failed can be repeated.
-    Jobs that were under way begin anew. An older schema is brought to the newest. Mail whose
-    batch was under way keeps its key, and is not sent twice within the provider's 24 hours; what was first
-    sent after the backup was made is not known to it, and may be sent again.
+    No role may run. Everything is validated before anything is written; files and secrets come first, the
+    database last, as a whole: a failed restore can be repeated. Unfinished jobs start again. An older schema
+    is upgraded. Mail whose batch was unfinished keeps its idempotency key, and is not sent twice within the
+    provider's 24 hours; mail that was first sent after the backup may be sent again.
     """
     archive = Reader(file)
     settings = environment.open_home(environment.load())
@@ -117,8 +127,8 @@ def restore(file: BinaryIO, *, may_replace: bool, without_secrets: bool) -> None
 def _read(database: Database, archive: Reader, name: str, *, may_replace: bool) -> None:
     manifest = archive.manifest
     rows = sum(contents.rows for contents in manifest.tables.values())
-    told = {"file": name, "created_at": manifest.created_at, "schema": manifest.schema}
-    entry = AuditEntry(SystemClock().now(), getpass.getuser(), "backup.restore", "database", told, rows)
+    detail = {"file": name, "created_at": manifest.created_at, "schema": manifest.schema}
+    entry = AuditEntry(SystemClock().now(), getpass.getuser(), "backup.restore", "database", detail, rows)
     with progress("restoring") as bar:
         restoring.restore(database, archive, replace=may_replace, progress=bar, entry=entry)
 
@@ -136,7 +146,7 @@ def _end_claims(settings: Settings) -> None:
         try:
             Claims(client, settings.cron_lock_ttl_seconds).clear()
         except UnreachableError as error:
-            click.echo(f"claims in flight were not ended, and expire: {error}", err=True)
+            click.echo(f"The claims were not released; they expire: {error}", err=True)
 
 
 def _listed(secrets: Mapping[str, str]) -> str:

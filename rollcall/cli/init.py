@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -98,7 +98,7 @@ def _valid(name: str) -> Callable[[str], str]:
 
 
 @click.command()
-@click.option("--quiet", is_flag=True, help="Ask nothing, and say nothing when all is well.")
+@click.option("--quiet", is_flag=True, help="Ask nothing, and print nothing on success.")
 @click.option(
     "--down-to",
     type=click.IntRange(1, 9999),
@@ -108,10 +108,10 @@ def _valid(name: str) -> Callable[[str], str]:
 @setting_options(*ASKED)
 @click.pass_context
 def init(context: click.Context, /, *, quiet: bool, down_to: int | None, **options: str | None) -> None:
-    """Make the state folder, its secrets, the newest database schema, and .env where there is none.
+    """Create the state folder, its secrets, the newest database schema, and .env if there is none.
 
-    What goes into .env is asked at a terminal, or given by options. A secret is never an option: it is
-    asked, or taken from the environment. Safe to repeat: what is there stays as it is.
+    The content of .env is asked at a terminal, or given by options. A secret is never an option: it is
+    asked, or taken from the environment. Safe to repeat: existing files are unchanged.
     """
     if down_to is not None:
         click.echo(_schema(environment.open_home(environment.load()), f"{down_to:04}"))
@@ -153,7 +153,7 @@ def _home() -> list[str]:
     return [
         f"{settings.home} is ready",
         f"secrets: {', '.join(made)} made" if made else "secrets: nothing to make",
-        _schema(settings),
+        _schema(settings, made=made),
     ]
 
 
@@ -161,8 +161,13 @@ def _files(settings: Settings) -> list[Path]:
     return sorted((settings.home.absolute() / "secrets").glob("*"))
 
 
-def _schema(settings: Settings, down_to: str | None = None) -> str:
-    """Migrate to the newest schema, or back; wait for the roles to end where they cannot work with both."""
+def _schema(settings: Settings, down_to: str | None = None, made: Sequence[str] = ()) -> str:
+    """Migrate to the newest schema, or back; wait for the roles to end where they cannot work with both.
+
+    A change of the installation, `made` secrets included, is recorded; before an upgrade there may be no log.
+    """
+    from rollcall.cli.backup import record_action  # noqa: PLC0415 - storage is not for every command here
+
     with describe_outage(settings), closing(Database(wiring.database_url(settings))) as database:
         before = _revision(database)
         wanted = down_to or migrate.head()
@@ -173,6 +178,9 @@ def _schema(settings: Settings, down_to: str | None = None) -> str:
             else:
                 migrate.downgrade(database, down_to)
         after = _revision(database)
+        if made or before != after:
+            detail = {"from": before, "to": after, "secrets": list(made)}
+            record_action(database, "installation.init", "installation", **detail)
     return f"database: schema {after}, " + ("as before" if before == after else f"from {before or 'nothing'}")
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Table, func, insert, select
 
 from domain.errors import PermanentError
-from store import audit, migrate, opt_outs
+from store import audit, migrate, opt_outs, schema
 from store.audit import AuditEntry
 from store.backup.archive import Reader, Row, UnusableArchiveError
 from store.backup.dump import Progress, count_rows, drop, former_names, numbers, resume_sequences, tables_of
 from store.database import Database
 
 _ROWS_AT_ONCE = 1000
+_OF_NEW_INSTALLATIONS = ("installation.init", "backup.write")
 
 
 class NotEmptyError(PermanentError):
@@ -66,16 +67,20 @@ def restore(
 
 
 def _check_schema(archive: Reader) -> None:
-    schema = archive.manifest.schema
-    if not migrate.is_known(schema):
+    version = archive.manifest.schema
+    if not migrate.is_known(version):
         raise migrate.UnknownSchemaError(
-            f"the backup has schema {schema}, and this Rollcall knows those up to {migrate.head()}:"
+            f"the backup has schema {version}, and this Rollcall knows those up to {migrate.head()}:"
             f" restore it with release {archive.manifest.release} or a newer one"
         )
 
 
 def _check_room(connection: Connection, tables: list[Table], *, replace: bool) -> None:
-    if not replace and count_rows(connection, tables):
+    """Raise NotEmptyError unless `replace`; entries that a new installation has already do not count."""
+    others = [table for table in tables if table.name != schema.audit.name]
+    entries = [table for table in tables if table.name == schema.audit.name]
+    kept = [select(func.count()).where(table.c.action.not_in(_OF_NEW_INSTALLATIONS)) for table in entries]
+    if not replace and (count_rows(connection, others) or any(map(connection.scalar, kept))):
         raise NotEmptyError("the database is not empty; --replace deletes what it holds")
 
 

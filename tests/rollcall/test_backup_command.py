@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import stat
 from collections import Counter
 from collections.abc import Iterator
@@ -123,6 +124,9 @@ def test_a_backup_is_noted_and_its_file_is_its_owners_alone(home: Path, file: Pa
     begun = datetime.now(UTC) - timedelta(seconds=1)
     done = run(home, "backup", str(file))
     assert done.returncode == 0, done.stderr
+    with sqlite3.connect(home / "rollcall.db") as connection:
+        actions = connection.execute("SELECT action, subject FROM audit ORDER BY id").fetchall()
+    assert actions == [("installation.init", "installation"), ("backup.write", "database")]
     assert done.stderr == ""  # no bar where nobody looks
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     noted = last_backup.read(home)
