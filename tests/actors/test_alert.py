@@ -138,7 +138,7 @@ def test_a_webhook_that_fails_is_tried_again_and_the_mail_is_not_repeated(watche
     assert (watched.house.post.calls, len(watched.hook.requests)) == (1, 4)
 
 
-def test_an_answer_that_was_lost_is_repeated_with_the_same_letter_under_the_same_key(
+def test_an_answer_that_was_lost_is_repeated_with_the_same_message_under_the_same_key(
     watched: Watched,
 ) -> None:
     watched.house.post.accepts_in_trouble = True
@@ -148,7 +148,7 @@ def test_an_answer_that_was_lost_is_repeated_with_the_same_letter_under_the_same
     assert (watched.house.post.calls, watched.subjects) == (2, [SILENT.subject])
 
 
-def test_a_refused_letter_is_tried_again_for_the_address_can_be_mended(watched: Watched) -> None:
+def test_a_refused_message_is_tried_again_for_the_address_can_be_mended(watched: Watched) -> None:
     watched.house.post.troubles.append(RejectedError("no such domain"))
     watched.see(SILENT)
     watched.see(SILENT, 600)
@@ -169,7 +169,7 @@ def test_alerts_that_fail_do_not_open_the_breaker_of_mail(watched: Watched) -> N
     assert watched.house.services.breakers["mail"].snapshot().state == "closed"
 
 
-def test_paused_mail_holds_the_students_letters_back_and_not_the_operators(watched: Watched) -> None:
+def test_paused_mail_holds_the_students_messages_back_and_not_the_operators(watched: Watched) -> None:
     services, clock = watched.house.services, watched.house.clock
     services.store.pauses.pause("mail", clock.now() + timedelta(hours=2), "a flood", "ada", clock.now())
     open_a_seat(watched.house)
@@ -277,7 +277,7 @@ def open_a_seat(rollcall: House) -> None:
     rollcall.run()
 
 
-def test_many_bulletins_over_a_slow_channel_are_told_once_each(watched: Watched) -> None:
+def test_many_alert_notifications_over_a_slow_channel_are_reported_once_each(watched: Watched) -> None:
     """A second teller comes while the first is at work, as a repeated message does."""
     services, told = watched.house.services, []
 

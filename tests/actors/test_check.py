@@ -21,7 +21,7 @@ from tests.support.catalog import Row
 from tests.support.house import House, house, sqlite_url
 
 
-def test_the_first_observation_is_a_baseline_and_mails_nobody(rollcall: House) -> None:
+def test_the_first_observation_is_a_baseline_and_sends_no_mail(rollcall: House) -> None:
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row(open_seats=3, instructor="Ada Lovelace")
     run = rollcall.run()
@@ -55,7 +55,7 @@ def test_a_second_opening_is_a_second_episode(rollcall: House) -> None:
     ]
 
 
-def test_an_instructor_in_place_of_staff_is_told(rollcall: House) -> None:
+def test_an_instructor_in_place_of_staff_is_notified(rollcall: House) -> None:
     rollcall.watch()
     row = rollcall.catalog.rows[rollcall.key()] = Row(instructor="Staff")
     rollcall.run()
@@ -242,7 +242,9 @@ def test_answers_that_took_too_long_open_the_breaker_and_are_kept(
         assert rollcall.services.breakers["scraper"].snapshot().state == "open"
 
 
-def test_answers_are_kept_though_redis_goes_away_before_their_claims_are_released(rollcall: House) -> None:
+def test_answers_are_kept_though_redis_becomes_unavailable_before_their_claims_are_released(
+    rollcall: House,
+) -> None:
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row(open_seats=4)
     run, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)

@@ -45,14 +45,14 @@ def open_a_seat(rollcall: House, *, watchers: int = 1) -> None:
     rollcall.run()
 
 
-def test_letters_leave_in_batches_of_what_the_transport_takes(rollcall: House) -> None:
+def test_messages_leave_in_batches_of_what_the_transport_takes(rollcall: House) -> None:
     rollcall.post.batch_size = 4
     open_a_seat(rollcall, watchers=10)
     assert rollcall.post.calls == 3
     assert len({message.to for message in rollcall.post.sent}) == 10
 
 
-def test_a_lost_answer_is_repeated_under_the_same_key_and_mails_nobody_twice(rollcall: House) -> None:
+def test_a_lost_answer_is_repeated_under_the_same_key_and_sends_no_mail_twice(rollcall: House) -> None:
     rollcall.post.accepts_in_trouble = True
     rollcall.post.troubles.append(UpstreamTimeoutError("no answer"))
     open_a_seat(rollcall, watchers=2)
@@ -106,7 +106,7 @@ def test_a_refusal_of_the_account_pauses_mail_until_it_is_repaired(
     assert rollcall.services.breakers["mail"].snapshot().failures == 0
 
 
-def test_an_account_that_stays_refused_costs_one_letter_a_try_and_no_letter_dies(rollcall: House) -> None:
+def test_an_account_that_stays_refused_costs_one_message_a_try_and_no_message_dies(rollcall: House) -> None:
     rollcall.post.troubles.extend([AccountRefusedError("550 5.4.5 daily limit")] * 200)
     open_a_seat(rollcall, watchers=5)
     for _ in range(100):
@@ -132,7 +132,7 @@ def test_an_operator_ends_a_wait_that_the_provider_named_and_it_is_bounded(rollc
     assert rollcall.states()[0][2] is NotificationState.SENT
 
 
-def test_a_wait_that_is_over_is_followed_by_one_letter_alone(rollcall: House) -> None:
+def test_a_wait_that_is_over_is_followed_by_one_message_alone(rollcall: House) -> None:
     rollcall.post.troubles.extend([RateLimitedError("429", retry_after_seconds=1_209_600)] * 2)
     open_a_seat(rollcall, watchers=3)
     rollcall.pass_time(3601)
@@ -177,7 +177,7 @@ def taking(rollcall: House, post: Post) -> House:
     return replace(rollcall, post=post, services=replace(rollcall.services, mailer=post))
 
 
-def test_recipients_that_are_put_off_cost_the_others_nothing_and_end_dead_after_a_day(
+def test_recipients_that_are_postponed_cost_the_others_nothing_and_end_dead_after_a_day(
     rollcall: House,
 ) -> None:
     found = taking(rollcall, Picky(deferred=frozenset(f"student{i}@example.edu" for i in range(3))))
@@ -193,7 +193,7 @@ def test_recipients_that_are_put_off_cost_the_others_nothing_and_end_dead_after_
     assert found.services.breakers["mail"].snapshot().failures == 0
 
 
-def test_a_letter_that_was_put_off_leaves_when_it_is_taken(rollcall: House) -> None:
+def test_a_message_that_was_postponed_leaves_when_it_is_taken(rollcall: House) -> None:
     found = taking(rollcall, Picky(deferred=frozenset({"student0@example.edu"})))
     open_a_seat(found)
     found.pass_time(59)
@@ -203,7 +203,7 @@ def test_a_letter_that_was_put_off_leaves_when_it_is_taken(rollcall: House) -> N
     assert reasons(found) == [(NotificationState.SENT, None)]
 
 
-def test_a_batch_refused_for_one_letter_is_split_and_the_others_leave_once(rollcall: House) -> None:
+def test_a_batch_refused_for_one_message_is_split_and_the_others_leave_once(rollcall: House) -> None:
     found = taking(rollcall, Picky(spoiling=frozenset({"student2@example.edu"})))
     open_a_seat(found, watchers=5)
     assert sorted(message.to for message in found.post.sent) == [
@@ -213,7 +213,7 @@ def test_a_batch_refused_for_one_letter_is_split_and_the_others_leave_once(rollc
     assert len(found.post.keys) == 4
 
 
-def test_a_key_that_sent_other_letters_is_never_sent_blindly(rollcall: House) -> None:
+def test_a_key_that_sent_other_messages_is_never_sent_blindly(rollcall: House) -> None:
     rollcall.post.troubles.append(IdempotencyKeyUsedError("409"))
     open_a_seat(rollcall, watchers=2)
     assert {state for _, _, state in rollcall.states()} == {NotificationState.DEAD}
@@ -260,7 +260,7 @@ def test_probes_are_drawn_from_what_has_not_failed(rollcall: House) -> None:
     assert found.services.breakers["mail"].snapshot().state == "closed"
 
 
-def test_letters_that_the_provider_is_too_busy_for_can_still_be_called_off(rollcall: House) -> None:
+def test_messages_that_the_provider_is_too_busy_for_can_still_be_withdrawn(rollcall: House) -> None:
     rollcall.post.troubles.append(RateLimitedError("later", retry_after_seconds=600))
     open_a_seat(rollcall)
     rollcall.services.store.watches.end(1, "deleted", rollcall.clock.now())
@@ -269,7 +269,7 @@ def test_letters_that_the_provider_is_too_busy_for_can_still_be_called_off(rollc
     assert rollcall.post.calls == 1
 
 
-def test_letters_of_unknown_fate_keep_their_key_though_the_provider_is_busy_then(rollcall: House) -> None:
+def test_messages_of_unknown_fate_keep_their_key_though_the_provider_is_busy_then(rollcall: House) -> None:
     rollcall.post.accepts_in_trouble = True
     rollcall.post.troubles.append(UpstreamTimeoutError("no answer"))
     open_a_seat(rollcall)
@@ -311,7 +311,7 @@ def test_a_long_backlog_is_sent_in_spells(rollcall: House) -> None:
     assert sent == [2, 4, 5]
 
 
-def test_ten_failures_open_the_mail_breaker_and_waiting_letters_are_only_parked(rollcall: House) -> None:
+def test_ten_failures_open_the_mail_breaker_and_waiting_messages_are_only_parked(rollcall: House) -> None:
     rollcall.post.troubles.extend([UnreachableError("refused")] * 10)
     open_a_seat(rollcall)
     for _ in range(9):
@@ -326,7 +326,7 @@ def test_ten_failures_open_the_mail_breaker_and_waiting_letters_are_only_parked(
     assert rollcall.states()[0][2] is NotificationState.SENT
 
 
-def test_a_watch_that_ended_before_the_letter_left_gets_none(rollcall: House) -> None:
+def test_a_watch_that_ended_before_the_message_left_gets_none(rollcall: House) -> None:
     stored = rollcall.watch()
     row = rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
     rollcall.run()
@@ -365,7 +365,7 @@ def test_an_address_gets_no_more_mails_a_day_than_its_cap(
         assert len(rollcall.post.sent) == 4
 
 
-def test_one_notice_that_cannot_be_rendered_does_not_hold_up_the_others(rollcall: House) -> None:
+def test_one_notification_that_cannot_be_rendered_does_not_hold_up_the_others(rollcall: House) -> None:
     render = rollcall.services.render
 
     def render_but_one(notification: Notification, now: datetime) -> OutboundMessage:
@@ -411,7 +411,7 @@ def reasons(rollcall: House) -> list[tuple[NotificationState, str | None]]:
     return [(stored.state, stored.reason) for stored in reversed(page)]
 
 
-def test_a_letter_that_killed_three_workers_is_dead_and_those_beside_it_leave(rollcall: House) -> None:
+def test_a_message_that_killed_three_workers_is_dead_and_those_beside_it_leave(rollcall: House) -> None:
     open_a_seat_while_mail_waits(rollcall, watchers=3)
     for _ in range(3):
         crash(rollcall)
@@ -439,7 +439,7 @@ def test_two_crashes_of_a_batch_cost_it_nothing(rollcall: House) -> None:
     assert reasons(rollcall) == [(NotificationState.SENT, None)]
 
 
-def test_failures_that_nobody_foresaw_are_no_crashes(rollcall: House) -> None:
+def test_failures_that_no_one_foresaw_are_no_crashes(rollcall: House) -> None:
     rollcall.post.troubles.extend([RuntimeError("unforeseen")] * 6)
     open_a_seat_while_mail_waits(rollcall, watchers=1)
     for _ in range(6):
@@ -487,7 +487,7 @@ def wait_with_an_opening(rollcall: House, hinder: Callable[[House], None], seen_
 
 
 @pytest.mark.parametrize("hinder", WAYS_TO_WAIT)
-def test_an_opening_that_ended_while_its_mail_waited_is_not_told(
+def test_an_opening_that_ended_while_its_mail_waited_is_not_notified(
     rollcall: House, hinder: Callable[[House], None]
 ) -> None:
     wait_with_an_opening(rollcall, hinder, seen_last=0)
@@ -496,7 +496,7 @@ def test_an_opening_that_ended_while_its_mail_waited_is_not_told(
 
 
 @pytest.mark.parametrize("hinder", WAYS_TO_WAIT)
-def test_an_opening_that_lasted_is_told_with_the_age_of_what_was_seen(
+def test_an_opening_that_lasted_is_notified_with_the_age_of_what_was_seen(
     rollcall: House, hinder: Callable[[House], None]
 ) -> None:
     wait_with_an_opening(rollcall, hinder, seen_last=2)
@@ -506,7 +506,7 @@ def test_an_opening_that_lasted_is_told_with_the_age_of_what_was_seen(
     )
 
 
-def test_an_opening_that_ended_while_its_sender_was_dead_is_not_told(rollcall: House) -> None:
+def test_an_opening_that_ended_while_its_sender_was_dead_is_not_notified(rollcall: House) -> None:
     open_a_seat_while_mail_waits(rollcall, watchers=1)
     crash(rollcall)
     rollcall.catalog.rows[rollcall.key()].open_seats = 0

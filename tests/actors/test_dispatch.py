@@ -24,7 +24,7 @@ def test_even_and_odd_sections_are_checked_apart(rollcall: House) -> None:
     assert rollcall.catalog.calls[1] == [rollcall.key("12431")]
 
 
-def test_a_section_that_nobody_watches_any_more_is_not_checked(rollcall: House) -> None:
+def test_a_section_that_no_one_watches_any_more_is_not_checked(rollcall: House) -> None:
     stored = rollcall.watch()
     rollcall.services.store.watches.end(stored.id, "deleted", rollcall.clock.now())
     run = rollcall.run()
@@ -40,7 +40,7 @@ def test_sections_in_flight_for_another_run_are_deferred(rollcall: House) -> Non
     assert (run.state, run.sections, run.checked, run.deferred) == (RunState.FINISHED, 2, 1, 1)
 
 
-def test_claims_are_free_again_when_the_sections_are_settled(rollcall: House) -> None:
+def test_claims_are_free_again_when_the_sections_are_recorded(rollcall: House) -> None:
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row()
     assert rollcall.run().checked == 1
@@ -117,7 +117,7 @@ def test_a_run_waits_while_the_lease_is_held_and_is_skipped_after_that(rollcall:
     assert "somebody else" in run.reason
 
 
-def test_a_run_that_nobody_dispatched_for_long_still_waits_for_a_lease_that_was_just_taken(
+def test_a_run_that_no_one_dispatched_for_long_still_waits_for_a_lease_that_was_just_taken(
     rollcall: House,
 ) -> None:
     rollcall.watch()

@@ -104,7 +104,7 @@ def test_a_message_starts_its_own_job_alone(rollcall: House, journal: Path) -> N
     assert rollcall.engine.waiting == []
 
 
-def test_a_queued_job_is_cancelled_out_of_turn_and_made_good(rollcall: House, journal: Path) -> None:
+def test_a_queued_job_is_cancelled_out_of_turn_and_compensated(rollcall: House, journal: Path) -> None:
     job = ask(rollcall, journal)
     asked = cancel(rollcall.services, job.id)
     assert asked is not None
@@ -170,7 +170,7 @@ def told(house: House, journal: Path, **given: object) -> JobRecord:
     return submit(house.services, "errand", values, webhook_url=URL)[0]  # type: ignore[arg-type]
 
 
-def test_the_caller_is_told_of_the_end_once(rollcall: House, journal: Path) -> None:
+def test_the_caller_is_notified_of_the_end_once(rollcall: House, journal: Path) -> None:
     job = told(rollcall, journal)
     rollcall.work()
     rollcall.pass_time(6)
@@ -180,7 +180,7 @@ def test_the_caller_is_told_of_the_end_once(rollcall: House, journal: Path) -> N
     assert said["job"]["result"] == reread(rollcall, job).result
 
 
-def test_a_caller_who_is_away_is_told_later(rollcall: House, journal: Path) -> None:
+def test_a_caller_who_is_unavailable_is_reported_later(rollcall: House, journal: Path) -> None:
     told(rollcall, journal, fails="make", how="for-good")
     rollcall.callers.error = UpstreamError("503")
     rollcall.pass_time(6)
@@ -196,7 +196,7 @@ def test_a_caller_who_is_away_is_told_later(rollcall: House, journal: Path) -> N
 @pytest.mark.parametrize(
     ("error", "tries"), [(UpstreamError("503"), MAX_CALLBACK_ATTEMPTS), (RejectedError("not public"), 1)]
 )
-def test_a_caller_who_cannot_be_told_is_given_up(
+def test_a_caller_who_cannot_be_reported_is_given_up(
     rollcall: House, journal: Path, error: UpstreamError | RejectedError, tries: int
 ) -> None:
     told(rollcall, journal)

@@ -79,7 +79,7 @@ def test_a_run_past_its_deadline_gives_up_and_frees_its_sections(rollcall: House
     assert rollcall.run().checked == 1
 
 
-def test_a_run_that_nobody_dispatched_fails_in_the_end(rollcall: House) -> None:
+def test_a_run_that_no_one_dispatched_fails_in_the_end(rollcall: House) -> None:
     run, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
     rollcall.mailbox.clear()
     rollcall.clock.advance(1501)

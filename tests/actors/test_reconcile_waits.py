@@ -57,7 +57,7 @@ def test_probes_that_close_the_breaker_let_the_rest_go_on_at_once(rollcall: Hous
     assert rollcall.reread(run).checked == 10
 
 
-def test_a_breaker_that_redis_has_forgotten_holds_nothing_back(
+def test_a_breaker_that_redis_has_lost_holds_nothing_back(
     rollcall: House, redis_client: redis.Redis, prefix: str
 ) -> None:
     run = open_breaker(rollcall)
@@ -139,7 +139,7 @@ def put_off_mail(rollcall: House) -> None:
     rollcall.post.troubles.clear()
 
 
-def test_mail_that_was_put_off_leaves_at_once_when_its_breaker_is_reset(rollcall: House) -> None:
+def test_mail_that_was_postponed_leaves_at_once_when_its_breaker_is_reset(rollcall: House) -> None:
     put_off_mail(rollcall)
     assert rollcall.post.sent == []
     do(rollcall, breakers.RESET, name="mail")

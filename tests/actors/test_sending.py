@@ -93,7 +93,7 @@ def test_an_attempt_is_bounded_by_the_send_and_the_writes_beside_it() -> None:
 
 
 @pytest.mark.parametrize("error", [UpstreamTimeoutError("no answer"), MalformedResponseError("hung up")])
-def test_a_letter_that_may_have_been_taken_is_never_repeated_without_a_key(
+def test_a_message_that_may_have_been_taken_is_never_repeated_without_a_key(
     rollcall: House, error: RollcallError
 ) -> None:
     here = waiting(rollcall, post := Scripted(accepts_in_trouble=True))
@@ -105,7 +105,7 @@ def test_a_letter_that_may_have_been_taken_is_never_repeated_without_a_key(
     assert len(post.sent) == 1
 
 
-def test_a_sender_that_died_with_a_letter_in_hand_leaves_it_unknown_without_a_key(rollcall: House) -> None:
+def test_a_sender_that_died_with_a_message_in_hand_leaves_it_unknown_without_a_key(rollcall: House) -> None:
     here = waiting(rollcall, post := Scripted())
     outbox, now = here.services.store.outbox, here.clock.now()
     batch = outbox.claim(now, limit=1, lease=LEASE)
@@ -125,7 +125,7 @@ def test_a_sender_that_died_with_a_letter_in_hand_leaves_it_unknown_without_a_ke
     "error",
     [UpstreamError("451"), RateLimitedError("later"), UnreachableError("no"), UnauthorisedError("535")],
 )
-def test_a_letter_that_was_not_taken_is_tried_again_and_can_be_called_off(
+def test_a_message_that_was_not_taken_is_tried_again_and_can_be_withdrawn(
     rollcall: House, error: RollcallError
 ) -> None:
     here = waiting(rollcall, post := Scripted(), watchers=2)
@@ -172,7 +172,7 @@ def test_a_slow_sender_keeps_its_claim(rollcall: House) -> None:
     assert (reasons(here), len(post.sent)) == ([SENT], 1)
 
 
-def test_a_sender_that_is_paused_past_its_lease_stops_before_the_letter(rollcall: House) -> None:
+def test_a_sender_that_is_paused_past_its_lease_stops_before_the_message(rollcall: House) -> None:
     """The other host takes the letter meanwhile, and sends it; then the first one wakes up."""
     here = waiting(rollcall, post := Scripted())
 
@@ -186,7 +186,7 @@ def test_a_sender_that_is_paused_past_its_lease_stops_before_the_letter(rollcall
     assert (reasons(here), len(post.sent)) == ([SENT], 1)
 
 
-def test_a_sender_that_is_paused_with_a_letter_in_hand_lets_no_other_repeat_it(rollcall: House) -> None:
+def test_a_sender_that_is_paused_with_a_message_in_hand_lets_no_other_repeat_it(rollcall: House) -> None:
     here = waiting(rollcall, post := Scripted())
 
     def sleep_through_the_lease() -> None:
@@ -199,7 +199,7 @@ def test_a_sender_that_is_paused_with_a_letter_in_hand_lets_no_other_repeat_it(r
     assert (reasons(here), len(post.sent)) == ([SENT], 1)
 
 
-def test_a_rate_limit_that_is_heard_too_late_frees_nothing_of_the_sender_that_followed(
+def test_a_rate_limit_that_is_received_too_late_frees_nothing_of_the_sender_that_followed(
     rollcall: House,
 ) -> None:
     """The first sender may not dissolve the batch that the second has sent meanwhile under its key."""
@@ -234,7 +234,7 @@ def test_what_was_accepted_is_written_once_the_database_answers(
     assert (reasons(here), len(post.sent), locked.refusals) == ([SENT], 1, 0)
 
 
-def test_a_receipt_whose_commit_was_not_heard_of_is_written_once(
+def test_a_receipt_whose_commit_was_not_received_is_written_once(
     rollcall: House, locked: LockedDatabase
 ) -> None:
     here = over(waiting(rollcall, post := Scripted()), locked)
@@ -247,7 +247,7 @@ def test_a_receipt_whose_commit_was_not_heard_of_is_written_once(
     assert (reasons(here), len(post.sent), locked.lost) == ([SENT], 1, 0)
 
 
-def test_a_refusal_whose_commit_was_not_heard_of_is_written_once(
+def test_a_refusal_whose_commit_was_not_received_is_written_once(
     rollcall: House, locked: LockedDatabase
 ) -> None:
     here = over(waiting(rollcall, post := Scripted()), locked)
@@ -284,7 +284,7 @@ def test_a_hand_over_that_cannot_be_noted_hands_nothing_over(rollcall: House, lo
     assert (reasons(here), len(post.sent)) == ([SENT], 1)
 
 
-def test_an_outage_that_outlasts_the_claim_is_told_with_what_was_accepted(
+def test_an_outage_that_outlasts_the_claim_is_reported_with_what_was_accepted(
     rollcall: House, locked: LockedDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     here = over(waiting(rollcall, post := Scripted()), locked)

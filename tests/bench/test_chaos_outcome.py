@@ -44,7 +44,7 @@ def test_an_answer_that_was_lost_before_the_section_was_given_up_was_not_seen() 
     assert (told.doubtful, told.faults) == (set(), [])
 
 
-def test_a_section_that_the_catalog_did_not_know_and_may_have_been_given_up_is_in_doubt() -> None:
+def test_a_section_that_the_catalog_did_not_know_and_may_have_been_given_up_is_undecided() -> None:
     told = account([round_at(0), round_at(10, checked=1)], Answers(ALL | {("12", 10): 404}))
     assert (told.doubtful, told.faults) == ({"12"}, [])
 
@@ -62,7 +62,7 @@ def test_the_right_mails_have_no_faults() -> None:
     assert judge_rounds(SEASON, [round_at(0), round_at(10)], WATCHERS, Answers(ALL), sent).faults == []
 
 
-def test_an_opening_that_the_scraper_did_not_tell_is_not_expected() -> None:
+def test_an_opening_that_the_scraper_did_not_report_is_not_expected() -> None:
     answers, rounds = Answers(without(("12", 10))), [round_at(0), round_at(10, checked=1)]
     assert judge_rounds(SEASON, rounds, WATCHERS, answers, Counter([FIRST])).faults == [
         f"missing 1 x: {ADA} seat_available 14 1",
@@ -70,7 +70,7 @@ def test_an_opening_that_the_scraper_did_not_tell_is_not_expected() -> None:
     ]
 
 
-def test_a_section_in_doubt_is_not_judged() -> None:
+def test_a_section_undecided_is_not_judged() -> None:
     answers, rounds = Answers(ALL | {("12", 10): 404}), [round_at(0), round_at(10, checked=1)]
     judgement = judge_rounds(SEASON, rounds, WATCHERS, answers, Counter([FIRST._replace(section="14")]))
     assert (judgement.doubtful, judgement.faults) == ({"12"}, [])

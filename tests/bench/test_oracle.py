@@ -22,7 +22,7 @@ def mails(*seen: tuple[int, str], watchers: tuple[str, ...] = (ADA,)) -> Counter
     return expected({"12": timeline(*seen)}, checks, {"12": watchers})
 
 
-def test_the_first_sighting_mails_nobody() -> None:
+def test_the_first_observation_sends_no_mail() -> None:
     assert mails((5, "Ada")) == Counter()
 
 
@@ -96,7 +96,7 @@ def test_a_mail_that_did_not_come_is_missing() -> None:
     assert not verdict.is_clean
 
 
-def test_a_mail_that_nobody_wanted_is_unexpected_however_often_it_came() -> None:
+def test_a_mail_that_no_one_wanted_is_unexpected_however_often_it_came() -> None:
     verdict = judge(Counter([FIRST]), Counter([FIRST, SECOND, SECOND]))
     assert (verdict.unexpected, verdict.doubled) == (Counter({SECOND: 2}), Counter())
 

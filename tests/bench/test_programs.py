@@ -64,7 +64,7 @@ def test_descendants_count_as_processes_of_the_program(tmp_path: Path) -> None:
         psutil.Process(child).terminate()
 
 
-def test_usage_is_told_by_role(tmp_path: Path) -> None:
+def test_usage_is_reported_by_role(tmp_path: Path) -> None:
     with Programs(tmp_path / "logs") as programs:
         serve(programs, tmp_path)
         usage = measure(programs.processes())

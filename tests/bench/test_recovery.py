@@ -47,7 +47,7 @@ def test_a_worker_killed_without_messages_is_no_loss() -> None:
     assert recoveries.waiting == 0
 
 
-def test_a_loss_is_due_while_a_living_worker_has_messages() -> None:
+def test_a_loss_is_due_while_an_active_worker_has_messages() -> None:
     broker = Broker({"first": {ONE}})
     recoveries, _ = killed(broker)
     assert not recoveries.are_due()

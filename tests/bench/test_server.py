@@ -85,7 +85,7 @@ def test_it_counts_its_answers_by_status(server: ReplayServer) -> None:
     assert server.answers == {200: 2, 404: 1}
 
 
-def test_it_holds_what_each_section_was_told_at_each_moment(server: ReplayServer) -> None:
+def test_it_holds_what_each_section_was_reported_at_each_moment(server: ReplayServer) -> None:
     for time_ms in (99, 100):
         server.show(Check(time_ms, "even"))
         server.show(Check(200, "odd"))
@@ -104,7 +104,7 @@ class Always(Faults):
         return self.fault
 
 
-def test_a_failure_tells_nothing() -> None:
+def test_a_failure_reports_nothing() -> None:
     with ReplayServer(SEASON, TOKEN, Always("error")) as server:
         server.show(Check(100, "even"))
         assert scrape(server).status_code == 500

@@ -54,7 +54,7 @@ def test_it_is_valid_and_formatted() -> None:
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/health"])
-def test_probes_are_for_everybody(front: Caddy, path: str) -> None:
+def test_probes_are_for_everyone(front: Caddy, path: str) -> None:
     answer = httpx.get(front.url + path)
     assert answer.status_code in {200, 503 if path == "/health" else 200}
     assert answer.json()["status"]
@@ -81,7 +81,7 @@ def test_the_console_can_be_published_behind_its_own_sign_in(web: ActivatedWeb, 
         assert client.get("/metrics", headers=BEARER).status_code == 404
 
 
-def test_what_to_do_for_an_alert_is_for_everybody(front: Caddy) -> None:
+def test_what_to_do_for_an_alert_is_for_everyone(front: Caddy) -> None:
     answer = httpx.get(f"{front.url}/runbook/no-worker")
     assert answer.status_code == 200
     assert "<h1>no-worker</h1>" in answer.text
@@ -98,7 +98,7 @@ def test_every_answer_carries_each_security_header_once(front: Caddy, path: str)
 
 
 @pytest.mark.parametrize("size_bytes", [LARGEST + 1, LARGE - 1, LARGE, 10 * LARGE])
-def test_a_body_that_is_too_large_is_413_whoever_refuses_it(front: Caddy, size_bytes: int) -> None:
+def test_a_body_that_is_too_large_is_413_anyone_who_refuses_it(front: Caddy, size_bytes: int) -> None:
     headers = {**BEARER, "Content-Type": "text/csv"}
     answer = httpx.post(f"{front.url}/watches/import", headers=headers, content=bytes(size_bytes))
     assert answer.status_code == 413
@@ -153,7 +153,7 @@ class Upstream(StandIn):
         return Answer(200, b"x" * 2000, "text/plain" if path == "/livez" else "text/html; charset=utf-8")
 
 
-def test_it_tells_who_calls_and_that_it_is_itself_whatever_the_client_says(tmp_path: Path) -> None:
+def test_it_reports_who_calls_and_that_it_is_itself_whatever_the_client_says(tmp_path: Path) -> None:
     with Upstream() as upstream, caddy(tmp_path, upstream.url) as front:
         forged = {
             "X-Rollcall-Proxy": "a guess",

@@ -99,7 +99,7 @@ def test_a_machine_has_all_that_the_units_need(machine: Path) -> None:
     assert "_ROLLCALL_COMPLETE" in found["usr/local/share/bash-completion/completions/rollcall"][3]
 
 
-def test_caddy_and_the_web_role_share_a_secret_that_nobody_else_can_read(source: Path, machine: Path) -> None:
+def test_caddy_and_the_web_role_share_a_secret_that_no_one_else_can_read(source: Path, machine: Path) -> None:
     found = state(machine)
     mode, owner, _, secret = found["etc/rollcall/credentials/PROXY_SECRET"]
     assert (mode, owner, len(secret)) == ("-rw-------", 0, 64)
@@ -174,7 +174,7 @@ LINKS = ("rollback-due", "previous", "current")
 
 
 @pytest.mark.parametrize("how", [CUT_OFF, NO_START])
-def test_what_was_cut_off_or_put_off_is_finished_by_the_next_run_and_by_no_other(
+def test_what_was_cut_off_or_postponed_is_finished_by_the_next_run_and_by_no_other(
     tmp_path: Path, how: str
 ) -> None:
     assert upgrade(tmp_path, "old")[-1] == START

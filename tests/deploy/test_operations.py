@@ -92,7 +92,7 @@ def test_whatever_writes_is_stopped_before_a_backup_or_a_restore_that_must_have_
     assert move.index("systemctl stop") < move.index("rollcall backup") < move.index("rollcall restore")
 
 
-def test_what_is_started_anew_are_the_roles_and_neither_a_backup_nor_the_server() -> None:
+def test_what_is_started_again_are_the_roles_and_neither_a_backup_nor_the_server() -> None:
     units = [path.name for path in (ROOT / "deploy/systemd").glob("rollcall*.*")]
     patterns = re.findall(
         r"systemctl restart '([^']+)'", MANUAL + (ROOT / "deploy/etc/rollcall.env").read_text()

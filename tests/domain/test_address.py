@@ -84,7 +84,7 @@ def test_nothing_can_be_smuggled_into_a_header(injected: str) -> None:
         "ad\u0661@example.edu",
     ],
 )
-def test_letters_that_only_look_like_others_are_refused(address: str) -> None:
+def test_messages_that_only_look_like_others_are_refused(address: str) -> None:
     assert normal_address(address) is None
 
 

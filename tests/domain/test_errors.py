@@ -42,7 +42,7 @@ def test_bad_input_names_each_field_and_is_not_tried_again() -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), OSError("no disk"), RollcallError("plain")])
-def test_what_nobody_classified_is_tried_again(error: BaseException) -> None:
+def test_what_no_one_classified_is_tried_again(error: BaseException) -> None:
     assert is_retryable(error)
 
 

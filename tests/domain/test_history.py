@@ -49,17 +49,17 @@ def test_seats_that_were_open_from_the_beginning_are_no_new_opening() -> None:
     assert told(history((0, 3), (5, 0))) == [(ObservedPeriod(at(0), at(5)), 3, False, True, True)]
 
 
-def test_seats_that_are_open_at_the_last_look_have_not_ended() -> None:
+def test_seats_that_are_open_at_the_last_observation_have_not_ended() -> None:
     assert told(history((0, 0), (5, 2), until=9)) == [(ObservedPeriod(at(5), at(9)), 2, True, False, True)]
 
 
-def test_an_opening_is_uncertain_when_nobody_looked_all_the_time() -> None:
+def test_an_opening_is_uncertain_when_no_one_looked_all_the_time() -> None:
     assert told(history((0, 0), (2, 1), (8, 0), blind=((3, 7),))) == [
         (ObservedPeriod(at(2), at(8)), 1, True, True, False)
     ]
 
 
-def test_seats_that_nobody_told_of_are_neither_open_nor_closed() -> None:
+def test_seats_that_no_one_notified_of_are_neither_open_nor_closed() -> None:
     assert told(history((0, None), (2, 1), (8, 0))) == [(ObservedPeriod(at(2), at(8)), 1, False, True, True)]
     assert openings(history((0, None))) == []
 
@@ -74,7 +74,7 @@ def test_what_was_never_seen_has_no_openings_and_no_days() -> None:
     )
 
 
-def test_what_was_looked_at_leaves_out_what_is_blind() -> None:
+def test_what_was_inspected_leaves_out_what_is_blind() -> None:
     assert history((0, 0), blind=((3, 7), (10, 12))).polled_time == timedelta(hours=18)
 
 
@@ -87,7 +87,7 @@ def test_a_day_counts_the_openings_that_began_on_it_and_the_time_of_all() -> Non
     ]
 
 
-def test_a_day_on_which_nobody_looked_is_left_out() -> None:
+def test_a_day_on_which_no_one_looked_is_left_out() -> None:
     found = history((0, 1), until=60, blind=((24, 48),))
     assert [day.number - day_of(START) for day in days(found)] == [0, 2]
 
@@ -127,7 +127,9 @@ def test_times_that_the_others_contradict_become_those_of_the_next(
 
 
 @given(st.lists(st.integers(-50, 50), max_size=12), st.integers(-50, 50))
-def test_a_history_never_goes_back_in_time_nor_beyond_the_last_look(hours: list[int], until: int) -> None:
+def test_a_history_never_goes_back_in_time_nor_beyond_the_last_observation(
+    hours: list[int], until: int
+) -> None:
     found = in_sequence(entries(*hours), at(until))
     times = [each.observed_at for each in found]
     assert times == sorted(times)

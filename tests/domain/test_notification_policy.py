@@ -71,7 +71,7 @@ def test_an_assignment_is_news_unless_it_names_who_was_named_last() -> None:
 
 
 @given(st.integers(min_value=-100_000, max_value=100_000))
-def test_nobody_waits_longer_than_the_cooldown_whatever_time_the_last_message_bears(
+def test_no_one_waits_longer_than_the_cooldown_whatever_time_the_last_message_bears(
     ago: int,
 ) -> None:
     left_at = START - timedelta(seconds=ago)
@@ -119,7 +119,7 @@ def test_an_opening_is_outdated_once_its_seats_are_gone(known: dict[str, Any], w
         ({"open_seats": 0}, None),
     ],
 )
-def test_an_assignment_is_outdated_once_nobody_is_assigned(known: dict[str, Any], why: str | None) -> None:
+def test_an_assignment_is_outdated_once_no_one_is_assigned(known: dict[str, Any], why: str | None) -> None:
     unsent = UnsentNotification(NotificationKind.INSTRUCTOR_ASSIGNED, 1, 1, "Ada Lovelace")
     assert outdated(unsent, replace(STANDING, **known)) == why
 

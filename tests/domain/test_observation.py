@@ -22,7 +22,7 @@ def test_unknown_seats_stay_unknown_and_negative_ones_are_none_left(
         *("To Be Determined", "Unassigned", "Staff; TBA", "Staff, Staff", "TBA,", ";", "; Staff;", " , "),
     ],
 )
-def test_a_placeholder_is_nobody(placeholder: str) -> None:
+def test_a_placeholder_is_no_one(placeholder: str) -> None:
     assert instructor(placeholder) == UNASSIGNED
 
 
@@ -44,7 +44,7 @@ def test_names_are_kept_and_placeholders_among_them_left_out(name: str, wanted: 
     assert instructor(name) == wanted
 
 
-def test_an_instructor_that_the_source_does_not_tell_is_unknown_and_not_nobody() -> None:
+def test_an_instructor_that_the_source_does_not_report_is_unknown_and_not_no_one() -> None:
     assert instructor(None) is None
 
 
@@ -56,6 +56,6 @@ def test_a_spelling_is_final(name: str) -> None:
 
 
 @given(st.lists(st.sampled_from(["Staff", "TBA", "Ada Lovelace", "Hopper, Grace"]), max_size=5))
-def test_somebody_teaches_exactly_when_a_name_is_given(people: list[str]) -> None:
+def test_someone_teaches_exactly_when_a_name_is_given(people: list[str]) -> None:
     is_named = any(person not in {"Staff", "TBA"} for person in people)
     assert (instructor(";".join(people)) != UNASSIGNED) is is_named

@@ -56,7 +56,7 @@ def campus(facts: Facts, count: int = 10, term: str = "2261") -> list[SectionSta
         (FULL, (40, 40, UNASSIGNED)),
     ],
 )
-def test_a_mass_change_that_goes_away_again_is_no_news(usual: Facts, broken: Facts) -> None:
+def test_a_mass_change_that_becomes_unavailable_again_is_no_news(usual: Facts, broken: Facts) -> None:
     states, told = campus(usual), list[SectionEvent]()
     for facts in (broken, usual, broken, usual):
         states, changes = see(states, facts)
@@ -96,14 +96,14 @@ def test_fewer_changes_are_believed_at_once() -> None:
     assert len(see(few, (1, 40, UNASSIGNED))[1]) == MIN_SECTIONS - 1
 
 
-def test_a_doubt_about_one_measure_delays_no_news_of_another() -> None:
+def test_an_anomaly_about_one_measure_delays_no_news_of_another() -> None:
     states = campus((0, 40, ADA))
     states, changes = see(states, (2, 40, UNASSIGNED), (0, 40, UNASSIGNED))
     assert changes == [SeatsIncreased(0, 2, 1)]
     assert {state.instructor for state in states} == {ADA}
 
 
-def test_what_moved_on_since_it_was_doubted_is_news() -> None:
+def test_what_moved_on_since_it_was_unconfirmed_is_news() -> None:
     states, _ = see(campus(USUAL), (0, 40, UNASSIGNED))
     states, changes = see(states, (1, 40, GRACE), (0, 40, UNASSIGNED))
     assert changes == [SeatsIncreased(0, 1, 1), InstructorAssigned(GRACE, 1)]
@@ -121,13 +121,13 @@ def test_what_fell_while_there_was_no_capacity_did_not_open() -> None:
     assert see(states, (1, 40, ADA), USUAL)[1] == []
 
 
-def test_an_untold_measure_leaves_its_doubt_as_it_is() -> None:
+def test_an_untold_measure_leaves_its_anomaly_as_it_is() -> None:
     states, _ = see(campus(USUAL), (0, 40, ADA))
     states, _ = see(states, (None, None, None))
     assert {state.anomalies[Anomaly.FULL] for state in states} == {1}
 
 
-def test_a_look_at_too_few_sections_shares_the_doubts_of_its_term() -> None:
+def test_a_look_at_too_few_sections_shares_the_anomalies_of_its_term() -> None:
     (state, *_) = campus(USUAL)
     look = [(state, Observation(state.key, at(0), 0, 0, ADA))]
     assert judge(look, no_anomalies)[0].state.anomalies == {}
@@ -152,13 +152,15 @@ _FACTS = st.tuples(
 
 
 @given(_FACTS)
-def test_one_look_that_shows_everything_alike_and_wrong_is_no_news_nor_is_its_end(broken: Facts) -> None:
+def test_one_observation_that_shows_everything_alike_and_wrong_is_no_news_nor_is_its_end(
+    broken: Facts,
+) -> None:
     states, first = see(campus(USUAL), broken)
     assert first + see(states, USUAL)[1] == []
 
 
 @given(st.lists(st.lists(_FACTS, min_size=4, max_size=4), max_size=8))
-def test_below_the_fewest_sections_nothing_is_doubted(looks: list[list[Facts]]) -> None:
+def test_below_the_fewest_sections_nothing_is_unconfirmed(looks: list[list[Facts]]) -> None:
     states = campus(USUAL, MIN_SECTIONS - 1)
     for look in looks:
         states, _ = see(states, *look)

@@ -55,6 +55,6 @@ def test_a_back_off_doubles_to_its_maximum_and_heeds_a_named_wait() -> None:
     assert backoff.wait(0, RateLimitedError("429", retry_after_seconds=1e12)) == timedelta(hours=1)
 
 
-def test_an_item_is_put_off_for_about_a_day() -> None:
+def test_an_item_is_postponed_for_about_a_day() -> None:
     waits = [ITEM_BACKOFF.wait(n) for n in range(MAX_DEFERRALS - 1)]
     assert timedelta(hours=23) < sum(waits, timedelta()) < timedelta(hours=25)

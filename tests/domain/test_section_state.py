@@ -63,18 +63,18 @@ def test_unknown_seats_neither_close_nor_open() -> None:
     assert (state.open_seats, state.openings) == (1, 1)
 
 
-def test_an_opening_during_unknown_answers_is_told_when_it_is_seen() -> None:
+def test_an_opening_during_unknown_answers_is_notified_when_it_is_seen() -> None:
     assert fold([seen(0, 0), seen(1, None), seen(2, 1)])[1] == [SeatsIncreased(0, 1, 1)]
 
 
-def test_an_instructor_is_told_only_where_there_was_none() -> None:
+def test_an_instructor_is_notified_only_where_there_was_none() -> None:
     names = [UNASSIGNED, "Ada Lovelace", "Grace Hopper", None, UNASSIGNED, None, "Ada Lovelace"]
     state, changes = fold(seen(minute, instructor=name) for minute, name in enumerate(names))
     assert changes == [InstructorAssigned("Ada Lovelace", 1), InstructorAssigned("Ada Lovelace", 2)]
     assert (state.instructor, state.assignments) == ("Ada Lovelace", 2)
 
 
-def test_seats_and_an_instructor_that_change_together_are_both_told() -> None:
+def test_seats_and_an_instructor_that_change_together_are_both_notified() -> None:
     assert fold([seen(0, 0, UNASSIGNED), seen(1, 1, "Ada Lovelace")])[1] == [
         SeatsIncreased(0, 1, 1),
         InstructorAssigned("Ada Lovelace", 1),
@@ -111,7 +111,7 @@ def test_unreserved_seats_that_are_untold_are_neither_none_nor_all() -> None:
     assert (state.open_seats, state.unreserved_seats, changes) == (0, 0, [])
 
 
-def test_until_unreserved_seats_are_told_the_available_ones_count() -> None:
+def test_until_unreserved_seats_are_reported_the_available_ones_count() -> None:
     answers = [(0, None), (4, None)]
     assert fold(reserving(minute, *each) for minute, each in enumerate(answers))[1] == [
         SeatsIncreased(0, 4, 1)
@@ -119,7 +119,7 @@ def test_until_unreserved_seats_are_told_the_available_ones_count() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.one_of(st.none(), st.integers(0, 5))), max_size=12))
-def test_untold_unreserved_seats_are_the_last_told_ones_bounded_by_the_available(
+def test_untold_unreserved_seats_are_the_last_reported_ones_bounded_by_the_available(
     answers: list[tuple[int, int | None]],
 ) -> None:
     state, last = SectionState(KEY), None
@@ -193,7 +193,7 @@ def test_missing_is_never_closed() -> None:
     assert advance(gone, seen(3, 4))[1] == ()
 
 
-def test_a_section_that_is_missing_is_doubted_no_longer() -> None:
+def test_a_section_that_is_missing_is_unconfirmed_no_longer() -> None:
     state = replace(fold([seen(0, 4)])[0], anomalies={Anomaly.FULL: 2})
     assert miss(state, Missing(KEY, at(1))).anomalies == {}
 
@@ -209,7 +209,7 @@ def test_any_observation_forgets_the_misses_and_the_retirement(observation: Obse
     assert (back.misses, back.retired, back.retirements) == (0, False, 1)
 
 
-def test_a_retired_section_that_is_listed_without_its_seats_opens_when_they_are_told() -> None:
+def test_a_retired_section_that_is_listed_without_its_seats_opens_when_they_are_notified() -> None:
     gone, _ = retire(fold([seen(0, 4)])[0])
     back, changes = advance(gone, seen(1, None))
     assert changes == ()
@@ -230,7 +230,7 @@ def test_each_retirement_is_an_episode_of_its_own() -> None:
         *((2, 10, False), (3, 10, True), (20, 100, False), (21, 100, True), (100, 100, True)),
     ],
 )
-def test_more_than_a_fifth_missing_is_doubted_and_exactly_a_fifth_is_not(
+def test_more_than_a_fifth_missing_is_unconfirmed_and_exactly_a_fifth_is_not(
     missing: int,
     tracked: int,
     is_doubted: bool,

@@ -21,7 +21,7 @@ from tests.domain.timeline import START
         ({}, set()),
     ],
 )
-def test_a_term_is_doubted_without_regard_to_terms_that_are_gone(
+def test_a_term_is_unconfirmed_without_regard_to_terms_that_are_gone(
     terms: dict[str, tuple[int, int]], doubted: set[str]
 ) -> None:
     assert unreliable_terms({term: Presence(*counts) for term, counts in terms.items()}) == doubted

@@ -20,7 +20,7 @@ WINTER, SUMMER = datetime(2026, 1, 15, 4, 30, tzinfo=UTC), datetime(2026, 7, 15,
         (WINTER, "Asia/Kathmandu", "15 Jan 2026, 10:15 UTC+05:45"),
     ],
 )
-def test_a_moment_is_told_in_its_zone(at: datetime, zone: str, told: str) -> None:
+def test_a_moment_is_reported_in_its_zone(at: datetime, zone: str, told: str) -> None:
     assert format_time(at, ZoneInfo(zone)) == told
 
 

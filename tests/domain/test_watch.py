@@ -39,7 +39,7 @@ def test_seats_are_news_exactly_when_they_rise_to_what_was_asked_for(
     assert wants(watch, SeatsIncreased(before, after, 1)) is crosses
 
 
-def test_somebody_who_needs_three_seats_is_told_when_the_third_comes() -> None:
+def test_someone_who_needs_three_seats_is_notified_when_the_third_comes() -> None:
     changes = fold(seen(minute, count) for minute, count in enumerate([0, 1, 2, 3, 4]))[1]
     assert told(Watch(ADA, KEY, min_seats=3), changes) == [(NotificationKind.SEAT_AVAILABLE, 1)]
     assert [change for change in changes if wants(Watch(ADA, KEY, min_seats=3), change)] == [
@@ -57,7 +57,9 @@ def test_seats_that_fall_short_and_come_back_are_one_episode_until_none_is_left(
 
 
 @given(TIMELINES)
-def test_however_observations_come_a_reader_is_told_once_of_each_episode(timeline: list[Observation]) -> None:
+def test_however_observations_come_a_reader_is_notified_once_of_each_episode(
+    timeline: list[Observation],
+) -> None:
     state, changes = fold(timeline)
     wanted = [change for change in changes if wants(Watch(ADA, KEY), change)]
     episodes = Counter((kind_of(change), change.episode) for change in wanted)
@@ -71,7 +73,9 @@ def test_however_observations_come_a_reader_is_told_once_of_each_episode(timelin
 
 
 @given(TIMELINES, st.integers(min_value=1, max_value=4))
-def test_who_needs_more_seats_is_told_of_no_more_episodes(timeline: list[Observation], needed: int) -> None:
+def test_who_needs_more_seats_is_notified_of_no_more_episodes(
+    timeline: list[Observation], needed: int
+) -> None:
     state, changes = fold(timeline)
     episodes = [
         episode for _, episode in told(Watch(ADA, KEY, (NotificationKind.SEAT_AVAILABLE,), needed), changes)
@@ -80,7 +84,7 @@ def test_who_needs_more_seats_is_told_of_no_more_episodes(timeline: list[Observa
     assert episodes == sorted(episodes)
 
 
-def test_every_order_and_repetition_of_a_short_story_tells_no_episode_twice() -> None:
+def test_every_order_and_repetition_of_a_short_story_reports_no_episode_twice() -> None:
     story = [seen(0, 0, UNASSIGNED), seen(1, 1, "Ada Lovelace"), seen(2, 0, UNASSIGNED), seen(3, 2, None)]
     repeated = (chain(order, order[::-1]) for order in permutations(story))
     for order in chain(permutations(story), repeated):

@@ -67,7 +67,7 @@ def test_the_class_follows_from_the_first_part_of_the_path(path: str, name: str)
     assert Admission(lambda _name: None).lane(path).name == name
 
 
-def test_half_sent_webhooks_are_bounded_and_hold_nobody_else_up(site: Site) -> None:
+def test_half_sent_webhooks_are_bounded_and_hold_no_one_else_up(site: Site) -> None:
     stop = LINKS.stop_everything("ada@example.edu").partition("example.edu")[2]
     refused = site.house.services.recorder
     with ExitStack() as held:

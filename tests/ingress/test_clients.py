@@ -69,7 +69,7 @@ def test_another_process_of_this_machine_is_not_believed_and_is_no_local_client(
     assert seen(headers, secret=None) == (None, "http")
 
 
-def test_whoever_comes_directly_is_who_they_are() -> None:
+def test_anyone_who_comes_directly_is_who_they_are() -> None:
     assert seen({}) == ("127.0.0.1", "http")
     assert seen({"X-Rollcall-Proxy": ""}, secret=None) == ("127.0.0.1", "http")
 
@@ -112,7 +112,7 @@ def test_a_local_process_cannot_choose_the_address_under_which_it_guesses(site: 
         assert [guess(f"192.0.2.{number}") for number in range(1, 5)] == [403, 403, 403, 429]
 
 
-def test_metrics_are_not_for_a_request_that_somebody_forwarded_as_local(site: Site) -> None:
+def test_metrics_are_not_for_a_request_that_someone_forwarded_as_local(site: Site) -> None:
     for headers in ({"X-Forwarded-For": "127.0.0.1"}, PROXY | {"X-Forwarded-For": "192.0.2.7"}):
         assert site.client.get("/metrics", headers=headers).status_code == 401
         assert site.client.get("/metrics", headers=headers | API).status_code == 200

@@ -68,7 +68,7 @@ def test_another_method_is_a_problem_that_names_those_allowed(
     assert ", ".join(sorted(answer.headers["allow"].split(", "))) == allowed
 
 
-def test_an_unexpected_error_is_logged_and_tells_nothing(
+def test_an_unexpected_error_is_logged_and_reports_nothing(
     stage: Stage, a_house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail() -> tuple[bytes, str]:
@@ -85,7 +85,9 @@ def test_an_unexpected_error_is_logged_and_tells_nothing(
     assert (record.levelno, record.__dict__["request_id"]) == (logging.ERROR, "the-one")
 
 
-def test_a_database_that_is_away_is_no_fault_of_ours(stage: Stage, a_house: House, tmp_path: Path) -> None:
+def test_a_database_that_is_unavailable_is_no_fault_of_ours(
+    stage: Stage, a_house: House, tmp_path: Path
+) -> None:
     gone = Database(f"sqlite:///{tmp_path / 'no folder' / 'rollcall.db'}")
     services = replace(a_house.services, store=open_store(gone, a_house.services.run_lifetime, 0, ()))
 

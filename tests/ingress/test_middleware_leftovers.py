@@ -94,7 +94,7 @@ def test_a_caller_that_stops_sending_is_answered_all_the_same() -> None:
     assert Caller(CHUNK).ask(patience_seconds=0) == ["http.response.start", "http.response.body"]
 
 
-def test_a_caller_that_has_not_sent_all_is_told_that_the_connection_ends() -> None:
+def test_a_caller_that_has_not_sent_all_is_reported_that_the_connection_ends() -> None:
     caller = Caller(CHUNK)
 
     caller.ask(patience_seconds=0)

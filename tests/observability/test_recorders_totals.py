@@ -13,7 +13,7 @@ CPU = CounterDefinition("cpu_seconds", "", (), is_seconds=True)
 WAIT = HistogramDefinition("wait_seconds", "", ("queue",), (0.1, 1.0))
 
 
-def test_counts_are_by_label_and_start_anew_once_taken() -> None:
+def test_counts_are_by_label_and_start_again_once_taken() -> None:
     recorder = Recorder()
     recorder.add(MESSAGES, "check")
     recorder.add(MESSAGES, "check", n=4)

@@ -50,7 +50,7 @@ def test_what_was_seen_is_not_asked_again(rollcall: House) -> None:
     assert len(rollcall.catalog.calls) == asked
 
 
-def test_a_catalog_that_fails_turns_nobody_away_and_counts_for_the_breaker(rollcall: House) -> None:
+def test_a_catalog_that_fails_turns_no_one_away_and_counts_for_the_breaker(rollcall: House) -> None:
     key = rollcall.catalog.key("12430")
     rollcall.catalog.errors[key] = UpstreamError("503")
 

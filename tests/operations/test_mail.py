@@ -29,7 +29,7 @@ def suppress(rollcall: House, email: str) -> None:
     )
 
 
-def test_a_preview_is_the_letter_as_it_left(rollcall: House) -> None:
+def test_a_preview_is_the_message_as_it_left(rollcall: House) -> None:
     rollcall.watch()
     for open_seats in (0, 2):
         rollcall.catalog.rows[rollcall.key()] = Row(open_seats)
@@ -55,7 +55,7 @@ def test_a_test_leaves_at_once_and_says_that_it_is_one(rollcall: House, kind: No
     assert recorded(rollcall) == [("bob", "mail.test", "address/ada@example.edu", 1)]
 
 
-def test_each_test_is_a_letter_of_its_own(rollcall: House) -> None:
+def test_each_test_is_a_message_of_its_own(rollcall: House) -> None:
     for _ in range(2):
         do(rollcall, mail.TEST, to=EVE)
     assert len(rollcall.post.sent) == 2
@@ -122,7 +122,7 @@ def test_at_a_rate_an_hours_worth_is_revived_and_nothing_leaves_in_a_burst(rollc
     assert rollcall.services.store.dead_mail.count(DeadMail(), now) == 1
 
 
-def test_an_instructor_whom_a_later_letter_names_is_not_sent_again(rollcall: House) -> None:
+def test_an_instructor_whom_a_later_message_names_is_not_sent_again(rollcall: House) -> None:
     rollcall.watch("12430", email="student@example.edu")
     row = rollcall.catalog.rows[rollcall.key("12430")] = Row(open_seats=0, instructor=UNASSIGNED)
     rollcall.run()

@@ -12,7 +12,7 @@ from tests.support.house import House
 CHECKOUT = Checkout("cs_1", is_paid=True, payment="pi_1", amount=900, currency="usd")
 
 
-def test_who_settled_a_failed_refund_is_recorded_with_how(rollcall: House) -> None:
+def test_who_recorded_a_failed_refund_is_recorded_with_how(rollcall: House) -> None:
     store, now = rollcall.services.store, rollcall.clock.now()
     job = NewJob("report", Profile.REALTIME, {})
     event = PaymentEvent("evt_1", "checkout.session.completed", CHECKOUT)

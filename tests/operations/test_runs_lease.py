@@ -15,6 +15,6 @@ def test_the_lease_is_taken_from_its_holder_and_that_is_recorded(rollcall: House
     assert entries(rollcall)[0].detail == {"holder": {"host": "a", "pid": "7"}}
 
 
-def test_where_nobody_holds_it_nothing_was_done(rollcall: House) -> None:
+def test_where_no_one_holds_it_nothing_was_done(rollcall: House) -> None:
     assert do(rollcall, runs.RELEASE_LEASE).value is None
     assert recorded(rollcall) == []

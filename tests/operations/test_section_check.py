@@ -89,7 +89,7 @@ def test_a_check_that_is_overtaken_leaves_no_run_in_the_queue(rollcall: House) -
     assert [run.state for run in runs] == [RunState.FAILED, RunState.FINISHED]
 
 
-def test_seats_that_nobody_knows_are_not_none(rollcall: House) -> None:
+def test_seats_that_no_one_knows_are_not_none(rollcall: House) -> None:
     rollcall.catalog.rows[rollcall.key()] = Row(None, None)
     told = look(rollcall)
     assert section_check.describe(told) == "the catalog does not say how many seats are open"
@@ -122,6 +122,6 @@ def test_what_cannot_be_asked_for_is_named(
     assert set(caught.value.problems) == fields
 
 
-def test_what_nobody_ever_watched_is_not_stored(rollcall: House) -> None:
+def test_what_no_one_ever_watched_is_not_stored(rollcall: House) -> None:
     with pytest.raises(InvalidInputError, match="has never been watched; a dry run can check it"):
         check(rollcall)

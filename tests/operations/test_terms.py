@@ -20,7 +20,7 @@ def _gone(rollcall: House) -> None:
     rollcall.run()
 
 
-def test_a_term_that_is_gone_is_ended_and_told(rollcall: House) -> None:
+def test_a_term_that_is_gone_is_ended_and_reported(rollcall: House) -> None:
     _gone(rollcall)
     ended = do(rollcall, terms.END, "bob", **TERM).value
     rollcall.work()
@@ -38,7 +38,7 @@ def test_a_term_that_is_still_listed_is_ended_by_force_alone(rollcall: House) ->
     assert do(rollcall, terms.END, **TERM, force=True).value.watches == 1
 
 
-def test_a_term_that_nobody_watches_cannot_be_ended(rollcall: House) -> None:
+def test_a_term_that_no_one_watches_cannot_be_ended(rollcall: House) -> None:
     with pytest.raises(InvalidInputError, match="no section of scraper/2261 is watched"):
         do(rollcall, terms.END, **TERM)
     assert recorded(rollcall) == []

@@ -72,7 +72,7 @@ def test_a_watch_is_followed_from_seen_to_bounced(rollcall: House) -> None:
         (tuple(NotificationKind), 1, (1, 2), "seats enough were open before"),
     ],
 )
-def test_why_nothing_was_told_is_said(
+def test_why_nothing_was_reported_is_said(
     rollcall: House, kinds: tuple[NotificationKind, ...], min_seats: int, counts: tuple[int, int], why: str
 ) -> None:
     stored = rollcall.watch(kinds=kinds, min_seats=min_seats)
@@ -101,7 +101,7 @@ def test_what_opened_during_a_pause_is_said_to_have(rollcall: House) -> None:
     assert len(said(timelines.of_watch(rollcall.services, stored.id), EventType.SILENT)) == 1
 
 
-def test_an_opening_is_told_once_however_it_grows(rollcall: House) -> None:
+def test_an_opening_is_notified_once_however_it_grows(rollcall: House) -> None:
     stored = rollcall.watch(min_seats=2)
     see(rollcall, 0, 2, 1, 2)
     found = timelines.of_watch(rollcall.services, stored.id)
@@ -160,7 +160,7 @@ def test_a_section_shows_the_runs_that_left_it_out(rollcall: House) -> None:
     assert [event.run_id for event in found.events if event.run_id] == [skipped.id]
 
 
-def test_an_address_has_all_its_watches_and_letters(rollcall: House) -> None:
+def test_an_address_has_all_its_watches_and_messages(rollcall: House) -> None:
     rollcall.watch()
     rollcall.watch("12431")
     rollcall.watch("12432", "bob@example.edu")
@@ -170,7 +170,7 @@ def test_an_address_has_all_its_watches_and_letters(rollcall: House) -> None:
     assert found.standing == []
 
 
-def test_a_letter_that_waits_tells_what_it_waits_for(rollcall: House) -> None:
+def test_a_message_that_waits_reports_what_it_waits_for(rollcall: House) -> None:
     rollcall.watch()
     do(rollcall, pauses.PAUSE, "bob", name="mail", reason="a flood")
     see(rollcall, 0, 1)
@@ -196,7 +196,7 @@ def test_what_does_not_exist_is_named(rollcall: House, view: Callable[[House], T
     assert set(caught.value.problems) == {field}
 
 
-def test_a_section_that_is_not_listed_any_more_is_said_to_be_looked_for(rollcall: House) -> None:
+def test_a_section_that_is_not_listed_any_more_is_said_to_be_searched(rollcall: House) -> None:
     for number in range(12430, 12436):
         rollcall.watch(str(number))
         rollcall.catalog.rows[rollcall.key(str(number))] = Row(1)
@@ -212,7 +212,7 @@ def test_a_section_that_is_not_listed_any_more_is_said_to_be_looked_for(rollcall
     assert watches.status(stored, rollcall.clock.now()) == "not listed"
 
 
-def test_a_change_that_is_doubted_is_said_to_be(rollcall: House) -> None:
+def test_a_change_that_is_unconfirmed_is_said_to_be(rollcall: House) -> None:
     keys = [rollcall.key(str(number)) for number in range(12430, 12440)]
     for key in keys:
         rollcall.watch(key.number)

@@ -12,16 +12,16 @@ HOUR = timedelta(hours=1)
 HISTORY = [HistoryEntry(NOW, 1, 30, None), HistoryEntry(NOW - HOUR, 0, 30, None)]
 
 
-def test_the_oldest_sighting_of_a_whole_history_is_the_first() -> None:
+def test_the_oldest_observation_of_a_whole_history_is_the_first() -> None:
     changed, first = observations(KEY, HISTORY, NOW - HOUR)
     assert (changed.at, changed.text) == (NOW, "0 open of 30 → 1 open of 30")
     assert (first.at, first.text) == (NOW - HOUR, "first seen: 0 open of 30")
 
 
-def test_where_older_sightings_are_not_shown_none_is_said_to_be_the_first() -> None:
+def test_where_older_observations_are_not_shown_none_is_said_to_be_the_first() -> None:
     _, oldest = observations(KEY, HISTORY, NOW - 9 * HOUR)
     assert oldest.text == "older sightings are not shown, then: 0 open of 30"
 
 
-def test_a_section_that_was_never_seen_has_no_sightings() -> None:
+def test_a_section_that_was_never_seen_has_no_observations() -> None:
     assert list(observations(KEY, [], None)) == []

@@ -41,7 +41,7 @@ def test_a_watch_is_added_paused_resumed_and_ended_and_all_is_recorded(rollcall:
     ]
 
 
-def test_a_paused_watch_gets_no_letter_and_the_next_opening_after_it_does(rollcall: House) -> None:
+def test_a_paused_watch_gets_no_message_and_the_next_opening_after_it_does(rollcall: House) -> None:
     stored = rollcall.watch()
     do(rollcall, watches.PAUSE, watch_id=stored.id)
     for open_seats in (0, 2):
@@ -103,6 +103,6 @@ def test_a_section_is_next_checked_with_its_half(
     assert at == datetime(2026, 1, 15, hour, minute, tzinfo=UTC)
 
 
-def test_nobody_knows_the_next_check_where_nothing_is_scheduled(rollcall: House) -> None:
+def test_no_one_knows_the_next_check_where_nothing_is_scheduled(rollcall: House) -> None:
     room = replace(rollcall.room, is_scheduled=False)
     assert watches.next_check_at(room, rollcall.key()) is None

@@ -64,7 +64,7 @@ def finish(stack: Stack) -> None:
     wait_until(lambda: stack.get(f"/cron/runs/{run_id}").json()["state"] == "finished", "a finished run")
 
 
-def test_what_was_backed_up_while_it_ran_goes_on_after_all_was_lost_and_mails_nobody_twice(
+def test_what_was_backed_up_while_it_ran_goes_on_after_all_was_lost_and_sends_no_mail_twice(
     home: Path, file: Path
 ) -> None:
     with ScraperStandin() as scraper, ResendStandIn() as resend:
@@ -163,7 +163,7 @@ def test_stored_files_come_back(home: Path, file: Path) -> None:
     assert [path.name for path in report.parent.iterdir()] == ["report.pdf"]
 
 
-def test_a_restore_waits_for_nobody_who_may_be_at_work(home: Path, file: Path, redis_url: str) -> None:
+def test_a_restore_waits_for_no_one_who_may_be_at_work(home: Path, file: Path, redis_url: str) -> None:
     assert run(home, "init").returncode == 0
     assert run(home, "backup", str(file)).returncode == 0
     down = run(home, "restore", str(file), REDIS_URL="redis://127.0.0.1:1/0")

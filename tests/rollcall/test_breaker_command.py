@@ -29,7 +29,7 @@ def run(tmp_path: Path) -> Iterator[Command]:
         yield invoke
 
 
-def test_the_history_tells_who_did_what_the_latest_first(run: Command) -> None:
+def test_the_history_reports_who_did_what_the_latest_first(run: Command) -> None:
     for words in (("open", "mail"), ("close", "campus"), ("reset", "mail")):
         assert run(*words).exit_code == 0
     told = json.loads(run("history", "--json").stdout)
@@ -44,12 +44,12 @@ def test_the_history_tells_who_did_what_the_latest_first(run: Command) -> None:
     assert run("history", "campus").stdout.splitlines()[1].split()[0] == "campus"
 
 
-def test_a_breaker_that_nobody_touched_has_no_history(run: Command) -> None:
+def test_a_breaker_that_no_one_touched_has_no_history(run: Command) -> None:
     assert run("history").stdout == "No breaker was forced or reset.\n"
     assert json.loads(run("history", "--json").stdout) == []
 
 
-def test_the_listing_tells_what_the_fleet_sees(run: Command) -> None:
+def test_the_listing_reports_what_the_fleet_sees(run: Command) -> None:
     assert run("open", "mail").exit_code == 0
     listed = json.loads(run("ls", "--json").stdout)
     assert {(row["name"], row["state"], row["scope"]) for row in listed} == {

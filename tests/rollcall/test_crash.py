@@ -50,7 +50,7 @@ def state(running: Stack, run_id: str) -> dict[str, object]:
     return found
 
 
-def test_a_worker_killed_in_the_middle_of_a_run_is_made_good_within_seconds(tmp_path: Path) -> None:
+def test_a_worker_killed_in_the_middle_of_a_run_is_compensated_within_seconds(tmp_path: Path) -> None:
     kill_in_mid_run(tmp_path)
 
 

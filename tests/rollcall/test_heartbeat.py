@@ -57,7 +57,7 @@ def test_a_start_is_counted_and_who_ends_leaves(patient: Patient) -> None:
     assert patient.heartbeats.alive("web") == []
 
 
-def test_while_redis_is_away_nothing_is_interrupted_and_no_count_is_lost(prefix: str) -> None:
+def test_while_redis_is_unavailable_nothing_is_interrupted_and_no_count_is_lost(prefix: str) -> None:
     with running(valkey_binary()) as server, redis.Redis.from_url(server.url, retry=NO_RETRY) as client:
         patient = Patient(client, prefix)
         server.stop()

@@ -23,7 +23,7 @@ def away() -> str:
 
 
 @pytest.mark.parametrize("words", ["watch ls", "init --quiet", "backup file.zip", "worker", "web"])
-def test_a_database_that_is_away_is_one_line_and_may_come_back(tmp_path: Path, words: str) -> None:
+def test_a_database_that_is_unavailable_is_one_line_and_may_come_back(tmp_path: Path, words: str) -> None:
     done = run(tmp_path / "home", *words.split(), DATABASE_URL=away())
     assert done.returncode == 75
     assert done.stdout == ""
@@ -53,7 +53,7 @@ def test_the_status_is_unhealthy_where_nothing_can_be_read(tmp_path: Path) -> No
     assert f"{document['health']}: {document['sentence']}\n" == told.stdout
 
 
-def test_no_password_is_told() -> None:
+def test_no_password_is_reported() -> None:
     quoting = sqlite3.OperationalError(f'"{PASSWORD}" is not welcome\nand more')
     with pytest.raises(UnreachableError) as caught, describe_outage(parse({"DATABASE_URL": away()})):
         raise OperationalError("SELECT 1", {}, quoting)

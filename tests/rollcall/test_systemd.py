@@ -30,7 +30,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.soc
         yield listening
 
 
-def test_systemd_is_told_that_we_are_ready_and_alive(told: socket.socket) -> None:
+def test_systemd_is_reported_that_we_are_ready_and_alive(told: socket.socket) -> None:
     systemd.ready()
     systemd.alive()
     assert [told.recv(64), told.recv(64)] == [b"READY=1", b"WATCHDOG=1"]
@@ -66,7 +66,7 @@ def test_a_socket_for_another_process_is_left_alone(monkeypatch: pytest.MonkeyPa
     assert inherited_socket() is None
 
 
-def test_more_than_one_socket_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_tha_one_socket_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
     monkeypatch.setenv("LISTEN_FDS", "2")
     with pytest.raises(InvalidInputError, match="one socket"):

@@ -50,7 +50,7 @@ def test_a_restart_with_another_token_or_quota_ends_the_pause_and_the_same_setti
         assert system.services.store.pauses.all() == {}
 
 
-def test_a_process_starts_while_redis_is_away(tmp_path: Path, unreachable: redis.Redis) -> None:
+def test_a_process_starts_while_redis_is_unavailable(tmp_path: Path, unreachable: redis.Redis) -> None:
     path = unreachable.connection_pool.connection_kwargs["path"]
     with (
         started(tmp_path, f"unix://{path}"),

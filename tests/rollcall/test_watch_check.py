@@ -79,7 +79,7 @@ def test_without_it_the_answer_is_stored_and_a_change_is_news(
     assert [run["state"] for run in listed(home, "cron", "ls", **settings)] == ["finished", "finished"]
 
 
-def test_what_nobody_watches_can_only_be_looked_at(home: Path, settings: dict[str, str]) -> None:
+def test_what_no_one_watches_can_only_be_inspected(home: Path, settings: dict[str, str]) -> None:
     refused = run(home, "watch", "check", *SECTION, **settings)
     assert (refused.returncode, "a dry run can check it" in refused.stderr) == (1, True)
     assert checked(home, "--dry-run", **settings)["open_seats"] == 3

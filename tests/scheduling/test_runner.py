@@ -69,7 +69,7 @@ def _rename(database: Database, old: str, new: str) -> None:
         connection.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
 
 
-def test_a_slot_that_the_database_could_not_take_is_made_good_at_a_later_look(
+def test_a_slot_that_the_database_could_not_take_is_compensated_at_a_later_look(
     rollcall: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     with looking(rollcall):
@@ -80,7 +80,7 @@ def test_a_slot_that_the_database_could_not_take_is_made_good_at_a_later_look(
         wait_until(lambda: slots(rollcall) == [*BEFORE, (Stagger.ODD, "09:30")], "the run that was lost")
 
 
-def test_after_a_long_sleep_the_latest_slot_of_each_half_is_made_good_and_no_older_one(
+def test_after_a_long_sleep_the_latest_slot_of_each_half_is_caught_up_and_no_older_one(
     rollcall: House,
 ) -> None:
     with looking(rollcall):

@@ -18,7 +18,7 @@ BLOCK = 100
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
-def test_every_promise_holds_whatever_fails_and_whoever_goes_first(first: int, scene: Stage) -> None:
+def test_every_promise_holds_whatever_fails_and_anyone_who_goes_first(first: int, scene: Stage) -> None:
     for seed in range(first, min(first + BLOCK, SEEDS)):
         life = live(seed, scene)
         assert not life.problems, str(life)

@@ -51,7 +51,7 @@ def desk(database: Database) -> Desk:
     return Desk(Alerts(database, ("mail",)))
 
 
-def test_what_holds_without_hold_off_is_raised_at_once_and_told_once(desk: Desk) -> None:
+def test_what_holds_without_hold_off_is_raised_at_once_and_reported_once(desk: Desk) -> None:
     desk.see(FULL)
     assert desk.alerts.is_due(desk.clock.now())
     assert desk.tell() == [("mail", "raised")]
@@ -60,7 +60,7 @@ def test_what_holds_without_hold_off_is_raised_at_once_and_told_once(desk: Desk)
     assert desk.tell() == []
 
 
-def test_what_holds_for_less_than_its_hold_off_is_never_told(desk: Desk) -> None:
+def test_what_holds_for_less_than_its_hold_off_is_never_reported(desk: Desk) -> None:
     desk.see(OPEN, 570)
     desk.see(None)
     desk.see(OPEN, 570)
@@ -78,7 +78,7 @@ def test_it_is_raised_when_the_hold_off_is_over_and_says_since_when(desk: Desk) 
     assert (notification.alert, notification.at) == (alert, desk.clock.now())
 
 
-def test_a_recovery_is_told_once_it_has_lasted_a_minute(desk: Desk) -> None:
+def test_a_recovery_is_reported_once_it_has_lasted_a_minute(desk: Desk) -> None:
     desk.see(FULL)
     desk.tell()
     desk.clock.advance(30)
@@ -91,7 +91,7 @@ def test_a_recovery_is_told_once_it_has_lasted_a_minute(desk: Desk) -> None:
     assert desk.tell() == []
 
 
-def test_what_flaps_once_raised_stays_raised_and_is_told_once(desk: Desk) -> None:
+def test_what_flaps_once_raised_stays_raised_and_is_reported_once(desk: Desk) -> None:
     desk.see(OPEN, 600)
     for _ in range(100):
         desk.see(None)
@@ -101,7 +101,7 @@ def test_what_flaps_once_raised_stays_raised_and_is_told_once(desk: Desk) -> Non
     assert desk.tell() == [("mail", "raised")]
 
 
-def test_what_came_and_went_before_it_was_told_is_told_in_order(desk: Desk) -> None:
+def test_what_came_and_went_before_it_was_reported_is_reported_in_order(desk: Desk) -> None:
     desk.see(FULL)
     desk.see(None, 60)
     (first,) = desk.claim()
@@ -111,7 +111,7 @@ def test_what_came_and_went_before_it_was_told_is_told_in_order(desk: Desk) -> N
     assert desk.tell() == [("mail", "cleared")]
 
 
-def test_a_return_before_the_recovery_was_told_spares_both(desk: Desk) -> None:
+def test_a_return_before_the_recovery_was_reported_spares_both(desk: Desk) -> None:
     desk.see(FULL)
     assert desk.tell() == [("mail", "raised")]
     for _ in range(50):
@@ -133,7 +133,7 @@ def test_a_recovery_that_may_have_left_is_followed_by_the_next_episode(desk: Des
     assert desk.alerts.all()[0].episode == 2
 
 
-def test_an_outage_of_the_channel_keeps_a_few_bulletins_however_long_it_flaps(desk: Desk) -> None:
+def test_an_outage_of_the_channel_keeps_a_few_alert_notifications_however_long_it_flaps(desk: Desk) -> None:
     for _ in range(50):
         desk.see(FULL)
         for notification in desk.claim():
@@ -153,7 +153,7 @@ def test_a_claim_comes_back_with_the_same_words_when_its_lease_is_over(desk: Des
     assert desk.alerts.all()[0].detail == "0 MiB are free."
 
 
-def test_whoever_lost_the_lease_of_a_bulletin_writes_nothing_of_it(desk: Desk) -> None:
+def test_anyone_who_lost_the_lease_of_an_alert_notification_writes_nothing_of_it(desk: Desk) -> None:
     desk.see(FULL)
     (slow,) = desk.claim()
     desk.clock.advance(121)
@@ -166,7 +166,7 @@ def test_whoever_lost_the_lease_of_a_bulletin_writes_nothing_of_it(desk: Desk) -
     assert desk.claim() == []
 
 
-def test_each_channel_is_told_by_itself(database: Database) -> None:
+def test_each_channel_is_reported_by_itself(database: Database) -> None:
     desk = Desk(Alerts(database, ("mail", "webhook")))
     desk.see(FULL)
     notifications = {notification.channel: notification for notification in desk.claim()}
@@ -185,21 +185,21 @@ def test_what_could_not_be_judged_stays_as_it_is(desk: Desk) -> None:
     assert desk.tell() == []
 
 
-def test_without_channels_the_alert_stands_and_nothing_is_to_be_told(database: Database) -> None:
+def test_without_channels_the_alert_stands_and_nothing_is_to_be_reported(database: Database) -> None:
     desk = Desk(Alerts(database))
     desk.see(FULL)
     assert [alert.name for alert in desk.alerts.all()] == [NAME]
     assert desk.tell() == []
 
 
-def test_rival_looks_raise_it_once(database: Database) -> None:
+def test_concurrent_checks_raise_it_once(database: Database) -> None:
     desk = Desk(Alerts(database, ("mail",)))
     together(*[partial(desk.see, FULL)] * 6)
     assert desk.alerts.all()[0].episode == 1
     assert desk.tell() == [("mail", "raised")]
 
 
-def test_rival_tellers_share_what_is_to_be_told(database: Database) -> None:
+def test_concurrent_tellers_share_what_is_to_be_reported(database: Database) -> None:
     desk = Desk(Alerts(database, ("mail",)))
     desk.alerts.observe({f"disk/{number}": FULL for number in range(20)}, desk.clock.now())
     claims = together(*[desk.claim] * 4)

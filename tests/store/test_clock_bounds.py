@@ -113,7 +113,7 @@ def test_a_notification_waits_no_longer_than_it_may(ahead: Desk) -> None:
     assert from_ms(due_at_ms) <= now + timedelta(hours=1)
 
 
-def test_a_mail_batch_in_hand_or_put_off_is_due_within_an_hour(ahead: Desk) -> None:
+def test_a_mail_batch_in_hand_or_postponed_is_due_within_an_hour(ahead: Desk) -> None:
     ahead.watch()
     ahead.show(0)
     ahead.clock.advance(60)
@@ -124,7 +124,7 @@ def test_a_mail_batch_in_hand_or_put_off_is_due_within_an_hour(ahead: Desk) -> N
     assert ahead.outbox.is_due(ahead.clock.advance(3600))
 
 
-def test_an_alert_is_raised_after_its_own_time_and_told_again_within_an_hour(ahead: Desk) -> None:
+def test_an_alert_is_raised_after_its_own_time_and_reported_again_within_an_hour(ahead: Desk) -> None:
     alerts = Alerts(ahead.database, ("mail",))
     open_breaker = AlertMessage("The breaker is open", "", "", timedelta(minutes=10))
     full = AlertMessage("The disk is full", "", "")
@@ -151,7 +151,7 @@ def test_a_job_whose_message_or_cancellation_was_lost_is_found(ahead: Desk) -> N
     assert jobs.claim_lost(Profile.REALTIME, now, now) == jobs.cancelled_in_queue(now) == [job.id]
 
 
-def test_a_caller_is_told_within_an_hour(ahead: Desk) -> None:
+def test_a_caller_is_reported_within_an_hour(ahead: Desk) -> None:
     jobs, runs, calls = Jobs(ahead.database), JobExecution(ahead.database), JobCallbacks(ahead.database)
     new = NewJob("task", Profile.REALTIME, {}, webhook_url="https://example.edu")
     job, _ = jobs.add(new, ahead.clock.now())

@@ -110,7 +110,7 @@ def test_a_refund_of_nothing_keeps_a_late_worker_from_reserving(ledger: CreditLe
     assert (balance(ledger), len(ledger.page(ADA, None, 10)[0])) == (Balance(available=3), 1)
 
 
-def test_too_few_credits_are_told_and_nothing_is_held(ledger: CreditLedger) -> None:
+def test_too_few_credits_are_reported_and_nothing_is_held(ledger: CreditLedger) -> None:
     with pytest.raises(NotEnoughCreditsError, match="it takes 1, 0 available"):
         ledger.reserve(ADA, JOB, 1, NOW)
     assert ledger.balance(ADA) is None

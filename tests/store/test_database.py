@@ -101,7 +101,7 @@ def test_a_new_row_is_inserted_once(database: Database) -> None:
     assert _moment(database) == 0
 
 
-def test_of_many_rivals_one_inserts_the_row(database: Database) -> None:
+def test_of_many_concurrent_callers_one_inserts_the_row(database: Database) -> None:
     def try_insert() -> bool:
         with database.write() as connection:
             return insert_new(connection, mail_events, EVENT)

@@ -18,7 +18,7 @@ from tests.store.rivals import together
 HOUR = timedelta(hours=1)
 
 
-def test_an_audience_is_the_people_with_living_watches_of_a_source(desk: Desk) -> None:
+def test_an_audience_is_the_people_with_active_watches_of_a_source(desk: Desk) -> None:
     began = desk.clock.now()
     desk.watch("12430", ADA)
     desk.clock.advance(60)
@@ -65,7 +65,7 @@ def test_a_check_of_one_section_by_hand_is_no_sign_that_runs_come(desk: Desk) ->
     assert desk.runs.first_opened_at("console-check") == now
 
 
-def test_of_rivals_one_may_ping_for_a_run_once_it_has_finished(desk: Desk) -> None:
+def test_of_concurrent_callers_one_may_ping_for_a_run_once_it_has_finished(desk: Desk) -> None:
     desk.watch()
     run, (batch_id,) = desk.start([key()])
     take = partial(desk.runs.claim_ping, run.id, desk.clock.now())

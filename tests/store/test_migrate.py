@@ -113,7 +113,7 @@ def test_a_downgrade_leaves_an_empty_database_that_can_be_upgraded_again(empty: 
     assert _tables(empty) == {*metadata.tables, "rollcall_schema"}
 
 
-def test_rival_threads_migrate_once(empty_url: str) -> None:
+def test_concurrent_threads_migrate_once(empty_url: str) -> None:
     databases = [Database(empty_url) for _ in range(4)]
     together(*[partial(upgrade, database) for database in databases])
     assert all(is_current(database) for database in databases)
@@ -121,7 +121,7 @@ def test_rival_threads_migrate_once(empty_url: str) -> None:
         database.close()
 
 
-def test_rival_processes_migrate_once(empty_url: str) -> None:
+def test_concurrent_processes_migrate_once(empty_url: str) -> None:
     command_line = [sys.executable, "-W", "error", "-c", _PROCESS, empty_url]
     rivals = [subprocess.Popen(command_line, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     errors = [rival.communicate(timeout=DEADLINE_SECONDS)[1] for rival in rivals]

@@ -63,7 +63,7 @@ def test_the_number_of_another_persons_watch_stops_nothing(desk: Desk) -> None:
     assert _refusal(desk) is None
 
 
-def test_allowing_all_mail_restores_the_watches_that_were_stopped_with_their_wishes(desk: Desk) -> None:
+def test_allowing_all_mail_restores_the_watches_that_were_stopped_with_their_preferences(desk: Desk) -> None:
     earlier = desk.watch("12431")
     desk.opt_outs.stop_section(earlier.id, ADA, desk.clock.now())
     ended = desk.watch("12432")
@@ -117,7 +117,7 @@ def test_opt_outs_are_listed_with_suppressions_each_address_once(desk: Desk) -> 
     assert [each.email for each in desk.deliveries.suppressed(after, 2)[0]] == ["zoe@example.edu"]
 
 
-def test_what_waits_for_a_person_who_opted_out_is_called_off(desk: Desk) -> None:
+def test_what_waits_for_a_person_who_opted_out_is_withdrawn(desk: Desk) -> None:
     watch = desk.watch()
     desk.show(0, 1)
     desk.opt_outs.stop_section(watch.id, ADA, desk.clock.now())

@@ -80,7 +80,7 @@ def test_a_success_ends_the_pause_of_rollcalls_that_it_came_after(pauses: Pauses
     assert pauses.all() == {}
 
 
-def test_resuming_ends_it_whoever_set_it(pauses: Pauses, desk: Desk) -> None:
+def test_resuming_ends_it_anyone_who_set_it(pauses: Pauses, desk: Desk) -> None:
     for by in (ROLLCALL, "ada"):
         held(pauses, desk, by, LONG)
         assert pauses.resume("scraper")

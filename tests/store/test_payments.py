@@ -52,7 +52,7 @@ def test_an_event_without_a_job_is_recorded_and_no_payment(database: Database) -
     assert payments.get("cs_1") is None
 
 
-def test_the_first_trouble_stays(database: Database) -> None:
+def test_the_first_failure_stays(database: Database) -> None:
     payments, later = Payments(database), NOW + timedelta(hours=1)
     payments.record(EVENT, PaymentDecision.TAKEN, NOW, job=JOB)
     for reason, moment in (("no history", NOW), ("another", later)):
@@ -62,7 +62,7 @@ def test_the_first_trouble_stays(database: Database) -> None:
     assert found.failure_reason == "no history"
 
 
-def test_troubles_are_told_for_a_time(database: Database) -> None:
+def test_failures_are_reported_for_a_time(database: Database) -> None:
     payments = Payments(database)
     payments.record(EVENT, PaymentDecision.REFUSED, NOW, job=JOB, failure_reason="no such term")
     assert [each.failure_reason for each in payments.failed_since(NOW)] == ["no such term"]
@@ -80,7 +80,7 @@ def test_troubles_are_told_for_a_time(database: Database) -> None:
         ("complained", "", None),
     ],
 )
-def test_a_letter_that_is_lost_troubles_the_order_of_the_job_that_sent_it_for_a_time(
+def test_a_message_that_is_lost_failures_the_order_of_the_job_that_sent_it_for_a_time(
     database: Database, kind: str, reason: str, why: str | None
 ) -> None:
     payments, runs, deliveries = Payments(database), JobExecution(database), Deliveries(database)

@@ -60,7 +60,7 @@ def refund(payments: Payments) -> tuple[str, RefundState] | None:
         ([CANCELED, DONE], CANCELED),
     ],
 )
-def test_what_became_of_a_refund_never_goes_back_whatever_order_it_is_told_in(
+def test_the_state_of_a_refund_never_goes_back_whatever_order_it_is_reported_in(
     database: Database, payments: Payments, states: Sequence[RefundState], last: RefundState
 ) -> None:
     for state in states:
@@ -75,7 +75,7 @@ def test_the_order_of_two_senders_does_not_matter(database: Database, payments: 
     assert refund(payments) == ("re_1", FAILED)
 
 
-def test_money_is_given_back_when_the_refund_has_succeeded(database: Database, payments: Payments) -> None:
+def test_money_is_returned_when_the_refund_has_succeeded(database: Database, payments: Payments) -> None:
     refunds = Refunds(database)
     refunds.record("cs_1", Refund("re_1", PENDING), NOW)
     assert payment(payments).refunded_at is None
@@ -106,7 +106,7 @@ def test_another_refund_takes_the_place_of_one_that_failed_alone(
         (Refund("re_1", DONE, 100, is_ours=True), ("re_1", DONE)),
     ],
 )
-def test_a_part_that_somebody_gave_back_by_hand_is_no_refund_of_the_payment(
+def test_a_part_that_someone_gave_back_by_hand_is_no_refund_of_the_payment(
     database: Database, payments: Payments, told: Refund, found: tuple[str, RefundState] | None
 ) -> None:
     event = PaymentEvent("evt_2", "refund.created", refunded="pi_1", refund=told)
@@ -151,7 +151,7 @@ def test_a_refund_is_asked_about_until_it_can_no_longer_fail(database: Database,
     assert asked == [25, 50, 100, 200, 400, 800]
 
 
-def test_a_refund_that_failed_is_asked_about_until_somebody_has_seen_to_it(
+def test_a_refund_that_failed_is_asked_about_until_someone_has_seen_to_it(
     database: Database, payments: Payments
 ) -> None:
     refunds = Refunds(database)
@@ -186,7 +186,7 @@ def test_of_two_who_ask_at_the_same_time_one_does(database: Database, payments: 
     [(FAILED, HOUR, True), (CANCELED, HOUR, True), (PENDING, 4 * DAY, False), (PENDING, 6 * DAY, True),
      (ACTION, 6 * DAY, True), (DONE, 60 * DAY, False)],
 )  # fmt: skip
-def test_a_refund_that_failed_or_is_slow_stays_visible_until_somebody_has_seen_to_it(
+def test_a_refund_that_failed_or_is_slow_stays_visible_until_someone_has_seen_to_it(
     database: Database, payments: Payments, state: RefundState, age: timedelta, *, is_unsettled: bool
 ) -> None:
     refunds = Refunds(database)

@@ -89,7 +89,7 @@ def test_what_an_ended_term_still_had_to_say_is_not_mailed(desk: Desk) -> None:
     assert states == [NotificationState.SENT, NotificationState.SUPPRESSED]
 
 
-def test_somebody_who_stopped_all_mail_is_not_told(desk: Desk) -> None:
+def test_someone_who_stopped_all_mail_is_not_notified(desk: Desk) -> None:
     _watch_old(desk, ADA)
     _check_old(desk, is_listed=True)
     Terms(desk.database).end(OLD, desk.clock.now())
@@ -109,7 +109,7 @@ def test_a_term_can_be_watched_again_after_it_was_ended(desk: Desk) -> None:
     assert desk.send() == [ADA]
 
 
-def test_an_ended_term_is_told_also_where_its_sections_are_seen_again_before_the_mail_left(
+def test_an_ended_term_is_notified_also_where_its_sections_are_seen_again_before_the_mail_left(
     desk: Desk,
 ) -> None:
     _watch_old(desk, ADA)

@@ -27,7 +27,7 @@ def test_the_notifications_of_watches_come_newest_first(desk: Desk, timelines: T
     assert [stored.notification.watch_id for stored in timelines.notifications([other.id])] == [other.id]
 
 
-def test_all_that_was_told_is_known_however_much_it_is(desk: Desk, timelines: Timelines) -> None:
+def test_all_that_was_reported_is_known_however_much_it_is(desk: Desk, timelines: Timelines) -> None:
     watches = [desk.watch().id, desk.watch(email=GRACE).id]
     desk.show(0, 1)
     (first, _) = desk.notifications()
@@ -47,7 +47,7 @@ def test_all_that_was_told_is_known_however_much_it_is(desk: Desk, timelines: Ti
     assert timelines.notified([]) == set()
 
 
-def test_a_history_begins_with_its_first_sighting(desk: Desk, timelines: Timelines) -> None:
+def test_a_history_begins_with_its_first_observation(desk: Desk, timelines: Timelines) -> None:
     desk.watch()
     assert timelines.first_seen_at(key()) is None
     desk.show(0)
@@ -56,7 +56,7 @@ def test_a_history_begins_with_its_first_sighting(desk: Desk, timelines: Timelin
     assert timelines.first_seen_at(key()) == began
 
 
-def test_the_reports_of_letters_come_in_their_order(desk: Desk, timelines: Timelines) -> None:
+def test_the_reports_of_messages_come_in_their_order(desk: Desk, timelines: Timelines) -> None:
     desk.watch()
     desk.show(0, 1)
     desk.send()

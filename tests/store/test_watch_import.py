@@ -20,7 +20,7 @@ def _steps(desk: Desk, watch: Watch) -> int:
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])
-def test_a_watch_of_a_crowded_section_is_no_more_work_than_one_of_an_empty_one(desk: Desk) -> None:
+def test_a_watch_of_a_crowded_section_is_no_more_work_tha_one_of_an_empty_one(desk: Desk) -> None:
     alone = _steps(desk, Watch(ADA, key()))
     crowd = [Watch(f"s{number}@example.edu", key()) for number in range(1000)]
     desk.watches.add_all(crowd, desk.clock.now())

@@ -33,7 +33,7 @@ def test_a_watch_comes_with_what_is_known_of_its_section(desk: Desk) -> None:
     assert desk.watch(email=GRACE).section == desk.sections.get(key())
 
 
-def test_the_same_watch_again_is_the_living_one_with_its_new_wishes(desk: Desk) -> None:
+def test_the_same_watch_again_is_the_active_one_with_its_new_preferences(desk: Desk) -> None:
     first = desk.watch()
     desk.clock.advance(60)
     again, is_new = desk.watches.add(
@@ -44,7 +44,7 @@ def test_the_same_watch_again_is_the_living_one_with_its_new_wishes(desk: Desk) 
     assert (again.watch.kinds, again.watch.min_seats) == ((NotificationKind.SEAT_AVAILABLE,), 3)
 
 
-def test_what_a_wish_does_not_say_stays_as_it_was(desk: Desk) -> None:
+def test_what_a_request_does_not_say_stays_as_it_was(desk: Desk) -> None:
     desk.watch(kinds=(NotificationKind.SEAT_AVAILABLE,), min_seats=3)
     kept, is_new = desk.watches.add(WatchRequest(ADA, key()), desk.clock.now())
     assert not is_new
@@ -53,7 +53,7 @@ def test_what_a_wish_does_not_say_stays_as_it_was(desk: Desk) -> None:
     assert (changed.watch.kinds, changed.watch.min_seats) == ((NotificationKind.SEAT_AVAILABLE,), 5)
 
 
-def test_what_a_new_wish_does_not_say_takes_the_default(desk: Desk) -> None:
+def test_what_a_new_request_does_not_say_takes_the_default(desk: Desk) -> None:
     stored, is_new = desk.watches.add(WatchRequest(ADA, key()), desk.clock.now())
     assert is_new
     assert stored.watch == Watch(ADA, key(), ALL_NOTIFICATION_KINDS, 1)
@@ -69,7 +69,7 @@ def test_another_person_or_section_is_another_watch(desk: Desk) -> None:
     assert len(ids) == 4
 
 
-def test_an_ended_watch_stays_with_its_reason_and_can_be_made_anew(desk: Desk) -> None:
+def test_an_ended_watch_stays_with_its_reason_and_can_be_created_again(desk: Desk) -> None:
     first = desk.watch()
     now = desk.clock.advance(60)
     assert desk.watches.end(first.id, "unsubscribed", now)
@@ -99,7 +99,7 @@ def test_whether_there_ever_was_a_watch_does_not_end_with_it(desk: Desk) -> None
     assert desk.watches.any()
 
 
-def test_pages_hold_the_living_watches_in_order_without_gaps(desk: Desk) -> None:
+def test_pages_hold_the_active_watches_in_order_without_gaps(desk: Desk) -> None:
     ids = [desk.watch(str(number)).id for number in range(5)]
     ended = desk.watch("99")
     desk.watches.end(ended.id, "unsubscribed", desk.clock.now())
@@ -126,7 +126,7 @@ def test_a_watch_for_a_suppressed_address_is_refused_by_its_field(desk: Desk) ->
     assert not desk.watches.any()
 
 
-def test_an_import_tells_of_each_line_whether_it_is_new_known_or_refused(desk: Desk) -> None:
+def test_an_import_reports_of_each_line_whether_it_is_new_known_or_refused(desk: Desk) -> None:
     desk.watch()
     _suppress(desk, ALAN)
     wanted = [Watch(ADA, key()), Watch(GRACE, key()), Watch(ALAN, key()), Watch(GRACE, key())]
@@ -136,7 +136,7 @@ def test_an_import_tells_of_each_line_whether_it_is_new_known_or_refused(desk: D
     assert len(desk.watches.page(email=None, section=None, after=None, limit=9)[0]) == 2
 
 
-def test_an_import_across_many_sections_knows_each_living_watch_again(desk: Desk) -> None:
+def test_an_import_across_many_sections_knows_each_active_watch_again(desk: Desk) -> None:
     numbers = range(90)
     wanted = [Watch(f"s{n % 7}@example.edu", key(str(n // 3))) for n in numbers for _ in (1, 2)]
     wanted += [Watch(f"s{n}@example.edu", key("0")) for n in range(300)]
@@ -150,7 +150,7 @@ def test_an_import_of_nothing_is_fine(desk: Desk) -> None:
     assert desk.watches.add_all([], desk.clock.now()) == []
 
 
-def test_rivals_that_add_the_same_watch_make_one(desk: Desk) -> None:
+def test_concurrent_callers_that_add_the_same_watch_make_one(desk: Desk) -> None:
     watch = Watch(ADA, key())
     found = together(*[lambda: desk.watches.add(watch, desk.clock.now())] * 6)
     assert len({stored.id for stored, _ in found}) == 1

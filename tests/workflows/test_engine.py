@@ -195,7 +195,7 @@ def test_a_changed_workflow_keeps_running_jobs_on_their_way(works: Works) -> Non
         assert works.await_end(new).result == {"is": ["letter", "signed", "sent", "filed"]}
 
 
-def test_a_job_under_way_that_the_next_release_cannot_read_is_made_good(works: Works) -> None:
+def test_a_job_under_way_that_the_next_release_cannot_read_is_compensated(works: Works) -> None:
     workflow, refunds = TwoSteps(), list[str]()
 
     def unread(given: JsonObject) -> JsonObject:
@@ -224,7 +224,7 @@ def test_everything_is_kept_as_json(works: Works) -> None:
     assert outcome == '{"value": ["Gr\\u00fc\\u00dfe", 1, null]}'
 
 
-def test_old_jobs_are_forgotten_everywhere(works: Works) -> None:
+def test_old_jobs_are_purged_everywhere(works: Works) -> None:
     def workflow(job: Job) -> JsonObject:
         job.step("write", lambda: job.services.storage.put(f"jobs/{job.id}/a", b"a", "text/plain"))
         return {}
@@ -364,7 +364,7 @@ def test_a_full_disk_is_a_lost_connection_to_the_engine(works: Works) -> None:
     connections.dispose()
 
 
-def test_a_job_that_has_ended_since_the_backup_begins_anew_after_the_restore(
+def test_a_job_that_has_ended_since_the_backup_starts_again_after_the_restore(
     works: Works, tmp_path: Path
 ) -> None:
     workflow, file = TwoSteps(), tmp_path / "backup.zip"

@@ -214,7 +214,7 @@ def test_the_credit_of_a_job_that_this_release_cannot_read_comes_back(studio: St
     studio.require_fair(job_id)
 
 
-def test_without_a_credit_nothing_is_held_and_nobody_is_asked(studio: Studio) -> None:
+def test_without_a_credit_nothing_is_held_and_no_one_is_asked(studio: Studio) -> None:
     first, second = studio.order(), studio.order()
     assert studio.finish(first).state is JobState.SUCCEEDED
     job = studio.finish(second)
@@ -223,7 +223,7 @@ def test_without_a_credit_nothing_is_held_and_nobody_is_asked(studio: Studio) ->
     studio.require_fair(first, second)
 
 
-def test_a_provider_that_is_away_for_longer_than_its_breaker_is_waited_for(studio: Studio) -> None:
+def test_a_provider_that_is_unavailable_for_longer_than_its_breaker_is_waited_for(studio: Studio) -> None:
     studio.gemini.is_down = True
     began, states = studio.clock.now(), set()
     job_id = studio.order()

@@ -65,7 +65,7 @@ def test_who_beats_is_alive(scene: Scene) -> None:
     assert scene.look(MISSING_SECONDS) == []
 
 
-def test_who_comes_back_in_time_begins_anew(scene: Scene) -> None:
+def test_who_comes_back_in_time_starts_again(scene: Scene) -> None:
     scene.look(0)
     scene.heartbeats.beat(ROLE, "elsewhere:1", {FACT: "other"})
     scene.look(MISSING_SECONDS - 1)
@@ -74,7 +74,7 @@ def test_who_comes_back_in_time_begins_anew(scene: Scene) -> None:
     assert scene.look(MISSING_SECONDS) == ["other"]
 
 
-def test_nobody_is_dead_while_nobody_can_say(prefix: str) -> None:
+def test_no_one_is_dead_while_no_one_can_say(prefix: str) -> None:
     away = Scene(redis.Redis(port=1, retry=Retry(NoBackoff(), 0)), prefix)
     for _ in range(3):
         with pytest.raises(UnreachableError):

@@ -64,7 +64,7 @@ def test_a_refund_that_fails_later_is_found_out_by_asking(
     assert [each.session_id for each in shop.refunds.unresolved(shop.desk.clock.now())] == ["cs_1"]
 
 
-def test_another_refund_by_hand_settles_one_that_failed(shop: Shop, stripe: StripeStandIn) -> None:
+def test_another_refund_by_hand_records_one_that_failed(shop: Shop, stripe: StripeStandIn) -> None:
     shop.carry_out(shop.order(sections=["99999"]))
     stripe.refunds[0]["status"] = "failed"
     stripe.refunds.append(stripe.refunds[0] | {"id": "re_by_hand", "status": "succeeded", "metadata": {}})
@@ -74,7 +74,7 @@ def test_another_refund_by_hand_settles_one_that_failed(shop: Shop, stripe: Stri
     assert shop.refunds.unresolved(shop.desk.clock.now()) == []
 
 
-def test_while_stripe_is_away_a_refund_stays_as_it_is_and_is_asked_about_again(
+def test_while_stripe_is_unavailable_a_refund_stays_as_it_is_and_is_asked_about_again(
     shop: Shop, stripe: StripeStandIn
 ) -> None:
     stripe.refund_status = "pending"
@@ -156,7 +156,7 @@ def test_a_key_that_is_spent_stays_so_after_a_crash(shop: Shop) -> None:
     assert list(shop.bank.refunds) == [f"refund-cs_1-{job.id}-1"]
 
 
-def test_without_a_key_nobody_is_asked(shop: Shop) -> None:
+def test_without_a_key_no_one_is_asked(shop: Shop) -> None:
     shop.may_refund = False
     poll_refunds(shop.services)
     assert shop.bank.calls == 0

@@ -272,7 +272,7 @@ def test_a_job_that_waits_hears_within_a_second_that_it_is_cancelled(bench: Benc
 
 
 @pytest.mark.parametrize("is_cancelled", [True, False])
-def test_what_was_done_is_made_good_in_steps_that_cannot_be_cancelled(
+def test_what_was_done_is_compensated_in_steps_that_cannot_be_cancelled(
     bench: Bench, *, is_cancelled: bool
 ) -> None:
     seen: list[JobFailure] = []
@@ -295,7 +295,7 @@ def test_what_was_done_is_made_good_in_steps_that_cannot_be_cancelled(
     assert job.steps[-1].state is StepState.SUCCEEDED
 
 
-def test_where_it_cannot_be_made_good_the_job_says_both(bench: Bench) -> None:
+def test_where_it_cannot_be_compensated_the_job_says_both(bench: Bench) -> None:
     bench.make_good = lambda job, _: job.step("refund", Flaky(PermanentError("the card is gone")))
     job = bench.run(lambda job: {"is": job.step("ask", Flaky(PermanentError("no")))})
     assert job.state is JobState.FAILED
@@ -456,7 +456,7 @@ def test_a_step_that_must_finish_is_finished_after_a_crash_though_it_is_cancelle
     assert bench.run().result == {"is": "at last"}
 
 
-def test_whoever_was_taken_for_dead_can_change_nothing_any_more(bench: Bench) -> None:
+def test_anyone_who_was_taken_for_dead_can_change_nothing_any_more(bench: Bench) -> None:
     def overtaken() -> str:
         bench.workflow = lambda job: {"by": job.step("ask", lambda: "the other")}
         bench.engine.run(bench.job.id)

@@ -78,7 +78,7 @@ def test_an_account_without_credits_or_sense_is_not_found(site: Site) -> None:
     assert grant(site, "a" * 65).status_code == 404
 
 
-def test_nobody_is_let_in_without_the_token_of_the_api(site: Site) -> None:
+def test_no_one_is_let_in_without_the_token_of_the_api(site: Site) -> None:
     for headers in ({}, CRON):
         assert site.client.get("/credits/ada", headers=headers).status_code == 401
         assert site.client.post("/credits/ada/grants", json=GRANT, headers=headers).status_code == 401

@@ -97,7 +97,7 @@ def test_a_link_checker_triggers_nothing(site: Site) -> None:
     assert site.count("runs") == 0
 
 
-def test_a_broker_that_is_away_costs_no_run(stage: Stage, a_house: House) -> None:
+def test_a_broker_that_is_unavailable_costs_no_run(stage: Stage, a_house: House) -> None:
     def refuse(_message: object) -> None:
         raise UnreachableError("no broker")
 

@@ -25,7 +25,7 @@ def test_readiness_needs_all_that_requests_need(site: Site, status: str, code: i
 
 
 @pytest.mark.parametrize(("status", "code"), [("healthy", 200), ("degraded", 200), ("unhealthy", 503)])
-def test_health_tells_everybody_its_status_alone(site: Site, status: str, code: int) -> None:
+def test_health_reports_everyone_its_status_alone(site: Site, status: str, code: int) -> None:
     site.reports.health = HealthReport(status, CHECKS)
 
     answer = site.client.get("/health")
@@ -34,7 +34,7 @@ def test_health_tells_everybody_its_status_alone(site: Site, status: str, code: 
 
 
 @pytest.mark.parametrize("headers", [API, CRON])
-def test_health_tells_whoever_holds_a_token_the_checks(site: Site, headers: dict[str, str]) -> None:
+def test_health_reports_anyone_who_holds_a_token_the_checks(site: Site, headers: dict[str, str]) -> None:
     assert site.client.get("/health", headers=headers).json() == {"status": "healthy", "checks": CHECKS}
 
 
@@ -64,7 +64,7 @@ def test_metrics_from_elsewhere_take_a_token(site: Site) -> None:
     [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("::ffff:127.0.0.1", True),
      ("10.0.0.1", False), ("2001:db8::1", False), ("", False), ("localhost", False)],
 )  # fmt: skip
-def test_loopback_is_told_by_address(client: str, is_loopback: bool) -> None:
+def test_loopback_is_reported_by_address(client: str, is_loopback: bool) -> None:
     assert _is_loopback(client) is is_loopback
 
 

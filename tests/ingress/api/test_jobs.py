@@ -135,7 +135,7 @@ def test_an_artifact_is_had_as_an_attachment_of_its_own_type(site: Site, given: 
         ("GET", f"/jobs/{'0' * 32}/artifact"),
     ],
 )
-def test_nobody_is_let_in_without_the_token_of_the_api(site: Site, method: str, path: str) -> None:
+def test_no_one_is_let_in_without_the_token_of_the_api(site: Site, method: str, path: str) -> None:
     for headers in ({}, CRON):
         assert site.client.request(method, path, headers=headers).status_code == 401
 

@@ -33,7 +33,7 @@ def _described() -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield method.upper(), path, operation
 
 
-def test_everybody_may_read_it(site: Site) -> None:
+def test_everyone_may_read_it(site: Site) -> None:
     answer = site.client.get("/openapi.json")
 
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")

@@ -33,7 +33,7 @@ def test_a_new_watch_is_created(site: Site) -> None:
     }
 
 
-def test_a_section_that_the_catalog_lists_is_told_from_one_that_it_does_not(site: Site) -> None:
+def test_a_section_that_the_catalog_lists_is_distinguished_from_one_that_it_does_not(site: Site) -> None:
     site.house.catalog.rows[site.house.catalog.key("12430")] = Row()
 
     assert site.add(section="12430").json()["listing"] == "listed"
@@ -97,7 +97,7 @@ def test_an_address_that_a_spreadsheet_would_run_is_refused_by_name(site: Site) 
     assert site.count("watches") == 0
 
 
-def test_current_tells_what_was_last_seen(site: Site) -> None:
+def test_current_reports_what_was_last_seen(site: Site) -> None:
     watch_id = site.add().json()["id"]
     site.house.catalog.rows[site.house.key("12431")] = Row(open_seats=2, capacity=30, instructor="Hopper, G")
     site.house.run()

@@ -56,7 +56,7 @@ def test_an_address_that_the_provider_suppresses_is_not_mailed_again(site: Site)
     assert fields_of(site.add()) == {"email"}
 
 
-def test_a_delivery_settles_its_notification(site: Site) -> None:
+def test_a_delivery_records_its_notification(site: Site) -> None:
     site.add(kinds=["seat_available"])
     for seats in (0, 1):
         site.house.catalog.rows[site.house.key("12431")] = Row(open_seats=seats)

@@ -70,7 +70,7 @@ def test_an_unpaid_session_waits_for_its_paid_event(site: Site) -> None:
     assert [job.kind for job in jobs(site)] == ["report"]
 
 
-def test_a_session_that_is_told_of_twice_causes_one_job(site: Site) -> None:
+def test_a_session_that_is_notified_of_twice_causes_one_job(site: Site) -> None:
     for told in (event("evt_1"), event("evt_2", PAID_LATER)):
         assert post(site, told).json() == {"recorded": True}
     assert (len(jobs(site)), site.count("payment_events")) == (1, 2)
@@ -121,7 +121,7 @@ def test_what_asks_for_nothing_is_recorded_and_left(site: Site, told: dict[str, 
         ({"customer_details": None}, "email"),
     ],
 )
-def test_an_order_that_cannot_be_delivered_is_told_and_its_money_goes_back(
+def test_an_order_that_cannot_be_delivered_is_reported_and_its_money_goes_back(
     site: Site, changes: dict[str, Any], field: str
 ) -> None:
     assert post(site, event(**changes)).status_code == 200
@@ -168,7 +168,7 @@ def test_an_order_at_a_listed_price_is_delivered(stage: Stage, a_house: House, p
         {"amount_total": 900, "currency": None},
     ],
 )
-def test_an_order_at_another_price_is_told_and_its_money_goes_back(
+def test_an_order_at_another_price_is_reported_and_its_money_goes_back(
     stage: Stage, a_house: House, paid: dict[str, Any]
 ) -> None:
     with priced(stage, a_house) as site:
@@ -211,7 +211,7 @@ def test_sections_may_be_parted_in_any_way_and_named_twice(site: Site) -> None:
     assert job.input["sections"] == ["1", "2", "3", "1"]
 
 
-def test_an_order_is_taken_while_the_broker_is_away_and_its_message_comes_later(
+def test_an_order_is_taken_while_the_broker_is_unavailable_and_its_message_comes_later(
     stage: Stage, a_house: House
 ) -> None:
     def away(_: object) -> None:

@@ -271,7 +271,7 @@ def _dead(scene: Scene) -> int:
     return sum(int(reading["dead"]) for reading in queues.values())
 
 
-def test_a_watch_tells_what_became_of_it(desk: Tab) -> None:
+def test_a_watch_reports_the_result_of_it(desk: Tab) -> None:
     desk.open("/console/timeline/watch/1")
     story = desk.page.locator("main").inner_text().lower()
     assert "ada@example.edu" in story
@@ -307,7 +307,7 @@ def _background(found: Tab) -> str:
 
 
 @pytest.mark.parametrize(("scheme", "rules"), [("light", ()), ("dark", ("color-contrast",))])
-def test_no_page_shuts_anybody_out(scene: Scene, scheme: Scheme, rules: tuple[str, ...]) -> None:
+def test_no_page_shuts_anyone_out(scene: Scene, scheme: Scheme, rules: tuple[str, ...]) -> None:
     # In the dark nothing but the colours is another.
     scene.bury()
     found = {}

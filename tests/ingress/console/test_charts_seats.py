@@ -15,7 +15,7 @@ def chart(*counts: int | None) -> SeatsChart | None:
     return seats_chart(seen[::-1], NOW)
 
 
-def test_the_line_steps_at_each_sighting_and_goes_on_until_now() -> None:
+def test_the_line_steps_at_each_observation_and_goes_on_until_now() -> None:
     found = chart(0, 2, 1)
     assert found is not None
     assert found.path == "M0.0 110.0H200.0V0.0H400.0V55.0H600.0"

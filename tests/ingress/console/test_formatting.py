@@ -25,7 +25,7 @@ AT = datetime(2026, 11, 22, 8, 1, 36, 999_000, tzinfo=UTC)
         (timedelta(days=2, hours=3, minutes=4), "2 d 3 h"),
     ],
 )
-def test_a_length_of_time_is_told_in_its_two_largest_units(length: float | timedelta, text: str) -> None:
+def test_a_length_of_time_is_reported_in_its_two_largest_units(length: float | timedelta, text: str) -> None:
     assert format_duration(length) == text
 
 

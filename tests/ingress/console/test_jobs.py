@@ -89,7 +89,7 @@ def test_older_jobs_are_a_page_further_under_the_same_filter(
     assert "Older" not in words(last)
 
 
-def test_a_job_tells_what_it_was_given_what_it_did_and_why_it_failed(
+def test_a_job_reports_what_it_was_given_what_it_did_and_why_it_failed(
     site: Site, guest: httpx.Client, journal: str
 ) -> None:
     job = submit(site, "errand", journal, "order <7>", fails="make", how="for-good", lane="<b>\ud800")
@@ -126,7 +126,7 @@ def test_what_a_job_has_made_is_for_who_has_signed_in(site: Site, journal: str) 
         assert (answer.status_code, b"%PDF" in answer.content) == (401, False)
 
 
-def test_a_job_tells_whether_its_caller_was_told_without_the_secret_of_the_address(
+def test_a_job_reports_whether_its_caller_was_reported_without_the_secret_of_the_address(
     site: Site, guest: httpx.Client, journal: str
 ) -> None:
     services = site.house.services

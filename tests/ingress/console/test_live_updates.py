@@ -34,7 +34,7 @@ def test_a_page_hears_that_the_server_is_there_when_nothing_changes() -> None:
     assert _event({}) == "data: {}\n\n"
 
 
-def test_nobody_hears_anything_without_a_session(site: Site) -> None:
+def test_no_one_hears_anything_without_a_session(site: Site) -> None:
     with stranger(site) as client:
         assert client.get("/console/events?show=mail", headers=STREAM).status_code == 401
 

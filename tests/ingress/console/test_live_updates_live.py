@@ -30,7 +30,7 @@ def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(asyncio.wait_for(test(), 20))
 
 
-def test_whoever_comes_gets_everything_they_want_and_then_what_changes() -> None:
+def test_anyone_who_comes_gets_everything_they_want_and_then_what_changes() -> None:
     async def test() -> None:
         easel = Easel(runs="none", mail="quiet", other="unwanted")
         async with aclosing(LiveUpdates(easel, every_seconds=0).changes(("runs", "mail"))) as changes:
@@ -55,7 +55,7 @@ def test_one_drawing_serves_all_who_listen() -> None:
     run(test)
 
 
-def test_nothing_is_drawn_while_nobody_listens() -> None:
+def test_nothing_is_drawn_while_no_one_listens() -> None:
     async def test() -> None:
         easel = Easel(runs="none")
         live = LiveUpdates(easel, every_seconds=0)
@@ -97,7 +97,7 @@ def test_silence_is_broken_by_an_empty_change() -> None:
     run(test)
 
 
-def test_closing_ends_every_stream_at_once_and_lets_nobody_more_in() -> None:
+def test_closing_ends_every_stream_at_once_and_lets_no_one_more_in() -> None:
     async def test() -> None:
         live = LiveUpdates(Easel(runs="none"), every_seconds=3600)
         changes = live.changes(("runs",))
@@ -111,7 +111,7 @@ def test_closing_ends_every_stream_at_once_and_lets_nobody_more_in() -> None:
     run(test)
 
 
-def test_what_goes_wrong_in_drawing_ends_the_streams_and_the_next_begins_anew() -> None:
+def test_what_goes_wrong_in_drawing_ends_the_streams_and_the_next_starts_again() -> None:
     async def test() -> None:
         easel = Easel(runs="none")
         easel.error = ZeroDivisionError()

@@ -61,7 +61,7 @@ def test_notifications_are_listed_by_their_state(guest: httpx.Client) -> None:
     assert "No notification matches." in words(guest.get("/console/mail?state=dead"))
 
 
-def test_a_letter_is_shown_as_it_left(told: Site, guest: httpx.Client) -> None:
+def test_a_message_is_shown_as_it_left(told: Site, guest: httpx.Client) -> None:
     (message,) = told.house.post.sent
     answer = guest.get("/console/mail/1")
     assert message.subject in words(answer)
@@ -83,7 +83,7 @@ def test_its_html_can_do_nothing(told: Site, guest: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["7", "7/html", "x"])
-def test_a_letter_that_does_not_exist_is_not_found(guest: httpx.Client, path: str) -> None:
+def test_a_message_that_does_not_exist_is_not_found(guest: httpx.Client, path: str) -> None:
     assert guest.get(f"/console/mail/{path}").status_code == 404
 
 

@@ -44,7 +44,7 @@ def test_no_worker_is_the_first_thing_to_read(site: Site) -> None:
     assert "no worker is alive" in parts["workers"]
 
 
-def test_an_age_that_the_broker_does_not_tell_is_unknown(site: Site) -> None:
+def test_an_age_that_the_broker_does_not_report_is_unknown(site: Site) -> None:
     room = site.house.room
     queues = {"check": QueueStats(5, None, 0, is_age_known=False), "deliver": QueueStats(0, None, 0)}
     drawn = fragments(status.read(replace(room, queues=lambda: queues)), status.read_trends(room.services))
@@ -99,7 +99,7 @@ def test_what_cannot_be_read_is_unknown_and_never_zero(site: Site) -> None:
 
 
 @pytest.mark.parametrize("part", ["verdict", "sources", "breakers", "alerts"])
-def test_no_state_is_told_by_colour_alone(site: Site, part: str) -> None:
+def test_no_state_is_reported_by_colour_alone(site: Site, part: str) -> None:
     drawn = fragments(status.read(site.house.room), status.read_trends(site.house.services))
     for found in re.findall(r'class="(?:mark|tag) [a-z]+"[^>]*>(.*?)</(?:svg|span)>', drawn[part], re.DOTALL):
         assert found.strip()

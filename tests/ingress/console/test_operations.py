@@ -70,7 +70,7 @@ def test_a_source_is_paused_and_resumed(site: Site, guest: httpx.Client) -> None
     assert pauses.find(name) is None
 
 
-def test_all_mail_is_paused_with_the_number_of_letters_that_wait(site: Site, guest: httpx.Client) -> None:
+def test_all_mail_is_paused_with_the_number_of_messages_that_wait(site: Site, guest: httpx.Client) -> None:
     asked = ask(guest, "source-pause", name="mail")
     assert "0 notifications are waiting now" in words(asked)
     confirm(guest, asked, length="15m", reason="a bounce storm")
@@ -143,7 +143,7 @@ def test_a_bad_field_is_named_and_nothing_is_done(
     assert (site.count("audit"), site.count("runs"), site.count("pauses")) == (recorded, 0, 0)
 
 
-def test_nobody_is_led_elsewhere_by_an_action(guest: httpx.Client) -> None:
+def test_no_one_is_led_elsewhere_by_an_action(guest: httpx.Client) -> None:
     done = confirm(guest, ask(guest, "run-trigger", back="https://evil.example/"))
     assert done.headers["location"] == "/console/"
 

@@ -40,7 +40,7 @@ def test_what_keeps_a_catalog_from_answering_is_said(site: Site, guest: httpx.Cl
     assert recorded(site.house)[-1][1] == "session.begin"
 
 
-def test_a_watch_is_added_with_its_wishes(site: Site, guest: httpx.Client) -> None:
+def test_a_watch_is_added_with_its_preferences(site: Site, guest: httpx.Client) -> None:
     wishes = ADA | {"kinds": "seat_available", "min_seats": "2"}
     asked = words(guest.post("/console/do/watch-add", data=wishes))
     assert (
@@ -67,7 +67,7 @@ def test_a_watch_is_added_with_its_wishes(site: Site, guest: httpx.Client) -> No
         (None, "Unknown section: its catalog does not list it; the next check is at 15 Jan 2026, 10:00 UTC."),
     ],
 )
-def test_whoever_adds_a_watch_is_told_how_the_section_stands(
+def test_anyone_who_adds_a_watch_is_reported_how_the_section_stands(
     site: Site, guest: httpx.Client, row: Row | None, known: str
 ) -> None:
     site.house.watch()
@@ -92,7 +92,7 @@ def test_whoever_adds_a_watch_is_told_how_the_section_stands(
     ],
 )
 @pytest.mark.parametrize("answer", [{}, YES])
-def test_what_is_wrong_with_a_wish_is_named(
+def test_what_is_wrong_with_a_request_is_named(
     site: Site, guest: httpx.Client, changes: dict[str, str], field: str, answer: dict[str, str]
 ) -> None:
     refused = guest.post("/console/do/watch-add", data=ADA | changes | answer)

@@ -58,7 +58,7 @@ def test_who_was_refused_is_logged_by_address_and_without_what_they_tried(
     assert API_TOKEN not in written
 
 
-def test_whoever_gets_in_leaves_no_warning(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+def test_anyone_who_gets_in_leaves_no_warning(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     with stranger(site) as client:
         sign_in(client)
     assert not [record for record in caplog.records if record.name == "ingress.console.sign_in"]
@@ -72,7 +72,7 @@ def test_a_client_may_not_guess_for_ever_and_the_right_token_does_not_help_it_th
         assert "Too many attempts" in words(refused)
 
 
-def test_whoever_gets_in_has_all_attempts_again(site: Site) -> None:
+def test_anyone_who_gets_in_has_all_attempts_again(site: Site) -> None:
     with stranger(site) as client:
         guesses = ["a wrong guess", "a wrong guess", API_TOKEN, "a wrong guess"]
         assert [sign_in(client, guess).status_code for guess in guesses] == [403, 403, 303, 403]
@@ -116,7 +116,7 @@ def test_the_cookie_is_for_https_except_at_the_end_of_a_tunnel(
         "\\",
     ],
 )
-def test_nobody_is_sent_elsewhere_after_signing_in(site: Site, elsewhere: str) -> None:
+def test_no_one_is_sent_elsewhere_after_signing_in(site: Site, elsewhere: str) -> None:
     with stranger(site) as client:
         assert sign_in(client, next=elsewhere).headers["location"] == "/console/"
 
@@ -162,7 +162,7 @@ def test_signing_out_is_recorded_once_and_a_stranger_may_do_it_too(site: Site, g
     assert len({record.entry.subject for record in records}) == 1
 
 
-def test_sessions_that_were_signed_out_are_forgotten_once_they_have_expired(
+def test_sessions_that_were_signed_out_are_purged_once_they_have_expired(
     site: Site, guest: httpx.Client
 ) -> None:
     guest.post("/console/sign-out")

@@ -26,7 +26,7 @@ def click(client: httpx.Client, token: str) -> httpx.Response:
     return client.post("/console/sign-in/link", data={"token": token})
 
 
-def test_a_link_signs_in_whoever_clicks_on_its_button(site: Site) -> None:
+def test_a_link_signs_in_anyone_who_clicks_on_its_button(site: Site) -> None:
     path = link(site)
     with stranger(site) as client:
         offered = client.get(path)
@@ -92,7 +92,7 @@ def test_a_click_from_another_site_is_refused(site: Site) -> None:
         assert click(client, token).status_code == 303
 
 
-def test_where_it_cannot_be_known_whether_a_link_counts_nobody_gets_in(
+def test_where_it_cannot_be_known_whether_a_link_counts_no_one_gets_in(
     stage: Stage, a_house: House, unreachable: redis.Redis
 ) -> None:
     with (

@@ -52,7 +52,7 @@ def test_what_does_not_exist_is_not_found(guest: httpx.Client, path: str) -> Non
         ("watch", "//evil.example", "/console/timeline/watch///evil.example"),
     ],
 )
-def test_one_is_looked_for_by_what_it_is(guest: httpx.Client, of: str, q: str, path: str) -> None:
+def test_one_is_searched_by_what_it_is(guest: httpx.Client, of: str, q: str, path: str) -> None:
     answer = guest.get("/console/timeline", params={"of": of, "q": q})
     assert (answer.status_code, answer.headers["location"]) == (303, path)
 

@@ -52,7 +52,7 @@ def test_every_watch_can_be_taken_away_as_a_sheet(site: Site, guest: httpx.Clien
     assert answer.text.splitlines()[1].startswith("ada@example.edu,scraper,2261,12430,")
 
 
-def test_a_sheet_is_pasted_looked_at_and_then_stored(site: Site, guest: httpx.Client) -> None:
+def test_a_sheet_is_pasted_inspected_and_then_stored(site: Site, guest: httpx.Client) -> None:
     sheet = "email,source,term,section\nada@example.edu,,2261,12430\nnobody,,2261,12431\n"
     assert "Import watches" in words(guest.get("/console/watches/import"))
     asked = words(guest.post("/console/do/watch-import", data={"csv": sheet}))

@@ -76,7 +76,7 @@ def test_where_there_is_no_terminal_it_makes_no_link(tmp_path: Path) -> None:
     assert not (tmp_path / "home" / "rollcall.db").exists()
 
 
-def test_whoever_asked_for_a_link_is_recorded(tmp_path: Path, redis_url: str) -> None:
+def test_anyone_who_asked_for_a_link_is_recorded(tmp_path: Path, redis_url: str) -> None:
     home = tmp_path / "home"
     told = at_a_terminal(home, REDIS_URL=redis_url)
     audit = run(home, "audit", "ls", REDIS_URL=redis_url).stdout

@@ -39,7 +39,7 @@ def test_what_was_seen_of_a_section_is_shown(run: Command, rows: Rows) -> None:
     )
 
 
-def test_a_section_that_nobody_watched_is_named(run: Command) -> None:
+def test_a_section_that_no_one_watched_is_named(run: Command) -> None:
     error = run("section", "show", "campus", "2261", "7").exception
     assert isinstance(error, InvalidInputError)
     assert set(error.problems) == {"section"}

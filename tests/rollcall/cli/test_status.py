@@ -20,7 +20,7 @@ def test_the_status_is_a_sentence_and_an_exit_code(run: Command) -> None:
     assert len(told["hours"]) == 24
 
 
-def test_it_is_healthy_while_somebody_works_and_degraded_while_mail_is_paused(
+def test_it_is_healthy_while_someone_works_and_degraded_while_mail_is_paused(
     run: Command, client: redis.Redis
 ) -> None:
     for role in ("worker", "scheduler", "jobs"):
@@ -31,7 +31,7 @@ def test_it_is_healthy_while_somebody_works_and_degraded_while_mail_is_paused(
     assert run("status").exit_code == 1
 
 
-def test_it_is_degraded_while_nobody_carries_out_jobs(run: Command, client: redis.Redis) -> None:
+def test_it_is_degraded_while_no_one_carries_out_jobs(run: Command, client: redis.Redis) -> None:
     run("mail", "resume")
     for role in ("worker", "scheduler", "jobs"):
         Heartbeats(client, 30).beat(role, f"{socket.gethostname()}:1", {})
@@ -47,7 +47,7 @@ def test_before_the_first_run_none_has_succeeded(run: Command) -> None:
     assert "last success never" in line
 
 
-def test_each_queue_tells_how_much_waits_and_since_when(run: Command, client: redis.Redis) -> None:
+def test_each_queue_reports_how_much_waits_and_since_when(run: Command, client: redis.Redis) -> None:
     long_ago = {"message_timestamp": 1}
     client.rpush("dramatiq:check", "1")
     client.hset("dramatiq:check.msgs", "1", json.dumps(long_ago))

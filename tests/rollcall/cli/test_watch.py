@@ -32,7 +32,7 @@ def test_watches_are_found_by_an_address_however_it_is_spelled(run: Command, row
 
 
 @pytest.mark.parametrize("words", [("--email", "bob@example.edu"), ("--section", "99999")])
-def test_where_no_watch_matches_it_is_not_said_that_nobody_watches(
+def test_where_no_watch_matches_it_is_not_said_that_no_one_watches(
     run: Command, words: tuple[str, ...]
 ) -> None:
     assert run("watch", "ls", *words).stdout == "No watch matches.\n"

@@ -83,7 +83,7 @@ def test_jobs_of_one_lane_run_one_after_another_in_their_order(crew: JobsCrew) -
     assert all(first.finished_at <= then.started_at for first, then in pairwise(times))  # type: ignore[operator]
 
 
-def test_a_machine_that_does_not_come_back_is_made_good_by_another(tmp_path: Path, redis_url: str) -> None:
+def test_a_machine_that_does_not_come_back_is_compensated_by_another(tmp_path: Path, redis_url: str) -> None:
     with running(require_binaries()) as server:
         server.create("jobs")
         with jobs_crew(tmp_path, redis_url, DATABASE_URL=server.url("jobs")) as crew:

@@ -5,7 +5,7 @@ from pathlib import Path
 from rollcall.roles.jobs import executor_name
 
 
-def test_a_name_is_the_same_after_a_restart_and_nobody_elses_meanwhile(tmp_path: Path) -> None:
+def test_a_name_is_the_same_after_a_restart_and_no_one_elses_meanwhile(tmp_path: Path) -> None:
     with executor_name(tmp_path) as first, executor_name(tmp_path) as second:
         assert first != second
     with executor_name(tmp_path) as again:

@@ -108,7 +108,7 @@ def test_pauses_breakers_and_the_lease_are_as_operators_set_them(system: System,
     assert scrape()["rollcall_cron_lease_held{}"] == 0
 
 
-def test_while_redis_is_away_what_it_holds_is_absent_and_the_rest_is_shown(
+def test_while_redis_is_unavailable_what_it_holds_is_absent_and_the_rest_is_shown(
     server: RedisServer, scrape: Scrape
 ) -> None:
     before = scrape()

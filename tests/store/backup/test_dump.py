@@ -110,7 +110,7 @@ def test_the_restored_database_works_on_with_new_numbers(desk: Desk, target: Dat
     assert [row for row in after.dump()["mail_batches"] if row == kept] == [kept]
 
 
-def test_numbers_that_the_replaced_database_gave_are_not_given_anew(desk: Desk, file: Path) -> None:
+def test_numbers_that_the_replaced_database_gave_are_not_given_again(desk: Desk, file: Path) -> None:
     desk.watch()
     save(desk, file)
     for _ in range(3):

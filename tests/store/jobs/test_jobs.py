@@ -36,7 +36,7 @@ def test_a_job_commits_with_what_caused_it_or_not_at_all(database: Database) -> 
     assert (found.state, found.input, found.created_at) == (JobState.QUEUED, NEW.input, NOW)
 
 
-def test_rivals_with_one_key_make_one_job(database: Database) -> None:
+def test_concurrent_callers_with_one_key_make_one_job(database: Database) -> None:
     jobs, made = Jobs(database), []
     keyed = NewJob("task", Profile.BATCH, {}, idempotency_key="k")
     together(*[lambda: made.append(jobs.add(keyed, NOW))] * 4)
@@ -44,7 +44,9 @@ def test_rivals_with_one_key_make_one_job(database: Database) -> None:
     assert [created for _, created in made].count(True) == 1
 
 
-def test_rivals_take_a_job_up_one_after_another_and_the_last_one_has_it(database: Database) -> None:
+def test_concurrent_callers_take_a_job_up_one_after_another_and_the_last_one_has_it(
+    database: Database,
+) -> None:
     jobs, runs = Jobs(database), JobExecution(database)
     job, _ = jobs.add(NEW, NOW)
     first, second = runs.begin(job.id, "one", NOW), runs.begin(job.id, "two", NOW)
@@ -67,7 +69,7 @@ def test_rivals_take_a_job_up_one_after_another_and_the_last_one_has_it(database
     assert (found.state, found.steps, found.progress) == (JobState.RUNNING, (), Progress())
 
 
-def test_what_has_ended_is_not_taken_up_again_and_is_told_of_once(database: Database) -> None:
+def test_what_has_ended_is_not_taken_up_again_and_is_notified_of_once(database: Database) -> None:
     jobs, runs, calls = Jobs(database), JobExecution(database), JobCallbacks(database)
     job, _ = jobs.add(NEW, NOW)
     hold = runs.begin(job.id, "one", NOW)
@@ -105,7 +107,7 @@ def test_counts_and_waits_are_by_kind_and_profile(database: Database) -> None:
     assert jobs.oldest_queued_at() == {Profile.REALTIME: later}
 
 
-def test_only_jobs_that_have_ended_are_forgotten(database: Database) -> None:
+def test_only_jobs_that_have_ended_are_purged(database: Database) -> None:
     jobs, runs = Jobs(database), JobExecution(database)
     ended, active = (jobs.add(NEW, NOW)[0] for _ in range(2))
     for job in (ended, active):

@@ -53,7 +53,7 @@ def test_a_notification_holds_what_was_seen_when_it_was_seen(desk: Desk) -> None
     assert (stored.state, stored.created_at, stored.due_at) == (PENDING, opened_at, opened_at)
 
 
-def test_a_first_letter_leaves_at_once(desk: Desk) -> None:
+def test_a_first_message_leaves_at_once(desk: Desk) -> None:
     desk.watch()
     desk.show(0, 1)
     assert desk.send() == [ADA]
@@ -72,7 +72,7 @@ def test_within_the_cooldown_a_notification_waits_for_the_rest_of_it(desk: Desk)
     assert desk.states() == [(1, SENT), (2, SENT)]
 
 
-def test_after_the_cooldown_a_letter_leaves_at_once(desk: Desk) -> None:
+def test_after_the_cooldown_a_message_leaves_at_once(desk: Desk) -> None:
     desk.watch()
     desk.show(0, 1)
     desk.send()
@@ -94,7 +94,7 @@ def test_a_newer_opening_takes_the_place_of_one_that_waits(desk: Desk) -> None:
     assert desk.notifications()[-1].notification.open_seats == 5
 
 
-def test_seats_that_are_gone_when_the_cooldown_is_over_are_not_told(desk: Desk) -> None:
+def test_seats_that_are_gone_when_the_cooldown_is_over_are_not_notified(desk: Desk) -> None:
     desk.watch()
     desk.show(0, 1)
     desk.send()
@@ -105,7 +105,7 @@ def test_seats_that_are_gone_when_the_cooldown_is_over_are_not_told(desk: Desk) 
     assert desk.notifications()[-1].reason == "the seats were gone again before the mail left"
 
 
-def test_too_few_seats_when_the_cooldown_is_over_are_not_told(desk: Desk) -> None:
+def test_too_few_seats_when_the_cooldown_is_over_are_not_reported(desk: Desk) -> None:
     desk.watch(min_seats=3)
     desk.show(0, 3)
     desk.send()
@@ -114,7 +114,7 @@ def test_too_few_seats_when_the_cooldown_is_over_are_not_told(desk: Desk) -> Non
     assert desk.send() == []
 
 
-def test_an_opening_whose_seats_were_too_few_for_a_while_is_told_when_they_are_enough_again(
+def test_an_opening_whose_seats_were_too_few_for_a_while_is_notified_when_they_are_enough_again(
     desk: Desk,
 ) -> None:
     desk.watch(min_seats=2)
@@ -135,7 +135,7 @@ def test_an_opening_whose_seats_were_too_few_for_a_while_is_told_when_they_are_e
     assert desk.send() == []
 
 
-def test_the_cooldown_begins_when_the_letter_left_and_not_when_it_was_due(desk: Desk) -> None:
+def test_the_cooldown_begins_when_the_message_left_and_not_when_it_was_due(desk: Desk) -> None:
     desk.watch()
     desk.show(0, 1)
     left_at = desk.clock.advance(540)  # no letter could leave until now
@@ -144,14 +144,14 @@ def test_the_cooldown_begins_when_the_letter_left_and_not_when_it_was_due(desk: 
     assert _due(desk) == [left_at + COOLDOWN]
 
 
-def test_openings_while_no_letter_can_leave_become_one_letter(desk: Desk) -> None:
+def test_openings_while_no_message_can_leave_become_one_message(desk: Desk) -> None:
     desk.watch()
     desk.show(0, 1, 0, 2, 0, 3, seconds=300)
     assert desk.states() == [(1, SUPPRESSED), (2, SUPPRESSED), (3, PENDING)]
     assert desk.send() == [ADA]
 
 
-def test_a_letter_that_is_on_its_way_counts_as_leaving_now(desk: Desk) -> None:
+def test_a_message_that_is_on_its_way_counts_as_leaving_now(desk: Desk) -> None:
     desk.watch()
     desk.show(0, 1)
     desk.attempted()
@@ -159,7 +159,7 @@ def test_a_letter_that_is_on_its_way_counts_as_leaving_now(desk: Desk) -> None:
     assert _due(desk) == [desk.clock.now() + COOLDOWN]
 
 
-def test_instructors_that_come_and_go_become_one_letter_after_the_cooldown(desk: Desk) -> None:
+def test_instructors_that_come_and_go_become_one_message_after_the_cooldown(desk: Desk) -> None:
     desk.watch()
 
     def teach(*names: str) -> None:
@@ -188,7 +188,7 @@ def test_each_kind_and_each_watch_cools_down_by_itself(desk: Desk) -> None:
     assert sorted(desk.send()) == [ADA, GRACE, GRACE]
 
 
-def test_without_a_cooldown_every_episode_is_told_at_once(desk: Desk) -> None:
+def test_without_a_cooldown_every_episode_is_reported_at_once(desk: Desk) -> None:
     eager = replace(desk, cooldown=timedelta(0))
     eager.watch()
     for episode in (1, 2):
@@ -197,7 +197,7 @@ def test_without_a_cooldown_every_episode_is_told_at_once(desk: Desk) -> None:
         assert eager.send() == [ADA]
 
 
-def test_somebody_who_opts_out_and_in_again_is_a_new_watch_without_a_past(desk: Desk) -> None:
+def test_someone_who_opts_out_and_in_again_is_a_new_watch_without_a_past(desk: Desk) -> None:
     first = desk.watch()
     desk.show(0, 1)
     desk.send()
@@ -217,7 +217,7 @@ def test_somebody_who_opts_out_and_in_again_is_a_new_watch_without_a_past(desk: 
         max_size=14,
     )
 )
-def test_two_letters_never_leave_within_the_cooldown(
+def test_two_messages_never_leave_within_the_cooldown(
     desk: Desk, story: list[tuple[int, int | None, bool]]
 ) -> None:
     number = f"9{len(desk.watches.page(email=ADA, section=None, after=None, limit=1000)[0])}"
@@ -245,7 +245,7 @@ def test_a_paused_watch_is_not_notified_and_the_next_opening_after_it_is(desk: D
     assert [stored.notification.episode for stored in desk.notifications()] == [2]
 
 
-def test_an_instructor_who_is_assigned_again_is_told_once(desk: Desk) -> None:
+def test_an_instructor_who_is_assigned_again_is_notified_once(desk: Desk) -> None:
     desk.watch()
     for name in (UNASSIGNED, "Ada Lovelace", UNASSIGNED, "Ada Lovelace", UNASSIGNED, "Ada Lovelace"):
         desk.clock.advance(3600)
@@ -256,7 +256,7 @@ def test_an_instructor_who_is_assigned_again_is_told_once(desk: Desk) -> None:
     ]
 
 
-def test_another_instructor_is_told_and_then_the_first_one_again(desk: Desk) -> None:
+def test_another_instructor_is_notified_and_then_the_first_one_again(desk: Desk) -> None:
     desk.watch()
     for name in (UNASSIGNED, "Ada Lovelace", UNASSIGNED, "Grace Hopper", UNASSIGNED, "Ada Lovelace"):
         desk.clock.advance(3600)
@@ -266,7 +266,7 @@ def test_another_instructor_is_told_and_then_the_first_one_again(desk: Desk) -> 
     assert named == ["Ada Lovelace", "Grace Hopper", "Ada Lovelace"]
 
 
-def test_an_instructor_whose_notification_was_withdrawn_is_told_again(desk: Desk) -> None:
+def test_an_instructor_whose_notification_was_withdrawn_is_notified_again(desk: Desk) -> None:
     watch = desk.watch()
     desk.check(desk.seen(1, UNASSIGNED))
     desk.clock.advance(1)
@@ -281,7 +281,7 @@ def test_an_instructor_whose_notification_was_withdrawn_is_told_again(desk: Desk
     assert desk.states() == [(1, SUPPRESSED), (2, SENT)]
 
 
-def test_a_letter_that_claims_to_have_left_tomorrow_silences_for_one_cooldown(desk: Desk) -> None:
+def test_a_message_that_claims_to_have_left_tomorrow_silences_for_one_cooldown(desk: Desk) -> None:
     desk.watch()
     desk.clock.advance(86_400)
     desk.show(0, 1)

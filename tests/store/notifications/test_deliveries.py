@@ -38,7 +38,7 @@ def _state(desk: Desk) -> NotificationState:
     return stored.state
 
 
-def test_a_delivery_settles_the_notification_and_suppresses_nobody(desk: Desk) -> None:
+def test_a_delivery_records_the_notification_and_suppresses_no_one(desk: Desk) -> None:
     _sent(desk)
     now = desk.clock.advance(3)
     assert _record(desk, "delivered")
@@ -48,7 +48,7 @@ def test_a_delivery_settles_the_notification_and_suppresses_nobody(desk: Desk) -
 
 
 @pytest.mark.parametrize("kind", ["bounced", "complained"])
-def test_a_bounce_or_complaint_settles_the_notification_and_suppresses_the_address(
+def test_a_bounce_or_complaint_records_the_notification_and_suppresses_the_address(
     desk: Desk, kind: str
 ) -> None:
     _sent(desk)
@@ -113,7 +113,7 @@ def test_an_event_that_comes_again_changes_nothing(desk: Desk) -> None:
     assert desk.dump() == before
 
 
-def test_rivals_record_the_same_event_once(desk: Desk) -> None:
+def test_concurrent_callers_record_the_same_event_once(desk: Desk) -> None:
     _sent(desk)
     recorded = together(*[lambda: _record(desk, "complained", event="evt-1")] * 5)
     assert sorted(recorded) == [False] * 4 + [True]
@@ -151,7 +151,7 @@ def _sent_with(desk: Desk, batch: MailBatch) -> StoredNotification:
         (["opened"], NotificationState.SENT),
     ],
 )
-def test_what_came_before_the_letter_was_known_to_have_left_settles_it_then(
+def test_what_came_before_the_message_was_known_to_have_left_records_it_then(
     desk: Desk, kinds: list[str], state: NotificationState
 ) -> None:
     desk.watch()
@@ -174,7 +174,7 @@ def test_what_came_before_the_letter_was_known_to_have_left_settles_it_then(
         assert stored.completed_at <= sent_at
 
 
-def test_rivals_that_settle_a_letter_and_tell_what_became_of_it_both_count(desk: Desk) -> None:
+def test_concurrent_callers_that_record_a_message_and_report_the_result_of_it_both_count(desk: Desk) -> None:
     desk.watch()
     for _ in range(5):
         desk.show(0, 1)
@@ -194,7 +194,7 @@ def test_rivals_that_settle_a_letter_and_tell_what_became_of_it_both_count(desk:
     assert {stored.state for stored in desk.notifications()} == {NotificationState.DELIVERED}
 
 
-def test_an_event_of_another_letter_touches_no_notification(desk: Desk) -> None:
+def test_an_event_of_another_message_touches_no_notification(desk: Desk) -> None:
     _sent(desk)
     arguments = {"provider_id": "somebody-else", "address": GRACE, "reason": ""}
     assert desk.deliveries.record("evt-1", "bounced", **arguments, now=desk.clock.now())
@@ -202,7 +202,7 @@ def test_an_event_of_another_letter_touches_no_notification(desk: Desk) -> None:
     assert desk.deliveries.suppression(GRACE) == "bounced"
 
 
-def test_an_event_without_address_or_letter_is_only_recorded(desk: Desk) -> None:
+def test_an_event_without_address_or_message_is_only_recorded(desk: Desk) -> None:
     _sent(desk)
     nothing = {"provider_id": None, "address": None}
     assert desk.deliveries.record("evt-1", "bounced", **nothing, reason="", now=desk.clock.now())

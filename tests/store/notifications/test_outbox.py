@@ -59,7 +59,7 @@ def test_what_is_not_due_stays(desk: Desk) -> None:
     assert desk.outbox.claim(desk.clock.now() - timedelta(seconds=1), limit=10, lease=LEASE) is None
 
 
-def test_a_batch_that_was_handed_over_comes_back_after_its_lease_with_key_and_letters(desk: Desk) -> None:
+def test_a_batch_that_was_handed_over_comes_back_after_its_lease_with_key_and_messages(desk: Desk) -> None:
     _notify(desk, ADA, GRACE)
     batch = desk.attempted()
     attempted_at = desk.clock.now()
@@ -107,7 +107,7 @@ def test_a_batch_that_was_never_handed_over_goes_back_to_the_outbox(desk: Desk) 
     assert [notification.email for notification in again.notifications] == [GRACE]
 
 
-def test_a_sender_that_was_held_up_until_its_letters_went_back_must_not_hand_them_over(desk: Desk) -> None:
+def test_a_sender_that_was_held_up_until_its_messages_went_back_must_not_hand_them_over(desk: Desk) -> None:
     _notify(desk, ADA)
     late = desk.claimed()
     desk.outbox.freeze(late, [message()])
@@ -131,7 +131,7 @@ def test_a_late_sender_does_not_meet_the_batch_that_followed_its_own(desk: Desk)
         desk.outbox.hand_over(late, desk.clock.now(), lease=LEASE)
 
 
-def test_a_settled_batch_must_not_be_handed_over_again(desk: Desk) -> None:
+def test_a_recorded_batch_must_not_be_handed_over_again(desk: Desk) -> None:
     _notify(desk, ADA)
     batch = desk.attempted()
     desk.outbox.complete(batch, [Accepted("mail-1")], desk.clock.now())
@@ -220,7 +220,7 @@ def test_an_acceptance_is_written_though_the_claim_has_passed_to_another(desk: D
         desk.outbox.hand_over(following, desk.clock.now(), lease=LEASE)
 
 
-def test_an_acceptance_that_is_heard_late_ends_the_doubt(desk: Desk) -> None:
+def test_an_acceptance_that_arrives_late_ends_the_anomaly(desk: Desk) -> None:
     _notify(desk, ADA)
     late = desk.attempted()
     desk.clock.advance(LEASE.total_seconds())
@@ -231,7 +231,7 @@ def test_an_acceptance_that_is_heard_late_ends_the_doubt(desk: Desk) -> None:
     assert _batch_states(desk) == [BatchState.DONE]
 
 
-def test_letters_that_were_handed_over_stay_as_they_are(desk: Desk) -> None:
+def test_messages_that_were_handed_over_stay_as_they_are(desk: Desk) -> None:
     _notify(desk, ADA)
     batch = desk.attempted()
     with pytest.raises(LostBatchError):
@@ -251,7 +251,7 @@ def test_the_first_attempt_is_remembered_and_every_one_counted(desk: Desk) -> No
     assert (again.attempts, again.first_attempt_at) == (2, first)
 
 
-def test_each_letter_is_settled_with_its_own_receipt(desk: Desk) -> None:
+def test_each_message_is_recorded_with_its_own_receipt(desk: Desk) -> None:
     _notify(desk, ADA, GRACE)
     batch = desk.attempted()
     now = desk.clock.advance(1)
@@ -263,7 +263,7 @@ def test_each_letter_is_settled_with_its_own_receipt(desk: Desk) -> None:
     assert _batch_states(desk) == [BatchState.DONE]
 
 
-def test_a_batch_is_settled_once(desk: Desk) -> None:
+def test_a_batch_is_recorded_once(desk: Desk) -> None:
     _notify(desk, ADA)
     batch = desk.attempted()
     desk.outbox.complete(batch, [Accepted("mail-1")], desk.clock.now())
@@ -280,7 +280,7 @@ def test_a_batch_is_settled_once(desk: Desk) -> None:
     assert desk.claim() is None
 
 
-def test_rivals_settle_a_batch_once(desk: Desk) -> None:
+def test_concurrent_callers_record_a_batch_once(desk: Desk) -> None:
     _notify(desk, ADA)
     batch, now = desk.attempted(), desk.clock.now()
     together(
@@ -291,7 +291,7 @@ def test_rivals_settle_a_batch_once(desk: Desk) -> None:
     assert desk.outbox.counts()["sent"] == 1
 
 
-def test_too_few_receipts_settle_nothing(desk: Desk) -> None:
+def test_too_few_receipts_record_nothing(desk: Desk) -> None:
     _notify(desk, ADA, GRACE)
     batch = desk.attempted()
     before = desk.dump()
@@ -340,7 +340,7 @@ def test_a_dropped_notification_leaves_its_batch_and_the_others_stay(desk: Desk)
     ]
 
 
-def test_who_opted_out_before_the_claim_gets_no_letter(desk: Desk) -> None:
+def test_who_opted_out_before_the_claim_gets_no_message(desk: Desk) -> None:
     ada = desk.watch(email=ADA)
     _notify(desk, GRACE)
     desk.watches.end(ada.id, "unsubscribed", desk.clock.now())
@@ -349,7 +349,7 @@ def test_who_opted_out_before_the_claim_gets_no_letter(desk: Desk) -> None:
     assert desk.notifications()[0].state is NotificationState.SUPPRESSED
 
 
-def test_who_bounced_before_the_claim_gets_no_letter(desk: Desk) -> None:
+def test_who_bounced_before_the_claim_gets_no_message(desk: Desk) -> None:
     _notify(desk, ADA, GRACE)
     _suppress(desk, ADA)
     assert desk.send() == [GRACE]
@@ -371,7 +371,7 @@ def test_a_claim_that_finds_only_suppressed_notifications_is_empty(desk: Desk) -
     assert desk.outbox.counts()["suppressed"] == 1
 
 
-def test_rival_claimers_never_share_a_notification(desk: Desk) -> None:
+def test_concurrent_claimers_never_share_a_notification(desk: Desk) -> None:
     _notify(desk, *EVERYBODY)
 
     def collect() -> list[str]:
@@ -393,7 +393,7 @@ def test_a_batch_that_comes_back_goes_to_one_claimer(desk: Desk) -> None:
     assert [each.id for each in claimed if each is not None] == [batch.id]
 
 
-def test_rivals_put_an_abandoned_batch_back_once(desk: Desk) -> None:
+def test_concurrent_callers_put_an_abandoned_batch_back_once(desk: Desk) -> None:
     _notify(desk, ADA, GRACE)
     desk.claimed()
     desk.clock.advance(LEASE.total_seconds())
@@ -416,7 +416,7 @@ def test_what_a_sender_died_with_leaves_alone(desk: Desk) -> None:
     assert [batch.starts for batch in claimed] == [2, 2, 1]
 
 
-def test_a_batch_that_was_put_off_has_come_to_an_end(desk: Desk) -> None:
+def test_a_batch_that_was_postponed_has_come_to_an_end(desk: Desk) -> None:
     _notify(desk, ADA)
     desk.attempted()
     for starts in (2, 3):
@@ -427,7 +427,7 @@ def test_a_batch_that_was_put_off_has_come_to_an_end(desk: Desk) -> None:
     assert desk.claimed().starts == 1
 
 
-def test_a_batch_that_was_put_off_before_it_was_handed_over_leaves_in_company(desk: Desk) -> None:
+def test_a_batch_that_was_postponed_before_it_was_handed_over_leaves_in_company(desk: Desk) -> None:
     _notify(desk, ADA, GRACE)
     desk.outbox.postpone(desk.claimed(), desk.clock.now())
     batch = desk.claimed()
@@ -448,7 +448,7 @@ def test_the_names_of_the_counts_are_those_of_the_states(desk: Desk) -> None:
     assert list(desk.outbox.counts()) == [state.value for state in NotificationState]
 
 
-def test_what_waits_when_its_watch_is_paused_is_called_off(desk: Desk) -> None:
+def test_what_waits_when_its_watch_is_paused_is_withdrawn(desk: Desk) -> None:
     stored = desk.watch()
     desk.show(0, 1)
     desk.watches.pause(stored.id, desk.clock.now() + timedelta(hours=1))
@@ -468,7 +468,7 @@ def test_an_opening_that_ended_before_the_mail_left_is_withdrawn(desk: Desk) -> 
     assert _reasons(desk) == [GONE_AGAIN]
 
 
-def test_of_two_openings_that_waited_the_newer_one_is_told(desk: Desk) -> None:
+def test_of_two_openings_that_waited_the_newer_one_is_notified(desk: Desk) -> None:
     desk.watch()
     desk.show(0, 2, 0, 1)
     assert desk.send() == [ADA]
@@ -490,7 +490,7 @@ def _teach(desk: Desk, *instructors: str) -> None:
         desk.check(desk.seen(0, instructor))
 
 
-def test_an_instructor_who_was_removed_before_the_mail_left_is_not_told(desk: Desk) -> None:
+def test_an_instructor_who_was_removed_before_the_mail_left_is_not_notified(desk: Desk) -> None:
     desk.watch()
     _teach(desk, UNASSIGNED, "Ada Lovelace", UNASSIGNED)
     assert desk.send() == []
@@ -499,14 +499,14 @@ def test_an_instructor_who_was_removed_before_the_mail_left_is_not_told(desk: De
     assert desk.send() == [ADA]
 
 
-def test_a_letter_names_the_instructor_who_followed(desk: Desk) -> None:
+def test_a_message_names_the_instructor_who_followed(desk: Desk) -> None:
     desk.watch()
     _teach(desk, UNASSIGNED, "Ada Lovelace", "Grace Hopper")
     (notification,) = desk.claimed().notifications
     assert (notification.instructor, notification.observed_at) == ("Grace Hopper", desk.clock.now())
 
 
-def test_an_instructor_who_came_back_before_the_mail_left_is_told_once(desk: Desk) -> None:
+def test_an_instructor_who_came_back_before_the_mail_left_is_notified_once(desk: Desk) -> None:
     desk.watch()
     _teach(desk, UNASSIGNED, "Ada Lovelace", UNASSIGNED, "Ada Lovelace")
     assert desk.send() == [ADA]

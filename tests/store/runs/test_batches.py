@@ -62,12 +62,12 @@ def test_states_counts_and_notifications_are_written_together(desk: Desk) -> Non
     assert [stored.notification.open_seats for stored in desk.notifications()] == [2]
 
 
-def test_the_first_observation_notifies_nobody(desk: Desk) -> None:
+def test_the_first_observation_notifies_no_one(desk: Desk) -> None:
     desk.watch()
     assert desk.check(desk.seen(3, "Ada Lovelace")).notifications == 0
 
 
-def test_every_living_watch_is_notified_and_no_ended_one(desk: Desk) -> None:
+def test_every_active_watch_is_notified_and_no_ended_one(desk: Desk) -> None:
     desk.watch(email=ADA)
     desk.watch(email=GRACE)
     ended = desk.watch(email=ALAN)
@@ -90,7 +90,7 @@ def test_a_notification_that_cannot_be_written_undoes_the_states_as_well(desk: D
     assert desk.settle(batch_id, desk.seen(1)).notifications == 2
 
 
-def test_a_state_that_cannot_be_written_notifies_nobody(desk: Desk) -> None:
+def test_a_state_that_cannot_be_written_notifies_no_one(desk: Desk) -> None:
     desk.watch()
     desk.watch("12431")
     desk.check(desk.seen(0), desk.seen(0, number="12431"))
@@ -115,7 +115,7 @@ def test_a_batch_that_comes_again_changes_nothing(desk: Desk) -> None:
     assert desk.dump() == before
 
 
-def test_an_outcome_that_was_settled_before_counts_nothing_beside_new_ones(desk: Desk) -> None:
+def test_an_outcome_that_was_recorded_before_counts_nothing_beside_new_ones(desk: Desk) -> None:
     desk.watch()
     desk.watch("12431")
     run, (batch_id,) = desk.start([EVEN, ODD])
@@ -146,7 +146,7 @@ def test_an_answer_that_was_overtaken_is_asked_for_again_without_an_attempt(desk
     assert desk.settle(asked.id, desk.seen(5)).notifications == 1
 
 
-def test_a_batch_that_waited_while_a_later_one_was_settled_counts_when_it_is_asked(desk: Desk) -> None:
+def test_a_batch_that_waited_while_a_later_one_was_recorded_counts_when_it_is_asked(desk: Desk) -> None:
     desk.watch()
     _, (parked,) = desk.start([EVEN])
     desk.show(0)
@@ -193,7 +193,7 @@ def test_an_older_miss_counts_nothing(desk: Desk) -> None:
     assert state.misses == 0
 
 
-def test_observations_of_one_millisecond_are_told_apart(desk: Desk) -> None:
+def test_observations_of_one_millisecond_are_distinguished(desk: Desk) -> None:
     desk.watch()
     desk.show(0)
     assert desk.check(desk.seen(5)).changed == 1
@@ -271,7 +271,7 @@ def test_parking_counts_no_attempt(desk: Desk) -> None:
     assert desk.checks.pending(batch_id) == before
 
 
-def test_a_batch_that_is_gone_is_none_and_can_be_parked_and_settled_in_vain(desk: Desk) -> None:
+def test_a_batch_that_is_gone_is_none_and_can_be_parked_and_recorded_in_vain(desk: Desk) -> None:
     before = desk.dump()
     assert desk.checks.pending(404) is None
     desk.checks.reschedule(404, desk.clock.now(), WaitReason.BREAKER, "why")
@@ -279,7 +279,7 @@ def test_a_batch_that_is_gone_is_none_and_can_be_parked_and_settled_in_vain(desk
     assert desk.dump() == before
 
 
-def test_rivals_that_settle_the_same_batch_count_once(desk: Desk) -> None:
+def test_concurrent_callers_that_record_the_same_batch_count_once(desk: Desk) -> None:
     desk.watch()
     desk.watch("12431")
     desk.check(desk.seen(0), desk.seen(0, number="12431"))
@@ -294,7 +294,7 @@ def test_rivals_that_settle_the_same_batch_count_once(desk: Desk) -> None:
     assert len(desk.notifications()) == 2
 
 
-def test_rivals_that_settle_the_last_batches_finish_the_run_once(desk: Desk) -> None:
+def test_concurrent_callers_that_record_the_last_batches_finish_the_run_once(desk: Desk) -> None:
     keys = [key(str(number)) for number in range(100, 106)]
     for each in keys:
         desk.watch(each.number)
@@ -311,7 +311,7 @@ def test_rivals_that_settle_the_last_batches_finish_the_run_once(desk: Desk) -> 
         assert (ended.state, ended.checked) == (RunState.FINISHED, len(keys))
 
 
-def test_rival_runs_that_see_the_same_opening_notify_once(desk: Desk) -> None:
+def test_concurrent_runs_that_see_the_same_opening_notify_once(desk: Desk) -> None:
     desk.watch()
     desk.show(0)
     desk.clock.advance(1)
@@ -321,7 +321,9 @@ def test_rival_runs_that_see_the_same_opening_notify_once(desk: Desk) -> None:
     assert sorted(each.notifications for each in together(*jobs)) == [0, 0, 0, 1]
 
 
-def test_rivals_that_hold_sections_in_different_orders_do_not_block_each_other(desk: Desk) -> None:
+def test_concurrent_callers_that_hold_sections_in_different_orders_do_not_block_each_other(
+    desk: Desk,
+) -> None:
     keys = [key(str(number)) for number in range(100, 110)]
     for each in keys:
         desk.watch(each.number)
@@ -351,7 +353,7 @@ def test_a_notification_exists_once_for_each_watch_kind_and_episode(desk: Desk) 
     ),
     st.integers(min_value=1, max_value=3),
 )
-def test_the_store_tells_what_the_domain_tells(
+def test_the_store_reports_what_the_domain_reports(
     desk: Desk, story: list[tuple[int, int | None]], min_seats: int
 ) -> None:
     number = str(next(_numbers))

@@ -38,7 +38,7 @@ def _watch_all(desk: Desk) -> None:
     _round(desk)
 
 
-def test_a_section_that_is_missed_three_times_retires_and_its_watchers_are_told(desk: Desk) -> None:
+def test_a_section_that_is_missed_three_times_retires_and_its_watchers_are_notified(desk: Desk) -> None:
     _watch_all(desk)
     desk.watch("12430", GRACE)
     _round(desk, "12430", times=MISSES_TO_RETIRE - 1)
@@ -75,21 +75,21 @@ def test_exactly_a_fifth_of_the_sections_can_retire_at_once(desk: Desk) -> None:
     assert [_state(desk, number).retired for number in NUMBERS[:3]] == [True, True, False]
 
 
-def test_when_more_than_a_fifth_is_missing_the_source_is_doubted(desk: Desk) -> None:
+def test_when_more_than_a_fifth_is_missing_the_source_is_unconfirmed(desk: Desk) -> None:
     _watch_all(desk)
     _round(desk, *NUMBERS[:3], times=MISSES_TO_RETIRE + 4)
     assert not any(_state(desk, number).retired for number in NUMBERS)
     assert desk.notifications() == []
 
 
-def test_once_the_doubt_is_over_one_more_miss_retires_what_is_really_gone(desk: Desk) -> None:
+def test_once_the_anomaly_is_over_one_more_miss_retires_what_is_really_gone(desk: Desk) -> None:
     _watch_all(desk)
     _round(desk, *NUMBERS, times=MISSES_TO_RETIRE)
     _round(desk, "12430")
     assert [_state(desk, number).retired for number in NUMBERS[:2]] == [True, False]
 
 
-def test_a_lone_section_is_all_of_its_source_and_so_its_source_is_doubted(desk: Desk) -> None:
+def test_a_lone_section_is_all_of_its_source_and_so_its_source_is_unconfirmed(desk: Desk) -> None:
     desk.watch()
     desk.show(1)
     for _ in range(MISSES_TO_RETIRE + 2):
@@ -124,7 +124,7 @@ def test_a_section_that_was_never_shown_is_asked_on(desk: Desk) -> None:
     assert desk.notifications() == []
 
 
-def test_sections_that_were_never_shown_throw_no_doubt_on_the_source(desk: Desk) -> None:
+def test_sections_that_were_never_shown_do_not_discredit_the_source(desk: Desk) -> None:
     _watch_all(desk)
     for number in ("99997", "99998", "99999"):
         desk.watch(number)
@@ -133,7 +133,7 @@ def test_sections_that_were_never_shown_throw_no_doubt_on_the_source(desk: Desk)
     assert _state(desk).retired
 
 
-def test_sections_that_nobody_watches_do_not_count(desk: Desk) -> None:
+def test_sections_that_no_one_watches_do_not_count(desk: Desk) -> None:
     _watch_all(desk)
     for number in NUMBERS[4:]:
         page, _ = desk.watches.page(email=None, section=number, after=None, limit=1)
@@ -142,7 +142,7 @@ def test_sections_that_nobody_watches_do_not_count(desk: Desk) -> None:
     assert not _state(desk).retired
 
 
-def test_somebody_who_asks_for_a_retired_section_brings_it_back(desk: Desk) -> None:
+def test_someone_who_asks_for_a_retired_section_brings_it_back(desk: Desk) -> None:
     _watch_all(desk)
     _round(desk, "12430", times=MISSES_TO_RETIRE)
     desk.watch("12430", GRACE)
@@ -150,7 +150,7 @@ def test_somebody_who_asks_for_a_retired_section_brings_it_back(desk: Desk) -> N
     assert key("12430") in desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.now())
 
 
-def test_a_section_that_came_back_can_retire_again_and_is_told_again(desk: Desk) -> None:
+def test_a_section_that_came_back_can_retire_again_and_is_notified_again(desk: Desk) -> None:
     _watch_all(desk)
     _round(desk, "12430", times=MISSES_TO_RETIRE)
     desk.watch("12430")
@@ -164,13 +164,13 @@ def test_a_section_that_came_back_can_retire_again_and_is_told_again(desk: Desk)
     assert [each.episode for each in told] == [1, 2]
 
 
-def test_a_section_that_retired_stays_so_and_is_told_once(desk: Desk) -> None:
+def test_a_section_that_retired_stays_so_and_is_notified_once(desk: Desk) -> None:
     _watch_all(desk)
     _round(desk, "12430", times=MISSES_TO_RETIRE + 3)
     assert len(desk.notifications()) == 1
 
 
-def test_a_section_that_somebody_else_asks_for_opens_for_its_watchers_when_it_is_listed(desk: Desk) -> None:
+def test_a_section_that_another_person_asks_for_opens_for_its_watchers_when_it_is_listed(desk: Desk) -> None:
     _watch_all(desk)
     _round(desk, "12430", times=MISSES_TO_RETIRE)
     desk.watch("12430", GRACE)
@@ -185,7 +185,7 @@ def _relist(desk: Desk, open_seats: int) -> None:
     desk.check(desk.seen(open_seats))
 
 
-def test_a_retired_section_is_looked_for_again_once_a_day(desk: Desk) -> None:
+def test_a_retired_section_is_checked_again_once_a_day(desk: Desk) -> None:
     _watch_all(desk)
     _round(desk, "12430", times=MISSES_TO_RETIRE)
     assert key() not in desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.advance(86_000))
@@ -196,7 +196,7 @@ def test_a_retired_section_is_looked_for_again_once_a_day(desk: Desk) -> None:
     assert len(desk.notifications()) == 1
 
 
-def test_a_retired_section_that_a_clock_ahead_has_marked_is_looked_for_at_once(desk: Desk) -> None:
+def test_a_retired_section_that_a_clock_ahead_has_marked_is_searched_at_once(desk: Desk) -> None:
     _watch_all(desk)
     desk.clock.advance(864_000)
     _round(desk, "12430", times=MISSES_TO_RETIRE)
@@ -211,7 +211,7 @@ def test_one_run_looks_for_a_bounded_number_of_retired_sections(desk: Desk) -> N
     assert len(desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.now())) == RETIRED_AT_ONCE
 
 
-def test_a_retired_section_that_nobody_watches_is_left_alone(desk: Desk) -> None:
+def test_a_retired_section_that_no_one_watches_is_left_alone(desk: Desk) -> None:
     watch = desk.watch()
     desk.watches.end(watch.id, "stopped by the operator", desk.clock.now())
     with desk.database.write() as connection:

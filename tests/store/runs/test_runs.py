@@ -45,7 +45,7 @@ def test_a_forced_run_takes_no_slot_and_needs_none(desk: Desk) -> None:
     assert [run.id for run in desk.runs.page(None, 10)[0]][1] == ordinary.id
 
 
-def test_rivals_for_a_slot_get_the_same_run(desk: Desk) -> None:
+def test_concurrent_callers_for_a_slot_get_the_same_run(desk: Desk) -> None:
     found = together(*[lambda: _open(desk)] * 6)
     assert len({run.id for run, _ in found}) == 1
     assert sorted(is_new for _, is_new in found) == [False] * 5 + [True]
@@ -108,7 +108,7 @@ def test_a_dispatcher_whose_lease_went_to_another_changes_nothing(desk: Desk) ->
     assert len(_start(desk, stale, fence=9)) == 1
 
 
-def test_of_rival_dispatchers_one_starts_the_run(desk: Desk) -> None:
+def test_of_concurrent_dispatchers_one_starts_the_run(desk: Desk) -> None:
     run, _ = _open(desk)
     started = together(*[lambda: _start(desk, run)] * 6)
     assert sorted(map(len, started)) == [0] * 5 + [1]
@@ -239,7 +239,7 @@ def test_a_batch_that_is_given_up_counts_as_failed_once(desk: Desk) -> None:
     assert (ended.state, ended.failed, ended.reason) == (RunState.FINISHED, 3, "a reason")
 
 
-def test_rivals_give_up_the_same_batch_once(desk: Desk) -> None:
+def test_concurrent_callers_give_up_the_same_batch_once(desk: Desk) -> None:
     run, _ = desk.start([EVEN], [ODD])
     later = desk.clock.advance(LIFETIME.total_seconds())
     given_up = together(*[lambda: desk.runs.expire(later, LIFETIME)] * 4)
@@ -247,7 +247,7 @@ def test_rivals_give_up_the_same_batch_once(desk: Desk) -> None:
     assert desk.reread(run).failed == 2
 
 
-def test_a_run_that_nobody_dispatched_fails_and_says_so(desk: Desk) -> None:
+def test_a_run_that_no_one_dispatched_fails_and_says_so(desk: Desk) -> None:
     run = desk.open()
     assert desk.runs.expire(desk.clock.advance(LIFETIME.total_seconds()), LIFETIME) == []
     ended = desk.reread(run)
@@ -281,7 +281,7 @@ def test_the_start_of_a_run_is_whole_or_nothing(desk: Desk) -> None:
         assert connection.execute(select(runs.c.fence)).scalar() is None
 
 
-def test_a_batch_never_gets_the_number_of_one_that_is_settled(desk: Desk) -> None:
+def test_a_batch_never_gets_the_number_of_one_that_is_recorded(desk: Desk) -> None:
     desk.watch("12430")
     numbers = []
     for _ in range(2):
@@ -298,7 +298,7 @@ def _of_slot(desk: Desk) -> Run | None:
 
 
 @pytest.mark.parametrize("state", [RunState.SKIPPED, RunState.FAILED])
-def test_a_run_that_was_abandoned_gives_its_slot_back(desk: Desk, state: RunState) -> None:
+def test_a_run_that_was_abandoned_releases_its_slot(desk: Desk, state: RunState) -> None:
     first, _ = _open(desk)
     assert _of_slot(desk) == first
     desk.runs.abandon(first.id, state, "the lease is held", desk.clock.now())
@@ -309,7 +309,7 @@ def test_a_run_that_was_abandoned_gives_its_slot_back(desk: Desk, state: RunStat
     assert _open(desk) == (second, False)
 
 
-def test_a_run_that_was_never_dispatched_gives_its_slot_back(desk: Desk) -> None:
+def test_a_run_that_was_never_dispatched_releases_its_slot(desk: Desk) -> None:
     slot = desk.clock.now()
     desk.runs.open("cron", Stagger.EVEN, slot, slot, force=False)
     later = desk.clock.advance(LIFETIME.total_seconds())
@@ -318,7 +318,7 @@ def test_a_run_that_was_never_dispatched_gives_its_slot_back(desk: Desk) -> None
     assert is_new
 
 
-def test_a_run_that_checked_nothing_until_its_deadline_gives_its_slot_back(desk: Desk) -> None:
+def test_a_run_that_checked_nothing_until_its_deadline_releases_its_slot(desk: Desk) -> None:
     desk.watch()
     slot, (first, second) = desk.clock.now(), _start_all(desk)
     desk.settle(first, desk.seen(1))
@@ -345,7 +345,7 @@ def test_a_run_whose_every_answer_was_a_failure_keeps_its_slot(desk: Desk) -> No
     assert _open(desk)[0].id == run.id
 
 
-def test_rivals_for_a_slot_that_was_given_back_open_one_run(desk: Desk) -> None:
+def test_concurrent_callers_for_a_slot_that_was_returned_open_one_run(desk: Desk) -> None:
     first, _ = _open(desk)
     now = desk.clock.now()
 

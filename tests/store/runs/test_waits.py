@@ -45,7 +45,7 @@ def test_the_back_off_of_a_failure_and_work_in_hand_are_left_alone(desk: Desk) -
     assert Waits(desk.database).resume("scraper") == 0
 
 
-def test_mail_that_was_put_off_is_due_at_once_and_what_a_sender_has_in_hand_is_not(desk: Desk) -> None:
+def test_mail_that_was_postponed_is_due_at_once_and_what_a_sender_has_in_hand_is_not(desk: Desk) -> None:
     waits = Waits(desk.database)
     for number in ("12430", "12432"):
         desk.watch(number)

@@ -19,7 +19,7 @@ def history(desk: Desk, number: str = "12430") -> SectionHistory:
     return Histories(desk.database).of([key(number)], until)[0]
 
 
-def test_a_history_holds_each_change_and_when_somebody_looked_last(desk: Desk) -> None:
+def test_a_history_holds_each_change_and_when_someone_looked_last(desk: Desk) -> None:
     start = desk.clock.now()
     desk.watch()
     desk.show(0, 0, 2, 2, 0, 0, seconds=HOUR_SECONDS)
@@ -43,7 +43,7 @@ def test_a_time_without_runs_is_blind(desk: Desk) -> None:
     assert history(desk).blind == [ObservedPeriod(start + 3 * HOUR, start + 7 * HOUR)]
 
 
-def test_a_time_without_a_watch_is_blind_though_others_were_looked_at(desk: Desk) -> None:
+def test_a_time_without_a_watch_is_blind_though_others_were_inspected(desk: Desk) -> None:
     start = desk.clock.now()
     desk.watch()
     desk.watch("99999")
@@ -67,7 +67,7 @@ def test_what_comes_later_than_the_end_is_left_out(desk: Desk) -> None:
     assert [seen.open_seats for seen in found.entries] == [0]
 
 
-def test_a_section_that_nobody_ever_saw_has_an_empty_history(desk: Desk) -> None:
+def test_a_section_that_no_one_ever_saw_has_an_empty_history(desk: Desk) -> None:
     desk.watch("12430")
     found = Histories(desk.database).of([key("12430"), key("99999")], desk.clock.now())
     assert [(each.key.number, each.observed) for each in found] == [("12430", None), ("99999", None)]

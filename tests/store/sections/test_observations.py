@@ -31,7 +31,7 @@ def _known(desk: Desk) -> set[tuple[int | None, int | None]]:
     return {(state.open_seats, state.capacity) for state in states if state is not None}
 
 
-def test_a_term_that_loses_all_its_seats_for_a_while_mails_nobody(desk: Desk) -> None:
+def test_a_term_that_loses_all_its_seats_for_a_while_sends_no_mail(desk: Desk) -> None:
     _watch_all(desk, 3)
     desk.check(*_look(desk, 0, 0))
     assert _known(desk) == {(3, 40)}
@@ -65,7 +65,7 @@ def test_mail_of_open_seats_is_withdrawn_once_it_is_confirmed_that_there_are_non
     assert {stored.state for stored in desk.notifications()} == {NotificationState.SUPPRESSED}
 
 
-def test_a_doubt_about_a_section_that_nobody_watches_any_more_holds_no_other_up(desk: Desk) -> None:
+def test_an_anomaly_about_a_section_that_no_one_watches_any_more_holds_no_other_up(desk: Desk) -> None:
     _watch_all(desk, 3)
     watch = desk.watch(NUMBERS[0])
     desk.check(*_look(desk, 0))
@@ -76,14 +76,14 @@ def test_a_doubt_about_a_section_that_nobody_watches_any_more_holds_no_other_up(
     assert len(desk.notifications()) == 1
 
 
-def test_a_term_that_is_really_closed_is_known_to_be_after_three_looks(desk: Desk) -> None:
+def test_a_term_that_is_really_closed_is_known_to_be_after_three_observations(desk: Desk) -> None:
     _watch_all(desk, 3)
     for known in ((3, 40), (3, 40), (0, 0)):
         desk.check(*_look(desk, 0, 0))
         assert _known(desk) == {known}
 
 
-def test_a_term_that_opens_as_a_whole_is_asked_for_again_a_minute_later_and_told(desk: Desk) -> None:
+def test_a_term_that_opens_as_a_whole_is_asked_for_again_a_minute_later_and_reported(desk: Desk) -> None:
     _watch_all(desk, 0)
     outcomes = _look(desk, 2)
     run, (batch_id,) = desk.start([outcome.key for outcome in outcomes])
@@ -95,7 +95,7 @@ def test_a_term_that_opens_as_a_whole_is_asked_for_again_a_minute_later_and_told
     assert (desk.reread(run).state, desk.reread(run).checked) == (RunState.FINISHED, 10)
 
 
-def test_a_term_that_opens_by_mistake_mails_nobody(desk: Desk) -> None:
+def test_a_term_that_opens_by_mistake_sends_no_mail(desk: Desk) -> None:
     _watch_all(desk, 0)
     desk.check(*_look(desk, 40))
     desk.check(*_look(desk, 0))

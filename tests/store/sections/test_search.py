@@ -38,7 +38,7 @@ def test_sections_are_found_by_number_course_and_title(desk: Desk, find: Find) -
     assert find("nothing like it") == []
 
 
-def test_each_comes_with_its_living_watches(desk: Desk, find: Find) -> None:
+def test_each_comes_with_its_active_watches(desk: Desk, find: Find) -> None:
     desk.watch("12430")
     ended = desk.watch("12430", "grace@example.edu")
     desk.watches.end(ended.id, "stopped", desk.clock.now())
@@ -47,7 +47,7 @@ def test_each_comes_with_its_living_watches(desk: Desk, find: Find) -> None:
     assert find() == [("12430", 1), ("12431", 2)]
 
 
-def test_they_are_told_apart_by_their_looks(desk: Desk, find: Find) -> None:
+def test_they_are_distinguished_by_their_looks(desk: Desk, find: Find) -> None:
     for number in ("1", "2", "3", "4", "5"):
         desk.watch(number)
     desk.check(desk.seen(2, number="1"))

@@ -12,7 +12,7 @@ from tests.store.desk import DETAILS, GRACE, Desk, key
 from tests.store.rivals import together
 
 
-def test_a_section_that_nobody_ever_watched_is_unknown(desk: Desk) -> None:
+def test_a_section_that_no_one_ever_watched_is_unknown(desk: Desk) -> None:
     assert desk.sections.get(key()) is None
     assert desk.sections.history(key()) == []
 
@@ -61,7 +61,7 @@ def test_only_sections_of_the_given_sources_are_due(desk: Desk) -> None:
     assert desk.sections.due(Stagger.ALL, [], desk.clock.now()) == []
 
 
-def test_a_section_that_nobody_watches_any_more_is_not_due(desk: Desk) -> None:
+def test_a_section_that_no_one_watches_any_more_is_not_due(desk: Desk) -> None:
     watch = desk.watch()
     desk.watches.end(watch.id, "unsubscribed", desk.clock.now())
     assert desk.sections.due(Stagger.ALL, ["scraper"], desk.clock.now()) == []
@@ -85,7 +85,7 @@ def test_thousands_of_sections_are_loaded_at_once(desk: Desk) -> None:
         assert set(load(connection, keys)) == set(keys[:20])
 
 
-def test_rivals_that_need_the_same_new_section_share_one_row(desk: Desk) -> None:
+def test_concurrent_callers_that_need_the_same_new_section_share_one_row(desk: Desk) -> None:
     def find() -> int:
         with desk.database.write() as connection:
             return ensure(connection, key())

@@ -25,7 +25,7 @@ def levels(path: str) -> list[list[tuple[float, float, float]]]:
     return lines
 
 
-def test_a_line_steps_from_sighting_to_sighting_and_ends_with_the_last_look() -> None:
+def test_a_line_steps_from_observation_to_observation_and_ends_with_the_last_observation() -> None:
     chart = drawn((0, 0), (6, 15), (12, 0))
     ((closed, opened, again),) = levels(chart.seats)
     assert (closed[0], again[1]) == (chart.left, chart.right)
@@ -35,7 +35,7 @@ def test_a_line_steps_from_sighting_to_sighting_and_ends_with_the_last_look() ->
     assert [round(opened[0] - chart.left, 1), round(opened[1] - opened[0], 1)] == [quarter, quarter]
 
 
-def test_a_line_stops_where_nobody_looked() -> None:
+def test_a_line_stops_where_no_one_looked() -> None:
     chart = drawn((0, 3), (18, 5), blind=((6, 12),))
     before, after = levels(chart.seats)
     (grey,) = chart.blind
@@ -44,7 +44,7 @@ def test_a_line_stops_where_nobody_looked() -> None:
     assert after[0][2] == before[-1][2]
 
 
-def test_seats_that_nobody_told_of_are_not_drawn() -> None:
+def test_seats_that_no_one_notified_of_are_not_drawn() -> None:
     chart = drawn((0, None), (12, 2), capacity=None)
     ((only,),) = levels(chart.seats)
     assert only[0] > chart.left + 100
@@ -63,7 +63,7 @@ def test_each_opening_is_marked_however_short() -> None:
     assert chart.openings[0].width == 1.5
 
 
-def test_a_single_look_is_a_dot() -> None:
+def test_a_single_observation_is_a_dot() -> None:
     chart = drawn((3, 7), until=3)
     assert chart.dot is not None
     assert drawn((3, 7), until=4).dot is None

@@ -23,7 +23,7 @@ def test_one_moment_lies_in_the_middle_and_is_labelled() -> None:
     assert [(tick.at, tick.label) for tick in scale.ticks()] == [(60, "15 Jan 09:30")]
 
 
-def test_hours_are_told_only_where_days_would_not_do() -> None:
+def test_hours_are_reported_only_where_days_would_not_do() -> None:
     assert labels(timedelta(hours=6)) == [f"15 Jan {hour}:00" for hour in range(10, 16)]
     assert labels(timedelta(days=6))[:2] == ["16 Jan", "17 Jan"]
     assert labels(timedelta(days=40))[:2] == ["19 Jan", "26 Jan"]

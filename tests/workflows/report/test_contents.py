@@ -33,7 +33,7 @@ def test_a_duration_has_two_units_at_most(seconds: int, words: str) -> None:
     assert duration(timedelta(seconds=seconds)) == words
 
 
-def test_a_section_is_told_in_figures() -> None:
+def test_a_section_is_reported_in_figures() -> None:
     found = page(history((0, 0), (2, 1), (3, 0), (10, 4), (13, 0), until=24))
     assert (found.openings, found.typical, found.longest) == ("2", "2 h", "3 h")
     assert (found.open_share, found.seats, found.instructor) == ("17%", "0 of 30", "Ann")
@@ -43,7 +43,7 @@ def test_a_section_is_told_in_figures() -> None:
     ]
 
 
-def test_a_baseline_an_end_and_a_gap_are_told_as_what_they_are() -> None:
+def test_a_baseline_an_end_and_a_gap_are_reported_as_what_they_are() -> None:
     found = page(history((0, 1), (2, 0), (4, 2), (12, 0), (20, 3), blind=((5, 9),)))
     assert [row[2] for row in found.opening_rows.shown] == [
         "4 h, and still open",
@@ -64,13 +64,13 @@ def test_what_was_never_observed_is_unknown_and_not_zero() -> None:
     assert contents.never_observed == "sections 1 and 2"
 
 
-def test_one_look_knows_of_no_opening() -> None:
+def test_one_observation_knows_of_no_opening() -> None:
     found = page(history((3, 7), until=3))
     assert (found.openings, found.open_share, found.seats) == (UNKNOWN, UNKNOWN, "7 of 30")
     assert found.opening_rows.shown == [("before 15 Jan 2026, 03:00 UTC", "7", "seen open once")]
 
 
-def test_seats_that_were_never_told_are_unknown() -> None:
+def test_seats_that_were_never_notified_are_unknown() -> None:
     found = page(history((0, None), capacity=None))
     assert (found.seats, found.open_share) == (UNKNOWN, UNKNOWN)
 
@@ -93,7 +93,7 @@ def test_an_instructor_change_names_both() -> None:
     assert found.change_rows.shown == [("15 Jan 2026, 01:00 UTC", "not assigned", "Ann")]
 
 
-def test_the_term_is_told_where_it_is_known() -> None:
+def test_the_term_is_reported_where_it_is_known() -> None:
     figures = TermFigures(100, 7.5, 0.314, at(0))
     note = contents_of("2261", [history((0, 1))], figures, MADE_AT).term_note
     assert "100 sections" in note

@@ -127,7 +127,7 @@ def test_documents_are_printed_one_at_a_time() -> None:
     assert most == 1
 
 
-def test_a_process_that_cannot_be_started_is_a_passing_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_cannot_be_started_is_a_passing_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nobody/here")
     with pytest.raises(TransientError, match="printing cannot be started"):
         PRINT("<p>")

@@ -104,7 +104,7 @@ def test_an_order_is_delivered_as_a_pdf_by_mail(shop: Shop) -> None:
 
 @pytest.mark.parametrize("step", ["collect", "print", "deliver"])
 @pytest.mark.parametrize("moment", ["before", "unkept", "kept"])
-def test_a_crash_at_any_step_delivers_one_letter(shop: Shop, step: str, moment: str) -> None:
+def test_a_crash_at_any_step_delivers_one_message(shop: Shop, step: str, moment: str) -> None:
     job, engine = shop.order(), shop.engine
     engine.start(job)
     memory = engine.hooks[job.id]
@@ -124,7 +124,7 @@ def test_a_crash_at_any_step_delivers_one_letter(shop: Shop, step: str, moment: 
     assert shop.bank.calls == 0
 
 
-def test_sections_that_nobody_ever_saw_are_paid_back(shop: Shop) -> None:
+def test_sections_that_no_one_ever_saw_are_refunded(shop: Shop) -> None:
     job = shop.carry_out(shop.order(sections=["99999"]))
 
     assert job.state is JobState.FAILED
@@ -136,20 +136,20 @@ def test_sections_that_nobody_ever_saw_are_paid_back(shop: Shop) -> None:
     assert shop.post.sent == []
 
 
-def test_an_address_that_takes_no_mail_is_paid_back(shop: Shop) -> None:
+def test_an_address_that_takes_no_mail_is_refunded(shop: Shop) -> None:
     shop.post.troubles.append(RejectedError("no such address"))
     job = shop.carry_out(shop.order())
     assert (job.state, job.error, len(shop.bank.refunds)) == (JobState.FAILED, "no such address", 1)
 
 
-def test_a_letter_whose_answer_is_lost_is_sent_once(shop: Shop) -> None:
+def test_a_message_whose_answer_is_lost_is_sent_once(shop: Shop) -> None:
     shop.post.troubles += [UnreachableError("lost"), None]
     shop.post.accepts_in_trouble = True
     job = shop.carry_out(shop.order())
     assert (job.state, len(shop.post.sent), shop.post.calls) == (JobState.SUCCEEDED, 1, 2)
 
 
-def test_a_letter_outlives_an_outage_of_its_provider(shop: Shop) -> None:
+def test_a_message_outlives_an_outage_of_its_provider(shop: Shop) -> None:
     shop.post.troubles += [UpstreamError("503")] * 11
     start = shop.desk.clock.now()
     job = shop.carry_out(shop.order())
@@ -178,14 +178,14 @@ def test_a_breaker_that_stays_open_for_longer_than_all_attempts_take_costs_none(
     assert [step.attempts for step in ended.steps] == [1, 1, 1]
 
 
-def test_a_provider_of_letters_that_does_not_come_back_ends_the_order(shop: Shop) -> None:
+def test_a_provider_of_messages_that_does_not_come_back_ends_the_order(shop: Shop) -> None:
     shop.post.troubles += [UpstreamError("503")] * 12
     job = shop.carry_out(shop.order())
     assert (job.state, job.error, len(shop.bank.refunds)) == (JobState.FAILED, "503", 1)
 
 
 @pytest.mark.parametrize("what", ["put", "get"])
-def test_a_storage_that_fails_is_held_against_nobody_else_and_what_was_printed_is_kept(
+def test_a_storage_that_fails_is_held_against_no_one_else_and_what_was_printed_is_kept(
     shop: Shop, what: str
 ) -> None:
     shop.storage, shop.printer_breaker = FolderAway(shop.folder, what), "docraptor"
@@ -200,7 +200,7 @@ def test_a_storage_that_fails_is_held_against_nobody_else_and_what_was_printed_i
     assert failures == {0}
 
 
-def test_a_printer_that_is_away_is_held_against_it(shop: Shop) -> None:
+def test_a_printer_that_is_unavailable_is_held_against_it(shop: Shop) -> None:
     def away(_: str) -> bytes:
         raise UpstreamError("503")
 
@@ -210,7 +210,7 @@ def test_a_printer_that_is_away_is_held_against_it(shop: Shop) -> None:
     assert shop.breakers["mail"].snapshot().failures == 0
 
 
-def test_a_report_for_an_address_that_bounced_or_complained_is_paid_back_and_not_sent(shop: Shop) -> None:
+def test_a_report_for_an_address_that_bounced_or_complained_is_refunded_and_not_sent(shop: Shop) -> None:
     shop.report("bounced", "another letter", "no such user")
     job = shop.carry_out(shop.order())
     error = "mail to the address is suppressed (no such user)"
@@ -226,7 +226,7 @@ def test_a_person_who_stopped_one_watch_gets_the_report_that_they_bought(shop: S
     assert (job.state, len(shop.post.sent)) == (JobState.SUCCEEDED, 1)
 
 
-def test_a_report_for_a_person_who_stopped_all_mail_is_paid_back_and_not_sent(shop: Shop) -> None:
+def test_a_report_for_a_person_who_stopped_all_mail_is_refunded_and_not_sent(shop: Shop) -> None:
     shop.desk.opt_outs.stop_all("ada@example.edu", shop.desk.clock.now())
     job = shop.carry_out(shop.order())
     assert (job.state, shop.post.calls, len(shop.bank.refunds)) == (JobState.FAILED, 0, 1)
@@ -234,7 +234,7 @@ def test_a_report_for_a_person_who_stopped_all_mail_is_paid_back_and_not_sent(sh
     assert "the person stopped all mail" in job.error
 
 
-def test_a_letter_that_comes_back_is_told_even_before_its_job_has_ended(shop: Shop) -> None:
+def test_a_message_that_comes_back_is_reported_even_before_its_job_has_ended(shop: Shop) -> None:
     job, engine = shop.order(), shop.engine
     engine.start(job)
     mail_id = f"report-{job.id}-deliver-0"
@@ -257,7 +257,7 @@ def test_a_letter_that_comes_back_is_told_even_before_its_job_has_ended(shop: Sh
 @pytest.mark.parametrize(
     ("kind", "reason"), [("report", "sections: must be"), ("dance", "knows no job 'dance'")]
 )
-def test_an_order_that_this_release_cannot_read_is_paid_back_though_its_process_dies(
+def test_an_order_that_this_release_cannot_read_is_refunded_though_its_process_dies(
     shop: Shop, kind: str, reason: str
 ) -> None:
     job, engine = shop.order(kind, sections=[]), shop.engine
@@ -275,7 +275,7 @@ def test_an_order_that_this_release_cannot_read_is_paid_back_though_its_process_
     assert reason in str(shop.payment().failure_reason)
 
 
-def test_a_pause_of_mail_only_delays_the_letter(shop: Shop) -> None:
+def test_a_pause_of_mail_only_delays_the_message(shop: Shop) -> None:
     start = shop.desk.clock.now()
     shop.desk.pauses.pause("mail", start + timedelta(minutes=40), "moving house", "ada", start)
     job = shop.carry_out(shop.order())
@@ -286,14 +286,14 @@ def test_a_pause_of_mail_only_delays_the_letter(shop: Shop) -> None:
     assert job.finished_at - start >= timedelta(minutes=40)
 
 
-def test_a_cancelled_order_is_paid_back_and_not_sent(shop: Shop) -> None:
+def test_a_cancelled_order_is_refunded_and_not_sent(shop: Shop) -> None:
     job = shop.order()
     shop.jobs.request_cancel(job.id, shop.desk.clock.now())
     job = shop.carry_out(job)
     assert (job.state, len(shop.bank.refunds), shop.post.sent) == (JobState.CANCELLED, 1, [])
 
 
-def test_a_letter_that_another_release_wrote_and_sent_is_delivered_and_not_paid_back(shop: Shop) -> None:
+def test_a_message_that_another_release_wrote_and_sent_is_delivered_and_not_refunded(shop: Shop) -> None:
     job = shop.order()
     with ResendStandIn() as resend:
         shop.mailer = Resend(resend.api_key, shop.desk.clock, resend.url)
@@ -309,7 +309,7 @@ def test_a_letter_that_another_release_wrote_and_sent_is_delivered_and_not_paid_
     assert (shop.bank.calls, shop.payment().failure_reason) == (0, None)
 
 
-def test_a_letter_whose_first_request_is_still_under_way_is_asked_about_again(shop: Shop) -> None:
+def test_a_message_whose_first_request_is_still_under_way_is_asked_about_again(shop: Shop) -> None:
     with ResendStandIn() as resend:
         shop.mailer = Resend(resend.api_key, shop.desk.clock, resend.url)
         resend.fault({"kind": "error", "status": 409, "name": "concurrent_idempotent_requests", "times": 2})
@@ -318,7 +318,7 @@ def test_a_letter_whose_first_request_is_still_under_way_is_asked_about_again(sh
     assert (ended.state, shop.bank.calls) == (JobState.SUCCEEDED, 0)
 
 
-def test_an_order_that_is_cancelled_while_the_answer_to_its_letter_is_lost_is_not_paid_back(
+def test_an_order_that_is_cancelled_while_the_answer_to_its_message_is_lost_is_not_refunded(
     shop: Shop,
 ) -> None:
     shop.post.troubles += [UnreachableError("lost"), None]
@@ -332,7 +332,7 @@ def test_an_order_that_is_cancelled_while_the_answer_to_its_letter_is_lost_is_no
     assert (ended.state, len(shop.post.sent), shop.bank.calls) == (JobState.SUCCEEDED, 1, 0)
 
 
-def test_an_order_that_is_cancelled_after_a_crash_behind_its_letter_is_not_paid_back(shop: Shop) -> None:
+def test_an_order_that_is_cancelled_after_a_crash_behind_its_message_is_not_refunded(shop: Shop) -> None:
     job, engine = shop.order(), shop.engine
     engine.start(job)
     shop.post.after_send = Crash()
@@ -345,7 +345,7 @@ def test_an_order_that_is_cancelled_after_a_crash_behind_its_letter_is_not_paid_
     assert (ended.state, len(shop.post.sent), shop.bank.calls) == (JobState.SUCCEEDED, 1, 0)
 
 
-def test_without_a_key_nothing_is_paid_back_and_the_operator_hears_of_it(shop: Shop) -> None:
+def test_without_a_key_nothing_is_refunded_and_the_operator_hears_of_it(shop: Shop) -> None:
     shop.may_refund = False
     shop.carry_out(shop.order(sections=["99999"]))
     assert (shop.bank.calls, shop.payment().refund) == (0, None)
@@ -358,7 +358,7 @@ def test_a_refund_is_tried_again_and_made_once(shop: Shop) -> None:
     assert (shop.bank.calls, len(shop.bank.refunds)) == (3, 1)
 
 
-def test_a_report_that_is_tried_again_and_fails_again_is_paid_back_once(shop: Shop) -> None:
+def test_a_report_that_is_tried_again_and_fails_again_is_refunded_once(shop: Shop) -> None:
     first = shop.carry_out(shop.order(sections=["99999"]))
     retry = NewJob("report", Profile.REALTIME, first.input, retry_of=first.id)
     again, _ = shop.jobs.add(retry, shop.desk.clock.now())
@@ -383,7 +383,7 @@ def test_a_full_disk_ends_the_order_with_a_reason(shop: Shop) -> None:
     assert len(shop.bank.refunds) == 1
 
 
-def test_the_term_is_told_once_its_days_are_condensed(shop: Shop) -> None:
+def test_the_term_is_reported_once_its_days_are_condensed(shop: Shop) -> None:
     shop.carry_out(shop.order())
     shop.desk.show(*[0] * 24, seconds=3600)
     condensing, _ = shop.jobs.add(NewJob("condense", Profile.BATCH, {}), shop.desk.clock.now())
@@ -417,5 +417,5 @@ def test_bad_input_is_named_by_field(changes: dict[str, Any], fields: set[str]) 
     assert refused.value.problems.keys() == fields
 
 
-def test_a_section_that_is_named_twice_is_told_of_once() -> None:
+def test_a_section_that_is_named_twice_is_notified_of_once() -> None:
     assert workflow.read(ORDER | {"sections": ["2", "1", "2"]}).sections == ("2", "1")
