@@ -1,4 +1,4 @@
-# Every target works on a fresh machine with nothing but Python 3.11+ and make.
+# Every target works on a fresh machine with only Python 3.11+ and make.
 PYTHON ?= python3
 BIN := .venv/bin
 DIST ?= dist
@@ -7,22 +7,22 @@ DIST ?= dist
 up: setup  ## run every role in the foreground
 	$(BIN)/rollcall up
 
-setup: .venv/.runtime  ## the locked run-time dependencies and the `rollcall` command
+setup: .venv/.runtime  ## install the locked run-time dependencies and the `rollcall` command
 
-test: .venv/.dev  ## the whole suite; uses PostgreSQL and Redis from the system as well when they are there
+test: .venv/.dev  ## the whole test suite; also uses the system's PostgreSQL and Redis if installed
 	$(BIN)/pytest -n auto --dist worksteal
 
-check: .venv/.dev  ## format, lint, types, import rules
+check: .venv/.dev  ## check format, lint, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: .venv/.runtime  ## .env.example, docs/settings.md, the Prometheus rules and the index of alerts
+docs: .venv/.runtime  ## generate .env.example, docs/settings.md, the Prometheus rules and the index of alerts
 	$(BIN)/python -m rollcall.settings_docs
 	$(BIN)/python -m observability.alert_rules
 
-bench: .venv/.dev  ## the benchmarks that the README quotes
+bench: .venv/.dev  ## the benchmarks of docs/performance.md and docs/reliability.md
 	$(BIN)/python -m bench.replay
 	$(BIN)/python -m bench.checks
 	$(BIN)/python -m bench.fuzz
@@ -31,7 +31,7 @@ bench: .venv/.dev  ## the benchmarks that the README quotes
 	$(BIN)/python -m bench.realtime
 	$(BIN)/python -m bench.idle
 
-dist:  ## the release archive of the last commit, the same bytes each time; needs git
+dist:  ## the reproducible release archive of the last commit; needs git
 	mkdir -p $(DIST)
 	git archive --format=tar.gz --prefix=rollcall/ --output=$(DIST)/rollcall.tar.gz HEAD
 	cd $(DIST) && sha256sum rollcall.tar.gz | tee rollcall.tar.gz.sha256
@@ -46,6 +46,6 @@ dist:  ## the release archive of the last commit, the same bytes each time; need
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	touch $@
 
-lock: .venv/.dev  ## resolve the dependencies again, with hashes and without any index's name
+lock: .venv/.dev  ## update the locked dependencies, with hashes and without index URLs
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml requirements/runtime.in -o requirements/runtime.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements/dev.in -o requirements/dev.txt

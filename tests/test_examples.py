@@ -32,7 +32,7 @@ def test_every_section_that_an_example_watches_is_of_the_demo_campus() -> None:
         assert SectionKey(DemoCampus.name, term, number) in CAMPUS, name
 
 
-@pytest.mark.parametrize("name", ["README.md", "reports.md"])
+@pytest.mark.parametrize("name", ["run.md", "reports.md"])
 def test_every_request_of_an_example_is_taken_and_of_the_demo_campus(name: str) -> None:
     bodies = [json.loads(body) for each, text in _texts() if each == name for body in _BODY.findall(text)]
     assert bodies

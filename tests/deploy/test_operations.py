@@ -1,4 +1,4 @@
-"""docs/operations.md says nothing that is not so: its commands exist, and every alert has its paragraph."""
+"""docs/operations.md and docs/scale-out.md: their commands exist, and each alert has a section."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from observability.checks import CHECKS
 from rollcall.cli.main import rollcall
 
 ROOT = Path(__file__).resolve().parents[2]
-MANUAL = (ROOT / "docs/operations.md").read_text()
+MANUAL = (ROOT / "docs/scale-out.md").read_text() + (ROOT / "docs/operations.md").read_text()
 RULES = (ROOT / "deploy/prometheus/rollcall.rules.yml").read_text()
 _SPANS = re.compile(r"`((?:sudo )?rollcall\s[^`]+)`")
 _LINES = re.compile(r"^\s*((?:sudo )?rollcall .+)$", re.MULTILINE)
