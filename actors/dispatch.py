@@ -79,7 +79,7 @@ def _start(services: Services, run: Run, fence: int) -> list[int]:
 def _release_unneeded(services: Services, run: Run, taken: Sequence[SectionKey]) -> None:
     """Release the claims of a run that another worker has started or ended meanwhile.
 
-    Claims belong to the run, whoever dispatches it: sections that the run still has to check stay claimed.
+    Claims belong to the run, not to its dispatcher: sections that the run still has to check stay claimed.
     """
     pending = services.store.runs.pending(run.id)
     services.claims.release([str(key) for key in taken if key not in pending], run.id)

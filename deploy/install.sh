@@ -30,7 +30,7 @@ share=$root/usr/local/share
 units=(rollcall-web.socket rollcall-web.service rollcall-worker@all.service rollcall-scheduler.service
     rollcall-jobs.service rollcall-valkey.service rollcall-backup.timer rollcall.target)
 roles=(rollcall-scheduler.service 'rollcall-worker@*.service' rollcall-jobs.service rollcall-web.service)
-new=$prefix/enable-due # those of them that an upgrade has brought and nobody has enabled yet
+new=$prefix/enable-due # units of an upgrade that are not enabled yet
 due=$prefix/restart-due # while it is there, what runs is not what is installed
 stop_due=$prefix/stop-due # while it is there, roles of two generations of the schema may meet; those to start again
 undo=$lib/systemd/system/rollcall-init.service.d/undo-migrations.conf # beside a rollback to another generation
@@ -188,7 +188,7 @@ remove_old_releases() {
     done
 }
 
-# What this release brings anew as well, but never what an operator has disabled.
+# Including the units that this release adds, but never one that an operator has disabled.
 enable_units() {
     local unit chosen=()
     for unit in "${units[@]}"; do
@@ -310,7 +310,7 @@ roll_back() {
     change_release
     [ ! -e "$stop_due" ] || undo_migrations
     restart_roles || {
-        rm -f "$prefix/$goal" # or nobody could go forward again
+        rm -f "$prefix/$goal" # or no rollback could go forward again
         say "$release does not start (journalctl -u 'rollcall-*'); another rollback goes forward again"
         exit 70
     }

@@ -69,8 +69,8 @@ def look_at_all(services: Services, keys: Iterable[SectionKey], origin: str) -> 
 def _look(services: Services, key: SectionKey, answer: SimpleQueue[Listing]) -> None:
     found = Listing.UNCHECKED
     try:
-        told = section_check.ask(services, key)
-        found = Listing.UNKNOWN if isinstance(told, Missing) else Listing.LISTED
+        outcome = section_check.ask(services, key)
+        found = Listing.UNKNOWN if isinstance(outcome, Missing) else Listing.LISTED
     except Exception as error:  # noqa: BLE001 - the watch is made; the log says why it stays unchecked
         _log.warning(
             "a new watch's catalog does not answer", extra={"section": str(key), "error": repr(error)}

@@ -35,7 +35,7 @@ class JobInput(Struct, frozen=True):
 
 
 class GrantInput(Struct, frozen=True):
-    """The grant. Without a key, each call grants anew."""
+    """The grant. Without a key, each call makes a new grant."""
 
     account: Account
     credits: Annotated[int, Meta(ge=1, le=MAX_GRANT)]

@@ -115,7 +115,7 @@ PAUSE = Operation(
 )
 RESUME = Operation(
     "source.resume",
-    "End the pause of NAME, whoever set it.",
+    "End the pause of NAME, regardless of who set it.",
     ResumeInput,
     _subject,
     _plan_resume,
@@ -123,6 +123,6 @@ RESUME = Operation(
     choices=_choices,
     commands=(
         Command("source resume"),
-        Command("mail resume", {"name": MAIL}, "End the pause of mail, whoever set it."),
+        Command("mail resume", {"name": MAIL}, "End the pause of mail, regardless of who set it."),
     ),
 )

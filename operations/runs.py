@@ -107,7 +107,7 @@ TRIGGER = Operation(
 )
 RELEASE_LEASE = Operation(
     "lease.release",
-    "Release the cron lease, whoever holds it; a dispatcher that still runs can change nothing.",
+    "Release the cron lease, regardless of its holder; a dispatcher that still runs can change nothing.",
     NoInput,
     lambda _: "lease",
     _plan_release,

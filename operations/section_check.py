@@ -31,7 +31,7 @@ class SectionCheckInput(Struct, frozen=True):
     source: SourceName
     term: Term
     section: Annotated[SectionNumber, Option(metavar="NUMBER")]
-    dry_run: Annotated[bool, Option("Only show the answer: store nothing, notify nobody.")] = False
+    dry_run: Annotated[bool, Option("Only show the answer: store nothing, send no notification.")] = False
 
     @property
     def key(self) -> SectionKey:

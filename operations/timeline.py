@@ -32,12 +32,12 @@ _DOUBTED = {
 def status_of_section(services: Services, state: SectionState, watchers: int) -> Iterator[str]:
     """Return why a section might not be checked."""
     if state.retired:
-        yield "The catalog no longer lists it: it is looked for once a day."
+        yield "The catalog no longer lists it: it is checked once a day."
     elif not watchers:
-        yield "Nobody watches it: it is not checked."
+        yield "It has no active watch: it is not checked."
     else:
         if seen_at(state) is None:
-            yield "It was never seen: its first sighting will be a baseline, and mails nobody."
+            yield "It was never observed: its first observation will be a baseline, without notifications."
         for anomaly in state.anomalies:
             yield f"{_DOUBTED[anomaly]} with many others of its term at once: further checks must confirm it."
         if state.misses:
@@ -104,7 +104,7 @@ def of_section(services: Services, key: SectionKey) -> Timeline:
     """One section: its observations, and the watches that they notified."""
     state = services.store.sections.get(key)
     if state is None:
-        raise InvalidInputError({"section": f"nobody ever watched {key}"})
+        raise InvalidInputError({"section": f"{key} was never watched"})
     watches = services.store.watches.all_on(key)
     history, timelines = services.store.sections.history(key), services.store.timelines
     ids, operated = [stored.id for stored in watches], timeline_events.recorded_of_each(services, watches)

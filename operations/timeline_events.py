@@ -77,34 +77,36 @@ _UNREPORTED = {NotificationState.SUPPRESSED, NotificationState.DEAD}
 
 
 def events(services: Services, notifications: Sequence[StoredNotification]) -> Iterator[Event]:
-    """Return the events of `notices`, unordered."""
+    """Return the events of `notifications`, unordered."""
     sent = [stored.provider_id for stored in notifications if stored.provider_id is not None]
     reports: dict[str, list[DeliveryReport]] = {}
     for report in services.store.timelines.reports(sent):
         reports.setdefault(report.provider_id, []).append(report)
     for stored in notifications:
-        yield from _way(stored, reports.get(stored.provider_id or "", []))
+        yield from _delivery_events(stored, reports.get(stored.provider_id or "", []))
 
 
-def _way(stored: StoredNotification, reports: Sequence[DeliveryReport]) -> Iterator[Event]:
+def _delivery_events(stored: StoredNotification, reports: Sequence[DeliveryReport]) -> Iterator[Event]:
     notification = stored.notification
     event = partial(
         Event, section=notification.key, watch_id=notification.watch_id, notification_id=notification.id
     )
-    told = f"{notification.kind} to {notification.email}"
+    subject = f"{notification.kind} to {notification.email}"
     waits = f", waits until {stored.due_at:%H:%M:%S} UTC for the cooldown"
     yield event(
-        stored.created_at, EventType.QUEUED, told + (waits if stored.due_at > stored.created_at else "")
+        stored.created_at, EventType.QUEUED, subject + (waits if stored.due_at > stored.created_at else "")
     )
     if stored.sent_at is not None:
-        yield event(stored.sent_at, EventType.SENT, f"{told}, as {stored.provider_id}")
+        yield event(stored.sent_at, EventType.SENT, f"{subject}, as {stored.provider_id}")
     for report in reports:
-        yield event(report.at, EventType.REPORTED, _with(f"{report.kind}: {told}", report.reason))
+        yield event(report.at, EventType.REPORTED, _with_reason(f"{report.kind}: {subject}", report.reason))
     if stored.completed_at is not None and stored.state in _UNREPORTED:
-        yield event(stored.completed_at, EventType.SETTLED, _with(f"{stored.state}: {told}", stored.reason))
+        yield event(
+            stored.completed_at, EventType.SETTLED, _with_reason(f"{stored.state}: {subject}", stored.reason)
+        )
 
 
-def _with(text: str, reason: str | None) -> str:
+def _with_reason(text: str, reason: str | None) -> str:
     return text if reason is None else f"{text} ({reason})"
 
 
@@ -132,7 +134,7 @@ def describe(seen: HistoryEntry) -> str:
     capacity = "" if seen.capacity is None else f" of {seen.capacity}"
     if seen.instructor is None:
         return seats + capacity
-    return f"{seats}{capacity}, taught by {seen.instructor or 'nobody yet'}"
+    return f"{seats}{capacity}, taught by {seen.instructor or 'no one yet'}"
 
 
 def explain(
@@ -175,14 +177,14 @@ def _was_paused(at: datetime, operated: Collection[AuditEntry]) -> bool:
 
 
 History = Sequence[HistoryEntry]
-Told = AbstractSet[tuple[NotificationKind, datetime]]
+Notified = AbstractSet[tuple[NotificationKind, datetime]]
 
 
 def lifecycle(stored: StoredWatch) -> Iterator[Event]:
     """Return the creation and the end of a watch."""
     watch = stored.watch
-    wishes = f"{', '.join(watch.kinds)}, from {watch.min_seats} seats"
-    text = f"{watch.email} watches {watch.key}: {wishes}"
+    preferences = f"{', '.join(watch.kinds)}, from {watch.min_seats} seats"
+    text = f"{watch.email} watches {watch.key}: {preferences}"
     yield Event(stored.created_at, EventType.WATCHED, text, watch.key, stored.id)
     if stored.ended_at is not None:
         text = f"the watch of {watch.email} ended: {stored.ended_reason}"
@@ -197,18 +199,18 @@ def observations(key: SectionKey, history: History, first_seen_at: datetime | No
     if history:
         oldest = history[-1]
         is_first = oldest.stamp == first_seen_at
-        before = "first seen" if is_first else "older sightings are not shown, then"
+        before = "first seen" if is_first else "older observations are not shown, then"
         yield Event(oldest.observed_at, EventType.SEEN, f"{before}: {describe(oldest)}", key)
 
 
 def unsent(
-    stored: StoredWatch, history: History, told: Told, operated: Sequence[AuditEntry]
+    stored: StoredWatch, history: History, notified: Notified, operated: Sequence[AuditEntry]
 ) -> Iterator[Event]:
     """Return the changes that a watch was not notified of, with the reasons."""
-    for change, seen in _untold(history, told):
+    for change, seen in _unnotified(history, notified):
         why = explain(stored, change, seen.observed_at, operated)
         if why is not None:
-            text = f"{kind_of(change)} not told to {stored.watch.email}: {why}"
+            text = f"{kind_of(change)} not sent to {stored.watch.email}: {why}"
             yield Event(seen.observed_at, EventType.SILENT, text, stored.watch.key, stored.id)
 
 
@@ -216,15 +218,15 @@ def catalog_outages(
     key: SectionKey,
     watches: Sequence[StoredWatch],
     history: History,
-    told: Told,
+    notified: Notified,
     operated: Mapping[int, Sequence[AuditEntry]],
 ) -> Iterator[Event]:
     """Return the changes that no watch was notified of, with the reasons; `operated` is by watch."""
-    for change, seen in _untold(history, told):
+    for change, seen in _unnotified(history, notified):
         at = seen.observed_at
         reasons = {explain(each, change, at, operated.get(each.id, ())) for each in watches} - {None}
-        text = "; ".join(sorted(map(str, reasons))) or "nobody watched it"
-        yield Event(at, EventType.SILENT, f"{kind_of(change)} told to nobody: {text}", key)
+        text = "; ".join(sorted(map(str, reasons))) or "there was no active watch"
+        yield Event(at, EventType.SILENT, f"{kind_of(change)} sent to no watch: {text}", key)
 
 
 def operations(entries: Sequence[AuditEntry]) -> Iterator[Event]:
@@ -256,10 +258,10 @@ def gaps(services: Services, key: SectionKey, history: History) -> Iterator[Even
             yield Event(run.finished_at or run.created_at, EventType.RUN, _incomplete(run), run_id=run.id)
 
 
-def _untold(history: History, told: Told) -> Iterator[tuple[SectionEvent, HistoryEntry]]:
+def _unnotified(history: History, notified: Notified) -> Iterator[tuple[SectionEvent, HistoryEntry]]:
     for turn in history_steps(history):
         for change in turn.changes:
-            if (kind_of(change), turn.after.stamp) not in told:
+            if (kind_of(change), turn.after.stamp) not in notified:
                 yield change, turn.after
 
 

@@ -69,7 +69,7 @@ def show_one(request: RequestContext, path: JobPath) -> Response:
         has_artifact=_has_artifact(job),
         # The rest of the URL may be a secret.
         caller=job.webhook_url and urlsplit(job.webhook_url).hostname,
-        told=store.job_callbacks.get(job.id),
+        callback=store.job_callbacks.get(job.id),
     )
 
 

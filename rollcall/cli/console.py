@@ -21,10 +21,10 @@ from rollcall.wiring import HEARTBEAT_TTL_SECONDS, System, required
 def console(**options: str | None) -> None:
     """Print a link that signs one browser in to the console, once, within ten minutes.
 
-    Only at a terminal: whoever can read it can use it, and files and logs are read by many.
+    Only at a terminal: everyone who can read the link can use it, and files and logs have many readers.
     """
     if not sys.stdout.isatty():
-        raise PermanentError("console prints its link at a terminal only, where nobody else reads it")
+        raise PermanentError("console prints its link at a terminal only, never to a file or a pipe")
     with open_system(overrides(options)) as system:
         path = _invite(system)
         settings, port = system.settings, _port(system)

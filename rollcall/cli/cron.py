@@ -63,4 +63,4 @@ def list_leases(*, as_json: bool) -> None:
     """Show who holds the cron lease."""
     with open_system() as system:
         holder = system.services.cron_lease.held()
-    show([] if holder is None else [asdict(holder)], as_json=as_json, empty="nobody holds the cron lease")
+    show([] if holder is None else [asdict(holder)], as_json=as_json, empty="the cron lease is free")

@@ -66,7 +66,7 @@ def ask() -> dict[str, str]:
     )
     if given["MAIL_TRANSPORT"] != "preview":
         given["NOTIFICATION_FROM_EMAIL"] = _asked("NOTIFICATION_FROM_EMAIL", "Sender of the mails")
-    given["OPERATOR_EMAIL"] = _asked("OPERATOR_EMAIL", "Who is told what needs a person")
+    given["OPERATOR_EMAIL"] = _asked("OPERATOR_EMAIL", "Email address for operator alerts")
     return {name: value for name, value in given.items() if value}
 
 

@@ -23,7 +23,7 @@ def timeline() -> None:
 @click.argument("watch_id", type=int)
 @json_option
 def watch(watch_id: int, *, as_json: bool) -> None:
-    """What the watch WATCH_ID was told of its section, and why not of the rest."""
+    """Show the notifications of the watch WATCH_ID, and the reason for each missing one."""
     with open_system() as system:
         found = timelines.of_watch(system.services, watch_id)
     _show(found, as_json=as_json)
@@ -92,12 +92,12 @@ def audit() -> None:
 @click.option("--limit", default=50, type=click.IntRange(1, 500), show_default=True, help="At most so many.")
 @json_option
 def list_(by: str | None, action: str | None, subject: str | None, limit: int, *, as_json: bool) -> None:
-    """List who did what to what, the latest first."""
+    """List the audit entries, newest first."""
     with open_system() as system:
         records, _ = system.services.store.audit.page(None, limit, by=by, action=action, subject=subject)
     rows = map(_audit_row, records)
-    told = rows if as_json else ({**row, "detail": json.dumps(row["detail"])} for row in rows)
-    show(told, as_json=as_json, empty="nothing of the kind was done")
+    shown = rows if as_json else ({**row, "detail": json.dumps(row["detail"])} for row in rows)
+    show(shown, as_json=as_json, empty="no matching audit entries")
 
 
 def _audit_row(record: Record) -> dict[str, object]:

@@ -78,9 +78,9 @@ def test_why_nothing_was_reported_is_said(
     stored = rollcall.watch(kinds=kinds, min_seats=min_seats)
     see(rollcall, *counts)
     found = timelines.of_watch(rollcall.services, stored.id)
-    assert said(found, EventType.SILENT) == [f"seat_available not told to ada@example.edu: {why}"]
+    assert said(found, EventType.SILENT) == [f"seat_available not sent to ada@example.edu: {why}"]
     assert said(timelines.of_section(rollcall.services, rollcall.key()), EventType.SILENT) == [
-        f"seat_available told to nobody: {why}"
+        f"seat_available sent to no watch: {why}"
     ]
 
 
@@ -90,10 +90,10 @@ def test_what_opened_during_a_pause_is_said_to_have(rollcall: House) -> None:
     do(rollcall, watches.PAUSE, "bob", watch_id=stored.id, length="1h")
     see(rollcall, 1)
     found = timelines.of_watch(rollcall.services, stored.id)
-    assert said(found, EventType.SILENT) == ["seat_available not told to ada@example.edu: it was paused"]
+    assert said(found, EventType.SILENT) == ["seat_available not sent to ada@example.edu: it was paused"]
     assert said(found, EventType.OPERATOR) == ["watch.pause by bob"]
     assert said(timelines.of_section(rollcall.services, rollcall.key()), EventType.SILENT) == [
-        "seat_available told to nobody: it was paused"
+        "seat_available sent to no watch: it was paused"
     ]
     assert any("The watch is paused until" in reason for reason in found.standing)
     do(rollcall, watches.RESUME, "bob", watch_id=stored.id)
@@ -106,7 +106,7 @@ def test_an_opening_is_notified_once_however_it_grows(rollcall: House) -> None:
     see(rollcall, 0, 2, 1, 2)
     found = timelines.of_watch(rollcall.services, stored.id)
     assert said(found, EventType.SILENT) == [
-        "seat_available not told to ada@example.edu: the watch was already notified of this opening"
+        "seat_available not sent to ada@example.edu: the watch was already notified of this opening"
     ]
 
 
@@ -115,7 +115,7 @@ def test_an_instructor_who_was_named_before_is_said_to_have_been(rollcall: House
     teach(rollcall, "Staff", "Ada Lovelace", "Staff", "Ada Lovelace")
     found = timelines.of_watch(rollcall.services, stored.id)
     assert said(found, EventType.SILENT) == [
-        "instructor_assigned not told to ada@example.edu: the last notification named the same instructor"
+        "instructor_assigned not sent to ada@example.edu: the last notification named the same instructor"
     ]
 
 
@@ -125,7 +125,7 @@ def test_what_holds_news_back_now_is_said(rollcall: House) -> None:
     do(rollcall, pauses.PAUSE, "bob", name="mail", reason="a flood")
     standing = timelines.of_watch(rollcall.services, stored.id).standing
     assert standing == [
-        "It was never seen: its first sighting will be a baseline, and mails nobody.",
+        "It was never observed: its first observation will be a baseline, without notifications.",
         "It is not checked: the breaker of scraper is open.",
         "No mail leaves: mail is paused until 2026-01-15 10:00 UTC (a flood).",
     ]
@@ -135,7 +135,7 @@ def test_a_section_that_was_only_missed_was_never_seen(rollcall: House) -> None:
     stored = rollcall.watch()
     rollcall.run()
     assert timelines.of_watch(rollcall.services, stored.id).standing == [
-        "It was never seen: its first sighting will be a baseline, and mails nobody.",
+        "It was never observed: its first observation will be a baseline, without notifications.",
         "The catalog did not have it the last time.",
     ]
 
@@ -206,7 +206,7 @@ def test_a_section_that_is_not_listed_any_more_is_said_to_be_searched(rollcall: 
         rollcall.clock.advance(60)
         rollcall.run()
     standing = timelines.of_section(rollcall.services, rollcall.key("12430")).standing
-    assert standing == ["The catalog no longer lists it: it is looked for once a day."]
+    assert standing == ["The catalog no longer lists it: it is checked once a day."]
     stored = rollcall.services.store.watches.get(1)
     assert stored is not None
     assert watches.status(stored, rollcall.clock.now()) == "not listed"

@@ -1,8 +1,7 @@
 """The geometry of the chart of seats over time, which a template renders as SVG.
 
-A line stands for what was seen and stops where nobody looked: there it is unknown, not zero.
-
-Where values lie on an axis, and which of them get a label.
+A line covers observed times only: elsewhere the seats are unknown, not zero.
+Axes: the positions of values, and which of them get a label.
 """
 
 from __future__ import annotations

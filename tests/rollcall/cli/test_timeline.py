@@ -33,7 +33,10 @@ def test_a_timeline_has_a_title_and_events(
 
 def test_what_holds_news_back_is_said_first(run: Command) -> None:
     lines = run("timeline", "watch", "1").stdout.splitlines()
-    assert lines[1] == "  It was never seen: its first sighting will be a baseline, and mails nobody."
+    assert (
+        lines[1]
+        == "  It was never observed: its first observation will be a baseline, without notifications."
+    )
 
 
 @pytest.mark.parametrize(
