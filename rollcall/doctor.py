@@ -29,6 +29,7 @@ from resilience import probe as servers
 from resilience.heartbeats import Heartbeats
 from rollcall import brokers, environment, plugins, probe
 from rollcall.embedded_valkey import socket_path
+from rollcall.home import GENERATED, kept_secrets
 from rollcall.settings import Settings, read
 from rollcall.wiring import HEARTBEAT_TTL_SECONDS, SystemClock, build, database_url, redis_client
 from store import probe as database
@@ -258,9 +259,9 @@ class _Once:
 def _read(case: InspectedSettings) -> SystemSnapshot:
     """Read a snapshot of the installation; its database is opened read-only."""
     settings = case.settings
-    kept = environment.kept_secrets(settings.home)
+    kept = kept_secrets(settings.home)
     secrets: dict[str, Any] = {
-        name: kept.get(name.upper()) for name in environment.GENERATED if getattr(settings, name) is None
+        name: kept.get(name.upper()) for name in GENERATED if getattr(settings, name) is None
     }
     url = database.read_only(database_url(settings))
     system = build(replace(settings, database_url=url, **secrets))

@@ -1,25 +1,31 @@
-"""Loads settings from the environment, systemd's credentials and `.env`, and the generated secrets.
+"""Where settings come from: the environment, systemd's credentials and `.env`; and names that are none.
 
-It writes `.env` once, readable by its owner alone.
+A typo in `.env` whose likely setting is not set stops start-up, as an invalid value would: otherwise mail
+would go to the preview, or the demo campus would be checked. Everything else is a warning, because a file or
+an environment may be shared, and a removed setting must not block a new release.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import secrets
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import Any
 
 from domain.errors import ConfigurationError
-from domain.setting import SECRET
-from rollcall import unknown_settings
 from rollcall.settings import DECLARED, Settings, read
 
-GENERATED = ("cron_secret", "api_token", "unsubscribe_secret", "job_webhook_secret")
+SETTINGS = tuple(DECLARED)
+_OPTIONS = ("WORKER_QUEUES", "WORKER_PROCESSES", "WORKER_THREADS", "JOB_QUEUES")  # of roles
+_DEPLOYMENT = ("ROLLCALL_DOMAIN", "ROLLCALL_UPSTREAM")  # Caddy's and the installer's
+KNOWN = frozenset((*SETTINGS, *_OPTIONS, *_DEPLOYMENT))
+_PREFIXES = (
+    *("ROLLCALL_", "SCRAPER_", "RESEND_", "POSTMARK_", "SMTP_", "BREAKER_", "DOCRAPTOR_", "GEMINI_"),
+    *("OPERATOR_", "RENOTIFY_", "UNSUBSCRIBE_"),
+)
+_OURS_ELSEWHERE = ("ROLLCALL_TEST_", "_ROLLCALL_")  # the tests', and the shells' completion
+_LEAST_LENGTH = 8  # shorter names resemble too many others
+_LONG_LENGTH = 12
 
 
 def load(overrides: Mapping[str, str] | None = None) -> Settings:
@@ -37,13 +43,13 @@ def load(overrides: Mapping[str, str] | None = None) -> Settings:
 
 def typos_in_file(given: Collection[str]) -> dict[str, str]:
     """Describe each name in `.env` that resembles a setting that is not `given`."""
-    return unknown_settings.typos(_dotenv(), given)
+    return typos(_dotenv(), given)
 
 
 def ignored() -> list[str]:
     """Return a line for each name that is set, resembles a setting, and is none."""
-    found = unknown_settings.unknown(_dotenv(), os.environ)
-    return [unknown_settings.sentence(name, meant) for name, meant in sorted(found.items())]
+    found = unknown(_dotenv(), os.environ)
+    return [_sentence(name, meant) for name, meant in sorted(found.items())]
 
 
 def values(overrides: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -57,85 +63,6 @@ def values(overrides: Mapping[str, str] | None = None) -> dict[str, str]:
         raise ConfigurationError({".env": "or a credential must be UTF-8"}) from error
     except OSError as error:
         raise ConfigurationError({str(error.filename): f"cannot be read ({error.strerror})"}) from error
-
-
-def open_home(settings: Settings) -> Settings:
-    """As `prepare_home`, for an existing installation: only `init` and `up` create one.
-
-    Raises: ConfigurationError that names the folder without an installation.
-    """
-    home = settings.home.absolute()
-    if not _is_installation(home):
-        hint = "run `rollcall init` to make one there, or set ROLLCALL_HOME to its folder"
-        raise ConfigurationError({"ROLLCALL_HOME": f"{home} holds no installation: {hint}"})
-    return prepare_home(settings)
-
-
-def _is_installation(home: Path) -> bool:
-    try:
-        return (home / "secrets").is_dir() or (home / "rollcall.db").is_file()
-    except OSError as error:
-        reason = f"the state folder {home} cannot be read ({error.strerror})"
-        raise ConfigurationError({"ROLLCALL_HOME": reason}) from error
-
-
-def prepare_home(settings: Settings) -> Settings:
-    """Return the settings with every secret; create the home, and its secrets once with mode 0600.
-
-    Raises: ConfigurationError when the folder cannot be created or written.
-    """
-    os.umask(0o077)  # the state is private to the operator
-    home = settings.home.absolute()
-    try:
-        (home / "secrets").mkdir(mode=0o700, parents=True, exist_ok=True)  # which marks an installation
-        generated: dict[str, Any] = {
-            name: _secret_file(home / "secrets" / name.upper())
-            for name in GENERATED
-            if getattr(settings, name) is None
-        }
-    except OSError as error:
-        reason = f"the state folder {home} cannot be written ({error.strerror})"
-        raise ConfigurationError({"ROLLCALL_HOME": reason}) from error
-    return replace(settings, home=home, **generated)
-
-
-def kept_secrets(home: Path) -> dict[str, str]:
-    """Return the generated secrets that `home` holds."""
-    paths = [home / "secrets" / name.upper() for name in GENERATED]
-    return {path.name: _checked(path) for path in paths if path.is_file()}
-
-
-def store_secret(home: Path, name: str, value: str) -> None:
-    """Replace a generated secret by `value`, atomically and with mode 0600. Raises: ConfigurationError."""
-    if name.lower() not in GENERATED:
-        raise ConfigurationError({name: "is not a secret that Rollcall generates"})
-    try:
-        SECRET.parse(value)
-    except ValueError as error:
-        raise ConfigurationError({name: str(error)}) from error
-    path = home / "secrets" / name
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False) as file:  # mode 0600
-        file.write(value)
-    Path(file.name).replace(path)
-
-
-def _secret_file(path: Path) -> str:
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _checked(path)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(32))
-    return _checked(path)
-
-
-def _checked(path: Path) -> str:
-    try:
-        return SECRET.parse(path.read_text().strip())
-    except ValueError as error:
-        raise ConfigurationError({path.name: f"{path} {error}; delete it to generate a new one"}) from error
 
 
 def _dotenv() -> dict[str, str]:
@@ -174,3 +101,64 @@ def _quoted(value: str) -> str:
         return value
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
+
+
+def unknown(dotenv: Iterable[str], environment: Iterable[str]) -> dict[str, str | None]:
+    """Return names that are set and are not settings, each with the likely setting.
+
+    Shape: of `dotenv` every unknown name; of the shared `environment`, only names with our prefixes or close
+    to one of ours.
+    """
+    found = {name: likely(name) for name in dotenv if name not in KNOWN}
+    for name in environment:
+        if name not in KNOWN and not name.startswith(_OURS_ELSEWHERE):
+            meant = likely(name)
+            if meant is not None or name.startswith(_PREFIXES):
+                found[name] = meant
+    return found
+
+
+def typos(dotenv: Collection[str], given: Collection[str]) -> dict[str, str]:
+    """Describe each name of `dotenv` that resembles a setting that is not `given`."""
+    meant = {name: likely(name) for name in dotenv if name not in KNOWN}
+    return {
+        name: f"in .env is no setting: {setting} is"
+        for name, setting in meant.items()
+        if setting is not None and setting not in given
+    }
+
+
+def _sentence(name: str, meant: str | None) -> str:
+    """Return one line that names the setting, and the likely one."""
+    return f"{name} is no setting and is ignored" + (f"; did you mean {meant}?" if meant else "")
+
+
+def likely(name: str) -> str | None:
+    """Return the setting whose name is close to `name`, or None."""
+    bare = name.upper().replace("_", "")
+    near: Mapping[str, int] = {
+        setting: _distance(bare, setting.replace("_", ""))
+        for setting in SETTINGS
+        if len(setting) >= _LEAST_LENGTH and abs(len(setting) - len(name)) <= 2  # noqa: PLR2004 - see _most
+    }
+    close = [(distance, setting) for setting, distance in near.items() if distance <= _most(setting)]
+    return min(close)[1] if close else None
+
+
+def _most(setting: str) -> int:
+    return 2 if len(setting) >= _LONG_LENGTH else 1
+
+
+def _distance(one: str, other: str) -> int:
+    """Return the optimal string alignment distance: insertions, deletions, replacements, adjacent swaps."""
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for i, message in enumerate(one, 1):
+        row = [i]
+        for j, its in enumerate(other, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (message != its))
+            if i > 1 and j > 1 and message == other[j - 2] and one[i - 2] == its:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]

@@ -14,6 +14,7 @@ from notifications.operator_mail import OperatorMailSettings
 from notifications.operator_webhook import DeadMansSwitchSettings, OperatorWebhookSettings
 from providers.stripe import StripeSettings
 from rollcall import environment
+from rollcall.home import GENERATED
 from rollcall.settings import Settings
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -141,7 +142,7 @@ def _name(user_id: int) -> str:
 def probe_secrets(settings: Settings) -> Result:
     """Return whether each generated secret exists, is private and is long enough."""
     folder = settings.home / "secrets"
-    names = [name.upper() for name in environment.GENERATED if getattr(settings, name) is None]
+    names = [name.upper() for name in GENERATED if getattr(settings, name) is None]
     paths = [folder / name for name in names]
     missing = [path.name for path in paths if not path.is_file()]
     if missing:

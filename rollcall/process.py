@@ -22,6 +22,7 @@ from domain.errors import ConfigurationError, InvalidInputError, PermanentError,
 from observability import logs
 from rollcall import environment
 from rollcall.heartbeat import beating
+from rollcall.home import open_home
 from rollcall.redaction import Redactor
 from rollcall.settings import Settings
 from rollcall.wiring import System, build
@@ -64,7 +65,7 @@ def open_system(overrides: Mapping[str, str] | None = None) -> Iterator[System]:
 
     Raises: ConfigurationError without an installation; UnreachableError when the database is unreachable.
     """
-    settings = environment.open_home(environment.load(overrides))
+    settings = open_home(environment.load(overrides))
     with configuring():
         built = build(settings)
     with describe_outage(settings), closing(built) as system:

@@ -12,6 +12,7 @@ from threading import Event
 
 from domain.errors import PermanentError
 from rollcall import embedded_valkey, environment
+from rollcall.home import prepare_home
 from rollcall.settings import Settings
 from rollcall.sockets import listen
 from rollcall.supervisor import Child, Supervisor, preload, role_child
@@ -23,7 +24,7 @@ _HEAD_START_SECONDS = 2.0  # for the web role: on one core, four concurrent star
 
 def run(overrides: Mapping[str, str]) -> int:
     """Run every role until SIGTERM or Ctrl-C; return the exit code."""
-    settings = environment.prepare_home(environment.load(overrides))
+    settings = prepare_home(environment.load(overrides))
     lock = embedded_valkey.claim(settings.home)
     listen(settings.host, settings.port).close()
     stopped = Event()

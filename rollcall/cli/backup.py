@@ -22,6 +22,7 @@ from resilience.claims import Claims
 from rollcall import environment
 from rollcall.cli.output import progress
 from rollcall.exclusive import exclusive
+from rollcall.home import kept_secrets, open_home, store_secret
 from rollcall.process import describe_outage
 from rollcall.settings import Settings
 from rollcall.wiring import SystemClock, database_url, redis_client
@@ -52,7 +53,7 @@ def backup(file: Path, *, without_secrets: bool) -> None:
     """
     settings = environment.load()
     settings = replace(settings, home=settings.home.absolute())
-    secrets = {} if without_secrets else environment.kept_secrets(settings.home)
+    secrets = {} if without_secrets else kept_secrets(settings.home)
     now = SystemClock().now()
     try:
         manifest = _write(settings, file.absolute(), secrets)
@@ -107,7 +108,7 @@ def restore(file: BinaryIO, *, may_replace: bool, without_secrets: bool) -> None
     provider's 24 hours; mail that was first sent after the backup may be sent again.
     """
     archive = Reader(file)
-    settings = environment.open_home(environment.load())
+    settings = open_home(environment.load())
     secrets = {} if without_secrets else archive.secrets()
     with (
         exclusive(settings),
@@ -117,7 +118,7 @@ def restore(file: BinaryIO, *, may_replace: bool, without_secrets: bool) -> None
         restoring.check(database, archive, replace=may_replace)
         _store(settings, archive)
         for name, value in secrets.items():
-            environment.store_secret(settings.home, name, value)
+            store_secret(settings.home, name, value)
         _read(database, archive, file.name, may_replace=may_replace)
         _end_claims(settings)
     rows = sum(contents.rows for contents in archive.manifest.tables.values())

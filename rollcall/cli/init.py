@@ -19,6 +19,7 @@ from domain.errors import ConfigurationError
 from rollcall import environment, wiring
 from rollcall.cli.main import setting_options
 from rollcall.exclusive import exclusive
+from rollcall.home import open_home, prepare_home
 from rollcall.plugins import TRANSPORTS
 from rollcall.process import describe_outage
 from rollcall.settings import Settings, parse, read
@@ -114,7 +115,7 @@ def init(context: click.Context, /, *, quiet: bool, down_to: int | None, **optio
     asked, or taken from the environment. Safe to repeat: existing files are unchanged.
     """
     if down_to is not None:
-        click.echo(_schema(environment.open_home(environment.load()), f"{down_to:04}"))
+        click.echo(_schema(open_home(environment.load()), f"{down_to:04}"))
         return
     given = {
         name.upper(): value
@@ -148,7 +149,7 @@ def _settings_file(given: dict[str, str], *, can_ask: bool) -> list[str]:
 def _home() -> list[str]:
     settings = environment.load()
     there = _files(settings)
-    settings = environment.prepare_home(settings)
+    settings = prepare_home(settings)
     made = [path.name for path in _files(settings) if path not in there]
     return [
         f"{settings.home} is ready",

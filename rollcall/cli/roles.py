@@ -87,8 +87,9 @@ def scheduler() -> None:
 def valkey() -> None:
     """Serve the embedded Valkey, for roles that run one by one without REDIS_URL."""
     from rollcall import embedded_valkey, environment  # noqa: PLC0415
+    from rollcall.home import open_home  # noqa: PLC0415
 
-    embedded_valkey.serve(environment.open_home(environment.load()).home)
+    embedded_valkey.serve(open_home(environment.load()).home)
 
 
 def _names(listed: str | None) -> list[str]:

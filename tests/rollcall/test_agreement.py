@@ -27,9 +27,9 @@ from observability.checks import CHECKS
 from operations import status
 from operations.context import AdminContext
 from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, TICKED_AT, Heartbeats
-from rollcall import environment
 from rollcall.alerting import evaluate_alerts
 from rollcall.cli.main import rollcall
+from rollcall.home import prepare_home
 from rollcall.roles.web import health, metrics
 from rollcall.settings import parse
 from rollcall.wiring import HEARTBEAT_TTL_SECONDS, Overrides, System, build
@@ -100,7 +100,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     with running(valkey_binary()) as server:
         settings = parse({"ROLLCALL_HOME": str(tmp_path), "REDIS_URL": server.url})
         clock = FakeClock(datetime.now(UTC))
-        system = build(environment.prepare_home(settings), Overrides(clock=clock))
+        system = build(prepare_home(settings), Overrides(clock=clock))
         migrate.upgrade(system.database)
         found = Place(system, clock, server.url)
         for role in ("worker", "web", "jobs", "scheduler"):

@@ -10,8 +10,8 @@ from dramatiq.brokers.stub import StubBroker
 from actors import QUEUES
 from actors.alert import send_alerts
 from resilience.queues import QueueStats
-from rollcall import environment
 from rollcall.brokers import rabbitmq_queues
+from rollcall.home import prepare_home
 from rollcall.roles.web import health
 from rollcall.settings import parse
 from rollcall.wiring import System, build
@@ -28,7 +28,7 @@ class CountingBroker(StubBroker):
 
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[System]:
-    found = build(environment.prepare_home(parse({"ROLLCALL_HOME": str(tmp_path)})))
+    found = build(prepare_home(parse({"ROLLCALL_HOME": str(tmp_path)})))
     yield found
     found.close()
 
@@ -92,7 +92,7 @@ def home_on(tmp_path: Path, alone: str) -> Iterator[Callable[..., System]]:
 
         def make(**settings: str) -> System:
             values = {"ROLLCALL_HOME": str(tmp_path), "REDIS_URL": alone} | settings
-            found = opened.enter_context(closing(build(environment.prepare_home(parse(values)))))
+            found = opened.enter_context(closing(build(prepare_home(parse(values)))))
             migrate.upgrade(found.database)
             return found
 

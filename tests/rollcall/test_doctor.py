@@ -12,8 +12,8 @@ import redis
 from domain.alert import AlertMessage
 from domain.check import Finding
 from resilience.heartbeats import ADDRESS, TICKED_AT, Heartbeats
-from rollcall import environment
 from rollcall.doctor import InspectedSettings, findings, load
+from rollcall.home import prepare_home
 from rollcall.settings import parse
 from store import migrate
 from store.database import Database, sqlite_url
@@ -31,7 +31,7 @@ def server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    environment.prepare_home(parse({"ROLLCALL_HOME": str(tmp_path)}))
+    prepare_home(parse({"ROLLCALL_HOME": str(tmp_path)}))
     database = Database(sqlite_url(tmp_path / "rollcall.db"))
     migrate.upgrade(database)
     database.close()

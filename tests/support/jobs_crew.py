@@ -14,7 +14,8 @@ from typing import Any
 from actors.jobs import submit
 from actors.services import JobRuntime, Services
 from domain.job import JobRecord
-from rollcall import environment, wiring
+from rollcall import wiring
+from rollcall.home import prepare_home
 from rollcall.settings import parse
 from rollcall.wiring import System
 from store import migrate
@@ -82,7 +83,7 @@ class JobsCrew:
 def jobs_crew(folder: Path, redis_url: str, **settings: str) -> Iterator[JobsCrew]:
     """Nobody at work yet; whoever was started is stopped at the end."""
     given = {"REDIS_URL": redis_url} | settings
-    found = environment.prepare_home(parse(given | {"ROLLCALL_HOME": str(folder / "home")}))
+    found = prepare_home(parse(given | {"ROLLCALL_HOME": str(folder / "home")}))
     system = wiring.build(found)
     migrate.upgrade(system.database)
     services = replace(system.services, jobs=JobRuntime(KINDS))

@@ -6,7 +6,8 @@ import pytest
 
 from providers.docraptor import DocRaptor
 from providers.stripe import StripeRefunds
-from rollcall import environment, wiring
+from rollcall import wiring
+from rollcall.home import prepare_home
 from rollcall.roles.jobs import job_context
 from rollcall.settings import parse
 from workflows.report.pdf import LocalPdfRenderer
@@ -27,7 +28,7 @@ from workflows.report.pdf import LocalPdfRenderer
 def test_reports_and_refunds_are_made_by_what_is_set_up(
     tmp_path: Path, values: dict[str, str], printer: type, refund: type, breakers: set[str]
 ) -> None:
-    found = environment.prepare_home(parse(values | {"ROLLCALL_HOME": str(tmp_path)}))
+    found = prepare_home(parse(values | {"ROLLCALL_HOME": str(tmp_path)}))
     system = wiring.build(found)
     try:
         services = job_context(system)

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from observability.recorders import CHECKS, NOTIFICATION_LATENCY
 from resilience.heartbeats import MEMORY, TICKED_AT, Task, ThreadTask
-from rollcall import environment
+from rollcall.home import prepare_home
 from rollcall.roles.web import metrics
 from rollcall.settings import parse
 from rollcall.wiring import System, build
@@ -31,7 +31,7 @@ def server() -> Iterator[RedisServer]:
 @pytest.fixture
 def system(tmp_path: Path, server: RedisServer) -> Iterator[System]:
     settings = parse({"ROLLCALL_HOME": str(tmp_path / "home"), "REDIS_URL": server.url})
-    found = build(environment.prepare_home(settings))
+    found = build(prepare_home(settings))
     migrate.upgrade(found.database)
     yield found
     found.close()
