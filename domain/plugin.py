@@ -88,11 +88,13 @@ class Plugin(Generic[S, P, T]):
         group = settings.of(self.settings)
         return any(declared.name == self.key and value is not None for declared, value in group.current())
 
-    def client(self, settings: SettingsByGroup, ports: P) -> T | None:
-        """Build the client; None if the plug-in is not enabled and has a key."""
-        if self.key and not self.is_enabled(settings):
-            return None
+    def make(self, settings: SettingsByGroup, ports: P) -> T:
+        """Build the client. Raises: as `build`."""
         return self.build(settings.of(self.settings), ports)
+
+    def client(self, settings: SettingsByGroup, ports: P) -> T | None:
+        """Build the client if the plug-in is enabled."""
+        return self.make(settings, ports) if self.is_enabled(settings) else None
 
     def examine(self, settings: SettingsByGroup, context: ProbeContext) -> Result:
         """Return the result of `probe`; without one, healthy."""

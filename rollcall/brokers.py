@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import redis
 from dramatiq import Broker, Middleware
@@ -14,8 +15,9 @@ from observability.logs import TraceMiddleware
 from resilience.crash_budget import CrashBudget
 from resilience.dead_letter_cause import DeadLetterCause
 from resilience.dead_letters import DeadLetterQueue
-from resilience.queues import QueueStats
+from resilience.queues import QueueReader, QueueStats
 from resilience.reaper import FleetBroker
+from resilience.scripts import check_writable
 from rollcall.settings import Settings
 
 MAX_RETRIES = 5
@@ -73,6 +75,20 @@ def dead_letters(
     if is_rabbitmq(settings):
         return None
     return DeadLetterQueue(client_of(broker), QUEUES, namespace=namespace, now_ms=now_ms)
+
+
+def queue_reader(
+    settings: Settings, broker: Broker, namespace: str
+) -> Callable[[], Mapping[str, QueueStats]]:
+    """Return a reader of every queue; it raises when the broker does not answer."""
+    if is_rabbitmq(settings):
+        return partial(rabbitmq_queues, broker)
+    return QueueReader(client_of(broker), QUEUES, namespace=namespace).read
+
+
+def probe(settings: Settings, broker: Broker, queues: Callable[[], object]) -> Callable[[], object]:
+    """Return the probe of the broker, which raises unless it accepts the requests of Rollcall."""
+    return queues if is_rabbitmq(settings) else partial(check_writable, client_of(broker))
 
 
 def rabbitmq_queues(broker: Broker) -> Mapping[str, QueueStats]:

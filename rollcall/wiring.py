@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -33,7 +33,6 @@ from resilience.breaker_policy import BreakerPolicy
 from resilience.claims import Claims
 from resilience.heartbeats import Heartbeats, ThreadTasks
 from resilience.lease import Lease
-from resilience.queues import QueueReader, QueueStats
 from resilience.rate_limiter import BlockingRateLimiter, RateLimiter
 from resilience.reaper import Reaper
 from resilience.scripts import check_writable, translate_errors
@@ -65,10 +64,9 @@ class SystemClock:
 class Overrides:
     """Parts that replace those of production, for tests and the simulator; None keeps the production part.
 
-    Shape: `now_ms` is the time in Redis scripts, `prefix` begins each Redis key and
-    `namespace` each of the broker. `publish` replaces the broker.
-    `store` and the classes `breaker` and `lease` may weaken a part, to show that the tests notice it. `wait`
-    sleeps for some seconds.
+    Shape: `now_ms` is the time in Redis scripts, `prefix` begins each Redis key and `namespace` each of the
+    broker. `publish` replaces the broker. `store` and the classes `breaker` and `lease` may weaken a part, to
+    show that the tests notice it. `wait` sleeps for some seconds.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -121,11 +119,10 @@ def build(settings: Settings, overrides: Overrides | None = None) -> System:
     recorder, threads = Recorder(), ThreadTasks()
     observers = (MessageMetrics(recorder), threads)
     broker = brokers.build(settings, client, observers, namespace=given.namespace)
-    parts = replace(
-        given, database=database, redis=client, publish=given.publish or partial(_publish, broker)
-    )
-    services = build_services(settings, parts, recorder)
+    publish = given.publish or partial(_publish, broker)
+    services = build_services(settings, database, client, publish, given, recorder)
     heartbeats = Heartbeats(client, HEARTBEAT_TTL_SECONDS, given.prefix, now_ms=given.now_ms)
+    queues = brokers.queue_reader(settings, broker, given.namespace)
     errors = partial(_recent_errors, database, Redactor(settings))
     return System(
         settings=settings,
@@ -133,7 +130,19 @@ def build(settings: Settings, overrides: Overrides | None = None) -> System:
         redis=client,
         broker=broker,
         services=services,
-        admin=_admin_context(settings, services, heartbeats, broker, parts),
+        admin=AdminContext(
+            services=services,
+            heartbeats=heartbeats,
+            queues=queues,
+            dead_letters=brokers.dead_letters(settings, broker, given.namespace, given.now_ms),
+            is_scheduled=settings.scheduler == "on",
+            probes={
+                "database": partial(_check_database, database),
+                "redis": partial(check_writable, client),
+                "broker": brokers.probe(settings, broker, queues),
+            },
+            home=settings.home,
+        ),
         links=_links(settings),
         heartbeats=heartbeats,
         heartbeat=HeartbeatThread(heartbeats, MetricsStore(client), recorder, threads, errors),
@@ -141,54 +150,50 @@ def build(settings: Settings, overrides: Overrides | None = None) -> System:
     )
 
 
-def build_services(settings: Settings, parts: Overrides, recorder: Recorder | None = None) -> Services:
-    """Build the services of the actors over the database, Redis and `publish` in `parts`."""
-    if parts.database is None or parts.redis is None or parts.publish is None:
-        raise ValueError("services need a database, Redis and a place for messages")
-    client, ports = parts.redis, client_ports(settings, parts.redis, parts.clock)
-    recorder, redactor = recorder or Recorder(), Redactor(settings)
-    sources = parts.sources or {
-        plugin.name: plugin.build(settings.of(plugin.settings), ports) for plugin in settings.catalogs
-    }
-    transport = settings.transport_plugin
-    mailer = parts.mailer or transport.build(settings.of(transport.settings), ports)
-    operator = (parts.operator or partial(_operator_channels, settings))(mailer)
+def build_services(
+    settings: Settings,
+    database: Database,
+    client: redis.Redis,
+    publish: Callable[[Message[Any]], None],
+    given: Overrides,
+    recorder: Recorder,
+) -> Services:
+    """Build the services of the actors; a process of the simulator has no more of a system."""
+    ports, redactor = client_ports(settings, client, given.clock), Redactor(settings)
+    sources = given.sources or {each.name: each.make(settings, ports) for each in settings.catalogs}
+    mailer = given.mailer or settings.transport_plugin.make(settings, ports)
+    operator = (given.operator or partial(_operator_channels, settings))(mailer)
     cooldown, ttl_seconds = settings.renotify_cooldown_seconds, settings.cron_lock_ttl_seconds
-    store = open_store(
-        parts.database,
-        timedelta(seconds=cooldown),
-        settings.mail_daily_cap,
-        tuple(operator.channels) or (LOG,),
-    )
+    channels = tuple(operator.channels) or (LOG,)
+    store = open_store(database, timedelta(seconds=cooldown), settings.mail_daily_cap, channels)
+    sender, zone = settings.notification_from_email, settings.timezone
     return Services(
-        clock=parts.clock,
+        clock=given.clock,
         timetable=Timetable(even=settings.check_even_cron, odd=settings.check_odd_cron),
-        store=parts.store(store),
+        store=given.store(store),
         sources=sources,
         mailer=mailer,
-        render=Renderer(
-            settings.notification_from_email, _links(settings), settings.enrol_url, settings.timezone
-        ).render,
+        render=Renderer(sender, _links(settings), settings.enrol_url, zone).render,
         breakers={
-            name: parts.breaker.shared(
+            name: given.breaker.shared(
                 name,
                 client,
-                parts.policy or _policy(settings, longest_seconds, is_catalog=name in sources),
+                given.policy or _policy(settings, longest_seconds, is_catalog=name in sources),
                 listeners=[BreakerTransitions(recorder)],
-                now_ms=parts.now_ms,
-                prefix=parts.prefix,
+                now_ms=given.now_ms,
+                prefix=given.prefix,
                 describe=redactor.describe,
             )
             for name, longest_seconds in _guarded(settings, sources, mailer).items()
         },
-        cron_lease=parts.lease(client, CRON_LEASE, ttl_seconds, now_ms=parts.now_ms, prefix=parts.prefix),
-        claims=Claims(client, ttl_seconds, parts.prefix),
-        publish=parts.publish,
+        cron_lease=given.lease(client, CRON_LEASE, ttl_seconds, now_ms=given.now_ms, prefix=given.prefix),
+        claims=Claims(client, ttl_seconds, given.prefix),
+        publish=publish,
         run_lifetime=timedelta(seconds=ttl_seconds),
         operator=operator,
         recorder=recorder,
         describe=redactor.describe,
-        wait=parts.wait,
+        wait=given.wait,
         prices=settings.of(StripeSettings).prices,
     )
 
@@ -260,33 +265,9 @@ def _operator_channels(settings: Settings, mailer: Mailer) -> OperatorChannels:
     ports = ChannelPorts(mailer, settings.notification_from_email, partial(runbook_link, settings.base_url))
     found = enabled(plugins.OPERATOR_CHANNELS, settings)
     return OperatorChannels(
-        {plugin.name: plugin.build(settings.of(plugin.settings), ports) for plugin in found},
+        {plugin.name: plugin.make(settings, ports) for plugin in found},
         plugins.DEAD_MANS_SWITCH.client(settings, ports),
         max([mailer.longest_send_seconds, *(plugin.longest_seconds for plugin in found)]),
-    )
-
-
-def _admin_context(
-    settings: Settings, services: Services, heartbeats: Heartbeats, broker: Broker, parts: Overrides
-) -> AdminContext:
-    if parts.database is None or parts.redis is None:
-        raise ValueError("the admin context needs a database and Redis")
-    database = partial(_check_database, parts.database)
-    probes: dict[str, Callable[[], object]] = {
-        "database": database,
-        "redis": partial(check_writable, parts.redis),
-    }
-    queues = _queue_reader(settings, broker, parts.namespace)
-    is_rabbitmq = brokers.is_rabbitmq(settings)
-    probes["broker"] = queues if is_rabbitmq else partial(check_writable, brokers.client_of(broker))
-    return AdminContext(
-        services=services,
-        heartbeats=heartbeats,
-        queues=queues,
-        dead_letters=brokers.dead_letters(settings, broker, parts.namespace, parts.now_ms),
-        is_scheduled=settings.scheduler == "on",
-        probes=probes,
-        home=settings.home,
     )
 
 
@@ -294,15 +275,6 @@ def _check_database(database: Database) -> None:
     database.check_writable()
     if not migrate.is_current(database):
         raise PermanentError("its schema is not that of this release: run `rollcall init`")
-
-
-def _queue_reader(
-    settings: Settings, broker: Broker, namespace: str
-) -> Callable[[], Mapping[str, QueueStats]]:
-    """Return a reader of every queue; it raises when the broker does not answer."""
-    if not brokers.is_rabbitmq(settings):
-        return QueueReader(brokers.client_of(broker), QUEUES, namespace=namespace).read
-    return partial(brokers.rabbitmq_queues, broker)
 
 
 def _recent_errors(database: Database, redact: Redactor) -> tuple[int, str]:

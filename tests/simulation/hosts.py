@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from actors.services import Services
+from observability.recorders import Recorder
 from resilience.breaker import CircuitBreaker
 from resilience.lease import Lease
 from rollcall.wiring import Overrides, build_services
@@ -105,21 +106,18 @@ class Host:
 
 def make_services(world: World, host: Host) -> Services:
     """The real graph, over the ports of the world."""
-    return build_services(
-        world.settings,
-        Overrides(
-            clock=host.clock,
-            now_ms=lambda: ServerNow(world.timeline.now_ms),
-            database=world.stage.database,
-            redis=world.stage.redis,
-            prefix=world.stage.prefix,
-            sources={world.catalog.name: world.catalog.seen_from(host)},
-            mailer=world.provider,
-            publish=world.broker.publish,
-            policy=world.policy,
-            store=lambda store: world.parts.store(store, world),
-            breaker=world.parts.breaker,
-            lease=world.parts.lease,
-            wait=lambda seconds: world.turns.pause("wait", 1000 * seconds),
-        ),
+    stage, parts = world.stage, world.parts
+    given = Overrides(
+        clock=host.clock,
+        now_ms=lambda: ServerNow(world.timeline.now_ms),
+        prefix=stage.prefix,
+        sources={world.catalog.name: world.catalog.seen_from(host)},
+        mailer=world.provider,
+        policy=world.policy,
+        store=lambda store: parts.store(store, world),
+        breaker=parts.breaker,
+        lease=parts.lease,
+        wait=lambda seconds: world.turns.pause("wait", 1000 * seconds),
     )
+    publish = world.broker.publish
+    return build_services(world.settings, stage.database, stage.redis, publish, given, Recorder())
