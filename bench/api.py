@@ -1,9 +1,10 @@
-"""A client of Rollcall's own HTTP surface, as scripts would write it."""
+"""A client of Rollcall's HTTP API, and a transport that outlasts restarts of the server."""
 
 from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -11,10 +12,12 @@ from typing import Any, TypeVar
 
 import httpx
 
-from bench.deadline import poll
+from bench.programs import poll
 
-OVER = frozenset({"finished", "failed", "skipped"})
+FINAL_STATES = frozenset({"finished", "failed", "skipped"})
 IMPORT_ROWS = 1000
+RETRY_PAUSE_SECONDS = 0.1
+_RETRYABLE_STATUSES = frozenset({500, 502, 503, 504})
 Row = TypeVar("Row")
 
 
@@ -35,7 +38,7 @@ class Run:
 
 
 class Rollcall:
-    """The system under test. Every method raises `httpx.HTTPError` when it is not answered as agreed."""
+    """The system under test. Every method raises `httpx.HTTPError` for an unexpected response."""
 
     def __init__(
         self, url: str, *, api_token: str, cron_secret: str, transport: httpx.BaseTransport | None = None
@@ -58,35 +61,35 @@ class Rollcall:
         return str(answer.raise_for_status().json()["run_id"])
 
     def run(self, run_id: str) -> Run:
-        """The run as it stands."""
+        """The current state of the run."""
         shown = self._client.get(f"/cron/runs/{run_id}", headers=self._cron).raise_for_status().json()
         return _run(shown)
 
     def newest_run(self, stagger: str) -> Run | None:
-        """The latest run of `stagger`, among the last few of all."""
+        """The newest of the recent runs of `stagger`."""
         shown = self._client.get("/cron/runs", headers=self._cron).raise_for_status().json()
         return next((run for run in map(_run, shown["items"]) if run.stagger == stagger), None)
 
     def finish(self, run_id: str, *, seconds: float, pause_seconds: float) -> Run:
-        """The run once it is over, or as it stands after `seconds`."""
+        """The run when it has ended, or its state after `seconds`."""
         try:
-            return poll(lambda: self._over(run_id), seconds=seconds, pause_seconds=pause_seconds)
+            return poll(lambda: self._if_ended(run_id), seconds=seconds, pause_seconds=pause_seconds)
         except TimeoutError:
             return self.run(run_id)
 
-    def seen_at(self, source: str, term: str, section: str) -> str | None:
-        """When the section was seen last, ISO 8601; None when it never was."""
+    def observed_at(self, source: str, term: str, section: str) -> str | None:
+        """The time of the last observation, ISO 8601; None without one."""
         answer = self._client.get(f"/sections/{source}/{term}/{section}", headers=self._api)
         shown: dict[str, Any] = answer.raise_for_status().json()
-        seen: str | None = shown["observed_at"]
-        return seen
+        observed_at: str | None = shown["observed_at"]
+        return observed_at
 
     def pending_mails(self) -> int | None:
-        """How many notifications are not sent yet; None when the system cannot tell."""
+        """How many notifications are not sent yet; None if unknown."""
         return self._health("outbox", "pending")
 
     def workers(self) -> int | None:
-        """How many workers are alive; None when the system cannot tell."""
+        """How many workers are alive; None if unknown."""
         return self._health("workers", "alive")
 
     def _health(self, check: str, figure: str) -> int | None:
@@ -104,9 +107,9 @@ class Rollcall:
             raise ValueError(f"watches rejected: {outcome['rejected'][:3]}")
         return int(outcome["created"])
 
-    def _over(self, run_id: str) -> Run | None:
+    def _if_ended(self, run_id: str) -> Run | None:
         run = self.run(run_id)
-        return run if run.state in OVER else None
+        return run if run.state in FINAL_STATES else None
 
 
 def _run(shown: Mapping[str, Any]) -> Run:
@@ -118,3 +121,28 @@ def _chunks(rows: Iterable[Row], size: int) -> Iterator[Sequence[Row]]:
     remaining = iter(rows)
     while chunk := list(islice(remaining, size)):
         yield chunk
+
+
+class RetryTransport(httpx.BaseTransport):
+    """Repeats failed GETs, for up to `seconds`; then returns or raises the last result."""
+
+    def __init__(self, seconds: float, inner: httpx.BaseTransport | None = None) -> None:
+        self._seconds = seconds
+        self._inner = inner or httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """The first successful response, or the last one."""
+        end = time.monotonic() + (self._seconds if request.method == "GET" else 0)
+        while True:
+            is_last = time.monotonic() >= end
+            try:
+                response = self._inner.handle_request(request)
+                response.read()  # the server may die in the middle of its response
+            except httpx.TransportError:
+                if is_last:
+                    raise
+            else:
+                if is_last or response.status_code not in _RETRYABLE_STATUSES:
+                    return response
+                response.close()
+            time.sleep(RETRY_PAUSE_SECONDS)

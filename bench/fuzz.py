@@ -1,6 +1,6 @@
-"""Asks a running web role thousands of things made from its own description, with tokens and without.
+"""Fuzzes a running web role from its OpenAPI description, with and without tokens.
 
-Exits with 1 on any 5xx, on any answer that is not as described, and when too little was asked.
+Exits with 1 on a 5xx, on a response that the description does not allow, and after too few requests.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> int:
     found: list[Fuzzed] = []
     with temporary_home(keep=options.keep) as home, Programs(home / "logs") as programs:
         url, keys = _serve(programs, home)
-        for name, given in (("known", keys), ("stranger", None)):
+        for name, given in (("known", keys), ("anonymous", None)):
             found.append(fuzz(url, home / name, given, examples=options.examples, seed=options.seed))
         programs.require_running()
     requests = sum(each.requests for each in found)
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def _serve(programs: Programs, home: Path) -> tuple[str, Keys]:
-    """The address of a web role and its worker over SQLite and Valkey, and what opens it."""
+    """Start a web role and a worker over SQLite and Valkey; return the URL and the credentials."""
     cron, api, signing = (secrets.token_urlsafe(32) for _ in range(3))
     settings = {
         "REDIS_URL": Valkey(programs, home).url,
@@ -51,7 +51,7 @@ def _serve(programs: Programs, home: Path) -> tuple[str, Keys]:
     stack.start("web")
     stack.wait_until_ready("web")
     stack.start("worker")
-    programs.wait_for("worker", f"{stack.url}/health")  # without a worker it is rightly a 503
+    programs.wait_for("worker", f"{stack.url}/health")  # it is 503 without a worker
     link = UnsubscribeLinks(stack.url, signing).stop_everything("ada@example.edu")
     token = parse_qs(urlsplit(link).query)["token"][0]
     return stack.url, Keys(cron, api, token)
@@ -81,10 +81,10 @@ def _show(found: Sequence[Fuzzed], *, seed: int, as_json: bool) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.fuzz", description=__doc__)
-    parser.add_argument("--requests", type=int, default=5000, help="the least that must be asked")
-    parser.add_argument("--examples", type=int, default=150, help="cases of one operation, at most")
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="replays a run")
-    parser.add_argument("--json", action="store_true", help="figures for machines")
+    parser.add_argument("--requests", type=int, default=5000, help="minimum number of requests")
+    parser.add_argument("--examples", type=int, default=150, help="maximum number of cases per operation")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="the seed of the cases")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--keep", action="store_true", help="keep state, logs and reports")
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""What Rollcall costs when there is nothing to do: how soon it serves, and what memory it holds.
+"""The idle cost of Rollcall: its start time, memory and CPU.
 
     python -m bench.idle [--settle SECONDS] [--json]
 
@@ -30,7 +30,7 @@ def main() -> None:
         type=float,
         default=SETTLE_SECONDS,
         metavar="SECONDS",
-        help="before and while it is measured",
+        help="before and during the measurement",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
@@ -45,7 +45,7 @@ def main() -> None:
 
 @contextmanager
 def started(home: Path) -> Iterator[tuple[Programs, float]]:
-    """The running stack, and how long it took until it was ready."""
+    """The running stack, and the seconds until it was ready."""
     with Programs(home / "logs") as programs:
         stack = Stack(programs, home, {})
         begun = time.monotonic()
@@ -57,7 +57,7 @@ def started(home: Path) -> Iterator[tuple[Programs, float]]:
 
 
 def at_rest(programs: Programs, settle_seconds: float) -> dict[str, Figure]:
-    """What it holds and uses when nothing is due."""
+    """Its memory and CPU while nothing is due."""
     time.sleep(settle_seconds)
     before = measure(programs.processes())
     time.sleep(settle_seconds)

@@ -1,4 +1,4 @@
-"""Real processes for a benchmark: each started with a log, waited for, and stopped with its children."""
+"""The processes of a benchmark: started with a log, awaited, and stopped with their children."""
 
 from __future__ import annotations
 
@@ -7,27 +7,39 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import httpx
 import psutil
 
-from bench.deadline import poll
-
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 TAIL_LINES = 30
+Found = TypeVar("Found")
 
 
 class ProgramError(Exception):
     """A program did not start, died, or did not stop; the message ends with the tail of its log."""
 
 
+def poll(
+    read: Callable[[], Found | None], *, seconds: float, pause_seconds: float = 0.02, what: str = ""
+) -> Found:
+    """The first answer of `read` that is not None. Raises: TimeoutError, naming `what`, after `seconds`."""
+    end = time.monotonic() + seconds
+    while True:
+        if (found := read()) is not None:
+            return found
+        if time.monotonic() >= end:
+            raise TimeoutError(f"{what or 'the condition'} did not come true within {seconds:g} s")
+        time.sleep(pause_seconds)
+
+
 def free_port() -> int:
-    """A TCP port of loopback that nobody holds at the moment."""
+    """A TCP port of loopback that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -41,7 +53,7 @@ def end_on_sigterm() -> None:
 class Programs:
     """The processes of one benchmark. Leaving the `with` block stops them, the last one started first.
 
-    An error in the block brings the tail of every log to standard error.
+    An error in the block prints the tail of every log to standard error.
     """
 
     def __init__(self, logs: Path) -> None:
@@ -57,10 +69,10 @@ class Programs:
     ) -> None:
         if isinstance(error, Exception) and not isinstance(error, ProgramError):
             print(*map(self.tail, self._running), sep="\n", file=sys.stderr)
-        stubborn = [name for name in reversed(self._running) if not _stop(self._running[name])]
-        if stubborn:
+        unstopped = [name for name in reversed(self._running) if not _stop(self._running[name])]
+        if unstopped:
             raise ProgramError(
-                f"not stopped {STOP_SECONDS:g} s after SIGTERM: {', '.join(stubborn)}"
+                f"not stopped {STOP_SECONDS:g} s after SIGTERM: {', '.join(unstopped)}"
             ) from error
 
     def start(

@@ -1,9 +1,9 @@
 """Paid reports beside batch work: `python -m bench.realtime [--batch 10000] [--reports 50] [--json]`.
 
-The whole of Rollcall runs with its demo campus. First the batch profile is given more jobs than it can finish
-meanwhile; then Stripe tells of paid orders, one after another. It prints how long after each webhook its
-report began and how long its steps took, beside the same without batch work, and ends non-zero when the 99th
-percentile of the beginnings is above a second.
+The whole of Rollcall runs with its demo campus. First the batch profile gets more jobs than it can finish
+meanwhile; then Stripe sends webhooks of paid orders, one after another. It prints the latency from each
+webhook to the start of its report, and the duration of the steps, with and without batch work. It exits
+non-zero if the 99th percentile of the start latency is above a second.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from typing import Any
 
 import httpx
 
-from bench.deadline import poll
-from bench.programs import Programs, end_on_sigterm
+from bench.programs import Programs, end_on_sigterm, poll
 from bench.report import show
 from bench.stack import Stack, temporary_home
 from tests.standins.stripe import event, posted
@@ -31,8 +30,8 @@ _WARM_UP = 2
 _SUBMITTERS = 4
 
 
-class Shop:
-    """Rollcall, and Stripe in front of it."""
+class OrderClient:
+    """Sends orders to Rollcall as Stripe does, and reads its jobs."""
 
     def __init__(self, url: str, api_token: str, webhook_secret: str) -> None:
         self._api = httpx.Client(base_url=url, timeout=60, headers={"Authorization": f"Bearer {api_token}"})
@@ -40,27 +39,27 @@ class Shop:
         self._orders = 0
         self._newest = ""
 
-    def seen_section(self) -> dict[str, Any] | None:
-        """The first section of the demo campus that was looked at."""
+    def observed_section(self) -> dict[str, Any] | None:
+        """The first section of the demo campus with an observation."""
         items = self._api.get("/watches").raise_for_status().json()["items"]
         return next((item for item in items if item["current"] is not None), None)
 
-    def fill(self, count: int) -> None:
-        """Ask for `count` batch jobs."""
+    def submit_batch(self, count: int) -> None:
+        """Submit `count` batch jobs."""
         with ThreadPoolExecutor(_SUBMITTERS) as threads:
-            list(threads.map(lambda _: self._condense(), range(count)))
+            list(threads.map(lambda _: self._submit_condense(), range(count)))
 
-    def unfinished_batch(self) -> bool:
-        """Whether batch work still waits for its turn."""
+    def has_queued_batch(self) -> bool:
+        """Whether batch jobs are still queued."""
         found = self._api.get("/jobs", params={"kind": "condense", "state": "queued", "limit": 1})
         return bool(found.raise_for_status().json()["items"])
 
-    def sell(self, section: Mapping[str, Any]) -> tuple[float, float]:
-        """Seconds from a webhook to the beginning of its report, and from there to its delivery."""
+    def order(self, section: Mapping[str, Any]) -> tuple[float, float]:
+        """Seconds from a webhook to the start of its report, and from there to the delivery."""
         self._orders += 1
         metadata = {"report": "section_history", "term": section["term"], "sections": section["section"]}
-        told = event(f"evt_{self._orders}", id=f"cs_{self._orders}", metadata=metadata)
-        body, headers = posted(self._secret, told)
+        payload = event(f"evt_{self._orders}", id=f"cs_{self._orders}", metadata=metadata)
+        body, headers = posted(self._secret, payload)
         sent_at = time.time()
         self._api.post("/webhooks/stripe", content=body, headers=headers).raise_for_status()
         job = poll(self._delivered, seconds=_WAIT_SECONDS, pause_seconds=0.1, what="a delivered report")
@@ -79,7 +78,7 @@ class Shop:
             raise RuntimeError(found[0]["error"])
         return dict(found[0]) if found[0]["state"] == "succeeded" else None
 
-    def _condense(self) -> None:
+    def _submit_condense(self) -> None:
         self._api.post("/jobs", json={"kind": "condense", "input": {}}).raise_for_status()
 
 
@@ -99,31 +98,31 @@ def main() -> None:
         stack = Stack(programs, home, settings)
         stack.start("up")
         stack.wait_until_ready("up")
-        shop = Shop(stack.url, api_token, webhook_secret)
-        figures = _measure(shop, options)
+        client = OrderClient(stack.url, api_token, webhook_secret)
+        figures = _measure(client, options)
     show(figures, as_json=options.json)
     if figures["start_p99_seconds"] > LIMIT_SECONDS:
-        sys.exit(f"the 99th percentile of the beginnings is above {LIMIT_SECONDS:g} s")
+        sys.exit(f"the 99th percentile of the start latency is above {LIMIT_SECONDS:g} s")
 
 
-def _measure(shop: Shop, options: argparse.Namespace) -> dict[str, float]:
+def _measure(client: OrderClient, options: argparse.Namespace) -> dict[str, float]:
     section = poll(
-        shop.seen_section, seconds=_WAIT_SECONDS, pause_seconds=0.5, what="a section that was seen"
+        client.observed_section, seconds=_WAIT_SECONDS, pause_seconds=0.5, what="an observed section"
     )
     for _ in range(_WARM_UP):
-        shop.sell(section)
-    alone = [shop.sell(section) for _ in range(options.reports)]
-    shop.fill(options.batch)
-    beside = [shop.sell(section) for _ in range(options.reports)]
-    if not shop.unfinished_batch():
-        sys.exit("the batch work was over before the reports were: ask for more of it with --batch")
+        client.order(section)
+    alone = [client.order(section) for _ in range(options.reports)]
+    client.submit_batch(options.batch)
+    loaded = [client.order(section) for _ in range(options.reports)]
+    if not client.has_queued_batch():
+        sys.exit("the batch work ended before the reports: increase --batch")
     return {
         "batch_jobs": options.batch,
         "reports": options.reports,
         **spread("start_alone", [start for start, _ in alone]),
-        **spread("start", [start for start, _ in beside]),
+        **spread("start", [start for start, _ in loaded]),
         **spread("steps_alone", [steps for _, steps in alone]),
-        **spread("steps", [steps for _, steps in beside]),
+        **spread("steps", [steps for _, steps in loaded]),
     }
 
 

@@ -1,4 +1,4 @@
-"""Figures for people (an aligned table) and for machines (one JSON object)."""
+"""Prints figures as an aligned table or as one JSON object."""
 
 from __future__ import annotations
 

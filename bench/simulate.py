@@ -37,8 +37,8 @@ def main() -> int:
         "broken": len(broken),
     }
     show(figures, as_json=options.json)
-    for seed, told in broken[: options.show]:
-        print(f"{seed}: {told}", file=sys.stderr)
+    for seed, problems in broken[: options.show]:
+        print(f"{seed}: {problems}", file=sys.stderr)
     return 1 if broken else 0
 
 
@@ -46,10 +46,10 @@ def _live_all(seeds: Sequence[int]) -> tuple[list[Broken], float, int]:
     """The seeds whose promises were broken, the processor seconds and the steps of all."""
     broken: list[Broken] = []
     steps = 0
-    with own_stage() as stage:
+    with own_stage() as system:
         start = time.process_time()
         for seed in seeds:
-            life = live(seed, stage)
+            life = live(seed, system)
             steps += life.steps
             if life.problems:
                 broken.append((seed, "; ".join(life.problems)))
@@ -61,7 +61,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=50_000, help="how many seeds")
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--show", type=int, default=20, help="how many broken seeds to tell of")
+    parser.add_argument("--show", type=int, default=20, help="how many broken seeds to print")
     parser.add_argument("--json", action="store_true", help="figures for machines")
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Rollcall itself, started in a home of its own for a benchmark."""
+"""Rollcall, started in a temporary home for a benchmark."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from pathlib import Path
 import httpx
 
 from bench.api import Rollcall
-from bench.deadline import poll
-from bench.programs import START_SECONDS, Programs, free_port
+from bench.programs import START_SECONDS, Programs, free_port, poll
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-SCRAPER_TOKEN = "replayed-season-scraper-token"  # noqa: S105 - both of its ends are the benchmark's
+SCRAPER_TOKEN = "replayed-season-scraper-token"  # noqa: S105 - a token of the benchmark
 
 
 @contextmanager
@@ -37,7 +36,7 @@ def temporary_home(*, keep: bool = False) -> Iterator[Path]:
 
 
 def clean_environment(home: Path) -> dict[str, str]:
-    """The least that a process needs, so that no setting of whoever runs the benchmark leaks in."""
+    """A minimal environment, without the settings of the calling shell."""
     return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "LANG": "C.UTF-8"}
 
 
@@ -54,7 +53,7 @@ def start_stand_in(programs: Programs, name: str, ready_path: str, *options: str
 
 
 class Stack:
-    """Rollcall on a free port with secrets of its own, SQLite in `home` and no timed checks.
+    """Rollcall on a free port with random secrets, SQLite in `home` and no scheduled checks.
 
     Shape: `api` is a client of it, over `transport`; `settings` are environment variables on top of the
     benchmark's own.
@@ -90,18 +89,18 @@ class Stack:
 
     def start(self, role: str, *options: str) -> None:
         """Start `rollcall <role> <options>` as the program `role`, away from any `.env` of a checkout."""
-        if role != "up":  # which alone makes the installation that it lacks
+        if role != "up":  # `up` creates its installation
             self.install()
         command: list[str | Path] = [BIN / "rollcall", role, *options]
         self._programs.start(role, command, folder=self._home, environment=self.environment)
 
     def install(self) -> None:
-        """Make the installation where there is none yet."""
+        """Create the installation if there is none."""
         command: list[str | Path] = [BIN / "rollcall", "init", "--quiet"]
         subprocess.run(command, env=self.environment, cwd=self._home, check=True)
 
     def wait_until_ready(self, role: str) -> None:
-        """Return once the program `role` serves a `/readyz` that says so."""
+        """Return once the program `role` answers `/readyz` with 200."""
         self._programs.wait_for(role, f"{self.url}/readyz")
 
     def wait_for_worker(self) -> None:

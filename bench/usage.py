@@ -1,4 +1,4 @@
-"""What processes cost: CPU time and memory, by the role in their title."""
+"""CPU time and memory of processes, by the role in their title."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded Valkey, served for a benchmark alone: what was asked of it, its restarts, its emptying."""
+"""The embedded Valkey as a server of one benchmark: traffic counts, restarts, flushes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 import redis
 
-from bench.deadline import poll
-from bench.programs import Programs
+from bench.programs import Programs, poll
 from bench.stack import clean_environment
 from rollcall import embedded_valkey
 
@@ -28,7 +27,7 @@ class Traffic:
 
 
 class Valkey:
-    """The server that `rollcall up` embeds, as durable as there, as a program of its own.
+    """The server that `rollcall up` embeds, with the same durability, as a separate program.
 
     Shape: `url` stays the same over restarts.
     """
@@ -52,15 +51,15 @@ class Valkey:
         )
 
     def kill(self) -> None:
-        """End it with SIGKILL, and with it what it has not written yet."""
+        """End it with SIGKILL; what it has not written to disk is lost."""
         self._programs.kill(self._name)
 
-    def empty(self) -> None:
-        """Lose everything."""
+    def flush(self) -> None:
+        """Delete everything."""
         self._client.flushall()
 
     def traffic(self) -> Traffic:
-        """What was asked until now."""
+        """The counts so far."""
         statistics: dict[str, Any] = self._client.info("stats")
         commands: dict[str, dict[str, Any]] = self._client.info("commandstats")
         calls = sum(int(command["calls"]) for command in commands.values())

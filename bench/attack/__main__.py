@@ -170,12 +170,12 @@ def watched(process: psutil.Process) -> Iterator[dict[str, float]]:
     peak = {"rss": 0.0, "descriptors": 0.0}
     finished = Event()
 
-    def look() -> None:
+    def update() -> None:
         while not finished.wait(0.1):
             peak["rss"] = max(peak["rss"], process.memory_info().rss)
             peak["descriptors"] = max(peak["descriptors"], process.num_fds())
 
-    with _thread(look, finished):
+    with _thread(update, finished):
         yield peak
 
 

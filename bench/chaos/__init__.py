@@ -1,1 +1,1 @@
-"""A recorded season with faults: roles and Redis are killed, responses are lost, every mail is verified."""
+"""Chaos experiments: a recorded season with injected faults, in which every mail is verified."""

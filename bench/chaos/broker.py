@@ -1,4 +1,4 @@
-"""What Dramatiq's Redis broker holds, as seen from outside: which messages are in hand, and whose."""
+"""The unacknowledged messages of each worker, read from the keys of Dramatiq's Redis broker."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class BrokerView:
     def __init__(self, url: str) -> None:
         self._client: redis.Redis = redis.Redis.from_url(url, decode_responses=True, socket_timeout=5)
 
-    def in_hand(self) -> dict[str, set[Message]]:
-        """The messages that each worker has fetched and not ended, the dead ones' as well."""
+    def unacknowledged(self) -> dict[str, set[Message]]:
+        """The messages that each worker, dead or alive, has fetched and not acknowledged."""
         found: dict[str, set[Message]] = {}
         for key in self._client.scan_iter(f"{_PREFIX}*", count=1000):
             worker, _, queue = key.removeprefix(_PREFIX).partition(".")

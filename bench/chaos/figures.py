@@ -1,11 +1,11 @@
-"""The figures of a season under fire, by name."""
+"""The figures of a chaos experiment, by name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.chaos.battle import Fought
-from bench.chaos.outcome import Judgement
+from bench.chaos.experiment import ExperimentResult
+from bench.chaos.verification import Assessment
 from bench.report import Figure, Report
 
 _PERCENTILES = {"p50": 0.5, "p99": 0.99, "max": 1.0}
@@ -22,7 +22,7 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float]:
 
 
 def bounded(trials: Sequence[float | None], bound_seconds: float) -> dict[str, Figure]:
-    """Percentiles of trials of which some (None) were not over within the bound."""
+    """Percentiles of trials; None stands for a trial that exceeded the bound."""
     known = percentiles([float("inf") if each is None else each for each in trials])
     return {
         name: f"> {bound_seconds:g} s" if value == float("inf") else f"{value:.1f} s"
@@ -30,38 +30,38 @@ def bounded(trials: Sequence[float | None], bound_seconds: float) -> dict[str, F
     }
 
 
-def mail_figures(judgement: Judgement, fought: Fought) -> Report:
+def mail_figures(assessment: Assessment, result: ExperimentResult) -> Report:
     """Mails and runs."""
-    verdict, runs = judgement.verdict, [each.run for each in fought.rounds]
+    comparison, runs = assessment.comparison, [each.run for each in result.rounds]
     return {
-        "mails_expected": judgement.wanted.total(),
-        "mails_sent": fought.sent.total(),
-        "mails_missing": verdict.missing.total(),
-        "mails_unexpected": verdict.unexpected.total(),
-        "mails_doubled": verdict.doubled.total(),
-        "sections_in_doubt": len(judgement.doubtful),
+        "mails_expected": assessment.expected.total(),
+        "mails_sent": result.sent.total(),
+        "mails_missing": comparison.missing.total(),
+        "mails_unexpected": comparison.unexpected.total(),
+        "mails_doubled": comparison.doubled.total(),
+        "sections_in_doubt": len(assessment.ambiguous),
         "runs": len(runs),
         "runs_finished": sum(run.state == "finished" for run in runs),
         "runs_skipped_or_failed": sum(run.state in {"skipped", "failed"} for run in runs),
         "checks": sum(run.checked for run in runs),
         "checks_given_up": sum(run.failed for run in runs),
         "checks_deferred": sum(run.deferred for run in runs),
-        "run_seconds": percentiles([each.seconds for each in fought.rounds]),
-        "wall_seconds": fought.seconds,
-        "redis_emptied": fought.fired["wipe"],
+        "run_seconds": percentiles([each.seconds for each in result.rounds]),
+        "wall_seconds": result.seconds,
+        "redis_emptied": result.injected["flush"],
     }
 
 
-def fire_figures(fought: Fought) -> Report:
-    """What was done to the stack, and how fast it recovered."""
-    recoveries = fought.recoveries
+def fault_figures(result: ExperimentResult) -> Report:
+    """The injected faults, and how fast the stack recovered."""
+    recoveries = result.recoveries
     return {
-        "kills": {role: n for role, n in fought.fired.items() if role not in {"redis", "wipe"}},
-        "redis_kills": fought.fired["redis"],
-        "faults": {kind: float(n) for kind, n in fought.faults.items()},
-        "workers_killed_with_messages": len(recoveries.seconds) + recoveries.waiting + recoveries.voided,
+        "kills": {role: n for role, n in result.injected.items() if role not in {"redis", "flush"}},
+        "redis_kills": result.injected["redis"],
+        "faults": {kind: float(n) for kind, n in result.faults.items()},
+        "workers_killed_with_messages": len(recoveries.seconds) + recoveries.waiting + recoveries.discarded,
         "measured_recoveries": len(recoveries.seconds),
-        "cut_short_by_redis": recoveries.voided,
-        "back_in_queue_seconds": percentiles(recoveries.returned),
+        "cut_short_by_redis": recoveries.discarded,
+        "back_in_queue_seconds": percentiles(recoveries.requeued),
         "back_in_work_seconds": percentiles(recoveries.seconds),
     }

@@ -1,4 +1,4 @@
-"""How long the messages of killed workers are out of work."""
+"""The time until the messages of killed workers are processed again."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from bench.chaos.broker import Message
 
 
 class View(Protocol):
-    """What `Recoveries` must know of the broker."""
+    """The broker's state that `Recoveries` needs."""
 
-    def in_hand(self) -> dict[str, set[Message]]:
-        """The messages that each worker holds."""
+    def unacknowledged(self) -> dict[str, set[Message]]:
+        """The unacknowledged messages of each worker."""
 
     def unfinished(self, messages: set[Message]) -> set[Message]:
         """Those of `messages` that have not ended."""
 
 
 @dataclass(slots=True)
-class _Loss:
+class _Kill:
     at_seconds: float
     messages: set[Message]
     waiting: set[Message]
@@ -33,74 +33,75 @@ class _Loss:
 
 @dataclass(slots=True)
 class Recoveries:
-    """For each worker killed with messages in hand: the seconds until all were in work again, or had ended.
+    """For each worker killed with unacknowledged messages: the seconds until all were back, or had ended.
 
-    Shape: `returned` until all had left the dead worker's hands, and `seconds` until all were in work, in
-    the order of recovery; `voided` counts losses that Redis' own loss put an end to. Any thread may call.
+    Shape: `requeued` until the dead worker held none, and `seconds` until other workers had held all of them,
+    in the order of recovery; `discarded` counts kills without a measurement, as Redis lost data. Thread-safe.
     """
 
     view: View
     clock: Callable[[], float] = time.monotonic
     seconds: list[float] = field(default_factory=list)
-    returned: list[float] = field(default_factory=list)
-    voided: int = 0
-    _open: list[_Loss] = field(default_factory=list)
+    requeued: list[float] = field(default_factory=list)
+    discarded: int = 0
+    _open: list[_Kill] = field(default_factory=list)
     _dead: set[str] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
 
     @property
     def waiting(self) -> int:
-        """How many losses are not made good yet."""
+        """How many kills have not been recovered from yet."""
         return len(self._open)
 
-    def are_due(self) -> bool:
-        """Whether the kill of a worker would now be a loss."""
+    def has_work_at_risk(self) -> bool:
+        """Whether a killed worker would now leave unacknowledged messages."""
         with self._lock:
-            return bool(self._held_by(self._in_hand(), active=True))
+            return bool(self._held_by(self._unacknowledged(), active=True))
 
-    def lose(self) -> None:
-        """Call it right after the kill of the only worker."""
+    def record_kill(self) -> None:
+        """Record the kill of the only worker; call it immediately after."""
         with self._lock:
-            in_hand = self._in_hand()
-            messages = self._held_by(in_hand, active=True)
-            self._dead |= in_hand.keys()
+            unacknowledged = self._unacknowledged()
+            messages = self._held_by(unacknowledged, active=True)
+            self._dead |= unacknowledged.keys()
             if messages:
-                self._open.append(_Loss(self.clock(), messages, set(messages)))
+                self._open.append(_Kill(self.clock(), messages, set(messages)))
 
-    def look(self) -> None:
-        """Note what has recovered by now; call it often."""
+    def update(self) -> None:
+        """Measure the recoveries up to now; call it often."""
         with self._lock, suppress(redis.RedisError):
             if not self._open:
                 return
-            in_hand, now = self._in_hand(), self.clock()
-            active = self._held_by(in_hand, active=True)
-            dead = self._held_by(in_hand, active=False)
-            for loss in list(self._open):
-                self._update(loss, active, dead, now)
+            unacknowledged, now = self._unacknowledged(), self.clock()
+            active = self._held_by(unacknowledged, active=True)
+            dead = self._held_by(unacknowledged, active=False)
+            for kill in list(self._open):
+                self._update(kill, active, dead, now)
 
-    def void(self) -> None:
-        """Redis has lost what it held: forget every open loss."""
+    def discard(self) -> None:
+        """Discard every open measurement, since Redis has lost its data."""
         with self._lock:
-            self.voided += len(self._open)
+            self.discarded += len(self._open)
             self._open.clear()
 
-    def _update(self, loss: _Loss, active: set[Message], dead: set[Message], now: float) -> None:
-        if loss.waiting and not loss.waiting & dead:
-            self.returned.append(now - loss.at_seconds)
-            loss.waiting = set()
-        loss.messages -= active
-        loss.messages &= self.view.unfinished(loss.messages)
-        if not loss.messages:
-            self._open.remove(loss)
-            self.seconds.append(now - loss.at_seconds)
+    def _update(self, kill: _Kill, active: set[Message], dead: set[Message], now: float) -> None:
+        if kill.waiting and not kill.waiting & dead:
+            self.requeued.append(now - kill.at_seconds)
+            kill.waiting = set()
+        kill.messages -= active
+        kill.messages &= self.view.unfinished(kill.messages)
+        if not kill.messages:
+            self._open.remove(kill)
+            self.seconds.append(now - kill.at_seconds)
 
-    def _held_by(self, in_hand: dict[str, set[Message]], *, active: bool) -> set[Message]:
-        return {
-            each for worker, them in in_hand.items() if (worker not in self._dead) is active for each in them
-        }
+    def _held_by(self, unacknowledged: dict[str, set[Message]], *, active: bool) -> set[Message]:
+        held = [
+            messages for worker, messages in unacknowledged.items() if (worker not in self._dead) is active
+        ]
+        return set().union(*held)
 
-    def _in_hand(self) -> dict[str, set[Message]]:
+    def _unacknowledged(self) -> dict[str, set[Message]]:
         try:
-            return self.view.in_hand()
+            return self.view.unacknowledged()
         except redis.RedisError:
             return {}

@@ -1,16 +1,16 @@
-"""What the measured runs come to, and which goals they miss."""
+"""The figures of the measured runs, and the goals that they miss."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.checks.rival import Rival
-from bench.checks.stage import Measured
+from bench.checks.baseline import Baseline
+from bench.checks.system import Measured
 
-LEAST_RATIO = 0.9
-MOST_CPU_MS = 0.3
-MOST_PSS_MB = 110.0
+MIN_RATIO = 0.9
+MAX_CPU_MS = 0.3
+MAX_PSS_MB = 110.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Figures:
     redis_commands_per_check: float
 
 
-def add_up(measured: Sequence[Measured], rival: Rival, limit_per_second: float) -> Figures:
-    """The figures of `measured`, beside the rival and the limit."""
+def add_up(measured: Sequence[Measured], baseline: Baseline, limit_per_second: float) -> Figures:
+    """The figures of `measured`, with the baseline and the limit."""
     checks = sum(one.run.checked for one in measured)
     per_second = checks / sum(one.seconds for one in measured)
     return Figures(
@@ -41,10 +41,10 @@ def add_up(measured: Sequence[Measured], rival: Rival, limit_per_second: float) 
         checks_per_second_from_outside=checks / sum(one.seconds_outside for one in measured),
         limit_per_second=limit_per_second,
         ratio_to_limit=per_second / limit_per_second,
-        bare_client_per_second=rival.requests_per_second,
-        ratio_to_bare_client=per_second / rival.requests_per_second,
+        bare_client_per_second=baseline.requests_per_second,
+        ratio_to_bare_client=per_second / baseline.requests_per_second,
         worker_cpu_ms_per_check=sum(one.cpu_ms for one in measured) / max(1, checks),
-        bare_client_cpu_ms_per_request=rival.cpu_ms_per_request,
+        bare_client_cpu_ms_per_request=baseline.cpu_ms_per_request,
         worker_pss_mb=max(one.usage.total_pss_mb for one in measured),
         redis_round_trips_per_check=sum(one.traffic.round_trips for one in measured) / max(1, checks),
         redis_commands_per_check=sum(one.traffic.commands for one in measured) / max(1, checks),
@@ -57,8 +57,8 @@ def missed_goals(figures: Figures, measured: Sequence[Measured], sections: int) 
         f"every run finishes {sections} checks without a failure": all(
             (one.run.state, one.run.checked, one.run.failed) == ("finished", sections, 0) for one in measured
         ),
-        f"ratio to limit >= {LEAST_RATIO}": figures.ratio_to_limit >= LEAST_RATIO,
-        f"worker CPU <= {MOST_CPU_MS} ms a check": figures.worker_cpu_ms_per_check <= MOST_CPU_MS,
-        f"worker memory <= {MOST_PSS_MB:g} MB": figures.worker_pss_mb <= MOST_PSS_MB,
+        f"ratio to limit >= {MIN_RATIO}": figures.ratio_to_limit >= MIN_RATIO,
+        f"worker CPU <= {MAX_CPU_MS} ms a check": figures.worker_cpu_ms_per_check <= MAX_CPU_MS,
+        f"worker memory <= {MAX_PSS_MB:g} MB": figures.worker_pss_mb <= MAX_PSS_MB,
     }
     return [goal for goal, is_met in goals.items() if not is_met]

@@ -1,12 +1,11 @@
-"""Which mails a season must cause, worked out from the recording alone, and how those sent compare.
+"""The test oracle: the mails that a season must cause, computed from the recording alone.
 
-Nothing here is shared with the system under test: it is the judge. The rules, for each section as the
-checks see it:
+It shares no code with the system under test. The rules, for each section as observed by the checks:
 
-- the first sighting is a baseline and mails nobody;
-- seats going from none (zero or overdrawn) to some are the next opening, and mail `seat_available`;
-- an instructor in place of "Staff" is the next assignment, and mails `instructor_assigned`;
-- a section that is yet to come is missing until then, and mails nobody. None goes again in a recorded season.
+- the first observation is a baseline and sends no mail;
+- seats that rise from none (zero or overdrawn) are the next opening, and send `seat_available`;
+- an instructor who replaces "Staff" is the next assignment, and sends `instructor_assigned`;
+- a section is missing until its first row, and sends no mail. No section disappears in a recorded season.
 """
 
 from __future__ import annotations
@@ -18,9 +17,11 @@ from typing import NamedTuple
 
 from bench.replay.season import Check, Reading, Season
 
+SHOWN = 10
+
 
 class Mail(NamedTuple):
-    """What makes two mails the same news: to whom, of which kind, of which section and episode."""
+    """The identity of a mail: two mails with equal fields are duplicates."""
 
     address: str
     kind: str
@@ -31,11 +32,11 @@ class Mail(NamedTuple):
 Mails = Counter[Mail]
 
 
-Sight = tuple[str, int]
-"""A section, and the moment of the season at which it was seen."""
+ObservationPoint = tuple[str, int]
+"""A section, and the moment of the season at which it was observed."""
 
 
-class _Everything(Container[Sight]):
+class _Everything(Container[ObservationPoint]):
     def __contains__(self, _: object) -> bool:
         return True
 
@@ -47,15 +48,15 @@ def expected(
     season: Season,
     checks: Sequence[Check],
     watchers: Mapping[str, Sequence[str]],
-    seen: Container[Sight] = EVERYTHING,
+    observed: Container[ObservationPoint] = EVERYTHING,
 ) -> Mails:
     """The mails that `checks` must cause; `watchers` gives the addresses by section.
 
-    Only what `seen` holds was seen: where the catalog did not answer, the next check tells the difference.
+    Only the points in `observed` were observed: after a failed check, the next one shows the difference.
     """
     return Counter(
         Mail(address, kind, section, episode)
-        for section, kind, episode in _news(season, checks, watchers, seen)
+        for section, kind, episode in _events(season, checks, watchers, observed)
         for address in watchers[section]
     )
 
@@ -72,8 +73,8 @@ def read_event(address: str, event: str) -> Mail:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """How the mails sent differ from those expected; all three are empty when every mail is right."""
+class Comparison:
+    """How the sent mails differ from the expected ones; all three are empty when there is no difference."""
 
     missing: Mails
     unexpected: Mails
@@ -84,23 +85,32 @@ class Verdict:
         """Whether each expected mail was sent once, and no other."""
         return not (self.missing or self.unexpected or self.doubled)
 
+    def violations(self) -> list[str]:
+        """The most frequent differences of each category in words."""
+        categories = {"missing": self.missing, "unexpected": self.unexpected, "doubled": self.doubled}
+        return [
+            f"{category} {times} x: {' '.join(map(str, mail))}"
+            for category, mails in categories.items()
+            for mail, times in mails.most_common(SHOWN)
+        ]
 
-def judge(wanted: Mails, sent: Mails) -> Verdict:
-    """Compare as multisets: a mail that was wanted but came too often is doubled, not unexpected."""
+
+def compare(wanted: Mails, sent: Mails) -> Comparison:
+    """Compare as multisets: an expected mail that was sent too often is doubled, not unexpected."""
     surplus = sent - wanted
     doubled = Counter({mail: times for mail, times in surplus.items() if mail in wanted})
-    return Verdict(missing=wanted - sent, unexpected=surplus - doubled, doubled=doubled)
+    return Comparison(missing=wanted - sent, unexpected=surplus - doubled, doubled=doubled)
 
 
 @dataclass(slots=True)
-class _Memory:
-    """What the checks so far have seen of one section."""
+class _SectionState:
+    """The state of one section after the checks so far."""
 
     last: Reading | None = None
     openings: int = 0
     assignments: int = 0
 
-    def see(self, reading: Reading) -> Iterator[tuple[str, int]]:
+    def observe(self, reading: Reading) -> Iterator[tuple[str, int]]:
         before, self.last = self.last or reading, reading
         if before.seats_available <= 0 < reading.seats_available:
             self.openings += 1
@@ -110,12 +120,12 @@ class _Memory:
             yield "instructor_assigned", self.assignments
 
 
-def _news(
-    season: Season, checks: Sequence[Check], sections: Collection[str], seen: Container[Sight]
+def _events(
+    season: Season, checks: Sequence[Check], sections: Collection[str], observed: Container[ObservationPoint]
 ) -> Iterator[tuple[str, str, int]]:
-    memories = {section: _Memory() for section in sections}
+    states = {section: _SectionState() for section in sections}
     for check in checks:
-        for section in filter(check.covers, memories):
+        for section in filter(check.covers, states):
             reading = season[section].at(check.time_ms)
-            if reading is not None and (section, check.time_ms) in seen:
-                yield from ((section, kind, episode) for kind, episode in memories[section].see(reading))
+            if reading is not None and (section, check.time_ms) in observed:
+                yield from ((section, kind, episode) for kind, episode in states[section].observe(reading))

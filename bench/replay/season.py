@@ -1,4 +1,4 @@
-"""A recorded season: what each section showed at any moment of it, and at which moments it is checked.
+"""A recorded season: the reading of each section at any moment, and the moments of its checks.
 
 Times are Unix milliseconds, as in the recording.
 """
@@ -18,7 +18,7 @@ MINUTE_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the catalog showed of a section: raw figures, which may be negative, and "Staff" for nobody."""
+    """A section in the catalog: raw figures, which may be negative; "Staff" stands for no instructor."""
 
     course: str
     code: str
@@ -29,7 +29,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The readings of one section and since when each holds, oldest first."""
+    """The readings of one section and the start time of each, oldest first."""
 
     times_ms: tuple[int, ...]
     readings: tuple[Reading, ...]
@@ -68,7 +68,7 @@ def load(path: Path) -> Season:
             times_ms, readings = found.setdefault(row["section_id"], ([], []))
             times_ms.append(int(row["observed_at_ms"]))
             readings.append(_reading(row))
-    return {section: Timeline(tuple(times), tuple(seen)) for section, (times, seen) in found.items()}
+    return {section: Timeline(tuple(times), tuple(readings)) for section, (times, readings) in found.items()}
 
 
 def first_midnight_ms(season: Season) -> int:

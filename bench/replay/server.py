@@ -1,27 +1,54 @@
-"""The recorded catalog in the scraper service's contract, at times that stand until they are set."""
+"""A scraper service over the recorded catalog, with a clock that the driver sets, and injected faults."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
 from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from random import Random
 from threading import Event, Thread
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from aiohttp import web
 
-from bench.replay.answers import cut_off, refusal, told
-from bench.replay.faults import Fault, Faults
-from bench.replay.oracle import Sight
-from bench.replay.season import TERM, Check, Season, is_even
+from bench.replay.oracle import ObservationPoint
+from bench.replay.season import TERM, Check, Reading, Season, is_even
+
+Fault = Literal["error", "hang", "cut_off"]
+_KINDS: tuple[Fault, ...] = ("error", "hang", "cut_off")
+_WEIGHTS = (6, 1, 3)
+
+
+@dataclass(slots=True)
+class Faults:
+    """Makes `ratio` of the requests fail, the same ones for the same `seed`.
+
+    Shape: "error" is a 500, "cut_off" half an answer, "hang" no answer within `hang_seconds`.
+    """
+
+    ratio: float = 0.0
+    seed: int = 0
+    hang_seconds: float = 5.0
+    _random: Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._random = Random(self.seed)  # noqa: S311 - a fault, not a secret
+
+    def draw(self) -> Fault | None:
+        """How the next request fails, or None."""
+        if self._random.random() >= self.ratio:
+            return None
+        return self._random.choices(_KINDS, _WEIGHTS)[0]
 
 
 class ReplayServer:
-    """A scraper on loopback, in a thread of its own, while the `with` block lasts.
+    """A scraper on loopback, in its own thread, for the length of the `with` block.
 
-    Shape: `answers` counts by HTTP status what was answered as the season has it, `failures` by kind what
-    was not; `told` holds the status that each section had at each moment.
+    Shape: `answers` counts the season's answers by HTTP status, `failures` the injected faults by kind;
+    `statuses` holds the status of each section at each moment.
     """
 
     def __init__(
@@ -29,7 +56,7 @@ class ReplayServer:
     ) -> None:
         self.answers: Counter[int] = Counter()
         self.failures: Counter[Fault] = Counter()
-        self.told: dict[Sight, int] = {}
+        self.statuses: dict[ObservationPoint, int] = {}
         self.url = ""
         self._times_ms = {True: 0, False: 0}
         self._faults = faults or Faults()
@@ -41,7 +68,7 @@ class ReplayServer:
         self._thread = Thread(target=self._serve, name="replay-server", daemon=True)
 
     def show(self, check: Check) -> None:
-        """Answer for the sections of `check` as at its moment, from now on."""
+        """Set the clock of the sections of `check` to its moment."""
         self._times_ms[check.stagger == "even"] = check.time_ms
 
     def __enter__(self) -> Self:
@@ -75,32 +102,69 @@ class ReplayServer:
 
     async def _scrape(self, request: web.Request) -> web.StreamResponse:
         if not hmac.compare_digest(request.headers.get("Authorization", ""), self._authorisation):
-            return self._count(refusal(401, "unauthorised"))
+            return self._count(error_response(401, "unauthorised"))
         wanted = await request.json()
         if wanted["term"] != TERM:
-            return self._count(refusal(404, "no such term"))
+            return self._count(error_response(404, "no such term"))
         await asyncio.sleep(self._latency_seconds)
         section = wanted["sectionNumber"]
-        sight = (section, self._times_ms[is_even(section)])
+        point = (section, self._times_ms[is_even(section)])
         if fault := self._faults.draw():
             return await self._fail(request, fault)
-        return self._count(self._answer(sight))
+        return self._count(self._answer(point))
 
     def _count(self, response: web.Response) -> web.Response:
         self.answers[response.status] += 1
         return response
 
-    def _answer(self, sight: Sight) -> web.Response:
-        section, time_ms = sight
+    def _answer(self, point: ObservationPoint) -> web.Response:
+        section, time_ms = point
         timeline = self._season.get(section)
         reading = timeline.at(time_ms) if timeline else None
-        self.told[sight] = 404 if reading is None else 200
-        return refusal(404, "section not found") if reading is None else told(reading)
+        self.statuses[point] = 404 if reading is None else 200
+        return error_response(404, "section not found") if reading is None else success(reading)
 
     async def _fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
         self.failures[fault] += 1
         if fault == "error":
-            return refusal(500, "the scrape failed")
+            return error_response(500, "the scrape failed")
         if fault == "hang":
             await asyncio.sleep(self._faults.hang_seconds)
         return await cut_off(request)
+
+
+async def cut_off(request: web.Request) -> web.StreamResponse:
+    """Send half an answer and close the connection."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    response.content_length = 400
+    with suppress(ConnectionError):  # the client was killed, or timed out
+        await response.prepare(request)
+        await response.write(b'{"success": true, "data": {"subject": "MATH", ')
+    if request.transport:
+        request.transport.close()
+    return response
+
+
+def error_response(status: int, error: str) -> web.Response:
+    """An answer without success."""
+    return web.json_response({"success": False, "error": error}, status=status)
+
+
+def success(reading: Reading) -> web.Response:
+    """The answer that shows `reading`."""
+    return web.json_response({"success": True, "data": _data(reading)})
+
+
+def _data(reading: Reading) -> dict[str, str | int | None]:
+    subject, _, catalog_nbr = reading.course.partition(" ")
+    return {
+        "subject": subject,
+        "catalog_nbr": catalog_nbr,
+        "title": f"{reading.course} {reading.code}",
+        "instructor": reading.instructor,
+        "seats_available": reading.seats_available,
+        "seats_capacity": reading.seats_capacity,
+        "non_reserved_seats": None,
+        "location": "",
+        "meeting_times": "",
+    }

@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.programs import ProgramError, Programs, free_port
+from bench.programs import ProgramError, Programs, free_port, poll
 from bench.stack import clean_environment
 from bench.usage import Usage, measure
 
@@ -79,3 +79,13 @@ def test_cpu_time_is_the_difference_of_two_usages() -> None:
     after = Usage({"worker": 1.5, "web": 2.25, "scheduler": 0.25}, {})
     assert after.cpu_ms_since(before, "worker") == pytest.approx(500)
     assert after.cpu_ms_since(before) == pytest.approx(1000)
+
+
+def test_the_first_answer_ends_the_wait() -> None:
+    answers = iter([None, None, 0])
+    assert poll(lambda: next(answers), seconds=10, pause_seconds=0) == 0
+
+
+def test_a_condition_that_never_comes_true_is_named() -> None:
+    with pytest.raises(TimeoutError, match=r"the outbox did not come true within 0 s"):
+        poll(lambda: None, seconds=0, what="the outbox")

@@ -10,8 +10,7 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 
 from bench.chaos.broker import BrokerView
-from bench.deadline import poll
-from bench.programs import Programs
+from bench.programs import Programs, poll
 from bench.valkey import Valkey
 
 
@@ -39,7 +38,7 @@ def test_it_is_back_at_its_address_with_what_it_wrote(valkey: Valkey, client: re
 
 def test_emptied_it_holds_nothing(valkey: Valkey, client: redis.Redis) -> None:
     client.set("lost", 1)
-    valkey.empty()
+    valkey.flush()
     assert client.keys() == []
 
 
@@ -56,11 +55,28 @@ def test_a_worker_is_seen_with_what_it_has_in_hand(valkey: Valkey, client: redis
     work.send()
     worker.start()
     assert is_working.wait(30)
-    ((holder, messages),) = view.in_hand().items()
+    ((holder, messages),) = view.unacknowledged().items()
     assert holder == broker.broker_id
     assert {message.queue for message in messages} == {"check"}
     assert view.unfinished(messages) == messages
     may_end.set()
-    poll(lambda: not view.in_hand() or None, seconds=30)
+    poll(lambda: not view.unacknowledged() or None, seconds=30)
     assert view.unfinished(messages) == set()
     worker.stop()
+
+
+def test_traffic_counts_a_pipeline_as_one_round_trip(tmp_path: Path) -> None:
+    with Programs(tmp_path / "logs") as programs:
+        valkey = Valkey(programs, tmp_path)
+        client = redis.Redis.from_url(valkey.url)
+        client.ping()
+        before = valkey.traffic()
+        with client.pipeline(transaction=False) as pipeline:
+            for key in "abc":
+                pipeline.set(key, 1)
+            pipeline.execute()
+        client.close()
+        traffic = valkey.traffic() - before
+    overhead = 3  # what it takes to ask: two INFO sections before, one after
+    assert traffic.commands in range(3, 3 + overhead + 1)
+    assert traffic.round_trips in range(1, 1 + overhead + 1)

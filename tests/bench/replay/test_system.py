@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx
 
-from bench.replay.mailbox import Mailbox
 from bench.replay.oracle import Mail
+from bench.replay.system import Mailbox
 from tests.standins.resend import ResendStandIn
 
 

@@ -1,4 +1,4 @@
-"""What this machine and the stand-in can do at all: a bare aiohttp client, without any of Rollcall."""
+"""The baseline: the throughput of a plain aiohttp client on this machine, without Rollcall."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import aiohttp
 
 
 @dataclass(frozen=True, slots=True)
-class Rival:
-    """How fast the bare client was, and what it cost this process."""
+class Baseline:
+    """The throughput of the plain client, and its CPU cost."""
 
     requests_per_second: float
     cpu_ms_per_request: float
 
 
-def race(url: str, token: str, term: str, sections: Sequence[str], in_flight: int) -> Rival:
+def measure_baseline(url: str, token: str, term: str, sections: Sequence[str], in_flight: int) -> Baseline:
     """Ask the scraper at `url` once for each of `sections`, `in_flight` at a time."""
     start_seconds, start_cpu_seconds = time.perf_counter(), time.process_time()
     asyncio.run(_ask_all(url, token, term, iter(sections), in_flight))
     seconds, cpu_seconds = time.perf_counter() - start_seconds, time.process_time() - start_cpu_seconds
-    return Rival(len(sections) / seconds, 1000 * cpu_seconds / len(sections))
+    return Baseline(len(sections) / seconds, 1000 * cpu_seconds / len(sections))
 
 
 async def _ask_all(url: str, token: str, term: str, sections: Iterator[str], in_flight: int) -> None:

@@ -1,6 +1,6 @@
-"""The driver of a stack that is shot at: two lanes, even and odd sections, each from check to check.
+"""The drivers of a chaos experiment: one for even and one for odd sections, each from check to check.
 
-The lanes run side by side, since no section is in both; the season's clock of a lane stands during its runs.
+They run concurrently, since no section is in both; the season's clock of a driver stands during its runs.
 """
 
 from __future__ import annotations
@@ -13,20 +13,19 @@ from http.client import OK
 
 import httpx
 
-from bench.api import OVER, Rollcall, Run
-from bench.chaos.patience import PAUSE_SECONDS
+from bench.api import FINAL_STATES, RETRY_PAUSE_SECONDS, Rollcall, Run
 from bench.replay.season import TERM, Check
 from bench.replay.server import ReplayServer
 
 TRIGGER_SECONDS = 120.0
-LANES = ("even", "odd")
+STAGGERS = ("even", "odd")
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
     """A check of the season and the run that carried it out, over or not, with how long it took.
 
-    Shape: `given_up` are the sections of which the scraper told, and the run kept nothing.
+    Shape: `given_up` are the sections that the scraper answered for and that the run did not commit.
     """
 
     check: Check
@@ -36,12 +35,12 @@ class Round:
 
     @property
     def is_over(self) -> bool:
-        """Whether the run has come to an end."""
-        return self.run.state in OVER
+        """Whether the run has ended."""
+        return self.run.state in FINAL_STATES
 
 
-class Lane:
-    """Plays the checks of one stagger; `when_started` hears of each run as soon as it is triggered."""
+class Driver:
+    """Runs the checks of one stagger; calls `when_started` as soon as a run is triggered."""
 
     def __init__(
         self,
@@ -55,8 +54,8 @@ class Lane:
         self._run_seconds = run_seconds
         self._when_started = when_started
 
-    def play(self, checks: Sequence[Check]) -> list[Round]:
-        """The rounds of `checks`, up to one that does not come to an end."""
+    def run(self, checks: Sequence[Check]) -> list[Round]:
+        """The rounds of `checks`, up to one that does not end."""
         rounds: list[Round] = []
         for check in checks:
             rounds.append(self._round(check))
@@ -69,22 +68,24 @@ class Lane:
         self._server.show(check)
         run_id = self._trigger(check.stagger)
         self._when_started()
-        run = self._api.finish(run_id, seconds=self._run_seconds, pause_seconds=PAUSE_SECONDS)
+        run = self._api.finish(run_id, seconds=self._run_seconds, pause_seconds=RETRY_PAUSE_SECONDS)
         seconds = time.monotonic() - start
         return Round(check, run, seconds, self._given_up(check, run) if run.failed else frozenset())
 
     def _given_up(self, check: Check, run: Run) -> frozenset[str]:
-        """Sections that were answered too late, or to workers that died, until they were given up."""
-        told = dict(self._server.told)  # the other lane goes on
-        shown = [section for (section, at), status in told.items() if (at, status) == (check.time_ms, OK)]
-        return frozenset(each for each in shown if check.covers(each) and not self._is_kept(each, run))
+        """Sections whose answers came too late, or to workers that died, until the run gave them up."""
+        statuses = dict(self._server.statuses)  # the other driver continues
+        answered = {section for (section, at), code in statuses.items() if (at, code) == (check.time_ms, OK)}
+        return frozenset(
+            section for section in answered if check.covers(section) and not self._is_committed(section, run)
+        )
 
-    def _is_kept(self, section: str, run: Run) -> bool:
-        seen, started = self._api.seen_at("scraper", TERM, section), run.started_at
-        return seen is not None and started is not None and seen >= started  # all of one form, in UTC
+    def _is_committed(self, section: str, run: Run) -> bool:
+        observed, started = self._api.observed_at("scraper", TERM, section), run.started_at
+        return observed is not None and started is not None and observed >= started  # one format, in UTC
 
     def _trigger(self, stagger: str) -> str:
-        """Trigger a run once: when the answer is lost, the run may be there all the same."""
+        """Trigger a run once: if the response is lost, the run may exist nevertheless."""
         before = self._api.newest_run(stagger)
         end = time.monotonic() + TRIGGER_SECONDS
         while True:
@@ -96,12 +97,12 @@ class Lane:
                     return newest.run_id
                 if time.monotonic() > end:
                     raise
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(RETRY_PAUSE_SECONDS)
 
 
-def play(lane: Lane, checks: Sequence[Check]) -> list[Round]:
-    """The rounds of `checks` in the order of the season, each lane in a thread of its own."""
-    by_lane = [[check for check in checks if check.stagger == stagger] for stagger in LANES]
-    with ThreadPoolExecutor(len(LANES)) as threads:
-        rounds = [each for played in threads.map(lane.play, by_lane) for each in played]
+def run_checks(driver: Driver, checks: Sequence[Check]) -> list[Round]:
+    """The rounds of `checks` in the order of the season, each stagger in its own thread."""
+    by_stagger = [[check for check in checks if check.stagger == stagger] for stagger in STAGGERS]
+    with ThreadPoolExecutor(len(STAGGERS)) as threads:
+        rounds = [each for rounds in threads.map(driver.run, by_stagger) for each in rounds]
     return sorted(rounds, key=lambda each: each.check.time_ms)

@@ -18,7 +18,7 @@ class Broker:
     messages: set[Message] = field(default_factory=lambda: {ONE, TWO})
     is_down: bool = False
 
-    def in_hand(self) -> dict[str, set[Message]]:
+    def unacknowledged(self) -> dict[str, set[Message]]:
         if self.is_down:
             raise redis.ConnectionError
         return {worker: set(messages) for worker, messages in self.hands.items()}
@@ -37,22 +37,22 @@ class Clock:
 def killed(broker: Broker) -> tuple[Recoveries, Clock]:
     clock = Clock()
     recoveries = Recoveries(broker, clock)
-    recoveries.lose()
+    recoveries.record_kill()
     return recoveries, clock
 
 
 def test_a_worker_killed_without_messages_is_no_loss() -> None:
     recoveries, _ = killed(Broker())
-    assert not recoveries.are_due()
+    assert not recoveries.has_work_at_risk()
     assert recoveries.waiting == 0
 
 
 def test_a_loss_is_due_while_an_active_worker_has_messages() -> None:
     broker = Broker({"first": {ONE}})
     recoveries, _ = killed(broker)
-    assert not recoveries.are_due()
+    assert not recoveries.has_work_at_risk()
     broker.hands["second"] = {TWO}
-    assert recoveries.are_due()
+    assert recoveries.has_work_at_risk()
 
 
 def test_a_loss_lasts_until_another_worker_has_every_message() -> None:
@@ -64,9 +64,9 @@ def test_a_loss_lasts_until_another_worker_has_every_message() -> None:
         (117.0, {"second": {TWO}}),
     ):
         clock.now, broker.hands = now, hands
-        recoveries.look()
+        recoveries.update()
     assert recoveries.seconds == [17.0]
-    assert recoveries.returned == [16.0]
+    assert recoveries.requeued == [16.0]
     assert recoveries.waiting == 0
 
 
@@ -74,7 +74,7 @@ def test_a_message_that_has_ended_is_recovered() -> None:
     broker = Broker({"first": {ONE}})
     recoveries, clock = killed(broker)
     clock.now, broker.hands, broker.messages = 103.0, {}, set()
-    recoveries.look()
+    recoveries.update()
     assert recoveries.seconds == [3.0]
 
 
@@ -82,25 +82,25 @@ def test_each_kill_is_a_loss_of_its_own() -> None:
     broker = Broker({"first": {ONE}})
     recoveries, clock = killed(broker)
     clock.now, broker.hands = 116.0, {"second": {ONE}}
-    recoveries.look()
-    recoveries.lose()
+    recoveries.update()
+    recoveries.record_kill()
     clock.now, broker.hands = 131.0, {"third": {ONE}}
-    recoveries.look()
+    recoveries.update()
     assert recoveries.seconds == [16.0, 15.0]
 
 
 def test_what_redis_lost_is_not_measured() -> None:
     broker = Broker({"first": {ONE}})
     recoveries, _ = killed(broker)
-    recoveries.void()
+    recoveries.discard()
     broker.hands, broker.messages = {}, set()
-    recoveries.look()
-    assert (recoveries.seconds, recoveries.voided, recoveries.waiting) == ([], 1, 0)
+    recoveries.update()
+    assert (recoveries.seconds, recoveries.discarded, recoveries.waiting) == ([], 1, 0)
 
 
 def test_nothing_is_concluded_while_redis_is_down() -> None:
     broker = Broker({"first": {ONE}})
     recoveries, _ = killed(broker)
     broker.is_down = True
-    recoveries.look()
+    recoveries.update()
     assert (recoveries.seconds, recoveries.waiting) == ([], 1)

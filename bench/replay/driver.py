@@ -1,4 +1,4 @@
-"""The driver: moves the season's clock from check to check and lets the system run each of them."""
+"""The driver: advances the season's clock from check to check and runs each check."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import time
 from collections.abc import Mapping, Sequence
 
 from bench.api import Rollcall, Run
-from bench.deadline import poll
-from bench.replay.mailbox import Mailbox
+from bench.programs import poll
 from bench.replay.oracle import Mails
 from bench.replay.season import TERM, Check, Season
 from bench.replay.server import ReplayServer
+from bench.replay.system import Mailbox
 
 ADDRESSES = 20
 RUN_SECONDS = 60.0
@@ -20,7 +20,7 @@ QUIET_SECONDS = 2.0
 
 
 def assign_watchers(season: Season, per_section: int) -> dict[str, list[str]]:
-    """`per_section` addresses for each section, dealt from a few people who watch several sections each."""
+    """`per_section` addresses for each section, from a small pool of people with several sections each."""
     people = max(ADDRESSES, per_section)
     return {
         section: [f"student{(index + seat) % people:02}@campus.test" for seat in range(per_section)]
@@ -28,8 +28,8 @@ def assign_watchers(season: Season, per_section: int) -> dict[str, list[str]]:
     }
 
 
-def register(api: Rollcall, watchers: Mapping[str, Sequence[str]]) -> int:
-    """Import the watches; how many there are now."""
+def register_watches(api: Rollcall, watchers: Mapping[str, Sequence[str]]) -> int:
+    """Import the watches; the number of new ones."""
     rows = [
         (address, "scraper", TERM, section)
         for section, addresses in watchers.items()
@@ -38,7 +38,7 @@ def register(api: Rollcall, watchers: Mapping[str, Sequence[str]]) -> int:
     return api.import_watches(rows)
 
 
-def play(api: Rollcall, server: ReplayServer, checks: Sequence[Check]) -> list[Run]:
+def run_checks(api: Rollcall, server: ReplayServer, checks: Sequence[Check]) -> list[Run]:
     """The runs of `checks`, one after the other, up to one that does not finish.
 
     The season's clock stands while a run is under way.

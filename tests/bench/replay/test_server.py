@@ -6,9 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from bench.replay.faults import Fault, Faults
 from bench.replay.season import TERM, Check, Reading, Timeline
-from bench.replay.server import ReplayServer
+from bench.replay.server import Fault, Faults, ReplayServer
 
 TOKEN = "token-of-the-scraper"
 SEASON = {
@@ -90,7 +89,7 @@ def test_it_holds_what_each_section_was_reported_at_each_moment(server: ReplaySe
         server.show(Check(time_ms, "even"))
         server.show(Check(200, "odd"))
         scrape(server)
-    assert server.told == {("12", 99): 404, ("12", 100): 200}
+    assert server.statuses == {("12", 99): 404, ("12", 100): 200}
 
 
 class Always(Faults):
@@ -108,7 +107,7 @@ def test_a_failure_reports_nothing() -> None:
     with ReplayServer(SEASON, TOKEN, Always("error")) as server:
         server.show(Check(100, "even"))
         assert scrape(server).status_code == 500
-    assert server.told == {}
+    assert server.statuses == {}
     assert (server.answers, server.failures) == ({}, {"error": 1})
 
 
@@ -116,3 +115,20 @@ def test_a_failure_reports_nothing() -> None:
 def test_an_answer_may_be_cut_off_at_once_or_late(fault: Fault) -> None:
     with ReplayServer(SEASON, TOKEN, Always(fault)) as server, pytest.raises(httpx.RemoteProtocolError):
         scrape(server)
+
+
+def test_without_a_ratio_nothing_fails() -> None:
+    faults = Faults()
+    assert {faults.draw() for _ in range(1000)} == {None}
+
+
+def test_the_ratio_is_kept_and_every_kind_comes() -> None:
+    faults = Faults(ratio=0.1, seed=1)
+    drawn = [faults.draw() for _ in range(10_000)]
+    assert 900 < sum(fault is not None for fault in drawn) < 1100
+    assert set(drawn) == {None, "error", "hang", "cut_off"}
+
+
+def test_the_same_seed_fails_alike() -> None:
+    one, other = Faults(ratio=0.5, seed=7), Faults(ratio=0.5, seed=7)
+    assert [one.draw() for _ in range(100)] == [other.draw() for _ in range(100)]

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from bench.replay.oracle import Mail, expected, judge, read_event
+from bench.replay.oracle import Mail, compare, expected, read_event
 from bench.replay.season import Check, Reading, Timeline
 
 ADA, BO = "ada@campus.test", "bo@campus.test"
@@ -87,20 +87,24 @@ def test_a_header_of_another_shape_is_refused() -> None:
 
 
 def test_the_right_mails_are_clean() -> None:
-    assert judge(Counter([FIRST, SECOND]), Counter([SECOND, FIRST])).is_clean
+    assert compare(Counter([FIRST, SECOND]), Counter([SECOND, FIRST])).is_clean
 
 
 def test_a_mail_that_did_not_come_is_missing() -> None:
-    verdict = judge(Counter([FIRST, SECOND]), Counter([FIRST]))
-    assert verdict.missing == Counter([SECOND])
-    assert not verdict.is_clean
+    comparison = compare(Counter([FIRST, SECOND]), Counter([FIRST]))
+    assert comparison.missing == Counter([SECOND])
+    assert not comparison.is_clean
 
 
 def test_a_mail_that_no_one_wanted_is_unexpected_however_often_it_came() -> None:
-    verdict = judge(Counter([FIRST]), Counter([FIRST, SECOND, SECOND]))
-    assert (verdict.unexpected, verdict.doubled) == (Counter({SECOND: 2}), Counter())
+    comparison = compare(Counter([FIRST]), Counter([FIRST, SECOND, SECOND]))
+    assert (comparison.unexpected, comparison.doubled) == (Counter({SECOND: 2}), Counter())
 
 
 def test_a_wanted_mail_that_came_twice_is_doubled() -> None:
-    verdict = judge(Counter([FIRST]), Counter([FIRST, FIRST]))
-    assert (verdict.doubled, verdict.unexpected, verdict.missing) == (Counter([FIRST]), Counter(), Counter())
+    comparison = compare(Counter([FIRST]), Counter([FIRST, FIRST]))
+    assert (comparison.doubled, comparison.unexpected, comparison.missing) == (
+        Counter([FIRST]),
+        Counter(),
+        Counter(),
+    )

@@ -4,7 +4,7 @@ from collections import Counter
 
 from bench.api import Run
 from bench.replay.oracle import Mail, Mails
-from bench.replay.outcome import Outcome, Played
+from bench.replay.outcome import Outcome, ReplayResult
 from bench.replay.season import Check
 from bench.usage import Usage
 
@@ -18,28 +18,28 @@ def run(state: str = "finished", failed: int = 0) -> Run:
 
 def outcome(*runs: Run, sent: Mails) -> Outcome:
     before, after = Usage({"worker": 1.0}, {"worker": 50.0}), Usage({"worker": 1.1}, {"worker": 52.0})
-    return Outcome(CHECKS, Counter([MAIL]), Played(runs, 2.0, sent, before, after, 100, 0))
+    return Outcome(CHECKS, Counter([MAIL]), ReplayResult(runs, 2.0, sent, before, after, 100, 0))
 
 
-def test_a_right_replay_has_no_faults() -> None:
-    assert outcome(run(), run(), sent=Counter([MAIL])).faults == []
+def test_a_correct_replay_has_no_violations() -> None:
+    assert outcome(run(), run(), sent=Counter([MAIL])).violations == []
 
 
-def test_a_failed_check_is_a_fault() -> None:
-    assert outcome(run(), run(failed=3), sent=Counter([MAIL])).faults == [
+def test_a_failed_check_is_a_violation() -> None:
+    assert outcome(run(), run(failed=3), sent=Counter([MAIL])).violations == [
         "run r1: finished, 3 checks failed, None"
     ]
 
 
-def test_a_run_that_does_not_finish_is_a_fault_and_so_are_those_after_it() -> None:
-    assert outcome(run("running"), sent=Counter([MAIL])).faults == [
+def test_a_run_that_does_not_finish_is_a_violation_and_so_are_those_after_it() -> None:
+    assert outcome(run("running"), sent=Counter([MAIL])).violations == [
         "run r1: running, 0 checks failed, None",
-        "1 checks were not played",
+        "1 checks were not run",
     ]
 
 
 def test_a_missing_mail_is_named() -> None:
-    assert outcome(run(), run(), sent=Counter()).faults == [
+    assert outcome(run(), run(), sent=Counter()).violations == [
         "missing 1 x: ada@campus.test seat_available 12 1"
     ]
 

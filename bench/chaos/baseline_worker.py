@@ -1,6 +1,6 @@
-"""A bare Dramatiq worker with every default: `python -m bench.chaos.bare URL NAMESPACE`.
+"""A bare Dramatiq worker with every default: `python -m bench.chaos.baseline_worker URL NAMESPACE`.
 
-Its one actor notes that it has started, in the list `started:NAMESPACE`, and then works for ever.
+Its one actor records its start in the list `started:NAMESPACE`, and then never ends.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dramatiq.brokers.redis import RedisBroker
 QUEUE = "default"
 
 
-def broker_of(url: str, namespace: str) -> RedisBroker:
+def open_broker(url: str, namespace: str) -> RedisBroker:
     """A broker with Dramatiq's defaults, and its actor `work`."""
     client: redis.Redis = redis.Redis.from_url(url)
     broker = RedisBroker(client=client, namespace=namespace)  # type: ignore[no-untyped-call]
@@ -29,7 +29,7 @@ def broker_of(url: str, namespace: str) -> RedisBroker:
 
 
 def main() -> None:
-    broker = broker_of(*sys.argv[1:3])
+    broker = open_broker(*sys.argv[1:3])
     dramatiq.Worker(broker).start()
     threading.Event().wait()
 

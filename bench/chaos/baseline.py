@@ -1,4 +1,4 @@
-"""Dramatiq's own defaults: how long a message is out of work when its worker is killed."""
+"""The baseline, Dramatiq's defaults: the time until the message of a killed worker is processed again."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from pathlib import Path
 
 import redis
 
-from bench.chaos.bare import QUEUE, broker_of
-from bench.deadline import poll
-from bench.programs import START_SECONDS, Programs
+from bench.chaos.baseline_worker import QUEUE, open_broker
+from bench.programs import START_SECONDS, Programs, poll
 from bench.stack import ROOT, clean_environment
 from bench.valkey import Valkey
 
 
-class Rival:
-    """Trials side by side on a server of their own, each with a queue, a worker and a successor.
+class Baseline:
+    """Concurrent trials on a separate server, each with a queue, a worker and a replacement worker.
 
     Raises: ProgramError when the server does not start.
     """
@@ -29,25 +28,25 @@ class Rival:
         self._programs = programs
         self._trials = trials
         self._bound_seconds = bound_seconds
-        self._valkey = Valkey(programs, home, name="rival-valkey")
+        self._valkey = Valkey(programs, home, name="baseline-valkey")
         self._client: redis.Redis = redis.Redis.from_url(self._valkey.url)
 
     @contextmanager
     def running(self) -> Iterator[list[Future[float | None]]]:
-        """The trials, under way; leaving the block waits for them."""
+        """Start the trials; leaving the block waits for them."""
         with ThreadPoolExecutor(max(1, self._trials)) as threads:
-            yield [threads.submit(self._try, number) for number in range(self._trials)]
+            yield [threads.submit(self._run_trial, number) for number in range(self._trials)]
 
-    def _try(self, number: int) -> float | None:
-        """Seconds from the kill until the message was in work again; None beyond the bound."""
+    def _run_trial(self, number: int) -> float | None:
+        """Seconds from the kill until the message was processed again; None beyond the bound."""
         namespace = f"trial-{number}"
-        broker = broker_of(self._valkey.url, namespace)
+        broker = open_broker(self._valkey.url, namespace)
         broker.actors["work"].send()
         self._start(f"{namespace}-first", namespace)
         self._await_starts(namespace, 1, START_SECONDS)
         self._programs.kill(f"{namespace}-first")
         killed_at = time.monotonic()
-        self._start(f"{namespace}-successor", namespace)
+        self._start(f"{namespace}-replacement", namespace)
         try:
             self._await_starts(namespace, 2, self._bound_seconds)
         except TimeoutError:
@@ -55,7 +54,7 @@ class Rival:
         return time.monotonic() - killed_at
 
     def _start(self, name: str, namespace: str) -> None:
-        command = [sys.executable, "-m", "bench.chaos.bare", self._valkey.url, namespace]
+        command = [sys.executable, "-m", "bench.chaos.baseline_worker", self._valkey.url, namespace]
         environment = {**clean_environment(ROOT), "PYTHONPATH": str(ROOT)}
         self._programs.start(name, command, folder=ROOT, environment=environment)
 

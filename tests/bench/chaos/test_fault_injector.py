@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.chaos.artillery import role_in
+from bench.chaos.fault_injector import role_in
 
 
 @pytest.mark.parametrize(

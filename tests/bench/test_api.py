@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from bench.chaos.patience import PatientTransport
+from bench.api import RetryTransport
 
 
 class Cut(httpx.SyncByteStream):
-    """An answer whose server dies in the middle of it."""
+    """A response whose server dies in the middle of it."""
 
     def __iter__(self) -> Iterator[bytes]:
         yield b"{"
@@ -17,7 +17,7 @@ class Cut(httpx.SyncByteStream):
 
 
 class Flaky(httpx.BaseTransport):
-    """Answers what it is told to, in turn; None drops the connection, 0 does so in mid-answer."""
+    """Answers with each status in turn; None drops the connection, 0 drops it within the response."""
 
     def __init__(self, *statuses: int | None) -> None:
         self.statuses = list(statuses)
@@ -30,7 +30,7 @@ class Flaky(httpx.BaseTransport):
 
 
 def ask(method: str, inner: Flaky, seconds: float = 30) -> int:
-    with httpx.Client(transport=PatientTransport(seconds, inner)) as client:
+    with httpx.Client(transport=RetryTransport(seconds, inner)) as client:
         return client.request(method, "http://rollcall.test/").status_code
 
 

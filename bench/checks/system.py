@@ -1,4 +1,4 @@
-"""The roles of Rollcall as programs of their own, around one worker process, and what they stand on."""
+"""Rollcall as separate programs around one worker process, and the services that they use."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def start_scraper(programs: Programs, latency_ms: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run: what Rollcall says of it, how long it took from outside, and what the worker used for it."""
+    """One run as Rollcall reports it, its duration as measured here, and the resources of the worker."""
 
     run: Run
     seconds_outside: float
@@ -37,14 +37,14 @@ class Measured:
 
     @property
     def seconds(self) -> float:
-        """How long the run took by its own account; from outside, when it never ended."""
+        """The duration that Rollcall reports; the measured one if the run never ended."""
         if self.run.started_at is None or self.run.finished_at is None:
             return self.seconds_outside
         started, finished = map(datetime.fromisoformat, (self.run.started_at, self.run.finished_at))
         return (finished - started).total_seconds()
 
 
-class Stage:
+class CheckSystem:
     """A web role, one worker process and a scheduler over a slow scraper.
 
     Shape: `scraper_url` is where that scraper listens. Raises: ProgramError when a program does not start.
@@ -69,18 +69,18 @@ class Stage:
         self._stack.wait_for_worker()
 
     def watch(self, sections: Iterable[str]) -> None:
-        """Let one person watch each of `sections`."""
+        """Add one watch for each of `sections`."""
         self._stack.api.import_watches(
             ("student@campus.test", "scraper", TERM, number) for number in sections
         )
 
     def check_all(self) -> Measured:
         """One forced run through all sections."""
-        before, asked, start = self._usage(), self._valkey.traffic(), time.perf_counter()
+        before, traffic, start = self._usage(), self._valkey.traffic(), time.perf_counter()
         run_id = self._stack.api.check("all")
         run = self._stack.api.finish(run_id, seconds=RUN_SECONDS, pause_seconds=RUN_PAUSE_SECONDS)
         seconds, usage = time.perf_counter() - start, self._usage()
-        return Measured(run, seconds, usage.cpu_ms_since(before), usage, self._valkey.traffic() - asked)
+        return Measured(run, seconds, usage.cpu_ms_since(before), usage, self._valkey.traffic() - traffic)
 
     def _usage(self) -> Usage:
         return measure(self._programs.processes("worker"))
