@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Installs or upgrades Rollcall on Debian or Ubuntu, from the folder of a release. Safe to repeat: what an
-# operator wrote stays as it is. docs/operations.md says what happens, and how to go back.
+# Installs or upgrades Rollcall on Debian or Ubuntu, from the folder of a release. Safe to repeat; keeps an
+# operator's changes. docs/operations.md describes upgrades and rollbacks.
 #
 #   sudo deploy/install.sh [--domain NAME] [--no-start] [--root DIR]
 #   sudo deploy/install.sh rollback
 #
-# --domain NAME  have Caddy serve https://NAME
-# --no-start     install everything, enable and start nothing
+# --domain NAME  serve https://NAME with Caddy
+# --no-start     install everything, but enable and start nothing
 # --root DIR     install below DIR, without systemd; implies --no-start
 set -euo pipefail
 umask 022
@@ -31,11 +31,11 @@ units=(rollcall-web.socket rollcall-web.service rollcall-worker@all.service roll
     rollcall-jobs.service rollcall-valkey.service rollcall-backup.timer rollcall.target)
 roles=(rollcall-scheduler.service 'rollcall-worker@*.service' rollcall-jobs.service rollcall-web.service)
 new=$prefix/enable-due # units of an upgrade that are not enabled yet
-due=$prefix/restart-due # while it is there, what runs is not what is installed
-stop_due=$prefix/stop-due # while it is there, roles of two generations of the schema may meet; those to start again
-undo=$lib/systemd/system/rollcall-init.service.d/undo-migrations.conf # beside a rollback to another generation
-caddy_due=$prefix/caddy-restart-due # while it is there, Caddy has not read its new environment
-goal=rollback-due # while it is there, a rollback to where it points is not finished
+due=$prefix/restart-due # exists while the running release is not the installed one
+stop_due=$prefix/stop-due # exists while the schema changes its generation; lists the units to start afterwards
+undo=$lib/systemd/system/rollcall-init.service.d/undo-migrations.conf # exists during a rollback to another generation
+caddy_due=$prefix/caddy-restart-due # exists until Caddy has read its new environment
+goal=rollback-due # link to the target of an unfinished rollback
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
@@ -52,7 +52,7 @@ need_packages() {
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { say "Python 3.11 is needed" && exit 69; }
 }
 
-# The release is named for what is in it, so that the same source is the same release.
+# The release is named after the hash of its source.
 build_release() {
     tar -C "$here" --exclude='./.*' --exclude=./var --exclude=./tests --exclude=./bench --exclude=./docs/adr \
         --exclude=./docs/screenshots --exclude=./build --exclude='*.egg-info' --exclude=__pycache__ \
@@ -70,7 +70,7 @@ build_release() {
     touch "$prefix/$release/.complete"
 }
 
-# Of a machine's first release all units are enabled; of a later one, those that it did not have before.
+# The first release of a machine enables all units; a later one only the units that it adds.
 note_new_units() {
     [ -n "$(target_of current)" ] || return 0
     local unit
@@ -79,8 +79,8 @@ note_new_units() {
     done
 }
 
-# Everything outside /etc that belongs to the release and not to the operator. What stays is at no time away: a
-# run that is cut off here would take it for new when it is repeated.
+# Files outside /etc, which belong to the release. Units that stay are never removed temporarily: after an
+# interruption here, the next run would treat them as new.
 install_units() {
     "$prefix/$release/bin/rollcall" systemd --output "$scratch/units" >/dev/null
     mkdir -p "$lib/systemd/system" "$lib/sysusers.d" "$lib/tmpfiles.d"
@@ -102,7 +102,7 @@ install_command() {
     install -D -m 0644 "$here/deploy/completions/rollcall.fish" "$share/fish/vendor_completions.d/rollcall.fish"
 }
 
-# What the operator owns: written where it is missing, and changed only where it is still as we wrote it.
+# Files of the operator: created if missing, and changed only if they are still as the installer wrote them.
 install_config() {
     mkdir -p "$config/credentials"
     chmod 0700 "$config/credentials"
@@ -125,18 +125,18 @@ name_domain() {
         if grep -qxF "$url" "$settings"; then
             touch "$due"
         else
-            say "PUBLIC_URL in $settings is your own and stays: it is not https://$domain"
+            say "PUBLIC_URL in $settings is your own and stays: it differs from https://$domain"
         fi
     fi
     set_for_caddy "ROLLCALL_DOMAIN=$domain"
     install -D -m 0644 "$here/deploy/etc/caddy.conf" "$lib/systemd/system/caddy.service.d/rollcall.conf"
 }
 
-# What the web role knows Caddy by, in a file for each of the two.
+# The secret by which the web role recognises Caddy, in one file for each.
 share_proxy_secret() {
     local secret=$config/credentials/PROXY_SECRET
     if [ ! -s "$secret" ]; then
-        touch "$due" # first, so that a run that is cut off here is finished by the next one
+        touch "$due" # first, so that the next run finishes an interrupted one
         (umask 077 && od -An -v -N32 -tx1 /dev/urandom | tr -d ' \n' >"$secret")
     fi
     set_for_caddy "ROLLCALL_PROXY_SECRET=$(cat "$secret")"
@@ -165,7 +165,7 @@ install_caddyfile() {
     fi
 }
 
-# Whether it is still as the package caddy brought it.
+# Whether the file is still that of the package caddy.
 is_packaged() {
     local sum
     # shellcheck disable=SC2016 # the variable is dpkg's
@@ -202,7 +202,7 @@ enable_units() {
 
 has_redis() { grep -q '^REDIS_URL=.' "$config/rollcall.env" || [ -e "$config/credentials/REDIS_URL" ]; }
 
-# Each role ends what it has in hand before the next one is asked to; systemd waits until it is ready again.
+# Each role finishes its work in progress and is ready again before the next one restarts.
 restart_roles() {
     local unit
     systemctl daemon-reload
@@ -217,8 +217,8 @@ restart_roles() {
     done
 }
 
-# No role works with another generation of the schema than its own: all end before it changes. Messages wait in
-# the broker and requests in the socket, for the web role starts after rollcall-init, which by then is inactive.
+# No role works with another generation of the schema, so all stop before it changes. Messages wait in the broker
+# and requests in the socket: the web role starts only after rollcall-init, which is inactive by then.
 replace_roles() {
     local unit others
     running "${roles[@]}" >>"$stop_due"
@@ -237,7 +237,7 @@ replace_roles() {
 
 running() { systemctl list-units --plain --no-legend --state=active,activating "$@" | cut -d' ' -f1; }
 
-# The newest schema of a release, as it says itself, and the generation of that; nothing if it cannot say so.
+# The newest schema of a release and its generation, as the release reports them; empty if it cannot.
 newest_schema() { "$prefix/$1/bin/python" -P -c 'from store import migrate; print(migrate.head())' 2>/dev/null || true; }
 
 generation() {
@@ -246,7 +246,7 @@ generation() {
     printf '%s' "${schema%??}"
 }
 
-# Only the newer release can undo its migrations: rollcall-init has it do so before the older one looks.
+# Only the newer release can undo its migrations: rollcall-init runs it before the older one.
 undo_migrations() {
     local newer
     newer=$(target_of previous)
@@ -260,7 +260,7 @@ change_release() {
     before=$(target_of current)
     [ "$before" = "$release" ] || touch "$due"
     [ -z "$before" ] || [ "$(generation "$before")" = "$(generation "$release")" ] || touch "$stop_due"
-    # In this order a run that is cut off in between and repeated ends as it would have.
+    # In this order, repeating an interrupted run has the same result.
     [ -z "$before" ] || [ "$before" = "$release" ] || switch "$before" previous
     switch "$release" current
 }
@@ -271,7 +271,7 @@ install_release() {
     local before
     before=$(target_of current)
     if [ "$is_started" = yes ] && [ -n "$before" ] && [ "$before" != "$release" ]; then
-        say "backing up" # by the units of the release that runs
+        say "backing up" # with the units of the running release
         systemctl start rollcall-backup.service
     fi
     rm -f "$prefix/$goal"
@@ -285,7 +285,7 @@ install_release() {
     systemctl daemon-reload
     enable_units
     if [ -n "$before" ] && [ -e "$due" ] && ! restart_roles; then
-        say "$release does not start (journalctl -u 'rollcall-*'); going back"
+        say "$release does not start (journalctl -u 'rollcall-*'); rolling back"
         roll_back
         exit 70
     fi
@@ -295,10 +295,10 @@ install_release() {
         systemctl restart caddy.service
         rm -f "$caddy_due"
     elif [ -e "$config/caddy.env" ]; then
-        systemctl try-reload-or-restart caddy.service || say "Caddy refuses its Caddyfile: journalctl -u caddy"
+        systemctl try-reload-or-restart caddy.service || say "Caddy rejects its Caddyfile: journalctl -u caddy"
     fi
-    say "done; now the examination"
-    "$root/usr/local/bin/rollcall" doctor || say "rollcall doctor names above what is left to do"
+    say "installed; running rollcall doctor"
+    "$root/usr/local/bin/rollcall" doctor || say "rollcall doctor lists above what to fix"
 }
 
 roll_back() {
@@ -311,12 +311,12 @@ roll_back() {
     [ ! -e "$stop_due" ] || undo_migrations
     restart_roles || {
         rm -f "$prefix/$goal" # or no rollback could go forward again
-        say "$release does not start (journalctl -u 'rollcall-*'); another rollback goes forward again"
+        say "$release does not start (journalctl -u 'rollcall-*'); another rollback returns to the newer release"
         exit 70
     }
     rm -f "$due" "$prefix/$goal"
     [ ! -e "$undo" ] || { rm "$undo" && systemctl daemon-reload; }
-    say "back on $release"
+    say "rolled back to $release"
 }
 
 if [ "$action" = rollback ]; then roll_back; else install_release; fi
