@@ -12,7 +12,7 @@ from domain.job import JsonObject, NewJob
 from domain.money import Checkout, PaymentDecision, PaymentEvent
 from domain.text import one_line
 from providers.stripe_events import COMPLETED, NOT_PAID, PAID_LATER
-from workflows import KINDS
+from workflows.kinds import KINDS
 
 REPORT, REFUND = "report", "refund"
 _PRODUCT = "section_history"

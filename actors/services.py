@@ -22,8 +22,8 @@ from resilience.breaker import CircuitBreaker
 from resilience.claims import Claims
 from resilience.lease import Lease
 from store.repositories import Store
-from workflows import KINDS
 from workflows.kind import JobKinds
+from workflows.kinds import KINDS
 
 
 class Timetable(Protocol):

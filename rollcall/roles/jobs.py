@@ -43,9 +43,9 @@ from rollcall.wiring import System, client_ports, required
 from store.database import OUTAGES
 from store.jobs.execution import JobExecution
 from store.sections.history import DailyRollups, Histories
-from workflows import KINDS
 from workflows.execution import Execution
 from workflows.kind import GenerationContext, JobContext, JobKinds, PaymentContext, ReportContext
+from workflows.kinds import KINDS
 from workflows.maintenance import Recovery, purge_expired, restore_active
 from workflows.refund import poll_refunds
 from workflows.report.pdf import LocalPdfRenderer

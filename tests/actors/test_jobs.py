@@ -12,7 +12,7 @@ from domain.errors import InvalidInputError, RejectedError, UnreachableError, Up
 from domain.job import JobRecord, JobState, Profile
 from tests.support.house import House
 from tests.support.job_kinds import lines
-from workflows import KINDS
+from workflows.kinds import KINDS
 
 URL = "https://caller.example.edu/ended"
 

@@ -161,7 +161,7 @@ from store.database import Database
 from store.jobs.jobs import Jobs
 from tests.support.clock import FakeClock
 from tests.support.memory_engine import MemoryEngine
-from workflows import KINDS
+from workflows.kinds import KINDS
 from workflows.kind import JobContext
 try:
     KINDS["section_list"].read({})
@@ -181,7 +181,7 @@ print(job.state, Path("storage", job.result["artifact"]).read_text().split())
 
 
 def test_a_job_kind_is_one_module(tree: Path) -> None:
-    assert apply("A job kind", tree) == ["workflows/section_list.py", "workflows/__init__.py"]
+    assert apply("A job kind", tree) == ["workflows/section_list.py", "workflows/kinds.py"]
     assert run(tree, _KINDS).splitlines() == ["term sections", "succeeded ['term,section', '2261,12431']"]
 
 

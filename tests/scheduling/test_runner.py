@@ -24,7 +24,7 @@ from store.database import Database
 from tests.support.catalog import Row
 from tests.support.house import House, house, sqlite_url
 from tests.support.stack import wait_until
-from workflows import KINDS
+from workflows.kinds import KINDS
 
 OFTEN = IntervalTrigger(seconds=0.05, timezone=UTC)
 BEFORE = [(Stagger.ODD, "08:30"), (Stagger.EVEN, "09:00")]

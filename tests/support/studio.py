@@ -20,9 +20,9 @@ from store.jobs.jobs import Jobs
 from tests.standins.gemini import MODEL, GeminiStandIn
 from tests.support.clock import FakeClock
 from tests.support.memory_engine import MemoryEngine
-from workflows import KINDS
 from workflows.generation import GEMINI
 from workflows.kind import GenerationContext, JobContext
+from workflows.kinds import KINDS
 
 ADA = "ada"
 STEPS = ("reserve", "fetch", "make", "store", "capture")

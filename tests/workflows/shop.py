@@ -20,8 +20,8 @@ from store.sections.history import DailyRollups, Histories
 from tests.store.desk import Desk
 from tests.support.memory_engine import MemoryEngine
 from tests.support.post import Post
-from workflows import KINDS
 from workflows.kind import JobContext, PaymentContext, RefundProvider, ReportContext
+from workflows.kinds import KINDS
 
 ORDER: dict[str, Any] = {
     "email": "ada@example.edu",
