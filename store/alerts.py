@@ -31,39 +31,6 @@ def write(connection: Connection, alert: Mapping[str, Any], channels: Iterable[s
             )
 
 
-def claim(connection: Connection, now_ms: int, until_ms: int) -> AlertNotification | None:
-    """The earliest one due, claimed until `until_ms`; its attempts are the fence of the claim."""
-    query = select(alert_notifications).where(_is_next(now_ms)).order_by(alert_notifications.c.id).limit(1)
-    row = connection.execute(query.with_for_update(skip_locked=True)).mappings().first()
-    if row is None:
-        return None
-    values = {"due_at_ms": until_ms, "attempts": alert_notifications.c.attempts + 1}
-    connection.execute(
-        update(alert_notifications).where(alert_notifications.c.id == row["id"]).values(values)
-    )
-    return _notification(row)
-
-
-def are_due(connection: Connection, now_ms: int) -> bool:
-    """Whether `claim` would return one."""
-    return (
-        connection.execute(select(alert_notifications.c.id).where(_is_next(now_ms)).limit(1)).first()
-        is not None
-    )
-
-
-def mark_sent(connection: Connection, notification: AlertNotification, now_ms: int) -> None:
-    """Mark it as delivered; changes nothing if the claim has passed on."""
-    values = {"sent_at_ms": now_ms, "due_at_ms": None, "reason": None}
-    connection.execute(update(alert_notifications).where(_is_held(notification)).values(values))
-
-
-def postpone(connection: Connection, notification: AlertNotification, due_at_ms: int, reason: str) -> None:
-    """Reschedule a failed delivery; changes nothing if the claim has passed on."""
-    values = {"due_at_ms": due_at_ms, "reason": reason}
-    connection.execute(update(alert_notifications).where(_is_held(notification)).values(values))
-
-
 def _is_held(notification: AlertNotification) -> ColumnElement[bool]:
     columns = alert_notifications.c
     is_ours = (columns.id == notification.id) & (columns.attempts == notification.attempts + 1)
@@ -89,15 +56,7 @@ def _withdraw_recovery(connection: Connection, alert: str, channel: str) -> bool
 
 
 def _notification(row: RowMapping) -> AlertNotification:
-    alert = Alert(
-        name=row["alert"],
-        state=AlertState(row["state"]),
-        episode=row["episode"],
-        subject=row["subject"],
-        detail=row["detail"],
-        command=row["command"],
-        since=from_ms(row["since_ms"]),
-    )
+    alert = _alert(row["alert"], row)
     return AlertNotification(row["id"], alert, row["channel"], from_ms(row["at_ms"]), row["attempts"])
 
 
@@ -126,30 +85,42 @@ class Alerts:
         """The next alert notification to deliver, claimed for `lease`, or None.
 
         One at a time, so that the lease covers a single delivery. A recovery is delivered after its alert.
+        Its attempts are the fence of the claim.
         """
+        query = select(alert_notifications).where(_is_next(to_ms(now))).order_by(alert_notifications.c.id)
         with self._database.write() as connection:
-            return claim(connection, to_ms(now), to_ms(now + lease))
+            found = connection.execute(query.limit(1).with_for_update(skip_locked=True))
+            row = found.mappings().first()
+            if row is None:
+                return None
+            values = {"due_at_ms": to_ms(now + lease), "attempts": row["attempts"] + 1}
+            is_it = alert_notifications.c.id == row["id"]
+            connection.execute(update(alert_notifications).where(is_it).values(values))
+        return _notification(row)
 
     def is_due(self, now: datetime) -> bool:
         """Whether an alert notification is due."""
+        query = select(alert_notifications.c.id).where(_is_next(to_ms(now))).limit(1)
         with self._database.read() as connection:
-            return are_due(connection, to_ms(now))
+            return connection.execute(query).first() is not None
 
     def mark_sent(self, notification: AlertNotification, now: datetime) -> None:
         """Mark it as delivered, unless its claim has passed on."""
-        with self._database.write() as connection:
-            mark_sent(connection, notification, to_ms(now))
+        self._update(notification, sent_at_ms=to_ms(now), due_at_ms=None, reason=None)
 
     def postpone(self, notification: AlertNotification, due_at: datetime, reason: str) -> None:
         """Reschedule it to `due_at` because of `reason`, unless its claim has passed on."""
-        with self._database.write() as connection:
-            postpone(connection, notification, to_ms(due_at), reason)
+        self._update(notification, due_at_ms=to_ms(due_at), reason=reason)
 
     def all(self) -> list[Alert]:
         """Every alert that was ever raised, by name."""
         query = select(alerts).where(alerts.c.episode > 0).order_by(alerts.c.name)
         with self._database.read() as connection:
-            return [_alert(row) for row in connection.execute(query).mappings()]
+            return [_alert(row["name"], row) for row in connection.execute(query).mappings()]
+
+    def _update(self, notification: AlertNotification, **values: object) -> None:
+        with self._database.write() as connection:
+            connection.execute(update(alert_notifications).where(_is_held(notification)).values(values))
 
     def _record(
         self, connection: Connection, row: RowMapping, message: AlertMessage | None, now_ms: int
@@ -195,9 +166,9 @@ def _transition(row: RowMapping, message: AlertMessage | None, now_ms: int) -> d
     return text | transition
 
 
-def _alert(row: RowMapping) -> Alert:
+def _alert(name: str, row: RowMapping) -> Alert:
     return Alert(
-        name=row["name"],
+        name=name,
         state=AlertState(row["state"]),
         episode=row["episode"],
         subject=row["subject"],

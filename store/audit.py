@@ -53,14 +53,12 @@ class Audit:
 
         Shape: `wanted` are `by`, `action` and `subject`; None stands for any.
         """
-        query = select(audit).order_by(audit.c.id.desc()).limit(limit + 1)
+        query = select(audit).order_by(audit.c.id.desc())
         for name, value in wanted.items():
             query = query if value is None else query.where(audit.c[name] == value)
         if before is not None:
             query = query.where(audit.c.id < before)
-        with self._database.read() as connection:
-            rows = list(connection.execute(query).mappings())
-        return [_record(row) for row in rows[:limit]], rows[limit - 1]["id"] if len(rows) > limit else None
+        return self._database.page(query, limit, "id", _record)
 
     def on(self, subjects: Collection[str], limit: int | None = 500) -> list[Record]:
         """The newest records about `subjects`; a `limit` of None means all."""

@@ -118,11 +118,10 @@ class CreditLedger:
     def page(self, account: str, before: int | None, limit: int) -> tuple[list[Transfer], int | None]:
         """The newest transfers of the account, older than the cursor `before`, and the next cursor."""
         query = select(credit_transfers).where(_COLUMNS.account == account, _COLUMNS.credits > 0)
+        query = query.order_by(_COLUMNS.id.desc())
         if before is not None:
             query = query.where(_COLUMNS.id < before)
-        with self._database.read() as connection:
-            rows = list(connection.execute(query.order_by(_COLUMNS.id.desc()).limit(limit + 1)).mappings())
-        return [_transfer(row) for row in rows[:limit]], rows[limit - 1]["id"] if len(rows) > limit else None
+        return self._database.page(query, limit, "id", _transfer)
 
     @contextmanager
     def _locked(self, account: str, now: datetime) -> Iterator[Connection]:

@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Table, create_engine, event, text
+from sqlalchemy import URL, Connection, RowMapping, Select, Table, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import IntegrityError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -86,6 +86,14 @@ class Database:
         options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         with self._engine.connect().execution_options(**options) as connection:
             yield connection
+
+    def page(
+        self, query: Select[Any], limit: int, cursor: str, build: Callable[[RowMapping], T]
+    ) -> tuple[list[T], Any]:
+        """The first `limit` results of `query`, and the next cursor: column `cursor` of the last, or None."""
+        with self.read() as connection:
+            rows = list(connection.execute(query.limit(limit + 1)).mappings())
+        return [build(row) for row in rows[:limit]], rows[limit - 1][cursor] if len(rows) > limit else None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

@@ -133,14 +133,10 @@ class Watches:
         self, wanted: WatchFilter, *, after: int | None, limit: int
     ) -> tuple[list[StoredWatch], int | None]:
         """The active watches in order of creation, and the next cursor."""
-        query = _select().where(wanted.condition).order_by(watches.c.id).limit(limit + 1)
+        query = _select().where(wanted.condition).order_by(watches.c.id)
         if after is not None:
             query = query.where(watches.c.id > after)
-        with self._database.read() as connection:
-            rows = list(connection.execute(query).mappings())
-        return [_stored(row) for row in rows[:limit]], rows[limit - 1]["watch_id"] if len(
-            rows
-        ) > limit else None
+        return self._database.page(query, limit, "watch_id", _stored)
 
     def all_of(self, email: str) -> list[StoredWatch]:
         """The newest 1,000 watches of a person, active or ended, newest first."""
@@ -155,15 +151,8 @@ class Watches:
 
         False if no such watch is active, or if it should resume and its person has opted out.
         """
-        paused = update(watches).where(watches.c.id == watch_id, watches.c.ended_at_ms.is_(None))
-        if until is None:
-            paused = paused.where(~opted_out(watches.c.email, watches.c.section_id))
-        until_ms = None if until is None else to_ms(until)
-        with self._database.write() as connection:
-            is_active = connection.execute(paused.values(paused_until_ms=until_ms)).rowcount > 0
-            if is_active:
-                audit.write(connection, entry)
-        return is_active
+        is_it = (watches.c.id == watch_id) & watches.c.ended_at_ms.is_(None)
+        return self._pause(is_it, until, entry) > 0
 
     def count(self, wanted: WatchFilter) -> tuple[int, int]:
         """How many active watches match, and of how many addresses."""
@@ -174,15 +163,7 @@ class Watches:
 
     def pause_all(self, wanted: WatchFilter, until: datetime | None, entry: AuditEntry | None = None) -> int:
         """As `pause`, for every matching watch; return their number."""
-        paused = update(watches).where(wanted.condition)
-        if until is None:
-            paused = paused.where(~opted_out(watches.c.email, watches.c.section_id))
-        until_ms = None if until is None else to_ms(until)
-        with self._database.write() as connection:
-            count = connection.execute(paused.values(paused_until_ms=until_ms)).rowcount
-            if count:
-                audit.write(connection, entry, count=count)
-        return count
+        return self._pause(wanted.condition, until, entry)
 
     def end_all(
         self, wanted: WatchFilter, reason: str, now: datetime, entry: AuditEntry | None = None
@@ -217,10 +198,21 @@ class Watches:
         with self._database.read() as connection:
             return [_stored(row) for row in connection.execute(query).mappings()]
 
-    def _end(self, condition: Any, reason: str, now: datetime, entry: AuditEntry | None = None) -> int:
-        ended = update(watches).where(condition, watches.c.ended_at_ms.is_(None))
+    def _pause(self, condition: ColumnElement[bool], until: datetime | None, entry: AuditEntry | None) -> int:
+        if until is None:
+            condition &= ~opted_out(watches.c.email, watches.c.section_id)
+        until_ms = None if until is None else to_ms(until)
+        return self._update(condition, entry, paused_until_ms=until_ms)
+
+    def _end(
+        self, condition: ColumnElement[bool], reason: str, now: datetime, entry: AuditEntry | None
+    ) -> int:
+        is_active = watches.c.ended_at_ms.is_(None)
+        return self._update(condition & is_active, entry, ended_at_ms=to_ms(now), ended_reason=reason)
+
+    def _update(self, condition: ColumnElement[bool], entry: AuditEntry | None, **values: object) -> int:
         with self._database.write() as connection:
-            count = connection.execute(ended.values(ended_at_ms=to_ms(now), ended_reason=reason)).rowcount
+            count = connection.execute(update(watches).where(condition).values(values)).rowcount
             if count:
                 audit.write(connection, entry, count=count)
             return count

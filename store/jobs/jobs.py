@@ -45,15 +45,12 @@ class Jobs:
         self, before: int | None, limit: int, *, kind: str | None = None, state: JobState | None = None
     ) -> tuple[list[JobRecord], int | None]:
         """Return the newest jobs before the cursor `before`, without steps, and the next cursor."""
-        query = select(jobs).order_by(jobs.c.number.desc()).limit(limit + 1)
+        query = select(jobs).order_by(jobs.c.number.desc())
         for column, value in ((jobs.c.kind, kind), (jobs.c.state, state)):
             query = query if value is None else query.where(column == value)
         if before is not None:
             query = query.where(jobs.c.number < before)
-        with self._database.read() as connection:
-            rows = list(connection.execute(query).mappings())
-        next_cursor = rows[limit - 1]["number"] if len(rows) > limit else None
-        return [record_of(row) for row in rows[:limit]], next_cursor
+        return self._database.page(query, limit, "number", record_of)
 
     def request_cancel(self, job_id: str, now: datetime, entry: AuditEntry | None = None) -> JobRecord | None:
         """Request cancellation unless the job has ended; return the job, or None for an unknown one."""

@@ -130,17 +130,13 @@ class Deliveries:
     ) -> tuple[list[StoredNotification], int | None]:
         """The notifications, newest first, and the next cursor."""
         columns = notifications.c
-        query = select_notifications().order_by(columns.id.desc()).limit(limit + 1)
+        query = select_notifications().order_by(columns.id.desc())
         wanted = {columns.watch_id: watch_id, columns.state: state, watches.c.email: email}
         for column, value in wanted.items():
             query = query if value is None else query.where(column == value)
         if before is not None:
             query = query.where(columns.id < before)
-        with self._database.read() as connection:
-            rows = list(connection.execute(query).mappings())
-        return [stored_notification(row) for row in rows[:limit]], rows[limit - 1]["id"] if len(
-            rows
-        ) > limit else None
+        return self._database.page(query, limit, "id", stored_notification)
 
     def get(self, notification_id: int) -> StoredNotification | None:
         """The notification, or None when there is no such notification."""
@@ -190,16 +186,10 @@ class Deliveries:
     def suppressed(self, after: str | None, limit: int) -> tuple[list[Suppression], str | None]:
         """The suppressed addresses in their order, after the cursor `after`, and the next cursor."""
         refusals = refusals_of_all_mail()
-        query = select(refusals).order_by(refusals.c.email).limit(limit + 1)
+        query = select(refusals).order_by(refusals.c.email)
         if after is not None:
             query = query.where(refusals.c.email > after)
-        with self._database.read() as connection:
-            rows = list(connection.execute(query).mappings())
-        found = [
-            Suppression(row["email"], row["reason"], from_ms(row["created_at_ms"]), bool(row["is_own"]))
-            for row in rows
-        ]
-        return found[:limit], found[limit - 1].email if len(found) > limit else None
+        return self._database.page(query, limit, "email", _suppression)
 
     def lift(self, email: str, entry: AuditEntry | None = None) -> bool:
         """End a suppression reported by the provider; False without one. The person's opt-out remains."""
@@ -209,6 +199,10 @@ class Deliveries:
             if was_held:
                 audit.write(connection, entry)
         return was_held
+
+
+def _suppression(row: RowMapping) -> Suppression:
+    return Suppression(row["email"], row["reason"], from_ms(row["created_at_ms"]), bool(row["is_own"]))
 
 
 def select_notifications() -> Select[Any]:

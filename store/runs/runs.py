@@ -142,12 +142,10 @@ class Runs:
 
     def page(self, before: int | None, limit: int) -> tuple[list[Run], int | None]:
         """The newest runs, older than the cursor `before`, and the next cursor."""
-        query = select(runs).order_by(runs.c.number.desc()).limit(limit + 1)
+        query = select(runs).order_by(runs.c.number.desc())
         if before is not None:
             query = query.where(runs.c.number < before)
-        with self._database.read() as connection:
-            rows = list(connection.execute(query).mappings())
-        return [run_of(row) for row in rows[:limit]], rows[limit - 1]["number"] if len(rows) > limit else None
+        return self._database.page(query, limit, "number", run_of)
 
     def last_finished_at(self) -> datetime | None:
         """When a run last finished, or None; a manual check of one section does not count."""

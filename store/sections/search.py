@@ -75,10 +75,9 @@ class Search:
             query = query.where(_CONDITIONS[status])
         if after is not None:
             query = query.where(sections.c.id > after)
-        with self._database.read() as connection:
-            rows = list(connection.execute(query.limit(limit + 1)).mappings())
-        found = [FoundSection(state_of(row), row["watches"]) for row in rows[:limit]]
-        return found, rows[limit - 1]["id"] if len(rows) > limit else None
+        return self._database.page(
+            query, limit, "id", lambda row: FoundSection(state_of(row), row["watches"])
+        )
 
 
 def _matches(text: str) -> ColumnElement[bool]:
