@@ -58,7 +58,7 @@ def _give_up(services: Services, reason: str, batch_id: int) -> str:
 @actor(name="sections.check", queue="check", give_up=_give_up, notify_shutdown=True)
 def check(services: Services, batch_id: int) -> None:
     """Observe the sections that the breaker permits, and record the outcomes."""
-    batch = services.store.batches.pending(batch_id)
+    batch = services.store.batches.get(batch_id)
     if batch is None:
         return
     pause = services.store.pauses.find(batch.source)

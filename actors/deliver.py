@@ -1,6 +1,7 @@
 """Queue `deliver`: sends pending notifications as mail.
 
-The message is only a hint: the outbox holds what to send, and under which idempotency key (`actors.sending`).
+The message is only a hint: the outbox holds what to send, and under which idempotency key
+(`actors.mail_batch_sender`).
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
+from actors.mail_batch_sender import LEASE, Sending
 from actors.registry import actor
-from actors.sending import LEASE, Sending
 from actors.services import Services
 from domain.notification import MAIL
 from resilience.breaker import CircuitBreakerError

@@ -120,7 +120,7 @@ def trigger_run(
     now = services.clock.now()
     stagger = stagger or services.timetable.current(now)
     slot = services.timetable.slot(stagger, now)
-    run, created = services.store.runs.open(trigger, stagger, slot, now, force=force, entry=entry)
+    run, created = services.store.runs.create(trigger, stagger, slot, now, force=force, entry=entry)
     if created:
         with bind_ids(run_id=run.id):
             _log.info("triggered", extra={"trigger": trigger, "stagger": stagger, "slot": slot})

@@ -26,7 +26,7 @@ def handle_payment_event(services: Services, event: PaymentEvent, default_source
     message. After a rejection, the redelivered event would be known already and do nothing.
     """
     payments, now = services.store.payments, services.clock.now()
-    decision = verdict_on(event)
+    decision = decide(event)
     if event.refunded is not None and payments.has(event.refunded):
         decision = PaymentDecision.FOLLOWED
     job, failure_reason = None, None
@@ -40,7 +40,7 @@ def handle_payment_event(services: Services, event: PaymentEvent, default_source
     return is_new
 
 
-def verdict_on(event: PaymentEvent) -> PaymentDecision:
+def decide(event: PaymentEvent) -> PaymentDecision:
     """Return what the event asks for, before the order itself is parsed.
 
     Only the metadata `report` = `section_history` marks a session as an order of Rollcall. Every other
@@ -83,7 +83,7 @@ def _job(services: Services, checkout: Checkout, default_source: str) -> tuple[N
 def _require_known(services: Services, checkout: Checkout) -> None:
     source = checkout.metadata.get("source")
     problems = {}
-    price = None if services.prices is None else services.prices.objection(checkout)
+    price = None if services.prices is None else services.prices.skip_reason(checkout)
     if price is not None:
         problems["amount"] = price
     if source is not None and source not in services.sources:

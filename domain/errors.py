@@ -63,7 +63,7 @@ class IdempotencyKeyUsedError(PermanentError):
     """The idempotency key was used for another request, whose outcome is unknown."""
 
 
-class StorageWriteError(PermanentError):
+class ObjectNotFoundError(PermanentError):
     """No object exists under this key."""
 
 

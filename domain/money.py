@@ -130,7 +130,7 @@ class Prices:
             found.setdefault(match[1], set()).add(int(match[2]))
         return cls({currency: frozenset(amounts) for currency, amounts in found.items()})
 
-    def objection(self, checkout: Checkout) -> str | None:
+    def skip_reason(self, checkout: Checkout) -> str | None:
         """Why the total of `checkout` is not allowed, or None. An unknown total is not allowed."""
         amounts = self.allowed.get((checkout.currency or "").lower(), frozenset())
         if checkout.amount in amounts:
@@ -173,7 +173,7 @@ class PaymentDecision(StrEnum):
 class Payment:
     """A paid order. `failure_reason` explains to people why it was not delivered.
 
-    Shape: `refunded_at` is when the refund succeeded, None while it is pending; `keys_spent` counts the
+    Shape: `refunded_at` is when the refund succeeded, None while it is pending; `keys_used` counts the
     refund idempotency keys for which the provider has stored a failure.
     """
 
@@ -190,7 +190,7 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class PaymentFailures:
-    """The orders that need an operator: `undelivered` ones, and those whose refund is `unsettled`."""
+    """The orders that need an operator: `undelivered` ones, and `unresolved_refunds`."""
 
     undelivered: Sequence[Payment] = ()
     unresolved_refunds: Sequence[Payment] = ()

@@ -17,7 +17,7 @@ GONE_AGAIN = "the seats were gone again before the mail left"
 
 NOT_LISTED = "the section was no longer listed before the mail left"
 LISTED_AGAIN = "the section was listed again before the mail left"
-UNASSIGNED_AGAIN = "the instructor was removed again before the mail left"
+UNASSIGNED_AGAIN = "the instructor was removed again before the mail was sent"
 SAME_OPENING = "the watch was already notified of this opening"
 SAME_INSTRUCTOR = "the last notification named the same instructor"
 
@@ -27,7 +27,7 @@ class Notified:
     """The notifications of one kind that a watch has had so far.
 
     Shape: `episode` is the newest; `withdrawn_episode` is one that was withdrawn because its seats were
-    gone, and that its own opening may restore. `left_at` is when a message of this kind was last sent.
+    gone, and that its own opening may restore. `last_sent_at` is when a message of this kind was last sent.
     `instructor` is the last one named by a notification that was not withdrawn.
     """
 
@@ -44,12 +44,12 @@ class Notified:
 NEVER = Notified()
 
 
-def objection(watch: Watch, change: SectionEvent, notified: Notified) -> str | None:
+def skip_reason(watch: Watch, change: SectionEvent, notified: Notified) -> str | None:
     """Why `watch` is not notified of `change`, or None if it is."""
-    return unwanted(watch, change) or repeated(change, notified)
+    return unmet_preference(watch, change) or duplicate_reason(change, notified)
 
 
-def unwanted(watch: Watch, change: SectionEvent) -> str | None:
+def unmet_preference(watch: Watch, change: SectionEvent) -> str | None:
     """Why `watch` does not want `change`, or None if it does: seats count when they reach its minimum."""
     if kind_of(change) not in watch.kinds:
         return f"it does not want {kind_of(change)}"
@@ -60,7 +60,7 @@ def unwanted(watch: Watch, change: SectionEvent) -> str | None:
     return None
 
 
-def repeated(change: SectionEvent, notified: Notified) -> str | None:
+def duplicate_reason(change: SectionEvent, notified: Notified) -> str | None:
     """Why `change` repeats an earlier notification in `notified`, or None if it does not.
 
     Each opening causes a new notification. An assignment causes one if its instructor differs from that of

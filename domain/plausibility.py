@@ -30,7 +30,7 @@ _RATIOS = {Anomaly.CAPACITY: 0.2, Anomaly.FULL: 0.8, Anomaly.UNASSIGNED: 0.5, An
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class PlausibleObservation:
     """One section of a batch: its state, and its observation without unconfirmed measures."""
 
     state: SectionState
@@ -38,16 +38,16 @@ class Judged:
     is_unconfirmed_opening: bool = False
 
 
-def judge(
+def filter_implausible(
     batch: Sequence[tuple[SectionState, Observation]], anomalies_of: Callable[[Term], Collection[Anomaly]]
-) -> list[Judged]:
+) -> list[PlausibleObservation]:
     """The accepted part of a batch, in its order.
 
     Shape: `anomalies_of` returns the existing anomalies of a term; it is called only for terms with too few
     sections in the batch.
     """
     mass, persisting = _mass_changes(batch, anomalies_of), _persisting(batch)
-    return [_judge_one(state, observation, mass, persisting) for state, observation in batch]
+    return [_filter_one(state, observation, mass, persisting) for state, observation in batch]
 
 
 def _mass_changes(
@@ -82,12 +82,12 @@ def _persisting(batch: Sequence[tuple[SectionState, Observation]]) -> set[tuple[
     return {place for place, more in balance.items() if more > 0}
 
 
-def _judge_one(
+def _filter_one(
     state: SectionState,
     observation: Observation,
     mass: set[tuple[Term, Anomaly]],
     persisting: set[tuple[Term, Anomaly]],
-) -> Judged:
+) -> PlausibleObservation:
     shown, possible = set(_shown_anomalies(state, observation)), set(_possible_anomalies(state, observation))
     counts = {anomaly: state.anomalies.get(anomaly, 0) + 1 for anomaly in shown}
     unconfirmed = {
@@ -97,11 +97,13 @@ def _judge_one(
     }
     unobserved = {anomaly: count for anomaly, count in state.anomalies.items() if anomaly not in possible}
     if not unconfirmed and not state.anomalies:
-        return Judged(state, observation)
+        return PlausibleObservation(state, observation)
     ended = state.anomalies.keys() - shown - unobserved.keys()
     alone = {anomaly for anomaly in ended if (_term(state), anomaly) in persisting}
     base = replace(_resolved(state, observation, ended, alone), anomalies=unobserved | unconfirmed)
-    return Judged(base, _without_unconfirmed(observation, unconfirmed), Anomaly.OPEN in unconfirmed)
+    return PlausibleObservation(
+        base, _without_unconfirmed(observation, unconfirmed), Anomaly.OPEN in unconfirmed
+    )
 
 
 def _possible_anomalies(state: SectionState, observation: Observation) -> Iterator[Anomaly]:

@@ -45,33 +45,33 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        seal = _Seal(request_id(Headers(scope=scope)), send)
-        scope["request_id"] = seal.request_id
+        sender = _ResponseSender(request_id(Headers(scope=scope)), send)
+        scope["request_id"] = sender.request_id
         try:
-            with bind_ids(request_id=seal.request_id):
-                await self._app(scope, receive, seal)
+            with bind_ids(request_id=sender.request_id):
+                await self._app(scope, receive, sender)
         except ClientDisconnect:
             return  # the client has disconnected
         except Exception:
-            where = {"request_id": seal.request_id, "method": scope["method"], "path": scope["path"]}
+            where = {"request_id": sender.request_id, "method": scope["method"], "path": scope["path"]}
             _log.exception("a request failed", extra=where)
-            if seal.is_broken:
+            if sender.has_started:
                 raise
-            detail = f"An unexpected error occurred; it is logged with the request id {seal.request_id}."
-            await problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)(scope, receive, seal)
+            detail = f"An unexpected error occurred; it is logged with the request id {sender.request_id}."
+            await problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)(scope, receive, sender)
 
 
-class _Seal:
+class _ResponseSender:
     """Sends a response with the missing headers."""
 
     def __init__(self, request_id: str, send: Send) -> None:
         self.request_id = request_id
-        self.is_broken = False
+        self.has_started = False
         self._send = send
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.is_broken = True
+            self.has_started = True
             headers = MutableHeaders(scope=message)
             headers[REQUEST_ID] = self.request_id
             for name, value in _DEFAULTS.items():

@@ -11,7 +11,7 @@ from domain.errors import InvalidInputError, UnreachableError
 from domain.text import plural
 from operations.context import AdminContext
 from operations.inputs import Text
-from operations.operation import Operation, Outcome, Plan
+from operations.operation import Operation, OperationResult, Plan
 from resilience.breaker import CircuitBreaker
 from resilience.breaker_model import BreakerSnapshot
 from store.audit import AuditEntry
@@ -70,12 +70,14 @@ def _operation(
         state = _describe(named(context.services, given.name).snapshot())
         return Plan(f"{button} the breaker {given.name}?", button, (state, effect))
 
-    def run(context: AdminContext, given: BreakerInput, entry: AuditEntry) -> Outcome[BreakerSnapshot]:
+    def run(
+        context: AdminContext, given: BreakerInput, entry: AuditEntry
+    ) -> OperationResult[BreakerSnapshot]:
         breaker = named(context.services, given.name)
         _fleet_wide(breaker)
         context.record(entry)
         control(context.services, given.name, entry.by)
-        return Outcome(f"The breaker {given.name} {result}.", breaker.snapshot())
+        return OperationResult(f"The breaker {given.name} {result}.", breaker.snapshot())
 
     return Operation(
         f"breaker.{verb}",

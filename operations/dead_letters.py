@@ -12,7 +12,7 @@ from actors import QUEUES
 from domain.text import duration, plural
 from operations.context import AdminContext
 from operations.inputs import DurationText, Text, one_of
-from operations.operation import Command, Operation, Option, Outcome, Plan
+from operations.operation import Command, Operation, OperationResult, Option, Plan
 from resilience.dead_letters import CauseGroup, DeadLetterFilter, DeadLetterQueue, grouped
 from store.audit import AuditEntry
 
@@ -69,14 +69,14 @@ def _operation(
         question = f"{title} {plural(count, 'dead letter')}?"
         return Plan(question, title, (*effects, effect), is_irreversible=verb == "purge", count=count)
 
-    def run(context: AdminContext, given: DeadLetterInput, entry: AuditEntry) -> Outcome[int]:
+    def run(context: AdminContext, given: DeadLetterInput, entry: AuditEntry) -> OperationResult[int]:
         matched = context.letters().count(given.filter)
         if not matched:
-            return Outcome("No dead letter matches.", 0, count=0)
+            return OperationResult("No dead letter matches.", 0, count=0)
         limit, rate = context.bounds(given.rate)
         context.record(replace(entry, count=matched if limit is None else min(matched, limit)))
         count = sum(process(context.letters(), given.filter, rate, limit))
-        return Outcome(f"{done} {plural(count, 'dead letter')}.", count, count=count)
+        return OperationResult(f"{done} {plural(count, 'dead letter')}.", count, count=count)
 
     return Operation(
         f"dead.{verb}",

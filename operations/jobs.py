@@ -15,7 +15,7 @@ from domain.money import MAX_GRANT, Transfer
 from domain.text import format_time, plural
 from operations.context import AdminContext, Surface
 from operations.inputs import Account, JobId, JobKindName, JsonMembers, Text, WebUrl
-from operations.operation import Operation, Option, Outcome, Plan
+from operations.operation import Operation, OperationResult, Option, Plan
 from store.audit import AuditEntry
 
 
@@ -50,7 +50,9 @@ def _plan_start(context: AdminContext, given: StartInput) -> Plan:
     return Plan(f"Start a {given.kind}?", "Start", ("1 new job is queued, unless its key has one.",))
 
 
-def _start(context: AdminContext, given: StartInput, entry: AuditEntry) -> Outcome[tuple[JobRecord, bool]]:
+def _start(
+    context: AdminContext, given: StartInput, entry: AuditEntry
+) -> OperationResult[tuple[JobRecord, bool]]:
     job, is_new = jobs.submit(
         context.services,
         given.kind,
@@ -62,7 +64,7 @@ def _start(context: AdminContext, given: StartInput, entry: AuditEntry) -> Outco
     message = (
         f"Queued the {job.kind} {job.id}." if is_new else f"The key already has the {job.kind} {job.id}."
     )
-    return Outcome(message, (job, is_new), [_row(job)])
+    return OperationResult(message, (job, is_new), [_row(job)])
 
 
 def _plan_cancel(context: AdminContext, given: JobInput) -> Plan:
@@ -81,12 +83,12 @@ def _plan_cancel(context: AdminContext, given: JobInput) -> Plan:
     return Plan(title, "Cancel the job", effects, is_irreversible=True)
 
 
-def _cancel(context: AdminContext, given: JobInput, entry: AuditEntry) -> Outcome[JobRecord]:
+def _cancel(context: AdminContext, given: JobInput, entry: AuditEntry) -> OperationResult[JobRecord]:
     job = jobs.cancel(context.services, given.job_id, entry)
     if job is None:
         raise _unknown()
     state = f"is already {job.state}" if job.state.is_final else "will end soon"
-    return Outcome(f"The {job.kind} {job.id} {state}.", job, [_row(job)])
+    return OperationResult(f"The {job.kind} {job.id} {state}.", job, [_row(job)])
 
 
 def _plan_retry(context: AdminContext, given: JobInput) -> Plan:
@@ -101,10 +103,12 @@ def _plan_retry(context: AdminContext, given: JobInput) -> Plan:
     return Plan(title, "Retry", effects)
 
 
-def _retry(context: AdminContext, given: JobInput, entry: AuditEntry) -> Outcome[tuple[JobRecord, bool]]:
+def _retry(
+    context: AdminContext, given: JobInput, entry: AuditEntry
+) -> OperationResult[tuple[JobRecord, bool]]:
     job, is_new = jobs.retry(context.services, given.job_id, entry)
     verb = "retries" if is_new else "already retries"
-    return Outcome(f"The {job.kind} {job.id} {verb} it.", (job, is_new), [_row(job)])
+    return OperationResult(f"The {job.kind} {job.id} {verb} it.", (job, is_new), [_row(job)])
 
 
 def _job(context: AdminContext, given: JobInput) -> JobRecord:
@@ -127,7 +131,9 @@ def _plan_grant(_: AdminContext, given: GrantInput) -> Plan:
     return Plan(f"Grant {amount} to {given.account}?", "Grant", (f"{given.account} gets {amount}.",))
 
 
-def _grant(context: AdminContext, given: GrantInput, entry: AuditEntry) -> Outcome[tuple[Transfer, bool]]:
+def _grant(
+    context: AdminContext, given: GrantInput, entry: AuditEntry
+) -> OperationResult[tuple[Transfer, bool]]:
     key = given.key or uuid4().hex
     detail = {"credits": given.credits, "key": key, "reason": given.reason}
     made, is_new = context.services.store.credits.grant(
@@ -135,7 +141,7 @@ def _grant(context: AdminContext, given: GrantInput, entry: AuditEntry) -> Outco
     )
     amount = plural(given.credits, "credit")
     message = f"Granted {amount} to {given.account}." if is_new else "The key has already granted them."
-    return Outcome(message, (made, is_new), [asdict(made) | {"created": is_new}])
+    return OperationResult(message, (made, is_new), [asdict(made) | {"created": is_new}])
 
 
 def _subject(given: JobInput) -> str:

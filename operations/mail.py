@@ -19,7 +19,7 @@ from domain.watch import NotificationKind
 from operations.context import AdminContext
 from operations.dead_letters import Rate
 from operations.inputs import DurationText, Email, Text
-from operations.operation import Command, Operation, Option, Outcome, Plan, PlanField
+from operations.operation import Command, Operation, OperationResult, Option, Plan, PlanField
 from store.audit import AuditEntry
 from store.dead_mail import DeadMail
 from store.refusals import ALL_MAIL
@@ -77,7 +77,7 @@ def _plan_test(context: AdminContext, given: SampleInput) -> Plan:
     return Plan("Send a test?", "Send", effects, questions)
 
 
-def _test(context: AdminContext, given: SampleInput, entry: AuditEntry) -> Outcome[DeliveryResult]:
+def _test(context: AdminContext, given: SampleInput, entry: AuditEntry) -> OperationResult[DeliveryResult]:
     """Send a sample. Raises: InvalidInputError; RejectedError when it is refused; errors of the transport."""
     services, address = context.services, checked_address("to", given.to)
     suppressed = services.store.deliveries.suppression(address)
@@ -88,7 +88,7 @@ def _test(context: AdminContext, given: SampleInput, entry: AuditEntry) -> Outco
     (result,) = services.mailer.send([sample], f"rollcall-test-{uuid4().hex}")
     if not isinstance(result, Accepted):
         raise RejectedError(f"{services.mailer.name} rejected the message: {result.reason}")
-    return Outcome(f"{services.mailer.name} accepted the message to {address} as {result}.", result)
+    return OperationResult(f"{services.mailer.name} accepted the message to {address} as {result}.", result)
 
 
 def _sample(services: Services, kind: NotificationKind, to: str) -> OutboundMessage:
@@ -112,7 +112,7 @@ def _plan_lift(context: AdminContext, given: LiftInput) -> Plan:
     return Plan(title, "Lift", (f"It is suppressed: {reason}.", f"{watches} to it again."))
 
 
-def _lift(context: AdminContext, given: LiftInput, entry: AuditEntry) -> Outcome[None]:
+def _lift(context: AdminContext, given: LiftInput, entry: AuditEntry) -> OperationResult[None]:
     """Lift the suppression after a bounce or a complaint.
 
     Raises: InvalidInputError for an address that is not suppressed, or whose owner opted out of all mail,
@@ -125,7 +125,7 @@ def _lift(context: AdminContext, given: LiftInput, entry: AuditEntry) -> Outcome
         raise InvalidInputError({"email": f"{also}{ALL_MAIL}"})
     if not is_lifted:
         raise InvalidInputError({"email": "mail to this address is not suppressed"})
-    return Outcome(f"Mail to {given.email} is allowed again.", None)
+    return OperationResult(f"Mail to {given.email} is allowed again.", None)
 
 
 def _plan_retry(context: AdminContext, given: RetryInput) -> Plan:
@@ -145,11 +145,11 @@ def _plan_retry(context: AdminContext, given: RetryInput) -> Plan:
     return Plan(f"Retry {plural(count, 'dead notification')}?", "Retry", tuple(effects), count=count)
 
 
-def _retry(context: AdminContext, given: RetryInput, entry: AuditEntry) -> Outcome[int]:
+def _retry(context: AdminContext, given: RetryInput, entry: AuditEntry) -> OperationResult[int]:
     limit, rate = context.bounds(given.rate)
     dead_mail = context.services.store.dead_mail
     count = dead_mail.retry(given.filter, entry.at, entry, per_second=rate, limit=limit)
-    return Outcome(f"Requeued {plural(count, 'dead notification')}.", count, count=count)
+    return OperationResult(f"Requeued {plural(count, 'dead notification')}.", count, count=count)
 
 
 TEST = Operation(

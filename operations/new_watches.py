@@ -16,9 +16,9 @@ from domain.section_state import SectionState
 from domain.text import format_time, plural
 from operations.context import AdminContext
 from operations.csv_reader import CsvReader, Record
-from operations.first_look import first_look, look_at_all
+from operations.initial_check import check_all, initial_check
 from operations.inputs import Email, Kinds, MinSeats, SectionNumber, SourceName, Term, decode
-from operations.operation import Operation, Option, Outcome, Plan
+from operations.operation import Operation, OperationResult, Option, Plan
 from operations.watch_filters import COLUMNS
 from operations.watches import Listing, listing, next_check_at, seen_at, status
 from store.audit import AuditEntry
@@ -105,15 +105,15 @@ def _plan_add(context: AdminContext, given: NewWatch) -> Plan:
     return Plan(f"Watch {key}?", "Add the watch", (f"{given.email} gets mail about its changes.", known))
 
 
-def _add(context: AdminContext, given: NewWatch, entry: AuditEntry) -> Outcome[Added]:
+def _add(context: AdminContext, given: NewWatch, entry: AuditEntry) -> OperationResult[Added]:
     services, request = context.services, given.request(_default_source(context))
     entry = replace(entry, detail={"email": request.email, "section": str(request.key)})
     stored, is_new = services.store.watches.add(request, entry.at, entry)
-    found = first_look(services, stored)
+    found = initial_check(services, stored)
     verb = "Added" if is_new else "Updated"
     message = f"{verb} watch {stored.id}. {_describe(context, stored.section, found)}"
     row = watch_row(stored, entry.at) | ({"status": found.value} if found is Listing.UNKNOWN else {})
-    return Outcome(message, Added(stored, is_new, found), [row], is_listed=True)
+    return OperationResult(message, Added(stored, is_new, found), [row], is_listed=True)
 
 
 def _describe(context: AdminContext, state: SectionState, found: Listing | None = None) -> str:
@@ -186,17 +186,17 @@ def _plan_import(context: AdminContext, given: ImportInput) -> Plan:
     return Plan(f"Import {plural(count, 'watch', 'watches')}?", "Import", (extent, *rejected), count=count)
 
 
-def _import(context: AdminContext, given: ImportInput, entry: AuditEntry) -> Outcome[Imported]:
+def _import(context: AdminContext, given: ImportInput, entry: AuditEntry) -> OperationResult[Imported]:
     """Store the valid lines in one transaction, with one audit entry; then check new sections."""
     found = read_csv(context, given)
     requests = [request for _, request in found.requests]
     results = context.services.store.watches.add_all(requests, entry.at, entry)
     created = {request.key for request, result in zip(requests, results, strict=True) if result is True}
-    look_at_all(context.services, created, _ORIGIN)
+    check_all(context.services, created, _ORIGIN)
     refused = _refused(found, results)
     imported = Imported(results.count(True), results.count(False), sorted([*found.rejected, *refused]))
     message = f"Added {plural(imported.created, 'watch', 'watches')} and updated {imported.existing}."
-    return Outcome(
+    return OperationResult(
         " ".join((message, *_first_errors(imported.rejected))),
         imported,
         [{"line": line, "error": error} for line, error in imported.rejected],

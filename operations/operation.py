@@ -53,11 +53,11 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[R]):
+class OperationResult(Generic[R]):
     """The result of an operation.
 
     Shape: `message` is a sentence for people; `value` is what the calling code gets; `rows` are what programs
-    get, and people too when they are `listed`; `count` items were affected.
+    get, and people too when they are `is_listed`; `count` items were affected.
     """
 
     message: str
@@ -107,7 +107,7 @@ class Operation(Generic[I, R]):
     input: type[I]
     subject: Callable[[I], str]
     plan: Callable[[AdminContext, I], Plan]
-    run: Callable[[AdminContext, I, AuditEntry], Outcome[R]]
+    run: Callable[[AdminContext, I, AuditEntry], OperationResult[R]]
     choices: Callable[[AdminContext], Choices] = lambda _: {}
     detail: Callable[[I], Mapping[str, Any]] = lambda _: {}
     commands: tuple[Command, ...] = ()
@@ -133,7 +133,7 @@ class NoInput(Struct, frozen=True):
     """The input of an operation that needs none."""
 
 
-def execute(operation: Operation[I, R], context: AdminContext, given: I, by: str) -> Outcome[R]:
+def execute(operation: Operation[I, R], context: AdminContext, given: I, by: str) -> OperationResult[R]:
     """Carry out `operation` for `by`. Raises: InvalidInputError naming bad fields; what its effect raises."""
     _require_choices(operation, context, given)
     now, action = context.services.clock.now(), operation.action or operation.name

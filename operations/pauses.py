@@ -12,7 +12,7 @@ from domain.notification import MAIL
 from domain.text import duration, format_time, plural
 from operations.context import AdminContext
 from operations.inputs import DurationText, Text
-from operations.operation import Command, Operation, Option, Outcome, Plan, PlanField
+from operations.operation import Command, Operation, OperationResult, Option, Plan, PlanField
 from store.audit import AuditEntry
 from store.pauses import Pause
 
@@ -61,14 +61,14 @@ def _catalog(context: AdminContext, name: str) -> tuple[str, str]:
     return (f"No request goes to {name} until then; due sections wait.", f"{watching} its sections.")
 
 
-def _pause(context: AdminContext, given: PauseInput, entry: AuditEntry) -> Outcome[Pause]:
+def _pause(context: AdminContext, given: PauseInput, entry: AuditEntry) -> OperationResult[Pause]:
     title = _title(given.name)
     if not given.reason.strip():
         raise InvalidInputError({"reason": "must say why"})
     until = entry.at + duration(given.length)
     pauses = context.services.store.pauses
     pause = pauses.pause(given.name, until, given.reason, entry.by, entry.at, entry)
-    return Outcome(f"Paused {title} until {format_time(pause.until)}.", pause)
+    return OperationResult(f"Paused {title} until {format_time(pause.until)}.", pause)
 
 
 def _plan_resume(context: AdminContext, given: ResumeInput) -> Plan:
@@ -80,11 +80,11 @@ def _plan_resume(context: AdminContext, given: ResumeInput) -> Plan:
     return Plan(f"{title}?", title, (paused, "Waiting work is due at once."))
 
 
-def _resume(context: AdminContext, given: ResumeInput, entry: AuditEntry) -> Outcome[bool]:
+def _resume(context: AdminContext, given: ResumeInput, entry: AuditEntry) -> OperationResult[bool]:
     title = _title(given.name)
     was_paused = context.services.store.pauses.resume(given.name, entry)
     message = f"Resumed {title}." if was_paused else f"{title[0].upper()}{title[1:]} was not paused."
-    return Outcome(message, was_paused)
+    return OperationResult(message, was_paused)
 
 
 def _title(name: str) -> str:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from domain.errors import InvalidInputError
 from operations.context import AdminContext, Surface
 from operations.inputs import Text
-from operations.operation import Operation, Option, Outcome, Plan
+from operations.operation import Operation, OperationResult, Option, Plan
 from store.audit import AuditEntry
 
 
@@ -25,10 +25,10 @@ def _plan(_: AdminContext, given: ResolveInput) -> Plan:
     return Plan(f"Mark the refund of {given.session_id} as settled?", "Mark as settled", (effect,))
 
 
-def _resolve(context: AdminContext, given: ResolveInput, entry: AuditEntry) -> Outcome[None]:
+def _resolve(context: AdminContext, given: ResolveInput, entry: AuditEntry) -> OperationResult[None]:
     if not context.services.store.refunds.resolve(given.session_id, entry.at, entry):
         raise InvalidInputError({"session_id": "there is no such payment, or it has no refund"})
-    return Outcome(f"Marked the refund of {given.session_id} as settled.", None)
+    return OperationResult(f"Marked the refund of {given.session_id} as settled.", None)
 
 
 RESOLVE = Operation(

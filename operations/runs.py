@@ -13,7 +13,7 @@ from domain.run import Run
 from domain.section import Stagger
 from domain.text import format_duration, format_time, plural
 from operations.context import AdminContext
-from operations.operation import Command, NoInput, Operation, Option, Outcome, Plan, PlanField
+from operations.operation import Command, NoInput, Operation, OperationResult, Option, Plan, PlanField
 from resilience.lease import LeaseHolder
 from store.audit import AuditEntry
 
@@ -56,7 +56,7 @@ def _plan_run(context: AdminContext, given: RunInput) -> Plan:
     return Plan("Check sections now?", "Check now", effects, (question,), count=due)
 
 
-def _run(context: AdminContext, given: RunInput, entry: AuditEntry) -> Outcome[tuple[Run, bool]]:
+def _run(context: AdminContext, given: RunInput, entry: AuditEntry) -> OperationResult[tuple[Run, bool]]:
     half = None if given.stagger is StaggerChoice.AUTO else Stagger(given.stagger)
     run, created = trigger_run(context.services, context.surface, half, force=given.force, entry=entry)
     message = (
@@ -64,7 +64,7 @@ def _run(context: AdminContext, given: RunInput, entry: AuditEntry) -> Outcome[t
         if created
         else f"This slot already has run {run.id} ({run.state}); force starts another."
     )
-    return Outcome(message, (run, created), [asdict(run)])
+    return OperationResult(message, (run, created), [asdict(run)])
 
 
 def _plan_release(context: AdminContext, _: NoInput) -> Plan:
@@ -79,16 +79,16 @@ def _plan_release(context: AdminContext, _: NoInput) -> Plan:
     return Plan(title, "Release", effects, is_irreversible=True)
 
 
-def _release(context: AdminContext, _: NoInput, entry: AuditEntry) -> Outcome[LeaseHolder | None]:
+def _release(context: AdminContext, _: NoInput, entry: AuditEntry) -> OperationResult[LeaseHolder | None]:
     lease = context.services.cron_lease
     held = lease.held()
     if held is None:
-        return Outcome("The cron lease was not held.", None)
+        return OperationResult("The cron lease was not held.", None)
     context.record(
         replace(entry, subject=f"lease/{lease.name}", detail={"holder": dict(held.holder)}),
     )
     released = lease.force_release(entry.by)
-    return Outcome(f"Released the cron lease; {_holder(held)} held it.", released)
+    return OperationResult(f"Released the cron lease; {_holder(held)} held it.", released)
 
 
 def _holder(held: LeaseHolder) -> str:

@@ -19,7 +19,7 @@ from domain.run import ONE_SECTION, RunState
 from domain.section import SectionKey, Stagger
 from operations.context import AdminContext
 from operations.inputs import SectionNumber, SourceName, Term
-from operations.operation import Command, Operation, Option, Outcome, Plan
+from operations.operation import Command, Operation, OperationResult, Option, Plan
 from store.audit import AuditEntry
 
 SectionCheckResult = Observation | Missing
@@ -48,7 +48,9 @@ def _plan(_: AdminContext, given: SectionCheckInput) -> Plan:
     return Plan(f"Check {given.key} now?", "Check now", effects)
 
 
-def _run(context: AdminContext, given: SectionCheckInput, entry: AuditEntry) -> Outcome[SectionCheckResult]:
+def _run(
+    context: AdminContext, given: SectionCheckInput, entry: AuditEntry
+) -> OperationResult[SectionCheckResult]:
     """Ask the catalog, and store the answer unless it is a dry run.
 
     A missing section is not stored: repeated requests by a person must not retire a section. The run's
@@ -68,7 +70,7 @@ def _run(context: AdminContext, given: SectionCheckInput, entry: AuditEntry) -> 
     if is_stored := state is not None and isinstance(result, Observation) and not given.dry_run:
         _store(services, result, state.revision, context.surface)
     row = _row(result) | {"stored": is_stored}
-    return Outcome(f"{given.key}: {answer}.", result, [row], is_listed=True)
+    return OperationResult(f"{given.key}: {answer}.", result, [row], is_listed=True)
 
 
 def describe(result: SectionCheckResult) -> str:
@@ -126,7 +128,7 @@ def begin(
     slot, lifetime = services.timetable.slot(half, now), services.run_lifetime
     holder = {"check": str(batches[0][0]), "host": socket.gethostname(), "pid": str(os.getpid())}
     with services.cron_lease.holding(uuid4().hex, holder, above=runs.newest_fence()) as fence:
-        run, _ = runs.open(f"{origin}{ONE_SECTION}", half, slot, now, force=True)
+        run, _ = runs.create(f"{origin}{ONE_SECTION}", half, slot, now, force=True)
         batch_ids = runs.start(run.id, batches, fence=fence, deferred=0, lifetime=lifetime, now=now)
         if not batch_ids:
             reason = "its lease had passed to another"

@@ -11,7 +11,7 @@ from domain.errors import InvalidInputError
 from domain.text import plural
 from operations.context import AdminContext
 from operations.inputs import SourceName, Term
-from operations.operation import Operation, Option, Outcome, Plan
+from operations.operation import Operation, OperationResult, Option, Plan
 from store.audit import AuditEntry
 from store.terms import EndedTerm
 
@@ -36,7 +36,7 @@ def _plan(context: AdminContext, given: TermInput) -> Plan:
     return Plan(f"End the term {given.source}/{given.term}?", "End the term", effects, is_irreversible=True)
 
 
-def _end(context: AdminContext, given: TermInput, entry: AuditEntry) -> Outcome[EndedTerm]:
+def _end(context: AdminContext, given: TermInput, entry: AuditEntry) -> OperationResult[EndedTerm]:
     """End the term. Raises: InvalidInputError for one without watches, or still listed unless `force`."""
     listed, tracked = _listed(context, given)
     if listed and not given.force:
@@ -47,7 +47,7 @@ def _end(context: AdminContext, given: TermInput, entry: AuditEntry) -> Outcome[
         raise InvalidInputError({"term": f"no section of {name} is watched"})
     context.services.publish(deliver.message())
     extent = f"{plural(ended.watches, 'watch', 'watches')} of {plural(ended.people, 'person', 'people')}"
-    return Outcome(f"Ended the term {name}: {extent}.", ended, count=ended.watches)
+    return OperationResult(f"Ended the term {name}: {extent}.", ended, count=ended.watches)
 
 
 def _listed(context: AdminContext, given: TermInput) -> tuple[int, int]:

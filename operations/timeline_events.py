@@ -17,7 +17,7 @@ from itertools import pairwise
 from actors.services import Services
 from domain.history import HistoryEntry
 from domain.notification import NotificationState
-from domain.notification_policy import SAME_INSTRUCTOR, SAME_OPENING, unwanted
+from domain.notification_policy import SAME_INSTRUCTOR, SAME_OPENING, unmet_preference
 from domain.observation import UNASSIGNED
 from domain.run import Run, RunState
 from domain.section import SectionKey, Stagger
@@ -147,7 +147,7 @@ def explain(
     """
     if at < stored.created_at or (stored.ended_at is not None and at >= stored.ended_at):
         return None
-    reason = unwanted(stored.watch, change)
+    reason = unmet_preference(stored.watch, change)
     if reason is not None:
         return reason
     if _was_paused(at, operated):

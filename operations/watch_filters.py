@@ -13,7 +13,7 @@ from actors.services import Services
 from domain.text import duration, format_time, plural
 from operations.context import AdminContext, Surface
 from operations.inputs import Email, SectionNumber, SourceName, Term
-from operations.operation import NoInput, Operation, Option, Outcome, Plan, PlanField
+from operations.operation import NoInput, Operation, OperationResult, Option, Plan, PlanField
 from operations.watches import END, NOT_SENT, PAUSE, PAUSE_LENGTHS, RESUME, PauseLength, active, end_reason
 from store.audit import AuditEntry
 from store.watches import WatchFilter
@@ -71,7 +71,7 @@ def _plan_pause(context: AdminContext, given: WatchesPauseInput) -> Plan:
     return _plan_matching(context, given, "Pause", NOT_SENT, (question,))
 
 
-def _pause(context: AdminContext, given: WatchesPauseInput, entry: AuditEntry) -> Outcome[int]:
+def _pause(context: AdminContext, given: WatchesPauseInput, entry: AuditEntry) -> OperationResult[int]:
     until = entry.at + duration(given.length)
     count = context.services.store.watches.pause_all(given.filter, until, entry)
     return _counted("Paused", count, f" until {format_time(until)}")
@@ -81,7 +81,7 @@ def _plan_resume(context: AdminContext, given: WatchFilterInput) -> Plan:
     return _plan_matching(context, given, "Resume", "The next change is sent to them.")
 
 
-def _resume(context: AdminContext, given: WatchFilterInput, entry: AuditEntry) -> Outcome[int]:
+def _resume(context: AdminContext, given: WatchFilterInput, entry: AuditEntry) -> OperationResult[int]:
     return _counted("Resumed", context.services.store.watches.pause_all(given.filter, None, entry))
 
 
@@ -89,13 +89,13 @@ def _plan_end(context: AdminContext, given: WatchFilterInput) -> Plan:
     return _plan_matching(context, given, "Delete", "Their history stays.", is_irreversible=True)
 
 
-def _end(context: AdminContext, given: WatchFilterInput, entry: AuditEntry) -> Outcome[int]:
+def _end(context: AdminContext, given: WatchFilterInput, entry: AuditEntry) -> OperationResult[int]:
     watches = context.services.store.watches
     return _counted("Ended", watches.end_all(given.filter, end_reason(context), entry.at, entry))
 
 
-def _counted(done: str, count: int, more: str = "") -> Outcome[int]:
-    return Outcome(f"{done} {plural(count, 'watch', 'watches')}{more}.", count, count=count)
+def _counted(done: str, count: int, more: str = "") -> OperationResult[int]:
+    return OperationResult(f"{done} {plural(count, 'watch', 'watches')}{more}.", count, count=count)
 
 
 def _plan_export(context: AdminContext, _: NoInput) -> Plan:
@@ -104,9 +104,9 @@ def _plan_export(context: AdminContext, _: NoInput) -> Plan:
     return Plan("Export the watches?", "Export", (extent,), count=count)
 
 
-def _export(context: AdminContext, _: NoInput, entry: AuditEntry) -> Outcome[Iterator[str]]:
+def _export(context: AdminContext, _: NoInput, entry: AuditEntry) -> OperationResult[Iterator[str]]:
     context.record(entry)
-    return Outcome("Exported the active watches.", _lines(context.services))
+    return OperationResult("Exported the active watches.", _lines(context.services))
 
 
 def _lines(services: Services) -> Iterator[str]:

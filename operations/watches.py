@@ -17,7 +17,7 @@ from domain.section_state import SectionState
 from domain.text import duration, format_time
 from operations.context import AdminContext, Surface
 from operations.inputs import DurationText, PositiveId
-from operations.operation import Command, Operation, Option, Outcome, Plan, PlanField
+from operations.operation import Command, Operation, OperationResult, Option, Plan, PlanField
 from store.audit import AuditEntry
 from store.watches import StoredWatch
 
@@ -48,11 +48,11 @@ def _plan_pause(context: AdminContext, given: WatchPauseInput) -> Plan:
     return Plan(f"Pause watch {given.watch_id}?", "Pause", (silence, NOT_SENT), (question,))
 
 
-def _pause(context: AdminContext, given: WatchPauseInput, entry: AuditEntry) -> Outcome[StoredWatch]:
+def _pause(context: AdminContext, given: WatchPauseInput, entry: AuditEntry) -> OperationResult[StoredWatch]:
     until, watches = entry.at + duration(given.length), context.services.store.watches
     _require(given, is_active=watches.pause(given.watch_id, until, entry))
     message = f"Paused watch {given.watch_id} until {format_time(until)}."
-    return Outcome(message, _stored(context, given))
+    return OperationResult(message, _stored(context, given))
 
 
 def _plan_resume(context: AdminContext, given: WatchInput) -> Plan:
@@ -62,9 +62,9 @@ def _plan_resume(context: AdminContext, given: WatchInput) -> Plan:
     return Plan(title, "Resume", ("The next change is sent to it.",))
 
 
-def _resume(context: AdminContext, given: WatchInput, entry: AuditEntry) -> Outcome[StoredWatch]:
+def _resume(context: AdminContext, given: WatchInput, entry: AuditEntry) -> OperationResult[StoredWatch]:
     _require(given, is_active=context.services.store.watches.pause(given.watch_id, None, entry))
-    return Outcome(f"Resumed watch {given.watch_id}.", _stored(context, given))
+    return OperationResult(f"Resumed watch {given.watch_id}.", _stored(context, given))
 
 
 def _plan_end(context: AdminContext, given: WatchInput) -> Plan:
@@ -73,10 +73,10 @@ def _plan_end(context: AdminContext, given: WatchInput) -> Plan:
     return Plan(f"Delete watch {given.watch_id}?", "Delete", (effect,), is_irreversible=True)
 
 
-def _end(context: AdminContext, given: WatchInput, entry: AuditEntry) -> Outcome[None]:
+def _end(context: AdminContext, given: WatchInput, entry: AuditEntry) -> OperationResult[None]:
     watches = context.services.store.watches
     _require(given, is_active=watches.end(given.watch_id, end_reason(context), entry.at, entry))
-    return Outcome(f"Ended watch {given.watch_id}.", None)
+    return OperationResult(f"Ended watch {given.watch_id}.", None)
 
 
 def end_reason(context: AdminContext) -> str:

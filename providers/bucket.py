@@ -12,7 +12,7 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
-from domain.errors import StorageWriteError, TransientError, UnauthorisedError
+from domain.errors import ObjectNotFoundError, TransientError, UnauthorisedError
 from providers.storage import StorageSettings, validate_key, validate_prefix
 
 _ADDRESS_LIFETIME = timedelta(minutes=5)
@@ -74,7 +74,7 @@ def _translated(key: str) -> Iterator[None]:
     try:
         yield
     except (NotFoundError, FileNotFoundError) as error:
-        raise StorageWriteError(f"nothing is stored under {key}") from error
+        raise ObjectNotFoundError(f"nothing is stored under {key}") from error
     except (UnauthenticatedError, PermissionDeniedError) as error:
         raise UnauthorisedError("the storage refuses our credentials") from error
     except (BaseError, OSError) as error:

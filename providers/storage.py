@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from urllib.parse import unquote, urlsplit
 
-from domain.errors import PermanentError, StorageFullError, StorageWriteError, TransientError
+from domain.errors import ObjectNotFoundError, PermanentError, StorageFullError, TransientError
 from domain.ports import Storage
 from domain.setting import BASE_URL, TOKEN, SettingsGroup, SettingType, setting
 
@@ -168,7 +168,7 @@ def _translated(key: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise StorageWriteError(f"nothing is stored under {key}") from error
+        raise ObjectNotFoundError(f"nothing is stored under {key}") from error
     except OSError as error:
         kind = StorageFullError if error.errno in _DISK_FULL else TransientError
         raise kind(f"the storage folder cannot be used ({error.strerror})") from error

@@ -45,7 +45,7 @@ class StripeSettings(SettingsGroup):
     )
 
 
-class KeySpentError(UpstreamError):
+class KeyUsedError(UpstreamError):
     """Stripe stored a failure under the idempotency key and has no refund: retry with another key.
 
     Source: https://docs.stripe.com/api/idempotent_requests - a key returns its stored 500 again.
@@ -104,7 +104,7 @@ class StripeRefunds:
     def _existing(self, payment: Payment, error: StripeError) -> Refund:
         found = self.find(payment)
         if found is None or found.state in LOST_REFUND:
-            raise KeySpentError(f"{_message(error)}; Stripe has no such refund") from error
+            raise KeyUsedError(f"{_message(error)}; Stripe has no such refund") from error
         return found
 
     @cached_property

@@ -45,10 +45,10 @@ def evaluate_without_scheduler(admin: AdminContext) -> None:
 
 
 @contextmanager
-def standing_in(system: System) -> Iterator[None]:
+def fallback_alert_evaluation(system: System) -> Iterator[None]:
     """Evaluate alerts in place of the scheduler from a thread until the end of the block."""
     done, admin = Event(), system.admin
-    thread = Thread(target=_stand_in, args=(admin, done), name="alerts", daemon=True)
+    thread = Thread(target=_evaluate_until, args=(admin, done), name="alerts", daemon=True)
     thread.start()
     try:
         yield
@@ -57,7 +57,7 @@ def standing_in(system: System) -> Iterator[None]:
         thread.join(timeout=_STOP_SECONDS)
 
 
-def _stand_in(admin: AdminContext, done: Event) -> None:
+def _evaluate_until(admin: AdminContext, done: Event) -> None:
     while not done.wait(PERIOD.total_seconds()):
         evaluate_without_scheduler(admin)
 

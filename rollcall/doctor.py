@@ -17,7 +17,7 @@ from domain.check import Check, Finding, Result, healthy, unhealthy
 from domain.errors import InvalidInputError, UnreachableError
 from domain.plugin import Plugin, ProbeContext
 from domain.section import SectionKey, Stagger
-from ingress import probe as ingress
+from ingress import doctor_probes as ingress
 from notifications.messages import Renderer, dry_run
 from notifications.unsubscribe_links import UnsubscribeLinks
 from observability.checks import CHECKS
@@ -25,14 +25,14 @@ from observability.checks.evaluation import examine
 from observability.checks.host import is_managed, start_command
 from observability.checks.snapshot import SystemSnapshot
 from operations import status
-from resilience import probe as servers
+from resilience import doctor_probes as servers
 from resilience.heartbeats import Heartbeats
-from rollcall import brokers, environment, plugins, probe
+from rollcall import brokers, doctor_probes, environment, plugins
 from rollcall.embedded_valkey import socket_path
 from rollcall.home import GENERATED, kept_secrets
 from rollcall.settings import Settings, read
 from rollcall.wiring import HEARTBEAT_TTL_SECONDS, SystemClock, build, database_url, redis_client
-from store import probe as database
+from store import doctor_probes as database
 from store.database import Database
 from store.sections.states import Sections
 
@@ -89,14 +89,14 @@ def _of_settings(case: InspectedSettings) -> Iterator[Check[None]]:
         yield _probe(f"settings.{name}", partial(unhealthy, f"{name} {problem}", f"correct {name}"), "")
     if not case.problems:
         yield _probe("settings", partial(healthy, "every setting is valid"), "")
-    yield _probe("dotenv", probe.probe_dotenv, readable)
-    yield _probe("settings.unknown", probe.probe_unknown, readable)
+    yield _probe("dotenv", doctor_probes.probe_dotenv, readable)
+    yield _probe("settings.unknown", doctor_probes.probe_unknown, readable)
     of_settings: Sequence[tuple[str, Callable[[Settings], Result], tuple[str, ...]]] = (
-        ("public-url", probe.probe_public_url, ("PUBLIC_URL",)),
-        ("proxy", probe.probe_proxy, ("PROXY_SECRET", "PUBLIC_URL")),
-        ("report-prices", probe.probe_report_prices, ("REPORT_PRICES",)),
-        ("operator", probe.probe_operator, ("OPERATOR_EMAIL", "OPERATOR_WEBHOOK_URL")),
-        ("heartbeat", probe.probe_heartbeat, ("HEARTBEAT_URL",)),
+        ("public-url", doctor_probes.probe_public_url, ("PUBLIC_URL",)),
+        ("proxy", doctor_probes.probe_proxy, ("PROXY_SECRET", "PUBLIC_URL")),
+        ("report-prices", doctor_probes.probe_report_prices, ("REPORT_PRICES",)),
+        ("operator", doctor_probes.probe_operator, ("OPERATOR_EMAIL", "OPERATOR_WEBHOOK_URL")),
+        ("heartbeat", doctor_probes.probe_heartbeat, ("HEARTBEAT_URL",)),
     )
     for name, read_, needs in of_settings:
         yield _probe(name, partial(read_, settings), f"correct {needs[0]}", *needs)
@@ -104,9 +104,15 @@ def _of_settings(case: InspectedSettings) -> Iterator[Check[None]]:
 
 def _of_home(case: InspectedSettings) -> Iterator[Check[None]]:
     settings = case.settings
-    yield _probe("home", lambda: probe.probe_home(settings.home), "correct ROLLCALL_HOME", "ROLLCALL_HOME")
     yield _probe(
-        "home.secrets", lambda: probe.probe_secrets(settings), "rollcall init", "ROLLCALL_HOME", "home"
+        "home", lambda: doctor_probes.probe_home(settings.home), "correct ROLLCALL_HOME", "ROLLCALL_HOME"
+    )
+    yield _probe(
+        "home.secrets",
+        lambda: doctor_probes.probe_secrets(settings),
+        "rollcall init",
+        "ROLLCALL_HOME",
+        "home",
     )
 
 

@@ -58,7 +58,7 @@ class HeartbeatThread:
         self._facts = {"host": socket.gethostname(), "pid": str(os.getpid())}
         self._cpu_seconds = 0.0
 
-    def note(self, name: str, value: str) -> None:
+    def set_fact(self, name: str, value: str) -> None:
         """Add a fact from the next beat on."""
         self._facts[name] = value
 
@@ -78,7 +78,7 @@ class HeartbeatThread:
         )
         self.flush()
 
-    def leave(self, role: str) -> None:
+    def deregister(self, role: str) -> None:
         """Remove the process from Redis."""
         log_and_continue(lambda: self._heartbeats.leave(role, self._instance), "heartbeat not removed")
 
@@ -92,7 +92,7 @@ class HeartbeatThread:
 
 
 @contextmanager
-def beating(heartbeat: HeartbeatThread, role: str) -> Iterator[None]:
+def running_heartbeat(heartbeat: HeartbeatThread, role: str) -> Iterator[None]:
     """Beat from a thread until the end of the block."""
     done = Event()
     thread = Thread(target=_beat, args=(heartbeat, role, done), name="heartbeat", daemon=True)
@@ -109,7 +109,7 @@ def _beat(heartbeat: HeartbeatThread, role: str, done: Event) -> None:
     heartbeat.beat(role)
     while not done.wait(BEAT_SECONDS):
         heartbeat.beat(role)
-    heartbeat.leave(role)
+    heartbeat.deregister(role)
 
 
 def _memory() -> dict[str, str]:

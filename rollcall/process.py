@@ -21,7 +21,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedEr
 from domain.errors import ConfigurationError, InvalidInputError, PermanentError, UnreachableError
 from observability import logs
 from rollcall import environment
-from rollcall.heartbeat import beating
+from rollcall.heartbeat import running_heartbeat
 from rollcall.home import open_home
 from rollcall.redaction import Redactor
 from rollcall.settings import Settings
@@ -55,7 +55,7 @@ def role(name: str, overrides: Mapping[str, str] | None = None) -> Iterator[Syst
     logs.configure()
     for line in environment.ignored():
         _log.warning(line)
-    with open_system(overrides) as system, beating(system.heartbeat, name):
+    with open_system(overrides) as system, running_heartbeat(system.heartbeat, name):
         yield system
 
 

@@ -1,6 +1,6 @@
 """Alerts, one row per alert rule, and the notifications that each channel still has to deliver.
 
-    cleared --it holds for its hold-off--> raised --it is gone for a minute--> cleared
+    cleared --it fails for its `pending_for`--> raised --it is gone for a minute--> cleared
 
 Each transition writes one alert notification per channel in the same transaction. Channels deliver them in
 order. A recovery that no channel has attempted yet is withdrawn when its alert returns.

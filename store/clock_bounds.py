@@ -18,7 +18,7 @@ from domain.money import RefundState
 from domain.notification import NotificationState
 from domain.run import RunState
 from store.database import TOLERANCE, Database, to_ms
-from store.notifications.next_batch import BatchState
+from store.notifications.batch_selection import BatchState
 from store.schema import (
     alert_notifications,
     alerts,

@@ -35,7 +35,7 @@ class DeadMail:
     """Selects dead notifications that match all given criteria.
 
     Shape: `cause` is a case-insensitive substring of the reason; `older_than` is the time since death.
-    Notifications that may have been sent match only with `is_unknown_meant`: a retry may send them twice.
+    Notifications that may have been sent match only with `includes_unknown`: a retry may send them twice.
     """
 
     cause: str | None = None

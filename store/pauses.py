@@ -71,7 +71,7 @@ class Pauses:
             if not insert_new(connection, pauses, row):
                 before = connection.execute(_LOCK, {"name": name}).mappings().one()
                 if by == ROLLCALL:
-                    row = _lengthened(before, row, to_ms(now))
+                    row = _extended(before, row, to_ms(now))
                 connection.execute(update(pauses).where(pauses.c.name == name).values(row))
             audit.write(connection, entry)
         return _pause(row)
@@ -115,7 +115,7 @@ class Pauses:
             return {row["name"]: _pause(row) for row in rows}
 
 
-def _lengthened(before: RowMapping, wanted: dict[str, Any], now_ms: int) -> dict[str, Any]:
+def _extended(before: RowMapping, wanted: dict[str, Any], now_ms: int) -> dict[str, Any]:
     is_over = before["until_ms"] <= now_ms
     if is_over and before["by"] != ROLLCALL:
         return wanted

@@ -9,7 +9,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
-from domain.errors import InvalidInputError, PermanentError, RejectedError, StorageWriteError
+from domain.errors import InvalidInputError, ObjectNotFoundError, PermanentError, RejectedError
 from domain.job import JsonObject, Profile
 from domain.money import ACCOUNT
 from providers.gemini import EXTENSIONS, MAX_ASSET_BYTES, Image, detect_image
@@ -75,7 +75,7 @@ class ImageMaker:
         key = self._key(content_type)
         try:
             return _artifact(key, content_type, self._job.services.storage.size(key))
-        except StorageWriteError:
+        except ObjectNotFoundError:
             return None
 
     def _key(self, content_type: str) -> str:
@@ -87,7 +87,7 @@ def _asset(job: Job, key: str) -> Image:
     try:
         is_small = storage.size(key) <= MAX_ASSET_BYTES
         content = storage.get(key) if is_small else b""
-    except StorageWriteError as error:
+    except ObjectNotFoundError as error:
         raise PermanentError(f"the asset {key} is not in the storage") from error
     if not is_small:
         raise PermanentError(f"the asset {key} is larger than {MAX_ASSET_BYTES // 1024**2} MiB")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from domain.errors import InvalidInputError, PermanentError, RejectedError, RollcallError
 from domain.job import JsonObject, Profile
 from domain.money import LOST_REFUND, Payment, Refund
-from providers.stripe import KeySpentError
+from providers.stripe import KeyUsedError
 from workflows.kind import Job, JobContext, JobKind, PaymentContext
 
 STRIPE = "stripe"
@@ -59,7 +59,7 @@ def _note(job: Job, session_id: str, reason: str) -> None:
 
 
 def _refund(job: Job, session_id: str) -> str | None:
-    """Return the refund's id. The refund may be pending: `refund_polling` and webhooks follow it."""
+    """Return the refund's id. The refund may be pending: `poll_refunds` and webhooks follow it."""
     found = _ports(job).payments.get(session_id)
     if found is None:
         raise PermanentError(f"no payment is known of the checkout session {session_id}")
@@ -78,7 +78,7 @@ def _given_back(job: Job, payment: Payment) -> Refund:
         raise PermanentError("this process may give nothing back")
     try:
         refund = job.services.breakers[STRIPE].call(provider.create, payment, _key(job, payment))
-    except KeySpentError:
+    except KeyUsedError:
         ports.refunds.use_next_key(payment.session_id)
         raise
     ports.refunds.record(payment.session_id, refund, now)

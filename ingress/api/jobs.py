@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import Struct
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from domain.errors import StorageWriteError
+from domain.errors import ObjectNotFoundError
 from domain.job import JobRecord, JobState
 from domain.ports import Storage
 from ingress import schemas
@@ -107,7 +107,7 @@ def get_artifact(request: RequestContext, path: JobPath) -> Response:
         raise not_found("artifact")
     try:
         return _artifact(request.context.storage, key, str(result.get("content_type", _BINARY)))
-    except StorageWriteError as error:
+    except ObjectNotFoundError as error:
         raise not_found("artifact") from error
 
 

@@ -69,12 +69,12 @@ class LiveUpdates:
         every_seconds: float = EVERY_SECONDS,
         silence_seconds: float = SILENCE_SECONDS,
     ) -> None:
-        self._draw = draw
+        self._render = draw
         self._every_seconds = every_seconds
         self._silence_seconds = silence_seconds
         self._fragments: Fragments = {}
         self._listeners: set[_Listener] = set()
-        self._artist: asyncio.Task[None] | None = None
+        self._render_task: asyncio.Task[None] | None = None
         self._is_closed = False
 
     @property
@@ -100,23 +100,23 @@ class LiveUpdates:
         finally:
             self._listeners.discard(listener)
             if not self._listeners:
-                self._rest()
+                self._cancel_rendering()
 
     def close(self) -> None:
         """End every listener's stream. Call it on the event loop."""
         self._is_closed = True
-        self._rest()
+        self._cancel_rendering()
         self._wake()
 
     def _working_artist(self) -> asyncio.Task[None]:
-        if self._artist is None or self._artist.done():
-            self._artist = asyncio.create_task(self._work())
-        return self._artist
+        if self._render_task is None or self._render_task.done():
+            self._render_task = asyncio.create_task(self._work())
+        return self._render_task
 
     async def _work(self) -> None:
         try:
             while True:
-                self._fragments = await run_in_threadpool(self._draw)
+                self._fragments = await run_in_threadpool(self._render)
                 self._wake()
                 await asyncio.sleep(self._every_seconds)
         finally:
@@ -127,10 +127,10 @@ class LiveUpdates:
         for listener in self._listeners:
             listener.woken.set()
 
-    def _rest(self) -> None:
-        if self._artist is not None:
-            self._artist.cancel()
-            self._artist = None
+    def _cancel_rendering(self) -> None:
+        if self._render_task is not None:
+            self._render_task.cancel()
+            self._render_task = None
 
 
 _BUSY_SECONDS = 30

@@ -13,7 +13,7 @@ from msgspec import NODEFAULT, Struct, inspect, structs
 from domain.errors import InvalidInputError
 from operations.context import AdminContext
 from operations.inputs import Choices, base_type, decode
-from operations.operation import Command, Operation, Option, Outcome, execute
+from operations.operation import Command, Operation, OperationResult, Option, execute
 from operations.registry import OPERATIONS
 from rollcall.cli.output import show
 from rollcall.process import open_system
@@ -91,7 +91,7 @@ def _given(
     return read(operation.input, values, operation.choices(context), command.fixed)
 
 
-def _print(outcome: Outcome[Any], *, as_json: bool) -> None:
+def _print(outcome: OperationResult[Any], *, as_json: bool) -> None:
     click.echo(outcome.message, err=as_json)
     if as_json:
         show(outcome.rows or [{"message": outcome.message}], as_json=True)

@@ -186,7 +186,7 @@ def run(
     """Execute the jobs of `queues` (all when none is named) until SIGTERM; unfinished jobs continue later."""
     profiles = _profiles(queues)
     with stopping() as stopped, role(ROLE, overrides) as system, executor_name(system.settings.home) as name:
-        system.heartbeat.note(EXECUTOR, name)
+        system.heartbeat.set_fact(EXECUTOR, name)
         with (
             _engine(system, name, profiles, kinds, stopped) as engine,
             messages(system, engine, kinds, profiles),

@@ -59,4 +59,4 @@ def _tick(system: System) -> None:
     if system.reaper is not None:
         depths |= system.reaper.sweep()
     reconcile(system.services, depths)
-    system.heartbeat.note(TICKED_AT, str(system.services.clock.now().timestamp()))
+    system.heartbeat.set_fact(TICKED_AT, str(system.services.clock.now().timestamp()))

@@ -29,7 +29,7 @@ from providers.stripe_events import StripeEvents
 from resilience.heartbeats import ADDRESS
 from resilience.login_protection import LoginLimiter
 from rollcall import systemd
-from rollcall.alerting import standing_in
+from rollcall.alerting import fallback_alert_evaluation
 from rollcall.connections import BoundedProtocol
 from rollcall.process import configuring, role, stopping
 from rollcall.sockets import allow_descriptors, inherited_socket, listen
@@ -107,9 +107,9 @@ _FIRST_REQUEST_SECONDS = 0.2
 def run(overrides: Mapping[str, str] | None = None) -> None:
     """Serve until SIGTERM, then finish the requests in progress."""
     allow_descriptors()
-    with stopping() as stopped, role("web", overrides) as system, standing_in(system):
+    with stopping() as stopped, role("web", overrides) as system, fallback_alert_evaluation(system):
         listening = inherited_socket() or listen(system.settings.host, system.settings.port)
-        system.heartbeat.note(ADDRESS, _address(listening))
+        system.heartbeat.set_fact(ADDRESS, _address(listening))
         with configuring():
             context = web_context(system, health(system))
         app = create_app(context)

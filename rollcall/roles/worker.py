@@ -10,7 +10,7 @@ from actors import WORKER_ACTORS, WORKER_QUEUES
 from actors.registry import install
 from domain.errors import ConfigurationError
 from rollcall import systemd, upstreams
-from rollcall.alerting import standing_in
+from rollcall.alerting import fallback_alert_evaluation
 from rollcall.process import role, stopping
 
 THREADS = 4
@@ -26,7 +26,7 @@ def run(
     if unknown:
         known = f"there are {', '.join(WORKER_QUEUES)}; or realtime and batch, by themselves"
         raise ConfigurationError({"--queues": f"unknown {', '.join(unknown)}; {known}"})
-    with stopping() as stopped, role("worker", overrides) as system, standing_in(system):
+    with stopping() as stopped, role("worker", overrides) as system, fallback_alert_evaluation(system):
         upstreams.adopt(system)
         install(system.broker, system.services, WORKER_ACTORS)
         worker = Worker(

@@ -32,7 +32,7 @@ class CallbackRecord:
 
 
 class JobCallbacks:
-    """The rows of `job_calls`."""
+    """The rows of `job_callbacks`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from domain.notification import Notification, NotificationState
-from domain.notification_policy import GONE_AGAIN, NEVER, Notified, due_at, objection
+from domain.notification_policy import GONE_AGAIN, NEVER, Notified, due_at, skip_reason
 from domain.observation import Details
 from domain.section import SectionKey
 from domain.section_state import InstructorAssigned, SectionEvent, SectionState
@@ -122,7 +122,7 @@ def create(connection: Connection, news: Sequence[News], now: datetime, cooldown
         for watch in found
         for _, state, change in changes[watch["section_id"]]
         for last in [notified.get((watch["watch_id"], kind_of(change)), NEVER)]
-        if objection(_watch(watch), change, last) is None
+        if skip_reason(_watch(watch), change, last) is None
     ]
     if rows and cooldown:
         _supersede(connection, rows, now)

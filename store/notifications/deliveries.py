@@ -16,9 +16,9 @@ from domain.notification import Notification, NotificationState
 from store import audit
 from store.audit import AuditEntry
 from store.database import Database, from_ms, from_ms_or_none, insert_new, to_ms
+from store.notifications.batch_selection import BatchState
 from store.notifications.create import notification_of
 from store.notifications.deferrals import defer
-from store.notifications.next_batch import BatchState
 from store.refusals import refusals_of_all_mail
 from store.schema import mail_batches, mail_events, notifications, sections, suppressions, watches
 

@@ -26,10 +26,10 @@ from domain.notification import (
 )
 from domain.retry import bounded_wait
 from store.database import Database, from_ms, to_ms
+from store.notifications.batch_selection import IS_DUE_BATCH, BatchLimits, BatchState, next_batch
 from store.notifications.create import notification_of
 from store.notifications.deferrals import defer
 from store.notifications.deliveries import apply_early
-from store.notifications.next_batch import IS_DUE_BATCH, BatchLimits, BatchState, next_batch
 from store.schema import mail_batches, notifications, sections, watches
 
 _batch = mail_batches.c
@@ -123,8 +123,8 @@ class Outbox:
     ) -> MailBatch | None:
         """Claim a batch for `lease`: an unfinished one that is due, else a new one; None if nothing is due.
 
-        Withdraws what must not be sent any more, with the reason (`store.notifications.next_batch`). A probe
-        prefers messages that have not failed yet.
+        Withdraws what must not be sent any more, with the reason (`store.notifications.batch_selection`). A
+        probe prefers messages that have not failed yet.
         """
         with self._database.write() as connection:
             batch_id = next_batch(connection, now, BatchLimits(limit, self._daily_cap, is_probe))

@@ -22,23 +22,23 @@ from store.sections.states import revisions
 
 # These concern our account, not the section: they cost no attempt, and the run's deadline bounds them. A
 # longer wait for new credentials is a pause of the source (`store.pauses`).
-_WAITED_OUT = (RateLimitedError, UnauthorisedError)
+_COSTS_NO_ATTEMPT = (RateLimitedError, UnauthorisedError)
 
 _IS_BATCH = check_batches.c.id == bindparam("batch_id")
 _FIND = select(check_batches).where(_IS_BATCH)
 _LOCK = _FIND.with_for_update()
 _DELETE = delete(check_batches).where(_IS_BATCH)
-_PARK = (
+_RESCHEDULE = (
     update(check_batches)
     .where(_IS_BATCH)
     .values(due_at_ms=bindparam("due_at_ms"), waits_for=bindparam("waits_for"), published_at_ms=None)
 )
-_SAY_WHY = (
+_SET_REASON = (
     update(runs)
     .where(runs.c.id == select(check_batches.c.run_id).where(_IS_BATCH).scalar_subquery())
     .values(reason=bindparam("why"))
 )
-_RETRY = _PARK.values(pending=bindparam("pending"))
+_RETRY = _RESCHEDULE.values(pending=bindparam("pending"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Batches:
         self._database = database
         self._cooldown = cooldown
 
-    def pending(self, batch_id: int) -> Batch | None:
+    def get(self, batch_id: int) -> Batch | None:
         """The batch with its pending sections, or None if none is pending."""
         with self._database.read() as connection:
             row = connection.execute(_FIND, {"batch_id": batch_id}).mappings().first()
@@ -79,8 +79,8 @@ class Batches:
         """
         values = {"batch_id": batch_id, "due_at_ms": to_ms(due_at), "waits_for": waits_for}
         with self._database.write() as connection:
-            connection.execute(_PARK, values)
-            connection.execute(_SAY_WHY, {"batch_id": batch_id, "why": reason})
+            connection.execute(_RESCHEDULE, values)
+            connection.execute(_SET_REASON, {"batch_id": batch_id, "why": reason})
 
     def record(  # noqa: PLR0913 - what was observed, and what becomes of the rest
         self,
@@ -115,7 +115,7 @@ class Batches:
             notified = counts["notifications"] = recorded.notifications
             count(connection, batch.run_id, reason, **counts)
             suspects.clear(connection, _recovered(batch, fresh))
-            suspects.blame(connection, batch.run_id, failed)
+            suspects.count_failures(connection, batch.run_id, failed)
             due_at = max(retry_at, recorded.recheck_at or retry_at)
             _update_batch(connection, batch.id, remaining, due_at, waits_for)
             finished = not remaining and finish_if_done(connection, batch.run_id, now)
@@ -149,7 +149,7 @@ def _remaining(batch: Batch, outcomes: Sequence[Outcome]) -> tuple[dict[SectionK
         attempts = remaining.pop(outcome.key)
         if not isinstance(outcome, CheckFailure):
             continue
-        waits = isinstance(outcome.error, _WAITED_OUT)
+        waits = isinstance(outcome.error, _COSTS_NO_ATTEMPT)
         attempts += not waits
         if attempts < MAX_ATTEMPTS and (waits or is_retryable(outcome.error)):
             remaining[outcome.key] = attempts

@@ -40,9 +40,9 @@ _IS_QUEUED = runs.c.state == RunState.QUEUED
 _IS_WAITING = _IS_QUEUED & (runs.c.created_at_ms <= bindparam("before_ms"))
 _OPEN = insert(runs).returning(*runs.c)
 _GET = select(runs).where(_IS_RUN)
-_LEAVE_QUEUE = update(runs).where(_IS_RUN, _IS_QUEUED)
+_UPDATE_QUEUED = update(runs).where(_IS_RUN, _IS_QUEUED)
 _WAITING = select(runs.c.id).where(_IS_WAITING).order_by(runs.c.number)
-_FORGET = (
+_FAIL_UNDISPATCHED = (
     update(runs)
     .where(_IS_WAITING)
     .values(state=RunState.FAILED, reason="was never dispatched", holds_slot=False)
@@ -60,13 +60,15 @@ _IS_DONE = (runs.c.state == RunState.RUNNING) & ~exists().where(check_batches.c.
 _LASTING_REASON = case((runs.c.failed + runs.c.deferred > 0, runs.c.reason))
 _FINISH = update(runs).where(_IS_RUN, _IS_DONE).values(state=RunState.FINISHED, reason=_LASTING_REASON)
 _INSERT_BATCH = insert(check_batches).returning(check_batches.c.id)
-_TAKE = update(check_batches).values(due_at_ms=None, published_at_ms=bindparam("now_ms"))
-_TAKE_DUE = _TAKE.where(check_batches.c.due_at_ms <= bindparam("now_ms")).returning(check_batches.c.id)
-_TAKE_LOST = _TAKE.where(
+_MARK_PUBLISHED = update(check_batches).values(due_at_ms=None, published_at_ms=bindparam("now_ms"))
+_CLAIM_DUE = _MARK_PUBLISHED.where(check_batches.c.due_at_ms <= bindparam("now_ms")).returning(
+    check_batches.c.id
+)
+_CLAIM_LOST = _MARK_PUBLISHED.where(
     check_batches.c.due_at_ms.is_(None), check_batches.c.published_at_ms <= bindparam("before_ms")
 ).returning(check_batches.c.id)
 # The batches whose run is past its deadline, or will be when they are due, with the pause.
-_HOPELESS = (
+_UNFINISHABLE = (
     select(
         check_batches,
         runs.c.deadline_at_ms,
@@ -91,7 +93,7 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def open(
+    def create(
         self,
         trigger: str,
         stagger: Stagger,
@@ -124,7 +126,7 @@ class Runs:
         except IntegrityError:
             holder = self.of_slot(stagger, slot)
             if holder is None:  # it gave the slot back meanwhile
-                return self.open(trigger, stagger, slot, now, force=force, entry=entry)
+                return self.create(trigger, stagger, slot, now, force=force, entry=entry)
             return holder, False
         return opened, True
 
@@ -208,7 +210,7 @@ class Runs:
             newest = connection.execute(_NEWEST_FENCE).scalar()
             if newest is not None and newest > fence:
                 return []
-            if connection.execute(_LEAVE_QUEUE, {"run_id": run_id} | started).rowcount == 0:
+            if connection.execute(_UPDATE_QUEUED, {"run_id": run_id} | started).rowcount == 0:
                 return []
             spent = dict.fromkeys(suspects, MAX_ATTEMPTS - 1)
             pending = [{key: spent.get(key, 0) for key in batch} for batch in planned]
@@ -225,7 +227,7 @@ class Runs:
         """End a queued run as skipped or failed because of `reason`; releases its slot."""
         ended = {"state": state, "reason": reason, "finished_at_ms": to_ms(now), "holds_slot": False}
         with self._database.write() as connection:
-            connection.execute(_LEAVE_QUEUE, {"run_id": run_id} | ended)
+            connection.execute(_UPDATE_QUEUED, {"run_id": run_id} | ended)
 
     def queued(self, before: datetime) -> list[str]:
         """The runs that have been waiting since `before` or longer."""
@@ -242,13 +244,13 @@ class Runs:
     def claim_due_batches(self, now: datetime) -> list[int]:
         """The rescheduled batches that are due; the caller publishes them."""
         with self._database.write() as connection:
-            return list(connection.execute(_TAKE_DUE, {"now_ms": to_ms(now)}).scalars())
+            return list(connection.execute(_CLAIM_DUE, {"now_ms": to_ms(now)}).scalars())
 
     def claim_lost_batches(self, published_before: datetime, now: datetime) -> list[int]:
         """The batches published before a time and still pending; the caller publishes them again."""
         times = {"before_ms": to_ms(published_before), "now_ms": to_ms(now)}
         with self._database.write() as connection:
-            return list(connection.execute(_TAKE_LOST, times).scalars())
+            return list(connection.execute(_CLAIM_LOST, times).scalars())
 
     def expire(self, now: datetime, lifetime: timedelta) -> list[Batch]:
         """End what is pending in runs past their deadline, and runs that were never dispatched.
@@ -258,8 +260,8 @@ class Runs:
         """
         times = {"before_ms": to_ms(now - lifetime), "finished_at_ms": to_ms(now)}
         with self._database.write() as connection:
-            connection.execute(_FORGET, times)
-            rows = list(connection.execute(_HOPELESS, {"now_ms": to_ms(now)}).mappings())
+            connection.execute(_FAIL_UNDISPATCHED, times)
+            rows = list(connection.execute(_UNFINISHABLE, {"now_ms": to_ms(now)}).mappings())
             for row in rows:
                 is_over = row["deadline_at_ms"] <= to_ms(now)
                 reason = _because(_UNANSWERED, row["cause"]) if is_over else _why_deferred(row)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, update
 from domain.notification import MAIL
 from domain.run import WaitReason
 from store.database import Database
-from store.notifications.next_batch import BatchState
+from store.notifications.batch_selection import BatchState
 from store.schema import check_batches, mail_batches
 
 AT_ONCE_MS = 0

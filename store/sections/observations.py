@@ -10,7 +10,7 @@ from functools import cache, partial
 from sqlalchemy import Connection
 
 from domain.observation import Missing, Observation
-from domain.plausibility import CONFIRM_OPENINGS_AFTER, judge
+from domain.plausibility import CONFIRM_OPENINGS_AFTER, filter_implausible
 from domain.section import SectionKey
 from domain.section_state import SectionEvent, SectionState, advance, is_current, miss
 from store.notifications import create
@@ -70,10 +70,10 @@ def _advance_all(
 ) -> tuple[list[Advance], set[SectionKey]]:
     """The new state and events of each section, and the sections whose openings are unconfirmed."""
     seen = [(state, answer) for state, answer in current if isinstance(answer, Observation)]
-    judged = judge(seen, cache(partial(anomalies_of, connection)))
-    advanced: list[Advance] = [advance(each.state, each.observation) for each in judged]
+    plausible = filter_implausible(seen, cache(partial(anomalies_of, connection)))
+    advanced: list[Advance] = [advance(each.state, each.observation) for each in plausible]
     advanced += [(miss(state, answer), ()) for state, answer in current if isinstance(answer, Missing)]
-    return advanced, {each.state.key for each in judged if each.is_unconfirmed_opening}
+    return advanced, {each.state.key for each in plausible if each.is_unconfirmed_opening}
 
 
 def _bounded(answer: Answer, now: datetime) -> Answer:

@@ -26,7 +26,7 @@ def clear(connection: Connection, keys: Collection[SectionKey]) -> None:
         connection.execute(_CLEAR, {"of_source": source, "of_term": term, "numbers": numbers})
 
 
-def blame(connection: Connection, run_id: str, keys: Collection[SectionKey]) -> None:
+def count_failures(connection: Connection, run_id: str, keys: Collection[SectionKey]) -> None:
     """Count that `keys` failed in a run; if a run has no more answers than failures, none is counted."""
     if not keys or not answers(connection, run_id):
         return

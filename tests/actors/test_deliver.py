@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from actors.deliver import deliver
-from actors.sending import LEASE
+from actors.mail_batch_sender import LEASE
 from domain.errors import (
     AccountRefusedError,
     IdempotencyKeyUsedError,

@@ -20,10 +20,10 @@ from domain.notification_policy import (
     SectionSnapshot,
     UnsentNotification,
     due_at,
-    objection,
+    duplicate_reason,
     outdated,
-    repeated,
-    unwanted,
+    skip_reason,
+    unmet_preference,
 )
 from domain.section_state import InstructorAssigned, SeatsIncreased
 from domain.watch import NotificationKind, Watch
@@ -49,25 +49,25 @@ COOLDOWN = timedelta(minutes=10)
 def test_why_a_watch_does_not_want_a_change_is_said(
     watch: Watch, change: SeatsIncreased, why: str | None
 ) -> None:
-    assert unwanted(watch, change) == objection(watch, change, NEVER) == why
+    assert unmet_preference(watch, change) == skip_reason(watch, change, NEVER) == why
 
 
 def test_each_opening_is_news_once() -> None:
     notified = Notified(episode=2)
-    assert repeated(SeatsIncreased(0, 1, 3), notified) is None
-    assert repeated(SeatsIncreased(0, 1, 2), notified) == SAME_OPENING
+    assert duplicate_reason(SeatsIncreased(0, 1, 3), notified) is None
+    assert duplicate_reason(SeatsIncreased(0, 1, 2), notified) == SAME_OPENING
 
 
 def test_a_withdrawn_opening_is_news_again_until_a_newer_one_has_come() -> None:
-    assert repeated(SeatsIncreased(0, 1, 2), Notified(2, withdrawn_episode=2)) is None
-    assert repeated(SeatsIncreased(0, 1, 2), Notified(3, withdrawn_episode=2)) == SAME_OPENING
+    assert duplicate_reason(SeatsIncreased(0, 1, 2), Notified(2, withdrawn_episode=2)) is None
+    assert duplicate_reason(SeatsIncreased(0, 1, 2), Notified(3, withdrawn_episode=2)) == SAME_OPENING
 
 
 def test_an_assignment_is_news_unless_it_names_who_was_named_last() -> None:
     notified = Notified(episode=1, instructor="Ada Lovelace")
-    assert repeated(InstructorAssigned("Ada Lovelace", 2), notified) == SAME_INSTRUCTOR
-    assert repeated(InstructorAssigned("Grace Hopper", 2), notified) is None
-    assert repeated(InstructorAssigned("Ada Lovelace", 2), NEVER) is None
+    assert duplicate_reason(InstructorAssigned("Ada Lovelace", 2), notified) == SAME_INSTRUCTOR
+    assert duplicate_reason(InstructorAssigned("Grace Hopper", 2), notified) is None
+    assert duplicate_reason(InstructorAssigned("Ada Lovelace", 2), NEVER) is None
 
 
 @given(st.integers(min_value=-100_000, max_value=100_000))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.observation import UNASSIGNED, Observation
-from domain.plausibility import MIN_SECTIONS, OBSERVATIONS_TO_CONFIRM, judge
+from domain.plausibility import MIN_SECTIONS, OBSERVATIONS_TO_CONFIRM, filter_implausible
 from domain.section import SectionKey
 from domain.section_state import (
     Anomaly,
@@ -36,7 +36,7 @@ def see(states: Sequence[SectionState], *facts: Facts) -> tuple[list[SectionStat
     """The sections after one look at all of them, and what changed; the last of `facts` is of the rest."""
     listed = [*facts, *[facts[-1]] * (len(states) - len(facts))]
     look = [(state, Observation(state.key, at(0), *each)) for state, each in zip(states, listed, strict=True)]
-    moves = [advance(each.state, each.observation) for each in judge(look, no_anomalies)]
+    moves = [advance(each.state, each.observation) for each in filter_implausible(look, no_anomalies)]
     return [state for state, _ in moves], [change for _, changes in moves for change in changes]
 
 
@@ -130,8 +130,8 @@ def test_an_untold_measure_leaves_its_anomaly_as_it_is() -> None:
 def test_a_look_at_too_few_sections_shares_the_anomalies_of_its_term() -> None:
     (state, *_) = campus(USUAL)
     look = [(state, Observation(state.key, at(0), 0, 0, ADA))]
-    assert judge(look, no_anomalies)[0].state.anomalies == {}
-    assert judge(look, lambda _: {Anomaly.CAPACITY})[0].state.anomalies == {Anomaly.CAPACITY: 1}
+    assert filter_implausible(look, no_anomalies)[0].state.anomalies == {}
+    assert filter_implausible(look, lambda _: {Anomaly.CAPACITY})[0].state.anomalies == {Anomaly.CAPACITY: 1}
 
 
 def test_terms_are_judged_one_by_one() -> None:

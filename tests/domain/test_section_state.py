@@ -156,10 +156,12 @@ def test_only_what_was_asked_for_since_the_last_answer_is_current(
 
 @given(TIMELINES, st.data())
 def test_repeated_observations_change_nothing(timeline: list[Observation], data: st.DataObject) -> None:
-    repeated = list(timeline)
+    duplicate_reason = list(timeline)
     for index in range(len(timeline), 0, -1):
-        repeated[index:index] = [timeline[index - 1]] * data.draw(st.integers(min_value=0, max_value=2))
-    (twice, told), (once, changes) = fold(repeated), fold(timeline)
+        duplicate_reason[index:index] = [timeline[index - 1]] * data.draw(
+            st.integers(min_value=0, max_value=2)
+        )
+    (twice, told), (once, changes) = fold(duplicate_reason), fold(timeline)
     assert told == changes
     assert replace(twice, revision=once.revision) == once
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from domain.notification_policy import unwanted
+from domain.notification_policy import unmet_preference
 from domain.observation import UNASSIGNED, Observation
 from domain.section import SectionKey
 from domain.section_state import SectionEvent, SectionState, advance
@@ -37,7 +37,7 @@ def fold(
 
 
 def wants(watch: Watch, change: SectionEvent) -> bool:
-    return unwanted(watch, change) is None
+    return unmet_preference(watch, change) is None
 
 
 def told(watch: Watch, changes: Iterable[SectionEvent]) -> list[tuple[NotificationKind, int]]:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from operations.inputs import decode
-from operations.operation import Operation, Outcome, execute
+from operations.operation import Operation, OperationResult, execute
 from store.audit import AuditEntry
 from tests.support.house import House
 
@@ -15,7 +15,7 @@ I = TypeVar("I", bound=Struct)  # noqa: E741 - as in `operations.operation`
 R = TypeVar("R")
 
 
-def do(rollcall: House, operation: Operation[I, R], by: str = "ada", /, **fields: Any) -> Outcome[R]:
+def do(rollcall: House, operation: Operation[I, R], by: str = "ada", /, **fields: Any) -> OperationResult[R]:
     """Execute `operation` with `fields` as every surface does."""
     given = decode(operation.input, fields, operation.choices(rollcall.room))
     return execute(operation, rollcall.room, given, by)

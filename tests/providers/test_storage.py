@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import PermanentError, StorageFullError, StorageWriteError, TransientError
+from domain.errors import ObjectNotFoundError, PermanentError, StorageFullError, TransientError
 from domain.ports import Storage
 from providers.storage import Folder, files_in
 
@@ -35,11 +35,11 @@ def test_stored_content_can_be_read_back(storage: Storage) -> None:
 def test_a_missing_object_is_an_error(storage: Storage) -> None:
     storage.put(KEY, b"x", "text/plain")
     for key in ("jobs/0d4b/other", "jobs/0d4b", f"{KEY}/below"):
-        with pytest.raises(StorageWriteError):
+        with pytest.raises(ObjectNotFoundError):
             storage.get(key)
-        with pytest.raises(StorageWriteError):
+        with pytest.raises(ObjectNotFoundError):
             list(storage.stream(key))
-    with pytest.raises(StorageWriteError):
+    with pytest.raises(ObjectNotFoundError):
         storage.size("jobs/0d4b/other")
 
 
@@ -50,7 +50,7 @@ def test_exactly_the_objects_under_a_prefix_are_deleted(storage: Storage) -> Non
     storage.delete("jobs/1/")
     storage.delete("jobs/1/")
     for key in ("jobs/1/a", "jobs/1/deep/b"):
-        with pytest.raises(StorageWriteError):
+        with pytest.raises(ObjectNotFoundError):
             storage.get(key)
     assert storage.get("jobs/10/c") == b"c"
 
@@ -90,7 +90,7 @@ def test_a_full_disk_keeps_the_earlier_content_and_leaves_no_temporary_file(
 
 def test_an_unusable_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises((TransientError, StorageWriteError)):
+    with pytest.raises((TransientError, ObjectNotFoundError)):
         Folder(tmp_path / "file" / "storage").put(KEY, b"x", "text/plain")
 
 

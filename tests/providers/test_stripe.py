@@ -14,7 +14,7 @@ from domain.errors import (
     UpstreamError,
 )
 from domain.money import Payment, Refund, RefundState
-from providers.stripe import KeySpentError, StripeRefunds
+from providers.stripe import KeyUsedError, StripeRefunds
 from tests.standins.stripe import StripeStandIn
 
 PAID = Payment("cs_1", "pi_1", "job", amount=900, currency="usd")
@@ -74,8 +74,8 @@ def test_an_unknown_state_of_a_refund_counts_as_pending(
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (500, KeySpentError),
-        (503, KeySpentError),
+        (500, KeyUsedError),
+        (503, KeyUsedError),
         (409, UpstreamError),
         (429, RateLimitedError),
         (403, UnauthorisedError),
@@ -90,13 +90,13 @@ def test_a_failure_has_a_type_and_a_retry_succeeds(
     with pytest.raises(kind) as raised:
         refunds.create(PAID, "key")
     assert type(raised.value) is kind
-    assert refunds.create(PAID, "key" if kind is not KeySpentError else "another") == MADE
+    assert refunds.create(PAID, "key" if kind is not KeyUsedError else "another") == MADE
 
 
 def test_a_stored_failure_needs_another_key(stripe: StripeStandIn, refunds: StripeRefunds) -> None:
     stripe.troubles.append(500)
     for _ in range(2):
-        with pytest.raises(KeySpentError):
+        with pytest.raises(KeyUsedError):
             refunds.create(PAID, "key")
     assert refunds.create(PAID, "another") == MADE
 
@@ -132,7 +132,7 @@ def test_a_key_used_with_other_fields_without_a_refund_is_spent(
     stripe: StripeStandIn, refunds: StripeRefunds
 ) -> None:
     refunds.create(replace(PAID, payment="pi_2"), "key")
-    with pytest.raises(KeySpentError, match="idempotent"):
+    with pytest.raises(KeyUsedError, match="idempotent"):
         refunds.create(PAID, "key")
 
 

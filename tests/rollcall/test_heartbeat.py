@@ -8,7 +8,7 @@ from redis.retry import Retry
 from observability.metrics_store import MetricsStore
 from observability.recorders import CPU, MESSAGES, STARTS, Recorder
 from resilience.heartbeats import MEMORY, Heartbeats, ThreadTasks
-from rollcall.heartbeat import HeartbeatThread, beating
+from rollcall.heartbeat import HeartbeatThread, running_heartbeat
 from tests.support.redis_server import running, valkey_binary
 from tests.support.stack import wait_until
 
@@ -32,7 +32,7 @@ def patient(redis_client: redis.Redis, prefix: str) -> Patient:
 
 def test_a_beat_stores_that_the_process_is_alive_its_tasks_and_its_counts(patient: Patient) -> None:
     patient.recorder.add(MESSAGES, "sections.check")
-    patient.heartbeat.note("ticked_at", "17")
+    patient.heartbeat.set_fact("ticked_at", "17")
     patient.heartbeat.beat("worker")
     (beat,) = patient.heartbeats.alive("worker")
     assert beat.facts["ticked_at"] == "17"
@@ -51,7 +51,7 @@ def test_cpu_time_is_counted_once_however_often_it_beats(patient: Patient) -> No
 
 
 def test_a_start_is_counted_and_who_ends_leaves(patient: Patient) -> None:
-    with beating(patient.heartbeat, "web"):
+    with running_heartbeat(patient.heartbeat, "web"):
         wait_until(lambda: len(patient.heartbeats.alive("web")) == 1, "a heartbeat")
         assert STARTS.value(patient.metrics.read(), "web") == 1
     assert patient.heartbeats.alive("web") == []

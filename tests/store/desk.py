@@ -98,7 +98,7 @@ class Desk:
 
     def open(self) -> Run:
         now = self.clock.now()
-        return self.runs.open("test", Stagger.ALL, now, now, force=True)[0]
+        return self.runs.create("test", Stagger.ALL, now, now, force=True)[0]
 
     def start(self, *batches: Sequence[SectionKey]) -> tuple[Run, list[int]]:
         """A running run with `batches`, and their ids."""
@@ -117,7 +117,7 @@ class Desk:
         self, batch_id: int, *outcomes: Outcome, retry_seconds: float = 5, asked: Batch | None = None
     ) -> RecordedBatch:
         """As if the batch had been read just now; `asked` is a batch that was read before."""
-        now, batch = self.clock.now(), asked or self.checks.pending(batch_id)
+        now, batch = self.clock.now(), asked or self.checks.get(batch_id)
         revisions = {} if batch is None else batch.revisions
         retry_at = now + timedelta(seconds=retry_seconds)
         return self.checks.record(batch_id, outcomes, now, revisions=revisions, retry_at=retry_at)
@@ -125,7 +125,7 @@ class Desk:
     def ask(self, *keys: SectionKey) -> Batch:
         """A run of one batch that was read, and asked, before anything else happened."""
         _, (batch_id,) = self.start(keys)
-        batch = self.checks.pending(batch_id)
+        batch = self.checks.get(batch_id)
         assert batch is not None
         return batch
 

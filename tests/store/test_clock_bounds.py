@@ -78,7 +78,7 @@ def test_a_run_under_way_ends_within_its_lifetime(ahead: Desk) -> None:
 
 def test_a_slot_ahead_of_now_is_free_when_it_comes(ahead: Desk) -> None:
     slot = ahead.clock.now()
-    ahead.runs.open("schedule", Stagger.EVEN, slot, slot, force=False)
+    ahead.runs.create("schedule", Stagger.EVEN, slot, slot, force=False)
     set_back(ahead)
     enforce(ahead)
     assert ahead.runs.of_slot(Stagger.EVEN, slot) is None

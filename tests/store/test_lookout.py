@@ -9,7 +9,7 @@ from domain.errors import UnauthorisedError
 from domain.observation import CheckFailure
 from domain.run import RunState
 from domain.section import Stagger
-from store.notifications.next_batch import BatchState
+from store.notifications.batch_selection import BatchState
 from store.notifications.outbox import Losses
 from store.watches import Audience
 from tests.store.desk import ADA, GRACE, Desk, key
@@ -48,7 +48,7 @@ def test_the_first_run_is_known_for_each_trigger(desk: Desk) -> None:
     began = desk.clock.now()
     desk.open()
     later = desk.clock.advance(60)
-    desk.runs.open("http", Stagger.ALL, later, later, force=True)
+    desk.runs.create("http", Stagger.ALL, later, later, force=True)
     assert desk.runs.first_opened_at() == began
     assert desk.runs.first_opened_at("http") == later
     assert desk.runs.first_opened_at("schedule") is None
@@ -56,7 +56,7 @@ def test_the_first_run_is_known_for_each_trigger(desk: Desk) -> None:
 
 def test_a_check_of_one_section_by_hand_is_no_sign_that_runs_come(desk: Desk) -> None:
     now = desk.clock.now()
-    checked, _ = desk.runs.open("console-check", Stagger.EVEN, now, now, force=True)
+    checked, _ = desk.runs.create("console-check", Stagger.EVEN, now, now, force=True)
     desk.runs.start(checked.id, [], fence=1, deferred=0, lifetime=HOUR, now=now)
     assert desk.reread(checked).state is RunState.FINISHED
     assert desk.runs.last_finished_at() is desk.runs.last_succeeded_at() is None
@@ -80,6 +80,6 @@ def test_a_refusal_of_our_credentials_costs_a_section_no_attempt(desk: Desk) -> 
     _, (batch_id,) = desk.start([key()])
     for _ in range(10):
         desk.settle(batch_id, CheckFailure(key(), UnauthorisedError("401")))
-    batch = desk.checks.pending(batch_id)
+    batch = desk.checks.get(batch_id)
     assert batch is not None
     assert batch.pending == {key(): 0}

@@ -130,8 +130,8 @@ def test_an_import_reports_of_each_line_whether_it_is_new_known_or_refused(desk:
     desk.watch()
     _suppress(desk, ALAN)
     wanted = [Watch(ADA, key()), Watch(GRACE, key()), Watch(ALAN, key()), Watch(GRACE, key())]
-    known, new, refused, repeated = desk.watches.add_all(wanted, desk.clock.now())
-    assert (known, new, repeated) == (False, True, False)
+    known, new, refused, duplicate_reason = desk.watches.add_all(wanted, desk.clock.now())
+    assert (known, new, duplicate_reason) == (False, True, False)
     assert isinstance(refused, InvalidInputError)
     assert len(desk.watches.page(email=None, section=None, after=None, limit=9)[0]) == 2
 

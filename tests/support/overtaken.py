@@ -22,7 +22,7 @@ class OvertakenLease(Lease):
     def holding(self, token: str, holder: Mapping[str, str], *, above: int = 0) -> Iterator[int]:
         runs, now = self._services.store.runs, self._services.clock.now()
         with self._lease.holding(token, holder, above=above) as fence:
-            newer, _ = runs.open("test", Stagger.ALL, now, now, force=True)
+            newer, _ = runs.create("test", Stagger.ALL, now, now, force=True)
             lifetime = self._services.run_lifetime
             runs.start(newer.id, [], fence=fence + 1, deferred=0, lifetime=lifetime, now=now)
             yield fence

@@ -10,7 +10,7 @@ import redis
 from domain.errors import UpstreamError
 from domain.job import JobState, NewJob, Profile
 from domain.money import Refund, RefundState
-from providers.stripe import KeySpentError, StripeRefunds
+from providers.stripe import KeyUsedError, StripeRefunds
 from tests.standins.stripe import StripeStandIn
 from tests.workflows.opening import a_shop
 from tests.workflows.shop import Shop
@@ -150,7 +150,7 @@ def test_a_lost_answer_keeps_its_key(shop: Shop, stripe: StripeStandIn) -> None:
 
 
 def test_a_key_that_is_spent_stays_so_after_a_crash(shop: Shop) -> None:
-    shop.bank.troubles.append(KeySpentError("500"))
+    shop.bank.troubles.append(KeyUsedError("500"))
     job = shop.carry_out(shop.order(sections=["99999"]))
     assert shop.payment().keys_used == 1
     assert list(shop.bank.refunds) == [f"refund-cs_1-{job.id}-1"]

@@ -66,7 +66,7 @@ def test_nothing_is_drawn_while_no_one_listens() -> None:
         for _ in range(50):
             await asyncio.sleep(0)
         assert easel.drawn <= drawn + 1  # one may have been in hand
-        assert live._artist is None
+        assert live._render_task is None
 
     run(test)
 

@@ -45,8 +45,8 @@ def pause(name: str = "scraper", by: str = "ada", minutes: float = 60) -> dict[s
 def test_on_a_healthy_system_every_check_has_findings_and_none_fails() -> None:
     found = alerts(findings(WELL))
     assert set(found.values()) == {None}
-    judged = {name.partition("/")[0] for name in found} - {"unreadable"}
-    assert judged == {check.name for check in CHECKS} - {
+    plausible = {name.partition("/")[0] for name in found} - {"unreadable"}
+    assert plausible == {check.name for check in CHECKS} - {
         "pauses",
         "payments",
         "refunds",

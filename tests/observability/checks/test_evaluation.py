@@ -36,9 +36,9 @@ def opened(name: str) -> list[BreakerSnapshot]:
 
 
 def test_a_healthy_system_is_summarised_in_three_words() -> None:
-    judged = summary()
-    assert (judged.health, judged.light, list(judged.failures)) == ("healthy", Light.OK, [])
-    assert judged.sentence == "Polling; sending; draining."
+    plausible = summary()
+    assert (plausible.health, plausible.light, list(plausible.failures)) == ("healthy", Light.OK, [])
+    assert plausible.sentence == "Polling; sending; draining."
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from domain.notification import Accepted, NotificationState, Rejected
 from domain.notification_policy import GONE_AGAIN, UNASSIGNED_AGAIN
 from domain.observation import UNASSIGNED
-from store.notifications.next_batch import BatchState
+from store.notifications.batch_selection import BatchState
 from store.notifications.outbox import Backlog, LostBatchError, MailBatch
 from store.schema import mail_batches
 from tests.store.desk import ADA, ALAN, GRACE, LEASE, Desk, message

@@ -140,7 +140,7 @@ def test_an_answer_that_was_overtaken_is_asked_for_again_without_an_attempt(desk
     asked = desk.ask(EVEN)
     desk.show(0)
     desk.settle(asked.id, desk.seen(0), asked=asked)
-    batch = desk.checks.pending(asked.id)
+    batch = desk.checks.get(asked.id)
     assert batch is not None
     assert (batch.pending, desk.runs.claim_due_batches(desk.clock.advance(5))) == ({EVEN: 0}, [asked.id])
     assert desk.settle(asked.id, desk.seen(5)).notifications == 1
@@ -212,7 +212,7 @@ def test_a_failure_stays_pending_until_its_attempts_are_spent(desk: Desk) -> Non
     run, (batch_id,) = desk.start([EVEN])
     for attempt in range(1, MAX_ATTEMPTS):
         assert desk.settle(batch_id, CheckFailure(EVEN, UpstreamError("500"))) == RecordedBatch()
-        batch = desk.checks.pending(batch_id)
+        batch = desk.checks.get(batch_id)
         assert batch is not None
         assert batch.pending == {EVEN: attempt}
     assert desk.settle(batch_id, CheckFailure(EVEN, UpstreamError("500"))) == RecordedBatch(
@@ -240,7 +240,7 @@ def test_being_asked_to_wait_costs_no_attempt(desk: Desk) -> None:
     _, (batch_id,) = desk.start([EVEN])
     for _ in range(2 * MAX_ATTEMPTS):
         desk.settle(batch_id, CheckFailure(EVEN, RateLimitedError("429")))
-    batch = desk.checks.pending(batch_id)
+    batch = desk.checks.get(batch_id)
     assert batch is not None
     assert batch.pending == {EVEN: 0}
 
@@ -259,21 +259,21 @@ def test_sections_that_were_not_asked_stay_pending_without_an_attempt(desk: Desk
     desk.watch("12431")
     _, (batch_id,) = desk.start([EVEN, ODD])
     desk.settle(batch_id, desk.seen(0))
-    batch = desk.checks.pending(batch_id)
+    batch = desk.checks.get(batch_id)
     assert batch is not None
     assert batch.pending == {ODD: 0}
 
 
 def test_parking_counts_no_attempt(desk: Desk) -> None:
     _, (batch_id,) = desk.start([EVEN])
-    before = desk.checks.pending(batch_id)
+    before = desk.checks.get(batch_id)
     desk.checks.reschedule(batch_id, desk.clock.now() + timedelta(seconds=60), WaitReason.BREAKER, "why")
-    assert desk.checks.pending(batch_id) == before
+    assert desk.checks.get(batch_id) == before
 
 
 def test_a_batch_that_is_gone_is_none_and_can_be_parked_and_recorded_in_vain(desk: Desk) -> None:
     before = desk.dump()
-    assert desk.checks.pending(404) is None
+    assert desk.checks.get(404) is None
     desk.checks.reschedule(404, desk.clock.now(), WaitReason.BREAKER, "why")
     assert desk.settle(404, desk.seen(1)) == RecordedBatch()
     assert desk.dump() == before

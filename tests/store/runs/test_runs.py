@@ -16,7 +16,7 @@ EVEN, ODD = key("12430"), key("12431")
 
 
 def _open(desk: Desk, stagger: Stagger = Stagger.EVEN, *, force: bool = False) -> tuple[Run, bool]:
-    return desk.runs.open("cron", stagger, desk.clock.now(), desk.clock.now(), force=force)
+    return desk.runs.create("cron", stagger, desk.clock.now(), desk.clock.now(), force=force)
 
 
 def _start(desk: Desk, run: Run, *, fence: int = 1, deferred: int = 0) -> list[int]:
@@ -78,7 +78,7 @@ def test_a_started_run_has_its_batches_and_counts(desk: Desk) -> None:
         *(RunState.RUNNING, now),
         *(7, 4),
     )
-    batches = [desk.checks.pending(batch_id) for batch_id in ids]
+    batches = [desk.checks.get(batch_id) for batch_id in ids]
     assert [batch.pending for batch in batches if batch] == [{EVEN: 0, ODD: 0}, {key("1"): 0}]
     assert {batch.source for batch in batches if batch} == {"scraper"}
 
@@ -205,7 +205,7 @@ def test_what_is_pending_at_the_deadline_is_given_up_and_the_run_finishes(desk: 
     assert {section for batch in given_up for section in batch.pending} == {ODD, key("1")}
     ended = desk.reread(run)
     assert (ended.state, ended.sections, ended.checked, ended.failed) == (RunState.FINISHED, 3, 1, 2)
-    assert desk.checks.pending(first) is None
+    assert desk.checks.get(first) is None
 
 
 def test_what_is_not_due_before_the_deadline_is_left_to_the_next_run_at_once(desk: Desk) -> None:
@@ -311,10 +311,10 @@ def test_a_run_that_was_abandoned_releases_its_slot(desk: Desk, state: RunState)
 
 def test_a_run_that_was_never_dispatched_releases_its_slot(desk: Desk) -> None:
     slot = desk.clock.now()
-    desk.runs.open("cron", Stagger.EVEN, slot, slot, force=False)
+    desk.runs.create("cron", Stagger.EVEN, slot, slot, force=False)
     later = desk.clock.advance(LIFETIME.total_seconds())
     desk.runs.expire(later, LIFETIME)
-    _, is_new = desk.runs.open("cron", Stagger.EVEN, slot, later, force=False)
+    _, is_new = desk.runs.create("cron", Stagger.EVEN, slot, later, force=False)
     assert is_new
 
 
@@ -323,7 +323,7 @@ def test_a_run_that_checked_nothing_until_its_deadline_releases_its_slot(desk: D
     slot, (first, second) = desk.clock.now(), _start_all(desk)
     desk.settle(first, desk.seen(1))
     desk.runs.expire(desk.clock.advance(LIFETIME.total_seconds()), LIFETIME)
-    assert desk.checks.pending(second) is None
+    assert desk.checks.get(second) is None
     assert desk.runs.of_slot(Stagger.EVEN, slot) is not None  # one section was checked
 
     slot, _ = desk.clock.now(), _start_all(desk)

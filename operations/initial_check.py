@@ -26,7 +26,9 @@ _at_once = BoundedSemaphore(2)  # the next run checks the sections of further ca
 _log = logging.getLogger(__name__)
 
 
-def first_look(services: Services, stored: StoredWatch, *, limit_seconds: float = LIMIT_SECONDS) -> Listing:
+def initial_check(
+    services: Services, stored: StoredWatch, *, limit_seconds: float = LIMIT_SECONDS
+) -> Listing:
     """Return how the section of a new watch is listed; ask its catalog if it was never seen.
 
     The request passes the breaker and the rate limiter. Nothing is stored, and no error is raised: what
@@ -43,7 +45,7 @@ def first_look(services: Services, stored: StoredWatch, *, limit_seconds: float 
         return known
 
 
-def look_at_all(services: Services, keys: Iterable[SectionKey], origin: str) -> int:
+def check_all(services: Services, keys: Iterable[SectionKey], origin: str) -> int:
     """Dispatch a run for those of `keys` that were never checked; return how many.
 
     While another run begins, or when none can begin, they wait for the next run.

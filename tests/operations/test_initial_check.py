@@ -9,7 +9,7 @@ import pytest
 from domain.errors import UpstreamError
 from domain.observation import Outcome
 from domain.section import SectionKey
-from operations.first_look import first_look, look_at_all
+from operations.initial_check import check_all, initial_check
 from operations.watches import Listing
 from tests.support.catalog import Catalog, Row
 from tests.support.house import House
@@ -29,8 +29,8 @@ def test_the_catalog_is_asked_at_once_and_nothing_is_stored(rollcall: House) -> 
     rollcall.catalog.rows[rollcall.catalog.key("12430")] = Row()
     known, unknown = rollcall.watch("12430"), rollcall.watch("99999")
 
-    assert first_look(rollcall.services, known) is Listing.LISTED
-    assert first_look(rollcall.services, unknown) is Listing.UNKNOWN
+    assert initial_check(rollcall.services, known) is Listing.LISTED
+    assert initial_check(rollcall.services, unknown) is Listing.UNKNOWN
     state = rollcall.services.store.sections.get(unknown.watch.key)
     assert state is not None
     assert (state.revision, state.misses) == (0, 0)
@@ -46,7 +46,7 @@ def test_what_was_seen_is_not_asked_again(rollcall: House) -> None:
     stored = rollcall.services.store.watches.get(watch.id)
 
     assert stored is not None
-    assert first_look(rollcall.services, stored) is Listing.LISTED
+    assert initial_check(rollcall.services, stored) is Listing.LISTED
     assert len(rollcall.catalog.calls) == asked
 
 
@@ -54,14 +54,14 @@ def test_a_catalog_that_fails_turns_no_one_away_and_counts_for_the_breaker(rollc
     key = rollcall.catalog.key("12430")
     rollcall.catalog.errors[key] = UpstreamError("503")
 
-    assert first_look(rollcall.services, rollcall.watch("12430")) is Listing.UNCHECKED
+    assert initial_check(rollcall.services, rollcall.watch("12430")) is Listing.UNCHECKED
     assert rollcall.services.breakers[key.source].snapshot().failures == 1
 
 
 def test_an_open_breaker_lets_nothing_out(rollcall: House) -> None:
     rollcall.services.breakers[rollcall.catalog.name].force_open("the test")
 
-    assert first_look(rollcall.services, rollcall.watch("12430")) is Listing.UNCHECKED
+    assert initial_check(rollcall.services, rollcall.watch("12430")) is Listing.UNCHECKED
     assert rollcall.catalog.calls == []
 
 
@@ -69,7 +69,7 @@ def test_a_silent_catalog_is_not_waited_for(rollcall: House) -> None:
     silent = Silent(rollcall.clock)
     services = replace(rollcall.services, sources={silent.name: silent})
     try:
-        assert first_look(services, rollcall.watch("12430"), limit_seconds=0.05) is Listing.UNCHECKED
+        assert initial_check(services, rollcall.watch("12430"), limit_seconds=0.05) is Listing.UNCHECKED
     finally:
         silent.may_answer.set()
 
@@ -100,17 +100,17 @@ def test_new_sections_of_an_import_are_checked_by_a_run_of_their_own(rollcall: H
     keys = {rollcall.catalog.key(number) for number in ("12430", "12431", "99999")}
     rollcall.catalog.rows[rollcall.catalog.key("12431")] = Row()
 
-    assert look_at_all(rollcall.services, keys, "import") == 2
+    assert check_all(rollcall.services, keys, "import") == 2
     rollcall.work()
 
     assert rollcall.catalog.calls[-1] == sorted(keys - {rollcall.catalog.key("12430")})
     newest = rollcall.services.store.runs.page(None, 1)[0][0]
     assert (newest.trigger, newest.state, newest.sections) == ("import-check", "finished", 2)
-    assert look_at_all(rollcall.services, keys, "import") == 0
+    assert check_all(rollcall.services, keys, "import") == 0
 
 
 def test_while_a_run_begins_new_sections_wait_for_the_next(rollcall: House) -> None:
     rollcall.watch("12430")
     lease = rollcall.services.cron_lease
     with lease.holding("another", {}, above=0):
-        assert look_at_all(rollcall.services, [rollcall.catalog.key("12430")], "import") == 0
+        assert check_all(rollcall.services, [rollcall.catalog.key("12430")], "import") == 0

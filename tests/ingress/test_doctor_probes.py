@@ -13,7 +13,7 @@ import pytest
 
 from domain.alert import AlertMessage
 from domain.check import Result, Severity
-from ingress.probe import probe_public_url, probe_web, unanswered
+from ingress.doctor_probes import probe_public_url, probe_web, unanswered
 from tests.standins.smtp import SmtpStandIn
 from tests.support.certificate import self_signed
 from tests.support.receiver import Receiver, receiver

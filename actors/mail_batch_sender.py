@@ -27,7 +27,7 @@ from observability.recorders import record_dead, record_deliveries
 from resilience.crash_budget import CRASH_BUDGET
 from resilience.lease import keep_renewed
 from store.database import OUTAGES, retry_during_outage
-from store.notifications.next_batch import BatchState
+from store.notifications.batch_selection import BatchState
 from store.notifications.outbox import LostBatchError, MailBatch
 from store.pauses import ROLLCALL
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from domain.check import Severity
-from rollcall.probe import (
+from rollcall.doctor_probes import (
     probe_dotenv,
     probe_heartbeat,
     probe_operator,

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from domain.check import Severity
-from resilience.probe import durability, place_of, probe_rabbitmq, probe_redis
+from resilience.doctor_probes import durability, place_of, probe_rabbitmq, probe_redis
 from tests.support.redis_server import running, valkey_binary
 from tests.support.stack import free_port
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from actors.deliver import deliver
-from actors.sending import LEASE, Sending, longest_attempt
+from actors.mail_batch_sender import LEASE, Sending, longest_attempt
 from domain.errors import (
     MalformedResponseError,
     RateLimitedError,

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from domain.check import Severity
 from store import migrate
 from store.database import Database
-from store.probe import probe_integrity, probe_migrations, probe_server, remedy
+from store.doctor_probes import probe_integrity, probe_migrations, probe_server, remedy
 from tests.support.postgres import PostgresServer, require_binaries, running
 
 
