@@ -27,11 +27,11 @@ from resilience.dead_letter_cause import CAUSE
 from rollcall.embedded_valkey import redis_url
 from rollcall.roles.scheduler import STUDENTS
 from tests.support import browser as browsers
+from tests.support.broker import add_dead_letter
 from tests.support.browser import PHONE, Scheme
-from tests.support.house import House, house, sqlite_url
+from tests.support.harness import Harness, harness, sqlite_url
 from tests.support.redis_server import running, valkey_binary
 from tests.support.stack import API_TOKEN, Stack, stack
-from tests.support.workbench import bury
 
 _FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 _MAX_BYTES = 150_000
@@ -82,7 +82,7 @@ def _live(home: Path) -> None:
     with (
         running(valkey_binary()) as server,
         redis.Redis.from_url(server.url) as client,
-        house(sqlite_url(home), client, "past") as past,
+        harness(sqlite_url(home), client, "past") as past,
     ):
         past.clock.advance((datetime.now(UTC) - _DAY - past.clock.now()).total_seconds())
         _move_to_campus(past)
@@ -91,12 +91,12 @@ def _live(home: Path) -> None:
             past.clock.advance(_EVERY.total_seconds())
 
 
-def _move_to_campus(past: House) -> None:
+def _move_to_campus(past: Harness) -> None:
     breakers, chance = past.services.breakers, Random(1)  # noqa: S311 - nothing secret
 
     def publish(message: Message[Any]) -> None:
         past.clock.advance(chance.uniform(*_PATIENCE_SECONDS))
-        past.mailbox.append(message)
+        past.messages.append(message)
 
     past.services = replace(
         past.services,
@@ -112,7 +112,7 @@ def _bury(found: Stack) -> None:
     with redis.Redis.from_url(redis_url(found.home)) as client:
         for message, cause, count in _DEAD:
             for _ in range(count):
-                bury(client, "dramatiq", message.copy(options={CAUSE: cause}))
+                add_dead_letter(client, "dramatiq", message.copy(options={CAUSE: cause}))
 
 
 def _take(found: Stack, picture: Picture) -> None:

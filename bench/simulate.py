@@ -1,7 +1,7 @@
-"""Live through many seeds of the simulation: `python -m bench.simulate --seeds 50000 --from 0`.
+"""Run many seeds of the simulation: `python -m bench.simulate --seeds 50000 --from 0`.
 
-Every seed is a small world with faults of its own (tests/simulation). Exits with 1 when a promise was broken,
-and tells the seed, with which `python -m tests.simulation SEED` lives it again.
+Every seed is a small world with random faults (tests/simulation). Exits with 1 if an invariant is violated,
+and prints the seed, which `python -m tests.simulation SEED` replays.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
 
 from bench.report import show
-from tests.simulation.life import live, own_stage
+from tests.simulation.simulation import simulate, temporary_environment
 
 Broken = tuple[int, str]
 
@@ -26,7 +26,7 @@ def main() -> int:
     start = time.perf_counter()
     shares = [range(first + job, first + count, jobs) for job in range(jobs)]
     with ProcessPoolExecutor(jobs) as pool:
-        results = list(pool.map(_live_all, shares))
+        results = list(pool.map(_simulate_all, shares))
     broken = sorted(chain.from_iterable(found for found, _, _ in results))
     seconds = time.perf_counter() - start
     figures = {
@@ -42,17 +42,17 @@ def main() -> int:
     return 1 if broken else 0
 
 
-def _live_all(seeds: Sequence[int]) -> tuple[list[Broken], float, int]:
-    """The seeds whose promises were broken, the processor seconds and the steps of all."""
+def _simulate_all(seeds: Sequence[int]) -> tuple[list[Broken], float, int]:
+    """The seeds with violated invariants, and the CPU seconds and steps of all."""
     broken: list[Broken] = []
     steps = 0
-    with own_stage() as system:
+    with temporary_environment() as system:
         start = time.process_time()
         for seed in seeds:
-            life = live(seed, system)
-            steps += life.steps
-            if life.problems:
-                broken.append((seed, "; ".join(life.problems)))
+            outcome = simulate(seed, system)
+            steps += outcome.steps
+            if outcome.problems:
+                broken.append((seed, "; ".join(outcome.problems)))
         return broken, time.process_time() - start, steps
 
 

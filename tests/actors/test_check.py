@@ -18,10 +18,10 @@ from resilience.breaker_policy import BreakerPolicy
 from resilience.claims import Claims
 from tests.actors.test_reconcile import work_once
 from tests.support.catalog import Row
-from tests.support.house import House, house, sqlite_url
+from tests.support.harness import Harness, harness, sqlite_url
 
 
-def test_the_first_observation_is_a_baseline_and_sends_no_mail(rollcall: House) -> None:
+def test_the_first_observation_is_a_baseline_and_sends_no_mail(rollcall: Harness) -> None:
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row(open_seats=3, instructor="Ada Lovelace")
     run = rollcall.run()
@@ -29,7 +29,7 @@ def test_the_first_observation_is_a_baseline_and_sends_no_mail(rollcall: House) 
     assert rollcall.events() == []
 
 
-def test_an_opening_mails_each_watcher_once(rollcall: House) -> None:
+def test_an_opening_mails_each_watcher_once(rollcall: Harness) -> None:
     rollcall.watch(email="ada@example.edu")
     rollcall.watch(email="grace@example.edu")
     row = rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
@@ -42,7 +42,7 @@ def test_an_opening_mails_each_watcher_once(rollcall: House) -> None:
     assert sorted(rollcall.events()) == [("ada@example.edu", event), ("grace@example.edu", event)]
 
 
-def test_a_second_opening_is_a_second_episode(rollcall: House) -> None:
+def test_a_second_opening_is_a_second_episode(rollcall: Harness) -> None:
     rollcall.watch()
     row = rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
     for seats in (0, 1, 0, 1):
@@ -55,7 +55,7 @@ def test_a_second_opening_is_a_second_episode(rollcall: House) -> None:
     ]
 
 
-def test_an_instructor_in_place_of_staff_is_notified(rollcall: House) -> None:
+def test_an_instructor_in_place_of_staff_is_notified(rollcall: Harness) -> None:
     rollcall.watch()
     row = rollcall.catalog.rows[rollcall.key()] = Row(instructor="Staff")
     rollcall.run()
@@ -63,10 +63,10 @@ def test_an_instructor_in_place_of_staff_is_notified(rollcall: House) -> None:
     rollcall.clock.advance(60)
     rollcall.run()
     assert rollcall.states() == [("instructor_assigned", 1, NotificationState.SENT)]
-    assert "Grace Hopper" in rollcall.post.sent[0].text
+    assert "Grace Hopper" in rollcall.mailer.sent[0].text
 
 
-def test_a_failed_section_is_asked_again_and_costs_the_others_nothing(rollcall: House) -> None:
+def test_a_failed_section_is_asked_again_and_costs_the_others_nothing(rollcall: Harness) -> None:
     rollcall.watch("12430")
     rollcall.watch("12432")
     rollcall.catalog.rows = {rollcall.key("12430"): Row(), rollcall.key("12432"): Row()}
@@ -74,13 +74,13 @@ def test_a_failed_section_is_asked_again_and_costs_the_others_nothing(rollcall: 
     run = rollcall.run()
     assert (run.state, run.checked, run.failed) == (RunState.RUNNING, 1, 0)
     del rollcall.catalog.errors[rollcall.key("12432")]
-    rollcall.pass_time(5)
-    run = rollcall.reread(run)
+    rollcall.advance(5)
+    run = rollcall.reload(run)
     assert (run.state, run.checked, run.failed) == (RunState.FINISHED, 2, 0)
     assert rollcall.catalog.calls[1] == [rollcall.key("12432")]
 
 
-def bad_and_good(rollcall: House, *, bad: int, good: int) -> tuple[list[SectionKey], list[SectionKey]]:
+def bad_and_good(rollcall: Harness, *, bad: int, good: int) -> tuple[list[SectionKey], list[SectionKey]]:
     """Watched sections; the bad ones come first, and always fail."""
     keys = [rollcall.key(str(10_000 + 2 * i)) for i in range(bad + good)]
     for key in keys:
@@ -90,13 +90,13 @@ def bad_and_good(rollcall: House, *, bad: int, good: int) -> tuple[list[SectionK
     return keys[:bad], keys[bad:]
 
 
-def live_through(rollcall: House, run: Run) -> Run:
-    while not (run := rollcall.reread(run)).state.is_final:
-        rollcall.pass_time(10)
+def live_through(rollcall: Harness, run: Run) -> Run:
+    while not (run := rollcall.reload(run)).state.is_final:
+        rollcall.advance(10)
     return run
 
 
-def test_bad_sections_cost_the_others_one_recovery_and_later_nothing(rollcall: House) -> None:
+def test_bad_sections_cost_the_others_one_recovery_and_later_nothing(rollcall: Harness) -> None:
     bad, good = bad_and_good(rollcall, bad=30, good=100)
     run = live_through(rollcall, rollcall.run())
     assert (run.checked, run.failed, run.deferred) == (len(good), len(bad), 0)
@@ -109,7 +109,7 @@ def test_bad_sections_cost_the_others_one_recovery_and_later_nothing(rollcall: H
         assert rollcall.services.breakers["scraper"].snapshot().state == "closed"
 
 
-def test_a_bad_section_that_answers_again_is_as_good_as_the_others(rollcall: House) -> None:
+def test_a_bad_section_that_answers_again_is_as_good_as_the_others(rollcall: Harness) -> None:
     bad, good = bad_and_good(rollcall, bad=1, good=3)
     live_through(rollcall, rollcall.run())
     rollcall.catalog.errors.clear()
@@ -122,14 +122,14 @@ def test_a_bad_section_that_answers_again_is_as_good_as_the_others(rollcall: Hou
     assert (run.state, run.failed) == (RunState.RUNNING, 0)  # it has all its attempts again
 
 
-def test_a_source_that_fails_for_all_blames_no_section_and_opens_the_breaker(rollcall: House) -> None:
+def test_a_source_that_fails_for_all_blames_no_section_and_opens_the_breaker(rollcall: Harness) -> None:
     bad_and_good(rollcall, bad=12, good=0)
     live_through(rollcall, rollcall.run())
     assert rollcall.services.breakers["scraper"].snapshot().state == "open"
     assert not rollcall.services.store.sections.suspects(["scraper"])
 
 
-def test_a_long_wait_that_a_source_names_is_a_pause_that_an_operator_ends(rollcall: House) -> None:
+def test_a_long_wait_that_a_source_names_is_a_pause_that_an_operator_ends(rollcall: Harness) -> None:
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row()
     rollcall.catalog.errors[rollcall.key()] = RateLimitedError("429", retry_after_seconds=1_209_600)
@@ -138,45 +138,45 @@ def test_a_long_wait_that_a_source_names_is_a_pause_that_an_operator_ends(rollca
     assert pause is not None
     assert (pause.by, pause.until - rollcall.clock.now()) == ("rollcall", timedelta(hours=1))
     rollcall.catalog.errors.clear()
-    rollcall.pass_time(1)  # the run whose deadline the pause outlasts gives its section back
+    rollcall.advance(1)  # the run whose deadline the pause outlasts gives its section back
     rollcall.services.store.pauses.resume("scraper")
     assert rollcall.run().checked == 1
 
 
-def test_a_section_that_fails_four_times_is_given_up_and_the_run_finishes(rollcall: House) -> None:
+def test_a_section_that_fails_four_times_is_given_up_and_the_run_finishes(rollcall: Harness) -> None:
     rollcall.watch()
     rollcall.catalog.errors[rollcall.key()] = UpstreamError("500")
     run = rollcall.run()
     for _ in range(3):
-        rollcall.pass_time(81)
-    run = rollcall.reread(run)
+        rollcall.advance(81)
+    run = rollcall.reload(run)
     assert (run.state, run.checked, run.failed) == (RunState.FINISHED, 0, 1)
     assert len(rollcall.catalog.calls) == 4
 
 
-def test_a_permanent_failure_is_not_asked_again(rollcall: House) -> None:
+def test_a_permanent_failure_is_not_asked_again(rollcall: Harness) -> None:
     rollcall.watch()
     rollcall.catalog.errors[rollcall.key()] = RejectedError("400")
     run = rollcall.run()
     assert (run.state, run.failed) == (RunState.FINISHED, 1)
 
 
-def test_a_rate_limit_is_waited_out_and_costs_no_attempt(rollcall: House) -> None:
+def test_a_rate_limit_is_waited_out_and_costs_no_attempt(rollcall: Harness) -> None:
     rollcall.watch()
     rollcall.catalog.errors[rollcall.key()] = RateLimitedError("429", retry_after_seconds=90)
     run = rollcall.run()
     for _ in range(6):
-        rollcall.pass_time(60)
-        rollcall.pass_time(31)
-    assert rollcall.reread(run).state is RunState.RUNNING
+        rollcall.advance(60)
+        rollcall.advance(31)
+    assert rollcall.reload(run).state is RunState.RUNNING
     assert len(rollcall.catalog.calls) == 7
     del rollcall.catalog.errors[rollcall.key()]
     rollcall.catalog.rows[rollcall.key()] = Row()
-    rollcall.pass_time(91)
-    assert rollcall.reread(run).checked == 1
+    rollcall.advance(91)
+    assert rollcall.reload(run).checked == 1
 
 
-def test_while_the_breaker_is_open_nothing_is_asked_and_no_attempt_is_lost(rollcall: House) -> None:
+def test_while_the_breaker_is_open_nothing_is_asked_and_no_attempt_is_lost(rollcall: Harness) -> None:
     for number in range(12430, 12450):
         rollcall.watch(str(number))
         rollcall.catalog.errors[rollcall.key(str(number))] = UpstreamError("500")
@@ -184,18 +184,18 @@ def test_while_the_breaker_is_open_nothing_is_asked_and_no_attempt_is_lost(rollc
     assert rollcall.services.breakers["scraper"].snapshot().state == "open"
     asked = len(rollcall.catalog.calls)
     for _ in range(5):
-        rollcall.pass_time(20)
+        rollcall.advance(20)
     assert len(rollcall.catalog.calls) == asked
     rollcall.catalog.errors.clear()
     rollcall.catalog.rows = {rollcall.key(str(number)): Row() for number in range(12430, 12450)}
-    rollcall.pass_time(26)  # what has failed lets the fresh go first
+    rollcall.advance(26)  # what has failed lets the fresh go first
     assert [len(call) for call in rollcall.catalog.calls[asked:]] == [3]
-    rollcall.pass_time(2)
-    run = rollcall.reread(run)
+    rollcall.advance(2)
+    run = rollcall.reload(run)
     assert (run.state, run.checked, run.failed) == (RunState.FINISHED, 20, 0)
 
 
-def test_a_message_that_comes_twice_changes_nothing_twice(rollcall: House) -> None:
+def test_a_message_that_comes_twice_changes_nothing_twice(rollcall: Harness) -> None:
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
     rollcall.run()
@@ -205,24 +205,24 @@ def test_a_message_that_comes_twice_changes_nothing_twice(rollcall: House) -> No
     run = rollcall.run()
     for batch_id in range(1, 4):
         publish(check.message(batch_id))
-    rollcall.work()
-    assert rollcall.reread(run) == run
-    assert len(rollcall.post.sent) == 1
+    rollcall.process_messages()
+    assert rollcall.reload(run) == run
+    assert len(rollcall.mailer.sent) == 1
 
 
-def test_a_batch_that_spent_its_crash_budget_is_given_up_with_its_reason(rollcall: House) -> None:
+def test_a_batch_that_spent_its_crash_budget_is_given_up_with_its_reason(rollcall: Harness) -> None:
     for number in ("12430", "12432", "12434"):
         rollcall.watch(number)
         rollcall.catalog.rows[rollcall.key(number)] = Row()
     rollcall.catalog.chunk = 2
     run, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
     work_once(rollcall)
-    (batch_id,) = rollcall.mailbox.pop(0).args
+    (batch_id,) = rollcall.messages.pop(0).args
     assert check.give_up is not None
     told = check.give_up(rollcall.services, "crashed its worker 3 times", batch_id)
     assert told == f"2 sections of run {run.id}"
-    rollcall.work()
-    ended = rollcall.reread(run)
+    rollcall.process_messages()
+    ended = rollcall.reload(run)
     assert (ended.state, ended.checked, ended.failed) == (RunState.FINISHED, 1, 2)
     assert ended.reason == "crashed its worker 3 times"
     again = check.give_up(rollcall.services, "crashed its worker 3 times", batch_id)
@@ -234,7 +234,7 @@ def test_answers_that_took_too_long_open_the_breaker_and_are_kept(
     tmp_path: Path, redis_client: redis.Redis, prefix: str
 ) -> None:
     policy = BreakerPolicy(failure_threshold=2, slow_call_seconds=5)
-    with house(sqlite_url(tmp_path), redis_client, prefix, policy=policy) as rollcall:
+    with harness(sqlite_url(tmp_path), redis_client, prefix, policy=policy) as rollcall:
         for number, took_seconds in (("12430", 5.0), ("12432", 5.1), ("12434", 6.0)):
             rollcall.watch(number)
             rollcall.catalog.rows[rollcall.key(number)] = Row(took_seconds=took_seconds)
@@ -243,20 +243,20 @@ def test_answers_that_took_too_long_open_the_breaker_and_are_kept(
 
 
 def test_answers_are_kept_though_redis_becomes_unavailable_before_their_claims_are_released(
-    rollcall: House,
+    rollcall: Harness,
 ) -> None:
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row(open_seats=4)
     run, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
     work_once(rollcall)
-    (batch_id,) = rollcall.mailbox.pop(0).args
+    (batch_id,) = rollcall.messages.pop(0).args
     nowhere = redis.Redis(port=1)
     check(replace(rollcall.services, claims=Claims(nowhere, 1500, "nowhere")), batch_id)
-    ended = rollcall.reread(run)
+    ended = rollcall.reload(run)
     assert (ended.state, ended.checked, ended.failed) == (RunState.FINISHED, 1, 0)
 
 
-def test_a_source_that_answers_503_is_no_success_and_its_run_says_why(rollcall: House) -> None:
+def test_a_source_that_answers_503_is_no_success_and_its_run_says_why(rollcall: Harness) -> None:
     rollcall.watch("12430")
     rollcall.catalog.rows[rollcall.key("12430")] = Row()
     assert rollcall.run().is_success
@@ -268,12 +268,12 @@ def test_a_source_that_answers_503_is_no_success_and_its_run_says_why(rollcall: 
     rollcall.clock.advance(60)
     run = rollcall.run()
     for _ in range(16):
-        rollcall.pass_time(100)
-    run = rollcall.reread(run)
+        rollcall.advance(100)
+    run = rollcall.reload(run)
     assert (run.state, run.sections, run.checked, run.is_success) == (RunState.FINISHED, 31, 0, False)
     assert run.reason is not None
     assert "HTTP 503: maintenance" in run.reason
-    found = status.read(rollcall.room)
+    found = status.read(rollcall.admin)
     assert found.source_state("scraper") is SourceState.FAILING
     assert required(found.sources)["scraper"].last_success_at == succeeded_at
     assert required(found.runs).times.succeeded_at == succeeded_at
@@ -282,19 +282,19 @@ def test_a_source_that_answers_503_is_no_success_and_its_run_says_why(rollcall: 
     assert breaker.last_error == "UpstreamError: HTTP 503: maintenance"
 
 
-def test_a_run_that_recovers_gives_no_reason(rollcall: House) -> None:
+def test_a_run_that_recovers_gives_no_reason(rollcall: Harness) -> None:
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row()
     rollcall.catalog.errors[rollcall.key()] = UpstreamError("HTTP 503")
     run = rollcall.run()
-    assert rollcall.reread(run).reason == "scraper: UpstreamError: HTTP 503"
+    assert rollcall.reload(run).reason == "scraper: UpstreamError: HTTP 503"
     rollcall.catalog.errors.clear()
-    rollcall.pass_time(5)
-    run = rollcall.reread(run)
+    rollcall.advance(5)
+    run = rollcall.reload(run)
     assert (run.state, run.reason) == (RunState.FINISHED, None)
 
 
-def test_a_breaker_that_is_held_open_is_the_reason_of_its_run(rollcall: House) -> None:
+def test_a_breaker_that_is_held_open_is_the_reason_of_its_run(rollcall: Harness) -> None:
     rollcall.watch()
     rollcall.services.breakers["scraper"].force_open("ada")
     assert rollcall.run().reason == "scraper: ada holds its breaker open"

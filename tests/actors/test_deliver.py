@@ -31,11 +31,11 @@ from domain.notification_policy import GONE_AGAIN
 from domain.ports import unconditionally
 from tests.support.catalog import Row
 from tests.support.clock import FakeClock
-from tests.support.house import House, house, sqlite_url
-from tests.support.post import Post
+from tests.support.harness import Harness, harness, sqlite_url
+from tests.support.mailer import FakeMailer
 
 
-def open_a_seat(rollcall: House, *, watchers: int = 1) -> None:
+def open_a_seat(rollcall: Harness, *, watchers: int = 1) -> None:
     for i in range(watchers):
         rollcall.watch(email=f"student{i}@example.edu")
     row = rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
@@ -45,44 +45,44 @@ def open_a_seat(rollcall: House, *, watchers: int = 1) -> None:
     rollcall.run()
 
 
-def test_messages_leave_in_batches_of_what_the_transport_takes(rollcall: House) -> None:
-    rollcall.post.batch_size = 4
+def test_messages_leave_in_batches_of_what_the_transport_takes(rollcall: Harness) -> None:
+    rollcall.mailer.batch_size = 4
     open_a_seat(rollcall, watchers=10)
-    assert rollcall.post.calls == 3
-    assert len({message.to for message in rollcall.post.sent}) == 10
+    assert rollcall.mailer.calls == 3
+    assert len({message.to for message in rollcall.mailer.sent}) == 10
 
 
-def test_a_lost_answer_is_repeated_under_the_same_key_and_sends_no_mail_twice(rollcall: House) -> None:
-    rollcall.post.accepts_in_trouble = True
-    rollcall.post.troubles.append(UpstreamTimeoutError("no answer"))
+def test_a_lost_answer_is_repeated_under_the_same_key_and_sends_no_mail_twice(rollcall: Harness) -> None:
+    rollcall.mailer.accepts_despite_errors = True
+    rollcall.mailer.errors.append(UpstreamTimeoutError("no answer"))
     open_a_seat(rollcall, watchers=2)
     assert {state for _, _, state in rollcall.states()} == {NotificationState.SENDING}
-    rollcall.pass_time(6)
+    rollcall.advance(6)
     assert {state for _, _, state in rollcall.states()} == {NotificationState.SENT}
-    assert (rollcall.post.calls, len(rollcall.post.sent), len(rollcall.post.keys)) == (2, 2, 1)
+    assert (rollcall.mailer.calls, len(rollcall.mailer.sent), len(rollcall.mailer.keys)) == (2, 2, 1)
 
 
-def test_a_provider_that_is_down_for_hours_loses_nothing(rollcall: House) -> None:
-    rollcall.post.troubles.extend([UnreachableError("refused")] * 8)
+def test_a_provider_that_is_down_for_hours_loses_nothing(rollcall: Harness) -> None:
+    rollcall.mailer.errors.extend([UnreachableError("refused")] * 8)
     open_a_seat(rollcall)
     for _ in range(40):
-        rollcall.pass_time(301)
+        rollcall.advance(301)
     assert [state for _, _, state in rollcall.states()] == [NotificationState.SENT]
 
 
-def test_a_batch_of_unknown_fate_is_reported_when_its_key_has_expired(rollcall: House) -> None:
-    rollcall.post.troubles.extend([UpstreamTimeoutError("no answer")] * 10_000)
+def test_a_batch_of_unknown_fate_is_reported_when_its_key_has_expired(rollcall: Harness) -> None:
+    rollcall.mailer.errors.extend([UpstreamTimeoutError("no answer")] * 10_000)
     open_a_seat(rollcall)
     for _ in range(60):
-        rollcall.pass_time(1500)
+        rollcall.advance(1500)
     assert [state for _, _, state in rollcall.states()] == [NotificationState.DEAD]
     page, _ = rollcall.services.store.deliveries.page(watch_id=None, state=None, before=None, limit=1)
     assert page[0].reason is not None
     assert "unknown whether it was sent" in page[0].reason
 
 
-def test_a_refused_batch_is_dead_with_its_reason(rollcall: House) -> None:
-    rollcall.post.troubles.append(RejectedError("no such domain"))
+def test_a_refused_batch_is_dead_with_its_reason(rollcall: Harness) -> None:
+    rollcall.mailer.errors.append(RejectedError("no such domain"))
     open_a_seat(rollcall)
     page, _ = rollcall.services.store.deliveries.page(watch_id=None, state=None, before=None, limit=1)
     assert page[0].state is NotificationState.DEAD
@@ -91,61 +91,61 @@ def test_a_refused_batch_is_dead_with_its_reason(rollcall: House) -> None:
 
 @pytest.mark.parametrize("error", [UnauthorisedError("bad key"), AccountRefusedError("daily quota")])
 def test_a_refusal_of_the_account_pauses_mail_until_it_is_repaired(
-    rollcall: House, error: AccountRefusedError
+    rollcall: Harness, error: AccountRefusedError
 ) -> None:
-    rollcall.post.troubles.append(error)
+    rollcall.mailer.errors.append(error)
     open_a_seat(rollcall, watchers=3)
     pause = rollcall.services.store.pauses.find("mail")
     assert pause is not None
     assert (pause.by, str(error) in pause.reason) == ("rollcall", True)
-    rollcall.pass_time(301)
-    assert rollcall.post.calls == 1
-    rollcall.pass_time(601)
+    rollcall.advance(301)
+    assert rollcall.mailer.calls == 1
+    rollcall.advance(601)
     assert {state for _, _, state in rollcall.states()} == {NotificationState.SENT}
     assert rollcall.services.store.pauses.find("mail") is None
     assert rollcall.services.breakers["mail"].snapshot().failures == 0
 
 
-def test_an_account_that_stays_refused_costs_one_message_a_try_and_no_message_dies(rollcall: House) -> None:
-    rollcall.post.troubles.extend([AccountRefusedError("550 5.4.5 daily limit")] * 200)
+def test_an_account_that_stays_refused_costs_one_message_a_try_and_no_message_dies(rollcall: Harness) -> None:
+    rollcall.mailer.errors.extend([AccountRefusedError("550 5.4.5 daily limit")] * 200)
     open_a_seat(rollcall, watchers=5)
     for _ in range(100):
-        rollcall.pass_time(901)
+        rollcall.advance(901)
     assert {state for _, _, state in rollcall.states()} <= {
         NotificationState.SENDING,
         NotificationState.PENDING,
     }
-    assert 90 < rollcall.post.calls <= 101
-    rollcall.post.troubles.clear()
-    rollcall.pass_time(901)
+    assert 90 < rollcall.mailer.calls <= 101
+    rollcall.mailer.errors.clear()
+    rollcall.advance(901)
     assert {state for _, _, state in rollcall.states()} == {NotificationState.SENT}
 
 
-def test_an_operator_ends_a_wait_that_the_provider_named_and_it_is_bounded(rollcall: House) -> None:
-    rollcall.post.troubles.append(RateLimitedError("429", retry_after_seconds=1_209_600))
+def test_an_operator_ends_a_wait_that_the_provider_named_and_it_is_bounded(rollcall: Harness) -> None:
+    rollcall.mailer.errors.append(RateLimitedError("429", retry_after_seconds=1_209_600))
     open_a_seat(rollcall)
     pause = rollcall.services.store.pauses.find("mail")
     assert pause is not None
     assert pause.until - rollcall.clock.now() == timedelta(hours=1)
     rollcall.services.store.pauses.resume("mail")
-    rollcall.pass_time(1)
+    rollcall.advance(1)
     assert rollcall.states()[0][2] is NotificationState.SENT
 
 
-def test_a_wait_that_is_over_is_followed_by_one_message_alone(rollcall: House) -> None:
-    rollcall.post.troubles.extend([RateLimitedError("429", retry_after_seconds=1_209_600)] * 2)
+def test_a_wait_that_is_over_is_followed_by_one_message_alone(rollcall: Harness) -> None:
+    rollcall.mailer.errors.extend([RateLimitedError("429", retry_after_seconds=1_209_600)] * 2)
     open_a_seat(rollcall, watchers=3)
-    rollcall.pass_time(3601)
+    rollcall.advance(3601)
     pause = rollcall.services.store.pauses.find("mail")
     assert pause is not None
-    assert (rollcall.post.calls, pause.is_in_force(rollcall.clock.now())) == (2, True)
-    rollcall.pass_time(3601)
-    assert rollcall.post.calls == 4
+    assert (rollcall.mailer.calls, pause.is_in_force(rollcall.clock.now())) == (2, True)
+    rollcall.advance(3601)
+    assert rollcall.mailer.calls == 4
     assert {state for _, _, state in rollcall.states()} == {NotificationState.SENT}
 
 
 @dataclass
-class Picky(Post):
+class Picky(FakeMailer):
     """A transport that takes no letter to some addresses: for good, for now, or not with the others."""
 
     refused: frozenset[str] = frozenset()
@@ -163,7 +163,7 @@ class Picky(Post):
             before_handover()
             raise RejectedError("422 validation_error")
         taken = [message for message in messages if self._takes(message)]
-        receipts = iter(Post.send(self, taken, idempotency_key, before_handover))
+        receipts = iter(FakeMailer.send(self, taken, idempotency_key, before_handover))
         return [next(receipts) if self._takes(message) else self._refusal(message) for message in messages]
 
     def _takes(self, message: OutboundMessage) -> bool:
@@ -173,56 +173,56 @@ class Picky(Post):
         return Rejected("550 5.1.1") if message.to in self.refused else Deferred("450 4.2.1 busy")
 
 
-def taking(rollcall: House, post: Post) -> House:
-    return replace(rollcall, post=post, services=replace(rollcall.services, mailer=post))
+def taking(rollcall: Harness, post: FakeMailer) -> Harness:
+    return replace(rollcall, mailer=post, services=replace(rollcall.services, mailer=post))
 
 
 def test_recipients_that_are_postponed_cost_the_others_nothing_and_end_dead_after_a_day(
-    rollcall: House,
+    rollcall: Harness,
 ) -> None:
     found = taking(rollcall, Picky(deferred=frozenset(f"student{i}@example.edu" for i in range(3))))
     open_a_seat(found, watchers=5)
-    assert {message.to for message in found.post.sent} == {"student3@example.edu", "student4@example.edu"}
+    assert {message.to for message in found.mailer.sent} == {"student3@example.edu", "student4@example.edu"}
     for hour in range(23):
-        found.pass_time(3600)
+        found.advance(3600)
         assert [state for _, _, state in found.states()].count(NotificationState.PENDING) == 3, hour
     for _ in range(12):
-        found.pass_time(3600)
+        found.advance(3600)
     dead = [(state, reason) for state, reason in reasons(found) if state is NotificationState.DEAD]
     assert dead == [(NotificationState.DEAD, "deferred 30 times: 450 4.2.1 busy")] * 3
     assert found.services.breakers["mail"].snapshot().failures == 0
 
 
-def test_a_message_that_was_postponed_leaves_when_it_is_taken(rollcall: House) -> None:
+def test_a_message_that_was_postponed_leaves_when_it_is_taken(rollcall: Harness) -> None:
     found = taking(rollcall, Picky(deferred=frozenset({"student0@example.edu"})))
     open_a_seat(found)
-    found.pass_time(59)
+    found.advance(59)
     assert found.states()[0][2] is NotificationState.PENDING
-    found.services = replace(found.services, mailer=rollcall.post)
-    found.pass_time(2)
+    found.services = replace(found.services, mailer=rollcall.mailer)
+    found.advance(2)
     assert reasons(found) == [(NotificationState.SENT, None)]
 
 
-def test_a_batch_refused_for_one_message_is_split_and_the_others_leave_once(rollcall: House) -> None:
+def test_a_batch_refused_for_one_message_is_split_and_the_others_leave_once(rollcall: Harness) -> None:
     found = taking(rollcall, Picky(spoiling=frozenset({"student2@example.edu"})))
     open_a_seat(found, watchers=5)
-    assert sorted(message.to for message in found.post.sent) == [
+    assert sorted(message.to for message in found.mailer.sent) == [
         f"student{i}@example.edu" for i in (0, 1, 3, 4)
     ]
     assert [state for _, _, state in found.states()].count(NotificationState.DEAD) == 1
-    assert len(found.post.keys) == 4
+    assert len(found.mailer.keys) == 4
 
 
-def test_a_key_that_sent_other_messages_is_never_sent_blindly(rollcall: House) -> None:
-    rollcall.post.troubles.append(IdempotencyKeyUsedError("409"))
+def test_a_key_that_sent_other_messages_is_never_sent_blindly(rollcall: Harness) -> None:
+    rollcall.mailer.errors.append(IdempotencyKeyUsedError("409"))
     open_a_seat(rollcall, watchers=2)
     assert {state for _, _, state in rollcall.states()} == {NotificationState.DEAD}
     assert all("unknown whether it was sent" in str(reason) for _, reason in reasons(rollcall))
-    assert rollcall.post.calls == 1
+    assert rollcall.mailer.calls == 1
 
 
 @dataclass
-class Poisoned(Post):
+class Poisoned(FakeMailer):
     """A transport that hangs up on letters to some addresses."""
 
     poison: str = ""
@@ -237,15 +237,15 @@ class Poisoned(Post):
             self.calls += 1
             before_handover()
             raise UpstreamTimeoutError("no answer in time")
-        return Post.send(self, messages, idempotency_key, before_handover)
+        return FakeMailer.send(self, messages, idempotency_key, before_handover)
 
 
-def test_probes_are_drawn_from_what_has_not_failed(rollcall: House) -> None:
+def test_probes_are_drawn_from_what_has_not_failed(rollcall: Harness) -> None:
     post = Poisoned(poison="student0@example.edu", batch_size=1)
     found = taking(rollcall, post)
     open_a_seat(found)
     for _ in range(10):
-        found.pass_time(301)
+        found.advance(301)
     assert found.services.breakers["mail"].snapshot().state == "open"
     for i in range(1, 4):
         found.watch(email=f"student{i}@example.edu")
@@ -255,34 +255,34 @@ def test_probes_are_drawn_from_what_has_not_failed(rollcall: House) -> None:
         found.clock.advance(10)
         found.run()
     for _ in range(2):  # the newer letter to the same address is as fresh as the others, once
-        found.pass_time(121)
+        found.advance(121)
     assert len(post.sent) == 3
     assert found.services.breakers["mail"].snapshot().state == "closed"
 
 
-def test_messages_that_the_provider_is_too_busy_for_can_still_be_withdrawn(rollcall: House) -> None:
-    rollcall.post.troubles.append(RateLimitedError("later", retry_after_seconds=600))
+def test_messages_that_the_provider_is_too_busy_for_can_still_be_withdrawn(rollcall: Harness) -> None:
+    rollcall.mailer.errors.append(RateLimitedError("later", retry_after_seconds=600))
     open_a_seat(rollcall)
     rollcall.services.store.watches.end(1, "deleted", rollcall.clock.now())
-    rollcall.pass_time(601)
+    rollcall.advance(601)
     assert [state for _, _, state in rollcall.states()] == [NotificationState.SUPPRESSED]
-    assert rollcall.post.calls == 1
+    assert rollcall.mailer.calls == 1
 
 
-def test_messages_of_unknown_fate_keep_their_key_though_the_provider_is_busy_then(rollcall: House) -> None:
-    rollcall.post.accepts_in_trouble = True
-    rollcall.post.troubles.append(UpstreamTimeoutError("no answer"))
+def test_messages_of_unknown_fate_keep_their_key_though_the_provider_is_busy_then(rollcall: Harness) -> None:
+    rollcall.mailer.accepts_despite_errors = True
+    rollcall.mailer.errors.append(UpstreamTimeoutError("no answer"))
     open_a_seat(rollcall)
-    rollcall.post.accepts_in_trouble = False
-    rollcall.post.troubles.append(RateLimitedError("later", retry_after_seconds=60))
-    rollcall.pass_time(6)
-    rollcall.pass_time(61)
+    rollcall.mailer.accepts_despite_errors = False
+    rollcall.mailer.errors.append(RateLimitedError("later", retry_after_seconds=60))
+    rollcall.advance(6)
+    rollcall.advance(61)
     assert [state for _, _, state in rollcall.states()] == [NotificationState.SENT]
-    assert (rollcall.post.calls, len(rollcall.post.keys)) == (3, 1)
+    assert (rollcall.mailer.calls, len(rollcall.mailer.keys)) == (3, 1)
 
 
 @dataclass
-class SlowPost(Post):
+class SlowPost(FakeMailer):
     """A transport that takes six seconds for each letter."""
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -294,39 +294,39 @@ class SlowPost(Post):
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:
         self.clock.advance(6)
-        return Post.send(self, messages, idempotency_key, before_handover)
+        return FakeMailer.send(self, messages, idempotency_key, before_handover)
 
 
-def test_a_long_backlog_is_sent_in_spells(rollcall: House) -> None:
+def test_a_long_backlog_is_sent_in_spells(rollcall: Harness) -> None:
     patient = replace(rollcall.services, mailer=(post := SlowPost(batch_size=1, clock=rollcall.clock)))
     now = rollcall.clock.now()
     rollcall.services.store.pauses.pause("mail", now + timedelta(days=1), "works", "operator", now)
     open_a_seat(rollcall, watchers=5)
     rollcall.services.store.pauses.resume("mail")
     sent = list[int]()
-    while not sent or rollcall.mailbox:
-        rollcall.mailbox.clear()
+    while not sent or rollcall.messages:
+        rollcall.messages.clear()
         deliver(patient)
         sent.append(len(post.sent))
     assert sent == [2, 4, 5]
 
 
-def test_ten_failures_open_the_mail_breaker_and_waiting_messages_are_only_parked(rollcall: House) -> None:
-    rollcall.post.troubles.extend([UnreachableError("refused")] * 10)
+def test_ten_failures_open_the_mail_breaker_and_waiting_messages_are_only_parked(rollcall: Harness) -> None:
+    rollcall.mailer.errors.extend([UnreachableError("refused")] * 10)
     open_a_seat(rollcall)
     for _ in range(9):
-        rollcall.pass_time(301)
+        rollcall.advance(301)
     assert rollcall.services.breakers["mail"].snapshot().state == "open"
-    calls = rollcall.post.calls
+    calls = rollcall.mailer.calls
     rollcall.services.publish(deliver.message())
-    rollcall.pass_time(60)
-    assert rollcall.post.calls == calls
+    rollcall.advance(60)
+    assert rollcall.mailer.calls == calls
     for _ in range(3):
-        rollcall.pass_time(301)
+        rollcall.advance(301)
     assert rollcall.states()[0][2] is NotificationState.SENT
 
 
-def test_a_watch_that_ended_before_the_message_left_gets_none(rollcall: House) -> None:
+def test_a_watch_that_ended_before_the_message_left_gets_none(rollcall: Harness) -> None:
     stored = rollcall.watch()
     row = rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
     rollcall.run()
@@ -336,14 +336,14 @@ def test_a_watch_that_ended_before_the_message_left_gets_none(rollcall: House) -
     rollcall.run()
     rollcall.services.store.watches.end(stored.id, "unsubscribed", rollcall.clock.now())
     rollcall.services.breakers["mail"].reset("test")
-    rollcall.pass_time(130)
-    assert rollcall.post.sent == []
+    rollcall.advance(130)
+    assert rollcall.mailer.sent == []
 
 
 def test_an_address_gets_no_more_mails_a_day_than_its_cap(
     tmp_path: Path, redis_client: redis.Redis, prefix: str
 ) -> None:
-    with house(sqlite_url(tmp_path), redis_client, prefix, settings={"MAIL_DAILY_CAP": "2"}) as rollcall:
+    with harness(sqlite_url(tmp_path), redis_client, prefix, settings={"MAIL_DAILY_CAP": "2"}) as rollcall:
         for number in ("12430", "12432", "12434"):
             rollcall.watch(number)
             rollcall.catalog.rows[rollcall.key(number)] = Row(open_seats=0)
@@ -352,7 +352,7 @@ def test_an_address_gets_no_more_mails_a_day_than_its_cap(
             row.open_seats = 1
         rollcall.clock.advance(60)
         rollcall.run()
-        assert len(rollcall.post.sent) == 2
+        assert len(rollcall.mailer.sent) == 2
         assert sorted(state for _, _, state in rollcall.states()) == ["sent", "sent", "suppressed"]
         for row in rollcall.catalog.rows.values():
             row.open_seats = 0
@@ -362,10 +362,10 @@ def test_an_address_gets_no_more_mails_a_day_than_its_cap(
             row.open_seats = 1
         rollcall.clock.advance(60)
         rollcall.run()
-        assert len(rollcall.post.sent) == 4
+        assert len(rollcall.mailer.sent) == 4
 
 
-def test_one_notification_that_cannot_be_rendered_does_not_hold_up_the_others(rollcall: House) -> None:
+def test_one_notification_that_cannot_be_rendered_does_not_hold_up_the_others(rollcall: Harness) -> None:
     render = rollcall.services.render
 
     def render_but_one(notification: Notification, now: datetime) -> OutboundMessage:
@@ -382,7 +382,7 @@ def test_one_notification_that_cannot_be_rendered_does_not_hold_up_the_others(ro
     ]
 
 
-def crash(rollcall: House, *, is_handed_over: bool = False) -> None:
+def crash(rollcall: Harness, *, is_handed_over: bool = False) -> None:
     """A sender takes the next batch and dies with it; its lease runs out."""
     outbox, now = rollcall.services.store.outbox, rollcall.clock.now()
     batch = outbox.claim(now, limit=100, lease=LEASE)
@@ -400,78 +400,81 @@ def crash(rollcall: House, *, is_handed_over: bool = False) -> None:
     rollcall.clock.advance(LEASE.total_seconds())
 
 
-def open_a_seat_while_mail_waits(rollcall: House, *, watchers: int) -> None:
+def open_a_seat_while_mail_waits(rollcall: Harness, *, watchers: int) -> None:
     rollcall.services.breakers["mail"].force_open("test")
     open_a_seat(rollcall, watchers=watchers)
     rollcall.services.breakers["mail"].reset("test")
 
 
-def reasons(rollcall: House) -> list[tuple[NotificationState, str | None]]:
+def reasons(rollcall: Harness) -> list[tuple[NotificationState, str | None]]:
     page, _ = rollcall.services.store.deliveries.page(watch_id=None, state=None, before=None, limit=100)
     return [(stored.state, stored.reason) for stored in reversed(page)]
 
 
-def test_a_message_that_killed_three_workers_is_dead_and_those_beside_it_leave(rollcall: House) -> None:
+def test_a_message_that_killed_three_workers_is_dead_and_those_beside_it_leave(rollcall: Harness) -> None:
     open_a_seat_while_mail_waits(rollcall, watchers=3)
     for _ in range(3):
         crash(rollcall)
-    rollcall.pass_time(1)
+    rollcall.advance(1)
     sent = (NotificationState.SENT, None)
     assert reasons(rollcall) == [(NotificationState.DEAD, "crashed its worker 3 times"), sent, sent]
-    assert [message.to for message in rollcall.post.sent] == ["student1@example.edu", "student2@example.edu"]
+    assert [message.to for message in rollcall.mailer.sent] == [
+        "student1@example.edu",
+        "student2@example.edu",
+    ]
 
 
-def test_a_batch_that_killed_three_workers_while_it_was_sent_is_never_sent_blindly(rollcall: House) -> None:
+def test_a_batch_that_killed_three_workers_while_it_was_sent_is_never_sent_blindly(rollcall: Harness) -> None:
     open_a_seat_while_mail_waits(rollcall, watchers=1)
     for _ in range(3):
         crash(rollcall, is_handed_over=True)
-    rollcall.pass_time(1)
+    rollcall.advance(1)
     told = "crashed its worker 3 times: unknown whether it was sent"
     assert reasons(rollcall) == [(NotificationState.DEAD, told)]
-    assert rollcall.post.calls == 0
+    assert rollcall.mailer.calls == 0
 
 
-def test_two_crashes_of_a_batch_cost_it_nothing(rollcall: House) -> None:
+def test_two_crashes_of_a_batch_cost_it_nothing(rollcall: Harness) -> None:
     open_a_seat_while_mail_waits(rollcall, watchers=1)
     for _ in range(2):
         crash(rollcall, is_handed_over=True)
-    rollcall.pass_time(1)
+    rollcall.advance(1)
     assert reasons(rollcall) == [(NotificationState.SENT, None)]
 
 
-def test_failures_that_no_one_foresaw_are_no_crashes(rollcall: House) -> None:
-    rollcall.post.troubles.extend([RuntimeError("unforeseen")] * 6)
+def test_failures_that_no_one_foresaw_are_no_crashes(rollcall: Harness) -> None:
+    rollcall.mailer.errors.extend([RuntimeError("unforeseen")] * 6)
     open_a_seat_while_mail_waits(rollcall, watchers=1)
     for _ in range(6):
         rollcall.services.publish(deliver.message())
         with pytest.raises(RuntimeError):
-            rollcall.work()
+            rollcall.process_messages()
         rollcall.clock.advance(120)
-    rollcall.pass_time(1)
+    rollcall.advance(1)
     assert reasons(rollcall) == [(NotificationState.SENT, None)]
 
 
-def mail_is_paused(rollcall: House) -> None:
+def mail_is_paused(rollcall: Harness) -> None:
     now = rollcall.clock.now()
     rollcall.services.store.pauses.pause("mail", now + timedelta(minutes=25), "works", "operator", now)
 
 
-def the_breaker_is_open(rollcall: House) -> None:
+def the_breaker_is_open(rollcall: Harness) -> None:
     rollcall.services.breakers["mail"].force_open("test")
 
 
-def the_provider_is_busy(rollcall: House) -> None:
-    rollcall.post.troubles.append(RateLimitedError("later", retry_after_seconds=1500))
+def the_provider_is_busy(rollcall: Harness) -> None:
+    rollcall.mailer.errors.append(RateLimitedError("later", retry_after_seconds=1500))
 
 
-def the_provider_is_away(rollcall: House) -> None:
-    rollcall.post.troubles.extend([UnreachableError("refused")] * 5)
+def the_provider_is_away(rollcall: Harness) -> None:
+    rollcall.mailer.errors.extend([UnreachableError("refused")] * 5)
 
 
 WAYS_TO_WAIT = (mail_is_paused, the_breaker_is_open, the_provider_is_busy, the_provider_is_away)
 
 
-def wait_with_an_opening(rollcall: House, hinder: Callable[[House], None], seen_last: int) -> None:
+def wait_with_an_opening(rollcall: Harness, hinder: Callable[[Harness], None], seen_last: int) -> None:
     """A seat opens, its letter has to wait for 25 minutes, and `seen_last` are open by then."""
     rollcall.watch()
     row = rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
@@ -482,34 +485,34 @@ def wait_with_an_opening(rollcall: House, hinder: Callable[[House], None], seen_
         rollcall.run()
         rollcall.clock.advance(1500)
     rollcall.services.breakers["mail"].reset("test")
-    rollcall.post.troubles.clear()
-    rollcall.pass_time(301)
+    rollcall.mailer.errors.clear()
+    rollcall.advance(301)
 
 
 @pytest.mark.parametrize("hinder", WAYS_TO_WAIT)
 def test_an_opening_that_ended_while_its_mail_waited_is_not_notified(
-    rollcall: House, hinder: Callable[[House], None]
+    rollcall: Harness, hinder: Callable[[Harness], None]
 ) -> None:
     wait_with_an_opening(rollcall, hinder, seen_last=0)
     assert reasons(rollcall) == [(NotificationState.SUPPRESSED, GONE_AGAIN)]
-    assert rollcall.post.sent == []
+    assert rollcall.mailer.sent == []
 
 
 @pytest.mark.parametrize("hinder", WAYS_TO_WAIT)
 def test_an_opening_that_lasted_is_notified_with_the_age_of_what_was_seen(
-    rollcall: House, hinder: Callable[[House], None]
+    rollcall: Harness, hinder: Callable[[Harness], None]
 ) -> None:
     wait_with_an_opening(rollcall, hinder, seen_last=2)
-    (message,) = rollcall.post.sent
+    (message,) = rollcall.mailer.sent
     assert "15 Jan 2026, 09:01 UTC (55 minutes before this mail was written)" in " ".join(
         message.text.split()
     )
 
 
-def test_an_opening_that_ended_while_its_sender_was_dead_is_not_notified(rollcall: House) -> None:
+def test_an_opening_that_ended_while_its_sender_was_dead_is_not_notified(rollcall: Harness) -> None:
     open_a_seat_while_mail_waits(rollcall, watchers=1)
     crash(rollcall)
     rollcall.catalog.rows[rollcall.key()].open_seats = 0
     rollcall.run()
-    rollcall.pass_time(1)
+    rollcall.advance(1)
     assert reasons(rollcall) == [(NotificationState.SUPPRESSED, GONE_AGAIN)]

@@ -24,15 +24,15 @@ from domain.ports import unconditionally
 from store.database import Database
 from store.notifications.outbox import MailBatch, Outbox
 from tests.actors.test_deliver import open_a_seat_while_mail_waits, reasons
-from tests.support.house import House
+from tests.support.harness import Harness
 from tests.support.locked_database import LockedDatabase
-from tests.support.post import Post
+from tests.support.mailer import FakeMailer
 
 SENT = (NotificationState.SENT, None)
 
 
 @dataclass
-class Scripted(Post):
+class Scripted(FakeMailer):
     """A transport without keys, whose server does `before` or `after` the hand-over what a test says."""
 
     is_idempotent: bool = False
@@ -51,7 +51,7 @@ class Scripted(Post):
             self.before()
             before_handover()
 
-        receipts = Post.send(self, messages, idempotency_key, handing_over)
+        receipts = FakeMailer.send(self, messages, idempotency_key, handing_over)
         self.after()
         return receipts
 
@@ -69,43 +69,43 @@ class WatchedOutbox(Outbox):
         return is_held
 
 
-def waiting(rollcall: House, post: Post, *, watchers: int = 1) -> House:
-    """A house whose letters wait, and leave through `post` from now on."""
+def waiting(rollcall: Harness, post: FakeMailer, *, watchers: int = 1) -> Harness:
+    """A harness whose letters wait, and leave through `post` from now on."""
     open_a_seat_while_mail_waits(rollcall, watchers=watchers)
-    return replace(rollcall, services=replace(rollcall.services, mailer=post), post=post)
+    return replace(rollcall, services=replace(rollcall.services, mailer=post), mailer=post)
 
 
 @pytest.fixture
-def locked(rollcall: House) -> Iterator[LockedDatabase]:
+def locked(rollcall: Harness) -> Iterator[LockedDatabase]:
     database = LockedDatabase(rollcall.database.url)
     yield database
     database.close()
 
 
-def over(rollcall: House, database: LockedDatabase) -> House:
-    """The house whose outbox lies in `database`."""
+def over(rollcall: Harness, database: LockedDatabase) -> Harness:
+    """The harness whose outbox lies in `database`."""
     store = replace(rollcall.services.store, outbox=Outbox(database))
     return replace(rollcall, services=replace(rollcall.services, store=store))
 
 
 def test_an_attempt_is_bounded_by_the_send_and_the_writes_beside_it() -> None:
-    assert longest_attempt(Post(longest_send_seconds=280)) == timedelta(seconds=280 + 60)
+    assert longest_attempt(FakeMailer(longest_send_seconds=280)) == timedelta(seconds=280 + 60)
 
 
 @pytest.mark.parametrize("error", [UpstreamTimeoutError("no answer"), MalformedResponseError("hung up")])
 def test_a_message_that_may_have_been_taken_is_never_repeated_without_a_key(
-    rollcall: House, error: RollcallError
+    rollcall: Harness, error: RollcallError
 ) -> None:
-    here = waiting(rollcall, post := Scripted(accepts_in_trouble=True))
-    post.troubles.append(error)
-    here.pass_time(1)
-    here.pass_time(86_400)
+    here = waiting(rollcall, post := Scripted(accepts_despite_errors=True))
+    post.errors.append(error)
+    here.advance(1)
+    here.advance(86_400)
     reason = f"unknown whether it was sent: {type(error).__name__}: {error}"
     assert reasons(here) == [(NotificationState.DEAD, reason)]
     assert len(post.sent) == 1
 
 
-def test_a_sender_that_died_with_a_message_in_hand_leaves_it_unknown_without_a_key(rollcall: House) -> None:
+def test_a_sender_that_died_with_a_message_in_hand_leaves_it_unknown_without_a_key(rollcall: Harness) -> None:
     here = waiting(rollcall, post := Scripted())
     outbox, now = here.services.store.outbox, here.clock.now()
     batch = outbox.claim(now, limit=1, lease=LEASE)
@@ -114,7 +114,7 @@ def test_a_sender_that_died_with_a_message_in_hand_leaves_it_unknown_without_a_k
         batch, [here.services.render(notification, here.clock.now()) for notification in batch.notifications]
     )
     outbox.hand_over(batch, now, lease=LEASE)
-    here.pass_time(30)
+    here.advance(30)
     assert reasons(here) == [
         (NotificationState.DEAD, "unknown whether it was sent: its sender died while it was handed over")
     ]
@@ -126,17 +126,17 @@ def test_a_sender_that_died_with_a_message_in_hand_leaves_it_unknown_without_a_k
     [UpstreamError("451"), RateLimitedError("later"), UnreachableError("no"), UnauthorisedError("535")],
 )
 def test_a_message_that_was_not_taken_is_tried_again_and_can_be_withdrawn(
-    rollcall: House, error: RollcallError
+    rollcall: Harness, error: RollcallError
 ) -> None:
     here = waiting(rollcall, post := Scripted(), watchers=2)
-    post.troubles.append(error)
-    here.pass_time(1)
+    post.errors.append(error)
+    here.advance(1)
     here.services.store.watches.end(1, "deleted", here.clock.now())
-    here.pass_time(901)
+    here.advance(901)
     assert [state for _, _, state in here.states()] == [NotificationState.SUPPRESSED, NotificationState.SENT]
 
 
-def test_a_failure_before_the_hand_over_is_tried_again_without_a_key(rollcall: House) -> None:
+def test_a_failure_before_the_hand_over_is_tried_again_without_a_key(rollcall: Harness) -> None:
     here = waiting(rollcall, post := Scripted())
 
     def hang_up() -> None:
@@ -144,13 +144,13 @@ def test_a_failure_before_the_hand_over_is_tried_again_without_a_key(rollcall: H
         raise MalformedResponseError("hung up after EHLO")
 
     post.before = hang_up
-    here.pass_time(1)
+    here.advance(1)
     assert post.sent == []
-    here.pass_time(6)
+    here.advance(6)
     assert (reasons(here), len(post.sent)) == ([SENT], 1)
 
 
-def test_a_slow_sender_keeps_its_claim(rollcall: House) -> None:
+def test_a_slow_sender_keeps_its_claim(rollcall: Harness) -> None:
     here = waiting(rollcall, post := Scripted())
     outbox = here.services.store.outbox
     renewed = Event()
@@ -172,7 +172,7 @@ def test_a_slow_sender_keeps_its_claim(rollcall: House) -> None:
     assert (reasons(here), len(post.sent)) == ([SENT], 1)
 
 
-def test_a_sender_that_is_paused_past_its_lease_stops_before_the_message(rollcall: House) -> None:
+def test_a_sender_that_is_paused_past_its_lease_stops_before_the_message(rollcall: Harness) -> None:
     """The other host takes the letter meanwhile, and sends it; then the first one wakes up."""
     here = waiting(rollcall, post := Scripted())
 
@@ -182,11 +182,11 @@ def test_a_sender_that_is_paused_past_its_lease_stops_before_the_message(rollcal
         deliver(here.services)
 
     post.before = sleep_through_the_lease
-    here.pass_time(1)
+    here.advance(1)
     assert (reasons(here), len(post.sent)) == ([SENT], 1)
 
 
-def test_a_sender_that_is_paused_with_a_message_in_hand_lets_no_other_repeat_it(rollcall: House) -> None:
+def test_a_sender_that_is_paused_with_a_message_in_hand_lets_no_other_repeat_it(rollcall: Harness) -> None:
     here = waiting(rollcall, post := Scripted())
 
     def sleep_through_the_lease() -> None:
@@ -195,15 +195,15 @@ def test_a_sender_that_is_paused_with_a_message_in_hand_lets_no_other_repeat_it(
         deliver(here.services)
 
     post.after = sleep_through_the_lease
-    here.pass_time(1)
+    here.advance(1)
     assert (reasons(here), len(post.sent)) == ([SENT], 1)
 
 
 def test_a_rate_limit_that_is_received_too_late_frees_nothing_of_the_sender_that_followed(
-    rollcall: House,
+    rollcall: Harness,
 ) -> None:
     """The first sender may not dissolve the batch that the second has sent meanwhile under its key."""
-    here = waiting(rollcall, post := Post())
+    here = waiting(rollcall, post := FakeMailer())
     outbox = here.services.store.outbox
     first = outbox.claim(here.clock.now(), limit=100, lease=LEASE)
     assert first is not None
@@ -212,17 +212,17 @@ def test_a_rate_limit_that_is_received_too_late_frees_nothing_of_the_sender_that
     )
     outbox.hand_over(first, here.clock.now(), lease=LEASE)
     here.clock.advance(LEASE.total_seconds())
-    post.troubles.append(UpstreamTimeoutError("no answer"))
-    post.accepts_in_trouble = True
+    post.errors.append(UpstreamTimeoutError("no answer"))
+    post.accepts_despite_errors = True
     deliver(here.services)
     with pytest.raises(RollcallError, match="has run out"):
         outbox.postpone_unsent(first, here.clock.now(), "429")
-    here.pass_time(301)
+    here.advance(301)
     assert (reasons(here), len(post.sent), len(post.keys)) == ([SENT], 1, 1)
 
 
 def test_what_was_accepted_is_written_once_the_database_answers(
-    rollcall: House, locked: LockedDatabase
+    rollcall: Harness, locked: LockedDatabase
 ) -> None:
     here = over(waiting(rollcall, post := Scripted()), locked)
 
@@ -230,12 +230,12 @@ def test_what_was_accepted_is_written_once_the_database_answers(
         locked.refusals = 5
 
     post.after = lock
-    here.pass_time(1)
+    here.advance(1)
     assert (reasons(here), len(post.sent), locked.refusals) == ([SENT], 1, 0)
 
 
 def test_a_receipt_whose_commit_was_not_received_is_written_once(
-    rollcall: House, locked: LockedDatabase
+    rollcall: Harness, locked: LockedDatabase
 ) -> None:
     here = over(waiting(rollcall, post := Scripted()), locked)
 
@@ -243,12 +243,12 @@ def test_a_receipt_whose_commit_was_not_received_is_written_once(
         locked.lost = 1
 
     post.after = lose
-    here.pass_time(1)
+    here.advance(1)
     assert (reasons(here), len(post.sent), locked.lost) == ([SENT], 1, 0)
 
 
 def test_a_refusal_whose_commit_was_not_received_is_written_once(
-    rollcall: House, locked: LockedDatabase
+    rollcall: Harness, locked: LockedDatabase
 ) -> None:
     here = over(waiting(rollcall, post := Scripted()), locked)
     post.keys = {}
@@ -265,11 +265,13 @@ def test_a_refusal_whose_commit_was_not_received_is_written_once(
             return [Rejected("no such mailbox") for _ in messages]
 
     here = replace(here, services=replace(here.services, mailer=Refusing()))
-    here.pass_time(1)
+    here.advance(1)
     assert reasons(here) == [(NotificationState.DEAD, "no such mailbox")]
 
 
-def test_a_hand_over_that_cannot_be_noted_hands_nothing_over(rollcall: House, locked: LockedDatabase) -> None:
+def test_a_hand_over_that_cannot_be_noted_hands_nothing_over(
+    rollcall: Harness, locked: LockedDatabase
+) -> None:
     here = over(waiting(rollcall, post := Scripted()), locked)
 
     def lock() -> None:
@@ -280,12 +282,12 @@ def test_a_hand_over_that_cannot_be_noted_hands_nothing_over(rollcall: House, lo
     with pytest.raises(OperationalError):
         deliver(here.services)
     assert post.sent == []
-    here.pass_time(6)
+    here.advance(6)
     assert (reasons(here), len(post.sent)) == ([SENT], 1)
 
 
 def test_an_outage_that_outlasts_the_claim_is_reported_with_what_was_accepted(
-    rollcall: House, locked: LockedDatabase, caplog: pytest.LogCaptureFixture
+    rollcall: Harness, locked: LockedDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     here = over(waiting(rollcall, post := Scripted()), locked)
 

@@ -14,9 +14,9 @@ import pytest
 
 from tests.ingress.console.visitor import BROWSER
 from tests.standins.server import Answer, StandIn
-from tests.support.activated import ActivatedWeb, activated_web
 from tests.support.caddy import CADDYFILE, PROXY_SECRET, Caddy, caddy
 from tests.support.event_source import event_source
+from tests.support.socket_activation import SocketActivatedWeb, socket_activated_web
 from tests.support.stack import API_TOKEN, wait_until
 from tests.support.tools import require
 
@@ -31,14 +31,14 @@ SETTLED = 20
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[ActivatedWeb]:
+def web(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[SocketActivatedWeb]:
     settings = {"REDIS_URL": redis_url, "PROXY_SECRET": PROXY_SECRET}
-    with activated_web(tmp_path_factory.mktemp("web"), **settings) as running:
+    with socket_activated_web(tmp_path_factory.mktemp("web"), **settings) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def front(web: ActivatedWeb, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caddy]:
+def front(web: SocketActivatedWeb, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caddy]:
     with caddy(tmp_path_factory.mktemp("caddy"), web.url) as running:
         yield running
 
@@ -68,7 +68,7 @@ def test_metrics_and_the_console_are_not_public_even_with_a_token(front: Caddy, 
     assert httpx.get(front.url + path, headers=BEARER).status_code == 404
 
 
-def test_the_console_can_be_published_behind_its_own_sign_in(web: ActivatedWeb, tmp_path: Path) -> None:
+def test_the_console_can_be_published_behind_its_own_sign_in(web: SocketActivatedWeb, tmp_path: Path) -> None:
     with (
         caddy(tmp_path, web.url, ROLLCALL_PRIVATE_PATHS="/metrics /metrics/*") as published,
         httpx.Client(base_url=published.url, headers=BROWSER) as client,
@@ -183,7 +183,7 @@ def has_more_than(answers: Sized, count: int) -> bool:
     return len(answers) > count
 
 
-def test_a_restart_of_the_web_role_loses_no_request(web: ActivatedWeb, front: Caddy) -> None:
+def test_a_restart_of_the_web_role_loses_no_request(web: SocketActivatedWeb, front: Caddy) -> None:
     finished, answers = Event(), list[int]()
 
     def ask(method: str, path: str) -> None:

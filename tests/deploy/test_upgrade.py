@@ -24,10 +24,10 @@ from tests.standins.gemini import GeminiStandIn
 from tests.standins.resend import ResendStandIn
 from tests.standins.scraper import TOKEN, Reply, ScraperStandin
 from tests.standins.stripe import event, posted
+from tests.support.broker import message, open_broker
 from tests.support.commands import run
 from tests.support.redis_server import running, valkey_binary
 from tests.support.stack import API_TOKEN, Stack, wait_until
-from tests.support.workbench import message, open_broker
 
 ROOT = Path(__file__).resolve().parents[2]
 BEFORE = "d7329f5456c60a537807835846ab4225e5eae9c6"

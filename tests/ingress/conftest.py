@@ -12,7 +12,7 @@ import redis
 from store import migrate
 from store.database import Database
 from tests.ingress import site as sites
-from tests.support.house import House, house, sqlite_url
+from tests.support.harness import Harness, harness, sqlite_url
 
 
 @pytest.fixture(scope="session")
@@ -26,9 +26,11 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def a_house(empty_database: Path, tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Iterator[House]:
-    shutil.copytree(empty_database, tmp_path / "house")
-    with house(sqlite_url(tmp_path / "house"), redis_client, prefix) as found:
+def rollcall(
+    empty_database: Path, tmp_path: Path, redis_client: redis.Redis, prefix: str
+) -> Iterator[Harness]:
+    shutil.copytree(empty_database, tmp_path / "rollcall")
+    with harness(sqlite_url(tmp_path / "rollcall"), redis_client, prefix) as found:
         yield found
 
 
@@ -39,6 +41,6 @@ def stage() -> Iterator[sites.Stage]:
 
 
 @pytest.fixture
-def site(stage: sites.Stage, a_house: House) -> Iterator[sites.Site]:
-    with sites.site(stage, a_house) as found:
+def site(stage: sites.Stage, rollcall: Harness) -> Iterator[sites.Site]:
+    with sites.site(stage, rollcall) as found:
         yield found

@@ -1,4 +1,4 @@
-"""A real server on loopback around a `House`, and what to ask it with."""
+"""A real server on loopback around a test harness, and its HTTP clients."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ingress.context import WebContext
 from observability.health import HealthReport
 from rollcall.roles import web
 from store.schema import metadata
-from tests.support.house import INSTALLATION, WEBHOOK_KEY, House
+from tests.support.harness import INSTALLATION, WEBHOOK_KEY, Harness
 
 CRON_SECRET, API_TOKEN = INSTALLATION["CRON_SECRET"], INSTALLATION["API_TOKEN"]
 PUBLIC_URL, PROXY_SECRET = INSTALLATION["PUBLIC_URL"], INSTALLATION["PROXY_SECRET"]
@@ -45,13 +45,13 @@ class Reports:
 
 @dataclass
 class Site:
-    house: House
+    rollcall: Harness
     client: httpx.Client
     reports: Reports
     url: str
 
     def count(self, table: str) -> int:
-        with self.house.database.read() as connection:
+        with self.rollcall.database.read() as connection:
             return int(
                 connection.execute(select(func.count()).select_from(metadata.tables[table])).scalar_one()
             )
@@ -68,7 +68,7 @@ class Site:
 
     def event(self, event_id: str, event: dict[str, Any] | bytes, **headers: str) -> httpx.Response:
         body = event if isinstance(event, bytes) else json.dumps(event).encode()
-        at = str(int(self.house.clock.now().timestamp()))
+        at = str(int(self.rollcall.clock.now().timestamp()))
         mac = hmac.new(WEBHOOK_KEY, f"{event_id}.{at}.".encode() + body, hashlib.sha256).digest()
         signed = {
             "svix-id": event_id,
@@ -88,12 +88,12 @@ def fields_of(response: httpx.Response) -> set[str]:
     return {error["field"] for error in problem.get("errors", [])}
 
 
-def web_context(house: House, reports: Reports) -> WebContext:
+def web_context(rollcall: Harness, reports: Reports) -> WebContext:
     """The context of production, with a sign-in of the test's own and probes that say what it wants."""
     return replace(
-        web.web_context(house.system, web.health(house.system)),
-        sign_ins=house.sign_ins,
-        invitations=house.invitations,
+        web.web_context(rollcall.system, web.health(rollcall.system)),
+        sign_ins=rollcall.sign_ins,
+        invitations=rollcall.invitations,
         health=lambda: reports.health,
         latest_health=lambda: reports.health,
         ready=lambda: reports.ready,
@@ -137,14 +137,14 @@ def stage() -> Iterator[Stage]:
 
 
 @contextmanager
-def site(stage: Stage, house: House, **changes: Any) -> Iterator[Site]:
-    """The application over `house` on `stage`; `changes` are of its `WebContext`."""
+def site(stage: Stage, rollcall: Harness, **changes: Any) -> Iterator[Site]:
+    """The application over `rollcall` on `stage`; `changes` are of its `WebContext`."""
     reports = Reports()
     if "services" in changes:
-        changes = {"admin": replace(house.room, services=changes["services"])} | changes
-    stage.app = create_app(replace(web_context(house, reports), **changes))
+        changes = {"admin": replace(rollcall.admin, services=changes["services"])} | changes
+    stage.app = create_app(replace(web_context(rollcall, reports), **changes))
     with httpx.Client(base_url=stage.url, timeout=20) as client:
-        yield Site(house, client, reports, stage.url)
+        yield Site(rollcall, client, reports, stage.url)
 
 
 def _wait_until_started(server: uvicorn.Server) -> None:

@@ -14,7 +14,7 @@ from ingress.problems import ProblemError
 from observability.recorders import REFUSED
 from tests.ingress.console.visitor import sign_in, stranger, visitor
 from tests.ingress.site import Site
-from tests.support.house import LINKS
+from tests.support.harness import LINKS
 from tests.support.stack import wait_until
 
 WEBHOOKS = CLASSES["/webhooks"]
@@ -69,7 +69,7 @@ def test_the_class_follows_from_the_first_part_of_the_path(path: str, name: str)
 
 def test_half_sent_webhooks_are_bounded_and_hold_no_one_else_up(site: Site) -> None:
     stop = LINKS.stop_everything("ada@example.edu").partition("example.edu")[2]
-    refused = site.house.services.recorder
+    refused = site.rollcall.services.recorder
     with ExitStack() as held:
         for _ in range(WEBHOOKS.bodies):
             held.enter_context(half_sent(site, "/webhooks/stripe"))

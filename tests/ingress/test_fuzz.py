@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.ingress.site import API, CRON, Site, Stage
 from tests.ingress.site import site as on
-from tests.support.house import house, sqlite_url
+from tests.support.harness import harness, sqlite_url
 
 TEXTS = st.text(max_size=20) | st.sampled_from(
     ["ada@example.edu", "2261", "12431", "scraper", "\ud800", "\0"]
@@ -63,11 +63,11 @@ QUERIES = st.binary(max_size=20).map(quote) | PAIRS.map(
 def steady_site(
     stage: Stage, empty_database: Path, tmp_path_factory: pytest.TempPathFactory, redis_url: str
 ) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("fuzz") / "house"
+    folder = tmp_path_factory.mktemp("fuzz") / "rollcall"
     shutil.copytree(empty_database, folder)
     with (
         redis.Redis.from_url(redis_url) as client,
-        house(sqlite_url(folder), client, f"test-{folder.parent.name}-fuzz") as found,
+        harness(sqlite_url(folder), client, f"test-{folder.parent.name}-fuzz") as found,
         on(stage, found) as site,
     ):
         yield site

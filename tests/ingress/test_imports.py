@@ -148,8 +148,13 @@ def test_odd_numbers_are_rejected_by_line(site: Site, number: str) -> None:
 
 
 def test_a_suppressed_address_is_rejected_by_line(site: Site) -> None:
-    site.house.services.store.deliveries.record(
-        "1", "complained", provider_id=None, address="ada@example.edu", reason="", now=site.house.clock.now()
+    site.rollcall.services.store.deliveries.record(
+        "1",
+        "complained",
+        provider_id=None,
+        address="ada@example.edu",
+        reason="",
+        now=site.rollcall.clock.now(),
     )
 
     answer = site.upload(f"{HEADER}\nada@example.edu,,2261,1\nbob@example.edu,,2261,1\n").json()

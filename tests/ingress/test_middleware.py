@@ -12,7 +12,7 @@ from store.database import Database
 from store.repositories import open_store
 from tests.ingress.site import API, Reports, Site, Stage, fields_of, web_context
 from tests.ingress.site import site as on
-from tests.support.house import House
+from tests.support.harness import Harness
 
 
 @pytest.mark.parametrize("path", ["/livez", "/watches", "/nowhere", "/unsubscribe", "/health"])
@@ -69,12 +69,12 @@ def test_another_method_is_a_problem_that_names_those_allowed(
 
 
 def test_an_unexpected_error_is_logged_and_reports_nothing(
-    stage: Stage, a_house: House, caplog: pytest.LogCaptureFixture
+    stage: Stage, rollcall: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail() -> tuple[bytes, str]:
         raise RuntimeError("password=hunter2")
 
-    with on(stage, a_house, metrics=fail) as site:
+    with on(stage, rollcall, metrics=fail) as site:
         answer = site.client.get("/metrics", headers={"X-Request-ID": "the-one"})
 
     assert (answer.status_code, fields_of(answer)) == (500, set())
@@ -86,12 +86,12 @@ def test_an_unexpected_error_is_logged_and_reports_nothing(
 
 
 def test_a_database_that_is_unavailable_is_no_fault_of_ours(
-    stage: Stage, a_house: House, tmp_path: Path
+    stage: Stage, rollcall: Harness, tmp_path: Path
 ) -> None:
     gone = Database(f"sqlite:///{tmp_path / 'no folder' / 'rollcall.db'}")
-    services = replace(a_house.services, store=open_store(gone, a_house.services.run_lifetime, 0, ()))
+    services = replace(rollcall.services, store=open_store(gone, rollcall.services.run_lifetime, 0, ()))
 
-    with on(stage, a_house, services=services) as site:
+    with on(stage, rollcall, services=services) as site:
         answer = site.client.get("/watches", headers=API)
         write = site.add()
 
@@ -99,20 +99,20 @@ def test_a_database_that_is_unavailable_is_no_fault_of_ours(
     assert answer.headers["retry-after"] == "5"
 
 
-def test_a_failure_that_names_a_time_passes_it_on(stage: Stage, a_house: House) -> None:
+def test_a_failure_that_names_a_time_passes_it_on(stage: Stage, rollcall: Harness) -> None:
     def refuse() -> tuple[bytes, str]:
         raise RateLimitedError("later", retry_after_seconds=2.5)
 
-    with on(stage, a_house, metrics=refuse) as site:
+    with on(stage, rollcall, metrics=refuse) as site:
         assert site.client.get("/metrics").headers["retry-after"] == "3"
 
 
-def test_an_empty_secret_stops_the_start(a_house: House) -> None:
-    context: WebContext = web_context(a_house, Reports())
+def test_an_empty_secret_stops_the_start(rollcall: Harness) -> None:
+    context: WebContext = web_context(rollcall, Reports())
 
     with pytest.raises(InvalidInputError, match="api_token"):
         replace(context, api_token="")
 
 
-def test_secrets_are_not_in_its_text(a_house: House) -> None:
-    assert "of the tests" not in repr(web_context(a_house, Reports()))
+def test_secrets_are_not_in_its_text(rollcall: Harness) -> None:
+    assert "of the tests" not in repr(web_context(rollcall, Reports()))

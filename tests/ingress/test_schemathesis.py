@@ -8,7 +8,7 @@ import pytest
 from ingress.api.openapi import description
 from tests.ingress.fuzzer import Keys, fuzz
 from tests.ingress.site import API_TOKEN, CRON_SECRET, Site
-from tests.support.house import LINKS
+from tests.support.harness import LINKS
 
 LINK = LINKS.stop_everything("ada@example.edu")
 KEYS = Keys(CRON_SECRET, API_TOKEN, parse_qs(urlsplit(LINK).query)["token"][0])

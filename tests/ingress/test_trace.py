@@ -22,9 +22,9 @@ from observability.logs import JsonLines, TraceMiddleware
 from resilience.crash_budget import CrashBudget
 from tests.ingress.site import CRON, Stage
 from tests.ingress.site import site as on
+from tests.support.broker import process_all
 from tests.support.catalog import Row
-from tests.support.house import House
-from tests.support.workbench import work_off
+from tests.support.harness import Harness
 
 ADDRESS = "ada@example.edu"
 
@@ -53,22 +53,22 @@ def _enqueue(broker: Broker, message: Message[Any]) -> None:
 
 
 def test_every_line_that_a_request_causes_bears_its_id_and_its_run(
-    stage: Stage, a_house: House, redis_client: redis.Redis, prefix: str, written: io.StringIO
+    stage: Stage, rollcall: Harness, redis_client: redis.Redis, prefix: str, written: io.StringIO
 ) -> None:
     middleware = [TraceMiddleware(), CrashBudget(redis_client, prefix=prefix), ShutdownNotifications()]
     broker = RedisBroker(client=redis_client, namespace=prefix, middleware=middleware)  # type: ignore[no-untyped-call]
-    a_house.watch(email=ADDRESS)
-    a_house.catalog.rows[a_house.key()] = Row(open_seats=0)
-    a_house.run()
-    a_house.clock.advance(60)
-    a_house.catalog.rows[a_house.key()] = Row(open_seats=2)
-    services = replace(a_house.services, publish=partial(_enqueue, broker))
+    rollcall.watch(email=ADDRESS)
+    rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
+    rollcall.run()
+    rollcall.clock.advance(60)
+    rollcall.catalog.rows[rollcall.key()] = Row(open_seats=2)
+    services = replace(rollcall.services, publish=partial(_enqueue, broker))
     install(broker, services, ACTORS)
     already = len(lines(written))
-    with on(stage, a_house, services=services) as site:
+    with on(stage, rollcall, services=services) as site:
         asked = "/cron/section-checks?stagger=all&force=1"
         answer = site.client.post(asked, headers=CRON | {"X-Request-ID": "job-7"})
-    work_off(broker, redis_client, prefix)
+    process_all(broker, redis_client, prefix)
 
     told = lines(written)[already:]
     assert [line["message"] for line in told] == ["triggered", "dispatching", "checked", "sent"]
@@ -81,5 +81,5 @@ def test_every_line_that_a_request_causes_bears_its_id_and_its_run(
     ]
     assert len({line["message_id"] for line in told[1:]}) == 3
     assert told[-1]["notifications"] == [1]
-    assert len(a_house.post.sent) == 1
+    assert len(rollcall.mailer.sent) == 1
     assert ADDRESS not in written.getvalue()

@@ -12,7 +12,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Retries
 
 from observability.logs import JsonLines, Text, TraceMiddleware, bind_ids, ids
-from tests.support.workbench import work_off
+from tests.support.broker import process_all
 
 
 def test_ids_are_bound_for_a_block_and_beside_those_around_it() -> None:
@@ -53,7 +53,7 @@ def test_a_message_takes_the_run_and_the_request_along_through_retries_and_furth
 
     with bind_ids(request_id="r", run_id="1", batch_id=2):
         sent = check.send()
-    work_off(broker, redis_client, prefix)
+    process_all(broker, redis_client, prefix)
     propagated = {"request_id": "r", "run_id": "1"}
     attempt = {"actor": "sections.check", "message_id": sent.message_id, **propagated}
     assert seen[:2] == [attempt, attempt]
@@ -80,7 +80,7 @@ def test_a_thread_that_is_done_with_a_message_is_bound_to_nothing_of_it(
 
     with bind_ids(run_id="1"):
         work.send()
-    work_off(broker, redis_client, prefix)
+    process_all(broker, redis_client, prefix)
     assert seen[0]["run_id"] == "1"
     assert seen[1] == {}
 

@@ -25,7 +25,7 @@ from observability.recorders import (
 )
 from resilience.breaker import CircuitBreaker
 from resilience.breaker_policy import BreakerPolicy
-from tests.support.workbench import message, work_off
+from tests.support.broker import message, process_all
 
 
 class Counts:
@@ -45,7 +45,7 @@ class Counts:
         return declare(work)
 
     def work(self) -> None:
-        work_off(self.broker, self._client, self._prefix)
+        process_all(self.broker, self._client, self._prefix)
         self._counts = self._recorder.take()
 
     def of(self, *counters: CounterDefinition, label: str = "sections.check") -> list[float]:

@@ -1,4 +1,4 @@
-"""One house for each test, over a migrated SQLite database."""
+"""One harness for each test, over a migrated SQLite database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import redis
 
 from store import migrate
 from store.database import Database
-from tests.support.house import House, house, sqlite_url
+from tests.support.harness import Harness, harness, sqlite_url
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def rollcall(migrated: Path, tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Iterator[House]:
+def rollcall(migrated: Path, tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Iterator[Harness]:
     shutil.copy(migrated, tmp_path / "rollcall.db")
-    with house(sqlite_url(tmp_path), redis_client, prefix) as found:
+    with harness(sqlite_url(tmp_path), redis_client, prefix) as found:
         yield found

@@ -10,10 +10,10 @@ from domain.errors import InvalidInputError, UnreachableError
 from operations import breakers
 from store.pauses import ROLLCALL
 from tests.operations.journal import do, recorded
-from tests.support.house import House, house, sqlite_url
+from tests.support.harness import Harness, harness, sqlite_url
 
 
-def test_a_breaker_is_forced_and_reset_and_both_are_recorded(rollcall: House) -> None:
+def test_a_breaker_is_forced_and_reset_and_both_are_recorded(rollcall: Harness) -> None:
     services = rollcall.services
     assert do(rollcall, breakers.OPEN, name="mail").value.state == "open"
     assert services.breakers["mail"].permit(1).granted == 0
@@ -29,7 +29,7 @@ def test_a_breaker_is_forced_and_reset_and_both_are_recorded(rollcall: House) ->
 
 @pytest.mark.parametrize(("by", "is_ended"), [(ROLLCALL, True), ("ada", False)])
 def test_a_reset_ends_a_pause_by_rollcall_but_not_one_by_a_person(
-    rollcall: House, by: str, *, is_ended: bool
+    rollcall: Harness, by: str, *, is_ended: bool
 ) -> None:
     pauses, now = rollcall.services.store.pauses, rollcall.clock.now()
     pauses.pause("mail", now + timedelta(hours=1), "the provider asks for a wait", by, now)
@@ -37,19 +37,19 @@ def test_a_reset_ends_a_pause_by_rollcall_but_not_one_by_a_person(
     assert (pauses.find("mail") is None) == is_ended
 
 
-def test_an_unknown_breaker_is_rejected(rollcall: House) -> None:
+def test_an_unknown_breaker_is_rejected(rollcall: Harness) -> None:
     with pytest.raises(InvalidInputError, match="must be one of scraper, mail"):
         do(rollcall, breakers.RESET, name="nowhere")
 
 
-def test_every_breaker_is_read_as_the_fleet_sees_it(rollcall: House) -> None:
+def test_every_breaker_is_read_as_the_fleet_sees_it(rollcall: Harness) -> None:
     assert [snapshot.name for snapshot in breakers.read(rollcall.services)] == ["scraper", "mail"]
 
 
 def test_without_redis_nothing_is_read_and_nothing_is_recorded(
     tmp_path: Path, unreachable: redis.Redis, prefix: str
 ) -> None:
-    with house(sqlite_url(tmp_path), unreachable, prefix) as away:
+    with harness(sqlite_url(tmp_path), unreachable, prefix) as away:
         with pytest.raises(UnreachableError):
             breakers.read(away.services)
         with pytest.raises(UnreachableError):

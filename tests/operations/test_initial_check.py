@@ -12,7 +12,7 @@ from domain.section import SectionKey
 from operations.initial_check import check_all, initial_check
 from operations.watches import Listing
 from tests.support.catalog import Catalog, Row
-from tests.support.house import House
+from tests.support.harness import Harness
 
 
 class Silent(Catalog):
@@ -25,7 +25,7 @@ class Silent(Catalog):
         return super().observe(keys)
 
 
-def test_the_catalog_is_asked_at_once_and_nothing_is_stored(rollcall: House) -> None:
+def test_the_catalog_is_asked_at_once_and_nothing_is_stored(rollcall: Harness) -> None:
     rollcall.catalog.rows[rollcall.catalog.key("12430")] = Row()
     known, unknown = rollcall.watch("12430"), rollcall.watch("99999")
 
@@ -36,7 +36,7 @@ def test_the_catalog_is_asked_at_once_and_nothing_is_stored(rollcall: House) -> 
     assert (state.revision, state.misses) == (0, 0)
 
 
-def test_what_was_seen_is_not_asked_again(rollcall: House) -> None:
+def test_what_was_seen_is_not_asked_again(rollcall: Harness) -> None:
     key = rollcall.catalog.key("12430")
     rollcall.catalog.rows[key] = Row()
     watch = rollcall.watch("12430")
@@ -50,7 +50,7 @@ def test_what_was_seen_is_not_asked_again(rollcall: House) -> None:
     assert len(rollcall.catalog.calls) == asked
 
 
-def test_a_catalog_that_fails_turns_no_one_away_and_counts_for_the_breaker(rollcall: House) -> None:
+def test_a_catalog_that_fails_turns_no_one_away_and_counts_for_the_breaker(rollcall: Harness) -> None:
     key = rollcall.catalog.key("12430")
     rollcall.catalog.errors[key] = UpstreamError("503")
 
@@ -58,14 +58,14 @@ def test_a_catalog_that_fails_turns_no_one_away_and_counts_for_the_breaker(rollc
     assert rollcall.services.breakers[key.source].snapshot().failures == 1
 
 
-def test_an_open_breaker_lets_nothing_out(rollcall: House) -> None:
+def test_an_open_breaker_lets_nothing_out(rollcall: Harness) -> None:
     rollcall.services.breakers[rollcall.catalog.name].force_open("the test")
 
     assert initial_check(rollcall.services, rollcall.watch("12430")) is Listing.UNCHECKED
     assert rollcall.catalog.calls == []
 
 
-def test_a_silent_catalog_is_not_waited_for(rollcall: House) -> None:
+def test_a_silent_catalog_is_not_waited_for(rollcall: Harness) -> None:
     silent = Silent(rollcall.clock)
     services = replace(rollcall.services, sources={silent.name: silent})
     try:
@@ -75,7 +75,7 @@ def test_a_silent_catalog_is_not_waited_for(rollcall: House) -> None:
 
 
 @pytest.mark.parametrize("is_watched", [True, False])
-def test_what_was_missed_and_never_listed_is_counted_by_source(rollcall: House, is_watched: bool) -> None:
+def test_what_was_missed_and_never_listed_is_counted_by_source(rollcall: Harness, is_watched: bool) -> None:
     watch = rollcall.watch("99999")
     for number in range(12430, 12440):
         rollcall.catalog.rows[rollcall.catalog.key(str(number))] = Row()
@@ -91,7 +91,7 @@ def test_what_was_missed_and_never_listed_is_counted_by_source(rollcall: House, 
     )
 
 
-def test_new_sections_of_an_import_are_checked_by_a_run_of_their_own(rollcall: House) -> None:
+def test_new_sections_of_an_import_are_checked_by_a_run_of_their_own(rollcall: Harness) -> None:
     rollcall.catalog.rows[rollcall.catalog.key("12430")] = Row()
     rollcall.watch("12430")
     rollcall.run()
@@ -101,7 +101,7 @@ def test_new_sections_of_an_import_are_checked_by_a_run_of_their_own(rollcall: H
     rollcall.catalog.rows[rollcall.catalog.key("12431")] = Row()
 
     assert check_all(rollcall.services, keys, "import") == 2
-    rollcall.work()
+    rollcall.process_messages()
 
     assert rollcall.catalog.calls[-1] == sorted(keys - {rollcall.catalog.key("12430")})
     newest = rollcall.services.store.runs.page(None, 1)[0][0]
@@ -109,7 +109,7 @@ def test_new_sections_of_an_import_are_checked_by_a_run_of_their_own(rollcall: H
     assert check_all(rollcall.services, keys, "import") == 0
 
 
-def test_while_a_run_begins_new_sections_wait_for_the_next(rollcall: House) -> None:
+def test_while_a_run_begins_new_sections_wait_for_the_next(rollcall: Harness) -> None:
     rollcall.watch("12430")
     lease = rollcall.services.cron_lease
     with lease.holding("another", {}, above=0):

@@ -18,55 +18,55 @@ from operations.operation import Operation
 from operations.registry import OPERATIONS
 from tests.operations.journal import do, entries
 from tests.operations.test_mail import EVE, lose_letters, suppress
+from tests.support.broker import add_dead_letter, message
 from tests.support.catalog import Row
-from tests.support.house import House
-from tests.support.workbench import bury, message
+from tests.support.harness import Harness
 
 SECTION = {"source": "scraper", "term": "2261", "section": "12430"}
-Case = tuple[Callable[[House], Mapping[str, str] | None], dict[str, Any]]
+Case = tuple[Callable[[Harness], Mapping[str, str] | None], dict[str, Any]]
 
 
-def _nothing(_: House) -> None:
+def _nothing(_: Harness) -> None:
     """Prepare nothing."""
 
 
-def _watch(house: House) -> None:
-    house.watch()
-    house.catalog.rows[house.key()] = Row(1)
+def _watch(rollcall: Harness) -> None:
+    rollcall.watch()
+    rollcall.catalog.rows[rollcall.key()] = Row(1)
 
 
-def _paused_watch(house: House) -> None:
-    stored = house.watch()
-    house.services.store.watches.pause(stored.id, house.clock.now().replace(year=2027))
+def _paused_watch(rollcall: Harness) -> None:
+    stored = rollcall.watch()
+    rollcall.services.store.watches.pause(stored.id, rollcall.clock.now().replace(year=2027))
 
 
-def _paused(house: House) -> None:
-    house.watch()
-    now = house.clock.now()
-    house.services.store.pauses.pause("mail", now.replace(year=2027), "a flood", "ada", now)
+def _paused(rollcall: Harness) -> None:
+    rollcall.watch()
+    now = rollcall.clock.now()
+    rollcall.services.store.pauses.pause("mail", now.replace(year=2027), "a flood", "ada", now)
 
 
-def _leased(house: House) -> None:
-    house.services.cron_lease.acquire("run 1", {"host": "a"})
+def _leased(rollcall: Harness) -> None:
+    rollcall.services.cron_lease.acquire("run 1", {"host": "a"})
 
 
-def _dead_mail(house: House) -> None:
-    lose_letters(house, RejectedError("no such domain"))
+def _dead_mail(rollcall: Harness) -> None:
+    lose_letters(rollcall, RejectedError("no such domain"))
 
 
-def _job(house: House) -> dict[str, str]:
+def _job(rollcall: Harness) -> dict[str, str]:
     given = {"journal": os.devnull, "fails": "make", "how": "for-good"}
-    return {"job_id": do(house, jobs.START, kind="errand", input=given).value[0].id}
+    return {"job_id": do(rollcall, jobs.START, kind="errand", input=given).value[0].id}
 
 
-def _failed_job(house: House) -> dict[str, str]:
-    job = _job(house)
-    house.work()
+def _failed_job(rollcall: Harness) -> dict[str, str]:
+    job = _job(rollcall)
+    rollcall.process_messages()
     return job
 
 
-def _lost_refund(house: House) -> None:
-    store, now = house.services.store, house.clock.now()
+def _lost_refund(rollcall: Harness) -> None:
+    store, now = rollcall.services.store, rollcall.clock.now()
     checkout = Checkout("cs_1", is_paid=True, payment="pi_1", amount=900, currency="usd")
     event = PaymentEvent("evt_1", "checkout.session.completed", checkout)
     store.payments.record(event, PaymentDecision.TAKEN, now, job=NewJob("report", Profile.REALTIME, {}))
@@ -94,7 +94,7 @@ CASES: dict[str, Case] = {
     "term.end": (_watch, {"source": "scraper", "term": "2261", "force": True}),
     "mail.test": (_nothing, {"to": "ada@example.edu"}),
     "mail.retry": (_dead_mail, {}),
-    "mail.lift": (lambda house: suppress(house, EVE), {"email": EVE}),
+    "mail.lift": (lambda rollcall: suppress(rollcall, EVE), {"email": EVE}),
     "dead.retry": (_nothing, {}),
     "dead.purge": (_nothing, {}),
     "job.start": (_nothing, {"kind": "errand", "input": {"journal": os.devnull}}),
@@ -107,15 +107,15 @@ CASES: dict[str, Case] = {
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_every_operation_is_planned_without_a_trace_and_executed_with_one_audit_entry(
-    rollcall: House, redis_client: redis.Redis, prefix: str, operation: Operation[Any, Any]
+    rollcall: Harness, redis_client: redis.Redis, prefix: str, operation: Operation[Any, Any]
 ) -> None:
     prepare, fields = CASES[operation.name]
-    bury(redis_client, prefix, message())
+    add_dead_letter(redis_client, prefix, message())
     fields = {**fields, **(prepare(rollcall) or {})}
     before = len(entries(rollcall))
 
-    given = decode(operation.input, fields, operation.choices(rollcall.room))
-    assert operation.plan(rollcall.room, given).button
+    given = decode(operation.input, fields, operation.choices(rollcall.admin))
+    assert operation.plan(rollcall.admin, given).button
     assert len(entries(rollcall)) == before
 
     outcome = do(rollcall, operation, "eve", **fields)

@@ -11,17 +11,17 @@ from observability.checks.snapshot import SystemSnapshot, Unavailable
 from operations import runs, status
 from tests.operations.journal import do
 from tests.support.catalog import Row
-from tests.support.house import House, house, sqlite_url
+from tests.support.harness import Harness, harness, sqlite_url
 
 
-def test_everything_is_read_at_once(rollcall: House) -> None:
+def test_everything_is_read_at_once(rollcall: Harness) -> None:
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row(0)
     rollcall.run()
-    rollcall.room.heartbeats.beat("worker", "a:1", {})
-    rollcall.room.heartbeats.beat("jobs", "a:2", {})
+    rollcall.admin.heartbeats.beat("worker", "a:1", {})
+    rollcall.admin.heartbeats.beat("jobs", "a:2", {})
     rollcall.services.cron_lease.acquire("run 1", {"host": "a"})
-    found = status.read(rollcall.room)
+    found = status.read(rollcall.admin)
     unread = [name for name in SystemSnapshot.__slots__ if isinstance(getattr(found, name), Unavailable)]
     assert unread == []
     assert not isinstance(found.runs, Unavailable)
@@ -37,51 +37,51 @@ def test_everything_is_read_at_once(rollcall: House) -> None:
     assert found.sources["scraper"].last_success_at == rollcall.clock.now()
 
 
-def test_the_run_in_progress_is_distinguished_from_the_last_that_ended(rollcall: House) -> None:
+def test_the_run_in_progress_is_distinguished_from_the_last_that_ended(rollcall: Harness) -> None:
     ended = rollcall.run()
     rollcall.clock.advance(60)
     begun, _ = do(rollcall, runs.TRIGGER, stagger="all", force=True).value
-    found = status.read(rollcall.room).runs
+    found = status.read(rollcall.admin).runs
     assert not isinstance(found, Unavailable)
     assert found.current is not None
     assert found.last is not None
     assert (found.current.id, found.last.id) == (begun.id, ended.id)
 
 
-def test_without_the_scheduler_no_run_is_next(rollcall: House) -> None:
-    found = status.read(replace(rollcall.room, is_scheduled=False)).runs
+def test_without_the_scheduler_no_run_is_next(rollcall: Harness) -> None:
+    found = status.read(replace(rollcall.admin, is_scheduled=False)).runs
     assert not isinstance(found, Unavailable)
     assert found.next_at is None
 
 
-def test_only_the_pauses_in_force_are_shown(rollcall: House) -> None:
+def test_only_the_pauses_in_force_are_shown(rollcall: Harness) -> None:
     now = rollcall.clock.now()
     rollcall.services.store.pauses.pause("mail", now + timedelta(minutes=5), "a flood", "ada", now)
-    held = status.read(rollcall.room)
+    held = status.read(rollcall.admin)
     assert held.pause("mail") is not None
     assert held.pause("scraper") is None
     rollcall.clock.advance(300)
-    assert status.read(rollcall.room).pauses == {}
+    assert status.read(rollcall.admin).pauses == {}
 
 
 def test_without_redis_the_rest_is_read(tmp_path: Path, unreachable: redis.Redis, prefix: str) -> None:
-    with house(sqlite_url(tmp_path), unreachable, prefix) as away:
-        found = status.read(away.room)
+    with harness(sqlite_url(tmp_path), unreachable, prefix) as away:
+        found = status.read(away.admin)
     unread = {name for name in SystemSnapshot.__slots__ if isinstance(getattr(found, name), Unavailable)}
     of_redis = {"redis", "broker", "processes", "database_errors"}
     assert unread == of_redis | {"queues", "breakers", "lease", "clocks"}
 
 
-def test_what_the_database_cannot_say_hides_nothing_else(rollcall: House) -> None:
+def test_what_the_database_cannot_say_hides_nothing_else(rollcall: Harness) -> None:
     with rollcall.database.write() as connection:
         for table in ("runs", "alerts", "pauses"):
             connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {table}_away")
-    found = status.read(rollcall.room)
+    found = status.read(rollcall.admin)
     unread = {name for name in SystemSnapshot.__slots__ if isinstance(getattr(found, name), Unavailable)}
     assert unread == {"runs", "sources", "pauses", "alerts"}
 
 
-def test_the_hours_and_the_latency_are_read(rollcall: House) -> None:
+def test_the_hours_and_the_latency_are_read(rollcall: Harness) -> None:
     rollcall.watch()
     for open_seats in (0, 2):
         rollcall.catalog.rows[rollcall.key()] = Row(open_seats)
@@ -94,7 +94,7 @@ def test_the_hours_and_the_latency_are_read(rollcall: House) -> None:
     assert (found.latency.mails, found.latency.p50_seconds) == (1, 0.0)
 
 
-def test_one_that_cannot_be_read_does_not_hide_the_other(rollcall: House) -> None:
+def test_one_that_cannot_be_read_does_not_hide_the_other(rollcall: Harness) -> None:
     with rollcall.database.write() as connection:
         connection.exec_driver_sql("ALTER TABLE runs RENAME TO runs_away")
     found = status.read_trends(rollcall.services)

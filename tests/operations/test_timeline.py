@@ -13,12 +13,12 @@ from operations import timeline as timelines
 from operations.timeline_events import EventType, Timeline
 from tests.operations.journal import do
 from tests.support.catalog import Row
-from tests.support.house import House
+from tests.support.harness import Harness
 
 HOUR = timedelta(hours=1)
 
 
-def teach(rollcall: House, *names: str) -> None:
+def teach(rollcall: Harness, *names: str) -> None:
     """The section is taught by each of `names` in turn, a minute apart."""
     for name in names:
         rollcall.clock.advance(60)
@@ -26,7 +26,7 @@ def teach(rollcall: House, *names: str) -> None:
         rollcall.run()
 
 
-def see(rollcall: House, *counts: int, number: str = "12430") -> None:
+def see(rollcall: Harness, *counts: int, number: str = "12430") -> None:
     """The section is seen with each of `counts` in turn, a minute apart."""
     for open_seats in counts:
         rollcall.clock.advance(60)
@@ -43,7 +43,7 @@ def said(timeline: Timeline, what: EventType) -> list[str]:
     return [event.text for event in reversed(timeline.events) if event.what is what]
 
 
-def report(rollcall: House, kind: str) -> None:
+def report(rollcall: Harness, kind: str) -> None:
     page, _ = rollcall.services.store.deliveries.page(watch_id=None, state=None, before=None, limit=1)
     rollcall.services.store.deliveries.record(
         kind, kind, provider_id=page[0].provider_id, address=page[0].notification.email,
@@ -52,7 +52,7 @@ def report(rollcall: House, kind: str) -> None:
     )  # fmt: skip
 
 
-def test_a_watch_is_followed_from_seen_to_bounced(rollcall: House) -> None:
+def test_a_watch_is_followed_from_seen_to_bounced(rollcall: Harness) -> None:
     stored = rollcall.watch()
     see(rollcall, 0, 2)
     report(rollcall, "bounced")
@@ -73,7 +73,7 @@ def test_a_watch_is_followed_from_seen_to_bounced(rollcall: House) -> None:
     ],
 )
 def test_why_nothing_was_reported_is_said(
-    rollcall: House, kinds: tuple[NotificationKind, ...], min_seats: int, counts: tuple[int, int], why: str
+    rollcall: Harness, kinds: tuple[NotificationKind, ...], min_seats: int, counts: tuple[int, int], why: str
 ) -> None:
     stored = rollcall.watch(kinds=kinds, min_seats=min_seats)
     see(rollcall, *counts)
@@ -84,7 +84,7 @@ def test_why_nothing_was_reported_is_said(
     ]
 
 
-def test_what_opened_during_a_pause_is_said_to_have(rollcall: House) -> None:
+def test_what_opened_during_a_pause_is_said_to_have(rollcall: Harness) -> None:
     stored = rollcall.watch()
     see(rollcall, 0)
     do(rollcall, watches.PAUSE, "bob", watch_id=stored.id, length="1h")
@@ -101,7 +101,7 @@ def test_what_opened_during_a_pause_is_said_to_have(rollcall: House) -> None:
     assert len(said(timelines.of_watch(rollcall.services, stored.id), EventType.SILENT)) == 1
 
 
-def test_an_opening_is_notified_once_however_it_grows(rollcall: House) -> None:
+def test_an_opening_is_notified_once_however_it_grows(rollcall: Harness) -> None:
     stored = rollcall.watch(min_seats=2)
     see(rollcall, 0, 2, 1, 2)
     found = timelines.of_watch(rollcall.services, stored.id)
@@ -110,7 +110,7 @@ def test_an_opening_is_notified_once_however_it_grows(rollcall: House) -> None:
     ]
 
 
-def test_an_instructor_who_was_named_before_is_said_to_have_been(rollcall: House) -> None:
+def test_an_instructor_who_was_named_before_is_said_to_have_been(rollcall: Harness) -> None:
     stored = rollcall.watch()
     teach(rollcall, "Staff", "Ada Lovelace", "Staff", "Ada Lovelace")
     found = timelines.of_watch(rollcall.services, stored.id)
@@ -119,7 +119,7 @@ def test_an_instructor_who_was_named_before_is_said_to_have_been(rollcall: House
     ]
 
 
-def test_what_holds_news_back_now_is_said(rollcall: House) -> None:
+def test_what_holds_news_back_now_is_said(rollcall: Harness) -> None:
     stored = rollcall.watch()
     rollcall.services.breakers["scraper"].force_open("bob")
     do(rollcall, pauses.PAUSE, "bob", name="mail", reason="a flood")
@@ -131,7 +131,7 @@ def test_what_holds_news_back_now_is_said(rollcall: House) -> None:
     ]
 
 
-def test_a_section_that_was_only_missed_was_never_seen(rollcall: House) -> None:
+def test_a_section_that_was_only_missed_was_never_seen(rollcall: Harness) -> None:
     stored = rollcall.watch()
     rollcall.run()
     assert timelines.of_watch(rollcall.services, stored.id).standing == [
@@ -140,7 +140,7 @@ def test_a_section_that_was_only_missed_was_never_seen(rollcall: House) -> None:
     ]
 
 
-def test_an_ended_watch_says_so_and_nothing_else(rollcall: House) -> None:
+def test_an_ended_watch_says_so_and_nothing_else(rollcall: Harness) -> None:
     stored = rollcall.watch()
     rollcall.services.store.watches.end(stored.id, "unsubscribed", rollcall.clock.advance(1))
     found = timelines.of_watch(rollcall.services, stored.id)
@@ -148,7 +148,7 @@ def test_an_ended_watch_says_so_and_nothing_else(rollcall: House) -> None:
     assert whats(found) == ["watched", "ended"]
 
 
-def test_a_section_shows_the_runs_that_left_it_out(rollcall: House) -> None:
+def test_a_section_shows_the_runs_that_left_it_out(rollcall: Harness) -> None:
     rollcall.watch()
     see(rollcall, 0)
     skipped, _ = do(rollcall, runs.TRIGGER, "bob", force=True).value
@@ -160,7 +160,7 @@ def test_a_section_shows_the_runs_that_left_it_out(rollcall: House) -> None:
     assert [event.run_id for event in found.events if event.run_id] == [skipped.id]
 
 
-def test_an_address_has_all_its_watches_and_messages(rollcall: House) -> None:
+def test_an_address_has_all_its_watches_and_messages(rollcall: Harness) -> None:
     rollcall.watch()
     rollcall.watch("12431")
     rollcall.watch("12432", "bob@example.edu")
@@ -170,33 +170,35 @@ def test_an_address_has_all_its_watches_and_messages(rollcall: House) -> None:
     assert found.standing == []
 
 
-def test_a_message_that_waits_reports_what_it_waits_for(rollcall: House) -> None:
+def test_a_message_that_waits_reports_what_it_waits_for(rollcall: Harness) -> None:
     rollcall.watch()
     do(rollcall, pauses.PAUSE, "bob", name="mail", reason="a flood")
     see(rollcall, 0, 1)
     found = timelines.of_notification(rollcall.services, 1)
     assert whats(found) == ["seen", "queued"]
     assert found.standing == ["No mail leaves: mail is paused until 2026-01-15 10:00 UTC (a flood)."]
-    rollcall.pass_time(2 * 3600)
+    rollcall.advance(2 * 3600)
     assert timelines.of_notification(rollcall.services, 1).standing == []
 
 
 @pytest.mark.parametrize(
     ("view", "field"),
     [
-        (lambda house: timelines.of_watch(house.services, 7), "watch_id"),
-        (lambda house: timelines.of_section(house.services, house.key("99")), "section"),
-        (lambda house: timelines.of_address(house.services, "nobody"), "email"),
-        (lambda house: timelines.of_notification(house.services, 7), "notification_id"),
+        (lambda rollcall: timelines.of_watch(rollcall.services, 7), "watch_id"),
+        (lambda rollcall: timelines.of_section(rollcall.services, rollcall.key("99")), "section"),
+        (lambda rollcall: timelines.of_address(rollcall.services, "nobody"), "email"),
+        (lambda rollcall: timelines.of_notification(rollcall.services, 7), "notification_id"),
     ],
 )
-def test_what_does_not_exist_is_named(rollcall: House, view: Callable[[House], Timeline], field: str) -> None:
+def test_what_does_not_exist_is_named(
+    rollcall: Harness, view: Callable[[Harness], Timeline], field: str
+) -> None:
     with pytest.raises(InvalidInputError) as caught:
         view(rollcall)
     assert set(caught.value.problems) == {field}
 
 
-def test_a_section_that_is_not_listed_any_more_is_said_to_be_searched(rollcall: House) -> None:
+def test_a_section_that_is_not_listed_any_more_is_said_to_be_searched(rollcall: Harness) -> None:
     for number in range(12430, 12436):
         rollcall.watch(str(number))
         rollcall.catalog.rows[rollcall.key(str(number))] = Row(1)
@@ -212,7 +214,7 @@ def test_a_section_that_is_not_listed_any_more_is_said_to_be_searched(rollcall: 
     assert watches.status(stored, rollcall.clock.now()) == "not listed"
 
 
-def test_a_change_that_is_unconfirmed_is_said_to_be(rollcall: House) -> None:
+def test_a_change_that_is_unconfirmed_is_said_to_be(rollcall: Harness) -> None:
     keys = [rollcall.key(str(number)) for number in range(12430, 12440)]
     for key in keys:
         rollcall.watch(key.number)

@@ -16,12 +16,12 @@ from operations.operation import Operation
 from operations.watch_filters import EXPORT
 from tests.operations.journal import do, recorded
 from tests.support.catalog import Row
-from tests.support.house import House
+from tests.support.harness import Harness
 
 HOUR = timedelta(hours=1)
 
 
-def test_a_watch_is_added_paused_resumed_and_ended_and_all_is_recorded(rollcall: House) -> None:
+def test_a_watch_is_added_paused_resumed_and_ended_and_all_is_recorded(rollcall: Harness) -> None:
     wanted = {"email": "ada@example.edu", "term": "2261", "section": "12430"}
     added = do(rollcall, ADD, **wanted).value
     assert added.is_new
@@ -41,31 +41,31 @@ def test_a_watch_is_added_paused_resumed_and_ended_and_all_is_recorded(rollcall:
     ]
 
 
-def test_a_paused_watch_gets_no_message_and_the_next_opening_after_it_does(rollcall: House) -> None:
+def test_a_paused_watch_gets_no_message_and_the_next_opening_after_it_does(rollcall: Harness) -> None:
     stored = rollcall.watch()
     do(rollcall, watches.PAUSE, watch_id=stored.id)
     for open_seats in (0, 2):
         rollcall.catalog.rows[rollcall.key()] = Row(open_seats)
         rollcall.run()
         rollcall.clock.advance(60)
-    assert rollcall.post.sent == []
+    assert rollcall.mailer.sent == []
     do(rollcall, watches.RESUME, watch_id=stored.id)
     for open_seats in (0, 1):
         rollcall.catalog.rows[rollcall.key()] = Row(open_seats)
         rollcall.run()
         rollcall.clock.advance(60)
-    assert len(rollcall.post.sent) == 1
+    assert len(rollcall.mailer.sent) == 1
 
 
 @pytest.mark.parametrize("operation", [watches.END, watches.PAUSE, watches.RESUME])
-def test_a_watch_that_is_not_active_is_named(rollcall: House, operation: Operation[Any, Any]) -> None:
+def test_a_watch_that_is_not_active_is_named(rollcall: Harness, operation: Operation[Any, Any]) -> None:
     with pytest.raises(InvalidInputError, match="no active watch has the number 7") as caught:
         do(rollcall, operation, watch_id=7)
     assert set(caught.value.problems) == {"watch_id"}
     assert recorded(rollcall) == []
 
 
-def test_what_is_exported_can_be_imported_and_changes_nothing(rollcall: House) -> None:
+def test_what_is_exported_can_be_imported_and_changes_nothing(rollcall: Harness) -> None:
     rollcall.watch()
     rollcall.watch(
         "12431", "bob@example.edu", (NotificationKind.SEAT_AVAILABLE, NotificationKind.SECTION_RETIRED), 3
@@ -86,7 +86,7 @@ def test_what_is_exported_can_be_imported_and_changes_nothing(rollcall: House) -
     ]
 
 
-def test_a_section_that_its_source_never_had_was_never_seen(rollcall: House) -> None:
+def test_a_section_that_its_source_never_had_was_never_seen(rollcall: Harness) -> None:
     now, key = rollcall.clock.now(), rollcall.key()
     unseen = SectionState(key)
     assert watches.seen_at(unseen) is None
@@ -97,12 +97,12 @@ def test_a_section_that_its_source_never_had_was_never_seen(rollcall: House) -> 
 
 @pytest.mark.parametrize(("number", "hour", "minute"), [("12430", 10, 0), ("12431", 9, 30)])
 def test_a_section_is_next_checked_with_its_half(
-    rollcall: House, number: str, hour: int, minute: int
+    rollcall: Harness, number: str, hour: int, minute: int
 ) -> None:
-    at = watches.next_check_at(rollcall.room, rollcall.key(number))
+    at = watches.next_check_at(rollcall.admin, rollcall.key(number))
     assert at == datetime(2026, 1, 15, hour, minute, tzinfo=UTC)
 
 
-def test_no_one_knows_the_next_check_where_nothing_is_scheduled(rollcall: House) -> None:
-    room = replace(rollcall.room, is_scheduled=False)
+def test_no_one_knows_the_next_check_where_nothing_is_scheduled(rollcall: Harness) -> None:
+    room = replace(rollcall.admin, is_scheduled=False)
     assert watches.next_check_at(room, rollcall.key()) is None

@@ -9,7 +9,7 @@ import threading
 import dramatiq
 import redis
 
-from tests.support.workbench import open_broker
+from tests.support.broker import open_broker
 
 
 def main(url: str, prefix: str) -> None:

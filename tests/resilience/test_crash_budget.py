@@ -16,17 +16,17 @@ from dramatiq.middleware.shutdown import Shutdown
 from resilience.crash_budget import CrashBudget
 from resilience.dead_letters import ALL, DeadLetterQueue
 from resilience.reaper import Reaper
-from tests.support.stack import wait_until
-from tests.support.workbench import (
+from tests.support.broker import (
     counts,
     is_idle,
     message,
     open_broker,
-    open_letters,
+    open_dead_letters,
+    process_all,
     waiting,
-    work_off,
     working,
 )
+from tests.support.stack import wait_until
 
 CRASHED = "crashed its worker 3 times"
 SECONDS = 20.0
@@ -34,7 +34,7 @@ SECONDS = 20.0
 
 @pytest.fixture
 def letters(redis_client: redis.Redis, prefix: str) -> DeadLetterQueue:
-    return open_letters(redis_client, prefix)
+    return open_dead_letters(redis_client, prefix)
 
 
 @contextmanager
@@ -91,11 +91,11 @@ def test_a_manual_retry_has_its_own_budget(
     dramatiq.actor(broker=broker, queue_name="check", actor_name="work.do")(ran.append)
     sent = broker.enqueue(message("work.do", 1))
     redis_client.set(f"{prefix}:starts:{sent.options['redis_message_id']}", 3)
-    work_off(broker, redis_client, prefix)
+    process_all(broker, redis_client, prefix)
     assert (ran, counts(letters)) == ([], {CRASHED: 1})
 
     assert sum(letters.retry(ALL)) == 1
-    work_off(broker, redis_client, prefix)
+    process_all(broker, redis_client, prefix)
     assert (ran, letters.count()) == ([1], 0)
 
 
@@ -123,7 +123,7 @@ def test_the_work_is_given_up_with_its_message_and_the_dead_letter_describes_it(
     dramatiq.actor(broker=broker, queue_name="check", actor_name="work.do", give_up=give_up)(ran.append)
     sent = broker.enqueue(message("work.do", 7))
     redis_client.set(f"{prefix}:starts:{sent.options['redis_message_id']}", 3)
-    work_off(broker, redis_client, prefix)
+    process_all(broker, redis_client, prefix)
     assert (ran, given_up) == ([], [(CRASHED, 7)])
     (letter,) = letters.find()
     assert (letter.cause, letter.given_up) == (CRASHED, description)
@@ -145,7 +145,7 @@ def test_messages_in_progress_at_a_crash_run_isolated_so_that_the_next_crash_has
     for number in range(2):
         sent = broker.enqueue(message("work.do", number))
         redis_client.set(f"{prefix}:starts:{sent.options['redis_message_id']}", 1)
-    work_off(broker, redis_client, prefix)
+    process_all(broker, redis_client, prefix)
     assert seen == [[1, 2], [2]]
     assert starts(redis_client, prefix) == []
 
@@ -163,7 +163,7 @@ def test_failed_attempts_do_not_spend_the_budget(
             raise ValueError("not yet")
 
     do.send()
-    work_off(broker, redis_client, prefix)
+    process_all(broker, redis_client, prefix)
     assert (len(ran), letters.count(), starts(redis_client, prefix)) == (5, 0, [])
 
 
@@ -221,7 +221,7 @@ def test_without_redis_the_message_runs(
     broker = open_broker(redis_client, prefix, quarantine=CrashBudget(unreachable, 0, prefix))
     dramatiq.actor(broker=broker, queue_name="check", actor_name="work.do")(ran.append)
     broker.enqueue(message("work.do", 1))
-    work_off(broker, redis_client, prefix)
+    process_all(broker, redis_client, prefix)
     assert ran == [1]
 
 

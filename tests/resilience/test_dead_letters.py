@@ -22,26 +22,26 @@ from domain.run import RunState
 from domain.section import Stagger
 from resilience.dead_letter_cause import EXPIRED, UNKNOWN
 from resilience.dead_letters import ALL, DeadLetterFilter, DeadLetterQueue, grouped
-from tests.support.catalog import Row
-from tests.support.house import House, house, sqlite_url
-from tests.support.workbench import (
+from tests.support.broker import (
     RETRIES,
-    bury,
+    add_dead_letter,
     counts,
     is_idle,
     message,
     open_broker,
-    open_letters,
+    open_dead_letters,
+    process_all,
     waiting,
-    work_off,
 )
+from tests.support.catalog import Row
+from tests.support.harness import Harness, harness, sqlite_url
 
 DAY_MS = 86_400_000
 
 
 @pytest.fixture
 def letters(redis_client: redis.Redis, prefix: str) -> DeadLetterQueue:
-    return open_letters(redis_client, prefix)
+    return open_dead_letters(redis_client, prefix)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_message_without_retries_left_is_found_with_its_cause_and_history(
         raise UnreachableError("no route")
 
     sent = do.send(7)
-    work_off(broker, redis_client, prefix)
+    process_all(broker, redis_client, prefix)
     (letter,) = letters.find()
     assert (letter.message_id, letter.queue, str(letter.message)) == (sent.message_id, "check", "work.do(7)")
     assert letter.cause == "UnreachableError in tests.resilience.test_dead_letters:do"
@@ -85,7 +85,7 @@ def test_every_kind_of_death_has_its_cause(
     expected.send()
     once.send_with_options(max_age=1, delay=5)
     broker.enqueue(message("nobody.knows"))
-    work_off(broker, redis_client, prefix)
+    process_all(broker, redis_client, prefix)
     assert counts(letters) == {
         "PermanentError in tests.resilience.test_dead_letters:fail": 1,
         "KeyError in tests.resilience.test_dead_letters:expected": 1,
@@ -104,9 +104,9 @@ def test_every_kind_of_death_has_its_cause(
 def test_a_death_without_a_recorded_cause_is_described_by_its_last_traceback(
     letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
-    bury(redis_client, prefix, message(traceback="Traceback\n  File\nValueError: no\n"))
-    bury(redis_client, prefix, message())
-    bury(redis_client, prefix, message(traceback="Traceback\n: no"))
+    add_dead_letter(redis_client, prefix, message(traceback="Traceback\n  File\nValueError: no\n"))
+    add_dead_letter(redis_client, prefix, message())
+    add_dead_letter(redis_client, prefix, message(traceback="Traceback\n: no"))
     assert counts(letters) == {"ValueError": 1, UNKNOWN: 2}
 
 
@@ -120,11 +120,13 @@ def test_recording_a_cause_does_not_restore_a_message_that_another_worker_has_fi
 
 
 def test_filters_select_letters_and_causes_are_counted(redis_client: redis.Redis, prefix: str) -> None:
-    letters = open_letters(redis_client, prefix, now_ms=lambda: 10 * DAY_MS)
+    letters = open_dead_letters(redis_client, prefix, now_ms=lambda: 10 * DAY_MS)
     for day in range(5):
-        bury(redis_client, prefix, message("work.a", day, rollcall_cause="ValueError in a:b"), day * DAY_MS)
+        add_dead_letter(
+            redis_client, prefix, message("work.a", day, rollcall_cause="ValueError in a:b"), day * DAY_MS
+        )
     last = message("work.b", queue="deliver", rollcall_cause="expired")
-    bury(redis_client, prefix, last, 9 * DAY_MS)
+    add_dead_letter(redis_client, prefix, last, 9 * DAY_MS)
 
     first, second = grouped(letters.find(), limit=2)
     assert (first.cause, first.count, [g.message.args for g in first.letters]) == (
@@ -152,7 +154,7 @@ def test_a_retried_letter_is_reset_keeps_its_history_and_moves_once(
 ) -> None:
     old = message("work.do", 1, retries=6, traceback="x\nE: y", rollcall_cause="E in a:b", max_age=1000)
     old = replace(old, message_timestamp=4 * DAY_MS)
-    key = bury(redis_client, prefix, old, 5 * DAY_MS)
+    key = add_dead_letter(redis_client, prefix, old, 5 * DAY_MS)
     (letter,) = letters.find()
     assert sum(letters.retry(ALL)) == 1
     assert sum(letters.retry(ALL)) == letters.count() == letters._retry("check", [letter]) == 0
@@ -163,7 +165,7 @@ def test_a_retried_letter_is_reset_keeps_its_history_and_moves_once(
     assert found.options["redis_message_id"] != key
     assert found.message_timestamp > 1000 * DAY_MS  # or it would expire again
 
-    bury(redis_client, prefix, found, 6 * DAY_MS)
+    add_dead_letter(redis_client, prefix, found, 6 * DAY_MS)
     (again,) = letters.find()
     assert (again.retried, again.enqueued_at) == (1, old.message_datetime)
     assert [(death["cause"], death["failures"]) for death in again.deaths] == [("E in a:b", 6)]
@@ -175,13 +177,13 @@ def test_a_message_of_an_unknown_actor_runs_once_the_actor_exists(
 ) -> None:
     broker.declare_queue("check")
     broker.enqueue(message("work.late", 3))
-    work_off(broker, redis_client, prefix)
+    process_all(broker, redis_client, prefix)
     assert counts(letters) == {"unknown actor work.late": 1}
 
     ran: list[int] = []
     dramatiq.actor(broker=broker, queue_name="check", actor_name="work.late")(ran.append)
     assert sum(letters.retry(ALL)) == 1
-    work_off(broker, redis_client, prefix)
+    process_all(broker, redis_client, prefix)
     assert (ran, letters.count()) == ([3], 0)
 
 
@@ -190,7 +192,7 @@ def test_concurrent_operators_move_every_letter_exactly_once(
 ) -> None:
     numbers = range(450)
     for number in numbers:
-        bury(redis_client, prefix, message("work.do", number))
+        add_dead_letter(redis_client, prefix, message("work.do", number))
     start = threading.Barrier(4)
 
     def act(who: int) -> int:
@@ -213,11 +215,11 @@ def test_a_rate_spaces_the_chunks_and_later_deaths_are_not_included(
 
     def wait(seconds: float) -> None:
         waits.append(seconds)
-        bury(redis_client, prefix, message())
+        add_dead_letter(redis_client, prefix, message())
 
-    letters = open_letters(redis_client, prefix, wait=wait)
+    letters = open_dead_letters(redis_client, prefix, wait=wait)
     for _ in range(5):
-        bury(redis_client, prefix, message())
+        add_dead_letter(redis_client, prefix, message())
     assert sum(letters.retry(ALL, per_second=2.5)) == 5
     assert waits == [0, 0.8, 0.8]
     assert letters.count() == 3
@@ -227,7 +229,7 @@ def test_at_most_the_limit_is_moved_oldest_first(
     letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     for number in range(5):
-        bury(redis_client, prefix, message("work.do", number), number * DAY_MS)
+        add_dead_letter(redis_client, prefix, message("work.do", number), number * DAY_MS)
     assert sum(letters.retry(ALL, limit=3)) == 3
     assert [found.args for found in waiting(redis_client, prefix)] == [(0,), (1,), (2,)]
 
@@ -237,9 +239,9 @@ def test_progress_is_reported_per_chunk(redis_client: redis.Redis, prefix: str) 
         if seconds:
             raise KeyboardInterrupt
 
-    letters = open_letters(redis_client, prefix, wait=wait)
+    letters = open_dead_letters(redis_client, prefix, wait=wait)
     for _ in range(3):
-        bury(redis_client, prefix, message(), 0)
+        add_dead_letter(redis_client, prefix, message(), 0)
     chunks = letters.retry(DeadLetterFilter(queue="check"), per_second=1)
     assert next(chunks) == 1
     with pytest.raises(KeyboardInterrupt):
@@ -247,7 +249,7 @@ def test_progress_is_reported_per_chunk(redis_client: redis.Redis, prefix: str) 
 
 
 def test_an_unreachable_redis_is_not_an_empty_list(unreachable: redis.Redis, prefix: str) -> None:
-    letters = open_letters(unreachable, prefix)
+    letters = open_dead_letters(unreachable, prefix)
     with pytest.raises(UnreachableError):
         letters.count()
     with pytest.raises(UnreachableError):
@@ -258,41 +260,41 @@ def test_letters_retried_after_the_reconciler_did_their_work_have_no_effect(
     tmp_path: Path, letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     broker = open_broker(redis_client, prefix, retries=0)
-    with house(sqlite_url(tmp_path), redis_client, prefix) as rollcall:
+    with harness(sqlite_url(tmp_path), redis_client, prefix) as rollcall:
         install(broker, rollcall.services, ACTORS)
 
         def carry_out() -> None:
-            while rollcall.mailbox:
-                broker.enqueue(rollcall.mailbox.pop(0))
-            work_off(broker, redis_client, prefix)
+            while rollcall.messages:
+                broker.enqueue(rollcall.messages.pop(0))
+            process_all(broker, redis_client, prefix)
 
         open_a_seat_in_trouble(rollcall, carry_out)
         assert counts(letters) == {
             "AttributeError in tests.support.catalog:_outcome": 1,
-            "RuntimeError in tests.support.post:send": 1,
+            "RuntimeError in tests.support.mailer:send": 1,
         }
         before = whole_state(rollcall)
         assert before[:2] == (["seat_available"], [("seat_available", 1, NotificationState.SENT)])
 
         assert sum(letters.retry(ALL)) == 2
-        work_off(broker, redis_client, prefix)
-        assert (whole_state(rollcall), letters.count(), rollcall.mailbox) == (before, 0, [])
+        process_all(broker, redis_client, prefix)
+        assert (whole_state(rollcall), letters.count(), rollcall.messages) == (before, 0, [])
 
 
 def test_a_check_without_crash_budget_is_given_up_and_does_not_return_under_another_message(
     tmp_path: Path, letters: DeadLetterQueue, redis_client: redis.Redis, prefix: str
 ) -> None:
     broker = open_broker(redis_client, prefix)
-    with house(sqlite_url(tmp_path), redis_client, prefix) as rollcall:
+    with harness(sqlite_url(tmp_path), redis_client, prefix) as rollcall:
         install(broker, rollcall.services, ACTORS)
         rollcall.watch()
         run, _ = trigger_run(rollcall.services, "test", Stagger.ALL, force=True)
-        broker.enqueue(rollcall.mailbox.pop())
-        work_off(broker, redis_client, prefix)
-        sent = broker.enqueue(rollcall.mailbox.pop())
+        broker.enqueue(rollcall.messages.pop())
+        process_all(broker, redis_client, prefix)
+        sent = broker.enqueue(rollcall.messages.pop())
         redis_client.set(f"{prefix}:starts:{sent.options['redis_message_id']}", 3)
-        work_off(broker, redis_client, prefix)
-        ended = rollcall.reread(run)
+        process_all(broker, redis_client, prefix)
+        ended = rollcall.reload(run)
         assert (ended.state, ended.failed, ended.reason) == (
             RunState.FINISHED,
             1,
@@ -300,11 +302,11 @@ def test_a_check_without_crash_budget_is_given_up_and_does_not_return_under_anot
         )
         (letter,) = letters.find()
         assert letter.given_up == f"1 sections of run {run.id}"
-        rollcall.pass_time(60)
-        assert (rollcall.catalog.calls, rollcall.mailbox) == ([], [])
+        rollcall.advance(60)
+        assert (rollcall.catalog.calls, rollcall.messages) == ([], [])
 
 
-def open_a_seat_in_trouble(rollcall: House, carry_out: Callable[[], None]) -> None:
+def open_a_seat_in_trouble(rollcall: Harness, carry_out: Callable[[], None]) -> None:
     """A seat opens; its check and its delivery die in their worker, and the reconciler has both repeated."""
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)
@@ -319,13 +321,13 @@ def open_a_seat_in_trouble(rollcall: House, carry_out: Callable[[], None]) -> No
     rollcall.clock.advance(6)
     reconcile(rollcall.services, dict.fromkeys(QUEUES, 0))
     carry_out()
-    rollcall.post.accepts_in_trouble = True
-    rollcall.post.troubles.append(RuntimeError("after the letters were taken"))
+    rollcall.mailer.accepts_despite_errors = True
+    rollcall.mailer.errors.append(RuntimeError("after the letters were taken"))
     carry_out()
-    rollcall.pass_time(130)
+    rollcall.advance(130)
 
 
-def whole_state(rollcall: House) -> tuple[object, ...]:
+def whole_state(rollcall: Harness) -> tuple[object, ...]:
     """Who was mailed what, what is noted, and how often the outside world was asked."""
     kinds = [event.partition(";")[0] for _, event in rollcall.events()]
-    return kinds, rollcall.states(), rollcall.post.calls, len(rollcall.catalog.calls)
+    return kinds, rollcall.states(), rollcall.mailer.calls, len(rollcall.catalog.calls)

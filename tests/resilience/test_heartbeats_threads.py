@@ -8,8 +8,8 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Middleware, SkipMessage
 
 from resilience.heartbeats import Heartbeats, Task, ThreadTask, ThreadTasks
+from tests.support.broker import working
 from tests.support.stack import wait_until
-from tests.support.workbench import working
 
 NOW_MS = 1_750_000_000_000
 

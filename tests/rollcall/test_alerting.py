@@ -26,7 +26,7 @@ from rollcall.alerting import evaluate_alerts, evaluate_without_scheduler
 from rollcall.roles.web import health
 from rollcall.wiring import System
 from tests.support.catalog import Row
-from tests.support.house import House, house, sqlite_url
+from tests.support.harness import Harness, harness, sqlite_url
 
 SENDER, OPERATOR = "Rollcall <rollcall@example.edu>", "operator@example.edu"
 EMPTY = {"check": QueueStats(0, None, 0)}
@@ -35,9 +35,9 @@ NO_DISK_ALERT = {"disk/home", "unreadable/disk"}  # the machine's own disk is no
 
 @dataclass
 class Lookout:
-    """A whole system over a house, looked at every half minute of its own time."""
+    """A whole system over a harness, looked at every half minute of its own time."""
 
-    house: House
+    rollcall: Harness
     system: System
     queues: Mapping[str, QueueStats] | None = field(default_factory=lambda: dict(EMPTY))
     works: bool = True
@@ -48,20 +48,20 @@ class Lookout:
         """Look now, and every half minute for `minutes`; a worker, if there is one, works meanwhile."""
         self._look()
         for _ in range(round(minutes * 2)):
-            self.house.clock.advance(30)
+            self.rollcall.clock.advance(30)
             self._look()
 
     def raised(self) -> set[str]:
-        alerts = self.house.services.store.alerts.all()
+        alerts = self.rollcall.services.store.alerts.all()
         return {alert.name for alert in alerts if alert.state is AlertState.RAISED} - NO_DISK_ALERT
 
     def subjects(self) -> list[str]:
-        return [letter.subject for letter in self.house.post.sent if letter.to == OPERATOR]
+        return [letter.subject for letter in self.rollcall.mailer.sent if letter.to == OPERATOR]
 
     @property
     def room(self) -> AdminContext:
         is_scheduled = self.system.settings.scheduler == "on"
-        return replace(self.house.room, queues=self._queues, is_scheduled=is_scheduled)
+        return replace(self.rollcall.admin, queues=self._queues, is_scheduled=is_scheduled)
 
     def _look(self) -> None:
         if self.works:
@@ -71,7 +71,7 @@ class Lookout:
         if self.has_jobs_process:
             self.system.heartbeats.beat("jobs", "there", {})
         evaluate_alerts(self.room)
-        self.house.work()
+        self.rollcall.process_messages()
 
     def _queues(self) -> Mapping[str, QueueStats]:
         if self.queues is None:
@@ -90,7 +90,9 @@ def make(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Made:
 
     @contextmanager
     def made(**settings: str) -> Iterator[Lookout]:
-        with house(sqlite_url(tmp_path), redis_client, prefix, operator=operator, settings=settings) as built:
+        with harness(
+            sqlite_url(tmp_path), redis_client, prefix, operator=operator, settings=settings
+        ) as built:
             yield Lookout(built, built.system)
 
     return made
@@ -102,7 +104,7 @@ def lookout(make: Made) -> Iterator[Lookout]:
         yield found
 
 
-def to_ms(built: House) -> int:
+def to_ms(built: Harness) -> int:
     return int(built.clock.now().timestamp() * 1000)
 
 
@@ -112,26 +114,26 @@ def test_a_new_installation_has_no_alerts(lookout: Lookout) -> None:
 
 
 def test_a_wrong_token_is_one_alert_and_one_recovery_however_many_runs_it_outlasts(lookout: Lookout) -> None:
-    rollcall = lookout.house
+    rollcall = lookout.rollcall
     rollcall.watch()
     rollcall.catalog.errors[rollcall.key()] = UnauthorisedError("401")
     for _ in range(8):
         trigger_run(rollcall.services, "schedule", Stagger.ALL, force=True)
         for _ in range(30):
-            rollcall.pass_time(60)
+            rollcall.advance(60)
             lookout.look()
     assert lookout.subjects() == ["The source scraper is paused"]
     rollcall.catalog.errors.clear()
     rollcall.catalog.rows[rollcall.key()] = Row()
     rollcall.run()
     for _ in range(20):
-        rollcall.pass_time(60)
+        rollcall.advance(60)
         lookout.look()
     assert lookout.subjects() == ["The source scraper is paused", "Resolved: The source scraper is paused"]
 
 
 def test_the_start_and_the_end_of_an_operators_pause_are_notified(lookout: Lookout) -> None:
-    pauses, now = lookout.house.services.store.pauses, lookout.house.clock.now()
+    pauses, now = lookout.rollcall.services.store.pauses, lookout.rollcall.clock.now()
     pauses.pause("mail", now + timedelta(hours=2), "a flood", "ada", now)
     lookout.look(10)
     assert lookout.subjects() == ["Mail is paused"]
@@ -141,8 +143,8 @@ def test_the_start_and_the_end_of_an_operators_pause_are_notified(lookout: Looko
 
 
 def test_late_runs_are_an_alert_after_two_intervals(lookout: Lookout) -> None:
-    trigger_run(lookout.house.services, "schedule", Stagger.ALL, force=True)
-    lookout.house.work()
+    trigger_run(lookout.rollcall.services, "schedule", Stagger.ALL, force=True)
+    lookout.rollcall.process_messages()
     lookout.look(59)
     assert lookout.raised() == set()
     lookout.look(45)
@@ -154,14 +156,14 @@ def test_without_the_scheduler_runs_are_missed_only_where_they_came_over_http(
     make: Made, trigger: str, raised: set[str]
 ) -> None:
     with make(SCHEDULER="off") as lookout:
-        trigger_run(lookout.house.services, trigger, Stagger.ALL, force=True)
-        lookout.house.work()
+        trigger_run(lookout.rollcall.services, trigger, Stagger.ALL, force=True)
+        lookout.rollcall.work()
         lookout.look(150)
         assert lookout.raised() == raised
 
 
 def test_a_silent_source_is_an_alert_and_degrades_health(lookout: Lookout) -> None:
-    rollcall, report = lookout.house, health(lookout.system).report
+    rollcall, report = lookout.rollcall, health(lookout.system).report
     rollcall.watch()
     rollcall.catalog.rows[rollcall.key()] = Row()
     rollcall.run()
@@ -178,11 +180,11 @@ def test_a_silent_source_is_an_alert_and_degrades_health(lookout: Lookout) -> No
 
 
 def silent_since(lookout: Lookout) -> object:
-    return sources(lookout.house.services, is_scheduled=True)["scraper"].silent_since
+    return sources(lookout.rollcall.services, is_scheduled=True)["scraper"].silent_since
 
 
 def test_health_shows_until_when_a_source_and_mail_are_paused(lookout: Lookout) -> None:
-    pauses, now = lookout.house.services.store.pauses, lookout.house.clock.now()
+    pauses, now = lookout.rollcall.services.store.pauses, lookout.rollcall.clock.now()
     served = health(lookout.system)
     unpaused: Any = served.report().checks["mail"]
     assert (unpaused["transport"], unpaused["paused_until"]) == ("post", None)
@@ -224,7 +226,7 @@ def test_a_missing_jobs_process_and_its_return_are_notified(lookout: Lookout) ->
 
 def test_the_alert_of_a_removed_source_is_resolved(lookout: Lookout) -> None:
     gone = {"sources/gone": AlertMessage("The source gone is silent", "", "")}
-    lookout.house.services.store.alerts.observe(gone, lookout.house.clock.now())
+    lookout.rollcall.services.store.alerts.observe(gone, lookout.rollcall.clock.now())
     assert lookout.raised() == {"sources/gone"}
     lookout.look(2)
     assert lookout.raised() == set()
@@ -233,11 +235,11 @@ def test_the_alert_of_a_removed_source_is_resolved(lookout: Lookout) -> None:
 def test_a_dead_scheduler_is_reported_by_another_process(lookout: Lookout) -> None:
     lookout.has_scheduler = False
     for _ in range(6):
-        lookout.house.clock.advance(30)
+        lookout.rollcall.clock.advance(30)
         lookout.system.heartbeats.beat("worker", "here", {})
         lookout.system.heartbeats.beat("jobs", "there", {})
         evaluate_without_scheduler(lookout.room)
-        lookout.house.work()
+        lookout.rollcall.process_messages()
     assert lookout.subjects() == ["No scheduler is alive"]
     lookout.has_scheduler = True
     lookout.look(2)

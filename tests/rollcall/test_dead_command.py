@@ -17,9 +17,9 @@ from domain.errors import InvalidInputError, PermanentError
 from rollcall import brokers
 from rollcall.cli.main import rollcall
 from rollcall.settings import parse
+from tests.support.broker import message, process_all, waiting
 from tests.support.redis_server import running, valkey_binary
 from tests.support.stack import install
-from tests.support.workbench import message, waiting, work_off
 
 Command = Callable[..., Result]
 
@@ -63,9 +63,9 @@ def dead(client: redis.Redis, settings: dict[str, str]) -> list[str]:
     sent = []
     for number in (1, 2):  # one at a time: deaths within a millisecond have no order
         sent.append(broker.enqueue(message("nobody.knows", number)))
-        work_off(broker, client, "dramatiq")
+        process_all(broker, client, "dramatiq")
     sent.append(deliver.send())
-    work_off(broker, client, "dramatiq")
+    process_all(broker, client, "dramatiq")
     return [one.message_id for one in sent]
 
 

@@ -20,7 +20,7 @@ from domain.money import Balance
 from providers.storage import StorageSettings
 from tests.standins.gemini import GeminiStandIn
 from tests.support import stack
-from tests.support.jobs_crew import ROOT, JobsCrew, jobs_crew
+from tests.support.jobs_cluster import ROOT, JobsCluster, jobs_cluster
 from tests.support.postgres import require_binaries, running
 from tests.support.stack import wait_until
 
@@ -33,31 +33,31 @@ def gemini() -> Iterator[GeminiStandIn]:
 
 
 @contextmanager
-def crew_of(folder: Path, redis_url: str, gemini: GeminiStandIn, **settings: str) -> Iterator[JobsCrew]:
+def crew_of(folder: Path, redis_url: str, gemini: GeminiStandIn, **settings: str) -> Iterator[JobsCluster]:
     settings |= {"GEMINI_API_KEY": gemini.api_key, "GEMINI_API_URL": gemini.url}
-    with jobs_crew(folder, redis_url, **settings) as found:
+    with jobs_cluster(folder, redis_url, **settings) as found:
         found.services = replace(found.services, jobs=JobRuntime())
         yield found
 
 
 @pytest.fixture
-def crew(tmp_path: Path, redis_url: str, gemini: GeminiStandIn) -> Iterator[JobsCrew]:
+def cluster(tmp_path: Path, redis_url: str, gemini: GeminiStandIn) -> Iterator[JobsCluster]:
     with crew_of(tmp_path, redis_url, gemini) as found:
         yield found
 
 
-def start(crew: JobsCrew, home: str = "home", **settings: str) -> subprocess.Popen[bytes]:
+def start(cluster: JobsCluster, home: str = "home", **settings: str) -> subprocess.Popen[bytes]:
     """The role as it is started for real."""
-    given = stack.environment(crew.folder / home, **crew.settings | settings)
-    with (crew.folder / "log").open("ab") as log:
+    given = stack.environment(cluster.folder / home, **cluster.settings | settings)
+    with (cluster.folder / "log").open("ab") as log:
         command = [sys.executable, "-m", "rollcall", "jobs"]
         process = subprocess.Popen(command, env=given, cwd=ROOT, stdout=log, stderr=log)
-    crew.processes.append(process)
+    cluster.processes.append(process)
     return process
 
 
-def order(crew: JobsCrew, prompt: str, account: str = "ada") -> JobRecord:
-    return submit(crew.services, "generation", {"account": account, "prompt": prompt})[0]
+def order(cluster: JobsCluster, prompt: str, account: str = "ada") -> JobRecord:
+    return submit(cluster.services, "generation", {"account": account, "prompt": prompt})[0]
 
 
 def prompt_of(request: dict[str, Any]) -> str:
@@ -65,23 +65,23 @@ def prompt_of(request: dict[str, Any]) -> str:
 
 
 def test_pictures_of_an_account_are_made_in_order_and_paid_once_though_the_process_is_killed(
-    crew: JobsCrew, gemini: GeminiStandIn
+    cluster: JobsCluster, gemini: GeminiStandIn
 ) -> None:
-    ledger = crew.services.store.credits
-    ledger.grant("ada", 3, "key", crew.services.clock.now())
+    ledger = cluster.services.store.credits
+    ledger.grant("ada", 3, "key", cluster.services.clock.now())
     gemini.delay_seconds = 30
-    process = start(crew)
+    process = start(cluster)
     prompts = ["an owl", "a fox", "a hare", "a wolf"]
-    jobs = [order(crew, prompt) for prompt in prompts]
+    jobs = [order(cluster, prompt) for prompt in prompts]
     wait_until(lambda: len(gemini.requests) == 1, "a request of Gemini")
-    cancel(crew.services, jobs[1].id)
+    cancel(cluster.services, jobs[1].id)
     assert ledger.balance("ada") == Balance(available=2, held=1)
 
-    crew.kill(process)
+    cluster.kill(process)
     gemini.go_on.set()
-    start(crew)
+    start(cluster)
 
-    ended = [crew.await_end(job) for job in jobs]
+    ended = [cluster.await_end(job) for job in jobs]
     assert [job.state for job in ended] == [
         JobState.SUCCEEDED,
         JobState.CANCELLED,
@@ -90,7 +90,7 @@ def test_pictures_of_an_account_are_made_in_order_and_paid_once_though_the_proce
     ]
     assert ledger.balance("ada") == Balance(available=0, held=0, spent=3)
     assert [prompt_of(request) for request in gemini.requests] == ["an owl", "an owl", "a hare", "a wolf"]
-    storage = crew.system.settings.of(StorageSettings).open(crew.system.settings.home)
+    storage = cluster.system.settings.of(StorageSettings).open(cluster.system.settings.home)
     for job in (ended[0], ended[2], ended[3]):
         assert job.result is not None
         assert storage.size(str(job.result["artifact"])) == job.result["bytes"]
@@ -101,19 +101,19 @@ def test_the_whole_fleet_makes_no_more_pictures_at_a_time_than_it_may(
 ) -> None:
     with running(require_binaries()) as server:
         server.create("fleet")
-        with crew_of(tmp_path, redis_url, gemini, DATABASE_URL=server.url("fleet")) as crew:
-            require_one_at_a_time(crew, gemini)
+        with crew_of(tmp_path, redis_url, gemini, DATABASE_URL=server.url("fleet")) as cluster:
+            require_one_at_a_time(cluster, gemini)
 
 
-def require_one_at_a_time(crew: JobsCrew, gemini: GeminiStandIn) -> None:
+def require_one_at_a_time(cluster: JobsCluster, gemini: GeminiStandIn) -> None:
     accounts = [f"account-{number}" for number in range(6)]
     for account in accounts:
-        crew.services.store.credits.grant(account, 1, "key", crew.services.clock.now())
+        cluster.services.store.credits.grant(account, 1, "key", cluster.services.clock.now())
     gemini.delay_seconds = 0.3
     for home in ("one", "two"):
-        start(crew, home, GENERATION_CONCURRENCY="1")
+        start(cluster, home, GENERATION_CONCURRENCY="1")
 
-    ended = [crew.await_end(job) for job in [order(crew, "an owl", account) for account in accounts]]
+    ended = [cluster.await_end(job) for job in [order(cluster, "an owl", account) for account in accounts]]
 
     assert {job.state for job in ended} == {JobState.SUCCEEDED}
     spans = sorted((job.started_at, job.finished_at) for job in ended)

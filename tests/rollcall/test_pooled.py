@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from domain.job import JobState
-from tests.support.jobs_crew import jobs_crew
+from tests.support.jobs_cluster import jobs_cluster
 from tests.support.pgbouncer import PgBouncer, pooling
 from tests.support.postgres import require_binaries, running
 from tests.support.stack import environment, stack, wait_until
@@ -42,15 +42,15 @@ def test_a_demo_seat_opens_and_its_mail_leaves(tmp_path: Path, pooler: PgBouncer
 def test_jobs_are_carried_out_by_processes_that_die(
     tmp_path: Path, redis_url: str, pooler: PgBouncer
 ) -> None:
-    with jobs_crew(tmp_path, redis_url, DATABASE_URL=pooler.url("rollcall")) as crew:
-        process = crew.start()
-        first = crew.submit(seconds=0.3)
-        crew.await_line(first, "make:begun")
-        crew.kill(process)
-        crew.start()
-        crew.start("elsewhere")
-        jobs = [first, *(crew.submit() for _ in range(JOBS))]
-        assert {crew.await_end(job).state for job in jobs} == {JobState.SUCCEEDED}
+    with jobs_cluster(tmp_path, redis_url, DATABASE_URL=pooler.url("rollcall")) as cluster:
+        process = cluster.start()
+        first = cluster.submit(seconds=0.3)
+        cluster.await_line(first, "make:begun")
+        cluster.kill(process)
+        cluster.start()
+        cluster.start("elsewhere")
+        jobs = [first, *(cluster.submit() for _ in range(JOBS))]
+        assert {cluster.await_end(job).state for job in jobs} == {JobState.SUCCEEDED}
         assert "prepared statement" not in (tmp_path / "log").read_text()
 
 

@@ -48,8 +48,8 @@ class Auditor:
                 del self._since_ms[batch]
         for number, count in given_up.items():
             if count > excusable[number]:
-                told = f"gave {count} sections up, {excusable[number]} with reason"
-                yield f"{commit.at_ms}: run {number} {told}"
+                text = f"gave {count} sections up, {excusable[number]} with reason"
+                yield f"{commit.at_ms}: run {number} {text}"
 
     def _blamed(self, commit: Commit, spent: dict[str, int]) -> Iterator[str]:
         """A section has fewer attempts in a run only after it was given up in an earlier one."""

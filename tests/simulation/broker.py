@@ -47,12 +47,12 @@ class Broker:
 
     def publish(self, message: Message[Any]) -> None:
         """What `Services.publish` does. Raises: UnreachableError."""
-        weather, turns = self._world.weather, self._world.turns
-        turns.pause(f"publish {message.actor_name}{message.args}")
+        weather, scheduler = self._world.weather, self._world.scheduler
+        scheduler.pause(f"publish {message.actor_name}{message.args}")
         if weather.lasts(Outage.BROKER) or weather.strikes(Fault.PUBLISH_ERROR):
             raise UnreachableError("the broker cannot be reached")
         if weather.strikes(Fault.MESSAGE_LOST):
-            turns.tell("broker", f"lost {message.actor_name}{message.args}")
+            scheduler.log_event("broker", f"lost {message.actor_name}{message.args}")
             return
         for _ in range(2 if weather.strikes(Fault.MESSAGE_TWICE) else 1):
             late = 120_000 ** self._world.chance.random() if weather.strikes(Fault.MESSAGE_LATE) else 1
@@ -63,7 +63,7 @@ class Broker:
         names = [parcel.message.queue_name for parcel in self.unfinished]
         return {queue: names.count(queue) for queue in QUEUES}
 
-    def wipe(self) -> None:
+    def flush(self) -> None:
         """Forget every message; what is in work goes on."""
         self.unfinished.clear()
         self.waiting.clear()
@@ -110,7 +110,7 @@ class Broker:
     def _finished(self, task: Task) -> None:
         parcel = self._carried.pop(task, None)
         if parcel is None:
-            self._world.turns.tell(task, "ended after it was taken for dead")
+            self._world.scheduler.log_event(task, "ended after it was taken for dead")
         elif parcel in self.unfinished:
             self.unfinished.remove(parcel)
         if parcel is not None and task.error is not None:
@@ -119,7 +119,7 @@ class Broker:
 
     def _retry(self, parcel: Parcel, error: BaseException) -> None:
         if parcel.retries >= MAX_RETRIES or not is_retryable(error):
-            self._world.turns.tell("broker", f"dead: {parcel.name}")
+            self._world.scheduler.log_event("broker", f"dead: {parcel.name}")
             self.dead.append(parcel)
             return
         delay_ms = min(1000 * 2**parcel.retries, 60_000) * self._world.chance.uniform(0.5, 1)

@@ -87,11 +87,11 @@ class Catalog:
             section.open_seats = None
         else:
             section.exists = not section.exists
-        self.world.turns.tell(key, f"is {section}")
+        self.world.scheduler.log_event(key, f"is {section}")
 
     def make_known(self) -> None:
         """Let everything be in the database as it is, as if a first run were over; it saves a run a seed."""
-        raw = self.world.stage.raw
+        raw = self.world.environment.raw
         for key, section in self.truth.items():
             facts = (self.world.timeline.now_ms - 3_600_000, section.open_seats, 30)
             named = instructor(section.instructor)
@@ -106,11 +106,11 @@ class Catalog:
                 (*facts, named, key.number),
             )
 
-    def doom(self, key: SectionKey) -> None:
+    def remove(self, key: SectionKey) -> None:
         """Take a section away for good."""
         section = self.truth[key]
         section.exists, section.is_doomed = False, True
-        self.world.turns.tell(key, "is gone")
+        self.world.scheduler.log_event(key, "is gone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +134,16 @@ class Scraper:
     def observe(self, keys: Sequence[SectionKey]) -> list[Outcome]:
         world, task = self.catalog.world, current()
         assert task is not None
-        world.turns.pause(f"ask {', '.join(key.number for key in keys)}")
+        world.scheduler.pause(f"ask {', '.join(key.number for key in keys)}")
         probe = self._judge(task, len(keys))
         try:
             if world.weather.strikes(Fault.SOURCE_SLOW):
-                world.turns.pause("slow", 1000 * 100 ** world.chance.random())
+                world.scheduler.pause("slow", 1000 * 100 ** world.chance.random())
             outcomes = [self._outcome(key) for key in keys]
             now_ms = world.timeline.now_ms
             self.catalog.asks += [Ask(now_ms, outcome.key, outcome) for outcome in outcomes]
             world.chance.shuffle(outcomes)
-            world.turns.pause(f"told {', '.join(map(_told, outcomes))}")
+            world.scheduler.pause(f"told {', '.join(map(_told, outcomes))}")
         finally:
             if probe in self.catalog.probing:
                 self.catalog.probing.remove(probe)
@@ -159,7 +159,7 @@ class Scraper:
             return None
         state, epoch, at_ms = permit
         if state == "open":
-            world.turns.violate("the source was asked although the breaker is open")
+            world.scheduler.record_violation("the source was asked although the breaker is open")
         probe = Asking(epoch, at_ms, sections)
         alive_since = world.timeline.now_ms - world.policy.probe_ms
         if at_ms <= alive_since:
@@ -167,7 +167,7 @@ class Scraper:
         rivals = [other for other in self.catalog.probing if other.epoch == epoch]
         asked = sections + sum(other.sections for other in rivals if other.permit_ms > alive_since)
         if asked > world.policy.success_threshold:
-            world.turns.violate(f"{asked} probes at once, of {world.policy.success_threshold}")
+            world.scheduler.record_violation(f"{asked} probes at once, of {world.policy.success_threshold}")
         self.catalog.probing.append(probe)
         return probe
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.simulation.life import quick
-from tests.simulation.stage import Stage, stage
+from tests.simulation.environment import Environment, open_environment
+from tests.simulation.simulation import quick
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Stage]:
-    with stage(tmp_path_factory.mktemp("simulation"), redis_url) as found, quick():
+def environment(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Environment]:
+    with open_environment(tmp_path_factory.mktemp("simulation"), redis_url) as found, quick():
         yield found

@@ -58,11 +58,11 @@ class Process:
 
     def crash(self) -> None:
         world = self.host.world
-        world.turns.tell(f"{self.host.name} {self.role}", "crashed")
+        world.scheduler.log_event(f"{self.host.name} {self.role}", "crashed")
         tasks, self.tasks = list(self.tasks), {}
         self.__dict__.pop("services", None)
         for task in tasks:
-            world.turns.kill(task)
+            world.scheduler.kill(task)
         world.broker.give_back(tasks)
 
 
@@ -99,25 +99,25 @@ class Host:
         chance, timeline = self.world.chance, self.world.timeline
         seconds = chance.choice([chance.uniform(1, 15), chance.uniform(20, 200), chance.uniform(1400, 2500)])
         self.paused_until_ms = timeline.now_ms + round(1000 * seconds)
-        self.world.turns.tell(self.name, f"paused for {seconds:.0f} s")
+        self.world.scheduler.log_event(self.name, f"paused for {seconds:.0f} s")
         self.world.broker.give_back(list(self.worker.tasks), unless=lambda: not self.is_paused)
         timeline.at(self.paused_until_ms, self.world.broker.hand_out)
 
 
 def make_services(world: World, host: Host) -> Services:
     """The real graph, over the ports of the world."""
-    stage, parts = world.stage, world.parts
+    environment, parts = world.environment, world.parts
     given = Overrides(
         clock=host.clock,
         now_ms=lambda: ServerNow(world.timeline.now_ms),
-        prefix=stage.prefix,
+        prefix=environment.prefix,
         sources={world.catalog.name: world.catalog.seen_from(host)},
         mailer=world.provider,
         policy=world.policy,
         store=lambda store: parts.store(store, world),
         breaker=parts.breaker,
         lease=parts.lease,
-        wait=lambda seconds: world.turns.pause("wait", 1000 * seconds),
+        wait=lambda seconds: world.scheduler.pause("wait", 1000 * seconds),
     )
     publish = world.broker.publish
-    return build_services(world.settings, stage.database, stage.redis, publish, given, Recorder())
+    return build_services(world.settings, environment.database, environment.redis, publish, given, Recorder())

@@ -1,6 +1,6 @@
-"""Every commit as the database saw it: triggers write down each change that matters, within the change.
+"""A journal of every commit: triggers record each relevant change in its own transaction.
 
-A change that is rolled back leaves no line. The code under test knows nothing of it.
+A rolled-back change leaves no line. The code under test is unaware of it.
 """
 
 from __future__ import annotations

@@ -156,8 +156,8 @@ class TellsEveryRise(Batches):
         now: datetime,
     ) -> Recorded:
         columns = notifications.c
-        told = update(notifications).where(columns.state == "sent", columns.episode >= 0)
-        connection.execute(told.values(episode=-1 - columns.id))
+        text = update(notifications).where(columns.state == "sent", columns.episode >= 0)
+        connection.execute(text.values(episode=-1 - columns.id))
         return super()._record(connection, outcomes, revisions, now)
 
 
@@ -197,8 +197,8 @@ class TrustsStamps(CircuitBreaker):
         breaker = super().shared(name, client, *args, **options)
         parts = [(_LUA / f"{part}.lua").read_text() for part in ("clock", "breaker_shared", "breaker_permit")]
         trusting = "".join(parts).replace("math.min(stamped, now)", "stamped")
-        script, storage = client.register_script(trusting), cast("RedisStorage", breaker._state_storage)
-        storage._scripts.breaker_permit = lambda keys, args: script(keys=keys, args=args)
+        scenario, storage = client.register_script(trusting), cast("RedisStorage", breaker._state_storage)
+        storage._scripts.breaker_permit = lambda keys, args: scenario(keys=keys, args=args)
         return breaker
 
 
@@ -212,25 +212,25 @@ class ForgetsFences(Runs):
 def _outbox(kind: type[Outbox]) -> Parts:
     return Parts(
         store=lambda store, world: replace(
-            store, outbox=kind(world.stage.database, daily_cap=world.daily_cap)
+            store, outbox=kind(world.environment.database, daily_cap=world.daily_cap)
         )
     )
 
 
 def _checks(kind: type[Batches]) -> Parts:
     def put(store: Store, world: World) -> Store:
-        return replace(store, batches=kind(world.stage.database, cooldown=world.cooldown))
+        return replace(store, batches=kind(world.environment.database, cooldown=world.cooldown))
 
     return Parts(store=put)
 
 
 def _runs(kind: type[Runs]) -> Parts:
-    return Parts(store=lambda store, world: replace(store, runs=kind(world.stage.database)))
+    return Parts(store=lambda store, world: replace(store, runs=kind(world.environment.database)))
 
 
 def _bounds(kind: type[ClockBounds]) -> Parts:
     def put(store: Store, world: World) -> Store:
-        return replace(store, clock_bounds=kind(world.stage.database, cooldown=world.cooldown))
+        return replace(store, clock_bounds=kind(world.environment.database, cooldown=world.cooldown))
 
     return Parts(store=put)
 

@@ -33,7 +33,7 @@ class Oracle:
     that which last called it off.
     """
 
-    told: set[Told] = field(default_factory=set)
+    text: set[Told] = field(default_factory=set)
     _news: dict[Told, int] = field(default_factory=dict)
     _ends: dict[Told, int] = field(default_factory=dict)
     _commits: int = 0
@@ -49,35 +49,35 @@ class Oracle:
         self._commits += 1
         news = set(self._due(commit))
         self._news |= dict.fromkeys(news, self._commits)
-        for _, *told, _, state in commit.of("watch_notifications"):
+        for _, *text, _, state in commit.of("watch_notifications"):
             if state in {"suppressed", "dead"}:
-                self._ends[told[0], told[1], told[2]] = self._commits
-                self._withdrawn.add((told[0], told[1], told[2]))
+                self._ends[text[0], text[1], text[2]] = self._commits
+                self._withdrawn.add((text[0], text[1], text[2]))
             if state == "sending":
-                yield from self._outdated(commit.at_ms, told[0], told[1], told[2])
-        due = news - self.told
+                yield from self._outdated(commit.at_ms, text[0], text[1], text[2])
+        due = news - self.text
         made = [(line[1], line[2], line[3]) for line in commit.of("watch_notifications") if line[4] is None]
         if sorted(made) != sorted(due):
             yield f"{commit.at_ms}: notifications {sorted(made)} instead of {sorted(due)}"
-        self.told |= due
+        self.text |= due
 
-    def is_news_again(self, told: Told) -> bool:
+    def is_news_again(self, text: Told) -> bool:
         """Whether there was news for a notification after it was called off."""
-        return self._news[told] > self._ends[told]
+        return self._news[text] > self._ends[text]
 
     def _outdated(self, at_ms: int, watch_id: int, kind: str, episode: int) -> Iterator[str]:
         """Whether a notification is about to leave that is true no longer."""
         _, row_id, _, min_seats, _ = self._watches[watch_id]
-        section, told = self._sections[row_id], (watch_id, kind, episode)
+        section, text = self._sections[row_id], (watch_id, kind, episode)
         if kind == "instructor_assigned" and section.instructor:
-            self._named[told] = section.instructor
+            self._named[text] = section.instructor
         is_true = {
             "seat_available": section.openings == episode and (section.open_seats or 0) >= min_seats,
             "instructor_assigned": bool(section.instructor),
             "section_retired": section.retirements == episode,
         }
         if not is_true[kind]:
-            yield f"{at_ms}: {told} is about to leave, and is true no longer: {section}"
+            yield f"{at_ms}: {text} is about to leave, and is true no longer: {section}"
 
     def _due(self, commit: Commit) -> Iterator[Told]:
         for section, seats, instructor in commit.of("section_history"):
@@ -98,15 +98,15 @@ class Oracle:
         nobody, section.instructor = section.instructor == "", instructor
         if nobody and instructor:
             section.assignments += 1
-            for told in self._tell(row_id, "instructor_assigned", section.assignments, lambda _: True):
-                if self._last_named(told[0]) != instructor:
-                    self._named[told] = instructor
-                    yield told
+            for text in self._tell(row_id, "instructor_assigned", section.assignments, lambda _: True):
+                if self._last_named(text[0]) != instructor:
+                    self._named[text] = instructor
+                    yield text
 
     def _last_named(self, watch_id: int) -> str | None:
         """Whom the newest notification of an assignment named that was not withdrawn."""
-        told = [each for each in self._named if each[0] == watch_id and each not in self._withdrawn]
-        return self._named[max(told)] if told else None
+        text = [each for each in self._named if each[0] == watch_id and each not in self._withdrawn]
+        return self._named[max(text)] if text else None
 
     def _tell(self, row_id: int, kind: str, episode: int, is_enough: Any) -> Iterator[Told]:
         for watch_id, section, kinds, min_seats, ended in self._watches.values():

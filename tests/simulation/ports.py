@@ -14,9 +14,9 @@ from sqlalchemy.exc import OperationalError
 
 from store.database import _WRITES, Database
 from tests.simulation.faults import Fault, Outage
+from tests.simulation.scheduler import TaskScheduler
 from tests.simulation.tasks import Task, current
 from tests.simulation.timeline import Timeline
-from tests.simulation.turns import Turns
 
 _AGE = """
 for _, key in ipairs(KEYS) do
@@ -30,14 +30,14 @@ _AGED_EVERY_MS = 20_000
 class LostDatabaseError(OperationalError):
     """The database could not be reached, or its answer was lost."""
 
-    def __init__(self, told: str) -> None:
-        super().__init__(told, None, Exception(told))
+    def __init__(self, text: str) -> None:
+        super().__init__(text, None, Exception(text))
 
 
 class FaultyDatabase(Database):
     """A database whose transactions are indivisible for the tasks, as the lock of a writer makes them."""
 
-    turns: Turns | None = None
+    scheduler: TaskScheduler | None = None
     transaction = 0
 
     def __init__(self, url: str) -> None:
@@ -75,23 +75,23 @@ class FaultyDatabase(Database):
         super().close()
 
     def _before(self, label: str) -> None:
-        turns = self.turns
-        if turns is not None and current():
-            turns.pause(label)
-            if turns.weather.lasts(Outage.DATABASE) or turns.weather.strikes(Fault.DATABASE_ERROR):
+        scheduler = self.scheduler
+        if scheduler is not None and current():
+            scheduler.pause(label)
+            if scheduler.weather.lasts(Outage.DATABASE) or scheduler.weather.strikes(Fault.DATABASE_ERROR):
                 raise LostDatabaseError("the database cannot be reached")
 
     def _after(self, label: str, *, lost: bool) -> None:
-        turns = self.turns
-        if turns is not None and current():
-            turns.pause(label)
-            if lost and turns.weather.strikes(Fault.DATABASE_ANSWER_LOST):
+        scheduler = self.scheduler
+        if scheduler is not None and current():
+            scheduler.pause(label)
+            if lost and scheduler.weather.strikes(Fault.DATABASE_ANSWER_LOST):
                 raise LostDatabaseError("the answer to the commit was lost")
 
     def stamp(self) -> tuple[int, int, int | None]:
         """Which transaction it is, at what time, and under which fence its task believes to write."""
         task = current()
-        now_ms = 0 if self.turns is None else self.turns.timeline.now_ms
+        now_ms = 0 if self.scheduler is None else self.scheduler.timeline.now_ms
         return self.transaction, now_ms, None if task is None else task.fence
 
     def _prepare(self, dbapi_connection: Any, _record: object) -> None:
@@ -109,7 +109,7 @@ class ServerNow(int):
 class FaultyRedis(redis.Redis):
     """A client whose server lives in virtual time: what has a time to live ages with the timeline."""
 
-    turns: Turns | None = None
+    scheduler: TaskScheduler | None = None
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, single_connection_client=True)
@@ -120,29 +120,29 @@ class FaultyRedis(redis.Redis):
         self._ahead_ms = 0
         self._holder: tuple[str, int] | None = None
 
-    def register_script(self, script: Any) -> Script:
-        if script not in self._known:
-            self._known[script] = super().register_script(script)
-            self._execute("SCRIPT LOAD", script)  # so that no seed is the first
-        return self._known[script]
+    def register_script(self, scenario: Any) -> Script:
+        if scenario not in self._known:
+            self._known[scenario] = super().register_script(scenario)
+            self._execute("SCRIPT LOAD", scenario)  # so that no seed is the first
+        return self._known[scenario]
 
     def execute_command(self, *args: Any, **_options: Any) -> Any:
-        task, turns = current(), self.turns
-        if turns is None or task is None:
+        task, scheduler = current(), self.scheduler
+        if scheduler is None or task is None:
             return self._execute(*self._timed(args))
-        turns.pause("redis")
-        if turns.weather.lasts(Outage.REDIS) or turns.weather.strikes(Fault.REDIS_ERROR):
+        scheduler.pause("redis")
+        if scheduler.weather.lasts(Outage.REDIS) or scheduler.weather.strikes(Fault.REDIS_ERROR):
             task.permit = None
             raise redis.ConnectionError("no server")
         if args[0] == "EVALSHA" and ":breaker:" not in args[3]:  # breakers do not expire
-            self._age(turns.timeline)
-        permit_ms = turns.timeline.now_ms
+            self._age(scheduler.timeline)
+        permit_ms = scheduler.timeline.now_ms
         reply = self._execute(*self._timed(args))
         if args[0] == "EVALSHA":
             self._keys.update(args[3 : 3 + args[2]])
             self._note(args[3:], reply, permit_ms)
-        turns.pause(f"{args[3] if args[0] == 'EVALSHA' else args[0]} -> {reply}")
-        if turns.weather.strikes(Fault.REDIS_ANSWER_LOST):
+        scheduler.pause(f"{args[3] if args[0] == 'EVALSHA' else args[0]} -> {reply}")
+        if scheduler.weather.strikes(Fault.REDIS_ANSWER_LOST):
             task.permit = None
             raise redis.TimeoutError("no answer")
         return reply
@@ -154,7 +154,7 @@ class FaultyRedis(redis.Redis):
         connection.send_command(*args)  # type: ignore[no-untyped-call]
         return connection.read_response()
 
-    def wipe(self) -> None:
+    def flush(self) -> None:
         """Forget everything, as a server without its file does."""
         if self._keys:
             self._execute("DEL", *sorted(self._keys))
@@ -179,7 +179,7 @@ class FaultyRedis(redis.Redis):
         return self._ahead_ms
 
     def _timed(self, args: tuple[Any, ...]) -> list[Any]:
-        now_ms = 0 if self.turns is None else self.turns.timeline.now_ms + self._ahead_ms
+        now_ms = 0 if self.scheduler is None else self.scheduler.timeline.now_ms + self._ahead_ms
         return [now_ms if isinstance(arg, ServerNow) else arg for arg in args]
 
     def _age(self, timeline: Timeline) -> None:
@@ -190,11 +190,11 @@ class FaultyRedis(redis.Redis):
             self._execute("EVAL", _AGE, len(self._keys), *sorted(self._keys), passed_ms)
         self._aged_ms = timeline.now_ms
 
-    def begin(self, turns: Turns) -> None:
+    def begin(self, scheduler: TaskScheduler) -> None:
         """Serve another world."""
-        self.wipe()
+        self.flush()
         self._ahead_ms = 0
-        self.turns, self.wipes, self._aged_ms = turns, 0, turns.timeline.now_ms
+        self.scheduler, self.wipes, self._aged_ms = scheduler, 0, scheduler.timeline.now_ms
 
     def _note(self, args: tuple[Any, ...], reply: Any, at_ms: int) -> None:
         """What a task was granted, for those who judge what it does with it."""
@@ -211,8 +211,8 @@ class FaultyRedis(redis.Redis):
     def _judge_lease(self, token: str, now_ms: int, until_ms: int) -> None:
         """Two different holders at once would be one too many."""
         holder, self._holder = self._holder, (token, until_ms)
-        if holder is not None and holder[0] != token and now_ms < holder[1] and self.turns is not None:
-            self.turns.violate("the lease was given away while somebody held it")
+        if holder is not None and holder[0] != token and now_ms < holder[1] and self.scheduler is not None:
+            self.scheduler.record_violation("the lease was given away while somebody held it")
 
 
 def _may_break(task: Task, reply: list[Any]) -> bool:

@@ -21,7 +21,7 @@ from domain.ports import unconditionally
 from domain.retry import MAX_DEFERRALS
 from notifications.unsubscribe_links import StopWatch
 from tests.simulation.faults import Fault, Outage
-from tests.support.house import LINKS
+from tests.support.harness import LINKS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -77,12 +77,12 @@ class Provider:
         idempotency_key: str,
         before_handover: Callable[[], None] = unconditionally,
     ) -> list[DeliveryResult]:
-        weather, turns = self.world.weather, self.world.turns
+        weather, scheduler = self.world.weather, self.world.scheduler
         before_handover()
-        turns.pause(f"mail {len(messages)}")
+        scheduler.pause(f"mail {len(messages)}")
         self._trouble()
         receipts = self._accept(list(messages), idempotency_key)
-        turns.pause(f"mailed {', '.join(type(receipt).__name__ for receipt in receipts)}")
+        scheduler.pause(f"mailed {', '.join(type(receipt).__name__ for receipt in receipts)}")
         self._perhaps_lock_database()
         if weather.strikes(Fault.MAIL_ANSWER_LOST):
             self.lost_answers += 1
@@ -94,7 +94,7 @@ class Provider:
         if not self.world.weather.is_calm and self.world.character.random() < 0.1:
             lasts_ms = self.world.character.randint(1_000, 30_000)
             self.world.weather.set_in(Outage.DATABASE, lasts_ms)
-            self.world.turns.tell("database", f"is locked for {lasts_ms / 1000:.0f} s")
+            self.world.scheduler.log_event("database", f"is locked for {lasts_ms / 1000:.0f} s")
 
     def _trouble(self) -> None:
         weather, chance = self.world.weather, self.world.chance
@@ -112,7 +112,7 @@ class Provider:
         known = self._keys.get(key)
         if self.keeps_keys and known is not None and now_ms - known[0] < KEY_LIFETIME_MS:
             if known[1] != messages:
-                self.world.turns.violate(f"the key {key} came again with other letters")
+                self.world.scheduler.record_violation(f"the key {key} came again with other letters")
             return known[2]
         if self.world.weather.strikes(Fault.MAIL_REJECTED):
             self.book += [self._entry(message, "", is_accepted=False) for message in messages]

@@ -1,7 +1,7 @@
-"""Thousands of small worlds, each with faults of its own, in all of which every promise must hold.
+"""Thousands of small worlds with random faults; every invariant must hold in each of them.
 
-A broken one tells its seed, and how to live it again. ROLLCALL_TEST_SEEDS makes it more or fewer seeds, and
-`python -m bench.simulate` looks for rarer things.
+A failure names its seed and the command that replays it. ROLLCALL_TEST_SEEDS sets the number of seeds;
+`python -m bench.simulate` runs more.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ import os
 
 import pytest
 
-from tests.simulation.life import live
-from tests.simulation.stage import Stage
+from tests.simulation.environment import Environment
+from tests.simulation.simulation import simulate
 
 SEEDS = int(os.environ.get("ROLLCALL_TEST_SEEDS", "5000"))
 BLOCK = 100
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
-def test_every_promise_holds_whatever_fails_and_anyone_who_goes_first(first: int, scene: Stage) -> None:
+def test_every_invariant_holds_under_every_fault_and_schedule(first: int, environment: Environment) -> None:
     for seed in range(first, min(first + BLOCK, SEEDS)):
-        life = live(seed, scene)
-        assert not life.problems, str(life)
+        outcome = simulate(seed, environment)
+        assert not outcome.problems, str(outcome)
 
 
-def test_a_seed_lives_the_same_life_again(scene: Stage) -> None:
-    lives = [_without_names(live(seed, scene).log) for seed in (7, 7)]
-    assert lives[0] == lives[1]
+def test_a_seed_is_deterministic(environment: Environment) -> None:
+    logs = [_without_names(simulate(seed, environment).log) for seed in (7, 7)]
+    assert logs[0] == logs[1]
 
 
 def _without_names(log: list[str]) -> list[str]:
-    """Runs are named at random, which decides nothing."""
+    """Without the random ids of runs, which have no effect."""
     return [" ".join(line.split()[:4]).partition("(")[0] for line in log]

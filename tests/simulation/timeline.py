@@ -1,4 +1,4 @@
-"""Virtual time: it stands still while anything happens, and then jumps to whatever is next."""
+"""Virtual time: it advances only to the next scheduled event."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ START_MS = 1_768_467_600_000  # 15 January 2026, 09:00 UTC
 
 
 class Timeline:
-    """What is to happen, in the order of its time; what is due at once happens as it was planned."""
+    """Scheduled events, ordered by time, then by the order of their scheduling."""
 
     def __init__(self) -> None:
         self.now_ms = START_MS
@@ -25,10 +25,10 @@ class Timeline:
 
     @property
     def next_ms(self) -> int | None:
-        """When something happens next, or None when nothing does any more."""
+        """The time of the next event; None without one."""
         return self._planned[0][0] if self._planned else None
 
     def step(self) -> None:
-        """Let the next thing happen."""
+        """Advance to the next event and execute it."""
         self.now_ms, _, act = heappop(self._planned)
         act()

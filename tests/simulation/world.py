@@ -1,4 +1,4 @@
-"""One small world, all of it decided by its seed: the same seed lives the same life again."""
+"""One small world, determined by its seed."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from domain.run import Run
 from domain.section import Stagger
 from resilience.breaker_policy import BreakerPolicy
 from rollcall.settings import parse
-from tests.simulation import script
+from tests.simulation import scenario
 from tests.simulation.broker import Broker
 from tests.simulation.catalog import Catalog
+from tests.simulation.environment import Environment
 from tests.simulation.faults import Outage, Weather
 from tests.simulation.hosts import Host, Parts, Process, make_services
-from tests.simulation.people import People
 from tests.simulation.ports import LostDatabaseError
-from tests.simulation.stage import Stage
+from tests.simulation.scheduler import Interception, TaskScheduler
 from tests.simulation.tasks import InterruptedTaskError, Task
 from tests.simulation.timeline import Timeline
-from tests.simulation.turns import Ambush, Turns
-from tests.support.house import INSTALLATION
+from tests.simulation.users import Users
+from tests.support.harness import INSTALLATION
 
 TICK_MS = 2_000
 _SLOWEST_TICK_MS = 128_000
@@ -39,21 +39,21 @@ _EXPECTED = (RollcallError, LostDatabaseError, InterruptedTaskError)
 
 
 class ViolationError(AssertionError):
-    """A promise was broken."""
+    """An invariant was violated."""
 
 
 class World:
-    """Everything of one seed. `run` lives it; `promises.check` judges it."""
+    """The state of one seed. `run` executes it; `invariants.problems` verifies it."""
 
-    def __init__(self, seed: int, stage: Stage, parts: Parts | None = None) -> None:
+    def __init__(self, seed: int, environment: Environment, parts: Parts | None = None) -> None:
         self.seed = seed
-        self.stage = stage
+        self.environment = environment
         self.parts = parts or Parts()
-        self.chance = chance = Random(seed)  # noqa: S311 - it has to come out the same again
+        self.chance = chance = Random(seed)  # noqa: S311 - reproducible
         self.timeline = Timeline()
         self.weather = Weather(chance, lambda: self.timeline.now_ms)
-        self.turns = Turns(chance, self.timeline, self.weather)
-        stage.begin(self.turns)
+        self.scheduler = TaskScheduler(chance, self.timeline, self.weather)
+        environment.begin(self.scheduler)
         self.policy = BreakerPolicy(chance.choice((3, 5, 10)), chance.choice((60, 120)), 3)
         self.cooldown = timedelta(seconds=chance.choice((0, 0, 600, 4000)))
         self.daily_cap = chance.choice((0, 0, 0, 2))
@@ -72,7 +72,7 @@ class World:
         self.provider = kind(self) if self.character.random() < 0.75 else kind.without_keys(self)
         self.broker = Broker(self)
         self.hosts = [Host(self, "north", chance.randint(-3000, 3000)), Host(self, "south", 0)]
-        self.people = People(self)
+        self.users = Users(self)
         self.calm_at_ms = 0
         self.is_known = False
         self._ticks: dict[Host, Task] = {}
@@ -90,8 +90,8 @@ class World:
 
         That last run is made in half of the seeds, and wherever a clock was set: it costs time.
         """
-        script.write(self)
-        self.people.enrol()
+        scenario.write(self)
+        self.users.enrol()
         if self.is_known:
             self.catalog.make_known()
         self._live_until(self.calm_at_ms)
@@ -116,7 +116,7 @@ class World:
     ) -> Task:
         """Let a process do some work, beside whatever else goes on."""
         task = Task(f"{process.host.name} {process.role} {name}", process, work)
-        self.turns.begin(task, lambda ended: self._ended(ended, done))
+        self.scheduler.begin(task, lambda ended: self._ended(ended, done))
         return task
 
     def trigger(self, process: Process, trigger: str, stagger: Stagger | None, *, force: bool) -> None:
@@ -129,38 +129,38 @@ class World:
     def act(self) -> None:
         """Let somebody do something through one of the hosts."""
         host = self.chance.choice(self.hosts)
-        name, act = self.people.act(host)
+        name, act = self.users.act(host)
         self.start(host.web, name, lambda: act(host.web.services))
 
-    def wipe_redis(self) -> None:
-        self.turns.tell("redis", "lost everything")
-        self.stage.redis.wipe()
-        self.broker.wipe()
+    def flush_redis(self) -> None:
+        self.scheduler.log_event("redis", "lost everything")
+        self.environment.redis.flush()
+        self.broker.flush()
 
     def note_step(self, whose: str, by_ms: int) -> None:
         """A clock was set by so much."""
-        self.turns.tell(whose, f"has its clock set by {by_ms / 1000:.0f} s")
+        self.scheduler.log_event(whose, f"has its clock set by {by_ms / 1000:.0f} s")
         self.has_stepped = True
         skews = [abs(host.skew_ms) for host in self.hosts]
         self.greatest_skew_ms = max(self.greatest_skew_ms, *skews)
 
     def step_redis_clock(self, by_ms: int) -> None:
-        self.stage.redis.step_clock(by_ms)
+        self.environment.redis.step_clock(by_ms)
         self.note_step("redis", by_ms)
 
     def set_clocks_right(self) -> None:
         for host in self.hosts:
             if host.skew_ms != host.usual_skew_ms:
                 host.step_clock(host.usual_skew_ms - host.skew_ms)
-        if self.stage.redis.ahead_ms:
-            self.step_redis_clock(-self.stage.redis.ahead_ms)
+        if self.environment.redis.ahead_ms:
+            self.step_redis_clock(-self.environment.redis.ahead_ms)
 
-    def ambush_dispatcher(self) -> None:
+    def intercept_dispatcher(self) -> None:
         """Let a dispatcher pause on its way, its lease be gone meanwhile, and another run come."""
         chance, timeline, trouble = (
             self.chance,
             self.timeline,
-            self.chance.choice((self.wipe_redis, self.break_lease)),
+            self.chance.choice((self.flush_redis, self.break_lease)),
         )
 
         def act(task: Task) -> None:
@@ -172,12 +172,14 @@ class World:
                 timeline.after(chance.uniform(0, 4_000), fire)
             timeline.after(chance.uniform(0, 3_000), trouble)
 
-        self.turns.lie_in_wait(Ambush("sections.dispatch", chance.randint(10, 40), act))
+        self.scheduler.lie_in_wait(Interception("sections.dispatch", chance.randint(10, 40), act))
 
-    def ambush_sender(self) -> None:
+    def intercept_sender(self) -> None:
         """Let a sender pause on its way, often for longer than its claim lasts."""
         steps = self.character.randint(5, 40)
-        self.turns.lie_in_wait(Ambush("mail.deliver", steps, lambda task: task.process.host.pause()))
+        self.scheduler.lie_in_wait(
+            Interception("mail.deliver", steps, lambda task: task.process.host.pause())
+        )
 
     def break_lease(self) -> None:
         """An operator takes the cron lease away from whoever holds it."""
@@ -195,7 +197,7 @@ class World:
         return not host.is_paused and (before is None or before.is_done or before.is_dead)
 
     def _tick(self, host: Host) -> None:
-        self.turns.pause("sweep")
+        self.scheduler.pause("sweep")
         if self.has_stepped:
             bound_stored_times(host.scheduler.services)
         if not self.weather.lasts(Outage.BROKER):
@@ -203,10 +205,10 @@ class World:
 
     def _ended(self, task: Task, done: Callable[[Task], None]) -> None:
         error = task.error
-        self.turns.tell(task, "ended" if error is None else f"ended by {error!r}")
+        self.scheduler.log_event(task, "ended" if error is None else f"ended by {error!r}")
         if error is not None and not isinstance(error, _EXPECTED):
-            self.turns.violate(f"{task.name} failed unexpectedly: {error!r}")
-            raise ViolationError(str(self.turns.violations)) from error
+            self.scheduler.record_violation(f"{task.name} failed unexpectedly: {error!r}")
+            raise ViolationError(str(self.scheduler.violations)) from error
         done(task)
 
     def _live_until(self, end_ms: int) -> None:
@@ -223,24 +225,28 @@ class World:
         while self._is_busy():
             self._plan_tick(end_ms)
             if self.timeline.next_ms is None or self.timeline.next_ms > end_ms:
-                self.turns.violate("it does not come to rest")
+                self.scheduler.record_violation("it does not come to rest")
                 break
             self._step()
         self._raise_violations()
 
     def _step(self) -> None:
         self.timeline.step()
-        if self.turns.steps > _MOST_STEPS:
-            self.turns.violate("it does not come to rest")
+        if self.scheduler.steps > _MOST_STEPS:
+            self.scheduler.record_violation("it does not come to rest")
         self._raise_violations()
 
     def _raise_violations(self) -> None:
-        if self.turns.violations:
-            raise ViolationError("; ".join(self.turns.violations))
+        if self.scheduler.violations:
+            raise ViolationError("; ".join(self.scheduler.violations))
 
     def _is_busy(self) -> bool:
         tasks = any(p.tasks for host in self.hosts for p in (host.worker, host.scheduler, host.web))
-        return tasks or bool(self.broker.unfinished) or self.stage.need_ms(self.broker.depths()) is not None
+        return (
+            tasks
+            or bool(self.broker.unfinished)
+            or self.environment.need_ms(self.broker.depths()) is not None
+        )
 
     def _plan_tick(self, end_ms: int) -> None:
         """Let a scheduler tick when that will find something; between, its ticks would change nothing."""
@@ -248,7 +254,7 @@ class World:
         if next_ms is not None and next_ms < now_ms + TICK_MS:
             return
         hosts = [host for host in self.hosts if self._can_tick(host)]
-        need_ms = self.stage.need_ms(self.broker.depths()) if hosts else None
+        need_ms = self.environment.need_ms(self.broker.depths()) if hosts else None
         if need_ms is None:
             return
         host = self.chance.choice(hosts)
@@ -262,7 +268,7 @@ class World:
             self.timeline.at(at_ms, lambda: self.tick(host))
 
     def _calm_down(self) -> None:
-        self.turns.tell("world", "calm from here on")
+        self.scheduler.log_event("world", "calm from here on")
         self.weather.is_calm = True
         self.set_clocks_right()
         for host in self.hosts:
@@ -287,5 +293,5 @@ class World:
         for host in self.hosts:
             for process in (host.worker, host.scheduler, host.web):
                 for task in list(process.tasks):
-                    self.turns.kill(task)
-        self.stage.database.turns = self.stage.redis.turns = None
+                    self.scheduler.kill(task)
+        self.environment.database.scheduler = self.environment.redis.scheduler = None

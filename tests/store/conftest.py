@@ -17,7 +17,7 @@ import pytest
 from store import migrate
 from store.database import Database
 from store.schema import metadata
-from tests.store.desk import Desk
+from tests.store.harness import StoreHarness
 from tests.support.postgres import PostgresServer, require_binaries, running
 
 MIGRATED = "migrated"
@@ -77,8 +77,8 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def desk(database: Database) -> Desk:
-    return Desk(database)
+def store(database: Database) -> StoreHarness:
+    return StoreHarness(database)
 
 
 def _open(url: str) -> Iterator[Database]:

@@ -17,7 +17,7 @@ OPEN = AlertMessage("The breaker is open", "Ten failures.", "rollcall breaker ls
 FULL = AlertMessage("The disk is full", "1 MiB is free.", "df -h")
 
 
-class Desk:
+class AlertHarness:
     def __init__(self, alerts: Alerts) -> None:
         self.alerts = alerts
         self.clock = FakeClock()
@@ -47,162 +47,164 @@ class Desk:
 
 
 @pytest.fixture
-def desk(database: Database) -> Desk:
-    return Desk(Alerts(database, ("mail",)))
+def store(database: Database) -> AlertHarness:
+    return AlertHarness(Alerts(database, ("mail",)))
 
 
-def test_what_holds_without_hold_off_is_raised_at_once_and_reported_once(desk: Desk) -> None:
-    desk.see(FULL)
-    assert desk.alerts.is_due(desk.clock.now())
-    assert desk.tell() == [("mail", "raised")]
-    desk.see(FULL, 3600)
-    assert not desk.alerts.is_due(desk.clock.now())
-    assert desk.tell() == []
+def test_what_holds_without_hold_off_is_raised_at_once_and_reported_once(store: AlertHarness) -> None:
+    store.see(FULL)
+    assert store.alerts.is_due(store.clock.now())
+    assert store.tell() == [("mail", "raised")]
+    store.see(FULL, 3600)
+    assert not store.alerts.is_due(store.clock.now())
+    assert store.tell() == []
 
 
-def test_what_holds_for_less_than_its_hold_off_is_never_reported(desk: Desk) -> None:
-    desk.see(OPEN, 570)
-    desk.see(None)
-    desk.see(OPEN, 570)
-    desk.see(None, 600)
-    assert desk.tell() == []
-    assert desk.alerts.all() == []
+def test_what_holds_for_less_than_its_hold_off_is_never_reported(store: AlertHarness) -> None:
+    store.see(OPEN, 570)
+    store.see(None)
+    store.see(OPEN, 570)
+    store.see(None, 600)
+    assert store.tell() == []
+    assert store.alerts.all() == []
 
 
-def test_it_is_raised_when_the_hold_off_is_over_and_says_since_when(desk: Desk) -> None:
-    began = desk.clock.now()
-    desk.see(OPEN, 600)
-    (alert,) = desk.alerts.all()
+def test_it_is_raised_when_the_hold_off_is_over_and_says_since_when(store: AlertHarness) -> None:
+    began = store.clock.now()
+    store.see(OPEN, 600)
+    (alert,) = store.alerts.all()
     assert (alert.state, alert.episode, alert.since) == (AlertState.RAISED, 1, began)
-    (notification,) = desk.claim()
-    assert (notification.alert, notification.at) == (alert, desk.clock.now())
+    (notification,) = store.claim()
+    assert (notification.alert, notification.at) == (alert, store.clock.now())
 
 
-def test_a_recovery_is_reported_once_it_has_lasted_a_minute(desk: Desk) -> None:
-    desk.see(FULL)
-    desk.tell()
-    desk.clock.advance(30)
-    desk.see(None, 30)
-    assert desk.tell() == []
-    desk.clock.advance(30)
-    desk.see(None)
-    assert desk.tell() == [("mail", "cleared")]
-    desk.see(None, 3600)
-    assert desk.tell() == []
+def test_a_recovery_is_reported_once_it_has_lasted_a_minute(store: AlertHarness) -> None:
+    store.see(FULL)
+    store.tell()
+    store.clock.advance(30)
+    store.see(None, 30)
+    assert store.tell() == []
+    store.clock.advance(30)
+    store.see(None)
+    assert store.tell() == [("mail", "cleared")]
+    store.see(None, 3600)
+    assert store.tell() == []
 
 
-def test_what_flaps_once_raised_stays_raised_and_is_reported_once(desk: Desk) -> None:
-    desk.see(OPEN, 600)
+def test_what_flaps_once_raised_stays_raised_and_is_reported_once(store: AlertHarness) -> None:
+    store.see(OPEN, 600)
     for _ in range(100):
-        desk.see(None)
-        desk.clock.advance(30)
-        desk.see(OPEN)
-        desk.clock.advance(30)
-    assert desk.tell() == [("mail", "raised")]
+        store.see(None)
+        store.clock.advance(30)
+        store.see(OPEN)
+        store.clock.advance(30)
+    assert store.tell() == [("mail", "raised")]
 
 
-def test_what_came_and_went_before_it_was_reported_is_reported_in_order(desk: Desk) -> None:
-    desk.see(FULL)
-    desk.see(None, 60)
-    (first,) = desk.claim()
+def test_what_came_and_went_before_it_was_reported_is_reported_in_order(store: AlertHarness) -> None:
+    store.see(FULL)
+    store.see(None, 60)
+    (first,) = store.claim()
     assert first.alert.state is AlertState.RAISED
-    assert desk.claim() == []
-    desk.alerts.mark_sent(first, desk.clock.now())
-    assert desk.tell() == [("mail", "cleared")]
+    assert store.claim() == []
+    store.alerts.mark_sent(first, store.clock.now())
+    assert store.tell() == [("mail", "cleared")]
 
 
-def test_a_return_before_the_recovery_was_reported_spares_both(desk: Desk) -> None:
-    desk.see(FULL)
-    assert desk.tell() == [("mail", "raised")]
+def test_a_return_before_the_recovery_was_reported_spares_both(store: AlertHarness) -> None:
+    store.see(FULL)
+    assert store.tell() == [("mail", "raised")]
     for _ in range(50):
-        desk.see(None, 60)
-        desk.see(FULL)
-    assert desk.tell() == []
-    desk.see(None, 60)
-    assert desk.tell() == [("mail", "cleared")]
+        store.see(None, 60)
+        store.see(FULL)
+    assert store.tell() == []
+    store.see(None, 60)
+    assert store.tell() == [("mail", "cleared")]
 
 
-def test_a_recovery_that_may_have_left_is_followed_by_the_next_episode(desk: Desk) -> None:
-    desk.see(FULL)
-    desk.tell()
-    desk.see(None, 60)
-    (recovery,) = desk.claim()
-    desk.see(FULL)
-    desk.alerts.postpone(recovery, desk.clock.now(), "no answer")
-    assert desk.tell() == [("mail", "cleared"), ("mail", "raised")]
-    assert desk.alerts.all()[0].episode == 2
+def test_a_recovery_that_may_have_left_is_followed_by_the_next_episode(store: AlertHarness) -> None:
+    store.see(FULL)
+    store.tell()
+    store.see(None, 60)
+    (recovery,) = store.claim()
+    store.see(FULL)
+    store.alerts.postpone(recovery, store.clock.now(), "no answer")
+    assert store.tell() == [("mail", "cleared"), ("mail", "raised")]
+    assert store.alerts.all()[0].episode == 2
 
 
-def test_an_outage_of_the_channel_keeps_a_few_alert_notifications_however_long_it_flaps(desk: Desk) -> None:
+def test_an_outage_of_the_channel_keeps_a_few_alert_notifications_however_long_it_flaps(
+    store: AlertHarness,
+) -> None:
     for _ in range(50):
-        desk.see(FULL)
-        for notification in desk.claim():
-            desk.alerts.postpone(notification, desk.clock.now(), "refused")
-        desk.see(None, 60)
-    assert desk.tell() == [("mail", "raised"), ("mail", "cleared")]
+        store.see(FULL)
+        for notification in store.claim():
+            store.alerts.postpone(notification, store.clock.now(), "refused")
+        store.see(None, 60)
+    assert store.tell() == [("mail", "raised"), ("mail", "cleared")]
 
 
-def test_a_claim_comes_back_with_the_same_words_when_its_lease_is_over(desk: Desk) -> None:
-    desk.see(FULL)
-    (first,) = desk.claim()
-    desk.see(AlertMessage("The disk is full", "0 MiB are free.", "df -h"))
-    assert desk.claim() == []
-    desk.clock.advance(121)
-    (again,) = desk.claim()
+def test_a_claim_comes_back_with_the_same_words_when_its_lease_is_over(store: AlertHarness) -> None:
+    store.see(FULL)
+    (first,) = store.claim()
+    store.see(AlertMessage("The disk is full", "0 MiB are free.", "df -h"))
+    assert store.claim() == []
+    store.clock.advance(121)
+    (again,) = store.claim()
     assert (again.id, again.alert, again.attempts) == (first.id, first.alert, 1)
-    assert desk.alerts.all()[0].detail == "0 MiB are free."
+    assert store.alerts.all()[0].detail == "0 MiB are free."
 
 
-def test_anyone_who_lost_the_lease_of_an_alert_notification_writes_nothing_of_it(desk: Desk) -> None:
-    desk.see(FULL)
-    (slow,) = desk.claim()
-    desk.clock.advance(121)
-    (again,) = desk.claim()
-    desk.alerts.mark_sent(slow, desk.clock.now())
-    desk.alerts.postpone(slow, desk.clock.now(), "no answer")
-    assert desk.claim() == []  # it is still the other's
-    desk.alerts.mark_sent(again, desk.clock.now())
-    desk.clock.advance(121)
-    assert desk.claim() == []
+def test_anyone_who_lost_the_lease_of_an_alert_notification_writes_nothing_of_it(store: AlertHarness) -> None:
+    store.see(FULL)
+    (slow,) = store.claim()
+    store.clock.advance(121)
+    (again,) = store.claim()
+    store.alerts.mark_sent(slow, store.clock.now())
+    store.alerts.postpone(slow, store.clock.now(), "no answer")
+    assert store.claim() == []  # it is still the other's
+    store.alerts.mark_sent(again, store.clock.now())
+    store.clock.advance(121)
+    assert store.claim() == []
 
 
 def test_each_channel_is_reported_by_itself(database: Database) -> None:
-    desk = Desk(Alerts(database, ("mail", "webhook")))
-    desk.see(FULL)
-    notifications = {notification.channel: notification for notification in desk.claim()}
-    desk.alerts.mark_sent(notifications["mail"], desk.clock.now())
-    desk.alerts.postpone(notifications["webhook"], desk.clock.now() + timedelta(seconds=30), "refused")
-    desk.clock.advance(30)
-    assert desk.tell() == [("webhook", "raised")]
+    store = AlertHarness(Alerts(database, ("mail", "webhook")))
+    store.see(FULL)
+    notifications = {notification.channel: notification for notification in store.claim()}
+    store.alerts.mark_sent(notifications["mail"], store.clock.now())
+    store.alerts.postpone(notifications["webhook"], store.clock.now() + timedelta(seconds=30), "refused")
+    store.clock.advance(30)
+    assert store.tell() == [("webhook", "raised")]
 
 
-def test_what_could_not_be_judged_stays_as_it_is(desk: Desk) -> None:
-    desk.see(FULL)
-    desk.tell()
-    desk.clock.advance(7200)
-    desk.alerts.observe({}, desk.clock.now())
-    assert desk.alerts.all()[0].state is AlertState.RAISED
-    assert desk.tell() == []
+def test_what_could_not_be_judged_stays_as_it_is(store: AlertHarness) -> None:
+    store.see(FULL)
+    store.tell()
+    store.clock.advance(7200)
+    store.alerts.observe({}, store.clock.now())
+    assert store.alerts.all()[0].state is AlertState.RAISED
+    assert store.tell() == []
 
 
 def test_without_channels_the_alert_stands_and_nothing_is_to_be_reported(database: Database) -> None:
-    desk = Desk(Alerts(database))
-    desk.see(FULL)
-    assert [alert.name for alert in desk.alerts.all()] == [NAME]
-    assert desk.tell() == []
+    store = AlertHarness(Alerts(database))
+    store.see(FULL)
+    assert [alert.name for alert in store.alerts.all()] == [NAME]
+    assert store.tell() == []
 
 
 def test_concurrent_checks_raise_it_once(database: Database) -> None:
-    desk = Desk(Alerts(database, ("mail",)))
-    together(*[partial(desk.see, FULL)] * 6)
-    assert desk.alerts.all()[0].episode == 1
-    assert desk.tell() == [("mail", "raised")]
+    store = AlertHarness(Alerts(database, ("mail",)))
+    together(*[partial(store.see, FULL)] * 6)
+    assert store.alerts.all()[0].episode == 1
+    assert store.tell() == [("mail", "raised")]
 
 
 def test_concurrent_tellers_share_what_is_to_be_reported(database: Database) -> None:
-    desk = Desk(Alerts(database, ("mail",)))
-    desk.alerts.observe({f"disk/{number}": FULL for number in range(20)}, desk.clock.now())
-    claims = together(*[desk.claim] * 4)
+    store = AlertHarness(Alerts(database, ("mail",)))
+    store.alerts.observe({f"disk/{number}": FULL for number in range(20)}, store.clock.now())
+    claims = together(*[store.claim] * 4)
     ids = [notification.id for claim in claims for notification in claim]
     assert sorted(ids) == sorted(set(ids))
     assert len(ids) == 20

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from store import migrate
 from store.database import Database
-from tests.store.desk import Desk, key
+from tests.store.harness import StoreHarness, key
 from tests.store.rivals import together
 from tests.support.pgbouncer import PgBouncer, pooling
 from tests.support.postgres import PostgresServer
@@ -37,16 +37,16 @@ def pooled(pooler: PgBouncer, postgres: PostgresServer) -> Iterator[Database]:
 
 def test_more_clients_than_sessions_repeat_their_statements(pooled: Database) -> None:
     def live(number: int) -> None:
-        desk, source = Desk(pooled), f"source-{number}"
+        store, source = StoreHarness(pooled), f"source-{number}"
         for place in range(ROUNDS):
-            stored = desk.watch(f"1{place:04}", f"student{number}@example.edu")
-            desk.pauses.pause(source, desk.clock.now(), "works", "operator", desk.clock.now())
-            assert desk.claim() is None
-            assert desk.watches.end(stored.id, "deleted", desk.clock.now())
-            assert desk.pauses.resume(source)
+            stored = store.watch(f"1{place:04}", f"student{number}@example.edu")
+            store.pauses.pause(source, store.clock.now(), "works", "operator", store.clock.now())
+            assert store.claim() is None
+            assert store.watches.end(stored.id, "deleted", store.clock.now())
+            assert store.pauses.resume(source)
 
     together(*[partial(live, number) for number in range(THREADS)])
-    assert len(Desk(pooled).watches.all_on(key("10000"))) == THREADS
+    assert len(StoreHarness(pooled).watches.all_on(key("10000"))) == THREADS
 
 
 def test_migrations_wait_for_each_other_through_the_pooler(
@@ -62,11 +62,11 @@ def test_migrations_wait_for_each_other_through_the_pooler(
 
 
 def test_a_snapshot_is_of_one_moment(pooled: Database) -> None:
-    desk = Desk(pooled)
+    store = StoreHarness(pooled)
     with pooled.snapshot() as connection:
         count = text("SELECT count(*) FROM watches")
         before = connection.execute(count).scalar()
-        desk.watch()
+        store.watch()
         assert connection.execute(count).scalar() == before == 0
 
 

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from store.upstreams import Upstreams
-from tests.store.desk import Desk
+from tests.store.harness import StoreHarness
 from tests.store.rivals import together
 
 
-def test_settings_replace_others_once_and_the_first_ones_none(desk: Desk) -> None:
-    upstreams = Upstreams(desk.database)
+def test_settings_replace_others_once_and_the_first_ones_none(store: StoreHarness) -> None:
+    upstreams = Upstreams(store.database)
     assert not upstreams.adopt("scraper", "one")
     assert not upstreams.adopt("scraper", "one")
     assert upstreams.adopt("scraper", "two")
@@ -14,7 +14,7 @@ def test_settings_replace_others_once_and_the_first_ones_none(desk: Desk) -> Non
     assert not upstreams.adopt("mail", "two")
 
 
-def test_of_processes_that_start_together_one_hears_of_new_settings(desk: Desk) -> None:
-    upstreams = Upstreams(desk.database)
+def test_of_processes_that_start_together_one_hears_of_new_settings(store: StoreHarness) -> None:
+    upstreams = Upstreams(store.database)
     upstreams.adopt("scraper", "one")
     assert sorted(together(*[lambda: upstreams.adopt("scraper", "two")] * 4)) == [False] * 3 + [True]

@@ -17,9 +17,9 @@ from store.jobs.jobs import Jobs
 from store.payments import Payments
 from store.refunds import Refunds
 from store.sections.history import DailyRollups, Histories
-from tests.store.desk import Desk
+from tests.store.harness import StoreHarness
+from tests.support.mailer import FakeMailer
 from tests.support.memory_engine import MemoryEngine
-from tests.support.post import Post
 from workflows.kind import JobContext, PaymentContext, RefundProvider, ReportContext
 from workflows.kinds import KINDS
 
@@ -65,10 +65,10 @@ class Bank:
 class Shop:
     """Everything that reports need, on a held clock; `printed` counts the PDFs that were made."""
 
-    desk: Desk
+    store: StoreHarness
     folder: Path
     breakers: dict[str, CircuitBreaker]
-    post: Post = field(default_factory=Post)
+    post: FakeMailer = field(default_factory=FakeMailer)
     mailer: Mailer | None = None
     bank: Bank = field(default_factory=Bank)
     printed: list[str] = field(default_factory=list)
@@ -78,20 +78,20 @@ class Shop:
     provider: RefundProvider | None = None
 
     def __post_init__(self) -> None:
-        self.desk.watch()
-        self.desk.show(0, 3, 0, seconds=3600)
-        database = self.desk.database
+        self.store.watch()
+        self.store.show(0, 3, 0, seconds=3600)
+        database = self.store.database
         self.payments, self.refunds, self.jobs = Payments(database), Refunds(database), Jobs(database)
         self.storage = Folder(self.folder)
 
     @property
     def engine(self) -> MemoryEngine:
-        database, clock = self.desk.database, self.desk.clock
+        database, clock = self.store.database, self.store.clock
         return MemoryEngine(KINDS, self.services, database, clock)
 
     @property
     def services(self) -> JobContext:
-        database, clock = self.desk.database, self.desk.clock
+        database, clock = self.store.database, self.store.clock
         return JobContext(
             clock,
             self.storage,
@@ -99,8 +99,8 @@ class Shop:
             ReportContext(
                 Histories(database),
                 DailyRollups(database),
-                self.desk.pauses,
-                self.desk.deliveries,
+                self.store.pauses,
+                self.store.deliveries,
                 self.printer or self._print,
                 ReportMessage("Rollcall <rollcall@example.edu>"),
                 self.mailer or self.post,
@@ -117,7 +117,7 @@ class Shop:
         checkout = Checkout("cs_1", is_paid=True, payment="pi_1", amount=900, currency="usd")
         event = PaymentEvent("evt_1", "checkout.session.completed", checkout)
         new = NewJob(kind, Profile.REALTIME, given)
-        _, job_id = self.payments.record(event, PaymentDecision.TAKEN, self.desk.clock.now(), job=new)
+        _, job_id = self.payments.record(event, PaymentDecision.TAKEN, self.store.clock.now(), job=new)
         return self.look(str(job_id))
 
     def look(self, job_id: str) -> JobRecord:
@@ -133,8 +133,8 @@ class Shop:
 
     def report(self, kind: str, mail_id: str, reason: str) -> None:
         """The provider of letters tells of one to ada."""
-        now = self.desk.clock.now()
-        self.desk.deliveries.record(
+        now = self.store.clock.now()
+        self.store.deliveries.record(
             f"evt_{mail_id}", kind, provider_id=mail_id, address="ada@example.edu", reason=reason, now=now
         )
 

@@ -28,7 +28,7 @@ from store.jobs.execution import JobExecution
 from store.jobs.jobs import Jobs
 from store.schema import job_steps
 from tests.support.clock import FakeClock
-from tests.support.house import sqlite_url
+from tests.support.harness import sqlite_url
 from tests.support.stack import wait_until
 from workflows.engine import Engine
 from workflows.engine_database import engine_for

@@ -25,8 +25,8 @@ from store import migrate
 from store.database import Database
 from tests.standins.gemini import GeminiStandIn, blocked, busy, error, picture, png, stopped
 from tests.standins.server import Answer
-from tests.support.house import sqlite_url
-from tests.support.studio import MOMENTS, CrashError, Studio
+from tests.support.generation import MOMENTS, CrashError, GenerationHarness
+from tests.support.harness import sqlite_url
 from workflows.generation import MAX_PROMPT, read
 
 _MEBIBYTE = 1024 * 1024
@@ -59,8 +59,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def open_studio(
     migrated: Path, folder: Path, client: redis.Redis, standin: GeminiStandIn
-) -> Iterator[Studio]:
-    """A studio of its own, with a provider that has forgotten all that it was told."""
+) -> Iterator[GenerationHarness]:
+    """A separate harness, with a reset provider."""
     folder.mkdir(exist_ok=True)
     shutil.copy(migrated, folder / "rollcall.db")
     standin.answers.clear()
@@ -68,37 +68,37 @@ def open_studio(
     standin.is_down = False
     database = Database(sqlite_url(folder))
     try:
-        yield Studio(database, client, f"test-{uuid4().hex[:12]}", folder / "storage", standin)
+        yield GenerationHarness(database, client, f"test-{uuid4().hex[:12]}", folder / "storage", standin)
     finally:
         database.close()
 
 
 @pytest.fixture
-def studio(
+def harness(
     migrated: Path, tmp_path: Path, redis_client: redis.Redis, standin: GeminiStandIn
-) -> Iterator[Studio]:
+) -> Iterator[GenerationHarness]:
     with open_studio(migrated, tmp_path, redis_client, standin) as found:
         found.grant(1)
         yield found
 
 
-def at(studio: Studio, job_id: str, deeds: dict[str, str]) -> None:
+def at(harness: GenerationHarness, job_id: str, deeds: dict[str, str]) -> None:
     """Do each of `deeds` the first time that the job comes to its moment."""
     left = dict(deeds)
 
     def act(moment: str) -> None:
         deed = left.pop(moment, "")
         if "cancel" in deed:
-            studio.jobs.request_cancel(job_id, studio.clock.now())
+            harness.jobs.request_cancel(job_id, harness.clock.now())
         if "crash" in deed:
             raise CrashError
 
-    studio.engine.hooks[job_id].crash = act
+    harness.engine.hooks[job_id].crash = act
 
 
-def test_a_picture_is_made_of_an_asset_for_one_credit(studio: Studio) -> None:
-    studio.storage.put("assets/owl.png", png(9), "image/png")
-    job = studio.finish(studio.order(asset="assets/owl.png"))
+def test_a_picture_is_made_of_an_asset_for_one_credit(harness: GenerationHarness) -> None:
+    harness.storage.put("assets/owl.png", png(9), "image/png")
+    job = harness.finish(harness.order(asset="assets/owl.png"))
     assert (job.state, job.progress.message) == (JobState.SUCCEEDED, "done")
     assert [step.name for step in job.steps] == ["reserve", "fetch", "make", "store", "capture"]
     assert job.result == {
@@ -107,58 +107,62 @@ def test_a_picture_is_made_of_an_asset_for_one_credit(studio: Studio) -> None:
         "bytes": len(png()),
         "credits": 1,
     }
-    ((said, shown),) = [content["parts"] for content in studio.gemini.requests[0]["contents"]]
+    ((said, shown),) = [content["parts"] for content in harness.gemini.requests[0]["contents"]]
     assert (said, shown["inlineData"]["mimeType"]) == ({"text": "an owl at dawn"}, "image/png")
-    studio.require_fair(job.id)
+    harness.assert_credits_balance(job.id)
 
 
 @pytest.mark.parametrize("deed", ["crash", "cancel", "cancel and crash"])
-def test_at_whichever_moment_it_happens_the_account_is_treated_fairly(studio: Studio, deed: str) -> None:
+def test_at_whichever_moment_it_happens_the_account_is_treated_fairly(
+    harness: GenerationHarness, deed: str
+) -> None:
     ids = []
     for moment in MOMENTS:
-        studio.grant(1)
-        ids.append(studio.order())
-        at(studio, ids[-1], {moment: deed})
-        job = studio.finish(ids[-1])
+        harness.grant(1)
+        ids.append(harness.order())
+        at(harness, ids[-1], {moment: deed})
+        job = harness.finish(ids[-1])
         # Once the credit is captured, to cancel comes too late, though a crash comes with it.
         is_delivered = deed == "crash" or moment in {"capture:unkept", "capture:kept"}
         assert job.state is (JobState.SUCCEEDED if is_delivered else JobState.CANCELLED), moment
-        studio.require_fair(*ids)
+        harness.assert_credits_balance(*ids)
 
 
 @pytest.mark.parametrize(("moment", "asked"), [("make:kept", 2), ("store:unkept", 1), ("store:kept", 1)])
 def test_a_picture_is_made_again_only_where_a_crash_took_it_away(
-    studio: Studio, moment: str, asked: int
+    harness: GenerationHarness, moment: str, asked: int
 ) -> None:
-    job_id = studio.order()
-    at(studio, job_id, {moment: "crash"})
-    assert studio.finish(job_id).state is JobState.SUCCEEDED
-    assert len(studio.gemini.requests) == asked
-    studio.require_fair(job_id)
+    job_id = harness.order()
+    at(harness, job_id, {moment: "crash"})
+    assert harness.finish(job_id).state is JobState.SUCCEEDED
+    assert len(harness.gemini.requests) == asked
+    harness.assert_credits_balance(job_id)
 
 
-def test_a_capture_is_not_overtaken_by_a_crash_with_a_cancellation(studio: Studio) -> None:
-    job_id = studio.order()
-    at(studio, job_id, {"capture:unkept": "cancel and crash"})
-    assert studio.finish(job_id).state is JobState.SUCCEEDED
-    purposes = [transfer.entry_type.value for transfer in studio.ledger.page("ada", None, 10)[0]]
+def test_a_capture_is_not_overtaken_by_a_crash_with_a_cancellation(harness: GenerationHarness) -> None:
+    job_id = harness.order()
+    at(harness, job_id, {"capture:unkept": "cancel and crash"})
+    assert harness.finish(job_id).state is JobState.SUCCEEDED
+    purposes = [transfer.entry_type.value for transfer in harness.ledger.page("ada", None, 10)[0]]
     assert purposes == ["capture", "reserve", "grant"]
-    assert studio.balance() == Balance(spent=1)
+    assert harness.balance() == Balance(spent=1)
 
 
-def test_a_job_that_waits_for_its_turn_is_cancelled_without_a_trace_in_the_ledger(studio: Studio) -> None:
-    job_id = studio.order()
-    studio.jobs.request_cancel(job_id, studio.clock.now())
-    assert studio.finish(job_id).state is JobState.CANCELLED
-    assert [transfer.entry_type.value for transfer in studio.ledger.page("ada", None, 10)[0]] == ["grant"]
+def test_a_job_that_waits_for_its_turn_is_cancelled_without_a_trace_in_the_ledger(
+    harness: GenerationHarness,
+) -> None:
+    job_id = harness.order()
+    harness.jobs.request_cancel(job_id, harness.clock.now())
+    assert harness.finish(job_id).state is JobState.CANCELLED
+    assert [transfer.entry_type.value for transfer in harness.ledger.page("ada", None, 10)[0]] == ["grant"]
 
 
-def test_a_job_that_waits_for_its_provider_is_cancelled(studio: Studio) -> None:
-    studio.gemini.answers += [busy("60s")]
-    job_id = studio.order()
-    studio.engine.on_pause = lambda: studio.jobs.request_cancel(job_id, studio.clock.now())
-    assert studio.finish(job_id).state is JobState.CANCELLED
-    studio.require_fair(job_id)
+def test_a_job_that_waits_for_its_provider_is_cancelled(harness: GenerationHarness) -> None:
+    harness.gemini.answers += [busy("60s")]
+    job_id = harness.order()
+    harness.engine.on_pause = lambda: harness.jobs.request_cancel(job_id, harness.clock.now())
+    assert harness.finish(job_id).state is JobState.CANCELLED
+    harness.assert_credits_balance(job_id)
 
 
 @dataclass(frozen=True)
@@ -186,82 +190,88 @@ class Plan:
 def test_credits_in_are_captured_refunded_held_or_there_whatever_happens(
     migrated: Path, tmp_path: Path, redis_client: redis.Redis, standin: GeminiStandIn, plan: Plan
 ) -> None:
-    with open_studio(migrated, tmp_path / uuid4().hex, redis_client, standin) as studio:
+    with open_studio(migrated, tmp_path / uuid4().hex, redis_client, standin) as harness:
         if plan.granted:
-            studio.grant(plan.granted)
+            harness.grant(plan.granted)
         standin.answers += [*plan.passing, *([] if plan.final is None else [plan.final])]
         pauses = count(1)
 
         def pause() -> None:
-            found = studio.balance()
-            assert found.available + found.held + found.spent == studio.granted
+            found = harness.balance()
+            assert found.available + found.held + found.spent == harness.granted
             if next(pauses) in plan.crashing_pauses:
                 raise CrashError
 
-        studio.engine.on_pause = pause
-        job_id = studio.order()
-        at(studio, job_id, plan.deeds)
-        job = studio.finish(job_id)
-        studio.require_fair(job_id)
+        harness.engine.on_pause = pause
+        job_id = harness.order()
+        at(harness, job_id, plan.deeds)
+        job = harness.finish(job_id)
+        harness.assert_credits_balance(job_id)
         assert plan.granted or job.state is not JobState.SUCCEEDED
 
 
-def test_the_credit_of_a_job_that_this_release_cannot_read_comes_back(studio: Studio) -> None:
-    job_id = studio.order(style="of another release")
-    studio.ledger.reserve("ada", job_id, 1, studio.clock.now())
-    job = studio.finish(job_id)
+def test_the_credit_of_a_job_that_this_release_cannot_read_comes_back(harness: GenerationHarness) -> None:
+    job_id = harness.order(style="of another release")
+    harness.ledger.reserve("ada", job_id, 1, harness.clock.now())
+    job = harness.finish(job_id)
     assert (job.state, job.error) == (JobState.FAILED, "style: is not a known field")
-    studio.require_fair(job_id)
+    harness.assert_credits_balance(job_id)
 
 
-def test_without_a_credit_nothing_is_held_and_no_one_is_asked(studio: Studio) -> None:
-    first, second = studio.order(), studio.order()
-    assert studio.finish(first).state is JobState.SUCCEEDED
-    job = studio.finish(second)
+def test_without_a_credit_nothing_is_held_and_no_one_is_asked(harness: GenerationHarness) -> None:
+    first, second = harness.order(), harness.order()
+    assert harness.finish(first).state is JobState.SUCCEEDED
+    job = harness.finish(second)
     assert (job.state, job.error) == (JobState.FAILED, "not enough credits: it takes 1, 0 available")
-    assert len(studio.gemini.requests) == 1
-    studio.require_fair(first, second)
+    assert len(harness.gemini.requests) == 1
+    harness.assert_credits_balance(first, second)
 
 
-def test_a_provider_that_is_unavailable_for_longer_than_its_breaker_is_waited_for(studio: Studio) -> None:
-    studio.gemini.is_down = True
-    began, states = studio.clock.now(), set()
-    job_id = studio.order()
+def test_a_provider_that_is_unavailable_for_longer_than_its_breaker_is_waited_for(
+    harness: GenerationHarness,
+) -> None:
+    harness.gemini.is_down = True
+    began, states = harness.clock.now(), set()
+    job_id = harness.order()
 
     def pause() -> None:
-        states.add(studio.look(job_id).state)
-        if (studio.clock.now() - began).total_seconds() > 200:
-            studio.gemini.is_down = False
+        states.add(harness.reload(job_id).state)
+        if (harness.clock.now() - began).total_seconds() > 200:
+            harness.gemini.is_down = False
 
-    studio.engine.on_pause = pause
-    job = studio.finish(job_id)
+    harness.engine.on_pause = pause
+    job = harness.finish(job_id)
     assert (job.state, states) == (JobState.SUCCEEDED, {JobState.WAITING})
-    assert len(studio.gemini.requests) <= 6
-    studio.require_fair(job_id)
+    assert len(harness.gemini.requests) <= 6
+    harness.assert_credits_balance(job_id)
 
 
-def test_a_provider_that_does_not_come_back_fails_the_job_and_the_credit_comes_back(studio: Studio) -> None:
-    studio.gemini.is_down = True
-    job = studio.finish(studio.order())
+def test_a_provider_that_does_not_come_back_fails_the_job_and_the_credit_comes_back(
+    harness: GenerationHarness,
+) -> None:
+    harness.gemini.is_down = True
+    job = harness.finish(harness.order())
     assert (job.state, job.error) == (
         JobState.FAILED,
         "Gemini: 503 The model is overloaded. Please try again later.",
     )
-    assert len(studio.gemini.requests) == 8
-    studio.require_fair(job.id)
+    assert len(harness.gemini.requests) == 8
+    harness.assert_credits_balance(job.id)
 
 
-def test_a_refused_prompt_fails_at_once_and_is_not_held_against_the_provider(studio: Studio) -> None:
-    studio.grant(4)
+def test_a_refused_prompt_fails_at_once_and_is_not_held_against_the_provider(
+    harness: GenerationHarness,
+) -> None:
+    harness.grant(4)
     for _ in range(4):
-        studio.gemini.answers.append(blocked())
-        job = studio.finish(studio.order())
+        harness.gemini.answers.append(blocked())
+        job = harness.finish(harness.order())
         assert (job.state, job.error) == (
             JobState.FAILED,
             "Gemini refuses the prompt (PROHIBITED_CONTENT)",
         )
-        studio.require_fair(job.id)
-    assert studio.breaker.snapshot().state == "closed"
+        harness.assert_credits_balance(job.id)
+    assert harness.breaker.snapshot().state == "closed"
 
 
 @contextmanager
@@ -278,28 +288,30 @@ def largest_file(size: int) -> Iterator[None]:
 BIG = png() + bytes(9 * _MEBIBYTE)
 
 
-def test_a_full_storage_fails_the_job_with_its_reason_and_the_credit_comes_back(studio: Studio) -> None:
-    studio.gemini.answers.append(picture(BIG))
+def test_a_full_storage_fails_the_job_with_its_reason_and_the_credit_comes_back(
+    harness: GenerationHarness,
+) -> None:
+    harness.gemini.answers.append(picture(BIG))
     with largest_file(8 * _MEBIBYTE):
-        job = studio.finish(studio.order())
+        job = harness.finish(harness.order())
     assert (job.state, job.error) == (
         JobState.FAILED,
         "the storage folder cannot be used (File too large)",
     )
-    assert (studio.stored(job.id), len(studio.gemini.requests)) == ([], 1)
-    assert studio.breaker.snapshot().failures == 0
-    studio.require_fair(job.id)
+    assert (harness.stored(job.id), len(harness.gemini.requests)) == ([], 1)
+    assert harness.breaker.snapshot().failures == 0
+    harness.assert_credits_balance(job.id)
 
 
-def test_when_there_is_room_again_the_picture_that_was_made_is_stored(studio: Studio) -> None:
-    studio.gemini.answers.append(picture(BIG))
+def test_when_there_is_room_again_the_picture_that_was_made_is_stored(harness: GenerationHarness) -> None:
+    harness.gemini.answers.append(picture(BIG))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    studio.engine.on_pause = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    harness.engine.on_pause = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     with largest_file(8 * _MEBIBYTE):
-        job = studio.finish(studio.order())
-    assert (job.state, len(studio.gemini.requests)) == (JobState.SUCCEEDED, 1)
-    assert studio.storage.get(f"jobs/{job.id}/picture.png") == BIG
-    studio.require_fair(job.id)
+        job = harness.finish(harness.order())
+    assert (job.state, len(harness.gemini.requests)) == (JobState.SUCCEEDED, 1)
+    assert harness.storage.get(f"jobs/{job.id}/picture.png") == BIG
+    harness.assert_credits_balance(job.id)
 
 
 @pytest.mark.parametrize(
@@ -311,14 +323,14 @@ def test_when_there_is_room_again_the_picture_that_was_made_is_stored(studio: St
     ],
 )
 def test_an_asset_that_cannot_be_used_fails_the_job_and_says_why(
-    studio: Studio, content: bytes | None, reason: str
+    harness: GenerationHarness, content: bytes | None, reason: str
 ) -> None:
     if content is not None:
-        studio.storage.put("assets/a", content, "image/png")
-    job = studio.finish(studio.order(asset="assets/a"))
+        harness.storage.put("assets/a", content, "image/png")
+    job = harness.finish(harness.order(asset="assets/a"))
     assert (job.state, job.error) == (JobState.FAILED, f"the asset assets/a {reason}")
-    assert studio.gemini.requests == []
-    studio.require_fair(job.id)
+    assert harness.gemini.requests == []
+    harness.assert_credits_balance(job.id)
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,10 @@ def test_a_refund_that_is_pending_is_not_done_and_is_followed_by_asking(
     stripe.refunds[0]["status"] = "succeeded"
     poll_refunds(shop.services)
     assert refund(shop) == Refund("re_pi_1", RefundState.PENDING)
-    shop.desk.clock.advance(3600)
+    shop.store.clock.advance(3600)
     poll_refunds(shop.services)
     assert refund(shop) == Refund("re_pi_1", RefundState.SUCCEEDED)
-    assert shop.payment().refunded_at == shop.desk.clock.now()
+    assert shop.payment().refunded_at == shop.store.clock.now()
 
 
 @pytest.mark.parametrize("status", ["pending", "succeeded"])
@@ -58,20 +58,20 @@ def test_a_refund_that_fails_later_is_found_out_by_asking(
     stripe.refund_status = status
     shop.carry_out(shop.order(sections=["99999"]))
     stripe.refunds[0] |= {"status": "failed", "failure_reason": "expired_or_canceled_card"}
-    shop.desk.clock.advance(86_400)
+    shop.store.clock.advance(86_400)
     poll_refunds(shop.services)
     assert refund(shop) == Refund("re_pi_1", RefundState.FAILED, reason="expired_or_canceled_card")
-    assert [each.session_id for each in shop.refunds.unresolved(shop.desk.clock.now())] == ["cs_1"]
+    assert [each.session_id for each in shop.refunds.unresolved(shop.store.clock.now())] == ["cs_1"]
 
 
 def test_another_refund_by_hand_records_one_that_failed(shop: Shop, stripe: StripeStandIn) -> None:
     shop.carry_out(shop.order(sections=["99999"]))
     stripe.refunds[0]["status"] = "failed"
     stripe.refunds.append(stripe.refunds[0] | {"id": "re_by_hand", "status": "succeeded", "metadata": {}})
-    shop.desk.clock.advance(86_400)
+    shop.store.clock.advance(86_400)
     poll_refunds(shop.services)
     assert refund(shop) == Refund("re_by_hand", RefundState.SUCCEEDED)
-    assert shop.refunds.unresolved(shop.desk.clock.now()) == []
+    assert shop.refunds.unresolved(shop.store.clock.now()) == []
 
 
 def test_while_stripe_is_unavailable_a_refund_stays_as_it_is_and_is_asked_about_again(
@@ -80,11 +80,11 @@ def test_while_stripe_is_unavailable_a_refund_stays_as_it_is_and_is_asked_about_
     stripe.refund_status = "pending"
     shop.carry_out(shop.order(sections=["99999"]))
     stripe.refunds[0]["status"], stripe.is_listing_away = "succeeded", True
-    shop.desk.clock.advance(3600)
+    shop.store.clock.advance(3600)
     poll_refunds(shop.services)
     assert refund(shop) == Refund("re_pi_1", RefundState.PENDING)
     stripe.is_listing_away = False
-    shop.desk.clock.advance(3600)
+    shop.store.clock.advance(3600)
     poll_refunds(shop.services)
     assert refund(shop) == Refund("re_pi_1", RefundState.SUCCEEDED)
 
@@ -96,7 +96,7 @@ def test_a_refund_that_fails_at_once_ends_the_job_so_and_stays_visible(
     job = shop.carry_out(shop.order(sections=["99999"]))
     assert job.state is JobState.FAILED
     assert "could not be compensated: the refund re_pi_1 is failed" in str(job.error)
-    assert [each.session_id for each in shop.refunds.unresolved(shop.desk.clock.now())] == ["cs_1"]
+    assert [each.session_id for each in shop.refunds.unresolved(shop.store.clock.now())] == ["cs_1"]
 
 
 def test_after_a_refund_that_failed_a_retried_job_makes_another(shop: Shop, stripe: StripeStandIn) -> None:
@@ -104,7 +104,7 @@ def test_after_a_refund_that_failed_a_retried_job_makes_another(shop: Shop, stri
     first = shop.carry_out(shop.order(sections=["99999"]))
     stripe.refund_status = "succeeded"
     retry = NewJob("report", Profile.REALTIME, first.input, retry_of=first.id)
-    again, _ = shop.jobs.add(retry, shop.desk.clock.now())
+    again, _ = shop.jobs.add(retry, shop.store.clock.now())
     shop.carry_out(again)
     assert refund(shop) == Refund("re_pi_1_1", RefundState.SUCCEEDED)
 
@@ -167,13 +167,13 @@ def test_a_breaker_that_is_open_only_delays_the_asking(shop: Shop) -> None:
     shop.carry_out(shop.order(sections=["99999"]))
     shop.breakers["stripe"].force_open("ada")
     shop.bank.found = Refund("re_pi_1", RefundState.SUCCEEDED)
-    shop.desk.clock.advance(timedelta(hours=1).total_seconds())
+    shop.store.clock.advance(timedelta(hours=1).total_seconds())
     poll_refunds(shop.services)
     assert refund(shop) == Refund("re_pi_1", RefundState.PENDING)
     shop.breakers["stripe"].reset("ada")
-    shop.desk.clock.advance(timedelta(hours=1).total_seconds())
+    shop.store.clock.advance(timedelta(hours=1).total_seconds())
     shop.bank.troubles.append(UpstreamError("503"))
     poll_refunds(shop.services)
-    shop.desk.clock.advance(timedelta(hours=1).total_seconds())
+    shop.store.clock.advance(timedelta(hours=1).total_seconds())
     poll_refunds(shop.services)
     assert refund(shop) == Refund("re_pi_1", RefundState.SUCCEEDED)

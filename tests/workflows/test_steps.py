@@ -17,7 +17,7 @@ from store import migrate
 from store.database import Database
 from store.jobs.jobs import Jobs
 from tests.support.clock import FakeClock
-from tests.support.house import sqlite_url
+from tests.support.harness import sqlite_url
 from tests.support.memory_engine import MemoryEngine
 from workflows.kind import CancelledError, Job, JobContext, JobFailure, JobKind, StepFailedError, by_name
 from workflows.steps import CRASH_BUDGET, InterruptedJobError
@@ -457,13 +457,13 @@ def test_a_step_that_must_finish_is_finished_after_a_crash_though_it_is_cancelle
 
 
 def test_anyone_who_was_taken_for_dead_can_change_nothing_any_more(bench: Bench) -> None:
-    def overtaken() -> str:
+    def superseded() -> str:
         bench.workflow = lambda job: {"by": job.step("ask", lambda: "the other")}
         bench.engine.run(bench.job.id)
         return "the first"
 
     with pytest.raises(InterruptedJobError):
-        bench.run(lambda job: {"by": job.step("ask", overtaken)})
+        bench.run(lambda job: {"by": job.step("ask", superseded)})
 
     assert (bench.look().state, bench.look().result) == (JobState.SUCCEEDED, {"by": "the other"})
 

@@ -10,7 +10,7 @@ from actors.services import JobRuntime
 from tests.ingress.api.test_openapi import _require_described as require_described
 from tests.ingress.site import API, CRON, Site, Stage, fields_of
 from tests.ingress.site import site as site_of
-from tests.support.house import House
+from tests.support.harness import Harness
 
 GRANT = {"credits": 5, "idempotency_key": "order-7", "reason": "bought five"}
 
@@ -43,8 +43,8 @@ def test_a_key_that_granted_another_amount_is_refused(site: Site) -> None:
 def test_an_account_is_shown_with_its_ledger_in_pages(site: Site) -> None:
     for number in range(3):
         grant(site, idempotency_key=f"order-{number}")
-    ledger = site.house.services.store.credits
-    ledger.reserve("ada", "0" * 32, 1, site.house.clock.now())
+    ledger = site.rollcall.services.store.credits
+    ledger.reserve("ada", "0" * 32, 1, site.rollcall.clock.now())
     first = look(site, "limit=3")
     require_described(first, "/credits/{account}")
     shown = first.json()
@@ -94,10 +94,10 @@ def test_no_one_is_let_in_without_the_token_of_the_api(site: Site) -> None:
     ],
 )
 def test_bad_input_of_a_generation_is_refused_by_its_field(
-    stage: Stage, a_house: House, given: dict[str, Any], field: str
+    stage: Stage, rollcall: Harness, given: dict[str, Any], field: str
 ) -> None:
-    services = replace(a_house.services, jobs=JobRuntime())
-    with site_of(stage, a_house, services=services) as found:
+    services = replace(rollcall.services, jobs=JobRuntime())
+    with site_of(stage, rollcall, services=services) as found:
         wish = {"account": "ada", "prompt": "an owl"} | given
         answer = found.client.post("/jobs", json={"kind": "generation", "input": wish}, headers=API)
         assert (answer.status_code, fields_of(answer)) == (422, {field})

@@ -12,7 +12,7 @@ from tests.ingress.site import API, CRON, PUBLIC_URL, Site, Stage, fields_of
 from tests.ingress.site import site as on
 from tests.operations.journal import do
 from tests.support.catalog import Row
-from tests.support.house import House
+from tests.support.harness import Harness
 
 PATH = "/cron/section-checks"
 
@@ -31,7 +31,7 @@ def test_a_trigger_queues_a_run_and_publishes_it(site: Site, method: str) -> Non
         "state": "queued",
         "status_url": f"{PUBLIC_URL}/cron/runs/{run['run_id']}",
     }
-    assert [message.args for message in site.house.mailbox] == [(run["run_id"],)]
+    assert [message.args for message in site.rollcall.messages] == [(run["run_id"],)]
 
 
 def test_a_slot_that_was_triggered_answers_with_its_first_run(site: Site) -> None:
@@ -39,7 +39,7 @@ def test_a_slot_that_was_triggered_answers_with_its_first_run(site: Site) -> Non
     again = site.client.post(PATH, headers=CRON, params={"stagger": "even", "force": "0"})
 
     assert (again.status_code, again.json()["run_id"]) == (200, first.json()["run_id"])
-    assert len(site.house.mailbox) == 1
+    assert len(site.rollcall.messages) == 1
 
 
 def test_force_asks_for_another_run(site: Site) -> None:
@@ -78,7 +78,7 @@ def test_a_bad_query_names_its_parameters_and_leaves_no_run(site: Site, query: s
 
     assert (answer.status_code, fields_of(answer)) == (422, fields)
     assert site.count("runs") == 0
-    assert site.house.mailbox == []
+    assert site.rollcall.messages == []
 
 
 @pytest.mark.parametrize("headers", [{}, API, {"Authorization": "Bearer wrong"}])
@@ -97,21 +97,21 @@ def test_a_link_checker_triggers_nothing(site: Site) -> None:
     assert site.count("runs") == 0
 
 
-def test_a_broker_that_is_unavailable_costs_no_run(stage: Stage, a_house: House) -> None:
+def test_a_broker_that_is_unavailable_costs_no_run(stage: Stage, rollcall: Harness) -> None:
     def refuse(_message: object) -> None:
         raise UnreachableError("no broker")
 
-    with on(stage, a_house, services=replace(a_house.services, publish=refuse)) as site:
+    with on(stage, rollcall, services=replace(rollcall.services, publish=refuse)) as site:
         assert site.client.post(PATH, headers=CRON).status_code == 202
         assert site.count("runs") == 1
 
 
 @pytest.mark.parametrize("headers", [CRON, API])
 def test_a_run_shows_its_counts(site: Site, headers: dict[str, str]) -> None:
-    site.house.watch("12430")
-    site.house.catalog.rows[site.house.key("12430")] = Row(open_seats=3)
+    site.rollcall.watch("12430")
+    site.rollcall.catalog.rows[site.rollcall.key("12430")] = Row(open_seats=3)
     run_id = site.client.post(PATH, headers=CRON).json()["run_id"]
-    site.house.work()
+    site.rollcall.process_messages()
 
     run = site.client.get(f"/cron/runs/{run_id}", headers=headers).json()
 
@@ -127,9 +127,9 @@ def test_a_run_shows_its_counts(site: Site, headers: dict[str, str]) -> None:
 
 
 def test_a_check_by_hand_is_listed_as_one(site: Site) -> None:
-    site.house.watch("12430")
-    site.house.catalog.rows[site.house.key("12430")] = Row(open_seats=3)
-    do(site.house, CHECK, source="scraper", term="2261", section="12430")
+    site.rollcall.watch("12430")
+    site.rollcall.catalog.rows[site.rollcall.key("12430")] = Row(open_seats=3)
+    do(site.rollcall, CHECK, source="scraper", term="2261", section="12430")
     (run,) = site.client.get("/cron/runs", headers=API).json()["items"]
     shown = {name: run[name] for name in ("trigger", "stagger", "state", "sections", "checked")}
     expected = {

@@ -29,7 +29,7 @@ def test_a_job_is_accepted_and_can_be_followed_to_its_end(site: Site, given: dic
     job = accepted.json()
     assert (accepted.status_code, job["state"], job["steps"], job["queue"]) == (202, "queued", [], "realtime")
     assert accepted.headers["location"] == job["status_url"] == f"{PUBLIC_URL}/jobs/{job['id']}"
-    site.house.work()
+    site.rollcall.process_messages()
 
     ended = look(site, job)
 
@@ -78,8 +78,8 @@ def test_the_listing_is_newest_first_in_pages_and_by_kind_and_state(
     site: Site, given: dict[str, Any]
 ) -> None:
     ids = [ask(site, given | {"kind": kind}).json()["id"] for kind in ("errand", "chore", "errand")]
-    site.house.engine.start(site.house.services.store.jobs.get(ids[0]))  # type: ignore[arg-type]
-    site.house.engine.work()
+    site.rollcall.engine.start(site.rollcall.services.store.jobs.get(ids[0]))  # type: ignore[arg-type]
+    site.rollcall.engine.work()
 
     def listed(query: str) -> list[str]:
         answer = site.client.get(f"/jobs?{query}", headers=API)
@@ -99,7 +99,7 @@ def test_a_job_is_cancelled_while_it_lives_and_not_afterwards(site: Site, given:
     asked = site.client.post(f"/jobs/{job['id']}/cancel", headers=API)
     assert (asked.status_code, asked.json()["cancel_requested_at"] is None) == (202, False)
     require_described(asked, "/jobs/{id}/cancel")
-    site.house.work()
+    site.rollcall.process_messages()
     again = site.client.post(f"/jobs/{job['id']}/cancel", headers=API)
     assert (again.status_code, again.json()["state"]) == (200, JobState.CANCELLED)
     assert site.client.post(f"/jobs/{'0' * 32}/cancel", headers=API).status_code == 404
@@ -108,7 +108,7 @@ def test_a_job_is_cancelled_while_it_lives_and_not_afterwards(site: Site, given:
 def test_an_artifact_is_had_as_an_attachment_of_its_own_type(site: Site, given: dict[str, Any]) -> None:
     job = ask(site, given | {"kind": "paper"}).json()
     assert look(site, job, "/artifact").status_code == 404
-    site.house.work()
+    site.rollcall.process_messages()
 
     answer = look(site, job, "/artifact")
 
@@ -121,7 +121,7 @@ def test_an_artifact_is_had_as_an_attachment_of_its_own_type(site: Site, given: 
         'attachment; filename="paper.pdf"',
         "nosniff",
     ]
-    site.house.storage.delete(f"jobs/{job['id']}/")
+    site.rollcall.storage.delete(f"jobs/{job['id']}/")
     assert look(site, job, "/artifact").status_code == 404
 
 

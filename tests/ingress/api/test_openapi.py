@@ -15,7 +15,7 @@ from ingress.app import create_app
 from ingress.endpoint import Resource
 from tests.ingress.site import API, API_TOKEN, CRON, CRON_SECRET, WEBHOOK_SECRET, Reports, Site, web_context
 from tests.support.catalog import Row
-from tests.support.house import House
+from tests.support.harness import Harness
 
 CONSOLE = "/console"
 NO_RUN = "/cron/runs/" + "0" * 32
@@ -44,9 +44,9 @@ def test_it_is_valid() -> None:
     assert list(OpenAPIV31SpecValidator(_document()).iter_errors()) == []
 
 
-def _routes(house: House) -> Iterator[tuple[str, Resource]]:
+def _routes(rollcall: Harness) -> Iterator[tuple[str, Resource]]:
     """Every route that is for programs: the console is for people."""
-    for route in create_app(web_context(house, Reports())).routes:
+    for route in create_app(web_context(rollcall, Reports())).routes:
         if isinstance(route, Mount) or (isinstance(route, Route) and route.path == CONSOLE):
             assert route.path == CONSOLE
             continue
@@ -55,18 +55,18 @@ def _routes(house: House) -> Iterator[tuple[str, Resource]]:
         yield route.path, route.endpoint
 
 
-def test_it_describes_what_there_is_but_the_console_and_nothing_else(a_house: House) -> None:
+def test_it_describes_what_there_is_but_the_console_and_nothing_else(rollcall: Harness) -> None:
     there_is = {
         (method, path)
-        for path, resource in _routes(a_house)
+        for path, resource in _routes(rollcall)
         for method in resource.endpoints.keys() - {"HEAD"}
     }
 
     assert {(method, path) for method, path, _ in _described()} == there_is
 
 
-def test_head_is_get_wherever_it_is_known(a_house: House) -> None:
-    for _, resource in _routes(a_house):
+def test_head_is_get_wherever_it_is_known(rollcall: Harness) -> None:
+    for _, resource in _routes(rollcall):
         assert resource.endpoints.get("HEAD") in (None, resource.endpoints.get("GET"))
 
 
@@ -109,9 +109,9 @@ def test_every_answer_is_as_it_says(site: Site) -> None:
     watch = site.add().json()
     run = site.client.post("/cron/section-checks", headers=CRON)
     for seats in (0, 3):
-        site.house.catalog.rows[site.house.key("12431")] = Row(open_seats=seats)
-        site.house.run()
-        site.house.clock.advance(60)
+        site.rollcall.catalog.rows[site.rollcall.key("12431")] = Row(open_seats=seats)
+        site.rollcall.run()
+        site.rollcall.clock.advance(60)
     seen = [
         (run, "/cron/section-checks"),
         (site.client.get("/cron/section-checks?stagger=all", headers=CRON), "/cron/section-checks"),

@@ -19,7 +19,7 @@ def test_the_api_has_a_path_for_each_of_its_operations() -> None:
 
 
 def test_a_plan_states_the_extent_and_changes_nothing(site: Site) -> None:
-    site.house.watch()
+    site.rollcall.watch()
     answer = site.client.post("/operations/watches.end?plan=1", json={"section": "12430"}, headers=API)
     assert answer.status_code == 200
     assert answer.json() == {
@@ -29,14 +29,14 @@ def test_a_plan_states_the_extent_and_changes_nothing(site: Site) -> None:
         "effects": ["1 active watch matches (section 12430), of 1 address.", "Their history stays."],
         "results": [],
     }
-    assert recorded(site.house) == []
+    assert recorded(site.rollcall) == []
 
 
 def test_an_operation_is_executed_and_recorded(site: Site) -> None:
     answer = site.client.post("/operations/source.pause", json=PAUSE, headers=API)
     assert answer.json()["message"] == "Paused all mail until 15 Jan 2026, 11:00 UTC."
     assert answer.json()["is_executed"]
-    assert recorded(site.house) == [("the API", "source.pause", "mail", 1)]
+    assert recorded(site.rollcall) == [("the API", "source.pause", "mail", 1)]
 
 
 def test_the_rows_of_a_result_are_in_the_answer(site: Site) -> None:
@@ -49,7 +49,7 @@ def test_every_bad_field_is_named_and_nothing_is_done(site: Site) -> None:
     wanted = {"name": "nowhere", "length": "soon", "colour": "red"}
     answer = site.client.post("/operations/source.pause", json=wanted, headers=API)
     assert (answer.status_code, fields_of(answer)) == (422, {"name", "length", "colour"})
-    assert recorded(site.house) == []
+    assert recorded(site.rollcall) == []
 
 
 @pytest.mark.parametrize("headers", [{}, CRON])

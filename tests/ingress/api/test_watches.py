@@ -34,13 +34,13 @@ def test_a_new_watch_is_created(site: Site) -> None:
 
 
 def test_a_section_that_the_catalog_lists_is_distinguished_from_one_that_it_does_not(site: Site) -> None:
-    site.house.catalog.rows[site.house.catalog.key("12430")] = Row()
+    site.rollcall.catalog.rows[site.rollcall.catalog.key("12430")] = Row()
 
     assert site.add(section="12430").json()["listing"] == "listed"
     assert site.add(section="99999").json()["listing"] == "unknown section"
     shown = site.client.get("/watches", headers=API).json()["items"]
     assert [watch["listing"] for watch in shown] == ["not checked yet", "not checked yet"]
-    site.house.run()
+    site.rollcall.run()
     shown = site.client.get("/watches", headers=API).json()["items"]
     assert [watch["listing"] for watch in shown] == ["listed", "unknown section"]
 
@@ -69,7 +69,7 @@ def test_a_repetition_brings_up_to_date_what_it_names(site: Site) -> None:
 
 def test_current_is_null_while_the_catalog_says_only_that_it_has_no_such_section(site: Site) -> None:
     watch_id = site.add().json()["id"]
-    site.house.run()
+    site.rollcall.run()
 
     assert site.client.get(f"/watches/{watch_id}", headers=API).json()["current"] is None
     assert site.add().json()["current"] is None
@@ -80,11 +80,11 @@ def test_current_is_null_while_the_catalog_says_only_that_it_has_no_such_section
 
 def test_what_was_seen_stays_current_when_the_catalog_loses_the_section(site: Site) -> None:
     site.add()
-    site.house.catalog.rows[site.house.key("12431")] = Row(open_seats=2)
-    site.house.run()
-    site.house.catalog.rows.clear()
-    site.house.clock.advance(60)
-    site.house.run()
+    site.rollcall.catalog.rows[site.rollcall.key("12431")] = Row(open_seats=2)
+    site.rollcall.run()
+    site.rollcall.catalog.rows.clear()
+    site.rollcall.clock.advance(60)
+    site.rollcall.run()
 
     assert site.add().json()["current"]["open_seats"] == 2
 
@@ -99,8 +99,10 @@ def test_an_address_that_a_spreadsheet_would_run_is_refused_by_name(site: Site) 
 
 def test_current_reports_what_was_last_seen(site: Site) -> None:
     watch_id = site.add().json()["id"]
-    site.house.catalog.rows[site.house.key("12431")] = Row(open_seats=2, capacity=30, instructor="Hopper, G")
-    site.house.run()
+    site.rollcall.catalog.rows[site.rollcall.key("12431")] = Row(
+        open_seats=2, capacity=30, instructor="Hopper, G"
+    )
+    site.rollcall.run()
 
     watch = site.client.get(f"/watches/{watch_id}", headers=API).json()
 
@@ -249,9 +251,9 @@ def test_a_body_over_the_limit_is_refused(site: Site, is_chunked: bool) -> None:
 
 
 def test_a_suppressed_address_is_refused_by_name(site: Site) -> None:
-    site.house.services.store.deliveries.record(
+    site.rollcall.services.store.deliveries.record(
         "1", "bounced", provider_id=None, address="ada@example.edu", reason="no such user",
-        now=site.house.clock.now(),
+        now=site.rollcall.clock.now(),
     )  # fmt: skip
 
     answer = site.add()
@@ -338,7 +340,7 @@ def test_a_watch_is_paused_and_resumed(site: Site) -> None:
     resumed = site.client.post(f"/watches/{watch_id}/resume", headers=API)
     assert (resumed.status_code, resumed.json()["paused_until"]) == (200, None)
     assert resumed.json() == site.client.get(f"/watches/{watch_id}", headers=API).json()
-    records, _ = site.house.services.store.audit.page(None, 9)
+    records, _ = site.rollcall.services.store.audit.page(None, 9)
     assert [(each.entry.by, each.entry.action) for each in records] == [
         ("the API", "watch.resume"),
         ("the API", "watch.pause"),

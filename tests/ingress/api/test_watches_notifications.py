@@ -10,9 +10,9 @@ from tests.support.catalog import Row
 def _open_seats(site: Site, *numbers: str) -> None:
     for seats in (0, 3):
         for number in numbers:
-            site.house.catalog.rows[site.house.key(number)] = Row(open_seats=seats)
-        site.house.run()
-        site.house.clock.advance(60)
+            site.rollcall.catalog.rows[site.rollcall.key(number)] = Row(open_seats=seats)
+        site.rollcall.run()
+        site.rollcall.clock.advance(60)
 
 
 def test_a_notification_is_shown_from_detected_to_sent(site: Site) -> None:

@@ -9,11 +9,11 @@ from tests.support.catalog import Row
 def test_a_section_shows_its_state_and_its_history_newest_first(site: Site) -> None:
     site.add()
     for seats in (0, 2):
-        site.house.catalog.rows[site.house.key("12431")] = Row(
+        site.rollcall.catalog.rows[site.rollcall.key("12431")] = Row(
             open_seats=seats, capacity=None, instructor="TBA"
         )
-        site.house.run()
-        site.house.clock.advance(60)
+        site.rollcall.run()
+        site.rollcall.clock.advance(60)
 
     shown = site.client.get("/sections/scraper/2261/12431", headers=API)
 
@@ -55,8 +55,8 @@ def test_sections_are_listed_in_pages_and_by_filter(site: Site) -> None:
     for number, term in (("12431", "2261"), ("12430", "2261"), ("77", "2262")):
         site.add(section=number, term=term)
     site.add(email="bob@example.edu")
-    site.house.catalog.rows[site.house.key("12431")] = Row(open_seats=2)
-    site.house.run()
+    site.rollcall.catalog.rows[site.rollcall.key("12431")] = Row(open_seats=2)
+    site.rollcall.run()
     seen: list[str] = []
     cursor = ""
     while cursor is not None:

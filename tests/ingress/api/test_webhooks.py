@@ -8,7 +8,7 @@ from observability.recorders import DELIVERIES
 from tests.ingress.site import API, Site, Stage, fields_of
 from tests.ingress.site import site as on
 from tests.support.catalog import Row
-from tests.support.house import House
+from tests.support.harness import Harness
 
 BOUNCE: dict[str, Any] = {
     "type": "email.bounced",
@@ -30,7 +30,7 @@ def test_a_bounce_suppresses_the_address_once(site: Site) -> None:
 
     assert (first.status_code, first.json()) == (200, {"recorded": True})
     assert (replay.status_code, replay.json()) == (200, {"recorded": False})
-    assert site.house.services.store.deliveries.suppression("ada@example.edu") == "no such user"
+    assert site.rollcall.services.store.deliveries.suppression("ada@example.edu") == "no such user"
     assert fields_of(site.add()) == {"email"}
 
 
@@ -38,30 +38,30 @@ def test_a_complaint_suppresses_and_a_full_mailbox_does_not(site: Site) -> None:
     site.event("msg_1", _event("email.complained", to=["bob@example.edu"]))
     site.event("msg_2", _event("email.bounced", bounce={"type": "Transient", "message": "mailbox full"}))
 
-    deliveries = site.house.services.store.deliveries
+    deliveries = site.rollcall.services.store.deliveries
     assert deliveries.suppression("bob@example.edu") == "complained"
     assert deliveries.suppression("ada@example.edu") is None
 
 
 def test_mail_that_is_accepted_and_not_sent_for_the_accounts_sake_pauses_mail(site: Site) -> None:
     site.event("msg_1", _event("email.failed", failed={"reason": "reached_daily_quota"}))
-    pause = site.house.services.store.pauses.find("mail")
+    pause = site.rollcall.services.store.pauses.find("mail")
     assert pause is not None
     assert (pause.by, "reached_daily_quota" in pause.reason) == ("rollcall", True)
 
 
 def test_an_address_that_the_provider_suppresses_is_not_mailed_again(site: Site) -> None:
     site.event("msg_1", _event("email.suppressed", suppressed={"message": "bounced before"}))
-    assert site.house.services.store.deliveries.suppression("ada@example.edu") == "bounced before"
+    assert site.rollcall.services.store.deliveries.suppression("ada@example.edu") == "bounced before"
     assert fields_of(site.add()) == {"email"}
 
 
 def test_a_delivery_records_its_notification(site: Site) -> None:
     site.add(kinds=["seat_available"])
     for seats in (0, 1):
-        site.house.catalog.rows[site.house.key("12431")] = Row(open_seats=seats)
-        site.house.run()
-        site.house.clock.advance(60)
+        site.rollcall.catalog.rows[site.rollcall.key("12431")] = Row(open_seats=seats)
+        site.rollcall.run()
+        site.rollcall.clock.advance(60)
     (sent,) = site.client.get("/notifications", headers=API).json()["items"]
 
     site.event("msg_1", _event("email.delivered", email_id=sent["provider_id"]))
@@ -112,8 +112,8 @@ def test_a_signed_event_of_another_shape_is_refused_by_field(
     assert site.count("mail_events") == 0
 
 
-def test_without_a_secret_the_surface_says_so(stage: Stage, a_house: House) -> None:
-    with on(stage, a_house, events=None) as site:
+def test_without_a_secret_the_surface_says_so(stage: Stage, rollcall: Harness) -> None:
+    with on(stage, rollcall, events=None) as site:
         answer = site.event("msg_1", BOUNCE)
 
     assert answer.status_code == 404
@@ -128,5 +128,5 @@ def test_what_is_reported_counts_once_and_what_says_nothing_new_not_at_all(site:
     for event_id in ("msg_1", "msg_1", "msg_2"):
         site.event(event_id, BOUNCE)
     site.event("msg_3", _event("email.sent", to=["bob@example.edu"]))
-    counts = site.house.services.recorder.take()
+    counts = site.rollcall.services.recorder.take()
     assert counts == {DELIVERIES.key("bounced"): 2}

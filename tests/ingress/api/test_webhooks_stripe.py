@@ -18,7 +18,7 @@ from tests.ingress.site import STRIPE_SECRET, Site, Stage, fields_of
 from tests.ingress.site import site as on
 from tests.standins.stripe import charge_refunded, event, posted, refund_event
 from tests.store.rivals import together
-from tests.support.house import House
+from tests.support.harness import Harness
 
 PAID_LATER, NOT_PAID = "checkout.session.async_payment_succeeded", "checkout.session.async_payment_failed"
 
@@ -31,7 +31,7 @@ def post(
 
 
 def jobs(site: Site) -> list[JobRecord]:
-    return site.house.services.store.jobs.page(None, 100)[0]
+    return site.rollcall.services.store.jobs.page(None, 100)[0]
 
 
 def test_a_paid_session_causes_a_job_and_its_message(site: Site) -> None:
@@ -47,7 +47,7 @@ def test_a_paid_session_causes_a_job_and_its_message(site: Site) -> None:
         "sections": ["12430", "12431"],
         "payment": "cs_test_1",
     }
-    (message,) = site.house.mailbox
+    (message,) = site.rollcall.messages
     assert (message.actor_name, message.args) == (START[Profile.REALTIME].name, (job.id,))
 
 
@@ -59,7 +59,7 @@ def test_the_same_event_three_times_at_once_causes_one_job(site: Site) -> None:
         (200, False),
         (200, True),
     ]
-    assert (len(jobs(site)), len(site.house.mailbox), site.count("payment_events")) == (1, 1, 1)
+    assert (len(jobs(site)), len(site.rollcall.messages), site.count("payment_events")) == (1, 1, 1)
 
 
 def test_an_unpaid_session_waits_for_its_paid_event(site: Site) -> None:
@@ -129,13 +129,13 @@ def test_an_order_that_cannot_be_delivered_is_reported_and_its_money_goes_back(
     (job,) = jobs(site)
     assert job.kind == "refund"
     assert job.input["payment"] == "cs_test_1"
-    (failure_reason,) = site.house.services.store.payments.failed_since(site.house.clock.now())
+    (failure_reason,) = site.rollcall.services.store.payments.failed_since(site.rollcall.clock.now())
     assert f"{field}: " in str(failure_reason.failure_reason)
 
 
-def priced(stage: Stage, house: House) -> AbstractContextManager[Site]:
+def priced(stage: Stage, rollcall: Harness) -> AbstractContextManager[Site]:
     prices = Prices({"usd": frozenset({900, 450}), "eur": frozenset({850})})
-    return on(stage, house, services=replace(house.services, prices=prices))
+    return on(stage, rollcall, services=replace(rollcall.services, prices=prices))
 
 
 @pytest.mark.parametrize(
@@ -146,12 +146,14 @@ def priced(stage: Stage, house: House) -> AbstractContextManager[Site]:
         {"amount_total": 850, "currency": "EUR"},
     ],
 )
-def test_an_order_at_a_listed_price_is_delivered(stage: Stage, a_house: House, paid: dict[str, Any]) -> None:
-    with priced(stage, a_house) as site:
+def test_an_order_at_a_listed_price_is_delivered(
+    stage: Stage, rollcall: Harness, paid: dict[str, Any]
+) -> None:
+    with priced(stage, rollcall) as site:
         post(site, event(**paid))
     (job,) = jobs(site)
     assert job.kind == "report"
-    found = site.house.services.store.payments.get("cs_test_1")
+    found = site.rollcall.services.store.payments.get("cs_test_1")
     assert found is not None
     assert (found.amount, found.currency) == (paid["amount_total"], paid["currency"])
 
@@ -169,18 +171,18 @@ def test_an_order_at_a_listed_price_is_delivered(stage: Stage, a_house: House, p
     ],
 )
 def test_an_order_at_another_price_is_reported_and_its_money_goes_back(
-    stage: Stage, a_house: House, paid: dict[str, Any]
+    stage: Stage, rollcall: Harness, paid: dict[str, Any]
 ) -> None:
-    with priced(stage, a_house) as site:
+    with priced(stage, rollcall) as site:
         assert post(site, event(**paid)).status_code == 200
     (job,) = jobs(site)
     assert job.kind == "refund"
-    (failure_reason,) = site.house.services.store.payments.failed_since(site.house.clock.now())
+    (failure_reason,) = site.rollcall.services.store.payments.failed_since(site.rollcall.clock.now())
     assert "REPORT_PRICES is eur:850, usd:450, usd:900" in str(failure_reason.failure_reason)
 
 
 def refund(site: Site) -> Refund | None:
-    found = site.house.services.store.payments.get("cs_test_1")
+    found = site.rollcall.services.store.payments.get("cs_test_1")
     assert found is not None
     return found.refund
 
@@ -200,8 +202,8 @@ def test_a_refund_is_followed_by_its_events(site: Site) -> None:
 def test_a_charge_that_was_refunded_is_asked_about(site: Site) -> None:
     post(site, event())
     post(site, charge_refunded())
-    now = site.house.clock.now()
-    (due,) = site.house.services.store.refunds.claim_due(now, 10)
+    now = site.rollcall.clock.now()
+    (due,) = site.rollcall.services.store.refunds.claim_due(now, 10)
     assert due.session_id == "cs_test_1"
 
 
@@ -212,18 +214,18 @@ def test_sections_may_be_parted_in_any_way_and_named_twice(site: Site) -> None:
 
 
 def test_an_order_is_taken_while_the_broker_is_unavailable_and_its_message_comes_later(
-    stage: Stage, a_house: House
+    stage: Stage, rollcall: Harness
 ) -> None:
     def away(_: object) -> None:
         raise UnreachableError("no broker")
 
-    with on(stage, a_house, services=replace(a_house.services, publish=away)) as site:
+    with on(stage, rollcall, services=replace(rollcall.services, publish=away)) as site:
         assert post(site, event()).status_code == 200
     (job,) = jobs(site)
-    a_house.clock.advance(10)
-    reconcile(a_house.services, dict.fromkeys(QUEUES, 0))
+    rollcall.clock.advance(10)
+    reconcile(rollcall.services, dict.fromkeys(QUEUES, 0))
 
-    assert [message.args for message in a_house.mailbox] == [(job.id,)]
+    assert [message.args for message in rollcall.messages] == [(job.id,)]
 
 
 @pytest.mark.parametrize(
@@ -244,8 +246,8 @@ def test_a_large_event_is_refused(site: Site) -> None:
     assert post(site, event(metadata={"report": "x" * 300_000})).status_code == 413
 
 
-def test_without_a_secret_the_surface_says_so(stage: Stage, a_house: House) -> None:
-    with on(stage, a_house, payment_events=None) as site:
+def test_without_a_secret_the_surface_says_so(stage: Stage, rollcall: Harness) -> None:
+    with on(stage, rollcall, payment_events=None) as site:
         answer = post(site, event())
     assert answer.status_code == 404
     assert "STRIPE_WEBHOOK_SECRET is not set" in answer.json()["detail"]

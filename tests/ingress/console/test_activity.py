@@ -9,14 +9,14 @@ from tests.operations.journal import do
 
 
 def test_what_was_done_is_listed_with_by_whom_and_why(site: Site, guest: httpx.Client) -> None:
-    do(site.house, pauses.PAUSE, name="mail", reason="<a flood>")
+    do(site.rollcall, pauses.PAUSE, name="mail", reason="<a flood>")
     text = words(guest.get("/console/audit"))
     assert "ada source.pause mail 1 seconds 3600.0, reason <a flood>" in text
 
 
 def test_filters_leave_out_the_rest(site: Site, guest: httpx.Client) -> None:
     for name, by in (("mail", "ada"), ("scraper", "bob")):
-        do(site.house, pauses.PAUSE, by, name=name, reason=f"{by} knows")
+        do(site.rollcall, pauses.PAUSE, by, name=name, reason=f"{by} knows")
     assert "ada knows" not in words(guest.get("/console/audit?by=bob&action=&subject="))
     assert "bob knows" not in words(guest.get("/console/audit?subject=mail"))
     assert "No audit entry matches." in words(guest.get("/console/audit?action=watch.end"))
@@ -24,7 +24,7 @@ def test_filters_leave_out_the_rest(site: Site, guest: httpx.Client) -> None:
 
 def test_older_records_are_a_page_away(site: Site, guest: httpx.Client) -> None:
     for number in range(101):
-        do(site.house, pauses.PAUSE, name="mail", reason=f"reason {number}.")
+        do(site.rollcall, pauses.PAUSE, name="mail", reason=f"reason {number}.")
     first = guest.get("/console/audit?by=ada")
     assert "reason 0." not in first.text
     following = first.text.split('href="/console/audit?')[1].split('"')[0].replace("&amp;", "&")

@@ -10,8 +10,8 @@ from tests.ingress.console.visitor import said, visitor, words
 from tests.ingress.site import Site, Stage
 from tests.ingress.site import site as serving
 from tests.operations.journal import entries
-from tests.support.house import House
-from tests.support.workbench import bury, message, waiting
+from tests.support.broker import add_dead_letter, message, waiting
+from tests.support.harness import Harness
 
 DIED_MS = 1_768_467_600_000  # 15 January 2026, 9:00
 
@@ -22,7 +22,7 @@ def buried(redis_client: redis.Redis, prefix: str) -> list[str]:
     letters = [message("work.do", number, rollcall_cause="Timeout") for number in range(6)]
     letters.append(message("work.do", rollcall_cause="Refused", traceback="a line\nRefused: <b>no</b>"))
     for number, letter in enumerate(letters):
-        bury(redis_client, prefix, letter, DIED_MS + number)
+        add_dead_letter(redis_client, prefix, letter, DIED_MS + number)
     return [letter.message_id for letter in letters]
 
 
@@ -54,7 +54,7 @@ def test_what_matches_is_retried_once_it_is_confirmed_and_recorded(
     assert (done.status_code, done.headers["location"]) == (303, "/console/dead")
     assert said(guest, "/console/dead") == "Requeued 6 dead letters."
     assert [letter.message_id for letter in waiting(redis_client, prefix)] == buried[:6]
-    entry = entries(site.house)[-1]
+    entry = entries(site.rollcall)[-1]
     assert (entry.action, entry.count, dict(entry.detail)) == ("dead.retry", 6, wanted)
 
 
@@ -71,7 +71,9 @@ def test_one_is_deleted_and_that_cannot_be_undone(
 def test_a_group_is_its_cause_alone(
     guest: httpx.Client, buried: list[str], redis_client: redis.Redis, prefix: str
 ) -> None:
-    bury(redis_client, prefix, message("work.do", rollcall_cause="Timeout of the catalog"), DIED_MS)
+    add_dead_letter(
+        redis_client, prefix, message("work.do", rollcall_cause="Timeout of the catalog"), DIED_MS
+    )
     page = guest.get("/console/dead").text
     assert '<input type="hidden" name="exact_cause" value="Timeout">' in page
     asked = words(guest.post("/console/do/dead-purge", data={"exact_cause": "Timeout"}))
@@ -94,9 +96,9 @@ def test_a_bad_filter_is_named(guest: httpx.Client, query: str) -> None:
     assert query.split("=", maxsplit=1)[0] in words(answer)
 
 
-def test_where_the_broker_keeps_them_that_is_said(stage: Stage, a_house: House) -> None:
-    room = replace(a_house.room, dead_letters=None)
-    with serving(stage, a_house, admin=room) as found, visitor(found) as client:
+def test_where_the_broker_keeps_them_that_is_said(stage: Stage, rollcall: Harness) -> None:
+    room = replace(rollcall.admin, dead_letters=None)
+    with serving(stage, rollcall, admin=room) as found, visitor(found) as client:
         answer = client.get("/console/dead")
     assert answer.status_code == 409
     assert "with a Redis broker only" in words(answer)
@@ -106,7 +108,9 @@ def test_all_of_one_cause_are_shown_in_pages(
     guest: httpx.Client, redis_client: redis.Redis, prefix: str
 ) -> None:
     for number in range(53):
-        bury(redis_client, prefix, message("work.do", number, rollcall_cause="Timeout"), DIED_MS + number)
+        add_dead_letter(
+            redis_client, prefix, message("work.do", number, rollcall_cause="Timeout"), DIED_MS + number
+        )
     assert 'href="/console/dead?' in guest.get("/console/dead").text
     first = guest.get("/console/dead?exact_cause=Timeout")
     second = guest.get("/console/dead?exact_cause=Timeout&page=2")

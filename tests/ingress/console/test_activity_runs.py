@@ -11,8 +11,8 @@ def test_without_runs_it_says_so(guest: httpx.Client) -> None:
 
 
 def test_the_runs_are_listed_the_newest_first_and_each_has_its_page(site: Site, guest: httpx.Client) -> None:
-    site.house.watch("12430")
-    first, second = site.house.run(), site.house.run()
+    site.rollcall.watch("12430")
+    first, second = site.rollcall.run(), site.rollcall.run()
     listed = guest.get("/console/runs").text
     assert 0 < listed.index(second.id) < listed.index(first.id)
     page = words(guest.get(f"/console/runs/{first.id}"))
@@ -21,7 +21,7 @@ def test_the_runs_are_listed_the_newest_first_and_each_has_its_page(site: Site, 
 
 
 def test_older_runs_are_a_page_further(site: Site, guest: httpx.Client) -> None:
-    runs = [site.house.run() for _ in range(52)]
+    runs = [site.rollcall.run() for _ in range(52)]
     newest = guest.get("/console/runs")
     assert runs[0].id not in newest.text
     older = newest.text.partition('rel="next"')[0].rpartition('href="')[2].partition('"')[0]

@@ -17,9 +17,9 @@ from actors.dispatch import dispatch
 from rollcall.embedded_valkey import redis_url
 from tests.standins.scraper import TOKEN, Reply, ScraperStandin
 from tests.support import browser as browsers
+from tests.support.broker import add_dead_letter
 from tests.support.browser import DESK, PHONE, Scheme, Tab
 from tests.support.stack import API_TOKEN, Stack, stack, wait_until
-from tests.support.workbench import bury
 
 pytestmark = pytest.mark.skipif(
     browsers.chromium() is None, reason="needs Chromium (apt-get install chromium)"
@@ -69,10 +69,10 @@ class Scene:
         wait_until(lambda: self._run(triggered["run_id"])["state"] == "finished", "the run finished")
         return self._run(triggered["run_id"])
 
-    def bury(self) -> None:
+    def add_dead_letter(self) -> None:
         """Let a message be dead that would do no harm if it lived."""
         with redis.Redis.from_url(redis_url(self.running.home)) as client:
-            bury(client, "dramatiq", dispatch.message("0" * 32))
+            add_dead_letter(client, "dramatiq", dispatch.message("0" * 32))
 
     def _run(self, run_id: str) -> dict[str, Any]:
         return dict(self.running.get(f"/cron/runs/{run_id}").json())
@@ -95,7 +95,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 
 @pytest.fixture
-def desk(scene: Scene) -> Iterator[Tab]:
+def store(scene: Scene) -> Iterator[Tab]:
     with browsers.tab(scene.browser, scene.url, cookies=scene.cookies) as found:
         yield found
         assert found.complaints == []
@@ -134,18 +134,18 @@ def test_a_wrong_token_is_refused_and_the_right_one_lets_in_and_out(scene: Scene
         expect(page).to_have_url(f"{scene.url}/console/sign-in")
 
 
-def test_an_opening_shows_on_the_open_page_by_itself(scene: Scene, desk: Tab) -> None:
-    desk.open("/console/")
-    runs = desk.page.locator("#runs")
-    expect(desk.page.get_by_text("Live.")).to_be_visible()
+def test_an_opening_shows_on_the_open_page_by_itself(scene: Scene, store: Tab) -> None:
+    store.open("/console/")
+    runs = store.page.locator("#runs")
+    expect(store.page.get_by_text("Live.")).to_be_visible()
     scene.seats(0)
     scene.check()
-    desk.page.evaluate("window.isSamePage = true")
+    store.page.evaluate("window.isSamePage = true")
     scene.seats(2)
     found = scene.check()
     expect(runs.get_by_text("2 checked, 1 changed")).to_be_visible()
     expect(runs.locator(f'a[href$="{found["run_id"]}"]')).to_be_visible()
-    assert desk.page.evaluate("window.isSamePage") is True
+    assert store.page.evaluate("window.isSamePage") is True
 
 
 def test_a_page_that_lost_the_server_says_so_and_goes_on_when_it_is_back(scene: Scene) -> None:
@@ -194,29 +194,29 @@ def test_a_page_whose_session_has_ended_leads_to_the_sign_in_and_back(scene: Sce
 @pytest.mark.parametrize(
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "windows-1252"]
 )
-def test_a_chosen_file_is_read_in_the_encoding_that_it_has(desk: Tab, tmp_path: Path, encoding: str) -> None:
+def test_a_chosen_file_is_read_in_the_encoding_that_it_has(store: Tab, tmp_path: Path, encoding: str) -> None:
     sheet = tmp_path / "watches.csv"
     text = f"email;term;section\nada@b\u00fccher.example;2261;{OTHER}\n"
     sheet.write_bytes(text.encode(encoding))
-    desk.open("/console/watches/import")
-    desk.page.get_by_label("File").set_input_files(sheet)
-    expect(desk.page.get_by_label("CSV content")).to_have_value(text)
+    store.open("/console/watches/import")
+    store.page.get_by_label("File").set_input_files(sheet)
+    expect(store.page.get_by_label("CSV content")).to_have_value(text)
 
 
-def test_a_chosen_file_fills_the_sheet(desk: Tab, tmp_path: Path) -> None:
+def test_a_chosen_file_fills_the_sheet(store: Tab, tmp_path: Path) -> None:
     sheet = tmp_path / "watches.csv"
     lines = (f"somebody-{number}@example.edu,,2261,{OTHER}" for number in range(2000))
     sheet.write_text("\n".join(("\ufeffemail,source,term,section", *lines)), encoding="utf-8")
-    desk.open("/console/watches/import")
-    desk.page.get_by_label("File").set_input_files(sheet)
-    expect(desk.page.get_by_label("CSV content")).to_have_value(re.compile("somebody-1999"))
-    desk.page.get_by_role("button", name="Preview…").click()
-    expect(desk.page.get_by_role("dialog")).to_contain_text(re.compile("2.000 lines are watches"))
+    store.open("/console/watches/import")
+    store.page.get_by_label("File").set_input_files(sheet)
+    expect(store.page.get_by_label("CSV content")).to_have_value(re.compile("somebody-1999"))
+    store.page.get_by_role("button", name="Preview…").click()
+    expect(store.page.get_by_role("dialog")).to_contain_text(re.compile("2.000 lines are watches"))
 
 
-def test_a_breaker_is_held_open_and_reset_with_the_keyboard_alone(desk: Tab) -> None:
-    desk.open("/console/")
-    page, mail = desk.page, desk.page.locator("#breakers tr", has_text="mail")
+def test_a_breaker_is_held_open_and_reset_with_the_keyboard_alone(store: Tab) -> None:
+    store.open("/console/")
+    page, mail = store.page, store.page.locator("#breakers tr", has_text="mail")
     mail.get_by_role("button", name="Open…").focus()
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="Force open the breaker mail?")
@@ -238,9 +238,9 @@ def test_a_breaker_is_held_open_and_reset_with_the_keyboard_alone(desk: Tab) -> 
     expect(mail.get_by_text("closed", exact=True)).to_be_visible()
 
 
-def test_the_first_tab_skips_to_the_content_and_what_has_the_focus_shows_it(desk: Tab) -> None:
-    desk.open("/console/")
-    page = desk.page
+def test_the_first_tab_skips_to_the_content_and_what_has_the_focus_shows_it(store: Tab) -> None:
+    store.open("/console/")
+    page = store.page
     page.keyboard.press("Tab")
     skip = page.get_by_role("link", name="Skip to the content")
     expect(skip).to_be_focused()
@@ -254,10 +254,10 @@ def test_the_first_tab_skips_to_the_content_and_what_has_the_focus_shows_it(desk
         assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
 
 
-def test_dead_letters_are_counted_retried_and_gone(scene: Scene, desk: Tab) -> None:
-    scene.bury()
-    desk.open("/console/dead")
-    page = desk.page
+def test_dead_letters_are_counted_retried_and_gone(scene: Scene, store: Tab) -> None:
+    scene.add_dead_letter()
+    store.open("/console/dead")
+    page = store.page
     page.get_by_role("button", name="Retry").first.click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("1")
@@ -271,9 +271,9 @@ def _dead(scene: Scene) -> int:
     return sum(int(reading["dead"]) for reading in queues.values())
 
 
-def test_a_watch_reports_the_result_of_it(desk: Tab) -> None:
-    desk.open("/console/timeline/watch/1")
-    story = desk.page.locator("main").inner_text().lower()
+def test_a_watch_reports_the_result_of_it(store: Tab) -> None:
+    store.open("/console/timeline/watch/1")
+    story = store.page.locator("main").inner_text().lower()
     assert "ada@example.edu" in story
     assert all(word in story for word in ("seen", "queued", "sent")), story
 
@@ -294,12 +294,12 @@ def test_everything_can_be_done_without_a_script(scene: Scene) -> None:
         expect(page.locator(".said")).to_have_text("Resumed all mail.")
 
 
-def test_a_chosen_theme_beats_the_system_s(desk: Tab) -> None:
-    desk.open("/console/runs")
-    light = _background(desk)
-    desk.page.get_by_role("button", name="dark").click()
-    expect(desk.page.get_by_role("button", name="dark")).to_have_attribute("aria-pressed", "true")
-    assert _background(desk) != light
+def test_a_chosen_theme_beats_the_system_s(store: Tab) -> None:
+    store.open("/console/runs")
+    light = _background(store)
+    store.page.get_by_role("button", name="dark").click()
+    expect(store.page.get_by_role("button", name="dark")).to_have_attribute("aria-pressed", "true")
+    assert _background(store) != light
 
 
 def _background(found: Tab) -> str:
@@ -309,7 +309,7 @@ def _background(found: Tab) -> str:
 @pytest.mark.parametrize(("scheme", "rules"), [("light", ()), ("dark", ("color-contrast",))])
 def test_no_page_shuts_anyone_out(scene: Scene, scheme: Scheme, rules: tuple[str, ...]) -> None:
     # In the dark nothing but the colours is another.
-    scene.bury()
+    scene.add_dead_letter()
     found = {}
     with browsers.tab(scene.browser, scene.url, scheme=scheme) as stranger:
         stranger.open("/console/sign-in")
@@ -326,7 +326,7 @@ def test_no_page_shuts_anyone_out(scene: Scene, scheme: Scheme, rules: tuple[str
 
 
 def test_every_page_fits_a_phone(scene: Scene) -> None:
-    scene.bury()
+    scene.add_dead_letter()
     with browsers.tab(scene.browser, scene.url, size=PHONE, cookies=scene.cookies) as phone:
         overflow = {}
         for path in PATHS:
@@ -354,7 +354,7 @@ def test_no_button_is_clipped_beside_a_long_address(scene: Scene, size: tuple[in
     assert {path: buttons for path, buttons in clipped.items() if buttons} == {}
 
 
-def test_no_page_asks_for_what_its_policy_forbids(desk: Tab) -> None:
+def test_no_page_asks_for_what_its_policy_forbids(store: Tab) -> None:
     for path in PATHS[:-1]:
-        desk.open(path)
-        assert desk.complaints == [], path
+        store.open(path)
+        assert store.complaints == [], path

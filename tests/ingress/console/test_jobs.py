@@ -20,12 +20,14 @@ def journal(tmp_path: Path) -> str:
 
 
 def submit(site: Site, kind: str, journal: str, key: str | None = None, **given: Any) -> JobRecord:
-    job, _ = job_actors.submit(site.house.services, kind, {"journal": journal} | given, idempotency_key=key)
+    job, _ = job_actors.submit(
+        site.rollcall.services, kind, {"journal": journal} | given, idempotency_key=key
+    )
     return job
 
 
 def stored(site: Site, job_id: str) -> JobRecord:
-    found = site.house.services.store.jobs.get(job_id)
+    found = site.rollcall.services.store.jobs.get(job_id)
     assert found is not None
     return found
 
@@ -48,7 +50,7 @@ def test_the_jobs_are_listed_the_newest_first_with_their_progress_and_counted(
     site: Site, guest: httpx.Client, journal: str
 ) -> None:
     first = submit(site, "errand", journal)
-    site.house.work()
+    site.rollcall.process_messages()
     second = submit(site, "chore", journal)
     answer = guest.get("/console/jobs")
     assert listed(answer, first, second) == [second, first]
@@ -93,7 +95,7 @@ def test_a_job_reports_what_it_was_given_what_it_did_and_why_it_failed(
     site: Site, guest: httpx.Client, journal: str
 ) -> None:
     job = submit(site, "errand", journal, "order <7>", fails="make", how="for-good", lane="<b>\ud800")
-    site.house.work()
+    site.rollcall.process_messages()
     answer = guest.get(f"/console/jobs/{job.id}")
     page = words(answer)
     assert "make cannot be done" in page
@@ -111,7 +113,7 @@ def test_what_a_job_has_made_is_downloaded(site: Site, guest: httpx.Client, jour
     path = f"/console/jobs/{job.id}/artifact"
     assert path not in guest.get(f"/console/jobs/{job.id}").text
     assert guest.get(path).status_code == 404
-    site.house.work()
+    site.rollcall.process_messages()
     assert path in guest.get(f"/console/jobs/{job.id}").text
     answer = guest.get(path)
     assert (answer.content, answer.headers["content-type"]) == (b"%PDF of the tests", "application/pdf")
@@ -120,7 +122,7 @@ def test_what_a_job_has_made_is_downloaded(site: Site, guest: httpx.Client, jour
 
 def test_what_a_job_has_made_is_for_who_has_signed_in(site: Site, journal: str) -> None:
     job = submit(site, "paper", journal)
-    site.house.work()
+    site.rollcall.process_messages()
     for below in ("", "/artifact"):
         answer = site.client.get(f"/console/jobs/{job.id}{below}")
         assert (answer.status_code, b"%PDF" in answer.content) == (401, False)
@@ -129,20 +131,20 @@ def test_what_a_job_has_made_is_for_who_has_signed_in(site: Site, journal: str) 
 def test_a_job_reports_whether_its_caller_was_reported_without_the_secret_of_the_address(
     site: Site, guest: httpx.Client, journal: str
 ) -> None:
-    services = site.house.services
+    services = site.rollcall.services
     address = "https://example.edu/hooks/secret"
     job, _ = job_actors.submit(services, "errand", {"journal": journal}, webhook_url=address)
     path = f"/console/jobs/{job.id}"
     assert "example.edu: called when it ends" in words(guest.get(path))
-    site.house.callers.error = UpstreamError("they are away")
-    site.house.work()
+    site.rollcall.webhook.error = UpstreamError("they are away")
+    site.rollcall.process_messages()
     assert "example.edu: due now" in words(guest.get(path))
-    site.house.pass_time(0)
+    site.rollcall.advance(0)
     failed = words(guest.get(path))
     assert "example.edu: 1 attempt, next" in failed
     assert "they are away" in failed
-    site.house.callers.error = None
-    site.house.pass_time(3600)
+    site.rollcall.webhook.error = None
+    site.rollcall.advance(3600)
     answer = guest.get(path)
     assert "example.edu: called" in words(answer)
     assert "hooks/secret" not in answer.text
@@ -166,11 +168,11 @@ def test_a_job_is_cancelled_once_that_is_confirmed_and_it_is_recorded(
     done = ask(guest, "job-cancel", job, confirm="yes")
     assert (done.status_code, done.headers["location"]) == (303, "/console/jobs")
     assert said(guest) == f"The errand {job.id} will end soon."
-    entry = entries(site.house)[-1]
+    entry = entries(site.rollcall)[-1]
     assert (entry.action, entry.subject) == ("job.cancel", f"job/{job.id}")
     assert entry.by.startswith("console ")
     assert "There is nothing to do." in words(ask(guest, "job-cancel", job))
-    site.house.work()
+    site.rollcall.process_messages()
     assert stored(site, job.id).state == "cancelled"
     assert "It is already cancelled." in words(ask(guest, "job-cancel", job))
 
@@ -180,15 +182,15 @@ def test_a_failed_job_is_done_again_once_that_is_confirmed_and_it_is_recorded(
 ) -> None:
     job = submit(site, "errand", journal, fails="make", how="for-good")
     assert "only failed and cancelled jobs can be retried" in words(ask(guest, "job-retry", job))
-    site.house.work()
+    site.rollcall.process_messages()
     assert "Retry…" in words(guest.get(f"/console/jobs/{job.id}"))
     assert "1 new job with the same input" in words(ask(guest, "job-retry", job))
     assert site.count("jobs") == 1
     ask(guest, "job-retry", job, confirm="yes")
     assert said(guest).endswith(" retries it.")
-    again, *_ = site.house.services.store.jobs.page(None, 1)[0]
+    again, *_ = site.rollcall.services.store.jobs.page(None, 1)[0]
     assert (again.retry_of, again.input) == (job.id, job.input)
-    entry = entries(site.house)[-1]
+    entry = entries(site.rollcall)[-1]
     assert (entry.action, entry.subject, entry.detail) == ("job.retry", f"job/{again.id}", {"of": job.id})
     assert f'href="/console/jobs/{job.id}"' in guest.get(f"/console/jobs/{again.id}").text
     ask(guest, "job-retry", job, confirm="yes")

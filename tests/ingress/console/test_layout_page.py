@@ -10,7 +10,7 @@ import pytest
 from tests.ingress.console.visitor import stranger, words
 from tests.ingress.site import Site, Stage
 from tests.ingress.site import site as serving
-from tests.support.house import House
+from tests.support.harness import Harness
 
 
 def test_the_browser_may_load_and_run_only_what_is_ours(guest: httpx.Client) -> None:
@@ -31,12 +31,12 @@ def test_no_page_has_style_or_script_within(guest: httpx.Client) -> None:
         assert not re.search(r'<style|<script(?! src="/console/static/)|\sstyle=|\son[a-z]+=', text)
 
 
-def test_production_is_marked_and_its_name_is_left_out_of_titles(stage: Stage, a_house: House) -> None:
+def test_production_is_marked_and_its_name_is_left_out_of_titles(stage: Stage, rollcall: Harness) -> None:
     for environment, mark, title in (
         ("production", "badge production", "Sign in · Rollcall"),
         ("staging", "badge", "Sign in · Rollcall staging"),
     ):
-        with serving(stage, a_house, environment=environment) as site, stranger(site) as client:
+        with serving(stage, rollcall, environment=environment) as site, stranger(site) as client:
             text = client.get("/console/sign-in").text
         assert f'<span class="{mark}">{environment}</span>' in text
         assert f"<title>{title}</title>" in text

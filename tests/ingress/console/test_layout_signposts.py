@@ -29,5 +29,5 @@ def test_every_condition_has_a_page_that_shows_it_and_a_section_that_helps(
 
 def test_an_alert_on_the_first_page_leads_to_what_to_do(site: Site, guest: httpx.Client) -> None:
     full = AlertMessage("The disk is nearly full", "1 MiB is free.", "df -h")
-    site.house.services.store.alerts.observe({"disk/home": full}, site.house.clock.now())
+    site.rollcall.services.store.alerts.observe({"disk/home": full}, site.rollcall.clock.now())
     assert '<a href="/runbook/disk-nearly-full"' in guest.get("/console/").text

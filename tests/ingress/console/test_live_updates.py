@@ -24,7 +24,7 @@ def test_a_page_hears_of_what_changes_on_it(site: Site, guest: httpx.Client) -> 
         assert stream.headers["cache-control"] == "no-store"
         lines = stream.iter_lines()
         assert _fragments(lines).keys() == {"breakers", "mail"}
-        site.house.services.breakers["mail"].force_open("a test")
+        site.rollcall.services.breakers["mail"].force_open("a test")
         changed = _fragments(lines)
     assert changed.keys() == {"breakers"}
     assert "held by a test" in changed["breakers"]
@@ -43,7 +43,7 @@ def test_the_stream_ends_with_the_session(site: Site, guest: httpx.Client) -> No
     with guest.stream("GET", "/console/events?show=breakers", headers=STREAM) as stream:
         lines = stream.iter_lines()
         _fragments(lines)
-        site.house.clock.advance(LIFETIME.total_seconds())
-        site.house.services.breakers["mail"].force_open("a test")
+        site.rollcall.clock.advance(LIFETIME.total_seconds())
+        site.rollcall.services.breakers["mail"].force_open("a test")
         assert not any(line.startswith("data: ") for line in lines)
     assert guest.get("/console/events?show=mail", headers=STREAM).status_code == 401

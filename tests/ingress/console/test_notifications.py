@@ -15,7 +15,7 @@ from tests.ingress.site import Site, Stage
 from tests.ingress.site import site as serving
 from tests.operations.journal import entries
 from tests.support.catalog import Row
-from tests.support.house import House
+from tests.support.harness import Harness
 
 
 class Refusing:
@@ -38,18 +38,18 @@ class Refusing:
 @pytest.fixture
 def told(site: Site) -> Site:
     """Ada was told of an opening."""
-    site.house.watch()
+    site.rollcall.watch()
     for open_seats in (0, 2):
-        site.house.catalog.rows[site.house.key()] = Row(open_seats)
-        site.house.run()
-        site.house.clock.advance(60)
+        site.rollcall.catalog.rows[site.rollcall.key()] = Row(open_seats)
+        site.rollcall.run()
+        site.rollcall.clock.advance(60)
     return site
 
 
 def suppress(site: Site, email: str) -> None:
-    site.house.services.store.deliveries.record(
+    site.rollcall.services.store.deliveries.record(
         email, "bounced", provider_id=None, address=email, reason="<no> such user",
-        now=site.house.clock.now(),
+        now=site.rollcall.clock.now(),
     )  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def test_notifications_are_listed_by_their_state(guest: httpx.Client) -> None:
 
 
 def test_a_message_is_shown_as_it_left(told: Site, guest: httpx.Client) -> None:
-    (message,) = told.house.post.sent
+    (message,) = told.rollcall.mailer.sent
     answer = guest.get("/console/mail/1")
     assert message.subject in words(answer)
     assert str(escape(message.headers["Message-ID"])) in answer.text
@@ -75,7 +75,7 @@ def test_a_message_is_shown_as_it_left(told: Site, guest: httpx.Client) -> None:
 
 def test_its_html_can_do_nothing(told: Site, guest: httpx.Client) -> None:
     answer = guest.get("/console/mail/1/html")
-    assert answer.text == told.house.post.sent[0].html
+    assert answer.text == told.rollcall.mailer.sent[0].html
     policy = answer.headers["content-security-policy"]
     assert {"default-src 'none'", "sandbox", "frame-ancestors 'self'"} <= set(policy.split("; "))
     assert "script-src" not in policy
@@ -90,26 +90,26 @@ def test_a_message_that_does_not_exist_is_not_found(guest: httpx.Client, path: s
 def test_a_test_is_sent_to_whom_is_asked_for(site: Site, guest: httpx.Client) -> None:
     asked = guest.post("/console/do/mail-test", data={"back": "/console/mail"})
     assert 'name="to"' in asked.text
-    assert site.house.post.sent == []
+    assert site.rollcall.mailer.sent == []
     wanted = {"to": "me@example.edu", "kind": "section_retired", "confirm": "yes"}
     assert guest.post("/console/do/mail-test", data=wanted).status_code == 303
     assert said(guest).startswith("post accepted the message to me@example.edu as ")
-    (message,) = site.house.post.sent
+    (message,) = site.rollcall.mailer.sent
     assert (message.to, message.subject[:5]) == ("me@example.edu", "Test:")
-    assert entries(site.house)[-1].action == "mail.test"
+    assert entries(site.rollcall)[-1].action == "mail.test"
 
 
 def test_what_keeps_a_test_from_leaving_is_said(site: Site, guest: httpx.Client) -> None:
     wanted = {"to": "me@example.edu", "confirm": "yes"}
-    site.house.post.troubles.append(UpstreamError("HTTP 500"))
+    site.rollcall.mailer.errors.append(UpstreamError("HTTP 500"))
     assert guest.post("/console/do/mail-test", data=wanted).status_code == 503
     assert guest.post("/console/do/mail-test", data=wanted | {"to": "nobody"}).status_code == 422
 
 
-def test_a_refusal_is_said(stage: Stage, a_house: House) -> None:
-    services = replace(a_house.services, mailer=Refusing())
+def test_a_refusal_is_said(stage: Stage, rollcall: Harness) -> None:
+    services = replace(rollcall.services, mailer=Refusing())
     with (
-        serving(stage, a_house, admin=replace(a_house.room, services=services)) as found,
+        serving(stage, rollcall, admin=replace(rollcall.admin, services=services)) as found,
         visitor(found) as client,
     ):
         wanted = {"to": "me@example.edu", "confirm": "yes"}
@@ -132,13 +132,13 @@ def test_suppressed_addresses_are_listed_and_lifted(site: Site, guest: httpx.Cli
 
 
 def test_dead_notifications_are_retried(site: Site, guest: httpx.Client) -> None:
-    site.house.watch()
-    row = site.house.catalog.rows[site.house.key()] = Row(open_seats=0)
-    site.house.run()
+    site.rollcall.watch()
+    row = site.rollcall.catalog.rows[site.rollcall.key()] = Row(open_seats=0)
+    site.rollcall.run()
     row.open_seats = 1
-    site.house.clock.advance(60)
-    site.house.post.troubles.append(RejectedError("no such domain"))
-    site.house.run()
+    site.rollcall.clock.advance(60)
+    site.rollcall.mailer.errors.append(RejectedError("no such domain"))
+    site.rollcall.run()
     assert "Retry dead" in guest.get("/console/mail?state=dead").text
     wanted = {"cause": "no such", "older_than": ""}
     asked = words(guest.post("/console/do/mail-retry", data=wanted))

@@ -23,15 +23,15 @@ def _words(html: str) -> str:
 
 
 def _parts(site: Site) -> dict[str, str]:
-    room = site.house.room
+    room = site.rollcall.admin
     drawn = fragments(status.read(room), status.read_trends(room.services))
     return {name: _words(html) for name, html in drawn.items()}
 
 
 def test_the_page_answers_the_three_questions_first(site: Site, guest: httpx.Client) -> None:
-    site.house.room.heartbeats.beat("worker", "host:1", {})
-    site.house.room.heartbeats.beat("scheduler", "host:2", {})
-    site.house.room.heartbeats.beat("jobs", "host:3", {})
+    site.rollcall.admin.heartbeats.beat("worker", "host:1", {})
+    site.rollcall.admin.heartbeats.beat("scheduler", "host:2", {})
+    site.rollcall.admin.heartbeats.beat("jobs", "host:3", {})
     text = guest.get("/console/").text
     assert "<h1>Polling; sending; draining.</h1>" in text
     assert text.index("<h1>") < text.index("<h2")
@@ -45,7 +45,7 @@ def test_no_worker_is_the_first_thing_to_read(site: Site) -> None:
 
 
 def test_an_age_that_the_broker_does_not_report_is_unknown(site: Site) -> None:
-    room = site.house.room
+    room = site.rollcall.admin
     queues = {"check": QueueStats(5, None, 0, is_age_known=False), "deliver": QueueStats(0, None, 0)}
     drawn = fragments(status.read(replace(room, queues=lambda: queues)), status.read_trends(room.services))
     assert "check 5 unknown 0 deliver 0" in _words(drawn["queues"])
@@ -53,18 +53,20 @@ def test_an_age_that_the_broker_does_not_report_is_unknown(site: Site) -> None:
 
 
 def test_every_slot_is_shown_with_what_it_does(site: Site) -> None:
-    now_ms = int(site.house.clock.now().timestamp() * 1000)
+    now_ms = int(site.rollcall.clock.now().timestamp() * 1000)
     busy = ThreadTask(1, Task("sections.check", "check", "m-1", now_ms))
-    site.house.room.heartbeats.beat("worker", "host:1", {}, (ThreadTask(0), busy))
+    site.rollcall.admin.heartbeats.beat("worker", "host:1", {}, (ThreadTask(0), busy))
     assert "0 idle 1 sections.check check" in _parts(site)["workers"]
 
 
 def test_a_pause_a_breaker_and_a_lease_show_by_whom(site: Site) -> None:
-    house = site.house
-    now = house.clock.now()
-    house.services.store.pauses.pause(house.catalog.name, now + timedelta(hours=1), "a move", "ada", now)
-    house.services.breakers["mail"].force_open("grace")
-    house.services.cron_lease.acquire("t", {"host": "alan"})
+    rollcall = site.rollcall
+    now = rollcall.clock.now()
+    rollcall.services.store.pauses.pause(
+        rollcall.catalog.name, now + timedelta(hours=1), "a move", "ada", now
+    )
+    rollcall.services.breakers["mail"].force_open("grace")
+    rollcall.services.cron_lease.acquire("t", {"host": "alan"})
     parts = _parts(site)
     assert "by ada: a move" in parts["sources"]
     assert "held by grace" in parts["breakers"]
@@ -73,13 +75,13 @@ def test_a_pause_a_breaker_and_a_lease_show_by_whom(site: Site) -> None:
 
 def test_a_run_shows_from_asked_to_finished(site: Site) -> None:
     assert "never" in _parts(site)["runs"]
-    site.house.watch("12430")
-    site.house.run()
+    site.rollcall.watch("12430")
+    site.rollcall.run()
     assert "finished all , 1 checked" in _parts(site)["runs"]
 
 
 def test_what_cannot_be_read_is_unknown_and_never_zero(site: Site) -> None:
-    read = status.read(site.house.room)
+    read = status.read(site.rollcall.admin)
     parts = (
         "runs",
         "processes",
@@ -100,27 +102,27 @@ def test_what_cannot_be_read_is_unknown_and_never_zero(site: Site) -> None:
 
 @pytest.mark.parametrize("part", ["verdict", "sources", "breakers", "alerts"])
 def test_no_state_is_reported_by_colour_alone(site: Site, part: str) -> None:
-    drawn = fragments(status.read(site.house.room), status.read_trends(site.house.services))
+    drawn = fragments(status.read(site.rollcall.admin), status.read_trends(site.rollcall.services))
     for found in re.findall(r'class="(?:mark|tag) [a-z]+"[^>]*>(.*?)</(?:svg|span)>', drawn[part], re.DOTALL):
         assert found.strip()
 
 
 def test_what_people_wrote_is_text_and_no_markup(site: Site) -> None:
-    house = site.house
-    now = house.clock.now()
+    rollcall = site.rollcall
+    now = rollcall.clock.now()
     name = "<script>alert(1)</script>"
-    house.services.store.pauses.pause(house.catalog.name, now + timedelta(hours=1), name, name, now)
-    drawn = fragments(status.read(house.room), status.read_trends(house.services))
+    rollcall.services.store.pauses.pause(rollcall.catalog.name, now + timedelta(hours=1), name, name, now)
+    drawn = fragments(status.read(rollcall.admin), status.read_trends(rollcall.services))
     assert "<script" not in drawn["sources"]
     assert "&lt;script&gt;" in drawn["sources"]
 
 
 def test_the_trends_are_summed_up_twice_a_minute_only(site: Site) -> None:
-    house = site.house
-    drawing = NowView(web_context(house, Reports()))
+    rollcall = site.rollcall
+    drawing = NowView(web_context(rollcall, Reports()))
     before = drawing()["trend"]
-    house.watch("12430")
-    house.run()
+    rollcall.watch("12430")
+    rollcall.run()
     assert drawing()["trend"] == before
-    house.clock.advance(30)
+    rollcall.clock.advance(30)
     assert drawing()["trend"] != before

@@ -42,26 +42,26 @@ def test_what_was_done_is_said_once_and_recorded_with_who_did_it(site: Site, gue
     assert re.fullmatch(r"Queued run [0-9a-f]{32} \(odd\)\.", said(guest))
     assert said(guest) == ""
 
-    records, _ = site.house.services.store.audit.page(None, 10)
+    records, _ = site.rollcall.services.store.audit.page(None, 10)
     begun, ran = reversed(records)
     assert ran.entry.action == "run.trigger"
     assert ran.entry.by == begun.entry.by
 
 
 def test_the_question_says_how_much_is_touched(site: Site, guest: httpx.Client) -> None:
-    site.house.watch("12430")
-    site.house.watch("12431", "bob@example.edu")
+    site.rollcall.watch("12430")
+    site.rollcall.watch("12431", "bob@example.edu")
     assert "2 sections are watched" in words(ask(guest, "run-trigger"))
-    name = site.house.catalog.name
+    name = site.rollcall.catalog.name
     assert "2 people watch its sections" in words(ask(guest, "source-pause", name=name))
 
 
 def test_a_source_is_paused_and_resumed(site: Site, guest: httpx.Client) -> None:
-    name, pauses = site.house.catalog.name, site.house.services.store.pauses
+    name, pauses = site.rollcall.catalog.name, site.rollcall.services.store.pauses
     confirm(guest, ask(guest, "source-pause", name=name), length="4h", reason="maintenance <there>")
     kept = pauses.find(name)
     assert kept is not None
-    assert (kept.until - site.house.clock.now()).total_seconds() == 4 * 3600
+    assert (kept.until - site.rollcall.clock.now()).total_seconds() == 4 * 3600
     assert kept.reason == "maintenance <there>"
 
     asked = ask(guest, "source-resume", name=name)
@@ -91,7 +91,7 @@ def test_where_there_is_nothing_to_do_there_is_nothing_to_press(guest: httpx.Cli
 def test_a_breaker_is_held_and_reset(
     site: Site, guest: httpx.Client, action: str, state: str, outcome: str
 ) -> None:
-    breaker = site.house.services.breakers["mail"]
+    breaker = site.rollcall.services.breakers["mail"]
     confirm(guest, ask(guest, action, name="mail"))
     assert said(guest) == f"The breaker mail is {outcome}."
     snapshot = breaker.snapshot()
@@ -105,7 +105,7 @@ def test_a_breaker_is_held_and_reset(
 
 
 def test_the_lease_is_taken_from_its_holder(site: Site, guest: httpx.Client) -> None:
-    lease = site.house.services.cron_lease
+    lease = site.rollcall.services.cron_lease
     lease.acquire("a token", {"host": "a-machine", "run": "abc"})
     asked = ask(guest, "lease-release")
     assert "host a-machine, run abc has held it" in words(asked)

@@ -17,13 +17,13 @@ BLANK = {"email": "", "source": "", "term": "", "section": ""}
 @pytest.fixture
 def watches(site: Site) -> list[StoredWatch]:
     pairs = (("12430", "ada@example.edu"), ("12431", "ada@example.edu"), ("12430", "bob@example.edu"))
-    return [site.house.watch(number, email) for number, email in pairs]
+    return [site.rollcall.watch(number, email) for number, email in pairs]
 
 
 def _active(site: Site) -> dict[int, bool]:
     """Whether each active watch is paused."""
-    page, _ = site.house.services.store.watches.page(after=None, limit=99)
-    return {stored.id: stored.is_paused(site.house.clock.now()) for stored in page}
+    page, _ = site.rollcall.services.store.watches.page(after=None, limit=99)
+    return {stored.id: stored.is_paused(site.rollcall.clock.now()) for stored in page}
 
 
 def test_what_matches_is_paused_and_resumed(
@@ -38,7 +38,7 @@ def test_what_matches_is_paused_and_resumed(
     assert _active(site) == {one: True, two: False, three: True}
     guest.post("/console/do/watches-resume", data=BLANK | {"email": "ada@example.edu"} | YES)
     assert _active(site) == {one: False, two: False, three: True}
-    last, first = entries(site.house)[-1], entries(site.house)[-2]
+    last, first = entries(site.rollcall)[-1], entries(site.rollcall)[-2]
     assert (first.action, first.count, dict(first.detail)) == (
         "watch.pause",
         2,
@@ -75,7 +75,7 @@ def test_where_nothing_matches_nothing_is_offered(guest: httpx.Client) -> None:
 def test_a_watch_whose_person_has_opted_out_is_not_resumed(
     site: Site, guest: httpx.Client, watches: list[StoredWatch]
 ) -> None:
-    site.house.services.store.opt_outs.stop_all("bob@example.edu", site.house.clock.now())
+    site.rollcall.services.store.opt_outs.stop_all("bob@example.edu", site.rollcall.clock.now())
     guest.post("/console/do/watches-resume", data=BLANK | YES)
     assert said(guest) == "Resumed 2 watches."
     assert watches[-1].id not in _active(site)

@@ -22,22 +22,22 @@ ACTIONS = [each.console_path for each in OPERATIONS if Surface.CONSOLE in each.s
 
 
 def test_a_section_is_checked_and_the_answer_is_said(site: Site, guest: httpx.Client) -> None:
-    site.house.watch()
-    site.house.catalog.rows[site.house.key()] = Row(3)
+    site.rollcall.watch()
+    site.rollcall.catalog.rows[site.rollcall.key()] = Row(3)
     asked = guest.post("/console/do/section-check", data=SECTION)
     assert "Check scraper/2261/12430 now?" in words(asked)
-    assert site.house.catalog.calls == []
+    assert site.rollcall.catalog.calls == []
     guest.post("/console/do/section-check", data=SECTION | YES)
     assert said(guest) == "scraper/2261/12430: 3 of 30 seats open."
-    assert recorded(site.house)[-1][1:] == ("section.check", "section/scraper/2261/12430", 1)
+    assert recorded(site.rollcall)[-1][1:] == ("section.check", "section/scraper/2261/12430", 1)
 
 
 def test_what_keeps_a_catalog_from_answering_is_said(site: Site, guest: httpx.Client) -> None:
-    site.house.watch()
-    site.house.catalog.errors[site.house.key()] = UpstreamError("HTTP 502 from the catalog")
+    site.rollcall.watch()
+    site.rollcall.catalog.errors[site.rollcall.key()] = UpstreamError("HTTP 502 from the catalog")
     answer = guest.post("/console/do/section-check", data=SECTION | YES)
     assert answer.status_code == 503
-    assert recorded(site.house)[-1][1] == "session.begin"
+    assert recorded(site.rollcall)[-1][1] == "session.begin"
 
 
 def test_a_watch_is_added_with_its_preferences(site: Site, guest: httpx.Client) -> None:
@@ -52,10 +52,10 @@ def test_a_watch_is_added_with_its_preferences(site: Site, guest: httpx.Client) 
         said(guest) == "Added watch 1. Unknown section: its catalog does not list it;"
         " the next check is at 15 Jan 2026, 10:00 UTC."
     )
-    stored = site.house.services.store.watches.get(1)
+    stored = site.rollcall.services.store.watches.get(1)
     assert stored is not None
     assert (stored.watch.kinds, stored.watch.min_seats) == (("seat_available",), 2)
-    assert recorded(site.house)[-1][1:] == ("watch.add", "watch/1", 1)
+    assert recorded(site.rollcall)[-1][1:] == ("watch.add", "watch/1", 1)
 
 
 @pytest.mark.parametrize(
@@ -70,10 +70,10 @@ def test_a_watch_is_added_with_its_preferences(site: Site, guest: httpx.Client) 
 def test_anyone_who_adds_a_watch_is_reported_how_the_section_stands(
     site: Site, guest: httpx.Client, row: Row | None, known: str
 ) -> None:
-    site.house.watch()
+    site.rollcall.watch()
     if row is not None:
-        site.house.catalog.rows[site.house.key()] = row
-    site.house.run()
+        site.rollcall.catalog.rows[site.rollcall.key()] = row
+    site.rollcall.run()
     bob = ADA | {"email": "bob@example.edu"}
     assert f"gets mail about its changes. {known}" in words(guest.post("/console/do/watch-add", data=bob))
     guest.post("/console/do/watch-add", data=bob | YES)
@@ -101,7 +101,7 @@ def test_what_is_wrong_with_a_request_is_named(
 
 
 def test_a_watch_is_paused_for_a_time_and_resumed(site: Site, guest: httpx.Client) -> None:
-    site.house.watch()
+    site.rollcall.watch()
     asked = guest.post("/console/do/watch-pause", data={"watch_id": "1"})
     assert "Changes during the pause are never sent" in words(asked)
     guest.post("/console/do/watch-pause", data={"watch_id": "1", "length": "1d"} | YES)
@@ -111,11 +111,11 @@ def test_a_watch_is_paused_for_a_time_and_resumed(site: Site, guest: httpx.Clien
     assert said(guest) == "Resumed watch 1."
     nothing = guest.post("/console/do/watch-resume", data={"watch_id": "1"})
     assert 'name="confirm"' not in nothing.text
-    assert [action for _, action, _, _ in recorded(site.house)][1:] == ["watch.pause", "watch.resume"]
+    assert [action for _, action, _, _ in recorded(site.rollcall)][1:] == ["watch.pause", "watch.resume"]
 
 
 def test_a_watch_is_deleted_and_its_history_stays(site: Site, guest: httpx.Client) -> None:
-    site.house.watch()
+    site.rollcall.watch()
     assert "This cannot be undone." in words(guest.post("/console/do/watch-end", data={"watch_id": "1"}))
     guest.post("/console/do/watch-end", data={"watch_id": "1"} | YES)
     assert said(guest) == "Ended watch 1."
@@ -143,17 +143,17 @@ def test_no_action_is_for_strangers_or_for_other_sites(site: Site, guest: httpx.
     assert (unsigned.status_code, unsigned.headers["location"][:16]) == (303, "/console/sign-in")
     crossed = guest.post(path, data=ADA | YES, headers={"Sec-Fetch-Site": "cross-site"})
     assert crossed.status_code == 403
-    assert [entry[1] for entry in recorded(site.house)] == ["session.begin"]
+    assert [entry[1] for entry in recorded(site.rollcall)] == ["session.begin"]
 
 
 def test_a_term_is_ended_from_the_page_of_sections(site: Site, guest: httpx.Client) -> None:
-    site.house.watch()
-    site.house.catalog.rows[site.house.key()] = Row(3)
-    site.house.run()
-    site.house.catalog.rows.clear()
-    site.house.run()
+    site.rollcall.watch()
+    site.rollcall.catalog.rows[site.rollcall.key()] = Row(3)
+    site.rollcall.run()
+    site.rollcall.catalog.rows.clear()
+    site.rollcall.run()
     assert "appears to be over" not in words(guest.get("/console/sections"))
-    with site.house.database.write() as connection:  # a day ago: a session does not last as long
+    with site.rollcall.database.write() as connection:  # a day ago: a session does not last as long
         connection.execute(update(sections).values(missing_since_ms=0))
     assert "The term scraper/2261 appears to be over" in words(guest.get("/console/sections"))
     term = {"source": "scraper", "term": "2261"}
@@ -161,4 +161,4 @@ def test_a_term_is_ended_from_the_page_of_sections(site: Site, guest: httpx.Clie
     assert "The catalog no longer lists any of its watched sections." in asked
     guest.post("/console/do/term-end", data=term | YES)
     assert said(guest) == "Ended the term scraper/2261: 1 watch of 1 person."
-    assert recorded(site.house)[-1][1:] == ("term.end", "term/scraper/2261", 1)
+    assert recorded(site.rollcall)[-1][1:] == ("term.end", "term/scraper/2261", 1)

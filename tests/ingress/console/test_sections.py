@@ -6,29 +6,29 @@ import pytest
 from tests.ingress.console.visitor import words
 from tests.ingress.site import Site
 from tests.support.catalog import Row
-from tests.support.house import House
+from tests.support.harness import Harness
 
 
-def see(house: House, *counts: int) -> None:
+def see(rollcall: Harness, *counts: int) -> None:
     """The section is seen with each of `counts` in turn, a minute apart."""
     for open_seats in counts:
-        house.catalog.rows[house.key()] = Row(open_seats)
-        house.run()
-        house.clock.advance(60)
+        rollcall.catalog.rows[rollcall.key()] = Row(open_seats)
+        rollcall.run()
+        rollcall.clock.advance(60)
 
 
 def test_sections_are_listed_with_their_seats_and_watches(site: Site, guest: httpx.Client) -> None:
-    site.house.watch()
-    site.house.watch(email="bob@example.edu")
-    see(site.house, 0, 2)
+    site.rollcall.watch()
+    site.rollcall.watch(email="bob@example.edu")
+    see(site.rollcall, 0, 2)
     text = words(guest.get("/console/sections"))
     assert "scraper/2261/12430 CSE 100 Advanced Data Structures 2 open 30 unassigned 2 1" in text
 
 
 def test_a_search_and_a_state_leave_out_the_rest(site: Site, guest: httpx.Client) -> None:
-    site.house.watch()
-    site.house.watch("12431")
-    see(site.house, 2)
+    site.rollcall.watch()
+    site.rollcall.watch("12431")
+    see(site.rollcall, 2)
     assert "12431" not in words(guest.get("/console/sections?q=12430&state="))
     assert "12431" not in words(guest.get("/console/sections?q=&state=open"))
     assert "No section matches" in words(guest.get("/console/sections?q=%25"))
@@ -36,7 +36,7 @@ def test_a_search_and_a_state_leave_out_the_rest(site: Site, guest: httpx.Client
 
 def test_more_sections_are_a_page_away(site: Site, guest: httpx.Client) -> None:
     for number in range(60):
-        site.house.watch(str(10_000 + number))
+        site.rollcall.watch(str(10_000 + number))
     first = guest.get("/console/sections?q=10")
     assert "scraper/2261/10049" in first.text
     assert "scraper/2261/10050" not in first.text
@@ -47,8 +47,8 @@ def test_more_sections_are_a_page_away(site: Site, guest: httpx.Client) -> None:
 def test_a_section_shows_its_seats_over_time_as_a_line_and_as_a_table(
     site: Site, guest: httpx.Client
 ) -> None:
-    site.house.watch()
-    see(site.house, 0, 2, 1)
+    site.rollcall.watch()
+    see(site.rollcall, 0, 2, 1)
     answer = guest.get("/console/sections/scraper/2261/12430")
     assert 'class="line" d="M0.0 110.0H' in answer.text
     assert "ada@example.edu all events 1" in words(answer)
@@ -57,7 +57,7 @@ def test_a_section_shows_its_seats_over_time_as_a_line_and_as_a_table(
 
 
 def test_a_section_that_was_never_seen_has_no_line(site: Site, guest: httpx.Client) -> None:
-    site.house.watch()
+    site.rollcall.watch()
     assert "Its seats have not been observed yet" in words(guest.get("/console/sections/scraper/2261/12430"))
 
 

@@ -12,7 +12,7 @@ from resilience.login_protection import LoginLimiter
 from tests.ingress.console.visitor import BROWSER, sign_in, stranger, visitor, words
 from tests.ingress.site import API_TOKEN, PROXY_SECRET, Site, Stage
 from tests.ingress.site import site as serving
-from tests.support.house import House
+from tests.support.harness import Harness
 from tests.support.stack import free_port
 
 
@@ -122,16 +122,16 @@ def test_no_one_is_sent_elsewhere_after_signing_in(site: Site, elsewhere: str) -
 
 
 def test_a_session_ends_after_half_a_day(site: Site, guest: httpx.Client) -> None:
-    site.house.clock.advance(LIFETIME.total_seconds() - 1)
+    site.rollcall.clock.advance(LIFETIME.total_seconds() - 1)
     assert guest.get("/console/runs").status_code == 200
-    site.house.clock.advance(1)
+    site.rollcall.clock.advance(1)
     assert guest.get("/console/runs").status_code == 303
 
 
-def test_a_new_token_ends_every_session(stage: Stage, a_house: House) -> None:
-    with serving(stage, a_house) as before, visitor(before) as client:
+def test_a_new_token_ends_every_session(stage: Stage, rollcall: Harness) -> None:
+    with serving(stage, rollcall) as before, visitor(before) as client:
         assert client.get("/console/runs").status_code == 200
-        with serving(stage, a_house, api_token="another token of the tests"):
+        with serving(stage, rollcall, api_token="another token of the tests"):
             assert client.get("/console/runs").status_code == 303
 
 
@@ -157,7 +157,7 @@ def test_signing_out_is_recorded_once_and_a_stranger_may_do_it_too(site: Site, g
     with stranger(site) as client:
         for headers in (cookie, cookie, {}):
             assert client.post("/console/sign-out", headers=headers).status_code == 303
-    records, _ = site.house.services.store.audit.page(None, 10)
+    records, _ = site.rollcall.services.store.audit.page(None, 10)
     assert [record.entry.action for record in records] == ["session.end", "session.begin"]
     assert len({record.entry.subject for record in records}) == 1
 
@@ -167,7 +167,7 @@ def test_sessions_that_were_signed_out_are_purged_once_they_have_expired(
 ) -> None:
     guest.post("/console/sign-out")
     assert site.count("ended_sessions") == 1
-    site.house.clock.advance(LIFETIME.total_seconds())
+    site.rollcall.clock.advance(LIFETIME.total_seconds())
     with visitor(site) as client:
         client.post("/console/sign-out")
     assert site.count("ended_sessions") == 1
@@ -181,7 +181,7 @@ def test_a_session_that_was_tampered_with_is_none(site: Site, guest: httpx.Clien
 
 
 def test_signing_in_is_recorded_with_where_it_came_from(site: Site, guest: httpx.Client) -> None:
-    (record,), _ = site.house.services.store.audit.page(None, 10)
+    (record,), _ = site.rollcall.services.store.audit.page(None, 10)
     assert record.entry.action == "session.begin"
     assert record.entry.by.startswith("console ")
     assert record.entry.detail == {"client": "127.0.0.1"}
@@ -189,11 +189,11 @@ def test_signing_in_is_recorded_with_where_it_came_from(site: Site, guest: httpx
 
 
 def test_without_redis_the_right_token_lets_in_and_guesses_are_still_counted(
-    stage: Stage, a_house: House
+    stage: Stage, rollcall: Harness
 ) -> None:
     nobody = redis.Redis(port=free_port(), socket_connect_timeout=0.2)
     sign_ins = LoginLimiter(nobody, "sign-in", each=3, overall=5, window_seconds=60)
-    with serving(stage, a_house, sign_ins=sign_ins) as site, stranger(site) as client:
+    with serving(stage, rollcall, sign_ins=sign_ins) as site, stranger(site) as client:
         assert sign_in(client).status_code == 303
         assert client.get("/console/runs").status_code == 200
         assert [sign_in(client, "a wrong guess").status_code for _ in range(4)] == [403, 403, 403, 429]

@@ -11,11 +11,11 @@ from resilience.login_protection import OneTimeTokens
 from tests.ingress.console.visitor import stranger, words
 from tests.ingress.site import API_TOKEN, Site, Stage
 from tests.ingress.site import site as serving
-from tests.support.house import House
+from tests.support.harness import Harness
 
 
 def link(site: Site) -> str:
-    return create_sign_in_link(site.house.invitations, API_TOKEN, site.house.clock.now())
+    return create_sign_in_link(site.rollcall.invitations, API_TOKEN, site.rollcall.clock.now())
 
 
 def token_of(path: str) -> str:
@@ -58,15 +58,15 @@ def test_a_link_counts_once(site: Site) -> None:
 def test_a_link_ends_after_ten_minutes(site: Site) -> None:
     early, late = token_of(link(site)), token_of(link(site))
     with stranger(site) as client:
-        site.house.clock.advance(LIFETIME.total_seconds() - 1)
+        site.rollcall.clock.advance(LIFETIME.total_seconds() - 1)
         assert click(client, early).status_code == 303
-        site.house.clock.advance(1)
+        site.rollcall.clock.advance(1)
         assert click(client, late).status_code == 403
 
 
 def test_a_link_that_is_not_ours_is_refused(site: Site) -> None:
-    site.house.invitations.issue("known", LIFETIME)
-    ends = int(site.house.clock.now().timestamp()) + 60
+    site.rollcall.invitations.issue("known", LIFETIME)
+    ends = int(site.rollcall.clock.now().timestamp()) + 60
     good = token_of(link(site))
     forged = (
         sign("another token", "invitation", ["known", ends]),
@@ -93,10 +93,10 @@ def test_a_click_from_another_site_is_refused(site: Site) -> None:
 
 
 def test_where_it_cannot_be_known_whether_a_link_counts_no_one_gets_in(
-    stage: Stage, a_house: House, unreachable: redis.Redis
+    stage: Stage, rollcall: Harness, unreachable: redis.Redis
 ) -> None:
     with (
-        serving(stage, a_house, invitations=OneTimeTokens(unreachable, "door")) as site,
+        serving(stage, rollcall, invitations=OneTimeTokens(unreachable, "door")) as site,
         stranger(site) as client,
     ):
         refused = click(client, token_of(link(site)))
@@ -106,5 +106,5 @@ def test_where_it_cannot_be_known_whether_a_link_counts_no_one_gets_in(
 def test_the_session_that_a_link_began_is_recorded(site: Site) -> None:
     with stranger(site) as client:
         click(client, token_of(link(site)))
-    (record,), _ = site.house.services.store.audit.page(None, 10)
+    (record,), _ = site.rollcall.services.store.audit.page(None, 10)
     assert (record.entry.action, record.entry.detail) == ("session.begin", {"client": "127.0.0.1"})

@@ -13,11 +13,11 @@ from tests.support.catalog import Row
 @pytest.fixture
 def told(site: Site) -> Site:
     """Ada was told of an opening."""
-    site.house.watch()
+    site.rollcall.watch()
     for open_seats in (0, 2):
-        site.house.catalog.rows[site.house.key()] = Row(open_seats)
-        site.house.run()
-        site.house.clock.advance(60)
+        site.rollcall.catalog.rows[site.rollcall.key()] = Row(open_seats)
+        site.rollcall.run()
+        site.rollcall.clock.advance(60)
     return site
 
 

@@ -12,8 +12,8 @@ from tests.support.catalog import Row
 
 
 def test_the_watches_of_an_address_are_found(site: Site, guest: httpx.Client) -> None:
-    site.house.watch()
-    site.house.watch("12431", "bob@example.edu")
+    site.rollcall.watch()
+    site.rollcall.watch("12431", "bob@example.edu")
     assert "Watch 1 ada@example.edu scraper/2261/12430 all events 1" in words(guest.get("/console/watches"))
     bobs = words(guest.get("/console/watches?email=Bob@example.edu"))
     assert "Watch 2 bob@example.edu" in bobs
@@ -23,10 +23,10 @@ def test_the_watches_of_an_address_are_found(site: Site, guest: httpx.Client) ->
 def test_watches_are_found_by_section_and_term_with_the_name_of_their_course(
     site: Site, guest: httpx.Client
 ) -> None:
-    site.house.watch()
-    site.house.watch("12431", "bob@example.edu")
-    site.house.catalog.rows[site.house.key()] = Row(3)
-    site.house.run()
+    site.rollcall.watch()
+    site.rollcall.watch("12431", "bob@example.edu")
+    site.rollcall.catalog.rows[site.rollcall.key()] = Row(3)
+    site.rollcall.run()
     found = words(guest.get("/console/watches?section=12430&term=2261&source=&email="))
     assert "1 active watch of 1 address" in found
     assert "scraper/2261/12430 CSE 100" in found
@@ -35,7 +35,7 @@ def test_watches_are_found_by_section_and_term_with_the_name_of_their_course(
 
 
 def test_the_form_that_adds_a_watch_is_above_the_list(site: Site, guest: httpx.Client) -> None:
-    watch = site.house.watch()
+    watch = site.rollcall.watch()
     for path in ("/console/watches", "/console/sections/scraper/2261/12430"):
         page = guest.get(path).text
         assert (
@@ -46,7 +46,7 @@ def test_the_form_that_adds_a_watch_is_above_the_list(site: Site, guest: httpx.C
 
 
 def test_every_watch_can_be_taken_away_as_a_sheet(site: Site, guest: httpx.Client) -> None:
-    site.house.watch()
+    site.rollcall.watch()
     answer = guest.get("/console/watches.csv")
     assert answer.headers["content-disposition"] == 'attachment; filename="watches.csv"'
     assert answer.text.splitlines()[1].startswith("ada@example.edu,scraper,2261,12430,")
@@ -73,9 +73,9 @@ def test_a_full_export_can_be_imported_again_and_the_page_says_how_much_that_is(
     site: Site, guest: httpx.Client
 ) -> None:
     assert f"Up to 10{NARROW_SPACE}000 lines and 5 MiB" in guest.get("/console/watches/import").text
-    keys = (site.house.key(str(number)) for number in range(10_000, 10_000 + MAX_RECORDS))
-    site.house.services.store.watches.add_all(
-        [Watch("somebody@example.edu", key) for key in keys], site.house.clock.now()
+    keys = (site.rollcall.key(str(number)) for number in range(10_000, 10_000 + MAX_RECORDS))
+    site.rollcall.services.store.watches.add_all(
+        [Watch("somebody@example.edu", key) for key in keys], site.rollcall.clock.now()
     )
     sheet = guest.get("/console/watches.csv").text
     asked = guest.post("/console/do/watch-import", data={"csv": sheet})

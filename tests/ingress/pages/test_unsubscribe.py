@@ -12,7 +12,7 @@ from ingress.pages.html import render_page
 from ingress.pages.unsubscribe import ask_watch
 from notifications.unsubscribe_links import UnsubscribeLinks
 from tests.ingress.site import PUBLIC_URL, Site, fields_of
-from tests.support.house import LINKS
+from tests.support.harness import LINKS
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
@@ -27,12 +27,12 @@ def _forms(html: str) -> list[str]:
 
 
 def _active(site: Site) -> list[str]:
-    found, _ = site.house.services.store.watches.page(email=None, section=None, after=None, limit=99)
+    found, _ = site.rollcall.services.store.watches.page(email=None, section=None, after=None, limit=99)
     return [f"{stored.watch.email} {stored.watch.key.number}" for stored in found]
 
 
 def test_the_page_changes_nothing(site: Site) -> None:
-    watch = site.house.watch("12430")
+    watch = site.rollcall.watch("12430")
 
     page = site.client.get(_path(LINKS.stop_watch(watch.id, "ada@example.edu")))
 
@@ -44,7 +44,7 @@ def test_the_page_changes_nothing(site: Site) -> None:
 
 
 def test_the_page_may_load_and_run_nothing(site: Site) -> None:
-    watch = site.house.watch("12430")
+    watch = site.rollcall.watch("12430")
     page = site.client.get(_path(LINKS.stop_watch(watch.id, "ada@example.edu")))
     policy = page.headers["content-security-policy"]
 
@@ -58,23 +58,23 @@ def test_the_page_may_load_and_run_nothing(site: Site) -> None:
 
 
 def test_one_click_ends_the_watch_and_no_other(site: Site) -> None:
-    watch = site.house.watch("12430")
-    site.house.watch("12431")
-    site.house.watch("12430", "bob@example.edu")
+    watch = site.rollcall.watch("12430")
+    site.rollcall.watch("12431")
+    site.rollcall.watch("12430", "bob@example.edu")
 
     page = site.client.post(_path(LINKS.stop_watch(watch.id, "ada@example.edu")), data=ONE_CLICK)
 
     assert page.status_code == 200
     assert "12430" in page.text
     assert _active(site) == ["ada@example.edu 12431", "bob@example.edu 12430"]
-    ended = site.house.services.store.watches.get(watch.id)
+    ended = site.rollcall.services.store.watches.get(watch.id)
     assert ended is not None
     assert ended.ended_reason == "unsubscribed"
 
 
 def test_one_click_may_come_as_multipart_or_without_a_body(site: Site) -> None:
     for number, body in (("12430", {"files": {"List-Unsubscribe": (None, "One-Click")}}), ("12431", {})):
-        watch = site.house.watch(number)
+        watch = site.rollcall.watch(number)
         path = _path(LINKS.stop_watch(watch.id, "ada@example.edu"))
         assert site.client.post(path, **body).status_code == 200  # type: ignore[arg-type]
 
@@ -82,7 +82,7 @@ def test_one_click_may_come_as_multipart_or_without_a_body(site: Site) -> None:
 
 
 def test_a_second_click_changes_nothing_more(site: Site) -> None:
-    watch = site.house.watch("12430")
+    watch = site.rollcall.watch("12430")
     path = _path(LINKS.stop_watch(watch.id, "ada@example.edu"))
 
     for _ in range(3):
@@ -92,7 +92,7 @@ def test_a_second_click_changes_nothing_more(site: Site) -> None:
 
 
 def test_mail_stays_stopped_whichever_way_the_watch_comes_again(site: Site) -> None:
-    site.house.watch("12430")
+    site.rollcall.watch("12430")
     site.client.post(_path(LINKS.stop_everything("ada@example.edu")), data=ONE_CLICK)
 
     added = site.add(section="12430")
@@ -107,8 +107,8 @@ def test_mail_stays_stopped_whichever_way_the_watch_comes_again(site: Site) -> N
 
 
 def test_the_person_can_undo_what_they_stopped(site: Site) -> None:
-    watch = site.house.watch("12430")
-    site.house.watch("12431")
+    watch = site.rollcall.watch("12430")
+    site.rollcall.watch("12431")
     page = site.client.post(_path(LINKS.stop_watch(watch.id, "ada@example.edu")))
     everything, again = _forms(page.text)
     assert _active(site) == ["ada@example.edu 12431"]
@@ -127,7 +127,7 @@ def test_the_person_can_undo_what_they_stopped(site: Site) -> None:
 
 
 def test_every_link_says_that_all_mail_is_stopped_and_offers_to_undo_that(site: Site) -> None:
-    watch = site.house.watch("12430")
+    watch = site.rollcall.watch("12430")
     site.client.post(_path(LINKS.stop_everything("ada@example.edu")))
     for link in (LINKS.stop_watch(watch.id, "ada@example.edu"), LINKS.stop_everything("ada@example.edu")):
         page = site.client.get(_path(link))
@@ -145,8 +145,8 @@ def test_all_mail_can_be_stopped_where_nothing_is_watched(site: Site) -> None:
 
 
 def test_the_forms_of_the_page_do_what_they_say(site: Site) -> None:
-    watch = site.house.watch("12430")
-    site.house.watch("12431")
+    watch = site.rollcall.watch("12430")
+    site.rollcall.watch("12431")
     page = site.client.get(_path(LINKS.stop_watch(watch.id, "ada@example.edu")))
     this, everything = _forms(page.text)
 
@@ -158,8 +158,8 @@ def test_the_forms_of_the_page_do_what_they_say(site: Site) -> None:
 
 def test_everything_of_one_person_stops(site: Site) -> None:
     for number in ("12430", "12431", "12432"):
-        site.house.watch(number)
-    site.house.watch("12430", "bob@example.edu")
+        site.rollcall.watch(number)
+    site.rollcall.watch("12430", "bob@example.edu")
     path = _path(LINKS.stop_everything("ada@example.edu"))
 
     asked = site.client.get(path)
@@ -171,7 +171,7 @@ def test_everything_of_one_person_stops(site: Site) -> None:
 
 
 def test_a_link_for_another_address_ends_nothing(site: Site) -> None:
-    watch = site.house.watch("12430")
+    watch = site.rollcall.watch("12430")
 
     page = site.client.post(_path(LINKS.stop_watch(watch.id, "old@example.edu")), data=ONE_CLICK)
 
@@ -182,7 +182,7 @@ def test_a_link_for_another_address_ends_nothing(site: Site) -> None:
 
 
 def test_what_mail_programs_add_to_the_link_is_ignored(site: Site) -> None:
-    watch = site.house.watch("12430")
+    watch = site.rollcall.watch("12430")
     path = _path(LINKS.stop_watch(watch.id, "ada@example.edu"))
 
     for added in ("&utm_source=mail", "&a=1&a=2&%ff=%ff", "&=&&x"):
@@ -197,7 +197,7 @@ def test_what_mail_programs_add_to_the_link_is_ignored(site: Site) -> None:
     ["", "?token=", "?token=forged", "?token=%00", "?token=%ff", "?token=a&token=b", "?token=" + "a" * 5000],
 )
 def test_a_forged_token_is_refused_by_name(site: Site, method: str, query: str) -> None:
-    site.house.watch("12430")
+    site.rollcall.watch("12430")
 
     answer = site.client.request(method, f"/unsubscribe{query}")
 
@@ -206,7 +206,7 @@ def test_a_forged_token_is_refused_by_name(site: Site, method: str, query: str) 
 
 
 def test_a_token_of_another_secret_is_refused_with_a_page_for_people(site: Site) -> None:
-    watch = site.house.watch("12430")
+    watch = site.rollcall.watch("12430")
     forged = UnsubscribeLinks(PUBLIC_URL, "another secret").stop_watch(watch.id, "ada@example.edu")
 
     answer = site.client.post(_path(forged), headers={"Accept": "text/html,*/*;q=0.8"})
@@ -217,7 +217,7 @@ def test_a_token_of_another_secret_is_refused_with_a_page_for_people(site: Site)
 
 
 def test_a_body_of_whatever_length_is_not_read(site: Site) -> None:
-    watch = site.house.watch("12430")
+    watch = site.rollcall.watch("12430")
     path = _path(LINKS.stop_watch(watch.id, "ada@example.edu"))
 
     assert site.client.post(path, content=b"x" * 70_000).status_code == 200
@@ -226,7 +226,7 @@ def test_a_body_of_whatever_length_is_not_read(site: Site) -> None:
 
 def test_what_a_catalog_wrote_is_shown_as_text(site: Site) -> None:
 
-    stored = site.house.watch("12430")
+    stored = site.rollcall.watch("12430")
     state = replace(stored.section, details=Details(title="<script>alert(1)</script>"))
     page = bytes(
         render_page("unsubscribe.html.j2", page=ask_watch(replace(stored, section=state), "?a", "?b")).body

@@ -12,7 +12,7 @@ from store.database import Database
 from store.payments import Payments
 from store.refunds import Refunds
 from tests.rollcall.cli.conftest import Command
-from tests.support.house import sqlite_url
+from tests.support.harness import sqlite_url
 
 Rows = Callable[..., Any]
 CHECKOUT = Checkout("cs_1", is_paid=True, payment="pi_1", amount=900, currency="usd")

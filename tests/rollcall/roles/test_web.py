@@ -12,7 +12,7 @@ from ingress.app import create_app
 from rollcall.roles.web import _Server
 from tests.ingress.console.visitor import BROWSER, sign_in
 from tests.ingress.site import Reports, web_context
-from tests.support.house import house, sqlite_url
+from tests.support.harness import harness, sqlite_url
 
 GRACE_SECONDS = 60
 
@@ -20,7 +20,7 @@ GRACE_SECONDS = 60
 def test_an_open_page_does_not_keep_the_server_from_stopping(
     tmp_path: Path, redis_client: redis.Redis, prefix: str
 ) -> None:
-    with house(sqlite_url(tmp_path), redis_client, prefix) as found, socket.socket() as listening:
+    with harness(sqlite_url(tmp_path), redis_client, prefix) as found, socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         app = create_app(web_context(found, Reports()))

@@ -8,23 +8,23 @@ from domain.history import ObservedPeriod, SectionHistory
 from store.database import to_ms
 from store.schema import watches
 from store.sections.history import Histories
-from tests.store.desk import DETAILS, Desk, key
+from tests.store.harness import DETAILS, StoreHarness, key
 
 HOUR_SECONDS = 3600
 HOUR = timedelta(hours=1)
 
 
-def history(desk: Desk, number: str = "12430") -> SectionHistory:
-    until = desk.clock.now() + timedelta(seconds=1)
-    return Histories(desk.database).of([key(number)], until)[0]
+def history(store: StoreHarness, number: str = "12430") -> SectionHistory:
+    until = store.clock.now() + timedelta(seconds=1)
+    return Histories(store.database).of([key(number)], until)[0]
 
 
-def test_a_history_holds_each_change_and_when_someone_looked_last(desk: Desk) -> None:
-    start = desk.clock.now()
-    desk.watch()
-    desk.show(0, 0, 2, 2, 0, 0, seconds=HOUR_SECONDS)
+def test_a_history_holds_each_change_and_when_someone_looked_last(store: StoreHarness) -> None:
+    start = store.clock.now()
+    store.watch()
+    store.show(0, 0, 2, 2, 0, 0, seconds=HOUR_SECONDS)
 
-    found = history(desk)
+    found = history(store)
     assert [(seen.observed_at - start, seen.open_seats) for seen in found.entries] == [
         (HOUR, 0),
         (3 * HOUR, 2),
@@ -33,41 +33,41 @@ def test_a_history_holds_each_change_and_when_someone_looked_last(desk: Desk) ->
     assert (found.observed_until, found.details, found.blind) == (start + 6 * HOUR, DETAILS, [])
 
 
-def test_a_time_without_runs_is_blind(desk: Desk) -> None:
-    start = desk.clock.now()
-    desk.watch()
-    desk.show(0, 0, seconds=HOUR_SECONDS)
-    desk.clock.advance(4 * HOUR_SECONDS)
-    desk.show(0, 0, seconds=HOUR_SECONDS)
+def test_a_time_without_runs_is_blind(store: StoreHarness) -> None:
+    start = store.clock.now()
+    store.watch()
+    store.show(0, 0, seconds=HOUR_SECONDS)
+    store.clock.advance(4 * HOUR_SECONDS)
+    store.show(0, 0, seconds=HOUR_SECONDS)
 
-    assert history(desk).blind == [ObservedPeriod(start + 3 * HOUR, start + 7 * HOUR)]
-
-
-def test_a_time_without_a_watch_is_blind_though_others_were_inspected(desk: Desk) -> None:
-    start = desk.clock.now()
-    desk.watch()
-    desk.watch("99999")
-    desk.show(0, seconds=HOUR_SECONDS)
-    with desk.database.write() as connection:
-        connection.execute(update(watches).values(ended_at_ms=to_ms(desk.clock.now())))
-    desk.show(1, 1, 1, 1, 1, number="99999", seconds=HOUR_SECONDS)
-    desk.watch()
-    desk.show(0, seconds=HOUR_SECONDS)
-
-    assert history(desk).blind == [ObservedPeriod(start + 2 * HOUR, start + 6 * HOUR)]
+    assert history(store).blind == [ObservedPeriod(start + 3 * HOUR, start + 7 * HOUR)]
 
 
-def test_what_comes_later_than_the_end_is_left_out(desk: Desk) -> None:
-    desk.watch()
-    desk.show(0, 1, seconds=HOUR_SECONDS)
-    end = desk.clock.now()
-    desk.show(0, seconds=HOUR_SECONDS)
+def test_a_time_without_a_watch_is_blind_though_others_were_inspected(store: StoreHarness) -> None:
+    start = store.clock.now()
+    store.watch()
+    store.watch("99999")
+    store.show(0, seconds=HOUR_SECONDS)
+    with store.database.write() as connection:
+        connection.execute(update(watches).values(ended_at_ms=to_ms(store.clock.now())))
+    store.show(1, 1, 1, 1, 1, number="99999", seconds=HOUR_SECONDS)
+    store.watch()
+    store.show(0, seconds=HOUR_SECONDS)
 
-    found = Histories(desk.database).of([key()], end)[0]
+    assert history(store).blind == [ObservedPeriod(start + 2 * HOUR, start + 6 * HOUR)]
+
+
+def test_what_comes_later_than_the_end_is_left_out(store: StoreHarness) -> None:
+    store.watch()
+    store.show(0, 1, seconds=HOUR_SECONDS)
+    end = store.clock.now()
+    store.show(0, seconds=HOUR_SECONDS)
+
+    found = Histories(store.database).of([key()], end)[0]
     assert [seen.open_seats for seen in found.entries] == [0]
 
 
-def test_a_section_that_no_one_ever_saw_has_an_empty_history(desk: Desk) -> None:
-    desk.watch("12430")
-    found = Histories(desk.database).of([key("12430"), key("99999")], desk.clock.now())
+def test_a_section_that_no_one_ever_saw_has_an_empty_history(store: StoreHarness) -> None:
+    store.watch("12430")
+    found = Histories(store.database).of([key("12430"), key("99999")], store.clock.now())
     assert [(each.key.number, each.observed) for each in found] == [("12430", None), ("99999", None)]

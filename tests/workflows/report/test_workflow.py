@@ -137,21 +137,21 @@ def test_sections_that_no_one_ever_saw_are_refunded(shop: Shop) -> None:
 
 
 def test_an_address_that_takes_no_mail_is_refunded(shop: Shop) -> None:
-    shop.post.troubles.append(RejectedError("no such address"))
+    shop.post.errors.append(RejectedError("no such address"))
     job = shop.carry_out(shop.order())
     assert (job.state, job.error, len(shop.bank.refunds)) == (JobState.FAILED, "no such address", 1)
 
 
 def test_a_message_whose_answer_is_lost_is_sent_once(shop: Shop) -> None:
-    shop.post.troubles += [UnreachableError("lost"), None]
-    shop.post.accepts_in_trouble = True
+    shop.post.errors += [UnreachableError("lost"), None]
+    shop.post.accepts_despite_errors = True
     job = shop.carry_out(shop.order())
     assert (job.state, len(shop.post.sent), shop.post.calls) == (JobState.SUCCEEDED, 1, 2)
 
 
 def test_a_message_outlives_an_outage_of_its_provider(shop: Shop) -> None:
-    shop.post.troubles += [UpstreamError("503")] * 11
-    start = shop.desk.clock.now()
+    shop.post.errors += [UpstreamError("503")] * 11
+    start = shop.store.clock.now()
     job = shop.carry_out(shop.order())
 
     assert (job.state, len(shop.post.sent), shop.bank.calls) == (JobState.SUCCEEDED, 1, 0)
@@ -161,11 +161,11 @@ def test_a_message_outlives_an_outage_of_its_provider(shop: Shop) -> None:
 
 
 def test_a_breaker_that_stays_open_for_longer_than_all_attempts_take_costs_none(shop: Shop) -> None:
-    breaker, start = shop.breakers["mail"], shop.desk.clock.now()
+    breaker, start = shop.breakers["mail"], shop.store.clock.now()
     breaker.force_open("ada")
 
     def close() -> None:
-        if shop.desk.clock.now() - start > timedelta(minutes=40):
+        if shop.store.clock.now() - start > timedelta(minutes=40):
             breaker.reset("ada")
 
     job, engine = shop.order(), shop.engine
@@ -179,7 +179,7 @@ def test_a_breaker_that_stays_open_for_longer_than_all_attempts_take_costs_none(
 
 
 def test_a_provider_of_messages_that_does_not_come_back_ends_the_order(shop: Shop) -> None:
-    shop.post.troubles += [UpstreamError("503")] * 12
+    shop.post.errors += [UpstreamError("503")] * 12
     job = shop.carry_out(shop.order())
     assert (job.state, job.error, len(shop.bank.refunds)) == (JobState.FAILED, "503", 1)
 
@@ -220,14 +220,14 @@ def test_a_report_for_an_address_that_bounced_or_complained_is_refunded_and_not_
 
 
 def test_a_person_who_stopped_one_watch_gets_the_report_that_they_bought(shop: Shop) -> None:
-    (stored,) = shop.desk.watches.all_of("ada@example.edu")
-    assert shop.desk.opt_outs.stop_section(stored.id, "ada@example.edu", shop.desk.clock.now())
+    (stored,) = shop.store.watches.all_of("ada@example.edu")
+    assert shop.store.opt_outs.stop_section(stored.id, "ada@example.edu", shop.store.clock.now())
     job = shop.carry_out(shop.order())
     assert (job.state, len(shop.post.sent)) == (JobState.SUCCEEDED, 1)
 
 
 def test_a_report_for_a_person_who_stopped_all_mail_is_refunded_and_not_sent(shop: Shop) -> None:
-    shop.desk.opt_outs.stop_all("ada@example.edu", shop.desk.clock.now())
+    shop.store.opt_outs.stop_all("ada@example.edu", shop.store.clock.now())
     job = shop.carry_out(shop.order())
     assert (job.state, shop.post.calls, len(shop.bank.refunds)) == (JobState.FAILED, 0, 1)
     assert job.error is not None
@@ -247,7 +247,7 @@ def test_a_message_that_comes_back_is_reported_even_before_its_job_has_ended(sho
     engine.work()
 
     assert (shop.look(job.id).result or {})["mail_id"] == mail_id
-    (told,) = shop.payments.failed_since(shop.desk.clock.now() - timedelta(hours=1))
+    (told,) = shop.payments.failed_since(shop.store.clock.now() - timedelta(hours=1))
     assert (told.session_id, told.job_id) == ("cs_1", job.id)
     assert told.failure_reason == (
         "The mail with the report that cs_1 paid for did not arrive (bounced: no such user)."
@@ -276,8 +276,8 @@ def test_an_order_that_this_release_cannot_read_is_refunded_though_its_process_d
 
 
 def test_a_pause_of_mail_only_delays_the_message(shop: Shop) -> None:
-    start = shop.desk.clock.now()
-    shop.desk.pauses.pause("mail", start + timedelta(minutes=40), "moving house", "ada", start)
+    start = shop.store.clock.now()
+    shop.store.pauses.pause("mail", start + timedelta(minutes=40), "moving house", "ada", start)
     job = shop.carry_out(shop.order())
 
     assert (job.state, len(shop.post.sent), shop.post.calls) == (JobState.SUCCEEDED, 1, 1)
@@ -288,7 +288,7 @@ def test_a_pause_of_mail_only_delays_the_message(shop: Shop) -> None:
 
 def test_a_cancelled_order_is_refunded_and_not_sent(shop: Shop) -> None:
     job = shop.order()
-    shop.jobs.request_cancel(job.id, shop.desk.clock.now())
+    shop.jobs.request_cancel(job.id, shop.store.clock.now())
     job = shop.carry_out(job)
     assert (job.state, len(shop.bank.refunds), shop.post.sent) == (JobState.CANCELLED, 1, [])
 
@@ -296,7 +296,7 @@ def test_a_cancelled_order_is_refunded_and_not_sent(shop: Shop) -> None:
 def test_a_message_that_another_release_wrote_and_sent_is_delivered_and_not_refunded(shop: Shop) -> None:
     job = shop.order()
     with ResendStandIn() as resend:
-        shop.mailer = Resend(resend.api_key, shop.desk.clock, resend.url)
+        shop.mailer = Resend(resend.api_key, shop.store.clock, resend.url)
         earlier = OutboundMessage(
             "r@example.edu", "ada@example.edu", "Your report", "in other words", "<p>", {}
         )
@@ -311,7 +311,7 @@ def test_a_message_that_another_release_wrote_and_sent_is_delivered_and_not_refu
 
 def test_a_message_whose_first_request_is_still_under_way_is_asked_about_again(shop: Shop) -> None:
     with ResendStandIn() as resend:
-        shop.mailer = Resend(resend.api_key, shop.desk.clock, resend.url)
+        shop.mailer = Resend(resend.api_key, shop.store.clock, resend.url)
         resend.fault({"kind": "error", "status": 409, "name": "concurrent_idempotent_requests", "times": 2})
         ended = shop.carry_out(shop.order())
         assert len(resend.mails) == 1
@@ -321,10 +321,10 @@ def test_a_message_whose_first_request_is_still_under_way_is_asked_about_again(s
 def test_an_order_that_is_cancelled_while_the_answer_to_its_message_is_lost_is_not_refunded(
     shop: Shop,
 ) -> None:
-    shop.post.troubles += [UnreachableError("lost"), None]
-    shop.post.accepts_in_trouble = True
+    shop.post.errors += [UnreachableError("lost"), None]
+    shop.post.accepts_despite_errors = True
     job, engine = shop.order(), shop.engine
-    engine.on_pause = lambda: shop.jobs.request_cancel(job.id, shop.desk.clock.now())
+    engine.on_pause = lambda: shop.jobs.request_cancel(job.id, shop.store.clock.now())
     engine.start(job)
     engine.work()
 
@@ -338,7 +338,7 @@ def test_an_order_that_is_cancelled_after_a_crash_behind_its_message_is_not_refu
     shop.post.after_send = Crash()
     with pytest.raises(CrashError):
         engine.run(job.id)
-    shop.jobs.request_cancel(job.id, shop.desk.clock.now())
+    shop.jobs.request_cancel(job.id, shop.store.clock.now())
     engine.run(job.id)
 
     ended = shop.look(job.id)
@@ -349,7 +349,7 @@ def test_without_a_key_nothing_is_refunded_and_the_operator_hears_of_it(shop: Sh
     shop.may_refund = False
     shop.carry_out(shop.order(sections=["99999"]))
     assert (shop.bank.calls, shop.payment().refund) == (0, None)
-    assert shop.payments.failed_since(shop.desk.clock.now() - timedelta(hours=1)) == [shop.payment()]
+    assert shop.payments.failed_since(shop.store.clock.now() - timedelta(hours=1)) == [shop.payment()]
 
 
 def test_a_refund_is_tried_again_and_made_once(shop: Shop) -> None:
@@ -361,7 +361,7 @@ def test_a_refund_is_tried_again_and_made_once(shop: Shop) -> None:
 def test_a_report_that_is_tried_again_and_fails_again_is_refunded_once(shop: Shop) -> None:
     first = shop.carry_out(shop.order(sections=["99999"]))
     retry = NewJob("report", Profile.REALTIME, first.input, retry_of=first.id)
-    again, _ = shop.jobs.add(retry, shop.desk.clock.now())
+    again, _ = shop.jobs.add(retry, shop.store.clock.now())
     shop.carry_out(again)
     assert shop.bank.calls == 1
 
@@ -369,7 +369,7 @@ def test_a_report_that_is_tried_again_and_fails_again_is_refunded_once(shop: Sho
 def test_an_order_without_a_payment_is_only_ended(shop: Shop) -> None:
     given = {name: value for name, value in ORDER.items() if name != "payment"}
     job, _ = shop.jobs.add(
-        NewJob("report", Profile.REALTIME, given | {"sections": ["1"]}), shop.desk.clock.now()
+        NewJob("report", Profile.REALTIME, given | {"sections": ["1"]}), shop.store.clock.now()
     )
     assert shop.carry_out(job).state is JobState.FAILED
     assert shop.bank.calls == 0
@@ -385,11 +385,11 @@ def test_a_full_disk_ends_the_order_with_a_reason(shop: Shop) -> None:
 
 def test_the_term_is_reported_once_its_days_are_condensed(shop: Shop) -> None:
     shop.carry_out(shop.order())
-    shop.desk.show(*[0] * 24, seconds=3600)
-    condensing, _ = shop.jobs.add(NewJob("condense", Profile.BATCH, {}), shop.desk.clock.now())
+    shop.store.show(*[0] * 24, seconds=3600)
+    condensing, _ = shop.jobs.add(NewJob("condense", Profile.BATCH, {}), shop.store.clock.now())
     assert shop.carry_out(condensing).result == {"sections": 1, "days": 1}
     second, _ = shop.jobs.add(
-        NewJob("report", Profile.REALTIME, ORDER | {"payment": None}), shop.desk.clock.now()
+        NewJob("report", Profile.REALTIME, ORDER | {"payment": None}), shop.store.clock.now()
     )
     shop.carry_out(second)
 

@@ -42,7 +42,7 @@ def write(world: World) -> None:
         if is_one_gone and cycle == 1:
             listed = [key for key in world.catalog.truth if key not in ended]
             for key in (chance.choice(listed), *ended):
-                world.timeline.at(at_ms - 1, partial(world.catalog.doom, key))
+                world.timeline.at(at_ms - 1, partial(world.catalog.remove, key))
         cycles.append(at_ms)
     world.calm_at_ms = at_ms + chance.choice((1_000, 30_000, 300_000, 900_000))
     _plan_troubles(world, cycles)
@@ -106,12 +106,12 @@ def _plan_troubles(world: World, cycles: list[int]) -> None:
         at_ms = chance.choice(cycles) + chance.randint(-30_000, 60_000)
         timeline.at(at_ms, partial(_begin, world, outage))
     if chance.random() < 0.12:
-        world.ambush_dispatcher()
+        world.intercept_dispatcher()
     if world.character.random() < 0.2:
-        world.ambush_sender()
+        world.intercept_sender()
     if world.character.random() < 0.15:
         _plan_clock_steps(world, cycles)
-    for act, probability in ((world.wipe_redis, 0.15), (world.break_lease, 0.1)):
+    for act, probability in ((world.flush_redis, 0.15), (world.break_lease, 0.1)):
         if chance.random() < probability:
             timeline.at(chance.choice(cycles) + round(60_000 ** chance.random()), act)
 
@@ -137,7 +137,7 @@ def _plan_clock_steps(world: World, cycles: list[int]) -> None:
             outage = Outage.SOURCE if step == world.step_redis_clock else chance.choice(outages)
             timeline.at(cycle_ms - 1_000, partial(_begin, world, outage))
     if chance.random() < 0.3:
-        world.ambush_dispatcher()
+        world.intercept_dispatcher()
 
 
 def _step(world: World, step: Callable[[int], None], by_ms: int) -> None:
@@ -147,4 +147,4 @@ def _step(world: World, step: Callable[[int], None], by_ms: int) -> None:
 
 def _begin(world: World, outage: Outage) -> None:
     lasts_ms = world.weather.begin(outage)
-    world.turns.tell(outage, f"is away for {lasts_ms / 1000:.0f} s")
+    world.scheduler.log_event(outage, f"is away for {lasts_ms / 1000:.0f} s")

@@ -44,7 +44,7 @@ def message(to: str = ADA, subject: str = "A seat is open") -> OutboundMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class StoreHarness:
     """Everything a test needs of the store; `clock` stands until it is moved."""
 
     database: Database
@@ -106,9 +106,9 @@ class Desk:
         ids = self.runs.start(
             run.id, batches, fence=next(self.fences), deferred=0, lifetime=LIFETIME, now=self.clock.now()
         )
-        return self.reread(run), ids
+        return self.reload(run), ids
 
-    def reread(self, run: Run) -> Run:
+    def reload(self, run: Run) -> Run:
         found = self.runs.get(run.id)
         assert found is not None
         return found
@@ -134,7 +134,7 @@ class Desk:
         _, (batch_id,) = self.start([outcome.key for outcome in outcomes])
         return self.settle(batch_id, *outcomes)
 
-    def seen(
+    def observation(
         self, open_seats: int | None = None, instructor: str | None = None, number: str = "12430"
     ) -> Observation:
         return Observation(key(number), self.clock.now(), open_seats, 30, instructor, DETAILS)
@@ -147,7 +147,7 @@ class Desk:
         settled = RecordedBatch()
         for open_seats in counts:
             self.clock.advance(seconds)
-            settled = self.check(self.seen(open_seats, number=number))
+            settled = self.check(self.observation(open_seats, number=number))
         return settled
 
     def notifications(self) -> list[StoredNotification]:

@@ -11,11 +11,11 @@ from domain.ports import unconditionally
 
 
 @dataclass(slots=True)
-class Post:
-    """`sent` holds each accepted letter once; `troubles` are raised in turn, one a call.
+class FakeMailer:
+    """`sent` holds each accepted message once; `errors` are raised in turn, one per call.
 
-    With `accepts_in_trouble` the letters of a call that raises were taken all the same: the answer was lost.
-    One that is not `is_idempotent` takes a repeated letter again, under whatever key.
+    With `accepts_despite_errors`, a call that raises accepts its messages: the response was lost. Without
+    `is_idempotent`, a repeated message is accepted again under any key.
     """
 
     name: str = "post"
@@ -23,8 +23,8 @@ class Post:
     is_idempotent: bool = True
     longest_send_seconds: float = 60.0
     sent: list[OutboundMessage] = field(default_factory=list)
-    troubles: deque[Exception | None] = field(default_factory=deque)
-    accepts_in_trouble: bool = False
+    errors: deque[Exception | None] = field(default_factory=deque)
+    accepts_despite_errors: bool = False
     keys: dict[str, list[DeliveryResult]] = field(default_factory=dict)
     calls: int = 0
     after_send: Callable[[], object] = unconditionally
@@ -37,12 +37,12 @@ class Post:
     ) -> list[DeliveryResult]:
         self.calls += 1
         before_handover()
-        trouble = self.troubles.popleft() if self.troubles else None
-        if trouble is None or self.accepts_in_trouble:
+        error = self.errors.popleft() if self.errors else None
+        if error is None or self.accepts_despite_errors:
             receipts = self._accept(messages, idempotency_key)
             self.after_send()
-        if trouble is not None:
-            raise trouble
+        if error is not None:
+            raise error
         return receipts
 
     def _accept(self, messages: Sequence[OutboundMessage], key: str) -> list[DeliveryResult]:

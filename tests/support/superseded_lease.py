@@ -1,4 +1,4 @@
-"""A lease that passes to another as soon as it is held."""
+"""A lease whose holder is superseded immediately."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from domain.section import Stagger
 from resilience.lease import Lease
 
 
-class OvertakenLease(Lease):
-    """`services.cron_lease`, under which another dispatcher always starts a run with a higher fence."""
+class SupersededLease(Lease):
+    """`services.cron_lease`; another dispatcher starts a run with a higher fence as soon as it is held."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -28,6 +28,6 @@ class OvertakenLease(Lease):
             yield fence
 
 
-def overtaken(services: Services) -> Services:
+def superseded(services: Services) -> Services:
     """`services` whose dispatchers lose their lease before they write."""
-    return replace(services, cron_lease=OvertakenLease(services))
+    return replace(services, cron_lease=SupersededLease(services))

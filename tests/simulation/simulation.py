@@ -1,4 +1,4 @@
-"""One seed, lived and judged: what the test, the replay and the sweep share."""
+"""Runs and verifies one seed, for the test, the replay and the sweep."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.simulation import promises
+from tests.simulation import invariants
+from tests.simulation.environment import Environment, open_environment
 from tests.simulation.hosts import Parts
-from tests.simulation.stage import Stage, stage
 from tests.simulation.world import ViolationError, World
 from tests.support.redis_server import running, valkey_binary
 
@@ -20,8 +20,8 @@ _TAIL = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
-    """How a seed went: its broken promises, none when all is well, and everything that happened."""
+class Outcome:
+    """The outcome of a seed: its violated invariants, and the log of all events."""
 
     seed: int
     problems: list[str]
@@ -29,30 +29,30 @@ class Life:
     steps: int
 
     def __str__(self) -> str:
-        told = [f"seed {self.seed}; live it again with: python -m tests.simulation {self.seed}"]
-        return "\n".join([*told, *self.log[-_TAIL:], *self.problems])
+        text = [f"seed {self.seed}; replay it with: python -m tests.simulation {self.seed}"]
+        return "\n".join([*text, *self.log[-_TAIL:], *self.problems])
 
 
-def live(seed: int, on: Stage, parts: Parts | None = None) -> Life:
-    """Live through `seed` and judge it."""
+def simulate(seed: int, on: Environment, parts: Parts | None = None) -> Outcome:
+    """Run `seed` and verify the invariants."""
     world = World(seed, on, parts)
     try:
         last = world.run()
-        problems = promises.problems(world, last)
+        problems = invariants.problems(world, last)
     except ViolationError:
-        problems = world.turns.violations
+        problems = world.scheduler.violations
     finally:
         world.end()
-    return Life(seed, problems, [f"weather: {world.weather}", *world.turns.log], world.turns.steps)
+    return Outcome(seed, problems, [f"faults: {world.weather}", *world.scheduler.log], world.scheduler.steps)
 
 
 @contextmanager
-def own_stage() -> Iterator[Stage]:
-    """A stage with a server of its own, in a folder that does not stay."""
+def temporary_environment() -> Iterator[Environment]:
+    """An environment with its own server, in a temporary folder."""
     with (
         running(valkey_binary()) as server,
         tempfile.TemporaryDirectory(prefix="rollcall-sim-") as folder,
-        stage(Path(folder), server.url) as found,
+        open_environment(Path(folder), server.url) as found,
         quick(),
     ):
         yield found
@@ -60,7 +60,7 @@ def own_stage() -> Iterator[Stage]:
 
 @contextmanager
 def quick() -> Iterator[None]:
-    """Spare what costs time and shows nothing: log records, and the collector's walks over what stays."""
+    """Disable logging, and exempt existing objects from garbage collection."""
     gc.collect()
     gc.freeze()
     logging.disable(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""`rollcall web` on a socket that outlives it, told of and heard as systemd would."""
+"""`rollcall web` with socket activation and readiness notification, as under systemd."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ STOP_SECONDS = 30
 _START = 'LISTEN_PID=$$ exec "$0" -m rollcall web 3<&"$LISTENING"'
 
 
-class ActivatedWeb:
-    """The web role; `url` may be asked at any time: what it asks while nobody serves waits."""
+class SocketActivatedWeb:
+    """The web role; requests to `url` wait in the socket while the role is down."""
 
     def __init__(self, home: Path, **settings: str) -> None:
         self._home = home
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self._told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._told.bind(str(home / "notify"))
-        self._told.settimeout(START_SECONDS)
+        self._notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notifications.bind(str(home / "notify"))
+        self._notifications.settimeout(START_SECONDS)
         self._process: subprocess.Popen[bytes] | None = None
         self._environment = environment(
             home,
@@ -38,7 +38,7 @@ class ActivatedWeb:
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
 
     def start(self) -> None:
-        """Return when it has told that it is ready."""
+        """Return when it has notified that it is ready."""
         with (self._home / "web.log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["bash", "-c", _START, sys.executable],
@@ -48,7 +48,7 @@ class ActivatedWeb:
                 stdout=log,
                 stderr=log,
             )
-        while self._told.recv(64) != b"READY=1":
+        while self._notifications.recv(64) != b"READY=1":
             assert self._process.poll() is None, (self._home / "web.log").read_text()
 
     def stop(self) -> int:
@@ -61,14 +61,14 @@ class ActivatedWeb:
         if self._process is not None and self._process.poll() is None:
             self.stop()
         self._listening.close()
-        self._told.close()
+        self._notifications.close()
 
 
 @contextmanager
-def activated_web(home: Path, **settings: str) -> Iterator[ActivatedWeb]:
+def socket_activated_web(home: Path, **settings: str) -> Iterator[SocketActivatedWeb]:
     """A web role that serves for the length of the block."""
     home.mkdir(mode=0o700, exist_ok=True)
-    web = ActivatedWeb(home, **settings)
+    web = SocketActivatedWeb(home, **settings)
     try:
         web.start()
         yield web

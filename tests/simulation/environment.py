@@ -1,4 +1,4 @@
-"""What all worlds of one process share, since it is dear to make: a database file and a Redis client."""
+"""The resources that all worlds of one process share: a database file and a Redis client."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from store import migrate
 from store.schema import metadata
 from tests.simulation import journal
 from tests.simulation.ports import FaultyDatabase, FaultyRedis
-from tests.simulation.turns import Turns
+from tests.simulation.scheduler import TaskScheduler
 
 _TABLES = [*(table.name for table in reversed(metadata.sorted_tables)), "sim_journal", "sqlite_sequence"]
 _EMPTY = "".join(["BEGIN;", *(f"DELETE FROM {table};" for table in _TABLES), "COMMIT;"])  # noqa: S608 - ours
@@ -32,25 +32,25 @@ SELECT min(at) FROM (
 
 
 @dataclass
-class Stage:
-    """The real database and Redis; `raw` looks at the file from outside, past every fault."""
+class Environment:
+    """The real database and Redis; `raw` is a connection without injected faults."""
 
     database: FaultyDatabase
     redis: FaultyRedis
     raw: sqlite3.Connection
     prefix: str
 
-    def begin(self, turns: Turns) -> None:
-        """Empty everything for another world."""
-        self.database.turns = None
+    def begin(self, scheduler: TaskScheduler) -> None:
+        """Delete all data for the next world."""
+        self.database.scheduler = None
         self.raw.executescript(_EMPTY)
-        self.redis.turns = None
-        self.redis.begin(turns)
-        self.database.turns = turns
+        self.redis.scheduler = None
+        self.redis.begin(scheduler)
+        self.database.scheduler = scheduler
         self.database.transaction = 0
 
     def need_ms(self, depths: dict[str, int | None]) -> int | None:
-        """When the reconciler will find something to do, or None when nothing is pending at all."""
+        """The time of the reconciler's next work; None if nothing is pending."""
         waits = {queue: _LOST_MS if depths[queue] else _GRACE_MS for queue in ("check", "dispatch")}
         found = self.raw.execute(_NEEDS, waits).fetchone()[0]
         return None if found is None else int(found)
@@ -60,8 +60,8 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path, redis_url: str) -> Iterator[Stage]:
-    """A stage whose file lies in `folder`."""
+def open_environment(folder: Path, redis_url: str) -> Iterator[Environment]:
+    """An environment whose database is in `folder`."""
     path = folder / "simulation.db"
     database = FaultyDatabase(f"sqlite:///{path}")
     migrate.upgrade(database)
@@ -72,10 +72,10 @@ def stage(folder: Path, redis_url: str) -> Iterator[Stage]:
     journal.install(raw)
     client = FaultyRedis(unix_socket_path=redis_url.removeprefix("unix://"))
     try:
-        yield Stage(database, client, raw, f"sim-{uuid4().hex[:12]}")
+        yield Environment(database, client, raw, f"sim-{uuid4().hex[:12]}")
     finally:
-        client.turns = None
-        client.wipe()
+        client.scheduler = None
+        client.flush()
         client.close()
         raw.close()
         database.close()

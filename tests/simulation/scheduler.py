@@ -1,4 +1,4 @@
-"""Who goes on: each task that stops is given a time by chance, and the earliest is next."""
+"""The scheduler of the tasks: each paused task resumes at a random time."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from tests.simulation.timeline import Timeline
 
 
 @dataclass
-class Ambush:
-    """Something that happens when tasks with `name` in their names have gone on `steps` times."""
+class Interception:
+    """An action when tasks with `name` in their names have made `steps` steps."""
 
     name: str
     steps: int
     act: Callable[[Task], None]
 
 
-class Turns:
-    """Lets tasks run from one place to the next; `tell` keeps what happens for people to read."""
+class TaskScheduler:
+    """Runs tasks from one pause to the next; `log` holds every event."""
 
     def __init__(self, chance: Random, timeline: Timeline, weather: Weather) -> None:
         self.chance = chance
@@ -30,42 +30,42 @@ class Turns:
         self.log: list[str] = []
         self.steps = 0
         self.violations: list[str] = []
-        self._ambushes: list[Ambush] = []
+        self._interceptions: list[Interception] = []
 
     def begin(self, task: Task, done: Callable[[Task], None]) -> None:
-        """Let `task` start soon; `done` hears of its end, unless it is killed."""
+        """Start `task` soon; call `done` when it ends, unless it is killed."""
         task.process.tasks[task] = done
         self.timeline.after(self._latency_ms(), lambda: self._resume(task))
 
     def pause(self, label: str, for_ms: float = 0) -> None:
-        """Called by a task: let others go first, for `for_ms` at least. Raises what strikes it meanwhile."""
+        """Yield to other tasks for at least `for_ms`. Raises the fault that interrupts the task."""
         task = current()
         if task is None:
             return
         if task.is_dead:
             raise KilledError
-        self.tell(task, label)
+        self.log_event(task, label)
         self.timeline.after(for_ms + self._latency_ms(), lambda: self._resume(task))
         parent = task.parent
         assert parent is not None
         parent.switch()
 
     def kill(self, task: Task) -> None:
-        """End it where it stands."""
+        """Kill the task at its current pause."""
         task.is_dead = True
         if task.gr_frame is not None:
             task.throw(KilledError())
 
-    def tell(self, who: object, what: str) -> None:
+    def log_event(self, who: object, what: str) -> None:
         self.log.append(f"{self.timeline.now_ms} {getattr(who, 'name', who)}: {what}")
 
-    def violate(self, told: str) -> None:
-        """Note that a promise was broken; the world ends at the next step."""
-        self.tell("VIOLATION", told)
-        self.violations.append(told)
+    def record_violation(self, text: str) -> None:
+        """Record a violated invariant; the world ends at the next step."""
+        self.log_event("VIOLATION", text)
+        self.violations.append(text)
 
-    def lie_in_wait(self, ambush: Ambush) -> None:
-        self._ambushes.append(ambush)
+    def lie_in_wait(self, interception: Interception) -> None:
+        self._interceptions.append(interception)
 
     def _resume(self, task: Task) -> None:
         if task.is_dead or task.is_done:
@@ -84,7 +84,7 @@ class Turns:
             self.timeline.at(host.paused_until_ms, lambda: self._resume(task))
             return
         if self.weather.strikes(Fault.INTERRUPT) and task.gr_frame is not None:
-            self.tell(task, "interrupted")
+            self.log_event(task, "interrupted")
             task.throw(InterruptedTaskError())
         else:
             task.switch()
@@ -93,11 +93,11 @@ class Turns:
             done(task)
 
     def _spring(self, task: Task) -> None:
-        for ambush in [] if self.weather.is_calm else self._ambushes:
-            if ambush.name in task.name:
-                ambush.steps -= 1
-                if ambush.steps == 0:
-                    ambush.act(task)
+        for interception in [] if self.weather.is_calm else self._interceptions:
+            if interception.name in task.name:
+                interception.steps -= 1
+                if interception.steps == 0:
+                    interception.act(task)
 
     def _latency_ms(self) -> float:
         if self.weather.strikes(Fault.SLOW):

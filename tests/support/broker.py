@@ -1,4 +1,4 @@
-"""A real Redis broker with the middleware of dead letters, a real worker, and messages dead at will."""
+"""A real Redis broker with the dead-letter middleware, a real worker, and helpers for dead letters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PACKAGES = ("actors", "domain", "mail", "resilience", "sources", "store", "tests
 def open_broker(
     client: redis.Redis, prefix: str, *, retries: int = RETRIES, quarantine: CrashBudget | None = None
 ) -> Broker:
-    """A broker whose every key begins with `prefix`; it retries at once."""
+    """A broker whose every key begins with `prefix`; it retries immediately."""
     middleware = [
         AgeLimit(),
         quarantine or CrashBudget(client, prefix=prefix),
@@ -36,7 +36,7 @@ def open_broker(
         Retries(
             min_backoff=1,
             max_backoff=2,
-            retry_when=lambda made, error: made < retries and is_retryable(error),
+            retry_when=lambda attempts, error: attempts < retries and is_retryable(error),
         ),
         DeadLetterCause(client, PACKAGES, namespace=prefix),
     ]
@@ -58,8 +58,8 @@ def message(actor: str = "work.do", *args: object, queue: str = "check", **optio
     return Message(queue_name=queue, actor_name=actor, args=args, kwargs={}, options=dict(options))
 
 
-def bury(client: redis.Redis, prefix: str, dead: Message[Any], died_ms: int | None = None) -> str:
-    """Put `dead` where Dramatiq's dispatch.lua puts what was rejected; its id there."""
+def add_dead_letter(client: redis.Redis, prefix: str, dead: Message[Any], died_ms: int | None = None) -> str:
+    """Add `dead` as Dramatiq's dispatch.lua adds a rejected message; its id in Redis."""
     key = str(uuid4())
     body = dead.copy(options={"redis_message_id": key}).encode()
     name = f"{prefix}:{dead.queue_name}.XQ"
@@ -69,19 +69,19 @@ def bury(client: redis.Redis, prefix: str, dead: Message[Any], died_ms: int | No
 
 
 def waiting(client: redis.Redis, prefix: str, queue: str = "check") -> list[Message[Any]]:
-    """What lies in `queue`, in order."""
+    """The messages in `queue`, in order."""
     ids = client.lrange(f"{prefix}:{queue}", 0, -1)
     return [Message.decode(client.hget(f"{prefix}:{queue}.msgs", key)) for key in ids]  # type: ignore[arg-type]
 
 
-def work_off(broker: Broker, client: redis.Redis, prefix: str) -> None:
-    """Let a worker carry out everything that was enqueued, and its retries."""
+def process_all(broker: Broker, client: redis.Redis, prefix: str) -> None:
+    """Process every enqueued message, and the retries, with a worker."""
     with working(broker):
         wait_until(lambda: is_idle(client, prefix), "empty queues", seconds=20)
 
 
 def is_idle(client: redis.Redis, prefix: str) -> bool:
-    """Whether nothing waits, is delayed or in work, all at one moment: messages move between queues."""
+    """Whether no message is queued or delayed, in one transaction: messages move between queues."""
     with client.pipeline(transaction=True) as pipe:
         for queue in QUEUES:
             pipe.hlen(f"{prefix}:{queue}.msgs")
@@ -89,11 +89,11 @@ def is_idle(client: redis.Redis, prefix: str) -> bool:
         return not any(pipe.execute())
 
 
-def open_letters(client: redis.Redis, prefix: str, **options: Any) -> DeadLetterQueue:
+def open_dead_letters(client: redis.Redis, prefix: str, **options: Any) -> DeadLetterQueue:
     return DeadLetterQueue(client, QUEUES, namespace=prefix, **options)
 
 
 def counts(letters: DeadLetterQueue) -> Mapping[str, int]:
-    """How many died of what."""
+    """The number of dead letters by cause."""
     causes = [letter.cause for letter in letters.find()]
     return {cause: causes.count(cause) for cause in causes}

@@ -1,4 +1,4 @@
-"""Real jobs processes over one database and one Redis, and the test's own hand on both."""
+"""Real jobs processes over one database and one Redis, which the test accesses as well."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass
-class JobsCrew:
-    """Jobs processes, each with a home of its own (a machine), and one system to look at them with."""
+class JobsCluster:
+    """Jobs processes, each with its own home (a machine), and one system that observes them."""
 
     folder: Path
     settings: dict[str, str]
@@ -41,7 +41,7 @@ class JobsCrew:
         return self.folder / "journal"
 
     def start(self, home: str = "home", *arguments: str) -> subprocess.Popen[bytes]:
-        """A jobs process on the machine that `home` stands for."""
+        """Start a jobs process on the machine of `home`."""
         command = [sys.executable, "-m", "tests.support.jobs_process", *arguments]
         given = stack.environment(self.folder / home, **self.settings)
         with (self.folder / "log").open("ab") as log:
@@ -52,14 +52,14 @@ class JobsCrew:
     def submit(self, kind: str = "errand", **given: Any) -> JobRecord:
         return submit(self.services, kind, {"journal": str(self.journal)} | given)[0]
 
-    def reread(self, job: JobRecord) -> JobRecord:
+    def reload(self, job: JobRecord) -> JobRecord:
         found = self.services.store.jobs.get(job.id)
         assert found is not None
         return found
 
     def await_end(self, job: JobRecord, seconds: float = 60) -> JobRecord:
-        wait_until(lambda: self.reread(job).state.is_final, f"the end of {job.kind}", seconds)
-        return self.reread(job)
+        wait_until(lambda: self.reload(job).state.is_final, f"the end of {job.kind}", seconds)
+        return self.reload(job)
 
     def await_line(self, job: JobRecord, word: str) -> None:
         wait_until(lambda: word in self.lines(job), f"{word} in {self.lines(job)}")
@@ -80,16 +80,16 @@ class JobsCrew:
 
 
 @contextmanager
-def jobs_crew(folder: Path, redis_url: str, **settings: str) -> Iterator[JobsCrew]:
-    """Nobody at work yet; whoever was started is stopped at the end."""
+def jobs_cluster(folder: Path, redis_url: str, **settings: str) -> Iterator[JobsCluster]:
+    """A cluster without processes; those that the test starts are stopped at the end."""
     given = {"REDIS_URL": redis_url} | settings
     found = prepare_home(parse(given | {"ROLLCALL_HOME": str(folder / "home")}))
     system = wiring.build(found)
     migrate.upgrade(system.database)
     services = replace(system.services, jobs=JobRuntime(KINDS))
-    crew = JobsCrew(folder, given | {"DATABASE_URL": wiring.database_url(found)}, system, services)
+    cluster = JobsCluster(folder, given | {"DATABASE_URL": wiring.database_url(found)}, system, services)
     try:
-        yield crew
+        yield cluster
     finally:
-        crew.stop()
+        cluster.stop()
         system.close()

@@ -1,4 +1,4 @@
-"""The real actors, store and resilience on a held clock, with messages in a list that the test works off."""
+"""The test harness: the real actors, store and resilience on a fake clock, with in-memory messages."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from rollcall.wiring import Overrides, System, build
 from store import migrate
 from store.database import Database
 from store.watches import StoredWatch
-from tests.support.callers import Callers
 from tests.support.catalog import Catalog
 from tests.support.clock import FakeClock
 from tests.support.job_kinds import KINDS as JOBS
+from tests.support.mailer import FakeMailer
 from tests.support.memory_engine import MemoryEngine
-from tests.support.post import Post
+from tests.support.webhook import FakeWebhook
 from workflows.kind import JobContext
 
 WEBHOOK_KEY = b"a webhook key of the tests"
@@ -55,22 +55,22 @@ LINKS = UnsubscribeLinks(INSTALLATION["PUBLIC_URL"], INSTALLATION["UNSUBSCRIBE_S
 
 
 @dataclass
-class House:
-    """One small system. `mailbox` holds what was published and not yet worked off."""
+class Harness:
+    """One system under test. `messages` are published and not yet processed."""
 
     system: System
     services: Services
     clock: FakeClock
     catalog: Catalog
-    post: Post
+    mailer: FakeMailer
     database: Database
-    room: AdminContext
+    admin: AdminContext
     sign_ins: LoginLimiter
     invitations: OneTimeTokens
     storage: Storage
     engine: MemoryEngine
-    callers: Callers
-    mailbox: list[Message[Any]] = field(default_factory=list)
+    webhook: FakeWebhook
+    messages: list[Message[Any]] = field(default_factory=list)
 
     def watch(
         self,
@@ -83,27 +83,27 @@ class House:
         return self.services.store.watches.add(watch, self.clock.now())[0]
 
     def run(self, stagger: Stagger = Stagger.ALL) -> Run:
-        """Trigger a run and work until nothing is left to do at this moment."""
+        """Trigger a run, and process messages until none is left."""
         found, _ = trigger_run(self.services, "test", stagger, force=True)
-        self.work()
-        return self.reread(found)
+        self.process_messages()
+        return self.reload(found)
 
-    def work(self) -> None:
-        """Carry out what was published, and what that publishes, in order."""
+    def process_messages(self) -> None:
+        """Process the messages, and those that they publish, in order."""
         handlers = {spec.name: spec for spec in ACTORS}
-        while self.mailbox or self.engine.waiting:
+        while self.messages or self.engine.waiting:
             self.engine.work()
-            if self.mailbox:
-                message = self.mailbox.pop(0)
+            if self.messages:
+                message = self.messages.pop(0)
                 handlers[message.actor_name](self.services, *message.args, **message.kwargs)
 
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass, then reconcile with empty queues and work."""
+    def advance(self, seconds: float) -> None:
+        """Advance the clock, reconcile with empty queues, and process the messages."""
         self.clock.advance(seconds)
         reconcile(self.services, dict.fromkeys(QUEUES, 0))
-        self.work()
+        self.process_messages()
 
-    def reread(self, run: Run) -> Run:
+    def reload(self, run: Run) -> Run:
         found = self.services.store.runs.get(run.id)
         assert found is not None
         return found
@@ -120,12 +120,12 @@ class House:
         ]
 
     def events(self) -> list[tuple[str, str]]:
-        """Who was sent which event, in order."""
-        return [(message.to, message.headers["X-Rollcall-Event"]) for message in self.post.sent]
+        """The recipient and the event of each sent message, in order."""
+        return [(message.to, message.headers["X-Rollcall-Event"]) for message in self.mailer.sent]
 
 
 @contextmanager
-def house(
+def harness(
     database_url: str,
     client: redis.Redis,
     prefix: str,
@@ -133,9 +133,9 @@ def house(
     policy: BreakerPolicy | None = None,
     operator: Callable[[Mailer], OperatorChannels] = lambda _: OperatorChannels(),
     settings: dict[str, str] | None = None,
-) -> Iterator[House]:
-    """A house over a migrated database and the given Redis; every key begins with `prefix`."""
-    clock, post, callers = FakeClock(), Post(), Callers()
+) -> Iterator[Harness]:
+    """A harness over a migrated database and the given Redis; every Redis key begins with `prefix`."""
+    clock, post, callers = FakeClock(), FakeMailer(), FakeWebhook()
     catalog, mailbox = Catalog(clock), list[Message[Any]]()
     with TemporaryDirectory(prefix="rollcall-storage-") as folder:
         values = {"ROLLCALL_HOME": folder, "DATABASE_URL": database_url, "RENOTIFY_COOLDOWN_SECONDS": "0"}
@@ -162,13 +162,13 @@ def house(
         services = replace(built.services, jobs=JobRuntime(JOBS, engine, callers.post))
         room = replace(built.admin, services=services, home=None)
         try:
-            yield House(
+            yield Harness(
                 system=replace(built, services=services, admin=room),
-                services=services, clock=clock, catalog=catalog, post=post,
-                database=built.database, room=room,
+                services=services, clock=clock, catalog=catalog, mailer=post,
+                database=built.database, admin=room,
                 sign_ins=LoginLimiter(client, "sign-in", each=3, overall=5, window_seconds=60, prefix=prefix),
                 invitations=OneTimeTokens(client, "invitation", prefix=prefix),
-                storage=storage, engine=engine, callers=callers, mailbox=mailbox,
+                storage=storage, engine=engine, webhook=callers, messages=mailbox,
             )  # fmt: skip
         finally:
             built.database.close()

@@ -1,4 +1,4 @@
-"""The people: who watches what, who changes their mind, and what the provider reports of their mailboxes."""
+"""The users: watches, opt-outs, pauses and delivery reports."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 Act = Callable[["Services"], object]
 
 
-class People:
-    """Watchers of a small campus. Their wishes go through the same store as everybody's."""
+class Users:
+    """Watchers of a small campus, who act through the real store."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._emails = [f"student{i}@example.edu" for i in range(world.chance.randint(2, 4))]
 
     def enrol(self) -> None:
-        """The watches from the beginning, two for each section; written by hand, which is faster."""
-        chance, raw, now_ms = self._world.chance, self._world.stage.raw, self._world.timeline.now_ms
+        """Insert the initial watches, two for each section, with SQL, which is faster."""
+        chance, raw, now_ms = self._world.chance, self._world.environment.raw, self._world.timeline.now_ms
         for row_id, key in enumerate(self._world.catalog.truth, 1):
             raw.execute(
                 "INSERT INTO sections (id, source, term, number, is_even) VALUES (?, ?, ?, ?, ?)",
@@ -44,7 +44,7 @@ class People:
                 )
 
     def act(self, host: Host) -> tuple[str, Act]:
-        """Something that somebody does, by chance: its name, and how it is done."""
+        """A random action: its name and a function that executes it."""
         chance, clock = self._world.chance, host.clock
         email, key = chance.choice(self._emails), chance.choice(list(self._world.catalog.truth))
         watch, watch_id = self._watch(email, key), chance.randint(1, 8)
@@ -65,13 +65,13 @@ class People:
         return Watch(email, key, kinds, chance.choice((1, 1, 1, 2, 3)))
 
     def _pause(self, host: Host) -> Act:
-        """An operator leaves the source, or mail, alone for a while."""
+        """An operator pauses the source or mail."""
         chance, now = self._world.chance, host.clock.now()
         name, until = chance.choice(("scraper", MAIL)), now + timedelta(seconds=chance.choice((5, 60, 900)))
         return lambda services: services.store.pauses.pause(name, until, "works", "operator", now)
 
     def _report(self, host: Host) -> Act:
-        """What became of a letter, told by the provider, perhaps twice."""
+        """A delivery report of the provider, possibly a duplicate."""
         chance, book = self._world.chance, self._world.provider.book
         taken = [entry for entry in book if entry.is_accepted]
         if not taken:

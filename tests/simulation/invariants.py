@@ -1,4 +1,4 @@
-"""What must hold of every world, whatever happened in it."""
+"""The invariants of every world."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _MISSES = 3
 
 
 def problems(world: World, last: Run | None) -> list[str]:
-    """Every broken promise of a world that has come to rest."""
-    commits = journal.read(world.stage.raw)
+    """Every violated invariant of a quiescent world."""
+    commits = journal.read(world.environment.raw)
     oracle, found = follow(commits)
     found += _states(commits)
     found += _observations(commits)
@@ -82,8 +82,8 @@ def _fences(commits: list[Commit]) -> Iterator[str]:
 def _retirements(world: World, commits: list[Commit]) -> Iterator[str]:
     """A section retires after its source has said at least three times that it is gone, and none with its
     whole term."""
-    names = dict(world.stage.rows("SELECT id, number FROM sections"))
-    ended = world.stage.rows(f"SELECT number FROM sections WHERE retired AND term = '{ENDED_TERM}'")  # noqa: S608
+    names = dict(world.environment.rows("SELECT id, number FROM sections"))
+    ended = world.environment.rows(f"SELECT number FROM sections WHERE retired AND term = '{ENDED_TERM}'")  # noqa: S608
     if ended:
         yield f"sections of a term that ended were retired: {ended}"
     for commit in commits:
@@ -103,20 +103,21 @@ def _retirements(world: World, commits: list[Commit]) -> Iterator[str]:
 def _runs(world: World) -> Iterator[str]:
     """Every run ends, its counts add up, and nothing of it is left."""
     columns = "number, state, reason, sections, checked, failed, deferred, finished_at_ms"
-    for number, state, reason, sections, *counts, finished in world.stage.rows(f"SELECT {columns} FROM runs"):  # noqa: S608
+    rows = world.environment.rows(f"SELECT {columns} FROM runs")  # noqa: S608 - constant columns
+    for number, state, reason, sections, *counts, finished in rows:
         if state not in _FINAL or finished is None or (state != "finished" and not reason):
             yield f"run {number} is {state}, for {reason}"
         if sections != sum(counts):
             yield f"run {number} has {sections} sections, but {counts}"
     for table, condition in (("check_batches", "true"), ("mail_batches", "state = 'sending'")):
-        left = world.stage.rows(f"SELECT * FROM {table} WHERE {condition}")  # noqa: S608
+        left = world.environment.rows(f"SELECT * FROM {table} WHERE {condition}")  # noqa: S608
         if left:
             yield f"{table} still holds {left}"
 
 
 def _opt_outs(world: World, commits: list[Commit]) -> Iterator[str]:
     """Nobody who has stopped all mail is mailed, or watched again, until they allow it."""
-    emails = dict(world.stage.rows("SELECT id, email FROM watches"))
+    emails = dict(world.environment.rows("SELECT id, email FROM watches"))
     stopped: set[str] = set()
     for commit in commits:
         for email, is_stopped in commit.of("opt_outs"):
@@ -140,18 +141,18 @@ FROM watch_notifications n JOIN watches w ON w.id = n.watch_id JOIN sections s O
 
 def _letters(world: World, oracle: Oracle) -> Iterator[str]:
     """By the provider's own book: everybody was told once what they had to be told, and nothing else."""
-    book, told = world.provider.book, oracle.told
+    book, text = world.provider.book, oracle.text
     taken = Counter((entry.watch_id, entry.kind, entry.episode) for entry in book if entry.is_accepted)
     refused = {(entry.watch_id, entry.kind, entry.episode) for entry in book if not entry.is_accepted}
     addresses = {(entry.watch_id, entry.to, entry.number) for entry in book}
-    rows = world.stage.rows(_NOTICES)
+    rows = world.environment.rows(_NOTICES)
     for one, count in taken.items():
         if count > 1:
             yield f"{one} was mailed {count} times"
-        if one not in told:
+        if one not in text:
             yield f"{one} was mailed for no change"
-    if {row[:3] for row in rows} != told:
-        yield f"there are notifications of {sorted({row[:3] for row in rows} ^ told)} too many or too few"
+    if {row[:3] for row in rows} != text:
+        yield f"there are notifications of {sorted({row[:3] for row in rows} ^ text)} too many or too few"
     if not addresses <= {(row[0], row[5], row[7]) for row in rows}:
         yield f"letters went to {addresses}"
     for row in rows:
@@ -162,7 +163,7 @@ def _letters(world: World, oracle: Oracle) -> Iterator[str]:
 
 def _gone(world: World, oracle: Oracle) -> Iterator[str]:
     """What was called off because its seats were gone is told once its opening has enough of them again."""
-    for row in world.stage.rows(_NOTICES):
+    for row in world.environment.rows(_NOTICES):
         if row[4] == GONE_AGAIN and oracle.is_news_again(row[:3]):
             yield f"{row[:3]} was called off, and not brought back by its own opening"
 
@@ -188,7 +189,7 @@ def _is_settled(row: tuple[Any, ...], mailed: int, *, is_refused: bool, world: W
                 "the section was": True,
                 f"the address has had its {world.daily_cap} mails": world.daily_cap > 0,
             }
-            return mailed == 0 and any(reason.startswith(told) and is_so for told, is_so in excuses.items())
+            return mailed == 0 and any(reason.startswith(text) and is_so for text, is_so in excuses.items())
     return False
 
 
@@ -196,7 +197,7 @@ def _was_heard(world: World) -> bool:
     """Whether every answer of the provider reached somebody who lived to write it down."""
     ends = ("crashed", "paused for", "interrupted", "is away for")
     return world.provider.lost_answers == 0 and not any(
-        end in line for line in world.turns.log for end in ends
+        end in line for line in world.scheduler.log for end in ends
     )
 
 
@@ -209,7 +210,7 @@ def _last_run(world: World, run: Run) -> Iterator[str]:
         AND EXISTS (SELECT 1 FROM watches w WHERE w.section_id = s.id AND w.ended_at_ms IS NULL)
     """
     truth = {key.number: section for key, section in world.catalog.truth.items()}
-    for number, open_seats in world.stage.rows(query):
+    for number, open_seats in world.environment.rows(query):
         real = truth[number].open_seats
         if not truth[number].exists or (real is not None and open_seats != max(0, real)):
             yield f"after the faults {number} is known with {open_seats} seats, and is {truth[number]}"

@@ -1,4 +1,4 @@
-"""Generation on a real database, a real folder and a held clock, with a provider that stands in."""
+"""A harness of the generation workflow: a real database and folder, a fake clock, a stand-in provider."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ POLICY = BreakerPolicy(failure_threshold=3, recovery_seconds=120, success_thresh
 
 
 class CrashError(BaseException):
-    """The process dies."""
+    """A simulated crash of the process."""
 
 
-class Studio:
-    """Everything that a job of generation touches; `granted` is what ada has had."""
+class GenerationHarness:
+    """The services of a generation job; `granted` is the number of credits that ada was granted."""
 
     def __init__(
         self, database: Database, client: redis.Redis, prefix: str, folder: Path, standin: GeminiStandIn
@@ -53,20 +53,20 @@ class Studio:
         self.granted += amount
 
     def order(self, **given: Any) -> str:
-        """A job that waits; its id."""
-        wish = {"account": ADA, "prompt": "an owl at dawn"} | given
-        job, _ = self.jobs.add(NewJob("generation", Profile.REALTIME, wish), self.clock.now())
+        """Add a queued job; its id."""
+        input_ = {"account": ADA, "prompt": "an owl at dawn"} | given
+        job, _ = self.jobs.add(NewJob("generation", Profile.REALTIME, input_), self.clock.now())
         self.engine.start(job)
         return job.id
 
     def finish(self, job_id: str) -> JobRecord:
-        """Carry it out to its end, however often the process dies meanwhile."""
-        while not self.look(job_id).state.is_final:
+        """Run the job to its end, across any number of crashes."""
+        while not self.reload(job_id).state.is_final:
             with suppress(CrashError):
                 self.engine.run(job_id)
-        return self.look(job_id)
+        return self.reload(job_id)
 
-    def look(self, job_id: str) -> JobRecord:
+    def reload(self, job_id: str) -> JobRecord:
         found = self.jobs.get(job_id)
         assert found is not None
         return found
@@ -80,9 +80,9 @@ class Studio:
     def _now_ms(self) -> int:
         return int(self.clock.now().timestamp() * 1000)
 
-    def require_fair(self, *ids: str) -> None:
-        """Each job that succeeded cost a credit and left a picture, once; nothing else cost anything."""
-        ended = [self.look(job_id) for job_id in ids]
+    def assert_credits_balance(self, *ids: str) -> None:
+        """Each succeeded job cost one credit and stored one picture; no other job cost anything."""
+        ended = [self.reload(job_id) for job_id in ids]
         delivered = [job for job in ended if job.state is JobState.SUCCEEDED]
         spent = len(delivered)
         assert self.balance() == Balance(available=self.granted - spent, held=0, spent=spent)
