@@ -23,8 +23,8 @@ _PAGE = """\
 Settings come from the environment, else from systemd credentials, else from `.env`;
 [.env.example](../.env.example) lists them. An empty value counts as not set, except for a secret. An invalid
 value stops start-up with one line that names it, and so does a typo in `.env` (`SMPT_URL`) unless the correct
-name is set as well. Other unknown names in `.env`, and similar names in the environment, are warnings in the
-and in `rollcall doctor`.
+name is set as well. Other unknown names in `.env`, and similar names in the environment, are warnings at
+start-up and in `rollcall doctor`.
 """
 _COLUMN = 41
 

@@ -1,4 +1,4 @@
-"""The examples of the documents, which are to work as they stand with the demo campus."""
+"""The examples of the documents work with the demo campus."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _texts() -> list[tuple[str, str]]:
     return [(document.name, document.read_text()) for document in DOCUMENTS]
 
 
-def test_every_section_that_an_example_watches_is_of_the_demo_campus() -> None:
+def test_every_watched_section_of_an_example_is_in_the_demo_campus() -> None:
     found = [(name, *each) for name, text in _texts() for each in _ADD.findall(text)]
     assert found
     for name, term, number in found:
@@ -33,7 +33,7 @@ def test_every_section_that_an_example_watches_is_of_the_demo_campus() -> None:
 
 
 @pytest.mark.parametrize("name", ["run.md", "reports.md"])
-def test_every_request_of_an_example_is_taken_and_of_the_demo_campus(name: str) -> None:
+def test_every_request_body_of_an_example_is_valid_for_the_demo_campus(name: str) -> None:
     bodies = [json.loads(body) for each, text in _texts() if each == name for body in _BODY.findall(text)]
     assert bodies
     for body in bodies:

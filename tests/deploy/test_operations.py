@@ -26,13 +26,13 @@ def code() -> str:
 
 
 def commands() -> list[str]:
-    """Every command line of ours, from blocks and from running text."""
+    """Return every `rollcall` command line, from blocks and from running text."""
     found = _SPANS.findall(MANUAL.replace("```", "")) + _LINES.findall(code())
     return sorted({" ".join(line.removeprefix("sudo ").split()) for line in found})
 
 
 def resolve(line: str) -> None:
-    """Raises: click.ClickException when there is no such command, or it has no such option."""
+    """Raises: click.ClickException if the command or one of its options does not exist."""
     arguments = shlex.split(line)
     context = click.Context(rollcall, info_name=arguments.pop(0))
     command: click.Command = rollcall
@@ -47,8 +47,8 @@ def resolve(line: str) -> None:
             raise click.NoSuchOption(each, ctx=context)
 
 
-def paragraphs() -> dict[str, str]:
-    """Each alert's paragraph, by its anchor."""
+def sections() -> dict[str, str]:
+    """Return the sections of the alerts, by anchor."""
     _, *parts = re.split(r"^### ", MANUAL, flags=re.MULTILINE)
     return {part.partition("\n")[0]: part for part in parts}
 
@@ -58,41 +58,41 @@ def test_every_command_exists_with_its_options(line: str) -> None:
     resolve(line)
 
 
-def test_a_command_that_does_not_exist_would_be_noticed() -> None:
+def test_an_unknown_command_or_option_is_detected() -> None:
     for line in ("rollcall mail stop", "rollcall cron ls --verbose", "rollcall alerts"):
         with pytest.raises(click.ClickException):
             resolve(line)
     assert len(commands()) > 20
 
 
-def test_every_alert_leads_to_its_paragraph() -> None:
+def test_every_alert_has_a_section() -> None:
     anchors = re.findall(r"/runbook/([a-z-]+)", RULES)
     assert len(anchors) == len(re.findall(r"- alert:", RULES))
-    assert set(anchors) == set(paragraphs())
+    assert set(anchors) == set(sections())
 
 
-@pytest.mark.parametrize("anchor", sorted(set(paragraphs()) - {"watchdog"}))
+@pytest.mark.parametrize("anchor", sorted(set(sections()) - {"watchdog"}))
 def test_a_section_begins_with_symptom_impact_and_first_command(anchor: str) -> None:
-    assert all(f"**{word}:**" in paragraphs()[anchor] for word in ("Symptom", "Impact", "First"))
+    assert all(f"**{word}:**" in sections()[anchor] for word in ("Symptom", "Impact", "First"))
 
 
 def test_every_alert_of_rollcall_is_named_by_a_section() -> None:
-    told = set(re.findall(r"`([a-z_]+)/[a-z…]+`", "".join(paragraphs().values())))
-    assert told == {UNREADABLE, *(check.name for check in CHECKS)}
+    named = set(re.findall(r"`([a-z_]+)/[a-z…]+`", "".join(sections().values())))
+    assert named == {UNREADABLE, *(check.name for check in CHECKS)}
 
 
-def test_whatever_writes_is_stopped_before_a_backup_or_a_restore_that_must_have_the_last_word() -> None:
+def test_a_move_and_a_restore_stop_every_role_that_writes() -> None:
     stops = re.findall(r"^systemctl stop (.+)$", code(), re.MULTILINE)
     assert len(stops) == 2
     for stop in stops:
         writers = {"rollcall-web.socket", "rollcall-web", "rollcall-scheduler", "rollcall-jobs"}
         assert set(shlex.split(stop)) == writers | {"rollcall.target", "rollcall-worker@*"}
-        assert "'rollcall-worker@*'" in stop  # else the shell may make something else of it
+        assert "'rollcall-worker@*'" in stop  # quoted, so that the shell does not expand it
     move = MANUAL.partition("## Move to PostgreSQL")[2]
     assert move.index("systemctl stop") < move.index("rollcall backup") < move.index("rollcall restore")
 
 
-def test_what_is_started_again_are_the_roles_and_neither_a_backup_nor_the_server() -> None:
+def test_restart_patterns_match_the_roles_and_neither_the_backup_nor_valkey() -> None:
     units = [path.name for path in (ROOT / "deploy/systemd").glob("rollcall*.*")]
     patterns = re.findall(
         r"systemctl restart '([^']+)'", MANUAL + (ROOT / "deploy/etc/rollcall.env").read_text()
@@ -103,7 +103,7 @@ def test_what_is_started_again_are_the_roles_and_neither_a_backup_nor_the_server
         assert set(matching(units, pattern)) == roles
 
 
-def test_a_secret_that_was_rotated_is_left_with_no_role() -> None:
+def test_rotating_a_secret_restarts_every_role_that_reads_it() -> None:
     section = MANUAL.partition("## Rotate a secret")[2].partition("\n## ")[0]
     rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", section, re.MULTILINE))
     alone = {name for name, steps in rows.items() if re.search(r"restart `rollcall-", steps)}
