@@ -17,14 +17,14 @@ from actors.registry import actor
 from actors.services import Services
 from domain.errors import RateLimitedError, RollcallError, UnreachableError
 from domain.observation import CheckFailure, Outcome
-from domain.retry import ACCOUNT_RECHECK, Subject, named_wait, subject_of, verdict_on
+from domain.retry import Backoff, Subject, named_wait, pause_after, subject_of, verdict_on
 from domain.run import Batch, WaitReason
 from domain.section import SectionKey
 from observability.logs import bind_ids
 from observability.recorders import record_checks
 from resilience.breaker import CircuitBreakerError
 from resilience.breaker_model import BreakerSnapshot
-from store.pauses import ROLLCALL, Pause
+from store.pauses import Pause
 from store.runs.batches import RecordedBatch
 
 _log = logging.getLogger(__name__)
@@ -39,9 +39,8 @@ def release_claims(services: Services, batches: Sequence[Batch]) -> None:
         report_run_finished(services, run_id)
 
 
-_RETRY_SECONDS = (5, 20, 80)
+_BACKOFF = Backoff(first_seconds=5, last_seconds=80, factor=4)
 _SOON = timedelta(seconds=1)
-_LONGEST_HIDDEN_WAIT = timedelta(minutes=1)  # longer waits become pauses, which are visible and can be ended
 _LET_FRESH_FIRST = timedelta(seconds=5)  # a breaker's probes use sections that have not failed
 
 
@@ -138,28 +137,16 @@ def _pause_or_resume(
     pauses, now = services.store.pauses, services.clock.now()
     errors = [outcome.error for outcome in outcomes if isinstance(outcome, CheckFailure)]
     for error in errors:
-        if (wait := _pause_after(error)) is None:
+        if (wait := pause_after(error, named_wait(error))) is None:
             continue
         is_refused = subject_of(error) is Subject.ACCOUNT
         reason = f"it {'refuses our credentials' if is_refused else 'asks for a wait'}: {error}"
-        until = pauses.pause(source, now + wait, reason, ROLLCALL, now).until
+        until = pauses.pause_for(source, wait, reason, now).until
         _log.error("paused", extra={"source": source, "until": until, "reason": reason})
         return until
     if before is not None and len(errors) < len(outcomes) and pauses.end_ours(before):
         _log.info("resumed", extra={"source": source})
     return now
-
-
-def _pause_after(error: RollcallError) -> timedelta | None:
-    """Return how long to pause a source after `error`; None where its sections back off individually."""
-    match subject_of(error):
-        case Subject.ACCOUNT:
-            return ACCOUNT_RECHECK
-        case Subject.RATE:
-            wait = named_wait(error)
-            return wait if wait > _LONGEST_HIDDEN_WAIT else None
-        case _:
-            return None
 
 
 def _verdicts(
@@ -208,9 +195,7 @@ def _backoff(attempts: dict[SectionKey, int], outcomes: Sequence[Outcome]) -> ti
     failures = [outcome for outcome in outcomes if isinstance(outcome, CheckFailure)]
     if not failures:
         return _SOON
-    tries = max(attempts.get(failure.key, 0) for failure in failures)
-    own = timedelta(seconds=_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)])
-    return max([own, *(named_wait(failure.error) for failure in failures)])
+    return max(_BACKOFF.wait(attempts.get(failure.key, 0), failure.error) for failure in failures)
 
 
 def _wait_reason(outcomes: Sequence[Outcome], *, is_paused: bool) -> WaitReason | None:

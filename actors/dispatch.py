@@ -9,8 +9,6 @@ HTTP, schedule and CLI share `trigger_run`: store the run, then publish its mess
 from __future__ import annotations
 
 import logging
-import os
-import socket
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -19,11 +17,10 @@ from actors.alert import report_run_finished
 from actors.check import check
 from actors.registry import actor
 from actors.services import Services
-from domain.errors import UnreachableError
 from domain.run import Run, RunState
 from domain.section import SectionKey, Stagger
 from observability.logs import bind_ids
-from resilience.lease import LeaseHeldError
+from resilience.lease import LeaseHeldError, this_process
 from store.audit import AuditEntry
 
 PATIENCE = timedelta(seconds=30)  # the message of a dead holder is redelivered after 20
@@ -42,10 +39,9 @@ def dispatch(services: Services, run_id: str) -> None:
     run = services.store.runs.get(run_id)
     if run is None or run.state is not RunState.QUEUED:
         return
-    holder = {"run": run.id, "host": socket.gethostname(), "pid": str(os.getpid())}
     try:
         above = services.store.runs.newest_fence()
-        with services.cron_lease.holding(run.id, holder, above=above) as fence:
+        with services.cron_lease.holding(run.id, this_process(run=run.id), above=above) as fence:
             batch_ids = _start(services, run, fence)
     except LeaseHeldError as held:
         _wait_or_skip(services, run, held)
@@ -64,7 +60,10 @@ def _start(services: Services, run: Run, fence: int) -> list[int]:
     _log.info("dispatching", extra={"due": len(due), "claimed": len(free)})
     batch_ids = services.store.runs.start(
         run.id,
-        (*_batches(services, [key for key in free if key not in suspects]), *_batches(services, suspects)),
+        (
+            *plan_batches(services, [key for key in free if key not in suspects]),
+            *plan_batches(services, suspects),
+        ),
         suspects=suspects,
         fence=fence,
         deferred=len(due) - len(free),
@@ -85,7 +84,8 @@ def _release_unneeded(services: Services, run: Run, taken: Sequence[SectionKey])
     services.claims.release([str(key) for key in taken if key not in pending], run.id)
 
 
-def _batches(services: Services, keys: Iterable[SectionKey]) -> Iterator[Sequence[SectionKey]]:
+def plan_batches(services: Services, keys: Iterable[SectionKey]) -> Iterator[Sequence[SectionKey]]:
+    """Split `keys` into batches, each of one source, as that source plans them."""
     by_source: dict[str, list[SectionKey]] = defaultdict(list)
     for key in keys:
         by_source[key.source].append(key)
@@ -130,12 +130,7 @@ def trigger_run(
 
 def publish_run(services: Services, run: Run) -> None:
     """Publish the run's message, or leave that to the reconciler."""
-    try:
-        services.publish(dispatch.message(run.id))
-    except UnreachableError as error:
-        _log.warning(
-            "broker unreachable, the reconciler will publish", extra={"run_id": run.id, "error": str(error)}
-        )
+    services.publish_or_defer(dispatch.message(run.id), run_id=run.id)
 
 
 def can_check(services: Services, now: datetime) -> bool:

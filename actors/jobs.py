@@ -12,19 +12,18 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from dramatiq import Message
-
 from actors.registry import ActorSpec, actor
 from actors.services import JobEngine, Services
-from domain.errors import InvalidInputError, PermanentError, RejectedError, RollcallError, UnreachableError
+from domain.errors import InvalidInputError, PermanentError, RejectedError, RollcallError
 from domain.job import JobRecord, JobState, JsonObject, NewJob, Profile
+from domain.retry import Backoff
 from store.audit import AuditEntry
 from store.jobs.callbacks import JobCallback
 from workflows.kind import JobKind
 
 LEASE = timedelta(minutes=2)  # exceeds the limit of one request: 10 s plus DNS resolution
 MAX_CALLBACK_ATTEMPTS = 12  # over about three and a half hours
-_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 10, 3600
+_BACKOFF = Backoff(first_seconds=10, last_seconds=3600)
 _log = logging.getLogger(__name__)
 
 
@@ -76,8 +75,7 @@ def _send(services: Services, callback: JobCallback) -> None:
         if isinstance(error, RejectedError) or callback.attempts + 1 >= MAX_CALLBACK_ATTEMPTS:
             callbacks.end(callback, now, reason)
             return
-        seconds = min(_FIRST_RETRY_SECONDS * 2**callback.attempts, _LAST_RETRY_SECONDS)
-        callbacks.reschedule(callback, now + timedelta(seconds=seconds), reason)
+        callbacks.reschedule(callback, now + _BACKOFF.wait(callback.attempts), reason)
     else:
         callbacks.end(callback, services.clock.now())
 
@@ -113,7 +111,7 @@ def cancel(services: Services, job_id: str, entry: AuditEntry | None = None) -> 
     """Request cancellation unless the job has ended; return its state, or None for an unknown job."""
     job = services.store.jobs.request_cancel(job_id, services.clock.now(), entry)
     if job is not None and not job.state.is_final:
-        _publish(services, cancel_job.message(job_id), job_id)
+        services.publish_or_defer(cancel_job.message(job_id), job_id=job_id)
     return job
 
 
@@ -137,7 +135,7 @@ def retry(services: Services, job_id: str, entry: AuditEntry | None = None) -> t
 
 def publish_job(services: Services, job: JobRecord) -> None:
     """Publish the job's message, or leave that to the reconciler."""
-    _publish(services, START[job.profile].message(job.id), job.id)
+    services.publish_or_defer(START[job.profile].message(job.id), job_id=job.id)
 
 
 def validate(services: Services, name: str, payload: JsonObject) -> JobKind[Any]:
@@ -153,15 +151,6 @@ def validate(services: Services, name: str, payload: JsonObject) -> JobKind[Any]
     if reserved := kind.reserved_fields & payload.keys():
         raise InvalidInputError({f"input.{field}": "is reserved for Rollcall" for field in sorted(reserved)})
     return kind
-
-
-def _publish(services: Services, message: Message[Any], job_id: str) -> None:
-    try:
-        services.publish(message)
-    except UnreachableError as error:
-        _log.warning(
-            "broker unreachable, the reconciler will publish", extra={"job_id": job_id, "error": str(error)}
-        )
 
 
 def _kind(services: Services, name: str) -> JobKind[Any]:

@@ -22,14 +22,14 @@ from domain.errors import (
 )
 from domain.notification import MAIL, Accepted, DeliveryResult
 from domain.ports import Mailer
-from domain.retry import ACCOUNT_RECHECK, Backoff, Subject, subject_of, verdict_on
+from domain.retry import Backoff, Subject, pause_after, subject_of, verdict_on
+from domain.text import format_minute
 from observability.recorders import record_dead, record_deliveries
 from resilience.crash_budget import CRASH_BUDGET
 from resilience.lease import keep_renewed
 from store.database import OUTAGES, retry_during_outage
 from store.notifications.batch_selection import BatchState
 from store.notifications.outbox import LostBatchError, MailBatch
-from store.pauses import ROLLCALL
 
 LEASE = timedelta(seconds=30)
 """How long a claim on a batch lasts unless its sender renews it, so how long a dead sender's batch waits."""
@@ -37,7 +37,6 @@ KEY_LIFETIME = timedelta(hours=23)  # Resend keeps idempotency keys for 24 hours
 _WRITES = timedelta(minutes=1)  # for the writes around a send: SQLite waits up to 15 s for its lock
 _BACKOFF = Backoff(first_seconds=5, last_seconds=300)
 _UNFORESEEN_WAIT = timedelta(minutes=2)
-_LONGEST_HIDDEN_WAIT = timedelta(minutes=1)  # longer waits become pauses, which are visible and can be ended
 _NEVER_TAKEN = (RateLimitedError, AccountRefusedError, UnreachableError)
 _UNKNOWN = "unknown whether it was sent"
 _log = logging.getLogger(__name__)
@@ -190,18 +189,14 @@ class Sending:
 
     def _wait_for_provider(self, error: RollcallError, reason: str) -> None:
         """Nothing was accepted. A long wait becomes a pause of mail, which an operator can see and end."""
-        is_refused = subject_of(error) is Subject.ACCOUNT
-        wait = ACCOUNT_RECHECK if is_refused else _BACKOFF.wait(self.batch.attempts, error)
-        if wait > _LONGEST_HIDDEN_WAIT:
-            self._pause_mail(
-                wait, "refuses the account or the sender" if is_refused else "asks for a wait", error
-            )
+        wait = _BACKOFF.wait(self.batch.attempts, error)
+        if (pause := pause_after(error, wait)) is not None:
+            is_refused = subject_of(error) is Subject.ACCOUNT
+            why = "refuses the account or the sender" if is_refused else "asks for a wait"
+            why = f"the provider {why}: {error}"
+            self.services.store.pauses.pause_for(MAIL, pause, why, self.services.clock.now())
             wait = timedelta(0)
         self._put_back(reason, wait, is_kept=True)
-
-    def _pause_mail(self, wait: timedelta, why: str, error: RollcallError) -> None:
-        now, pauses = self.services.clock.now(), self.services.store.pauses
-        pauses.pause(MAIL, now + wait, f"the provider {why}: {error}", ROLLCALL, now)
 
     def _is_kept(self, error: RollcallError) -> bool:
         """Return whether the transport certainly accepted nothing.
@@ -245,4 +240,4 @@ def _crashed(batch: MailBatch) -> str:
 
 
 def _unknown_fate(since: datetime, reason: str | None) -> str:
-    return f"{_UNKNOWN}: no clear answer since {since:%Y-%m-%d %H:%M} UTC ({reason})"
+    return f"{_UNKNOWN}: no clear answer since {format_minute(since)} ({reason})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 from dramatiq import Message
 
 from domain.alert import AlertNotification
+from domain.errors import UnreachableError
 from domain.job import JobRecord
 from domain.money import Prices
 from domain.notification import Notification, OutboundMessage
@@ -24,6 +26,8 @@ from resilience.lease import Lease
 from store.repositories import Store
 from workflows.kind import JobKinds
 from workflows.kinds import KINDS
+
+_log = logging.getLogger(__name__)
 
 
 class Timetable(Protocol):
@@ -106,3 +110,12 @@ class Services:
     describe: Callable[[BaseException], str] = describe
     wait: Callable[[float], object] = time.sleep
     prices: Prices | None = None
+
+    def publish_or_defer(self, message: Message[Any], **ids: object) -> None:
+        """Publish, or leave that to the reconciler while the broker is unreachable; `ids` are logged then."""
+        try:
+            self.publish(message)
+        except UnreachableError as error:
+            _log.warning(
+                "broker unreachable, the reconciler will publish", extra={**ids, "error": str(error)}
+            )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum, auto
 
 from domain.errors import (
@@ -13,12 +14,16 @@ from domain.errors import (
     RollcallError,
     TransientError,
 )
+from domain.text import http_date
 
 LONGEST_NAMED_WAIT = timedelta(hours=1)
 """The maximum wait that is honoured when an upstream asks for one."""
 
 ACCOUNT_RECHECK = timedelta(minutes=15)
 """The wait before the next attempt after the account or the sender was refused."""
+
+LONGEST_HIDDEN_WAIT = timedelta(minutes=1)
+"""Longer waits for an upstream become pauses, which an operator can see and end."""
 
 
 class Subject(StrEnum):
@@ -57,17 +62,32 @@ def is_upstream_failure(error: BaseException) -> bool:
     return isinstance(error, RollcallError) and subject_of(error) is Subject.TRANSPORT
 
 
+def pause_after(error: BaseException, wait: timedelta) -> timedelta | None:
+    """How long to pause the upstream of `error`, which requires `wait`; None if its items wait one by one."""
+    match subject_of(error):
+        case Subject.ACCOUNT:
+            return ACCOUNT_RECHECK
+        case Subject.RATE if wait > LONGEST_HIDDEN_WAIT:
+            return wait
+        case _:
+            return None
+
+
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Exponential back-off from `first_seconds` to `last_seconds`, or the wait of an upstream if longer."""
+    """Exponential back-off from `first_seconds` to `last_seconds`, or the wait of an upstream if longer.
+
+    Each wait is `factor` times the one before.
+    """
 
     first_seconds: float
     last_seconds: float
     longest_named: timedelta = LONGEST_NAMED_WAIT
+    factor: float = 2.0
 
     def wait(self, failures: int, error: BaseException | None = None) -> timedelta:
         """The wait after `error` and `failures` earlier failures."""
-        own = timedelta(seconds=min(self.first_seconds * 2.0 ** min(failures, 32), self.last_seconds))
+        own = timedelta(seconds=min(self.first_seconds * self.factor ** min(failures, 32), self.last_seconds))
         return max(own, named_wait(error, self.longest_named))
 
 
@@ -86,3 +106,21 @@ def bounded_wait(named_seconds: float | None, longest: timedelta = LONGEST_NAMED
     if named_seconds is None or not named_seconds > 0:  # also NaN
         return timedelta(0)
     return timedelta(seconds=min(named_seconds, longest.total_seconds()))
+
+
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+def retry_after_seconds(header: str | None, now: datetime | None) -> float | None:
+    """The wait that a `Retry-After` header asks for, at most an hour; None without a valid header.
+
+    Shape: a date needs `now`. Source: RFC 9110, 10.2.3: whole seconds or an HTTP date; some services send
+    fractions of a second.
+    """
+    header = (header or "").strip()
+    if _SECONDS.fullmatch(header):
+        return min(float(header), LONGEST_NAMED_WAIT.total_seconds())
+    at = http_date(header)
+    if at is None or now is None:
+        return None
+    return min(max(0.0, (at - now).total_seconds()), LONGEST_NAMED_WAIT.total_seconds())

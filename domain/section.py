@@ -37,6 +37,11 @@ class SectionKey:
         digits = [character for character in self.number if character.isdecimal()]
         return not digits or int(digits[-1]) % 2 == 0
 
+    @property
+    def stagger(self) -> Stagger:
+        """The half of the sections to which it belongs."""
+        return Stagger.EVEN if self.is_even else Stagger.ODD
+
     def problems(self) -> dict[str, str]:
         """The problem with each invalid field, by field name; empty if the key is valid."""
         checked = {

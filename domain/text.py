@@ -12,16 +12,15 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_LIMIT = 200
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MAX_QUOTE: Final = 200
 _ERROR_LIMIT = 300
 _UNSEEN = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 
 
-def one_line(text: str, limit: int = _LIMIT) -> str:
+def one_line(text: str, limit: int = MAX_QUOTE) -> str:
     """`text` as one line of at most `limit` characters, without control or invisible characters."""
-    visible = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
-    line = " ".join(visible.split())
+    line = printable(text)
     return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
 
 
@@ -66,7 +65,12 @@ def describe(error: BaseException) -> str:
 def format_date(at: datetime, zone: tzinfo = UTC) -> str:
     """The day of `at` in `zone`, such as "15 Jan 2026"; the same under every locale."""
     at = at.astimezone(zone)
-    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}"
+    return f"{at.day} {MONTHS[at.month - 1]} {at.year}"
+
+
+def format_minute(at: datetime) -> str:
+    """`at` to the minute in UTC, such as "2026-01-15 09:30 UTC"."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def format_time(at: datetime, zone: tzinfo = UTC) -> str:
@@ -76,11 +80,6 @@ def format_time(at: datetime, zone: tzinfo = UTC) -> str:
     offset = f"{at:%z}"
     named = name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"
     return f"{format_date(at, zone)}, {at:%H:%M} {named}"
-
-
-MAX_QUOTE: Final = 200
-MAX_RETRY_AFTER_SECONDS: Final = 3600.0
-_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 def printable(text: str) -> str:
@@ -94,23 +93,7 @@ def quote(text: str, *secrets: str) -> str:
     """The start of `text` for an error message: at most `MAX_QUOTE` characters, `secrets` redacted."""
     for secret in filter(None, secrets):
         text = text.replace(secret, "[secret]")
-    text = printable(text[: 4 * MAX_QUOTE])
-    return text if len(text) <= MAX_QUOTE else f"{text[: MAX_QUOTE - 1]}…"
-
-
-def retry_after_seconds(header: str | None, now: datetime | None) -> float | None:
-    """The wait that a `Retry-After` header asks for, at most an hour; None without a valid header.
-
-    Shape: a date needs `now`. Source: RFC 9110, 10.2.3: whole seconds or an HTTP date; some services send
-    fractions of a second.
-    """
-    header = (header or "").strip()
-    if _SECONDS.fullmatch(header):
-        return min(float(header), MAX_RETRY_AFTER_SECONDS)
-    at = http_date(header)
-    if at is None or now is None:
-        return None
-    return min(max(0.0, (at - now).total_seconds()), MAX_RETRY_AFTER_SECONDS)
+    return one_line(text[: 4 * MAX_QUOTE], MAX_QUOTE)
 
 
 def http_date(header: str | None) -> datetime | None:

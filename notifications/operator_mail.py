@@ -14,9 +14,8 @@ from domain.notification import MAIL, Deferred, OutboundMessage, Rejected
 from domain.plugin import ChannelPorts, Plugin
 from domain.ports import Mailer
 from domain.setting import SettingsGroup, SettingType, setting
+from domain.text import format_minute
 from notifications.messages import message_id
-
-_MINUTE = "%Y-%m-%d %H:%M UTC"
 
 
 def _mailbox(text: str) -> str:
@@ -84,11 +83,11 @@ class OperatorMail:
 
 def _text(notification: AlertNotification) -> str:
     alert = notification.alert
-    lines = [alert.subject, "", f"Since:    {alert.since.strftime(_MINUTE)}"]
+    lines = [alert.subject, "", f"Since:    {format_minute(alert.since)}"]
     if alert.state is AlertState.CLEARED:
-        lines += [f"Resolved: {notification.at.strftime(_MINUTE)}", "", "No action is needed."]
+        lines += [f"Resolved: {format_minute(notification.at)}", "", "No action is needed."]
     else:
-        lines += [f"Raised:   {notification.at.strftime(_MINUTE)}", "", alert.detail, "", "Run first:"]
+        lines += [f"Raised:   {format_minute(notification.at)}", "", alert.detail, "", "Run first:"]
         lines += [f"    {alert.command}"]
     return "\n".join([*lines, "", ""])
 

@@ -22,7 +22,7 @@ from domain.errors import (
     UpstreamError,
 )
 from domain.notification import Accepted, DeliveryResult, Rejected
-from domain.text import retry_after_seconds
+from domain.retry import retry_after_seconds
 
 _TOO_LARGE, _CONFLICT, _TOO_MANY, _FIRST_SERVER_ERROR = 413, 409, 429, 500
 _QUOTAS = frozenset({"daily_quota_exceeded", "monthly_quota_exceeded"})

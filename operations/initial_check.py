@@ -6,12 +6,12 @@ The result never rejects the watch: a catalog may be down, and a section may be 
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Iterable
 from queue import Empty, SimpleQueue
 from threading import BoundedSemaphore, Thread
 
 from actors.check import check
+from actors.dispatch import plan_batches
 from actors.services import Services
 from domain.errors import TransientError
 from domain.observation import Missing
@@ -51,10 +51,7 @@ def check_all(services: Services, keys: Iterable[SectionKey], origin: str) -> in
     While another run begins, or when none can begin, they wait for the next run.
     """
     unchecked = services.store.sections.unchecked(keys)
-    by_source: dict[str, list[SectionKey]] = defaultdict(list)
-    for key in unchecked:
-        by_source[key.source].append(key)
-    batches = [batch for source, its in by_source.items() for batch in services.sources[source].plan(its)]
+    batches = list(plan_batches(services, unchecked))
     if not batches:
         return 0
     try:

@@ -72,7 +72,7 @@ def _plan_release(context: AdminContext, _: NoInput) -> Plan:
     if held is None:
         return Plan.nothing(title, "It is not held.")
     effects = (
-        f"{_holder(held)} has held it since {format_time(held.since)}.",
+        f"{held} has held it since {format_time(held.since)}.",
         f"Otherwise it expires in {format_duration(held.expires_in_seconds)}.",
         "A dispatcher that still works under it can change nothing; another run may begin.",
     )
@@ -88,11 +88,7 @@ def _release(context: AdminContext, _: NoInput, entry: AuditEntry) -> OperationR
         replace(entry, subject=f"lease/{lease.name}", detail={"holder": dict(held.holder)}),
     )
     released = lease.force_release(entry.by)
-    return OperationResult(f"Released the cron lease; {_holder(held)} held it.", released)
-
-
-def _holder(held: LeaseHolder) -> str:
-    return ", ".join(f"{key} {value}" for key, value in held.holder.items()) or held.token
+    return OperationResult(f"Released the cron lease; {held} held it.", released)
 
 
 TRIGGER = Operation(

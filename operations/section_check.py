@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Annotated
@@ -20,6 +18,7 @@ from domain.section import SectionKey, Stagger
 from operations.context import AdminContext
 from operations.inputs import SectionNumber, SourceName, Term
 from operations.operation import Command, Operation, OperationResult, Option, Plan
+from resilience.lease import this_process
 from store.audit import AuditEntry
 
 SectionCheckResult = Observation | Missing
@@ -108,8 +107,7 @@ def ask(services: Services, key: SectionKey) -> SectionCheckResult:
 
 def _store(services: Services, seen: Observation, revision: int, origin: str) -> None:
     """Settle a run of this one section with the answer; if another run overtook it, a worker asks again."""
-    half = Stagger.EVEN if seen.key.is_even else Stagger.ODD
-    (batch_id,) = begin(services, [[seen.key]], half, origin)
+    (batch_id,) = begin(services, [[seen.key]], seen.key.stagger, origin)
     now, revisions = services.clock.now(), {seen.key: revision}
     recorded = services.store.batches.record(batch_id, [seen], now, revisions=revisions, retry_at=now)
     if recorded.notifications:
@@ -126,7 +124,7 @@ def begin(
     """
     runs, now = services.store.runs, services.clock.now()
     slot, lifetime = services.timetable.slot(half, now), services.run_lifetime
-    holder = {"check": str(batches[0][0]), "host": socket.gethostname(), "pid": str(os.getpid())}
+    holder = this_process(check=str(batches[0][0]))
     with services.cron_lease.holding(uuid4().hex, holder, above=runs.newest_fence()) as fence:
         run, _ = runs.create(f"{origin}{ONE_SECTION}", half, slot, now, force=True)
         batch_ids = runs.start(run.id, batches, fence=fence, deferred=0, lifetime=lifetime, now=now)

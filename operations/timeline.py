@@ -16,6 +16,7 @@ from domain.errors import InvalidInputError
 from domain.history import HistoryEntry
 from domain.section import SectionKey
 from domain.section_state import Anomaly, SectionState
+from domain.text import format_minute
 from operations import timeline_events
 from operations.timeline_events import Event, EventType, Timeline, describe, newest_first
 from operations.watches import seen_at
@@ -52,7 +53,7 @@ def status_of_watch(services: Services, stored: StoredWatch) -> Iterator[str]:
         yield f"The watch has ended: {stored.ended_reason}."
         return
     if stored.paused_until is not None and stored.is_paused(services.clock.now()):
-        yield f"The watch is paused until {stored.paused_until:%Y-%m-%d %H:%M} UTC."
+        yield f"The watch is paused until {format_minute(stored.paused_until)}."
     seats, wanted = stored.section.open_seats, stored.watch.min_seats
     if seats is not None and seats >= wanted:
         are_open = "1 seat is" if seats == 1 else f"{seats} seats are"
@@ -71,7 +72,7 @@ def status_of_address(services: Services, email: str) -> Iterator[str]:
 def _held(services: Services, name: str, consequence: str) -> Iterator[str]:
     pause = services.store.pauses.paused(name, services.clock.now())
     if pause is not None:
-        yield f"{consequence}: {name} is paused until {pause.until:%Y-%m-%d %H:%M} UTC ({pause.reason})."
+        yield f"{consequence}: {name} is paused until {format_minute(pause.until)} ({pause.reason})."
     breaker = services.breakers.get(name)
     snapshot = None if breaker is None else breaker.snapshot()
     if snapshot is not None and snapshot.state != "closed":

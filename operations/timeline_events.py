@@ -252,9 +252,8 @@ def recorded_of_each(services: Services, watches: Sequence[StoredWatch]) -> dict
 def gaps(services: Services, key: SectionKey, history: History) -> Iterator[Event]:
     """Return the runs that may have skipped the section, as far back as its history goes."""
     if history:
-        half = Stagger.EVEN if key.is_even else Stagger.ODD
         since = history[-1].observed_at
-        for run in services.store.timelines.incomplete([half, Stagger.ALL], since):
+        for run in services.store.timelines.incomplete([key.stagger, Stagger.ALL], since):
             yield Event(run.finished_at or run.created_at, EventType.RUN, _incomplete(run), run_id=run.id)
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from actors.services import Services
 from domain.errors import InvalidInputError
 from domain.observation import Details
-from domain.section import SectionKey, Stagger
+from domain.section import SectionKey
 from domain.section_state import SectionState
 from domain.text import duration, format_time
 from operations.context import AdminContext, Surface
@@ -153,7 +153,7 @@ def next_check_at(room: AdminContext, key: SectionKey) -> datetime | None:
     """Return when the half that contains `key` is next due; None without a schedule."""
     if not room.is_scheduled:
         return None
-    timetable, half = room.services.timetable, Stagger.EVEN if key.is_even else Stagger.ODD
+    timetable, half = room.services.timetable, key.stagger
     at = timetable.next_slot(room.services.clock.now())
     while timetable.slot(half, at) != at:
         at = timetable.next_slot(at)

@@ -23,7 +23,8 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.text import http_date, retry_after_seconds
+from domain.retry import retry_after_seconds
+from domain.text import http_date
 
 if TYPE_CHECKING:
     from providers.http_pool import CookieJar, HttpPool

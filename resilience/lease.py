@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -42,6 +44,11 @@ def _renew(renew: Callable[[], bool], every_seconds: float, done: threading.Even
             continue
 
 
+def this_process(**work: str) -> dict[str, str]:
+    """Describe the current process as the holder of a lease, with its `work`."""
+    return {**work, "host": socket.gethostname(), "pid": str(os.getpid())}
+
+
 @dataclass(frozen=True, slots=True)
 class LeaseHolder:
     """The holder of a lease. `holder` describes it, for example by host and process.
@@ -56,14 +63,16 @@ class LeaseHolder:
     holder: Mapping[str, str]
     held_seconds: float
 
+    def __str__(self) -> str:
+        return ", ".join(f"{key} {value}" for key, value in self.holder.items()) or self.token
+
 
 class LeaseHeldError(TransientError):
     """Another token holds the lease; `holder` describes its holder."""
 
     def __init__(self, name: str, holder: LeaseHolder) -> None:
-        described = ", ".join(f"{key} {value}" for key, value in holder.holder.items()) or holder.token
         super().__init__(
-            f"the lease {name!r} is held by {described} since {holder.since:%Y-%m-%d %H:%M:%S} UTC",
+            f"the lease {name!r} is held by {holder} since {holder.since:%Y-%m-%d %H:%M:%S} UTC",
             retry_after_seconds=holder.expires_in_seconds,
         )
         self.holder = holder

@@ -16,6 +16,7 @@ from sqlalchemy import Column, ColumnElement, DateTime, Update, func, select, tr
 from domain.job import JobState
 from domain.money import RefundState
 from domain.notification import NotificationState
+from domain.retry import LONGEST_NAMED_WAIT
 from domain.run import RunState
 from store.database import TOLERANCE, Database, to_ms
 from store.notifications.batch_selection import BatchState
@@ -34,7 +35,7 @@ from store.schema import (
 
 _NOW = timedelta(0)
 # Of mail, alerts, job webhooks and refunds, also if an upstream requests a longer wait.
-_LONGEST_RETRY = timedelta(hours=1)
+_LONGEST_RETRY = LONGEST_NAMED_WAIT
 _OPEN_REFUNDS = (RefundState.PENDING, RefundState.REQUIRES_ACTION)
 
 

@@ -11,10 +11,11 @@ import logging
 import sqlite3
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -125,6 +126,13 @@ def serialise(connection: Connection, name: str) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(_SERIALISE, {"key": zlib.crc32(name.encode())})
+
+
+def chunks(items: Iterable[T], size: int = 500) -> Iterator[list[T]]:
+    """`items` in lists of at most `size`: databases bound the number of parameters."""
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk
 
 
 def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, bindparam, delete, select, update
@@ -75,6 +75,10 @@ class Pauses:
                 connection.execute(update(pauses).where(pauses.c.name == name).values(row))
             audit.write(connection, entry)
         return _pause(row)
+
+    def pause_for(self, name: str, wait: timedelta, reason: str, now: datetime) -> Pause:
+        """As `pause`, by Rollcall itself, from `now` on for `wait`."""
+        return self.pause(name, now + wait, reason, ROLLCALL, now)
 
     def resume(self, name: str, entry: AuditEntry | None = None) -> bool:
         """End the pause of `name`; return whether there was one. Waiting work is due at once."""

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, exists, literal, or_, select, union_all
 
 from domain.section import SectionKey
+from store.database import chunks
 from store.schema import opt_outs, sections, suppressions
 
 ALL_MAIL = "the person stopped all mail; only they can allow it again, with a link in any of their mails"
@@ -21,7 +22,6 @@ ONE_SECTION = (
 OPTED_OUT = "the person stopped this mail"
 """Withdrawal reason of a notification whose person opted out."""
 
-_CHUNK = 500  # databases bound the number of parameters
 
 _columns = opt_outs.c
 
@@ -40,9 +40,8 @@ class Refusals:
 
 def find_refusals(connection: Connection, emails: Collection[str]) -> Refusals:
     """The refusals of `emails`; an opt-out takes precedence over a suppression."""
-    found, listed = Refusals(), sorted(emails)
-    for start in range(0, len(listed), _CHUNK):
-        chunk = listed[start : start + _CHUNK]
+    found = Refusals()
+    for chunk in chunks(sorted(emails)):
         held = select(suppressions.c.email, suppressions.c.reason).where(suppressions.c.email.in_(chunk))
         found.all_mail |= {row.email: row.reason for row in connection.execute(held)}
         of_section = (sections.c.source, sections.c.term, sections.c.number)

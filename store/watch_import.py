@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,12 +12,11 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
-from store.database import to_ms
+from store.database import chunks, to_ms
 from store.refusals import find_refusals
 from store.schema import watches
 from store.sections.states import ensure_all
 
-_CHUNK = 500  # databases bound the number of parameters
 _NEAR = 100  # per query: it matches every section with every address
 _UPDATE = update(watches).where(watches.c.id == bindparam("row_id"))
 _SAVE = _UPDATE.values(kinds=bindparam("kinds"), min_seats=bindparam("min_seats"))
@@ -89,7 +88,7 @@ def _active(connection: Connection, places: Iterable[Place]) -> dict[Place, Row]
     columns = watches.c
     active = select(columns.id, columns.section_id, columns.email, columns.kinds, columns.min_seats)
     found: dict[Place, Row] = {}
-    for chunk in _chunks(sorted(places), _NEAR):
+    for chunk in chunks(sorted(places), _NEAR):
         section_ids, emails = (set(each) for each in zip(*chunk, strict=True))
         query = active.where(
             columns.section_id.in_(section_ids), columns.email.in_(emails), columns.ended_at_ms.is_(None)
@@ -98,8 +97,3 @@ def _active(connection: Connection, places: Iterable[Place]) -> dict[Place, Row]
             values = {"kinds": row.kinds, "min_seats": row.min_seats}
             found[row.section_id, row.email] = {"row_id": row.id} | values
     return found
-
-
-def _chunks(values: Iterable[Any], size: int = _CHUNK) -> Iterator[list[Any]]:
-    listed = list(values)
-    return (listed[start : start + size] for start in range(0, len(listed), size))

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 
 from domain.errors import PermanentError, RollcallError, TransientError
 from domain.job import Progress, StepOutcome, StepState
+from domain.retry import Backoff
 from resilience.breaker import CircuitBreakerError
 from store.database import OUTAGES, Pause, retry_during_outage
 from store.jobs.execution import JobExecution, JobLease, JobLostError, JobStatus
@@ -71,8 +72,7 @@ def retry_until_stored(access: Callable[[], T], pause: Pause) -> T:
 
 
 CRASH_BUDGET = 25
-_FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 2.0, 300.0
-_LONGEST_WAIT_SECONDS = 3600.0  # caps the wait that an upstream asks for: a job keeps its slot
+_BACKOFF = Backoff(first_seconds=2, last_seconds=300)
 _BREAKER_RETRY_SECONDS = 15.0  # wait for a breaker: an operator may close it in the meantime
 _POLL_SECONDS = 1.0  # how soon a waiting job sees its cancellation
 
@@ -172,7 +172,8 @@ class JobSteps:
         except TransientError as error:
             if failures + 1 >= step.attempts:
                 return self._fail(step, _text(error))
-            self._wait(step, _text(error), _pause_seconds(failures, error), is_failure=True)
+            seconds = _BACKOFF.wait(failures, error).total_seconds()
+            self._wait(step, _text(error), seconds, is_failure=True)
         except PermanentError as error:
             return self._fail(step, _text(error), spent=False)
         else:
@@ -210,11 +211,6 @@ class JobSteps:
 
     def _store(self, access: Callable[[], T]) -> T:
         return retry_until_stored(access, self._pause)
-
-
-def _pause_seconds(failures: int, error: TransientError) -> float:
-    seconds = min(_FIRST_PAUSE_SECONDS * 2.0**failures, _LAST_PAUSE_SECONDS)
-    return min(max(seconds, error.retry_after_seconds or 0.0), _LONGEST_WAIT_SECONDS)
 
 
 def _text(error: Exception) -> str:

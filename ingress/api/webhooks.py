@@ -22,7 +22,6 @@ from ingress.schemas import Recorded, Time
 from notifications.resend_events import DeliveryEvent, ResendEvents
 from observability.recorders import DELIVERIES, REPORTED
 from store.notifications.deliveries import UNSENT
-from store.pauses import ROLLCALL
 
 _SIGNATURE = "Stripe-Signature"
 _SIGNED = dict.fromkeys(("svix-id", "svix-timestamp", "svix-signature"), str)
@@ -65,9 +64,8 @@ def receive(request: RequestContext) -> Recorded:
         now=services.clock.now(),
     )
     if is_new and event.kind == UNSENT:
-        now = services.clock.now()
         reason = f"the provider accepts mail and does not send it: {one_line(event.reason)}"
-        services.store.pauses.pause(MAIL, now + ACCOUNT_RECHECK, reason, ROLLCALL, now)
+        services.store.pauses.pause_for(MAIL, ACCOUNT_RECHECK, reason, services.clock.now())
     if is_new and event.kind in REPORTED:
         services.recorder.add(DELIVERIES, event.kind)
     return Recorded(is_new)

@@ -8,8 +8,8 @@ from math import inf
 
 from domain.alert import AlertMessage
 from domain.check import Check, Part, Result, Severity
+from domain.text import format_minute
 from observability.checks.host import start_command
-from observability.checks.pipeline import clock
 from observability.checks.snapshot import SystemSnapshot, Unavailable, required
 
 SLOW_QUEUE_SECONDS = 60.0
@@ -83,7 +83,7 @@ def _scheduler(state: SystemSnapshot) -> Iterator[Result]:
     yield from _alive("scheduler", consequence)(state)
     last, stale = state.last_tick_at, None
     if state.alive("scheduler") and last is not None and state.now - last > STALE_TICK:
-        detail = f"Its last tick ended at {clock(last)}. {consequence}"
+        detail = f"Its last tick ended at {format_minute(last)}. {consequence}"
         restart = "systemctl restart rollcall-scheduler" if state.is_managed else "restart rollcall scheduler"
         stale = AlertMessage("The scheduler is stuck", detail, restart)
     yield Result("stuck", stale)

@@ -14,6 +14,7 @@ from domain.check import Check, Part, Result, Severity
 from domain.money import LOST_REFUND, Payment, RefundState
 from domain.notification import MAIL
 from domain.run import Run
+from domain.text import format_minute
 from observability.checks.snapshot import SystemSnapshot, Unavailable, required
 from resilience.breaker_model import BreakerSnapshot
 from store.pauses import Pause
@@ -35,7 +36,7 @@ def _runs(state: SystemSnapshot) -> Iterator[Result]:
 
 
 def _last_success(at: datetime | None) -> str:
-    return "None ever has." if at is None else f"The last one did at {clock(at)}."
+    return "None ever has." if at is None else f"The last one did at {format_minute(at)}."
 
 
 def _why(last: Run | None) -> str:
@@ -48,7 +49,9 @@ def _sources(state: SystemSnapshot) -> Iterator[Result]:
     for name, status in required(state.sources).items():
         since, failure = status.silent_since, None
         if since is not None and state.unresolved_pause(name) is None:
-            detail = f"No answer about any of its sections since {clock(since)}.{last_error(state, name)}"
+            detail = (
+                f"No answer about any of its sections since {format_minute(since)}.{last_error(state, name)}"
+            )
             failure = AlertMessage(
                 f"The source {name} is silent",
                 detail + state.affected(name),
@@ -66,7 +69,7 @@ def _pauses(state: SystemSnapshot) -> Iterator[Result]:
 
 def _paused(pause: Pause, affected: str) -> AlertMessage:
     who = "Rollcall" if pause.is_ours else pause.by
-    detail = f"{who} paused it until {clock(pause.until)}: {pause.reason}.{affected}"
+    detail = f"{who} paused it until {format_minute(pause.until)}: {pause.reason}.{affected}"
     if pause.is_ours:
         detail += " Correct the cause, then resume it; otherwise it is tried again at that time."
     subject = "Mail is paused" if pause.name == MAIL else f"The source {pause.name} is paused"
@@ -99,7 +102,7 @@ def _outbox(state: SystemSnapshot) -> Iterator[Result]:
     oldest, failure = backlog.oldest_due_at, None
     is_stuck = oldest is not None and state.now - oldest > SLOW_DELIVERY
     if oldest is not None and is_stuck and state.unresolved_pause(MAIL) is None:
-        detail = f"Notifications that wait: {backlog.pending}, the oldest since {clock(oldest)}."
+        detail = f"Notifications that wait: {backlog.pending}, the oldest since {format_minute(oldest)}."
         failure = AlertMessage("Delivery is stuck", detail + last_error(state, MAIL), "rollcall mail ls")
     yield Result("stuck", failure)
 
@@ -114,7 +117,7 @@ def _losses(state: SystemSnapshot) -> Iterator[Result]:
 
 def _terms(state: SystemSnapshot) -> Iterator[Result]:
     for (source, term), presence in required(state.terms).items():
-        since = "" if presence.missing_since is None else f" since {clock(presence.missing_since)}"
+        since = "" if presence.missing_since is None else f" since {format_minute(presence.missing_since)}"
         failure = AlertMessage(
             f"The term {term} of {source} seems to be over",
             f"None of its {presence.tracked} watched sections is listed{since}. Ending it mails each of its"
@@ -173,13 +176,8 @@ def last_error(state: SystemSnapshot, name: str) -> str:
     breaker = state.breaker(name)
     if breaker is None or breaker.last_error is None:
         return ""
-    at = "" if breaker.last_error_at is None else f" at {clock(breaker.last_error_at)}"
+    at = "" if breaker.last_error_at is None else f" at {format_minute(breaker.last_error_at)}"
     return f" The last error{at}: {breaker.last_error}."
-
-
-def clock(moment: datetime) -> str:
-    """Format a time for an alert, such as "2026-01-15 09:00 UTC"."""
-    return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
 CHECKS = (

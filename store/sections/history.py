@@ -18,7 +18,7 @@ from domain import history
 from domain.history import HistoryEntry, ObservedPeriod, SectionHistory, in_sequence
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
-from store.database import Database, from_ms, insert_all_new, to_ms
+from store.database import Database, chunks, from_ms, insert_all_new, to_ms
 from store.schema import runs, section_daily_rollups, section_history, sections, watches
 from store.sections.states import is_section
 
@@ -178,9 +178,9 @@ class DailyRollups:
             since_ms = min((row["first_day"] * _DAY_MS for row in found), default=0)
             observed_hours = read_observed_hours(connection, since_ms - _MARGIN_MS, before_day * _DAY_MS)
             rows = [each for row in found for each in _days(connection, row, observed_hours, before_day)]
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
+        for chunk in chunks(rows, _ROWS_AT_ONCE):
             with self._database.write() as connection:
-                insert_all_new(connection, section_daily_rollups, rows[start : start + _ROWS_AT_ONCE])
+                insert_all_new(connection, section_daily_rollups, chunk)
         return len(rows)
 
     def _delete(self, section_ids: Sequence[int], from_day: int) -> None:

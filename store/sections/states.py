@@ -26,11 +26,10 @@ from domain.observation import Details
 from domain.section import SectionKey, Stagger
 from domain.section_state import Anomaly, SectionState
 from domain.term import Term
-from store.database import TOLERANCE, Database, from_ms, from_ms_or_none, insert_new, to_ms
+from store.database import TOLERANCE, Database, chunks, from_ms, from_ms_or_none, insert_new, to_ms
 from store.schema import section_history, sections, watches
 
 _HISTORY_LIMIT = 500
-_CHUNK = 500  # databases bound the number of parameters
 # As in `domain.section_state.advance`: what a section that was retired has open is news.
 _LISTED_AGAIN = {"retired": False, "misses": 0, "missing_since_ms": None, "open_seats": 0}
 LOOK_AGAIN_AFTER = timedelta(days=1)
@@ -165,12 +164,11 @@ class Sections:
 
     def unchecked(self, keys: Iterable[SectionKey]) -> list[SectionKey]:
         """Those of `keys` that are watched, and of which nothing was ever heard, in their order."""
-        ordered = sorted(keys)
         with self._database.read() as connection:
             found = [
                 state
-                for start in range(0, len(ordered), _CHUNK)
-                for _, state in load(connection, ordered[start : start + _CHUNK], lock=False).values()
+                for chunk in chunks(sorted(keys))
+                for _, state in load(connection, chunk, lock=False).values()
             ]
         return sorted(state.key for state in found if not state.revision)
 
@@ -236,10 +234,9 @@ def ensure(connection: Connection, key: SectionKey) -> int:
 
 def ensure_all(connection: Connection, keys: Iterable[SectionKey]) -> dict[SectionKey, int]:
     """As `ensure`, for many."""
-    wanted = sorted(set(keys))
     found: dict[SectionKey, int] = {}
-    for start in range(0, len(wanted), _CHUNK):
-        found |= _ensure(connection, wanted[start : start + _CHUNK])
+    for chunk in chunks(sorted(set(keys))):
+        found |= _ensure(connection, chunk)
     return found
 
 

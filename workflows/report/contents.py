@@ -22,23 +22,16 @@ from domain.history import (
     openings,
 )
 from domain.observation import UNASSIGNED
-from domain.text import format_time, one_line
+from domain.text import format_duration, format_time, one_line
 from workflows.report.chart import Chart, chart_of
 
 NAME_LIMIT = 60
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_MINUTE = timedelta(minutes=1)
 
 
 def duration(length: timedelta) -> str:
     """Format `length` in its two largest units: "2 d 4 h", "35 min", "under 1 min"."""
-    seconds = int(length.total_seconds())
-    if seconds < _MINUTE:
-        return "under 1 min"
-    if seconds < _HOUR:
-        return f"{seconds // _MINUTE} min"
-    if seconds < _DAY:
-        return _two(seconds // _HOUR, "h", seconds % _HOUR // _MINUTE, "min")
-    return _two(seconds // _DAY, "d", seconds % _DAY // _HOUR, "h")
+    return "under 1 min" if length < _MINUTE else format_duration(length // _MINUTE * _MINUTE)
 
 
 def person(name: str) -> str:
@@ -71,10 +64,6 @@ def opening_row(opening: Opening) -> tuple[str, str, str]:
 def change_row(change: InstructorChange) -> tuple[str, str, str]:
     """Return when a change was seen, and the instructors before and after it."""
     return format_time(change.at), person(change.before), person(change.after)
-
-
-def _two(large: int, unit: str, small: int, small_unit: str) -> str:
-    return f"{large} {unit} {small} {small_unit}" if small else f"{large} {unit}"
 
 
 MOST_ROWS = 40  # of one section's openings, changes or gaps

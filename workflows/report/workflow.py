@@ -22,7 +22,6 @@ from domain.job import Json, JsonObject, Profile
 from domain.notification import Deferred, Rejected
 from domain.retry import ACCOUNT_RECHECK
 from domain.section import SectionKey
-from store.pauses import ROLLCALL
 from store.sections.history import DailyRollups
 from workflows.kind import Job, JobFailure, JobKind, ReportContext
 from workflows.refund import refund_payment
@@ -186,9 +185,8 @@ def _deliver(job: Job, order: ReportOrder, artifact: str) -> str:
 
 def _paused(job: Job, error: AccountRefusedError) -> PausedError:
     """Pause mail until an operator has repaired the provider account. The wait costs no attempt."""
-    now = job.services.clock.now()
     reason = f"the provider refuses the account or the sender: {error}"
-    _ports(job).pauses.pause(MAIL, now + ACCOUNT_RECHECK, reason, ROLLCALL, now)
+    _ports(job).pauses.pause_for(MAIL, ACCOUNT_RECHECK, reason, job.services.clock.now())
     return PausedError(f"mail is paused: {reason}")
 
 
