@@ -62,13 +62,14 @@ class Asking:
 
 @dataclass
 class Catalog:
-    """What is true; `asks` is the scraper's own book."""
+    """The true state; `asks` is the scraper's own log, and `term_ended_ms` when `ENDED_TERM` was removed."""
 
     world: World
     name: str = "scraper"
     truth: dict[SectionKey, Truth] = field(default_factory=dict)
     asks: list[Ask] = field(default_factory=list)
     probing: list[Asking] = field(default_factory=list)
+    term_ended_ms: int | None = None
 
     def seen_from(self, host: Host) -> Scraper:
         return Scraper(self, host)
@@ -107,10 +108,26 @@ class Catalog:
             )
 
     def remove(self, key: SectionKey) -> None:
-        """Take a section away for good."""
+        """Remove a section for good."""
         section = self.truth[key]
         section.exists, section.is_doomed = False, True
+        if key.term == ENDED_TERM:
+            self.term_ended_ms = self.world.timeline.now_ms
         self.world.scheduler.log_event(key, "is gone")
+
+    def misses(self, number: str, until_ms: int) -> int:
+        """How often a section was reported missing by itself: not with its whole term."""
+        return sum(
+            ask.key.number == number
+            and isinstance(ask.outcome, Missing)
+            and ask.at_ms <= until_ms
+            and not self._shows_ended_term(ask)
+            for ask in self.asks
+        )
+
+    def _shows_ended_term(self, ask: Ask) -> bool:
+        is_over = self.term_ended_ms is not None and ask.at_ms > self.term_ended_ms
+        return is_over and ask.key.term == ENDED_TERM
 
 
 @dataclass(frozen=True, slots=True)

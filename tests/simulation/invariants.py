@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from domain.notification_policy import GONE_AGAIN
-from domain.observation import Missing
 from domain.run import Run, RunState
 from store.refusals import OPTED_OUT
 from tests.simulation import attempts, journal
-from tests.simulation.catalog import ENDED_TERM
 from tests.simulation.journal import Commit
 from tests.simulation.oracle import Oracle, follow
 
@@ -80,24 +78,18 @@ def _fences(commits: list[Commit]) -> Iterator[str]:
 
 
 def _retirements(world: World, commits: list[Commit]) -> Iterator[str]:
-    """A section retires after its source has said at least three times that it is gone, and none with its
-    whole term."""
-    names = dict(world.environment.rows("SELECT id, number FROM sections"))
-    ended = world.environment.rows(f"SELECT number FROM sections WHERE retired AND term = '{ENDED_TERM}'")  # noqa: S608
-    if ended:
-        yield f"sections of a term that ended were retired: {ended}"
+    """A section retires after its source has reported it missing at least three times.
+
+    Reports from the time after its whole term was removed do not count: they show the end of the term.
+    """
+    numbers = dict(world.environment.rows("SELECT id, number FROM sections"))
     for commit in commits:
         for facts in commit.of("sections"):
-            if facts[8] > facts[7]:
-                said = [
-                    ask
-                    for ask in world.catalog.asks
-                    if ask.key.number == names[facts[0]]
-                    and ask.at_ms <= commit.at_ms
-                    and isinstance(ask.outcome, Missing)
-                ]
-                if len(said) < _MISSES * facts[8]:
-                    yield f"{commit.at_ms}: section {names[facts[0]]} retired after {len(said)} misses"
+            number, before, after = numbers[facts[0]], facts[7], facts[8]
+            if after > before:
+                misses = world.catalog.misses(number, commit.at_ms)
+                if misses < _MISSES * after:
+                    yield f"{commit.at_ms}: section {number} retired after {misses} misses of its own"
 
 
 def _runs(world: World) -> Iterator[str]:
