@@ -16,7 +16,7 @@ from operations.operation import Command, Operation, OperationResult, Option, Pl
 from resilience.dead_letters import CauseGroup, DeadLetterFilter, DeadLetterQueue, grouped
 from store.audit import AuditEntry
 
-Rate = Annotated[float, Meta(gt=0)]
+Rate = Annotated[float, Meta(gt=0, le=1_000_000)]
 _Queue = Annotated[
     str, Meta(extra={"parse": lambda given: one_of(given, QUEUES)}, extra_json_schema={"enum": list(QUEUES)})
 ]
@@ -30,7 +30,7 @@ class DeadLetterInput(Struct, frozen=True, kw_only=True):
     actor: Annotated[Text | None, Option("For this actor, such as mail.deliver.")] = None
     cause: Annotated[Text | None, Option("Whose cause contains this.")] = None
     older_than: Annotated[DurationText | None, Option("Dead for longer: 90s, 30m, 12h, 7d.")] = None
-    message_ids: Annotated[tuple[str, ...], Option(metavar="MESSAGE_IDS")] = ()
+    message_ids: Annotated[tuple[Text, ...], Meta(min_length=1), Option(metavar="MESSAGE_IDS")] = ()
     exact_cause: Annotated[Text | None, Option("Of exactly this cause.")] = None
     rate: Annotated[Rate | None, Option("How many a second at most.")] = None
 

@@ -29,7 +29,7 @@ from domain.job import JOB_ID, JOB_KIND
 from domain.money import ACCOUNT
 from domain.run import RUN_ID
 from domain.section import SECTION_NUMBER, SOURCE, TERM
-from domain.text import DURATION, Identifier, duration
+from domain.text import DURATION, Identifier, duration, plural
 from domain.watch import MAX_SEATS, NotificationKind
 
 M = TypeVar("M", bound=Struct)
@@ -121,13 +121,12 @@ def _listed(parse: Parse, given: object) -> Any:
 
 
 def _parser_of(node: inspect.Type, *, is_text: bool) -> Parse | None:
-    if isinstance(node, inspect.Metadata):
-        own: Parse | None = (node.extra or {}).get("parse")
-        return own or _parser_of(node.type, is_text=is_text)
+    if isinstance(node, inspect.Metadata | inspect.UnionType):
+        own: Parse | None = (getattr(node, "extra", None) or {}).get("parse")
+        return own or _parser_of(_wrapped(node), is_text=is_text)
     match node:
-        case inspect.UnionType(types=members):
-            (inner,) = (member for member in members if not isinstance(member, inspect.NoneType))
-            return _parser_of(inner, is_text=is_text)
+        case inspect.VarTupleType(item_type=item, min_length=low):
+            return _list_parser(_parser_of(item, is_text=is_text), low=0 if is_text else low or 0)
         case inspect.IntType(ge=low, le=high):
             return functools.partial(_integer, low=low or 0, high=high or INT64_MAX, is_text=is_text)
         case inspect.EnumType(cls=cls):
@@ -137,7 +136,26 @@ def _parser_of(node: inspect.Type, *, is_text: bool) -> Parse | None:
     return None
 
 
+def _wrapped(node: inspect.Metadata | inspect.UnionType) -> inspect.Type:
+    if isinstance(node, inspect.Metadata):
+        return node.type
+    (inner,) = (member for member in node.types if not isinstance(member, inspect.NoneType))
+    return inner
+
+
+def _list_parser(parse: Parse | None, *, low: int) -> Parse | None:
+    return None if parse is None else functools.partial(_items, parse, low=low)
+
+
+def _items(parse: Parse, given: object, *, low: int) -> tuple[Any, ...]:
+    if not isinstance(given, list) or len(given) < low:
+        raise ValueError(f"must be a list of at least {plural(low, 'item')}" if low else "must be a list")
+    return tuple(map(parse, given))
+
+
 def _convert(annotation: Any, given: object, *, is_text: bool) -> Any:
+    if given is None:
+        raise ValueError("must not be null")
     try:
         return msgspec.convert(given, annotation, strict=not is_text)
     except msgspec.ValidationError as error:

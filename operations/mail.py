@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated
 from uuid import uuid4
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from actors.services import Services
 from domain.address import checked_address
@@ -18,7 +18,7 @@ from domain.text import duration, plural
 from domain.watch import NotificationKind
 from operations.context import AdminContext
 from operations.dead_letters import Rate
-from operations.inputs import DurationText, Email, Text
+from operations.inputs import DurationText, Email, PositiveId, Text
 from operations.operation import Command, Operation, OperationResult, Option, Plan, PlanField
 from store.audit import AuditEntry
 from store.dead_mail import DeadMail
@@ -47,7 +47,9 @@ class RetryInput(Struct, frozen=True, kw_only=True):
 
     cause: Annotated[Text | None, Option("Whose reason contains this.")] = None
     older_than: Annotated[DurationText | None, Option("Dead for longer: 90s, 30m, 12h, 7d.")] = None
-    notification_ids: Annotated[tuple[int, ...], Option(metavar="NOTIFICATION_IDS")] = ()
+    notification_ids: Annotated[
+        tuple[PositiveId, ...], Meta(min_length=1), Option(metavar="NOTIFICATION_IDS")
+    ] = ()
     include_unknown: Annotated[
         bool, Option("Also what may have been sent already, and is then sent twice.")
     ] = False

@@ -155,7 +155,7 @@ class _Schemas:
 
 def _present(member: Part, blank: Part | None) -> Part:
     """Return the schema of a member that is given."""
-    if "default" in member and member["default"] in (None, ""):
+    if "default" in member and member["default"] in (None, "", []):
         del member["default"]
     options = member.pop("anyOf", None)
     if options is None:

@@ -145,15 +145,17 @@ def _parameter(model: type[Struct], field: structs.FieldInfo) -> click.Parameter
     flag = option.flag or f"--{field.name.replace('_', '-')}"
     is_flag = isinstance(node, inspect.BoolType)
     has_default = field.default not in (NODEFAULT, None, (), False) and not is_required
+    # click takes an explicit None as the default, and then does not require the option.
+    default: dict[str, Any] = {"default": str(field.default)} if has_default else {}
     return click.Option(
         [flag, field.name],
         type=None if is_flag else kind,
         required=is_required,
-        is_flag=is_flag,
+        is_flag=is_flag or None,  # with False, click takes an option without a default for a flag
         multiple=is_list,
-        default=str(field.default) if has_default else None,
         show_default=has_default,
         help=option.help,
+        **default,
     )
 
 

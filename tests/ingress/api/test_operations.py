@@ -61,3 +61,23 @@ def test_only_the_api_token_is_accepted(site: Site, headers: dict[str, str]) -> 
 def test_what_is_not_an_operation_is_not_found(site: Site) -> None:
     assert site.client.post("/operations/everything.stop", json={}, headers=API).status_code == 404
     assert site.client.get("/operations/source.pause", headers=API).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("mail.retry", "notification_ids", "[9223372036854775808]"),
+        ("mail.retry", "notification_ids", "[-1]"),
+        ("mail.retry", "notification_ids", "[]"),
+        ("mail.retry", "rate", "1e400"),
+        ("mail.retry", "rate", "null"),
+        ("dead.purge", "message_ids", "[]"),
+        ("dead.purge", "message_ids", '["\\ud800"]'),
+        ("dead.purge", "message_ids", '"a b"'),
+    ],
+)
+def test_a_list_of_ids_is_valid_and_never_empty(site: Site, name: str, field: str, value: str) -> None:
+    # An empty list would otherwise mean everything, as a filter that is not given does.
+    headers = {**API, "Content-Type": "application/json"}
+    answer = site.client.post(f"/operations/{name}", content=f'{{"{field}": {value}}}', headers=headers)
+    assert (answer.status_code, fields_of(answer)) == (422, {field})

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from ingress.console import operations as console
 from operations.context import Surface
@@ -53,3 +54,13 @@ def test_every_operation_has_a_name_and_a_test_of_its_own() -> None:
     names = [operation.name for operation in OPERATIONS]
     assert len(set(names)) == len(names)
     assert set(names) == CASES.keys()
+
+
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [("source pause mail", "--for"), ("source pause mail --for 1h", "--reason"), ("watch pause 1", "--for")],
+)
+def test_a_required_option_must_be_given(words: str, flag: str) -> None:
+    result = CliRunner().invoke(rollcall, words.split())
+    assert result.exit_code == 2
+    assert f"Missing option '{flag}'" in result.output
