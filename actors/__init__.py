@@ -1,4 +1,4 @@
-"""The actors: one module per queue; each actor is a function of its services and its message."""
+"""The actors by subject; each is a function of its services and its message."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from actors.registry import actor
 from actors.services import Services
 from domain.errors import RateLimitedError, RollcallError, UnreachableError
 from domain.observation import CheckFailure, Outcome
-from domain.retry import Backoff, Subject, named_wait, pause_after, subject_of, verdict_on
+from domain.retry import Backoff, Subject, breaker_outcome_of, named_wait, pause_after, subject_of
 from domain.run import Batch, WaitReason
 from domain.section import SectionKey
 from observability.logs import bind_ids
@@ -156,7 +156,9 @@ def _verdicts(
 
     A section that failed before does not count while the source answers for others, except as a probe.
     """
-    found = [True if not isinstance(each, CheckFailure) else verdict_on(each.error) for each in outcomes]
+    found = [
+        True if not isinstance(each, CheckFailure) else breaker_outcome_of(each.error) for each in outcomes
+    ]
     again = [i for i, each in enumerate(outcomes) if found[i] is False and batch.pending[each.key]]
     if again and not is_probe and services.store.batches.has_answers(batch.run_id):
         for i in again:
@@ -167,7 +169,7 @@ def _verdicts(
 def _worst_error(outcomes: Sequence[Outcome]) -> RollcallError | None:
     """Return the last error that counts against the source, else the last error, else None."""
     errors = [outcome.error for outcome in outcomes if isinstance(outcome, CheckFailure)]
-    counted = [error for error in errors if verdict_on(error) is False]
+    counted = [error for error in errors if breaker_outcome_of(error) is False]
     return next(reversed(counted or errors), None)
 
 

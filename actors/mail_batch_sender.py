@@ -22,7 +22,7 @@ from domain.errors import (
 )
 from domain.notification import MAIL, Accepted, DeliveryResult
 from domain.ports import Mailer
-from domain.retry import Backoff, Subject, pause_after, subject_of, verdict_on
+from domain.retry import Backoff, Subject, breaker_outcome_of, pause_after, subject_of
 from domain.text import format_minute
 from observability.recorders import record_dead, record_deliveries
 from resilience.crash_budget import CRASH_BUDGET
@@ -86,7 +86,7 @@ class Sending:
         except LostBatchError:
             raise
         except RollcallError as error:
-            return verdict_on(error), self._failed(error)
+            return breaker_outcome_of(error), self._failed(error)
         except BaseException as error:
             self._put_back(repr(error), _wait_after(error), is_kept=not self.is_handed_over)
             raise

@@ -52,7 +52,7 @@ def subject_of(error: BaseException) -> Subject:
             return Subject.TRANSPORT
 
 
-def verdict_on(error: BaseException) -> bool | None:
+def breaker_outcome_of(error: BaseException) -> bool | None:
     """The outcome of `error` for a circuit breaker: False for TRANSPORT, else None."""
     return False if subject_of(error) is Subject.TRANSPORT else None
 

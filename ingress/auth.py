@@ -37,9 +37,9 @@ def require(headers: Headers, secrets: Iterable[str]) -> None:
     """Authorize a caller with one of `secrets`. Raises: ProblemError (401) for others."""
     token = _token(headers)
     if token is None:
-        raise _stranger("A bearer token is required.", "Bearer")
+        raise _unauthorized("A bearer token is required.", "Bearer")
     if not matches(token, secrets):
-        raise _stranger("The bearer token is not valid here.", 'Bearer error="invalid_token"')
+        raise _unauthorized("The bearer token is not valid here.", 'Bearer error="invalid_token"')
 
 
 def is_given(headers: Headers) -> bool:
@@ -61,5 +61,5 @@ def _token(headers: Headers) -> bytes | None:
     return token.strip().encode("latin-1") if scheme.lower() == "bearer" else None
 
 
-def _stranger(detail: str, challenge: str) -> ProblemError:
+def _unauthorized(detail: str, challenge: str) -> ProblemError:
     return ProblemError(HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": challenge})

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 PROXY_HEADER = "X-Rollcall-Proxy"
-_TELLING = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "forwarded", "via")
+_FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "forwarded", "via")
 _IPV6_NETWORK = 64
 _SCHEMES = {"http", "https"}
 
@@ -34,8 +34,8 @@ class Forwarded:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             if self._is_proxy(headers):
-                scope = {**scope, **_told(scope, headers)}
-            elif any(name in headers for name in _TELLING):
+                scope = {**scope, **_forwarded_scope(scope, headers)}
+            elif any(name in headers for name in _FORWARDED):
                 scope = {**scope, "client": None}
         await self._app(scope, receive, send)
 
@@ -44,7 +44,7 @@ class Forwarded:
         return self._secret is not None and hmac.compare_digest(given.encode(), self._secret.encode())
 
 
-def _told(scope: Scope, headers: Headers) -> Scope:
+def _forwarded_scope(scope: Scope, headers: Headers) -> Scope:
     last = ",".join(headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
     scheme = headers.get("x-forwarded-proto", "")
     return {

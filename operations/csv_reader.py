@@ -68,7 +68,7 @@ def _decoded(content: bytes, encoding: str) -> str:
 
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 _SEP = re.compile(r'\s*"?sep=(.?)"?[\s,;]*', re.IGNORECASE)  # Excel's own first line
-_UNSPOKEN = re.compile(r"[\W_]+")
+_PUNCTUATION = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def _without_blank_end(cells: Sequence[str]) -> list[str]:
 
 
 def _bare(name: str) -> str:
-    return _UNSPOKEN.sub("", name).casefold()
+    return _PUNCTUATION.sub("", name).casefold()
 
 
 MAX_RECORDS = 10_000
@@ -237,12 +237,12 @@ class CsvReader:
         try:
             return next(self._reader, None)
         except csv.Error:
-            cells = self._again(_PADDED_QUOTE.sub('"', self._lines.record))
+            cells = self._reparse(_PADDED_QUOTE.sub('"', self._lines.record))
             if cells is None or self._opened():
                 raise
             return cells
 
-    def _again(self, record: str) -> list[str] | None:
+    def _reparse(self, record: str) -> list[str] | None:
         try:
             (cells,) = self._read(io.StringIO(record, newline=""))
         except (csv.Error, ValueError):

@@ -149,12 +149,12 @@ def status(stored: StoredWatch, now: datetime) -> str:
     return "paused" if stored.is_paused(now) else "active"
 
 
-def next_check_at(room: AdminContext, key: SectionKey) -> datetime | None:
+def next_check_at(admin: AdminContext, key: SectionKey) -> datetime | None:
     """Return when the half that contains `key` is next due; None without a schedule."""
-    if not room.is_scheduled:
+    if not admin.is_scheduled:
         return None
-    timetable, half = room.services.timetable, key.stagger
-    at = timetable.next_slot(room.services.clock.now())
+    timetable, half = admin.services.timetable, key.stagger
+    at = timetable.next_slot(admin.services.clock.now())
     while timetable.slot(half, at) != at:
         at = timetable.next_slot(at)
     return at

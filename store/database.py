@@ -27,7 +27,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from domain.errors import ConfigurationError
 from store.error_window import ErrorWindow
 
-Pause = Callable[[float], bool]
+Wait = Callable[[float], bool]
 """Waits for some seconds; returns True if there is no time left."""
 OUTAGES = (
     OperationalError,
@@ -226,7 +226,7 @@ def from_ms_or_none(moment_ms: int | None) -> datetime | None:
     return None if moment_ms is None else from_ms(moment_ms)
 
 
-def retry_during_outage(access: Callable[[], T], pause: Pause) -> T:
+def retry_during_outage(access: Callable[[], T], wait: Wait) -> T:
     """Call `access` until the database answers, and return its result. `access` must be idempotent.
 
     A commit whose answer was lost counts as an outage; the retry finds its writes. Raises: the last outage if
@@ -237,5 +237,5 @@ def retry_during_outage(access: Callable[[], T], pause: Pause) -> T:
             return access()
         except OUTAGES as error:
             _log.warning("the database is unavailable", extra={"error": str(error)})
-            if pause(_RETRY_SECONDS):
+            if wait(_RETRY_SECONDS):
                 raise

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from domain.errors import PermanentError, RollcallError
 from domain.job import JobRecord, JobState, JsonObject
 from observability.logs import bind_ids
-from store.database import Pause
+from store.database import Wait
 from store.jobs.execution import JobExecution, JobLease
 from workflows.kind import CancelledError, Job, JobContext, JobFailure, JobKind, JobKinds, OnFailure
 from workflows.steps import JobSteps, retry_until_stored
@@ -32,7 +32,7 @@ class Execution:
     kinds: JobKinds
     services: JobContext
     runs: JobExecution
-    pause: Pause
+    pause: Wait
     announce: Callable[[JobRecord], None]
 
     def run(self, job_id: str) -> None:

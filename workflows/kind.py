@@ -96,7 +96,7 @@ class JobContext:
 
 
 T = TypeVar("T")
-MAX_ATTEMPTS = 5
+STEP_ATTEMPTS = 5
 
 
 class StepFailedError(PermanentError):
@@ -135,7 +135,7 @@ class Job(Protocol):
         name: str,
         work: Callable[[], T],
         *,
-        attempts: int = MAX_ATTEMPTS,
+        attempts: int = STEP_ATTEMPTS,
         must_finish: bool = False,
     ) -> T:
         """Run `work` durably: its result is stored, and a repetition returns the stored result.

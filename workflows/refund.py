@@ -67,10 +67,10 @@ def _refund(job: Job, session_id: str) -> str | None:
         return None
     if found.refund is not None and found.refund.state not in LOST_REFUND:
         return found.refund.id
-    return _given_back(job, found).id
+    return _refunded(job, found).id
 
 
-def _given_back(job: Job, payment: Payment) -> Refund:
+def _refunded(job: Job, payment: Payment) -> Refund:
     """Return the refund that the provider created. Raises: RejectedError when it failed at once."""
     ports, now = _ports(job), job.services.clock.now()
     provider = ports.provider

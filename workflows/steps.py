@@ -18,9 +18,9 @@ from domain.errors import PermanentError, RollcallError, TransientError
 from domain.job import Progress, StepOutcome, StepState
 from domain.retry import Backoff
 from resilience.breaker import CircuitBreakerError
-from store.database import OUTAGES, Pause, retry_during_outage
+from store.database import OUTAGES, Wait, retry_during_outage
 from store.jobs.execution import JobExecution, JobLease, JobLostError, JobStatus
-from workflows.kind import MAX_ATTEMPTS, CancelledError, JobContext, StepFailedError
+from workflows.kind import STEP_ATTEMPTS, CancelledError, JobContext, StepFailedError
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class InterruptedJobError(BaseException):
     """
 
 
-def retry_until_stored(access: Callable[[], T], pause: Pause) -> T:
+def retry_until_stored(access: Callable[[], T], pause: Wait) -> T:
     """Return the result of `access` as soon as the database answers.
 
     Raises: InterruptedJobError when the process stops first, or another process has the job now.
@@ -71,7 +71,7 @@ def retry_until_stored(access: Callable[[], T], pause: Pause) -> T:
         raise InterruptedJobError from error
 
 
-CRASH_BUDGET = 25
+STEP_CRASH_BUDGET = 25
 _BACKOFF = Backoff(first_seconds=2, last_seconds=300)
 _BREAKER_RETRY_SECONDS = 15.0  # wait for a breaker: an operator may close it in the meantime
 _POLL_SECONDS = 1.0  # how soon a waiting job sees its cancellation
@@ -88,7 +88,7 @@ class _Step:
 class JobSteps:
     """The `Job` that a workflow receives. `lease` has the outcomes of the steps that ended before."""
 
-    def __init__(self, lease: JobLease, runs: JobExecution, services: JobContext, pause: Pause) -> None:
+    def __init__(self, lease: JobLease, runs: JobExecution, services: JobContext, pause: Wait) -> None:
         self._lease = lease
         self._runs = runs
         self._services = services
@@ -111,7 +111,7 @@ class JobSteps:
         name: str,
         work: Callable[[], T],
         *,
-        attempts: int = MAX_ATTEMPTS,
+        attempts: int = STEP_ATTEMPTS,
         must_finish: bool = False,
     ) -> T:
         """Run `work` durably: see `workflows.kind.Job`."""
@@ -156,8 +156,8 @@ class JobSteps:
         """Return how the step ends without another attempt, or None."""
         if self._is_cancelled(step, status):
             return self._end(step, StepState.CANCELLED, {"cancelled": True})
-        if status.crashes >= CRASH_BUDGET:
-            return self._fail(step, f"its process died {CRASH_BUDGET} times while at this step")
+        if status.crashes >= STEP_CRASH_BUDGET:
+            return self._fail(step, f"its process died {STEP_CRASH_BUDGET} times while at this step")
         return None
 
     def _attempt(self, step: _Step, failures: int) -> StepOutcome | None:

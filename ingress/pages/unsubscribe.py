@@ -77,7 +77,7 @@ def section_stopped(email: str, others: int, everything: str, undo: str) -> Unsu
     return UnsubscribePage("This watch has already ended", lead, (), offers, is_done=True)
 
 
-def watch_gone(email: str, others: int, everything: str) -> UnsubscribePage:
+def watch_ended(email: str, others: int, everything: str) -> UnsubscribePage:
     """When the watch no longer exists, for any reason."""
     lead = f"Rollcall sends no more mail to {email} about this section; there is nothing to stop."
     offers = (UnsubscribeOffer(_STOP_ALL, everything),) if others else ()
@@ -242,7 +242,7 @@ def _about_watch(request: RequestContext, watch_id: int, email: str) -> Unsubscr
         undo = _query(request.context.links.allow_watch(watch_id, email))
         return section_stopped(email, others, everything, undo)
     if stored is None:
-        return watch_gone(email, others, everything)
+        return watch_ended(email, others, everything)
     return ask_watch(stored, _query(request.context.links.stop_watch(watch_id, email)), everything)
 
 

@@ -41,8 +41,8 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
             TICK, lambda: log_and_continue(lambda: _tick(system), "cannot reconcile"), name="reconcile"
         )
         schedule.every(CLOCK_CHECK_PERIOD, lambda: bound_stored_times(system.services), name="bounds")
-        room = system.admin
-        schedule.every(alerting.PERIOD, lambda: alerting.evaluate_alerts(room), name="alerts")
+        admin = system.admin
+        schedule.every(alerting.PERIOD, lambda: alerting.evaluate_alerts(admin), name="alerts")
         schedule.run_daily_rollup(CrontabTrigger(system.settings.report_aggregate_cron))
         if system.settings.scheduler == "on":
             schedule.check_on_time()

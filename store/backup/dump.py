@@ -176,7 +176,7 @@ def _write_tables(connection: Connection, writer: Writer, progress: Progress) ->
     tables = tables_of(connection)
     total, done = count_rows(connection, tables), 0
     for table in tables:
-        rows = _told(_rows(connection, table), done, total, progress)
+        rows = _with_progress(_rows(connection, table), done, total, progress)
         writer.add_table(table.name, [column.name for column in table.columns], rows)
         done += writer.manifest.tables[table.name].rows
     progress(done, total)
@@ -189,7 +189,7 @@ def _rows(connection: Connection, table: Table) -> Iterator[Row]:
         yield list(row)
 
 
-def _told(rows: Iterator[Row], done: int, total: int, progress: Progress) -> Iterator[Row]:
+def _with_progress(rows: Iterator[Row], done: int, total: int, progress: Progress) -> Iterator[Row]:
     for number, row in enumerate(rows, done):
         if number % _ROWS_AT_ONCE == 0:
             progress(number, total)

@@ -304,10 +304,7 @@ def _why_deferred(row: RowMapping) -> str:
 
 
 def _because(reason: str, cause: str | None) -> str:
-    """`reason` with its `cause`, unless the cause already begins with this reason (an earlier batch gave it).
-
-    .
-    """
+    """`reason` with its `cause`, unless an earlier batch gave this very reason."""
     if not cause:
         return reason
     return cause if cause.startswith(reason) else f"{reason} ({cause})"

@@ -154,10 +154,7 @@ class DailyRollups:
         self._database = database
 
     def unfinished(self, before_day: int) -> list[int]:
-        """The sections with days before `before_day` to roll up, or with rollups of days that have not ended.
-
-        .
-        """
+        """The sections with days before `before_day` to roll up, or with rollups of unfinished days."""
         newest = func.coalesce(_newest_day(), -1)
         is_behind = and_(newest < before_day - 1, sections.c.observed_at_ms >= (newest + 1) * _DAY_MS)
         is_ahead = newest >= before_day

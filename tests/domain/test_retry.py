@@ -16,7 +16,15 @@ from domain.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from domain.retry import ITEM_BACKOFF, MAX_DEFERRALS, Backoff, Subject, bounded_wait, subject_of, verdict_on
+from domain.retry import (
+    ITEM_BACKOFF,
+    MAX_DEFERRALS,
+    Backoff,
+    Subject,
+    bounded_wait,
+    breaker_outcome_of,
+    subject_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +45,7 @@ from domain.retry import ITEM_BACKOFF, MAX_DEFERRALS, Backoff, Subject, bounded_
 def test_only_the_transport_counts_for_a_breaker(
     error: Exception, subject: Subject, *, verdict: bool | None
 ) -> None:
-    assert (subject_of(error), verdict_on(error)) == (subject, verdict)
+    assert (subject_of(error), breaker_outcome_of(error)) == (subject, verdict)
 
 
 @pytest.mark.parametrize(

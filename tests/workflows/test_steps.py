@@ -20,7 +20,7 @@ from tests.support.clock import FakeClock
 from tests.support.harness import sqlite_url
 from tests.support.memory_engine import MemoryEngine
 from workflows.kind import CancelledError, Job, JobContext, JobFailure, JobKind, StepFailedError, by_name
-from workflows.steps import CRASH_BUDGET, InterruptedJobError
+from workflows.steps import STEP_CRASH_BUDGET, InterruptedJobError
 
 Workflow = Callable[[Job], Any]
 
@@ -354,7 +354,7 @@ def test_a_step_that_kills_its_process_every_time_is_given_up(bench: Bench) -> N
         raise CrashError
 
     bench.workflow = lambda job: job.step("deadly", dies) or {}
-    for _ in range(CRASH_BUDGET):
+    for _ in range(STEP_CRASH_BUDGET):
         with pytest.raises(CrashError):
             bench.run()
     job = bench.run()
@@ -366,7 +366,7 @@ def test_restarts_while_a_job_waits_are_no_crashes_of_it(bench: Bench) -> None:
     work = Flaky()
     bench.workflow = lambda job: {"is": job.step("ask", bench.guarding(work))}
     bench.engine.is_stopping = True
-    for _ in range(2 * CRASH_BUDGET):
+    for _ in range(2 * STEP_CRASH_BUDGET):
         with pytest.raises(InterruptedJobError):
             bench.run()
     bench.engine.is_stopping = False
@@ -384,7 +384,7 @@ def test_a_process_that_dies_while_its_job_waits_costs_it_nothing(bench: Bench) 
     bench.breaker.force_open("ada")
     bench.workflow = lambda job: {"is": job.step("ask", bench.guarding(lambda: 1))}
     bench.engine.on_pause = die
-    for _ in range(2 * CRASH_BUDGET):
+    for _ in range(2 * STEP_CRASH_BUDGET):
         with pytest.raises(CrashError):
             bench.run()
     bench.engine.on_pause = lambda: None
@@ -393,7 +393,7 @@ def test_a_process_that_dies_while_its_job_waits_costs_it_nothing(bench: Bench) 
 
 
 def test_a_process_that_stops_in_the_middle_of_a_step_lets_go_of_the_job(bench: Bench) -> None:
-    left = [CrashError() for _ in range(2 * CRASH_BUDGET)]
+    left = [CrashError() for _ in range(2 * STEP_CRASH_BUDGET)]
 
     def is_cut_short() -> str:
         if left:
