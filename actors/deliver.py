@@ -17,8 +17,6 @@ from resilience.breaker import CircuitBreakerError
 from resilience.breaker_model import Permit
 from store.pauses import Pause
 
-__all__ = ["MAIL", "deliver"]
-
 _PROBE_SIZE = 1
 _log = logging.getLogger(__name__)
 _SPELL = timedelta(seconds=10)  # less than a worker's shutdown time, and far less than a message's time limit

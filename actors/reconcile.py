@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from actors.check import check, release_claims
-from actors.deliver import MAIL, deliver
+from actors.deliver import deliver
 from actors.dispatch import dispatch
 from actors.jobs import START, cancel_job, send_callbacks
 from actors.services import Services
+from domain.notification import MAIL
 from domain.run import WaitReason
 
 GRACE = timedelta(seconds=5)  # between a commit and the message that follows it

@@ -19,9 +19,10 @@ from uuid import uuid4
 import redis
 from dramatiq import Message
 
-from actors.deliver import MAIL, deliver
+from actors.deliver import deliver
 from actors.dispatch import dispatch
 from catalogs.demo_campus import TERM, DemoCampus
+from domain.notification import MAIL
 from domain.watch import Watch
 from resilience.dead_letter_cause import CAUSE
 from rollcall.embedded_valkey import redis_url

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from actors.deliver import MAIL
 from actors.services import Services
 from domain.address import checked_address
 from domain.errors import InvalidInputError
 from domain.history import HistoryEntry
+from domain.notification import MAIL
 from domain.section import SectionKey
 from domain.section_state import Anomaly, SectionState
 from domain.text import format_minute

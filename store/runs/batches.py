@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -15,10 +15,9 @@ from domain.section import SectionKey
 from store.database import Database, to_ms
 from store.runs.retirement import retire_missing
 from store.runs.runs import batch_of, count, finish_if_done, pending_column
-from store.schema import check_batches, runs
-from store.sections import suspects
+from store.schema import check_batches, runs, sections
 from store.sections.observations import Recorded, record
-from store.sections.states import revisions
+from store.sections.states import by_term, revisions
 
 # These concern our account, not the section: they cost no attempt, and the run's deadline bounds them. A
 # longer wait for new credentials is a pause of the source (`store.pauses`).
@@ -39,6 +38,14 @@ _SET_REASON = (
     .values(reason=bindparam("why"))
 )
 _RETRY = _RESCHEDULE.values(pending=bindparam("pending"))
+_IS_AMONG = (
+    (sections.c.source == bindparam("of_source"))
+    & (sections.c.term == bindparam("of_term"))
+    & sections.c.number.in_(bindparam("numbers", expanding=True))
+)
+_CLEAR_FAILURES = update(sections).where(_IS_AMONG, sections.c.failures > 0).values(failures=0)
+_COUNT_FAILURES = update(sections).where(_IS_AMONG).values(failures=sections.c.failures + 1)
+_RUN_COUNTS = select(runs.c.checked, runs.c.failed).where(runs.c.id == bindparam("run_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,7 @@ class Batches:
     def has_answers(self, run_id: str) -> bool:
         """Whether the run has more answers than failures, so that a section that fails again is at fault."""
         with self._database.read() as connection:
-            return suspects.answers(connection, run_id)
+            return _has_answers(connection, run_id)
 
     def reschedule(self, batch_id: int, due_at: datetime, waits_for: WaitReason, reason: str) -> None:
         """Reschedule the batch to `due_at`, or to the end of what it waits for; costs no attempt.
@@ -114,8 +121,8 @@ class Batches:
             counts = {"checked": checked, "failed": len(failed), "changed": recorded.changed}
             notified = counts["notifications"] = recorded.notifications
             count(connection, batch.run_id, reason, **counts)
-            suspects.clear(connection, _recovered(batch, fresh))
-            suspects.count_failures(connection, batch.run_id, failed)
+            _clear_failures(connection, _recovered(batch, fresh))
+            _count_failures(connection, batch.run_id, failed)
             due_at = max(retry_at, recorded.recheck_at or retry_at)
             _update_batch(connection, batch.id, remaining, due_at, waits_for)
             finished = not remaining and finish_if_done(connection, batch.run_id, now)
@@ -140,6 +147,25 @@ def _recovered(batch: Batch, outcomes: Sequence[Outcome]) -> list[SectionKey]:
     """The sections that failed before and are answered now."""
     answered = [outcome.key for outcome in outcomes if not isinstance(outcome, CheckFailure)]
     return [key for key in answered if batch.pending[key]]
+
+
+def _clear_failures(connection: Connection, keys: Collection[SectionKey]) -> None:
+    for (source, term), numbers in by_term(keys).items():
+        connection.execute(_CLEAR_FAILURES, {"of_source": source, "of_term": term, "numbers": numbers})
+
+
+def _count_failures(connection: Connection, run_id: str, keys: Collection[SectionKey]) -> None:
+    """Count that `keys` failed, unless the run has no more answers than failures: the source is the cause."""
+    if not keys or not _has_answers(connection, run_id):
+        return
+    for (source, term), numbers in by_term(keys).items():
+        connection.execute(_COUNT_FAILURES, {"of_source": source, "of_term": term, "numbers": numbers})
+
+
+def _has_answers(connection: Connection, run_id: str) -> bool:
+    """Whether more sections of the run have been answered than were given up."""
+    row = connection.execute(_RUN_COUNTS, {"run_id": run_id}).first()
+    return row is not None and row.checked > row.failed
 
 
 def _remaining(batch: Batch, outcomes: Sequence[Outcome]) -> tuple[dict[SectionKey, int], list[SectionKey]]:

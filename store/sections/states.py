@@ -227,13 +227,8 @@ def by_term(keys: Iterable[SectionKey]) -> dict[tuple[str, str], list[str]]:
     return numbers
 
 
-def ensure(connection: Connection, key: SectionKey) -> int:
-    """The row id of `key`, made when it is new and locked until the commit; a retired section lives again."""
-    return ensure_all(connection, [key])[key]
-
-
 def ensure_all(connection: Connection, keys: Iterable[SectionKey]) -> dict[SectionKey, int]:
-    """As `ensure`, for many."""
+    """The row id of each key, made if new and locked until the commit; a retired section is listed again."""
     found: dict[SectionKey, int] = {}
     for chunk in chunks(sorted(set(keys))):
         found |= _ensure(connection, chunk)

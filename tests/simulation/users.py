@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from actors.deliver import MAIL
+from domain.notification import MAIL
 from domain.section import SectionKey
 from domain.watch import ALL_NOTIFICATION_KINDS, Watch
 

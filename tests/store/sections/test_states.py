@@ -7,7 +7,7 @@ import pytest
 from domain.history import HistoryEntry
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
-from store.sections.states import ensure, load
+from store.sections.states import ensure_all, load
 from tests.store.harness import DETAILS, GRACE, StoreHarness, key
 from tests.store.rivals import together
 
@@ -71,24 +71,23 @@ def test_a_section_that_no_one_watches_any_more_is_not_due(store: StoreHarness) 
 def test_the_same_number_in_another_term_or_source_is_another_section(store: StoreHarness) -> None:
     keys = [key(), key(term="2262"), key(source="campus")]
     with store.database.write() as connection:
-        ids = [ensure(connection, each) for each in keys]
-        assert [ensure(connection, each) for each in keys] == ids
+        ids = ensure_all(connection, keys)
+        assert ensure_all(connection, keys) == ids
         assert set(load(connection, keys)) == set(keys)
-    assert len(set(ids)) == 3
+    assert len(set(ids.values())) == 3
 
 
 def test_thousands_of_sections_are_loaded_at_once(store: StoreHarness) -> None:
     keys = [key(str(number)) for number in range(2000)]
     with store.database.write() as connection:
-        for wanted in keys[:20]:
-            ensure(connection, wanted)
+        ensure_all(connection, keys[:20])
         assert set(load(connection, keys)) == set(keys[:20])
 
 
 def test_concurrent_callers_that_need_the_same_new_section_share_one_row(store: StoreHarness) -> None:
     def find() -> int:
         with store.database.write() as connection:
-            return ensure(connection, key())
+            return ensure_all(connection, [key()])[key()]
 
     assert len(set(together(*[find] * 6))) == 1
 
@@ -117,7 +116,7 @@ def test_a_source_last_spoke_when_any_of_its_sections_was_last_heard_of(store: S
 def test_a_key_comes_back_as_it_went_in(store: StoreHarness) -> None:
     odd = SectionKey("scraper", "FA25", "CSE-100-A")
     with store.database.write() as connection:
-        ensure(connection, odd)
+        ensure_all(connection, [odd])
     state = store.sections.get(odd)
     assert state is not None
     assert state.key == odd
