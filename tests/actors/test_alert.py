@@ -45,15 +45,15 @@ class Watched:
     waits: list[float]
 
     def see(self, symptom: AlertMessage | None, seconds: float = 0) -> None:
-        """It is so now and after `seconds`; then what is to be told is told."""
+        """Observe the symptom now and after `seconds`, then send the due alerts."""
         for pause in (0, seconds):
             self.rollcall.clock.advance(pause)
             self.rollcall.services.store.alerts.observe(
                 {"sources/scraper": symptom}, self.rollcall.clock.now()
             )
-        self.tell()
+        self.send()
 
-    def tell(self) -> None:
+    def send(self) -> None:
         self.rollcall.services.publish(send_alerts.message())
         self.rollcall.process_messages()
 
@@ -283,19 +283,19 @@ def open_a_seat(rollcall: Harness) -> None:
 
 def test_many_alert_notifications_over_a_slow_channel_are_reported_once_each(watched: Watched) -> None:
     """A second teller comes while the first is at work, as a repeated message does."""
-    services, told = watched.rollcall.services, []
+    services, sent = watched.rollcall.services, []
 
     def slow(notification: AlertNotification) -> None:
-        told.append(notification.alert.name)
+        sent.append(notification.alert.name)
         watched.rollcall.clock.advance(10)
-        if len(told) % 4 == 0:
+        if len(sent) % 4 == 0:
             send_alerts(replace(services, operator=OperatorChannels({"mail": quick, "webhook": quick})))
 
     def quick(notification: AlertNotification) -> None:
-        told.append(notification.alert.name)
+        sent.append(notification.alert.name)
 
     symptoms = {f"sources/{i}": SILENT for i in range(20)}
     services.store.alerts.observe(symptoms, watched.rollcall.clock.now())
     slow_operator = OperatorChannels({"mail": slow, "webhook": slow}, longest_send_seconds=10)
     send_alerts(replace(services, operator=slow_operator))
-    assert sorted(told) == sorted([*symptoms, *symptoms])
+    assert sorted(sent) == sorted([*symptoms, *symptoms])

@@ -219,8 +219,8 @@ def test_a_batch_that_spent_its_crash_budget_is_given_up_with_its_reason(rollcal
     work_once(rollcall)
     (batch_id,) = rollcall.messages.pop(0).args
     assert check.give_up is not None
-    told = check.give_up(rollcall.services, "crashed its worker 3 times", batch_id)
-    assert told == f"2 sections of run {run.id}"
+    reason = check.give_up(rollcall.services, "crashed its worker 3 times", batch_id)
+    assert reason == f"2 sections of run {run.id}"
     rollcall.process_messages()
     ended = rollcall.reload(run)
     assert (ended.state, ended.checked, ended.failed) == (RunState.FINISHED, 1, 2)

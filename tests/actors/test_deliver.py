@@ -429,8 +429,8 @@ def test_a_batch_that_killed_three_workers_while_it_was_sent_is_never_sent_blind
     for _ in range(3):
         crash(rollcall, is_handed_over=True)
     rollcall.advance(1)
-    told = "crashed its worker 3 times: unknown whether it was sent"
-    assert reasons(rollcall) == [(NotificationState.DEAD, told)]
+    reason = "crashed its worker 3 times: unknown whether it was sent"
+    assert reasons(rollcall) == [(NotificationState.DEAD, reason)]
     assert rollcall.mailer.calls == 0
 
 

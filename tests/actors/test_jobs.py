@@ -52,8 +52,8 @@ def test_a_message_that_comes_twice_changes_nothing(rollcall: Harness, journal: 
 def test_a_repeated_key_gives_the_first_job(rollcall: Harness, journal: Path) -> None:
     given = {"journal": str(journal)}
     first, created = submit(rollcall.services, "errand", given, idempotency_key="k")
-    again, anew = submit(rollcall.services, "errand", given, idempotency_key="k")
-    assert (created, anew, first.id) == (True, False, again.id)
+    again, is_new = submit(rollcall.services, "errand", given, idempotency_key="k")
+    assert (created, is_new, first.id) == (True, False, again.id)
     assert len(rollcall.messages) == 1
 
 
@@ -152,9 +152,9 @@ def test_a_failed_job_is_tried_again_as_a_new_one_and_once(rollcall: Harness, jo
     assert lines(journal, job.id)[-1] == "refund:False"
 
     again, created = retry(rollcall.services, job.id)
-    twice, anew = retry(rollcall.services, job.id)
+    twice, is_new = retry(rollcall.services, job.id)
 
-    assert (created, anew, twice.id) == (True, False, again.id)
+    assert (created, is_new, twice.id) == (True, False, again.id)
     assert (again.retry_of, again.input) == (job.id, job.input)
     rollcall.process_messages()
     assert lines(journal, again.id)[0] == "fetch:begun"
@@ -167,13 +167,13 @@ def test_only_what_failed_or_was_cancelled_is_tried_again(rollcall: Harness, jou
             retry(rollcall.services, unknown)
 
 
-def told(rollcall: Harness, journal: Path, **given: object) -> JobRecord:
+def submit_with_webhook(rollcall: Harness, journal: Path, **given: object) -> JobRecord:
     values = {"journal": str(journal), **given}
     return submit(rollcall.services, "errand", values, webhook_url=URL)[0]  # type: ignore[arg-type]
 
 
 def test_the_caller_is_notified_of_the_end_once(rollcall: Harness, journal: Path) -> None:
-    job = told(rollcall, journal)
+    job = submit_with_webhook(rollcall, journal)
     rollcall.process_messages()
     rollcall.advance(6)
     rollcall.advance(6)
@@ -183,7 +183,7 @@ def test_the_caller_is_notified_of_the_end_once(rollcall: Harness, journal: Path
 
 
 def test_a_caller_who_is_unavailable_is_reported_later(rollcall: Harness, journal: Path) -> None:
-    told(rollcall, journal, fails="make", how="for-good")
+    submit_with_webhook(rollcall, journal, fails="make", how="for-good")
     rollcall.webhook.error = UpstreamError("503")
     rollcall.advance(6)
     rollcall.advance(5)
@@ -201,7 +201,7 @@ def test_a_caller_who_is_unavailable_is_reported_later(rollcall: Harness, journa
 def test_a_caller_who_cannot_be_reported_is_given_up(
     rollcall: Harness, journal: Path, error: UpstreamError | RejectedError, tries: int
 ) -> None:
-    told(rollcall, journal)
+    submit_with_webhook(rollcall, journal)
     rollcall.webhook.error = error
     for _ in range(MAX_CALLBACK_ATTEMPTS + 2):
         rollcall.advance(3700)

@@ -129,14 +129,14 @@ def test_a_caddyfile_that_an_operator_wrote_stays_and_is_named(source: Path, mac
     ours = caddyfile.read_text()
     caddyfile.write_text(f"{PACKAGED}shop.example.edu {{\n}}\n")
     before = state(machine)
-    told = install(source, machine, "--no-start")  # nor need it be told the domain again
-    assert f"{caddyfile} is your own and stays" in told
-    assert "it must send X-Rollcall-Proxy" in told
+    output = install(source, machine, "--no-start")  # the domain is not required again
+    assert f"{caddyfile} is your own and stays" in output
+    assert "it must send X-Rollcall-Proxy" in output
     assert state(machine) == before
     caddyfile.write_text(f"{ours}\n# an operator's\n")
-    told = install(source, machine, "--no-start")
-    assert f"{caddyfile} is your own and stays" in told
-    assert "X-Rollcall-Proxy" not in told
+    output = install(source, machine, "--no-start")
+    assert f"{caddyfile} is your own and stays" in output
+    assert "X-Rollcall-Proxy" not in output
     caddyfile.write_text(ours)
 
 
@@ -148,8 +148,8 @@ def test_a_caddyfile_that_is_still_as_installed_is_replaced_by_the_next_one(tmp_
         assert carry_out(tmp_path, f"printf '{text}' >'{ours}' && install_caddyfile") == []
         assert caddyfile.read_text() == text
     caddyfile.write_text(f"{text}# an operator's\n")
-    told, asked = carry_out(tmp_path, f"echo '# another mend' >>'{ours}' && install_caddyfile")
-    assert f"{caddyfile} is your own and stays: compare it with {ours}" in told
+    output, asked = carry_out(tmp_path, f"echo '# another mend' >>'{ours}' && install_caddyfile")
+    assert f"{caddyfile} is your own and stays: compare it with {ours}" in output
     assert "it must send X-Rollcall-Proxy" in asked
     assert caddyfile.read_text() == f"{text}# an operator's\n"
 
@@ -303,8 +303,8 @@ systemctl() {
 
 
 def roll_back_generation(folder: Path, how: str = "") -> list[str]:
-    told = carry_out(folder, "roll_back", GENERATIONS + how, "install_units enable_units")
-    return [line for line in told if line.startswith(("systemctl", "ExecStartPre"))]
+    output = carry_out(folder, "roll_back", GENERATIONS + how, "install_units enable_units")
+    return [line for line in output if line.startswith(("systemctl", "ExecStartPre"))]
 
 
 @pytest.mark.parametrize("step", REPLACE)
@@ -320,8 +320,8 @@ def test_a_rollback_to_another_generation_that_was_cut_off_is_finished_when_it_i
 
 
 def test_a_release_of_another_generation_that_does_not_start_is_taken_back(installed: Path) -> None:
-    told = upgrade_generation(installed, "new", "BROKEN=new")
-    assert told[-6:] == [*REPLACE, "systemctl daemon-reload"]
+    output = upgrade_generation(installed, "new", "BROKEN=new")
+    assert output[-6:] == [*REPLACE, "systemctl daemon-reload"]
     assert releases(installed) == ("old", "new")
 
 
@@ -357,8 +357,8 @@ def test_caddy_is_restarted_with_its_secret_also_by_the_run_that_finishes_an_upg
     tmp_path: Path, how: str
 ) -> None:
     def caddy(release: str, how: str = "") -> list[str]:
-        told = upgrade(tmp_path, release, UPGRADE_WITH_CADDY.format(how=how))
-        return [line for line in told if "caddy" in line]
+        output = upgrade(tmp_path, release, UPGRADE_WITH_CADDY.format(how=how))
+        return [line for line in output if "caddy" in line]
 
     upgrade(tmp_path, "old")
     assert caddy("new", how) == []
@@ -391,8 +391,8 @@ def test_a_unit_that_a_release_no_longer_has_goes_with_its_drop_ins(tmp_path: Pa
     assert [path.name for path in installed.iterdir()] == ["rollcall.target"]
 
 
-def enabled(told: list[str]) -> list[str]:
-    return [line.removeprefix(ENABLE) for line in told if line.startswith(ENABLE)]
+def enabled(output: list[str]) -> list[str]:
+    return [line.removeprefix(ENABLE) for line in output if line.startswith(ENABLE)]
 
 
 def install_with_units(folder: Path, release: str, names: set[str], how: str = "") -> list[str]:
@@ -446,8 +446,8 @@ def roll_back(folder: Path, how: str = "") -> list[str]:
     return asked(carry_out(folder, "roll_back", how, "install_units enable_units"))
 
 
-def asked(told: list[str]) -> list[str]:
-    return [line for line in told if line.startswith("systemctl")]
+def asked(output: list[str]) -> list[str]:
+    return [line for line in output if line.startswith("systemctl")]
 
 
 def carry_out(folder: Path, step: str, how: str = "", stood_in: str = "") -> list[str]:
@@ -471,12 +471,12 @@ def test_the_release_that_runs_is_backed_up_by_its_own_units(tmp_path: Path) -> 
         "install_config",
         "systemctl",
     )
-    told = "".join(f'{name}() {{ echo "{name} $*"; }}\n' for name in steps)
+    output = "".join(f'{name}() {{ echo "{name} $*"; }}\n' for name in steps)
     script, _, _ = (ROOT / "deploy/install.sh").read_text().rpartition("\nif [")
     program = tmp_path / "deploy" / "install.sh"
     program.parent.mkdir()
     program.write_text(
-        f"{script}\n{told}target_of() {{ echo releases/old; }}\nchange_release() {{ exit; }}\n"
+        f"{script}\n{output}target_of() {{ echo releases/old; }}\nchange_release() {{ exit; }}\n"
         "is_started=yes release=releases/new\ninstall_release\n"
     )
     done = subprocess.run(

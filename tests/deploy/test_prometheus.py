@@ -24,7 +24,7 @@ ROW = re.compile(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Watched:
-    """A Prometheus that has seen a stack at work, and what the stack told last."""
+    """A Prometheus that has scraped a stack, and the last metrics of the stack."""
 
     prometheus: Prometheus
     text: str
@@ -56,7 +56,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     require("prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
     with stack(folder / "home", {}) as running, prometheus(folder, running.port) as server:
-        wait_until(running.is_manned, "a process of every role")
+        wait_until(running.is_complete, "a process of every role")
         assert run(folder / "home", "backup", str(folder / "backup.zip")).returncode == 0
         # The last to come are the times of the first run and of the scheduler's first tick.
         wait_until(lambda: all(family.samples for family in families(running)), "a sample of every metric")

@@ -178,7 +178,7 @@ def start(world: World, release: Release) -> System:
     stack = Stack(world.home, **world.settings, **release.settings)
     world.stacks.append(stack)
     stack.start()
-    wait_until(stack.is_manned, "a process of every role")
+    wait_until(stack.is_complete, "a process of every role")
     return System(world, release, stack)
 
 

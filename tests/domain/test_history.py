@@ -36,31 +36,35 @@ def history(
     return SectionHistory(KEY, entries=entries, observed_until=at(until), blind=spans)
 
 
-def told(found: SectionHistory) -> list[tuple[ObservedPeriod, int, bool, bool, bool]]:
+def observed_periods(found: SectionHistory) -> list[tuple[ObservedPeriod, int, bool, bool, bool]]:
     return [(o.span, o.max_seats, o.is_new, o.has_ended, o.is_certain) for o in openings(found)]
 
 
 def test_an_opening_lasts_from_the_first_open_seat_to_the_last() -> None:
     found = history((0, 0), (2, 1), (3, 5), (5, 0))
-    assert told(found) == [(ObservedPeriod(at(2), at(5)), 5, True, True, True)]
+    assert observed_periods(found) == [(ObservedPeriod(at(2), at(5)), 5, True, True, True)]
 
 
 def test_seats_that_were_open_from_the_beginning_are_no_new_opening() -> None:
-    assert told(history((0, 3), (5, 0))) == [(ObservedPeriod(at(0), at(5)), 3, False, True, True)]
+    assert observed_periods(history((0, 3), (5, 0))) == [(ObservedPeriod(at(0), at(5)), 3, False, True, True)]
 
 
 def test_seats_that_are_open_at_the_last_observation_have_not_ended() -> None:
-    assert told(history((0, 0), (5, 2), until=9)) == [(ObservedPeriod(at(5), at(9)), 2, True, False, True)]
+    assert observed_periods(history((0, 0), (5, 2), until=9)) == [
+        (ObservedPeriod(at(5), at(9)), 2, True, False, True)
+    ]
 
 
 def test_an_opening_is_uncertain_when_no_one_looked_all_the_time() -> None:
-    assert told(history((0, 0), (2, 1), (8, 0), blind=((3, 7),))) == [
+    assert observed_periods(history((0, 0), (2, 1), (8, 0), blind=((3, 7),))) == [
         (ObservedPeriod(at(2), at(8)), 1, True, True, False)
     ]
 
 
 def test_seats_that_no_one_notified_of_are_neither_open_nor_closed() -> None:
-    assert told(history((0, None), (2, 1), (8, 0))) == [(ObservedPeriod(at(2), at(8)), 1, False, True, True)]
+    assert observed_periods(history((0, None), (2, 1), (8, 0))) == [
+        (ObservedPeriod(at(2), at(8)), 1, False, True, True)
+    ]
     assert openings(history((0, None))) == []
 
 

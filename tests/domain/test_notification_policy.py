@@ -114,7 +114,7 @@ def test_an_opening_is_outdated_once_its_seats_are_gone(known: dict[str, Any], w
         ({}, None),
         ({"instructor": "Grace Hopper"}, None),  # who followed: the message names her
         ({"instructor": ""}, UNASSIGNED_AGAIN),
-        ({"assignments": 2}, None),  # the same again: no other notification tells it
+        ({"assignments": 2}, None),  # the same again: no other notification reports it
         ({"assignments": 2, "instructor": "Grace Hopper"}, UNASSIGNED_AGAIN),
         ({"open_seats": 0}, None),
     ],

@@ -57,12 +57,12 @@ def campus(facts: Facts, count: int = 10, term: str = "2261") -> list[SectionSta
     ],
 )
 def test_a_mass_change_that_becomes_unavailable_again_is_no_news(usual: Facts, broken: Facts) -> None:
-    states, told = campus(usual), list[SectionEvent]()
+    states, reported = campus(usual), list[SectionEvent]()
     for facts in (broken, usual, broken, usual):
         states, changes = see(states, facts)
-        told += changes
+        reported += changes
         assert {(state.open_seats, state.capacity, state.instructor) for state in states} == {usual}
-    assert (told, [state for state in states if state.anomalies]) == ([], [])
+    assert (reported, [state for state in states if state.anomalies]) == ([], [])
 
 
 @pytest.mark.parametrize(

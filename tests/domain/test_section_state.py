@@ -101,8 +101,8 @@ def test_untold_details_stay_as_they_are_known() -> None:
 
 def reserving(minute: int, available: int, unreserved: int | None) -> Observation:
     """As a source says it that keeps seats for groups: of `available`, `unreserved` are for everybody."""
-    told = available if unreserved is None else unreserved
-    return replace(seen(minute, told), unreserved_seats=unreserved)
+    reported = available if unreserved is None else unreserved
+    return replace(seen(minute, reported), unreserved_seats=unreserved)
 
 
 def test_unreserved_seats_that_are_untold_are_neither_none_nor_all() -> None:
@@ -161,8 +161,8 @@ def test_repeated_observations_change_nothing(timeline: list[Observation], data:
         duplicate_reason[index:index] = [timeline[index - 1]] * data.draw(
             st.integers(min_value=0, max_value=2)
         )
-    (twice, told), (once, changes) = fold(duplicate_reason), fold(timeline)
-    assert told == changes
+    (twice, reported), (once, changes) = fold(duplicate_reason), fold(timeline)
+    assert reported == changes
     assert replace(twice, revision=once.revision) == once
 
 

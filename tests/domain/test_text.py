@@ -11,7 +11,7 @@ WINTER, SUMMER = datetime(2026, 1, 15, 4, 30, tzinfo=UTC), datetime(2026, 7, 15,
 
 
 @pytest.mark.parametrize(
-    ("at", "zone", "told"),
+    ("at", "zone", "text"),
     [
         (WINTER, "UTC", "15 Jan 2026, 04:30 UTC"),
         (WINTER, "America/Los_Angeles", "14 Jan 2026, 20:30 PST"),
@@ -20,8 +20,8 @@ WINTER, SUMMER = datetime(2026, 1, 15, 4, 30, tzinfo=UTC), datetime(2026, 7, 15,
         (WINTER, "Asia/Kathmandu", "15 Jan 2026, 10:15 UTC+05:45"),
     ],
 )
-def test_a_moment_is_reported_in_its_zone(at: datetime, zone: str, told: str) -> None:
-    assert format_time(at, ZoneInfo(zone)) == told
+def test_a_moment_is_reported_in_its_zone(at: datetime, zone: str, text: str) -> None:
+    assert format_time(at, ZoneInfo(zone)) == text
 
 
 def test_without_a_zone_it_is_utc() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from domain.observation import UNASSIGNED, Observation
 from domain.section_state import InstructorAssigned, SeatsIncreased, SectionEvent, SectionRetired
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch, kind_of
-from tests.domain.timeline import KEY, TIMELINES, fold, seen, told, wants
+from tests.domain.timeline import KEY, TIMELINES, fold, notifications, seen, wants
 
 ADA = "ada@example.edu"
 CHANGES = [
@@ -41,7 +41,7 @@ def test_seats_are_news_exactly_when_they_rise_to_what_was_asked_for(
 
 def test_someone_who_needs_three_seats_is_notified_when_the_third_comes() -> None:
     changes = fold(seen(minute, count) for minute, count in enumerate([0, 1, 2, 3, 4]))[1]
-    assert told(Watch(ADA, KEY, min_seats=3), changes) == [(NotificationKind.SEAT_AVAILABLE, 1)]
+    assert notifications(Watch(ADA, KEY, min_seats=3), changes) == [(NotificationKind.SEAT_AVAILABLE, 1)]
     assert [change for change in changes if wants(Watch(ADA, KEY, min_seats=3), change)] == [
         SeatsIncreased(2, 3, 1)
     ]
@@ -50,7 +50,7 @@ def test_someone_who_needs_three_seats_is_notified_when_the_third_comes() -> Non
 def test_seats_that_fall_short_and_come_back_are_one_episode_until_none_is_left() -> None:
     counts = [0, 3, 1, 3, 0, 1, 3]
     changes = fold(seen(minute, count) for minute, count in enumerate(counts))[1]
-    assert told(Watch(ADA, KEY, min_seats=3), changes) == [
+    assert notifications(Watch(ADA, KEY, min_seats=3), changes) == [
         (NotificationKind.SEAT_AVAILABLE, 1),
         (NotificationKind.SEAT_AVAILABLE, 2),
     ]
@@ -78,7 +78,8 @@ def test_who_needs_more_seats_is_notified_of_no_more_episodes(
 ) -> None:
     state, changes = fold(timeline)
     episodes = [
-        episode for _, episode in told(Watch(ADA, KEY, (NotificationKind.SEAT_AVAILABLE,), needed), changes)
+        episode
+        for _, episode in notifications(Watch(ADA, KEY, (NotificationKind.SEAT_AVAILABLE,), needed), changes)
     ]
     assert len(episodes) == len(set(episodes)) <= state.openings + 1
     assert episodes == sorted(episodes)

@@ -40,8 +40,8 @@ def wants(watch: Watch, change: SectionEvent) -> bool:
     return unmet_preference(watch, change) is None
 
 
-def told(watch: Watch, changes: Iterable[SectionEvent]) -> list[tuple[NotificationKind, int]]:
-    """What `watch` is told of, each kind and episode once, in order: the table's unique key keeps it so."""
+def notifications(watch: Watch, changes: Iterable[SectionEvent]) -> list[tuple[NotificationKind, int]]:
+    """The notifications of `watch`, each kind and episode once, in order (the unique key)."""
     return list(
         dict.fromkeys((kind_of(change), change.episode) for change in changes if wants(watch, change))
     )

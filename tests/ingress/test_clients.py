@@ -36,7 +36,7 @@ def seen(headers: dict[str, str], secret: str | None = PROXY_SECRET) -> tuple[st
 
 
 @pytest.mark.parametrize(
-    ("told", "client"),
+    ("forwarded", "client"),
     [
         ("192.0.2.7", "192.0.2.7"),
         ("127.0.0.1, 192.0.2.7", "192.0.2.7"),
@@ -45,8 +45,8 @@ def seen(headers: dict[str, str], secret: str | None = PROXY_SECRET) -> tuple[st
         ("", None),
     ],
 )
-def test_the_proxy_is_believed_about_the_last_address(told: str, client: str | None) -> None:
-    headers = PROXY | {"X-Forwarded-For": told, "X-Forwarded-Proto": "https"}
+def test_the_proxy_is_believed_about_the_last_address(forwarded: str, client: str | None) -> None:
+    headers = PROXY | {"X-Forwarded-For": forwarded, "X-Forwarded-Proto": "https"}
     assert seen(headers) == (client, "https")
 
 

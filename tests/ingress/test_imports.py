@@ -20,12 +20,14 @@ def test_lines_are_created_found_and_rejected(site: Site) -> None:
     )
 
     assert answer.status_code == 200
-    told = answer.json()
-    assert (told["created"], told["existing"]) == (1, 2)
-    assert [rejected["line"] for rejected in told["rejected"]] == [4, 6, 7]
-    assert told["rejected"][0]["error"] == "source: must be one of scraper"
-    assert all(f"{name}: " in told["rejected"][1]["error"] for name in ("email", "term", "section", "kinds"))
-    assert "min_seats: " in told["rejected"][1]["error"]
+    response = answer.json()
+    assert (response["created"], response["existing"]) == (1, 2)
+    assert [rejected["line"] for rejected in response["rejected"]] == [4, 6, 7]
+    assert response["rejected"][0]["error"] == "source: must be one of scraper"
+    assert all(
+        f"{name}: " in response["rejected"][1]["error"] for name in ("email", "term", "section", "kinds")
+    )
+    assert "min_seats: " in response["rejected"][1]["error"]
     bob = site.client.get("/watches", headers=API, params={"email": "bob@example.edu"}).json()["items"]
     assert [(watch["kinds"], watch["min_seats"]) for watch in bob] == [
         (["seat_available", "section_retired"], 4)

@@ -70,16 +70,16 @@ def test_every_line_that_a_request_causes_bears_its_id_and_its_run(
         answer = site.client.post(asked, headers=CRON | {"X-Request-ID": "job-7"})
     process_all(broker, redis_client, prefix)
 
-    told = lines(written)[already:]
-    assert [line["message"] for line in told] == ["triggered", "dispatching", "checked", "sent"]
-    assert {(line["request_id"], line["run_id"]) for line in told} == {("job-7", answer.json()["run_id"])}
-    assert [line.get("actor") for line in told] == [
+    response = lines(written)[already:]
+    assert [line["message"] for line in response] == ["triggered", "dispatching", "checked", "sent"]
+    assert {(line["request_id"], line["run_id"]) for line in response} == {("job-7", answer.json()["run_id"])}
+    assert [line.get("actor") for line in response] == [
         None,
         "sections.dispatch",
         "sections.check",
         "mail.deliver",
     ]
-    assert len({line["message_id"] for line in told[1:]}) == 3
-    assert told[-1]["notifications"] == [1]
+    assert len({line["message_id"] for line in response[1:]}) == 3
+    assert response[-1]["notifications"] == [1]
     assert len(rollcall.mailer.sent) == 1
     assert ADDRESS not in written.getvalue()

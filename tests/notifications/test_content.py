@@ -37,7 +37,7 @@ def test_the_subject_states_the_event(changes: dict[str, object], subject: str) 
 
 
 @pytest.mark.parametrize(
-    ("seats", "capacity", "told"),
+    ("seats", "capacity", "content"),
     [
         (3, 30, "3 of 30 seats open"),
         (1, None, "1 open seat"),
@@ -46,9 +46,12 @@ def test_the_subject_states_the_event(changes: dict[str, object], subject: str) 
         (None, None, None),
     ],
 )
-def test_seats_are_stated_as_far_as_known(seats: int | None, capacity: int | None, told: str | None) -> None:
+def test_seats_are_stated_as_far_as_known(
+    seats: int | None, capacity: int | None, content: str | None
+) -> None:
     assert (
-        dict(content_for(notification(open_seats=seats, capacity=capacity), NOW).facts).get("Seats") == told
+        dict(content_for(notification(open_seats=seats, capacity=capacity), NOW).facts).get("Seats")
+        == content
     )
 
 
@@ -85,7 +88,7 @@ def test_plain_text_is_one_short_visible_line(text: str, limit: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("age", "told"),
+    ("age", "content"),
     [
         (timedelta(seconds=-30), ""),
         (timedelta(minutes=4, seconds=59), ""),
@@ -95,17 +98,17 @@ def test_plain_text_is_one_short_visible_line(text: str, limit: int) -> None:
     ],
 )
 @pytest.mark.parametrize("kind", NotificationKind)
-def test_an_old_observation_states_its_age(kind: NotificationKind, age: timedelta, told: str) -> None:
+def test_an_old_observation_states_its_age(kind: NotificationKind, age: timedelta, content: str) -> None:
     wording = content_for(notification(kind=kind), NOW + age)
-    assert dict(wording.facts)["Seen"] == f"15 Jan 2026, 09:30 UTC{told}"
-    assert f"15 Jan 2026, 09:30 UTC{told}." in wording.preheader
+    assert dict(wording.facts)["Seen"] == f"15 Jan 2026, 09:30 UTC{content}"
+    assert f"15 Jan 2026, 09:30 UTC{content}." in wording.preheader
 
 
 def test_an_ended_term_is_one_message_for_all_its_watches() -> None:
-    told = content_for(notification(kind=NotificationKind.SECTION_RETIRED, ended_watches=3), NOW)
-    assert (told.subject, told.action) == ("Term 2261 has ended", "")
-    assert told.lead.endswith("Your 3 watches on it have ended.")
-    assert dict(told.facts) == {"Term": "2261", "Watches": "3"}
+    content = content_for(notification(kind=NotificationKind.SECTION_RETIRED, ended_watches=3), NOW)
+    assert (content.subject, content.action) == ("Term 2261 has ended", "")
+    assert content.lead.endswith("Your 3 watches on it have ended.")
+    assert dict(content.facts) == {"Term": "2261", "Watches": "3"}
     assert (
         "Your watch on it"
         in content_for(notification(kind=NotificationKind.SECTION_RETIRED, ended_watches=1), NOW).lead

@@ -35,12 +35,12 @@ def standin(time: Time) -> Iterator[ResendStandIn]:
 
 
 def call(
-    port: int, method: str, path: str, told: Any = None, headers: dict[str, str] | None = None
+    port: int, method: str, path: str, payload: Any = None, headers: dict[str, str] | None = None
 ) -> tuple[int, Any]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.putrequest(method, path)
-        body = json.dumps(told).encode()
+        body = json.dumps(payload).encode()
         for name, value in {
             **(HEADERS if headers is None else headers),
             "Content-Length": str(len(body)),

@@ -107,7 +107,7 @@ def test_durations_are_measured_by_actor_and_waits_by_queue(redis_client: redis.
 
 
 def test_a_delay_is_no_wait(redis_client: redis.Redis, prefix: str) -> None:
-    # Enqueued at 1,000 s to be due 2 ms later; then it is enqueued anew and taken up, at 1,010 s.
+    # Enqueued at 1,000 s to be due 2 ms later; then it is enqueued again and received, at 1,010 s.
     wall_ms = ticks(1_000_000, 1_010_000, 1_010_000)
     counts = Counts(redis_client, prefix, now_ms=lambda: int(next(wall_ms)))
     counts.actor("sections.check", lambda: None).send_with_options(delay=2)

@@ -28,9 +28,9 @@ def look(rollcall: Harness) -> section_check.SectionCheckResult:
 
 def test_a_look_shows_the_answer_and_stores_nothing(rollcall: Harness) -> None:
     rollcall.catalog.rows[rollcall.key()] = Row(3)
-    told = look(rollcall)
-    assert isinstance(told, Observation)
-    assert section_check.describe(told) == "3 of 30 seats open"
+    outcome = look(rollcall)
+    assert isinstance(outcome, Observation)
+    assert section_check.describe(outcome) == "3 of 30 seats open"
     assert rollcall.services.store.sections.get(rollcall.key()) is None
     assert recorded(rollcall) == [("ada", "section.look", f"section/{rollcall.key()}", 1)]
 
@@ -49,9 +49,9 @@ def test_a_check_is_stored_and_its_change_is_news(rollcall: Harness) -> None:
 
 
 def test_a_section_that_the_catalog_does_not_have_is_said_to_be_missing(rollcall: Harness) -> None:
-    told = look(rollcall)
-    assert isinstance(told, Missing)
-    assert section_check.describe(told) == "the catalog does not list the section"
+    outcome = look(rollcall)
+    assert isinstance(outcome, Missing)
+    assert section_check.describe(outcome) == "the catalog does not list the section"
 
 
 def test_asking_again_and_again_for_what_is_missing_stores_nothing_and_retires_nothing(
@@ -64,8 +64,8 @@ def test_asking_again_and_again_for_what_is_missing_stores_nothing_and_retires_n
     del rollcall.catalog.rows[rollcall.key()]
     for _ in range(MISSES_TO_RETIRE + 1):
         rollcall.clock.advance(1)
-        told = check(rollcall)
-        assert isinstance(told, Missing)
+        outcome = check(rollcall)
+        assert isinstance(outcome, Missing)
     assert rollcall.services.store.sections.get(rollcall.key()) == before
     assert len(recorded(rollcall)) == MISSES_TO_RETIRE + 1
 
@@ -91,8 +91,8 @@ def test_a_check_that_is_overtaken_leaves_no_run_in_the_queue(rollcall: Harness)
 
 def test_seats_that_no_one_knows_are_not_none(rollcall: Harness) -> None:
     rollcall.catalog.rows[rollcall.key()] = Row(None, None)
-    told = look(rollcall)
-    assert section_check.describe(told) == "the catalog does not say how many seats are open"
+    outcome = look(rollcall)
+    assert section_check.describe(outcome) == "the catalog does not say how many seats are open"
 
 
 def test_a_failure_is_raised_counts_for_the_breaker_and_is_not_recorded(rollcall: Harness) -> None:

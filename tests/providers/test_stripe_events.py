@@ -14,8 +14,8 @@ SECRET = "whsec_test"
 EVENTS = StripeEvents(SECRET)
 
 
-def read(told: dict[str, Any]) -> PaymentEvent:
-    body, headers = posted(SECRET, told)
+def read(payload: dict[str, Any]) -> PaymentEvent:
+    body, headers = posted(SECRET, payload)
     return EVENTS.read(body, headers["Stripe-Signature"])
 
 
@@ -39,8 +39,8 @@ def test_a_paid_session_has_the_fields_of_a_report() -> None:
     "kind", ["refund.created", "refund.updated", "refund.failed", "charge.refund.updated"]
 )
 def test_an_event_about_a_refund_has_its_payment_and_state(kind: str) -> None:
-    told = refund_event(kind, status="failed", failure_reason="lost_or_stolen_card")
-    assert read(told) == PaymentEvent(
+    payload = refund_event(kind, status="failed", failure_reason="lost_or_stolen_card")
+    assert read(payload) == PaymentEvent(
         "evt_r",
         kind,
         refunded="pi_cs_test_1",

@@ -113,8 +113,8 @@ def test_what_was_backed_up_while_it_ran_goes_on_after_all_was_lost_and_sends_no
         wait_until(lambda: {notification["state"] for notification in held(stack)[1]} == {"sent"}, "all mail")
         finish(stack)
         assert stack.stop() == 0
-    told = Counter(mail["headers"]["X-Rollcall-Event"] for mail in resend.mails)
-    assert sorted(told.values()) == [1, 1]
+    events = Counter(mail["headers"]["X-Rollcall-Event"] for mail in resend.mails)
+    assert sorted(events.values()) == [1, 1]
     assert resend.stats["replayed"] >= 1
 
 

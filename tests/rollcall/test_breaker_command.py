@@ -32,15 +32,15 @@ def run(tmp_path: Path) -> Iterator[Command]:
 def test_the_history_reports_who_did_what_the_latest_first(run: Command) -> None:
     for words in (("open", "mail"), ("close", "campus"), ("reset", "mail")):
         assert run(*words).exit_code == 0
-    told = json.loads(run("history", "--json").stdout)
-    assert [(row["name"], row["action"], row["before"]) for row in told] == [
+    result = json.loads(run("history", "--json").stdout)
+    assert [(row["name"], row["action"], row["before"]) for row in result] == [
         ("mail", "reset", "open"),
         ("campus", "force_closed", "closed"),
         ("mail", "force_open", "closed"),
     ]
-    assert {row["by"] for row in told} == {getpass.getuser()}
+    assert {row["by"] for row in result} == {getpass.getuser()}
     of_mail = json.loads(run("history", "mail", "--json").stdout)
-    assert of_mail == [row for row in told if row["name"] == "mail"]
+    assert of_mail == [row for row in result if row["name"] == "mail"]
     assert run("history", "campus").stdout.splitlines()[1].split()[0] == "campus"
 
 

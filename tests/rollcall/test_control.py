@@ -20,7 +20,7 @@ from tests.support.redis_server import running, valkey_binary
 
 
 class CountingBroker(StubBroker):
-    """Tells of each queue what RabbitMQ does: ready, delayed and dead messages, and no ages."""
+    """Reports each queue as RabbitMQ does: ready, delayed and dead messages, without ages."""
 
     def get_queue_message_counts(self, queue_name: str) -> tuple[int, int, int]:
         return (3, 1, 2) if queue_name == "check" else (0, 1, 0)
@@ -80,7 +80,7 @@ def test_a_broker_that_is_redis_itself_is_not_asked_twice(home_on: Callable[...,
 
 @pytest.fixture
 def alone() -> Iterator[str]:
-    """A server that nobody else asks."""
+    """A server for this test alone."""
     with running(valkey_binary()) as server:
         yield server.url
 

@@ -85,6 +85,6 @@ def kill_in_mid_run(tmp_path: Path, **more: str) -> None:
             wait_until(
                 lambda: running.get("/health").json()["checks"]["outbox"]["pending"] == 0, "an empty outbox"
             )
-    told = Counter(mail["headers"]["X-Rollcall-Event"] for mail in resend.mails)
-    assert set(told.values()) == {1}
-    assert len(told) == len(OPENING)
+    events = Counter(mail["headers"]["X-Rollcall-Event"] for mail in resend.mails)
+    assert set(events.values()) == {1}
+    assert len(events) == len(OPENING)

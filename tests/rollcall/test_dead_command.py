@@ -72,10 +72,10 @@ def dead(client: redis.Redis, settings: dict[str, str]) -> list[str]:
 def audited(settings: dict[str, str]) -> Any:
     """What was recorded, the latest first."""
     words = ["audit", "ls", "--subject", "dead letters", "--json"]
-    return told(CliRunner().invoke(rollcall, words, env=settings))
+    return output_of(CliRunner().invoke(rollcall, words, env=settings))
 
 
-def told(result: Result) -> Any:
+def output_of(result: Result) -> Any:
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
 
@@ -89,7 +89,7 @@ def test_they_are_listed_by_cause_with_their_number_first(run: Command, dead: li
     assert "nobody.knows(2)" in listed[4]
     assert listed[6] == "1 x PermanentError in tests.rollcall.test_dead_command:deliver"
 
-    unknown, wrong = told(run("ls", "--json"))
+    unknown, wrong = output_of(run("ls", "--json"))
     assert (unknown["cause"], unknown["count"], len(unknown["letters"])) == (
         "unknown actor nobody.knows",
         2,
@@ -110,7 +110,7 @@ def test_one_is_shown_with_the_end_of_its_traceback(run: Command, dead: list[str
     assert "mail.deliver" in shown
     assert "earlier deaths\nnone\n" in shown
     assert shown.endswith("domain.errors.PermanentError: wrong key\n")
-    assert told(run("show", dead[0], "--json"))[0]["traceback"] == []
+    assert output_of(run("show", dead[0], "--json"))[0]["traceback"] == []
     assert isinstance(run("show", "nobody").exception, InvalidInputError)
 
 
@@ -122,8 +122,8 @@ def test_a_dry_run_and_a_no_change_nothing(run: Command, dead: list[str], settin
     refused = run("retry", "--queue", "check", answer="n\n")
     assert refused.exit_code == 1
     assert "Retry 2 dead letters? [y/N]" in refused.output
-    assert told(run("ls", "--json", "--older-than", "1h")) == []
-    assert len(told(run("ls", "--json"))) == 2
+    assert output_of(run("ls", "--json", "--older-than", "1h")) == []
+    assert len(output_of(run("ls", "--json"))) == 2
     assert audited(settings) == []
 
 
@@ -133,7 +133,7 @@ def test_retry_and_purge_act_on_what_the_filters_mean_and_are_written_down(
     asked = run("retry", "--cause", "UNKNOWN", "--rate", "1000", answer="y\n")
     assert asked.output.endswith("Requeued 2 dead letters.\n")
     assert [found.message_id for found in waiting(client, "dramatiq")] == dead[:2]
-    assert told(run("purge", dead[2], "--yes", "--json")) == [
+    assert output_of(run("purge", dead[2], "--yes", "--json")) == [
         {"action": "purge", "matched": 1, "done": 1, "dry_run": False}
     ]
     assert run("ls").output == "0 dead letters, 0 causes\n"

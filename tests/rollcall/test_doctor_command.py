@@ -43,7 +43,7 @@ def redis_url() -> Iterator[str]:
 def test_the_embedded_default_has_no_findings(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with stack(home, {}) as running_stack:
-        wait_until(running_stack.is_manned, "a process of every role")
+        wait_until(running_stack.is_complete, "a process of every role")
         done = run(home, "doctor", PORT=str(running_stack.port))
         port = str(running_stack.port)
         findings = examine(home, PORT=port, PUBLIC_URL=f"http://127.0.0.1:{port}")

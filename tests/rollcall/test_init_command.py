@@ -75,7 +75,7 @@ def test_the_generation_changes_only_when_no_role_of_any_machine_runs(old_home: 
 
 def test_everything_in_one_command_upgrades_also_to_another_generation(old_home: Path) -> None:
     with stack(old_home, {"SCHEDULER": "off"}) as running_stack:
-        wait_until(running_stack.is_manned, "a process of every role")
+        wait_until(running_stack.is_complete, "a process of every role")
 
 
 def mode(path: Path) -> int:

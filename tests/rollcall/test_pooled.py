@@ -32,7 +32,7 @@ def test_a_demo_seat_opens_and_its_mail_leaves(tmp_path: Path, pooler: PgBouncer
     with stack(tmp_path / "home", settings) as found:
         outbox = tmp_path / "home" / "outbox"
         wait_until(lambda: any(outbox.glob("*.eml")), "a mail in the outbox", seconds=90)
-        wait_until(found.is_manned, "a process of every role")
+        wait_until(found.is_complete, "a process of every role")
         wait_until(lambda: found.get("/health").json()["status"] == "healthy", "a healthy system")
         log = found.log.read_text()
     assert "Traceback" not in log

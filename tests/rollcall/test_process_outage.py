@@ -44,13 +44,13 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
 
 def test_the_status_is_unhealthy_where_nothing_can_be_read(tmp_path: Path) -> None:
     url = away()
-    told = run(tmp_path / "home", "status", DATABASE_URL=url)
-    assert (told.returncode, told.stderr) == (2, "")
-    assert told.stdout.startswith("unhealthy: the database cannot be reached: ")
+    result = run(tmp_path / "home", "status", DATABASE_URL=url)
+    assert (result.returncode, result.stderr) == (2, "")
+    assert result.stdout.startswith("unhealthy: the database cannot be reached: ")
     read = run(tmp_path / "home", "status", "--json", DATABASE_URL=url)
     assert read.returncode == 2
     (document,) = json.loads(read.stdout)
-    assert f"{document['health']}: {document['sentence']}\n" == told.stdout
+    assert f"{document['health']}: {document['sentence']}\n" == result.stdout
 
 
 def test_no_password_is_reported() -> None:

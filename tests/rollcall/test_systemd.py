@@ -22,7 +22,7 @@ connection.sendall(b"served")
 
 
 @pytest.fixture
-def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+def notify_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(tmp_path / "notify"))
         listening.settimeout(10)
@@ -30,10 +30,10 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.soc
         yield listening
 
 
-def test_systemd_is_reported_that_we_are_ready_and_alive(told: socket.socket) -> None:
+def test_systemd_is_reported_that_we_are_ready_and_alive(notify_socket: socket.socket) -> None:
     systemd.ready()
     systemd.alive()
-    assert [told.recv(64), told.recv(64)] == [b"READY=1", b"WATCHDOG=1"]
+    assert [notify_socket.recv(64), notify_socket.recv(64)] == [b"READY=1", b"WATCHDOG=1"]
 
 
 def test_an_abstract_address_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,11 +53,11 @@ def test_nothing_happens_without_systemd(monkeypatch: pytest.MonkeyPatch) -> Non
     assert inherited_socket() is None
 
 
-def test_a_role_that_waits_is_ready_until_it_is_stopped(told: socket.socket) -> None:
+def test_a_role_that_waits_is_ready_until_it_is_stopped(notify_socket: socket.socket) -> None:
     stopped = Event()
     Timer(0.01, stopped.set).start()
     systemd.wait(stopped)
-    assert told.recv(64) == b"READY=1"
+    assert notify_socket.recv(64) == b"READY=1"
 
 
 def test_a_socket_for_another_process_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ def test_a_demo_seat_opens_and_its_mail_lies_in_the_outbox_and_in_the_list(tmp_p
 def test_it_runs_in_a_home_of_any_name_and_listens_on_ipv6(tmp_path: Path) -> None:
     home = tmp_path / "a#b?c=d%41 e"
     with stack(home, {"SCHEDULER": "off", "HOST": "::1"}) as running:
-        wait_until(running.is_manned, "a process of every role")
+        wait_until(running.is_complete, "a process of every role")
         assert f"http://[::1]:{running.port}/console" in running.log.read_text()
     assert (home / "rollcall.db").is_file()
     assert {path.name for path in tmp_path.iterdir()} == {home.name, running.log.name}

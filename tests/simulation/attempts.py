@@ -1,4 +1,4 @@
-"""No attempt is counted that nobody made, and no section is given up without a reason."""
+"""Every counted attempt was made, and every section is given up for a reason."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Auditor:
     ) -> Iterator[str]:
         for section, count in attempts.items():
             if count > spent[section] + len(_failures(self.asks[section], since_ms)):
-                yield f"{commit.at_ms}: {section} has {count} attempts that nobody made"
+                yield f"{commit.at_ms}: {section} has {count} attempts that were not made"
 
     def _excusable(
         self, commit: Commit, number: int, gone: list[str], since_ms: int, spent: dict[str, int]

@@ -36,7 +36,7 @@ class Parcel:
 
 
 class Broker:
-    """Hands messages to whatever thread is free; `dead` are those that nobody will work off."""
+    """Hands messages to free threads; `dead` are the ones that will not be processed."""
 
     def __init__(self, world: World) -> None:
         self._world = world

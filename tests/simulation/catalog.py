@@ -160,7 +160,7 @@ class Scraper:
             now_ms = world.timeline.now_ms
             self.catalog.asks += [Ask(now_ms, outcome.key, outcome) for outcome in outcomes]
             world.chance.shuffle(outcomes)
-            world.scheduler.pause(f"told {', '.join(map(_told, outcomes))}")
+            world.scheduler.pause(f"answered {', '.join(map(_describe, outcomes))}")
         finally:
             if probe in self.catalog.probing:
                 self.catalog.probing.remove(probe)
@@ -196,8 +196,10 @@ class Scraper:
             return CheckFailure(key, error)
         if not section.exists:
             return Missing(key, now)
-        is_untold = self.catalog.world.weather.strikes(Fault.SOURCE_UNTOLD)
-        return _seen(key, section, now, self.catalog.world.timeline.now_ms, is_untold=is_untold)
+        omits_reserved = self.catalog.world.weather.strikes(Fault.SOURCE_UNTOLD)
+        return _observation(
+            key, section, now, self.catalog.world.timeline.now_ms, omits_reserved=omits_reserved
+        )
 
     def _error(self) -> RollcallError | None:
         weather, chance = self.catalog.world.weather, self.catalog.world.chance
@@ -220,17 +222,19 @@ def _seats_after(section: Truth) -> tuple[int, ...]:
     return (0, 0, 0, 2, 3, -1) if section.open_seats else (1, 2, 3)
 
 
-def _seen(key: SectionKey, section: Truth, now: datetime, true_ms: int, *, is_untold: bool) -> Observation:
-    """The section as it is; its place tells when that was. Some keep seats, and do not always tell."""
+def _observation(
+    key: SectionKey, section: Truth, now: datetime, true_ms: int, *, omits_reserved: bool
+) -> Observation:
+    """The section now; its location encodes the time. Some reserve seats, and omit them at times."""
     open_seats, named = seats(section.open_seats), instructor(section.instructor)
-    unreserved = open_seats if section.is_reserving and not is_untold else None
-    if section.is_reserving and is_untold and open_seats is not None:
+    unreserved = open_seats if section.is_reserving and not omits_reserved else None
+    if section.is_reserving and omits_reserved and open_seats is not None:
         open_seats += RESERVED
-    details = Details("CSE 100", "" if is_untold else "Advanced Data Structures", str(true_ms))
+    details = Details("CSE 100", "" if omits_reserved else "Advanced Data Structures", str(true_ms))
     return Observation(key, now, open_seats, 30, named, details, unreserved_seats=unreserved)
 
 
-def _told(outcome: Outcome) -> str:
+def _describe(outcome: Outcome) -> str:
     match outcome:
         case CheckFailure():
             return f"{outcome.key.number} {type(outcome.error).__name__}"

@@ -31,7 +31,7 @@ def problems(world: World, last: Run | None) -> list[str]:
     found += _retirements(world, commits)
     found += _opt_outs(world, commits)
     found += _runs(world)
-    found += _letters(world, oracle)
+    found += _messages(world, oracle)
     found += _gone(world, oracle)
     found += [] if last is None else _last_run(world, last)
     return found
@@ -108,7 +108,7 @@ def _runs(world: World) -> Iterator[str]:
 
 
 def _opt_outs(world: World, commits: list[Commit]) -> Iterator[str]:
-    """Nobody who has stopped all mail is mailed, or watched again, until they allow it."""
+    """A user who has stopped all mail gets none, and has no active watch, until they allow mail again."""
     emails = dict(world.environment.rows("SELECT id, email FROM watches"))
     stopped: set[str] = set()
     for commit in commits:
@@ -122,7 +122,7 @@ def _opt_outs(world: World, commits: list[Commit]) -> Iterator[str]:
                 yield f"{commit.at_ms}: watch {watch_id} is mailed, and its person has opted out"
 
 
-_NOTICES = """
+_NOTIFICATIONS = """
 SELECT n.watch_id, n.kind, n.episode, n.state, n.reason, w.email, w.ended_at_ms, s.number,
   (SELECT max(episode) FROM watch_notifications o WHERE o.watch_id = n.watch_id AND o.kind = n.kind),
   (SELECT count(*) FROM suppressions p WHERE p.email = w.email),
@@ -131,22 +131,22 @@ FROM watch_notifications n JOIN watches w ON w.id = n.watch_id JOIN sections s O
 """
 
 
-def _letters(world: World, oracle: Oracle) -> Iterator[str]:
-    """By the provider's own book: everybody was told once what they had to be told, and nothing else."""
-    book, text = world.provider.book, oracle.text
+def _messages(world: World, oracle: Oracle) -> Iterator[str]:
+    """By the provider's log: each expected notification was sent once, and no other."""
+    book, expected = world.provider.book, oracle.expected
     taken = Counter((entry.watch_id, entry.kind, entry.episode) for entry in book if entry.is_accepted)
     refused = {(entry.watch_id, entry.kind, entry.episode) for entry in book if not entry.is_accepted}
     addresses = {(entry.watch_id, entry.to, entry.number) for entry in book}
-    rows = world.environment.rows(_NOTICES)
+    rows = world.environment.rows(_NOTIFICATIONS)
     for one, count in taken.items():
         if count > 1:
             yield f"{one} was mailed {count} times"
-        if one not in text:
+        if one not in expected:
             yield f"{one} was mailed for no change"
-    if {row[:3] for row in rows} != text:
-        yield f"there are notifications of {sorted({row[:3] for row in rows} ^ text)} too many or too few"
+    if {row[:3] for row in rows} != expected:
+        yield f"there are notifications of {sorted({row[:3] for row in rows} ^ expected)} too many or too few"
     if not addresses <= {(row[0], row[5], row[7]) for row in rows}:
-        yield f"letters went to {addresses}"
+        yield f"messages went to {addresses}"
     for row in rows:
         one = row[:3]
         if not _is_settled(row, taken[one], is_refused=one in refused, world=world):
@@ -154,10 +154,10 @@ def _letters(world: World, oracle: Oracle) -> Iterator[str]:
 
 
 def _gone(world: World, oracle: Oracle) -> Iterator[str]:
-    """What was called off because its seats were gone is told once its opening has enough of them again."""
-    for row in world.environment.rows(_NOTICES):
+    """A notification that was withdrawn for lack of seats is sent once its opening has enough again."""
+    for row in world.environment.rows(_NOTIFICATIONS):
         if row[4] == GONE_AGAIN and oracle.is_news_again(row[:3]):
-            yield f"{row[:3]} was called off, and not brought back by its own opening"
+            yield f"{row[:3]} was withdrawn, and not revived by its own opening"
 
 
 def _is_settled(row: tuple[Any, ...], mailed: int, *, is_refused: bool, world: World) -> bool:

@@ -68,7 +68,7 @@ class ForgetsKeys(Outbox):
 
 
 class HandsOverUnclaimed(Outbox):
-    """Hands letters over whoever has claimed them meanwhile."""
+    """Hands messages over regardless of a newer claim."""
 
     def hand_over(self, batch: MailBatch, now: datetime, *, lease: timedelta) -> None:
         this = mail_batches.c.id == batch.id
@@ -104,7 +104,7 @@ class _NeverStale(int):
 
 
 class IgnoresFences(Runs):
-    """Starts a run for whoever once held the lease."""
+    """Starts a run for a former holder of the lease."""
 
     def start(  # noqa: PLR0913 - as its base
         self,
@@ -129,7 +129,7 @@ class IgnoresFences(Runs):
 
 
 class ReleasesAnyLease(Lease):
-    """Releases the lease, whoever holds it."""
+    """Releases the lease of any holder."""
 
     def release(self, token: str, fence: int) -> bool:
         return super().force_release(f"{token} {fence}") is not None
@@ -145,8 +145,8 @@ class ProbesWithoutLease(CircuitBreaker):
         return replace(permit, granted=n)
 
 
-class TellsEveryRise(Batches):
-    """Forgets which episodes have been told."""
+class NotifiesEveryRise(Batches):
+    """Forgets which episodes were notified."""
 
     def _record(
         self,
@@ -203,7 +203,7 @@ class TrustsStamps(CircuitBreaker):
 
 
 class ForgetsFences(Runs):
-    """Does not tell Redis which fences it has seen."""
+    """Does not report the observed fences to Redis."""
 
     def newest_fence(self) -> int:
         return 0
@@ -278,5 +278,5 @@ MUTANTS = (
     Mutant("trusts the stamp of a breaker", Parts(breaker=TrustsStamps), "after the faults", (120,)),
     Mutant("forgets the fences that it has seen", _runs(ForgetsFences), "after the faults", (601,)),
     Mutant("orders observations by their clocks", _checks(TrustsClocks), "after the faults", (442,)),
-    Mutant("tells an episode again", _checks(TellsEveryRise), "was mailed 2 times", (38, 134, 148)),
+    Mutant("notifies an episode again", _checks(NotifiesEveryRise), "was mailed 2 times", (38, 134, 148)),
 )

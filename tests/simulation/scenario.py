@@ -100,7 +100,7 @@ def _plan_moves(world: World, from_ms: int, to_ms: int) -> None:
 
 
 def _plan_troubles(world: World, cycles: list[int]) -> None:
-    """Most troubles begin about when something happens: at other times nobody would notice them."""
+    """Most troubles begin about when something happens: at other times they would have no effect."""
     chance, timeline = world.chance, world.timeline
     for outage in world.weather.outages:
         at_ms = chance.choice(cycles) + chance.randint(-30_000, 60_000)

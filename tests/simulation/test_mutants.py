@@ -11,7 +11,7 @@ from tests.simulation.mutants import MUTANTS, Mutant
 from tests.simulation.simulation import simulate
 
 # The seeds that have shown a flaw come first; after a change of the code their schedules are others, and the
-# flaw is looked for anew.
+# flaw is searched for again.
 MOST_SEEDS = 1000
 
 
@@ -19,7 +19,7 @@ MOST_SEEDS = 1000
 def test_a_build_that_is_broken_on_purpose_is_caught(mutant: Mutant, environment: Environment) -> None:
     seeds = chain(mutant.seeds, range(MOST_SEEDS))
     assert any(_is_caught(seed, mutant, environment) for seed in seeds), (
-        f"nobody noticed that it {mutant.flaw}"
+        f"no invariant detects that it {mutant.flaw}"
     )
 
 

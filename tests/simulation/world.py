@@ -182,7 +182,7 @@ class World:
         )
 
     def break_lease(self) -> None:
-        """An operator takes the cron lease away from whoever holds it."""
+        """An operator releases the cron lease of its holder."""
         host = self.chance.choice(self.hosts)
         self.start(host.web, "break lease", lambda: host.web.services.cron_lease.force_release("operator"))
 

@@ -59,15 +59,15 @@ def signed(secret: str, body: bytes, at: float | None = None) -> dict[str, str]:
     }
 
 
-def posted(secret: str, told: dict[str, Any], at: float | None = None) -> tuple[bytes, dict[str, str]]:
+def posted(secret: str, payload: dict[str, Any], at: float | None = None) -> tuple[bytes, dict[str, str]]:
     """The body and headers with which Stripe posts an event."""
-    body = json.dumps(told, indent=2).encode()
+    body = json.dumps(payload, indent=2).encode()
     return body, signed(secret, body, at)
 
 
 def refund_event(kind: str = "refund.updated", event_id: str = "evt_r", **about: Any) -> dict[str, Any]:
     """An event about a refund of the session `cs_test_1`."""
-    told = {
+    payload = {
         "id": "re_1",
         "object": "refund",
         "amount": 900,
@@ -77,12 +77,12 @@ def refund_event(kind: str = "refund.updated", event_id: str = "evt_r", **about:
         "metadata": {},
         "status": "succeeded",
     } | about
-    return event(event_id, kind) | {"data": {"object": told}}
+    return event(event_id, kind) | {"data": {"object": payload}}
 
 
 def charge_refunded(event_id: str = "evt_c", **about: Any) -> dict[str, Any]:
     """An event about a charge of the session `cs_test_1` that was refunded."""
-    told = {
+    payload = {
         "id": "ch_1",
         "object": "charge",
         "amount": 900,
@@ -90,7 +90,7 @@ def charge_refunded(event_id: str = "evt_c", **about: Any) -> dict[str, Any]:
         "payment_intent": "pi_cs_test_1",
         "refunded": True,
     } | about
-    return event(event_id, "charge.refunded") | {"data": {"object": told}}
+    return event(event_id, "charge.refunded") | {"data": {"object": payload}}
 
 
 class StripeStandIn(StandIn):

@@ -1,4 +1,4 @@
-"""The repositories over one database, and the steps with which most tests of them begin."""
+"""The repositories over one database, and the common steps of their tests."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def message(to: str = ADA, subject: str = "A seat is open") -> OutboundMessage:
 
 @dataclass(frozen=True, slots=True)
 class StoreHarness:
-    """Everything a test needs of the store; `clock` stands until it is moved."""
+    """The repositories of a test; `clock` is a fake."""
 
     database: Database
     cooldown: timedelta = timedelta(0)
@@ -116,21 +116,21 @@ class StoreHarness:
     def settle(
         self, batch_id: int, *outcomes: Outcome, retry_seconds: float = 5, asked: Batch | None = None
     ) -> RecordedBatch:
-        """As if the batch had been read just now; `asked` is a batch that was read before."""
+        """Record outcomes as if the batch had just been read; `asked` is a batch that was read before."""
         now, batch = self.clock.now(), asked or self.checks.get(batch_id)
         revisions = {} if batch is None else batch.revisions
         retry_at = now + timedelta(seconds=retry_seconds)
         return self.checks.record(batch_id, outcomes, now, revisions=revisions, retry_at=retry_at)
 
     def ask(self, *keys: SectionKey) -> Batch:
-        """A run of one batch that was read, and asked, before anything else happened."""
+        """A run of one batch that has been read already."""
         _, (batch_id,) = self.start(keys)
         batch = self.checks.get(batch_id)
         assert batch is not None
         return batch
 
     def check(self, *outcomes: Outcome) -> RecordedBatch:
-        """A run of one batch, settled with `outcomes`."""
+        """A run of one batch, recorded with `outcomes`."""
         _, (batch_id,) = self.start([outcome.key for outcome in outcomes])
         return self.settle(batch_id, *outcomes)
 
@@ -143,12 +143,12 @@ class StoreHarness:
         return Missing(key(number), self.clock.now())
 
     def show(self, *counts: int | None, number: str = "12430", seconds: float = 1) -> RecordedBatch:
-        """The section is seen with each of `counts` in turn, `seconds` apart; what the last one settled."""
-        settled = RecordedBatch()
+        """Observe the section with each of `counts` in turn, `seconds` apart; the last recorded batch."""
+        recorded = RecordedBatch()
         for open_seats in counts:
             self.clock.advance(seconds)
-            settled = self.check(self.observation(open_seats, number=number))
-        return settled
+            recorded = self.check(self.observation(open_seats, number=number))
+        return recorded
 
     def notifications(self) -> list[StoredNotification]:
         """Every notification, oldest first."""
@@ -167,14 +167,14 @@ class StoreHarness:
         return batch
 
     def attempted(self) -> MailBatch:
-        """A batch that was frozen and handed over; nobody knows what became of it."""
+        """A batch that was frozen and handed over, with an unknown outcome."""
         batch = self.claimed()
         self.outbox.freeze(batch, [message(notification.email) for notification in batch.notifications])
         self.outbox.hand_over(batch, self.clock.now(), lease=LEASE)
         return batch
 
     def send(self) -> list[str]:
-        """Send everything that may leave now; who got a letter, in order."""
+        """Send every due notification; the recipients, in order."""
         sent: list[str] = []
         while batch := self.claim():
             self.outbox.freeze(batch, [message(notification.email) for notification in batch.notifications])

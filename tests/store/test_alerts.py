@@ -36,8 +36,8 @@ class AlertHarness:
             found.append(notification)
         return found
 
-    def tell(self) -> list[tuple[str, str]]:
-        """Tell everything; channel and state of each, in order."""
+    def send(self) -> list[tuple[str, str]]:
+        """Send every due alert; the channel and state of each, in order."""
         found = []
         while notifications := self.claim():
             for notification in notifications:
@@ -54,10 +54,10 @@ def store(database: Database) -> AlertHarness:
 def test_what_holds_without_hold_off_is_raised_at_once_and_reported_once(store: AlertHarness) -> None:
     store.see(FULL)
     assert store.alerts.is_due(store.clock.now())
-    assert store.tell() == [("mail", "raised")]
+    assert store.send() == [("mail", "raised")]
     store.see(FULL, 3600)
     assert not store.alerts.is_due(store.clock.now())
-    assert store.tell() == []
+    assert store.send() == []
 
 
 def test_what_holds_for_less_than_its_hold_off_is_never_reported(store: AlertHarness) -> None:
@@ -65,7 +65,7 @@ def test_what_holds_for_less_than_its_hold_off_is_never_reported(store: AlertHar
     store.see(None)
     store.see(OPEN, 570)
     store.see(None, 600)
-    assert store.tell() == []
+    assert store.send() == []
     assert store.alerts.all() == []
 
 
@@ -80,15 +80,15 @@ def test_it_is_raised_when_the_hold_off_is_over_and_says_since_when(store: Alert
 
 def test_a_recovery_is_reported_once_it_has_lasted_a_minute(store: AlertHarness) -> None:
     store.see(FULL)
-    store.tell()
+    store.send()
     store.clock.advance(30)
     store.see(None, 30)
-    assert store.tell() == []
+    assert store.send() == []
     store.clock.advance(30)
     store.see(None)
-    assert store.tell() == [("mail", "cleared")]
+    assert store.send() == [("mail", "cleared")]
     store.see(None, 3600)
-    assert store.tell() == []
+    assert store.send() == []
 
 
 def test_what_flaps_once_raised_stays_raised_and_is_reported_once(store: AlertHarness) -> None:
@@ -98,7 +98,7 @@ def test_what_flaps_once_raised_stays_raised_and_is_reported_once(store: AlertHa
         store.clock.advance(30)
         store.see(OPEN)
         store.clock.advance(30)
-    assert store.tell() == [("mail", "raised")]
+    assert store.send() == [("mail", "raised")]
 
 
 def test_what_came_and_went_before_it_was_reported_is_reported_in_order(store: AlertHarness) -> None:
@@ -108,28 +108,28 @@ def test_what_came_and_went_before_it_was_reported_is_reported_in_order(store: A
     assert first.alert.state is AlertState.RAISED
     assert store.claim() == []
     store.alerts.mark_sent(first, store.clock.now())
-    assert store.tell() == [("mail", "cleared")]
+    assert store.send() == [("mail", "cleared")]
 
 
 def test_a_return_before_the_recovery_was_reported_spares_both(store: AlertHarness) -> None:
     store.see(FULL)
-    assert store.tell() == [("mail", "raised")]
+    assert store.send() == [("mail", "raised")]
     for _ in range(50):
         store.see(None, 60)
         store.see(FULL)
-    assert store.tell() == []
+    assert store.send() == []
     store.see(None, 60)
-    assert store.tell() == [("mail", "cleared")]
+    assert store.send() == [("mail", "cleared")]
 
 
 def test_a_recovery_that_may_have_left_is_followed_by_the_next_episode(store: AlertHarness) -> None:
     store.see(FULL)
-    store.tell()
+    store.send()
     store.see(None, 60)
     (recovery,) = store.claim()
     store.see(FULL)
     store.alerts.postpone(recovery, store.clock.now(), "no answer")
-    assert store.tell() == [("mail", "cleared"), ("mail", "raised")]
+    assert store.send() == [("mail", "cleared"), ("mail", "raised")]
     assert store.alerts.all()[0].episode == 2
 
 
@@ -141,7 +141,7 @@ def test_an_outage_of_the_channel_keeps_a_few_alert_notifications_however_long_i
         for notification in store.claim():
             store.alerts.postpone(notification, store.clock.now(), "refused")
         store.see(None, 60)
-    assert store.tell() == [("mail", "raised"), ("mail", "cleared")]
+    assert store.send() == [("mail", "raised"), ("mail", "cleared")]
 
 
 def test_a_claim_comes_back_with_the_same_words_when_its_lease_is_over(store: AlertHarness) -> None:
@@ -175,30 +175,30 @@ def test_each_channel_is_reported_by_itself(database: Database) -> None:
     store.alerts.mark_sent(notifications["mail"], store.clock.now())
     store.alerts.postpone(notifications["webhook"], store.clock.now() + timedelta(seconds=30), "refused")
     store.clock.advance(30)
-    assert store.tell() == [("webhook", "raised")]
+    assert store.send() == [("webhook", "raised")]
 
 
 def test_what_could_not_be_judged_stays_as_it_is(store: AlertHarness) -> None:
     store.see(FULL)
-    store.tell()
+    store.send()
     store.clock.advance(7200)
     store.alerts.observe({}, store.clock.now())
     assert store.alerts.all()[0].state is AlertState.RAISED
-    assert store.tell() == []
+    assert store.send() == []
 
 
 def test_without_channels_the_alert_stands_and_nothing_is_to_be_reported(database: Database) -> None:
     store = AlertHarness(Alerts(database))
     store.see(FULL)
     assert [alert.name for alert in store.alerts.all()] == [NAME]
-    assert store.tell() == []
+    assert store.send() == []
 
 
 def test_concurrent_checks_raise_it_once(database: Database) -> None:
     store = AlertHarness(Alerts(database, ("mail",)))
     together(*[partial(store.see, FULL)] * 6)
     assert store.alerts.all()[0].episode == 1
-    assert store.tell() == [("mail", "raised")]
+    assert store.send() == [("mail", "raised")]
 
 
 def test_concurrent_tellers_share_what_is_to_be_reported(database: Database) -> None:

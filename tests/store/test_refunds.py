@@ -99,7 +99,7 @@ def test_another_refund_takes_the_place_of_one_that_failed_alone(
 
 
 @pytest.mark.parametrize(
-    ("told", "found"),
+    ("reported", "found"),
     [
         (Refund("re_1", DONE, 900), ("re_1", DONE)),
         (Refund("re_1", DONE, 100), None),
@@ -107,9 +107,9 @@ def test_another_refund_takes_the_place_of_one_that_failed_alone(
     ],
 )
 def test_a_part_that_someone_gave_back_by_hand_is_no_refund_of_the_payment(
-    database: Database, payments: Payments, told: Refund, found: tuple[str, RefundState] | None
+    database: Database, payments: Payments, reported: Refund, found: tuple[str, RefundState] | None
 ) -> None:
-    event = PaymentEvent("evt_2", "refund.created", refunded="pi_1", refund=told)
+    event = PaymentEvent("evt_2", "refund.created", refunded="pi_1", refund=reported)
     assert payments.record(event, PaymentDecision.FOLLOWED, NOW) == (True, None)
     assert refund(payments) == found
 
@@ -121,9 +121,11 @@ def test_a_refund_by_hand_counts_as_a_part_of_an_unknown_amount(
     payments = Payments(database)
     unknown = PaymentEvent("evt_1", "checkout.session.completed", replace(CHECKOUT, amount=None))
     payments.record(unknown, PaymentDecision.TAKEN, NOW, job=JOB)
-    told = Refund("re_1", DONE, 100, is_ours=is_ours)
+    reported = Refund("re_1", DONE, 100, is_ours=is_ours)
     payments.record(
-        PaymentEvent("evt_2", "refund.created", refunded="pi_1", refund=told), PaymentDecision.FOLLOWED, NOW
+        PaymentEvent("evt_2", "refund.created", refunded="pi_1", refund=reported),
+        PaymentDecision.FOLLOWED,
+        NOW,
     )
     assert refund(payments) == found
 

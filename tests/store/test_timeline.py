@@ -41,9 +41,9 @@ def test_all_that_was_reported_is_known_however_much_it_is(store: StoreHarness, 
     assert first.notification.id not in {
         stored.notification.id for stored in timelines.notifications(watches)
     }
-    told = timelines.notified(watches)
-    assert len(told) == 501
-    assert (NotificationKind.SEAT_AVAILABLE, first.notification.observed_at) in told
+    notified = timelines.notified(watches)
+    assert len(notified) == 501
+    assert (NotificationKind.SEAT_AVAILABLE, first.notification.observed_at) in notified
     assert timelines.notified([]) == set()
 
 

@@ -38,7 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
             number += 1
 
     def log_message(self, *_: object) -> None:
-        """Nobody reads it."""
+        """Discard the log line."""
 
 
 @contextmanager

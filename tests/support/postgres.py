@@ -20,7 +20,7 @@ import pytest
 START_SECONDS = 30
 STOP_SECONDS = 20
 USER = "postgres"
-# A crash of the machine may cost this server its data, and nobody minds.
+# The server's data need not survive a crash of the machine.
 _SETTINGS = {
     "listen_addresses": "",
     "shared_buffers": "16MB",
@@ -62,7 +62,7 @@ class PostgresServer:
         self._execute(f"SET lock_timeout = '5s'; TRUNCATE {listed} RESTART IDENTITY CASCADE", database=name)
 
     def drop(self, name: str) -> None:
-        """Remove the database `name`, whoever is still connected to it."""
+        """Remove the database `name`, and end its connections."""
         self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
     def ping(self) -> None:

@@ -90,8 +90,8 @@ class Stack:
         except httpx.TransportError:
             return False
 
-    def is_manned(self) -> bool:
-        """Whether a process of every role has told that it lives: some begin after it is ready."""
+    def is_complete(self) -> bool:
+        """Whether every role has a heartbeat: some start after the stack is ready."""
         alive = re.findall(r"^rollcall_processes_alive\{.*\} (\S+)$", self.get("/metrics").text, re.MULTILINE)
         return bool(alive) and all(map(float, alive))
 

@@ -132,7 +132,7 @@ class Shop:
         return self.look(job.id)
 
     def report(self, kind: str, mail_id: str, reason: str) -> None:
-        """The provider of letters tells of one to ada."""
+        """The mail provider reports a message to ada."""
         now = self.store.clock.now()
         self.store.deliveries.record(
             f"evt_{mail_id}", kind, provider_id=mail_id, address="ada@example.edu", reason=reason, now=now

@@ -53,16 +53,16 @@ def section(shop: Stack) -> tuple[str, str] | None:
 
 
 def pay(shop: Stack, number: int) -> list[httpx.Response]:
-    """Stripe tells three times at once that an order is paid."""
+    """Stripe sends the webhook of a paid order three times concurrently."""
     term, seen = section(shop) or ("", "")
     metadata = {"report": "section_history", "term": term, "sections": seen}
-    told = event(
+    payload = event(
         f"evt_{number}",
         id=f"cs_{number}",
         metadata=metadata,
         customer_details={"email": f"customer{number}@example.edu"},
     )
-    body, headers = posted(SECRET, told)
+    body, headers = posted(SECRET, payload)
     return together(
         *[lambda: httpx.post(shop.url("/webhooks/stripe"), content=body, headers=headers, timeout=20)] * 3
     )

@@ -24,9 +24,9 @@ PAID_LATER, NOT_PAID = "checkout.session.async_payment_succeeded", "checkout.ses
 
 
 def post(
-    site: Site, told: dict[str, Any], at: float | None = None, headers: dict[str, str] | None = None
+    site: Site, payload: dict[str, Any], at: float | None = None, headers: dict[str, str] | None = None
 ) -> httpx.Response:
-    body, signed = posted(STRIPE_SECRET, told, at)
+    body, signed = posted(STRIPE_SECRET, payload, at)
     return site.client.post("/webhooks/stripe", content=body, headers=signed | (headers or {}))
 
 
@@ -71,13 +71,13 @@ def test_an_unpaid_session_waits_for_its_paid_event(site: Site) -> None:
 
 
 def test_a_session_that_is_notified_of_twice_causes_one_job(site: Site) -> None:
-    for told in (event("evt_1"), event("evt_2", PAID_LATER)):
-        assert post(site, told).json() == {"recorded": True}
+    for payload in (event("evt_1"), event("evt_2", PAID_LATER)):
+        assert post(site, payload).json() == {"recorded": True}
     assert (len(jobs(site)), site.count("payment_events")) == (1, 2)
 
 
 @pytest.mark.parametrize(
-    "told",
+    "payload",
     [
         event(kind="invoice.paid"),
         event(kind="checkout.session.expired"),
@@ -93,8 +93,8 @@ def test_a_session_that_is_notified_of_twice_causes_one_job(site: Site) -> None:
         charge_refunded(payment_intent="pi_of_another_product"),
     ],
 )
-def test_what_asks_for_nothing_is_recorded_and_left(site: Site, told: dict[str, Any]) -> None:
-    assert post(site, told).json() == {"recorded": True}
+def test_what_asks_for_nothing_is_recorded_and_left(site: Site, payload: dict[str, Any]) -> None:
+    assert post(site, payload).json() == {"recorded": True}
     assert (jobs(site), site.count("payment_events"), site.count("payments")) == ([], 1, 0)
 
 

@@ -36,8 +36,8 @@ class Refusing:
 
 
 @pytest.fixture
-def told(site: Site) -> Site:
-    """Ada was told of an opening."""
+def notified(site: Site) -> Site:
+    """Ada has been notified of an opening."""
     site.rollcall.watch()
     for open_seats in (0, 2):
         site.rollcall.catalog.rows[site.rollcall.key()] = Row(open_seats)
@@ -53,7 +53,7 @@ def suppress(site: Site, email: str) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("notified")
 def test_notifications_are_listed_by_their_state(guest: httpx.Client) -> None:
     assert "1 ada@example.edu seat available scraper/2261/12430 CSE 100 sent" in words(
         guest.get("/console/mail")
@@ -61,8 +61,8 @@ def test_notifications_are_listed_by_their_state(guest: httpx.Client) -> None:
     assert "No notification matches." in words(guest.get("/console/mail?state=dead"))
 
 
-def test_a_message_is_shown_as_it_left(told: Site, guest: httpx.Client) -> None:
-    (message,) = told.rollcall.mailer.sent
+def test_a_message_is_shown_as_it_left(notified: Site, guest: httpx.Client) -> None:
+    (message,) = notified.rollcall.mailer.sent
     answer = guest.get("/console/mail/1")
     assert message.subject in words(answer)
     assert str(escape(message.headers["Message-ID"])) in answer.text
@@ -73,9 +73,9 @@ def test_a_message_is_shown_as_it_left(told: Site, guest: httpx.Client) -> None:
     assert "frame-src 'self'" in answer.headers["content-security-policy"]
 
 
-def test_its_html_can_do_nothing(told: Site, guest: httpx.Client) -> None:
+def test_its_html_can_do_nothing(notified: Site, guest: httpx.Client) -> None:
     answer = guest.get("/console/mail/1/html")
-    assert answer.text == told.rollcall.mailer.sent[0].html
+    assert answer.text == notified.rollcall.mailer.sent[0].html
     policy = answer.headers["content-security-policy"]
     assert {"default-src 'none'", "sandbox", "frame-ancestors 'self'"} <= set(policy.split("; "))
     assert "script-src" not in policy

@@ -1,4 +1,4 @@
-"""Every action goes the same way: asked, confirmed, done, told, recorded."""
+"""Every action is confirmed, executed, reported and recorded in the same way."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from tests.support.catalog import Row
 
 
 @pytest.fixture
-def told(site: Site) -> Site:
-    """Ada was told of an opening."""
+def notified(site: Site) -> Site:
+    """Ada has been notified of an opening."""
     site.rollcall.watch()
     for open_seats in (0, 2):
         site.rollcall.catalog.rows[site.rollcall.key()] = Row(open_seats)
@@ -21,7 +21,7 @@ def told(site: Site) -> Site:
     return site
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("notified")
 @pytest.mark.parametrize(
     ("path", "title"),
     [
@@ -57,7 +57,7 @@ def test_one_is_searched_by_what_it_is(guest: httpx.Client, of: str, q: str, pat
     assert (answer.status_code, answer.headers["location"]) == (303, path)
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("notified")
 @pytest.mark.parametrize("q", [" 12430 ", "2261/12430", "a/b/c/d", "scraper/2261/", "//evil.example"])
 def test_what_names_no_section_is_searched_for_among_them(guest: httpx.Client, q: str) -> None:
     answer = guest.get("/console/timeline", params={"of": "section", "q": q})

@@ -56,7 +56,7 @@ def test_on_a_healthy_system_every_check_has_findings_and_none_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    ("refund", "told"),
+    ("refund", "message"),
     [
         (None, "The payment is not refunded."),
         (Refund("re_1", RefundState.SUCCEEDED), "The payment was refunded."),
@@ -65,13 +65,13 @@ def test_on_a_healthy_system_every_check_has_findings_and_none_fails() -> None:
     ],
 )
 def test_an_undelivered_report_is_an_alert_with_the_state_of_its_refund(
-    refund: Refund | None, told: str
+    refund: Refund | None, message: str
 ) -> None:
     payment = Payment("cs_1", "pi_1", "job-1", "No history.", refund)
     found = holding(payments=PaymentFailures(undelivered=[payment]))
 
     assert found.keys() == {"payments/cs_1"}
-    assert found["payments/cs_1"].detail == f"No history. {told}"
+    assert found["payments/cs_1"].detail == f"No history. {message}"
     assert found["payments/cs_1"].command == "rollcall job show job-1"
 
 
@@ -305,10 +305,10 @@ def test_a_term_that_seems_over_is_proposed_to_be_ended() -> None:
     gone = {("scraper", "2257"): Presence(50, 50, NOW - 30 * HOUR)}
     found = holding(terms=gone)
     assert found.keys() == {"terms/scraper/2257"}
-    told = found["terms/scraper/2257"]
-    assert told.subject == "The term 2257 of scraper seems to be over"
-    assert told.command == "rollcall term end scraper 2257"
-    assert "None of its 50 watched sections is listed since 2026-01-14 03:00 UTC." in told.detail
+    message = found["terms/scraper/2257"]
+    assert message.subject == "The term 2257 of scraper seems to be over"
+    assert message.command == "rollcall term end scraper 2257"
+    assert "None of its 50 watched sections is listed since 2026-01-14 03:00 UTC." in message.detail
     assert holding(terms=gone, pauses=pause()).keys() == {"pauses/scraper"}
 
 

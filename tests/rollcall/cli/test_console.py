@@ -41,8 +41,8 @@ def test_its_link_lets_one_browser_in_and_stands_in_no_log(tmp_path: Path) -> No
             return running.url("") in shown[-1]
 
         wait_until(is_located, "a heartbeat of the web role")
-        told = shown[-1]
-        (found,) = _LINK.finditer(told)
+        result = shown[-1]
+        (found,) = _LINK.finditer(result)
         answers = [
             httpx.post(
                 running.url("/console/sign-in/link"),
@@ -62,8 +62,8 @@ def test_its_link_lets_one_browser_in_and_stands_in_no_log(tmp_path: Path) -> No
 
 def test_with_a_public_address_there_is_a_link_for_it_too(tmp_path: Path, redis_url: str) -> None:
     public = ("--public-url", "https://rollcall.example.edu")
-    told = at_a_terminal(tmp_path / "home", *public, REDIS_URL=redis_url)
-    first, second = _LINK.finditer(told)
+    result = at_a_terminal(tmp_path / "home", *public, REDIS_URL=redis_url)
+    first, second = _LINK.finditer(result)
     assert first[0].startswith("http://127.0.0.1:8000/console/")
     assert second[0].startswith("https://rollcall.example.edu/console/")
     assert first[1] == second[1]
@@ -78,8 +78,8 @@ def test_where_there_is_no_terminal_it_makes_no_link(tmp_path: Path) -> None:
 
 def test_anyone_who_asked_for_a_link_is_recorded(tmp_path: Path, redis_url: str) -> None:
     home = tmp_path / "home"
-    told = at_a_terminal(home, REDIS_URL=redis_url)
+    result = at_a_terminal(home, REDIS_URL=redis_url)
     audit = run(home, "audit", "ls", REDIS_URL=redis_url).stdout
-    (found,) = _LINK.finditer(told)
+    (found,) = _LINK.finditer(result)
     assert "session.invite" in audit
     assert found[1] not in audit

@@ -19,9 +19,9 @@ def test_credits_are_granted_once_for_a_key_and_shown(run: Command, rows: Rows) 
 
     assert [found[name] for name in ("account", "available", "held", "spent")] == ["ada", 7, 0, 0]
     assert [each["credits"] for each in found["ledger"]] == [2, 5]
-    told = run("credit", "show", "ada").stdout
-    assert "available" in told
-    assert "a gift" in told
+    result = run("credit", "show", "ada").stdout
+    assert "available" in result
+    assert "a gift" in result
     recorded = rows("audit", "ls", "--subject", "account/ada")
     assert [row["action"] for row in recorded] == ["credit.grant"] * 2
 

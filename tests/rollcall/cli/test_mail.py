@@ -29,8 +29,8 @@ def test_mail_is_paused_and_resumed_and_both_is_recorded(run: Command, rows: Row
 def test_dead_notifications_that_do_not_exist_are_counted_and_nothing_is_recorded(
     run: Command, rows: Rows
 ) -> None:
-    told = run("mail", "retry", "--cause", "no such domain", "--older-than", "1h", "--rate", "2", "--yes")
-    assert told.stdout == "No dead notification matches. There is nothing to do.\n"
+    result = run("mail", "retry", "--cause", "no such domain", "--older-than", "1h", "--rate", "2", "--yes")
+    assert result.stdout == "No dead notification matches. There is nothing to do.\n"
     found = rows("mail", "retry", "--dry-run")
     assert found == [{"action": "retry", "matched": 0, "done": 0, "dry_run": True}]
     assert rows("audit", "ls", "--action", "mail.retry") == []
@@ -43,10 +43,10 @@ def test_a_length_of_time_without_a_sense_is_named(run: Command) -> None:
 
 
 def test_a_test_is_sent_and_the_transports_answer_shown(run: Command, rows: Rows) -> None:
-    told = run("mail", "send-test", "Ada@example.edu", "--kind", "section_retired")
-    assert told.exit_code == 0
-    assert told.stdout.startswith("preview accepted the message to ada@example.edu as ")
-    assert "section_retired" in told.stdout
+    result = run("mail", "send-test", "Ada@example.edu", "--kind", "section_retired")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("preview accepted the message to ada@example.edu as ")
+    assert "section_retired" in result.stdout
     (found,) = rows("audit", "ls", "--action", "mail.test")
     assert found["subject"] == "address/ada@example.edu"
 
@@ -55,10 +55,12 @@ def test_a_mail_servers_own_words_are_shown(tmp_path: Path, redis_url: str) -> N
     with SmtpStandIn() as server:
         server.replies["END"] = "250 2.0.0 Ok: queued as 4F2B"
         smtp = {"SMTP_URL": f"smtp://127.0.0.1:{server.port}", "NOTIFICATION_FROM_EMAIL": "r@example.edu"}
-        told = a_process(tmp_path / "home", "mail", "send-test", "a@example.edu", REDIS_URL=redis_url, **smtp)
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.startswith("smtp accepted the message to a@example.edu as <")
-    assert told.stdout.endswith("> (250 2.0.0 Ok: queued as 4F2B).\n")
+        result = a_process(
+            tmp_path / "home", "mail", "send-test", "a@example.edu", REDIS_URL=redis_url, **smtp
+        )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("smtp accepted the message to a@example.edu as <")
+    assert result.stdout.endswith("> (250 2.0.0 Ok: queued as 4F2B).\n")
 
 
 def test_what_is_no_address_is_refused_in_the_same_words_everywhere(run: Command) -> None:

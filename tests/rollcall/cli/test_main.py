@@ -1,4 +1,4 @@
-"""Every command explains itself, whoever wrote it."""
+"""Every command has help."""
 
 from __future__ import annotations
 

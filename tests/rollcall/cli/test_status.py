@@ -14,10 +14,10 @@ def test_the_status_is_a_sentence_and_an_exit_code(run: Command) -> None:
     down = run("status")
     assert down.exit_code == 2
     assert down.stdout.startswith("unhealthy: Not polling: no worker is alive; ")
-    told = json.loads(run("status", "--json").stdout)[0]
-    assert (told["health"], told["polling"]["light"]) == ("unhealthy", "down")
-    assert told["outbox"] == {"pending": 0, "oldest_due_at": None, "dead": 0}
-    assert len(told["hours"]) == 24
+    result = json.loads(run("status", "--json").stdout)[0]
+    assert (result["health"], result["polling"]["light"]) == ("unhealthy", "down")
+    assert result["outbox"] == {"pending": 0, "oldest_due_at": None, "dead": 0}
+    assert len(result["hours"]) == 24
 
 
 def test_it_is_healthy_while_someone_works_and_degraded_while_mail_is_paused(

@@ -1,4 +1,4 @@
-"""What `/metrics` tells, over the wired system and a Redis that comes and goes."""
+"""The metrics of `/metrics`, over the wired system and a Redis that comes and goes."""
 
 from __future__ import annotations
 

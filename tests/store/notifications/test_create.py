@@ -129,8 +129,8 @@ def test_an_opening_whose_seats_were_too_few_for_a_while_is_notified_when_they_a
 
     assert store.states() == [(1, SENT), (2, PENDING)]
     assert store.send() == [ADA]
-    told = store.notifications()[-1]
-    assert (told.notification.open_seats, told.reason) == (5, None)
+    notified = store.notifications()[-1]
+    assert (notified.notification.open_seats, notified.reason) == (5, None)
     store.show(1, 9)
     assert store.send() == []
 

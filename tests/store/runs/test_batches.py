@@ -362,15 +362,19 @@ def test_the_store_reports_what_the_domain_reports(
 ) -> None:
     number = str(next(_numbers))
     stored = store.watch(number, min_seats=min_seats)
-    watch, state, told = Watch(ADA, key(number), min_seats=min_seats), SectionState(key(number)), set[int]()
+    watch, state, notified = (
+        Watch(ADA, key(number), min_seats=min_seats),
+        SectionState(key(number)),
+        set[int](),
+    )
     start = store.clock.now()
     for minute, open_seats in story:
         observed_at = start - timedelta(minutes=minute)
         observation = Observation(key(number), observed_at, open_seats, None, None)
         state, changes = advance(state, observation)
-        told |= {change.episode for change in changes if wants(watch, change)}
+        notified |= {change.episode for change in changes if wants(watch, change)}
         store.check(observation)
     assert store.sections.get(key(number)) == state
     page, _ = store.deliveries.page(watch_id=stored.id, state=None, before=None, limit=100)
     episodes = [each.notification.episode for each in page]
-    assert sorted(episodes) == sorted(told)
+    assert sorted(episodes) == sorted(notified)

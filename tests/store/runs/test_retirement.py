@@ -49,11 +49,14 @@ def test_a_section_that_is_missed_three_times_retires_and_its_watchers_are_notif
     assert store.notifications() == []
     _round(store, "12430")
     assert (_state(store).retired, _state(store).open_seats) == (True, 1)
-    told = [
+    notified = [
         (stored.notification.email, stored.notification.kind, stored.notification.episode)
         for stored in store.notifications()
     ]
-    assert told == [(ADA, NotificationKind.SECTION_RETIRED, 1), (GRACE, NotificationKind.SECTION_RETIRED, 1)]
+    assert notified == [
+        (ADA, NotificationKind.SECTION_RETIRED, 1),
+        (GRACE, NotificationKind.SECTION_RETIRED, 1),
+    ]
     assert store.runs.page(None, 1)[0][0].notifications == 2
 
 
@@ -159,12 +162,12 @@ def test_a_section_that_came_back_can_retire_again_and_is_notified_again(store: 
     store.watch("12430")
     _round(store)
     _round(store, "12430", times=MISSES_TO_RETIRE)
-    told = [
+    notified = [
         each.notification
         for each in store.notifications()
         if each.notification.kind is NotificationKind.SECTION_RETIRED
     ]
-    assert [each.episode for each in told] == [1, 2]
+    assert [each.episode for each in notified] == [1, 2]
 
 
 def test_a_section_that_retired_stays_so_and_is_notified_once(store: StoreHarness) -> None:
@@ -180,9 +183,9 @@ def test_a_section_that_another_person_asks_for_opens_for_its_watchers_when_it_i
     _round(store, "12430", times=MISSES_TO_RETIRE)
     store.watch("12430", GRACE)
     _round(store)
-    told = [(each.notification.email, each.notification.kind) for each in store.notifications()]
-    assert told[0] == (ADA, NotificationKind.SECTION_RETIRED)
-    assert told[1:] == [(ADA, NotificationKind.SEAT_AVAILABLE), (GRACE, NotificationKind.SEAT_AVAILABLE)]
+    notified = [(each.notification.email, each.notification.kind) for each in store.notifications()]
+    assert notified[0] == (ADA, NotificationKind.SECTION_RETIRED)
+    assert notified[1:] == [(ADA, NotificationKind.SEAT_AVAILABLE), (GRACE, NotificationKind.SEAT_AVAILABLE)]
 
 
 def _relist(store: StoreHarness, open_seats: int) -> None:
@@ -229,8 +232,8 @@ def test_a_retired_section_that_is_listed_again_with_seats_has_opened(store: Sto
     _round(store, "12430", times=MISSES_TO_RETIRE)
     _relist(store, 4)
     assert (_state(store).retired, _state(store).open_seats, _state(store).misses) == (False, 4, 0)
-    told = [(each.notification.kind, each.notification.open_seats) for each in store.notifications()]
-    assert told == [(NotificationKind.SECTION_RETIRED, 1), (NotificationKind.SEAT_AVAILABLE, 4)]
+    notified = [(each.notification.kind, each.notification.open_seats) for each in store.notifications()]
+    assert notified == [(NotificationKind.SECTION_RETIRED, 1), (NotificationKind.SEAT_AVAILABLE, 4)]
 
 
 def test_a_retired_section_that_is_listed_again_without_seats_is_checked_on(store: StoreHarness) -> None:

@@ -247,9 +247,9 @@ def test_a_message_that_comes_back_is_reported_even_before_its_job_has_ended(sho
     engine.work()
 
     assert (shop.look(job.id).result or {})["mail_id"] == mail_id
-    (told,) = shop.payments.failed_since(shop.store.clock.now() - timedelta(hours=1))
-    assert (told.session_id, told.job_id) == ("cs_1", job.id)
-    assert told.failure_reason == (
+    (payment,) = shop.payments.failed_since(shop.store.clock.now() - timedelta(hours=1))
+    assert (payment.session_id, payment.job_id) == ("cs_1", job.id)
+    assert payment.failure_reason == (
         "The mail with the report that cs_1 paid for did not arrive (bounced: no such user)."
     )
 
