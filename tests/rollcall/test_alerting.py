@@ -157,7 +157,7 @@ def test_without_the_scheduler_runs_are_missed_only_where_they_came_over_http(
 ) -> None:
     with make(SCHEDULER="off") as lookout:
         trigger_run(lookout.rollcall.services, trigger, Stagger.ALL, force=True)
-        lookout.rollcall.work()
+        lookout.rollcall.process_messages()
         lookout.look(150)
         assert lookout.raised() == raised
 
