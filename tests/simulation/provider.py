@@ -64,6 +64,7 @@ class Provider:
     keeps_keys: bool = True
     lost_answers: int = 0
     _deferrals: Counter[str] = field(default_factory=Counter)
+    _rejected: set[str] = field(default_factory=set)
     _keys: dict[str, tuple[int, list[OutboundMessage], list[DeliveryResult]]] = field(default_factory=dict)
 
     @classmethod
@@ -114,7 +115,8 @@ class Provider:
             if known[1] != messages:
                 self.world.scheduler.record_violation(f"the key {key} came again with other letters")
             return known[2]
-        if self.world.weather.strikes(Fault.MAIL_REJECTED):
+        if key in self._rejected or self.world.weather.strikes(Fault.MAIL_REJECTED):
+            self._rejected |= {key} if self.keeps_keys else set()
             self.book += [self._entry(message, "", is_accepted=False) for message in messages]
             raise RejectedError("422")
         receipts = [self._receipt(message) for message in messages]
