@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from functools import partial
 from threading import Event
 
+import setproctitle
+
 from domain.errors import PermanentError
 from rollcall import embedded_valkey, environment
 from rollcall.home import prepare_home
@@ -30,6 +32,7 @@ def run(overrides: Mapping[str, str]) -> int:
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
+    setproctitle.getproctitle()  # finds the arguments from the first variable, before that one is replaced
     os.environ |= overrides
     server = _server(settings)
     try:

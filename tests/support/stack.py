@@ -60,7 +60,8 @@ class Stack:
         self.host = settings.get("HOST", "127.0.0.1")
         self.home = home
         self.log = home.parent / f"{home.name}.log"
-        self._environment = environment(home, PORT=str(self.port), **settings)
+        # `up` replaces PORT. As the first variable it is where the titles of the roles are found from.
+        self._environment = {"PORT": str(self.port)} | environment(home, **settings)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *wrapper: str) -> None:
