@@ -32,7 +32,8 @@ def run(overrides: Mapping[str, str]) -> int:
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    setproctitle.getproctitle()  # finds the arguments from the first variable, before that one is replaced
+    # It finds the arguments from the first variable, so the first title is set before that one is replaced.
+    setproctitle.setproctitle("rollcall: up")
     os.environ |= overrides
     server = _server(settings)
     try:
