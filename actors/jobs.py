@@ -127,10 +127,10 @@ def retry(services: Services, job_id: str, entry: AuditEntry | None = None) -> t
         raise InvalidInputError({"job_id": f"is {job.state}: only failed and cancelled jobs can be retried"})
     profile = _kind(services, job.kind).profile
     new = NewJob(job.kind, profile, job.input, webhook_url=job.webhook_url, retry_of=job.id)
-    duplicate_reason, created = services.store.jobs.add(new, services.clock.now(), entry)
+    retried, created = services.store.jobs.add(new, services.clock.now(), entry)
     if created:
-        publish_job(services, duplicate_reason)
-    return duplicate_reason, created
+        publish_job(services, retried)
+    return retried, created
 
 
 def publish_job(services: Services, job: JobRecord) -> None:

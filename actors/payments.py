@@ -83,7 +83,7 @@ def _job(services: Services, checkout: Checkout, default_source: str) -> tuple[N
 def _require_known(services: Services, checkout: Checkout) -> None:
     source = checkout.metadata.get("source")
     problems = {}
-    price = None if services.prices is None else services.prices.skip_reason(checkout)
+    price = None if services.prices is None else services.prices.objection(checkout)
     if price is not None:
         problems["amount"] = price
     if source is not None and source not in services.sources:

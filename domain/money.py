@@ -130,7 +130,7 @@ class Prices:
             found.setdefault(match[1], set()).add(int(match[2]))
         return cls({currency: frozenset(amounts) for currency, amounts in found.items()})
 
-    def skip_reason(self, checkout: Checkout) -> str | None:
+    def objection(self, checkout: Checkout) -> str | None:
         """Why the total of `checkout` is not allowed, or None. An unknown total is not allowed."""
         amounts = self.allowed.get((checkout.currency or "").lower(), frozenset())
         if checkout.amount in amounts:

@@ -1,6 +1,6 @@
 """Which watches are notified of an event, and why others are not. Pure.
 
-The store asks `objection` before it writes a notification, and `outdated` before its message is first sent.
+The store asks `skip_reason` before it writes a notification, and `outdated` before its message is first sent.
 The timeline asks `objection` afterwards, to explain why there is none.
 """
 

@@ -153,8 +153,8 @@ class RedisStorage:
         if permit.scope == "process":
             process = self._process
             return None if process is None else process.record(policy, permit, outcomes, error)
-        messages = "".join(_OUTCOMES[outcome] for outcome in outcomes)
-        args = [self._now(), permit.generation, permit.token, messages, *_thresholds(policy), error or ""]
+        codes = "".join(_OUTCOMES[outcome] for outcome in outcomes)
+        args = [self._now(), permit.generation, permit.token, codes, *_thresholds(policy), error or ""]
         try:
             return _change(self._scripts.breaker_record(self._keys, args))
         except UNREACHABLE:

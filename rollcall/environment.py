@@ -153,11 +153,11 @@ def _distance(one: str, other: str) -> int:
     """Return the optimal string alignment distance: insertions, deletions, replacements, adjacent swaps."""
     before: list[int] = []
     last = list(range(len(other) + 1))
-    for i, message in enumerate(one, 1):
+    for i, character in enumerate(one, 1):
         row = [i]
-        for j, its in enumerate(other, 1):
-            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (message != its))
-            if i > 1 and j > 1 and message == other[j - 2] and one[i - 2] == its:
+        for j, other_character in enumerate(other, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (character != other_character))
+            if i > 1 and j > 1 and character == other[j - 2] and one[i - 2] == other_character:
                 cost = min(cost, before[j - 2] + 1)
             row.append(cost)
         before, last = last, row

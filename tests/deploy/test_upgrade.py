@@ -236,7 +236,7 @@ def leave_jobs(system: System, name: str) -> None:
 
 
 def leave_dead_letter(system: System) -> None:
-    open_broker(system.world.redis, "dramatiq").enqueue(message("nobody.knows", 1))
+    open_broker(system.world.redis, "dramatiq").enqueue(message("missing.actor", 1))
     wait_until(lambda: dead_letters(system.world) == 1, "a dead letter")
 
 

@@ -156,12 +156,10 @@ def test_only_what_was_asked_for_since_the_last_answer_is_current(
 
 @given(TIMELINES, st.data())
 def test_repeated_observations_change_nothing(timeline: list[Observation], data: st.DataObject) -> None:
-    duplicate_reason = list(timeline)
+    repeated = list(timeline)
     for index in range(len(timeline), 0, -1):
-        duplicate_reason[index:index] = [timeline[index - 1]] * data.draw(
-            st.integers(min_value=0, max_value=2)
-        )
-    (twice, reported), (once, changes) = fold(duplicate_reason), fold(timeline)
+        repeated[index:index] = [timeline[index - 1]] * data.draw(st.integers(min_value=0, max_value=2))
+    (twice, reported), (once, changes) = fold(repeated), fold(timeline)
     assert reported == changes
     assert replace(twice, revision=once.revision) == once
 

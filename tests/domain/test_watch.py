@@ -87,8 +87,8 @@ def test_who_needs_more_seats_is_notified_of_no_more_episodes(
 
 def test_every_order_and_repetition_of_a_short_story_reports_no_episode_twice() -> None:
     story = [seen(0, 0, UNASSIGNED), seen(1, 1, "Ada Lovelace"), seen(2, 0, UNASSIGNED), seen(3, 2, None)]
-    duplicate_reason = (chain(order, order[::-1]) for order in permutations(story))
-    for order in chain(permutations(story), duplicate_reason):
+    repeated = (chain(order, order[::-1]) for order in permutations(story))
+    for order in chain(permutations(story), repeated):
         changes = fold(order)[1]
         kinds = [(kind_of(change), change.episode) for change in changes if wants(Watch(ADA, KEY), change)]
         assert len(kinds) == len(set(kinds))

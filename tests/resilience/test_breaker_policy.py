@@ -28,8 +28,8 @@ def test_an_unusable_policy_is_rejected(unsound: dict[str, Any]) -> None:
 
 
 def test_only_a_success_beyond_the_limit_is_judged_a_failure() -> None:
-    plausible = SLOW.judge(6, [True, True, False, None, True], [5, 5.1, 0, 9, 0])
-    assert plausible == [True, False, False, None, True, None]
+    judged = SLOW.judge(6, [True, True, False, None, True], [5, 5.1, 0, 9, 0])
+    assert judged == [True, False, False, None, True, None]
 
 
 def test_without_durations_or_without_a_limit_nothing_is_slow() -> None:

@@ -84,13 +84,13 @@ def test_every_kind_of_death_has_its_cause(
     once.send()
     expected.send()
     once.send_with_options(max_age=1, delay=5)
-    broker.enqueue(message("nobody.knows"))
+    broker.enqueue(message("missing.actor"))
     process_all(broker, redis_client, prefix)
     assert counts(letters) == {
         "PermanentError in tests.resilience.test_dead_letters:fail": 1,
         "KeyError in tests.resilience.test_dead_letters:expected": 1,
         EXPIRED: 1,
-        "unknown actor nobody.knows": 1,
+        "unknown actor missing.actor": 1,
     }
     ends = {letter.cause.partition(" ")[0]: letter.traceback[-1:] for letter in letters.find()}
     assert ends == {

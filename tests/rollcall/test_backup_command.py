@@ -127,7 +127,7 @@ def test_a_backup_is_noted_and_its_file_is_its_owners_alone(home: Path, file: Pa
     with sqlite3.connect(home / "rollcall.db") as connection:
         actions = connection.execute("SELECT action, subject FROM audit ORDER BY id").fetchall()
     assert actions == [("installation.init", "installation"), ("backup.write", "database")]
-    assert done.stderr == ""  # no bar where nobody looks
+    assert done.stderr == ""  # no progress bar without a terminal
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     noted = last_backup.read(home)
     assert noted is not None

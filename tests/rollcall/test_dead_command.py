@@ -62,7 +62,7 @@ def dead(client: redis.Redis, settings: dict[str, str]) -> list[str]:
     broker.declare_queue("check")
     sent = []
     for number in (1, 2):  # one at a time: deaths within a millisecond have no order
-        sent.append(broker.enqueue(message("nobody.knows", number)))
+        sent.append(broker.enqueue(message("missing.actor", number)))
         process_all(broker, client, "dramatiq")
     sent.append(deliver.send())
     process_all(broker, client, "dramatiq")
@@ -83,15 +83,15 @@ def output_of(result: Result) -> Any:
 def test_they_are_listed_by_cause_with_their_number_first(run: Command, dead: list[str]) -> None:
     listed = run("ls", "--limit", "1").output.splitlines()
     assert listed[0] == "3 dead letters, 2 causes"
-    assert listed[2] == "2 x unknown actor nobody.knows"
+    assert listed[2] == "2 x unknown actor missing.actor"
     assert listed[3].split("  ")[0] == "died at"
     assert [dead[1] in line for line in listed[4:6]] == [True, False]
-    assert "nobody.knows(2)" in listed[4]
+    assert "missing.actor(2)" in listed[4]
     assert listed[6] == "1 x PermanentError in tests.rollcall.test_dead_command:deliver"
 
     unknown, wrong = output_of(run("ls", "--json"))
     assert (unknown["cause"], unknown["count"], len(unknown["letters"])) == (
-        "unknown actor nobody.knows",
+        "unknown actor missing.actor",
         2,
         2,
     )

@@ -130,8 +130,8 @@ def test_an_import_reports_of_each_line_whether_it_is_new_known_or_refused(store
     store.watch()
     _suppress(store, ALAN)
     wanted = [Watch(ADA, key()), Watch(GRACE, key()), Watch(ALAN, key()), Watch(GRACE, key())]
-    known, new, refused, duplicate_reason = store.watches.add_all(wanted, store.clock.now())
-    assert (known, new, duplicate_reason) == (False, True, False)
+    known, new, refused, repeated = store.watches.add_all(wanted, store.clock.now())
+    assert (known, new, repeated) == (False, True, False)
     assert isinstance(refused, InvalidInputError)
     assert len(store.watches.page(email=None, section=None, after=None, limit=9)[0]) == 2
 

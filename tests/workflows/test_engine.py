@@ -369,18 +369,18 @@ def test_a_job_that_has_ended_since_the_backup_starts_again_after_the_restore(
 ) -> None:
     workflow, file = TwoSteps(), tmp_path / "backup.zip"
 
-    def nobody(*_: int) -> None:
+    def no_progress(*_: int) -> None:
         """Looks at the progress."""
 
     with works.engine(workflow) as engine:
         job = works.submit(engine)
         assert workflow.halt.reached.wait(20)
         works.jobs.mark_enqueued(job.id, works.clock.now())
-        back_up(works.database, file, release="1", secrets={}, now=works.clock.now(), progress=nobody)
+        back_up(works.database, file, release="1", secrets={}, now=works.clock.now(), progress=no_progress)
     with works.engine(workflow):
         works.await_end(job)
     with file.open("rb") as opened:
-        restore(works.database, Reader(opened), replace=True, progress=nobody)
+        restore(works.database, Reader(opened), replace=True, progress=no_progress)
     assert works.look(job).state is JobState.RUNNING
     with works.engine(workflow) as engine:
         restore_active(works.jobs, engine)

@@ -129,8 +129,8 @@ def test_an_order_that_cannot_be_delivered_is_reported_and_its_money_goes_back(
     (job,) = jobs(site)
     assert job.kind == "refund"
     assert job.input["payment"] == "cs_test_1"
-    (failure_reason,) = site.rollcall.services.store.payments.failed_since(site.rollcall.clock.now())
-    assert f"{field}: " in str(failure_reason.failure_reason)
+    (payment,) = site.rollcall.services.store.payments.failed_since(site.rollcall.clock.now())
+    assert f"{field}: " in str(payment.failure_reason)
 
 
 def priced(stage: Stage, rollcall: Harness) -> AbstractContextManager[Site]:
@@ -177,8 +177,8 @@ def test_an_order_at_another_price_is_reported_and_its_money_goes_back(
         assert post(site, event(**paid)).status_code == 200
     (job,) = jobs(site)
     assert job.kind == "refund"
-    (failure_reason,) = site.rollcall.services.store.payments.failed_since(site.rollcall.clock.now())
-    assert "REPORT_PRICES is eur:850, usd:450, usd:900" in str(failure_reason.failure_reason)
+    (payment,) = site.rollcall.services.store.payments.failed_since(site.rollcall.clock.now())
+    assert "REPORT_PRICES is eur:850, usd:450, usd:900" in str(payment.failure_reason)
 
 
 def refund(site: Site) -> Refund | None:

@@ -191,8 +191,8 @@ def test_signing_in_is_recorded_with_where_it_came_from(site: Site, guest: httpx
 def test_without_redis_the_right_token_lets_in_and_guesses_are_still_counted(
     stage: Stage, rollcall: Harness
 ) -> None:
-    nobody = redis.Redis(port=free_port(), socket_connect_timeout=0.2)
-    sign_ins = LoginLimiter(nobody, "sign-in", each=3, overall=5, window_seconds=60)
+    unreachable = redis.Redis(port=free_port(), socket_connect_timeout=0.2)
+    sign_ins = LoginLimiter(unreachable, "sign-in", each=3, overall=5, window_seconds=60)
     with serving(stage, rollcall, sign_ins=sign_ins) as site, stranger(site) as client:
         assert sign_in(client).status_code == 303
         assert client.get("/console/runs").status_code == 200

@@ -45,8 +45,8 @@ def pause(name: str = "scraper", by: str = "ada", minutes: float = 60) -> dict[s
 def test_on_a_healthy_system_every_check_has_findings_and_none_fails() -> None:
     found = alerts(findings(WELL))
     assert set(found.values()) == {None}
-    plausible = {name.partition("/")[0] for name in found} - {"unreadable"}
-    assert plausible == {check.name for check in CHECKS} - {
+    found_checks = {name.partition("/")[0] for name in found} - {"unreadable"}
+    assert found_checks == {check.name for check in CHECKS} - {
         "pauses",
         "payments",
         "refunds",
@@ -143,7 +143,7 @@ def test_lost_notifications_show_how_many_people_miss_them() -> None:
     (NOW - 9 * HOUR, None, True),
     (NOW - 10 * MINUTE, None, False),  # a fresh installation
     (NOW - 10 * MINUTE, NOW - 9 * HOUR, False),
-    (None, None, False),  # SCHEDULER=off, and nobody has ever asked over HTTP
+    (None, None, False),  # SCHEDULER=off, and no run was ever triggered over HTTP
     (None, NOW - 9 * HOUR, False),
 ])  # fmt: skip
 def test_no_run_that_succeeded_in_two_intervals_however_many_finished(

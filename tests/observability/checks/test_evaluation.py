@@ -36,9 +36,9 @@ def opened(name: str) -> list[BreakerSnapshot]:
 
 
 def test_a_healthy_system_is_summarised_in_three_words() -> None:
-    plausible = summary()
-    assert (plausible.health, plausible.light, list(plausible.failures)) == ("healthy", Light.OK, [])
-    assert plausible.sentence == "Polling; sending; draining."
+    result = summary()
+    assert (result.health, result.light, list(result.failures)) == ("healthy", Light.OK, [])
+    assert result.sentence == "Polling; sending; draining."
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,7 @@ def test_an_acceptance_that_arrives_late_ends_the_anomaly(store: StoreHarness) -
     _notify(store, ADA)
     late = store.attempted()
     store.clock.advance(LEASE.total_seconds())
-    store.outbox.mark_dead(store.claimed(), BatchState.UNKNOWN, "nobody can say", store.clock.now())
+    store.outbox.mark_dead(store.claimed(), BatchState.UNKNOWN, "the outcome is unknown", store.clock.now())
     store.outbox.complete(late, [Accepted("mail-1")], store.clock.now())
     (stored,) = store.notifications()
     assert (stored.state, stored.reason, stored.completed_at) == (NotificationState.SENT, None, None)
@@ -318,9 +318,9 @@ def test_a_postponed_batch_comes_back_at_its_time_with_the_reason(store: StoreHa
 @pytest.mark.parametrize("state", [BatchState.REFUSED, BatchState.UNKNOWN])
 def test_a_buried_batch_is_dead_with_all_its_notifications(store: StoreHarness, state: BatchState) -> None:
     _notify(store, ADA, GRACE)
-    store.outbox.mark_dead(store.attempted(), state, "nobody can say", store.clock.now())
+    store.outbox.mark_dead(store.attempted(), state, "the outcome is unknown", store.clock.now())
     assert {(stored.state, stored.reason) for stored in store.notifications()} == {
-        (NotificationState.DEAD, "nobody can say")
+        (NotificationState.DEAD, "the outcome is unknown")
     }
     assert _batch_states(store) == [state]
     assert store.outbox.backlog() == Backlog(0, None, 2)

@@ -152,7 +152,7 @@ def test_nothing_has_finished_before_the_first_run_did(store: StoreHarness) -> N
 def test_a_run_in_which_everything_failed_has_finished_and_is_no_success(store: StoreHarness) -> None:
     assert store.runs.last_succeeded_at() is None
     _, (batch_id,) = store.start([EVEN])
-    store.runs.give_up(batch_id, "nobody answered", store.clock.now())
+    store.runs.give_up(batch_id, "no answer", store.clock.now())
     assert store.runs.last_finished_at() == store.clock.now()
     assert store.runs.last_succeeded_at() is None
 
@@ -161,7 +161,7 @@ def test_a_run_that_checked_something_or_had_nothing_to_check_is_a_success(store
     store.watch()
     _, (seen, unanswered) = store.start([key()], [ODD])
     store.settle(seen, store.observation(1))
-    store.runs.give_up(unanswered, "nobody answered", store.clock.now())
+    store.runs.give_up(unanswered, "no answer", store.clock.now())
     assert store.runs.last_succeeded_at() == store.clock.now()
     later = store.clock.advance(60)
     store.start()
