@@ -1,0 +1,153 @@
+"""Which sections to check next, at a fixed budget of requests. Pure.
+
+The stagger checks each section once an hour. This schedule spends as many requests where an opening is likely
+and not yet detected. The priority of a section is its rate of change times a power of the activity since its
+last check. With the square, checking the highest priority first spends requests in proportion to the square
+root of the rate, which minimises the mean delay (Cho and Garcia-Molina 2003; Azar et al. 2018, "Tractable
+near-optimal policies for crawling"). Three facts refine it: only a closed section can open, an open one with
+few seats closes sooner, and a catalog has busy hours.
+
+Every estimate uses earlier answers alone. Without any, all closed sections and all hours are equal. Times are
+hours since the Unix epoch.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+MAX_INTERVAL_HOURS = 3.0
+"""The longest time between two checks of a section, where the budget is at least one check in that time."""
+HOURS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleParameters:
+    """Constants of the estimates; the defaults are tuned on the first half of a season (`bench.detection`).
+
+    Shape: observations lose half their weight in `half_life_hours`. `prior_rate` changes per active hour are
+    assumed, with the weight of `prior_hours` of observation. `open_weight` is the priority of an open section
+    with one seat relative to a closed one; it falls with the power `seats_power` of the seats. `hour_prior`
+    is the number of changes assumed in each hour of the day. `shift` is how far the budget follows the activity
+    of the hours: 0 spends the same in each, 1 in proportion. `elapsed_power` is 2 for the square-root rule; a
+    lower one favours sections that change often.
+    """
+
+    half_life_hours: float = 12.0
+    prior_rate: float = 0.08
+    prior_hours: float = 3.0
+    open_weight: float = 0.2
+    seats_power: float = 0.5
+    shift: float = 0.7
+    hour_prior: float = 2.0
+    elapsed_power: float = 2.0
+
+
+DEFAULT_PARAMETERS = ScheduleParameters()
+
+
+@dataclass(slots=True)
+class HourlyActivity:
+    """How many changes each hour of the day (UTC) has, relative to the mean hour.
+
+    Shape: `prior` is the number of changes assumed in each hour, above 0.
+    """
+
+    prior: float
+    _changes: list[float] = field(default_factory=lambda: [0.0] * HOURS)
+    _sums: list[float] = field(default_factory=lambda: [float(hour) for hour in range(HOURS + 1)])
+
+    def add(self, since: float, until: float) -> None:
+        """Count one change that happened between the two times."""
+        middle = int((since + until) / 2)
+        for offset, part in ((-1, 0.25), (0, 0.5), (1, 0.25)):
+            self._changes[(middle + offset) % HOURS] += part
+        total = sum(self._changes) + HOURS * self.prior
+        self._sums = [0.0, *accumulate(HOURS * (each + self.prior) / total for each in self._changes)]
+
+    def at(self, now: float) -> float:
+        """Return the activity of the hour of `now`; its mean over the day is 1."""
+        hour = int(now) % HOURS
+        return self._sums[hour + 1] - self._sums[hour]
+
+    def until(self, now: float) -> float:
+        """Return the active hours from the epoch to `now`: a clock that runs faster in busy hours."""
+        whole = int(now)
+        return whole // HOURS * HOURS + self._sums[whole % HOURS] + (now - whole) * self.at(now)
+
+
+@dataclass(slots=True)
+class SectionActivity:
+    """What the checks of one section have shown.
+
+    Shape: `open_seats` is None before the first answer that states them. `changes` counts the changes between
+    open and closed, `exposure` the active hours in which they were observed; both decay.
+    """
+
+    open_seats: int | None = None
+    checked_at: float | None = None
+    changes: float = 0.0
+    exposure: float = 0.0
+
+
+class CheckSchedule:
+    """The schedule of the sections of one source."""
+
+    def __init__(self, parameters: ScheduleParameters = DEFAULT_PARAMETERS) -> None:
+        self._parameters = parameters
+        self.hours = HourlyActivity(parameters.hour_prior)
+
+    def budget(self, sections: int, since: float, until: float) -> float:
+        """Return the requests to spend between two times of one hour: over a day, 24 for each section."""
+        shift = self._parameters.shift
+        return sections * (until - since) * (1 - shift + shift * self.hours.at(since))
+
+    def record(self, section: SectionActivity, open_seats: int | None, now: float) -> None:
+        """Record the answer of a check; None if it states no seats."""
+        since, before = section.checked_at, section.open_seats
+        section.checked_at = now
+        if open_seats is None:
+            return
+        section.open_seats = open_seats
+        if since is None or before is None:
+            return
+        is_changed = (before > 0) != (open_seats > 0)
+        kept = 0.5 ** ((now - since) / self._parameters.half_life_hours)
+        section.changes = section.changes * kept + is_changed
+        section.exposure = section.exposure * kept + self.hours.until(now) - self.hours.until(since)
+        if is_changed:
+            self.hours.add(since, now)
+
+    def choose(
+        self, sections: Iterable[SectionActivity], requests: int, now: float, next_choice: float
+    ) -> list[SectionActivity]:
+        """Return at most `requests` sections to check at `now`, the most urgent first.
+
+        First come sections that were never checked, then those that would exceed `MAX_INTERVAL_HOURS` before
+        `next_choice`, longest unchecked first, then the others by priority.
+        """
+        ranked = self._ranked(sections, now, next_choice - MAX_INTERVAL_HOURS)
+        return [section for _, _, _, section in heapq.nlargest(requests, ranked)]
+
+    def _ranked(
+        self, sections: Iterable[SectionActivity], now: float, overdue_before: float
+    ) -> Iterator[tuple[bool, float, int, SectionActivity]]:
+        """Yield each section after whether it is overdue, its priority, and its place (the first wins)."""
+        clock = self.hours.until(now)
+        for place, section in enumerate(sections):
+            checked_at = section.checked_at
+            if checked_at is None:
+                yield True, float("inf"), -place, section
+            elif checked_at <= overdue_before:
+                yield True, now - checked_at, -place, section
+            else:
+                yield False, self._priority(section, clock - self.hours.until(checked_at)), -place, section
+
+    def _priority(self, section: SectionActivity, active_hours: float) -> float:
+        """Return the priority of a section whose last check was so many active hours ago."""
+        p = self._parameters
+        rate = (section.changes + p.prior_rate * p.prior_hours) / (section.exposure + p.prior_hours)
+        weight = p.open_weight / section.open_seats**p.seats_power if section.open_seats else 1.0
+        return float(weight * rate * max(0.0, active_hours) ** p.elapsed_power)
