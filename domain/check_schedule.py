@@ -14,12 +14,13 @@ hours since the Unix epoch.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
+from math import inf
 
 MAX_INTERVAL_HOURS = 3.0
-"""The longest time between two checks of a section, where the budget is at least one check in that time."""
+"""The longest time between two checks of a section."""
 HOURS = 24
 
 
@@ -30,9 +31,9 @@ class ScheduleParameters:
     Shape: observations lose half their weight in `half_life_hours`. `prior_rate` changes per active hour are
     assumed, with the weight of `prior_hours` of observation. `open_weight` is the priority of an open section
     with one seat relative to a closed one; it falls with the power `seats_power` of the seats. `hour_prior`
-    is the number of changes assumed in each hour of the day. `shift` is how far the budget follows the activity
-    of the hours: 0 spends the same in each, 1 in proportion. `elapsed_power` is 2 for the square-root rule; a
-    lower one favours sections that change often.
+    changes are assumed in each hour of the day. `shift` is how far the budget follows the activity of the
+    hours: 0 spends the same in each, 1 in proportion. `elapsed_power` is 2 for the square-root rule; a lower
+    one favours sections that change often.
     """
 
     half_life_hours: float = 12.0
@@ -123,27 +124,27 @@ class CheckSchedule:
     def choose(
         self, sections: Iterable[SectionActivity], requests: int, now: float, next_choice: float
     ) -> list[SectionActivity]:
-        """Return at most `requests` sections to check at `now`, the most urgent first.
+        """Return the sections to check at `now`, the most urgent first.
 
-        First come sections that were never checked, then those that would exceed `MAX_INTERVAL_HOURS` before
-        `next_choice`, longest unchecked first, then the others by priority.
+        These are all that would exceed `MAX_INTERVAL_HOURS` before `next_choice`, even if they are more than
+        `requests`: the caller subtracts them from later ones. Sections that were never checked follow, then the
+        others by priority.
         """
-        ranked = self._ranked(sections, now, next_choice - MAX_INTERVAL_HOURS)
-        return [section for _, _, _, section in heapq.nlargest(requests, ranked)]
-
-    def _ranked(
-        self, sections: Iterable[SectionActivity], now: float, overdue_before: float
-    ) -> Iterator[tuple[bool, float, int, SectionActivity]]:
-        """Yield each section after whether it is overdue, its priority, and its place (the first wins)."""
+        overdue: list[SectionActivity] = []
+        others: list[tuple[float, int, SectionActivity]] = []
         clock = self.hours.until(now)
         for place, section in enumerate(sections):
             checked_at = section.checked_at
             if checked_at is None:
-                yield True, float("inf"), -place, section
-            elif checked_at <= overdue_before:
-                yield True, now - checked_at, -place, section
+                others.append((inf, -place, section))
+            elif checked_at <= next_choice - MAX_INTERVAL_HOURS:
+                overdue.append(section)
             else:
-                yield False, self._priority(section, clock - self.hours.until(checked_at)), -place, section
+                others.append(
+                    (self._priority(section, clock - self.hours.until(checked_at)), -place, section)
+                )
+        most_urgent = heapq.nlargest(requests - len(overdue), others)
+        return [*overdue, *(section for _, _, section in most_urgent)]
 
     def _priority(self, section: SectionActivity, active_hours: float) -> float:
         """Return the priority of a section whose last check was so many active hours ago."""

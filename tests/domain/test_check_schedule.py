@@ -58,6 +58,12 @@ def test_a_section_that_is_nearly_overdue_goes_first_even_with_many_seats() -> N
     assert CheckSchedule().choose([busy, overdue], 1, NOON, NOON + 2 * TICK) == [overdue]
 
 
+def test_sections_that_are_nearly_overdue_are_checked_beyond_the_requests() -> None:
+    overdue = [SectionActivity(open_seats=9, checked_at=NOON - MAX_INTERVAL_HOURS) for _ in range(3)]
+    known = SectionActivity(open_seats=0, checked_at=NOON - 1)
+    assert CheckSchedule().choose([known, *overdue], 0, NOON, NOON + TICK) == overdue
+
+
 def test_an_answer_without_seats_counts_as_a_check_and_changes_nothing() -> None:
     schedule, section = CheckSchedule(), SectionActivity(open_seats=1, checked_at=NOON)
     schedule.record(section, None, NOON + 1)
