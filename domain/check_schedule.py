@@ -127,8 +127,8 @@ class CheckSchedule:
         """Return the sections to check at `now`, the most urgent first.
 
         These are all that would exceed `MAX_INTERVAL_HOURS` before `next_choice`, even if they are more than
-        `requests`: the caller subtracts them from later ones. Sections that were never checked follow, then the
-        others by priority.
+        `requests`: the caller subtracts them from later ones. Then come sections that were never checked, and
+        the others by priority.
         """
         overdue: list[SectionActivity] = []
         others: list[tuple[float, int, SectionActivity]] = []
