@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from domain.errors import RollcallError
 from domain.section import SectionKey
 
 UNASSIGNED = ""
 _PLACEHOLDERS = frozenset({"", "staff", "tba", "tbd", "to be announced", "to be determined", "unassigned"})
+
+
+class SectionStatus(StrEnum):
+    """The status of a section as its catalog states it."""
+
+    OPEN = "open"
+    WAITLIST = "waitlist"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +50,9 @@ class Observation:
     Shape: `open_seats`, `capacity` and `instructor` are None if not stated; unknown is not zero. `instructor`
     is `UNASSIGNED` if the source says that there is none. Sources that reserve seats for groups state
     `unreserved_seats`: `open_seats` equals it then; if it is None, `open_seats` may include reserved seats.
-    `took_seconds` is the response time of the source, None if not measured.
+    `took_seconds` is the response time of the source, None if not measured. `is_counted` is False where
+    `open_seats` only says open (1) or not (0), because the catalog states no counts. `waitlist_places` are
+    free places, `waitlist_length` is how many people wait. `as_of` is the time of the catalog's data.
     """
 
     key: SectionKey
@@ -51,6 +63,11 @@ class Observation:
     details: Details = Details()
     took_seconds: float | None = field(default=None, compare=False)
     unreserved_seats: int | None = None
+    status: SectionStatus | None = None
+    is_counted: bool = True
+    waitlist_places: int | None = None
+    waitlist_length: int | None = None
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
