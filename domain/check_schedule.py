@@ -24,21 +24,50 @@ MAX_INTERVAL_HOURS = 3.0
 HOURS = 24
 
 
+@dataclass(slots=True)
+class ChangeCount:
+    """The changes between open and closed, and the active hours in which they were observed; both decay."""
+
+    changes: float = 0.0
+    exposure: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RateEstimate:
+    """How a rate of change follows from observations.
+
+    Shape: observations lose half their weight in `half_life_hours`. `prior_rate` changes per active hour are
+    assumed, with the weight of `prior_hours` of observation.
+    """
+
+    half_life_hours: float
+    prior_rate: float
+    prior_hours: float
+
+    def rate(self, count: ChangeCount) -> float:
+        """Return the changes per active hour."""
+        return (count.changes + self.prior_rate * self.prior_hours) / (count.exposure + self.prior_hours)
+
+    def add(self, count: ChangeCount, *, is_changed: bool, hours: float, active_hours: float) -> None:
+        """Add the observation of whether the section has changed in the last `hours`."""
+        kept = 0.5 ** (hours / self.half_life_hours)
+        count.changes = count.changes * kept + is_changed
+        count.exposure = count.exposure * kept + active_hours
+
+
 @dataclass(frozen=True, slots=True)
 class ScheduleParameters:
     """Constants of the estimates; the defaults are tuned on the first half of a season (`bench.detection`).
 
-    Shape: observations lose half their weight in `half_life_hours`. `prior_rate` changes per active hour are
-    assumed, with the weight of `prior_hours` of observation. `open_weight` is the priority of an open section
-    with one seat relative to a closed one; it falls with the power `seats_power` of the seats. `hour_prior`
-    changes are assumed in each hour of the day. `shift` is how far the budget follows the activity of the
-    hours: 0 spends the same in each, 1 in proportion. `elapsed_power` is 2 for the square-root rule; a lower
-    one favours sections that change often.
+    Shape: the rate of a section is the mean of a `recent` and a `lasting` estimate. `open_weight` is the
+    priority of an open section with one seat relative to a closed one; it falls with the power `seats_power`
+    of the seats. `hour_prior` changes are assumed in each hour of the day. `shift` is how far the budget
+    follows the activity of the hours: 0 spends the same in each, 1 in proportion. `elapsed_power` is 2 for
+    the square-root rule; a lower one favours sections that change often.
     """
 
-    half_life_hours: float = 12.0
-    prior_rate: float = 0.08
-    prior_hours: float = 3.0
+    recent: RateEstimate = RateEstimate(half_life_hours=2.0, prior_rate=0.08, prior_hours=3.0)
+    lasting: RateEstimate = RateEstimate(half_life_hours=400.0, prior_rate=0.005, prior_hours=48.0)
     open_weight: float = 0.2
     seats_power: float = 0.5
     shift: float = 0.7
@@ -83,14 +112,13 @@ class HourlyActivity:
 class SectionActivity:
     """What the checks of one section have shown.
 
-    Shape: `open_seats` is None before the first answer that states them. `changes` counts the changes between
-    open and closed, `exposure` the active hours in which they were observed; both decay.
+    Shape: `open_seats` is None before the first answer that states them.
     """
 
     open_seats: int | None = None
     checked_at: float | None = None
-    changes: float = 0.0
-    exposure: float = 0.0
+    recent: ChangeCount = field(default_factory=ChangeCount)
+    lasting: ChangeCount = field(default_factory=ChangeCount)
 
 
 class CheckSchedule:
@@ -115,9 +143,10 @@ class CheckSchedule:
         if since is None or before is None:
             return
         is_changed = (before > 0) != (open_seats > 0)
-        kept = 0.5 ** ((now - since) / self._parameters.half_life_hours)
-        section.changes = section.changes * kept + is_changed
-        section.exposure = section.exposure * kept + self.hours.until(now) - self.hours.until(since)
+        hours, active = now - since, self.hours.until(now) - self.hours.until(since)
+        p = self._parameters
+        for estimate, count in ((p.recent, section.recent), (p.lasting, section.lasting)):
+            estimate.add(count, is_changed=is_changed, hours=hours, active_hours=active)
         if is_changed:
             self.hours.add(since, now)
 
@@ -149,6 +178,6 @@ class CheckSchedule:
     def _priority(self, section: SectionActivity, active_hours: float) -> float:
         """Return the priority of a section whose last check was so many active hours ago."""
         p = self._parameters
-        rate = (section.changes + p.prior_rate * p.prior_hours) / (section.exposure + p.prior_hours)
+        rate = (p.recent.rate(section.recent) + p.lasting.rate(section.lasting)) / 2
         weight = p.open_weight / section.open_seats**p.seats_power if section.open_seats else 1.0
         return float(weight * rate * max(0.0, active_hours) ** p.elapsed_power)

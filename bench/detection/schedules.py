@@ -8,13 +8,13 @@ from random import Random
 
 from bench.detection.recording import Recording, Replay
 from bench.replay.season import is_even
-from domain.check_schedule import CheckSchedule, ScheduleParameters, SectionActivity
+from domain.check_schedule import CheckSchedule, RateEstimate, ScheduleParameters, SectionActivity
 
 TICK = 1 / 60
+WEEK = RateEstimate(half_life_hours=168.0, prior_rate=0.02, prior_hours=24.0)
 SQUARE_ROOT = ScheduleParameters(
-    half_life_hours=168.0,
-    prior_rate=0.02,
-    prior_hours=24.0,
+    recent=WEEK,
+    lasting=WEEK,
     open_weight=1.0,
     seats_power=0.0,
     shift=0.0,

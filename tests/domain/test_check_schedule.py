@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from domain.check_schedule import (
     MAX_INTERVAL_HOURS,
+    ChangeCount,
     CheckSchedule,
     HourlyActivity,
     SectionActivity,
@@ -49,12 +50,12 @@ def test_old_changes_are_forgotten() -> None:
     schedule, section = CheckSchedule(), SectionActivity()
     for now, seats in ((0.0, 0), (1.0, 2), (2000.0, 2)):
         schedule.record(section, seats, now)
-    assert section.changes < 0.1
+    assert section.recent.changes < section.lasting.changes < 0.1
 
 
 def test_a_section_that_is_nearly_overdue_goes_first_even_with_many_seats() -> None:
     overdue = SectionActivity(open_seats=300, checked_at=NOON - MAX_INTERVAL_HOURS + TICK)
-    busy = SectionActivity(open_seats=0, checked_at=NOON - 2.5, changes=50.0, exposure=50.0)
+    busy = SectionActivity(open_seats=0, checked_at=NOON - 2.5, recent=ChangeCount(50.0, 50.0))
     assert CheckSchedule().choose([busy, overdue], 1, NOON, NOON + 2 * TICK) == [overdue]
 
 
@@ -67,7 +68,7 @@ def test_sections_that_are_nearly_overdue_are_checked_beyond_the_requests() -> N
 def test_an_answer_without_seats_counts_as_a_check_and_changes_nothing() -> None:
     schedule, section = CheckSchedule(), SectionActivity(open_seats=1, checked_at=NOON)
     schedule.record(section, None, NOON + 1)
-    assert (section.checked_at, section.open_seats, section.changes) == (NOON + 1, 1, 0.0)
+    assert (section.checked_at, section.open_seats, section.recent.changes) == (NOON + 1, 1, 0.0)
 
 
 def test_all_hours_are_equal_before_any_change() -> None:
