@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -51,8 +51,8 @@ class Row:
     max_interval_hours: float
 
 
-def main() -> None:
-    options = _options()
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _options(arguments)
     rows = list(_rows(read(options.data), options.seed, options.variants))
     if options.json:
         print(json.dumps([asdict(row) for row in rows]))
@@ -103,14 +103,14 @@ def _row(season: str, period: str, schedule: str, replay: Replay, since: float) 
     )
 
 
-def _options() -> argparse.Namespace:
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.detection", description=__doc__)
     add = parser.add_argument
     add("--data", type=Path, default=DATA, help="the recording, gzipped CSV")
     add("--seed", type=int, default=0, help="seed of jitter and variants")
     add("--variants", type=int, default=0, help="how many perturbed seasons of each kind to add")
     add("--json", action="store_true", help="print JSON")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

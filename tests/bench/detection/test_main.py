@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from bench.detection.__main__ import main
+from bench.replay.system import DATA
+
+
+@pytest.mark.skipif(
+    not DATA.exists() and os.environ.get("CI") != "true", reason=f"the recorded season is not at {DATA}"
+)
+def test_the_stagger_has_the_known_figures_and_the_budgeted_schedule_is_better(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["--data", str(DATA), "--json"])
+    rows = {(row["period"], row["schedule"]): row for row in json.loads(capsys.readouterr().out)}
+    stagger = rows["whole", "stagger"]
+    assert (stagger["openings"], round(stagger["caught_percent"], 1)) == (986, 92.8)
+    assert round(stagger["median_minutes"], 1) == 29.5
+    stagger, budgeted = rows["second half", "stagger"], rows["second half", "rollcall"]
+    assert budgeted["requests"] <= stagger["requests"]
+    assert budgeted["caught_percent"] > stagger["caught_percent"]
+    assert budgeted["median_minutes"] < 0.6 * stagger["median_minutes"]
+    assert budgeted["max_interval_hours"] <= 3
