@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.observation import Details, Observation, SectionStatus, instructor
+from domain.observation import Details, Observation, SectionStatus, instructor, seats
 from domain.section import SectionKey
 
 
@@ -48,12 +48,12 @@ def availability(facts: SeatFacts) -> Availability:
     """
     counts = _known(facts.own, facts.pool, facts.unreserved)
     is_counted = bool(counts)
-    seats = max(0, min(counts)) if counts else None
+    open_seats = seats(min(counts)) if counts else None
     if facts.status in _FULL:
-        seats = 0
-    elif seats is None and facts.status is SectionStatus.OPEN:
-        seats = 1
-    return Availability(seats, _waitlist_places(facts), is_counted or facts.status is None)
+        open_seats = 0
+    elif open_seats is None and facts.status is SectionStatus.OPEN:
+        open_seats = 1
+    return Availability(open_seats, _waitlist_places(facts), is_counted or facts.status is None)
 
 
 def observation(
@@ -75,14 +75,14 @@ def observation(
         key=key,
         observed_at=observed_at,
         open_seats=found.open_seats,
-        capacity=None if facts.capacity is None else max(0, facts.capacity),
+        capacity=seats(facts.capacity),
         instructor=instructor(taught_by),
         details=details,
-        unreserved_seats=None if facts.unreserved is None else max(0, facts.unreserved),
+        unreserved_seats=seats(facts.unreserved),
         status=facts.status,
         is_counted=found.is_counted,
         waitlist_places=found.waitlist_places,
-        waitlist_length=None if facts.waitlist_length is None else max(0, facts.waitlist_length),
+        waitlist_length=seats(facts.waitlist_length),
         as_of=as_of,
     )
 
@@ -99,7 +99,7 @@ def _waitlist_places(facts: SeatFacts) -> int | None:
     if facts.status in _NO_WAITLIST:
         return 0
     if facts.waitlist_places is not None:
-        return max(0, facts.waitlist_places)
+        return seats(facts.waitlist_places)
     return 1 if facts.status is SectionStatus.WAITLIST else None
 
 
