@@ -1,0 +1,190 @@
+"""The requests to Ellucian Colleague Self-Service: its antiforgery token, terms, searches and sections.
+
+Source: public clients of the catalogs of Kishwaukee and Bellarmine (classic interface), and of Guelph,
+Suffolk and Texas Woman's University (async interface).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from html import unescape
+from http import HTTPStatus
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from catalogs.colleague_answers import (
+    CoursePage,
+    SearchForm,
+    SectionsAnswer,
+    TermGroups,
+    TermItem,
+    decode,
+    term_code,
+)
+from catalogs.family import CatalogRequest, Exchange, FamilyOptions, Session
+from domain.catalog import (
+    BlockedError,
+    PartialAnswerError,
+    RouteGoneError,
+    SchemaError,
+    SessionExpiredError,
+    SignInRequiredError,
+    WrongTermError,
+)
+from providers.http import HttpResponse
+
+_TOKEN: Final = "__RequestVerificationToken"  # noqa: S105 - the name of a field
+_INPUT: Final = re.compile(rf"<input\b[^>]*\bname=[\"']{_TOKEN}[\"'][^>]*>", re.IGNORECASE)
+_VALUE: Final = re.compile(r"\bvalue=[\"']([^\"']+)[\"']", re.IGNORECASE)
+_PASSWORD: Final = re.compile(rb"<input\b[^>]*\btype=[\"']password[\"']", re.IGNORECASE)
+_SIGN_IN: Final = re.compile(r"log-?in|sign-?in|/sso|saml|/account/|/adfs|/oauth|/authorize", re.IGNORECASE)
+
+
+class ColleagueOptions(FamilyOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`base_url` ends before `Courses`, such as https://selfservice.example.edu/Student/.
+
+    `interface`: "async" for the newer routes SearchAsync and SectionsAsync.
+    """
+
+    interface: Literal["classic", "async"] = "classic"
+
+
+class CourseIds(Struct, frozen=True):
+    """The catalog's ids of a course and of its sections in one term."""
+
+    course: str
+    sections: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ColleagueRequests:
+    """Requests to the catalog at `options`; the session keeps the antiforgery token and the terms."""
+
+    options: ColleagueOptions
+
+    def search(
+        self, term: str, session: Session, *, subject: str = "", keyword: str | None = None, page: int = 1
+    ) -> Exchange[CoursePage]:
+        """One page of the courses of `term`, 30 at most."""
+        code = yield from self.listed_term(term, session)
+        criteria = _criteria(code, [subject] if subject else [], keyword, page)
+        if self.options.interface == "async":
+            wrapped = {"searchParameters": json_text({**criteria, **_ASYNC})}
+            body = yield from self._send("SearchAsync", session, wrapped)
+        else:
+            body = yield from self._send("PostSearchCriteria", session, {**criteria, **_CLASSIC})
+        return decode(body, CoursePage)
+
+    def sections(self, ids: CourseIds, session: Session) -> Exchange[TermGroups]:
+        """The sections with `ids`, by term."""
+        asked = {"courseId": ids.course, "sectionIds": ids.sections}
+        if self.options.interface == "async":
+            return decode((yield from self._send("SectionsAsync", session, asked)), TermGroups)
+        return decode((yield from self._send("Sections", session, asked)), SectionsAnswer).SectionsRetrieved
+
+    def listed_term(self, term: str, session: Session, *, is_known: bool = True) -> Exchange[str]:
+        """The catalog's own code of `term`, from the session's list if `is_known`.
+
+        Raises: WrongTermError if the term is not listed: a search then finds nothing, which proves nothing.
+        """
+        known = session.values.get("terms") if is_known else None
+        items = msgspec.json.decode(known, type=list[TermItem]) if known else (yield from self.terms(session))
+        for item in items:
+            if term_code(item.Item1) == term:
+                return item.Item1
+        session.values.pop("terms", None)
+        raise WrongTermError(f"the catalog does not list the term {term}")
+
+    def terms(self, session: Session) -> Exchange[list[TermItem]]:
+        """The terms that are open to the public search. Raises: PartialAnswerError if there are none."""
+        route = "GetCatalogAdvancedSearch" + ("Async" if self.options.interface == "async" else "")
+        items = decode((yield from self._send(route, session)), SearchForm).Terms
+        if not items:
+            raise PartialAnswerError("Colleague lists no terms")
+        session.values["terms"] = json_text(items)
+        return items
+
+    def _send(self, route: str, session: Session, payload: object = None) -> Exchange[bytes]:
+        """The body of the answer; a stale antiforgery token (400) is renewed once."""
+        for _ in range(2):
+            token = session.values.get("token") or (yield from self._open(session))
+            response = yield CatalogRequest(
+                "GET" if payload is None else "POST",
+                f"{self._courses}/{route}",
+                b"" if payload is None else msgspec.json.encode(payload),
+                "application/json; charset=UTF-8",
+                {_TOKEN: token, "X-Requested-With": "XMLHttpRequest", "Accept": "application/json"},
+            )
+            if response.status != HTTPStatus.BAD_REQUEST:
+                return _body(response)
+            session.values.pop("token", None)
+        raise SessionExpiredError(f"Colleague refused {route} with a new antiforgery token")
+
+    def _open(self, session: Session) -> Exchange[str]:
+        page = _body((yield CatalogRequest("GET", self._courses))).decode("utf-8", "replace")
+        field = _INPUT.search(page)
+        value = _VALUE.search(field.group()) if field else None
+        if value is None:
+            raise SchemaError(f"Colleague's search page has no field {_TOKEN}")
+        token = session.values["token"] = unescape(value.group(1))
+        return token
+
+    @property
+    def _courses(self) -> str:
+        return self.options.base_url.rstrip("/") + "/Courses"
+
+
+def _body(response: HttpResponse) -> bytes:
+    """The body of a successful answer. Raises: what any other answer means."""
+    location = response.header("location") or ""
+    if response.status in range(300, 400):
+        kind = SignInRequiredError if _SIGN_IN.search(location) else RouteGoneError
+        raise kind(
+            "Colleague redirects to a sign-in" if kind is SignInRequiredError else "Colleague redirects"
+        )
+    if response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise BlockedError(f"Colleague refused the request ({response.status})")
+    if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+        raise RouteGoneError(f"Colleague has no such route ({response.status})")
+    if response.status != HTTPStatus.OK:
+        raise response.error(f"Colleague answered {response.status}")
+    if _PASSWORD.search(response.body):
+        raise SignInRequiredError("Colleague shows a sign-in page")
+    return response.body
+
+
+def _criteria(term: str, subjects: list[str], keyword: str | None, page: int) -> dict[str, object]:
+    """The criteria of a search. "" for an unused field makes the catalog refuse all of them."""
+    lists = (
+        "academicLevels courseLevels synonyms courseTypes topicCodes days locations faculty keywordComponents"
+    )
+    unused = (
+        "courseIds sectionIds onlineCategories requirement subrequirement requirementText subrequirementText "
+        "group startTime endTime openSections startDate endDate startsAtTime endsByTime"
+    )
+    return {
+        **{name: [] for name in lists.split()},
+        **dict.fromkeys(unused.split()),
+        "keyword": keyword,
+        "terms": [term],
+        "subjects": subjects,
+        "pageNumber": page,
+    }
+
+
+_CLASSIC: Final = {"sortOn": 2, "sortDirection": 0}
+"""By section name, ascending. The classic interface takes numbers."""
+_ASYNC: Final = {
+    "sortOn": "None",
+    "sortDirection": "Ascending",
+    "quantityPerPage": 30,
+    "searchResultsView": "CatalogListing",
+}
+
+
+def json_text(value: object) -> str:
+    """`value` as JSON, for queries and the session."""
+    return msgspec.json.encode(value).decode()
