@@ -30,7 +30,7 @@ class CatalogRequest:
     """One request to the catalog.
 
     Shape: `url` is absolute, on the profile's host. A `body` is sent as `content_type`. `is_conditional`: a
-    repeated GET may be answered with 304, and the exchange then ends with its last result.
+    repeated GET may receive the last response again, while that is fresh (max-age) or unchanged (304).
     """
 
     method: str

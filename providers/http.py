@@ -151,9 +151,12 @@ class HttpClient:
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
         connect_to: tuple[str, int] | None = None,
+        *,
+        max_bytes: int | None = None,
     ) -> HttpResponse:
         """The complete response, of any status, without `secrets` in its body.
 
+        Shape: `connect_to` and `max_bytes` as in `HttpRequest`.
         Raises: UnreachableError if nothing was sent; UpstreamTimeoutError or MalformedResponseError if the
         service may have processed the request but its response is late, lost, too large or not HTTP.
         """
@@ -163,7 +166,7 @@ class HttpClient:
                 url,
                 headers or {},
                 self.timeout_seconds,
-                self.max_bytes,
+                self.max_bytes if max_bytes is None else max_bytes,
                 self.secrets,
                 connect_to,
                 self.is_repeatable,

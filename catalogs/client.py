@@ -1,0 +1,248 @@
+"""Runs exchanges with one catalog over HTTP, with the manners that every catalog may expect.
+
+Each request waits for its turn, names us and stays on the catalog's host and within its robots.txt. A catalog
+that refuses us is asked nothing else. Redirects are never followed.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Final, TypeAlias, TypeVar
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from catalogs.exchange import run_exchange
+from catalogs.family import CatalogRequest, Exchange, Session
+from catalogs.faults import refusal
+from catalogs.robots import Robots, read_robots
+from domain.catalog import BlockedError
+from domain.errors import InvalidInputError, MalformedResponseError, RateLimitedError, RollcallError
+from domain.ports import Clock, RateLimiterPort
+from providers.http import MIB, HttpClient, HttpResponse
+from providers.public_address import is_public
+
+T = TypeVar("T")
+
+ROBOTS_AGE: Final = timedelta(hours=24)
+"""How long a robots.txt is used. Source: RFC 9309, 2.4."""
+_ROBOTS_REDIRECTS = 5  # RFC 9309, 2.3.1.2
+_KEPT_RESPONSES = 4
+_KEPT_BYTES = 8 * MIB
+_MAX_AGE = re.compile(r"\bmax-age\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE)
+_PRIVATE_NAMES = (".localhost", ".local", ".internal")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A response as received, with its encoding, for the next conditional request to the same URL."""
+
+    response: HttpResponse
+    etag: str
+    fresh_until: datetime
+
+
+_Key: TypeAlias = tuple[str, frozenset[tuple[str, str]]]
+"""The URL and the headers of a conditional request."""
+
+
+class CatalogClient:
+    """The client of the catalog at `base_url`, for one thread at a time; all its requests share cookies.
+
+    Shape: `name` is the catalog's id, `limiter` spaces the requests of every process to its host. `requests`
+    is the number of requests sent so far, `seconds` the time that their responses took.
+    Raises: InvalidInputError if `base_url` is neither https nor a private host's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        *,
+        user_agent: str,
+        limiter: RateLimiterPort | None = None,
+        clock: Clock,
+        timeout_seconds: float = 30.0,
+    ) -> None:
+        self.name = name
+        self.session = Session()
+        self.requests = 0
+        self.seconds = 0.0
+        self._origin = _origin(base_url)
+        self._user_agent = user_agent
+        self._limiter = limiter
+        self._clock = clock
+        # A catalog is only read: every request may be repeated.
+        self._http = HttpClient(name, timeout_seconds, is_repeatable=True, keeps_cookies=True)
+        self._robots = Robots()
+        self._robots_until: datetime | None = None
+        self._kept: dict[_Key, _Kept] = {}
+
+    def run(self, exchange: Exchange[T]) -> T:
+        """The result of `exchange`.
+
+        Raises: as the exchange, which receives responses of any status but a refusal; and into it
+        BlockedError after 401, 403, a captcha or by robots.txt, RateLimitedError after 429 or 503 with
+        Retry-After, InvalidInputError for another host, and the errors of `providers.http`.
+        """
+        return run_exchange(exchange, self._send)
+
+    def _send(self, request: CatalogRequest) -> HttpResponse:
+        self._check_host(request.url)
+        self._check_robots(request.url)
+        if request.is_conditional and request.method == "GET":
+            return self._send_conditional(request)
+        _, response = self._request(request, {})
+        return response
+
+    def _check_host(self, url: str) -> None:
+        if _origin(url) != self._origin:
+            raise InvalidInputError({"url": f"{self.name}: {url} is not on {self._origin}"})
+
+    def _send_conditional(self, request: CatalogRequest) -> HttpResponse:
+        key = request.url, frozenset(request.headers.items())
+        kept = self._kept.get(key)
+        if kept is not None and self._clock.now() < kept.fresh_until:
+            return _decoded(kept.response, request.max_bytes)
+        asked_at = self._clock.now()
+        received, response = self._request(
+            request, {"If-None-Match": kept.etag} if kept and kept.etag else {}
+        )
+        fresh_until = _fresh_until(received, asked_at)
+        if kept is not None and received.status == HTTPStatus.NOT_MODIFIED:
+            self._keep(key, replace(kept, fresh_until=fresh_until))
+            return replace(_decoded(kept.response, request.max_bytes), took_seconds=received.took_seconds)
+        self._kept.pop(key, None)
+        if _may_keep(received):
+            self._keep(key, _Kept(received, received.header("etag") or "", fresh_until))
+        return response
+
+    def _keep(self, key: _Key, kept: _Kept) -> None:
+        self._kept.pop(key, None)  # the oldest is first
+        self._kept[key] = kept
+        while len(self._kept) > _KEPT_RESPONSES:
+            del self._kept[next(iter(self._kept))]
+
+    def _request(
+        self, request: CatalogRequest, conditions: Mapping[str, str]
+    ) -> tuple[HttpResponse, HttpResponse]:
+        """The response as received, and decoded."""
+        headers = {**request.headers, **conditions, "User-Agent": self._user_agent, "Accept-Encoding": "gzip"}
+        if request.body or request.method == "POST":
+            headers["Content-Type"] = request.content_type
+        self._take_turn()
+        received = self._http.request(
+            request.method, request.url, request.body, headers, max_bytes=request.max_bytes
+        )
+        self.seconds += received.took_seconds
+        response = _decoded(received, request.max_bytes)
+        error = refusal(response, self.name, self._clock.now())
+        if error is not None:
+            self._hold(error)
+            raise error
+        return received, response
+
+    def _take_turn(self) -> None:
+        if self._limiter is not None:
+            self._limiter.wait()
+        self.requests += 1
+
+    def _hold(self, error: RollcallError) -> None:
+        if self._limiter is not None and isinstance(error, RateLimitedError) and error.retry_after_seconds:
+            self._limiter.hold(error.retry_after_seconds)
+
+    def _check_robots(self, url: str) -> None:
+        if self._robots_until is None or self._clock.now() >= self._robots_until:
+            self._robots = self._read_robots(f"{self._origin}/robots.txt")
+            self._robots_until = self._clock.now() + ROBOTS_AGE
+        rule = self._robots.refusing(url)
+        if rule is not None:
+            raise BlockedError(f"{self.name}: robots.txt disallows {rule.pattern}")
+
+    def _read_robots(self, url: str) -> Robots:
+        """The host's rules; without a robots.txt (4xx) everything is allowed. Source: RFC 9309, 2.3.1.
+
+        A redirect to another host counts as no robots.txt: no other host is asked.
+        """
+        for _ in range(_ROBOTS_REDIRECTS + 1):
+            response = self._get_robots(url)
+            if response.status in range(200, 300):
+                return read_robots(response.body.decode("utf-8", "replace"), self._user_agent)
+            if response.status not in range(300, 400):
+                break
+            url = urljoin(url, response.header("location") or "")
+            if not url.startswith(f"{self._origin}/"):
+                break
+        return Robots()
+
+    def _get_robots(self, url: str) -> HttpResponse:
+        self._take_turn()
+        try:
+            response = self._http.get(url, {"User-Agent": self._user_agent})
+        except RollcallError as error:
+            raise BlockedError(f"{self.name}: robots.txt cannot be read: {error}") from error
+        self.seconds += response.took_seconds
+        if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+            limited = response.error(f"{self.name}: robots.txt: too many requests (429)", self._clock.now())
+            self._hold(limited)
+            raise limited
+        if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise BlockedError(f"{self.name}: robots.txt cannot be read: {response.status}")
+        return response
+
+
+def _origin(url: str) -> str:
+    """Scheme, host and port of `url`. Raises: InvalidInputError if it is neither https nor private."""
+    parts = urlsplit(url)
+    is_allowed = parts.scheme == "https" or (parts.scheme == "http" and _is_private(parts))
+    if not is_allowed or not parts.hostname or "@" in parts.netloc:
+        raise InvalidInputError({"url": f"{url} must be an https URL without credentials"})
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _is_private(parts: SplitResult) -> bool:
+    host = parts.hostname or ""
+    try:
+        return not is_public(ip_address(host))
+    except ValueError:
+        return "." not in host or host.endswith(_PRIVATE_NAMES)
+
+
+def _decoded(response: HttpResponse, max_bytes: int) -> HttpResponse:
+    """`response` with its body decoded. Raises: MalformedResponseError if it is larger than `max_bytes`."""
+    encoding = (response.header("content-encoding") or "identity").lower()
+    if encoding == "identity" or not response.body:
+        return response
+    if encoding not in {"gzip", "x-gzip"}:
+        raise MalformedResponseError(f"the response has the encoding {encoding}, which was not asked for")
+    decoder = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        body = decoder.decompress(response.body, max_bytes + 1)
+    except zlib.error as error:
+        raise MalformedResponseError("the response is not valid gzip") from error
+    if len(body) > max_bytes:
+        raise MalformedResponseError(f"the response is larger than {max_bytes:,} bytes")
+    if not decoder.eof:
+        raise MalformedResponseError("the response was truncated")
+    return replace(response, body=body)
+
+
+def _may_keep(response: HttpResponse) -> bool:
+    control = (response.header("cache-control") or "").lower()
+    is_small = len(response.body) <= _KEPT_BYTES
+    return response.status == HTTPStatus.OK and is_small and "no-store" not in control
+
+
+def _fresh_until(response: HttpResponse, asked_at: datetime) -> datetime:
+    """Until when `response` may be used without asking again. Source: RFC 9111, 4.2."""
+    control = response.header("cache-control") or ""
+    named = _MAX_AGE.search(control)
+    if named is None or "no-cache" in control.lower():
+        return asked_at
+    age = response.header("age") or ""
+    seconds = int(named[1]) - (int(age) if age.isascii() and age.isdigit() else 0)
+    return asked_at + timedelta(seconds=max(0, seconds))
