@@ -117,8 +117,9 @@ class CatalogClient:
             self._keep(key, replace(kept, fresh_until=fresh_until))
             return replace(_decoded(kept.response, request.max_bytes), took_seconds=received.took_seconds)
         self._kept.pop(key, None)
-        if _may_keep(received):
-            self._keep(key, _Kept(received, received.header("etag") or "", fresh_until))
+        etag = received.header("etag") or ""
+        if _may_keep(received) and (etag or fresh_until > asked_at):
+            self._keep(key, _Kept(received, etag, fresh_until))
         return response
 
     def _keep(self, key: _Key, kept: _Kept) -> None:
