@@ -240,6 +240,7 @@ def test_few_responses_are_kept_and_none_that_must_not_be_stored(host: Host, get
         (b"<html>", {"Content-Encoding": "gzip"}, "not valid gzip"),
         (b"x", {"Content-Encoding": "br"}, "encoding br"),
     ],
+    ids=["large", "large once decoded", "cut off", "no gzip", "another encoding"],
 )
 def test_a_body_is_bounded_and_complete(
     host: Host, get: Get, body: bytes, headers: dict[str, str], message: str
