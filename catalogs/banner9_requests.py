@@ -17,7 +17,13 @@ from msgspec import Struct
 from catalogs.banner9_answers import Page, Row, TermItem, check_query, decode, total_of
 from catalogs.family import CatalogRequest, Exchange, FamilyOptions, Session
 from catalogs.faults import is_html, refuse
-from domain.catalog import PartialAnswerError, RouteGoneError, SessionExpiredError, SignInRequiredError
+from domain.catalog import (
+    PartialAnswerError,
+    RouteGoneError,
+    SchemaError,
+    SessionExpiredError,
+    SignInRequiredError,
+)
 from domain.errors import RollcallError
 
 PAGE_ROWS: Final = 500
@@ -157,7 +163,7 @@ class BannerRequests:
             yield from self._open(term, session, at)
         asked = msgspec.json.encode(criteria).decode()
         if values.get("criteria", asked) != asked:
-            yield from self._send("POST", "classSearch/resetDataForm", "the reset of the search")
+            yield from self._reset()
         values.update(criteria=asked, used_at=str(at.timestamp()))
 
     def _open(self, term: str, session: Session, at: datetime) -> Exchange[None]:
@@ -172,6 +178,12 @@ class BannerRequests:
         }
         yield from self._send("POST", "term/search", "the choice of the term", {"mode": "search"}, form)
         session.values["term"] = term
+
+    def _reset(self) -> Exchange[None]:
+        body = yield from self._send("POST", "classSearch/resetDataForm", "the reset of the search")
+        if body.strip() != b"true":
+            # The next search would keep the earlier criteria, and its rows would pass for the whole term.
+            raise SchemaError("Banner did not confirm the reset of the search")
 
     def _send(
         self,

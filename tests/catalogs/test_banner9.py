@@ -79,6 +79,7 @@ class StandIn:
 
     pages: list[Any]
     opening: HttpResponse = field(default_factory=lambda: HttpResponse(200, b'{"fwdURL":"/x"}'))
+    resetting: bytes = b"true"
     requests: list[CatalogRequest] = field(default_factory=list)
 
     def __call__(self, request: CatalogRequest) -> HttpResponse:
@@ -87,7 +88,7 @@ class StandIn:
             case "term/search":
                 return self.opening
             case "classSearch/resetDataForm":
-                return HttpResponse(200, b"true")
+                return HttpResponse(200, self.resetting)
         found = self.pages.pop(0) if len(self.pages) > 1 else self.pages[0]
         return found if isinstance(found, HttpResponse) else HttpResponse(200, json.dumps(found).encode())
 
@@ -238,6 +239,14 @@ def test_a_session_chooses_its_term_once_and_resets_the_form_before_a_different_
     assert server.routes == [OPEN, SEARCH, SEARCH]
     fetch(server, catalog().plan("202710", None)[0], session)
     assert server.routes[3:] == [RESET, SEARCH]
+
+
+def test_a_reset_that_is_not_confirmed_is_a_fault_because_the_search_would_keep_its_criteria() -> None:
+    server, session = StandIn([page(row())], resetting=b"false"), Session()
+    fetch(server, session=session)
+    with pytest.raises(SchemaError, match="reset"):
+        fetch(server, catalog().plan("202710", None)[0], session)
+    assert server.routes == [OPEN, SEARCH, RESET]
 
 
 def test_a_session_is_opened_again_after_the_idle_limit() -> None:
