@@ -25,6 +25,7 @@ docs: .venv/.runtime  ## generate .env.example, docs/settings.md, the Prometheus
 bench: .venv/.dev  ## the benchmarks of docs/performance.md and docs/reliability.md
 	$(BIN)/python -m bench.replay
 	$(BIN)/python -m bench.detection
+	$(BIN)/python -m bench.catalog_decode
 	$(BIN)/python -m bench.checks
 	$(BIN)/python -m bench.fuzz
 	$(BIN)/python -m bench.simulate --seeds 5000

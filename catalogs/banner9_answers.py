@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from html import unescape
 from typing import Final, TypeVar
 
@@ -151,6 +152,7 @@ def observations(rows: Sequence[Row], source: str, term: str, at: datetime) -> l
     return found
 
 
+@lru_cache(maxsize=4096)  # names, titles and times repeat from row to row and from poll to poll
 def clean(text: str | None) -> str:
     """`text` without HTML entities and repeated spaces."""
     if not text:
@@ -209,6 +211,7 @@ def _times(meeting: MeetingTime) -> str:
     return f"{days} {hours}".strip()
 
 
+@lru_cache(maxsize=512)
 def _clock(digits: str) -> str:
     """A time of day as displayed: 1330 is 1:30 PM."""
     if len(digits) != _CLOCK_DIGITS or not digits.isdecimal():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from domain.errors import RollcallError
 from domain.section import SectionKey
@@ -95,6 +96,7 @@ def seats(count: int | None) -> int | None:
     return None if count is None else max(0, count)
 
 
+@lru_cache(maxsize=4096)
 def instructor(name: str | None) -> str | None:
     """The normalised instructor; placeholders such as "Staff" or "TBA" become `UNASSIGNED`."""
     if name is None:
