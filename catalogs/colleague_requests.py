@@ -25,13 +25,11 @@ from catalogs.colleague_answers import (
     term_code,
 )
 from catalogs.family import CatalogRequest, Exchange, FamilyOptions, Session
+from catalogs.faults import refuse, shows_sign_in
 from domain.catalog import (
-    BlockedError,
     PartialAnswerError,
-    RouteGoneError,
     SchemaError,
     SessionExpiredError,
-    SignInRequiredError,
     WrongTermError,
 )
 from providers.http import HttpResponse
@@ -39,8 +37,6 @@ from providers.http import HttpResponse
 _TOKEN: Final = "__RequestVerificationToken"  # noqa: S105 - the name of a field
 _INPUT: Final = re.compile(rf"<input\b[^>]*\bname=[\"']{_TOKEN}[\"'][^>]*>", re.IGNORECASE)
 _VALUE: Final = re.compile(r"\bvalue=[\"']([^\"']+)[\"']", re.IGNORECASE)
-_PASSWORD: Final = re.compile(rb"<input\b[^>]*\btype=[\"']password[\"']", re.IGNORECASE)
-_SIGN_IN: Final = re.compile(r"log-?in|sign-?in|/sso|saml|/account/|/adfs|/oauth|/authorize", re.IGNORECASE)
 
 
 class ColleagueOptions(FamilyOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -139,20 +135,8 @@ class ColleagueRequests:
 
 def _body(response: HttpResponse) -> bytes:
     """The body of a successful answer. Raises: what any other answer means."""
-    location = response.header("location") or ""
-    if response.status in range(300, 400):
-        kind = SignInRequiredError if _SIGN_IN.search(location) else RouteGoneError
-        raise kind(
-            "Colleague redirects to a sign-in" if kind is SignInRequiredError else "Colleague redirects"
-        )
-    if response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        raise BlockedError(f"Colleague refused the request ({response.status})")
-    if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
-        raise RouteGoneError(f"Colleague has no such route ({response.status})")
-    if response.status != HTTPStatus.OK:
-        raise response.error(f"Colleague answered {response.status}")
-    if _PASSWORD.search(response.body):
-        raise SignInRequiredError("Colleague shows a sign-in page")
+    if response.status != HTTPStatus.OK or shows_sign_in(response):
+        raise refuse(response, "Colleague")
     return response.body
 
 

@@ -41,6 +41,11 @@ def is_html(response: HttpResponse) -> bool:
     return start.startswith((b"<!doctype html", b"<html"))
 
 
+def shows_sign_in(response: HttpResponse) -> bool:
+    """Whether the body has a field for a password."""
+    return _PASSWORD_FIELD.search(response.body) is not None
+
+
 def refusal(response: HttpResponse, what: str, now: datetime | None = None) -> RollcallError | None:
     """The error if the catalog refuses this client or its rate, in any family; None otherwise.
 
@@ -78,7 +83,7 @@ def _by_status(response: HttpResponse, what: str) -> RollcallError:
         return RouteGoneError(f"{what}: the catalog has no such route ({response.status})")
     if response.status not in range(200, 300):
         return response.error(f"{what}: the catalog responded with {response.status}")
-    if is_html(response) and _PASSWORD_FIELD.search(response.body):
+    if shows_sign_in(response):
         return SignInRequiredError(f"{what}: the catalog shows a sign-in page")
     page = "an HTML page" if is_html(response) else "something else"
     return SchemaError(f"{what}: the catalog responded with {page}")
