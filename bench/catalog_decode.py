@@ -15,7 +15,8 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from catalogs.banner9_answers import Page, decode, observations
+from catalogs.answers import decode
+from catalogs.banner9_answers import Page, observations
 
 PAGE = "banner-2-utsa-searchresults-500.json"
 TERM = "202420"
@@ -33,8 +34,8 @@ def figures(body: bytes, rounds: int) -> dict[str, float]:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     work: dict[str, Callable[[], object]] = {
         "standard decoder": lambda: json.loads(body),
-        "typed decoder": lambda: decode(body, Page),
-        "observations": lambda: observations(decode(body, Page).data or [], "utsa", TERM, at),
+        "typed decoder": lambda: decode(body, Page, "Banner"),
+        "observations": lambda: observations(decode(body, Page, "Banner").data or [], "utsa", TERM, at),
     }
     taken: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(rounds):

@@ -6,21 +6,18 @@ place on the waitlist.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from html import unescape
-from typing import Final, TypeVar
+from typing import Final
 
-import msgspec
 from msgspec import Struct
 
+from catalogs.answers import distinct, joined, section_key
 from domain.availability import SeatFacts, join_instructors, observation
 from domain.catalog import CatalogTerm, PartialAnswerError, SchemaError, WrongTermError
 from domain.observation import Details, Observation
-from domain.section import SECTION_NUMBER, SectionKey
-
-T = TypeVar("T")
 
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _VIEW_ONLY: Final = "(View Only)"
@@ -110,14 +107,6 @@ class Page(Struct, rename="camel"):
         return self.success and not self.data and self.path_mode != "search"
 
 
-def decode(body: bytes, shape: type[T]) -> T:
-    """`body` as `shape`. Raises: SchemaError that names the field."""
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise SchemaError(f"Banner's answer is not of the expected shape: {error}") from error
-
-
 def total_of(page: Page, offset: int, size: int) -> int:
     """The number of rows of the search, of which `page` has the rows from `offset`, at most `size`.
 
@@ -147,9 +136,7 @@ def check_query(rows: Sequence[Row], term: str, subjects: Sequence[str]) -> None
 def observations(rows: Sequence[Row], source: str, term: str, at: datetime) -> list[Observation]:
     """The sections. Raises: PartialAnswerError for a repeated section; SchemaError."""
     found = [_observation(row, source, term, at) for row in rows]
-    if len({seen.key for seen in found}) < len(found):
-        raise PartialAnswerError("Banner's answer repeats a section")
-    return found
+    return distinct(found, "Banner's answer repeats a section")
 
 
 @lru_cache(maxsize=4096)  # names, titles and times repeat from row to row and from poll to poll
@@ -161,10 +148,8 @@ def clean(text: str | None) -> str:
 
 
 def _observation(row: Row, source: str, term: str, at: datetime) -> Observation:
-    if problem := SECTION_NUMBER.problem(row.course_reference_number):
-        raise SchemaError(f"Banner's field courseReferenceNumber {problem}")
     return observation(
-        SectionKey(source, term, row.course_reference_number),
+        section_key(source, term, row.course_reference_number, "Banner's field courseReferenceNumber"),
         at,
         _facts(row),
         taught_by=_taught_by(row.faculty),
@@ -196,8 +181,8 @@ def _details(row: Row) -> Details:
     return Details(
         course=clean(f"{row.subject} {row.course_display or row.course_number}"),
         title=clean(row.course_title),
-        location=_joined(_place(each) for each in meetings),
-        meeting_times=_joined(_times(each) for each in meetings),
+        location=joined(_place(each) for each in meetings),
+        meeting_times=joined(_times(each) for each in meetings),
     )
 
 
@@ -218,7 +203,3 @@ def _clock(digits: str) -> str:
         return clean(digits)
     hour, minute = int(digits[:2]), digits[2:]
     return f"{(hour - 1) % _NOON + 1}:{minute} {'AM' if hour < _NOON else 'PM'}"
-
-
-def _joined(texts: Iterable[str]) -> str:
-    return "; ".join(dict.fromkeys(filter(None, texts)))

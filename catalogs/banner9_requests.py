@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Struct
 
-from catalogs.banner9_answers import Page, Row, TermItem, check_query, decode, total_of
+from catalogs.answers import decode
+from catalogs.banner9_answers import Page, Row, TermItem, check_query, total_of
 from catalogs.family import CatalogRequest, Exchange, FamilyOptions, Session
 from catalogs.faults import is_html, refuse
 from domain.catalog import (
@@ -80,7 +81,7 @@ class BannerRequests:
         """The terms, newest first. Raises: PartialAnswerError if there are none."""
         asked = {"searchTerm": "", "offset": "1", "max": str(TERMS)}
         body = yield from self._send("GET", "classSearch/getTerms", "the list of terms", asked)
-        items = decode(body, list[TermItem])
+        items = decode(body, list[TermItem], "Banner")
         if not items:
             raise PartialAnswerError("Banner lists no terms")
         return items
@@ -132,7 +133,7 @@ class BannerRequests:
                 "a page of sections",
                 self._search_parameters(term, criteria, session, window),
             )
-            page = decode(body, Page)
+            page = decode(body, Page, "Banner")
             if not page.is_sessionless:
                 return page
             _forget(session)

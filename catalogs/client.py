@@ -16,8 +16,7 @@ from ipaddress import ip_address
 from typing import Final, TypeAlias, TypeVar
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from catalogs.exchange import run_exchange
-from catalogs.family import CatalogRequest, Exchange, Session
+from catalogs.family import CatalogRequest, Exchange, Session, run_exchange
 from catalogs.faults import refusal
 from catalogs.robots import Robots, read_robots
 from domain.catalog import BlockedError

@@ -7,20 +7,17 @@ Source: the recorded answer of Kishwaukee; public clients for the other answers.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from html import unescape
-from typing import Final, TypeVar
+from typing import Final
 
-import msgspec
 from msgspec import Struct
 
+from catalogs.answers import distinct, joined, section_key
 from domain.availability import SeatFacts, join_instructors, observation
 from domain.catalog import PartialAnswerError, SchemaError, WrongTermError
 from domain.observation import Details, Observation, SectionStatus
-from domain.section import SECTION_NUMBER, SectionKey
-
-T = TypeVar("T")
 
 _DAYS: Final = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 _STATUSES: Final = {
@@ -143,14 +140,6 @@ class SectionsAnswer(Struct):
     SectionsRetrieved: TermGroups
 
 
-def decode(body: bytes, shape: type[T]) -> T:
-    """`body` as `shape`. Raises: SchemaError that names the field."""
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise SchemaError(f"Colleague's answer is not of the expected shape: {error}") from error
-
-
 def dashed(name: str) -> str:
     """A course or section name with "-" between its parts: colleges display AMT-116-3A01 or CPS*1231*01."""
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
@@ -177,9 +166,7 @@ def observations(groups: TermGroups, source: str, term: str, at: datetime) -> li
         raise WrongTermError(f"Colleague's answer has no section of the term {term}")
     if not found:
         raise PartialAnswerError("Colleague's answer has none of the sections asked for")
-    if len({seen.key for seen in found}) < len(found):
-        raise PartialAnswerError("Colleague's answer repeats a section name")
-    return found
+    return distinct(found, "Colleague's answer repeats a section name")
 
 
 def _items(groups: TermGroups, term: str) -> Iterator[SectionItem]:
@@ -195,10 +182,8 @@ def _items(groups: TermGroups, term: str) -> Iterator[SectionItem]:
 def _observation(item: SectionItem, source: str, term: str, at: datetime) -> Observation:
     section = item.Section
     number = dashed(section.SectionNameDisplay)
-    if problem := SECTION_NUMBER.problem(number):
-        raise SchemaError(f"Colleague's field SectionNameDisplay {problem}")
     return observation(
-        SectionKey(source, term, number),
+        section_key(source, term, number, "Colleague's field SectionNameDisplay"),
         at,
         seat_facts(section),
         taught_by=_taught_by(item),
@@ -245,8 +230,8 @@ def _details(section: Section, number: str) -> Details:
     return Details(
         course=dashed(section.CourseName or course_of(number)),
         title=unescape(section.Title or ""),
-        location=_joined(_words(each.BuildingDisplay, each.RoomDisplay) for each in meetings),
-        meeting_times=_joined(_times(each) for each in meetings),
+        location=joined(_words(each.BuildingDisplay, each.RoomDisplay) for each in meetings),
+        meeting_times=joined(_times(each) for each in meetings),
     )
 
 
@@ -272,8 +257,3 @@ def _day(day: int | str) -> str:
 
 def _words(*parts: str | None) -> str:
     return " ".join(unescape(" ".join(filter(None, parts))).split())
-
-
-def _joined(texts: Iterable[str]) -> str:
-    known: Sequence[str] = list(dict.fromkeys(filter(None, texts)))
-    return "; ".join(known)

@@ -15,13 +15,13 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
+from catalogs.answers import decode
 from catalogs.colleague_answers import (
     CoursePage,
     SearchForm,
     SectionsAnswer,
     TermGroups,
     TermItem,
-    decode,
     term_code,
 )
 from catalogs.family import CatalogRequest, Exchange, FamilyOptions, Session
@@ -72,14 +72,15 @@ class ColleagueRequests:
             body = yield from self._send("SearchAsync", session, wrapped)
         else:
             body = yield from self._send("PostSearchCriteria", session, {**criteria, **_CLASSIC})
-        return decode(body, CoursePage)
+        return decode(body, CoursePage, "Colleague")
 
     def sections(self, ids: CourseIds, session: Session) -> Exchange[TermGroups]:
         """The sections with `ids`, by term."""
         asked = {"courseId": ids.course, "sectionIds": ids.sections}
         if self.options.interface == "async":
-            return decode((yield from self._send("SectionsAsync", session, asked)), TermGroups)
-        return decode((yield from self._send("Sections", session, asked)), SectionsAnswer).SectionsRetrieved
+            return decode((yield from self._send("SectionsAsync", session, asked)), TermGroups, "Colleague")
+        body = yield from self._send("Sections", session, asked)
+        return decode(body, SectionsAnswer, "Colleague").SectionsRetrieved
 
     def listed_term(self, term: str, session: Session, *, is_known: bool = True) -> Exchange[str]:
         """The catalog's own code of `term`, from the session's list if `is_known`.
@@ -97,7 +98,7 @@ class ColleagueRequests:
     def terms(self, session: Session) -> Exchange[list[TermItem]]:
         """The terms that are open to the public search. Raises: PartialAnswerError if there are none."""
         route = "GetCatalogAdvancedSearch" + ("Async" if self.options.interface == "async" else "")
-        items = decode((yield from self._send(route, session)), SearchForm).Terms
+        items = decode((yield from self._send(route, session)), SearchForm, "Colleague").Terms
         if not items:
             raise PartialAnswerError("Colleague lists no terms")
         session.values["terms"] = json_text(items)

@@ -46,6 +46,22 @@ Exchange: TypeAlias = Generator[CatalogRequest, HttpResponse, T]
 """Yields requests, receives the response to each, and returns a result or raises a RollcallError."""
 
 
+def run_exchange(exchange: Exchange[T], send: Callable[[CatalogRequest], HttpResponse]) -> T:
+    """The result of `exchange` over `send`. Raises: as `send` and the exchange."""
+    try:
+        request = next(exchange)
+        while True:
+            try:
+                response = send(request)
+            except Exception as error:  # noqa: BLE001 - the exchange may clean up, and decides what it means
+                request = exchange.throw(error)
+            else:
+                request = exchange.send(response)
+    except StopIteration as ended:
+        result: T = ended.value
+        return result
+
+
 @dataclass(slots=True)
 class Session:
     """What an exchange remembers for the next one of the same cookie jar, such as the session's term."""

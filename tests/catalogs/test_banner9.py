@@ -10,11 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalogs.answers import decode
 from catalogs.banner9 import FAMILY
-from catalogs.banner9_answers import Page, decode, observations
+from catalogs.banner9_answers import Page, observations
 from catalogs.banner9_requests import BannerOptions
-from catalogs.exchange import run_exchange
-from catalogs.family import Answer, Catalog, CatalogIdentity, CatalogRequest, Session, Unit, WatchedSection
+from catalogs.family import (
+    Answer,
+    Catalog,
+    CatalogIdentity,
+    CatalogRequest,
+    Session,
+    Unit,
+    WatchedSection,
+    run_exchange,
+)
 from domain.catalog import (
     CatalogTerm,
     MaintenanceError,
@@ -139,7 +148,8 @@ def test_the_recorded_page_of_san_antonio_shows_no_waitlist_place_as_an_open_sea
     body = recorded(UTSA_PAGE)
     raw = {each["courseReferenceNumber"]: each for each in json.loads(body)["data"]}
     seen = {
-        each.key.number: each for each in observations(decode(body, Page).data or [], "utsa", "202420", AT)
+        each.key.number: each
+        for each in observations(decode(body, Page, "Banner").data or [], "utsa", "202420", AT)
     }
     assert len(seen) == 500
     waitlists = [crn for crn, each in raw.items() if each["openSection"] and each["seatsAvailable"] <= 0]
@@ -158,7 +168,7 @@ def test_the_recorded_page_of_san_antonio_shows_no_waitlist_place_as_an_open_sea
 
 
 def test_a_recorded_row_of_san_antonio_has_its_course_title_instructor_and_meetings() -> None:
-    first = observations(decode(recorded(UTSA_PAGE), Page).data or [], "utsa", "202420", AT)[0]
+    first = observations(decode(recorded(UTSA_PAGE), Page, "Banner").data or [], "utsa", "202420", AT)[0]
     assert first.key == SectionKey("utsa", "202420", "39738")
     assert (first.open_seats, first.capacity, first.waitlist_places) == (7, 15, 0)
     assert first.instructor is not None
@@ -178,7 +188,7 @@ def test_the_recorded_terms_of_san_antonio_state_which_are_over() -> None:
 
 
 def test_the_recorded_searches_of_hawaii_never_show_more_seats_than_the_section_or_its_pool() -> None:
-    searches = [decode(body, Page) for body in hawaii_searches()]
+    searches = [decode(body, Page, "Banner") for body in hawaii_searches()]
     assert [found.total_count for found in searches] == [18, 5]
     seen = [
         {each.key.number: each for each in observations(found.data or [], "hawaii", "202710", AT)}

@@ -10,11 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalogs.answers import decode
 from catalogs.colleague import FAMILY
-from catalogs.colleague_answers import SectionsAnswer, decode, observations
+from catalogs.colleague_answers import SectionsAnswer, observations
 from catalogs.colleague_requests import ColleagueOptions
-from catalogs.exchange import run_exchange
-from catalogs.family import Answer, Catalog, CatalogIdentity, CatalogRequest, Session, Unit, WatchedSection
+from catalogs.family import (
+    Answer,
+    Catalog,
+    CatalogIdentity,
+    CatalogRequest,
+    Session,
+    Unit,
+    WatchedSection,
+    run_exchange,
+)
 from domain.catalog import (
     PartialAnswerError,
     RouteGoneError,
@@ -140,11 +149,11 @@ def poll(server: CatalogServer, session: Session, first: Unit, interface: str = 
 
 def read(*sections: dict[str, Any], term: str = "FA26") -> list[Observation]:
     body = json.dumps({"SectionsRetrieved": groups(*sections)}).encode()
-    return observations(decode(body, SectionsAnswer).SectionsRetrieved, "kishwaukee", term, AT)
+    return observations(decode(body, SectionsAnswer, "Colleague").SectionsRetrieved, "kishwaukee", term, AT)
 
 
 def test_the_recorded_answer_of_kishwaukee_is_two_open_sections() -> None:
-    retrieved = decode(recorded(RECORDED), SectionsAnswer).SectionsRetrieved
+    retrieved = decode(recorded(RECORDED), SectionsAnswer, "Colleague").SectionsRetrieved
     first, second = observations(retrieved, "kishwaukee", "FA26", AT)
     assert (first.key, second.key) == (key("3A01"), key("3A02"))
     assert (first.open_seats, second.open_seats, first.capacity) == (1, 2, 12)
@@ -351,7 +360,9 @@ def test_a_week_starts_with_sunday_as_0_and_request_dates_are_ignored() -> None:
 def test_sections_of_other_terms_are_ignored() -> None:
     answer = groups(section())
     answer["TermsAndSections"] += groups(section("3A02", TermId="SP27"), term="SP27")["TermsAndSections"]
-    retrieved = decode(json.dumps({"SectionsRetrieved": answer}).encode(), SectionsAnswer).SectionsRetrieved
+    retrieved = decode(
+        json.dumps({"SectionsRetrieved": answer}).encode(), SectionsAnswer, "Colleague"
+    ).SectionsRetrieved
     assert [seen.key for seen in observations(retrieved, "kishwaukee", "FA26", AT)] == [key()]
 
 
@@ -420,7 +431,7 @@ def test_a_truncated_or_altered_answer_is_never_read_as_open(data: st.DataObject
     start = data.draw(st.integers(0, len(body)))
     end = data.draw(st.integers(start, len(body)))
     try:
-        rows = decode(body[:start] + body[end:], SectionsAnswer).SectionsRetrieved
+        rows = decode(body[:start] + body[end:], SectionsAnswer, "Colleague").SectionsRetrieved
         found = observations(rows, "kishwaukee", "FA26", AT)
     except RollcallError:
         return
