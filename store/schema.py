@@ -69,6 +69,14 @@ sections = Table(
     Column("missing_since_ms", BigInteger, index=True),
     # Consecutive runs in which it had no answer while others had.
     Column("failures", Integer, nullable=False, server_default="0", index=True),
+    Column("status", Text),
+    Column("is_counted", Boolean, nullable=False, server_default=text("true")),
+    Column("waitlist_places", Integer),
+    Column("waitlist_length", Integer),
+    _count("waitlist_openings"),
+    _count("fillings"),
+    _moment("as_of_ms"),
+    Column("digest", BigInteger),  # of the last stored observation of a polled catalog
     UniqueConstraint("source", "term", "number"),
 )
 
@@ -97,6 +105,8 @@ watches = Table(
     _moment("ended_at_ms"),
     Column("ended_reason", Text),
     _moment("paused_until_ms"),
+    Column("unreserved_only", Boolean, nullable=False, server_default=text("false")),
+    Column("max_waitlist", Integer),  # NULL: any length
     # One active watch per person and section; ended ones remain as history.
     Index(
         "uq_watches_active",
@@ -108,6 +118,71 @@ watches = Table(
     ),
     Index(None, "email"),
     Index(None, "section_id"),
+)
+
+# A person's interest in every section that a course gains; each becomes a watch of its own.
+course_watches = Table(
+    "course_watches",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("term", Text, nullable=False),
+    Column("course", Text, nullable=False),
+    Column("kinds", JSON, nullable=False),
+    Column("min_seats", Integer, nullable=False),
+    Column("unreserved_only", Boolean, nullable=False, server_default=text("false")),
+    Column("max_waitlist", Integer),
+    _moment("created_at_ms", nullable=False),
+    _moment("ended_at_ms"),
+    Column("ended_reason", Text),
+    Index(
+        "uq_course_watches_active",
+        "source",
+        "term",
+        "course",
+        "email",
+        unique=True,
+        sqlite_where=text("ended_at_ms IS NULL"),
+        postgresql_where=text("ended_at_ms IS NULL"),
+    ),
+    Index(None, "email"),
+)
+
+# The terms that each catalog lists; `state` is listed, proposed, current or past.
+catalog_terms = Table(
+    "catalog_terms",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("code", Text, primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("is_view_only", Boolean, nullable=False, server_default=text("false")),
+    Column("position", Integer, nullable=False),  # in the catalog's list, 0 first
+    Column("state", Text, nullable=False),
+    _moment("seen_at_ms", nullable=False),
+)
+
+catalog_polls = Table(
+    "catalog_polls",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("term", Text, primary_key=True),
+    Column("due_at_ms", BigInteger, nullable=False, index=True),
+    _moment("attempted_at_ms"),
+    _moment("completed_at_ms"),  # the last complete answer
+    _moment("swept_at_ms"),  # the last complete answer of the whole term
+    Column("known_rows", Integer),  # in that answer
+    _moment("as_of_ms"),
+    _count("failures"),  # consecutive
+    Column("fault", Text),
+    Column("error", Text),
+    _count("polls"),
+    _count("requests"),
+    _count("changed"),
+    Column("fence", BigInteger),  # of the newest poll; an earlier one changes nothing
+    Column("guard", Text, nullable=False, server_default="clear"),
+    Column("guard_reason", Text),
+    _moment("guard_since_ms"),
 )
 
 runs = Table(
