@@ -16,7 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
-from domain.observation import UNASSIGNED, Details, Missing, Observation
+from domain.observation import UNASSIGNED, Details, Missing, Observation, SectionStatus
 from domain.section import SectionKey
 
 T = TypeVar("T")
@@ -41,7 +41,9 @@ class SectionState:
     Shape: `revision` counts and orders the accepted answers. `observed_at` is the time of the last one by the
     caller's clock; it is for display and orders nothing. `unreserved_seats` is the source's last statement
     and bounds `open_seats` from then on. `anomalies` counts the observations of each unconfirmed change.
-    `missing_since` is when the source first reported the section missing.
+    `missing_since` is when the source first reported the section missing. `status`, `is_counted` (of
+    `open_seats`), the waitlist and `as_of` are the last ones stated, as in `Observation`.
+    `waitlist_openings` and `fillings` are episodes, as `openings` and `assignments`.
     """
 
     key: SectionKey
@@ -59,6 +61,13 @@ class SectionState:
     retired: bool = False
     anomalies: Mapping[Anomaly, int] = field(default_factory=dict)
     missing_since: datetime | None = None
+    status: SectionStatus | None = None
+    is_counted: bool = True
+    waitlist_places: int | None = None
+    waitlist_length: int | None = None
+    waitlist_openings: int = 0
+    fillings: int = 0
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,7 @@ def advance(state: SectionState, seen: Observation) -> tuple[SectionState, tuple
     if state.retired:  # watchers were notified that it is gone; when it is listed again, its seats open
         state = replace(state, open_seats=0)
     open_seats = open_seats_after(state, seen)
-    openings, rises = _opened(state, open_seats)
+    openings, rises = _opened(state, open_seats, is_counted=seen.is_counted)
     assignments, named = _assigned(state, seen.instructor)
     moved = replace(
         state,
@@ -114,6 +123,11 @@ def advance(state: SectionState, seen: Observation) -> tuple[SectionState, tuple
         misses=0,
         missing_since=None,
         retired=False,
+        status=_latest(seen.status, state.status),
+        is_counted=state.is_counted if open_seats is None else seen.is_counted,
+        waitlist_places=_latest(seen.waitlist_places, state.waitlist_places),
+        waitlist_length=_latest(seen.waitlist_length, state.waitlist_length),
+        as_of=_latest(seen.as_of, state.as_of),
     )
     return moved, rises + named
 
@@ -159,10 +173,15 @@ def open_seats_after(state: SectionState, seen: Observation) -> int | None:
     return min(seen.open_seats, state.unreserved_seats)
 
 
-def _opened(state: SectionState, after: int | None) -> tuple[int, tuple[SectionEvent, ...]]:
-    """The count of openings with `after` open seats, and the event if the seats increased."""
+def _opened(
+    state: SectionState, after: int | None, *, is_counted: bool
+) -> tuple[int, tuple[SectionEvent, ...]]:
+    """The count of openings with `after` open seats, and the event if the seats increased.
+
+    A count that follows a bare "open" is a baseline.
+    """
     before = state.open_seats
-    if before is None or after is None or after <= before:
+    if before is None or after is None or after <= before or (before and is_counted != state.is_counted):
         return state.openings, ()
     openings = state.openings + (before == 0)
     return openings, (SeatsIncreased(before, after, openings),)

@@ -226,6 +226,11 @@ def from_ms_or_none(moment_ms: int | None) -> datetime | None:
     return None if moment_ms is None else from_ms(moment_ms)
 
 
+def to_ms_or_none(moment: datetime | None) -> int | None:
+    """As `to_ms`; None for None."""
+    return None if moment is None else to_ms(moment)
+
+
 def retry_during_outage(access: Callable[[], T], wait: Wait) -> T:
     """Call `access` until the database answers, and return its result. `access` must be idempotent.
 

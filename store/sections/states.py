@@ -22,11 +22,20 @@ from sqlalchemy import (
 )
 
 from domain.history import HistoryEntry, in_sequence
-from domain.observation import Details
+from domain.observation import Details, SectionStatus
 from domain.section import SectionKey, Stagger
 from domain.section_state import Anomaly, SectionState
 from domain.term import Term
-from store.database import TOLERANCE, Database, chunks, from_ms, from_ms_or_none, insert_new, to_ms
+from store.database import (
+    TOLERANCE,
+    Database,
+    chunks,
+    from_ms,
+    from_ms_or_none,
+    insert_new,
+    to_ms,
+    to_ms_or_none,
+)
 from store.schema import section_history, sections, watches
 
 _HISTORY_LIMIT = 500
@@ -54,6 +63,13 @@ _SAVED = (
     "retired",
     "anomalies",
     "missing_since_ms",
+    "status",
+    "is_counted",
+    "waitlist_places",
+    "waitlist_length",
+    "waitlist_openings",
+    "fillings",
+    "as_of_ms",
 )
 _TOUCHED = ("revision", "observed_at")  # by every answer
 _facts = attrgetter(*(each.name for each in fields(SectionState) if each.name not in _TOUCHED))
@@ -262,7 +278,7 @@ def save(connection: Connection, before: dict[int, SectionState], after: dict[in
     moved = {row_id: state for row_id, state in after.items() if state != before[row_id]}
     changed = {row_id: state for row_id, state in moved.items() if _facts(before[row_id]) != _facts(state)}
     touched = [
-        {"row_id": row_id, "revision": state.revision, "observed_at_ms": _ms(state)}
+        {"row_id": row_id, "revision": state.revision, "observed_at_ms": to_ms_or_none(state.observed_at)}
         for row_id, state in moved.items()
         if row_id not in changed
     ]
@@ -295,6 +311,13 @@ def state_of(row: RowMapping) -> SectionState:
         retired=row["retired"],
         anomalies={Anomaly(name): looks for name, looks in (row["anomalies"] or {}).items()},
         missing_since=from_ms_or_none(row["missing_since_ms"]),
+        status=None if row["status"] is None else SectionStatus(row["status"]),
+        is_counted=row["is_counted"],
+        waitlist_places=row["waitlist_places"],
+        waitlist_length=row["waitlist_length"],
+        waitlist_openings=row["waitlist_openings"],
+        fillings=row["fillings"],
+        as_of=from_ms_or_none(row["as_of_ms"]),
     )
 
 
@@ -305,15 +328,11 @@ def is_section(key: SectionKey) -> ColumnElement[bool]:
     )
 
 
-def _ms(state: SectionState) -> int | None:
-    return None if state.observed_at is None else to_ms(state.observed_at)
-
-
 def _columns(state: SectionState) -> dict[str, Any]:
     details = state.details
     return {
         "revision": state.revision,
-        "observed_at_ms": _ms(state),
+        "observed_at_ms": to_ms_or_none(state.observed_at),
         "open_seats": state.open_seats,
         "unreserved_seats": state.unreserved_seats,
         "capacity": state.capacity,
@@ -328,7 +347,14 @@ def _columns(state: SectionState) -> dict[str, Any]:
         "retirements": state.retirements,
         "retired": state.retired,
         "anomalies": dict(state.anomalies) or None,
-        "missing_since_ms": None if state.missing_since is None else to_ms(state.missing_since),
+        "missing_since_ms": to_ms_or_none(state.missing_since),
+        "status": state.status,
+        "is_counted": state.is_counted,
+        "waitlist_places": state.waitlist_places,
+        "waitlist_length": state.waitlist_length,
+        "waitlist_openings": state.waitlist_openings,
+        "fillings": state.fillings,
+        "as_of_ms": to_ms_or_none(state.as_of),
     }
 
 

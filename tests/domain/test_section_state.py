@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.observation import UNASSIGNED, Details, Missing, Observation
+from domain.observation import UNASSIGNED, Details, Missing, Observation, SectionStatus
 from domain.section_state import (
     Anomaly,
     InstructorAssigned,
@@ -51,6 +51,29 @@ def test_more_seats_in_an_open_section_belong_to_its_episode() -> None:
         SeatsIncreased(1, 3, 1),
         SeatsIncreased(2, 4, 1),
     ]
+
+
+def test_a_count_after_a_bare_status_is_a_baseline_unless_the_section_was_full() -> None:
+    def uncounted(minute: int, open_seats: int) -> Observation:
+        return replace(seen(minute, open_seats), is_counted=False)
+
+    assert fold([uncounted(0, 1), seen(1, 5)])[1] == []
+    assert fold([uncounted(0, 0), seen(1, 5)])[1] == [SeatsIncreased(0, 5, 1)]
+    assert fold([seen(0, 0), uncounted(1, 1)])[1] == [SeatsIncreased(0, 1, 1)]
+
+
+def test_what_a_catalog_states_besides_seats_is_kept_until_it_states_something_else() -> None:
+    first = replace(
+        seen(0, 0), status=SectionStatus.WAITLIST, waitlist_places=2, waitlist_length=7, as_of=at(0)
+    )
+    state, changes = fold([first, replace(seen(1), waitlist_length=8)])
+    assert (state.status, state.waitlist_places, state.waitlist_length, state.as_of, changes) == (
+        SectionStatus.WAITLIST,
+        2,
+        8,
+        at(0),
+        [],
+    )
 
 
 def test_more_seats_since_the_baseline_belong_to_episode_zero() -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from domain.history import HistoryEntry
-from domain.observation import Details
+from domain.observation import Details, SectionStatus
 from domain.section import SectionKey, Stagger
 from store.sections.states import ensure_all, load
 from tests.store.harness import DETAILS, GRACE, StoreHarness, key
@@ -32,6 +33,23 @@ def test_everything_that_was_observed_is_kept(store: StoreHarness) -> None:
     assert state is not None
     assert (state.open_seats, state.capacity, state.instructor) == (3, 30, "Ada Lovelace")
     assert (state.observed_at, state.details) == (store.clock.now(), DETAILS)
+
+
+def test_what_a_catalog_states_besides_seats_is_kept(store: StoreHarness) -> None:
+    store.watch()
+    stated = replace(
+        store.observation(0),
+        status=SectionStatus.WAITLIST,
+        is_counted=False,
+        waitlist_places=2,
+        waitlist_length=7,
+        as_of=store.clock.now(),
+    )
+    store.check(stated)
+    state = store.sections.get(key())
+    assert state is not None
+    assert (state.status, state.is_counted, state.as_of) == (stated.status, False, stated.as_of)
+    assert (state.waitlist_places, state.waitlist_length) == (2, 7)
 
 
 @pytest.mark.parametrize(
