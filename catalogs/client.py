@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Final, TypeAlias, TypeVar
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from catalogs.family import CatalogRequest, Exchange, Session, run_exchange
 from catalogs.faults import refusal
@@ -71,7 +71,7 @@ class CatalogClient:
         self.session = Session()
         self.requests = 0
         self.seconds = 0.0
-        self._origin = _origin(base_url)
+        self._origin = origin_of(base_url)
         self._user_agent = user_agent
         self._limiter = limiter
         self._clock = clock
@@ -99,7 +99,7 @@ class CatalogClient:
         return response
 
     def _check_host(self, url: str) -> None:
-        if _origin(url) != self._origin:
+        if origin_of(url) != self._origin:
             raise InvalidInputError({"url": f"{self.name}: {url} is not on {self._origin}"})
 
     def _send_conditional(self, request: CatalogRequest) -> HttpResponse:
@@ -195,17 +195,18 @@ class CatalogClient:
         return response
 
 
-def _origin(url: str) -> str:
+def origin_of(url: str) -> str:
     """Scheme, host and port of `url`. Raises: InvalidInputError if it is neither https nor private."""
     parts = urlsplit(url)
-    is_allowed = parts.scheme == "https" or (parts.scheme == "http" and _is_private(parts))
+    is_allowed = parts.scheme == "https" or (parts.scheme == "http" and is_private(url))
     if not is_allowed or not parts.hostname or "@" in parts.netloc:
         raise InvalidInputError({"url": f"{url} must be an https URL without credentials"})
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
-def _is_private(parts: SplitResult) -> bool:
-    host = parts.hostname or ""
+def is_private(url: str) -> bool:
+    """Whether the host of `url` is on loopback or in a private network, by its address or name."""
+    host = urlsplit(url).hostname or ""
     try:
         return not is_public(ip_address(host))
     except ValueError:

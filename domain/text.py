@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MAX_QUOTE: Final = 200
@@ -80,6 +81,16 @@ def format_time(at: datetime, zone: tzinfo = UTC) -> str:
     offset = f"{at:%z}"
     named = name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"
     return f"{format_date(at, zone)}, {at:%H:%M} {named}"
+
+
+def time_zone(text: str) -> tzinfo:
+    """The time zone `text`. Raises: ValueError if this machine does not know it."""
+    if text == "UTC":  # also on a machine without a time zone database
+        return UTC
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("must be a time zone of this machine, such as America/Los_Angeles") from error
 
 
 def printable(text: str) -> str:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any, TypeVar, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from catalogs.scraper import ScraperSettings
 from domain.address import normal_address
@@ -32,6 +31,7 @@ from domain.setting import (
     setting,
     url,
 )
+from domain.text import time_zone
 from rollcall import plugins
 
 G = TypeVar("G", bound=SettingsGroup)
@@ -67,15 +67,6 @@ def _sender(text: str) -> str:
     if bare.isascii():
         return text
     return f"{name}<{address}>" if bracket else address
-
-
-def _timezone(text: str) -> tzinfo:
-    if text == "UTC":  # also on a machine without a time zone database
-        return UTC
-    try:
-        return ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("must be a time zone of this machine, such as America/Los_Angeles") from error
 
 
 CRON = SettingType("crontab expression, UTC", _cron)
@@ -165,7 +156,7 @@ class MailSettings(SettingsGroup):
     )
     timezone: tzinfo = setting(
         "TIMEZONE",
-        SettingType("time zone", _timezone),
+        SettingType("time zone", time_zone),
         UTC,
         doc="of the times in mail",
         example="America/Los_Angeles",
