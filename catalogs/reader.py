@@ -1,0 +1,104 @@
+"""Reads one catalog on demand: its terms, a sample of a term, all sections of a term, a search.
+
+Used by commands. Every method raises the errors of `domain.catalog` and of `CatalogClient.run`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from catalogs.client import CatalogClient
+from catalogs.family import Answer, Catalog, Exchange, Unit
+from catalogs.profile import Profile
+from domain.catalog import CatalogTerm
+from domain.errors import InvalidInputError
+from domain.observation import Observation
+from domain.ports import Clock, RateLimiterPort
+from domain.section import SectionKey
+
+_SHOWN_TERMS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Sections of a term, each once; `total` is how many the catalog states, None if it does not."""
+
+    sections: Sequence[Observation]
+    total: int | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether these are all sections of the query."""
+        return self.total is None or self.total == len(self.sections)
+
+
+class CatalogReader:
+    """Reads the catalog of `profile`, for one thread at a time."""
+
+    def __init__(self, profile: Profile, *, user_agent: str, limiter: RateLimiterPort, clock: Clock) -> None:
+        self.profile = profile
+        self.catalog: Catalog = profile.catalog()
+        self.client = CatalogClient(
+            profile.id, profile.options.base_url, user_agent=user_agent, limiter=limiter, clock=clock
+        )
+        self._clock = clock
+
+    def terms(self) -> list[CatalogTerm]:
+        """The terms that the catalog lists."""
+        return self.client.run(self.catalog.terms(self.client.session))
+
+    def term(self, terms: Sequence[CatalogTerm], code: str | None) -> CatalogTerm:
+        """The term `code` of `terms`; for None the first that is open for registration, else the first.
+
+        Raises: InvalidInputError if there is none.
+        """
+        if code is not None:
+            terms = [each for each in terms if each.code == code] or self._refuse(terms, code)
+        if not terms:
+            raise InvalidInputError({"term": f"{self.profile.id} lists no terms"})
+        return next((each for each in terms if not each.is_view_only), terms[0])
+
+    def sample(self, term: str) -> Listing:
+        """The answer to one query: the first unit of the term, or a search where it cannot be listed."""
+        if not self.catalog.capabilities.lists_term:
+            return Listing(self.search(term, ""))
+        answer = self._fetch(self.catalog.plan(term, None)[0])
+        return Listing(answer.observations, answer.total)
+
+    def sections(self, code: str, advance: Callable[[int, int], None]) -> Listing:
+        """All sections of the term `code`; `advance` receives the number of sections read and their total.
+
+        Raises: InvalidInputError if the catalog cannot list a term, or does not list this one.
+        """
+        if not self.catalog.capabilities.lists_term:
+            hint = f"use `rollcall catalog search {self.profile.id} TEXT`"
+            raise InvalidInputError({self.profile.id: f"cannot list a whole term: {hint}"})
+        units = deque(self.catalog.plan(self.term(self.terms(), code).code, None))
+        rows: dict[str, dict[SectionKey, Observation]] = defaultdict(dict)
+        totals: dict[str, int] = {}
+        while units:
+            unit = units.popleft()
+            answer = self._fetch(unit)
+            found = rows[unit.scope]
+            found.update((seen.key, seen) for seen in answer.observations)
+            totals[unit.scope] = len(found) if answer.total is None else answer.total
+            if answer.continuation is not None:
+                units.append(answer.continuation)
+            advance(sum(map(len, rows.values())), sum(totals.values()))
+        sections = [seen for found in rows.values() for seen in found.values()]
+        return Listing(sections, sum(totals.values()))
+
+    def search(self, term: str, text: str) -> list[Observation]:
+        """The sections of `term` that match `text`."""
+        at = self._clock.now()
+        return self.client.run(self.catalog.search(term, text, self.client.session, at))
+
+    def _fetch(self, unit: Unit) -> Answer:
+        exchange: Exchange[Answer] = self.catalog.fetch(unit, self.client.session, self._clock.now())
+        return self.client.run(exchange)
+
+    def _refuse(self, terms: Sequence[CatalogTerm], code: str) -> list[CatalogTerm]:
+        known = ", ".join(each.code for each in terms[:_SHOWN_TERMS])
+        raise InvalidInputError({"term": f"{self.profile.id} does not list {code}; it lists {known}, …"})
