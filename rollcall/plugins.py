@@ -1,4 +1,4 @@
-"""The registry of plug-ins: one line for each catalog family, channel and provider.
+"""The registry of plug-ins: one line for each catalog, family of public catalogs, channel and provider.
 
 A plug-in module declares its settings and builds its client (docs/develop.md). The first enabled transport is
 used; of the other lists, every enabled plug-in.
@@ -7,7 +7,7 @@ used; of the other lists, every enabled plug-in.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from catalogs import demo_campus, scraper
 from domain.alert import AlertNotification
@@ -17,6 +17,9 @@ from domain.setting import SettingsGroup
 from notifications import operator_mail, operator_webhook, postmark, preview, resend, smtp
 from providers import docraptor, gemini, stripe
 from providers.storage import StorageSettings
+
+if TYPE_CHECKING:
+    from catalogs.family import Family
 
 CatalogPlugin: TypeAlias = Plugin[Any, Ports, Source]
 TransportPlugin: TypeAlias = Plugin[Any, Ports, Mailer]
@@ -53,3 +56,10 @@ PLUGINS: tuple[Plugin[Any, Any, Any], ...] = (
 GROUPS: tuple[type[SettingsGroup], ...] = tuple(
     dict.fromkeys([*(plugin.settings for plugin in PLUGINS), StorageSettings])
 )
+
+
+def families() -> tuple[Family[Any], ...]:
+    """The families of public catalogs; only `rollcall catalog` uses them, so no role imports them."""
+    from catalogs import banner9, colleague  # noqa: PLC0415 - 2 MB
+
+    return (banner9.FAMILY, colleague.FAMILY)

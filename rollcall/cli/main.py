@@ -44,6 +44,7 @@ _COMMANDS = {
     "lock": ("cron", "Show or release the cron lease."),
     "mail": ("mail", "List mail, pause it, retry it, and lift suppressions."),
     "source": ("source", "List, pause and resume catalogs."),
+    "catalog": ("catalog", "List, test and search public catalogs, and write profiles."),
     "term": ("term", "List terms, and end those that are over."),
     "job": ("job", "List, cancel and retry durable jobs."),
     "payment": ("payment", "List payments and their refunds."),
