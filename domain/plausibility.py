@@ -39,19 +39,23 @@ class PlausibleObservation:
 
 
 def filter_implausible(
-    batch: Sequence[tuple[SectionState, Observation]], anomalies_of: Callable[[Term], Collection[Anomaly]]
+    batch: Sequence[tuple[SectionState, Observation]],
+    anomalies_of: Callable[[Term], Collection[Anomaly]],
+    unchanged: Sequence[Observation] = (),
 ) -> list[PlausibleObservation]:
     """The accepted part of a batch, in its order.
 
     Shape: `anomalies_of` returns the existing anomalies of a term; it is called only for terms with too few
-    sections in the batch.
+    sections in the batch. `unchanged` are further sections of the same answer, which show what is known.
     """
-    mass, persisting = _mass_changes(batch, anomalies_of), _persisting(batch)
+    mass, persisting = _mass_changes(batch, anomalies_of, unchanged), _persisting(batch)
     return [_filter_one(state, observation, mass, persisting) for state, observation in batch]
 
 
 def _mass_changes(
-    batch: Sequence[tuple[SectionState, Observation]], anomalies_of: Callable[[Term], Collection[Anomaly]]
+    batch: Sequence[tuple[SectionState, Observation]],
+    anomalies_of: Callable[[Term], Collection[Anomaly]],
+    unchanged: Sequence[Observation],
 ) -> set[tuple[Term, Anomaly]]:
     possible = Counter(
         (_term(state), anomaly)
@@ -63,6 +67,8 @@ def _mass_changes(
         for state, observation in batch
         for anomaly in _shown_anomalies(state, observation)
     )
+    if shown:
+        possible += _possible_of_unchanged(unchanged)
     return {
         (term, anomaly)
         for (term, anomaly), count in shown.items()
@@ -122,6 +128,22 @@ def _possible_anomalies(state: SectionState, observation: Observation) -> Iterat
             yield Anomaly.FULL
     if state.instructor and observation.instructor is not None:
         yield Anomaly.UNASSIGNED
+
+
+def _possible_of_unchanged(unchanged: Sequence[Observation]) -> Counter[tuple[Term, Anomaly]]:
+    """As `_possible_anomalies`, counted, of sections whose state is what they show."""
+    shows: dict[Anomaly, Callable[[Observation], object]] = {
+        Anomaly.CAPACITY: lambda seen: seen.capacity,
+        Anomaly.OPEN: lambda seen: seen.open_seats is not None,
+        Anomaly.FULL: lambda seen: seen.open_seats,
+        Anomaly.UNASSIGNED: lambda seen: seen.instructor,
+    }
+    return Counter(
+        ((seen.key.source, seen.key.term), anomaly)
+        for anomaly, is_shown in shows.items()
+        for seen in unchanged
+        if is_shown(seen)
+    )
 
 
 def _shown_anomalies(state: SectionState, observation: Observation) -> Iterator[Anomaly]:

@@ -19,16 +19,26 @@ ENDED = "the term has ended"
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """How many of a term's tracked sections are missing; `missing_since` is when the last one disappeared."""
+    """How many of a term's tracked sections are missing; `missing_since` is when the last one disappeared.
+
+    Shape: `listed` is the number of sections in the last complete answer of a polled catalog, tracked or not;
+    0 for other sources.
+    """
 
     missing: int
     tracked: int
     missing_since: datetime | None = None
+    listed: int = 0
 
     @property
     def is_gone(self) -> bool:
         """Whether the catalog lists none of its sections."""
-        return self.missing == self.tracked
+        return self.missing == self.tracked and not self.listed
+
+    @property
+    def known(self) -> int:
+        """The number of sections of which some are missing."""
+        return max(self.tracked, self.listed + self.missing)
 
     def is_over(self, now: datetime) -> bool:
         """Whether it has been gone long enough for an operator to end it."""
@@ -42,14 +52,10 @@ def unreliable_terms(terms: Mapping[str, Presence]) -> set[str]:
     too small to assess alone is assessed with all terms that the source still lists.
     """
     listed = [each for each in terms.values() if not each.is_gone]
-    is_source_unreliable = is_mass_missing(sum(e.missing for e in listed), sum(e.tracked for e in listed))
+    is_source_unreliable = is_mass_missing(sum(e.missing for e in listed), sum(e.known for e in listed))
     return {
         term
         for term, each in terms.items()
         if each.is_gone
-        or (
-            is_source_unreliable
-            if each.tracked < SMALLEST_TERM
-            else is_mass_missing(each.missing, each.tracked)
-        )
+        or (is_source_unreliable if each.known < SMALLEST_TERM else is_mass_missing(each.missing, each.known))
     }

@@ -8,6 +8,8 @@ from datetime import timedelta
 
 from store.alerts import Alerts
 from store.audit import Audit
+from store.catalogs.answers import Answers
+from store.catalogs.polls import Polls
 from store.clock_bounds import ClockBounds
 from store.credits import CreditLedger
 from store.database import Database
@@ -41,6 +43,8 @@ class Store:
     watches: Watches
     runs: Runs
     batches: Batches
+    polls: Polls
+    answers: Answers
     waits: Waits
     upstreams: Upstreams
     clock_bounds: ClockBounds
@@ -74,6 +78,8 @@ def open_store(database: Database, cooldown: timedelta, daily_cap: int, channels
         watches=Watches(database),
         runs=Runs(database),
         batches=Batches(database, cooldown=cooldown),
+        polls=Polls(database),
+        answers=Answers(database, cooldown=cooldown),
         waits=Waits(database),
         upstreams=Upstreams(database),
         clock_bounds=ClockBounds(database, cooldown=cooldown),

@@ -32,7 +32,11 @@ _LOCK_ACTIVE = (
 )
 _OF_TERM = watches.c.section_id.in_(select(sections.c.id).where(_IS_OF_TERM))
 _END = update(watches).where(_OF_TERM, _IS_ACTIVE).values(ended_reason=ENDED)
-_RETIRE = update(sections).where(_IS_OF_TERM).values(retired=True, retirements=sections.c.retirements + 1)
+_RETIRE = (
+    update(sections)
+    .where(_IS_OF_TERM)
+    .values(retired=True, retirements=sections.c.retirements + 1, digest=None)
+)
 _GONE = select(sections.c.source, sections.c.term).where(
     sections.c.missing_since_ms <= bindparam("before_ms"), sections.c.retired.is_(False)
 )

@@ -12,10 +12,11 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
+from store.catalogs.polls import bring_forward
 from store.database import chunks, to_ms
 from store.refusals import find_refusals
 from store.schema import watches
-from store.sections.states import ensure_all
+from store.sections.states import begin_history, ensure_all
 
 _NEAR = 100  # per query: it matches every section with every address
 _UPDATE = update(watches).where(watches.c.id == bindparam("row_id"))
@@ -41,6 +42,7 @@ def add_many(
     """Write `wanted` in order; return for each whether it is new, or why it was refused."""
     refusals = find_refusals(connection, {request.email for request in wanted})
     accepted = [request for request in wanted if refusals.of(request.email, request.key) is None]
+    bring_forward(connection, {(request.key.source, request.key.term) for request in accepted}, now)
     section_ids = ensure_all(connection, (request.key for request in accepted))
     places = {(section_ids[request.key], request.email) for request in accepted}
     rows = _active(connection, places)
@@ -61,6 +63,7 @@ def add_many(
         rows[place] |= _values(request)
         results.append(is_new)
     _write(connection, created.values(), changed.values())
+    begin_history(connection, {section_id for section_id, _ in created}, now)
     return results
 
 

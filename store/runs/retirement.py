@@ -10,12 +10,17 @@ from domain.section_state import MISSES_TO_RETIRE, retire
 from domain.term import Presence, Term, unreliable_terms
 from store.database import from_ms_or_none
 from store.notifications import create
-from store.schema import sections
+from store.schema import catalog_polls, sections
 from store.sections.states import IS_WATCHED, save, state_of
 
 # A section that the source never showed (a wrong number, a future section) cannot be gone: it stays due.
 IS_KNOWN = or_(*(sections.c[name].is_not(None) for name in ("open_seats", "capacity", "instructor")))
-_IS_GONE = IS_KNOWN & sections.c.retired.is_(False) & (sections.c.misses >= MISSES_TO_RETIRE)
+_IS_GONE = (
+    IS_KNOWN
+    & sections.c.retired.is_(False)
+    & (sections.c.misses >= MISSES_TO_RETIRE)
+    & sections.c.missing_since_ms.is_not(None)  # by its index: most sections are listed
+)
 _IS_OF_SOURCE = sections.c.source == bindparam("of_source")
 _IS_OF_TERM = _IS_OF_SOURCE & sections.c.term.in_(bindparam("of_terms", expanding=True))
 _GONE_TERMS = select(sections.c.source, sections.c.term).where(_IS_GONE).distinct()
@@ -34,6 +39,11 @@ _PRESENCE = (
         func.count().filter(sections.c.misses > 0),
         func.count(),
         func.max(sections.c.missing_since_ms),
+        func.coalesce(func.max(catalog_polls.c.known_rows), 0),
+    )
+    .outerjoin(
+        catalog_polls,
+        (catalog_polls.c.source == sections.c.source) & (catalog_polls.c.term == sections.c.term),
     )
     .where(IS_KNOWN, sections.c.retired.is_(False), IS_WATCHED)
     .group_by(sections.c.source, sections.c.term)
@@ -56,7 +66,7 @@ def presences(connection: Connection, source: str | None = None) -> dict[Term, P
     """How many of the known, watched sections of each term are missing."""
     query = _PRESENCE if source is None else _PRESENCE.where(sections.c.source == source)
     return {
-        (row[0], row[1]): Presence(row[2], row[3], from_ms_or_none(row[4]))
+        (row[0], row[1]): Presence(row[2], row[3], from_ms_or_none(row[4]), row[5])
         for row in connection.execute(query)
     }
 

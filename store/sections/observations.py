@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache, partial
+from typing import TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, select
 
+from domain.catalog_poll import ListedRow, digest
 from domain.observation import Missing, Observation
 from domain.plausibility import CONFIRM_OPENINGS_AFTER, filter_implausible
 from domain.section import SectionKey
 from domain.section_state import SectionEvent, SectionState, advance, is_current, miss
+from store.database import chunks, insert_all_new
 from store.notifications import create
-from store.sections.states import anomalies_of, load, save
+from store.schema import sections, watches
+from store.sections.states import (
+    anomalies_of,
+    columns_of,
+    load,
+    save,
+    save_listed,
+    write_history,
+)
+
+_WATCHED = (
+    select(watches.c.section_id)
+    .where(watches.c.section_id.in_(bindparam("ids", expanding=True)), watches.c.ended_at_ms.is_(None))
+    .distinct()
+)
 
 Answer = Observation | Missing
+A = TypeVar("A", bound=Answer)
 Advance = tuple[SectionState, tuple[SectionEvent, ...]]
 
 
@@ -65,17 +83,74 @@ def record(
     )
 
 
+def record_listed(
+    connection: Connection,
+    rows: Sequence[ListedRow],
+    unchanged: Sequence[Observation],
+    *,
+    now: datetime,
+    cooldown: timedelta,
+    announces: bool = True,
+) -> Recorded:
+    """Write the `rows` of a polled catalog that differ from what is stored.
+
+    Shape: `unchanged` are the other rows of the same answer. History and notifications are of watched
+    sections only; there are none unless the answer `announces`. A row with an unconfirmed change stays
+    different, so that the next poll observes it again.
+    """
+    known = load(connection, [row.listed.key for row in rows])
+    stored = [row for row in rows if row.listed.key in known]
+    current = [(known[row.listed.key][1], _bounded(row.observation, now)) for row in stored]
+    advanced, unconfirmed = _advance_all(connection, current, unchanged)
+    digests = {known[row.listed.key][0]: digest(row.listed) for row in stored}
+    after = {known[state.key][0]: state for state, _ in advanced}
+    save_listed(connection, after, {i: None if after[i].anomalies else digests[i] for i in after})
+    watched = _watched(connection, after)
+    before = {row_id: state for row_id, state in known.values() if row_id in watched}
+    write_history(connection, {row_id: (state, after[row_id]) for row_id, state in before.items()})
+    news = [(known[state.key][0], state, event) for state, events in advanced for event in events]
+    news = [each for each in news if announces and each[0] in watched]
+    return Recorded(
+        changed=len(after),
+        notifications=create.create(connection, news, now, cooldown),
+        recheck=unconfirmed,
+        recheck_at=now + CONFIRM_OPENINGS_AFTER if unconfirmed else None,
+    )
+
+
+def add_listed(connection: Connection, seen: Sequence[Observation], now: datetime) -> None:
+    """Add sections that a polled catalog lists for the first time: their baseline, which causes no event."""
+    rows = []
+    for each in seen:
+        key = each.key
+        state, _ = advance(SectionState(key), _bounded(each, now))
+        place = {"source": key.source, "term": key.term, "number": key.number, "is_even": key.is_even}
+        rows.append(place | columns_of(state) | {"digest": digest(each)})
+    if rows:
+        insert_all_new(connection, sections, rows)
+
+
+def _watched(connection: Connection, row_ids: Collection[int]) -> set[int]:
+    """Those of the sections that have an active watch."""
+    found: set[int] = set()
+    for ids in chunks(sorted(row_ids)):
+        found |= set(connection.execute(_WATCHED, {"ids": ids}).scalars())
+    return found
+
+
 def _advance_all(
-    connection: Connection, current: Sequence[tuple[SectionState, Answer]]
+    connection: Connection,
+    current: Sequence[tuple[SectionState, Answer]],
+    unchanged: Sequence[Observation] = (),
 ) -> tuple[list[Advance], set[SectionKey]]:
     """The new state and events of each section, and the sections whose openings are unconfirmed."""
     seen = [(state, answer) for state, answer in current if isinstance(answer, Observation)]
-    plausible = filter_implausible(seen, cache(partial(anomalies_of, connection)))
+    plausible = filter_implausible(seen, cache(partial(anomalies_of, connection)), unchanged)
     advanced: list[Advance] = [advance(each.state, each.observation) for each in plausible]
     advanced += [(miss(state, answer), ()) for state, answer in current if isinstance(answer, Missing)]
     return advanced, {each.state.key for each in plausible if each.is_unconfirmed_opening}
 
 
-def _bounded(answer: Answer, now: datetime) -> Answer:
+def _bounded(answer: A, now: datetime) -> A:
     """Bound the time of an observation by the time of its recording."""
     return replace(answer, observed_at=now) if answer.observed_at > now else answer

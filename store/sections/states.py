@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -17,6 +17,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal,
     select,
     update,
 )
@@ -40,11 +41,18 @@ from store.schema import section_history, sections, watches
 
 _HISTORY_LIMIT = 500
 # As in `domain.section_state.advance`: what a section that was retired has open is news.
-_LISTED_AGAIN = {"retired": False, "misses": 0, "missing_since_ms": None, "open_seats": 0}
+_LISTED_AGAIN = {
+    "retired": False,
+    "misses": 0,
+    "missing_since_ms": None,
+    "open_seats": 0,
+    "digest": None,
+}
 LOOK_AGAIN_AFTER = timedelta(days=1)
 RETIRED_AT_ONCE = 100
 """How many retired sections one run checks again; they compete with listed sections for requests."""
-IS_WATCHED = exists().where(watches.c.section_id == sections.c.id, watches.c.ended_at_ms.is_(None))
+# By id, because few of the sections of a polled catalog are watched.
+IS_WATCHED = sections.c.id.in_(select(watches.c.section_id).where(watches.c.ended_at_ms.is_(None)))
 _SAVED = (
     "revision",
     "observed_at_ms",
@@ -75,6 +83,7 @@ _TOUCHED = ("revision", "observed_at")  # by every answer
 _facts = attrgetter(*(each.name for each in fields(SectionState) if each.name not in _TOUCHED))
 _UPDATE = update(sections).where(sections.c.id == bindparam("row_id"))
 _SAVE = _UPDATE.values({name: bindparam(name) for name in _SAVED})
+_SAVE_LISTED = _SAVE.values(digest=bindparam("digest"))
 _TOUCH = _UPDATE.values(revision=bindparam("revision"), observed_at_ms=bindparam("observed_at_ms"))
 _IS_OF_SOURCES = sections.c.source.in_(bindparam("sources"))
 _KEY = (sections.c.source, sections.c.term, sections.c.number)
@@ -210,11 +219,12 @@ def load(
 ) -> dict[SectionKey, tuple[int, SectionState]]:
     """The row id and state of each known section of `keys`; locked, in one order, until the commit."""
     found: dict[SectionKey, tuple[int, SectionState]] = {}
-    for (source, term), numbers in by_term(keys).items():
-        names = {"source": source, "term": term, "numbers": numbers}
-        for row in connection.execute(_LOCK if lock else _LOAD, names).mappings():
-            state = state_of(row)
-            found[state.key] = row["id"], state
+    for (source, term), all_numbers in by_term(keys).items():
+        for numbers in chunks(all_numbers):
+            names = {"source": source, "term": term, "numbers": numbers}
+            for row in connection.execute(_LOCK if lock else _LOAD, names).mappings():
+                state = state_of(row)
+                found[state.key] = row["id"], state
     return found
 
 
@@ -286,11 +296,40 @@ def save(connection: Connection, before: dict[int, SectionState], after: dict[in
         connection.execute(_TOUCH, touched)
     if changed:
         connection.execute(
-            _SAVE, [{"row_id": row_id, **_columns(state)} for row_id, state in changed.items()]
+            _SAVE, [{"row_id": row_id, **columns_of(state)} for row_id, state in changed.items()]
         )
-    seen = [_sighting(row_id, state) for row_id, state in changed.items() if _differs(before[row_id], state)]
+    write_history(connection, {row_id: (before[row_id], state) for row_id, state in changed.items()})
+
+
+def save_listed(
+    connection: Connection, after: Mapping[int, SectionState], digests: Mapping[int, int | None]
+) -> None:
+    """Write the states of sections in a polled catalog, with the digests of their rows."""
+    if after:
+        rows = [
+            {"row_id": row_id, "digest": digests[row_id], **columns_of(state)}
+            for row_id, state in after.items()
+        ]
+        connection.execute(_SAVE_LISTED, rows)
+
+
+def write_history(connection: Connection, moves: Mapping[int, tuple[SectionState, SectionState]]) -> None:
+    """Write to the history what changed for people; `moves` has each section's state before and after."""
+    seen = [_sighting(row_id, after) for row_id, (before, after) in moves.items() if _differs(before, after)]
     if seen:
         connection.execute(insert(section_history), seen)
+
+
+def begin_history(connection: Connection, row_ids: Collection[int], now: datetime) -> None:
+    """Write the known seats of sections that a polled catalog lists and that get their first watch."""
+    known = (sections.c.open_seats, sections.c.capacity, sections.c.instructor)
+    is_first = ~exists().where(section_history.c.section_id == sections.c.id)
+    for ids in chunks(sorted(row_ids)):
+        shown = select(sections.c.id, literal(to_ms(now)), *known).where(
+            sections.c.id.in_(ids), sections.c.digest.is_not(None), is_first
+        )
+        columns = ("section_id", "observed_at_ms", "open_seats", "capacity", "instructor")
+        connection.execute(insert(section_history).from_select(columns, shown))
 
 
 def state_of(row: RowMapping) -> SectionState:
@@ -328,7 +367,8 @@ def is_section(key: SectionKey) -> ColumnElement[bool]:
     )
 
 
-def _columns(state: SectionState) -> dict[str, Any]:
+def columns_of(state: SectionState) -> dict[str, Any]:
+    """The columns of `sections` that hold `state`."""
     details = state.details
     return {
         "revision": state.revision,
@@ -359,7 +399,7 @@ def _columns(state: SectionState) -> dict[str, Any]:
 
 
 def _sighting(row_id: int, state: SectionState) -> dict[str, Any]:
-    columns = _columns(state)
+    columns = columns_of(state)
     shown = ("observed_at_ms", "open_seats", "capacity", "instructor")
     return {"section_id": row_id, **{name: columns[name] for name in shown}}
 

@@ -15,6 +15,8 @@ from domain.observation import Details, Missing, Observation, Outcome
 from domain.run import Batch, Run
 from domain.section import SectionKey, Stagger
 from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
+from store.catalogs.answers import Answers
+from store.catalogs.polls import Polls
 from store.database import Database
 from store.notifications.deliveries import Deliveries, StoredNotification
 from store.notifications.outbox import MailBatch, Outbox
@@ -24,6 +26,7 @@ from store.runs.batches import Batches, RecordedBatch
 from store.runs.runs import Runs
 from store.schema import metadata
 from store.sections.states import Sections
+from store.terms import Terms
 from store.watches import StoredWatch, Watches
 from tests.support.clock import FakeClock
 
@@ -57,6 +60,14 @@ class StoreHarness:
         return Batches(self.database, cooldown=self.cooldown)
 
     @property
+    def polls(self) -> Polls:
+        return Polls(self.database)
+
+    @property
+    def answers(self) -> Answers:
+        return Answers(self.database, cooldown=self.cooldown)
+
+    @property
     def runs(self) -> Runs:
         return Runs(self.database)
 
@@ -67,6 +78,10 @@ class StoreHarness:
     @property
     def watches(self) -> Watches:
         return Watches(self.database)
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(self.database)
 
     @property
     def outbox(self) -> Outbox:

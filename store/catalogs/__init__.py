@@ -1,0 +1,1 @@
+"""Polled catalogs: when each term is due, and what the answers change."""
