@@ -86,8 +86,8 @@ def _require_known(services: Services, checkout: Checkout) -> None:
     price = None if services.prices is None else services.prices.objection(checkout)
     if price is not None:
         problems["amount"] = price
-    if source is not None and source not in services.sources:
-        problems["source"] = f"must be one of {', '.join(services.sources)}"
+    if source is not None and source not in services.source_names:
+        problems["source"] = f"must be one of {', '.join(services.source_names)}"
     if problems:
         raise InvalidInputError(problems)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dramatiq import Message
 
@@ -26,6 +26,9 @@ from resilience.lease import Lease
 from store.repositories import Store
 from workflows.kind import JobKinds
 from workflows.kinds import KINDS
+
+if TYPE_CHECKING:
+    from catalogs.active import ActiveCatalog
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +90,8 @@ class JobRuntime:
 class Services:
     """The ports and policies of every actor.
 
-    Shape: `breakers` has one entry per source, by its name, and "mail". `run_lifetime` bounds how long a run
+    Shape: `sources` are checked section by section, `catalogs` are polled; both by name. `breakers` has one
+    entry for each of them, for "mail" and for each provider. `run_lifetime` bounds how long a run
     may claim its sections. `publish` raises UnreachableError when the broker is unreachable. `recorder`
     records metrics. `describe` formats an error for people: one line without secrets. `wait` sleeps for some
     seconds between attempts to write. The price of a report is checked where `prices` are set.
@@ -110,6 +114,12 @@ class Services:
     describe: Callable[[BaseException], str] = describe
     wait: Callable[[float], object] = time.sleep
     prices: Prices | None = None
+    catalogs: Mapping[str, ActiveCatalog] = field(default_factory=dict)
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """Every source of a section: those that are checked section by section, then the polled catalogs."""
+        return (*self.sources, *self.catalogs)
 
     def publish_or_defer(self, message: Message[Any], **ids: object) -> None:
         """Publish, or leave that to the reconciler while the broker is unreachable; `ids` are logged then."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
@@ -72,18 +72,29 @@ class Profile:
         """The catalog that the profile describes."""
         return self.family.build(CatalogIdentity(self.id, self.timezone), self.options)
 
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What the answers of the catalog depend on."""
+        return self.family.name, self.options, self.polling, str(self.timezone)
+
 
 class Profiles:
     """The shipped profiles and those in `folder`, which need not exist.
 
-    Shape: `reserved` are ids that name other sources. Every method raises ConfigurationError for an invalid
-    profile, in one line that names the file and the key.
+    Shape: `families` are the names of the known families, which `family` loads; `reserved` are ids that name
+    something else. Every method raises ConfigurationError for an invalid profile, in one line that names the
+    file and the key.
     """
 
     def __init__(
-        self, families: Iterable[Family[Any]], folder: Path, reserved: Collection[str] = frozenset()
+        self,
+        families: Collection[str],
+        family: Callable[[str], Family[Any]],
+        folder: Path,
+        reserved: Collection[str] = frozenset(),
     ) -> None:
-        self.families = {family.name: family for family in families}
+        self._families = sorted(families)
+        self._load = family
         self.folder = folder
         self._reserved = frozenset(reserved)
 
@@ -93,45 +104,58 @@ class Profiles:
         for folder in (SHIPPED, self.folder):
             for path in sorted(folder.glob("*.toml")):
                 profile = self.read(path)
-                if other := found.get(profile.id):
-                    raise _problem(path, "id", f"{profile.id} is also the id of {other.path}")
+                _require_new(profile, found)
                 found[profile.id] = profile
         return [found[name] for name in sorted(found)]
+
+    def select(self, names: Iterable[str]) -> dict[str, Profile]:
+        """The profile of each of `names`, by id, in this order. Raises: as `find`."""
+        found: dict[str, Profile] = {}
+        for name in names:
+            profile = self.find(name)
+            _require_new(profile, found)
+            found[profile.id] = profile
+        return found
 
     def find(self, name: str) -> Profile:
         """The profile with the id `name`, or that of the file if `name` ends with ".toml".
 
+        Only this profile is validated: another one that is invalid stops nothing.
         Raises: InvalidInputError if there is none with this id.
         """
         if name.endswith(".toml"):
             return self.read(Path(name))
-        for profile in self.all():
-            if profile.id == name:
-                return profile
-        raise InvalidInputError({name: "is the id of no profile: `rollcall catalog ls` lists them"})
+        shipped = SHIPPED / f"{name}.toml"  # is named for its id
+        paths = [shipped] if SOURCE.problem(name) is None and shipped.is_file() else []
+        paths += [path for path in sorted(self.folder.glob("*.toml")) if _keys(path).get("id") == name]
+        if not paths:
+            raise InvalidInputError({name: "is the id of no profile: `rollcall catalog ls` lists them"})
+        if len(paths) > 1:
+            raise _problem(paths[1], "id", f"{name} is also the id of {paths[0]}")
+        return self.read(paths[0])
 
     def read(self, path: Path) -> Profile:
         """The profile in the file `path`."""
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise ConfigurationError({str(path): f"cannot be read ({error.strerror})"}) from error
-        except UnicodeDecodeError as error:
-            raise ConfigurationError({str(path): "must be UTF-8"}) from error
-        return self.decode(text, path)
+        return self._profile(_keys(path), path)
 
     def decode(self, text: str, path: Path) -> Profile:
         """The profile in `text`, which is or becomes the content of `path`."""
-        try:
-            keys = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigurationError({str(path): f"is not TOML: {error}"}) from error
+        return self._profile(_decode(text, path), path)
+
+    def family(self, name: str) -> Family[Any]:
+        """The family `name`. Raises: InvalidInputError if it is unknown."""
+        if name not in self._families:
+            known = ", ".join(self._families)
+            raise InvalidInputError({"family": f"{name!r} is not a family; the families are {known}"})
+        return self._load(name)
+
+    def _profile(self, keys: Mapping[str, Any], path: Path) -> Profile:
         own = {name: value for name, value in keys.items() if name not in _Common.__struct_fields__}
         common = _convert(path, {name: keys[name] for name in keys.keys() - own.keys()}, _Common)
-        family = self.families.get(common.family)
-        if family is None:
-            known = ", ".join(sorted(self.families))
-            raise _problem(path, "family", f"{common.family!r} is not a family; the families are {known}")
+        try:
+            family = self.family(common.family)
+        except InvalidInputError as error:
+            raise _problem(path, "family", error.problems["family"]) from error
         _check_common(path, common, self._reserved)
         options: FamilyOptions = _convert(path, own, family.options)
         _check_url(path, "base_url", options.base_url)
@@ -147,6 +171,28 @@ class Profiles:
             registration_url=common.registration_url,
             polling=_polling(path, common.polling, family, options.base_url),
         )
+
+
+def _keys(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError({str(path): f"cannot be read ({error.strerror})"}) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError({str(path): "must be UTF-8"}) from error
+    return _decode(text, path)
+
+
+def _decode(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError({str(path): f"is not TOML: {error}"}) from error
+
+
+def _require_new(profile: Profile, found: Mapping[str, Profile]) -> None:
+    if other := found.get(profile.id):
+        raise _problem(profile.path, "id", f"{profile.id} is also the id of {other.path}")
 
 
 def profile_text(keys: Mapping[str, str]) -> str:

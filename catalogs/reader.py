@@ -6,16 +6,15 @@ Used by commands. Every method raises the errors of `domain.catalog` and of `Cat
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from catalogs.client import CatalogClient
-from catalogs.family import Answer, Catalog, Exchange, Unit
-from catalogs.profile import Profile
-from domain.catalog import CatalogTerm
+from catalogs.active import ActiveCatalog
+from catalogs.family import Answer, Exchange, Unit, WatchedSection
+from domain.catalog import CatalogTerm, PartialAnswerError
 from domain.errors import InvalidInputError
-from domain.observation import Observation
-from domain.ports import Clock, RateLimiterPort
+from domain.observation import Missing, Observation
+from domain.ports import Clock
 from domain.section import SectionKey
 
 _SHOWN_TERMS = 5
@@ -35,14 +34,12 @@ class Listing:
 
 
 class CatalogReader:
-    """Reads the catalog of `profile`, for one thread at a time."""
+    """Reads a catalog with a session of its own, for one thread at a time."""
 
-    def __init__(self, profile: Profile, *, user_agent: str, limiter: RateLimiterPort, clock: Clock) -> None:
-        self.profile = profile
-        self.catalog: Catalog = profile.catalog()
-        self.client = CatalogClient(
-            profile.id, profile.options.base_url, user_agent=user_agent, limiter=limiter, clock=clock
-        )
+    def __init__(self, active: ActiveCatalog, clock: Clock) -> None:
+        self.profile = active.profile
+        self.catalog = active.catalog
+        self.client = active.connect()
         self._clock = clock
 
     def terms(self) -> list[CatalogTerm]:
@@ -75,7 +72,32 @@ class CatalogReader:
         if not self.catalog.capabilities.lists_term:
             hint = f"use `rollcall catalog search {self.profile.id} TEXT`"
             raise InvalidInputError({self.profile.id: f"cannot list a whole term: {hint}"})
-        units = deque(self.catalog.plan(self.term(self.terms(), code).code, None))
+        return self._read(self.catalog.plan(self.term(self.terms(), code).code, None), advance)
+
+    def section(self, key: SectionKey, course: str) -> Observation | Missing:
+        """The section `key` of `course`, which is empty if it is unknown: then the catalog is searched first.
+
+        Raises: PartialAnswerError if it is neither found nor proved missing.
+        """
+        found = None if course else _of(key, self.search(key.term, key.number))
+        if found is None:
+            listing = self._read(self.catalog.plan(key.term, [WatchedSection(key, course)]), _unobserved)
+            found = _of(key, listing.sections)
+            if found is None and listing.is_complete:
+                return Missing(key, self._clock.now())
+            if found is None:
+                raise PartialAnswerError(f"{len(listing.sections)} of {listing.total} sections could be read")
+        details = self.catalog.details(found)
+        return found if details is None else _of(key, self._fetch(details).observations) or found
+
+    def search(self, term: str, text: str) -> list[Observation]:
+        """The sections of `term` that match `text`."""
+        at = self._clock.now()
+        return self.client.run(self.catalog.search(term, text, self.client.session, at))
+
+    def _read(self, planned: Iterable[Unit], advance: Callable[[int, int], None]) -> Listing:
+        """The answers to `planned` and to the units that continue them."""
+        units = deque(planned)
         rows: dict[str, dict[SectionKey, Observation]] = defaultdict(dict)
         totals: dict[str, int] = {}
         while units:
@@ -90,11 +112,6 @@ class CatalogReader:
         sections = [seen for found in rows.values() for seen in found.values()]
         return Listing(sections, sum(totals.values()))
 
-    def search(self, term: str, text: str) -> list[Observation]:
-        """The sections of `term` that match `text`."""
-        at = self._clock.now()
-        return self.client.run(self.catalog.search(term, text, self.client.session, at))
-
     def _fetch(self, unit: Unit) -> Answer:
         exchange: Exchange[Answer] = self.catalog.fetch(unit, self.client.session, self._clock.now())
         return self.client.run(exchange)
@@ -102,3 +119,11 @@ class CatalogReader:
     def _refuse(self, terms: Sequence[CatalogTerm], code: str) -> list[CatalogTerm]:
         known = ", ".join(each.code for each in terms[:_SHOWN_TERMS])
         raise InvalidInputError({"term": f"{self.profile.id} does not list {code}; it lists {known}, …"})
+
+
+def _of(key: SectionKey, sections: Iterable[Observation]) -> Observation | None:
+    return next((seen for seen in sections if seen.key == key), None)
+
+
+def _unobserved(_read: int, _total: int) -> None:
+    """Ignore progress."""

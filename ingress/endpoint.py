@@ -126,7 +126,7 @@ class Endpoint:
 
     def _call(self, request: RequestContext, inputs: dict[str, Struct]) -> Response:
         if "body" in self.inputs:
-            choices = {"source": request.services.sources}
+            choices = {"source": request.services.source_names}
             inputs["body"] = decode(self.inputs["body"], json_object(request.body), choices)
         if "form" in self.inputs:
             inputs["form"] = decode_text(self.inputs["form"], parameters(request.body))

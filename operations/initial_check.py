@@ -32,10 +32,11 @@ def initial_check(
     """Return how the section of a new watch is listed; ask its catalog if it was never seen.
 
     The request passes the breaker and the rate limiter. Nothing is stored, and no error is raised: what
-    cannot be learned within the time limit stays `UNCHECKED`.
+    cannot be learned within the time limit stays `UNCHECKED`, and so does a section of a polled catalog.
     """
     known = listing(stored.section)
-    if known is not Listing.UNCHECKED or not _at_once.acquire(blocking=False):
+    is_checked = stored.watch.key.source in services.sources
+    if known is not Listing.UNCHECKED or not is_checked or not _at_once.acquire(blocking=False):
         return known
     answer: SimpleQueue[Listing] = SimpleQueue()
     Thread(target=_look, args=(services, stored.watch.key, answer), daemon=True).start()
@@ -50,7 +51,8 @@ def check_all(services: Services, keys: Iterable[SectionKey], origin: str) -> in
 
     While another run begins, or when none can begin, they wait for the next run.
     """
-    unchecked = services.store.sections.unchecked(keys)
+    checked = [key for key in keys if key.source in services.sources]  # polls find the others
+    unchecked = services.store.sections.unchecked(checked)
     batches = list(plan_batches(services, unchecked))
     if not batches:
         return 0

@@ -95,7 +95,7 @@ def _test(context: AdminContext, given: SampleInput, entry: AuditEntry) -> Opera
 
 def _sample(services: Services, kind: NotificationKind, to: str) -> OutboundMessage:
     """Return a sample message of `kind` about a fictitious section."""
-    key = SectionKey(next(iter(services.sources)), "2261", "12431")
+    key = SectionKey(services.source_names[0], "2261", "12431")
     now, teacher = services.clock.now(), "Ada Lovelace"
     notification = Notification(_NO_ID, _NO_ID, to, kind, key, 1, now, 3, 30, teacher, _DETAILS)
     message = services.render(notification, now)

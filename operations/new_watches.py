@@ -153,7 +153,7 @@ def read_csv(context: AdminContext, given: ImportInput) -> WatchFile:
 
     Raises: InvalidInputError for a file that is not readable as CSV (see `CsvReader`).
     """
-    sources, found = context.services.sources, WatchFile([], [])
+    sources, found = context.services.source_names, WatchFile([], [])
     required = _REQUIRED if len(sources) == 1 else (*_REQUIRED, "source")
     for line, record in CsvReader(given.csv, COLUMNS, required):
         try:
@@ -221,7 +221,7 @@ def _first_errors(rejected: Collection[tuple[int, str]]) -> tuple[str, ...]:
 
 
 def _default_source(context: AdminContext) -> str:
-    return next(iter(context.services.sources))
+    return context.services.source_names[0]
 
 
 ADD = Operation(
@@ -231,7 +231,7 @@ ADD = Operation(
     lambda _: "watch",
     _plan_add,
     _add,
-    choices=lambda context: {"source": context.services.sources},
+    choices=lambda context: {"source": context.services.source_names},
 )
 IMPORT = Operation(
     "watch.import",

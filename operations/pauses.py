@@ -35,7 +35,7 @@ class ResumeInput(Struct, frozen=True):
 
 def names(services: Services) -> tuple[str, ...]:
     """Return what can be paused: the catalogs, and mail."""
-    return (*services.sources, MAIL)
+    return (*services.source_names, MAIL)
 
 
 def _plan_pause(context: AdminContext, given: PauseInput) -> Plan:

@@ -38,12 +38,14 @@ class SectionCheckInput(Struct, frozen=True):
         return SectionKey(self.source, self.term, self.section)
 
 
-def _plan(_: AdminContext, given: SectionCheckInput) -> Plan:
-    effects = (
-        f"{given.source} gets one request for this section, through its breaker, even while it is paused.",
+def _plan(context: AdminContext, given: SectionCheckInput) -> Plan:
+    effects: tuple[str, ...] = (
+        f"{given.source} is asked for this section now, through its breaker, even while it is paused.",
         "The answer is stored as in a run, and watches are notified of a change.",
         "If the catalog does not list the section, the answer is only shown.",
     )
+    if given.source in context.services.catalogs:
+        effects = (effects[0], "The answer is only shown; the next poll stores what it finds.")
     return Plan(f"Check {given.key} now?", "Check now", effects)
 
 
@@ -66,7 +68,8 @@ def _run(
     answer = describe(result)
     action = "section.look" if given.dry_run else entry.action
     context.record(replace(entry, action=action, detail={"answer": answer}))
-    if is_stored := state is not None and isinstance(result, Observation) and not given.dry_run:
+    may_store = given.source in services.sources and not given.dry_run  # polls alone write polled sections
+    if is_stored := may_store and state is not None and isinstance(result, Observation):
         _store(services, result, state.revision, context.surface)
     row = _row(result) | {"stored": is_stored}
     return OperationResult(f"{given.key}: {answer}.", result, [row], is_listed=True)
@@ -96,13 +99,26 @@ def ask(services: Services, key: SectionKey) -> SectionCheckResult:
     """
     breaker = services.breakers[key.source]
     with breaker.calling() as permit:
-        (outcome,) = services.sources[key.source].observe([key])
-        if isinstance(outcome, CheckFailure):
-            raise outcome.error
+        found = _ask_catalog(services, key) if key.source in services.catalogs else _ask_source(services, key)
         breaker.record(
             permit, [True]
         )  # without a duration, which would include the wait for the rate limiter
+    return found
+
+
+def _ask_source(services: Services, key: SectionKey) -> SectionCheckResult:
+    (outcome,) = services.sources[key.source].observe([key])
+    if isinstance(outcome, CheckFailure):
+        raise outcome.error
     return outcome
+
+
+def _ask_catalog(services: Services, key: SectionKey) -> SectionCheckResult:
+    from catalogs.reader import CatalogReader  # noqa: PLC0415 - only where a public catalog is polled
+
+    state = services.store.sections.get(key)
+    course = "" if state is None else state.details.course
+    return CatalogReader(services.catalogs[key.source], services.clock).section(key, course)
 
 
 def _store(services: Services, seen: Observation, revision: int, origin: str) -> None:
@@ -142,7 +158,8 @@ CHECK = Operation(
     lambda given: f"section/{given.key}",
     _plan,
     _run,
-    choices=lambda context: {"source": context.services.sources},
+    choices=lambda context: {"source": context.services.source_names},
     commands=(Command("watch check"),),
-    help="Without --dry-run the answer is stored as in a run, and watches are notified of a change.",
+    help="Without --dry-run the answer is stored as in a run, and watches are notified of a change. The"
+    " answer of a polled catalog is only shown.",
 )

@@ -90,11 +90,12 @@ def payment_troubles(store: Store, now: datetime) -> PaymentFailures:
 def run_times(services: Services, *, is_scheduled: bool) -> RunSchedule:
     """Return when runs were expected and finished.
 
-    Without the scheduler, runs are expected after one over HTTP.
+    Without the scheduler, runs are expected after one over HTTP; without a source that they check, never.
     """
     runs, now = services.store.runs, services.clock.now()
+    first_at = runs.first_opened_at(None if is_scheduled else "http")
     return RunSchedule(
-        expected_since=runs.first_opened_at(None if is_scheduled else "http"),
+        expected_since=first_at if services.sources else None,
         finished_at=runs.last_finished_at(),
         succeeded_at=runs.last_succeeded_at(),
         two_ago=services.timetable.slot_before(Stagger.ALL, now, 2),
@@ -102,18 +103,21 @@ def run_times(services: Services, *, is_scheduled: bool) -> RunSchedule:
 
 
 def sources(services: Services, *, is_scheduled: bool) -> dict[str, SourceStatus]:
-    """Return each source's status. Sections may all be in one half: patience is two of its intervals."""
+    """Return each source's status. Sections may all be in one half: patience is two of its intervals.
+
+    A polled catalog is not expected to answer runs.
+    """
     store, timetable, now = services.store, services.timetable, services.clock.now()
     answered, audiences = store.sections.last_success(now), store.watches.audiences()
     expected_since = run_times(services, is_scheduled=is_scheduled).expected_since
     two_ago = min(timetable.slot_before(half, now, 2) for half in (Stagger.EVEN, Stagger.ODD))
     interval = timetable.slot(Stagger.ALL, now) - timetable.slot_before(Stagger.ALL, now, 1)
     found = {}
-    for name in services.sources:
-        audience = audiences.get(name)
-        since = _expected_since(answered.get(name), audience, expected_since)
-        is_silent = since is not None and since < two_ago
-        found[name] = SourceStatus(answered.get(name), audience, since if is_silent else None, interval)
+    for name in services.source_names:
+        audience, has_runs = audiences.get(name), name in services.sources
+        since = _expected_since(answered.get(name), audience, expected_since) if has_runs else None
+        silent_since = since if since is not None and since < two_ago else None
+        found[name] = SourceStatus(answered.get(name), audience, silent_since, interval, has_runs)
     return found
 
 

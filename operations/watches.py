@@ -150,8 +150,8 @@ def status(stored: StoredWatch, now: datetime) -> str:
 
 
 def next_check_at(admin: AdminContext, key: SectionKey) -> datetime | None:
-    """Return when the half that contains `key` is next due; None without a schedule."""
-    if not admin.is_scheduled:
+    """Return when the half that contains `key` is next due; None without one, as where it is polled."""
+    if not admin.is_scheduled or key.source not in admin.services.sources:
         return None
     timetable, half = admin.services.timetable, key.stagger
     at = timetable.next_slot(admin.services.clock.now())

@@ -11,20 +11,48 @@ from urllib.parse import urlsplit
 
 from msgspec import structs
 
+from catalogs.active import ActiveCatalog
+from catalogs.client import CatalogClient, origin_of
 from catalogs.family import FamilyOptions
 from catalogs.profile import Profile, Profiles, profile_text
 from catalogs.reader import CatalogReader
 from domain.catalog import CatalogTerm
 from domain.errors import ConfigurationError, InvalidInputError
 from domain.notification import MAIL
+from domain.plugin import Ports
+from domain.ports import Clock, RateLimiterPort
 from rollcall import plugins
 from rollcall.settings import Settings
 
 
 def open_profiles(settings: Settings) -> Profiles:
     """The shipped profiles and those of the installation's home."""
-    reserved = {MAIL, *(plugin.name for plugin in plugins.CATALOGS)}
-    return Profiles(plugins.families(), _folder(settings), reserved)
+    named = (*plugins.CATALOGS, *plugins.PROVIDERS)  # each has a circuit breaker, as a catalog and mail have
+    reserved = {MAIL, *(plugin.name for plugin in named)}
+    return Profiles(plugins.FAMILIES, plugins.family, settings.home.absolute() / "catalogs", reserved)
+
+
+def named_profiles(settings: Settings) -> dict[str, Profile]:
+    """The profiles that the setting CATALOGS names, by id, in its order.
+
+    Raises: ConfigurationError that names an unknown id, or the file and the key of an invalid profile.
+    """
+    try:
+        return open_profiles(settings).select(settings.catalogs or ())
+    except ConfigurationError:
+        raise
+    except InvalidInputError as error:
+        raise ConfigurationError(
+            {f"CATALOGS: {name}": text for name, text in error.problems.items()}
+        ) from error
+
+
+def active_catalogs(settings: Settings, ports: Ports) -> dict[str, ActiveCatalog]:
+    """The catalogs of `named_profiles`."""
+    return {
+        name: _active(settings, profile, _limiter(profile, ports), ports.clock)
+        for name, profile in named_profiles(settings).items()
+    }
 
 
 def open_reader(settings: Settings, name: str) -> CatalogReader:
@@ -55,10 +83,6 @@ def write_profile(
     return profile, terms
 
 
-def _folder(settings: Settings) -> Path:
-    return settings.home.absolute() / "catalogs"
-
-
 def _reader(settings: Settings, profile: Profile) -> CatalogReader:
     from resilience.rate_limiter import (  # noqa: PLC0415 - imports the Redis client
         BlockingRateLimiter,
@@ -67,12 +91,27 @@ def _reader(settings: Settings, profile: Profile) -> CatalogReader:
     from rollcall.wiring import SystemClock  # noqa: PLC0415 - imports every part
 
     limiter = ProcessRateLimiter(profile.polling.requests_per_minute)
-    return CatalogReader(
-        profile,
-        user_agent=_user_agent(settings),
-        limiter=BlockingRateLimiter(limiter, patience_seconds=60),
-        clock=SystemClock(),
-    )
+    waiting = BlockingRateLimiter(limiter, patience_seconds=60)
+    clock = SystemClock()
+    return CatalogReader(_active(settings, profile, waiting, clock), clock)
+
+
+def _active(settings: Settings, profile: Profile, limiter: RateLimiterPort, clock: Clock) -> ActiveCatalog:
+    def connect() -> CatalogClient:
+        return CatalogClient(
+            profile.id,
+            profile.options.base_url,
+            user_agent=_user_agent(settings),
+            limiter=limiter,
+            clock=clock,
+        )
+
+    return ActiveCatalog(profile, profile.catalog(), connect)
+
+
+def _limiter(profile: Profile, ports: Ports) -> RateLimiterPort:
+    host = origin_of(profile.options.base_url).partition("://")[2]
+    return ports.rate_limiter(f"catalog:{host}", profile.polling.requests_per_minute)
 
 
 def _user_agent(settings: Settings) -> str:
@@ -83,7 +122,7 @@ def _user_agent(settings: Settings) -> str:
 
 def _recognised(profiles: Profiles, family: str, url: str) -> dict[str, str]:
     """The keys of the family that differ from their defaults."""
-    options: FamilyOptions | None = profiles.families[family].recognises(url)
+    options: FamilyOptions | None = profiles.family(family).recognises(url)
     if options is None:
         return {"base_url": url}
     return {

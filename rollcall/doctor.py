@@ -167,7 +167,7 @@ def _of_plugins(case: InspectedSettings) -> Iterator[Check[None]]:
         "NOTIFICATION_FROM_EMAIL", "ENROL_URL", "PUBLIC_URL", "HOST", "PORT",
     )  # fmt: skip
     invalid = [plugin for plugin in plugins.CATALOGS if plugin.key in case.problems]
-    for plugin in [*invalid, *settings.catalogs]:
+    for plugin in [*invalid, *settings.source_plugins]:
         examine_ = partial(_catalog, settings, plugin)
         command = f"correct {plugin.key}" if plugin.key else "rollcall doctor"
         name, seconds = f"source.{plugin.name}", _CATALOG_SECONDS

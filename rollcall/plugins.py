@@ -7,6 +7,7 @@ used; of the other lists, every enabled plug-in.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from catalogs import demo_campus, scraper
@@ -53,13 +54,14 @@ PLUGINS: tuple[Plugin[Any, Any, Any], ...] = (
     DEAD_MANS_SWITCH,
     *PROVIDERS,
 )
+FAMILIES = ("banner9", "colleague")
+"""The families of public catalogs; each is a module of `catalogs` with its FAMILY."""
 GROUPS: tuple[type[SettingsGroup], ...] = tuple(
     dict.fromkeys([*(plugin.settings for plugin in PLUGINS), StorageSettings])
 )
 
 
-def families() -> tuple[Family[Any], ...]:
-    """The families of public catalogs; only `rollcall catalog` uses them, so no role imports them."""
-    from catalogs import banner9, colleague  # noqa: PLC0415 - 2 MB
-
-    return (banner9.FAMILY, colleague.FAMILY)
+def family(name: str) -> Family[Any]:
+    """The family `name` of `FAMILIES`, which is imported only now: a process imports those that it uses."""
+    found: Family[Any] = import_module(f"catalogs.{name}").FAMILY
+    return found

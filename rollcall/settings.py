@@ -163,6 +163,28 @@ class MailSettings(SettingsGroup):
     )
 
 
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(","))
+    if "" in names:
+        raise ValueError("must be names that are separated by commas")
+    if len(set(names)) < len(names):
+        raise ValueError("names a profile twice")
+    return names
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatalogSettings(SettingsGroup):
+    """Public catalogs."""
+
+    catalogs: tuple[str, ...] | None = setting(
+        "CATALOGS",
+        SettingType("ids of profiles, or paths of .toml files, separated by commas", _names),
+        doc="public catalogs to poll (docs/catalogs.md)",
+        unset="none; without `SCRAPER_URL` the demo campus is checked",
+        example="temple,./my-school.toml",
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class BreakerSettings(SettingsGroup):
     """Circuit breakers."""
@@ -242,13 +264,29 @@ class JobSettings(SettingsGroup):
     )
 
 
-CORE = (ServerSettings, WebSettings, MailSettings, BreakerSettings, ScheduleSettings, JobSettings)
+CORE = (
+    ServerSettings,
+    WebSettings,
+    MailSettings,
+    CatalogSettings,
+    BreakerSettings,
+    ScheduleSettings,
+    JobSettings,
+)
 GROUPS: tuple[type[SettingsGroup], ...] = (*CORE, *plugins.GROUPS)
 DECLARED: Mapping[str, Setting] = {each.name: each for group in GROUPS for each in group.declared().values()}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(ServerSettings, WebSettings, MailSettings, BreakerSettings, ScheduleSettings, JobSettings):
+class Settings(
+    ServerSettings,
+    WebSettings,
+    MailSettings,
+    CatalogSettings,
+    BreakerSettings,
+    ScheduleSettings,
+    JobSettings,
+):
     """The core settings as attributes, those of a plug-in by `of`. None stands for "not set"."""
 
     of_plugins: Mapping[type[SettingsGroup], SettingsGroup] = field(repr=False)
@@ -264,9 +302,10 @@ class Settings(ServerSettings, WebSettings, MailSettings, BreakerSettings, Sched
             yield from group.current()
 
     @property
-    def catalogs(self) -> list[plugins.CatalogPlugin]:
-        """The catalogs that are checked."""
-        return enabled(plugins.CATALOGS, self)
+    def source_plugins(self) -> list[plugins.CatalogPlugin]:
+        """The sources whose sections are checked one by one."""
+        found = enabled(plugins.CATALOGS, self)
+        return [each for each in found if each.key] if self.catalogs else found
 
     @property
     def transport_plugin(self) -> plugins.TransportPlugin:
@@ -282,7 +321,7 @@ class Settings(ServerSettings, WebSettings, MailSettings, BreakerSettings, Sched
     @property
     def is_demo(self) -> bool:
         """Whether no catalog is configured, so that the demo campus is checked."""
-        return not any(each.key for each in self.catalogs)
+        return any(not each.key for each in self.source_plugins)
 
     @property
     def environment(self) -> str:

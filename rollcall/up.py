@@ -124,7 +124,7 @@ def _where(settings: Settings, name: str) -> str:
 def _catalogs(settings: Settings) -> str:
     if settings.is_demo:
         return "demo campus: seats move within a minute"
-    return ", ".join(plugin.name for plugin in settings.catalogs)
+    return ", ".join((*(plugin.name for plugin in settings.source_plugins), *(settings.catalogs or ())))
 
 
 def _mail(settings: Settings) -> str:

@@ -7,7 +7,7 @@ import hmac
 import logging
 from collections.abc import Mapping
 from dataclasses import astuple
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
 
@@ -19,6 +19,9 @@ from resilience.rate_limiter import RateLimiter
 from rollcall.settings import Settings
 from rollcall.wiring import System, required
 
+if TYPE_CHECKING:
+    from catalogs.active import ActiveCatalog
+
 _log = logging.getLogger(__name__)
 
 
@@ -29,9 +32,10 @@ def adopt(system: System) -> None:
     """
     plugins, store = _plugins(system.settings), system.services.store.upstreams
     try:
-        for name, digest in digests(system.settings).items():
+        for name, digest in digests(system.settings, system.services.catalogs).items():
             if store.adopt(name, digest):
-                RateLimiter(system.redis, plugins[name].name, 0).forget()
+                if name in plugins:
+                    RateLimiter(system.redis, plugins[name].name, 0).forget()
                 end_waits(system.services, name)
     except (UnreachableError, DBAPIError):
         _log.warning("cannot end the waits for earlier settings", exc_info=True)
@@ -54,17 +58,19 @@ def end_waits(services: Services, name: str) -> None:
     _log.info("resumed", extra={"upstream": name, "after": "new settings", "batches": count})
 
 
-def digests(settings: Settings) -> Mapping[str, str]:
+def digests(settings: Settings, catalogs: Mapping[str, ActiveCatalog]) -> Mapping[str, str]:
     """Return the settings of each catalog and of mail as a keyed digest: the database stores no secret."""
     key = required(settings.unsubscribe_secret).encode()
+    identities = {name: _identity(name, plugin, settings) for name, plugin in _plugins(settings).items()}
+    identities |= {name: catalog.profile.identity for name, catalog in catalogs.items()}
     return {
-        name: hmac.new(key, repr(_identity(name, plugin, settings)).encode(), hashlib.sha256).hexdigest()
-        for name, plugin in _plugins(settings).items()
+        name: hmac.new(key, repr(identity).encode(), hashlib.sha256).hexdigest()
+        for name, identity in identities.items()
     }
 
 
 def _plugins(settings: Settings) -> dict[str, Plugin[Any, Any, Any]]:
-    return {plugin.name: plugin for plugin in settings.catalogs} | {MAIL: settings.transport_plugin}
+    return {plugin.name: plugin for plugin in settings.source_plugins} | {MAIL: settings.transport_plugin}
 
 
 def _identity(name: str, plugin: Plugin[Any, Any, Any], settings: Settings) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
 from dramatiq import Broker, Message
@@ -46,6 +46,9 @@ from store import migrate
 from store.database import Database, sqlite_url
 from store.repositories import Store, open_store
 
+if TYPE_CHECKING:
+    from catalogs.active import ActiveCatalog
+
 CRON_LEASE = "section-checks"
 HEARTBEAT_TTL_SECONDS = 30
 _PROBE_MARGIN_SECONDS = 20  # wait for the provider's rate limiter, 10 s, and the writes around the call
@@ -76,6 +79,7 @@ class Overrides:
     prefix: str = "rollcall"
     namespace: str = "dramatiq"
     sources: Mapping[str, Source] | None = None
+    catalogs: Mapping[str, ActiveCatalog] | None = None
     mailer: Mailer | None = None
     operator: Callable[[Mailer], OperatorChannels] | None = None
     publish: Callable[[Message[Any]], None] | None = None
@@ -160,7 +164,8 @@ def build_services(
 ) -> Services:
     """Build the services of the actors; a process of the simulator has no more of a system."""
     ports, redactor = client_ports(settings, client, given.clock), Redactor(settings)
-    sources = given.sources or {each.name: each.make(settings, ports) for each in settings.catalogs}
+    sources = given.sources or {each.name: each.make(settings, ports) for each in settings.source_plugins}
+    catalogs = given.catalogs or _catalogs(settings, ports)
     mailer = given.mailer or settings.transport_plugin.make(settings, ports)
     operator = (given.operator or partial(_operator_channels, settings))(mailer)
     cooldown, ttl_seconds = settings.renotify_cooldown_seconds, settings.cron_lock_ttl_seconds
@@ -172,19 +177,20 @@ def build_services(
         timetable=Timetable(even=settings.check_even_cron, odd=settings.check_odd_cron),
         store=given.store(store),
         sources=sources,
+        catalogs=catalogs,
         mailer=mailer,
         render=Renderer(sender, _links(settings), settings.enrol_url, zone).render,
         breakers={
             name: given.breaker.shared(
                 name,
                 client,
-                given.policy or _policy(settings, longest_seconds, is_catalog=name in sources),
+                given.policy or _policy(settings, longest_seconds, is_source=name in sources),
                 listeners=[BreakerTransitions(recorder)],
                 now_ms=given.now_ms,
                 prefix=given.prefix,
                 describe=redactor.describe,
             )
-            for name, longest_seconds in _guarded(settings, sources, mailer).items()
+            for name, longest_seconds in _guarded(settings, sources, catalogs, mailer).items()
         },
         cron_lease=given.lease(client, CRON_LEASE, ttl_seconds, now_ms=given.now_ms, prefix=given.prefix),
         claims=Claims(client, ttl_seconds, given.prefix),
@@ -238,7 +244,7 @@ def _links(settings: Settings) -> UnsubscribeLinks:
     )
 
 
-def _policy(settings: Settings, longest_seconds: float, *, is_catalog: bool) -> BreakerPolicy:
+def _policy(settings: Settings, longest_seconds: float, *, is_source: bool) -> BreakerPolicy:
     """Return the policy of a breaker: the leases of its probes outlast the call and the waits around it."""
     return BreakerPolicy(
         failure_threshold=settings.breaker_failure_threshold,
@@ -248,17 +254,28 @@ def _policy(settings: Settings, longest_seconds: float, *, is_catalog: bool) -> 
         failure_ratio=settings.breaker_failure_ratio,
         window_seconds=settings.breaker_window_seconds,
         minimum_calls=settings.breaker_minimum_calls,
-        slow_call_seconds=settings.breaker_slow_seconds if is_catalog else None,
+        slow_call_seconds=settings.breaker_slow_seconds if is_source else None,
         ramp_seconds=settings.breaker_ramp_seconds,
     )
 
 
-def _guarded(settings: Settings, sources: Mapping[str, Source], mailer: Mailer) -> dict[str, float]:
+def _catalogs(settings: Settings, ports: Ports) -> Mapping[str, ActiveCatalog]:
+    if not settings.catalogs:
+        return {}
+    from rollcall.catalog_profiles import active_catalogs  # noqa: PLC0415 - most installations need no family
+
+    return active_catalogs(settings, ports)
+
+
+def _guarded(
+    settings: Settings, sources: Mapping[str, Source], catalogs: Mapping[str, ActiveCatalog], mailer: Mailer
+) -> dict[str, float]:
     """Return what has a circuit breaker, with the maximum duration of a probe in seconds."""
     probes = settings.breaker_success_threshold
-    catalogs = {name: source.longest_probe_seconds(probes) for name, source in sources.items()}
+    checked = {name: source.longest_probe_seconds(probes) for name, source in sources.items()}
+    polled = {name: catalog.longest_probe_seconds for name, catalog in catalogs.items()}
     providers = {plugin.name: plugin.longest_seconds for plugin in enabled(plugins.PROVIDERS, settings)}
-    return catalogs | {MAIL: mailer.longest_send_seconds} | providers
+    return checked | polled | {MAIL: mailer.longest_send_seconds} | providers
 
 
 def _operator_channels(settings: Settings, mailer: Mailer) -> OperatorChannels:

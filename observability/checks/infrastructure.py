@@ -72,7 +72,8 @@ def _tolerated_seconds(state: SystemSnapshot, queue: str) -> float:
     if queue != _CHECK_QUEUE:
         return SLOW_QUEUE_SECONDS
     sources = {} if isinstance(state.sources, Unavailable) else state.sources
-    answered = [status.last_success_at for status in sources.values() if status.last_success_at is not None]
+    checked = [status for status in sources.values() if status.has_runs]
+    answered = [status.last_success_at for status in checked if status.last_success_at is not None]
     is_answered = any(state.now - at < SLOW_CHECKS for at in answered)
     return inf if is_answered else SLOW_CHECKS.total_seconds()
 

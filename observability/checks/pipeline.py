@@ -24,7 +24,8 @@ SLOW_DELIVERY = timedelta(minutes=10)
 
 def _runs(state: SystemSnapshot) -> Iterator[Result]:
     runs, sources = required(state.runs), required(state.sources)
-    is_paused = bool(sources) and all(state.unresolved_pause(name) is not None for name in sources)
+    checked = [name for name, source in sources.items() if source.has_runs]
+    is_paused = bool(checked) and all(state.unresolved_pause(name) is not None for name in checked)
     failure = None
     if runs.times.is_late and not is_paused:
         failure = AlertMessage(

@@ -112,13 +112,15 @@ class RunStatus:
 class SourceStatus:
     """When a source last answered, who waits for it, and since when it is silent (None: it is not).
 
-    Shape: `patience` is one interval: after a pause the source is asked again within it.
+    Shape: `patience` is one interval: after a pause the source is asked again within it. `has_runs`: runs
+    check its sections; a catalog that is polled has none.
     """
 
     last_success_at: datetime | None
     audience: Audience | None
     silent_since: datetime | None
     patience: timedelta
+    has_runs: bool = True
 
 
 class SourceState(StrEnum):

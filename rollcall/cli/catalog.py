@@ -150,7 +150,7 @@ def sections(name: str, term: str, subject: str | None, *, as_json: bool) -> Non
 @click.option(
     "--family",
     required=True,
-    type=click.Choice([each.name for each in plugins.families()]),
+    type=click.Choice(plugins.FAMILIES),
     help="The platform of the catalog.",
 )
 @click.option("--url", required=True, help="The address of its class search, or the base_url itself.")

@@ -148,6 +148,7 @@ def _settings_file(given: dict[str, str], *, can_ask: bool) -> list[str]:
 
 def _home() -> list[str]:
     settings = environment.load()
+    _check_catalogs(settings)
     there = _files(settings)
     settings = prepare_home(settings)
     made = [path.name for path in _files(settings) if path not in there]
@@ -156,6 +157,14 @@ def _home() -> list[str]:
         f"secrets: {', '.join(made)} made" if made else "secrets: nothing to make",
         _schema(settings, made=made),
     ]
+
+
+def _check_catalogs(settings: Settings) -> None:
+    """Raises: ConfigurationError for a profile that must be corrected, before any role starts."""
+    if settings.catalogs:
+        from rollcall.catalog_profiles import named_profiles  # noqa: PLC0415 - imports the families in use
+
+        named_profiles(settings)
 
 
 def _files(settings: Settings) -> list[Path]:

@@ -44,7 +44,7 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
         admin = system.admin
         schedule.every(alerting.PERIOD, lambda: alerting.evaluate_alerts(admin), name="alerts")
         schedule.run_daily_rollup(CrontabTrigger(system.settings.report_aggregate_cron))
-        if system.settings.scheduler == "on":
+        if system.settings.scheduler == "on" and system.services.sources:
             schedule.check_on_time()
             if system.settings.is_demo:
                 schedule.check_demo()

@@ -52,7 +52,7 @@ def metrics(system: System) -> Exposition:
     labels = Labels(
         actors=[spec.name for spec in ACTORS],
         queues=QUEUES,
-        sources=tuple(services.sources),
+        sources=services.source_names,
         breakers=tuple(services.breakers),
         roles=status.ROLES,
         job_kinds=tuple(services.jobs.kinds),
@@ -78,7 +78,7 @@ def web_context(system: System, health: Health) -> WebContext:
         cron_secret=required(settings.cron_secret),
         api_token=required(settings.api_token),
         public_url=settings.base_url,
-        default_source=next(iter(system.services.sources)),
+        default_source=system.services.source_names[0],
         environment=settings.environment,
         sign_ins=LoginLimiter(
             system.redis,

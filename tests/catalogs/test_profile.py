@@ -14,6 +14,7 @@ from domain.errors import ConfigurationError, InvalidInputError
 
 BANNER = banner9.FAMILY
 QUICK = Family("quick", "Publishes max-age 30", BannerOptions, banner9.Banner9, lambda url: None, 30)
+FAMILIES = {each.name: each for each in (BANNER, QUICK, colleague.FAMILY)}
 PROFILE = """
 id = "state"
 name = "State University"
@@ -26,7 +27,7 @@ PATH = Path("/etc/state.toml")
 
 @pytest.fixture
 def profiles(tmp_path: Path) -> Profiles:
-    return Profiles([BANNER, QUICK, colleague.FAMILY], tmp_path, {"mail"})
+    return Profiles(FAMILIES, FAMILIES.__getitem__, tmp_path, {"mail"})
 
 
 def changed(*lines: str) -> str:
@@ -61,7 +62,11 @@ def test_a_profile_has_the_options_of_its_family(profiles: Profiles) -> None:
         (changed("mep_code = 7"), "mep_code", "Expected `str`, got `int`"),
         (changed('timezone = "Mars/Olympus"'), "timezone", "must be a time zone of this machine"),
         (changed('timezone = ""'), "timezone", "must be a time zone of this machine"),
-        (changed('family = "vsb"'), "family", "'vsb' is not a family; the families are banner9, colleague"),
+        (
+            changed('family = "vsb"'),
+            "family",
+            "'vsb' is not a family; the families are banner9, colleague, quick",
+        ),
         (changed('id = "State"'), "id", "must be lower-case letters"),
         (changed('id = "mail"'), "id", "mail names another source"),
         (changed('name = ""'), "name", "must not be empty"),
@@ -135,10 +140,29 @@ def test_profiles_are_found_by_id_and_by_path(profiles: Profiles, tmp_path: Path
 
 def test_two_profiles_with_one_id_are_refused(profiles: Profiles, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(changed('id = "temple"'))
-    with pytest.raises(ConfigurationError) as caught:
-        profiles.all()
     other = SHIPPED / "temple.toml"
-    assert caught.value.problems == {f"{tmp_path / 'mine.toml'}: id": f"temple is also the id of {other}"}
+    for read in (profiles.all, lambda: profiles.find("temple")):
+        with pytest.raises(ConfigurationError) as caught:
+            read()
+        assert caught.value.problems == {f"{tmp_path / 'mine.toml'}: id": f"temple is also the id of {other}"}
+
+
+def test_two_selected_profiles_with_one_id_are_refused(profiles: Profiles, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere" / "mine.toml"
+    other.parent.mkdir()
+    other.write_text(changed('id = "temple"'))
+    with pytest.raises(ConfigurationError, match=r"mine\.toml: id: temple is also the id of "):
+        profiles.select(["temple", str(other)])
+
+
+def test_profiles_are_selected_in_order_and_others_are_not_validated(
+    profiles: Profiles, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.toml").write_text(PROFILE)
+    (tmp_path / "broken.toml").write_text(changed('id = "broken"', "colour = 1"))
+    assert list(profiles.select(["temple", "state"])) == ["temple", "state"]
+    with pytest.raises(ConfigurationError, match="colour"):
+        profiles.select(["broken"])
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from catalogs import colleague
+from catalogs.active import ActiveCatalog
+from catalogs.client import CatalogClient
 from catalogs.family import CatalogRequest
 from catalogs.profile import Profiles
 from catalogs.reader import CatalogReader, Listing
 from domain.catalog import CatalogTerm
 from domain.errors import InvalidInputError
-from tests.catalogs.test_client import Turns
 from tests.catalogs.test_colleague import BASE, CatalogServer
 from tests.standins.server import Answer, StandIn
 from tests.support.clock import FakeClock
@@ -48,8 +49,13 @@ def reader(college: College, tmp_path: Path, clock: FakeClock) -> CatalogReader:
         f'id = "college"\nname = "College"\nfamily = "colleague"\nbase_url = "{college.url}/Student/"\n'
         'timezone = "UTC"\n'
     )
-    profile = Profiles([colleague.FAMILY], tmp_path).decode(text, tmp_path / "college.toml")
-    return CatalogReader(profile, user_agent="Rollcall/1", limiter=Turns(), clock=clock)
+    profiles = Profiles(["colleague"], lambda _: colleague.FAMILY, tmp_path)
+    profile = profiles.decode(text, tmp_path / "college.toml")
+
+    def connect() -> CatalogClient:
+        return CatalogClient("college", f"{college.url}/Student/", user_agent="Rollcall/1", clock=clock)
+
+    return CatalogReader(ActiveCatalog(profile, profile.catalog(), connect), clock)
 
 
 def test_a_catalog_that_cannot_list_a_term_is_sampled_by_a_search(

@@ -109,7 +109,7 @@ from rollcall.settings import parse
 from rollcall.wiring import build
 services = build(parse(SETTINGS)).services
 print(*services.sources, *services.breakers)
-plugin = [each for each in parse(SETTINGS).catalogs if each.name == "pinewood"][0]
+plugin = [each for each in parse(SETTINGS).source_plugins if each.name == "pinewood"][0]
 print(plugin.examine(parse(SETTINGS), ProbeContext(services.clock, "")).note)
 keys = [SectionKey("pinewood", term, number) for term in ("2261", "2262") for number in ("12431", "99999")]
 source = services.sources["pinewood"]

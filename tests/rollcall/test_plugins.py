@@ -9,6 +9,7 @@ from domain.setting import Setting
 from rollcall import plugins
 from rollcall.settings import DECLARED, GROUPS, parse
 
+SCRAPER = {"SCRAPER_URL": "http://127.0.0.1:1", "SCRAPER_SECRET_TOKEN": "token"}
 SENDER = {"NOTIFICATION_FROM_EMAIL": "a@example.edu"}
 
 
@@ -29,12 +30,24 @@ def test_a_list_that_must_not_be_empty_has_one_fallback(registry: tuple[plugins.
 
 @pytest.mark.parametrize(
     ("values", "catalogs"),
-    [({}, ["campus"]), ({"SCRAPER_URL": "http://127.0.0.1:1", "SCRAPER_SECRET_TOKEN": "token"}, ["scraper"])],
+    [
+        ({}, ["campus"]),
+        (SCRAPER, ["scraper"]),
+        ({"CATALOGS": "temple"}, []),
+        (SCRAPER | {"CATALOGS": "temple, ./mine.toml"}, ["scraper"]),
+    ],
 )
 def test_the_demo_campus_is_checked_only_without_a_catalog(
     values: dict[str, str], catalogs: list[str]
 ) -> None:
-    assert [each.name for each in parse(values).catalogs] == catalogs
+    settings = parse(values)
+    assert [each.name for each in settings.source_plugins] == catalogs
+    assert settings.is_demo == (catalogs == ["campus"])
+
+
+@pytest.mark.parametrize("name", plugins.FAMILIES)
+def test_a_family_is_named_for_its_module(name: str) -> None:
+    assert plugins.family(name).name == name
 
 
 def test_every_enabled_operator_channel_is_used_and_the_first_enabled_transport() -> None:

@@ -60,6 +60,6 @@ def test_a_process_starts_while_redis_is_unavailable(tmp_path: Path, unreachable
 
 
 def test_the_database_learns_no_secret() -> None:
-    digests = upstreams.digests(parse(SETTINGS))
+    digests = upstreams.digests(parse(SETTINGS), {})
     assert digests.keys() == {"scraper", "mail"}
     assert all("old" not in digest and len(digest) == 64 for digest in digests.values())
