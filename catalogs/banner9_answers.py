@@ -18,11 +18,10 @@ from catalogs.answers import distinct, joined, section_key
 from domain.availability import SeatFacts, join_instructors, observation
 from domain.catalog import CatalogTerm, PartialAnswerError, SchemaError, WrongTermError
 from domain.observation import Details, Observation
+from domain.text import clock_time
 
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _VIEW_ONLY: Final = "(View Only)"
-_CLOCK_DIGITS: Final = 4
-_NOON: Final = 12
 
 
 class TermItem(Struct, rename="camel"):
@@ -192,14 +191,5 @@ def _place(meeting: MeetingTime) -> str:
 
 def _times(meeting: MeetingTime) -> str:
     days = "/".join(day[:3].title() for day in _DAYS if getattr(meeting, day))
-    hours = " - ".join(_clock(time) for time in (meeting.begin_time, meeting.end_time) if time)
+    hours = " - ".join(clock_time(clean(time)) for time in (meeting.begin_time, meeting.end_time) if time)
     return f"{days} {hours}".strip()
-
-
-@lru_cache(maxsize=512)
-def _clock(digits: str) -> str:
-    """A time of day as displayed: 1330 is 1:30 PM."""
-    if len(digits) != _CLOCK_DIGITS or not digits.isdecimal():
-        return clean(digits)
-    hour, minute = int(digits[:2]), digits[2:]
-    return f"{(hour - 1) % _NOON + 1}:{minute} {'AM' if hour < _NOON else 'PM'}"

@@ -10,12 +10,14 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MAX_QUOTE: Final = 200
 _ERROR_LIMIT = 300
+_NOON: Final = 12
 _UNSEEN = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 
 
@@ -91,6 +93,15 @@ def time_zone(text: str) -> tzinfo:
         return ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError("must be a time zone of this machine, such as America/Los_Angeles") from error
+
+
+@lru_cache(maxsize=512)
+def clock_time(digits: str) -> str:
+    """A time of day in four digits as displayed: 1330 is 1:30 PM; any other text as it is."""
+    if not re.fullmatch("[0-9]{4}", digits):
+        return digits
+    hour, minute = int(digits[:2]), digits[2:]
+    return f"{(hour - 1) % _NOON + 1}:{minute} {'AM' if hour < _NOON else 'PM'}"
 
 
 def printable(text: str) -> str:

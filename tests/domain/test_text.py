@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.text import format_time, invisible
+from domain.text import clock_time, format_time, invisible
 
 WINTER, SUMMER = datetime(2026, 1, 15, 4, 30, tzinfo=UTC), datetime(2026, 7, 15, 4, 30, tzinfo=UTC)
 
@@ -42,3 +42,11 @@ def test_without_a_zone_it_is_utc() -> None:
 )
 def test_an_invisible_character_is_named(text: str, wrong: str | None) -> None:
     assert invisible(text) == wrong
+
+
+@pytest.mark.parametrize(
+    ("digits", "text"),
+    [("0000", "12:00 AM"), ("0830", "8:30 AM"), ("1200", "12:00 PM"), ("1740", "5:40 PM"), ("TBA", "TBA")],
+)
+def test_a_time_in_digits_is_displayed_with_12_hours(digits: str, text: str) -> None:
+    assert clock_time(digits) == text
