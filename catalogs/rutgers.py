@@ -1,0 +1,239 @@
+"""The Schedule of Classes of Rutgers: a list of open sections, and the courses of a campus.
+
+A section is identified by its index, five digits that are unique in a term and reused in the next. The open
+list has only the indexes of open sections, so it cannot show that a section exists: courses.json does. Both
+are read together. The open list ignores the campus, except that the online campuses share a second one.
+
+The session keeps the sections of courses.json (21 MB at New Brunswick) for the 15 minutes that the catalog
+permits. An empty list is also the answer to a wrong parameter, and proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Final, Literal, TypeAlias
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from catalogs.family import (
+    Answer,
+    CatalogIdentity,
+    CatalogRequest,
+    Exchange,
+    Family,
+    FamilyOptions,
+    Session,
+    Unit,
+    WatchedSection,
+)
+from catalogs.faults import is_html, refuse
+from catalogs.rutgers_answers import (
+    INDEX,
+    SEASONS,
+    ListedSection,
+    current_term,
+    listed_sections,
+    open_indexes,
+)
+from domain.catalog import Capabilities, CatalogTerm, PartialAnswerError, SectionReference, WrongTermError
+from domain.observation import Observation
+
+Campus: TypeAlias = Literal["NB", "NK", "CM", "ONLINE_NB", "ONLINE_NK", "ONLINE_CM"]
+
+LISTING_AGE: Final = timedelta(minutes=15)
+"""How long the sections of courses.json are used: its max-age is 900."""
+SEARCH_SECTIONS: Final = 50
+_HOSTS: Final = frozenset({"classes.rutgers.edu", "sis.rutgers.edu"})
+_WEBREG: Final = "sims.rutgers.edu"
+_FOLLOWING_TERMS: Final = 3
+_TERM_LENGTH: Final = 5
+
+
+class RutgersOptions(FamilyOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`base_url` ends before `api`, such as https://classes.rutgers.edu/soc.
+
+    `campuses` are those whose sections can be watched.
+    """
+
+    campuses: tuple[Campus, ...] = ("NB", "ONLINE_NB")
+
+
+class Listing(Struct, frozen=True):
+    """The sections of all campuses as read at `read_at`; `empty` are the campuses without any."""
+
+    read_at: datetime
+    sections: list[ListedSection]
+    empty: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rutgers:
+    """The catalog of Rutgers."""
+
+    identity: CatalogIdentity
+    options: RutgersOptions
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """As `Catalog`: only open or not."""
+        return Capabilities(
+            status=True, absence="The courses of the profile's campuses no longer list the index."
+        )
+
+    def terms(self, session: Session) -> Exchange[list[CatalogTerm]]:
+        """As `Catalog`: the page's current term, and those after it that have open sections, newest first."""
+        del session
+        term = current_term((yield from self._get(f"{self._base}/", "the page of the catalog")))
+        found = [CatalogTerm(term.code, term.label)]
+        for _ in range(_FOLLOWING_TERMS):
+            term = term.following()
+            if (yield from self._open(term.code, self.options.campuses[0])):
+                found.insert(0, CatalogTerm(term.code, term.label))
+        return found
+
+    def plan(
+        self, term: str, watched: Sequence[WatchedSection] | None, known_rows: int | None = None
+    ) -> list[Unit]:
+        """As `Catalog`: one unit, which is a request for each open list, and for the courses every 15 min."""
+        del known_rows
+        if watched is None:
+            return [Unit(term, "", term)]
+        keys = frozenset(each.key for each in watched)
+        return [Unit(term, "watched", term, keys)] if keys else []
+
+    def fetch(self, unit: Unit, session: Session, at: datetime) -> Exchange[Answer]:
+        """As `Catalog`; while a campus lists no courses, `total` counts watched sections that were not seen.
+
+        Raises: PartialAnswerError for an empty list that cannot be right.
+        """
+        listing = yield from self._listing(unit.term, session, at)
+        asked = {key.number for key in unit.covers}
+        sections = [each for each in listing.sections if each.index in asked or not unit.query]
+        rows = yield from self._observations(sections, listing, unit.term, at)
+        # A section that was not seen may belong to a campus whose list is empty.
+        unseen = len(asked) - len(rows) if asked and listing.empty else 0
+        return Answer(
+            rows, len(rows) + unseen, proof=f"The courses list {len(listing.sections)} other sections."
+        )
+
+    def details(self, seen: Observation) -> Unit | None:
+        """As `Catalog`: None, rows state everything."""
+
+    def search(self, term: str, text: str, session: Session, at: datetime) -> Exchange[list[Observation]]:
+        """As `Catalog`: the sections with all words in their index, course, title or instructors."""
+        listing = yield from self._listing(term, session, at)
+        words = text.casefold().split()
+        found = [section for section in listing.sections if words and _has_words(section, words)]
+        return (yield from self._observations(found[:SEARCH_SECTIONS], listing, term, at))
+
+    def parse_link(self, text: str) -> SectionReference | None:
+        """As `Catalog`: a link to WebReg, or to the keyword search of the catalog for an index."""
+        try:
+            link = urlsplit(text.strip())
+        except ValueError:
+            return None
+        if link.hostname == _WEBREG:
+            asked, name, term_name = parse_qs(link.query), "indexList", "semesterSelection"
+        elif link.hostname in {*_HOSTS, urlsplit(self.options.base_url).hostname}:
+            asked = parse_qs(link.fragment.partition("?")[2])
+            name, term_name = "keyword", "semester"
+        else:
+            return None
+        (number,), (term,) = asked.get(name, [""])[:1], asked.get(term_name, [""])[:1]
+        if not INDEX.fullmatch(number):
+            return None
+        return SectionReference(number, term if _is_term(term) else None)
+
+    @property
+    def _base(self) -> str:
+        return self.options.base_url.rstrip("/")
+
+    def _observations(
+        self, sections: Sequence[ListedSection], listing: Listing, term: str, at: datetime
+    ) -> Exchange[list[Observation]]:
+        """`sections` as the open lists show them; an empty list of campuses with courses is a fault."""
+        lists = {_is_online(each): each for each in self.options.campuses if each not in listing.empty}
+        found: set[str] = set()
+        for campus in lists.values():
+            opened = yield from self._open(term, campus)
+            if not opened:
+                raise PartialAnswerError(f"Rutgers' open list of {campus} is empty, its courses are not")
+            found |= opened
+        return [section.observation(self.identity.id, term, at, found) for section in sections]
+
+    def _listing(self, term: str, session: Session, at: datetime) -> Exchange[Listing]:
+        """The sections of the term, from the session while they are fresh."""
+        kept = session.values.get(f"listing {term}")
+        listing = msgspec.json.decode(kept, type=Listing) if kept else None
+        if listing is None or not timedelta() <= at - listing.read_at < LISTING_AGE:
+            listing = yield from self._read_listing(term, at)
+            session.values[f"listing {term}"] = msgspec.json.encode(listing).decode()
+        return listing
+
+    def _read_listing(self, term: str, at: datetime) -> Exchange[Listing]:
+        sections: dict[str, ListedSection] = {}
+        empty: list[str] = []
+        for campus in self.options.campuses:
+            found = listed_sections((yield from self._get_list("courses", term, campus)))
+            for section in found:
+                if sections.setdefault(section.index, section).course != section.course:
+                    raise PartialAnswerError(f"two campuses list the index {section.index} differently")
+            if not found:
+                empty.append(campus)
+        if not sections:
+            raise PartialAnswerError(f"Rutgers lists no courses in {term}: it may not be published")
+        return Listing(at, list(sections.values()), empty)
+
+    def _open(self, term: str, campus: str) -> Exchange[frozenset[str]]:
+        return open_indexes((yield from self._get_list("openSections", term, campus)))
+
+    def _get_list(self, name: str, term: str, campus: str) -> Exchange[bytes]:
+        if not _is_term(term):
+            raise WrongTermError(f"{term} is not a term of Rutgers, such as 92026")
+        query = urlencode({"year": term[1:], "term": term[0], "campus": campus})
+        return (yield from self._get(f"{self._base}/api/{name}.json?{query}", f"{name}.json", is_json=True))
+
+    def _get(self, url: str, what: str, *, is_json: bool = False) -> Exchange[bytes]:
+        response = yield CatalogRequest("GET", url, is_conditional=is_json)
+        if response.status != HTTPStatus.OK or (is_json and is_html(response)):
+            raise refuse(response, what)
+        return response.body
+
+
+def _is_online(campus: str) -> bool:
+    return campus.startswith("ONLINE_")
+
+
+def _is_term(code: str) -> bool:
+    is_number = len(code) == _TERM_LENGTH and code.isascii() and code.isdecimal()
+    return is_number and int(code[0]) in SEASONS
+
+
+def _has_words(section: ListedSection, words: Sequence[str]) -> bool:
+    text = f"{section.index} {section.course} {section.title} {section.taught_by}".casefold()
+    return all(word in text for word in words)
+
+
+def _recognises(url: str) -> RutgersOptions | None:
+    try:
+        link = urlsplit(url)
+    except ValueError:
+        return None
+    if link.scheme != "https" or link.hostname not in _HOSTS or link.path.split("/")[1:2] != ["soc"]:
+        return None
+    return RutgersOptions(base_url=f"https://{link.hostname}/soc")
+
+
+FAMILY = Family(
+    "rutgers",
+    "Rutgers Schedule of Classes",
+    RutgersOptions,
+    Rutgers,
+    _recognises,
+    every_seconds=30,
+)
