@@ -10,7 +10,7 @@ permits. An empty list is also the answer to a wrong parameter, and proves nothi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -44,6 +44,8 @@ from domain.catalog import Capabilities, CatalogTerm, PartialAnswerError, Sectio
 from domain.observation import Observation
 
 Campus: TypeAlias = Literal["NB", "NK", "CM", "ONLINE_NB", "ONLINE_NK", "ONLINE_CM"]
+Opened: TypeAlias = dict[bool, frozenset[str]]
+"""The indexes of open sections: of the online campuses (True) and of the others (False)."""
 
 LISTING_AGE: Final = timedelta(minutes=15)
 """How long the sections of courses.json are used: its max-age is 900."""
@@ -107,19 +109,18 @@ class Rutgers:
         return [Unit(term, "watched", term, keys)] if keys else []
 
     def fetch(self, unit: Unit, session: Session, at: datetime) -> Exchange[Answer]:
-        """As `Catalog`; while a campus lists no courses, `total` counts watched sections that were not seen.
+        """As `Catalog`; `total` is more than the rows while a campus lists no courses, but has open sections.
 
         Raises: PartialAnswerError for an empty list that cannot be right.
         """
         listing = yield from self._listing(unit.term, session, at)
+        opened = yield from self._opened(listing, unit.term)
         asked = {key.number for key in unit.covers}
         sections = [each for each in listing.sections if each.index in asked or not unit.query]
-        rows = yield from self._observations(sections, listing, unit.term, at)
-        # A section that was not seen may belong to a campus whose list is empty.
-        unseen = len(asked) - len(rows) if asked and listing.empty else 0
-        return Answer(
-            rows, len(rows) + unseen, proof=f"The courses list {len(listing.sections)} other sections."
-        )
+        rows = self._observations(sections, opened, unit.term, at)
+        is_unproved = _lacks_a_campus(listing, opened) and (not asked or len(rows) < len(asked))
+        proof = f"The courses list {len(listing.sections)} other sections."
+        return Answer(rows, len(rows) + is_unproved, proof=proof)
 
     def details(self, seen: Observation) -> Unit | None:
         """As `Catalog`: None, rows state everything."""
@@ -129,7 +130,8 @@ class Rutgers:
         listing = yield from self._listing(term, session, at)
         words = text.casefold().split()
         found = [section for section in listing.sections if words and _has_words(section, words)]
-        return (yield from self._observations(found[:SEARCH_SECTIONS], listing, term, at))
+        opened = yield from self._opened(listing, term)
+        return self._observations(found[:SEARCH_SECTIONS], opened, term, at)
 
     def parse_link(self, text: str) -> SectionReference | None:
         """As `Catalog`: a link to WebReg, or to the keyword search of the catalog for an index."""
@@ -154,17 +156,20 @@ class Rutgers:
         return self.options.base_url.rstrip("/")
 
     def _observations(
-        self, sections: Sequence[ListedSection], listing: Listing, term: str, at: datetime
-    ) -> Exchange[list[Observation]]:
-        """`sections` as the open lists show them; an empty list of campuses with courses is a fault."""
-        lists = {_is_online(each): each for each in self.options.campuses if each not in listing.empty}
-        found: set[str] = set()
-        for campus in lists.values():
-            opened = yield from self._open(term, campus)
-            if not opened:
+        self, sections: Iterable[ListedSection], opened: Opened, term: str, at: datetime
+    ) -> list[Observation]:
+        indexes = frozenset().union(*opened.values())
+        return [section.observation(self.identity.id, term, at, indexes) for section in sections]
+
+    def _opened(self, listing: Listing, term: str) -> Exchange[Opened]:
+        """The open lists of the campuses; an empty list of campuses with courses is a fault."""
+        opened: Opened = {}
+        for campus in self.options.campuses:
+            if _is_online(campus) not in opened:
+                opened[_is_online(campus)] = yield from self._open(term, campus)
+            if campus not in listing.empty and not opened[_is_online(campus)]:
                 raise PartialAnswerError(f"Rutgers' open list of {campus} is empty, its courses are not")
-            found |= opened
-        return [section.observation(self.identity.id, term, at, found) for section in sections]
+        return opened
 
     def _listing(self, term: str, session: Session, at: datetime) -> Exchange[Listing]:
         """The sections of the term, from the session while they are fresh."""
@@ -203,6 +208,11 @@ class Rutgers:
         if response.status != HTTPStatus.OK or (is_json and is_html(response)):
             raise refuse(response, what)
         return response.body
+
+
+def _lacks_a_campus(listing: Listing, opened: Opened) -> bool:
+    """Whether a campus has no courses although its open list, which others may share, is not empty."""
+    return any(opened[_is_online(campus)] for campus in listing.empty)
 
 
 def _is_online(campus: str) -> bool:

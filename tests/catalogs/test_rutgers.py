@@ -166,7 +166,7 @@ def test_the_campuses_of_one_kind_share_an_open_list() -> None:
     (unit,) = chosen.plan("92026", [WatchedSection(key(OPEN)), WatchedSection(key(CLOSED))])
     server.opened["NK"] = server.opened["NB"]
     assert seats(run_exchange(chosen.fetch(unit, Session(), AT), server)) == {OPEN: 1, CLOSED: 0}
-    assert [name for name in server.asked if name.startswith("open")] == ["openSections.json NK"]
+    assert [name for name in server.asked if name.startswith("open")] == ["openSections.json NB"]
 
 
 def test_an_index_that_no_campus_lists_is_absent_from_a_complete_answer() -> None:
@@ -180,12 +180,20 @@ def test_an_index_in_the_open_list_that_no_course_has_is_no_section() -> None:
     assert answer.proof
 
 
-def test_an_absence_is_not_proved_while_a_campus_lists_nothing() -> None:
+def test_an_absence_is_not_proved_while_a_campus_lists_no_courses_but_open_sections() -> None:
     server = CatalogServer()
     server.courses["ONLINE_NB"] = []
-    complete, incomplete = poll(server, OPEN), poll(server, OPEN, ONLINE)
+    complete, incomplete, whole = poll(server, OPEN), poll(server, OPEN, ONLINE), poll(server)
     assert (seats(complete), complete.total) == ({OPEN: 1}, 1)
     assert (seats(incomplete), incomplete.total) == ({OPEN: 1}, 2)
+    assert (seats(whole), whole.total) == ({OPEN: 1, CLOSED: 0}, 3)
+
+
+def test_a_campus_without_courses_and_open_sections_has_none() -> None:
+    server = CatalogServer()
+    server.courses["ONLINE_NB"] = server.opened["ONLINE_NB"] = []
+    assert (seats(poll(server, ONLINE)), poll(server, ONLINE).total) == ({}, 0)
+    assert poll(server).total == 2
 
 
 @pytest.mark.parametrize("campus", ["NB", "ONLINE_NB"])
