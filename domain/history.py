@@ -24,6 +24,7 @@ class HistoryEntry:
     """One change in a section's history.
 
     Shape: `stamped_at` is the recorded time if other entries contradict it; None if it is `observed_at`.
+    Seats and waitlist are as in an `Observation`.
     """
 
     observed_at: datetime
@@ -31,6 +32,10 @@ class HistoryEntry:
     capacity: int | None
     instructor: str | None
     stamped_at: datetime | None = None
+    is_counted: bool = True
+    unreserved_seats: int | None = None
+    waitlist_places: int | None = None
+    waitlist_length: int | None = None
 
     @property
     def stamp(self) -> datetime:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from domain.observation import Details
+from domain.observation import Details, SectionStatus
 from domain.section import SectionKey
 from domain.watch import NotificationKind
 
@@ -31,9 +31,9 @@ class NotificationState(StrEnum):
 class Notification:
     """One notification to one person: the facts at the time of the observation.
 
-    Shape: unique by (`watch_id`, `kind`, `episode`). `open_seats` and `capacity` are None if unknown.
-    `ended_watches` counts the person's watches that ended with their term; 0 if only the section is
-    concerned.
+    Shape: unique by (`watch_id`, `kind`, `episode`). Seats and waitlist are as in an `Observation`; None is
+    unknown. `ended_watches` counts the person's watches that ended with their term; 0 if only the section is
+    concerned. `course_watch_id` is the watch of a course that made the watch, None if a person did.
     """
 
     id: int
@@ -48,6 +48,13 @@ class Notification:
     instructor: str | None
     details: Details = Details()
     ended_watches: int = 0
+    status: SectionStatus | None = None
+    is_counted: bool = True
+    unreserved_seats: int | None = None
+    waitlist_places: int | None = None
+    waitlist_length: int | None = None
+    as_of: datetime | None = None
+    course_watch_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.section_state import InstructorAssigned, SeatsIncreased, SectionEvent
+from domain.section_state import InstructorAssigned, SeatsIncreased, SectionEvent, Waitlist, WaitlistOpened
 from domain.watch import NotificationKind, Watch, kind_of
 
 GONE_AGAIN = "the seats were gone again before the mail left"
-"""Withdrawal reason of a notification that its own opening may restore."""
+PLACES_GONE_AGAIN = "the places on the waitlist were gone again before the mail was sent"
+RESTORABLE = (GONE_AGAIN, PLACES_GONE_AGAIN)
+"""Withdrawal reasons of a notification that its own opening may restore."""
 
+OPEN_AGAIN = "a seat was open again before the mail was sent"
 NOT_LISTED = "the section was no longer listed before the mail left"
 LISTED_AGAIN = "the section was listed again before the mail left"
 UNASSIGNED_AGAIN = "the instructor was removed again before the mail was sent"
@@ -26,9 +29,9 @@ SAME_INSTRUCTOR = "the last notification named the same instructor"
 class Notified:
     """The notifications of one kind that a watch has had so far.
 
-    Shape: `episode` is the newest; `withdrawn_episode` is one that was withdrawn because its seats were
-    gone, and that its own opening may restore. `last_sent_at` is when a message of this kind was last sent.
-    `instructor` is the last one named by a notification that was not withdrawn.
+    Shape: `episode` is the newest; `withdrawn_episode` is one that was withdrawn for a `RESTORABLE` reason.
+    `last_sent_at` is when a message of this kind was last sent. `instructor` is the last one named by a
+    notification that was not withdrawn.
     """
 
     episode: int = -1
@@ -50,13 +53,57 @@ def skip_reason(watch: Watch, change: SectionEvent, notified: Notified) -> str |
 
 
 def unmet_preference(watch: Watch, change: SectionEvent) -> str | None:
-    """Why `watch` does not want `change`, or None if it does: seats count when they reach its minimum."""
+    """Why `watch` does not want `change`, or None if it does."""
     if kind_of(change) not in watch.kinds:
         return f"it does not want {kind_of(change)}"
-    if isinstance(change, SeatsIncreased) and change.after < watch.min_seats:
+    match change:
+        case SeatsIncreased():
+            return _unmet_by_seats(watch, change)
+        case WaitlistOpened():
+            return _unmet_by_waitlist(watch, change)
+    return None
+
+
+def _unmet_by_seats(watch: Watch, change: SeatsIncreased) -> str | None:
+    """Seats count when they reach the minimum of `watch`."""
+    if change.after < watch.min_seats:
         return f"it waits for {watch.min_seats} seats"
-    if isinstance(change, SeatsIncreased) and change.before >= watch.min_seats:
+    if change.before >= watch.min_seats:
         return "seats enough were open before"
+    return missing_unreserved(watch, change.unreserved_seats)
+
+
+def missing_unreserved(watch: Watch, unreserved_seats: int | None) -> str | None:
+    """Why a section with so many unreserved seats does not satisfy `watch`, or None if it does."""
+    if not watch.unreserved_only:
+        return None
+    if unreserved_seats is None:
+        return "it waits for unreserved seats, and the catalog does not state whether these are reserved"
+    if unreserved_seats < watch.min_seats:
+        return f"it waits for {watch.min_seats} unreserved seats"
+    return None
+
+
+def _unmet_by_waitlist(watch: Watch, change: WaitlistOpened) -> str | None:
+    """Places count when the first one is free and few enough wait, or when few enough wait again."""
+    reason = too_long(watch, change.after)
+    if reason is not None:
+        return reason
+    was_open = bool(change.before.places)
+    before, limit = change.before.length, watch.max_waitlist
+    is_first = not was_open or (limit is not None and before is not None and before > limit)
+    return None if is_first else "the waitlist was open before"
+
+
+def too_long(watch: Watch, waitlist: Waitlist) -> str | None:
+    """Why `waitlist` is too long for `watch`, or None if it is not."""
+    limit = watch.max_waitlist
+    if limit is None:
+        return None
+    if waitlist.length is None:
+        return f"it waits for a waitlist of at most {limit}, and the catalog does not state how many wait"
+    if waitlist.length > limit:
+        return f"it waits for a waitlist of at most {limit}"
     return None
 
 
@@ -83,15 +130,20 @@ class SectionSnapshot:
     assignments: int
     retired: bool
     retirements: int
+    unreserved_seats: int | None = None
+    waitlist_places: int | None = None
+    waitlist_length: int | None = None
+    waitlist_openings: int = 0
+    fillings: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class UnsentNotification:
-    """A notification that has not been sent: its episode and content."""
+    """A notification that has not been sent: its watch, episode and content."""
 
+    watch: Watch
     kind: NotificationKind
     episode: int
-    min_seats: int
     instructor: str | None
 
 
@@ -100,17 +152,32 @@ def outdated(unsent: UnsentNotification, now: SectionSnapshot) -> str | None:
 
     Only the current state `now` decides, regardless of how long and why the notification waited.
     """
+    is_true, reason = True, ""
     match unsent.kind:
-        case NotificationKind.SEAT_AVAILABLE if now.retired:
-            return NOT_LISTED
-        case NotificationKind.SEAT_AVAILABLE:
-            is_open = now.openings == unsent.episode and (now.open_seats or 0) >= unsent.min_seats
-            return None if is_open else GONE_AGAIN
         case NotificationKind.INSTRUCTOR_ASSIGNED:
-            return None if _is_still_assigned(unsent, now) else UNASSIGNED_AGAIN
+            is_true, reason = _is_still_assigned(unsent, now), UNASSIGNED_AGAIN
         case NotificationKind.SECTION_RETIRED:
-            is_retired = now.retired and now.retirements == unsent.episode
-            return None if is_retired else LISTED_AGAIN
+            is_true, reason = now.retired and now.retirements == unsent.episode, LISTED_AGAIN
+        case _ if now.retired:
+            is_true, reason = False, NOT_LISTED
+        case NotificationKind.SEAT_AVAILABLE:
+            is_true, reason = _is_still_open(unsent, now), GONE_AGAIN
+        case NotificationKind.WAITLIST_AVAILABLE:
+            is_true, reason = _is_still_joinable(unsent, now), PLACES_GONE_AGAIN
+        case NotificationKind.SEAT_FILLED:
+            is_true, reason = now.fillings == unsent.episode and now.open_seats == 0, OPEN_AGAIN
+    return None if is_true else reason
+
+
+def _is_still_open(unsent: UnsentNotification, now: SectionSnapshot) -> bool:
+    is_open = now.openings == unsent.episode and (now.open_seats or 0) >= unsent.watch.min_seats
+    return is_open and missing_unreserved(unsent.watch, now.unreserved_seats) is None
+
+
+def _is_still_joinable(unsent: UnsentNotification, now: SectionSnapshot) -> bool:
+    waitlist = Waitlist(now.waitlist_places, now.waitlist_length)
+    is_open = now.waitlist_openings == unsent.episode and bool(waitlist.places)
+    return is_open and too_long(unsent.watch, waitlist) is None
 
 
 def _is_still_assigned(unsent: UnsentNotification, now: SectionSnapshot) -> bool:

@@ -1,7 +1,7 @@
 """How an observation advances a section's state, and the events it causes.
 
-Episodes: a section counts its openings and its instructor assignments. The first known value is a baseline
-and causes no event.
+Episodes: a section counts its openings, its fillings, the openings of its waitlist and its instructor
+assignments. The first known value is a baseline and causes no event.
 
 Order: each accepted answer increments the state's revision. A caller reads the revision before it asks the
 source, and the answer is accepted only if the revision is still the same (`is_current`). An older answer
@@ -72,10 +72,39 @@ class SectionState:
 
 @dataclass(frozen=True, slots=True)
 class SeatsIncreased:
-    """More open seats than before, in the section's `episode`-th opening."""
+    """More open seats than before, in the section's `episode`-th opening.
+
+    Shape: `unreserved_seats` are those after, None if the source never stated them.
+    """
 
     before: int
     after: int
+    episode: int
+    unreserved_seats: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeatsFilled:
+    """The last of `before` open seats was taken, for the `episode`-th time."""
+
+    before: int
+    episode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waitlist:
+    """The free places on a waitlist, and how many people wait; None if the source never stated it."""
+
+    places: int | None = None
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitlistOpened:
+    """Free places on the waitlist, in its `episode`-th opening: the first ones, more, or a shorter queue."""
+
+    before: Waitlist
+    after: Waitlist
     episode: int
 
 
@@ -94,7 +123,16 @@ class SectionRetired:
     episode: int
 
 
-SectionEvent = SeatsIncreased | InstructorAssigned | SectionRetired
+@dataclass(frozen=True, slots=True)
+class SectionAdded:
+    """A course has a section that it did not have before. A section is added once."""
+
+    episode: int = 1
+
+
+SectionEvent = (
+    SeatsIncreased | SeatsFilled | WaitlistOpened | InstructorAssigned | SectionRetired | SectionAdded
+)
 
 
 def is_current(state: SectionState, asked_revision: int | None) -> bool:
@@ -107,29 +145,41 @@ def advance(state: SectionState, seen: Observation) -> tuple[SectionState, tuple
     if state.retired:  # watchers were notified that it is gone; when it is listed again, its seats open
         state = replace(state, open_seats=0)
     open_seats = open_seats_after(state, seen)
-    openings, rises = _opened(state, open_seats, is_counted=seen.is_counted)
+    is_counted = state.is_counted if _states_no_count(state, seen) else seen.is_counted
+    unreserved_seats = _latest(seen.unreserved_seats, state.unreserved_seats)
+    openings, rises = _opened(state, open_seats, unreserved_seats, is_counted=is_counted)
+    fillings, filled = _filled(state, open_seats, seen.status)
+    waitlist = Waitlist(
+        _latest(seen.waitlist_places, state.waitlist_places),
+        _latest(seen.waitlist_length, state.waitlist_length),
+    )
+    waitlist_openings, eased = _waitlist_opened(state, waitlist)
     assignments, named = _assigned(state, seen.instructor)
-    moved = replace(
-        state,
+    moved = SectionState(  # every field: `replace` takes three times as long
+        key=state.key,
         revision=state.revision + 1,
         observed_at=seen.observed_at,
         open_seats=_latest(open_seats, state.open_seats),
-        unreserved_seats=_latest(seen.unreserved_seats, state.unreserved_seats),
+        unreserved_seats=unreserved_seats,
         capacity=_latest(seen.capacity, state.capacity),
         instructor=_latest(seen.instructor, state.instructor),
         details=seen.details.over(state.details),
         openings=openings,
         assignments=assignments,
         misses=0,
-        missing_since=None,
+        retirements=state.retirements,
         retired=False,
+        anomalies=state.anomalies,
+        missing_since=None,
         status=_latest(seen.status, state.status),
-        is_counted=state.is_counted if open_seats is None else seen.is_counted,
-        waitlist_places=_latest(seen.waitlist_places, state.waitlist_places),
-        waitlist_length=_latest(seen.waitlist_length, state.waitlist_length),
+        is_counted=is_counted,
+        waitlist_places=waitlist.places,
+        waitlist_length=waitlist.length,
+        waitlist_openings=waitlist_openings,
+        fillings=fillings,
         as_of=_latest(seen.as_of, state.as_of),
     )
-    return moved, rises + named
+    return moved, (*rises, *filled, *(() if rises else eased), *named)
 
 
 def miss(state: SectionState, missing: Missing) -> SectionState:
@@ -168,23 +218,57 @@ def open_seats_after(state: SectionState, seen: Observation) -> int | None:
 
     Source: DESIGN, 1.3: once a section has stated its unreserved seats, null means "not stated".
     """
+    if _states_no_count(state, seen):
+        return None if seen.open_seats is None else state.open_seats
     if seen.open_seats is None or seen.unreserved_seats is not None or state.unreserved_seats is None:
         return seen.open_seats
     return min(seen.open_seats, state.unreserved_seats)
 
 
+def _states_no_count(state: SectionState, seen: Observation) -> bool:
+    """Whether `seen` leaves the count of the open seats as it is: it says nothing, or only that some are."""
+    return seen.open_seats is None or bool(not seen.is_counted and seen.open_seats and state.open_seats)
+
+
 def _opened(
-    state: SectionState, after: int | None, *, is_counted: bool
+    state: SectionState, after: int | None, unreserved_seats: int | None, *, is_counted: bool
 ) -> tuple[int, tuple[SectionEvent, ...]]:
     """The count of openings with `after` open seats, and the event if the seats increased.
 
-    A count that follows a bare "open" is a baseline.
+    The first count of a section that was open when it was first seen is not an increase.
     """
     before = state.open_seats
-    if before is None or after is None or after <= before or (before and is_counted != state.is_counted):
+    if before is None or after is None or after <= before:
+        return state.openings, ()
+    if is_counted and not state.is_counted and before and not state.openings:
         return state.openings, ()
     openings = state.openings + (before == 0)
-    return openings, (SeatsIncreased(before, after, openings),)
+    return openings, (SeatsIncreased(before, after, openings, unreserved_seats),)
+
+
+def _filled(
+    state: SectionState, after: int | None, status: SectionStatus | None
+) -> tuple[int, tuple[SectionEvent, ...]]:
+    """The count of fillings with `after` open seats, and the event if the last seat was taken."""
+    if not state.open_seats or after != 0 or status is SectionStatus.CANCELLED:
+        return state.fillings, ()
+    fillings = state.fillings + 1
+    return fillings, (SeatsFilled(state.open_seats, fillings),)
+
+
+def _waitlist_opened(state: SectionState, after: Waitlist) -> tuple[int, tuple[SectionEvent, ...]]:
+    """The count of openings of the waitlist, and the event if it is open and easier to join than before."""
+    if not after.places or state.waitlist_places is None:
+        return state.waitlist_openings, ()
+    before = Waitlist(state.waitlist_places, state.waitlist_length)
+    if after.places <= state.waitlist_places and not _is_shorter(after.length, before.length):
+        return state.waitlist_openings, ()
+    openings = state.waitlist_openings + (before.places == 0)
+    return openings, (WaitlistOpened(before, after, openings),)
+
+
+def _is_shorter(after: int | None, before: int | None) -> bool:
+    return after is not None and before is not None and after < before
 
 
 def _assigned(state: SectionState, after: str | None) -> tuple[int, tuple[SectionEvent, ...]]:

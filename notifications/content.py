@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from domain.notification import Notification
-from domain.observation import UNASSIGNED
-from domain.text import format_time, one_line
+from domain.text import one_line
 from domain.watch import NotificationKind
-
-_COURSE_LIMIT, _TITLE_LIMIT = 32, 80
-_MIN_AGE = timedelta(minutes=5)
-_TWO_HOURS_MINUTES = 120
+from notifications.facts import (
+    NAME_LIMIT,
+    TITLE_LIMIT,
+    course_of,
+    free_places,
+    name_of,
+    number_of,
+    rows_of,
+    seats_of,
+    seen_at,
+    true_at,
+    waitlist_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,78 +41,127 @@ class MessageContent:
     action: str
 
 
-def content_for(notification: Notification, now: datetime, zone: tzinfo = UTC) -> MessageContent:
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    """What every message states: when the section was seen, since when that holds, and the facts."""
+
+    seen: str
+    true_at: str
+    facts: tuple[tuple[str, str], ...]
+
+
+def content_for(
+    notification: Notification, now: datetime, zone: tzinfo = UTC, school: str = ""
+) -> MessageContent:
     """The content for `notification` at `now`, with times in `zone`; an old observation states its age.
 
-    Text from the catalog is reduced to short, plain lines.
+    Shape: `school` is the name of the school, empty if unknown. Text from the catalog is reduced to short,
+    plain lines.
     """
-    seen = format_time(notification.observed_at, zone) + _age(now - notification.observed_at)
-    match notification.kind:
-        case NotificationKind.SEAT_AVAILABLE:
-            return _seat_available(notification, seen)
-        case NotificationKind.INSTRUCTOR_ASSIGNED:
-            return _instructor_assigned(notification, seen)
-        case NotificationKind.SECTION_RETIRED if notification.ended_watches:
-            return _term_ended(notification)
-        case NotificationKind.SECTION_RETIRED:
-            return _section_retired(notification, seen)
+    seen = seen_at(notification, now, zone)
+    sighting = _Sighting(seen, true_at(notification, seen, zone), rows_of(notification, seen, zone, school))
+    if notification.ended_watches:
+        return _term_ended(notification)
+    return _CONTENTS[notification.kind](notification, sighting)
 
 
-def _seat_available(notification: Notification, seen: str) -> MessageContent:
+def _seat_available(notification: Notification, sighting: _Sighting) -> MessageContent:
     seats = notification.open_seats
     is_plural = seats is not None and seats > 1
     headline = f"{seats} seats are open" if is_plural else "A seat is open"
+    had = f"had {seats_of(notification)}" if seats is not None else "had open seats"
+    if not notification.is_counted:
+        headline, had = "Seats are open", "was open"
+    is_single = notification.is_counted and not is_plural
     return MessageContent(
-        subject=f"{headline}: {_name(notification)}",
+        subject=f"{headline}: {name_of(notification)}",
         headline=headline,
-        lead=f"{_name(notification)} had {_availability(notification)} at our last check.",
-        preheader=f"Seen {seen}. Open seats go fast.",
-        caution=f"Open seats go fast. This was true at {seen}; "
-        f"someone may have taken {'them' if is_plural else 'it'} since.",
-        facts=_facts(notification, seen),
-        action=f"Enrol in section {_number(notification)}",
+        lead=f"{name_of(notification)} {had} at our last check."
+        + ("" if notification.is_counted else " The catalog does not say how many seats are left."),
+        preheader=f"Seen {sighting.seen}. Open seats go fast.",
+        caution=f"Open seats go fast. {sighting.true_at}; "
+        f"someone may have taken {'it' if is_single else 'them'} since.",
+        facts=sighting.facts,
+        action=f"Enrol in section {number_of(notification)}",
     )
 
 
-def _instructor_assigned(notification: Notification, seen: str) -> MessageContent:
-    person = one_line(notification.instructor or "", _TITLE_LIMIT)
+def _waitlist_available(notification: Notification, sighting: _Sighting) -> MessageContent:
+    places = notification.waitlist_places or 1
+    headline = "A place on the waitlist is free" if places == 1 else f"{places} waitlist places are free"
+    is_full = " has no open seat, but" if notification.open_seats == 0 else ":"
     return MessageContent(
-        subject=f"{f'Now taught by {person}' if person else 'Instructor assigned'}: {_name(notification)}",
+        subject=f"{headline}: {name_of(notification)}",
+        headline=headline,
+        lead=f"{name_of(notification)}{is_full} you can join its waitlist: {waitlist_of(notification)}.",
+        preheader=f"Seen {sighting.seen}. Free places go fast.",
+        caution=f"This is a place in the queue, not a seat. {sighting.true_at}; "
+        f"someone may have taken {'it' if places == 1 else 'them'} since.",
+        facts=sighting.facts,
+        action=f"Join the waitlist of section {number_of(notification)}",
+    )
+
+
+def _instructor_assigned(notification: Notification, sighting: _Sighting) -> MessageContent:
+    person = one_line(notification.instructor or "", TITLE_LIMIT)
+    return MessageContent(
+        subject=f"{f'Now taught by {person}' if person else 'Instructor assigned'}: {name_of(notification)}",
         headline=f"Now taught by {person}" if person else "An instructor is assigned",
-        lead=f"{_name(notification)} had no named instructor. "
+        lead=f"{name_of(notification)} had no named instructor. "
         + (f"The catalog now lists {person}." if person else "The catalog now lists one."),
-        preheader=f"Seen {seen}.",
-        caution=f"This is what the catalog showed at {seen}; departments can change assignments.",
-        facts=_facts(notification, seen),
-        action=f"See section {_number(notification)}",
+        preheader=f"Seen {sighting.seen}.",
+        caution=f"This is what the catalog showed at {sighting.seen}; departments can change assignments.",
+        facts=sighting.facts,
+        action=f"See section {number_of(notification)}",
     )
 
 
-def _section_retired(notification: Notification, seen: str) -> MessageContent:
+def _section_retired(notification: Notification, sighting: _Sighting) -> MessageContent:
     return MessageContent(
-        subject=f"No longer listed: {_name(notification)}",
+        subject=f"No longer listed: {name_of(notification)}",
         headline="No longer listed",
-        lead=f"{_name(notification)} has disappeared from the catalog. "
+        lead=f"{name_of(notification)} has disappeared from the catalog. "
         "Several checks in a row did not find it.",
-        preheader=f"Gone from the catalog, as of {seen}. It may have been cancelled or renumbered.",
+        preheader=f"Gone from the catalog, as of {sighting.seen}. It may have been cancelled or renumbered.",
         caution="It may have been cancelled, merged or renumbered: if you hold a seat, ask the department.",
-        facts=_facts(notification, seen),
+        facts=sighting.facts,
         action="",
     )
 
 
-def _age(age: timedelta) -> str:
-    """The age of an observation as text, empty if it is too short to matter."""
-    if age < _MIN_AGE:
-        return ""
-    minutes = age // timedelta(minutes=1)
-    if minutes < _TWO_HOURS_MINUTES:
-        return f" ({minutes} minutes before this mail was written)"
-    return f" ({minutes // 60} hours before this mail was written)"
+def _seat_filled(notification: Notification, sighting: _Sighting) -> MessageContent:
+    places = notification.waitlist_places
+    waitlist = "" if not places else f" Its waitlist has {free_places(places)}."
+    return MessageContent(
+        subject=f"Full: {name_of(notification)}",
+        headline="The last seat is taken",
+        lead=f"{name_of(notification)} had open seats and has none now.{waitlist}",
+        preheader=f"Seen {sighting.seen}.",
+        caution=f"{sighting.true_at}. People drop courses until the term begins: a seat may open again.",
+        facts=sighting.facts,
+        action=f"See section {number_of(notification)}",
+    )
+
+
+def _section_added(notification: Notification, sighting: _Sighting) -> MessageContent:
+    course, seats = course_of(notification), notification.open_seats
+    new = f"new section of {course}" if course else "new section"
+    has = f"It has {seats_of(notification)}." if notification.is_counted and seats is not None else ""
+    if not notification.is_counted:
+        has = f"It is {seats_of(notification)}."
+    return MessageContent(
+        subject=f"New section: {name_of(notification)}",
+        headline=f"A {new}",
+        lead=" ".join(filter(None, (f"The catalog lists a {new}.", has, "Rollcall watches it for you now."))),
+        preheader=f"Seen {sighting.seen}. {has}".strip(),
+        caution=f"{sighting.true_at}. Departments can still change a new section.",
+        facts=sighting.facts,
+        action=f"{'Enrol in' if seats else 'See'} section {number_of(notification)}",
+    )
 
 
 def _term_ended(notification: Notification) -> MessageContent:
-    term, count = one_line(notification.key.term, _COURSE_LIMIT), notification.ended_watches
+    term, count = one_line(notification.key.term, NAME_LIMIT), notification.ended_watches
     ended = "Your watch on it has ended" if count == 1 else f"Your {count} watches on it have ended"
     return MessageContent(
         subject=f"Term {term} has ended",
@@ -116,50 +174,11 @@ def _term_ended(notification: Notification) -> MessageContent:
     )
 
 
-def _name(notification: Notification) -> str:
-    course = one_line(notification.details.course, _COURSE_LIMIT)
-    title = one_line(notification.details.title, _TITLE_LIMIT)
-    name = " — ".join(part for part in (course, title) if part)
-    return f"{name} (section {_number(notification)})" if name else f"Section {_number(notification)}"
-
-
-def _number(notification: Notification) -> str:
-    return one_line(notification.key.number, _COURSE_LIMIT)
-
-
-def _seats(notification: Notification) -> str:
-    seats, capacity = notification.open_seats, notification.capacity
-    if seats is None:
-        return "" if capacity is None else f"{capacity} in total"
-    if capacity is None:
-        return f"{seats} open {'seat' if seats == 1 else 'seats'}"
-    return f"{seats} of {capacity} seats open"
-
-
-def _availability(notification: Notification) -> str:
-    return "open seats" if notification.open_seats is None else _seats(notification)
-
-
-def _instructor(notification: Notification) -> str:
-    """The instructor as text, empty if the catalog never stated one: unknown is not unassigned."""
-    return (
-        "Staff (not yet assigned)"
-        if notification.instructor == UNASSIGNED
-        else one_line(notification.instructor or "")
-    )
-
-
-def _facts(notification: Notification, seen: str) -> tuple[tuple[str, str], ...]:
-    details = notification.details
-    rows = (
-        ("Course", one_line(details.course)),
-        ("Title", one_line(details.title)),
-        ("Section", _number(notification)),
-        ("Term", one_line(notification.key.term, _COURSE_LIMIT)),
-        ("Seats", "" if notification.kind is NotificationKind.SECTION_RETIRED else _seats(notification)),
-        ("Instructor", _instructor(notification)),
-        ("Times", one_line(details.meeting_times)),
-        ("Place", one_line(details.location)),
-        ("Seen", seen),
-    )
-    return tuple((label, value) for label, value in rows if value)
+_CONTENTS: Mapping[NotificationKind, Callable[[Notification, _Sighting], MessageContent]] = {
+    NotificationKind.SEAT_AVAILABLE: _seat_available,
+    NotificationKind.WAITLIST_AVAILABLE: _waitlist_available,
+    NotificationKind.INSTRUCTOR_ASSIGNED: _instructor_assigned,
+    NotificationKind.SECTION_RETIRED: _section_retired,
+    NotificationKind.SEAT_FILLED: _seat_filled,
+    NotificationKind.SECTION_ADDED: _section_added,
+}

@@ -14,14 +14,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, select, update
 
 from domain.section import SectionKey
-from domain.watch import NotificationKind
 from store import audit
 from store.audit import AuditEntry
 from store.database import Database, insert_new, to_ms
 from store.refusals import is_refused
 from store.schema import opt_outs, sections, suppressions, watches
 from store.sections.states import find_or_add
-from store.watch_import import WatchRequest, add_many
+from store.watch_import import WATCH_COLUMNS, WatchRequest, add_many, watch_of
 
 UNSUBSCRIBED = "unsubscribed"
 """End reason of a watch that its person stopped."""
@@ -135,16 +134,24 @@ def _stopped(connection: Connection, email: str, section_id: int | None, since_m
     """The watches that the opt-out at `since_ms` ended, as they were before."""
     columns = watches.c
     query = (
-        select(sections.c.source, sections.c.term, sections.c.number, columns.kinds, columns.min_seats)
+        select(*WATCH_COLUMNS, columns.course_watch_id)
         .select_from(watches.join(sections))
         .where(columns.email == email, columns.ended_reason == UNSUBSCRIBED, *_about(section_id))
         .where(columns.ended_at_ms >= since_ms)
         .order_by(columns.id)
     )
-    rows = connection.execute(query)
     return [
-        WatchRequest(email, SectionKey(*row[:3]), tuple(map(NotificationKind, row[3])), row[4])
-        for row in rows
+        WatchRequest(
+            email=email,
+            key=watch.key,
+            kinds=watch.kinds,
+            min_seats=watch.min_seats,
+            unreserved_only=watch.unreserved_only,
+            max_waitlist=watch.max_waitlist,
+            course_watch_id=row["course_watch_id"],
+        )
+        for row in connection.execute(query).mappings()
+        for watch in [watch_of(row)]
     ]
 
 

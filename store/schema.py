@@ -89,6 +89,10 @@ section_history = Table(
     Column("open_seats", Integer),
     Column("capacity", Integer),
     Column("instructor", Text),
+    Column("is_counted", Boolean, nullable=False, server_default=text("true")),
+    Column("unreserved_seats", Integer),
+    Column("waitlist_places", Integer),
+    Column("waitlist_length", Integer),
     Index(None, "section_id", "id"),  # in the order in which it was written: clocks may jump
     Index(None, "observed_at_ms"),
 )
@@ -107,6 +111,7 @@ watches = Table(
     _moment("paused_until_ms"),
     Column("unreserved_only", Boolean, nullable=False, server_default=text("false")),
     Column("max_waitlist", Integer),  # NULL: any length
+    Column("course_watch_id", BigInteger, index=True),  # NULL unless a watch of a course made it
     # One active watch per person and section; ended ones remain as history.
     Index(
         "uq_watches_active",
@@ -136,6 +141,7 @@ course_watches = Table(
     _moment("created_at_ms", nullable=False),
     _moment("ended_at_ms"),
     Column("ended_reason", Text),
+    _moment("baseline_at_ms"),  # the first complete answer about the course; NULL until then
     Index(
         "uq_course_watches_active",
         "source",

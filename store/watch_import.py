@@ -7,20 +7,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
-from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
+from domain.watch import DEFAULT_KINDS, NotificationKind, Watch
 from store.catalogs.polls import bring_forward
 from store.database import chunks, to_ms
 from store.refusals import find_refusals
-from store.schema import watches
+from store.schema import sections, watches
 from store.sections.states import begin_history, ensure_all
 
 _NEAR = 100  # per query: it matches every section with every address
 _UPDATE = update(watches).where(watches.c.id == bindparam("row_id"))
-_SAVE = _UPDATE.values(kinds=bindparam("kinds"), min_seats=bindparam("min_seats"))
+_PREFERENCES = ("kinds", "min_seats", "unreserved_only", "max_waitlist")
+_SAVE = _UPDATE.values({name: bindparam(name) for name in _PREFERENCES})
+WATCH_COLUMNS = (
+    watches.c.email,
+    sections.c.source,
+    sections.c.term,
+    sections.c.number,
+    *(watches.c[name] for name in _PREFERENCES),
+)
+"""The columns that `watch_of` reads."""
 
 Place = tuple[int, str]  # a section's row id, and an address; at most one active watch each
 Row = dict[str, Any]
@@ -28,12 +37,32 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class WatchRequest:
-    """A requested watch; None keeps the value of an active one, or uses the default."""
+    """A requested watch; None keeps the value of an active one, or uses the default.
+
+    Shape: `default_kinds` are those of a new watch whose `kinds` are None. `course_watch_id` is the watch of
+    a course that makes it.
+    """
 
     email: str
     key: SectionKey
     kinds: tuple[NotificationKind, ...] | None = None
     min_seats: int | None = None
+    unreserved_only: bool | None = None
+    max_waitlist: int | None = None
+    default_kinds: tuple[NotificationKind, ...] = DEFAULT_KINDS
+    course_watch_id: int | None = None
+
+
+def watch_of(row: RowMapping) -> Watch:
+    """The watch in a row of `WATCH_COLUMNS`."""
+    return Watch(
+        email=row["email"],
+        key=SectionKey(row["source"], row["term"], row["number"]),
+        kinds=tuple(map(NotificationKind, row["kinds"])),
+        min_seats=row["min_seats"],
+        unreserved_only=row["unreserved_only"],
+        max_waitlist=row["max_waitlist"],
+    )
 
 
 def add_many(
@@ -57,7 +86,7 @@ def add_many(
         place = (section_ids[request.key], request.email)
         is_new = place not in rows
         if is_new:
-            rows[place] = created[place] = _new(place, now)
+            rows[place] = created[place] = _new(place, request, now)
         elif place not in created:
             changed[place] = rows[place]
         rows[place] |= _values(request)
@@ -74,29 +103,35 @@ def _write(connection: Connection, created: Iterable[Row], changed: Iterable[Row
         connection.execute(_SAVE, list(changed))
 
 
-def _new(place: Place, now: datetime) -> Row:
+def _new(place: Place, request: Watch | WatchRequest, now: datetime) -> Row:
     section_id, email = place
-    values = {"kinds": list(ALL_NOTIFICATION_KINDS), "min_seats": 1}
-    return values | {"email": email, "section_id": section_id, "created_at_ms": to_ms(now)}
+    row: Row = {"email": email, "section_id": section_id, "created_at_ms": to_ms(now)}
+    row |= {"kinds": list(DEFAULT_KINDS), "min_seats": 1, "unreserved_only": False, "max_waitlist": None}
+    made_by = None
+    if isinstance(request, WatchRequest):
+        row["kinds"], made_by = list(request.default_kinds), request.course_watch_id
+    return row | {"course_watch_id": made_by}
 
 
 def _values(request: Watch | WatchRequest) -> Row:
     """The values that the request states; others are unchanged."""
-    values = {"kinds": None if request.kinds is None else list(request.kinds), "min_seats": request.min_seats}
+    values = {name: getattr(request, name) for name in _PREFERENCES}
+    if request.kinds is not None:
+        values["kinds"] = list(request.kinds)
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _active(connection: Connection, places: Iterable[Place]) -> dict[Place, Row]:
     """The active watches of `places`, and a few others; never all of a section, which has thousands."""
     columns = watches.c
-    active = select(columns.id, columns.section_id, columns.email, columns.kinds, columns.min_seats)
+    preferences = [columns[name] for name in _PREFERENCES]
+    active = select(columns.id.label("row_id"), columns.section_id, columns.email, *preferences)
     found: dict[Place, Row] = {}
     for chunk in chunks(sorted(places), _NEAR):
         section_ids, emails = (set(each) for each in zip(*chunk, strict=True))
         query = active.where(
             columns.section_id.in_(section_ids), columns.email.in_(emails), columns.ended_at_ms.is_(None)
         )
-        for row in connection.execute(query):
-            values = {"kinds": row.kinds, "min_seats": row.min_seats}
-            found[row.section_id, row.email] = {"row_id": row.id} | values
+        for row in connection.execute(query).mappings():
+            found[row["section_id"], row["email"]] = {name: row[name] for name in ("row_id", *_PREFERENCES)}
     return found

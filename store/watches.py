@@ -12,14 +12,14 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
 from domain.section_state import SectionState
-from domain.watch import NotificationKind, Watch
+from domain.watch import Watch
 from store import audit
 from store.audit import AuditEntry
 from store.database import Database, from_ms, from_ms_or_none, to_ms
 from store.refusals import opted_out
 from store.schema import sections, watches
 from store.sections.states import is_section, state_of
-from store.watch_import import WatchRequest, add_many
+from store.watch_import import WatchRequest, add_many, watch_of
 
 __all__ = ["Audience", "StoredWatch", "WatchFilter", "WatchRequest", "Watches"]
 
@@ -28,7 +28,11 @@ _LIMIT = 1000
 
 @dataclass(frozen=True, slots=True)
 class StoredWatch:
-    """A stored watch with the state of its section; `paused_until` may be in the past."""
+    """A stored watch with the state of its section.
+
+    Shape: `paused_until` may be in the past. `course_watch_id` is the watch of a course that made it, None if
+    a person did.
+    """
 
     id: int
     watch: Watch
@@ -37,6 +41,7 @@ class StoredWatch:
     ended_reason: str | None
     section: SectionState
     paused_until: datetime | None = None
+    course_watch_id: int | None = None
 
     def is_paused(self, now: datetime) -> bool:
         """Whether the watch is paused."""
@@ -225,6 +230,9 @@ def _select() -> Select[Any]:
         columns.email,
         columns.kinds,
         columns.min_seats,
+        columns.unreserved_only,
+        columns.max_waitlist,
+        columns.course_watch_id,
         columns.created_at_ms,
         columns.ended_at_ms,
         columns.ended_reason,
@@ -244,13 +252,13 @@ def _active(connection: Connection, watch: Watch | WatchRequest) -> StoredWatch:
 
 
 def _stored(row: RowMapping) -> StoredWatch:
-    key = SectionKey(row["source"], row["term"], row["number"])
     return StoredWatch(
         id=row["watch_id"],
-        watch=Watch(row["email"], key, tuple(map(NotificationKind, row["kinds"])), row["min_seats"]),
+        watch=watch_of(row),
         created_at=from_ms(row["created_at_ms"]),
         ended_at=from_ms_or_none(row["ended_at_ms"]),
         ended_reason=row["ended_reason"],
         section=state_of(row),
         paused_until=from_ms_or_none(row["paused_until_ms"]),
+        course_watch_id=row["course_watch_id"],
     )

@@ -23,9 +23,11 @@ from domain.watch import NotificationKind
 from store.database import serialise, to_ms
 from store.refusals import OPTED_OUT, opted_out
 from store.schema import mail_batches, notifications, sections, suppressions, watches
+from store.watch_import import WATCH_COLUMNS, watch_of
 
 _DAY = timedelta(days=1)
 _UNTIL_CONFIRMED = timedelta(minutes=1)  # how long an unconfirmed opening waits until the next decision
+_STATES_SEATS = frozenset({NotificationKind.SEAT_AVAILABLE, NotificationKind.WAITLIST_AVAILABLE})
 _HIDES_SEATS = frozenset({Anomaly.FULL, Anomaly.CAPACITY})
 
 
@@ -47,6 +49,7 @@ IS_DUE_BATCH = (mail_batches.c.state == BatchState.SENDING) & (
 )
 """The condition of an unfinished batch that may be sent again, at the time `now_ms`."""
 
+_SNAPSHOT_FIELDS = tuple(each.name for each in fields(SectionSnapshot))
 _columns = notifications.c
 _UNSENT = select(mail_batches.c.id).where(IS_DUE_BATCH, mail_batches.c.attempts == 0)
 _LOCK_UNSENT = _UNSENT.with_for_update(skip_locked=True)
@@ -56,23 +59,17 @@ _LOCK_LEAST_TRIED = _DUE.order_by(mail_batches.c.attempts, mail_batches.c.due_at
 _LOCK_PENDING = (
     select(
         _columns.id,
-        watches.c.email,
+        *WATCH_COLUMNS,
         _columns.kind,
         _columns.episode,
         _columns.facts,
         _columns.starts,
         _columns.deferrals,
-        watches.c.min_seats,
         watches.c.ended_reason,
         watches.c.ended_at_ms,
         watches.c.paused_until_ms,
         sections.c.observed_at_ms,
-        sections.c.open_seats,
-        sections.c.openings,
-        sections.c.instructor,
-        sections.c.assignments,
-        sections.c.retired,
-        sections.c.retirements,
+        *(sections.c[name] for name in _SNAPSHOT_FIELDS),
         sections.c.anomalies,
         suppressions.c.reason.label("suppressed"),
         opted_out(watches.c.email, watches.c.section_id).label("is_opted_out"),
@@ -92,7 +89,6 @@ _WITHDRAW = (
 )
 _HOLD = update(notifications).where(_columns.id.in_(bindparam("ids")))
 _UPDATE_FACTS = update(notifications).where(_columns.id == bindparam("notification_id"))
-_SNAPSHOT_FIELDS = tuple(each.name for each in fields(SectionSnapshot))
 _INSERT = insert(mail_batches).values(state=BatchState.SENDING).returning(mail_batches.c.id)
 _START_SENDING = (
     update(notifications).where(_columns.id.in_(bindparam("ids"))).values(state=NotificationState.SENDING)
@@ -228,7 +224,7 @@ def _objection(row: RowMapping, now_ms: int) -> str | None:
     if (row["paused_until_ms"] or 0) > now_ms:
         return "the watch is paused"
     unsent = UnsentNotification(
-        NotificationKind(row["kind"]), row["episode"], row["min_seats"], row["facts"]["instructor"]
+        watch_of(row), NotificationKind(row["kind"]), row["episode"], row["facts"]["instructor"]
     )
     return outdated(unsent, SectionSnapshot(**{name: row[name] for name in _SNAPSHOT_FIELDS}))
 
@@ -243,9 +239,7 @@ def _is_unconfirmed(row: RowMapping) -> bool:
 
     The state keeps the previous seats until then, so a message would state them as current.
     """
-    return row["kind"] == NotificationKind.SEAT_AVAILABLE and not _HIDES_SEATS.isdisjoint(
-        row["anomalies"] or ()
-    )
+    return row["kind"] in _STATES_SEATS and not _HIDES_SEATS.isdisjoint(row["anomalies"] or ())
 
 
 def _update_instructors(connection: Connection, rows: Iterable[RowMapping]) -> None:

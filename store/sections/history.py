@@ -15,12 +15,12 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, RowMapping, ScalarSelect, and_, cast, delete, func, or_, select
 
 from domain import history
-from domain.history import HistoryEntry, ObservedPeriod, SectionHistory, in_sequence
+from domain.history import ObservedPeriod, SectionHistory, in_sequence
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
 from store.database import Database, chunks, from_ms, insert_all_new, to_ms
 from store.schema import runs, section_daily_rollups, section_history, sections, watches
-from store.sections.states import is_section
+from store.sections.states import history_entry, is_section
 
 HOUR_MS = 3_600_000
 BLIND_AFTER_HOURS = 3  # without an observation; shorter gaps are normal
@@ -65,7 +65,7 @@ def read(
     if not found or row["observed_at_ms"] is None:
         return SectionHistory(key, details)
     until_ms = min(row["observed_at_ms"], until_ms)
-    entries = in_sequence([_entry(each) for each in found], from_ms(until_ms))
+    entries = in_sequence([history_entry(each) for each in found], from_ms(until_ms))
     times_ms = [to_ms(each.observed_at) for each in entries]
     span = (times_ms[0], max(times_ms[-1], until_ms))
     observed = observed_hours.at(row) & _watched_hours(connection, row["id"], span)
@@ -124,10 +124,6 @@ def _blind(observed: set[int]) -> list[ObservedPeriod]:
         for before, after in pairwise(sorted(observed))
         if after - before > BLIND_AFTER_HOURS
     ]
-
-
-def _entry(row: Mapping[Any, Any]) -> HistoryEntry:
-    return HistoryEntry(from_ms(row["observed_at_ms"]), row["open_seats"], row["capacity"], row["instructor"])
 
 
 _DAY_MS = 24 * HOUR_MS

@@ -79,6 +79,16 @@ _SAVED = (
     "fillings",
     "as_of_ms",
 )
+_SHOWN = (  # of each observation, in the history
+    "open_seats",
+    "capacity",
+    "instructor",
+    "is_counted",
+    "unreserved_seats",
+    "waitlist_places",
+    "waitlist_length",
+)
+_shown = attrgetter(*_SHOWN)
 _TOUCHED = ("revision", "observed_at")  # by every answer
 _facts = attrgetter(*(each.name for each in fields(SectionState) if each.name not in _TOUCHED))
 _UPDATE = update(sections).where(sections.c.id == bindparam("row_id"))
@@ -167,24 +177,17 @@ class Sections:
 
     def history(self, key: SectionKey) -> list[HistoryEntry]:
         """The latest changes of `key`, newest first."""
-        columns = section_history.c
         query = (
-            select(
-                columns.observed_at_ms,
-                columns.open_seats,
-                columns.capacity,
-                columns.instructor,
-                sections.c.observed_at_ms.label("until_ms"),
-            )
+            select(section_history, sections.c.observed_at_ms.label("until_ms"))
             .join(sections)
             .where(is_section(key))
-            .order_by(columns.id.desc())
+            .order_by(section_history.c.id.desc())
             .limit(_HISTORY_LIMIT)
         )
         with self._database.read() as connection:
-            rows = connection.execute(query).all()
-        until = from_ms_or_none(rows[0].until_ms) if rows else None
-        found = [HistoryEntry(from_ms(row[0]), *row[1:-1]) for row in reversed(rows)]
+            rows = connection.execute(query).mappings().all()
+        until = from_ms_or_none(rows[0]["until_ms"]) if rows else None
+        found = [history_entry(row) for row in reversed(rows)]
         return in_sequence(found, until)[::-1]
 
     def unchecked(self, keys: Iterable[SectionKey]) -> list[SectionKey]:
@@ -322,14 +325,19 @@ def write_history(connection: Connection, moves: Mapping[int, tuple[SectionState
 
 def begin_history(connection: Connection, row_ids: Collection[int], now: datetime) -> None:
     """Write the known seats of sections that a polled catalog lists and that get their first watch."""
-    known = (sections.c.open_seats, sections.c.capacity, sections.c.instructor)
     is_first = ~exists().where(section_history.c.section_id == sections.c.id)
+    known = [sections.c[name] for name in _SHOWN]
     for ids in chunks(sorted(row_ids)):
         shown = select(sections.c.id, literal(to_ms(now)), *known).where(
             sections.c.id.in_(ids), sections.c.digest.is_not(None), is_first
         )
-        columns = ("section_id", "observed_at_ms", "open_seats", "capacity", "instructor")
+        columns = ("section_id", "observed_at_ms", *_SHOWN)
         connection.execute(insert(section_history).from_select(columns, shown))
+
+
+def history_entry(row: RowMapping) -> HistoryEntry:
+    """The entry in a row of `section_history`."""
+    return HistoryEntry(from_ms(row["observed_at_ms"]), **{name: row[name] for name in _SHOWN})
 
 
 def state_of(row: RowMapping) -> SectionState:
@@ -399,11 +407,9 @@ def columns_of(state: SectionState) -> dict[str, Any]:
 
 
 def _sighting(row_id: int, state: SectionState) -> dict[str, Any]:
-    columns = columns_of(state)
-    shown = ("observed_at_ms", "open_seats", "capacity", "instructor")
-    return {"section_id": row_id, **{name: columns[name] for name in shown}}
+    shown = dict(zip(_SHOWN, _shown(state), strict=True))
+    return {"section_id": row_id, "observed_at_ms": to_ms_or_none(state.observed_at), **shown}
 
 
 def _differs(before: SectionState, after: SectionState) -> bool:
-    shown = (after.open_seats, after.capacity, after.instructor)
-    return shown != (before.open_seats, before.capacity, before.instructor)
+    return bool(_shown(before) != _shown(after))

@@ -13,6 +13,8 @@ from domain.notification_policy import (
     LISTED_AGAIN,
     NEVER,
     NOT_LISTED,
+    OPEN_AGAIN,
+    PLACES_GONE_AGAIN,
     SAME_INSTRUCTOR,
     SAME_OPENING,
     UNASSIGNED_AGAIN,
@@ -25,11 +27,20 @@ from domain.notification_policy import (
     skip_reason,
     unmet_preference,
 )
-from domain.section_state import InstructorAssigned, SeatsIncreased
+from domain.section_state import (
+    InstructorAssigned,
+    SeatsFilled,
+    SeatsIncreased,
+    SectionEvent,
+    Waitlist,
+    WaitlistOpened,
+)
 from domain.watch import NotificationKind, Watch
 from tests.domain.timeline import KEY, START
 
 WATCH = Watch("ada@example.edu", KEY, min_seats=2)
+UNRESERVED = replace(WATCH, unreserved_only=True)
+CAREFUL = Watch(WATCH.email, KEY, tuple(NotificationKind), max_waitlist=5)
 COOLDOWN = timedelta(minutes=10)
 
 
@@ -44,10 +55,30 @@ COOLDOWN = timedelta(minutes=10)
             SeatsIncreased(0, 2, 1),
             "it does not want seat_available",
         ),
+        (UNRESERVED, SeatsIncreased(0, 2, 1, 2), None),
+        (UNRESERVED, SeatsIncreased(0, 2, 1, 1), "it waits for 2 unreserved seats"),
+        (
+            UNRESERVED,
+            SeatsIncreased(0, 2, 1),
+            "it waits for unreserved seats, and the catalog does not state whether these are reserved",
+        ),
+        (WATCH, SeatsFilled(1, 1), "it does not want seat_filled"),
+        (CAREFUL, SeatsFilled(1, 1), None),
+        (CAREFUL, WaitlistOpened(Waitlist(0, 9), Waitlist(2, 5), 1), None),
+        (CAREFUL, WaitlistOpened(Waitlist(2, 6), Waitlist(3, 5), 1), None),
+        (CAREFUL, WaitlistOpened(Waitlist(2, 5), Waitlist(3, 4), 1), "the waitlist was open before"),
+        (CAREFUL, WaitlistOpened(Waitlist(2), Waitlist(3, 4), 1), "the waitlist was open before"),
+        (CAREFUL, WaitlistOpened(Waitlist(0, 9), Waitlist(1, 6), 1), "it waits for a waitlist of at most 5"),
+        (
+            CAREFUL,
+            WaitlistOpened(Waitlist(0), Waitlist(1), 1),
+            "it waits for a waitlist of at most 5, and the catalog does not state how many wait",
+        ),
+        (replace(CAREFUL, max_waitlist=None), WaitlistOpened(Waitlist(0), Waitlist(1), 1), None),
     ],
 )
 def test_why_a_watch_does_not_want_a_change_is_said(
-    watch: Watch, change: SeatsIncreased, why: str | None
+    watch: Watch, change: SectionEvent, why: str | None
 ) -> None:
     assert unmet_preference(watch, change) == skip_reason(watch, change, NEVER) == why
 
@@ -104,7 +135,7 @@ STANDING = SectionSnapshot(
     ],
 )
 def test_an_opening_is_outdated_once_its_seats_are_gone(known: dict[str, Any], why: str | None) -> None:
-    unsent = UnsentNotification(NotificationKind.SEAT_AVAILABLE, 3, 2, "Ada Lovelace")
+    unsent = UnsentNotification(WATCH, NotificationKind.SEAT_AVAILABLE, 3, "Ada Lovelace")
     assert outdated(unsent, replace(STANDING, **known)) == why
 
 
@@ -120,7 +151,7 @@ def test_an_opening_is_outdated_once_its_seats_are_gone(known: dict[str, Any], w
     ],
 )
 def test_an_assignment_is_outdated_once_no_one_is_assigned(known: dict[str, Any], why: str | None) -> None:
-    unsent = UnsentNotification(NotificationKind.INSTRUCTOR_ASSIGNED, 1, 1, "Ada Lovelace")
+    unsent = UnsentNotification(WATCH, NotificationKind.INSTRUCTOR_ASSIGNED, 1, "Ada Lovelace")
     assert outdated(unsent, replace(STANDING, **known)) == why
 
 
@@ -133,5 +164,58 @@ def test_an_assignment_is_outdated_once_no_one_is_assigned(known: dict[str, Any]
     ],
 )
 def test_a_retirement_is_outdated_once_the_section_is_listed(known: dict[str, Any], why: str | None) -> None:
-    unsent = UnsentNotification(NotificationKind.SECTION_RETIRED, 1, 1, None)
+    unsent = UnsentNotification(WATCH, NotificationKind.SECTION_RETIRED, 1, None)
     assert outdated(unsent, replace(STANDING, **known)) == why
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        ({"unreserved_seats": 2}, None),
+        ({"unreserved_seats": 1}, GONE_AGAIN),
+        ({"unreserved_seats": None}, GONE_AGAIN),
+    ],
+)
+def test_an_opening_is_outdated_once_its_seats_are_reserved(known: dict[str, Any], why: str | None) -> None:
+    unsent = UnsentNotification(UNRESERVED, NotificationKind.SEAT_AVAILABLE, 3, None)
+    assert outdated(unsent, replace(STANDING, **known)) == why
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        ({}, None),
+        ({"waitlist_places": 0}, PLACES_GONE_AGAIN),
+        ({"waitlist_places": None}, PLACES_GONE_AGAIN),
+        ({"waitlist_length": 6}, PLACES_GONE_AGAIN),
+        ({"waitlist_length": None}, PLACES_GONE_AGAIN),
+        ({"waitlist_openings": 2}, PLACES_GONE_AGAIN),
+        ({"retired": True}, NOT_LISTED),
+        ({"open_seats": 0}, None),
+    ],
+)
+def test_a_waitlist_place_is_outdated_once_it_is_taken(known: dict[str, Any], why: str | None) -> None:
+    now = replace(STANDING, waitlist_places=1, waitlist_length=5, waitlist_openings=1)
+    unsent = UnsentNotification(CAREFUL, NotificationKind.WAITLIST_AVAILABLE, 1, None)
+    assert outdated(unsent, replace(now, **known)) == why
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        ({}, None),
+        ({"open_seats": 1}, OPEN_AGAIN),
+        ({"open_seats": None}, OPEN_AGAIN),
+        ({"fillings": 2}, OPEN_AGAIN),
+        ({"retired": True}, NOT_LISTED),
+    ],
+)
+def test_a_filling_is_outdated_once_a_seat_is_open(known: dict[str, Any], why: str | None) -> None:
+    unsent = UnsentNotification(CAREFUL, NotificationKind.SEAT_FILLED, 1, None)
+    assert outdated(unsent, replace(STANDING, **{"open_seats": 0, "fillings": 1} | known)) == why
+
+
+def test_a_new_section_is_outdated_only_if_it_is_gone() -> None:
+    unsent = UnsentNotification(CAREFUL, NotificationKind.SECTION_ADDED, 1, None)
+    assert outdated(unsent, STANDING) is None
+    assert outdated(unsent, replace(STANDING, retired=True)) == NOT_LISTED

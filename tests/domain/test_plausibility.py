@@ -13,6 +13,7 @@ from domain.section import SectionKey
 from domain.section_state import (
     Anomaly,
     InstructorAssigned,
+    SeatsFilled,
     SeatsIncreased,
     SectionEvent,
     SectionState,
@@ -68,8 +69,8 @@ def test_a_mass_change_that_becomes_unavailable_again_is_no_news(usual: Facts, b
 @pytest.mark.parametrize(
     ("usual", "true", "anomaly", "news"),
     [
-        (USUAL, (0, 0, ADA), Anomaly.CAPACITY, []),
-        (USUAL, (0, 40, ADA), Anomaly.FULL, []),
+        (USUAL, (0, 0, ADA), Anomaly.CAPACITY, [SeatsFilled(3, 1)] * 10),
+        (USUAL, (0, 40, ADA), Anomaly.FULL, [SeatsFilled(3, 1)] * 10),
         (USUAL, (3, 40, UNASSIGNED), Anomaly.UNASSIGNED, []),
         (FULL, (2, 40, UNASSIGNED), Anomaly.OPEN, [SeatsIncreased(0, 2, 1)] * 10),
     ],

@@ -7,13 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain import availability
+from domain.availability import SeatFacts
 from domain.observation import UNASSIGNED, Details, Missing, Observation, SectionStatus
 from domain.section_state import (
     Anomaly,
     InstructorAssigned,
+    SeatsFilled,
     SeatsIncreased,
     SectionRetired,
     SectionState,
+    Waitlist,
+    WaitlistOpened,
     advance,
     is_current,
     is_mass_missing,
@@ -41,8 +46,14 @@ def test_the_first_known_instructor_is_a_baseline(name: str) -> None:
 
 def test_every_rise_from_none_left_opens_an_episode() -> None:
     state, changes = fold(seen(minute, count) for minute, count in enumerate([0, 2, 0, 1, 0, 5]))
-    assert changes == [SeatsIncreased(0, 2, 1), SeatsIncreased(0, 1, 2), SeatsIncreased(0, 5, 3)]
-    assert state.openings == 3
+    assert changes == [
+        SeatsIncreased(0, 2, 1),
+        SeatsFilled(2, 1),
+        SeatsIncreased(0, 1, 2),
+        SeatsFilled(1, 2),
+        SeatsIncreased(0, 5, 3),
+    ]
+    assert (state.openings, state.fillings) == (3, 2)
 
 
 def test_more_seats_in_an_open_section_belong_to_its_episode() -> None:
@@ -266,3 +277,100 @@ def test_a_fifth_is_exact_at_every_size(fifth: int) -> None:
     assert not is_mass_missing(fifth, 5 * fifth)
     assert is_mass_missing(fifth + 1, 5 * fifth)
     assert is_mass_missing(fifth, 5 * fifth - 1)
+
+
+def waitlist(
+    minute: int, places: int | None, length: int | None = None, seats: int | None = 0
+) -> Observation:
+    return replace(seen(minute, seats), waitlist_places=places, waitlist_length=length)
+
+
+def test_the_last_seat_fills_a_section_each_time_it_is_taken() -> None:
+    state, changes = fold(
+        [seen(0, 2), seen(1, 1), seen(2, 0), seen(3, 0), seen(4, 1), seen(5, None), seen(6, 0)]
+    )
+    assert changes == [SeatsFilled(1, 1), SeatsIncreased(0, 1, 1), SeatsFilled(1, 2)]
+    assert state.fillings == 2
+
+
+def test_a_cancelled_section_is_not_filled() -> None:
+    gone = replace(seen(1, 0), status=SectionStatus.CANCELLED)
+    assert fold([seen(0, 2), gone])[1] == []
+
+
+def test_free_places_on_a_waitlist_open_it_each_time() -> None:
+    state, changes = fold([waitlist(0, 0, 9), waitlist(1, 2, 7), waitlist(2, 0, 9), waitlist(3, 1, 8)])
+    assert changes == [
+        WaitlistOpened(Waitlist(0, 9), Waitlist(2, 7), 1),
+        WaitlistOpened(Waitlist(0, 9), Waitlist(1, 8), 2),
+    ]
+    assert state.waitlist_openings == 2
+
+
+def test_a_shorter_queue_belongs_to_the_opening_of_its_waitlist() -> None:
+    opened, shorter = fold([waitlist(0, 0, 9), waitlist(1, 1, 9), waitlist(2, 1, 4), waitlist(3, 1, 6)])[1]
+    assert (opened.episode, shorter) == (1, WaitlistOpened(Waitlist(1, 9), Waitlist(1, 4), 1))
+
+
+def test_the_first_known_waitlist_is_a_baseline() -> None:
+    assert fold([waitlist(0, None), waitlist(1, 3), waitlist(2, 3, 5)])[1] == []
+
+
+def test_a_seat_that_opens_is_the_only_news_of_its_observation() -> None:
+    state, changes = fold([waitlist(0, 0), waitlist(1, 4, seats=1)])
+    assert changes == [SeatsIncreased(0, 1, 1)]
+    assert state.waitlist_openings == 1
+
+
+def test_an_open_status_keeps_a_known_count() -> None:
+    bare = replace(seen(1, 1), is_counted=False)
+    state, changes = fold([seen(0, 5), bare, seen(2, 5)])
+    assert (state.open_seats, state.is_counted, changes) == (5, True, [])
+
+
+def test_the_count_of_an_opening_that_had_none_belongs_to_its_episode() -> None:
+    bare = replace(seen(1, 1), is_counted=False)
+    assert fold([seen(0, 0), bare, seen(2, 5)])[1] == [SeatsIncreased(0, 1, 1), SeatsIncreased(1, 5, 1)]
+
+
+def test_an_increase_states_the_unreserved_seats() -> None:
+    first, second = (
+        replace(seen(minute, count), unreserved_seats=count) for minute, count in ((0, 0), (1, 2))
+    )
+    assert fold([first, second])[1] == [SeatsIncreased(0, 2, 1, 2)]
+
+
+COUNTS = st.none() | st.integers(min_value=-2, max_value=4)
+ANSWERS = st.builds(
+    SeatFacts,
+    own=COUNTS,
+    pool=COUNTS,
+    unreserved=COUNTS,
+    capacity=COUNTS,
+    status=st.none() | st.sampled_from(SectionStatus),
+    waitlist_places=COUNTS,
+    waitlist_length=COUNTS,
+)
+EPISODES = ("openings", "fillings", "waitlist_openings", "assignments")
+
+
+@given(st.lists(ANSWERS, max_size=14))
+def test_no_answer_of_a_catalog_causes_false_news(answers: list[SeatFacts]) -> None:
+    state = SectionState(KEY)
+    for minute, facts in enumerate(answers):
+        observation = availability.observation(KEY, at(minute), facts)
+        after, changes = advance(state, observation)
+        kinds = [type(change) for change in changes]
+        if SeatsIncreased in kinds:
+            assert facts.status not in {SectionStatus.CLOSED, SectionStatus.CANCELLED, SectionStatus.WAITLIST}
+            assert None not in (state.open_seats, observation.open_seats)
+            assert WaitlistOpened not in kinds
+        if SeatsFilled in kinds:
+            assert (bool(state.open_seats), after.open_seats) == (True, 0)
+        if WaitlistOpened in kinds:
+            assert facts.status not in {SectionStatus.CLOSED, SectionStatus.CANCELLED}
+            assert state.waitlist_places is not None
+            assert after.waitlist_places
+        for name in EPISODES:
+            assert 0 <= getattr(after, name) - getattr(state, name) <= 1
+        state = after

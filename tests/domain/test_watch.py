@@ -8,8 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.observation import UNASSIGNED, Observation
-from domain.section_state import InstructorAssigned, SeatsIncreased, SectionEvent, SectionRetired
-from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch, kind_of
+from domain.section_state import (
+    InstructorAssigned,
+    SeatsFilled,
+    SeatsIncreased,
+    SectionAdded,
+    SectionEvent,
+    SectionRetired,
+    Waitlist,
+    WaitlistOpened,
+)
+from domain.watch import DEFAULT_KINDS, NotificationKind, Watch, default_kinds, kind_of
 from tests.domain.timeline import KEY, TIMELINES, fold, notifications, seen, wants
 
 ADA = "ada@example.edu"
@@ -17,17 +26,18 @@ CHANGES = [
     (SeatsIncreased(0, 1, 1), NotificationKind.SEAT_AVAILABLE),
     (InstructorAssigned("Grace Hopper", 1), NotificationKind.INSTRUCTOR_ASSIGNED),
     (SectionRetired(1), NotificationKind.SECTION_RETIRED),
+    (SeatsFilled(1, 1), NotificationKind.SEAT_FILLED),
+    (WaitlistOpened(Waitlist(0), Waitlist(1), 1), NotificationKind.WAITLIST_AVAILABLE),
+    (SectionAdded(), NotificationKind.SECTION_ADDED),
 ]
 
 
 @pytest.mark.parametrize(("change", "kind"), CHANGES)
 def test_a_watch_wants_only_the_kinds_it_asked_for(change: SectionEvent, kind: NotificationKind) -> None:
     assert kind_of(change) is kind
-    assert wants(Watch(ADA, KEY), change)
+    assert wants(Watch(ADA, KEY), change) is (kind in DEFAULT_KINDS)
     assert wants(Watch(ADA, KEY, (kind,)), change)
-    assert not wants(
-        Watch(ADA, KEY, tuple(other for other in ALL_NOTIFICATION_KINDS if other is not kind)), change
-    )
+    assert not wants(Watch(ADA, KEY, tuple(other for other in NotificationKind if other is not kind)), change)
 
 
 @pytest.mark.parametrize(("before", "after", "min_seats"), list(product(range(5), range(5), range(1, 5))))
@@ -95,8 +105,21 @@ def test_every_order_and_repetition_of_a_short_story_reports_no_episode_twice() 
 
 
 def test_the_names_of_the_kinds_are_those_of_the_header() -> None:
-    assert [kind.value for kind in ALL_NOTIFICATION_KINDS] == [
+    assert set(NotificationKind) == {
+        "seat_available",
+        "waitlist_available",
+        "instructor_assigned",
+        "section_retired",
+        "seat_filled",
+        "section_added",
+    }
+
+
+def test_a_watch_is_notified_of_free_waitlist_places_by_default_where_its_catalog_states_them() -> None:
+    assert [kind.value for kind in DEFAULT_KINDS] == [
         "seat_available",
         "instructor_assigned",
         "section_retired",
     ]
+    assert default_kinds(has_waitlist=False) == DEFAULT_KINDS
+    assert default_kinds(has_waitlist=True) == (*DEFAULT_KINDS, NotificationKind.WAITLIST_AVAILABLE)

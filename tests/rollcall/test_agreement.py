@@ -21,7 +21,7 @@ from domain.alert import AlertState
 from domain.check import Severity
 from domain.run import RunState
 from domain.section import SectionKey, Stagger
-from domain.watch import ALL_NOTIFICATION_KINDS, Watch
+from domain.watch import DEFAULT_KINDS, Watch
 from ingress.console.now import fragments
 from observability.checks import CHECKS
 from operations import status
@@ -160,7 +160,7 @@ def late_runs(place: Place) -> None:
 
 def silent_source(place: Place) -> None:
     late_runs(place)
-    watch = Watch("ada@example.edu", SectionKey("campus", "2261", "12431"), ALL_NOTIFICATION_KINDS, 1)
+    watch = Watch("ada@example.edu", SectionKey("campus", "2261", "12431"), DEFAULT_KINDS, 1)
     place.system.services.store.watches.add(watch, place.clock.now() - 9 * HOUR)
 
 
@@ -175,7 +175,7 @@ def open_breaker(place: Place) -> None:
 
 def notification(place: Place, **changes: object) -> None:
     now = place.clock.now()
-    watch = Watch("ada@example.edu", SectionKey("campus", "2261", "12431"), ALL_NOTIFICATION_KINDS, 1)
+    watch = Watch("ada@example.edu", SectionKey("campus", "2261", "12431"), DEFAULT_KINDS, 1)
     stored, _ = place.system.services.store.watches.add(watch, now)
     at_ms = int((now - HOUR / 2).timestamp() * 1000)
     row = {
@@ -193,7 +193,7 @@ def lost_mail(place: Place) -> None:
 
 def ended_term(place: Place) -> None:
     long_ago_ms = int((place.clock.now() - 48 * HOUR).timestamp() * 1000)
-    watch = Watch("ada@example.edu", SectionKey("campus", "2251", "12431"), ALL_NOTIFICATION_KINDS, 1)
+    watch = Watch("ada@example.edu", SectionKey("campus", "2251", "12431"), DEFAULT_KINDS, 1)
     place.system.services.store.watches.add(watch, place.clock.now())
     gone = {"misses": 3, "missing_since_ms": long_ago_ms, "open_seats": 1, "capacity": 30}
     with place.system.database.write() as connection:
@@ -275,7 +275,7 @@ def test_every_check_fails_here_except_the_disk_and_advisory_ones() -> None:
 
 
 def test_an_advisory_check_alerts_and_leaves_the_system_healthy(place: Place) -> None:
-    watch = Watch("ada@example.edu", SectionKey("campus", "2251", "99999"), ALL_NOTIFICATION_KINDS, 1)
+    watch = Watch("ada@example.edu", SectionKey("campus", "2251", "99999"), DEFAULT_KINDS, 1)
     place.system.services.store.watches.add(watch, place.clock.now())
     missed = {"misses": 1, "missing_since_ms": int(place.clock.now().timestamp() * 1000)}
     with place.system.database.write() as connection:

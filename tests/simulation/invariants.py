@@ -40,7 +40,7 @@ def problems(world: World, last: Run | None) -> list[str]:
 def _states(commits: list[Commit]) -> Iterator[str]:
     """Revisions only rise, episodes are consecutive, what is final stays."""
     for commit in commits:
-        for section, before, after, *counts, _, _ in commit.of("sections"):
+        for section, before, after, *counts, _, _, _ in commit.of("sections"):
             if after < before:
                 yield f"{commit.at_ms}: section {section} went back from {before} to {after}"
             if any(new - old not in (0, 1) for old, new in zip(counts[::2], counts[1::2], strict=True)):
@@ -55,7 +55,7 @@ def _observations(commits: list[Commit]) -> Iterator[str]:
     newest_ms: dict[int, int] = defaultdict(int)
     unreserved: dict[int, int | None] = {}
     for commit in commits:
-        for section, *_, unreserved[section], seen_ms in commit.of("sections"):
+        for section, *_, unreserved[section], seen_ms, _ in commit.of("sections"):
             if int(seen_ms or 0) < newest_ms[section]:
                 yield f"{commit.at_ms}: section {section} went back in time to {seen_ms}"
             newest_ms[section] = int(seen_ms or 0)
@@ -177,6 +177,7 @@ def _is_settled(row: tuple[Any, ...], mailed: int, *, is_refused: bool, world: W
                 OPTED_OUT: opt_outs > 0,
                 "superseded by a newer change": cooldown and newest > episode,
                 "the seats were gone again": True,  # `_gone` looks whether they were
+                "a seat was open again": True,
                 "the instructor was removed again": True,
                 "the section was": True,
                 f"the address has had its {world.daily_cap} mails": world.daily_cap > 0,

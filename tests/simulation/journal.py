@@ -16,7 +16,8 @@ _WATCHED = {
     "section_history": {"INSERT": "n.section_id, n.open_seats, n.instructor"},
     "sections": {
         "UPDATE": "n.id, o.revision, n.revision, o.openings, n.openings,"
-        " o.assignments, n.assignments, o.retirements, n.retirements, n.unreserved_seats, n.location"
+        " o.assignments, n.assignments, o.retirements, n.retirements, o.fillings, n.fillings,"
+        " n.unreserved_seats, n.location, o.retired > n.retired"
     },
     "watches": dict.fromkeys(
         ("INSERT", "UPDATE"), "n.id, n.section_id, json(n.kinds), n.min_seats, n.ended_at_ms"

@@ -21,6 +21,7 @@ class Section:
     open_seats: int | None = None
     instructor: str | None = None
     openings: int = 0
+    fillings: int = 0
     assignments: int = 0
     retirements: int = 0
 
@@ -73,6 +74,7 @@ class Oracle:
             self._named[notification] = section.instructor
         is_true = {
             "seat_available": section.openings == episode and (section.open_seats or 0) >= min_seats,
+            "seat_filled": section.fillings == episode and section.open_seats == 0,
             "instructor_assigned": bool(section.instructor),
             "section_retired": section.retirements == episode,
         }
@@ -80,6 +82,9 @@ class Oracle:
             yield f"{at_ms}: {notification} is being sent, and is no longer true: {section}"
 
     def _due(self, commit: Commit) -> Iterator[Notification]:
+        for facts in commit.of("sections"):
+            if facts[13]:  # listed again: every seat that it has open is news
+                self._sections[facts[0]].open_seats = 0
         for section, seats, instructor in commit.of("section_history"):
             yield from self._observed(section, seats, instructor)
         for facts in commit.of("sections"):
@@ -95,6 +100,9 @@ class Oracle:
             yield from self._notifications(
                 row_id, "seat_available", section.openings, lambda wanted: before < wanted <= seats
             )
+        if before and seats == 0:
+            section.fillings += 1
+            yield from self._notifications(row_id, "seat_filled", section.fillings, lambda _: True)
         was_unassigned, section.instructor = section.instructor == "", instructor
         if was_unassigned and instructor:
             section.assignments += 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from domain.notification import MAIL
 from domain.section import SectionKey
-from domain.watch import ALL_NOTIFICATION_KINDS, Watch
+from domain.watch import DEFAULT_KINDS, NotificationKind, Watch
 
 if TYPE_CHECKING:
     from actors.services import Services
@@ -59,10 +59,9 @@ class Users:
 
     def _watch(self, email: str, key: SectionKey) -> Watch:
         chance = self._world.chance
-        kinds = (
-            tuple(kind for kind in ALL_NOTIFICATION_KINDS if chance.random() < 0.85) or ALL_NOTIFICATION_KINDS
-        )
-        return Watch(email, key, kinds, chance.choice((1, 1, 1, 2, 3)))
+        kinds = tuple(kind for kind in DEFAULT_KINDS if chance.random() < 0.85) or DEFAULT_KINDS
+        min_seats = chance.choice((1, 1, 1, 2, 3))
+        return Watch(email, key, kinds + (NotificationKind.SEAT_FILLED,) * (min_seats > 1), min_seats)
 
     def _pause(self, host: Host) -> Act:
         """An operator pauses the source or mail."""

@@ -14,7 +14,7 @@ from domain.notification import Accepted, NotificationState, OutboundMessage
 from domain.observation import Details, Missing, Observation, Outcome
 from domain.run import Batch, Run
 from domain.section import SectionKey, Stagger
-from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
+from domain.watch import DEFAULT_KINDS, NotificationKind, Watch
 from store.catalogs.answers import Answers
 from store.catalogs.polls import Polls
 from store.database import Database
@@ -103,7 +103,7 @@ class StoreHarness:
         self,
         number: str = "12430",
         email: str = ADA,
-        kinds: tuple[NotificationKind, ...] = ALL_NOTIFICATION_KINDS,
+        kinds: tuple[NotificationKind, ...] = DEFAULT_KINDS,
         min_seats: int = 1,
         *,
         source: str = "scraper",

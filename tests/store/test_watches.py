@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from domain.errors import InvalidInputError
-from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
+from domain.watch import DEFAULT_KINDS, NotificationKind, Watch
 from store.watch_import import WatchRequest
 from tests.store.harness import ADA, ALAN, GRACE, StoreHarness, key
 from tests.store.rivals import together
@@ -56,7 +56,7 @@ def test_what_a_request_does_not_say_stays_as_it_was(store: StoreHarness) -> Non
 def test_what_a_new_request_does_not_say_takes_the_default(store: StoreHarness) -> None:
     stored, is_new = store.watches.add(WatchRequest(ADA, key()), store.clock.now())
     assert is_new
-    assert stored.watch == Watch(ADA, key(), ALL_NOTIFICATION_KINDS, 1)
+    assert stored.watch == Watch(ADA, key(), DEFAULT_KINDS, 1)
 
 
 def test_another_person_or_section_is_another_watch(store: StoreHarness) -> None:

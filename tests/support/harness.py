@@ -21,7 +21,7 @@ from domain.notification import NotificationState
 from domain.ports import Mailer, Storage
 from domain.run import Run
 from domain.section import SectionKey, Stagger
-from domain.watch import ALL_NOTIFICATION_KINDS, NotificationKind, Watch
+from domain.watch import DEFAULT_KINDS, NotificationKind, Watch
 from notifications.unsubscribe_links import UnsubscribeLinks
 from operations.context import AdminContext
 from providers.storage import StorageSettings
@@ -76,7 +76,7 @@ class Harness:
         self,
         number: str = "12430",
         email: str = "ada@example.edu",
-        kinds: tuple[NotificationKind, ...] = ALL_NOTIFICATION_KINDS,
+        kinds: tuple[NotificationKind, ...] = DEFAULT_KINDS,
         min_seats: int = 1,
     ) -> StoredWatch:
         watch = Watch(email, self.catalog.key(number), kinds, min_seats)

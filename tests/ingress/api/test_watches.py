@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.watch import ALL_NOTIFICATION_KINDS
+from domain.watch import DEFAULT_KINDS
 from tests.ingress.site import API, CRON, PUBLIC_URL, Site, fields_of
 from tests.support.catalog import Row
 
@@ -48,7 +48,7 @@ def test_a_section_that_the_catalog_lists_is_distinguished_from_one_that_it_does
 def test_kinds_and_seats_have_defaults(site: Site) -> None:
     watch = site.add().json()
 
-    assert (watch["kinds"], watch["min_seats"]) == (list(ALL_NOTIFICATION_KINDS), 1)
+    assert (watch["kinds"], watch["min_seats"]) == (list(DEFAULT_KINDS), 1)
 
 
 def test_a_repetition_finds_the_watch_and_keeps_what_it_does_not_name(site: Site) -> None:
