@@ -9,6 +9,7 @@ from typing import Final
 from catalogs.client import CatalogClient
 from catalogs.family import Catalog
 from catalogs.profile import Profile
+from domain.ports import HostUsage
 
 _LONGEST_PROBE_SECONDS: Final = 180.0
 
@@ -17,12 +18,14 @@ _LONGEST_PROBE_SECONDS: Final = 180.0
 class ActiveCatalog:
     """A catalog in use, for any thread.
 
-    Shape: `connect` returns a new client with a session of its own, for one thread at a time.
+    Shape: `connect` returns a new client with a session of its own, for one thread at a time. `usage` reads
+    what the fleet has used of the host's limits; it raises UnreachableError.
     """
 
     profile: Profile
     catalog: Catalog
     connect: Callable[[], CatalogClient]
+    usage: Callable[[], HostUsage]
 
     @property
     def id(self) -> str:

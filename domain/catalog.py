@@ -79,6 +79,10 @@ class BlockedError(UnauthorisedError):
     """The catalog refuses us: 401, 403, a captcha, or robots.txt."""
 
 
+class NoTurnError(RateLimitedError):
+    """Our own limits admit no request to the host now, or they cannot be read."""
+
+
 class MaintenanceError(UpstreamError):
     """The catalog shows a maintenance page."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -117,6 +118,40 @@ class RateLimiterPort(Protocol):
 
     def hold(self, seconds: float) -> None:
         """Grant no turn for `seconds` from now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Whether a request may begin: now, or else ask again in `wait_seconds`, because of `reason`."""
+
+    wait_seconds: float
+    reason: str = ""
+
+    @property
+    def is_granted(self) -> bool:
+        """Whether the request begins now."""
+        return self.wait_seconds == 0
+
+
+@dataclass(frozen=True, slots=True)
+class HostUsage:
+    """The requests to a host on this UTC day, and for how many seconds it is still held."""
+
+    requests_today: int
+    held_seconds: float
+
+
+class HostGatePort(Protocol):
+    """Admits the requests of the whole fleet to one host. No method waits."""
+
+    def enter(self) -> Turn:
+        """Begin a request if it is our turn; `leave` ends it. Raises: NoTurnError if that is unknown."""
+
+    def leave(self) -> None:
+        """End the request that was begun, whatever its result."""
+
+    def hold(self, seconds: float) -> None:
+        """Begin no request for `seconds` from now, because the host asked for fewer."""
 
 
 class Reservation(Protocol):

@@ -55,7 +55,7 @@ def gauges_of(
 ) -> Iterator[Read]:
     """Return a reader of each group of gauges; `notifications` reads how many there are by state."""
     yield _build
-    for read in (_checks, _queues, _breakers, _runs, _lease, _sources, _outbox, _disk, _backup):
+    for read in (_checks, _queues, _breakers, _runs, _lease, _sources, _budgets, _outbox, _disk, _backup):
         yield partial(read, state)
     yield partial(_processes, state, labels.actors)
     yield partial(_pauses, state, labels.breakers)
@@ -144,6 +144,14 @@ def _sources(state: SystemSnapshot) -> Iterator[Metric]:
     yield gauge("rollcall_source_last_success_timestamp_seconds", "When a source last answered", answered)
     silent = [({"source": name}, source.silent_since is not None) for name, source in sources.items()]
     yield gauge("rollcall_source_silent", "1 when a watched source has not answered in two intervals", silent)
+
+
+def _budgets(state: SystemSnapshot) -> Iterator[Metric]:
+    budgets = required(state.budgets)
+    made = [({"source": name}, float(budget.made)) for name, budget in budgets.items()]
+    yield gauge("rollcall_catalog_requests_today", "Requests to the catalog's host on this UTC day", made)
+    left = [({"source": name}, float(budget.left)) for name, budget in budgets.items()]
+    yield gauge("rollcall_catalog_requests_left", "Requests that its daily limit still permits today", left)
 
 
 def _outbox(state: SystemSnapshot) -> Iterator[Metric]:

@@ -16,6 +16,7 @@ from domain.money import PaymentFailures
 from domain.section import Stagger
 from observability.checks.host import DATABASE, is_managed, read_backup, read_disk
 from observability.checks.snapshot import (
+    CatalogBudget,
     DatabaseErrors,
     RunSchedule,
     RunStatus,
@@ -76,6 +77,7 @@ def read(admin: AdminContext) -> SystemSnapshot:
         is_managed=is_managed(),
         terms=read_or_unavailable(lambda: store.terms.over(now)),
         unknown_sections=read_or_unavailable(store.sections.unknown),
+        budgets=redis.read(lambda: budgets(services)) if services.catalogs else {},
     )
 
 
@@ -118,6 +120,15 @@ def sources(services: Services, *, is_scheduled: bool) -> dict[str, SourceStatus
         since = _expected_since(answered.get(name), audience, expected_since) if has_runs else None
         silent_since = since if since is not None and since < two_ago else None
         found[name] = SourceStatus(answered.get(name), audience, silent_since, interval, has_runs)
+    return found
+
+
+def budgets(services: Services) -> dict[str, CatalogBudget]:
+    """Return the requests of this UTC day to the host of each polled catalog. Raises: UnreachableError."""
+    found = {}
+    for name, catalog in services.catalogs.items():
+        made, limit = catalog.usage().requests_today, catalog.profile.polling.daily_requests
+        found[name] = CatalogBudget(made, max(0, limit - made))
     return found
 
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Protocol
 
 import redis
 
@@ -20,26 +19,12 @@ from resilience.scripts import UNREACHABLE, Clock, Scripts, clock_argument, tran
 _MINUTE_US = 60_000_000
 
 
-def _monotonic_us() -> int:
-    return time.monotonic_ns() // 1000
-
-
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """Request i may start at `start_in_seconds + i * interval_seconds` from now."""
 
     start_in_seconds: float
     interval_seconds: float
-
-
-class Reservable(Protocol):
-    """A rate limit whose slots are reserved."""
-
-    def reserve(self, n: int, *, patience_seconds: float) -> Reservation:
-        """Reserve `n` slots, unless the first is more than `patience_seconds` away."""
-
-    def hold(self, seconds: float) -> None:
-        """Grant no slot for `seconds` from now."""
 
 
 class RateLimiter:
@@ -107,7 +92,7 @@ class RateLimiter:
         return clock_argument(self._now_ms)
 
     def _now_us(self) -> int:
-        return self._now_ms() * 1000 if self._now_ms else _monotonic_us()
+        return self._now_ms() * 1000 if self._now_ms else time.monotonic_ns() // 1000
 
 
 class LocalRateLimiter:
@@ -134,30 +119,12 @@ class LocalRateLimiter:
             self._hold_us = max(self._hold_us, now_us + for_us)
 
 
-class ProcessRateLimiter:
-    """At most `per_minute` slots a minute in this process: for commands that need no Redis."""
-
-    def __init__(self, per_minute: int, *, now_us: Callable[[], int] = _monotonic_us) -> None:
-        self._interval_us = math.ceil(_MINUTE_US / per_minute)
-        self._now_us = now_us
-        self._local = LocalRateLimiter(self._interval_us, 0)
-
-    def reserve(self, n: int, *, patience_seconds: float) -> Reservation:
-        """As `Reservable`."""
-        start_us = self._local.reserve(n, self._now_us(), round(patience_seconds * 1e6))
-        return Reservation(start_us / 1e6, self._interval_us / 1e6)
-
-    def hold(self, seconds: float) -> None:
-        """As `Reservable`."""
-        self._local.hold(round(seconds * 1e6), self._now_us())
-
-
 class BlockingRateLimiter:
     """Blocks each request until its slot of `limiter`, at most for `patience_seconds`."""
 
     def __init__(
         self,
-        limiter: Reservable,
+        limiter: RateLimiter,
         *,
         patience_seconds: float = 10.0,
         wait_seconds: Callable[[float], None] = time.sleep,

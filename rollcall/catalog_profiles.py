@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from msgspec import structs
 
 from catalogs.active import ActiveCatalog
-from catalogs.client import CatalogClient, origin_of
+from catalogs.client import TIMEOUT_SECONDS, CatalogClient, origin_of
 from catalogs.family import FamilyOptions
 from catalogs.profile import Profile, Profiles, profile_text
 from catalogs.reader import CatalogReader
 from domain.catalog import CatalogTerm
-from domain.errors import ConfigurationError, InvalidInputError
+from domain.errors import ConfigurationError, InvalidInputError, UnreachableError
 from domain.notification import MAIL
-from domain.plugin import Ports
-from domain.ports import Clock, RateLimiterPort
+from domain.ports import Clock, HostGatePort, HostUsage
+from resilience.host_gate import CommandHostGate, HostGate, HostLimits, LocalHostGate
 from rollcall import plugins
 from rollcall.settings import Settings
+
+if TYPE_CHECKING:
+    import redis
+
+_FLIGHT_MARGIN_SECONDS = 15  # a request that takes longer has died with its process
 
 
 def open_profiles(settings: Settings) -> Profiles:
@@ -47,10 +54,16 @@ def named_profiles(settings: Settings) -> dict[str, Profile]:
         ) from error
 
 
-def active_catalogs(settings: Settings, ports: Ports) -> dict[str, ActiveCatalog]:
-    """The catalogs of `named_profiles`."""
+def active_catalogs(
+    settings: Settings, client: redis.Redis, clock: Clock, *, prefix: str, now_ms: Callable[[], int] | None
+) -> dict[str, ActiveCatalog]:
+    """The catalogs of `named_profiles`, with the host gates of the fleet in Redis."""
+
+    def gate(profile: Profile) -> HostGate:
+        return HostGate(client, _host(profile), _limits(profile), now_ms=now_ms, prefix=prefix)
+
     return {
-        name: _active(settings, profile, _limiter(profile, ports), ports.clock)
+        name: _active(settings, profile, partial(gate, profile), gate(profile).read, clock)
         for name, profile in named_profiles(settings).items()
     }
 
@@ -58,6 +71,16 @@ def active_catalogs(settings: Settings, ports: Ports) -> dict[str, ActiveCatalog
 def open_reader(settings: Settings, name: str) -> CatalogReader:
     """The reader of the catalog whose profile has the id or path `name`. Raises: as `Profiles.find`."""
     return _reader(settings, open_profiles(settings).find(name))
+
+
+def usage(settings: Settings, profile: Profile) -> HostUsage | None:
+    """What the fleet has used of the limits of the host; None where Redis is unreachable."""
+    from rollcall.wiring import redis_client  # noqa: PLC0415 - imports every part
+
+    try:
+        return HostGate(redis_client(settings), _host(profile), _limits(profile)).read()
+    except UnreachableError:
+        return None
 
 
 def write_profile(
@@ -70,7 +93,7 @@ def write_profile(
     Raises: InvalidInputError for an id that is in use; the catalog's faults; ConfigurationError.
     """
     profiles = open_profiles(settings)
-    host = _host(url)
+    host = _host_in(url)
     identity = name or _id_of(host)
     if other := next((each for each in profiles.all() if each.id == identity), None):
         raise InvalidInputError({"--id": f"{identity} is the id of {other.path}"})
@@ -84,34 +107,41 @@ def write_profile(
 
 
 def _reader(settings: Settings, profile: Profile) -> CatalogReader:
-    from resilience.rate_limiter import (  # noqa: PLC0415 - imports the Redis client
-        BlockingRateLimiter,
-        ProcessRateLimiter,
-    )
-    from rollcall.wiring import SystemClock  # noqa: PLC0415 - imports every part
+    from rollcall.wiring import SystemClock, redis_client  # noqa: PLC0415 - imports every part
 
-    limiter = ProcessRateLimiter(profile.polling.requests_per_minute)
-    waiting = BlockingRateLimiter(limiter, patience_seconds=60)
-    clock = SystemClock()
-    return CatalogReader(_active(settings, profile, waiting, clock), clock)
+    clock, host, limits = SystemClock(), _host(profile), _limits(profile)
+    gate = HostGate(redis_client(settings), host, limits)
+    shared = CommandHostGate(gate, LocalHostGate(host, limits))
+    return CatalogReader(_active(settings, profile, lambda: shared, gate.read, clock), clock)
 
 
-def _active(settings: Settings, profile: Profile, limiter: RateLimiterPort, clock: Clock) -> ActiveCatalog:
+def _active(
+    settings: Settings,
+    profile: Profile,
+    gate: Callable[[], HostGatePort],
+    usage: Callable[[], HostUsage],
+    clock: Clock,
+) -> ActiveCatalog:
     def connect() -> CatalogClient:
         return CatalogClient(
             profile.id,
             profile.options.base_url,
             user_agent=_user_agent(settings),
-            limiter=limiter,
+            gate=gate(),
             clock=clock,
         )
 
-    return ActiveCatalog(profile, profile.catalog(), connect)
+    return ActiveCatalog(profile, profile.catalog(), connect, usage)
 
 
-def _limiter(profile: Profile, ports: Ports) -> RateLimiterPort:
-    host = origin_of(profile.options.base_url).partition("://")[2]
-    return ports.rate_limiter(f"catalog:{host}", profile.polling.requests_per_minute)
+def _host(profile: Profile) -> str:
+    return origin_of(profile.options.base_url).partition("://")[2]
+
+
+def _limits(profile: Profile) -> HostLimits:
+    polling = profile.polling
+    flight_seconds = TIMEOUT_SECONDS + _FLIGHT_MARGIN_SECONDS
+    return HostLimits(polling.requests_per_minute, polling.daily_requests, flight_seconds)
 
 
 def _user_agent(settings: Settings) -> str:
@@ -132,7 +162,7 @@ def _recognised(profiles: Profiles, family: str, url: str) -> dict[str, str]:
     }
 
 
-def _host(url: str) -> str:
+def _host_in(url: str) -> str:
     try:
         host = urlsplit(url).hostname
     except ValueError:

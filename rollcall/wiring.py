@@ -165,7 +165,7 @@ def build_services(
     """Build the services of the actors; a process of the simulator has no more of a system."""
     ports, redactor = client_ports(settings, client, given.clock), Redactor(settings)
     sources = given.sources or {each.name: each.make(settings, ports) for each in settings.source_plugins}
-    catalogs = given.catalogs or _catalogs(settings, ports)
+    catalogs = given.catalogs or _catalogs(settings, client, given)
     mailer = given.mailer or settings.transport_plugin.make(settings, ports)
     operator = (given.operator or partial(_operator_channels, settings))(mailer)
     cooldown, ttl_seconds = settings.renotify_cooldown_seconds, settings.cron_lock_ttl_seconds
@@ -259,12 +259,12 @@ def _policy(settings: Settings, longest_seconds: float, *, is_source: bool) -> B
     )
 
 
-def _catalogs(settings: Settings, ports: Ports) -> Mapping[str, ActiveCatalog]:
+def _catalogs(settings: Settings, client: redis.Redis, given: Overrides) -> Mapping[str, ActiveCatalog]:
     if not settings.catalogs:
         return {}
     from rollcall.catalog_profiles import active_catalogs  # noqa: PLC0415 - most installations need no family
 
-    return active_catalogs(settings, ports)
+    return active_catalogs(settings, client, given.clock, prefix=given.prefix, now_ms=given.now_ms)
 
 
 def _guarded(

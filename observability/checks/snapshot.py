@@ -123,6 +123,14 @@ class SourceStatus:
     has_runs: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class CatalogBudget:
+    """The requests of this UTC day to the host of a polled catalog: made, and left of its limit."""
+
+    made: int
+    left: int
+
+
 class SourceState(StrEnum):
     """Whether a source answers; the one definition for every page and command."""
 
@@ -200,6 +208,7 @@ class SystemSnapshot:
     backup: BackupAge | Unavailable | None = None
     terms: Mapping[Term, Presence] | Unavailable = field(default_factory=dict)
     unknown_sections: Mapping[str, UnknownSections] | Unavailable = field(default_factory=dict)
+    budgets: Mapping[str, CatalogBudget] | Unavailable = field(default_factory=dict)
 
     @property
     def workers(self) -> Sequence[Heartbeat] | Unavailable:

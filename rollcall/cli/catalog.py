@@ -21,7 +21,7 @@ from domain.errors import InvalidInputError, RollcallError
 from domain.observation import Observation
 from domain.text import one_line
 from rollcall import environment, plugins
-from rollcall.catalog_profiles import open_profiles, open_reader, write_profile
+from rollcall.catalog_profiles import open_profiles, open_reader, usage, write_profile
 from rollcall.cli.main import overrides, setting_options
 from rollcall.cli.output import json_option, progress, show
 
@@ -62,8 +62,10 @@ def list_(*, as_json: bool) -> None:
 @click.argument("name", metavar="ID")
 @json_option
 def show_(name: str, *, as_json: bool) -> None:
-    """Show a profile, and what catalogs of its family state."""
-    profile = open_profiles(environment.load()).find(name)
+    """Show a profile, what catalogs of its family state, and today's requests to its host (UTC)."""
+    settings = environment.load()
+    profile = open_profiles(settings).find(name)
+    used = usage(settings, profile)
     facts: dict[str, object] = {
         "id": profile.id,
         "name": profile.name,
@@ -72,6 +74,9 @@ def show_(name: str, *, as_json: bool) -> None:
         "timezone": str(profile.timezone),
         "registration_url": profile.registration_url or None,
         **msgspec.structs.asdict(profile.polling),
+        "requests_today": used and used.requests_today,
+        "requests_left": used and max(0, profile.polling.daily_requests - used.requests_today),
+        "held_seconds": used and used.held_seconds,
         "capabilities": _capabilities(profile.catalog().capabilities),
         "absence": profile.catalog().capabilities.absence,
         "path": profile.path,

@@ -8,8 +8,9 @@ import pytest
 
 from catalogs.client import CatalogClient
 from catalogs.family import CatalogRequest, Exchange
-from domain.catalog import BlockedError
-from domain.errors import InvalidInputError, MalformedResponseError, RateLimitedError
+from domain.catalog import BlockedError, NoTurnError
+from domain.errors import InvalidInputError, MalformedResponseError, RateLimitedError, UnreachableError
+from domain.ports import Turn
 from providers.http import HttpResponse
 from tests.standins.server import Answer, StandIn
 from tests.support.clock import FakeClock
@@ -41,14 +42,22 @@ class Host(StandIn):
 
 
 class Turns:
-    """A `RateLimiterPort` that counts turns and keeps holds."""
+    """A `HostGatePort` that counts turns and keeps holds; it first answers with `waits`."""
 
     def __init__(self) -> None:
-        self.waits = 0
+        self.waits: list[float] = []
+        self.entered = self.left = 0
         self.holds: list[float] = []
 
-    def wait(self) -> None:
-        self.waits += 1
+    def enter(self) -> Turn:
+        if self.waits:
+            return Turn(self.waits.pop(0), "its requests are spaced")
+        assert self.entered == self.left, "one request at a time"
+        self.entered += 1
+        return Turn(0.0)
+
+    def leave(self) -> None:
+        self.left += 1
 
     def hold(self, seconds: float) -> None:
         self.holds.append(seconds)
@@ -68,7 +77,7 @@ def turns() -> Turns:
 @pytest.fixture
 def client(host: Host, turns: Turns, clock: FakeClock) -> CatalogClient:
     return CatalogClient(
-        "state", f"{host.url}/app", user_agent="Rollcall/1 (+https://x.example)", limiter=turns, clock=clock
+        "state", f"{host.url}/app", user_agent="Rollcall/1 (+https://x.example)", gate=turns, clock=clock
     )
 
 
@@ -110,7 +119,7 @@ def test_every_request_names_us_waits_for_its_turn_and_is_counted(
     get("/a")
     get("/b")
     assert {headers["user-agent"] for _, _, headers, _ in host.seen} == {"Rollcall/1 (+https://x.example)"}
-    assert turns.waits == client.requests == len(host.seen) == 3
+    assert turns.entered == turns.left == client.requests == len(host.seen) == 3
     assert client.seconds > 0
 
 
@@ -132,14 +141,14 @@ def test_no_request_leaves_the_host(host: Host, client: CatalogClient, url: str)
 )
 def test_a_catalog_is_reached_over_https_only(clock: FakeClock, url: str) -> None:
     with pytest.raises(InvalidInputError, match="https"):
-        CatalogClient("state", url, user_agent="Rollcall", clock=clock)
+        CatalogClient("state", url, user_agent="Rollcall", gate=Turns(), clock=clock)
 
 
 @pytest.mark.parametrize(
     "url", ["https://a.example.edu:9234/x", "http://10.0.0.7", "http://[::1]:80/", "http://demo:8080"]
 )
 def test_a_private_host_may_be_reached_in_the_clear(clock: FakeClock, url: str) -> None:
-    assert CatalogClient("state", url, user_agent="Rollcall", clock=clock).requests == 0
+    assert CatalogClient("state", url, user_agent="Rollcall", gate=Turns(), clock=clock).requests == 0
 
 
 def test_robots_txt_is_read_once_a_day(host: Host, clock: FakeClock, get: Get) -> None:
@@ -248,3 +257,73 @@ def test_a_body_is_bounded_and_complete(
     host.answers["/a"] = Answer(200, body, headers=headers)
     with pytest.raises(MalformedResponseError, match=message):
         get("/a", max_bytes=100)
+
+
+def test_a_rate_limit_without_a_time_holds_the_host_for_a_minute(host: Host, turns: Turns, get: Get) -> None:
+    host.answers["/a"] = Answer(429, b"")
+    with pytest.raises(RateLimitedError):
+        get("/a")
+    assert turns.holds == [60]
+
+
+def test_a_request_waits_for_its_turn_and_not_longer_than_its_patience(
+    host: Host, turns: Turns, clock: FakeClock
+) -> None:
+    waited: list[float] = []
+    client = CatalogClient(
+        "state", host.url, user_agent="Rollcall", gate=turns, clock=clock, wait=waited.append
+    )
+    turns.waits = [2, 2.5]
+    assert client.run(once(CatalogRequest("GET", f"{host.url}/a"))).status == 404
+    assert waited == [2, 2.5]
+    turns.waits = [59, 2]
+    with pytest.raises(NoTurnError, match="no turn: its requests are spaced") as raised:
+        client.run(once(CatalogRequest("GET", f"{host.url}/a")))
+    assert raised.value.retry_after_seconds == 2
+    assert turns.entered == turns.left == 2
+
+
+def test_without_a_turn_robots_txt_counts_as_unread_and_the_catalog_as_well(
+    host: Host, turns: Turns, get: Get
+) -> None:
+    turns.waits = [61]
+    with pytest.raises(NoTurnError):
+        get("/a")
+    assert get("/a").status == 404
+
+
+def test_the_turn_ends_when_the_host_does_not_answer(host: Host, turns: Turns, get: Get) -> None:
+    get("/a")
+    host.answers["/a"] = None
+    with pytest.raises(MalformedResponseError):
+        get("/a")
+    assert turns.entered == turns.left == 3
+
+
+def test_a_caller_may_send_the_requests_itself(host: Host, client: CatalogClient, turns: Turns) -> None:
+    steps = client.steps(once(CatalogRequest("POST", f"{host.url}/app/rows", b"a=1")))
+    robots = next(steps)
+    assert (robots.method, robots.url) == ("GET", f"{host.url}/robots.txt")
+    request = steps.send(HttpResponse(404, b""))
+    assert (request.url, request.body) == (f"{host.url}/app/rows", b"a=1")
+    assert {"User-Agent", "Content-Type", "Accept-Encoding"} <= request.headers.keys()
+    with pytest.raises(StopIteration) as ended:
+        steps.send(HttpResponse(200, b"rows"))
+    assert ended.value.value.body == b"rows"
+    assert (host.seen, turns.entered) == ([], 0)
+
+
+def test_an_exchange_receives_the_error_of_a_request(host: Host, client: CatalogClient) -> None:
+    def exchange() -> Exchange[str]:
+        try:
+            yield CatalogRequest("GET", f"{host.url}/a")
+        except UnreachableError:
+            return "cleaned up"
+        raise AssertionError
+
+    steps = client.steps(exchange())
+    next(steps)
+    steps.send(HttpResponse(404, b""))
+    with pytest.raises(StopIteration) as ended:
+        steps.throw(UnreachableError("no connection"))
+    assert ended.value.value == "cleaned up"

@@ -13,6 +13,8 @@ from catalogs.profile import Profiles
 from catalogs.reader import CatalogReader, Listing
 from domain.catalog import CatalogTerm
 from domain.errors import InvalidInputError
+from domain.ports import HostUsage
+from tests.catalogs.test_client import Turns
 from tests.catalogs.test_colleague import BASE, CatalogServer
 from tests.standins.server import Answer, StandIn
 from tests.support.clock import FakeClock
@@ -53,9 +55,11 @@ def reader(college: College, tmp_path: Path, clock: FakeClock) -> CatalogReader:
     profile = profiles.decode(text, tmp_path / "college.toml")
 
     def connect() -> CatalogClient:
-        return CatalogClient("college", f"{college.url}/Student/", user_agent="Rollcall/1", clock=clock)
+        return CatalogClient(
+            "college", f"{college.url}/Student/", user_agent="Rollcall/1", gate=Turns(), clock=clock
+        )
 
-    return CatalogReader(ActiveCatalog(profile, profile.catalog(), connect), clock)
+    return CatalogReader(ActiveCatalog(profile, profile.catalog(), connect, lambda: HostUsage(0, 0.0)), clock)
 
 
 def test_a_catalog_that_cannot_list_a_term_is_sampled_by_a_search(

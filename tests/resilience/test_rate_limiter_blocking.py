@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from domain.errors import RateLimitedError
-from resilience.rate_limiter import BlockingRateLimiter, ProcessRateLimiter, RateLimiter
+from resilience.rate_limiter import BlockingRateLimiter, RateLimiter
 
 
 def limited(client: redis.Redis, prefix: str, waits: list[float]) -> BlockingRateLimiter:
@@ -45,15 +45,3 @@ def test_refused_requests_prolong_no_wait(redis_client: redis.Redis, prefix: str
         with pytest.raises(RateLimitedError) as caught:
             held.wait()
         assert caught.value.retry_after_seconds == 40
-
-
-def test_a_process_spaces_its_requests_without_redis() -> None:
-    waits: list[float] = []
-    process = ProcessRateLimiter(30, now_us=lambda: 1_000_000)
-    limiter = BlockingRateLimiter(process, patience_seconds=10, wait_seconds=waits.append)
-    for _ in range(3):
-        limiter.wait()
-    assert waits == [2, 4]
-    limiter.hold(8)
-    limiter.wait()
-    assert waits[-1] == 8

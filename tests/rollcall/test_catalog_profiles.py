@@ -14,8 +14,10 @@ import pytest
 from domain.errors import ConfigurationError
 from domain.section import SectionKey, Stagger
 from domain.watch import Watch
+from observability.checks.snapshot import CatalogBudget
 from operations import pauses, status
 from rollcall import upstreams
+from rollcall.roles.web import metrics
 from rollcall.settings import parse
 from rollcall.wiring import System, build
 from store import migrate
@@ -74,6 +76,27 @@ def test_runs_do_not_check_the_sections_of_a_catalog(home: Path, redis_url: str)
         keys = [SectionKey("scraper", "2261", "12431"), SectionKey("state", "2261", "12431")]
         services.store.watches.add_all([Watch("ada@example.edu", key) for key in keys], now)
         assert services.store.sections.due(Stagger.ALL, services.sources, now) == keys[:1]
+
+
+def test_profiles_of_one_host_share_its_gate_and_their_use_is_shown(home: Path, redis_url: str) -> None:
+    other = STATE.replace('"state"', '"twin"') + "[polling]\ndaily_requests = 7\n"
+    (home / "catalogs" / "twin.toml").write_text(other)
+    with opened(home, redis_url, CATALOGS="state,twin") as system:
+        state, twin = (each.connect().gate for each in system.services.catalogs.values())
+        before = status.budgets(system.services)
+        assert state.enter().is_granted
+        assert not twin.enter().is_granted
+        state.leave()
+        made = before["twin"].made + 1
+        assert status.budgets(system.services) == {
+            "state": CatalogBudget(made, 20_000 - made),
+            "twin": CatalogBudget(made, 7 - made),
+        }
+        text = metrics(system)()[0].decode()
+        assert f'rollcall_catalog_requests_today{{source="twin"}} {made}.0' in text
+        assert f'rollcall_catalog_requests_left{{source="twin"}} {7 - made}.0' in text
+        shown = run(home, "catalog", "show", "twin", "--json", REDIS_URL=redis_url)
+        assert json.loads(shown.stdout)[0]["requests_left"] == 7 - made
 
 
 def test_changed_options_change_the_digest_and_a_new_name_does_not(home: Path, redis_url: str) -> None:
