@@ -83,13 +83,14 @@ class Unit:
 
     Shape: `query` is opaque to all but the family. The units of one `scope` cover a set of sections
     together: when all have answered and no row is missing, the keys in `covers` that were not seen do not
-    exist.
+    exist. `requests` is how many it takes with the units that continue it, as far as planning knows.
     """
 
     term: str
     query: str
     scope: str
     covers: frozenset[SectionKey] = frozenset()
+    requests: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from html import unescape
 from typing import Final
@@ -33,6 +33,8 @@ from domain.catalog import Capabilities, CatalogTerm, PartialAnswerError, Sectio
 from domain.observation import Observation
 from domain.section import SectionKey
 
+_USUAL_SUBJECTS: Final = 150
+_PAGE_ROWS: Final = 100
 _NUMBER: Final = re.compile(r"[0-9]{3,6}")
 _COURSE: Final = re.compile(r"([A-Za-z&]{1,8})[ -]?([0-9][0-9A-Za-z]*)")
 _ADDRESS: Final = re.compile(r"/ps[cp]/([^/]+)/([^/]+)/SA/s/WEBLIB_HCX_CM\.")
@@ -98,9 +100,9 @@ class Hcx:
 
         The whole term is one unit, which continues with the pages of every subject.
         """
-        del known_rows
         if watched is None:
-            return [_unit(term, TermQuery(), "all", frozenset())]
+            pages = max(_USUAL_SUBJECTS, (known_rows or 0) // _PAGE_ROWS)
+            return [replace(_unit(term, TermQuery(), "all", frozenset()), requests=pages)]
         subjects: dict[str, set[SectionKey]] = defaultdict(set)
         units: list[Unit] = []
         for each in watched:

@@ -20,6 +20,7 @@ from domain.availability import SeatFacts, join_instructors, observation
 from domain.catalog import PartialAnswerError, SchemaError, WrongTermError
 from domain.observation import Details, Observation, SectionStatus
 from domain.section import SectionKey
+from domain.text import clock_time
 
 _ENROLMENT: Final = {"O": SectionStatus.OPEN, "C": SectionStatus.CLOSED, "W": SectionStatus.WAITLIST}
 _ENROLMENT_TEXTS: Final = {
@@ -208,8 +209,9 @@ def _clock(stated: str) -> str:
     if found is None:
         return stated
     hour, half = int(found[1]), (found[3] or "").upper()
-    half = half or ("AM" if hour < _NOON else "PM")
-    return f"{hour % _NOON or _NOON}:{found[2]} {half}"
+    if half:
+        hour = hour % _NOON + (_NOON if half == "PM" else 0)
+    return clock_time(f"{hour:02}{found[2]}")
 
 
 def _words(*parts: str) -> str:

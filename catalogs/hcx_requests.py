@@ -88,9 +88,16 @@ class HcxRequests:
         return FoundPage(found.classes, found.page_count)
 
     def details(self, term: str, number: str, session: Session) -> Exchange[ClassDetails]:
-        """The details of one class."""
+        """The details of one class.
+
+        Raises: PartialAnswerError for another institution: shared hosts answer an unknown code so.
+        """
         asked = {"term": term, "class_nbr": number}
-        return decode((yield from self._get("ClassDetails", session, asked)), ClassDetails, _PLATFORM)
+        found = decode((yield from self._get("ClassDetails", session, asked)), ClassDetails, _PLATFORM)
+        stated = found.section_info.class_details.institution
+        if stated not in {"", self.options.institution}:
+            raise PartialAnswerError(f"the details of class {number} are those of {stated[:16]}")
+        return found
 
     def _get(self, route: str, session: Session, asked: Mapping[str, str]) -> Exchange[bytes]:
         """The body of the answer. Cookies that have expired are renewed once."""

@@ -113,6 +113,7 @@ class ClassHeading(Struct):
     course_title: str
     status: str
     course_status: ClassStatus
+    institution: str = ""
 
 
 class ClassAvailability(Struct):

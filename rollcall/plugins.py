@@ -54,7 +54,7 @@ PLUGINS: tuple[Plugin[Any, Any, Any], ...] = (
     DEAD_MANS_SWITCH,
     *PROVIDERS,
 )
-FAMILIES = ("banner9", "fose", "colleague", "rutgers", "testudo")
+FAMILIES = ("banner9", "fose", "rutgers", "testudo", "hcx", "colleague", "asu")
 """The families of public catalogs; each is a module of `catalogs` with its FAMILY."""
 GROUPS: tuple[type[SettingsGroup], ...] = tuple(
     dict.fromkeys([*(plugin.settings for plugin in PLUGINS), StorageSettings])

@@ -361,6 +361,14 @@ def test_a_row_and_its_details_state_the_same_texts() -> None:
     assert listed.instructor == detailed.instructor == "Ray Pettit"
 
 
+def test_the_details_of_another_institution_are_a_partial_answer() -> None:
+    server = CatalogServer(details=class_details(institution="UVA02"))
+    needed = catalog().details(read(row())[0])
+    assert needed is not None
+    with pytest.raises(PartialAnswerError, match="UVA02"):
+        poll(server, needed)
+
+
 @pytest.mark.parametrize(
     ("stated", "displayed"),
     [

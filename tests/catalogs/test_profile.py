@@ -3,18 +3,23 @@ from __future__ import annotations
 import tomllib
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from catalogs import banner9, colleague
+from catalogs import banner9
 from catalogs.banner9_requests import BannerOptions
 from catalogs.family import Family
 from catalogs.profile import SHIPPED, Profiles, profile_text
 from domain.errors import ConfigurationError, InvalidInputError
+from rollcall import plugins
 
 BANNER = banner9.FAMILY
 QUICK = Family("quick", "Publishes max-age 30", BannerOptions, banner9.Banner9, lambda url: None, 30)
-FAMILIES = {each.name: each for each in (BANNER, QUICK, colleague.FAMILY)}
+FAMILIES: dict[str, Family[Any]] = {
+    "quick": QUICK,
+    **{name: plugins.family(name) for name in plugins.FAMILIES},
+}
 PROFILE = """
 id = "state"
 name = "State University"
@@ -65,7 +70,7 @@ def test_a_profile_has_the_options_of_its_family(profiles: Profiles) -> None:
         (
             changed('family = "vsb"'),
             "family",
-            "'vsb' is not a family; the families are banner9, colleague, quick",
+            "'vsb' is not a family; the families are asu, banner9, ",
         ),
         (changed('id = "State"'), "id", "must be lower-case letters"),
         (changed('id = "mail"'), "id", "mail names another source"),

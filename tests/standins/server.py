@@ -6,16 +6,20 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 
 class Answer(NamedTuple):
+    """A response; one that `stalls` sends only the first half of its body until the server closes."""
+
     status: int
     body: bytes
     media_type: str = "application/json"
     headers: Mapping[str, str] = MappingProxyType({})
+    stalls: bool = False
 
 
 class _Server(ThreadingHTTPServer):
@@ -32,7 +36,11 @@ class StandIn(ABC):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._closing = threading.Event()
+
+    @cached_property
+    def _server(self) -> _Server:
+        return _Server(("127.0.0.1", 0), self._handler())
 
     @property
     def url(self) -> str:
@@ -48,6 +56,7 @@ class StandIn(ABC):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._closing.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -74,7 +83,10 @@ class StandIn(ABC):
                 for name, value in found.headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(found.body)
+                half = len(found.body) // 2 if found.stalls else len(found.body)
+                self.wfile.write(found.body[:half])
+                if found.stalls:
+                    standin._closing.wait()
 
             def log_message(self, *_: object) -> None:
                 """Log nothing."""
