@@ -58,11 +58,19 @@ class CatalogReader:
         return next((each for each in terms if not each.is_view_only), terms[0])
 
     def sample(self, term: str) -> Listing:
-        """The answer to one query: the first unit of the term, or a search where it cannot be listed."""
+        """The answer to one query: the first unit of the term, or a search where it cannot be listed.
+
+        The first open section has its details, where the family reads them apart.
+        """
         if not self.catalog.capabilities.lists_term:
             return Listing(self.search(term, ""))
         answer = self._fetch(self.catalog.plan(term, None)[0])
-        return Listing(answer.observations, answer.total)
+        found = {seen.key: seen for seen in answer.observations}
+        first = next((seen for seen in answer.observations if seen.open_seats), None)
+        details = None if first is None else self.catalog.details(first)
+        if details is not None:
+            found |= {seen.key: seen for seen in self._fetch(details).observations}
+        return Listing(list(found.values()), answer.total)
 
     def sections(self, code: str, advance: Callable[[int, int], None]) -> Listing:
         """All sections of the term `code`; `advance` receives the number of sections read and their total.

@@ -34,7 +34,7 @@ from catalogs.family import (
 )
 from catalogs.faults import is_html, refuse
 from catalogs.testudo_answers import SECTION, Section, read_sections
-from catalogs.testudo_pages import DepartmentPage, read_department, read_terms
+from catalogs.testudo_pages import DepartmentPage, read_department, read_departments, read_terms
 from domain.catalog import Capabilities, CatalogTerm, PartialAnswerError, SectionReference, WrongTermError
 from domain.observation import Observation
 from domain.section import SectionKey
@@ -43,7 +43,6 @@ COURSES: Final = 150
 """Courses of one request; 600 have worked, 1,000 make the address too long (414)."""
 PAGE_AGE: Final = timedelta(minutes=5)
 """How long a department's page is used; during registration the seats change every 30 minutes."""
-SEARCH_COURSES: Final = 20
 _SUBJECT: Final = 4
 
 
@@ -114,8 +113,11 @@ class Testudo:
         """As `Catalog`: None, rows state everything."""
 
     def search(self, term: str, text: str, session: Session, at: datetime) -> Exchange[list[Observation]]:
-        """As `Catalog`: `text` starts with a department: STAT, STAT400, STAT400-0101 or STAT theory."""
-        first, *words = text.upper().split() or [""]
+        """As `Catalog`: `text` starts with a department: STAT, STAT400, STAT400-0101 or STAT theory.
+
+        The first department for an empty text; of many courses, the first 150.
+        """
+        first, *words = text.upper().split() or [(yield from self._first_department(term))]
         if words and words[0][0].isdigit():  # STAT 400
             first += words.pop(0)
         name, _, section = first.partition("-")
@@ -127,7 +129,7 @@ class Testudo:
             course
             for course, title in page.titles.items()
             if course.startswith(name) and all(word in title.upper() for word in words)
-        ][:SEARCH_COURSES]
+        ][:COURSES]
         if not courses:
             return []
         found = yield from self._sections(term, courses)
@@ -145,6 +147,10 @@ class Testudo:
         asked = {name: values[0].strip() for name, values in parse_qs(link.query).items()}
         number = f"{asked.get('courseId', '')}-{asked.get('sectionId', '')}".upper()
         return SectionReference(number, asked.get("termId")) if SECTION.fullmatch(number) else None
+
+    def _first_department(self, term: str) -> Exchange[str]:
+        page = yield from self._get(f"/{quote(term, safe='')}", "the list of departments")
+        return read_departments(page)[0]
 
     def _sections(self, term: str, courses: Sequence[str]) -> Exchange[dict[str, list[Section]]]:
         path = f"/{quote(term, safe='')}/sections?courseIds={','.join(courses)}"

@@ -1,4 +1,4 @@
-"""The pages of Testudo that list terms, and the courses of a department. Pure.
+"""The pages of Testudo that list terms, departments, and the courses of a department. Pure.
 
 Source: public descriptions of the pages. The time of the seats is on department pages only, in local time,
 and only while registration is open. A term that was dropped has the same pages as a subject without courses.
@@ -41,6 +41,16 @@ def read_terms(body: bytes) -> list[CatalogTerm]:
     if not terms:
         raise SchemaError("Testudo's page has no options in the element term-id-input")
     return sorted(terms, key=lambda term: term.code, reverse=True)
+
+
+def read_departments(body: bytes) -> list[str]:
+    """The departments of a term's page. Raises: PartialAnswerError if it lists none."""
+    reader = _DepartmentsReader()
+    reader.feed(body.decode("utf-8", "replace"))
+    reader.close()
+    if not reader.departments:
+        raise PartialAnswerError("Testudo's page of a term lists no departments")
+    return reader.departments
 
 
 def read_department(body: bytes, at: datetime, timezone: tzinfo) -> DepartmentPage:
@@ -89,6 +99,17 @@ class _TermsReader(TextReader):
         super().handle_endtag(tag)
         if tag == "select":
             self._is_inside = False
+
+
+class _DepartmentsReader(TextReader):
+    def __init__(self) -> None:
+        super().__init__()
+        self.departments: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: Attributes) -> None:
+        super().handle_starttag(tag, attrs)
+        if "prefix-abbrev" in (dict(attrs).get("class") or "").split():
+            self.take_text(tag, self.departments.append)
 
 
 class _DepartmentReader(TextReader):

@@ -5,6 +5,7 @@ Needs neither Redis nor an installation.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from rollcall.cli.output import json_option, progress, show
 
 EX_UNUSUAL, EX_FAULT = 1, 2
 _SHOWN_TERMS = 10
+_SUBJECT = re.compile("(?:[0-9]+:)?(.*)[ :]")
 _term_option = click.option("--term", help="The term's code; by default the first that is open.")
 
 
@@ -204,7 +206,9 @@ def _row(seen: Observation) -> dict[str, object]:
 
 
 def _subject(seen: Observation) -> str:
-    return seen.details.course.rpartition(" ")[0].upper()
+    """The subject in the course: CSE of CSE 101, 198 of 01:198:111."""
+    found = _SUBJECT.match(seen.details.course.upper())
+    return found[1] if found else ""
 
 
 def _show_terms(terms: Sequence[CatalogTerm]) -> None:

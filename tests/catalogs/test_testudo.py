@@ -39,6 +39,9 @@ CMSC351 = "umd-2-testudo-cmsc351-sections_sample.html"
 STAT400 = "umd-3-testudo-stat400-specific_div.html"
 TERMS = '<select id="term-id-input"><option value="202608">Fall 2026</option>{}</select>'
 STAMP = '<span id="seats-update-time"><div>Open Seats as of</div><div>{}</div></span>'
+PREFIXES = """<html><div class="course-prefix row"><a href="/soc/202608/STAT">
+  <span class="prefix-abbrev push_one two columns">STAT</span>
+  <span class="prefix-name nine columns">Statistics &amp; Probability</span></a></div></html>"""
 ANNOUNCED = "09/24/2026 at 10:30 PM"
 WAITLIST = '<span class="seats-info-label"> Waitlist:</span> <span class="waitlist-count">{}</span>'
 HOLDFILE = '<span class="seats-info-label">Holdfile:</span> <span class="waitlist-count">{}</span>'
@@ -96,6 +99,8 @@ class CatalogServer:
         self.asked.append(path)
         if path == "/":
             return HttpResponse(200, self.terms.encode())
+        if path == "/202608":
+            return HttpResponse(200, PREFIXES.encode())
         if path.endswith("/sections"):
             courses = parse_qs(link.query)["courseIds"][0].split(",")
             return HttpResponse(200, answer_to(*(self.sections.get(course, "") for course in courses)))
@@ -381,13 +386,19 @@ def test_a_number_of_another_form_is_absent_without_a_request() -> None:
         ("statistics", []),
         ("XXXX", []),
         ("400", []),
-        ("", []),
+        ("", ["STAT400-0101", "STAT400-0102"]),
     ],
 )
-def test_a_search_starts_with_a_department(text: str, numbers: list[str]) -> None:
+def test_a_search_starts_with_a_department_or_finds_the_first(text: str, numbers: list[str]) -> None:
     server = CatalogServer({"STAT400": block(section(), section("0102"))})
     found = run_exchange(catalog().search("202608", text, Session(), AT), server)
     assert [seen.key.number for seen in found] == numbers
+
+
+def test_a_term_page_without_departments_is_partial() -> None:
+    page = HttpResponse(200, b"<html>No course prefixes matched your search filters above.</html>")
+    with pytest.raises(PartialAnswerError):
+        run_exchange(catalog().search("209908", "", Session(), AT), lambda _: page)
 
 
 @pytest.mark.parametrize(
