@@ -83,11 +83,12 @@ class CatalogReader:
         return self._read(self.catalog.plan(self.term(self.terms(), code).code, None), advance)
 
     def section(self, key: SectionKey, course: str) -> Observation | Missing:
-        """The section `key` of `course`, which is empty if it is unknown: then the catalog is searched first.
+        """The section `key` of `course`, which is empty if it is unknown.
 
         Raises: PartialAnswerError if it is neither found nor proved missing.
         """
-        found = None if course else _of(key, self.search(key.term, key.number))
+        is_findable = not course and not self.catalog.capabilities.lists_term
+        found = _of(key, self.search(key.term, key.number)) if is_findable else None
         if found is None:
             listing = self._read(self.catalog.plan(key.term, [WatchedSection(key, course)]), _unobserved)
             found = _of(key, listing.sections)

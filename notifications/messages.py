@@ -9,8 +9,8 @@ import functools
 import hashlib
 import html
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from email.header import Header
 from email.message import EmailMessage
@@ -42,7 +42,8 @@ class Renderer:
     """Renders notifications; the outbox stores the result, so that a retry sends the same bytes.
 
     Shape: `sender` is an address with or without a name; `enrol_url` is the http(s) URL for enrolment with
-    the placeholders `{source}`, `{term}` and `{section}`, or None; `zone` is the time zone of all messages.
+    the placeholders `{source}`, `{term}` and `{section}`, or None; `zone` is the time zone of messages.
+    `enrol_urls` and `zones` apply instead to the sections of a source, by its name.
 
     Raises: InvalidInputError if the sender has no domain or `enrol_url` does not make a URL.
     """
@@ -51,6 +52,8 @@ class Renderer:
     links: UnsubscribeLinks
     enrol_url: str | None = None
     zone: tzinfo = UTC
+    enrol_urls: Mapping[str, str] = field(default_factory=dict)
+    zones: Mapping[str, tzinfo] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         problems = {}
@@ -63,12 +66,14 @@ class Renderer:
 
     def render(self, notification: Notification, now: datetime) -> OutboundMessage:
         """The message for `notification` at `now`, with the headers that `OutboundMessage` documents."""
-        content = content_for(notification, now, self.zone)
+        key = notification.key
+        content = content_for(notification, now, self.zones.get(key.source, self.zone))
+        enrol_url = self.enrol_urls.get(key.source, self.enrol_url)
         values = {
             "content": content,
-            "section": one_line(notification.key.number),
-            "term": one_line(notification.key.term),
-            "enrol_url": self.enrol_url and _enrol_at(self.enrol_url, notification.key),
+            "section": one_line(key.number),
+            "term": one_line(key.term),
+            "enrol_url": enrol_url and _enrol_at(enrol_url, key),
             "stop_watch": self.links.stop_watch(notification.watch_id, notification.email),
             "stop_everything": self.links.stop_everything(notification.email),
         }
@@ -109,8 +114,8 @@ def _digest(text: str) -> str:
 
 
 def _enrol_at(template: str, key: SectionKey) -> str:
-    for field, value in (("source", key.source), ("term", key.term), ("section", key.number)):
-        template = template.replace(f"{{{field}}}", quote(value, safe=""))
+    for name, value in (("source", key.source), ("term", key.term), ("section", key.number)):
+        template = template.replace(f"{{{name}}}", quote(value, safe=""))
     return template
 
 

@@ -152,13 +152,16 @@ class MailSettings(SettingsGroup):
         "MAIL_DAILY_CAP", integer(0, 100_000), 0, doc="mails to one address in 24 hours; 0 for no limit"
     )
     enrol_url: str | None = setting(
-        "ENROL_URL", HTTP_URL, doc="target of the button in mail", example="https://…/{term}/{section}"
+        "ENROL_URL",
+        HTTP_URL,
+        doc="target of the button in mail; a catalog's `registration_url` takes precedence",
+        example="https://…/{term}/{section}",
     )
     timezone: tzinfo = setting(
         "TIMEZONE",
         SettingType("time zone", time_zone),
         UTC,
-        doc="of the times in mail",
+        doc="of the times in mail; those of a public catalog are in its own",
         example="America/Los_Angeles",
     )
 

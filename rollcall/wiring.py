@@ -171,7 +171,6 @@ def build_services(
     cooldown, ttl_seconds = settings.renotify_cooldown_seconds, settings.cron_lock_ttl_seconds
     channels = tuple(operator.channels) or (LOG,)
     store = open_store(database, timedelta(seconds=cooldown), settings.mail_daily_cap, channels)
-    sender, zone = settings.notification_from_email, settings.timezone
     return Services(
         clock=given.clock,
         timetable=Timetable(even=settings.check_even_cron, odd=settings.check_odd_cron),
@@ -179,7 +178,7 @@ def build_services(
         sources=sources,
         catalogs=catalogs,
         mailer=mailer,
-        render=Renderer(sender, _links(settings), settings.enrol_url, zone).render,
+        render=_renderer(settings, catalogs).render,
         breakers={
             name: given.breaker.shared(
                 name,
@@ -256,6 +255,18 @@ def _policy(settings: Settings, longest_seconds: float, *, is_source: bool) -> B
         minimum_calls=settings.breaker_minimum_calls,
         slow_call_seconds=settings.breaker_slow_seconds if is_source else None,
         ramp_seconds=settings.breaker_ramp_seconds,
+    )
+
+
+def _renderer(settings: Settings, catalogs: Mapping[str, ActiveCatalog]) -> Renderer:
+    profiles = [catalog.profile for catalog in catalogs.values()]
+    return Renderer(
+        settings.notification_from_email,
+        _links(settings),
+        settings.enrol_url,
+        settings.timezone,
+        enrol_urls={each.id: each.registration_url for each in profiles if each.registration_url},
+        zones={each.id: each.timezone for each in profiles},
     )
 
 

@@ -188,8 +188,9 @@ def test_a_file_that_does_not_exist_is_named(profiles: Profiles, tmp_path: Path)
         profiles.find(str(tmp_path / "mine.toml"))
 
 
-def test_every_shipped_profile_is_valid_named_for_its_id_and_on_https(profiles: Profiles) -> None:
-    found = profiles.all()
+def test_every_shipped_profile_is_valid_named_for_its_id_and_on_https(tmp_path: Path) -> None:
+    found = Profiles(plugins.FAMILIES, plugins.family, tmp_path).all()
+    assert all(each.catalog().capabilities.absence for each in found)
     assert [each.path.name for each in found] == [f"{each.id}.toml" for each in found]
     assert {each.path for each in found} == set(SHIPPED.iterdir())
     assert all(each.options.base_url.startswith("https://") for each in found)

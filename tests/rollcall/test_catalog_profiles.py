@@ -7,13 +7,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from domain.errors import ConfigurationError
+from domain.notification import Notification
+from domain.observation import Details
 from domain.section import SectionKey, Stagger
-from domain.watch import Watch
+from domain.watch import NotificationKind, Watch
 from observability.checks.snapshot import CatalogBudget
 from operations import pauses, status
 from rollcall import upstreams
@@ -24,6 +27,7 @@ from store import migrate
 from tests.standins.scraper import TOKEN
 from tests.support.commands import run
 
+NOON = datetime(2026, 12, 1, 20, tzinfo=UTC)
 SECRETS = dict.fromkeys(("CRON_SECRET", "API_TOKEN", "UNSUBSCRIBE_SECRET"), "0123456789abcdef")
 SCRAPER = {"SCRAPER_URL": "http://127.0.0.1:9", "SCRAPER_SECRET_TOKEN": TOKEN}
 STATE = """
@@ -97,6 +101,24 @@ def test_profiles_of_one_host_share_its_gate_and_their_use_is_shown(home: Path, 
         assert f'rollcall_catalog_requests_left{{source="twin"}} {7 - made}.0' in text
         shown = run(home, "catalog", "show", "twin", "--json", REDIS_URL=redis_url)
         assert json.loads(shown.stdout)[0]["requests_left"] == 7 - made
+
+
+def test_mail_about_a_catalog_has_its_button_and_its_time(home: Path, redis_url: str) -> None:
+    url = "https://register.example.edu/{term}/{section}"
+    (home / "catalogs" / "state.toml").write_text(f'{STATE}registration_url = "{url}"\n')
+    settings = {"ENROL_URL": "https://enrol.example.edu", "TIMEZONE": "America/Los_Angeles"}
+    with opened(home, redis_url, CATALOGS="state", **SCRAPER, **settings) as system:
+        texts = {}
+        for source in system.services.source_names:
+            key = SectionKey(source, "202710", "12431")
+            notification = Notification(
+                1, 1, "ada@example.edu", NotificationKind.SEAT_AVAILABLE, key, 1, NOON, 3, 30, None, Details()
+            )
+            texts[source] = system.services.render(notification, NOON).text
+    assert "https://register.example.edu/202710/12431" in texts["state"]
+    assert "CST" in texts["state"]
+    assert "https://enrol.example.edu" in texts["scraper"]
+    assert "PST" in texts["scraper"]
 
 
 def test_changed_options_change_the_digest_and_a_new_name_does_not(home: Path, redis_url: str) -> None:
