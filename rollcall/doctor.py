@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from domain.check import Check, Finding, Result, healthy, unhealthy
-from domain.errors import InvalidInputError, UnreachableError
+from domain.errors import ConfigurationError, InvalidInputError, UnreachableError
 from domain.plugin import Plugin, ProbeContext
 from domain.section import SectionKey, Stagger
 from ingress import doctor_probes as ingress
@@ -28,6 +28,8 @@ from operations import status
 from resilience import doctor_probes as servers
 from resilience.heartbeats import Heartbeats
 from rollcall import brokers, doctor_probes, environment, plugins
+from rollcall.catalog_probe import probe_catalog
+from rollcall.catalog_profiles import named_profiles, open_reader
 from rollcall.embedded_valkey import socket_path
 from rollcall.home import GENERATED, kept_secrets
 from rollcall.settings import Settings, read
@@ -38,6 +40,7 @@ from store.sections.states import Sections
 
 _PUBLIC_URL_SECONDS, _STATE_SECONDS = 40.0, 30.0
 _CATALOG_SECONDS = 32.0
+_PUBLIC_CATALOG_SECONDS = 120.0  # five requests of 2 s each, and turns of the processes that poll
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,21 @@ def load() -> InspectedSettings:
     try:
         given = environment.values()
         settings, problems = read(given)
-        problems = problems | environment.typos_in_file(given)
+        problems = problems | environment.typos_in_file(given) | _profile_problems(settings)
     except InvalidInputError as error:
         settings, problems = read({})[0], error.problems
     return InspectedSettings(replace(settings, home=settings.home.absolute()), problems, is_managed())
+
+
+def _profile_problems(settings: Settings) -> dict[str, str]:
+    """Describe an unknown or invalid profile of CATALOGS."""
+    try:
+        if settings.catalogs:
+            named_profiles(settings)
+    except ConfigurationError as error:
+        found = "; ".join(f"{place} {problem}" for place, problem in error.problems.items())
+        return {"CATALOGS": f"cannot be used: {found}"}
+    return {}
 
 
 def findings(case: InspectedSettings) -> list[Finding]:
@@ -172,6 +186,13 @@ def _of_plugins(case: InspectedSettings) -> Iterator[Check[None]]:
         command = f"correct {plugin.key}" if plugin.key else "rollcall doctor"
         name, seconds = f"source.{plugin.name}", _CATALOG_SECONDS
         yield _probe(name, examine_, command, *_names(plugin), limit_seconds=seconds)
+    for name in () if "CATALOGS" in case.problems else settings.catalogs or ():
+        examine_, command = partial(_public_catalog, settings, name), f"rollcall catalog test {name}"
+        yield _probe(f"catalog.{name}", examine_, command, "CATALOGS", limit_seconds=_PUBLIC_CATALOG_SECONDS)
+
+
+def _public_catalog(settings: Settings, name: str) -> Result:
+    return probe_catalog(open_reader(settings, name))
 
 
 def _names(plugin: Plugin[Any, Any, Any]) -> list[str]:
