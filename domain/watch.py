@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from domain.section import SectionKey
 from domain.section_state import (
@@ -15,8 +16,10 @@ from domain.section_state import (
     SectionRetired,
     WaitlistOpened,
 )
+from domain.text import Identifier
 
-MAX_SEATS = 10_000
+MAX_SEATS: Final = 10_000
+COURSE: Final = Identifier(r"[^\s](?:.{0,62}[^\s])?", "1 to 64 characters, such as CSE 310")
 
 
 class NotificationKind(StrEnum):
@@ -36,6 +39,8 @@ DEFAULT_KINDS = (
     NotificationKind.SECTION_RETIRED,
 )
 """The kinds of a watch that names none."""
+COURSE_KINDS = (NotificationKind.SECTION_ADDED, *DEFAULT_KINDS)
+"""The kinds of a watch of a course that names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,32 @@ class Watch:
     min_seats: int = 1
     unreserved_only: bool = False
     max_waitlist: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CourseWatch:
+    """One person's interest in every section that a course gains: each becomes a `Watch`.
+
+    Shape: `course` is written as the catalog writes it. `kinds` and conditions are those of the new watches;
+    SECTION_ADDED announces each.
+    """
+
+    email: str
+    source: str
+    term: str
+    course: str
+    kinds: tuple[NotificationKind, ...] = COURSE_KINDS
+    min_seats: int = 1
+    unreserved_only: bool = False
+    max_waitlist: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.source}/{self.term}/{self.course}"
+
+
+def course_id(course: str) -> str:
+    """What identifies a course in a term, however it is written: `cse310` and `CSE 310` are the same."""
+    return "".join(filter(str.isalnum, course)).casefold()
 
 
 def default_kinds(*, has_waitlist: bool) -> tuple[NotificationKind, ...]:

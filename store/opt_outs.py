@@ -1,4 +1,4 @@
-"""Opt-outs: refusals of mail by address, for one section or for all.
+"""Opt-outs: refusals of mail by address, for one section, one course or for all.
 
 An opt-out outlives the watches that it ends and blocks every later one. Only its person can withdraw it, with
 a signed link; no operator, import or restore can.
@@ -11,22 +11,34 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from domain.section import SectionKey
 from store import audit
 from store.audit import AuditEntry
 from store.database import Database, insert_new, to_ms
-from store.refusals import is_refused
-from store.schema import opt_outs, sections, suppressions, watches
+from store.refusals import UNSUBSCRIBED, is_refused
+from store.schema import course_watches, opt_outs, sections, suppressions, watches
 from store.sections.states import find_or_add
 from store.watch_import import WATCH_COLUMNS, WatchRequest, add_many, watch_of
 
-UNSUBSCRIBED = "unsubscribed"
-"""End reason of a watch that its person stopped."""
-
 _PERSON = "the person"
 _columns = opt_outs.c
+_COURSE_WATCH = select(course_watches.c.ended_at_ms, course_watches.c.ended_reason).where(
+    course_watches.c.id == bindparam("of_id"), course_watches.c.email == bindparam("of_email")
+)
+_STOPPED_COURSES = select(course_watches).where(course_watches.c.ended_reason == UNSUBSCRIBED)
 
 
 class OptOuts:
@@ -60,6 +72,46 @@ class OptOuts:
             section_id = _section_of(connection, watch_id, email)
             return 0 if section_id is None else _stop(connection, email, section_id, now)
 
+    def has_stopped_course(self, course_watch_id: int, email: str) -> bool:
+        """Whether the person has stopped this watch of a course."""
+        with self._database.read() as connection:
+            found = connection.execute(_COURSE_WATCH, {"of_id": course_watch_id, "of_email": email}).first()
+            return found is not None and found.ended_reason == UNSUBSCRIBED
+
+    def stop_course(self, course_watch_id: int, email: str, now: datetime) -> int:
+        """End a person's watch of a course, and the watches that it made; return how many ended.
+
+        From then on only the person can watch the course again.
+        """
+        ended = {"ended_at_ms": to_ms(now), "ended_reason": UNSUBSCRIBED}
+        made = (watches.c.course_watch_id == course_watch_id) & (watches.c.email == email)
+        with self._database.write() as connection:
+            found = connection.execute(_COURSE_WATCH, {"of_id": course_watch_id, "of_email": email}).first()
+            if found is None or found.ended_reason == UNSUBSCRIBED:
+                return 0
+            is_it = course_watches.c.id == course_watch_id
+            connection.execute(update(course_watches).where(is_it).values(ended))
+            is_active = made & watches.c.ended_at_ms.is_(None)
+            count = connection.execute(update(watches).where(is_active).values(ended)).rowcount
+            is_new = found.ended_at_ms is None
+            audit.write(connection, _entry("mail.opt-out", email, now, count + is_new))
+        return count + is_new
+
+    def allow_course(self, course_watch_id: int, email: str, now: datetime) -> int:
+        """Revoke `stop_course`; return how many watches are active again, that of the course included."""
+        with self._database.write() as connection:
+            found = connection.execute(_COURSE_WATCH, {"of_id": course_watch_id, "of_email": email}).first()
+            if found is None or found.ended_reason != UNSUBSCRIBED or _is_stopped(connection, email, None):
+                return 0
+            is_it = course_watches.c.id == course_watch_id
+            active = {"ended_at_ms": None, "ended_reason": None}
+            connection.execute(update(course_watches).where(is_it).values(active))
+            made = watches.c.course_watch_id == course_watch_id
+            requests = _ended(connection, email, found.ended_at_ms, made)
+            restored = [result for result in add_many(connection, requests, now) if result is True]
+            audit.write(connection, _entry("mail.opt-in", email, now, len(restored) + 1))
+        return len(restored) + 1
+
     def allow_all(self, email: str, now: datetime) -> int:
         """Revoke `stop_all`; return how many of the watches that it ended are active again."""
         with self._database.write() as connection:
@@ -74,8 +126,9 @@ class OptOuts:
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """Opt-outs and suppressions: rows of `opt_outs` by key, and of `suppressions`."""
+    """Opt-outs and suppressions: stopped `course_watches`, `opt_outs` by key, and `suppressions`."""
 
+    courses: Collection[dict[str, Any]] = ()
     opt_outs: Collection[tuple[str, SectionKey | None, int]] = ()
     suppressions: Collection[dict[str, Any]] = ()
 
@@ -90,7 +143,12 @@ def statements(connection: Connection, tables: Collection[str]) -> Statements:
         )
         statements = [(row[0], None if row[2] is None else SectionKey(*row[2:]), row[1]) for row in rows]
     held = connection.execute(select(suppressions)).mappings() if suppressions.name in tables else ()
-    return Statements(statements, [dict(row) for row in held])
+    stopped = connection.execute(_STOPPED_COURSES).mappings() if course_watches.name in tables else ()
+    return Statements(
+        courses=[dict(row) for row in stopped],
+        opt_outs=statements,
+        suppressions=[dict(row) for row in held],
+    )
 
 
 def keep(connection: Connection, statements: Statements) -> None:
@@ -102,10 +160,22 @@ def keep(connection: Connection, statements: Statements) -> None:
         insert_new(connection, opt_outs, row)
     for row in statements.suppressions:
         insert_new(connection, suppressions, row)
+    for row in statements.courses:
+        _keep_course(connection, row)
     is_mine = is_refused(watches.c.email, watches.c.section_id)
     since = select(func.max(_columns.created_at_ms)).where(is_mine).scalar_subquery()
     refused = update(watches).where(watches.c.ended_at_ms.is_(None), exists().where(is_mine))
     connection.execute(refused.values(ended_at_ms=since, ended_reason=UNSUBSCRIBED))
+
+
+def _keep_course(connection: Connection, stopped: dict[str, Any]) -> None:
+    """Stop the watch of a course in `stopped`, a row of `course_watches`, which may be missing here."""
+    same = [course_watches.c[name] == stopped[name] for name in ("email", "source", "term", "course")]
+    ended = {name: stopped[name] for name in ("ended_at_ms", "ended_reason")}
+    known = connection.execute(update(course_watches).where(*same).values(ended)).rowcount
+    if not known:
+        row = {name: value for name, value in stopped.items() if name != "id"}
+        connection.execute(insert(course_watches), row)
 
 
 def _stop(connection: Connection, email: str, section_id: int | None, now: datetime) -> int:
@@ -114,6 +184,9 @@ def _stop(connection: Connection, email: str, section_id: int | None, now: datet
     is_active = and_(watches.c.email == email, watches.c.ended_at_ms.is_(None), *_about(section_id))
     ended = {"ended_at_ms": to_ms(now), "ended_reason": UNSUBSCRIBED}
     count = connection.execute(update(watches).where(is_active).values(ended)).rowcount
+    if section_id is None:
+        is_active = and_(course_watches.c.email == email, course_watches.c.ended_at_ms.is_(None))
+        count += connection.execute(update(course_watches).where(is_active).values(ended)).rowcount
     if is_new:
         audit.write(connection, _entry("mail.opt-out", email, now, count))
     return count
@@ -124,19 +197,29 @@ def _allow(connection: Connection, email: str, section_id: int | None, now: date
     since_ms = connection.execute(revoked).scalar()
     if since_ms is None:
         return 0
-    requests = _stopped(connection, email, section_id, since_ms)
-    restored = [result for result in add_many(connection, requests, now) if result is True]
-    audit.write(connection, _entry("mail.opt-in", email, now, len(restored)))
-    return len(restored)
+    requests = _ended(connection, email, since_ms, *_about(section_id))
+    count = sum(result is True for result in add_many(connection, requests, now))
+    if section_id is None:
+        is_it = and_(
+            course_watches.c.email == email,
+            course_watches.c.ended_reason == UNSUBSCRIBED,
+            course_watches.c.ended_at_ms >= since_ms,
+        )
+        active = {"ended_at_ms": None, "ended_reason": None}
+        count += connection.execute(update(course_watches).where(is_it).values(active)).rowcount
+    audit.write(connection, _entry("mail.opt-in", email, now, count))
+    return count
 
 
-def _stopped(connection: Connection, email: str, section_id: int | None, since_ms: int) -> list[WatchRequest]:
-    """The watches that the opt-out at `since_ms` ended, as they were before."""
+def _ended(
+    connection: Connection, email: str, since_ms: int, *about: ColumnElement[bool]
+) -> list[WatchRequest]:
+    """The watches that the person ended at `since_ms` or later, as they were before."""
     columns = watches.c
     query = (
         select(*WATCH_COLUMNS, columns.course_watch_id)
         .select_from(watches.join(sections))
-        .where(columns.email == email, columns.ended_reason == UNSUBSCRIBED, *_about(section_id))
+        .where(columns.email == email, columns.ended_reason == UNSUBSCRIBED, *about)
         .where(columns.ended_at_ms >= since_ms)
         .order_by(columns.id)
     )

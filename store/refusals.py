@@ -15,9 +15,14 @@ from domain.section import SectionKey
 from store.database import chunks
 from store.schema import opt_outs, sections, suppressions
 
+UNSUBSCRIBED = "unsubscribed"
+"""End reason of a watch that its person stopped; of a course watch, also why the person has no other one."""
 ALL_MAIL = "the person stopped all mail; only they can allow it again, with a link in any of their mails"
 ONE_SECTION = (
     "the person stopped mail about this section; only they can allow it again, with a link in that mail"
+)
+ONE_COURSE = (
+    "the person stopped mail about this course; only they can allow it again, with a link in that mail"
 )
 OPTED_OUT = "the person stopped this mail"
 """Withdrawal reason of a notification whose person opted out."""

@@ -11,6 +11,7 @@ from store.audit import Audit
 from store.catalogs.answers import Answers
 from store.catalogs.polls import Polls
 from store.clock_bounds import ClockBounds
+from store.course_watches import CourseWatches
 from store.credits import CreditLedger
 from store.database import Database
 from store.dead_mail import DeadMails
@@ -41,6 +42,7 @@ class Store:
 
     sections: Sections
     watches: Watches
+    course_watches: CourseWatches
     runs: Runs
     batches: Batches
     polls: Polls
@@ -76,6 +78,7 @@ def open_store(database: Database, cooldown: timedelta, daily_cap: int, channels
     return Store(
         sections=Sections(database),
         watches=Watches(database),
+        course_watches=CourseWatches(database),
         runs=Runs(database),
         batches=Batches(database, cooldown=cooldown),
         polls=Polls(database),

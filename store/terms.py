@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import RowMapping, bindparam, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
 
 from domain.notification import NotificationState
 from domain.observation import Details
+from domain.section import SectionKey
 from domain.term import ENDED, OVER_AFTER, Presence, Term
 from domain.watch import NotificationKind
 from store import audit
 from store.audit import AuditEntry
+from store.course_watches import end_term
 from store.database import Database, to_ms
 from store.runs.retirement import presences
 from store.schema import notifications, sections, watches
+from store.watch_import import WatchRequest, add_many
 
 _IS_OF_TERM = (sections.c.source == bindparam("of_source")) & (sections.c.term == bindparam("of_term"))
 _IS_ACTIVE = watches.c.ended_at_ms.is_(None)
@@ -29,6 +34,9 @@ _LOCK_ACTIVE = (
     .where(_IS_OF_TERM, _IS_ACTIVE)
     .order_by(watches.c.email, watches.c.id)
     .with_for_update(of=watches, key_share=True)
+)
+_OF_COURSE = select(func.min(sections.c.number)).where(
+    _IS_OF_TERM, sections.c.course == bindparam("of_course")
 )
 _OF_TERM = watches.c.section_id.in_(select(sections.c.id).where(_IS_OF_TERM))
 _END = update(watches).where(_OF_TERM, _IS_ACTIVE).values(ended_reason=ENDED)
@@ -76,19 +84,42 @@ class Terms:
         this = {"of_source": term[0], "of_term": term[1]}
         with self._database.write() as connection:
             connection.execute(_LOCK_SECTIONS, this).all()
+            courses = end_term(connection, term, ENDED, now)
             rows = connection.execute(_LOCK_ACTIVE, this).mappings().all()
-            people = [list(own) for _, own in groupby(rows, key=lambda row: row["email"])]
+            counts = Counter(row["email"] for row in (*rows, *courses))
+            if _watch_a_section(connection, courses, counts.keys() - {row["email"] for row in rows}, now):
+                rows = connection.execute(_LOCK_ACTIVE, this).mappings().all()
+            people = [next(own) for _, own in groupby(rows, key=lambda row: row["email"])]
             if rows:
                 connection.execute(_RETIRE, this)
                 connection.execute(_END, this | {"ended_at_ms": to_ms(now)})
-                connection.execute(insert(notifications), [_notification(own, now) for own in people])
-                audit.write(connection, entry, count=len(rows))
-        return EndedTerm(len(rows), len(people))
+                notified = [_notification(first, counts[first["email"]], now) for first in people]
+                connection.execute(insert(notifications), notified)
+            if counts:
+                audit.write(connection, entry, count=counts.total())
+        return EndedTerm(counts.total(), len(people))
 
 
-def _notification(own: list[RowMapping], now: datetime) -> dict[str, Any]:
-    """The notification of one person; that of their first watch covers all of them."""
-    first = own[0]
+def _watch_a_section(
+    connection: Connection, courses: Iterable[RowMapping], emails: Collection[str], now: datetime
+) -> int:
+    """Give each of `emails`, who watch only courses, a watch that carries the notification; return how many.
+
+    Without any section of the course there is nothing to attach it to.
+    """
+    carriers: dict[str, WatchRequest] = {}
+    for row in courses:
+        if row["email"] in emails and row["email"] not in carriers:
+            this = {"of_source": row["source"], "of_term": row["term"], "of_course": row["course"]}
+            number = connection.execute(_OF_COURSE, this).scalar()
+            if number is not None:
+                key = SectionKey(row["source"], row["term"], number)
+                carriers[row["email"]] = WatchRequest(row["email"], key, course_watch_id=row["id"])
+    return add_many(connection, list(carriers.values()), now).count(True)
+
+
+def _notification(first: RowMapping, count: int, now: datetime) -> dict[str, Any]:
+    """The notification of one person; that of their first watch covers all `count` of them."""
     details = Details(first["course"], first["title"], first["location"], first["meeting_times"])
     facts = {name: first[name] for name in ("open_seats", "capacity", "instructor")}
     return {
@@ -96,7 +127,7 @@ def _notification(own: list[RowMapping], now: datetime) -> dict[str, Any]:
         "kind": NotificationKind.SECTION_RETIRED,
         "episode": first["retirements"] + 1,
         "state": NotificationState.PENDING,
-        "facts": facts | {"details": asdict(details), "ended_watches": len(own)},
+        "facts": facts | {"details": asdict(details), "ended_watches": count},
         "observed_at_ms": to_ms(now),
         "created_at_ms": to_ms(now),
         "due_at_ms": to_ms(now),

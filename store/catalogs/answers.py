@@ -7,20 +7,21 @@ that changes nothing writes to `catalog_polls` alone.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete, exists, func, or_, select, update
 
-from domain.catalog_poll import ListedRow, counts_as_miss, digest
+from domain.catalog_poll import GuardState, ListedRow, counts_as_miss, digest
 from domain.observation import Missing, Observation
 from domain.section import SectionKey
 from domain.section_state import miss
 from domain.term import Term
+from store.catalogs.added_sections import sections_added
 from store.catalogs.polls import RunningPoll, lock_poll
 from store.database import Database, chunks
 from store.runs.retirement import retire_missing
-from store.schema import opt_outs, section_daily_rollups, section_history, sections, watches
+from store.schema import course_watches, opt_outs, section_daily_rollups, section_history, sections, watches
 from store.sections.observations import Recorded, add_listed, record_listed
 from store.sections.states import IS_WATCHED, load, save_listed
 
@@ -35,7 +36,14 @@ _IS_REFERRED_TO = or_(
     *(
         exists().where(table.c.section_id == sections.c.id)
         for table in (watches, section_history, opt_outs, section_daily_rollups)
-    )
+    ),
+    # Of a watched course every section is remembered: one that returns is not new.
+    exists().where(
+        course_watches.c.source == sections.c.source,
+        course_watches.c.term == sections.c.term,
+        course_watches.c.course == sections.c.course,
+        course_watches.c.ended_at_ms.is_(None),
+    ),
 )
 _FORGET = delete(sections).where(_IDS, ~_IS_REFERRED_TO)
 # Rows with a history stay; they are listed again as soon as the catalog lists them.
@@ -77,12 +85,16 @@ class Answers:
                 found.changed.append(seen)
         return found
 
-    def add(self, poll: RunningPoll, seen: Sequence[Observation], now: datetime) -> None:
-        """Add sections that are listed for the first time."""
+    def add(self, poll: RunningPoll, seen: Sequence[Observation], now: datetime) -> int:
+        """Add sections that are listed for the first time; return the number of notifications."""
+        notified, announces = 0, poll.state.guard is not GuardState.DISCARDED
         for chunk in chunks(seen):
             with self._database.write() as connection:
                 lock_poll(connection, poll)
                 add_listed(connection, chunk, now)
+                if announces:
+                    notified += sections_added(connection, chunk, now)
+        return notified
 
     def record(
         self,
@@ -98,9 +110,11 @@ class Answers:
             return Recorded()
         with self._database.write() as connection:
             lock_poll(connection, poll)
-            return record_listed(
+            recorded = record_listed(
                 connection, rows, unchanged, now=now, cooldown=self._cooldown, announces=announces
             )
+            added = sections_added(connection, recorded.first_seen, now) if announces else 0
+            return replace(recorded, notifications=recorded.notifications + added)
 
     def record_missing(self, poll: RunningPoll, numbers: Iterable[str], at: datetime) -> int:
         """Count that watched sections are not in a complete answer; return the number of notifications."""

@@ -28,7 +28,7 @@ from domain.catalog import CatalogFault
 from domain.catalog_poll import LEAST_INTERVAL, GuardState, TermPoll, WatchedRow
 from domain.errors import TransientError
 from domain.term import Term
-from store.database import Database, from_ms, from_ms_or_none, insert_new, to_ms, to_ms_or_none
+from store.database import Database, chunks, from_ms, from_ms_or_none, insert_new, to_ms, to_ms_or_none
 from store.schema import catalog_polls, catalog_terms, course_watches, sections
 from store.sections.states import IS_WATCHED
 
@@ -76,6 +76,16 @@ _OF_COURSES = (
     select(sections.c.course, func.min(sections.c.number))
     .where(_IS_OF_TERM, sections.c.course.in_(bindparam("courses", expanding=True)))
     .group_by(sections.c.course)
+)
+
+
+_SET_BASELINE = update(course_watches).where(
+    course_watches.c.source == bindparam("of_source"),
+    course_watches.c.term == bindparam("of_term"),
+    course_watches.c.ended_at_ms.is_(None),
+    course_watches.c.baseline_at_ms.is_(None),
+    course_watches.c.created_at_ms <= bindparam("since_ms"),
+    course_watches.c.course.in_(bindparam("courses", expanding=True)),
 )
 
 
@@ -183,6 +193,8 @@ class Polls:
         with self._database.write() as connection:
             lock_poll(connection, poll)
             connection.execute(update(catalog_polls).where(_IS_POLL).values(values), _this(poll.term))
+            if result.rows is not None:
+                _set_baselines(connection, poll, now, is_sweep=result.is_sweep)
 
     def request(self, term: Term, now: datetime) -> None:
         """Make `term` due at once, even if it is not watched; a poll that waits after a fault stays so."""
@@ -240,6 +252,18 @@ def _courses(connection: Connection, this: dict[str, str]) -> dict[str, str | No
         known = connection.execute(_OF_COURSES, this | {"courses": list(courses)})
         courses.update((course, number) for course, number in known)
     return courses
+
+
+def _set_baselines(connection: Connection, poll: RunningPoll, now: datetime, *, is_sweep: bool) -> None:
+    """Set the baseline of the watches of courses that the complete `poll` covers: what comes next is new.
+
+    Without a known section, only the whole term covers a course.
+    """
+    courses = [course for course, number in poll.courses.items() if is_sweep or number is not None]
+    since = poll.state.attempted_at or now
+    query = _SET_BASELINE.values(baseline_at_ms=to_ms(now))
+    for chunk in chunks(courses):
+        connection.execute(query, _this(poll.term) | {"since_ms": to_ms(since), "courses": chunk})
 
 
 def _this(term: Term) -> dict[str, str]:

@@ -42,13 +42,15 @@ Advance = tuple[SectionState, tuple[SectionEvent, ...]]
 class Recorded:
     """The number of changed sections and of notifications, and the sections to re-check.
 
-    Shape: `recheck_at` is None if they may be checked at once.
+    Shape: `recheck_at` is None if they may be checked at once. `first_seen` are the observations of sections
+    that a polled catalog lists for the first time.
     """
 
     changed: int = 0
     notifications: int = 0
     recheck: set[SectionKey] = field(default_factory=set)
     recheck_at: datetime | None = None
+    first_seen: list[Observation] = field(default_factory=list)
 
 
 def record(
@@ -115,6 +117,7 @@ def record_listed(
         notifications=create.create(connection, news, now, cooldown),
         recheck=unconfirmed,
         recheck_at=now + CONFIRM_OPENINGS_AFTER if unconfirmed else None,
+        first_seen=[row.observation for row in stored if not known[row.listed.key][1].revision],
     )
 
 

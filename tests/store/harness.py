@@ -17,6 +17,7 @@ from domain.section import SectionKey, Stagger
 from domain.watch import DEFAULT_KINDS, NotificationKind, Watch
 from store.catalogs.answers import Answers
 from store.catalogs.polls import Polls
+from store.course_watches import CourseWatches
 from store.database import Database
 from store.notifications.deliveries import Deliveries, StoredNotification
 from store.notifications.outbox import MailBatch, Outbox
@@ -82,6 +83,10 @@ class StoreHarness:
     @property
     def terms(self) -> Terms:
         return Terms(self.database)
+
+    @property
+    def course_watches(self) -> CourseWatches:
+        return CourseWatches(self.database)
 
     @property
     def outbox(self) -> Outbox:

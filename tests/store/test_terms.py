@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from domain.notification import NotificationState
@@ -7,10 +8,11 @@ from domain.observation import Missing, Observation
 from domain.section import SectionKey
 from domain.term import OVER_AFTER
 from domain.watch import Watch
+from store.course_watches import CourseWatchRequest
 from store.notifications.outbox import Outbox
 from store.opt_outs import OptOuts
 from store.terms import EndedTerm, Terms
-from tests.store.harness import ADA, ALAN, GRACE, LEASE, StoreHarness, key
+from tests.store.harness import ADA, ALAN, DETAILS, GRACE, LEASE, StoreHarness, key
 
 OLD, NUMBERS = ("scraper", "2257"), ("12430", "12431", "12432")
 
@@ -120,3 +122,19 @@ def test_an_ended_term_is_notified_also_where_its_sections_are_seen_again_before
         asked.id, *(Observation(each, store.clock.now(), 1, 30, None) for each in _old()), asked=asked
     )
     assert store.send() == [ADA]
+
+
+def test_who_watches_only_a_course_of_it_gets_one_message_too(store: StoreHarness) -> None:
+    terms, wanted = Terms(store.database), CourseWatchRequest(GRACE, *OLD, DETAILS.course)
+    _watch_old(store, ADA)
+    _check_old(store, is_listed=True)
+    seen = replace(store.observation(1), key=_old()[0])
+    store.check(seen)
+    for email in (ADA, GRACE):
+        store.course_watches.add(replace(wanted, email=email), store.clock.now())
+    assert terms.end(OLD, store.clock.now()) == EndedTerm(5, 2)
+    assert store.course_watches.count() == 0
+    found = [(each.notification.email, each.notification.ended_watches) for each in store.notifications()]
+    assert sorted(found) == [(ADA, 4), (GRACE, 1)]
+    assert sorted(store.send()) == [ADA, GRACE]
+    assert terms.end(OLD, store.clock.now()) == EndedTerm(0, 0)

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 from dbos import run_dbos_database_migrations
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, text, update
 
 from domain.errors import InvalidInputError, PermanentError
 from store import migrate
@@ -23,7 +23,7 @@ from store.backup.dump import back_up
 from store.backup.restore import NotEmptyError, check, restore
 from store.database import VERSION_TABLE, Database
 from store.migrate import UnknownSchemaError
-from store.schema import metadata
+from store.schema import metadata, sections
 from store.watch_import import WatchRequest
 from store.watches import StoredWatch
 from tests.store.harness import ADA, ALAN, GRACE, StoreHarness, key
@@ -192,6 +192,8 @@ def test_a_backup_of_a_schema_with_other_names_comes_back(
     store: StoreHarness, target: Database, file: Path
 ) -> None:
     fill(store)
+    with store.database.write() as connection:
+        connection.execute(update(sections).values(fillings=0))  # the older schema does not have it
     before = store.dump()
     migrate.downgrade(store.database, "0017")
     assert save(store, file).schema == "0017"
