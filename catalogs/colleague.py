@@ -188,10 +188,16 @@ class Colleague:
         else:
             if found is None and len(listed) != page.TotalItems:
                 raise PartialAnswerError(f"Colleague listed {len(listed)} of {page.TotalItems} courses")
-            yield from self._requests.listed_term(unit.term, session, is_known=False)
+            yield from self._prove(unit.term, page.TotalItems, session)
             session.values.pop(_ids_name(unit.term, query.course), None)
             return Answer([], proof=f"{proof} {query.course} has no sections in {unit.term}.")
         return Answer([], continuation=_unit(unit.term, following, unit.covers), proof=proof)
+
+    def _prove(self, term: str, found: int, session: Session) -> Exchange[None]:
+        """Check that the term is listed, and that its search finds courses: an empty one proves nothing."""
+        yield from self._requests.listed_term(term, session, is_known=False)
+        if found == 0 and (yield from self._requests.search(term, session)).TotalItems == 0:
+            raise PartialAnswerError(f"no search of {term} finds a course")
 
 
 def _ids(course: CourseItem) -> CourseIds:

@@ -25,10 +25,9 @@ from catalogs.colleague_answers import (
     term_code,
 )
 from catalogs.family import CatalogRequest, Exchange, FamilyOptions, Session
-from catalogs.faults import refuse, shows_sign_in
+from catalogs.faults import is_html, refuse, shows_sign_in
 from domain.catalog import (
     PartialAnswerError,
-    SchemaError,
     SessionExpiredError,
     WrongTermError,
 )
@@ -116,16 +115,16 @@ class ColleagueRequests:
                 {_TOKEN: token, "X-Requested-With": "XMLHttpRequest", "Accept": "application/json"},
             )
             if response.status != HTTPStatus.BAD_REQUEST:
-                return _body(response)
+                return _json(response)
             session.values.pop("token", None)
         raise SessionExpiredError(f"Colleague refused {route} with a new antiforgery token")
 
     def _open(self, session: Session) -> Exchange[str]:
-        page = _body((yield CatalogRequest("GET", self._courses))).decode("utf-8", "replace")
-        field = _INPUT.search(page)
+        response = yield CatalogRequest("GET", self._courses)
+        field = _INPUT.search(response.body.decode("utf-8", "replace"))
         value = _VALUE.search(field.group()) if field else None
-        if value is None:
-            raise SchemaError(f"Colleague's search page has no field {_TOKEN}")
+        if response.status != HTTPStatus.OK or value is None or shows_sign_in(response):
+            raise refuse(response, f"Colleague's search page with the field {_TOKEN}")
         token = session.values["token"] = unescape(value.group(1))
         return token
 
@@ -134,9 +133,9 @@ class ColleagueRequests:
         return self.options.base_url.rstrip("/") + "/Courses"
 
 
-def _body(response: HttpResponse) -> bytes:
+def _json(response: HttpResponse) -> bytes:
     """The body of a successful answer. Raises: what any other answer means."""
-    if response.status != HTTPStatus.OK or shows_sign_in(response):
+    if response.status != HTTPStatus.OK or is_html(response) or shows_sign_in(response):
         raise refuse(response, "Colleague")
     return response.body
 

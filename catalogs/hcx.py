@@ -167,8 +167,7 @@ class Hcx:
         return HcxRequests(self.options)
 
     def _term(self, unit: Unit, session: Session) -> Exchange[Answer]:
-        found = yield from self._requests.listed(unit.term, session)
-        subjects = list(dict.fromkeys(item.subject for item in found.subjects))
+        subjects = yield from self._requests.subjects(unit.term, session)
         if not subjects:
             raise PartialAnswerError(f"ClassSearchOptions lists no subjects of {unit.term}")
         following = SubjectQuery(subjects[0], subjects=subjects[1:])
@@ -181,7 +180,7 @@ class Hcx:
         rows = reader.rows(found.rows)
         _check_page(query, found, pages)
         if not rows and query.page == 1:
-            yield from self._requests.listed(unit.term, session)
+            yield from self._requests.prove(unit.term, session, reader.at)
         following = _following(query, rows, pages)
         return Answer(
             rows,
@@ -196,7 +195,7 @@ class Hcx:
         if found.rows and not rows:
             raise PartialAnswerError(f"the search for class {number} has other classes only")
         if not rows:
-            yield from self._requests.listed(unit.term, session)
+            yield from self._requests.prove(unit.term, session, reader.at)
         return Answer(
             rows,
             continuation=_continue(unit, ClassQuery(others)) if others else None,

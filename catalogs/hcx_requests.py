@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -26,6 +27,7 @@ from domain.errors import RollcallError
 from providers.http import HttpResponse
 
 _PLATFORM: Final = "HighPoint"
+_PROBED_SUBJECTS: Final = 4
 _OPEN: Final = "open"
 _EXPIRED: Final = (SignInRequiredError, RouteGoneError, SchemaError)
 """What a guest's old cookies lead to: a sign-in page, a redirect or another page. New cookies decide."""
@@ -66,15 +68,27 @@ class HcxRequests:
             raise PartialAnswerError("ClassSearchOptions lists no terms")
         return found
 
-    def listed(self, term: str, session: Session) -> Exchange[SearchOptions]:
-        """The search form of `term`.
-
-        Raises: WrongTermError if the term is not listed: an empty search proves nothing then.
-        """
+    def subjects(self, term: str, session: Session) -> Exchange[list[str]]:
+        """The subjects of `term`. Raises: WrongTermError if the term is not listed."""
         found = yield from self.search_options(session, term)
         if term not in {item.strm for item in found.terms}:
             raise WrongTermError(f"the catalog does not list the term {term}")
-        return found
+        return list(dict.fromkeys(item.subject for item in found.subjects))
+
+    def prove(self, term: str, session: Session, at: datetime) -> Exchange[None]:
+        """Check, once an hour, that a search finds classes of `term`: only then an empty one is true.
+
+        Raises: WrongTermError if the term is not listed; PartialAnswerError if no search finds any.
+        """
+        name, hour = f"searched {term}", f"{at:%Y-%m-%dT%H}"
+        if session.values.get(name) == hour:
+            return
+        for subject in (yield from self.subjects(term, session))[:_PROBED_SUBJECTS]:
+            found = yield from self.search(term, session, {"subject": subject})
+            if any(row.strm == term for row in found.rows):
+                session.values[name] = hour
+                return
+        raise PartialAnswerError(f"no search of {term} finds a class")
 
     def search(
         self, term: str, session: Session, criteria: Mapping[str, str], page: int = 1

@@ -227,6 +227,11 @@ def test_pages_that_repeat_courses_are_a_partial_answer() -> None:
         poll(CatalogServer(pages=[repeated, repeated]), Session(), unit())
 
 
+def test_a_search_that_finds_nothing_at_all_proves_nothing() -> None:
+    with pytest.raises(PartialAnswerError, match="no search"):
+        poll(CatalogServer(pages=[]), Session(), unit())
+
+
 def test_an_empty_search_in_a_term_that_is_no_longer_listed_is_the_wrong_term() -> None:
     server, session = CatalogServer(pages=[]), Session()
     run_exchange(catalog().terms(session), server)

@@ -530,12 +530,20 @@ def test_a_catalog_that_ignores_the_page_is_a_partial_answer(envelope: str) -> N
         poll(CatalogServer({"CS": [same, same]}, envelope), unit())
 
 
-def test_a_subject_without_classes_in_a_listed_term_is_empty_with_proof() -> None:
-    server = CatalogServer({"CS": [[]]})
-    (answer,) = poll(server, unit())
-    assert not answer.observations
-    assert answer.proof
-    assert server.routes() == ["Main", "ClassSearch", "ClassSearchOptions"]
+def test_a_subject_without_classes_is_empty_once_another_has_shown_some() -> None:
+    server, session = CatalogServer({"CS": [[]], "ART": [[row(1)]]}), Session()
+    for _ in range(2):
+        (answer,) = poll(server, unit(), session)
+        assert not answer.observations
+        assert answer.proof
+    searches = server.routes().count("ClassSearch")
+    assert (searches, server.routes().count("ClassSearchOptions")) == (4, 1)  # checked once an hour
+
+
+@pytest.mark.parametrize("course", ["CS 1110", ""])
+def test_a_search_that_finds_nothing_at_all_proves_nothing(course: str) -> None:
+    with pytest.raises(PartialAnswerError, match="no search"):
+        poll(CatalogServer({"CS": [[]], "ART": [[]]}), unit(course=course))
 
 
 @pytest.mark.parametrize("course", ["CS 1110", ""])
