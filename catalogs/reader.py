@@ -18,6 +18,7 @@ from domain.ports import Clock
 from domain.section import SectionKey
 
 _SHOWN_TERMS = 5
+_SAMPLED_UNITS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class CatalogReader:
         """
         if not self.catalog.capabilities.lists_term:
             return Listing(self.search(term, ""))
-        answer = self._fetch(self.catalog.plan(term, None)[0])
+        answer = self._first(self.catalog.plan(term, None)[0])
         found = {seen.key: seen for seen in answer.observations}
         first = next((seen for seen in answer.observations if seen.open_seats), None)
         details = None if first is None else self.catalog.details(first)
@@ -120,6 +121,15 @@ class CatalogReader:
             advance(sum(map(len, rows.values())), sum(totals.values()))
         sections = [seen for found in rows.values() for seen in found.values()]
         return Listing(sections, sum(totals.values()))
+
+    def _first(self, unit: Unit) -> Answer:
+        """The answer to `unit`, or to what continues it: the first of a few with sections."""
+        answer = self._fetch(unit)
+        for _ in range(_SAMPLED_UNITS):
+            if answer.observations or answer.continuation is None:
+                break
+            answer = self._fetch(answer.continuation)
+        return answer
 
     def _fetch(self, unit: Unit) -> Answer:
         exchange: Exchange[Answer] = self.catalog.fetch(unit, self.client.session, self._clock.now())

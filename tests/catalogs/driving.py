@@ -37,12 +37,17 @@ def numbers(found: Iterable[Answer]) -> list[str]:
 
 
 def directly(standin: StandIn) -> Callable[[CatalogRequest], HttpResponse]:
-    """Sends requests to a stand-in without a network, and without cookies."""
+    """Sends requests to a stand-in without a network, with the cookies that it sets."""
+    cookies: dict[str, str] = {}
 
     def send(request: CatalogRequest) -> HttpResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        found = standin.answer(request.method, request.url.removeprefix(standin.url), headers, request.body)
+        headers["cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
+        path = request.url.removeprefix(standin.url)
+        found = standin.answer(request.method, path, headers, request.body)
         assert found is not None
+        name, _, value = found.headers.get("Set-Cookie", "").partition(";")[0].partition("=")
+        cookies.update({name: value} if name else {})
         named = {"Content-Type": found.media_type, **found.headers}
         lines = "".join(f"{name}: {value}\r\n" for name, value in named.items())
         return HttpResponse(found.status, found.body, f"HTTP/1.1 {found.status} X\r\n{lines}".encode())

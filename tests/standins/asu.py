@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.standins.catalog import CampusSection, CatalogStandin, entities, json_answer
+from tests.standins.catalog import CampusSection, CampusStandin, entities, json_answer
 from tests.standins.server import Answer
 
 PATH = "/catalog-microservices/api/v1/search"
 _STATUSES = {"open": "O", "waitlist": "W", "closed": "C", "cancelled": "X"}
 
 
-class AsuStandin(CatalogStandin):
+class AsuStandin(CampusStandin):
     """Shape: pages have `page_rows`; `is_exact` states the total exactly; `as_hits` is the second form."""
 
     def __init__(self, *sections: CampusSection) -> None:

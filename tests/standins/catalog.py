@@ -6,10 +6,12 @@ import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.standins.server import Answer, StandIn
+
+T = TypeVar("T")
 
 NOT_FOUND = Answer(404, b"")
 UNAVAILABLE = Answer(500, b"")
@@ -60,18 +62,16 @@ class CampusSection:
 
 
 class CatalogStandin(StandIn):
-    """A catalog with `sections` of `terms`; `failing` maps a route, or "*", to the answer given instead.
+    """A catalog with `terms`; `failing` maps a route, or "*", to the answer given instead.
 
-    Shape: `terms` are codes and labels; a section without a term is of the first. `routes` are those asked
-    for so far, `agents` the User-Agents. `missing_rows` are left out of pages that still count them;
-    `has_repeats` puts the first row of each page on it twice, in place of the last. `is_empty` answers every
-    search without rows; `other_term` is the term of all rows, if set. Outside of `with` it has no socket, and
-    a test calls `answer`.
+    Shape: `terms` are codes and labels. `routes` are those asked for so far, `agents` the User-Agents. The
+    last `missing_rows` of each page are left out, though counted; `has_repeats` puts the first row of each
+    page on it twice, in place of the last. `is_empty` answers every search without rows; `other_term` is the
+    term of all rows, if set. Outside of `with` it has no socket, and a test calls `answer`.
     """
 
-    def __init__(self, *sections: CampusSection, terms: list[tuple[str, str]]) -> None:
+    def __init__(self, terms: list[tuple[str, str]]) -> None:
         super().__init__()
-        self.sections = list(sections)
         self.terms = terms
         self.failing: dict[str, Answer] = {}
         self.routes: list[str] = []
@@ -104,12 +104,6 @@ class CatalogStandin(StandIn):
     def expire(self) -> None:
         """Forget every session, as after the idle limit."""
 
-    def section(self, number: str) -> CampusSection:
-        return next(each for each in self.sections if each.number == number)
-
-    def term_of(self, section: CampusSection) -> str:
-        return section.term or self.terms[0][0]
-
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         url = urlsplit(path)
         route = url.path if url.path == "/robots.txt" else self.route(url.path)
@@ -123,6 +117,26 @@ class CatalogStandin(StandIn):
             return found
         return self.serve(method, route, dict(parse_qsl(url.query)), headers, body)
 
+    def shown(self, page: list[T]) -> list[T]:
+        """The rows that a page shows, with the faults that are switched on."""
+        if self.has_repeats and page:
+            page = [page[0], *page[: max(1, len(page) - 1)]]
+        return page[: len(page) - self.missing_rows]
+
+
+class CampusStandin(CatalogStandin):
+    """A catalog of `sections`; a section without a term is of the first."""
+
+    def __init__(self, *sections: CampusSection, terms: list[tuple[str, str]]) -> None:
+        super().__init__(terms)
+        self.sections = list(sections)
+
+    def section(self, number: str) -> CampusSection:
+        return next(each for each in self.sections if each.number == number)
+
+    def term_of(self, section: CampusSection) -> str:
+        return section.term or self.terms[0][0]
+
     def found(self, term: str, criteria: Mapping[str, str], text: str = "") -> list[CampusSection]:
         """The sections of `term` whose attributes are `criteria`, and whose course or title has `text`."""
         if self.is_empty:
@@ -134,12 +148,6 @@ class CatalogStandin(StandIn):
             and all(getattr(each, name) == value for name, value in criteria.items())
             and text.casefold() in f"{each.course} {each.title}".casefold()
         ]
-
-    def shown(self, page: list[CampusSection]) -> list[CampusSection]:
-        """The rows that a page shows, with the faults that are switched on."""
-        if self.has_repeats and page:
-            page = [page[0], *page[: len(page) - 1]] if len(page) > 1 else [page[0], page[0]]
-        return page[: len(page) - self.missing_rows]
 
 
 def json_answer(data: object, headers: Mapping[str, str] | None = None) -> Answer:
