@@ -17,18 +17,17 @@ from random import Random
 from statistics import median
 
 from bench.detection.recording import Recording, Replay, read
-from bench.detection.schedules import SQUARE_ROOT, Schedule, batch, budgeted, stagger, uniform
+from bench.detection.schedules import Schedule, batch, budgeted, stagger, uniform
 from bench.replay.system import DATA
 from domain.check_schedule import DEFAULT_PARAMETERS
 
 SCHEDULES: dict[str, Schedule] = {
     "stagger": stagger,
     "uniform": uniform,
-    "square root": budgeted(SQUARE_ROOT),
     "rollcall": budgeted(DEFAULT_PARAMETERS),
     "batch, 60 s": batch,
 }
-COMPARED = ("stagger", "square root", "rollcall")
+COMPARED = ("stagger", "rollcall")
 HOURS_PER_DAY = 24
 _HEADING = (
     f"{'season':<14}{'openings of':<13}{'schedule':<13}{'openings':>8}{'caught':>10}{'median':>11}"

@@ -8,20 +8,9 @@ from random import Random
 
 from bench.detection.recording import Recording, Replay
 from bench.replay.season import is_even
-from domain.check_schedule import CheckSchedule, RateEstimate, ScheduleParameters, SectionActivity
+from domain.check_schedule import CheckSchedule, ScheduleParameters, SectionActivity
 
 TICK = 1 / 60
-WEEK = RateEstimate(half_life_hours=168.0, prior_rate=0.02, prior_hours=24.0)
-SQUARE_ROOT = ScheduleParameters(
-    recent=WEEK,
-    lasting=WEEK,
-    open_weight=1.0,
-    seats_power=0.0,
-    shift=0.0,
-    hour_prior=1e9,
-    elapsed_power=2.0,
-)
-"""Plain square-root allocation: an open section counts like a closed one, and all hours are equal."""
 
 Schedule = Callable[[Recording, Random], Replay]
 
@@ -51,19 +40,15 @@ def batch(recording: Recording, random: Random) -> Replay:
 
 
 def budgeted(parameters: ScheduleParameters) -> Schedule:
-    """The schedule of `domain.check_schedule`: a tick every minute, with the stagger's requests per day."""
+    """The schedule of `domain.check_schedule`: a tick every minute, with the stagger's requests."""
 
     def run(recording: Recording, random: Random) -> Replay:
-        replay, schedule = Replay(recording), CheckSchedule(parameters)
+        replay, schedule = Replay(recording), CheckSchedule(parameters=parameters)
         sections = {section: SectionActivity() for section in recording.sections}
         numbers = {id(activity): section for section, activity in sections.items()}
-        tokens, since = 0.0, recording.start
         for now in _ticks(recording, random):
-            tokens += schedule.budget(len(sections), since, now)
-            chosen = schedule.choose(sections.values(), int(tokens), now, now + 2 * TICK)
-            for activity in chosen:
+            for activity in schedule.choose(sections.values(), now, now + 2 * TICK):
                 schedule.record(activity, replay.check(numbers[id(activity)], now), now)
-            tokens, since = tokens - len(chosen), now
         return replay
 
     return run

@@ -1,103 +1,173 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.check_schedule import (
     MAX_INTERVAL_HOURS,
-    ChangeCount,
     CheckSchedule,
-    HourlyActivity,
     SectionActivity,
+    SourceActivity,
 )
 
 TICK = 1 / 60
 NOON = 12.0
 
 
+def schedule(requests: float) -> CheckSchedule:
+    """A schedule that may spend so many requests at noon."""
+    return CheckSchedule(SourceActivity(allowance=requests, planned_at=NOON))
+
+
+def known(open_seats: int | None, ago: float = 1.0) -> SectionActivity:
+    """A section that was last checked so many hours before noon."""
+    return SectionActivity(open_seats, NOON - ago, NOON - ago)
+
+
+def choose(requests: float, sections: Sequence[SectionActivity]) -> list[int]:
+    """The places of the sections that are chosen at noon."""
+    chosen = schedule(requests).choose(sections, NOON, NOON + TICK)
+    return [next(i for i, each in enumerate(sections) if each is one) for one in chosen]
+
+
 def test_a_section_that_was_never_checked_goes_first() -> None:
-    new, known = SectionActivity(), SectionActivity(open_seats=0, checked_at=NOON - 2)
-    assert CheckSchedule().choose([known, new], 1, NOON, NOON + TICK) == [new]
+    assert choose(1, [known(0, 2.0), SectionActivity()]) == [1]
 
 
 def test_without_observations_the_least_recently_checked_closed_section_goes_first() -> None:
-    sections = [SectionActivity(open_seats=0, checked_at=NOON - ago) for ago in (0.5, 1.5, 1.0)]
-    chosen = CheckSchedule().choose(sections, 2, NOON, NOON + TICK)
-    assert chosen == [sections[1], sections[2]]
-
-
-def test_a_closed_section_goes_before_an_open_one() -> None:
-    opened, closed = (SectionActivity(open_seats=seats, checked_at=NOON - 1) for seats in (5, 0))
-    assert CheckSchedule().choose([opened, closed], 1, NOON, NOON + TICK) == [closed]
+    assert choose(2, [known(0, 0.5), known(0, 1.5), known(0, 1.0)]) == [1, 2]
 
 
 def test_an_open_section_with_few_seats_goes_before_one_with_many() -> None:
-    many, few = (SectionActivity(open_seats=seats, checked_at=NOON - 1) for seats in (30, 1))
-    assert CheckSchedule().choose([many, few], 1, NOON, NOON + TICK) == [few]
+    assert choose(1, [known(30), known(2)]) == [1]
 
 
-def test_a_section_that_changed_recently_goes_before_one_that_did_not() -> None:
-    schedule = CheckSchedule()
-    calm, changed = SectionActivity(), SectionActivity()
-    for now, seats in enumerate((0, 3, 0)):
-        schedule.record(calm, 0, NOON + now)
-        schedule.record(changed, seats, NOON + now)
-    assert schedule.choose([calm, changed], 1, NOON + 3, NOON + 3 + TICK) == [changed]
+def test_a_closed_section_goes_before_an_open_one() -> None:
+    assert choose(1, [known(2), known(0)]) == [1]
 
 
-def test_old_changes_are_forgotten() -> None:
-    schedule, section = CheckSchedule(), SectionActivity()
-    for now, seats in ((0.0, 0), (1.0, 2), (2000.0, 2)):
-        schedule.record(section, seats, now)
-    assert section.recent.changes < section.lasting.changes < 0.1
+def test_a_section_that_the_catalog_does_not_list_goes_last() -> None:
+    assert choose(2, [known(None, 2.5), known(300), known(0)]) == [2, 1]
 
 
-def test_a_section_that_is_nearly_overdue_goes_first_even_with_many_seats() -> None:
-    overdue = SectionActivity(open_seats=300, checked_at=NOON - MAX_INTERVAL_HOURS + TICK)
-    busy = SectionActivity(open_seats=0, checked_at=NOON - 2.5, recent=ChangeCount(50.0, 50.0))
-    assert CheckSchedule().choose([busy, overdue], 1, NOON, NOON + 2 * TICK) == [overdue]
+def test_a_section_that_opens_often_goes_before_one_that_does_not() -> None:
+    often = SectionActivity(0, NOON - 1, NOON - 1, openings=5.0, exposure=100.0)
+    rarely = SectionActivity(0, NOON - 1, NOON - 1, openings=0.0, exposure=100.0)
+    assert choose(1, [rarely, often]) == [1]
 
 
-def test_sections_that_are_nearly_overdue_are_checked_beyond_the_requests() -> None:
-    overdue = [SectionActivity(open_seats=9, checked_at=NOON - MAX_INTERVAL_HOURS) for _ in range(3)]
-    known = SectionActivity(open_seats=0, checked_at=NOON - 1)
-    assert CheckSchedule().choose([known, *overdue], 0, NOON, NOON + TICK) == overdue
+def test_a_section_that_has_just_closed_goes_before_one_that_closed_long_ago() -> None:
+    just = SectionActivity(0, NOON - 0.2, NOON - 0.2, changed_at=NOON - 0.2)
+    long_ago = SectionActivity(0, NOON - 0.2, NOON - 0.2, changed_at=NOON - 9)
+    assert choose(1, [long_ago, just]) == [1]
 
 
-def test_an_answer_without_seats_counts_as_a_check_and_changes_nothing() -> None:
-    schedule, section = CheckSchedule(), SectionActivity(open_seats=1, checked_at=NOON)
-    schedule.record(section, None, NOON + 1)
-    assert (section.checked_at, section.open_seats, section.recent.changes) == (NOON + 1, 1, 0.0)
+def test_open_sections_are_checked_after_the_hour_in_which_they_close() -> None:
+    found = schedule(1)
+    for day in range(30):
+        found.source.closings.add(day * 24 + 10.0, day * 24 + 10.9)
+    opened, closed = known(1, 2.2), known(0, 2.2)
+    assert found.choose([opened, closed], NOON, NOON + TICK) == [opened]
 
 
-def test_all_hours_are_equal_before_any_change() -> None:
-    hours = HourlyActivity(prior=5.0)
-    assert [hours.at(hour) for hour in range(24)] == pytest.approx([1.0] * 24)
+def test_a_section_that_is_nearly_overdue_is_checked_beyond_the_allowance_and_later_choices_pay() -> None:
+    found, overdue = schedule(0), [known(300, MAX_INTERVAL_HOURS - TICK / 2) for _ in range(3)]
+    assert found.choose([known(0), *overdue], NOON, NOON + TICK) == overdue
+    assert found.source.allowance == -3
 
 
-@given(changes=st.lists(st.floats(0, 23), max_size=50), now=st.floats(0, 500_000))
-def test_the_clock_of_activity_gains_24_hours_a_day_and_never_stands(
-    changes: list[float], now: float
+def test_a_section_whose_last_check_is_ahead_of_the_clock_is_checked() -> None:
+    assert choose(0, [known(0, -5.0), known(0)]) == [0]
+
+
+def test_a_failed_check_counts_as_a_check() -> None:
+    found, section = schedule(1), known(0)
+    assert found.choose([section], NOON, NOON + TICK) == [section]
+    assert (section.checked_at, section.answered_at) == (NOON, NOON - 1)
+
+
+def test_an_answer_is_recorded_once() -> None:
+    found, section = schedule(0), known(0)
+    for _ in range(2):
+        found.record(section, 3, NOON)
+    assert (section.openings, found.source.burst, section.changed_at) == (1.0, 1.0, NOON)
+
+
+def test_the_first_answer_changes_nothing() -> None:
+    found, section = schedule(0), SectionActivity()
+    found.record(section, 3, NOON)
+    assert (section.open_seats, section.answered_at, section.changed_at) == (3, NOON, None)
+
+
+def test_a_section_that_leaves_the_catalog_has_not_closed() -> None:
+    found, section = schedule(0), known(3)
+    found.record(section, None, NOON)
+    assert (section.open_seats, section.changed_at) == (None, None)
+    assert sum(found.source.closings.counts) == 0
+
+
+def test_a_burst_of_openings_is_checked_faster() -> None:
+    calm, burst = schedule(0), schedule(0)
+    for _ in range(8):
+        burst.record(known(0), 1, NOON)
+    sections = [known(0) for _ in range(10)]
+    assert burst.next_choice(sections, NOON) < calm.next_choice(sections, NOON)
+
+
+def test_the_next_choice_is_when_a_request_can_be_spent() -> None:
+    found, sections = schedule(0), [known(0) for _ in range(10)]
+    due = found.next_choice(sections, NOON)
+    assert NOON + 0.05 < due < NOON + 0.2
+    assert found.choose(sections, due - TICK, due) == []
+    assert len(found.choose(sections, due + TICK, due + 2 * TICK)) == 1
+
+
+def test_the_next_choice_is_before_a_section_is_overdue_and_within_an_hour() -> None:
+    found = schedule(-5)
+    assert found.next_choice([known(0, 2.75)], NOON) == NOON + 0.25
+    assert found.next_choice([known(0)], NOON) == NOON + 1
+    assert found.next_choice([], NOON) == NOON + 1
+
+
+def test_time_in_which_nothing_was_chosen_saves_an_hour_at_most() -> None:
+    found, sections = schedule(0), [known(0, 0.0) for _ in range(100)]
+    found.choose(sections, NOON + 2.0, NOON + 2.0 + TICK)
+    assert found.source.saved <= 100
+    found.choose(sections, NOON - 100, NOON - 100 + TICK)  # the clock was set back
+    assert found.source.saved <= 100
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 19), st.integers(0, 4)), max_size=60),
+    closed=st.integers(0, 20),
+)
+def test_days_cost_at_most_24_requests_for_each_section_and_none_waits_for_too_long(
+    changes: list[tuple[int, int]], closed: int
 ) -> None:
-    hours = HourlyActivity(prior=5.0)
-    for hour in changes:
-        hours.add(hour, hour)
-    assert hours.until(now + 24) - hours.until(now) == pytest.approx(24)
-    assert hours.until(now + 0.25) > hours.until(now)
-
-
-@given(changes=st.lists(st.floats(0, 23), max_size=50))
-def test_a_day_costs_24_requests_for_each_section_whatever_the_hours(changes: list[float]) -> None:
-    schedule = CheckSchedule()
-    for hour in changes:
-        schedule.hours.add(hour, hour)
-    spent = sum(schedule.budget(100, tick / 60, (tick + 1) / 60) for tick in range(24 * 60))
-    assert spent == pytest.approx(2400, rel=0.01)
+    found, sections = CheckSchedule(), [SectionActivity() for _ in range(20)]
+    seats, spent, longest, pending = [0] * closed + [5] * (20 - closed), 0, 0.0, iter(changes)
+    for tick in range(3 * 24 * 60):
+        now = 1000 + tick * TICK
+        if tick % 60 == 30 and (change := next(pending, None)):
+            seats[change[0]] = change[1]
+        before = {id(section): section.checked_at for section in sections}
+        for section in found.choose(sections, now, now + 2 * TICK):
+            longest = max(longest, now - (before[id(section)] or now))
+            found.record(section, seats[sections.index(section)], now)
+            spent += 1
+    assert spent <= 20 * 3 * 24 * 1.02
+    assert longest <= MAX_INTERVAL_HOURS
 
 
 def test_busy_hours_get_more_of_the_budget() -> None:
-    schedule = CheckSchedule()
+    found = schedule(0)
     for _ in range(100):
-        schedule.hours.add(NOON, NOON)
-    assert schedule.budget(100, NOON, NOON + 0.5) > 60 > schedule.budget(100, 3.0, 3.5) > 0
+        found.source.openings.add(NOON, NOON)
+    sections = [known(0) for _ in range(10)]
+    busy, calm = found.next_choice(sections, NOON) - NOON, found.next_choice(sections, 3.0) - 3.0
+    assert busy < calm / 2
+    assert busy == pytest.approx(0.03, abs=0.01)

@@ -41,7 +41,7 @@ def test_the_budgeted_schedule_leaves_no_section_unchecked_for_too_long(recordin
 def test_the_budgeted_schedule_detects_a_busy_section_sooner_than_the_stagger(recording: Recording) -> None:
     staggered, budget = stagger(recording, _random()), budgeted(DEFAULT_PARAMETERS)(recording, _random())
     delays = [sum(each.delay for each in run.detections) / len(run.detections) for run in (budget, staggered)]
-    assert len(budget.detections) >= 0.9 * len(staggered.detections)
+    assert len(budget.detections) >= 0.8 * len(staggered.detections)
     assert delays[0] < delays[1]
 
 
