@@ -12,6 +12,7 @@ from itertools import chain
 
 from actors.services import Services
 from domain.alert import AlertState
+from domain.catalog_poll import TermPoll, is_overdue
 from domain.money import PaymentFailures
 from domain.section import Stagger
 from observability.checks.host import DATABASE, is_managed, read_backup, read_disk
@@ -105,21 +106,39 @@ def run_times(services: Services, *, is_scheduled: bool) -> RunSchedule:
 
 
 def sources(services: Services, *, is_scheduled: bool) -> dict[str, SourceStatus]:
-    """Return each source's status. Sections may all be in one half: patience is two of its intervals.
-
-    A polled catalog is not expected to answer runs.
-    """
+    """Return each source's status. Sections may all be in one half: patience is two of its intervals."""
     store, timetable, now = services.store, services.timetable, services.clock.now()
     answered, audiences = store.sections.last_success(now), store.watches.audiences()
     expected_since = run_times(services, is_scheduled=is_scheduled).expected_since
     two_ago = min(timetable.slot_before(half, now, 2) for half in (Stagger.EVEN, Stagger.ODD))
     interval = timetable.slot(Stagger.ALL, now) - timetable.slot_before(Stagger.ALL, now, 1)
     found = {}
-    for name in services.source_names:
-        audience, has_runs = audiences.get(name), name in services.sources
-        since = _expected_since(answered.get(name), audience, expected_since) if has_runs else None
-        silent_since = since if since is not None and since < two_ago else None
-        found[name] = SourceStatus(answered.get(name), audience, silent_since, interval, has_runs)
+    for name in services.sources:
+        audience = audiences.get(name)
+        since = _expected_since(answered.get(name), audience, expected_since)
+        is_silent = since is not None and since < two_ago
+        found[name] = SourceStatus(answered.get(name), audience, since if is_silent else None, interval)
+    return found | (_polled(services, audiences, is_scheduled=is_scheduled) if services.catalogs else {})
+
+
+def _polled(
+    services: Services, audiences: Mapping[str, Audience], *, is_scheduled: bool
+) -> dict[str, SourceStatus]:
+    """Return the status of each polled catalog: a complete answer about any term is a success.
+
+    Without the scheduler, answers are expected after the first poll.
+    """
+    polls, now, found = services.store.polls.all(), services.clock.now(), {}
+    for name, catalog in services.catalogs.items():
+        its_polls = [poll for poll in polls.values() if poll.source == name]
+        answered = [poll for poll in its_polls if poll.completed_at is not None]
+        last = max(answered, key=lambda poll: poll.completed_at or now, default=TermPoll(name, ""))
+        every, audience = timedelta(seconds=catalog.profile.polling.every_seconds), audiences.get(name)
+        silent_since = None
+        if audience is not None and (is_scheduled or its_polls):
+            is_silent = is_overdue(last, audience.since, every, now)
+            silent_since = max(audience.since, last.completed_at or audience.since) if is_silent else None
+        found[name] = SourceStatus(last.completed_at, audience, silent_since, every, has_runs=False)
     return found
 
 

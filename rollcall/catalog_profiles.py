@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from msgspec import structs
 
 from catalogs.active import ActiveCatalog
 from catalogs.client import TIMEOUT_SECONDS, CatalogClient, origin_of
-from catalogs.family import FamilyOptions
+from catalogs.family import Family, FamilyOptions
 from catalogs.profile import Profile, Profiles, profile_text
 from catalogs.reader import CatalogReader
 from domain.catalog import CatalogTerm
@@ -84,22 +84,30 @@ def usage(settings: Settings, profile: Profile) -> HostUsage | None:
 
 
 def write_profile(
-    settings: Settings, family: str, url: str, *, name: str | None, title: str | None
+    settings: Settings,
+    family: str,
+    url: str,
+    options: Mapping[str, str],
+    *,
+    name: str | None,
+    title: str | None,
 ) -> tuple[Profile, Sequence[CatalogTerm]]:
     """Write a profile for the catalog at `url`, and return it with the catalog's terms.
 
     Nothing is written unless the catalog lists its terms. `url` is the `base_url` where the family does not
-    recognise it; the time zone is that of the settings.
-    Raises: InvalidInputError for an id that is in use; the catalog's faults; ConfigurationError.
+    recognise it; `options` are further keys of the family. The time zone is that of the settings.
+    Raises: InvalidInputError for an id that is in use or a key that is missing; the catalog's faults;
+    ConfigurationError.
     """
     profiles = open_profiles(settings)
     host = _host_in(url)
     identity = name or _id_of(host)
     if other := next((each for each in profiles.all() if each.id == identity), None):
         raise InvalidInputError({"--id": f"{identity} is the id of {other.path}"})
-    options = _recognised(profiles, family, url)
+    own = {**_recognised(profiles, family, url), **options}
+    _require_keys(profiles.family(family), own)
     common = {"id": identity, "name": title or host, "family": family}
-    text = profile_text({**common, "timezone": str(settings.timezone), **options})
+    text = profile_text({**common, "timezone": str(settings.timezone), **own})
     profile = profiles.decode(text, profiles.folder / f"{identity}.toml")
     terms = _reader(settings, profile).terms()
     _write(settings.home, profile.path, text)
@@ -148,6 +156,15 @@ def _user_agent(settings: Settings) -> str:
     """Our name, and where the catalog's operator finds out about us."""
     contact = f" (+{settings.public_url})" if settings.public_url else ""
     return f"Rollcall/{version('rollcall')}{contact}"
+
+
+def _require_keys(family: Family[Any], options: Mapping[str, str]) -> None:
+    """Raises: InvalidInputError if the family needs a key that is not in `options`."""
+    needed = [each.name for each in structs.fields(family.options) if each.required]
+    if missing := [name for name in needed if name not in options]:
+        named = " ".join(f"--set {name}=…" for name in missing)
+        problem = f"is not an address that states {', '.join(missing)}: add {named}"
+        raise InvalidInputError({"--url": problem})
 
 
 def _recognised(profiles: Profiles, family: str, url: str) -> dict[str, str]:

@@ -161,16 +161,31 @@ def sections(name: str, term: str, subject: str | None, *, as_json: bool) -> Non
     help="The platform of the catalog.",
 )
 @click.option("--url", required=True, help="The address of its class search, or the base_url itself.")
+@click.option("--set", "keys", multiple=True, metavar="KEY=VALUE", help="A key of the family; repeatable.")
 @click.option("--id", "name", help="The id; by default from the host.")
 @click.option("--name", "title", help="The institution; by default the host.")
 @setting_options("TIMEZONE")
-def new(family: str, url: str, name: str | None, title: str | None, timezone: str | None) -> None:
+def new(
+    family: str,
+    url: str,
+    keys: tuple[str, ...],
+    name: str | None,
+    title: str | None,
+    timezone: str | None,
+) -> None:
     """Write a profile to ROLLCALL_HOME/catalogs, once the catalog at URL has listed its terms."""
     settings = environment.load(overrides({"timezone": timezone}))
     with _faults():
-        profile, terms = write_profile(settings, family, url, name=name, title=title)
+        profile, terms = write_profile(settings, family, url, _options(keys), name=name, title=title)
     _show_terms(terms)
     click.echo(f"Wrote {profile.path}. Next: rollcall catalog test {profile.id}")
+
+
+def _options(keys: Sequence[str]) -> dict[str, str]:
+    """The pairs KEY=VALUE. Raises: InvalidInputError for another form."""
+    if wrong := [each for each in keys if not each.partition("=")[2]]:
+        raise InvalidInputError({"--set": f"must be KEY=VALUE, not {wrong[0]}"})
+    return dict(each.split("=", 1) for each in keys)
 
 
 def _sampled(capabilities: Capabilities, term: CatalogTerm, listing: Listing) -> dict[str, object]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from rollcall.roles.web import metrics
 from rollcall.settings import parse
 from rollcall.wiring import System, build
 from store import migrate
+from store.catalogs.polls import PollResult
 from tests.standins.scraper import TOKEN
 from tests.support.commands import run
 
@@ -101,6 +102,21 @@ def test_profiles_of_one_host_share_its_gate_and_their_use_is_shown(home: Path, 
         assert f'rollcall_catalog_requests_left{{source="twin"}} {7 - made}.0' in text
         shown = run(home, "catalog", "show", "twin", "--json", REDIS_URL=redis_url)
         assert json.loads(shown.stdout)[0]["requests_left"] == 7 - made
+
+
+def test_a_watched_catalog_is_silent_without_a_complete_answer(home: Path, redis_url: str) -> None:
+    with opened(home, redis_url, CATALOGS="temple,state") as system:
+        services, now = system.services, system.services.clock.now()
+        key = SectionKey("state", "202710", "12431")
+        services.store.watches.add_all([Watch("ada@example.edu", key)], now - timedelta(hours=2))
+        before = status.sources(services, is_scheduled=True)
+        assert [each.silent_since for each in before.values()] == [None, now - timedelta(hours=2)]
+        assert status.sources(services, is_scheduled=False)["state"].silent_since is None
+        running = services.store.polls.begin(("state", "202710"), 1, now)
+        services.store.polls.finish(running, PollResult(now + timedelta(minutes=1), rows=3), now)
+        after = status.sources(services, is_scheduled=True)["state"]
+        assert (after.last_success_at, after.silent_since) == (now, None)
+        assert (after.patience, after.has_runs) == (timedelta(minutes=1), False)
 
 
 def test_mail_about_a_catalog_has_its_button_and_its_time(home: Path, redis_url: str) -> None:

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from domain.errors import ConfigurationError, InvalidInputError
+from rollcall import plugins
 from rollcall.cli.catalog import EX_FAULT, EX_UNUSUAL
 from rollcall.cli.main import rollcall
 from tests.standins.banner9 import Banner9Standin, row
@@ -197,6 +199,62 @@ def test_a_new_profile_is_written_and_used(run: Command, home: Path, server: Ban
     assert (shown["base_url"], shown["timezone"]) == (server.base_url, "America/Denver")
     again = run("new", *words)
     assert isinstance(again.exception, InvalidInputError)
+
+
+def test_a_new_profile_has_the_given_keys_of_its_family(run: Command, server: Banner9Standin) -> None:
+    words = ("--family", "banner9", "--url", server.base_url, "--id", "mine")
+    assert run("new", *words, "--set", "mep_code=OSU", "--set", "campus=Main=1").exit_code == 0
+    [shown] = read(run("show", "mine", "--json"))
+    assert (shown["mep_code"], shown["campus"]) == ("OSU", "Main=1")
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("--set", "site"), "--set: must be KEY=VALUE, not site"),
+        (
+            ("--set", "site=ihprd"),
+            "--url: is not an address that states institution: add --set institution=…",
+        ),
+        (
+            ("--set", "site=a", "--set", "institution=b", "--set", "colour=c"),
+            "colour: is not a key of profiles",
+        ),
+    ],
+)
+def test_a_key_that_the_family_needs_or_does_not_have_is_named(
+    run: Command, home: Path, server: Banner9Standin, words: tuple[str, ...], problem: str
+) -> None:
+    found = run("new", "--family", "hcx", "--url", server.url, "--id", "mine", *words)
+    assert problem in str(found.exception)
+    assert server.routes == []
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("family", "url", "options"),
+    [
+        ("fose", "https://cab.brown.edu/?srcdb=202610", {"base_url": "https://cab.brown.edu/api/"}),
+        (
+            "hcx",
+            "https://x.edu/psc/ihprd/UVSS/SA/s/WEBLIB_HCX_CM.H_CLASS_SEARCH?institution=UVA01",
+            {"base_url": "https://x.edu", "site": "ihprd", "node": "UVSS", "institution": "UVA01"},
+        ),
+        ("colleague", "https://x.edu/Student/Courses/Search", {"base_url": "https://x.edu/Student/"}),
+        ("rutgers", "https://classes.rutgers.edu/soc/#home", {"base_url": "https://classes.rutgers.edu/soc"}),
+        (
+            "testudo",
+            "https://app.testudo.umd.edu/soc/202608",
+            {"base_url": "https://app.testudo.umd.edu/soc"},
+        ),
+    ],
+)
+def test_a_family_recognises_the_address_of_its_class_search(
+    family: str, url: str, options: dict[str, str]
+) -> None:
+    found = plugins.family(family).recognises(url)
+    assert found is not None
+    assert options.items() <= msgspec.structs.asdict(found).items()
 
 
 def test_nothing_is_written_for_a_site_that_lists_no_terms(
