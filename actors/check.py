@@ -13,11 +13,12 @@ from datetime import datetime, timedelta
 
 from actors.alert import report_run_finished
 from actors.deliver import deliver
+from actors.pauses import pause_or_resume
 from actors.registry import actor
 from actors.services import Services
 from domain.errors import RateLimitedError, RollcallError, UnreachableError
 from domain.observation import CheckFailure, Outcome
-from domain.retry import Backoff, Subject, breaker_outcome_of, named_wait, pause_after, subject_of
+from domain.retry import Backoff, breaker_outcome_of
 from domain.run import Batch, WaitReason
 from domain.section import SectionKey
 from observability.logs import bind_ids
@@ -82,7 +83,11 @@ def _observe(services: Services, batch: Batch, pause: Pause | None) -> None:
     except CircuitBreakerError as refusal:
         _reschedule(services, batch, refusal)
         return
-    _record(services, batch, outcomes, _pause_or_resume(services, batch.source, outcomes, pause))
+    errors = _errors(outcomes)
+    paused_until = pause_or_resume(
+        services, batch.source, errors, pause, has_answered=len(errors) < len(outcomes)
+    )
+    _record(services, batch, outcomes, paused_until)
 
 
 def _reschedule(services: Services, batch: Batch, refusal: CircuitBreakerError) -> None:
@@ -127,28 +132,6 @@ def _release(services: Services, batch: Batch, keys: Sequence[SectionKey]) -> No
         _log.warning("claims not released: they expire", extra={"error": str(error)})
 
 
-def _pause_or_resume(
-    services: Services, source: str, outcomes: Sequence[Outcome], before: Pause | None
-) -> datetime:
-    """Pause a source that refuses our credentials or asks for a long wait; return the pause's end.
-
-    One success ends the pause that was over `before` the request.
-    """
-    pauses, now = services.store.pauses, services.clock.now()
-    errors = [outcome.error for outcome in outcomes if isinstance(outcome, CheckFailure)]
-    for error in errors:
-        if (wait := pause_after(error, named_wait(error))) is None:
-            continue
-        is_refused = subject_of(error) is Subject.ACCOUNT
-        reason = f"it {'refuses our credentials' if is_refused else 'asks for a wait'}: {error}"
-        until = pauses.pause_for(source, wait, reason, now).until
-        _log.error("paused", extra={"source": source, "until": until, "reason": reason})
-        return until
-    if before is not None and len(errors) < len(outcomes) and pauses.end_ours(before):
-        _log.info("resumed", extra={"source": source})
-    return now
-
-
 def _verdicts(
     services: Services, batch: Batch, outcomes: Sequence[Outcome], *, is_probe: bool
 ) -> list[bool | None]:
@@ -166,9 +149,13 @@ def _verdicts(
     return found
 
 
+def _errors(outcomes: Sequence[Outcome]) -> list[RollcallError]:
+    return [outcome.error for outcome in outcomes if isinstance(outcome, CheckFailure)]
+
+
 def _worst_error(outcomes: Sequence[Outcome]) -> RollcallError | None:
     """Return the last error that counts against the source, else the last error, else None."""
-    errors = [outcome.error for outcome in outcomes if isinstance(outcome, CheckFailure)]
+    errors = _errors(outcomes)
     counted = [error for error in errors if breaker_outcome_of(error) is False]
     return next(reversed(counted or errors), None)
 
@@ -204,7 +191,7 @@ def _wait_reason(outcomes: Sequence[Outcome], *, is_paused: bool) -> WaitReason 
     """Return what the rest of a batch waits for, besides its back-off."""
     if is_paused:
         return WaitReason.PAUSE
-    errors = [outcome.error for outcome in outcomes if isinstance(outcome, CheckFailure)]
+    errors = _errors(outcomes)
     is_limited = any(isinstance(error, RateLimitedError) for error in errors)
     return WaitReason.RATE_LIMIT if is_limited else None
 

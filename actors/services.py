@@ -105,6 +105,7 @@ class Services:
     render: Callable[[Notification, datetime], OutboundMessage]
     breakers: Mapping[str, CircuitBreaker]
     cron_lease: Lease
+    poll_lease: Lease
     claims: Claims
     publish: Callable[[Message[Any]], None]
     run_lifetime: timedelta

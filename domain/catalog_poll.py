@@ -50,7 +50,7 @@ class TermPoll:
     """The state of the polls of one term; None if it never happened.
 
     Shape: `completed_at` and `swept_at` are of the last complete answer, and of the last one about the whole
-    term; `known_rows` is its number of sections. `failures` counts consecutive polls with a `fault`.
+    term; `known_rows` is the latter's number of sections. `failures` counts consecutive polls with a `fault`.
     `polls`, `requests` and `changed` (sections) count from the beginning.
     """
 
@@ -73,6 +73,21 @@ class TermPoll:
     guard_since: datetime | None = None
 
 
+@dataclass(slots=True)
+class PollOutcome:
+    """What a poll has done. `error` is its first fault, None if every answer was valid and complete."""
+
+    source: str
+    term: str
+    error: RollcallError | None = None
+    has_answered: bool = False
+    requests: int = 0
+    seconds: float = 0.0
+    rows: int = 0
+    changed: int = 0
+    notifications: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class WatchedRow:
     """A watched section of a term as the store knows it: its row id, number and course, and its seats."""
@@ -83,6 +98,7 @@ class WatchedRow:
     open_seats: int | None
     is_counted: bool
     is_retired: bool
+    is_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

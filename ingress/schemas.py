@@ -54,6 +54,12 @@ class TriggeredRun(Struct, kw_only=True):
     status_url: Url
 
 
+class RequestedPolls(Struct, kw_only=True):
+    """Polls of catalogs that were requested."""
+
+    due: Annotated[int, Meta(description="The number of terms that are due.", ge=0)]
+
+
 class RunStatus(TriggeredRun, kw_only=True):
     """A run of section checks and its counts."""
 

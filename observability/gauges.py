@@ -15,7 +15,13 @@ from domain.check import Finding, Severity
 from domain.job import JobState, Profile
 from observability.checks import CHECKS, findings
 from observability.checks.snapshot import SystemSnapshot, required
-from observability.recorders import BREAKER_STATES, CHECK_OUTCOMES, DELIVERY_OUTCOMES, UNKNOWN_ACTOR
+from observability.recorders import (
+    BREAKER_STATES,
+    CHECK_OUTCOMES,
+    DELIVERY_OUTCOMES,
+    POLL_FAULTS,
+    UNKNOWN_ACTOR,
+)
 from resilience.heartbeats import MEMORY
 from store.jobs.jobs import Jobs
 
@@ -42,6 +48,7 @@ class Labels:
             ("queue",): [(queue,) for queue in self.queues],
             ("source",): [(source,) for source in self.sources],
             ("source", "outcome"): [(source, each) for source in self.sources for each in CHECK_OUTCOMES],
+            ("source", "fault"): [(source, each) for source in self.sources for each in POLL_FAULTS],
             ("outcome",): [(outcome,) for outcome in DELIVERY_OUTCOMES],
             ("breaker", "to"): [(name, to) for name in self.breakers for to in BREAKER_STATES],
             ("class",): [(name,) for name in self.request_classes],

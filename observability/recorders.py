@@ -17,6 +17,8 @@ from datetime import datetime
 from functools import cached_property
 from threading import Lock
 
+from domain.catalog import CatalogFault, fault_of
+from domain.catalog_poll import PollOutcome
 from domain.errors import (
     MalformedResponseError,
     RateLimitedError,
@@ -192,6 +194,14 @@ SOURCE_RESPONSE = HistogramDefinition(
 SECTION_EVENTS = CounterDefinition(
     "rollcall_section_events", "Sections that changed", ("source",), former="rollcall_changes"
 )
+POLLS = CounterDefinition(
+    "rollcall_catalog_polls", "Polls of catalogs by their first fault", ("source", "fault")
+)
+POLL_REQUESTS = CounterDefinition("rollcall_catalog_requests", "Requests that polls sent", ("source",))
+POLL_ROWS = CounterDefinition("rollcall_catalog_rows", "Sections in the answers to polls", ("source",))
+POLL_SECONDS = HistogramDefinition(
+    "rollcall_catalog_poll_seconds", "How long a catalog took to answer a poll", ("source",), _WORK_SECONDS
+)
 DELIVERIES = CounterDefinition(
     "rollcall_deliveries", "Messages to people by outcome", ("outcome",), former="rollcall_mails"
 )
@@ -216,10 +226,10 @@ CPU = CounterDefinition(
 )
 
 COUNTERS = (
-    MESSAGES, ERRORS, RETRIES, REJECTED, CHECKS, SECTION_EVENTS, DELIVERIES, TRANSITIONS, REFUSED,
-    STARTS, CPU,
+    MESSAGES, ERRORS, RETRIES, REJECTED, CHECKS, SECTION_EVENTS, POLLS, POLL_REQUESTS, POLL_ROWS, DELIVERIES,
+    TRANSITIONS, REFUSED, STARTS, CPU,
 )  # fmt: skip
-HISTOGRAMS = (DURATION, WAIT, SOURCE_RESPONSE, NOTIFICATION_LATENCY)
+HISTOGRAMS = (DURATION, WAIT, SOURCE_RESPONSE, POLL_SECONDS, NOTIFICATION_LATENCY)
 BREAKER_STATES = ("closed", "half_open", "open")
 UNKNOWN_ACTOR = "unknown"  # unknown to this release: arbitrary text must not become a label
 
@@ -236,6 +246,9 @@ _FAILURES: dict[type[RollcallError], str] = {
 }
 
 CHECK_OUTCOMES = (_OBSERVED, _MISSING, *_FAILURES.values(), _OTHER)
+
+NO_FAULT = "none"
+POLL_FAULTS = (NO_FAULT, *CatalogFault)
 
 SENT, DEAD = "sent", "dead"
 REPORTED = (
@@ -261,6 +274,16 @@ def record_checks(recorder: Recorder, source: str, outcomes: Sequence[Outcome], 
     measured = [seconds for seconds in answers if seconds is not None]
     recorder.observe_all(SOURCE_RESPONSE, source, seconds=measured)
     recorder.add(SECTION_EVENTS, source, n=changed)
+
+
+def record_poll(recorder: Recorder, outcome: PollOutcome) -> None:
+    """Record a poll: its first fault, its duration, and what it read."""
+    name, error = outcome.source, outcome.error
+    recorder.add(POLLS, name, NO_FAULT if error is None else fault_of(error))
+    recorder.add(POLL_REQUESTS, name, n=outcome.requests)
+    recorder.add(POLL_ROWS, name, n=outcome.rows)
+    recorder.add(SECTION_EVENTS, name, n=outcome.changed)
+    recorder.observe(POLL_SECONDS, name, seconds=outcome.seconds)
 
 
 def record_deliveries(

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from catalogs.active import ActiveCatalog
 
 CRON_LEASE = "section-checks"
+POLL_LEASE = "catalog-polls"
+POLL_LEASE_SECONDS = 30
 HEARTBEAT_TTL_SECONDS = 30
 _PROBE_MARGIN_SECONDS = 20  # wait for the provider's rate limiter, 10 s, and the writes around the call
 
@@ -192,6 +194,9 @@ def build_services(
             for name, longest_seconds in _guarded(settings, sources, catalogs, mailer).items()
         },
         cron_lease=given.lease(client, CRON_LEASE, ttl_seconds, now_ms=given.now_ms, prefix=given.prefix),
+        poll_lease=given.lease(
+            client, POLL_LEASE, POLL_LEASE_SECONDS, now_ms=given.now_ms, prefix=given.prefix
+        ),
         claims=Claims(client, ttl_seconds, given.prefix),
         publish=publish,
         run_lifetime=timedelta(seconds=ttl_seconds),

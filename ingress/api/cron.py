@@ -1,20 +1,22 @@
-"""`/cron`: trigger and list runs of section checks."""
+"""`/cron`: trigger and list runs of section checks, and request polls of catalogs."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Literal
 
 from msgspec import Struct
 from starlette.responses import Response
 
+from actors.poll import SOON_SECONDS, due_terms, poll
 from ingress import schemas
 from ingress.auth import cron_secret, either
 from ingress.endpoint import Answer, Routes, json_response
 from ingress.pagination import Page, PageQuery, cursor_of, page
 from ingress.problems import not_found
 from ingress.request import RequestContext
-from ingress.schemas import RunStatus, TriggeredRun
+from ingress.schemas import RequestedPolls, RunStatus, TriggeredRun
 from operations.context import BY_CRON, Surface
 from operations.inputs import RunId
 from operations.operation import execute
@@ -60,6 +62,20 @@ def trigger(request: RequestContext, query: TriggerQuery) -> Response:
     run, is_new = execute(TRIGGER, request.admin(Surface.API), given, BY_CRON).value
     status = HTTPStatus.ACCEPTED if is_new else HTTPStatus.OK
     return json_response(schemas.triggered(run, request.context), status)
+
+
+@routes.add(
+    "/cron/catalog-polls",
+    ("GET", "POST"),
+    {HTTPStatus.ACCEPTED: Answer("Polls of the due terms were requested.", RequestedPolls)},
+    secrets=cron_secret,
+)
+def request_polls(request: RequestContext) -> Response:
+    """Poll the catalogs that are due, where SCHEDULER is off: call it every minute."""
+    due = due_terms(request.services, within=timedelta(seconds=SOON_SECONDS))
+    if due:
+        request.services.publish_or_defer(poll.message(linger_seconds=SOON_SECONDS))
+    return json_response(RequestedPolls(due=len(due)), HTTPStatus.ACCEPTED)
 
 
 @routes.get("/cron/runs", secrets=either)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from actors import QUEUES
+from actors.poll import publish_due_polls
 from actors.reconcile import CLOCK_CHECK_PERIOD, bound_stored_times, reconcile
 from catalogs.demo_campus import DemoCampus
 from domain.watch import Watch
@@ -59,4 +60,6 @@ def _tick(system: System) -> None:
     if system.reaper is not None:
         depths |= system.reaper.sweep()
     reconcile(system.services, depths)
+    if system.settings.scheduler == "on":
+        publish_due_polls(system.services, depths)
     system.heartbeat.set_fact(TICKED_AT, str(system.services.clock.now().timestamp()))

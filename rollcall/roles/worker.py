@@ -1,4 +1,4 @@
-"""The worker role: one process with a few threads."""
+"""The worker role: one process with a few threads, and one more that polls catalogs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dramatiq import Worker
 
 from actors import WORKER_ACTORS, WORKER_QUEUES
+from actors.poll import poll
 from actors.registry import install
 from domain.errors import ConfigurationError
 from rollcall import systemd, upstreams
 from rollcall.alerting import fallback_alert_evaluation
 from rollcall.process import role, stopping
+from rollcall.wiring import System
 
 THREADS = 4
 STOP_MS = 20_000  # below the stop timeouts of the supervisor and systemd
@@ -29,12 +31,18 @@ def run(
     with stopping() as stopped, role("worker", overrides) as system, fallback_alert_evaluation(system):
         upstreams.adopt(system)
         install(system.broker, system.services, WORKER_ACTORS)
-        worker = Worker(
-            system.broker, queues=set(queues) or None, worker_threads=threads, worker_timeout=_POLL_MS
-        )
-        worker.queue_prefetch = (
-            threads  # messages that no thread can run yet would be kept from other workers
-        )
-        worker.start()
+        # Polls take long: they have a thread of their own, and delay nothing else.
+        wanted, polls = set(queues or WORKER_QUEUES), {poll.queue} if system.services.catalogs else set()
+        shares = ((wanted - {poll.queue}, threads), (wanted & polls, 1))
+        workers = [_worker(system, share, count) for share, count in shares if share]
+        for worker in workers:
+            worker.start()
         systemd.wait(stopped)
-        worker.stop(timeout=STOP_MS)
+        for worker in workers:
+            worker.stop(timeout=STOP_MS)
+
+
+def _worker(system: System, queues: set[str], threads: int) -> Worker:
+    worker = Worker(system.broker, queues=queues, worker_threads=threads, worker_timeout=_POLL_MS)
+    worker.queue_prefetch = threads  # messages that no thread can run yet would be kept from other workers
+    return worker

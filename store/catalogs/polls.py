@@ -33,6 +33,7 @@ from store.schema import catalog_polls, catalog_terms, course_watches, sections
 from store.sections.states import IS_WATCHED
 
 CURRENT = "current"
+_ENDS_WITH_GOOD_POLL = frozenset({GuardState.RELEASED, GuardState.DISCARDED})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _polls = catalog_polls.c
 _SOURCES: BindParameter[Any] = bindparam("sources", expanding=True)
@@ -65,6 +66,7 @@ _ROW = (
     sections.c.open_seats,
     sections.c.is_counted,
     sections.c.retired,
+    sections.c.misses > 0,
 )
 _WATCHED = select(*_ROW).where(_IS_OF_TERM, IS_WATCHED).order_by(sections.c.number)
 _COURSES = select(course_watches.c.course).where(
@@ -121,15 +123,17 @@ class RunningPoll:
 class PollResult:
     """How a poll ended.
 
-    Shape: `rows` is the number of sections of a complete answer, None for any other; `is_sweep` if it was
-    about the whole term. `changed` sections were written.
+    Shape: `is_complete` if it read everything that it had to cover; `rows` is the number of sections then if
+    that was the whole term, else None. `changed` sections were written. `clears_guard`: a guard that was
+    released or discarded when the poll began is clear from now on.
     """
 
     due_at: datetime
     requests: int = 0
     changed: int = 0
+    is_complete: bool = False
     rows: int | None = None
-    is_sweep: bool = False
+    clears_guard: bool = False
     as_of: datetime | None = None
     fault: CatalogFault | None = None
     error: str | None = None
@@ -187,14 +191,27 @@ class Polls:
         }
         if result.as_of is not None:
             values["as_of_ms"] = to_ms_or_none(result.as_of)
+        if result.is_complete:
+            values["completed_at_ms"] = to_ms(now)
         if result.rows is not None:
-            values |= {"completed_at_ms": to_ms(now), "known_rows": result.rows}
-            values |= {"swept_at_ms": to_ms(now)} if result.is_sweep else {}
+            values |= {"swept_at_ms": to_ms(now), "known_rows": result.rows}
         with self._database.write() as connection:
             lock_poll(connection, poll)
             connection.execute(update(catalog_polls).where(_IS_POLL).values(values), _this(poll.term))
-            if result.rows is not None:
-                _set_baselines(connection, poll, now, is_sweep=result.is_sweep)
+            if result.is_complete:
+                _set_baselines(connection, poll, now, is_sweep=result.rows is not None)
+            if result.clears_guard and poll.state.guard in _ENDS_WITH_GOOD_POLL:
+                is_same = _polls.guard == poll.state.guard  # an operator may have decided meanwhile
+                clear = {"guard": GuardState.CLEAR, "guard_reason": None, "guard_since_ms": None}
+                query = update(catalog_polls).where(_IS_POLL, is_same).values(clear)
+                connection.execute(query, _this(poll.term))
+
+    def postpone(self, poll: RunningPoll, due_at: datetime) -> None:
+        """End `poll` without an outcome: the catalog could not be asked. Raises: SupersededPollError."""
+        with self._database.write() as connection:
+            lock_poll(connection, poll)
+            query = update(catalog_polls).where(_IS_POLL).values(due_at_ms=to_ms(due_at))
+            connection.execute(query, _this(poll.term))
 
     def request(self, term: Term, now: datetime) -> None:
         """Make `term` due at once, even if it is not watched; a poll that waits after a fault stays so."""

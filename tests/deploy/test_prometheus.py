@@ -154,6 +154,7 @@ def test_no_label_holds_a_person_or_a_section(watched: Watched) -> None:
         "breaker",
         "check",
         "class",
+        "fault",
         "kind",
         "name",
         "queue",

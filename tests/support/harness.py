@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,8 +17,9 @@ from actors import ACTORS, QUEUES
 from actors.dispatch import trigger_run
 from actors.reconcile import reconcile
 from actors.services import JobRuntime, OperatorChannels, Services
+from catalogs.active import ActiveCatalog
 from domain.notification import NotificationState
-from domain.ports import Mailer, Storage
+from domain.ports import Clock, Mailer, Storage
 from domain.run import Run
 from domain.section import SectionKey, Stagger
 from domain.watch import DEFAULT_KINDS, NotificationKind, Watch
@@ -125,7 +126,7 @@ class Harness:
 
 
 @contextmanager
-def harness(
+def harness(  # noqa: PLR0913 - what a test replaces, by keyword
     database_url: str,
     client: redis.Redis,
     prefix: str,
@@ -133,6 +134,7 @@ def harness(
     policy: BreakerPolicy | None = None,
     operator: Callable[[Mailer], OperatorChannels] = lambda _: OperatorChannels(),
     settings: dict[str, str] | None = None,
+    catalogs: Callable[[Clock], Mapping[str, ActiveCatalog]] = lambda _: {},
 ) -> Iterator[Harness]:
     """A harness over a migrated database and the given Redis; every Redis key begins with `prefix`."""
     clock, post, callers = FakeClock(), FakeMailer(), FakeWebhook()
@@ -148,6 +150,7 @@ def harness(
                 prefix=prefix,
                 namespace=prefix,
                 sources={catalog.name: catalog},
+                catalogs=catalogs(clock),
                 mailer=post,
                 operator=operator,
                 publish=mailbox.append,

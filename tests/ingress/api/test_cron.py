@@ -169,3 +169,13 @@ def test_runs_are_not_for_strangers(site: Site, path: str) -> None:
 def _forced(site: Site) -> str:
     answer: httpx.Response = site.client.post(PATH, headers=CRON, params={"force": "1"})
     return str(answer.json()["run_id"])
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_request_for_polls_without_a_due_term_publishes_nothing(site: Site, method: str) -> None:
+    answer = site.client.request(method, "/cron/catalog-polls", headers=CRON)
+    assert (answer.status_code, answer.json(), site.rollcall.messages) == (202, {"due": 0}, [])
+
+
+def test_polls_are_requested_with_the_cron_secret_only(site: Site) -> None:
+    assert site.client.post("/cron/catalog-polls", headers=API).status_code == 401

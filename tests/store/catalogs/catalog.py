@@ -54,7 +54,7 @@ class PolledCatalog:
         missing = {row.number for row in poll.watched if row.number not in self.rows}
         retired = self.store.answers.record_missing(poll, missing, self.store.clock.now())
         self.store.answers.remove_unlisted(poll, self.rows.keys())
-        self.finish(poll, rows=len(self.rows), is_sweep=True)
+        self.finish(poll, is_complete=True, rows=len(self.rows))
         return replace(recorded, notifications=recorded.notifications + retired)
 
     def finish(self, poll: RunningPoll, **result: object) -> None:

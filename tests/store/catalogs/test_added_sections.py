@@ -70,7 +70,7 @@ def test_sections_that_were_listed_before_the_baseline_are_not_new(
     store.clock.advance(1)
     watch_course(store)
     catalog.read(poll, "101", "102")
-    catalog.finish(poll, rows=2, is_sweep=True)
+    catalog.finish(poll, is_complete=True, rows=2)
     catalog.poll(n103=1)
     assert notified(store) == []
     catalog.poll(n104=1)

@@ -56,10 +56,10 @@ def test_a_poll_covers_watched_sections_and_courses(store: StoreHarness, catalog
 def test_the_outcome_of_a_poll_is_counted(store: StoreHarness, catalog: PolledCatalog) -> None:
     catalog.watch("101")
     now = store.clock.now()
-    catalog.finish(catalog.begin(), rows=12, requests=2, changed=5, as_of=now)
+    catalog.finish(catalog.begin(), is_complete=True, rows=12, requests=2, changed=5, as_of=now)
     found = store.polls.all()[TERM]
     assert (found.polls, found.requests, found.changed, found.known_rows) == (1, 2, 5, 12)
-    assert (found.completed_at, found.swept_at, found.as_of, found.failures) == (now, None, now, 0)
+    assert (found.completed_at, found.swept_at, found.as_of, found.failures) == (now, now, now, 0)
     assert store.polls.due_times(["utsa"]) == {TERM: now + timedelta(seconds=60)}
     assert found.guard is GuardState.CLEAR
 
@@ -69,9 +69,10 @@ def test_the_outcome_of_a_poll_is_counted(store: StoreHarness, catalog: PolledCa
     assert (found.polls, found.requests, found.failures, found.fault) == (2, 3, 1, CatalogFault.PARTIAL)
     assert (found.completed_at, found.known_rows, found.as_of) == (now, 12, now)
 
-    catalog.finish(catalog.begin(), rows=13, is_sweep=True)
+    catalog.finish(catalog.begin(), is_complete=True)  # of the watched sections
     found = store.polls.all()[TERM]
-    assert (found.failures, found.fault, found.error, found.swept_at) == (0, None, None, store.clock.now())
+    assert (found.failures, found.fault, found.error) == (0, None, None)
+    assert (found.completed_at, found.swept_at, found.known_rows) == (store.clock.now(), now, 12)
 
 
 def test_a_poll_that_another_worker_superseded_writes_nothing(
@@ -115,6 +116,15 @@ def test_a_new_watch_does_not_shorten_the_wait_after_a_fault(
     store.clock.advance(3600)
     catalog.watch("101")
     assert store.polls.due_times(["utsa"]) == {TERM: tomorrow}
+
+
+def test_a_poll_that_cannot_ask_is_postponed_and_counts_nothing(
+    store: StoreHarness, catalog: PolledCatalog
+) -> None:
+    soon = store.clock.now() + timedelta(seconds=90)
+    store.polls.postpone(catalog.begin(), soon)
+    found = store.polls.all()[TERM]
+    assert (found.due_at, found.polls, found.failures) == (soon, 0, 0)
 
 
 def test_a_poll_can_be_requested_of_a_term_without_watches(store: StoreHarness) -> None:
