@@ -207,7 +207,7 @@ def _runs(admin: AdminContext, now: datetime) -> RunStatus:
     return RunStatus(
         current=next((run for run in latest if not run.state.is_final), None),
         last=next((run for run in latest if run.state.is_final), None),
-        next_at=services.timetable.next_slot(now) if admin.is_scheduled else None,
+        next_at=services.timetable.next_slot(now) if admin.is_scheduled and services.sources else None,
         times=run_times(services, is_scheduled=admin.is_scheduled),
     )
 

@@ -150,11 +150,15 @@ def status(stored: StoredWatch, now: datetime) -> str:
 
 
 def next_check_at(admin: AdminContext, key: SectionKey) -> datetime | None:
-    """Return when the half that contains `key` is next due; None without one, as where it is polled."""
-    if not admin.is_scheduled or key.source not in admin.services.sources:
+    """Return when the half that contains `key`, or the poll of its term, is next due; None without one."""
+    services, now = admin.services, admin.services.clock.now()
+    if not admin.is_scheduled:
         return None
-    timetable, half = admin.services.timetable, key.stagger
-    at = timetable.next_slot(admin.services.clock.now())
+    if key.source in services.catalogs:
+        due_at = services.store.polls.due_times([key.source]).get((key.source, key.term))
+        return None if due_at is None else max(due_at, now)
+    timetable, half = services.timetable, key.stagger
+    at = timetable.next_slot(now)
     while timetable.slot(half, at) != at:
         at = timetable.next_slot(at)
     return at

@@ -61,7 +61,7 @@ def test_every_unknown_missing_and_invalid_field_is_named_at_once() -> None:
         "email": "is missing",
         "color": "is not a known field",
         "count": "must be a whole number from 1 to 99",
-        "kind": "must be one of seat_available, instructor_assigned, section_retired",
+        "kind": f"must be one of {', '.join(NotificationKind)}",
         "half": "must be one of even, odd",
         "for": "must be a time such as 90s, 15m, 2h or 3d, a year at most",
     }

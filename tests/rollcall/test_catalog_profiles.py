@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from domain.notification import Notification
 from domain.observation import Details
 from domain.section import SectionKey, Stagger
 from domain.watch import NotificationKind, Watch
-from observability.checks.snapshot import CatalogBudget
+from observability.checks.snapshot import CatalogBudget, required
 from operations import pauses, status
+from operations.watches import next_check_at
 from rollcall import upstreams
 from rollcall.roles.web import metrics
 from rollcall.settings import parse
@@ -112,8 +114,12 @@ def test_a_watched_catalog_is_silent_without_a_complete_answer(home: Path, redis
         before = status.sources(services, is_scheduled=True)
         assert [each.silent_since for each in before.values()] == [None, now - timedelta(hours=2)]
         assert status.sources(services, is_scheduled=False)["state"].silent_since is None
+        assert next_check_at(system.admin, key) is not None
+        assert next_check_at(system.admin, replace(key, term="202640")) is None
         running = services.store.polls.begin(("state", "202710"), 1, now)
         services.store.polls.finish(running, PollResult(now + timedelta(minutes=1), rows=3), now)
+        assert next_check_at(system.admin, key) == now + timedelta(minutes=1)
+        assert required(status.read(system.admin).runs).next_at is None
         after = status.sources(services, is_scheduled=True)["state"]
         assert (after.last_success_at, after.silent_since) == (now, None)
         assert (after.patience, after.has_runs) == (timedelta(minutes=1), False)
