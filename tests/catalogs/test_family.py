@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -267,6 +268,55 @@ def test_a_session_that_expires_is_opened_again(kit: Kit, served: Serve) -> None
     poll(kit, standin, client)
     standin.expire()
     assert set(numbers(poll(kit, standin, client))) >= set(kit.sections[:2])
+
+
+# The forms of one platform
+
+
+FORMS = [
+    ("hcx", "as_array", True),
+    ("hcx", "is_counted", False),
+    ("hcx", "page_rows", 1),
+    ("hcx", "combined", {"10001"}),
+    ("colleague", "page_courses", 1),
+    ("asu", "as_hits", True),
+    ("asu", "is_exact", False),
+    ("asu", "page_rows", 1),
+]
+"""The name of a family, and an attribute of its stand-in with another value."""
+
+
+@pytest.mark.parametrize(("name", "attribute", "value"), FORMS)
+def test_each_form_of_a_platform_is_read_alike(
+    served: Serve, name: str, attribute: str, value: object
+) -> None:
+    kit = next(each for each in KITS if each.name == name)
+    standin = kit.campus()
+    setattr(standin, attribute, value)
+    client = served(standin)
+    seen = rows(poll(kit, standin, client, *kit.sections[:2]))
+    assert {each.key.number: each.open_seats for each in seen} == dict.fromkeys(kit.sections[:2], 3)
+
+
+def test_the_newer_interface_of_colleague_is_read_alike(served: Serve) -> None:
+    kit = next(each for each in KITS if each.name == "colleague")
+    standin = kit.campus()
+    client = served(standin)
+    options = msgspec.structs.replace(kit.options(standin), interface="async")
+    catalog = kit.family.build(CatalogIdentity("campus", UTC), options)
+    found = answers(catalog, catalog.plan(kit.term.code, kit.watched()), client.session, client.run)
+    assert [seen.open_seats for seen in rows(found)] == [3, 3]
+    assert "SectionsAsync" in standin.routes
+
+
+def test_banner_is_read_around_a_row_that_it_cannot_return(served: Serve) -> None:
+    kit = next(each for each in KITS if each.name == "banner9")
+    standin = kit.campus()
+    assert isinstance(standin, banner.Banner9Standin)
+    standin.unreadable = {kit.sections[1]}
+    found = poll(kit, standin, served(standin))
+    assert numbers(found) == [kit.sections[0]]
+    assert found[0].total == 2  # so the section that is left out is not missing
 
 
 # Faults

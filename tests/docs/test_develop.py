@@ -23,16 +23,16 @@ _PACKAGES = [
 ]
 
 
-def section(title: str) -> str:
+def section(title: str, document: str) -> str:
     """The section of the document under the heading `title`."""
-    text = (ROOT / "docs" / "develop.md").read_text()
+    text = (ROOT / "docs" / document).read_text()
     return text.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-def apply(title: str, root: Path) -> list[str]:
+def apply(title: str, root: Path, document: str = "develop.md") -> list[str]:
     """Apply the example to the tree in `root`; the files that it touches."""
     touched = []
-    for example in _EXAMPLE.finditer(section(title)):
+    for example in _EXAMPLE.finditer(section(title, document)):
         path = root / example["path"]
         if path.exists():
             text = path.read_text()
@@ -50,12 +50,17 @@ def apply(title: str, root: Path) -> list[str]:
     return touched
 
 
+def copied_tree(target: Path) -> Path:
+    """`target` with a copy of the source tree."""
+    for name in _PACKAGES:
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (target / "tests").symlink_to(ROOT / "tests")
+    return target
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    for name in _PACKAGES:
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "tests").symlink_to(ROOT / "tests")
-    return tmp_path
+    return copied_tree(tmp_path)
 
 
 def run(tree: Path, code: str, **values: str) -> str:
