@@ -13,7 +13,7 @@ from domain.catalog import (
     SchemaError,
     SignInRequiredError,
 )
-from domain.errors import RateLimitedError, RollcallError
+from domain.errors import MalformedResponseError, RateLimitedError, RollcallError
 from providers.http import HttpResponse
 
 _CHALLENGE_PAGE_BYTES = 32_768
@@ -72,6 +72,12 @@ def refuse(response: HttpResponse, what: str) -> RollcallError:
     Shape: `what` names the answer that was expected, such as "the list of terms".
     """
     return refusal(response, what) or _by_status(response, what)
+
+
+def explain(error: MalformedResponseError, response: HttpResponse, what: str) -> RollcallError:
+    """Why a page cannot be read: what it shows instead, such as maintenance; else `error`."""
+    shown = refuse(response, what)
+    return error if isinstance(shown, SchemaError) else shown
 
 
 def _by_status(response: HttpResponse, what: str) -> RollcallError:

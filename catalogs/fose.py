@@ -29,7 +29,7 @@ from catalogs.family import (
     Unit,
     WatchedSection,
 )
-from catalogs.faults import refuse
+from catalogs.faults import explain, refuse
 from catalogs.fose_answers import (
     DetailsAnswer,
     Envelope,
@@ -49,6 +49,7 @@ from domain.catalog import (
     SessionExpiredError,
     SignInRequiredError,
 )
+from domain.errors import MalformedResponseError
 from domain.observation import Observation
 from domain.section import SECTION_NUMBER, TERM, SectionKey
 from providers.http import HttpResponse
@@ -98,7 +99,10 @@ class Fose:
         page = yield from self._open(session)
         if page.status != HTTPStatus.OK:
             raise refuse(page, "FOSE's search page")
-        return read_terms(page.body.decode("utf-8", "replace"))
+        try:
+            return read_terms(page.body.decode("utf-8", "replace"))
+        except MalformedResponseError as error:
+            raise explain(error, page, "FOSE's search page") from error
 
     def plan(
         self, term: str, watched: Sequence[WatchedSection] | None, known_rows: int | None = None

@@ -10,11 +10,11 @@ permits. An empty list is also the answer to a wrong parameter, and proves nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
@@ -31,7 +31,7 @@ from catalogs.family import (
     Unit,
     WatchedSection,
 )
-from catalogs.faults import is_html, refuse
+from catalogs.faults import explain, is_html, refuse
 from catalogs.rutgers_answers import (
     INDEX,
     SEASONS,
@@ -41,7 +41,10 @@ from catalogs.rutgers_answers import (
     open_indexes,
 )
 from domain.catalog import Capabilities, CatalogTerm, PartialAnswerError, SectionReference, WrongTermError
+from domain.errors import MalformedResponseError
 from domain.observation import Observation
+
+T = TypeVar("T")
 
 Campus: TypeAlias = Literal["NB", "NK", "CM", "ONLINE_NB", "ONLINE_NK", "ONLINE_CM"]
 Opened: TypeAlias = dict[bool, frozenset[str]]
@@ -90,7 +93,7 @@ class Rutgers:
     def terms(self, session: Session) -> Exchange[list[CatalogTerm]]:
         """As `Catalog`: the page's current term, and those after it that have open sections, newest first."""
         del session
-        term = current_term((yield from self._get(f"{self._base}/", "the page of the catalog")))
+        term = yield from self._get(f"{self._base}/", "the page of the catalog", current_term, is_page=True)
         found = [CatalogTerm(term.code, term.label)]
         for _ in range(_FOLLOWING_TERMS):
             term = term.following()
@@ -184,7 +187,7 @@ class Rutgers:
         sections: dict[str, ListedSection] = {}
         empty: list[str] = []
         for campus in self.options.campuses:
-            found = listed_sections((yield from self._get_list("courses", term, campus)))
+            found = yield from self._get_list("courses", term, campus, listed_sections)
             for section in found:
                 if sections.setdefault(section.index, section).course != section.course:
                     raise PartialAnswerError(f"two campuses list the index {section.index} differently")
@@ -195,19 +198,22 @@ class Rutgers:
         return Listing(at, list(sections.values()), empty)
 
     def _open(self, term: str, campus: str) -> Exchange[frozenset[str]]:
-        return open_indexes((yield from self._get_list("openSections", term, campus)))
+        return (yield from self._get_list("openSections", term, campus, open_indexes))
 
-    def _get_list(self, name: str, term: str, campus: str) -> Exchange[bytes]:
+    def _get_list(self, name: str, term: str, campus: str, read: Callable[[bytes], T]) -> Exchange[T]:
         if not _is_term(term):
             raise WrongTermError(f"{term} is not a term of Rutgers, such as 92026")
         query = urlencode({"year": term[1:], "term": term[0], "campus": campus})
-        return (yield from self._get(f"{self._base}/api/{name}.json?{query}", f"{name}.json", is_json=True))
+        return (yield from self._get(f"{self._base}/api/{name}.json?{query}", f"{name}.json", read))
 
-    def _get(self, url: str, what: str, *, is_json: bool = False) -> Exchange[bytes]:
-        response = yield CatalogRequest("GET", url, is_conditional=is_json)
-        if response.status != HTTPStatus.OK or (is_json and is_html(response)):
+    def _get(self, url: str, what: str, read: Callable[[bytes], T], *, is_page: bool = False) -> Exchange[T]:
+        response = yield CatalogRequest("GET", url, is_conditional=not is_page)
+        if response.status != HTTPStatus.OK or (is_html(response) and not is_page):
             raise refuse(response, what)
-        return response.body
+        try:
+            return read(response.body)
+        except MalformedResponseError as error:
+            raise explain(error, response, what) from error
 
 
 def _lacks_a_campus(listing: Listing, opened: Opened) -> bool:

@@ -11,11 +11,12 @@ The department's page, and the list of terms, decide which it is.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import parse_qs, quote, urlsplit
 
 import msgspec
@@ -32,12 +33,15 @@ from catalogs.family import (
     Unit,
     WatchedSection,
 )
-from catalogs.faults import is_html, refuse
+from catalogs.faults import explain, is_html, refuse
 from catalogs.testudo_answers import SECTION, Section, read_sections
 from catalogs.testudo_pages import DepartmentPage, read_department, read_departments, read_terms
 from domain.catalog import Capabilities, CatalogTerm, PartialAnswerError, SectionReference, WrongTermError
+from domain.errors import MalformedResponseError
 from domain.observation import Observation
 from domain.section import SectionKey
+
+T = TypeVar("T")
 
 COURSES: Final = 150
 """Courses of one request; 600 have worked, 1,000 make the address too long (414)."""
@@ -66,7 +70,7 @@ class Testudo:
     def terms(self, session: Session) -> Exchange[list[CatalogTerm]]:
         """As `Catalog`."""
         del session
-        return read_terms((yield from self._get("/", "the list of terms")))
+        return (yield from self._listed_terms())
 
     def plan(
         self, term: str, watched: Sequence[WatchedSection] | None, known_rows: int | None = None
@@ -89,7 +93,7 @@ class Testudo:
         """As `Catalog`; `total` counts the courses whose sections should be there, but are not.
 
         Raises: WrongTermError if there is nothing and the term is not listed; PartialAnswerError if there is
-        nothing, but a department lists the courses.
+        nothing, but a department lists the courses, or no department is listed either.
         """
         if not unit.query:
             return Answer([], proof="Sections of this catalog have numbers such as STAT400-0101.")
@@ -117,7 +121,7 @@ class Testudo:
 
         The first department for an empty text; of many courses, the first 150.
         """
-        first, *words = text.upper().split() or [(yield from self._first_department(term))]
+        first, *words = text.upper().split() or (yield from self._departments(term))[:1]
         if words and words[0][0].isdigit():  # STAT 400
             first += words.pop(0)
         name, _, section = first.partition("-")
@@ -148,13 +152,14 @@ class Testudo:
         number = f"{asked.get('courseId', '')}-{asked.get('sectionId', '')}".upper()
         return SectionReference(number, asked.get("termId")) if SECTION.fullmatch(number) else None
 
-    def _first_department(self, term: str) -> Exchange[str]:
-        page = yield from self._get(f"/{quote(term, safe='')}", "the list of departments")
-        return read_departments(page)[0]
+    def _departments(self, term: str) -> Exchange[list[str]]:
+        path = f"/{quote(term, safe='')}"
+        return (yield from self._get(path, "the list of departments", read_departments))
 
     def _sections(self, term: str, courses: Sequence[str]) -> Exchange[dict[str, list[Section]]]:
         path = f"/{quote(term, safe='')}/sections?courseIds={','.join(courses)}"
-        return read_sections((yield from self._get(path, "the sections", is_page=False)), courses)
+        read = partial(read_sections, asked=courses)
+        return (yield from self._get(path, "the sections", read, is_page=False))
 
     def _observations(
         self, found: Mapping[str, list[Section]], pages: Sequence[DepartmentPage], term: str, at: datetime
@@ -170,9 +175,11 @@ class Testudo:
         return distinct(rows, "Testudo's answer repeats a section")
 
     def _check_term(self, term: str) -> Exchange[None]:
-        listed = read_terms((yield from self._get("/", "the list of terms")))
+        """Raises: WrongTermError if `term` is not listed; PartialAnswerError if it has no departments."""
+        listed = yield from self._listed_terms()
         if term not in {each.code for each in listed}:
             raise WrongTermError(f"Testudo no longer lists the term {term}")
+        yield from self._departments(term)
 
     def _unproved(
         self, term: str, absent: Sequence[str], session: Session, at: datetime
@@ -204,16 +211,22 @@ class Testudo:
 
     def _read_page(self, term: str, subject: str, session: Session, at: datetime) -> Exchange[DepartmentPage]:
         path = f"/{quote(term, safe='')}/{quote(subject, safe='')}"
-        body = yield from self._get(path, f"the page of {subject}")
-        page = read_department(body, at, self.identity.timezone)
+        read = partial(read_department, at=at, timezone=self.identity.timezone)
+        page = yield from self._get(path, f"the page of {subject}", read)
         session.values[_page_name(term, subject)] = msgspec.json.encode(page).decode()
         return page
 
-    def _get(self, path: str, what: str, *, is_page: bool = True) -> Exchange[bytes]:
+    def _listed_terms(self) -> Exchange[list[CatalogTerm]]:
+        return (yield from self._get("/", "the list of terms", read_terms))
+
+    def _get(self, path: str, what: str, read: Callable[[bytes], T], *, is_page: bool = True) -> Exchange[T]:
         response = yield CatalogRequest("GET", f"{self.options.base_url.rstrip('/')}{path}")
         if response.status != HTTPStatus.OK or (is_html(response) and not is_page):
             raise refuse(response, what)
-        return response.body
+        try:
+            return read(response.body)
+        except MalformedResponseError as error:
+            raise explain(error, response, what) from error
 
 
 def _unit(term: str, courses: Sequence[str], keys: Mapping[str, set[SectionKey]]) -> Unit:

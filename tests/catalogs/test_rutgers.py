@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalogs.client import CatalogClient
 from catalogs.family import (
     Answer,
     Catalog,
@@ -29,6 +30,10 @@ from domain.observation import SectionStatus
 from domain.section import SectionKey
 from providers.http import HttpResponse
 from tests.catalogs.recordings import recorded
+from tests.catalogs.test_client import Turns
+from tests.standins.catalog import CampusSection
+from tests.standins.rutgers import RutgersStandin
+from tests.support.clock import FakeClock
 
 AT = datetime(2026, 9, 12, 12, 0, tzinfo=UTC)
 BASE = "https://classes.example.edu/soc"
@@ -318,6 +323,26 @@ WEBREG = "https://sims.rutgers.edu/webreg/editSchedule.htm?login=cas"
 )
 def test_a_link_names_an_index(link: str, expected: SectionReference | None) -> None:
     assert catalog().parse_link(link) == expected
+
+
+def test_lists_are_asked_for_again_only_when_they_may_have_changed(clock: FakeClock) -> None:
+    asked = []
+    with RutgersStandin(CampusSection(OPEN, "01:013:140", enrolled=30)) as standin:
+        client = CatalogClient(
+            "rutgers", standin.base_url, user_agent="Rollcall/1", gate=Turns(), clock=clock
+        )
+        at_stand_in = FAMILY.build(CatalogIdentity("rutgers", UTC), RutgersOptions(base_url=standin.base_url))
+        (unit,) = at_stand_in.plan("92026", None)
+        for seconds in (0, 29, 31, 61):
+            clock.advance(seconds)
+            answer = client.run(at_stand_in.fetch(unit, client.session, clock.now()))
+            asked.append((standin.routes.count("openSections"), standin.unchanged))
+        standin.section(OPEN).enrolled = 29
+        clock.advance(31)
+        later = client.run(at_stand_in.fetch(unit, client.session, clock.now()))
+    assert asked == [(2, 0), (2, 0), (4, 2), (6, 4)]
+    assert (seats(answer), seats(later)) == ({OPEN: 0}, {OPEN: 1})
+    assert standin.routes.count("courses") == 2
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,7 @@ class CatalogServer:
     sections: dict[str, str] = field(default_factory=lambda: {"STAT400": block(section())})
     pages: dict[str, str] = field(default_factory=lambda: {"STAT": department("STAT400")})
     terms: str = TERMS.format("")
+    departments: str = PREFIXES
     asked: list[str] = field(default_factory=list)
 
     def __call__(self, request: CatalogRequest) -> HttpResponse:
@@ -100,7 +101,7 @@ class CatalogServer:
         if path == "/":
             return HttpResponse(200, self.terms.encode())
         if path == "/202608":
-            return HttpResponse(200, PREFIXES.encode())
+            return HttpResponse(200, self.departments.encode())
         if path.endswith("/sections"):
             courses = parse_qs(link.query)["courseIds"][0].split(",")
             return HttpResponse(200, answer_to(*(self.sections.get(course, "") for course in courses)))
@@ -306,6 +307,12 @@ def test_an_old_page_is_read_again_before_it_contradicts_an_answer() -> None:
 def test_no_sections_at_all_of_listed_courses_is_partial() -> None:
     with pytest.raises(PartialAnswerError, match="STAT400"):
         poll(CatalogServer(sections={}), "STAT400-0101")
+
+
+def test_no_sections_at_all_in_a_term_without_departments_is_partial() -> None:
+    server = CatalogServer({}, {}, departments="<html>No course prefixes matched</html>")
+    with pytest.raises(PartialAnswerError, match="departments"):
+        poll(server, "STAT400-0101")
 
 
 def test_no_sections_at_all_in_a_term_that_is_not_listed_is_the_wrong_term() -> None:

@@ -21,6 +21,7 @@ MAINTENANCE = Answer(200, b"<!doctype html><p>The system is down for scheduled m
 SIGN_IN = Answer(200, b"<!doctype html><form><input type='password' name='pwd'></form>", "text/html")
 WELCOME = Answer(200, b"<!doctype html><p>Welcome to your campus.", "text/html")
 STALLED = Answer(200, b'{"classes": []}', stalls=True)
+DRIPPING = Answer(200, b" " * 10_000, drips=True)
 EVERY_ROUTE = "*"
 
 

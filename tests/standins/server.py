@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
@@ -13,13 +13,17 @@ from typing import Any, NamedTuple, Self
 
 
 class Answer(NamedTuple):
-    """A response; one that `stalls` sends only the first half of its body until the server closes."""
+    """A response; one that `stalls` sends only the first half of its body until the server closes.
+
+    One that `drips` sends 50 bytes a second.
+    """
 
     status: int
     body: bytes
     media_type: str = "application/json"
     headers: Mapping[str, str] = MappingProxyType({})
     stalls: bool = False
+    drips: bool = False
 
 
 class _Server(ThreadingHTTPServer):
@@ -61,6 +65,18 @@ class StandIn(ABC):
         self._thread.join()
         self._server.server_close()
 
+    def _write(self, found: Answer, write: Callable[[bytes], object]) -> None:
+        """Write the body at the pace of `found`."""
+        if found.drips:
+            for byte in found.body:
+                write(bytes([byte]))
+                self._closing.wait(0.02)
+        elif found.stalls:
+            write(found.body[: len(found.body) // 2])
+            self._closing.wait()
+        else:
+            write(found.body)
+
     def _handler(standin) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - the inner class has a self too
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -83,10 +99,7 @@ class StandIn(ABC):
                 for name, value in found.headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                half = len(found.body) // 2 if found.stalls else len(found.body)
-                self.wfile.write(found.body[:half])
-                if found.stalls:
-                    standin._closing.wait()
+                standin._write(found, self.wfile.write)
 
             def log_message(self, *_: object) -> None:
                 """Log nothing."""

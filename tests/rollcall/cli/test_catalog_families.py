@@ -15,8 +15,9 @@ from catalogs.profile import profile_text
 from domain.errors import InvalidInputError
 from rollcall.cli.catalog import EX_FAULT
 from rollcall.cli.main import rollcall
-from tests.catalogs.test_family import KITS, Kit
+from tests.catalogs.kits import KITS, Kit, kit_of
 from tests.standins.catalog import MAINTENANCE, CatalogStandin
+from tests.standins.fose import FoseStandin
 
 Read = Callable[..., Any]
 
@@ -64,8 +65,16 @@ def test_a_fault_is_named(run: Read, server: CatalogStandin) -> None:
     assert found["fault"].startswith("maintenance: ")
 
 
+@pytest.mark.parametrize("kit", [kit_of("fose")], indirect=True, ids=["fose"])
+def test_counts_in_the_details_that_cannot_be_read_are_a_fault(run: Read, server: CatalogStandin) -> None:
+    assert isinstance(server, FoseStandin)
+    server.seats = "<b>See the registrar</b>"
+    [found] = run("test", "state", code=EX_FAULT)
+    assert found["fault"].startswith("schema: FOSE's field seats does not state open seats")
+
+
 def test_sections_are_found_by_course(run: Read, kit: Kit) -> None:
-    found = run("search", "state", "CS 1110")
+    found = run("search", "state", kit.by_course)
     assert [each["section"] for each in found] == list(kit.sections[:2])
     assert {each["title"] for each in found} == {"Programming & Proofs"}
 
@@ -77,4 +86,4 @@ def test_the_sections_of_a_term_are_listed_where_the_catalog_can(run: Read, kit:
             run(*words)
         return
     assert {each["section"] for each in run(*words)} == set(kit.sections)
-    assert [each["section"] for each in run(*words, "art")] == [kit.sections[2]]
+    assert [each["section"] for each in run(*words, kit.subject)] == [kit.sections[2]]
