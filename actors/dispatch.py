@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from actors.alert import report_run_finished
 from actors.check import check
+from actors.check_plan import is_check_due, plan_checks
 from actors.registry import actor
 from actors.services import Services
 from domain.run import Run, RunState
@@ -53,7 +54,12 @@ def dispatch(services: Services, run_id: str) -> None:
 
 
 def _start(services: Services, run: Run, fence: int) -> list[int]:
-    due = services.store.sections.due(run.stagger, services.sources, services.clock.now())
+    now = services.clock.now()
+    plans = plan_checks(services, now) if run.stagger is Stagger.BUDGET else []
+    if run.stagger is Stagger.BUDGET:
+        due = [key for plan in plans for key in plan.chosen]
+    else:
+        due = services.store.sections.due(run.stagger, services.sources, now)
     claimed = set(services.claims.take([str(key) for key in due], run.id))
     free = [key for key in due if str(key) in claimed]
     suspects = services.store.sections.suspects(services.sources).intersection(free)
@@ -69,6 +75,7 @@ def _start(services: Services, run: Run, fence: int) -> list[int]:
         deferred=len(due) - len(free),
         lifetime=services.run_lifetime,
         now=services.clock.now(),
+        plans=plans,
     )
     if not batch_ids:
         _release_unneeded(services, run, free)
@@ -113,34 +120,41 @@ def trigger_run(
     force: bool,
     entry: AuditEntry | None = None,
 ) -> tuple[Run, bool]:
-    """Return a queued run and True, or this slot's first run and False; None means the half due last.
+    """Return a queued run and True, or this slot's first run and False; None means what is due now.
+
+    That is the half that was due last, or what the check schedule chooses (`CHECK_SCHEDULE`).
 
     The row is authoritative: when the broker is unreachable, the reconciler publishes the message later.
     """
     now = services.clock.now()
+    if stagger is None and services.is_budgeted:
+        return _trigger_due(services, trigger, now, force=force, entry=entry)
     stagger = stagger or services.timetable.current(now)
     slot = services.timetable.slot(stagger, now)
     run, created = services.store.runs.create(trigger, stagger, slot, now, force=force, entry=entry)
     if created:
-        with bind_ids(run_id=run.id):
-            _log.info("triggered", extra={"trigger": trigger, "stagger": stagger, "slot": slot})
-            publish_run(services, run)
+        publish_run(services, run)
     return run, created
 
 
+def _trigger_due(
+    services: Services, trigger: str, now: datetime, *, force: bool, entry: AuditEntry | None
+) -> tuple[Run, bool]:
+    """As `trigger_run`, for a run of the sections that the check schedule chooses; it holds no slot.
+
+    No second run waits for a dispatcher. Unless forced, none begins before its checks are due.
+    """
+    runs = services.store.runs
+    newest = runs.newest(Stagger.BUDGET)
+    if newest is not None and (newest.state is RunState.QUEUED or not (force or is_check_due(services, now))):
+        return newest, False
+    run, _ = runs.create(trigger, Stagger.BUDGET, now, now, force=True, entry=entry)
+    publish_run(services, run)
+    return run, True
+
+
 def publish_run(services: Services, run: Run) -> None:
-    """Publish the run's message, or leave that to the reconciler."""
-    services.publish_or_defer(dispatch.message(run.id), run_id=run.id)
-
-
-def can_check(services: Services, now: datetime) -> bool:
-    """Return whether any source is available: not paused, and its breaker permits requests."""
-    return any(
-        services.store.pauses.paused(source, now) is None and _may_permit(services, source)
-        for source in services.sources
-    )
-
-
-def _may_permit(services: Services, source: str) -> bool:
-    snapshot = services.breakers[source].snapshot()
-    return snapshot.state != "open" or snapshot.retry_after_seconds == 0
+    """Publish the message of a new run, or leave that to the reconciler."""
+    with bind_ids(run_id=run.id):
+        _log.info("triggered", extra={"trigger": run.trigger, "stagger": run.stagger, "slot": run.slot})
+        services.publish_or_defer(dispatch.message(run.id), run_id=run.id)

@@ -94,7 +94,8 @@ class Services:
     entry for each of them, for "mail" and for each provider. `run_lifetime` bounds how long a run
     may claim its sections. `publish` raises UnreachableError when the broker is unreachable. `recorder`
     records metrics. `describe` formats an error for people: one line without secrets. `wait` sleeps for some
-    seconds between attempts to write. The price of a report is checked where `prices` are set.
+    seconds between attempts to write. The price of a report is checked where `prices` are set. In a budgeted
+    system the check schedule chooses the sections of a run, instead of the halves of the timetable.
     """
 
     clock: Clock
@@ -116,6 +117,7 @@ class Services:
     wait: Callable[[float], object] = time.sleep
     prices: Prices | None = None
     catalogs: Mapping[str, ActiveCatalog] = field(default_factory=dict)
+    is_budgeted: bool = False
 
     @property
     def source_names(self) -> tuple[str, ...]:

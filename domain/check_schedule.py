@@ -24,7 +24,9 @@ MAX_INTERVAL_HOURS = 3.0
 """The longest time between two checks of a section."""
 MAX_PACE = 3.0
 """The most requests in an hour, per section."""
-_LONGEST_ACCRUAL_HOURS = 1.0  # a stopped scheduler, or a clock that was set forward, saves no more
+LONGEST_ACCRUAL_HOURS = 1.0
+"""How long the budget grows after a choice: a stopped scheduler, or a clock set forward, saves no more."""
+_RETRY_HOURS = 0.5  # after a check without an answer, once the last answer is too old
 _HALF_LIFE_HOURS = 336.0  # of the observations of a section
 
 
@@ -126,19 +128,15 @@ class CheckSchedule:
     ) -> list[SectionActivity]:
         """Return the sections to check at `now`, the most urgent first, and spend their requests.
 
-        These are all that would exceed `MAX_INTERVAL_HOURS` before `next_choice`, even beyond the allowance:
-        later choices pay. Then come sections that were never checked, and the others by priority.
+        These are all that were never checked or would exceed `MAX_INTERVAL_HOURS` before `next_choice`, even
+        beyond the allowance: later choices pay. Then come the others by priority.
         """
         mean = self._mean_rate(sections)
         self._accrue(sections, mean, now)
         overdue: list[SectionActivity] = []
         others: list[tuple[float, int, SectionActivity]] = []
         for place, section in enumerate(sections):
-            if section.checked_at is None:
-                others.append((inf, -place, section))
-            elif (
-                not next_choice - MAX_INTERVAL_HOURS < section.checked_at <= now
-            ):  # or the clock was set back
+            if _is_overdue(section, now, next_choice):
                 overdue.append(section)
             else:
                 others.append((self._priority(section, mean, now), -place, section))
@@ -152,11 +150,11 @@ class CheckSchedule:
 
     def next_choice(self, sections: Collection[SectionActivity], now: float) -> float:
         """Return when a request can be spent, or a section is nearly overdue; at most an hour after `now`."""
-        first = min((section.checked_at or now for section in sections), default=now)
+        first = min(map(_deadline, sections), default=inf)
         pace = self._pace(sections, self._mean_rate(sections), now)
         missing = max(0.0, 1.0 - self.source.allowance)
         affordable = now + missing / pace if pace else inf
-        return min(affordable, first + MAX_INTERVAL_HOURS, now + _LONGEST_ACCRUAL_HOURS)
+        return max(now, min(affordable, first, now + LONGEST_ACCRUAL_HOURS))
 
     def _record_change(self, since: float, now: float, *, is_opening: bool) -> None:
         if not is_opening:
@@ -180,7 +178,7 @@ class CheckSchedule:
     def _accrue(self, sections: Collection[SectionActivity], mean: float, now: float) -> None:
         """Add the budget since the last choice to the allowance."""
         since = self.source.planned_at
-        elapsed = 0.0 if since is None else min(max(0.0, now - since), _LONGEST_ACCRUAL_HOURS)
+        elapsed = 0.0 if since is None else min(max(0.0, now - since), LONGEST_ACCRUAL_HOURS)
         self.source.planned_at = now
         self.source.saved += len(sections) * elapsed
         self.source.allowance += self._pace(sections, mean, now) * elapsed
@@ -216,3 +214,17 @@ class CheckSchedule:
         if section.changed_at is not None:
             rate *= 1 + p.echo * 0.5 ** (max(0.0, now - section.changed_at) / p.echo_hours)
         return float(rate * self._risk(now) * urgency)
+
+
+def _is_overdue(section: SectionActivity, now: float, next_choice: float) -> bool:
+    """Return whether a section must be checked at `now`; also one whose last check is ahead of the clock."""
+    return _deadline(section) <= next_choice or (section.checked_at or 0.0) > now
+
+
+def _deadline(section: SectionActivity) -> float:
+    """Return when a section must be checked again. One that did not answer is tried again sooner."""
+    if section.checked_at is None:
+        return 0.0
+    answered_at = section.answered_at or 0.0
+    retry = max(answered_at + MAX_INTERVAL_HOURS, section.checked_at + _RETRY_HOURS)
+    return min(section.checked_at + MAX_INTERVAL_HOURS, retry)

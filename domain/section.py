@@ -13,11 +13,12 @@ SECTION_NUMBER = Identifier("[A-Za-z0-9-]{1,32}", "1 to 32 letters, digits or -,
 
 
 class Stagger(StrEnum):
-    """Which sections a run covers, by the last digit of their number."""
+    """Which sections a run covers: by the last digit of their number, or as the check schedule chooses."""
 
     EVEN = "even"
     ODD = "odd"
     ALL = "all"
+    BUDGET = "budget"
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -236,6 +236,13 @@ class ScheduleSettings(SettingsGroup):
         1500,
         doc="how long a run may claim its sections",
     )
+    check_schedule: str = setting(
+        "CHECK_SCHEDULE",
+        choice("stagger", "budget"),
+        "stagger",
+        doc="`stagger` checks each section once an hour, `budget` spends as many requests where seats open"
+        " (docs/run.md)",
+    )
     check_even_cron: str = setting("CHECK_EVEN_CRON", CRON, "0 * * * *", doc="when even sections are due")
     check_odd_cron: str = setting("CHECK_ODD_CRON", CRON, "30 * * * *", doc="when odd sections are due")
     scheduler: str = setting(

@@ -205,6 +205,7 @@ def build_services(
         describe=redactor.describe,
         wait=given.wait,
         prices=settings.of(StripeSettings).prices,
+        is_budgeted=settings.check_schedule == "budget",
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from actors.dispatch import can_check, trigger_run
+from actors.check_plan import available_sources, is_check_due
+from actors.dispatch import trigger_run
 from actors.jobs import submit
 from actors.services import Services
 from domain.history import day_of
@@ -60,9 +61,19 @@ class Schedule:
         run = services.store.runs.of_slot(stagger, slot)
         if run is not None and run.state is RunState.FINISHED:
             self._worked[stagger] = slot
-        elif run is None and (self._asked.get(stagger) != slot or can_check(services, now)):
+        elif run is None and (self._asked.get(stagger) != slot or available_sources(services, now)):
             run, _ = trigger_run(services, "schedule", stagger, force=False)
             self._asked[stagger] = run.slot
+
+    def check_by_budget(self, attempts: BaseTrigger = EVERY_MINUTE) -> None:
+        """Check the sections that the check schedule chooses: now, and at each time of `attempts`."""
+        self._scheduler.add_job(self.check_due, attempts, id="check-due")
+        self._scheduler.add_job(self.check_due, id="catch-up-due")
+
+    def check_due(self) -> None:
+        """Request a run if a check is due; while none is, that costs two queries."""
+        if is_check_due(self._services, self._services.clock.now()):
+            trigger_run(self._services, "schedule", None, force=False)
 
     def check_demo(self) -> None:
         """Check the demo campus continuously: its seats change every minute."""

@@ -10,6 +10,7 @@ from store.alerts import Alerts
 from store.audit import Audit
 from store.catalogs.answers import Answers
 from store.catalogs.polls import Polls
+from store.check_plans import CheckPlans
 from store.clock_bounds import ClockBounds
 from store.course_watches import CourseWatches
 from store.credits import CreditLedger
@@ -45,6 +46,7 @@ class Store:
     course_watches: CourseWatches
     runs: Runs
     batches: Batches
+    check_plans: CheckPlans
     polls: Polls
     answers: Answers
     waits: Waits
@@ -81,6 +83,7 @@ def open_store(database: Database, cooldown: timedelta, daily_cap: int, channels
         course_watches=CourseWatches(database),
         runs=Runs(database),
         batches=Batches(database, cooldown=cooldown),
+        check_plans=CheckPlans(database),
         polls=Polls(database),
         answers=Answers(database, cooldown=cooldown),
         waits=Waits(database),

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -225,6 +226,34 @@ runs = Table(
         postgresql_where=text("holds_slot"),
     ),
     Index(None, "state"),
+    Index(
+        "ix_runs_budget",
+        "finished_at_ms",
+        sqlite_where=text("stagger = 'budget'"),
+        postgresql_where=text("stagger = 'budget'"),
+    ),
+)
+
+# The check schedule of a source (`domain.check_schedule`), and what the checks of its sections have shown.
+check_schedules = Table(
+    "check_schedules",
+    metadata,
+    Column("source", Text, primary_key=True),
+    _moment("planned_at_ms", nullable=False),
+    _moment("due_at_ms", nullable=False),
+    Column("activity", JSON, nullable=False),  # when the source changes, and the requests it may spend
+)
+
+check_estimates = Table(
+    "check_estimates",
+    metadata,
+    Column("section_id", _Id, ForeignKey("sections.id"), primary_key=True, autoincrement=False),
+    _moment("checked_at_ms"),  # or tried
+    _moment("answered_at_ms"),
+    _moment("changed_at_ms"),
+    Column("open_seats", Integer),
+    Column("openings", Float, nullable=False),
+    Column("exposure", Float, nullable=False),
 )
 
 check_batches = Table(

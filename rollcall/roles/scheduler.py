@@ -46,7 +46,10 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
         schedule.every(alerting.PERIOD, lambda: alerting.evaluate_alerts(admin), name="alerts")
         schedule.run_daily_rollup(CrontabTrigger(system.settings.report_aggregate_cron))
         if system.settings.scheduler == "on" and system.services.sources:
-            schedule.check_on_time()
+            if system.services.is_budgeted:
+                schedule.check_by_budget()
+            else:
+                schedule.check_on_time()
             if system.settings.is_demo:
                 schedule.check_demo()
         schedule.start()

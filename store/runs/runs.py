@@ -23,8 +23,9 @@ from sqlalchemy.exc import IntegrityError
 
 from domain.run import MAX_ATTEMPTS, ONE_SECTION, Batch, Run, RunState, WaitReason
 from domain.section import SectionKey, Stagger
-from store import audit
+from store import audit, check_plans
 from store.audit import AuditEntry
+from store.check_plans import CheckPlan
 from store.database import Database, from_ms, from_ms_or_none, serialise, to_ms
 from store.runs import slots
 from store.schema import check_batches, pauses, runs
@@ -136,6 +137,13 @@ class Runs:
             row = connection.execute(select(runs).where(slots.holds(stagger, slot))).mappings().first()
         return None if row is None else run_of(row)
 
+    def newest(self, stagger: Stagger) -> Run | None:
+        """The newest run of a stagger, or None."""
+        query = select(runs).where(runs.c.stagger == stagger).order_by(runs.c.number.desc()).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else run_of(row)
+
     def get(self, run_id: str) -> Run | None:
         """The run, or None if it does not exist."""
         with self._database.read() as connection:
@@ -187,6 +195,7 @@ class Runs:
         deferred: int,
         lifetime: timedelta,
         now: datetime,
+        plans: Iterable[CheckPlan] = (),
     ) -> list[int]:
         """Start a queued run with its batches; return their ids, or none if the run is no longer queued.
 
@@ -215,6 +224,7 @@ class Runs:
             spent = dict.fromkeys(suspects, MAX_ATTEMPTS - 1)
             pending = [{key: spent.get(key, 0) for key in batch} for batch in planned]
             ids = [_insert_batch(connection, run_id, batch, to_ms(now)) for batch in pending]
+            check_plans.save(connection, plans)
             finish_if_done(connection, run_id, now)
             return ids
 

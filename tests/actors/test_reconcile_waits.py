@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import redis
 
-from actors.dispatch import can_check
+from actors.check_plan import available_sources
 from domain.errors import RateLimitedError, UpstreamError
 from domain.run import Run, RunState
 from operations import breakers
@@ -97,12 +97,12 @@ def test_the_rate_limit_of_a_source_is_waited_out(rollcall: Harness) -> None:
 
 def test_a_source_that_is_paused_or_whose_breaker_is_open_cannot_be_checked(rollcall: Harness) -> None:
     services, now = rollcall.services, rollcall.clock.now()
-    assert can_check(services, now)
+    assert available_sources(services, now)
     pause(rollcall, minutes=5)
-    assert not can_check(services, now)
+    assert not available_sources(services, now)
     services.store.pauses.resume("scraper")
     services.breakers["scraper"].force_open("ada")
-    assert not can_check(services, now)
+    assert not available_sources(services, now)
 
 
 def test_new_settings_end_what_waited_for_the_ones_before_and_nothing_that_a_person_holds(

@@ -33,8 +33,8 @@ def choose(requests: float, sections: Sequence[SectionActivity]) -> list[int]:
     return [next(i for i, each in enumerate(sections) if each is one) for one in chosen]
 
 
-def test_a_section_that_was_never_checked_goes_first() -> None:
-    assert choose(1, [known(0, 2.0), SectionActivity()]) == [1]
+def test_a_section_that_was_never_checked_goes_first_even_beyond_the_allowance() -> None:
+    assert choose(0, [known(0, 2.0), SectionActivity()]) == [1]
 
 
 def test_without_observations_the_least_recently_checked_closed_section_goes_first() -> None:
@@ -87,6 +87,13 @@ def test_a_failed_check_counts_as_a_check() -> None:
     found, section = schedule(1), known(0)
     assert found.choose([section], NOON, NOON + TICK) == [section]
     assert (section.checked_at, section.answered_at) == (NOON, NOON - 1)
+
+
+def test_a_section_that_has_not_answered_for_too_long_is_checked_every_half_hour() -> None:
+    def silent(ago: float) -> SectionActivity:
+        return SectionActivity(300, checked_at=NOON - ago, answered_at=NOON - MAX_INTERVAL_HOURS)
+
+    assert choose(0, [silent(0.4), silent(0.6), known(0, 0.6)]) == [1]
 
 
 def test_an_answer_is_recorded_once() -> None:

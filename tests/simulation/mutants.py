@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,6 +23,7 @@ from resilience.breaker import CircuitBreaker
 from resilience.breaker_model import Permit
 from resilience.breaker_storage import RedisStorage
 from resilience.lease import Lease
+from store.check_plans import CheckPlan
 from store.clock_bounds import ClockBounds
 from store.notifications.outbox import LostBatchError, MailBatch, Outbox
 from store.repositories import Store
@@ -116,6 +117,7 @@ class IgnoresFences(Runs):
         deferred: int,
         lifetime: timedelta,
         now: datetime,
+        plans: Iterable[CheckPlan] = (),
     ) -> list[int]:
         return super().start(
             run_id,
@@ -125,6 +127,7 @@ class IgnoresFences(Runs):
             deferred=deferred,
             lifetime=lifetime,
             now=now,
+            plans=plans,
         )
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
+import redis
 
 from domain.errors import UnreachableError
 from domain.section import Stagger
@@ -12,7 +14,7 @@ from tests.ingress.site import API, CRON, PUBLIC_URL, Site, Stage, fields_of
 from tests.ingress.site import site as on
 from tests.operations.journal import do
 from tests.support.catalog import Row
-from tests.support.harness import Harness
+from tests.support.harness import Harness, harness, sqlite_url
 
 PATH = "/cron/section-checks"
 
@@ -50,7 +52,7 @@ def test_force_asks_for_another_run(site: Site) -> None:
     assert forced.json()["run_id"] != first.json()["run_id"]
 
 
-@pytest.mark.parametrize("stagger", list(Stagger))
+@pytest.mark.parametrize("stagger", [Stagger.EVEN, Stagger.ODD, Stagger.ALL])
 def test_each_stagger_can_be_named(site: Site, stagger: Stagger) -> None:
     assert site.client.get(PATH, headers=CRON, params={"stagger": stagger}).json()["stagger"] == stagger
 
@@ -179,3 +181,28 @@ def test_a_request_for_polls_without_a_due_term_publishes_nothing(site: Site, me
 
 def test_polls_are_requested_with_the_cron_secret_only(site: Site) -> None:
     assert site.client.post("/cron/catalog-polls", headers=API).status_code == 401
+
+
+def test_with_a_budget_a_trigger_checks_what_is_due_without_a_slot(
+    stage: Stage, tmp_path: Path, redis_client: redis.Redis, prefix: str
+) -> None:
+    budget = {"CHECK_SCHEDULE": "budget", "SCHEDULER": "off"}
+    with (
+        harness(sqlite_url(tmp_path), redis_client, prefix, settings=budget) as rollcall,
+        on(stage, rollcall) as site,
+    ):
+        rollcall.watch()
+        rollcall.catalog.rows[rollcall.key()] = Row()
+        first = site.client.post(PATH, headers=CRON)
+        waiting = site.client.post(PATH, headers=CRON)
+        rollcall.process_messages()
+        early = site.client.post(PATH, headers=CRON)
+        forced = site.client.post(PATH, headers=CRON, params={"force": "1"})
+        half = site.client.post(PATH, headers=CRON, params={"stagger": "even"})
+
+    assert (first.status_code, first.json()["stagger"], first.json()["state"]) == (202, "budget", "queued")
+    for again in (waiting, early):
+        assert (again.status_code, again.json()["run_id"]) == (200, first.json()["run_id"])
+    assert early.json()["state"] == "finished"
+    assert (forced.status_code, forced.json()["stagger"]) == (202, "budget")
+    assert (half.status_code, half.json()["stagger"]) == (202, "even")
