@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -126,7 +126,7 @@ class TermPoller:
         if not catalog.capabilities.lists_term:
             return narrow
         whole = catalog.plan(state.term, None, state.known_rows)
-        self._is_sweep = not narrow or len(whole) <= len(narrow) or self._is_sweep_due()
+        self._is_sweep = not narrow or _requests(whole) <= _requests(narrow) or self._is_sweep_due()
         return whole if self._is_sweep else narrow
 
     def _is_sweep_due(self) -> bool:
@@ -304,6 +304,10 @@ class TermPoller:
 def _is_of_one_unit(error: RollcallError) -> bool:
     """Whether other units may still be asked."""
     return fault_of(error) in _ONE_UNIT
+
+
+def _requests(units: Iterable[Unit]) -> int:
+    return sum(unit.requests for unit in units)
 
 
 def _one_at_a_time(exchange: Exchange[T]) -> Exchange[T]:

@@ -45,6 +45,8 @@ from tests.standins import server
 from tests.support.harness import Harness, harness, sqlite_url
 
 TERM = ("boulder", "2261")
+COSTLY = "2264"
+"""A term that takes 100 requests."""
 OPEN = "open"
 
 
@@ -65,8 +67,9 @@ class StatusCatalog:
     def plan(
         self, term: str, watched: Sequence[WatchedSection] | None, known_rows: int | None = None
     ) -> list[Unit]:
-        covers = frozenset(each.key for each in watched or ())
-        return [Unit(term, "", term, covers)] if watched is None or watched else []
+        if watched is None:
+            return [Unit(term, "", term, requests=100 if term == COSTLY else 1)]
+        return [Unit(term, "", term, frozenset(each.key for each in watched))] if watched else []
 
     def fetch(self, unit: Unit, session: Session, at: datetime) -> Exchange[Answer]:
         response = yield CatalogRequest("GET", f"{self.options.base_url}/{unit.term}/{unit.query}")
@@ -236,3 +239,17 @@ def test_an_error_of_a_family_is_a_fault_of_the_answer(boulder: Boulder) -> None
     boulder.site.failing[""] = [server.Answer(200, b"no JSON")]
     boulder.poll()
     assert boulder.fault is CatalogFault.SCHEMA
+
+
+@pytest.mark.parametrize(("term", "sweeps"), [("2261", 2), (COSTLY, 1)])
+def test_the_whole_term_is_read_in_each_poll_only_where_it_takes_no_more_requests(
+    boulder: Boulder, term: str, sweeps: int
+) -> None:
+    boulder.site.rows = {"1": "closed"}
+    store, key = boulder.rollcall.services.store, SectionKey("boulder", term, "1")
+    store.watches.add(Watch("ada@example.edu", key), boulder.rollcall.clock.now())
+    swept = set()
+    for _ in range(2):
+        boulder.poll()
+        swept.add(store.polls.all()["boulder", term].swept_at)
+    assert len(swept) == sweeps
