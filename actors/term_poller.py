@@ -120,13 +120,17 @@ class TermPoller:
         return True
 
     def _plan(self) -> Sequence[Unit]:
-        """The units of the watched sections, or of the whole term where that is due or costs no more."""
+        """The units of the watched sections, or of the whole term where that is due or costs no more.
+
+        After a bad poll the watched sections come first: what fails may be a part of the term without any.
+        """
         catalog, state, watched = self.active.catalog, self.running.state, self._watched()
         narrow = catalog.plan(state.term, watched, state.known_rows) if watched else []
         if not catalog.capabilities.lists_term:
             return narrow
         whole = catalog.plan(state.term, None, state.known_rows)
-        self._is_sweep = not narrow or _requests(whole) <= _requests(narrow) or self._is_sweep_due()
+        is_due = self._is_sweep_due() or _requests(whole) <= _requests(narrow)
+        self._is_sweep = not narrow or (is_due and not state.failures)
         return whole if self._is_sweep else narrow
 
     def _is_sweep_due(self) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from html import unescape
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -37,6 +37,7 @@ _USUAL_SUBJECTS: Final = 150
 _PAGE_ROWS: Final = 100
 _NUMBER: Final = re.compile(r"[0-9]{3,6}")
 _COURSE: Final = re.compile(r"([A-Za-z&]{1,8})[ -]?([0-9][0-9A-Za-z]*)")
+_MOBILE: Final = re.compile(r"/app/catalog/classsection/([^/]+)/([0-9A-Za-z]+)/([0-9]{3,6})/?")
 _ADDRESS: Final = re.compile(r"/ps[cp]/([^/]+)/([^/]+)/SA/s/WEBLIB_HCX_CM\.")
 
 
@@ -148,13 +149,16 @@ class Hcx:
         return Reader(self.identity, term, at).rows(found.rows)
 
     def parse_link(self, text: str) -> SectionReference | None:
-        """As `Catalog`: a class number, or a link of the same institution with `class_nbr`."""
+        """As `Catalog`: a class number, a link with `class_nbr`, or one of HighPoint's mobile site."""
         if _NUMBER.fullmatch(text.strip()):
             return SectionReference(text.strip())
         try:
             link, base = urlsplit(text.strip()), urlsplit(self.options.base_url)
         except ValueError:
             return None
+        if mobile := _MOBILE.fullmatch(link.path):
+            is_ours = mobile[1] == self.options.institution and _domain(link) == _domain(base)
+            return SectionReference(mobile[3], mobile[2]) if is_ours else None
         asked = {name.lower(): values[0] for name, values in parse_qs(link.query).items()}
         number = asked.get("class_nbr", "")
         is_ours = asked.get("institution", self.options.institution) == self.options.institution
@@ -240,6 +244,11 @@ def _unit(term: str, query: Query, scope: str, covers: frozenset[SectionKey]) ->
 
 def _continue(unit: Unit, query: Query) -> Unit:
     return Unit(unit.term, msgspec.json.encode(query).decode(), unit.scope, unit.covers)
+
+
+def _domain(link: SplitResult) -> str:
+    """The registered domain: the mobile site has a host of its own."""
+    return ".".join((link.hostname or "").split(".")[-2:])
 
 
 def _recognises(url: str) -> HcxOptions | None:

@@ -713,6 +713,12 @@ DETAILS_LINK = SCRIPT.format(HOST, "psc", "H_CLASS_DETAILS", "Main")
         (f"{DETAILS_LINK}?institution=UVA01&term=1268", None),
         (DETAILS_LINK.replace("sis.", "other.") + "?class_nbr=16003", None),
         (f"{HOST}/psc/ihprd/UVSS/SA/c/OTHER?class_nbr=16003", None),
+        (
+            "https://m.example.edu/app/catalog/classsection/UVA01/1268/16003",
+            SectionReference("16003", "1268"),
+        ),
+        ("https://m.example.edu/app/catalog/classsection/UVA02/1268/16003", None),
+        ("https://m.other.edu/app/catalog/classsection/UVA01/1268/16003", None),
         ("16003", SectionReference("16003")),
         ("CS 1110", None),
         ("https://[", None),
