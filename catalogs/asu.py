@@ -8,12 +8,11 @@ counts only once the same term has shown classes.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import msgspec
 from msgspec import Struct
@@ -30,6 +29,7 @@ from catalogs.family import (
     Unit,
     WatchedSection,
 )
+from catalogs.links import parameters, split_link, subject_searches
 from domain.catalog import (
     Capabilities,
     CatalogTerm,
@@ -104,20 +104,17 @@ class Asu:
         if watched is None:
             pages = -(-(known_rows or _USUAL_ROWS) // PAGE_ROWS)
             return [replace(_unit(term, ListQuery(), "all", frozenset()), requests=max(1, pages))]
-        subjects: dict[str, dict[str, set[SectionKey]]] = defaultdict(lambda: defaultdict(set))
-        units: list[Unit] = []
-        for each in watched:
-            subject, _, number = each.course.strip().rpartition(" ")
-            if subject:
-                subjects[subject][number].add(each.key)
-            else:
-                number = each.key.number
-                units.append(_unit(term, ClassQuery(number), f"class {number}", frozenset({each.key})))
-        for subject, courses in sorted(subjects.items()):
-            number = next(iter(courses)) if len(courses) == 1 else ""
-            scope = f"courses {subject} {number}".strip()
-            units.append(_unit(term, ListQuery(subject, number), scope, frozenset().union(*courses.values())))
-        return units
+        searches, unknown = subject_searches(watched)
+        return [
+            *(
+                _unit(term, ClassQuery(key.number), f"class {key.number}", frozenset({key}))
+                for key in unknown
+            ),
+            *(
+                _unit(term, ListQuery(each.subject, each.number), f"courses {each.name}", each.keys)
+                for each in searches
+            ),
+        ]
 
     def fetch(self, unit: Unit, session: Session, at: datetime) -> Exchange[Answer]:
         """As `Catalog`."""
@@ -143,11 +140,10 @@ class Asu:
         """As `Catalog`: a class number, or a link to the class search or to registration."""
         if _NUMBER.fullmatch(text.strip()):
             return SectionReference(text.strip())
-        try:
-            link = urlsplit(text.strip())
-        except ValueError:
+        link = split_link(text)
+        if link is None:
             return None
-        asked = {name.lower(): values[0] for name, values in parse_qs(link.query).items()}
+        asked = parameters(link)
         if link.hostname == _REGISTRATION:
             numbers, term = [asked.get("asu_class_nbr", "")], asked.get("strm")
         elif link.hostname in _HOSTS:
@@ -213,11 +209,9 @@ def _unit(term: str, query: Query, what: str, covers: frozenset[SectionKey], sco
 
 
 def _recognises(url: str) -> FamilyOptions | None:
-    try:
-        link = urlsplit(url)
-    except ValueError:
-        return None
-    return FamilyOptions(base_url=_API) if link.scheme == "https" and link.hostname in _HOSTS else None
+    link = split_link(url)
+    is_ours = link is not None and link.scheme == "https" and link.hostname in _HOSTS
+    return FamilyOptions(base_url=_API) if is_ours else None
 
 
 FAMILY = Family("asu", "Arizona State University class search", FamilyOptions, Asu, _recognises)

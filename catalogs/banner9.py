@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -27,6 +27,7 @@ from catalogs.family import (
     Unit,
     WatchedSection,
 )
+from catalogs.links import parameters, registered_domain, split_link
 from domain.catalog import Capabilities, CatalogTerm, SectionReference
 from domain.observation import Observation
 from domain.section import SectionKey
@@ -113,14 +114,11 @@ class Banner9:
         """As `Catalog`: a CRN, or a Banner 8 link of the same university with `crn_in` and `term_in`."""
         if _CRN.fullmatch(text.strip()):
             return SectionReference(text.strip())
-        try:
-            link, base = urlsplit(text.strip()), urlsplit(self.options.base_url)
-        except ValueError:
+        link, base = split_link(text), urlsplit(self.options.base_url)
+        if link is None or registered_domain(link) != registered_domain(base):
             return None
-        if link.scheme not in {"http", "https"} or _domain(link.hostname) != _domain(base.hostname):
-            return None
-        asked = parse_qs(link.query)
-        crn, term = asked.get("crn_in", [""])[0], asked.get("term_in", [""])[0]
+        asked = parameters(link)
+        crn, term = asked.get("crn_in", ""), asked.get("term_in", "")
         if not _CRN.fullmatch(crn):
             return None
         return SectionReference(crn, term if term.isdecimal() else None)
@@ -159,20 +157,14 @@ def _unit(term: str, query: PageQuery, covers: frozenset[SectionKey]) -> Unit:
     return Unit(term, msgspec.json.encode(query).decode(), scope, covers)
 
 
-def _domain(host: str | None) -> str:
-    """The registered domain of `host`: registrar and class search have different hosts."""
-    return ".".join((host or "").split(".")[-2:])
-
-
 def _recognises(url: str) -> BannerOptions | None:
-    try:
-        link = urlsplit(url)
-    except ValueError:
+    link = split_link(url)
+    if link is None:
         return None
     root, is_banner, _ = link.path.partition("/ssb/")
     if link.scheme != "https" or not is_banner or not link.netloc:
         return None
-    mep_code = parse_qs(link.query).get("mepCode", [""])[0]
+    mep_code = parameters(link).get("mepcode", "")
     return BannerOptions(base_url=f"https://{link.netloc}{root}", mep_code=mep_code)
 
 

@@ -38,6 +38,7 @@ from catalogs.family import (
     Unit,
     WatchedSection,
 )
+from catalogs.links import split_link
 from domain.catalog import (
     Capabilities,
     CatalogTerm,
@@ -129,11 +130,8 @@ class Colleague:
 
     def parse_link(self, text: str) -> SectionReference | None:
         """As `Catalog`: a search link whose keyword is a section name."""
-        try:
-            link, base = urlsplit(text.strip()), urlsplit(self.options.base_url)
-        except ValueError:
-            return None
-        if link.hostname != base.hostname or "/Courses" not in link.path:
+        link, base = split_link(text), urlsplit(self.options.base_url)
+        if link is None or link.hostname != base.hostname or "/Courses" not in link.path:
             return None
         asked = {name.lower(): values for name, values in parse_qs(link.query).items()}
         number = dashed(asked.get("keyword", [""])[0])
@@ -213,9 +211,8 @@ def _unit(term: str, query: CourseQuery, covers: frozenset[SectionKey]) -> Unit:
 
 
 def _recognises(url: str) -> ColleagueOptions | None:
-    try:
-        link = urlsplit(url)
-    except ValueError:
+    link = split_link(url)
+    if link is None:
         return None
     root, is_catalog, _ = link.path.partition("/Courses")
     if link.scheme != "https" or not is_catalog or not root.startswith("/Student"):

@@ -7,16 +7,16 @@ details of an open section say how many of its seats are for everyone.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from html import unescape
 from typing import Final
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from catalogs.family import (
     Answer,
@@ -29,6 +29,7 @@ from catalogs.family import (
 )
 from catalogs.hcx_answers import Reader
 from catalogs.hcx_requests import FoundPage, HcxOptions, HcxRequests
+from catalogs.links import SubjectSearch, parameters, registered_domain, split_link, subject_searches
 from domain.catalog import Capabilities, CatalogTerm, PartialAnswerError, SectionReference
 from domain.observation import Observation
 from domain.section import SectionKey
@@ -42,18 +43,30 @@ _ADDRESS: Final = re.compile(r"/ps[cp]/([^/]+)/([^/]+)/SA/s/WEBLIB_HCX_CM\.")
 
 
 class SubjectQuery(Struct, frozen=True, omit_defaults=True, tag="subject"):
-    """One page of a subject.
+    """One page of a subject, or of its course `number`.
 
     Shape: `pages` is the number of pages, 0 if no page has stated it. `first` is the first class of the page
     before, `unseen` are the watched classes on none of the pages before, `subjects` follow in a whole term.
     """
 
     subject: str
+    number: str = ""
     unseen: list[str] = []
     subjects: list[str] = []
     page: int = 1
     pages: int = 0
     first: str = ""
+
+    @classmethod
+    def of(cls, search: SubjectSearch) -> SubjectQuery:
+        """The first page of `search`."""
+        return cls(search.subject, search.number, sorted(key.number for key in search.keys))
+
+    @property
+    def criteria(self) -> dict[str, str]:
+        """The parameters of the search."""
+        asked = {"subject": self.subject, "catalog_nbr": self.number}
+        return {name: value for name, value in asked.items() if value}
 
 
 class ClassQuery(Struct, frozen=True, omit_defaults=True, tag="class"):
@@ -97,26 +110,21 @@ class Hcx:
     def plan(
         self, term: str, watched: Sequence[WatchedSection] | None, known_rows: int | None = None
     ) -> list[Unit]:
-        """As `Catalog`: one unit for each subject, and for each section whose course is not known.
+        """As `Catalog`: a unit for each subject, or its only watched course, and for each unknown course.
 
         The whole term is one unit, which continues with the pages of every subject.
         """
         if watched is None:
             pages = max(_USUAL_SUBJECTS, (known_rows or 0) // _PAGE_ROWS)
-            return [replace(_unit(term, TermQuery(), "all", frozenset()), requests=pages)]
-        subjects: dict[str, set[SectionKey]] = defaultdict(set)
-        units: list[Unit] = []
-        for each in watched:
-            subject = each.course.strip().rpartition(" ")[0]
-            if subject:
-                subjects[subject].add(each.key)
-            else:
-                number = each.key.number
-                units.append(_unit(term, ClassQuery([number]), f"class {number}", frozenset({each.key})))
-        for subject, keys in sorted(subjects.items()):
-            query = SubjectQuery(subject, sorted(key.number for key in keys))
-            units.append(_unit(term, query, f"subject {subject}", frozenset(keys)))
-        return units
+            return [_unit(term, TermQuery(), "all", frozenset(), pages)]
+        searches, unknown = subject_searches(watched)
+        return [
+            *(
+                _unit(term, ClassQuery([key.number]), f"class {key.number}", frozenset({key}))
+                for key in unknown
+            ),
+            *(_unit(term, SubjectQuery.of(each), f"courses {each.name}", each.keys) for each in searches),
+        ]
 
     def fetch(self, unit: Unit, session: Session, at: datetime) -> Exchange[Answer]:
         """As `Catalog`."""
@@ -152,14 +160,14 @@ class Hcx:
         """As `Catalog`: a class number, a link with `class_nbr`, or one of HighPoint's mobile site."""
         if _NUMBER.fullmatch(text.strip()):
             return SectionReference(text.strip())
-        try:
-            link, base = urlsplit(text.strip()), urlsplit(self.options.base_url)
-        except ValueError:
+        link, base = split_link(text), urlsplit(self.options.base_url)
+        if link is None:
             return None
         if mobile := _MOBILE.fullmatch(link.path):
-            is_ours = mobile[1] == self.options.institution and _domain(link) == _domain(base)
+            is_ours = mobile[1] == self.options.institution
+            is_ours = is_ours and registered_domain(link) == registered_domain(base)
             return SectionReference(mobile[3], mobile[2]) if is_ours else None
-        asked = {name.lower(): values[0] for name, values in parse_qs(link.query).items()}
+        asked = parameters(link)
         number = asked.get("class_nbr", "")
         is_ours = asked.get("institution", self.options.institution) == self.options.institution
         if link.hostname != base.hostname or not _ADDRESS.match(link.path) or not is_ours:
@@ -179,7 +187,7 @@ class Hcx:
         return Answer([], continuation=_continue(unit, following), proof=proof)
 
     def _subject(self, unit: Unit, query: SubjectQuery, session: Session, reader: Reader) -> Exchange[Answer]:
-        found = yield from self._requests.search(unit.term, session, {"subject": query.subject}, query.page)
+        found = yield from self._requests.search(unit.term, session, query.criteria, query.page)
         pages = max(query.pages, found.count)
         rows = reader.rows(found.rows)
         _check_page(query, found, pages)
@@ -221,7 +229,7 @@ def _following(query: SubjectQuery, rows: Sequence[Observation], pages: int) -> 
     unseen = [number for number in query.unseen if number not in seen]
     if query.page < pages or (not pages and rows):
         first = rows[0].key.number
-        return SubjectQuery(query.subject, unseen, query.subjects, query.page + 1, pages, first)
+        return replace(query, unseen=unseen, page=query.page + 1, pages=pages, first=first)
     if unseen and query.page > 1:
         # A class that moves from one page to another between two requests is on neither.
         return ClassQuery(unseen)
@@ -238,27 +246,21 @@ def _criteria(words: str) -> dict[str, str]:
     return {"keyword": words}
 
 
-def _unit(term: str, query: Query, scope: str, covers: frozenset[SectionKey]) -> Unit:
-    return Unit(term, msgspec.json.encode(query).decode(), f"{term} {scope}", covers)
+def _unit(term: str, query: Query, what: str, covers: frozenset[SectionKey], requests: int = 1) -> Unit:
+    return Unit(term, msgspec.json.encode(query).decode(), f"{term} {what}", covers, requests)
 
 
 def _continue(unit: Unit, query: Query) -> Unit:
     return Unit(unit.term, msgspec.json.encode(query).decode(), unit.scope, unit.covers)
 
 
-def _domain(link: SplitResult) -> str:
-    """The registered domain: the mobile site has a host of its own."""
-    return ".".join((link.hostname or "").split(".")[-2:])
-
-
 def _recognises(url: str) -> HcxOptions | None:
-    try:
-        link = urlsplit(url)
-    except ValueError:
+    link = split_link(url)
+    found = _ADDRESS.match(link.path) if link else None
+    if link is None or link.scheme != "https" or found is None:
         return None
-    found = _ADDRESS.match(link.path)
-    institution = parse_qs(link.query).get("institution", [""])[0]
-    if link.scheme != "https" or found is None or not institution:
+    institution = parameters(link).get("institution", "")
+    if not institution:
         return None
     return HcxOptions(
         base_url=f"https://{link.netloc}", site=found[1], node=found[2], institution=institution

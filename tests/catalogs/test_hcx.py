@@ -489,7 +489,7 @@ def test_a_plan_has_one_unit_for_each_subject_and_unknown_section() -> None:
         WatchedSection(key(4)),
     ]
     planned = catalog().plan("1268", watched)
-    assert [each.scope for each in planned] == ["1268 class 4", "1268 subject C S", "1268 subject CS"]
+    assert [each.scope for each in planned] == ["1268 class 4", "1268 courses C S 101", "1268 courses CS"]
     assert [each.covers for each in planned] == [{key(4)}, {key(3)}, {key(1), key(2)}]
     assert catalog().plan("1268", []) == []
 
@@ -504,7 +504,7 @@ def test_the_first_poll_sets_the_cookies_and_the_next_is_one_request() -> None:
     (request,) = server.asked
     assert request.url == (
         SCRIPT.format(HOST, "psc", "H_CLASS_SEARCH", "ClassSearch")
-        + "?institution=UVA01&term=1268&subject=CS&page=1"
+        + "?institution=UVA01&term=1268&subject=CS&catalog_nbr=1110&page=1"
     )
 
 
@@ -515,7 +515,9 @@ def test_every_page_of_a_subject_is_read_in_each_envelope(envelope: str, request
     assert numbers(answers) == ["1", "2", "3", "4", "5"]
     assert server.routes().count("ClassSearch") == requests
     assert all(answer.observations or answer.proof for answer in answers)
-    assert {answer.continuation.scope for answer in answers if answer.continuation} == {"1268 subject CS"}
+    assert {answer.continuation.scope for answer in answers if answer.continuation} == {
+        "1268 courses CS 1110"
+    }
 
 
 def test_a_page_that_is_empty_before_the_last_is_a_partial_answer() -> None:
