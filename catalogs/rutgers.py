@@ -104,12 +104,13 @@ class Rutgers:
     def plan(
         self, term: str, watched: Sequence[WatchedSection] | None, known_rows: int | None = None
     ) -> list[Unit]:
-        """As `Catalog`: one unit, which is a request for each open list, and for the courses every 15 min."""
+        """As `Catalog`: one unit of a request for each open list, besides the courses every 15 minutes."""
         del known_rows
+        lists = len({_is_online(campus) for campus in self.options.campuses})
         if watched is None:
-            return [Unit(term, "", term)]
+            return [Unit(term, "", term, requests=lists)]
         keys = frozenset(each.key for each in watched)
-        return [Unit(term, "watched", term, keys)] if keys else []
+        return [Unit(term, "watched", term, keys, lists)] if keys else []
 
     def fetch(self, unit: Unit, session: Session, at: datetime) -> Exchange[Answer]:
         """As `Catalog`; `total` is more than the rows while a campus lists no courses, but has open sections.
@@ -137,7 +138,9 @@ class Rutgers:
         return self._observations(found[:SEARCH_SECTIONS], opened, term, at)
 
     def parse_link(self, text: str) -> SectionReference | None:
-        """As `Catalog`: a link to WebReg, or to the keyword search of the catalog for an index."""
+        """As `Catalog`: an index, or a link to WebReg or to the catalog's keyword search for one."""
+        if INDEX.fullmatch(text.strip()):
+            return SectionReference(text.strip())
         try:
             link = urlsplit(text.strip())
         except ValueError:

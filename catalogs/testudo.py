@@ -141,7 +141,9 @@ class Testudo:
         return [row for row in rows if row.key.number.partition("-")[2].startswith(section)]
 
     def parse_link(self, text: str) -> SectionReference | None:
-        """As `Catalog`: a link to the search for a course and a section."""
+        """As `Catalog`: a number such as STAT400-0101, or a link to the search for a course and a section."""
+        if SECTION.fullmatch(text.strip().upper()):
+            return SectionReference(text.strip().upper())
         try:
             link, base = urlsplit(text.strip()), urlsplit(self.options.base_url)
         except ValueError:

@@ -317,7 +317,8 @@ WEBREG = "https://sims.rutgers.edu/webreg/editSchedule.htm?login=cas"
         ),
         (f"{BASE}/#keyword?keyword=ARABIC&semester=92026", None),
         ("https://other.example.edu/soc/#keyword?keyword=05972", None),
-        ("05972", None),
+        (" 05972 ", SectionReference("05972")),
+        ("5972", None),
         ("https://[", None),
     ],
 )
@@ -363,6 +364,7 @@ def test_a_catalog_is_recognised_by_its_host(url: str, base: str | None) -> None
 def test_a_plan_is_one_unit_that_covers_the_watched_sections() -> None:
     (unit,) = catalog().plan("92026", [WatchedSection(key(OPEN)), WatchedSection(key(ONLINE))])
     assert unit.covers == {key(OPEN), key(ONLINE)}
+    assert unit.requests == 2
     (whole,) = catalog().plan("92026", None)
     assert whole.covers == frozenset()
     assert not catalog().plan("92026", [])

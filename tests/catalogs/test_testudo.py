@@ -419,7 +419,8 @@ def test_a_term_page_without_departments_is_partial() -> None:
         (f"{BASE}/search?courseId=STAT400&sectionId=&termId=202608", None),
         (f"{BASE}/202608/STAT", None),
         ("https://other.example.edu/soc/search?courseId=STAT400&sectionId=0101", None),
-        ("STAT400-0101", None),
+        (" stat400-0101 ", SectionReference("STAT400-0101")),
+        ("STAT400", None),
         ("https://[", None),
     ],
 )
