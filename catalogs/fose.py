@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Final, TypeVar
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -40,6 +40,7 @@ from catalogs.fose_answers import (
     observations,
 )
 from catalogs.fose_pages import read_terms
+from catalogs.links import parameters, split_link
 from domain.catalog import (
     BlockedError,
     Capabilities,
@@ -147,16 +148,12 @@ class Fose:
 
     def parse_link(self, text: str) -> SectionReference | None:
         """As `Catalog`: a CRN, or a link to the search page with `srcdb`, and `crn` or a CRN as `keyword`."""
-        stripped = text.strip()
-        if _CRN.fullmatch(stripped):
-            return SectionReference(stripped)
-        try:
-            link, page = urlsplit(stripped), urlsplit(self._page)
-        except ValueError:
+        if _CRN.fullmatch(text.strip()):
+            return SectionReference(text.strip())
+        link = split_link(text)
+        if link is None or not link.hostname or link.hostname != urlsplit(self._page).hostname:
             return None
-        if link.scheme not in {"http", "https"} or link.hostname != page.hostname:
-            return None
-        asked = {name: values[0].strip() for name, values in parse_qs(link.query).items()}
+        asked = parameters(link)
         number, term = asked.get("crn", ""), asked.get("srcdb", "")
         if not number and _CRN.fullmatch(asked.get("keyword", "")):
             number = asked["keyword"]
@@ -244,13 +241,11 @@ def _compact(code: str) -> str:
 
 
 def _recognises(url: str) -> FoseOptions | None:
-    try:
-        link = urlsplit(url)
-    except ValueError:
+    link = split_link(url)
+    if link is None or link.scheme != "https" or not link.netloc:
         return None
-    asked = parse_qs(link.query)
-    is_fose = asked.get("page") == ["fose"] or "srcdb" in asked
-    if link.scheme != "https" or not link.netloc or not is_fose:
+    asked = parameters(link)
+    if asked.get("page") != "fose" and "srcdb" not in asked:
         return None
     page = link.path.rstrip("/").removesuffix("/api")
     return FoseOptions(base_url=f"https://{link.netloc}{page}/api/")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final, Literal, TypeAlias, TypeVar
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -32,6 +32,7 @@ from catalogs.family import (
     WatchedSection,
 )
 from catalogs.faults import explain, is_html, refuse
+from catalogs.links import parameters, split_link
 from catalogs.rutgers_answers import (
     INDEX,
     SEASONS,
@@ -141,18 +142,17 @@ class Rutgers:
         """As `Catalog`: an index, or a link to WebReg or to the catalog's keyword search for one."""
         if INDEX.fullmatch(text.strip()):
             return SectionReference(text.strip())
-        try:
-            link = urlsplit(text.strip())
-        except ValueError:
+        link = split_link(text)
+        if link is None or link.hostname is None:
             return None
         if link.hostname == _WEBREG:
-            asked, name, term_name = parse_qs(link.query), "indexList", "semesterSelection"
+            asked, name, term_name = parameters(link), "indexlist", "semesterselection"
         elif link.hostname in {*_HOSTS, urlsplit(self.options.base_url).hostname}:
-            asked = parse_qs(link.fragment.partition("?")[2])
+            asked = parameters(link._replace(query=link.fragment.partition("?")[2]))
             name, term_name = "keyword", "semester"
         else:
             return None
-        (number,), (term,) = asked.get(name, [""])[:1], asked.get(term_name, [""])[:1]
+        number, term = asked.get(name, ""), asked.get(term_name, "")
         if not INDEX.fullmatch(number):
             return None
         return SectionReference(number, term if _is_term(term) else None)
@@ -239,11 +239,10 @@ def _has_words(section: ListedSection, words: Sequence[str]) -> bool:
 
 
 def _recognises(url: str) -> RutgersOptions | None:
-    try:
-        link = urlsplit(url)
-    except ValueError:
+    link = split_link(url)
+    if link is None or link.scheme != "https" or link.hostname not in _HOSTS:
         return None
-    if link.scheme != "https" or link.hostname not in _HOSTS or link.path.split("/")[1:2] != ["soc"]:
+    if link.path.split("/")[1:2] != ["soc"]:
         return None
     return RutgersOptions(base_url=f"https://{link.hostname}/soc")
 

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Final, TypeVar
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
@@ -34,6 +34,7 @@ from catalogs.family import (
     WatchedSection,
 )
 from catalogs.faults import explain, is_html, refuse
+from catalogs.links import parameters, split_link
 from catalogs.testudo_answers import SECTION, Section, read_sections
 from catalogs.testudo_pages import DepartmentPage, read_department, read_departments, read_terms
 from domain.catalog import Capabilities, CatalogTerm, PartialAnswerError, SectionReference, WrongTermError
@@ -144,15 +145,14 @@ class Testudo:
         """As `Catalog`: a number such as STAT400-0101, or a link to the search for a course and a section."""
         if SECTION.fullmatch(text.strip().upper()):
             return SectionReference(text.strip().upper())
-        try:
-            link, base = urlsplit(text.strip()), urlsplit(self.options.base_url)
-        except ValueError:
+        link, base = split_link(text), urlsplit(self.options.base_url)
+        if link is None or link.hostname != base.hostname:
             return None
-        if link.hostname != base.hostname or link.path.rstrip("/") != f"{base.path.rstrip('/')}/search":
+        asked, is_search = parameters(link), link.path.rstrip("/") == f"{base.path.rstrip('/')}/search"
+        number = f"{asked.get('courseid', '')}-{asked.get('sectionid', '')}".upper()
+        if not is_search or not SECTION.fullmatch(number):
             return None
-        asked = {name: values[0].strip() for name, values in parse_qs(link.query).items()}
-        number = f"{asked.get('courseId', '')}-{asked.get('sectionId', '')}".upper()
-        return SectionReference(number, asked.get("termId")) if SECTION.fullmatch(number) else None
+        return SectionReference(number, asked.get("termid"))
 
     def _departments(self, term: str) -> Exchange[list[str]]:
         path = f"/{quote(term, safe='')}"
@@ -259,11 +259,8 @@ def _has_sections(page: DepartmentPage, course: str) -> bool:
 
 
 def _recognises(url: str) -> FamilyOptions | None:
-    try:
-        link = urlsplit(url)
-    except ValueError:
-        return None
-    if link.scheme != "https" or link.hostname != "app.testudo.umd.edu":
+    link = split_link(url)
+    if link is None or link.scheme != "https" or link.hostname != "app.testudo.umd.edu":
         return None
     return FamilyOptions(base_url="https://app.testudo.umd.edu/soc")
 
