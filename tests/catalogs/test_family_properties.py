@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from itertools import count
 from typing import Any
 
@@ -12,14 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogs.family import Answer, CatalogRequest, Session, run_exchange
+from catalogs import colleague_answers, hcx_answers
+from catalogs.answers import decode
+from catalogs.colleague_answers import SectionsAnswer
+from catalogs.family import Answer, CatalogIdentity, CatalogRequest, Session, run_exchange
+from catalogs.hcx_shapes import ClassDetails, Row
 from domain.errors import RollcallError
+from domain.observation import Observation
 from providers.http import HttpResponse
-from tests.catalogs.driving import directly, rows
+from tests.catalogs.driving import AT, directly, rows
 from tests.catalogs.kits import KITS, Kit, read, set_free
+from tests.catalogs.recordings import recorded
 from tests.standins.catalog import CatalogStandin
 
 Change = Callable[[bytes], bytes]
+Reading = Callable[[bytes], list[Observation]]
 LATER_RESPONSES = 4
 """Of the first responses of a poll, one is changed."""
 every_kit = pytest.mark.parametrize("kit", KITS, ids=lambda kit: kit.name)
@@ -108,3 +116,50 @@ def test_no_truncated_answer_is_read_otherwise(kit: Kit, place: int, share: floa
     except RollcallError:
         return
     assert {seen.key: seen.open_seats for seen in found} == {seen.key: seen.open_seats for seen in whole}
+
+
+# Recorded answers
+
+
+def hcx_reading(text: str, term: str, *, is_row: bool) -> tuple[bytes, Reading]:
+    reader = hcx_answers.Reader(CatalogIdentity("campus", UTC), term, AT)
+    body, _ = json.JSONDecoder().raw_decode(text)
+    if is_row:
+        return json.dumps(body).encode(), lambda each: reader.rows([decode(each, Row, "HighPoint")])
+    number = str(body["section_info"]["class_details"]["class_number"])
+    return json.dumps(body).encode(), lambda each: [
+        reader.details(decode(each, ClassDetails, "HighPoint"), number)
+    ]
+
+
+def colleague_reading(text: str) -> tuple[bytes, Reading]:
+    def reading(body: bytes) -> list[Observation]:
+        found = decode(body, SectionsAnswer, "Colleague").SectionsRetrieved
+        return colleague_answers.observations(found, "campus", "FA26", AT)
+
+    return text.encode(), reading
+
+
+RECORDED: dict[str, Callable[[str], tuple[bytes, Reading]]] = {
+    "hcx-2-uva-classdetails-open-consent.json": lambda text: hcx_reading(text, "1232", is_row=False),
+    "hcx-5-bu-section-open-engek100.json": lambda text: hcx_reading(text, "2248", is_row=True),
+    "colleague-1-kishwaukee-sections-amt116-open.json": colleague_reading,
+}
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_no_cut_or_mutated_recorded_answer_shows_more_seats(name: str) -> None:
+    body, reading = RECORDED[name](recorded(name).decode())
+    stated = {seen.key: seen.open_seats or 0 for seen in reading(body)}
+    assert any(stated.values())
+
+    @given(data=st.data())
+    def check(data: st.DataObject) -> None:
+        try:
+            found = reading(mutated(body, data))
+        except RollcallError:
+            return
+        for seen in found:  # a changed number is another section
+            assert (seen.open_seats or 0) <= stated.get(seen.key, seen.open_seats or 0)
+
+    check()
