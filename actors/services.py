@@ -29,6 +29,7 @@ from workflows.kinds import KINDS
 
 if TYPE_CHECKING:
     from catalogs.active import ActiveCatalog
+    from catalogs.samples import Sample
 
 _log = logging.getLogger(__name__)
 
@@ -93,7 +94,8 @@ class Services:
     Shape: `sources` are checked section by section, `catalogs` are polled; both by name. `breakers` has one
     entry for each of them, for "mail" and for each provider. `run_lifetime` bounds how long a run
     may claim its sections. `publish` raises UnreachableError when the broker is unreachable. `recorder`
-    records metrics. `describe` formats an error for people: one line without secrets. `wait` sleeps for some
+    records metrics. `save_sample` keeps a doubtful answer of a catalog, and returns its file, None if it
+    cannot be kept. `describe` formats an error for people: one line without secrets. `wait` sleeps for some
     seconds between attempts to write. The price of a report is checked where `prices` are set. In a budgeted
     system the check schedule chooses the sections of a run, instead of the halves of the timetable.
     """
@@ -118,6 +120,7 @@ class Services:
     prices: Prices | None = None
     catalogs: Mapping[str, ActiveCatalog] = field(default_factory=dict)
     is_budgeted: bool = False
+    save_sample: Callable[[str, Sample, str, datetime], str | None] = lambda *_: None
 
     @property
     def source_names(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Final, TypeVar
 
 from actors.deliver import deliver
+from actors.poll_judge import PollJudge
 from actors.services import Services
 from catalogs.active import ActiveCatalog
 from catalogs.client import CatalogClient
@@ -45,7 +46,6 @@ _BAD_UNITS: Final = 3
 """After so many bad answers in one poll, the catalog is asked nothing else."""
 _HIDDEN_SEATS: Final = 5
 """How many details of unchanged rows one poll reads; the sections take turns."""
-_WITHHELD = frozenset({GuardState.FROZEN, GuardState.HELD})
 _decoding = Lock()
 """Held while an answer is decoded: of many catalogs, one at a time needs the memory for it."""
 _log = logging.getLogger(__name__)
@@ -69,10 +69,11 @@ class TermPoller:
     _scopes: dict[str, ScopeProgress] = field(default_factory=dict)
     _covers: dict[str, frozenset[SectionKey]] = field(default_factory=dict)
     _recheck_at: datetime | None = None
-    _as_of: datetime | None = None
+    _judge: PollJudge = field(init=False)
 
     def __post_init__(self) -> None:
         self.outcome = PollOutcome(*self.running.term)
+        self._judge = PollJudge(self.services, self.active, self.client, self.running.state)
 
     def run(self) -> PollOutcome:
         """Poll the term, and store the outcome.
@@ -100,14 +101,16 @@ class TermPoller:
             if self.is_stopping():
                 return False
             unit = units.popleft()
-            answer = self._fetch(unit)
-            if isinstance(answer, RollcallError):
+            found = self._read(unit)
+            if isinstance(found, RollcallError):
                 self._scope(unit).fail()
-                self.outcome.error = self.outcome.error or answer
+                self._judge.refuse(found)
+                self.outcome.error = self.outcome.error or found
                 bad += 1
-                if not _is_of_one_unit(answer) or bad == _BAD_UNITS:
+                if not _is_of_one_unit(found) or bad == _BAD_UNITS:
                     return True
                 continue
+            answer, diff = found
             if answer.continuation is not None:
                 units.append(answer.continuation)
             self._scope(unit).add(
@@ -115,7 +118,7 @@ class TermPoller:
                 answer.total,
                 continues=answer.continuation is not None,
             )
-            if not self._record(answer):
+            if not self._record(diff):
                 return True
         return True
 
@@ -153,6 +156,15 @@ class TermPoller:
             for number, course in (courses | listed).items()
         ]
 
+    def _read(self, unit: Unit) -> tuple[Answer, AnswerDiff] | RollcallError:
+        """The answer to `unit` and what it changes, or why it does not count."""
+        answer = self._fetch(unit)
+        if isinstance(answer, RollcallError):
+            return answer
+        self.outcome.rows += len(answer.observations)
+        diff = self._judge.judge(answer, is_whole=self._is_sweep and len(self._scopes) == 1)
+        return diff if isinstance(diff, RollcallError) else (answer, diff)
+
     def _fetch(self, unit: Unit) -> Answer | RollcallError:
         """The answer to `unit`, or its fault; a session that has expired is opened again once."""
         found = self._ask(unit)
@@ -188,18 +200,15 @@ class TermPoller:
 
     # Recording
 
-    def _record(self, answer: Answer) -> bool:
-        """Write what the answer changes; False if the catalog must be asked nothing else.
+    def _record(self, diff: AnswerDiff) -> bool:
+        """Write what an answer changes; False if the catalog must be asked nothing else.
 
         A section whose details must be read first follows on its own. Without its details it stays as it
         was, and the next poll tries again.
         """
-        self.outcome.rows += len(answer.observations)
-        self._as_of = max(filter(None, (self._as_of, answer.as_of)), default=None)
-        if self.running.state.guard in _WITHHELD:
+        if self._judge.is_withheld:
             return True
-        diff = self.services.store.answers.diff(self.running.term, answer.observations)
-        self._deliver(self.services.store.answers.add(self.running, diff.new, self.services.clock.now()))
+        self.services.store.answers.add(self.running, diff.new, self.services.clock.now())
         units = self._detail_units(diff)
         self._write([ListedRow(seen, seen) for seen in diff.changed if seen.key not in units], diff)
         for seen in (*diff.changed, *diff.unchanged):
@@ -263,19 +272,24 @@ class TermPoller:
                 f"{self.active.id}: the answers have {len(listed)} sections of {self.running.state.term},"
                 " not as many as the catalog states"
             )
-        if self.running.state.guard not in _WITHHELD:
+        if is_complete:
+            outcome.error = self._judge.judge_poll(len(listed) if self._is_sweep else None)
+        outcome.error = error = self._judge.explain(outcome.error)
+        # A poll whose answers are withheld completes nothing.
+        is_complete = error is None and not self._judge.is_withheld
+        if not self._judge.is_withheld:
             self._record_missing(listed, now, is_complete=is_complete)
-        error = outcome.error
+        is_whole = is_complete and self._is_sweep
         result = PollResult(
             due_at=self._due_at(now),
             requests=outcome.requests,
             changed=outcome.changed,
             is_complete=is_complete,
-            rows=len(listed) if is_complete and self._is_sweep else None,
-            clears_guard=is_complete,
-            as_of=self._as_of,
+            rows=len(listed) if is_whole else None,
+            as_of=self._judge.evidence.as_of,
             fault=None if error is None else fault_of(error),
             error=None if error is None else self.services.describe(error),
+            **self._judge.verdict(error, now, is_whole=is_whole),
         )
         self.services.store.polls.finish(self.running, result, now)
 

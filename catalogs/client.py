@@ -20,6 +20,7 @@ from urllib.parse import urljoin, urlsplit
 from catalogs.family import CatalogRequest, Exchange, Session, run_exchange
 from catalogs.faults import refusal
 from catalogs.robots import Robots, read_robots
+from catalogs.samples import Sample, sample_of
 from domain.catalog import BlockedError, NoTurnError
 from domain.errors import InvalidInputError, MalformedResponseError, RateLimitedError, RollcallError
 from domain.ports import Clock, HostGatePort
@@ -58,8 +59,8 @@ class CatalogClient:
     """The client of the catalog at `base_url`, for one thread at a time; all its requests share cookies.
 
     Shape: `name` is the catalog's id, `gate` admits the requests of every process to its host. `requests` is
-    the number of requests so far, `seconds` the time that their responses took. `run` waits for a turn at
-    most for `patience_seconds`, with `wait`.
+    the number of requests so far, `seconds` the time that their responses took, `sample` the last response
+    that an exchange received. `run` waits for a turn at most for `patience_seconds`, with `wait`.
     Raises: InvalidInputError if `base_url` is neither https nor a private host's.
     """
 
@@ -79,6 +80,7 @@ class CatalogClient:
         self.session = Session()
         self.requests = 0
         self.seconds = 0.0
+        self.sample: Sample | None = None
         self._origin = origin_of(base_url)
         self._user_agent = user_agent
         self.gate = gate
@@ -111,6 +113,7 @@ class CatalogClient:
             while True:
                 try:
                     response = yield from self._respond(request)
+                    self.sample = sample_of(request, response)
                 except Exception as error:  # noqa: BLE001 - the exchange may clean up, and decides what it means
                     request = exchange.throw(error)
                 else:
@@ -232,7 +235,8 @@ class CatalogClient:
             self._hold(limited)
             raise limited
         if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise BlockedError(f"{self.name}: robots.txt cannot be read: {response.status}")
+            problem = f"{self.name}: robots.txt cannot be read: {response.status}"
+            raise BlockedError(problem) from response.error(problem)
         return response
 
 

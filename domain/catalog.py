@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.errors import (
+    InsecureConnectionError,
     MalformedResponseError,
     RateLimitedError,
     RejectedError,
     RollcallError,
     UnauthorisedError,
+    UnknownHostError,
     UpstreamError,
 )
 
@@ -64,6 +66,10 @@ class CatalogFault(StrEnum):
     SCHEMA = "schema"
     WRONG_TERM = "wrong_term"
     PARTIAL = "partial"
+    DOUBTFUL = "doubtful"
+    TERM_GONE = "term_gone"
+    DNS = "dns"
+    TLS = "tls"
     UNAVAILABLE = "unavailable"
 
 
@@ -103,19 +109,37 @@ class PartialAnswerError(MalformedResponseError):
     """The answer is incomplete: rows are missing or repeated, or it is an empty answer without proof."""
 
 
+class DoubtfulAnswerError(MalformedResponseError):
+    """The answer can be read, and is not credible by what the catalog has shown before."""
+
+
+class TermGoneError(RejectedError):
+    """The catalog no longer lists the term."""
+
+
 _FAULTS: tuple[tuple[type[RollcallError], CatalogFault], ...] = (
     (SessionExpiredError, CatalogFault.SESSION),
     (SignInRequiredError, CatalogFault.SIGN_IN),
     (MaintenanceError, CatalogFault.MAINTENANCE),
     (WrongTermError, CatalogFault.WRONG_TERM),
     (PartialAnswerError, CatalogFault.PARTIAL),
+    (DoubtfulAnswerError, CatalogFault.DOUBTFUL),
     (MalformedResponseError, CatalogFault.SCHEMA),
     (RateLimitedError, CatalogFault.RATE_LIMITED),
     (UnauthorisedError, CatalogFault.BLOCKED),
+    (TermGoneError, CatalogFault.TERM_GONE),
     (RejectedError, CatalogFault.ROUTE_GONE),
+    (UnknownHostError, CatalogFault.DNS),
+    (InsecureConnectionError, CatalogFault.TLS),
 )
 
 
 def fault_of(error: RollcallError) -> CatalogFault:
-    """The fault that `error` means; UNAVAILABLE if the catalog could not be reached or did not answer."""
+    """The fault that `error` means; UNAVAILABLE if the catalog could not be reached or did not answer.
+
+    A catalog whose robots.txt cannot be read counts as refusing us; its fault is why it cannot.
+    """
+    cause = error.__cause__
+    if isinstance(error, BlockedError) and isinstance(cause, RollcallError):
+        return fault_of(cause)
     return next((fault for kind, fault in _FAULTS if isinstance(error, kind)), CatalogFault.UNAVAILABLE)

@@ -6,12 +6,12 @@ a section does not exist.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 from domain.catalog import CatalogFault, fault_of
 from domain.errors import RollcallError
@@ -34,8 +34,8 @@ _JITTER: Final = 0.03
 class GuardState(StrEnum):
     """Whether the answers of a term are recorded and announced.
 
-    FROZEN (after bad polls) and HELD (implausibly many openings): neither. RELEASED: the next good poll
-    announces. DISCARDED: the next good poll is a silent baseline.
+    FROZEN (after bad polls) and HELD (implausibly many openings): neither. An operator has RELEASED it: the
+    next good poll announces; or DISCARDED it: the next good poll is a silent baseline.
     """
 
     CLEAR = "clear"
@@ -51,7 +51,9 @@ class TermPoll:
 
     Shape: `completed_at` and `swept_at` are of the last complete answer, and of the last one about the whole
     term; `known_rows` is the latter's number of sections. `failures` counts consecutive polls with a `fault`.
-    `polls`, `requests` and `changed` (sections) count from the beginning.
+    `good_polls` counts those since the last fault; `polls`, `requests` and `changed` (sections) count from
+    the beginning. `guard_sample` is the file with the answer that set the guard, `history` is what
+    `domain.poll_judgement` knows of the term.
     """
 
     source: str
@@ -71,6 +73,9 @@ class TermPoll:
     guard: GuardState = GuardState.CLEAR
     guard_reason: str | None = None
     guard_since: datetime | None = None
+    guard_sample: str | None = None
+    good_polls: int = 0
+    history: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -202,6 +207,7 @@ def is_overdue(poll: TermPoll, since: datetime, every: timedelta, now: datetime)
 
 _TRANSPORT = Backoff(first_seconds=60, last_seconds=900)
 _ANSWER = Backoff(first_seconds=60, last_seconds=600)
+_JUDGED = Backoff(first_seconds=60, last_seconds=300)
 _MAINTENANCE = Backoff(first_seconds=300, last_seconds=1800)
 _REFUSED = Backoff(first_seconds=900, last_seconds=3600)
 _BACKOFFS: Final = {
@@ -214,5 +220,9 @@ _BACKOFFS: Final = {
     CatalogFault.SCHEMA: _ANSWER,
     CatalogFault.WRONG_TERM: _ANSWER,
     CatalogFault.PARTIAL: _ANSWER,
+    CatalogFault.DOUBTFUL: _JUDGED,
+    CatalogFault.TERM_GONE: _REFUSED,
+    CatalogFault.DNS: _TRANSPORT,
+    CatalogFault.TLS: _TRANSPORT,
     CatalogFault.UNAVAILABLE: _TRANSPORT,
 }

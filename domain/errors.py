@@ -35,6 +35,14 @@ class UnreachableError(TransientError):
     """No connection could be made."""
 
 
+class UnknownHostError(UnreachableError):
+    """The name of the host cannot be resolved."""
+
+
+class InsecureConnectionError(UnreachableError):
+    """No secure connection could be made: the TLS handshake failed, or the certificate is not valid."""
+
+
 class MalformedResponseError(TransientError):
     """The answer could not be parsed: HTML, truncated, or of an unexpected shape."""
 

@@ -20,11 +20,13 @@ from threading import Lock
 from domain.catalog import CatalogFault, fault_of
 from domain.catalog_poll import PollOutcome
 from domain.errors import (
+    InsecureConnectionError,
     MalformedResponseError,
     RateLimitedError,
     RejectedError,
     RollcallError,
     UnauthorisedError,
+    UnknownHostError,
     UnreachableError,
     UpstreamError,
     UpstreamTimeoutError,
@@ -238,6 +240,8 @@ _OBSERVED, _MISSING, _OTHER = "observed", "missing", "other"
 _FAILURES: dict[type[RollcallError], str] = {
     UpstreamTimeoutError: "timeout",
     UnreachableError: "unreachable",
+    UnknownHostError: "unreachable",
+    InsecureConnectionError: "unreachable",
     UpstreamError: "upstream",
     MalformedResponseError: "malformed",
     RateLimitedError: "rate_limited",
@@ -245,7 +249,7 @@ _FAILURES: dict[type[RollcallError], str] = {
     RejectedError: "rejected",
 }
 
-CHECK_OUTCOMES = (_OBSERVED, _MISSING, *_FAILURES.values(), _OTHER)
+CHECK_OUTCOMES = (_OBSERVED, _MISSING, *dict.fromkeys(_FAILURES.values()), _OTHER)
 
 NO_FAULT = "none"
 POLL_FAULTS = (NO_FAULT, *CatalogFault)

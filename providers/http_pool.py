@@ -13,7 +13,14 @@ from typing import Final, Generic, TypeVar
 
 import pycurl
 
-from domain.errors import MalformedResponseError, RollcallError, UnreachableError, UpstreamTimeoutError
+from domain.errors import (
+    InsecureConnectionError,
+    MalformedResponseError,
+    RollcallError,
+    UnknownHostError,
+    UnreachableError,
+    UpstreamTimeoutError,
+)
 from domain.text import quote
 from providers.http import CONNECT_SECONDS, HttpRequest, HttpResponse, ca_bundle
 
@@ -65,6 +72,11 @@ def _options(request: HttpRequest) -> dict[int, object]:
 
 _WEIRD_REPLY = pycurl.E_FTP_WEIRD_SERVER_REPLY  # its name from before HTTP used it too
 _TOO_LARGE_HEADERS = 100
+_UNREACHABLE: Final[dict[int, type[UnreachableError]]] = {
+    pycurl.E_COULDNT_RESOLVE_HOST: UnknownHostError,
+    pycurl.E_SSL_CONNECT_ERROR: InsecureConnectionError,
+    pycurl.E_PEER_FAILED_VERIFICATION: InsecureConnectionError,
+}
 _NOT_HTTP = frozenset({pycurl.E_UNSUPPORTED_PROTOCOL, _WEIRD_REPLY, _TOO_LARGE_HEADERS})
 
 
@@ -136,7 +148,7 @@ class _Transfer:
         if code in _NOT_HTTP:
             return MalformedResponseError(f"the response is not HTTP: {message}")
         if not self.curl.getinfo(pycurl.REQUEST_SIZE):  # nothing was sent
-            return UnreachableError(f"no connection: {message}")
+            return _UNREACHABLE.get(code, UnreachableError)(f"no connection: {message}")
         if code == pycurl.E_OPERATION_TIMEDOUT:
             return UpstreamTimeoutError(f"no response in {timeout_seconds:g} s")
         return MalformedResponseError(f"the response was lost: {message}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -48,11 +49,13 @@ from store.repositories import Store, open_store
 
 if TYPE_CHECKING:
     from catalogs.active import ActiveCatalog
+    from catalogs.samples import Sample
 
 CRON_LEASE = "section-checks"
 POLL_LEASE = "catalog-polls"
 POLL_LEASE_SECONDS = 30
 HEARTBEAT_TTL_SECONDS = 30
+_log = logging.getLogger(__name__)
 _PROBE_MARGIN_SECONDS = 20  # wait for the provider's rate limiter, 10 s, and the writes around the call
 
 
@@ -206,6 +209,7 @@ def build_services(
         wait=given.wait,
         prices=settings.of(StripeSettings).prices,
         is_budgeted=settings.check_schedule == "budget",
+        save_sample=partial(_save_sample, settings),
     )
 
 
@@ -282,6 +286,16 @@ def _catalogs(settings: Settings, client: redis.Redis, given: Overrides) -> Mapp
     from rollcall.catalog_profiles import active_catalogs  # noqa: PLC0415 - most installations need no family
 
     return active_catalogs(settings, client, given.clock, prefix=given.prefix, now_ms=given.now_ms)
+
+
+def _save_sample(settings: Settings, catalog: str, sample: Sample, reason: str, at: datetime) -> str | None:
+    from catalogs.samples import save_sample  # noqa: PLC0415 - most installations need no family
+
+    try:
+        return str(save_sample(settings.home / "catalogs" / "samples", catalog, sample, reason, at))
+    except OSError as error:
+        _log.warning("a sample cannot be kept", extra={"source": catalog, "error": str(error)})
+        return None
 
 
 def _guarded(

@@ -190,6 +190,22 @@ catalog_polls = Table(
     Column("guard", Text, nullable=False, server_default="clear"),
     Column("guard_reason", Text),
     _moment("guard_since_ms"),
+    Column("guard_sample", Text),  # the file with the answer that set the guard
+    _count("good_polls"),  # consecutive
+    Column("history", JSON(none_as_null=True)),  # a `PollHistory`
+)
+
+# The last fire drill of each catalog; `seconds` maps each stage that it passed to its duration.
+catalog_drills = Table(
+    "catalog_drills",
+    metadata,
+    Column("source", Text, primary_key=True),
+    _moment("at_ms", nullable=False),
+    Column("term", Text),
+    Column("section", Text),
+    Column("seconds", JSON, nullable=False),
+    Column("fault", Text),
+    Column("error", Text),
 )
 
 runs = Table(

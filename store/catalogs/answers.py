@@ -26,7 +26,7 @@ from store.sections.observations import Recorded, add_listed, record_listed
 from store.sections.states import IS_WATCHED, load, save_listed
 
 _IS_OF_TERM = (sections.c.source == bindparam("of_source")) & (sections.c.term == bindparam("of_term"))
-_DIGESTS = select(sections.c.number, sections.c.digest).where(
+_DIGESTS = select(sections.c.number, sections.c.digest, sections.c.open_seats, sections.c.is_counted).where(
     _IS_OF_TERM, sections.c.number.in_(bindparam("numbers", expanding=True))
 )
 _LISTED = select(sections.c.id, sections.c.number).where(_IS_OF_TERM, sections.c.retired.is_(False))
@@ -52,11 +52,17 @@ _RETIRE = update(sections).where(_IDS, ~IS_WATCHED).values(retired=True, digest=
 
 @dataclass(frozen=True, slots=True)
 class AnswerDiff:
-    """An answer beside what is stored: sections that are new, differ, or are unchanged."""
+    """An answer beside what is stored: sections that are new, differ, or are unchanged.
+
+    Shape: of the changed ones, `openings` had no seat and have one, and `uncounted` have lost their count of
+    seats. A row that is observed again, because its change was not confirmed, is neither.
+    """
 
     new: list[Observation] = field(default_factory=list)
     changed: list[Observation] = field(default_factory=list)
     unchanged: list[Observation] = field(default_factory=list)
+    openings: int = 0
+    uncounted: int = 0
 
 
 class Answers:
@@ -68,22 +74,26 @@ class Answers:
 
     def diff(self, term: Term, listed: Sequence[Observation]) -> AnswerDiff:
         """Compare the rows of an answer about `term` with those that are stored."""
-        stored: dict[str, int | None] = {}
+        stored: dict[str, tuple[int | None, int | None, bool]] = {}
         names = {"of_source": term[0], "of_term": term[1]}
         with self._database.read() as connection:
             for numbers in chunks([seen.key.number for seen in listed]):
                 rows = connection.execute(_DIGESTS, names | {"numbers": numbers})
-                stored.update((number, known) for number, known in rows)
-        found = AnswerDiff()
+                stored.update((row[0], (row[1], row[2], row[3])) for row in rows)
+        new, changed, unchanged = list[Observation](), list[Observation](), list[Observation]()
+        openings = uncounted = 0
         for seen in listed:
-            number = seen.key.number
-            if number not in stored:
-                found.new.append(seen)
-            elif stored[number] == digest(seen):
-                found.unchanged.append(seen)
+            known = stored.get(seen.key.number)
+            if known is None:
+                new.append(seen)
+            elif known[0] == digest(seen):
+                unchanged.append(seen)
             else:
-                found.changed.append(seen)
-        return found
+                changed.append(seen)
+                if known[0] is not None:
+                    openings += known[1] == 0 and bool(seen.open_seats)
+                    uncounted += known[2] and not seen.is_counted
+        return AnswerDiff(new, changed, unchanged, openings, uncounted)
 
     def add(self, poll: RunningPoll, seen: Sequence[Observation], now: datetime) -> int:
         """Add sections that are listed for the first time; return the number of notifications."""

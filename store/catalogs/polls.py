@@ -6,7 +6,7 @@ worker polls at a time; its fence rejects what an earlier one still writes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -27,13 +27,15 @@ from sqlalchemy import (
 from domain.catalog import CatalogFault
 from domain.catalog_poll import LEAST_INTERVAL, GuardState, TermPoll, WatchedRow
 from domain.errors import TransientError
+from domain.poll_judgement import WITHHELD
 from domain.term import Term
+from store import audit
+from store.audit import AuditEntry
 from store.database import Database, chunks, from_ms, from_ms_or_none, insert_new, to_ms, to_ms_or_none
 from store.schema import catalog_polls, catalog_terms, course_watches, sections
 from store.sections.states import IS_WATCHED
 
 CURRENT = "current"
-_ENDS_WITH_GOOD_POLL = frozenset({GuardState.RELEASED, GuardState.DISCARDED})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _polls = catalog_polls.c
 _SOURCES: BindParameter[Any] = bindparam("sources", expanding=True)
@@ -124,8 +126,8 @@ class PollResult:
     """How a poll ended.
 
     Shape: `is_complete` if it read everything that it had to cover; `rows` is the number of sections then if
-    that was the whole term, else None. `changed` sections were written. `clears_guard`: a guard that was
-    released or discarded when the poll began is clear from now on.
+    that was the whole term, else None. `changed` sections were written. `guard` is the one from now on, with
+    its reason and the file of a sample; None leaves it as it is.
     """
 
     due_at: datetime
@@ -133,7 +135,10 @@ class PollResult:
     changed: int = 0
     is_complete: bool = False
     rows: int | None = None
-    clears_guard: bool = False
+    guard: GuardState | None = None
+    guard_reason: str | None = None
+    guard_sample: str | None = None
+    history: Mapping[str, Any] | None = None
     as_of: datetime | None = None
     fault: CatalogFault | None = None
     error: str | None = None
@@ -186,11 +191,14 @@ class Polls:
             "requests": _polls.requests + result.requests,
             "changed": _polls.changed + result.changed,
             "failures": 0 if is_good else _polls.failures + 1,
+            "good_polls": _polls.good_polls + 1 if is_good else 0,
             "fault": result.fault,
             "error": result.error,
         }
         if result.as_of is not None:
             values["as_of_ms"] = to_ms_or_none(result.as_of)
+        if result.history is not None:
+            values["history"] = dict(result.history)
         if result.is_complete:
             values["completed_at_ms"] = to_ms(now)
         if result.rows is not None:
@@ -200,11 +208,26 @@ class Polls:
             connection.execute(update(catalog_polls).where(_IS_POLL).values(values), _this(poll.term))
             if result.is_complete:
                 _set_baselines(connection, poll, now, is_sweep=result.rows is not None)
-            if result.clears_guard and poll.state.guard in _ENDS_WITH_GOOD_POLL:
+            if result.guard not in {None, poll.state.guard}:
                 is_same = _polls.guard == poll.state.guard  # an operator may have decided meanwhile
-                clear = {"guard": GuardState.CLEAR, "guard_reason": None, "guard_since_ms": None}
-                query = update(catalog_polls).where(_IS_POLL, is_same).values(clear)
+                query = update(catalog_polls).where(_IS_POLL, is_same).values(_guard(result, now))
                 connection.execute(query, _this(poll.term))
+
+    def decide(
+        self, term: Term, decision: GuardState, now: datetime, entry: AuditEntry | None = None
+    ) -> bool:
+        """Set the guard of `term`, if its answers are withheld, to `decision`; return whether they were.
+
+        The term is due at once.
+        """
+        chosen = {"guard": decision, "guard_since_ms": to_ms(now), "due_at_ms": to_ms(now)}
+        is_withheld = _polls.guard.in_(sorted(WITHHELD))
+        with self._database.write() as connection:
+            query = update(catalog_polls).where(_IS_POLL, is_withheld).values(chosen)
+            is_decided = connection.execute(query, _this(term)).rowcount > 0
+            if is_decided:
+                audit.write(connection, entry)
+        return is_decided
 
     def postpone(self, poll: RunningPoll, due_at: datetime) -> None:
         """End `poll` without an outcome: the catalog could not be asked. Raises: SupersededPollError."""
@@ -260,7 +283,21 @@ def poll_of(row: RowMapping) -> TermPoll:
         guard=GuardState(row["guard"]),
         guard_reason=row["guard_reason"],
         guard_since=from_ms_or_none(row["guard_since_ms"]),
+        guard_sample=row["guard_sample"],
+        good_polls=row["good_polls"],
+        history=row["history"],
     )
+
+
+def _guard(result: PollResult, now: datetime) -> dict[str, object]:
+    if result.guard is GuardState.CLEAR:
+        return dict.fromkeys(("guard_reason", "guard_since_ms", "guard_sample")) | {"guard": result.guard}
+    return {
+        "guard": result.guard,
+        "guard_reason": result.guard_reason,
+        "guard_since_ms": to_ms(now),
+        "guard_sample": result.guard_sample,
+    }
 
 
 def _courses(connection: Connection, this: dict[str, str]) -> dict[str, str | None]:

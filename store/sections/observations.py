@@ -97,13 +97,20 @@ def record_listed(
     """Write the `rows` of a polled catalog that differ from what is stored.
 
     Shape: `unchanged` are the other rows of the same answer. History and notifications are of watched
-    sections only; there are none unless the answer `announces`. A row with an unconfirmed change stays
-    different, so that the next poll observes it again.
+    sections only. An answer that does not `announce` has none; an operator has accepted it, so that all its
+    changes count as confirmed. A row with an unconfirmed change stays different, so that the next poll
+    observes it again.
     """
     known = load(connection, [row.listed.key for row in rows])
     stored = [row for row in rows if row.listed.key in known]
     current = [(known[row.listed.key][1], _bounded(row.observation, now)) for row in stored]
-    advanced, unconfirmed = _advance_all(connection, current, unchanged)
+    if announces:
+        advanced, unconfirmed = _advance_all(connection, current, unchanged)
+    else:
+        advanced, unconfirmed = (
+            [advance(replace(state, anomalies={}), seen) for state, seen in current],
+            set(),
+        )
     digests = {known[row.listed.key][0]: digest(row.listed) for row in stored}
     after = {known[state.key][0]: state for state, _ in advanced}
     save_listed(connection, after, {i: None if after[i].anomalies else digests[i] for i in after})
