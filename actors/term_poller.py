@@ -126,6 +126,7 @@ class TermPoller:
         """The units of the watched sections, or of the whole term where that is due or costs no more.
 
         After a bad poll the watched sections come first: what fails may be a part of the term without any.
+        After a doubtful one the same is read again, which confirms or ends the doubt.
         """
         catalog, state, watched = self.active.catalog, self.running.state, self._watched()
         narrow = catalog.plan(state.term, watched, state.known_rows) if watched else []
@@ -133,7 +134,7 @@ class TermPoller:
             return narrow
         whole = catalog.plan(state.term, None, state.known_rows)
         is_due = self._is_sweep_due() or _requests(whole) <= _requests(narrow)
-        self._is_sweep = not narrow or (is_due and not state.failures)
+        self._is_sweep = not narrow or (is_due and state.fault in {None, CatalogFault.DOUBTFUL})
         return whole if self._is_sweep else narrow
 
     def _is_sweep_due(self) -> bool:
