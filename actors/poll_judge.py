@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -10,7 +11,7 @@ from typing import Any, Final
 from actors.services import Services
 from catalogs.active import ActiveCatalog
 from catalogs.client import CatalogClient
-from catalogs.family import Answer
+from catalogs.family import Answer, Unit
 from catalogs.samples import Sample
 from domain.catalog import CatalogFault, DoubtfulAnswerError, TermGoneError, WrongTermError, fault_of
 from domain.catalog_poll import TermPoll
@@ -56,8 +57,8 @@ class PollJudge:
         """Whether the answers are judged only: neither recorded nor announced."""
         return self.state.guard in WITHHELD
 
-    def judge(self, answer: Answer, *, is_whole: bool) -> AnswerDiff | RollcallError:
-        """What the answer changes, or why it is not credible; nothing of it counts then.
+    def judge(self, unit: Unit, answer: Answer, *, is_whole: bool) -> AnswerDiff | RollcallError:
+        """What the answer to `unit` changes, or why it is not credible; nothing of it counts then.
 
         Shape: the total of an answer that `is_whole` is that of the term.
         """
@@ -69,8 +70,9 @@ class PollJudge:
         openings = doubt_about_openings(state, self.history, self.evidence, self.services.clock.now())
         self._is_held = openings is not None
         doubt = openings or doubt_about_counts(state, len(seen), diff.uncounted)
-        if is_whole and answer.total is not None:
-            doubt = doubt_about_rows(state, answer.total) or doubt
+        if answer.total is not None:
+            known = state.known_rows if is_whole else self.history.scopes.get(unit.scope)
+            doubt = doubt_about_rows(state, answer.total, known, "" if is_whole else unit.scope) or doubt
         return diff if doubt is None else self._doubtful(doubt)
 
     def refuse(self, error: RollcallError) -> None:
@@ -101,8 +103,13 @@ class PollJudge:
             return error
         return TermGoneError(f"{self.active.id} does not list the term {self.state.term} any more")
 
-    def verdict(self, error: RollcallError | None, now: datetime, *, is_whole: bool) -> dict[str, Any]:
-        """The fields of `PollResult` about the guard and the history, after a poll with the fault `error`."""
+    def verdict(
+        self, error: RollcallError | None, now: datetime, scopes: Mapping[str, int] | None
+    ) -> dict[str, Any]:
+        """The fields of `PollResult` about the guard and the history, after a poll with the fault `error`.
+
+        Shape: `scopes` as for `learned`.
+        """
         fault, state = None if error is None else fault_of(error), self.state
         guard = guard_after(state, fault, is_held=self._is_held)
         fields: dict[str, Any] = {"guard": guard}
@@ -110,7 +117,7 @@ class PollJudge:
             reason = self.services.describe(error)
             fields |= {"guard_reason": reason, "guard_sample": self._save_sample(reason, now)}
         if error is None and not self.is_withheld:
-            known = learned(state, self.history, self.evidence, now, is_whole=is_whole)
+            known = learned(state, self.history, self.evidence, now, scopes)
             fields |= {"history": known.to_dict()} if known != self.history else {}
         return fields
 

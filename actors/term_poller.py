@@ -163,7 +163,7 @@ class TermPoller:
         if isinstance(answer, RollcallError):
             return answer
         self.outcome.rows += len(answer.observations)
-        diff = self._judge.judge(answer, is_whole=self._is_sweep and len(self._scopes) == 1)
+        diff = self._judge.judge(unit, answer, is_whole=self._is_sweep and len(self._scopes) == 1)
         return diff if isinstance(diff, RollcallError) else (answer, diff)
 
     def _fetch(self, unit: Unit) -> Answer | RollcallError:
@@ -281,6 +281,7 @@ class TermPoller:
         if not self._judge.is_withheld:
             self._record_missing(listed, now, is_complete=is_complete)
         is_whole = is_complete and self._is_sweep
+        scopes = {name: len(scope.numbers) for name, scope in self._scopes.items()}
         result = PollResult(
             due_at=self._due_at(now),
             requests=outcome.requests,
@@ -290,7 +291,7 @@ class TermPoller:
             as_of=self._judge.evidence.as_of,
             fault=None if error is None else fault_of(error),
             error=None if error is None else self.services.describe(error),
-            **self._judge.verdict(error, now, is_whole=is_whole),
+            **self._judge.verdict(error, now, None if self._is_sweep else scopes),
         )
         self.services.store.polls.finish(self.running, result, now)
 

@@ -13,7 +13,7 @@ Source: the largest surges of `ucsd-summer1-2022` open 17 of 100 sections betwee
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
@@ -47,6 +47,7 @@ _SURGE: Final = 20
 _USUAL_RATE: Final = 0.005  # openings per section and hour, the mean of the recorded season
 _RATE_HOURS: Final = 168.0
 _ROWS_DROP: Final = 0.5
+_KNOWN_SCOPES: Final = 20
 _MANY: Final = 20  # fewer rows say little about a catalog
 _SHARE_JUMP: Final = 0.3
 _LOST_COUNTS: Final = 0.5
@@ -61,7 +62,8 @@ class PollHistory:
 
     Shape: `opening_rate` is per section and hour, `hours` the time that it covers. `seatless` is the share of
     the last whole term's rows with the status "open" and no seat. `stamp_seconds` is the usual time between
-    two changes of the data's stamp, of which there were `stamp_moves`.
+    two changes of the data's stamp, of which there were `stamp_moves`. `scopes` has the rows of each
+    part of the term that was read on its own.
     """
 
     opening_rate: float = 0.0
@@ -69,11 +71,12 @@ class PollHistory:
     seatless: float | None = None
     stamp_seconds: float | None = None
     stamp_moves: int = 0
+    scopes: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> Self:
         """The history in a row; what other releases have stored besides is ignored."""
-        known = {field.name for field in fields(cls)}
+        known = {each.name for each in fields(cls)}
         return cls(**{name: value for name, value in (stored or {}).items() if name in known})
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,12 +105,14 @@ class PollEvidence:
         self.as_of = max(filter(None, (self.as_of, as_of)), default=None)
 
 
-def doubt_about_rows(poll: TermPoll, listed: int) -> str | None:
-    """Why a term with so many sections is not credible, None if it is."""
-    known = poll.known_rows or 0
-    if poll.guard in DECIDED or known < _MANY or listed >= _ROWS_DROP * known:
+def doubt_about_rows(poll: TermPoll, listed: int, known: int | None, what: str = "") -> str | None:
+    """Why so many sections are not credible where so many were `known`, None if they are.
+
+    Shape: `what` they belong to; the whole term if it is empty.
+    """
+    if poll.guard in DECIDED or known is None or known < _MANY or listed >= _ROWS_DROP * known:
         return None
-    return f"{poll.term} has {plural(listed, 'section')}, and had {number(known)}"
+    return f"{what or poll.term} has {plural(listed, 'section')}, and had {number(known)}"
 
 
 def doubt_about_counts(poll: TermPoll, rows: int, uncounted: int) -> str | None:
@@ -139,7 +144,7 @@ def doubt_about_poll(
     if poll.guard in DECIDED:
         return None
     if listed is not None:
-        doubt = doubt_about_rows(poll, listed) or _doubt_about_seats(history, evidence)
+        doubt = doubt_about_rows(poll, listed, poll.known_rows) or _doubt_about_seats(history, evidence)
         if doubt is not None:
             return doubt
     return _doubt_about_stamp(history, evidence.as_of, now)
@@ -152,16 +157,23 @@ def most_openings(history: PollHistory, rows: int, hours: float) -> int:
 
 
 def learned(
-    poll: TermPoll, history: PollHistory, evidence: PollEvidence, now: datetime, *, is_whole: bool
+    poll: TermPoll,
+    history: PollHistory,
+    evidence: PollEvidence,
+    now: datetime,
+    scopes: Mapping[str, int] | None = None,
 ) -> PollHistory:
-    """The history after a good poll; `is_whole` if it has read the whole term."""
+    """The history after a good poll, which has read parts of the term with so many rows, or all of it."""
     hours = _hours_since(poll.completed_at, now)
     if poll.completed_at is not None and evidence.rows and hours:
         weight = hours / (min(history.hours, _RATE_HOURS) + hours)
         rate = evidence.openings / (evidence.rows * hours)
         rate = history.opening_rate + weight * (rate - history.opening_rate)
         history = replace(history, opening_rate=rate, hours=min(history.hours + hours, 2 * _RATE_HOURS))
-    if is_whole and evidence.rows:
+    if scopes is not None:
+        kept = {name: rows for name, rows in history.scopes.items() if name not in scopes} | dict(scopes)
+        history = replace(history, scopes=dict(list(kept.items())[-_KNOWN_SCOPES:]))
+    elif evidence.rows:
         history = replace(history, seatless=evidence.seatless / evidence.rows)
     if poll.as_of is not None and evidence.as_of is not None and evidence.as_of > poll.as_of:
         seconds = (evidence.as_of - poll.as_of).total_seconds()

@@ -51,10 +51,12 @@ def evidence(count: int, openings: int = 0, seatless: int = 0, as_of: datetime |
 
 
 def test_a_term_that_lost_more_than_half_of_its_rows_is_doubtful() -> None:
-    assert doubt_about_rows(POLL, 5_999) == "202420 has 5\u202f999 sections, and had 12\u202f000"
-    assert doubt_about_rows(POLL, 6_000) is None
-    assert doubt_about_rows(replace(POLL, known_rows=None), 0) is None
-    assert doubt_about_rows(replace(POLL, known_rows=4), 1) is None
+    doubt = doubt_about_rows(POLL, 5_999, 12_000)
+    assert doubt == "202420 has 5\u202f999 sections, and had 12\u202f000"
+    assert doubt_about_rows(POLL, 9, 100, "subjects CSE") == "subjects CSE has 9 sections, and had 100"
+    assert doubt_about_rows(POLL, 6_000, 12_000) is None
+    assert doubt_about_rows(POLL, 0, None) is None
+    assert doubt_about_rows(POLL, 1, 4) is None
 
 
 def test_an_answer_whose_rows_lost_their_counts_is_doubtful() -> None:
@@ -112,12 +114,11 @@ def test_a_stamp_that_stands_still_is_doubtful_only_where_it_usually_moves() -> 
 def test_a_good_poll_teaches_the_rate_the_shares_and_the_interval_of_the_stamp() -> None:
     poll = replace(POLL, completed_at=NOW - HOUR, as_of=NOW - 2 * HOUR)
     seen = evidence(100, openings=2, seatless=5, as_of=NOW - HOUR)
-    known = learned(poll, NEW, seen, NOW, is_whole=True)
+    known = learned(poll, NEW, seen, NOW)
     assert known == PollHistory(0.02, 1.0, 0.05, 3_600, 1)
-    assert learned(poll, known, evidence(50), NOW, is_whole=False) == replace(
-        known, opening_rate=0.01, hours=2.0
-    )
-    assert PollHistory.of(known.to_dict() | {"of a later release": 1}) == known
+    part = learned(poll, known, evidence(50), NOW, {"subjects CSE": 50})
+    assert part == replace(known, opening_rate=0.01, hours=2.0, scopes={"subjects CSE": 50})
+    assert PollHistory.of(part.to_dict() | {"of a later release": 1}) == part
 
 
 def guards(*faults: CatalogFault | None, start: TermPoll = POLL) -> Iterator[GuardState]:
@@ -209,7 +210,7 @@ def test_the_recorded_season_never_trips(every: timedelta, copies: int) -> None:
     for at, openings in openings_by_poll(every):
         seen = evidence(100 * copies, openings=openings * copies)
         assert doubt_about_openings(poll, history, seen, at) is None
-        history = learned(poll, history, seen, at, is_whole=True)
+        history = learned(poll, history, seen, at)
         poll = replace(poll, completed_at=at)
 
 
@@ -220,4 +221,4 @@ def test_a_catalog_that_shows_every_full_section_open_trips_in_any_week_of_the_r
         false = evidence(12_000, openings=4_000)
         assert doubt_about_openings(replace(poll, completed_at=at - MINUTE), history, false, at) is not None
         seen = evidence(100, openings=openings)
-        history, poll = learned(poll, history, seen, at, is_whole=True), replace(poll, completed_at=at)
+        history, poll = learned(poll, history, seen, at), replace(poll, completed_at=at)
