@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from actors.services import Services
+from domain.catalog_poll import MISS_INTERVAL
 from domain.check_schedule import LONGEST_ACCRUAL_HOURS, CheckSchedule, SourceActivity
 from store.check_plans import HOUR_MS, CheckPlan, WatchedSection
 from store.database import from_ms, to_ms
@@ -48,7 +49,7 @@ def _plan(
     source: str, activity: SourceActivity, watched: Sequence[WatchedSection], now: datetime
 ) -> CheckPlan:
     now_hours, schedule = to_ms(now) / HOUR_MS, CheckSchedule(activity)
-    listed = [section for section in watched if not section.is_retired]
+    listed = [each for each in watched if not each.is_retired and not _has_just_been_missed(each, now_hours)]
     answered = [section for section in listed if _record(schedule, section, now_hours)]
     activities = [section.activity for section in listed]
     chosen = schedule.choose(activities, now_hours, now_hours + _horizon(activity, now_hours))
@@ -59,6 +60,12 @@ def _plan(
     changed = {section.row_id: section for section in (*answered, *checked, *retired)}
     keys = [section.key for section in (*checked, *retired)]
     return CheckPlan(source, activity, now, due_at, keys, list(changed.values()))
+
+
+def _has_just_been_missed(section: WatchedSection, now: float) -> bool:
+    """Return whether another miss would come too soon: each counts towards the section's retirement."""
+    since = now - MISS_INTERVAL / timedelta(hours=1)
+    return section.is_missing and since < (section.activity.checked_at or 0.0) <= now
 
 
 def _horizon(activity: SourceActivity, now: float) -> float:

@@ -134,7 +134,11 @@ def _breakers(state: SystemSnapshot) -> Iterator[Metric]:
 
 
 def _runs(state: SystemSnapshot) -> Iterator[Metric]:
-    times = required(state.runs).times
+    runs = required(state.runs)
+    times, modes = runs.times, {"stagger": not runs.is_budgeted, "budget": runs.is_budgeted}
+    samples = [({"mode": mode}, float(is_used)) for mode, is_used in modes.items()]
+    yield gauge("rollcall_check_schedule", "1 for the schedule of section checks in use", samples)
+    yield _at("oldest_section_check", "When the section that waits longest was checked", runs.oldest_check_at)
     yield _at("last_finished_run", "When the last run finished", times.finished_at)
     yield _at("last_successful_run", "When the last successful run finished", times.succeeded_at)
 

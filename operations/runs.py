@@ -19,7 +19,7 @@ from store.audit import AuditEntry
 
 
 class StaggerChoice(StrEnum):
-    """The sections of a run; auto is the half that was due last."""
+    """The sections of a run; auto is what is due: the half that was due last, or by the check schedule."""
 
     AUTO = "auto"
     EVEN = Stagger.EVEN.value
@@ -32,13 +32,16 @@ class RunInput(Struct, frozen=True):
 
     stagger: Annotated[
         StaggerChoice,
-        Option("Which sections, by their last digit; auto is the half that was due last."),
+        Option(
+            "Which sections, by their last digit; auto is the half that was due last, or with"
+            " CHECK_SCHEDULE=budget what the check schedule chooses."
+        ),
     ] = StaggerChoice.AUTO
     force: Annotated[bool, Option("Also if this slot has had its run.")] = False
 
 
 _HALVES = (
-    (StaggerChoice.AUTO.value, "the half that was due last"),
+    (StaggerChoice.AUTO.value, "what is due"),
     (StaggerChoice.ALL.value, "all sections"),
     (StaggerChoice.EVEN.value, "even sections"),
     (StaggerChoice.ODD.value, "odd sections"),
@@ -59,11 +62,12 @@ def _plan_run(context: AdminContext, given: RunInput) -> Plan:
 def _run(context: AdminContext, given: RunInput, entry: AuditEntry) -> OperationResult[tuple[Run, bool]]:
     half = None if given.stagger is StaggerChoice.AUTO else Stagger(given.stagger)
     run, created = trigger_run(context.services, context.surface, half, force=given.force, entry=entry)
-    message = (
-        f"Queued run {run.id} ({run.stagger})."
-        if created
-        else f"This slot already has run {run.id} ({run.state}); force starts another."
-    )
+    if created:
+        message = f"Queued run {run.id} ({run.stagger})."
+    elif run.stagger is Stagger.BUDGET:
+        message = f"No further check is due after run {run.id} ({run.state}); force starts another."
+    else:
+        message = f"This slot already has run {run.id} ({run.state}); force starts another."
     return OperationResult(message, (run, created), [asdict(run)])
 
 

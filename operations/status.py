@@ -13,6 +13,7 @@ from itertools import chain
 from actors.services import Services
 from domain.alert import AlertState
 from domain.catalog_poll import TermPoll, is_overdue
+from domain.check_schedule import LONGEST_ACCRUAL_HOURS, MAX_INTERVAL_HOURS
 from domain.money import PaymentFailures
 from domain.section import Stagger
 from observability.checks.host import DATABASE, is_managed, read_backup, read_disk
@@ -40,6 +41,8 @@ ROLES = ("worker", "scheduler", "web", "jobs")
 LOSSES_WINDOW = timedelta(hours=1)
 TROUBLES_WINDOW = timedelta(days=1)
 SLOW_REFUND = timedelta(days=5)
+BUDGET_INTERVAL = timedelta(hours=LONGEST_ACCRUAL_HOURS)
+"""The longest time between two runs of a budgeted system."""
 _LATEST = 20
 
 Processes = Mapping[str, Sequence[Heartbeat]]
@@ -101,17 +104,21 @@ def run_times(services: Services, *, is_scheduled: bool) -> RunSchedule:
         expected_since=first_at if services.sources else None,
         finished_at=runs.last_finished_at(),
         succeeded_at=runs.last_succeeded_at(),
-        two_ago=services.timetable.slot_before(Stagger.ALL, now, 2),
+        two_ago=now - 2 * BUDGET_INTERVAL
+        if services.is_budgeted
+        else services.timetable.slot_before(Stagger.ALL, now, 2),
     )
 
 
 def sources(services: Services, *, is_scheduled: bool) -> dict[str, SourceStatus]:
-    """Return each source's status. Sections may all be in one half: patience is two of its intervals."""
-    store, timetable, now = services.store, services.timetable, services.clock.now()
+    """Return each source's status. Sections may all be in one half: patience is two of its intervals.
+
+    In a budgeted system it is as long as any section may wait, and an hour for its run.
+    """
+    store, now = services.store, services.clock.now()
     answered, audiences = store.sections.last_success(now), store.watches.audiences()
     expected_since = run_times(services, is_scheduled=is_scheduled).expected_since
-    two_ago = min(timetable.slot_before(half, now, 2) for half in (Stagger.EVEN, Stagger.ODD))
-    interval = timetable.slot(Stagger.ALL, now) - timetable.slot_before(Stagger.ALL, now, 1)
+    two_ago, interval = _patience(services, now)
     found = {}
     for name in services.sources:
         audience = audiences.get(name)
@@ -119,6 +126,15 @@ def sources(services: Services, *, is_scheduled: bool) -> dict[str, SourceStatus
         is_silent = since is not None and since < two_ago
         found[name] = SourceStatus(answered.get(name), audience, since if is_silent else None, interval)
     return found | (_polled(services, audiences, is_scheduled=is_scheduled) if services.catalogs else {})
+
+
+def _patience(services: Services, now: datetime) -> tuple[datetime, timedelta]:
+    """Return since when a source must have answered, and the interval of runs."""
+    if services.is_budgeted:
+        return now - timedelta(hours=MAX_INTERVAL_HOURS) - BUDGET_INTERVAL, BUDGET_INTERVAL
+    timetable = services.timetable
+    two_ago = min(timetable.slot_before(half, now, 2) for half in (Stagger.EVEN, Stagger.ODD))
+    return two_ago, timetable.slot(Stagger.ALL, now) - timetable.slot_before(Stagger.ALL, now, 1)
 
 
 def _polled(
@@ -204,12 +220,22 @@ def _clocks(services: Services, processes: Processes) -> dict[str, float]:
 def _runs(admin: AdminContext, now: datetime) -> RunStatus:
     services = admin.services
     latest, _ = services.store.runs.page(None, _LATEST)
+    plans, sources = services.store.check_plans, list(services.sources)
     return RunStatus(
         current=next((run for run in latest if not run.state.is_final), None),
         last=next((run for run in latest if run.state.is_final), None),
-        next_at=services.timetable.next_slot(now) if admin.is_scheduled and services.sources else None,
+        next_at=_next_at(services, now) if admin.is_scheduled and services.sources else None,
         times=run_times(services, is_scheduled=admin.is_scheduled),
+        is_budgeted=services.is_budgeted,
+        oldest_check_at=plans.oldest_check_at(sources) if services.is_budgeted else None,
     )
+
+
+def _next_at(services: Services, now: datetime) -> datetime:
+    if not services.is_budgeted:
+        return services.timetable.next_slot(now)
+    due_at = services.store.check_plans.due_at(list(services.sources))
+    return now if due_at is None else max(now, due_at)
 
 
 def _unresolved(kept: Mapping[str, Pause], now: datetime) -> dict[str, Pause]:

@@ -150,13 +150,18 @@ def status(stored: StoredWatch, now: datetime) -> str:
 
 
 def next_check_at(admin: AdminContext, key: SectionKey) -> datetime | None:
-    """Return when the half that contains `key`, or the poll of its term, is next due; None without one."""
+    """Return when the half that contains `key`, or the poll of its term, is next due.
+
+    None without one, and where the check schedule chooses the sections.
+    """
     services, now = admin.services, admin.services.clock.now()
     if not admin.is_scheduled:
         return None
     if key.source in services.catalogs:
         due_at = services.store.polls.due_times([key.source]).get((key.source, key.term))
         return None if due_at is None else max(due_at, now)
+    if services.is_budgeted:
+        return None
     timetable, half = services.timetable, key.stagger
     at = timetable.next_slot(now)
     while timetable.slot(half, at) != at:

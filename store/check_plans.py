@@ -34,6 +34,7 @@ _WATCHED = (
         sections.c.open_seats.label("seats_now"),
         sections.c.observed_at_ms,
         sections.c.retired,
+        sections.c.misses,
         check_estimates,
     )
     .outerjoin(check_estimates, check_estimates.c.section_id == sections.c.id)
@@ -44,6 +45,11 @@ _UNPLANNED = select(sections.c.id).where(
     IS_WATCHED,
     _IS_OF_SOURCES,
     ~select(check_estimates).where(check_estimates.c.section_id == sections.c.id).exists(),
+)
+_OLDEST_CHECK = (
+    select(func.min(check_estimates.c.checked_at_ms))
+    .join(sections)
+    .where(IS_WATCHED, _IS_OF_SOURCES, sections.c.retired.is_(False))
 )
 _SCHEDULES = select(check_schedules).where(check_schedules.c.source.in_(bindparam("sources", expanding=True)))
 _SAVE_SCHEDULE = update(check_schedules).where(check_schedules.c.source == bindparam("of_source"))
@@ -70,6 +76,7 @@ class WatchedSection:
     key: SectionKey
     open_seats: int | None
     observed_at: float | None
+    is_missing: bool
     is_retired: bool
     is_planned: bool
     activity: SectionActivity
@@ -113,6 +120,11 @@ class CheckPlans:
         with self._database.read() as connection:
             due_at_ms, planned = connection.execute(query, {"sources": list(sources)}).one()
         return from_ms_or_none(due_at_ms) if planned == len(sources) else None
+
+    def oldest_check_at(self, sources: Collection[str]) -> datetime | None:
+        """Return when the watched section of `sources` that has waited longest was checked, or None."""
+        with self._database.read() as connection:
+            return from_ms_or_none(connection.execute(_OLDEST_CHECK, {"sources": list(sources)}).scalar())
 
     def activities(self, sources: Collection[str]) -> dict[str, SourceActivity]:
         """Return the activity of each of `sources`."""
@@ -166,6 +178,7 @@ def _section_of(row: RowMapping) -> WatchedSection:
         key=SectionKey(row["source"], row["term"], row["number"]),
         open_seats=row["seats_now"],
         observed_at=_hours(row["observed_at_ms"]),
+        is_missing=row["misses"] > 0,
         is_retired=row["retired"],
         is_planned=is_planned,
         activity=activity,

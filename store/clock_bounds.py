@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Column, ColumnElement, DateTime, Update, func, select, true, update
 
+from domain.check_schedule import LONGEST_ACCRUAL_HOURS
 from domain.job import JobState
 from domain.money import RefundState
 from domain.notification import NotificationState
@@ -24,6 +25,7 @@ from store.schema import (
     alert_notifications,
     alerts,
     check_batches,
+    check_schedules,
     job_callbacks,
     jobs,
     mail_batches,
@@ -36,6 +38,7 @@ from store.schema import (
 _NOW = timedelta(0)
 # Of mail, alerts, job webhooks and refunds, also if an upstream requests a longer wait.
 _LONGEST_RETRY = LONGEST_NAMED_WAIT
+_LONGEST_PLAN = timedelta(hours=LONGEST_ACCRUAL_HOURS)
 _OPEN_REFUNDS = (RefundState.PENDING, RefundState.REQUIRES_ACTION)
 
 
@@ -103,6 +106,7 @@ def _bounds(run_lifetime: timedelta, cooldown: timedelta) -> Iterator[Bound]:
     yield Bound(runs.c.deadline_at_ms, run_lifetime, runs.c.state == RunState.RUNNING)
     yield Bound(runs.c.finished_at_ms, _NOW, true())
     yield Bound(check_batches.c.published_at_ms, _NOW, true())
+    yield Bound(check_schedules.c.due_at_ms, _LONGEST_PLAN, true())
     yield Bound(mail_batches.c.due_at_ms, _LONGEST_RETRY, mail_batches.c.state == BatchState.SENDING)
     waits_longest = max(cooldown, _LONGEST_RETRY)
     yield Bound(notifications.c.due_at_ms, waits_longest, notifications.c.state == NotificationState.PENDING)

@@ -82,8 +82,8 @@ _MIN_FREE_RATIO, _MIN_FREE_BYTES = 0.10, 200_000_000
 class RunSchedule:
     """Since when runs are expected (None: nothing triggers any), and when one last succeeded.
 
-    Shape: `two_ago` is the start of the last two whole intervals. A run that checked nothing has finished and
-    not succeeded (`domain.run.Run.is_success`).
+    Shape: `two_ago` is the start of the last two whole intervals; in a budgeted system these are hours. A run
+    that checked nothing has finished and not succeeded (`domain.run.Run.is_success`).
     """
 
     expected_since: datetime | None
@@ -100,12 +100,25 @@ class RunSchedule:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """The run in progress, the last ended run, and when the next is due (None: none is scheduled)."""
+    """The run in progress, the last ended run, and when the next is due (None: none is scheduled).
+
+    Shape: `oldest_check_at` is when the section that has waited longest was checked, where the check schedule
+    chooses the sections of runs (`is_budgeted`).
+    """
 
     current: Run | None
     last: Run | None
     next_at: datetime | None
     times: RunSchedule
+    is_budgeted: bool = False
+    oldest_check_at: datetime | None = None
+
+    @property
+    def schedule(self) -> str:
+        """Describe when sections are checked."""
+        if self.is_budgeted:
+            return "budget: where seats open, each section within three hours"
+        return "stagger: even and odd sections in turn"
 
 
 @dataclass(frozen=True, slots=True)

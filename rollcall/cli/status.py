@@ -79,6 +79,7 @@ def _print_outage(sentence: str, *, as_json: bool) -> None:
 
 def _lines(found: SystemSnapshot, trends: Trends) -> Iterator[tuple[str, str]]:
     yield "runs", _shown(found.runs, _runs)
+    yield "schedule", _shown(found.runs, _schedule)
     yield "workers", _shown(found.workers, lambda alive: str(len(alive)))
     yield "schedulers", _shown(found.processes, lambda alive: str(len(alive["scheduler"])))
     yield "jobs", _shown(found.processes, lambda alive: str(len(alive["jobs"])))
@@ -117,6 +118,11 @@ def _shown(value: T | Unavailable, text: Callable[[T], str]) -> str:
 def _runs(runs: RunStatus) -> str:
     now = "none in progress" if runs.current is None else f"{runs.current.id} in progress"
     return f"{now}; last success {_moment(runs.times.succeeded_at)}; next {_moment(runs.next_at)}"
+
+
+def _schedule(runs: RunStatus) -> str:
+    longest = "" if runs.oldest_check_at is None else f"; the oldest check {_moment(runs.oldest_check_at)}"
+    return f"{runs.schedule}{longest}"
 
 
 def _queue(queue: QueueStats) -> str:

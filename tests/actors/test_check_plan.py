@@ -131,6 +131,18 @@ def test_a_check_that_fails_counts_as_a_check_and_is_repeated_within_half_an_hou
     assert 5 <= asked <= 40
 
 
+def test_a_section_that_is_missing_is_not_retired_within_an_hour(rollcall: Harness) -> None:
+    tick(rollcall, minutes=3)
+    key = rollcall.key("12430")
+    del rollcall.catalog.rows[key]
+    opens_often = update(check_estimates).where(check_estimates.c.section_id == 1).values(openings=1000.0)
+    with rollcall.database.write() as connection:
+        connection.execute(opens_often)
+    calls = len(rollcall.catalog.calls)
+    tick(rollcall, minutes=59)
+    assert sum(key in call for call in rollcall.catalog.calls[calls:]) <= 2
+
+
 def test_a_retired_section_is_checked_once_a_day(rollcall: Harness) -> None:
     tick(rollcall)
     with rollcall.database.write() as connection:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 import redis
 
 from domain.run import RunState
-from observability.checks.snapshot import SystemSnapshot, Unavailable
+from observability.checks.snapshot import RunStatus, SystemSnapshot, Unavailable
 from operations import runs, status
+from scheduling.runner import Schedule
 from tests.operations.journal import do
 from tests.support.catalog import Row
 from tests.support.harness import Harness, harness, sqlite_url
@@ -100,3 +103,55 @@ def test_one_that_cannot_be_read_does_not_hide_the_other(rollcall: Harness) -> N
     found = status.read_trends(rollcall.services)
     assert isinstance(found.hours, Unavailable)
     assert not isinstance(found.latency, Unavailable)
+
+
+@pytest.fixture
+def budgeted(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Iterator[Harness]:
+    settings = {"CHECK_SCHEDULE": "budget"}
+    with harness(sqlite_url(tmp_path), redis_client, prefix, settings=settings) as found:
+        found.watch()
+        found.catalog.rows[found.key()] = Row(0)
+        yield found
+
+
+def runs_of(harnessed: Harness) -> RunStatus:
+    found = status.read(harnessed.admin).runs
+    assert not isinstance(found, Unavailable)
+    return found
+
+
+def test_with_a_budget_the_next_run_is_when_a_check_is_due(budgeted: Harness) -> None:
+    assert runs_of(budgeted).next_at == budgeted.clock.now()
+    Schedule(budgeted.services).check_due()
+    budgeted.process_messages()
+    found = runs_of(budgeted)
+    assert found.next_at is not None
+    assert budgeted.clock.now() < found.next_at <= budgeted.clock.now() + timedelta(hours=1)
+    assert (found.is_budgeted, found.oldest_check_at) == (True, budgeted.clock.now())
+    assert "budget" in found.schedule
+
+
+def test_with_a_budget_runs_are_late_after_two_hours_without_a_success(budgeted: Harness) -> None:
+    Schedule(budgeted.services).check_due()
+    budgeted.process_messages()
+    budgeted.clock.advance(2 * 3600)
+    assert not runs_of(budgeted).times.is_late
+    budgeted.clock.advance(1)
+    assert runs_of(budgeted).times.is_late
+
+
+def test_with_a_budget_a_source_is_silent_when_no_section_may_have_waited_so_long(budgeted: Harness) -> None:
+    def silent_since() -> datetime | None:
+        return status.sources(budgeted.services, is_scheduled=True)["scraper"].silent_since
+
+    Schedule(budgeted.services).check_due()
+    budgeted.process_messages()
+    answered_at = budgeted.clock.now()
+    budgeted.clock.advance(4 * 3600)
+    assert silent_since() is None
+    budgeted.clock.advance(1)
+    assert silent_since() == answered_at
+
+
+def test_the_stagger_shows_no_oldest_check(rollcall: Harness) -> None:
+    assert (runs_of(rollcall).is_budgeted, runs_of(rollcall).oldest_check_at) == (False, None)

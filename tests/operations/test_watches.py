@@ -106,3 +106,8 @@ def test_a_section_is_next_checked_with_its_half(
 def test_no_one_knows_the_next_check_where_nothing_is_scheduled(rollcall: Harness) -> None:
     room = replace(rollcall.admin, is_scheduled=False)
     assert watches.next_check_at(room, rollcall.key()) is None
+
+
+def test_no_one_knows_the_next_check_where_the_check_schedule_chooses(rollcall: Harness) -> None:
+    room = replace(rollcall.admin, services=replace(rollcall.services, is_budgeted=True))
+    assert watches.next_check_at(room, rollcall.key()) is None

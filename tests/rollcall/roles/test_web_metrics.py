@@ -58,6 +58,7 @@ def test_a_new_system_has_zero_counts_and_no_times(scrape: Scrape) -> None:
     assert found["rollcall_deliveries_total{complained}"] == 0
     assert found["rollcall_notification_latency_seconds_count{}"] == 0
     assert found["rollcall_processes_alive{worker}"] == 0
+    assert (found["rollcall_check_schedule{stagger}"], found["rollcall_check_schedule{budget}"]) == (1, 0)
     assert found["rollcall_breaker_state{campus,closed}"] == 1
     assert found["rollcall_notifications_oldest_age_seconds{}"] == 0
     assert 0 < found["rollcall_disk_free_bytes{}"] < found["rollcall_disk_size_bytes{}"]
