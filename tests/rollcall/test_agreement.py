@@ -7,6 +7,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,7 +49,7 @@ class Place:
 
     system: System
     clock: FakeClock
-    url: str
+    environment: dict[str, str]
 
     @property
     def room(self) -> AdminContext:
@@ -63,7 +64,7 @@ class Place:
         console = {"console": " ".join(re.sub(r"<[^>]+>", " ", " ".join(drawn.values())).split())}
         if not has_command:
             return console
-        settings = {"ROLLCALL_HOME": str(self.system.settings.home), "REDIS_URL": self.url}
+        settings = self.environment
         command = CliRunner().invoke(rollcall, ["status"], env=settings)
         listed = json.loads(CliRunner().invoke(rollcall, ["status", "--json"], env=settings).stdout)
         assert [each["health"] for each in listed] == [command.stdout.partition(":")[0]]
@@ -73,7 +74,7 @@ class Place:
 
     def examined(self) -> set[str]:
         """What `rollcall doctor` calls a failure."""
-        settings = {"ROLLCALL_HOME": str(self.system.settings.home), "REDIS_URL": self.url}
+        settings = self.environment
         command = CliRunner().invoke(rollcall, ["doctor", "--json"], env=settings)
         return {each["id"] for each in json.loads(command.stdout) if each["status"] == "failure"}
 
@@ -95,18 +96,24 @@ class Place:
         }
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+@contextmanager
+def whole_system(home: Path, **given: str) -> Iterator[Place]:
     with running(valkey_binary()) as server:
-        settings = parse({"ROLLCALL_HOME": str(tmp_path), "REDIS_URL": server.url})
+        environment = {"ROLLCALL_HOME": str(home), "REDIS_URL": server.url} | given
         clock = FakeClock(datetime.now(UTC))
-        system = build(prepare_home(settings), Overrides(clock=clock))
+        system = build(prepare_home(parse(environment)), Overrides(clock=clock))
         migrate.upgrade(system.database)
-        found = Place(system, clock, server.url)
+        found = Place(system, clock, environment)
         for role in ("worker", "web", "jobs", "scheduler"):
             found.beat(role)
         yield found
         system.close()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with whole_system(tmp_path) as found:
+        yield found
 
 
 def read_only(place: Place) -> None:
@@ -265,6 +272,24 @@ def test_every_view_shows_what_fails(
     assert alert in failing[check]
     if check in {"database", "redis", "broker"}:  # doctor's own probe says more
         views.pop("doctor", None)
+    for view, text in views.items():
+        assert alert in text, view
+
+
+def fail_run(place: Place, ago: timedelta) -> None:
+    runs, begun_at = place.system.services.store.runs, place.clock.now() - ago
+    run, _ = runs.create("schedule", Stagger.BUDGET, begun_at, begun_at, force=True)
+    runs.abandon(run.id, RunState.FAILED, "never dispatched", begun_at)
+
+
+def test_with_a_budget_every_view_judges_runs_by_the_hour(tmp_path: Path) -> None:
+    with whole_system(tmp_path, CHECK_SCHEDULE="budget") as place:
+        fail_run(place, timedelta(minutes=100))
+        assert health(place.system).report().status == "healthy"  # the stagger would be late
+        fail_run(place, timedelta(minutes=130))
+        failing: Any = health(place.system).report().checks["failing"]
+        views, alert = place.views(has_command=True), place.raised()["runs/late"]
+    assert alert in failing["runs"]
     for view, text in views.items():
         assert alert in text, view
 
