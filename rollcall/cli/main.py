@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -45,6 +46,7 @@ _COMMANDS = {
     "mail": ("mail", "List mail, pause it, retry it, and lift suppressions."),
     "source": ("source", "List, pause and resume catalogs."),
     "catalog": ("catalog", "List, test and search public catalogs, and write profiles."),
+    "import": ("imports", "Say how a file of a bank would be read."),
     "term": ("term", "List terms, and end those that are over."),
     "job": ("job", "List, cancel and retry durable jobs."),
     "payment": ("payment", "List payments and their refunds."),
@@ -67,7 +69,7 @@ class _Lazy(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = import_module(f"rollcall.cli.{_COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name)
         if isinstance(command, click.Group):
             from rollcall.cli.operations import add_operations  # noqa: PLC0415 - not for every command
 

@@ -1,0 +1,1 @@
+"""Files of banks and spreadsheets as typed records, read as a stream."""

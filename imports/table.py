@@ -1,0 +1,58 @@
+"""A file as a table: named columns, and records that are read as a stream. Every format is read as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Final, NamedTuple, Protocol
+
+from imports.lines import BEGINNING, Position
+
+MAX_COLUMNS: Final = 1_000
+MAX_RECORDS: Final = 2_000_000
+Cell = str | Decimal | date
+"""A cell is text, unless its format has types for numbers and dates."""
+
+
+class Record(NamedTuple):
+    """One record: its number and the number of its first line, both from 1, and its cells or its problem.
+
+    Shape: reading continues behind it at `after`. A record with a `problem` has no cells; `is_last` means
+    that nothing after it could be read.
+    """
+
+    number: int
+    line: int
+    end_line: int
+    end_byte: int
+    cells: Sequence[Cell]
+    problem: str | None = None
+    is_last: bool = False
+
+    @property
+    def after(self) -> Position:
+        """Return the position after the record."""
+        return Position(self.number, self.end_line, self.end_byte)
+
+
+class Table(Protocol):
+    """An open file.
+
+    Shape: `columns` has one name per column; names may repeat or be empty. `roles` are the columns whose
+    meaning the format itself states, by role.
+    """
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the columns."""
+
+    @property
+    def roles(self) -> Mapping[str, str]:
+        """Return the columns of a format that states their meaning."""
+
+    def records(self, start: Position = BEGINNING) -> Iterator[Record]:
+        """Iterate over the records from `start`, which is `Record.after` of an earlier one.
+
+        Raises: InvalidInputError while iterating, if the file is not of its format or exceeds a limit.
+        """
