@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 CAMPUS = set(DemoCampus.sections())
 _BODY = re.compile(r"-d '(\{.*\})'")
-_ADD = re.compile(r"rollcall watch add \S+ (\w+) (\w+)")
+_ADD = re.compile(r"rollcall watch add \S+ (\w+) (\w+)\b(?! --source)")
 
 
 def _texts() -> list[tuple[str, str]]:

@@ -13,6 +13,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingress.pages.runbook import sections
+from tests.standins import banner9
+from tests.standins.banner9 import Banner9Standin
+from tests.standins.scraper import TOKEN, ScraperStandin
 from tests.support.commands import run
 from tests.support.prometheus import DEPLOY, RULES, Prometheus, prometheus, require
 from tests.support.stack import Stack, stack, wait_until
@@ -20,6 +23,14 @@ from tests.support.stack import Stack, stack, wait_until
 DOCS = DEPLOY.parent / "docs"
 NAME = re.compile(r"\brollcall_[a-z_]+\b")
 ROW = re.compile(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|", re.MULTILINE)
+
+PROFILE = """
+id = "state"
+name = "State University"
+family = "banner9"
+base_url = "{}"
+timezone = "America/Chicago"
+"""
 
 
 @dataclass(frozen=True)
@@ -51,16 +62,35 @@ def families(running: Stack) -> list[Metric]:
     return list(text_string_to_metric_families(running.get("/metrics").text))
 
 
+def without_samples(running: Stack) -> list[str]:
+    return [family.name for family in families(running) if not family.samples]
+
+
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """A healthy stack that uses all that has metrics: a scraper, a public catalog, and a check schedule."""
     require("prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
-    with stack(folder / "home", {}) as running, prometheus(folder, running.port) as server:
-        wait_until(running.is_complete, "a process of every role")
-        assert run(folder / "home", "backup", str(folder / "backup.zip")).returncode == 0
-        # The last to come are the times of the first run and of the scheduler's first tick.
-        wait_until(lambda: all(family.samples for family in families(running)), "a sample of every metric")
-        yield Watched(server, running.get("/metrics").text)
+    with ScraperStandin() as scraper, Banner9Standin(banner9.row("12431")) as site:
+        (folder / "state.toml").write_text(PROFILE.format(site.base_url))
+        settings = {
+            "SCRAPER_URL": scraper.url,
+            "SCRAPER_SECRET_TOKEN": TOKEN,
+            "CATALOGS": str(folder / "state.toml"),
+            "CHECK_SCHEDULE": "budget",
+        }
+        with stack(folder / "home", settings) as running, prometheus(folder, running.port) as server:
+            wait_until(running.is_complete, "a process of every role")
+            for command in (
+                ("watch", "add", "ada@example.edu", "2261", "12431", "--source", "scraper"),
+                ("watch", "add", "ada@example.edu", "202710", "12431", "--source", "state"),
+                ("backup", str(folder / "backup.zip")),
+            ):
+                found = run(folder / "home", *command, **settings)
+                assert found.returncode == 0, found.stderr
+            # The last to come are the times of the first run and of the scheduler's first tick.
+            wait_until(lambda: not without_samples(running), "a sample of every metric", 120)
+            yield Watched(server, running.get("/metrics").text)
 
 
 def dashboard() -> list[str]:

@@ -84,4 +84,4 @@ def test_another_source_term_or_number_is_another_section(other: SectionKey) -> 
 
 
 def test_the_names_of_the_staggers_are_the_contracts() -> None:
-    assert [stagger.value for stagger in Stagger] == ["even", "odd", "all"]
+    assert [stagger.value for stagger in Stagger] == ["even", "odd", "all", "budget"]

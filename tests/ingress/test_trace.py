@@ -14,7 +14,7 @@ import pytest
 import redis
 from dramatiq import Broker, Message
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.middleware import ShutdownNotifications
+from dramatiq.middleware import ShutdownNotifications, TimeLimit
 
 from actors import ACTORS
 from actors.registry import install
@@ -55,7 +55,12 @@ def _enqueue(broker: Broker, message: Message[Any]) -> None:
 def test_every_line_that_a_request_causes_bears_its_id_and_its_run(
     stage: Stage, rollcall: Harness, redis_client: redis.Redis, prefix: str, written: io.StringIO
 ) -> None:
-    middleware = [TraceMiddleware(), CrashBudget(redis_client, prefix=prefix), ShutdownNotifications()]
+    middleware = [
+        TraceMiddleware(),
+        CrashBudget(redis_client, prefix=prefix),
+        ShutdownNotifications(),
+        TimeLimit(),
+    ]
     broker = RedisBroker(client=redis_client, namespace=prefix, middleware=middleware)  # type: ignore[no-untyped-call]
     rollcall.watch(email=ADDRESS)
     rollcall.catalog.rows[rollcall.key()] = Row(open_seats=0)

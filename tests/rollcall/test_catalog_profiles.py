@@ -117,7 +117,9 @@ def test_a_watched_catalog_is_silent_without_a_complete_answer(home: Path, redis
         assert next_check_at(system.admin, key) is not None
         assert next_check_at(system.admin, replace(key, term="202640")) is None
         running = services.store.polls.begin(("state", "202710"), 1, now)
-        services.store.polls.finish(running, PollResult(now + timedelta(minutes=1), rows=3), now)
+        services.store.polls.finish(
+            running, PollResult(now + timedelta(minutes=1), is_complete=True, rows=3), now
+        )
         assert next_check_at(system.admin, key) == now + timedelta(minutes=1)
         assert required(status.read(system.admin).runs).next_at is None
         after = status.sources(services, is_scheduled=True)["state"]

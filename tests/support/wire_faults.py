@@ -11,7 +11,13 @@ from contextlib import contextmanager, suppress
 from enum import StrEnum, auto
 from pathlib import Path
 
-from domain.errors import MalformedResponseError, TransientError, UnreachableError, UpstreamTimeoutError
+from domain.errors import (
+    InsecureConnectionError,
+    MalformedResponseError,
+    TransientError,
+    UnreachableError,
+    UpstreamTimeoutError,
+)
 from tests.standins.server import Answer, StandIn
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -34,7 +40,7 @@ class WireFault(StrEnum):
 
 EXPECTED: dict[WireFault, type[TransientError]] = {
     WireFault.REFUSED: UnreachableError,
-    WireFault.UNTRUSTED_CERTIFICATE: UnreachableError,
+    WireFault.UNTRUSTED_CERTIFICATE: InsecureConnectionError,
     WireFault.NO_ANSWER: UpstreamTimeoutError,
     WireFault.HANG_UP: MalformedResponseError,
     WireFault.CUT_OFF: MalformedResponseError,

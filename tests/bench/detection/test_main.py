@@ -15,7 +15,7 @@ from bench.replay.system import DATA
 def test_the_stagger_has_the_known_figures_and_the_budgeted_schedule_is_better(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    main(["--data", str(DATA), "--json"])
+    main(["--data", str(DATA), "--seeds", "4", "--json"])
     rows = {(row["period"], row["schedule"]): row for row in json.loads(capsys.readouterr().out)}
     stagger = rows["whole", "stagger"]
     assert (stagger["openings"], round(stagger["caught_percent"], 1)) == (986, 92.8)
@@ -23,6 +23,7 @@ def test_the_stagger_has_the_known_figures_and_the_budgeted_schedule_is_better(
     stagger, budgeted = rows["second half", "stagger"], rows["second half", "rollcall"]
     assert budgeted["requests"] <= stagger["requests"]
     assert (round(stagger["caught_percent"], 1), round(stagger["median_minutes"], 1)) == (92.3, 30.5)
-    assert budgeted["caught_percent"] > 95.1
+    assert budgeted["lowest_percent"] > stagger["highest_percent"] + 1
+    assert budgeted["caught_percent"] > 94.5
     assert budgeted["median_minutes"] < 15
     assert budgeted["max_interval_hours"] <= 3

@@ -140,7 +140,7 @@ def test_a_robots_txt_that_cannot_be_read_stops_everything(
     server.failing["/robots.txt"] = Answer(503, b"")
     found = run("test", "state")
     assert found.exit_code == EX_FAULT
-    assert "fault blocked: " in found.stdout
+    assert "fault unavailable: state: robots.txt cannot be read: 503" in found.stdout
     assert server.routes == ["/robots.txt"]
 
 
