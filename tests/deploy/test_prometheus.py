@@ -186,6 +186,7 @@ def test_no_label_holds_a_person_or_a_section(watched: Watched) -> None:
         "class",
         "fault",
         "kind",
+        "mode",
         "name",
         "queue",
         "role",
