@@ -6,7 +6,7 @@
 -- within the window, so an outcome counts for at least nine tenths of the window and never longer than it.
 local ratio, window_ms, minimum_calls = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local start = now - now % math.floor(window_ms / 10)
-local older, running = {}, {start, 0, 0}
+local older, running, is_observed = {}, {start, 0, 0}, false
 local calls, failed = 0, 0
 for bucket_start, bucket_calls, bucket_failures in string.gmatch(window, '(%d+):(%d+):(%d+)') do
   local bucket = {tonumber(bucket_start), tonumber(bucket_calls), tonumber(bucket_failures)}
@@ -22,6 +22,7 @@ end
 
 local function observe(has_failed)
   local one = has_failed and 1 or 0
+  is_observed = true
   running[2], running[3] = running[2] + 1, running[3] + one
   calls, failed = calls + 1, failed + one
 end
@@ -32,7 +33,7 @@ local function exceeds_ratio()
 end
 
 local function keep_window()
-  if ratio and running[2] > 0 then
+  if ratio and is_observed then
     older[#older + 1] = table.concat(running, ':')
     redis.call('HSET', KEYS[1], 'window', table.concat(older, ' '))
   end

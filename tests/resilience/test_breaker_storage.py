@@ -185,6 +185,25 @@ def test_the_fleet_and_the_model_always_agree(redis_client: redis.Redis) -> None
     )
 
 
+def test_a_record_without_outcomes_keeps_the_window_of_a_clock_that_was_set_back(
+    redis_client: redis.Redis,
+) -> None:
+    class OnThisServer(Agreement):
+        client = redis_client
+
+    state = OnThisServer()
+    state.begin(
+        BreakerPolicy(
+            failure_threshold=2, recovery_seconds=0.5, success_threshold=1, probe_seconds=0.5,
+            failure_ratio=0.07, window_seconds=1, minimum_calls=4, ramp_seconds=0.007,
+        )
+    )  # fmt: skip
+    for back_ms in (0, 0, 0, 0, 500):
+        state.now_ms -= back_ms
+        state.recover(0)
+        state.keeps_the_same_counts()
+
+
 Operation = tuple[str, Any]
 OPERATIONS = st.one_of(
     st.tuples(st.just("permit"), st.integers(1, 5)),
