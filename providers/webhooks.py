@@ -64,9 +64,9 @@ def event_object(body: bytes) -> dict[str, Any]:
 
 
 def required_text(fields: Mapping[str, Any], name: str, prefix: str = "") -> str:
-    """The text `name` in `fields`, which stand under `prefix`. Raises: InvalidInputError."""
+    """The printable text `name` in `fields`, which stand under `prefix`. Raises: InvalidInputError."""
     value = fields.get(name)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or not value.isprintable():
         raise InvalidInputError({f"{prefix}{name}": "must be text"})
     return value
 
