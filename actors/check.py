@@ -35,7 +35,7 @@ def release_claims(services: Services, batches: Sequence[Batch]) -> None:
     """Release the claims of abandoned `batches`, and report the end of their runs."""
     for batch in batches:
         _log.warning("batch given up", extra={"run_id": batch.run_id, "sections": len(batch.pending)})
-        services.claims.release([str(key) for key in batch.pending], batch.run_id)
+        services.claims.release([key.path for key in batch.pending], batch.run_id)
     for run_id in dict.fromkeys(batch.run_id for batch in batches):
         report_run_finished(services, run_id)
 
@@ -127,7 +127,7 @@ def _record(services: Services, batch: Batch, outcomes: Sequence[Outcome], pause
 def _release(services: Services, batch: Batch, keys: Sequence[SectionKey]) -> None:
     """Release claims. Without Redis they expire, and the answers are still stored."""
     try:
-        services.claims.release([str(key) for key in keys], batch.run_id)
+        services.claims.release([key.path for key in keys], batch.run_id)
     except UnreachableError as error:
         _log.warning("claims not released: they expire", extra={"error": str(error)})
 

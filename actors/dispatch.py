@@ -60,8 +60,8 @@ def _start(services: Services, run: Run, fence: int) -> list[int]:
         due = [key for plan in plans for key in plan.chosen]
     else:
         due = services.store.sections.due(run.stagger, services.sources, now)
-    claimed = set(services.claims.take([str(key) for key in due], run.id))
-    free = [key for key in due if str(key) in claimed]
+    claimed = set(services.claims.take([key.path for key in due], run.id))
+    free = [key for key in due if key.path in claimed]
     suspects = services.store.sections.suspects(services.sources).intersection(free)
     _log.info("dispatching", extra={"due": len(due), "claimed": len(free)})
     batch_ids = services.store.runs.start(
@@ -88,7 +88,7 @@ def _release_unneeded(services: Services, run: Run, taken: Sequence[SectionKey])
     Claims belong to the run, not to its dispatcher: sections that the run still has to check stay claimed.
     """
     pending = services.store.runs.pending(run.id)
-    services.claims.release([str(key) for key in taken if key not in pending], run.id)
+    services.claims.release([key.path for key in taken if key not in pending], run.id)
 
 
 def plan_batches(services: Services, keys: Iterable[SectionKey]) -> Iterator[Sequence[SectionKey]]:

@@ -26,7 +26,6 @@ from catalogs.colleague_answers import (
     dashed,
     observations,
     section_ids,
-    term_code,
 )
 from catalogs.colleague_requests import ColleagueOptions, ColleagueRequests, CourseIds, json_text
 from catalogs.family import (
@@ -86,7 +85,7 @@ class Colleague:
     def terms(self, session: Session) -> Exchange[list[CatalogTerm]]:
         """As `Catalog`: the terms that are open to the public search."""
         items = yield from self._requests.terms(session)
-        return [CatalogTerm(term_code(item.Item1), unescape(item.Item2)) for item in items if item.Item1]
+        return [CatalogTerm(item.Item1, unescape(item.Item2)) for item in items if item.Item1]
 
     def plan(
         self, term: str, watched: Sequence[WatchedSection] | None, known_rows: int | None = None
@@ -138,7 +137,7 @@ class Colleague:
         if not course_of(number):
             return None
         terms = asked.get("terms", [])
-        return SectionReference(number, term_code(terms[0]) if len(terms) == 1 else None)
+        return SectionReference(number, terms[0] if len(terms) == 1 else None)
 
     @property
     def _requests(self) -> ColleagueRequests:
@@ -193,7 +192,7 @@ class Colleague:
 
     def _prove(self, term: str, found: int, session: Session) -> Exchange[None]:
         """Check that the term is listed, and that its search finds courses: an empty one proves nothing."""
-        yield from self._requests.listed_term(term, session, is_known=False)
+        yield from self._requests.require_term(term, session, is_known=False)
         if found == 0 and (yield from self._requests.search(term, session)).TotalItems == 0:
             raise PartialAnswerError(f"no search of {term} finds a course")
 

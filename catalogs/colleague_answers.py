@@ -145,11 +145,6 @@ def dashed(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
 
 
-def term_code(code: str) -> str:
-    """The code of a term as keys carry it: 26/FA becomes 26FA."""
-    return re.sub(r"[^A-Za-z0-9]", "", code)
-
-
 def section_ids(groups: TermGroups) -> set[str]:
     """The ids of all sections in the answer, of any term."""
     return {item.Section.Id for group in groups.TermsAndSections for item in group.Sections}
@@ -171,10 +166,10 @@ def observations(groups: TermGroups, source: str, term: str, at: datetime) -> li
 
 def _items(groups: TermGroups, term: str) -> Iterator[SectionItem]:
     for group in groups.TermsAndSections:
-        if term_code(group.Term.Code) != term:
+        if group.Term.Code != term:
             continue
         for item in group.Sections:
-            if item.Section.TermId is not None and term_code(item.Section.TermId) != term:
+            if item.Section.TermId not in {None, term}:
                 raise WrongTermError(f"Colleague lists a section of {item.Section.TermId} under {term}")
             yield item
 

@@ -22,7 +22,6 @@ from catalogs.colleague_answers import (
     SectionsAnswer,
     TermGroups,
     TermItem,
-    term_code,
 )
 from catalogs.family import CatalogRequest, Exchange, FamilyOptions, Session
 from catalogs.faults import is_html, refuse, shows_sign_in
@@ -64,8 +63,8 @@ class ColleagueRequests:
         self, term: str, session: Session, *, subject: str = "", keyword: str | None = None, page: int = 1
     ) -> Exchange[CoursePage]:
         """One page of the courses of `term`, 30 at most."""
-        code = yield from self.listed_term(term, session)
-        criteria = _criteria(code, [subject] if subject else [], keyword, page)
+        yield from self.require_term(term, session)
+        criteria = _criteria(term, [subject] if subject else [], keyword, page)
         if self.options.interface == "async":
             wrapped = {"searchParameters": json_text({**criteria, **_ASYNC})}
             body = yield from self._send("SearchAsync", session, wrapped)
@@ -81,16 +80,15 @@ class ColleagueRequests:
         body = yield from self._send("Sections", session, asked)
         return decode(body, SectionsAnswer, "Colleague").SectionsRetrieved
 
-    def listed_term(self, term: str, session: Session, *, is_known: bool = True) -> Exchange[str]:
-        """The catalog's own code of `term`, from the session's list if `is_known`.
+    def require_term(self, term: str, session: Session, *, is_known: bool = True) -> Exchange[None]:
+        """Check that `term` is listed, in the session's list if `is_known`.
 
-        Raises: WrongTermError if the term is not listed: a search then finds nothing, which proves nothing.
+        Raises: WrongTermError if it is not: a search then finds nothing, which proves nothing.
         """
         known = session.values.get("terms") if is_known else None
         items = msgspec.json.decode(known, type=list[TermItem]) if known else (yield from self.terms(session))
-        for item in items:
-            if term_code(item.Item1) == term:
-                return item.Item1
+        if any(item.Item1 == term for item in items):
+            return
         session.values.pop("terms", None)
         raise WrongTermError(f"the catalog does not list the term {term}")
 

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final, Self
+from urllib.parse import quote, unquote
 
 from domain.text import Identifier
 
+_LETTERS: Final = "0-9A-Za-zÀ-ÖØ-öø-ɏ"
+_PRINTABLE: Final = f"!-~{_LETTERS[9:]}"
+_PARTS: Final = 3
 SOURCE = Identifier("[a-z][a-z0-9_-]{0,31}", "lower-case letters, digits, - and _")
-TERM = Identifier("[A-Za-z0-9]{1,16}", "1 to 16 letters or digits, such as 2261")
-SECTION_NUMBER = Identifier("[A-Za-z0-9-]{1,32}", "1 to 32 letters, digits or -, such as 12431")
+TERM = Identifier(
+    f"[{_LETTERS}](?:[ {_PRINTABLE}]{{0,62}}[{_PRINTABLE}])?",
+    "1 to 64 printable characters that begin with a letter or digit, such as 2261 or 2026/FA",
+)
+SECTION_NUMBER = Identifier(
+    f"[{_LETTERS}-](?:[ {_PRINTABLE}]{{0,62}}[{_PRINTABLE}])?",
+    "1 to 64 printable characters that begin with a letter, digit or -, such as 12431 or CIS-1200-001",
+)
 
 
 class Stagger(StrEnum):
@@ -23,7 +34,10 @@ class Stagger(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class SectionKey:
-    """(source, term, number): the identity of a section everywhere."""
+    """(source, term, number): the identity of a section everywhere.
+
+    As text it is for people: a term such as 2026/FA may contain a slash. `path` is unique.
+    """
 
     source: str
     term: str
@@ -31,6 +45,18 @@ class SectionKey:
 
     def __str__(self) -> str:
         return f"{self.source}/{self.term}/{self.number}"
+
+    @classmethod
+    def parse(cls, path: str) -> Self | None:
+        """Return the valid key with this `path`; None if there is none."""
+        parts = [unquote(part) for part in path.split("/")]
+        key = cls(*parts) if len(parts) == _PARTS else None
+        return None if key is None or key.problems() else key
+
+    @property
+    def path(self) -> str:
+        """The key as three segments of a URL path, percent-encoded."""
+        return "/".join(quote(part, safe="") for part in (self.source, self.term, self.number))
 
     @property
     def is_even(self) -> bool:

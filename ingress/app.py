@@ -14,7 +14,7 @@ from ingress.console.live_updates import LiveUpdates
 from ingress.console.now import NowView
 from ingress.console.routing import console
 from ingress.context import WebContext
-from ingress.middleware import DrainBodyMiddleware, RequestIdMiddleware
+from ingress.middleware import DrainBodyMiddleware, EncodedSlashMiddleware, RequestIdMiddleware
 from ingress.problems import HANDLERS
 from observability.recorders import REFUSED
 
@@ -24,6 +24,7 @@ def create_app(context: WebContext) -> Starlette:
     app = Starlette(
         routes=[*ROUTES, *console()],
         middleware=[
+            Middleware(EncodedSlashMiddleware),
             Middleware(Forwarded, secret=context.proxy_secret),
             Middleware(DrainBodyMiddleware),
             Middleware(RequestIdMiddleware),

@@ -31,6 +31,7 @@ from domain.errors import InvalidInputError
 from ingress import auth
 from ingress.admission import Admission
 from ingress.context import WebContext
+from ingress.middleware import segments
 from ingress.problems import ProblemError
 from ingress.request import FORM_BODY, JSON_BODY, NO_BODY, Body, RequestContext, json_object, parameters
 from operations.inputs import decode, decode_text
@@ -116,7 +117,7 @@ class Endpoint:
         inputs: dict[str, Struct] = {}
         if "path" in self.inputs:
             try:
-                inputs["path"] = decode_text(self.inputs["path"], request.path_params)
+                inputs["path"] = decode_text(self.inputs["path"], segments(request.path_params))
             except InvalidInputError as error:
                 raise ProblemError(HTTPStatus.NOT_FOUND, "Not found.") from error
         if self.lenient_query is None:

@@ -1,4 +1,4 @@
-"""Request plumbing: request ids, security headers, unexpected errors, and unread bodies.
+"""Request plumbing: encoded slashes, request ids, security headers, unexpected errors, and unread bodies.
 
 A server that responds and closes while the caller still sends makes the kernel discard the response: a
 rejection would reach Caddy as a broken connection, and the caller as 502. So unread bodies are drained.
@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
+from urllib.parse import unquote
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -21,6 +23,7 @@ from ingress.problems import problem
 from observability.logs import bind_ids
 
 REQUEST_ID = "X-Request-ID"
+_KEPT = re.compile("%(2[Ff]|25)")
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _DEFAULTS = {
     "Cache-Control": "no-store",
@@ -29,6 +32,29 @@ _DEFAULTS = {
     "X-Content-Type-Options": "nosniff",
 }
 _log = logging.getLogger(__name__)
+
+
+class EncodedSlashMiddleware:
+    """ASGI middleware: an encoded slash does not separate segments of the path.
+
+    A server decodes the path before it is routed. Here `%2F` and `%25` stay encoded in it; `segments` decodes
+    them in what the router has found.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, with its path decoded but for slashes and percent signs."""
+        raw = scope.get("raw_path") or b""
+        if b"%" in raw:
+            scope["path"] = unquote(_KEPT.sub(r"%25\1", raw.decode("latin-1")))
+        await self._app(scope, receive, send)
+
+
+def segments(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters of a path with their slashes and percent signs decoded."""
+    return {name: _KEPT.sub(lambda code: unquote(code[0]), value) for name, value in parameters.items()}
 
 
 class RequestIdMiddleware:

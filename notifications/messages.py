@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import html
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).parent / "templates"
 _SAMPLE = SectionKey("scraper", "2261", "12431")
 _WIDTH = 72
+_UNSAFE = re.compile(r"[^\w.-]+")  # in the name of a file
 _LABEL_WIDTH = 12
 
 
@@ -88,7 +90,8 @@ class Renderer:
 
     def _headers(self, notification: Notification) -> dict[str, str]:
         key = notification.key
-        event = f"source={key.source}; term={key.term}; section={key.number}; episode={notification.episode}"
+        term, number = (quote(text, safe="") for text in (key.term, key.number))
+        event = f"source={key.source}; term={term}; section={number}; episode={notification.episode}"
         return {
             "Message-ID": message_id(_identity(notification), self.sender),
             "List-Unsubscribe": f"<{self.links.stop_watch(notification.watch_id, notification.email)}>",
@@ -185,7 +188,7 @@ class ReportMessage:
                 "Message-ID": message_id(identity, self.sender),
                 "X-Rollcall-Report": identity,
             },
-            attachments=(Attachment(f"seat-history-{term}.pdf", "application/pdf", pdf),),
+            attachments=(Attachment(f"seat-history-{_UNSAFE.sub('-', term)}.pdf", "application/pdf", pdf),),
         )
 
 

@@ -155,7 +155,7 @@ CHECK = Operation(
     "section.check",
     "Check the section NUMBER of TERM now, through the breaker of SOURCE, and show the answer.",
     SectionCheckInput,
-    lambda given: f"section/{given.key}",
+    lambda given: f"section/{given.key.path}",
     _plan,
     _run,
     choices=lambda context: {"source": context.services.source_names},

@@ -113,7 +113,7 @@ def of_section(services: Services, key: SectionKey) -> Timeline:
         *timeline_events.observations(key, history, timelines.first_seen_at(key)),
         *timeline_events.events(services, timelines.notifications(ids)),
         *timeline_events.catalog_outages(key, watches, history, timelines.notified(ids), operated),
-        *timeline_events.operations(timeline_events.recorded(services, f"section/{key}")),
+        *timeline_events.operations(timeline_events.recorded(services, f"section/{key.path}")),
         *timeline_events.gaps(services, key, history),
         *chain.from_iterable(map(timeline_events.lifecycle, watches)),
     ]

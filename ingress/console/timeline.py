@@ -29,7 +29,6 @@ _THINGS = {
     "watch": "the watch number",
     "notification": "the notification number",
 }
-_PARTS = 3  # source, term and number
 _FORM_OF_SECTION = "Enter a section as source/term/number, such as scraper/2261/12431. These sections match."
 
 
@@ -51,11 +50,13 @@ def find(request: RequestContext, query: FindQuery) -> Response:
     """Show the search, or redirect to the timeline found."""
     if query.q is None:
         return page(request, "timeline_find.html", things=_THINGS)
-    if query.of == "section" and not _is_section(query.q.strip()):
-        return _search(request, query.q.strip())
-    wanted = quote(query.q.strip(), safe="/@")
-    at = f"{_PATH}/address?email={quote(query.q.strip(), safe='@')}" if query.of == "address" else ""
-    return RedirectResponse(at or f"{_PATH}/{query.of}/{wanted}", HTTPStatus.SEE_OTHER)
+    wanted = query.q.strip()
+    if query.of == "address":
+        return _redirect(f"address?email={quote(wanted, safe='@')}")
+    if query.of != "section":
+        return _redirect(f"{query.of}/{quote(wanted, safe='')}")
+    key = SectionKey.parse(wanted)
+    return _search(request, wanted) if key is None else _redirect(f"section/{key.path}")
 
 
 @routes.get("/timeline/watch/{id}")
@@ -91,16 +92,15 @@ def of_address(request: RequestContext, query: AddressQuery) -> Response:
     return _show(request, timeline.of_address(request.services, query.email))
 
 
-def _is_section(wanted: str) -> bool:
-    parts = wanted.split("/")
-    return len(parts) == _PARTS and not SectionKey(*parts).problems()
-
-
 def _search(request: RequestContext, wanted: str) -> Response:
     """Return the sections that match."""
     response = RedirectResponse(f"/console/sections?{urlencode({'q': wanted})}", HTTPStatus.SEE_OTHER)
     session.set_flash(request, response, _FORM_OF_SECTION)
     return response
+
+
+def _redirect(path: str) -> Response:
+    return RedirectResponse(f"{_PATH}/{path}", HTTPStatus.SEE_OTHER)
 
 
 def _show(request: RequestContext, found: Timeline) -> Response:

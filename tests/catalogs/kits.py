@@ -145,7 +145,7 @@ KITS = [
     Kit(
         "colleague", colleague.FAMILY, lambda numbers: ColleagueStandin(*campus(numbers)),
         lambda standin: ColleagueOptions(base_url=standin.base_url),  # type: ignore[attr-defined]
-        CatalogTerm("26FA", "Fall 2026"), "CS-1110", ("CS-1110-01", "CS-1110-02", "ART-100-01"),
+        CatalogTerm("26/FA", "Fall 2026"), "CS-1110", ("CS-1110-01", "CS-1110-02", "ART-100-01"),
         "Sections", HttpAnswer(400, b"token"), terms="GetCatalogAdvancedSearch",
         lists_term=False, states_reserved=False, absent="CS-1110-99",
     ),

@@ -240,15 +240,15 @@ def test_an_empty_search_in_a_term_that_is_no_longer_listed_is_the_wrong_term() 
         poll(server, session, unit())
 
 
-def test_terms_with_a_slash_are_keyed_without_it_and_asked_with_it() -> None:
+def test_a_term_is_named_as_the_catalog_names_it() -> None:
     server, session = (
         CatalogServer(terms=["26/FA"], sections=groups(section(TermId="26/FA"), term="26/FA")),
         Session(),
     )
     (term,) = run_exchange(catalog().terms(session), server)
-    assert (term.code, term.label) == ("26FA", "Term & 26/FA")
-    *_, answer = poll(server, session, unit(term="26FA"))
-    assert [seen.key for seen in answer.observations] == [key(term="26FA")]
+    assert (term.code, term.label) == ("26/FA", "Term & 26/FA")
+    *_, answer = poll(server, session, unit(term="26/FA"))
+    assert [seen.key for seen in answer.observations] == [key(term="26/FA")]
     assert json.loads(server.asked[2].body)["terms"] == ["26/FA"]
 
 

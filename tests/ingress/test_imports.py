@@ -7,6 +7,13 @@ from tests.ingress.site import API, Site, fields_of
 HEADER = "email,source,term,section"
 
 
+def test_terms_and_sections_are_what_the_catalog_uses(site: Site) -> None:
+    answer = site.upload(f'{HEADER}\r\nada@example.edu,scraper,2026/FA,"CIS 1,200/1"\r\n')
+    assert answer.json()["created"] == 1
+    (watch,) = site.client.get("/watches", headers=API, params={"email": "ada@example.edu"}).json()["items"]
+    assert (watch["term"], watch["section"]) == ("2026/FA", "CIS 1,200/1")
+
+
 def test_lines_are_created_found_and_rejected(site: Site) -> None:
     site.add()
     answer = site.upload(
@@ -15,7 +22,7 @@ def test_lines_are_created_found_and_rejected(site: Site) -> None:
         "bob@example.edu,,2261,12431,seat_available|section_retired,4\r\n"
         "eve@example.edu,elsewhere,2261,12431,,\r\n"
         "bob@example.edu,scraper,2261,12431,seat_available section_retired,4\r\n"
-        "nobody,scraper,,x y,seats,0\r\n"
+        "nobody,scraper,,_xy,seats,0\r\n"
         "too,few\r\n"
     )
 

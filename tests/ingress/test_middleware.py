@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import InvalidInputError, RateLimitedError
+from domain.section import SectionKey
 from ingress.context import WebContext
 from store.database import Database
 from store.repositories import open_store
@@ -44,6 +45,15 @@ def test_an_unknown_path_is_a_problem(site: Site, path: str) -> None:
     answer = site.client.get(path, headers=API)
 
     assert (answer.status_code, fields_of(answer)) == (404, set())
+
+
+@pytest.mark.parametrize("term", ["2026/FA", "Fall 2026", "50%25 %2F", "Otoño/26"])
+def test_a_term_is_one_segment_of_a_path_whatever_it_holds(site: Site, term: str) -> None:
+    key = SectionKey("scraper", term, "CIS 1/001")
+    assert site.add(term=key.term, section=key.number).status_code == 201
+    answer = site.client.get(f"/sections/{key.path}", headers=API)
+    assert (answer.status_code, answer.json()["term"], answer.json()["section"]) == (200, term, key.number)
+    assert site.client.get(f"/sections/scraper/{term}/CIS 1/001", headers=API).status_code == 404
 
 
 @pytest.mark.parametrize(

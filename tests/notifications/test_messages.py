@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email.policy import default
 from html.parser import HTMLParser
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from domain.errors import InvalidInputError
 from domain.notification import Attachment, OutboundMessage
 from domain.observation import Details
-from domain.section import SectionKey
+from domain.section import SECTION_NUMBER, TERM, SectionKey
 from domain.watch import NotificationKind
 from notifications.messages import Renderer, ReportMessage, to_mime
 from notifications.unsubscribe_links import UnsubscribeLinks
@@ -113,6 +114,19 @@ def test_the_headers_let_mailboxes_unsubscribe_with_one_click() -> None:
 def test_the_event_header_is_machine_readable() -> None:
     wanted = "seat_available; source=scraper; term=2261; section=12431; episode=2"
     assert message().headers["X-Rollcall-Event"] == wanted
+
+
+@given(st.from_regex(TERM.pattern, fullmatch=True), st.from_regex(SECTION_NUMBER.pattern, fullmatch=True))
+def test_the_event_header_states_any_section(term: str, number: str) -> None:
+    mail = message(key=SectionKey("elm", term, number))
+    sent = email.message_from_bytes(to_mime(mail, DATE).as_bytes(), policy=default)
+    _, *stated = sent["X-Rollcall-Event"].split("; ")
+    assert {name: unquote(value) for name, _, value in (each.partition("=") for each in stated)} == {
+        "source": "elm",
+        "term": term,
+        "section": number,
+        "episode": "2",
+    }
 
 
 def test_each_notification_has_its_own_message_id_in_the_domain_of_the_sender() -> None:

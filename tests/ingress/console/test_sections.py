@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 
@@ -23,6 +25,18 @@ def test_sections_are_listed_with_their_seats_and_watches(site: Site, guest: htt
     see(site.rollcall, 0, 2)
     text = words(guest.get("/console/sections"))
     assert "scraper/2261/12430 CSE 100 Advanced Data Structures 2 open 30 unassigned 2 1" in text
+
+
+def test_the_link_to_a_section_leads_to_it_whatever_its_term_holds(site: Site, guest: httpx.Client) -> None:
+    assert site.add(term="2026/FA", section="CIS 1200/1").status_code == 201
+    link = re.findall(r'href="(/console/sections/[^"]+)"', guest.get("/console/sections").text)
+    assert link == ["/console/sections/scraper/2026%2FFA/CIS%201200%2F1"]
+    page = guest.get(link[0])
+    assert "scraper/2026/FA/CIS 1200/1" in words(page)
+    (timeline,) = re.findall(r'href="(/console/timeline/section/[^"]+)"', page.text)
+    assert "Section scraper/2026/FA/CIS 1200/1" in words(guest.get(timeline))
+    found = guest.get("/console/timeline", params={"of": "section", "q": "scraper/2026%2FFA/CIS 1200%2F1"})
+    assert found.headers["location"] == timeline
 
 
 def test_a_search_and_a_state_leave_out_the_rest(site: Site, guest: httpx.Client) -> None:

@@ -47,9 +47,10 @@ def test_what_does_not_exist_is_not_found(guest: httpx.Client, path: str) -> Non
     [
         ("address", " ada@example.edu", "/console/timeline/address?email=ada@example.edu"),
         ("section", "scraper/2261/12430", "/console/timeline/section/scraper/2261/12430"),
+        ("section", "elm/2026%2FFA/CIS 1-02", "/console/timeline/section/elm/2026%2FFA/CIS%201-02"),
         ("watch", "7", "/console/timeline/watch/7"),
         ("notification", "7?x=1", "/console/timeline/notification/7%3Fx%3D1"),
-        ("watch", "//evil.example", "/console/timeline/watch///evil.example"),
+        ("watch", "//evil.example", "/console/timeline/watch/%2F%2Fevil.example"),
     ],
 )
 def test_one_is_searched_by_what_it_is(guest: httpx.Client, of: str, q: str, path: str) -> None:
