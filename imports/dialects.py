@@ -17,7 +17,7 @@ from imports.profile import Profile
 from imports.table import Record
 from imports.text_encoding import Encoding
 
-_SAMPLE_RECORDS: Final = 100
+SAMPLE_RECORDS: Final = 100
 _SAMPLE_CHARACTERS: Final = 1 << 18
 _FEWEST_CELLS = 2
 _EDGES: Final = {
@@ -72,7 +72,7 @@ def _likely_quote(file: BinaryIO, encoding: Encoding, origin: Position) -> str:
     """Return the quote that opens and closes more cells; the double quote if neither does."""
     lines, counts = Lines(file, encoding, origin), dict.fromkeys(QUOTES, 0)
     characters = 0
-    for line in islice(lines, _SAMPLE_RECORDS):
+    for line in islice(lines, SAMPLE_RECORDS):
         lines.begin_record()
         for quote in QUOTES:
             opening, closing = _EDGES[quote]
@@ -85,7 +85,7 @@ def _likely_quote(file: BinaryIO, encoding: Encoding, origin: Position) -> str:
 
 def _sample(file: BinaryIO, encoding: Encoding, dialect: Dialect, origin: Position) -> list[Record]:
     found: list[Record] = []
-    for record in islice(DelimitedRecords(file, encoding, dialect, origin), _SAMPLE_RECORDS):
+    for record in islice(DelimitedRecords(file, encoding, dialect, origin), SAMPLE_RECORDS):
         found.append(record)
         if record.end_byte - origin.byte > _SAMPLE_CHARACTERS:
             break
@@ -118,9 +118,7 @@ def _layout(dialect: Dialect, sample: Sequence[Record], origin: Position, profil
             raise _no_table(sample)
         columns = tuple(f"#{number}" for number in range(1, width + 1))
         return Layout(dialect, 0, columns, origin)
-    if header.problem is not None:
-        raise InvalidInputError({"header_row": f"line {header.line} {header.problem}"})
-    return Layout(dialect, header.line, _names(header), header.after)
+    return Layout(dialect, header.line, names_of(header), header.after)
 
 
 def _no_table(sample: Sequence[Record]) -> InvalidInputError:
@@ -130,7 +128,13 @@ def _no_table(sample: Sequence[Record]) -> InvalidInputError:
     return InvalidInputError({"body": "has no row of at least two cells"})
 
 
-def _names(header: Record) -> tuple[str, ...]:
+def names_of(header: Record) -> tuple[str, ...]:
+    """Return the names in a header, without blank ones at its end.
+
+    Raises: InvalidInputError if the row cannot be read.
+    """
+    if header.problem is not None:
+        raise InvalidInputError({"header_row": f"line {header.line} {header.problem}"})
     names = [str(cell).strip() for cell in header.cells]
     while names and not names[-1]:
         names.pop()

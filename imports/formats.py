@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from domain.errors import InvalidInputError
+from imports.camt053 import Camt053Table, is_camt053
 from imports.delimited import DelimitedRecords
 from imports.dialects import Layout, detect_layout
 from imports.lines import BEGINNING, Position
+from imports.ofx import OfxTable, is_ofx, ofx_encoding
 from imports.profile import Profile
+from imports.qif import QifTable, is_qif
 from imports.table import Record, Table
 from imports.text_encoding import Encoding, detect_encoding
 
 _SAMPLE_BYTES: Final = 4096
+_ZIP = b"PK\x03\x04"
 _FOREIGN: Final = (
-    (b"\xd0\xcf\x11\xe0", "is an old Excel workbook: save it as .xlsx or CSV"),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "is an Excel workbook that is old or has a password: save it as .xlsx without one, or as CSV",
+    ),
     (b"%PDF", "is a PDF: download the statement in another format"),
     (b"\x1f\x8b", "is compressed: unpack it first"),
 )
@@ -27,16 +34,23 @@ class Format(StrEnum):
     """A format of files."""
 
     DELIMITED = "delimited"
+    XLSX = "xlsx"
+    OFX = "ofx"
+    QIF = "qif"
+    CAMT053 = "camt.053"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """A file as a table, and what was detected; `layout` only for delimited cells."""
+    """A file as a table.
+
+    Shape: `detected` are keys of a profile. `is_certain` is False if another delimiter fits as well.
+    """
 
     format: Format
     table: Table
-    encoding: Encoding | None = None
-    layout: Layout | None = None
+    detected: Mapping[str, Any] = field(default_factory=dict)
+    is_certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +78,37 @@ def open_file(file: BinaryIO, profile: Profile) -> OpenFile:
 
     Raises: InvalidInputError for a file that no reader takes.
     """
-    for mark, problem in _FOREIGN:
-        if _start(file).startswith(mark):
-            raise InvalidInputError({"body": problem})
-    encoding = detect_encoding(file, profile.encoding)
-    layout = detect_layout(file, encoding, profile)
-    return OpenFile(Format.DELIMITED, DelimitedTable(file, encoding, layout), encoding, layout)
-
-
-def _start(file: BinaryIO) -> bytes:
     file.seek(0)
-    return file.read(_SAMPLE_BYTES)
+    beginning = file.read(_SAMPLE_BYTES)
+    for mark, problem in _FOREIGN:
+        if beginning.startswith(mark):
+            raise InvalidInputError({"body": problem})
+    if beginning.startswith(_ZIP):
+        from imports.xlsx import open_xlsx  # noqa: PLC0415 - openpyxl takes 60 ms to import
+
+        table = open_xlsx(file, profile)
+        return OpenFile(Format.XLSX, table, {"header_row": table.header_row})
+    encoding = detect_encoding(file, profile.encoding)
+    start = beginning[encoding.mark_bytes :].decode(encoding.name, "replace")
+    return _open_text(file, profile, encoding, start)
+
+
+def _open_text(file: BinaryIO, profile: Profile, encoding: Encoding, start: str) -> OpenFile:
+    if is_camt053(start):
+        return OpenFile(Format.CAMT053, Camt053Table(file))
+    if is_ofx(start):
+        name = profile.encoding or ofx_encoding(file, start)
+        return OpenFile(Format.OFX, OfxTable(file, name), {"encoding": name})
+    if is_qif(start):
+        return OpenFile(Format.QIF, QifTable(file, encoding), {"encoding": encoding.name})
+    if start.lstrip().startswith(("<?xml", "<!DOCTYPE", "<html")):
+        raise InvalidInputError({"body": "is XML or HTML, but neither OFX nor camt.053"})
+    layout = detect_layout(file, encoding, profile)
+    detected = {
+        "encoding": encoding.name,
+        "delimiter": layout.dialect.delimiter,
+        "quote": layout.dialect.quote,
+        "header_row": layout.header_row,
+    }
+    table = DelimitedTable(file, encoding, layout)
+    return OpenFile(Format.DELIMITED, table, detected, layout.is_certain)

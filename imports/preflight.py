@@ -61,7 +61,7 @@ def preflight(file: BinaryIO, given: Profile) -> Preflight:
     beginning = _beginning(opened)
     found = candidates(opened.table.columns, beginning)
     columns, questions = ask_columns(opened, given, found, beginning)
-    profile = msgspec.structs.replace(_detected(opened, given), columns=columns)
+    profile = msgspec.structs.replace(given, **opened.detected, columns=columns)
     evidence, records = _examine(opened, profile)
     profile, more = ask_values(opened, profile, evidence)
     questions = [*questions, *more]
@@ -81,19 +81,6 @@ def preflight(file: BinaryIO, given: Profile) -> Preflight:
 def _beginning(opened: OpenFile) -> list[Record]:
     records = opened.table.records()
     return [record for record, _ in zip(records, range(_FORMATTED), strict=False)]
-
-
-def _detected(opened: OpenFile, given: Profile) -> Profile:
-    if opened.encoding is None or opened.layout is None:
-        return given
-    layout = opened.layout
-    return msgspec.structs.replace(
-        given,
-        encoding=opened.encoding.name,
-        delimiter=layout.dialect.delimiter,
-        quote=layout.dialect.quote,
-        header_row=layout.header_row,
-    )
 
 
 def _examine(opened: OpenFile, profile: Profile) -> tuple[ColumnEvidence, int]:

@@ -69,12 +69,13 @@ def ask_values(
 ) -> tuple[Profile, list[Question]]:
     """Return the profile with what the cells decide, and a question for each key that they leave open."""
     questions: list[Question] = []
-    if opened.layout is not None and not opened.layout.is_certain:
+    if not opened.is_certain:
         questions.append(
             Question(field="delimiter", message="Several delimiters fit.", options=tuple(DELIMITERS))
         )
     decided: dict[str, object] = {}
-    for ask in (_ask_order, _ask_decimal, _ask_sign):
+    is_signed = "amount" in opened.table.roles
+    for ask in (_ask_order, _ask_decimal, *(() if is_signed else (_ask_sign,))):
         value = ask(profile, evidence)
         if isinstance(value, Question):
             questions.append(value)

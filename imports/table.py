@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import dropwhile
 from typing import Final, NamedTuple, Protocol
 
+from domain.errors import InvalidInputError
 from imports.lines import BEGINNING, Position
 
 MAX_COLUMNS: Final = 1_000
@@ -56,3 +58,16 @@ class Table(Protocol):
 
         Raises: InvalidInputError while iterating, if the file is not of its format or exceeds a limit.
         """
+
+
+def limited(records: Iterable[Record]) -> Iterator[Record]:
+    """Yield `records`. Raises: InvalidInputError for more than `MAX_RECORDS`."""
+    for record in records:
+        if record.number > MAX_RECORDS:
+            raise InvalidInputError({"body": f"has more than {MAX_RECORDS:,} records"})
+        yield record
+
+
+def resumed(records: Iterable[Record], start: Position) -> Iterator[Record]:
+    """Return the records after `start`, in a format that must be read from its beginning."""
+    return dropwhile(lambda record: record.number <= start.record, records)

@@ -12,7 +12,7 @@ from domain.errors import InvalidInputError
 from domain.text import printable, quote
 from imports.amounts import Money, read_amount
 from imports.columns import column_index, direction, filled, is_amount, is_currency
-from imports.dates import DateOrder, read_date
+from imports.dates import DateOrder, date_readings, read_date
 from imports.lines import BEGINNING, Position
 from imports.profile import Profile
 from imports.table import Cell, Record, Table
@@ -140,15 +140,13 @@ class Transactions:
             raise _CellError("date", "has no date")
         if not isinstance(cell, str):
             raise _CellError("date", f"{cell} is a number, not a date")
+        order = self._profile.date_format
+        if order is None and date_readings(cell):
+            raise InvalidInputError({"date_format": "must be decided first"})
         try:
-            return read_date(cell, self._order())
+            return read_date(cell, order or DateOrder.YMD)
         except ValueError as error:
             raise _CellError("date", str(error)) from error
-
-    def _order(self) -> DateOrder:
-        if self._profile.date_format is None:
-            raise InvalidInputError({"date_format": "must be decided first"})
-        return self._profile.date_format
 
     def _money(self, record: Record, role: str) -> Money | None:
         """Return the amount in a cell; None if it is blank."""

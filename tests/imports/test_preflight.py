@@ -261,7 +261,10 @@ def test_a_profile_that_does_not_fit_the_file_is_refused_by_key(keys: dict[str, 
         (b"one\ntwo\n", "has no row of at least two cells"),
         (b"%PDF-1.7", "is a PDF: download the statement in another format"),
         (b"\x1f\x8b\x08", "is compressed: unpack it first"),
-        (b"\xd0\xcf\x11\xe0\xa1", "is an old Excel workbook: save it as .xlsx or CSV"),
+        (
+            b"\xd0\xcf\x11\xe0\xa1",
+            "is an Excel workbook that is old or has a password: save it as .xlsx without one, or as CSV",
+        ),
         (b"Date;Amount\n2026-08-03;-5.00\x00\n", "has a NUL character in line 2"),
     ],
 )
