@@ -10,7 +10,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from domain.errors import InvalidInputError
 from imports.lines import BEGINNING, Lines, Position
@@ -43,6 +43,31 @@ def announced_delimiter(line: str) -> str | None:
         wanted = ", ".join(DELIMITERS.values())
         raise InvalidInputError({"sep": f"announces {delimiter!r}; cells must be parted by one of {wanted}"})
     return delimiter
+
+
+class Opening(NamedTuple):
+    """Where a file begins: its first line that is neither blank nor `sep=`, and the position before it.
+
+    Shape: `delimiter` is the one that `sep=` announces. `line` is empty if the file has none.
+    """
+
+    line: str
+    start: Position
+    delimiter: str | None
+
+
+def opening(file: BinaryIO, encoding: Encoding) -> Opening:
+    """Return where a seekable file begins. Raises: as `announced_delimiter`."""
+    lines, announced, start = Lines(file, encoding), None, BEGINNING
+    for line in lines:
+        lines.begin_record()
+        if line.strip(" \t\r\n,;"):
+            found = None if announced else announced_delimiter(line)
+            if found is None:
+                return Opening(line, start, announced)
+            announced = found
+        start = Position(0, lines.number, lines.byte)
+    return Opening("", start, announced)
 
 
 class DelimitedRecords:

@@ -11,8 +11,8 @@ from typing import BinaryIO, Final
 
 from domain.errors import InvalidInputError
 from imports.columns import filled, is_amount, is_date, role_of
-from imports.delimited import DELIMITERS, QUOTES, DelimitedRecords, Dialect, announced_delimiter
-from imports.lines import BEGINNING, Lines, Position
+from imports.delimited import DELIMITERS, QUOTES, DelimitedRecords, Dialect, opening
+from imports.lines import Lines, Position
 from imports.profile import Profile
 from imports.table import Record
 from imports.text_encoding import Encoding
@@ -46,7 +46,9 @@ def detect_layout(file: BinaryIO, encoding: Encoding, profile: Profile) -> Layou
 
     Raises: InvalidInputError if the file has no row of at least two cells, or not the stated header row.
     """
-    origin, announced = _origin(file, encoding)
+    line, origin, announced = opening(file, encoding)
+    if not line:
+        raise InvalidInputError({"body": "must not be empty"})
     known = profile.delimiter or announced
     quote = profile.quote or _likely_quote(file, encoding, origin)
     dialects = [Dialect(each, quote) for each in ([known] if known else DELIMITERS)]
@@ -55,17 +57,6 @@ def detect_layout(file: BinaryIO, encoding: Encoding, profile: Profile) -> Layou
     best = ranks.index(max(ranks))
     layout = _layout(dialects[best], samples[best], origin, profile)
     return replace(layout, is_certain=ranks.count(ranks[best]) == 1)
-
-
-def _origin(file: BinaryIO, encoding: Encoding) -> tuple[Position, str | None]:
-    """Return where the table may begin, and the delimiter that a `sep=` line announces."""
-    lines = Lines(file, encoding)
-    for line in lines:
-        lines.begin_record()
-        if line.strip(" \t\r\n,;"):
-            announced = announced_delimiter(line)
-            return (BEGINNING if announced is None else Position(0, lines.number, lines.byte)), announced
-    raise InvalidInputError({"body": "must not be empty"})
 
 
 def _likely_quote(file: BinaryIO, encoding: Encoding, origin: Position) -> str:

@@ -74,14 +74,19 @@ class Lines:
     def _blocks(self) -> Iterator[list[str]]:
         """Split the text of each block; a line that may continue in the next block waits for it."""
         decoder, rest = codecs.getincrementaldecoder(self._encoding)(), ""
-        self._file.seek(self.byte)
-        while block := self._file.read(_BLOCK_BYTES):
+        place = self.byte
+        while block := self._block(place):
+            place += len(block)
             lines = _split(rest + self._decoded(decoder, block, rest))
             rest = lines.pop() if lines and not lines[-1].endswith("\n") else ""
             yield lines
             if len(rest) > MAX_RECORD_CHARACTERS:
                 raise self._too_long()
         yield _split(rest + self._decoded(decoder, b"", rest))
+
+    def _block(self, place: int) -> bytes:
+        self._file.seek(place)  # others may read the same file meanwhile
+        return self._file.read(_BLOCK_BYTES)
 
     def _decoded(self, decoder: codecs.IncrementalDecoder, block: bytes, rest: str) -> str:
         try:

@@ -1,73 +1,24 @@
-"""Reads CSV files as spreadsheets write them, record by record, each with the number of its first line.
+"""Reads CSV files as spreadsheets write them: named columns, and records with the number of their first line.
 
-It detects the encoding (UTF-8, UTF-16 or Windows-1252), the delimiter and the columns. Source: RFC 4180, and
-the output of Excel, LibreOffice, Numbers and Google Sheets.
+`imports` detects the encoding and reads the cells; the columns are those of the caller.
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from domain.errors import InvalidInputError
+from imports.delimited import DelimitedRecords, Dialect, opening
+from imports.text_encoding import detect_encoding
 
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 _WORKBOOK = b"PK\x03\x04"  # Excel and LibreOffice files are zip archives
-_SAMPLE_BYTES = 256
-
-
-def decode(content: bytes) -> str:
-    """Return `content` as text, without a byte order mark.
-
-    Content that is neither UTF-8 nor marked is UTF-16 if every second byte of its beginning is 0, else
-    Windows-1252, which includes Latin-1's letters. UTF-8 with a damaged byte is rejected: as Windows-1252 it
-    would denote other addresses. Raises: InvalidInputError for any other encoding.
-    """
-    if content.startswith(_WORKBOOK):
-        raise InvalidInputError({"body": "is a workbook, such as .xlsx or .ods: save it as CSV"})
-    for mark, encoding in _MARKS:
-        if content.startswith(mark):
-            return _decoded(content[len(mark) :], encoding)
-    unmarked = _unmarked_utf16(content[:_SAMPLE_BYTES])
-    if unmarked is not None:
-        return _decoded(content, unmarked)
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        # The first letter of Windows-1252 is already invalid UTF-8.
-        is_damaged = not content[: error.start].isascii()
-        return _decoded(content, "utf-8" if is_damaged else "windows-1252")
-
-
-def _unmarked_utf16(sample: bytes) -> str | None:
-    """ASCII in UTF-16 has a 0 in each second byte; two or more of them are not accidental."""
-    even, odd = sample[::2].count(0), sample[1::2].count(0)
-    if max(even, odd) * 4 < len(sample) or max(even, odd) < 2:  # noqa: PLR2004
-        return None
-    return "utf-16-le" if odd > even else "utf-16-be"
-
-
-def _decoded(content: bytes, encoding: str) -> str:
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = content[: error.start].decode(encoding, "replace").count("\n") + 1
-        wanted = "not UTF-8, as those before are" if encoding == "utf-8" else f"neither UTF-8 nor {encoding}"
-        problem = f"has bytes in line {line} that are {wanted}"
-        raise InvalidInputError({"body": problem}) from error
-
-
-_DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
-_SEP = re.compile(r'\s*"?sep=(.?)"?[\s,;]*', re.IGNORECASE)  # Excel's own first line
+_DELIMITERS = (",", ";", "\t")
 _PUNCTUATION = re.compile(r"[\W_]+")
 
 
@@ -127,21 +78,6 @@ class Columns:
         return names
 
 
-def announced_delimiter(line: str) -> str | None:
-    """Return the delimiter of Excel's `sep=` line; None for any other line.
-
-    Raises: InvalidInputError for an unsupported delimiter.
-    """
-    found = _SEP.fullmatch(line)
-    if found is None:
-        return None
-    delimiter = found[1] or "\t"
-    if delimiter not in _DELIMITERS:
-        wanted = ", ".join(_DELIMITERS.values())
-        raise InvalidInputError({"sep": f"announces {delimiter!r}; cells must be parted by one of {wanted}"})
-    return delimiter
-
-
 def likely_delimiter(line: str, columns: Columns) -> str:
     """Return the delimiter that yields the most column names in the first row, or else the most cells."""
 
@@ -166,7 +102,6 @@ def _bare(name: str) -> str:
 MAX_RECORDS = 10_000
 Record = dict[str, str]
 _FORMULA_TEXT = re.compile(r'="([^"]*)"')  # prevents Excel from reading a text as a number
-_PADDED_QUOTE = re.compile(r'"[ \u00a0]+(?=[,;\t\r\n]|$)')
 
 
 class CsvReader:
@@ -175,96 +110,38 @@ class CsvReader:
     Shape: `known` columns in the order of a file without a header; trailing cells may be omitted unless their
     column is `required`. Blank rows and trailing blank columns are ignored.
 
-    Raises: InvalidInputError for another encoding, or for columns that are unknown, missing or repeated;
-    while iterating, for more than 10,000 records.
+    Raises: InvalidInputError for columns that are unknown, missing or repeated; while iterating too, for
+    bytes that the encoding does not have, and for more than 10,000 records.
     """
 
     def __init__(self, content: bytes, known: Sequence[str], required: Collection[str]) -> None:
-        # Lines keep their endings, so that the reader sees which of them are inside quotes.
-        self._lines = _Lines(io.StringIO(decode(content), newline=""))
+        if content.startswith(_WORKBOOK):
+            raise InvalidInputError({"body": "is a workbook, such as .xlsx or .ods: save it as CSV"})
         self._columns = Columns(known, required)
-        self._begin()
-
-    def _begin(self) -> None:
-        """Detect the delimiter and the columns; keep the first row if it is data."""
-        line = self._lines.first()
-        announced = announced_delimiter(line)
-        if announced is not None:
-            line = self._lines.first(after=line)
-        self._delimiter = announced or likely_delimiter(line, self._columns)
-        self._reader = self._read(self._lines)
-        number = self._lines.begin_record()
-        try:
-            row = self._next() or []
-        except csv.Error as error:
-            raise InvalidInputError({"header": self._problem(error)}) from error
-        self._layout = self._columns.layout(row)
-        self._first = None if self._layout.has_header else (number, row)
+        file = io.BytesIO(content)
+        encoding = detect_encoding(file)
+        line, start, announced = opening(file, encoding)
+        dialect = Dialect(announced or likely_delimiter(line, self._columns))
+        records = iter(DelimitedRecords(file, encoding, dialect, start))
+        first = next(records, None)
+        if first is not None and first.problem is not None:
+            raise InvalidInputError({"header": first.problem})
+        self._layout = self._columns.layout([] if first is None else list(map(str, first.cells)))
+        self._records = records if first is None or self._layout.has_header else chain([first], records)
 
     def __iter__(self) -> Iterator[tuple[int, Record | InvalidInputError]]:
         count = 0
-        for line, row in self._rows():
-            found = self._record(list(map(str.strip, row))) if isinstance(row, list) else row
+        for record in self._records:
+            if record.problem is None:
+                found = self._record([str(cell).strip() for cell in record.cells])
+            else:
+                found = InvalidInputError({"line": record.problem})
             if found is None:
                 continue
             count += 1
             if count > MAX_RECORDS:
                 raise InvalidInputError({"body": f"must have no more than {MAX_RECORDS:,} lines"})
-            yield line, found
-
-    def _rows(self) -> Iterator[tuple[int, list[str] | InvalidInputError]]:
-        if self._first is not None:
-            yield self._first
-        while True:
-            line = self._lines.begin_record()
-            try:
-                cells = self._next()
-            except csv.Error as error:
-                opened = self._opened()
-                yield opened[0] if opened else line, InvalidInputError({"line": self._problem(error)})
-                if opened:
-                    return
-                continue
-            if cells is None:
-                return
-            yield line, cells
-
-    def _next(self) -> list[str] | None:
-        """Return the next row, or None after the last.
-
-        Raises: csv.Error unless a quote is followed by spaces only.
-        """
-        try:
-            return next(self._reader, None)
-        except csv.Error:
-            cells = self._reparse(_PADDED_QUOTE.sub('"', self._lines.record))
-            if cells is None or self._opened():
-                raise
-            return cells
-
-    def _reparse(self, record: str) -> list[str] | None:
-        try:
-            (cells,) = self._read(io.StringIO(record, newline=""))
-        except (csv.Error, ValueError):
-            return None
-        return cells
-
-    def _read(self, lines: Iterator[str]) -> Iterator[list[str]]:
-        return csv.reader(lines, delimiter=self._delimiter, skipinitialspace=True, strict=True)
-
-    def _problem(self, error: csv.Error) -> str:
-        opened, (first, last) = self._opened(), self._lines.span
-        if opened is not None:
-            line, column = opened
-            return (
-                f"the quote that opens in line {line}, column {column}, is never closed;"
-                " nothing after it was read"
-            )
-        lines = f", a quoted cell runs from line {first} to line {last}" if last > first else ""
-        return f"cannot be read ({error}{lines})"
-
-    def _opened(self) -> tuple[int, int] | None:
-        return self._lines.opened_at(self._delimiter)
+            yield record.line, found
 
     def _record(self, cells: list[str]) -> Record | InvalidInputError | None:
         """Parse the cells of a row; None for a blank row."""
@@ -290,69 +167,3 @@ class CsvReader:
 def _plain(cell: str) -> str:
     text = _FORMULA_TEXT.fullmatch(cell)
     return cell if text is None else text[1].strip()
-
-
-class _Lines:
-    """The numbered lines of a file, with those of the current record."""
-
-    def __init__(self, lines: Iterator[str]) -> None:
-        self._source = lines
-        self._ahead: list[str] = []
-        self._record: list[str] = []
-        self.number = 0
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self._ahead.pop() if self._ahead else next(self._source)
-        self.number += 1
-        self._record.append(line)
-        return line
-
-    def first(self, after: str | None = None) -> str:
-        """Return the next nonblank line without consuming it; empty at the end."""
-        if after is not None:
-            next(self)
-        for line in self:
-            if line.strip(" \t\r\n,;"):
-                self.number -= 1
-                self._ahead.append(line)
-                self.begin_record()
-                return line
-        return ""
-
-    def begin_record(self) -> int:
-        """Begin the next record; return the number of its first line."""
-        self._record.clear()
-        return self.number + 1
-
-    @property
-    def record(self) -> str:
-        """Return the text read since the record began."""
-        return "".join(self._record)
-
-    @property
-    def span(self) -> tuple[int, int]:
-        """Return the numbers of the first and the last line of the record."""
-        return self.number - len(self._record) + 1, self.number
-
-    def opened_at(self, delimiter: str) -> tuple[int, int] | None:
-        """Return the line and the column, both from 1, of an unclosed quote; None without one."""
-        opened: tuple[int, int] | None = None
-        closed: tuple[int, int] | None = None
-        column = 1
-        for number, line in enumerate(self._record, self.span[0]):
-            before = delimiter
-            for character in line:
-                if character == '"' and opened is not None:
-                    closed, opened = opened, None
-                elif character == '"' and before == '"':
-                    opened = closed  # a doubled quote is text
-                elif character == '"' and before == delimiter:
-                    opened = number, column
-                elif character == delimiter and opened is None:
-                    column += 1
-                if character != " " or before != delimiter:  # spaces before a cell are ignored
-                    before = character
-        return opened

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInputError
-from imports.delimited import DelimitedRecords, Dialect
+from imports.delimited import DelimitedRecords, Dialect, announced_delimiter
 from imports.formats import open_file
 from imports.lines import Position
 from imports.table import MAX_COLUMNS, Record
@@ -67,6 +67,27 @@ def test_100_000_columns_are_a_problem_of_their_record() -> None:
     assert second.cells == ["b", "c"]
     with pytest.raises(InvalidInputError, match=r"line 1: has 100,000 cells"):
         look("a," * 99_999 + "a\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "delimiter"),
+    [
+        ("sep=;\r\n", ";"),
+        ("SEP=,\n", ","),
+        ("sep=\t\r\n", "\t"),
+        ('"sep=;"\n', ";"),
+        ("sep=;;;\n", ";"),
+        ("email;term", None),
+        ("", None),
+    ],
+)
+def test_a_sep_line_announces_the_delimiter(line: str, delimiter: str | None) -> None:
+    assert announced_delimiter(line) == delimiter
+
+
+def test_a_sep_line_of_another_delimiter_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="'x'; cells must be parted by one of a comma"):
+        announced_delimiter("sep=x\n")
 
 
 class Repeated(io.RawIOBase):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import InvalidInputError
-from operations.csv_reader import Columns, Layout, announced_delimiter, likely_delimiter
+from operations.csv_reader import Columns, CsvReader, Layout, likely_delimiter
 
 KNOWN = ("email", "source", "term", "section", "kinds", "min_seats")
 COLUMNS = Columns(KNOWN, ("email", "term", "section"))
@@ -58,27 +58,6 @@ def test_what_is_unclear_is_named(columns: Columns, row: list[str], problems: se
 @pytest.mark.parametrize(
     ("line", "delimiter"),
     [
-        ("sep=;\r\n", ";"),
-        ("SEP=,\n", ","),
-        ("sep=\t\r\n", "\t"),
-        ('"sep=;"\n', ";"),
-        ("sep=;;;\n", ";"),
-        ("email;term", None),
-        ("", None),
-    ],
-)
-def test_a_sep_line_announces_the_delimiter(line: str, delimiter: str | None) -> None:
-    assert announced_delimiter(line) == delimiter
-
-
-def test_a_sep_line_of_another_delimiter_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="'x'; cells must be parted by one of a comma"):
-        announced_delimiter("sep=x\n")
-
-
-@pytest.mark.parametrize(
-    ("line", "delimiter"),
-    [
         ("email,term,section", ","),
         ('"email";"term";"section"', ";"),
         ("email\tterm\tsection\n", "\t"),
@@ -90,3 +69,21 @@ def test_a_sep_line_of_another_delimiter_is_refused() -> None:
 )
 def test_the_first_row_shows_the_delimiter(line: str, delimiter: str) -> None:
     assert likely_delimiter(line, COLUMNS) == delimiter
+
+
+def test_a_workbook_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="is a workbook, such as"):
+        CsvReader(b"PK\x03\x04\x14\x00", KNOWN, ())
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"email,term,section\n\xe9\n\x81", "has bytes in line 3 that are neither UTF-8 nor windows-1252"),
+        (b"email,term,section\na,b\0,c", "has a NUL character in line 2"),
+    ],
+)
+def test_bytes_that_are_no_text_are_named(content: bytes, problem: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        list(CsvReader(content, KNOWN, ()))
+    assert caught.value.problems == {"body": problem}
