@@ -13,6 +13,7 @@ from domain.text import quote
 SEPARATORS: Final = (".", ",")
 GROUPINGS: Final = (".", ",", "'", " ")
 MAX_DIGITS: Final = 24
+MAX_LENGTH: Final = 64
 _MINUS = "\u2212\ufe63\uff0d"
 _SPACES = "\u00a0\u202f\u2009"
 _PLAIN = str.maketrans(
@@ -46,9 +47,13 @@ class _Parts(NamedTuple):
     currency: str | None
 
 
-@lru_cache(maxsize=1 << 14)
 def amount_readings(text: str) -> Mapping[str, Money]:
     """Return what `text` means with each decimal separator that can read it; empty if it is no amount."""
+    return _readings(text) if len(text) <= MAX_LENGTH else {}
+
+
+@lru_cache(maxsize=1 << 14)
+def _readings(text: str) -> Mapping[str, Money]:
     if clear := _CLEAR.fullmatch(text):
         return {clear[1]: read_amount(text, clear[1])}
     found = {}
@@ -71,7 +76,7 @@ def read_amount(text: str, decimal: str, grouping: str | None = None) -> Money:
     """
     if _SIMPLE[decimal].fullmatch(text) and len(text) <= MAX_DIGITS:
         return Money(Decimal(text.replace(decimal, ".")))
-    parts = _parts(text)
+    parts = _parts(text) if len(text) <= MAX_LENGTH else None
     digits = _digits(parts.number, decimal, grouping) if parts else None
     if parts is None or digits is None or len(digits) > MAX_DIGITS:
         raise ValueError(f"{quote(text)!r} is not an amount with the decimal separator {decimal!r}")
@@ -80,7 +85,7 @@ def read_amount(text: str, decimal: str, grouping: str | None = None) -> Money:
 
 
 def _parts(text: str) -> _Parts | None:
-    found = _AMOUNT.fullmatch(text.translate(_PLAIN).strip())
+    found = _AMOUNT.fullmatch(" ".join(text.translate(_PLAIN).split()))
     if found is None or bool(found["open"]) != bool(found["close"]):
         return None
     signs = [found[name] for name in ("before", "sign", "after") if found[name]]

@@ -11,6 +11,7 @@ from typing import Final
 
 from domain.text import MONTHS
 
+MAX_LENGTH: Final = 64
 _PIVOT: Final = 69  # POSIX: two digits from 69 are years of the last century
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
 _CLOCK = r"\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?:[.,]\d{1,9})?\s*(?:[AaPp]\.?[Mm]\.?)?"
@@ -39,7 +40,6 @@ class DateOrder(StrEnum):
     MDY = "MDY"
 
 
-@lru_cache(maxsize=1 << 14)
 def date_readings(text: str) -> Mapping[DateOrder, date]:
     """Return what `text` means in each order that can read it; empty if it is no date.
 
@@ -47,6 +47,11 @@ def date_readings(text: str) -> Mapping[DateOrder, date]:
     of months are read in every order. Years are four digits, or two: 69 to 99 are 1969 to 1999, unless an
     apostrophe precedes them, as in QIF.
     """
+    return _readings(text) if len(text) <= MAX_LENGTH else {}
+
+
+@lru_cache(maxsize=1 << 14)
+def _readings(text: str) -> Mapping[DateOrder, date]:
     text = text.strip()
     if found := _NUMERIC.fullmatch(text):
         return _numeric(found[1], found[3], found[5], found[4].strip())

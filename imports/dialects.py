@@ -14,7 +14,7 @@ from imports.columns import filled, is_amount, is_date, role_of
 from imports.delimited import DELIMITERS, QUOTES, DelimitedRecords, Dialect, opening
 from imports.lines import Lines, Position
 from imports.profile import Profile
-from imports.table import Record
+from imports.table import Record, first_records
 from imports.text_encoding import Encoding
 
 SAMPLE_RECORDS: Final = 100
@@ -52,8 +52,8 @@ def detect_layout(file: BinaryIO, encoding: Encoding, profile: Profile) -> Layou
     known = profile.delimiter or announced
     quote = profile.quote or _likely_quote(file, encoding, origin)
     dialects = [Dialect(each, quote) for each in ([known] if known else DELIMITERS)]
-    samples = [_sample(file, encoding, dialect, origin) for dialect in dialects]
-    ranks = [_rank(sample) for sample in samples]
+    samples = [first_records(DelimitedRecords(file, encoding, dialect, origin)) for dialect in dialects]
+    ranks = [_rank(each) for each in samples]
     best = ranks.index(max(ranks))
     layout = _layout(dialects[best], samples[best], origin, profile)
     return replace(layout, is_certain=ranks.count(ranks[best]) == 1)
@@ -72,15 +72,6 @@ def _likely_quote(file: BinaryIO, encoding: Encoding, origin: Position) -> str:
         if characters > _SAMPLE_CHARACTERS:
             break
     return max(QUOTES, key=counts.__getitem__)
-
-
-def _sample(file: BinaryIO, encoding: Encoding, dialect: Dialect, origin: Position) -> list[Record]:
-    found: list[Record] = []
-    for record in islice(DelimitedRecords(file, encoding, dialect, origin), SAMPLE_RECORDS):
-        found.append(record)
-        if record.end_byte - origin.byte > _SAMPLE_CHARACTERS:
-            break
-    return found
 
 
 def _rank(sample: Sequence[Record]) -> tuple[int, int, int]:

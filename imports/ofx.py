@@ -24,7 +24,7 @@ from imports.text_encoding import detect_encoding
 
 _BLOCK_BYTES = 1 << 16
 _TOKEN = re.compile(r"<(/?)([A-Za-z0-9_.]+)\s*>([^<]*)")
-_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+_CDATA = re.compile(r"<!\[CDATA\[((?:(?!<!\[CDATA\[).)*?)\]\]>", re.DOTALL)
 _CHARSET = re.compile(r"CHARSET:\s*([\w-]+)|<\?xml[^>]*encoding=[\"']([\w-]+)", re.IGNORECASE)
 _CHARSETS: Final = {
     "1250": "windows-1250", "1251": "windows-1251", "1252": "windows-1252", "iso-8859-1": "iso-8859-1",

@@ -13,15 +13,15 @@ from imports.columns import candidates, column_index
 from imports.formats import Format, OpenFile, open_file
 from imports.profile import Profile
 from imports.questions import Question, ask_columns, ask_values
-from imports.table import Record
+from imports.table import Record, first_records
 from imports.transactions import BadRow, Row, Transactions
 
 SAMPLES: Final = 20
-_FORMATTED: Final = 100  # records that show which columns there are
+_SHOWN_CHARACTERS: Final = 200
 
 
 class Sample(Struct, frozen=True, kw_only=True):
-    """One of the first records: its cells and, once everything is decided, what it means."""
+    """One of the first records: its cells, cut to 200 characters, and what it means once that is decided."""
 
     line: int
     cells: tuple[str, ...]
@@ -58,7 +58,7 @@ def preflight(file: BinaryIO, given: Profile) -> Preflight:
     `given` that does not fit it.
     """
     opened = open_file(file, given)
-    beginning = _beginning(opened)
+    beginning = first_records(opened.table.records())
     found = candidates(opened.table.columns, beginning)
     columns, questions = ask_columns(opened, given, found, beginning)
     profile = msgspec.structs.replace(given, **opened.detected, columns=columns)
@@ -76,11 +76,6 @@ def preflight(file: BinaryIO, given: Profile) -> Preflight:
         questions=tuple(questions),
         profile=profile,
     )
-
-
-def _beginning(opened: OpenFile) -> list[Record]:
-    records = opened.table.records()
-    return [record for record, _ in zip(records, range(_FORMATTED), strict=False)]
 
 
 def _examine(opened: OpenFile, profile: Profile) -> tuple[ColumnEvidence, int]:
@@ -101,7 +96,7 @@ def _samples(
 
 
 def _sample(record: Record, rows: Transactions | None) -> Sample:
-    cells = tuple(map(str, record.cells))
+    cells = tuple(str(cell)[:_SHOWN_CHARACTERS] for cell in record.cells)
     found = rows.read(record) if rows else None
     if rows is None or found is None:
         return Sample(line=record.line, cells=cells, problem=record.problem)

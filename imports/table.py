@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from itertools import dropwhile
+from itertools import dropwhile, islice
 from typing import Final, NamedTuple, Protocol
 
 from domain.errors import InvalidInputError
@@ -13,6 +13,8 @@ from imports.lines import BEGINNING, Position
 
 MAX_COLUMNS: Final = 1_000
 MAX_RECORDS: Final = 2_000_000
+_SAMPLE_RECORDS: Final = 100
+_SAMPLE_CHARACTERS: Final = 1 << 18
 Cell = str | Decimal | date
 """A cell is text, unless its format has types for numbers and dates."""
 
@@ -58,6 +60,18 @@ class Table(Protocol):
 
         Raises: InvalidInputError while iterating, if the file is not of its format or exceeds a limit.
         """
+
+
+def first_records(records: Iterable[Record]) -> list[Record]:
+    """Return the first records: at most 100, and no more once they have 262,144 characters."""
+    found: list[Record] = []
+    characters = 0
+    for record in islice(records, _SAMPLE_RECORDS):
+        found.append(record)
+        characters += sum(len(cell) for cell in record.cells if isinstance(cell, str))
+        if characters > _SAMPLE_CHARACTERS:
+            break
+    return found
 
 
 def limited(records: Iterable[Record]) -> Iterator[Record]:

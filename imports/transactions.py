@@ -11,13 +11,14 @@ from typing import Final, NamedTuple
 from domain.errors import InvalidInputError
 from domain.text import printable, quote
 from imports.amounts import Money, read_amount
-from imports.columns import column_index, direction, filled, is_amount, is_currency
+from imports.columns import column_index, direction, filled, is_amount, is_currency, reference
 from imports.dates import DateOrder, date_readings, read_date
 from imports.lines import BEGINNING, Position
 from imports.profile import Profile
 from imports.table import Cell, Record, Table
 
-_END_MARKER = re.compile(r"[*=#-]{2,}.*[*=#-]{2,}")
+_MARKERS: Final = frozenset("*=#-")
+_MARKER_LENGTH: Final = 4
 _TOTAL = re.compile(
     r"(?:(?:grand |sub)?totale?s?|totaal|summe|suma|razem|sum|(?:\w+ )?(?:balance|saldo)|solde|end of file"
     r"|turnover|käive|umsatzsumme|number of transactions|records?|rows?)\b",
@@ -82,6 +83,7 @@ class Transactions:
         self._index = {
             role: column_index(table.columns, name, f"columns.{role}") for role, name in columns.items()
         }
+        self._names = [reference(table.columns, index) for index in range(len(table.columns))]
         self._drop = tuple(text.casefold() for text in profile.drop_rows)
         self._sign = profile.sign or _implied_sign(columns)
         _require(self._sign, columns)
@@ -95,13 +97,8 @@ class Transactions:
 
     def raw(self, record: Record) -> dict[str, str]:
         """Return the cells of a record by the names of their columns; a cell without a name by its number."""
-        names = self._table.columns
-        return {
-            names[index] if index < len(names) and names.count(names[index]) == 1 else f"#{index + 1}": str(
-                cell
-            )
-            for index, cell in enumerate(record.cells)
-        }
+        names = dict(enumerate(self._names))
+        return {names.get(index, f"#{index + 1}"): str(cell) for index, cell in enumerate(record.cells)}
 
     def read(self, record: Record) -> Row | BadRow | SkippedRow:
         """Return the transaction in a record, what is wrong with it, or why it is skipped."""
@@ -213,7 +210,7 @@ class Transactions:
         text, count = _first_text(record.cells), filled(record.cells)
         if not count:
             return "is blank"
-        if _END_MARKER.fullmatch(text):
+        if len(text) >= _MARKER_LENGTH and _MARKERS.issuperset(text[:2] + text[-2:]):
             return "is an end marker"
         if _TOTAL.match(text):
             return "is a total or a balance"

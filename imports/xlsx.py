@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import islice
 from typing import Any, BinaryIO, Final
 
 from openpyxl import load_workbook
@@ -19,10 +18,10 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from domain.errors import InvalidInputError
 from imports.columns import filled
-from imports.dialects import SAMPLE_RECORDS, header_of, names_of
+from imports.dialects import header_of, names_of
 from imports.lines import BEGINNING, MAX_RECORD_CHARACTERS, Position
 from imports.profile import Profile
-from imports.table import MAX_COLUMNS, Cell, Record, limited, resumed
+from imports.table import MAX_COLUMNS, Cell, Record, first_records, limited, resumed
 
 MAX_SHEET_BYTES: Final = 512 << 20
 MAX_PART_BYTES: Final = 64 << 20
@@ -64,12 +63,12 @@ def open_xlsx(file: BinaryIO, profile: Profile) -> XlsxTable:
     Raises: InvalidInputError if it is no workbook, exceeds a limit, or has not the stated header row.
     """
     _check(file)
-    sample = list(islice(_rows(file), SAMPLE_RECORDS))
-    header = header_of(sample, profile.header_row)
+    beginning = first_records(_rows(file))
+    header = header_of(beginning, profile.header_row)
     if header is not None:
         return XlsxTable(file, names_of(header), header.line)
-    width = max((len(record.cells) for record in sample), default=0)
-    if not any(filled(record.cells) for record in sample):
+    width = max((len(record.cells) for record in beginning), default=0)
+    if not any(filled(record.cells) for record in beginning):
         raise InvalidInputError({"body": "has no cells in its first sheet"})
     return XlsxTable(file, tuple(f"#{number}" for number in range(1, width + 1)), 0)
 

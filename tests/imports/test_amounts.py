@@ -94,3 +94,12 @@ def test_an_amount_written_in_a_style_is_read_in_it(
     text = negative.format(digits) if amount < 0 else digits
     assert read_amount(text, decimal, grouping).amount == amount
     assert read_amount(text, decimal).amount == amount
+
+
+@pytest.mark.parametrize(
+    "text", ["-" + " " * 60 + "x", "1 " * 30 + "x", "9" * 1_000_000, "(" + " " * 1_000_000]
+)
+def test_long_or_blank_text_is_refused_without_a_search(text: str) -> None:
+    assert not amount_readings(text)
+    with pytest.raises(ValueError, match="is not an amount"):
+        read_amount(text, ".")

@@ -41,7 +41,19 @@ def test_a_date_has_a_reading_in_each_order_that_can_read_it(text: str, expected
 
 
 @pytest.mark.parametrize(
-    "text", ["", "31/31/2026", "30.02.2026", "1026-08-03", "5", "12.50", "Augury 3, 2026", "00000000", "3/8"]
+    "text",
+    [
+        "",
+        "31/31/2026",
+        "30.02.2026",
+        "1026-08-03",
+        "5",
+        "12.50",
+        "Augury 3, 2026",
+        "00000000",
+        "3/8",
+        "1" + " " * 999_999,
+    ],
 )
 def test_other_text_is_no_date(text: str) -> None:
     assert not date_readings(text)

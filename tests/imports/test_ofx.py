@@ -129,3 +129,8 @@ def test_entities_of_a_document_type_are_not_expanded() -> None:
     table = open_file(io.BytesIO(content.encode()), Profile()).table
     found: list[Record] = list(table.records())
     assert found[0].cells[4] == "&b;"
+
+
+def test_sections_of_characters_that_never_end_are_refused_without_a_search() -> None:
+    with pytest.raises(InvalidInputError, match="without a tag"):
+        look("<OFX><![CDATA[]]>" + "<![CDATA[" * 400_000)

@@ -166,6 +166,7 @@ def test_errors_name_the_physical_line_the_column_and_the_reason() -> None:
         "31/08/2026;100.00;Closing balance",
         "31/08/2026;100.00;Saldo końcowe 31.08.2026",
         "Generated for A. Example",
+        "-----",
         "",
     ],
 )
@@ -301,3 +302,15 @@ def test_the_profile_of_a_preflight_decides_everything_again() -> None:
     found = look(text)
     again = look(text, **{name: getattr(found.profile, name) for name in found.profile.__struct_fields__})
     assert again.profile == found.profile
+
+
+def test_a_row_that_is_almost_an_end_marker_is_an_error_without_a_search() -> None:
+    found = read(f"Date;Amount\n2026-08-03;-5.00\n{'*' * 100_000}x;-1.00\n-;-2.00\n")
+    assert [(line, column) for line, column, _ in found.errors] == [(3, "Date"), (4, "Date")]
+
+
+def test_samples_are_cut_and_few_if_the_records_are_long() -> None:
+    row = "2026-08-03;-5.00;" + "x" * 100_000 + "\n"
+    found = look("Date;Amount;Text\n" + row * 50)
+    assert len(found.samples) < 20
+    assert {len(cell) for sample in found.samples for cell in sample.cells} == {10, 5, 200}
