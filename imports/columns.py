@@ -54,10 +54,10 @@ def reference(columns: Sequence[str], index: int) -> str:
 
 
 def _fits(role: str, cells: Sequence[Cell]) -> bool:
-    """Whether a column with these cells, of which some are foreign, can have the role."""
+    """Whether a column with these cells can have the role; totals may stand among them."""
     test = _TESTS.get(role)
     given = [cell for cell in cells if not isinstance(cell, str) or cell.strip()]
-    return test is None or not given or sum(map(test, given)) * 2 >= len(given)
+    return test is None or not given or any(map(test, given))
 
 
 def column_index(columns: Sequence[str], wanted: str, field: str) -> int:

@@ -85,19 +85,18 @@ def ask_values(
 
 
 def _ask_column(role: str, options: Sequence[str]) -> Question:
-    what = f"Several columns may be the {role}" if options else f"No column looks like the {role}"
-    return Question(field=f"columns.{role}", message=f"{what}.", options=tuple(options))
+    return Question(field=f"columns.{role}", message=f"Which column is the {role}?", options=tuple(options))
 
 
 def _by_cells(opened: OpenFile, samples: Sequence[Record], test: Callable[[Cell], bool]) -> list[str]:
-    """Return the columns in which most filled cells pass the test."""
+    """Return the columns in which most filled cells pass the test, else all."""
     columns, found = opened.table.columns, []
     for index in range(len(columns)):
         cells = [each.cells[index] for each in samples if index < len(each.cells)]
         given = [cell for cell in cells if not isinstance(cell, str) or cell.strip()]
         if given and sum(map(test, given)) * 2 > len(given):
             found.append(reference(columns, index))
-    return found
+    return found or [reference(columns, index) for index in range(len(columns))]
 
 
 def _ask_order(profile: Profile, evidence: ColumnEvidence) -> Question | dict[str, object]:

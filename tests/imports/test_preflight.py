@@ -215,6 +215,7 @@ def test_a_column_that_no_name_explains_is_a_question() -> None:
     text = "When;What;How much\n2026-08-03;a;-5.00\n2026-08-04;b;1.00\n"
     found = {question.field: question.options for question in look(text).questions}
     assert found == {"columns.date": ("When",), "columns.amount": ("How much",)}
+    assert look("Word,Other\na,b\nc,d\n").questions[0].options == ("Word", "Other")
     columns = {"date": "when", "amount": "#3", "description": "What"}
     assert read(text, columns=columns).amounts == ["-5.00", "1.00"]
 
