@@ -6,6 +6,7 @@ from typing import Any
 
 from operations import (
     breakers,
+    catalogs,
     dead_letters,
     jobs,
     mail,
@@ -26,6 +27,7 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     *(new_watches.ADD, new_watches.IMPORT, watches.PAUSE, watches.RESUME, watches.END),
     *(watch_filters.PAUSE_MATCHING, watch_filters.RESUME_MATCHING, watch_filters.END_MATCHING),
     *(watch_filters.EXPORT, terms.END),
+    *(catalogs.RELEASE, catalogs.DISCARD),
     *(mail.TEST, mail.RETRY, mail.LIFT, dead_letters.RETRY, dead_letters.PURGE),
     *(jobs.START, jobs.CANCEL, jobs.RETRY, jobs.GRANT, payments.RESOLVE),
 )

@@ -15,7 +15,9 @@ from domain.alert import AlertState
 from domain.catalog_poll import TermPoll, is_overdue
 from domain.check_schedule import LONGEST_ACCRUAL_HOURS, MAX_INTERVAL_HOURS
 from domain.money import PaymentFailures
+from domain.poll_judgement import WITHHELD
 from domain.section import Stagger
+from domain.term import Term
 from observability.checks.host import DATABASE, is_managed, read_backup, read_disk
 from observability.checks.snapshot import (
     CatalogBudget,
@@ -81,6 +83,7 @@ def read(admin: AdminContext) -> SystemSnapshot:
         is_managed=is_managed(),
         terms=read_or_unavailable(lambda: store.terms.over(now)),
         unknown_sections=read_or_unavailable(store.sections.unknown),
+        guards=read_or_unavailable(lambda: guards(services)),
         budgets=redis.read(lambda: budgets(services)) if services.catalogs else {},
     )
 
@@ -156,6 +159,17 @@ def _polled(
             silent_since = max(audience.since, last.completed_at or audience.since) if is_silent else None
         found[name] = SourceStatus(last.completed_at, audience, silent_since, every, has_runs=False)
     return found
+
+
+def guards(services: Services) -> dict[Term, TermPoll]:
+    """Return the polls of each term whose answers are withheld."""
+    if not services.catalogs:
+        return {}
+    return {
+        term: poll
+        for term, poll in services.store.polls.all().items()
+        if term[0] in services.catalogs and poll.guard in WITHHELD
+    }
 
 
 def budgets(services: Services) -> dict[str, CatalogBudget]:

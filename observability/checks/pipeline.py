@@ -6,10 +6,12 @@ not late while every catalog is paused.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from domain.alert import AlertMessage
+from domain.catalog_poll import GuardState
 from domain.check import Check, Part, Result, Severity
 from domain.money import LOST_REFUND, Payment, RefundState
 from domain.notification import MAIL
@@ -128,6 +130,20 @@ def _terms(state: SystemSnapshot) -> Iterator[Result]:
         yield Result(f"{source}/{term}", None if state.unresolved_pause(source) is not None else failure)
 
 
+def _guards(state: SystemSnapshot) -> Iterator[Result]:
+    for (source, term), poll in required(state.guards).items():
+        is_frozen = poll.guard is GuardState.FROZEN
+        sample = "" if poll.guard_sample is None else f" The answer is kept in {poll.guard_sample}."
+        ends = " Two good polls in a row end this." if is_frozen else ""
+        failure = AlertMessage(
+            f"The answers of {source} about {term} are {'frozen' if is_frozen else 'held'}",
+            f"{poll.guard_reason}. Nothing is recorded or mailed until you release or discard them."
+            f"{ends}{sample}{state.affected(source)}",
+            f"rollcall catalog release {shlex.quote(source)} {shlex.quote(term)}",
+        )
+        yield Result(f"{source}/{term}", failure)
+
+
 def _unknown_sections(state: SystemSnapshot) -> Iterator[Result]:
     for source, unknown in required(state.unknown_sections).items():
         count = f"{unknown.count} watched section{'s' if unknown.count > 1 else ''}"
@@ -202,6 +218,8 @@ CHECKS = (
           needs=("database",), is_critical=True),
     Check("terms", _terms, Severity.DEGRADED, (Part.POLLING,),
           "rollcall term ls", "term-over", "sections?state=missing", needs=("database",)),
+    Check("guards", _guards, Severity.DEGRADED, (Part.POLLING,),
+          "rollcall source ls", "answers-withheld", "#sources", needs=("database",)),
     Check("unknown_sections", _unknown_sections, Severity.HEALTHY, (),
           "rollcall watch ls", "unknown-sections", "sections?state=missing", needs=("database",)),
     Check("payments", _payments, Severity.DEGRADED, (Part.DRAINING,),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from domain.alert import Alert
+from domain.catalog_poll import TermPoll
 from domain.errors import UnreachableError
 from domain.money import PaymentFailures
 from domain.run import Run
@@ -192,7 +193,8 @@ class SystemSnapshot:
     Shape: `database`, `redis` and `broker` are "ok" or the reason of their failure. `processes` has the live
     processes of each role. `pauses` holds those in force, and Rollcall's own until a success ends them, by
     the source's name or "mail"; `alerts` are the raised ones. `terms` are those that seem over,
-    `unknown_sections` each source's sections that it never listed. `clocks` has by host the seconds its clock
+    `unknown_sections` each source's sections that it never listed, `guards` those terms of polled catalogs
+    whose answers are withheld. `clocks` has by host the seconds its clock
     is ahead of Redis, and under "database" the seconds the database is ahead of this host. `backup` is None
     where the installation has no folder. `is_managed` is whether systemd starts the roles.
     """
@@ -222,6 +224,7 @@ class SystemSnapshot:
     terms: Mapping[Term, Presence] | Unavailable = field(default_factory=dict)
     unknown_sections: Mapping[str, UnknownSections] | Unavailable = field(default_factory=dict)
     budgets: Mapping[str, CatalogBudget] | Unavailable = field(default_factory=dict)
+    guards: Mapping[Term, TermPoll] | Unavailable = field(default_factory=dict)
 
     @property
     def workers(self) -> Sequence[Heartbeat] | Unavailable:

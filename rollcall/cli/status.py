@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import click
 
+from domain.catalog_poll import TermPoll
 from domain.errors import UnreachableError
 from domain.term import Presence, Term
 from observability.checks import findings
@@ -51,8 +52,8 @@ def status(*, as_json: bool) -> None:
 
 def _facts(found: SystemSnapshot) -> dict[str, object]:
     """Return `found` with string keys, as JSON requires."""
-    terms = asdict(found.terms) if isinstance(found.terms, Unavailable) else _by_name(found.terms)
-    facts = asdict(replace(found, terms={}, processes={})) | {"terms": terms}
+    by_term = {"terms": _by_name(found.terms), "guards": _by_name(found.guards)}
+    facts = asdict(replace(found, terms={}, guards={}, processes={})) | by_term
     del facts["processes"]
     if isinstance(found.processes, Unavailable):
         away = asdict(found.processes)
@@ -65,8 +66,10 @@ def _facts(found: SystemSnapshot) -> dict[str, object]:
     }
 
 
-def _by_name(terms: Mapping[Term, Presence]) -> dict[str, object]:
-    return {"/".join(term): asdict(presence) for term, presence in terms.items()}
+def _by_name(terms: Mapping[Term, Presence | TermPoll] | Unavailable) -> dict[str, object]:
+    if isinstance(terms, Unavailable):
+        return asdict(terms)
+    return {"/".join(term): asdict(state) for term, state in terms.items()}
 
 
 def _print_outage(sentence: str, *, as_json: bool) -> None:

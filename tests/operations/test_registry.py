@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 
+from domain.catalog_poll import GuardState
 from domain.errors import RejectedError
 from domain.job import NewJob, Profile
 from domain.money import Checkout, PaymentDecision, PaymentEvent, Refund, RefundState
@@ -16,6 +17,7 @@ from operations import jobs
 from operations.inputs import decode
 from operations.operation import Operation
 from operations.registry import OPERATIONS
+from store.catalogs.polls import PollResult
 from tests.operations.journal import do, entries
 from tests.operations.test_mail import EVE, lose_letters, suppress
 from tests.support.broker import add_dead_letter, message
@@ -23,6 +25,7 @@ from tests.support.catalog import Row
 from tests.support.harness import Harness
 
 SECTION = {"source": "scraper", "term": "2261", "section": "12430"}
+HELD = {"source": "elm", "term": "2026/FA"}
 Case = tuple[Callable[[Harness], Mapping[str, str] | None], dict[str, Any]]
 
 
@@ -44,6 +47,12 @@ def _paused(rollcall: Harness) -> None:
     rollcall.watch()
     now = rollcall.clock.now()
     rollcall.services.store.pauses.pause("mail", now.replace(year=2027), "a flood", "ada", now)
+
+
+def _held(rollcall: Harness) -> None:
+    polls, now = rollcall.services.store.polls, rollcall.clock.now()
+    result = PollResult(now, guard=GuardState.HELD, guard_reason="60 openings at once")
+    polls.finish(polls.begin(("elm", "2026/FA"), 1, now), result, now)
 
 
 def _leased(rollcall: Harness) -> None:
@@ -92,6 +101,8 @@ CASES: dict[str, Case] = {
     "watches.resume": (_paused_watch, {}),
     "watches.end": (_watch, {}),
     "term.end": (_watch, {"source": "scraper", "term": "2261", "force": True}),
+    "catalog.release": (_held, HELD),
+    "catalog.discard": (_held, HELD),
     "mail.test": (_nothing, {"to": "ada@example.edu"}),
     "mail.retry": (_dead_mail, {}),
     "mail.lift": (lambda rollcall: suppress(rollcall, EVE), {"email": EVE}),

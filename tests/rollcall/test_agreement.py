@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert, update
 
 from domain.alert import AlertState
+from domain.catalog_poll import GuardState
 from domain.check import Severity
 from domain.run import RunState
 from domain.section import SectionKey, Stagger
@@ -35,11 +36,19 @@ from rollcall.roles.web import health, metrics
 from rollcall.settings import parse
 from rollcall.wiring import HEARTBEAT_TTL_SECONDS, Overrides, System, build
 from store import migrate
+from store.catalogs.polls import PollResult
 from store.schema import notifications, payments, sections
 from tests.support.clock import FakeClock
 from tests.support.redis_server import running, valkey_binary
 
 HOUR = timedelta(hours=1)
+ELM = """
+id = "elm"
+name = "Elm College"
+family = "banner9"
+base_url = "http://127.0.0.1:9/StudentRegistrationSsb"
+timezone = "UTC"
+"""
 LONGEST_PENDING = timedelta(minutes=31)
 
 
@@ -294,9 +303,25 @@ def test_with_a_budget_every_view_judges_runs_by_the_hour(tmp_path: Path) -> Non
         assert alert in text, view
 
 
+def test_every_view_shows_that_the_answers_of_a_catalog_are_held(tmp_path: Path) -> None:
+    profile = tmp_path / "elm.toml"
+    profile.write_text(ELM)
+    with whole_system(tmp_path / "home", CATALOGS=str(profile)) as place:
+        polls, now = place.system.services.store.polls, place.clock.now()
+        result = PollResult(now, guard=GuardState.HELD, guard_reason="60 openings at once")
+        polls.finish(polls.begin(("elm", "2026/FA"), 1, now), result, now)
+        assert place.severities()["guards"] > 0
+        failing: Any = health(place.system).report().checks["failing"]
+        views, alert = place.views(has_command=True), place.raised()["guards/elm/2026/FA"]
+    assert alert == "The answers of elm about 2026/FA are held"
+    assert alert in failing["guards"]
+    for view, text in views.items():
+        assert alert in text, view
+
+
 def test_every_check_fails_here_except_the_disk_and_advisory_ones() -> None:
     expected = {check.name for check in CHECKS if check.severity is not Severity.HEALTHY}
-    assert {check for check, _, _ in FAILING} == expected - {"disk"}
+    assert {check for check, _, _ in FAILING} == expected - {"disk", "guards"}
 
 
 def test_an_advisory_check_alerts_and_leaves_the_system_healthy(place: Place) -> None:

@@ -52,6 +52,7 @@ def test_on_a_healthy_system_every_check_has_findings_and_none_fails() -> None:
         "refunds",
         "terms",
         "unknown_sections",
+        "guards",
     }
 
 
