@@ -57,6 +57,8 @@ class Camt053Table:
         except expat.ExpatError as error:
             problem = f"is not XML: {expat.ErrorString(error.code)} in line {error.lineno}"
             raise InvalidInputError({"body": problem}) from error
+        except (LookupError, ValueError) as error:
+            raise InvalidInputError({"body": f"is in an encoding that is not supported ({error})"}) from error
         yield from reader.take()
 
 

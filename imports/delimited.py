@@ -81,6 +81,7 @@ class DelimitedRecords:
     def __init__(
         self, file: BinaryIO, encoding: Encoding, dialect: Dialect, start: Position = BEGINNING
     ) -> None:
+        self._file = file
         self._lines = Lines(file, encoding, start)
         self._dialect = dialect
         self._count = start.record
@@ -132,7 +133,8 @@ class DelimitedRecords:
                 f"the quote that opens in line {opened[0]}, column {opened[1]}, is never closed;"
                 " nothing after it was read"
             )
-            return Record(number, opened[0], lines.number, lines.byte, (), problem, is_last=True)
+            end_byte = self._file.seek(0, io.SEEK_END)  # nothing is read after it, also when resumed
+            return Record(number, opened[0], lines.number, end_byte, (), problem, is_last=True)
         is_long = lines.number > line
         span = f", a quoted cell runs from line {line} to line {lines.number}" if is_long else ""
         return Record(number, line, lines.number, lines.byte, (), f"cannot be read ({error}{span})")

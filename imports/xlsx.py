@@ -8,6 +8,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -37,6 +38,8 @@ _DAMAGE: Final = (
     AttributeError,
     EOFError,
     LookupError,
+    NotImplementedError,
+    RuntimeError,  # a password
     SyntaxError,  # of XML
     TypeError,
     ValueError,
@@ -75,17 +78,27 @@ def open_xlsx(file: BinaryIO, profile: Profile) -> XlsxTable:
 
 def _check(file: BinaryIO) -> None:
     """Refuse archives that unpack to more than the limits, and XML that may define entities."""
+    with _damage_named(), zipfile.ZipFile(file) as archive:
+        parts = archive.infolist()
+        if _CONTENTS not in archive.namelist():
+            raise InvalidInputError({"body": "is an archive, but no .xlsx workbook"})
+        if len(parts) > _MAX_PARTS:
+            raise InvalidInputError({"body": f"has more than {_MAX_PARTS:,} parts"})
+        for part in parts:
+            _check_part(archive, part)
+
+
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    """Translate what zipfile and openpyxl raise for damaged files; errors of the disk pass."""
     try:
-        with zipfile.ZipFile(file) as archive:
-            parts = archive.infolist()
-            if _CONTENTS not in archive.namelist():
-                raise InvalidInputError({"body": "is an archive, but no .xlsx workbook"})
-            if len(parts) > _MAX_PARTS:
-                raise InvalidInputError({"body": f"has more than {_MAX_PARTS:,} parts"})
-            for part in parts:
-                _check_part(archive, part)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
-        raise InvalidInputError({"body": f"is a damaged workbook ({error})"}) from error
+        yield
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise InvalidInputError({"body": "is a damaged workbook (it has no sheets)"}) from error
+    except _DAMAGE as error:
+        raise InvalidInputError({"body": f"is a damaged workbook ({type(error).__name__})"}) from error
 
 
 def _check_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
@@ -103,7 +116,7 @@ def _check_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
 def _rows(file: BinaryIO) -> Iterator[Record]:
     """Yield each row with its number; a row that is missing in the file is blank."""
     file.seek(0)
-    try:
+    with _damage_named():
         book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
         sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
         if not sheets:
@@ -112,12 +125,6 @@ def _rows(file: BinaryIO) -> Iterator[Record]:
         sheet.reset_dimensions()  # some programs state a wrong size
         for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
             yield _record(number, values)
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise InvalidInputError({"body": "is a damaged workbook (it has no sheets)"}) from error
-    except _DAMAGE as error:
-        raise InvalidInputError({"body": f"is a damaged workbook ({type(error).__name__})"}) from error
 
 
 def _record(number: int, values: Sequence[object]) -> Record:

@@ -95,6 +95,8 @@ def test_reading_resumes_behind_an_entry() -> None:
     ("content", "problem"),
     [
         (statement(entry()).replace("?>", '?><!DOCTYPE x [<!ENTITY a "aaaa">]>', 1), "has a document type"),
+        (statement(entry()).replace("UTF-8", "UTF-9"), "is in an encoding that is not supported"),
+        (statement(entry()).replace("UTF-8", "shift_jis"), "is in an encoding that is not supported"),
         (statement(entry())[:-20], "is not XML: .* in line 5"),
         (statement(entry(more="<A>" * 60 + "</A>" * 60)), "has more than 50 nested elements"),
         (

@@ -60,6 +60,13 @@ def test_an_unclosed_quote_is_named_and_ends_the_reading() -> None:
     )
 
 
+def test_nothing_is_read_after_an_unclosed_quote_when_resumed_behind_it() -> None:
+    content = 'a;b\n"c ;"d";"two\nlines";e\nf;g\n'
+    (*_, last) = records(content, Dialect(";"))
+    assert last.is_last
+    assert not list(DelimitedRecords(opened(content), UTF8, Dialect(";"), last.after))
+
+
 def test_100_000_columns_are_a_problem_of_their_record() -> None:
     first, second = records("a," * 99_999 + "a\nb,c\n")
     assert first.problem == f"has 100,000 cells; at most {MAX_COLUMNS:,} can be read"
