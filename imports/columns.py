@@ -25,6 +25,7 @@ def _bare(name: str) -> str:
 
 
 _ROLE_BY_NAME: Final = {_bare(name): role for role, names in NAMES.items() for name in names.split(";")}
+_RANK: Final = {name: rank for rank, name in enumerate(_ROLE_BY_NAME)}
 
 
 def role_of(name: str) -> str | None:
@@ -35,10 +36,11 @@ def role_of(name: str) -> str | None:
 def candidates(columns: Sequence[str], samples: Sequence[Record]) -> dict[str, list[str]]:
     """Return the columns that may have each role: by their names, unless their cells say otherwise.
 
-    Shape: a column whose name repeats is referred to by its number, such as `#3`. `samples` are some records.
+    Shape: the most telling name is first; a column whose name repeats is referred to by its number, such as
+    `#3`. `samples` are some records.
     """
     found: dict[str, list[str]] = {}
-    for index, name in enumerate(columns):
+    for index, name in sorted(enumerate(columns), key=lambda item: _RANK.get(_bare(item[1]), 0)):
         role = role_of(name)
         if role is not None and _fits(
             role, [each.cells[index] for each in samples if index < len(each.cells)]

@@ -37,7 +37,7 @@ def ask_columns(
     """Return the column of each role that is clear, and a question for each that a person must name.
 
     Shape: `found` are the columns that may have each role. Of several descriptions, payees, currencies or
-    balances the first is taken; columns of money are looked for only if `given` names none.
+    balances the most telling is taken; columns of money are looked for only if `given` names none.
     Raises: InvalidInputError naming each column of `given` that the file does not have.
     """
     for role, name in given.columns.items():

@@ -25,8 +25,9 @@ _TOTAL = re.compile(
     re.IGNORECASE,
 )
 _BALANCE = re.compile(
-    r"(?:(?:opening|closing|starting|ending|previous) balance|balance (?:brought|carried) forward"
-    r"|(?:begin|eind|end|anfangs|alg|lõpp)saldo|saldo (?:początkowe|końcowe|iniziale|finale|inicial|final))"
+    r"(?:(?:opening|closing|beginning|starting|ending|previous) balance|balance (?:brought|carried) forward"
+    r"|(?:begin|eind|end|anfangs|alg|lõpp)saldo|saldo (?:początkowe|końcowe|iniziale|finale|inicial|final)"
+    r"|total (?:credits|debits|deposits|withdrawals)|(?:account )?turnover|käive|apgrozījums|apyvarta)"
     r"(?:\W+(?:on|per|am|at|as of|of))?[\W\d]*",
     re.IGNORECASE,
 )
@@ -110,7 +111,7 @@ class Transactions:
             on = self._date(record)
             payee, description = self._text(record, "payee"), self._text(record, "description")
             if any(map(_BALANCE.fullmatch, (payee, description, _first_text(record.cells)))):
-                return SkippedRow(record, "is a balance")
+                return SkippedRow(record, "is a balance or a total")
             money = self._amount(record)
             currency = self._currency(record, money)
             balance = self._money(record, "balance")

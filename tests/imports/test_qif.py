@@ -62,7 +62,7 @@ def test_splits_are_part_of_their_transaction_and_the_last_end_may_be_missing() 
 def test_an_opening_balance_is_no_transaction() -> None:
     found = read(BANK + entry("2026-08-01", "500.00", "Opening Balance") + entry("2026-08-03", "-1.00"))
     assert found.amounts == ["-1.00"]
-    assert [row.reason for row in found.skipped] == ["is a balance"]
+    assert [row.reason for row in found.skipped] == ["is a balance or a total"]
 
 
 def test_reading_resumes_behind_a_record() -> None:
