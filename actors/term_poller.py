@@ -209,7 +209,7 @@ class TermPoller:
         """
         if self._judge.is_withheld:
             return True
-        self.services.store.answers.add(self.running, diff.new, self.services.clock.now())
+        self._deliver(self.services.store.answers.add(self.running, diff.new, self.services.clock.now()))
         units = self._detail_units(diff)
         self._write([ListedRow(seen, seen) for seen in diff.changed if seen.key not in units], diff)
         for seen in (*diff.changed, *diff.unchanged):

@@ -23,7 +23,17 @@ from domain.section_state import SectionState
 from domain.watch import NotificationKind
 from ingress.context import WebContext
 from ingress.pagination import Page
-from operations.inputs import Account, JobId, JobKindName, MinSeats, RunId, SectionNumber, SourceName, Term
+from operations.inputs import (
+    Account,
+    JobId,
+    JobKindName,
+    MaxWaitlist,
+    MinSeats,
+    RunId,
+    SectionNumber,
+    SourceName,
+    Term,
+)
 from operations.watches import Listing, listing, seen_at
 from store.notifications.deliveries import StoredNotification
 from store.sections.search import FoundSection
@@ -141,6 +151,10 @@ class Watch(Struct, kw_only=True):
     section: SectionNumber
     kinds: list[NotificationKind]
     min_seats: MinSeats
+    unreserved_only: Annotated[bool, Meta(description="Seats count only if no group has reserved them.")]
+    max_waitlist: Annotated[
+        MaxWaitlist | None, Meta(description="A place counts if at most so many wait; null for any number.")
+    ]
     created_at: Time
     paused_until: Annotated[
         Time | None, Meta(description="No mail is sent before; null if it was never paused.")
@@ -333,6 +347,8 @@ def watch(stored: StoredWatch, found: Listing | None = None) -> Watch:
         **_identity(wanted.key),
         kinds=list(wanted.kinds),
         min_seats=wanted.min_seats,
+        unreserved_only=wanted.unreserved_only,
+        max_waitlist=wanted.max_waitlist,
         listing=found or listing(state),
         current=None if seen_at(state) is None else _model(Current, state, **_observed(state)),
     )

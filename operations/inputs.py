@@ -30,7 +30,7 @@ from domain.money import ACCOUNT
 from domain.run import RUN_ID
 from domain.section import SECTION_NUMBER, SOURCE, TERM
 from domain.text import DURATION, Identifier, duration, plural
-from domain.watch import MAX_SEATS, NotificationKind
+from domain.watch import COURSE, MAX_SEATS, NotificationKind
 
 M = TypeVar("M", bound=Struct)
 Parse = Callable[[object], Any]
@@ -256,6 +256,7 @@ Email = Annotated[
 SourceName = Annotated[str, _identifier(SOURCE, "The name of a catalog.", "scraper")]
 Term = Annotated[str, _identifier(TERM, "An academic term.", "2261")]
 SectionNumber = Annotated[str, _identifier(SECTION_NUMBER, "The number of a section.", "12431")]
+Course = Annotated[str, _identifier(COURSE, "A course.", "CSE 310")]
 Account = Annotated[str, _identifier(ACCOUNT, "The name of an account with credits.", "ada-7")]
 RunId = Annotated[str, _identifier(RUN_ID, "The run_id of a run.", _ID)]
 JobId = Annotated[str, _identifier(JOB_ID, "The id of a job.", _ID)]
@@ -288,6 +289,7 @@ Kinds = Annotated[
 ]
 PositiveId = Annotated[int, Meta(ge=1, le=INT64_MAX)]
 MinSeats = Annotated[int, Meta(ge=1, le=MAX_SEATS)]
+MaxWaitlist = Annotated[int, Meta(ge=0, le=MAX_SEATS)]
 JsonMembers = Annotated[
     dict[str, Any], _meta(_json_object, "A JSON object; its members depend on the kind.", {})
 ]

@@ -10,16 +10,19 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from actors.services import Services
 from domain.errors import InvalidInputError
 from domain.section import SectionKey
 from domain.section_state import SectionState
 from domain.text import format_time, plural
+from domain.watch import default_kinds
 from operations.context import AdminContext
 from operations.csv_reader import CsvReader, Record
 from operations.initial_check import check_all, initial_check
-from operations.inputs import Email, Kinds, MinSeats, SectionNumber, SourceName, Term, decode
+from operations.inputs import Email, SectionNumber, SourceName, Term, decode
 from operations.operation import Operation, OperationResult, Option, Plan
 from operations.watch_filters import COLUMNS
+from operations.watch_preferences import Preferences, require_stated, states_waitlist
 from operations.watches import Listing, listing, next_check_at, seen_at, status
 from store.audit import AuditEntry
 from store.watch_import import WatchRequest
@@ -30,6 +33,7 @@ _REQUIRED = ("email", "term", "section")
 _BETWEEN_KINDS = re.compile(r"[|,;\s]+")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _NAMED = 5
+_YES, _NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0"})
 _UNSEEN = {
     Listing.UNKNOWN: "Unknown section: its catalog does not list it",
     Listing.UNCHECKED: "The section is not checked yet",
@@ -37,20 +41,29 @@ _UNSEEN = {
 }
 
 
-class NewWatch(Struct, frozen=True):
+class NewWatch(Preferences, frozen=True):
     """A watch: who is notified of what."""
 
     email: Email
     term: Term
     section: SectionNumber
     source: Annotated[SourceName | None, Option("The catalog; the first one by default.")] = None
-    kinds: Annotated[Kinds | None, Option("Repeatable; all by default.", "--kind")] = None
-    min_seats: Annotated[MinSeats | None, Option("How many seats must be open; 1 by default.")] = None
 
-    def request(self, default_source: str) -> WatchRequest:
-        """Return the watch as the store takes it."""
-        key = SectionKey(self.source or default_source, self.term, self.section)
-        return WatchRequest(self.email, key, self.kinds, self.min_seats)
+    def request(self, services: Services) -> WatchRequest:
+        """Return the watch as the store takes it. Raises: InvalidInputError as `require_stated`."""
+        source = self.source or services.source_names[0]
+        require_stated(services, source, self)
+        kinds = default_kinds(has_waitlist=states_waitlist(services, source))
+        key = SectionKey(source, self.term, self.section)
+        return WatchRequest(
+            self.email,
+            key,
+            self.kinds,
+            self.min_seats,
+            self.unreserved_only,
+            self.max_waitlist,
+            default_kinds=kinds,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +110,7 @@ class ImportInput(Struct, frozen=True):
 
 
 def _plan_add(context: AdminContext, given: NewWatch) -> Plan:
-    key = given.request(_default_source(context)).key
+    key = given.request(context.services).key
     state = context.services.store.sections.get(key) or SectionState(key)
     known = _describe(context, state)
     if seen_at(state) is None:
@@ -106,7 +119,8 @@ def _plan_add(context: AdminContext, given: NewWatch) -> Plan:
 
 
 def _add(context: AdminContext, given: NewWatch, entry: AuditEntry) -> OperationResult[Added]:
-    services, request = context.services, given.request(_default_source(context))
+    services = context.services
+    request = given.request(services)
     entry = replace(entry, detail={"email": request.email, "section": str(request.key)})
     stored, is_new = services.store.watches.add(request, entry.at, entry)
     found = initial_check(services, stored)
@@ -136,6 +150,8 @@ def watch_row(stored: StoredWatch, now: datetime) -> dict[str, object]:
         "section": str(wanted.key),
         "kinds": wanted.kinds,
         "min_seats": wanted.min_seats,
+        "unreserved_only": wanted.unreserved_only,
+        "max_waitlist": wanted.max_waitlist,
         "status": status(stored, now),
         "paused_until": stored.paused_until,
         "open_seats": section.open_seats,
@@ -147,9 +163,9 @@ def watch_row(stored: StoredWatch, now: datetime) -> dict[str, object]:
 def read_csv(context: AdminContext, given: ImportInput) -> WatchFile:
     """Return the watches in a file; store nothing.
 
-    Shape: the columns email, source, term, section and optionally kinds (separated by | or spaces) and
-    min_seats, in any order; source is required only where several are configured. An empty source is the
-    first one; empty kinds and min_seats count as not given.
+    Shape: the columns email, source, term, section and optionally kinds (separated by | or spaces),
+    min_seats, unreserved_only (yes or no) and max_waitlist, in any order; source is required only where
+    several are configured. An empty source is the first one; other empty cells count as not given.
 
     Raises: InvalidInputError for a file that is not readable as CSV (see `CsvReader`).
     """
@@ -158,7 +174,7 @@ def read_csv(context: AdminContext, given: ImportInput) -> WatchFile:
     for line, record in CsvReader(given.csv, COLUMNS, required):
         try:
             watch = decode(NewWatch, _members(record), {"source": sources})
-            found.requests.append((line, watch.request(_default_source(context))))
+            found.requests.append((line, watch.request(context.services)))
         except InvalidInputError as error:
             found.rejected.append((line, str(error)))
     return found
@@ -171,9 +187,18 @@ def _members(record: Record | InvalidInputError) -> Mapping[str, object]:
     members: dict[str, object] = {name: cell for name, cell in record.items() if cell}
     if "kinds" in members:
         members["kinds"] = _BETWEEN_KINDS.split(record["kinds"])
-    if _NUMBER.fullmatch(record.get("min_seats", "")):
-        members["min_seats"] = int(record["min_seats"])
+    for name in ("min_seats", "max_waitlist"):
+        if _NUMBER.fullmatch(record.get(name, "")):
+            members[name] = int(record[name])
+    if "unreserved_only" in members:
+        members["unreserved_only"] = _yes_or_no(record["unreserved_only"])
     return members
+
+
+def _yes_or_no(cell: str) -> bool:
+    if cell.lower() not in _YES | _NO:
+        raise InvalidInputError({"unreserved_only": "must be yes or no"})
+    return cell.lower() in _YES
 
 
 def _plan_import(context: AdminContext, given: ImportInput) -> Plan:
@@ -220,10 +245,6 @@ def _first_errors(rejected: Collection[tuple[int, str]]) -> tuple[str, ...]:
     return (f"{plural(len(rejected), 'line is', 'lines are')} left out.", *errors)
 
 
-def _default_source(context: AdminContext) -> str:
-    return context.services.source_names[0]
-
-
 ADD = Operation(
     "watch.add",
     "Watch SECTION of TERM for EMAIL.",
@@ -235,7 +256,7 @@ ADD = Operation(
 )
 IMPORT = Operation(
     "watch.import",
-    "Import watches from FILE (CSV: email,source,term,section[,kinds,min_seats]; - for standard input).",
+    "Import watches from FILE (CSV: email,source,term,section[,kinds,min_seats,…]; - for standard input).",
     ImportInput,
     lambda _: "watches",
     _plan_import,

@@ -7,6 +7,7 @@ from typing import Any
 from operations import (
     breakers,
     catalogs,
+    course_watches,
     dead_letters,
     jobs,
     mail,
@@ -27,6 +28,7 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     *(new_watches.ADD, new_watches.IMPORT, watches.PAUSE, watches.RESUME, watches.END),
     *(watch_filters.PAUSE_MATCHING, watch_filters.RESUME_MATCHING, watch_filters.END_MATCHING),
     *(watch_filters.EXPORT, terms.END),
+    *(course_watches.ADD_COURSE, course_watches.END_COURSE),
     *(catalogs.RELEASE, catalogs.DISCARD),
     *(mail.TEST, mail.RETRY, mail.LIFT, dead_letters.RETRY, dead_letters.PURGE),
     *(jobs.START, jobs.CANCEL, jobs.RETRY, jobs.GRANT, payments.RESOLVE),

@@ -18,7 +18,7 @@ from operations.watches import END, NOT_SENT, PAUSE, PAUSE_LENGTHS, RESUME, Paus
 from store.audit import AuditEntry
 from store.watches import WatchFilter
 
-COLUMNS = ("email", "source", "term", "section", "kinds", "min_seats")
+COLUMNS = ("email", "source", "term", "section", "kinds", "min_seats", "unreserved_only", "max_waitlist")
 """The columns of a CSV file of watches; kinds are separated by |."""
 
 
@@ -115,8 +115,9 @@ def _lines(services: Services) -> Iterator[str]:
     for stored in active(services):
         watch = stored.watch
         key = watch.key
-        cells = [watch.email, key.source, key.term, key.number, "|".join(watch.kinds), str(watch.min_seats)]
-        yield _line(cells)
+        conditions = [str(watch.min_seats), "yes" if watch.unreserved_only else ""]
+        conditions.append("" if watch.max_waitlist is None else str(watch.max_waitlist))
+        yield _line([watch.email, key.source, key.term, key.number, "|".join(watch.kinds), *conditions])
 
 
 def _line(cells: Iterable[str]) -> str:

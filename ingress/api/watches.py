@@ -43,7 +43,8 @@ Csv = Annotated[
         description=(
             "A header line and up to 10,000 lines, separated by commas, semicolons or tabs, in UTF-8, UTF-16"
             " or Windows-1252; kinds are separated by | or spaces. The column source is optional if only one"
-            " source is configured."
+            " source is configured; kinds, min_seats, unreserved_only (yes or no) and max_waitlist may be"
+            " missing too."
         ),
         examples=[
             "email,source,term,section,kinds,min_seats\nada@example.edu,,2261,12431,seat_available,2\n"

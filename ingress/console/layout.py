@@ -21,6 +21,7 @@ from ingress.problems import not_found
 from ingress.request import RequestContext
 from observability.checks import runbook_link
 from operations.inputs import Text
+from operations.watch_preferences import described
 from operations.watches import listing, seen_at
 
 
@@ -155,6 +156,11 @@ def _environment() -> Environment:
     )
     environment.globals["asset"] = address
     environment.filters |= formatting.FILTERS
-    environment.filters |= {"seen_at": seen_at, "listing": listing, "runbook": runbook}
+    environment.filters |= {
+        "seen_at": seen_at,
+        "listing": listing,
+        "conditions": described,
+        "runbook": runbook,
+    }
     environment.tests["unread"] = formatting.is_unread
     return environment

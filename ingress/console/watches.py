@@ -33,11 +33,14 @@ def show_all(request: RequestContext, query: WatchesQuery) -> Response:
     """List the active watches in order of creation."""
     services = request.services
     watches, following = services.store.watches.matching(query.filter, after=query.cursor, limit=_SHOWN)
+    courses, _ = services.store.course_watches.page(email=query.filter.email, after=None, limit=_SHOWN)
     count, people = services.store.watches.count(query.filter)
     return page(
         request,
         "watches.html",
         watches=watches,
+        courses=courses,
+        catalogs=list(services.catalogs),
         form=query,
         count=count,
         people=people,

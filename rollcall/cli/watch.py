@@ -8,6 +8,7 @@ import click
 
 from domain.address import checked_address
 from operations import watches
+from operations.course_watches import course_watch_row
 from operations.new_watches import watch_row
 from operations.operation import NoInput, execute
 from operations.watch_filters import EXPORT
@@ -34,6 +35,23 @@ def list_(email: str | None, section: str | None, *, as_json: bool) -> None:
         rows = [watch_row(stored, now) for stored in found]
     is_filtered = email is not None or section is not None
     show(rows, as_json=as_json, empty="No watch matches." if is_filtered else "There are no watches.")
+
+
+@watch.command()
+@click.option("--email", help="Of this address.")
+@json_option
+def courses(email: str | None, *, as_json: bool) -> None:
+    """List the active watches of courses."""
+    address = None if email is None else checked_address("email", email)
+    with open_system() as system:
+        rows: list[dict[str, object]] = []
+        after = None
+        while True:
+            page, after = system.services.store.course_watches.page(email=address, after=after, limit=500)
+            rows += map(course_watch_row, page)
+            if after is None:
+                break
+    show(rows, as_json=as_json, empty="No course is watched.")
 
 
 @watch.command()

@@ -98,7 +98,6 @@ def test_another_sheet_is_refused_as_a_whole(site: Site, text: str | bytes, fiel
 @pytest.mark.parametrize(
     "cells",
     [
-        "ada@example.edu,,2261,1\x00",
         "ада@example.edu,,2261,1",
         "a@example.edu,,2261,\uff11",
         "ada@example.edu,,2261\u200b,1",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,15 +19,25 @@ from operations.inputs import decode
 from operations.operation import Operation
 from operations.registry import OPERATIONS
 from store.catalogs.polls import PollResult
+from store.course_watches import CourseWatchRequest
+from tests.actors.polling import polling
 from tests.operations.journal import do, entries
 from tests.operations.test_mail import EVE, lose_letters, suppress
 from tests.support.broker import add_dead_letter, message
 from tests.support.catalog import Row
-from tests.support.harness import Harness
+from tests.support.harness import Harness, sqlite_url
 
 SECTION = {"source": "scraper", "term": "2261", "section": "12430"}
+COURSE = {"email": "ada@example.edu", "source": "elm", "term": "2026/FA", "course": "CSE 310"}
 HELD = {"source": "elm", "term": "2026/FA"}
 Case = tuple[Callable[[Harness], Mapping[str, str] | None], dict[str, Any]]
+
+
+@pytest.fixture
+def rollcall(tmp_path: Path, redis_client: redis.Redis, prefix: str) -> Iterator[Harness]:
+    """A harness with a scraper and a polled catalog."""
+    with polling(sqlite_url(tmp_path), redis_client, prefix, "elm") as found:
+        yield found.rollcall
 
 
 def _nothing(_: Harness) -> None:
@@ -47,6 +58,11 @@ def _paused(rollcall: Harness) -> None:
     rollcall.watch()
     now = rollcall.clock.now()
     rollcall.services.store.pauses.pause("mail", now.replace(year=2027), "a flood", "ada", now)
+
+
+def _course_watch(rollcall: Harness) -> None:
+    wanted = CourseWatchRequest("ada@example.edu", "elm", "2026/FA", "CSE 310")
+    rollcall.services.store.course_watches.add(wanted, rollcall.clock.now())
 
 
 def _held(rollcall: Harness) -> None:
@@ -92,7 +108,10 @@ CASES: dict[str, Case] = {
     "source.pause": (_nothing, {"name": "scraper"}),
     "source.resume": (_paused, {"name": "mail"}),
     "watch.add": (_nothing, {"email": "ada@example.edu", "term": "2261", "section": "12430"}),
-    "watch.import": (_nothing, {"csv": "email,term,section\nada@example.edu,2261,1\nbob@example.edu,2261,2"}),
+    "watch.import": (
+        _nothing,
+        {"csv": "email,source,term,section\nada@example.edu,scraper,2261,1\nbob@example.edu,elm,2,2"},
+    ),
     "watch.export": (_watch, {}),
     "watch.pause": (_watch, {"watch_id": 1}),
     "watch.resume": (_paused_watch, {"watch_id": 1}),
@@ -101,6 +120,8 @@ CASES: dict[str, Case] = {
     "watches.resume": (_paused_watch, {}),
     "watches.end": (_watch, {}),
     "term.end": (_watch, {"source": "scraper", "term": "2261", "force": True}),
+    "course-watch.add": (_nothing, COURSE),
+    "course-watch.end": (_course_watch, {"course_watch_id": 1}),
     "catalog.release": (_held, HELD),
     "catalog.discard": (_held, HELD),
     "mail.test": (_nothing, {"to": "ada@example.edu"}),

@@ -72,9 +72,9 @@ def test_what_is_exported_can_be_imported_and_changes_nothing(rollcall: Harness)
     )
     sheet = "".join(do(rollcall, EXPORT).value)
     assert sheet.splitlines() == [
-        "email,source,term,section,kinds,min_seats",
-        "ada@example.edu,scraper,2261,12430,seat_available|instructor_assigned|section_retired,1",
-        "bob@example.edu,scraper,2261,12431,seat_available|section_retired,3",
+        "email,source,term,section,kinds,min_seats,unreserved_only,max_waitlist",
+        "ada@example.edu,scraper,2261,12430,seat_available|instructor_assigned|section_retired,1,,",
+        "bob@example.edu,scraper,2261,12431,seat_available|section_retired,3,,",
     ]
     before = [stored.watch for stored in watches.active(rollcall.services)]
     done = do(rollcall, IMPORT, csv=sheet).value

@@ -26,6 +26,8 @@ def test_a_new_watch_is_created(site: Site) -> None:
         "section": "12431",
         "kinds": ["seat_available"],
         "min_seats": 2,
+        "unreserved_only": False,
+        "max_waitlist": None,
         "created_at": "2026-01-15T09:00:00.000Z",
         "paused_until": None,
         "listing": "unknown section",

@@ -65,7 +65,7 @@ def test_a_section_shows_its_seats_over_time_as_a_line_and_as_a_table(
     see(site.rollcall, 0, 2, 1)
     answer = guest.get("/console/sections/scraper/2261/12430")
     assert 'class="line" d="M0.0 110.0H' in answer.text
-    assert "ada@example.edu all events 1" in words(answer)
+    assert "ada@example.edu seat available, instructor assigned, section retired" in words(answer)
     assert "up to 2, since 15 Jan 09:00:00" in words(answer)
     assert answer.text.count('<th scope="row">') == 3
 

@@ -1,20 +1,29 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
+import redis
 
 from domain.text import NARROW_SPACE
 from domain.watch import Watch
 from operations.csv_reader import MAX_RECORDS
+from tests.actors.polling import polling
 from tests.ingress.console.test_operations import confirm
-from tests.ingress.console.visitor import said, words
-from tests.ingress.site import Site
+from tests.ingress.console.visitor import said, visitor, words
+from tests.ingress.site import Site, Stage
+from tests.ingress.site import site as on
 from tests.support.catalog import Row
+from tests.support.harness import sqlite_url
 
 
 def test_the_watches_of_an_address_are_found(site: Site, guest: httpx.Client) -> None:
     site.rollcall.watch()
     site.rollcall.watch("12431", "bob@example.edu")
-    assert "Watch 1 ada@example.edu scraper/2261/12430 all events 1" in words(guest.get("/console/watches"))
+    assert (
+        "Watch 1 ada@example.edu scraper/2261/12430 seat available, instructor assigned, section retired"
+        in words(guest.get("/console/watches"))
+    )
     bobs = words(guest.get("/console/watches?email=Bob@example.edu"))
     assert "Watch 2 bob@example.edu" in bobs
     assert "ada@example.edu" not in bobs
@@ -94,3 +103,18 @@ def test_what_is_no_sheet_is_named(guest: httpx.Client) -> None:
     answer = guest.post("/console/do/watch-import", data={"csv": "a,b\n1,2\n"})
     assert answer.status_code == 422
     assert "email" in words(answer)
+
+
+def test_watches_of_courses_are_listed_where_a_catalog_is_polled(
+    tmp_path: Path, redis_client: redis.Redis, prefix: str, stage: Stage
+) -> None:
+    with (
+        polling(sqlite_url(tmp_path), redis_client, prefix, "elm") as place,
+        on(stage, place.rollcall) as site,
+        visitor(site) as guest,
+    ):
+        form = {"email": "ada@example.edu", "source": "elm", "term": "202710", "course": "ICS 111"}
+        asked = words(guest.post("/console/do/course-watch-add", data=form))
+        assert "Watch the course elm/202710/ICS 111?" in asked
+        guest.post("/console/do/course-watch-add", data=form | {"confirm": "yes"})
+        assert "elm/202710/ICS 111 ada@example.edu section added" in words(guest.get("/console/watches"))
