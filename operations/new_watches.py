@@ -19,8 +19,9 @@ from domain.watch import default_kinds
 from operations.context import AdminContext
 from operations.csv_reader import CsvReader, Record
 from operations.initial_check import check_all, initial_check
-from operations.inputs import Email, SectionNumber, SourceName, Term, decode
+from operations.inputs import Email, SectionNumber, SourceName, Term, Text, decode
 from operations.operation import Operation, OperationResult, Option, Plan
+from operations.section_lookup import require_listed, section_of_link
 from operations.watch_filters import COLUMNS
 from operations.watch_preferences import Preferences, require_stated, states_waitlist
 from operations.watches import Listing, listing, next_check_at, seen_at, status
@@ -48,6 +49,7 @@ class NewWatch(Preferences, frozen=True):
     term: Term
     section: SectionNumber
     source: Annotated[SourceName | None, Option("The catalog; the first one by default.")] = None
+    unlisted: Annotated[bool, Option("Also if its polled catalog does not list the section.")] = False
 
     def request(self, services: Services) -> WatchRequest:
         """Return the watch as the store takes it. Raises: InvalidInputError as `require_stated`."""
@@ -63,6 +65,31 @@ class NewWatch(Preferences, frozen=True):
             self.unreserved_only,
             self.max_waitlist,
             default_kinds=kinds,
+        )
+
+
+class NewLinkWatch(Preferences, frozen=True):
+    """A watch of the section that a link to its polled catalog shows."""
+
+    email: Email
+    link: Annotated[Text, Option(metavar="LINK")]
+    term: Annotated[Term | None, Option("The term, if the link does not state it.")] = None
+    source: Annotated[SourceName | None, Option("The catalog, if several read the link.")] = None
+    unlisted: Annotated[bool, Option("Also if the catalog does not list the section.")] = False
+
+    def watch(self, services: Services) -> NewWatch:
+        """Return the same watch with its section. Raises: InvalidInputError as `section_of_link`."""
+        key = section_of_link(services, self.link, self.source, self.term)
+        return NewWatch(
+            self.email,
+            key.term,
+            key.number,
+            key.source,
+            self.unlisted,
+            kinds=self.kinds,
+            min_seats=self.min_seats,
+            unreserved_only=self.unreserved_only,
+            max_waitlist=self.max_waitlist,
         )
 
 
@@ -111,6 +138,8 @@ class ImportInput(Struct, frozen=True):
 
 def _plan_add(context: AdminContext, given: NewWatch) -> Plan:
     key = given.request(context.services).key
+    if not given.unlisted:
+        require_listed(context.services, key)
     state = context.services.store.sections.get(key) or SectionState(key)
     known = _describe(context, state)
     if seen_at(state) is None:
@@ -121,6 +150,8 @@ def _plan_add(context: AdminContext, given: NewWatch) -> Plan:
 def _add(context: AdminContext, given: NewWatch, entry: AuditEntry) -> OperationResult[Added]:
     services = context.services
     request = given.request(services)
+    if not given.unlisted:
+        require_listed(services, request.key)
     entry = replace(entry, detail={"email": request.email, "section": str(request.key)})
     stored, is_new = services.store.watches.add(request, entry.at, entry)
     found = initial_check(services, stored)
@@ -253,6 +284,17 @@ ADD = Operation(
     _plan_add,
     _add,
     choices=lambda context: {"source": context.services.source_names},
+)
+ADD_BY_LINK = Operation(
+    "watch.add-link",
+    "Watch the section that LINK shows, for EMAIL.",
+    NewLinkWatch,
+    lambda _: "watch",
+    lambda context, given: _plan_add(context, given.watch(context.services)),
+    lambda context, given, entry: _add(context, given.watch(context.services), entry),
+    choices=lambda context: {"source": tuple(context.services.catalogs)},
+    action=ADD.name,
+    help="LINK is the address of a section in the class search, or its number where that identifies it.",
 )
 IMPORT = Operation(
     "watch.import",

@@ -25,7 +25,14 @@ from operations.operation import Operation
 OPERATIONS: tuple[Operation[Any, Any], ...] = (
     *(runs.TRIGGER, runs.RELEASE_LEASE, section_check.CHECK),
     *(breakers.OPEN, breakers.CLOSE, breakers.RESET, pauses.PAUSE, pauses.RESUME),
-    *(new_watches.ADD, new_watches.IMPORT, watches.PAUSE, watches.RESUME, watches.END),
+    *(
+        new_watches.ADD,
+        new_watches.ADD_BY_LINK,
+        new_watches.IMPORT,
+        watches.PAUSE,
+        watches.RESUME,
+        watches.END,
+    ),
     *(watch_filters.PAUSE_MATCHING, watch_filters.RESUME_MATCHING, watch_filters.END_MATCHING),
     *(watch_filters.EXPORT, terms.END),
     *(course_watches.ADD_COURSE, course_watches.END_COURSE),

@@ -79,6 +79,17 @@ class Search:
             query, limit, "id", lambda row: FoundSection(state_of(row), row["watches"])
         )
 
+    def numbers(self, source: str, term: str) -> list[str]:
+        """The numbers of the sections that are listed in `term`, in order."""
+        query = select(sections.c.number).where(
+            sections.c.source == source,
+            sections.c.term == term,
+            _IS_THERE,
+            sections.c.observed_at_ms.is_not(None),
+        )
+        with self._database.read() as connection:
+            return list(connection.execute(query.order_by(sections.c.number)).scalars())
+
 
 def _matches(text: str) -> ColumnElement[bool]:
     holds = [

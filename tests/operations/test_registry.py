@@ -108,6 +108,7 @@ CASES: dict[str, Case] = {
     "source.pause": (_nothing, {"name": "scraper"}),
     "source.resume": (_paused, {"name": "mail"}),
     "watch.add": (_nothing, {"email": "ada@example.edu", "term": "2261", "section": "12430"}),
+    "watch.add-link": (_nothing, {"email": "ada@example.edu", "link": "10001", "source": "elm", "term": "1"}),
     "watch.import": (
         _nothing,
         {"csv": "email,source,term,section\nada@example.edu,scraper,2261,1\nbob@example.edu,elm,2,2"},
