@@ -31,6 +31,7 @@ from operations.inputs import DurationText, Email, PositiveId, SectionNumber, So
 from operations.new_watches import ADD, IMPORT, ImportInput, NewWatch
 from operations.operation import execute
 from operations.watches import END, PAUSE, RESUME, WatchInput, WatchPauseInput
+from store.sections.search import SectionQuery
 from store.watches import StoredWatch
 
 WATCHES, SECTIONS, NOTIFICATIONS = "watches", "sections", "notifications"
@@ -93,7 +94,8 @@ class SectionsQuery(PageQuery, frozen=True, kw_only=True):
     source: SourceName | None = None
     term: Term | None = None
     q: Annotated[
-        Text | None, Meta(description="The start of a section number, or a part of a course or a title.")
+        Text | None,
+        Meta(description="Words of the course, title, instructor, term or number; each may be a beginning."),
     ] = None
     cursor: Annotated[int | None, cursor_of(SECTIONS)] = None
 
@@ -185,10 +187,9 @@ def _require_active(request: RequestContext, path: WatchPath) -> StoredWatch:
 
 @routes.get("/sections", secrets=api_token)
 def list_sections(request: RequestContext, query: SectionsQuery) -> Page[SectionSummary]:
-    """List the sections that have ever been watched."""
-    found, position = request.services.store.search.sections(
-        (query.q or "").strip(), source=query.source, term=query.term, after=query.cursor, limit=query.limit
-    )
+    """List sections, the unwatched ones of polled catalogs included."""
+    wanted = SectionQuery((query.q or "").strip(), source=query.source, term=query.term)
+    found, position = request.services.store.search.sections(wanted, after=query.cursor, limit=query.limit)
     return page(SECTIONS, map(schemas.section_summary, found), position)
 
 

@@ -17,7 +17,7 @@ from ingress.pagination import cursor_of, next_cursor
 from ingress.problems import not_found
 from ingress.request import RequestContext
 from operations.inputs import Text
-from store.sections.search import SectionStatus
+from store.sections.search import SectionQuery, SectionStatus
 
 _LISTING = "sections"
 routes = Routes()
@@ -36,9 +36,8 @@ class SectionsQuery(Struct, frozen=True):
 def show_all(request: RequestContext, query: SectionsQuery) -> Response:
     """List the matching sections."""
     services = request.services
-    found, following = services.store.search.sections(
-        (query.q or "").strip(), query.state, after=query.cursor, limit=_SHOWN
-    )
+    wanted = SectionQuery((query.q or "").strip(), query.state, is_watched=not query.q)
+    found, following = services.store.search.sections(wanted, after=query.cursor, limit=_SHOWN)
     return page(
         request,
         "sections.html",

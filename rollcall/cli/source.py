@@ -18,7 +18,7 @@ from operations import breakers, pauses, status
 from operations.watches import seen_at
 from rollcall.cli.output import json_option, show
 from rollcall.process import open_system
-from store.sections.search import FoundSection, SectionStatus
+from store.sections.search import FoundSection, SectionQuery, SectionStatus
 
 
 @click.group()
@@ -65,13 +65,21 @@ def section() -> None:
 @click.option(
     "--state", "query", type=click.Choice([each.value for each in SectionStatus]), help="In this state."
 )
+@click.option("--source", help="Of this catalog.")
+@click.option("--term", help="Of this term.")
 @click.option("--limit", default=50, type=click.IntRange(1, 500), show_default=True, help="How many at most.")
 @json_option
-def list_sections(text: str, query: str | None, limit: int, *, as_json: bool) -> None:
-    """List sections whose number begins with TEXT, or whose course or title contains it."""
-    wanted = None if query is None else SectionStatus(query)
+def list_sections(
+    text: str, query: str | None, source: str | None, term: str | None, limit: int, *, as_json: bool
+) -> None:
+    """List sections with each word of TEXT in course, title, instructor, term or number.
+
+    A word may be a beginning. Without TEXT, list the sections that were ever watched.
+    """
+    text, status = text.strip(), None if query is None else SectionStatus(query)
+    wanted = SectionQuery(text, status, source, term, is_watched=not text)
     with open_system() as system:
-        found, following = system.services.store.search.sections(text, wanted, limit=limit)
+        found, following = system.services.store.search.sections(wanted, limit=limit)
     show(map(_section_row, found), as_json=as_json, empty="No section matches.")
     if following is not None:
         click.echo(f"There are more than {limit}.", err=True)

@@ -1,11 +1,14 @@
-"""Section search for people."""
+"""Section search: full text over course, title, instructor, term and number (migration 0106)."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Select, exists, false, func, literal_column, select
+from sqlalchemy import text as sql
 
 from domain.section_state import SectionState
 from store.database import Database
@@ -23,6 +26,22 @@ class SectionStatus(StrEnum):
     RETIRED = "retired"
 
 
+_WORD = re.compile(r"[^\W_]+")
+_SIMPLE: ColumnElement[str] = literal_column("'simple'::regconfig")
+_WORDS: ColumnElement[str] = literal_column(
+    "to_tsvector('simple'::regconfig, regexp_replace("
+    + " || ' ' || ".join(
+        [
+            "replace(replace(sections.course, ' ', ''), '-', '')",
+            *(
+                f"coalesce(sections.{name}, '')"
+                for name in ("course", "title", "instructor", "term", "number")
+            ),
+        ]
+    )
+    + ", '[!-/:-@[-`{-~]+', ' ', 'g'))"
+)
+"""The expression of the index of PostgreSQL."""
 _IS_THERE = (sections.c.misses == 0) & sections.c.retired.is_(False)
 _CONDITIONS = {
     SectionStatus.OPEN: _IS_THERE & (sections.c.open_seats > 0),
@@ -46,6 +65,21 @@ class FoundSection:
     watches: int
 
 
+@dataclass(frozen=True, slots=True)
+class SectionQuery:
+    """Which sections to find; None means any.
+
+    Shape: each word of `text` begins a word of the section, in any case and order; a course is found with and
+    without its space. `is_watched` leaves out sections that were never watched.
+    """
+
+    text: str = ""
+    status: SectionStatus | None = None
+    source: str | None = None
+    term: str | None = None
+    is_watched: bool = False
+
+
 class Search:
     """Searches `sections`."""
 
@@ -53,31 +87,26 @@ class Search:
         self._database = database
 
     def sections(
-        self,
-        text: str = "",
-        status: SectionStatus | None = None,
-        *,
-        source: str | None = None,
-        term: str | None = None,
-        after: int | None = None,
-        limit: int,
+        self, wanted: SectionQuery, *, after: int | None = None, limit: int
     ) -> tuple[list[FoundSection], int | None]:
-        """In the order in which they were first watched, and the next cursor.
-
-        Shape: `text` is a prefix of the number, or a case-insensitive part of the course or title.
-        """
-        query = select(sections, _ACTIVE.label("watches")).order_by(sections.c.id)
-        if text:
-            query = query.where(_matches(text))
-        for column, value in ((sections.c.source, source), (sections.c.term, term)):
-            query = query if value is None else query.where(column == value)
-        if status is not None:
-            query = query.where(_CONDITIONS[status])
+        """In the order in which they were first seen, and the next cursor."""
+        query = self.query(wanted)
         if after is not None:
             query = query.where(sections.c.id > after)
         return self._database.page(
             query, limit, "id", lambda row: FoundSection(state_of(row), row["watches"])
         )
+
+    def query(self, wanted: SectionQuery) -> Select[Any]:
+        """The query of all sections that match, with the number of active watches of each."""
+        query = select(sections, _ACTIVE.label("watches")).order_by(sections.c.id)
+        if wanted.text:
+            query = query.where(self._matches(wanted.text))
+        if wanted.is_watched:
+            query = query.where(exists().where(watches.c.section_id == sections.c.id))
+        for column, value in ((sections.c.source, wanted.source), (sections.c.term, wanted.term)):
+            query = query if value is None else query.where(column == value)
+        return query if wanted.status is None else query.where(_CONDITIONS[wanted.status])
 
     def numbers(self, source: str, term: str) -> list[str]:
         """The numbers of the sections that are listed in `term`, in order."""
@@ -90,10 +119,12 @@ class Search:
         with self._database.read() as connection:
             return list(connection.execute(query.order_by(sections.c.number)).scalars())
 
-
-def _matches(text: str) -> ColumnElement[bool]:
-    holds = [
-        func.lower(field).contains(text.lower(), autoescape=True)
-        for field in (sections.c.course, sections.c.title)
-    ]
-    return or_(sections.c.number.startswith(text, autoescape=True), *holds)
+    def _matches(self, text: str) -> ColumnElement[bool]:
+        words = _WORD.findall(text.lower())
+        if not words:
+            return false()
+        if not self._database.is_sqlite:
+            return _WORDS.op("@@")(func.to_tsquery(_SIMPLE, " & ".join(f"{word}:*" for word in words)))
+        matching = sql("SELECT rowid FROM section_search WHERE section_search MATCH :words")
+        bound = matching.bindparams(words=" ".join(f'"{word}"*' for word in words))
+        return sections.c.id.in_(bound.columns(sections.c.id))
