@@ -176,7 +176,9 @@ def test_a_run_that_ends_retires_no_section_that_another_is_writing_and_waits_fo
     store.check(*(store.observation(1, number=number) for number in numbers))
     with store.database.write() as connection:
         of_first = sections.c.number == numbers[0]
-        connection.execute(update(sections).where(of_first).values(misses=MISSES_TO_RETIRE))
+        connection.execute(
+            update(sections).where(of_first).values(misses=MISSES_TO_RETIRE, missing_since_ms=1)
+        )
     _, settled = overlapping(
         store.database,
         lambda held: _lock(held, key(numbers[0])),
