@@ -161,7 +161,9 @@ class PollLoop:
             self._ended.put(host)
 
     def _poll_term(self, term: Term) -> None:
-        from actors.term_poller import TermPoller  # noqa: PLC0415 - only a worker that polls needs families
+        # Only a worker that polls needs families.
+        from actors.catalog_terms import refresh_terms  # noqa: PLC0415
+        from actors.term_poller import TermPoller  # noqa: PLC0415
 
         services, source, now = self._services, term[0], self._services.clock.now()
         active, before = services.catalogs[source], services.store.pauses.find(source)
@@ -178,6 +180,8 @@ class PollLoop:
             return
         errors = [outcome.error] if outcome.error is not None else []
         pause_or_resume(services, source, errors, before, has_answered=outcome.has_answered)
+        if outcome.error is None and not self._stopping.is_set():
+            refresh_terms(services, active, client)
         _report(services, outcome)
 
     def _host(self, source: str) -> str:

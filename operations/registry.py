@@ -36,7 +36,7 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     *(watch_filters.PAUSE_MATCHING, watch_filters.RESUME_MATCHING, watch_filters.END_MATCHING),
     *(watch_filters.EXPORT, terms.END),
     *(course_watches.ADD_COURSE, course_watches.END_COURSE),
-    *(catalogs.RELEASE, catalogs.DISCARD),
+    *(terms.USE, catalogs.RELEASE, catalogs.DISCARD),
     *(mail.TEST, mail.RETRY, mail.LIFT, dead_letters.RETRY, dead_letters.PURGE),
     *(jobs.START, jobs.CANCEL, jobs.RETRY, jobs.GRANT, payments.RESOLVE),
 )

@@ -15,7 +15,7 @@ _LEAST_SIMILARITY = 0.5
 
 
 def section_of_link(services: Services, link: str, source: str | None, term: str | None) -> SectionKey:
-    """Return the section that `link` shows, in `term` if the link states none.
+    """Return the section that `link` shows, in `term` or the term in use if the link states none.
 
     Raises: InvalidInputError if no polled catalog reads the link, several do, or the term is missing.
     """
@@ -27,7 +27,7 @@ def section_of_link(services: Services, link: str, source: str | None, term: str
     if len(read) > 1:
         raise InvalidInputError({"source": f"must be given: it may be of {', '.join(sorted(read))}"})
     ((name, reference),) = read.items()
-    of_term = reference.term or term
+    of_term = reference.term or term or services.store.catalog_terms.current(name)
     if of_term is None:
         raise InvalidInputError({"term": "must be given: the link does not state it"})
     key = SectionKey(name, of_term, reference.number)

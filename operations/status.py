@@ -17,7 +17,7 @@ from domain.check_schedule import LONGEST_ACCRUAL_HOURS, MAX_INTERVAL_HOURS
 from domain.money import PaymentFailures
 from domain.poll_judgement import WITHHELD
 from domain.section import Stagger
-from domain.term import Term
+from domain.term import Term, TermState
 from observability.checks.host import DATABASE, is_managed, read_backup, read_disk
 from observability.checks.snapshot import (
     CatalogBudget,
@@ -83,6 +83,7 @@ def read(admin: AdminContext) -> SystemSnapshot:
         is_managed=is_managed(),
         terms=read_or_unavailable(lambda: store.terms.over(now)),
         unknown_sections=read_or_unavailable(store.sections.unknown),
+        proposed_terms=read_or_unavailable(lambda: proposed_terms(services)),
         guards=read_or_unavailable(lambda: guards(services)),
         budgets=redis.read(lambda: budgets(services)) if services.catalogs else {},
     )
@@ -169,6 +170,17 @@ def guards(services: Services) -> dict[Term, TermPoll]:
         term: poll
         for term, poll in services.store.polls.all().items()
         if term[0] in services.catalogs and poll.guard in WITHHELD
+    }
+
+
+def proposed_terms(services: Services) -> dict[Term, str]:
+    """Return the label of the term that each polled catalog has published and that could be used next."""
+    if not services.catalogs:
+        return {}
+    return {
+        (each.source, each.term.code): each.term.label
+        for each in services.store.catalog_terms.all()
+        if each.state is TermState.PROPOSED and each.source in services.catalogs
     }
 
 

@@ -1,4 +1,4 @@
-"""End terms that are over."""
+"""Choose the term of a polled catalog, and end terms that are over."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from operations.inputs import SourceName, Term
 from operations.operation import Operation, OperationResult, Option, Plan
 from store.audit import AuditEntry
 from store.terms import EndedTerm
+
+_NAMED = 8
 
 
 class TermInput(Struct, frozen=True):
@@ -63,4 +65,52 @@ END = Operation(
     lambda given: f"term/{given.source}/{given.term}",
     _plan,
     _end,
+)
+
+
+class TermChoice(Struct, frozen=True):
+    """The term of a polled catalog to use from now on."""
+
+    source: SourceName
+    term: Term
+
+
+def _plan_use(context: AdminContext, given: TermChoice) -> Plan:
+    name, former = _checked(context, given)
+    title = f"Use the term {name}?"
+    if former == given.term:
+        return Plan.nothing(title, "It is in use.")
+    effects = ["It is polled daily, watched or not, and it is the term of links that state none."]
+    if former is not None:
+        effects.append(f"{former} is past: its watches stay until it is ended.")
+    return Plan(title, "Use the term", tuple(effects))
+
+
+def _use(context: AdminContext, given: TermChoice, entry: AuditEntry) -> OperationResult[None]:
+    name, _ = _checked(context, given)
+    context.services.store.catalog_terms.use(given.source, given.term, entry)
+    return OperationResult(f"The term {name} is in use.", None)
+
+
+def _checked(context: AdminContext, given: TermChoice) -> tuple[str, str | None]:
+    """Return the name of the term, and the one in use.
+
+    Raises: InvalidInputError if the catalog's list was read and does not have it.
+    """
+    store = context.services.store.catalog_terms
+    known = [each.term.code for each in store.all(given.source)]
+    if store.seen_at(given.source) is not None and given.term not in known:
+        listed = ", ".join(known[:_NAMED])
+        raise InvalidInputError({"term": f"{given.source} does not list {given.term}; it lists {listed}"})
+    return f"{given.source}/{given.term}", store.current(given.source)
+
+
+USE = Operation(
+    "term.use",
+    "Use TERM of the polled catalog SOURCE from now on.",
+    TermChoice,
+    lambda given: f"term/{given.source}/{given.term}",
+    _plan_use,
+    _use,
+    choices=lambda context: {"source": tuple(context.services.catalogs)},
 )

@@ -10,6 +10,7 @@ from store.alerts import Alerts
 from store.audit import Audit
 from store.catalogs.answers import Answers
 from store.catalogs.polls import Polls
+from store.catalogs.terms import CatalogTerms
 from store.check_plans import CheckPlans
 from store.clock_bounds import ClockBounds
 from store.course_watches import CourseWatches
@@ -57,6 +58,7 @@ class Store:
     dead_mail: DeadMails
     opt_outs: OptOuts
     terms: Terms
+    catalog_terms: CatalogTerms
     alerts: Alerts
     pauses: Pauses
     audit: Audit
@@ -94,6 +96,7 @@ def open_store(database: Database, cooldown: timedelta, daily_cap: int, channels
         dead_mail=DeadMails(database),
         opt_outs=OptOuts(database),
         terms=Terms(database),
+        catalog_terms=CatalogTerms(database),
         alerts=Alerts(database, channels),
         pauses=Pauses(database),
         audit=Audit(database),

@@ -144,6 +144,16 @@ def _guards(state: SystemSnapshot) -> Iterator[Result]:
         yield Result(f"{source}/{term}", failure)
 
 
+def _proposed_terms(state: SystemSnapshot) -> Iterator[Result]:
+    for (source, term), label in required(state.proposed_terms).items():
+        failure = AlertMessage(
+            f"{source} has published {label}",
+            f"It lists sections of the term {term}. Nothing polls it before you use it, or it is watched.",
+            f"rollcall term use {shlex.quote(source)} {shlex.quote(term)}",
+        )
+        yield Result(f"{source}/{term}", failure)
+
+
 def _unknown_sections(state: SystemSnapshot) -> Iterator[Result]:
     for source, unknown in required(state.unknown_sections).items():
         count = f"{unknown.count} watched section{'s' if unknown.count > 1 else ''}"
@@ -220,6 +230,8 @@ CHECKS = (
           "rollcall term ls", "term-over", "sections?state=missing", needs=("database",)),
     Check("guards", _guards, Severity.DEGRADED, (Part.POLLING,),
           "rollcall source ls", "answers-withheld", "#sources", needs=("database",)),
+    Check("proposed_terms", _proposed_terms, Severity.HEALTHY, (),
+          "rollcall term listed", "term-published", "#sources", needs=("database",)),
     Check("unknown_sections", _unknown_sections, Severity.HEALTHY, (),
           "rollcall watch ls", "unknown-sections", "sections?state=missing", needs=("database",)),
     Check("payments", _payments, Severity.DEGRADED, (Part.DRAINING,),

@@ -194,9 +194,10 @@ class SystemSnapshot:
     processes of each role. `pauses` holds those in force, and Rollcall's own until a success ends them, by
     the source's name or "mail"; `alerts` are the raised ones. `terms` are those that seem over,
     `unknown_sections` each source's sections that it never listed, `guards` those terms of polled catalogs
-    whose answers are withheld. `clocks` has by host the seconds its clock
-    is ahead of Redis, and under "database" the seconds the database is ahead of this host. `backup` is None
-    where the installation has no folder. `is_managed` is whether systemd starts the roles.
+    whose answers are withheld, `proposed_terms` the labels of terms that an operator may use next. `clocks`
+    has by host the seconds its clock is ahead of Redis, and under "database" the seconds the database is
+    ahead of this host. `backup` is None where the installation has no folder. `is_managed` is
+    whether systemd starts the roles.
     """
 
     now: datetime
@@ -225,6 +226,7 @@ class SystemSnapshot:
     unknown_sections: Mapping[str, UnknownSections] | Unavailable = field(default_factory=dict)
     budgets: Mapping[str, CatalogBudget] | Unavailable = field(default_factory=dict)
     guards: Mapping[Term, TermPoll] | Unavailable = field(default_factory=dict)
+    proposed_terms: Mapping[Term, str] | Unavailable = field(default_factory=dict)
 
     @property
     def workers(self) -> Sequence[Heartbeat] | Unavailable:

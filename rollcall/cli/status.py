@@ -53,7 +53,9 @@ def status(*, as_json: bool) -> None:
 def _facts(found: SystemSnapshot) -> dict[str, object]:
     """Return `found` with string keys, as JSON requires."""
     by_term = {"terms": _by_name(found.terms), "guards": _by_name(found.guards)}
-    facts = asdict(replace(found, terms={}, guards={}, processes={})) | by_term
+    if not isinstance(found.proposed_terms, Unavailable):
+        by_term["proposed_terms"] = {"/".join(term): label for term, label in found.proposed_terms.items()}
+    facts = asdict(replace(found, terms={}, guards={}, proposed_terms={}, processes={})) | by_term
     del facts["processes"]
     if isinstance(found.processes, Unavailable):
         away = asdict(found.processes)

@@ -28,21 +28,20 @@ from domain.catalog import CatalogFault
 from domain.catalog_poll import LEAST_INTERVAL, GuardState, TermPoll, WatchedRow
 from domain.errors import TransientError
 from domain.poll_judgement import WITHHELD
-from domain.term import Term
+from domain.term import Term, TermState
 from store import audit
 from store.audit import AuditEntry
 from store.database import Database, chunks, from_ms, from_ms_or_none, insert_new, to_ms, to_ms_or_none
 from store.schema import catalog_polls, catalog_terms, course_watches, sections
 from store.sections.states import IS_WATCHED
 
-CURRENT = "current"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _polls = catalog_polls.c
 _SOURCES: BindParameter[Any] = bindparam("sources", expanding=True)
 _POLLED = union(
     select(sections.c.source, sections.c.term).where(IS_WATCHED, sections.c.source.in_(_SOURCES)),
     select(catalog_terms.c.source, catalog_terms.c.code.label("term")).where(
-        catalog_terms.c.state == CURRENT, catalog_terms.c.source.in_(_SOURCES)
+        catalog_terms.c.state == TermState.CURRENT, catalog_terms.c.source.in_(_SOURCES)
     ),
     select(course_watches.c.source, course_watches.c.term).where(
         course_watches.c.ended_at_ms.is_(None), course_watches.c.source.in_(_SOURCES)
