@@ -99,10 +99,10 @@ class Polling:
         self.rollcall.process_messages()
 
 
-def banner_catalog(name: str, site: Site, clock: Clock, **keys: Any) -> ActiveCatalog:
+def banner_catalog(name: str, base_url: str, clock: Clock, **keys: Any) -> ActiveCatalog:
     polling = "".join(f"{key} = {value}\n" for key, value in keys.items())
     text = (
-        f'id = "{name}"\nname = "{name}"\nfamily = "banner9"\nbase_url = "{site.base_url}"\n'
+        f'id = "{name}"\nname = "{name}"\nfamily = "banner9"\nbase_url = "{base_url}"\n'
         f'timezone = "UTC"\n[polling]\n{polling}'
     )
     profiles = Profiles(["banner9"], lambda _: banner9.FAMILY, Path())
@@ -110,7 +110,7 @@ def banner_catalog(name: str, site: Site, clock: Clock, **keys: Any) -> ActiveCa
 
     def connect() -> CatalogClient:
         return CatalogClient(
-            name, site.base_url, user_agent="Rollcall/1", gate=Turns(), clock=clock, timeout_seconds=5
+            name, base_url, user_agent="Rollcall/1", gate=Turns(), clock=clock, timeout_seconds=5
         )
 
     return ActiveCatalog(profile, profile.catalog(), connect, lambda: HostUsage(0, 0.0))
@@ -123,7 +123,7 @@ def polling(
     sites = {name: Site() for name in names}
 
     def catalogs(clock: Clock) -> Mapping[str, ActiveCatalog]:
-        return {name: banner_catalog(name, site, clock) for name, site in sites.items()}
+        return {name: banner_catalog(name, site.base_url, clock) for name, site in sites.items()}
 
     with ExitStack() as stack:
         for site in sites.values():
