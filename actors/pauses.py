@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from actors.services import Services
+from domain.catalog import BlockedError
 from domain.errors import RollcallError
 from domain.retry import Subject, named_wait, pause_after, subject_of
 from store.pauses import Pause
@@ -30,11 +31,16 @@ def pause_or_resume(
     for error in errors:
         if (wait := pause_after(error, named_wait(error))) is None:
             continue
-        is_refused = subject_of(error) is Subject.ACCOUNT
-        reason = f"it {'refuses our credentials' if is_refused else 'asks for a wait'}: {error}"
+        reason = f"{_reason(error)}: {error}"
         until = pauses.pause_for(source, wait, reason, now).until
         _log.error("paused", extra={"source": source, "until": until, "reason": reason})
         return until
     if before is not None and has_answered and pauses.end_ours(before):
         _log.info("resumed", extra={"source": source})
     return now
+
+
+def _reason(error: RollcallError) -> str:
+    if isinstance(error, BlockedError):
+        return "it permits no request"
+    return "it refuses our credentials" if subject_of(error) is Subject.ACCOUNT else "it asks for a wait"

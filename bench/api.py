@@ -84,6 +84,12 @@ class Rollcall:
         observed_at: str | None = shown["observed_at"]
         return observed_at
 
+    def sent(self) -> list[dict[str, Any]]:
+        """The last 500 notifications that were sent, newest first."""
+        query: dict[str, str | int] = {"state": "sent", "limit": 500}
+        answer = self._client.get("/notifications", params=query, headers=self._api).raise_for_status()
+        return list(answer.json()["items"])
+
     def pending_mails(self) -> int | None:
         """How many notifications are not sent yet; None if unknown."""
         return self._health("outbox", "pending")

@@ -9,15 +9,12 @@ new SQLite file.
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from multiprocessing import get_context
-from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,63 +24,17 @@ from sqlalchemy import Engine, event
 
 from actors.poll import poll
 from bench.catalog_decode import DEFAULT_DATA, PAGE
+from bench.catalog_site import FIRST_CRN, TERM, catalog_site
 from bench.report import show
 from domain.section import SectionKey
 from domain.watch import Watch
 from tests.actors.polling import banner_catalog
-from tests.standins.banner9 import Banner9Standin
 from tests.support.harness import Harness, harness, sqlite_url
 from tests.support.redis_server import running, valkey_binary
 
-TERM = "202420"
 _SECTIONS = 12_000
 _WATCHED = 100
 _CHANGED = 100  # one in so many
-_FIRST_CRN = 10_000
-
-
-class _Site:
-    """Where the stand-in of another process listens."""
-
-    def __init__(self, base_url: str, pipe: Pipe) -> None:
-        self.base_url = base_url
-        self._pipe = pipe
-
-    def change(self) -> None:
-        """Take or free a seat in 1 % of the sections."""
-        self._pipe.send("change")
-        self._pipe.recv()
-
-
-def _rows(page: Path, count: int) -> list[dict[str, Any]]:
-    recorded = json.loads(page.read_bytes())["data"]
-    return [
-        {**recorded[number % len(recorded)], "courseReferenceNumber": str(_FIRST_CRN + number), "term": TERM}
-        for number in range(count)
-    ]
-
-
-def _serve(page: Path, count: int, pipe: Pipe) -> None:
-    with Banner9Standin(*_rows(page, count)) as site:
-        site.terms = [(TERM, "Spring 2024")]
-        pipe.send(site.base_url)
-        while pipe.recv() == "change":
-            for row in site.rows[::_CHANGED]:
-                row["seatsAvailable"] = 1 if row["seatsAvailable"] != 1 else 2
-            pipe.send("changed")
-
-
-@contextmanager
-def _site(page: Path, count: int) -> Iterator[_Site]:
-    context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(page, count, theirs), daemon=True)
-    process.start()
-    try:
-        yield _Site(ours.recv(), ours)
-    finally:
-        ours.send("end")
-        process.join(timeout=10)
 
 
 @contextmanager
@@ -145,21 +96,19 @@ def figures(
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="rollcall-bench-")))
         server = stack.enter_context(running(valkey_binary()))
         client = stack.enter_context(redis.Redis.from_url(server.url))
-        site = stack.enter_context(_site(data / PAGE, sections))
+        site = stack.enter_context(catalog_site(data / PAGE, sections))
         catalogs = lambda clock: {"elm": banner_catalog("elm", site.base_url, clock)}  # noqa: E731
         url = database_url or sqlite_url(folder)
         rollcall = stack.enter_context(harness(url, client, "bench", catalogs=catalogs))
+        changed = [str(FIRST_CRN + number) for number in range(0, sections, _CHANGED)]
         watches = [
-            Watch(
-                f"student{number}@example.edu", SectionKey("elm", TERM, str(_FIRST_CRN + number * _CHANGED))
-            )
-            for number in range(min(_WATCHED, sections // _CHANGED))
+            Watch(f"student{crn}@example.edu", SectionKey("elm", TERM, crn)) for crn in changed[:_WATCHED]
         ]
         rollcall.services.store.watches.add_all(watches, rollcall.clock.now())
         polls: dict[str, Callable[[], None]] = {
             "first": lambda: None,
             "unchanged": lambda: None,
-            "changed_1_percent": site.change,
+            "changed_1_percent": lambda: site.set_seats(dict.fromkeys(changed, 7)),
         }
         return {name: _measure(rollcall, prepare, sections) for name, prepare in polls.items()}
 
