@@ -8,12 +8,12 @@ from actors.alert import ping, send_alerts
 from actors.check import check
 from actors.deliver import deliver
 from actors.dispatch import dispatch
-from actors.jobs import START, cancel_job, send_callbacks
+from actors.jobs import START, cancel_job, resume_job, send_callbacks
 from actors.poll import poll
 from actors.registry import ActorSpec
 
 WORKER_ACTORS: tuple[ActorSpec[Any], ...] = (dispatch, check, poll, deliver, send_alerts, ping)
-ACTORS = (*WORKER_ACTORS, *START.values(), cancel_job, send_callbacks)
+ACTORS = (*WORKER_ACTORS, *START.values(), cancel_job, resume_job, send_callbacks)
 
 
 def queues_of(*actors: ActorSpec[Any]) -> tuple[str, ...]:

@@ -14,11 +14,12 @@ from typing import Any
 
 from actors.registry import ActorSpec, actor
 from actors.services import JobEngine, Services
-from domain.errors import InvalidInputError, PermanentError, RejectedError, RollcallError
-from domain.job import JobRecord, JobState, JsonObject, NewJob, Profile
+from domain.errors import ConflictError, InvalidInputError, PermanentError, RejectedError, RollcallError
+from domain.job import JobRecord, JobState, JsonObject, NewJob, Profile, workflow_id
 from domain.retry import Backoff
 from store.audit import AuditEntry
 from store.jobs.callbacks import JobCallback
+from store.jobs.waits import Signal
 from workflows.kind import JobKind
 
 LEASE = timedelta(minutes=2)  # exceeds the limit of one request: 10 s plus DNS resolution
@@ -27,14 +28,14 @@ _BACKOFF = Backoff(first_seconds=10, last_seconds=3600)
 _log = logging.getLogger(__name__)
 
 
-def _start(services: Services, job_id: str) -> bool:
-    """Enqueue the job in the engine, which orders jobs by their number; return whether it is active."""
+def _start(services: Services, job_id: str) -> JobRecord | None:
+    """Enqueue the job in the engine, which orders jobs by their number; return it if it is due."""
     job = services.store.jobs.get(job_id)
-    if job is None or job.state.is_final:
-        return False
+    if job is None or job.state.is_final or job.waiting_for is not None:
+        return None
     _engine(services).start(job)
-    services.store.jobs.mark_enqueued(job_id, services.clock.now())
-    return True
+    services.store.jobs.mark_enqueued(job_id, services.clock.now(), job.phase.number)
+    return job
 
 
 def start_job(services: Services, job_id: str) -> None:
@@ -51,8 +52,15 @@ START: dict[Profile, ActorSpec[[str]]] = {
 @actor(name="jobs.cancel", queue="cancel")
 def cancel_job(services: Services, job_id: str) -> None:
     """Run a queued job at once so that it ends; a running job sees the cancellation mark."""
-    if _start(services, job_id):
-        _engine(services).start_now(job_id)
+    if (job := _start(services, job_id)) is not None:
+        _engine(services).start_now(workflow_id(job_id, job.phase.number))
+
+
+# On the queue of cancellations, which are as quick: no backlog of new jobs delays an answer.
+@actor(name="jobs.resume", queue="cancel")
+def resume_job(services: Services, job_id: str) -> None:
+    """Start the phase of a job that follows a wait."""
+    _start(services, job_id)
 
 
 # Its own queue and, in the role, its own thread: a slow receiver delays no job.
@@ -113,6 +121,25 @@ def cancel(services: Services, job_id: str, entry: AuditEntry | None = None) -> 
     if job is not None and not job.state.is_final:
         services.publish_or_defer(cancel_job.message(job_id), job_id=job_id)
     return job
+
+
+def signal(
+    services: Services, job_id: str, given: Signal, entry: AuditEntry | None = None
+) -> tuple[JobRecord, bool]:
+    """Give a job a person's answer; return the job, and whether the signal is new.
+
+    Raises: InvalidInputError for an unknown job; ConflictError when the job takes no signal now.
+    """
+    job = services.store.jobs.get(job_id)
+    if job is None:
+        raise InvalidInputError({"job_id": "there is no such job"})
+    kind = services.jobs.kinds.get(job.kind)
+    if job.waiting_for is None and (kind is None or not kind.phases):
+        raise ConflictError(f"jobs of kind {job.kind} wait for no answer")
+    is_new = services.store.job_waits.signal(job_id, given, services.clock.now(), entry)
+    if is_new:
+        services.publish_or_defer(resume_job.message(job_id), job_id=job_id)
+    return services.store.jobs.get(job_id) or job, bool(is_new)
 
 
 def retry(services: Services, job_id: str, entry: AuditEntry | None = None) -> tuple[JobRecord, bool]:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from actors.check import check, release_claims
 from actors.deliver import deliver
 from actors.dispatch import dispatch
-from actors.jobs import START, cancel_job, send_callbacks
+from actors.jobs import START, cancel_job, resume_job, send_callbacks
 from actors.services import Services
 from domain.notification import MAIL
 from domain.run import WaitReason
@@ -60,6 +60,8 @@ def _publish_batches(services: Services, now: datetime, lost_before: datetime) -
 
 def _publish_jobs(services: Services, now: datetime, depths: Mapping[str, int | None]) -> None:
     jobs = services.store.jobs
+    for job_id in services.store.job_waits.expire(now):
+        services.publish(resume_job.message(job_id))
     for profile, start in START.items():
         for job_id in jobs.claim_lost(profile, _lost_before(now, depths.get(start.queue)), now):
             services.publish(start.message(job_id))

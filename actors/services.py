@@ -68,10 +68,10 @@ class JobEngine(Protocol):
     """Executes jobs, in the role `rollcall jobs`."""
 
     def start(self, job: JobRecord) -> None:
-        """Enqueue the job in order of submission. Idempotent."""
+        """Enqueue the job's phase in order of submission. Idempotent."""
 
-    def start_now(self, job_id: str) -> None:
-        """Run the job now, if it is still queued."""
+    def start_now(self, workflow: str) -> None:
+        """Run the phase with this workflow id now, if it is still queued."""
 
 
 @dataclass(frozen=True, slots=True)

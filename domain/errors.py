@@ -71,6 +71,10 @@ class IdempotencyKeyUsedError(PermanentError):
     """The idempotency key was used for another request, whose outcome is unknown."""
 
 
+class ConflictError(PermanentError):
+    """The request does not match the current state, which has changed since the caller saw it."""
+
+
 class ObjectNotFoundError(PermanentError):
     """No object exists under this key."""
 

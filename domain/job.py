@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -23,7 +23,7 @@ class JobState(StrEnum):
 
     QUEUED = "queued"
     RUNNING = "running"
-    WAITING = "waiting"  # for a breaker, or for the next attempt at a step
+    WAITING = "waiting"  # for a person, for a breaker, or for the next attempt at a step
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -32,6 +32,30 @@ class JobState(StrEnum):
     def is_final(self) -> bool:
         """Whether the job has ended."""
         return self in FINAL
+
+
+class WaitKind(StrEnum):
+    """What a parked job waits for."""
+
+    CONFIRMATION = "confirmation"
+    MAPPING = "mapping"
+    LOGIN = "login"
+
+
+class SignalName(StrEnum):
+    """A person's answer to a job that waits."""
+
+    CONFIRM = "confirm"
+    REJECT = "reject"
+
+
+class WaitEnd(StrEnum):
+    """How a wait ended: by a signal, by its time limit, or by cancellation."""
+
+    CONFIRM = "confirm"
+    REJECT = "reject"
+    TIMEOUT = "timeout"
+    CANCEL = "cancel"
 
 
 FINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
@@ -76,6 +100,55 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingFor:
+    """What a parked job waits for, until when, and the version that a signal must name."""
+
+    kind: WaitKind
+    until: datetime
+    preview_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitFor:
+    """What a phase returns to park its job: the phase `phase` continues after a confirmation.
+
+    Shape: the job is cancelled after `limit`. `state` is what the phase receives: small JSON of `version`.
+    """
+
+    kind: WaitKind
+    phase: str
+    limit: timedelta
+    state: JsonObject = field(default_factory=dict)
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class JobPhase:
+    """The phase of a job that is due or in progress.
+
+    Shape: the first phase has the number 0 and no name; `state` of `version` is from the phase before it,
+    `ended_by` is how the wait between them ended, and `preview_version` the version that was confirmed.
+    """
+
+    number: int = 0
+    name: str | None = None
+    state: JsonObject = field(default_factory=dict)
+    version: int = 0
+    ended_by: WaitEnd | None = None
+    preview_version: int = 0
+
+
+def workflow_id(job_id: str, phase: int) -> str:
+    """Return the id under which the engine runs a phase; the first has the job's id."""
+    return f"{job_id}-{phase}" if phase else job_id
+
+
+def job_id_of(workflow: str) -> str:
+    """Return the job whose phase has this workflow id."""
+    return workflow.partition("-")[0]
+
+
+@dataclass(frozen=True, slots=True)
 class StepRecord:
     """The current state of one step; `error` is that of its last attempt if it failed."""
 
@@ -103,6 +176,8 @@ class JobRecord:
     input: JsonObject
     created_at: datetime
     progress: Progress = Progress()
+    phase: JobPhase = JobPhase()
+    waiting_for: WaitingFor | None = None
     steps: Sequence[StepRecord] = field(default_factory=tuple)
     result: JsonObject | None = None
     error: str | None = None

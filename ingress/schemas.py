@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.history import HistoryEntry
-from domain.job import JobRecord, JobState, Profile, StepState
+from domain.job import JobRecord, JobState, Profile, StepState, WaitKind
 from domain.money import Balance, EntryType, Transfer
 from domain.notification import NotificationState
 from domain.observation import Details
@@ -223,6 +223,14 @@ class Step(Struct, kw_only=True):
     error: Annotated[str | None, Meta(description="Why its last attempt failed, or why it waits.")]
 
 
+class WaitingFor(Struct, kw_only=True):
+    """What a parked job waits for."""
+
+    kind: WaitKind
+    until: Annotated[Time, Meta(description="Without an answer the job is cancelled then.")]
+    preview_version: Annotated[Count, Meta(description="The version that a signal must name.")]
+
+
 class JobSummary(Struct, kw_only=True):
     """A job in a listing."""
 
@@ -231,6 +239,9 @@ class JobSummary(Struct, kw_only=True):
     queue: Profile
     state: JobState
     progress: Progress
+    waiting_for: Annotated[
+        WaitingFor | None, Meta(description="null unless the job is parked until a person answers.")
+    ]
     result: Annotated[dict[str, Any] | None, Meta(description="null unless it has succeeded.")]
     error: Annotated[str | None, Meta(description="Why it failed or was cancelled.")]
     retry_of: Annotated[str | None, Meta(description="The job that this one retries.")]
@@ -437,6 +448,7 @@ def _job(found: JobRecord, context: WebContext) -> dict[str, Any]:
     return {
         "queue": found.profile,
         "progress": _model(Progress, found.progress),
+        "waiting_for": None if found.waiting_for is None else _model(WaitingFor, found.waiting_for),
         "status_url": url,
         "artifact_url": f"{url}/artifact" if has_artifact else None,
     }

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Annotated, Any
 from uuid import uuid4
 
 from msgspec import Meta, Struct
 
 from actors import jobs
-from domain.errors import InvalidInputError
-from domain.job import JobRecord, JobState
+from domain.errors import ConflictError, InvalidInputError
+from domain.job import JobRecord, JobState, SignalName, WaitingFor
 from domain.money import MAX_GRANT, Transfer
 from domain.text import format_time, plural
 from operations.context import AdminContext, Surface
 from operations.inputs import Account, JobId, JobKindName, JsonMembers, Text, WebUrl
 from operations.operation import Operation, OperationResult, Option, Plan
 from store.audit import AuditEntry
+from store.jobs.waits import Signal
 
 
 class StartInput(Struct, frozen=True):
@@ -32,6 +34,19 @@ class JobInput(Struct, frozen=True):
     """The job."""
 
     job_id: JobId
+
+
+class SignalInput(Struct, frozen=True):
+    """An answer to a job that waits."""
+
+    job_id: JobId
+    preview_version: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Option("The version that you have seen; the current one by default."),
+    ] = None
+    id: Annotated[Text | None, Option("Answers once, however often it is given; a new one by default.")] = (
+        None
+    )
 
 
 class GrantInput(Struct, frozen=True):
@@ -89,6 +104,41 @@ def _cancel(context: AdminContext, given: JobInput, entry: AuditEntry) -> Operat
         raise _unknown()
     state = f"is already {job.state}" if job.state.is_final else "will end soon"
     return OperationResult(f"The {job.kind} {job.id} {state}.", job, [_row(job)])
+
+
+def _plan_signal(name: SignalName, effect: str, context: AdminContext, given: SignalInput) -> Plan:
+    job = _job(context, JobInput(given.job_id))
+    title = f"{name.capitalize()} the {job.kind} {job.id[:8]}?"
+    if (waiting := job.waiting_for) is None:
+        return Plan.nothing(title, f"It is {job.state} and waits for no answer.")
+    if given.preview_version not in {None, waiting.preview_version}:
+        return Plan.nothing(title, f"Version {given.preview_version} is stale.")
+    effects = (
+        effect,
+        _waiting_text(waiting),
+    )
+    return Plan(title, name.capitalize(), effects, is_irreversible=True)
+
+
+def _waiting_text(waiting: WaitingFor) -> str:
+    until = format_time(waiting.until)
+    return f"It waits for a {waiting.kind} until {until} (version {waiting.preview_version})."
+
+
+def _signal(
+    name: SignalName, context: AdminContext, given: SignalInput, entry: AuditEntry
+) -> OperationResult[tuple[JobRecord, bool]]:
+    version = given.preview_version
+    if version is None:
+        waiting = _job(context, JobInput(given.job_id)).waiting_for
+        if waiting is None:
+            raise ConflictError("the job waits for no answer")
+        version = waiting.preview_version
+    sent = Signal(given.id or uuid4().hex, name, version)
+    entry = replace(entry, detail={"preview_version": version, "id": sent.id})
+    job, is_new = jobs.signal(context.services, given.job_id, sent, entry)
+    verb = f"has the answer {name}" if is_new else "already has this answer"
+    return OperationResult(f"The {job.kind} {job.id} {verb}.", (job, is_new), [_row(job)])
 
 
 def _plan_retry(context: AdminContext, given: JobInput) -> Plan:
@@ -165,6 +215,22 @@ CANCEL = Operation(
     _subject,
     _plan_cancel,
     _cancel,
+)
+CONFIRM = Operation(
+    "job.confirm",
+    "Confirm what the job JOB_ID waits for; it continues.",
+    SignalInput,
+    lambda given: f"job/{given.job_id}",
+    partial(_plan_signal, SignalName.CONFIRM, "The job continues with its next phase."),
+    partial(_signal, SignalName.CONFIRM),
+)
+REJECT = Operation(
+    "job.reject",
+    "Reject what the job JOB_ID waits for; it is cancelled.",
+    SignalInput,
+    lambda given: f"job/{given.job_id}",
+    partial(_plan_signal, SignalName.REJECT, "The job is cancelled, and its effects are undone."),
+    partial(_signal, SignalName.REJECT),
 )
 RETRY = Operation(
     "job.retry",

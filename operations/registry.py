@@ -38,6 +38,6 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     *(course_watches.ADD_COURSE, course_watches.END_COURSE),
     *(terms.USE, catalogs.RELEASE, catalogs.DISCARD),
     *(mail.TEST, mail.RETRY, mail.LIFT, dead_letters.RETRY, dead_letters.PURGE),
-    *(jobs.START, jobs.CANCEL, jobs.RETRY, jobs.GRANT, payments.RESOLVE),
+    *(jobs.START, jobs.CANCEL, jobs.CONFIRM, jobs.REJECT, jobs.RETRY, jobs.GRANT, payments.RESOLVE),
 )
 """Every operator action."""

@@ -20,6 +20,7 @@ from store.dead_mail import DeadMails
 from store.ended_sessions import EndedSessions
 from store.jobs.callbacks import JobCallbacks
 from store.jobs.jobs import Jobs
+from store.jobs.waits import JobWaits
 from store.notifications.deliveries import Deliveries
 from store.notifications.outbox import Outbox
 from store.opt_outs import OptOuts
@@ -67,6 +68,7 @@ class Store:
     timelines: Timelines
     jobs: Jobs
     job_callbacks: JobCallbacks
+    job_waits: JobWaits
     payments: Payments
     refunds: Refunds
     ended_sessions: EndedSessions
@@ -105,6 +107,7 @@ def open_store(database: Database, cooldown: timedelta, daily_cap: int, channels
         timelines=Timelines(database),
         jobs=Jobs(database),
         job_callbacks=JobCallbacks(database),
+        job_waits=JobWaits(database),
         payments=Payments(database),
         refunds=Refunds(database),
         ended_sessions=EndedSessions(database),

@@ -465,7 +465,18 @@ jobs = Table(
     _moment("started_at_ms"),
     _moment("cancel_requested_at_ms"),
     _moment("finished_at_ms"),
+    # The phase that is due or in progress: the first has no name; `phase_state` is from the one before.
+    Column("phase", Text),
+    _count("phase_number"),
+    Column("phase_state", JSON(none_as_null=True)),
+    _count("phase_version"),
+    # A parked job has a `wait_kind`; `wait_ended_by` says how its last wait ended.
+    Column("wait_kind", Text),
+    _moment("wait_until_ms"),
+    Column("wait_ended_by", Text),
+    _count("preview_version"),
     Index(None, "state", "profile"),
+    Index(None, "wait_until_ms"),
     Index(None, "kind", "state"),
     Index(None, "finished_at_ms"),
     sqlite_autoincrement=True,  # jobs run in this order, also after old ones were purged
@@ -486,6 +497,19 @@ job_steps = Table(
     _moment("finished_at_ms"),
     Column("outcome", JSON(none_as_null=True)),  # what a repetition of the job gets; null until the step ends
     UniqueConstraint("job_id", "name"),
+)
+
+job_signals = Table(
+    "job_signals",
+    metadata,
+    Column("number", _Id, primary_key=True),
+    Column("job_id", Text, ForeignKey("jobs.id"), nullable=False),
+    Column("signal_id", Text, nullable=False),  # the caller's, unique for its job
+    Column("name", Text, nullable=False),
+    Column("preview_version", Integer, nullable=False),
+    _moment("received_at_ms", nullable=False),
+    _moment("consumed_at_ms"),  # null while it waits for the job to be parked
+    UniqueConstraint("job_id", "signal_id"),
 )
 
 job_callbacks = Table(

@@ -22,9 +22,10 @@ from dbos import (
 )
 from sqlalchemy import Engine as Connections
 
-from domain.job import JobRecord, Profile
+from domain.job import JobRecord, Profile, workflow_id
 from workflows.engine_database import engine_for
 from workflows.execution import Execution
+from workflows.kind import JobKind
 
 
 class PlainJson(Serializer):
@@ -57,6 +58,7 @@ def _text(value: object) -> dict[str, str]:
 # Fixed, so that any release recovers every job, whichever release started it (docs/jobs.md).
 _VERSION = "rollcall"
 _LISTEN_SECONDS = 1.0  # for messages between workflows, which Rollcall does not use
+_RESUMED_POLL_SECONDS = 0.25  # a person waits for the phase
 _ENQUEUED, _PENDING = "ENQUEUED", "PENDING"
 _ENDED_BY_DBOS = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
@@ -75,8 +77,8 @@ class Engine:
         DBOS(config=_config(database_url, self._connections, execution.executor))
 
         @DBOS.workflow(name="job", max_recovery_attempts=None)
-        def run(job_id: str) -> None:
-            execution.run(job_id)
+        def run(job_id: str, phase: int = 0) -> None:
+            execution.run(job_id, phase)
 
         self._run = run
 
@@ -88,51 +90,59 @@ class Engine:
         """
         self._adopt_outcomes()
         kinds = self._execution.kinds.values()
-        DBOS.listen_queues([kind.name for kind in kinds if kind.profile in self._profiles])
+        DBOS.listen_queues([q for kind in kinds if kind.profile in self._profiles for q in _queues(kind)])
         DBOS.launch()
         for kind in kinds:
-            DBOS.register_queue(
-                kind.name,
-                worker_concurrency=at_once.get(kind.name, kind.at_once),
-                global_concurrency=at_once.get(kind.name),
-                partition_concurrency=None if kind.partition_key is None else 1,
-                polling_interval_sec=kind.poll_seconds,
-                on_conflict="always_update",
-            )
+            for queue, poll_seconds in _queues(kind).items():
+                DBOS.register_queue(
+                    queue,
+                    worker_concurrency=at_once.get(kind.name, kind.at_once),
+                    global_concurrency=at_once.get(kind.name),
+                    partition_concurrency=None if kind.partition_key is None else 1,
+                    polling_interval_sec=poll_seconds,
+                    on_conflict="always_update",
+                )
 
     def start(self, job: JobRecord) -> None:
-        """Enqueue the job, in order of submission and exclusive within its partition key. Idempotent."""
+        """Enqueue the job's phase, in order of submission and exclusive within its partition key.
+
+        A phase that follows a wait has a queue of its own, so that it does not wait for first phases.
+        Idempotent.
+        """
         kind, partition_key = self._execution.kinds.get(job.kind), None
-        with SetWorkflowID(job.id):
+        phase = job.phase.number
+        given = (job.id, phase) if phase else (job.id,)  # releases without phases take the id alone
+        with SetWorkflowID(workflow_id(job.id, phase)):
             try:
                 if kind is not None and kind.partition_key is not None:
                     partition_key = kind.partition_key(kind.read(job.input))
             except Exception:  # noqa: BLE001 - accepted by another release
                 kind = None
             if kind is None:
-                DBOS.start_workflow(self._run, job.id)  # the workflow fails the job and records the reason
+                DBOS.start_workflow(self._run, *given)  # the workflow fails the job and records the reason
                 return
             with SetEnqueueOptions(priority=job.number, queue_partition_key=partition_key):
-                DBOS.enqueue_workflow(kind.name, self._run, job.id)
+                queue = resumed_queue(kind) if phase and kind.phases else kind.name
+                DBOS.enqueue_workflow(queue, self._run, *given)
 
-    def start_now(self, job_id: str) -> None:
-        """Run a queued job immediately, ahead of its queue."""
-        status = DBOS.get_workflow_status(job_id)
+    def start_now(self, workflow: str) -> None:
+        """Run a queued phase immediately, ahead of its queue."""
+        status = DBOS.get_workflow_status(workflow)
         if status is not None and status.status == _ENQUEUED:
-            DBOS.resume_workflow(job_id)
+            DBOS.resume_workflow(workflow)
 
     def unknown(self, ids: Sequence[str]) -> list[str]:
-        """Return the jobs that this engine's database has no workflow for."""
+        """Return the workflow ids, one per phase of a job, that this engine's database does not have."""
         known = {workflow.workflow_id for workflow in _workflows(workflow_ids=list(ids))}
-        return [job_id for job_id in ids if job_id not in known]
+        return [each for each in ids if each not in known]
 
     def ended(self, ids: Sequence[str]) -> list[str]:
-        """Return the jobs whose workflow DBOS ended by itself, as after an error outside the steps."""
+        """Return the workflow ids that DBOS ended by itself, as after an error outside the steps."""
         return [each.workflow_id for each in _workflows(workflow_ids=list(ids), status=_ENDED_BY_DBOS)]
 
-    def resume(self, job_id: str) -> None:
-        """Resume such a job after the last stored step."""
-        DBOS.rewind_workflow(job_id)
+    def resume(self, workflow: str) -> None:
+        """Resume such a workflow after the last stored step."""
+        DBOS.rewind_workflow(workflow)
 
     def executors(self) -> set[str]:
         """Return the executors with work in progress, live or dead."""
@@ -145,7 +155,7 @@ class Engine:
         return len(DBOS._recover_pending_workflows([executor]))  # noqa: SLF001
 
     def purge(self, ids: Sequence[str]) -> None:
-        """Delete what the engine stores of ended jobs. Idempotent."""
+        """Delete what the engine stores of these workflows of ended jobs. Idempotent."""
         DBOS.delete_workflows(list(ids))
 
     def close(self, patience_seconds: int) -> None:
@@ -164,6 +174,17 @@ class Engine:
             steps = client.list_workflow_steps(job_id)
             runs.adopt(job_id, {step["function_name"]: step["output"] or {} for step in steps})
         client.destroy()
+
+
+def resumed_queue(kind: JobKind[Any]) -> str:
+    """Return the queue of the phases of `kind` that follow a wait."""
+    return f"{kind.name}.resumed"
+
+
+def _queues(kind: JobKind[Any]) -> dict[str, float]:
+    """Return the queues of `kind` with their poll intervals in seconds."""
+    queues = {kind.name: kind.poll_seconds}
+    return queues | {resumed_queue(kind): _RESUMED_POLL_SECONDS} if kind.phases else queues
 
 
 def _workflows(**filters: Any) -> list[WorkflowStatus]:

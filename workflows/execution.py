@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from domain.errors import PermanentError, RollcallError
-from domain.job import JobRecord, JobState, JsonObject
+from domain.job import JobPhase, JobRecord, JobState, JsonObject, WaitEnd, WaitFor
 from observability.logs import bind_ids
 from store.database import Wait
 from store.jobs.execution import JobExecution, JobLease
-from workflows.kind import CancelledError, Job, JobContext, JobFailure, JobKind, JobKinds, OnFailure
+from workflows.kind import (
+    CancelledError,
+    Job,
+    JobContext,
+    JobFailure,
+    JobKind,
+    JobKinds,
+    OnFailure,
+    Phase,
+)
 from workflows.steps import JobSteps, retry_until_stored
 
 T = TypeVar("T")
@@ -34,18 +43,23 @@ class Execution:
     runs: JobExecution
     pause: Wait
     announce: Callable[[JobRecord], None]
+    resume: Callable[[JobRecord], None] = lambda _: None
 
-    def run(self, job_id: str) -> None:
-        """Run the job from its current state unless it has ended. Raises: InterruptedJobError."""
+    def run(self, job_id: str, phase: int = 0) -> None:
+        """Run a phase of the job from its current state unless it has ended. Raises: InterruptedJobError."""
         now = self.services.clock.now()
         with bind_ids(job_id=job_id):
-            lease = self._store(lambda: self.runs.begin(job_id, self.executor, now))
+            lease = self._store(lambda: self.runs.begin(job_id, self.executor, now, phase))
             if lease is None:
                 return
             _log.info("job begun", extra={"kind": lease.job.kind, "fence": lease.fence})
-            self._end(lease, *self._outcome(lease))
+            result, failure = self._outcome(lease)
+            if isinstance(result, WaitFor):
+                self._park(lease, result)
+            else:
+                self._end(lease, result, failure)
 
-    def _outcome(self, lease: JobLease) -> tuple[JsonObject | None, JobFailure | None]:
+    def _outcome(self, lease: JobLease) -> tuple[JsonObject | WaitFor | None, JobFailure | None]:
         job, kind = lease.job, self.kinds.get(lease.job.kind)
         steps = JobSteps(lease, self.runs, self.services, self.pause)
         try:
@@ -56,6 +70,13 @@ class Execution:
             failure = JobFailure(_reason(error))
         on_failure = self._compensate_unknown if kind is None else kind.on_failure
         return None, _compensated(on_failure, steps, job.input, failure)
+
+    def _park(self, lease: JobLease, wait: WaitFor) -> None:
+        now = self.services.clock.now()
+        has_signal = self._store(lambda: self.runs.park(lease, wait, now))
+        _log.info("job parked", extra={"kind": lease.job.kind, "waiting_for": wait.kind})
+        if has_signal:
+            self.resume(lease.job)
 
     def _compensate_unknown(self, job: Job, payload: JsonObject, failure: JobFailure) -> None:
         """Run every compensation; each checks whether it applies, for the kind may be of another release."""
@@ -76,11 +97,42 @@ class Execution:
         return retry_until_stored(access, self.pause)
 
 
-def _result(kind: JobKind[Any] | None, steps: JobSteps, job: JobRecord) -> JsonObject:
+def _result(kind: JobKind[Any] | None, steps: JobSteps, job: JobRecord) -> JsonObject | WaitFor:
+    if (reason := _UNCONFIRMED.get(job.phase.ended_by)) is not None:
+        raise CancelledError(reason)
     if kind is None:
         raise PermanentError(f"this version of Rollcall knows no job {job.kind!r}")
-    result: JsonObject = json.loads(json.dumps(kind.run(steps, kind.read(job.input)), allow_nan=False))
-    return result
+    run = kind.run if job.phase.number == 0 else _phase(kind, job.phase).run
+    result = run(steps, kind.read(job.input))
+    if not isinstance(result, WaitFor):
+        return _plain(result)
+    if result.phase not in kind.phases:
+        raise PermanentError(f"the job kind {kind.name!r} has no phase {result.phase!r}")
+    return replace(result, state=_plain(result.state))
+
+
+_UNCONFIRMED: Mapping[WaitEnd | None, str] = {
+    WaitEnd.REJECT: "it was rejected",
+    WaitEnd.TIMEOUT: "it had no answer within its time limit",
+    WaitEnd.CANCEL: "it was cancelled",
+}
+
+
+def _phase(kind: JobKind[Any], due: JobPhase) -> Phase[Any]:
+    phase = kind.phases.get(due.name or "")
+    if phase is None:
+        raise PermanentError(f"this version of Rollcall knows no phase {due.name!r} of {kind.name!r}")
+    if due.version not in phase.versions:
+        raise PermanentError(
+            f"this version of Rollcall cannot read version {due.version} of the phase {due.name!r}"
+        )
+    return phase
+
+
+def _plain(value: JsonObject) -> JsonObject:
+    """Return `value` as it is stored: JSON."""
+    plain: JsonObject = json.loads(json.dumps(value, allow_nan=False))
+    return plain
 
 
 def _compensated(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from domain.errors import PermanentError, RollcallError
-from domain.job import JsonObject, Profile
+from domain.job import JobPhase, JsonObject, Profile, WaitFor
 from domain.money import Payment, Refund
 from domain.ports import Clock, Mailer, Storage
 from notifications.messages import ReportMessage
@@ -130,6 +130,10 @@ class Job(Protocol):
     def services(self) -> JobContext:
         """The ports to the outside."""
 
+    @property
+    def phase(self) -> JobPhase:
+        """The phase in progress, with the state that the phase before it left and the confirmed version."""
+
     def step(
         self,
         name: str,
@@ -169,19 +173,34 @@ OnFailure: TypeAlias = Callable[[Job, JsonObject, JobFailure], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Phase(Generic[G]):
+    """What continues a job after a confirmation, in steps of its own.
+
+    Shape: `run` is a workflow that finds what the phase before it left in `job.phase.state`, and may park the
+    job again. `versions` are those of the state that it reads: a release keeps reading the versions of parked
+    jobs.
+    """
+
+    run: Callable[[Job, G], JsonObject | WaitFor]
+    versions: frozenset[int] = frozenset({1})
+
+
+@dataclass(frozen=True, slots=True)
 class JobKind(Generic[G]):
     """One job kind.
 
     Shape: `read` parses the caller's payload into the workflow's input; it raises InvalidInputError that
-    names each bad field. `run` is the workflow; its result is stored in the job's row, so large output goes
-    to `services.storage` under `jobs/{job.id}/{name}` and the result names it: `{"artifact": key,
+    names each bad field. `run` is the workflow; its result is stored in the job's row, so large output
+    goes to `services.storage` under `jobs/{job.id}/{name}` and the result names it: `{"artifact": key,
     "content_type": …, "bytes": n}`. `on_failure` compensates a failed or cancelled job (refund, alert the
     operator) in steps of the same job; it must allow for steps that never ran. It takes the raw payload,
     because this release may not be able to parse it. `at_once` bounds how many jobs of the kind run
-    concurrently in the whole fleet. Jobs with the same `partition_key` run one after another, in
-    order of submission. Each process polls for the next job every `poll_seconds`; a poll costs 3 ms of CPU.
-    Only Rollcall itself starts kinds that are not `is_public`, and only Rollcall itself fills in
-    `reserved_fields`.
+    concurrently in the whole fleet, and how many phases that follow a wait beside them. Jobs with the
+    same `partition_key` run one after another, in order of submission. Each process polls for the next
+    job every `poll_seconds`; a poll costs 3 ms of CPU. A workflow that returns `WaitFor` parks its job:
+    after a confirmation it continues with the phase of `phases` that this names; after a rejection, or
+    without an answer, it is cancelled. Names of phases are stored. Only Rollcall itself starts kinds that
+    are not `is_public`, and only Rollcall itself fills in `reserved_fields`.
 
     The functions import heavy modules lazily: the web role reads the kinds too.
     """
@@ -189,13 +208,14 @@ class JobKind(Generic[G]):
     name: str
     profile: Profile
     read: Callable[[JsonObject], G]
-    run: Callable[[Job, G], JsonObject]
+    run: Callable[[Job, G], JsonObject | WaitFor]
     on_failure: OnFailure | None = None
     at_once: int = 4
     partition_key: Callable[[G], str] | None = None
     poll_seconds: float = 1.0
     is_public: bool = True
     reserved_fields: frozenset[str] = frozenset()
+    phases: Mapping[str, Phase[G]] = field(default_factory=dict)
 
 
 JobKinds: TypeAlias = Mapping[str, JobKind[Any]]

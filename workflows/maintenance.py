@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from domain.job import job_id_of
 from domain.ports import Storage
 from resilience.heartbeats import Heartbeats
 from resilience.lease import Lease, LeaseHeldError
@@ -29,16 +30,16 @@ class EngineView(Protocol):
     """What maintenance needs of the engine: see `workflows.engine.Engine`."""
 
     def unknown(self, ids: Sequence[str]) -> list[str]:
-        """Return the jobs that the engine has no workflow for."""
+        """Return the workflow ids, one per phase of a job, that the engine does not know."""
 
     def ended(self, ids: Sequence[str]) -> list[str]:
-        """Return the jobs whose workflow the engine ended by itself."""
+        """Return the workflow ids that the engine ended by itself."""
 
-    def resume(self, job_id: str) -> None:
-        """Resume such a job after the last stored step."""
+    def resume(self, workflow: str) -> None:
+        """Resume such a workflow after the last stored step."""
 
     def purge(self, ids: Sequence[str]) -> None:
-        """Delete what is stored of ended jobs. Idempotent."""
+        """Delete what is stored of these workflows of ended jobs. Idempotent."""
 
 
 def restore_active(jobs: Jobs, engine: EngineView) -> None:
@@ -54,9 +55,9 @@ def restore_active(jobs: Jobs, engine: EngineView) -> None:
         if lost := engine.unknown(ids):
             _log.warning("jobs requeued that the engine had lost", extra={"job_ids": lost})
             jobs.requeue(lost)
-        for job_id in engine.ended(ids):
-            _log.error("a job resumes that the engine had ended", extra={"job_id": job_id})
-            engine.resume(job_id)
+        for workflow in engine.ended(ids):
+            _log.error("a job resumes that the engine had ended", extra={"job_id": job_id_of(workflow)})
+            engine.resume(workflow)
 
 
 class Executors(Protocol):
@@ -130,7 +131,7 @@ def purge_expired(
     while ids := jobs.ended_before(now - lifetime, _PURGED_AT_ONCE):
         for job_id in ids:
             storage.delete(artifacts(job_id))
-        engine.purge(ids)
+        engine.purge(jobs.workflow_ids(ids))
         jobs.purge(ids)
         purged += len(ids)
         _log.info("jobs purged", extra={"jobs": len(ids)})

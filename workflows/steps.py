@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 from domain.errors import PermanentError, RollcallError, TransientError
-from domain.job import Progress, StepOutcome, StepState
+from domain.job import JobPhase, Progress, StepOutcome, StepState
 from domain.retry import Backoff
 from resilience.breaker import CircuitBreakerError
 from store.database import OUTAGES, Wait, retry_during_outage
@@ -106,6 +106,11 @@ class JobSteps:
         """The ports to the outside."""
         return self._services
 
+    @property
+    def phase(self) -> JobPhase:
+        """The phase in progress."""
+        return self._lease.job.phase
+
     def step(
         self,
         name: str,
@@ -115,6 +120,7 @@ class JobSteps:
         must_finish: bool = False,
     ) -> T:
         """Run `work` durably: see `workflows.kind.Job`."""
+        name = self._in_phase(name)
         self._names[name] += 1
         if (count := self._names[name]) > 1:
             name = f"{name} ({count})"
@@ -135,13 +141,19 @@ class JobSteps:
     def is_changed(self, change: str) -> bool:
         """Return whether the new code applies: see `workflows.kind.Job`."""
         name = f"change {change}"
-        if name not in self._lease.outcomes and self._lease.outcomes.keys() - self._names.keys():
+        begun = {each for each in self._lease.outcomes if each.startswith(self._in_phase(""))}
+        if self._in_phase(name) not in begun and begun - self._names.keys():
             return False  # it has begun a step that comes after this point
         return self.step(name, lambda: True)
 
     def begin_compensation(self) -> None:
         """Begin the compensation, which cannot be cancelled."""
         self._is_compensating = True
+
+    def _in_phase(self, name: str) -> str:
+        """Return the stored name of a step: phases after the first have steps of their own."""
+        phase = self.phase
+        return f"{phase.number + 1}. {phase.name}: {name}" if phase.number else name
 
     def _run(self, step: _Step) -> StepOutcome:
         while True:

@@ -5,22 +5,22 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from domain.errors import ObjectNotFoundError
-from domain.job import JobRecord, JobState
+from domain.errors import ConflictError, ObjectNotFoundError
+from domain.job import JobRecord, JobState, SignalName
 from domain.ports import Storage
 from ingress import schemas
 from ingress.auth import api_token
 from ingress.endpoint import Answer, Routes, json_response
 from ingress.pagination import Page, PageQuery, cursor_of, page
-from ingress.problems import not_found
+from ingress.problems import ProblemError, not_found
 from ingress.request import RequestContext
-from ingress.schemas import Job, JobSummary, Url
+from ingress.schemas import Job, JobSummary, Problem, Url
 from operations.context import BY_API, Surface
-from operations.inputs import JobId, JobKindName
-from operations.jobs import CANCEL, START, JobInput, StartInput
+from operations.inputs import JobId, JobKindName, Text
+from operations.jobs import CANCEL, CONFIRM, REJECT, START, JobInput, SignalInput, StartInput
 from operations.operation import execute
 
 JOBS = "jobs"
@@ -88,6 +88,36 @@ def cancel_job(request: RequestContext, path: JobPath) -> Response:
     _require_job(request, path)
     job = execute(CANCEL, request.admin(Surface.API), JobInput(path.id), BY_API).value
     status = HTTPStatus.OK if job.state.is_final else HTTPStatus.ACCEPTED
+    return json_response(schemas.job(job, request.context), status)
+
+
+class SignalBody(Struct, frozen=True):
+    """A person's answer. The first signal of an id is the only one."""
+
+    name: SignalName
+    preview_version: Annotated[int, Meta(ge=1)]
+    id: Text
+
+
+@routes.post(
+    "/jobs/{id}/signals",
+    {
+        HTTPStatus.ACCEPTED: Answer("The job has the answer.", Job),
+        HTTPStatus.OK: Answer("The job already had the signal of this id.", Job),
+        HTTPStatus.CONFLICT: Answer("The version is stale, or the job takes no signal.", Problem),
+    },
+    secrets=api_token,
+)
+def signal_job(request: RequestContext, path: JobPath, body: SignalBody) -> Response:
+    """Answer a job that waits for a person; an answer before the wait is kept for it."""
+    _require_job(request, path)
+    operation = CONFIRM if body.name is SignalName.CONFIRM else REJECT
+    given = SignalInput(path.id, body.preview_version, body.id)
+    try:
+        job, is_new = execute(operation, request.admin(Surface.API), given, BY_API).value
+    except ConflictError as error:
+        raise ProblemError(HTTPStatus.CONFLICT, str(error)) from error
+    status = HTTPStatus.ACCEPTED if is_new else HTTPStatus.OK
     return json_response(schemas.job(job, request.context), status)
 
 

@@ -10,6 +10,7 @@ import click
 from domain.errors import InvalidInputError
 from domain.job import JobRecord, JobState
 from domain.money import Transfer
+from domain.text import format_time
 from rollcall.cli.output import json_option, show
 from rollcall.process import open_system
 
@@ -59,10 +60,18 @@ def _row(found: JobRecord) -> dict[str, object]:
         "progress": f"{progress.done}/{progress.total} {progress.message}".strip()
         if progress.total
         else None,
+        "waiting_for": _waiting_text(found),
         "created_at": found.created_at,
         "finished_at": found.finished_at,
         "error": found.error,
     }
+
+
+def _waiting_text(found: JobRecord) -> str | None:
+    waiting = found.waiting_for
+    if waiting is None:
+        return None
+    return f"{waiting.kind} until {format_time(waiting.until)} (version {waiting.preview_version})"
 
 
 @click.group()

@@ -48,7 +48,7 @@ _COMMANDS = {
     "catalog": ("catalog", "List, test and search public catalogs, and write profiles."),
     "import": ("imports", "Say how a file of a bank would be read."),
     "term": ("term", "List terms, and end those that are over."),
-    "job": ("job", "List, cancel and retry durable jobs."),
+    "job": ("job", "List, answer, cancel and retry durable jobs."),
     "payment": ("payment", "List payments and their refunds."),
     "credit": ("job", "Grant credits, and show accounts."),
     "audit": ("timeline", "List operator actions."),

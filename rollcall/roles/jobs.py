@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING
 
 from dramatiq import Worker
 
-from actors.jobs import START, cancel_job, send_callbacks
+from actors.jobs import START, cancel_job, resume_job, send_callbacks
 from actors.registry import install
 from actors.services import JobEngine, JobRuntime
 from domain.errors import ConfigurationError
@@ -62,7 +62,7 @@ def messages(
     """Consume messages for the block: two threads for quick ones, one for outgoing calls."""
     services = replace(system.services, jobs=_runtime(system, engine, kinds))
     calls = brokers.build(system.settings, system.redis)
-    install(system.broker, services, [*START.values(), cancel_job])
+    install(system.broker, services, [*START.values(), cancel_job, resume_job])
     install(calls, services, [send_callbacks])
     queues = {cancel_job.queue, *(START[profile].queue for profile in profiles)}
     workers = [
@@ -215,6 +215,7 @@ def _engine(
         runs=JobExecution(system.database),
         pause=stopped.wait,
         announce=lambda job: _announce(system, job),
+        resume=lambda job: _resume(system, job),
     )
     engine = Engine(execution, system.database.url.render_as_string(hide_password=False), profiles)
     engine.launch(at_once(system.settings))
@@ -241,6 +242,11 @@ def _announce(system: System, job: JobRecord) -> None:
     if job.webhook_url is not None:
         publish = partial(system.services.publish, send_callbacks.message())
         log_and_continue(publish, "cannot publish a callback")
+
+
+def _resume(system: System, job: JobRecord) -> None:
+    """Publish the next phase of a job that was answered already; the reconciler repeats it."""
+    log_and_continue(partial(system.services.publish, resume_job.message(job.id)), "cannot resume a job")
 
 
 def _maintain(system: System, engine: Engine, executor: str, stopped: Event) -> None:

@@ -14,9 +14,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, case, insert, select, update
 
 from domain.errors import RollcallError
-from domain.job import FINAL, JobRecord, JobState, JsonObject, Progress, StepOutcome, StepState
+from domain.job import FINAL, JobRecord, JobState, JsonObject, Progress, StepOutcome, StepState, WaitFor
 from store.database import Database, to_ms
 from store.jobs.jobs import record_of
+from store.jobs.waits import park
 from store.schema import job_callbacks, job_steps, jobs
 
 _ENDED_STEPS = (StepState.SUCCEEDED, StepState.FAILED, StepState.CANCELLED)
@@ -58,8 +59,8 @@ class JobExecution:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, job_id: str, executor: str, now: datetime) -> JobLease | None:
-        """Claim the job; return None when it has ended.
+    def begin(self, job_id: str, executor: str, now: datetime, phase: int = 0) -> JobLease | None:
+        """Claim the job; return None when it has ended, or has left the phase of this number.
 
         A job that is found running lost its process at work. One that waits, or was released, did not.
         """
@@ -73,6 +74,7 @@ class JobExecution:
             ),
         }
         is_active = (columns.id == job_id) & columns.state.not_in(sorted(FINAL))
+        is_active &= (columns.phase_number == phase) & columns.wait_kind.is_(None)
         steps = select(job_steps.c.name, job_steps.c.outcome).where(job_steps.c.job_id == job_id)
         with self._database.write() as connection:
             claimed = connection.execute(update(jobs).where(is_active).values(values).returning(jobs))
@@ -138,6 +140,19 @@ class JobExecution:
         values = {"done": progress.done, "total": progress.total, "message": progress.message}
         with self._database.write() as connection:
             _change(connection, lease, **values)
+
+    def park(self, lease: JobLease, wait: WaitFor, now: datetime) -> bool:
+        """Park the job until a person answers; return whether a kept signal has ended the wait at once.
+
+        Idempotent.
+        """
+        with self._database.write() as connection:
+            row = connection.execute(select(jobs).where(_is_held(lease)).with_for_update()).mappings().first()
+            if row is None:
+                raise _lost(lease)
+            if row["wait_kind"] is not None or row["phase_number"] != lease.job.phase.number:
+                return row["wait_kind"] is None  # our own commit, whose answer was lost
+            return park(connection, lease.job.id, row["preview_version"] + 1, wait, now)
 
     def end(
         self,

@@ -9,11 +9,27 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, select, update
 
-from domain.job import FINAL, JobRecord, JobState, NewJob, Profile, Progress, StepRecord, StepState
+from domain.job import (
+    FINAL,
+    JobPhase,
+    JobRecord,
+    JobState,
+    NewJob,
+    Profile,
+    Progress,
+    StepRecord,
+    StepState,
+    WaitEnd,
+    WaitingFor,
+    WaitKind,
+    job_id_of,
+    workflow_id,
+)
 from store import audit
 from store.audit import AuditEntry
 from store.database import Database, from_ms, from_ms_or_none, insert_new, to_ms
-from store.schema import job_callbacks, job_steps, jobs
+from store.jobs.waits import end_wait
+from store.schema import job_callbacks, job_signals, job_steps, jobs
 
 _ACTIVE = jobs.c.state.not_in(sorted(FINAL))
 _NOT_ENQUEUED = (jobs.c.state == JobState.QUEUED) & jobs.c.enqueued_at_ms.is_(None)
@@ -57,26 +73,30 @@ class Jobs:
         request = update(jobs).where(jobs.c.id == job_id, _ACTIVE, jobs.c.cancel_requested_at_ms.is_(None))
         with self._database.write() as connection:
             found = connection.execute(request.values(cancel_requested_at_ms=to_ms(now)))
+            if found.rowcount:
+                end_wait(connection, jobs.c.id == job_id, WaitEnd.CANCEL, now)
             audit.write(connection, entry if found.rowcount else None)
         return self.get(job_id)
 
-    def mark_enqueued(self, job_id: str, now: datetime) -> None:
-        """Record that the engine has the job: from now on it needs no message."""
-        taken = update(jobs).where(jobs.c.id == job_id, jobs.c.enqueued_at_ms.is_(None))
+    def mark_enqueued(self, job_id: str, now: datetime, phase: int = 0) -> None:
+        """Record that the engine has this phase of the job: from now on it needs no message."""
+        is_due = (jobs.c.id == job_id) & (jobs.c.phase_number == phase) & jobs.c.wait_kind.is_(None)
+        taken = update(jobs).where(is_due, jobs.c.enqueued_at_ms.is_(None))
         with self._database.write() as connection:
             connection.execute(taken.values(enqueued_at_ms=to_ms(now)))
 
     def enqueued(self, after: int, limit: int) -> dict[int, str]:
-        """Return the active jobs that the engine should have, by number, from the first after `after`."""
-        query = select(jobs.c.number, jobs.c.id).where(
+        """Return the workflow ids that the engine should have, by the job's number, after `after`."""
+        query = select(jobs.c.number, jobs.c.id, jobs.c.phase_number).where(
             _ACTIVE, jobs.c.enqueued_at_ms.is_not(None), jobs.c.number > after
         )
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(jobs.c.number).limit(limit))
-            return {row.number: row.id for row in rows}
+            return {row.number: workflow_id(row.id, row.phase_number) for row in rows}
 
-    def requeue(self, ids: Sequence[str]) -> None:
-        """Queue active jobs again, from their first step: what earlier steps stored may be lost."""
+    def requeue(self, workflow_ids: Sequence[str]) -> None:
+        """Queue active jobs again, from the first step of their phase: what steps stored may be lost."""
+        ids = list(map(job_id_of, workflow_ids))
         active = select(jobs.c.id).where(jobs.c.id.in_(ids), _ACTIVE)
         steps = update(job_steps).where(job_steps.c.job_id.in_(active)).values(outcome=None)
         queued = {"state": JobState.QUEUED, "enqueued_at_ms": None}
@@ -135,11 +155,18 @@ class Jobs:
         with self._database.read() as connection:
             return list(connection.execute(query.order_by(jobs.c.finished_at_ms).limit(limit)).scalars())
 
+    def workflow_ids(self, ids: Sequence[str]) -> list[str]:
+        """Return the workflow ids of every phase of these jobs."""
+        query = select(jobs.c.id, jobs.c.phase_number).where(jobs.c.id.in_(ids))
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return [workflow_id(job_id, phase) for job_id, last in rows for phase in range(last + 1)]
+
     def purge(self, ids: Sequence[str]) -> None:
-        """Delete jobs that have ended, with their steps and callbacks."""
+        """Delete jobs that have ended, with their steps, signals and callbacks."""
         with self._database.write() as connection:
-            for table, column in ((job_steps, job_steps.c.job_id), (job_callbacks, job_callbacks.c.job_id)):
-                connection.execute(delete(table).where(column.in_(ids)))
+            for table in (job_steps, job_signals, job_callbacks):
+                connection.execute(delete(table).where(table.c.job_id.in_(ids)))
             connection.execute(delete(jobs).where(jobs.c.id.in_(ids), ~_ACTIVE))
 
     def _known(self, job_id: str) -> JobRecord:
@@ -188,11 +215,31 @@ def record_of(row: RowMapping, steps: Sequence[RowMapping] = ()) -> JobRecord:
         state=JobState(row["state"]),
         created_at=from_ms(row["created_at_ms"]),
         progress=Progress(row["done"], row["total"], row["message"]),
+        phase=_phase(row),
+        waiting_for=_waiting_for(row),
         steps=tuple(map(_step, steps)),
         started_at=from_ms_or_none(row["started_at_ms"]),
         cancel_requested_at=from_ms_or_none(row["cancel_requested_at_ms"]),
         finished_at=from_ms_or_none(row["finished_at_ms"]),
     )
+
+
+def _phase(row: RowMapping) -> JobPhase:
+    by = row["wait_ended_by"]
+    return JobPhase(
+        number=row["phase_number"],
+        name=row["phase"],
+        state=row["phase_state"] or {},
+        version=row["phase_version"],
+        ended_by=None if by is None else WaitEnd(by),
+        preview_version=row["preview_version"],
+    )
+
+
+def _waiting_for(row: RowMapping) -> WaitingFor | None:
+    if row["wait_kind"] is None:
+        return None
+    return WaitingFor(WaitKind(row["wait_kind"]), from_ms(row["wait_until_ms"]), row["preview_version"])
 
 
 def _step(row: RowMapping) -> StepRecord:

@@ -90,6 +90,13 @@ def _failed_job(rollcall: Harness) -> dict[str, str]:
     return job
 
 
+def _parked_job(rollcall: Harness) -> dict[str, str]:
+    given = {"journal": os.devnull}
+    job = do(rollcall, jobs.START, kind="question", input=given).value[0]
+    rollcall.process_messages()
+    return {"job_id": job.id}
+
+
 def _lost_refund(rollcall: Harness) -> None:
     store, now = rollcall.services.store, rollcall.clock.now()
     checkout = Checkout("cs_1", is_paid=True, payment="pi_1", amount=900, currency="usd")
@@ -133,6 +140,8 @@ CASES: dict[str, Case] = {
     "dead.purge": (_nothing, {}),
     "job.start": (_nothing, {"kind": "errand", "input": {"journal": os.devnull}}),
     "job.cancel": (_job, {}),
+    "job.confirm": (_parked_job, {}),
+    "job.reject": (_parked_job, {}),
     "job.retry": (_failed_job, {}),
     "credit.grant": (_nothing, {"account": "ada", "credits": 5}),
     "payment.resolve": (_lost_refund, {"session_id": "cs_1", "reason": "by bank transfer"}),

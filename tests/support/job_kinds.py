@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from domain.errors import InvalidInputError, PermanentError, UpstreamError
-from domain.job import JsonObject, Profile
-from workflows.kind import Job, JobFailure, JobKind, by_name
+from domain.job import JsonObject, Profile, WaitFor, WaitKind
+from workflows.kind import Job, JobFailure, JobKind, Phase, by_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,22 @@ def lines(journal: Path, job_id: str) -> list[str]:
     return [line.partition(" ")[2] for line in found if line.startswith(job_id)]
 
 
+def ask(job: Job, errand: Errand) -> WaitFor:
+    fetched = job.step("fetch", lambda: _do(job, errand, "fetch"))
+    return WaitFor(WaitKind.CONFIRMATION, "apply", timedelta(days=7), {"fetched": fetched})
+
+
+def apply(job: Job, errand: Errand) -> JsonObject:
+    job.step("send", lambda: _do(job, errand, "send"))
+    return {"fetched": job.phase.state["fetched"], "version": job.phase.preview_version}
+
+
+def discard(job: Job, given: JsonObject, failure: JobFailure) -> None:
+    job.step("discard", lambda: note(read(given), job.id, f"discard:{failure.reason}"))
+
+
 KINDS = by_name(
+    JobKind("question", Profile.BATCH, read, ask, discard, at_once=2, phases={"apply": Phase(apply)}),
     JobKind("errand", Profile.REALTIME, read, run, make_good),
     JobKind("chore", Profile.BATCH, read, run, at_once=2),
     JobKind("paper", Profile.REALTIME, read, write),

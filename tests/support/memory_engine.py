@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.job import JobRecord, StepOutcome, StepState
+from domain.job import JobRecord, StepOutcome, StepState, WaitFor, workflow_id
 from store.database import Database
 from store.jobs.execution import JobExecution, JobLease, JobStatus
 from tests.support.clock import FakeClock
@@ -40,6 +40,12 @@ class HookedExecution(JobExecution):
         super().end_step(lease, step, state, outcome, now)
         self.hooks[lease.job.id].crash(f"{step}:kept")
 
+    def park(self, lease: JobLease, wait: WaitFor, now: datetime) -> bool:
+        self.hooks[lease.job.id].crash("park:before")
+        has_signal = super().park(lease, wait, now)
+        self.hooks[lease.job.id].crash("park:kept")
+        return has_signal
+
 
 class MemoryEngine:
     """Starts jobs in order when the test says `work`. Time that a job waits for passes on the clock."""
@@ -67,22 +73,24 @@ class MemoryEngine:
         return self.runs.hooks
 
     def start(self, job: JobRecord) -> None:
-        if job.id not in self.known:
-            self.known.add(job.id)
-            self.waiting.append(job.id)
+        workflow = workflow_id(job.id, job.phase.number)
+        if workflow not in self.known:
+            self.known.add(workflow)
+            self.waiting.append(workflow)
 
-    def start_now(self, job_id: str) -> None:
-        self.run(job_id)
+    def start_now(self, workflow: str) -> None:
+        self.run(workflow)
 
     def work(self) -> None:
         while self.waiting:
             self.run(self.waiting[0])
 
-    def run(self, job_id: str) -> None:
-        """Execute it; an exception stands for a crash, after which it may run again."""
-        if job_id in self.waiting:
-            self.waiting.remove(job_id)
-        self._execution.run(job_id)
+    def run(self, workflow: str) -> None:
+        """Execute a phase of a job; an exception stands for a crash, after which it may run again."""
+        if workflow in self.waiting:
+            self.waiting.remove(workflow)
+        job_id, _, phase = workflow.partition("-")
+        self._execution.run(job_id, int(phase or 0))
 
     def _pause(self, seconds: float) -> bool:
         if seconds == 0:

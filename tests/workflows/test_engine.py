@@ -46,9 +46,9 @@ class Earlier(Execution):
 
     begin: Callable[[JobExecution, str], None] | None = None
 
-    def run(self, job_id: str) -> None:
+    def run(self, job_id: str, phase: int = 0) -> None:
         if self.begin is None:
-            Execution.run(self, job_id)
+            Execution.run(self, job_id, phase)
         else:
             self.begin(self.runs, job_id)
 

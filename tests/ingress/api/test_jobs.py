@@ -143,3 +143,50 @@ def test_no_one_is_let_in_without_the_token_of_the_api(site: Site, method: str, 
 def test_a_job_that_is_not_there_is_not_found(site: Site) -> None:
     for path in (f"/jobs/{'0' * 32}", "/jobs/x", f"/jobs/{'0' * 32}/artifact"):
         assert site.client.get(path, headers=API).status_code == 404
+
+
+def answer(site: Site, job: dict[str, Any], **body: Any) -> httpx.Response:
+    return site.client.post(f"/jobs/{job['id']}/signals", json=body, headers=API)
+
+
+def test_a_parked_job_is_listed_and_continues_after_a_signal(site: Site, given: dict[str, Any]) -> None:
+    job = ask(site, given | {"kind": "question"}).json()
+    site.rollcall.process_messages()
+    (listed,) = site.client.get("/jobs?state=waiting", headers=API).json()["items"]
+    waiting = listed["waiting_for"]
+    assert (waiting["kind"], waiting["preview_version"]) == ("confirmation", 1)
+
+    stale = answer(site, job, name="confirm", preview_version=7, id="a")
+    accepted = answer(site, job, name="confirm", preview_version=1, id="a")
+    again = answer(site, job, name="confirm", preview_version=1, id="a")
+    site.rollcall.process_messages()
+    late = answer(site, job, name="reject", preview_version=1, id="b")
+
+    assert [each.status_code for each in (stale, accepted, again, late)] == [409, 202, 200, 409]
+    for each in (stale, accepted, again):
+        require_described(each, "/jobs/{id}/signals")
+    assert look(site, job).json()["result"] == {"fetched": "fetch", "version": 1}
+    entries, _ = site.rollcall.services.store.audit.page(None, 10, action="job.confirm")
+    assert [each.entry.detail for each in entries] == [{"preview_version": 1, "id": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, {"name", "preview_version", "id"}),
+        ({"name": "maybe", "preview_version": 1, "id": "a"}, {"name"}),
+        ({"name": "confirm", "preview_version": 0, "id": "a"}, {"preview_version"}),
+        ({"name": "confirm", "preview_version": 1, "id": ""}, {"id"}),
+    ],
+)
+def test_a_bad_signal_names_its_fields(
+    site: Site, given: dict[str, Any], body: dict[str, Any], fields: set[str]
+) -> None:
+    refused = answer(site, ask(site, given | {"kind": "question"}).json(), **body)
+    assert (refused.status_code, fields_of(refused)) == (422, fields)
+
+
+def test_a_signal_to_a_job_that_takes_none_is_refused(site: Site, given: dict[str, Any]) -> None:
+    body = {"name": "confirm", "preview_version": 1, "id": "a"}
+    assert answer(site, ask(site, given).json(), **body).status_code == 409
+    assert answer(site, {"id": "0" * 32}, **body).status_code == 404
