@@ -26,6 +26,7 @@ from operations.operation import execute
 JOBS = "jobs"
 _FOLLOW = {"get_jobs_id": ("id", "id"), "post_jobs_id_cancel": ("id", "id")}
 _LOCATION = {"Location": Url}
+_PROBLEM = "application/problem+json"
 _BINARY = "application/octet-stream"
 routes = Routes()
 
@@ -104,7 +105,7 @@ class SignalBody(Struct, frozen=True):
     {
         HTTPStatus.ACCEPTED: Answer("The job has the answer.", Job),
         HTTPStatus.OK: Answer("The job already had the signal of this id.", Job),
-        HTTPStatus.CONFLICT: Answer("The version is stale, or the job takes no signal.", Problem),
+        HTTPStatus.CONFLICT: Answer("The version is stale, or the job takes no signal.", Problem, _PROBLEM),
     },
     secrets=api_token,
 )
