@@ -6,6 +6,7 @@ from typing import Any
 
 from operations import (
     breakers,
+    catalog_drill,
     catalogs,
     course_watches,
     dead_letters,
@@ -36,7 +37,7 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     *(watch_filters.PAUSE_MATCHING, watch_filters.RESUME_MATCHING, watch_filters.END_MATCHING),
     *(watch_filters.EXPORT, terms.END),
     *(course_watches.ADD_COURSE, course_watches.END_COURSE),
-    *(terms.USE, catalogs.RELEASE, catalogs.DISCARD),
+    *(terms.USE, catalogs.RELEASE, catalogs.DISCARD, catalog_drill.DRILL),
     *(mail.TEST, mail.RETRY, mail.LIFT, dead_letters.RETRY, dead_letters.PURGE),
     *(jobs.START, jobs.CANCEL, jobs.CONFIRM, jobs.REJECT, jobs.RETRY, jobs.GRANT, payments.RESOLVE),
 )

@@ -9,6 +9,7 @@ from datetime import timedelta
 from store.alerts import Alerts
 from store.audit import Audit
 from store.catalogs.answers import Answers
+from store.catalogs.drills import Drills
 from store.catalogs.polls import Polls
 from store.catalogs.terms import CatalogTerms
 from store.check_plans import CheckPlans
@@ -60,6 +61,7 @@ class Store:
     opt_outs: OptOuts
     terms: Terms
     catalog_terms: CatalogTerms
+    drills: Drills
     alerts: Alerts
     pauses: Pauses
     audit: Audit
@@ -99,6 +101,7 @@ def open_store(database: Database, cooldown: timedelta, daily_cap: int, channels
         opt_outs=OptOuts(database),
         terms=Terms(database),
         catalog_terms=CatalogTerms(database),
+        drills=Drills(database),
         alerts=Alerts(database, channels),
         pauses=Pauses(database),
         audit=Audit(database),

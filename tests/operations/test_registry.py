@@ -131,6 +131,7 @@ CASES: dict[str, Case] = {
     "course-watch.add": (_nothing, COURSE),
     "course-watch.end": (_course_watch, {"course_watch_id": 1}),
     "term.use": (_nothing, {"source": "elm", "term": "2026/FA"}),
+    "catalog.drill": (_nothing, {"source": "elm"}),
     "catalog.release": (_held, HELD),
     "catalog.discard": (_held, HELD),
     "mail.test": (_nothing, {"to": "ada@example.edu"}),
