@@ -190,6 +190,47 @@ def test_a_job_kind_is_one_module(tree: Path) -> None:
     assert run(tree, _KINDS).splitlines() == ["term sections", "succeeded ['term,section', '2261,12431']"]
 
 
+_WAITS = """
+from pathlib import Path
+from domain.job import NewJob, Profile, SignalName
+from providers.storage import Folder
+from store import migrate
+from store.database import Database
+from store.jobs.jobs import Jobs
+from store.jobs.waits import JobWaits, Signal
+from tests.support.clock import FakeClock
+from tests.support.memory_engine import MemoryEngine
+from workflows.kinds import KINDS
+from workflows.kind import JobContext
+database, clock = Database("sqlite:///rollcall.db"), FakeClock()
+migrate.upgrade(database)
+jobs, storage = Jobs(database), Folder(Path("storage"))
+engine = MemoryEngine(KINDS, JobContext(clock, storage), database, clock)
+def execute(job):
+    engine.start(job)
+    engine.work()
+    return jobs.get(job.id)
+for answer in SignalName:
+    job, _ = jobs.add(NewJob("publication", Profile.BATCH, {"text": "Hello"}), clock.now())
+    job = execute(job)
+    print(job.state, job.waiting_for.kind, job.progress.message)
+    JobWaits(database).signal(job.id, Signal("1", answer, 1), clock.now())
+    job = execute(jobs.get(job.id))
+    print(job.state, job.error, sorted(path.name for path in Path("storage", "jobs", job.id).glob("*.txt")))
+"""
+
+
+def test_a_job_that_waits_is_one_module(tree: Path) -> None:
+    touched = apply("A job that waits for a person", tree)
+    assert touched == ["workflows/publication.py", "workflows/kinds.py"]
+    assert run(tree, _WAITS).splitlines() == [
+        "waiting confirmation the draft is ready",
+        "succeeded None ['draft.txt', 'published.txt']",
+        "waiting confirmation the draft is ready",
+        "cancelled it was rejected []",
+    ]
+
+
 _SETTINGS = """
 from rollcall import settings_docs
 from rollcall.settings import parse

@@ -10,7 +10,7 @@ import pytest
 
 from domain.job import JobState
 from tests.support.jobs_cluster import JobsCluster, jobs_cluster
-from tests.support.stack import environment
+from tests.support.stack import environment, wait_until
 
 
 @pytest.fixture
@@ -54,3 +54,21 @@ def test_what_still_lives_is_not_tried_again(cluster: JobsCluster) -> None:
     answer = job(cluster, "retry", cluster.submit().id)
     assert answer.returncode == 1
     assert "is queued: only failed and cancelled jobs can be retried" in answer.stderr
+
+
+def test_a_parked_job_is_confirmed_and_another_rejected(cluster: JobsCluster) -> None:
+    cluster.start()
+    first, second = cluster.submit("question"), cluster.submit("question")
+    for each in (first, second):
+        wait_until(lambda each=each: cluster.reload(each).waiting_for is not None, "parked jobs")  # type: ignore[misc]
+    rows = json.loads(job(cluster, "ls", "--state", "waiting", "--json").stdout)
+    assert [row["waiting_for"].partition(" ")[0] for row in rows] == ["confirmation"] * 2
+
+    confirmed = job(cluster, "confirm", first.id)
+    rejected = job(cluster, "reject", second.id, "--preview-version", "1")
+    late = job(cluster, "confirm", second.id, "--preview-version", "1")
+
+    assert confirmed.stdout == f"The question {first.id} has the answer confirm.\n"
+    assert (rejected.returncode, late.returncode) == (0, 1)
+    assert cluster.await_end(first).state is JobState.SUCCEEDED
+    assert cluster.await_end(second).error == "it was rejected"
