@@ -474,6 +474,7 @@ jobs = Table(
     Column("wait_kind", Text),
     _moment("wait_until_ms"),
     Column("wait_ended_by", Text),
+    _moment("wait_ended_at_ms"),
     _count("preview_version"),
     Index(None, "state", "profile"),
     Index(None, "wait_until_ms"),

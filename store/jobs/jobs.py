@@ -143,8 +143,9 @@ class Jobs:
             return {job_id: int(attempts) for job_id, attempts in rows}
 
     def oldest_queued_at(self) -> Mapping[Profile, datetime]:
-        """Return when the oldest queued job of each profile was created."""
-        query = select(jobs.c.profile, func.min(jobs.c.created_at_ms)).where(jobs.c.state == JobState.QUEUED)
+        """Return since when the oldest queued job of each profile is queued: created, or answered."""
+        queued_at_ms = func.coalesce(jobs.c.wait_ended_at_ms, jobs.c.created_at_ms)
+        query = select(jobs.c.profile, func.min(queued_at_ms)).where(jobs.c.state == JobState.QUEUED)
         with self._database.read() as connection:
             rows = connection.execute(query.group_by(jobs.c.profile))
             return {Profile(profile): from_ms(at_ms) for profile, at_ms in rows}

@@ -81,6 +81,7 @@ def end_wait(connection: Connection, which: ColumnElement[bool], by: WaitEnd, no
         "wait_kind": None,
         "wait_until_ms": None,
         "wait_ended_by": by,
+        "wait_ended_at_ms": to_ms(now),
         "starts": 0,
         "enqueued_at_ms": None,
         "published_at_ms": to_ms(now),

@@ -31,7 +31,7 @@ VALUES (1, '{JOB_ID}', 'upload', 'batch', 'waiting', '{{"file": "bank.csv"}}', 3
     '{{"rows": 3}}', 1, 'confirmation', 4102444800000, 1);
 INSERT INTO job_steps (id, job_id, name, state, attempts, failures, started_at_ms, finished_at_ms, outcome)
 VALUES (1, '{JOB_ID}', 'stage', 'succeeded', 1, 0, 1767607201000, 1767607202000, '{{"value": 3}}');
-"""
+"""  # noqa: S608 - the test's own id
 
 
 class Release:

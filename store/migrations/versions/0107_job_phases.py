@@ -16,6 +16,7 @@ _COLUMNS = (
     ("wait_kind", sa.Text(), None),
     ("wait_until_ms", sa.BigInteger(), None),
     ("wait_ended_by", sa.Text(), None),
+    ("wait_ended_at_ms", sa.BigInteger(), None),
     ("preview_version", sa.Integer(), "0"),
 )
 

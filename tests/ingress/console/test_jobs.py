@@ -209,3 +209,22 @@ def test_nothing_is_done_to_a_job_that_is_not_there(
     assert refused.status_code == 422
     assert "<code>job_id</code>" in refused.text
     assert site.count("audit") == recorded
+
+
+def test_a_parked_job_is_confirmed_after_its_plan(site: Site, guest: httpx.Client, journal: str) -> None:
+    job = submit(site, "question", journal)
+    site.rollcall.process_messages()
+    page = guest.get(f"/console/jobs/{job.id}")
+    assert "Waiting for confirmation until" in words(page)
+    assert "/console/do/job-confirm" in page.text
+
+    plan = ask(guest, "job-confirm", job, preview_version="1")
+    assert f"Confirm the question {job.id[:8]}?" in words(plan)
+    assert stored(site, job.id).waiting_for is not None
+    stale = ask(guest, "job-confirm", job, preview_version="2")
+    assert "Version 2 is stale." in words(stale)
+    ask(guest, "job-confirm", job, preview_version="1", confirm="yes")
+    site.rollcall.process_messages()
+
+    assert stored(site, job.id).state == "succeeded"
+    assert entries(site.rollcall)[-1].action == "job.confirm"

@@ -102,6 +102,16 @@ def test_a_wait_ends_at_its_time_limit(database: Database, lease: JobLease) -> N
     assert waits.expire(NOW + WAIT.limit) == []
 
 
+def test_a_parked_job_is_not_in_a_queue_and_its_next_phase_is_as_old_as_the_answer(
+    database: Database, lease: JobLease
+) -> None:
+    jobs, answered_at = Jobs(database), NOW + timedelta(days=3)
+    JobExecution(database).park(lease, WAIT, NOW)
+    assert jobs.oldest_queued_at() == {}
+    JobWaits(database).signal(lease.job.id, CONFIRM, answered_at)
+    assert jobs.oldest_queued_at() == {Profile.BATCH: answered_at}
+
+
 def test_the_signals_are_purged_with_their_job(database: Database, lease: JobLease) -> None:
     jobs, runs = Jobs(database), JobExecution(database)
     runs.park(lease, WAIT, NOW)
