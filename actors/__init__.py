@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from actors.alert import ping, send_alerts
+from actors.catalog_drill import drill
 from actors.check import check
 from actors.deliver import deliver
 from actors.dispatch import dispatch
@@ -12,7 +13,7 @@ from actors.jobs import START, cancel_job, resume_job, send_callbacks
 from actors.poll import poll
 from actors.registry import ActorSpec
 
-WORKER_ACTORS: tuple[ActorSpec[Any], ...] = (dispatch, check, poll, deliver, send_alerts, ping)
+WORKER_ACTORS: tuple[ActorSpec[Any], ...] = (dispatch, check, poll, drill, deliver, send_alerts, ping)
 ACTORS = (*WORKER_ACTORS, *START.values(), cancel_job, resume_job, send_callbacks)
 
 

@@ -1,33 +1,18 @@
-"""Follow one open section of a polled catalog to a mail, and measure each stage: a fire drill.
-
-Nothing is recorded about the section, and no watcher is notified.
-"""
+"""Start a fire drill: follow one section of a polled catalog to a test mail."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Annotated, TypeVar
-from uuid import uuid4
+from typing import Annotated
 
 from msgspec import Struct
 
-from catalogs.reader import CatalogReader
+from actors.catalog_drill import run_drill
 from domain.address import checked_address
-from domain.catalog import PartialAnswerError, fault_of
-from domain.errors import InvalidInputError, RejectedError, RollcallError
-from domain.notification import Accepted, Notification, OutboundMessage
-from domain.observation import Observation
-from domain.watch import NotificationKind
 from operations.context import AdminContext
 from operations.inputs import SourceName, Term
 from operations.operation import Operation, OperationResult, Option, Plan, PlanField
 from store.audit import AuditEntry
 from store.catalogs.drills import Drill
-
-T = TypeVar("T")
-_NO_ID = 0
 
 
 class DrillInput(Struct, frozen=True):
@@ -38,20 +23,6 @@ class DrillInput(Struct, frozen=True):
     term: Annotated[
         Term | None, Option("The term; by default the one in use, or the first that is open.")
     ] = None
-
-
-class _Stages:
-    """The stages that were passed, with their durations in seconds."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    def run(self, name: str, work: Callable[[], T]) -> T:
-        """Do `work` as the stage `name`."""
-        started = time.monotonic()
-        result = work()
-        self.seconds[name] = round(time.monotonic() - started, 3)
-        return result
 
 
 def _plan(_: AdminContext, given: DrillInput) -> Plan:
@@ -66,55 +37,9 @@ def _plan(_: AdminContext, given: DrillInput) -> Plan:
 
 def _drill(context: AdminContext, given: DrillInput, entry: AuditEntry) -> OperationResult[Drill]:
     """Raises: InvalidInputError for a bad address or term. Any other failure is the result of the drill."""
-    services = context.services
     to = checked_address("to", given.to) if given.to else ""
-    stages, drill = _Stages(), Drill(given.source, entry.at, {})
-    try:
-        seen = _find(context, given, stages)
-        drill = replace(drill, term=seen.key.term, section=seen.key.number)
-        message = stages.run("write", lambda: _message(context, seen, to or "drill@example.edu"))
-        if to:
-            stages.run("send", lambda: _send(context, message))
-    except InvalidInputError:
-        raise
-    except RollcallError as error:
-        drill = replace(drill, fault=fault_of(error), error=services.describe(error))
-    drill = replace(drill, seconds=stages.seconds)
-    services.store.drills.record(drill, entry)
+    drill = run_drill(context.services, given.source, to=to, term=given.term, entry=entry)
     return OperationResult(_sentence(drill, to), drill, [_row(drill)], is_success=drill.error is None)
-
-
-def _find(context: AdminContext, given: DrillInput, stages: _Stages) -> Observation:
-    """Return the first open section of the first answer, or its first section if none is open.
-
-    Raises: PartialAnswerError if there is none.
-    """
-    services = context.services
-    reader = CatalogReader(services.catalogs[given.source], services.clock)
-    terms = stages.run("terms", reader.terms)
-    wanted = given.term or services.store.catalog_terms.current(given.source)
-    term = reader.term(terms, wanted)
-    sections = stages.run("fetch", lambda: reader.sample(term.code)).sections
-    if not sections:
-        raise PartialAnswerError(f"{given.source} shows no section of {term.code}")
-    return next((seen for seen in sections if seen.open_seats), sections[0])
-
-
-def _message(context: AdminContext, seen: Observation, to: str) -> OutboundMessage:
-    notification = Notification(
-        _NO_ID, _NO_ID, to, NotificationKind.SEAT_AVAILABLE, seen.key, 1, seen.observed_at, seen.open_seats,
-        seen.capacity, seen.instructor, seen.details, status=seen.status, is_counted=seen.is_counted,
-        unreserved_seats=seen.unreserved_seats, waitlist_places=seen.waitlist_places,
-        waitlist_length=seen.waitlist_length, as_of=seen.as_of,
-    )  # fmt: skip
-    message = context.services.render(notification, context.services.clock.now())
-    return replace(message, subject=f"Drill: {message.subject}")
-
-
-def _send(context: AdminContext, message: OutboundMessage) -> None:
-    (result,) = context.services.mailer.send([message], f"rollcall-drill-{uuid4().hex}")
-    if not isinstance(result, Accepted):
-        raise RejectedError(f"{context.services.mailer.name} rejected the message: {result.reason}")
 
 
 def _sentence(drill: Drill, to: str) -> str:

@@ -34,6 +34,7 @@ from observability.checks.snapshot import (
 from operations import breakers
 from operations.context import AdminContext
 from resilience.heartbeats import DATABASE_ERROR, DATABASE_ERRORS, Heartbeat
+from store.catalogs.drills import Drill
 from store.pauses import Pause
 from store.repositories import Store
 from store.statistics import Hour, Latency
@@ -83,6 +84,7 @@ def read(admin: AdminContext) -> SystemSnapshot:
         is_managed=is_managed(),
         terms=read_or_unavailable(lambda: store.terms.over(now)),
         unknown_sections=read_or_unavailable(store.sections.unknown),
+        drills=read_or_unavailable(lambda: drills(services)),
         proposed_terms=read_or_unavailable(lambda: proposed_terms(services)),
         guards=read_or_unavailable(lambda: guards(services)),
         budgets=redis.read(lambda: budgets(services)) if services.catalogs else {},
@@ -171,6 +173,13 @@ def guards(services: Services) -> dict[Term, TermPoll]:
         for term, poll in services.store.polls.all().items()
         if term[0] in services.catalogs and poll.guard in WITHHELD
     }
+
+
+def drills(services: Services) -> dict[str, Drill]:
+    """Return the last fire drill of each polled catalog that has had one."""
+    if not services.catalogs:
+        return {}
+    return {name: each for name, each in services.store.drills.all().items() if name in services.catalogs}
 
 
 def proposed_terms(services: Services) -> dict[Term, str]:

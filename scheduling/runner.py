@@ -9,6 +9,7 @@ from typing import Any
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from actors.catalog_drill import publish_due_drills
 from actors.check_plan import available_sources, is_check_due
 from actors.dispatch import trigger_run
 from actors.jobs import submit
@@ -21,6 +22,7 @@ from scheduling.timetable import CrontabTrigger
 
 TICK = timedelta(seconds=2)
 DEMO_PERIOD = timedelta(seconds=15)
+ONCE_A_DAY = CrontabTrigger("41 4 * * *")
 EVERY_MINUTE = CrontabTrigger("* * * * *")  # the resolution of a crontab expression
 
 
@@ -83,6 +85,11 @@ class Schedule:
         """Roll up each day's history in the following night, or as soon as a process is up."""
         self._scheduler.add_job(run_daily_rollup, trigger, args=[self._services], id="condense")
         self._scheduler.add_job(run_daily_rollup, args=[self._services], id="catch-up-condense")
+
+    def drill_catalogs(self) -> None:
+        """Follow a section of each polled catalog to a mail: once a day, or as soon as a process is up."""
+        self._scheduler.add_job(publish_due_drills, ONCE_A_DAY, args=[self._services], id="drill")
+        self._scheduler.add_job(publish_due_drills, args=[self._services], id="catch-up-drill")
 
     def every(self, period: timedelta, work: Callable[[], Any], *, name: str) -> None:
         """Run `work` once per `period`; a long tick does not overlap the next."""

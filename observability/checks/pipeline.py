@@ -22,6 +22,7 @@ from resilience.breaker_model import BreakerSnapshot
 from store.pauses import Pause
 
 SLOW_DELIVERY = timedelta(minutes=10)
+OLD_DRILL = timedelta(days=2)
 
 
 def _runs(state: SystemSnapshot) -> Iterator[Result]:
@@ -144,6 +145,21 @@ def _guards(state: SystemSnapshot) -> Iterator[Result]:
         yield Result(f"{source}/{term}", failure)
 
 
+def _drills(state: SystemSnapshot) -> Iterator[Result]:
+    for name, drill in required(state.drills).items():
+        failure = None
+        is_old = state.is_scheduled and state.now - drill.at > OLD_DRILL
+        if (drill.error is not None or is_old) and state.unresolved_pause(name) is None:
+            passed = ", ".join(drill.seconds) or "none"
+            why = f"{drill.error}." if drill.error is not None else "No drill since."
+            failure = AlertMessage(
+                f"The fire drill of {name} failed" if drill.error else f"The fire drill of {name} is overdue",
+                f"At {format_minute(drill.at)}, stages passed: {passed}. {why}{state.affected(name)}",
+                f"rollcall catalog drill {shlex.quote(name)}",
+            )
+        yield Result(name, failure)
+
+
 def _proposed_terms(state: SystemSnapshot) -> Iterator[Result]:
     for (source, term), label in required(state.proposed_terms).items():
         failure = AlertMessage(
@@ -230,6 +246,8 @@ CHECKS = (
           "rollcall term ls", "term-over", "sections?state=missing", needs=("database",)),
     Check("guards", _guards, Severity.DEGRADED, (Part.POLLING,),
           "rollcall source ls", "answers-withheld", "#sources", needs=("database",)),
+    Check("drills", _drills, Severity.DEGRADED, (Part.POLLING,),
+          "rollcall source ls", "drill-failed", "#sources", needs=("database",)),
     Check("proposed_terms", _proposed_terms, Severity.HEALTHY, (),
           "rollcall term listed", "term-published", "#sources", needs=("database",)),
     Check("unknown_sections", _unknown_sections, Severity.HEALTHY, (),

@@ -23,6 +23,7 @@ from resilience.breaker_model import BreakerSnapshot
 from resilience.heartbeats import TICKED_AT, Heartbeat
 from resilience.lease import LeaseHolder
 from resilience.queues import QueueStats
+from store.catalogs.drills import Drill
 from store.notifications.outbox import Backlog, Losses
 from store.pauses import Pause
 from store.sections.states import UnknownSections
@@ -194,7 +195,8 @@ class SystemSnapshot:
     processes of each role. `pauses` holds those in force, and Rollcall's own until a success ends them, by
     the source's name or "mail"; `alerts` are the raised ones. `terms` are those that seem over,
     `unknown_sections` each source's sections that it never listed, `guards` those terms of polled catalogs
-    whose answers are withheld, `proposed_terms` the labels of terms that an operator may use next. `clocks`
+    whose answers are withheld, `proposed_terms` the labels of terms that an operator may use next, `drills`
+    the last fire drills of the catalogs. `clocks`
     has by host the seconds its clock is ahead of Redis, and under "database" the seconds the database is
     ahead of this host. `backup` is None where the installation has no folder. `is_managed` is
     whether systemd starts the roles.
@@ -226,6 +228,7 @@ class SystemSnapshot:
     unknown_sections: Mapping[str, UnknownSections] | Unavailable = field(default_factory=dict)
     budgets: Mapping[str, CatalogBudget] | Unavailable = field(default_factory=dict)
     guards: Mapping[Term, TermPoll] | Unavailable = field(default_factory=dict)
+    drills: Mapping[str, Drill] | Unavailable = field(default_factory=dict)
     proposed_terms: Mapping[Term, str] | Unavailable = field(default_factory=dict)
 
     @property

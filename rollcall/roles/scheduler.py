@@ -45,6 +45,8 @@ def run(overrides: Mapping[str, str] | None = None) -> None:
         admin = system.admin
         schedule.every(alerting.PERIOD, lambda: alerting.evaluate_alerts(admin), name="alerts")
         schedule.run_daily_rollup(CrontabTrigger(system.settings.report_aggregate_cron))
+        if system.settings.scheduler == "on" and system.services.catalogs:
+            schedule.drill_catalogs()
         if system.settings.scheduler == "on" and system.services.sources:
             if system.services.is_budgeted:
                 schedule.check_by_budget()

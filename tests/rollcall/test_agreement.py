@@ -36,6 +36,7 @@ from rollcall.roles.web import health, metrics
 from rollcall.settings import parse
 from rollcall.wiring import HEARTBEAT_TTL_SECONDS, Overrides, System, build
 from store import migrate
+from store.catalogs.drills import Drill
 from store.catalogs.polls import PollResult
 from store.schema import notifications, payments, sections
 from tests.support.clock import FakeClock
@@ -319,9 +320,27 @@ def test_every_view_shows_that_the_answers_of_a_catalog_are_held(tmp_path: Path)
         assert alert in text, view
 
 
+def test_every_view_shows_that_the_drill_of_a_catalog_failed(tmp_path: Path) -> None:
+    profile = tmp_path / "elm.toml"
+    profile.write_text(ELM)
+    with whole_system(tmp_path / "home", CATALOGS=str(profile)) as place:
+        drills, now = place.system.services.store.drills, place.clock.now()
+        drills.record(Drill("elm", now, {"terms": 0.2}))
+        assert health(place.system).report().status == "healthy"
+        drills.record(Drill("elm", now, {"terms": 0.2}, error="SchemaError: rows changed"))
+        failing: Any = health(place.system).report().checks["failing"]
+        views, alert = place.views(has_command=True), place.raised()["drills/elm"]
+        drills.record(Drill("elm", place.clock.now() - timedelta(days=3), {"terms": 0.2}))
+        assert "the fire drill of elm is overdue" in place.views(has_command=False)["console"]
+    assert alert == "The fire drill of elm failed"
+    assert alert in failing["drills"]
+    for view, text in views.items():
+        assert alert in text, view
+
+
 def test_every_check_fails_here_except_the_disk_and_advisory_ones() -> None:
     expected = {check.name for check in CHECKS if check.severity is not Severity.HEALTHY}
-    assert {check for check, _, _ in FAILING} == expected - {"disk", "guards"}
+    assert {check for check, _, _ in FAILING} == expected - {"disk", "guards", "drills"}
 
 
 def test_an_advisory_check_alerts_and_leaves_the_system_healthy(place: Place) -> None:

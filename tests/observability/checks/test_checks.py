@@ -53,6 +53,7 @@ def test_on_a_healthy_system_every_check_has_findings_and_none_fails() -> None:
         "terms",
         "unknown_sections",
         "guards",
+        "drills",
         "proposed_terms",
     }
 
