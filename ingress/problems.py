@@ -1,12 +1,13 @@
 """Errors as `application/problem+json` documents.
 
-Source: RFC 9457. `errors` is our extension: the reason for each field, for statuses 400 and 422.
+Source: RFC 9457. `errors` and `matches` are our extensions: the reason for each field, for statuses 400 and
+422, and the sections that are nearest to one that is not listed.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from math import ceil
 
@@ -19,7 +20,9 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from domain.errors import InvalidInputError, TransientError
-from ingress.schemas import FieldProblem, Problem
+from domain.section_state import SectionState
+from ingress.schemas import FieldProblem, Problem, SectionMatch
+from operations.section_lookup import NotListedError
 
 RETRY_AFTER_SECONDS = 5
 # An unreachable database or Redis: temporary, so the fault is neither the request's nor the code's.
@@ -50,18 +53,30 @@ def problem(
     *,
     errors: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
+    matches: Sequence[SectionState] = (),
 ) -> Response:
     """Return the document for `status`; `errors` maps each bad field to the reason."""
     document = Problem(type="about:blank", title=status.phrase, status=status.value, detail=detail)
     if errors:
         document.errors = [FieldProblem(shown(field), message) for field, message in errors.items()]
+    if matches:
+        document.matches = list(map(_match, matches))
     return Response(msgspec.json.encode(document), status, headers, "application/problem+json")
 
 
-def invalid(problems: Mapping[str, str], status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY) -> Response:
+def _match(found: SectionState) -> SectionMatch:
+    key, details = found.key, found.details
+    return SectionMatch(key.source, key.term, key.number, details.course, details.title)
+
+
+def invalid(
+    problems: Mapping[str, str],
+    status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY,
+    matches: Sequence[SectionState] = (),
+) -> Response:
     """Return the document that names each bad field."""
     named = ", ".join(map(shown, problems))
-    return problem(status, f"Validation failed: {named}.", errors=problems)
+    return problem(status, f"Validation failed: {named}.", errors=problems, matches=matches)
 
 
 def not_found(what: str) -> ProblemError:
@@ -82,6 +97,8 @@ async def answer(request: Request, error: Exception) -> Response:
         case HTTPException():
             status = HTTPStatus(error.status_code)
             return problem(status, f"{status.description or status.phrase}.", headers=error.headers)
+        case NotListedError():
+            return invalid(error.problems, matches=error.matches)
         case InvalidInputError():
             return invalid(error.problems)
         case _:

@@ -321,14 +321,28 @@ class FieldProblem(Struct):
     message: str
 
 
+class SectionMatch(Struct):
+    """A section that its catalog lists."""
+
+    source: str
+    term: str
+    section: str
+    course: str
+    title: str
+
+
 class Problem(Struct, kw_only=True):
-    """A problem (RFC 9457); `errors` names each invalid field, for statuses 400 and 422."""
+    """A problem (RFC 9457); `errors` names each invalid field, for statuses 400 and 422.
+
+    `matches` are the nearest listed sections, where a polled catalog does not list the given one.
+    """
 
     type: Literal["about:blank"]
     title: Annotated[str, Meta(examples=["Unprocessable Content"])]
     status: Annotated[int, Meta(ge=400, le=599)]
     detail: Annotated[str, Meta(examples=["Validation failed: email."])]
     errors: list[FieldProblem] | UnsetType = UNSET
+    matches: list[SectionMatch] | UnsetType = UNSET
 
 
 def moment(at: datetime | None) -> str | None:

@@ -14,6 +14,16 @@ _NEAREST = 3
 _LEAST_SIMILARITY = 0.5
 
 
+class NotListedError(InvalidInputError):
+    """The polled catalog does not list the section; `matches` are the nearest that it does, best first."""
+
+    def __init__(self, key: SectionKey, matches: list[SectionState]) -> None:
+        problem = f"{key.source} does not list {key.number} in {key.term}"
+        near = ", ".join(map(_named, matches))
+        super().__init__({"section": f"{problem}; the nearest are {near}" if near else problem})
+        self.matches = matches
+
+
 def section_of_link(services: Services, link: str, source: str | None, term: str | None) -> SectionKey:
     """Return the section that `link` shows, in `term` or the term in use if the link states none.
 
@@ -39,16 +49,14 @@ def section_of_link(services: Services, link: str, source: str | None, term: str
 def require_listed(services: Services, key: SectionKey) -> None:
     """Refuse a section that its polled catalog does not list, with the nearest that it does.
 
-    A catalog whose whole term was never read refuses nothing. Raises: InvalidInputError.
+    A catalog whose whole term was never read refuses nothing. Raises: NotListedError.
     """
     poll = services.store.polls.all().get((key.source, key.term))
     state = services.store.sections.get(key)
     is_listed = state is not None and seen_at(state) is not None and not state.retired
     if is_listed or poll is None or poll.swept_at is None or key.source not in services.catalogs:
         return
-    near = ", ".join(map(_named, _nearest(services, key)))
-    problem = f"{key.source} does not list {key.number} in {key.term}"
-    raise InvalidInputError({"section": f"{problem}; the nearest are {near}" if near else problem})
+    raise NotListedError(key, _nearest(services, key))
 
 
 def _nearest(services: Services, key: SectionKey) -> list[SectionState]:

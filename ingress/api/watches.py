@@ -7,8 +7,11 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import asdict
 from starlette.responses import Response
 
+from actors.services import Services
+from domain.errors import InvalidInputError
 from domain.notification import NotificationState
 from domain.section import SectionKey
 from ingress import schemas
@@ -28,8 +31,9 @@ from ingress.schemas import (
 )
 from operations.context import BY_API, Surface
 from operations.inputs import DurationText, Email, PositiveId, SectionNumber, SourceName, Term, Text
-from operations.new_watches import ADD, IMPORT, ImportInput, NewWatch
+from operations.new_watches import ADD, IMPORT, ImportInput, NewLinkWatch, NewWatch
 from operations.operation import execute
+from operations.watch_preferences import Preferences
 from operations.watches import END, PAUSE, RESUME, WatchInput, WatchPauseInput
 from store.sections.search import SectionQuery
 from store.watches import StoredWatch
@@ -59,6 +63,36 @@ class WatchPath(Struct, frozen=True):
     """One watch."""
 
     id: PositiveId
+
+
+class WatchBody(Preferences, frozen=True):
+    """A watch of a section: either its `term` and `section`, or a `link` to it in a polled catalog."""
+
+    email: Email
+    term: Annotated[
+        Term | None, Meta(description="Required with a section, and with a link that does not state it.")
+    ] = None
+    section: SectionNumber | None = None
+    link: Annotated[Text | None, Meta(description="The address of the section in the class search.")] = None
+    source: Annotated[SourceName | None, Meta(description="The catalog; the first one by default.")] = None
+    unlisted: Annotated[bool, Meta(description="Also if its polled catalog does not list the section.")] = (
+        False
+    )
+
+    def watch(self, services: Services) -> NewWatch:
+        """Return the watch of the section. Raises: InvalidInputError as `NewLinkWatch.watch`."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        if self.link is None:
+            if missing := dict.fromkeys(
+                (name for name in ("term", "section") if name not in given), "is missing"
+            ):
+                raise InvalidInputError(missing)
+            return NewWatch(**given)
+        if self.section is not None:
+            raise InvalidInputError({"section": "must not be given with a link"})
+        if self.source is not None and self.source not in services.catalogs:
+            raise InvalidInputError({"source": "must be a polled catalog, to read a link"})
+        return NewLinkWatch(**given).watch(services)
 
 
 class WatchesQuery(PageQuery, frozen=True, kw_only=True):
@@ -126,9 +160,10 @@ def list_watches(request: RequestContext, query: WatchesQuery) -> Page[Watch]:
     },
     secrets=api_token,
 )
-def add_watch(request: RequestContext, body: NewWatch) -> Response:
+def add_watch(request: RequestContext, body: WatchBody) -> Response:
     """Add a watch, or update the active watch of the same address and section."""
-    added = execute(ADD, request.admin(Surface.API), body, BY_API).value
+    given = body.watch(request.services)
+    added = execute(ADD, request.admin(Surface.API), given, BY_API).value
     status = HTTPStatus.CREATED if added.is_new else HTTPStatus.OK
     location = {"Location": request.context.address(f"/watches/{added.stored.id}")}
     return json_response(schemas.watch(added.stored, added.listing), status, location)
