@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from domain.notification import DeliveryResult, OutboundMessage
 from domain.observation import Outcome
@@ -93,6 +93,9 @@ class Storage(Protocol):
 
     def put(self, key: str, content: bytes, content_type: str) -> None:
         """Store `content` under `key` atomically, replacing what was there."""
+
+    def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
+        """Store the rest of `file` like `put`, in constant memory."""
 
     def get(self, key: str) -> bytes:
         """The content under `key`."""

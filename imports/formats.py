@@ -19,6 +19,7 @@ from imports.table import Record, Table
 from imports.text_encoding import Encoding, detect_encoding
 
 _SAMPLE_BYTES: Final = 4096
+_SPREADSHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _ZIP = b"PK\x03\x04"
 _FOREIGN: Final = (
     (
@@ -38,6 +39,9 @@ class Format(StrEnum):
     OFX = "ofx"
     QIF = "qif"
     CAMT053 = "camt.053"
+
+
+_MEDIA_TYPES: Final = {Format.OFX: "application/x-ofx", Format.QIF: "application/qif"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +82,7 @@ def open_file(file: BinaryIO, profile: Profile) -> OpenFile:
 
     Raises: InvalidInputError for a file that no reader takes.
     """
-    file.seek(0)
-    beginning = file.read(_SAMPLE_BYTES)
-    for mark, problem in _FOREIGN:
-        if beginning.startswith(mark):
-            raise InvalidInputError({"body": problem})
+    beginning = _beginning(file)
     if beginning.startswith(_ZIP):
         from imports.xlsx import open_xlsx  # noqa: PLC0415 - openpyxl takes 60 ms to import
 
@@ -91,6 +91,30 @@ def open_file(file: BinaryIO, profile: Profile) -> OpenFile:
     encoding = detect_encoding(file, profile.encoding)
     start = beginning[encoding.mark_bytes :].decode(encoding.name, "replace")
     return _open_text(file, profile, encoding, start)
+
+
+def media_type(file: BinaryIO) -> str:
+    """Detect the media type of a seekable file by its content, in constant memory.
+
+    An archive counts as a workbook: only reading it shows whether it is one.
+    Raises: InvalidInputError for a file that no reader takes.
+    """
+    if _beginning(file).startswith(_ZIP):
+        return _SPREADSHEET
+    opened = open_file(file, Profile())
+    if opened.format is Format.DELIMITED:
+        return "text/tab-separated-values" if opened.detected["delimiter"] == "\t" else "text/csv"
+    return _MEDIA_TYPES.get(opened.format, "application/xml")
+
+
+def _beginning(file: BinaryIO) -> bytes:
+    """Return the first bytes. Raises: InvalidInputError for a format that is known and not read."""
+    file.seek(0)
+    beginning = file.read(_SAMPLE_BYTES)
+    for mark, problem in _FOREIGN:
+        if beginning.startswith(mark):
+            raise InvalidInputError({"body": problem})
+    return beginning
 
 
 def _open_text(file: BinaryIO, profile: Profile, encoding: Encoding, start: str) -> OpenFile:

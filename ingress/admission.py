@@ -49,6 +49,8 @@ _SIGN_IN = Limits("sign-in", bodies=8, body_seconds=5, threads=1, waiting=32)  #
 _CONSOLE = Limits("console", bodies=8, body_seconds=30, threads=2, waiting=32)  # signed-in operators
 _RUNBOOK = Limits("runbook", bodies=1, body_seconds=2, threads=1, waiting=64)
 _API = Limits("api", bodies=16, body_seconds=60, threads=3, waiting=128)  # callers with a token
+# Their threads wait for disks and the scanner; two short transactions take a connection for milliseconds.
+_UPLOADS = Limits("uploads", bodies=4, body_seconds=300, threads=2, waiting=8)
 
 CLASSES = {
     "/livez": _PROBES,
@@ -62,6 +64,7 @@ CLASSES = {
     "/console/sign-out": _SIGN_IN,
     "/console/static": _SIGN_IN,
     "/runbook": _RUNBOOK,
+    "/uploads": _UPLOADS,
 }
 """The limits of a request, by the first or the first two parts of its path. What is open to strangers shares
 no class with what is not: the rest of the API does its work on the event loop until a token is shown."""
@@ -93,7 +96,7 @@ class Lane:
         self._requests = _Places(limits.threads + limits.waiting, busy)
         self._threads = CapacityLimiter(limits.threads)
 
-    async def read(self, body: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def read(self, body: Callable[[], Awaitable[T]]) -> T:
         """Return the result of `body`. Raises: ProblemError (503) over the limit, (408) for a slow sender."""
         with self._bodies.one():
             try:

@@ -12,6 +12,7 @@ from notifications.resend_events import ResendEvents
 from notifications.unsubscribe_links import UnsubscribeLinks
 from observability.health import HealthReport
 from operations.context import AdminContext
+from operations.uploads import UploadPorts
 from providers.stripe_events import StripeEvents
 from resilience.login_protection import LoginLimiter, OneTimeTokens
 
@@ -32,6 +33,7 @@ class WebContext:
 
     services: Services
     storage: Storage
+    uploads: UploadPorts
     admin: AdminContext
     links: UnsubscribeLinks
     events: ResendEvents | None

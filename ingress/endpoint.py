@@ -14,11 +14,12 @@ on a thread unless it does not block. It returns a response, or a model that bec
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
 from inspect import getdoc
-from typing import Any, TypeVar, get_origin, get_type_hints
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, TypeVar, cast, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -29,7 +30,7 @@ from starlette.types import Receive, Scope, Send
 
 from domain.errors import InvalidInputError
 from ingress import auth
-from ingress.admission import Admission
+from ingress.admission import Admission, Lane
 from ingress.context import WebContext
 from ingress.middleware import segments
 from ingress.problems import ProblemError
@@ -80,6 +81,7 @@ class Endpoint:
     callers who get more. `inputs` are the models of the handler's parameters by name. `accepts` is the body,
     and `headers` are the types of the headers that are read. `lenient_query` documents a query string that
     may hold anything, and that only the handler reads. `problems` are those that do not follow from the rest.
+    With `is_upload` the handler gets the body as a file.
     """
 
     handler: Handler
@@ -92,6 +94,7 @@ class Endpoint:
     lenient_query: type[Struct] | None = None
     problems: tuple[HTTPStatus, ...] = ()
     blocks: bool = True
+    is_upload: bool = False
 
     async def respond(self, request: Request) -> Response:
         """Authorize the caller, read the input, then run the handler, within the limits of its class.
@@ -105,12 +108,22 @@ class Endpoint:
         if self.secrets is not None:
             auth.require(request.headers, self.secrets(context))
         inputs = self._inputs(request)
+        if self.is_upload:
+            return await self._receive(request, context, lane, inputs)
         body = await lane.read(partial(self.accepts.read, request)) if self.accepts.limit_bytes else b""
-        client = request.client.host if request.client else ""
-        call = partial(
-            self._call, RequestContext(context, request.url, request.headers, body, client), inputs
-        )
+        call = partial(self._call, _request_context(request, context, body), inputs)
         return await lane.work(call) if self.blocks else call()
+
+    async def _receive(
+        self, request: Request, context: WebContext, lane: Lane, inputs: dict[str, Struct]
+    ) -> Response:
+        """Receive the body into a file without a name, which disappears with its last descriptor."""
+        accepts = replace(self.accepts, limit_bytes=context.uploads.limit_bytes)
+        with TemporaryFile(dir=context.admin.home) as opened:
+            file = cast("BinaryIO", opened)
+            await lane.read(partial(accepts.spool, request, file))
+            received = replace(_request_context(request, context, b""), file=file)
+            return await lane.work(partial(self._call, received, inputs))
 
     def _inputs(self, request: Request) -> dict[str, Struct]:
         """Return the path and the query. Raises: ProblemError (404), InvalidInputError."""
@@ -133,6 +146,11 @@ class Endpoint:
             inputs["form"] = decode_text(self.inputs["form"], parameters(request.body))
         result = self.handler(request, **inputs)
         return result if isinstance(result, Response) else json_response(result)
+
+
+def _request_context(request: Request, context: WebContext, body: bytes) -> RequestContext:
+    client = request.client.host if request.client else ""
+    return RequestContext(context, request.url, request.headers, body, client)
 
 
 class Resource:

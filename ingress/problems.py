@@ -52,15 +52,21 @@ def problem(
     detail: str,
     *,
     errors: Mapping[str, str] | None = None,
+    signature: str | None = None,
     headers: Mapping[str, str] | None = None,
     matches: Sequence[SectionState] = (),
 ) -> Response:
-    """Return the document for `status`; `errors` maps each bad field to the reason."""
+    """Return the document for `status`.
+
+    Shape: `errors` maps each bad field to the reason; `signature` names the virus in an upload.
+    """
     document = Problem(type="about:blank", title=status.phrase, status=status.value, detail=detail)
     if errors:
         document.errors = [FieldProblem(shown(field), message) for field, message in errors.items()]
     if matches:
         document.matches = list(map(_match, matches))
+    if signature is not None:
+        document.signature = signature
     return Response(msgspec.json.encode(document), status, headers, "application/problem+json")
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any, NoReturn, Self
+from typing import Any, BinaryIO, NoReturn, Self
 from urllib.parse import parse_qsl
 
+from anyio.to_thread import run_sync
 from starlette.datastructures import URL, Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from actors.services import Services
-from domain.errors import InvalidInputError
+from domain.errors import InvalidInputError, StorageFullError
 from ingress.context import WebContext
 from ingress.problems import ProblemError
 from operations.context import AdminContext, Surface
@@ -26,13 +27,17 @@ _MAX_PARAMETERS = 50
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """One request, complete and immutable. `client` is the caller's address, empty if unknown."""
+    """One request, complete and immutable.
+
+    Shape: `client` is the caller's address, empty if unknown; `file` is the body of an upload.
+    """
 
     context: WebContext
     url: URL
     headers: Headers
     body: bytes = b""
     client: str = ""
+    file: BinaryIO | None = None
 
     @property
     def services(self) -> Services:
@@ -66,14 +71,32 @@ class Body:
             _require_type(request.headers, self.media_type, self.charsets)
         if not self.limit_bytes:
             return b""
+        content = bytearray()
+        async for chunk in self._chunks(request):
+            content += chunk
+        return bytes(content)
+
+    async def spool(self, request: Request, file: BinaryIO) -> None:
+        """Write the body to `file`, and rewind it. Raises: ProblemError as `read`, TransientError (disk)."""
+        _require_identity(request.headers)
+        try:
+            async for chunk in self._chunks(request):
+                await run_sync(file.write, chunk)
+            await run_sync(file.seek, 0)
+        except ClientDisconnect:  # an OSError in some releases
+            raise
+        except OSError as error:
+            raise StorageFullError(f"the upload cannot be written ({error.strerror})") from error
+
+    async def _chunks(self, request: Request) -> AsyncIterator[bytes]:
         if _declared_bytes(request.headers) > self.limit_bytes:
             raise self._too_large()
-        content = bytearray()
+        received_bytes = 0
         async for chunk in request.stream():
-            content += chunk
-            if len(content) > self.limit_bytes:
+            received_bytes += len(chunk)
+            if received_bytes > self.limit_bytes:
                 raise self._too_large()
-        return bytes(content)
+            yield chunk
 
     def _too_large(self) -> ProblemError:
         return ProblemError(
@@ -104,6 +127,15 @@ def _require_type(headers: Headers, media_type: str, charsets: Sequence[str]) ->
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"The body must be {media_type} in {charsets[0].upper()}, not compressed.",
             headers={"Accept": media_type, "Accept-Encoding": "identity"},
+        )
+
+
+def _require_identity(headers: Headers) -> None:
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise ProblemError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "The body must not be compressed.",
+            headers={"Accept-Encoding": "identity"},
         )
 
 

@@ -343,6 +343,7 @@ class Problem(Struct, kw_only=True):
     detail: Annotated[str, Meta(examples=["Validation failed: email."])]
     errors: list[FieldProblem] | UnsetType = UNSET
     matches: list[SectionMatch] | UnsetType = UNSET
+    signature: Annotated[str, Meta(description="The virus in an upload.")] | UnsetType = UNSET
 
 
 def moment(at: datetime | None) -> str | None:

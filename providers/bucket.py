@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import obstore
@@ -17,6 +18,7 @@ from providers.storage import StorageSettings, validate_key, validate_prefix
 
 _ADDRESS_LIFETIME = timedelta(minutes=5)
 _TIMEOUT = timedelta(seconds=60)
+_PART_BYTES = 5 * 1024 * 1024  # the least that S3 takes
 
 
 class Bucket:
@@ -40,6 +42,20 @@ class Bucket:
         """Store `content`."""
         with _translated(key):
             obstore.put(self._store, validate_key(key), content, attributes={"Content-Type": content_type})
+
+    def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
+        """Store the rest of `file` in parts, two at a time."""
+        attributes = {"Content-Type": content_type}
+        with _translated(key):
+            obstore.put(
+                self._store,
+                validate_key(key),
+                iter(partial(file.read, _PART_BYTES), b""),
+                attributes=attributes,
+                use_multipart=True,
+                chunk_size=_PART_BYTES,
+                max_concurrency=2,
+            )
 
     def get(self, key: str) -> bytes:
         """The content."""

@@ -9,11 +9,12 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 from domain.errors import ObjectNotFoundError, PermanentError, StorageFullError, TransientError
@@ -103,10 +104,17 @@ class Folder:
 
     def put(self, key: str, content: bytes, content_type: str) -> None:  # noqa: ARG002 - files have none
         """Store `content` atomically: write a temporary file, then rename it."""
+        self._put(key, lambda target: target.write(content))
+
+    def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:  # noqa: ARG002 - files have none
+        """Store the rest of `file` like `put`, in chunks."""
+        self._put(key, lambda target: shutil.copyfileobj(file, target, _CHUNK_BYTES))
+
+    def _put(self, key: str, write: Callable[[BinaryIO], object]) -> None:
         path = self._root / validate_key(key)
         with _translated(key):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(path, content)
+            _write(path, write)
 
     def get(self, key: str) -> bytes:
         """The content."""
@@ -174,11 +182,11 @@ def _translated(key: str) -> Iterator[None]:
         raise kind(f"the storage folder cannot be used ({error.strerror})") from error
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
     with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
         temporary = Path(file.name)
         try:
-            file.write(content)
+            write(cast("BinaryIO", file))
             file.flush()
             os.fsync(file.fileno())
         except OSError:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from domain.check import Check, Finding, Result, healthy, unhealthy
-from domain.errors import ConfigurationError, InvalidInputError, UnreachableError
+from domain.errors import ConfigurationError, InvalidInputError, TransientError, UnreachableError
 from domain.plugin import Plugin, ProbeContext
 from domain.section import SectionKey, Stagger
 from ingress import doctor_probes as ingress
@@ -25,6 +25,7 @@ from observability.checks.evaluation import examine
 from observability.checks.host import is_managed, start_command
 from observability.checks.snapshot import SystemSnapshot
 from operations import status
+from providers.clamd import Clamd
 from resilience import doctor_probes as servers
 from resilience.heartbeats import Heartbeats
 from rollcall import brokers, doctor_probes, environment, plugins
@@ -147,6 +148,9 @@ def _of_servers(case: InspectedSettings) -> Iterator[Check[None]]:
     yield _probe("redis.persistence", lambda: servers.probe_persistence(connect), info, *needs, "redis")
     own = () if settings.broker_url else (*needs, "redis")
     yield _probe("broker", lambda: _broker(settings), "correct BROKER_URL", "BROKER_URL", *own)
+    if settings.clamd_socket is not None:
+        scanner = partial(_scanner, settings.clamd_socket)
+        yield _probe("scanner", scanner, "start clamd, or correct CLAMD_SOCKET", "CLAMD_SOCKET")
 
 
 def _redis_server(case: InspectedSettings) -> tuple[str, str]:
@@ -166,6 +170,13 @@ def _broker(settings: Settings) -> Result:
     if brokers.is_rabbitmq(settings):
         return servers.probe_rabbitmq(url, start)
     return servers.probe_redis(lambda: brokers.redis_client(url), place, start)
+
+
+def _scanner(address: str) -> Result:
+    try:
+        return healthy(Clamd(address).version())
+    except TransientError as error:
+        return unhealthy(str(error), "start clamd, or correct CLAMD_SOCKET")
 
 
 def _of_plugins(case: InspectedSettings) -> Iterator[Check[None]]:

@@ -32,6 +32,7 @@ from domain.setting import (
     url,
 )
 from domain.text import time_zone
+from providers.clamd import CLAMD_ADDRESS
 from rollcall import plugins
 
 G = TypeVar("G", bound=SettingsGroup)
@@ -274,6 +275,21 @@ class JobSettings(SettingsGroup):
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class UploadSettings(SettingsGroup):
+    """Uploads."""
+
+    import_max_mb: int = setting(
+        "IMPORT_MAX_MB", integer(1, 1000), 50, doc="largest upload in MB of 1,048,576 bytes"
+    )
+    clamd_socket: str | None = setting(
+        "CLAMD_SOCKET", CLAMD_ADDRESS, doc="socket of the virus scanner clamd", unset="no scanner"
+    )
+    scan_required: str = setting(
+        "SCAN_REQUIRED", choice("0", "1"), "0", doc="1 refuses uploads while no scanner answers"
+    )
+
+
 CORE = (
     ServerSettings,
     WebSettings,
@@ -282,6 +298,7 @@ CORE = (
     BreakerSettings,
     ScheduleSettings,
     JobSettings,
+    UploadSettings,
 )
 GROUPS: tuple[type[SettingsGroup], ...] = (*CORE, *plugins.GROUPS)
 DECLARED: Mapping[str, Setting] = {each.name: each for group in GROUPS for each in group.declared().values()}
@@ -296,6 +313,7 @@ class Settings(
     BreakerSettings,
     ScheduleSettings,
     JobSettings,
+    UploadSettings,
 ):
     """The core settings as attributes, those of a plug-in by `of`. None stands for "not set"."""
 
@@ -380,6 +398,8 @@ def _conflicts(settings: Settings, values: Mapping[str, str]) -> dict[str, str]:
     if key := settings.transport_plugin.key:
         missing = [name for name in (key, "NOTIFICATION_FROM_EMAIL") if not values.get(name, "").strip()]
         found |= dict.fromkeys(missing, f"must be set for mail by {settings.transport}")
+    if settings.scan_required == "1" and settings.clamd_socket is None:
+        found["CLAMD_SOCKET"] = "must be set while SCAN_REQUIRED is 1"
     if (settings.breaker_slow_seconds or 0) >= settings.of(ScraperSettings).timeout_seconds:
         found["BREAKER_SLOW_SECONDS"] = "must be below SCRAPER_TIMEOUT_SECONDS"
     return found

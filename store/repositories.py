@@ -36,6 +36,7 @@ from store.sections.states import Sections
 from store.statistics import Statistics
 from store.terms import Terms
 from store.timeline import Timelines
+from store.uploads import Uploads
 from store.upstreams import Upstreams
 from store.watches import Watches
 
@@ -75,6 +76,7 @@ class Store:
     refunds: Refunds
     ended_sessions: EndedSessions
     credits: CreditLedger
+    uploads: Uploads
 
 
 def open_store(database: Database, cooldown: timedelta, daily_cap: int, channels: Sequence[str]) -> Store:
@@ -115,4 +117,5 @@ def open_store(database: Database, cooldown: timedelta, daily_cap: int, channels
         refunds=Refunds(database),
         ended_sessions=EndedSessions(database),
         credits=CreditLedger(database),
+        uploads=Uploads(database),
     )

@@ -513,6 +513,27 @@ job_signals = Table(
     UniqueConstraint("job_id", "signal_id"),
 )
 
+# Uploaded files; the content is stored under `uploads/{id}/`.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sha256", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("scan", Text, nullable=False),
+    Column("idempotency_key", Text, unique=True),
+    Column("created_at_ms", BigInteger, nullable=False, index=True),
+    _moment("stored_at_ms"),  # NULL while the content is being stored or deleted
+)
+
+upload_claims = Table(
+    "upload_claims",
+    metadata,
+    Column("upload_id", Text, ForeignKey("uploads.id"), primary_key=True),
+    Column("job_id", Text, primary_key=True),  # no foreign key: a claim ends when its job is purged
+)
+
 job_callbacks = Table(
     "job_callbacks",
     metadata,

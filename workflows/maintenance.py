@@ -18,11 +18,13 @@ from domain.ports import Storage
 from resilience.heartbeats import Heartbeats
 from resilience.lease import Lease, LeaseHeldError
 from store.jobs.jobs import Jobs
+from store.uploads import Uploads, upload_prefix
 
 MISSING_SECONDS = 15.0  # beyond the heartbeat's own expiry: Redis itself may just have restarted, empty
 _log = logging.getLogger(__name__)
 
 
+UNUSED_LIFETIME = timedelta(hours=24)  # of an upload
 _CHECKED_AT_ONCE, _PURGED_AT_ONCE = 500, 100
 
 
@@ -135,4 +137,19 @@ def purge_expired(
         jobs.purge(ids)
         purged += len(ids)
         _log.info("jobs purged", extra={"jobs": len(ids)})
+    return purged
+
+
+def purge_uploads(uploads: Uploads, storage: Storage, *, now: datetime) -> int:
+    """Delete the uploads of more than a day ago that no job uses; return their number.
+
+    The content goes first and the row last, so that the next call finds what a crash leaves.
+    """
+    purged = 0
+    while ids := uploads.expire(now - UNUSED_LIFETIME, _PURGED_AT_ONCE):
+        for upload_id in ids:
+            storage.delete(upload_prefix(upload_id))
+        uploads.purge(ids)
+        purged += len(ids)
+        _log.info("unused uploads purged", extra={"uploads": len(ids)})
     return purged

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from ingress import auth, schemas
 from ingress.api import credits as credit_endpoints
-from ingress.api import cron, health, jobs, operations, watches, webhooks
+from ingress.api import cron, health, jobs, operations, uploads, watches, webhooks
 from ingress.endpoint import JSON, PAGE, Answer, Endpoint, Nothing, Resource, Routes
 from ingress.middleware import REQUEST_ID
 from ingress.pages import api_docs, runbook, unsubscribe
@@ -94,7 +94,10 @@ def get_docs(_request: RequestContext) -> Response:
 
 ROUTES = tuple(
     route
-    for module in (cron, watches, jobs, credit_endpoints, operations, unsubscribe, webhooks, health, runbook)
+    for module in (
+        *(cron, watches, jobs, uploads, credit_endpoints, operations),
+        *(unsubscribe, webhooks, health, runbook),
+    )
     for route in module.routes
 ) + tuple(routes)
 """Every route but the console's."""

@@ -46,7 +46,7 @@ from store.sections.history import DailyRollups, Histories
 from workflows.execution import Execution
 from workflows.kind import GenerationContext, JobContext, JobKinds, PaymentContext, ReportContext
 from workflows.kinds import KINDS
-from workflows.maintenance import Recovery, purge_expired, restore_active
+from workflows.maintenance import Recovery, purge_expired, purge_uploads, restore_active
 from workflows.refund import poll_refunds
 from workflows.report.pdf import LocalPdfRenderer
 
@@ -259,10 +259,14 @@ def _maintain(system: System, engine: Engine, executor: str, stopped: Event) -> 
     def purge() -> None:
         purge_expired(jobs, context.storage, engine, now=context.clock.now(), lifetime=lifetime)
 
+    def purge_files() -> None:
+        purge_uploads(system.services.store.uploads, context.storage, now=context.clock.now())
+
     tasks = [
         PeriodicTask(_RECOVERY_SECONDS, recovery.check, "cannot recover the jobs of dead executors"),
         PeriodicTask(_RESTORE_SECONDS, lambda: restore_active(jobs, engine), "cannot restore active jobs"),
         PeriodicTask(_PURGE_SECONDS, purge, "cannot purge old jobs"),
+        PeriodicTask(_PURGE_SECONDS, purge_files, "cannot purge unused uploads"),
         PeriodicTask(_REFUND_SECONDS, lambda: poll_refunds(context), "cannot poll refunds"),
     ]
     systemd.ready()

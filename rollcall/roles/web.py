@@ -23,6 +23,8 @@ from observability.health import Health
 from observability.prometheus import Exposition, fleet
 from observability.shared_reading import SharedReading
 from operations import status
+from operations.uploads import MEBIBYTE, UploadPorts
+from providers.clamd import Clamd
 from providers.storage import StorageSettings
 from providers.stripe import StripeSettings
 from providers.stripe_events import StripeEvents
@@ -68,9 +70,16 @@ def web_context(system: System, health: Health) -> WebContext:
     settings = system.settings
     secret = settings.of(ResendSettings).webhook_secret
     report = SharedReading(health.report, limit_seconds=8.0, fresh_seconds=3.0)
+    storage = settings.of(StorageSettings).open(settings.home)
     return WebContext(
         services=system.services,
-        storage=settings.of(StorageSettings).open(settings.home),
+        storage=storage,
+        uploads=UploadPorts(
+            storage,
+            None if settings.clamd_socket is None else Clamd(settings.clamd_socket),
+            is_scan_required=settings.scan_required == "1",
+            limit_bytes=settings.import_max_mb * MEBIBYTE,
+        ),
         admin=system.admin,
         links=system.links,
         events=None if secret is None else ResendEvents(secret, system.services.clock),

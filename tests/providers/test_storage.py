@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import os
 import resource
 import shutil
 from pathlib import Path
@@ -120,3 +122,12 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(PermanentError, match=r"file cannot be read \(Not a directory\)"):
         list(files_in(tmp_path / "file"))
     assert [key for key, _ in files_in(tmp_path)] == ["file"]
+
+
+def test_a_file_is_stored_from_its_position(storage: Storage) -> None:
+    for size in (0, 10, 6_000_000):
+        content = os.urandom(size)
+        file = io.BytesIO(b"before" + content)
+        file.seek(6)
+        storage.put_file(KEY, file, "text/csv")
+        assert storage.get(KEY) == content

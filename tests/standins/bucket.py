@@ -19,11 +19,16 @@ _MODIFIED = "Thu, 15 Jan 2026 09:30:00 GMT"
 
 @dataclass
 class BucketStandIn:
-    """`objects` maps bucket/key to content and its type; while `refusal` is set it is every answer."""
+    """`objects` maps bucket/key to content and its type; while `refusal` is set it is every answer.
+
+    Shape: `parts` and `types` are the parts by number, and the types, of multipart uploads in progress.
+    """
 
     url: str = ""
     objects: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     refusal: int | None = None
+    parts: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
 
 
 class _Server(ThreadingHTTPServer):
@@ -37,6 +42,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         content = self._body()
+        if "partNumber" in self._query():
+            number = int(self._query()["partNumber"][0])
+            self.server.found.parts.setdefault(self._key(), {})[number] = content
+            self._answer(200, headers={"ETag": f'"{number}"'})
+            return
         self.server.found.objects[self._key()] = (content, self.headers.get("Content-Type", ""))
         self._answer(200, headers={"ETag": '"1"'})
 
@@ -51,7 +61,35 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.do_GET()
 
+    def do_DELETE(self) -> None:
+        self.server.found.parts.pop(self._key(), None)
+        self._answer(204)
+
     def do_POST(self) -> None:
+        if "uploads" in self._query():
+            self._begin_multipart()
+        elif "uploadId" in self._query():
+            self._complete_multipart()
+        else:
+            self._delete()
+
+    def _begin_multipart(self) -> None:
+        self._body()
+        self.server.found.parts[self._key()] = {}
+        self.server.found.types[self._key()] = self.headers.get("Content-Type", "")
+        self._answer(
+            200,
+            b"<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>",
+        )
+
+    def _complete_multipart(self) -> None:
+        self._body()
+        parts = self.server.found.parts.pop(self._key())
+        content = b"".join(part for _, part in sorted(parts.items()))
+        self.server.found.objects[self._key()] = (content, self.server.found.types[self._key()])
+        self._answer(200, b"<CompleteMultipartUploadResult><ETag>1</ETag></CompleteMultipartUploadResult>")
+
+    def _delete(self) -> None:
         keys = re.findall("<Key>(.*?)</Key>", self._body().decode())
         for key in keys:
             self.server.found.objects.pop(f"{self._key()}/{key}", None)
@@ -73,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         return unquote(urlsplit(self.path).path).strip("/")
 
     def _query(self) -> dict[str, list[str]]:
-        return parse_qs(urlsplit(self.path).query)
+        return parse_qs(urlsplit(self.path).query, keep_blank_values=True)
 
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
