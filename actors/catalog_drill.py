@@ -5,6 +5,7 @@ Nothing is recorded about the section, and no watcher is notified.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +15,7 @@ from uuid import uuid4
 
 from actors.registry import actor
 from actors.services import Services
-from domain.catalog import PartialAnswerError, fault_of
+from domain.catalog import CatalogFault, PartialAnswerError, fault_of
 from domain.errors import InvalidInputError, RejectedError, RollcallError
 from domain.notification import Accepted, Notification, OutboundMessage
 from domain.observation import Observation
@@ -28,15 +29,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 DRILL_EVERY: Final = timedelta(days=1)
 _EARLY: Final = timedelta(hours=4)  # one by hand in these hours before replaces the daily one
+_LIMIT_MS: Final = 2 * 3_600_000
 _NO_ID = 0
 _NO_ADDRESS = "drill@example.edu"
+_log = logging.getLogger(__name__)
 
 
-@actor(name="catalogs.drill", queue="poll")
-def drill(services: Services, source: str) -> None:
-    """Follow a section of `source` until its mail is written, unless that was done today."""
-    if source in services.catalogs and source in due_drills(services):
-        run_drill(services, source)
+# In a queue of its own, one after the other: a slow host delays no poll, and takes one thread of a worker.
+@actor(name="catalogs.drill", queue="drill", time_limit=_LIMIT_MS)
+def drill(services: Services) -> None:
+    """Follow a section of each catalog whose drill is due until its mail is written."""
+    for source in due_drills(services):
+        if source in due_drills(services):  # another worker may have done it meanwhile
+            run_drill(services, source)
 
 
 def due_drills(services: Services) -> list[str]:
@@ -51,9 +56,9 @@ def due_drills(services: Services) -> list[str]:
 
 
 def publish_due_drills(services: Services) -> None:
-    """Publish a message for each drill that is due; the scheduler calls it once a day."""
-    for source in due_drills(services) if services.catalogs else []:
-        services.publish(drill.message(source))
+    """Publish a message if a drill is due; the scheduler calls it once a day."""
+    if services.catalogs and due_drills(services):
+        services.publish(drill.message())
 
 
 def run_drill(
@@ -71,10 +76,13 @@ def run_drill(
         message = stages.run("write", lambda: _message(services, seen, to or _NO_ADDRESS))
         if to:
             stages.run("send", lambda: _send(services, message))
-    except InvalidInputError:
-        raise
     except RollcallError as error:
+        if isinstance(error, InvalidInputError) and term is not None:
+            raise
         result = replace(result, fault=fault_of(error), error=services.describe(error))
+    except Exception as error:  # noqa: BLE001 - a fault of the answer to our code, logged
+        _log.exception("a family failed", extra={"source": source})
+        result = replace(result, fault=CatalogFault.SCHEMA, error=services.describe(error))
     result = replace(result, seconds=stages.seconds)
     services.store.drills.record(result, entry)
     return result

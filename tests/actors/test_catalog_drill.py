@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from actors.catalog_drill import drill, due_drills, publish_due_drills
+from domain.catalog import CatalogFault
 from tests.actors.polling import Polling, polling
 from tests.standins.server import Answer
 from tests.support.harness import sqlite_url
@@ -36,7 +37,7 @@ def test_each_catalog_has_a_drill_a_day_watched_or_not(place: Polling) -> None:
     }
     assert place.rollcall.mailer.sent == []
     before = [len(school.site.routes) for school in place.schools]
-    drill(services, "elm")
+    drill(services)
     assert [len(school.site.routes) for school in place.schools] == before
     place.rollcall.clock.advance(24 * HOUR)
     assert due_drills(services) == ["elm", "oak"]
@@ -46,18 +47,18 @@ def test_a_paused_catalog_has_no_drill(place: Polling) -> None:
     services, now = place.rollcall.services, place.rollcall.clock.now()
     services.store.pauses.pause("elm", now + timedelta(days=3), "it asked us to stop", "ada", now)
     assert due_drills(services) == ["oak"]
-    drill(services, "elm")
+    drill(services)
     assert place.schools[0].site.routes == []
-
-
-def test_a_catalog_that_is_no_longer_configured_is_left_out(place: Polling) -> None:
-    drill(place.rollcall.services, "ash")
-    assert place.rollcall.services.store.drills.all() == {}
 
 
 def test_one_catalog_that_fails_does_not_keep_the_others_from_theirs(place: Polling) -> None:
     place.schools[0].site.failing["*"] = Answer(503, b"<html>Scheduled maintenance</html>")
     publish_due_drills(place.rollcall.services)
     place.rollcall.process_messages()
+    assert place.rollcall.services.store.drills.all()["elm"].fault is CatalogFault.MAINTENANCE
+    place.schools[0].site.terms.clear()
+    place.schools[0].site.failing.clear()
+    place.rollcall.clock.advance(24 * HOUR)
+    drill(place.rollcall.services)
     errors = {name: each.error is None for name, each in place.rollcall.services.store.drills.all().items()}
     assert errors == {"elm": False, "oak": True}
