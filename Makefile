@@ -28,6 +28,7 @@ bench: .venv/.dev  ## the benchmarks of docs/performance.md and docs/reliability
 	$(BIN)/python -m bench.catalog_decode
 	$(BIN)/python -m bench.catalog_poll
 	$(BIN)/python -m bench.catalog_latency
+	$(BIN)/python -m bench.catalog_fleet
 	$(BIN)/python -m bench.import_files
 	$(BIN)/python -m bench.checks
 	$(BIN)/python -m bench.fuzz

@@ -45,7 +45,7 @@ def catalog_site(page: Path, sections: int) -> Iterator[CatalogSite]:
 
 
 def _serve(page: Path, sections: int, pipe: Connection) -> None:
-    rows = {row["courseReferenceNumber"]: row for row in _rows(page, sections)}
+    rows = {row["courseReferenceNumber"]: row for row in rows_of(page, sections)}
     with Banner9Standin(*rows.values()) as site:
         site.terms = [(TERM, "Spring 2024")]
         pipe.send(site.base_url)
@@ -57,7 +57,8 @@ def _serve(page: Path, sections: int, pipe: Connection) -> None:
             pipe.send(True)
 
 
-def _rows(page: Path, sections: int) -> list[dict[str, Any]]:
+def rows_of(page: Path, sections: int) -> list[dict[str, Any]]:
+    """Copies of the rows in the file `page`, each with a number of its own."""
     recorded = json.loads(page.read_bytes())["data"]
     return [
         {**recorded[number % len(recorded)], "courseReferenceNumber": str(FIRST_CRN + number), "term": TERM}
