@@ -279,7 +279,7 @@ MUTANTS = (
         (249, 376, 450),
     ),
     Mutant("trusts the stamp of a breaker", Parts(breaker=TrustsStamps), "after the faults", (120,)),
-    Mutant("forgets the fences that it has seen", _runs(ForgetsFences), "after the faults", (601,)),
+    Mutant("forgets the fences that it has seen", _runs(ForgetsFences), "after the faults", (1276, 1328)),
     Mutant("orders observations by their clocks", _checks(TrustsClocks), "after the faults", (442,)),
     Mutant("notifies an episode again", _checks(NotifiesEveryRise), "was mailed 2 times", (38, 134, 148)),
 )
