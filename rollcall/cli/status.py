@@ -41,7 +41,7 @@ def status(*, as_json: bool) -> None:
     summary = summarize(findings(found))
     if as_json:
         health = {"health": summary.health, "sentence": summary.sentence, **asdict(summary)}
-        show([health | _facts(found) | asdict(trends)], as_json=True)
+        show([health | facts(found) | asdict(trends)], as_json=True)
     else:
         click.echo(f"{summary.health}: {summary.sentence}")
         for failure in summary.failures:
@@ -50,17 +50,16 @@ def status(*, as_json: bool) -> None:
     sys.exit(_EXIT[summary.health])
 
 
-def _facts(found: SystemSnapshot) -> dict[str, object]:
+def facts(found: SystemSnapshot) -> dict[str, object]:
     """Return `found` with string keys, as JSON requires."""
-    by_term = {"terms": _by_name(found.terms), "guards": _by_name(found.guards)}
-    if not isinstance(found.proposed_terms, Unavailable):
-        by_term["proposed_terms"] = {"/".join(term): label for term, label in found.proposed_terms.items()}
-    facts = asdict(replace(found, terms={}, guards={}, proposed_terms={}, processes={})) | by_term
-    del facts["processes"]
+    parts = {"terms": found.terms, "guards": found.guards, "proposed_terms": found.proposed_terms}
+    by_term = {name: _by_name(part) for name, part in parts.items()}
+    shown = asdict(replace(found, terms={}, guards={}, proposed_terms={}, processes={})) | by_term
+    del shown["processes"]
     if isinstance(found.processes, Unavailable):
         away = asdict(found.processes)
-        return facts | dict.fromkeys(("workers", "schedulers", "jobs", "last_tick_at"), away)
-    return facts | {
+        return shown | dict.fromkeys(("workers", "schedulers", "jobs", "last_tick_at"), away)
+    return shown | {
         "workers": [asdict(worker) for worker in found.alive("worker")],
         "schedulers": len(found.alive("scheduler")),
         "jobs": len(found.alive("jobs")),
@@ -68,10 +67,10 @@ def _facts(found: SystemSnapshot) -> dict[str, object]:
     }
 
 
-def _by_name(terms: Mapping[Term, Presence | TermPoll] | Unavailable) -> dict[str, object]:
+def _by_name(terms: Mapping[Term, Presence | TermPoll | str] | Unavailable) -> dict[str, object]:
     if isinstance(terms, Unavailable):
         return asdict(terms)
-    return {"/".join(term): asdict(state) for term, state in terms.items()}
+    return {"/".join(term): each if isinstance(each, str) else asdict(each) for term, each in terms.items()}
 
 
 def _print_outage(sentence: str, *, as_json: bool) -> None:

@@ -3,10 +3,16 @@ from __future__ import annotations
 import json
 import re
 import socket
+from dataclasses import replace
+from typing import Any
 
+import pytest
 import redis
 
+from observability.checks.snapshot import Unavailable
 from resilience.heartbeats import Heartbeats
+from rollcall.cli.status import facts
+from tests.observability.checks.states import WELL
 from tests.rollcall.cli.conftest import Command
 
 
@@ -55,3 +61,12 @@ def test_each_queue_reports_how_much_waits_and_since_when(run: Command, client: 
     assert re.search(r"check 1, oldest \d+ s \(0 dead\)", line)
     assert "deliver 0 (0 dead)" in line
     client.delete("dramatiq:check", "dramatiq:check.msgs")
+
+
+@pytest.mark.parametrize("part", ["terms", "guards", "proposed_terms"])
+def test_a_part_that_could_not_be_read_is_never_shown_as_empty(part: str) -> None:
+    unread = Unavailable("OperationalError: the database is locked")
+    changes: dict[str, Any] = {part: unread}
+    assert facts(replace(WELL, **changes))[part] == {"error": unread.error}
+    named: dict[str, Any] = {"proposed_terms": {("elm", "2026/FA"): "Fall 2026"}}
+    assert facts(replace(WELL, **named))["proposed_terms"] == {"elm/2026/FA": "Fall 2026"}
