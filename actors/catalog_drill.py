@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
-from uuid import uuid4
 
+from actors.deliver import send_test
 from actors.registry import actor
 from actors.services import Services
 from domain.catalog import CatalogFault, PartialAnswerError, fault_of
-from domain.errors import InvalidInputError, RejectedError, RollcallError
-from domain.notification import Accepted, Notification, OutboundMessage
+from domain.errors import InvalidInputError, RollcallError
+from domain.notification import Notification, OutboundMessage
 from domain.observation import Observation
 from domain.watch import NotificationKind
 from store.audit import AuditEntry
@@ -46,12 +46,13 @@ def drill(services: Services) -> None:
 
 def due_drills(services: Services) -> list[str]:
     """The polled catalogs that are not paused and had no drill for a day."""
-    drills, now = services.store.drills.all(), services.clock.now()
+    drills, pauses = services.store.drills.all(), services.store.pauses.all()
+    now = services.clock.now()
     return [
         name
         for name in services.catalogs
         if name not in drills or now - drills[name].at >= DRILL_EVERY - _EARLY
-        if services.store.pauses.find(name) is None
+        if name not in pauses
     ]
 
 
@@ -75,7 +76,7 @@ def run_drill(
         result = replace(result, term=seen.key.term, section=seen.key.number)
         message = stages.run("write", lambda: _message(services, seen, to or _NO_ADDRESS))
         if to:
-            stages.run("send", lambda: _send(services, message))
+            stages.run("send", lambda: send_test(services, message))
     except RollcallError as error:
         if isinstance(error, InvalidInputError) and term is not None:
             raise
@@ -131,9 +132,3 @@ def _message(services: Services, seen: Observation, to: str) -> OutboundMessage:
     )  # fmt: skip
     message = services.render(notification, services.clock.now())
     return replace(message, subject=f"Drill: {message.subject}")
-
-
-def _send(services: Services, message: OutboundMessage) -> None:
-    (result,) = services.mailer.send([message], f"rollcall-drill-{uuid4().hex}")
-    if not isinstance(result, Accepted):
-        raise RejectedError(f"{services.mailer.name} rejected the message: {result.reason}")

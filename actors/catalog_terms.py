@@ -25,9 +25,9 @@ def refresh_terms(services: Services, active: ActiveCatalog, client: CatalogClie
     """
     store, now = services.store.catalog_terms, services.clock.now()
     seen_at = store.seen_at(active.id)
-    current = store.current(active.id)
     if seen_at is not None and now - seen_at < REFRESH_EVERY:
         return
+    current = store.current(active.id)
     try:
         listed = client.run(active.catalog.terms(client.session))
         proposed = None if current is None else _with_sections(services, active, client, listed, current)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from uuid import uuid4
 
 from actors.mail_batch_sender import LEASE, Sending
 from actors.registry import actor
 from actors.services import Services
-from domain.notification import MAIL
+from domain.errors import RejectedError
+from domain.notification import MAIL, Accepted, OutboundMessage
 from resilience.breaker import CircuitBreakerError
 from resilience.breaker_model import Permit
 from store.pauses import Pause
@@ -34,6 +36,17 @@ def deliver(services: Services) -> None:
         if services.clock.now() >= until:
             services.publish(deliver.message())
             return
+
+
+def send_test(services: Services, message: OutboundMessage) -> Accepted:
+    """Send a message that no notification stands for, also while mail is paused.
+
+    Raises: RejectedError if it is refused; errors of the transport.
+    """
+    (result,) = services.mailer.send([message], f"rollcall-test-{uuid4().hex}")
+    if not isinstance(result, Accepted):
+        raise RejectedError(f"{services.mailer.name} rejected the message: {result.reason}")
+    return result
 
 
 def _deliver_next(services: Services) -> bool:

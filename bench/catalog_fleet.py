@@ -18,7 +18,7 @@ from statistics import median
 from typing import Any
 
 from bench.catalog_decode import DEFAULT_DATA, PAGE
-from bench.catalog_site import FIRST_CRN, TERM, rows_of
+from bench.catalog_site import FIRST_CRN, TERM, profile, rows_of
 from bench.programs import Programs, end_on_sigterm
 from bench.report import Figure, show
 from bench.stack import Stack, temporary_home
@@ -27,13 +27,6 @@ from tests.standins.banner9 import Banner9Standin
 from tests.standins.server import Answer
 
 _WATCHED = 60  # sections of each catalog: of more subjects than a narrow poll asks for
-_PROFILE = """
-id = "school{}"
-name = "School {}"
-family = "banner9"
-base_url = "{}"
-timezone = "UTC"
-"""
 
 
 class _Timed(Banner9Standin):
@@ -90,7 +83,7 @@ def main() -> None:
     ):
         profiles = [home / f"school{number}.toml" for number in range(len(urls))]
         for number, (path, url) in enumerate(zip(profiles, urls, strict=True)):
-            path.write_text(_PROFILE.format(number, number, url))
+            path.write_text(profile(f"school{number}", url))
         settings = {"SCHEDULER": "on", "CATALOGS": ",".join(map(str, profiles))}
         stack = Stack(programs, home, settings)
         stack.start("up")

@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 
 from bench.catalog_decode import DEFAULT_DATA, PAGE
-from bench.catalog_site import FIRST_CRN, TERM, CatalogSite, catalog_site
+from bench.catalog_site import FIRST_CRN, TERM, CatalogSite, catalog_site, profile
 from bench.programs import Programs, end_on_sigterm, poll
 from bench.realtime import spread
 from bench.replay.system import ReplaySystem
@@ -22,15 +22,6 @@ from bench.stack import Stack, temporary_home
 
 _SECTIONS = 12_000
 _WAIT_SECONDS = 300.0
-PROFILE = """
-id = "elm"
-name = "Elm College"
-family = "banner9"
-base_url = "{}"
-timezone = "UTC"
-[polling]
-every_seconds = 60
-"""
 
 
 def main() -> None:
@@ -46,7 +37,7 @@ def main() -> None:
         Programs(home / "logs") as programs,
         catalog_site(options.data / PAGE, _SECTIONS) as site,
     ):
-        (home / "elm.toml").write_text(PROFILE.format(site.base_url))
+        (home / "elm.toml").write_text(profile("elm", site.base_url))
         settings = {"SCHEDULER": "on", "CATALOGS": str(home / "elm.toml")}
         system = ReplaySystem(programs, home, settings)
         system.start()

@@ -17,6 +17,14 @@ FIRST_CRN = 10_000
 """The number of the first section; the others follow."""
 
 
+def profile(name: str, base_url: str) -> str:
+    """The profile of the catalog `name` at `base_url`, as TOML, with the usual pace of polls."""
+    return (
+        f'id = "{name}"\nname = "{name}"\nfamily = "banner9"\nbase_url = "{base_url}"\ntimezone = "UTC"\n'
+        "[polling]\nevery_seconds = 60\n"
+    )
+
+
 class CatalogSite:
     """The catalog at `base_url`."""
 

@@ -9,8 +9,9 @@ from urllib.parse import quote, unquote
 
 from domain.text import Identifier
 
-_LETTERS: Final = "0-9A-Za-zÀ-ÖØ-öø-ɏ"
-_PRINTABLE: Final = f"!-~{_LETTERS[9:]}"
+_LATIN: Final = "À-ÖØ-öø-ɏ"
+_LETTERS: Final = f"0-9A-Za-z{_LATIN}"
+_PRINTABLE: Final = f"!-~{_LATIN}"
 _PARTS: Final = 3
 SOURCE = Identifier("[a-z][a-z0-9_-]{0,31}", "lower-case letters, digits, - and _")
 TERM = Identifier(

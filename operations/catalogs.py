@@ -57,7 +57,7 @@ def _decide(
 
 
 def _withheld(context: AdminContext, given: GuardInput) -> TermPoll | None:
-    state = context.services.store.polls.all().get((given.source, given.term))
+    state = context.services.store.polls.find((given.source, given.term))
     return state if state is not None and state.guard in WITHHELD else None
 
 

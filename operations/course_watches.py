@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 from msgspec import Struct
 
+from actors.services import Services
 from domain.errors import InvalidInputError
-from domain.watch import COURSE_KINDS, NotificationKind
+from domain.watch import NotificationKind, default_kinds
 from operations.context import AdminContext
 from operations.inputs import Course, Email, PositiveId, SourceName, Term
 from operations.operation import Command, Operation, OperationResult, Option, Plan
 from operations.watch_preferences import Preferences, require_stated, states_waitlist
-from operations.watches import end_reason
+from operations.watches import end_reason, every_page
 from store.audit import AuditEntry
 from store.course_watches import CourseWatchRequest, StoredCourseWatch
+
+_PAGE = 500
 
 
 class NewCourseWatch(Preferences, frozen=True):
@@ -49,8 +54,7 @@ def _add(
     context: AdminContext, given: NewCourseWatch, entry: AuditEntry
 ) -> OperationResult[tuple[StoredCourseWatch, bool]]:
     require_stated(context.services, given.source, given)
-    has_waitlist = states_waitlist(context.services, given.source)
-    defaults = (*COURSE_KINDS, NotificationKind.WAITLIST_AVAILABLE) if has_waitlist else COURSE_KINDS
+    kinds = default_kinds(has_waitlist=states_waitlist(context.services, given.source))
     wanted = CourseWatchRequest(
         given.email,
         given.source,
@@ -60,12 +64,18 @@ def _add(
         given.min_seats,
         given.unreserved_only,
         given.max_waitlist,
-        default_kinds=defaults,
+        default_kinds=(NotificationKind.SECTION_ADDED, *kinds),
     )
     entry = replace(entry, detail={"email": given.email, "course": str(given)})
     stored, is_new = context.services.store.course_watches.add(wanted, entry.at, entry)
     message = f"{'Added' if is_new else 'Updated'} course watch {stored.id}: {stored.watch}."
     return OperationResult(message, (stored, is_new), [course_watch_row(stored)], is_listed=True)
+
+
+def active(services: Services, *, email: str | None = None) -> Iterator[StoredCourseWatch]:
+    """Return the active watches of courses in order of creation, page by page."""
+    read = partial(services.store.course_watches.page, email=email, limit=_PAGE)
+    return every_page(lambda after: read(after=after))
 
 
 def course_watch_row(stored: StoredCourseWatch) -> dict[str, Any]:

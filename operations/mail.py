@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Annotated
-from uuid import uuid4
 
 from msgspec import Meta, Struct
 
+from actors.deliver import send_test
 from actors.services import Services
 from domain.address import checked_address
-from domain.errors import InvalidInputError, RejectedError
-from domain.notification import Accepted, DeliveryResult, Notification, OutboundMessage
+from domain.errors import InvalidInputError
+from domain.notification import DeliveryResult, Notification, OutboundMessage
 from domain.observation import Details
 from domain.section import SectionKey
 from domain.text import duration, plural
@@ -87,9 +87,7 @@ def _test(context: AdminContext, given: SampleInput, entry: AuditEntry) -> Opera
         raise InvalidInputError({"to": f"mail to this address is suppressed ({suppressed})"})
     sample = _sample(services, given.kind, address)
     context.record(replace(entry, subject=f"address/{address}"))
-    (result,) = services.mailer.send([sample], f"rollcall-test-{uuid4().hex}")
-    if not isinstance(result, Accepted):
-        raise RejectedError(f"{services.mailer.name} rejected the message: {result.reason}")
+    result = send_test(services, sample)
     return OperationResult(f"{services.mailer.name} accepted the message to {address} as {result}.", result)
 
 

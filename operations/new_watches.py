@@ -137,9 +137,7 @@ class ImportInput(Struct, frozen=True):
 
 
 def _plan_add(context: AdminContext, given: NewWatch) -> Plan:
-    key = given.request(context.services).key
-    if not given.unlisted:
-        require_listed(context.services, key)
+    key = _accepted(context.services, given).key
     state = context.services.store.sections.get(key) or SectionState(key)
     known = _describe(context, state)
     if seen_at(state) is None:
@@ -149,9 +147,7 @@ def _plan_add(context: AdminContext, given: NewWatch) -> Plan:
 
 def _add(context: AdminContext, given: NewWatch, entry: AuditEntry) -> OperationResult[Added]:
     services = context.services
-    request = given.request(services)
-    if not given.unlisted:
-        require_listed(services, request.key)
+    request = _accepted(services, given)
     entry = replace(entry, detail={"email": request.email, "section": str(request.key)})
     stored, is_new = services.store.watches.add(request, entry.at, entry)
     found = initial_check(services, stored)
@@ -159,6 +155,14 @@ def _add(context: AdminContext, given: NewWatch, entry: AuditEntry) -> Operation
     message = f"{verb} watch {stored.id}. {_describe(context, stored.section, found)}"
     row = watch_row(stored, entry.at) | ({"status": found.value} if found is Listing.UNKNOWN else {})
     return OperationResult(message, Added(stored, is_new, found), [row], is_listed=True)
+
+
+def _accepted(services: Services, given: NewWatch) -> WatchRequest:
+    """Return the request. Raises: InvalidInputError as `NewWatch.request` and `require_listed`."""
+    request = given.request(services)
+    if not given.unlisted:
+        require_listed(services, request.key)
+    return request
 
 
 def _describe(context: AdminContext, state: SectionState, found: Listing | None = None) -> str:

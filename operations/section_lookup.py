@@ -51,12 +51,14 @@ def require_listed(services: Services, key: SectionKey) -> None:
 
     A catalog whose whole term was never read refuses nothing. Raises: NotListedError.
     """
-    poll = services.store.polls.all().get((key.source, key.term))
-    state = services.store.sections.get(key)
-    is_listed = state is not None and seen_at(state) is not None and not state.retired
-    if is_listed or poll is None or poll.swept_at is None or key.source not in services.catalogs:
+    if key.source not in services.catalogs:
         return
-    raise NotListedError(key, _nearest(services, key))
+    state = services.store.sections.get(key)
+    if state is not None and seen_at(state) is not None and not state.retired:
+        return
+    poll = services.store.polls.find((key.source, key.term))
+    if poll is not None and poll.swept_at is not None:
+        raise NotListedError(key, _nearest(services, key))
 
 
 def _nearest(services: Services, key: SectionKey) -> list[SectionState]:

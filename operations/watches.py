@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, TypeVar
 
 from msgspec import Struct
 
@@ -22,6 +23,7 @@ from store.audit import AuditEntry
 from store.watches import StoredWatch
 
 _PAGE = 500
+T = TypeVar("T")
 PAUSE_LENGTHS = {"1d": "1 day", "7d": "7 days", "30d": "30 days", "180d": "180 days"}
 NOT_SENT = "Changes during the pause are never sent; the next change after it is."
 _ENDED = {Surface.API: "ended by the API"}
@@ -107,9 +109,15 @@ def active(
     services: Services, *, email: str | None = None, section: str | None = None
 ) -> Iterator[StoredWatch]:
     """Return the active watches in order of creation, page by page."""
+    read = partial(services.store.watches.page, email=email, section=section, limit=_PAGE)
+    return every_page(lambda after: read(after=after))
+
+
+def every_page(read: Callable[[int | None], tuple[list[T], int | None]]) -> Iterator[T]:
+    """Return the rows of every page; `read` takes a cursor and returns a page and the next one."""
     after: int | None = None
     while True:
-        page, after = services.store.watches.page(email=email, section=section, after=after, limit=_PAGE)
+        page, after = read(after)
         yield from page
         if after is None:
             return

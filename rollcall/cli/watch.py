@@ -7,7 +7,7 @@ from typing import IO
 import click
 
 from domain.address import checked_address
-from operations import watches
+from operations import course_watches, watches
 from operations.course_watches import course_watch_row
 from operations.new_watches import watch_row
 from operations.operation import NoInput, execute
@@ -44,13 +44,7 @@ def courses(email: str | None, *, as_json: bool) -> None:
     """List the active watches of courses."""
     address = None if email is None else checked_address("email", email)
     with open_system() as system:
-        rows: list[dict[str, object]] = []
-        after = None
-        while True:
-            page, after = system.services.store.course_watches.page(email=address, after=after, limit=500)
-            rows += map(course_watch_row, page)
-            if after is None:
-                break
+        rows = [course_watch_row(stored) for stored in course_watches.active(system.services, email=address)]
     show(rows, as_json=as_json, empty="No course is watched.")
 
 

@@ -163,6 +163,12 @@ class Polls:
             rows = connection.execute(select(catalog_polls)).mappings()
             return {(row["source"], row["term"]): poll_of(row) for row in rows}
 
+    def find(self, term: Term) -> TermPoll | None:
+        """The state of one term; None if it was never due."""
+        with self._database.read() as connection:
+            row = connection.execute(_FIND, _this(term)).mappings().first()
+        return None if row is None else poll_of(row)
+
     def newest_fence(self) -> int:
         """The highest fence of any poll, 0 before the first."""
         with self._database.read() as connection:

@@ -22,7 +22,7 @@ def test_lines_are_created_found_and_rejected(site: Site) -> None:
         "bob@example.edu,,2261,12431,seat_available|section_retired,4\r\n"
         "eve@example.edu,elsewhere,2261,12431,,\r\n"
         "bob@example.edu,scraper,2261,12431,seat_available section_retired,4\r\n"
-        "nobody,scraper,,_xy,seats,0\r\n"
+        "ada,scraper,,_xy,seats,0\r\n"
         "too,few\r\n"
     )
 

@@ -6,7 +6,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -104,6 +104,11 @@ class Place:
             for sample in family.samples
             if sample.name == "rollcall_check_severity"
         }
+
+
+def assert_shown(alert: str, views: Mapping[str, str]) -> None:
+    for view, text in views.items():
+        assert alert in text, view
 
 
 @contextmanager
@@ -282,8 +287,7 @@ def test_every_view_shows_what_fails(
     assert alert in failing[check]
     if check in {"database", "redis", "broker"}:  # doctor's own probe says more
         views.pop("doctor", None)
-    for view, text in views.items():
-        assert alert in text, view
+    assert_shown(alert, views)
 
 
 def fail_run(place: Place, ago: timedelta) -> None:
@@ -300,8 +304,7 @@ def test_with_a_budget_every_view_judges_runs_by_the_hour(tmp_path: Path) -> Non
         failing: Any = health(place.system).report().checks["failing"]
         views, alert = place.views(has_command=True), place.raised()["runs/late"]
     assert alert in failing["runs"]
-    for view, text in views.items():
-        assert alert in text, view
+    assert_shown(alert, views)
 
 
 def test_every_view_shows_that_the_answers_of_a_catalog_are_held(tmp_path: Path) -> None:
@@ -316,8 +319,7 @@ def test_every_view_shows_that_the_answers_of_a_catalog_are_held(tmp_path: Path)
         views, alert = place.views(has_command=True), place.raised()["guards/elm/2026/FA"]
     assert alert == "The answers of elm about 2026/FA are held"
     assert alert in failing["guards"]
-    for view, text in views.items():
-        assert alert in text, view
+    assert_shown(alert, views)
 
 
 def test_every_view_shows_that_the_drill_of_a_catalog_failed(tmp_path: Path) -> None:
@@ -334,8 +336,7 @@ def test_every_view_shows_that_the_drill_of_a_catalog_failed(tmp_path: Path) -> 
         assert "the fire drill of elm is overdue" in place.views(has_command=False)["console"]
     assert alert == "The fire drill of elm failed"
     assert alert in failing["drills"]
-    for view, text in views.items():
-        assert alert in text, view
+    assert_shown(alert, views)
 
 
 def test_every_check_fails_here_except_the_disk_and_advisory_ones() -> None:
